@@ -1,0 +1,22 @@
+// The whole gate: each step names what it protects. Stops at the first that fails.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+const bin = (name: string) => join(root, 'node_modules/.bin', name)
+
+const steps: { protects: string; command: string[] }[] = [
+  { protects: 'Format and lint', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
+  { protects: 'Types', command: [bin('tsc'), '-p', '.'] },
+  { protects: 'Tests, architecture, docs match code', command: [process.execPath, join(root, 'scripts/test.ts')] },
+]
+
+for (const { protects, command } of steps) {
+  process.stderr.write(`\n=== ${protects}\n`)
+  const { status } = spawnSync(command[0] ?? '', command.slice(1), { cwd: root, stdio: 'inherit' })
+  if (status !== 0) {
+    process.stderr.write(`\n=== failed: ${protects}\n`)
+    process.exit(status ?? 1)
+  }
+}
+process.stderr.write('\n=== all checks passed\n')

@@ -1,0 +1,36 @@
+/**
+ * Time, handed in so that tests can own it. Everything that waits or compares times takes a `Clock`.
+ */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number
+  /** Calls `run` once after `ms` milliseconds; the returned function cancels it. Never keeps the process alive by itself. */
+  after(ms: number, run: () => void): () => void
+}
+
+/** The real time of this machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** Resolves after `ms` milliseconds of `clock`, or rejects with the signal's reason as soon as it aborts. */
+export function sleep(ms: number, options: { clock?: Clock; signal?: AbortSignal | undefined } = {}): Promise<void> {
+  const { clock = systemClock, signal } = options
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const onAbort = () => {
+      cancel()
+      reject(signal?.reason)
+    }
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    })
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}

@@ -1,0 +1,17 @@
+/**
+ * lib: what knows nothing of Kubernetes, Azure or secrets' business meaning: time, logs, retries, sockets, flags, state files.
+ * Other parts import it through this file.
+ */
+export * from './clock.ts'
+export * from './duration.ts'
+export * from './go-flags.ts'
+export * from './journal.ts'
+export * from './keyed-lock.ts'
+export * from './log.ts'
+export * from './nearest-name.ts'
+export * from './problem.ts'
+export * from './retry.ts'
+export * from './run-until-signal.ts'
+export * from './secret-value.ts'
+export * from './single-flight.ts'
+export * from './unix-socket.ts'

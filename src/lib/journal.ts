@@ -1,0 +1,61 @@
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * State that survives `kill -9`: a file of JSON lines. What was appended before an answer left is there after a restart,
+ * because the write went to the kernel first; a last line that was cut off was never acknowledged and is dropped.
+ */
+export interface Journal {
+  /** What the file held when it was opened, in order. */
+  readonly entries: readonly unknown[]
+  append(entry: unknown): void
+  /** Replaces the whole file, atomically. */
+  compact(entries: Iterable<unknown>): void
+  close(): void
+}
+
+/** Opens or creates the journal at `path` (mode 0600). Throws when a line other than the last is not JSON: the file is left as it is. */
+export function openJournal(path: string): Journal {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const { entries, intact } = parseLines(path, text)
+  if (!intact) writeWhole(path, entries)
+  let fd = openSync(path, 'a', 0o600)
+  return {
+    entries,
+    append(entry) {
+      writeSync(fd, `${JSON.stringify(entry)}\n`)
+    },
+    compact(replacement) {
+      writeWhole(path, replacement)
+      closeSync(fd)
+      fd = openSync(path, 'a', 0o600)
+    },
+    close() {
+      closeSync(fd)
+    },
+  }
+}
+
+function parseLines(path: string, text: string): { entries: unknown[]; intact: boolean } {
+  const lines = text.split('\n')
+  const tail = lines.pop() ?? ''
+  const entries = lines.map((line, index) => {
+    try {
+      return JSON.parse(line) as unknown
+    } catch {
+      throw new Error(
+        `State file ${path} is corrupt at line ${index + 1}: not JSON. Restore it from a copy, or move it away to start empty`,
+      )
+    }
+  })
+  return { entries, intact: tail === '' }
+}
+
+function writeWhole(path: string, entries: Iterable<unknown>): void {
+  const next = `${path}.next`
+  const fd = openSync(next, 'w', 0o600)
+  for (const entry of entries) writeSync(fd, `${JSON.stringify(entry)}\n`)
+  closeSync(fd)
+  renameSync(next, path)
+}

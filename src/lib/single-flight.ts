@@ -1,0 +1,11 @@
+/** Joins concurrent calls of one key: the first starts the work, the others await the same promise. Nothing is kept afterwards. */
+export function createSingleFlight<T>(): (key: string, run: () => Promise<T>) => Promise<T> {
+  const flights = new Map<string, Promise<T>>()
+  return (key, run) => {
+    const running = flights.get(key)
+    if (running !== undefined) return running
+    const flight = run().finally(() => flights.delete(key))
+    flights.set(key, flight)
+    return flight
+  }
+}
