@@ -1,0 +1,12 @@
+/**
+ * kube: the one Kubernetes client of all parts: typed get, list, watch, write, server-side apply, tokens and events over
+ * HTTPS, for kubeconfig files and for pods. Thin on purpose: the official client costs 26 MiB on every node.
+ * Errors are `KubeError`.
+ */
+export * from './event-recorder.ts'
+export * from './follow.ts'
+export * from './kube-client.ts'
+export * from './kube-config.ts'
+export * from './kube-error.ts'
+export * from './objects.ts'
+export * from './resources.ts'
