@@ -1,0 +1,49 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** One container of one pod, as the API server names it to the node. */
+export interface ContainerTarget {
+  namespace: string
+  pod: string
+  container: string
+}
+
+export interface ContainerLogOptions {
+  /** Stay until the container ends or `signal` aborts. */
+  follow: boolean
+  /** Only the last so many lines; all when absent. */
+  tailLines?: number
+  /** The log of the container's previous run. */
+  previous: boolean
+  /** Aborted when the reader went away. */
+  signal: AbortSignal
+}
+
+export interface ExecOptions {
+  /** Run on a terminal: standard error then arrives on standard output. */
+  tty: boolean
+  /** Whether anything will be written to `stdin`; when false the command reads end of file. */
+  stdin: boolean
+}
+
+/** A command that runs in a container. */
+export interface ExecSession {
+  stdin: Writable
+  stdout: Readable
+  /** Ends at once when the command has a terminal. */
+  stderr: Readable
+  /** Tells the terminal its new size; nothing without a terminal. */
+  resize(size: { columns: number; rows: number }): void
+  /** The exit status (128 + n after signal n). Rejects when the command could not be started, with a message for the user. */
+  exit: Promise<number>
+  /** Ends the command because its user went away. May be called after the end. */
+  kill(): void
+}
+
+/**
+ * What the API server asks of the node agent: the two subresources of a pod that are streams of its processes. Both throw
+ * an error with a message for the user when the container does not exist or is not running.
+ */
+export interface NodeRuntime {
+  logs(target: ContainerTarget, options: ContainerLogOptions): AsyncIterable<Uint8Array>
+  exec(target: ContainerTarget, command: readonly string[], options: ExecOptions): Promise<ExecSession>
+}
