@@ -1,4 +1,15 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
@@ -8,8 +19,9 @@ import { dirname } from 'node:path'
 export interface Journal {
   /** What the file held when it was opened, in order. */
   readonly entries: readonly unknown[]
+  /** Throws when the disk is full; the file then ends with the entry before. */
   append(entry: unknown): void
-  /** Replaces the whole file, atomically. */
+  /** Replaces the whole file, atomically. When it throws, the file is as it was. */
   compact(entries: Iterable<unknown>): void
   close(): void
 }
@@ -21,15 +33,23 @@ export function openJournal(path: string): Journal {
   const { entries, intact } = parseLines(path, text)
   if (!intact) writeWhole(path, entries)
   let fd = openSync(path, 'a', 0o600)
+  let size = fstatSync(fd).size
   return {
     entries,
     append(entry) {
-      writeSync(fd, `${JSON.stringify(entry)}\n`)
+      try {
+        size += writeFully(fd, line(entry))
+      } catch (error) {
+        // Half a line in the middle of the file would make the next start refuse it.
+        ftruncateSync(fd, size)
+        throw error
+      }
     },
     compact(replacement) {
       writeWhole(path, replacement)
       closeSync(fd)
       fd = openSync(path, 'a', 0o600)
+      size = fstatSync(fd).size
     },
     close() {
       closeSync(fd)
@@ -55,7 +75,23 @@ function parseLines(path: string, text: string): { entries: unknown[]; intact: b
 function writeWhole(path: string, entries: Iterable<unknown>): void {
   const next = `${path}.next`
   const fd = openSync(next, 'w', 0o600)
-  for (const entry of entries) writeSync(fd, `${JSON.stringify(entry)}\n`)
-  closeSync(fd)
+  try {
+    for (const entry of entries) writeFully(fd, line(entry))
+  } catch (error) {
+    rmSync(next, { force: true })
+    throw error
+  } finally {
+    closeSync(fd)
+  }
   renameSync(next, path)
+}
+
+function line(entry: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(entry)}\n`, 'utf8')
+}
+
+/** Writes all bytes: write(2) may take only some of them when the disk is nearly full. */
+function writeFully(fd: number, bytes: Buffer): number {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
+  return bytes.length
 }
