@@ -6,62 +6,49 @@ import { type TestContext, test } from 'node:test'
 import { openJournal } from './journal.ts'
 
 function temporaryFile(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'journal-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return join(directory, 'state.jsonl')
+  const directory = mkdtempSync(join(tmpdir(), 'keymount-journal-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  return join(directory, 'state', 'journal.jsonl')
 }
 
-test('what was appended is there after opening again, and nobody else may read the file', (t) => {
-  const path = temporaryFile(t)
-  const first = openJournal(path)
-  first.append({ a: 1 })
-  first.append(['ü'])
-  first.close()
-  const second = openJournal(path)
-  assert.deepEqual(second.entries, [{ a: 1 }, ['ü']])
-  second.close()
-  assert.equal(statSync(path).mode & 0o777, 0o600)
-})
-
-test('a last line that was cut off is dropped, and appending goes on behind the intact ones', (t) => {
-  const path = temporaryFile(t)
-  const first = openJournal(path)
-  first.append(1)
-  first.close()
-  appendFileSync(path, '{"half":')
-  const second = openJournal(path)
-  assert.deepEqual(second.entries, [1])
-  second.append(2)
-  second.close()
-  assert.equal(readFileSync(path, 'utf8'), '1\n2\n')
-})
-
-test('a broken line in the middle is refused with its number, and the file is left alone', (t) => {
-  const path = temporaryFile(t)
-  appendFileSync(path, '1\nbroken\n3\n')
-  assert.throws(() => openJournal(path), /state\.jsonl is corrupt at line 2/)
-  assert.equal(readFileSync(path, 'utf8'), '1\nbroken\n3\n')
-})
-
-test('an entry that cannot be written leaves the journal as it was', (t) => {
+test('what was appended is there after the file is opened again, readable by its owner only', (t) => {
   const path = temporaryFile(t)
   const journal = openJournal(path)
-  journal.append('before')
-  const circular: { self?: unknown } = {}
-  circular.self = circular
-  assert.throws(() => journal.append(circular), /circular/)
-  assert.throws(() => journal.compact(['kept', circular]), /circular/)
-  journal.append('after')
+  journal.append({ a: 1 })
+  journal.append(['two'])
+  // Not closed: a killed process closes nothing either.
+  const again = openJournal(path)
+  assert.deepEqual(again.entries, [{ a: 1 }, ['two']])
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  again.close()
   journal.close()
-  assert.equal(readFileSync(path, 'utf8'), '"before"\n"after"\n')
 })
 
-test('compact() replaces the whole file, and appending goes on behind it', (t) => {
+test('a last line that was cut off is dropped and the next append starts a new line', (t) => {
+  const path = temporaryFile(t)
+  openJournal(path).append({ kept: true })
+  appendFileSync(path, '{"half":')
+  const journal = openJournal(path)
+  assert.deepEqual(journal.entries, [{ kept: true }])
+  journal.append({ next: true })
+  assert.deepEqual(openJournal(path).entries, [{ kept: true }, { next: true }])
+})
+
+test('a corrupt line is refused with the file and the line, and the file stays as it was', (t) => {
+  const path = temporaryFile(t)
+  openJournal(path).append({ a: 1 })
+  appendFileSync(path, 'garbage\n{"b":2}\n')
+  const before = readFileSync(path, 'utf8')
+  assert.throws(() => openJournal(path), /journal\.jsonl is corrupt at line 2/)
+  assert.equal(readFileSync(path, 'utf8'), before)
+})
+
+test('compact() replaces the content and keeps appending after it', (t) => {
   const path = temporaryFile(t)
   const journal = openJournal(path)
   for (let i = 0; i < 10; i++) journal.append(i)
-  journal.compact(['all'])
-  journal.append('more')
+  journal.compact([45])
+  journal.append(46)
   journal.close()
-  assert.equal(readFileSync(path, 'utf8'), '"all"\n"more"\n')
+  assert.deepEqual(openJournal(path).entries, [45, 46])
 })
