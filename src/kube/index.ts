@@ -4,6 +4,7 @@
  * Errors are `KubeError`.
  */
 export * from './event-recorder.ts'
+export * from './exec.ts'
 export * from './follow.ts'
 export * from './kube-client.ts'
 export * from './kube-config.ts'
