@@ -10,6 +10,7 @@ import { test } from 'node:test'
 const arrows: Record<string, readonly string[]> = {
   lib: [],
   csi: ['lib'],
+  image: ['lib'],
   'provider-api': ['lib'],
   kube: ['lib'],
   keyvault: ['lib'],
@@ -21,7 +22,7 @@ const arrows: Record<string, readonly string[]> = {
   proxy: ['identity', 'lib'],
   'local-azure': ['keyvault', 'lib'],
   'local-cluster': ['csi', 'kube', 'lib'],
-  cli: ['kube', 'keyvault', 'lib'],
+  cli: ['kube', 'keyvault', 'image', 'lib'],
   dashboard: ['kube', 'keyvault', 'lib'],
 }
 
