@@ -1,5 +1,5 @@
 // Builds the container image without Docker: a root file system directory and an archive that container tools load.
-// `npm run image` for both; `npm run image -- --analyze` also lists what each bundle is made of.
+// `npm run image` for both, `npm run image -- --rootfs` for the directory alone; `--analyze` also lists what each bundle is made of.
 import { readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { buildBundles, buildRootfs, imageReference, ociArchive, processNames } from '../src/image/index.ts'
@@ -22,16 +22,20 @@ for (const name of processNames) {
 }
 console.log(`  ${'node'.padEnd(16)}${mib(statSync(join(rootfs.path, 'usr/local/bin/node')).size)}`)
 
-const archive = await ociArchive(rootfs.path, join(dist, 'keymount-node.tar'), reference)
-console.log(
-  `image archive     ${relative(root, archive.path)}  (${mib(archive.bytes)}, ${ms(performance.now() - built)})\n` +
-    `  reference       ${reference}\n` +
-    `  digest          ${archive.digest}\n\n` +
-    'Load it with one of:\n' +
-    `  kind load image-archive ${relative('.', archive.path)}\n` +
-    `  docker load -i ${relative('.', archive.path)}\n` +
-    `  ctr -n k8s.io image import ${relative('.', archive.path)}`,
-)
+if (!process.argv.includes('--rootfs')) await archive()
+
+async function archive(): Promise<void> {
+  const written = await ociArchive(rootfs.path, join(dist, 'keymount-node.tar'), reference)
+  console.log(
+    `image archive     ${relative(root, written.path)}  (${mib(written.bytes)}, ${ms(performance.now() - built)})\n` +
+      `  reference       ${reference}\n` +
+      `  digest          ${written.digest}\n\n` +
+      'Load it with one of:\n' +
+      `  kind load image-archive ${relative('.', written.path)}\n` +
+      `  docker load -i ${relative('.', written.path)}\n` +
+      `  ctr -n k8s.io image import ${relative('.', written.path)}`,
+  )
+}
 
 async function analyze(): Promise<void> {
   const { analyzeMetafile } = await import('esbuild')
