@@ -1,0 +1,60 @@
+/**
+ * The part of JSONPath that names one value: `$.a.b`, `$['odd.name']`, `$.list[0]`; the leading `$` may be left out.
+ * https://www.rfc-editor.org/rfc/rfc9535 (singular queries). Undefined when the text is no such path.
+ */
+export function parseJsonPath(expression: string): (string | number)[] | undefined {
+  let rest = expression.trim()
+  if (rest.startsWith('$')) rest = rest.slice(1)
+  else if (rest !== '' && !rest.startsWith('[')) rest = `.${rest}`
+  const steps: (string | number)[] = []
+  while (rest !== '') {
+    const match = /^\.([^.[\]'"\s]+)|^\[(\d+)\]|^\['((?:[^'\\]|\\.)*)'\]|^\["((?:[^"\\]|\\.)*)"\]/.exec(rest)
+    if (match === null) return undefined
+    const [whole, dotted, index, single, double] = match
+    steps.push(index === undefined ? (dotted ?? (single ?? double ?? '').replace(/\\(.)/g, '$1')) : Number(index))
+    rest = rest.slice(whole.length)
+  }
+  return steps.length === 0 ? undefined : steps
+}
+
+/** A number with the digits it was written with; JavaScript's numbers would round a long one. */
+class SourceNumber {
+  readonly source: string
+  constructor(source: string) {
+    this.source = source
+  }
+}
+
+/**
+ * The text of one value of a JSON document: a string's characters, anything else as JSON. Undefined when it is not there.
+ * Throws when `json` is no JSON; the message does not quote it.
+ */
+export function extractJson(json: string, steps: readonly (string | number)[]): string | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(json, keepNumbers)
+  } catch {
+    throw new Error('the value is not JSON')
+  }
+  for (const step of steps) {
+    if (typeof value !== 'object' || value === null || value instanceof SourceNumber) return undefined
+    if (!Object.hasOwn(value, step)) return undefined
+    value = (value as Record<string | number, unknown>)[step]
+  }
+  return typeof value === 'string' ? value : toJson(value)
+}
+
+/** `context.source` is JavaScript of 2025; TypeScript's library does not know it yet. */
+function keepNumbers(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === 'number' && context?.source !== undefined ? new SourceNumber(context.source) : value
+}
+
+function toJson(value: unknown): string {
+  if (value instanceof SourceNumber) return value.source
+  if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}:${toJson(inner)}`)
+    return `{${members.join(',')}}`
+  }
+  return JSON.stringify(value)
+}

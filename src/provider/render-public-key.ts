@@ -1,0 +1,24 @@
+import { createPublicKey } from 'node:crypto'
+import type { JsonWebKeyWire } from '../keyvault/index.ts'
+import { encodePem } from '../lib/index.ts'
+
+const curves = new Set(['P-256', 'P-384', 'P-521'])
+
+/** The public half of a vault's key as SPKI PEM. Keys in an HSM differ by their type's name only. */
+export function renderPublicKey(jwk: JsonWebKeyWire): string {
+  const { kty, crv } = jwk
+  if (kty === 'RSA' || kty === 'RSA-HSM') return toPem({ kty: 'RSA', n: jwk.n, e: jwk.e })
+  if (kty === 'EC' || kty === 'EC-HSM') {
+    if (crv === undefined || !curves.has(crv)) throw new Error(`curve ${crv ?? ''} is not supported`)
+    return toPem({ kty: 'EC', crv, x: jwk.x, y: jwk.y })
+  }
+  throw new Error(`failed to get key. key type '${kty ?? ''}' currently not supported`)
+}
+
+function toPem(jwk: Record<string, string | undefined>): string {
+  const members = Object.fromEntries(
+    Object.entries(jwk).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  const key = createPublicKey({ key: members, format: 'jwk' })
+  return encodePem({ label: 'PUBLIC KEY', der: key.export({ format: 'der', type: 'spki' }) })
+}

@@ -1,0 +1,73 @@
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Client, credentials } from '@grpc/grpc-js'
+import { errorMessage, metricsContentType, type Running } from '../lib/index.ts'
+import { checkHealth, ServingStatus } from '../provider-api/index.ts'
+
+export interface HttpServer extends Running {
+  port: number
+}
+
+/** `GET /metrics` in the Prometheus text format, on all interfaces: the node's port, as in the field. Nothing else is served. */
+export function serveMetrics({ port, text }: { port: number; text: () => string }): Promise<HttpServer> {
+  return listen(port, (request, response) => {
+    if (request.url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end('not found\n')
+    response.writeHead(200, { 'content-type': metricsContentType }).end(text())
+  })
+}
+
+export interface HealthOptions {
+  port: number
+  /** Default `/healthz`. */
+  path?: string
+  /** Default 5,000 ms. */
+  timeoutMs?: number
+  /** gRPC address of our own socket. */
+  target: string
+}
+
+/**
+ * Answers 200 `ok` when our own socket answers gRPC health with SERVING, so it notices a socket that was removed or taken
+ * over, a server that is stopping, and an event loop that is stuck. Vaults are not asked: their outage must not restart pods.
+ */
+export async function serveHealth({
+  port,
+  path = '/healthz',
+  timeoutMs = 5000,
+  target,
+}: HealthOptions): Promise<HttpServer> {
+  const client = new Client(target, credentials.createInsecure(), { 'grpc.default_authority': 'localhost' })
+  const http = await listen(port, (request, response) => {
+    if (request.url?.split('?')[0] !== path) return void response.writeHead(404).end('not found\n')
+    checkHealth(client, { timeoutMs }).then(
+      ({ status }) => {
+        const healthy = status === ServingStatus.SERVING
+        response.writeHead(healthy ? 200 : 503).end(healthy ? 'ok' : 'the provider is stopping')
+      },
+      (error: unknown) => response.writeHead(503).end(`the provider's socket does not answer: ${errorMessage(error)}`),
+    )
+  })
+  return {
+    port: http.port,
+    async stop() {
+      await http.stop()
+      client.close()
+    },
+  }
+}
+
+async function listen(port: number, handle: RequestListener): Promise<HttpServer> {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, handle)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
