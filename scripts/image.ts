@@ -1,5 +1,6 @@
 // Builds the container image without Docker: a root file system directory and an archive that container tools load.
-// `npm run image` for both, `npm run image -- --rootfs` for the directory alone; `--analyze` also lists what each bundle is made of.
+// `npm run image` for both. Options after `--`: `--rootfs` leaves the archive out, `--json` prints where things are for a
+// script, `--analyze` also lists what each bundle is made of.
 import { readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { buildBundles, buildRootfs, imageReference, ociArchive, processNames } from '../src/image/index.ts'
@@ -11,29 +12,35 @@ const reference = imageReference(version)
 
 if (process.argv.includes('--analyze')) await analyze()
 
+const asJson = process.argv.includes('--json')
 const started = performance.now()
 const rootfs = await buildRootfs(join(dist, 'image'))
 const built = performance.now()
-console.log(
-  `root file system  ${relative(root, rootfs.path)}  (${rootfs.cached ? 'unchanged' : 'built'}, ${ms(built - started)})`,
-)
-for (const name of processNames) {
-  console.log(`  ${name.padEnd(16)}${mib(statSync(join(rootfs.path, `opt/keymount/${name}.cjs`)).size)}`)
-}
-console.log(`  ${'node'.padEnd(16)}${mib(statSync(join(rootfs.path, 'usr/local/bin/node')).size)}`)
+const archive = process.argv.includes('--rootfs')
+  ? undefined
+  : await ociArchive(rootfs.path, join(dist, 'keymount-node.tar'), reference)
 
-if (!process.argv.includes('--rootfs')) await archive()
+if (asJson) console.log(JSON.stringify({ reference, rootfs: rootfs.path, ...(archive && { archive: archive.path }) }))
+else report()
 
-async function archive(): Promise<void> {
-  const written = await ociArchive(rootfs.path, join(dist, 'keymount-node.tar'), reference)
+function report(): void {
+  const state = rootfs.cached ? 'unchanged' : 'built'
+  console.log(`root file system  ${relative('.', rootfs.path)}  (${state}, ${ms(built - started)})`)
+  const parts = ['usr/local/bin/node', ...processNames.map((name) => `opt/keymount/${name}.cjs`)]
+  for (const part of parts) console.log(`  ${part.padEnd(26)}${mib(statSync(join(rootfs.path, part)).size)}`)
+  if (archive === undefined) return
+  const file = relative('.', archive.path)
   console.log(
-    `image archive     ${relative(root, written.path)}  (${mib(written.bytes)}, ${ms(performance.now() - built)})\n` +
-      `  reference       ${reference}\n` +
-      `  digest          ${written.digest}\n\n` +
-      'Load it with one of:\n' +
-      `  kind load image-archive ${relative('.', written.path)}\n` +
-      `  docker load -i ${relative('.', written.path)}\n` +
-      `  ctr -n k8s.io image import ${relative('.', written.path)}`,
+    [
+      `image archive     ${file}  (${mib(archive.bytes)}, ${ms(performance.now() - built)})`,
+      `  reference       ${reference}`,
+      `  digest          ${archive.digest}`,
+      '',
+      'Load it with one of:',
+      `  kind load image-archive ${file}`,
+      `  docker load -i ${file}`,
+      `  ctr -n k8s.io image import ${file}`,
+    ].join('\n'),
   )
 }
 
