@@ -1,0 +1,63 @@
+import type { ApiContext } from '../api-server/api-call.ts'
+import { type ApiObject, textAt } from '../api-server/api-object.ts'
+import { definitionsKey } from '../api-server/catalog.ts'
+import type { Controller } from './controller.ts'
+
+/** As long as a real cluster keeps events. */
+const eventLifetimeMs = 3_600_000
+
+/**
+ * Deletes what nobody owns any more: objects whose owners are all gone, the objects of a deleted definition, old events. An owner that
+ * is deleted in the foreground goes after its dependents. https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+ */
+export const garbageCollector: Controller = {
+  name: 'garbage-collector',
+  watches: 'everything',
+  reconcile(context) {
+    const { store } = context
+    const all = [...store.all()]
+    const living = new Set(all.map(({ object }) => object.metadata.uid))
+    const waiting = new Set(
+      all.filter(({ object }) => waitsForDependents(object)).map(({ object }) => object.metadata.uid),
+    )
+    for (const { resource, object } of all) {
+      const { ownerReferences = [], deletionTimestamp } = object.metadata
+      if (ownerReferences.length === 0 || deletionTimestamp !== undefined) continue
+      const owned = ownerReferences.some(({ uid }) => living.has(uid) && !waiting.has(uid))
+      if (!owned) remove(context, resource, object)
+    }
+    for (const { resource, object } of all) if (waitsForDependents(object)) releaseOwner(context, resource, object)
+    deleteOldEvents(context)
+  },
+  onChange({ store }, { type, resource, object }) {
+    if (type !== 'DELETED' || resource !== definitionsKey) return
+    const key = `${textAt(object, 'spec', 'names', 'plural')}.${textAt(object, 'spec', 'group')}`
+    for (const orphan of store.list(key)) store.remove(key, orphan)
+  },
+}
+
+const foreground = 'foregroundDeletion'
+const waitsForDependents = ({ metadata }: ApiObject) => metadata.finalizers?.includes(foreground) ?? false
+
+function remove({ objects, catalog }: ApiContext, resource: string, { metadata }: ApiObject): void {
+  const { name, namespace, uid = '' } = metadata
+  objects.delete(catalog.row(resource), { name, namespace }, { preconditions: { uid } })
+}
+
+function releaseOwner({ store, objects, catalog }: ApiContext, resource: string, owner: ApiObject): void {
+  for (const { object } of store.all()) {
+    if (object.metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid)) return
+  }
+  const released = (draft: ApiObject) => ({
+    ...draft,
+    metadata: { ...draft.metadata, finalizers: draft.metadata.finalizers?.filter((name) => name !== foreground) ?? [] },
+  })
+  objects.update(catalog.row(resource), owner.metadata, released, { manager: 'garbage-collector' })
+}
+
+function deleteOldEvents({ store, clock }: ApiContext): void {
+  for (const event of store.list('events')) {
+    const last = Date.parse(textAt(event, 'lastTimestamp') || event.metadata.creationTimestamp || '')
+    if (clock.now() - last > eventLifetimeMs) store.remove('events', event)
+  }
+}

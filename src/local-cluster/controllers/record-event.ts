@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import type { ApiContext } from '../api-server/api-call.ts'
+import { type ApiObject, numberAt, timestamp } from '../api-server/api-object.ts'
+
+/** Records what a controller did to an object, as `kubectl describe` shows it; repeated ones are counted. */
+export function recordEvent(
+  { store, objects, catalog, clock }: ApiContext,
+  about: ApiObject,
+  {
+    component,
+    type = 'Normal',
+    reason,
+    message,
+  }: { component: string; type?: 'Normal' | 'Warning'; reason: string; message: string },
+): void {
+  const row = catalog.row('events')
+  const { metadata, apiVersion, kind } = about
+  const namespace = metadata.namespace ?? 'default'
+  const digest = createHash('sha256').update([metadata.uid, reason, message].join('\0')).digest('hex').slice(0, 16)
+  const name = `${metadata.name}.${digest}`
+  const now = timestamp(clock.now())
+  const options = { manager: component }
+  if (store.get('events', namespace, name) !== undefined) {
+    const again = (event: ApiObject) => ({ ...event, count: numberAt(event, 'count') + 1, lastTimestamp: now })
+    objects.update(row, { namespace, name }, again, options)
+    return
+  }
+  const { name: involved, namespace: where, uid, resourceVersion } = metadata
+  objects.create(
+    row,
+    namespace,
+    {
+      metadata: { name, namespace },
+      involvedObject: { apiVersion, kind, name: involved, namespace: where, uid, resourceVersion },
+      type,
+      reason,
+      message,
+      count: 1,
+      firstTimestamp: now,
+      lastTimestamp: now,
+      source: { component },
+      reportingComponent: component,
+      reportingInstance: '',
+    },
+    options,
+  )
+}

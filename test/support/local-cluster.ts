@@ -1,0 +1,111 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { request as httpsRequest, type RequestOptions } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type KubeConfig, loadKubeconfig } from '../../src/kube/index.ts'
+import { silentLog } from '../../src/lib/index.ts'
+import { type LocalClusterOptions, startLocalCluster as start } from '../../src/local-cluster/index.ts'
+
+export interface Answer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  /** Parsed when it is JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  body: any
+}
+
+export interface RequestExtras {
+  headers?: Record<string, string>
+  /** Bearer token instead of the administrator's certificate; empty for nobody. */
+  token?: string
+}
+
+/** A local cluster as its users see it. */
+export interface TestCluster {
+  server: string
+  /** File. */
+  kubeconfig: string
+  /** PEM. */
+  ca: string
+  issuer: string
+  stateDir: string
+  kubeletRoot: string
+  /** One request as the administrator; a body that is no string goes as JSON. */
+  request(method: string, path: string, body?: unknown, extras?: RequestExtras): Promise<Answer>
+  /** The lines of a stream (a watch, a log) until `enough` is true or it ends. */
+  lines(path: string, enough: (lines: readonly string[]) => boolean): Promise<string[]>
+  stop(): Promise<void>
+}
+
+/** Starts a local cluster in a fresh directory, on a free port; it ends with the test. */
+export async function startLocalCluster(
+  t: TestContext,
+  overrides: Partial<LocalClusterOptions> = {},
+): Promise<TestCluster> {
+  const stateDir = overrides.stateDir ?? (await mkdtemp(join(tmpdir(), 'keymount-cluster-')))
+  const cluster = await start({ port: 0, log: silentLog, ...overrides, stateDir })
+  t.after(async () => {
+    await cluster.stop()
+    if (overrides.stateDir === undefined) await rm(stateDir, { recursive: true, force: true })
+  })
+  const config = loadKubeconfig(cluster.kubeconfig)
+  return {
+    ...cluster,
+    stateDir,
+    ca: await readFile(cluster.ca, 'utf8'),
+    request: (method, path, body, extras = {}) => request(config, { method, path, body, ...extras }),
+    lines: (path, enough) => readLines(config, path, enough),
+    stop: () => cluster.stop(),
+  }
+}
+
+function optionsOf({ server, ca, cert, key }: KubeConfig, path: string, token?: string): RequestOptions {
+  const { hostname, port } = new URL(server)
+  const credentials = token === undefined ? { cert, key } : {}
+  return { hostname, port, path, ca, ...credentials, agent: false }
+}
+
+function request(
+  config: KubeConfig,
+  { method, path, body, headers = {}, token }: RequestExtras & { method: string; path: string; body?: unknown },
+): Promise<Answer> {
+  const text =
+    body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
+  const type: Record<string, string> = text === undefined ? {} : { 'content-type': 'application/json' }
+  const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+  return new Promise((resolve, reject) => {
+    const options = { ...optionsOf(config, path, token), method, headers: { ...type, ...authorization, ...headers } }
+    const sent = httpsRequest(options, async (response) => {
+      const chunks = await response.toArray()
+      const answer = Buffer.concat(chunks).toString('utf8')
+      const isJson = (response.headers['content-type'] ?? '').includes('json')
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: isJson ? JSON.parse(answer) : answer,
+      })
+    })
+    sent.on('error', reject)
+    sent.end(text)
+  })
+}
+
+function readLines(config: KubeConfig, path: string, enough: (lines: readonly string[]) => boolean): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const sent = httpsRequest(optionsOf(config, path), (response) => {
+      let text = ''
+      const finished = () => text.split('\n').slice(0, -1)
+      response.setEncoding('utf8')
+      response.on('data', (chunk) => {
+        text += chunk
+        if (!enough(finished())) return
+        resolve(finished())
+        sent.destroy()
+      })
+      response.on('end', () => resolve(finished()))
+    })
+    sent.on('error', (error) => reject(error))
+    sent.end()
+  })
+}
