@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** The `keymount` command. `keymount driver …` and the other daemons become that program at once. */
+const daemons: Record<string, () => Promise<unknown>> = {
+  driver: () => import('./driver.ts'),
+  provider: () => import('./provider.ts'),
+  'local-azure': () => import('./local-azure.ts'),
+  'local-cluster': () => import('./local-cluster.ts'),
+}
+
+const daemon = daemons[process.argv[2] ?? '']
+if (daemon !== undefined) {
+  // The program finds the command line that it would have if it had been started by itself.
+  process.argv.splice(2, 1)
+  await daemon()
+} else {
+  const { runCli } = await import('../cli/index.ts')
+  process.exitCode = await runCli(worldOf(process.env))
+}
+
+function worldOf(env: NodeJS.ProcessEnv) {
+  const packageRoot = resolve(import.meta.dirname, '../..')
+  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }
+  return {
+    argv: process.argv.slice(2),
+    env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    packageRoot,
+    version,
+    cacheDirectory: join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'keymount'),
+    userHome: homedir(),
+    programName: env['npm_command'] === 'exec' ? 'npx keymount' : 'keymount',
+    signal: stopSignal(),
+  }
+}
+
+/** Aborts at the first SIGINT or SIGTERM; what runs then cleans up. The third one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const abort = new AbortController()
+  let count = 0
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      // A Ctrl-C comes twice: from the terminal, and handed on by the starter of this process.
+      count++
+      if (count > 3) process.exit(130)
+      abort.abort(new Error(`stopped by ${name}`))
+    })
+  }
+  return abort.signal
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path'
+import { buildRootfs } from '../image/index.ts'
+import { loadKubeconfig } from '../kube/index.ts'
+import { stopBackground } from './background.ts'
+import type { LabCluster } from './lab-cluster.ts'
+import { findLocalCluster, type LocalCluster, startLocalCluster } from './lab-programs.ts'
+import type { LabState } from './lab-state.ts'
+import { freePorts } from './ports.ts'
+import type { DaemonPorts } from './product/product-objects.ts'
+import type { Session } from './session.ts'
+
+/** Containers of the product run from a directory of this machine, so its image has a name that no registry serves. */
+const imageRepository = 'keymount.local/keymount'
+
+/** The local cluster, started when it does not run, and anew when it runs with an older build of the product. */
+export async function embeddedCluster(
+  { home, world, terminal }: Session,
+  state: LabState,
+  onStart: () => void,
+): Promise<LabCluster> {
+  const rootfs = await terminal.step(
+    'Image',
+    () => buildRootfs(join(world.cacheDirectory, 'image')),
+    ({ cached, hash }) => `${cached ? 'as built before' : 'built from the sources'} (${hash.slice(0, 12)})`,
+  )
+  const image = `${imageRepository}:${rootfs.hash.slice(0, 12)}`
+  const running = findLocalCluster(home)
+  const fits = running !== undefined && state.localImage === image
+  if (running !== undefined && !fits) await stopBackground(home, 'local-cluster')
+  const start = () =>
+    startLocalCluster(home, world, {
+      port: state.ports.cluster,
+      images: { [image]: rootfs.path },
+      syncFrequency: state.syncFrequency,
+    })
+  const cluster = fits ? running : await terminal.step('Local cluster', start, describe)
+  if (!fits) onStart()
+  return {
+    kubeconfig: cluster.kubeconfig,
+    config: loadKubeconfig(cluster.kubeconfig),
+    server: cluster.server,
+    issuer: cluster.issuer,
+    caFile: cluster.ca,
+    kubeletRoot: cluster.kubeletRoot,
+    addressForPods: state.listen,
+    image,
+    shared: {
+      providersDirectory: home.providers,
+      ports: fits && state.daemonPorts !== undefined ? state.daemonPorts : await freeDaemonPorts(),
+    },
+  }
+}
+
+/** Any ports do: nothing but the pods' own probes and `status` has to know them, and labs live side by side. */
+async function freeDaemonPorts(): Promise<DaemonPorts> {
+  const [driverMetrics = 0, driverHealth = 0, providerMetrics = 0, providerHealth = 0] = await freePorts(4)
+  return { driverMetrics, driverHealth, providerMetrics, providerHealth }
+}
+
+function describe({ server, pid }: LocalCluster): string {
+  return `API server at ${server} (process ${pid})`
+}

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs'
+import { loadKubeconfig } from '../kube/index.ts'
+import { CliError, exitCodes } from './cli-error.ts'
+import type { CliWorld } from './cli-world.ts'
+import type { LabHome } from './lab-home.ts'
+import { findLocalAzure, findLocalCluster } from './lab-programs.ts'
+import { readLabState } from './lab-state.ts'
+
+export interface EnvCommand {
+  home: LabHome
+  format: 'sh' | 'fish' | 'json'
+  world: CliWorld
+}
+
+/** Prints the variables of a lab that is up. */
+export function env({ home, format, world }: EnvCommand): void {
+  world.stdout.write(`${render(labVariables(home), format)}\n`)
+}
+
+/** The variables that point kubectl, az and the SDKs at the lab. Throws {@link CliError} when it is not up. */
+export function labVariables(home: LabHome): Record<string, string> {
+  const state = readLabState(home)
+  const azure = findLocalAzure(home)
+  const kubeconfig = state?.target.kind === 'kubeconfig' ? state.target.path : findLocalCluster(home)?.kubeconfig
+  if (state === undefined || kubeconfig === undefined || (azure === undefined && state.azure === 'local')) {
+    throw new CliError({
+      what: `The lab in ${home.root} is not up`,
+      fix: ['start it: keymount up'],
+      exitCode: exitCodes.notUp,
+    })
+  }
+  if (azure === undefined) return { KUBECONFIG: kubeconfig }
+  return {
+    KUBECONFIG: kubeconfig,
+    HTTPS_PROXY: azure.proxy,
+    // kubectl honours HTTPS_PROXY too, and the proxy serves Azure's hosts only.
+    NO_PROXY: ['127.0.0.1', 'localhost', ...apiServerHost(kubeconfig)].join(','),
+    REQUESTS_CA_BUNDLE: home.caBundle,
+    SSL_CERT_FILE: home.caBundle,
+    NODE_EXTRA_CA_CERTS: azure.ca,
+    AZURE_CONFIG_DIR: home.azureCli,
+  }
+}
+
+function apiServerHost(kubeconfig: string): string[] {
+  if (!existsSync(kubeconfig)) return []
+  const { hostname } = new URL(loadKubeconfig(kubeconfig).server)
+  return hostname === '127.0.0.1' ? [] : [hostname.replace(/^\[|\]$/g, '')]
+}
+
+function render(variables: Record<string, string>, format: EnvCommand['format']): string {
+  if (format === 'json') return JSON.stringify(variables, null, 2)
+  const assign = format === 'fish' ? fishAssignment : shAssignment
+  return Object.entries(variables).map(assign).join('\n')
+}
+
+function shAssignment([name, value]: [string, string]): string {
+  return `export ${name}='${value.replaceAll("'", `'\\''`)}'`
+}
+
+function fishAssignment([name, value]: [string, string]): string {
+  return `set -gx ${name} '${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+}

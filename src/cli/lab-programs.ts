@@ -1,0 +1,130 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Background, findBackground, startBackground } from './background.ts'
+import type { CliWorld } from './cli-world.ts'
+import type { LabHome } from './lab-home.ts'
+import { insideNamespace, openLabNamespace } from './lab-namespace.ts'
+
+const localAzureReady = z.object({
+  proxy: z.string(),
+  imds: z.string(),
+  ca: z.string(),
+  credentials: z.string(),
+  control: z.string(),
+})
+
+const localClusterReady = z.object({
+  server: z.string(),
+  kubeconfig: z.string(),
+  ca: z.string(),
+  issuer: z.string(),
+  kubeletRoot: z.string(),
+})
+
+/** What the local Azure says of itself; files and addresses as in ARCHITECTURE.md, "Programs of the lab". */
+export type LocalAzure = z.infer<typeof localAzureReady> & { pid: number }
+
+export type LocalCluster = z.infer<typeof localClusterReady> & { pid: number }
+
+export interface LocalAzureOptions {
+  listen: string
+  port: number
+  imdsPort: number
+  /** CA files of the clusters whose issuers it asks for keys. */
+  issuerCas: readonly string[]
+}
+
+export interface LocalClusterOptions {
+  port: number
+  /** Image names and the root file systems they stand for. */
+  images: Readonly<Record<string, string>>
+  syncFrequency: string | undefined
+}
+
+export function findLocalAzure(home: LabHome): LocalAzure | undefined {
+  const running = findBackground(home, 'local-azure')
+  return running === undefined ? undefined : { ...localAzureReady.parse(running.ready), pid: running.process.pid }
+}
+
+export function findLocalCluster(home: LabHome): LocalCluster | undefined {
+  const running = findBackground(home, 'local-cluster')
+  return running === undefined ? undefined : { ...localClusterReady.parse(running.ready), pid: running.process.pid }
+}
+
+export async function startLocalAzure(
+  home: LabHome,
+  world: CliWorld,
+  { listen, port, imdsPort, issuerCas }: LocalAzureOptions,
+): Promise<LocalAzure> {
+  const flags = [
+    ['--state', home.azure],
+    ['--listen', listen],
+    ['--port', String(port)],
+    ['--imds-port', String(imdsPort)],
+    ...issuerCas.map((file) => ['--issuer-ca', file]),
+  ]
+  const { ready, process } = await startProgram(home, world, {
+    name: 'local-azure',
+    title: 'the local Azure',
+    flags: flags.flat(),
+  })
+  return { ...localAzureReady.parse(ready), pid: process.pid }
+}
+
+export async function startLocalCluster(
+  home: LabHome,
+  world: CliWorld,
+  { port, images, syncFrequency }: LocalClusterOptions,
+): Promise<LocalCluster> {
+  const namespace = await openLabNamespace(home, { env: daemonEnv(world), signal: world.signal })
+  const flags = [
+    ['--state', home.cluster],
+    ['--port', String(port)],
+    ...(syncFrequency === undefined ? [] : [['--sync-frequency', syncFrequency]]),
+    ...Object.entries(images).map(([name, rootfs]) => ['--image', `${name}=${rootfs}`]),
+  ]
+  const { ready, process } = await startProgram(home, world, {
+    name: 'local-cluster',
+    title: 'the local cluster',
+    flags: flags.flat(),
+    prefix: insideNamespace(namespace),
+  })
+  return { ...localClusterReady.parse(ready), pid: process.pid }
+}
+
+function startProgram(
+  home: LabHome,
+  world: CliWorld,
+  program: {
+    name: 'local-azure' | 'local-cluster'
+    title: string
+    flags: readonly string[]
+    prefix?: readonly string[]
+  },
+): Promise<Background> {
+  const { name, title, flags, prefix = [] } = program
+  const entry = join(world.packageRoot, 'src/bin', `${name}.ts`)
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning']
+  return startBackground({
+    home,
+    name,
+    title,
+    command: [...prefix, ...node, entry, ...flags],
+    env: daemonEnv(world),
+    signal: world.signal,
+  })
+}
+
+/**
+ * The little of the user's environment that a background program needs. Proxy and certificate variables stay out: in a shell
+ * that `keymount env` has set up they point at the lab itself.
+ */
+function daemonEnv({ env, cacheDirectory }: CliWorld): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'] as const
+  const values = kept.flatMap((name) => {
+    const value = env[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  // Compiled code of the TypeScript sources: the second start takes half the time of the first.
+  return { ...Object.fromEntries(values), NODE_COMPILE_CACHE: join(cacheDirectory, 'compiled') }
+}

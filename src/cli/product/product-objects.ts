@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import type { Container, DaemonSet, KubeObject, PodSpec, UntypedObject, Volume } from '../../kube/index.ts'
+
+export interface ProductSettings {
+  /** Image of both daemons. Default: the one that the manifests name. */
+  image?: string | undefined
+  /** Root directory of the nodes' kubelet. */
+  kubeletRoot: string
+  /** Go duration. Default: the product's. */
+  rotationPollInterval?: string | undefined
+  /** Where the pods reach an Azure that is not the public one. */
+  azure?: { proxy: string; caPem: string; noProxy: readonly string[] } | undefined
+  /** Set where all pods share the machine's network and file system with other programs: the embedded cluster. */
+  shared?: SharedMachine | undefined
+}
+
+export interface SharedMachine {
+  /** Directory on the machine for the sockets of providers. */
+  providersDirectory: string
+  ports: DaemonPorts
+}
+
+export interface DaemonPorts {
+  driverMetrics: number
+  driverHealth: number
+  providerMetrics: number
+  providerHealth: number
+}
+
+const namespace = 'kube-system'
+const labels = { 'app.kubernetes.io/name': 'keymount' }
+const trustDirectory = '/etc/keymount/trust'
+const defaultKubeletRoot = '/var/lib/kubelet'
+
+/** Directories of the machine that the manifests name, beside kubelet's. */
+const providerDirectories: Record<string, string> = {
+  '/var/run/secrets-store-csi-providers': '',
+  '/etc/kubernetes/secrets-store-csi-providers': 'additional',
+}
+
+/** Flags with a port, per container, and the setting that each follows. */
+const portFlags: Record<string, Record<string, keyof DaemonPorts>> = {
+  'secrets-store': { 'metrics-addr': 'driverMetrics', 'healthz-port': 'driverHealth' },
+  'provider-azure-installer': { 'prometheus-port': 'providerMetrics', 'healthz-port': 'providerHealth' },
+}
+
+/** The objects of `deploy/` in a directory, as `kubectl apply -f` would read them. */
+export function readManifests(directory: string): UntypedObject[] {
+  const files = readdirSync(directory).filter((name) => name.endsWith('.yaml'))
+  return files
+    .toSorted()
+    .flatMap((name) => parseAllDocuments(readFileSync(join(directory, name), 'utf8')))
+    .map((document) => document.toJS() as UntypedObject | null)
+    .filter((object) => object !== null)
+}
+
+/** The manifests as one cluster needs them: where they differ is only what is a place or an address. */
+export function productObjects(manifests: readonly UntypedObject[], settings: ProductSettings): UntypedObject[] {
+  const configuration = settings.azure === undefined ? [] : azureConfiguration(settings.azure)
+  const digest = createHash('sha256').update(JSON.stringify(configuration)).digest('hex').slice(0, 16)
+  const objects = manifests.map((object) =>
+    object.kind === 'DaemonSet'
+      ? (daemonSet(object as KubeObject as DaemonSet, settings, digest) as KubeObject as UntypedObject)
+      : object,
+  )
+  return [...configuration, ...objects]
+}
+
+/** What sends the provider to the lab's Azure. The manifests read both where they exist. */
+function azureConfiguration({ proxy, caPem, noProxy }: NonNullable<ProductSettings['azure']>): UntypedObject[] {
+  const configMap = (name: string, data: Record<string, string>): UntypedObject => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace, labels },
+    data,
+  })
+  return [
+    configMap('keymount-provider-env', {
+      HTTPS_PROXY: proxy,
+      NO_PROXY: noProxy.join(','),
+      NODE_EXTRA_CA_CERTS: `${trustDirectory}/ca.crt`,
+    }),
+    configMap('keymount-trust', { 'ca.crt': caPem }),
+  ]
+}
+
+function daemonSet(object: DaemonSet, settings: ProductSettings, configurationDigest: string): DaemonSet {
+  const moved = mapStrings(object, (text) => text.replaceAll(defaultKubeletRoot, settings.kubeletRoot))
+  const { template } = moved.spec
+  const annotations = {
+    ...template.metadata?.annotations,
+    // Environment from a ConfigMap is read when a container starts: new values are a new template.
+    'keymount.dev/configuration': configurationDigest,
+  }
+  return {
+    ...moved,
+    spec: {
+      ...moved.spec,
+      template: { metadata: { ...template.metadata, annotations }, spec: podSpec(template.spec, settings) },
+    },
+  }
+}
+
+function podSpec(spec: PodSpec, settings: ProductSettings): PodSpec {
+  const { shared } = settings
+  return {
+    ...spec,
+    containers: spec.containers.map((container) => daemonContainer(container, settings)),
+    ...(shared === undefined
+      ? {}
+      : { volumes: (spec.volumes ?? []).map((volume) => moveProviders(volume, shared.providersDirectory)) }),
+  }
+}
+
+function daemonContainer(container: Container, { image, rotationPollInterval, shared }: ProductSettings): Container {
+  const flags = new Map<string, string>()
+  if (container.name === 'secrets-store' && rotationPollInterval !== undefined) {
+    flags.set('rotation-poll-interval', rotationPollInterval)
+  }
+  for (const [flag, setting] of Object.entries(portFlags[container.name] ?? {})) {
+    if (shared === undefined) continue
+    const port = shared.ports[setting]
+    flags.set(flag, flag.endsWith('-addr') ? `127.0.0.1:${port}` : String(port))
+  }
+  return {
+    ...container,
+    ...(image === undefined ? {} : { image }),
+    args: (container.args ?? []).map((word) => withFlag(word, flags)),
+    ports: shared === undefined ? (container.ports ?? []) : containerPorts(container, shared.ports),
+  }
+}
+
+/** `--name=old` with the new value of that flag, if it has one. */
+function withFlag(word: string, flags: ReadonlyMap<string, string>): string {
+  const name = /^--([\w-]+)=/.exec(word)?.[1]
+  const value = name === undefined ? undefined : flags.get(name)
+  return value === undefined ? word : `--${name}=${value}`
+}
+
+/** Probes name their port, so the list of ports has to say the new number. */
+function containerPorts({ name, ports = [] }: Container, daemonPorts: DaemonPorts) {
+  const numbers: Record<string, Record<string, number>> = {
+    'secrets-store': { metrics: daemonPorts.driverMetrics, healthz: daemonPorts.driverHealth },
+    'provider-azure-installer': { metrics: daemonPorts.providerMetrics, healthz: daemonPorts.providerHealth },
+  }
+  return ports.map((port) => ({ ...port, containerPort: numbers[name]?.[port.name ?? ''] ?? port.containerPort }))
+}
+
+function moveProviders(volume: Volume, directory: string): Volume {
+  const below = providerDirectories[volume.hostPath?.path ?? '']
+  if (volume.hostPath === undefined || below === undefined) return volume
+  return { ...volume, hostPath: { ...volume.hostPath, path: join(directory, below) } }
+}
+
+/** A copy with every string in it changed. */
+function mapStrings<T>(value: T, change: (text: string) => string): T {
+  if (typeof value === 'string') return change(value) as T
+  if (Array.isArray(value)) return value.map((item) => mapStrings(item, change)) as T
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapStrings(item, change)])) as T
+}

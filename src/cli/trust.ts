@@ -1,0 +1,28 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { rootCertificates } from 'node:tls'
+
+/** Where distributions keep the certificates that the administrator trusts. */
+const systemBundles = [
+  '/etc/ssl/certs/ca-certificates.crt', // Debian, Ubuntu, Alpine, Arch
+  '/etc/pki/tls/certs/ca-bundle.crt', // Fedora, RHEL
+  '/etc/ssl/ca-bundle.pem', // SUSE
+]
+
+/**
+ * Writes the system's certificates and the lab's CA to one file, for programs whose variable replaces the system's list
+ * (REQUESTS_CA_BUNDLE of az, SSL_CERT_FILE of Go and OpenSSL).
+ */
+export function writeCaBundle(path: string, labCa: string): void {
+  writeFileSync(path, `${systemCertificates().trimEnd()}\n\n# The lab's own CA\n${labCa}`)
+}
+
+function systemCertificates(): string {
+  for (const path of systemBundles) {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch {
+      // The next distribution's place.
+    }
+  }
+  return rootCertificates.join('\n')
+}

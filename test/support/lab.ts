@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type AzureRest, createAzureRest, readCredentials } from '../../src/cli/index.ts'
+import {
+  createKubeClient,
+  type ExecResult,
+  execInPod,
+  type KubeClient,
+  type KubeConfig,
+  loadKubeconfig,
+} from '../../src/kube/index.ts'
+import { runCli } from './run-cli.ts'
+
+export interface LabOptions {
+  /** The embedded cluster, or the one that KUBECONFIG names. Default: as KEYMOUNT_E2E says (`real` or `local`). */
+  target?: 'local' | 'real'
+  /** Go durations. Default: the product's. */
+  rotationPollInterval?: string
+  /** Of the local cluster's node; a real kubelet has its own. */
+  syncFrequency?: string
+}
+
+/** Faults, delays and counters of the local Azure. */
+export interface LabControl {
+  setFault(host: string, fault: Fault): Promise<void>
+  clearFault(host: string): Promise<void>
+  /** Every answer takes this long at least. */
+  setDelay(ms: number): Promise<void>
+  /** Requests since the last {@link forgetRequests}, by operation, for example `vault.secret.get`. */
+  requests(): Promise<Record<string, number>>
+  forgetRequests(): Promise<void>
+}
+
+export type Fault =
+  | { kind: 'unreachable' }
+  | { kind: 'throttle'; retryAfterSeconds?: number }
+  | { kind: 'error'; status?: number }
+
+/** A lab that `keymount up` has brought up, with the clients that tests need. */
+export interface Lab {
+  home: string
+  kubeconfig: string
+  kubeConfig: KubeConfig
+  kube: KubeClient
+  /** OIDC issuer of the cluster's service account tokens. */
+  issuer: string
+  kubeletRoot: string
+  /** Signed in as owner of the subscription, who may also set secrets in every vault of the group. */
+  azure: AzureRest
+  control: LabControl
+  exec(namespace: string, pod: string, container: string | undefined, command: readonly string[]): Promise<ExecResult>
+  stop(): Promise<void>
+}
+
+/** What `keymount up --json` prints. */
+interface UpSummary {
+  kubeconfig: string
+  issuer: string
+  kubeletRoot: string
+  azure: { proxy: string; ca: string; credentials: string; control: string }
+}
+
+/** Brings up a lab of its own, in a fresh directory and on free ports. `stop` takes it down and deletes it. */
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  const { target = process.env['KEYMOUNT_E2E'] === 'real' ? 'real' : 'local' } = options
+  const home = await mkdtemp(join(tmpdir(), 'keymount-'))
+  const stop = async () => {
+    const down = await runCli(['down', '--home', home, '--delete-state', ...(target === 'real' ? ['--force'] : [])])
+    await rm(home, { recursive: true, force: true })
+    if (down.code !== 0) throw new Error(`keymount down failed:\n${down.stderr}`)
+  }
+  const up = await runCli(['up', '--json', '--home', home, '--ports', 'free', ...flags(target, options)])
+  if (up.code !== 0) {
+    await stop().catch(() => undefined)
+    throw new Error(`keymount up failed:\n${up.stderr}`)
+  }
+  const summary = JSON.parse(up.stdout) as UpSummary
+  const kubeConfig = loadKubeconfig(summary.kubeconfig, { environment: process.env })
+  const kube = createKubeClient(kubeConfig)
+  const azure = createAzureRest({
+    credentials: readCredentials(summary.azure.credentials),
+    proxy: summary.azure.proxy,
+    ca: readFileSync(summary.azure.ca, 'utf8'),
+    resourceGroup: 'e2e',
+  })
+  await azure.createResourceGroup()
+  await azure.assignRole({ role: 'Key Vault Secrets Officer', principalId: await azure.principalId() })
+  return {
+    home,
+    kubeconfig: summary.kubeconfig,
+    kubeConfig,
+    kube,
+    issuer: summary.issuer,
+    kubeletRoot: summary.kubeletRoot,
+    azure,
+    control: labControl(summary.azure.control),
+    exec: (namespace, pod, container, command) => execInPod(kubeConfig, { namespace, pod, container, command }),
+    async stop() {
+      azure.stop()
+      kube.close()
+      await stop()
+    },
+  }
+}
+
+/** Real cluster: KUBECONFIG says which; KUBELET_ROOT, NODE_HOST and KEYMOUNT_IMAGE what cannot be found out. */
+function flags(target: 'local' | 'real', { rotationPollInterval, syncFrequency }: LabOptions): string[] {
+  const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env
+  const given: Record<string, string | undefined> = {
+    '--rotation-poll-interval': rotationPollInterval,
+    ...(target === 'local'
+      ? { '--sync-frequency': syncFrequency }
+      : {
+          '--kubeconfig': KUBECONFIG,
+          '--kubelet-root': KUBELET_ROOT,
+          '--listen': NODE_HOST,
+          '--image': KEYMOUNT_IMAGE,
+        }),
+  }
+  if (target === 'real' && KUBECONFIG === undefined) throw new Error('KUBECONFIG must name the cluster to test on')
+  return Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]))
+}
+
+function labControl(socketPath: string): LabControl {
+  const call = (method: string, path: string, body?: unknown): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/json' }
+      const outgoing = request({ socketPath, method, path, headers }, (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk
+        })
+        response.on('end', () => {
+          const { statusCode = 0 } = response
+          if (statusCode < 300) resolve(text)
+          else reject(new Error(`${method} ${path} on the control socket: ${statusCode} ${text}`))
+        })
+      })
+      outgoing.on('error', reject)
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body))
+    })
+  return {
+    setFault: async (host, fault) => void (await call('PUT', `/faults/${host}`, fault)),
+    clearFault: async (host) => void (await call('DELETE', `/faults/${host}`)),
+    setDelay: async (ms) => void (await call('PUT', '/delay', { ms })),
+    requests: async () => (JSON.parse(await call('GET', '/requests')) as { counts: Record<string, number> }).counts,
+    forgetRequests: async () => void (await call('DELETE', '/requests')),
+  }
+}
