@@ -63,9 +63,9 @@ async function askServiceAccount(
   pod: PodRef,
   { serviceAccountAnnotations, tenantId }: CredentialDefaults,
 ): Promise<{ annotations: Record<string, string>; problem?: string }> {
-  const wanted = wantsClientId(identity) || (identity.tenantId === '' && tenantId === '')
-  const overridable = identity.tenantId === '' && !identity.usePodIdentity && !identity.useVMManagedIdentity
-  if (!wanted && !overridable) return { annotations: {} }
+  const tenantMatters = !identity.usePodIdentity && !identity.useVMManagedIdentity
+  const wantsTenant = identity.tenantId === '' && (tenantMatters || tenantId === '')
+  if (!wantsClientId(identity) && !wantsTenant) return { annotations: {} }
   const name = `${pod.namespace}/${pod.serviceAccount}`
   if (pod.serviceAccount === '' || pod.namespace === '') return { annotations: {} }
   if (serviceAccountAnnotations === undefined) return { annotations: {} }

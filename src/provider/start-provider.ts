@@ -4,8 +4,10 @@ import {
   createAcquireToken,
   createIdentityKeys,
   createTokenSource,
+  createTokenVerifier,
 } from '../identity/index.ts'
 import { createVaultClient } from '../keyvault/index.ts'
+import type { KubeConfig } from '../kube/index.ts'
 import {
   type Clock,
   createHttpClient,
@@ -16,11 +18,11 @@ import {
   type Running,
   systemClock,
 } from '../lib/index.ts'
+import { createCluster } from './cluster.ts'
 import { createMount, type VaultAccess } from './mount.ts'
 import { createProviderMetrics, type ProviderMetrics } from './provider-metrics.ts'
 import { createReadCache } from './read-cache.ts'
 import type { CloudDefaults } from './resolve-cloud.ts'
-import type { CredentialDefaults } from './resolve-credential.ts'
 import { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts'
 import { serveHealth, serveMetrics } from './serve-http.ts'
 
@@ -39,7 +41,10 @@ export interface ProviderConfig {
   /** Default 5,000 ms. */
   healthTimeoutMs?: number
   cloud: CloudDefaults
-  credential: CredentialDefaults
+  /** Tenant of classes and service accounts that name none; empty for none. */
+  defaultTenantId: string
+  /** The cluster's API server, for what service accounts say of themselves and for the keys of their tokens; undefined for none. */
+  kube?: KubeConfig | undefined
   /** Proxy and trust for Entra and vaults. */
   http: Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa' | 'timeoutMs'>
   /** The local Azure that classes with `useEmulator` reach. */
@@ -75,19 +80,25 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
     ...(config.readShareMs === undefined ? {} : { shareMs: config.readShareMs }),
     ...(config.staleMs === undefined ? {} : { staleMs: config.staleMs }),
   })
+  const cluster = config.kube === undefined ? undefined : createCluster(config.kube)
   const onNode = createHttpClient({ maxSockets: 64 })
   const out = createHttpClient(config.http)
   const outToEmulator = config.emulator === undefined ? undefined : createHttpClient(config.emulator.http)
   const accessThrough = (client: HttpClient) => createAccess({ client, onNode, metrics, clock, config })
   const mount = createMount({
     cloud: config.cloud,
-    credential: config.credential,
+    credential: {
+      tenantId: config.defaultTenantId,
+      ...(cluster === undefined ? {} : { serviceAccountAnnotations: cluster.serviceAccountAnnotations }),
+    },
     access: accessThrough(out),
     emulator:
       config.emulator === undefined || outToEmulator === undefined
         ? undefined
         : { cloud: config.emulator.cloud, access: accessThrough(outToEmulator) },
-    identityKeys: createIdentityKeys(),
+    identityKeys: createIdentityKeys(
+      cluster === undefined ? {} : { verify: createTokenVerifier({ fetchKeys: cluster.tokenKeys, clock }) },
+    ),
     cache,
     constructPemChain: config.constructPemChain ?? true,
     separateFiles: config.separateFiles ?? false,
@@ -99,6 +110,7 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
   const stop = async () => {
     for (const part of started.toReversed()) await part.stop()
     for (const client of [onNode, out, outToEmulator]) client?.stop()
+    cluster?.stop()
     cache.stop()
   }
   try {
