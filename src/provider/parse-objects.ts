@@ -114,8 +114,8 @@ function parseYaml(text: string): Parsed {
   }
 }
 
-function duplicateKey(text: string, [from, to]: readonly [number, number]): string {
-  return `mapping key "${text.slice(from, to).split(':')[0]?.trim() ?? ''}" already defined`
+function duplicateKey(text: string, [from]: readonly [number, number]): string {
+  return `mapping key "${/^[^:\r\n]*/.exec(text.slice(from))?.[0].trim() ?? ''}" already defined`
 }
 
 /** Deep enough for every class; stops aliases that contain themselves or multiply. */

@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type Client, credentials, type ServiceError } from '@grpc/grpc-js'
+import { silentLog } from '../../src/lib/index.ts'
+import { type ProviderConfig, type RunningProvider, startProvider as start } from '../../src/provider/index.ts'
+import {
+  CSIDriverProviderClient,
+  checkHealth,
+  type HealthCheckResponse,
+  type MountRequest,
+  type MountResponse,
+  type VersionResponse,
+} from '../../src/provider-api/index.ts'
+
+export interface TestProvider {
+  socketPath: string
+  running: RunningProvider
+  /** Rejects with grpc-js's ServiceError. */
+  mount(request: Partial<MountRequest>): Promise<MountResponse>
+  version(): Promise<VersionResponse>
+  health(): Promise<HealthCheckResponse>
+}
+
+/** Starts the provider on a socket of its own and calls it as the driver does: authority `localhost`, no retries. */
+export async function startProvider(t: TestContext, overrides: Partial<ProviderConfig> = {}): Promise<TestProvider> {
+  const directory = mkdtempSync(join(tmpdir(), 'keymount-provider-'))
+  const socketPath = join(directory, 'azure.sock')
+  const running = await start({
+    endpoint: { kind: 'unix', path: socketPath },
+    version: 'v0.0.0-test',
+    log: silentLog,
+    cloud: { cloudName: '', cloudFile: '' },
+    defaultTenantId: '',
+    http: {},
+    ...overrides,
+  })
+  const { client, health } = connect(socketPath)
+  t.after(async () => {
+    client.close()
+    await running.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  return { socketPath, running, health, ...callsOf(client) }
+}
+
+function connect(socketPath: string) {
+  const options = { 'grpc.default_authority': 'localhost', 'grpc.enable_retries': 0 }
+  const client = new CSIDriverProviderClient(`unix:${socketPath}`, credentials.createInsecure(), options)
+  const plain: Client = client
+  return { client, health: () => checkHealth(plain, { timeoutMs: 2000 }) }
+}
+
+function callsOf(client: CSIDriverProviderClient) {
+  const answer = <T>(call: (respond: (error: ServiceError | null, response: T) => void) => void): Promise<T> =>
+    new Promise((resolve, reject) => call((error, response) => (error === null ? resolve(response) : reject(error))))
+  return {
+    mount: (request: Partial<MountRequest>) =>
+      answer<MountResponse>((respond) => client.mount({ ...emptyRequest, ...request }, respond)),
+    version: () => answer<VersionResponse>((respond) => client.version({ version: 'v1alpha1' }, respond)),
+  }
+}
+
+const emptyRequest: MountRequest = {
+  attributes: '{}',
+  secrets: 'null',
+  targetPath: '/var/lib/kubelet/pods/uid/volumes/kubernetes.io~csi/secrets/mount',
+  permission: '420',
+  currentObjectVersion: [],
+}
+
+/** Attributes as the driver sends them: the class's parameters with the pod's particulars. */
+export function attributes(parameters: Record<string, string>, tokens?: Record<string, string>): string {
+  const audiences = Object.entries(tokens ?? {}).map(([audience, token]) => [
+    audience,
+    { token, expirationTimestamp: '2030-01-01T00:00:00Z' },
+  ])
+  return JSON.stringify({
+    'csi.storage.k8s.io/pod.name': 'app-0',
+    'csi.storage.k8s.io/pod.namespace': 'default',
+    'csi.storage.k8s.io/pod.uid': '0b8a6a3e-5b1c-4a6e-9c38-000000000001',
+    'csi.storage.k8s.io/serviceAccount.name': 'app',
+    secretProviderClass: 'app',
+    ...(tokens === undefined
+      ? {}
+      : { 'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify(Object.fromEntries(audiences)) }),
+    ...parameters,
+  })
+}
+
+/** The `objects` parameter in the field's form: YAML texts in a YAML list. */
+export function objectsOf(...objects: Record<string, string | number>[]): string {
+  const entries = objects.map((object) => {
+    const lines = Object.entries(object).map(([name, value]) => `      ${name}: ${value}`)
+    return `  - |\n${lines.join('\n')}`
+  })
+  return `array:\n${entries.join('\n')}\n`
+}
+
+/** The gRPC error of a call that must fail. */
+export async function failureOf(call: Promise<unknown>): Promise<ServiceError> {
+  try {
+    await call
+  } catch (error) {
+    return error as ServiceError
+  }
+  throw new Error('the call succeeded')
+}
