@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { manifest } from './manifests.ts'
+
+interface Schema {
+  type: string
+  properties?: Record<string, Schema>
+  items?: Schema
+  additionalProperties?: Schema
+}
+
+interface Version {
+  name: string
+  served: boolean
+  storage: boolean
+  deprecated?: boolean
+  deprecationWarning?: string
+  schema: { openAPIV3Schema: Schema }
+  subresources?: unknown
+}
+
+function definition(plural: string) {
+  const { spec } = manifest('CustomResourceDefinition', `${plural}.secrets-store.csi.x-k8s.io`)
+  return spec as {
+    group: string
+    scope: string
+    names: Record<string, string>
+    versions: Version[]
+    conversion?: unknown
+  }
+}
+
+/** Every field of a version below `spec` and `status`, as `path: type`; `[]` for items and `*` for the values of a map. */
+function fieldsOf({ schema }: Version): string[] {
+  const walk = (path: string, { type, properties = {}, items, additionalProperties }: Schema): string[] => [
+    `${path}: ${type}`,
+    ...Object.entries(properties).flatMap(([name, child]) => walk(`${path}.${name}`, child)),
+    ...(items === undefined ? [] : walk(`${path}[]`, items)),
+    ...(additionalProperties === undefined ? [] : walk(`${path}.*`, additionalProperties)),
+  ]
+  const { properties = {} } = schema.openAPIV3Schema
+  return ['spec', 'status'].flatMap((name) => {
+    const child = properties[name]
+    return child === undefined ? [] : walk(name, child)
+  })
+}
+
+const classSpec = [
+  'spec: object',
+  'spec.provider: string',
+  'spec.parameters: object',
+  'spec.parameters.*: string',
+  'spec.secretObjects: array',
+  'spec.secretObjects[]: object',
+  'spec.secretObjects[].secretName: string',
+  'spec.secretObjects[].type: string',
+  'spec.secretObjects[].labels: object',
+  'spec.secretObjects[].labels.*: string',
+  'spec.secretObjects[].annotations: object',
+  'spec.secretObjects[].annotations.*: string',
+  'spec.secretObjects[].data: array',
+  'spec.secretObjects[].data[]: object',
+  'spec.secretObjects[].data[].objectName: string',
+  'spec.secretObjects[].data[].key: string',
+  'status: object',
+]
+
+const podStatus = [
+  'status: object',
+  'status.podName: string',
+  'status.secretProviderClassName: string',
+  'status.mounted: boolean',
+  'status.targetPath: string',
+  'status.objects: array',
+  'status.objects[]: object',
+  'status.objects[].id: string',
+  'status.objects[].version: string',
+]
+
+const expected = {
+  secretproviderclasses: {
+    v1: classSpec,
+    v1alpha1: [
+      ...classSpec,
+      'status.byPod: array',
+      'status.byPod[]: object',
+      'status.byPod[].id: string',
+      'status.byPod[].namespace: string',
+    ],
+  },
+  secretproviderclasspodstatuses: { v1: podStatus, v1alpha1: podStatus },
+} as const
+
+for (const [plural, versions] of Object.entries(expected)) {
+  test(`${plural} has exactly the fields of the Secrets Store CSI driver, in both versions`, () => {
+    const found = definition(plural).versions.map((version) => [version.name, fieldsOf(version)])
+    assert.deepEqual(Object.fromEntries(found), versions)
+  })
+
+  test(`${plural} is namespaced, stored as v1, and written as a whole`, () => {
+    const { scope, versions: all, conversion } = definition(plural)
+    assert.equal(scope, 'Namespaced')
+    assert.deepEqual(
+      all.map(({ name, served, storage }) => ({ name, served, storage })),
+      [
+        { name: 'v1', served: true, storage: true },
+        { name: 'v1alpha1', served: true, storage: false },
+      ],
+    )
+    assert.ok(all.every(({ subresources }) => subresources === undefined))
+    assert.equal(conversion, undefined)
+  })
+}
+
+test('a class of v1alpha1 is answered with a warning that names v1', () => {
+  const old = definition('secretproviderclasses').versions.find(({ name }) => name === 'v1alpha1')
+  assert.equal(old?.deprecated, true)
+  assert.match(old?.deprecationWarning ?? '', /secrets-store\.csi\.x-k8s\.io\/v1 instead/)
+})
