@@ -9,7 +9,7 @@ import { errorCode, errorMessage } from './problem.ts'
  * token must not travel to a place that a server names.
  */
 export interface HttpRequest {
-  method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   url: URL
   headers?: Record<string, string>
   body?: string

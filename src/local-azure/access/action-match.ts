@@ -1,0 +1,17 @@
+/** A test for one role's list of action patterns. Patterns and actions have no case; `*` stands for any text, slashes included. */
+export function createActionMatch(allowed: readonly string[], denied: readonly string[]): (action: string) => boolean {
+  const allow = allowed.map(patternOf)
+  const deny = denied.map(patternOf)
+  const verdicts = new Map<string, boolean>()
+  return (action) => {
+    const known = verdicts.get(action)
+    if (known !== undefined) return known
+    const verdict = allow.some((pattern) => pattern.test(action)) && !deny.some((pattern) => pattern.test(action))
+    verdicts.set(action, verdict)
+    return verdict
+  }
+}
+
+function patternOf(text: string): RegExp {
+  return new RegExp(`^${text.replace(/[.\\+?^${}()|[\]]/g, '\\$&').replaceAll('*', '.*')}$`, 'i')
+}

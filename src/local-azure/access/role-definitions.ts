@@ -1,0 +1,260 @@
+/**
+ * Azure's built-in roles, as data: what each permits on resources (`actions`) and inside them (`dataActions`).
+ * https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+ */
+export interface RoleDefinition {
+  /** The GUID, the same in every tenant. */
+  name: string
+  roleName: string
+  description: string
+  actions: readonly string[]
+  notActions: readonly string[]
+  dataActions: readonly string[]
+  notDataActions: readonly string[]
+}
+
+const vaults = 'Microsoft.KeyVault/vaults'
+
+/** What every Key Vault data role may do on the resource itself: look around, no more. */
+const vaultLookAround = [
+  'Microsoft.Authorization/*/read',
+  'Microsoft.Insights/alertRules/*',
+  'Microsoft.Resources/deployments/*',
+  'Microsoft.Resources/subscriptions/resourceGroups/read',
+  'Microsoft.Support/*',
+  'Microsoft.KeyVault/checkNameAvailability/read',
+  'Microsoft.KeyVault/deletedVaults/read',
+  'Microsoft.KeyVault/locations/*/read',
+  `${vaults}/*/read`,
+  'Microsoft.KeyVault/operations/read',
+]
+
+export const builtInRoles: readonly RoleDefinition[] = [
+  role(
+    '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
+    'Owner',
+    'Grants full access to manage all resources, including the ability to assign roles in Azure RBAC.',
+    {
+      actions: ['*'],
+    },
+  ),
+  role(
+    'b24988ac-6180-42a0-ab88-20f7382dd24c',
+    'Contributor',
+    'Grants full access to manage all resources, but does not allow you to assign roles in Azure RBAC.',
+    {
+      actions: ['*'],
+      notActions: [
+        'Microsoft.Authorization/*/Delete',
+        'Microsoft.Authorization/*/Write',
+        'Microsoft.Authorization/elevateAccess/Action',
+      ],
+    },
+  ),
+  role(
+    'acdd72a7-3385-48ef-bd42-f606fba81ae7',
+    'Reader',
+    'View all resources, but does not allow you to make any changes.',
+    {
+      actions: ['*/read'],
+    },
+  ),
+  role(
+    '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9',
+    'User Access Administrator',
+    'Lets you manage user access to Azure resources.',
+    {
+      actions: ['*/read', 'Microsoft.Authorization/*', 'Microsoft.Support/*'],
+    },
+  ),
+  role(
+    'f58310d9-a9f6-439a-9e8d-f62e7b41a168',
+    'Role Based Access Control Administrator',
+    'Manage access to Azure resources by assigning roles using Azure RBAC.',
+    {
+      actions: [
+        'Microsoft.Authorization/roleAssignments/write',
+        'Microsoft.Authorization/roleAssignments/delete',
+        '*/read',
+        'Microsoft.Support/*',
+      ],
+    },
+  ),
+  role(
+    'e40ec5ca-96e0-45a2-b4ff-59039f2c2b59',
+    'Managed Identity Contributor',
+    'Create, Read, Update, and Delete User Assigned Identity.',
+    {
+      actions: [
+        'Microsoft.ManagedIdentity/userAssignedIdentities/read',
+        'Microsoft.ManagedIdentity/userAssignedIdentities/write',
+        'Microsoft.ManagedIdentity/userAssignedIdentities/delete',
+        'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/*',
+        'Microsoft.Authorization/*/read',
+        'Microsoft.Resources/subscriptions/resourceGroups/read',
+        'Microsoft.Support/*',
+      ],
+    },
+  ),
+  role('f1a07417-d97a-45cb-824c-7a7467783830', 'Managed Identity Operator', 'Read and Assign User Assigned Identity.', {
+    actions: [
+      'Microsoft.ManagedIdentity/userAssignedIdentities/*/read',
+      'Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action',
+      'Microsoft.Authorization/*/read',
+      'Microsoft.Resources/subscriptions/resourceGroups/read',
+      'Microsoft.Support/*',
+    ],
+  }),
+  role(
+    '9980e02c-c2be-4d73-94e8-173b1dc7cf3c',
+    'Virtual Machine Contributor',
+    'Lets you manage virtual machines, but not access to them, and not the virtual network or storage account they are connected to.',
+    {
+      actions: [
+        'Microsoft.Authorization/*/read',
+        'Microsoft.Compute/virtualMachines/*',
+        'Microsoft.Compute/virtualMachineScaleSets/*',
+        'Microsoft.Resources/subscriptions/resourceGroups/read',
+        'Microsoft.Support/*',
+      ],
+    },
+  ),
+  role(
+    'f25e0fa2-a7c8-4377-a976-54943a77a395',
+    'Key Vault Contributor',
+    'Lets you manage key vaults, but not access to them.',
+    {
+      actions: [
+        'Microsoft.Authorization/*/read',
+        'Microsoft.KeyVault/*',
+        'Microsoft.Resources/subscriptions/resourceGroups/read',
+        'Microsoft.Support/*',
+      ],
+      notActions: [
+        'Microsoft.KeyVault/locations/deletedVaults/purge/action',
+        'Microsoft.KeyVault/hsmPools/*',
+        'Microsoft.KeyVault/managedHsms/*',
+      ],
+    },
+  ),
+  role(
+    '00482a5a-887f-4fb3-b363-3b7fe8e74483',
+    'Key Vault Administrator',
+    'Perform all data plane operations on a key vault and all objects in it, including certificates, keys, and secrets.',
+    {
+      actions: vaultLookAround,
+      dataActions: [`${vaults}/*`],
+    },
+  ),
+  role(
+    '21090545-7ca7-4776-b22c-e363652d74d2',
+    'Key Vault Reader',
+    'Read metadata of key vaults and its certificates, keys, and secrets.',
+    {
+      actions: vaultLookAround,
+      dataActions: [`${vaults}/*/read`, `${vaults}/secrets/readMetadata/action`],
+    },
+  ),
+  role(
+    'b86a8fe4-44ce-4948-aee5-eccb2c155cd7',
+    'Key Vault Secrets Officer',
+    'Perform any action on the secrets of a key vault, except manage permissions.',
+    {
+      actions: vaultLookAround,
+      dataActions: [`${vaults}/secrets/*`],
+    },
+  ),
+  role('4633458b-17de-408a-b874-0445c86b69e6', 'Key Vault Secrets User', 'Read secret contents.', {
+    dataActions: [`${vaults}/secrets/getSecret/action`, `${vaults}/secrets/readMetadata/action`],
+  }),
+  role(
+    'a4417e6f-fecd-4de8-b567-7b0420556985',
+    'Key Vault Certificates Officer',
+    'Perform any action on the certificates of a key vault, except manage permissions.',
+    {
+      actions: vaultLookAround,
+      dataActions: [`${vaults}/certificatecas/*`, `${vaults}/certificates/*`],
+    },
+  ),
+  role('db79e9a7-68ee-4b58-9aeb-b90e7c24fcba', 'Key Vault Certificate User', 'Read certificate contents.', {
+    dataActions: [
+      `${vaults}/certificates/read`,
+      `${vaults}/secrets/getSecret/action`,
+      `${vaults}/secrets/readMetadata/action`,
+      `${vaults}/keys/read`,
+    ],
+  }),
+  role(
+    '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',
+    'Key Vault Crypto Officer',
+    'Perform any action on the keys of a key vault, except manage permissions.',
+    {
+      actions: vaultLookAround,
+      dataActions: [`${vaults}/keys/*`, `${vaults}/keyrotationpolicies/*`],
+    },
+  ),
+  role(
+    '12338af0-0e69-4776-bea7-57ae8d297424',
+    'Key Vault Crypto User',
+    'Perform cryptographic operations using keys.',
+    {
+      dataActions: [
+        `${vaults}/keys/read`,
+        `${vaults}/keys/update/action`,
+        `${vaults}/keys/backup/action`,
+        `${vaults}/keys/encrypt/action`,
+        `${vaults}/keys/decrypt/action`,
+        `${vaults}/keys/wrap/action`,
+        `${vaults}/keys/unwrap/action`,
+        `${vaults}/keys/sign/action`,
+        `${vaults}/keys/verify/action`,
+      ],
+    },
+  ),
+  role(
+    'e147488a-f6f5-4113-8e2d-b22465e65bf6',
+    'Key Vault Crypto Service Encryption User',
+    'Read metadata of keys and perform wrap/unwrap operations.',
+    {
+      dataActions: [`${vaults}/keys/read`, `${vaults}/keys/wrap/action`, `${vaults}/keys/unwrap/action`],
+    },
+  ),
+  role(
+    'a68e7c17-0ab2-4c09-9a58-125dae29748c',
+    'Key Vault Purge Operator',
+    'Allows permanent deletion of soft-deleted vaults.',
+    {
+      actions: [
+        'Microsoft.KeyVault/locations/deletedVaults/read',
+        'Microsoft.KeyVault/locations/deletedVaults/purge/action',
+        'Microsoft.KeyVault/locations/operationResults/read',
+        'Microsoft.KeyVault/deletedVaults/read',
+      ],
+    },
+  ),
+]
+
+/** The role that the ready-made administrator holds on the subscription. */
+export const ownerRole = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635'
+
+const byName = new Map(builtInRoles.map((definition) => [definition.name, definition]))
+
+/** A role by its GUID, in any case. */
+export function roleDefinition(name: string): RoleDefinition | undefined {
+  return byName.get(name.toLowerCase())
+}
+
+type Permissions = Partial<Pick<RoleDefinition, 'actions' | 'notActions' | 'dataActions' | 'notDataActions'>>
+
+function role(name: string, roleName: string, description: string, permissions: Permissions): RoleDefinition {
+  return {
+    name,
+    roleName,
+    description,
+    actions: [],
+    notActions: [],
+    dataActions: [],
+    notDataActions: [],
+    ...permissions,
+  }
+}

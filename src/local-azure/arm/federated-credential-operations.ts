@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import type { FederatedCredential, FederatedCredentials } from '../directory/federated-credentials.ts'
+import { defaultFederationAudience } from '../entra/limits.ts'
+import type { RecordStore } from '../records/record-store.ts'
+import { ArmError } from './error-response.ts'
+import { type Identities, type Identity, identityType } from './identities.ts'
+import { existingIdentity, onIdentity } from './identity-operations.ts'
+import type { ArmCall, ArmOperation } from './operation.ts'
+
+export interface FederatedCredentialOptions {
+  store: RecordStore
+  identities: Identities
+  federatedCredentials: FederatedCredentials
+}
+
+const type = `${identityType}/federatedIdentityCredentials`
+const onCredential = `${onIdentity}/federatedidentitycredentials/:credential`
+/** https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations */
+const maxPerIdentity = 20
+const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9-_]{2,119}$/
+
+const putBody = z.object({
+  properties: z.object({
+    issuer: z.url({ protocol: /^https$/, error: 'must be an https URL' }).max(600),
+    subject: z.string().min(1).max(600),
+    audiences: z.array(z.string().min(1).max(600)).length(1, 'must have exactly one value').nullish(),
+  }),
+})
+
+/** Federated credentials of managed identities. https://learn.microsoft.com/rest/api/managedidentity/federated-identity-credentials */
+export function federatedCredentialOperations(options: FederatedCredentialOptions): ArmOperation[] {
+  const { store, identities, federatedCredentials } = options
+
+  function find(call: ArmCall) {
+    const identity = existingIdentity(identities, call)
+    return { identity, credential: federatedCredentials.get(identity.clientId, call.name('credential')) }
+  }
+
+  async function put(call: ArmCall) {
+    const name = call.name('credential')
+    if (!namePattern.test(name)) {
+      throw new ArmError(
+        400,
+        'BadRequest',
+        `The federated identity credential name '${name}' is invalid: it must have 3 to 120 letters, digits, hyphens and underscores, and begin with a letter or digit.`,
+      )
+    }
+    const { issuer, subject, audiences } = (await call.body(putBody)).properties
+    const { identity, credential: before } = find(call)
+    const others = federatedCredentials.of(identity.clientId).filter((other) => other !== before)
+    if (others.some((other) => other.issuer === issuer && other.subject === subject)) {
+      throw new ArmError(409, 'Conflict', 'Issuer and subject combination already exists for this Managed Identity.')
+    }
+    if (others.length >= maxPerIdentity) {
+      throw new ArmError(
+        400,
+        'BadRequest',
+        `Too many Federated Identity Credentials: a managed identity may have at most ${maxPerIdentity}.`,
+      )
+    }
+    const credential: FederatedCredential = {
+      clientId: identity.clientId,
+      name: before?.name ?? name,
+      issuer,
+      subject,
+      audiences: audiences ?? [defaultFederationAudience],
+    }
+    store.commit([federatedCredentials.put(credential)])
+    return { status: before === undefined ? 201 : 200, body: render(identity, credential) }
+  }
+
+  return [
+    {
+      operation: 'arm.federatedCredential.put',
+      method: 'PUT',
+      path: onCredential,
+      action: `${type}/write`,
+      run: put,
+    },
+    {
+      operation: 'arm.federatedCredential.get',
+      method: 'GET',
+      path: onCredential,
+      action: `${type}/read`,
+      run(call) {
+        const { identity, credential } = find(call)
+        if (credential !== undefined) return { status: 200, body: render(identity, credential) }
+        throw new ArmError(
+          404,
+          'NotFound',
+          `The federated identity credential '${call.name('credential')}' was not found in the identity '${identity.name}'.`,
+        )
+      },
+    },
+    {
+      operation: 'arm.federatedCredential.list',
+      method: 'GET',
+      path: `${onIdentity}/federatedidentitycredentials`,
+      action: `${type}/read`,
+      run(call) {
+        const identity = existingIdentity(identities, call)
+        const value = federatedCredentials.of(identity.clientId).map((credential) => render(identity, credential))
+        return { status: 200, body: { value } }
+      },
+    },
+    {
+      operation: 'arm.federatedCredential.delete',
+      method: 'DELETE',
+      path: onCredential,
+      action: `${type}/delete`,
+      run(call) {
+        const { credential } = find(call)
+        if (credential === undefined) return { status: 204 }
+        store.commit([federatedCredentials.remove(credential)])
+        return { status: 200 }
+      },
+    },
+  ]
+}
+
+function render(identity: Identity, { name, issuer, subject, audiences }: FederatedCredential) {
+  return {
+    id: `${identity.id}/federatedIdentityCredentials/${name}`,
+    name,
+    type,
+    properties: { issuer, subject, audiences },
+  }
+}

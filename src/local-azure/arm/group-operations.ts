@@ -1,0 +1,117 @@
+import { z } from 'zod'
+import type { RoleAssignments } from '../access/role-assignments.ts'
+import type { RecordStore } from '../records/record-store.ts'
+import { ArmError } from './error-response.ts'
+import type { ArmCall, ArmOperation } from './operation.ts'
+import type { ResourceGroup, ResourceGroups } from './resource-groups.ts'
+import { type ResourceKind, resourcesWithin } from './resource-kind.ts'
+import { locationSchema, settleLocation, tagsSchema } from './validate.ts'
+
+export interface GroupOptions {
+  store: RecordStore
+  groups: ResourceGroups
+  roles: RoleAssignments
+  kinds: readonly ResourceKind[]
+}
+
+const onGroup = '/subscriptions/:subscription/resourcegroups/:group'
+const type = 'Microsoft.Resources/subscriptions/resourceGroups'
+const namePattern = /^[-\w._()]{1,90}$/
+
+const putBody = z.object({ location: locationSchema.optional(), tags: tagsSchema })
+const patchBody = z.object({ tags: z.record(z.string(), z.string()).optional() })
+
+/** Resource groups. https://learn.microsoft.com/rest/api/resources/resource-groups */
+export function groupOperations({ store, groups, roles, kinds }: GroupOptions): ArmOperation[] {
+  function existing(call: ArmCall): ResourceGroup {
+    const group = groups.get(call.name('group'))
+    if (group !== undefined) return group
+    throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${call.name('group')}' could not be found.`)
+  }
+
+  return [
+    {
+      operation: 'arm.group.put',
+      method: 'PUT',
+      path: onGroup,
+      action: `${type}/write`,
+      async run(call) {
+        const name = call.name('group')
+        if (!namePattern.test(name) || name.endsWith('.')) {
+          throw new ArmError(
+            400,
+            'InvalidResourceGroup',
+            `The provided resource group name '${name}' is invalid: it may have up to 90 letters, digits, periods, underscores, hyphens and parentheses, and must not end with a period.`,
+          )
+        }
+        const { location, tags } = await call.body(putBody)
+        const before = groups.get(name)
+        const group: ResourceGroup = {
+          id: before?.id ?? `/subscriptions/${call.name('subscription')}/resourceGroups/${name}`,
+          name: before?.name ?? name,
+          location: settleLocation(location, before, 'resource group'),
+          tags,
+        }
+        store.commit([groups.put(group)])
+        return { status: before === undefined ? 201 : 200, body: render(group) }
+      },
+    },
+    {
+      operation: 'arm.group.update',
+      method: 'PATCH',
+      path: onGroup,
+      action: `${type}/write`,
+      async run(call) {
+        const { tags } = await call.body(patchBody)
+        const group = { ...existing(call), ...(tags !== undefined && { tags }) }
+        store.commit([groups.put(group)])
+        return { status: 200, body: render(group) }
+      },
+    },
+    {
+      operation: 'arm.group.get',
+      method: 'GET',
+      path: onGroup,
+      action: `${type}/read`,
+      run: (call) => ({ status: 200, body: render(existing(call)) }),
+    },
+    {
+      operation: 'arm.group.list',
+      method: 'GET',
+      path: '/subscriptions/:subscription/resourcegroups',
+      action: 'filtered',
+      run: (call) => ({
+        status: 200,
+        body: {
+          value: groups
+            .all()
+            .filter(({ id }) => call.mayRead(`${type}/read`, id))
+            .map(render),
+        },
+      }),
+    },
+    {
+      operation: 'arm.group.delete',
+      method: 'DELETE',
+      path: onGroup,
+      action: `${type}/delete`,
+      run(call) {
+        const group = existing(call)
+        const inside = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
+        store.commit([...inside, ...roles.removeUnder(group.id), groups.remove(group)])
+        return { status: 200 }
+      },
+    },
+  ]
+}
+
+function render({ id, name, location, tags }: ResourceGroup) {
+  return {
+    id,
+    name,
+    type: 'Microsoft.Resources/resourceGroups',
+    location,
+    tags,
+    properties: { provisioningState: 'Succeeded' },
+  }
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import type { RoleAssignments } from '../access/role-assignments.ts'
+import type { Tenant } from '../directory/tenant.ts'
+import type { RecordStore } from '../records/record-store.ts'
+import { ArmError, resourceNotFound } from './error-response.ts'
+import { type Identities, type Identity, identityType as type } from './identities.ts'
+import type { ArmCall, ArmOperation } from './operation.ts'
+import { locationSchema, settleLocation, tagsSchema } from './validate.ts'
+
+export interface IdentityOptions {
+  store: RecordStore
+  tenant: Tenant
+  identities: Identities
+  roles: RoleAssignments
+}
+
+const inGroup =
+  '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.managedidentity/userassignedidentities'
+export const onIdentity = `${inGroup}/:name`
+const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9-_]{2,127}$/
+
+const putBody = z.object({ location: locationSchema.optional(), tags: tagsSchema })
+const patchBody = z.object({ tags: z.record(z.string(), z.string()).optional() })
+
+/** User-assigned managed identities. https://learn.microsoft.com/rest/api/managedidentity/user-assigned-identities */
+export function identityOperations({ store, tenant, identities, roles }: IdentityOptions): ArmOperation[] {
+  function render({ id, name, location, tags, principalId, clientId }: Identity) {
+    return { id, name, type, location, tags, properties: { tenantId: tenant.tenantId, principalId, clientId } }
+  }
+
+  return [
+    {
+      operation: 'arm.identity.put',
+      method: 'PUT',
+      path: onIdentity,
+      action: `${type}/write`,
+      async run(call) {
+        const name = call.name('name')
+        if (!namePattern.test(name)) {
+          throw new ArmError(
+            400,
+            'InvalidResourceName',
+            `The identity name '${name}' is invalid: it must have 3 to 128 letters, digits, hyphens and underscores, and begin with a letter or digit.`,
+          )
+        }
+        const { location, tags } = await call.body(putBody)
+        const before = identities.get(idOf(call))
+        const settled = settleLocation(location, before)
+        if (before !== undefined) {
+          const identity = { ...before, tags }
+          store.commit([identities.put(identity)])
+          return { status: 200, body: render(identity) }
+        }
+        const { identity, changes } = identities.create({ id: idOf(call), name, location: settled, tags })
+        store.commit(changes)
+        return { status: 201, body: render(identity) }
+      },
+    },
+    {
+      operation: 'arm.identity.update',
+      method: 'PATCH',
+      path: onIdentity,
+      action: `${type}/write`,
+      async run(call) {
+        const { tags } = await call.body(patchBody)
+        const before = existingIdentity(identities, call)
+        const identity = { ...before, tags: tags ?? before.tags }
+        store.commit([identities.put(identity)])
+        return { status: 200, body: render(identity) }
+      },
+    },
+    {
+      operation: 'arm.identity.get',
+      method: 'GET',
+      path: onIdentity,
+      action: `${type}/read`,
+      run: (call) => ({ status: 200, body: render(existingIdentity(identities, call)) }),
+    },
+    {
+      operation: 'arm.identity.delete',
+      method: 'DELETE',
+      path: onIdentity,
+      action: `${type}/delete`,
+      run(call) {
+        const identity = identities.get(idOf(call))
+        if (identity === undefined) return { status: 204 }
+        store.commit([...identities.remove(identity), ...roles.removeUnder(identity.id)])
+        return { status: 200 }
+      },
+    },
+    {
+      operation: 'arm.identity.listByGroup',
+      method: 'GET',
+      path: inGroup,
+      action: `${type}/read`,
+      run(call) {
+        const prefix = `${call.targetId}/`.toLowerCase()
+        const inside = identities.all().filter(({ id }) => id.toLowerCase().startsWith(prefix))
+        return { status: 200, body: { value: inside.map(render) } }
+      },
+    },
+    {
+      operation: 'arm.identity.list',
+      method: 'GET',
+      path: '/subscriptions/:subscription/providers/microsoft.managedidentity/userassignedidentities',
+      action: `${type}/read`,
+      run: () => ({ status: 200, body: { value: identities.all().map(render) } }),
+    },
+  ]
+}
+
+/** The identity that the path names, for its own operations and those below it. Throws {@link ArmError}. */
+export function existingIdentity(identities: Identities, call: ArmCall): Identity {
+  const identity = identities.get(idOf(call))
+  if (identity === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
+  return identity
+}
+
+function idOf(call: ArmCall): string {
+  return `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${call.name('name')}`
+}

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock, Log } from '../lib/index.ts'
+import { createRoleAssignments, type RoleAssignments } from './access/role-assignments.ts'
+import { ownerRole } from './access/role-definitions.ts'
+import { armOperations } from './arm/operations.ts'
+import { createResourceGroups } from './arm/resource-groups.ts'
+import { createArm } from './arm/routes.ts'
+import { createDirectory, type Directory } from './directory/directory.ts'
+import { openTenant, type Tenant } from './directory/tenant.ts'
+import { createAccessTokens } from './entra/access-tokens.ts'
+import { createAssertionVerifier } from './entra/federated-assertion.ts'
+import { createIssuerKeys } from './entra/issuer-keys.ts'
+import { audiencesOf } from './entra/resources.ts'
+import { createEntra } from './entra/routes.ts'
+import { createGraph } from './graph/routes.ts'
+import type { Service } from './http/service.ts'
+import { createBackupSeal } from './keyvault/backup-seal.ts'
+import { createObjectStore } from './keyvault/object-store.ts'
+import { createKeyVault } from './keyvault/routes.ts'
+import { type Secret, secretOperations } from './keyvault/secrets/secret-operations.ts'
+import { createVaults } from './keyvault/vaults.ts'
+import { cloud } from './proxy/clouds.ts'
+import type { ServiceName } from './proxy/served-hosts.ts'
+import type { Change, RecordStore } from './records/record-store.ts'
+
+export interface ServicesOptions {
+  store: RecordStore
+  issuerCaFiles: readonly string[]
+  clock: Clock
+  log: Log
+}
+
+/** The cloud on one state: its tenant, and the service behind each kind of host. */
+export async function createServices({ store, issuerCaFiles, clock, log }: ServicesOptions) {
+  const directory = createDirectory(store, clock)
+  const roles = createRoleAssignments(store)
+  const tenant = settleTenant(store, directory, roles, clock)
+  const tokens = await createAccessTokens(store, tenant.tenantId, clock)
+  const vaults = createVaults(store, clock)
+  const secrets = createObjectStore<Secret>(store, 'secret', clock)
+  const groups = createResourceGroups(store)
+  const purgeObjects = (vaultUid: string) => secrets.removeAll(vaultUid)
+  const audiences = audiencesOf(cloud)
+  const login = `https://${cloud.login}`
+  const { tenantId } = tenant
+
+  const services: Record<ServiceName, Service> = {
+    entra: createEntra({
+      cloud,
+      tenant,
+      directory,
+      tokens,
+      assertions: createAssertionVerifier({ keys: createIssuerKeys({ caFiles: issuerCaFiles, clock, log }), clock }),
+      clock,
+    }),
+    arm: createArm({
+      authority: { tokens, tenantId, login, audiences: audiences.arm },
+      tenant,
+      groups,
+      roles,
+      operations: armOperations({ store, cloud, tenant, directory, roles, groups, vaults, purgeObjects, clock }),
+    }),
+    graph: createGraph({ tenant, directory, tokens, audiences: audiences.graph, clock }),
+    keyvault: createKeyVault({
+      cloud,
+      authority: { tokens, tenantId, login, resource: `https://${cloud.vaultSuffix}` },
+      vaults,
+      roles,
+      operations: secretOperations({ secrets, backups: createBackupSeal(store) }),
+    }),
+  }
+  return { tenant, services }
+}
+
+/** The tenant of this state. A new one comes with its administrator: Owner of the subscription, without any right on data. */
+function settleTenant(store: RecordStore, directory: Directory, roles: RoleAssignments, clock: Clock): Tenant {
+  const { tenant, isNew, change } = openTenant(store)
+  if (isNew) store.commit([change, ...administratorOf(tenant, directory, roles, clock)])
+  return tenant
+}
+
+function administratorOf(tenant: Tenant, directory: Directory, roles: RoleAssignments, clock: Clock): Change[] {
+  const { clientId, clientSecret, objectId } = tenant.administrator
+  const now = new Date(clock.now()).toISOString()
+  const { changes } = directory.addApplication({
+    displayName: 'keymount-administrator',
+    appId: clientId,
+    principalId: objectId,
+    secret: clientSecret,
+  })
+  const ownership = roles.put({
+    name: randomUUID(),
+    scope: `/subscriptions/${tenant.subscriptionId}`,
+    roleName: ownerRole,
+    principalId: objectId,
+    principalType: 'ServicePrincipal',
+    createdOn: now,
+    updatedOn: now,
+    createdBy: objectId,
+  })
+  return [...changes, ownership, directory.addDirectoryRole(objectId, 'Global Administrator')]
+}

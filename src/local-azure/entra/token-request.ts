@@ -1,0 +1,85 @@
+import { EntraError } from './error-response.ts'
+
+/** A client_credentials request, checked for form only. */
+export interface TokenRequestForm {
+  clientId: string
+  /** What the token is for, as its `aud` will say. */
+  audience: string
+  proof: { kind: 'secret'; secret: string } | { kind: 'assertion'; assertion: string }
+}
+
+const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** Reads the form of the v1 (`resource`) or v2 (`scope`) token endpoint. Throws the first {@link EntraError}, in Entra's order. */
+export function parseTokenRequest(form: URLSearchParams, version: 'v1' | 'v2'): TokenRequestForm {
+  const grantType = required(form, 'grant_type')
+  if (grantType !== 'client_credentials') {
+    throw new EntraError(
+      400,
+      'unsupported_grant_type',
+      70003,
+      `The app requested an unsupported grant type '${grantType}'.`,
+    )
+  }
+  const clientId = required(form, 'client_id').toLowerCase()
+  const audience = version === 'v1' ? required(form, 'resource') : audienceOfScope(required(form, 'scope'))
+  return { clientId, audience, proof: proofOf(form) }
+}
+
+function proofOf(form: URLSearchParams): TokenRequestForm['proof'] {
+  const assertion = form.get('client_assertion')
+  if (assertion !== null) {
+    const type = required(form, 'client_assertion_type')
+    if (type !== assertionType) {
+      throw new EntraError(
+        400,
+        'invalid_request',
+        90023,
+        `The parameter 'client_assertion_type' must be '${assertionType}'.`,
+      )
+    }
+    return { kind: 'assertion', assertion }
+  }
+  const secret = form.get('client_secret')
+  if (secret !== null) return { kind: 'secret', secret }
+  throw new EntraError(
+    401,
+    'invalid_client',
+    7000218,
+    "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+  )
+}
+
+/** The resource of `RESOURCE/.default`. Its own trailing slash stays: `https://x//.default` asks for `https://x/`. */
+function audienceOfScope(scope: string): string {
+  const scopes = scope.split(' ').filter((part) => part !== '')
+  const [first = ''] = scopes
+  if (scopes.length > 1) {
+    throw new EntraError(
+      400,
+      'invalid_scope',
+      70011,
+      `The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope ${scope} is not valid.`,
+    )
+  }
+  if (!first.endsWith('/.default') || first === '/.default') {
+    throw new EntraError(
+      400,
+      'invalid_scope',
+      1002012,
+      `The provided value for scope ${scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).`,
+    )
+  }
+  return first.slice(0, -'/.default'.length)
+}
+
+function required(form: URLSearchParams, name: string): string {
+  const value = form.get(name)
+  if (value !== null && value !== '') return value
+  throw new EntraError(
+    400,
+    'invalid_request',
+    900144,
+    `The request body must contain the following parameter: '${name}'.`,
+  )
+}

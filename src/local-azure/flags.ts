@@ -1,0 +1,48 @@
+import { resolve } from 'node:path'
+import { type FlagSpecs, type LogLevel, logLevels, type Problem, ProblemsError, parseGoFlags } from '../lib/index.ts'
+import type { LocalAzureOptions } from './start-local-azure.ts'
+
+/** The command line of `local-azure`. */
+export const localAzureFlags = {
+  state: { type: 'string', default: '', help: 'directory of the state; required' },
+  listen: { type: 'string', default: '127.0.0.1', help: 'address that the HTTPS proxy listens on' },
+  port: { type: 'integer', default: 18443, help: 'port of the HTTPS proxy; 0 takes a free one' },
+  'issuer-ca': {
+    type: 'strings',
+    default: [],
+    help: 'PEM file with the authority of an outside token issuer, such as a cluster; may appear later; repeatable',
+  },
+  delay: { type: 'duration', default: 0, help: 'time that every answer waits' },
+  'log-level': { type: 'string', default: 'info', help: logLevels.join(', ') },
+} as const satisfies FlagSpecs
+
+export interface LocalAzureConfig extends LocalAzureOptions {
+  logLevel: LogLevel
+}
+
+/** Reads the command line. Throws {@link ProblemsError} with everything that is wrong with it. */
+export function localAzureConfig(argv: readonly string[]): LocalAzureConfig {
+  const flags = parseGoFlags('local-azure', localAzureFlags, argv)
+  const logLevel = logLevels.find((level) => level === flags['log-level'])
+  const problems: Problem[] = []
+  if (flags.state === '') problems.push({ path: '--state', message: 'is required: a directory for the state' })
+  if (flags.port < 0 || flags.port > 65_535) {
+    problems.push({ path: '--port', message: `found ${flags.port}, expected 0 to 65535` })
+  }
+  if (flags.delay < 0) problems.push({ path: '--delay', message: `found ${flags.delay} ms, expected 0s or more` })
+  if (logLevel === undefined) {
+    problems.push({
+      path: '--log-level',
+      message: `found "${flags['log-level']}", expected one of ${logLevels.join(', ')}`,
+    })
+  }
+  if (problems.length > 0 || logLevel === undefined) throw new ProblemsError('local-azure', problems)
+  return {
+    stateDir: resolve(flags.state),
+    listen: flags.listen,
+    port: flags.port,
+    issuerCaFiles: flags['issuer-ca'].map((file) => resolve(file)),
+    delayMs: flags.delay,
+    logLevel,
+  }
+}

@@ -1,0 +1,29 @@
+import { json } from '../http/service.ts'
+
+/** A refusal of Microsoft Graph. */
+export class GraphError extends Error {
+  override readonly name = 'GraphError'
+  readonly status: number
+  readonly code: string
+  readonly headers: Record<string, string>
+
+  constructor(status: number, code: string, message: string, headers: Record<string, string> = {}) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.headers = headers
+  }
+}
+
+export function graphErrorResponse(
+  { status, code, message, headers }: GraphError,
+  now: number,
+  requestId: string,
+): Response {
+  const innerError = {
+    date: new Date(now).toISOString().slice(0, 19),
+    'request-id': requestId,
+    'client-request-id': requestId,
+  }
+  return json(status, { error: { code, message, innerError } }, headers)
+}

@@ -1,0 +1,10 @@
+/**
+ * local-azure: Entra ID, Resource Manager, Graph and Key Vault in one process on loopback, behind an HTTPS proxy with the
+ * lab's own certificate authority, so that clients use Azure's real names. Tokens are verified and roles are enforced.
+ * A request goes proxy/ (CONNECT, TLS, host) → a service (entra, arm, graph, keyvault: each a table of operations) →
+ * the stores on records/ (one journal, durable before the answer). traffic/ slows, breaks and counts it for tests.
+ * What is done and what is not: docs/lab.md.
+ */
+export type { AdministratorCredentials } from './credentials-file.ts'
+export { type LocalAzureConfig, localAzureConfig, localAzureFlags } from './flags.ts'
+export { type LocalAzure, type LocalAzureOptions, startLocalAzure } from './start-local-azure.ts'

@@ -1,0 +1,54 @@
+import { type AccessTokenClaims, type AccessTokens, TokenError } from '../entra/access-tokens.ts'
+import { isAudience } from '../entra/resources.ts'
+import { bearerToken } from '../http/bearer-token.ts'
+import { VaultError } from './error-response.ts'
+
+export interface Authority {
+  tokens: AccessTokens
+  tenantId: string
+  /** `https://login.microsoftonline.com` */
+  login: string
+  /** The vaults' audience, `https://vault.azure.net`. */
+  resource: string
+}
+
+/**
+ * Who calls. Throws the challenge otherwise: clients send their first request without a token and without a body, and
+ * learn tenant and audience from it, so this comes before any other check.
+ * https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
+ */
+export async function authenticate(request: Request, authority: Authority): Promise<AccessTokenClaims> {
+  const token = bearerToken(request)
+  if (token === undefined) throw challenge(authority, 'AKV10000: Request is missing a Bearer or PoP token.')
+  const claims = await verify(token, authority)
+  if (!isAudience(claims.aud, [authority.resource])) {
+    throw challenge(
+      authority,
+      `AKV10022: Invalid audience. Expected ${authority.resource}, found: ${claims.aud}.`,
+      'invalid_token',
+    )
+  }
+  return claims
+}
+
+async function verify(token: string, authority: Authority): Promise<AccessTokenClaims> {
+  try {
+    return await authority.tokens.verify(token)
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error
+    const text = {
+      malformed: 'AKV10001: The Bearer token is malformed.',
+      signature: 'AKV10032: Invalid issuer or signature: the token was not issued by the tenant of this vault.',
+      expired: 'AKV10042: The token has expired.',
+      'not-yet-valid': 'AKV10042: The token is not valid yet.',
+    }[error.fault]
+    throw challenge(authority, text, 'invalid_token')
+  }
+}
+
+function challenge({ login, tenantId, resource }: Authority, message: string, error?: string): VaultError {
+  const header = `Bearer authorization="${login}/${tenantId}", resource="${resource}"`
+  return new VaultError(401, 'Unauthorized', message, {
+    headers: { 'www-authenticate': error === undefined ? header : `${header}, error="${error}"` },
+  })
+}

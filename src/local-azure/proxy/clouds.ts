@@ -1,0 +1,43 @@
+/** The names of one Azure cloud, as its clients know them. */
+export interface Cloud {
+  name: string
+  login: string
+  resourceManager: string
+  graph: string
+  /** Vaults are `NAME.<suffix>`; their tokens' audience is `https://<suffix>`. */
+  vaultSuffix: string
+  /** Audiences that Resource Manager accepts beside its own host. */
+  legacyAudience: string
+}
+
+const publicCloud: Cloud = {
+  name: 'AzureCloud',
+  login: 'login.microsoftonline.com',
+  resourceManager: 'management.azure.com',
+  graph: 'graph.microsoft.com',
+  vaultSuffix: 'vault.azure.net',
+  legacyAudience: 'management.core.windows.net',
+}
+
+/** The sovereign clouds: known by name, not served yet. https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure */
+export const sovereignClouds: readonly Cloud[] = [
+  {
+    name: 'AzureUSGovernment',
+    login: 'login.microsoftonline.us',
+    resourceManager: 'management.usgovcloudapi.net',
+    graph: 'graph.microsoft.us',
+    vaultSuffix: 'vault.usgovcloudapi.net',
+    legacyAudience: 'management.core.usgovcloudapi.net',
+  },
+  {
+    name: 'AzureChinaCloud',
+    login: 'login.chinacloudapi.cn',
+    resourceManager: 'management.chinacloudapi.cn',
+    graph: 'microsoftgraph.chinacloudapi.cn',
+    vaultSuffix: 'vault.azure.cn',
+    legacyAudience: 'management.core.chinacloudapi.cn',
+  },
+]
+
+/** The cloud that the local Azure plays. */
+export const cloud: Cloud = publicCloud

@@ -1,0 +1,105 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Clock, type Log, type Running, silentLog, systemClock } from '../lib/index.ts'
+import { openCertificateAuthority } from './certificates/certificate-authority.ts'
+import { createLeafCertificates } from './certificates/leaf-certificates.ts'
+import { createServices } from './create-services.ts'
+import { writeCredentialsFile } from './credentials-file.ts'
+import { cloud } from './proxy/clouds.ts'
+import { type ConnectProxy, startConnectProxy } from './proxy/connect-proxy.ts'
+import { createFrontDoor } from './proxy/front-door.ts'
+import { refusalOf, serviceOfHost } from './proxy/served-hosts.ts'
+import { openRecordStore } from './records/record-store.ts'
+import { startControlServer } from './traffic/control-server.ts'
+import { createTraffic } from './traffic/traffic.ts'
+
+export interface LocalAzureOptions {
+  /** Directory of everything that outlives the process; created with mode 0700. One process at a time may use it. */
+  stateDir: string
+  /** Address to listen on. Default `127.0.0.1`. */
+  listen?: string
+  /** Port of the proxy. Default 0, which takes a free one. */
+  port?: number
+  /** PEM files with the authorities of outside token issuers. Read when an issuer is asked, so they may appear later. */
+  issuerCaFiles?: readonly string[]
+  /** Milliseconds that every answer waits. Default 0; changed through the control socket. */
+  delayMs?: number
+  clock?: Clock
+  log?: Log
+}
+
+export interface LocalAzure extends Running {
+  /** For `HTTPS_PROXY`. */
+  readonly proxyUrl: string
+  /** The lab's certificate authority, as a PEM file. */
+  readonly caFile: string
+  /** JSON file with the administrator's credentials. */
+  readonly credentialsFile: string
+  /** Unix socket for delays, faults and counters. */
+  readonly controlSocket: string
+}
+
+/** Starts the local Azure. Throws, and leaves nothing running, when the state cannot be read or the port is taken. */
+export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
+  const { stateDir, listen = '127.0.0.1', port = 0, issuerCaFiles = [], delayMs = 0 } = options
+  const { clock = systemClock, log = silentLog } = options
+  const paths = pathsOf(stateDir)
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  await using started = new AsyncDisposableStack()
+
+  const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host) })
+  // First of all: it refuses to start beside a living process, before that one's state is touched.
+  const control = await startControlServer({
+    path: paths.control,
+    traffic,
+    serves: (host) => serviceOfHost(cloud, host) !== undefined,
+  })
+  started.defer(() => control.stop())
+
+  const store = openRecordStore(paths.state)
+  started.defer(() => store.close())
+  const authority = await openCertificateAuthority(stateDir)
+  const { tenant, services } = await createServices({ store, issuerCaFiles, clock, log })
+  writeCredentialsFile(paths.credentials, tenant)
+
+  const frontDoor = createFrontDoor({
+    certificateFor: createLeafCertificates(authority),
+    serviceFor: (host) => {
+      const name = serviceOfHost(cloud, host)
+      return name === undefined ? undefined : services[name]
+    },
+    traffic,
+    clock,
+    log,
+  })
+  let proxy: ConnectProxy | undefined
+  proxy = await startConnectProxy({
+    listen,
+    port,
+    refusal: (host) => (serviceOfHost(cloud, host) === undefined ? refusalOf(cloud, host) : undefined),
+    unreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
+    onTunnel: frontDoor.accept,
+  })
+  const { port: boundPort, stop: stopProxy } = proxy
+  started.defer(async () => {
+    frontDoor.stop()
+    await stopProxy()
+  })
+
+  const running = started.move()
+  return {
+    proxyUrl: `http://${listen === '0.0.0.0' ? '127.0.0.1' : listen}:${boundPort}`,
+    caFile: authority.caFile,
+    credentialsFile: paths.credentials,
+    controlSocket: paths.control,
+    stop: () => running.disposeAsync(),
+  }
+}
+
+function pathsOf(stateDir: string) {
+  return {
+    state: join(stateDir, 'state.jsonl'),
+    credentials: join(stateDir, 'credentials.json'),
+    control: join(stateDir, 'control.sock'),
+  }
+}

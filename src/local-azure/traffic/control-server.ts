@@ -1,0 +1,77 @@
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { listenUnix, type Running } from '../../lib/index.ts'
+import type { Fault, Traffic } from './traffic.ts'
+
+const delayBody = z.strictObject({ ms: z.number().min(0).max(600_000) })
+
+const faultBody = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('unreachable') }),
+  z.strictObject({ kind: z.literal('throttle'), retryAfterSeconds: z.number().int().min(0).max(3600).default(1) }),
+  z.strictObject({ kind: z.literal('error'), status: z.number().int().min(400).max(599).default(500) }),
+]) satisfies z.ZodType<Fault>
+
+export interface ControlServerOptions {
+  /** Path of the Unix socket. */
+  path: string
+  traffic: Traffic
+  /** Whether the local Azure serves this host: a fault on any other would be a slip of the pen. */
+  serves: (host: string) => boolean
+}
+
+/** Plain HTTP on a Unix socket, for whoever owns the state directory: delays, faults and counters. */
+export async function startControlServer({ path, traffic, serves }: ControlServerOptions): Promise<Running> {
+  const app = new Hono()
+  app.get('/delay', (c) => c.json({ ms: traffic.delayMs }))
+  app.put('/delay', async (c) => {
+    const body = delayBody.safeParse(await readJson(c.req.raw))
+    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
+    traffic.delayMs = body.data.ms
+    return c.json(body.data)
+  })
+  app.get('/faults', (c) => c.json(traffic.faults()))
+  app.put('/faults/:host', async (c) => {
+    const host = c.req.param('host').toLowerCase()
+    if (!serves(host))
+      return c.json({ error: `${host} is no host of the local Azure; expected for example shop.vault.azure.net` }, 400)
+    const body = faultBody.safeParse(await readJson(c.req.raw))
+    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
+    traffic.setFault(host, body.data)
+    return c.json(body.data)
+  })
+  app.delete('/faults/:host', (c) => {
+    traffic.setFault(c.req.param('host').toLowerCase(), undefined)
+    return c.body(null, 204)
+  })
+  app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
+  app.delete('/requests', (c) => {
+    traffic.forgetCounts()
+    return c.body(null, 204)
+  })
+  app.notFound((c) =>
+    c.json({ error: `${c.req.method} ${c.req.path} is unknown; there are /delay, /faults/HOST and /requests` }, 404),
+  )
+
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await listenUnix(
+    path,
+    () => new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve)),
+  )
+  return {
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      }),
+  }
+}
+
+/** The body, or undefined (which no schema accepts) when it is no JSON. */
+async function readJson(request: Request): Promise<unknown> {
+  try {
+    return await request.json()
+  } catch {
+    return undefined
+  }
+}
