@@ -1,0 +1,19 @@
+/** Where a CSI server listens. */
+export type Endpoint = { kind: 'unix'; path: string } | { kind: 'tcp'; address: string }
+
+/**
+ * Reads `unix://path` or `tcp://host:port`, or gives undefined. A path of a Unix socket is absolute: a leading slash is
+ * added where there is none, as the field's manifests expect (`unix://tmp/csi.sock`), except on Windows.
+ */
+export function parseEndpoint(text: string, platform: NodeJS.Platform = process.platform): Endpoint | undefined {
+  const match = /^(unix|tcp):\/\/(.+)$/is.exec(text)
+  const rest = match?.[2]
+  if (rest === undefined) return undefined
+  if (match?.[1]?.toLowerCase() === 'tcp') return { kind: 'tcp', address: rest }
+  return { kind: 'unix', path: platform === 'win32' ? rest : `/${rest.replace(/^\/+/, '')}` }
+}
+
+/** The form in which gRPC clients and servers take an endpoint. */
+export function grpcAddress(endpoint: Endpoint): string {
+  return endpoint.kind === 'unix' ? `unix:${endpoint.path}` : endpoint.address
+}

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process'
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { errorCode, errorMessage } from '../lib/index.ts'
+import { parseMountTable } from './mount-table.ts'
+import type { Mounter } from './mounter.ts'
+
+const run = promisify(execFile)
+
+/** Several mounts may be stacked on one path after a crash between two drivers; more than this is another program's doing. */
+const maxStacked = 8
+
+/** tmpfs by the system's `mount` and `umount`, which follow the kernel's rules for us. */
+export function createLinuxMounter(options: { mountInfo?: string } = {}): Mounter {
+  const { mountInfo = '/proc/self/mountinfo' } = options
+
+  async function mounted(): Promise<Set<string>> {
+    const table = parseMountTable(await readFile(mountInfo, 'utf8'))
+    return new Set(table.filter(({ fsType }) => fsType === 'tmpfs').map(({ mountPoint }) => mountPoint))
+  }
+
+  return {
+    async resolve(targetPath) {
+      mkdirSync(dirname(targetPath), { recursive: true, mode: 0o750 })
+      const target = canonical(targetPath)
+      isDirectory(target)
+      return target
+    },
+
+    async existing(targetPath) {
+      if (!existsSync(dirname(targetPath))) return undefined
+      const target = canonical(targetPath)
+      return isDirectory(target) ? target : undefined
+    },
+
+    mounted,
+
+    isMounted: async (target) => (await mounted()).has(target),
+
+    async mount(target, { sizeBytes }) {
+      mkdirSync(target, { recursive: true, mode: 0o750 })
+      const flags = `nosuid,nodev,noexec,mode=0755,size=${sizeBytes}`
+      await command('mount', ['-t', 'tmpfs', '-o', flags, 'tmpfs', target])
+    },
+
+    async unmount(target) {
+      for (let i = 0; i < maxStacked; i++) {
+        if (!(await mounted()).has(target)) return
+        empty(target)
+        await command('umount', [target])
+      }
+      throw new Error(`${target} is still mounted after ${maxStacked} unmounts`)
+    },
+  }
+}
+
+function canonical(path: string): string {
+  return join(realpathSync(dirname(path)), basename(path))
+}
+
+/** False when nothing is there; throws when something else is. */
+function isDirectory(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat !== undefined && !stat.isDirectory()) throw new Error(`${path} is in the way: not a directory`)
+  return stat !== undefined
+}
+
+async function command(program: string, args: string[]): Promise<void> {
+  try {
+    await run(program, args, { timeout: 30_000, env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') throw new Error(`the program "${program}" is missing`)
+    const stderr = typeof error === 'object' && error !== null && 'stderr' in error ? String(error.stderr).trim() : ''
+    throw new Error(`${program} failed: ${stderr === '' ? errorMessage(error) : stderr}`, { cause: error })
+  }
+}
+
+/** A container that lingers may hold the file system beyond the unmount; the secrets must not live on in it. */
+function empty(target: string): void {
+  try {
+    for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true, force: true })
+  } catch {
+    // The unmount that follows is what counts.
+  }
+}

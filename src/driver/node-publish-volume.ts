@@ -1,0 +1,182 @@
+import { existsSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Code, type NodePublishVolumeRequest, type NodePublishVolumeResponse, RpcError } from '../csi/index.ts'
+import { errorMessage } from '../lib/index.ts'
+import { logKeys } from './check-volume.ts'
+import { fillVolume } from './fill-volume.ts'
+import { type MountClass, parseClass } from './mount-class.ts'
+import type { Parts } from './parts.ts'
+import { errorTypeOf, PublishError } from './publish-error.ts'
+import { type PublishRequest, parsePublishRequest } from './publish-request.ts'
+import { hasRequest, type Rotation } from './rotation.ts'
+import type { RotationSchedule } from './rotation-schedule.ts'
+import type { Volume } from './volumes.ts'
+
+export interface PublishOptions {
+  parts: Parts
+  schedule: RotationSchedule
+  /** Undefined when rotation is off. */
+  rotation: Rotation | undefined
+  /** Bound for the files of one volume, in bytes. */
+  volumeSizeBytes: number
+  /** Resolves when the volumes of before a restart are known again. */
+  recovered: Promise<void>
+}
+
+export type NodePublishVolume = (
+  raw: NodePublishVolumeRequest,
+  signal: AbortSignal,
+) => Promise<NodePublishVolumeResponse>
+
+/**
+ * NodePublishVolume: the pod's secrets are at the target path, or there is no mount and an error that says why.
+ * kubelet repeats the call about once a minute for the life of the pod (`requiresRepublish`), with fresh tokens.
+ */
+export function createNodePublishVolume(options: PublishOptions): NodePublishVolume {
+  const { parts, schedule, rotation, volumeSizeBytes, recovered } = options
+  const { mounter, volumes, operations, metrics, clock, log } = parts
+
+  return async (raw, callSignal) => {
+    let provider = ''
+    try {
+      const request = parsePublishRequest(raw)
+      const target = await resolveTarget(request)
+      await settled(recovered, callSignal)
+      await operations.run(target, callSignal, async (signal) => {
+        const mounted = await isMounted(target)
+        const known = volumes.get(target)
+        const volume =
+          mounted && known !== undefined
+            ? await republish({ ...known, request }, signal)
+            : await publish(target, request, mounted, signal)
+        provider = volume.provider
+      })
+      metrics.publish(provider)
+      return {}
+    } catch (error) {
+      metrics.publishError(provider, errorTypeOf(error))
+      throw error
+    }
+  }
+
+  /** A mounted volume keeps its files whatever happens here; the news in the request are its tokens. */
+  async function republish(volume: Volume, signal: AbortSignal): Promise<Volume> {
+    volumes.set(volume)
+    if (rotation !== undefined && hasRequest(volume) && rotation.overdue(volume)) await rotation.check(volume, signal)
+    return volume
+  }
+
+  /** @param mounted a driver that was killed in the middle left its mount: go on with it. */
+  async function publish(
+    target: string,
+    request: PublishRequest,
+    mounted: boolean,
+    signal: AbortSignal,
+  ): Promise<Volume> {
+    const startedAt = performance.now()
+    const complete = mounted && existsSync(join(target, '..data'))
+    try {
+      const object = await parts.readClass({ namespace: request.pod.namespace, name: request.className })
+      const mountClass = parseClass(object, request.context, parts.volumeAttributesWin)
+      if (!mounted) await mount(target)
+      const filled = await fillVolume(parts, request, { target, mountClass, current: [], signal })
+      const volume = await record(newVolume(target, request, mountClass, filled))
+      volumes.set(volume)
+      log.info({ ...logKeys(volume), durationMs: Math.round(performance.now() - startedAt) }, 'mounted')
+      return volume
+    } catch (error) {
+      if (complete) throw keepMounted(error)
+      await undo(target)
+      throw error
+    }
+  }
+
+  async function resolveTarget({ targetPath }: PublishRequest): Promise<string> {
+    try {
+      return await mounter.resolve(targetPath)
+    } catch (error) {
+      throw PublishError.because('FailedToMount', Code.INTERNAL, `cannot use the target path ${targetPath}`, error)
+    }
+  }
+
+  async function isMounted(target: string): Promise<boolean> {
+    try {
+      return await mounter.isMounted(target)
+    } catch (error) {
+      throw PublishError.because(
+        'FailedToEnsureMountPoint',
+        Code.INTERNAL,
+        `cannot tell whether ${target} is mounted`,
+        error,
+      )
+    }
+  }
+
+  async function mount(target: string): Promise<void> {
+    try {
+      await mounter.mount(target, { sizeBytes: volumeSizeBytes })
+    } catch (error) {
+      throw PublishError.because('FailedToMount', Code.UNKNOWN, `failed to mount tmpfs on ${target}`, error)
+    }
+  }
+
+  async function record(volume: Omit<Volume, 'status'>): Promise<Volume> {
+    const status = await parts.statuses.record(volume)
+    return { ...volume, status: { ...status, writtenAt: clock.now() } }
+  }
+
+  /** If publishing never succeeds kubelet never asks to unpublish: nothing may stay behind. */
+  async function undo(target: string): Promise<void> {
+    try {
+      await mounter.unmount(target)
+      rmdirSync(target)
+    } catch (error) {
+      log.warn({ targetPath: target }, `a failed publish was not undone: ${errorMessage(error)}`)
+    }
+  }
+
+  function newVolume(
+    target: string,
+    request: PublishRequest,
+    mountClass: MountClass,
+    filled: Awaited<ReturnType<typeof fillVolume>>,
+  ): Omit<Volume, 'status'> {
+    const now = clock.now()
+    const intervalMs = mountClass.intervalMs ?? parts.defaultIntervalMs
+    return {
+      target,
+      targetPath: request.targetPath,
+      pod: request.pod,
+      className: request.className,
+      provider: mountClass.provider,
+      request,
+      versions: filled.versions,
+      digest: filled.digest,
+      intervalMs,
+      lastCheckAt: now,
+      lastChangeAt: now,
+      nextCheckAt: schedule.nextTick(intervalMs, now),
+      failure: undefined,
+      rotateRequest: mountClass.rotateRequest,
+      secretNames: [],
+    }
+  }
+}
+
+/**
+ * The volume has complete files, so a container may be using them. Unavailable is one of the codes upon which kubelet keeps
+ * the directory and asks again; upon others an older kubelet would clear it away.
+ */
+function keepMounted(error: unknown): PublishError {
+  return new PublishError(errorTypeOf(error), Code.UNAVAILABLE, errorMessage(error), { cause: error })
+}
+
+/** Waits for `promise`, but no longer than the caller does. */
+function settled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason ?? new RpcError(Code.CANCELLED, 'the caller gave up'))
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}

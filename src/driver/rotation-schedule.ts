@@ -1,0 +1,28 @@
+/**
+ * When volumes are checked: all volumes of one interval on a common tick of the node, so that a tick reads each object
+ * once for all of them; the tick's place in the interval is random per node, so that a cluster never asks all at once.
+ */
+export interface RotationSchedule {
+  /** The first tick of the interval after `now`; both in milliseconds since the epoch. */
+  nextTick(intervalMs: number, now: number): number
+  /** After a failure: soon, then less and less soon, but never later than the tick. @param times failures in a row. */
+  nextTry(intervalMs: number, now: number, times: number): number
+}
+
+const firstRetryMs = 15_000
+const maxRetryMs = 300_000
+
+/** @param random place of the tick in the interval, 0 to 1. */
+export function createRotationSchedule(random: number): RotationSchedule {
+  const nextTick = (intervalMs: number, now: number): number => {
+    const offset = random * intervalMs
+    return (Math.floor((now - offset) / intervalMs) + 1) * intervalMs + offset
+  }
+  return {
+    nextTick,
+    nextTry(intervalMs, now, times) {
+      const wait = Math.min(firstRetryMs * 2 ** Math.min(times - 1, 20), maxRetryMs)
+      return Math.min(now + wait, nextTick(intervalMs, now))
+    },
+  }
+}

@@ -1,0 +1,134 @@
+import { IdentityService, NodeService, serveGrpc } from '../csi/index.ts'
+import { createEventRecorder, type KubeClient } from '../kube/index.ts'
+import { type Clock, type Log, metricsContentType, type Running, systemClock } from '../lib/index.ts'
+import { createProviderClient } from '../provider-api/index.ts'
+import type { DriverConfig } from './driver-config.ts'
+import { createDriverMetrics } from './driver-metrics.ts'
+import { createHealth } from './health.ts'
+import { type HttpAnswer, type ListenAddress, serveHttp } from './http-server.ts'
+import { createIdentityService } from './identity-service.ts'
+import { createClassReader } from './mount-class.ts'
+import type { Mounter } from './mounter.ts'
+import { createNodePublishVolume } from './node-publish-volume.ts'
+import { createNodeService } from './node-service.ts'
+import { createNodeUnpublishVolume } from './node-unpublish-volume.ts'
+import { createOperations } from './operations.ts'
+import type { Parts } from './parts.ts'
+import { createPodStatuses } from './pod-status.ts'
+import { recoverVolumes } from './recover-volumes.ts'
+import { startRegistration } from './registration.ts'
+import { startRotation } from './rotation.ts'
+import { createRotationSchedule } from './rotation-schedule.ts'
+import { createVolumes } from './volumes.ts'
+
+/** The world of a driver; everything else it makes itself. */
+export interface DriverWorld {
+  kube: KubeClient
+  mounter: Mounter
+  log: Log
+  /** Version of the build, told to kubelet. */
+  version: string
+  clock?: Clock
+  /** Place of the rotation tick in its interval, 0 to 1. Default: random. */
+  tickOffset?: number
+}
+
+export interface RunningDriver extends Running {
+  /** Port of the CSI endpoint when that is TCP, else 0. */
+  csiPort: number
+  /** Undefined when switched off. */
+  metricsPort: number | undefined
+  healthPort: number | undefined
+}
+
+/** Starts the driver: when this resolves it answers on its endpoint. `stop` lets calls under way end first. */
+export async function startDriver(config: DriverConfig, world: DriverWorld): Promise<RunningDriver> {
+  const { kube, mounter, log, version, clock = systemClock, tickOffset = Math.random() } = world
+  const { driverName, nodeId } = config
+  const providers = createProviderClient({
+    directories: config.providerDirectories,
+    maxReceiveBytes: config.maxReceiveBytes,
+  })
+  const metrics = createDriverMetrics({ osType: process.platform === 'win32' ? 'windows' : 'linux' })
+  const parts: Parts = {
+    mounter,
+    readClass: createClassReader(kube),
+    providers,
+    statuses: createPodStatuses({ kube, nodeId, rotation: config.rotation }),
+    volumes: createVolumes(),
+    operations: createOperations(),
+    events: createEventRecorder({ client: kube, log, component: 'secrets-store-csi-driver', host: nodeId, clock }),
+    metrics,
+    defaultIntervalMs: config.rotationIntervalMs,
+    volumeAttributesWin: config.volumeAttributesWin,
+    clock,
+    log,
+  }
+  const stopping = new AbortController()
+  const recovered = recoverVolumes(parts, stopping.signal)
+  const schedule = createRotationSchedule(tickOffset)
+  const rotation = config.rotation ? startRotation(parts, schedule) : undefined
+  const nodeService = createNodeService({
+    parts,
+    nodeId,
+    nodePublishVolume: createNodePublishVolume({
+      parts,
+      schedule,
+      rotation,
+      volumeSizeBytes: config.volumeSizeBytes,
+      recovered,
+    }),
+    nodeUnpublishVolume: createNodeUnpublishVolume(parts),
+  })
+
+  // Stopped in the reverse order: whoever calls goes before whoever is called.
+  const started: Running[] = [{ stop: async () => providers.stop() }]
+  if (rotation !== undefined) started.push(rotation)
+  async function begin<T extends Running>(starting: Promise<T>): Promise<T> {
+    const running = await starting
+    started.push(running)
+    return running
+  }
+  async function stop(): Promise<void> {
+    stopping.abort(new Error('the driver stops'))
+    for (let running = started.pop(); running !== undefined; running = started.pop()) await running.stop()
+    await recovered
+  }
+
+  try {
+    const csi = await begin(
+      serveGrpc(config.endpoint, (server) => {
+        server.addService(IdentityService, createIdentityService({ driverName, version, log }))
+        server.addService(NodeService, nodeService)
+      }),
+    )
+    const registration =
+      config.registration === undefined
+        ? undefined
+        : startRegistration({ ...config.registration, driverName, clock, log })
+    if (registration !== undefined) started.push(registration)
+    const endpoint =
+      config.endpoint.kind === 'unix' ? config.endpoint : { ...config.endpoint, address: `localhost:${csi.port}` }
+    const health = createHealth({
+      endpoint,
+      registration,
+      providers,
+      providerDirectories: config.providerDirectories,
+      clock,
+    })
+    started.push({ stop: async () => health.stop() })
+    const serve = async (
+      address: ListenAddress | undefined,
+      routes: Record<string, () => HttpAnswer | Promise<HttpAnswer>>,
+    ) => (address === undefined ? undefined : (await begin(serveHttp(address, routes))).port)
+    const healthPort = await serve(config.healthAddress, { '/healthz': health.live, '/readyz': health.ready })
+    const metricsPort = await serve(config.metricsAddress, {
+      '/metrics': () => ({ status: 200, contentType: metricsContentType, body: metrics.registry.text() }),
+    })
+    log.info({ endpoint: config.endpoint, rotation: config.rotation, version }, 'driver started')
+    return { csiPort: csi.port, healthPort, metricsPort, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}

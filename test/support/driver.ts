@@ -1,0 +1,287 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type Client, credentials, type ServiceError } from '@grpc/grpc-js'
+import { parseAllDocuments } from 'yaml'
+import {
+  IdentityClient,
+  NodeClient,
+  type NodePublishVolumeRequest,
+  VolumeCapability_AccessMode_Mode,
+} from '../../src/csi/index.ts'
+import { driverConfig, type Mounter, type RunningDriver, startDriver as start } from '../../src/driver/index.ts'
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeEvent,
+  loadKubeconfig,
+  type Pod,
+  resources,
+  type SecretProviderClass,
+  type SecretProviderClassPodStatus,
+  type UntypedObject,
+} from '../../src/kube/index.ts'
+import { type Clock, createLog, systemClock } from '../../src/lib/index.ts'
+import { createFakeMounter } from './fake-mounter.ts'
+import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
+import { startLocalCluster } from './local-cluster.ts'
+
+export interface DriverOverrides {
+  /** More flags; later ones win. */
+  flags?: readonly string[]
+  clock?: Clock
+  mounter?: Mounter
+  /** Puts something between the driver and the API server. */
+  kube?: (client: KubeClient) => KubeClient
+  /** Place of the rotation tick, 0 to 1. Default 0. */
+  tickOffset?: number
+}
+
+type Unary<Request, Response> = (
+  request: Request,
+  callback: (error: ServiceError | null, response: Response) => void,
+) => unknown
+
+/** A driver as kubelet sees it, with a provider and a real API server beside it. */
+export interface TestDriver {
+  readonly root: string
+  readonly kubeletRoot: string
+  readonly endpoint: string
+  readonly kube: KubeClient
+  readonly provider: FakeProvider
+  readonly mounter: Mounter
+  /** Lines that the driver logged. */
+  readonly log: readonly string[]
+  node: NodeClient
+  identity: IdentityClient
+  running: RunningDriver
+  /** Stops the driver and starts it again on the same directories; volumes stay mounted. */
+  restart(overrides?: DriverOverrides): Promise<void>
+  /** A pod that exists, with one volume that names a class that exists. */
+  pod(options?: PodOptions): Promise<TestPod>
+  createClass(name: string, spec: SecretProviderClass['spec'], namespace?: string): Promise<SecretProviderClass>
+  publish(request: NodePublishVolumeRequest): Promise<void>
+  unpublish(request: { volumeId: string; targetPath: string }): Promise<void>
+  statuses(namespace?: string): Promise<SecretProviderClassPodStatus[]>
+  events(namespace?: string): Promise<KubeEvent[]>
+  get(path: string, port: number | undefined): Promise<{ status: number; body: string }>
+  metrics(): Promise<string>
+}
+
+export interface PodOptions {
+  name?: string
+  namespace?: string
+  className?: string
+  volume?: string
+  objects?: readonly string[]
+  parameters?: Record<string, string>
+  ownerReferences?: Pod['metadata']['ownerReferences']
+  secretObjects?: NonNullable<SecretProviderClass['spec']>['secretObjects']
+}
+
+export interface TestPod {
+  name: string
+  namespace: string
+  uid: string
+  targetPath: string
+  request: NodePublishVolumeRequest
+}
+
+/** What the tests' API server must know before a driver starts. */
+const crds = parseAllDocuments(readFileSync(join(import.meta.dirname, '../../deploy/00-crds.yaml'), 'utf8'))
+
+export const driverNodeId = 'node-1'
+
+export async function startDriver(t: TestContext, overrides: DriverOverrides = {}): Promise<TestDriver> {
+  const root = await mkdtemp(join(tmpdir(), 'keymount-driver-'))
+  t.after(() => rm(root, { recursive: true, force: true }))
+  const cluster = await startLocalCluster(t, { nodeName: driverNodeId })
+  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
+  t.after(() => kube.close())
+  for (const document of crds) {
+    await kube.create(resources.customResourceDefinitions, document.toJS() as UntypedObject)
+  }
+  const kubeletRoot = join(root, 'kubelet')
+  const endpoint = `unix://${join(root, 'csi', 'csi.sock')}`
+  const providerDirectory = join(root, 'providers')
+  const additionalDirectory = join(root, 'more-providers')
+  const registrationDirectory = join(root, 'registration')
+  for (const directory of [kubeletRoot, additionalDirectory, registrationDirectory])
+    mkdirSync(directory, { recursive: true })
+  const provider = await startFakeProvider(providerDirectory)
+  t.after(() => provider.stop())
+  const mounter = overrides.mounter ?? createFakeMounter()
+  const log: string[] = []
+
+  const launch = (more: DriverOverrides) =>
+    start(
+      driverConfig([
+        `--endpoint=${endpoint}`,
+        `--nodeid=${driverNodeId}`,
+        `--provider-volume=${providerDirectory}`,
+        `--additional-provider-volume-paths=${additionalDirectory}`,
+        `--registration-dir=${registrationDirectory}`,
+        '--metrics-addr=127.0.0.1:0',
+        '--health-addr=127.0.0.1:0',
+        ...(more.flags ?? []),
+      ]),
+      {
+        kube: (more.kube ?? ((client: KubeClient) => client))(kube),
+        mounter,
+        version: 'v0.0.0-test',
+        clock: more.clock ?? systemClock,
+        tickOffset: more.tickOffset ?? 0,
+        log: createLog({ name: 'driver', level: 'debug', stream: { write: (line) => log.push(line) } }),
+      },
+    )
+  const connect = () => {
+    const address = `unix:${join(root, 'csi', 'csi.sock')}`
+    const options = { 'grpc.default_authority': 'localhost' }
+    return {
+      node: new NodeClient(address, credentials.createInsecure(), options),
+      identity: new IdentityClient(address, credentials.createInsecure(), options),
+    }
+  }
+
+  const driver: TestDriver = {
+    root,
+    kubeletRoot,
+    endpoint,
+    kube,
+    provider,
+    mounter,
+    log,
+    ...connect(),
+    running: await launch(overrides),
+
+    async restart(more = {}) {
+      for (const client of [driver.node, driver.identity]) client.close()
+      await driver.running.stop()
+      driver.running = await launch({ ...overrides, ...more })
+      Object.assign(driver, connect())
+    },
+
+    async createClass(name, spec, namespace = 'default') {
+      const metadata = { name, namespace }
+      const kind = { apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClass' }
+      return kube.create(resources.secretProviderClasses, {
+        ...kind,
+        metadata,
+        ...(spec === undefined ? {} : { spec }),
+      })
+    },
+
+    async pod(options = {}) {
+      const {
+        name = `pod-${randomUUID().slice(0, 8)}`,
+        namespace = 'default',
+        className = name,
+        volume = 'secrets',
+      } = options
+      const { objects = ['foo'], parameters = {}, ownerReferences, secretObjects } = options
+      if (options.className === undefined) {
+        await driver.createClass(
+          className,
+          {
+            provider: provider.name,
+            parameters: { objects: objectsAttribute(objects), ...parameters },
+            ...(secretObjects === undefined ? {} : { secretObjects }),
+          },
+          namespace,
+        )
+      }
+      const pod = await kube.create(resources.pods, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace, ...(ownerReferences === undefined ? {} : { ownerReferences }) },
+        spec: { nodeName: driverNodeId, containers: [{ name: 'app', image: 'busybox' }] },
+      })
+      const uid = pod.metadata.uid ?? ''
+      return podVolume({ kubeletRoot, name, namespace, uid, className, volume })
+    },
+
+    async publish(request) {
+      await unary(driver.node, driver.node.nodePublishVolume, request)
+    },
+    async unpublish({ volumeId, targetPath }) {
+      await unary(driver.node, driver.node.nodeUnpublishVolume, { volumeId, targetPath })
+    },
+    statuses: async (namespace = 'default') =>
+      (await kube.list(resources.secretProviderClassPodStatuses, { namespace })).items,
+    events: async (namespace = 'default') => (await kube.list(resources.events, { namespace })).items,
+    get: (path, port) => httpGet(path, port ?? 0),
+    metrics: async () => (await httpGet('/metrics', driver.running.metricsPort ?? 0)).body,
+  }
+  t.after(async () => {
+    for (const client of [driver.node, driver.identity]) client.close()
+    await driver.running.stop()
+  })
+  return driver
+}
+
+/** What kubelet asks for a volume of a pod. */
+export function podVolume(options: {
+  kubeletRoot: string
+  name: string
+  namespace: string
+  uid: string
+  className: string
+  volume: string
+}): TestPod {
+  const { kubeletRoot, name, namespace, uid, className, volume } = options
+  const targetPath = join(kubeletRoot, 'pods', uid, 'volumes', 'kubernetes.io~csi', volume, 'mount')
+  return {
+    name,
+    namespace,
+    uid,
+    targetPath,
+    request: {
+      volumeId: `csi-${createHash('sha256').update(`${uid}${volume}`).digest('hex')}`,
+      publishContext: {},
+      stagingTargetPath: '',
+      targetPath,
+      volumeCapability: {
+        accessType: { $case: 'mount', value: { fsType: '', mountFlags: [], volumeMountGroup: '' } },
+        accessMode: { mode: VolumeCapability_AccessMode_Mode.SINGLE_NODE_WRITER },
+      },
+      readonly: true,
+      secrets: {},
+      volumeContext: {
+        secretProviderClass: className,
+        'csi.storage.k8s.io/pod.name': name,
+        'csi.storage.k8s.io/pod.namespace': namespace,
+        'csi.storage.k8s.io/pod.uid': uid,
+        'csi.storage.k8s.io/serviceAccount.name': 'default',
+        'csi.storage.k8s.io/ephemeral': 'true',
+        'csi.storage.k8s.io/serviceAccount.tokens': JSON.stringify({
+          aud1: { token: 'token-of-the-pod', expirationTimestamp: '2036-01-01T00:00:00Z' },
+        }),
+      },
+    },
+  }
+}
+
+/** A gRPC call as a promise; rejects with the ServiceError. */
+export function unary<Request, Response>(
+  client: Client,
+  method: Unary<Request, Response>,
+  request: Request,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    method.call(client, request, (error, response) => (error === null ? resolve(response) : reject(error)))
+  })
+}
+
+function httpGet(path: string, port: number): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ host: '127.0.0.1', port, path, agent: false }, async (response) => {
+      resolve({ status: response.statusCode ?? 0, body: Buffer.concat(await response.toArray()).toString('utf8') })
+    })
+    request.on('error', reject)
+    request.end()
+  })
+}

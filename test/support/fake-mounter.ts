@@ -1,0 +1,39 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { Mounter } from '../../src/driver/index.ts'
+
+/** A mounter that remembers instead of mounting, so that tests need no rights. The mounter's contract suite runs on it too. */
+export function createFakeMounter(): Mounter & { readonly mounts: ReadonlySet<string> } {
+  const mounts = new Set<string>()
+  const canonical = (path: string) => join(realpathSync(dirname(path)), basename(path))
+  const isDirectory = (path: string) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    if (stat !== undefined && !stat.isDirectory()) throw new Error(`${path} is in the way: not a directory`)
+    return stat !== undefined
+  }
+  return {
+    mounts,
+    async resolve(targetPath) {
+      mkdirSync(dirname(targetPath), { recursive: true, mode: 0o750 })
+      const target = canonical(targetPath)
+      isDirectory(target)
+      return target
+    },
+    async existing(targetPath) {
+      if (!existsSync(dirname(targetPath))) return undefined
+      const target = canonical(targetPath)
+      return isDirectory(target) ? target : undefined
+    },
+    isMounted: async (target) => mounts.has(target),
+    mounted: async () => new Set(mounts),
+    async mount(target) {
+      mkdirSync(target, { recursive: true, mode: 0o750 })
+      if (readdirSync(target).length > 0) throw new Error(`the fake cannot hide what is in ${target}`)
+      mounts.add(target)
+    },
+    async unmount(target) {
+      if (!mounts.delete(target)) return
+      for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true, force: true })
+    },
+  }
+}

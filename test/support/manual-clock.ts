@@ -1,0 +1,35 @@
+import type { Clock } from '../../src/lib/index.ts'
+
+/** Time that moves only when a test says so. */
+export interface ManualClock extends Clock {
+  /** Moves on, running what falls due in its order; each step lets what it started proceed first. */
+  advance(ms: number): Promise<void>
+}
+
+export function createManualClock(start = Date.parse('2026-01-01T00:00:00Z')): ManualClock {
+  let now = start
+  let next = 0
+  const timers = new Map<number, { at: number; run: () => void }>()
+  const settle = () => new Promise((resolve) => setImmediate(resolve))
+  return {
+    now: () => now,
+    after(ms, run) {
+      const id = next++
+      timers.set(id, { at: now + ms, run })
+      return () => timers.delete(id)
+    },
+    async advance(ms) {
+      const end = now + ms
+      for (;;) {
+        await settle()
+        const [id, timer] = [...timers].toSorted(([, a], [, b]) => a.at - b.at)[0] ?? []
+        if (id === undefined || timer === undefined || timer.at > end) break
+        timers.delete(id)
+        now = Math.max(now, timer.at)
+        timer.run()
+      }
+      now = end
+      await settle()
+    },
+  }
+}
