@@ -1,0 +1,77 @@
+import { execFile, spawn } from 'node:child_process'
+import { readlinkSync } from 'node:fs'
+import { PassThrough, Readable } from 'node:stream'
+import type { ExecOptions, ExecSession } from '../node-runtime.ts'
+import { childOf, commandInside, exitOf, type ProcessSpec, signalProcess } from './container-process.ts'
+import { quote, type SandboxTools } from './container-script.ts'
+
+/** A container that a command can be run in. */
+export interface ExecTarget {
+  pid: number
+  workingDirectory: string
+  environment: ReadonlyMap<string, string>
+  credentials: string[]
+}
+
+/**
+ * Runs a command in a container's namespaces with the container's user, variables and working directory. A terminal is a
+ * real one: script(1) makes it outside the container, and stty(1) tells it its size.
+ */
+export function execInContainer(
+  target: ExecTarget,
+  command: readonly string[],
+  { tty, stdin }: ExecOptions,
+  { programs, toolbox }: Pick<SandboxTools, 'programs' | 'toolbox'>,
+): ExecSession {
+  const environment = new Map(target.environment)
+  if (tty && !environment.has('TERM')) environment.set('TERM', 'xterm')
+  const spec: ProcessSpec = { command: [...command], environment, credentials: target.credentials }
+  const { variables, words } = commandInside(spec, target.workingDirectory, { toolbox })
+  const namespaces = ['--mount', '--pid', '--ipc', '--uts']
+  // nsenter opens its working directory before it enters, so that the toolbox is at hand inside.
+  const enter = [programs.nsenter, `--target=${target.pid}`, ...namespaces, `--wd=${toolbox.directory}`, '--', ...words]
+  const inTerminal = ['-q', '-e', '-f', '-E', 'always', '-c', `exec ${enter.map(quote).join(' ')}`, '/dev/null']
+  const [program = '', ...argv] = tty ? [programs.script, ...inTerminal] : enter
+  const child = spawn(program, argv, {
+    cwd: '/',
+    env: tty ? { ...variables, SHELL: programs.sh } : variables,
+    stdio: [stdin || tty ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+  })
+  // A command that does not read to the end is no error of ours.
+  child.stdin?.on('error', () => undefined)
+  const failed = new Promise<never>((_, reject) =>
+    child.once('error', (cause) => reject(new Error(`cannot start nsenter: ${cause.message}`))),
+  )
+  failed.catch(() => undefined)
+  return {
+    stdin: child.stdin ?? new PassThrough().resume(),
+    stdout: child.stdout ?? Readable.from([]),
+    stderr: child.stderr ?? Readable.from([]),
+    resize({ columns, rows }) {
+      const terminal = tty ? terminalOf(child.pid) : undefined
+      if (terminal !== undefined)
+        execFile(programs.stty, ['-F', terminal, 'cols', String(columns), 'rows', String(rows)], () => undefined)
+    },
+    exit: Promise.race([exitOf(child).then(({ code }) => code), failed]),
+    kill() {
+      // The command first: what entered the namespaces does not end with its parent.
+      signalProcess(lastChildOf(child.pid), 'SIGKILL')
+      child.kill('SIGKILL')
+    },
+  }
+}
+
+/** The terminal that script gave to its child. */
+function terminalOf(script: number | undefined): string | undefined {
+  try {
+    const path = readlinkSync(`/proc/${childOf(script)}/fd/0`)
+    return path.startsWith('/dev/pts/') ? path : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function lastChildOf(pid: number | undefined): number | undefined {
+  const child = childOf(pid)
+  return child === undefined ? undefined : (lastChildOf(child) ?? child)
+}

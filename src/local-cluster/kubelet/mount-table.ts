@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs'
+
+/** One mount of a process. https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html */
+export interface Mount {
+  mountPoint: string
+  options: string[]
+  /** Whether mounts below it propagate. */
+  shared: boolean
+  fsType: string
+  superOptions: string
+}
+
+/** The mounts that a process sees, oldest first. */
+export function readMounts(process: number | 'self' = 'self'): Mount[] {
+  return parseMounts(readFileSync(`/proc/${process}/mountinfo`, 'utf8'))
+}
+
+export function parseMounts(text: string): Mount[] {
+  const lines = text.split('\n').filter((line) => line !== '')
+  return lines.map((line) => {
+    const [left = '', right = ''] = line.split(' - ', 2)
+    const [, , , , mountPoint = '', options = '', ...optional] = left.split(' ')
+    const [fsType = '', , superOptions = ''] = right.split(' ')
+    return {
+      mountPoint: unescapeOctal(mountPoint),
+      options: options.split(','),
+      shared: optional.some((field) => field.startsWith('shared:')),
+      fsType,
+      superOptions,
+    }
+  })
+}
+
+/** The mount that a path lies on. */
+export function mountOf(mounts: readonly Mount[], path: string): Mount | undefined {
+  let best: Mount | undefined
+  for (const mount of mounts) {
+    const covers = isWithin(mount.mountPoint, path)
+    if (covers && (best === undefined || mount.mountPoint.length >= best.mountPoint.length)) best = mount
+  }
+  return best
+}
+
+/** Whether `path` is `directory` or below it; both absolute and normal. */
+export function isWithin(directory: string, path: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
+}
+
+/** The kernel writes space, tab, newline and backslash in octal. */
+function unescapeOctal(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+}
