@@ -1,0 +1,21 @@
+import { after, before, describe } from 'node:test'
+import { type Lab, startLab } from '../support/lab.ts'
+import { faultCases } from './cases/faults.ts'
+import { mainJobCases } from './cases/main-job.ts'
+
+/**
+ * The end-to-end cases: one list for the local cluster (`npm test`) and for the cluster that KUBECONFIG names
+ * (`npm run e2e`, KEYMOUNT_E2E=real). The product is installed once; every case has a namespace and a vault of its own.
+ */
+const target = process.env['KEYMOUNT_E2E'] === 'real' ? 'real' : 'local'
+
+describe(`end to end on the ${target} cluster`, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await startLab({ target, rotationPollInterval: '5s', syncFrequency: '10s' })
+  })
+  after(() => lab.stop())
+
+  mainJobCases(() => lab)
+  faultCases(() => lab)
+})

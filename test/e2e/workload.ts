@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { type KubeObject, type Pod, resourceOf, resources, type UntypedObject } from '../../src/kube/index.ts'
+import type { Lab } from '../support/lab.ts'
+
+const examples = join(import.meta.dirname, '../../examples')
+
+/** What one case works with: a namespace of its own, a vault, an identity, and the federation between them. */
+export interface Workload {
+  namespace: string
+  vault: string
+  identity: { name: string; clientId: string; principalId: string }
+  serviceAccount: string
+  className: string
+  setSecret(name: string, value: string): Promise<void>
+  /** Sets the subject that the identity's federated credential expects. */
+  setSubject(subject: string): Promise<void>
+  subject: string
+  /** Starts a pod that mounts the class at /mnt/secrets-store. */
+  startPod(name: string, overrides?: Partial<Pod['spec']>): Promise<void>
+  /** What the container reads. Throws when the file is not there. */
+  read(pod: string, file: string): Promise<string>
+}
+
+export interface WorkloadOptions {
+  /** Objects of the class. Default: the secret `ExampleSecret`. */
+  objects?: string
+  parameters?: Record<string, string>
+}
+
+const exampleObjects = ['array:', '  - |', '    objectName: ExampleSecret', '    objectType: secret', ''].join('\n')
+
+/** Everything that a pod needs to mount secrets by workload identity, with names that no other case uses. */
+export async function createWorkload(lab: Lab, label: string, options: WorkloadOptions = {}): Promise<Workload> {
+  const unique = randomBytes(3).toString('hex')
+  const namespace = `e2e-${label}-${unique}`
+  const vault = `kv-${label.slice(0, 10)}-${unique}`
+  const serviceAccount = 'workload-identity-sa'
+  const className = 'azure-kvname-wi'
+  const subject = `system:serviceaccount:${namespace}:${serviceAccount}`
+
+  await lab.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+  await lab.azure.createVault(vault)
+  const identity = { name: `id-${label}-${unique}`, ...(await lab.azure.createIdentity(`id-${label}-${unique}`)) }
+  await lab.azure.setFederatedCredential(identity.name, { name: 'pod', issuer: lab.issuer, subject })
+  await lab.azure.assignRole({ principalId: identity.principalId, role: 'Key Vault Secrets User', vault })
+
+  const [account] = example('workload-identity/serviceaccount.yaml', { USER_ASSIGNED_CLIENT_ID: identity.clientId })
+  const [secretClass] = example('workload-identity/secretproviderclass.yaml', {
+    USER_ASSIGNED_CLIENT_ID: identity.clientId,
+    KEYVAULT_NAME: vault,
+    IDENTITY_TENANT: lab.azure.tenantId,
+  })
+  const spec = (secretClass?.['spec'] ?? {}) as { parameters?: Record<string, string> }
+  spec.parameters = { ...spec.parameters, objects: options.objects ?? exampleObjects, ...options.parameters }
+  for (const object of [account, secretClass]) {
+    if (object !== undefined) await apply(lab, { ...object, metadata: { ...object.metadata, namespace } })
+  }
+
+  return {
+    namespace,
+    vault,
+    identity,
+    serviceAccount,
+    className,
+    subject,
+    setSecret: (name, value) => lab.azure.setSecret(vault, name, value),
+    setSubject: (expected) =>
+      lab.azure.setFederatedCredential(identity.name, { name: 'pod', issuer: lab.issuer, subject: expected }),
+    async startPod(name, overrides = {}) {
+      const [pod] = example('workload-identity/pod.yaml', {}) as unknown as [Pod]
+      await apply(lab, {
+        ...pod,
+        metadata: { ...pod.metadata, name, namespace },
+        spec: { ...pod.spec, terminationGracePeriodSeconds: 1, ...overrides },
+      } as KubeObject as UntypedObject)
+    },
+    async read(pod, file) {
+      const { stdout, stderr, code } = await lab.exec(namespace, pod, undefined, ['cat', `/mnt/secrets-store/${file}`])
+      if (code !== 0) throw new Error(`cat ${file} in ${namespace}/${pod} ended with ${code}: ${stderr}`)
+      return stdout
+    },
+  }
+}
+
+/** The objects of an example manifest with its placeholders filled in. */
+export function example(path: string, values: Record<string, string>): UntypedObject[] {
+  const text = readFileSync(join(examples, path), 'utf8').replaceAll(/\$\{(\w+)\}/g, (placeholder, name: string) => {
+    const value = values[name]
+    if (value === undefined) throw new Error(`${path} has ${placeholder}, which nothing fills in`)
+    return value
+  })
+  return parseAllDocuments(text).map((document) => document.toJS() as UntypedObject)
+}
+
+export async function apply(lab: Lab, object: UntypedObject): Promise<void> {
+  const resource = resourceOf(object)
+  if (resource === undefined) throw new Error(`no resource for ${object.apiVersion} ${object.kind}`)
+  await lab.kube.apply(resource, object, { fieldManager: 'e2e' })
+}
