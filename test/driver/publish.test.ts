@@ -48,7 +48,7 @@ test('publish() hands the provider what the protocol says', async (t) => {
   assert.equal(attributes['csi.storage.k8s.io/pod.name'], pod.name)
   assert.equal(
     attributes['csi.storage.k8s.io/serviceAccount.tokens'],
-    volumeContext['csi.storage.k8s.io/serviceAccount.tokens'],
+    pod.request.volumeContext['csi.storage.k8s.io/serviceAccount.tokens'],
   )
   assert.equal(mount?.secrets, 'null')
   assert.equal(mount?.permission, '420')
