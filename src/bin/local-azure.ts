@@ -9,8 +9,8 @@ else {
   const log = createLog({ name: 'local-azure', level: logLevel })
   const start = async () => {
     const azure = await startLocalAzure({ ...options, log })
-    const { proxyUrl: proxy, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
-    process.stdout.write(`${JSON.stringify({ ready: true, proxy, ca, credentials, control })}\n`)
+    const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
+    process.stdout.write(`${JSON.stringify({ ready: true, proxy, imds, ca, credentials, control })}\n`)
     return azure
   }
   process.exitCode = await runUntilSignal(start, log)

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '../lib/index.ts'
 import { createRoleAssignments, type RoleAssignments } from './access/role-assignments.ts'
 import { ownerRole } from './access/role-definitions.ts'
+import { createIdentities } from './arm/identities.ts'
+import { createMachines, type Machines } from './arm/machines.ts'
 import { armOperations } from './arm/operations.ts'
 import { createResourceGroups } from './arm/resource-groups.ts'
 import { createArm } from './arm/routes.ts'
@@ -14,6 +16,8 @@ import { audiencesOf } from './entra/resources.ts'
 import { createEntra } from './entra/routes.ts'
 import { createGraph } from './graph/routes.ts'
 import type { Service } from './http/service.ts'
+import type { AssignedIdentity } from './imds/choose-identity.ts'
+import { createImds } from './imds/routes.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
 import { createObjectStore } from './keyvault/object-store.ts'
 import { createKeyVault } from './keyvault/routes.ts'
@@ -39,6 +43,8 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
   const vaults = createVaults(store, clock)
   const secrets = createObjectStore<Secret>(store, 'secret', clock)
   const groups = createResourceGroups(store)
+  const identities = createIdentities(store, directory)
+  const machines = createMachines(store, directory, identities)
   const purgeObjects = (vaultUid: string) => secrets.removeAll(vaultUid)
   const audiences = audiencesOf(cloud)
   const login = `https://${cloud.login}`
@@ -58,7 +64,19 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
       tenant,
       groups,
       roles,
-      operations: armOperations({ store, cloud, tenant, directory, roles, groups, vaults, purgeObjects, clock }),
+      operations: armOperations({
+        store,
+        cloud,
+        tenant,
+        directory,
+        roles,
+        groups,
+        vaults,
+        identities,
+        machines,
+        purgeObjects,
+        clock,
+      }),
     }),
     graph: createGraph({ tenant, directory, tokens, audiences: audiences.graph, clock }),
     keyvault: createKeyVault({
@@ -69,7 +87,33 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
       operations: secretOperations({ secrets, backups: createBackupSeal(store) }),
     }),
   }
-  return { tenant, services }
+  const imds = createImds({
+    tokens,
+    audiences: Object.values(audiences).flat(),
+    assigned: () => assignedIdentities(machines, directory),
+    clock,
+  })
+  return { tenant, services, imds }
+}
+
+/** What IMDS answers for: the lab has one node, which stands for every machine of the cloud. */
+function assignedIdentities(machines: Machines, directory: Directory): AssignedIdentity[] {
+  const { system, user } = machines.assignedIdentities()
+  const ofSystem = system.flatMap((objectId) => directory.servicePrincipal(objectId) ?? [])
+  return [
+    ...ofSystem.map(({ id, appId, resourceId = '' }) => ({
+      kind: 'system' as const,
+      objectId: id,
+      clientId: appId,
+      resourceId,
+    })),
+    ...user.map(({ id, principalId, clientId }) => ({
+      kind: 'user' as const,
+      objectId: principalId,
+      clientId,
+      resourceId: id,
+    })),
+  ]
 }
 
 /** The tenant of this state. A new one comes with its administrator: Owner of the subscription, without any right on data. */

@@ -7,6 +7,7 @@ export const localAzureFlags = {
   state: { type: 'string', default: '', help: 'directory of the state; required' },
   listen: { type: 'string', default: '127.0.0.1', help: 'address that the HTTPS proxy listens on' },
   port: { type: 'integer', default: 18443, help: 'port of the HTTPS proxy; 0 takes a free one' },
+  'imds-port': { type: 'integer', default: 18169, help: 'port of IMDS; 0 takes a free one' },
   'issuer-ca': {
     type: 'strings',
     default: [],
@@ -26,8 +27,10 @@ export function localAzureConfig(argv: readonly string[]): LocalAzureConfig {
   const logLevel = logLevels.find((level) => level === flags['log-level'])
   const problems: Problem[] = []
   if (flags.state === '') problems.push({ path: '--state', message: 'is required: a directory for the state' })
-  if (flags.port < 0 || flags.port > 65_535) {
-    problems.push({ path: '--port', message: `found ${flags.port}, expected 0 to 65535` })
+  for (const name of ['port', 'imds-port'] as const) {
+    const found = flags[name]
+    if (found < 0 || found > 65_535)
+      problems.push({ path: `--${name}`, message: `found ${found}, expected 0 to 65535` })
   }
   if (flags.delay < 0) problems.push({ path: '--delay', message: `found ${flags.delay} ms, expected 0s or more` })
   if (logLevel === undefined) {
@@ -41,6 +44,7 @@ export function localAzureConfig(argv: readonly string[]): LocalAzureConfig {
     stateDir: resolve(flags.state),
     listen: flags.listen,
     port: flags.port,
+    imdsPort: flags['imds-port'],
     issuerCaFiles: flags['issuer-ca'].map((file) => resolve(file)),
     delayMs: flags.delay,
     logLevel,

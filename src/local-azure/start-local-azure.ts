@@ -5,6 +5,9 @@ import { openCertificateAuthority } from './certificates/certificate-authority.t
 import { createLeafCertificates } from './certificates/leaf-certificates.ts'
 import { createServices } from './create-services.ts'
 import { writeCredentialsFile } from './credentials-file.ts'
+import { createDispatch } from './http/dispatch.ts'
+import { imdsHost } from './imds/routes.ts'
+import { startImdsServer } from './imds/server.ts'
 import { cloud } from './proxy/clouds.ts'
 import { type ConnectProxy, startConnectProxy } from './proxy/connect-proxy.ts'
 import { createFrontDoor } from './proxy/front-door.ts'
@@ -20,6 +23,8 @@ export interface LocalAzureOptions {
   listen?: string
   /** Port of the proxy. Default 0, which takes a free one. */
   port?: number
+  /** Port of IMDS, on the same address. Default 0, which takes a free one. */
+  imdsPort?: number
   /** PEM files with the authorities of outside token issuers. Read when an issuer is asked, so they may appear later. */
   issuerCaFiles?: readonly string[]
   /** Milliseconds that every answer waits. Default 0; changed through the control socket. */
@@ -31,6 +36,8 @@ export interface LocalAzureOptions {
 export interface LocalAzure extends Running {
   /** For `HTTPS_PROXY`. */
   readonly proxyUrl: string
+  /** IMDS, for `AZURE_POD_IDENTITY_AUTHORITY_HOST`. */
+  readonly imds: string
   /** The lab's certificate authority, as a PEM file. */
   readonly caFile: string
   /** JSON file with the administrator's credentials. */
@@ -39,40 +46,39 @@ export interface LocalAzure extends Running {
   readonly controlSocket: string
 }
 
-/** Starts the local Azure. Throws, and leaves nothing running, when the state cannot be read or the port is taken. */
+/** Starts the local Azure. Throws, and leaves nothing running, when the state cannot be read or a port is taken. */
 export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
-  const { stateDir, listen = '127.0.0.1', port = 0, issuerCaFiles = [], delayMs = 0 } = options
+  const { stateDir, listen = '127.0.0.1', port = 0, imdsPort = 0, issuerCaFiles = [], delayMs = 0 } = options
   const { clock = systemClock, log = silentLog } = options
   const paths = pathsOf(stateDir)
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   await using started = new AsyncDisposableStack()
 
+  let proxy: ConnectProxy | undefined
   const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host) })
   // First of all: it refuses to start beside a living process, before that one's state is touched.
   const control = await startControlServer({
     path: paths.control,
     traffic,
-    serves: (host) => serviceOfHost(cloud, host) !== undefined,
+    serves: (host) => host === imdsHost || serviceOfHost(cloud, host) !== undefined,
   })
   started.defer(() => control.stop())
 
   const store = openRecordStore(paths.state)
   started.defer(() => store.close())
   const authority = await openCertificateAuthority(stateDir)
-  const { tenant, services } = await createServices({ store, issuerCaFiles, clock, log })
+  const { tenant, services, imds } = await createServices({ store, issuerCaFiles, clock, log })
   writeCredentialsFile(paths.credentials, tenant)
 
-  const frontDoor = createFrontDoor({
-    certificateFor: createLeafCertificates(authority),
+  const around = { traffic, clock, log }
+  const answer = createDispatch({
+    ...around,
     serviceFor: (host) => {
       const name = serviceOfHost(cloud, host)
       return name === undefined ? undefined : services[name]
     },
-    traffic,
-    clock,
-    log,
   })
-  let proxy: ConnectProxy | undefined
+  const frontDoor = createFrontDoor({ certificateFor: createLeafCertificates(authority), answer, log })
   proxy = await startConnectProxy({
     listen,
     port,
@@ -80,15 +86,20 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     unreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
     onTunnel: frontDoor.accept,
   })
-  const { port: boundPort, stop: stopProxy } = proxy
+  const { port: proxyPort, stop: stopProxy } = proxy
   started.defer(async () => {
     frontDoor.stop()
     await stopProxy()
   })
+  const answerImds = createDispatch({ ...around, hostOf: () => imdsHost, serviceFor: () => imds })
+  const imdsServer = await startImdsServer({ listen, port: imdsPort, answer: answerImds })
+  started.defer(() => imdsServer.stop())
 
+  const reachable = listen === '0.0.0.0' ? '127.0.0.1' : listen
   const running = started.move()
   return {
-    proxyUrl: `http://${listen === '0.0.0.0' ? '127.0.0.1' : listen}:${boundPort}`,
+    proxyUrl: `http://${reachable}:${proxyPort}`,
+    imds: `http://${reachable}:${imdsServer.port}`,
     caFile: authority.caFile,
     credentialsFile: paths.credentials,
     controlSocket: paths.control,

@@ -85,7 +85,7 @@ export function groupOperations({ store, groups, roles, kinds }: GroupOptions): 
         body: {
           value: groups
             .all()
-            .filter(({ id }) => call.mayRead(`${type}/read`, id))
+            .filter(({ id }) => call.may(`${type}/read`, id))
             .map(render),
         },
       }),

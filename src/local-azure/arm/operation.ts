@@ -23,8 +23,8 @@ export interface ArmCall {
   targetId: string
   /** The JSON body in the shape of `schema`. Throws {@link ArmError} with every problem. */
   body<T extends z.ZodType>(schema: T): Promise<z.output<T>>
-  /** True when the caller may read the resource with this id. */
-  mayRead(action: string, resourceId: string): boolean
+  /** True when the caller may do `action` on the resource with this id. */
+  may(action: string, resourceId: string): boolean
 }
 
 export interface ArmAnswer {

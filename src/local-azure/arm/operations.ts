@@ -7,8 +7,10 @@ import type { Cloud } from '../proxy/clouds.ts'
 import type { Change, RecordStore } from '../records/record-store.ts'
 import { federatedCredentialOperations } from './federated-credential-operations.ts'
 import { groupOperations } from './group-operations.ts'
-import { createIdentities, identityKind } from './identities.ts'
+import { type Identities, identityKind } from './identities.ts'
 import { identityOperations } from './identity-operations.ts'
+import { machineOperations } from './machine-operations.ts'
+import { type Machines, machineKind, machineTypes } from './machines.ts'
 import type { ArmOperation } from './operation.ts'
 import type { ResourceGroups } from './resource-groups.ts'
 import type { ResourceKind } from './resource-kind.ts'
@@ -25,22 +27,29 @@ export interface ArmOperationsOptions {
   roles: RoleAssignments
   groups: ResourceGroups
   vaults: Vaults
+  identities: Identities
+  machines: Machines
   purgeObjects: (vaultUid: string) => Change[]
   clock: Clock
 }
 
 /** Every operation of Resource Manager: the resource types, and what works across them. */
 export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
-  const identities = createIdentities(options.store, options.directory)
-  const kinds: ResourceKind[] = [vaultKind(options.vaults), identityKind(identities)]
+  const { vaults, identities, machines } = options
+  const kinds: ResourceKind[] = [
+    vaultKind(vaults),
+    identityKind(identities),
+    ...machineTypes.map((type) => machineKind(machines, type)),
+  ]
   const { federatedCredentials } = options.directory
   return [
     ...subscriptionOperations(options),
     ...groupOperations({ ...options, kinds }),
     ...resourceOperations(kinds),
     ...vaultOperations(options),
-    ...identityOperations({ ...options, identities }),
-    ...federatedCredentialOperations({ ...options, identities, federatedCredentials }),
+    ...identityOperations(options),
+    ...federatedCredentialOperations({ ...options, federatedCredentials }),
+    ...machineOperations(options),
     ...roleOperations({ ...options, kinds }),
   ]
 }

@@ -12,7 +12,7 @@ export function resourceOperations(kinds: readonly ResourceKind[]): ArmOperation
     if (clauses === undefined) throw invalidFilter(filter)
     const value = resourcesWithin(kinds, call.targetId)
       .filter((resource) => clauses.every((clause) => satisfies(resource, clause, filter)))
-      .filter(({ id, type }) => call.mayRead(`${type}/read`, id))
+      .filter(({ id, type }) => call.may(`${type}/read`, id))
     return { status: 200, body: { value } }
   }
 

@@ -42,7 +42,7 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
         targetId: target,
         name: (parameter) => c.req.param(parameter) ?? '',
         body: (schema) => readBody(c.req.raw, schema),
-        mayRead: (readAction, id) => roles.permits(caller.oid, readAction, id),
+        may: (other, id) => roles.permits(caller.oid, other, id),
       })
       const headers = { 'x-ms-request-id': exchange.requestId }
       if (answer.body === undefined) return new Response(null, { status: answer.status, headers })

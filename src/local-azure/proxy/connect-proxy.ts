@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { errorCode } from '../../lib/index.ts'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { listen } from './listen.ts'
 
 export interface ConnectProxyOptions {
   /** Address to listen on, for example `127.0.0.1`. */
@@ -40,9 +40,9 @@ export async function startConnectProxy(options: ConnectProxyOptions): Promise<C
     if (target === undefined) {
       return answer(socket, 400, `CONNECT needs HOST:PORT, found ${JSON.stringify(request.url)}\n`)
     }
-    const { host, port } = target
+    const { host } = target
     const refusal =
-      options.refusal(host) ?? (port === 443 ? undefined : `The local Azure serves ${host} on port 443 only.\n`)
+      options.refusal(host) ?? (target.port === 443 ? undefined : `The local Azure serves ${host} on port 443 only.\n`)
     if (refusal !== undefined) return answer(socket, 403, refusal)
     // A reset, and no HTTP answer: clients would take a proxy's answer for one of the host itself.
     if (options.unreachable(host)) return void socket.resetAndDestroy()
@@ -52,10 +52,10 @@ export async function startConnectProxy(options: ConnectProxyOptions): Promise<C
     if (head.length > 0) socket.unshift(head)
     options.onTunnel(socket)
   })
-  await listen(server, options)
+  const port = await listen(server, { address: options.listen, port: options.port, flag: '--port' })
 
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     cut(host) {
       for (const [socket, tunnelHost] of tunnels) if (tunnelHost === host) socket.resetAndDestroy()
     },
@@ -84,14 +84,4 @@ function answer(socket: Socket, status: number, text: string): void {
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
-}
-
-function listen(server: Server, { listen: address, port }: ConnectProxyOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const inUse = errorCode(error) === 'EADDRINUSE'
-      reject(inUse ? new Error(`Cannot listen on ${address}:${port}: the port is in use; give another --port`) : error)
-    })
-    server.listen(port, address, resolve)
-  })
 }
