@@ -81,7 +81,7 @@ export function entraError(credential: Credential, authority: string, { status, 
   const description = typeof answer['error_description'] === 'string' ? answer['error_description'] : ''
   const number = numbers.map(Number).find((one) => one in causes) ?? Number(/AADSTS(\d+)/.exec(description)?.[1])
   const cause = causes[number]
-  const said = description === '' ? `HTTP ${status}` : firstSentence(description)
+  const said = description === '' ? `HTTP ${status}` : essence(description)
   const who = describeCredential(credential)
   if (status === 429) {
     return new IdentityError('entra-throttled', `${authority} asks for fewer sign-ins (HTTP 429: ${said}); ${who}`, {
@@ -108,18 +108,23 @@ function sdkName(credential: Credential): string {
   return credential.proof.kind === 'secret' ? 'ClientSecretCredential' : 'ClientCertificateCredential'
 }
 
+/** Sentences that say nothing about the case; ours say more, and an event has room for 1,024 characters only. */
+const boilerplate = /^(Check |This can happen|This may happen|You may have|For help|Please |https:)/
+
 /** The text up to the trace ids and timestamps, which differ each time and would make every event a new one. */
-function firstSentence(description: string): string {
-  return description
-    .replace(/\s*(Trace ID|Correlation ID|Timestamp):[\s\S]*$/, '')
-    .replace(/\s+/g, ' ')
+function essence(description: string): string {
+  const text = description.replace(/\s*(Trace ID|Correlation ID|Timestamp):[\s\S]*$/, '').replace(/\s+/g, ' ')
+  const sentences = text.split(/(?<=[.!]) |(?<=\S) (?=https:)|(?<=https:\S+) /)
+  return sentences
+    .filter((sentence) => !boilerplate.test(sentence))
+    .join(' ')
     .trim()
 }
 
 function federatedAdvice(credential: Credential): string {
   if (!isFederated(credential)) return 'no federated credential matches'
   const { issuer, subject, audiences } = credential.assertion.claims
-  return `expected: a federated credential of client ${credential.clientId} with issuer "${issuer}", subject "${subject}" and audience "${audiences[0] ?? ''}", character by character (az identity federated-credential create --issuer ${issuer} --subject ${subject})`
+  return `expected: a federated credential of that client with exactly issuer "${issuer}", subject "${subject}", audience "${audiences[0] ?? ''}" (az identity federated-credential create)`
 }
 
 function isFederated(credential: Credential): credential is WorkloadCredential | IdentityBindingCredential {

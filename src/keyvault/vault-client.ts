@@ -20,8 +20,6 @@ export interface VaultAuth {
   token(): Promise<SecretValue>
   /** Told when the vault did not accept that token; the next `token()` is asked for another one. */
   refused(token: SecretValue): void
-  /** Words for messages. */
-  identity: string
   /** For whom the token was made, for example `https://vault.azure.net`. */
   resource: string
 }
@@ -90,8 +88,8 @@ export function createVaultClient({ send, userAgent = 'keymount' }: VaultClientO
 
   async function get<T>(vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<T> {
     const response = await request(vault, objectUrl(vault, ref), auth)
-    if (response.status === 404 && (await isDeleted(vault, ref, auth))) throw deletedError(vault, ref, auth)
-    if (response.status !== 200) throw answerError(vault, ref, response, auth.identity)
+    if (response.status === 404 && (await isDeleted(vault, ref, auth))) throw deletedError(vault, ref)
+    if (response.status !== 200) throw answerError(vault, ref, response)
     return parseAnswer(vault, response.body) as T
   }
 
@@ -138,7 +136,7 @@ export function createVaultClient({ send, userAgent = 'keymount' }: VaultClientO
       )
       while (next !== undefined) {
         const response: HttpResponse = await request(vault, next, auth)
-        if (response.status !== 200) throw answerError(vault, ref, response, auth.identity)
+        if (response.status !== 200) throw answerError(vault, ref, response)
         const page = parseAnswer(vault, response.body) as VersionListWire
         found.push(...(page.value ?? []))
         next = nextPage(vault, page.nextLink)
@@ -195,12 +193,12 @@ function checkChallenge(vault: Vault, { headers }: HttpResponse, auth: VaultAuth
   )
 }
 
-function deletedError(vault: Vault, ref: ObjectRef, auth: VaultAuth): VaultError {
+function deletedError(vault: Vault, ref: ObjectRef): VaultError {
   const kind = singular(ref.collection)
   const recover = `az keyvault ${kind} recover --vault-name ${vault.name} --name ${ref.name}`
   return new VaultError(
     'vault-object-deleted',
-    `${kind} "${ref.name}" of vault "${vault.name}" (${vault.origin}) is deleted and can be recovered: ${recover}; RESPONSE 404; asked as ${auth.identity}`,
+    `${kind} "${ref.name}" of vault "${vault.name}" (${vault.origin}) is deleted and can be recovered: ${recover}; RESPONSE 404`,
   )
 }
 

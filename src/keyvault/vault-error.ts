@@ -1,4 +1,4 @@
-import { HttpFault, type HttpResponse } from '../lib/index.ts'
+import { HttpFault, type HttpResponse, isPassing } from '../lib/index.ts'
 import { type ObjectRef, singular } from './object-id.ts'
 import type { Vault } from './vault-address.ts'
 import type { VaultErrorWire } from './wire.ts'
@@ -83,37 +83,49 @@ export function transportError(vault: Vault, error: unknown): unknown {
 }
 
 /** What the vault said instead of giving the object. */
-export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse, identity: string): VaultError {
+export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse): VaultError {
   const { status } = response
   const { error = {} } = parseError(response.body)
   const inner = error.innererror?.code ?? ''
   const what = `${singular(ref.collection)} "${ref.name}"${ref.version === '' ? '' : ` version ${ref.version}`}`
   const where = `vault "${vault.name}" (${vault.origin})`
-  const said = `RESPONSE ${status}, ERROR CODE: ${[error.code, inner].filter(Boolean).join('/') || 'none'}${error.message === undefined ? '' : `: ${oneLine(error.message)}`}`
-  const fail = (code: VaultErrorCode, text: string, passing = false) =>
-    new VaultError(code, `${text}; ${said}; asked as ${identity}`, { passing })
+  const said = `RESPONSE ${status}, ERROR CODE: ${[error.code, inner].filter(Boolean).join('/') || 'none'}`
+  const own = error.message === undefined ? '' : `: ${oneLine(error.message)}`
+  const fail = (code: VaultErrorCode, text: string, options: { passing?: boolean } = {}) =>
+    new VaultError(code, `${text}; ${said}`, options)
 
-  if (status === 429) return fail('vault-throttled', `${where} asks for fewer requests`, true)
-  if (status >= 500) return fail('vault-error', `${where} cannot answer now`, true)
-  if (status === 404) return fail('vault-object-missing', `${what} is not in ${where}; check objectName and objectType`)
-  if (status === 401)
-    return fail(
-      'vault-unauthorized',
-      `${where} does not accept the token; does the vault belong to the tenant of the class?`,
-    )
-  if (status === 400) return fail('vault-bad-request', `${where} refuses the request for ${what}`)
-  if (/Disabled$/.test(inner))
+  switch (status) {
+    case 400:
+      return fail('vault-bad-request', `${where} refuses the request for ${what}${own}`)
+    case 401:
+      return fail(
+        'vault-unauthorized',
+        `${where} does not accept the token; does the vault belong to the tenant of the class${own}`,
+      )
+    case 403:
+      break
+    case 404:
+      if (error.code === 'VaultNotFound')
+        return fail('vault-name-not-resolved', `there is no ${where}; check keyvaultName`)
+      return fail('vault-object-missing', `${what} is not in ${where}; check objectName and objectType`)
+    case 429:
+      return fail('vault-throttled', `${where} asks for fewer requests`, { passing: true })
+    default:
+      return fail('vault-error', `${where} cannot answer for ${what}${own}`, { passing: isPassing(response) })
+  }
+  if (/Disabled$/.test(inner)) {
     return fail('vault-object-disabled', `${what} in ${where} is disabled; enable it, or name an enabled objectVersion`)
-  if (/Expired$|NotYetValid$/.test(inner))
+  }
+  if (/Expired$|NotYetValid$/.test(inner)) {
     return fail('vault-object-expired', `${what} in ${where} is outside its time of validity`)
-  if (inner === 'ForbiddenByFirewall')
+  }
+  if (inner === 'ForbiddenByFirewall') {
     return fail(
       'vault-firewall',
       `the firewall of ${where} keeps this node out; allow its address or use a private endpoint`,
     )
-  if (status === 403)
-    return fail('vault-forbidden', `${where} does not let this identity read ${what}; ${missingRight(ref)}`)
-  return fail('vault-error', `${where} gave an answer that is not understood for ${what}`)
+  }
+  return fail('vault-forbidden', `${where} does not let this identity read ${what}; ${missingRight(ref)}`)
 }
 
 /** https://learn.microsoft.com/azure/key-vault/general/rbac-guide */

@@ -1,4 +1,4 @@
-import type { Cloud, IdentityKeys, TokenSource } from '../identity/index.ts'
+import { type Cloud, describeCredential, type IdentityKeys, type TokenSource } from '../identity/index.ts'
 import { type VaultClient, vaultAddress } from '../keyvault/index.ts'
 import { formatProblem, type Log, type Problem } from '../lib/index.ts'
 import type { MountRequest, MountResponse } from '../provider-api/index.ts'
@@ -67,6 +67,7 @@ export function createMount(options: MountOptions): Mount {
           options.metrics.vaultRead({ type, name }, error === undefined ? '' : errorCodeOf(error), durationMs),
       })
       const files = await readObjects(spec.objects, {
+        identity: describeCredential(credential),
         read: (object) => {
           const vault = vaultAddress(object.vaultName ?? spec.vaultName, cloud.vaultSuffix)
           return readObject(object, { ...observe(spec, vault.name, options), reader, vault })

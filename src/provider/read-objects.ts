@@ -8,6 +8,8 @@ import type { ObjectFile } from './read-object.ts'
 
 export interface ReadObjectsOptions {
   read: (object: ObjectSpec) => Promise<ObjectFile[]>
+  /** Who asks, in words; said once at the end of an error of a vault. */
+  identity: string
   /** Told about each optional object that was not there. */
   onSkipped: (object: ObjectSpec, error: unknown) => void
 }
@@ -26,7 +28,7 @@ export async function readObjects(objects: readonly ObjectSpec[], options: ReadO
     else if (object.optional && isMissing(outcome?.reason)) options.onSkipped(object, outcome?.reason)
     else failures.push({ object, error: outcome?.reason })
   }
-  if (failures.length > 0) throw combine(failures, objects.length)
+  if (failures.length > 0) throw combine(failures, { total: objects.length, identity: options.identity })
   return files
 }
 
@@ -49,7 +51,7 @@ function isMissing(error: unknown): boolean {
 }
 
 /** One failed sign-in or one unreachable vault fails many objects for the same reason, which is then told once. */
-function combine(failures: readonly Failure[], total: number): MountError {
+function combine(failures: readonly Failure[], { total, identity }: { total: number; identity: string }): MountError {
   const byReason = new Map<string, Failure[]>()
   for (const failure of failures) {
     const reason = `[${errorCodeOf(failure.error)}] ${errorMessage(failure.error)}`
@@ -65,7 +67,8 @@ function combine(failures: readonly Failure[], total: number): MountError {
   const head = failures.length === 1 ? '' : `${failures.length} of ${total} objects failed: `
   const codes = new Set(failures.map(({ error }) => errorCodeOf(error)))
   const [code = 'internal-error'] = codes
-  return new MountError(code, head + parts.join('; '), { cause: failures[0]?.error })
+  const asked = failures.some(({ error }) => error instanceof VaultError) ? `; asked as ${identity}` : ''
+  return new MountError(code, head + parts.join('; ') + asked, { cause: failures[0]?.error })
 }
 
 /** The catalogue's code of anything that was thrown. */

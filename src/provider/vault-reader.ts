@@ -1,11 +1,4 @@
-import {
-  type AccessToken,
-  type Cloud,
-  type Credential,
-  describeCredential,
-  IdentityError,
-  type TokenSource,
-} from '../identity/index.ts'
+import { type AccessToken, type Cloud, type Credential, IdentityError, type TokenSource } from '../identity/index.ts'
 import {
   type Certificate,
   type Collection,
@@ -91,7 +84,6 @@ function createAuth({ tokens, credential, identityKey, cloud }: VaultReaderOptio
   const request = { cloud, resource: cloud.vaultResource }
   const given = new Map<SecretValue, AccessToken>()
   return {
-    identity: describeCredential(credential),
     resource: cloud.vaultResource,
     async token() {
       const token = await tokens.get(identityKey, credential, request)
