@@ -202,7 +202,7 @@ export function createKubeClient(config: KubeConfig, options: { userAgent?: stri
         timeoutSeconds,
       })
       const path = `${pathOf(resource, { namespace: watchOptions.namespace })}${query}`
-      const { body } = await send({ method: 'GET', path, signal })
+      const { body } = await send({ method: 'GET', path, signal, streaming: true })
       for await (const line of lines(body)) yield JSON.parse(line) as WatchEvent<T>
     },
 

@@ -12,6 +12,8 @@ export interface TransportRequest {
   signal?: AbortSignal | undefined
   /** Milliseconds without an answer after which the request fails; 0 for none. Default 30,000. */
   timeoutMs?: number
+  /** The answer is a stream that may stay open for minutes: it must not take the place of a short request. */
+  streaming?: boolean
 }
 
 export interface TransportResponse {
@@ -30,18 +32,22 @@ export type Transport = (request: TransportRequest) => Promise<TransportResponse
 export function createTransport(config: KubeConfig): { send: Transport; close(): void } {
   const base = new URL(config.server)
   const secure = base.protocol === 'https:'
-  const agent = secure
-    ? new HttpsAgent({
-        keepAlive: true,
-        maxSockets: 32,
-        ...(config.ca === undefined ? {} : { ca: config.ca }),
-        ...(config.cert === undefined ? {} : { cert: config.cert }),
-        ...(config.key === undefined ? {} : { key: config.key }),
-        ...(config.tlsServerName === undefined ? {} : { servername: config.tlsServerName }),
-        rejectUnauthorized: config.insecureSkipTlsVerify !== true,
-      })
-    : new HttpAgent({ keepAlive: true, maxSockets: 32 })
-  const send: Transport = async ({ method, path, headers = {}, body, signal, timeoutMs = 30_000 }) => {
+  const agentOf = (maxSockets: number) =>
+    secure
+      ? new HttpsAgent({
+          keepAlive: true,
+          maxSockets,
+          ...(config.ca === undefined ? {} : { ca: config.ca }),
+          ...(config.cert === undefined ? {} : { cert: config.cert }),
+          ...(config.key === undefined ? {} : { key: config.key }),
+          ...(config.tlsServerName === undefined ? {} : { servername: config.tlsServerName }),
+          rejectUnauthorized: config.insecureSkipTlsVerify !== true,
+        })
+      : new HttpAgent({ keepAlive: true, maxSockets })
+  const agent = agentOf(32)
+  // Each watch holds its connection; counted among the 32 they would block every other request.
+  const streams = agentOf(Number.POSITIVE_INFINITY)
+  const send: Transport = async ({ method, path, headers = {}, body, signal, timeoutMs = 30_000, streaming }) => {
     const token = await config.token?.()
     const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
     const length: Record<string, string> =
@@ -49,7 +55,7 @@ export function createTransport(config: KubeConfig): { send: Transport; close():
     return new Promise((resolve, reject) => {
       const request = (secure ? httpsRequest : httpRequest)(
         {
-          agent,
+          agent: streaming === true ? streams : agent,
           method,
           host: base.hostname.replace(/^\[|\]$/g, ''),
           port: base.port || (secure ? 443 : 80),
@@ -73,7 +79,11 @@ export function createTransport(config: KubeConfig): { send: Transport; close():
       request.end(body)
     })
   }
-  return { send, close: () => agent.destroy() }
+  const close = () => {
+    agent.destroy()
+    streams.destroy()
+  }
+  return { send, close }
 }
 
 /** The whole body as text. */
