@@ -125,9 +125,11 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
   /** Refreshes a volume until the pod is over. */
   async function keepUp(volume: Volume): Promise<void> {
     const backoff = createBackoff(mountBackoff)
+    const signal = AbortSignal.any([over.signal, ending.signal])
     let delay = context.syncFrequencyMs
-    while (!over.signal.aborted) {
-      await sleep(delay, { clock, signal: AbortSignal.any([over.signal, ending.signal]) })
+    for (;;) {
+      await sleep(delay, { clock, signal }).catch(() => undefined)
+      if (signal.aborted) return
       try {
         await volumes.refresh(pod, volume)
         backoff.reset()
