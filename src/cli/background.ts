@@ -7,8 +7,12 @@ import { CliError } from './cli-error.ts'
 import type { LabHome } from './lab-home.ts'
 import { identifyProcess, isSameProcessAlive, type ProcessIdentity } from './process-identity.ts'
 
-/** The programs that a lab runs in the background. */
-export type BackgroundName = 'namespace' | 'local-cluster' | 'local-azure'
+/**
+ * The programs that a lab runs in the background, in the order in which they are stopped: pods' volumes are taken down
+ * while Azure is still there, and the namespace keeps their mounts until the end.
+ */
+export const stopOrder = ['local-cluster', 'local-azure', 'namespace'] as const
+export type BackgroundName = (typeof stopOrder)[number]
 
 /** What a program said when it was ready: one line of JSON on standard output. */
 export type ReadyLine = Record<string, unknown>

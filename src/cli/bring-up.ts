@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createKubeClient, type UntypedObject } from '../kube/index.ts'
-import { type BackgroundName, stopBackground } from './background.ts'
+import { type BackgroundName, findBackground, stopBackground, stopOrder } from './background.ts'
 import { CliError } from './cli-error.ts'
 import { embeddedCluster } from './embedded-cluster.ts'
 import { withHomeLock } from './home-lock.ts'
@@ -50,44 +50,44 @@ export async function bringUp(session: Session, options: UpOptions): Promise<Lab
   })
 }
 
+/** Cluster and Azure start side by side; which keys Azure trusts is a file that the cluster's start writes. */
 async function startPrograms(session: Session, state: LabState): Promise<Pick<Lab, 'cluster' | 'azure' | 'started'>> {
   await assertPortsFree(session.home, state)
-  const started: BackgroundName[] = []
+  const before = running(session.home)
+  const cluster =
+    state.target.kind === 'local' ? embeddedCluster(session, state) : realCluster(session, state, state.target.path)
+  const listen = state.listen === '' ? cluster.then(({ addressForPods }) => addressForPods) : state.listen
+  const azure = localAzure(session, { state, listen })
+  await Promise.allSettled([cluster, azure])
+  const started = [...running(session.home)].filter((name) => !before.has(name))
   try {
-    const cluster = await (state.target.kind === 'local'
-      ? embeddedCluster(session, state, () => started.push('local-cluster'))
-      : realCluster(session, state, state.target.path))
-    const azure = await localAzure(session, { state, cluster }, () => started.push('local-azure'))
-    return { cluster, azure, started }
+    return { cluster: await cluster, azure: await azure, started }
   } catch (error) {
-    for (const name of started.toReversed()) await stopBackground(session.home, name)
+    for (const name of started) await stopBackground(session.home, name)
     throw error
   }
 }
 
-/** The local Azure, started when it does not run. It asks the cluster's issuer for keys, so it comes after the cluster. */
+function running(home: LabHome): Set<BackgroundName> {
+  return new Set(stopOrder.filter((name) => findBackground(home, name) !== undefined))
+}
+
+/** The local Azure, started when it does not run. */
 async function localAzure(
   { home, world, terminal }: Session,
-  { state, cluster }: { state: LabState; cluster: LabCluster },
-  onStart: () => void,
+  { state, listen }: { state: LabState; listen: string | Promise<string> },
 ): Promise<LocalAzure | undefined> {
   if (state.azure === 'real') return undefined
-  const running = findLocalAzure(home)
-  if (running !== undefined) return running
+  const found = findLocalAzure(home)
+  if (found !== undefined) return found
+  const address = await listen
   const start = () =>
     startLocalAzure(home, world, {
-      listen: cluster.addressForPods,
+      listen: address,
       port: state.ports.azure,
-      imdsPort: state.ports.imds,
-      issuerCas: cluster.caFile === undefined ? [] : [cluster.caFile],
+      issuerCa: home.clusterCa,
     })
-  const azure = await terminal.step(
-    'Local Azure',
-    start,
-    ({ proxy, pid }) => `HTTPS proxy at ${proxy} (process ${pid})`,
-  )
-  onStart()
-  return azure
+  return terminal.step('Local Azure', start, ({ proxy, pid }) => `HTTPS proxy at ${proxy} (process ${pid})`)
 }
 
 async function productOf(
@@ -138,7 +138,6 @@ async function assertPortsFree(home: LabHome, { target, azure, listen, ports }: 
   if (azure === 'real' || findLocalAzure(home) !== undefined) return
   const address = listen === '' ? loopback : listen
   await assertPortFree({ listen: address, port: ports.azure, owner: 'the local Azure', option: '--azure-port' })
-  await assertPortFree({ listen: address, port: ports.imds, owner: 'the local Azure', option: '--imds-port' })
 }
 
 /** What shapes a running program cannot change under it. */
@@ -172,7 +171,6 @@ function settled(
     ports: {
       cluster: state.target.kind === 'local' ? portOf(cluster.server) : state.ports.cluster,
       azure: azure === undefined ? state.ports.azure : portOf(azure.proxy),
-      imds: azure === undefined ? state.ports.imds : portOf(azure.imds),
     },
   }
 }

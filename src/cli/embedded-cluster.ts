@@ -1,3 +1,4 @@
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildRootfs } from '../image/index.ts'
 import { loadKubeconfig } from '../kube/index.ts'
@@ -13,11 +14,7 @@ import type { Session } from './session.ts'
 const imageRepository = 'keymount.local/keymount'
 
 /** The local cluster, started when it does not run, and anew when it runs with an older build of the product. */
-export async function embeddedCluster(
-  { home, world, terminal }: Session,
-  state: LabState,
-  onStart: () => void,
-): Promise<LabCluster> {
+export async function embeddedCluster({ home, world, terminal }: Session, state: LabState): Promise<LabCluster> {
   const rootfs = await terminal.step(
     'Image',
     () => buildRootfs(join(world.cacheDirectory, 'image')),
@@ -34,7 +31,7 @@ export async function embeddedCluster(
       syncFrequency: state.syncFrequency,
     })
   const cluster = fits ? running : await terminal.step('Local cluster', start, describe)
-  if (!fits) onStart()
+  copyFileSync(cluster.ca, home.clusterCa)
   return {
     kubeconfig: cluster.kubeconfig,
     config: loadKubeconfig(cluster.kubeconfig),

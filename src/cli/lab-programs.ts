@@ -7,7 +7,6 @@ import { insideNamespace, openLabNamespace } from './lab-namespace.ts'
 
 const localAzureReady = z.object({
   proxy: z.string(),
-  imds: z.string(),
   ca: z.string(),
   credentials: z.string(),
   control: z.string(),
@@ -29,9 +28,8 @@ export type LocalCluster = z.infer<typeof localClusterReady> & { pid: number }
 export interface LocalAzureOptions {
   listen: string
   port: number
-  imdsPort: number
-  /** CA files of the clusters whose issuers it asks for keys. */
-  issuerCas: readonly string[]
+  /** File with the CA of the cluster whose issuer it asks for keys; it may appear later. */
+  issuerCa: string
 }
 
 export interface LocalClusterOptions {
@@ -54,14 +52,13 @@ export function findLocalCluster(home: LabHome): LocalCluster | undefined {
 export async function startLocalAzure(
   home: LabHome,
   world: CliWorld,
-  { listen, port, imdsPort, issuerCas }: LocalAzureOptions,
+  { listen, port, issuerCa }: LocalAzureOptions,
 ): Promise<LocalAzure> {
   const flags = [
     ['--state', home.azure],
     ['--listen', listen],
     ['--port', String(port)],
-    ['--imds-port', String(imdsPort)],
-    ...issuerCas.map((file) => ['--issuer-ca', file]),
+    ['--issuer-ca', issuerCa],
   ]
   const { ready, process } = await startProgram(home, world, {
     name: 'local-azure',

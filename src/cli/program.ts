@@ -85,7 +85,6 @@ function addUp(program: Command, world: CliWorld, finish: (exitCode: number) => 
     .optionsGroup('Ports:')
     .option('--port <port>', `API server of the local cluster (default: ${defaultPorts.cluster})`, parsePort)
     .option('--azure-port <port>', `HTTPS proxy of the local Azure (default: ${defaultPorts.azure})`, parsePort)
-    .option('--imds-port <port>', `managed identity endpoint (default: ${defaultPorts.imds})`, parsePort)
     .addOption(new Option('--ports <which>', 'let the lab take free ports, and keep them').choices(['fixed', 'free']))
     .optionsGroup('Times, as Go writes them (30s, 2m):')
     .option('--rotation-poll-interval <time>', 'how often mounted values are looked up again (default: 2m)', parseTime)
@@ -166,7 +165,7 @@ function addDaemons(program: Command): void {
   const summaries: Record<(typeof daemonNames)[number], string> = {
     driver: 'the CSI driver of a node',
     provider: 'the Azure provider of a node',
-    'local-azure': 'Entra, Resource Manager, Key Vault and IMDS of the lab',
+    'local-azure': 'Entra, Resource Manager, Graph and Key Vault of the lab',
     'local-cluster': 'API server and node of the lab',
   }
   for (const name of daemonNames) program.command(name).summary(summaries[name]).helpOption(false)

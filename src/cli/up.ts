@@ -37,7 +37,6 @@ function summary({ home, state, cluster, azure, started, product }: Lab, seconds
         ? null
         : {
             proxy: azure.proxy,
-            imds: azure.imds,
             ca: azure.ca,
             caBundle: home.caBundle,
             credentials: azure.credentials,

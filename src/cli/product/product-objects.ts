@@ -41,10 +41,12 @@ const providerDirectories: Record<string, string> = {
   '/etc/kubernetes/secrets-store-csi-providers': 'additional',
 }
 
+const containers = { driver: 'secrets-store', provider: 'provider-azure-installer' } as const
+
 /** Flags with a port, per container, and the setting that each follows. */
 const portFlags: Record<string, Record<string, keyof DaemonPorts>> = {
-  'secrets-store': { 'metrics-addr': 'driverMetrics', 'healthz-port': 'driverHealth' },
-  'provider-azure-installer': { 'prometheus-port': 'providerMetrics', 'healthz-port': 'providerHealth' },
+  [containers.driver]: { 'metrics-addr': 'driverMetrics', 'healthz-port': 'driverHealth' },
+  [containers.provider]: { 'prometheus-port': 'providerMetrics', 'healthz-port': 'providerHealth' },
 }
 
 /** The objects of `deploy/` in a directory, as `kubectl apply -f` would read them. */
@@ -115,11 +117,14 @@ function podSpec(spec: PodSpec, settings: ProductSettings): PodSpec {
   }
 }
 
-function daemonContainer(container: Container, { image, rotationPollInterval, shared }: ProductSettings): Container {
+function daemonContainer(container: Container, settings: ProductSettings): Container {
+  const { image, rotationPollInterval, azure, shared } = settings
   const flags = new Map<string, string>()
-  if (container.name === 'secrets-store' && rotationPollInterval !== undefined) {
+  if (container.name === containers.driver && rotationPollInterval !== undefined) {
     flags.set('rotation-poll-interval', rotationPollInterval)
   }
+  // In a lab, a changed federated credential shows at once and not when the last token has been used for ten minutes.
+  if (container.name === containers.provider && azure !== undefined) flags.set('token-cache-ttl', '1s')
   for (const [flag, setting] of Object.entries(portFlags[container.name] ?? {})) {
     if (shared === undefined) continue
     const port = shared.ports[setting]
@@ -128,23 +133,22 @@ function daemonContainer(container: Container, { image, rotationPollInterval, sh
   return {
     ...container,
     ...(image === undefined ? {} : { image }),
-    args: (container.args ?? []).map((word) => withFlag(word, flags)),
+    args: withFlags(container.args ?? [], flags),
     ports: shared === undefined ? (container.ports ?? []) : containerPorts(container, shared.ports),
   }
 }
 
-/** `--name=old` with the new value of that flag, if it has one. */
-function withFlag(word: string, flags: ReadonlyMap<string, string>): string {
-  const name = /^--([\w-]+)=/.exec(word)?.[1]
-  const value = name === undefined ? undefined : flags.get(name)
-  return value === undefined ? word : `--${name}=${value}`
+/** The arguments with these flags instead of earlier values of them. */
+function withFlags(args: readonly string[], flags: ReadonlyMap<string, string>): string[] {
+  const isReplaced = (word: string) => flags.has(/^--([\w-]+)=/.exec(word)?.[1] ?? '')
+  return [...args.filter((word) => !isReplaced(word)), ...[...flags].map(([name, value]) => `--${name}=${value}`)]
 }
 
 /** Probes name their port, so the list of ports has to say the new number. */
 function containerPorts({ name, ports = [] }: Container, daemonPorts: DaemonPorts) {
   const numbers: Record<string, Record<string, number>> = {
-    'secrets-store': { metrics: daemonPorts.driverMetrics, healthz: daemonPorts.driverHealth },
-    'provider-azure-installer': { metrics: daemonPorts.providerMetrics, healthz: daemonPorts.providerHealth },
+    [containers.driver]: { metrics: daemonPorts.driverMetrics, healthz: daemonPorts.driverHealth },
+    [containers.provider]: { metrics: daemonPorts.providerMetrics, healthz: daemonPorts.providerHealth },
   }
   return ports.map((port) => ({ ...port, containerPort: numbers[name]?.[port.name ?? ''] ?? port.containerPort }))
 }
