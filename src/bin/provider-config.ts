@@ -152,6 +152,14 @@ export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
       emulator,
       imdsEndpoint: flags['imds-endpoint'] || env['AZURE_POD_IDENTITY_AUTHORITY_HOST'] || undefined,
       nmiEndpoint: flags['nmi-endpoint'],
+      tokenProxy: {
+        ...(flags['token-proxy-url'] === '' ? {} : { url: flags['token-proxy-url'] }),
+        ...(flags['sni-name'] === '' ? {} : { sniName: flags['sni-name'] }),
+        apiServer: {
+          host: 'kubernetes.default.svc.cluster.local',
+          port: Number(env['KUBERNETES_SERVICE_PORT'] ?? 443),
+        },
+      },
       readShareMs: flags['read-share'],
       staleMs: flags['serve-stale-for'],
       tokenHoldMs: flags['token-cache-ttl'],

@@ -3,8 +3,11 @@ import {
   type Cloud,
   createAcquireToken,
   createIdentityKeys,
+  createTokenProxy,
   createTokenSource,
   createTokenVerifier,
+  type TokenProxy,
+  type TokenProxyOptions,
 } from '../identity/index.ts'
 import { createVaultClient } from '../keyvault/index.ts'
 import type { KubeConfig } from '../kube/index.ts'
@@ -53,6 +56,8 @@ export interface ProviderConfig {
   imdsEndpoint?: string | undefined
   /** Default `http://127.0.0.1:2579`. */
   nmiEndpoint?: string | undefined
+  /** For identity bindings; undefined for none. Nothing is opened before the first class that asks. */
+  tokenProxy?: TokenProxyOptions | undefined
   /** See `ReadCacheOptions`. Defaults 5 s and never. */
   readShareMs?: number
   staleMs?: number
@@ -84,7 +89,8 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
   const onNode = createHttpClient({ maxSockets: 64 })
   const out = createHttpClient(config.http)
   const outToEmulator = config.emulator === undefined ? undefined : createHttpClient(config.emulator.http)
-  const accessThrough = (client: HttpClient) => createAccess({ client, onNode, metrics, clock, config })
+  const tokenProxy = config.tokenProxy === undefined ? undefined : createTokenProxy(config.tokenProxy)
+  const accessThrough = (client: HttpClient) => createAccess({ client, onNode, tokenProxy, metrics, clock, config })
   const mount = createMount({
     cloud: config.cloud,
     credential: {
@@ -110,6 +116,7 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
   const stop = async () => {
     for (const part of started.toReversed()) await part.stop()
     for (const client of [onNode, out, outToEmulator]) client?.stop()
+    tokenProxy?.stop()
     cluster?.stop()
     cache.stop()
   }
@@ -141,17 +148,23 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
 interface AccessOptions {
   client: HttpClient
   onNode: HttpClient
+  tokenProxy: TokenProxy | undefined
   metrics: ProviderMetrics
   clock: Clock
   config: ProviderConfig
 }
 
 /** Patience, sign-in and vault calls over one HTTP client. */
-function createAccess({ client, onNode, metrics, clock, config }: AccessOptions): VaultAccess {
+function createAccess({ client, onNode, tokenProxy, metrics, clock, config }: AccessOptions): VaultAccess {
   const send = createRetryingSend({ send: client.send, clock, onThrottled: metrics.throttled })
   const acquire: AcquireTokenOptions = {
     send,
     sendOnNode: onNode.send,
+    ...(tokenProxy === undefined
+      ? {}
+      : {
+          sendThroughTokenProxy: createRetryingSend({ send: tokenProxy.send, clock, onThrottled: metrics.throttled }),
+        }),
     clock,
     ...(config.imdsEndpoint === undefined ? {} : { imdsEndpoint: config.imdsEndpoint }),
     ...(config.nmiEndpoint === undefined ? {} : { nmiEndpoint: config.nmiEndpoint }),
