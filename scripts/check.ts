@@ -8,6 +8,7 @@ const bin = (name: string) => join(root, 'node_modules/.bin', name)
 const steps: { protects: string; command: string[] }[] = [
   { protects: 'Format and lint', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
   { protects: 'Types', command: [bin('tsc'), '-p', '.'] },
+  { protects: 'Charts', command: [process.execPath, join(root, 'scripts/chart-lint.ts')] },
   { protects: 'Tests, architecture, docs match code', command: [process.execPath, join(root, 'scripts/test.ts')] },
 ]
 

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 const daemons: Record<string, () => Promise<unknown>> = {
   driver: () => import('./driver.ts'),
   provider: () => import('./provider.ts'),
+  node: () => import('./node.ts'),
   'local-azure': () => import('./local-azure.ts'),
   'local-cluster': () => import('./local-cluster.ts'),
 }

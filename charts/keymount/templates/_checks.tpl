@@ -1,0 +1,34 @@
+{{/* Whether a live object belongs to this release. Takes (list . object). */}}
+{{- define "keymount.isOurs" -}}
+{{- $root := first . -}}
+{{- $annotations := (last .).metadata.annotations | default dict -}}
+{{- $name := get $annotations "meta.helm.sh/release-name" -}}
+{{- $namespace := get $annotations "meta.helm.sh/release-namespace" -}}
+{{- if and (eq $name $root.Release.Name) (eq $namespace $root.Release.Namespace) }}true{{ end -}}
+{{- end -}}
+
+{{/* What no schema can say: values that contradict each other, and clusters that have a driver of this name already. */}}
+{{- define "keymount.check" -}}
+{{- if not (or .Values.driver.install .Values.provider.install) -}}
+{{- fail "driver.install and provider.install are both false: nothing is left to install" -}}
+{{- end -}}
+{{- if and .Values.combined (not (and .Values.driver.install .Values.provider.install)) -}}
+{{- fail "combined runs driver and provider in one process: it needs driver.install and provider.install" -}}
+{{- end -}}
+{{- if not (or .Values.linux.enabled .Values.windows.enabled) -}}
+{{- fail "linux.enabled and windows.enabled are both false: no node is left to install on" -}}
+{{- end -}}
+{{- range $os := list "linux" "windows" -}}
+{{- $repository := (index $.Values $os).image.repository -}}
+{{- if or (contains "csi-secrets-store/driver" $repository) (contains "secrets-store/driver" $repository) (contains "secrets-store/provider-azure" $repository) -}}
+{{- fail (printf "%s.image.repository is %s: that image is not Keymount's. Leave image values out when you bring a values file of the upstream charts (docs/migrate.md)" $os $repository) -}}
+{{- end -}}
+{{- end -}}
+{{- $driver := lookup "storage.k8s.io/v1" "CSIDriver" "" .Values.driver.name -}}
+{{- if and .Values.driver.install $driver (not (include "keymount.isOurs" (list . $driver))) -}}
+{{- $annotations := $driver.metadata.annotations | default dict -}}
+{{- $owner := get $annotations "meta.helm.sh/release-name" -}}
+{{- if $owner }}{{ $owner = printf "by the Helm release %s in namespace %s" $owner (get $annotations "meta.helm.sh/release-namespace") }}{{ else }}{{ $owner = "without Helm" }}{{ end -}}
+{{- fail (printf "The driver %s is already installed in this cluster, %s. Remove that installation first (docs/migrate.md: pods keep their files), or try Keymount beside it with another driver.name" .Values.driver.name $owner) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,117 @@
+{{/* The driver: it mounts, so it is privileged; it reads nothing from the network but the Kubernetes API. All take {root, os, daemon}. */}}
+
+{{- define "keymount.driver.container" }}secrets-store{{ end -}}
+
+{{- define "keymount.driver.account" -}}
+{{- include "keymount.upstreamName" (list . "secrets-store-csi-driver") -}}
+{{- end -}}
+
+{{/* The driver's directory below kubelet's plugins: of its own for a second driver. */}}
+{{- define "keymount.driver.plugin" -}}
+{{- if include "keymount.isSecond" . }}{{ .Values.driver.name }}{{ else }}csi-secrets-store{{ end -}}
+{{- end -}}
+
+{{- define "keymount.driver.pod" }}{{ end -}}
+
+{{- define "keymount.driver.args" -}}
+{{- $values := .root.Values -}}
+{{- $os := index $values .os -}}
+- driver
+- --endpoint=unix://{{ include "keymount.path" (list .os (include "keymount.containerPath" (list .os "csi")) "csi.sock") }}
+- --drivername={{ $values.driver.name }}
+- --nodeid=$(KUBE_NODE_NAME)
+- --kubelet-registration-path={{ include "keymount.path" (list .os $os.kubeletRootDir "plugins" (include "keymount.driver.plugin" .root) "csi.sock") }}
+- --registration-dir={{ include "keymount.containerPath" (list .os "registration") }}
+- --provider-volume={{ $os.providersDir }}
+- --additional-provider-volume-paths={{ join "," $os.additionalProvidersDirs }}
+- --metrics-addr={{ $os.metricsAddr }}
+- --health-addr=:{{ $values.livenessProbe.port }}
+- --enable-secret-rotation={{ $values.enableSecretRotation }}
+- --rotation-poll-interval={{ $values.rotationPollInterval }}
+- --max-call-recv-msg-size={{ int64 $values.maxCallRecvMsgSize }}
+- --provider-health-check={{ $values.providerHealthCheck }}
+- --provider-health-check-interval={{ $values.providerHealthCheckInterval }}
+- -v={{ $values.logVerbosity }}
+{{- end -}}
+
+{{- define "keymount.driver.env" -}}
+- name: KUBE_NODE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+{{ include "keymount.processEnv" . }}
+{{- end -}}
+
+{{- define "keymount.driver.envFrom" }}{{ end -}}
+
+{{- define "keymount.driver.ports" -}}
+- name: healthz
+  containerPort: {{ .root.Values.livenessProbe.port }}
+- name: metrics
+  containerPort: {{ (index .root.Values .os).metricsAddr | splitList ":" | last }}
+{{- end -}}
+
+{{- define "keymount.driver.livenessProbe" -}}
+httpGet:
+  path: /healthz
+  port: healthz
+initialDelaySeconds: 30
+timeoutSeconds: 10
+periodSeconds: 15
+failureThreshold: 5
+{{- end -}}
+
+{{- define "keymount.driver.securityContext" -}}
+{{- if eq .os "windows" -}}
+windowsOptions:
+  runAsUserName: ContainerAdministrator
+{{- else -}}
+# Bidirectional propagation of mounts is for privileged containers only.
+privileged: true
+{{- end -}}
+{{- end -}}
+
+{{- define "keymount.driver.volumeMounts" -}}
+{{- $os := index .root.Values .os -}}
+- name: plugin-dir
+  mountPath: {{ include "keymount.containerPath" (list .os "csi") }}
+- name: registration-dir
+  mountPath: {{ include "keymount.containerPath" (list .os "registration") }}
+- name: mountpoint-dir
+  mountPath: {{ include "keymount.path" (list .os $os.kubeletRootDir "pods") }}
+  {{- if eq .os "linux" }}
+  mountPropagation: Bidirectional
+  {{- end }}
+- name: providers-dir
+  mountPath: {{ $os.providersDir }}
+{{- range $i, $path := $os.additionalProvidersDirs }}
+- name: additional-providers-dir{{ if $i }}-{{ $i }}{{ end }}
+  mountPath: {{ $path }}
+{{- end }}
+{{- end -}}
+
+{{- define "keymount.driver.volumes" -}}
+{{- $os := index .root.Values .os -}}
+- name: plugin-dir
+  hostPath:
+    path: {{ include "keymount.path" (list .os $os.kubeletRootDir "plugins" (include "keymount.driver.plugin" .root)) }}
+    type: DirectoryOrCreate
+- name: registration-dir
+  hostPath:
+    path: {{ include "keymount.path" (list .os $os.kubeletRootDir "plugins_registry") }}
+    type: Directory
+- name: mountpoint-dir
+  hostPath:
+    path: {{ include "keymount.path" (list .os $os.kubeletRootDir "pods") }}
+    type: DirectoryOrCreate
+- name: providers-dir
+  hostPath:
+    path: {{ $os.providersDir }}
+    type: DirectoryOrCreate
+{{- range $i, $path := $os.additionalProvidersDirs }}
+- name: additional-providers-dir{{ if $i }}-{{ $i }}{{ end }}
+  hostPath:
+    path: {{ $path }}
+    type: DirectoryOrCreate
+{{- end }}
+{{- end -}}

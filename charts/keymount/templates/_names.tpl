@@ -1,0 +1,52 @@
+{{/*
+Names and labels. By default they are upstream's and the same whatever the release is called, because suites, dashboards
+and people rely on them, and because a cluster has one driver of this name. A second driver (another driver.name) has
+names of its own, from its release.
+*/}}
+
+{{- define "keymount.isSecond" -}}
+{{- if ne .Values.driver.name "secrets-store.csi.k8s.io" }}true{{ end -}}
+{{- end -}}
+
+{{/* The driver's DaemonSet, and the stem of the other names. */}}
+{{- define "keymount.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 37 | trimSuffix "-" -}}
+{{- else if or .Values.nameOverride (include "keymount.isSecond" .) -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) | trunc 37 | trimSuffix "-" -}}
+{{- else -}}
+csi-secrets-store
+{{- end -}}
+{{- end -}}
+
+{{/* `combined` has the driver's name, so that switching over is a rollout. Takes {root, os, daemon}. */}}
+{{- define "keymount.daemonName" -}}
+{{- include "keymount.fullname" .root }}
+{{- if eq .daemon "provider" }}-provider-azure{{ end }}
+{{- if eq .os "windows" }}-windows{{ end -}}
+{{- end -}}
+
+{{/* A name of upstream's that is not made of the release's. Takes (list . "secretproviderclasses-role"). */}}
+{{- define "keymount.upstreamName" -}}
+{{- $root := first . -}}
+{{- if include "keymount.isSecond" $root }}{{ include "keymount.fullname" $root }}-{{ end }}{{ last . }}
+{{- end -}}
+
+{{- define "keymount.labels" -}}
+{{- $own := dict
+  "app.kubernetes.io/name" "keymount"
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") -}}
+{{- merge $own .Values.commonLabels | toYaml -}}
+{{- end -}}
+
+{{/* What selects a daemon's pods, and people find them by. It cannot change after an install. Takes {root, os, daemon}. */}}
+{{- define "keymount.selector" -}}
+app: {{ eq .daemon "provider" | ternary "secrets-store-provider-azure" "secrets-store-csi-driver" }}
+{{- if include "keymount.isSecond" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,123 @@
+{{/* The Azure provider: it reads from the network, so it has no privilege for anything else. All take {root, os, daemon}. */}}
+
+{{- define "keymount.provider.container" }}provider-azure-installer{{ end -}}
+
+{{- define "keymount.provider.account" -}}
+{{- include "keymount.upstreamName" (list . "csi-secrets-store-provider-azure") -}}
+{{- end -}}
+
+{{/* Managed identity (IMDS) and pod identity (NMI) answer on the host's network only. Windows pods have neither. */}}
+{{- define "keymount.provider.pod" -}}
+{{- if eq .os "linux" -}}
+hostNetwork: true
+dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
+{{- end }}
+{{- end -}}
+
+{{- define "keymount.provider.args" -}}
+- provider
+- --endpoint=unix://{{ include "keymount.path" (list .os (include "keymount.containerPath" (list .os "provider")) "azure.sock") }}
+{{ include "keymount.provider.flags" . }}
+- -v={{ .root.Values.logVerbosity }}
+{{- end -}}
+
+{{- define "keymount.provider.flags" -}}
+{{- $values := .root.Values -}}
+{{- $os := index $values .os -}}
+- --healthz-port={{ $os.healthzPort }}
+- --healthz-path={{ $os.healthzPath }}
+- --healthz-timeout={{ $os.healthzTimeout }}
+- --prometheus-port={{ trimPrefix ":" $values.metricsAddr }}
+- --construct-pem-chain={{ $values.constructPEMChain }}
+- --write-cert-and-key-in-separate-files={{ $values.writeCertAndKeyInSeparateFiles }}
+{{- with $os.customUserAgent }}
+- {{ printf "--custom-user-agent=%s" . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "keymount.provider.env" -}}
+{{ include "keymount.processEnv" . }}
+{{ include "keymount.provider.trustEnv" . }}
+{{- end -}}
+
+{{- define "keymount.provider.envFrom" -}}
+- configMapRef:
+    name: keymount-provider-env
+    optional: true
+{{- end -}}
+
+{{/* Names of a pod's ports are unique, and those of `combined` are the driver's. */}}
+{{- define "keymount.provider.ports" -}}
+{{- $prefix := eq .daemon "node" | ternary "provider-" "" -}}
+- name: {{ $prefix }}metrics
+  containerPort: {{ trimPrefix ":" .root.Values.metricsAddr }}
+- name: {{ $prefix }}healthz
+  containerPort: {{ (index .root.Values .os).healthzPort }}
+{{- end -}}
+
+{{- define "keymount.provider.livenessProbe" -}}
+httpGet:
+  path: {{ (index .root.Values .os).healthzPath }}
+  port: healthz
+initialDelaySeconds: 5
+timeoutSeconds: 10
+periodSeconds: 30
+failureThreshold: 3
+{{- end -}}
+
+{{- define "keymount.provider.securityContext" -}}
+{{- if eq .os "windows" -}}
+windowsOptions:
+  runAsUserName: ContainerAdministrator
+{{- else if .root.Values.linux.privileged -}}
+privileged: true
+runAsUser: 0
+runAsGroup: 0
+readOnlyRootFilesystem: true
+{{- else -}}
+# Root without any capability: the directory of sockets on the node belongs to root.
+runAsUser: 0
+runAsGroup: 0
+privileged: false
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+{{- end -}}
+
+{{- define "keymount.provider.volumeMounts" -}}
+- name: providers-dir
+  mountPath: {{ include "keymount.containerPath" (list .os "provider") }}
+{{ include "keymount.provider.trustMount" . }}
+{{- end -}}
+
+{{- define "keymount.provider.volumes" -}}
+- name: providers-dir
+  hostPath:
+    path: {{ (index .root.Values .os).providersDir }}
+    type: DirectoryOrCreate
+{{ include "keymount.provider.trustVolume" . }}
+{{- end -}}
+
+{{- define "keymount.provider.trustMount" -}}
+- name: trust
+  mountPath: {{ include "keymount.trustDirectory" .os }}
+  readOnly: true
+{{- end -}}
+
+{{- define "keymount.provider.trustVolume" -}}
+- name: trust
+  configMap:
+    name: keymount-trust
+    optional: true
+{{- end -}}
+
+{{- define "keymount.provider.trustEnv" -}}
+{{- if .root.Values.proxySettings.proxyCert -}}
+- name: NODE_EXTRA_CA_CERTS
+  value: {{ include "keymount.path" (list .os (include "keymount.trustDirectory" .os) "ca.crt") }}
+{{- end -}}
+{{- end -}}

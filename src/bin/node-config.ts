@@ -1,0 +1,71 @@
+import { type DriverConfig, driverConfig, driverFlags } from '../driver/index.ts'
+import {
+  type FlagSpecs,
+  formatDuration,
+  formatProblem,
+  type Problem,
+  ProblemsError,
+  parseGoFlags,
+} from '../lib/index.ts'
+import { type ProviderCommand, providerConfig, providerFlags } from './provider-config.ts'
+
+/**
+ * The flags of driver and provider in one process. A name that both have (`v`, `kubeconfig`, …) is meant for both, with
+ * two exceptions: the endpoint is the driver's, and the health port is the provider's (the driver's is in `health-addr`).
+ */
+export const nodeFlags = {
+  ...driverFlags,
+  ...providerFlags,
+  endpoint: driverFlags.endpoint,
+  'provider-endpoint': {
+    ...providerFlags.endpoint,
+    help: 'where the provider listens; in a directory that the driver searches',
+  },
+} as const satisfies FlagSpecs
+
+export interface NodeConfig {
+  /** Its `printVersion` is for both. */
+  driver: DriverConfig
+  provider: Extract<ProviderCommand, { kind: 'serve' }>
+}
+
+/** Command line and environment, as each daemon reads its own. Throws {@link ProblemsError} with everything that is wrong. */
+export function nodeConfig(argv: readonly string[], env: NodeJS.ProcessEnv): NodeConfig {
+  const given = parseGoFlags('node', nodeFlags, argv)
+  const forDriver = { ...given, 'healthz-port': driverFlags['healthz-port'].default }
+  const forProvider = { ...given, endpoint: given['provider-endpoint'], version: false }
+  const [driver, provider] = bothOrProblems(
+    () => driverConfig(argvOf(driverFlags, forDriver)),
+    () => providerConfig(argvOf(providerFlags, forProvider), env) as NodeConfig['provider'],
+  )
+  return { driver, provider }
+}
+
+/** The command line that gives a daemon these values of its own flags. */
+function argvOf(specs: FlagSpecs, values: Record<string, unknown>): string[] {
+  return Object.entries(specs).flatMap(([name, spec]) => {
+    const value = values[name]
+    if (spec.type === 'ignored' || String(value) === String(spec.default)) return []
+    return [`--${name}=${spec.type === 'duration' ? formatDuration(Number(value)) : String(value)}`]
+  })
+}
+
+/** Both results, or the problems of both; what is wrong for both is said once. */
+function bothOrProblems<A, B>(first: () => A, second: () => B): [A, B] {
+  const problems = new Map<string, Problem>()
+  const attempt = <T>(parse: () => T, rename: Record<string, string> = {}): T | undefined => {
+    try {
+      return parse()
+    } catch (error) {
+      if (!(error instanceof ProblemsError)) throw error
+      for (const { path, message } of error.problems) {
+        const problem = { path: rename[path] ?? path, message }
+        problems.set(formatProblem(problem), problem)
+      }
+      return undefined
+    }
+  }
+  const [a, b] = [attempt(first), attempt(second, { '--endpoint': '--provider-endpoint' })]
+  if (a === undefined || b === undefined) throw new ProblemsError('node', [...problems.values()])
+  return [a, b]
+}

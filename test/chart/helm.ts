@@ -1,0 +1,62 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { parseAllDocuments, stringify } from 'yaml'
+
+/** The chart of this repository. */
+export const chartDirectory = resolve(import.meta.dirname, '../../charts/keymount')
+
+/** Helm: what KEYMOUNT_HELM names, else the one on the PATH. Undefined when there is none. */
+export const helm = [process.env['KEYMOUNT_HELM'], 'helm']
+  .filter((candidate) => candidate !== undefined)
+  .find((candidate) => spawnSync(candidate, ['version', '--short']).status === 0)
+
+/** Options of a test that needs helm: skipped, and said so, where there is none. */
+export const needsHelm =
+  helm === undefined ? { skip: 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM' } : {}
+
+/** A Kubernetes object, as far as these tests look into any of them. */
+export interface Manifest {
+  apiVersion: string
+  kind: string
+  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
+  [field: string]: unknown
+}
+
+export interface TemplateOptions {
+  release?: string
+  namespace?: string
+  kubeVersion?: string
+}
+
+/** `helm template` with these values (as in a values file). Rejects with what helm printed. */
+export async function template(values: object = {}, options: TemplateOptions = {}): Promise<Manifest[]> {
+  const { release = 'keymount', namespace = 'kube-system', kubeVersion = '1.34.0' } = options
+  const directory = await mkdtemp(join(tmpdir(), 'keymount-helm-'))
+  try {
+    const file = join(directory, 'values.yaml')
+    await writeFile(file, stringify(values))
+    const { stdout } = await promisify(execFile)(
+      helm ?? 'helm',
+      ['template', release, chartDirectory, '-n', namespace, '-f', file, '--kube-version', kubeVersion],
+      { maxBuffer: 16 * 1024 * 1024 },
+    )
+    return parseManifests(stdout)
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+}
+
+/** Every object of a stream of YAML documents. Throws on YAML that is not valid, duplicate keys included. */
+export function parseManifests(text: string): Manifest[] {
+  const documents = parseAllDocuments(text)
+  if ('empty' in documents) return []
+  return documents.flatMap((document) => {
+    const [error] = document.errors
+    if (error !== undefined) throw error
+    const object = document.toJS() as Manifest | null
+    return object === null ? [] : [object]
+  })
+}
