@@ -47,7 +47,7 @@ async function check(
   signal: AbortSignal,
 ): Promise<{ checked: Volume; changed: boolean }> {
   const { request, target } = volume
-  const object = await parts.readClass({ namespace: volume.pod.namespace, name: volume.className })
+  const object = await parts.knownClass({ namespace: volume.pod.namespace, name: volume.className })
   const mountClass = parseClass(object, request.context, parts.volumeAttributesWin)
   const filled = await fillVolume(parts, request, {
     target,
@@ -68,12 +68,12 @@ async function check(
     lastChangeAt: filled.changed ? now : volume.lastChangeAt,
     nextCheckAt: schedule.nextTick(intervalMs, now),
     failure: undefined,
-    rotateRequest: mountClass.rotateRequest,
+    seenClass: mountClass.seen,
   }
   const worthTelling =
     filled.changed ||
     volume.failure !== undefined ||
-    volume.rotateRequest !== checked.rotateRequest ||
+    volume.seenClass.rotateRequest !== checked.seenClass.rotateRequest ||
     now - volume.status.writtenAt >= statusQuietMs
   if (!worthTelling) return { checked, changed: false }
   // Files are switched by now; should the status fail, the next check writes it although nothing changes then.

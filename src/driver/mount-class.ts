@@ -9,6 +9,7 @@ import {
 } from '../kube/index.ts'
 import { errorMessage, parseDuration } from '../lib/index.ts'
 import { PublishError } from './publish-error.ts'
+import type { SeenClass } from './volumes.ts'
 import type { FileOwner } from './write-files.ts'
 
 /** Setting this annotation of a class to a new value makes every volume of the class rotate at once. */
@@ -23,8 +24,7 @@ export interface MountClass {
   /** Rotation interval of the class in milliseconds; undefined for the driver's own. */
   intervalMs: number | undefined
   owner: FileOwner
-  /** Value of {@link rotateAnnotation}. */
-  rotateRequest: string | undefined
+  seen: SeenClass
 }
 
 export type ClassReader = (ref: { namespace: string; name: string }) => Promise<SecretProviderClass>
@@ -56,7 +56,7 @@ export function parseClass(
   context: Readonly<Record<string, string>>,
   attributesWin = true,
 ): MountClass {
-  const { namespace = '', name = '', annotations = {} } = object.metadata
+  const { namespace = '', name = '', generation, annotations = {} } = object.metadata
   const fail = (what: string): never => {
     throw new PublishError('FailedToMount', Code.UNKNOWN, `SecretProviderClass ${namespace}/${name}: ${what}`)
   }
@@ -77,7 +77,7 @@ export function parseClass(
     secretObjects,
     intervalMs,
     owner: owner ?? {},
-    rotateRequest: annotations[rotateAnnotation],
+    seen: { generation, rotateRequest: annotations[rotateAnnotation] },
   }
 }
 

@@ -157,7 +157,7 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
       lastChangeAt: now,
       nextCheckAt: schedule.nextTick(intervalMs, now),
       failure: undefined,
-      rotateRequest: mountClass.rotateRequest,
+      seenClass: mountClass.seen,
       secretNames: [],
     }
   }

@@ -11,7 +11,10 @@ import type { Volumes } from './volumes.ts'
 /** What the driver's steps work with. Made once, in start-driver.ts. */
 export interface Parts {
   mounter: Mounter
+  /** Asks the API server. */
   readClass: ClassReader
+  /** As it is now, from the watch where there is one. */
+  knownClass: ClassReader
   providers: ProviderClient
   statuses: PodStatuses
   volumes: Volumes

@@ -151,7 +151,7 @@ function annotationsOf(volume: Recorded, rotation: boolean): Record<string, stri
     [statusAnnotations.lastChange]: timeText(volume.lastChangeAt),
     [statusAnnotations.nextCheck]: rotation ? timeText(volume.nextCheckAt) : null,
     [statusAnnotations.lastFailure]: volume.failure?.message.slice(0, 1024) ?? null,
-    [statusAnnotations.rotatedFor]: volume.rotateRequest ?? null,
+    [statusAnnotations.rotatedFor]: volume.seenClass.rotateRequest ?? null,
   }
 }
 

@@ -58,7 +58,7 @@ async function volumeOf(parts: Parts, object: SecretProviderClassPodStatus): Pro
     // Without the annotation, an earlier driver's: then the volume is checked when its tokens are known.
     nextCheckAt: timeOf(object, statusAnnotations.nextCheck),
     failure: undefined,
-    rotateRequest: metadata.annotations?.[statusAnnotations.rotatedFor],
+    seenClass: { generation: undefined, rotateRequest: metadata.annotations?.[statusAnnotations.rotatedFor] },
     secretNames: [],
   }
 }

@@ -2,6 +2,7 @@ import { IdentityService, NodeService, serveGrpc } from '../csi/index.ts'
 import { createEventRecorder, type KubeClient } from '../kube/index.ts'
 import { type Clock, type Log, metricsContentType, type Running, systemClock } from '../lib/index.ts'
 import { createProviderClient } from '../provider-api/index.ts'
+import { watchClasses } from './class-watch.ts'
 import type { DriverConfig } from './driver-config.ts'
 import { createDriverMetrics } from './driver-metrics.ts'
 import { createHealth } from './health.ts'
@@ -50,12 +51,16 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
     maxReceiveBytes: config.maxReceiveBytes,
   })
   const metrics = createDriverMetrics({ osType: process.platform === 'win32' ? 'windows' : 'linux' })
+  const volumes = createVolumes()
+  const readClass = createClassReader(kube)
+  const classWatch = config.rotation ? watchClasses({ kube, volumes, readClass, clock, log }) : undefined
   const parts: Parts = {
     mounter,
-    readClass: createClassReader(kube),
+    readClass,
+    knownClass: classWatch?.read ?? readClass,
     providers,
     statuses: createPodStatuses({ kube, nodeId, rotation: config.rotation }),
-    volumes: createVolumes(),
+    volumes,
     operations: createOperations(),
     events: createEventRecorder({ client: kube, log, component: 'secrets-store-csi-driver', host: nodeId, clock }),
     metrics,
@@ -83,7 +88,7 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
 
   // Stopped in the reverse order: whoever calls goes before whoever is called.
   const started: Running[] = [{ stop: async () => providers.stop() }]
-  if (rotation !== undefined) started.push(rotation)
+  for (const running of [classWatch, rotation]) if (running !== undefined) started.push(running)
   async function begin<T extends Running>(starting: Promise<T>): Promise<T> {
     const running = await starting
     started.push(running)

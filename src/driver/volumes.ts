@@ -1,6 +1,14 @@
 import type { ObjectVersion } from '../provider-api/index.ts'
 import type { PublishRequest } from './publish-request.ts'
 
+/** What tells one edition of a class from another. */
+export interface SeenClass {
+  /** Undefined when it is not known, after a restart. */
+  readonly generation: number | undefined
+  /** Value of the rotate annotation. */
+  readonly rotateRequest: string | undefined
+}
+
 /** What the driver knows of a volume that is mounted here. Only in memory: it holds the pod's tokens. */
 export interface Volume {
   /** Target path with every link resolved; the key. */
@@ -25,8 +33,8 @@ export interface Volume {
   readonly nextCheckAt: number
   /** Why the last check failed; undefined when it did not. */
   readonly failure: { readonly message: string; readonly times: number } | undefined
-  /** The class's rotate annotation as it was at the last check. */
-  readonly rotateRequest: string | undefined
+  /** The class as it was at the last check. */
+  readonly seenClass: SeenClass
   /** Names of the Secrets that mirror this volume. */
   readonly secretNames: readonly string[]
 }

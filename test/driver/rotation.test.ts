@@ -3,9 +3,10 @@ import { lstatSync, readFileSync, readlinkSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
+import { resources } from '../../src/kube/index.ts'
 import { startDriver, type TestDriver } from '../support/driver.ts'
 import { eventually } from '../support/eventually.ts'
-import { ProviderFault } from '../support/fake-provider.ts'
+import { objectsAttribute, ProviderFault } from '../support/fake-provider.ts'
 import { createManualClock } from '../support/manual-clock.ts'
 
 const minute = 60_000
@@ -144,7 +145,6 @@ test('a class that was deleted does not cost a running pod its files', async (t)
   const driver = await startDriver(t, { flags: rotating, clock })
   const pod = await driver.pod({ name: 'web' })
   await driver.publish(pod.request)
-  const { resources } = await import('../../src/kube/index.ts')
   await driver.kube.delete(resources.secretProviderClasses, { name: 'web', namespace: 'default' })
   await clock.advance(2 * minute)
   await eventually(async () => assert.match(await driver.metrics(), /error_type="SecretProviderClassNotFound"/))
@@ -203,4 +203,48 @@ test('unpublish() during a rotation does not wait for a provider that hangs', as
     (await driver.events()).map(({ reason }) => reason),
     [],
   )
+})
+
+test('rotate now: a new value of the annotation on the class rotates its volumes at once, and the status says so', async (t) => {
+  const driver = await startDriver(t, { flags: rotating })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  setSecret(driver, 'rotated', 'v2')
+  const ref = { name: 'web', namespace: 'default' }
+  const patch = { metadata: { annotations: { 'keymount.dev/rotate': 'now-1' } } }
+  await driver.kube.patch(resources.secretProviderClasses, ref, patch)
+  await eventually(() => assert.equal(read(pod.targetPath), 'rotated'))
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.equal(status?.metadata.annotations?.['keymount.dev/rotated-for'], 'now-1')
+  })
+})
+
+test('an edited class reaches running pods at once', async (t) => {
+  const driver = await startDriver(t, { flags: rotating })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  const patch = { spec: { parameters: { objects: objectsAttribute(['foo', 'fookey']) } } }
+  await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, patch)
+  await eventually(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
+  assert.equal(driver.provider.mounts.length, 2)
+})
+
+test('nothing is watched but the classes of the volumes that are mounted', async (t) => {
+  const watches: string[] = []
+  const driver = await startDriver(t, {
+    flags: rotating,
+    kube: (client) => ({
+      ...client,
+      watch(resource, options) {
+        watches.push(`${resource.plural} ${options.namespace} ${options.fieldSelector}`)
+        return client.watch(resource, options)
+      },
+    }),
+  })
+  await driver.pod({ name: 'not-mounted-here' })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  await driver.publish((await driver.pod({ className: 'web' })).request)
+  await eventually(() => assert.deepEqual(watches, ['secretproviderclasses default metadata.name=web']))
 })

@@ -67,6 +67,7 @@ export interface TestDriver {
   publish(request: NodePublishVolumeRequest): Promise<void>
   unpublish(request: { volumeId: string; targetPath: string }): Promise<void>
   statuses(namespace?: string): Promise<SecretProviderClassPodStatus[]>
+  /** Those that the driver wrote. */
   events(namespace?: string): Promise<KubeEvent[]>
   get(path: string, port: number | undefined): Promise<{ status: number; body: string }>
   metrics(): Promise<string>
@@ -96,10 +97,13 @@ const crds = parseAllDocuments(readFileSync(join(import.meta.dirname, '../../dep
 
 export const driverNodeId = 'node-1'
 
+const eventSource = 'secrets-store-csi-driver'
+
 export async function startDriver(t: TestContext, overrides: DriverOverrides = {}): Promise<TestDriver> {
   const root = await mkdtemp(join(tmpdir(), 'keymount-driver-'))
   t.after(() => rm(root, { recursive: true, force: true }))
-  const cluster = await startLocalCluster(t, { nodeName: driverNodeId })
+  // The cluster's own node agent must not run the pods: this test is kubelet.
+  const cluster = await startLocalCluster(t, { nodeName: 'another-node' })
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   t.after(() => kube.close())
   for (const document of crds) {
@@ -212,7 +216,10 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
     },
     statuses: async (namespace = 'default') =>
       (await kube.list(resources.secretProviderClassPodStatuses, { namespace })).items,
-    events: async (namespace = 'default') => (await kube.list(resources.events, { namespace })).items,
+    events: async (namespace = 'default') =>
+      (await kube.list(resources.events, { namespace })).items.filter(
+        ({ source }) => source?.component === eventSource,
+      ),
     get: (path, port) => httpGet(path, port ?? 0),
     metrics: async () => (await httpGet('/metrics', driver.running.metricsPort ?? 0)).body,
   }
