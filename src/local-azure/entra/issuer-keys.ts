@@ -64,7 +64,9 @@ export function createIssuerKeys({ caFiles, clock, log }: IssuerKeysOptions): Is
 }
 
 async function getJson(http: ReturnType<typeof createHttpClient>, url: string): Promise<unknown> {
-  const { status, body } = await http.send({ url: new URL(url), headers: { accept: 'application/json' } })
+  // An API server serves its keys as a JWK set (RFC 7517, section 8.5) and refuses a client that asks for plain JSON only.
+  const headers = { accept: 'application/jwk-set+json, application/json;q=0.9' }
+  const { status, body } = await http.send({ url: new URL(url), headers })
   if (status !== 200) throw new Error(`${url} answered ${status}`)
   return JSON.parse(body.toString('utf8'))
 }
