@@ -4,9 +4,11 @@
  * installed can try Keymount; the judge of its API is kubectl. What only a real Kubernetes can show, it does not imitate.
  */
 import { join } from 'node:path'
+import { createKubeClient, loadKubeconfig } from '../kube/index.ts'
 import { type Clock, type Log, type Running, systemClock } from '../lib/index.ts'
 import { startApiServer } from './api-server/api-server.ts'
 import { startControllers } from './controllers/index.ts'
+import { startNodeAgent } from './kubelet/index.ts'
 
 export { type LocalClusterConfig, localClusterConfig } from './flags.ts'
 
@@ -19,6 +21,8 @@ export interface LocalClusterOptions {
   port: number
   /** Default `keymount-local`. */
   nodeName?: string
+  /** False: no node agent, so pods stay Pending. Default true. */
+  node?: boolean
   /** Image names and the root file systems that stand for them. */
   images?: ReadonlyMap<string, string>
   /** How often the node agent looks after each pod without being told of a change, in milliseconds. Default 60,000. */
@@ -43,17 +47,31 @@ export interface LocalCluster extends Running {
 /** Starts the cluster. Rejects when its state is damaged or the port is taken. */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { stateDir, listen = '127.0.0.1', port, nodeName = 'keymount-local', clock = systemClock, log } = options
+  const { node = true, images = new Map<string, string>(), syncFrequencyMs = 60_000 } = options
+  const kubeletRoot = join(stateDir, 'kubelet')
   const api = await startApiServer({ stateDir, listen, port, nodeName, clock, log })
   const controllers = startControllers(api.context, api.ca)
+  const kube = createKubeClient(loadKubeconfig(api.nodeKubeconfig), { userAgent: 'kubelet' })
+  const stopControlPlane = async () => {
+    kube.close()
+    await controllers.stop()
+    await api.stop()
+  }
+  const places = { kubeletRoot, logsDirectory: join(stateDir, 'logs') }
+  const startAgent = () => startNodeAgent({ kube, nodeName, ...places, images, syncFrequencyMs, clock, log })
+  const agent = node
+    ? await startAgent().catch((error) => stopControlPlane().then(() => Promise.reject(error)))
+    : undefined
+  if (agent !== undefined) api.attachNode(agent)
   return {
     server: api.url,
     kubeconfig: api.kubeconfig,
     ca: join(stateDir, 'pki', 'ca.crt'),
     issuer: api.url,
-    kubeletRoot: join(stateDir, 'kubelet'),
+    kubeletRoot,
     async stop() {
-      await controllers.stop()
-      await api.stop()
+      await agent?.stop()
+      await stopControlPlane()
     },
   }
 }
