@@ -60,3 +60,82 @@ export function parseManifests(text: string): Manifest[] {
     return object === null ? [] : [object]
   })
 }
+
+interface Container {
+  image: string
+  args: string[]
+  env: { name: string; value?: string }[]
+  envFrom?: unknown[]
+  ports: { name: string; containerPort: number }[]
+  securityContext: Record<string, unknown>
+  resources?: unknown
+  volumeMounts: { name: string; mountPath: string; mountPropagation?: string }[]
+}
+
+interface PodSpec {
+  serviceAccountName: string
+  automountServiceAccountToken?: boolean
+  hostNetwork?: boolean
+  priorityClassName?: string
+  nodeSelector: Record<string, string>
+  tolerations?: unknown[]
+  affinity?: unknown
+  imagePullSecrets?: unknown[]
+  containers: Container[]
+  volumes: { name: string; hostPath?: { path: string } }[]
+}
+
+/** A DaemonSet with the parts that tests ask for at the top. */
+export interface DaemonSetParts {
+  name: string
+  selector: Record<string, string>
+  updateStrategy: unknown
+  /** Of its pods. */
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  pod: PodSpec
+  container: Container
+}
+
+/** The DaemonSets among objects, in their order: the driver's before the provider's. */
+export function daemonSets(objects: Manifest[]): DaemonSetParts[] {
+  return objects
+    .filter(({ kind }) => kind === 'DaemonSet')
+    .map(({ metadata: { name }, spec }) => {
+      const {
+        selector,
+        updateStrategy,
+        template: pods,
+      } = spec as {
+        selector: { matchLabels: Record<string, string> }
+        updateStrategy: unknown
+        template: { metadata: Pick<DaemonSetParts, 'labels' | 'annotations'>; spec: PodSpec }
+      }
+      const [container] = pods.spec.containers
+      if (container === undefined) throw new Error(`DaemonSet ${name} has no container`)
+      return { name, selector: selector.matchLabels, updateStrategy, ...pods.metadata, pod: pods.spec, container }
+    })
+}
+
+/** The command line of a container without the daemon's name. */
+export function flagsOf({ args }: Container): string[] {
+  return args.slice(1)
+}
+
+export interface Rule {
+  apiGroups: string[]
+  resources: string[]
+  verbs: string[]
+}
+
+/** What the objects give a service account in the whole cluster. */
+export function rulesFor(objects: Manifest[], account: string): Rule[] {
+  const roles = objects
+    .filter(({ kind }) => kind === 'ClusterRoleBinding')
+    .map((object) => object as unknown as { roleRef: { name: string }; subjects: { name: string }[] })
+    .filter(({ subjects }) => subjects.some(({ name }) => name === account))
+    .map(({ roleRef }) => roleRef.name)
+  return objects
+    .filter(({ kind, metadata }) => kind === 'ClusterRole' && roles.includes(metadata.name))
+    .flatMap((role) => role['rules'] as Rule[])
+}
