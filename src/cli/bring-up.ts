@@ -85,6 +85,7 @@ async function localAzure(
     startLocalAzure(home, world, {
       listen: address,
       port: state.ports.azure,
+      imdsPort: state.ports.imds,
       issuerCa: home.clusterCa,
     })
   return terminal.step('Local Azure', start, ({ proxy, pid }) => `HTTPS proxy at ${proxy} (process ${pid})`)
@@ -138,6 +139,7 @@ async function assertPortsFree(home: LabHome, { target, azure, listen, ports }: 
   if (azure === 'real' || findLocalAzure(home) !== undefined) return
   const address = listen === '' ? loopback : listen
   await assertPortFree({ listen: address, port: ports.azure, owner: 'the local Azure', option: '--azure-port' })
+  await assertPortFree({ listen: address, port: ports.imds, owner: 'the local Azure', option: '--imds-port' })
 }
 
 /** What shapes a running program cannot change under it. */
@@ -171,6 +173,7 @@ function settled(
     ports: {
       cluster: state.target.kind === 'local' ? portOf(cluster.server) : state.ports.cluster,
       azure: azure === undefined ? state.ports.azure : portOf(azure.proxy),
+      imds: azure === undefined ? state.ports.imds : portOf(azure.imds),
     },
   }
 }

@@ -33,12 +33,12 @@ export async function down({ home, options, world }: DownCommand): Promise<numbe
     return exitCodes.ok
   }
   const stopped = await takeDown({ home, world, terminal }, options)
-  terminal.line(
-    stopped.length === 0 ? `The lab in ${home.root} was not up.` : `The lab in ${home.root} is down; its state stays.`,
-  )
+  const before = stopped.length === 0 ? 'was not up' : 'is down'
   if (options.deleteState === true) {
     rmSync(home.root, { recursive: true, force: true })
-    terminal.line(`Deleted ${home.root}: vaults, identities, cluster objects and logs.`)
+    terminal.line(`The lab ${before}; deleted ${home.root} with its vaults, identities, cluster objects and logs.`)
+  } else {
+    terminal.line(`The lab in ${home.root} ${before}; its state stays.`)
   }
   return exitCodes.ok
 }

@@ -7,6 +7,7 @@ import { insideNamespace, openLabNamespace } from './lab-namespace.ts'
 
 const localAzureReady = z.object({
   proxy: z.string(),
+  imds: z.string(),
   ca: z.string(),
   credentials: z.string(),
   control: z.string(),
@@ -28,6 +29,7 @@ export type LocalCluster = z.infer<typeof localClusterReady> & { pid: number }
 export interface LocalAzureOptions {
   listen: string
   port: number
+  imdsPort: number
   /** File with the CA of the cluster whose issuer it asks for keys; it may appear later. */
   issuerCa: string
 }
@@ -52,12 +54,13 @@ export function findLocalCluster(home: LabHome): LocalCluster | undefined {
 export async function startLocalAzure(
   home: LabHome,
   world: CliWorld,
-  { listen, port, issuerCa }: LocalAzureOptions,
+  { listen, port, imdsPort, issuerCa }: LocalAzureOptions,
 ): Promise<LocalAzure> {
   const flags = [
     ['--state', home.azure],
     ['--listen', listen],
     ['--port', String(port)],
+    ['--imds-port', String(imdsPort)],
     ['--issuer-ca', issuerCa],
   ]
   const { ready, process } = await startProgram(home, world, {

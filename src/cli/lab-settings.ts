@@ -11,6 +11,7 @@ export interface UpOptions {
   listen?: string
   port?: number
   azurePort?: number
+  imdsPort?: number
   ports?: 'free' | 'fixed'
   image?: string
   kubeletRoot?: string
@@ -18,7 +19,7 @@ export interface UpOptions {
   syncFrequency?: string
 }
 
-export const defaultPorts = { cluster: 16_443, azure: 18_443 } as const
+export const defaultPorts = { cluster: 16_443, azure: 18_443, imds: 18_169 } as const
 
 /** The home that `--home`, `KEYMOUNT_HOME` or the default names. */
 export function chosenHome(world: CliWorld, option: string | undefined): LabHome {
@@ -80,11 +81,12 @@ function refuseMisfits(options: UpOptions, target: LabState['target']): void {
 
 /** Free ports are remembered, because the port of the cluster is part of its issuer and so of every federated credential. */
 function wantedPorts(options: UpOptions, before: LabState | undefined): LabState['ports'] {
-  const fallback = options.ports === 'free' ? { cluster: 0, azure: 0 } : defaultPorts
+  const fallback = options.ports === 'free' ? { cluster: 0, azure: 0, imds: 0 } : defaultPorts
   const kept = options.ports === 'fixed' ? defaultPorts : (before?.ports ?? fallback)
   return {
     cluster: options.port ?? kept.cluster,
     azure: options.azurePort ?? kept.azure,
+    imds: options.imdsPort ?? kept.imds,
   }
 }
 

@@ -17,7 +17,7 @@ const labStateSchema = z.strictObject({
   azure: z.enum(['local', 'real']),
   /** Address that the local Azure listens on. */
   listen: z.string(),
-  ports: z.strictObject({ cluster: port, azure: port }),
+  ports: z.strictObject({ cluster: port, azure: port, imds: port }),
   /** Go duration; the product's default when absent. */
   rotationPollInterval: z.string().optional(),
   syncFrequency: z.string().optional(),

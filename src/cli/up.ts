@@ -37,6 +37,7 @@ function summary({ home, state, cluster, azure, started, product }: Lab, seconds
         ? null
         : {
             proxy: azure.proxy,
+            imds: azure.imds,
             ca: azure.ca,
             caBundle: home.caBundle,
             credentials: azure.credentials,

@@ -43,6 +43,12 @@ const providerDirectories: Record<string, string> = {
 
 const containers = { driver: 'secrets-store', provider: 'provider-azure-installer' } as const
 
+/**
+ * Flags of the provider in a lab: a changed federated credential, role or value shows at once, and not when a token of ten
+ * minutes or a read of five seconds is over.
+ */
+const impatience = { 'token-cache-ttl': '1s', 'read-share': '0s' } as const
+
 /** Flags with a port, per container, and the setting that each follows. */
 const portFlags: Record<string, Record<string, keyof DaemonPorts>> = {
   [containers.driver]: { 'metrics-addr': 'driverMetrics', 'healthz-port': 'driverHealth' },
@@ -123,8 +129,9 @@ function daemonContainer(container: Container, settings: ProductSettings): Conta
   if (container.name === containers.driver && rotationPollInterval !== undefined) {
     flags.set('rotation-poll-interval', rotationPollInterval)
   }
-  // In a lab, a changed federated credential shows at once and not when the last token has been used for ten minutes.
-  if (container.name === containers.provider && azure !== undefined) flags.set('token-cache-ttl', '1s')
+  if (container.name === containers.provider && azure !== undefined) {
+    for (const [flag, value] of Object.entries(impatience)) flags.set(flag, value)
+  }
   for (const [flag, setting] of Object.entries(portFlags[container.name] ?? {})) {
     if (shared === undefined) continue
     const port = shared.ports[setting]
