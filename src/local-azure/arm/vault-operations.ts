@@ -311,7 +311,9 @@ const policyChanges: Record<string, PolicyChange> = {
   add: (before, given) => [
     ...before.map((policy) => {
       const more = given.find((other) => isSameHolder(policy, other))
-      return more === undefined ? policy : combine(policy, more, (a, b) => [...new Set([...a, ...b])])
+      return more === undefined
+        ? policy
+        : combine(policy, more, (a, b) => [...a, ...b.filter((word) => !includesWord(a, word))])
     }),
     ...given.filter((policy) => !before.some((other) => isSameHolder(policy, other))),
   ],
@@ -323,7 +325,7 @@ const policyChanges: Record<string, PolicyChange> = {
     before
       .map((policy) => {
         const less = given.find((other) => isSameHolder(policy, other))
-        return less === undefined ? policy : combine(policy, less, (a, b) => a.filter((word) => !b.includes(word)))
+        return less === undefined ? policy : combine(policy, less, (a, b) => a.filter((word) => !includesWord(b, word)))
       })
       .filter(({ permissions }) => kinds.some((kind) => (permissions[kind] ?? []).length > 0)),
 }
@@ -333,6 +335,11 @@ function combine(a: AccessPolicy, b: AccessPolicy, join: (a: string[], b: string
     kinds.map((kind) => [kind, join(a.permissions[kind] ?? [], b.permissions[kind] ?? [])]),
   )
   return { ...a, permissions }
+}
+
+/** Permissions have no case. */
+function includesWord(words: readonly string[], word: string): boolean {
+  return words.some((other) => other.toLowerCase() === word.toLowerCase())
 }
 
 function isSameHolder(a: AccessPolicy, b: AccessPolicy): boolean {
