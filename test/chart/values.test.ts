@@ -137,12 +137,14 @@ test('combined runs one DaemonSet with the rights, network and trust of both', n
   const objects = await template({ combined: true })
   const sets = daemonSets(objects)
   assert.equal(sets.length, 1)
-  const [{ name, pod, container } = assert.fail()] = sets
-  assert.equal(name, 'csi-secrets-store')
+  const [{ name: setName, pod, container } = assert.fail()] = sets
+  assert.equal(setName, 'csi-secrets-store')
   assert.equal(pod.hostNetwork, true)
   assert.equal(container.securityContext['privileged'], true)
   assert.deepEqual(container.envFrom, [{ configMapRef: { name: 'keymount-provider-env', optional: true } }])
   assert.equal(new Set(container.ports.map((port) => port.name)).size, 4)
+  // Kubernetes takes no longer name for a port (RFC 6335).
+  for (const { name } of container.ports) assert.ok(name.length <= 15)
   assert.deepEqual(names(objects, 'ServiceAccount'), ['secrets-store-csi-driver'])
   const resources = rulesFor(objects, pod.serviceAccountName).flatMap((rule) => rule.resources)
   assert.ok(resources.includes('serviceaccounts') && resources.includes('secretproviderclasses'))

@@ -31,4 +31,8 @@
 {{- if $owner }}{{ $owner = printf "by the Helm release %s in namespace %s" $owner (get $annotations "meta.helm.sh/release-namespace") }}{{ else }}{{ $owner = "without Helm" }}{{ end -}}
 {{- fail (printf "The driver %s is already installed in this cluster, %s. Remove that installation first (docs/migrate.md: pods keep their files), or try Keymount beside it with another driver.name" .Values.driver.name $owner) -}}
 {{- end -}}
+{{- $first := lookup "storage.k8s.io/v1" "CSIDriver" "" "secrets-store.csi.k8s.io" -}}
+{{- if and (include "keymount.isSecond" .) $first .Values.provider.install (eq .Values.linux.providersDir "/var/run/secrets-store-csi-providers") -}}
+{{- fail (printf "This cluster has the driver secrets-store.csi.k8s.io, whose Azure provider has its socket in %s. Use that provider with provider.install=false, or give this one a directory and ports of its own: linux.providersDir, linux.healthzPort, metricsAddr" .Values.linux.providersDir) -}}
+{{- end -}}
 {{- end -}}

@@ -48,7 +48,7 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 
 {{/* Names of a pod's ports are unique, and those of `combined` are the driver's. */}}
 {{- define "keymount.provider.ports" -}}
-{{- $prefix := eq .daemon "node" | ternary "provider-" "" -}}
+{{- $prefix := eq .daemon "node" | ternary "azure-" "" -}}
 - name: {{ $prefix }}metrics
   containerPort: {{ trimPrefix ":" .root.Values.metricsAddr }}
 - name: {{ $prefix }}healthz
