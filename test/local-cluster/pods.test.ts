@@ -8,7 +8,9 @@ import { processWith, startNode } from '../support/node.ts'
 const skip = !mayMount()
 const sleeping = { command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'] }
 
-test('a pod is a process in namespaces of its own that sees nothing of the machine but its programs', { skip }, async (t) => {
+test('a pod is a process in namespaces of its own that sees nothing of the machine but its programs', {
+  skip,
+}, async (t) => {
   const node = await startNode(t)
   await node.run('alone', {
     command: ['sh', '-c', 'ls -A / /mnt /root /home; echo pid=$$$$; hostname; cut -d" " -f5 /proc/self/mountinfo'],
@@ -21,7 +23,10 @@ test('a pod is a process in namespaces of its own that sees nothing of the machi
   const root = lines.slice(1, lines.indexOf(''))
   const own = ['etc', 'home', 'media', 'mnt', 'opt', 'proc', 'root', 'run', 'srv', 'sys', 'tmp', 'usr', 'var', 'dev']
   const links = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']
-  assert.deepEqual(root.filter((name) => ![...own, ...links].includes(name)), [])
+  assert.deepEqual(
+    root.filter((name) => ![...own, ...links].includes(name)),
+    [],
+  )
   assert.deepEqual(lines.slice(lines.indexOf('/mnt:')).slice(0, 2), ['/mnt:', ''])
 })
 
@@ -51,12 +56,23 @@ test('a pod ends with the status, reason and phase of its command', { skip }, as
   ])
 })
 
-test('variables come from values, fields, secrets and config maps, and arguments may name them', { skip }, async (t) => {
+test('variables come from values, fields, secrets and config maps, and arguments may name them', {
+  skip,
+}, async (t) => {
   const node = await startNode(t)
-  await node.create(resources.secrets, { metadata: { name: 's' }, data: { word: Buffer.from('hush').toString('base64') } })
+  await node.create(resources.secrets, {
+    metadata: { name: 's' },
+    data: { word: Buffer.from('hush').toString('base64') },
+  })
   await node.create(resources.configMaps, { metadata: { name: 'c' }, data: { 'odd.name': 'odd', COLOUR: 'red' } })
   await node.run('env', {
-    command: ['sh', '-c', 'echo $0 $1; env; tr "\\0" "\\n" < /proc/self/environ', '$(GREETING)', '$$(GREETING) $(NOBODY)'],
+    command: [
+      'sh',
+      '-c',
+      'echo $0 $1; env; tr "\\0" "\\n" < /proc/self/environ',
+      '$(GREETING)',
+      '$$(GREETING) $(NOBODY)',
+    ],
     envFrom: [{ prefix: 'P_', configMapRef: { name: 'c' } }, { configMapRef: { name: 'none', optional: true } }],
     env: [
       { name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
@@ -87,7 +103,10 @@ test('variables come from values, fields, secrets and config maps, and arguments
 
 test('a container waits for a config map that is missing, and starts by itself', { skip }, async (t) => {
   const node = await startNode(t)
-  await node.run('waits', { command: ['true'], env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'late', key: 'a' } } }] })
+  await node.run('waits', {
+    command: ['true'],
+    env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'late', key: 'a' } } }],
+  })
   await node.pod('waits', ({ status }) => {
     const waiting = status?.containerStatuses?.[0]?.state?.waiting
     assert.deepEqual(waiting, { reason: 'CreateContainerConfigError', message: 'configmap "late" not found' })
@@ -96,16 +115,30 @@ test('a container waits for a config map that is missing, and starts by itself',
   await node.pod('waits', ({ status }) => assert.equal(status?.phase, 'Succeeded'))
 })
 
-test('init containers run one after the other before the containers, and a failed one ends a pod that never restarts', { skip }, async (t) => {
+test('init containers run one after the other before the containers, and a failed one ends a pod that never restarts', {
+  skip,
+}, async (t) => {
   const node = await startNode(t)
   const volumeMounts = [{ name: 'd', mountPath: '/d' }]
-  const step = (name: string, script: string) => ({ name, image: 'debian', command: ['sh', '-c', script], volumeMounts })
+  const step = (name: string, script: string) => ({
+    name,
+    image: 'debian',
+    command: ['sh', '-c', script],
+    volumeMounts,
+  })
   await node.run(
     'inits',
     { command: ['cat', '/d/log'], volumeMounts },
-    { volumes: [{ name: 'd', emptyDir: {} }], initContainers: [step('a', 'echo one >> /d/log'), step('b', 'echo two >> /d/log')] },
+    {
+      volumes: [{ name: 'd', emptyDir: {} }],
+      initContainers: [step('a', 'echo one >> /d/log'), step('b', 'echo two >> /d/log')],
+    },
   )
-  await node.run('broken', { command: ['true'] }, { initContainers: [{ name: 'a', image: 'debian', command: ['false'] }] })
+  await node.run(
+    'broken',
+    { command: ['true'] },
+    { initContainers: [{ name: 'a', image: 'debian', command: ['false'] }] },
+  )
   assert.equal(await node.outputOf('inits'), 'one\ntwo\n')
   const broken = await node.pod('broken', ({ status }) => assert.equal(status?.phase, 'Failed'))
   assert.equal(broken.status?.containerStatuses?.[0]?.state?.waiting?.reason, 'PodInitializing')
@@ -121,16 +154,26 @@ test('a container that ends is restarted, at once and then later and later', { s
   })
   assert.equal(pod.status?.phase, 'Running')
   assert.equal(pod.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 3)
-  assert.match((await node.events('crash')).join('\n'), /Warning BackOff: Back-off restarting failed container main in pod crash_default/)
+  assert.match(
+    (await node.events('crash')).join('\n'),
+    /Warning BackOff: Back-off restarting failed container main in pod crash_default/,
+  )
   assert.equal(await node.log('crash', '?previous=true'), 'run\n')
 })
 
 test('a deleted pod gets SIGTERM and the time to end in peace', { skip }, async (t) => {
   const node = await startNode(t)
-  await node.run('calm', { command: ['sh', '-c', 'trap "echo bye >> /d/bye; exit 0" TERM; while :; do sleep 0.05; done'], volumeMounts: [{ name: 'd', mountPath: '/d' }] }, {
-    volumes: [{ name: 'd', hostPath: { path: node.stateDir } }],
-    terminationGracePeriodSeconds: 30,
-  })
+  await node.run(
+    'calm',
+    {
+      command: ['sh', '-c', 'trap "echo bye >> /d/bye; exit 0" TERM; while :; do sleep 0.05; done'],
+      volumeMounts: [{ name: 'd', mountPath: '/d' }],
+    },
+    {
+      volumes: [{ name: 'd', hostPath: { path: node.stateDir } }],
+      terminationGracePeriodSeconds: 30,
+    },
+  )
   await node.ready('calm')
   await node.delete('calm')
   assert.equal(readFileSync(`${node.stateDir}/bye`, 'utf8'), 'bye\n')
@@ -147,7 +190,15 @@ test('a pod that ignores SIGTERM is killed after its grace period', { skip }, as
 test('probes decide whether a pod is ready and whether it is restarted', { skip }, async (t) => {
   const node = await startNode(t)
   const onFile = (file: string) => ({ exec: { command: ['test', '-e', file] }, periodSeconds: 1, failureThreshold: 1 })
-  await node.run('probed', { ...sleeping, readinessProbe: onFile('/tmp/ready'), livenessProbe: { ...onFile('/tmp/ready'), initialDelaySeconds: 2 } }, { restartPolicy: 'Always' })
+  await node.run(
+    'probed',
+    {
+      ...sleeping,
+      readinessProbe: onFile('/tmp/ready'),
+      livenessProbe: { ...onFile('/tmp/ready'), initialDelaySeconds: 2 },
+    },
+    { restartPolicy: 'Always' },
+  )
   const running = await node.pod('probed', ({ status }) => assert.ok(status?.containerStatuses?.[0]?.state?.running))
   assert.equal(running.status?.containerStatuses?.[0]?.ready, false)
   await node.exec('probed', ['touch', '/tmp/ready'])
@@ -159,9 +210,15 @@ test('probes decide whether a pod is ready and whether it is restarted', { skip 
   assert.match(events, /Normal Killing: Container main failed liveness probe, will be restarted/)
 })
 
-test('root has the capabilities of a container, fewer when dropped, and no way to write to a read-only root', { skip }, async (t) => {
+test('root has the capabilities of a container, fewer when dropped, and no way to write to a read-only root', {
+  skip,
+}, async (t) => {
   const node = await startNode(t)
-  const command = ['sh', '-c', 'grep CapEff /proc/self/status; grep NoNewPrivs /proc/self/status; touch /new || echo refused']
+  const command = [
+    'sh',
+    '-c',
+    'grep CapEff /proc/self/status; grep NoNewPrivs /proc/self/status; touch /new || echo refused',
+  ]
   await node.run('default', { command })
   await node.run('none', {
     command,

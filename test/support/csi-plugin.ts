@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
-  NodeService,
   type NodePublishVolumeRequest,
   type NodeServer,
+  NodeService,
   type NodeUnpublishVolumeRequest,
-  RegistrationService,
   type RegistrationServer,
+  RegistrationService,
   type RegistrationStatus,
   serveGrpc,
   unary,
@@ -47,7 +47,8 @@ export async function startCsiPlugin(options: CsiPluginOptions): Promise<CsiPlug
     onPublish: (_: NodePublishVolumeRequest) => {},
     onUnpublish: () => {},
   }
-  const rpc = <Request, Response>(run: (request: Request) => Response) => unary<Request, Response>('test', silentLog, run)
+  const rpc = <Request, Response>(run: (request: Request) => Response) =>
+    unary<Request, Response>('test', silentLog, run)
   const node: Partial<NodeServer> = {
     nodeGetInfo: rpc(() => ({ nodeId: 'test-node-id', maxVolumesPerNode: 0 })),
     nodePublishVolume: rpc((request) => {

@@ -83,11 +83,17 @@ export async function startNode(t: TestContext, overrides: Partial<LocalClusterO
         assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True', JSON.stringify(status)),
       ),
     async outputOf(name) {
-      await node.pod(name, ({ status }) => assert.match(status?.phase ?? '', /Succeeded|Failed/, JSON.stringify(status)))
+      await node.pod(name, ({ status }) =>
+        assert.match(status?.phase ?? '', /Succeeded|Failed/, JSON.stringify(status)),
+      )
       return node.log(name)
     },
     log: (name, query = '') =>
-      kube.raw({ method: 'GET', path: `/api/v1/namespaces/default/pods/${name}/log${query}`, headers: { accept: '*/*' } }),
+      kube.raw({
+        method: 'GET',
+        path: `/api/v1/namespaces/default/pods/${name}/log${query}`,
+        headers: { accept: '*/*' },
+      }),
     exec: (pod, command, container) => execInPod(config, { namespace, pod, container, command }),
     async events(name) {
       const { items } = await kube.list<KubeEvent>(resources.events, { namespace })
