@@ -12,6 +12,13 @@ import type { Volume } from './volumes.ts'
 /** An unchanged volume says that it was checked this often at most: its status object is the API server's cost. */
 const statusQuietMs = 300_000
 
+export interface CheckOptions {
+  parts: Parts
+  schedule: RotationSchedule
+  /** Told of a volume whose content or class is another one now. */
+  afterChange: (volume: Volume) => void
+}
+
 /**
  * One rotation of one mounted volume: asks the provider anew, switches the files if anything changed, and records what was
  * found. Never throws: whatever fails leaves the old files, and is seen in an event, a metric, the log and the status
@@ -20,8 +27,7 @@ const statusQuietMs = 300_000
  * The caller holds the target's lock.
  */
 export async function checkVolume(
-  parts: Parts,
-  schedule: RotationSchedule,
+  { parts, schedule, afterChange }: CheckOptions,
   volume: Volume & { request: PublishRequest },
   signal: AbortSignal,
 ): Promise<void> {
@@ -30,6 +36,7 @@ export async function checkVolume(
     const { checked, changed } = await check(parts, schedule, volume, signal)
     parts.volumes.set(checked)
     parts.metrics.rotation(checked.provider, changed, (performance.now() - startedAt) / 1000)
+    if (changed || checked.seenClass.generation !== volume.seenClass.generation) afterChange(checked)
     if (!changed) return
     parts.log.info({ ...logKeys(volume) }, 'rotated')
     const message = `successfully rotated the content of class ${volume.className}`

@@ -10,6 +10,7 @@ import { errorTypeOf, PublishError } from './publish-error.ts'
 import { type PublishRequest, parsePublishRequest } from './publish-request.ts'
 import { hasRequest, type Rotation } from './rotation.ts'
 import type { RotationSchedule } from './rotation-schedule.ts'
+import type { SecretSync } from './secret-sync.ts'
 import type { Volume } from './volumes.ts'
 
 export interface PublishOptions {
@@ -17,6 +18,7 @@ export interface PublishOptions {
   schedule: RotationSchedule
   /** Undefined when rotation is off. */
   rotation: Rotation | undefined
+  secrets: SecretSync
   /** Bound for the files of one volume, in bytes. */
   volumeSizeBytes: number
   /** Resolves when the volumes of before a restart are known again. */
@@ -33,7 +35,7 @@ export type NodePublishVolume = (
  * kubelet repeats the call about once a minute for the life of the pod (`requiresRepublish`), with fresh tokens.
  */
 export function createNodePublishVolume(options: PublishOptions): NodePublishVolume {
-  const { parts, schedule, rotation, volumeSizeBytes, recovered } = options
+  const { parts, schedule, rotation, secrets, volumeSizeBytes, recovered } = options
   const { mounter, volumes, operations, metrics, clock, log } = parts
 
   return async (raw, callSignal) => {
@@ -46,7 +48,7 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
         const mounted = await isMounted(target)
         const known = volumes.get(target)
         const volume =
-          mounted && known !== undefined
+          mounted && known !== undefined && isOf(known, request)
             ? await republish({ ...known, request }, signal)
             : await publish(target, request, mounted, signal)
         provider = volume.provider
@@ -82,6 +84,7 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
       const filled = await fillVolume(parts, request, { target, mountClass, current: [], signal })
       const volume = await record(newVolume(target, request, mountClass, filled))
       volumes.set(volume)
+      await secrets.beforeStart(volume, mountClass.secretObjects)
       log.info({ ...logKeys(volume), durationMs: Math.round(performance.now() - startedAt) }, 'mounted')
       return volume
     } catch (error) {
@@ -158,9 +161,13 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
       nextCheckAt: schedule.nextTick(intervalMs, now),
       failure: undefined,
       seenClass: mountClass.seen,
-      secretNames: [],
     }
   }
+}
+
+/** After a restart a volume is known by its status object, which others may write: only what kubelet says counts. */
+function isOf({ pod, className }: Volume, request: PublishRequest): boolean {
+  return className === request.className && pod.namespace === request.pod.namespace && pod.name === request.pod.name
 }
 
 /**

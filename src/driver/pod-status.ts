@@ -34,7 +34,7 @@ export interface StatusRef {
   uid: string
 }
 
-type Recorded = Omit<Volume, 'status' | 'request' | 'digest' | 'secretNames'>
+type Recorded = Omit<Volume, 'status' | 'request' | 'digest'>
 
 /** The SecretProviderClassPodStatus objects of this node's volumes. */
 export interface PodStatuses {

@@ -59,7 +59,6 @@ async function volumeOf(parts: Parts, object: SecretProviderClassPodStatus): Pro
     nextCheckAt: timeOf(object, statusAnnotations.nextCheck),
     failure: undefined,
     seenClass: { generation: undefined, rotateRequest: metadata.annotations?.[statusAnnotations.rotatedFor] },
-    secretNames: [],
   }
 }
 

@@ -1,9 +1,7 @@
 import { Code, RpcError } from '../csi/index.ts'
 import { errorMessage, type Running } from '../lib/index.ts'
-import { checkVolume } from './check-volume.ts'
-import type { Parts } from './parts.ts'
+import { type CheckOptions, checkVolume } from './check-volume.ts'
 import type { PublishRequest } from './publish-request.ts'
-import type { RotationSchedule } from './rotation-schedule.ts'
 import type { Volume } from './volumes.ts'
 
 /** Volumes that are checked at the same time; the provider shares what they have in common. */
@@ -23,8 +21,8 @@ export interface Rotation extends Running {
  * Rotation by the driver's own clock: one timer for whichever volume is due next. Volumes of which kubelet has not spoken
  * since the driver started are left out: their tokens are not known yet.
  */
-export function startRotation(parts: Parts, schedule: RotationSchedule): Rotation {
-  const { volumes, operations, mounter, clock, log } = parts
+export function startRotation(options: CheckOptions): Rotation {
+  const { volumes, operations, mounter, clock, log } = options.parts
   const stopping = new AbortController()
   const underWay = new Set<string>()
   let cancelTimer = () => {}
@@ -76,7 +74,7 @@ export function startRotation(parts: Parts, schedule: RotationSchedule): Rotatio
         const volume = volumes.get(target)
         // kubelet's republish may have checked it while we waited for the lock.
         if (volume !== undefined && hasRequest(volume) && volume.nextCheckAt <= clock.now())
-          await checkVolume(parts, schedule, volume, signal)
+          await checkVolume(options, volume, signal)
       })
     } catch (error) {
       log.debug({ targetPath: target }, `not checked: ${errorMessage(error)}`)
@@ -87,7 +85,7 @@ export function startRotation(parts: Parts, schedule: RotationSchedule): Rotatio
   return {
     // A check that is only just due is the timer's business.
     overdue: (volume) => volume.nextCheckAt + 5000 <= clock.now(),
-    check: (volume, signal) => checkVolume(parts, schedule, volume, signal),
+    check: (volume, signal) => checkVolume(options, volume, signal),
     async stop() {
       cancelTimer()
       stopping.abort(new RpcError(Code.CANCELLED, 'the driver stops'))

@@ -20,7 +20,11 @@ import { recoverVolumes } from './recover-volumes.ts'
 import { startRegistration } from './registration.ts'
 import { startRotation } from './rotation.ts'
 import { createRotationSchedule } from './rotation-schedule.ts'
+import { startSecretSync } from './secret-sync.ts'
 import { createVolumes } from './volumes.ts'
+
+/** How often Secrets are compared with their volumes at least, in milliseconds. */
+const defaultResyncMs = 300_000
 
 /** The world of a driver; everything else it makes itself. */
 export interface DriverWorld {
@@ -72,7 +76,9 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
   const stopping = new AbortController()
   const recovered = recoverVolumes(parts, stopping.signal)
   const schedule = createRotationSchedule(tickOffset)
-  const rotation = config.rotation ? startRotation(parts, schedule) : undefined
+  const resyncMs = config.rotation ? Math.min(config.rotationIntervalMs, defaultResyncMs) : defaultResyncMs
+  const secrets = startSecretSync({ kube, parts, resyncMs })
+  const rotation = config.rotation ? startRotation({ parts, schedule, afterChange: secrets.soon }) : undefined
   const nodeService = createNodeService({
     parts,
     nodeId,
@@ -80,6 +86,7 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
       parts,
       schedule,
       rotation,
+      secrets,
       volumeSizeBytes: config.volumeSizeBytes,
       recovered,
     }),
@@ -88,7 +95,7 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
 
   // Stopped in the reverse order: whoever calls goes before whoever is called.
   const started: Running[] = [{ stop: async () => providers.stop() }]
-  for (const running of [classWatch, rotation]) if (running !== undefined) started.push(running)
+  for (const running of [classWatch, secrets, rotation]) if (running !== undefined) started.push(running)
   async function begin<T extends Running>(starting: Promise<T>): Promise<T> {
     const running = await starting
     started.push(running)

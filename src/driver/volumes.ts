@@ -35,8 +35,6 @@ export interface Volume {
   readonly failure: { readonly message: string; readonly times: number } | undefined
   /** The class as it was at the last check. */
   readonly seenClass: SeenClass
-  /** Names of the Secrets that mirror this volume. */
-  readonly secretNames: readonly string[]
 }
 
 export interface Volumes {
