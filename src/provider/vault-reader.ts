@@ -47,7 +47,7 @@ export function createVaultReader(options: VaultReaderOptions): VaultReader {
     { type, name }: { type: ObjectType; name: string },
     read: () => Promise<T>,
   ) {
-    const key = JSON.stringify([identityKey, cloud.authority, cloud.vaultResource, type, name, ...what])
+    const key = JSON.stringify([identityKey, cloud.name, cloud.authority, cloud.vaultResource, type, name, ...what])
     const timed = async () => {
       const started = performance.now()
       try {

@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { loadKubeconfig } from '../../src/kube/index.ts'
+import { openCertificateAuthority } from '../../src/local-azure/certificates/certificate-authority.ts'
+import { startLocalCluster } from '../support/local-cluster.ts'
+import { attributes, failureOf, objectsOf } from '../support/provider.ts'
+import { appSubject, type ProviderLab, startProviderLab } from '../support/provider-lab.ts'
+
+const objects = objectsOf({ objectName: 'db', objectType: 'secret' })
+
+/** A vault with the secret `db` and an identity that may read it. */
+async function startWithSecret(t: TestContext) {
+  const lab = await startProviderLab(t)
+  const identity = await lab.createReadableVault('shop-vault')
+  await lab.azure.setSecret('shop-vault', 'db', 'hunter2')
+  return { lab, identity }
+}
+
+/** Makes the machine that IMDS speaks for have these identities. */
+async function assignToMachine(
+  lab: ProviderLab,
+  identity: { type: string; userAssignedIdentities?: Record<string, unknown> },
+) {
+  const group = `/subscriptions/${lab.azure.administrator.subscriptionId}/resourceGroups/keymount-test`
+  const path = `${group}/providers/Microsoft.Compute/virtualMachineScaleSets/nodes`
+  return lab.azure.arm.put(path, { location: 'westeurope', identity, properties: {} })
+}
+
+test('a service principal signs in with its secret, whatever the case of the keys', async (t) => {
+  const { lab } = await startWithSecret(t)
+  const { clientId, clientSecret } = lab.azure.administrator
+  const { mount } = await lab.startProvider()
+  const request = {
+    attributes: attributes({ keyvaultName: 'shop-vault', tenantId: lab.azure.administrator.tenantId, objects }),
+  }
+  for (const secrets of [
+    { clientid: clientId, clientsecret: clientSecret },
+    { ClientID: `${clientId}\n`, clientSecret: `${clientSecret}\n` },
+  ]) {
+    const { files } = await mount({ ...request, secrets: JSON.stringify(secrets) })
+    assert.equal(files[0]?.contents.toString(), 'hunter2')
+  }
+  const wrong = { clientid: clientId, clientsecret: 'planted-wrong-secret' }
+  const { code, details } = await failureOf(mount({ ...request, secrets: JSON.stringify(wrong) }))
+  assert.equal(code, status.UNAUTHENTICATED)
+  assert.match(details, /\[entra-client-secret-wrong\] ClientSecretCredential authentication failed.*AADSTS7000215/)
+  assert.ok(!details.includes('planted'))
+})
+
+test('a managed identity of the node is used where the class asks for it', async (t) => {
+  const { lab, identity } = await startWithSecret(t)
+  const { mount } = await lab.startProvider({ imdsEndpoint: lab.azure.imds })
+  const request = (parameters: Record<string, string>) =>
+    lab.request({ keyvaultName: 'shop-vault', objects, useVMManagedIdentity: 'true', ...parameters })
+
+  const absent = await failureOf(mount(await request({ userAssignedIdentityID: identity.clientId })))
+  assert.equal(absent.code, status.UNAUTHENTICATED)
+  assert.match(absent.details, /\[managed-identity-not-assigned\].*Identity not found.*vmss identity assign/)
+
+  const machine = await assignToMachine(lab, { type: 'UserAssigned', userAssignedIdentities: { [identity.id]: {} } })
+  assert.ok(machine.id)
+  await lab.takeCounts()
+  const { files } = await mount(await request({ userAssignedIdentityID: identity.clientId }))
+  assert.equal(files[0]?.contents.toString(), 'hunter2')
+  assert.deepEqual(await lab.takeCounts(), { 'imds.token': 1, 'vault.secret.get': 1 })
+
+  const second = await lab.azure.createIdentity('second')
+  await assignToMachine(lab, { type: 'UserAssigned', userAssignedIdentities: { [identity.id]: {}, [second.id]: {} } })
+  const ambiguous = await failureOf(mount(await request({})))
+  assert.equal(ambiguous.code, status.INVALID_ARGUMENT)
+  assert.match(ambiguous.details, /\[managed-identity-ambiguous\].*set userAssignedIdentityID/)
+
+  const system = await assignToMachine(lab, { type: 'SystemAssigned' })
+  await lab.azure.assignRole(
+    'Key Vault Secrets User',
+    system.identity.principalId,
+    `/subscriptions/${lab.azure.administrator.subscriptionId}`,
+  )
+  assert.equal((await mount(await request({}))).files.length, 1)
+})
+
+test('pod identity asks the node agent for the pod that mounts', async (t) => {
+  const { lab } = await startWithSecret(t)
+  const asked: unknown[] = []
+  const token = await lab.azure.token('https://vault.azure.net')
+  let answer: { status: number; body: unknown } = { status: 404, body: 'no AzureIdentityBinding found' }
+  const nmi = createServer((request, response) => {
+    asked.push([request.url, request.headers['podname'], request.headers['podns']])
+    response.writeHead(answer.status).end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
+  })
+  await new Promise<void>((resolve) => nmi.listen(0, '127.0.0.1', resolve))
+  t.after(() => nmi.close())
+  const { mount } = await lab.startProvider({ nmiEndpoint: `http://127.0.0.1:${(nmi.address() as AddressInfo).port}` })
+  const request = await lab.request({ keyvaultName: 'shop-vault', objects, usePodIdentity: 'true' })
+
+  const unbound = await failureOf(mount(request))
+  assert.equal(unbound.code, status.UNAUTHENTICATED)
+  assert.match(
+    unbound.details,
+    /\[pod-identity-not-bound\] nmi response failed with status code: 404, response body: no AzureIdentityBinding found/,
+  )
+
+  answer = { status: 200, body: { token: { Access_Token: token, expires_on: '4000000000' }, ClientID: 'x' } }
+  assert.equal((await mount(request)).files[0]?.contents.toString(), 'hunter2')
+  assert.deepEqual(asked, Array(2).fill(['/host/token/?resource=https%3A%2F%2Fvault.azure.net', 'app-0', 'default']))
+})
+
+test('identity binding signs in through the token proxy of the cluster, and reads the vault directly', async (t) => {
+  const { lab, identity } = await startWithSecret(t)
+  const subject = 'system:serviceaccount:default:bound'
+  await lab.azure.federate(identity, {
+    issuer: lab.issuer.url,
+    subject,
+    audiences: ['api://AKSIdentityBinding'],
+  })
+  const directory = mkdtempSync(join(tmpdir(), 'keymount-proxy-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const authority = await openCertificateAuthority(directory)
+  const seen: unknown[] = []
+  const proxy = createTlsServer(await authority.issue('cluster.ests.aks'), (request, response) => {
+    seen.push([
+      request.method,
+      request.url,
+      request.headers.host,
+      (request.socket as { servername?: string }).servername,
+    ])
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const url = new URL((request.url ?? '').replace('/entra', ''), 'https://login.microsoftonline.com')
+      const headers = { 'content-type': String(request.headers['content-type']) }
+      void lab.azure.send({ method: 'POST', url, headers, body: Buffer.concat(chunks).toString() }).then((answer) => {
+        response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body)
+      })
+    })
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    proxy.close()
+    proxy.closeAllConnections()
+  })
+  const url = `https://127.0.0.1:${(proxy.address() as AddressInfo).port}/entra`
+  const { mount } = await lab.startProvider({
+    tokenProxy: { url, sniName: 'cluster.ests.aks', caFile: authority.caFile },
+  })
+  const parameters = { keyvaultName: 'shop-vault', clientID: identity.clientId, objects, useAzureTokenProxy: 'true' }
+  const { files } = await mount(await lab.request(parameters, { subject, audience: 'api://AKSIdentityBinding' }))
+  assert.equal(files[0]?.contents.toString(), 'hunter2')
+  const { tenantId } = lab.azure.administrator
+  assert.deepEqual(seen, [
+    ['POST', `/entra/${tenantId}/oauth2/v2.0/token`, 'login.microsoftonline.com', 'cluster.ests.aks'],
+  ])
+})
+
+test("a class without clientID and tenant takes those of the pod's service account", async (t) => {
+  const cluster = await startLocalCluster(t)
+  const lab = await startProviderLab(t, { issuerCaFiles: [caFileOf(t, cluster.ca)] })
+  const identity = await lab.createReadableVault('shop-vault')
+  await lab.azure.federate(identity, { issuer: cluster.issuer, subject: appSubject })
+  await lab.azure.setSecret('shop-vault', 'db', 'hunter2')
+  const account = (annotations: Record<string, string>) => ({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: 'app', annotations },
+  })
+  const path = '/api/v1/namespaces/default/serviceaccounts'
+  await cluster.request('POST', path, account({}))
+  const spec = { audiences: ['api://AzureADTokenExchange'], expirationSeconds: 3600 }
+  const { body } = await cluster.request('POST', `${path}/app/token`, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec,
+  })
+  const tokens = { 'api://AzureADTokenExchange': body.status.token }
+  const request = { attributes: attributes({ keyvaultName: 'shop-vault', objects }, tokens) }
+
+  const bare = await lab.startProvider({ kube: loadKubeconfig(cluster.kubeconfig) })
+  const refused = await failureOf(bare.mount(request))
+  assert.match(refused.details, /tenantId is not provided .*azure.workload.identity\/tenant-id/)
+  assert.match(refused.details, /nodePublishSecretRef secret is not set/)
+
+  const { tenantId } = lab.azure.administrator
+  await cluster.request(
+    'PATCH',
+    `${path}/app`,
+    account({ 'azure.workload.identity/client-id': identity.clientId, 'azure.workload.identity/tenant-id': tenantId }),
+    {
+      headers: { 'content-type': 'application/merge-patch+json' },
+    },
+  )
+  const provider = await lab.startProvider({ kube: loadKubeconfig(cluster.kubeconfig) })
+  assert.equal((await provider.mount(request)).files[0]?.contents.toString(), 'hunter2')
+
+  // Pods of one service account share what was read, though each has a token of its own.
+  const { body: another } = await cluster.request('POST', `${path}/app/token`, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec,
+  })
+  await lab.takeCounts()
+  const others = { 'api://AzureADTokenExchange': another.status.token }
+  await provider.mount({ attributes: attributes({ keyvaultName: 'shop-vault', objects }, others) })
+  assert.deepEqual(await lab.takeCounts(), {})
+
+  // A forged token with the same claims shares nothing: Entra sees it, and refuses.
+  const [header = '', payload = ''] = String(another.status.token).split('.')
+  const forged = { 'api://AzureADTokenExchange': `${header}.${payload}.${Buffer.from('forged').toString('base64url')}` }
+  const { code } = await failureOf(
+    provider.mount({ attributes: attributes({ keyvaultName: 'shop-vault', objects }, forged) }),
+  )
+  assert.equal(code, status.UNAUTHENTICATED)
+
+  const powerless = await lab.startProvider({
+    kube: { ...loadKubeconfig(cluster.kubeconfig), cert: '', key: '', token: () => another.status.token },
+  })
+  const { details } = await failureOf(powerless.mount(request))
+  assert.match(details, /service account default\/app, which may name it, cannot be read/)
+})
+
+function caFileOf(t: TestContext, pem: string): string {
+  const directory = mkdtempSync(join(tmpdir(), 'keymount-ca-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const file = join(directory, 'ca.pem')
+  writeFileSync(file, pem)
+  return file
+}
+
+test('two service accounts with the same clientID never share: each has to be federated', async (t) => {
+  const { lab, identity } = await startWithSecret(t)
+  const { mount } = await lab.startProvider()
+  const parameters = { keyvaultName: 'shop-vault', clientID: identity.clientId, objects }
+  assert.equal((await mount(await lab.request(parameters))).files.length, 1)
+  const { code, details } = await failureOf(
+    mount(await lab.request(parameters, { subject: 'system:serviceaccount:default:thief' })),
+  )
+  assert.equal(code, status.UNAUTHENTICATED)
+  assert.match(details, /\[entra-subject-mismatch\]/)
+})
+
+test('two service principals with the same client id and different secrets never share', async (t) => {
+  const { lab } = await startWithSecret(t)
+  const { mount } = await lab.startProvider()
+  const { clientId: clientid, clientSecret: clientsecret, tenantId } = lab.azure.administrator
+  const request = { attributes: attributes({ keyvaultName: 'shop-vault', tenantId, objects }) }
+  await mount({ ...request, secrets: JSON.stringify({ clientid, clientsecret }) })
+  const { code } = await failureOf(
+    mount({ ...request, secrets: JSON.stringify({ clientid, clientsecret: 'guessed' }) }),
+  )
+  assert.equal(code, status.UNAUTHENTICATED)
+})
+
+test('a class with useEmulator reads from the local Azure that the provider is configured for, others do not', async (t) => {
+  const { lab, identity } = await startWithSecret(t)
+  const cloud = {
+    name: 'local',
+    authority: 'https://login.microsoftonline.com',
+    vaultSuffix: 'vault.azure.net',
+    vaultResource: 'https://vault.azure.net',
+  }
+  const nowhere = { proxyEnv: { HTTPS_PROXY: 'http://127.0.0.1:9' } }
+  const { mount } = await lab.startProvider({ http: nowhere, emulator: { cloud, http: lab.http } })
+  const parameters = { keyvaultName: 'shop-vault', clientID: identity.clientId, objects }
+  assert.equal((await mount(await lab.request({ ...parameters, useEmulator: 'true' }))).files.length, 1)
+  const { code } = await failureOf(mount(await lab.request({ ...parameters, useEmulator: 'false' })))
+  assert.equal(code, status.UNAVAILABLE)
+})

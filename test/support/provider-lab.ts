@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { JWTPayload } from 'jose'
+import type { LocalAzureOptions } from '../../src/local-azure/index.ts'
+import type { ProviderConfig } from '../../src/provider/index.ts'
+import type { MountRequest } from '../../src/provider-api/index.ts'
+import { startLocalAzure, type TestAzure, type TestIdentity, testAzure } from './local-azure.ts'
+import { attributes, startProvider, type TestProvider } from './provider.ts'
+import { startTestIssuer, type TestIssuer } from './test-issuer.ts'
+
+/** A local Azure, an issuer of service account tokens that it trusts, and providers that reach it. */
+export interface ProviderLab {
+  azure: TestAzure
+  issuer: TestIssuer
+  /** Proxy and trust, as the provider takes them. */
+  http: ProviderConfig['http']
+  startProvider(overrides?: Partial<ProviderConfig>): Promise<TestProvider>
+  /** A vault and an identity that may read its secrets with the tokens of `default/app`. */
+  createReadableVault(name: string): Promise<TestIdentity>
+  /** One call on the data plane of a vault, as the administrator; throws when the status is not 2xx. */
+  vault(
+    name: string,
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+    path: string,
+    body?: unknown,
+  ): Promise<Record<string, unknown>>
+  /** A Mount as the driver sends it: these parameters, a token of `subject`. */
+  request(parameters: Record<string, string>, options?: RequestOptions): Promise<Partial<MountRequest>>
+  /** Requests that the local Azure counted since the last call, by kind. */
+  takeCounts(): Promise<Record<string, number>>
+}
+
+export interface RequestOptions {
+  /** Default `system:serviceaccount:default:app`. */
+  subject?: string
+  /** Overrides claims of the token. */
+  claims?: JWTPayload
+  audience?: string
+}
+
+export const appSubject = 'system:serviceaccount:default:app'
+
+/** @param overrides of the local Azure, for example its clock. */
+export async function startProviderLab(
+  t: TestContext,
+  overrides: Partial<LocalAzureOptions> = {},
+): Promise<ProviderLab> {
+  const issuer = await startTestIssuer(t)
+  const azure = await startLocalAzure(t, { issuerCaFiles: [issuer.caFile], ...overrides })
+  return lab(t, azure, issuer)
+}
+
+/** The same with the local Azure in a process of its own, so that a benchmark does not measure two programs in one. */
+export async function startProviderLabProcess(t: TestContext): Promise<ProviderLab> {
+  const issuer = await startTestIssuer(t)
+  const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
+  const program = join(import.meta.dirname, '../../src/bin/local-azure.ts')
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    program,
+    '--state',
+    stateDir,
+    '--port',
+    '0',
+    '--issuer-ca',
+    issuer.caFile,
+  ]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const stop = async () => {
+    child.kill('SIGTERM')
+    if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
+    rmSync(stateDir, { recursive: true, force: true })
+  }
+  t.after(stop)
+  const ready = JSON.parse(await firstLine(child.stdout)) as Record<
+    'proxy' | 'imds' | 'ca' | 'credentials' | 'control',
+    string
+  >
+  const started = {
+    ...ready,
+    proxyUrl: ready.proxy,
+    caFile: ready.ca,
+    credentialsFile: ready.credentials,
+    controlSocket: ready.control,
+    stop,
+  }
+  return lab(t, await testAzure(t, started, stateDir), issuer)
+}
+
+function lab(t: TestContext, azure: TestAzure, issuer: TestIssuer): ProviderLab {
+  const http = { proxyEnv: { HTTPS_PROXY: azure.proxyUrl }, ca: readFileSync(azure.caFile, 'utf8') }
+  const tenantID = azure.administrator.tenantId
+  return {
+    azure,
+    issuer,
+    http,
+    startProvider: (overrides = {}) => startProvider(t, { http, ...overrides }),
+    async createReadableVault(name) {
+      const vault = await azure.createVault(name)
+      const identity = await azure.createIdentity(`${name}-reader`)
+      await azure.federate(identity, { issuer: issuer.url, subject: appSubject })
+      await azure.assignRole('Key Vault Secrets User', identity.principalId, vault.id)
+      return identity
+    },
+    async vault(name, method, path, body) {
+      const { status, body: answer } = await azure.send({
+        method,
+        url: new URL(`https://${name}.vault.azure.net${path}?api-version=7.4`),
+        headers: {
+          authorization: `Bearer ${await azure.token('https://vault.azure.net')}`,
+          'content-type': 'application/json',
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      const text = answer.toString('utf8')
+      if (status >= 300) throw new Error(`${method} ${path} answered ${status}: ${text}`)
+      return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+    },
+    async request(parameters, { subject = appSubject, claims = {}, audience = 'api://AzureADTokenExchange' } = {}) {
+      const token = await issuer.token(subject, { aud: [audience], ...claims })
+      return { attributes: attributes({ tenantID, ...parameters }, { [audience]: token }) }
+    },
+    async takeCounts() {
+      const { counts } = (await azure.control('GET', '/requests')) as { counts: Record<string, number> }
+      await azure.control('DELETE', '/requests')
+      return counts
+    },
+  }
+}
+
+function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8')
+      const end = text.indexOf('\n')
+      if (end >= 0) resolve(text.slice(0, end))
+    })
+    stream.on('end', () => reject(new Error('the local Azure ended before it was ready')))
+  })
+}
