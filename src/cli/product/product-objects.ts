@@ -47,7 +47,7 @@ const containers = { driver: 'secrets-store', provider: 'provider-azure-installe
  * Flags of the provider in a lab: a changed federated credential, role or value shows at once, and not when a token of ten
  * minutes or a read of five seconds is over.
  */
-const impatience = { 'token-cache-ttl': '1s', 'read-share': '0s' } as const
+const impatience = { 'token-cache-ttl': '0s', 'read-share': '0s' } as const
 
 /** Flags with a port, per container, and the setting that each follows. */
 const portFlags: Record<string, Record<string, keyof DaemonPorts>> = {
