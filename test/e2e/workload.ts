@@ -28,6 +28,8 @@ export interface WorkloadOptions {
   /** Objects of the class. Default: the secret `ExampleSecret`. */
   objects?: string
   parameters?: Record<string, string>
+  /** Subject of the federated credential. Default: the service account's. */
+  subject?: string
 }
 
 const exampleObjects = ['array:', '  - |', '    objectName: ExampleSecret', '    objectType: secret', ''].join('\n')
@@ -44,7 +46,11 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
   await lab.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   await lab.azure.createVault(vault)
   const identity = { name: `id-${label}-${unique}`, ...(await lab.azure.createIdentity(`id-${label}-${unique}`)) }
-  await lab.azure.setFederatedCredential(identity.name, { name: 'pod', issuer: lab.issuer, subject })
+  await lab.azure.setFederatedCredential(identity.name, {
+    name: 'pod',
+    issuer: lab.issuer,
+    subject: options.subject ?? subject,
+  })
   await lab.azure.assignRole({ principalId: identity.principalId, role: 'Key Vault Secrets User', vault })
 
   const [account] = example('workload-identity/serviceaccount.yaml', { USER_ASSIGNED_CLIENT_ID: identity.clientId })
