@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { unauthorized } from './api-error.ts'
+import { ApiError, unauthorized } from './api-error.ts'
 import type { ServiceAccountTokens, User } from './service-account-tokens.ts'
 
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
 /** Who sends a request: a bearer token, else a client certificate, else nobody in particular. Throws 401 for a credential that is not valid. */
 export async function authenticate(request: IncomingMessage, tokens: ServiceAccountTokens): Promise<User> {
+  if (request.headers['impersonate-user'] !== undefined) {
+    throw new ApiError(403, 'Forbidden', 'impersonation (--as) is not supported by the local cluster')
+  }
   const token = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
   if (token !== undefined) {
     const user = await tokens.verify(token)

@@ -1,5 +1,4 @@
 import { type ApiObject, recordsAt, textAt, textsAt, valueAt } from './api-object.ts'
-import { selectorMatches } from './selectors.ts'
 import type { User } from './service-account-tokens.ts'
 import type { Store } from './store.ts'
 
@@ -43,13 +42,7 @@ function rulesOf(store: Store, binding: ApiObject): Record<string, unknown>[] {
   if (textAt(binding, 'roleRef', 'kind') === 'Role') {
     return recordsAt(store.get(`roles.${rbac}`, binding.metadata.namespace, name), 'rules')
   }
-  const role = store.get(`clusterroles.${rbac}`, undefined, name)
-  const selectors = recordsAt(role, 'aggregationRule', 'clusterRoleSelectors')
-  if (selectors.length === 0) return recordsAt(role, 'rules')
-  const joined = store
-    .list(`clusterroles.${rbac}`)
-    .filter(({ metadata }) => selectors.some((selector) => selectorMatches(selector, metadata.labels ?? {})))
-  return [role, ...joined].flatMap((one) => recordsAt(one, 'rules'))
+  return recordsAt(store.get(`clusterroles.${rbac}`, undefined, name), 'rules')
 }
 
 function ruleAllows(rule: Record<string, unknown>, wanted: Attributes): boolean {

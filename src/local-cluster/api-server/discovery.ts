@@ -105,13 +105,6 @@ export function groupList(catalog: Catalog): object {
   }
 }
 
-/** `APIGroup` of `/apis/GROUP`; undefined for a group that does not exist. */
-export function groupDocument(catalog: Catalog, group: string): object | undefined {
-  const versions = groupsOf(resourcesOf(catalog)).get(group)
-  if (versions === undefined) return undefined
-  return { kind: 'APIGroup', apiVersion: 'v1', ...describeGroup(group, [...versions.keys()]) }
-}
-
 function describeGroup(name: string, versions: readonly string[]) {
   const described = versions.map((version) => ({ groupVersion: `${name}/${version}`, version }))
   return { name, versions: described, preferredVersion: described[0] }

@@ -68,14 +68,20 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
     if (metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
     nameObject(row, metadata)
     requireNamespace(row, metadata.name, namespace)
-    for (const field of ['selfLink', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields']) {
+    for (const field of [
+      'selfLink',
+      'generation',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'managedFields',
+    ]) {
       delete (metadata as unknown as Record<string, unknown>)[field]
     }
     metadata.uid = randomUUID()
     metadata.creationTimestamp = now()
     if (row.generation) metadata.generation = 1
     if (row.subresources.includes('status')) delete draft['status']
-    complete(row, draft, undefined, options)
+    complete(row, draft, options)
     row.admit(draft, store)
     check(row, draft, undefined, options)
     if (store.get(keyOf(row), namespace, metadata.name) !== undefined) throw alreadyExists(row, metadata.name)
@@ -145,7 +151,7 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
     record: (next: ApiObject) => ApiObject,
   ): ApiObject {
     const next = options.subresource === 'status' ? statusOnly(current, wanted) : keepServerFields(row, current, wanted)
-    complete(row, next, current, options)
+    complete(row, next, options)
     check(row, next, current, options)
     if (isDeepStrictEqual(withoutManagers(next), withoutManagers(current))) {
       const sameManagers = isDeepStrictEqual(wanted.metadata.managedFields, current.metadata.managedFields)
@@ -275,11 +281,10 @@ function nameObject(row: ResourceRow, metadata: ApiObject['metadata']): void {
   metadata.name = `${metadata.generateName.slice(0, 58)}${randomSuffix()}`
 }
 
-/** Prunes and defaults a draft; unknown fields count only where the writer brought them. */
-function complete(row: ResourceRow, draft: ApiObject, current: ApiObject | undefined, options: WriteOptions): void {
+/** Prunes and defaults a draft. */
+function complete(row: ResourceRow, draft: ApiObject, options: WriteOptions): void {
   reportUnknown(row, draft, options)
   row.prepare(draft, versionOf(row, options))
-  if (current === undefined) for (const text of row.warnings(versionOf(row, options))) options.warn?.(text)
 }
 
 function reportUnknown(row: ResourceRow, draft: ApiObject, options: WriteOptions): void {

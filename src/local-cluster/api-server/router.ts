@@ -7,13 +7,12 @@ import { isAllowed, refusal } from './authorization.ts'
 import {
   aggregatedDiscovery,
   aggregatedType,
-  groupDocument,
   groupList,
   openApiDocument,
   openApiIndex,
   resourceList,
 } from './discovery.ts'
-import { readObject, sendError, sendJson } from './http-exchange.ts'
+import { addWarning, readObject, sendError, sendJson } from './http-exchange.ts'
 import { handleExec, handleLog } from './pod-streams.ts'
 import { handleGet, handleList, handleWatch } from './read-handlers.ts'
 import { attributesOf, parseResourceRequest, type ResourceRequest } from './request-info.ts'
@@ -138,12 +137,10 @@ function documentAt({ catalog, tokens }: ApiContext, { pathname, host }: URL): o
     case '/apis':
       return groupList(catalog)
   }
-  const [, openApi, root, group = '', version] =
-    /^(\/openapi\/v3)?\/(apis?)\/([^/]+)(?:\/([^/]+))?$/.exec(pathname) ?? []
-  if (root === undefined) return undefined
-  if (root === 'apis' && version === undefined) return openApi ? undefined : groupDocument(catalog, group)
-  const [named, at] = root === 'api' ? ['', group] : [group, version ?? '']
-  return openApi ? openApiDocument(catalog, named, at) : resourceList(catalog, named, at)
+  const [, openApi, core, named = '', version = ''] =
+    /^(\/openapi\/v3)?\/(?:(api)|apis\/([^/]+))\/([^/]+)$/.exec(pathname) ?? []
+  const group = core === undefined ? named : ''
+  return openApi ? openApiDocument(catalog, group, version) : resourceList(catalog, group, version)
 }
 
 interface ResourceCall {
@@ -163,6 +160,7 @@ async function answerResource(partial: ResourceCall): Promise<void> {
   if (review !== undefined) return answerReview(partial, review)
   const row = context.catalog.find(info.group, info.version, info.plural)
   if (row === undefined) throw notSupported(`${info.plural} in ${apiVersionOf(info.group, info.version)}`)
+  for (const text of row.warnings(info.version)) addWarning(partial.response, text)
   const call: ApiCall = { ...partial, row }
   const namespaceMissing = row.namespaced && info.namespace === undefined
   if (namespaceMissing && info.verb !== 'list' && info.verb !== 'watch') throw methodNotAllowed()
@@ -196,7 +194,7 @@ async function answerReview(
 ): Promise<void> {
   if (info.verb !== 'create') throw methodNotAllowed()
   const body = await readObject(request)
-  const status = await row.answer({ ...context, user }, body)
+  const status = row.answer({ ...context, user }, body)
   const { kind, group, version } = row
   sendJson(response, 201, { metadata: {}, ...(body as object), kind, apiVersion: `${group}/${version}`, status })
 }

@@ -4,9 +4,8 @@ import { keyOf } from './resource-row.ts'
 import { builtInRows } from './resources.ts'
 
 const rbac = 'rbac.authorization.k8s.io'
-const everything = ['*']
 const read = ['get', 'list', 'watch']
-const write = ['create', 'delete', 'deletecollection', 'patch', 'update']
+const everything = ['*']
 
 const rule = (apiGroups: readonly string[], resources: readonly string[], verbs: readonly string[]) => ({
   apiGroups,
@@ -14,29 +13,6 @@ const rule = (apiGroups: readonly string[], resources: readonly string[], verbs:
   verbs,
 })
 const paths = (...nonResourceURLs: string[]) => ({ nonResourceURLs, verbs: ['get', 'head'] })
-
-const namespacedKinds = builtInRows.filter(({ namespaced, group }) => namespaced && group !== rbac)
-const kindsOf = (wanted: (plural: string) => boolean) => {
-  const groups = new Map<string, string[]>()
-  for (const { group, plural, subresources } of namespacedKinds) {
-    if (!wanted(plural)) continue
-    const names = [
-      plural,
-      ...subresources.filter((name) => name === 'log' || name === 'status').map((name) => `${plural}/${name}`),
-    ]
-    groups.set(group, [...(groups.get(group) ?? []), ...names])
-  }
-  return [...groups].map(([group, resources]) => ({ group, resources }))
-}
-
-const viewRules = kindsOf((plural) => plural !== 'secrets').map(({ group, resources }) =>
-  rule([group], resources, read),
-)
-const editRules = [
-  ...kindsOf(() => true).map(({ group, resources }) => rule([group], resources, [...read, ...write])),
-  rule([''], ['pods/exec'], ['create', 'get']),
-  rule([''], ['serviceaccounts/token'], ['create']),
-]
 
 /** What the agent of a node does. A real cluster narrows it to the objects of its own pods; here there is one node. */
 const nodeRules = [
@@ -49,8 +25,8 @@ const nodeRules = [
   rule(['storage.k8s.io'], ['csinodes'], [...read, 'create', 'delete', 'patch', 'update']),
 ]
 
-/** https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings */
-const roles: Record<string, { rules: readonly object[]; to?: readonly string[]; aggregates?: boolean }> = {
+/** The roles that every cluster has, and the groups that have them. https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings */
+const roles: Record<string, { rules: readonly object[]; to: readonly string[] }> = {
   'cluster-admin': {
     rules: [rule(everything, everything, everything), { nonResourceURLs: everything, verbs: everything }],
     to: ['system:masters'],
@@ -76,15 +52,6 @@ const roles: Record<string, { rules: readonly object[]; to?: readonly string[]; 
     to: ['system:authenticated'],
   },
   'system:node': { rules: nodeRules, to: ['system:nodes'] },
-  'system:auth-delegator': {
-    rules: [
-      rule(['authentication.k8s.io'], ['tokenreviews'], ['create']),
-      rule(['authorization.k8s.io'], ['subjectaccessreviews'], ['create']),
-    ],
-  },
-  view: { rules: viewRules, aggregates: true },
-  edit: { rules: editRules, aggregates: true },
-  admin: { rules: [...editRules, rule([rbac], ['roles', 'rolebindings'], [...read, ...write])], aggregates: true },
 }
 
 /** Makes the namespaces, roles and bindings that every cluster has, where they are missing. */
@@ -95,12 +62,9 @@ export function seed({ store, objects }: ApiContext): void {
     objects.create(row, undefined, body, { manager: 'local-cluster' })
   }
   for (const name of ['default', 'kube-system']) ensure('namespaces', { metadata: { name } })
-  for (const [name, { rules, to = [], aggregates }] of Object.entries(roles)) {
-    const label = `${rbac}/aggregate-to-${name}`
-    const aggregationRule = { clusterRoleSelectors: [{ matchLabels: { [label]: 'true' } }] }
-    ensure('clusterroles', { metadata: { name }, rules, ...(aggregates ? { aggregationRule } : {}) })
-    if (to.length === 0) continue
+  for (const [name, { rules, to }] of Object.entries(roles)) {
     const subjects = to.map((group) => ({ kind: 'Group', apiGroup: rbac, name: group }))
+    ensure('clusterroles', { metadata: { name }, rules })
     ensure('clusterrolebindings', {
       metadata: { name },
       roleRef: { apiGroup: rbac, kind: 'ClusterRole', name },

@@ -33,8 +33,8 @@ export interface IssuedToken {
 export interface ServiceAccountTokens {
   readonly issuer: string
   issue(subject: TokenSubject, audiences: readonly string[], expirationSeconds: number): Promise<IssuedToken>
-  /** The account that the token stands for; undefined when it is not valid for one of `audiences` (default: this API server) or what it is bound to is gone. */
-  verify(token: string, audiences?: readonly string[]): Promise<User | undefined>
+  /** The account that a token for this API server stands for; undefined when it is not valid or what it is bound to is gone. */
+  verify(token: string): Promise<User | undefined>
   /** The discovery document of OpenID Connect. */
   discovery(): object
   jwks(): Promise<object>
@@ -90,11 +90,11 @@ export function createServiceAccountTokens({ issuer, key, store, clock }: TokenO
         .sign(privateKey)
       return { token, expirationTimestamp: timestamp(expires * 1000) }
     },
-    async verify(token, audiences = [issuer]) {
+    async verify(token) {
       const currentDate = new Date(clock.now())
       const verified = await jwtVerify(token, publicKey, {
         issuer,
-        audience: [...audiences],
+        audience: issuer,
         algorithms: ['RS256'],
         currentDate,
       }).catch(() => undefined)

@@ -15,13 +15,10 @@ export interface Schema {
   format?: string
   minimum?: number
   maximum?: number
-  exclusiveMinimum?: boolean
-  exclusiveMaximum?: boolean
   minLength?: number
   maxLength?: number
   minItems?: number
   maxItems?: number
-  uniqueItems?: boolean
   minProperties?: number
   maxProperties?: number
   allOf?: Schema[]
@@ -88,12 +85,14 @@ export function validateSchema(schema: Schema, value: unknown, path = ''): Cause
   if (value === null && schema.nullable) return []
   const wrongType = typeProblem(schema, value, path)
   if (wrongType !== undefined) return [wrongType]
-  const problems: Cause[] = [...enumProblems(schema, value, path), ...combinatorProblems(schema, value, path)]
-  if (typeof value === 'string') problems.push(...stringProblems(schema, value, path))
-  if (typeof value === 'number') problems.push(...numberProblems(schema, value, path))
-  if (Array.isArray(value)) problems.push(...arrayProblems(schema, value, path))
-  if (isRecord(value)) problems.push(...objectProblems(schema, value, path))
-  return problems
+  return [
+    ...enumProblems(schema, value, path),
+    ...combinatorProblems(schema, value, path),
+    ...boundProblems(schema, value, path),
+    ...textProblems(schema, value, path),
+    ...(Array.isArray(value) ? itemProblems(schema, value, path) : []),
+    ...(isRecord(value) ? fieldProblems(schema, value, path) : []),
+  ]
 }
 
 const show = (value: unknown) => JSON.stringify(value)
@@ -136,77 +135,80 @@ function enumProblems(schema: Schema, value: unknown, path: string): Cause[] {
   return [{ reason: 'FieldValueNotSupported', field: path, message }]
 }
 
-function combinatorProblems(schema: Schema, value: unknown, path: string): Cause[] {
+function combinatorProblems({ allOf = [], anyOf, oneOf, not }: Schema, value: unknown, path: string): Cause[] {
   const fits = (branch: Schema) => validateSchema(branch, value, path).length === 0
-  const problems = (schema.allOf ?? []).flatMap((branch) => validateSchema(branch, value, path))
-  if (schema.anyOf !== undefined && !schema.anyOf.some(fits)) {
-    problems.push(invalidValue(path, value, 'must validate at least one schema (anyOf)'))
-  }
-  if (schema.oneOf !== undefined && schema.oneOf.filter(fits).length !== 1) {
-    problems.push(invalidValue(path, value, 'must validate one and only one schema (oneOf)'))
-  }
-  if (schema.not !== undefined && fits(schema.not)) {
-    problems.push(invalidValue(path, value, 'must not validate the schema (not)'))
-  }
+  const problems = allOf.flatMap((branch) => validateSchema(branch, value, path))
+  const refuse = (rule: string) => problems.push(invalidValue(path, value, rule))
+  if (anyOf !== undefined && !anyOf.some(fits)) refuse('must validate at least one schema (anyOf)')
+  if (oneOf !== undefined && oneOf.filter(fits).length !== 1) refuse('must validate one and only one schema (oneOf)')
+  if (not !== undefined && fits(not)) refuse('must not validate the schema (not)')
   return problems
 }
 
-function stringProblems(schema: Schema, value: string, path: string): Cause[] {
-  const length = [...value].length
-  const problems: Cause[] = []
-  if (length < (schema.minLength ?? 0)) {
-    problems.push(invalidValue(path, value, `should be at least ${schema.minLength} chars long`))
-  }
-  if (length > (schema.maxLength ?? Number.POSITIVE_INFINITY)) {
-    problems.push(invalidValue(path, value, `should be at most ${schema.maxLength} chars long`))
-  }
-  if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value)) {
-    problems.push(invalidValue(path, value, `should match '${schema.pattern}'`))
-  }
-  if (schema.format === 'date-time' && Number.isNaN(Date.parse(value))) {
-    problems.push(invalidValue(path, value, 'must be of type date-time'))
-  }
-  return problems
+/** One keyword that bounds a number, a length or a count. */
+interface Bound {
+  keyword:
+    | 'minimum'
+    | 'maximum'
+    | 'minLength'
+    | 'maxLength'
+    | 'minItems'
+    | 'maxItems'
+    | 'minProperties'
+    | 'maxProperties'
+  /** What is compared; undefined for values that the keyword does not concern. */
+  measure(value: unknown): number | undefined
+  rule(limit: number): string
 }
 
-function numberProblems(schema: Schema, value: number, path: string): Cause[] {
-  const { minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = schema
-  const problems: Cause[] = []
-  if (value < minimum || (value === minimum && schema.exclusiveMinimum)) {
-    problems.push(
-      invalidValue(path, value, `should be greater than ${schema.exclusiveMinimum ? '' : 'or equal to '}${minimum}`),
-    )
-  }
-  if (value > maximum || (value === maximum && schema.exclusiveMaximum)) {
-    problems.push(
-      invalidValue(path, value, `should be less than ${schema.exclusiveMaximum ? '' : 'or equal to '}${maximum}`),
-    )
-  }
-  return problems
+const numberOf = (value: unknown) => (typeof value === 'number' ? value : undefined)
+const lengthOf = (value: unknown) => (typeof value === 'string' ? [...value].length : undefined)
+const itemsOf = (value: unknown) => (Array.isArray(value) ? value.length : undefined)
+const sizeOf = (value: unknown) => (isRecord(value) ? Object.keys(value).length : undefined)
+
+const bounds: readonly Bound[] = [
+  { keyword: 'minimum', measure: numberOf, rule: (limit) => `should be greater than or equal to ${limit}` },
+  { keyword: 'maximum', measure: numberOf, rule: (limit) => `should be less than or equal to ${limit}` },
+  { keyword: 'minLength', measure: lengthOf, rule: (limit) => `should be at least ${limit} chars long` },
+  { keyword: 'maxLength', measure: lengthOf, rule: (limit) => `should be at most ${limit} chars long` },
+  { keyword: 'minItems', measure: itemsOf, rule: (limit) => `should have at least ${limit} items` },
+  { keyword: 'maxItems', measure: itemsOf, rule: (limit) => `should have at most ${limit} items` },
+  { keyword: 'minProperties', measure: sizeOf, rule: (limit) => `should have at least ${limit} properties` },
+  { keyword: 'maxProperties', measure: sizeOf, rule: (limit) => `should have at most ${limit} properties` },
+]
+
+function boundProblems(schema: Schema, value: unknown, path: string): Cause[] {
+  return bounds.flatMap(({ keyword, measure, rule }) => {
+    const limit = schema[keyword]
+    const found = measure(value)
+    if (limit === undefined || found === undefined) return []
+    const fits = keyword.startsWith('min') ? found >= limit : found <= limit
+    return fits ? [] : [invalidValue(path, value, rule(limit))]
+  })
 }
 
-function arrayProblems(schema: Schema, value: readonly unknown[], path: string): Cause[] {
-  const problems: Cause[] = []
-  if (value.length < (schema.minItems ?? 0)) {
-    problems.push(invalidValue(path, value.length, `should have at least ${schema.minItems} items`))
+function textProblems({ pattern, format }: Schema, value: unknown, path: string): Cause[] {
+  if (typeof value !== 'string') return []
+  if (pattern !== undefined && !new RegExp(pattern, 'u').test(value)) {
+    return [invalidValue(path, value, `should match '${pattern}'`)]
   }
-  if (value.length > (schema.maxItems ?? Number.POSITIVE_INFINITY)) {
-    problems.push(invalidValue(path, value.length, `should have at most ${schema.maxItems} items`))
-  }
+  const wrongTime = format === 'date-time' && Number.isNaN(Date.parse(value))
+  return wrongTime ? [invalidValue(path, value, 'must be of type date-time')] : []
+}
+
+function itemProblems(schema: Schema, list: readonly unknown[], path: string): Cause[] {
   const seen = new Set<string>()
-  for (const [index, item] of value.entries()) {
-    if (schema.items !== undefined) problems.push(...validateSchema(schema.items, item, `${path}[${index}]`))
+  return list.flatMap((item, index) => {
+    const at = `${path}[${index}]`
+    const problems = schema.items === undefined ? [] : validateSchema(schema.items, item, at)
     const identity = identityOf(schema, item)
-    if (identity !== undefined && seen.has(identity)) {
-      problems.push({
-        reason: 'FieldValueInvalid',
-        field: `${path}[${index}]`,
-        message: `Duplicate value: ${identity}`,
-      })
+    if (identity === undefined) return problems
+    if (seen.has(identity)) {
+      problems.push({ reason: 'FieldValueInvalid', field: at, message: `Duplicate value: ${identity}` })
     }
-    if (identity !== undefined) seen.add(identity)
-  }
-  return problems
+    seen.add(identity)
+    return problems
+  })
 }
 
 /** What must differ between the items of a list, if anything. */
@@ -214,26 +216,18 @@ function identityOf(schema: Schema, item: unknown): string | undefined {
   if (schema['x-kubernetes-list-type'] === 'map' && isRecord(item)) {
     return show(Object.fromEntries((schema['x-kubernetes-list-map-keys'] ?? []).map((key) => [key, item[key]])))
   }
-  return schema['x-kubernetes-list-type'] === 'set' || schema.uniqueItems ? show(item) : undefined
+  return schema['x-kubernetes-list-type'] === 'set' ? show(item) : undefined
 }
 
-function objectProblems(schema: Schema, value: Record<string, unknown>, path: string): Cause[] {
-  const problems: Cause[] = []
-  for (const field of schema.required ?? []) {
-    if (value[field] === undefined) {
-      problems.push({ reason: 'FieldValueRequired', field: join(path, field), message: 'Required value' })
-    }
-  }
-  const size = Object.keys(value).length
-  if (size < (schema.minProperties ?? 0)) {
-    problems.push(invalidValue(path, size, `should have at least ${schema.minProperties} properties`))
-  }
-  if (size > (schema.maxProperties ?? Number.POSITIVE_INFINITY)) {
-    problems.push(invalidValue(path, size, `should have at most ${schema.maxProperties} properties`))
-  }
-  for (const [field, child] of Object.entries(value)) {
-    const known = childSchema(schema, field)
-    if (known !== undefined) problems.push(...validateSchema(known, child, join(path, field)))
-  }
-  return problems
+function fieldProblems(schema: Schema, object: Record<string, unknown>, path: string): Cause[] {
+  const missing = (schema.required ?? []).filter((field) => object[field] === undefined)
+  return [
+    ...missing.map(
+      (field): Cause => ({ reason: 'FieldValueRequired', field: join(path, field), message: 'Required value' }),
+    ),
+    ...Object.entries(object).flatMap(([field, child]) => {
+      const known = childSchema(schema, field)
+      return known === undefined ? [] : validateSchema(known, child, join(path, field))
+    }),
+  ]
 }
