@@ -30,7 +30,9 @@ export function createCluster(config: KubeConfig): Cluster {
     serviceAccountAnnotations: (namespace, name) =>
       cache.read(`${namespace}/${name}`, () => read(namespace, name), { allowStale: false, isPassing: () => false }),
     async tokenKeys() {
-      const text = await kube.raw({ method: 'GET', path: '/openid/v1/jwks' })
+      // The API server refuses a client that asks for plain JSON here. https://www.rfc-editor.org/rfc/rfc7517#section-8.5
+      const headers = { accept: 'application/jwk-set+json' }
+      const text = await kube.raw({ method: 'GET', path: '/openid/v1/jwks', headers })
       return (JSON.parse(text) as { keys?: JsonWebKey[] }).keys ?? []
     },
     stop() {
