@@ -5,7 +5,7 @@ import { inClusterConfig, loadKubeconfig } from '../kube/index.ts'
 import { type FlagSpecs, type LogLevel, type Problem, ProblemsError, parseGoFlags } from '../lib/index.ts'
 import type { ProviderConfig } from '../provider/index.ts'
 
-/** Upstream's flags with upstream's defaults, then ours. `docs/flags.md` is checked against this. */
+/** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
 export const providerFlags = {
   version: { type: 'boolean', default: false, help: 'Print version and build date as JSON, and exit' },
   endpoint: {
