@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { createKubeClient, loadKubeconfig } from '../kube/index.ts'
 import { type Clock, type Log, type Running, systemClock } from '../lib/index.ts'
-import { startApiServer } from './api-server/api-server.ts'
+import { type ApiServer, startApiServer } from './api-server/api-server.ts'
 import { startControllers } from './controllers/index.ts'
 import { startNodeAgent } from './kubelet/index.ts'
 
@@ -44,34 +44,43 @@ export interface LocalCluster extends Running {
   kubeletRoot: string
 }
 
-/** Starts the cluster. Rejects when its state is damaged or the port is taken. */
+/** Starts the cluster. Rejects when its state is damaged, the port is taken, or the machine cannot run pods. */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { stateDir, listen = '127.0.0.1', port, nodeName = 'keymount-local', clock = systemClock, log } = options
-  const { node = true, images = new Map<string, string>(), syncFrequencyMs = 60_000 } = options
   const kubeletRoot = join(stateDir, 'kubelet')
   const api = await startApiServer({ stateDir, listen, port, nodeName, clock, log })
-  const controllers = startControllers(api.context, api.ca)
-  const kube = createKubeClient(loadKubeconfig(api.nodeKubeconfig), { userAgent: 'kubelet' })
-  const stopControlPlane = async () => {
-    kube.close()
-    await controllers.stop()
-    await api.stop()
+  const started: Running[] = [api, startControllers(api.context, api.ca)]
+  const stop = async () => {
+    for (const part of started.toReversed()) await part.stop()
   }
-  const places = { kubeletRoot, logsDirectory: join(stateDir, 'logs') }
-  const startAgent = () => startNodeAgent({ kube, nodeName, ...places, images, syncFrequencyMs, clock, log })
-  const agent = node
-    ? await startAgent().catch((error) => stopControlPlane().then(() => Promise.reject(error)))
-    : undefined
-  if (agent !== undefined) api.attachNode(agent)
+  try {
+    if (options.node !== false) {
+      started.push(await startNode(api, { ...options, listen, nodeName, kubeletRoot, clock }))
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const ca = join(stateDir, 'pki', 'ca.crt')
+  return { server: api.url, kubeconfig: api.kubeconfig, ca, issuer: api.url, kubeletRoot, stop }
+}
+
+/** The node agent is a client like any other: it comes over HTTPS, with its own certificate. */
+async function startNode(
+  api: ApiServer,
+  options: LocalClusterOptions & { listen: string; nodeName: string; kubeletRoot: string; clock: Clock },
+): Promise<Running> {
+  const { stateDir, listen, nodeName, kubeletRoot, images = new Map(), syncFrequencyMs = 60_000, clock, log } = options
+  const kube = createKubeClient(loadKubeconfig(api.nodeKubeconfig), { userAgent: 'kubelet' })
+  const logsDirectory = join(stateDir, 'logs')
+  const agent = await startNodeAgent({
+    ...{ kube, nodeName, nodeIP: listen, kubeletRoot, logsDirectory, images, syncFrequencyMs, clock, log },
+  })
+  api.attachNode(agent)
   return {
-    server: api.url,
-    kubeconfig: api.kubeconfig,
-    ca: join(stateDir, 'pki', 'ca.crt'),
-    issuer: api.url,
-    kubeletRoot,
     async stop() {
-      await agent?.stop()
-      await stopControlPlane()
+      await agent.stop()
+      kube.close()
     },
   }
 }
