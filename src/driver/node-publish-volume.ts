@@ -8,7 +8,7 @@ import { type MountClass, parseClass } from './mount-class.ts'
 import type { Parts } from './parts.ts'
 import { errorTypeOf, PublishError } from './publish-error.ts'
 import { type PublishRequest, parsePublishRequest } from './publish-request.ts'
-import { hasRequest, type Rotation } from './rotation.ts'
+import type { Rotation } from './rotation.ts'
 import type { RotationSchedule } from './rotation-schedule.ts'
 import type { SecretSync } from './secret-sync.ts'
 import type { Volume } from './volumes.ts'
@@ -49,7 +49,7 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
         const known = volumes.get(target)
         const volume =
           mounted && known !== undefined && isOf(known, request)
-            ? await republish({ ...known, request }, signal)
+            ? await republish(known, request, signal)
             : await publish(target, request, mounted, signal)
         provider = volume.provider
       })
@@ -62,10 +62,30 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
   }
 
   /** A mounted volume keeps its files whatever happens here; the news in the request are its tokens. */
-  async function republish(volume: Volume, signal: AbortSignal): Promise<Volume> {
+  async function republish(known: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
+    const volume = { ...(known.request === undefined ? await revive(known, request) : known), request }
     volumes.set(volume)
-    if (rotation !== undefined && hasRequest(volume) && rotation.overdue(volume)) await rotation.check(volume, signal)
+    if (known.request === undefined) secrets.soon(volume)
+    if (rotation?.overdue(volume) === true) await rotation.check(volume, signal)
     return volume
+  }
+
+  /** A volume of before a restart: what its status object does not tell, the class does. An unreadable class is the next check's business. */
+  async function revive(known: Volume, request: PublishRequest): Promise<Volume> {
+    try {
+      const object = await parts.knownClass({ namespace: known.pod.namespace, name: known.className })
+      const { provider, intervalMs = parts.defaultIntervalMs } = parseClass(
+        object,
+        request.context,
+        parts.volumeAttributesWin,
+      )
+      // The interval may have been made shorter meanwhile.
+      const nextCheckAt = Math.min(known.nextCheckAt, schedule.nextTick(intervalMs, known.lastCheckAt))
+      return { ...known, provider, intervalMs, nextCheckAt }
+    } catch (error) {
+      log.warn({ ...logKeys(known) }, `cannot read the class of a mounted volume: ${errorMessage(error)}`)
+      return known
+    }
   }
 
   /** @param mounted a driver that was killed in the middle left its mount: go on with it. */

@@ -1,0 +1,79 @@
+import { writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent, request as httpsRequest } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { loadKubeconfig } from '../../src/kube/index.ts'
+
+/** What a request asks, for predicates: `POST /apis/…`. */
+export type RequestLine = string
+
+/** A plain HTTP front of an API server that counts requests, and can hold or refuse them. */
+export interface ApiProxy {
+  /** File: reaches the API server through this proxy, as the administrator. */
+  readonly kubeconfig: string
+  /** Lines of the requests so far, watches too. */
+  readonly requests: RequestLine[]
+  /** The next request that matches is never answered; resolves when it has come. */
+  holdNext(matches: RegExp): Promise<void>
+  /** Status to answer instead, while set. */
+  fault: ((line: RequestLine) => number | undefined) | undefined
+  stop(): Promise<void>
+}
+
+export async function startApiProxy(clusterKubeconfig: string, kubeconfig: string): Promise<ApiProxy> {
+  const { server, ca, cert, key } = loadKubeconfig(clusterKubeconfig)
+  const { hostname, port } = new URL(server)
+  const agent = new Agent({ keepAlive: true, ca, cert, key })
+  const holds: { matches: RegExp; come: () => void }[] = []
+
+  const forward = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const { host: _, ...headers } = incoming.headers
+    const upstream = httpsRequest(
+      { agent, hostname, port, method: incoming.method, path: incoming.url, headers },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(outgoing)
+      },
+    )
+    upstream.on('error', () => outgoing.destroy())
+    outgoing.on('close', () => upstream.destroy())
+    incoming.pipe(upstream)
+  }
+
+  const front = createServer((incoming, outgoing) => {
+    const line = `${incoming.method} ${incoming.url}`
+    proxy.requests.push(line)
+    const index = holds.findIndex(({ matches }) => matches.test(line))
+    if (index >= 0) return holds.splice(index, 1)[0]?.come()
+    const status = proxy.fault?.(line)
+    if (status === undefined) return forward(incoming, outgoing)
+    incoming.resume()
+    outgoing.writeHead(status, { 'content-type': 'application/json' })
+    outgoing.end(
+      JSON.stringify({ kind: 'Status', status: 'Failure', code: status, message: 'a fault that the test asked for' }),
+    )
+  })
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+  const proxy: ApiProxy = {
+    kubeconfig,
+    requests: [],
+    holdNext: (matches) => new Promise((come) => holds.push({ matches, come })),
+    fault: undefined,
+    async stop() {
+      front.closeAllConnections()
+      agent.destroy()
+      await new Promise((resolve) => front.close(resolve))
+    },
+  }
+  const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'c',
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+    clusters: [{ name: 'c', cluster: { server: url } }],
+    users: [{ name: 'u', user: {} }],
+  }
+  writeFileSync(kubeconfig, JSON.stringify(config))
+  return proxy
+}
