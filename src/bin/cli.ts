@@ -11,6 +11,12 @@ const daemons: Record<string, () => Promise<unknown>> = {
   'local-cluster': () => import('./local-cluster.ts'),
 }
 
+// The reader of a pipe may leave before the end: `keymount status | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
 const daemon = daemons[process.argv[2] ?? '']
 if (daemon !== undefined) {
   // The program finds the command line that it would have if it had been started by itself.

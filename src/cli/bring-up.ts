@@ -27,7 +27,7 @@ export interface Lab {
   azure: LocalAzure | undefined
   product: ProductStatus
   /** Programs that had to be started; empty when the lab was up already. */
-  started: readonly string[]
+  started: readonly BackgroundName[]
 }
 
 /**
@@ -45,7 +45,11 @@ export async function bringUp(session: Session, options: UpOptions): Promise<Lab
     const state = settled(wanted, { cluster, azure })
     writeLabState(home, state)
     if (azure !== undefined) writeCaBundle(home.caBundle, readFileSync(azure.ca, 'utf8'))
-    const product = await productOf(session, { state, cluster, azure })
+    const product = await productOf(session, { state, cluster, azure }).catch(async (error: unknown) => {
+      // A user who stops `up` wants it undone; after a failure, the cluster stays for a look at its pods.
+      if (session.world.signal.aborted) await stopAll(home, started)
+      throw error
+    })
     return { home, state, cluster, azure, product, started }
   })
 }
@@ -63,9 +67,13 @@ async function startPrograms(session: Session, state: LabState): Promise<Pick<La
   try {
     return { cluster: await cluster, azure: await azure, started }
   } catch (error) {
-    for (const name of started) await stopBackground(session.home, name)
+    await stopAll(session.home, started)
     throw error
   }
+}
+
+async function stopAll(home: LabHome, names: readonly BackgroundName[]): Promise<void> {
+  for (const name of names) await stopBackground(home, name)
 }
 
 function running(home: LabHome): Set<BackgroundName> {
@@ -98,13 +106,20 @@ async function productOf(
   const kube = createKubeClient(cluster.config)
   const run = async () => {
     await installProduct(kube, labProduct(world.packageRoot, { state, cluster, azure }))
-    return waitForProduct(kube, { signal: world.signal })
+    return waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
   }
   try {
     return await terminal.step('Keymount', run, ({ pods }) => `driver and provider run (${pods.length} pods)`)
   } finally {
     kube.close()
   }
+}
+
+/** The daemons' own answer, where they listen on this machine. */
+function probesOf({ shared }: LabCluster): URL[] {
+  if (shared === undefined) return []
+  const { driverHealth, providerHealth } = shared.ports
+  return [driverHealth, providerHealth].map((port) => new URL(`http://127.0.0.1:${port}/healthz`))
 }
 
 /** The objects that make the product work in this lab. */

@@ -6,7 +6,7 @@ import { stopBackground } from './background.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import { findLocalCluster, type LocalCluster, startLocalCluster } from './lab-programs.ts'
 import type { LabState } from './lab-state.ts'
-import { freePorts } from './ports.ts'
+import { areFree, freePorts } from './ports.ts'
 import type { DaemonPorts } from './product/product-objects.ts'
 import type { Session } from './session.ts'
 
@@ -43,13 +43,17 @@ export async function embeddedCluster({ home, world, terminal }: Session, state:
     image,
     shared: {
       providersDirectory: home.providers,
-      ports: fits && state.daemonPorts !== undefined ? state.daemonPorts : await freeDaemonPorts(),
+      ports: fits && state.daemonPorts !== undefined ? state.daemonPorts : await daemonPorts(state.daemonPorts),
     },
   }
 }
 
-/** Any ports do: nothing but the pods' own probes and `status` has to know them, and labs live side by side. */
-async function freeDaemonPorts(): Promise<DaemonPorts> {
+/**
+ * Any free ports do, since labs live side by side and nobody has to know them; those of the last time if they are still
+ * free, or all pods would have to be made anew.
+ */
+async function daemonPorts(before: DaemonPorts | undefined): Promise<DaemonPorts> {
+  if (before !== undefined && (await areFree(Object.values(before)))) return before
   const [driverMetrics = 0, driverHealth = 0, providerMetrics = 0, providerHealth = 0] = await freePorts(4)
   return { driverMetrics, driverHealth, providerMetrics, providerHealth }
 }

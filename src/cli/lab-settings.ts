@@ -35,6 +35,7 @@ export function wantedState(options: UpOptions, previous: LabState | undefined):
   const before = previous?.target.kind === target.kind ? previous : undefined
   const listen = options.listen ?? before?.listen ?? (target.kind === 'local' ? '127.0.0.1' : '')
   return {
+    ...before,
     version: 1,
     target,
     azure: options.azure ?? before?.azure ?? 'local',

@@ -41,6 +41,12 @@ export async function assertPortFree({ listen, port, owner, option }: WantedPort
   await once(server, 'close')
 }
 
+/** Whether nobody listens on any of these ports of loopback now. */
+export async function areFree(ports: readonly number[]): Promise<boolean> {
+  const checks = ports.map((port) => assertPortFree({ listen: '127.0.0.1', port, owner: '', option: '' }))
+  return (await Promise.allSettled(checks)).every(({ status }) => status === 'fulfilled')
+}
+
 /** Ports on loopback that nobody listens on now, all different. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen({ host: '127.0.0.1', port: 0 }))

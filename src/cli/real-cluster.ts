@@ -48,11 +48,10 @@ export async function realCluster(
  */
 async function assertIssuerIsPublic(issuer: string, ca: string | undefined): Promise<void> {
   const http = createHttpClient(ca === undefined ? {} : { extraCa: ca })
-  const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
   const what = `The cluster's issuer ${issuer} gives its keys to nobody, so no token of a pod could be verified`
-  try {
-    const { status } = await http.send({ url })
-    if (status === 200) return
+  const read = async (url: URL): Promise<string> => {
+    const { status, body } = await http.send({ url, headers: { accept: 'application/jwk-set+json, application/json' } })
+    if (status === 200) return body.toString('utf8')
     throw new CliError({
       what,
       why: `GET ${url} without credentials answers ${status}`,
@@ -60,6 +59,10 @@ async function assertIssuerIsPublic(issuer: string, ca: string | undefined): Pro
         'allow it: kubectl create clusterrolebinding issuer-discovery --clusterrole=system:service-account-issuer-discovery --group=system:unauthenticated',
       ],
     })
+  }
+  try {
+    const discovery = await read(new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`))
+    await read(new URL((JSON.parse(discovery) as { jwks_uri: string }).jwks_uri))
   } catch (cause) {
     if (cause instanceof CliError) throw cause
     throw new CliError({

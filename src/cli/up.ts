@@ -1,7 +1,9 @@
+import { readCredentials } from './azure-rest.ts'
 import { bringUp, type Lab } from './bring-up.ts'
 import { exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
 import type { LabHome } from './lab-home.ts'
+import type { LocalAzure } from './lab-programs.ts'
 import type { UpOptions } from './lab-settings.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
@@ -56,20 +58,28 @@ function printLab(
   line()
   line(`${style.good(done)} ${style.dim(`(${seconds.toFixed(2)} s, state in ${home.root})`)}`)
   line()
-  for (const [command, purpose] of nextCommands({ home, world, azure: azure !== undefined })) {
+  for (const [command, purpose] of nextCommands({ home, world, azure })) {
     line(`  ${style.command(command)}${style.dim(`  # ${purpose}`)}`)
   }
 }
 
 /** What to type next, aligned; with --home where the shell does not say it already. */
-function nextCommands({ home, world, azure }: { home: LabHome; world: CliWorld; azure: boolean }): [string, string][] {
+function nextCommands({
+  home,
+  world,
+  azure,
+}: {
+  home: LabHome
+  world: CliWorld
+  azure: LocalAzure | undefined
+}): [string, string][] {
   const { programName, env, userHome } = world
   const usual = env['KEYMOUNT_HOME'] || `${userHome}/.keymount`
   const flag = home.root === usual ? '' : ` --home ${home.root}`
   const commands: [string, string][] = [
     [`eval "$(${programName} env${flag})"`, 'points kubectl, az and the SDKs of this shell at the lab'],
     [`kubectl get pods --all-namespaces`, 'the cluster'],
-    ...(azure ? [[azLogin(home), 'the local Azure, as owner of its subscription'] as [string, string]] : []),
+    ...(azure === undefined ? [] : [[azLogin(azure), 'owner of the subscription'] as [string, string]]),
     [`${programName} status${flag}`, 'what runs'],
     [`${programName} down${flag}`, 'stops it; vaults and objects stay'],
   ]
@@ -77,8 +87,8 @@ function nextCommands({ home, world, azure }: { home: LabHome; world: CliWorld; 
   return commands.map(([command, purpose]) => [command.padEnd(width), purpose])
 }
 
-/** The password is read by the shell when the command runs: it stands in no output. */
-function azLogin(home: LabHome): string {
-  const field = (name: string) => `"$(sed -n 's/.*"${name}": *"\\([^"]*\\)".*/\\1/p' ${home.azure}/credentials.json)"`
-  return `az login --service-principal -u ${field('clientId')} -t ${field('tenantId')} -p ${field('clientSecret')}`
+/** The shell reads the password when the command runs: it stands in no output. */
+function azLogin({ credentials }: LocalAzure): string {
+  const { clientId, tenantId } = readCredentials(credentials)
+  return `az login --service-principal -u ${clientId} -t ${tenantId} -p "$(node -p "require('${credentials}').clientSecret")"`
 }

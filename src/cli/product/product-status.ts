@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type KubeClient, type KubeEvent, type Pod, resources } from '../../kube/index.ts'
+import { type DaemonSet, type KubeClient, type KubeEvent, type Pod, resources } from '../../kube/index.ts'
+import { createHttpClient } from '../../lib/index.ts'
 import { CliError } from '../cli-error.ts'
 
 export const driverName = 'secrets-store.csi.k8s.io'
@@ -21,28 +22,47 @@ export interface ProductPod {
 
 export interface ProductStatus {
   pods: readonly ProductPod[]
+  /** DaemonSets whose pods are all of the newest template and ready. */
+  settledDaemons: readonly string[]
   /** Nodes whose kubelet knows the driver. */
   registeredOn: readonly string[]
 }
 
 export async function productStatus(kube: KubeClient): Promise<ProductStatus> {
-  const [pods, nodes] = await Promise.all([
-    kube.list(resources.pods, { namespace: productNamespace, labelSelector: productPods }),
+  const selector = { namespace: productNamespace, labelSelector: productPods }
+  const [pods, daemons, nodes] = await Promise.all([
+    kube.list(resources.pods, selector),
+    kube.list(resources.daemonSets, selector),
     kube.list(resources.csiNodes),
   ])
   return {
     pods: pods.items.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(productPod),
+    settledDaemons: daemons.items.filter(isSettled).map(({ metadata }) => metadata.name ?? ''),
     registeredOn: nodes.items
       .filter(({ spec }) => spec.drivers?.some(({ name }) => name === driverName))
       .map(({ metadata }) => metadata.name ?? ''),
   }
 }
 
-/** Whether every node that runs the driver's pod has it registered, and every pod is ready. */
-export function isWorking({ pods, registeredOn }: ProductStatus): boolean {
-  const apps = new Set(pods.map(({ app }) => app))
+/** Whether both daemons run everywhere and every node that runs the driver has it registered. */
+export function isWorking({ pods, settledDaemons, registeredOn }: ProductStatus): boolean {
   const drivers = pods.filter(({ app }) => app === 'secrets-store-csi-driver')
-  return apps.size === 2 && pods.every(({ ready }) => ready) && drivers.every(({ node }) => registeredOn.includes(node))
+  return (
+    settledDaemons.length === 2 &&
+    pods.every(({ ready }) => ready) &&
+    drivers.every(({ node }) => registeredOn.includes(node))
+  )
+}
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/daemon-set-v1/#DaemonSetStatus */
+function isSettled({ metadata, status = {} }: DaemonSet): boolean {
+  const desired = status['desiredNumberScheduled'] ?? 0
+  return (
+    status['observedGeneration'] === metadata.generation &&
+    desired !== 0 &&
+    status['updatedNumberScheduled'] === desired &&
+    status['numberReady'] === desired
+  )
 }
 
 /**
@@ -51,18 +71,31 @@ export function isWorking({ pods, registeredOn }: ProductStatus): boolean {
  */
 export async function waitForProduct(
   kube: KubeClient,
-  options: { signal: AbortSignal; timeoutMs?: number },
+  options: { signal: AbortSignal; probes?: readonly URL[]; timeoutMs?: number },
 ): Promise<ProductStatus> {
-  const { signal, timeoutMs = 120_000 } = options
+  const { signal, probes = [], timeoutMs = 120_000 } = options
   const deadline = Date.now() + timeoutMs
   for (;;) {
     signal.throwIfAborted()
     const status = await productStatus(kube)
-    if (isWorking(status)) return status
+    if (isWorking(status) && (await allAnswer(probes))) return status
     const noImage = status.pods.find(({ problem }) => /^(ErrImage|ImagePull|InvalidImage)/.test(problem ?? ''))
     if (noImage !== undefined) throw imageMissing(noImage)
     if (Date.now() > deadline) throw await notWorking(kube, status, timeoutMs)
     await delay(50)
+  }
+}
+
+/** A cluster that has just started still tells what was so before it ended; the daemons themselves know better. */
+async function allAnswer(probes: readonly URL[]): Promise<boolean> {
+  const http = createHttpClient({ timeoutMs: 1000 })
+  try {
+    const answers = await Promise.all(probes.map((url) => http.send({ url })))
+    return answers.every(({ status }) => status === 200)
+  } catch {
+    return false
+  } finally {
+    http.stop()
   }
 }
 
