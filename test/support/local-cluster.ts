@@ -70,9 +70,13 @@ function request(
   config: KubeConfig,
   { method, path, body, headers = {}, token }: RequestExtras & { method: string; path: string; body?: unknown },
 ): Promise<Answer> {
-  const text =
-    body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
-  const type: Record<string, string> = text === undefined ? {} : { 'content-type': 'application/json' }
+  const bytes =
+    body === undefined || body instanceof Uint8Array
+      ? body
+      : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  // Node frames the body of a DELETE only when it is told the length.
+  const type: Record<string, string> =
+    bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(bytes.length) }
   const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
   return new Promise((resolve, reject) => {
     const options = { ...optionsOf(config, path, token), method, headers: { ...type, ...authorization, ...headers } }
@@ -87,7 +91,7 @@ function request(
       })
     })
     sent.on('error', reject)
-    sent.end(text)
+    sent.end(bytes)
   })
 }
 
