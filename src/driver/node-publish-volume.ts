@@ -98,9 +98,7 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
     const startedAt = performance.now()
     const complete = mounted && existsSync(join(target, '..data'))
     try {
-      const object = await parts.readClass({ namespace: request.pod.namespace, name: request.className })
-      const mountClass = parseClass(object, request.context, parts.volumeAttributesWin)
-      if (!mounted) await mount(target)
+      const mountClass = await both(readClass(request), mounted ? undefined : mount(target))
       const filled = await fillVolume(parts, request, { target, mountClass, current: [], signal })
       const volume = await record(newVolume(target, request, mountClass, filled))
       volumes.set(volume)
@@ -112,6 +110,11 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
       await undo(target)
       throw error
     }
+  }
+
+  async function readClass({ pod, className, context }: PublishRequest): Promise<MountClass> {
+    const object = await parts.readClass({ namespace: pod.namespace, name: className })
+    return parseClass(object, context, parts.volumeAttributesWin)
   }
 
   async function resolveTarget({ targetPath }: PublishRequest): Promise<string> {
@@ -183,6 +186,13 @@ export function createNodePublishVolume(options: PublishOptions): NodePublishVol
       seenClass: mountClass.seen,
     }
   }
+}
+
+/** The first's result, when both are over: the mount takes as long as reading the class, and must not go on behind an undo. */
+async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Promise<T> {
+  await Promise.allSettled([first, second])
+  await second
+  return first
 }
 
 /** After a restart a volume is known by its status object, which others may write: only what kubelet says counts. */

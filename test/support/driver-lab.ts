@@ -37,7 +37,10 @@ export interface DriverLab {
   stop(): Promise<void>
 }
 
-export async function startDriverLab(options: Partial<DriverProcessOptions> = {}): Promise<DriverLab> {
+/** @param options.direct the driver speaks to the API server itself, past the proxy: for measuring. */
+export async function startDriverLab(
+  options: Partial<DriverProcessOptions> & { direct?: boolean } = {},
+): Promise<DriverLab> {
   const root = realpathSync(await mkdtemp(join(tmpdir(), 'keymount-lab-')))
   const kubeletRoot = join(root, 'kubelet')
   const cluster = await startLocalCluster({
@@ -54,7 +57,12 @@ export async function startDriverLab(options: Partial<DriverProcessOptions> = {}
   const api = await startApiProxy(cluster.kubeconfig, join(root, 'kubeconfig'))
   const provider = await startFakeProvider(join(root, 'providers'))
   const launch = (more: Partial<DriverProcessOptions> = {}) =>
-    startDriverProcess({ root, kubeconfig: api.kubeconfig, ...options, ...more })
+    startDriverProcess({
+      root,
+      kubeconfig: options.direct === true ? cluster.kubeconfig : api.kubeconfig,
+      ...options,
+      ...more,
+    })
   const lab: DriverLab = {
     root,
     kubeletRoot,

@@ -1,0 +1,80 @@
+/**
+ * A node full of pods: 110 that start at once, each with a volume of 10 objects of one class in ten; then one rotation of
+ * all of them, with and without changes; then a quiet minute of 50 volumes, with kubelet's republish of each. Prints times,
+ * CPU seconds, memory of the bundled driver and requests to the API server. The last line is JSON.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startDriverLab } from '../test/support/driver-lab.ts'
+import { untilPasses } from '../test/support/until-passes.ts'
+import { bundledDriver } from './support/driver-bundle.ts'
+import { rounded } from './support/statistics.ts'
+
+const podCount = 110
+const quietCount = 50
+const classCount = 11
+const objects = Array.from({ length: 10 }, (_, i) => `object-${i}`)
+
+const bundle = await bundledDriver()
+const lab = await startDriverLab({
+  command: bundle.command,
+  flags: ['--enable-secret-rotation', '--rotation-poll-interval=15s'],
+})
+const mib = () => rounded(lab.driver.memory() / 1024)
+const setAll = (content: string) => {
+  for (const object of objects)
+    lab.provider.objects.set(object, { content: `${content} of ${object}`, version: content })
+}
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+const results: Record<string, number> = {}
+const tell = (name: string, value: number, unit: string) => {
+  results[name] = rounded(value)
+  console.log(`${name}: ${rounded(value)} ${unit}`)
+}
+
+try {
+  setAll('first')
+  for (let i = 0; i < classCount; i++) await lab.createClass(`class-${i}`, objects)
+  await wait(2000)
+  tell('memory idle', mib(), 'MiB')
+  const pods = await Promise.all(Array.from({ length: podCount }, (_, i) => lab.pod(`class-${i % classCount}`)))
+
+  lab.api.requests.length = 0
+  const startedAt = performance.now()
+  const cpuBefore = lab.driver.cpu()
+  await Promise.all(pods.map(lab.publish))
+  tell(`${podCount} pods at once, wall`, performance.now() - startedAt, 'ms')
+  tell(`${podCount} pods at once, CPU of the driver`, lab.driver.cpu() - cpuBefore, 'ms')
+  tell('API requests per publish', lab.api.requests.filter((line) => !/watch=true/.test(line)).length / podCount, '')
+  tell(`memory with ${podCount} volumes of 10 objects`, mib(), 'MiB')
+
+  // The next tick finds news in all objects.
+  const cpuBeforeRotation = lab.driver.cpu()
+  const mountsBefore = lab.provider.mounts.length
+  setAll('second')
+  await untilPasses(() => {
+    if (lab.provider.mounts.length === mountsBefore) throw new Error('no tick yet')
+  }, 30_000)
+  const rotationAt = performance.now()
+  const rotated = ({ targetPath }: { targetPath: string }) => {
+    if (!readFileSync(join(targetPath, 'object-9'), 'utf8').startsWith('second')) throw new Error('not rotated yet')
+  }
+  await untilPasses(() => pods.forEach(rotated), 30_000)
+  tell(`rotation of ${podCount} changed volumes, wall`, performance.now() - rotationAt, 'ms')
+  await wait(1000)
+  tell(`rotation of ${podCount} changed volumes, CPU of the driver`, lab.driver.cpu() - cpuBeforeRotation, 'ms')
+
+  for (const pod of pods.slice(quietCount)) await lab.unpublish(pod)
+  lab.api.requests.length = 0
+  const quietMounts = lab.provider.mounts.length
+  const cpuBeforeQuiet = lab.driver.cpu()
+  await Promise.all([...pods.slice(0, quietCount).map(lab.publish), wait(60_000)])
+  tell(`API requests in a quiet minute of ${quietCount} volumes, 4 rotations each`, lab.api.requests.length, '')
+  tell('provider calls in that minute', lab.provider.mounts.length - quietMounts, '')
+  tell('CPU of the driver in that minute', lab.driver.cpu() - cpuBeforeQuiet, 'ms')
+  tell(`memory with ${quietCount} volumes`, mib(), 'MiB')
+  console.log(JSON.stringify({ bench: 'driver-node', results }))
+} finally {
+  await lab.stop()
+  bundle.remove()
+}
