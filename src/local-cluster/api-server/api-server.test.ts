@@ -3,6 +3,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createRemoteJWKSet, customFetch, decodeJwt, jwtVerify } from 'jose'
+import { eventually } from '../../../test/support/eventually.ts'
 import { startLocalCluster, type TestCluster } from '../../../test/support/local-cluster.ts'
 
 const start = (t: TestContext, overrides = {}) => startLocalCluster(t, { node: false, ...overrides })
@@ -25,15 +26,6 @@ async function tokenOf(cluster: TestCluster, account = 'default', spec = {}): Pr
   const { status, body } = await cluster.request('POST', `${namespaced}/serviceaccounts/${account}/token`, { spec })
   assert.equal(status, 201, body.message)
   return body.status.token
-}
-
-/** Waits for what a controller does on its own. */
-async function eventually(check: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if (await check()) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  assert.fail('it did not happen within 4 s')
 }
 
 test('nobody in particular may read health, version and the documents of the token issuer, and nothing else', async (t) => {
@@ -338,7 +330,7 @@ test('a pod on a node is deleted in two steps, and a finalizer keeps any object'
   await cluster.request('POST', '/api/v1/nodes', { metadata: { name: 'n1' } })
   await cluster.request('POST', `${namespaced}/pods`, pod('x'))
   const current = async () => (await cluster.request('GET', `${namespaced}/pods/x`)).body
-  await eventually(async () => (await current()).spec.nodeName === 'n1')
+  await eventually(async () => assert.equal((await current()).spec.nodeName, 'n1'))
   const marked = await cluster.request('DELETE', `${namespaced}/pods/x`)
   assert.equal(marked.body.metadata.deletionGracePeriodSeconds, 30)
   assert.ok((await current()).metadata.deletionTimestamp)
