@@ -1,7 +1,10 @@
+import assert from 'node:assert/strict'
 import { after, before, describe } from 'node:test'
 import { type Lab, startLab } from '../support/lab.ts'
 import { faultCases } from './cases/faults.ts'
 import { mainJobCases } from './cases/main-job.ts'
+import { csiMounts } from './node.ts'
+import { removeWorkloads } from './workload.ts'
 
 /**
  * The end-to-end cases: one list for the local cluster (`npm test`) and for the cluster that KUBECONFIG names
@@ -14,7 +17,14 @@ describe(`end to end on the ${target} cluster`, () => {
   before(async () => {
     lab = await startLab({ target, rotationPollInterval: '5s', syncFrequency: '10s' })
   })
-  after(() => lab.stop())
+  after(async () => {
+    try {
+      await removeWorkloads(lab)
+      assert.deepEqual(await csiMounts(lab), [], 'no volume is left mounted')
+    } finally {
+      await lab.stop()
+    }
+  })
 
   mainJobCases(() => lab)
   faultCases(() => lab)

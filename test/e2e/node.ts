@@ -25,8 +25,8 @@ export async function killProductPod(lab: Lab, app: Product): Promise<void> {
   await podReady(lab, 'kube-system', name)
 }
 
-/** Mount points below the kubelet root that belong to a pod, as the driver (and so the node) sees them. */
-export async function mountsOfPod(lab: Lab, uid: string): Promise<string[]> {
+/** Mount points of CSI volumes of a pod (of all pods without `uid`), as the driver, and so the node, sees them. */
+export async function csiMounts(lab: Lab, uid = ''): Promise<string[]> {
   const driver = await productPod(lab, 'secrets-store-csi-driver')
   const script = 'process.stdout.write(require("node:fs").readFileSync("/proc/self/mountinfo", "utf8"))'
   const { stdout } = await lab.exec('kube-system', driver.metadata.name ?? '', 'secrets-store', [
@@ -37,5 +37,5 @@ export async function mountsOfPod(lab: Lab, uid: string): Promise<string[]> {
   return stdout
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point.includes(`/pods/${uid}/`) && point.includes('kubernetes.io~csi'))
+    .filter((point) => point.includes(`/pods/${uid}`) && point.includes('/volumes/kubernetes.io~csi/'))
 }

@@ -2,8 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { type KubeObject, type Pod, resourceOf, resources, type UntypedObject } from '../../src/kube/index.ts'
+import {
+  isNotFound,
+  type KubeObject,
+  type Pod,
+  resourceOf,
+  resources,
+  type UntypedObject,
+} from '../../src/kube/index.ts'
 import type { Lab } from '../support/lab.ts'
+import { eventually } from './wait.ts'
 
 const examples = join(import.meta.dirname, '../../examples')
 
@@ -32,6 +40,9 @@ export interface WorkloadOptions {
   subject?: string
 }
 
+/** Namespaces of the workloads that were made, so that they can go before the product does. */
+const namespaces = new Set<string>()
+
 const exampleObjects = ['array:', '  - |', '    objectName: ExampleSecret', '    objectType: secret', ''].join('\n')
 
 /** Everything that a pod needs to mount secrets by workload identity, with names that no other case uses. */
@@ -44,6 +55,7 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
   const subject = `system:serviceaccount:${namespace}:${serviceAccount}`
 
   await lab.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+  namespaces.add(namespace)
   await lab.azure.createVault(vault)
   const identity = { name: `id-${label}-${unique}`, ...(await lab.azure.createIdentity(`id-${label}-${unique}`)) }
   await lab.azure.setFederatedCredential(identity.name, {
@@ -89,6 +101,23 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
       return stdout
     },
   }
+}
+
+/** Deletes what every workload left in the cluster. Their volumes are unmounted by the driver, so it must still be there. */
+export async function removeWorkloads(lab: Lab): Promise<void> {
+  for (const name of namespaces) await lab.kube.delete(resources.namespaces, { name })
+  for (const name of namespaces) {
+    await eventually(`namespace ${name} gone`, async () => {
+      try {
+        await lab.kube.get(resources.namespaces, { name })
+        return undefined
+      } catch (error) {
+        if (isNotFound(error)) return true
+        throw error
+      }
+    })
+  }
+  namespaces.clear()
 }
 
 /** The objects of an example manifest with its placeholders filled in. */

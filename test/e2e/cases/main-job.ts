@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { resources } from '../../../src/kube/index.ts'
 import type { Lab } from '../../support/lab.ts'
-import { mountsOfPod } from '../node.ts'
+import { csiMounts } from '../node.ts'
 import { deletePod, eventually, podEvent, podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
@@ -69,9 +69,9 @@ export function mainJobCases(lab: () => Lab): void {
     })
 
     it('leaves no mount and no status object when the pod is deleted', async () => {
-      assert.equal((await mountsOfPod(lab(), uid)).length, 1)
+      assert.equal((await csiMounts(lab(), uid)).length, 1)
       await deletePod(lab(), workload.namespace, pod)
-      await eventually('the mount to go', async () => (await mountsOfPod(lab(), uid)).length === 0 || undefined)
+      await eventually('the mount to go', async () => (await csiMounts(lab(), uid)).length === 0 || undefined)
       await eventually('the status object to go', async () => {
         const { items } = await lab().kube.list(resources.secretProviderClassPodStatuses, {
           namespace: workload.namespace,
