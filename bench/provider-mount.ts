@@ -9,151 +9,98 @@
  *
  * Provider and local Azure are processes of their own. The last line is JSON.
  */
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { credentials } from '@grpc/grpc-js'
 import { createHttpClient } from '../src/lib/index.ts'
-import { CSIDriverProviderClient } from '../src/provider-api/index.ts'
-import { type AzureLab, type Identity, startAzureLab } from '../test/support/azure-lab.ts'
-import { attributes, objectsOf } from '../test/support/provider.ts'
+import { objectsOf } from '../test/support/provider.ts'
+import { appSubject, type ProviderLab, startProviderLabProcess } from '../test/support/provider-lab.ts'
+import { createCleanup } from './support/cleanup.ts'
+import { startProviderDaemon } from './support/provider-daemon.ts'
 
 const counts = [1, 5, 20, 100]
 const delays = [0, 10, 30, 50]
-const subject = 'system:serviceaccount:default:bench'
-const vault = 'bench-vault'
+const keyvaultName = 'bench-vault'
 
-const lab = await startAzureLab()
-const directory = mkdtempSync(join(tmpdir(), 'keymount-bench-'))
-const fieldClient = createHttpClient(lab.http)
+const cleanup = createCleanup()
 try {
-  await lab.createVault(vault)
-  const identity = await lab.createIdentity('bench', { vaults: [vault], subjects: [subject] })
-  for (let i = 0; i < Math.max(...counts); i++) await lab.setSecret(vault, `secret-${i}`, `value of ${i}`)
-  const caFile = join(directory, 'ca.pem')
-  writeFileSync(caFile, lab.http.ca ?? '')
-
+  const lab = await startProviderLabProcess(cleanup.t)
+  const { clientId: clientID } = await lab.createReadableVault(keyvaultName)
+  for (let i = 0; i < Math.max(...counts); i++) await lab.azure.setSecret(keyvaultName, `secret-${i}`, `value of ${i}`)
+  const requestFor = (count: number) => {
+    const objects = Array.from({ length: count }, (_, i) => ({ objectName: `secret-${i}`, objectType: 'secret' }))
+    return lab.request({ keyvaultName, clientID, objects: objectsOf(...objects) })
+  }
+  const field = createField(lab, clientID)
   const modes = {
-    cold: await startDaemon('cold', ['--token-cache-ttl=0s', '--read-share=0s'], caFile),
-    warm: await startDaemon('warm', ['--read-share=0s'], caFile),
-    shared: await startDaemon('shared', [], caFile),
+    cold: await startProviderDaemon(cleanup.t, lab, { flags: ['--token-cache-ttl=0s', '--read-share=0s'] }),
+    warm: await startProviderDaemon(cleanup.t, lab, { flags: ['--read-share=0s'] }),
+    shared: await startProviderDaemon(cleanup.t, lab),
   }
   const results: Record<string, Record<string, number>> = {}
   for (const delay of delays) {
-    await lab.control('PUT', '/delay', { ms: delay })
+    await lab.azure.control('PUT', '/delay', { ms: delay })
     for (const count of counts) {
-      const request = requestFor(identity, count)
-      const row: Record<string, number> = {}
-      row['field'] = await median(samplesFor(count * delay), () => likeTheField(lab, identity, count))
-      for (const [mode, { client }] of Object.entries(modes)) {
-        await mount(client, request)
-        row[mode] = await median(15, () => mount(client, request))
+      const request = await requestFor(count)
+      const row: Record<string, number> = {
+        field: await median(samplesFor(count * delay), () => timed(() => field(count))),
+      }
+      for (const [mode, { mount }] of Object.entries(modes)) {
+        await mount(request)
+        row[mode] = await median(15, () => timed(() => mount(request)))
       }
       results[`${count} objects, ${delay} ms`] = row
       console.log(`${String(count).padStart(3)} objects, ${String(delay).padStart(2)} ms: ${format(row)}`)
     }
   }
-  await lab.control('PUT', '/delay', { ms: 30 })
-  const first: number[] = []
-  for (let i = 0; i < 5; i++) {
-    const daemon = await startDaemon(`first-${i}`, [], caFile)
-    first.push(await timed(() => mount(daemon.client, requestFor(identity, 20))))
+  await lab.azure.control('PUT', '/delay', { ms: 30 })
+  const request = await requestFor(20)
+  const first = await median(5, async () => {
+    const daemon = await startProviderDaemon(cleanup.t, lab)
+    const ms = await timed(() => daemon.mount(request))
     await daemon.stop()
-  }
-  const firstMs = round(first.sort((a, b) => a - b)[2] ?? 0)
-  console.log(`first mount of a fresh process, 20 objects, 30 ms: ${firstMs} ms`)
-  for (const { stop } of Object.values(modes)) await stop()
-  console.log(JSON.stringify({ bench: 'provider-mount', unit: 'ms', p50: results, first: firstMs }))
+    return ms
+  })
+  console.log(`first mount of a fresh process, 20 objects, 30 ms: ${first} ms`)
+  console.log(JSON.stringify({ bench: 'provider-mount', unit: 'ms', p50: results, first }))
 } finally {
-  await lab.stop()
-  rmSync(directory, { recursive: true, force: true })
+  await cleanup.run()
 }
 
 /** What the Go provider sends: challenge, instance discovery, OIDC discovery, token, then one read after another. */
-async function likeTheField({ tenantId, token }: AzureLab, { clientId }: Identity, count: number): Promise<void> {
+function createField({ http, azure, issuer }: ProviderLab, clientId: string) {
+  const { send, stop } = createHttpClient(http)
+  cleanup.t.after(stop)
   const login = 'https://login.microsoftonline.com'
-  const get = async (url: string, authorization?: string) =>
-    fieldClient.send({
-      url: new URL(url),
-      headers: authorization === undefined ? {} : { authorization },
-    })
-  await get(`https://${vault}.vault.azure.net/secrets/secret-0/?api-version=7.4`)
-  const endpoint = encodeURIComponent(`${login}/${tenantId}/oauth2/v2.0/authorize`)
-  await get(`${login}/common/discovery/instance?api-version=1.1&authorization_endpoint=${endpoint}`)
-  await get(`${login}/${tenantId}/v2.0/.well-known/openid-configuration`)
-  const body = new URLSearchParams({
-    grant_type: 'client_credentials',
-    client_id: clientId,
-    scope: 'https://vault.azure.net/.default',
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: token(subject),
-  }).toString()
-  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const url = new URL(`${login}/${tenantId}/oauth2/v2.0/token`)
-  const answer = await fieldClient.send({ method: 'POST', url, headers, body })
-  const { access_token } = JSON.parse(answer.body.toString('utf8')) as { access_token: string }
-  for (let i = 0; i < count; i++) {
-    const { status } = await get(
-      `https://${vault}.vault.azure.net/secrets/secret-${i}/?api-version=7.4`,
-      `Bearer ${access_token}`,
-    )
-    if (status !== 200) throw new Error(`secret-${i}: ${status}`)
-  }
-}
-
-function requestFor({ clientId }: Identity, count: number): string {
-  const objects = Array.from({ length: count }, (_, i) => ({ objectName: `secret-${i}`, objectType: 'secret' }))
-  const parameters = { keyvaultName: vault, tenantID: lab.tenantId, clientID: clientId, objects: objectsOf(...objects) }
-  return attributes(parameters, { 'api://AzureADTokenExchange': lab.token(subject) })
-}
-
-function mount(client: CSIDriverProviderClient, request: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const message = {
-      attributes: request,
-      secrets: 'null',
-      targetPath: '/',
-      permission: '420',
-      currentObjectVersion: [],
+  const { tenantId } = azure.administrator
+  const get = async (url: string, headers: Record<string, string> = {}) => send({ url: new URL(url), headers })
+  const secretUrl = (i: number) => `https://${keyvaultName}.vault.azure.net/secrets/secret-${i}/?api-version=7.4`
+  return async (count: number): Promise<void> => {
+    const token = await issuer.token(appSubject)
+    const endpoint = encodeURIComponent(`${login}/${tenantId}/oauth2/v2.0/authorize`)
+    await get(secretUrl(0))
+    await get(`${login}/common/discovery/instance?api-version=1.1&authorization_endpoint=${endpoint}`)
+    await get(`${login}/${tenantId}/v2.0/.well-known/openid-configuration`)
+    const form = {
+      grant_type: 'client_credentials',
+      client_id: clientId,
+      scope: 'https://vault.azure.net/.default',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: token,
     }
-    client.mount(message, (error) => (error === null ? resolve() : reject(error)))
-  })
-}
-
-async function startDaemon(name: string, flags: readonly string[], caFile: string) {
-  const socket = join(directory, `${name}.sock`)
-  const program = join(import.meta.dirname, '../src/bin/provider.ts')
-  const args = [
-    '--disable-warning=ExperimentalWarning',
-    program,
-    `--endpoint=unix://${socket}`,
-    '--healthz-port=0',
-    '--prometheus-port=0',
-    ...flags,
-  ]
-  const env = { ...process.env, ...lab.http.proxyEnv, SSL_CERT_FILE: caFile }
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  await new Promise<void>((resolve) => {
-    child.stderr.on('data', (text: Buffer) => {
-      if (text.includes('"ready"')) resolve()
-    })
-  })
-  const client = new CSIDriverProviderClient(`unix:${socket}`, credentials.createInsecure(), {
-    'grpc.default_authority': 'localhost',
-  })
-  const stop = async () => {
-    client.close()
-    child.kill('SIGTERM')
-    await new Promise((resolve) => child.once('exit', resolve))
+    const url = new URL(`${login}/${tenantId}/oauth2/v2.0/token`)
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const answer = await send({ method: 'POST', url, headers, body: new URLSearchParams(form).toString() })
+    const { access_token } = JSON.parse(answer.body.toString('utf8')) as { access_token: string }
+    for (let i = 0; i < count; i++) {
+      const { status } = await get(secretUrl(i), { authorization: `Bearer ${access_token}` })
+      if (status !== 200) throw new Error(`secret-${i} answered ${status}`)
+    }
   }
-  return { client, stop }
 }
 
-async function median(samples: number, run: () => Promise<void>): Promise<number> {
+/** Median of the milliseconds that `run` gives back. */
+async function median(samples: number, run: () => Promise<number>): Promise<number> {
   const times: number[] = []
-  for (let i = 0; i < samples; i++) times.push(await timed(run))
-  return round(times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0)
+  for (let i = 0; i < samples; i++) times.push(await run())
+  return Number((times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0).toFixed(1))
 }
 
 async function timed(run: () => Promise<void>): Promise<number> {
@@ -171,8 +118,4 @@ function format(row: Record<string, number>): string {
   return Object.entries(row)
     .map(([name, ms]) => `${name} ${ms}`)
     .join(' · ')
-}
-
-function round(ms: number): number {
-  return Number(ms.toFixed(1))
 }

@@ -8,10 +8,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { startAzureLab } from '../test/support/azure-lab.ts'
+import { appSubject, startProviderLabProcess } from '../test/support/provider-lab.ts'
+import { createCleanup } from './support/cleanup.ts'
 
 const root = join(import.meta.dirname, '..')
-const subject = 'system:serviceaccount:default:bench'
 
 /** Each program reads one JSON line per round from standard input and answers with the milliseconds it took. */
 const loop = `
@@ -48,32 +48,32 @@ async function read({ tenantId, clientId, token, vault, names }) {
 }`,
 }
 
-const lab = await startAzureLab()
+const cleanup = createCleanup()
+const lab = await startProviderLabProcess(cleanup.t)
 const directory = mkdtempSync(join(tmpdir(), 'keymount-bench-'))
 try {
-  await lab.createVault('bench-vault')
-  const { clientId } = await lab.createIdentity('bench', { vaults: ['bench-vault'], subjects: [subject] })
-  for (let i = 0; i < 20; i++) await lab.setSecret('bench-vault', `secret-${i}`, `value of ${i}`)
+  const { clientId } = await lab.createReadableVault('bench-vault')
+  for (let i = 0; i < 20; i++) await lab.azure.setSecret('bench-vault', `secret-${i}`, `value of ${i}`)
   const caFile = join(directory, 'ca.pem')
   writeFileSync(caFile, lab.http.ca ?? '')
-  await lab.control('PUT', '/delay', { ms: 30 })
+  await lab.azure.control('PUT', '/delay', { ms: 30 })
 
   const results: Record<string, unknown> = {}
   for (const [name, source] of Object.entries(programs)) {
     const { bytes, file } = await bundle(name, source)
     const program = startProgram(file, caFile)
-    const round = (count: number) =>
+    const round = async (count: number) =>
       program.run({
-        tenantId: lab.tenantId,
+        tenantId: lab.azure.administrator.tenantId,
         clientId,
-        token: lab.token(subject),
+        token: await lab.issuer.token(appSubject),
         vault: 'bench-vault',
         names: Array.from({ length: count }, (_, i) => `secret-${i}`),
       })
     await round(20)
-    await lab.control('DELETE', '/requests')
+    await lab.takeCounts()
     await round(1)
-    const { counts } = await lab.control('GET', '/requests')
+    const counts = await lab.takeCounts()
     const times: Record<string, number> = {}
     for (const count of [1, 20]) {
       const samples: number[] = []
@@ -92,7 +92,7 @@ try {
   }
   console.log(JSON.stringify({ bench: 'provider-sdk', delayMs: 30, results }))
 } finally {
-  await lab.stop()
+  await cleanup.run()
   rmSync(directory, { recursive: true, force: true })
 }
 

@@ -6,6 +6,7 @@ import { collidingPaths } from './file-name.ts'
 import { MountError, parameterError } from './mount-error.ts'
 import { type MountSpec, type ObjectSpec, objectLabel } from './mount-spec.ts'
 import { decodeMountRequest } from './parse-mount-request.ts'
+import { createObjectsParser } from './parse-objects.ts'
 import { parseParameters } from './parse-parameters.ts'
 import type { ProviderMetrics } from './provider-metrics.ts'
 import type { ReadCache } from './read-cache.ts'
@@ -39,11 +40,12 @@ export type Mount = (request: MountRequest) => Promise<MountResponse>
 
 /** The Mount call: parameters → identity → objects, all at once → files. Throws {@link MountError}. */
 export function createMount(options: MountOptions): Mount {
+  const parseObjects = createObjectsParser()
   return async (request) => {
     const decoded = decodeMountRequest(request)
     try {
       const problems: Problem[] = []
-      const spec = parseParameters(decoded, problems)
+      const spec = parseParameters(decoded, problems, parseObjects)
       const { access, cloud } = await resolveAccess(spec, options, problems)
       const choice = await resolveCredential(spec, options.credential)
       if ('problems' in choice) problems.push(...choice.problems)

@@ -24,11 +24,40 @@ export type RawValue =
   | { kind: 'list'; items: readonly RawValue[] }
   | { kind: 'map'; entries: ReadonlyMap<string, RawValue> }
 
+export type ParseObjects = (text: string, problems: Problem[]) => readonly RawObject[]
+
+/** Texts remembered, and the longest of them. */
+const memory = { texts: 200, length: 64 * 1024 }
+
+/**
+ * `parseObjects` that remembers the texts it saw last: a node has few classes and mounts each of them again for every pod
+ * and every rotation, and reading YAML is most of the CPU of a mount whose objects are shared.
+ */
+export function createObjectsParser(): ParseObjects {
+  const seen = new Map<string, { objects: readonly RawObject[]; problems: readonly Problem[] }>()
+  return (text, problems) => {
+    const known = seen.get(text) ?? parseAnew(text)
+    seen.delete(text)
+    if (text.length <= memory.length) seen.set(text, known)
+    for (const oldest of seen.keys()) {
+      if (seen.size <= memory.texts) break
+      seen.delete(oldest)
+    }
+    problems.push(...known.problems)
+    return known.objects
+  }
+}
+
+function parseAnew(text: string): { objects: readonly RawObject[]; problems: readonly Problem[] } {
+  const problems: Problem[] = []
+  return { objects: parseObjects(text, problems), problems }
+}
+
 /**
  * Reads `objects`: a YAML mapping whose `array` holds YAML texts (`- |`), the form of the field. Beyond it, entries may be
  * plain mappings, and the list may stand alone without `array`. Throws nothing: what is wrong goes to `problems`.
  */
-export function parseObjects(text: string, problems: Problem[]): RawObject[] {
+export function parseObjects(text: string, problems: Problem[]): readonly RawObject[] {
   const outer = parseYaml(text)
   if ('error' in outer) {
     problems.push({ path: '', message: `failed to yaml unmarshal objects, error: yaml: ${outer.error}` })

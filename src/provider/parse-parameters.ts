@@ -4,7 +4,7 @@ import { collidingPaths } from './file-name.ts'
 import type { MountSpec, ObjectSpec } from './mount-spec.ts'
 import type { DecodedRequest } from './parse-mount-request.ts'
 import { misspelt, parseObject } from './parse-object.ts'
-import { parseObjects } from './parse-objects.ts'
+import { type ParseObjects, parseObjects } from './parse-objects.ts'
 
 /** What a class may say, in the field's spelling. */
 export const parameterNames = [
@@ -44,7 +44,11 @@ const leftovers = new Set([
  * Attributes and secrets of a request, as one typed wish. Every problem goes to `problems`, each in the words that people
  * of the field search for; the wish is only good when there is none.
  */
-export function parseParameters({ attributes, secrets, permission }: DecodedRequest, problems: Problem[]): MountSpec {
+export function parseParameters(
+  { attributes, secrets, permission }: DecodedRequest,
+  problems: Problem[],
+  parse: ParseObjects = parseObjects,
+): MountSpec {
   const text = (name: ParameterName): string => (attributes.get(name) ?? '').trim()
   const wrong = (message: string) => problems.push({ path: '', message })
   const required = (name: ParameterName, words: string): string => {
@@ -75,7 +79,7 @@ export function parseParameters({ attributes, secrets, permission }: DecodedRequ
   }
   reportMisspelt(attributes, problems)
 
-  const objects = parseObjects(objectsText, problems).flatMap((raw) => parseObject(raw, problems) ?? [])
+  const objects = parse(objectsText, problems).flatMap((raw) => parseObject(raw, problems) ?? [])
   checkVaultNames(vaultName, objects, problems)
   checkPaths(objects, problems)
 

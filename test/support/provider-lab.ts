@@ -54,7 +54,10 @@ export async function startProviderLab(
 }
 
 /** The same with the local Azure in a process of its own, so that a benchmark does not measure two programs in one. */
-export async function startProviderLabProcess(t: TestContext): Promise<ProviderLab> {
+export async function startProviderLabProcess(
+  t: TestContext,
+  { issuerCaFiles = [] }: { issuerCaFiles?: readonly string[] } = {},
+): Promise<ProviderLab> {
   const issuer = await startTestIssuer(t)
   const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
   const program = join(import.meta.dirname, '../../src/bin/local-azure.ts')
@@ -65,8 +68,7 @@ export async function startProviderLabProcess(t: TestContext): Promise<ProviderL
     stateDir,
     '--port',
     '0',
-    '--issuer-ca',
-    issuer.caFile,
+    ...[issuer.caFile, ...issuerCaFiles].flatMap((file) => ['--issuer-ca', file]),
   ]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const stop = async () => {
