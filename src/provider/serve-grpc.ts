@@ -81,7 +81,7 @@ interface CallContext {
 }
 
 /** A flood of mounts must not eat the node's memory, and a hanging one must not outlive its caller. */
-function bounded({ mount, maxMounts = 1000, mountTimeoutMs = 110_000 }: ServeGrpcOptions) {
+function bounded({ mount, maxMounts = 1000 }: ServeGrpcOptions) {
   let inProgress = 0
   return async (request: MountRequest, { signal }: CallContext) => {
     if (inProgress >= maxMounts) {
@@ -92,17 +92,11 @@ function bounded({ mount, maxMounts = 1000, mountTimeoutMs = 110_000 }: ServeGrp
     }
     inProgress++
     try {
-      return await untilAborted(mount(request), AbortSignal.any([signal, timeout(mountTimeoutMs)]))
+      return await untilAborted(mount(request), signal)
     } finally {
       inProgress--
     }
   }
-}
-
-function timeout(ms: number): AbortSignal {
-  const controller = new AbortController()
-  setTimeout(() => controller.abort(deadline(`${ms / 1000} s`)), ms).unref()
-  return controller.signal
 }
 
 function deadline(after: string): MountError {
@@ -124,12 +118,13 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 
 function unary<Request, Response>(
   method: string,
-  { log, metrics }: ServeGrpcOptions,
+  { log, metrics, mountTimeoutMs = 110_000 }: ServeGrpcOptions,
   run: (request: Request, context: CallContext) => Promise<Response>,
 ): UntypedHandleCall {
   const handle: handleUnaryCall<Request, Response> = (call, respond) => {
     const started = performance.now()
     const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(deadline(`${mountTimeoutMs / 1000} s`)), mountTimeoutMs)
     call.on('cancelled', () => {
       const passed = Date.now() >= new Date(call.getDeadline() as number | Date).getTime()
       controller.abort(
@@ -139,6 +134,7 @@ function unary<Request, Response>(
       )
     })
     const record = (code: Code, errorCode: ErrorCode | '', text: string, error?: unknown) => {
+      clearTimeout(timer)
       const durationMs = performance.now() - started
       metrics.rpc(method, goCodeName(code), errorCode, durationMs)
       const line = {
