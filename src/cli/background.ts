@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCode } from '../lib/index.ts'
@@ -36,6 +46,8 @@ export interface StartOptions {
 }
 
 const maxLogBytes = 10 * 1024 * 1024
+/** With less room than this in bytes, a disk is called full. */
+const smallestRoom = 64 * 1024
 
 /**
  * Starts a program that outlives this one and waits for its ready line. Its standard output and error are files, so that
@@ -75,10 +87,16 @@ export async function startBackground(options: StartOptions): Promise<Background
   signal?.throwIfAborted()
   throw new CliError({
     what: `Cannot start ${title}`,
-    why: end ?? `it did not become ready within ${timeoutMs / 1000} s`,
+    why: whyNot(home, end ?? `it did not become ready within ${timeoutMs / 1000} s`),
     detail: tail(readFileSync(files.log).subarray(logStart).toString('utf8')),
     fix: [`the whole log is in ${files.log}`],
   })
+}
+
+/** A full disk takes the log too, and with it the reason. */
+function whyNot(home: LabHome, end: string): string {
+  const { bavail, bsize } = statfsSync(home.root)
+  return bavail * bsize < smallestRoom ? `${end}; the disk of ${home.root} is full` : end
 }
 
 /** The program if it runs; undefined when it was never started, was stopped or has died. */

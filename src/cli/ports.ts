@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
+import { basename } from 'node:path'
 import { errorCode } from '../lib/index.ts'
 import { CliError } from './cli-error.ts'
 
@@ -65,12 +66,17 @@ function listener(port: number): string {
       const found = readdirSync(`/proc/${pid}/fd`).some(
         (fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`,
       )
-      if (found) return ` by process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`
+      if (found) return ` by process ${pid} (${programOf(pid)})`
     } catch {
       // Not ours to look into, or gone meanwhile.
     }
   }
   return ' by another user’s process'
+}
+
+/** Not /proc/PID/comm, which is a name that threads give themselves. */
+function programOf(pid: string): string {
+  return basename(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '')
 }
 
 function listeningInode(port: number): string | undefined {

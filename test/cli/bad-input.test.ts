@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { runCli } from '../support/run-cli.ts'
+import { temporaryHome } from './lab-in-temporary-home.ts'
+
+test('a port in use is named with the process that has it and the option that chooses another', async (t) => {
+  const home = await temporaryHome(t)
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { code, stderr } = await home.keymount('up', '--ports', 'free', '--azure-port', String(port))
+  assert.equal(code, 1)
+  assert.match(stderr, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use by process ${process.pid} \\(`))
+  assert.match(stderr, /--azure-port PORT/)
+  assert.equal((await home.status()).state, 'down', 'nothing was started')
+})
+
+test('a corrupt state file is named with what is wrong, and down works all the same', async (t) => {
+  const home = await temporaryHome(t)
+  const file = join(home.path, 'lab.json')
+  for (const [text, why] of [
+    ['{"version":1', /it is not JSON/],
+    ['{"version":7}', /version/],
+  ] as const) {
+    await writeFile(file, text)
+    const { code, stderr } = await home.keymount('up')
+    assert.equal(code, 1)
+    assert.ok(stderr.includes(`${file} is corrupt`), stderr)
+    assert.match(stderr, why)
+    assert.match(stderr, /down --delete-state/)
+  }
+  assert.equal((await home.keymount('down', '--delete-state')).code, 0)
+  assert.ok(!existsSync(home.path))
+})
+
+test('the state of a program that is corrupt is told from its log, and nothing is left running', async (t) => {
+  const home = await temporaryHome(t)
+  await home.up()
+  await home.keymount('down')
+  await writeFile(join(home.path, 'azure/state.jsonl'), 'not JSON\n{}\n')
+  const { code, stderr } = await home.keymount('up')
+  assert.equal(code, 1)
+  assert.match(stderr, /Cannot start the local Azure/)
+  assert.match(stderr, /state\.jsonl is corrupt at line 1/)
+  assert.equal((await home.status()).state, 'down')
+})
+
+test('a state directory whose sockets would have too long a path is refused', async () => {
+  const { code, stderr } = await runCli(['up', '--home', `/tmp/${'x'.repeat(60)}`])
+  assert.equal(code, 1)
+  assert.match(stderr, /its path has 65 bytes/)
+  assert.match(stderr, /KEYMOUNT_HOME/)
+})
+
+test('a file where the state directory should be is named', async (t) => {
+  const home = await temporaryHome(t)
+  const file = join(home.path, 'file')
+  await writeFile(file, '')
+  const { code, stderr } = await runCli(['up', '--home', join(file, 'lab')])
+  assert.equal(code, 1)
+  assert.match(stderr, /a file stands where a directory must be/)
+  assert.match(stderr, /--home DIR/)
+})
+
+test('a full disk is told as such, and nothing is left running', async (t) => {
+  const home = await temporaryHome(t)
+  const small = join(home.path, 'small')
+  await mkdir(small)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40k', 'tmpfs', small])
+  try {
+    const { code, stderr } = await runCli(['up', '--ports', 'free', '--home', join(small, 'k')])
+    assert.equal(code, 1)
+    assert.match(stderr, /no space left on device|is full/)
+    const { code: status } = await runCli(['status', '--home', join(small, 'k')])
+    assert.equal(status, 3)
+  } finally {
+    execFileSync('umount', ['-l', small])
+  }
+})
+
+test('a kubeconfig that cannot be read, or names nothing, is told', async (t) => {
+  const home = await temporaryHome(t)
+  const missing = await home.keymount('up', '--ports', 'free', '--kubeconfig', '/nonexistent')
+  assert.equal(missing.code, 1)
+  assert.match(missing.stderr, /The kubeconfig \/nonexistent cannot be used/)
+  const file = join(home.path, 'kubeconfig')
+  await writeFile(file, 'apiVersion: v1\ncurrent-context: here\ncontexts: []\n')
+  const empty = await home.keymount('up', '--ports', 'free', '--kubeconfig', file)
+  assert.match(empty.stderr, /has no entry named "here"/)
+})
+
+test('options that do not fit together are refused with the reason', async (t) => {
+  const home = await temporaryHome(t)
+  const { code, stderr } = await home.keymount('up', '--image', 'x')
+  assert.equal(code, 2)
+  assert.match(stderr, /--image cannot be used here/)
+  assert.match(stderr, /--kubeconfig/)
+})

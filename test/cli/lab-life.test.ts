@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { createAzureRest, readCredentials } from '../../src/cli/index.ts'
+import { createKubeClient, loadKubeconfig, resources } from '../../src/kube/index.ts'
+import { temporaryHome, type UpSummary } from './lab-in-temporary-home.ts'
+
+test('a lab goes up, is told, is used, goes down, and comes back with what was in it', async (t) => {
+  const home = await temporaryHome(t)
+  let lab: UpSummary
+
+  await t.test('up starts both programs and waits until driver and provider are ready', async () => {
+    lab = await home.up()
+    assert.deepEqual(lab.started.toSorted(), ['local-azure', 'local-cluster', 'namespace'])
+    assert.deepEqual(lab.pods.map(({ app, ready }) => `${app} ${ready}`).toSorted(), [
+      'secrets-store-csi-driver true',
+      'secrets-store-provider-azure true',
+    ])
+  })
+
+  await t.test('up again says that it was up already and starts nothing', async () => {
+    assert.deepEqual((await home.up()).started, [])
+    const { stdout } = await home.keymount('up')
+    assert.match(stdout, /It was up already/)
+  })
+
+  await t.test('up with other settings is refused and names what to do', async () => {
+    const { code, stderr } = await home.keymount('up', '--port', '1')
+    assert.equal(code, 1)
+    assert.match(stderr, /is up with other settings/)
+    assert.match(stderr, /keymount down/)
+  })
+
+  await t.test('status shows every process and ends with 0', async () => {
+    const { code } = await home.keymount('status')
+    assert.equal(code, 0)
+    const { state, processes } = await home.status()
+    assert.equal(state, 'up')
+    assert.ok(processes.every(({ pid, address }) => pid !== null && address !== null))
+  })
+
+  await t.test('env prints the same variables for sh, fish and programs', async () => {
+    const json = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
+    assert.deepEqual(Object.keys(json), [
+      'KUBECONFIG',
+      'HTTPS_PROXY',
+      'NO_PROXY',
+      'REQUESTS_CA_BUNDLE',
+      'SSL_CERT_FILE',
+      'NODE_EXTRA_CA_CERTS',
+      'AZURE_CONFIG_DIR',
+    ])
+    for (const name of ['KUBECONFIG', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS', 'AZURE_CONFIG_DIR']) {
+      assert.ok(existsSync(json[name] ?? ''), name)
+    }
+    const bundle = readFileSync(json['REQUESTS_CA_BUNDLE'] ?? '', 'utf8')
+    assert.ok(bundle.includes(readFileSync(lab.azure.ca, 'utf8').trim()), 'the bundle has the CA of the lab')
+    const { stdout: sh } = await home.keymount('env')
+    const { stdout: fish } = await home.keymount('env', '--shell', 'fish')
+    for (const [name, value] of Object.entries(json)) {
+      assert.ok(sh.includes(`export ${name}='${value}'\n`), sh)
+      assert.ok(fish.includes(`set -gx ${name} '${value}'\n`), fish)
+    }
+  })
+
+  await t.test('down stops all of it, twice is fine, and status then ends with 3', async () => {
+    await useLab(lab)
+    for (const expected of [/is down/, /was not up/]) {
+      const { code, stdout } = await home.keymount('down')
+      assert.equal(code, 0)
+      assert.match(stdout, expected)
+    }
+    const { code } = await home.keymount('status')
+    assert.equal(code, 3)
+    assert.equal((await home.keymount('env')).code, 3)
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    assert.ok(!mounts.includes(home.path), 'no mount of the lab is left on the machine')
+  })
+
+  await t.test('the next up has the same ports, vaults and cluster objects', async () => {
+    const again = await home.up()
+    assert.equal(again.azure.proxy, lab.azure.proxy)
+    await assertUsed(again)
+  })
+
+  await t.test('down --delete-state leaves nothing', async () => {
+    const { code, stdout } = await home.keymount('down', '--delete-state')
+    assert.equal(code, 0)
+    assert.match(stdout, /deleted/)
+    assert.ok(!existsSync(home.path))
+    assert.equal((await home.keymount('down')).code, 0)
+  })
+})
+
+const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept', namespace: 'default' } }
+
+function clients({ kubeconfig, azure }: UpSummary) {
+  return {
+    kube: createKubeClient(loadKubeconfig(kubeconfig)),
+    azure: createAzureRest({
+      credentials: readCredentials(azure.credentials),
+      proxy: azure.proxy,
+      ca: readFileSync(azure.ca, 'utf8'),
+    }),
+  }
+}
+
+async function useLab(lab: UpSummary): Promise<void> {
+  const { kube, azure } = clients(lab)
+  await kube.create(resources.configMaps, configMap)
+  await azure.createResourceGroup()
+  await azure.createVault('kept-over-down')
+  kube.close()
+  azure.stop()
+}
+
+async function assertUsed(lab: UpSummary): Promise<void> {
+  const { kube, azure } = clients(lab)
+  await kube.get(resources.configMaps, { name: 'kept', namespace: 'default' })
+  const group = `/subscriptions/${azure.subscriptionId}/resourceGroups/keymount`
+  await azure.get(`${group}/providers/Microsoft.KeyVault/vaults/kept-over-down?api-version=2023-07-01`)
+  kube.close()
+  azure.stop()
+}
