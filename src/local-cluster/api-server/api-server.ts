@@ -4,7 +4,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { type Clock, errorCode, type Log, type Running } from '../../lib/index.ts'
+import { type Clock, errorCode, type Log, lockDirectory, type Running } from '../../lib/index.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
 import type { ApiContext } from './api-call.ts'
 import { createCatalog } from './catalog.ts'
@@ -44,24 +44,31 @@ export interface ApiServer extends Running {
   attachNode(runtime: NodeRuntime): void
 }
 
-/** Starts the API server. Rejects when the state is damaged or the port is taken. */
+/** Starts the API server. Rejects when the state is damaged or in use, or the port is taken. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { stateDir, listen, port, nodeName, clock, log } = options
+  const lock = await lockDirectory(options.stateDir)
+  try {
+    return await serve(options, lock)
+  } catch (error) {
+    await lock.stop()
+    throw startError(error, options)
+  }
+}
+
+async function serve(
+  { stateDir, listen, port, nodeName, clock, log }: ApiServerOptions,
+  lock: Running,
+): Promise<ApiServer> {
   const pki = await openPki(join(stateDir, 'pki'))
-  const store = openStore({ file: join(stateDir, 'objects.jsonl') })
   const { certificate, privateKey } = await pki.issueServer([listen])
   // A client without certificate or with one of another CA gets a Kubernetes answer, not a TLS alert.
-  const server = createServer({
-    cert: certificate,
-    key: privateKey,
-    ca: pki.ca,
-    requestCert: true,
-    rejectUnauthorized: false,
-  })
+  const tls = { cert: certificate, key: privateKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false }
+  const server = createServer(tls)
+  const store = openStore({ file: join(stateDir, 'objects.jsonl') })
   server.listen(port, listen)
   await once(server, 'listening').catch((error) => {
     store.close()
-    throw listenError(error, listen, port)
+    throw error
   })
   const url = `https://${listen}:${(server.address() as AddressInfo).port}`
   const stopping = new AbortController()
@@ -111,14 +118,21 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       setTimeout(() => server.closeAllConnections(), 1_000).unref()
       await closed
       store.close()
+      await lock.stop()
     },
   }
 }
 
-function listenError(error: unknown, listen: string, port: number): unknown {
-  if (errorCode(error) !== 'EADDRINUSE') return error
-  return new Error(
-    `Cannot listen on ${listen}:${port}: the port is in use. Stop what uses it, or choose another with --port`,
-    { cause: error },
-  )
+function startError(error: unknown, { stateDir, listen, port }: ApiServerOptions): unknown {
+  switch (errorCode(error)) {
+    case 'EADDRINUSE':
+      return new Error(
+        `Cannot listen on ${listen}:${port}: the port is in use. Stop what uses it, or choose another with --port`,
+        { cause: error },
+      )
+    case 'ENOSPC':
+      return new Error(`Cannot write to ${stateDir}: no space left on the device`, { cause: error })
+    default:
+      return error
+  }
 }

@@ -1,5 +1,5 @@
 import type { Cause } from './api-error.ts'
-import { type ApiObject, isRecord, recordsAt, textAt, textsAt, timestamp, valueAt } from './api-object.ts'
+import { type ApiObject, isRecord, recordsAt, textAt, textsAt, valueAt } from './api-object.ts'
 import { ageColumn, type Column, nameColumn } from './columns.ts'
 import { ageOf } from './human-duration.ts'
 import type { ResourceRow } from './resource-row.ts'
@@ -117,7 +117,7 @@ export function acceptDefinition(definition: ApiObject): void {
   names['singular'] ??= kind.toLowerCase()
   names['listKind'] ??= `${kind}List`
   spec['conversion'] ??= { strategy: 'None' }
-  const since = textAt(recordsAt(definition, 'status', 'conditions')[0], 'lastTransitionTime') || timestamp(Date.now())
+  const since = definition.metadata.creationTimestamp
   const storage = recordsAt(spec, 'versions').filter((version) => version['storage'] === true)
   const condition = (type: string, reason: string, message: string) => ({
     type,

@@ -115,13 +115,20 @@ export function applyConfiguration(
   const taken = new Set([...wanted.keys()].filter(differs))
   if (!force) refuseConflicts(others, taken)
   for (const other of others) other.owned = new Set([...other.owned].filter((field) => !taken.has(field)))
-  const before = entries.find(({ entry }) => isSame(entry, writer))?.owned ?? new Set<string>()
+  const mine = entries.find(({ entry }) => isSame(entry, writer))
   const merged = mergeApplied(live, applied, keysOf, []) as ApiObject
   const dropped = [...leavesOf(merged, keysOf).keys()].filter(
-    (field) => before.has(field) && !wanted.has(field) && !others.some(({ owned }) => owned.has(field)),
+    (field) => mine?.owned.has(field) && !wanted.has(field) && !others.some(({ owned }) => owned.has(field)),
   )
   for (const field of dropped) removeField(merged, field.split(separator))
-  return withEntries(merged, [...others, { entry: writer, owned: new Set(wanted.keys()) }])
+  const owned = new Set(wanted.keys())
+  if (mine === undefined) entries.push({ entry: writer, owned })
+  else {
+    // The same configuration again changes nothing, not even the time.
+    if (taken.size > 0 || !isDeepStrictEqual(mine.owned, owned)) mine.entry = writer
+    mine.owned = owned
+  }
+  return withEntries(merged, entries)
 }
 
 function refuseConflicts(others: readonly Owner[], taken: ReadonlySet<string>): void {

@@ -34,7 +34,7 @@ export function sendError(response: ServerResponse, error: unknown): void {
 
 /** Adds a warning that kubectl prints. RFC 7234 section 5.5 */
 export function addWarning(response: ServerResponse, text: string): void {
-  response.appendHeader('warning', `299 - ${JSON.stringify(text)}`)
+  response.appendHeader('warning', `299 - ${JSON.stringify(text.replaceAll(/[^\x20-\x7e]/g, '?'))}`)
 }
 
 /** The media type of a request's body, without parameters. */

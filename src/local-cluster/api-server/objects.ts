@@ -154,7 +154,7 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
     complete(row, next, options)
     check(row, next, current, options)
     if (isDeepStrictEqual(withoutManagers(next), withoutManagers(current))) {
-      const sameManagers = isDeepStrictEqual(wanted.metadata.managedFields, current.metadata.managedFields)
+      const sameManagers = isDeepStrictEqual(next.metadata.managedFields, current.metadata.managedFields)
       if (sameManagers) return current
     }
     if (row.generation && !isDeepStrictEqual(withoutStatus(next), withoutStatus(current))) {

@@ -123,8 +123,17 @@ function receive({ stdin, resize }: ExecSession, data: RawData): void {
   if (first === channel.stdin) stdin.write(message.subarray(1))
   else if (first === channel.close && second === channel.stdin) stdin.end()
   else if (first === channel.resize) {
-    const { Width: columns = 0, Height: rows = 0 } = JSON.parse(message.subarray(1).toString('utf8'))
-    resize({ columns, rows })
+    const size = parseSize(message.subarray(1))
+    if (size !== undefined) resize(size)
+  }
+}
+
+function parseSize(bytes: Buffer): { columns: number; rows: number } | undefined {
+  try {
+    const { Width, Height } = JSON.parse(bytes.toString('utf8'))
+    return { columns: Number(Width), rows: Number(Height) }
+  } catch {
+    return undefined
   }
 }
 

@@ -14,6 +14,9 @@ const bookmarkIntervalMs = 60_000
 /** Longest watch, when the client names no `timeoutSeconds`. */
 const maxWatchSeconds = 3_600
 
+/** What a watch may hold back for a slow reader. */
+const maxBufferedBytes = 16 * 1024 * 1024
+
 /** An object as a client of one version sees it. */
 export function present(row: ResourceRow, version: string, object: ApiObject): ApiObject {
   const apiVersion = apiVersionOf(row.group, version)
@@ -60,12 +63,11 @@ export function selected(call: ApiCall): ApiObject[] {
   return context.store.list(keyOf(row), info.namespace).filter(matcherOf(call))
 }
 
-function matcherOf({ row, info, url }: ApiCall): Matcher {
+function matcherOf({ row, url }: ApiCall): Matcher {
   const byLabel = parseLabelSelector(url.searchParams.get('labelSelector') ?? '')
   const fields = ['metadata.name', 'metadata.namespace', ...row.fields]
   const byField = parseFieldSelector(url.searchParams.get('fieldSelector') ?? '', fields)
-  const wanted = info.name
-  return (object) => byLabel(object) && byField(object) && (wanted === undefined || object.metadata.name === wanted)
+  return (object) => byLabel(object) && byField(object)
 }
 
 const orderOf = ({ metadata }: ApiObject) => `${metadata.namespace ?? ''}/${metadata.name}`
@@ -102,7 +104,11 @@ export function handleWatch(call: ApiCall): void {
   const key = keyOf(row)
   const asTable = wantsTable(request)
 
-  const send = (type: string, object: unknown) => response.write(`${JSON.stringify({ type, object })}\n`)
+  const send = (type: string, object: unknown) => {
+    response.write(`${JSON.stringify({ type, object })}\n`)
+    // A reader that stands still lists again later; its changes are not kept for it.
+    if (response.writableLength > maxBufferedBytes) response.destroy()
+  }
   const sendChange = (type: string, object: ApiObject) => {
     const shown = present(row, info.version, object)
     const { resourceVersion } = shown.metadata
@@ -137,19 +143,24 @@ export function handleWatch(call: ApiCall): void {
   }
 
   const wantsBookmarks = isTrue(searchParams.get('allowWatchBookmarks') ?? 'false')
-  const ticking = setInterval(() => wantsBookmarks && bookmark(), bookmarkIntervalMs)
-  const seconds = Number(searchParams.get('timeoutSeconds')) || maxWatchSeconds
+  const { clock, signal } = context
+  const tick = () => {
+    if (wantsBookmarks) bookmark()
+    cancelTick = clock.after(bookmarkIntervalMs, tick)
+  }
+  let cancelTick = clock.after(bookmarkIntervalMs, tick)
   const finish = () => {
-    if (wantsBookmarks && !response.destroyed) bookmark()
+    if (wantsBookmarks) bookmark()
     response.end()
   }
-  const timer = setTimeout(finish, seconds * 1000)
-  context.signal.addEventListener('abort', finish)
+  const seconds = Number(searchParams.get('timeoutSeconds')) || maxWatchSeconds
+  const cancelFinish = clock.after(seconds * 1000, finish)
+  signal.addEventListener('abort', finish)
   response.on('close', () => {
     unfollow()
-    clearInterval(ticking)
-    clearTimeout(timer)
-    context.signal.removeEventListener('abort', finish)
+    cancelTick()
+    cancelFinish()
+    signal.removeEventListener('abort', finish)
   })
 }
 

@@ -1,3 +1,4 @@
+import { badRequest } from './api-error.ts'
 import type { Attributes } from './authorization.ts'
 
 /** What a URL and a method ask for. */
@@ -13,7 +14,7 @@ export interface ResourceRequest {
 
 /** A request about objects, or undefined for every other path. https://kubernetes.io/docs/reference/using-api/api-concepts/ */
 export function parseResourceRequest(method: string, url: URL): ResourceRequest | undefined {
-  const [root, ...parts] = url.pathname.split('/').slice(1).map(decodeURIComponent)
+  const [root, ...parts] = url.pathname.split('/').slice(1).map(decode)
   if (root !== 'api' && root !== 'apis') return undefined
   const group = root === 'api' ? '' : (parts.shift() ?? '')
   const version = parts.shift() ?? ''
@@ -26,6 +27,14 @@ export function parseResourceRequest(method: string, url: URL): ResourceRequest 
   const [plural = '', name, subresource = ''] = parts
   if (plural === '' || parts.length > 3) return undefined
   return { verb: verbOf(method, url, name), group, version, plural, subresource, namespace, name }
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw badRequest(`the path of the request is malformed: ${part}`)
+  }
 }
 
 function verbOf(method: string, { searchParams }: URL, name: string | undefined): string {

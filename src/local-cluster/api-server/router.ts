@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ApiCall, ApiContext } from './api-call.ts'
-import { ApiError, forbidden, methodNotAllowed, notSupported, statusOf } from './api-error.ts'
+import { ApiError, badRequest, forbidden, methodNotAllowed, notSupported, statusOf } from './api-error.ts'
 import { authenticate } from './authentication.ts'
 import { isAllowed, refusal } from './authorization.ts'
 import {
@@ -53,7 +53,8 @@ export async function handleRequest(
     if (info === undefined) await answerPath(context, request, response, url)
     else await answerResource({ context, request, response, url, user, info })
   } catch (error) {
-    if (!(error instanceof ApiError)) context.log.error({ err: error, url: request.url }, 'request failed')
+    if (!(error instanceof ApiError) && !response.destroyed)
+      context.log.error({ err: error, url: request.url }, 'request failed')
     sendError(response, error)
   }
 }
@@ -83,9 +84,10 @@ export async function handleUpgrade(
 /** Lets a request in, or throws 401 or 403. */
 async function admit(context: ApiContext, request: IncomingMessage) {
   const { method = 'GET' } = request
-  const url = new URL(request.url ?? '/', context.tokens.issuer)
-  const user = await authenticate(request, context.tokens)
+  const url = URL.parse(`${context.tokens.issuer}${request.url}`)
+  if (url === null) throw badRequest('the path of the request is malformed')
   const info = parseResourceRequest(method, url)
+  const user = await authenticate(request, context.tokens)
   const wanted = attributesOf(info, method, url.pathname)
   if (!isAllowed(context.store, user, wanted)) {
     if (info === undefined) throw new ApiError(403, 'Forbidden', refusal(user, wanted))

@@ -89,19 +89,38 @@ export function openStore({ file, remembered = 5_000 }: StoreOptions): Store {
     yield { resource: 'revision', revision, object: placeholder, deleted: true }
   }
 
-  function record(change: Change): void {
-    const { type, resource, object } = change
-    journal.append({ resource, revision, object, ...(type === 'DELETED' ? { deleted: true } : {}) })
-    if (++lines > 1_000 + compactFactor * [...kinds.values()].reduce((sum, { size }) => sum + size, 0)) {
-      journal.compact(snapshot())
-    }
+  /** On disk first, so that nobody sees what a restart would not know. */
+  function write(resource: ResourceKey, object: ApiObject, deleted: boolean): ApiObject {
+    const resourceVersion = String(revision + 1)
+    const stored = deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion } })
+    journal.append({ resource, revision: revision + 1, object: stored, ...(deleted ? { deleted } : {}) })
+    revision++
+    const objects = kind(resource)
+    const previous = objects.get(keyOf(stored))
+    if (deleted) objects.delete(keyOf(stored))
+    else objects.set(keyOf(stored), stored)
+    compactWhenLong()
+    const type = deleted ? 'DELETED' : previous === undefined ? 'ADDED' : 'MODIFIED'
+    announce({ type, revision, resource, object: stored, previous })
+    return stored
+  }
+
+  function announce(change: Change): void {
     history.push(change)
     if (history.length > remembered * 2) oldest = history.splice(0, history.length - remembered).at(-1)?.revision ?? 0
     for (const listener of [...listeners]) listener(change)
   }
 
-  const stamp = (object: ApiObject): ApiObject =>
-    deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion: String(++revision) } })
+  function compactWhenLong(): void {
+    const objects = [...kinds.values()].reduce((sum, { size }) => sum + size, 0)
+    if (++lines < 1_000 + compactFactor * objects) return
+    try {
+      journal.compact(snapshot())
+    } catch {
+      // The disk is too full for a second copy; the long journal is as good, and the next round tries again.
+      lines = 0
+    }
+  }
 
   return {
     get revision() {
@@ -116,22 +135,8 @@ export function openStore({ file, remembered = 5_000 }: StoreOptions): Store {
     *all() {
       for (const [resource, objects] of kinds) for (const object of [...objects.values()]) yield { resource, object }
     },
-    put(resource, object) {
-      const objects = kind(resource)
-      const key = keyOf(object)
-      const previous = objects.get(key)
-      const stored = stamp(object)
-      objects.set(key, stored)
-      record({ type: previous === undefined ? 'ADDED' : 'MODIFIED', revision, resource, object: stored, previous })
-      return stored
-    },
-    remove(resource, object) {
-      const previous = kind(resource).get(keyOf(object))
-      const last = stamp(object)
-      kind(resource).delete(keyOf(object))
-      record({ type: 'DELETED', revision, resource, object: last, previous })
-      return last
-    },
+    put: (resource, object) => write(resource, object, false),
+    remove: (resource, object) => write(resource, object, true),
     follow(from, listener) {
       if (from < oldest) throw expired(from, oldest)
       for (const change of history) if (change.revision > from) listener(change)
