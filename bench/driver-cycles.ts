@@ -11,10 +11,11 @@ const parallel = 8
 
 const bundle = await bundledDriver()
 const lab = await startDriverLab({ command: bundle.command, flags: ['--enable-secret-rotation', '--v=0'] })
-const memory: { cycles: number; mib: number }[] = []
+const memory: { cycles: number; pss: number; anonymous: number }[] = []
 const look = (done: number) => {
-  memory.push({ cycles: done, mib: rounded(lab.driver.memory() / 1024) })
-  console.log(`after ${done} cycles: ${memory.at(-1)?.mib} MiB`)
+  const now = { cycles: done, ...lab.driver.memory() }
+  memory.push(now)
+  console.log(`after ${done} cycles: ${now.pss} MiB, ${now.anonymous} of them not shared with other Node processes`)
 }
 try {
   await lab.createClass('web', ['foo', 'fookey'])

@@ -20,23 +20,28 @@ const lab = await startDriverLab({
   command: bundle.command,
   flags: ['--enable-secret-rotation', '--rotation-poll-interval=15s'],
 })
-const mib = () => rounded(lab.driver.memory() / 1024)
 const setAll = (content: string) => {
   for (const object of objects)
     lab.provider.objects.set(object, { content: `${content} of ${object}`, version: content })
 }
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-const results: Record<string, number> = {}
+const results: Record<string, unknown> = {}
 const tell = (name: string, value: number, unit: string) => {
   results[name] = rounded(value)
   console.log(`${name}: ${rounded(value)} ${unit}`)
+}
+
+const tellMemory = (name: string) => {
+  const { pss, anonymous } = lab.driver.memory()
+  results[name] = { pss, anonymous }
+  console.log(`${name}: ${pss} MiB, ${anonymous} of them not shared with other Node processes`)
 }
 
 try {
   setAll('first')
   for (let i = 0; i < classCount; i++) await lab.createClass(`class-${i}`, objects)
   await wait(2000)
-  tell('memory idle', mib(), 'MiB')
+  tellMemory('memory idle')
   const pods = await Promise.all(Array.from({ length: podCount }, (_, i) => lab.pod(`class-${i % classCount}`)))
 
   lab.api.requests.length = 0
@@ -46,7 +51,7 @@ try {
   tell(`${podCount} pods at once, wall`, performance.now() - startedAt, 'ms')
   tell(`${podCount} pods at once, CPU of the driver`, lab.driver.cpu() - cpuBefore, 'ms')
   tell('API requests per publish', lab.api.requests.filter((line) => !/watch=true/.test(line)).length / podCount, '')
-  tell(`memory with ${podCount} volumes of 10 objects`, mib(), 'MiB')
+  tellMemory(`memory with ${podCount} volumes of 10 objects`)
 
   // The next tick finds news in all objects.
   const cpuBeforeRotation = lab.driver.cpu()
@@ -72,7 +77,7 @@ try {
   tell(`API requests in a quiet minute of ${quietCount} volumes, 4 rotations each`, lab.api.requests.length, '')
   tell('provider calls in that minute', lab.provider.mounts.length - quietMounts, '')
   tell('CPU of the driver in that minute', lab.driver.cpu() - cpuBeforeQuiet, 'ms')
-  tell(`memory with ${quietCount} volumes`, mib(), 'MiB')
+  tellMemory(`memory with ${quietCount} volumes`)
   console.log(JSON.stringify({ bench: 'driver-node', results }))
 } finally {
   await lab.stop()

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Code, type NodeUnpublishVolumeRequest, type NodeUnpublishVolumeResponse, RpcError } from '../csi/index.ts'
 import { errorMessage } from '../lib/index.ts'
@@ -48,6 +48,8 @@ export function createNodeUnpublishVolume(parts: Parts): NodeUnpublishVolume {
   async function clear(target: string): Promise<void> {
     try {
       await mounter.unmount(target)
+      // An interrupted publish has cleared up after itself.
+      if (!existsSync(target)) return
       removeOwnEntries(target)
       rmdirSync(target)
     } catch (error) {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
 import { NodeClient } from '../../src/csi/index.ts'
@@ -15,8 +15,8 @@ export interface DriverProcess {
   kill(): Promise<void>
   /** SIGTERM; resolves with the exit status. */
   stop(): Promise<number | null>
-  /** Proportional set size in KiB. */
-  memory(): number
+  /** Memory in MiB: the proportional set size, and what of it is the process's alone (Node's own pages are shared by all who run it). */
+  memory(): { pss: number; anonymous: number }
   /** CPU time so far in milliseconds. */
   cpu(): number
 }
@@ -77,14 +77,17 @@ export async function startDriverProcess(options: DriverProcessOptions): Promise
       child.kill('SIGTERM')
       return ended
     },
-    memory: () => pssKib(child),
+    memory: () => memoryMib(child),
     cpu: () => cpuMs(child),
   }
 }
 
-function pssKib({ pid }: ChildProcess): number {
-  const file = `/proc/${pid}/smaps_rollup`
-  return existsSync(file) ? Number(/^Pss:\s+(\d+)/m.exec(readFileSync(file, 'utf8'))?.[1]) : Number.NaN
+/** https://www.kernel.org/doc/Documentation/ABI/testing/procfs-smaps_rollup */
+function memoryMib({ pid }: ChildProcess): { pss: number; anonymous: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const mib = (name: string) =>
+    Math.round((Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024) * 10) / 10
+  return { pss: mib('Pss'), anonymous: mib('Pss_Anon') }
 }
 
 /** utime and stime of /proc/PID/stat, in ticks of 10 ms. */
