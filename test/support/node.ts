@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import type { TestContext } from 'node:test'
 import {
   createKubeClient,
@@ -110,10 +109,7 @@ export async function startNode(t: TestContext, overrides: Partial<LocalClusterO
         assert.equal(found, undefined)
       }, 15_000)
     },
-    async stop() {
-      await cluster.stop()
-      await rm(cluster.stateDir, { recursive: true, force: true })
-    },
+    stop: cluster.stop,
   }
   return node
 }

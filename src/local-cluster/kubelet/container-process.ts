@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { type Clock, sleep } from '../../lib/index.ts'
 import { type ContainerPlan, containerScript, readyLine, type SandboxTools } from './container-script.ts'
@@ -26,6 +26,14 @@ export interface ProcessSpec {
   credentials: string[]
 }
 
+export interface StartOptions {
+  /** Gets what the container writes. */
+  logFile: string
+  /** Where the start script may be for a moment; its directory is in memory. */
+  scriptFile: string
+  keepStdinOpen: boolean
+}
+
 /** The container could not be made; the message is mount's or the shell's. */
 export class ContainerStartError extends Error {
   override readonly name = 'ContainerStartError'
@@ -35,15 +43,18 @@ export async function startContainer(
   plan: ContainerPlan,
   process: ProcessSpec,
   tools: SandboxTools,
-  options: { logFile: string; keepStdinOpen: boolean },
+  options: StartOptions,
 ): Promise<ContainerProcess> {
   const { programs } = tools
-  const { variables, words } = commandInside(process, plan.workingDirectory, tools)
+  const { variables, late } = splitEnvironment(process.environment)
+  const words = commandInside(process, plan.workingDirectory, late, tools)
+  // A file, because everybody can read the command line of a process, and `words` may hold a secret variable.
+  writeFileSync(options.scriptFile, containerScript(plan, words, tools), { mode: 0o600 })
   const log = openSync(options.logFile, 'a', 0o640)
   const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--propagation=unchanged', '--fork', '--kill-child']
   // The kernel kills the container when the node agent dies, however it dies: setpriv for unshare, unshare for its child.
-  const argv = ['--pdeathsig=KILL', programs.unshare, ...namespaces]
-  const child = spawn(programs.setpriv, [...argv, programs.sh, '-c', containerScript(plan, tools), 'sh', ...words], {
+  const argv = ['--pdeathsig=KILL', programs.unshare, ...namespaces, programs.sh, options.scriptFile]
+  const child = spawn(programs.setpriv, argv, {
     cwd: '/',
     env: variables,
     stdio: [options.keepStdinOpen ? 'pipe' : 'ignore', log, 'pipe', log],
@@ -52,8 +63,9 @@ export async function startContainer(
   const output = watchSetup(child)
   const exited = exitOf(child).then((exit) => (output.sawKill() ? killed : exit))
   const outcome = await Promise.race([output.ready, exited.then(() => 'exited' as const)])
-  const pid = outcome === 'ready' ? childOf(child.pid) : undefined
-  if (pid === undefined && outcome !== 'ready') throw new ContainerStartError(output.text())
+  rmSync(options.scriptFile, { force: true })
+  if (outcome === 'exited') throw new ContainerStartError(output.text())
+  const pid = childOf(child.pid)
   return {
     // A command that is over already has no process: nothing can be sent to it any more.
     pid: pid ?? 0,
@@ -118,31 +130,31 @@ export function signalProcess(pid: number | undefined, signal: NodeJS.Signals): 
 
 /**
  * The words that run a command with its user, working directory and variables, for a process whose working directory is
- * the toolbox and whose root is the container's. Most variables travel as the process's own; those that a shell or the
- * dynamic loader would act on, or drop, are set by env(1) at the last moment.
+ * the toolbox and whose root is the container's. `late` variables are set at the last moment.
  */
 export function commandInside(
-  { command, environment, credentials }: ProcessSpec,
+  { command, credentials }: ProcessSpec,
   workingDirectory: string,
+  late: ReadonlyMap<string, string>,
   { toolbox }: Pick<SandboxTools, 'toolbox'>,
-): { variables: Record<string, string>; words: string[] } {
-  const late = [...environment].filter(([name]) => !travels(name))
-  const variables = Object.fromEntries([...environment].filter(([name]) => travels(name)))
+): string[] {
   const unset = ['PWD', 'OLDPWD', 'SHELL'].flatMap((name) => ['-u', name])
-  const words = [
-    ...toolbox.command('setpriv'),
-    ...credentials,
-    ...toolbox.command('env'),
-    ...unset,
-    '-C',
-    workingDirectory,
-    ...late.map(([name, value]) => `${name}=${value}`),
-    ...command,
-  ]
-  return { variables, words }
+  const set = [...late].map(([name, value]) => `${name}=${value}`)
+  const env = [...toolbox.command('env'), ...unset, '-C', workingDirectory, ...set]
+  return [...toolbox.command('setpriv'), ...credentials, ...env, ...command]
 }
 
-function travels(name: string): boolean {
-  if (/^(LD_|GLIBC_|MALLOC_|LOCPATH$|PWD$|OLDPWD$|IFS$|ENV$|BASH_ENV$|SHELL$|PS\d$)/.test(name)) return false
-  return /^[A-Za-z_]\w*$/.test(name)
+/** Variables that can be given to the programs that start a command, and those that these would act on, or lose. */
+export function splitEnvironment(environment: ReadonlyMap<string, string>): {
+  variables: Record<string, string>
+  late: Map<string, string>
+} {
+  const actedOn = /^(LD_|GLIBC_|MALLOC_|(PWD|OLDPWD|SHELL|IFS|ENV|BASH_ENV|LOCPATH|PS\d)$)/
+  // A shell does not pass on what it cannot name.
+  const travels = ([name]: [string, string]) => /^[A-Za-z_]\w*$/.test(name) && !actedOn.test(name)
+  const all = [...environment]
+  return {
+    variables: Object.fromEntries(all.filter(travels)),
+    late: new Map(all.filter((entry) => !travels(entry))),
+  }
 }

@@ -177,7 +177,11 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       },
       { command, environment, credentials: credentials.arguments },
       tools,
-      { logFile: logFile(options.logsDirectory, spec.name, record.restartCount), keepStdinOpen: spec.stdin === true },
+      {
+        logFile: logFile(options.logsDirectory, spec.name, record.restartCount),
+        scriptFile: context.scriptFile(pod.metadata.uid ?? '', spec.name),
+        keepStdinOpen: spec.stdin === true,
+      },
     )
     return { process, target: { pid: process.pid, workingDirectory, environment, credentials: credentials.arguments } }
   }

@@ -38,13 +38,13 @@ export const readyLine = 'keymount: ready'
 
 /**
  * The shell script that turns process 1 of new namespaces into a container: it mounts the root file system, moves into it,
- * mounts the volumes, lets go of the machine's file system, and becomes its arguments. Errors go to standard error; the
+ * mounts the volumes, lets go of the machine's file system, and becomes `words`. Errors go to standard error; the
  * container's output is file descriptor 3.
  *
  * The old root stays at `/.host` until all volumes are mounted, so that targets are resolved inside the container: a link
  * in an image or a volume cannot lead a mount outside.
  */
-export function containerScript(plan: ContainerPlan, tools: SandboxTools): string {
+export function containerScript(plan: ContainerPlan, words: readonly string[], tools: SandboxTools): string {
   const { programs, toolbox, sandbox, initialUserNamespace } = tools
   const { image, mounts, hostname, workingDirectory, privileged, readOnlyRoot } = plan
   const root = join(sandbox, 'root')
@@ -75,7 +75,7 @@ export function containerScript(plan: ContainerPlan, tools: SandboxTools): strin
     inside('rmdir', '/.host'),
     ...(readOnlyRoot ? [inside('mount', '-o', 'remount,bind,ro', '/')] : []),
     `echo ${quote(readyLine)} >&2`,
-    'exec "$@" 2>&3 3>&-',
+    `exec ${shell(...words)} 2>&3 3>&-`,
   ].join('\n')
 }
 

@@ -2,7 +2,14 @@ import { execFile, spawn } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
 import type { ExecOptions, ExecSession } from '../node-runtime.ts'
-import { childOf, commandInside, exitOf, type ProcessSpec, signalProcess } from './container-process.ts'
+import {
+  childOf,
+  commandInside,
+  exitOf,
+  type ProcessSpec,
+  signalProcess,
+  splitEnvironment,
+} from './container-process.ts'
 import { quote, type SandboxTools } from './container-script.ts'
 
 /** A container that a command can be run in. */
@@ -25,8 +32,12 @@ export function execInContainer(
 ): ExecSession {
   const environment = new Map(target.environment)
   if (tty && !environment.has('TERM')) environment.set('TERM', 'xterm')
+  const { variables, late } = splitEnvironment(environment)
+  // Odd names travel like the others where no shell is on the way, and never on a command line that everybody can read.
+  const odd = [...late].filter(([name]) => !/^\w+$/.test(name))
+  for (const [name] of odd) late.delete(name)
   const spec: ProcessSpec = { command: [...command], environment, credentials: target.credentials }
-  const { variables, words } = commandInside(spec, target.workingDirectory, { toolbox })
+  const words = commandInside(spec, target.workingDirectory, late, { toolbox })
   const namespaces = ['--mount', '--pid', '--ipc', '--uts']
   // nsenter opens its working directory before it enters, so that the toolbox is at hand inside.
   const enter = [programs.nsenter, `--target=${target.pid}`, ...namespaces, `--wd=${toolbox.directory}`, '--', ...words]
@@ -34,7 +45,7 @@ export function execInContainer(
   const [program = '', ...argv] = tty ? [programs.script, ...inTerminal] : enter
   const child = spawn(program, argv, {
     cwd: '/',
-    env: tty ? { ...variables, SHELL: programs.sh } : variables,
+    env: { ...variables, ...Object.fromEntries(odd), ...(tty ? { SHELL: programs.sh } : {}) },
     stdio: [stdin || tty ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   })
   // A command that does not read to the end is no error of ours.

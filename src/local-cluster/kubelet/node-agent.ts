@@ -57,6 +57,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
   const toolbox = await createToolbox(directories.toolbox, programs)
   const context: PodContext = {
     ...{ kube, clock, log, nodeIP, logsDirectory, plugins, tokens, limits, syncFrequencyMs: options.syncFrequencyMs },
+    scriptFile: directories.script,
     recorder: createEventRecorder({ client: kube, log, component: 'kubelet', host: nodeName, clock }),
     images: createImages({ directory: directories.images, given: options.images, programs }),
     tools: { programs, toolbox, sandbox: directories.sandbox, initialUserNamespace: limits.maySetGroups },
@@ -66,6 +67,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
   const workers = new Map<string, PodWorker>()
   const stopped = new AbortController()
   let orphans: Promise<void>[] | undefined
+  let stopping: Promise<void> | undefined
 
   function admit(pod: Pod): void {
     const { uid = '' } = pod.metadata
@@ -122,7 +124,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
     return runner
   }
 
-  async function stop(): Promise<void> {
+  async function stopOnce(): Promise<void> {
     stopped.abort(new Error('stopped'))
     await followed.stop()
     // Pods with volumes of a driver first: the driver, which may be a pod too, has to unmount them.
@@ -146,6 +148,9 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
       if (running === undefined) throw new Error(`container ${target.container} of pod ${target.pod} is not running`)
       return execInContainer(running, command, execOptions, context.tools)
     },
-    stop,
+    stop() {
+      stopping ??= stopOnce()
+      return stopping
+    },
   }
 }

@@ -24,6 +24,8 @@ export interface NodeDirectories {
   diskVolume(uid: string, volume: string): string
   /** A volume in memory: whatever holds secrets, and `emptyDir` of medium Memory. */
   memoryVolume(uid: string, volume: string): string
+  /** Place for a container's start script, in memory. */
+  script(uid: string, container: string): string
   /** Uids of pods that have something here. */
   podUids(): string[]
   /** Directories of a pod's CSI volumes. */
@@ -59,6 +61,10 @@ export async function mountNodeDirectories(root: string, programs: HostPrograms)
     csiVolume: (uid, volume) => join(pods, uid, 'volumes/kubernetes.io~csi', volume),
     diskVolume: (uid, volume) => join(pods, uid, 'volumes/kubernetes.io~empty-dir', volume),
     memoryVolume: (uid, volume) => join(memory, 'pods', uid, volume),
+    script(uid, container) {
+      mkdirSync(join(memory, 'pods', uid), { recursive: true, mode: 0o755 })
+      return join(memory, 'pods', uid, `${container}.sh`)
+    },
     podUids: () => list(pods),
     csiVolumes: (uid) => {
       const parent = join(pods, uid, 'volumes/kubernetes.io~csi')

@@ -133,7 +133,8 @@ function socketsIn(directory: string): [socket: string, identity: string][] {
     const path = join(directory, name)
     const stat = statSync(path, { throwIfNoEntry: false })
     if (name.startsWith('.') || stat?.isSocket() !== true) return []
-    return [[path, `${stat.ino}:${stat.ctimeMs}`] as [string, string]]
+    // Not ctime, which a change of mode moves.
+    return [[path, `${stat.ino}:${stat.mtimeMs}`] as [string, string]]
   })
 }
 

@@ -16,6 +16,8 @@ export interface PodContext {
   nodeIP: string
   /** Parent of the pods' log directories. */
   logsDirectory: string
+  /** Place for a container's start script. */
+  scriptFile(podUid: string, container: string): string
   /** Time between two refreshes of a pod's volumes, in milliseconds. */
   syncFrequencyMs: number
   images: Images
