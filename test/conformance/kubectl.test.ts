@@ -5,12 +5,15 @@ import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { findKubectl, kubectlFor, kubectlMissing } from '../support/kubectl.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
+import { mayMount } from '../support/may-mount.ts'
 
 // The real kubectl is the judge of the local cluster's API: what it prints, and how it ends.
 const program = findKubectl()
+const skip = program === undefined && kubectlMissing
+const skipNode = skip || (!mayMount() && 'pods need the right to mount: run as root, or through npm test')
 
-async function start(t: TestContext) {
-  const cluster = await startLocalCluster(t, { node: false })
+async function start(t: TestContext, { node }: { node: boolean }) {
+  const cluster = await startLocalCluster(t, { node })
   const kubectl = kubectlFor(program ?? '', { kubeconfig: cluster.kubeconfig, cacheDir: `${cluster.stateDir}/kubectl` })
   return {
     cluster,
@@ -92,8 +95,8 @@ const widgets = {
 
 const widget = (spec: object) => ({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w1' }, spec })
 
-test('kubectl works against the local cluster', { skip: program === undefined && kubectlMissing }, async (t) => {
-  const { cluster, kubectl, run, fail } = await start(t)
+test('kubectl works against the local cluster', { skip }, async (t) => {
+  const { cluster, kubectl, run, fail } = await start(t, { node: false })
 
   await t.test('version names the server', async () => {
     assert.match(await run('version'), /Server Version: v1\.34\.0/)
@@ -224,13 +227,12 @@ test('kubectl works against the local cluster', { skip: program === undefined &&
   })
 
   await t.test('get -w shows changes as they happen', async () => {
-    const controller = new AbortController()
-    const watching = watchNames(program ?? '', cluster.kubeconfig, controller.signal)
+    const watching = kubectlLines(program ?? '', cluster.kubeconfig, ['get', 'pods', '-w', '--no-headers'])
     await watching.until(2)
     await run('apply -f -', pod('watched'))
     const rows = await watching.until(3)
     assert.match(rows.at(-1) ?? '', /^watched +0\/1 +Pending/)
-    controller.abort()
+    watching.stop()
     await run('delete pod watched')
   })
 
@@ -306,20 +308,56 @@ test('kubectl works against the local cluster', { skip: program === undefined &&
   })
 })
 
-/** `kubectl get pods -w`, row by row. */
-function watchNames(program: string, kubeconfig: string, signal: AbortSignal) {
-  const child = spawn(program, ['--kubeconfig', kubeconfig, 'get', 'pods', '-w', '--no-headers'], { signal })
-  child.on('error', () => {})
-  const rows: string[] = []
+test('kubectl reads logs and runs commands in a pod', { skip: skipNode }, async (t) => {
+  const { cluster, kubectl, run, fail } = await start(t, { node: true })
+  const command = 'echo one; echo two; trap "exit 0" TERM; while :; do sleep 0.1; done'
+  const containers = [{ name: 'app', image: 'busybox', command: ['sh', '-c', command] }]
+  await run('apply -f -', { ...pod('p'), spec: { containers, terminationGracePeriodSeconds: 2 } })
+  await run('wait --for=condition=Ready pod/p --timeout=60s')
+
+  await t.test('get shows it Running on its node', async () => {
+    assert.match(await run('get pods -o wide --no-headers'), /^p +1\/1 +Running +0 +\w+ +[\d.]+ +keymount-local/)
+    assert.match(await run('get nodes --no-headers'), /^keymount-local +Ready /)
+  })
+
+  await t.test('logs prints them, the last lines of them, and follows', async () => {
+    assert.equal(await run('logs p'), 'one\ntwo')
+    assert.equal(await run('logs p --tail=1'), 'two')
+    const following = kubectlLines(program ?? '', cluster.kubeconfig, ['logs', '-f', 'p'])
+    assert.deepEqual(await following.until(2), ['one', 'two'])
+    following.stop()
+    assert.match(await fail('logs p -c other'), /container other is not valid for pod p/)
+  })
+
+  await t.test('exec passes both outputs, standard input and the exit status', async () => {
+    const { status, stdout, stderr } = await kubectl(['exec', 'p', '--', 'sh', '-c', 'echo out; echo err >&2; exit 7'])
+    assert.deepEqual({ status, stdout }, { status: 7, stdout: 'out\n' })
+    assert.match(stderr, /^err\n/)
+    const echoed = await kubectl(['exec', '-i', 'p', '--', 'sh', '-c', 'cat; echo end'], 'typed\n')
+    assert.equal(echoed.stdout, 'typed\nend\n')
+    assert.match(await fail('exec missing -- true'), /pods "missing" not found/)
+  })
+
+  await t.test('delete ends it within its grace period', async () => {
+    await run('delete pod p --timeout=60s')
+    assert.match(await fail('get pod p'), /pods "p" not found/)
+  })
+})
+
+/** The output of a kubectl that does not end by itself, line by line. */
+function kubectlLines(program: string, kubeconfig: string, args: readonly string[]) {
+  const child = spawn(program, ['--kubeconfig', kubeconfig, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines: string[] = []
   createInterface({ input: child.stdout }).on('line', (line) => {
-    rows.push(line)
-    child.emit('row')
+    lines.push(line)
+    child.emit('line')
   })
   return {
-    /** Resolves when there are so many rows. */
+    /** Resolves when there are so many lines. */
     async until(count: number): Promise<readonly string[]> {
-      while (rows.length < count) await once(child, 'row', { signal: AbortSignal.timeout(20_000) })
-      return rows
+      while (lines.length < count) await once(child, 'line', { signal: AbortSignal.timeout(20_000) })
+      return lines
     },
+    stop: () => child.kill(),
   }
 }

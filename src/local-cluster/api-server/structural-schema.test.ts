@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { applyDefaults, prune, type Schema, validateSchema } from './structural-schema.ts'
+
+test('prune() removes what the schema does not name, and says where it was', () => {
+  const schema: Schema = {
+    properties: {
+      spec: {
+        properties: {
+          list: { items: { properties: { a: {} } } },
+          map: { additionalProperties: { properties: { a: {} } } },
+        },
+      },
+      free: { 'x-kubernetes-preserve-unknown-fields': true, properties: { strict: { properties: {} } } },
+    },
+  }
+  const value = {
+    spec: { list: [{ a: 1, b: 2 }], map: { k: { a: 1, c: 3 } }, d: 4 },
+    free: { any: 1, strict: { e: 5 } },
+    f: 6,
+  }
+  assert.deepEqual(prune(schema, value), ['spec.list[0].b', 'spec.map.k.c', 'spec.d', 'free.strict.e', 'f'])
+  assert.deepEqual(value, { spec: { list: [{ a: 1 }], map: { k: { a: 1 } } }, free: { any: 1, strict: {} } })
+})
+
+test('applyDefaults() fills what is absent at every depth, and no object that is absent itself', () => {
+  const inner: Schema = { properties: { size: { default: 1 }, color: { default: 'red', nullable: true } } }
+  const schema: Schema = { properties: { made: { ...inner, default: {} }, absent: inner, list: { items: inner } } }
+  const value = { list: [{ size: 2, color: null }, { size: null }] }
+  applyDefaults(schema, value)
+  assert.deepEqual(value, {
+    list: [
+      { size: 2, color: null },
+      { size: 1, color: 'red' },
+    ],
+    made: { size: 1, color: 'red' },
+  })
+})
+
+test('validateSchema() finds each broken rule, in the words of Kubernetes', () => {
+  const rows: [Schema, unknown, string][] = [
+    [{ type: 'string' }, 1, 'x: Invalid value: "integer": x in body must be of type string: "integer"'],
+    [{ type: 'integer' }, 1.5, 'x: Invalid value: "number": x in body must be of type integer: "number"'],
+    [{ type: 'object' }, null, 'x: Invalid value: "null": x in body must be of type object: "null"'],
+    [
+      { 'x-kubernetes-int-or-string': true },
+      true,
+      'x: Invalid value: "boolean": x in body must be of type integer,string: "boolean"',
+    ],
+    [{ enum: ['a', 'b'] }, 'c', 'x: Unsupported value: "c": supported values: "a", "b"'],
+    [{ minimum: 2 }, 1, 'x: Invalid value: 1: x in body should be greater than or equal to 2'],
+    [{ maxLength: 1 }, 'ab', 'x: Invalid value: "ab": x in body should be at most 1 chars long'],
+    [{ minItems: 1 }, [], 'x: Invalid value: []: x in body should have at least 1 items'],
+    [{ pattern: '^a$' }, 'b', 'x: Invalid value: "b": x in body should match \'^a$\''],
+    [{ format: 'date-time' }, 'today', 'x: Invalid value: "today": x in body must be of type date-time'],
+    [{ required: ['a'] }, {}, 'x.a: Required value'],
+    [
+      { anyOf: [{ type: 'string' }, { type: 'integer' }] },
+      true,
+      'x: Invalid value: true: x in body must validate at least one schema (anyOf)',
+    ],
+    [{ oneOf: [{}, {}] }, 1, 'x: Invalid value: 1: x in body must validate one and only one schema (oneOf)'],
+    [{ not: { type: 'string' } }, 'a', 'x: Invalid value: "a": x in body must not validate the schema (not)'],
+    [{ 'x-kubernetes-list-type': 'set' }, ['a', 'a'], 'x[1]: Duplicate value: "a"'],
+    [
+      { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] },
+      [
+        { name: 'a', v: 1 },
+        { name: 'a', v: 2 },
+      ],
+      'x[1]: Duplicate value: {"name":"a"}',
+    ],
+    [
+      { items: { properties: { a: { type: 'boolean' } } } },
+      [{ a: 'no' }],
+      'x[0].a: Invalid value: "string": x[0].a in body must be of type boolean: "string"',
+    ],
+  ]
+  for (const [schema, value, expected] of rows) {
+    assert.deepEqual(
+      validateSchema(schema, value, 'x').map(({ field, message }) => `${field}: ${message}`),
+      [expected],
+    )
+  }
+  assert.deepEqual(validateSchema({ type: 'string', nullable: true }, null, 'x'), [])
+  assert.deepEqual(validateSchema({ type: 'number' }, 1, 'x'), [])
+})
