@@ -88,9 +88,12 @@ export const testGroup = 'keymount-test'
 
 /** Starts a local Azure with a fresh state on a free port; it stops with the test. */
 export async function startLocalAzure(t: TestContext, overrides: Partial<LocalAzureOptions> = {}): Promise<TestAzure> {
-  const stateDir = overrides.stateDir ?? temporaryDirectory(t)
+  const stateDir = overrides.stateDir ?? mkdtempSync(join(tmpdir(), 'local-azure-'))
   const azure = await start({ ...overrides, stateDir })
-  t.after(() => azure.stop())
+  t.after(async () => {
+    await azure.stop()
+    if (overrides.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true })
+  })
   return testAzure(t, azure, stateDir)
 }
 
@@ -265,10 +268,4 @@ function control(socketPath: string, method: string, path: string, body?: unknow
     call.on('error', reject)
     call.end(body === undefined ? undefined : JSON.stringify(body))
   })
-}
-
-function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'local-azure-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
 }
