@@ -12,4 +12,4 @@ RUN npm run image -- --rootfs \
 FROM scratch
 COPY --from=build /rootfs/ /
 ENV PATH=/usr/local/bin:/usr/bin:/bin MALLOC_ARENA_MAX=1
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "/opt/keymount/start.cjs"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "--expose-gc", "/opt/keymount/start.cjs"]

@@ -2,10 +2,17 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { BuildOptions } from 'esbuild'
 import { nodeFlags } from './image-config.ts'
 
 /** The processes of the image. Each has an entry `src/bin/NAME.ts`. */
 export const processNames = ['driver', 'provider'] as const
+
+/**
+ * Packages that our sources import when they are first needed, each bundled into a file of its own: the text of a bundle
+ * stays in memory, so what most nodes never need must not be in it.
+ */
+const lazyPackages = ['node-forge'] as const
 
 export interface Bundles {
   /** Files written, with their size in bytes. */
@@ -32,28 +39,37 @@ export interface BundleOptions {
 export async function buildBundles({ root, out, node }: BundleOptions): Promise<Bundles> {
   mkdirSync(out, { recursive: true })
   const { build } = await import('esbuild')
-  const result = await build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: ['start', ...processNames].map((name) => ({ in: `src/bin/${name}.ts`, out: name })),
-    outdir: out,
-    outExtension: { '.js': '.cjs' },
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: 'node22',
     mainFields: ['module', 'main'],
-    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
     minify: true,
     // Names of errors and functions stay readable in logs.
     keepNames: true,
     legalComments: 'none',
-    metafile: true,
     logLevel: 'silent',
+  } satisfies BuildOptions
+  const programs = build({
+    ...common,
+    entryPoints: ['start', ...processNames].map((name) => ({ in: `src/bin/${name}.ts`, out: name })),
+    outdir: out,
+    outExtension: { '.js': '.cjs' },
+    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
+    // The gRPC library reads .proto files at run time only for diagnosis services that we do not offer.
+    external: [...lazyPackages, '@grpc/proto-loader'],
+    // import() becomes require(), which finds packages from a script of node:vm.
+    supported: { 'dynamic-import': false },
+    metafile: true,
   })
+  const packages = build({ ...common, entryPoints: [...lazyPackages], outdir: join(out, 'node_modules') })
+  const [{ metafile }] = await Promise.all([programs, packages])
   await Promise.all(processNames.map((name) => compile({ node, out, name })))
   const names = ['start.cjs', ...processNames.flatMap((name) => [`${name}.cjs`, `${name}.cjs.cache`])]
   const files = names.map((name) => ({ path: join(out, name), bytes: statSync(join(out, name)).size }))
-  return { files, metafile: JSON.stringify(result.metafile) }
+  return { files, metafile: JSON.stringify(metafile) }
 }
 
 /** Runs a process once, so that `start.cjs` writes the code that it compiled. The seed makes it the same bytes each time. */
