@@ -1,7 +1,7 @@
 import { errorMessage, type Running } from '../../lib/index.ts'
-import type { ApiContext } from '../api-server/api-call.ts'
 import { ApiError } from '../api-server/api-error.ts'
-import type { Change, ResourceKey } from '../api-server/store.ts'
+import type { ApiContext } from '../api-server/http/api-call.ts'
+import type { Change, ResourceKey } from '../api-server/objects/store.ts'
 
 /** One loop of the cluster: looks at the whole state whenever a kind that it watches has changed, and brings it one step nearer to what is wanted. */
 export interface Controller {

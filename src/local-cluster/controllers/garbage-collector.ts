@@ -1,6 +1,6 @@
-import type { ApiContext } from '../api-server/api-call.ts'
 import { type ApiObject, textAt } from '../api-server/api-object.ts'
-import { definitionsKey } from '../api-server/catalog.ts'
+import type { ApiContext } from '../api-server/http/api-call.ts'
+import { definitionsKey } from '../api-server/kinds/catalog.ts'
 import type { Controller } from './controller.ts'
 
 /** As long as a real cluster keeps events. */

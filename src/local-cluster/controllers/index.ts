@@ -1,5 +1,5 @@
 import type { Running } from '../../lib/index.ts'
-import type { ApiContext } from '../api-server/api-call.ts'
+import type { ApiContext } from '../api-server/http/api-call.ts'
 import { runControllers } from './controller.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { namespaceDefaults, namespaceDeletion } from './namespaces.ts'

@@ -1,5 +1,5 @@
-import type { ApiContext } from '../api-server/api-call.ts'
-import { keyOf } from '../api-server/resource-row.ts'
+import type { ApiContext } from '../api-server/http/api-call.ts'
+import { keyOf } from '../api-server/kinds/resource-row.ts'
 import type { Controller } from './controller.ts'
 
 const manager = 'namespace-controller'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { ApiContext } from '../api-server/api-call.ts'
 import { type ApiObject, numberAt, timestamp } from '../api-server/api-object.ts'
+import type { ApiContext } from '../api-server/http/api-call.ts'
 
 /** Records what a controller did to an object, as `kubectl describe` shows it; repeated ones are counted. */
 export function recordEvent(

@@ -1,6 +1,6 @@
-import type { ApiContext } from '../api-server/api-call.ts'
 import { type ApiObject, isRecord, mapAt, recordsAt, textAt, timestamp } from '../api-server/api-object.ts'
-import { selectorMatches } from '../api-server/selectors.ts'
+import type { ApiContext } from '../api-server/http/api-call.ts'
+import { selectorMatches } from '../api-server/objects/selectors.ts'
 import type { Controller } from './controller.ts'
 import { recordEvent } from './record-event.ts'
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { ApiContext } from '../api-server/api-call.ts'
 import { type ApiObject, isRecord, numberAt, recordsAt, textAt, timestamp, valueAt } from '../api-server/api-object.ts'
+import type { ApiContext } from '../api-server/http/api-call.ts'
 import type { Controller } from './controller.ts'
 import { recordEvent } from './record-event.ts'
 import { fits } from './scheduler.ts'

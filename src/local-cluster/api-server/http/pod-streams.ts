@@ -1,0 +1,169 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type RawData, type WebSocket, WebSocketServer } from 'ws'
+import { errorMessage } from '../../../lib/index.ts'
+import type { ContainerTarget, ExecSession, NodeRuntime } from '../../node-runtime.ts'
+import { ApiError, badRequest } from '../api-error.ts'
+import { type ApiObject, recordsAt, textAt } from '../api-object.ts'
+import type { ApiCall } from './api-call.ts'
+import { isTrue } from './request-info.ts'
+
+/** Streams a container's log as plain text, chunk by chunk as it comes. */
+export async function handleLog(call: ApiCall): Promise<void> {
+  const { context, response, url } = call
+  const { searchParams } = url
+  for (const flag of ['sinceSeconds', 'sinceTime', 'timestamps', 'limitBytes']) {
+    const value = searchParams.get(flag)
+    if (value !== null && value !== 'false') throw badRequest(`${flag} is not supported by the local cluster`)
+  }
+  const { pod, target } = targetOf(call)
+  const runtime = runtimeOf(call, pod)
+  refuseWaiting(pod, target, isTrue(searchParams.get('previous') ?? 'false'))
+  const gone = new AbortController()
+  response.on('close', () => gone.abort())
+  const tail = searchParams.get('tailLines')
+  const chunks = runtime.logs(target, {
+    follow: isTrue(searchParams.get('follow') ?? 'false'),
+    previous: isTrue(searchParams.get('previous') ?? 'false'),
+    ...(tail === null ? {} : { tailLines: Number(tail) }),
+    signal: AbortSignal.any([gone.signal, context.signal]),
+  })
+  const start = () => {
+    if (response.headersSent) return
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    response.flushHeaders()
+  }
+  try {
+    for await (const chunk of chunks) {
+      start()
+      if (!response.write(chunk)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+    }
+  } catch (error) {
+    if (!gone.signal.aborted) throw runtimeError(error)
+  }
+  start()
+  response.end()
+}
+
+/** What the node agent throws is written for the user of the request. */
+const runtimeError = (error: unknown) => (error instanceof ApiError ? error : badRequest(errorMessage(error)))
+
+function runtimeOf({ context }: ApiCall, pod: ApiObject): NodeRuntime {
+  const runtime = context.runtime()
+  const node = textAt(pod, 'spec', 'nodeName')
+  if (node === '') throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
+  if (runtime === undefined) throw new ApiError(503, 'ServiceUnavailable', `the agent of node ${node} is not running`)
+  return runtime
+}
+
+function targetOf({ context, row, info, url }: ApiCall): { pod: ApiObject; target: ContainerTarget } {
+  const { namespace = '', name = '' } = info
+  const pod = context.objects.get(row, { namespace, name })
+  const all = [...recordsAt(pod, 'spec', 'initContainers'), ...recordsAt(pod, 'spec', 'containers')]
+  const names = all.map((container) => textAt(container, 'name'))
+  const first = textAt(recordsAt(pod, 'spec', 'containers')[0], 'name')
+  const container = url.searchParams.get('container') || first
+  if (!names.includes(container)) throw badRequest(`container ${container} is not valid for pod ${name}`)
+  return { pod, target: { namespace, pod: name, container } }
+}
+
+function refuseWaiting(pod: ApiObject, { container }: ContainerTarget, previous: boolean): void {
+  const all = [...recordsAt(pod, 'status', 'containerStatuses'), ...recordsAt(pod, 'status', 'initContainerStatuses')]
+  const status = all.find(({ name }) => name === container)
+  const reason = textAt(status, 'state', 'waiting', 'reason')
+  if (previous || (status !== undefined && reason === '') || reason === 'CrashLoopBackOff') return
+  const why = reason === '' ? 'ContainerCreating' : reason
+  throw badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ${why}`)
+}
+
+/** Channels of the protocol; each message begins with the byte of its channel. https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets */
+const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const
+const protocol = 'v5.channel.k8s.io'
+
+const webSockets = new WebSocketServer({
+  noServer: true,
+  handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+})
+
+/** Runs a command in a container over a WebSocket. Throws before the upgrade when the request is wrong. */
+export async function handleExec(call: Omit<ApiCall, 'response'>, socket: Duplex, head: Buffer): Promise<void> {
+  const { request, url, context } = call
+  const { searchParams } = url
+  const command = searchParams.getAll('command')
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
+  if (!offered.includes(protocol)) {
+    throw badRequest(`exec needs a WebSocket with the protocol ${protocol}; kubectl 1.31 and newer speak it`)
+  }
+  if (command.length === 0) throw badRequest('you must specify at least 1 command')
+  const { pod, target } = targetOf(call as ApiCall)
+  const runtime = runtimeOf(call as ApiCall, pod)
+  const tty = isTrue(searchParams.get('tty') ?? 'false')
+  const stdin = isTrue(searchParams.get('stdin') ?? 'false')
+  const session = await runtime.exec(target, command, { tty, stdin }).catch((error) => {
+    throw runtimeError(error)
+  })
+  const client = await upgrade(request, socket, head)
+  const stop = () => client.terminate()
+  context.signal.addEventListener('abort', stop)
+  client.on('close', () => {
+    context.signal.removeEventListener('abort', stop)
+    session.kill()
+  })
+  client.on('message', (data) => receive(session, data))
+  await relay(session, client)
+}
+
+function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<WebSocket> {
+  return new Promise((resolve) => webSockets.handleUpgrade(request, socket, head, resolve))
+}
+
+function receive({ stdin, resize }: ExecSession, data: RawData): void {
+  const message = Buffer.isBuffer(data) ? data : Buffer.concat([data].flat().map((part) => Buffer.from(part as Buffer)))
+  const [first, second] = message
+  if (first === channel.stdin) stdin.write(message.subarray(1))
+  else if (first === channel.close && second === channel.stdin) stdin.end()
+  else if (first === channel.resize) {
+    const size = parseSize(message.subarray(1))
+    if (size !== undefined) resize(size)
+  }
+}
+
+function parseSize(bytes: Buffer): { columns: number; rows: number } | undefined {
+  try {
+    const { Width, Height } = JSON.parse(bytes.toString('utf8'))
+    return { columns: Number(Width), rows: Number(Height) }
+  } catch {
+    return undefined
+  }
+}
+
+async function relay(session: ExecSession, client: WebSocket): Promise<void> {
+  const send = (to: number, chunk: Uint8Array) =>
+    new Promise<void>((resolve) => client.send(Buffer.concat([Buffer.of(to), chunk]), () => resolve()))
+  const copy = async (to: number, from: AsyncIterable<Buffer>) => {
+    for await (const chunk of from) await send(to, chunk)
+  }
+  // A stdin that the command closed early is no error of the session.
+  session.stdin.on('error', () => {})
+  const [exit] = await Promise.allSettled([
+    session.exit,
+    copy(channel.stdout, session.stdout),
+    copy(channel.stderr, session.stderr),
+  ])
+  await send(channel.error, Buffer.from(JSON.stringify(exitStatus(exit))))
+  client.close(1000)
+}
+
+function exitStatus(exit: PromiseSettledResult<number>): object {
+  if (exit.status === 'fulfilled' && exit.value === 0) return { metadata: {}, status: 'Success' }
+  if (exit.status === 'rejected') {
+    return { metadata: {}, status: 'Failure', reason: 'InternalError', message: errorMessage(exit.reason), code: 500 }
+  }
+  return {
+    metadata: {},
+    status: 'Failure',
+    reason: 'NonZeroExitCode',
+    message: `command terminated with non-zero exit code: exit code ${exit.value}`,
+    details: { causes: [{ reason: 'ExitCode', message: String(exit.value) }] },
+  }
+}

@@ -1,0 +1,220 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { authenticate } from '../access/authentication.ts'
+import { isAllowed, refusal } from '../access/authorization.ts'
+import type { User } from '../access/service-account-tokens.ts'
+import { ApiError, badRequest, forbidden, methodNotAllowed, notSupported, statusOf } from '../api-error.ts'
+import { apiVersionOf } from '../kinds/resource-row.ts'
+import type { ApiCall, ApiContext } from './api-call.ts'
+import {
+  aggregatedDiscovery,
+  aggregatedType,
+  groupList,
+  openApiDocument,
+  openApiIndex,
+  resourceList,
+} from './discovery.ts'
+import { addWarning, readObject, sendError, sendJson } from './http-exchange.ts'
+import { handleExec, handleLog } from './pod-streams.ts'
+import { handleGet, handleList, handleWatch } from './read-handlers.ts'
+import { attributesOf, parseResourceRequest, type ResourceRequest } from './request-info.ts'
+import { requestToken, reviewRows } from './reviews.ts'
+import { handleCreate, handleDelete, handleDeleteCollection, handlePatch, handleUpdate } from './write-handlers.ts'
+
+/** The version that kubectl sees. */
+const serverVersion = {
+  major: '1',
+  minor: '34',
+  gitVersion: 'v1.34.0+keymount-local',
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '1970-01-01T00:00:00Z',
+  goVersion: 'none',
+  compiler: 'none',
+  platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+}
+
+/** One request, from its bytes to its answer: who, may they, what. */
+export async function handleRequest(
+  context: ApiContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const started = context.clock.now()
+  response.on('close', () => {
+    const { method, url } = request
+    context.log.debug(
+      { method, url, status: response.statusCode, durationMs: context.clock.now() - started },
+      'request',
+    )
+  })
+  try {
+    const { url, user, info } = await admit(context, request)
+    if (info === undefined) await answerPath(context, request, response, url)
+    else await answerResource({ context, request, response, url, user, info })
+  } catch (error) {
+    if (!(error instanceof ApiError) && !response.destroyed)
+      context.log.error({ err: error, url: request.url }, 'request failed')
+    sendError(response, error)
+  }
+}
+
+/** A request that wants to become a stream of both directions: only exec does. */
+export async function handleUpgrade(
+  context: ApiContext,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  socket.on('error', () => socket.destroy())
+  try {
+    const { url, user, info } = await admit(context, request)
+    const row = info && context.catalog.find(info.group, info.version, info.plural)
+    if (info?.subresource !== 'exec' || row === undefined) throw notSupported(`stream at ${url.pathname}`)
+    await handleExec({ context, request, url, user, info, row }, socket, head)
+  } catch (error) {
+    const status = statusOf(error)
+    const body = JSON.stringify(status)
+    socket.end(
+      `HTTP/1.1 ${status.code} ${status['reason']}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    )
+  }
+}
+
+/** Lets a request in, or throws 401 or 403. */
+async function admit(context: ApiContext, request: IncomingMessage) {
+  const { method = 'GET' } = request
+  const url = URL.parse(`${context.tokens.issuer}${request.url}`)
+  if (url === null) throw badRequest('the path of the request is malformed')
+  const info = parseResourceRequest(method, url)
+  const user = await authenticate(request, context.tokens)
+  const wanted = attributesOf(info, method, url.pathname)
+  if (!isAllowed(context.store, user, wanted)) {
+    if (info === undefined) throw new ApiError(403, 'Forbidden', refusal(user, wanted))
+    throw forbidden({ group: info.group, kind: '', plural: info.plural }, info.name ?? '', refusal(user, wanted))
+  }
+  return { url, user, info }
+}
+
+/** What is no resource: health, version, discovery, OpenAPI and the documents of the token issuer. */
+async function answerPath(
+  context: ApiContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+): Promise<void> {
+  const { catalog, tokens } = context
+  const { pathname } = url
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed()
+  if (/^\/(healthz|livez|readyz)$/.test(pathname)) {
+    response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
+    return
+  }
+  const aggregated = (request.headers.accept ?? '').includes('as=APIGroupDiscoveryList')
+  if (aggregated && (pathname === '/api' || pathname === '/apis')) {
+    sendJson(response, 200, aggregatedDiscovery(catalog, pathname === '/api'), aggregatedType)
+    return
+  }
+  if (pathname === '/openid/v1/jwks') {
+    sendJson(response, 200, await tokens.jwks(), 'application/jwk-set+json')
+    return
+  }
+  const document = documentAt(context, url)
+  if (document === undefined) throw notSupported(pathname)
+  sendJson(response, 200, document)
+}
+
+function documentAt({ catalog, tokens }: ApiContext, { pathname, host }: URL): object | undefined {
+  switch (pathname) {
+    case '/version':
+      return serverVersion
+    case '/.well-known/openid-configuration':
+      return tokens.discovery()
+    case '/openapi/v3':
+      return openApiIndex(catalog)
+    case '/api': {
+      const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress: host }]
+      return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs }
+    }
+    case '/apis':
+      return groupList(catalog)
+  }
+  const [, openApi, core, named = '', version = ''] =
+    /^(\/openapi\/v3)?\/(?:(api)|apis\/([^/]+))\/([^/]+)$/.exec(pathname) ?? []
+  const group = core === undefined ? named : ''
+  return openApi ? openApiDocument(catalog, group, version) : resourceList(catalog, group, version)
+}
+
+interface ResourceCall {
+  context: ApiContext
+  request: IncomingMessage
+  response: ServerResponse
+  url: URL
+  user: User
+  info: ResourceRequest
+}
+
+async function answerResource(partial: ResourceCall): Promise<void> {
+  const { context, info } = partial
+  const review = reviewRows.find(
+    ({ group, version, plural }) => group === info.group && version === info.version && plural === info.plural,
+  )
+  if (review !== undefined) return answerReview(partial, review)
+  const row = context.catalog.find(info.group, info.version, info.plural)
+  if (row === undefined) throw notSupported(`${info.plural} in ${apiVersionOf(info.group, info.version)}`)
+  for (const text of row.warnings(info.version)) addWarning(partial.response, text)
+  const call: ApiCall = { ...partial, row }
+  const namespaceMissing = row.namespaced && info.namespace === undefined
+  if (namespaceMissing && info.verb !== 'list' && info.verb !== 'watch') throw methodNotAllowed()
+  if (info.subresource !== '' && info.subresource !== 'status') return answerSubresource(call)
+  if (info.subresource === 'status' && !row.subresources.includes('status')) throw notSupported(`${row.plural}/status`)
+  switch (info.verb) {
+    case 'get':
+      return handleGet(call)
+    case 'list':
+      return handleList(call)
+    case 'watch':
+      return handleWatch(call)
+    case 'create':
+      return handleCreate(call)
+    case 'update':
+      return handleUpdate(call)
+    case 'patch':
+      return handlePatch(call)
+    case 'delete':
+      return handleDelete(call)
+    case 'deletecollection':
+      return handleDeleteCollection(call)
+    default:
+      throw methodNotAllowed()
+  }
+}
+
+async function answerReview(
+  { context, user, info, request, response }: ResourceCall,
+  row: (typeof reviewRows)[number],
+): Promise<void> {
+  if (info.verb !== 'create') throw methodNotAllowed()
+  const body = await readObject(request)
+  const status = row.answer({ ...context, user }, body)
+  const { kind, group, version } = row
+  sendJson(response, 201, { metadata: {}, ...(body as object), kind, apiVersion: `${group}/${version}`, status })
+}
+
+async function answerSubresource(call: ApiCall): Promise<void> {
+  const { context, request, response, row, info } = call
+  if (!row.subresources.some((name) => name === info.subresource)) {
+    throw notSupported(`${row.plural}/${info.subresource}`)
+  }
+  if (info.subresource === 'log' && info.verb === 'get') return handleLog(call)
+  if (info.subresource === 'token' && info.verb === 'create') {
+    const body = await readObject(request)
+    const account = context.objects.get(row, { namespace: info.namespace, name: info.name ?? '' })
+    sendJson(response, 201, await requestToken(context, account, body))
+    return
+  }
+  if (info.subresource === 'exec') {
+    throw new ApiError(400, 'BadRequest', 'exec needs a WebSocket; kubectl 1.31 and newer open one')
+  }
+  throw methodNotAllowed()
+}

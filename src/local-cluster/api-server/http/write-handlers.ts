@@ -1,0 +1,127 @@
+import { badRequest, unsupportedMediaType } from '../api-error.ts'
+import { type ApiObject, isRecord, valueAt } from '../api-object.ts'
+import { listKeysOf } from '../kinds/list-keys.ts'
+import type { DeleteOptions, ObjectRef, WriteOptions } from '../objects/objects.ts'
+import { jsonPatch, mergePatch, strategicPatch } from '../objects/patch.ts'
+import type { ApiCall } from './api-call.ts'
+import { addWarning, mediaTypeOf, readObject, sendJson } from './http-exchange.ts'
+import { selected, sendObject } from './read-handlers.ts'
+import { isTrue } from './request-info.ts'
+
+export async function handleCreate(call: ApiCall): Promise<void> {
+  const { context, row, info, request } = call
+  const body = await readObject(request)
+  sendObject(call, 201, context.objects.create(row, info.namespace, body, writeOptions(call)))
+}
+
+export async function handleUpdate(call: ApiCall): Promise<void> {
+  const { context, row, request } = call
+  const body = await readObject(request)
+  sendObject(
+    call,
+    200,
+    context.objects.update(row, refOf(call), () => body, writeOptions(call)),
+  )
+}
+
+export async function handlePatch(call: ApiCall): Promise<void> {
+  const { context, row, info, request, url } = call
+  const { store, objects } = context
+  const patch = await readObject(request)
+  const options = writeOptions(call)
+  const ref = refOf(call)
+  const type = mediaTypeOf(request)
+  if (type === 'application/apply-patch+yaml') {
+    if (!url.searchParams.get('fieldManager')) {
+      throw badRequest(
+        'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+      )
+    }
+    const before = store.revision
+    const applied = objects.apply(row, ref, patch, {
+      ...options,
+      force: isTrue(url.searchParams.get('force') ?? 'false'),
+    })
+    const isNew = Number(applied.metadata.resourceVersion) > before && applied.metadata.generation === 1
+    sendObject(call, isNew ? 201 : 200, applied)
+    return
+  }
+  const change = (draft: ApiObject): unknown => {
+    if (type === 'application/merge-patch+json') return mergePatch(draft, patch)
+    if (type === 'application/json-patch+json') return jsonPatch(draft, patch)
+    if (type === 'application/strategic-merge-patch+json' && row.builtIn) {
+      return strategicPatch(draft, patch, listKeysOf(row, info.version))
+    }
+    throw unsupportedMediaType(
+      'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
+    )
+  }
+  sendObject(call, 200, objects.update(row, ref, change, options))
+}
+
+export async function handleDelete(call: ApiCall): Promise<void> {
+  const { context, row, response } = call
+  const options = await deleteOptions(call)
+  const { object, gone } = context.objects.delete(row, refOf(call), options)
+  // As in a real API server: what is still there is shown, what is gone is only confirmed.
+  if (!gone || row.plural === 'pods') sendObject(call, 200, object)
+  else {
+    const { name, uid } = object.metadata
+    const details = { name, group: row.group, kind: row.plural, uid }
+    sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details })
+  }
+}
+
+export async function handleDeleteCollection(call: ApiCall): Promise<void> {
+  const { context, row, info, response } = call
+  const options = await deleteOptions(call)
+  const found = selected(call)
+  for (const { metadata } of found) context.objects.delete(row, metadata, options)
+  const apiVersion = row.group === '' ? info.version : `${row.group}/${info.version}`
+  sendJson(response, 200, { kind: `${row.kind}List`, apiVersion, metadata: {}, items: found })
+}
+
+function refOf({ info }: ApiCall): ObjectRef {
+  return { namespace: info.namespace, name: info.name ?? '' }
+}
+
+function writeOptions({ info, url, request, response }: ApiCall): WriteOptions {
+  const validation = url.searchParams.get('fieldValidation') || 'Warn'
+  if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore') {
+    throw badRequest(
+      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
+    )
+  }
+  return {
+    version: info.version,
+    manager: url.searchParams.get('fieldManager') || (request.headers['user-agent'] ?? '').split('/')[0] || 'unknown',
+    dryRun: parseDryRun(url.searchParams.get('dryRun')),
+    validation,
+    subresource: info.subresource === 'status' ? 'status' : undefined,
+    warn: (text) => addWarning(response, text),
+  }
+}
+
+function parseDryRun(value: string | null): boolean {
+  if (value === null || value === '') return false
+  if (value === 'All') return true
+  throw badRequest(`dryRun: Unsupported value: "${value}": supported values: "All"`)
+}
+
+/** Options come in the body, in the URL, or both. */
+async function deleteOptions({ request, url }: ApiCall): Promise<DeleteOptions> {
+  const body = await readObject(request)
+  if (body !== undefined && !isRecord(body)) throw badRequest('DeleteOptions must be an object')
+  const options = (body ?? {}) as DeleteOptions
+  const grace = url.searchParams.get('gracePeriodSeconds')
+  const propagation = url.searchParams.get('propagationPolicy')
+  const dryRun = valueAt(body, 'dryRun')
+  return {
+    ...(options.preconditions ? { preconditions: options.preconditions } : {}),
+    ...(options.gracePeriodSeconds == null ? {} : { gracePeriodSeconds: options.gracePeriodSeconds }),
+    ...(options.propagationPolicy == null ? {} : { propagationPolicy: options.propagationPolicy }),
+    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(propagation === null ? {} : { propagationPolicy: propagation as 'Background' }),
+    dryRun: Array.isArray(dryRun) ? dryRun.includes('All') : parseDryRun(url.searchParams.get('dryRun')),
+  }
+}

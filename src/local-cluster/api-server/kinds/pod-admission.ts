@@ -1,0 +1,183 @@
+import { randomInt } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { type Cause, forbidden } from '../api-error.ts'
+import { type ApiObject, isRecord, mapAt, recordsAt, textAt, valueAt } from '../api-object.ts'
+import type { Lookup } from './resource-row.ts'
+
+const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/** Five characters as Kubernetes appends them to a generated name: none that could spell a word. */
+export function randomSuffix(length = 5): string {
+  const letters = 'bcdfghjklmnpqrstvwxz2456789'
+  return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
+}
+
+/** Defaults of a pod's spec, and of the one in a template. */
+export function defaultPodSpec(spec: unknown): void {
+  if (!isRecord(spec)) return
+  spec['restartPolicy'] ??= 'Always'
+  spec['terminationGracePeriodSeconds'] ??= 30
+  spec['dnsPolicy'] ??= 'ClusterFirst'
+  spec['schedulerName'] ??= 'default-scheduler'
+  spec['securityContext'] ??= {}
+  const account = spec['serviceAccountName'] ?? spec['serviceAccount']
+  if (account !== undefined) spec['serviceAccountName'] = spec['serviceAccount'] = account
+  for (const container of [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')])
+    defaultContainer(container)
+  for (const volume of recordsAt(spec, 'volumes')) defaultVolume(volume)
+}
+
+function defaultContainer(container: Record<string, unknown>): void {
+  const image = textAt(container, 'image')
+  const floating = !/[:@][^/]+$/.test(image) || image.endsWith(':latest')
+  container['imagePullPolicy'] ??= floating ? 'Always' : 'IfNotPresent'
+  container['resources'] ??= {}
+  container['terminationMessagePath'] ??= '/dev/termination-log'
+  container['terminationMessagePolicy'] ??= 'File'
+  for (const port of recordsAt(container, 'ports')) port['protocol'] ??= 'TCP'
+  for (const variable of recordsAt(container, 'env')) {
+    const fieldRef = valueAt(variable, 'valueFrom', 'fieldRef')
+    if (isRecord(fieldRef)) fieldRef['apiVersion'] ??= 'v1'
+  }
+  for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+    const probe = container[name]
+    if (!isRecord(probe)) continue
+    probe['timeoutSeconds'] ??= 1
+    probe['periodSeconds'] ??= 10
+    probe['successThreshold'] ??= 1
+    probe['failureThreshold'] ??= 3
+    if (isRecord(probe['httpGet'])) probe['httpGet']['scheme'] ??= 'HTTP'
+  }
+}
+
+function defaultVolume(volume: Record<string, unknown>): void {
+  if (Object.keys(volume).length === 1) volume['emptyDir'] = {}
+  for (const source of ['configMap', 'secret', 'projected', 'downwardAPI']) {
+    const found = volume[source]
+    if (isRecord(found)) found['defaultMode'] ??= 0o644
+  }
+  if (isRecord(volume['hostPath'])) volume['hostPath']['type'] ??= ''
+  for (const token of recordsAt(volume, 'projected', 'sources').map((source) => source['serviceAccountToken'])) {
+    if (isRecord(token)) token['expirationSeconds'] ??= 3600
+  }
+}
+
+/** Gives a new pod its service account, the volume with the account's token, and its first status. */
+export function admitPod(pod: ApiObject, lookup: Lookup): void {
+  const spec = pod['spec']
+  if (!isRecord(spec)) return
+  spec['serviceAccountName'] ??= 'default'
+  spec['serviceAccount'] = spec['serviceAccountName']
+  spec['enableServiceLinks'] ??= true
+  spec['preemptionPolicy'] ??= 'PreemptLowerPriority'
+  spec['priority'] ??= 0
+  pod['status'] = { phase: 'Pending', qosClass: qosClass(spec) }
+  const { namespace = 'default', name } = pod.metadata
+  const account = lookup.get('serviceaccounts', namespace, textAt(spec, 'serviceAccountName'))
+  if (account === undefined) {
+    const wanted = `${namespace}/${textAt(spec, 'serviceAccountName')}`
+    const why = `error looking up service account ${wanted}: serviceaccount "${textAt(spec, 'serviceAccountName')}" not found`
+    throw forbidden({ group: '', kind: 'Pod', plural: 'pods' }, name, why)
+  }
+  const automount = spec['automountServiceAccountToken'] ?? account['automountServiceAccountToken'] ?? true
+  if (automount === true) mountToken(spec)
+}
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens */
+function mountToken(spec: Record<string, unknown>): void {
+  const missing = [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')].filter(
+    (container) => !recordsAt(container, 'volumeMounts').some(({ mountPath }) => mountPath === tokenMountPath),
+  )
+  if (missing.length === 0) return
+  const name = `kube-api-access-${randomSuffix()}`
+  for (const container of missing) {
+    const mount = { name, readOnly: true, mountPath: tokenMountPath }
+    container['volumeMounts'] = [...recordsAt(container, 'volumeMounts'), mount]
+  }
+  const fieldRef = { apiVersion: 'v1', fieldPath: 'metadata.namespace' }
+  const sources = [
+    { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+    { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+    { downwardAPI: { items: [{ path: 'namespace', fieldRef }] } },
+  ]
+  spec['volumes'] = [...recordsAt(spec, 'volumes'), { name, projected: { defaultMode: 0o644, sources } }]
+}
+
+function qosClass(spec: Record<string, unknown>): string {
+  const containers = [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')]
+  const resources = containers.map((container) => ({
+    requests: mapAt(container, 'resources', 'requests'),
+    limits: mapAt(container, 'resources', 'limits'),
+  }))
+  const asked = (map: Record<string, string>) => 'cpu' in map || 'memory' in map
+  if (!resources.some(({ requests, limits }) => asked(requests) || asked(limits))) return 'BestEffort'
+  const fixed = resources.every(({ requests, limits }) =>
+    ['cpu', 'memory'].every((name) => limits[name] !== undefined && (requests[name] ?? limits[name]) === limits[name]),
+  )
+  return fixed ? 'Guaranteed' : 'Burstable'
+}
+
+/** The mistakes in a pod's spec that would else show up late, or as something else. */
+export function validatePodSpec(spec: unknown, path: string): Cause[] {
+  const containers = recordsAt(spec, 'containers')
+  if (containers.length === 0)
+    return [{ reason: 'FieldValueRequired', field: `${path}.containers`, message: 'Required value' }]
+  const volumes = new Set(recordsAt(spec, 'volumes').map((volume) => textAt(volume, 'name')))
+  const restart = textAt(spec, 'restartPolicy')
+  const problems: Cause[] = []
+  if (!['Always', 'OnFailure', 'Never'].includes(restart)) {
+    const message = `Unsupported value: "${restart}": supported values: "Always", "OnFailure", "Never"`
+    problems.push({ reason: 'FieldValueNotSupported', field: `${path}.restartPolicy`, message })
+  }
+  const names = new Set<string>()
+  for (const group of ['initContainers', 'containers']) {
+    for (const [index, container] of recordsAt(spec, group).entries()) {
+      problems.push(...validateContainer(container, `${path}.${group}[${index}]`, volumes, names))
+    }
+  }
+  return problems
+}
+
+function validateContainer(
+  container: Record<string, unknown>,
+  path: string,
+  volumes: ReadonlySet<string>,
+  names: Set<string>,
+): Cause[] {
+  const problems: Cause[] = []
+  const name = textAt(container, 'name')
+  for (const field of ['name', 'image']) {
+    if (textAt(container, field) === '') {
+      problems.push({ reason: 'FieldValueRequired', field: `${path}.${field}`, message: 'Required value' })
+    }
+  }
+  if (names.has(name)) {
+    problems.push({ reason: 'FieldValueInvalid', field: `${path}.name`, message: `Duplicate value: "${name}"` })
+  }
+  names.add(name)
+  for (const [index, mount] of recordsAt(container, 'volumeMounts').entries()) {
+    const volume = textAt(mount, 'name')
+    if (volumes.has(volume)) continue
+    const field = `${path}.volumeMounts[${index}].name`
+    problems.push({ reason: 'FieldValueNotFound', field, message: `Not found: "${volume}"` })
+  }
+  return problems
+}
+
+/** A pod keeps its spec, but for images and a few numbers. */
+export function validatePodUpdate(pod: ApiObject, previous: ApiObject): Cause[] {
+  if (isDeepStrictEqual(fixedPart(pod), fixedPart(previous))) return []
+  const message =
+    'Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,' +
+    '`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
+  return [{ reason: 'FieldValueForbidden', field: 'spec', message }]
+}
+
+function fixedPart(pod: ApiObject): unknown {
+  const spec = structuredClone(pod['spec'])
+  if (!isRecord(spec)) return spec
+  for (const field of ['activeDeadlineSeconds', 'tolerations', 'terminationGracePeriodSeconds']) delete spec[field]
+  for (const container of [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')])
+    delete container['image']
+  return spec
+}

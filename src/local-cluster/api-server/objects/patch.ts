@@ -1,0 +1,173 @@
+import { isDeepStrictEqual } from 'node:util'
+import { ApiError, badRequest } from '../api-error.ts'
+import { isRecord } from '../api-object.ts'
+import { type ListKeys, mergedSets } from '../kinds/list-keys.ts'
+
+/** RFC 7396. Changes nothing in place. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch
+  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {}
+  for (const [field, value] of Object.entries(patch)) {
+    if (value === null) delete result[field]
+    else result[field] = mergePatch(result[field], value)
+  }
+  return result
+}
+
+interface JsonOperation {
+  op: string
+  path: string
+  from?: string
+  value?: unknown
+}
+
+/** RFC 6902. Changes the document in place and gives it back. */
+export function jsonPatch(document: unknown, operations: unknown): unknown {
+  if (!Array.isArray(operations)) throw badRequest('a JSON patch must be an array of operations')
+  const root = { document }
+  for (const operation of operations as JsonOperation[]) applyOperation(root, operation)
+  return root.document
+}
+
+function applyOperation(root: object, { op, path, from = '', value }: JsonOperation): void {
+  switch (op) {
+    case 'add':
+      addAt(root, path, value)
+      return
+    case 'remove':
+      removeAt(root, path)
+      return
+    case 'replace':
+      removeAt(root, path)
+      addAt(root, path, value)
+      return
+    case 'move':
+      addAt(root, path, removeAt(root, from))
+      return
+    case 'copy':
+      addAt(root, path, structuredClone(readAt(root, from)))
+      return
+    case 'test':
+      if (isDeepStrictEqual(readAt(root, path), value)) return
+      throw unprocessable(`testing path ${path} failed: the value differs`)
+    default:
+      throw badRequest(`Unexpected kind: ${op}`)
+  }
+}
+
+const unprocessable = (message: string) =>
+  new ApiError(422, 'Invalid', `the server rejected our request due to an error in our request: ${message}`)
+
+/** The container and the last step that a JSON pointer (RFC 6901) leads to; the document stands under `document` in the root. */
+function locate(root: object, path: string): { parent: Record<string, unknown> | unknown[]; key: string } {
+  const steps = ['document', ...path.split('/').slice(1)].map((step) =>
+    step.replaceAll('~1', '/').replaceAll('~0', '~'),
+  )
+  const key = steps.pop() ?? ''
+  let parent: unknown = root
+  for (const step of steps) parent = isRecord(parent) || Array.isArray(parent) ? (parent as never)[step] : undefined
+  if (!isRecord(parent) && !Array.isArray(parent)) throw unprocessable(`the path ${path} does not exist`)
+  return { parent, key }
+}
+
+function indexIn(list: readonly unknown[], key: string, path: string, last: number): number {
+  const index = key === '-' ? list.length : Number(key)
+  if (!/^(-|\d+)$/.test(key) || index > last) throw unprocessable(`the path ${path} does not exist`)
+  return index
+}
+
+function readAt(root: object, path: string): unknown {
+  const { parent, key } = locate(root, path)
+  if (Array.isArray(parent)) return parent[indexIn(parent, key, path, parent.length - 1)]
+  if (!Object.hasOwn(parent, key)) throw unprocessable(`the path ${path} does not exist`)
+  return parent[key]
+}
+
+function addAt(root: object, path: string, value: unknown): void {
+  const { parent, key } = locate(root, path)
+  if (Array.isArray(parent)) parent.splice(indexIn(parent, key, path, parent.length), 0, value)
+  else parent[key] = value
+}
+
+function removeAt(root: object, path: string): unknown {
+  const removed = readAt(root, path)
+  const { parent, key } = locate(root, path)
+  if (Array.isArray(parent)) parent.splice(Number(key), 1)
+  else delete parent[key]
+  return removed
+}
+
+/**
+ * Strategic merge: like RFC 7396, but lists with a merge key are merged item by item, and `$patch`, `$retainKeys`,
+ * `$setElementOrder/…` and `$deleteFromPrimitiveList/…` steer it.
+ * https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md
+ */
+export function strategicPatch(
+  target: unknown,
+  patch: unknown,
+  keysOf: ListKeys,
+  path: readonly string[] = [],
+): unknown {
+  if (!isRecord(patch)) return patch
+  if (patch['$patch'] === 'replace') return withoutDirectives(patch)
+  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {}
+  for (const [field, value] of Object.entries(patch)) {
+    if (field.startsWith('$')) continue
+    if (value === null || valueOfDirective(value) === 'delete') delete result[field]
+    else if (!Array.isArray(value)) result[field] = strategicPatch(result[field], value, keysOf, [...path, field])
+    else result[field] = patchList(result[field], value, keysOf, [...path, field])
+  }
+  for (const [directive, value] of Object.entries(patch)) steer(result, directive, value, keysOf, path)
+  return result
+}
+
+const valueOfDirective = (value: unknown) => (isRecord(value) ? value['$patch'] : undefined)
+
+function withoutDirectives(patch: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(patch).filter(([field]) => !field.startsWith('$')))
+}
+
+function patchList(target: unknown, patch: readonly unknown[], keysOf: ListKeys, path: readonly string[]): unknown {
+  const before: unknown[] = Array.isArray(target) ? target : []
+  if (mergedSets.has(path.at(-1) ?? '')) return [...new Set([...before, ...patch])]
+  const key = keysOf(path)?.[0]
+  if (key === undefined) return patch
+  if (patch.some((item) => valueOfDirective(item) === 'replace' && !(isRecord(item) && key in item))) {
+    return patch.filter((item) => valueOfDirective(item) === undefined)
+  }
+  const result = [...before]
+  for (const item of patch) {
+    const at = result.findIndex((existing) => isRecord(existing) && isRecord(item) && existing[key] === item[key])
+    if (valueOfDirective(item) === 'delete') {
+      if (at >= 0) result.splice(at, 1)
+    } else if (at < 0) result.push(strategicPatch(undefined, item, keysOf, [...path, '*']))
+    else result[at] = strategicPatch(result[at], item, keysOf, [...path, '*'])
+  }
+  return result
+}
+
+function steer(
+  result: Record<string, unknown>,
+  directive: string,
+  value: unknown,
+  keysOf: ListKeys,
+  path: readonly string[],
+): void {
+  if (!Array.isArray(value)) return
+  if (directive === '$retainKeys') {
+    for (const field of Object.keys(result)) if (!value.includes(field)) delete result[field]
+    return
+  }
+  const [name, field] = directive.split('/')
+  const list = field === undefined ? undefined : result[field]
+  if (field === undefined || !Array.isArray(list)) return
+  if (name === '$deleteFromPrimitiveList') result[field] = list.filter((item) => !value.includes(item))
+  if (name === '$setElementOrder') {
+    const key = keysOf([...path, field])?.[0]
+    const identity = (item: unknown) => (key !== undefined && isRecord(item) ? item[key] : item)
+    const order = value.map(identity)
+    // Items that the patch does not order keep their place at the end.
+    const rank = (item: unknown) => (order.includes(identity(item)) ? order.indexOf(identity(item)) : order.length)
+    result[field] = list.toSorted((a, b) => rank(a) - rank(b))
+  }
+}
