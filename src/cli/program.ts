@@ -41,8 +41,8 @@ export async function runCli(world: CliWorld): Promise<number> {
 function createProgram(world: CliWorld, finish: (exitCode: number) => void): Command {
   const program = new Command(world.programName)
     .description(
-      'Secrets, keys and certificates from Azure Key Vault in Kubernetes pods, always fresh:\n' +
-        'the driver and the provider, and a lab in which both run with no Azure and no cluster.',
+      'Secrets, keys and certificates from Azure Key Vault in Kubernetes pods, always fresh: ' +
+        'driver and provider, and a lab in which both run without Azure and without a cluster.',
     )
     .version(world.version, '--version', 'print the version')
     .helpOption('--help', 'print this help')
@@ -78,8 +78,8 @@ function addUp(program: Command, world: CliWorld, finish: (exitCode: number) => 
   withHome(program.command('up'))
     .summary('start the lab, or a local Azure for your cluster')
     .description(
-      'Starts a local Azure and a local cluster in the background and installs Keymount into the cluster.\n' +
-        'With --kubeconfig the cluster is yours (kind, k3s, AKS), and only the local Azure is started.\n' +
+      'Starts a local Azure and a local cluster in the background and installs Keymount into the cluster. ' +
+        'With --kubeconfig the cluster is yours (kind, k3s, AKS), and only the local Azure is started. ' +
         'Vaults, identities and cluster objects survive "down". Run on a lab that is up, it mends what has died.',
     )
     .optionsGroup('Ports:')
@@ -108,7 +108,7 @@ function addDown(program: Command, world: CliWorld, finish: (exitCode: number) =
   withHome(program.command('down'))
     .summary('stop the lab; its state stays')
     .description(
-      'Ends the pods, the local cluster and the local Azure, and takes down every mount.\n' +
+      'Ends the pods, the local cluster and the local Azure, and takes down every mount. ' +
         'From a cluster of your own it removes Keymount, all but the CustomResourceDefinitions and so your classes.',
     )
     .option('--delete-state', 'delete vaults, identities and cluster objects too; does not ask')
@@ -151,7 +151,7 @@ function addDemo(program: Command, world: CliWorld, finish: (exitCode: number) =
     .command('demo')
     .summary('show the main job, start to end, in a lab of its own')
     .description(
-      'A secret reaches a pod by workload identity, follows the vault, and fails with a clear error when the federated\n' +
+      'A secret reaches a pod by workload identity, follows the vault, and fails with a clear error when the federated ' +
         'credential is wrong. Each step is checked; the lab is a temporary one and leaves nothing behind.',
     )
     .option('--keep', 'leave the lab up at the end, or after a failure, and say where')

@@ -32,6 +32,7 @@ export interface TerminalOptions {
 }
 
 const titleWidth = 14
+const timeWidth = 7
 
 export function createTerminal(options: TerminalOptions): Terminal {
   const { stdout, stderr, env, stepsTo = 'stderr', now = () => performance.now() } = options
@@ -41,8 +42,10 @@ export function createTerminal(options: TerminalOptions): Terminal {
   function stepLine(mark: string, title: string, text: string, startedAt: number): void {
     const seconds = `${((now() - startedAt) / 1000).toFixed(2)} s`
     const [first = '', ...rest] = text.split('\n')
-    const margin = ' '.repeat(titleWidth + '✓ '.length + ' 99.99 s  '.length + 1)
-    const lines = [`${mark} ${style.strong(title.padEnd(titleWidth))} ${style.dim(seconds.padStart(7))}  ${first}`]
+    const margin = ' '.repeat('✓ '.length + titleWidth + ' '.length + timeWidth + '  '.length)
+    const lines = [
+      `${mark} ${style.strong(title.padEnd(titleWidth))} ${style.dim(seconds.padStart(timeWidth))}  ${first}`,
+    ]
     for (const line of rest) lines.push(`${margin}${line}`)
     steps.write(`${lines.join('\n')}\n`)
   }
