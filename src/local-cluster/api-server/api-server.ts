@@ -1,13 +1,11 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
+import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { Duplex } from 'node:stream'
 import { type Clock, errorCode, type Log, lockDirectory, type Running } from '../../lib/index.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
 import { writeKubeconfig } from './access/kubeconfig.ts'
-import { openPki } from './access/pki.ts'
+import { openPki, type Pki } from './access/pki.ts'
 import { seed } from './access/seed.ts'
 import { createServiceAccountTokens } from './access/service-account-tokens.ts'
 import type { ApiContext } from './http/api-call.ts'
@@ -46,81 +44,77 @@ export interface ApiServer extends Running {
 
 /** Starts the API server. Rejects when the state is damaged or in use, or the port is taken. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const lock = await lockDirectory(options.stateDir)
+  const started: Running[] = []
+  const stop = async () => {
+    for (const part of started.splice(0).toReversed()) await part.stop()
+  }
   try {
-    return await serve(options, lock)
+    started.push(await lockDirectory(options.stateDir))
+    return { ...(await serve(options, (part) => started.push(part))), stop }
   } catch (error) {
-    await lock.stop()
+    await stop()
     throw startError(error, options)
   }
 }
 
-async function serve(
-  { stateDir, listen, port, nodeName, clock, log }: ApiServerOptions,
-  lock: Running,
-): Promise<ApiServer> {
+async function serve(options: ApiServerOptions, onStarted: (part: Running) => void): Promise<Omit<ApiServer, 'stop'>> {
+  const { stateDir, nodeName, clock, log } = options
   const pki = await openPki(join(stateDir, 'pki'))
-  const { certificate, privateKey } = await pki.issueServer([listen])
-  // A client without certificate or with one of another CA gets a Kubernetes answer, not a TLS alert.
-  const tls = { cert: certificate, key: privateKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false }
-  const server = createServer(tls)
   const store = openStore({ file: join(stateDir, 'objects.jsonl') })
-  server.listen(port, listen)
-  await once(server, 'listening').catch((error) => {
-    store.close()
-    throw error
-  })
-  const url = `https://${listen}:${(server.address() as AddressInfo).port}`
+  onStarted({ stop: async () => store.close() })
+  const objects = createObjects({ store, clock })
+  seed(store, objects)
+  const { server, url } = await listen(options, pki)
   const stopping = new AbortController()
+  onStarted({ stop: () => close(server, stopping) })
+
+  const tokens = createServiceAccountTokens({ issuer: url, key: pki.serviceAccountKey, store, clock })
   let node: NodeRuntime | undefined
   const context: ApiContext = {
-    store,
+    ...{ store, objects, tokens, clock, log },
     catalog: createCatalog(store),
-    objects: createObjects({ store, clock }),
-    tokens: createServiceAccountTokens({ issuer: url, key: pki.serviceAccountKey, store, clock }),
-    clock,
-    log,
     runtime: () => node,
     signal: stopping.signal,
   }
-  seed(context)
-  server.on(
-    'request',
-    (request: IncomingMessage, response: ServerResponse) => void handleRequest(context, request, response),
-  )
-  server.on(
-    'upgrade',
-    (request: IncomingMessage, socket: Duplex, head: Buffer) => void handleUpgrade(context, request, socket, head),
-  )
+  server.on('request', (request, response) => void handleRequest(context, request, response))
+  server.on('upgrade', (request, socket, head) => void handleUpgrade(context, request, socket, head))
 
-  const kubeconfig = join(stateDir, 'kubeconfig')
-  const nodeKubeconfig = join(stateDir, 'node.kubeconfig')
-  const admin = await pki.issueClient('kubernetes-admin', ['system:masters'])
-  const agent = await pki.issueClient(`system:node:${nodeName}`, ['system:nodes'])
-  writeKubeconfig(kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', credentials: admin })
-  writeKubeconfig(nodeKubeconfig, { server: url, ca: pki.ca, user: `system:node:${nodeName}`, credentials: agent })
+  const writeConfig = async (file: string, user: string, group: string) => {
+    const path = join(stateDir, file)
+    const credentials = await pki.issueClient(user, [group])
+    writeKubeconfig(path, { server: url, ca: pki.ca, user, credentials })
+    return path
+  }
   return {
     url,
     ca: pki.ca,
-    kubeconfig,
-    nodeKubeconfig,
+    kubeconfig: await writeConfig('kubeconfig', 'kubernetes-admin', 'system:masters'),
+    nodeKubeconfig: await writeConfig('node.kubeconfig', `system:node:${nodeName}`, 'system:nodes'),
     context,
     attachNode: (runtime) => {
       node = runtime
     },
-    async stop() {
-      if (stopping.signal.aborted) return
-      stopping.abort()
-      const closed = once(server, 'close')
-      server.close()
-      // Watches have ended by the signal; what is left are idle connections and requests in flight.
-      server.closeIdleConnections()
-      setTimeout(() => server.closeAllConnections(), 1_000).unref()
-      await closed
-      store.close()
-      await lock.stop()
-    },
   }
+}
+
+async function listen({ listen: address, port }: ApiServerOptions, pki: Pki): Promise<{ server: Server; url: string }> {
+  const { certificate, privateKey } = await pki.issueServer([address])
+  // A client without certificate or with one of another CA gets a Kubernetes answer, not a TLS alert.
+  const tls = { cert: certificate, key: privateKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false }
+  const server = createServer(tls)
+  server.listen(port, address)
+  await once(server, 'listening')
+  return { server, url: `https://${address}:${(server.address() as AddressInfo).port}` }
+}
+
+async function close(server: Server, stopping: AbortController): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  // Ends watches and streams; what is left are idle connections and requests in flight.
+  stopping.abort()
+  server.closeIdleConnections()
+  setTimeout(() => server.closeAllConnections(), 1_000).unref()
+  await closed
 }
 
 function startError(error: unknown, { stateDir, listen, port }: ApiServerOptions): unknown {

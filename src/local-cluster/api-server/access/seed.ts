@@ -1,7 +1,8 @@
 import type { ApiObject } from '../api-object.ts'
-import type { ApiContext } from '../http/api-call.ts'
 import { keyOf } from '../kinds/resource-row.ts'
 import { builtInRows } from '../kinds/resources.ts'
+import type { Objects } from '../objects/objects.ts'
+import type { Store } from '../objects/store.ts'
 
 const rbac = 'rbac.authorization.k8s.io'
 const read = ['get', 'list', 'watch']
@@ -55,7 +56,7 @@ const roles: Record<string, { rules: readonly object[]; to: readonly string[] }>
 }
 
 /** Makes the namespaces, roles and bindings that every cluster has, where they are missing. */
-export function seed({ store, objects }: ApiContext): void {
+export function seed(store: Store, objects: Objects): void {
   const ensure = (plural: string, body: Partial<ApiObject> & { metadata: { name: string } }) => {
     const row = builtInRows.find((one) => one.plural === plural)
     if (row === undefined || store.get(keyOf(row), undefined, body.metadata.name) !== undefined) return

@@ -8,6 +8,8 @@ import { type ApiObject, recordsAt, textAt } from '../api-object.ts'
 import type { ApiCall } from './api-call.ts'
 import { isTrue } from './request-info.ts'
 
+type PodCall = Omit<ApiCall, 'response'>
+
 /** Streams a container's log as plain text, chunk by chunk as it comes. */
 export async function handleLog(call: ApiCall): Promise<void> {
   const { context, response, url } = call
@@ -48,7 +50,7 @@ export async function handleLog(call: ApiCall): Promise<void> {
 /** What the node agent throws is written for the user of the request. */
 const runtimeError = (error: unknown) => (error instanceof ApiError ? error : badRequest(errorMessage(error)))
 
-function runtimeOf({ context }: ApiCall, pod: ApiObject): NodeRuntime {
+function runtimeOf({ context }: PodCall, pod: ApiObject): NodeRuntime {
   const runtime = context.runtime()
   const node = textAt(pod, 'spec', 'nodeName')
   if (node === '') throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
@@ -56,7 +58,7 @@ function runtimeOf({ context }: ApiCall, pod: ApiObject): NodeRuntime {
   return runtime
 }
 
-function targetOf({ context, row, info, url }: ApiCall): { pod: ApiObject; target: ContainerTarget } {
+function targetOf({ context, row, info, url }: PodCall): { pod: ApiObject; target: ContainerTarget } {
   const { namespace = '', name = '' } = info
   const pod = context.objects.get(row, { namespace, name })
   const all = [...recordsAt(pod, 'spec', 'initContainers'), ...recordsAt(pod, 'spec', 'containers')]
@@ -86,7 +88,7 @@ const webSockets = new WebSocketServer({
 })
 
 /** Runs a command in a container over a WebSocket. Throws before the upgrade when the request is wrong. */
-export async function handleExec(call: Omit<ApiCall, 'response'>, socket: Duplex, head: Buffer): Promise<void> {
+export async function handleExec(call: PodCall, socket: Duplex, head: Buffer): Promise<void> {
   const { request, url, context } = call
   const { searchParams } = url
   const command = searchParams.getAll('command')
@@ -95,8 +97,8 @@ export async function handleExec(call: Omit<ApiCall, 'response'>, socket: Duplex
     throw badRequest(`exec needs a WebSocket with the protocol ${protocol}; kubectl 1.31 and newer speak it`)
   }
   if (command.length === 0) throw badRequest('you must specify at least 1 command')
-  const { pod, target } = targetOf(call as ApiCall)
-  const runtime = runtimeOf(call as ApiCall, pod)
+  const { pod, target } = targetOf(call)
+  const runtime = runtimeOf(call, pod)
   const tty = isTrue(searchParams.get('tty') ?? 'false')
   const stdin = isTrue(searchParams.get('stdin') ?? 'false')
   const session = await runtime.exec(target, command, { tty, stdin }).catch((error) => {

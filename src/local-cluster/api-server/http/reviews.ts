@@ -10,7 +10,7 @@ interface ReviewContext {
 }
 
 /** A kind that is only asked, never stored: a POST is answered with the same object and its status. */
-interface ReviewRow {
+export interface ReviewRow {
   group: string
   version: string
   kind: string

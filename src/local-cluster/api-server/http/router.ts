@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { authenticate } from '../access/authentication.ts'
 import { isAllowed, refusal } from '../access/authorization.ts'
-import type { User } from '../access/service-account-tokens.ts'
 import { ApiError, badRequest, forbidden, methodNotAllowed, notSupported, statusOf } from '../api-error.ts'
 import { apiVersionOf } from '../kinds/resource-row.ts'
 import type { ApiCall, ApiContext } from './api-call.ts'
@@ -16,9 +15,10 @@ import {
 } from './discovery.ts'
 import { addWarning, readObject, sendError, sendJson } from './http-exchange.ts'
 import { handleExec, handleLog } from './pod-streams.ts'
-import { handleGet, handleList, handleWatch } from './read-handlers.ts'
-import { attributesOf, parseResourceRequest, type ResourceRequest } from './request-info.ts'
-import { requestToken, reviewRows } from './reviews.ts'
+import { handleGet, handleList } from './read-handlers.ts'
+import { attributesOf, parseResourceRequest } from './request-info.ts'
+import { type ReviewRow, requestToken, reviewRows } from './reviews.ts'
+import { handleWatch } from './watch-handler.ts'
 import { handleCreate, handleDelete, handleDeleteCollection, handlePatch, handleUpdate } from './write-handlers.ts'
 
 /** The version that kubectl sees. */
@@ -40,21 +40,19 @@ export async function handleRequest(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const started = context.clock.now()
+  const { clock, log } = context
+  const started = clock.now()
   response.on('close', () => {
     const { method, url } = request
-    context.log.debug(
-      { method, url, status: response.statusCode, durationMs: context.clock.now() - started },
-      'request',
-    )
+    log.debug({ method, url, status: response.statusCode, durationMs: clock.now() - started }, 'request')
   })
   try {
     const { url, user, info } = await admit(context, request)
     if (info === undefined) await answerPath(context, request, response, url)
     else await answerResource({ context, request, response, url, user, info })
   } catch (error) {
-    if (!(error instanceof ApiError) && !response.destroyed)
-      context.log.error({ err: error, url: request.url }, 'request failed')
+    const expected = error instanceof ApiError || response.destroyed
+    if (!expected) log.error({ err: error, url: request.url }, 'request failed')
     sendError(response, error)
   }
 }
@@ -145,76 +143,53 @@ function documentAt({ catalog, tokens }: ApiContext, { pathname, host }: URL): o
   return openApi ? openApiDocument(catalog, group, version) : resourceList(catalog, group, version)
 }
 
-interface ResourceCall {
-  context: ApiContext
-  request: IncomingMessage
-  response: ServerResponse
-  url: URL
-  user: User
-  info: ResourceRequest
+const handlers: Record<string, (call: ApiCall) => void | Promise<void>> = {
+  get: handleGet,
+  list: handleList,
+  watch: handleWatch,
+  create: handleCreate,
+  update: handleUpdate,
+  patch: handlePatch,
+  delete: handleDelete,
+  deletecollection: handleDeleteCollection,
+  'create token': handleTokenRequest,
+  'get log': handleLog,
+  'get exec': refuseExec,
+  'create exec': refuseExec,
 }
 
-async function answerResource(partial: ResourceCall): Promise<void> {
-  const { context, info } = partial
-  const review = reviewRows.find(
-    ({ group, version, plural }) => group === info.group && version === info.version && plural === info.plural,
-  )
-  if (review !== undefined) return answerReview(partial, review)
-  const row = context.catalog.find(info.group, info.version, info.plural)
-  if (row === undefined) throw notSupported(`${info.plural} in ${apiVersionOf(info.group, info.version)}`)
-  for (const text of row.warnings(info.version)) addWarning(partial.response, text)
-  const call: ApiCall = { ...partial, row }
-  const namespaceMissing = row.namespaced && info.namespace === undefined
-  if (namespaceMissing && info.verb !== 'list' && info.verb !== 'watch') throw methodNotAllowed()
-  if (info.subresource !== '' && info.subresource !== 'status') return answerSubresource(call)
-  if (info.subresource === 'status' && !row.subresources.includes('status')) throw notSupported(`${row.plural}/status`)
-  switch (info.verb) {
-    case 'get':
-      return handleGet(call)
-    case 'list':
-      return handleList(call)
-    case 'watch':
-      return handleWatch(call)
-    case 'create':
-      return handleCreate(call)
-    case 'update':
-      return handleUpdate(call)
-    case 'patch':
-      return handlePatch(call)
-    case 'delete':
-      return handleDelete(call)
-    case 'deletecollection':
-      return handleDeleteCollection(call)
-    default:
-      throw methodNotAllowed()
+async function answerResource(request: Omit<ApiCall, 'row'>): Promise<void> {
+  const { context, info, response } = request
+  const { group, version, plural, subresource, verb, namespace } = info
+  const review = reviewRows.find((one) => one.group === group && one.version === version && one.plural === plural)
+  if (review !== undefined) return answerReview(request, review)
+  const row = context.catalog.find(group, version, plural)
+  if (row === undefined) throw notSupported(`${plural} in ${apiVersionOf(group, version)}`)
+  if (!row.namespaced && namespace !== undefined) throw notSupported(`${plural} in namespaces`)
+  if (subresource !== '' && !row.subresources.some((name) => name === subresource)) {
+    throw notSupported(`${plural}/${subresource}`)
   }
+  const handler = handlers[subresource === '' || subresource === 'status' ? verb : `${verb} ${subresource}`]
+  const acrossNamespaces = row.namespaced && namespace === undefined
+  if (handler === undefined || (acrossNamespaces && verb !== 'list' && verb !== 'watch')) throw methodNotAllowed()
+  for (const text of row.warnings(version)) addWarning(response, text)
+  await handler({ ...request, row })
 }
 
-async function answerReview(
-  { context, user, info, request, response }: ResourceCall,
-  row: (typeof reviewRows)[number],
-): Promise<void> {
-  if (info.verb !== 'create') throw methodNotAllowed()
-  const body = await readObject(request)
-  const status = row.answer({ ...context, user }, body)
+async function answerReview(call: Omit<ApiCall, 'row'>, row: ReviewRow): Promise<void> {
+  if (call.info.verb !== 'create') throw methodNotAllowed()
+  const body = await readObject(call.request)
   const { kind, group, version } = row
-  sendJson(response, 201, { metadata: {}, ...(body as object), kind, apiVersion: `${group}/${version}`, status })
+  const status = row.answer({ store: call.context.store, user: call.user }, body)
+  sendJson(call.response, 201, { metadata: {}, ...(body as object), kind, apiVersion: `${group}/${version}`, status })
 }
 
-async function answerSubresource(call: ApiCall): Promise<void> {
-  const { context, request, response, row, info } = call
-  if (!row.subresources.some((name) => name === info.subresource)) {
-    throw notSupported(`${row.plural}/${info.subresource}`)
-  }
-  if (info.subresource === 'log' && info.verb === 'get') return handleLog(call)
-  if (info.subresource === 'token' && info.verb === 'create') {
-    const body = await readObject(request)
-    const account = context.objects.get(row, { namespace: info.namespace, name: info.name ?? '' })
-    sendJson(response, 201, await requestToken(context, account, body))
-    return
-  }
-  if (info.subresource === 'exec') {
-    throw new ApiError(400, 'BadRequest', 'exec needs a WebSocket; kubectl 1.31 and newer open one')
-  }
-  throw methodNotAllowed()
+async function handleTokenRequest({ context, request, response, row, info }: ApiCall): Promise<void> {
+  const body = await readObject(request)
+  const account = context.objects.get(row, { namespace: info.namespace, name: info.name ?? '' })
+  sendJson(response, 201, await requestToken(context, account, body))
+}
+
+function refuseExec(): void {
+  throw badRequest('exec needs a WebSocket; kubectl 1.31 and newer open one')
 }

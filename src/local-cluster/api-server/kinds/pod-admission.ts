@@ -1,16 +1,10 @@
-import { randomInt } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Cause, forbidden } from '../api-error.ts'
 import { type ApiObject, isRecord, mapAt, recordsAt, textAt, valueAt } from '../api-object.ts'
+import { randomSuffix } from '../objects/random-suffix.ts'
 import type { Lookup } from './resource-row.ts'
 
 const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
-
-/** Five characters as Kubernetes appends them to a generated name: none that could spell a word. */
-export function randomSuffix(length = 5): string {
-  const letters = 'bcdfghjklmnpqrstvwxz2456789'
-  return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
-}
 
 /** Defaults of a pod's spec, and of the one in a template. */
 export function defaultPodSpec(spec: unknown): void {

@@ -1,0 +1,108 @@
+import { badRequest, statusOf } from '../api-error.ts'
+import type { ApiObject } from '../api-object.ts'
+import { apiVersionOf, keyOf } from '../kinds/resource-row.ts'
+import type { Matcher } from '../objects/selectors.ts'
+import type { Change } from '../objects/store.ts'
+import type { ApiCall } from './api-call.ts'
+import { wantsTable } from './http-exchange.ts'
+import { matcherOf, present, renderTable, selected } from './read-handlers.ts'
+import { isTrue } from './request-info.ts'
+
+/** How often a quiet watch says up to where it is current. */
+const bookmarkIntervalMs = 60_000
+
+/** Longest watch, when the client names no `timeoutSeconds`. */
+const maxWatchSeconds = 3_600
+
+/** What a watch may hold back for a slow reader. */
+const maxBufferedBytes = 16 * 1024 * 1024
+
+/**
+ * Streams changes until the client goes, the time is over or the server stops.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+ */
+export function handleWatch(call: ApiCall): void {
+  const { context, row, info, url, response } = call
+  const { store, clock, signal } = context
+  const flag = (name: string) => isTrue(url.searchParams.get(name) ?? 'false')
+  const from = url.searchParams.get('resourceVersion') || '0'
+  if (!/^\d+$/.test(from)) throw badRequest(`Invalid resourceVersion: ${from}`)
+  const matches = matcherOf(call)
+  const events = openEvents(call)
+
+  const wantsAll = from === '0' || flag('sendInitialEvents')
+  if (wantsAll) for (const object of selected(call)) events.change('ADDED', object)
+  if (flag('sendInitialEvents')) events.bookmark({ 'k8s.io/initial-events-end': 'true' })
+
+  const onChange = (change: Change) => {
+    if (change.resource !== keyOf(row)) return
+    if (info.namespace !== undefined && change.object.metadata.namespace !== info.namespace) return
+    const type = eventFor(change, matches)
+    if (type !== undefined) events.change(type, change.object)
+  }
+  let unfollow: () => void
+  try {
+    unfollow = store.follow(wantsAll ? store.revision : Number(from), onChange)
+  } catch (error) {
+    events.error(error)
+    return
+  }
+
+  const bookmark = () => flag('allowWatchBookmarks') && events.bookmark()
+  const tick = () => {
+    bookmark()
+    cancelTick = clock.after(bookmarkIntervalMs, tick)
+  }
+  let cancelTick = clock.after(bookmarkIntervalMs, tick)
+  const finish = () => {
+    bookmark()
+    response.end()
+  }
+  const seconds = Number(url.searchParams.get('timeoutSeconds')) || maxWatchSeconds
+  const cancelFinish = clock.after(seconds * 1000, finish)
+  signal.addEventListener('abort', finish)
+  response.on('close', () => {
+    unfollow()
+    cancelTick()
+    cancelFinish()
+    signal.removeEventListener('abort', finish)
+  })
+}
+
+/** Begins the answer: one line of JSON per event, with the object or a table of it. */
+function openEvents(call: ApiCall) {
+  const { context, row, info, request, response } = call
+  const asTable = wantsTable(request)
+  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
+  response.flushHeaders()
+  const send = (type: string, object: unknown) => {
+    response.write(`${JSON.stringify({ type, object })}\n`)
+    // A reader that stands still lists again later; its changes are not kept for it.
+    if (response.writableLength > maxBufferedBytes) response.destroy()
+  }
+  return {
+    change(type: Change['type'], object: ApiObject) {
+      const shown = present(row, info.version, object)
+      const { resourceVersion } = shown.metadata
+      send(type, asTable ? renderTable(call, [shown], { resourceVersion }) : shown)
+    },
+    bookmark(annotations?: Record<string, string>) {
+      const resourceVersion = String(context.store.revision)
+      const metadata = { resourceVersion, ...(annotations === undefined ? {} : { annotations }) }
+      const object = { kind: row.kind, apiVersion: apiVersionOf(row.group, info.version), metadata }
+      send('BOOKMARK', asTable ? renderTable(call, [], metadata) : object)
+    },
+    error(error: unknown) {
+      send('ERROR', statusOf(error))
+      response.end()
+    },
+  }
+}
+
+/** What a change means to somebody who sees only the matching objects. */
+function eventFor({ type, object, previous }: Change, matches: Matcher): Change['type'] | undefined {
+  const before = previous !== undefined && matches(previous)
+  if (type === 'DELETED') return before ? 'DELETED' : undefined
+  if (matches(object)) return before ? 'MODIFIED' : 'ADDED'
+  return before ? 'DELETED' : undefined
+}
