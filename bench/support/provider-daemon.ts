@@ -9,6 +9,7 @@ import { CSIDriverProviderClient } from '../../src/provider-api/index.ts'
 import type { ProviderLab } from '../../test/support/provider-lab.ts'
 
 export interface ProviderDaemon {
+  readonly socket: string
   /** One Mount as the driver calls it; rejects when it fails. */
   mount(request: { attributes?: string }): Promise<void>
   /** Memory in MiB from `smaps_rollup`. */
@@ -22,13 +23,19 @@ export interface ProviderDaemonOptions {
   flags?: readonly string[]
   /** Default: the daemon from its source. */
   program?: readonly string[]
+  /** Default: the Node that runs this. */
+  node?: string
 }
 
 /** The provider in a process of its own, reaching the lab as a user's would: by environment. */
 export async function startProviderDaemon(
   t: TestContext,
   { http }: Pick<ProviderLab, 'http'>,
-  { flags = [], program = [join(import.meta.dirname, '../../src/bin/provider.ts')] }: ProviderDaemonOptions = {},
+  {
+    flags = [],
+    program = [join(import.meta.dirname, '../../src/bin/provider.ts')],
+    node = process.execPath,
+  }: ProviderDaemonOptions = {},
 ): Promise<ProviderDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'keymount-bench-'))
   const socket = join(directory, 'azure.sock')
@@ -44,7 +51,7 @@ export async function startProviderDaemon(
     ...flags,
   ]
   const env = { PATH: process.env['PATH'], ...http.proxyEnv, SSL_CERT_FILE: ca, MALLOC_ARENA_MAX: '1' }
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(node, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   await new Promise<void>((resolve, reject) => {
     let said = ''
     child.stderr.on('data', (text: Buffer) => {
@@ -65,6 +72,7 @@ export async function startProviderDaemon(
   }
   t.after(stop)
   return {
+    socket,
     stop,
     mount({ attributes = '' }) {
       const message = { attributes, secrets: 'null', targetPath: '/', permission: '420', currentObjectVersion: [] }

@@ -68,6 +68,8 @@ export async function startProviderLabProcess(
     stateDir,
     '--port',
     '0',
+    '--imds-port',
+    '0',
     ...[issuer.caFile, ...issuerCaFiles].flatMap((file) => ['--issuer-ca', file]),
   ]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
