@@ -1,5 +1,5 @@
-import { createHash, createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto'
-import { type Clock, errorMessage, SecretValue } from '../lib/index.ts'
+import { constants, createHash, createPrivateKey, type KeyObject, randomUUID, sign, X509Certificate } from 'node:crypto'
+import { type Clock, decodePem, errorMessage, readPkcs12, SecretValue } from '../lib/index.ts'
 import type { ServicePrincipalCredential } from './credential.ts'
 import { IdentityError } from './identity-error.ts'
 
@@ -12,10 +12,8 @@ export async function signClientAssertion(
   { audience, clock }: { audience: string; clock: Clock },
 ): Promise<SecretValue> {
   const { clientId } = credential
-  const pem = certificatePem(credential)
   try {
-    const key = createPrivateKey(pem)
-    const certificate = new X509Certificate(pem)
+    const { key, certificate } = await readCertificate(credential)
     const now = Math.floor(clock.now() / 1000)
     const header = {
       alg: 'PS256',
@@ -33,10 +31,14 @@ export async function signClientAssertion(
       exp: now + 600,
     }
     const signed = `${base64url(header)}.${base64url(claims)}`
-    const signature = sign('sha256', Buffer.from(signed), { key, padding: 6, saltLength: 32 })
+    const signature = sign('sha256', Buffer.from(signed), {
+      key,
+      padding: constants.RSA_PKCS1_PSS_PADDING,
+      saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+    })
     return SecretValue.of(`${signed}.${signature.toString('base64url')}`)
   } catch (error) {
-    const message = `clientcertificate in the nodePublishSecretRef Secret is not usable (${errorMessage(error)}); expected PEM text with the RSA private key and its certificate`
+    const message = `clientcertificate in the nodePublishSecretRef Secret is not usable (${errorMessage(error)}); expected PEM text with the RSA private key and its certificate, or a PFX file in base64`
     throw new IdentityError('identity-certificate-invalid', message)
   }
 }
@@ -45,6 +47,36 @@ function base64url(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
-function certificatePem({ proof }: ServicePrincipalCredential): string {
-  return proof.kind === 'certificate' ? proof.certificate.revealText() : ''
+/** PEM text with key and certificate, or a PFX file in base64; the password opens either. */
+async function readCertificate({
+  proof,
+}: ServicePrincipalCredential): Promise<{ key: KeyObject; certificate: X509Certificate }> {
+  if (proof.kind !== 'certificate') throw new Error('no certificate')
+  const text = proof.certificate.revealText()
+  const passphrase = proof.password?.revealText() ?? ''
+  if (text.includes('-----BEGIN')) {
+    const key = createPrivateKey({ key: text, ...(passphrase === '' ? {} : { passphrase }) })
+    return {
+      key,
+      certificate: matching(
+        key,
+        decodePem(text)
+          .filter(({ label }) => label === 'CERTIFICATE')
+          .map(({ der }) => der),
+      ),
+    }
+  }
+  const { keys, certificates } = await readPkcs12(Buffer.from(text, 'base64'), passphrase)
+  const [key] = keys
+  if (key === undefined) throw new Error('the PFX file holds no private key')
+  return { key, certificate: matching(key, certificates) }
+}
+
+/** The chain may be in the file too, in any order. */
+function matching(key: KeyObject, certificates: readonly Buffer[]): X509Certificate {
+  const found = certificates
+    .map((der) => new X509Certificate(der))
+    .find((certificate) => certificate.checkPrivateKey(key))
+  if (found === undefined) throw new Error('no certificate in it belongs to the private key')
+  return found
 }

@@ -13,6 +13,6 @@ export class MountError extends Error {
 }
 
 /** Everything that is wrong with the parameters, at once. */
-export function parameterError(problems: readonly Problem[]): MountError {
-  return new MountError('parameters-invalid', problems.map(formatProblem).join('; '))
+export function parameterError(problems: readonly Problem[], code: ErrorCode = 'parameters-invalid'): MountError {
+  return new MountError(code, problems.map(formatProblem).join('; '))
 }

@@ -48,8 +48,11 @@ export function createMount(options: MountOptions): Mount {
       const spec = parseParameters(decoded, problems, parseObjects)
       const { access, cloud } = await resolveAccess(spec, options, problems)
       const choice = await resolveCredential(spec, options.credential)
-      if ('problems' in choice) problems.push(...choice.problems)
-      if (problems.length > 0 || cloud === undefined || !('credential' in choice)) throw parameterError(problems)
+      if ('problems' in choice) {
+        const code = problems.length === 0 && choice.unreadableAccount ? 'service-account-unreadable' : undefined
+        throw parameterError([...problems, ...choice.problems], code)
+      }
+      if (problems.length > 0 || cloud === undefined) throw parameterError(problems)
       if (spec.objects.length === 0)
         options.log.warn({ pod: podName(spec) }, 'the class lists no objects; drivers refuse a volume without any')
 

@@ -20,11 +20,12 @@ export interface CredentialDefaults {
 export async function resolveCredential(
   { identity, pod }: { identity: IdentitySpec; pod: PodRef },
   defaults: CredentialDefaults,
-): Promise<{ credential: Credential } | { problems: readonly Problem[] }> {
+): Promise<{ credential: Credential } | { problems: readonly Problem[]; unreadableAccount: boolean }> {
   const account = await askServiceAccount(identity, pod, defaults)
   const clientId = identity.clientId || (wantsClientId(identity) ? (account.annotations[clientIdAnnotation] ?? '') : '')
   const tenantId = identity.tenantId || account.annotations[tenantIdAnnotation] || defaults.tenantId
   const problems: Problem[] = []
+  const unreadableAccount = account.problem !== undefined
   const hint = account.problem === undefined ? '' : `; ${account.problem}`
   if (tenantId === '') {
     problems.push({
@@ -48,9 +49,9 @@ export async function resolveCredential(
     problems.push(
       ...choice.problems.map(({ path, message }) => ({ path, message: clientId === '' ? message + hint : message })),
     )
-    return { problems }
+    return { problems, unreadableAccount }
   }
-  return problems.length > 0 ? { problems } : choice
+  return problems.length > 0 ? { problems, unreadableAccount } : choice
 }
 
 /** A class that asks for no other identity takes that of the service account. */
