@@ -10,11 +10,14 @@ import { createArm } from './arm/routes.ts'
 import { createDirectory, type Directory } from './directory/directory.ts'
 import { openTenant, type Tenant } from './directory/tenant.ts'
 import { createAccessTokens } from './entra/access-tokens.ts'
+import { entraOperations } from './entra/entra-operations.ts'
 import { createAssertionVerifier } from './entra/federated-assertion.ts'
 import { createIssuerKeys } from './entra/issuer-keys.ts'
 import { audiencesOf } from './entra/resources.ts'
 import { createEntra } from './entra/routes.ts'
+import { createSignIn } from './entra/sign-in.ts'
 import { createGraph } from './graph/routes.ts'
+import { servicePrincipalOperations } from './graph/service-principal-operations.ts'
 import type { Service } from './http/service.ts'
 import type { AssignedIdentity } from './imds/choose-identity.ts'
 import { createImds } from './imds/routes.ts'
@@ -47,16 +50,21 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
   const machines = createMachines(store, directory, identities)
   const purgeObjects = (vaultUid: string) => secrets.removeAll(vaultUid)
   const audiences = audiencesOf(cloud)
+  const everyAudience = Object.values(audiences).flat()
+  const assertions = createAssertionVerifier({ keys: createIssuerKeys({ caFiles: issuerCaFiles, clock, log }), clock })
   const login = `https://${cloud.login}`
   const { tenantId } = tenant
 
   const services: Record<ServiceName, Service> = {
     entra: createEntra({
-      cloud,
       tenant,
-      directory,
-      tokens,
-      assertions: createAssertionVerifier({ keys: createIssuerKeys({ caFiles: issuerCaFiles, clock, log }), clock }),
+      operations: entraOperations({
+        cloud,
+        tenantId,
+        tokens,
+        signIn: createSignIn({ tenant, directory, tokens, assertions, audiences: everyAudience }),
+        clock,
+      }),
       clock,
     }),
     arm: createArm({
@@ -78,7 +86,14 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
         clock,
       }),
     }),
-    graph: createGraph({ tenant, directory, tokens, audiences: audiences.graph, clock }),
+    graph: createGraph({
+      cloud,
+      directory,
+      tokens,
+      audiences: audiences.graph,
+      operations: servicePrincipalOperations({ tenantId, directory }),
+      clock,
+    }),
     keyvault: createKeyVault({
       cloud,
       authority: { tokens, tenantId, login, resource: `https://${cloud.vaultSuffix}` },
@@ -89,7 +104,7 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
   }
   const imds = createImds({
     tokens,
-    audiences: Object.values(audiences).flat(),
+    audiences: everyAudience,
     assigned: () => assignedIdentities(machines, directory),
     clock,
   })

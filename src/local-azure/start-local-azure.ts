@@ -6,6 +6,7 @@ import { createLeafCertificates } from './certificates/leaf-certificates.ts'
 import { createServices } from './create-services.ts'
 import { writeCredentialsFile } from './credentials-file.ts'
 import { createDispatch } from './http/dispatch.ts'
+import type { Service } from './http/service.ts'
 import { imdsHost } from './imds/routes.ts'
 import { startImdsServer } from './imds/server.ts'
 import { cloud } from './proxy/clouds.ts'
@@ -55,11 +56,13 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   await using started = new AsyncDisposableStack()
 
   let proxy: ConnectProxy | undefined
+  let operations: readonly string[] = []
   const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host) })
   // First of all: it refuses to start beside a living process, before that one's state is touched.
   const control = await startControlServer({
     path: paths.control,
     traffic,
+    operations: () => operations,
     serves: (host) => host === imdsHost || serviceOfHost(cloud, host) !== undefined,
   })
   started.defer(() => control.stop())
@@ -68,6 +71,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   started.defer(() => store.close())
   const authority = await openCertificateAuthority(stateDir)
   const { tenant, services, imds } = await createServices({ store, issuerCaFiles, clock, log })
+  operations = operationsOf([...Object.values(services), imds])
   writeCredentialsFile(paths.credentials, tenant)
 
   const around = { traffic, clock, log }
@@ -105,6 +109,10 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     controlSocket: paths.control,
     stop: () => running.disposeAsync(),
   }
+}
+
+function operationsOf(services: readonly Service[]): string[] {
+  return [...new Set(services.flatMap(({ operations }) => operations))].sort()
 }
 
 function pathsOf(stateDir: string) {

@@ -151,5 +151,5 @@ test('the control socket refuses what it does not understand, and says what it w
     azure.control('PUT', '/faults/shop.vault.azure.net', { kind: 'error', statusCode: 503 }),
     /statusCode/,
   )
-  await assert.rejects(azure.control('GET', '/nothing'), /404.*\/delay, \/faults\/HOST and \/requests/)
+  await assert.rejects(azure.control('GET', '/nothing'), /404.*\/delay, \/faults\/HOST, \/requests and \/operations/)
 })

@@ -58,7 +58,6 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
     )
   })
   app.onError((error) => {
-    if (error instanceof ArmError) return armErrorResponse(error)
     throw error
   })
 
@@ -83,6 +82,7 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
   }
 
   return {
+    operations: operations.map(({ operation }) => operation),
     async fetch(request, exchange) {
       try {
         exchange.operation = 'arm.unauthenticated'

@@ -11,6 +11,8 @@ export interface Exchange {
 
 /** One of the emulated services: everything behind one kind of host. */
 export interface Service {
+  /** The names of everything it does, as they are counted. */
+  readonly operations: readonly string[]
   fetch(request: Request, exchange: Exchange): Promise<Response>
   /** An error in the manner of this service, for what is decided before or around it. */
   refuse(refusal: Refusal, exchange: Exchange): Response

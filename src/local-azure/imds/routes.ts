@@ -52,6 +52,7 @@ export function createImds({ tokens, audiences, assigned, clock }: ImdsOptions):
   }
 
   return {
+    operations: ['imds.token'],
     async fetch(request, exchange) {
       exchange.operation = 'imds.other'
       const forwarded = request.headers.has('x-forwarded-for')

@@ -50,7 +50,6 @@ export function createKeyVault({ cloud, authority, vaults, roles, operations }: 
     )
   })
   app.onError((error) => {
-    if (error instanceof VaultError) return vaultErrorResponse(error)
     throw error
   })
 
@@ -71,6 +70,7 @@ export function createKeyVault({ cloud, authority, vaults, roles, operations }: 
   }
 
   return {
+    operations: operations.map(({ operation }) => operation),
     async fetch(request, exchange) {
       try {
         const admitted = await admit(request, exchange)

@@ -18,10 +18,13 @@ export interface ControlServerOptions {
   traffic: Traffic
   /** Whether the local Azure serves this host: a fault on any other would be a slip of the pen. */
   serves: (host: string) => boolean
+  /** The names of everything that the local Azure does. */
+  operations: () => readonly string[]
 }
 
-/** Plain HTTP on a Unix socket, for whoever owns the state directory: delays, faults and counters. */
-export async function startControlServer({ path, traffic, serves }: ControlServerOptions): Promise<Running> {
+/** Plain HTTP on a Unix socket, for whoever owns the state directory: delays, faults, counters, and what there is. */
+export async function startControlServer(options: ControlServerOptions): Promise<Running> {
+  const { path, traffic, serves, operations } = options
   const app = new Hono()
   app.get('/delay', (c) => c.json({ ms: traffic.delayMs }))
   app.put('/delay', async (c) => {
@@ -44,13 +47,17 @@ export async function startControlServer({ path, traffic, serves }: ControlServe
     traffic.setFault(c.req.param('host').toLowerCase(), undefined)
     return c.body(null, 204)
   })
+  app.get('/operations', (c) => c.json({ operations: operations() }))
   app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
   app.delete('/requests', (c) => {
     traffic.forgetCounts()
     return c.body(null, 204)
   })
   app.notFound((c) =>
-    c.json({ error: `${c.req.method} ${c.req.path} is unknown; there are /delay, /faults/HOST and /requests` }, 404),
+    c.json(
+      { error: `${c.req.method} ${c.req.path} is unknown; there are /delay, /faults/HOST, /requests and /operations` },
+      404,
+    ),
   )
 
   const server = createAdaptorServer({ fetch: app.fetch })

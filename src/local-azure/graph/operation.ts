@@ -1,0 +1,58 @@
+import type { z } from 'zod'
+import { type FilterClause, parseFilter } from '../http/odata-filter.ts'
+import { GraphError } from './error-response.ts'
+
+/** One operation of Microsoft Graph. The tables of them are the service. */
+export interface GraphOperation {
+  /** The name that is counted, for example `graph.servicePrincipal.list`. */
+  operation: string
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  path: string
+  run(call: GraphCall): GraphAnswer | Promise<GraphAnswer>
+}
+
+export interface GraphCall {
+  /** Object id of the caller. */
+  callerId: string
+  name(parameter: string): string
+  url: URL
+  /** The JSON body in the shape of `schema`. Throws {@link GraphError} with every problem. */
+  body<T extends z.ZodType>(schema: T): Promise<z.output<T>>
+}
+
+export interface GraphAnswer {
+  status: number
+  /** What `@odata.context` names, for example `servicePrincipals`. */
+  context: string
+  body: Record<string, unknown>
+}
+
+/** The objects of a list that the request's `$filter` lets through. Fields are those of the JSON. Throws {@link GraphError}. */
+export function filtered<T extends Record<string, unknown>>(url: URL, objects: readonly T[]): T[] {
+  const filter = url.searchParams.get('$filter') ?? ''
+  const clauses = parseFilter(filter)
+  if (clauses === undefined) throw unsupported(`Unsupported or invalid query filter clause: ${filter}`)
+  return objects.filter((object) => clauses.every((clause) => satisfies(object, clause)))
+}
+
+function satisfies(object: Record<string, unknown>, clause: FilterClause): boolean {
+  const { field, value, test } = comparisonOf(clause)
+  const found = object[field]
+  if (found === undefined) throw unsupported(`Unsupported query on ${field}.`)
+  // Graph compares text without case.
+  return [found].flat().some((word) => test(String(word).toLowerCase(), value.toLowerCase()))
+}
+
+function comparisonOf(clause: FilterClause) {
+  const equal = (a: string, b: string) => a === b
+  if (clause.kind !== 'call') return { ...clause, test: equal }
+  const [field, value] = clause.arguments
+  if (clause.name.toLowerCase() !== 'startswith' || field === undefined || value === undefined) {
+    throw unsupported(`Unsupported function ${clause.name}.`)
+  }
+  return { field, value, test: (a: string, b: string) => a.startsWith(b) }
+}
+
+function unsupported(message: string): GraphError {
+  return new GraphError(400, 'Request_UnsupportedQuery', message)
+}
