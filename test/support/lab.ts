@@ -3,14 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type AzureRest, createAzureRest, readCredentials } from '../../src/cli/index.ts'
 import {
   createKubeClient,
   type ExecResult,
   execInPod,
+  isNotFound,
   type KubeClient,
   type KubeConfig,
   loadKubeconfig,
+  resources,
 } from '../../src/kube/index.ts'
 import { runCli } from './run-cli.ts'
 
@@ -68,7 +71,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const { target = process.env['KEYMOUNT_E2E'] === 'real' ? 'real' : 'local' } = options
   const home = await mkdtemp(join(tmpdir(), 'keymount-'))
   const stop = async () => {
-    const down = await runCli(['down', '--home', home, '--delete-state', ...(target === 'real' ? ['--force'] : [])])
+    const down = await runCli(['down', '--home', home, '--delete-state'])
     await rm(home, { recursive: true, force: true })
     if (down.code !== 0) throw new Error(`keymount down failed:\n${down.stderr}`)
   }
@@ -100,9 +103,31 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     exec: (namespace, pod, container, command) => execInPod(kubeConfig, { namespace, pod, container, command }),
     async stop() {
       azure.stop()
+      if (target === 'real') await deleteCases(kube)
       kube.close()
       await stop()
     },
+  }
+}
+
+/** Namespaces of cases with pods that use the driver: while it is there, or their volumes could not be unmounted. */
+async function deleteCases(kube: KubeClient): Promise<void> {
+  const { items } = await kube.list(resources.pods)
+  const users = items.filter(({ spec }) => spec.volumes?.some(({ csi }) => csi?.driver === 'secrets-store.csi.k8s.io'))
+  const names = new Set(users.map(({ metadata }) => metadata.namespace ?? '').filter((name) => name.startsWith('e2e-')))
+  await Promise.all([...names].map((name) => kube.delete(resources.namespaces, { name })))
+  for (const name of names) {
+    while (await exists(kube, name)) await delay(300)
+  }
+}
+
+async function exists(kube: KubeClient, namespace: string): Promise<boolean> {
+  try {
+    await kube.get(resources.namespaces, { name: namespace })
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
   }
 }
 
