@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '../../src/kube/index.ts'
+import { copyWithLibraries, findProgram } from '../../src/local-cluster/kubelet/host-programs.ts'
 import { mayMount } from '../support/may-mount.ts'
 import { processWith, startNode } from '../support/node.ts'
 
@@ -231,8 +235,36 @@ test('root has the capabilities of a container, fewer when dropped, and no way t
 })
 
 test('an image that was given is its directory, with the command from its .entrypoint', { skip }, async (t) => {
+  const image = await mkdtemp(join(tmpdir(), 'keymount-image-'))
+  t.after(() => rm(image, { recursive: true }))
+  await copyWithLibraries('/usr/bin/ldd', '/bin/sh', image, '/bin/sh')
+  writeFileSync(join(image, 'motto'), 'own root')
+  writeFileSync(
+    join(image, '.entrypoint'),
+    JSON.stringify(['/bin/sh', '-c', 'read -r motto < /motto; echo $motto: $0 $1; echo > /new']),
+  )
+  const node = await startNode(t, { images: new Map([['registry.example.com/own:1', image]]) })
+  await node.run('own', { image: 'registry.example.com/own:1', args: ['a', 'b'] })
+  assert.equal(await node.outputOf('own'), 'own root: a b\n')
+  assert.ok(!existsSync(join(image, 'new')), 'the directory stays as it is')
+  await node.run('other', { image: 'registry.example.com/own:2', command: ['ls', '/usr/bin/env'] })
+  assert.equal(await node.outputOf('other'), '/usr/bin/env\n')
+})
+
+test('busybox is the machine’s own, if it has one', {
+  skip: skip || findProgram('busybox') === undefined,
+}, async (t) => {
   const node = await startNode(t)
-  await node.run('unknown', {})
+  await node.run('box', { image: 'docker.io/library/busybox:1.36', command: ['sh', '-c', 'ls -l /bin/ls; ls /usr'] })
+  assert.match(await node.outputOf('box'), /-> busybox\nls: \/usr: No such file/)
+})
+
+test('an image that is not on this machine and names no command idles, and says so', { skip }, async (t) => {
+  const node = await startNode(t)
+  await node.run('unknown', { image: 'nginx' })
   await node.ready('unknown')
-  assert.match((await node.events('unknown')).join('\n'), /Warning NoCommand/)
+  assert.match(
+    (await node.events('unknown')).join('\n'),
+    /Warning NoCommand: Container image "nginx" is not on this machine/,
+  )
 })

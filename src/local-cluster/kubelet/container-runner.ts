@@ -53,6 +53,8 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
   let runs = record.state.terminated === undefined && record.restartCount === 0 ? 0 : record.restartCount + 1
 
   async function run(volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined> {
+    const earlier = record.state.terminated
+    if (earlier !== undefined && !restarts({ code: earlier.exitCode })) return { code: earlier.exitCode }
     while (!ending.aborted) {
       beginRun()
       const startedAt = clock.now()

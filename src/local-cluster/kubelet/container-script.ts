@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { HostPrograms, Toolbox, ToolboxProgram } from './host-programs.ts'
 import { deviceNames, type Image } from './images.ts'
+import { lockedFlags, type Mount, mountOf } from './mount-table.ts'
 
 /** A volume as one container sees it. */
 export interface ContainerMount {
@@ -27,6 +28,8 @@ export interface ContainerPlan {
 export interface SandboxTools {
   programs: HostPrograms
   toolbox: Toolbox
+  /** The mounts of the machine. */
+  machine: readonly Mount[]
   /** Empty directory on a private mount: every container mounts its own root there, in its own mount namespace. */
   sandbox: string
   /** Whether the machine's real root runs this: extended attributes of overlayfs differ. */
@@ -45,7 +48,7 @@ export const readyLine = 'keymount: ready'
  * in an image or a volume cannot lead a mount outside.
  */
 export function containerScript(plan: ContainerPlan, words: readonly string[], tools: SandboxTools): string {
-  const { programs, toolbox, sandbox, initialUserNamespace } = tools
+  const { programs, toolbox, sandbox, initialUserNamespace, machine } = tools
   const { image, mounts, hostname, workingDirectory, privileged, readOnlyRoot } = plan
   const root = join(sandbox, 'root')
   const upper = join(sandbox, 'upper')
@@ -54,7 +57,8 @@ export function containerScript(plan: ContainerPlan, words: readonly string[], t
   const overlay = initialUserNamespace ? layers : `${layers},userxattr`
   const run = (program: keyof HostPrograms, ...words: string[]) => shell(programs[program], ...words)
   const inside = (program: ToolboxProgram, ...words: string[]) => shell(...toolbox.command(program), ...words)
-  const bindHost = (path: string) => run('mount', '--bind', '-o', 'ro', path, join(root, path))
+  const bindHost = (path: string) =>
+    run('mount', '--bind', '-o', ['ro', ...lockedFlags(mountOf(machine, path))].join(','), path, join(root, path))
 
   return [
     'set -e',

@@ -6,9 +6,13 @@ export interface IdentityLimits {
   /** False in a user namespace that maps only some users. */
   hasUser(id: number): boolean
   hasGroup(id: number): boolean
+  /** The machine's own root, and no user namespace. */
+  initialNamespace: boolean
   /** Supplementary groups may be set; forbidden in a user namespace made without privileges. */
   maySetGroups: boolean
 }
+
+const allIds = 4_294_967_295
 
 export function readIdentityLimits(): IdentityLimits {
   const mapped = (file: string) => {
@@ -19,8 +23,10 @@ export function readIdentityLimits(): IdentityLimits {
         return id >= first && id < first + length
       })
   }
+  const hasUser = mapped('/proc/self/uid_map')
   return {
-    hasUser: mapped('/proc/self/uid_map'),
+    hasUser,
+    initialNamespace: hasUser(allIds - 1),
     hasGroup: mapped('/proc/self/gid_map'),
     maySetGroups: readFileSync('/proc/self/setgroups', 'utf8').trim() === 'allow',
   }

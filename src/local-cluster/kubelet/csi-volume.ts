@@ -142,7 +142,7 @@ export function createCsiVolumes(options: {
           },
         })
       } catch (error) {
-        if (error instanceof PluginError && error.final && !again) removeVolume(directory)
+        if (error instanceof PluginError && error.final && !again && !isMounted(target)) removeVolume(directory)
         throw error
       }
       return target
@@ -185,10 +185,14 @@ function readData(directory: string): VolumeData | undefined {
   }
 }
 
+function isMounted(path: string): boolean {
+  return readMounts().some(({ mountPoint }) => mountPoint === path)
+}
+
 /** Removes what is left of a volume. Refuses while its mount point is mounted, so that nothing is deleted through it. */
 function removeVolume(directory: string): void {
   const target = join(directory, 'mount')
-  if (readMounts().some(({ mountPoint }) => mountPoint === target)) throw new Error(`${target} is still mounted`)
+  if (isMounted(target)) throw new Error(`${target} is still mounted`)
   try {
     rmdirSync(target)
   } catch (error) {

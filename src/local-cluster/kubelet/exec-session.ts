@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
 import type { ExecOptions, ExecSession } from '../node-runtime.ts'
@@ -59,9 +59,7 @@ export function execInContainer(
     stdout: child.stdout ?? Readable.from([]),
     stderr: child.stderr ?? Readable.from([]),
     resize({ columns, rows }) {
-      const terminal = tty ? terminalOf(child.pid) : undefined
-      if (terminal !== undefined)
-        execFile(programs.stty, ['-F', terminal, 'cols', String(columns), 'rows', String(rows)], () => undefined)
+      if (tty) setTerminalSize(child, programs.stty, ['cols', String(columns), 'rows', String(rows)])
     },
     exit: Promise.race([exitOf(child).then(({ code }) => code), failed]),
     kill() {
@@ -70,6 +68,16 @@ export function execInContainer(
       child.kill('SIGKILL')
     },
   }
+}
+
+const terminalPollMs = 20
+
+/** Sets the size of the terminal that script made, as soon as it has made it. */
+function setTerminalSize(script: ChildProcess, stty: string, size: string[]): void {
+  if (script.exitCode !== null || script.signalCode !== null) return
+  const terminal = terminalOf(script.pid)
+  if (terminal !== undefined) execFile(stty, ['-F', terminal, ...size], () => undefined)
+  else setTimeout(setTerminalSize, terminalPollMs, script, stty, size).unref()
 }
 
 /** The terminal that script gave to its child. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Problem, ProblemsError } from '../../lib/index.ts'
@@ -64,6 +64,8 @@ const toolboxPrograms = ['mount', 'umount', 'mkdir', 'rmdir', 'env', 'setpriv'] 
 export type ToolboxProgram = (typeof toolboxPrograms)[number]
 
 export async function createToolbox(directory: string, programs: HostPrograms): Promise<Toolbox> {
+  // Afresh: a program that still runs cannot be written over.
+  rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true, mode: 0o755 })
   const libraries = await Promise.all(toolboxPrograms.map((name) => librariesOf(programs.ldd, programs[name])))
   const all = new Set(libraries.flat())

@@ -41,6 +41,11 @@ export function mountOf(mounts: readonly Mount[], path: string): Mount | undefin
   return best
 }
 
+/** Flags of a mount that a user namespace must not take away when it mounts the same again read-only. */
+export function lockedFlags(mount: Mount | undefined): string[] {
+  return ['nosuid', 'nodev', 'noexec'].filter((flag) => mount?.options.includes(flag))
+}
+
 /** Whether `path` is `directory` or below it; both absolute and normal. */
 export function isWithin(directory: string, path: string): boolean {
   return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)

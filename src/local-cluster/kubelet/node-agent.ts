@@ -9,6 +9,7 @@ import { createCsiVolumes } from './csi-volume.ts'
 import { execInContainer } from './exec-session.ts'
 import { createToolbox, findHostPrograms } from './host-programs.ts'
 import { createImages } from './images.ts'
+import { readMounts } from './mount-table.ts'
 import { mountNodeDirectories } from './node-directories.ts'
 import { startNodeObject } from './node-object.ts'
 import { saveCsiNode, startPluginManager } from './plugin-manager.ts'
@@ -60,7 +61,10 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
     scriptFile: directories.script,
     recorder: createEventRecorder({ client: kube, log, component: 'kubelet', host: nodeName, clock }),
     images: createImages({ directory: directories.images, given: options.images, programs }),
-    tools: { programs, toolbox, sandbox: directories.sandbox, initialUserNamespace: limits.maySetGroups },
+    tools: {
+      ...{ programs, toolbox, sandbox: directories.sandbox, machine: readMounts() },
+      initialUserNamespace: limits.initialNamespace,
+    },
     volumes: createVolumes({ directories, csi, limits, files: { kube, tokens } }),
   }
 

@@ -86,6 +86,8 @@ export async function mountNodeDirectories(root: string, programs: HostPrograms)
   const mounted = new Set(readMounts().map(({ mountPoint }) => mountPoint))
   if (!mounted.has(root)) await mount('--bind', '--make-rshared', root, root)
   if (!mounted.has(memory)) await mount('-t', 'tmpfs', '-o', 'mode=755', '--make-private', 'tmpfs', memory)
+  // Written files and tokens of pods that ended with an earlier node agent.
+  rmSync(join(memory, 'pods'), { recursive: true, force: true })
   mkdirSync(directories.sandbox, { recursive: true, mode: 0o755 })
   return directories
 }

@@ -48,7 +48,8 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
 
   function runnersOf(kind: 'init' | 'main'): ContainerRunner[] {
     const specs = (kind === 'init' ? pod.spec.initContainers : pod.spec.containers) ?? []
-    const statuses = kind === 'init' ? pod.status?.initContainerStatuses : pod.status?.containerStatuses
+    // Init containers run again: what they prepared may be gone.
+    const statuses = kind === 'init' ? undefined : pod.status?.containerStatuses
     const waiting =
       kind === 'main' && (pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating'
     return specs.map((spec) => {
@@ -188,7 +189,10 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
   const endLogged = (grace: number) => {
     end(grace).catch((error) => log.error({ err: error, pod: `${namespace}/${name}` }, 'pod could not be ended'))
   }
-  const done = life().catch((error) => log.error({ err: error, pod: `${namespace}/${name}` }, 'pod worker failed'))
+  // Not before the first update below, which may end the pod at once.
+  const done = Promise.resolve()
+    .then(life)
+    .catch((error) => log.error({ err: error, pod: `${namespace}/${name}` }, 'pod worker failed'))
   const worker: PodWorker = {
     usesCsi: (first.spec.volumes ?? []).some(({ csi }) => csi !== undefined),
     done,

@@ -5,7 +5,7 @@ import { writeAtomically } from './atomic-directory.ts'
 import type { ContainerMount } from './container-script.ts'
 import type { IdentityLimits } from './credentials.ts'
 import type { CsiVolumes } from './csi-volume.ts'
-import { isWithin, mountOf, readMounts } from './mount-table.ts'
+import { isWithin, lockedFlags, mountOf, readMounts } from './mount-table.ts'
 import type { NodeDirectories } from './node-directories.ts'
 import { PodConfigError } from './pod-fields.ts'
 import { type FileSources, volumeFiles } from './volume-files.ts'
@@ -119,7 +119,7 @@ export function containerMounts(container: Container, volumePaths: ReadonlyMap<s
       kind: statSync(source).isDirectory() ? 'directory' : 'file',
       readOnly: wish.readOnly ?? false,
       propagation: ({ None: 'rprivate', HostToContainer: 'rslave', Bidirectional: 'rshared' } as const)[propagation],
-      keptFlags: ['nosuid', 'nodev', 'noexec'].filter((flag) => on?.options.includes(flag)),
+      keptFlags: lockedFlags(on),
     }
   })
 }
