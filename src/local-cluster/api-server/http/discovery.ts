@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Catalog } from '../kinds/catalog.ts'
-import { apiVersionOf, type ResourceRow } from '../kinds/resource-row.ts'
+import { apiVersionOf, type ResourceRow, type Subresource } from '../kinds/resource-row.ts'
 import { reviewRows } from './reviews.ts'
 
 interface ApiResource {
@@ -13,11 +13,11 @@ interface ApiResource {
   shortNames: readonly string[]
   categories: readonly string[]
   verbs: readonly string[]
-  subresources: readonly string[]
+  subresources: readonly Subresource[]
 }
 
 const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
-const subresourceVerbs: Record<string, readonly string[]> = {
+const subresourceVerbs: Record<Subresource, readonly string[]> = {
   status: ['get', 'patch', 'update'],
   token: ['create'],
   log: ['get'],
@@ -72,26 +72,15 @@ export function aggregatedDiscovery(catalog: Catalog, core: boolean): object {
 }
 
 function aggregatedResource(resource: ApiResource): object {
-  const { group, version, kind, plural, singular, namespaced, shortNames, categories, verbs, subresources } = resource
-  const scope = namespaced ? 'Namespaced' : 'Cluster'
+  const { group, version, kind, plural, singular, namespaced, subresources, verbs, shortNames, categories } = resource
   const responseKind = { group, version, kind }
   return {
     resource: plural,
-    responseKind,
-    scope,
     singularResource: singular,
-    verbs,
-    ...(shortNames.length === 0 ? {} : { shortNames }),
-    ...(categories.length === 0 ? {} : { categories }),
-    ...(subresources.length === 0
-      ? {}
-      : {
-          subresources: subresources.map((subresource) => ({
-            subresource,
-            responseKind,
-            verbs: subresourceVerbs[subresource] ?? [],
-          })),
-        }),
+    responseKind,
+    scope: namespaced ? 'Namespaced' : 'Cluster',
+    ...{ verbs, shortNames, categories },
+    subresources: subresources.map((name) => ({ subresource: name, responseKind, verbs: subresourceVerbs[name] })),
   }
 }
 
@@ -118,18 +107,15 @@ export function resourceList(catalog: Catalog, group: string, version: string): 
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: apiVersionOf(group, version),
-    resources: resources.flatMap(
-      ({ plural, singular, kind, namespaced, shortNames, categories, verbs, subresources }) => [
+    resources: resources.flatMap(({ plural, singular, subresources, kind, namespaced, ...resource }) => {
+      const { verbs, shortNames, categories } = resource
+      return [
         { name: plural, singularName: singular, namespaced, kind, verbs, shortNames, categories },
-        ...subresources.map((subresource) => ({
-          name: `${plural}/${subresource}`,
-          singularName: '',
-          namespaced,
-          kind,
-          verbs: subresourceVerbs[subresource] ?? [],
+        ...subresources.map((name) => ({
+          ...{ name: `${plural}/${name}`, singularName: '', namespaced, kind, verbs: subresourceVerbs[name] },
         })),
-      ],
-    ),
+      ]
+    }),
   }
 }
 

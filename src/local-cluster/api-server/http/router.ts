@@ -13,8 +13,9 @@ import {
   openApiIndex,
   resourceList,
 } from './discovery.ts'
+import { handleExec } from './exec-handler.ts'
 import { addWarning, readObject, sendError, sendJson } from './http-exchange.ts'
-import { handleExec, handleLog } from './pod-streams.ts'
+import { handleLog } from './log-handler.ts'
 import { handleGet, handleList } from './read-handlers.ts'
 import { attributesOf, parseResourceRequest } from './request-info.ts'
 import { type ReviewRow, requestToken, reviewRows } from './reviews.ts'

@@ -13,7 +13,8 @@ function fields(names: string, children: Record<string, Schema> = {}): Schema {
 
 const list = (items: Schema): Schema => ({ items })
 
-const metadata = fields(
+/** Of every object, custom ones too. */
+export const metadataFields = fields(
   'annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation labels managedFields name namespace ownerReferences resourceVersion selfLink uid',
 )
 
@@ -92,12 +93,15 @@ const podSpec = fields(
   },
 )
 
-const template = { selector: fields('matchExpressions matchLabels'), template: fields('', { metadata, spec: podSpec }) }
+const template = {
+  selector: fields('matchExpressions matchLabels'),
+  template: fields('', { metadata: metadataFields, spec: podSpec }),
+}
 const rules = list(fields('apiGroups nonResourceURLs resourceNames resources verbs'))
 const binding = { roleRef: fields('apiGroup kind name'), subjects: list(fields('apiGroup kind name namespace')) }
 
 const object = (names: string, children: Record<string, Schema> = {}) =>
-  fields(`apiVersion kind ${names}`, { metadata, ...children })
+  fields(`apiVersion kind ${names}`, { metadata: metadataFields, ...children })
 
 /** By plural. */
 export const builtInFields: Record<string, Schema> = {

@@ -1,5 +1,6 @@
 import type { Cause } from '../api-error.ts'
 import { type ApiObject, isRecord, recordsAt, textAt, textsAt, valueAt } from '../api-object.ts'
+import { metadataFields } from './built-in-fields.ts'
 import { ageColumn, type Column, nameColumn } from './columns.ts'
 import { ageOf } from './human-duration.ts'
 import type { ResourceRow } from './resource-row.ts'
@@ -10,7 +11,7 @@ const objectFields: Schema = {
   properties: {
     apiVersion: { type: 'string' },
     kind: { type: 'string' },
-    metadata: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    metadata: { type: 'object', ...metadataFields },
   },
 }
 
@@ -164,6 +165,10 @@ export function validateDefinition(definition: ApiObject): Cause[] {
     if (valueAt(version, 'schema', 'openAPIV3Schema') !== undefined) continue
     const field = `spec.versions[${index}].schema.openAPIV3Schema`
     problems.push({ reason: 'FieldValueRequired', field, message: 'Required value: schemas are required' })
+  }
+  if (JSON.stringify(versions).includes('"x-kubernetes-validations"')) {
+    const message = 'Forbidden: x-kubernetes-validations (CEL rules) are not supported by the local cluster'
+    problems.push({ reason: 'FieldValueForbidden', field: 'spec.versions', message })
   }
   if (valueAt(definition, 'spec', 'conversion', 'strategy') === 'Webhook') {
     const message = 'Forbidden: conversion webhooks are not supported by the local cluster'

@@ -2,81 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { errorMessage } from '../../../lib/index.ts'
-import type { ContainerTarget, ExecSession, NodeRuntime } from '../../node-runtime.ts'
-import { ApiError, badRequest } from '../api-error.ts'
-import { type ApiObject, recordsAt, textAt } from '../api-object.ts'
-import type { ApiCall } from './api-call.ts'
+import type { ExecSession } from '../../node-runtime.ts'
+import { badRequest } from '../api-error.ts'
+import { type PodCall, runtimeError, runtimeOf, targetOf } from './pod-target.ts'
 import { isTrue } from './request-info.ts'
-
-type PodCall = Omit<ApiCall, 'response'>
-
-/** Streams a container's log as plain text, chunk by chunk as it comes. */
-export async function handleLog(call: ApiCall): Promise<void> {
-  const { context, response, url } = call
-  const { searchParams } = url
-  for (const flag of ['sinceSeconds', 'sinceTime', 'timestamps', 'limitBytes']) {
-    const value = searchParams.get(flag)
-    if (value !== null && value !== 'false') throw badRequest(`${flag} is not supported by the local cluster`)
-  }
-  const { pod, target } = targetOf(call)
-  const runtime = runtimeOf(call, pod)
-  refuseWaiting(pod, target, isTrue(searchParams.get('previous') ?? 'false'))
-  const gone = new AbortController()
-  response.on('close', () => gone.abort())
-  const tail = searchParams.get('tailLines')
-  const chunks = runtime.logs(target, {
-    follow: isTrue(searchParams.get('follow') ?? 'false'),
-    previous: isTrue(searchParams.get('previous') ?? 'false'),
-    ...(tail === null ? {} : { tailLines: Number(tail) }),
-    signal: AbortSignal.any([gone.signal, context.signal]),
-  })
-  const start = () => {
-    if (response.headersSent) return
-    response.writeHead(200, { 'content-type': 'text/plain' })
-    response.flushHeaders()
-  }
-  try {
-    for await (const chunk of chunks) {
-      start()
-      if (!response.write(chunk)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
-    }
-  } catch (error) {
-    if (!gone.signal.aborted) throw runtimeError(error)
-  }
-  start()
-  response.end()
-}
-
-/** What the node agent throws is written for the user of the request. */
-const runtimeError = (error: unknown) => (error instanceof ApiError ? error : badRequest(errorMessage(error)))
-
-function runtimeOf({ context }: PodCall, pod: ApiObject): NodeRuntime {
-  const runtime = context.runtime()
-  const node = textAt(pod, 'spec', 'nodeName')
-  if (node === '') throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`)
-  if (runtime === undefined) throw new ApiError(503, 'ServiceUnavailable', `the agent of node ${node} is not running`)
-  return runtime
-}
-
-function targetOf({ context, row, info, url }: PodCall): { pod: ApiObject; target: ContainerTarget } {
-  const { namespace = '', name = '' } = info
-  const pod = context.objects.get(row, { namespace, name })
-  const all = [...recordsAt(pod, 'spec', 'initContainers'), ...recordsAt(pod, 'spec', 'containers')]
-  const names = all.map((container) => textAt(container, 'name'))
-  const first = textAt(recordsAt(pod, 'spec', 'containers')[0], 'name')
-  const container = url.searchParams.get('container') || first
-  if (!names.includes(container)) throw badRequest(`container ${container} is not valid for pod ${name}`)
-  return { pod, target: { namespace, pod: name, container } }
-}
-
-function refuseWaiting(pod: ApiObject, { container }: ContainerTarget, previous: boolean): void {
-  const all = [...recordsAt(pod, 'status', 'containerStatuses'), ...recordsAt(pod, 'status', 'initContainerStatuses')]
-  const status = all.find(({ name }) => name === container)
-  const reason = textAt(status, 'state', 'waiting', 'reason')
-  if (previous || (status !== undefined && reason === '') || reason === 'CrashLoopBackOff') return
-  const why = reason === '' ? 'ContainerCreating' : reason
-  throw badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ${why}`)
-}
 
 /** Channels of the protocol; each message begins with the byte of its channel. https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets */
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ApiObject } from '../api-object.ts'
+import { acceptDefinition, customRow, validateDefinition } from './custom-resource.ts'
+
+const version = (name: string, more = {}) => ({
+  ...{ name, served: true, storage: false, schema: { openAPIV3Schema: { type: 'object' } }, ...more },
+})
+
+/** A valid definition, and what a row of a test changes in it. */
+function definition(spec: object = {}): ApiObject {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'widgets.example.com', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'widgets', kind: 'Widget' },
+      versions: [version('v1', { storage: true })],
+      ...spec,
+    },
+  }
+}
+
+test('a definition is completed and accepted at once', () => {
+  const draft = definition()
+  acceptDefinition(draft)
+  const { names } = draft['spec'] as { names: object }
+  assert.deepEqual(names, { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' })
+  const { conditions, storedVersions } = draft['status'] as { conditions: { type: string }[]; storedVersions: string[] }
+  assert.deepEqual(
+    conditions.map(({ type }) => type),
+    ['NamesAccepted', 'Established'],
+  )
+  assert.deepEqual(storedVersions, ['v1'])
+  assert.deepEqual(validateDefinition(draft), [])
+})
+
+test('served versions are ordered by stability, then by number', () => {
+  const names = ['v1alpha1', 'v2', 'v1beta2', 'v10', 'v1', 'v1beta1', 'other']
+  const versions = [...names.map((name) => version(name)), version('v99', { served: false })]
+  const { versions: ordered } = customRow(definition({ versions }))
+  assert.deepEqual(ordered, ['v10', 'v2', 'v1', 'v1beta2', 'v1beta1', 'v1alpha1', 'other'])
+})
+
+test('printer columns follow their paths', () => {
+  const additionalPrinterColumns = [
+    { name: 'Provider', type: 'string', jsonPath: '.spec.provider' },
+    { name: 'First', type: 'integer', jsonPath: '.spec.list[0].size', priority: 1 },
+    { name: 'Note', type: 'string', jsonPath: ".metadata.annotations['example.com/note']" },
+    { name: 'Since', type: 'date', jsonPath: '.status.since' },
+  ]
+  const row = customRow(definition({ versions: [version('v1', { additionalPrinterColumns })] }))
+  const object: ApiObject = {
+    ...{
+      apiVersion: 'example.com/v1',
+      kind: 'Widget',
+      metadata: { name: 'w', annotations: { 'example.com/note': 'hi' } },
+    },
+    ...{ spec: { provider: 'azure', list: [{ size: 3 }] }, status: { since: '2026-01-01T00:00:00Z' } },
+  }
+  const now = Date.parse('2026-01-01T00:01:00Z')
+  const cells = row.columns('v1').map(({ name, cell }) => `${name}=${cell(object, now)}`)
+  assert.deepEqual(cells, ['Name=w', 'Provider=azure', 'First=3', 'Note=hi', 'Since=60s'])
+})
+
+test('a definition that the server cannot serve is refused, with every reason', () => {
+  const rows: [object, string][] = [
+    [{ group: '' }, 'spec.group: Required value'],
+    [
+      { names: { kind: 'Widget', plural: 'gadgets' } },
+      'metadata.name: Invalid value: "widgets.example.com": must be spec.names.plural+"."+spec.group',
+    ],
+    [{ scope: 'World' }, 'spec.scope: Unsupported value: "World": supported values: "Cluster", "Namespaced"'],
+    [
+      { versions: [version('v1')] },
+      'spec.versions: Invalid value: must have exactly one version marked as storage version',
+    ],
+    [
+      { versions: [{ name: 'v1', storage: true }] },
+      'spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required',
+    ],
+    [
+      { versions: [version('v1', { storage: true, schema: { openAPIV3Schema: { 'x-kubernetes-validations': [] } } })] },
+      'spec.versions: Forbidden: x-kubernetes-validations (CEL rules) are not supported by the local cluster',
+    ],
+    [
+      { conversion: { strategy: 'Webhook' } },
+      'spec.conversion: Forbidden: conversion webhooks are not supported by the local cluster',
+    ],
+  ]
+  for (const [change, expected] of rows) {
+    const found = validateDefinition(definition(change)).map(({ field, message }) => `${field}: ${message}`)
+    assert.ok(found.includes(expected), `${expected} is not in ${found}`)
+  }
+})
