@@ -101,8 +101,9 @@ function parseJsonPath(path: string): (string | number)[] {
 /** `v1` before `v1beta1` before `v1alpha1`; higher numbers first. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-priority */
 function comparePriority(a: string, b: string): number {
   const rank = (version: string): number[] => {
-    const [, major = '0', stage, minor = '0'] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? []
-    return [stage === undefined ? 2 : stage === 'beta' ? 1 : 0, Number(major), Number(minor)]
+    const [match, major, stage, minor] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? []
+    const stability = match === undefined ? -1 : ['alpha', 'beta', undefined].indexOf(stage)
+    return [stability, Number(major ?? 0), Number(minor ?? 0)]
   }
   const [left, right] = [rank(a), rank(b)]
   const index = left.findIndex((part, at) => part !== right[at])
