@@ -75,6 +75,12 @@ try {
   const cpuBeforeQuiet = lab.driver.cpu()
   await Promise.all([...pods.slice(0, quietCount).map(lab.publish), wait(60_000)])
   tell(`API requests in a quiet minute of ${quietCount} volumes, 4 rotations each`, lab.api.requests.length, '')
+  results['these were'] = Object.fromEntries(
+    Map.groupBy(lab.api.requests, (line) => line.replace(/[?].*/, '').replace(/default\/(\w+)\/.*/, 'default/$1/NAME'))
+      .entries()
+      .map(([line, all]) => [line, all.length]),
+  )
+  console.log(results['these were'])
   tell('provider calls in that minute', lab.provider.mounts.length - quietMounts, '')
   tell('CPU of the driver in that minute', lab.driver.cpu() - cpuBeforeQuiet, 'ms')
   tellMemory(`memory with ${quietCount} volumes`)

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { status as Code } from '@grpc/grpc-js'
+import { status as Code, Metadata } from '@grpc/grpc-js'
 import { resources } from '../../src/kube/index.ts'
 import { type DriverOverrides, startDriver } from '../support/driver.ts'
 import { untilPasses } from '../support/until-passes.ts'
@@ -61,18 +61,12 @@ test("a call that kubelet gave up ends with kubelet's deadline, and leaves nothi
   const pod = await driver.pod()
   driver.provider.answer = () => new Promise(() => {})
   const { node } = driver
-  await assert
-    .rejects(
-      new Promise((resolve, reject) => {
-        node.nodePublishVolume(
-          pod.request,
-          { deadline: Date.now() + 200 } as never,
-          ((error: unknown, response: unknown) => (error === null ? resolve(response) : reject(error))) as never,
-        )
-      }),
-      { code: Code.DEADLINE_EXCEEDED },
+  const called = new Promise((resolve, reject) => {
+    node.nodePublishVolume(pod.request, new Metadata(), { deadline: Date.now() + 200 }, (error, response) =>
+      error === null ? resolve(response) : reject(error),
     )
-    .catch(() => undefined)
+  })
+  await assert.rejects(called, { code: Code.DEADLINE_EXCEEDED })
   await untilPasses(() => assert.equal(existsSync(pod.targetPath), false))
   driver.provider.answer = undefined
   await driver.publish(pod.request)

@@ -109,7 +109,7 @@ export async function startDriverLab(
       await lab.driver.kill()
       const mounter = createLinuxMounter()
       for (const path of await mounter.mounted()) if (path.startsWith(kubeletRoot)) await mounter.unmount(path)
-      await provider.stop()
+      await lab.provider.stop()
       await api.stop()
       kube.close()
       await cluster.stop()
