@@ -43,7 +43,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- merge (include "keymount.selector" . | fromYaml) (dict "app.kubernetes.io/name" "keymount") $settings.podLabels $values.commonLabels | toYaml | nindent 8 }}
+        {{- merge (include "keymount.selector" . | fromYaml) (dict "app.kubernetes.io/name" "keymount") $settings.podLabels ($values.commonLabels | default dict) | toYaml | nindent 8 }}
       annotations:
         {{- toYaml $annotations | nindent 8 }}
     spec:

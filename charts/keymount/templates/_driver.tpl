@@ -27,7 +27,9 @@
 - --metrics-addr={{ $os.metricsAddr }}
 - --health-addr=:{{ $values.livenessProbe.port }}
 - --enable-secret-rotation={{ $values.enableSecretRotation }}
-- --rotation-poll-interval={{ $values.rotationPollInterval }}
+{{- with $values.rotationPollInterval }}
+- --rotation-poll-interval={{ . }}
+{{- end }}
 - --max-call-recv-msg-size={{ int64 $values.maxCallRecvMsgSize }}
 - --provider-health-check={{ $values.providerHealthCheck }}
 - --provider-health-check-interval={{ $values.providerHealthCheckInterval }}

@@ -11,7 +11,7 @@ Takes {root, os, daemon}.
 {{- range $block := $blocks }}{{ $extraArgs = concat $extraArgs (index $block "extraArgs" | default list) }}{{ end -}}
 {{- $settings := dict "resources" (index $os .daemon "resources") "extraArgs" ($extraArgs | default list) -}}
 {{- range $key := list "daemonsetAnnotations" "podAnnotations" "podLabels" "nodeSelector" -}}
-  {{- $map := deepCopy (index $os $key) -}}
+  {{- $map := deepCopy (index $os $key | default dict) -}}
   {{- range $block := $blocks }}{{ $map = mergeOverwrite $map (deepCopy (index $block $key | default dict)) }}{{ end -}}
   {{- $_ := set $settings $key $map -}}
 {{- end -}}
