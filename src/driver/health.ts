@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { credentials } from '@grpc/grpc-js'
 import { type Endpoint, grpcAddress, IdentityClient } from '../csi/index.ts'
-import { type Clock, errorMessage } from '../lib/index.ts'
+import { type Clock, errorMessage, type Log, type Running } from '../lib/index.ts'
 import type { ProviderClient } from '../provider-api/index.ts'
 import type { HttpAnswer } from './http-server.ts'
 import type { Registration } from './registration.ts'
@@ -63,16 +63,7 @@ export function createHealth(options: HealthOptions): HealthRoutes & { stop(): v
   }
 
   async function answers(): Promise<Record<string, string>> {
-    const names = new Set(providerDirectories.flatMap(socketsIn))
-    const states = [...names].map(async (name): Promise<[string, string]> => {
-      try {
-        await providers.version(name, { timeoutMs: probeTimeoutMs })
-        return [name, ok]
-      } catch (error) {
-        return [name, errorMessage(error)]
-      }
-    })
-    return Object.fromEntries(await Promise.all(states))
+    return Object.fromEntries(await askProviders(providers, providerDirectories))
   }
 
   async function look(): Promise<Health> {
@@ -98,6 +89,54 @@ export function createHealth(options: HealthOptions): HealthRoutes & { stop(): v
       return answer(health, alive(health) && states.length > 0 && states.every((state) => state === ok))
     },
     stop: () => client.close(),
+  }
+}
+
+/** Asks every provider with a socket on this node for its version: `ok`, or what is wrong. */
+export async function askProviders(
+  providers: ProviderClient,
+  directories: readonly string[],
+): Promise<Map<string, string>> {
+  const names = new Set(directories.flatMap(socketsIn))
+  const states = [...names].map(async (name): Promise<[string, string]> => {
+    try {
+      await providers.version(name, { timeoutMs: probeTimeoutMs })
+      return [name, ok]
+    } catch (error) {
+      return [name, errorMessage(error)]
+    }
+  })
+  return new Map(await Promise.all(states))
+}
+
+/** Tells the log of providers that do not answer, every `intervalMs`. */
+export function startProviderHealthCheck(options: {
+  providers: ProviderClient
+  directories: readonly string[]
+  intervalMs: number
+  clock: Clock
+  log: Log
+}): Running {
+  const { providers, directories, intervalMs, clock, log } = options
+  let stopped = false
+  let asking = Promise.resolve()
+  const ask = async () => {
+    for (const [provider, state] of await askProviders(providers, directories)) {
+      if (state === ok) log.debug({ provider }, 'the provider answers')
+      else log.warn({ provider }, `the provider does not answer: ${state}`)
+    }
+    if (!stopped) cancel = clock.after(intervalMs, begin)
+  }
+  const begin = () => {
+    asking = ask()
+  }
+  let cancel = clock.after(intervalMs, begin)
+  return {
+    async stop() {
+      stopped = true
+      cancel()
+      await asking
+    },
   }
 }
 

@@ -5,7 +5,7 @@ import { createProviderClient } from '../provider-api/index.ts'
 import { watchClasses } from './class-watch.ts'
 import type { DriverConfig } from './driver-config.ts'
 import { createDriverMetrics } from './driver-metrics.ts'
-import { createHealth } from './health.ts'
+import { createHealth, startProviderHealthCheck } from './health.ts'
 import { type HttpAnswer, type ListenAddress, serveHttp } from './http-server.ts'
 import { createIdentityService } from './identity-service.ts'
 import { createClassReader } from './mount-class.ts'
@@ -129,6 +129,12 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
       clock,
     })
     started.push({ stop: async () => health.stop() })
+    if (config.providerHealthCheckMs !== undefined) {
+      const directories = config.providerDirectories
+      started.push(
+        startProviderHealthCheck({ providers, directories, intervalMs: config.providerHealthCheckMs, clock, log }),
+      )
+    }
     const serve = async (
       address: ListenAddress | undefined,
       routes: Record<string, () => HttpAnswer | Promise<HttpAnswer>>,
