@@ -8,7 +8,7 @@ export function parseJsonPath(expression: string): (string | number)[] | undefin
   else if (rest !== '' && !rest.startsWith('[')) rest = `.${rest}`
   const steps: (string | number)[] = []
   while (rest !== '') {
-    const match = /^\.([^.[\]'"\s]+)|^\[(\d+)\]|^\['((?:[^'\\]|\\.)*)'\]|^\["((?:[^"\\]|\\.)*)"\]/.exec(rest)
+    const match = /^\.([^.[\]'"\s*]+)|^\[(\d+)\]|^\['((?:[^'\\]|\\.)*)'\]|^\["((?:[^"\\]|\\.)*)"\]/.exec(rest)
     if (match === null) return undefined
     const [whole, dotted, index, single, double] = match
     steps.push(index === undefined ? (dotted ?? (single ?? double ?? '').replace(/\\(.)/g, '$1')) : Number(index))
@@ -38,7 +38,7 @@ export function extractJson(json: string, steps: readonly (string | number)[]): 
   }
   for (const step of steps) {
     if (typeof value !== 'object' || value === null || value instanceof SourceNumber) return undefined
-    if (!Object.hasOwn(value, step)) return undefined
+    if (Array.isArray(value) !== (typeof step === 'number') || !Object.hasOwn(value, step)) return undefined
     value = (value as Record<string | number, unknown>)[step]
   }
   return typeof value === 'string' ? value : toJson(value)

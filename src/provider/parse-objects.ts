@@ -137,7 +137,7 @@ function parseYaml(text: string): Parsed {
     return { error: `line ${line}: ${error.code === 'DUPLICATE_KEY' ? duplicateKey(text, error.pos) : error.message}` }
   }
   try {
-    return { value: toRaw(document.contents, document, 0) }
+    return { value: toRaw(document.contents, { document, left: { ...limits } }, 0) }
   } catch (thrown) {
     return { error: errorMessage(thrown) }
   }
@@ -147,32 +147,43 @@ function duplicateKey(text: string, [from]: readonly [number, number]): string {
   return `mapping key "${/^[^:\r\n]*/.exec(text.slice(from))?.[0].trim() ?? ''}" already defined`
 }
 
-/** Deep enough for every class; stops aliases that contain themselves or multiply. */
-const maxDepth = 16
+/** Enough for every class; stops aliases that contain themselves (depth) or multiply (values). */
+const limits = { depth: 16, values: 20_000, aliases: 500 }
 
-function toRaw(node: ParsedNode | Node | null, document: Document.Parsed, depth: number): RawValue {
-  if (depth > maxDepth) throw new Error('the value is nested too deeply')
+interface Reading {
+  document: Document.Parsed
+  /** What may still be made of the document. */
+  left: { values: number; aliases: number }
+}
+
+function toRaw(node: ParsedNode | Node | null, reading: Reading, depth: number): RawValue {
+  if (depth > limits.depth || --reading.left.values < 0) throw excessive()
   if (node === null) return { kind: 'scalar', text: '', quoted: false }
   if (isAlias(node)) {
-    const target = node.resolve(document)
+    if (--reading.left.aliases < 0) throw excessive()
+    const target = node.resolve(reading.document)
     if (target === undefined) throw new Error(`unknown anchor '${node.source}' referenced`)
-    return toRaw(target, document, depth + 1)
+    return toRaw(target, reading, depth + 1)
   }
   if (isScalar(node)) return scalar(node)
-  if (isSeq(node)) return { kind: 'list', items: node.items.map((item) => toRaw(item as Node, document, depth + 1)) }
+  if (isSeq(node)) return { kind: 'list', items: node.items.map((item) => toRaw(item as Node, reading, depth + 1)) }
   if (isMap(node)) {
     const own = new Map<string, RawValue>()
     const merged = new Map<string, RawValue>()
     for (const { key, value } of node.items) {
-      const name = toRaw(key as Node, document, depth + 1)
+      const name = toRaw(key as Node, reading, depth + 1)
       if (name.kind !== 'scalar') throw new Error('a mapping key is not a plain word')
-      const inner = toRaw(value as Node | null, document, depth + 1)
+      const inner = toRaw(value as Node | null, reading, depth + 1)
       if (name.text === '<<' && !name.quoted) mergeInto(merged, inner)
       else own.set(name.text, inner)
     }
     return { kind: 'map', entries: new Map([...merged, ...own]) }
   }
   throw new Error('a value of an unknown kind')
+}
+
+function excessive(): Error {
+  return new Error('document contains excessive aliasing or nesting')
 }
 
 /** https://yaml.org/type/merge.html */

@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import type { JsonWebKeyWire } from '../keyvault/index.ts'
 import { encodePem } from '../lib/index.ts'
 
@@ -16,9 +16,10 @@ export function renderPublicKey(jwk: JsonWebKeyWire): string {
 }
 
 function toPem(jwk: Record<string, string | undefined>): string {
-  const members = Object.fromEntries(
-    Object.entries(jwk).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-  const key = createPublicKey({ key: members, format: 'jwk' })
+  for (const [name, value] of Object.entries(jwk)) {
+    if (value === undefined || !/^[A-Za-z0-9_-]+$/.test(value))
+      throw new Error(`the key's "${name}" is missing or malformed`)
+  }
+  const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' })
   return encodePem({ label: 'PUBLIC KEY', der: key.export({ format: 'der', type: 'spki' }) })
 }
