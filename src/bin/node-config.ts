@@ -10,8 +10,8 @@ import {
 import { type ProviderCommand, providerConfig, providerFlags } from './provider-config.ts'
 
 /**
- * The flags of driver and provider in one process. A name that both have (`v`, `kubeconfig`, …) is meant for both, with
- * two exceptions: the endpoint is the driver's, and the health port is the provider's (the driver's is in `health-addr`).
+ * The flags of driver and provider in one process. A name that both have (`v`, `kubeconfig`, …) is meant for both; only
+ * the endpoint is not the same for both: it is the driver's.
  */
 export const nodeFlags = {
   ...driverFlags,
@@ -32,10 +32,9 @@ export interface NodeConfig {
 /** Command line and environment, as each daemon reads its own. Throws {@link ProblemsError} with everything that is wrong. */
 export function nodeConfig(argv: readonly string[], env: NodeJS.ProcessEnv): NodeConfig {
   const given = parseGoFlags('node', nodeFlags, argv)
-  const forDriver = { ...given, 'healthz-port': driverFlags['healthz-port'].default }
   const forProvider = { ...given, endpoint: given['provider-endpoint'], version: false }
   const [driver, provider] = bothOrProblems(
-    () => driverConfig(argvOf(driverFlags, forDriver)),
+    () => driverConfig(argvOf(driverFlags, given)),
     () => providerConfig(argvOf(providerFlags, forProvider), env) as NodeConfig['provider'],
   )
   return { driver, provider }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { nodeConfig } from '../../src/bin/node-config.ts'
 import { providerConfig } from '../../src/bin/provider-config.ts'
 import { driverConfig } from '../../src/driver/index.ts'
-import { daemonSets, flagsOf, type Manifest, needsHelm, rulesFor, template } from './helm.ts'
+import { chartDirectory, daemonSets, flagsOf, helm, type Manifest, needsHelm, rulesFor, template } from './helm.ts'
 
 const names = (objects: Manifest[], kind: string) =>
   objects.filter((object) => object.kind === kind).map(({ metadata }) => metadata.name)
@@ -41,6 +43,30 @@ test('a value of the wrong shape is refused', needsHelm, async () => {
   await assert.rejects(template({ linux: { image: { digest: 'latest' } } }), /digest/)
   await assert.rejects(template({ proxySettings: { proxyCert: '/etc/ca.crt' } }), /proxyCert/)
   await assert.rejects(template({ tokenRequests: ['api://AzureADTokenExchange'] }), /tokenRequests/)
+})
+
+test('a list, a map or an interval may be unset, as the upstream charts leave some of theirs', needsHelm, async () => {
+  const unset = { env: null, volumes: null, volumeMounts: null, nodeSelector: null, podLabels: null }
+  const objects = await template({
+    commonLabels: null,
+    imagePullSecrets: null,
+    rotationPollInterval: null,
+    linux: { ...unset, additionalProvidersDirs: null, crds: { annotations: null } },
+  })
+  const [{ container } = assert.fail()] = daemonSets(objects)
+  const { rotationIntervalMs, providerDirectories } = driverConfig(flagsOf(container))
+  assert.equal(rotationIntervalMs, 120_000)
+  assert.deepEqual(providerDirectories, ['/var/run/secrets-store-csi-providers'])
+})
+
+test('what has to have a value cannot be unset', needsHelm, async () => {
+  await assert.rejects(template({ linux: { metricsAddr: null } }), /metricsAddr/)
+  await assert.rejects(template({ proxySettings: null }), /proxySettings/)
+})
+
+test('helm lint has nothing to say', needsHelm, async () => {
+  const { stdout } = await promisify(execFile)(helm ?? 'helm', ['lint', '--strict', '--quiet', chartDirectory])
+  assert.equal(stdout.trim(), '')
 })
 
 test(
