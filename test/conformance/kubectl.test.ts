@@ -38,14 +38,14 @@ function words(command: string): string[] {
   return (command.match(/(?:[^\s']|'[^']*')+/g) ?? []).map((word) => word.replaceAll("'", ''))
 }
 
-const configMap = (name: string, data: Record<string, string>, labels: Record<string, string> = {}) => ({
+const configMap = (name: string, data: Record<string, string>) => ({
   apiVersion: 'v1',
   kind: 'ConfigMap',
-  metadata: { name, labels },
+  metadata: { name },
   data,
 })
 
-const pod = (name: string, labels: Record<string, string> = {}) => ({
+const pod = (name: string, labels?: Record<string, string>) => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name, labels },

@@ -1,61 +1,97 @@
-import { errorMessage, type Running } from '../../lib/index.ts'
+import { createBackoff, errorMessage, type Running } from '../../lib/index.ts'
 import { ApiError } from '../api-server/api-error.ts'
+import type { ApiObject } from '../api-server/api-object.ts'
 import type { ApiContext } from '../api-server/http/api-call.ts'
 import type { Change, ResourceKey } from '../api-server/objects/store.ts'
 
-/** One loop of the cluster: looks at the whole state whenever a kind that it watches has changed, and brings it one step nearer to what is wanted. */
+/** What controllers work on: they are inside the API server's process, but keep to its rules. */
+export type ControllerContext = Pick<ApiContext, 'store' | 'objects' | 'catalog' | 'clock' | 'log'>
+
+/** One loop of the cluster: looks at the whole state when a kind that it watches has changed, and brings it a step nearer to what is wanted. */
 export interface Controller {
   name: string
   watches: 'everything' | readonly ResourceKey[]
   /** Must be idempotent: it runs again after each of its own writes, until it writes nothing. */
-  reconcile(context: ApiContext): void
+  reconcile(context: ControllerContext): void
   /** What only the change itself tells. */
-  onChange?(context: ApiContext, change: Change): void
+  onChange?(context: ControllerContext, change: Change): void
 }
 
-const retryMs = 1_000
+/** A controller that treats each object of a kind by itself: what is wrong with one does not hold up the others. */
+export function controllerOf(
+  resource: ResourceKey,
+  options: {
+    name: string
+    watches: readonly ResourceKey[]
+    sync(context: ControllerContext, object: ApiObject): void
+  },
+): Controller {
+  const { name, watches, sync } = options
+  return {
+    name,
+    watches: [resource, ...watches],
+    reconcile(context) {
+      const errors: unknown[] = []
+      for (const object of context.store.list(resource)) {
+        if (object.metadata.deletionTimestamp !== undefined) continue
+        try {
+          sync(context, object)
+        } catch (error) {
+          errors.push(error)
+        }
+      }
+      if (errors.length > 0) throw errors[0]
+    },
+  }
+}
 
 /** Runs the controllers until stopped. Changes that come in one turn of the event loop are one run. */
-export function runControllers(context: ApiContext, controllers: readonly Controller[]): Running {
+export function runControllers(context: ControllerContext, controllers: readonly Controller[]): Running {
   const { store, clock, log } = context
+  const backoff = createBackoff({ initialMs: 500, maxMs: 10_000 })
   const due = new Set<Controller>(controllers)
   let scheduled: NodeJS.Immediate | undefined
-  let retry = () => {}
+  let cancelRetry = () => {}
 
   function run(): void {
     scheduled = undefined
     const batch = [...due]
     due.clear()
-    for (const controller of batch) {
-      try {
-        controller.reconcile(context)
-      } catch (error) {
-        due.add(controller)
-        const level = error instanceof ApiError ? 'debug' : 'error'
-        log[level]({ err: error, controller: controller.name }, `will try again: ${errorMessage(error)}`)
-      }
+    const failed = batch.filter((controller) => !attempt(controller))
+    if (failed.length === 0) {
+      backoff.reset()
+      return
     }
-    retry()
-    if (due.size > 0) retry = clock.after(retryMs, schedule)
+    cancelRetry()
+    cancelRetry = clock.after(backoff.next(), () => schedule(failed))
   }
 
-  function schedule(): void {
+  function attempt(controller: Controller): boolean {
+    try {
+      controller.reconcile(context)
+      return true
+    } catch (error) {
+      const level = error instanceof ApiError ? 'debug' : 'error'
+      log[level]({ err: error, controller: controller.name }, `will try again: ${errorMessage(error)}`)
+      return false
+    }
+  }
+
+  function schedule(more: Iterable<Controller>): void {
+    for (const controller of more) due.add(controller)
     scheduled ??= setImmediate(run)
   }
 
   const unfollow = store.follow(store.revision, (change) => {
-    for (const controller of controllers) {
-      if (controller.watches !== 'everything' && !controller.watches.includes(change.resource)) continue
-      controller.onChange?.(context, change)
-      due.add(controller)
-      schedule()
-    }
+    const concerned = controllers.filter(({ watches }) => watches === 'everything' || watches.includes(change.resource))
+    for (const controller of concerned) controller.onChange?.(context, change)
+    if (concerned.length > 0) schedule(concerned)
   })
-  schedule()
+  schedule([])
   return {
     async stop() {
       unfollow()
-      retry()
+      cancelRetry()
       clearImmediate(scheduled)
     },
   }

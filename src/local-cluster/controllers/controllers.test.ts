@@ -150,6 +150,19 @@ test('a deployment keeps its replicas through a replica set, and changes over at
   await eventually('no pod is left', async () => (await pods()).length === 0)
 })
 
+test('a set whose pod is refused says why in an event, goes on when it is mended, and holds up no other', async (t) => {
+  const { request, pods, list } = await start(t)
+  await request('POST', `${apps}/deployments`, workload('a', {}, { serviceAccountName: 'missing' }))
+  await request('POST', `${apps}/deployments`, workload('b'))
+  await eventually('the other has its pod', async () => (await pods()).length === 1)
+  const events = (await list(`${namespaced}/events?fieldSelector=reason%3DFailedCreate`)) as unknown as {
+    message: string
+  }[]
+  assert.match(events[0]?.message ?? '', /^Error creating: pods "a-.*" is forbidden: error looking up service account/)
+  await request('POST', `${namespaced}/serviceaccounts`, { metadata: { name: 'missing' } })
+  await eventually('both have their pods', async () => (await pods()).length === 2)
+})
+
 test('what an object owns goes with it: after it, before it, or not at all', async (t) => {
   const { request, get, exists, remove } = await start(t)
   const configMaps = `${namespaced}/configmaps`

@@ -1,7 +1,6 @@
 import { type ApiObject, textAt } from '../api-server/api-object.ts'
-import type { ApiContext } from '../api-server/http/api-call.ts'
 import { definitionsKey } from '../api-server/kinds/catalog.ts'
-import type { Controller } from './controller.ts'
+import type { Controller, ControllerContext } from './controller.ts'
 
 /** As long as a real cluster keeps events. */
 const eventLifetimeMs = 3_600_000
@@ -39,12 +38,12 @@ export const garbageCollector: Controller = {
 const foreground = 'foregroundDeletion'
 const waitsForDependents = ({ metadata }: ApiObject) => metadata.finalizers?.includes(foreground) ?? false
 
-function remove({ objects, catalog }: ApiContext, resource: string, { metadata }: ApiObject): void {
+function remove({ objects, catalog }: ControllerContext, resource: string, { metadata }: ApiObject): void {
   const { name, namespace, uid = '' } = metadata
   objects.delete(catalog.row(resource), { name, namespace }, { preconditions: { uid } })
 }
 
-function releaseOwner({ store, objects, catalog }: ApiContext, resource: string, owner: ApiObject): void {
+function releaseOwner({ store, objects, catalog }: ControllerContext, resource: string, owner: ApiObject): void {
   for (const { object } of store.all()) {
     if (object.metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid)) return
   }
@@ -55,7 +54,7 @@ function releaseOwner({ store, objects, catalog }: ApiContext, resource: string,
   objects.update(catalog.row(resource), owner.metadata, released, { manager: 'garbage-collector' })
 }
 
-function deleteOldEvents({ store, clock }: ApiContext): void {
+function deleteOldEvents({ store, clock }: ControllerContext): void {
   for (const event of store.list('events')) {
     const last = Date.parse(textAt(event, 'lastTimestamp') || event.metadata.creationTimestamp || '')
     if (clock.now() - last > eventLifetimeMs) store.remove('events', event)

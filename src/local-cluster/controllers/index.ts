@@ -1,13 +1,14 @@
 import type { Running } from '../../lib/index.ts'
-import type { ApiContext } from '../api-server/http/api-call.ts'
-import { runControllers } from './controller.ts'
+import { type ControllerContext, runControllers } from './controller.ts'
+import { daemonSets } from './daemon-sets.ts'
+import { deployments } from './deployments.ts'
 import { garbageCollector } from './garbage-collector.ts'
 import { namespaceDefaults, namespaceDeletion } from './namespaces.ts'
+import { replicaSets } from './replica-sets.ts'
 import { scheduler } from './scheduler.ts'
-import { daemonSets, deployments, replicaSets } from './workloads.ts'
 
 /** Starts the controllers that make a collection of objects a cluster. `ca` is the PEM that pods trust. */
-export function startControllers(context: ApiContext, ca: string): Running {
+export function startControllers(context: ControllerContext, ca: string): Running {
   return runControllers(context, [
     namespaceDefaults(ca),
     namespaceDeletion,

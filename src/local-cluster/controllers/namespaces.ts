@@ -1,6 +1,5 @@
-import type { ApiContext } from '../api-server/http/api-call.ts'
 import { keyOf } from '../api-server/kinds/resource-row.ts'
-import type { Controller } from './controller.ts'
+import type { Controller, ControllerContext } from './controller.ts'
 
 const manager = 'namespace-controller'
 
@@ -21,7 +20,7 @@ export function namespaceDefaults(ca: string): Controller {
 }
 
 function ensure(
-  { store, objects, catalog }: ApiContext,
+  { store, objects, catalog }: ControllerContext,
   resource: string,
   namespace: string,
   body: { metadata: { name: string }; data?: Record<string, string> },

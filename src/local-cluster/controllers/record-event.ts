@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { type ApiObject, numberAt, timestamp } from '../api-server/api-object.ts'
-import type { ApiContext } from '../api-server/http/api-call.ts'
+import type { ControllerContext } from './controller.ts'
 
 /** Records what a controller did to an object, as `kubectl describe` shows it; repeated ones are counted. */
 export function recordEvent(
-  { store, objects, catalog, clock }: ApiContext,
+  { store, objects, catalog, clock }: ControllerContext,
   about: ApiObject,
   {
     component,

@@ -1,7 +1,6 @@
 import { type ApiObject, isRecord, mapAt, recordsAt, textAt, timestamp } from '../api-server/api-object.ts'
-import type { ApiContext } from '../api-server/http/api-call.ts'
 import { selectorMatches } from '../api-server/objects/selectors.ts'
-import type { Controller } from './controller.ts'
+import type { Controller, ControllerContext } from './controller.ts'
 import { recordEvent } from './record-event.ts'
 
 const component = 'default-scheduler'
@@ -28,7 +27,7 @@ export const scheduler: Controller = {
 }
 
 /** What the binding subresource does in a real cluster: nothing else may change a pod's node. */
-function bind(context: ApiContext, pod: ApiObject, nodeName: string): void {
+function bind(context: ControllerContext, pod: ApiObject, nodeName: string): void {
   const { store } = context
   const spec = { ...(isRecord(pod['spec']) ? pod['spec'] : {}), nodeName }
   const bound = store.put('pods', withCondition(context, { ...pod, spec }, { status: 'True' }))
@@ -40,7 +39,7 @@ function bind(context: ApiContext, pod: ApiObject, nodeName: string): void {
   })
 }
 
-function explain(context: ApiContext, pod: ApiObject, nodes: number): void {
+function explain(context: ControllerContext, pod: ApiObject, nodes: number): void {
   const message =
     nodes === 0
       ? 'no nodes available to schedule pods'
@@ -54,7 +53,7 @@ function explain(context: ApiContext, pod: ApiObject, nodes: number): void {
   recordEvent(context, marked, { component, type: 'Warning', reason: 'FailedScheduling', message })
 }
 
-function withCondition({ clock }: ApiContext, pod: ApiObject, condition: object): ApiObject {
+function withCondition({ clock }: ControllerContext, pod: ApiObject, condition: object): ApiObject {
   const others = recordsAt(pod, 'status', 'conditions').filter(({ type }) => type !== 'PodScheduled')
   const scheduled = {
     type: 'PodScheduled',

@@ -4,65 +4,58 @@ import { type ApiObject, isRecord } from '../api-object.ts'
 const labelPattern = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomainPattern = String.raw`${labelPattern}(\.${labelPattern})*`
 const valuePattern = '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'
-const labelValue = new RegExp(`^${valuePattern}$`)
-const qualifiedName = new RegExp(`^(${subdomainPattern}/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
+const keyPattern = `(${subdomainPattern}/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?`
 
-/** How names of a kind are written. */
-export type NameStyle = 'subdomain' | 'label' | 'path'
+/** How a text must be written, and what Kubernetes says when it is not. */
+interface Style {
+  test: RegExp
+  longest: number
+  rule: string
+}
 
-const styles: Record<NameStyle, { test: RegExp; longest: number; rule: string }> = {
+const ends = 'and must start and end with an alphanumeric character'
+const styles = {
   subdomain: {
     test: new RegExp(`^${subdomainPattern}$`),
     longest: 253,
-    rule: `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${subdomainPattern}')`,
+    rule: `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', ${ends} (e.g. 'example.com', regex used for validation is '${subdomainPattern}')`,
   },
   label: {
     test: new RegExp(`^${labelPattern}$`),
     longest: 63,
-    rule: `a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '${labelPattern}')`,
+    rule: `a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', ${ends} (e.g. 'my-name',  or '123-abc', regex used for validation is '${labelPattern}')`,
   },
   path: { test: /^(?!\.{1,2}$)[^/%]+$/, longest: 253, rule: `may not be '.' or '..' or contain '/' or '%'` },
+  key: {
+    test: new RegExp(`^${keyPattern}$`),
+    longest: 317,
+    rule: `name part must consist of alphanumeric characters, '-', '_' or '.', ${ends} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+  },
+  value: {
+    test: new RegExp(`^${valuePattern}$`),
+    longest: 63,
+    rule: `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', ${ends} (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '${valuePattern}')`,
+  },
+} as const satisfies Record<string, Style>
+
+/** How names of a kind are written. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
+export type NameStyle = 'subdomain' | 'label' | 'path'
+
+export function validateMetadata({ metadata }: ApiObject, names: NameStyle): Cause[] {
+  const { name, labels = {}, annotations = {} } = metadata
+  return [
+    ...checkText('metadata.name', name, styles[names]),
+    ...Object.keys(labels).flatMap((key) => checkText('metadata.labels', key, styles.key)),
+    ...Object.values(labels).flatMap((value) => checkText('metadata.labels', value, styles.value)),
+    // The keys of annotations may have capitals in their prefix.
+    ...Object.keys(annotations).flatMap((key) => checkText('metadata.annotations', key.toLowerCase(), styles.key)),
+  ]
 }
 
-const wrong = (field: string, value: string, rule: string): Cause => ({
-  reason: 'FieldValueInvalid',
-  field,
-  message: `Invalid value: ${JSON.stringify(value)}: ${rule}`,
-})
-
-/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
-export function validateMetadata({ metadata }: ApiObject, style: NameStyle): Cause[] {
-  const { test, longest, rule } = styles[style]
-  const problems: Cause[] = []
-  if (!test.test(metadata.name)) problems.push(wrong('metadata.name', metadata.name, rule))
-  if (metadata.name.length > longest) {
-    problems.push(wrong('metadata.name', metadata.name, `must be no more than ${longest} characters`))
-  }
-  for (const [key, value] of Object.entries(metadata.labels ?? {})) {
-    if (!qualifiedName.test(key))
-      problems.push(
-        wrong(
-          'metadata.labels',
-          key,
-          "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-        ),
-      )
-    if (value.length > 63) problems.push(wrong('metadata.labels', value, 'must be no more than 63 characters'))
-    else if (!labelValue.test(value)) {
-      problems.push(
-        wrong(
-          'metadata.labels',
-          value,
-          `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '${valuePattern}')`,
-        ),
-      )
-    }
-  }
-  for (const key of Object.keys(metadata.annotations ?? {})) {
-    if (!qualifiedName.test(key))
-      problems.push(wrong('metadata.annotations', key, 'a valid annotation key is PREFIX/NAME'))
-  }
-  return problems
+function checkText(field: string, text: string, { test, longest, rule }: Style): Cause[] {
+  const why = text.length > longest ? `must be no more than ${longest} characters` : test.test(text) ? undefined : rule
+  if (why === undefined) return []
+  return [{ reason: 'FieldValueInvalid', field, message: `Invalid value: ${JSON.stringify(text)}: ${why}` }]
 }
 
 /** Kubernetes decodes into typed structures: a map of texts that holds anything else is no object at all. */
@@ -74,6 +67,7 @@ export function requireTexts(object: ApiObject, path: string, map: unknown): voi
   throw undecodable(object, `json: cannot unmarshal ${found} into Go struct field ${path} of type string`)
 }
 
+/** The error for a body that is no object of its kind. */
 export function undecodable({ apiVersion, kind }: ApiObject, why: string) {
   const version = apiVersion.slice(apiVersion.indexOf('/') + 1)
   return badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${why}`)

@@ -51,6 +51,10 @@ export function parseObject(
   if (name !== undefined) metadata.name = name
   requireTexts(object, 'ObjectMeta.metadata.labels', metadata.labels)
   requireTexts(object, 'ObjectMeta.metadata.annotations', metadata.annotations)
+  // Go leaves empty ones out.
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
+    if (Object.keys(metadata[field] ?? {}).length === 0) delete metadata[field]
+  }
   return { ...object, apiVersion, metadata }
 }
 
