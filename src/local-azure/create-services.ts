@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '../lib/index.ts'
 import { createRoleAssignments, type RoleAssignments } from './access/role-assignments.ts'
 import { ownerRole } from './access/role-definitions.ts'
-import { createIdentities } from './arm/identities.ts'
-import { createMachines, type Machines } from './arm/machines.ts'
+import { createMachines, type Machines } from './arm/compute/machines.ts'
+import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
-import { createResourceGroups } from './arm/resource-groups.ts'
+import { createResourceGroups } from './arm/resources/resource-groups.ts'
 import { createArm } from './arm/routes.ts'
 import { createDirectory, type Directory } from './directory/directory.ts'
 import { openTenant, type Tenant } from './directory/tenant.ts'
@@ -43,12 +43,11 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
   const roles = createRoleAssignments(store)
   const tenant = settleTenant(store, directory, roles, clock)
   const tokens = await createAccessTokens(store, tenant.tenantId, clock)
-  const vaults = createVaults(store, clock)
   const secrets = createObjectStore<Secret>(store, 'secret', clock)
+  const vaults = createVaults(store, clock, (uid) => secrets.removeAll(uid))
   const groups = createResourceGroups(store)
   const identities = createIdentities(store, directory)
   const machines = createMachines(store, directory, identities)
-  const purgeObjects = (vaultUid: string) => secrets.removeAll(vaultUid)
   const audiences = audiencesOf(cloud)
   const everyAudience = Object.values(audiences).flat()
   const assertions = createAssertionVerifier({ keys: createIssuerKeys({ caFiles: issuerCaFiles, clock, log }), clock })
@@ -82,7 +81,6 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
         vaults,
         identities,
         machines,
-        purgeObjects,
         clock,
       }),
     }),

@@ -11,6 +11,8 @@ export interface ArmOperation {
   path: string
   /** RBAC action on the target, or `filtered`: the answer holds only what the caller may read. */
   action: string
+  /** True for the one operation whose `:group` need not exist. */
+  makesGroup?: boolean
   run(call: ArmCall): ArmAnswer | Promise<ArmAnswer>
 }
 
@@ -19,8 +21,10 @@ export interface ArmCall {
   /** The path's names, in the caller's casing. */
   name(parameter: string): string
   url: URL
-  /** Id of the target resource, in the caller's casing. */
+  /** Id of the target, in the caller's casing. */
   targetId: string
+  /** For operations on an extension such as a role assignment: what it extends. */
+  scope: string
   /** The JSON body in the shape of `schema`. Throws {@link ArmError} with every problem. */
   body<T extends z.ZodType>(schema: T): Promise<z.output<T>>
   /** True when the caller may do `action` on the resource with this id. */

@@ -4,20 +4,22 @@ import type { Directory } from '../directory/directory.ts'
 import type { Tenant } from '../directory/tenant.ts'
 import type { Vaults } from '../keyvault/vaults.ts'
 import type { Cloud } from '../proxy/clouds.ts'
-import type { Change, RecordStore } from '../records/record-store.ts'
-import { federatedCredentialOperations } from './federated-credential-operations.ts'
-import { groupOperations } from './group-operations.ts'
-import { type Identities, identityKind } from './identities.ts'
-import { identityOperations } from './identity-operations.ts'
-import { machineOperations } from './machine-operations.ts'
-import { type Machines, machineKind, machineTypes } from './machines.ts'
+import type { RecordStore } from '../records/record-store.ts'
+import { roleAssignmentOperations } from './authorization/role-assignment-operations.ts'
+import { roleDefinitionOperations } from './authorization/role-definition-operations.ts'
+import { machineOperations } from './compute/machine-operations.ts'
+import { type Machines, machineKind, machineTypes } from './compute/machines.ts'
+import { deletedVaultOperations } from './key-vault/deleted-vault-operations.ts'
+import { vaultKind, vaultOperations } from './key-vault/vault-operations.ts'
+import { federatedCredentialOperations } from './managed-identity/federated-credential-operations.ts'
+import { type Identities, identityKind } from './managed-identity/identities.ts'
+import { identityOperations } from './managed-identity/identity-operations.ts'
 import type { ArmOperation } from './operation.ts'
-import type { ResourceGroups } from './resource-groups.ts'
 import type { ResourceKind } from './resource-kind.ts'
-import { resourceOperations } from './resource-operations.ts'
-import { roleOperations } from './role-operations.ts'
-import { subscriptionOperations } from './subscription-operations.ts'
-import { vaultKind, vaultOperations } from './vault-operations.ts'
+import { groupOperations } from './resources/group-operations.ts'
+import type { ResourceGroups } from './resources/resource-groups.ts'
+import { resourceOperations } from './resources/resource-operations.ts'
+import { subscriptionOperations } from './resources/subscription-operations.ts'
 
 export interface ArmOperationsOptions {
   store: RecordStore
@@ -29,7 +31,6 @@ export interface ArmOperationsOptions {
   vaults: Vaults
   identities: Identities
   machines: Machines
-  purgeObjects: (vaultUid: string) => Change[]
   clock: Clock
 }
 
@@ -42,14 +43,17 @@ export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
     ...machineTypes.map((type) => machineKind(machines, type)),
   ]
   const { federatedCredentials } = options.directory
+  const { subscriptionId } = options.tenant
   return [
     ...subscriptionOperations(options),
     ...groupOperations({ ...options, kinds }),
     ...resourceOperations(kinds),
     ...vaultOperations(options),
+    ...deletedVaultOperations({ ...options, subscriptionId }),
     ...identityOperations(options),
     ...federatedCredentialOperations({ ...options, federatedCredentials }),
     ...machineOperations(options),
-    ...roleOperations({ ...options, kinds }),
+    ...roleDefinitionOperations({ subscriptionId }),
+    ...roleAssignmentOperations({ ...options, kinds }),
   ]
 }

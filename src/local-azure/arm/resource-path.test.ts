@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { canonicalPath, groupIdOf, targetId } from './resource-path.ts'
+import fc from 'fast-check'
+import { canonicalPath, groupNameOf, targetOf } from './resource-path.ts'
 
-const vault = '/subscriptions/S/ResourceGroups/My-RG/providers/Microsoft.KeyVault/Vaults/Shop'
+const group = '/subscriptions/S/ResourceGroups/My-RG'
+const vault = `${group}/providers/Microsoft.KeyVault/Vaults/Shop`
 
 test('canonicalPath() lowers keywords and types and keeps names', () => {
   assert.equal(canonicalPath(vault), '/subscriptions/S/resourcegroups/My-RG/providers/microsoft.keyvault/vaults/Shop')
@@ -13,19 +15,46 @@ test('canonicalPath() lowers keywords and types and keeps names', () => {
   assert.equal(canonicalPath('//subscriptions/S/'), '/subscriptions/S')
 })
 
-test('targetId() drops a trailing collection, action or extension', () => {
-  assert.equal(targetId(vault), vault)
-  assert.equal(targetId(`${vault}/providers/Microsoft.Authorization/roleAssignments/ABC`), vault)
-  assert.equal(targetId('/subscriptions/S/providers/Microsoft.KeyVault/vaults'), '/subscriptions/S')
-  assert.equal(
-    targetId('/subscriptions/S/providers/Microsoft.KeyVault/locations/L/deletedVaults/V/purge'),
+const targets: [path: string, id: string, scope: string][] = [
+  [vault, vault, group],
+  [`${vault}/providers/Microsoft.Authorization/roleAssignments/ABC`, vault, vault],
+  [`${vault}/secrets/x/providers/Microsoft.Authorization/roleAssignments`, `${vault}/secrets/x`, `${vault}/secrets/x`],
+  [
+    `${group}/providers/Microsoft.Authorization/roleAssignments/A`,
+    `${group}/providers/Microsoft.Authorization/roleAssignments/A`,
+    group,
+  ],
+  ['/subscriptions/S/providers/Microsoft.KeyVault/vaults', '/subscriptions/S', '/subscriptions/S'],
+  [
+    '/subscriptions/S/providers/Microsoft.KeyVault/locations/L/deletedVaults/V/purge',
     '/subscriptions/S/providers/Microsoft.KeyVault/locations/L/deletedVaults/V',
-  )
-  assert.equal(targetId('/subscriptions/S/resourceGroups/G/resources'), '/subscriptions/S/resourceGroups/G')
-  assert.equal(targetId('/subscriptions'), '/')
+    '/subscriptions/S',
+  ],
+  [`${group}/resources`, group, group],
+  [
+    '/subscriptions/S/resourceGroups/a%28b%29',
+    '/subscriptions/S/resourceGroups/a(b)',
+    '/subscriptions/S/resourceGroups/a(b)',
+  ],
+  ['/subscriptions', '/', '/'],
+]
+
+test('targetOf() finds what a permission is checked on, and what an extension extends', () => {
+  for (const [path, id, scope] of targets) assert.deepEqual(targetOf(path), { id, scope }, path)
 })
 
-test('groupIdOf() finds the group of a resource', () => {
-  assert.equal(groupIdOf(vault), '/subscriptions/S/ResourceGroups/My-RG')
-  assert.equal(groupIdOf('/subscriptions/S'), undefined)
+test('targetOf() and canonicalPath() take any path', () => {
+  const segment = fc.oneof(fc.constantFrom('subscriptions', 'resourceGroups', 'providers', '%zz', ''), fc.string())
+  fc.assert(
+    fc.property(fc.array(segment), (segments) => {
+      const path = `/${segments.join('/')}`
+      assert.equal(canonicalPath(canonicalPath(path)), canonicalPath(path))
+      assert.match(targetOf(path).id, /^\//)
+    }),
+  )
+})
+
+test('groupNameOf() finds the group of a resource', () => {
+  assert.equal(groupNameOf(vault), 'My-RG')
+  assert.equal(groupNameOf('/subscriptions/S'), undefined)
 })

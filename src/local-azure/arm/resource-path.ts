@@ -6,29 +6,36 @@
 /** The path as routes write it: keywords and types in lower case, names as given, no empty segments. */
 export function canonicalPath(pathname: string): string {
   const segments = segmentsOf(pathname)
-  return `/${segments.map((segment, i) => (isKeyword(segments, i) ? segment.toLowerCase() : segment)).join('/')}`
+  return joined(segments.map((segment, place) => (isKeyword(segments, place) ? segment.toLowerCase() : segment)))
 }
 
-/** The id that a permission is checked on: the path without a trailing collection or action. */
-export function targetId(pathname: string): string {
-  const segments = segmentsOf(pathname)
-  return segments.length === 0 ? '/' : `/${segments.slice(0, targetLength(segments)).join('/')}`
+/** What a request is about, decoded. */
+export interface ArmTarget {
+  /** The id that a permission is checked on: the path without a trailing collection, action or extension. */
+  id: string
+  /** For an extension (`ID/providers/NAMESPACE/TYPE/...` behind another id or a scope): what it extends. Otherwise the same as `id`. */
+  scope: string
 }
 
-function targetLength(segments: readonly string[]): number {
+export function targetOf(pathname: string): ArmTarget {
+  const segments = segmentsOf(pathname).map(decode)
   const keyword = (place: number) => segments[place]?.toLowerCase()
+  const scopeLength = segments.findLastIndex((_, place) => place % 2 === 0 && keyword(place) === 'providers')
   let length = 0
   if (keyword(0) === 'subscriptions' && segments.length >= 2) length = 2
   if (keyword(length) === 'resourcegroups' && segments.length >= length + 2) length += 2
-  if (keyword(length) !== 'providers') return length
-  let end = length + 2
-  while (end + 1 < segments.length && keyword(end) !== 'providers') end += 2
-  return end > length + 2 ? end : length
+  if (keyword(length) === 'providers') {
+    let end = length + 2
+    while (end + 1 < segments.length && keyword(end) !== 'providers') end += 2
+    if (end > length + 2) length = end
+  }
+  const id = joined(segments.slice(0, length))
+  return { id, scope: scopeLength < 0 ? id : joined(segments.slice(0, scopeLength)) }
 }
 
-/** `/subscriptions/S/resourceGroups/G` of a resource's id, or undefined when it is in no group. */
-export function groupIdOf(resourceId: string): string | undefined {
-  return /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+/i.exec(resourceId)?.[0]
+/** The name of the group that a resource is in, or undefined when it is in none. */
+export function groupNameOf(resourceId: string): string | undefined {
+  return /^\/subscriptions\/[^/]+\/resourceGroups\/([^/]+)/i.exec(resourceId)?.[1]
 }
 
 function isKeyword(segments: readonly string[], place: number): boolean {
@@ -37,4 +44,17 @@ function isKeyword(segments: readonly string[], place: number): boolean {
 
 function segmentsOf(pathname: string): string[] {
   return pathname.split('/').filter((segment) => segment !== '')
+}
+
+function joined(segments: readonly string[]): string {
+  return `/${segments.join('/')}`
+}
+
+/** What is no valid percent-encoding stays as it is: it is a name that nothing has. */
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
 }

@@ -7,8 +7,8 @@ import { type Exchange, json, type Service } from '../http/service.ts'
 import { type ArmAuthority, authenticate } from './authenticate.ts'
 import { ArmError, armErrorResponse } from './error-response.ts'
 import { type ArmOperation, invalidBody } from './operation.ts'
-import type { ResourceGroups } from './resource-groups.ts'
-import { canonicalPath, targetId } from './resource-path.ts'
+import { canonicalPath, targetOf } from './resource-path.ts'
+import type { ResourceGroups } from './resources/resource-groups.ts'
 
 export interface ArmOptions {
   authority: ArmAuthority
@@ -27,19 +27,20 @@ interface Bindings {
 export function createArm({ authority, tenant, groups, roles, operations }: ArmOptions): Service {
   const app = new Hono<{ Bindings: Bindings }>({ getPath: ({ url }) => canonicalPath(new URL(url).pathname) })
 
-  for (const { operation, method, path, action, run } of operations) {
+  for (const { operation, method, path, action, makesGroup, run } of operations) {
     app.on(method, path, async (c) => {
       const { exchange, caller } = c.env
       exchange.operation = operation
       const { subscription, group } = c.req.param() as Record<string, string>
       checkSubscription(subscription)
-      const target = targetId(exchange.url.pathname)
-      if (action !== 'filtered') checkPermission(caller, action, target)
-      if (group !== undefined && operation !== 'arm.group.put') checkGroup(group)
+      const target = targetOf(exchange.url.pathname)
+      if (action !== 'filtered') checkPermission(caller, action, target.id)
+      if (group !== undefined && makesGroup !== true) checkGroup(group)
       const answer = await run({
         caller,
         url: exchange.url,
-        targetId: target,
+        targetId: target.id,
+        scope: target.scope,
         name: (parameter) => c.req.param(parameter) ?? '',
         body: (schema) => readBody(c.req.raw, schema),
         may: (other, id) => roles.permits(caller.oid, other, id),

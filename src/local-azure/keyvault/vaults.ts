@@ -56,17 +56,19 @@ export interface Vaults {
   deleted(name: string): Vault | undefined
   all(): Vault[]
   allDeleted(): Vault[]
-  create(fields: Omit<Vault, 'uid'>): { vault: Vault; change: Change }
+  create(fields: Omit<Vault, 'uid'>): { vault: Vault; changes: Change[] }
   put(vault: Vault): Change
   /** The change that makes the vault soft-deleted now. */
   softDelete(vault: Vault): Change
   recover(vault: Vault): Change
-  purge(vault: Vault): Change
+  /** The changes that remove the vault and all that is in it. */
+  purge(vault: Vault): Change[]
 }
 
 const dayMs = 24 * 3600 * 1000
 
-export function createVaults(store: RecordStore, clock: Clock): Vaults {
+/** @param removeObjects gives the changes that remove everything in the vault with this `uid`. */
+export function createVaults(store: RecordStore, clock: Clock, removeObjects: (uid: string) => Change[]): Vaults {
   const collection = store.collection<Vault>('vaults')
   const keyOf = ({ name }: { name: string }) => name.toLowerCase()
 
@@ -93,7 +95,9 @@ export function createVaults(store: RecordStore, clock: Clock): Vaults {
     allDeleted: () => listed().filter(({ deletion }) => deletion !== undefined),
     create(fields) {
       const vault = { uid: randomUUID(), ...fields }
-      return { vault, change: collection.put(keyOf(vault), vault) }
+      const expired = collection.get(keyOf(vault))
+      const leftovers = expired === undefined ? [] : removeObjects(expired.uid)
+      return { vault, changes: [...leftovers, collection.put(keyOf(vault), vault)] }
     },
     put: (vault) => collection.put(keyOf(vault), vault),
     softDelete(vault) {
@@ -105,6 +109,6 @@ export function createVaults(store: RecordStore, clock: Clock): Vaults {
       return collection.put(keyOf(vault), { ...vault, deletion })
     },
     recover: (vault) => collection.put(keyOf(vault), { ...vault, deletion: undefined }),
-    purge: (vault) => collection.remove(keyOf(vault)),
+    purge: (vault) => [...removeObjects(vault.uid), collection.remove(keyOf(vault))],
   }
 }

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { RoleAssignments } from '../access/role-assignments.ts'
-import type { RecordStore } from '../records/record-store.ts'
-import { ArmError } from './error-response.ts'
-import type { ArmCall, ArmOperation } from './operation.ts'
+import type { RoleAssignments } from '../../access/role-assignments.ts'
+import type { RecordStore } from '../../records/record-store.ts'
+import { ArmError } from '../error-response.ts'
+import type { ArmCall, ArmOperation } from '../operation.ts'
+import { type ResourceKind, resourcesWithin } from '../resource-kind.ts'
+import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
 import type { ResourceGroup, ResourceGroups } from './resource-groups.ts'
-import { type ResourceKind, resourcesWithin } from './resource-kind.ts'
-import { locationSchema, settleLocation, tagsSchema } from './validate.ts'
 
 export interface GroupOptions {
   store: RecordStore
@@ -35,6 +35,7 @@ export function groupOperations({ store, groups, roles, kinds }: GroupOptions): 
       method: 'PUT',
       path: onGroup,
       action: `${type}/write`,
+      makesGroup: true,
       async run(call) {
         const name = call.name('group')
         if (!namePattern.test(name) || name.endsWith('.')) {

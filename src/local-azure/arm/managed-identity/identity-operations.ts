@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { RoleAssignments } from '../access/role-assignments.ts'
-import type { Tenant } from '../directory/tenant.ts'
-import type { RecordStore } from '../records/record-store.ts'
-import { ArmError, resourceNotFound } from './error-response.ts'
+import type { RoleAssignments } from '../../access/role-assignments.ts'
+import type { Tenant } from '../../directory/tenant.ts'
+import type { RecordStore } from '../../records/record-store.ts'
+import { ArmError, resourceNotFound } from '../error-response.ts'
+import type { ArmCall, ArmOperation } from '../operation.ts'
+import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
 import { type Identities, type Identity, identityType as type } from './identities.ts'
-import type { ArmCall, ArmOperation } from './operation.ts'
-import { locationSchema, settleLocation, tagsSchema } from './validate.ts'
 
 export interface IdentityOptions {
   store: RecordStore

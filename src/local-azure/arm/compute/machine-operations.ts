@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import type { RoleAssignments } from '../access/role-assignments.ts'
-import type { Directory } from '../directory/directory.ts'
-import type { Tenant } from '../directory/tenant.ts'
-import type { Change, RecordStore } from '../records/record-store.ts'
-import { ArmError, resourceNotFound } from './error-response.ts'
-import type { Identities } from './identities.ts'
+import type { RoleAssignments } from '../../access/role-assignments.ts'
+import type { Directory } from '../../directory/directory.ts'
+import type { Tenant } from '../../directory/tenant.ts'
+import type { Change, RecordStore } from '../../records/record-store.ts'
+import { ArmError, resourceNotFound } from '../error-response.ts'
+import type { Identities } from '../managed-identity/identities.ts'
+import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
 import { type Machine, type Machines, type MachineType, machineTypes } from './machines.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from './operation.ts'
-import { locationSchema, settleLocation, tagsSchema } from './validate.ts'
 
 export interface MachineOptions {
   store: RecordStore

@@ -1,7 +1,7 @@
-import type { RoleAssignments } from '../access/role-assignments.ts'
-import { isWithin } from '../access/role-assignments.ts'
-import type { Tenant } from '../directory/tenant.ts'
-import type { ArmOperation } from './operation.ts'
+import type { RoleAssignments } from '../../access/role-assignments.ts'
+import { isWithin } from '../../access/role-assignments.ts'
+import type { Tenant } from '../../directory/tenant.ts'
+import type { ArmOperation } from '../operation.ts'
 
 /** A few regions, so that clients that look a location up find it. */
 const locations = [

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { FederatedCredential, FederatedCredentials } from '../directory/federated-credentials.ts'
-import { defaultFederationAudience } from '../entra/limits.ts'
-import type { RecordStore } from '../records/record-store.ts'
-import { ArmError } from './error-response.ts'
+import type { FederatedCredential, FederatedCredentials } from '../../directory/federated-credentials.ts'
+import { defaultFederationAudience } from '../../entra/limits.ts'
+import type { RecordStore } from '../../records/record-store.ts'
+import { ArmError } from '../error-response.ts'
+import type { ArmCall, ArmOperation } from '../operation.ts'
 import { type Identities, type Identity, identityType } from './identities.ts'
 import { existingIdentity, onIdentity } from './identity-operations.ts'
-import type { ArmCall, ArmOperation } from './operation.ts'
 
 export interface FederatedCredentialOptions {
   store: RecordStore

@@ -1,7 +1,7 @@
-import type { Directory } from '../directory/directory.ts'
-import type { Change, RecordStore } from '../records/record-store.ts'
-import type { Identities, Identity } from './identities.ts'
-import type { ResourceKind } from './resource-kind.ts'
+import type { Directory } from '../../directory/directory.ts'
+import type { Change, RecordStore } from '../../records/record-store.ts'
+import type { Identities, Identity } from '../managed-identity/identities.ts'
+import type { ResourceKind } from '../resource-kind.ts'
 
 /** What a machine of the cloud is made of, as far as the lab cares: who it is. Everything else is kept as it was given. */
 export interface Machine {

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { defaultRetentionDays, minRetentionDays } from '../keyvault/limits.ts'
-import type { AccessPolicy, Vault, VaultProperties } from '../keyvault/vaults.ts'
-import { ArmError } from './error-response.ts'
-import { guidSchema, locationSchema, tagsSchema } from './validate.ts'
+import { defaultRetentionDays, minRetentionDays } from '../../keyvault/limits.ts'
+import type { AccessPolicy, Vault, VaultProperties } from '../../keyvault/vaults.ts'
+import { ArmError } from '../error-response.ts'
+import { guidSchema, locationSchema, tagsSchema } from '../validate.ts'
 
 /** The bodies of vault requests. https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/create-or-update */
 

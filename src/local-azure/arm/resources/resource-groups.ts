@@ -1,4 +1,4 @@
-import type { Change, RecordStore } from '../records/record-store.ts'
+import type { Change, RecordStore } from '../../records/record-store.ts'
 
 export interface ResourceGroup {
   id: string

@@ -1,6 +1,6 @@
-import type { Directory, ServicePrincipal } from '../directory/directory.ts'
-import type { Change, RecordStore } from '../records/record-store.ts'
-import type { ResourceKind } from './resource-kind.ts'
+import type { Directory, ServicePrincipal } from '../../directory/directory.ts'
+import type { Change, RecordStore } from '../../records/record-store.ts'
+import type { ResourceKind } from '../resource-kind.ts'
 
 /** A user-assigned managed identity: a resource with a service principal behind it. */
 export interface Identity {

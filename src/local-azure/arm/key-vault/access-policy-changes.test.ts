@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { AccessPolicy } from '../../keyvault/vaults.ts'
+import { accessPolicyChanges } from './access-policy-changes.ts'
+
+const policy = (objectId: string, secrets: string[]): AccessPolicy => ({
+  tenantId: 't',
+  objectId,
+  permissions: { secrets },
+})
+
+function change(name: string, before: AccessPolicy[], given: AccessPolicy[]) {
+  const after = accessPolicyChanges.get(name)?.(before, given) ?? []
+  return after.map(({ objectId, permissions }) => [objectId, permissions.secrets])
+}
+
+test('add joins the words of a holder and keeps the others', () => {
+  const before = [policy('a', ['get']), policy('b', ['get'])]
+  assert.deepEqual(change('add', before, [policy('A', ['Get', 'list']), policy('c', ['set'])]), [
+    ['a', ['get', 'list']],
+    ['b', ['get']],
+    ['c', ['set']],
+  ])
+})
+
+test('replace gives a holder exactly the new words', () => {
+  assert.deepEqual(change('replace', [policy('a', ['get']), policy('b', ['get'])], [policy('a', ['set'])]), [
+    ['b', ['get']],
+    ['a', ['set']],
+  ])
+})
+
+test('remove takes words away, in any case, and the holder with its last one', () => {
+  const before = [policy('a', ['Get', 'list']), policy('b', ['get'])]
+  assert.deepEqual(change('remove', before, [policy('a', ['get']), policy('b', ['GET'])]), [['a', ['list']]])
+})

@@ -1,0 +1,73 @@
+import type { Vault, Vaults } from '../../keyvault/vaults.ts'
+import type { RecordStore } from '../../records/record-store.ts'
+import { ArmError } from '../error-response.ts'
+import type { ArmCall, ArmOperation } from '../operation.ts'
+
+export interface DeletedVaultOptions {
+  store: RecordStore
+  subscriptionId: string
+  vaults: Vaults
+}
+
+const inSubscription = '/subscriptions/:subscription/providers/microsoft.keyvault'
+const onDeletedVault = `${inSubscription}/locations/:location/deletedvaults/:name`
+
+/** Soft-deleted vaults. https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-deleted */
+export function deletedVaultOperations({ store, subscriptionId, vaults }: DeletedVaultOptions): ArmOperation[] {
+  function existing(call: ArmCall): Vault {
+    const vault = vaults.deleted(call.name('name'))
+    if (vault !== undefined) return vault
+    throw new ArmError(
+      404,
+      'DeletedVaultNotFound',
+      `The specified deleted vault '${call.name('name')}' does not exist.`,
+    )
+  }
+
+  function render({ id, name, location, tags, properties, deletion }: Vault) {
+    return {
+      id: `/subscriptions/${subscriptionId}/providers/Microsoft.KeyVault/locations/${location}/deletedVaults/${name}`,
+      name,
+      type: 'Microsoft.KeyVault/deletedVaults',
+      properties: {
+        vaultId: id,
+        location,
+        tags,
+        deletionDate: deletion?.deletedAt,
+        scheduledPurgeDate: deletion?.purgeAt,
+        ...(properties.enablePurgeProtection === true && { purgeProtectionEnabled: true }),
+      },
+    }
+  }
+
+  return [
+    {
+      operation: 'arm.deletedVault.list',
+      method: 'GET',
+      path: `${inSubscription}/deletedvaults`,
+      action: 'Microsoft.KeyVault/deletedVaults/read',
+      run: () => ({ status: 200, body: { value: vaults.allDeleted().map(render) } }),
+    },
+    {
+      operation: 'arm.deletedVault.get',
+      method: 'GET',
+      path: onDeletedVault,
+      action: 'Microsoft.KeyVault/locations/deletedVaults/read',
+      run: (call) => ({ status: 200, body: render(existing(call)) }),
+    },
+    {
+      operation: 'arm.deletedVault.purge',
+      method: 'POST',
+      path: `${onDeletedVault}/purge`,
+      action: 'Microsoft.KeyVault/locations/deletedVaults/purge/action',
+      run(call) {
+        const vault = existing(call)
+        if (vault.properties.enablePurgeProtection === true) {
+          throw new ArmError(405, 'MethodNotAllowed', "Operation 'DeletedVaultPurge' is not allowed.")
+        }
+        store.commit(vaults.purge(vault))
+        return { status: 202 }
+      },
+    },
+  ]
+}

@@ -1,0 +1,24 @@
+import { type FilterClause, parseFilter } from '../http/odata-filter.ts'
+import { ArmError } from './error-response.ts'
+
+/** The clauses of a request's `$filter`. Throws {@link ArmError} when it cannot be read. */
+export function readFilter(url: URL): FilterClause[] {
+  const filter = url.searchParams.get('$filter') ?? ''
+  const clauses = parseFilter(filter)
+  if (clauses !== undefined) return clauses
+  throw new ArmError(
+    400,
+    'InvalidFilterInQueryString',
+    `Invalid $filter '${filter}' specified in the query string: the local Azure reads comparisons by eq and function calls, joined by and.`,
+  )
+}
+
+/** The refusal of a clause that can be read, but means nothing to this operation. */
+export function invalidFilter(clause: FilterClause): ArmError {
+  const what = clause.kind === 'call' ? `the function '${clause.name}'` : `the field '${clause.field}'`
+  return new ArmError(
+    400,
+    'InvalidFilterInQueryString',
+    `Invalid $filter: the local Azure does not filter by ${what} here.`,
+  )
+}
