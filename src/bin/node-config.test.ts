@@ -41,7 +41,7 @@ test('every flag that both have means the same for both, or has an exception of 
       const [a, b] = [driverFlags[name as 'v'], providerFlags[name as 'v']]
       return a.type !== b.type || String(a.default) !== String(b.default)
     })
-  assert.deepEqual(different.toSorted(), ['endpoint'])
+  assert.deepEqual(different.toSorted(), ['endpoint', 'healthz-port'])
 })
 
 test('the problems of both are told at once, under the names that were given', () => {

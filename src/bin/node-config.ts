@@ -10,8 +10,8 @@ import {
 import { type ProviderCommand, providerConfig, providerFlags } from './provider-config.ts'
 
 /**
- * The flags of driver and provider in one process. A name that both have (`v`, `kubeconfig`, …) is meant for both; only
- * the endpoint is not the same for both: it is the driver's.
+ * The flags of driver and provider in one process. A name that both have (`v`, `kubeconfig`, …) is meant for both, with
+ * two exceptions: the endpoint is the driver's, and the health port is the provider's (the driver has `health-addr`).
  */
 export const nodeFlags = {
   ...driverFlags,
@@ -22,6 +22,8 @@ export const nodeFlags = {
     help: 'where the provider listens; in a directory that the driver searches',
   },
 } as const satisfies FlagSpecs
+
+const providersOwn = ['healthz-port']
 
 export interface NodeConfig {
   /** Its `printVersion` is for both. */
@@ -34,17 +36,17 @@ export function nodeConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Nod
   const given = parseGoFlags('node', nodeFlags, argv)
   const forProvider = { ...given, endpoint: given['provider-endpoint'], version: false }
   const [driver, provider] = bothOrProblems(
-    () => driverConfig(argvOf(driverFlags, given)),
+    () => driverConfig(argvOf(driverFlags, given, providersOwn)),
     () => providerConfig(argvOf(providerFlags, forProvider), env) as NodeConfig['provider'],
   )
   return { driver, provider }
 }
 
 /** The command line that gives a daemon these values of its own flags. */
-function argvOf(specs: FlagSpecs, values: Record<string, unknown>): string[] {
+function argvOf(specs: FlagSpecs, values: Record<string, unknown>, except: readonly string[] = []): string[] {
   return Object.entries(specs).flatMap(([name, spec]) => {
     const value = values[name]
-    if (spec.type === 'ignored' || String(value) === String(spec.default)) return []
+    if (except.includes(name) || spec.type === 'ignored' || String(value) === String(spec.default)) return []
     return [`--${name}=${spec.type === 'duration' ? formatDuration(Number(value)) : String(value)}`]
   })
 }
