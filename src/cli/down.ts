@@ -1,8 +1,8 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createKubeClient, type KubeClient, loadKubeconfig, resources } from '../kube/index.ts'
+import { createKubeClient, type KubeClient, KubeError, resources, type UntypedObject } from '../kube/index.ts'
 import { errorMessage } from '../lib/index.ts'
-import { type BackgroundName, findBackground, stopBackground } from './background.ts'
+import { findBackground, stopBackground } from './background.ts'
 import { CliError, exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
 import { withHomeLock } from './home-lock.ts'
@@ -12,6 +12,7 @@ import { type LabState, readLabState } from './lab-state.ts'
 import { removeProduct } from './product/install-product.ts'
 import { productObjects, readManifests } from './product/product-objects.ts'
 import { driverName } from './product/product-status.ts'
+import { KubeconfigError, readKubeconfig } from './real-cluster.ts'
 import type { Session } from './session.ts'
 import { createTerminal } from './terminal.ts'
 
@@ -32,8 +33,8 @@ export async function down({ home, options, world }: DownCommand): Promise<numbe
     terminal.line(`There is no lab in ${home.root}.`)
     return exitCodes.ok
   }
-  const stopped = await takeDown({ home, world, terminal }, options)
-  const before = stopped.length === 0 ? 'was not up' : 'is down'
+  const wasUp = await takeDown({ home, world, terminal }, options)
+  const before = wasUp ? 'is down' : 'was not up'
   if (options.deleteState === true) {
     rmSync(home.root, { recursive: true, force: true })
     terminal.line(`The lab ${before}; deleted ${home.root} with its vaults, identities, cluster objects and logs.`)
@@ -44,32 +45,31 @@ export async function down({ home, options, world }: DownCommand): Promise<numbe
 }
 
 /**
- * Ends everything that the lab runs, and gives the names of what ran. The cluster goes first: its pods' volumes are taken
- * down while driver and Azure are still there.
+ * Ends everything that the lab runs, in the order of {@link stopOrder}, and takes the product out of a cluster that is the
+ * user's. Tells whether there was anything to do.
  */
-export async function takeDown(session: Session, options: DownOptions): Promise<BackgroundName[]> {
-  const { home, world, terminal } = session
+export async function takeDown(session: Session, options: DownOptions): Promise<boolean> {
+  const { home } = session
   return withHomeLock(home, async () => {
     const state = stateIfReadable(session)
-    if (state?.target.kind === 'kubeconfig') await removeFromCluster(session, state.target.path, options)
-    const stopped: BackgroundName[] = []
-    const titles = { 'local-cluster': 'Local cluster', 'local-azure': 'Local Azure' } as const
-    for (const name of ['local-cluster', 'local-azure'] as const) {
-      if (findBackground(home, name) === undefined) {
-        await stopBackground(home, name)
-        continue
-      }
-      world.signal.throwIfAborted()
-      await terminal.step(
-        titles[name],
-        () => stopBackground(home, name),
-        (how) => howItEnded(how),
-      )
-      stopped.push(name)
-    }
+    const removed =
+      state?.target.kind === 'kubeconfig' && (await removeFromCluster(session, state.target.path, options))
+    const clusterRan = await stopProgram(session, 'local-cluster')
+    const azureRan = await stopProgram(session, 'local-azure')
     await closeNamespace(home)
-    return stopped
+    return removed || clusterRan || azureRan
   })
+}
+
+const titles = { 'local-cluster': 'Local cluster', 'local-azure': 'Local Azure' } as const
+
+/** Whether the program ran. */
+async function stopProgram({ home, terminal }: Session, name: keyof typeof titles): Promise<boolean> {
+  const ran = findBackground(home, name) !== undefined
+  const stop = () => stopBackground(home, name)
+  // One that has died has left the files that tell of it.
+  await (ran ? terminal.step(titles[name], stop, howItEnded) : stop())
+  return ran
 }
 
 function howItEnded(how: 'absent' | 'stopped' | 'killed'): string {
@@ -98,27 +98,42 @@ function stateIfReadable({ home, terminal }: Session): LabState | undefined {
   }
 }
 
+/** Whether there was something to remove. */
 async function removeFromCluster(
   { world, terminal }: Session,
   kubeconfig: string,
-  { force }: DownOptions,
-): Promise<void> {
-  const kube = createKubeClient(loadKubeconfig(kubeconfig, { environment: { ...world.env } }))
+  { force = false }: DownOptions,
+): Promise<boolean> {
   try {
-    if (force !== true) await refuseWhileMounted(kube)
-    const placeholder = { proxy: '', caPem: '', noProxy: [] }
-    const objects = productObjects(readManifests(join(world.packageRoot, 'deploy')), {
-      kubeletRoot: '/var/lib/kubelet',
-      azure: placeholder,
+    const kube = createKubeClient(readKubeconfig(kubeconfig, world.env))
+    const remove = async () => {
+      if (!force) await refuseWhileMounted(kube)
+      return removeProduct(kube, everyObject(world.packageRoot))
+    }
+    const describe = (count: number) =>
+      `${count} objects removed from ${kube.server}; its CustomResourceDefinitions and your classes stay`
+    return (await terminal.step('Keymount', remove, describe).finally(kube.close)) > 0
+  } catch (error) {
+    if (!isOutOfReach(error)) throw error
+    if (force) return false
+    throw new CliError({
+      what: 'Keymount cannot be removed from the cluster, so the lab stays up',
+      why: errorMessage(error),
+      fix: ['bring the cluster back, and try again', 'or, if it is gone for good: keymount down --force'],
+      cause: error,
     })
-    await terminal.step(
-      'Keymount',
-      () => removeProduct(kube, objects),
-      () => `removed from ${kube.server}; its CustomResourceDefinitions and your classes stay`,
-    )
-  } finally {
-    kube.close()
   }
+}
+
+/** No answer from the cluster, or no file that says where it is. */
+function isOutOfReach(error: unknown): boolean {
+  return error instanceof KubeError ? error.status === 0 : error instanceof KubeconfigError
+}
+
+/** What `up` may have installed, by name: all that a removal needs. */
+function everyObject(packageRoot: string): UntypedObject[] {
+  const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', caPem: '', noProxy: [] } }
+  return productObjects(readManifests(join(packageRoot, 'deploy')), anywhere)
 }
 
 /** Without the driver, kubelet cannot unmount: such pods would hang in Terminating. */

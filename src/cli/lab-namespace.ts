@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { errorMessage } from '../lib/index.ts'
 import { type Background, findBackground, startBackground } from './background.ts'
 import { CliError } from './cli-error.ts'
 import type { LabHome } from './lab-home.ts'
@@ -29,16 +28,20 @@ export async function openLabNamespace(
     if (!(cause instanceof CliError)) throw cause
     throw new CliError({
       what: 'This machine does not let the local cluster mount file systems',
-      why: `unshare failed: ${cause.detail || cause.why || errorMessage(cause)}`,
-      fix: isRoot()
-        ? ['in a container, start it with --privileged, or with CAP_SYS_ADMIN and no seccomp filter']
-        : [
-            'run the same command as root',
-            'or allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (Debian), sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)',
-          ],
+      why: cause.detail || cause.why,
+      fix: waysToMount(cause),
       cause,
     })
   }
+}
+
+function waysToMount({ why = '' }: CliError): string[] {
+  if (why.includes('ENOENT')) return ['install util-linux, which has unshare and nsenter']
+  if (isRoot()) return ['in a container, start it with --privileged, or with CAP_SYS_ADMIN and no seccomp filter']
+  return [
+    'run the same command as root',
+    'or allow user namespaces, as root: sysctl -w user.max_user_namespaces=15000, on old Debian also kernel.unprivileged_userns_clone=1, on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0',
+  ]
 }
 
 /** The words before a command that run it inside the namespace; the process id stays that of the spawned process. */

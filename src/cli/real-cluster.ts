@@ -78,11 +78,15 @@ async function assertIssuerIsPublic(issuer: string, ca: string | undefined): Pro
   }
 }
 
-function readKubeconfig(path: string, env: NodeJS.ProcessEnv): KubeConfig {
+/** The kubeconfig is not there, or names no cluster. */
+export class KubeconfigError extends CliError {}
+
+/** Throws {@link KubeconfigError}. */
+export function readKubeconfig(path: string, env: NodeJS.ProcessEnv): KubeConfig {
   try {
     return loadKubeconfig(path, { environment: env })
   } catch (cause) {
-    throw new CliError({
+    throw new KubeconfigError({
       what: `The kubeconfig ${path} cannot be used`,
       why: cause instanceof ProblemsError ? cause.message : errorMessage(cause),
       fix: ['name another: --kubeconfig FILE'],

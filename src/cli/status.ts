@@ -1,4 +1,4 @@
-import { createKubeClient, loadKubeconfig, resources } from '../kube/index.ts'
+import { createKubeClient, resources } from '../kube/index.ts'
 import { errorMessage } from '../lib/index.ts'
 import { findBackground } from './background.ts'
 import { exitCodes } from './cli-error.ts'
@@ -7,6 +7,7 @@ import type { LabHome } from './lab-home.ts'
 import { findLocalAzure, findLocalCluster } from './lab-programs.ts'
 import { type LabState, readLabState } from './lab-state.ts'
 import { isWorking, type ProductPod, productStatus } from './product/product-status.ts'
+import { readKubeconfig } from './real-cluster.ts'
 import { createTerminal, type Terminal } from './terminal.ts'
 
 export interface StatusCommand {
@@ -61,6 +62,7 @@ async function collect(home: LabHome, world: CliWorld): Promise<Status> {
   if (kubeconfig === undefined) return { ...base, state: 'partly', cluster: null, problem: 'the cluster does not run' }
   try {
     const facts = await clusterFacts(kubeconfig, world)
+    if (!anything && facts.pods.length === 0) return { ...base, state: 'down', cluster: null, problem: null }
     const complete = processes.every(({ pid }) => pid !== null) && isWorking(facts)
     return { ...base, state: complete ? 'up' : 'partly', cluster: facts, problem: null }
   } catch (error) {
@@ -69,7 +71,7 @@ async function collect(home: LabHome, world: CliWorld): Promise<Status> {
 }
 
 async function clusterFacts(kubeconfig: string, world: CliWorld) {
-  const kube = createKubeClient(loadKubeconfig(kubeconfig, { environment: { ...world.env } }))
+  const kube = createKubeClient(readKubeconfig(kubeconfig, world.env))
   try {
     const [product, statuses] = await Promise.all([
       productStatus(kube),

@@ -50,11 +50,11 @@ function summary({ home, state, cluster, azure, started, product }: Lab, seconds
 }
 
 function printLab(
-  { home, state, started, azure }: Lab,
+  { home, started, azure }: Lab,
   { seconds, terminal, world }: { seconds: number; terminal: Terminal; world: CliWorld },
 ): void {
   const { line, style } = terminal
-  const done = started.length === 0 && state.target.kind === 'local' ? 'It was up already' : 'The lab is up'
+  const done = started.length === 0 && azure !== undefined ? 'It was up already' : 'The lab is up'
   line()
   line(`${style.good(done)} ${style.dim(`(${seconds.toFixed(2)} s, state in ${home.root})`)}`)
   line()

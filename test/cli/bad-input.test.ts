@@ -103,3 +103,21 @@ test('options that do not fit together are refused with the reason', async (t) =
   assert.match(stderr, /--image cannot be used here/)
   assert.match(stderr, /--kubeconfig/)
 })
+
+test('a cluster that is gone keeps down from removing the product, and --force from asking it', async (t) => {
+  const home = await temporaryHome(t)
+  const kubeconfig = join(home.path, 'kubeconfig')
+  const state = {
+    version: 1,
+    target: { kind: 'kubeconfig', path: kubeconfig },
+    azure: 'local',
+    listen: '127.0.0.1',
+    ports: { cluster: 0, azure: 0, imds: 0 },
+  }
+  await writeFile(join(home.path, 'lab.json'), JSON.stringify(state))
+  const { code, stderr } = await home.keymount('down')
+  assert.equal(code, 1)
+  assert.match(stderr, /cannot be removed from the cluster/)
+  assert.match(stderr, /keymount down --force/)
+  assert.equal((await home.keymount('down', '--force')).code, 0)
+})

@@ -32,7 +32,7 @@ export async function temporaryHome(t: TestContext): Promise<TemporaryHome> {
   const path = await mkdtemp(join(tmpdir(), 'keymount-cli-'))
   const keymount = (...args: string[]) => runCli(args, { KEYMOUNT_HOME: path })
   t.after(async () => {
-    await keymount('down', '--delete-state')
+    await keymount('down', '--delete-state', '--force')
     await rm(path, { recursive: true, force: true })
   })
   return {

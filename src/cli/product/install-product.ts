@@ -18,23 +18,28 @@ export async function installProduct(kube: KubeClient, objects: readonly Untyped
 
 /**
  * Deletes the objects but the definitions of kinds, with which every class would go, and waits until the pods are gone.
- * What is gone already is no error.
+ * Gives the number of objects that were there.
  */
-export async function removeProduct(kube: KubeClient, objects: readonly UntypedObject[]): Promise<void> {
+export async function removeProduct(kube: KubeClient, objects: readonly UntypedObject[]): Promise<number> {
   const removable = objects.filter(({ kind }) => kind !== 'CustomResourceDefinition' && kind !== 'Namespace')
   // Daemons first: their service accounts and roles are needed until they have ended.
   const daemons = removable.filter(({ kind }) => kind === 'DaemonSet')
-  await Promise.all(daemons.map((object) => remove(kube, object)))
+  const ended = await Promise.all(daemons.map((object) => remove(kube, object)))
   await waitUntilGone(kube, daemons)
-  await Promise.all(removable.filter(({ kind }) => kind !== 'DaemonSet').map((object) => remove(kube, object)))
+  const others = removable.filter(({ kind }) => kind !== 'DaemonSet')
+  const removed = await Promise.all(others.map((object) => remove(kube, object)))
+  return [...ended, ...removed].filter((was) => was).length
 }
 
-async function remove(kube: KubeClient, object: UntypedObject): Promise<void> {
+/** Whether the object was there. */
+async function remove(kube: KubeClient, object: UntypedObject): Promise<boolean> {
   const { name = '', namespace } = object.metadata
   try {
     await kube.delete(resourceFor(object), { name, namespace }, { propagationPolicy: 'Foreground' })
+    return true
   } catch (error) {
-    if (!isNotFound(error)) throw error
+    if (isNotFound(error)) return false
+    throw error
   }
 }
 
