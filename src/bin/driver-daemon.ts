@@ -1,5 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' }
-import { createLinuxMounter, type DriverConfig, startDriver } from '../driver/index.ts'
+import { createLinuxMounter, createWindowsMounter, type DriverConfig, startDriver } from '../driver/index.ts'
 import { createKubeClient, inClusterConfig, type KubeConfig, loadKubeconfig } from '../kube/index.ts'
 import type { Log, Running } from '../lib/index.ts'
 
@@ -15,7 +15,8 @@ export async function startDriverDaemon(config: DriverConfig, log: Log): Promise
   const { BuildVersion: version } = driverBuild
   const userAgent = `csi-secrets-store/controller/${version} (${process.platform}/${process.arch})`
   const kube = createKubeClient(kubeConfig(config.kubeconfig ?? process.env['KUBECONFIG']), { userAgent })
-  const running = await startDriver(config, { kube, mounter: createLinuxMounter(), log, version })
+  const mounter = process.platform === 'win32' ? createWindowsMounter() : createLinuxMounter()
+  const running = await startDriver(config, { kube, mounter, log, version })
   return {
     async stop() {
       await running.stop()

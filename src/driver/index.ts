@@ -5,5 +5,6 @@
  */
 export { type DriverConfig, driverConfig, driverFlags } from './driver-config.ts'
 export type { Mounter, MountOptions } from './mounter.ts'
-export { createLinuxMounter } from './mounter-linux.ts'
+export { createLinuxMounter, type LinuxMounter } from './mounter-linux.ts'
+export { createWindowsMounter } from './mounter-windows.ts'
 export { type DriverWorld, type RunningDriver, startDriver } from './start-driver.ts'

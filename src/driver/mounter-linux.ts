@@ -12,8 +12,14 @@ const run = promisify(execFile)
 /** Several mounts may be stacked on one path after a crash between two drivers; more than this is another program's doing. */
 const maxStacked = 8
 
+/** A mounter that can also list. */
+export interface LinuxMounter extends Mounter {
+  /** Every path at which a tmpfs is mounted. */
+  mounted(): Promise<ReadonlySet<string>>
+}
+
 /** tmpfs by the system's `mount` and `umount`, which follow the kernel's rules for us. */
-export function createLinuxMounter(options: { mountInfo?: string } = {}): Mounter {
+export function createLinuxMounter(options: { mountInfo?: string } = {}): LinuxMounter {
   const { mountInfo = '/proc/self/mountinfo' } = options
 
   async function mounted(): Promise<Set<string>> {
@@ -36,6 +42,11 @@ export function createLinuxMounter(options: { mountInfo?: string } = {}): Mounte
     },
 
     mounted,
+
+    async mountedAmong(targets) {
+      const all = await mounted()
+      return new Set(targets.filter((target) => all.has(target)))
+    },
 
     isMounted: async (target) => (await mounted()).has(target),
 

@@ -5,8 +5,8 @@ export interface Mounter {
   /** As `resolve`, but makes nothing: undefined when nothing is there. */
   existing(targetPath: string): Promise<string | undefined>
   isMounted(target: string): Promise<boolean>
-  /** Every path at which a file system of this kind is mounted now. */
-  mounted(): Promise<ReadonlySet<string>>
+  /** Those of the targets that are mounted now, in one look. */
+  mountedAmong(targets: readonly string[]): Promise<ReadonlySet<string>>
   /** Makes the directory if need be, and mounts an empty memory file system on it. */
   mount(target: string, options: MountOptions): Promise<void>
   /** Empties and unmounts, until nothing is mounted there any more. Nothing mounted is success. The directory stays. */

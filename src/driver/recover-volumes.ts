@@ -17,11 +17,10 @@ export async function recoverVolumes(parts: Parts, signal: AbortSignal): Promise
   while (!signal.aborted) {
     try {
       const objects = await parts.statuses.list()
-      const mounted = await parts.mounter.mounted()
-      for (const object of objects) {
-        const volume = await volumeOf(parts, object)
-        if (volume !== undefined && mounted.has(volume.target)) parts.volumes.set(volume)
-      }
+      const named = await Promise.all(objects.map((object) => volumeOf(parts, object)))
+      const volumes = named.filter((volume) => volume !== undefined)
+      const mounted = await parts.mounter.mountedAmong(volumes.map(({ target }) => target))
+      for (const volume of volumes) if (mounted.has(volume.target)) parts.volumes.set(volume)
       if (parts.volumes.size > 0)
         parts.log.info({ volumes: parts.volumes.size }, 'found the volumes of before the restart')
       return

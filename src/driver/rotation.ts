@@ -64,7 +64,7 @@ export function startRotation(options: CheckOptions): Rotation {
 
   /** A volume that vanished without an unpublish (a kubelet that was replaced) must not be written to: that is the node's disk. */
   async function forgetUnmounted(targets: string[]): Promise<void> {
-    const mounted = await mounter.mounted()
+    const mounted = await mounter.mountedAmong(targets)
     for (const target of targets) if (!mounted.has(target)) volumes.delete(target)
   }
 

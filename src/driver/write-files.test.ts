@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -33,8 +34,11 @@ const file = (path: string, contents = `content of ${path}`, mode = 0o644): Volu
   mode,
   contents: SecretValue.of(contents),
 })
-const write = (target: string, files: VolumeFile[], more: { owner?: FileOwner; lastDigest?: string } = {}) =>
-  writeFiles(target, files, { now, ...more })
+const write = (
+  target: string,
+  files: VolumeFile[],
+  more: { owner?: FileOwner; lastDigest?: string; platform?: NodeJS.Platform } = {},
+) => writeFiles(target, files, { now, ...more })
 const visible = (target: string) =>
   readdirSync(target)
     .filter((name) => !name.startsWith('..'))
@@ -282,4 +286,15 @@ test('after any series of writes the volume holds exactly the last', () => {
     }),
     { numRuns: 50 },
   )
+})
+
+test('on Windows writeFiles() switches by taking the link away, and compares the write bit alone', (t) => {
+  const target = volume(t)
+  const platform = 'win32'
+  const { digest: lastDigest } = write(target, [file('a', 'x', 0o644)], { platform })
+  chmodSync(join(target, '..data', 'a'), 0o666)
+  assert.equal(write(target, [file('a', 'x', 0o644)], { platform, lastDigest }).changed, false)
+  assert.equal(write(target, [file('a', 'y', 0o644), file('b/c')], { platform, owner: { userId: 1000 } }).changed, true)
+  assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'y')
+  assert.equal(readFileSync(join(target, 'b/c'), 'utf8'), 'content of b/c')
 })

@@ -37,6 +37,8 @@ export interface WriteOptions {
   now: Date
   /** Digest that the last write of this volume gave: then equal content is recognised without opening a file. */
   lastDigest?: string | undefined
+  /** Default: the one that this runs on. */
+  platform?: NodeJS.Platform
 }
 
 export interface WriteResult {
@@ -53,6 +55,8 @@ interface Layout {
   /** First names of all paths: what a reader sees in the volume. */
   top: ReadonlySet<string>
   owner: FileOwner
+  /** Windows keeps the write bit alone, has no owners, and cannot rename a link over another. */
+  windows: boolean
 }
 
 /**
@@ -69,7 +73,7 @@ interface Layout {
  * Synchronous on purpose: on tmpfs each call is a memory copy of microseconds, less than a trip to the thread pool.
  */
 export function writeFiles(target: string, files: readonly VolumeFile[], options: WriteOptions): WriteResult {
-  const layout = planLayout(files, options.owner ?? {})
+  const layout = planLayout(files, options)
   const digest = digestOf(layout)
   const current = currentDirectory(target)
   if (current !== undefined && digest === options.lastDigest && intact(target, current, layout))
@@ -83,7 +87,7 @@ export function writeFiles(target: string, files: readonly VolumeFile[], options
   const next = directoryName(options.now)
   try {
     writeDirectory(join(target, next), layout)
-    switchTo(target, next)
+    switchTo(target, next, layout)
   } catch (error) {
     rmSync(join(target, next), { recursive: true, force: true })
     throw error
@@ -93,7 +97,7 @@ export function writeFiles(target: string, files: readonly VolumeFile[], options
   return { changed: true, digest }
 }
 
-function planLayout(given: readonly VolumeFile[], owner: FileOwner): Layout {
+function planLayout(given: readonly VolumeFile[], { owner = {}, platform = process.platform }: WriteOptions): Layout {
   const problems: Problem[] = []
   const files = new Map<string, VolumeFile>()
   for (const [index, file] of given.entries()) {
@@ -114,7 +118,7 @@ function planLayout(given: readonly VolumeFile[], owner: FileOwner): Layout {
     }
   }
   if (problems.length > 0) throw new ProblemsError("the provider's files", problems)
-  return { files, top: new Set([...files.keys()].map(firstName)), owner }
+  return { files, top: new Set([...files.keys()].map(firstName)), owner, windows: platform === 'win32' }
 }
 
 /** A group that the pod asked for gets to read what the owner may read: without it a 0400 file is useless to a non-root pod. */
@@ -168,30 +172,29 @@ function removeLeftovers(target: string, current: string | undefined): void {
  */
 function intact(target: string, current: string, layout: Layout): boolean {
   const linked = [...layout.top].every((name) => readLink(join(target, name)) === join(dataLink, name))
-  return (
-    linked && [...layout.files.values()].every((file) => sameStat(join(target, current, file.path), file, layout.owner))
-  )
+  return linked && [...layout.files.values()].every((file) => sameStat(join(target, current, file.path), file, layout))
 }
 
 /** Whether the directory holds this layout and nothing else. */
-function same(directory: string, { files, owner }: Layout): boolean {
+function same(directory: string, layout: Layout): boolean {
+  const { files } = layout
   const wanted = new Set([...files.keys()].flatMap((path) => [path, ...parentsOf(path)]))
   const found = readdirSync(directory, { recursive: true, encoding: 'utf8' })
   if (found.length !== wanted.size || found.some((path) => !wanted.has(path))) return false
   return [...files.values()].every((file) => {
     const full = join(directory, file.path)
-    return sameStat(full, file, owner) && Buffer.compare(readFileSync(full), file.contents.reveal()) === 0
+    return sameStat(full, file, layout) && Buffer.compare(readFileSync(full), file.contents.reveal()) === 0
   })
 }
 
-function sameStat(path: string, { mode, contents }: VolumeFile, { userId, groupId }: FileOwner): boolean {
+function sameStat(path: string, { mode, contents }: VolumeFile, { owner, windows }: Layout): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat?.isFile() !== true || stat.size !== contents.size) return false
+  if (windows) return (stat.mode & 0o200) === (mode & 0o200)
   return (
-    stat?.isFile() === true &&
-    stat.size === contents.size &&
     (stat.mode & 0o777) === mode &&
-    stat.uid === (userId ?? process.getuid?.() ?? 0) &&
-    stat.gid === (groupId ?? process.getgid?.() ?? 0)
+    stat.uid === (owner.userId ?? process.getuid?.() ?? 0) &&
+    stat.gid === (owner.groupId ?? process.getgid?.() ?? 0)
   )
 }
 
@@ -201,7 +204,7 @@ function directoryName(now: Date): string {
   return `..${stamp}.${String(randomInt(1e9)).padStart(9, '0')}`
 }
 
-function writeDirectory(directory: string, { files, owner }: Layout): void {
+function writeDirectory(directory: string, { files, owner, windows }: Layout): void {
   mkdirSync(directory)
   chmodSync(directory, 0o755)
   const made = new Set<string>()
@@ -214,7 +217,7 @@ function writeDirectory(directory: string, { files, owner }: Layout): void {
       chmodSync(join(directory, parent), 0o755)
     }
     writeFileSync(full, contents.reveal(), { mode: 0o600, flag: 'wx' })
-    if (owner.userId !== undefined || owner.groupId !== undefined)
+    if (!windows && (owner.userId !== undefined || owner.groupId !== undefined))
       chownSync(full, owner.userId ?? process.getuid?.() ?? 0, owner.groupId ?? process.getgid?.() ?? 0)
     // After chown, which clears bits; never by the mode of open(2), which the umask cuts.
     chmodSync(full, mode)
@@ -227,8 +230,10 @@ function parentsOf(path: string): string[] {
   return names.map((_, i) => names.slice(0, i + 1).join('/'))
 }
 
-function switchTo(target: string, directory: string): void {
-  symlinkSync(directory, join(target, nextLink))
+/** One rename; on Windows a reader may find no link for a moment. */
+function switchTo(target: string, directory: string, { windows }: Layout): void {
+  if (windows) rmSync(join(target, dataLink), { force: true, recursive: true })
+  symlinkSync(directory, join(target, nextLink), windows ? 'dir' : undefined)
   renameSync(join(target, nextLink), join(target, dataLink))
 }
 

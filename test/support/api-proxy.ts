@@ -32,6 +32,8 @@ export async function startApiProxy(clusterKubeconfig: string, kubeconfig: strin
       { agent, hostname, port, method: incoming.method, path: incoming.url, headers },
       (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        // A watch without events yet is an answer already.
+        outgoing.flushHeaders()
         answer.pipe(outgoing)
       },
     )

@@ -13,7 +13,7 @@ import {
   type NodePublishVolumeRequest,
   VolumeCapability_AccessMode_Mode,
 } from '../../src/csi/index.ts'
-import { driverConfig, type Mounter, type RunningDriver, startDriver as start } from '../../src/driver/index.ts'
+import { driverConfig, type LinuxMounter, type RunningDriver, startDriver as start } from '../../src/driver/index.ts'
 import {
   createKubeClient,
   type KubeClient,
@@ -34,7 +34,7 @@ export interface DriverOverrides {
   /** More flags; later ones win. */
   flags?: readonly string[]
   clock?: Clock
-  mounter?: Mounter
+  mounter?: LinuxMounter
   /** Puts something between the driver and the API server. */
   kube?: (client: KubeClient) => KubeClient
   /** Place of the rotation tick, 0 to 1. Default 0. */
@@ -53,7 +53,7 @@ export interface TestDriver {
   readonly endpoint: string
   readonly kube: KubeClient
   readonly provider: FakeProvider
-  readonly mounter: Mounter
+  readonly mounter: LinuxMounter
   /** Lines that the driver logged. */
   readonly log: readonly string[]
   node: NodeClient

@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { Mounter } from '../../src/driver/index.ts'
+import type { LinuxMounter } from '../../src/driver/index.ts'
 
 /** A mounter that remembers instead of mounting, so that tests need no rights. The mounter's contract suite runs on it too. */
-export function createFakeMounter(): Mounter & { readonly mounts: ReadonlySet<string> } {
+export function createFakeMounter(): LinuxMounter & { readonly mounts: ReadonlySet<string> } {
   const mounts = new Set<string>()
   const canonical = (path: string) => join(realpathSync(dirname(path)), basename(path))
   const isDirectory = (path: string) => {
@@ -26,6 +26,7 @@ export function createFakeMounter(): Mounter & { readonly mounts: ReadonlySet<st
     },
     isMounted: async (target) => mounts.has(target),
     mounted: async () => new Set(mounts),
+    mountedAmong: async (targets) => new Set(targets.filter((target) => mounts.has(target))),
     async mount(target) {
       mkdirSync(target, { recursive: true, mode: 0o750 })
       if (readdirSync(target).length > 0) throw new Error(`the fake cannot hide what is in ${target}`)
