@@ -29,7 +29,7 @@ export async function containerEnvironment(
   const api = new URL(kube.server)
   const environment = new Map([
     ['PATH', defaultPath],
-    ['HOSTNAME', pod.metadata.name ?? ''],
+    ['HOSTNAME', hostnameOf(pod.metadata.name ?? '')],
     ['HOME', (container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser ?? 0) === 0 ? '/root' : '/'],
     ['KUBERNETES_SERVICE_HOST', api.hostname.replace(/^\[|\]$/g, '')],
     ['KUBERNETES_SERVICE_PORT', api.port || '443'],
@@ -100,6 +100,11 @@ function secretTexts({ data = {} }: Secret): Map<string, string> {
 
 function configMapTexts({ data = {} }: ConfigMap): Map<string, string> {
   return new Map(Object.entries(data))
+}
+
+/** A pod's name as a host name, which has 63 characters at most. */
+export function hostnameOf(podName: string): string {
+  return podName.slice(0, 63).replace(/[-.]+$/, '')
 }
 
 /**

@@ -41,13 +41,13 @@ export class ContainerStartError extends Error {
 
 export async function startContainer(
   plan: ContainerPlan,
-  process: ProcessSpec,
+  spec: ProcessSpec,
   tools: SandboxTools,
   options: StartOptions,
 ): Promise<ContainerProcess> {
   const { programs } = tools
-  const { variables, late } = splitEnvironment(process.environment)
-  const words = commandInside(process, plan.workingDirectory, late, tools)
+  const { variables, late } = splitEnvironment(spec.environment)
+  const words = commandInside(spec, plan.workingDirectory, late, tools)
   // A file, because everybody can read the command line of a process, and `words` may hold a secret variable.
   writeFileSync(options.scriptFile, containerScript(plan, words, tools), { mode: 0o600 })
   const log = openSync(options.logFile, 'a', 0o640)

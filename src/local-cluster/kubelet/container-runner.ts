@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { Container, Pod } from '../../kube/index.ts'
+import type { ContainerState, Pod } from '../../kube/index.ts'
 import { createBackoff, errorMessage, formatDuration, sleep } from '../../lib/index.ts'
-import { containerEnvironment, expandVariables } from './container-environment.ts'
 import { logFile } from './container-logs.ts'
+import { planContainer, type RecordEvent } from './container-plan.ts'
 import { type ContainerProcess, ContainerStartError, type Exit, startContainer } from './container-process.ts'
-import { credentialsOf } from './credentials.ts'
-import { type ExecTarget, execInContainer } from './exec-session.ts'
-import type { Image } from './images.ts'
+import { type ExecTarget, runInContainer } from './exec-session.ts'
 import type { PodContext } from './pod-context.ts'
 import { type ContainerRecord, timestamp } from './pod-status.ts'
-import { type ProbeTarget, runProbe } from './probes.ts'
-import { containerMounts } from './volumes.ts'
+import { watchHealth } from './probes.ts'
 
 export interface ContainerRunner {
   readonly record: ContainerRecord
@@ -20,7 +17,7 @@ export interface ContainerRunner {
   stop(graceMs: number): Promise<void>
   /** Where a command can be run, while the container runs. */
   target(): ExecTarget | undefined
-  /** The log of this or the previous run, and a promise for this run's end. */
+  /** The log of this or the previous run, and a promise for the run's end. Throws when there was no previous run. */
   log(previous: boolean): { path: string; ended: Promise<unknown> }
 }
 
@@ -36,8 +33,16 @@ export interface RunnerOptions {
   graceMs(): number
   /** The record changed. */
   onChange(): void
-  event(type: 'Normal' | 'Warning', reason: string, message: string): void
+  event: RecordEvent
 }
+
+interface Running {
+  process: ContainerProcess
+  target: ExecTarget
+}
+
+/** What runtimes give to a container that could not be started. */
+const startErrorCode = 128
 
 /** kubelet's delays between restarts: at once, then 10 s doubling to 5 min, forgotten after 10 min of running. */
 const firstRestartDelayMs = 10_000
@@ -46,9 +51,9 @@ const goodRunMs = 600_000
 
 export function createContainerRunner(options: RunnerOptions): ContainerRunner {
   const { context, record, kind, ending, onChange, event } = options
-  const { clock, kube, images, tools, limits } = context
+  const { clock, tools } = context
   const { spec } = record
-  let running: { process: ContainerProcess; target: ExecTarget } | undefined
+  let running: Running | undefined
   let delays = restartDelays()
   let runs = record.state.terminated === undefined && record.restartCount === 0 ? 0 : record.restartCount + 1
 
@@ -91,47 +96,44 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     await sleep(ms, { clock, signal: ending }).catch(() => undefined)
   }
 
+  /** From start to end. Undefined when the pod ended before there was a process. */
   async function runOnce(volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined> {
     let startedAt = timestamp(clock.now())
-    let exit: Exit
-    let failure: string | undefined
     try {
       running = await start(volumePaths)
       if (running === undefined) return undefined
       startedAt = timestamp(clock.now())
-      record.containerID = `keymount://${randomUUID()}`
-      record.state = { running: { startedAt } }
-      record.started = spec.startupProbe === undefined
-      record.ready = record.started && spec.readinessProbe === undefined
-      onChange()
-      event('Normal', 'Started', `Started container ${spec.name}`)
-      exit = await whileRunning(running.process)
+      noteStarted(startedAt)
+      const exit = await whileRunning(running)
+      noteEnded({ exitCode: exit.code, reason: exit.code === 0 ? 'Completed' : 'Error', startedAt })
+      return exit
     } catch (error) {
       if (!(error instanceof ContainerStartError)) throw error
-      failure = error.message
-      exit = { code: 128 }
       event('Warning', 'Failed', `Error: ${error.message}`)
+      noteEnded({ exitCode: startErrorCode, reason: 'StartError', startedAt, message: error.message })
+      return { code: startErrorCode }
     }
+  }
+
+  function noteStarted(startedAt: string): void {
+    record.containerID = `keymount://${randomUUID()}`
+    record.state = { running: { startedAt } }
+    record.started = spec.startupProbe === undefined
+    record.ready = record.started && spec.readinessProbe === undefined
+    onChange()
+    event('Normal', 'Started', `Started container ${spec.name}`)
+  }
+
+  function noteEnded(terminated: NonNullable<ContainerState['terminated']>): void {
     running = undefined
     record.started = false
-    record.ready = kind === 'init' && exit.code === 0
-    const reason = failure !== undefined ? 'StartError' : exit.code === 0 ? 'Completed' : 'Error'
-    const finishedAt = timestamp(clock.now())
-    record.state = {
-      terminated: {
-        exitCode: exit.code,
-        reason,
-        startedAt,
-        finishedAt,
-        ...(failure === undefined ? {} : { message: failure }),
-      },
-    }
+    record.ready = kind === 'init' && terminated.exitCode === 0
+    record.state = { terminated: { ...terminated, finishedAt: timestamp(clock.now()) } }
     onChange()
-    return exit
   }
 
   /** Starts the process; waits for what the container's configuration misses. Undefined when the pod ends meanwhile. */
-  async function start(volumePaths: ReadonlyMap<string, string>) {
+  async function start(volumePaths: ReadonlyMap<string, string>): Promise<Running | undefined> {
     const backoff = createBackoff({ initialMs: 1000, maxMs: 10_000, jitter: 0 })
     while (!ending.aborted) {
       try {
@@ -148,106 +150,59 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     return undefined
   }
 
-  async function startProcess(volumePaths: ReadonlyMap<string, string>) {
+  async function startProcess(volumePaths: ReadonlyMap<string, string>): Promise<Running> {
     const pod = options.pod()
-    const [image, environment] = await Promise.all([
-      images.find(spec.image ?? ''),
-      containerEnvironment(pod, spec, kube),
-    ])
-    event('Normal', 'Pulled', image.description)
-    record.imageID = image.id
-    const command = commandOf(spec, image, environment)
-    if (command.length === 0) {
-      command.push('sleep', 'infinity')
-      const why = `Container image "${spec.image}" is not on this machine and the container names no command: it idles`
-      event('Warning', 'NoCommand', why)
-    }
-    const credentials = credentialsOf(pod, spec, limits)
-    for (const refused of credentials.refused) event('Warning', 'UserNamespace', refused)
-    const privileged = spec.securityContext?.privileged === true
-    const workingDirectory = spec.workingDir ?? '/'
-    const mounts = containerMounts(spec, volumePaths)
+    const { plan, process: wanted } = await planContainer(pod, spec, volumePaths, context, event)
+    record.imageID = plan.image.id
     event('Normal', 'Created', `Created container: ${spec.name}`)
-    const process = await startContainer(
-      {
-        image,
-        mounts,
-        hostname: pod.metadata.name ?? '',
-        workingDirectory,
-        privileged,
-        readOnlyRoot: spec.securityContext?.readOnlyRootFilesystem === true,
-      },
-      { command, environment, credentials: credentials.arguments },
-      tools,
-      {
-        logFile: logFile(options.logsDirectory, spec.name, record.restartCount),
-        scriptFile: context.scriptFile(pod.metadata.uid ?? '', spec.name),
-        keepStdinOpen: spec.stdin === true,
-      },
-    )
-    return { process, target: { pid: process.pid, workingDirectory, environment, credentials: credentials.arguments } }
+    const process = await startContainer(plan, wanted, tools, {
+      logFile: logFile(options.logsDirectory, spec.name, record.restartCount),
+      scriptFile: context.scriptFile(pod.metadata.uid ?? '', spec.name),
+      keepStdinOpen: spec.stdin === true,
+    })
+    const { environment, credentials } = wanted
+    return {
+      process,
+      target: { pid: process.pid, workingDirectory: plan.workingDirectory, environment, credentials },
+    }
   }
 
-  /** Probes a container until it ends. */
-  async function whileRunning(process: ContainerProcess): Promise<Exit> {
+  async function whileRunning({ process, target }: Running): Promise<Exit> {
     const over = new AbortController()
     const { signal } = over
-    const probing = probe(process, signal).catch((error) => {
+    const watching = watch(process, target, signal).catch((error) => {
       if (!signal.aborted) context.log.error({ err: error, container: spec.name }, 'probe failed to run')
     })
-    // A pod that ended while this container was starting.
+    // The pod may have ended while this container was starting.
     const stopped = ending.aborted ? process.stop(options.graceMs(), clock) : undefined
     const exit = await process.exited
     over.abort(new Error('the container ended'))
-    await Promise.allSettled([probing, stopped])
+    await Promise.allSettled([watching, stopped])
     return exit
   }
 
-  async function probe(process: ContainerProcess, signal: AbortSignal): Promise<void> {
-    const { startupProbe, readinessProbe, livenessProbe } = spec
-    const target: ProbeTarget = { container: spec, podIP: context.nodeIP, run: runInside }
-    const timing = { clock, signal }
-    const onFailure = (kindOfProbe: string) => (reason: string) =>
-      event('Warning', 'Unhealthy', `${kindOfProbe} probe failed: ${reason}`)
-    const restart = (kindOfProbe: string) => {
-      event('Normal', 'Killing', `Container ${spec.name} failed ${kindOfProbe} probe, will be restarted`)
-      process.stop(options.graceMs(), clock).catch(() => undefined)
-      return 'stop' as const
-    }
-    if (startupProbe !== undefined) {
-      const onVerdict = (healthy: boolean) => (healthy ? 'stop' : restart('startup'))
-      await runProbe(startupProbe, target, { onVerdict, onFailure: onFailure('Startup') }, timing)
-      record.started = true
-      record.ready = readinessProbe === undefined
+  function watch(process: ContainerProcess, target: ExecTarget, signal: AbortSignal): Promise<void> {
+    const run = (command: readonly string[], until: AbortSignal) => runInContainer(target, command, tools, until)
+    const setReady = (ready: boolean) => {
+      record.ready = ready
       onChange()
     }
-    const onReady = (healthy: boolean) => {
-      record.ready = healthy
-      onChange()
-      return 'continue' as const
-    }
-    const onLive = (healthy: boolean) => (healthy ? 'continue' : restart('liveness'))
-    await Promise.all([
-      readinessProbe &&
-        runProbe(readinessProbe, target, { onVerdict: onReady, onFailure: onFailure('Readiness') }, timing),
-      livenessProbe && runProbe(livenessProbe, target, { onVerdict: onLive, onFailure: onFailure('Liveness') }, timing),
-    ])
-  }
-
-  async function runInside(command: readonly string[], signal: AbortSignal): Promise<{ code: number; output: string }> {
-    if (running === undefined) throw new Error('the container is not running')
-    const session = execInContainer(running.target, command, { tty: false, stdin: false }, tools)
-    const onAbort = () => session.kill()
-    signal.addEventListener('abort', onAbort, { once: true })
-    let output = ''
-    for (const stream of [session.stdout, session.stderr]) {
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        output = (output + chunk).slice(0, 1024)
-      })
-    }
-    const code = await session.exit.finally(() => signal.removeEventListener('abort', onAbort))
-    signal.throwIfAborted()
-    return { code, output }
+    return watchHealth(
+      { container: spec, podIP: context.nodeIP, run },
+      {
+        onStarted() {
+          record.started = true
+          setReady(spec.readinessProbe === undefined)
+        },
+        onReady: setReady,
+        onFailure: (probe, reason) => event('Warning', 'Unhealthy', `${probe} probe failed: ${reason}`),
+        onUnhealthy(probe) {
+          event('Normal', 'Killing', `Container ${spec.name} failed ${probe} probe, will be restarted`)
+          process.stop(options.graceMs(), clock).catch(() => undefined)
+        },
+      },
+      { clock, signal },
+    )
   }
 
   return {
@@ -257,18 +212,16 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       await running?.process.stop(graceMs, clock)
     },
     target: () => running?.target,
-    log: (previous) => ({
-      path: logFile(options.logsDirectory, spec.name, record.restartCount - (previous ? 1 : 0)),
-      ended: previous ? Promise.resolve() : (running?.process.exited ?? Promise.resolve()),
-    }),
+    log(previous) {
+      const { restartCount } = record
+      if (previous && restartCount === 0) {
+        const { name } = options.pod().metadata
+        throw new Error(`previous terminated container "${spec.name}" in pod "${name}" not found`)
+      }
+      const path = logFile(options.logsDirectory, spec.name, restartCount - (previous ? 1 : 0))
+      return { path, ended: previous ? Promise.resolve() : (running?.process.exited ?? Promise.resolve()) }
+    },
   }
-}
-
-/** Words of the container's own command, or of its image. */
-function commandOf(spec: Container, image: Image, environment: ReadonlyMap<string, string>): string[] {
-  const { command = [], args = [] } = spec
-  const own = [...command, ...args].map((word) => expandVariables(word, environment))
-  return command.length > 0 ? own : [...image.entrypoint, ...own]
 }
 
 function restartDelays(): () => number {

@@ -31,13 +31,11 @@ export class DriverMissingError extends Error {
 
 export interface CsiVolumes {
   /**
-   * Publishes an inline volume and gives its directory. A publish that failed for good leaves nothing behind; one that
+   * Publishes an inline volume and gives its directory; `again` only if its driver wants that. A publish that failed for good leaves nothing behind; one that
    * may still be under way in the driver is left for the next attempt. https://github.com/kubernetes/kubernetes/pull/139045
    * says why a volume that was published before is never cleaned.
    */
   publish(pod: Pod, name: string, source: CsiVolumeSource, options: { again: boolean }): Promise<string>
-  /** Whether the driver wants its volumes published again and again. */
-  wantsRepublish(driver: string): Promise<boolean>
   /** Unpublishes the volume in `directory`; nothing when it is gone. */
   unpublish(directory: string): Promise<void>
 }
@@ -101,9 +99,12 @@ export function createCsiVolumes(options: {
   return {
     async publish(pod, name, source, { again }) {
       const { uid = '', namespace = '' } = pod.metadata
+      const directory = directoryOf(uid, name)
+      const target = join(directory, 'mount')
+      const driver = await driverObject(source.driver)
+      if (again && driver.requiresRepublish !== true) return target
       const socket = plugins.socketOf(source.driver)
       if (socket === undefined) throw new DriverMissingError('mounter.SetUpAt', source.driver)
-      const driver = await driverObject(source.driver)
       const modes = driver.volumeLifecycleModes ?? ['Persistent']
       if (!modes.includes('Ephemeral'))
         throw new Error(
@@ -114,8 +115,6 @@ export function createCsiVolumes(options: {
         requestedTokens(pod, driver.tokenRequests),
       ])
       const inSecrets = driver.serviceAccountTokenInSecrets === true
-      const directory = directoryOf(uid, name)
-      const target = join(directory, 'mount')
       const data = volumeData(uid, name, source.driver, nodeName)
       mkdirSync(directory, { recursive: true, mode: 0o750 })
       writeFileSync(join(directory, dataFile), JSON.stringify(data), { mode: 0o600 })
@@ -147,8 +146,6 @@ export function createCsiVolumes(options: {
       }
       return target
     },
-
-    wantsRepublish: async (driver) => (await driverObject(driver)).requiresRepublish === true,
 
     async unpublish(directory) {
       const data = readData(directory)

@@ -70,6 +70,28 @@ export function execInContainer(
   }
 }
 
+const keptOutput = 1024
+
+/** Runs a command to its end, or until the signal aborts; gives its status and the beginning of its output. */
+export async function runInContainer(
+  target: ExecTarget,
+  command: readonly string[],
+  tools: Pick<SandboxTools, 'programs' | 'toolbox'>,
+  signal: AbortSignal,
+): Promise<{ code: number; output: string }> {
+  const session = execInContainer(target, command, { tty: false, stdin: false }, tools)
+  let output = ''
+  for (const stream of [session.stdout, session.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output = (output + chunk).slice(0, keptOutput)
+    })
+  }
+  signal.addEventListener('abort', session.kill, { once: true })
+  const code = await session.exit.finally(() => signal.removeEventListener('abort', session.kill))
+  signal.throwIfAborted()
+  return { code, output }
+}
+
 const terminalPollMs = 20
 
 /** Sets the size of the terminal that script made, as soon as it has made it. */

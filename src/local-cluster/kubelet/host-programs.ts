@@ -44,10 +44,11 @@ export function findHostPrograms(): HostPrograms {
   return Object.fromEntries(found) as HostPrograms
 }
 
-/** Shared libraries of a program with its loader, as absolute paths; none for a static program. */
-export async function librariesOf(ldd: string, program: string): Promise<string[]> {
-  const output = await promisify(execFile)(ldd, [program]).catch(() => ({ stdout: '' }))
-  return [...output.stdout.matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].map((match) => match[1] ?? '')
+/** Shared libraries of programs with their loader, as absolute paths; none for a static program, of which ldd complains. */
+async function librariesOf(ldd: string, ...programs: string[]): Promise<string[]> {
+  const output = await promisify(execFile)(ldd, programs).catch((error: { stdout?: string }) => error)
+  const paths = [...(output.stdout ?? '').matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].map((match) => match[1] ?? '')
+  return [...new Set(paths)]
 }
 
 /**
@@ -67,12 +68,10 @@ export async function createToolbox(directory: string, programs: HostPrograms): 
   // Afresh: a program that still runs cannot be written over.
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true, mode: 0o755 })
-  const libraries = await Promise.all(toolboxPrograms.map((name) => librariesOf(programs.ldd, programs[name])))
-  const all = new Set(libraries.flat())
-  for (const path of [...toolboxPrograms.map((name) => programs[name]), ...all]) {
-    copyFileSync(realpathSync(path), join(directory, basename(path)))
-  }
-  const loader = [...all].map((path) => basename(path)).find((name) => name.startsWith('ld-'))
+  const tools = toolboxPrograms.map((name) => programs[name])
+  const libraries = await librariesOf(programs.ldd, ...tools)
+  for (const path of [...tools, ...libraries]) copyFileSync(realpathSync(path), join(directory, basename(path)))
+  const loader = libraries.map((path) => basename(path)).find((name) => name.startsWith('ld-'))
   const prefix = loader === undefined ? [] : [`./${loader}`, '--library-path', '.']
   return { directory, command: (program) => [...prefix, `./${program}`] }
 }

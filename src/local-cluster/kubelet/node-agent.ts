@@ -1,19 +1,20 @@
 import { mkdirSync } from 'node:fs'
 import { createEventRecorder, follow, type KubeClient, type Pod, resources } from '../../kube/index.ts'
-import { type Clock, createBackoff, errorMessage, type Log, type Running, sleep, systemClock } from '../../lib/index.ts'
+import { type Clock, type Log, type Running, sleep, systemClock } from '../../lib/index.ts'
 import type { ContainerTarget, NodeRuntime } from '../node-runtime.ts'
 import { readLog } from './container-logs.ts'
 import type { ContainerRunner } from './container-runner.ts'
 import { readIdentityLimits } from './credentials.ts'
 import { createCsiVolumes } from './csi-volume.ts'
 import { execInContainer } from './exec-session.ts'
-import { createToolbox, findHostPrograms } from './host-programs.ts'
+import { createToolbox, findHostPrograms, type HostPrograms } from './host-programs.ts'
 import { createImages } from './images.ts'
 import { readMounts } from './mount-table.ts'
-import { mountNodeDirectories } from './node-directories.ts'
+import { mountNodeDirectories, type NodeDirectories } from './node-directories.ts'
 import { startNodeObject } from './node-object.ts'
 import { saveCsiNode, startPluginManager } from './plugin-manager.ts'
 import type { PodContext } from './pod-context.ts'
+import { releaseVolumes } from './pod-volumes.ts'
 import { createPodWorker, type PodWorker } from './pod-worker.ts'
 import { createPodTokens } from './token-cache.ts'
 import { createVolumes } from './volumes.ts'
@@ -37,7 +38,7 @@ export interface NodeAgentOptions {
 
 /** How long containers may take to end when the node agent stops, in milliseconds. */
 const stopGraceMs = 1000
-/** How long `stop` waits for pods in all before it unmounts what they hold, in milliseconds. */
+/** How long `stop` waits for pods, twice, before it unmounts what they hold; in milliseconds. */
 const stopPatienceMs = 5000
 
 /**
@@ -45,27 +46,40 @@ const stopPatienceMs = 5000
  * When it stops, or dies, so do its pods' processes; the next node agent runs the pods again.
  */
 export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRuntime & Running> {
-  const { kube, nodeName, nodeIP = '127.0.0.1', logsDirectory, clock = systemClock, log } = options
   const programs = findHostPrograms()
-  mkdirSync(logsDirectory, { recursive: true, mode: 0o750 })
+  mkdirSync(options.logsDirectory, { recursive: true, mode: 0o750 })
   const directories = await mountNodeDirectories(options.kubeletRoot, programs)
+  try {
+    return await runNode(options, programs, directories)
+  } catch (error) {
+    await directories.unmount()
+    throw error
+  }
+}
+
+async function runNode(
+  options: NodeAgentOptions,
+  programs: HostPrograms,
+  directories: NodeDirectories,
+): Promise<NodeRuntime & Running> {
+  const { kube, nodeName, nodeIP = '127.0.0.1', logsDirectory, syncFrequencyMs, clock = systemClock, log } = options
   const limits = readIdentityLimits()
-  const node = await startNodeObject({ kube, nodeName, nodeIP, clock, log })
+  const [toolbox, node] = await Promise.all([
+    createToolbox(directories.toolbox, programs),
+    startNodeObject({ kube, nodeName, nodeIP, clock, log }),
+  ])
   await saveCsiNode(kube, nodeName, [])
   const plugins = startPluginManager({ directory: directories.pluginsRegistry, kube, nodeName, clock, log })
   const tokens = createPodTokens(kube, clock)
   const csi = createCsiVolumes({ kube, nodeName, plugins, tokens, directoryOf: directories.csiVolume })
-  const toolbox = await createToolbox(directories.toolbox, programs)
+  const volumes = createVolumes({ directories, csi, limits, files: { kube, tokens } })
+  const { sandbox } = directories
   const context: PodContext = {
-    ...{ kube, clock, log, nodeIP, logsDirectory, plugins, tokens, limits, syncFrequencyMs: options.syncFrequencyMs },
-    scriptFile: directories.script,
-    recorder: createEventRecorder({ client: kube, log, component: 'kubelet', host: nodeName, clock }),
+    ...{ kube, clock, log, nodeIP, logsDirectory, syncFrequencyMs, plugins, tokens, limits, volumes },
+    tools: { programs, toolbox, sandbox, machine: readMounts(), initialUserNamespace: limits.initialNamespace },
     images: createImages({ directory: directories.images, given: options.images, programs }),
-    tools: {
-      ...{ programs, toolbox, sandbox: directories.sandbox, machine: readMounts() },
-      initialUserNamespace: limits.initialNamespace,
-    },
-    volumes: createVolumes({ directories, csi, limits, files: { kube, tokens } }),
+    recorder: createEventRecorder({ client: kube, log, component: 'kubelet', host: nodeName, clock }),
+    scriptFile: directories.script,
   }
 
   const workers = new Map<string, PodWorker>()
@@ -80,24 +94,8 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
     if (known !== undefined || stopped.signal.aborted) return
     const worker = createPodWorker(pod, context)
     workers.set(uid, worker)
-    worker.done.then(
-      () => workers.delete(uid),
-      () => workers.delete(uid),
-    )
-  }
-
-  /** Volumes of pods that went away while no node agent ran. */
-  async function releaseOrphan(uid: string): Promise<void> {
-    const backoff = createBackoff({ initialMs: 500, maxMs: 122_000 })
-    const { signal } = stopped
-    while (!signal.aborted) {
-      try {
-        return await context.volumes.tearDown(uid)
-      } catch (error) {
-        log.warn({ podUid: uid, reason: errorMessage(error) }, 'volumes of a pod that is gone could not be released')
-        await sleep(backoff.next(), { clock, signal }).catch(() => undefined)
-      }
-    }
+    const forget = () => workers.delete(uid)
+    worker.done.then(forget, forget)
   }
 
   const followed = follow(
@@ -109,10 +107,9 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
         const present = new Set(pods.map(({ metadata }) => metadata.uid ?? ''))
         for (const [uid, worker] of workers) if (!present.has(uid)) worker.remove()
         for (const pod of pods) admit(pod)
-        orphans ??= directories
-          .podUids()
-          .filter((uid) => !present.has(uid))
-          .map(releaseOrphan)
+        // Pods that went away while no node agent ran.
+        const gone = directories.podUids().filter((uid) => !present.has(uid))
+        orphans ??= gone.map((uid) => releaseVolumes(uid, { volumes, clock, log, signal: stopped.signal }))
       },
       onChange(type, pod) {
         if (type === 'DELETED') workers.get(pod.metadata.uid ?? '')?.remove()
@@ -128,18 +125,20 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
     return runner
   }
 
-  async function stopOnce(): Promise<void> {
+  async function stop(): Promise<void> {
     stopped.abort(new Error('stopped'))
     await followed.stop()
-    // Pods with volumes of a driver first: the driver, which may be a pod too, has to unmount them.
     const all = [...workers.values()]
-    for (const wave of [all.filter(({ usesCsi }) => usesCsi), all.filter(({ usesCsi }) => !usesCsi)]) {
-      const patience = sleep(stopPatienceMs, { clock })
-      await Promise.race([Promise.allSettled(wave.map((worker) => worker.detach(stopGraceMs))), patience])
-    }
-    await Promise.all([plugins.stop(), node.stop(), ...(orphans ?? [])])
+    const detach = (worker: PodWorker) => worker.detach(stopGraceMs)
+    // Pods with volumes of a driver first: the driver, which may be a pod too, has to unmount them.
+    await patiently([...all.filter(({ usesCsi }) => usesCsi).map(detach), ...(orphans ?? [])])
+    await patiently(all.filter(({ usesCsi }) => !usesCsi).map(detach))
+    await Promise.all([plugins.stop(), node.stop()])
     await directories.unmount()
   }
+
+  const patiently = (work: Promise<void>[]) =>
+    Promise.race([Promise.allSettled(work), sleep(stopPatienceMs, { clock })])
 
   return {
     async *logs(target, logOptions) {
@@ -153,7 +152,7 @@ export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRun
       return execInContainer(running, command, execOptions, context.tools)
     },
     stop() {
-      stopping ??= stopOnce()
+      stopping ??= stop()
       return stopping
     },
   }

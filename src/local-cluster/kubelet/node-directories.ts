@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { errorCode, ProblemsError } from '../../lib/index.ts'
+import { errorCode, errorMessage, ProblemsError } from '../../lib/index.ts'
 import { childOf, signalProcess } from './container-process.ts'
 import type { HostPrograms } from './host-programs.ts'
 import { isWithin, readMounts } from './mount-table.ts'
@@ -81,7 +81,12 @@ export async function mountNodeDirectories(root: string, programs: HostPrograms)
   }
 
   await endLeftContainers(directories.sandbox)
-  const mount = (...words: string[]) => promisify(execFile)(programs.mount, words)
+  const mount = async (...words: string[]) => {
+    await promisify(execFile)(programs.mount, words).catch((error: { stderr?: string }) => {
+      const why = error.stderr?.trim() ?? errorMessage(error)
+      throw new Error(`Cannot mount below ${root}: pods need root, or a user namespace (unshare -Urm …): ${why}`)
+    })
+  }
   for (const path of [pods, memory, join(root, 'plugins')]) mkdirSync(path, { recursive: true, mode: 0o755 })
   const mounted = new Set(readMounts().map(({ mountPoint }) => mountPoint))
   if (!mounted.has(root)) await mount('--bind', '--make-rshared', root, root)

@@ -1,4 +1,4 @@
-import { type FSWatcher, mkdirSync, readdirSync, statSync, watch } from 'node:fs'
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { type CsiNode, isNotFound, type KubeClient, resources } from '../../kube/index.ts'
 import { type Clock, createBackoff, errorMessage, type Log, type Running, sleep } from '../../lib/index.ts'
@@ -102,7 +102,10 @@ export function startPluginManager(options: {
     }
   }
 
-  const watcher: FSWatcher = watch(directory, scan)
+  // A missing event is made up for by the timer.
+  const watcher: FSWatcher = watch(directory, scan).on('error', (error) =>
+    log.warn({ err: error }, 'cannot watch plugins'),
+  )
   const timer = setInterval(scan, scanMs)
   scan()
 
@@ -129,7 +132,7 @@ export function startPluginManager(options: {
 }
 
 function socketsIn(directory: string): [socket: string, identity: string][] {
-  return readdirSync(directory).flatMap((name) => {
+  return (existsSync(directory) ? readdirSync(directory) : []).flatMap((name) => {
     const path = join(directory, name)
     const stat = statSync(path, { throwIfNoEntry: false })
     if (name.startsWith('.') || stat?.isSocket() !== true) return []

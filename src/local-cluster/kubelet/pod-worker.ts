@@ -1,11 +1,10 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { isConflict, isNotFound, type Pod, resources, type Volume } from '../../kube/index.ts'
-import { createBackoff, errorMessage, sleep } from '../../lib/index.ts'
+import { isConflict, isNotFound, type Pod, resources } from '../../kube/index.ts'
 import { type ContainerRunner, createContainerRunner } from './container-runner.ts'
-import { DriverMissingError } from './csi-volume.ts'
 import type { PodContext } from './pod-context.ts'
 import { initialRecord, podStatus } from './pod-status.ts'
+import { createPodVolumes } from './pod-volumes.ts'
 import { createStatusWriter } from './status-writer.ts'
 
 export interface PodWorker {
@@ -22,22 +21,22 @@ export interface PodWorker {
   readonly done: Promise<void>
 }
 
-/** kubelet's delays between attempts to mount a volume. */
-const mountBackoff = { initialMs: 500, maxMs: 122_000, jitter: 0 }
 const defaultGraceSeconds = 30
 
 /** The life of one pod on this node: volumes, init containers, containers, and the way back. */
 export function createPodWorker(first: Pod, context: PodContext): PodWorker {
-  const { kube, clock, log, volumes, nodeIP } = context
+  const { kube, clock, log, nodeIP } = context
   const { name = '', namespace = '', uid = '' } = first.metadata
   const logsDirectory = join(context.logsDirectory, `${namespace}_${name}_${uid}`)
+  /** Aborts when the pod's processes have to end. */
   const ending = new AbortController()
+  /** Aborts when they have ended. */
   const over = new AbortController()
+  const detached = new AbortController()
   const statusWriter = createStatusWriter(first, context)
   let pod = withAddress(first, nodeIP)
   let graceMs = defaultGraceSeconds * 1000
   let prepared = false
-  let detached = false
   let events: Promise<void> = Promise.resolve()
 
   function event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
@@ -47,13 +46,12 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
   }
 
   function runnersOf(kind: 'init' | 'main'): ContainerRunner[] {
-    const specs = (kind === 'init' ? pod.spec.initContainers : pod.spec.containers) ?? []
-    // Init containers run again: what they prepared may be gone.
-    const statuses = kind === 'init' ? undefined : pod.status?.containerStatuses
-    const waiting =
-      kind === 'main' && (pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating'
-    return specs.map((spec) => {
-      const status = statuses?.find((entry) => entry.name === spec.name)
+    const { initContainers = [], containers } = pod.spec
+    const waiting = kind === 'main' && initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating'
+    return (kind === 'init' ? initContainers : containers).map((spec) => {
+      // Init containers run again after a restart of the node: what they prepared may be gone.
+      const status =
+        kind === 'init' ? undefined : pod.status?.containerStatuses?.find((entry) => entry.name === spec.name)
       return createContainerRunner({
         context,
         kind,
@@ -70,9 +68,15 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
 
   const inits = runnersOf('init')
   const mains = runnersOf('main')
+  const volumes = createPodVolumes({
+    ...context,
+    pod: () => pod,
+    ending: ending.signal,
+    onFailure: (message) => event('Warning', 'FailedMount', message),
+  })
 
   function report(): void {
-    if (detached) return
+    if (detached.signal.aborted) return
     const records = { initContainers: inits.map(({ record }) => record), containers: mains.map(({ record }) => record) }
     const status = podStatus(pod, { ...records, prepared, nodeIP, now: clock.now() })
     pod = { ...pod, status }
@@ -80,85 +84,32 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
   }
 
   async function life(): Promise<void> {
-    const upkeep: Promise<void>[] = []
     if (!isOver(first)) {
       report()
-      await run(upkeep).catch((error) => {
+      await runContainers().catch((error) => {
         if (!ending.signal.aborted) throw error
       })
     }
-    over.abort(new Error('the pod is over'))
-    await Promise.allSettled(upkeep)
-    if (detached) return volumes.tearDown(uid)
-    await releaseVolumes()
-    await ended(ending.signal)
-    if (!detached) await deletePod()
+    await volumes.release(detached.signal)
+    await aborted(ending.signal)
+    if (!detached.signal.aborted) await deletePod()
   }
 
-  async function run(upkeep: Promise<void>[]): Promise<void> {
-    const paths = new Map(await Promise.all((pod.spec.volumes ?? []).map(setUp)))
-    upkeep.push(...(pod.spec.volumes ?? []).map(keepUp))
+  async function runContainers(): Promise<void> {
+    const paths = await volumes.setUp()
     prepared = true
+    const upkeep = volumes.keepUp(AbortSignal.any([over.signal, ending.signal]))
+    if (await runInits(paths)) await Promise.all(mains.map((main) => main.run(paths)))
+    over.abort(new Error('the pod is over'))
+    await upkeep
+  }
+
+  async function runInits(paths: ReadonlyMap<string, string>): Promise<boolean> {
     for (const init of inits) {
       const exit = await init.run(paths)
-      if (exit === undefined || exit.code !== 0) return
+      if (exit?.code !== 0) return false
     }
-    await Promise.all(mains.map((main) => main.run(paths)))
-  }
-
-  /** Makes a volume ready, however long it takes. Rejects when the pod ends. */
-  async function setUp(volume: Volume): Promise<[name: string, path: string]> {
-    const backoff = createBackoff(mountBackoff)
-    const { signal } = ending
-    for (;;) {
-      signal.throwIfAborted()
-      try {
-        return [volume.name, await volumes.setUp(pod, volume)]
-      } catch (error) {
-        mountFailed(volume, error)
-        const delay = sleep(backoff.next(), { clock, signal })
-        const missing = error instanceof DriverMissingError ? error.driver : undefined
-        await (missing === undefined ? delay : Promise.race([delay, context.plugins.nextRegistration(missing, signal)]))
-      }
-    }
-  }
-
-  /** Refreshes a volume until the pod is over. */
-  async function keepUp(volume: Volume): Promise<void> {
-    const backoff = createBackoff(mountBackoff)
-    const signal = AbortSignal.any([over.signal, ending.signal])
-    let delay = context.syncFrequencyMs
-    for (;;) {
-      await sleep(delay, { clock, signal }).catch(() => undefined)
-      if (signal.aborted) return
-      try {
-        await volumes.refresh(pod, volume)
-        backoff.reset()
-        delay = context.syncFrequencyMs
-      } catch (error) {
-        mountFailed(volume, error)
-        delay = backoff.next()
-      }
-    }
-  }
-
-  function mountFailed(volume: Volume, error: unknown): void {
-    event('Warning', 'FailedMount', `MountVolume.SetUp failed for volume "${volume.name}" : ${errorMessage(error)}`)
-  }
-
-  async function releaseVolumes(): Promise<void> {
-    const backoff = createBackoff(mountBackoff)
-    while (!detached) {
-      try {
-        return await volumes.tearDown(uid)
-      } catch (error) {
-        log.warn(
-          { pod: `${namespace}/${name}`, reason: errorMessage(error) },
-          'volumes could not be released, trying again',
-        )
-        await sleep(backoff.next(), { clock })
-      }
-    }
+    return true
   }
 
   async function deletePod(): Promise<void> {
@@ -176,19 +127,20 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
 
   async function end(grace: number): Promise<void> {
     graceMs = grace
-    if (!ending.signal.aborted) {
-      for (const { record } of [...inits, ...mains]) {
-        if (record.state.running !== undefined && !detached)
-          event('Normal', 'Killing', `Stopping container ${record.spec.name}`, record.spec.name)
-      }
-      ending.abort(new Error('the pod ends'))
+    const runners = [...inits, ...mains]
+    const announce = !ending.signal.aborted && !detached.signal.aborted
+    for (const { record } of announce ? runners : []) {
+      if (record.state.running !== undefined)
+        event('Normal', 'Killing', `Stopping container ${record.spec.name}`, record.spec.name)
     }
-    await Promise.all([...inits, ...mains].map((runner) => runner.stop(grace)))
+    ending.abort(new Error('the pod ends'))
+    await Promise.all(runners.map((runner) => runner.stop(grace)))
   }
 
-  const endLogged = (grace: number) => {
+  function endInBackground(grace: number): void {
     end(grace).catch((error) => log.error({ err: error, pod: `${namespace}/${name}` }, 'pod could not be ended'))
   }
+
   // Not before the first update below, which may end the pod at once.
   const done = Promise.resolve()
     .then(life)
@@ -200,11 +152,11 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
       pod = withAddress({ ...next, status: pod.status ?? {} }, nodeIP)
       const { deletionTimestamp, deletionGracePeriodSeconds = defaultGraceSeconds } = next.metadata
       const sooner = !ending.signal.aborted || deletionGracePeriodSeconds * 1000 < graceMs
-      if (deletionTimestamp !== undefined && sooner) endLogged(deletionGracePeriodSeconds * 1000)
+      if (deletionTimestamp !== undefined && sooner) endInBackground(deletionGracePeriodSeconds * 1000)
     },
-    remove: () => endLogged(0),
+    remove: () => endInBackground(0),
     async detach(grace) {
-      detached = true
+      detached.abort(new Error('the node agent stops'))
       statusWriter.close()
       await end(grace)
       await Promise.all([done, events])
@@ -224,7 +176,7 @@ function withAddress(pod: Pod, ip: string): Pod {
   return { ...pod, status: { ...pod.status, hostIP: ip, podIP: ip, podIPs: [{ ip }] } }
 }
 
-function ended(signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -4,9 +4,6 @@ import { connect } from 'node:net'
 import type { Container, Probe } from '../../kube/index.ts'
 import { type Clock, errorMessage, sleep } from '../../lib/index.ts'
 
-/** What a probe finds: nothing when all is well, else why not. */
-export type ProbeOutcome = undefined | string
-
 export interface ProbeTarget {
   container: Container
   podIP: string
@@ -14,41 +11,70 @@ export interface ProbeTarget {
   run(command: readonly string[], signal: AbortSignal): Promise<{ code: number; output: string }>
 }
 
-export interface ProbeHandlers {
-  /** The verdict changed: enough results in a row agree. `stop` ends the probe. */
-  onVerdict(healthy: boolean): 'stop' | 'continue'
-  /** One result was bad. */
-  onFailure(reason: string): void
+export interface HealthHandlers {
+  /** The startup probe, if there is one, has succeeded. */
+  onStarted(): void
+  onReady(ready: boolean): void
+  /** One result of a probe (`Startup`, `Readiness`, `Liveness`) was bad. */
+  onFailure(probe: string, reason: string): void
+  /** The container has to be restarted because of a probe (`startup`, `liveness`). */
+  onUnhealthy(probe: string): void
 }
 
-/** Repeats a probe until the signal aborts (then it rejects) or its verdict ends it. Thresholds and defaults as in Kubernetes. */
-export async function runProbe(
+interface Timing {
+  clock: Clock
+  signal: AbortSignal
+}
+
+/** Runs the probes of a container until the signal aborts; then it rejects. */
+export async function watchHealth(target: ProbeTarget, handlers: HealthHandlers, timing: Timing): Promise<void> {
+  const { startupProbe, readinessProbe, livenessProbe } = target.container
+  const { onStarted, onReady, onFailure, onUnhealthy } = handlers
+  if (startupProbe !== undefined) {
+    const { value: healthy } = await verdicts(startupProbe, target, (why) => onFailure('Startup', why), timing).next()
+    if (healthy !== true) return onUnhealthy('startup')
+    onStarted()
+  }
+  const readiness = async (probe: Probe) => {
+    for await (const healthy of verdicts(probe, target, (why) => onFailure('Readiness', why), timing)) onReady(healthy)
+  }
+  const liveness = async (probe: Probe) => {
+    for await (const healthy of verdicts(probe, target, (why) => onFailure('Liveness', why), timing)) {
+      if (!healthy) return onUnhealthy('liveness')
+    }
+  }
+  await Promise.all([readinessProbe && readiness(readinessProbe), livenessProbe && liveness(livenessProbe)])
+}
+
+/** Repeats a probe and gives its verdict whenever it changes. Thresholds and defaults as in Kubernetes. */
+async function* verdicts(
   probe: Probe,
   target: ProbeTarget,
-  { onVerdict, onFailure }: ProbeHandlers,
-  { clock, signal }: { clock: Clock; signal: AbortSignal },
-): Promise<void> {
+  onFailure: (reason: string) => void,
+  { clock, signal }: Timing,
+): AsyncGenerator<boolean> {
   const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3, successThreshold = 1 } = probe
   let verdict: boolean | undefined
   let inARow = 0
   let last: boolean | undefined
   await sleep(initialDelaySeconds * 1000, { clock, signal })
-  while (!signal.aborted) {
+  for (;;) {
     const failure = await probeOnce(probe, target, signal)
-    if (signal.aborted) return
+    signal.throwIfAborted()
     const healthy = failure === undefined
     if (failure !== undefined) onFailure(failure)
     inARow = healthy === last ? inARow + 1 : 1
     last = healthy
     if (verdict !== healthy && inARow >= (healthy ? successThreshold : failureThreshold)) {
       verdict = healthy
-      if (onVerdict(healthy) === 'stop') return
+      yield healthy
     }
     await sleep(periodSeconds * 1000, { clock, signal })
   }
 }
 
-async function probeOnce(probe: Probe, target: ProbeTarget, ended: AbortSignal): Promise<ProbeOutcome> {
+/** Nothing when all is well, else why not. */
+async function probeOnce(probe: Probe, target: ProbeTarget, ended: AbortSignal): Promise<string | undefined> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000
   const signal = AbortSignal.any([ended, AbortSignal.timeout(timeoutMs)])
   const { httpGet, tcpSocket, exec } = probe

@@ -59,8 +59,7 @@ export function createVolumes(options: {
 
     async refresh(pod, volume) {
       if (volume.csi === undefined) await writeFiles(pod, volume)
-      else if (await csi.wantsRepublish(volume.csi.driver))
-        await csi.publish(pod, volume.name, volume.csi, { again: true })
+      else await csi.publish(pod, volume.name, volume.csi, { again: true })
     },
 
     async tearDown(uid) {
