@@ -30,30 +30,25 @@ export interface HealthOptions {
  * Answers 200 `ok` when our own socket answers gRPC health with SERVING, so it notices a socket that was removed or taken
  * over, a server that is stopping, and an event loop that is stuck. Vaults are not asked: their outage must not restart pods.
  */
-export async function serveHealth({
-  port,
-  path = '/healthz',
-  timeoutMs = 5000,
-  target,
-}: HealthOptions): Promise<HttpServer> {
-  const client = new Client(target, credentials.createInsecure(), { 'grpc.default_authority': 'localhost' })
-  const http = await listen(port, (request, response) => {
+export function serveHealth({ port, path = '/healthz', timeoutMs = 5000, target }: HealthOptions): Promise<HttpServer> {
+  return listen(port, (request, response) => {
     if (request.url?.split('?')[0] !== path) return void response.writeHead(404).end('not found\n')
-    checkHealth(client, { timeoutMs }).then(
-      ({ status }) => {
-        const healthy = status === ServingStatus.SERVING
-        response.writeHead(healthy ? 200 : 503).end(healthy ? 'ok' : 'the provider is stopping')
-      },
-      (error: unknown) => response.writeHead(503).end(`the provider's socket does not answer: ${errorMessage(error)}`),
-    )
+    // A connection of its own each time: one that is kept would outlive the socket file, which drivers have to find.
+    const client = new Client(target, credentials.createInsecure(), {
+      'grpc.default_authority': 'localhost',
+      'grpc.use_local_subchannel_pool': 1,
+    })
+    checkHealth(client, { timeoutMs })
+      .then(
+        ({ status }) => {
+          const healthy = status === ServingStatus.SERVING
+          response.writeHead(healthy ? 200 : 503).end(healthy ? 'ok' : 'the provider is stopping')
+        },
+        (error: unknown) =>
+          response.writeHead(503).end(`the provider's socket does not answer: ${errorMessage(error)}`),
+      )
+      .finally(() => client.close())
   })
-  return {
-    port: http.port,
-    async stop() {
-      await http.stop()
-      client.close()
-    },
-  }
 }
 
 async function listen(port: number, handle: RequestListener): Promise<HttpServer> {

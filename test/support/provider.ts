@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { type Client, credentials, type ServiceError } from '@grpc/grpc-js'
+import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { silentLog } from '../../src/lib/index.ts'
 import { type ProviderConfig, type RunningProvider, startProvider as start } from '../../src/provider/index.ts'
 import {
@@ -14,16 +14,19 @@ import {
   type VersionResponse,
 } from '../../src/provider-api/index.ts'
 
-export interface TestProvider {
-  socketPath: string
-  running: RunningProvider
-  /** Rejects with grpc-js's ServiceError. */
-  mount(request: Partial<MountRequest>): Promise<MountResponse>
+/** The calls of the provider protocol; they reject with grpc-js's ServiceError. */
+export interface ProviderCalls {
+  mount(request: Partial<MountRequest>, options?: { timeoutMs?: number }): Promise<MountResponse>
   version(): Promise<VersionResponse>
   health(): Promise<HealthCheckResponse>
 }
 
-/** Starts the provider on a socket of its own and calls it as the driver does: authority `localhost`, no retries. */
+export interface TestProvider extends ProviderCalls {
+  socketPath: string
+  running: RunningProvider
+}
+
+/** Starts the provider on a socket of its own, and calls it as the driver does. */
 export async function startProvider(t: TestContext, overrides: Partial<ProviderConfig> = {}): Promise<TestProvider> {
   const directory = mkdtempSync(join(tmpdir(), 'keymount-provider-'))
   const socketPath = join(directory, 'azure.sock')
@@ -36,29 +39,27 @@ export async function startProvider(t: TestContext, overrides: Partial<ProviderC
     http: {},
     ...overrides,
   })
-  const { client, health } = connect(socketPath)
   t.after(async () => {
-    client.close()
     await running.stop()
     rmSync(directory, { recursive: true, force: true })
   })
-  return { socketPath, running, health, ...callsOf(client) }
+  return { socketPath, running, ...connectProvider(t, socketPath) }
 }
 
-function connect(socketPath: string) {
+/** A client as the driver is one: authority `localhost`, no retries. */
+export function connectProvider(t: TestContext, socketPath: string): ProviderCalls {
   const options = { 'grpc.default_authority': 'localhost', 'grpc.enable_retries': 0 }
   const client = new CSIDriverProviderClient(`unix:${socketPath}`, credentials.createInsecure(), options)
-  const plain: Client = client
-  return { client, health: () => checkHealth(plain, { timeoutMs: 2000 }) }
-}
-
-function callsOf(client: CSIDriverProviderClient) {
+  t.after(() => client.close())
   const answer = <T>(call: (respond: (error: ServiceError | null, response: T) => void) => void): Promise<T> =>
     new Promise((resolve, reject) => call((error, response) => (error === null ? resolve(response) : reject(error))))
   return {
-    mount: (request: Partial<MountRequest>) =>
-      answer<MountResponse>((respond) => client.mount({ ...emptyRequest, ...request }, respond)),
+    mount: (request, { timeoutMs = 110_000 } = {}) =>
+      answer<MountResponse>((respond) =>
+        client.mount({ ...emptyRequest, ...request }, new Metadata(), { deadline: Date.now() + timeoutMs }, respond),
+      ),
     version: () => answer<VersionResponse>((respond) => client.version({ version: 'v1alpha1' }, respond)),
+    health: () => checkHealth(client, { timeoutMs: 2000 }),
   }
 }
 
