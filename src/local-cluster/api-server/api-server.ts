@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { type Clock, errorCode, type Log, lockDirectory, type Running } from '../../lib/index.ts'
 import type { NodeRuntime } from '../node-runtime.ts'
@@ -104,7 +104,8 @@ async function listen({ listen: address, port }: ApiServerOptions, pki: Pki): Pr
   const server = createServer(tls)
   server.listen(port, address)
   await once(server, 'listening')
-  return { server, url: `https://${address}:${(server.address() as AddressInfo).port}` }
+  const host = isIPv6(address) ? `[${address}]` : address
+  return { server, url: `https://${host}:${(server.address() as AddressInfo).port}` }
 }
 
 async function close(server: Server, stopping: AbortController): Promise<void> {

@@ -2,7 +2,7 @@ import { createBackoff, errorMessage, type Running } from '../../lib/index.ts'
 import { ApiError } from '../api-server/api-error.ts'
 import type { ApiObject } from '../api-server/api-object.ts'
 import type { ApiContext } from '../api-server/http/api-call.ts'
-import type { Change, ResourceKey } from '../api-server/objects/store.ts'
+import type { ResourceKey } from '../api-server/objects/store.ts'
 
 /** What controllers work on: they are inside the API server's process, but keep to its rules. */
 export type ControllerContext = Pick<ApiContext, 'store' | 'objects' | 'catalog' | 'clock' | 'log'>
@@ -13,8 +13,6 @@ export interface Controller {
   watches: 'everything' | readonly ResourceKey[]
   /** Must be idempotent: it runs again after each of its own writes, until it writes nothing. */
   reconcile(context: ControllerContext): void
-  /** What only the change itself tells. */
-  onChange?(context: ControllerContext, change: Change): void
 }
 
 /** A controller that treats each object of a kind by itself: what is wrong with one does not hold up the others. */
@@ -82,9 +80,8 @@ export function runControllers(context: ControllerContext, controllers: readonly
     scheduled ??= setImmediate(run)
   }
 
-  const unfollow = store.follow(store.revision, (change) => {
-    const concerned = controllers.filter(({ watches }) => watches === 'everything' || watches.includes(change.resource))
-    for (const controller of concerned) controller.onChange?.(context, change)
+  const unfollow = store.follow(store.revision, ({ resource }) => {
+    const concerned = controllers.filter(({ watches }) => watches === 'everything' || watches.includes(resource))
     if (concerned.length > 0) schedule(concerned)
   })
   schedule([])

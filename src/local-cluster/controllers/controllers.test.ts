@@ -192,9 +192,32 @@ test('what an object owns goes with it: after it, before it, or not at all', asy
   assert.ok(await exists(`${configMaps}/orphan-part`))
 })
 
-test('an object whose owner never was is collected', async (t) => {
+test('an object whose owner never was is collected, unless the owner is of a kind that the cluster does not have', async (t) => {
   const { request, exists } = await start(t)
-  const ownerReferences = [{ apiVersion: 'v1', kind: 'Pod', name: 'never', uid: 'never' }]
-  await request('POST', `${namespaced}/configmaps`, { metadata: { name: 'stray', ownerReferences } })
-  await eventually('it is gone', async () => !(await exists(`${namespaced}/configmaps/stray`)))
+  for (const kind of ['Job', 'Pod']) {
+    const ownerReferences = [{ apiVersion: kind === 'Job' ? 'batch/v1' : 'v1', kind, name: 'never', uid: 'never' }]
+    await request('POST', `${namespaced}/configmaps`, {
+      metadata: { name: `of-${kind.toLowerCase()}`, ownerReferences },
+    })
+  }
+  await eventually('it is gone', async () => !(await exists(`${namespaced}/configmaps/of-pod`)))
+  assert.ok(await exists(`${namespaced}/configmaps/of-job`))
+})
+
+test('the objects of a kind go with its definition', async (t) => {
+  const { request, exists, remove } = await start(t)
+  const schema = { openAPIV3Schema: { type: 'object' } }
+  const spec = {
+    ...{ group: 'example.com', scope: 'Namespaced', names: { plural: 'widgets', kind: 'Widget' } },
+    versions: [{ name: 'v1', served: true, storage: true, schema }],
+  }
+  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+  const widgets = '/apis/example.com/v1/namespaces/default/widgets'
+  const define = () => request('POST', definitions, { metadata: { name: 'widgets.example.com' }, spec })
+  await define()
+  assert.equal((await request('POST', widgets, { metadata: { name: 'w' } })).status, 201)
+  await remove(`${definitions}/widgets.example.com`)
+  assert.equal((await request('GET', widgets)).status, 404)
+  await define()
+  assert.equal(await exists(`${widgets}/w`), false)
 })

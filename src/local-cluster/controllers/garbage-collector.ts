@@ -1,5 +1,5 @@
+import type { OwnerReference } from '../../kube/index.ts'
 import { type ApiObject, textAt } from '../api-server/api-object.ts'
-import { definitionsKey } from '../api-server/kinds/catalog.ts'
 import type { Controller, ControllerContext } from './controller.ts'
 
 /** As long as a real cluster keeps events. */
@@ -13,7 +13,8 @@ export const garbageCollector: Controller = {
   name: 'garbage-collector',
   watches: 'everything',
   reconcile(context) {
-    const { store } = context
+    const { store, catalog } = context
+    for (const { resource, object } of store.all()) if (!catalog.has(resource)) store.remove(resource, object)
     const all = [...store.all()]
     const living = new Set(all.map(({ object }) => object.metadata.uid))
     const waiting = new Set(
@@ -22,17 +23,19 @@ export const garbageCollector: Controller = {
     for (const { resource, object } of all) {
       const { ownerReferences = [], deletionTimestamp } = object.metadata
       if (ownerReferences.length === 0 || deletionTimestamp !== undefined) continue
-      const owned = ownerReferences.some(({ uid }) => living.has(uid) && !waiting.has(uid))
+      const owned = ownerReferences.some(
+        (owner) => !isKnown(context, owner) || (living.has(owner.uid) && !waiting.has(owner.uid)),
+      )
       if (!owned) remove(context, resource, object)
     }
     for (const { resource, object } of all) if (waitsForDependents(object)) releaseOwner(context, resource, object)
     deleteOldEvents(context)
   },
-  onChange({ store }, { type, resource, object }) {
-    if (type !== 'DELETED' || resource !== definitionsKey) return
-    const key = `${textAt(object, 'spec', 'names', 'plural')}.${textAt(object, 'spec', 'group')}`
-    for (const orphan of store.list(key)) store.remove(key, orphan)
-  },
+}
+
+/** Of an owner of a kind that the cluster does not have, nobody can say that it is gone. */
+function isKnown({ catalog }: ControllerContext, { apiVersion, kind }: OwnerReference): boolean {
+  return catalog.rows().some((row) => row.kind === kind && apiVersion.split('/').slice(0, -1).join('/') === row.group)
 }
 
 const foreground = 'foregroundDeletion'

@@ -1,22 +1,18 @@
 import { keyOf } from '../api-server/kinds/resource-row.ts'
-import type { Controller, ControllerContext } from './controller.ts'
+import { type Controller, type ControllerContext, controllerOf } from './controller.ts'
 
 const manager = 'namespace-controller'
 
 /** Gives every namespace its `default` service account and the cluster's CA. */
 export function namespaceDefaults(ca: string): Controller {
-  return {
+  return controllerOf('namespaces', {
     name: 'namespace-defaults',
-    watches: ['namespaces', 'serviceaccounts', 'configmaps'],
-    reconcile(context) {
-      const { store } = context
-      for (const { metadata } of store.list('namespaces')) {
-        if (metadata.deletionTimestamp !== undefined) continue
-        ensure(context, 'serviceaccounts', metadata.name, { metadata: { name: 'default' } })
-        ensure(context, 'configmaps', metadata.name, { metadata: { name: 'kube-root-ca.crt' }, data: { 'ca.crt': ca } })
-      }
+    watches: ['serviceaccounts', 'configmaps'],
+    sync(context, { metadata: { name } }) {
+      ensure(context, 'serviceaccounts', name, { metadata: { name: 'default' } })
+      ensure(context, 'configmaps', name, { metadata: { name: 'kube-root-ca.crt' }, data: { 'ca.crt': ca } })
     },
-  }
+  })
 }
 
 function ensure(

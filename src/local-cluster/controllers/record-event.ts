@@ -2,16 +2,26 @@ import { createHash } from 'node:crypto'
 import { type ApiObject, numberAt, timestamp } from '../api-server/api-object.ts'
 import type { ControllerContext } from './controller.ts'
 
-/** Records what a controller did to an object, as `kubectl describe` shows it; repeated ones are counted. */
-export function recordEvent(
+interface Occurrence {
+  component: string
+  type?: 'Normal' | 'Warning'
+  reason: string
+  message: string
+}
+
+/** Records what a controller did to an object, as `kubectl describe` shows it; repeated ones are counted. Never throws: a lost event is logged. */
+export function recordEvent(context: ControllerContext, about: ApiObject, occurrence: Occurrence): void {
+  try {
+    write(context, about, occurrence)
+  } catch (error) {
+    context.log.debug({ err: error, reason: occurrence.reason }, 'event could not be written')
+  }
+}
+
+function write(
   { store, objects, catalog, clock }: ControllerContext,
   about: ApiObject,
-  {
-    component,
-    type = 'Normal',
-    reason,
-    message,
-  }: { component: string; type?: 'Normal' | 'Warning'; reason: string; message: string },
+  { component, type = 'Normal', reason, message }: Occurrence,
 ): void {
   const row = catalog.row('events')
   const { metadata, apiVersion, kind } = about

@@ -1,6 +1,6 @@
 import { type ApiObject, isRecord, mapAt, recordsAt, textAt, timestamp } from '../api-server/api-object.ts'
 import { selectorMatches } from '../api-server/objects/selectors.ts'
-import type { Controller, ControllerContext } from './controller.ts'
+import { type ControllerContext, controllerOf } from './controller.ts'
 import { recordEvent } from './record-event.ts'
 
 const component = 'default-scheduler'
@@ -11,20 +11,17 @@ export function fits(spec: unknown, node: ApiObject): boolean {
 }
 
 /** Gives every new pod its node: there is one. */
-export const scheduler: Controller = {
+export const scheduler = controllerOf('pods', {
   name: 'scheduler',
-  watches: ['pods', 'nodes'],
-  reconcile(context) {
-    const { store } = context
-    const nodes = store.list('nodes')
-    for (const pod of store.list('pods')) {
-      if (textAt(pod, 'spec', 'nodeName') !== '' || pod.metadata.deletionTimestamp !== undefined) continue
-      const node = nodes.find((candidate) => fits(pod['spec'], candidate))
-      if (node === undefined) explain(context, pod, nodes.length)
-      else bind(context, pod, node.metadata.name)
-    }
+  watches: ['nodes'],
+  sync(context, pod) {
+    if (textAt(pod, 'spec', 'nodeName') !== '') return
+    const nodes = context.store.list('nodes')
+    const node = nodes.find((candidate) => fits(pod['spec'], candidate))
+    if (node === undefined) explain(context, pod, nodes.length)
+    else bind(context, pod, node.metadata.name)
   },
-}
+})
 
 /** What the binding subresource does in a real cluster: nothing else may change a pod's node. */
 function bind(context: ControllerContext, pod: ApiObject, nodeName: string): void {

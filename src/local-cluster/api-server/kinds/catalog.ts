@@ -6,12 +6,13 @@ import { builtInRows } from './resources.ts'
 /** The kinds that the server has right now: the built-in ones, and one per CustomResourceDefinition in the store. */
 export interface Catalog {
   rows(): readonly ResourceRow[]
+  has(key: ResourceKey): boolean
   /** Throws for a key that is not in the catalog. */
   row(key: ResourceKey): ResourceRow
   find(group: string, version: string, plural: string): ResourceRow | undefined
 }
 
-export const definitionsKey: ResourceKey = 'customresourcedefinitions.apiextensions.k8s.io'
+const definitionsKey: ResourceKey = 'customresourcedefinitions.apiextensions.k8s.io'
 
 export function createCatalog(store: Store): Catalog {
   let rows = new Map<ResourceKey, ResourceRow>()
@@ -25,6 +26,7 @@ export function createCatalog(store: Store): Catalog {
   })
   return {
     rows: () => [...rows.values()],
+    has: (key) => rows.has(key),
     row(key) {
       const found = rows.get(key)
       if (found === undefined) throw new Error(`The catalog has no ${key}`)
