@@ -1,6 +1,5 @@
 import { existsSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { createKubeClient, type KubeClient, KubeError, resources, type UntypedObject } from '../kube/index.ts'
+import { createKubeClient, type KubeClient, KubeError, resources } from '../kube/index.ts'
 import { errorMessage } from '../lib/index.ts'
 import { findBackground, stopBackground } from './background.ts'
 import { CliError, exitCodes } from './cli-error.ts'
@@ -8,9 +7,9 @@ import type { CliWorld } from './cli-world.ts'
 import { withHomeLock } from './home-lock.ts'
 import type { LabHome } from './lab-home.ts'
 import { mountsBelow } from './lab-namespace.ts'
+import { objectsToRemove } from './lab-product.ts'
 import { type LabState, readLabState } from './lab-state.ts'
 import { removeProduct } from './product/install-product.ts'
-import { productObjects, readManifests } from './product/product-objects.ts'
 import { driverName } from './product/product-status.ts'
 import { KubeconfigError, readKubeconfig } from './real-cluster.ts'
 import type { Session } from './session.ts'
@@ -108,7 +107,7 @@ async function removeFromCluster(
     const kube = createKubeClient(readKubeconfig(kubeconfig, world.env))
     const remove = async () => {
       if (!force) await refuseWhileMounted(kube)
-      return removeProduct(kube, everyObject(world.packageRoot))
+      return removeProduct(kube, objectsToRemove(world.packageRoot))
     }
     const describe = (count: number) =>
       `${count} objects removed from ${kube.server}; its CustomResourceDefinitions and your classes stay`
@@ -128,12 +127,6 @@ async function removeFromCluster(
 /** No answer from the cluster, or no file that says where it is. */
 function isOutOfReach(error: unknown): boolean {
   return error instanceof KubeError ? error.status === 0 : error instanceof KubeconfigError
-}
-
-/** What `up` may have installed, by name: all that a removal needs. */
-function everyObject(packageRoot: string): UntypedObject[] {
-  const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', caPem: '', noProxy: [] } }
-  return productObjects(readManifests(join(packageRoot, 'deploy')), anywhere)
 }
 
 /** Without the driver, kubelet cannot unmount: such pods would hang in Terminating. */

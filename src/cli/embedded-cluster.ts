@@ -24,6 +24,8 @@ export async function embeddedCluster({ home, world, terminal }: Session, state:
   const running = findLocalCluster(home)
   const fits = running !== undefined && state.localImage === image
   if (running !== undefined && !fits) await stopBackground(home, 'local-cluster')
+  // Before the start: the pods of the last time, which it runs again, have these ports at once.
+  const ports = fits && state.daemonPorts !== undefined ? state.daemonPorts : await daemonPorts(state.daemonPorts)
   const start = () =>
     startLocalCluster(home, world, {
       port: state.ports.cluster,
@@ -41,10 +43,7 @@ export async function embeddedCluster({ home, world, terminal }: Session, state:
     kubeletRoot: cluster.kubeletRoot,
     addressForPods: state.listen,
     image,
-    shared: {
-      providersDirectory: home.providers,
-      ports: fits && state.daemonPorts !== undefined ? state.daemonPorts : await daemonPorts(state.daemonPorts),
-    },
+    shared: { providersDirectory: home.providers, ports },
   }
 }
 

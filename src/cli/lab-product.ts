@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createKubeClient, type UntypedObject } from '../kube/index.ts'
+import type { LabCluster } from './lab-cluster.ts'
+import type { LocalAzure } from './lab-programs.ts'
+import type { LabState } from './lab-state.ts'
+import { installProduct } from './product/install-product.ts'
+import { productObjects, readManifests } from './product/product-objects.ts'
+import { type ProductStatus, waitForProduct } from './product/product-status.ts'
+import type { Session } from './session.ts'
+
+interface Surroundings {
+  state: LabState
+  cluster: LabCluster
+  azure: LocalAzure | undefined
+}
+
+/** Installs the product into the lab's cluster, or brings it up to date, and waits until it works. */
+export async function bringUpProduct(
+  { world, terminal }: Session,
+  { state, cluster, azure }: Surroundings,
+): Promise<ProductStatus> {
+  const kube = createKubeClient(cluster.config)
+  const run = async () => {
+    await installProduct(kube, objectsFor(world.packageRoot, { state, cluster, azure }))
+    return waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
+  }
+  try {
+    return await terminal.step('Keymount', run, ({ pods }) => `driver and provider run (${pods.length} pods)`)
+  } finally {
+    kube.close()
+  }
+}
+
+/** What `up` may have installed, by name: all that a removal needs. */
+export function objectsToRemove(packageRoot: string): UntypedObject[] {
+  const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', caPem: '', noProxy: [] } }
+  return productObjects(readManifests(join(packageRoot, 'deploy')), anywhere)
+}
+
+function objectsFor(packageRoot: string, { state, cluster, azure }: Surroundings): UntypedObject[] {
+  const { image, kubeletRoot, shared } = cluster
+  const { rotationPollInterval } = state
+  return productObjects(readManifests(join(packageRoot, 'deploy')), {
+    ...{ image, kubeletRoot, shared, rotationPollInterval },
+    azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
+  })
+}
+
+function wayToAzure({ proxy, ca }: LocalAzure, { server }: LabCluster) {
+  const noProxy = new Set(['127.0.0.1', 'localhost', '.svc', new URL(server).hostname])
+  return { proxy, caPem: readFileSync(ca, 'utf8'), noProxy: [...noProxy] }
+}
+
+/** The daemons' own answer, where they listen on this machine. */
+function probesOf({ shared }: LabCluster): URL[] {
+  if (shared === undefined) return []
+  const { driverHealth, providerHealth } = shared.ports
+  return [driverHealth, providerHealth].map((port) => new URL(`http://127.0.0.1:${port}/healthz`))
+}

@@ -1,0 +1,69 @@
+import { type BackgroundName, findBackground, stopBackground, stopOrder } from './background.ts'
+import { embeddedCluster } from './embedded-cluster.ts'
+import type { LabCluster } from './lab-cluster.ts'
+import type { LabHome } from './lab-home.ts'
+import { findLocalAzure, findLocalCluster, type LocalAzure, startLocalAzure } from './lab-programs.ts'
+import type { LabState } from './lab-state.ts'
+import { assertPortFree } from './ports.ts'
+import { realCluster } from './real-cluster.ts'
+import type { Session } from './session.ts'
+
+export interface Programs {
+  cluster: LabCluster
+  /** Absent with the real Azure. */
+  azure: LocalAzure | undefined
+  /** Those that did not run before. */
+  started: readonly BackgroundName[]
+}
+
+/**
+ * The cluster and the local Azure, each started when it does not run; side by side, because which keys Azure trusts is a
+ * file that the cluster's start writes. When one fails, what this call started is stopped again.
+ */
+export async function startPrograms(session: Session, state: LabState): Promise<Programs> {
+  const { home } = session
+  await assertPortsFree(home, state)
+  const before = running(home)
+  const cluster =
+    state.target.kind === 'local' ? embeddedCluster(session, state) : realCluster(session, state, state.target.path)
+  const listen = state.listen === '' ? cluster.then(({ addressForPods }) => addressForPods) : state.listen
+  const azure = localAzure(session, state, listen)
+  await Promise.allSettled([cluster, azure])
+  const started = running(home).filter((name) => !before.includes(name))
+  try {
+    return { cluster: await cluster, azure: await azure, started }
+  } catch (error) {
+    for (const name of started) await stopBackground(home, name)
+    throw error
+  }
+}
+
+function running(home: LabHome): BackgroundName[] {
+  return stopOrder.filter((name) => findBackground(home, name) !== undefined)
+}
+
+async function localAzure(
+  { home, world, terminal }: Session,
+  state: LabState,
+  listen: string | Promise<string>,
+): Promise<LocalAzure | undefined> {
+  if (state.azure === 'real') return undefined
+  const found = findLocalAzure(home)
+  if (found !== undefined) return found
+  const address = await listen
+  const { azure: port, imds: imdsPort } = state.ports
+  const start = () => startLocalAzure(home, world, { listen: address, port, imdsPort, issuerCa: home.clusterCa })
+  return terminal.step('Local Azure', start, ({ proxy, pid }) => `HTTPS proxy at ${proxy} (process ${pid})`)
+}
+
+/** Ports that are taken are told before anything is started. */
+async function assertPortsFree(home: LabHome, { target, azure, listen, ports }: LabState): Promise<void> {
+  const loopback = '127.0.0.1'
+  if (target.kind === 'local' && findLocalCluster(home) === undefined) {
+    await assertPortFree({ listen: loopback, port: ports.cluster, owner: 'the local cluster', option: '--port' })
+  }
+  if (azure === 'real' || findLocalAzure(home) !== undefined) return
+  const address = listen === '' ? loopback : listen
+  await assertPortFree({ listen: address, port: ports.azure, owner: 'the local Azure', option: '--azure-port' })
+  await assertPortFree({ listen: address, port: ports.imds, owner: 'the local Azure', option: '--imds-port' })
+}
