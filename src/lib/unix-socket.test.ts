@@ -54,3 +54,11 @@ test('listenUnix() never removes a file that is no socket', async (t) => {
   await assert.rejects(listenUnix(path, bindServer), /not a socket/)
   assert.equal(statSync(path).size, 8)
 })
+
+test('listenUnix() refuses a path that is too long for a socket', async () => {
+  const path = `/tmp/${'x'.repeat(110)}.sock`
+  await assert.rejects(
+    listenUnix(path, async () => undefined),
+    /x\.sock: a socket's path may have at most 107 bytes, this one has 120/,
+  )
+})

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { type FlagSpecs, type LogLevel, logLevels, type Problem, ProblemsError, parseGoFlags } from '../lib/index.ts'
 import type { LocalAzureOptions } from './start-local-azure.ts'
@@ -5,7 +6,7 @@ import type { LocalAzureOptions } from './start-local-azure.ts'
 /** The command line of `local-azure`. */
 export const localAzureFlags = {
   state: { type: 'string', default: '', help: 'directory of the state; required' },
-  listen: { type: 'string', default: '127.0.0.1', help: 'address that the HTTPS proxy listens on' },
+  listen: { type: 'string', default: '127.0.0.1', help: 'IP address to listen on' },
   port: { type: 'integer', default: 18443, help: 'port of the HTTPS proxy; 0 takes a free one' },
   'imds-port': { type: 'integer', default: 18169, help: 'port of IMDS; 0 takes a free one' },
   'issuer-ca': {
@@ -27,6 +28,9 @@ export function localAzureConfig(argv: readonly string[]): LocalAzureConfig {
   const logLevel = logLevels.find((level) => level === flags['log-level'])
   const problems: Problem[] = []
   if (flags.state === '') problems.push({ path: '--state', message: 'is required: a directory for the state' })
+  if (isIP(flags.listen) === 0) {
+    problems.push({ path: '--listen', message: `found "${flags.listen}", expected an IP address` })
+  }
   for (const name of ['port', 'imds-port'] as const) {
     const found = flags[name]
     if (found < 0 || found > 65_535)

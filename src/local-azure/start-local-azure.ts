@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { type Clock, type Log, type Running, silentLog, systemClock } from '../lib/index.ts'
 import { openCertificateAuthority } from './certificates/certificate-authority.ts'
@@ -99,11 +100,10 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const imdsServer = await startImdsServer({ listen, port: imdsPort, answer: answerImds })
   started.defer(() => imdsServer.stop())
 
-  const reachable = listen === '0.0.0.0' ? '127.0.0.1' : listen
   const running = started.move()
   return {
-    proxyUrl: `http://${reachable}:${proxyPort}`,
-    imds: `http://${reachable}:${imdsServer.port}`,
+    proxyUrl: urlOf(listen, proxyPort),
+    imds: urlOf(listen, imdsServer.port),
     caFile: authority.caFile,
     credentialsFile: paths.credentials,
     controlSocket: paths.control,
@@ -111,8 +111,14 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   }
 }
 
+/** Where this machine reaches what listens on `address`; 0.0.0.0 and :: listen everywhere, loopback too. */
+function urlOf(address: string, port: number): string {
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
+}
+
 function operationsOf(services: readonly Service[]): string[] {
-  return [...new Set(services.flatMap(({ operations }) => operations))].sort()
+  return [...new Set(services.flatMap(({ operations }) => operations.map(({ operation }) => operation)))].sort()
 }
 
 function pathsOf(stateDir: string) {

@@ -83,7 +83,7 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
   }
 
   return {
-    operations: operations.map(({ operation }) => operation),
+    operations,
     async fetch(request, exchange) {
       try {
         exchange.operation = 'arm.unauthenticated'

@@ -46,7 +46,7 @@ export function createEntra({ tenant, operations, clock }: EntraOptions): Servic
   }
 
   return {
-    operations: operations.map(({ operation }) => operation),
+    operations,
     async fetch(request, exchange) {
       try {
         return await app.fetch(request, exchange)

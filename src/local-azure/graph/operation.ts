@@ -37,7 +37,7 @@ export function filtered<T extends Record<string, unknown>>(url: URL, objects: r
 
 function satisfies(object: Record<string, unknown>, clause: FilterClause): boolean {
   const { field, value, test } = comparisonOf(clause)
-  const found = object[field]
+  const found = Object.hasOwn(object, field) ? object[field] : undefined
   if (found === undefined) throw unsupported(`Unsupported query on ${field}.`)
   // Graph compares text without case.
   return [found].flat().some((word) => test(String(word).toLowerCase(), value.toLowerCase()))

@@ -54,7 +54,7 @@ export function createGraph({ cloud, directory, tokens, audiences, operations, c
   const respond = (error: GraphError, { requestId }: Exchange) => graphErrorResponse(error, clock.now(), requestId)
 
   return {
-    operations: operations.map(({ operation }) => operation),
+    operations,
     async fetch(request, exchange) {
       try {
         exchange.operation = 'graph.unauthenticated'

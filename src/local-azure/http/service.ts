@@ -11,11 +11,20 @@ export interface Exchange {
 
 /** One of the emulated services: everything behind one kind of host. */
 export interface Service {
-  /** The names of everything it does, as they are counted. */
-  readonly operations: readonly string[]
+  /** Everything it does. */
+  readonly operations: readonly OperationRow[]
   fetch(request: Request, exchange: Exchange): Promise<Response>
   /** An error in the manner of this service, for what is decided before or around it. */
   refuse(refusal: Refusal, exchange: Exchange): Response
+}
+
+/** What the tables of all services have in common. */
+export interface OperationRow {
+  /** The name that is counted, for example `vault.secret.get`. */
+  readonly operation: string
+  readonly method: string
+  /** Pattern of its paths, for example `/secrets/:name/:version?`. */
+  readonly path: string
 }
 
 export interface Refusal {

@@ -15,6 +15,8 @@ export interface ImdsOptions {
   clock: Clock
 }
 
+const tokenPath = '/metadata/identity/oauth2/token'
+
 /** The address that every machine of Azure knows it by, and the name its faults are set under. */
 export const imdsHost = '169.254.169.254'
 
@@ -52,7 +54,7 @@ export function createImds({ tokens, audiences, assigned, clock }: ImdsOptions):
   }
 
   return {
-    operations: ['imds.token'],
+    operations: [{ operation: 'imds.token', method: 'GET', path: tokenPath }],
     async fetch(request, exchange) {
       exchange.operation = 'imds.other'
       const forwarded = request.headers.has('x-forwarded-for')
@@ -61,7 +63,7 @@ export function createImds({ tokens, audiences, assigned, clock }: ImdsOptions):
         return refusal(400, 'bad_request_102', 'Required metadata header not specified')
       }
       // Some SDKs put a slash behind the path.
-      if (exchange.url.pathname.replace(/\/+$/, '') !== '/metadata/identity/oauth2/token') {
+      if (exchange.url.pathname.replace(/\/+$/, '') !== tokenPath) {
         return refusal(
           501,
           'not_implemented',
