@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { localClusterConfig } from './flags.ts'
+
+test('the flags of the README become a configuration, with defaults', () => {
+  const config = localClusterConfig([
+    '--state',
+    '/s',
+    '--image',
+    'app=/rootfs',
+    '--image=other:1=/o',
+    '--sync-frequency',
+    '5s',
+  ])
+  assert.deepEqual(config, {
+    stateDir: '/s',
+    listen: '127.0.0.1',
+    port: 16443,
+    images: new Map([
+      ['app', '/rootfs'],
+      ['other:1', '/o'],
+    ]),
+    syncFrequencyMs: 5000,
+    nodeName: 'keymount-local',
+    logLevel: 'info',
+  })
+})
+
+test('everything that is wrong on the command line is said at once', () => {
+  const argv = ['--listen', 'localhost', '--port', '70000', '--image', 'nothing', '--log-level', 'loud']
+  assert.throws(
+    () => localClusterConfig(argv),
+    ({ problems }: { problems: { path: string }[] }) => {
+      assert.deepEqual(
+        problems.map(({ path }) => path),
+        ['--state', '--listen', '--port', '--log-level', '--image'],
+      )
+      return true
+    },
+  )
+  assert.throws(() => localClusterConfig(['--stat', '/s']), /--stat: unknown flag \(did you mean --state\?\)/)
+})
