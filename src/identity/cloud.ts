@@ -73,7 +73,8 @@ export function parseCloudFile(text: string): Cloud {
   }
   return {
     name: stackCloud,
-    authority: origin('activeDirectoryEndpoint'),
+    // For AD FS the file may name its path too; the tenant `adfs` does so already.
+    authority: origin('activeDirectoryEndpoint').replace(/\/adfs$/i, ''),
     vaultResource: members.has('keyvaultendpoint') ? origin('keyVaultEndpoint') : `https://${vaultSuffix}`,
     vaultSuffix,
   }
