@@ -14,7 +14,9 @@ function run(name: string): void {
   const file = join(import.meta.dirname, `${name}.cjs`)
   const script = compile(name, file)
   if (script === undefined) {
-    process.stderr.write(`keymount: no program "${name}" in this image; the first argument is driver or provider\n`)
+    process.stderr.write(
+      `keymount: no program "${name}" in this image; the first argument is driver, provider or node\n`,
+    )
     process.exitCode = 2
     return
   }

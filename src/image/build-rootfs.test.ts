@@ -17,7 +17,7 @@ function makePackage(t: TestContext): { root: string; out: string; writeProgram(
     symlinkSync(join(packageRoot, name), join(root, name))
   }
   const writeProgram = (name: string, text: string) => writeFileSync(join(root, 'src/bin', `${name}.ts`), text)
-  for (const name of ['driver', 'provider']) {
+  for (const name of ['driver', 'provider', 'node']) {
     writeProgram(name, `import { basename } from 'node:path'\nconsole.log('${name}', ...process.argv.slice(2))\n`)
   }
   return { root, out: join(root, 'dist'), writeProgram }
@@ -34,7 +34,10 @@ test('buildRootfs() gives a directory whose entry point runs the named program w
   const { path } = await buildRootfs(out, { root })
   assert.equal(run(path, 'driver', '--nodeid=a'), 'driver --nodeid=a\n')
   assert.equal(run(path, 'provider'), 'provider\n')
-  assert.throws(() => run(path, 'other'), /no program "other" in this image; the first argument is driver or provider/)
+  assert.throws(
+    () => run(path, 'other'),
+    /no program "other" in this image; the first argument is driver, provider or node/,
+  )
   assert.throws(() => run(path, '../../../etc/passwd'), /no program/)
 })
 
