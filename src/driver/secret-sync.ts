@@ -1,4 +1,11 @@
-import { isNotFound, type KubeClient, type OwnerReference, resources, type SecretObject } from '../kube/index.ts'
+import {
+  isForbidden,
+  isNotFound,
+  type KubeClient,
+  type OwnerReference,
+  resources,
+  type SecretObject,
+} from '../kube/index.ts'
 import { createKeyedLock, errorMessage, type Running } from '../lib/index.ts'
 import { logKeys, podReference } from './check-volume.ts'
 import { mountedFiles } from './mounted-files.ts'
@@ -65,6 +72,8 @@ export function startSecretSync({ kube, parts, resyncMs }: SecretSyncOptions): S
     try {
       return await ownersOf(volume)
     } catch (error) {
+      if (isForbidden(error))
+        throw new Error(`${errorMessage(error)} (install with syncSecret.enabled=true)`, { cause: error })
       if (!isNotFound(error)) log.warn({ ...logKeys(volume) }, `no owner for its Secrets: ${errorMessage(error)}`)
       return []
     }

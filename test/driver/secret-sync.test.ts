@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { isNotFound, type OwnerReference, type Resource, resources, type Secret } from '../../src/kube/index.ts'
+import {
+  isNotFound,
+  type KubeClient,
+  KubeError,
+  type OwnerReference,
+  type Resource,
+  resources,
+  type Secret,
+} from '../../src/kube/index.ts'
 import { startDriver, type TestDriver } from '../support/driver.ts'
 import { createManualClock } from '../support/manual-clock.ts'
 import { untilPasses } from '../support/until-passes.ts'
@@ -254,14 +262,25 @@ for (const [kind, label] of [
   })
 }
 
-test('a node that may not write Secrets says how to allow it, and mounts', async (t) => {
-  const driver = await startDriver(t, {
-    kube: (client) => ({
+const forbidden = (what: string) => new KubeError(`${what} is forbidden`, { status: 403, reason: 'Forbidden' })
+for (const [what, refuse] of [
+  [
+    'read pods',
+    (client: KubeClient): KubeClient => ({
       ...client,
-      apply: () => Promise.reject(Object.assign(new Error('secrets is forbidden'), {})),
+      get: (resource, ref) =>
+        resource.plural === 'pods' ? Promise.reject(forbidden('pods')) : client.get(resource, ref),
     }),
+  ],
+  [
+    'write Secrets',
+    (client: KubeClient): KubeClient => ({ ...client, apply: () => Promise.reject(forbidden('secrets')) }),
+  ],
+] as const) {
+  test(`a driver that may not ${what} says how to allow it, and mounts`, async (t) => {
+    const driver = await startDriver(t, { kube: refuse })
+    const pod = await driver.pod({ secretObjects: oneKey('s') })
+    await driver.publish(pod.request)
+    assert.match((await warnings(driver))[0] ?? '', /is forbidden.*syncSecret.enabled=true/)
   })
-  const pod = await driver.pod({ secretObjects: oneKey('s') })
-  await driver.publish(pod.request)
-  assert.match((await warnings(driver))[0] ?? '', /Secret "s": secrets is forbidden/)
-})
+}
