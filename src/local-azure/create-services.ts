@@ -22,9 +22,14 @@ import type { Service } from './http/service.ts'
 import type { AssignedIdentity } from './imds/choose-identity.ts'
 import { createImds } from './imds/routes.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
+import { type Certificate, certificateKind } from './keyvault/certificates/certificate-kind.ts'
+import { certificateOperations } from './keyvault/certificates/certificate-operations.ts'
+import { type Key, keyKind } from './keyvault/keys/key-kind.ts'
+import { keyOperations } from './keyvault/keys/key-operations.ts'
 import { createObjectStore } from './keyvault/object-store.ts'
 import { createKeyVault } from './keyvault/routes.ts'
-import { type Secret, secretOperations } from './keyvault/secrets/secret-operations.ts'
+import { type Secret, secretKind } from './keyvault/secrets/secret-kind.ts'
+import { secretOperations } from './keyvault/secrets/secret-operations.ts'
 import { createVaults } from './keyvault/vaults.ts'
 import { cloud } from './proxy/clouds.ts'
 import type { ServiceName } from './proxy/served-hosts.ts'
@@ -44,6 +49,10 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
   const tenant = settleTenant(store, directory, roles, clock)
   const tokens = await createAccessTokens(store, tenant.tenantId, clock)
   const secrets = createObjectStore<Secret>(store, 'secret', clock)
+  const keys = createObjectStore<Key>(store, 'key', clock)
+  const certificates = createObjectStore<Certificate>(store, 'certificate', clock)
+  const stores = { certificates, keys, secrets }
+  const backups = createBackupSeal(store)
   const vaults = createVaults(store, clock, (uid) => secrets.removeAll(uid))
   const groups = createResourceGroups(store)
   const identities = createIdentities(store, directory)
@@ -97,7 +106,11 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
       authority: { tokens, tenantId, login, resource: `https://${cloud.vaultSuffix}` },
       vaults,
       roles,
-      operations: secretOperations({ secrets, backups: createBackupSeal(store) }),
+      operations: [
+        ...secretOperations({ kind: secretKind(secrets), backups }),
+        ...keyOperations({ kind: keyKind(keys), backups }),
+        ...certificateOperations({ kind: certificateKind(stores), stores, backups, clock }),
+      ],
     }),
   }
   const imds = createImds({

@@ -42,8 +42,19 @@ export interface ObjectFields<P> {
   tags?: Record<string, string> | undefined
 }
 
-/** One kind of object (`secret`, later `key` and `certificate`) in all vaults. Every call that changes something has made it durable when it returns. */
+/** A version that is ready to be added, and what adds it. */
+export interface Prepared<P> {
+  version: ObjectVersion<P>
+  changes: Change[]
+}
+
+/**
+ * One kind of object (`secret`, `key` or `certificate`) in all vaults. Methods that change something give the changes, so
+ * that a certificate and its key and secret change in one commit.
+ */
 export interface ObjectStore<P> {
+  /** Makes changes durable, then visible. */
+  commit(changes: readonly Change[]): void
   /** The living object of that name, in any case. */
   get(vault: string, name: string): VaultObject<P> | undefined
   /** The soft-deleted object of that name. */
@@ -51,15 +62,15 @@ export interface ObjectStore<P> {
   /** Living objects by name. */
   list(vault: string): VaultObject<P>[]
   listDeleted(vault: string): VaultObject<P>[]
-  /** A new version, which is the latest. Throws {@link VaultError} while the name is soft-deleted. */
-  add(vault: string, name: string, fields: ObjectFields<P>): ObjectVersion<P>
-  update(version: ObjectVersion<P>, fields: Partial<ObjectFields<P>>): ObjectVersion<P>
-  delete(vault: string, object: VaultObject<P>, retentionDays: number): VaultObject<P>
-  recover(vault: string, object: VaultObject<P>): void
-  purge(vault: string, object: VaultObject<P>): void
-  /** Puts back all versions of a backup. Throws {@link VaultError} when the name is in use. */
-  restore(vault: string, versions: readonly ObjectVersion<P>[]): ObjectVersion<P>
-  /** The changes that remove everything of a vault. */
+  /** A new version (32 hexadecimal digits, random by default), which is the latest. Throws {@link VaultError} while the name is soft-deleted. */
+  add(vault: string, name: string, fields: ObjectFields<P>, version?: string): Prepared<P>
+  update(version: ObjectVersion<P>, fields: Partial<ObjectFields<P>>): Prepared<P>
+  delete(vault: string, object: VaultObject<P>, retentionDays: number): Change[]
+  recover(vault: string, object: VaultObject<P>): Change[]
+  purge(vault: string, object: VaultObject<P>): Change[]
+  /** Puts back all versions of a backup; gives the latest. Throws {@link VaultError} when the name is in use. */
+  restore(vault: string, versions: readonly ObjectVersion<P>[]): Prepared<P>
+  /** Removes everything of a vault. */
   removeAll(vault: string): Change[]
 }
 
@@ -110,6 +121,7 @@ export function createObjectStore<P>(store: RecordStore, kind: string, clock: Cl
   }
 
   return {
+    commit: store.commit,
     get(vault, name) {
       const object = existing(vault, name)
       return object?.deletion === undefined ? object : undefined
@@ -120,14 +132,14 @@ export function createObjectStore<P>(store: RecordStore, kind: string, clock: Cl
     },
     list: (vault) => listed(vault, false),
     listDeleted: (vault) => listed(vault, true),
-    add(vault, name, { payload, enabled = true, nbf, exp, tags }) {
+    add(vault, name, { payload, enabled = true, nbf, exp, tags }, version = randomBytes(16).toString('hex')) {
       refuseDeleted(vault, name)
       const now = nowSeconds()
       const made: ObjectVersion<P> = {
         vault,
         // Names have no case, but keep the one they were first written in.
         name: existing(vault, name)?.name ?? name,
-        version: randomBytes(16).toString('hex'),
+        version,
         enabled,
         created: now,
         updated: now,
@@ -136,23 +148,23 @@ export function createObjectStore<P>(store: RecordStore, kind: string, clock: Cl
         tags,
         payload,
       }
-      store.commit([versions.put(versionKey(vault, made.name, made.version), made)])
-      return made
+      return { version: made, changes: [versions.put(versionKey(vault, made.name, version), made)] }
     },
     update(version, fields) {
       const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
       const updated: ObjectVersion<P> = { ...version, ...given, updated: nowSeconds() }
-      store.commit([versions.put(versionKey(version.vault, version.name, version.version), updated)])
-      return updated
+      return {
+        version: updated,
+        changes: [versions.put(versionKey(version.vault, version.name, version.version), updated)],
+      }
     },
     delete(vault, object, retentionDays) {
       const deletedAt = nowSeconds()
       const purgeAt = deletedAt + retentionDays * daySeconds
-      store.commit([deletions.put(objectKey(vault, object.name), { vault, name: object.name, deletedAt, purgeAt })])
-      return object
+      return [deletions.put(objectKey(vault, object.name), { vault, name: object.name, deletedAt, purgeAt })]
     },
-    recover: (vault, object) => store.commit([deletions.remove(objectKey(vault, object.name))]),
-    purge: (vault, object) => store.commit(removals(vault, object)),
+    recover: (vault, object) => [deletions.remove(objectKey(vault, object.name))],
+    purge: removals,
     restore(vault, backup) {
       const latest = backup.at(-1)
       if (latest === undefined) throw new VaultError(400, 'BadParameter', 'The backup holds no version.')
@@ -164,10 +176,8 @@ export function createObjectStore<P>(store: RecordStore, kind: string, clock: Cl
           `The ${kind} ${latest.name} already exists in this key vault, so its backup cannot be restored.`,
         )
       }
-      store.commit(
-        backup.map((version) => versions.put(versionKey(vault, version.name, version.version), { ...version, vault })),
-      )
-      return latest
+      const changes = backup.map((each) => versions.put(versionKey(vault, each.name, each.version), { ...each, vault }))
+      return { version: latest, changes }
     },
     removeAll: (vault) => objectsOf(vault).flatMap((object) => removals(vault, object)),
   }

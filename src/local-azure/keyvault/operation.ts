@@ -24,5 +24,5 @@ export interface VaultCall {
   body(): Promise<unknown>
 }
 
-/** The body of a 200, or a status without a body. */
-export type VaultAnswer = { body: unknown } | { status: 204 }
+/** A body (with status 200 unless it says another), or a status without a body. */
+export type VaultAnswer = { body: unknown; status?: 202 } | { status: 204 }

@@ -38,7 +38,7 @@ export function createKeyVault({ cloud, authority, vaults, roles, operations }: 
       authorize(vault, caller, permission, name === '' ? undefined : name, roles)
       const version = c.req.param('version') ?? ''
       const answer = await run({ vault, caller, url, name, version, body: () => readJson(c.req.raw) })
-      return 'body' in answer ? json(200, answer.body) : new Response(null, { status: answer.status })
+      return 'body' in answer ? json(answer.status ?? 200, answer.body) : new Response(null, { status: answer.status })
     })
   }
   app.notFound((c) => {
@@ -70,7 +70,7 @@ export function createKeyVault({ cloud, authority, vaults, roles, operations }: 
   }
 
   return {
-    operations: operations.map(({ operation }) => operation),
+    operations,
     async fetch(request, exchange) {
       try {
         const admitted = await admit(request, exchange)

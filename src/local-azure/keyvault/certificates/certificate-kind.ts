@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { attributesOf } from '../attributes.ts'
+import type { Key } from '../keys/key-kind.ts'
+import type { Companion, ObjectKind } from '../object-kind.ts'
+import type { ObjectStore, VaultObject } from '../object-store.ts'
+import type { Secret } from '../secrets/secret-kind.ts'
+import type { CertificatePolicy } from './policy.ts'
+
+export interface Certificate {
+  /** The leaf, DER in base64. */
+  cer: string
+  policy: CertificatePolicy
+}
+
+/** A certificate, with the key and the secret of the same name and version that back it. */
+export interface CertificateStores {
+  certificates: ObjectStore<Certificate>
+  keys: ObjectStore<Key>
+  secrets: ObjectStore<Secret>
+}
+
+export function certificateKind({ certificates, keys, secrets }: CertificateStores): ObjectKind<Certificate> {
+  return {
+    noun: 'certificate',
+    store: certificates,
+    bundle(origin, vault, version) {
+      const { name, payload, tags } = version
+      const id = (plural: string) => `${origin}/${plural}/${name}/${version.version}`
+      return {
+        id: id('certificates'),
+        kid: id('keys'),
+        sid: id('secrets'),
+        x5t: thumbprint(payload),
+        cer: payload.cer,
+        contentType: payload.policy.secret_props.contentType,
+        attributes: attributesOf(vault, version),
+        policy: { id: `${origin}/certificates/${name}/policy`, ...payload.policy },
+        ...(tags !== undefined && { tags }),
+      }
+    },
+    item: (origin, vault, { name, payload, tags, ...version }, withVersion) => ({
+      id: `${origin}/certificates/${name}${withVersion ? `/${version.version}` : ''}`,
+      x5t: thumbprint(payload),
+      attributes: attributesOf(vault, { name, payload, ...version }),
+      subject: payload.policy.x509_props.subject,
+      ...(tags !== undefined && { tags }),
+    }),
+    isManaged: () => false,
+    companions: (vault, name) => [...companion(keys, vault, name), ...companion(secrets, vault, name)],
+  }
+}
+
+function companion<P>(store: ObjectStore<P>, vault: string, name: string): Companion[] {
+  const object = store.get(vault, name) ?? store.getDeleted(vault, name)
+  if (object === undefined) return []
+  const { recover, purge } = store
+  const own = (given: VaultObject<unknown>) => given as VaultObject<P>
+  return [
+    {
+      object,
+      delete: (id, given, days) => store.delete(id, own(given), days),
+      recover: (id, given) => recover(id, own(given)),
+      purge: (id, given) => purge(id, own(given)),
+    },
+  ]
+}
+
+/** SHA-1 of the certificate. https://www.rfc-editor.org/rfc/rfc7517#section-4.8 */
+function thumbprint({ cer }: Certificate): string {
+  return createHash('sha1').update(Buffer.from(cer, 'base64')).digest('base64url')
+}

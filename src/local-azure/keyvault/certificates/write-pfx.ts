@@ -1,0 +1,73 @@
+import { type KeyObject, webcrypto } from 'node:crypto'
+import { BmpString, fromBER, OctetString } from 'asn1js'
+import {
+  Attribute,
+  AuthenticatedSafe,
+  CertBag,
+  Certificate,
+  CryptoEngine,
+  PFX,
+  PKCS8ShroudedKeyBag,
+  PrivateKeyInfo,
+  SafeBag,
+  SafeContents,
+  setEngine,
+} from 'pkijs'
+
+setEngine('node', new CryptoEngine({ name: 'node', crypto: webcrypto as never }))
+
+/** Object identifiers of RFC 7292 and RFC 2985. */
+const oid = {
+  shroudedKeyBag: '1.2.840.113549.1.12.10.1.2',
+  certBag: '1.2.840.113549.1.12.10.1.3',
+  localKeyId: '1.2.840.113549.1.9.21',
+  friendlyName: '1.2.840.113549.1.9.20',
+}
+
+/** Key Vault hands PFX files out without a password. */
+const password = new ArrayBuffer(0)
+const iterations = 2000
+
+/**
+ * A PFX file without a password: the key (PBES2 with AES-256), its certificates, a MAC with SHA-256.
+ * https://www.rfc-editor.org/rfc/rfc7292
+ */
+export async function writePfx(key: KeyObject, chain: readonly Buffer[]): Promise<Buffer> {
+  const localKeyId = new Attribute({
+    type: oid.localKeyId,
+    values: [new OctetString({ valueHex: new Uint8Array([1]).buffer })],
+  })
+  const friendlyName = new Attribute({ type: oid.friendlyName, values: [new BmpString({ value: 'keymount' })] })
+  const keyBag = new PKCS8ShroudedKeyBag({
+    parsedValue: PrivateKeyInfo.fromBER(key.export({ format: 'der', type: 'pkcs8' })),
+  })
+  await keyBag.makeInternalValues({
+    password,
+    contentEncryptionAlgorithm: { name: 'AES-CBC', length: 256 } as never,
+    hmacHashAlgorithm: 'SHA-256',
+    iterationCount: iterations,
+  })
+  const bags = [
+    new SafeBag({ bagId: oid.shroudedKeyBag, bagValue: keyBag, bagAttributes: [friendlyName, localKeyId] }),
+    ...chain.map(
+      (der, index) =>
+        new SafeBag({
+          bagId: oid.certBag,
+          bagValue: new CertBag({ parsedValue: new Certificate({ schema: fromBER(der).result }) }),
+          ...(index === 0 ? { bagAttributes: [localKeyId] } : {}),
+        }),
+    ),
+  ]
+  const safe = new AuthenticatedSafe({
+    parsedValue: { safeContents: [{ privacyMode: 0, value: new SafeContents({ safeBags: bags }) }] },
+  })
+  await safe.makeInternalValues({ safeContents: [{}] })
+  const pfx = new PFX({ parsedValue: { integrityMode: 0, authenticatedSafe: safe } })
+  await pfx.makeInternalValues({
+    password,
+    iterations,
+    pbkdf2HashAlgorithm: 'SHA-256',
+    hmacHashAlgorithm: 'SHA-256',
+  })
+  return Buffer.from(pfx.toSchema().toBER())
+}

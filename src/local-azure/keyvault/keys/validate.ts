@@ -1,0 +1,39 @@
+import { createPrivateKey, type JsonWebKey } from 'node:crypto'
+import { z } from 'zod'
+import { badParameter } from '../error-response.ts'
+import { bodyParser, commonFields } from '../validate.ts'
+import { type KeyType, keyTypes } from './key-kind.ts'
+import { type Curve, curves, rsaSizes } from './make-key.ts'
+
+const operations = z.array(z.enum(['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey', 'import', 'export']))
+
+const createBody = z.object({
+  ...commonFields,
+  kty: z.enum(keyTypes),
+  key_size: z.union(rsaSizes.map((size) => z.literal(size))).nullish(),
+  crv: z.enum(Object.keys(curves) as [Curve, ...Curve[]]).nullish(),
+  public_exponent: z.number().int().min(3).nullish(),
+  key_ops: operations.nullish(),
+})
+
+const importBody = z.object({
+  ...commonFields,
+  key: z.looseObject({ kty: z.enum(keyTypes), key_ops: operations.nullish() }),
+  Hsm: z.boolean().nullish(),
+  hsm: z.boolean().nullish(),
+})
+
+export const parseCreateKey = bodyParser(createBody)
+export const parseImportKey = bodyParser(importBody)
+export const parseUpdateKey = bodyParser(z.object({ ...commonFields, key_ops: operations.nullish() }))
+
+/** The private key of an imported JWK. Throws `VaultError` when it is none; its members are never quoted. */
+export function parsePrivateJwk(key: Record<string, unknown>, kty: KeyType): JsonWebKey {
+  const crv = key['crv'] === 'P-256K' ? 'secp256k1' : key['crv']
+  const jwk = { ...key, crv, kty: kty.replace('-HSM', '') } as JsonWebKey
+  try {
+    return createPrivateKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' })
+  } catch {
+    throw badParameter('Property has invalid value: key: found no complete private RSA or EC key')
+  }
+}

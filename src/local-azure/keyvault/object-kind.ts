@@ -1,0 +1,74 @@
+import { VaultError } from './error-response.ts'
+import type { ObjectStore, ObjectVersion, VaultObject } from './object-store.ts'
+import type { VaultCall } from './operation.ts'
+import type { Vault } from './vaults.ts'
+
+/** What makes a secret a secret, a key a key and a certificate a certificate, where they otherwise behave alike. */
+export interface ObjectKind<P> {
+  noun: 'secret' | 'key' | 'certificate'
+  store: ObjectStore<P>
+  /** One version as JSON, without a secret's value. */
+  bundle(origin: string, vault: Vault, version: ObjectVersion<P>): object
+  /** An entry of a list; `id` ends where the list's ids end. */
+  item(origin: string, vault: Vault, version: ObjectVersion<P>, withVersion: boolean): object
+  /** True for the key and the secret of a certificate, which live and die with it. */
+  isManaged(payload: P): boolean
+  /** Objects of other kinds that share this one's life: what backs a certificate. */
+  companions(vault: string, name: string): Companion[]
+}
+
+/** An object of another kind, deleted, recovered and purged in the same commit. */
+export type Companion = Pick<ObjectStore<unknown>, 'delete' | 'recover' | 'purge'> & { object: VaultObject<unknown> }
+
+export function livingObject<P>({ noun, store }: ObjectKind<P>, { vault, name }: VaultCall): VaultObject<P> {
+  return store.get(vault.uid, name) ?? notFound(noun, name)
+}
+
+export function deletedObject<P>({ noun, store }: ObjectKind<P>, { vault, name }: VaultCall): VaultObject<P> {
+  const object = store.getDeleted(vault.uid, name)
+  if (object !== undefined) return object
+  throw new VaultError(404, `${titleOf(noun)}NotFound`, `Deleted ${titleOf(noun)} not found: ${name}`)
+}
+
+/** The version that the path names, or the latest. */
+export function versionOf<P>(kind: ObjectKind<P>, call: VaultCall): ObjectVersion<P> {
+  const { versions } = livingObject(kind, call)
+  const version = call.version === '' ? versions.at(-1) : versions.find((each) => each.version === call.version)
+  return version ?? notFound(kind.noun, `${call.name}/${call.version}`)
+}
+
+/** Refuses to change by itself what belongs to a certificate. */
+export function refuseManaged<P>({ noun, isManaged }: ObjectKind<P>, { name, payload }: ObjectVersion<P>): void {
+  if (!isManaged(payload)) return
+  throw new VaultError(
+    403,
+    'Forbidden',
+    `The ${noun} ${name} belongs to a certificate of the same name: the operation is allowed on the certificate only.`,
+    { innerCode: `${titleOf(noun)}ManagedByKeyVault` },
+  )
+}
+
+export function refuseDisabled<P>({ noun }: ObjectKind<P>, { enabled }: ObjectVersion<P>, operation: string): void {
+  if (enabled) return
+  throw new VaultError(403, 'Forbidden', `Operation ${operation} is not allowed on a disabled ${noun}.`, {
+    innerCode: `${titleOf(noun)}Disabled`,
+  })
+}
+
+export function latestOf<P>(object: VaultObject<P>): ObjectVersion<P> {
+  const version = object.versions.at(-1)
+  if (version === undefined) throw new Error(`${object.name} has no version`)
+  return version
+}
+
+function titleOf(noun: string): string {
+  return noun[0]?.toUpperCase() + noun.slice(1)
+}
+
+function notFound(noun: string, nameOrId: string): never {
+  throw new VaultError(
+    404,
+    `${titleOf(noun)}NotFound`,
+    `A ${noun} with (name/id) ${nameOrId} was not found in this key vault. If you recently deleted this ${noun} you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182`,
+  )
+}

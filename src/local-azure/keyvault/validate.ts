@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { badParameter } from './error-response.ts'
+import { maxTagLength, maxTags } from './limits.ts'
+
+const seconds = z.number().int().min(0)
+
+const attributes = z.object({ enabled: z.boolean().optional(), nbf: seconds.optional(), exp: seconds.optional() })
+
+const tags = z
+  .record(z.string().max(maxTagLength), z.string().max(maxTagLength))
+  .refine((given) => Object.keys(given).length <= maxTags, `at most ${maxTags} tags`)
+
+/** What bodies of all kinds have in common. A null stands for "not given": several SDKs write it so. */
+export const commonFields = { tags: tags.nullish(), attributes: attributes.nullish() }
+
+export const parseRestore = bodyParser(z.object({ value: z.base64url() }))
+
+/** Parses a body, or throws `VaultError` with every problem. Values are never quoted: one of them is the secret. */
+export function bodyParser<T extends z.ZodType>(schema: T): (body: unknown) => z.output<T> {
+  return (body) => {
+    const parsed = schema.safeParse(body)
+    if (parsed.success) return parsed.data
+    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
+    throw badParameter(`Property has invalid value: ${problems.join('; ')}`)
+  }
+}

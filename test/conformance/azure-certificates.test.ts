@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { ClientSecretCredential } from '@azure/identity'
+import { CertificateClient } from '@azure/keyvault-certificates'
+import { KeyClient } from '@azure/keyvault-keys'
+import { SecretClient } from '@azure/keyvault-secrets'
+import { sdkOptions, startLocalAzure, trustInThisProcess } from '../support/local-azure.ts'
+import { createOpenssl } from '../support/openssl.ts'
+
+async function vaultClients(t: TestContext) {
+  const azure = await startLocalAzure(t)
+  trustInThisProcess(azure)
+  const vault = await azure.createVault('shop', { rbac: false })
+  const { tenantId, clientId, clientSecret } = azure.administrator
+  const credential = new ClientSecretCredential(tenantId, clientId, clientSecret, sdkOptions(azure))
+  const options = { ...sdkOptions(azure), retryOptions: { maxRetries: 0 } }
+  return {
+    keys: new KeyClient(vault.url, credential, options),
+    secrets: new SecretClient(vault.url, credential, options),
+    certificates: new CertificateClient(vault.url, credential, options),
+  }
+}
+
+const fast = { intervalInMs: 10 }
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+test('keys are made, listed, changed, deleted and recovered, and their private part never leaves', async (t) => {
+  const { keys } = await vaultClients(t)
+  const rsa = await keys.createRsaKey('rsa', { keySize: 2048, tags: { team: 'shop' } })
+  assert.equal(rsa.key?.kty, 'RSA')
+  assert.equal(rsa.key?.n?.length, 256)
+  const ec = await keys.createEcKey('ec', { curve: 'P-384' })
+  assert.deepEqual([ec.key?.kty, ec.key?.crv, ec.key?.x?.length], ['EC', 'P-384', 48])
+  assert.deepEqual(ec.keyOperations, ['sign', 'verify'])
+  for (const member of ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const) assert.equal(rsa.key?.[member], undefined, member)
+
+  const second = await keys.createRsaKey('rsa')
+  assert.equal((await keys.getKey('rsa')).properties.version, second.properties.version)
+  const first = await keys.getKey('rsa', { version: rsa.properties.version ?? '' })
+  assert.deepEqual(first.key?.n, rsa.key?.n)
+  const versions = await collect(keys.listPropertiesOfKeyVersions('rsa'))
+  assert.equal(versions.length, 2)
+  assert.deepEqual(
+    (await collect(keys.listPropertiesOfKeys())).map(({ name }) => name),
+    ['ec', 'rsa'],
+  )
+  const disabled = await keys.updateKeyProperties('ec', { enabled: false })
+  assert.equal(disabled.properties.enabled, false)
+
+  await (await keys.beginDeleteKey('ec', fast)).pollUntilDone()
+  await assert.rejects(keys.getKey('ec'), { code: 'KeyNotFound' })
+  await (await keys.beginRecoverDeletedKey('ec', fast)).pollUntilDone()
+  assert.equal((await keys.getKey('ec')).name, 'ec')
+})
+
+test('a private key is imported as a JWK', async (t) => {
+  const { keys } = await vaultClients(t)
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { d = '', x = '', y = '' } = privateKey.export({ format: 'jwk' })
+  const bytes = (text: string) => Buffer.from(text, 'base64url')
+  const imported = await keys.importKey('mine', { kty: 'EC', crv: 'P-256', d: bytes(d), x: bytes(x), y: bytes(y) })
+  assert.deepEqual(Buffer.from(imported.key?.x ?? []), bytes(x))
+  await assert.rejects(keys.importKey('half', { kty: 'EC', crv: 'P-256', x: bytes(x), y: bytes(y) }), {
+    code: 'BadParameter',
+  })
+})
+
+for (const keyType of ['RSA', 'EC'] as const) {
+  for (const contentType of ['application/x-pem-file', 'application/x-pkcs12'] as const) {
+    test(`a self-signed ${keyType} certificate has its key and its ${contentType} secret at the same version`, async (t) => {
+      const { keys, secrets, certificates } = await vaultClients(t)
+      const openssl = createOpenssl(t)
+      const poller = await certificates.beginCreateCertificate(
+        'web',
+        {
+          issuerName: 'Self',
+          subject: 'CN=example.com',
+          subjectAlternativeNames: { dnsNames: ['example.com', 'www.example.com'] },
+          keyType,
+          contentType,
+          validityInMonths: 6,
+        },
+        fast,
+      )
+      const made = await poller.pollUntilDone()
+      const version = made.properties.version ?? ''
+      const leaf = new X509Certificate(Buffer.from(made.cer ?? []))
+      assert.equal(leaf.subject, 'CN=example.com')
+      assert.equal(leaf.subjectAltName, 'DNS:example.com, DNS:www.example.com')
+      assert.ok(leaf.verify(leaf.publicKey))
+
+      const key = await keys.getKey('web')
+      assert.deepEqual([key.properties.version, key.properties.managed, key.key?.kty], [version, true, keyType])
+      const secret = await secrets.getSecret('web')
+      assert.deepEqual([secret.properties.version, secret.properties.managed], [version, true])
+      assert.equal(secret.properties.contentType, contentType)
+      const pem =
+        contentType === 'application/x-pem-file'
+          ? (secret.value ?? '')
+          : openssl.run(['pkcs12', '-passin', 'pass:', '-nodes'], Buffer.from(secret.value ?? '', 'base64')).toString()
+      assert.ok(leaf.checkPrivateKey(createPrivateKey(pem)))
+      assert.ok(pem.includes('BEGIN CERTIFICATE'))
+    })
+  }
+}
+
+test('a certificate is deleted and recovered with its key and secret, which cannot be deleted by themselves', async (t) => {
+  const { keys, secrets, certificates } = await vaultClients(t)
+  const policy = { issuerName: 'Self', subject: 'CN=x' }
+  await (await certificates.beginCreateCertificate('web', policy, fast)).pollUntilDone()
+  await assert.rejects(secrets.beginDeleteSecret('web'), { code: 'Forbidden' })
+  await assert.rejects(keys.beginDeleteKey('web'), { code: 'Forbidden' })
+  await (await certificates.beginDeleteCertificate('web', fast)).pollUntilDone()
+  await assert.rejects(secrets.getSecret('web'), { code: 'SecretNotFound' })
+  await (await certificates.beginRecoverDeletedCertificate('web', fast)).pollUntilDone()
+  assert.ok((await secrets.getSecret('web')).value)
+  assert.equal((await keys.getKey('web')).name, 'web')
+})
+
+test('a disabled certificate disables its secret too', async (t) => {
+  const { secrets, certificates } = await vaultClients(t)
+  const policy = { issuerName: 'Self', subject: 'CN=x' }
+  const made = await (await certificates.beginCreateCertificate('web', policy, fast)).pollUntilDone()
+  await certificates.updateCertificateProperties('web', made.properties.version ?? '', { enabled: false })
+  await assert.rejects(secrets.getSecret('web'), { code: 'Forbidden' })
+})
+
+test('PEM and PFX files are imported with their chain, and come back in the form they were stored in', async (t) => {
+  const { secrets, certificates } = await vaultClients(t)
+  const openssl = createOpenssl(t)
+  const policy = { issuerName: 'Self', subject: 'CN=x', contentType: 'application/x-pem-file' as const }
+  await (await certificates.beginCreateCertificate('source', policy, fast)).pollUntilDone()
+  const pem = (await secrets.getSecret('source')).value ?? ''
+
+  const fromPem = await certificates.importCertificate('from-pem', Buffer.from(pem), {
+    policy: { contentType: 'application/x-pem-file' },
+  })
+  assert.equal((await secrets.getSecret('from-pem')).value, pem)
+  const pfx = openssl.run(['pkcs12', '-export', '-legacy', '-passout', 'pass:geheim'], Buffer.from(pem))
+  const fromPfx = await certificates.importCertificate('from-pfx', pfx, { password: 'geheim' })
+  assert.deepEqual(fromPfx.cer, fromPem.cer)
+  const stored = await secrets.getSecret('from-pfx')
+  assert.equal(stored.properties.contentType, 'application/x-pkcs12')
+  const read = openssl.run(['pkcs12', '-passin', 'pass:', '-nodes'], Buffer.from(stored.value ?? '', 'base64'))
+  assert.match(read.toString(), /BEGIN CERTIFICATE/)
+  await assert.rejects(certificates.importCertificate('wrong', pfx, { password: 'other' }), { code: 'BadParameter' })
+})
+
+test('what the local Azure does not make is refused by name', async (t) => {
+  const { certificates } = await vaultClients(t)
+  const create = (issuerName: string) => certificates.beginCreateCertificate('web', { issuerName, subject: 'CN=x' })
+  await assert.rejects(create('DigiCert'), { code: 'BadParameter' })
+  await assert.rejects(create('Unknown'), { code: 'NotImplemented' })
+})
