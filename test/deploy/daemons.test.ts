@@ -147,6 +147,8 @@ test('the driver may do this in the cluster, and nothing else', () => {
     'create events',
     'patch events',
     'get secretproviderclasses',
+    'list secretproviderclasses',
+    'watch secretproviderclasses',
     'get secretproviderclasspodstatuses',
     'list secretproviderclasspodstatuses',
     'create secretproviderclasspodstatuses',
