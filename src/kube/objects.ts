@@ -93,6 +93,7 @@ export interface Container {
     privileged?: boolean
     runAsUser?: number
     runAsGroup?: number
+    runAsNonRoot?: boolean
     readOnlyRootFilesystem?: boolean
     allowPrivilegeEscalation?: boolean
     capabilities?: { add?: string[]; drop?: string[] }
@@ -148,7 +149,7 @@ export interface PodSpec {
   terminationGracePeriodSeconds?: number
   priorityClassName?: string
   tolerations?: unknown[]
-  securityContext?: { fsGroup?: number; runAsUser?: number; runAsGroup?: number }
+  securityContext?: { fsGroup?: number; runAsUser?: number; runAsGroup?: number; runAsNonRoot?: boolean }
 }
 
 export interface Condition {

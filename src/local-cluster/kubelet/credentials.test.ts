@@ -31,6 +31,13 @@ test('credentialsOf() leaves out what a user namespace cannot give, and says so'
   assert.deepEqual(found.refused, ['runAsUser 1000 is not mapped in this user namespace, runs as 0'])
 })
 
+test('credentialsOf() refuses root to a pod that says it is not', () => {
+  const message = /runAsNonRoot and image will run as root/
+  assert.throws(() => credentialsOf(pod({ runAsNonRoot: true }), container(), anything), message)
+  credentialsOf(pod({ runAsNonRoot: true }), container({ runAsUser: 1 }), anything)
+  credentialsOf(pod({ runAsNonRoot: true }), container({ runAsNonRoot: false }), anything)
+})
+
 test('credentialsOf() reads capabilities as people write them', () => {
   const bounding = (capabilities: { add?: string[]; drop?: string[] }) =>
     credentialsOf(pod(), container({ capabilities }), anything).arguments.find((word) => word.includes('bounding'))

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Container, Pod } from '../../kube/index.ts'
+import { PodConfigError } from './pod-fields.ts'
 
 /** What this machine lets the node agent give to a container. */
 export interface IdentityLimits {
@@ -57,17 +58,20 @@ export interface Credentials {
   refused: string[]
 }
 
-/** The user, groups and capabilities of a container's processes. */
+/** The user, groups and capabilities of a container's processes. Throws {@link PodConfigError} for root where it must not be. */
 export function credentialsOf(pod: Pod, container: Container, limits: IdentityLimits): Credentials {
   const own = container.securityContext ?? {}
   const shared = pod.spec.securityContext ?? {}
+  const wanted = own.runAsUser ?? shared.runAsUser ?? 0
+  if ((own.runAsNonRoot ?? shared.runAsNonRoot) === true && wanted === 0)
+    throw new PodConfigError('container has runAsNonRoot and image will run as root')
   const refused: string[] = []
   const allowed = (what: string, id: number, has: (id: number) => boolean) => {
     if (has(id)) return id
     refused.push(`${what} ${id} is not mapped in this user namespace, runs as 0`)
     return 0
   }
-  const user = allowed('runAsUser', own.runAsUser ?? shared.runAsUser ?? 0, limits.hasUser)
+  const user = allowed('runAsUser', wanted, limits.hasUser)
   const group = allowed('runAsGroup', own.runAsGroup ?? shared.runAsGroup ?? 0, limits.hasGroup)
   const fsGroup = shared.fsGroup
   let groups = fsGroup === undefined ? '--clear-groups' : `--groups=${fsGroup}`

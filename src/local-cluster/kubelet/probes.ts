@@ -89,7 +89,8 @@ async function probeOnce(probe: Probe, target: ProbeTarget, ended: AbortSignal):
       await connects(tcpSocket.host ?? target.podIP, portNumber(target.container, tcpSocket.port), signal)
       return undefined
     }
-    const { code, output } = await target.run(exec?.command ?? [], signal)
+    if (exec?.command === undefined) return 'probes of this kind are not supported by the local cluster'
+    const { code, output } = await target.run(exec.command, signal)
     return code === 0 ? undefined : output.trim() || `command ended with status ${code}`
   } catch (error) {
     return signal.aborted ? `no answer within ${timeoutMs / 1000} s` : errorMessage(error)
