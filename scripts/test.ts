@@ -20,7 +20,8 @@ const command = [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
   '--test',
-  '--test-concurrency=2',
+  // The files of the end-to-end cases share the one real cluster, and each looks whether anything is left on it.
+  `--test-concurrency=${real ? 1 : 2}`,
   '--test-timeout=600000',
   '--test-reporter=spec',
   ...files.toSorted(),
