@@ -116,19 +116,20 @@ function pathOf(template: string) {
   return fc.tuple(...segments).map((parts) => parts.join('/'))
 }
 
-const hosts: Record<string, { service: ServiceName; resource?: string }> = {
-  'login.microsoftonline.com': { service: 'entra' },
-  'management.azure.com': { service: 'arm', resource: 'https://management.azure.com' },
-  'graph.microsoft.com': { service: 'graph', resource: 'https://graph.microsoft.com' },
-  'shop.vault.azure.net': { service: 'keyvault', resource: 'https://vault.azure.net' },
+const hosts: Record<string, { service: ServiceName; resource?: string; version: string }> = {
+  'login.microsoftonline.com': { service: 'entra', version: '1.1' },
+  'management.azure.com': { service: 'arm', resource: 'https://management.azure.com', version: '2024-01-01' },
+  'graph.microsoft.com': { service: 'graph', resource: 'https://graph.microsoft.com', version: '' },
+  'shop.vault.azure.net': { service: 'keyvault', resource: 'https://vault.azure.net', version: '7.4' },
 }
 
 const queries = fc.oneof(
-  fc.constantFrom('api-version=7.4', 'api-version=2024-01-01', 'api%2Dversion=2025-07-01', ''),
-  fc.string().map((odd) => `api-version=7.4&maxresults=${odd}&$filter=${encodeURIComponent(`name eq '${odd}'`)}`),
+  { weight: 4, arbitrary: fc.constantFrom('api-version=VERSION', 'api%2Dversion=VERSION') },
+  fc.constantFrom('', 'api-version=0'),
+  fc.string().map((odd) => `api-version=VERSION&maxresults=${odd}&$filter=${encodeURIComponent(`name eq '${odd}'`)}`),
 )
 
-for (const [host, { service, resource }] of Object.entries(hosts)) {
+for (const [host, { service, resource, version }] of Object.entries(hosts)) {
   test(`no request to ${host} is answered 500, whatever it is`, async (t) => {
     const { tenant, services, send, token, traffic } = await servicesInMemory(t)
     const authorization = resource === undefined ? 'none' : `Bearer ${await token(resource)}`
@@ -138,7 +139,10 @@ for (const [host, { service, resource }] of Object.entries(hosts)) {
       .chain((row) => fc.tuple(fc.oneof({ weight: 9, arbitrary: fc.constant(row.method) }, methods), pathOf(row.path)))
     await fc.assert(
       fc.asyncProperty(targets, queries, bodies, async ([method, path], query, body) => {
-        const url = URL.parse(`https://${host}${path.replaceAll('SUBSCRIPTION', tenant.subscriptionId)}?${query}`)
+        const target = `${path}?${query}`
+          .replaceAll('SUBSCRIPTION', tenant.subscriptionId)
+          .replaceAll('VERSION', version)
+        const url = URL.parse(`https://${host}${target}`)
         if (url === null || url.hostname !== host) return
         const withBody = method === 'GET' || body === undefined ? {} : { body }
         const answer = await send(new Request(url, { method, headers: { authorization }, ...withBody }))
