@@ -17,7 +17,8 @@ export interface Pkcs12 {
  * first file. Throws with a text that holds nothing of the content.
  */
 export async function readPkcs12(der: Uint8Array, password = ''): Promise<Pkcs12> {
-  const { default: lib } = await import('node-forge')
+  loading ??= load()
+  const lib = await loading
   const pfx = decode(lib, der, password)
   const bags = pfx.safeContents.flatMap(({ safeBags }) => safeBags)
   const { certBag, keyBag, pkcs8ShroudedKeyBag } = lib.pki.oids
@@ -25,6 +26,28 @@ export async function readPkcs12(der: Uint8Array, password = ''): Promise<Pkcs12
     keys: bags.filter(({ type }) => type === keyBag || type === pkcs8ShroudedKeyBag).map((bag) => keyOf(lib, bag)),
     certificates: bags.filter(({ type }) => type === certBag).map((bag) => certificateOf(lib, bag)),
   }
+}
+
+let loading: Promise<typeof forge> | undefined
+
+/**
+ * node-forge, taught one thing: BER allows an OCTET STRING in pieces (X.690 section 8.7), and some writers cut the
+ * encrypted key so; node-forge takes only whole ones at that place, which it reaches by its own public function.
+ */
+async function load(): Promise<typeof forge> {
+  const { default: lib } = await import('node-forge')
+  const decrypt = lib.pki.decryptPrivateKeyInfo
+  lib.pki.decryptPrivateKeyInfo = (info, password) => decrypt(withWholeOctets(lib, info), password)
+  return lib
+}
+
+function withWholeOctets(lib: typeof forge, node: forge.asn1.Asn1): forge.asn1.Asn1 {
+  if (!Array.isArray(node.value)) return node
+  const parts = node.value.map((part) => withWholeOctets(lib, part))
+  const { OCTETSTRING } = lib.asn1.Type
+  const inPieces = node.tagClass === lib.asn1.Class.UNIVERSAL && node.type === OCTETSTRING && node.constructed
+  if (!inPieces) return { ...node, value: parts }
+  return lib.asn1.create(node.tagClass, OCTETSTRING, false, parts.map(({ value }) => value).join(''))
 }
 
 function decode(lib: typeof forge, der: Uint8Array, password: string): forge.pkcs12.Pkcs12Pfx {
