@@ -75,13 +75,16 @@ test('on a shared machine, ports are those given, on loopback, and no directory 
   const objects = rendered({ ...plain, shared: { providersDirectory: '/home/lab/providers', ports } })
   const driver = driverOf(objects)
   assert.ok(argsOf(driver).includes('--metrics-addr=127.0.0.1:1001'))
-  assert.ok(argsOf(driver).includes('--healthz-port=1002'))
+  assert.ok(argsOf(driver).includes('--health-addr=127.0.0.1:1002'))
   assert.deepEqual(
     driver.spec.template.spec.containers[0]?.ports?.map(({ name, containerPort }) => `${name} ${containerPort}`),
     ['healthz 1002', 'metrics 1001'],
   )
   assert.ok(argsOf(providerOf(objects)).includes('--prometheus-port=1003'))
   assert.ok(argsOf(providerOf(objects)).includes('--healthz-port=1004'))
+  for (const daemon of [driver, providerOf(objects)]) {
+    assert.doesNotMatch(JSON.stringify(daemon), /8095|9808|8898|8989/, 'no default port is left')
+  }
   const paths = [driver, providerOf(objects)]
     .flatMap(({ spec }) => spec.template.spec.volumes ?? [])
     .flatMap(({ hostPath }) => hostPath?.path ?? [])

@@ -51,7 +51,7 @@ const impatience = { 'token-cache-ttl': '0s', 'read-share': '0s' } as const
 
 /** Flags with a port, per container, and the setting that each follows. */
 const portFlags: Record<string, Record<string, keyof DaemonPorts>> = {
-  [containers.driver]: { 'metrics-addr': 'driverMetrics', 'healthz-port': 'driverHealth' },
+  [containers.driver]: { 'metrics-addr': 'driverMetrics', 'health-addr': 'driverHealth' },
   [containers.provider]: { 'prometheus-port': 'providerMetrics', 'healthz-port': 'providerHealth' },
 }
 
