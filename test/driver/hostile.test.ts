@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status as Code, Metadata } from '@grpc/grpc-js'
@@ -20,14 +20,24 @@ async function withSocket(t: TestContext, listen: (socket: string) => void, over
 const file = (path: string, contents = 'x') => ({ path, mode: 0o644, contents: Buffer.from(contents) })
 const versions = [{ id: 'a', version: '1' }]
 
-test('a provider that speaks something else than gRPC fails the mount at once', async (t) => {
-  const { driver, pod } = await withSocket(t, (socket) => {
-    const server = createServer((connection) =>
-      connection.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'),
-    )
-    server.listen(socket)
-    t.after(() => server.close())
+/** A server of raw bytes, ended with the test together with every connection. */
+function rawServer(t: TestContext, socket: string, onConnection: (connection: Socket) => void): void {
+  const open = new Set<Socket>()
+  const server = createServer((connection) => {
+    open.add(connection.on('error', () => {}))
+    onConnection(connection)
   })
+  server.listen(socket)
+  t.after(() => {
+    for (const connection of open) connection.destroy()
+    server.close()
+  })
+}
+
+test('a provider that speaks something else than gRPC fails the mount at once', async (t) => {
+  const { driver, pod } = await withSocket(t, (socket) =>
+    rawServer(t, socket, (connection) => connection.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+  )
   await assert.rejects(driver.publish(pod.request), { code: Code.UNAVAILABLE })
   assert.equal(existsSync(pod.targetPath), false)
 })
@@ -44,11 +54,7 @@ test('a socket file that nobody listens on fails the mount at once, and a retry 
 })
 
 test('a provider that accepts and never answers is given up when the pod is deleted', async (t) => {
-  const { driver, pod } = await withSocket(t, (socket) => {
-    const server = createServer((connection) => connection.on('error', () => {}))
-    server.listen(socket)
-    t.after(() => server.close())
-  })
+  const { driver, pod } = await withSocket(t, (socket) => rawServer(t, socket, () => {}))
   const published = assert.rejects(driver.publish(pod.request), { code: Code.ABORTED })
   await untilPasses(async () => assert.equal(await driver.mounter.isMounted(pod.targetPath), true))
   await driver.unpublish(pod.request)
