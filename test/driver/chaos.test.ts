@@ -32,11 +32,17 @@ function setAll({ provider }: DriverLab, generation: number): void {
     provider.objects.set(name, { content: contentOf(generation, name), version: String(generation), mode: 0o444 })
 }
 
-/** What a container sees in one look: every file of one directory, or undefined when the driver switched meanwhile. */
+/**
+ * What a container sees in one look: every file of one directory. Undefined when the driver switched meanwhile: then the
+ * directory that was being read is on its way out, as with kubelet's own volumes.
+ */
 function snapshot({ targetPath }: TestPod): Map<string, string> | undefined {
+  const link = join(targetPath, '..data')
   try {
-    const directory = join(targetPath, readlinkSync(join(targetPath, '..data')))
-    return new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), 'utf8')]))
+    const current = readlinkSync(link)
+    const directory = join(targetPath, current)
+    const seen = new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), 'utf8')]))
+    return readlinkSync(link) === current ? seen : undefined
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
     throw error
