@@ -65,8 +65,8 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
   })
   await lab.azure.assignRole({ principalId: identity.principalId, role: 'Key Vault Secrets User', vault })
 
-  const [account] = example('workload-identity/serviceaccount.yaml', { USER_ASSIGNED_CLIENT_ID: identity.clientId })
-  const [secretClass] = example('workload-identity/secretproviderclass.yaml', {
+  const [account] = example('workload-identity/1-serviceaccount.yaml', { USER_ASSIGNED_CLIENT_ID: identity.clientId })
+  const [secretClass] = example('workload-identity/2-secretproviderclass.yaml', {
     USER_ASSIGNED_CLIENT_ID: identity.clientId,
     KEYVAULT_NAME: vault,
     IDENTITY_TENANT: lab.azure.tenantId,
@@ -88,7 +88,7 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
     setSubject: (expected) =>
       lab.azure.setFederatedCredential(identity.name, { name: 'pod', issuer: lab.issuer, subject: expected }),
     async startPod(name, overrides = {}) {
-      const [pod] = example('workload-identity/pod.yaml', {}) as unknown as [Pod]
+      const [pod] = example('workload-identity/3-pod.yaml', {}) as unknown as [Pod]
       await apply(lab, {
         ...pod,
         metadata: { ...pod.metadata, name, namespace },

@@ -74,13 +74,13 @@ async function startExample(context: DemoContext, { clientId }: Identity): Promi
     KEYVAULT_NAME: names.vault,
     IDENTITY_TENANT: context.azure.tenantId,
   }
-  for (const file of ['serviceaccount.yaml', 'secretproviderclass.yaml'])
+  for (const file of ['1-serviceaccount.yaml', '2-secretproviderclass.yaml'])
     await applyExample(context, file, placeholders)
   return startPod(context)
 }
 
 async function startPod(context: DemoContext): Promise<Pod> {
-  await applyExample(context, 'pod.yaml', {})
+  await applyExample(context, '3-pod.yaml', {})
   return podReady(context)
 }
 
@@ -128,7 +128,7 @@ async function rotate(context: DemoContext, before: SecretProviderClassPodStatus
 async function breakSubject(context: DemoContext): Promise<string> {
   await expectSubject(context, subjects.wrong)
   await deletePod(context)
-  await applyExample(context, 'pod.yaml', {})
+  await applyExample(context, '3-pod.yaml', {})
   const message = await until(context, 'an event of the pod that names both subjects', async () => {
     const events = await podEvents(context)
     const both = (text: string) => text.includes(subjects.right) && text.includes(subjects.wrong)
