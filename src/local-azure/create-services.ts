@@ -53,7 +53,7 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
   const certificates = createObjectStore<Certificate>(store, 'certificate', clock)
   const stores = { certificates, keys, secrets }
   const backups = createBackupSeal(store)
-  const vaults = createVaults(store, clock, (uid) => secrets.removeAll(uid))
+  const vaults = createVaults(store, clock, (uid) => Object.values(stores).flatMap((each) => each.removeAll(uid)))
   const groups = createResourceGroups(store)
   const identities = createIdentities(store, directory)
   const machines = createMachines(store, directory, identities)

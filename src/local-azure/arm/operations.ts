@@ -10,6 +10,7 @@ import { roleDefinitionOperations } from './authorization/role-definition-operat
 import { machineOperations } from './compute/machine-operations.ts'
 import { type Machines, machineKind, machineTypes } from './compute/machines.ts'
 import { deletedVaultOperations } from './key-vault/deleted-vault-operations.ts'
+import { managedHsmOperations } from './key-vault/managed-hsm-operations.ts'
 import { vaultKind, vaultOperations } from './key-vault/vault-operations.ts'
 import { federatedCredentialOperations } from './managed-identity/federated-credential-operations.ts'
 import { type Identities, identityKind } from './managed-identity/identities.ts'
@@ -50,6 +51,7 @@ export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
     ...resourceOperations(kinds),
     ...vaultOperations(options),
     ...deletedVaultOperations({ ...options, subscriptionId }),
+    ...managedHsmOperations(),
     ...identityOperations(options),
     ...federatedCredentialOperations({ ...options, federatedCredentials }),
     ...machineOperations(options),

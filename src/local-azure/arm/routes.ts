@@ -28,7 +28,9 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
   const app = new Hono<{ Bindings: Bindings }>({ getPath: ({ url }) => canonicalPath(new URL(url).pathname) })
 
   for (const { operation, method, path, action, makesGroup, run } of operations) {
-    app.on(method, path, async (c) => {
+    // Hono hands HEAD to the handlers of GET; here it is an operation of its own.
+    app.on(method === 'HEAD' ? 'GET' : method, path, async (c, next) => {
+      if ((c.req.method === 'HEAD') !== (method === 'HEAD')) return next()
       const { exchange, caller } = c.env
       exchange.operation = operation
       const { subscription, group } = c.req.param() as Record<string, string>

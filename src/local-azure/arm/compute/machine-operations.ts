@@ -46,8 +46,9 @@ export function machineOperations(options: MachineOptions): ArmOperation[] {
 function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[] {
   const { store, tenant, directory, identities, machines, roles } = options
   const word = type === 'Microsoft.Compute/virtualMachines' ? 'vm' : 'vmss'
-  const path = `/subscriptions/:subscription/resourcegroups/:group/providers/${type.toLowerCase()}`
-  const onMachine = `${path}/:name`
+  const inSubscription = '/subscriptions/:subscription'
+  const provider = `providers/${type.toLowerCase()}`
+  const onMachine = `${inSubscription}/resourcegroups/:group/${provider}/:name`
 
   function existing(call: ArmCall): Machine {
     const machine = machines.get(call.targetId)
@@ -177,13 +178,20 @@ function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[
     {
       operation: `arm.${word}.listByGroup`,
       method: 'GET',
-      path,
+      path: `${inSubscription}/resourcegroups/:group/${provider}`,
       action: `${type}/read`,
       run(call) {
         const prefix = `${call.targetId}/`.toLowerCase()
         const inside = machines.ofType(type).filter(({ id }) => id.toLowerCase().startsWith(prefix))
         return { status: 200, body: { value: inside.map(render) } }
       },
+    },
+    {
+      operation: `arm.${word}.list`,
+      method: 'GET',
+      path: `${inSubscription}/${provider}`,
+      action: `${type}/read`,
+      run: () => ({ status: 200, body: { value: machines.ofType(type).map(render) } }),
     },
     {
       operation: `arm.${word}.delete`,

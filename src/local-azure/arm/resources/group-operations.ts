@@ -77,6 +77,16 @@ export function groupOperations({ store, groups, roles, kinds }: GroupOptions): 
       run: (call) => ({ status: 200, body: render(existing(call)) }),
     },
     {
+      operation: 'arm.group.exists',
+      method: 'HEAD',
+      path: onGroup,
+      action: `${type}/read`,
+      run(call) {
+        existing(call)
+        return { status: 204 }
+      },
+    },
+    {
       operation: 'arm.group.list',
       method: 'GET',
       path: '/subscriptions/:subscription/resourcegroups',

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { vaultNamePattern } from '../../keyvault/limits.ts'
+import type { ArmOperation } from '../operation.ts'
+
+const inSubscription = '/subscriptions/:subscription/providers/microsoft.keyvault'
+
+/**
+ * The questions about managed HSMs that `az keyvault list`, `list-deleted` and `check-name` ask beside those about vaults.
+ * There are none here, and none can be made. https://learn.microsoft.com/rest/api/keyvault/managedhsm/managed-hsms
+ */
+export function managedHsmOperations(): ArmOperation[] {
+  const none = () => ({ status: 200, body: { value: [] } })
+  return [
+    {
+      operation: 'arm.managedHsm.list',
+      method: 'GET',
+      path: `${inSubscription}/managedhsms`,
+      action: 'Microsoft.KeyVault/managedHSMs/read',
+      run: none,
+    },
+    {
+      operation: 'arm.managedHsm.listByGroup',
+      method: 'GET',
+      path: '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.keyvault/managedhsms',
+      action: 'Microsoft.KeyVault/managedHSMs/read',
+      run: none,
+    },
+    {
+      operation: 'arm.deletedManagedHsm.list',
+      method: 'GET',
+      path: `${inSubscription}/deletedmanagedhsms`,
+      action: 'Microsoft.KeyVault/deletedManagedHSMs/read',
+      run: none,
+    },
+    {
+      operation: 'arm.managedHsm.checkName',
+      method: 'POST',
+      path: `${inSubscription}/checkmhsmnameavailability`,
+      action: 'Microsoft.KeyVault/checkMhsmNameAvailability/read',
+      async run(call) {
+        const { name } = await call.body(z.object({ name: z.string() }))
+        if (vaultNamePattern.test(name)) return { status: 200, body: { nameAvailable: true } }
+        const message = `The managed HSM name '${name}' is invalid: it must have 3 to 24 letters, digits and hyphens.`
+        return { status: 200, body: { nameAvailable: false, reason: 'AccountNameInvalid', message } }
+      },
+    },
+  ]
+}

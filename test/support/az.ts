@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { getCACertificates } from 'node:tls'
+import { startLocalAzure, type TestAzure } from './local-azure.ts'
+
+/** The unmodified Azure CLI on a local Azure, signed in with a profile of its own. */
+export interface Az {
+  readonly azure: TestAzure
+  /** Where files of the test may be put; removed with the test. */
+  readonly directory: string
+  /** Runs `az` with these arguments and `--only-show-errors`. */
+  run(args: readonly string[]): Promise<AzResult>
+  /** The same command in another profile, which nobody is signed in to. */
+  withFreshProfile(): Az
+}
+
+export interface AzResult {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+/** Why tests with az are skipped, when they are. */
+export const azMissing =
+  'az is not installed: put one on the PATH or name it in KEYMOUNT_AZ (python3 -m venv DIR && DIR/bin/pip install azure-cli)'
+
+/** The az that $KEYMOUNT_AZ names, else the first on the PATH. */
+export function findAz(): string | undefined {
+  const directories = (process.env['PATH'] ?? '').split(':').map((directory) => join(directory, 'az'))
+  return [process.env['KEYMOUNT_AZ'] ?? '', ...directories].find(isProgram)
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return path !== ''
+  } catch {
+    return false
+  }
+}
+
+/** Starts a local Azure and signs az in as its administrator. Both end with the test. */
+export async function startAz(t: TestContext, program: string): Promise<Az> {
+  const azure = await startLocalAzure(t)
+  const directory = mkdtempSync(join(tmpdir(), 'az-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const bundle = join(directory, 'bundle.pem')
+  writeFileSync(bundle, [...getCACertificates('system'), readFileSync(azure.caFile, 'utf8')].join('\n'))
+  const az = azIn(program, azure, directory, bundle)
+  const { clientId, clientSecret, tenantId } = azure.administrator
+  const login = ['login', '--service-principal', '-u', clientId, '-p', clientSecret, '--tenant', tenantId]
+  const { status, stderr } = await az.run(login)
+  if (status !== 0) throw new Error(`az login ended with ${status}: ${stderr}`)
+  return az
+}
+
+function azIn(program: string, azure: TestAzure, directory: string, bundle: string): Az {
+  const profile = mkdtempSync(join(directory, 'profile-'))
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: directory,
+    HTTPS_PROXY: azure.proxyUrl,
+    REQUESTS_CA_BUNDLE: bundle,
+    AZURE_CONFIG_DIR: profile,
+    AZURE_CORE_COLLECT_TELEMETRY: 'no',
+    AZURE_CORE_NO_COLOR: 'yes',
+  }
+  return {
+    azure,
+    directory,
+    run: (args) =>
+      new Promise((resolve) => {
+        const options = { env, cwd: directory }
+        const child = execFile(program, [...args, '--only-show-errors'], options, (error, stdout, stderr) => {
+          resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
+        })
+        child.stdin?.end()
+      }),
+    withFreshProfile: () => azIn(program, azure, directory, bundle),
+  }
+}
+
+/**
+ * One line of a walk through az: its arguments, and what it must do. In arguments `{name}` stands for what an earlier
+ * step kept under that name; arguments are split at spaces, which `\ ` keeps.
+ */
+export interface AzStep {
+  az: string
+  /** A JMESPath for `--query`: what is compared and kept. */
+  query?: string
+  /** What it prints, parsed as JSON. Default: anything, with exit status 0. */
+  prints?: unknown
+  /** Keeps what it prints under this name. */
+  keep?: string
+  /** That it must fail, with which exit status and error. */
+  fails?: { status: number; saying: RegExp }
+}
+
+/** Runs the steps in order, each as a subtest; the first that fails ends the walk. Gives what was kept. */
+export async function walk(
+  t: TestContext,
+  az: Az,
+  steps: readonly AzStep[],
+  kept: Record<string, string> = {},
+): Promise<Record<string, string>> {
+  const names: Record<string, string> = { ...az.azure.administrator, dir: az.directory, ...kept }
+  for (const step of steps) {
+    let failure: unknown
+    await t.test(`az ${step.az}`, async () => {
+      try {
+        await take(az, step, names)
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    })
+    if (failure !== undefined) break
+  }
+  return names
+}
+
+async function take(az: Az, { az: line, query, prints, keep, fails }: AzStep, names: Record<string, string>) {
+  const args = [...argumentsOf(line, names), ...(query === undefined ? [] : ['--query', query])]
+  const { status, stdout, stderr } = await az.run(args)
+  if (fails !== undefined) {
+    assert.match(stderr, fails.saying)
+    assert.equal(status, fails.status, stderr)
+    return
+  }
+  assert.equal(status, 0, stderr)
+  const printed: unknown = stdout.trim() === '' ? undefined : parsed(stdout)
+  if (prints !== undefined) assert.deepEqual(printed, prints)
+  if (keep !== undefined) names[keep] = String(printed)
+}
+
+function argumentsOf(line: string, names: Record<string, string>): string[] {
+  const words = line.split(/(?<!\\) /).map((word) => word.replaceAll('\\ ', ' '))
+  return words.map((word) =>
+    word.replace(/\{(\w+)\}/g, (_, name: string) => {
+      const value = names[name]
+      if (value === undefined) throw new Error(`no step kept {${name}}`)
+      return value
+    }),
+  )
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
