@@ -1,15 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
@@ -121,7 +112,8 @@ test(`whatever is killed, restarted, flooded or corrupted, each look at a volume
     async () => {
       for (const { targetPath } of pods) {
         mkdirSync(join(targetPath, `..garbage-${Math.random()}`))
-        if (!existsSync(join(targetPath, '..data_tmp'))) symlinkSync('..nowhere', join(targetPath, '..data_tmp'))
+        rmSync(join(targetPath, '..data_tmp'), { force: true })
+        symlinkSync('..nowhere', join(targetPath, '..data_tmp'))
         rmSync(join(targetPath, 'b'), { force: true })
       }
     },
