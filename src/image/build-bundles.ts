@@ -65,7 +65,10 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
     metafile: true,
   })
   const packages = build({ ...common, entryPoints: [...lazyPackages], outdir: join(out, 'node_modules') })
-  const [{ metafile }] = await Promise.all([programs, packages])
+  // Both have ended before a failure is told: the caller removes what they write.
+  await Promise.allSettled([programs, packages])
+  const { metafile } = await programs
+  await packages
   await Promise.all(processNames.map((name) => compile({ node, out, name })))
   const names = ['start.cjs', ...processNames.flatMap((name) => [`${name}.cjs`, `${name}.cjs.cache`])]
   const files = names.map((name) => ({ path: join(out, name), bytes: statSync(join(out, name)).size }))
