@@ -83,6 +83,26 @@ test('a part is imported through its index.ts only', () => {
   assert.deepEqual(broken, [])
 })
 
+test('no file needs itself to be loaded first', () => {
+  const needs = new Map(
+    files.map((file) => [
+      file,
+      imports.filter((one) => one.file === file && !one.typeOnly).map(({ target }) => target),
+    ]),
+  )
+  const loaded = new Set<string>()
+  const circles: string[] = []
+  const load = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '))
+    else if (!loaded.has(file)) {
+      for (const needed of needs.get(file) ?? []) load(needed, [...path, file])
+      loaded.add(file)
+    }
+  }
+  for (const file of files) load(file, [])
+  assert.deepEqual(circles, [])
+})
+
 test('the emulator of the vault shares types with our client, never code', () => {
   const broken = crossing
     .filter(({ from, to, typeOnly }) => from === 'local-azure' && to === 'keyvault' && !typeOnly)

@@ -1,4 +1,5 @@
-import { type Clock, HttpFault, type HttpResponse, type HttpSend, SecretValue, systemClock } from '../lib/index.ts'
+import { type Clock, HttpFault, type HttpResponse, type HttpSend, systemClock } from '../lib/index.ts'
+import { type AccessToken, readTokenAnswer } from './access-token.ts'
 import type { Cloud } from './cloud.ts'
 import type {
   Credential,
@@ -12,20 +13,7 @@ import { IdentityError } from './identity-error.ts'
 import { requestManagedIdentityToken } from './managed-identity.ts'
 import { requestPodIdentityToken } from './pod-identity.ts'
 import { signClientAssertion } from './sign-client-assertion.ts'
-
-/** An Entra token for one resource. */
-export interface AccessToken {
-  token: SecretValue
-  /** Milliseconds since the epoch. */
-  expiresAt: number
-}
-
-export interface TokenRequest {
-  cloud: Cloud
-  /** For whom the token is, without `/.default`, for example `https://vault.azure.net`. */
-  resource: string
-  signal?: AbortSignal | undefined
-}
+import type { TokenRequest } from './token-request.ts'
 
 export type AcquireToken = (credential: Credential, request: TokenRequest) => Promise<AccessToken>
 
@@ -131,16 +119,4 @@ function unreachable(credential: Credential, cloud: Cloud, error: unknown): unkn
   const code = error.kind === 'throttled' ? 'entra-throttled' : 'entra-unreachable'
   const message = `cannot sign in at ${cloud.authority}: ${error.message}; ${describeCredential(credential)}`
   return new IdentityError(code, message, { cause: error, passing: true })
-}
-
-/** The common part of what Entra and IMDS answer; numbers come as numbers or as strings. */
-export function readTokenAnswer(body: Buffer, clock: Clock): AccessToken {
-  const answer = JSON.parse(body.toString('utf8')) as Record<string, unknown>
-  const token = answer['access_token']
-  if (typeof token !== 'string' || token === '') {
-    throw new IdentityError('entra-rejected', 'the token endpoint answered without an access_token')
-  }
-  const seconds = Number(answer['expires_in'])
-  const lifetime = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0
-  return { token: SecretValue.of(token), expiresAt: clock.now() + lifetime }
 }

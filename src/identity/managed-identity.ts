@@ -1,14 +1,8 @@
-import { type Clock, HttpFault, type HttpResponse, type HttpSend, retry } from '../lib/index.ts'
-import { type AccessToken, readTokenAnswer, type TokenRequest } from './acquire-token.ts'
+import { HttpFault, type HttpResponse, retry } from '../lib/index.ts'
+import { type AccessToken, readTokenAnswer } from './access-token.ts'
 import { describeCredential, type ManagedCredential } from './credential.ts'
 import { IdentityError } from './identity-error.ts'
-
-export interface NodeTokenRequest extends TokenRequest {
-  send: HttpSend
-  /** Origin of the service on the node. */
-  endpoint: string
-  clock: Clock
-}
+import type { NodeTokenRequest } from './token-request.ts'
 
 /**
  * The instance metadata service: https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token

@@ -1,8 +1,8 @@
 import { type Clock, HttpFault, type HttpResponse, SecretValue } from '../lib/index.ts'
-import type { AccessToken } from './acquire-token.ts'
+import { type AccessToken, parseTokenAnswer } from './access-token.ts'
 import { describeCredential, type PodIdentityCredential } from './credential.ts'
 import { IdentityError } from './identity-error.ts'
-import type { NodeTokenRequest } from './managed-identity.ts'
+import type { NodeTokenRequest } from './token-request.ts'
 
 /**
  * The host endpoint of NMI. It blocks while an identity is being assigned to the node, which may take tens of seconds,
@@ -46,7 +46,7 @@ export async function requestPodIdentityToken(
 
 /** `{"token":{"access_token":…,"expires_on":…},"clientid":…}`; names in any case, numbers as numbers or strings. */
 function readAnswer(body: Buffer, clock: Clock): AccessToken {
-  const answer = lowerCased(JSON.parse(body.toString('utf8')))
+  const answer = lowerCased(parseTokenAnswer(body))
   const token = lowerCased(answer['token'])
   const value = token['access_token']
   if (

@@ -1,6 +1,8 @@
 import { type Clock, createSingleFlight, systemClock } from '../lib/index.ts'
-import type { AccessToken, AcquireToken, TokenRequest } from './acquire-token.ts'
+import type { AccessToken } from './access-token.ts'
+import type { AcquireToken } from './acquire-token.ts'
 import type { Credential } from './credential.ts'
+import type { TokenRequest } from './token-request.ts'
 
 /** Tokens of identities, each acquired once and held for a bounded time. */
 export interface TokenSource {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +7,7 @@ import type { LocalAzureOptions } from '../../src/local-azure/index.ts'
 import type { ProviderConfig } from '../../src/provider/index.ts'
 import type { MountRequest } from '../../src/provider-api/index.ts'
 import { startLocalAzure, type TestAzure, type TestIdentity, testAzure } from './local-azure.ts'
+import { spawnLocalAzure } from './local-azure-process.ts'
 import { attributes, startProvider, type TestProvider } from './provider.ts'
 import { startTestIssuer, type TestIssuer } from './test-issuer.ts'
 
@@ -60,38 +60,13 @@ export async function startProviderLabProcess(
 ): Promise<ProviderLab> {
   const issuer = await startTestIssuer(t)
   const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
-  const program = join(import.meta.dirname, '../../src/bin/local-azure.ts')
-  const args = [
-    '--disable-warning=ExperimentalWarning',
-    program,
-    '--state',
-    stateDir,
-    '--port',
-    '0',
-    '--imds-port',
-    '0',
-    ...[issuer.caFile, ...issuerCaFiles].flatMap((file) => ['--issuer-ca', file]),
-  ]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const stop = async () => {
-    child.kill('SIGTERM')
-    if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
+  const trusted = [issuer.caFile, ...issuerCaFiles].flatMap((file) => ['--issuer-ca', file])
+  const azure = await spawnLocalAzure(t, stateDir, trusted)
+  t.after(async () => {
+    await azure.stop()
     rmSync(stateDir, { recursive: true, force: true })
-  }
-  t.after(stop)
-  const ready = JSON.parse(await firstLine(child.stdout)) as Record<
-    'proxy' | 'imds' | 'ca' | 'credentials' | 'control',
-    string
-  >
-  const started = {
-    ...ready,
-    proxyUrl: ready.proxy,
-    caFile: ready.ca,
-    credentialsFile: ready.credentials,
-    controlSocket: ready.control,
-    stop,
-  }
-  return lab(t, await testAzure(t, started, stateDir), issuer)
+  })
+  return lab(t, await testAzure(t, azure, stateDir), issuer)
 }
 
 function lab(t: TestContext, azure: TestAzure, issuer: TestIssuer): ProviderLab {
@@ -133,16 +108,4 @@ function lab(t: TestContext, azure: TestAzure, issuer: TestIssuer): ProviderLab 
       return counts
     },
   }
-}
-
-function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    stream.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8')
-      const end = text.indexOf('\n')
-      if (end >= 0) resolve(text.slice(0, end))
-    })
-    stream.on('end', () => reject(new Error('the local Azure ended before it was ready')))
-  })
 }
