@@ -16,15 +16,26 @@ test('each daemon gets the flags that are its own', () => {
   assert.deepEqual(provider.config.endpoint, { kind: 'unix', path: '/providers/azure.sock' })
   assert.equal(driver.healthAddress?.port, 19_808)
   assert.equal(driver.metricsAddress?.port, 18_095)
-  assert.equal(provider.config.healthPort, 18_989)
-  assert.equal(provider.config.metricsPort, 18_898)
+  assert.equal(provider.config.healthAddress?.port, 18_989)
+  assert.equal(provider.config.metricsAddress?.port, 18_898)
+})
+
+test('addresses of the provider have names of their own, in problems too', () => {
+  const { driver, provider } = nodeConfig(
+    [...good, '--provider-metrics-addr=127.0.0.1:1', '--provider-health-addr=0'],
+    {},
+  )
+  assert.deepEqual(provider.config.metricsAddress, { host: '127.0.0.1', port: 1 })
+  assert.equal(provider.config.healthAddress, undefined)
+  assert.deepEqual(driver.metricsAddress, { host: undefined, port: 8095 })
+  assert.throws(() => nodeConfig([...good, '--provider-metrics-addr=x'], {}), /--provider-metrics-addr: found "x"/)
 })
 
 test('what is not said is each daemon’s own default', () => {
   const { driver, provider } = nodeConfig(good, {})
   assert.equal(driver.healthAddress?.port, 9808)
   assert.equal(driver.rotationIntervalMs, 120_000)
-  assert.equal(provider.config.healthPort, 8989)
+  assert.equal(provider.config.healthAddress?.port, 8989)
   assert.equal(provider.config.readShareMs, 5000)
 })
 
@@ -41,7 +52,7 @@ test('every flag that both have means the same for both, or has an exception of 
       const [a, b] = [driverFlags[name as 'v'], providerFlags[name as 'v']]
       return a.type !== b.type || String(a.default) !== String(b.default)
     })
-  assert.deepEqual(different.toSorted(), ['endpoint', 'healthz-port'])
+  assert.deepEqual(different.toSorted(), ['endpoint', 'health-addr', 'healthz-port', 'metrics-addr'])
 })
 
 test('the problems of both are told at once, under the names that were given', () => {

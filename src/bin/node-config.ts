@@ -10,20 +10,26 @@ import {
 import { type ProviderCommand, providerConfig, providerFlags } from './provider-config.ts'
 
 /**
- * The flags of driver and provider in one process. A name that both have (`v`, `kubeconfig`, …) is meant for both, with
- * two exceptions: the endpoint is the driver's, and the health port is the provider's (the driver has `health-addr`).
+ * The flags of driver and provider in one process. A name that both have (`v`, `kubeconfig`, …) is meant for both, except
+ * for the addresses: endpoint, metrics and health are the driver's under their own names and the provider's under
+ * `provider-…`, and the health port is the provider's.
  */
 export const nodeFlags = {
   ...driverFlags,
   ...providerFlags,
   endpoint: driverFlags.endpoint,
+  'metrics-addr': driverFlags['metrics-addr'],
+  'health-addr': driverFlags['health-addr'],
   'provider-endpoint': {
     ...providerFlags.endpoint,
     help: 'where the provider listens; in a directory that the driver searches',
   },
+  'provider-metrics-addr': providerFlags['metrics-addr'],
+  'provider-health-addr': providerFlags['health-addr'],
 } as const satisfies FlagSpecs
 
 const providersOwn = ['healthz-port']
+const renamed = ['endpoint', 'metrics-addr', 'health-addr'] as const
 
 export interface NodeConfig {
   /** Its `printVersion` is for both. */
@@ -34,7 +40,8 @@ export interface NodeConfig {
 /** Command line and environment, as each daemon reads its own. Throws {@link ProblemsError} with everything that is wrong. */
 export function nodeConfig(argv: readonly string[], env: NodeJS.ProcessEnv): NodeConfig {
   const given = parseGoFlags('node', nodeFlags, argv)
-  const forProvider = { ...given, endpoint: given['provider-endpoint'], version: false }
+  const own = Object.fromEntries(renamed.map((name) => [name, given[`provider-${name}`]]))
+  const forProvider = { ...given, ...own, version: false }
   const [driver, provider] = bothOrProblems(
     () => driverConfig(argvOf(driverFlags, given, providersOwn)),
     () => providerConfig(argvOf(providerFlags, forProvider), env) as NodeConfig['provider'],
@@ -66,7 +73,8 @@ function bothOrProblems<A, B>(first: () => A, second: () => B): [A, B] {
       return undefined
     }
   }
-  const [a, b] = [attempt(first), attempt(second, { '--endpoint': '--provider-endpoint' })]
+  const underGivenNames = Object.fromEntries(renamed.map((name) => [`--${name}`, `--provider-${name}`]))
+  const [a, b] = [attempt(first), attempt(second, underGivenNames)]
   if (a === undefined || b === undefined) throw new ProblemsError('node', [...problems.values()])
   return [a, b]
 }

@@ -2,7 +2,16 @@ import { existsSync, readFileSync } from 'node:fs'
 import packageJson from '../../package.json' with { type: 'json' }
 import { cloudNames, findCloud, isStackCloud } from '../identity/index.ts'
 import { inClusterConfig, loadKubeconfig } from '../kube/index.ts'
-import { type FlagSpecs, type LogLevel, type Problem, ProblemsError, parseGoFlags } from '../lib/index.ts'
+import {
+  type FlagSpecs,
+  type FlagValues,
+  type ListenAddress,
+  type LogLevel,
+  type Problem,
+  ProblemsError,
+  parseGoFlags,
+  parseListenAddress,
+} from '../lib/index.ts'
 import type { ProviderConfig } from '../provider/index.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
@@ -13,11 +22,15 @@ export const providerFlags = {
     default: 'unix:///tmp/azure.sock',
     help: 'Where to listen: unix:///PATH or tcp://HOST:PORT',
   },
-  'healthz-port': { type: 'integer', default: 8989, help: 'Port of the liveness probe; 0 for none' },
+  'healthz-port': {
+    type: 'integer',
+    default: 8989,
+    help: 'Port of the liveness probe on every interface; 0 for none',
+  },
   'healthz-path': { type: 'string', default: '/healthz', help: 'Path of the liveness probe' },
   'healthz-timeout': { type: 'duration', default: 5000, help: 'Longest wait for our own socket in a liveness probe' },
   'metrics-backend': { type: 'string', default: 'Prometheus', help: 'Only Prometheus exists' },
-  'prometheus-port': { type: 'integer', default: 8898, help: 'Port of /metrics; 0 for none' },
+  'prometheus-port': { type: 'integer', default: 8898, help: 'Port of /metrics on every interface; 0 for none' },
   'construct-pem-chain': { type: 'boolean', default: true, help: 'Order the certificates of a PFX leaf first' },
   'write-cert-and-key-in-separate-files': {
     type: 'boolean',
@@ -53,6 +66,16 @@ export const providerFlags = {
   skip_headers: { type: 'ignored', help: 'klog' },
   skip_log_headers: { type: 'ignored', help: 'klog' },
 
+  'metrics-addr': {
+    type: 'string',
+    default: '',
+    help: 'Address of /metrics, such as 127.0.0.1:8898, instead of --prometheus-port; 0 for none',
+  },
+  'health-addr': {
+    type: 'string',
+    default: '',
+    help: 'Address of the liveness probe, such as 127.0.0.1:8989, instead of --healthz-port; 0 for none',
+  },
   'default-tenant': {
     type: 'string',
     default: '',
@@ -120,14 +143,8 @@ export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
       message: `found "${flags['cloud-name']}", expected one of ${cloudNames.join(', ')}`,
     })
   }
-  const port = (name: 'healthz-port' | 'prometheus-port') => {
-    const value = flags[name]
-    if (value < 0 || value > 65_535)
-      problems.push({ path: `--${name}`, message: `found ${value}, expected 0 to 65535` })
-    return value === 0 ? undefined : value
-  }
-  const metricsPort = port('prometheus-port')
-  const healthPort = port('healthz-port')
+  const metricsAddress = listenAddress(flags, { address: 'metrics-addr', port: 'prometheus-port' }, problems)
+  const healthAddress = listenAddress(flags, { address: 'health-addr', port: 'healthz-port' }, problems)
   const proxyEnv = pick(env, ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'])
   const ca = readPem('SSL_CERT_FILE', env['SSL_CERT_FILE'] ?? '', problems)
   // Node itself adds NODE_EXTRA_CA_CERTS to its own roots; beside SSL_CERT_FILE it has to be named.
@@ -141,8 +158,8 @@ export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
     config: {
       endpoint,
       version: providerVersion,
-      metricsPort,
-      healthPort,
+      metricsAddress,
+      healthAddress,
       healthPath: flags['healthz-path'],
       healthTimeoutMs: flags['healthz-timeout'],
       cloud: { cloudName: flags['cloud-name'], cloudFile: env['AZURE_ENVIRONMENT_FILEPATH'] ?? '' },
@@ -179,6 +196,25 @@ function parseEndpoint(text: string, problems: Problem[]): ProviderConfig['endpo
   return undefined
 }
 
+/** The address that one of two flags names; the one that can say an interface wins. */
+function listenAddress(
+  flags: FlagValues<typeof providerFlags>,
+  names: { address: 'metrics-addr' | 'health-addr'; port: 'prometheus-port' | 'healthz-port' },
+  problems: Problem[],
+): ListenAddress | undefined {
+  const given = flags[names.address]
+  if (given !== '') {
+    const address = parseListenAddress(given)
+    if (address === undefined)
+      problems.push({ path: `--${names.address}`, message: `found "${given}", expected HOST:PORT or :PORT` })
+    return address ?? undefined
+  }
+  const port = flags[names.port]
+  if (port < 0 || port > 65_535)
+    problems.push({ path: `--${names.port}`, message: `found ${port}, expected 0 to 65535` })
+  return port === 0 ? undefined : { host: undefined, port }
+}
+
 function readPem(name: string, path: string, problems: Problem[]): string | undefined {
   if (path === '') return undefined
   try {
@@ -191,10 +227,7 @@ function readPem(name: string, path: string, problems: Problem[]): string | unde
   return undefined
 }
 
-function emulatorConfig(
-  flags: ReturnType<typeof parseGoFlags<typeof providerFlags>>,
-  problems: Problem[],
-): ProviderConfig['emulator'] {
+function emulatorConfig(flags: FlagValues<typeof providerFlags>, problems: Problem[]): ProviderConfig['emulator'] {
   const proxy = flags['emulator-proxy']
   if (proxy === '') return undefined
   if (!URL.canParse(proxy))

@@ -2,12 +2,13 @@ import { type Endpoint, parseEndpoint } from '../csi/index.ts'
 import {
   type FlagSpecs,
   type FlagValues,
+  type ListenAddress,
   type LogLevel,
   type Problem,
   ProblemsError,
   parseGoFlags,
+  parseListenAddress,
 } from '../lib/index.ts'
-import { type ListenAddress, parseListenAddress } from './http-server.ts'
 
 const klog = 'a flag of the logging library of Go; logs are JSON lines on standard error'
 

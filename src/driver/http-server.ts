@@ -1,28 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Running } from '../lib/index.ts'
+import type { ListenAddress, Running } from '../lib/index.ts'
 
 export interface HttpAnswer {
   status: number
   contentType: string
   body: string
-}
-
-/** Host and port as Go writes them: `:8095`, `127.0.0.1:0`, `[::1]:80`. */
-export interface ListenAddress {
-  /** Undefined for every interface. */
-  host: string | undefined
-  port: number
-}
-
-/** Undefined for text that is no address; an empty text or a bare `0` switches the server off and gives null. */
-export function parseListenAddress(text: string): ListenAddress | null | undefined {
-  if (text === '' || text === '0') return null
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (match === null || port > 65535) return undefined
-  const host = match[1] ?? match[2]
-  return { host: host === '' ? undefined : host, port }
 }
 
 /** Answers GET on a few paths; anything else is 404. */

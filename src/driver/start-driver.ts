@@ -1,12 +1,19 @@
 import { IdentityService, NodeService, serveGrpc } from '../csi/index.ts'
 import { createEventRecorder, type KubeClient } from '../kube/index.ts'
-import { type Clock, type Log, metricsContentType, type Running, systemClock } from '../lib/index.ts'
+import {
+  type Clock,
+  type ListenAddress,
+  type Log,
+  metricsContentType,
+  type Running,
+  systemClock,
+} from '../lib/index.ts'
 import { createProviderClient } from '../provider-api/index.ts'
 import { watchClasses } from './class-watch.ts'
 import type { DriverConfig } from './driver-config.ts'
 import { createDriverMetrics } from './driver-metrics.ts'
 import { createHealth, startProviderHealthCheck } from './health.ts'
-import { type HttpAnswer, type ListenAddress, serveHttp } from './http-server.ts'
+import { type HttpAnswer, serveHttp } from './http-server.ts'
 import { createIdentityService } from './identity-service.ts'
 import { createClassReader } from './mount-class.ts'
 import type { Mounter } from './mounter.ts'

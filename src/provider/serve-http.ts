@@ -1,23 +1,24 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Client, credentials } from '@grpc/grpc-js'
-import { errorMessage, metricsContentType, type Running } from '../lib/index.ts'
+import { errorMessage, type ListenAddress, metricsContentType, type Running } from '../lib/index.ts'
 import { checkHealth, ServingStatus } from '../provider-api/index.ts'
 
 export interface HttpServer extends Running {
   port: number
 }
 
-/** `GET /metrics` in the Prometheus text format, on all interfaces: the node's port, as in the field. Nothing else is served. */
-export function serveMetrics({ port, text }: { port: number; text: () => string }): Promise<HttpServer> {
-  return listen(port, (request, response) => {
+/** `GET /metrics` in the Prometheus text format. Nothing else is served. */
+export function serveMetrics(options: { address: ListenAddress; text: () => string }): Promise<HttpServer> {
+  const { address, text } = options
+  return listen(address, (request, response) => {
     if (request.url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end('not found\n')
     response.writeHead(200, { 'content-type': metricsContentType }).end(text())
   })
 }
 
 export interface HealthOptions {
-  port: number
+  address: ListenAddress
   /** Default `/healthz`. */
   path?: string
   /** Default 5,000 ms. */
@@ -30,8 +31,9 @@ export interface HealthOptions {
  * Answers 200 `ok` when our own socket answers gRPC health with SERVING, so it notices a socket that was removed or taken
  * over, a server that is stopping, and an event loop that is stuck. Vaults are not asked: their outage must not restart pods.
  */
-export function serveHealth({ port, path = '/healthz', timeoutMs = 5000, target }: HealthOptions): Promise<HttpServer> {
-  return listen(port, (request, response) => {
+export function serveHealth(options: HealthOptions): Promise<HttpServer> {
+  const { address, path = '/healthz', timeoutMs = 5000, target } = options
+  return listen(address, (request, response) => {
     if (request.url?.split('?')[0] !== path) return void response.writeHead(404).end('not found\n')
     // A connection of its own each time: one that is kept would outlive the socket file, which drivers have to find.
     const client = new Client(target, credentials.createInsecure(), {
@@ -51,11 +53,11 @@ export function serveHealth({ port, path = '/healthz', timeoutMs = 5000, target 
   })
 }
 
-async function listen(port: number, handle: RequestListener): Promise<HttpServer> {
+async function listen({ host, port }: ListenAddress, handle: RequestListener): Promise<HttpServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, handle)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, resolve)
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, resolve)
   })
   return {
     port: (server.address() as AddressInfo).port,

@@ -17,6 +17,7 @@ import {
   createRetryingSend,
   type HttpClient,
   type HttpClientOptions,
+  type ListenAddress,
   type Log,
   type Running,
   systemClock,
@@ -35,10 +36,10 @@ export interface ProviderConfig {
   /** Version that the protocol's Version call tells. */
   version: string
   log: Log
-  /** Port of `/metrics`; 0 for a free one, undefined for none. */
-  metricsPort?: number | undefined
-  /** Port of the liveness probe; 0 for a free one, undefined for none. */
-  healthPort?: number | undefined
+  /** Where `/metrics` is; port 0 for a free one, undefined for none. */
+  metricsAddress?: ListenAddress | undefined
+  /** Where the liveness probe is; port 0 for a free one, undefined for none. */
+  healthAddress?: ListenAddress | undefined
   /** Default `/healthz`. */
   healthPath?: string
   /** Default 5,000 ms. */
@@ -122,17 +123,17 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
   }
   try {
     const metricsServer =
-      config.metricsPort === undefined
+      config.metricsAddress === undefined
         ? undefined
-        : await serveMetrics({ port: config.metricsPort, text: metrics.text })
+        : await serveMetrics({ address: config.metricsAddress, text: metrics.text })
     if (metricsServer !== undefined) started.push(metricsServer)
     started.push(await serveGrpc({ mount, endpoint, runtimeVersion: config.version, metrics, log }))
     const target = endpoint.kind === 'unix' ? `unix:${endpoint.path}` : endpoint.address
     const health =
-      config.healthPort === undefined
+      config.healthAddress === undefined
         ? undefined
         : await serveHealth({
-            port: config.healthPort,
+            address: config.healthAddress,
             target,
             ...(config.healthPath === undefined ? {} : { path: config.healthPath }),
             ...(config.healthTimeoutMs === undefined ? {} : { timeoutMs: config.healthTimeoutMs }),

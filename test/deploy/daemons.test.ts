@@ -82,11 +82,11 @@ test('what the driver mounts appears on the node, under the path by which kubele
 test('the provider understands its flags, and they agree with its ports and the directory where the driver looks', () => {
   const command = providerConfig(provider.container.args.slice(1), {})
   assert.ok(command.kind === 'serve')
-  const { endpoint, metricsPort, healthPort, healthPath } = command.config
+  const { endpoint, metricsAddress, healthAddress, healthPath } = command.config
   assert.deepEqual(endpoint, { kind: 'unix', path: `${mount(provider, 'providers-dir')?.mountPath}/azure.sock` })
   assert.equal(hostPath(provider, 'providers-dir'), hostPath(driver, 'providers-dir'))
-  assert.equal(metricsPort, port(provider, 'metrics'))
-  assert.equal(healthPort, port(provider, 'healthz'))
+  assert.equal(metricsAddress?.port, port(provider, 'metrics'))
+  assert.equal(healthAddress?.port, port(provider, 'healthz'))
   assert.equal(port(provider, 'metrics'), 8898)
   assert.equal(healthPath, provider.container.livenessProbe.httpGet.path)
 })

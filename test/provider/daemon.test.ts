@@ -208,6 +208,7 @@ test('a wrong command line is explained at once, with everything that is wrong',
     ],
     [['--read-share=5'], {}, /--read-share: found "5", expected a duration/],
     [['--prometheus-port=70000'], {}, /--prometheus-port: found 70000/],
+    [['--metrics-addr=8898'], {}, /--metrics-addr: found "8898", expected HOST:PORT or :PORT/],
     [[], { SSL_CERT_FILE: '/nowhere.pem' }, /SSL_CERT_FILE: cannot read \/nowhere.pem/],
     [['--emulator-proxy=localhost'], {}, /--emulator-proxy: found "localhost"/],
   ]

@@ -80,8 +80,8 @@ test('on a shared machine, ports are those given, on loopback, and no directory 
     driver.spec.template.spec.containers[0]?.ports?.map(({ name, containerPort }) => `${name} ${containerPort}`),
     ['healthz 1002', 'metrics 1001'],
   )
-  assert.ok(argsOf(providerOf(objects)).includes('--prometheus-port=1003'))
-  assert.ok(argsOf(providerOf(objects)).includes('--healthz-port=1004'))
+  assert.ok(argsOf(providerOf(objects)).includes('--metrics-addr=127.0.0.1:1003'))
+  assert.ok(argsOf(providerOf(objects)).includes('--health-addr=127.0.0.1:1004'))
   for (const daemon of [driver, providerOf(objects)]) {
     assert.doesNotMatch(JSON.stringify(daemon), /8095|9808|8898|8989/, 'no default port is left')
   }

@@ -49,11 +49,14 @@ const containers = { driver: 'secrets-store', provider: 'provider-azure-installe
  */
 const impatience = { 'token-cache-ttl': '0s', 'read-share': '0s' } as const
 
-/** Flags with a port, per container, and the setting that each follows. */
-const portFlags: Record<string, Record<string, keyof DaemonPorts>> = {
+/** Flags with an address, per container, and the setting that each follows. */
+const addressFlags: Record<string, Record<string, keyof DaemonPorts>> = {
   [containers.driver]: { 'metrics-addr': 'driverMetrics', 'health-addr': 'driverHealth' },
-  [containers.provider]: { 'prometheus-port': 'providerMetrics', 'healthz-port': 'providerHealth' },
+  [containers.provider]: { 'metrics-addr': 'providerMetrics', 'health-addr': 'providerHealth' },
 }
+
+/** Flags of the manifests that say the same with a port on every interface. */
+const portFlags = new Set(['prometheus-port', 'healthz-port'])
 
 /** The objects of `deploy/` in a directory, as `kubectl apply -f` would read them. */
 export function readManifests(directory: string): UntypedObject[] {
@@ -132,23 +135,28 @@ function daemonContainer(container: Container, settings: ProductSettings): Conta
   if (container.name === containers.provider && azure !== undefined) {
     for (const [flag, value] of Object.entries(impatience)) flags.set(flag, value)
   }
-  for (const [flag, setting] of Object.entries(portFlags[container.name] ?? {})) {
-    if (shared === undefined) continue
-    const port = shared.ports[setting]
-    flags.set(flag, flag.endsWith('-addr') ? `127.0.0.1:${port}` : String(port))
+  for (const [flag, setting] of Object.entries(addressFlags[container.name] ?? {})) {
+    if (shared !== undefined) flags.set(flag, `127.0.0.1:${shared.ports[setting]}`)
   }
+  const given = container.args ?? []
+  const args = shared === undefined ? given : given.filter((word) => !portFlags.has(flagOf(word)))
   return {
     ...container,
     ...(image === undefined ? {} : { image }),
-    args: withFlags(container.args ?? [], flags),
+    args: withFlags(args, flags),
     ports: shared === undefined ? (container.ports ?? []) : containerPorts(container, shared.ports),
   }
 }
 
 /** The arguments with these flags instead of earlier values of them. */
 function withFlags(args: readonly string[], flags: ReadonlyMap<string, string>): string[] {
-  const isReplaced = (word: string) => flags.has(/^--([\w-]+)=/.exec(word)?.[1] ?? '')
-  return [...args.filter((word) => !isReplaced(word)), ...[...flags].map(([name, value]) => `--${name}=${value}`)]
+  const kept = args.filter((word) => !flags.has(flagOf(word)))
+  return [...kept, ...[...flags].map(([name, value]) => `--${name}=${value}`)]
+}
+
+/** `v` of `--v=5`; empty for a word that is no flag with a value. */
+function flagOf(word: string): string {
+  return /^--([\w-]+)=/.exec(word)?.[1] ?? ''
 }
 
 /** Probes name their port, so the list of ports has to say the new number. */
