@@ -10,6 +10,8 @@ import type { Volumes } from './volumes.ts'
 
 /** What the driver's steps work with. Made once, in start-driver.ts. */
 export interface Parts {
+  /** By this name kubelet knows the driver. */
+  driverName: string
   mounter: Mounter
   /** Asks the API server. */
   readClass: ClassReader

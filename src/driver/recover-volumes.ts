@@ -3,6 +3,7 @@ import { createBackoff, errorMessage, sleep } from '../lib/index.ts'
 import type { Parts } from './parts.ts'
 import { statusAnnotations } from './pod-status.ts'
 import { parseTargetPath } from './target-path.ts'
+import { volumeDriver } from './volume-driver.ts'
 import type { Volume } from './volumes.ts'
 
 /**
@@ -10,7 +11,7 @@ import type { Volume } from './volumes.ts'
  * kubelet's next republish. Asks the API server until it answers, or `signal` aborts.
  *
  * A status object is no proof (CVE-2020-8568): it counts only when its path is one of kubelet's for the pod that owns it,
- * and a memory file system is mounted there.
+ * a memory file system is mounted there, and kubelet did not ask another driver for it.
  */
 export async function recoverVolumes(parts: Parts, signal: AbortSignal): Promise<void> {
   const backoff = createBackoff({ initialMs: 200, maxMs: 5000 })
@@ -40,6 +41,8 @@ async function volumeOf(parts: Parts, object: SecretProviderClassPodStatus): Pro
   if (path === undefined || owner?.uid !== path.podUid || status?.podName !== owner.name) return undefined
   const target = await parts.mounter.existing(targetPath).catch(() => undefined)
   if (target === undefined) return undefined
+  const madeBy = await volumeDriver(target)
+  if (madeBy !== undefined && madeBy !== parts.driverName) return undefined
   const lastCheckAt = timeOf(object, statusAnnotations.lastCheck)
   return {
     target,

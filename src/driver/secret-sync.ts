@@ -10,7 +10,7 @@ import { createKeyedLock, errorMessage, type Running } from '../lib/index.ts'
 import { logKeys, podReference } from './check-volume.ts'
 import { mountedFiles } from './mounted-files.ts'
 import type { Parts } from './parts.ts'
-import { writeSecret } from './secret-writer.ts'
+import { syncIsOff, writeSecret } from './secret-writer.ts'
 import type { Volume } from './volumes.ts'
 import { isWanted, problemsText, wantedSecret } from './wanted-secret.ts'
 
@@ -72,8 +72,7 @@ export function startSecretSync({ kube, parts, resyncMs }: SecretSyncOptions): S
     try {
       return await ownersOf(volume)
     } catch (error) {
-      if (isForbidden(error))
-        throw new Error(`${errorMessage(error)} (install with syncSecret.enabled=true)`, { cause: error })
+      if (isForbidden(error)) throw new Error(syncIsOff(error), { cause: error })
       if (!isNotFound(error)) log.warn({ ...logKeys(volume) }, `no owner for its Secrets: ${errorMessage(error)}`)
       return []
     }

@@ -40,9 +40,14 @@ export async function writeSecret(kube: KubeClient, target: SecretTarget): Promi
   try {
     return await retry(() => bringUpToDate(kube, target), { attempts: 4, initialMs: 20, shouldRetry: isConflict })
   } catch (error) {
-    const advice = isForbidden(error) ? ' (the driver may not write Secrets: install with syncSecret.enabled=true)' : ''
-    throw new Error(`Secret "${target.wanted.name}": ${errorMessage(error)}${advice}`, { cause: error })
+    const why = isForbidden(error) ? syncIsOff(error) : errorMessage(error)
+    throw new Error(`Secret "${target.wanted.name}": ${why}`, { cause: error })
   }
+}
+
+/** What to tell of a right that is missing: rights of several kinds come with one setting. */
+export function syncIsOff(error: unknown): string {
+  return `the driver was installed without syncSecret.enabled=true, so it keeps no Kubernetes Secrets: ${errorMessage(error)}`
 }
 
 async function bringUpToDate(kube: KubeClient, target: SecretTarget): Promise<SecretOutcome> {

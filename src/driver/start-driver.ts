@@ -66,6 +66,7 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
   const readClass = createClassReader(kube)
   const classWatch = config.rotation ? watchClasses({ kube, volumes, readClass, clock, log }) : undefined
   const parts: Parts = {
+    driverName,
     mounter,
     readClass,
     knownClass: classWatch?.read ?? readClass,

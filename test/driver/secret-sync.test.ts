@@ -281,6 +281,6 @@ for (const [what, refuse] of [
     const driver = await startDriver(t, { kube: refuse })
     const pod = await driver.pod({ secretObjects: oneKey('s') })
     await driver.publish(pod.request)
-    assert.match((await warnings(driver))[0] ?? '', /is forbidden.*syncSecret.enabled=true/)
+    assert.match((await warnings(driver))[0] ?? '', /installed without syncSecret\.enabled=true.* is forbidden/)
   })
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '../../src/kube/index.ts'
 import { startDriver, type TestPod } from '../support/driver.ts'
+import { untilPasses } from '../support/until-passes.ts'
 
 const directory = '..2026_04_30_10_11_12.123456789'
 
@@ -76,4 +77,25 @@ test('a mounted volume that nobody recorded is recorded; what fails then keeps t
   })
   await driver.publish(pod.request)
   assert.equal((await driver.statuses())[0]?.metadata.name, 'web-default-late')
+})
+
+test('after a restart, a volume that kubelet asked another driver for is left to that one', async (t) => {
+  const driver = await startDriver(t, { flags: ['--enable-secret-rotation'] })
+  for (const [name, driverName] of [
+    ['ours', 'secrets-store.csi.k8s.io'],
+    ['theirs', 'second.csi.example.com'],
+  ] as const) {
+    const pod = await driver.pod({ name })
+    await upstreamVolume(driver, pod, name)
+    writeFileSync(join(dirname(pod.targetPath), 'vol_data.json'), JSON.stringify({ driverName }))
+  }
+  const before = driver.log.length
+  await driver.restart()
+  await untilPasses(() => {
+    const found = driver.log
+      .slice(before)
+      .map((line) => JSON.parse(line))
+      .find(({ msg }) => /before the restart/.test(msg))
+    assert.equal(found?.volumes, 1)
+  })
 })
