@@ -34,22 +34,22 @@ export async function bringUpProduct(
 
 /** What `up` may have installed, by name: all that a removal needs. */
 export function objectsToRemove(packageRoot: string): UntypedObject[] {
-  const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', caPem: '', noProxy: [] } }
+  const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', imds: '', caPem: '', noProxy: [] } }
   return productObjects(readManifests(join(packageRoot, 'deploy')), anywhere)
 }
 
 function objectsFor(packageRoot: string, { state, cluster, azure }: Surroundings): UntypedObject[] {
   const { image, kubeletRoot, shared } = cluster
-  const { rotationPollInterval } = state
+  const { rotationPollInterval, caching } = state
   return productObjects(readManifests(join(packageRoot, 'deploy')), {
-    ...{ image, kubeletRoot, shared, rotationPollInterval },
+    ...{ image, kubeletRoot, shared, rotationPollInterval, caching },
     azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
   })
 }
 
-function wayToAzure({ proxy, ca }: LocalAzure, { server }: LabCluster) {
+function wayToAzure({ proxy, imds, ca }: LocalAzure, { server }: LabCluster) {
   const noProxy = new Set(['127.0.0.1', 'localhost', '.svc', new URL(server).hostname])
-  return { proxy, caPem: readFileSync(ca, 'utf8'), noProxy: [...noProxy] }
+  return { proxy, imds, caPem: readFileSync(ca, 'utf8'), noProxy: [...noProxy] }
 }
 
 /** The daemons' own answer, where they listen on this machine. */

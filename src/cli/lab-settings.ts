@@ -17,6 +17,7 @@ export interface UpOptions {
   kubeletRoot?: string
   rotationPollInterval?: string
   syncFrequency?: string
+  caching?: 'on' | 'off'
 }
 
 export const defaultPorts = { cluster: 16_443, azure: 18_443, imds: 18_169 } as const
@@ -44,6 +45,7 @@ export function wantedState(options: UpOptions, previous: LabState | undefined):
     ...definedOnly({
       rotationPollInterval: options.rotationPollInterval ?? before?.rotationPollInterval,
       syncFrequency: options.syncFrequency ?? before?.syncFrequency,
+      caching: options.caching ?? before?.caching,
       image: options.image ?? before?.image,
       kubeletRoot: options.kubeletRoot ?? before?.kubeletRoot,
     }),
@@ -91,8 +93,11 @@ function wantedPorts(options: UpOptions, before: LabState | undefined): LabState
   }
 }
 
-function definedOnly<T extends Record<string, string | undefined>>(values: T): { [K in keyof T]?: string } {
+/** The values that are there. */
+function definedOnly<T extends Record<string, string | undefined>>(
+  values: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: string
+    [K in keyof T]?: Exclude<T[K], undefined>
   }
 }

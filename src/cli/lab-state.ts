@@ -21,6 +21,8 @@ const labStateSchema = z.strictObject({
   /** Go duration; the product's default when absent. */
   rotationPollInterval: z.string().optional(),
   syncFrequency: z.string().optional(),
+  /** Whether the provider keeps sign-ins and reads for a while, as on any node; the product's default when absent. */
+  caching: z.enum(['on', 'off']).optional(),
   image: z.string().optional(),
   kubeletRoot: z.string().optional(),
   /** Build of the product that the local cluster runs. */

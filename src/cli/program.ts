@@ -90,6 +90,12 @@ function addUp(program: Command, world: CliWorld, finish: (exitCode: number) => 
     .optionsGroup('Times, as Go writes them (30s, 2m):')
     .option('--rotation-poll-interval <time>', 'how often mounted values are looked up again (default: 2m)', parseTime)
     .option('--sync-frequency <time>', 'how often the local node looks at a pod again (default: 1m)', parseTime)
+    .addOption(
+      new Option(
+        '--caching <which>',
+        'off: every mount signs in and reads anew, so that changes show at once (default: on, as on any node)',
+      ).choices(['on', 'off']),
+    )
     .optionsGroup('A real cluster:')
     .option('--kubeconfig <file>', 'use the cluster that this file names')
     .option('--listen <address>', 'address of this machine that pods reach (default: the one towards the nodes)')

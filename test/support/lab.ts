@@ -24,6 +24,8 @@ export interface LabOptions {
   rotationPollInterval?: string
   /** Of the local cluster's node; a real kubelet has its own. */
   syncFrequency?: string
+  /** Whether the provider keeps sign-ins and reads for a while. Default: on, as the product's. */
+  caching?: 'on' | 'off'
 }
 
 /** Faults, delays and counters of the local Azure. */
@@ -132,10 +134,11 @@ async function exists(kube: KubeClient, namespace: string): Promise<boolean> {
 }
 
 /** Real cluster: KUBECONFIG says which; KUBELET_ROOT, NODE_HOST and KEYMOUNT_IMAGE what cannot be found out. */
-function flags(target: 'local' | 'real', { rotationPollInterval, syncFrequency }: LabOptions): string[] {
+function flags(target: 'local' | 'real', { rotationPollInterval, syncFrequency, caching }: LabOptions): string[] {
   const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env
   const given: Record<string, string | undefined> = {
     '--rotation-poll-interval': rotationPollInterval,
+    '--caching': caching,
     ...(target === 'local'
       ? { '--sync-frequency': syncFrequency }
       : {

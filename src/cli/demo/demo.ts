@@ -33,7 +33,11 @@ export async function demo({ keep, world }: DemoCommand): Promise<number> {
   line(style.dim(`in a lab of its own, ${home.root}`))
   line()
   try {
-    const lab = await bringUp(session, { ports: 'free', rotationPollInterval: '2s', syncFrequency: '2s' })
+    const lab = await bringUp(session, {
+      ...{ ports: 'free', rotationPollInterval: '2s', syncFrequency: '2s' },
+      // The demo breaks a federated credential that was used a moment ago.
+      caching: 'off',
+    })
     await withClients(session, lab)
   } finally {
     if (keep) line(`\nThe lab stays up: ${style.command(`${world.programName} status --home ${home.root}`)}`)

@@ -5,7 +5,12 @@ import type { ConfigMap, DaemonSet, KubeObject } from '../../kube/index.ts'
 import { type ProductSettings, productObjects, readManifests } from './product-objects.ts'
 
 const manifests = readManifests(join(import.meta.dirname, '../../../deploy'))
-const azure = { proxy: 'http://10.0.0.1:18443', caPem: 'PEM', noProxy: ['127.0.0.1', 'localhost'] }
+const azure = {
+  proxy: 'http://10.0.0.1:18443',
+  imds: 'http://10.0.0.1:18169',
+  caPem: 'PEM',
+  noProxy: ['127.0.0.1', 'localhost'],
+}
 const ports = { driverMetrics: 1001, driverHealth: 1002, providerMetrics: 1003, providerHealth: 1004 }
 const plain: ProductSettings = { kubeletRoot: '/var/lib/kubelet' }
 
@@ -50,7 +55,7 @@ test('an image and an interval replace those of the manifests', () => {
   assert.deepEqual(intervals, ['--rotation-poll-interval=7s'])
 })
 
-test('a local Azure comes with its configuration, and a provider that sees changes of identities at once', () => {
+test('a local Azure comes with its configuration', () => {
   const objects = rendered({ ...plain, azure })
   const configMap = (name: string) =>
     objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === name) as ConfigMap | undefined
@@ -58,10 +63,18 @@ test('a local Azure comes with its configuration, and a provider that sees chang
     HTTPS_PROXY: 'http://10.0.0.1:18443',
     NO_PROXY: '127.0.0.1,localhost',
     NODE_EXTRA_CA_CERTS: '/etc/keymount/trust/ca.crt',
+    AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://10.0.0.1:18169',
   })
   assert.deepEqual(configMap('keymount-trust')?.data, { 'ca.crt': 'PEM' })
-  assert.ok(argsOf(providerOf(objects)).includes('--token-cache-ttl=0s'))
-  assert.ok(!argsOf(driverOf(objects)).includes('--token-cache-ttl=0s'))
+})
+
+test('a provider without caching sees changes of identities and values at once; others are as on any node', () => {
+  const flags = ['--token-cache-ttl=0s', '--read-share=0s']
+  const has = (daemon: DaemonSet) => flags.map((flag) => argsOf(daemon).includes(flag))
+  const objects = rendered({ ...plain, azure, caching: 'off' })
+  assert.deepEqual(has(providerOf(objects)), [true, true])
+  assert.deepEqual(has(driverOf(objects)), [false, false])
+  assert.deepEqual(has(providerOf(rendered({ ...plain, azure }))), [false, false])
 })
 
 test('a changed configuration is a changed template, so that the pods read it', () => {

@@ -12,7 +12,9 @@ export interface ProductSettings {
   /** Go duration. Default: the product's. */
   rotationPollInterval?: string | undefined
   /** Where the pods reach an Azure that is not the public one. */
-  azure?: { proxy: string; caPem: string; noProxy: readonly string[] } | undefined
+  azure?: { proxy: string; imds: string; caPem: string; noProxy: readonly string[] } | undefined
+  /** `off`: the provider signs in and reads anew for every mount. Default: the product's. */
+  caching?: 'on' | 'off' | undefined
   /** Set where all pods share the machine's network and file system with other programs: the embedded cluster. */
   shared?: SharedMachine | undefined
 }
@@ -44,10 +46,10 @@ const providerDirectories: Record<string, string> = {
 const containers = { driver: 'secrets-store', provider: 'provider-azure-installer' } as const
 
 /**
- * Flags of the provider in a lab: a changed federated credential, role or value shows at once, and not when a token of ten
- * minutes or a read of five seconds is over.
+ * Flags of a provider that caches nothing: a changed federated credential or value shows at once, and not when a token of
+ * ten minutes or a read of five seconds is over.
  */
-const impatience = { 'token-cache-ttl': '0s', 'read-share': '0s' } as const
+const withoutCaching = { 'token-cache-ttl': '0s', 'read-share': '0s' } as const
 
 /** Flags with an address, per container, and the setting that each follows. */
 const addressFlags: Record<string, Record<string, keyof DaemonPorts>> = {
@@ -81,7 +83,7 @@ export function productObjects(manifests: readonly UntypedObject[], settings: Pr
 }
 
 /** What sends the provider to the lab's Azure. The manifests read both where they exist. */
-function azureConfiguration({ proxy, caPem, noProxy }: NonNullable<ProductSettings['azure']>): UntypedObject[] {
+function azureConfiguration({ proxy, imds, caPem, noProxy }: NonNullable<ProductSettings['azure']>): UntypedObject[] {
   const configMap = (name: string, data: Record<string, string>): UntypedObject => ({
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -93,6 +95,7 @@ function azureConfiguration({ proxy, caPem, noProxy }: NonNullable<ProductSettin
       HTTPS_PROXY: proxy,
       NO_PROXY: noProxy.join(','),
       NODE_EXTRA_CA_CERTS: `${trustDirectory}/ca.crt`,
+      AZURE_POD_IDENTITY_AUTHORITY_HOST: imds,
     }),
     configMap('keymount-trust', { 'ca.crt': caPem }),
   ]
@@ -127,13 +130,13 @@ function podSpec(spec: PodSpec, settings: ProductSettings): PodSpec {
 }
 
 function daemonContainer(container: Container, settings: ProductSettings): Container {
-  const { image, rotationPollInterval, azure, shared } = settings
+  const { image, rotationPollInterval, caching, shared } = settings
   const flags = new Map<string, string>()
   if (container.name === containers.driver && rotationPollInterval !== undefined) {
     flags.set('rotation-poll-interval', rotationPollInterval)
   }
-  if (container.name === containers.provider && azure !== undefined) {
-    for (const [flag, value] of Object.entries(impatience)) flags.set(flag, value)
+  if (container.name === containers.provider && caching === 'off') {
+    for (const [flag, value] of Object.entries(withoutCaching)) flags.set(flag, value)
   }
   for (const [flag, setting] of Object.entries(addressFlags[container.name] ?? {})) {
     if (shared !== undefined) flags.set(flag, `127.0.0.1:${shared.ports[setting]}`)
