@@ -1,5 +1,5 @@
 import { Code, RpcError } from '../csi/index.ts'
-import type { ObjectReference } from '../kube/index.ts'
+import { classAnnotations, type ObjectReference } from '../kube/index.ts'
 import { errorMessage } from '../lib/index.ts'
 import { fillVolume } from './fill-volume.ts'
 import { parseClass } from './mount-class.ts'
@@ -94,22 +94,35 @@ async function recordFailure(parts: Parts, schedule: RotationSchedule, volume: V
   const now = parts.clock.now()
   const times = (volume.failure?.times ?? 0) + 1
   const message = errorMessage(error)
+  const rotateRequest = await rotateRequestOf(parts, volume)
   const failed: Volume = {
     ...current,
     lastCheckAt: now,
     nextCheckAt: schedule.nextTry(volume.intervalMs, now, times),
     failure: { message, times },
+    // Whoever asked for this rotation is told that it failed.
+    seenClass: { ...current.seenClass, rotateRequest },
   }
   parts.volumes.set(failed)
   parts.metrics.rotationError(volume.provider, errorTypeOf(error))
   parts.log.error({ ...logKeys(volume), times }, `rotation failed, the old files stay: ${message}`)
   const text = `rotation failed, the old files stay: ${message}`
   await parts.events.record(podReference(volume), 'Warning', 'MountRotationFailed', text)
-  if (volume.failure?.message === message) return
+  if (volume.failure?.message === message && volume.seenClass.rotateRequest === rotateRequest) return
   try {
     await parts.statuses.update(failed)
   } catch (statusError) {
     parts.log.warn({ ...logKeys(volume), err: statusError }, 'the failure could not be written to the status object')
+  }
+}
+
+/** A class that cannot be read asks for nothing new. */
+async function rotateRequestOf(parts: Parts, { pod, className, seenClass }: Volume): Promise<string | undefined> {
+  try {
+    const { metadata } = await parts.knownClass({ namespace: pod.namespace, name: className })
+    return metadata.annotations?.[classAnnotations.rotate]
+  } catch {
+    return seenClass.rotateRequest
   }
 }
 

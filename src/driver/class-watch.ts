@@ -1,6 +1,6 @@
-import { follow, type KubeClient, resources, type SecretProviderClass } from '../kube/index.ts'
+import { classAnnotations, follow, type KubeClient, resources, type SecretProviderClass } from '../kube/index.ts'
 import type { Clock, Log, Running } from '../lib/index.ts'
-import { type ClassReader, rotateAnnotation } from './mount-class.ts'
+import type { ClassReader } from './mount-class.ts'
 import type { Volume, Volumes } from './volumes.ts'
 
 export interface ClassWatchOptions {
@@ -104,5 +104,5 @@ export function watchClasses(options: ClassWatchOptions): ClassWatch {
 /** Whether the volume was last filled by another edition of the class. */
 function isStale({ seenClass }: Volume, { metadata }: SecretProviderClass): boolean {
   const edited = seenClass.generation !== undefined && seenClass.generation !== metadata.generation
-  return edited || seenClass.rotateRequest !== metadata.annotations?.[rotateAnnotation]
+  return edited || seenClass.rotateRequest !== metadata.annotations?.[classAnnotations.rotate]
 }

@@ -1,10 +1,9 @@
 import { Code } from '../csi/index.ts'
-import { SecretValue } from '../lib/index.ts'
+import { SecretValue, type VolumeFile } from '../lib/index.ts'
 import { type MountRequest, type ObjectVersion, type ProviderClient, ProviderError } from '../provider-api/index.ts'
 import type { MountClass } from './mount-class.ts'
 import { PublishError } from './publish-error.ts'
 import { type PublishRequest, tokensKey } from './publish-request.ts'
-import type { VolumeFile } from './write-files.ts'
 
 /** What a provider answered: the whole volume. */
 export interface VolumeContent {

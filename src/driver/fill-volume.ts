@@ -1,11 +1,11 @@
 import { Code } from '../csi/index.ts'
+import { writeFiles } from '../lib/index.ts'
 import type { ObjectVersion } from '../provider-api/index.ts'
 import { fetchContent } from './fetch-content.ts'
 import type { MountClass } from './mount-class.ts'
 import type { Parts } from './parts.ts'
 import { PublishError } from './publish-error.ts'
 import type { PublishRequest } from './publish-request.ts'
-import { writeFiles } from './write-files.ts'
 
 export interface FilledVolume {
   versions: readonly ObjectVersion[]

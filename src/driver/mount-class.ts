@@ -1,5 +1,6 @@
 import { Code } from '../csi/index.ts'
 import {
+  classAnnotations,
   isNotFound,
   type KubeClient,
   KubeError,
@@ -7,13 +8,9 @@ import {
   type SecretObject,
   type SecretProviderClass,
 } from '../kube/index.ts'
-import { errorMessage, parseDuration } from '../lib/index.ts'
+import { errorMessage, type FileOwner, parseDuration } from '../lib/index.ts'
 import { PublishError } from './publish-error.ts'
 import type { SeenClass } from './volumes.ts'
-import type { FileOwner } from './write-files.ts'
-
-/** Setting this annotation of a class to a new value makes every volume of the class rotate at once. */
-export const rotateAnnotation = 'keymount.dev/rotate'
 
 /** A SecretProviderClass as far as the driver acts on it, together with what the pod's volume says beside it. */
 export interface MountClass {
@@ -77,7 +74,7 @@ export function parseClass(
     secretObjects,
     intervalMs,
     owner: owner ?? {},
-    seen: { generation, rotateRequest: annotations[rotateAnnotation] },
+    seen: { generation, rotateRequest: annotations[classAnnotations.rotate] },
   }
 }
 

@@ -3,8 +3,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } f
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { errorCode, errorMessage } from '../lib/index.ts'
-import { parseMountTable } from './mount-table.ts'
+import { errorCode, errorMessage, parseMounts } from '../lib/index.ts'
 import type { Mounter } from './mounter.ts'
 
 const run = promisify(execFile)
@@ -23,7 +22,7 @@ export function createLinuxMounter(options: { mountInfo?: string } = {}): LinuxM
   const { mountInfo = '/proc/self/mountinfo' } = options
 
   async function mounted(): Promise<Set<string>> {
-    const table = parseMountTable(await readFile(mountInfo, 'utf8'))
+    const table = parseMounts(await readFile(mountInfo, 'utf8'))
     return new Set(table.filter(({ fsType }) => fsType === 'tmpfs').map(({ mountPoint }) => mountPoint))
   }
 

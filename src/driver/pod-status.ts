@@ -7,6 +7,7 @@ import {
   type KubeClient,
   resources,
   type SecretProviderClassPodStatus,
+  statusAnnotations,
 } from '../kube/index.ts'
 import { retry } from '../lib/index.ts'
 import { PublishError } from './publish-error.ts'
@@ -15,18 +16,6 @@ import type { Volume } from './volumes.ts'
 
 /** Marks the status objects of one node. */
 export const nodeLabel = 'internal.secrets-store.csi.k8s.io/node-name'
-
-/**
- * What Keymount tells beside the fields that the CRD has. Annotations, because the CRD's schema is the field's and drops
- * fields that it does not know.
- */
-export const statusAnnotations = {
-  lastCheck: 'keymount.dev/last-check',
-  lastChange: 'keymount.dev/last-change',
-  nextCheck: 'keymount.dev/next-check',
-  lastFailure: 'keymount.dev/last-failure',
-  rotatedFor: 'keymount.dev/rotated-for',
-} as const
 
 /** Which object stands for a volume. */
 export interface StatusRef {

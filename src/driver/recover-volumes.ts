@@ -1,7 +1,6 @@
-import { isForbidden, type SecretProviderClassPodStatus } from '../kube/index.ts'
+import { isForbidden, type SecretProviderClassPodStatus, statusAnnotations } from '../kube/index.ts'
 import { createBackoff, errorMessage, sleep } from '../lib/index.ts'
 import type { Parts } from './parts.ts'
-import { statusAnnotations } from './pod-status.ts'
 import { parseTargetPath } from './target-path.ts'
 import { volumeDriver } from './volume-driver.ts'
 import type { Volume } from './volumes.ts'

@@ -6,9 +6,9 @@ import {
   resources,
   type SecretObject,
 } from '../kube/index.ts'
-import { createKeyedLock, errorMessage, type Running } from '../lib/index.ts'
+import { createKeyedLock, errorMessage, mountedFiles, type Running } from '../lib/index.ts'
 import { logKeys, podReference } from './check-volume.ts'
-import { mountedFiles } from './mounted-files.ts'
+
 import type { Parts } from './parts.ts'
 import { syncIsOff, writeSecret } from './secret-writer.ts'
 import type { Volume } from './volumes.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
+import { lockedFlags, type Mount, mountOf } from '../../lib/index.ts'
 import type { HostPrograms, Toolbox, ToolboxProgram } from './host-programs.ts'
 import { deviceNames, type Image } from './images.ts'
-import { lockedFlags, type Mount, mountOf } from './mount-table.ts'
 
 /** A volume as one container sees it. */
 export interface ContainerMount {

@@ -10,8 +10,7 @@ import {
   type Pod,
   resources,
 } from '../../kube/index.ts'
-import { errorCode, errorMessage } from '../../lib/index.ts'
-import { readMounts } from './mount-table.ts'
+import { errorCode, errorMessage, readMounts } from '../../lib/index.ts'
 import { PluginError, publishVolume, unpublishVolume } from './plugin-client.ts'
 import type { PluginManager } from './plugin-manager.ts'
 import type { PodTokens } from './token-cache.ts'

@@ -2,10 +2,9 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { errorCode, errorMessage, ProblemsError } from '../../lib/index.ts'
+import { errorCode, errorMessage, isWithin, ProblemsError, readMounts } from '../../lib/index.ts'
 import { childOf, signalProcess } from './container-process.ts'
 import type { HostPrograms } from './host-programs.ts'
-import { isWithin, readMounts } from './mount-table.ts'
 
 /** Where the node agent keeps what pods need. Under `root` as kubelet does, where others look at it. */
 export interface NodeDirectories {

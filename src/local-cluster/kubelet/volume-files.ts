@@ -7,7 +7,7 @@ import {
   resources,
   type Volume,
 } from '../../kube/index.ts'
-import type { VolumeFile } from './atomic-directory.ts'
+import { SecretValue, type VolumeFile } from '../../lib/index.ts'
 import { PodConfigError, podField } from './pod-fields.ts'
 import type { PodTokens } from './token-cache.ts'
 
@@ -47,7 +47,7 @@ async function sourceFiles(
   if (serviceAccountToken !== undefined) {
     const { audience = '', expirationSeconds = defaultTokenSeconds, path } = serviceAccountToken
     const { token } = await tokens.get(pod, audience, expirationSeconds)
-    return [{ path, mode: defaultMode, data: Buffer.from(token) }]
+    return [{ path, mode: defaultMode, contents: SecretValue.of(token) }]
   }
   if (secret !== undefined) {
     const object = await optional(secret, `secret "${secret.name}" not found`, () =>
@@ -66,7 +66,7 @@ async function sourceFiles(
   return (downwardAPI?.items ?? []).map(({ path, fieldRef }) => ({
     path,
     mode: defaultMode,
-    data: Buffer.from(podField(pod, fieldRef?.fieldPath ?? '')),
+    contents: SecretValue.of(podField(pod, fieldRef?.fieldPath ?? '')),
   }))
 }
 
@@ -98,7 +98,7 @@ function pick(
   const items: KeyToPath[] = ref.items ?? [...data.keys()].map((key) => ({ key, path: key }))
   return items.flatMap(({ key, path, mode = defaultMode }) => {
     const bytes = data.get(key)
-    if (bytes !== undefined) return [{ path, mode, data: bytes }]
+    if (bytes !== undefined) return [{ path, mode, contents: SecretValue.of(bytes) }]
     if (ref.optional === true) return []
     throw new PodConfigError(`references non-existent ${what.split(' ')[0]} key: ${key}`)
   })

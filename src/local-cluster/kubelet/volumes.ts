@@ -1,11 +1,10 @@
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Container, Pod, Volume, VolumeMount } from '../../kube/index.ts'
-import { writeAtomically } from './atomic-directory.ts'
+import { isWithin, lockedFlags, mountOf, readMounts, writeFiles } from '../../lib/index.ts'
 import type { ContainerMount } from './container-script.ts'
 import type { IdentityLimits } from './credentials.ts'
 import type { CsiVolumes } from './csi-volume.ts'
-import { isWithin, lockedFlags, mountOf, readMounts } from './mount-table.ts'
 import type { NodeDirectories } from './node-directories.ts'
 import { PodConfigError } from './pod-fields.ts'
 import { type FileSources, volumeFiles } from './volume-files.ts'
@@ -32,12 +31,12 @@ export function createVolumes(options: {
     return fsGroup !== undefined && limits.hasGroup(fsGroup) ? fsGroup : undefined
   }
 
-  async function writeFiles(pod: Pod, volume: Volume): Promise<string | undefined> {
+  async function writeVolume(pod: Pod, volume: Volume): Promise<string | undefined> {
     const content = await volumeFiles(pod, volume, files)
     if (content === undefined) return undefined
     const directory = directories.memoryVolume(pod.metadata.uid ?? '', volume.name)
     mkdirSync(directory, { recursive: true, mode: 0o755 })
-    writeAtomically(directory, content, groupOf(pod))
+    writeFiles(directory, content, { owner: { groupId: groupOf(pod) }, now: new Date() })
     return directory
   }
 
@@ -51,14 +50,14 @@ export function createVolumes(options: {
         const place = inMemory ? directories.memoryVolume : directories.diskVolume
         return emptyDir(place(uid, volume.name), groupOf(pod))
       }
-      const written = await writeFiles(pod, volume)
+      const written = await writeVolume(pod, volume)
       if (written !== undefined) return written
       const kind = Object.keys(volume).find((key) => key !== 'name')
       throw new PodConfigError(`volumes of kind ${kind} are not supported by the local cluster`)
     },
 
     async refresh(pod, volume) {
-      if (volume.csi === undefined) await writeFiles(pod, volume)
+      if (volume.csi === undefined) await writeVolume(pod, volume)
       else await csi.publish(pod, volume.name, volume.csi, { again: true })
     },
 

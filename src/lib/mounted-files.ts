@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { SecretValue } from '../lib/index.ts'
+import { SecretValue } from './secret-value.ts'
 
 /** The files of a volume as its pod sees them, by relative path. One top-level link is followed, deeper ones are not. */
 export function mountedFiles(target: string): ReadonlyMap<string, SecretValue> {

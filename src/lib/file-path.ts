@@ -3,7 +3,7 @@ const maxPathBytes = 4096
 const maxNameBytes = 255
 
 /**
- * Why a provider's file path is unusable, or undefined when it is fine. The path must stay in the volume and already be in
+ * Why the path of a volume's file is unusable, or undefined when it is fine. The path must stay in the volume and already be in
  * its shortest form; a first name that starts with `..` is reserved for the volume's own entries.
  * CVE-2020-8567 was the absence of this check.
  */

@@ -7,12 +7,11 @@ export interface Mount {
   /** Whether mounts below it propagate. */
   shared: boolean
   fsType: string
-  superOptions: string
 }
 
-/** The mounts that a process sees, oldest first. */
-export function readMounts(process: number | 'self' = 'self'): Mount[] {
-  return parseMounts(readFileSync(`/proc/${process}/mountinfo`, 'utf8'))
+/** The mounts that this process sees, oldest first. */
+export function readMounts(): Mount[] {
+  return parseMounts(readFileSync('/proc/self/mountinfo', 'utf8'))
 }
 
 export function parseMounts(text: string): Mount[] {
@@ -20,13 +19,11 @@ export function parseMounts(text: string): Mount[] {
   return lines.map((line) => {
     const [left = '', right = ''] = line.split(' - ', 2)
     const [, , , , mountPoint = '', options = '', ...optional] = left.split(' ')
-    const [fsType = '', , superOptions = ''] = right.split(' ')
     return {
       mountPoint: unescapeOctal(mountPoint),
       options: options.split(','),
       shared: optional.some((field) => field.startsWith('shared:')),
-      fsType,
-      superOptions,
+      fsType: right.split(' ')[0] ?? '',
     }
   })
 }
@@ -51,7 +48,11 @@ export function isWithin(directory: string, path: string): boolean {
   return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
 }
 
-/** The kernel writes space, tab, newline and backslash in octal. */
+/** The kernel writes space, tab, newline and backslash as `\040` and so on, byte by byte. */
 function unescapeOctal(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+  if (!text.includes('\\')) return text
+  const bytes = Buffer.from(text, 'utf8')
+    .toString('latin1')
+    .replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+  return Buffer.from(bytes, 'latin1').toString('utf8')
 }

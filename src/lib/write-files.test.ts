@@ -16,9 +16,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { ProblemsError, SecretValue } from '../lib/index.ts'
 import { filePathProblem } from './file-path.ts'
 import { mountedFiles } from './mounted-files.ts'
+import { ProblemsError } from './problem.ts'
+import { SecretValue } from './secret-value.ts'
 import { type FileOwner, type VolumeFile, writeFiles } from './write-files.ts'
 
 const now = new Date('2026-04-30T10:11:12.999Z')

@@ -14,8 +14,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { errorCode, type Problem, ProblemsError, type SecretValue } from '../lib/index.ts'
 import { filePathProblem } from './file-path.ts'
+import { errorCode, type Problem, ProblemsError } from './problem.ts'
+import type { SecretValue } from './secret-value.ts'
 
 /** One file of a volume. */
 export interface VolumeFile {
@@ -117,7 +118,7 @@ function planLayout(given: readonly VolumeFile[], { owner = {}, platform = proce
         problems.push({ path: 'files', message: `"${parent}" is both a file and the directory of "${path}"` })
     }
   }
-  if (problems.length > 0) throw new ProblemsError("the provider's files", problems)
+  if (problems.length > 0) throw new ProblemsError('the files of the volume', problems)
   return { files, top: new Set([...files.keys()].map(firstName)), owner, windows: platform === 'win32' }
 }
 
@@ -139,7 +140,7 @@ function digestOf({ files, owner }: Layout): string {
   return hash.digest('base64')
 }
 
-/** A provider of old wrote into the volume itself; its plain entries would stand in the way of our links. */
+/** A writer of old put plain entries into the volume itself, which would stand in the way of our links. */
 function removeForeign(target: string, { top }: Layout): void {
   for (const name of top) {
     const stat = lstatSync(join(target, name), { throwIfNoEntry: false })
