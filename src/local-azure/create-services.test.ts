@@ -144,7 +144,7 @@ for (const [host, { service, resource, version }] of Object.entries(hosts)) {
           .replaceAll('VERSION', version)
         const url = URL.parse(`https://${host}${target}`)
         if (url === null || url.hostname !== host) return
-        const withBody = method === 'GET' || body === undefined ? {} : { body }
+        const withBody = method === 'GET' || method === 'HEAD' || body === undefined ? {} : { body }
         const answer = await send(new Request(url, { method, headers: { authorization }, ...withBody }))
         assert.ok(
           answer.status < 500 || answer.status === 501,

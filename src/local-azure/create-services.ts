@@ -7,17 +7,19 @@ import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
 import { createResourceGroups } from './arm/resources/resource-groups.ts'
 import { createArm } from './arm/routes.ts'
+import { newPassword } from './directory/credentials.ts'
 import { createDirectory, type Directory } from './directory/directory.ts'
 import { openTenant, type Tenant } from './directory/tenant.ts'
 import { createAccessTokens } from './entra/access-tokens.ts'
 import { entraOperations } from './entra/entra-operations.ts'
 import { createAssertionVerifier } from './entra/federated-assertion.ts'
 import { createIssuerKeys } from './entra/issuer-keys.ts'
+import { createOwnAssertions } from './entra/own-assertion.ts'
 import { audiencesOf } from './entra/resources.ts'
 import { createEntra } from './entra/routes.ts'
 import { createSignIn } from './entra/sign-in.ts'
+import { graphOperations } from './graph/graph-operations.ts'
 import { createGraph } from './graph/routes.ts'
-import { servicePrincipalOperations } from './graph/service-principal-operations.ts'
 import type { Service } from './http/service.ts'
 import type { AssignedIdentity } from './imds/choose-identity.ts'
 import { createImds } from './imds/routes.ts'
@@ -70,7 +72,14 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
         cloud,
         tenantId,
         tokens,
-        signIn: createSignIn({ tenant, directory, tokens, assertions, audiences: everyAudience }),
+        signIn: createSignIn({
+          tenant,
+          directory,
+          tokens,
+          assertions,
+          ownAssertions: createOwnAssertions({ login, tenant, directory, clock }),
+          audiences: everyAudience,
+        }),
         clock,
       }),
       clock,
@@ -98,7 +107,7 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
       directory,
       tokens,
       audiences: audiences.graph,
-      operations: servicePrincipalOperations({ tenantId, directory }),
+      operations: graphOperations({ store, tenant, directory, clock }),
       clock,
     }),
     keyvault: createKeyVault({
@@ -152,12 +161,13 @@ function settleTenant(store: RecordStore, directory: Directory, roles: RoleAssig
 function administratorOf(tenant: Tenant, directory: Directory, roles: RoleAssignments, clock: Clock): Change[] {
   const { clientId, clientSecret, objectId } = tenant.administrator
   const now = new Date(clock.now()).toISOString()
-  const { changes } = directory.addApplication({
+  const { password } = newPassword(clock.now(), { endDateTime: '2999-12-31T00:00:00Z' }, clientSecret)
+  const { application, changes } = directory.addApplication({
     displayName: 'keymount-administrator',
     appId: clientId,
-    principalId: objectId,
-    secret: clientSecret,
+    passwords: [password],
   })
+  const principal = directory.addPrincipal(application, objectId)
   const ownership = roles.put({
     name: randomUUID(),
     scope: `/subscriptions/${tenant.subscriptionId}`,
@@ -168,5 +178,5 @@ function administratorOf(tenant: Tenant, directory: Directory, roles: RoleAssign
     updatedOn: now,
     createdBy: objectId,
   })
-  return [...changes, ownership, directory.addDirectoryRole(objectId, 'Global Administrator')]
+  return [...changes, ...principal.changes, ownership, directory.addDirectoryRole(objectId, 'Global Administrator')]
 }

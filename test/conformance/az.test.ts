@@ -180,3 +180,100 @@ azTest('az identity and az role', [
   { az: 'identity delete -n orders -g shop' },
   { az: 'identity show -n orders -g shop', fails: missing('ResourceNotFound') },
 ])
+
+azTest('az ad app and az ad app federated-credential', [
+  { az: 'ad app create --display-name shop', query: 'appId', keep: 'app' },
+  { az: 'ad app create --display-name shop', query: 'appId', keep: 'again' },
+  { az: 'ad app list --display-name shop', query: 'length(@)', prints: 1 },
+  { az: 'ad app show --id {app}', query: 'displayName', prints: 'shop' },
+  { az: 'ad app update --id {app} --identifier-uris api://shop' },
+  { az: 'ad app show --id api://shop', query: 'signInAudience', prints: 'AzureADMyOrg' },
+  { az: 'ad app list --all', query: '[].displayName', prints: ['keymount-administrator', 'shop'] },
+  { az: 'ad app credential reset --id {app} --append --display-name ci', query: 'length(password)', prints: 40 },
+  { az: 'ad app credential list --id {app}', query: '[].[displayName, secretText]', prints: [['ci', null]] },
+  {
+    az: 'ad app federated-credential create --id {app} --parameters {"name":"k8s","issuer":"https://issuer.test/","subject":"system:serviceaccount:shop:orders","audiences":["api://AzureADTokenExchange"]}',
+    query: 'name',
+    prints: 'k8s',
+  },
+  {
+    az: 'ad app federated-credential create --id {app} --parameters {"name":"twin","issuer":"https://issuer.test/","subject":"system:serviceaccount:shop:orders"}',
+    fails: { status: 1, saying: /already exists/ },
+  },
+  {
+    az: 'ad app federated-credential update --id {app} --federated-credential-id k8s --parameters {"subject":"system:serviceaccount:shop:other"}',
+  },
+  {
+    az: 'ad app federated-credential show --id {app} --federated-credential-id k8s',
+    query: 'subject',
+    prints: 'system:serviceaccount:shop:other',
+  },
+  {
+    az: 'ad app federated-credential list --id {app}',
+    query: '[].audiences',
+    prints: [['api://AzureADTokenExchange']],
+  },
+  { az: 'ad app federated-credential delete --id {app} --federated-credential-id k8s' },
+  { az: 'ad app delete --id {app}' },
+  { az: 'ad app show --id {app}', fails: missing('does not exist') },
+])
+
+azTest('az ad sp', [
+  group,
+  {
+    az: 'ad sp create --id 11111111-2222-3333-4444-555555555555',
+    fails: { status: 1, saying: /does not reference a valid application object/ },
+  },
+  { az: 'ad app create --display-name billing', query: 'appId', keep: 'billing' },
+  { az: 'ad sp create --id {billing}', query: 'servicePrincipalType', prints: 'Application' },
+  { az: 'ad sp create --id {billing}', fails: { status: 1, saying: /already in use/ } },
+  { az: 'ad sp show --id {billing}', query: 'displayName', prints: 'billing' },
+  { az: 'ad sp list --display-name bill', query: '[].displayName', prints: ['billing'] },
+  { az: 'ad sp credential reset --id {billing}', query: 'password', keep: 'first' },
+  { az: 'ad sp credential reset --id {billing}', query: 'password', keep: 'second' },
+  { az: 'ad sp credential list --id {billing}', query: 'length(@)', prints: 1 },
+  {
+    az: `role assignment create --role Reader --assignee {billing} --scope ${scope}`,
+    query: 'principalType',
+    prints: 'ServicePrincipal',
+  },
+  {
+    az: 'login --service-principal -u {billing} -p {first} --tenant {tenantId}',
+    fails: { status: 1, saying: /AADSTS7000215/ },
+  },
+  {
+    az: 'login --service-principal -u {billing} -p {second} --tenant {tenantId}',
+    query: '[].user.name | length(@)',
+    prints: 1,
+  },
+  { az: 'ad sp list', fails: { status: 1, saying: /Insufficient privileges/ } },
+  { az: 'login --service-principal -u {clientId} -p {clientSecret} --tenant {tenantId}' },
+  { az: 'ad sp delete --id {billing}' },
+  { az: 'ad sp show --id {billing}', fails: missing('does not exist') },
+])
+
+azTest('az ad sp create-for-rbac, with a secret and with a certificate', [
+  group,
+  {
+    az: `ad sp create-for-rbac -n deploy --role Contributor --scopes ${scope}`,
+    query: "[appId, password] | join(' -p ', @)",
+    keep: 'deploy',
+  },
+  {
+    az: 'ad sp create-for-rbac -n signer --create-cert',
+    query: "[appId, fileWithCertAndPrivateKey] | join(' --certificate ', @)",
+    keep: 'signer',
+  },
+  { az: 'ad sp list --display-name signer', query: '[0].appId', keep: 'signerId' },
+  { az: `role assignment create --role Reader --assignee {signerId} --scope ${scope}` },
+  { az: 'login --service-principal --tenant {tenantId} -u {deploy}', query: 'length(@)', prints: 1 },
+  { az: 'group list', query: '[].name', prints: ['shop'] },
+  { az: 'keyvault create -n shop -g shop --enable-rbac-authorization', query: 'name', prints: 'shop' },
+  {
+    az: `role assignment create --role Reader --assignee-object-id {signerId} --assignee-principal-type ServicePrincipal --scope ${scope}`,
+    fails: { status: 1, saying: /AuthorizationFailed/ },
+  },
+  { az: 'login --service-principal --tenant {tenantId} -u {signer}', query: 'length(@)', prints: 1 },
+  { az: 'group show -n shop', query: 'name', prints: 'shop' },
+  { az: 'group delete -n shop --yes', fails: { status: 1, saying: /AuthorizationFailed/ } },
+])

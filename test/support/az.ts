@@ -138,14 +138,13 @@ async function take(az: Az, { az: line, query, prints, keep, fails }: AzStep, na
 }
 
 function argumentsOf(line: string, names: Record<string, string>): string[] {
-  const words = line.split(/(?<!\\) /).map((word) => word.replaceAll('\\ ', ' '))
-  return words.map((word) =>
-    word.replace(/\{(\w+)\}/g, (_, name: string) => {
-      const value = names[name]
-      if (value === undefined) throw new Error(`no step kept {${name}}`)
-      return value
-    }),
-  )
+  // Names are put in first, so that what a step kept may be several arguments.
+  const whole = line.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = names[name]
+    if (value === undefined) throw new Error(`no step kept {${name}}`)
+    return value
+  })
+  return whole.split(/(?<!\\) /).map((word) => word.replaceAll('\\ ', ' '))
 }
 
 function parsed(text: string): unknown {

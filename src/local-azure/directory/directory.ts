@@ -1,10 +1,11 @@
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../lib/index.ts'
 import type { Change, Collection, RecordStore } from '../records/record-store.ts'
+import { type Credentials, checkSecret, type KeyCredential, type Verdict } from './credentials.ts'
 import { createFederatedCredentials, type FederatedCredentials } from './federated-credentials.ts'
 
 /** What can be granted access: the tenant's own view of an application or of a managed identity. */
-export interface ServicePrincipal {
+export interface ServicePrincipal extends Credentials {
   /** The object id: what role assignments and access policies name. */
   id: string
   appId: string
@@ -16,22 +17,14 @@ export interface ServicePrincipal {
   resourceId?: string
 }
 
-export interface Application {
+export interface Application extends Credentials {
   id: string
   appId: string
   displayName: string
   createdDateTime: string
-  passwords: Password[]
-}
-
-export interface Password {
-  keyId: string
-  displayName: string | null
-  /** First three characters, as Azure shows them. */
-  hint: string
-  sha256: string
-  startDateTime: string
-  endDateTime: string
+  identifierUris?: string[] | undefined
+  /** Properties that are kept and shown, and mean nothing to the lab. */
+  settings?: Record<string, unknown> | undefined
 }
 
 /**
@@ -43,41 +36,52 @@ export interface Directory {
   servicePrincipalOfApp(appId: string): ServicePrincipal | undefined
   servicePrincipals(): Iterable<ServicePrincipal>
   application(appId: string): Application | undefined
+  applicationById(objectId: string): Application | undefined
+  applications(): Iterable<Application>
   readonly federatedCredentials: FederatedCredentials
-  /** True when `secret` is one of the application's passwords; expired ones count as `expired`. */
-  checkPassword(appId: string, secret: string): 'valid' | 'expired' | 'wrong'
-  addApplication(application: NewApplication): {
-    application: Application
-    principal: ServicePrincipal
-    changes: Change[]
-  }
+  /** Whether `secret` is a password of the application or of its principal. */
+  checkPassword(appId: string, secret: string): Verdict
+  /** The certificates of the application and of its principal. */
+  keysOf(appId: string): KeyCredential[]
+  addApplication(application: NewApplication): { application: Application; changes: Change[] }
+  putApplication(application: Application): Change
+  /** Removes the application with its principal and its federated credentials. */
+  removeApplication(application: Application): Change[]
+  /** The application's principal, which makes it able to sign in and to be granted access. */
+  addPrincipal(application: Application, principalId?: string): { principal: ServicePrincipal; changes: Change[] }
+  putPrincipal(principal: ServicePrincipal): Change
   addManagedIdentity(displayName: string, resourceId: string): { principal: ServicePrincipal; changes: Change[] }
-  /** Removes the principal with its federated credentials. */
+  /** Removes the principal of a managed identity with its federated credentials, or that of an application, which stays. */
   removePrincipal(principal: ServicePrincipal): Change[]
   /** Directory roles, such as `Global Administrator`: who may read and write through Graph. */
   hasDirectoryRole(objectId: string): boolean
   addDirectoryRole(objectId: string, role: string): Change
 }
 
-export interface NewApplication {
+export interface NewApplication extends Credentials {
   displayName: string
   appId?: string
-  principalId?: string
-  secret?: string
+  identifierUris?: string[] | undefined
+  settings?: Record<string, unknown> | undefined
 }
-
-const yearMs = 365 * 24 * 3600 * 1000
 
 export function createDirectory(store: RecordStore, clock: Clock): Directory {
   const principals = store.collection<ServicePrincipal>('service-principals')
   const applications = store.collection<Application>('applications')
   const directoryRoles = store.collection<{ roles: string[] }>('directory-roles')
   const principalByApp = indexBy(principals, ({ appId }) => appId)
+  const applicationById = indexBy(applications, ({ id }) => id)
   const federatedCredentials = createFederatedCredentials(store)
   const nowText = () => new Date(clock.now()).toISOString()
 
   function newPrincipal(fields: Omit<ServicePrincipal, 'accountEnabled' | 'createdDateTime'>): ServicePrincipal {
     return { ...fields, accountEnabled: true, createdDateTime: nowText() }
+  }
+
+  /** Secrets and certificates may hang on either; az makes them on both. */
+  function holders(appId: string): Credentials[] {
+    const key = appId.toLowerCase()
+    return [applications.get(key), principalByApp.get(key)].filter((holder) => holder !== undefined)
   }
 
   return {
@@ -86,26 +90,30 @@ export function createDirectory(store: RecordStore, clock: Clock): Directory {
     servicePrincipalOfApp: (appId) => principalByApp.get(appId.toLowerCase()),
     servicePrincipals: () => principals.values(),
     application: (appId) => applications.get(appId.toLowerCase()),
-    checkPassword(appId, secret) {
-      const password = applications.get(appId.toLowerCase())?.passwords.find(({ sha256 }) => sameHash(sha256, secret))
-      if (password === undefined) return 'wrong'
-      return Date.parse(password.endDateTime) > clock.now() ? 'valid' : 'expired'
+    applicationById: (objectId) => applicationById.get(objectId.toLowerCase()),
+    applications: () => applications.values(),
+    checkPassword: (appId, secret) =>
+      checkSecret(
+        holders(appId).flatMap(({ passwords = [] }) => passwords),
+        secret,
+        clock.now(),
+      ),
+    keysOf: (appId) => holders(appId).flatMap(({ keys = [] }) => keys),
+    addApplication({ appId = randomUUID(), ...fields }) {
+      const application: Application = { id: randomUUID(), appId, createdDateTime: nowText(), ...fields }
+      return { application, changes: [applications.put(appId, application)] }
     },
-    addApplication({ displayName, appId = randomUUID(), principalId = randomUUID(), secret }) {
-      const application: Application = {
-        id: randomUUID(),
-        appId,
-        displayName,
-        createdDateTime: nowText(),
-        passwords: secret === undefined ? [] : [newPassword(secret, clock.now())],
-      }
-      const principal = newPrincipal({ id: principalId, appId, displayName, servicePrincipalType: 'Application' })
-      return {
-        application,
-        principal,
-        changes: [applications.put(appId, application), principals.put(principal.id, principal)],
-      }
+    putApplication: (application) => applications.put(application.appId, application),
+    removeApplication({ appId }) {
+      const principal = principalByApp.get(appId)
+      const ofPrincipal = principal === undefined ? [] : [principals.remove(principal.id)]
+      return [...ofPrincipal, ...federatedCredentials.removeAll(appId), applications.remove(appId)]
     },
+    addPrincipal({ appId, displayName }, id = randomUUID()) {
+      const principal = newPrincipal({ id, appId, displayName, servicePrincipalType: 'Application' })
+      return { principal, changes: [principals.put(id, principal)] }
+    },
+    putPrincipal: (principal) => principals.put(principal.id, principal),
     addManagedIdentity(displayName, resourceId) {
       const principal = newPrincipal({
         id: randomUUID(),
@@ -116,31 +124,14 @@ export function createDirectory(store: RecordStore, clock: Clock): Directory {
       })
       return { principal, changes: [principals.put(principal.id, principal)] }
     },
-    removePrincipal: ({ id, appId }) => [principals.remove(id), ...federatedCredentials.removeAll(appId)],
+    removePrincipal({ id, appId, servicePrincipalType }) {
+      const isManaged = servicePrincipalType === 'ManagedIdentity'
+      return [principals.remove(id), ...(isManaged ? federatedCredentials.removeAll(appId) : [])]
+    },
     hasDirectoryRole: (objectId) => (directoryRoles.get(objectId)?.roles.length ?? 0) > 0,
     addDirectoryRole: (objectId, role) =>
       directoryRoles.put(objectId, { roles: [...(directoryRoles.get(objectId)?.roles ?? []), role] }),
   }
-}
-
-function newPassword(secret: string, now: number): Password {
-  return {
-    keyId: randomUUID(),
-    displayName: null,
-    hint: secret.slice(0, 3),
-    sha256: hash(secret).toString('hex'),
-    startDateTime: new Date(now).toISOString(),
-    endDateTime: new Date(now + 100 * yearMs).toISOString(),
-  }
-}
-
-// A plain hash is enough: Azure makes these secrets itself, and they are too random to guess.
-function hash(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest()
-}
-
-function sameHash(expectedHex: string, secret: string): boolean {
-  return timingSafeEqual(Buffer.from(expectedHex, 'hex'), hash(secret))
 }
 
 function indexBy<T>(collection: Collection<T>, keyOf: (value: T) => string): ReadonlyMap<string, T> {

@@ -7,6 +7,9 @@ export interface FederatedCredential {
   issuer: string
   subject: string
   audiences: string[]
+  /** Those of applications have an id beside their name. */
+  id?: string | undefined
+  description?: string | null | undefined
 }
 
 export interface FederatedCredentials {

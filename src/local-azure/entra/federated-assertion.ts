@@ -135,7 +135,8 @@ function signatureError(error: unknown): EntraError {
 /** Clocks may differ by five minutes, as Entra allows. */
 const skewSeconds = 300
 
-function checkTimes({ exp, nbf }: PresentedClaims, nowMs: number): void {
+/** Throws {@link EntraError} 700024 unless the assertion is in time. */
+export function checkTimes({ exp, nbf }: Pick<PresentedClaims, 'exp' | 'nbf'>, nowMs: number): void {
   const now = nowMs / 1000
   if (now < exp + skewSeconds && now >= nbf - skewSeconds) return
   const text = (seconds: number) => new Date(seconds * 1000).toISOString()

@@ -4,8 +4,6 @@
 export const applicationTokenSeconds = 3599
 /** Life of a token for a managed identity, in seconds. */
 export const managedIdentityTokenSeconds = 86_399
-/** What a federated credential gets when it names no audience, and what clients ask Kubernetes for. */
-export const defaultFederationAudience = 'api://AzureADTokenExchange'
 /** Keys of an outside issuer are used for this long before they are fetched again, in milliseconds. */
 export const issuerKeysFreshMs = 60_000
 /** A token with an unknown key id makes Entra fetch the issuer's keys anew, but not more often than this, in milliseconds. */

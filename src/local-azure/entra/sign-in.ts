@@ -4,6 +4,7 @@ import type { AccessTokens } from './access-tokens.ts'
 import { EntraError } from './error-response.ts'
 import type { AssertionVerifier } from './federated-assertion.ts'
 import { applicationTokenSeconds, managedIdentityTokenSeconds } from './limits.ts'
+import { isOwnAssertion, type OwnAssertions } from './own-assertion.ts'
 import { isAudience } from './resources.ts'
 import type { TokenRequestForm } from './token-request.ts'
 
@@ -12,6 +13,7 @@ export interface SignInOptions {
   directory: Directory
   tokens: AccessTokens
   assertions: AssertionVerifier
+  ownAssertions: OwnAssertions
   /** Audiences of every service that tokens are issued for. */
   audiences: readonly string[]
 }
@@ -22,10 +24,22 @@ export interface Grant {
 }
 
 /** Client credentials: who is the client, can it prove it, is the resource known; then a token. Throws {@link EntraError}. */
-export function createSignIn({ tenant, directory, tokens, assertions, audiences }: SignInOptions) {
+export function createSignIn({ tenant, directory, tokens, assertions, ownAssertions, audiences }: SignInOptions) {
   function findClient(clientId: string): ServicePrincipal {
     const principal = directory.servicePrincipalOfApp(clientId)
+    if (principal?.accountEnabled === false) {
+      const text = `Application '${clientId}'(${principal.displayName}) is disabled.`
+      throw new EntraError(401, 'invalid_client', 7000112, text)
+    }
     if (principal !== undefined) return principal
+    if (directory.application(clientId) !== undefined) {
+      throw new EntraError(
+        401,
+        'unauthorized_client',
+        7000229,
+        `The client application ${clientId} is missing service principal in the tenant ${tenant.tenantId}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119`,
+      )
+    }
     throw new EntraError(
       400,
       'unauthorized_client',
@@ -36,6 +50,7 @@ export function createSignIn({ tenant, directory, tokens, assertions, audiences 
 
   async function authenticate({ clientId, proof }: TokenRequestForm, principal: ServicePrincipal): Promise<void> {
     if (proof.kind === 'assertion') {
+      if (isOwnAssertion(proof.assertion)) return ownAssertions.verify(proof.assertion, clientId)
       const credentials = directory.federatedCredentials.of(principal.appId)
       return assertions.verify(proof.assertion, { clientId, displayName: principal.displayName, credentials })
     }

@@ -27,3 +27,16 @@ export function graphErrorResponse(
   }
   return json(status, { error: { code, message, innerError } }, headers)
 }
+
+export function resourceNotFound(id: string): GraphError {
+  return new GraphError(
+    404,
+    'Request_ResourceNotFound',
+    `Resource '${id}' does not exist or one of its queried reference-property objects are not present.`,
+  )
+}
+
+/** A value that must be the only one of its kind. */
+export function alreadyInUse(message: string): GraphError {
+  return new GraphError(409, 'Request_MultipleObjectsWithSameKeyValue', message)
+}

@@ -20,12 +20,15 @@ export interface GraphCall {
   body<T extends z.ZodType>(schema: T): Promise<z.output<T>>
 }
 
-export interface GraphAnswer {
-  status: number
-  /** What `@odata.context` names, for example `servicePrincipals`. */
-  context: string
-  body: Record<string, unknown>
-}
+/** A body, or a status without one. */
+export type GraphAnswer =
+  | {
+      status: 200 | 201
+      /** What `@odata.context` names, for example `servicePrincipals`. */
+      context: string
+      body: Record<string, unknown>
+    }
+  | { status: 204 }
 
 /** The objects of a list that the request's `$filter` lets through. Fields are those of the JSON. Throws {@link GraphError}. */
 export function filtered<T extends Record<string, unknown>>(url: URL, objects: readonly T[]): T[] {

@@ -26,13 +26,15 @@ export function createGraph({ cloud, directory, tokens, audiences, operations, c
       const { exchange, callerId } = c.env
       exchange.operation = operation
       checkRole(callerId)
-      const { status, context, body } = await run({
+      const answer = await run({
         callerId,
         name: (parameter) => c.req.param(parameter) ?? '',
         url: exchange.url,
         body: (schema) => readBody(c.req.raw, schema),
       })
-      return json(status, { '@odata.context': `https://${cloud.graph}/v1.0/$metadata#${context}`, ...body })
+      if (!('body' in answer)) return new Response(null, { status: answer.status })
+      const context = `https://${cloud.graph}/v1.0/$metadata#${answer.context}`
+      return json(answer.status, { '@odata.context': context, ...answer.body })
     })
   }
   app.notFound((c) => {

@@ -1,6 +1,12 @@
 import { z } from 'zod'
+import {
+  conflictOf,
+  defaultFederationAudience,
+  federatedCredentialFields,
+  federatedCredentialName,
+  maxFederatedCredentials,
+} from '../../directory/federated-credential-rules.ts'
 import type { FederatedCredential, FederatedCredentials } from '../../directory/federated-credentials.ts'
-import { defaultFederationAudience } from '../../entra/limits.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import { ArmError } from '../error-response.ts'
 import type { ArmCall, ArmOperation } from '../operation.ts'
@@ -15,17 +21,7 @@ export interface FederatedCredentialOptions {
 
 const type = `${identityType}/federatedIdentityCredentials`
 const onCredential = `${onIdentity}/federatedidentitycredentials/:credential`
-/** https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations */
-const maxPerIdentity = 20
-const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9-_]{2,119}$/
-
-const putBody = z.object({
-  properties: z.object({
-    issuer: z.url({ protocol: /^https$/, error: 'must be an https URL' }).max(600),
-    subject: z.string().min(1).max(600),
-    audiences: z.array(z.string().min(1).max(600)).length(1, 'must have exactly one value').nullish(),
-  }),
-})
+const putBody = z.object({ properties: z.object(federatedCredentialFields) })
 
 /** Federated credentials of managed identities. https://learn.microsoft.com/rest/api/managedidentity/federated-identity-credentials */
 export function federatedCredentialOperations(options: FederatedCredentialOptions): ArmOperation[] {
@@ -38,7 +34,7 @@ export function federatedCredentialOperations(options: FederatedCredentialOption
 
   async function put(call: ArmCall) {
     const name = call.name('credential')
-    if (!namePattern.test(name)) {
+    if (!federatedCredentialName.test(name)) {
       throw new ArmError(
         400,
         'BadRequest',
@@ -48,14 +44,15 @@ export function federatedCredentialOperations(options: FederatedCredentialOption
     const { issuer, subject, audiences } = (await call.body(putBody)).properties
     const { identity, credential: before } = find(call)
     const others = federatedCredentials.of(identity.clientId).filter((other) => other !== before)
-    if (others.some((other) => other.issuer === issuer && other.subject === subject)) {
+    const conflict = conflictOf({ issuer, subject }, others)
+    if (conflict === 'duplicate') {
       throw new ArmError(409, 'Conflict', 'Issuer and subject combination already exists for this Managed Identity.')
     }
-    if (others.length >= maxPerIdentity) {
+    if (conflict === 'too many') {
       throw new ArmError(
         400,
         'BadRequest',
-        `Too many Federated Identity Credentials: a managed identity may have at most ${maxPerIdentity}.`,
+        `Too many Federated Identity Credentials: a managed identity may have at most ${maxFederatedCredentials}.`,
       )
     }
     const credential: FederatedCredential = {

@@ -1,0 +1,85 @@
+import { randomUUID, X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import type { Credentials, KeyCredential, Password } from '../directory/credentials.ts'
+import { GraphError } from './error-response.ts'
+
+const time = z.iso.datetime({ offset: true })
+
+/** The certificates of an application or service principal as clients write them: all of them, each time. */
+export const keyCredentialsSchema = z
+  .array(
+    z.looseObject({
+      keyId: z.guid().nullish(),
+      displayName: z.string().nullish(),
+      /** Missing for those that are there already: Graph does not show it again. */
+      key: z.string().nullish(),
+      type: z.string().nullish(),
+      usage: z.string().nullish(),
+      startDateTime: time.nullish(),
+      endDateTime: time.nullish(),
+    }),
+  )
+  .optional()
+
+export const addPasswordBody = z.object({
+  passwordCredential: z
+    .looseObject({ displayName: z.string().nullish(), startDateTime: time.nullish(), endDateTime: time.nullish() })
+    .nullish(),
+})
+
+export const removePasswordBody = z.object({ keyId: z.guid() })
+
+/** The certificates after a write. Throws {@link GraphError} for one that is neither new and whole, nor there already. */
+export function settleKeys(
+  given: z.output<typeof keyCredentialsSchema>,
+  before: readonly KeyCredential[],
+): KeyCredential[] {
+  return (given ?? []).map((credential): KeyCredential => {
+    const { keyId, key, displayName = null, startDateTime, endDateTime } = credential
+    const known = before.find((each) => each.keyId === keyId)
+    if (key == null && known !== undefined) return known
+    const certificate = certificateIn(key ?? '')
+    if (key == null || certificate === undefined || credential.type !== 'AsymmetricX509Cert') {
+      throw new GraphError(
+        400,
+        'KeyCredentialsInvalidCertificate',
+        'Key credential is invalid: it must have the type AsymmetricX509Cert and a certificate as its key.',
+      )
+    }
+    return {
+      keyId: keyId ?? randomUUID(),
+      displayName,
+      customKeyIdentifier: certificate.fingerprint.replaceAll(':', ''),
+      key,
+      startDateTime: startDateTime ?? new Date(certificate.validFrom).toISOString(),
+      endDateTime: endDateTime ?? new Date(certificate.validTo).toISOString(),
+    }
+  })
+}
+
+function certificateIn(key: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(Buffer.from(key, 'base64'))
+  } catch {
+    return undefined
+  }
+}
+
+/** The credentials as Graph shows them: neither secrets nor certificates. */
+export function renderCredentials({ keys = [], passwords = [] }: Credentials) {
+  return {
+    keyCredentials: keys.map(({ key: _, ...rest }) => ({
+      ...rest,
+      key: null,
+      type: 'AsymmetricX509Cert',
+      usage: 'Verify',
+    })),
+    passwordCredentials: passwords.map((password) => renderPassword(password)),
+  }
+}
+
+/** @param secretText is shown once, when Graph has made it. */
+export function renderPassword(password: Password, secretText: string | null = null) {
+  const { keyId, displayName, hint, startDateTime, endDateTime } = password
+  return { customKeyIdentifier: null, displayName, endDateTime, hint, keyId, secretText, startDateTime }
+}
