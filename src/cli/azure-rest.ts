@@ -26,6 +26,13 @@ export interface Identity {
   tenantId: string
 }
 
+export interface Application {
+  clientId: string
+  clientSecret: SecretValue
+  /** Of its service principal. */
+  principalId: string
+}
+
 export interface FederatedCredential {
   name: string
   issuer: string
@@ -80,6 +87,12 @@ export interface AzureRest {
   assignRole(assignment: RoleAssignment): Promise<void>
   /** Takes back a role that {@link assignRole} gave. */
   removeRole(assignment: RoleAssignment): Promise<void>
+  /** A virtual machine scale set with these user-assigned identities, which its machines then get tokens for. */
+  setMachineIdentities(name: string, identities: readonly string[]): Promise<void>
+  /** An application that may sign in, with a password. */
+  createApplication(name: string): Promise<Application>
+  /** One call on the data of a vault, for example `/keys/NAME/create`; the version of the interface is added. */
+  vault<T>(method: 'GET' | 'PUT' | 'POST', vault: string, path: string, body?: unknown): Promise<T>
   /** Sets a new version. */
   setSecret(vault: string, name: string, value: string): Promise<void>
   stop(): void
@@ -87,6 +100,10 @@ export interface AzureRest {
 
 /** https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
 export const builtInRoles = {
+  'Key Vault Certificate User': 'db79e9a7-68ee-4b58-9aeb-b90e7c24fcba',
+  'Key Vault Certificates Officer': 'a4417e6f-fecd-4de8-b567-7b0420556985',
+  'Key Vault Crypto Officer': '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',
+  'Key Vault Crypto User': '12338af0-0e69-4776-bea7-57ae8d297424',
   'Key Vault Secrets Officer': 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7',
   'Key Vault Secrets User': '4633458b-17de-408a-b874-0445c86b69e6',
 } as const
@@ -94,6 +111,7 @@ export const builtInRoles = {
 const location = 'eastus'
 const managementScope = 'https://management.azure.com/.default'
 const vaultScope = 'https://vault.azure.net/.default'
+const graphScope = 'https://graph.microsoft.com/.default'
 
 export function createAzureRest(options: AzureRestOptions): AzureRest {
   const { credentials, resourceGroup = 'keymount', proxy, ca } = options
@@ -105,7 +123,7 @@ export function createAzureRest(options: AzureRestOptions): AzureRest {
   const tokens = createTokens(http, credentials)
 
   async function call<T>(
-    method: 'GET' | 'PUT' | 'DELETE',
+    method: 'GET' | 'PUT' | 'POST' | 'DELETE',
     url: URL,
     { scope, body }: { scope: string; body?: unknown },
   ): Promise<T> {
@@ -121,6 +139,10 @@ export function createAzureRest(options: AzureRestOptions): AzureRest {
 
   const managed = (path: string) => new URL(path, 'https://management.azure.com')
   const put = <T>(path: string, body: unknown) => call<T>('PUT', managed(path), { scope: managementScope, body })
+  const graph = <T>(path: string, body: unknown) =>
+    call<T>('POST', new URL(path, 'https://graph.microsoft.com/v1.0/'), { scope: graphScope, body })
+  const vault: AzureRest['vault'] = (method, name, path, body) =>
+    call(method, new URL(`https://${name}.vault.azure.net${path}?api-version=7.4`), { scope: vaultScope, body })
   const group = `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`
   const vaultPath = (name: string) => `${group}/providers/Microsoft.KeyVault/vaults/${name}`
   const identityPath = (name: string) => `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
@@ -172,9 +194,22 @@ export function createAzureRest(options: AzureRestOptions): AzureRest {
     async removeRole(assignment) {
       await call('DELETE', managed(assignmentPath(assignment)), { scope: managementScope })
     },
-    async setSecret(vault, name, value) {
-      const url = new URL(`https://${vault}.vault.azure.net/secrets/${name}?api-version=7.4`)
-      await call('PUT', url, { scope: vaultScope, body: { value } })
+    async setMachineIdentities(name, identities) {
+      const path = `${group}/providers/Microsoft.Compute/virtualMachineScaleSets/${name}?api-version=2024-07-01`
+      const userAssignedIdentities = Object.fromEntries(identities.map((one) => [identityPath(one), {}]))
+      await put(path, { location, identity: { type: 'UserAssigned', userAssignedIdentities }, properties: {} })
+    },
+    async createApplication(displayName) {
+      const { id, appId } = await graph<{ id: string; appId: string }>('applications', { displayName })
+      const principal = await graph<{ id: string }>('servicePrincipals', { appId })
+      const { secretText } = await graph<{ secretText: string }>(`applications/${id}/addPassword`, {
+        passwordCredential: { displayName },
+      })
+      return { clientId: appId, clientSecret: SecretValue.of(secretText), principalId: principal.id }
+    },
+    vault,
+    async setSecret(name, secret, value) {
+      await vault('PUT', name, `/secrets/${secret}`, { value })
     },
     stop: () => http.stop(),
   }

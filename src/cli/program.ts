@@ -14,6 +14,12 @@ interface JsonOption {
   json?: boolean
 }
 
+interface RotateOptions extends HomeOption, JsonOption {
+  namespace?: string
+  kubeconfig?: string
+  timeout: string
+}
+
 /** Programs that `keymount NAME …` runs in the foreground; their flags are their own. */
 export const daemonNames = ['driver', 'provider', 'local-azure', 'local-cluster'] as const
 
@@ -61,6 +67,8 @@ function createProgram(world: CliWorld, finish: (exitCode: number) => void): Com
   addStatus(program, world, finish)
   addEnv(program, world)
   addDemo(program, world, finish)
+  program.commandsGroup('Any cluster with Keymount:')
+  addRotate(program, world, finish)
   program.commandsGroup('Daemons, in the foreground:')
   addDaemons(program)
   return program
@@ -164,6 +172,34 @@ function addDemo(program: Command, world: CliWorld, finish: (exitCode: number) =
     .action(async (options: { keep?: boolean }) => {
       const { demo } = await import('./demo/demo.ts')
       finish(await demo({ keep: options.keep === true, world }))
+    })
+}
+
+function addRotate(program: Command, world: CliWorld, finish: (exitCode: number) => void): void {
+  withHome(program.command('rotate'))
+    .summary('look the values of a class up now, in every pod that has it mounted')
+    .description(
+      'Makes every mounted volume of a SecretProviderClass look its values up now instead of at its next interval, waits, ' +
+        'and tells for each pod what came of it. The cluster is that of --kubeconfig, of KUBECONFIG, or of the lab.',
+    )
+    .argument('<class>', 'name of the SecretProviderClass')
+    .option('-n, --namespace <namespace>', 'of the class (default: that of the kubeconfig’s context)')
+    .option('--kubeconfig <file>', 'the cluster')
+    .option('--timeout <time>', 'how long to wait for the pods, as Go writes it', parseTime, '2m')
+    .option('--json', 'print the result as JSON')
+    .action(async (className: string, options: RotateOptions) => {
+      const { rotate } = await import('./rotate.ts')
+      const { home, namespace, kubeconfig, timeout, json } = options
+      const timeoutMs = parseDuration(timeout) ?? 0
+      const command = {
+        home: chosenHome(world, home),
+        className,
+        namespace,
+        kubeconfig,
+        timeoutMs,
+        json: json === true,
+      }
+      finish(await rotate({ ...command, world }))
     })
 }
 

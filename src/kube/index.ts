@@ -3,6 +3,7 @@
  * HTTPS, for kubeconfig files and for pods. Thin on purpose: the official client costs 26 MiB on every node.
  * Errors are `KubeError`.
  */
+export * from './annotations.ts'
 export * from './event-recorder.ts'
 export * from './exec.ts'
 export * from './follow.ts'

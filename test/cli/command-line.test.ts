@@ -14,7 +14,18 @@ test('--version prints the version of the package', async () => {
 test('--help lists every command on standard output', async () => {
   const { code, stdout } = await runCli(['--help'])
   assert.equal(code, 0)
-  for (const name of ['up', 'down', 'status', 'env', 'demo', 'driver', 'provider', 'local-azure', 'local-cluster']) {
+  for (const name of [
+    'up',
+    'down',
+    'status',
+    'env',
+    'demo',
+    'rotate',
+    'driver',
+    'provider',
+    'local-azure',
+    'local-cluster',
+  ]) {
     assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
   }
 })

@@ -51,6 +51,8 @@ export interface TestDriver {
   readonly root: string
   readonly kubeletRoot: string
   readonly endpoint: string
+  /** File, of the API server's administrator. */
+  readonly kubeconfig: string
   readonly kube: KubeClient
   readonly provider: FakeProvider
   readonly mounter: LinuxMounter
@@ -155,6 +157,7 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
     root,
     kubeletRoot,
     endpoint,
+    kubeconfig: cluster.kubeconfig,
     kube,
     provider,
     mounter,

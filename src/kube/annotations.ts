@@ -1,0 +1,19 @@
+/** What people and tools set on a SecretProviderClass. */
+export const classAnnotations = {
+  /** A new value makes every volume of the class rotate at once. */
+  rotate: 'keymount.dev/rotate',
+} as const
+
+/**
+ * What Keymount tells on a SecretProviderClassPodStatus beside the fields that the CRD has. Annotations, because the CRD's
+ * schema is the field's and drops fields that it does not know.
+ */
+export const statusAnnotations = {
+  lastCheck: 'keymount.dev/last-check',
+  lastChange: 'keymount.dev/last-change',
+  /** Absent where the driver does not rotate. */
+  nextCheck: 'keymount.dev/next-check',
+  lastFailure: 'keymount.dev/last-failure',
+  /** The last value of {@link classAnnotations.rotate} that was acted on; whether it failed says `lastFailure`. */
+  rotatedFor: 'keymount.dev/rotated-for',
+} as const
