@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe } from 'node:test'
 import { type Lab, startLab } from '../support/lab.ts'
 import { faultCases } from './cases/faults.ts'
+import { leakCases } from './cases/leaks.ts'
 import { mainJobCases } from './cases/main-job.ts'
+import { objectCases } from './cases/objects.ts'
 import { csiMounts } from './node.ts'
 import { removeWorkloads } from './workload.ts'
 
@@ -27,5 +29,7 @@ describe(`end to end on the ${target} cluster`, () => {
   })
 
   mainJobCases(() => lab)
+  objectCases(() => lab)
   faultCases(() => lab)
+  leakCases(() => lab)
 })

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import type { RoleAssignment } from '../../src/cli/index.ts'
 import {
   isNotFound,
   type KubeObject,
@@ -11,7 +12,8 @@ import {
   type UntypedObject,
 } from '../../src/kube/index.ts'
 import type { Lab } from '../support/lab.ts'
-import { eventually } from './wait.ts'
+import { plant } from './planted.ts'
+import { eventually, podReady } from './wait.ts'
 
 const examples = join(import.meta.dirname, '../../examples')
 
@@ -28,6 +30,11 @@ export interface Workload {
   subject: string
   /** Starts a pod that mounts the class at /mnt/secrets-store. */
   startPod(name: string, overrides?: Partial<Pod['spec']>): Promise<void>
+  /**
+   * Applies a folder of `examples/` in this namespace, with its placeholders filled in, and waits until its pod is Ready.
+   * Gives the pod's name.
+   */
+  applyExample(folder: string, values?: Record<string, string>): Promise<string>
   /** What the container reads. Throws when the file is not there. */
   read(pod: string, file: string): Promise<string>
 }
@@ -38,6 +45,8 @@ export interface WorkloadOptions {
   parameters?: Record<string, string>
   /** Subject of the federated credential. Default: the service account's. */
   subject?: string
+  /** Of the identity on the vault. Default: `Key Vault Secrets User`. */
+  roles?: readonly RoleAssignment['role'][]
 }
 
 /** Namespaces of the workloads that were made, so that they can go before the product does. */
@@ -63,14 +72,17 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
     issuer: lab.issuer,
     subject: options.subject ?? subject,
   })
-  await lab.azure.assignRole({ principalId: identity.principalId, role: 'Key Vault Secrets User', vault })
+  const { principalId } = identity
+  const { roles = ['Key Vault Secrets User'] } = options
+  await Promise.all(roles.map((role) => lab.azure.assignRole({ principalId, role, vault })))
 
-  const [account] = example('workload-identity/1-serviceaccount.yaml', { USER_ASSIGNED_CLIENT_ID: identity.clientId })
-  const [secretClass] = example('workload-identity/2-secretproviderclass.yaml', {
+  const known = {
     USER_ASSIGNED_CLIENT_ID: identity.clientId,
     KEYVAULT_NAME: vault,
     IDENTITY_TENANT: lab.azure.tenantId,
-  })
+  }
+  const [account] = example('workload-identity/1-serviceaccount.yaml', known)
+  const [secretClass] = example('workload-identity/2-secretproviderclass.yaml', known)
   const spec = (secretClass?.['spec'] ?? {}) as { parameters?: Record<string, string> }
   spec.parameters = { ...spec.parameters, objects: options.objects ?? exampleObjects, ...options.parameters }
   for (const object of [account, secretClass]) {
@@ -84,16 +96,20 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
     serviceAccount,
     className,
     subject,
-    setSecret: (name, value) => lab.azure.setSecret(vault, name, value),
+    setSecret: (name, value) => lab.azure.setSecret(vault, name, plant(value)),
     setSubject: (expected) =>
       lab.azure.setFederatedCredential(identity.name, { name: 'pod', issuer: lab.issuer, subject: expected }),
     async startPod(name, overrides = {}) {
       const [pod] = example('workload-identity/3-pod.yaml', {}) as unknown as [Pod]
-      await apply(lab, {
-        ...pod,
-        metadata: { ...pod.metadata, name, namespace },
-        spec: { ...pod.spec, terminationGracePeriodSeconds: 1, ...overrides },
-      } as KubeObject as UntypedObject)
+      await apply(lab, placed({ ...pod, metadata: { ...pod.metadata, name } }, namespace, overrides))
+    },
+    async applyExample(folder, values = {}) {
+      const files = readdirSync(join(examples, folder)).filter((name) => name.endsWith('.yaml'))
+      const objects = files.toSorted().flatMap((name) => example(join(folder, name), { ...known, ...values }))
+      for (const object of objects) await apply(lab, placed(object, namespace))
+      const pod = objects.find(({ kind }) => kind === 'Pod')?.metadata.name ?? ''
+      await podReady(lab, namespace, pod)
+      return pod
     },
     async read(pod, file) {
       const { stdout, stderr, code } = await lab.exec(namespace, pod, undefined, ['cat', `/mnt/secrets-store/${file}`])
@@ -101,6 +117,14 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
       return stdout
     },
   }
+}
+
+/** The object in another namespace; a pod ends quickly. */
+function placed(object: KubeObject, namespace: string, overrides: Partial<Pod['spec']> = {}): UntypedObject {
+  const moved = { ...object, metadata: { ...object.metadata, namespace } }
+  if (moved.kind !== 'Pod') return moved as UntypedObject
+  const { spec } = object as Pod
+  return { ...moved, spec: { ...spec, terminationGracePeriodSeconds: 1, ...overrides } } as KubeObject as UntypedObject
 }
 
 /** Deletes what every workload left in the cluster. Their volumes are unmounted by the driver, so it must still be there. */

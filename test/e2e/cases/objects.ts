@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { describe, it } from 'node:test'
+import type { Lab } from '../../support/lab.ts'
+import { plant } from '../planted.ts'
+import { createCertificate, createKey, grantVaultData } from '../vault-objects.ts'
+import { createWorkload } from '../workload.ts'
+
+/** Every kind of object and of identity, each with the manifests of `examples/` that a user applies. */
+export function objectCases(lab: () => Lab): void {
+  describe('what a vault holds', () => {
+    it('a key is mounted as its public half', async () => {
+      const { vault, applyExample, read } = await createWorkload(lab(), 'key', { roles: ['Key Vault Crypto User'] })
+      await grantVaultData(lab(), 'Key Vault Crypto Officer', vault)
+      const expected = await createKey(lab(), vault, 'signing-key', { kty: 'EC', crv: 'P-256' })
+      const pod = await applyExample('keys')
+      assert.equal(await read(pod, 'signing.pub'), expected)
+    })
+
+    it('a certificate is mounted as key with chain, as leaf, and as public key', async () => {
+      const { vault, applyExample, read } = await createWorkload(lab(), 'cert', {
+        roles: ['Key Vault Secrets User', 'Key Vault Certificate User', 'Key Vault Crypto User'],
+      })
+      await grantVaultData(lab(), 'Key Vault Certificates Officer', vault)
+      await createCertificate(lab(), vault, 'web', 'CN=web.example.com')
+      const pod = await applyExample('certificates')
+      const leaf = new X509Certificate(await read(pod, 'tls.crt'))
+      const publicKey = await read(pod, 'tls.pub')
+      const combined = await read(pod, 'tls.pem')
+      assert.equal(leaf.subject, 'CN=web.example.com')
+      assert.equal(leaf.publicKey.export({ format: 'pem', type: 'spki' }), publicKey)
+      assert.equal(createPublicKey(combined).export({ format: 'pem', type: 'spki' }), publicKey)
+      assert.ok(combined.endsWith(await read(pod, 'tls.crt')), 'the chain follows the key')
+    })
+
+    it('members of a JSON secret are files of their own, with their own modes', async () => {
+      const workload = await createWorkload(lab(), 'json')
+      const database = { user: 'app', password: plant('of-a-json-member'), hosts: ['first.example', 'second.example'] }
+      await workload.setSecret('database', JSON.stringify(database))
+      const pod = await workload.applyExample('json-secret')
+      for (const [file, value] of [
+        ['user', database.user],
+        ['password', database.password],
+        ['host', database.hosts[0]],
+      ] as const) {
+        assert.equal(await workload.read(pod, `database/${file}`), value)
+      }
+      const path = '/mnt/secrets-store/database/password'
+      const { stdout } = await lab().exec(workload.namespace, pod, undefined, ['stat', '-L', '-c', '%a', path])
+      assert.equal(stdout.trim(), '400')
+    })
+
+    it('objects of several vaults are in one volume', async () => {
+      const workload = await createWorkload(lab(), 'vaults')
+      const other = `${workload.vault}-b`
+      await lab().azure.createVault(other)
+      await lab().azure.assignRole({
+        principalId: workload.identity.principalId,
+        role: 'Key Vault Secrets User',
+        vault: other,
+      })
+      await workload.setSecret('password', 'of-the-first-vault')
+      await lab().azure.setSecret(other, 'password', plant('of-the-second-vault'))
+      const pod = await workload.applyExample('several-vaults', { OTHER_KEYVAULT_NAME: other })
+      assert.equal(await workload.read(pod, 'password'), 'of-the-first-vault')
+      assert.equal(await workload.read(pod, 'shared/password'), 'of-the-second-vault')
+    })
+  })
+
+  describe('who signs in', () => {
+    it('an application with the client secret of the nodePublishSecretRef', async () => {
+      const workload = await createWorkload(lab(), 'sp')
+      await workload.setSecret('ExampleSecret', 'read-by-an-application')
+      const { clientId, clientSecret, principalId } = await lab().azure.createApplication(workload.namespace)
+      await lab().azure.assignRole({ principalId, role: 'Key Vault Secrets User', vault: workload.vault })
+      const pod = await workload.applyExample('service-principal', {
+        SERVICE_PRINCIPAL_CLIENT_ID: clientId,
+        SERVICE_PRINCIPAL_CLIENT_SECRET: plant(clientSecret.revealText()),
+      })
+      assert.equal(await workload.read(pod, 'ExampleSecret'), 'read-by-an-application')
+    })
+
+    it('the managed identity of the node', async () => {
+      const workload = await createWorkload(lab(), 'mi')
+      await workload.setSecret('ExampleSecret', 'read-by-the-node')
+      await lab().azure.setMachineIdentities(workload.namespace, [workload.identity.name])
+      const pod = await workload.applyExample('managed-identity')
+      assert.equal(await workload.read(pod, 'ExampleSecret'), 'read-by-the-node')
+    })
+  })
+}
