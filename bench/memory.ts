@@ -5,13 +5,13 @@
  * The last line is JSON.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { parseAllDocuments } from 'yaml'
 import { createLinuxMounter } from '../src/driver/index.ts'
 import { buildRootfs, environment, nodeFlags, programDirectory } from '../src/image/index.ts'
+import { customResourceDefinitions } from '../test/support/custom-resources.ts'
 import { podVolume, unary } from '../test/support/driver.ts'
 import { startDriverProcess } from '../test/support/driver-process.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
@@ -83,9 +83,8 @@ try {
     await lab.azure.federate(identity, { issuer: cluster.issuer, subject: appSubject })
     const names = Array.from({ length: objects }, (_, i) => `secret-${i}`)
     for (const name of names) await lab.azure.setSecret(keyvaultName, name, `value of ${name}`)
-    const crds = parseAllDocuments(readFileSync(join(packageRoot, 'deploy/00-crds.yaml'), 'utf8'))
-    for (const crd of crds) {
-      await cluster.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd.toJS())
+    for (const definition of customResourceDefinitions) {
+      await cluster.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', definition)
     }
     await create('/api/v1/namespaces/default/serviceaccounts', {
       apiVersion: 'v1',

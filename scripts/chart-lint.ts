@@ -1,5 +1,5 @@
 // What can be said of charts/keymount with nothing but Node: values, schema, templates and the daemons' flags know the
-// same names. What needs helm (rendering, and that deploy/ says the same) is in test/chart.
+// same names. What needs helm (rendering, and that deploy/ is its result) is in test/chart.
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'

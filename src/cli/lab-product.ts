@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createKubeClient, type UntypedObject } from '../kube/index.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import type { LocalAzure } from './lab-programs.ts'
@@ -35,13 +34,13 @@ export async function bringUpProduct(
 /** What `up` may have installed, by name: all that a removal needs. */
 export function objectsToRemove(packageRoot: string): UntypedObject[] {
   const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', imds: '', caPem: '', noProxy: [] } }
-  return productObjects(readManifests(join(packageRoot, 'deploy')), anywhere)
+  return productObjects(readManifests(packageRoot, { secretSync: true }), anywhere)
 }
 
 function objectsFor(packageRoot: string, { state, cluster, azure }: Surroundings): UntypedObject[] {
   const { image, kubeletRoot, shared } = cluster
-  const { rotationPollInterval, caching } = state
-  return productObjects(readManifests(join(packageRoot, 'deploy')), {
+  const { rotationPollInterval, caching, secretSync = false } = state
+  return productObjects(readManifests(packageRoot, { secretSync }), {
     ...{ image, kubeletRoot, shared, rotationPollInterval, caching },
     azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
   })

@@ -18,6 +18,7 @@ export interface UpOptions {
   rotationPollInterval?: string
   syncFrequency?: string
   caching?: 'on' | 'off'
+  secretSync?: boolean
 }
 
 export const defaultPorts = { cluster: 16_443, azure: 18_443, imds: 18_169 } as const
@@ -42,6 +43,7 @@ export function wantedState(options: UpOptions, previous: LabState | undefined):
     azure: options.azure ?? before?.azure ?? 'local',
     listen,
     ports: wantedPorts(options, before),
+    ...((options.secretSync ?? before?.secretSync) === true ? { secretSync: true } : {}),
     ...definedOnly({
       rotationPollInterval: options.rotationPollInterval ?? before?.rotationPollInterval,
       syncFrequency: options.syncFrequency ?? before?.syncFrequency,

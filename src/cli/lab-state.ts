@@ -23,6 +23,8 @@ const labStateSchema = z.strictObject({
   syncFrequency: z.string().optional(),
   /** Whether the provider keeps sign-ins and reads for a while, as on any node; the product's default when absent. */
   caching: z.enum(['on', 'off']).optional(),
+  /** Whether the product may keep Kubernetes Secrets; it may not when absent. */
+  secretSync: z.literal(true).optional(),
   image: z.string().optional(),
   kubeletRoot: z.string().optional(),
   /** Build of the product that the local cluster runs. */

@@ -104,6 +104,8 @@ function addUp(program: Command, world: CliWorld, finish: (exitCode: number) => 
         'off: every mount signs in and reads anew, so that changes show at once (default: on, as on any node)',
       ).choices(['on', 'off']),
     )
+    .optionsGroup('Rights:')
+    .option('--secret-sync', 'let the product keep Kubernetes Secrets too (secretObjects of a class), from now on')
     .optionsGroup('A real cluster:')
     .option('--kubeconfig <file>', 'use the cluster that this file names')
     .option('--listen <address>', 'address of this machine that pods reach (default: the one towards the nodes)')

@@ -1,17 +1,15 @@
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { parseAllDocuments, stringify } from 'yaml'
+import { helm } from '../../scripts/render-manifests.ts'
 
 /** The chart of this repository. */
 export const chartDirectory = resolve(import.meta.dirname, '../../charts/keymount')
 
-/** Helm: what KEYMOUNT_HELM names, else the one on the PATH. Undefined when there is none. */
-export const helm = [process.env['KEYMOUNT_HELM'], 'helm']
-  .filter((candidate) => candidate !== undefined)
-  .find((candidate) => spawnSync(candidate, ['version', '--short']).status === 0)
+export { helm }
 
 /** Options of a test that needs helm: skipped, and said so, where there is none. */
 export const needsHelm =

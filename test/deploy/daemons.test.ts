@@ -26,7 +26,7 @@ function port({ container }: typeof driver, name: string): number | undefined {
   return container.ports.find((candidate) => candidate.name === name)?.containerPort
 }
 
-test('every object of deploy/ is of a kind that `keymount up` can apply', () => {
+test('every object of deploy/keymount.yaml is of a kind that `keymount up` can apply', () => {
   const unknown = manifests.filter((object) => resourceOf(object) === undefined).map(({ kind }) => kind)
   assert.deepEqual(unknown, [])
 })

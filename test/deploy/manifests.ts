@@ -1,8 +1,8 @@
-import { globSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 
-const directory = resolve(import.meta.dirname, '../../deploy')
+const file = resolve(import.meta.dirname, '../../deploy/keymount.yaml')
 
 /** A Kubernetes object, as far as these tests look into any of them. */
 export interface Manifest {
@@ -40,28 +40,22 @@ export interface Container {
   volumeMounts: { name: string; mountPath: string; mountPropagation?: string }[]
 }
 
-/** All objects of deploy/, in the order in which `kubectl apply -f deploy/` applies them. */
-export const manifests: readonly Manifest[] = globSync('*.yaml', { cwd: directory })
-  .toSorted()
-  .flatMap((file) => {
-    const documents = parseAllDocuments(readFileSync(join(directory, file), 'utf8'))
-    if ('empty' in documents) return []
-    return documents.map((document) => {
-      const [error] = document.errors
-      if (error !== undefined) throw new Error(`${file}: ${error.message}`)
-      return document.toJS() as Manifest
-    })
-  })
+/** All objects of deploy/keymount.yaml, in the order in which `kubectl apply` applies them. */
+export const manifests: readonly Manifest[] = parseAllDocuments(readFileSync(file, 'utf8')).map((document) => {
+  const [error] = document.errors
+  if (error !== undefined) throw new Error(`${file}: ${error.message}`)
+  return document.toJS() as Manifest
+})
 
 export function manifest(kind: string, name: string): Manifest {
   const found = manifests.find((object) => object.kind === kind && object.metadata.name === name)
-  if (found === undefined) throw new Error(`deploy/ has no ${kind} ${name}`)
+  if (found === undefined) throw new Error(`deploy/keymount.yaml has no ${kind} ${name}`)
   return found
 }
 
 export function daemonSet(app: 'secrets-store-csi-driver' | 'secrets-store-provider-azure') {
   const found = manifests.find(({ kind, metadata }) => kind === 'DaemonSet' && metadata.labels?.['app'] === app)
-  if (found === undefined) throw new Error(`deploy/ has no DaemonSet with app=${app}`)
+  if (found === undefined) throw new Error(`deploy/keymount.yaml has no DaemonSet with app=${app}`)
   const set = found as DaemonSet
   const [container] = set.spec.template.spec.containers
   if (container === undefined) throw new Error(`DaemonSet ${set.metadata.name} has no container`)

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
 import { createLinuxMounter } from '../../src/driver/index.ts'
 import {
   createKubeClient,
@@ -11,11 +10,11 @@ import {
   loadKubeconfig,
   resources,
   type SecretProviderClass,
-  type UntypedObject,
 } from '../../src/kube/index.ts'
 import { silentLog } from '../../src/lib/index.ts'
 import { startLocalCluster } from '../../src/local-cluster/index.ts'
 import { type ApiProxy, startApiProxy } from './api-proxy.ts'
+import { createDefinitions } from './custom-resources.ts'
 import { podVolume, type TestPod, unary } from './driver.ts'
 import { type DriverProcess, type DriverProcessOptions, startDriverProcess } from './driver-process.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
@@ -50,10 +49,7 @@ export async function startDriverLab(
     log: silentLog,
   })
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  const crds = readFileSync(join(import.meta.dirname, '../../deploy/00-crds.yaml'), 'utf8')
-  for (const document of parseAllDocuments(crds)) {
-    await kube.create(resources.customResourceDefinitions, document.toJS() as UntypedObject)
-  }
+  await createDefinitions(kube)
   const api = await startApiProxy(cluster.kubeconfig, join(root, 'kubeconfig'))
   const provider = await startFakeProvider(join(root, 'providers'))
   const launch = (more: Partial<DriverProcessOptions> = {}) =>

@@ -1,12 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Client, credentials, type ServiceError } from '@grpc/grpc-js'
-import { parseAllDocuments } from 'yaml'
 import {
   IdentityClient,
   NodeClient,
@@ -23,9 +22,9 @@ import {
   resources,
   type SecretProviderClass,
   type SecretProviderClassPodStatus,
-  type UntypedObject,
 } from '../../src/kube/index.ts'
 import { type Clock, createLog, systemClock } from '../../src/lib/index.ts'
+import { createDefinitions } from './custom-resources.ts'
 import { createFakeMounter } from './fake-mounter.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
 import { startLocalCluster } from './local-cluster.ts'
@@ -94,9 +93,6 @@ export interface TestPod {
   request: NodePublishVolumeRequest
 }
 
-/** What the tests' API server must know before a driver starts. */
-const crds = parseAllDocuments(readFileSync(join(import.meta.dirname, '../../deploy/00-crds.yaml'), 'utf8'))
-
 export const driverNodeId = 'node-1'
 
 const eventSource = 'secrets-store-csi-driver'
@@ -108,9 +104,7 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
   const cluster = await startLocalCluster(t, { nodeName: 'another-node' })
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   t.after(() => kube.close())
-  for (const document of crds) {
-    await kube.create(resources.customResourceDefinitions, document.toJS() as UntypedObject)
-  }
+  await createDefinitions(kube)
   const kubeletRoot = join(root, 'kubelet')
   const endpoint = `unix://${join(root, 'csi', 'csi.sock')}`
   const providerDirectory = join(root, 'providers')

@@ -24,6 +24,8 @@ export interface LabOptions {
   rotationPollInterval?: string
   /** Of the local cluster's node; a real kubelet has its own. */
   syncFrequency?: string
+  /** Whether the product may keep Kubernetes Secrets. Default false. */
+  secretSync?: boolean
   /** Whether the provider keeps sign-ins and reads for a while. Default: on, as the product's. */
   caching?: 'on' | 'off'
 }
@@ -77,7 +79,16 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     await rm(home, { recursive: true, force: true })
     if (down.code !== 0) throw new Error(`keymount down failed:\n${down.stderr}`)
   }
-  const up = await runCli(['up', '--json', '--home', home, '--ports', 'free', ...flags(target, options)])
+  const up = await runCli([
+    'up',
+    '--json',
+    '--home',
+    home,
+    '--ports',
+    'free',
+    ...flags(target, options),
+    ...(options.secretSync === true ? ['--secret-sync'] : []),
+  ])
   if (up.code !== 0) {
     await stop().catch(() => undefined)
     throw new Error(`keymount up failed:\n${up.stderr}`)

@@ -76,6 +76,6 @@ async function exists(
 function resourceFor(object: UntypedObject): Resource<UntypedObject> {
   const resource = resourceOf(object)
   if (resource === undefined)
-    throw new Error(`deploy/ has a kind that is not known: ${object.apiVersion} ${object.kind}`)
+    throw new Error(`the manifests have a kind that is not known: ${object.apiVersion} ${object.kind}`)
   return resource
 }

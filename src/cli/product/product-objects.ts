@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { Container, DaemonSet, KubeObject, PodSpec, UntypedObject, Volume } from '../../kube/index.ts'
@@ -60,11 +60,14 @@ const addressFlags: Record<string, Record<string, keyof DaemonPorts>> = {
 /** Flags of the manifests that say the same with a port on every interface. */
 const portFlags = new Set(['prometheus-port', 'healthz-port'])
 
-/** The objects of `deploy/` in a directory, as `kubectl apply -f` would read them. */
-export function readManifests(directory: string): UntypedObject[] {
-  const files = readdirSync(directory).filter((name) => name.endsWith('.yaml'))
-  return files
-    .toSorted()
+/** What the package's `deploy/` holds, each for one `kubectl apply -f`. */
+const manifestFiles = { product: 'keymount.yaml', secretSync: 'secret-sync.yaml' } as const
+
+/** The objects of the product, and those that let it keep Kubernetes Secrets if `secretSync` is true. */
+export function readManifests(packageRoot: string, { secretSync }: { secretSync: boolean }): UntypedObject[] {
+  const { product, ...optional } = manifestFiles
+  const directory = join(packageRoot, 'deploy')
+  return [product, ...(secretSync ? [optional.secretSync] : [])]
     .flatMap((name) => parseAllDocuments(readFileSync(join(directory, name), 'utf8')))
     .map((document) => document.toJS() as UntypedObject | null)
     .filter((object) => object !== null)

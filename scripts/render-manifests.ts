@@ -1,0 +1,85 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Document, isMap, parseAllDocuments } from 'yaml'
+
+const root = join(import.meta.dirname, '..')
+
+/** Helm: what KEYMOUNT_HELM names, else the one on the PATH. Undefined when there is none. */
+export const helm = [process.env['KEYMOUNT_HELM'], 'helm']
+  .filter((candidate) => candidate !== undefined)
+  .find((candidate) => spawnSync(candidate, ['version', '--short']).status === 0)
+
+/** The files of `deploy/` by name: the chart's objects for whoever has no helm. Nobody edits them. */
+export async function renderManifests(): Promise<Record<string, string>> {
+  const [plain, withSync] = await Promise.all([render(), render('syncSecret.enabled=true')])
+  const known = new Set(plain.map(identity))
+  const ofSync = withSync.filter((document) => !known.has(identity(document)))
+  return {
+    'keymount.yaml': fileText(plain, [
+      'Keymount for kubectl apply -f, rendered from charts/keymount with its defaults by `npm run manifests`.',
+      'To remove it without the CustomResourceDefinitions, and so without every class:',
+      '  kubectl delete -f deploy/keymount.yaml -l app.kubernetes.io/name=keymount',
+    ]),
+    'secret-sync.yaml': fileText(ofSync, [
+      'The rights on Secrets that `secretObjects` of a class needs, beside keymount.yaml: rendered from charts/keymount',
+      'with syncSecret.enabled=true by `npm run manifests`.',
+    ]),
+  }
+}
+
+async function render(...settings: string[]): Promise<Document[]> {
+  const { stdout } = await promisify(execFile)(
+    helm ?? 'helm',
+    [
+      'template',
+      'keymount',
+      join(root, 'charts/keymount'),
+      '-n',
+      'kube-system',
+      '--kube-version',
+      '1.34.0',
+      ...settings.flatMap((setting) => ['--set', setting]),
+    ],
+    { maxBuffer: 16 * 1024 * 1024 },
+  )
+  const documents = parseAllDocuments(stdout)
+  if ('empty' in documents) return []
+  return documents.filter(({ contents }) => contents !== null).map(withoutRelease)
+}
+
+/** What Helm tells of a release, and of the file that an object comes from: `kubectl apply` has nothing to tell there. */
+function withoutRelease(document: Document): Document {
+  for (const path of [['metadata'], ['spec', 'template', 'metadata']]) {
+    for (const name of ['labels', 'annotations']) {
+      const map = document.getIn([...path, name])
+      if (!isMap(map)) continue
+      map.items = map.items.filter(({ key }) => !isOfRelease(String(key)))
+      if (map.items.length === 0) document.deleteIn([...path, name])
+    }
+  }
+  document.commentBefore = withoutSource(document.commentBefore)
+  if (document.contents !== null) document.contents.commentBefore = withoutSource(document.contents.commentBefore)
+  return document
+}
+
+function isOfRelease(name: string): boolean {
+  return name.startsWith('helm.sh/') || /^app\.kubernetes\.io\/(instance|version|managed-by)$/.test(name)
+}
+
+function withoutSource(comment: string | null | undefined): string | null {
+  const lines = (comment ?? '').split('\n').filter((line) => line !== '' && !line.startsWith(' Source: '))
+  return lines.length === 0 ? null : lines.join('\n')
+}
+
+function identity(document: Document): string {
+  return JSON.stringify(['apiVersion', 'kind', 'metadata'].map((name) => document.get(name)))
+}
+
+function fileText(documents: readonly Document[], comment: readonly string[]): string {
+  const head = comment.map((line) => `# ${line}\n`).join('')
+  const texts = documents.map((document) =>
+    document.toString({ lineWidth: 0, flowCollectionPadding: false }).replace(/^---\n/, ''),
+  )
+  return `${head}---\n${texts.join('---\n')}`
+}
