@@ -34,3 +34,8 @@ export function sleep(ms: number, options: { clock?: Clock; signal?: AbortSignal
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/** A time in RFC 3339 with whole seconds, as Kubernetes writes it: `2026-04-30T10:11:12Z`. */
+export function timestamp(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}

@@ -61,11 +61,6 @@ export function mapAt(value: unknown, ...path: readonly (string | number)[]): Re
   >
 }
 
-/** Seconds precision, as `metav1.Time` is written. */
-export function timestamp(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
-}
-
 export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value)

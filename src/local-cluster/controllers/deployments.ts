@@ -1,4 +1,5 @@
-import { type ApiObject, isRecord, mapAt, numberAt, recordsAt, timestamp, valueAt } from '../api-server/api-object.ts'
+import { timestamp } from '../../lib/index.ts'
+import { type ApiObject, isRecord, mapAt, numberAt, recordsAt, valueAt } from '../api-server/api-object.ts'
 import { type ControllerContext, controllerOf } from './controller.ts'
 import { dependents, hashOf, ownerReference, writeStatus } from './owned-objects.ts'
 import { recordEvent } from './record-event.ts'

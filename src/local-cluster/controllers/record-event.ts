@@ -1,57 +1,24 @@
-import { createHash } from 'node:crypto'
-import { type ApiObject, numberAt, timestamp } from '../api-server/api-object.ts'
+import { newEvent, type Occurrence } from '../../kube/index.ts'
+import { type ApiObject, numberAt } from '../api-server/api-object.ts'
 import type { ControllerContext } from './controller.ts'
 
-interface Occurrence {
-  component: string
-  type?: 'Normal' | 'Warning'
-  reason: string
-  message: string
-}
+type What = Omit<Occurrence, 'type' | 'host' | 'now'> & { type?: Occurrence['type'] }
 
 /** Records what a controller did to an object, as `kubectl describe` shows it; repeated ones are counted. Never throws: a lost event is logged. */
-export function recordEvent(context: ControllerContext, about: ApiObject, occurrence: Occurrence): void {
+export function recordEvent(context: ControllerContext, about: ApiObject, what: What): void {
+  const { store, objects, catalog, clock, log } = context
+  const { apiVersion, kind, metadata } = about
+  const { name, namespace, uid = '' } = metadata
+  const reference = { apiVersion, kind, name, uid, ...(namespace === undefined ? {} : { namespace }) }
+  const event = newEvent(reference, { type: 'Normal', ...what, now: clock.now() })
+  const { lastTimestamp, metadata: ref } = event
+  const again = (known: ApiObject) => ({ ...known, count: numberAt(known, 'count') + 1, lastTimestamp })
+  const options = { manager: what.component }
   try {
-    write(context, about, occurrence)
+    const known = store.get('events', ref.namespace, ref.name) !== undefined
+    if (known) objects.update(catalog.row('events'), ref, again, options)
+    else objects.create(catalog.row('events'), ref.namespace, event, options)
   } catch (error) {
-    context.log.debug({ err: error, reason: occurrence.reason }, 'event could not be written')
+    log.debug({ err: error, reason: what.reason }, 'event could not be written')
   }
-}
-
-function write(
-  { store, objects, catalog, clock }: ControllerContext,
-  about: ApiObject,
-  { component, type = 'Normal', reason, message }: Occurrence,
-): void {
-  const row = catalog.row('events')
-  const { metadata, apiVersion, kind } = about
-  const namespace = metadata.namespace ?? 'default'
-  const digest = createHash('sha256').update([metadata.uid, reason, message].join('\0')).digest('hex').slice(0, 16)
-  const name = `${metadata.name}.${digest}`
-  const now = timestamp(clock.now())
-  const options = { manager: component }
-  if (store.get('events', namespace, name) !== undefined) {
-    const again = (event: ApiObject) => ({ ...event, count: numberAt(event, 'count') + 1, lastTimestamp: now })
-    objects.update(row, { namespace, name }, again, options)
-    return
-  }
-  const { name: involved, namespace: where, uid, resourceVersion } = metadata
-  objects.create(
-    row,
-    namespace,
-    {
-      metadata: { name, namespace },
-      involvedObject: { apiVersion, kind, name: involved, namespace: where, uid, resourceVersion },
-      type,
-      reason,
-      message,
-      count: 1,
-      firstTimestamp: now,
-      lastTimestamp: now,
-      source: { component },
-      reportingComponent: component,
-      reportingInstance: '',
-    },
-    options,
-  )
 }

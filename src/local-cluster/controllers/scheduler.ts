@@ -1,4 +1,5 @@
-import { type ApiObject, isRecord, mapAt, recordsAt, textAt, timestamp } from '../api-server/api-object.ts'
+import { timestamp } from '../../lib/index.ts'
+import { type ApiObject, isRecord, mapAt, recordsAt, textAt } from '../api-server/api-object.ts'
 import { selectorMatches } from '../api-server/objects/selectors.ts'
 import { type ControllerContext, controllerOf } from './controller.ts'
 import { recordEvent } from './record-event.ts'

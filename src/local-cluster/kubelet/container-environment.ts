@@ -1,13 +1,5 @@
-import {
-  type ConfigMap,
-  type Container,
-  type EnvVar,
-  isNotFound,
-  type KubeClient,
-  type Pod,
-  resources,
-  type Secret,
-} from '../../kube/index.ts'
+import type { Container, EnvVar, KubeClient, Pod } from '../../kube/index.ts'
+import { createConfigReader, type ReadConfig } from './config-reader.ts'
 import { PodConfigError, podField } from './pod-fields.ts'
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -21,11 +13,7 @@ export async function containerEnvironment(
   container: Container,
   kube: KubeClient,
 ): Promise<Map<string, string>> {
-  const namespace = pod.metadata.namespace ?? ''
-  const read = {
-    secret: reader('secret', (name) => kube.get(resources.secrets, { name, namespace }), secretTexts),
-    configMap: reader('configmap', (name) => kube.get(resources.configMaps, { name, namespace }), configMapTexts),
-  }
+  const read = createConfigReader(kube, pod.metadata.namespace ?? '')
   const api = new URL(kube.server)
   const environment = new Map([
     ['PATH', defaultPath],
@@ -36,13 +24,9 @@ export async function containerEnvironment(
     ['KUBERNETES_SERVICE_PORT_HTTPS', api.port || '443'],
   ])
   for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
-    const texts =
-      secretRef !== undefined
-        ? await read.secret(secretRef)
-        : configMapRef !== undefined
-          ? await read.configMap(configMapRef)
-          : undefined
-    for (const [name, value] of texts ?? []) environment.set(`${prefix}${name}`, value)
+    const entries =
+      (secretRef && (await read.secret(secretRef))) ?? (configMapRef && (await read.configMap(configMapRef)))
+    for (const [name, value] of entries ?? []) environment.set(`${prefix}${name}`, value.toString('utf8'))
   }
   for (const variable of container.env ?? []) {
     const value = await variableValue(variable, pod, read, environment)
@@ -51,18 +35,10 @@ export async function containerEnvironment(
   return environment
 }
 
-interface Readers {
-  secret: Reader
-  configMap: Reader
-}
-
-/** The texts of an object; undefined when it is optional and missing. */
-type Reader = (ref: { name: string; optional?: boolean }) => Promise<ReadonlyMap<string, string> | undefined>
-
 async function variableValue(
   { value = '', valueFrom }: EnvVar,
   pod: Pod,
-  read: Readers,
+  read: { secret: ReadConfig; configMap: ReadConfig },
   environment: ReadonlyMap<string, string>,
 ): Promise<string | undefined> {
   if (valueFrom === undefined) return expandVariables(value, environment)
@@ -70,36 +46,13 @@ async function variableValue(
   if (fieldRef !== undefined) return podField(pod, fieldRef.fieldPath)
   const ref = secretKeyRef ?? configMapKeyRef
   if (ref === undefined) throw new PodConfigError('a valueFrom of this kind is not supported by the local cluster')
-  const texts = await (secretKeyRef === undefined ? read.configMap : read.secret)(ref)
-  const text = texts?.get(ref.key)
+  const entries = await (secretKeyRef === undefined ? read.configMap : read.secret)(ref)
+  const text = entries?.get(ref.key)?.toString('utf8')
   if (text === undefined && ref.optional !== true) {
     const kind = secretKeyRef === undefined ? 'ConfigMap' : 'Secret'
     throw new PodConfigError(`couldn't find key ${ref.key} in ${kind} ${pod.metadata.namespace}/${ref.name}`)
   }
   return text
-}
-
-function reader<T>(kind: string, get: (name: string) => Promise<T>, texts: (object: T) => Map<string, string>): Reader {
-  const seen = new Map<string, Promise<Map<string, string>>>()
-  return async ({ name, optional = false }) => {
-    const reading = seen.get(name) ?? get(name).then(texts)
-    seen.set(name, reading)
-    try {
-      return await reading
-    } catch (error) {
-      if (!isNotFound(error)) throw error
-      if (optional) return undefined
-      throw new PodConfigError(`${kind} "${name}" not found`)
-    }
-  }
-}
-
-function secretTexts({ data = {} }: Secret): Map<string, string> {
-  return new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]))
-}
-
-function configMapTexts({ data = {} }: ConfigMap): Map<string, string> {
-  return new Map(Object.entries(data))
 }
 
 /** A pod's name as a host name, which has 63 characters at most. */

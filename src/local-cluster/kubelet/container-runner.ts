@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { ContainerState, Pod } from '../../kube/index.ts'
-import { createBackoff, errorMessage, formatDuration, sleep } from '../../lib/index.ts'
+import { createBackoff, errorMessage, formatDuration, sleep, timestamp } from '../../lib/index.ts'
 import { logFile } from './container-logs.ts'
 import { planContainer, type RecordEvent } from './container-plan.ts'
 import { type ContainerProcess, ContainerStartError, type Exit, startContainer } from './container-process.ts'
 import { type ExecTarget, runInContainer } from './exec-session.ts'
 import type { PodContext } from './pod-context.ts'
-import { type ContainerRecord, timestamp } from './pod-status.ts'
+import type { ContainerRecord } from './pod-status.ts'
 import { watchHealth } from './probes.ts'
 
 export interface ContainerRunner {

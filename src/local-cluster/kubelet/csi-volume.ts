@@ -11,6 +11,7 @@ import {
   resources,
 } from '../../kube/index.ts'
 import { errorCode, errorMessage, readMounts } from '../../lib/index.ts'
+import { createConfigReader } from './config-reader.ts'
 import { PluginError, publishVolume, unpublishVolume } from './plugin-client.ts'
 import type { PluginManager } from './plugin-manager.ts'
 import type { PodTokens } from './token-cache.ts'
@@ -74,10 +75,8 @@ export function createCsiVolumes(options: {
   async function publishSecrets(namespace: string, ref: { name: string } | undefined): Promise<Record<string, string>> {
     if (ref === undefined) return {}
     try {
-      const { data = {} } = await kube.get(resources.secrets, { name: ref.name, namespace })
-      return Object.fromEntries(
-        Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
-      )
+      const entries = (await createConfigReader(kube, namespace).secret({ name: ref.name })) ?? []
+      return Object.fromEntries([...entries].map(([key, value]) => [key, value.toString('utf8')]))
     } catch (error) {
       throw new Error(`fetching NodePublishSecretRef ${namespace}/${ref.name} failed: ${errorMessage(error)}`)
     }

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { arch, cpus, release, totalmem } from 'node:os'
 import { isNotFound, type KubeClient, type Node, resources } from '../../kube/index.ts'
-import { type Clock, type Log, type Running, sleep } from '../../lib/index.ts'
-import { timestamp } from './pod-status.ts'
+import { type Clock, type Log, type Running, sleep, timestamp } from '../../lib/index.ts'
 
 /** The Kubernetes version whose kubelet this node agent takes as its example. */
 const kubeletVersion = 'v1.34.4-keymount'

@@ -31,76 +31,48 @@ const unfinished = new Set([
   status.ABORTED,
 ])
 
-/** kubelet's patience with a CSI call, in milliseconds. */
+/** kubelet's patience, in milliseconds. */
 const callTimeoutMs = 120_000
 const registrationTimeoutMs = 10_000
 
+type Make<C> = new (address: string, channel: ReturnType<typeof credentials.createInsecure>, options: object) => C
 type Done<Response> = (error: ServiceError | null, response: Response) => void
-type Call<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: Partial<CallOptions>,
-  done: Done<Response>,
-) => void
+type Send<C, Response> = (
+  client: C,
+  ...rest: [metadata: Metadata, options: Partial<CallOptions>, done: Done<Response>]
+) => unknown
 
 /** One call on a connection of its own, as kubelet does. Rejects with {@link PluginError}. */
-function callOnce<C extends Client, Request, Response>(
-  make: new (address: string, channel: ReturnType<typeof credentials.createInsecure>, options: object) => C,
+function callOnce<C extends Client, Response>(
+  make: Make<C>,
   socket: string,
-  method: (client: C) => Call<Request, Response>,
-  request: Request,
   timeoutMs: number,
+  send: Send<C, Response>,
 ): Promise<Response> {
   const client = new make(`unix:${socket}`, credentials.createInsecure(), { 'grpc.default_authority': 'localhost' })
-  const options = { deadline: Date.now() + timeoutMs }
   return new Promise<Response>((resolve, reject) => {
-    method(client).call(client, request, new Metadata(), options, (error, response) =>
+    send(client, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) =>
       error === null ? resolve(response) : reject(new PluginError(error)),
     )
   }).finally(() => client.close())
 }
 
+const register = <Response>(socket: string, send: Send<RegistrationClient, Response>) =>
+  callOnce(RegistrationClient, socket, registrationTimeoutMs, send)
+const node = <Response>(socket: string, send: Send<NodeClient, Response>) =>
+  callOnce(NodeClient, socket, callTimeoutMs, send)
+
 export const pluginInfo = (socket: string): Promise<PluginInfo> =>
-  callOnce<RegistrationClient, object, PluginInfo>(
-    RegistrationClient,
-    socket,
-    (client) => client.getInfo,
-    {},
-    registrationTimeoutMs,
-  )
+  register(socket, (client, ...rest) => client.getInfo({}, ...rest))
 
 export const notifyRegistration = (socket: string, result: RegistrationStatus): Promise<object> =>
-  callOnce<RegistrationClient, RegistrationStatus, object>(
-    RegistrationClient,
-    socket,
-    (client) => client.notifyRegistrationStatus,
-    result,
-    registrationTimeoutMs,
-  )
+  register(socket, (client, ...rest) => client.notifyRegistrationStatus(result, ...rest))
 
 export const nodeInfo = (socket: string): Promise<NodeGetInfoResponse> =>
-  callOnce<NodeClient, object, NodeGetInfoResponse>(
-    NodeClient,
-    socket,
-    (client) => client.nodeGetInfo,
-    {},
-    callTimeoutMs,
-  )
+  node(socket, (client, ...rest) => client.nodeGetInfo({}, ...rest))
 
 export const publishVolume = (socket: string, request: NodePublishVolumeRequest): Promise<object> =>
-  callOnce<NodeClient, NodePublishVolumeRequest, object>(
-    NodeClient,
-    socket,
-    (client) => client.nodePublishVolume,
-    request,
-    callTimeoutMs,
-  )
+  node(socket, (client, ...rest) => client.nodePublishVolume(request, ...rest))
 
 export const unpublishVolume = (socket: string, request: NodeUnpublishVolumeRequest): Promise<object> =>
-  callOnce<NodeClient, NodeUnpublishVolumeRequest, object>(
-    NodeClient,
-    socket,
-    (client) => client.nodeUnpublishVolume,
-    request,
-    callTimeoutMs,
-  )
+  node(socket, (client, ...rest) => client.nodeUnpublishVolume(request, ...rest))

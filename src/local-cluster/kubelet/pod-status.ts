@@ -1,4 +1,5 @@
 import type { Condition, Container, ContainerState, ContainerStatus, Pod } from '../../kube/index.ts'
+import { timestamp } from '../../lib/index.ts'
 
 export type PodStatus = NonNullable<Pod['status']>
 type Phase = NonNullable<PodStatus['phase']>
@@ -50,11 +51,6 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
     ...(initContainers.length === 0 ? {} : { initContainerStatuses: initContainers.map(containerStatus) }),
     containerStatuses: containers.map(containerStatus),
   }
-}
-
-/** Seconds, as Kubernetes writes times. */
-export function timestamp(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase */

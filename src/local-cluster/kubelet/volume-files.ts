@@ -1,13 +1,6 @@
-import {
-  isNotFound,
-  type KeyToPath,
-  type KubeClient,
-  type Pod,
-  type ProjectedSource,
-  resources,
-  type Volume,
-} from '../../kube/index.ts'
+import type { KeyToPath, KubeClient, Pod, ProjectedSource, Volume } from '../../kube/index.ts'
 import { SecretValue, type VolumeFile } from '../../lib/index.ts'
+import { createConfigReader } from './config-reader.ts'
 import { PodConfigError, podField } from './pod-fields.ts'
 import type { PodTokens } from './token-cache.ts'
 
@@ -42,27 +35,15 @@ async function sourceFiles(
   defaultMode: number = defaultFileMode,
   { kube, tokens }: FileSources,
 ): Promise<VolumeFile[]> {
-  const namespace = pod.metadata.namespace ?? ''
   const { serviceAccountToken, configMap, secret, downwardAPI } = source
   if (serviceAccountToken !== undefined) {
     const { audience = '', expirationSeconds = defaultTokenSeconds, path } = serviceAccountToken
     const { token } = await tokens.get(pod, audience, expirationSeconds)
     return [{ path, mode: defaultMode, contents: SecretValue.of(token) }]
   }
-  if (secret !== undefined) {
-    const object = await optional(secret, `secret "${secret.name}" not found`, () =>
-      kube.get(resources.secrets, { name: secret.name, namespace }),
-    )
-    return pick(decode(object?.data), secret, defaultMode, `secret "${namespace}"/"${secret.name}"`)
-  }
-  if (configMap !== undefined) {
-    const object = await optional(configMap, `configmap "${configMap.name}" not found`, () =>
-      kube.get(resources.configMaps, { name: configMap.name, namespace }),
-    )
-    const texts = Object.entries(object?.data ?? {}).map(([key, text]) => [key, Buffer.from(text)] as const)
-    const data = new Map([...texts, ...decode(object?.binaryData)])
-    return pick(data, configMap, defaultMode, `configmap "${namespace}"/"${configMap.name}"`)
-  }
+  const read = createConfigReader(kube, pod.metadata.namespace ?? '')
+  if (secret !== undefined) return pick(await read.secret(secret), secret, defaultMode, 'secret')
+  if (configMap !== undefined) return pick(await read.configMap(configMap), configMap, defaultMode, 'configmap')
   return (downwardAPI?.items ?? []).map(({ path, fieldRef }) => ({
     path,
     mode: defaultMode,
@@ -70,36 +51,18 @@ async function sourceFiles(
   }))
 }
 
-async function optional<T>(
-  ref: { optional?: boolean },
-  missing: string,
-  read: () => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await read()
-  } catch (error) {
-    if (!isNotFound(error)) throw error
-    if (ref.optional === true) return undefined
-    throw new PodConfigError(missing)
-  }
-}
-
-function decode(data: Record<string, string> = {}): Map<string, Buffer> {
-  return new Map(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64')]))
-}
-
 /** The keys that `items` names, or all. */
 function pick(
-  data: ReadonlyMap<string, Uint8Array>,
+  data: ReadonlyMap<string, Uint8Array> = new Map(),
   ref: { items?: KeyToPath[]; optional?: boolean },
   defaultMode: number,
-  what: string,
+  kind: string,
 ): VolumeFile[] {
   const items: KeyToPath[] = ref.items ?? [...data.keys()].map((key) => ({ key, path: key }))
   return items.flatMap(({ key, path, mode = defaultMode }) => {
     const bytes = data.get(key)
     if (bytes !== undefined) return [{ path, mode, contents: SecretValue.of(bytes) }]
     if (ref.optional === true) return []
-    throw new PodConfigError(`references non-existent ${what.split(' ')[0]} key: ${key}`)
+    throw new PodConfigError(`references non-existent ${kind} key: ${key}`)
   })
 }

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, randomUUID } from 'node:crypto'
 import { exportJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose'
-import type { Clock } from '../../../lib/index.ts'
-import { textAt, timestamp } from '../api-object.ts'
+import { type Clock, timestamp } from '../../../lib/index.ts'
+import { textAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
 
 /** Who presented a credential. */

@@ -1,5 +1,7 @@
+import { BinaryReader } from '@bufbuild/protobuf/wire'
+import { errorMessage, timestamp } from '../../../lib/index.ts'
 import { badRequest, unsupportedMediaType } from '../api-error.ts'
-import { isRecord, textAt, timestamp } from '../api-object.ts'
+import { isRecord, textAt } from '../api-object.ts'
 
 /**
  * Reads the bodies that kubectl's typed commands send in protobuf, whatever the server offers; answers are always JSON.
@@ -53,83 +55,65 @@ const magic = Buffer.from('k8s\0')
 /** The object of a body of type `application/vnd.kubernetes.protobuf`. Throws 415 for a kind that is not in the table. */
 export function decodeProtobuf(body: Buffer): unknown {
   if (!body.subarray(0, 4).equals(magic)) throw badRequest('a protobuf body must begin with the bytes "k8s\\0"')
-  const envelope = decodeMessage('Unknown', body.subarray(4))
+  const envelope = decode('Unknown', body.subarray(4))
   const [apiVersion, kind] = [textAt(envelope, 'typeMeta', 'apiVersion'), textAt(envelope, 'typeMeta', 'kind')]
   if (!messages.has(kind)) {
     throw unsupportedMediaType(
       `the local cluster cannot read a ${kind} in protobuf; write it to a file and use kubectl apply -f, which sends JSON`,
     )
   }
-  return { ...decodeMessage(kind, Buffer.from(textAt(envelope, 'raw'), 'base64')), apiVersion, kind }
+  return { ...decode(kind, Buffer.from(textAt(envelope, 'raw'), 'base64')), apiVersion, kind }
 }
 
-interface Reader {
-  bytes: Buffer
-  at: number
+function decode(name: string, bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return decodeMessage(name, bytes)
+  } catch (error) {
+    throw badRequest(`the protobuf body is damaged: ${errorMessage(error)}`)
+  }
 }
 
-function decodeMessage(name: string, bytes: Buffer): Record<string, unknown> {
+function decodeMessage(name: string, bytes: Uint8Array): Record<string, unknown> {
   const result: Record<string, unknown> = {}
-  const reader = { bytes, at: 0 }
-  while (reader.at < bytes.length) {
-    const tag = readVarint(reader)
-    const value = readValue(reader, tag & 7)
-    const field = messages.get(name)?.get(tag >>> 3)
-    if (field !== undefined) assign(result, field, value)
+  const reader = new BinaryReader(bytes)
+  while (reader.pos < reader.len) {
+    const [number, wireType] = reader.tag()
+    const field = messages.get(name)?.get(number)
+    if (field === undefined) reader.skip(wireType)
+    else readField(result, field, reader)
   }
   return result
 }
 
-/** https://protobuf.dev/programming-guides/encoding/ */
-function readValue(reader: Reader, wireType: number): number | Buffer {
-  if (wireType === 0) return readVarint(reader)
-  const length = wireType === 2 ? readVarint(reader) : wireType === 1 ? 8 : wireType === 5 ? 4 : Number.NaN
-  const end = reader.at + length
-  if (!(end <= reader.bytes.length)) throw badRequest('the protobuf body is damaged')
-  const value = reader.bytes.subarray(reader.at, end)
-  reader.at = end
-  return value
-}
-
-function readVarint(reader: Reader): number {
-  let value = 0
-  for (let factor = 1; ; factor *= 128) {
-    const byte = reader.bytes[reader.at++]
-    if (byte === undefined) throw badRequest('the protobuf body is damaged')
-    value += (byte & 127) * factor
-    if (byte < 128) return value
-  }
-}
-
-function assign(target: Record<string, unknown>, { name, type, shape }: Field, value: number | Buffer): void {
+function readField(target: Record<string, unknown>, { name, type, shape }: Field, reader: BinaryReader): void {
   const before = target[name]
-  if (shape === 'list') {
-    target[name] = [...(Array.isArray(before) ? before : []), convert(type, value)]
-  } else if (shape === 'map') {
-    target[name] = { ...(isRecord(before) ? before : {}), ...mapEntry(type, value) }
-  } else {
-    const converted = convert(type, value)
+  if (shape === 'map') target[name] = { ...(isRecord(before) ? before : {}), ...readEntry(type, reader.bytes()) }
+  else {
+    const value = readValue(type, reader)
+    if (shape === 'list') target[name] = [...(Array.isArray(before) ? before : []), value]
     // Go writes an empty value where JSON leaves the field out.
-    if (converted !== '' && converted !== undefined) target[name] = converted
+    else if (value !== '' && value !== undefined) target[name] = value
   }
 }
 
 /** A map is a list of messages with a key (1) and a value (2). */
-function mapEntry(type: string, entry: number | Buffer): Record<string, unknown> {
-  const reader = { bytes: Buffer.isBuffer(entry) ? entry : Buffer.alloc(0), at: 0 }
-  const parts: Record<number, unknown> = { 1: '', 2: '' }
-  while (reader.at < reader.bytes.length) {
-    const tag = readVarint(reader)
-    parts[tag >>> 3] = convert(tag >>> 3 === 1 ? 'string' : type, readValue(reader, tag & 7))
+function readEntry(type: string, bytes: Uint8Array): Record<string, unknown> {
+  const reader = new BinaryReader(bytes)
+  let [key, value]: [string, unknown] = ['', '']
+  while (reader.pos < reader.len) {
+    const [number] = reader.tag()
+    if (number === 1) key = reader.string()
+    else value = readValue(type, reader)
   }
-  return { [String(parts[1])]: parts[2] }
+  return { [key]: value }
 }
 
-function convert(type: string, value: number | Buffer): unknown {
-  if (typeof value === 'number') return type === 'bool' ? value !== 0 : value
-  if (type === 'string') return value.toString('utf8')
-  if (type === 'bytes') return value.toString('base64')
-  const message = decodeMessage(type, value)
+function readValue(type: string, reader: BinaryReader): unknown {
+  if (type === 'string') return reader.string()
+  if (type === 'bool') return reader.bool()
+  if (type === 'int') return Number(reader.int64())
+  if (type === 'bytes') return Buffer.from(reader.bytes()).toString('base64')
+  const message = decodeMessage(type, reader.bytes())
   if (type !== 'Time') return message
   return typeof message['seconds'] === 'number' ? timestamp(message['seconds'] * 1000) : undefined
 }

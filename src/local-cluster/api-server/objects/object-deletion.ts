@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { timestamp } from '../../../lib/index.ts'
 import { conflict } from '../api-error.ts'
-import { type ApiObject, textAt, textsAt, timestamp, valueAt } from '../api-object.ts'
+import { type ApiObject, textAt, textsAt, valueAt } from '../api-object.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 
 export interface DeleteOptions {
