@@ -26,6 +26,7 @@ import { createImds } from './imds/routes.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
 import { type Certificate, certificateKind } from './keyvault/certificates/certificate-kind.ts'
 import { certificateOperations } from './keyvault/certificates/certificate-operations.ts'
+import { cryptographyOperations } from './keyvault/keys/cryptography-operations.ts'
 import { type Key, keyKind } from './keyvault/keys/key-kind.ts'
 import { keyOperations } from './keyvault/keys/key-operations.ts'
 import { createObjectStore } from './keyvault/object-store.ts'
@@ -118,6 +119,7 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
       operations: [
         ...secretOperations({ kind: secretKind(secrets), backups }),
         ...keyOperations({ kind: keyKind(keys), backups }),
+        ...cryptographyOperations({ kind: keyKind(keys), clock }),
         ...certificateOperations({ kind: certificateKind(stores), stores, backups, clock }),
       ],
     }),

@@ -1,11 +1,17 @@
+import { writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { type AzStep, azMissing, findAz, startAz, walk } from '../support/az.ts'
+import { createOpenssl } from '../support/openssl.ts'
 
 /** The unmodified Azure CLI judges the local Azure, with Azure's own host names: each table is what somebody types in order. */
-function azTest(name: string, steps: readonly AzStep[]): void {
+function azTest(
+  name: string,
+  steps: readonly AzStep[],
+  files: (t: TestContext) => Record<string, string> = () => ({}),
+): void {
   const program = findAz()
   test(name, { skip: program === undefined && azMissing }, async (t: TestContext) => {
-    await walk(t, await startAz(t, program ?? ''), steps)
+    await walk(t, await startAz(t, program ?? ''), steps, files(t))
   })
 }
 
@@ -21,6 +27,19 @@ const administer: AzStep = {
   prints: 'ServicePrincipal',
 }
 const missing = (code: string) => ({ status: 3, saying: new RegExp(code) })
+
+/** A key and its certificate from elsewhere, as PEM and as PFX. */
+function certificateFiles(t: TestContext): Record<string, string> {
+  const openssl = createOpenssl(t)
+  const { key, certificate } = openssl.certificate('web', { kind: 'rsa' })
+  const files = {
+    key,
+    pem: `${key}\n${certificate}`,
+    pfx: openssl.pfx({ key, certificates: [certificate], args: ['-passout', 'pass:pw'] }),
+  }
+  for (const [name, content] of Object.entries(files)) writeFileSync(openssl.path(name), content)
+  return Object.fromEntries(Object.keys(files).map((name) => [name, openssl.path(name)]))
+}
 
 azTest('az account and az group', [
   { az: 'account show', query: 'user.type', prints: 'servicePrincipal' },
@@ -277,3 +296,98 @@ azTest('az ad sp create-for-rbac, with a secret and with a certificate', [
   { az: 'group show -n shop', query: 'name', prints: 'shop' },
   { az: 'group delete -n shop --yes', fails: { status: 1, saying: /AuthorizationFailed/ } },
 ])
+
+azTest(
+  'az keyvault key',
+  [
+    group,
+    { az: 'keyvault create -n shop -g shop' },
+    administer,
+    { az: 'keyvault key create --vault-name shop -n rsa --protection software', query: 'key.kty', prints: 'RSA' },
+    { az: 'keyvault key create --vault-name shop -n ec --kty EC --curve P-384', query: 'key.crv', prints: 'P-384' },
+    { az: 'keyvault key list --vault-name shop', query: '[].name', prints: ['ec', 'rsa'] },
+    { az: 'keyvault key show --vault-name shop -n rsa', query: 'key.keyOps | length(@)', prints: 6 },
+    {
+      az: 'keyvault key encrypt --vault-name shop -n rsa -a RSA-OAEP-256 --value aGVsbG8=',
+      query: 'result',
+      keep: 'secret',
+    },
+    {
+      az: 'keyvault key decrypt --vault-name shop -n rsa -a RSA-OAEP-256 --value {secret}',
+      query: 'result',
+      prints: 'aGVsbG8=',
+    },
+    {
+      az: 'keyvault key sign --vault-name shop -n ec -a ES384 --digest OLBgp1GsljhM2TJ+sbHjaiH9txEUvgdDTAzHv2P24donTt6/529l+9Ua0vFImLlb',
+      query: 'signature',
+      keep: 'signature',
+    },
+    {
+      az: 'keyvault key verify --vault-name shop -n ec -a ES384 --digest OLBgp1GsljhM2TJ+sbHjaiH9txEUvgdDTAzHv2P24donTt6/529l+9Ua0vFImLlb --signature {signature}',
+      query: 'isValid',
+      prints: true,
+    },
+    { az: 'keyvault key rotate --vault-name shop -n ec', query: 'key.crv', prints: 'P-384' },
+    { az: 'keyvault key list-versions --vault-name shop -n ec', query: 'length(@)', prints: 2 },
+    {
+      az: 'keyvault key set-attributes --vault-name shop -n rsa --enabled false',
+      query: 'attributes.enabled',
+      prints: false,
+    },
+    { az: 'keyvault key download --vault-name shop -n ec -f {dir}/ec.pem' },
+    { az: 'keyvault key import --vault-name shop -n imported --pem-file {key}', query: 'key.kty', prints: 'RSA' },
+    { az: 'keyvault key backup --vault-name shop -n ec -f {dir}/ec.backup' },
+    { az: 'keyvault key delete --vault-name shop -n ec' },
+    { az: 'keyvault key list-deleted --vault-name shop', query: '[].name', prints: ['ec'] },
+    { az: 'keyvault key recover --vault-name shop -n ec' },
+    { az: 'keyvault key delete --vault-name shop -n ec' },
+    { az: 'keyvault key purge --vault-name shop -n ec' },
+    { az: 'keyvault key restore --vault-name shop -f {dir}/ec.backup', query: 'key.crv', prints: 'P-384' },
+  ],
+  certificateFiles,
+)
+
+azTest(
+  'az keyvault certificate',
+  [
+    group,
+    { az: 'keyvault create -n shop -g shop' },
+    administer,
+    { az: 'keyvault certificate get-default-policy', keep: 'policy' },
+    { az: 'keyvault certificate create --vault-name shop -n web -p {policy}', query: 'status', prints: 'completed' },
+    { az: 'keyvault certificate show --vault-name shop -n web', query: 'policy.issuerParameters.name', prints: 'Self' },
+    { az: 'keyvault certificate list --vault-name shop', query: '[].name', prints: ['web'] },
+    { az: 'keyvault certificate list-versions --vault-name shop -n web', query: 'length(@)', prints: 1 },
+    { az: 'keyvault certificate pending show --vault-name shop -n web', query: 'status', prints: 'completed' },
+    {
+      az: 'keyvault certificate set-attributes --vault-name shop -n web --tags team=shop',
+      query: 'tags.team',
+      prints: 'shop',
+    },
+    { az: 'keyvault certificate download --vault-name shop -n web -f {dir}/web.pem' },
+    { az: 'keyvault secret show --vault-name shop -n web', query: 'contentType', prints: 'application/x-pkcs12' },
+    {
+      az: 'keyvault secret set --vault-name shop -n web --value x',
+      fails: { status: 1, saying: /belongs to a certificate/ },
+    },
+    {
+      az: 'keyvault certificate import --vault-name shop -n pem -f {pem}',
+      query: 'policy.secretProperties.contentType',
+      prints: 'application/x-pem-file',
+    },
+    {
+      az: 'keyvault certificate import --vault-name shop -n pfx -f {pfx} --password pw',
+      query: 'policy.keyProperties.keySize',
+      prints: 2048,
+    },
+    { az: 'keyvault certificate backup --vault-name shop -n web -f {dir}/web.backup' },
+    { az: 'keyvault certificate delete --vault-name shop -n web' },
+    { az: 'keyvault certificate list-deleted --vault-name shop', query: '[].name', prints: ['web'] },
+    { az: 'keyvault certificate recover --vault-name shop -n web' },
+    { az: 'keyvault certificate delete --vault-name shop -n web' },
+    { az: 'keyvault certificate purge --vault-name shop -n web' },
+    { az: 'keyvault certificate restore --vault-name shop -f {dir}/web.backup', query: 'name', prints: 'web' },
+    { az: 'keyvault secret show --vault-name shop -n web', query: 'contentType', prints: 'application/x-pkcs12' },
+  ],
+  certificateFiles,
+)

@@ -21,8 +21,12 @@ const dayMs = 24 * 60 * minuteMs
 async function directory(t: TestContext, options: Parameters<typeof startLocalAzure>[1] = {}) {
   const azure = await startLocalAzure(t, options)
   trustInThisProcess(azure)
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the answer holds, and fail where it is not there
-  const graph = async (method: string, path: string, body?: unknown): Promise<{ status: number; body: any }> => {
+  const graph = async (
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: unknown,
+    // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the answer holds, and fail where it is not there
+  ): Promise<{ status: number; body: any }> => {
     const answer = await azure.send({
       method,
       url: new URL(`https://graph.microsoft.com/v1.0${path}`),

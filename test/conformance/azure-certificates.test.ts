@@ -158,3 +158,20 @@ test('what the local Azure does not make is refused by name', async (t) => {
   await assert.rejects(create('DigiCert'), { code: 'BadParameter' })
   await assert.rejects(create('Unknown'), { code: 'NotImplemented' })
 })
+
+test('the backup of a certificate brings back its key and its secret', async (t) => {
+  const { certificates, keys, secrets } = await vaultClients(t)
+  const poller = await certificates.beginCreateCertificate('web', { issuerName: 'Self', subject: 'CN=web' }, fast)
+  const made = await poller.pollUntilDone()
+  const secret = await secrets.getSecret('web')
+  const backup = await certificates.backupCertificate('web')
+  assert.ok(backup)
+  await (await certificates.beginDeleteCertificate('web', fast)).pollUntilDone()
+  await certificates.purgeDeletedCertificate('web')
+  await assert.rejects(keys.getKey('web'), { code: 'KeyNotFound' })
+
+  const restored = await certificates.restoreCertificateBackup(backup)
+  assert.equal(restored.properties.version, made.properties.version)
+  assert.equal((await secrets.getSecret('web')).value, secret.value)
+  assert.equal((await keys.getKey('web')).properties.version, made.properties.version)
+})

@@ -312,9 +312,9 @@ test('a token is refused once it has expired, also when it was just accepted', a
 test('what is missing or not done says so by name', async (t) => {
   const { client, raw } = await vaultClient(t)
   await assert.rejects(client.getSecret('none'), failsWith(404, 'SecretNotFound', /\(name\/id\) none was not found/))
-  const { status, body } = await raw('POST', '/keys/x/1/sign?api-version=7.4', {})
+  const { status, body } = await raw('POST', '/keys/x/1/release?api-version=7.4', {})
   assert.deepEqual([status, body.error.code], [501, 'NotImplemented'])
-  assert.match(body.error.message, /POST \/keys\/x\/1\/sign/)
+  assert.match(body.error.message, /POST \/keys\/x\/1\/release/)
 })
 
 test('an unknown vault says so', async (t) => {

@@ -134,7 +134,7 @@ async function take(az: Az, { az: line, query, prints, keep, fails }: AzStep, na
   assert.equal(status, 0, stderr)
   const printed: unknown = stdout.trim() === '' ? undefined : parsed(stdout)
   if (prints !== undefined) assert.deepEqual(printed, prints)
-  if (keep !== undefined) names[keep] = String(printed)
+  if (keep !== undefined) names[keep] = typeof printed === 'string' ? printed : JSON.stringify(printed)
 }
 
 function argumentsOf(line: string, names: Record<string, string>): string[] {

@@ -17,6 +17,12 @@ export interface LifecycleOptions<P> {
   deleteAction: string
 }
 
+/** What a backup holds: all versions of the object, and of what backs it. */
+interface Backup<P> {
+  versions: ObjectVersion<P>[]
+  companions: ObjectVersion<unknown>[][]
+}
+
 /** What secrets, keys and certificates do alike: listing, soft deletion, backup. */
 export function lifecycleOperations<P>(options: LifecycleOptions<P>): VaultOperation[] {
   const { kind, backups, readAction, deleteAction } = options
@@ -125,8 +131,9 @@ export function lifecycleOperations<P>(options: LifecycleOptions<P>): VaultOpera
       permission: needs('restore', 'restore/action'),
       async run(call) {
         const { value } = parseRestore(await call.body())
-        const restored = store.restore(call.vault.uid, backups.open<ObjectVersion<P>[]>(noun, value))
-        store.commit(restored.changes)
+        const backup = backups.open<Backup<P>>(noun, value)
+        const restored = store.restore(call.vault.uid, backup.versions)
+        store.commit([...restored.changes, ...kind.restoreCompanions(call.vault.uid, backup.companions)])
         return { body: kind.bundle(call.url.origin, call.vault, restored.version) }
       },
     },
@@ -138,7 +145,11 @@ export function lifecycleOperations<P>(options: LifecycleOptions<P>): VaultOpera
       run(call) {
         const object = livingObject(kind, call)
         refuseManaged(kind, latestOf(object))
-        return { body: { value: backups.seal(noun, object.versions) } }
+        const backup: Backup<P> = {
+          versions: object.versions,
+          companions: companions(call).map((each) => each.object.versions),
+        }
+        return { body: { value: backups.seal(noun, backup) } }
       },
     },
   ]

@@ -1,3 +1,4 @@
+import type { Change } from '../records/record-store.ts'
 import { VaultError } from './error-response.ts'
 import type { ObjectStore, ObjectVersion, VaultObject } from './object-store.ts'
 import type { VaultCall } from './operation.ts'
@@ -15,6 +16,8 @@ export interface ObjectKind<P> {
   isManaged(payload: P): boolean
   /** Objects of other kinds that share this one's life: what backs a certificate. */
   companions(vault: string, name: string): Companion[]
+  /** The changes that put back what `companions` gave, in its order. */
+  restoreCompanions(vault: string, versions: readonly ObjectVersion<unknown>[][]): Change[]
 }
 
 /** An object of another kind, deleted, recovered and purged in the same commit. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { attributesOf } from '../attributes.ts'
 import type { Key } from '../keys/key-kind.ts'
 import type { Companion, ObjectKind } from '../object-kind.ts'
-import type { ObjectStore, VaultObject } from '../object-store.ts'
+import type { ObjectStore, ObjectVersion, VaultObject } from '../object-store.ts'
 import type { Secret } from '../secrets/secret-kind.ts'
 import type { CertificatePolicy } from './policy.ts'
 
@@ -47,6 +47,10 @@ export function certificateKind({ certificates, keys, secrets }: CertificateStor
     }),
     isManaged: () => false,
     companions: (vault, name) => [...companion(keys, vault, name), ...companion(secrets, vault, name)],
+    restoreCompanions: (vault, [ofKey = [], ofSecret = []]) => [
+      ...keys.restore(vault, ofKey as ObjectVersion<Key>[]).changes,
+      ...secrets.restore(vault, ofSecret as ObjectVersion<Secret>[]).changes,
+    ],
   }
 }
 

@@ -40,6 +40,7 @@ export function keyKind(store: ObjectStore<Key>): ObjectKind<Key> {
     }),
     isManaged: ({ managed }) => managed === true,
     companions: () => [],
+    restoreCompanions: () => [],
   }
 }
 

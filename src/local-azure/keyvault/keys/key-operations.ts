@@ -3,12 +3,12 @@ import type { Permission } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
 import { badParameter } from '../error-response.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
-import { type ObjectKind, refuseManaged, versionOf } from '../object-kind.ts'
+import { latestOf, livingObject, type ObjectKind, refuseManaged, versionOf } from '../object-kind.ts'
 import type { ObjectFields } from '../object-store.ts'
 import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
 import type { Vault } from '../vaults.ts'
 import type { Key, KeyType } from './key-kind.ts'
-import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from './make-key.ts'
+import { type Curve, defaultOperations, jwkOf, makeEcKey, makeRsaKey } from './make-key.ts'
 import { parseCreateKey, parseImportKey, parsePrivateJwk, parseUpdateKey } from './validate.ts'
 
 export interface KeyOptions {
@@ -63,6 +63,20 @@ export function keyOperations({ kind, backups }: KeyOptions): VaultOperation[] {
       },
     },
     {
+      operation: 'vault.key.rotate',
+      method: 'POST',
+      path: '/keys/:name/rotate',
+      permission: needs('rotate', 'rotate/action'),
+      async run(call) {
+        const { payload, tags, enabled } = latestOf(livingObject(kind, call))
+        const made =
+          payload.jwk.crv === undefined
+            ? await makeRsaKey(rsaBits(payload.jwk), undefined)
+            : await makeEcKey(payload.jwk.crv as Curve)
+        return add(call, { payload: { ...payload, jwk: jwkOf(made) }, tags, enabled })
+      },
+    },
+    {
       operation: 'vault.key.get',
       method: 'GET',
       path: '/keys/:name/:version?',
@@ -89,6 +103,10 @@ export function keyOperations({ kind, backups }: KeyOptions): VaultOperation[] {
 
 function payloadOf(kty: KeyType, jwk: JsonWebKey, operations: readonly string[] | null | undefined): Key {
   return { kty, jwk, operations: operations ?? defaultOperations[kty.startsWith('RSA') ? 'RSA' : 'EC'] }
+}
+
+function rsaBits({ n = '' }: JsonWebKey): number {
+  return Buffer.from(n, 'base64url').length * 8
 }
 
 /** Keys in an HSM are a matter of the premium SKU. */

@@ -1,9 +1,9 @@
-import { createPrivateKey, type JsonWebKey } from 'node:crypto'
+import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { badParameter } from '../error-response.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import { type KeyType, keyTypes } from './key-kind.ts'
-import { type Curve, curves, rsaSizes } from './make-key.ts'
+import { type Curve, curves, jwkOf, rsaSizes } from './make-key.ts'
 
 const operations = z.array(z.enum(['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey', 'import', 'export']))
 
@@ -31,8 +31,17 @@ export const parseUpdateKey = bodyParser(z.object({ ...commonFields, key_ops: op
 export function parsePrivateJwk(key: Record<string, unknown>, kty: KeyType): JsonWebKey {
   const crv = key['crv'] === 'P-256K' ? 'secp256k1' : key['crv']
   const jwk = { ...key, crv, kty: kty.replace('-HSM', '') } as JsonWebKey
+  const privateKey = readPrivateKey(jwk)
+  const bits = privateKey.asymmetricKeyDetails?.modulusLength
+  if (bits !== undefined && !rsaSizes.some((size) => size === bits)) {
+    throw badParameter(`Property has invalid value: key: found ${bits} bits, expected ${rsaSizes.join(', ')}`)
+  }
+  return jwkOf(privateKey)
+}
+
+function readPrivateKey(jwk: JsonWebKey): KeyObject {
   try {
-    return createPrivateKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' })
+    return createPrivateKey({ key: jwk, format: 'jwk' })
   } catch {
     throw badParameter('Property has invalid value: key: found no complete private RSA or EC key')
   }

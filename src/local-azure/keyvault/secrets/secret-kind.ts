@@ -26,6 +26,7 @@ export function secretKind(store: ObjectStore<Secret>): ObjectKind<Secret> {
     }),
     isManaged: ({ managed }) => managed === true,
     companions: () => [],
+    restoreCompanions: () => [],
   }
   return kind
 }
