@@ -111,7 +111,10 @@ test('logs are read whole, from their end, and as they come', { skip }, async (t
   assert.equal(await node.log('talks', '?tailLines=2'), '19999\n20000\n')
   assert.equal((await node.log('talks', '?tailLines=19999')).slice(0, 4), '2\n3\n')
   assert.equal(await node.log('talks', '?tailLines=0'), '')
-  const following = node.log('talks', '?follow=true&tailLines=1')
+  // The follower is there before the last line is written.
+  const begun = Promise.withResolvers<void>()
+  const following = node.follow('talks', 'tailLines=1', begun.resolve)
+  await begun.promise
   await node.exec('talks', ['touch', '/tmp/go'])
-  assert.equal(await following, '20000\nlast\n')
+  assert.deepEqual(await following, ['20000', 'last'])
 })

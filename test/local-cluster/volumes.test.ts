@@ -28,7 +28,9 @@ test('a projected token is signed by the cluster for its audience and bound to t
       ],
     },
   )
-  const keys = JSON.parse(await node.kube.raw({ method: 'GET', path: '/openid/v1/jwks' })) as JSONWebKeySet
+  const keys = JSON.parse(
+    await node.kube.raw({ method: 'GET', path: '/openid/v1/jwks', headers: { accept: '*/*' } }),
+  ) as JSONWebKeySet
   const { payload } = await jwtVerify(await node.outputOf('tokens'), createLocalJWKSet(keys), {
     audience: 'api://test',
   })

@@ -34,6 +34,8 @@ export interface TestNode {
   /** What the container of a pod printed, once the pod is over. */
   outputOf(name: string): Promise<string>
   log(name: string, query?: string): Promise<string>
+  /** The lines of a log as it comes, until it ends; `onLine` hears of each piece. */
+  follow(name: string, query: string, onLine: () => void): Promise<string[]>
   exec(name: string, command: readonly string[], container?: string): Promise<ExecResult>
   events(name: string): Promise<string[]>
   /** Deletes a pod and waits until it is gone. */
@@ -92,6 +94,11 @@ export async function startNode(t: TestContext, overrides: Partial<LocalClusterO
         method: 'GET',
         path: `/api/v1/namespaces/default/pods/${name}/log${query}`,
         headers: { accept: '*/*' },
+      }),
+    follow: (name, query, onLine) =>
+      cluster.lines(`/api/v1/namespaces/default/pods/${name}/log?follow=true&${query}`, () => {
+        onLine()
+        return false
       }),
     exec: (pod, command, container) => execInPod(config, { namespace, pod, container, command }),
     async events(name) {

@@ -15,6 +15,27 @@ export interface Cause {
   message: string
 }
 
+export const required = (field: string): Cause => ({ reason: 'FieldValueRequired', field, message: 'Required value' })
+
+/** `found` is shown as JSON. */
+export const invalidValue = (field: string, found: unknown, why: string): Cause => ({
+  reason: 'FieldValueInvalid',
+  field,
+  message: `Invalid value: ${JSON.stringify(found)}: ${why}`,
+})
+
+export const unsupportedValue = (field: string, found: unknown, allowed: readonly unknown[]): Cause => ({
+  reason: 'FieldValueNotSupported',
+  field,
+  message: `Unsupported value: ${JSON.stringify(found)}: supported values: ${allowed.map((one) => JSON.stringify(one)).join(', ')}`,
+})
+
+export const forbiddenField = (field: string, why: string): Cause => ({
+  reason: 'FieldValueForbidden',
+  field,
+  message: `Forbidden: ${why}`,
+})
+
 interface Details {
   name?: string
   group?: string
@@ -102,6 +123,10 @@ export const notSupported = (what: string) =>
 
 export const methodNotAllowed = () =>
   new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource')
+
+/** The client takes no form that there is. */
+export const notAcceptable = (available: string) =>
+  new ApiError(406, 'NotAcceptable', `only the following media types are accepted: ${available}`)
 
 export const unsupportedMediaType = (message: string) => new ApiError(415, 'UnsupportedMediaType', message)
 

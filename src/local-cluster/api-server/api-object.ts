@@ -61,6 +61,11 @@ export function mapAt(value: unknown, ...path: readonly (string | number)[]): Re
   >
 }
 
+/** Gives absent fields their defaults. */
+export function setDefaults(fields: Record<string, unknown>, defaults: object): void {
+  for (const [name, value] of Object.entries(defaults)) fields[name] ??= structuredClone(value)
+}
+
 export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value)

@@ -68,6 +68,17 @@ test('a service account token is verified by a relying party with the published 
   assert.equal(Number(payload.exp) - Number(payload.iat), 600)
 })
 
+test('the published keys have one media type, and a client that does not take it is refused', async (t) => {
+  const cluster = await start(t)
+  const get = async (accept: string) => {
+    const { status, headers } = await cluster.request('GET', '/openid/v1/jwks', undefined, { headers: { accept } })
+    return [status, headers['content-type']]
+  }
+  assert.deepEqual(await get('application/json'), [406, 'application/json'])
+  for (const accept of ['*/*', 'application/jwk-set+json', 'application/json, application/jwk-set+json;q=0.9'])
+    assert.deepEqual(await get(accept), [200, 'application/jwk-set+json'])
+})
+
 test('a token works at the API only with its audience, before its end, and while its account and pod live', async (t) => {
   const cluster = await start(t)
   await cluster.request('POST', `${namespaced}/serviceaccounts`, { metadata: { name: 'robot' } })
@@ -317,7 +328,7 @@ test('a pod gets the defaults and the token volume that a real cluster gives it'
     ['Always', 30, 'default'],
   )
   assert.equal(spec.containers[0].imagePullPolicy, 'IfNotPresent')
-  assert.deepEqual([status.phase, status.qosClass], ['Pending', 'BestEffort'])
+  assert.equal(status.phase, 'Pending')
   const [volume] = spec.volumes
   assert.equal(spec.containers[0].volumeMounts[0].name, volume.name)
   assert.deepEqual(volume.projected.sources[0], { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } })

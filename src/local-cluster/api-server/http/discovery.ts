@@ -84,21 +84,6 @@ function aggregatedResource(resource: ApiResource): object {
   }
 }
 
-/** `APIGroupList` of `/apis`. */
-export function groupList(catalog: Catalog): object {
-  const groups = [...groupsOf(resourcesOf(catalog))].filter(([group]) => group !== '')
-  return {
-    kind: 'APIGroupList',
-    apiVersion: 'v1',
-    groups: groups.map(([name, versions]) => describeGroup(name, [...versions.keys()])),
-  }
-}
-
-function describeGroup(name: string, versions: readonly string[]) {
-  const described = versions.map((version) => ({ groupVersion: `${name}/${version}`, version }))
-  return { name, versions: described, preferredVersion: described[0] }
-}
-
 /** `APIResourceList` of `/api/v1` and `/apis/GROUP/VERSION`; undefined when there is none. */
 export function resourceList(catalog: Catalog, group: string, version: string): object | undefined {
   const resources = groupsOf(resourcesOf(catalog)).get(group)?.get(version)

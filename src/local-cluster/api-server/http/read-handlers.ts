@@ -4,7 +4,6 @@ import { apiVersionOf, keyOf, type ResourceRow } from '../kinds/resource-row.ts'
 import { type Matcher, parseFieldSelector, parseLabelSelector } from '../objects/selectors.ts'
 import type { ApiCall } from './api-call.ts'
 import { sendJson, wantsTable } from './http-exchange.ts'
-import { type IncludeObject, tableOf } from './table.ts'
 
 /** An object as a client of one version sees it. */
 export function present(row: ResourceRow, version: string, object: ApiObject): ApiObject {
@@ -78,7 +77,23 @@ function parsePage({ searchParams }: URL): { limit: number; after?: string; revi
 const continueToken = (rv: number, last: ApiObject) =>
   Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv, after: orderOf(last) })).toString('base64url')
 
+/** Objects as a server-side table. https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables */
 export function renderTable({ row, info, url, context }: ApiCall, objects: readonly ApiObject[], metadata: object) {
-  const include = (url.searchParams.get('includeObject') ?? 'Metadata') as IncludeObject
-  return tableOf(objects, { columns: row.columns(info.version), include, metadata, now: context.clock.now() })
+  const columns = row.columns(info.version)
+  const now = context.clock.now()
+  const include = url.searchParams.get('includeObject') ?? 'Metadata'
+  const shown = (object: ApiObject) =>
+    include === 'Object'
+      ? object
+      : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata }
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata,
+    columnDefinitions: columns.map(({ cell: _, ...definition }) => definition),
+    rows: objects.map((object) => ({
+      cells: columns.map(({ cell }) => cell(object, now) ?? null),
+      ...(include === 'None' ? {} : { object: shown(object) }),
+    })),
+  }
 }

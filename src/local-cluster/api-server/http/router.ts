@@ -2,17 +2,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { authenticate } from '../access/authentication.ts'
 import { isAllowed, refusal } from '../access/authorization.ts'
-import { ApiError, badRequest, forbidden, methodNotAllowed, notSupported, statusOf } from '../api-error.ts'
+import {
+  ApiError,
+  badRequest,
+  forbidden,
+  methodNotAllowed,
+  notAcceptable,
+  notSupported,
+  statusOf,
+} from '../api-error.ts'
 import { apiVersionOf } from '../kinds/resource-row.ts'
 import type { ApiCall, ApiContext } from './api-call.ts'
-import {
-  aggregatedDiscovery,
-  aggregatedType,
-  groupList,
-  openApiDocument,
-  openApiIndex,
-  resourceList,
-} from './discovery.ts'
+import { aggregatedDiscovery, aggregatedType, openApiDocument, openApiIndex, resourceList } from './discovery.ts'
 import { handleExec } from './exec-handler.ts'
 import { addWarning, readObject, sendError, sendJson } from './http-exchange.ts'
 import { handleLog } from './log-handler.ts'
@@ -95,6 +96,9 @@ async function admit(context: ApiContext, request: IncomingMessage) {
   return { url, user, info }
 }
 
+/** The one type of the published keys: a client that takes plain JSON alone is refused, by a real API server too. */
+const jwksType = 'application/jwk-set+json'
+
 /** What is no resource: health, version, discovery, OpenAPI and the documents of the token issuer. */
 async function answerPath(
   context: ApiContext,
@@ -109,13 +113,15 @@ async function answerPath(
     response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
     return
   }
-  const aggregated = (request.headers.accept ?? '').includes('as=APIGroupDiscoveryList')
-  if (aggregated && (pathname === '/api' || pathname === '/apis')) {
+  const { accept = '*/*' } = request.headers
+  if (pathname === '/api' || pathname === '/apis') {
+    if (!accept.includes('as=APIGroupDiscoveryList')) throw notAcceptable(aggregatedType)
     sendJson(response, 200, aggregatedDiscovery(catalog, pathname === '/api'), aggregatedType)
     return
   }
   if (pathname === '/openid/v1/jwks') {
-    sendJson(response, 200, await tokens.jwks(), 'application/jwk-set+json')
+    if (!accept.includes('*/*') && !accept.includes(jwksType)) throw notAcceptable(jwksType)
+    sendJson(response, 200, await tokens.jwks(), jwksType)
     return
   }
   const document = documentAt(context, url)
@@ -123,7 +129,7 @@ async function answerPath(
   sendJson(response, 200, document)
 }
 
-function documentAt({ catalog, tokens }: ApiContext, { pathname, host }: URL): object | undefined {
+function documentAt({ catalog, tokens }: ApiContext, { pathname }: URL): object | undefined {
   switch (pathname) {
     case '/version':
       return serverVersion
@@ -131,12 +137,6 @@ function documentAt({ catalog, tokens }: ApiContext, { pathname, host }: URL): o
       return tokens.discovery()
     case '/openapi/v3':
       return openApiIndex(catalog)
-    case '/api': {
-      const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress: host }]
-      return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs }
-    }
-    case '/apis':
-      return groupList(catalog)
   }
   const [, openApi, core, named = '', version = ''] =
     /^(\/openapi\/v3)?\/(?:(api)|apis\/([^/]+))\/([^/]+)$/.exec(pathname) ?? []

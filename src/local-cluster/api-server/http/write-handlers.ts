@@ -1,5 +1,5 @@
 import { badRequest, unsupportedMediaType } from '../api-error.ts'
-import { type ApiObject, isRecord, valueAt } from '../api-object.ts'
+import { type ApiObject, isRecord } from '../api-object.ts'
 import { listKeysOf } from '../kinds/list-keys.ts'
 import type { DeleteOptions } from '../objects/object-deletion.ts'
 import type { ObjectRef } from '../objects/objects.ts'
@@ -112,18 +112,20 @@ function parseDryRun(value: string | null): boolean {
 
 /** Options come in the body, in the URL, or both. */
 async function deleteOptions({ request, url }: ApiCall): Promise<DeleteOptions> {
-  const body = await readObject(request)
-  if (body !== undefined && !isRecord(body)) throw badRequest('DeleteOptions must be an object')
-  const options = (body ?? {}) as DeleteOptions
-  const grace = url.searchParams.get('gracePeriodSeconds')
-  const propagation = url.searchParams.get('propagationPolicy')
-  const dryRun = valueAt(body, 'dryRun')
+  const body = (await readObject(request)) ?? {}
+  if (!isRecord(body)) throw badRequest('DeleteOptions must be an object')
+  const inUrl = ['gracePeriodSeconds', 'propagationPolicy'].flatMap((name) => {
+    const value = url.searchParams.get(name)
+    return value === null ? [] : [[name, name === 'gracePeriodSeconds' ? Number(value) : value]]
+  })
+  const given = Object.entries(body).filter(([, value]) => value != null)
+  const { dryRun, ...options } = Object.fromEntries([...given, ...inUrl])
+  const { propagationPolicy = 'Background' } = options
+  if (propagationPolicy !== 'Background' && propagationPolicy !== 'Foreground') {
+    throw badRequest(`propagationPolicy ${propagationPolicy} is not supported by the local cluster`)
+  }
   return {
-    ...(options.preconditions ? { preconditions: options.preconditions } : {}),
-    ...(options.gracePeriodSeconds == null ? {} : { gracePeriodSeconds: options.gracePeriodSeconds }),
-    ...(options.propagationPolicy == null ? {} : { propagationPolicy: options.propagationPolicy }),
-    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
-    ...(propagation === null ? {} : { propagationPolicy: propagation as 'Background' }),
+    ...options,
     dryRun: Array.isArray(dryRun) ? dryRun.includes('All') : parseDryRun(url.searchParams.get('dryRun')),
   }
 }

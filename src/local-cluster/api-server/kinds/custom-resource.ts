@@ -1,10 +1,10 @@
-import type { Cause } from '../api-error.ts'
+import { type Cause, forbiddenField, invalidValue, required, unsupportedValue } from '../api-error.ts'
 import { type ApiObject, isRecord, recordsAt, textAt, textsAt, valueAt } from '../api-object.ts'
 import { metadataFields } from './built-in-fields.ts'
 import { ageColumn, type Column, nameColumn } from './columns.ts'
 import { ageOf } from './human-duration.ts'
 import type { ResourceRow } from './resource-row.ts'
-import { applyDefaults, type Schema, validateSchema } from './structural-schema.ts'
+import { applyDefaults, type Schema, unknownKeywords, validateSchema } from './structural-schema.ts'
 import { validateMetadata } from './validate-metadata.ts'
 
 const objectFields: Schema = {
@@ -26,7 +26,10 @@ interface Version {
 export function customRow(definition: ApiObject): ResourceRow {
   const group = textAt(definition, 'spec', 'group')
   const names = valueAt(definition, 'spec', 'names')
-  const served = recordsAt(definition, 'spec', 'versions').filter(({ served: yes }) => yes === true)
+  // The version that is stored is the one that clients prefer.
+  const served = recordsAt(definition, 'spec', 'versions')
+    .filter((version) => version['served'] === true)
+    .toSorted((a, b) => Number(b['storage'] === true) - Number(a['storage'] === true))
   const versions = new Map(served.map((version) => [textAt(version, 'name'), parseVersion(version, definition)]))
   const version = (name: string) => versions.get(name) ?? [...versions.values()][0]
   const schema = (name: string) => version(name)?.schema ?? {}
@@ -35,7 +38,7 @@ export function customRow(definition: ApiObject): ResourceRow {
     builtIn: false,
     generation: true,
     group,
-    versions: [...versions.keys()].toSorted(comparePriority),
+    versions: [...versions.keys()],
     kind: textAt(names, 'kind'),
     plural: textAt(names, 'plural'),
     singular: textAt(names, 'singular'),
@@ -98,18 +101,6 @@ function parseJsonPath(path: string): (string | number)[] {
   )
 }
 
-/** `v1` before `v1beta1` before `v1alpha1`; higher numbers first. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definition-versioning/#version-priority */
-function comparePriority(a: string, b: string): number {
-  const rank = (version: string): number[] => {
-    const [match, major, stage, minor] = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version) ?? []
-    const stability = match === undefined ? -1 : ['alpha', 'beta', undefined].indexOf(stage)
-    return [stability, Number(major ?? 0), Number(minor ?? 0)]
-  }
-  const [left, right] = [rank(a), rank(b)]
-  const index = left.findIndex((part, at) => part !== right[at])
-  return index < 0 ? a.localeCompare(b) : (right[index] ?? 0) - (left[index] ?? 0)
-}
-
 /** Defaults of a definition, and the status that says it is served. */
 export function acceptDefinition(definition: ApiObject): void {
   const spec = definition['spec']
@@ -140,40 +131,32 @@ export function acceptDefinition(definition: ApiObject): void {
 
 export function validateDefinition(definition: ApiObject): Cause[] {
   const problems: Cause[] = []
-  const require = (...path: string[]) => {
-    if (textAt(definition, ...path) !== '') return
-    problems.push({ reason: 'FieldValueRequired', field: path.join('.'), message: 'Required value' })
+  const text = (...path: string[]) => textAt(definition, 'spec', ...path)
+  for (const path of [['group'], ['names', 'plural'], ['names', 'kind']]) {
+    if (text(...path) === '') problems.push(required(`spec.${path.join('.')}`))
   }
-  require('spec', 'group')
-  require('spec', 'names', 'plural')
-  require('spec', 'names', 'kind')
-  const scope = textAt(definition, 'spec', 'scope')
-  if (scope !== 'Namespaced' && scope !== 'Cluster') {
-    const message = `Unsupported value: "${scope}": supported values: "Cluster", "Namespaced"`
-    problems.push({ reason: 'FieldValueNotSupported', field: 'spec.scope', message })
-  }
-  const expected = `${textAt(definition, 'spec', 'names', 'plural')}.${textAt(definition, 'spec', 'group')}`
-  if (definition.metadata.name !== expected) {
-    const message = `Invalid value: "${definition.metadata.name}": must be spec.names.plural+"."+spec.group`
-    problems.push({ reason: 'FieldValueInvalid', field: 'metadata.name', message })
+  const scopes = ['Cluster', 'Namespaced']
+  if (!scopes.includes(text('scope'))) problems.push(unsupportedValue('spec.scope', text('scope'), scopes))
+  const { name } = definition.metadata
+  if (name !== `${text('names', 'plural')}.${text('group')}`) {
+    problems.push(invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group'))
   }
   const versions = recordsAt(definition, 'spec', 'versions')
-  if (versions.filter((version) => version['storage'] === true).length !== 1) {
+  if (versions.filter(({ storage }) => storage === true).length !== 1) {
     const message = 'Invalid value: must have exactly one version marked as storage version'
     problems.push({ reason: 'FieldValueInvalid', field: 'spec.versions', message })
   }
   for (const [index, version] of versions.entries()) {
-    if (valueAt(version, 'schema', 'openAPIV3Schema') !== undefined) continue
     const field = `spec.versions[${index}].schema.openAPIV3Schema`
-    problems.push({ reason: 'FieldValueRequired', field, message: 'Required value: schemas are required' })
+    const schema = valueAt(version, 'schema', 'openAPIV3Schema')
+    if (!isRecord(schema)) problems.push({ ...required(field), message: 'Required value: schemas are required' })
+    else {
+      const unknown = [...new Set(unknownKeywords(schema))].join(', ')
+      if (unknown !== '') problems.push(forbiddenField(field, `${unknown}: not supported by the local cluster`))
+    }
   }
-  if (JSON.stringify(versions).includes('"x-kubernetes-validations"')) {
-    const message = 'Forbidden: x-kubernetes-validations (CEL rules) are not supported by the local cluster'
-    problems.push({ reason: 'FieldValueForbidden', field: 'spec.versions', message })
-  }
-  if (valueAt(definition, 'spec', 'conversion', 'strategy') === 'Webhook') {
-    const message = 'Forbidden: conversion webhooks are not supported by the local cluster'
-    problems.push({ reason: 'FieldValueForbidden', field: 'spec.conversion', message })
+  if (text('conversion', 'strategy') === 'Webhook') {
+    problems.push(forbiddenField('spec.conversion', 'conversion webhooks are not supported by the local cluster'))
   }
   return problems
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Cause, forbidden } from '../api-error.ts'
-import { type ApiObject, isRecord, mapAt, recordsAt, textAt, valueAt } from '../api-object.ts'
+import { type Cause, forbidden, forbiddenField, required, unsupportedValue } from '../api-error.ts'
+import { type ApiObject, isRecord, recordsAt, setDefaults, textAt, valueAt } from '../api-object.ts'
 import { randomSuffix } from '../objects/random-suffix.ts'
 import type { Lookup } from './resource-row.ts'
 
@@ -9,11 +9,13 @@ const tokenMountPath = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** Defaults of a pod's spec, and of the one in a template. */
 export function defaultPodSpec(spec: unknown): void {
   if (!isRecord(spec)) return
-  spec['restartPolicy'] ??= 'Always'
-  spec['terminationGracePeriodSeconds'] ??= 30
-  spec['dnsPolicy'] ??= 'ClusterFirst'
-  spec['schedulerName'] ??= 'default-scheduler'
-  spec['securityContext'] ??= {}
+  setDefaults(spec, {
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 30,
+    dnsPolicy: 'ClusterFirst',
+    schedulerName: 'default-scheduler',
+    securityContext: {},
+  })
   const account = spec['serviceAccountName'] ?? spec['serviceAccount']
   if (account !== undefined) spec['serviceAccountName'] = spec['serviceAccount'] = account
   for (const container of [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')])
@@ -24,10 +26,12 @@ export function defaultPodSpec(spec: unknown): void {
 function defaultContainer(container: Record<string, unknown>): void {
   const image = textAt(container, 'image')
   const floating = !/[:@][^/]+$/.test(image) || image.endsWith(':latest')
-  container['imagePullPolicy'] ??= floating ? 'Always' : 'IfNotPresent'
-  container['resources'] ??= {}
-  container['terminationMessagePath'] ??= '/dev/termination-log'
-  container['terminationMessagePolicy'] ??= 'File'
+  setDefaults(container, {
+    imagePullPolicy: floating ? 'Always' : 'IfNotPresent',
+    resources: {},
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'File',
+  })
   for (const port of recordsAt(container, 'ports')) port['protocol'] ??= 'TCP'
   for (const variable of recordsAt(container, 'env')) {
     const fieldRef = valueAt(variable, 'valueFrom', 'fieldRef')
@@ -36,10 +40,7 @@ function defaultContainer(container: Record<string, unknown>): void {
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
     const probe = container[name]
     if (!isRecord(probe)) continue
-    probe['timeoutSeconds'] ??= 1
-    probe['periodSeconds'] ??= 10
-    probe['successThreshold'] ??= 1
-    probe['failureThreshold'] ??= 3
+    setDefaults(probe, { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 })
     if (isRecord(probe['httpGet'])) probe['httpGet']['scheme'] ??= 'HTTP'
   }
 }
@@ -62,10 +63,8 @@ export function admitPod(pod: ApiObject, lookup: Lookup): void {
   if (!isRecord(spec)) return
   spec['serviceAccountName'] ??= 'default'
   spec['serviceAccount'] = spec['serviceAccountName']
-  spec['enableServiceLinks'] ??= true
-  spec['preemptionPolicy'] ??= 'PreemptLowerPriority'
-  spec['priority'] ??= 0
-  pod['status'] = { phase: 'Pending', qosClass: qosClass(spec) }
+  setDefaults(spec, { enableServiceLinks: true, preemptionPolicy: 'PreemptLowerPriority', priority: 0 })
+  pod['status'] = { phase: 'Pending' }
   const { namespace = 'default', name } = pod.metadata
   const account = lookup.get('serviceaccounts', namespace, textAt(spec, 'serviceAccountName'))
   if (account === undefined) {
@@ -97,32 +96,15 @@ function mountToken(spec: Record<string, unknown>): void {
   spec['volumes'] = [...recordsAt(spec, 'volumes'), { name, projected: { defaultMode: 0o644, sources } }]
 }
 
-function qosClass(spec: Record<string, unknown>): string {
-  const containers = [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')]
-  const resources = containers.map((container) => ({
-    requests: mapAt(container, 'resources', 'requests'),
-    limits: mapAt(container, 'resources', 'limits'),
-  }))
-  const asked = (map: Record<string, string>) => 'cpu' in map || 'memory' in map
-  if (!resources.some(({ requests, limits }) => asked(requests) || asked(limits))) return 'BestEffort'
-  const fixed = resources.every(({ requests, limits }) =>
-    ['cpu', 'memory'].every((name) => limits[name] !== undefined && (requests[name] ?? limits[name]) === limits[name]),
-  )
-  return fixed ? 'Guaranteed' : 'Burstable'
-}
-
 /** The mistakes in a pod's spec that would else show up late, or as something else. */
 export function validatePodSpec(spec: unknown, path: string): Cause[] {
   const containers = recordsAt(spec, 'containers')
-  if (containers.length === 0)
-    return [{ reason: 'FieldValueRequired', field: `${path}.containers`, message: 'Required value' }]
+  if (containers.length === 0) return [required(`${path}.containers`)]
   const volumes = new Set(recordsAt(spec, 'volumes').map((volume) => textAt(volume, 'name')))
   const restart = textAt(spec, 'restartPolicy')
   const problems: Cause[] = []
-  if (!['Always', 'OnFailure', 'Never'].includes(restart)) {
-    const message = `Unsupported value: "${restart}": supported values: "Always", "OnFailure", "Never"`
-    problems.push({ reason: 'FieldValueNotSupported', field: `${path}.restartPolicy`, message })
-  }
+  const policies = ['Always', 'OnFailure', 'Never']
+  if (!policies.includes(restart)) problems.push(unsupportedValue(`${path}.restartPolicy`, restart, policies))
   const names = new Set<string>()
   for (const group of ['initContainers', 'containers']) {
     for (const [index, container] of recordsAt(spec, group).entries()) {
@@ -141,9 +123,7 @@ function validateContainer(
   const problems: Cause[] = []
   const name = textAt(container, 'name')
   for (const field of ['name', 'image']) {
-    if (textAt(container, field) === '') {
-      problems.push({ reason: 'FieldValueRequired', field: `${path}.${field}`, message: 'Required value' })
-    }
+    if (textAt(container, field) === '') problems.push(required(`${path}.${field}`))
   }
   if (names.has(name)) {
     problems.push({ reason: 'FieldValueInvalid', field: `${path}.name`, message: `Duplicate value: "${name}"` })
@@ -161,10 +141,10 @@ function validateContainer(
 /** A pod keeps its spec, but for images and a few numbers. */
 export function validatePodUpdate(pod: ApiObject, previous: ApiObject): Cause[] {
   if (isDeepStrictEqual(fixedPart(pod), fixedPart(previous))) return []
-  const message =
-    'Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,' +
+  const why =
+    'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,' +
     '`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
-  return [{ reason: 'FieldValueForbidden', field: 'spec', message }]
+  return [forbiddenField('spec', why)]
 }
 
 function fixedPart(pod: ApiObject): unknown {

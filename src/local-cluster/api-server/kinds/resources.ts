@@ -1,5 +1,6 @@
-import type { Cause } from '../api-error.ts'
-import { type ApiObject, isRecord, recordsAt, textAt, valueAt } from '../api-object.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Cause, forbiddenField, invalidValue, required } from '../api-error.ts'
+import { type ApiObject, isRecord, recordsAt, setDefaults, textAt, valueAt } from '../api-object.ts'
 import { selectorMatches } from '../objects/selectors.ts'
 import { builtInFields } from './built-in-fields.ts'
 import { columns } from './columns.ts'
@@ -199,11 +200,8 @@ function requireBase64(object: ApiObject, map: unknown): void {
 /** https://kubernetes.io/docs/concepts/configuration/secret/#secret-immutable */
 function validateImmutable(object: ApiObject, previous: ApiObject | undefined): Cause[] {
   if (previous?.['immutable'] !== true) return []
-  const same = ['data', 'binaryData', 'immutable'].every(
-    (field) => JSON.stringify(object[field]) === JSON.stringify(previous[field]),
-  )
-  const message = 'Forbidden: field is immutable when `immutable` is set'
-  return same ? [] : [{ reason: 'FieldValueForbidden', field: 'data', message }]
+  const same = ['data', 'binaryData', 'immutable'].every((field) => isDeepStrictEqual(object[field], previous[field]))
+  return same ? [] : [forbiddenField('data', 'field is immutable when `immutable` is set')]
 }
 
 function rollingUpdate(limits: object) {
@@ -213,7 +211,7 @@ function rollingUpdate(limits: object) {
 function prepareWorkload(defaults: Record<string, unknown>): (draft: ApiObject) => void {
   return (draft) => {
     const spec = specOf(draft)
-    for (const [field, value] of Object.entries(defaults)) spec[field] ??= structuredClone(value)
+    setDefaults(spec, defaults)
     defaultPodSpec(valueAt(spec, 'template', 'spec'))
   }
 }
@@ -223,15 +221,14 @@ function validateWorkload(object: ApiObject, previous: ApiObject | undefined): C
   const labels = valueAt(object, 'spec', 'template', 'metadata', 'labels')
   const problems = validatePodSpec(valueAt(object, 'spec', 'template', 'spec'), 'spec.template.spec')
   if (!isRecord(selector) || Object.keys(selector).length === 0) {
-    problems.push({ reason: 'FieldValueRequired', field: 'spec.selector', message: 'Required value' })
+    problems.push(required('spec.selector'))
   } else if (!selectorMatches(selector, (labels ?? {}) as Record<string, string>)) {
-    const message = `Invalid value: ${JSON.stringify(labels ?? {})}: \`selector\` does not match template \`labels\``
-    problems.push({ reason: 'FieldValueInvalid', field: 'spec.template.metadata.labels', message })
+    const why = '`selector` does not match template `labels`'
+    problems.push(invalidValue('spec.template.metadata.labels', labels ?? {}, why))
   }
   const before = valueAt(previous, 'spec', 'selector')
-  if (before !== undefined && JSON.stringify(before) !== JSON.stringify(selector)) {
-    const message = `Invalid value: ${JSON.stringify(selector)}: field is immutable`
-    problems.push({ reason: 'FieldValueInvalid', field: 'spec.selector', message })
+  if (before !== undefined && !isDeepStrictEqual(before, selector)) {
+    problems.push(invalidValue('spec.selector', selector, 'field is immutable'))
   }
   return problems
 }
@@ -246,25 +243,19 @@ function prepareBinding(binding: ApiObject): void {
 
 function validateBinding(binding: ApiObject, previous: ApiObject | undefined): Cause[] {
   const { roleRef } = binding
-  if (textAt(roleRef, 'name') === '')
-    return [{ reason: 'FieldValueRequired', field: 'roleRef.name', message: 'Required value' }]
+  if (textAt(roleRef, 'name') === '') return [required('roleRef.name')]
   if (previous === undefined || textAt(previous, 'roleRef', 'name') === textAt(roleRef, 'name')) return []
-  return [
-    {
-      reason: 'FieldValueInvalid',
-      field: 'roleRef',
-      message: `Invalid value: ${JSON.stringify(roleRef)}: cannot change roleRef`,
-    },
-  ]
+  return [invalidValue('roleRef', roleRef, 'cannot change roleRef')]
 }
 
 function prepareCsiDriver(driver: ApiObject): void {
-  const spec = specOf(driver)
-  spec['attachRequired'] ??= true
-  spec['fsGroupPolicy'] ??= 'ReadWriteOnceWithFSType'
-  spec['podInfoOnMount'] ??= false
-  spec['requiresRepublish'] ??= false
-  spec['seLinuxMount'] ??= false
-  spec['storageCapacity'] ??= false
-  spec['volumeLifecycleModes'] ??= ['Persistent']
+  setDefaults(specOf(driver), {
+    attachRequired: true,
+    fsGroupPolicy: 'ReadWriteOnceWithFSType',
+    podInfoOnMount: false,
+    requiresRepublish: false,
+    seLinuxMount: false,
+    storageCapacity: false,
+    volumeLifecycleModes: ['Persistent'],
+  })
 }

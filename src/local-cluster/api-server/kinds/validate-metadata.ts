@@ -1,4 +1,4 @@
-import { badRequest, type Cause } from '../api-error.ts'
+import { badRequest, type Cause, invalidValue } from '../api-error.ts'
 import { type ApiObject, isRecord } from '../api-object.ts'
 
 const labelPattern = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
@@ -55,7 +55,7 @@ export function validateMetadata({ metadata }: ApiObject, names: NameStyle): Cau
 function checkText(field: string, text: string, { test, longest, rule }: Style): Cause[] {
   const why = text.length > longest ? `must be no more than ${longest} characters` : test.test(text) ? undefined : rule
   if (why === undefined) return []
-  return [{ reason: 'FieldValueInvalid', field, message: `Invalid value: ${JSON.stringify(text)}: ${why}` }]
+  return [invalidValue(field, text, why)]
 }
 
 /** Kubernetes decodes into typed structures: a map of texts that holds anything else is no object at all. */

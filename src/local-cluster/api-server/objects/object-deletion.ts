@@ -6,7 +6,7 @@ import type { ResourceRow } from '../kinds/resource-row.ts'
 
 export interface DeleteOptions {
   gracePeriodSeconds?: number
-  propagationPolicy?: 'Orphan' | 'Background' | 'Foreground'
+  propagationPolicy?: 'Background' | 'Foreground'
   preconditions?: { uid?: string; resourceVersion?: string }
   dryRun?: boolean
 }

@@ -134,19 +134,9 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
     const current = get(row, ref)
     checkPreconditions(row, current, options.preconditions ?? {})
     if (options.dryRun) return { object: current, gone: true }
-    if (options.propagationPolicy === 'Orphan') orphanDependents(current)
     const marked = markDeleted(row, current, options, clock.now())
     if (isFinished(marked)) return { object: store.remove(keyOf(row), marked), gone: true }
     return { object: marked === current ? current : store.put(keyOf(row), marked), gone: false }
-  }
-
-  function orphanDependents(owner: ApiObject): void {
-    for (const { resource, object } of store.all()) {
-      const { ownerReferences = [] } = object.metadata
-      const remaining = ownerReferences.filter(({ uid }) => uid !== owner.metadata.uid)
-      if (remaining.length === ownerReferences.length) continue
-      store.put(resource, { ...object, metadata: { ...object.metadata, ownerReferences: remaining } })
-    }
   }
 
   function requireNamespace(row: ResourceRow, name: string, namespace: string | undefined): void {
