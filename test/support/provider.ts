@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
-import { silentLog } from '../../src/lib/index.ts'
 import { type ProviderConfig, type RunningProvider, startProvider as start } from '../../src/provider/index.ts'
 import {
   CSIDriverProviderClient,
@@ -13,6 +12,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from '../../src/provider-api/index.ts'
+import { type Confidant, createConfidant } from './confidant.ts'
 
 /** The calls of the provider protocol; they reject with grpc-js's ServiceError. */
 export interface ProviderCalls {
@@ -26,38 +26,57 @@ export interface TestProvider extends ProviderCalls {
   running: RunningProvider
 }
 
-/** Starts the provider on a socket of its own, and calls it as the driver does. */
+/** Starts the provider on a socket of its own, and calls it as the driver does. The test fails when it tells a secret. */
 export async function startProvider(t: TestContext, overrides: Partial<ProviderConfig> = {}): Promise<TestProvider> {
   const directory = mkdtempSync(join(tmpdir(), 'keymount-provider-'))
   const socketPath = join(directory, 'azure.sock')
+  const confidant = createConfidant()
   const running = await start({
     endpoint: { kind: 'unix', path: socketPath },
     version: 'v0.0.0-test',
-    log: silentLog,
+    log: confidant.log,
+    metricsAddress: { host: '127.0.0.1', port: 0 },
     cloud: { cloudName: '', cloudFile: '' },
     defaultTenantId: '',
     http: {},
     ...overrides,
   })
   t.after(async () => {
+    if (running.metricsPort !== undefined) {
+      const metrics = await fetch(`http://127.0.0.1:${running.metricsPort}/metrics`)
+      confidant.hear(await metrics.text())
+    }
     await running.stop()
     rmSync(directory, { recursive: true, force: true })
+    confidant.assertKept()
   })
-  return { socketPath, running, ...connectProvider(t, socketPath) }
+  return { socketPath, running, ...connectProvider(t, socketPath, confidant) }
 }
 
-/** A client as the driver is one: authority `localhost`, no retries. */
-export function connectProvider(t: TestContext, socketPath: string): ProviderCalls {
+/**
+ * A client as the driver is one: authority `localhost`, no retries.
+ * @param confidant learns what the calls carry, and hears what their errors say.
+ */
+export function connectProvider(t: TestContext, socketPath: string, confidant?: Confidant): ProviderCalls {
   const options = { 'grpc.default_authority': 'localhost', 'grpc.enable_retries': 0 }
   const client = new CSIDriverProviderClient(`unix:${socketPath}`, credentials.createInsecure(), options)
   t.after(() => client.close())
   const answer = <T>(call: (respond: (error: ServiceError | null, response: T) => void) => void): Promise<T> =>
     new Promise((resolve, reject) => call((error, response) => (error === null ? resolve(response) : reject(error))))
   return {
-    mount: (request, { timeoutMs = 110_000 } = {}) =>
-      answer<MountResponse>((respond) =>
-        client.mount({ ...emptyRequest, ...request }, new Metadata(), { deadline: Date.now() + timeoutMs }, respond),
-      ),
+    async mount(request, { timeoutMs = 110_000 } = {}) {
+      confidant?.learnRequest(request)
+      try {
+        const response = await answer<MountResponse>((respond) =>
+          client.mount({ ...emptyRequest, ...request }, new Metadata(), { deadline: Date.now() + timeoutMs }, respond),
+        )
+        confidant?.learnAnswer(response)
+        return response
+      } catch (error) {
+        confidant?.hear((error as ServiceError).details)
+        throw error
+      }
+    },
     version: () => answer<VersionResponse>((respond) => client.version({ version: 'v1alpha1' }, respond)),
     health: () => checkHealth(client, { timeoutMs: 2000 }),
   }
