@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { type AzStep, azMissing, findAz, startAz, walk } from '../support/az.ts'
 import { createOpenssl } from '../support/openssl.ts'
+import { startTestIssuer } from '../support/test-issuer.ts'
 
 /** The unmodified Azure CLI judges the local Azure, with Azure's own host names: each table is what somebody types in order. */
 function azTest(
@@ -391,3 +392,68 @@ azTest(
   ],
   certificateFiles,
 )
+
+const compute = `${scope}/providers/Microsoft.Compute`
+const apiVersion = 'api-version=2024-11-01'
+
+azTest('az vm and az vmss: the identities of machines', [
+  group,
+  {
+    az: `rest --method put --url ${compute}/virtualMachines/web?${apiVersion} --body {"location":"westeurope","properties":{}}`,
+    query: 'properties.provisioningState',
+    prints: 'Succeeded',
+  },
+  {
+    az: `rest --method put --url ${compute}/virtualMachineScaleSets/nodes?${apiVersion} --body {"location":"westeurope","sku":{"name":"Standard_D2s_v3","capacity":1},"properties":{}}`,
+    query: 'sku.capacity',
+    prints: 1,
+  },
+  { az: 'vm list', query: '[].name', prints: ['web'] },
+  { az: 'vm show -g shop -n web', query: 'location', prints: 'westeurope' },
+  { az: 'vm identity assign -g shop -n web', query: 'length(systemAssignedIdentity)', prints: 36 },
+  { az: 'vm identity show -g shop -n web', query: 'type', prints: 'SystemAssigned' },
+  { az: 'vm identity remove -g shop -n web' },
+  { az: 'identity create -n kubelet -g shop', query: 'id', keep: 'kubelet' },
+  { az: 'vmss list', query: '[].name', prints: ['nodes'] },
+  { az: 'vmss identity assign -g shop -n nodes --identities {kubelet}' },
+  { az: 'vmss identity show -g shop -n nodes', query: 'userAssignedIdentities.* | length(@)', prints: 1 },
+  { az: 'vmss identity remove -g shop -n nodes --identities {kubelet}' },
+  { az: 'vmss show -g shop -n nodes', query: 'identity', prints: undefined },
+  {
+    az: 'vmss identity assign -g shop -n nodes --identities nobody',
+    fails: { status: 1, saying: /FailedIdentityOperation|not found/ },
+  },
+])
+
+const program = findAz()
+test('az login --federated-token signs in with a token of a cluster', {
+  skip: program === undefined && azMissing,
+}, async (t) => {
+  const issuer = await startTestIssuer(t)
+  const az = await startAz(t, program ?? '', { issuerCaFiles: [issuer.caFile] })
+  const subject = 'system:serviceaccount:shop:orders'
+  const token = await issuer.token(subject)
+  await walk(
+    t,
+    az,
+    [
+      group,
+      { az: 'identity create -n orders -g shop', query: 'clientId', keep: 'orders' },
+      { az: `role assignment create --role Reader --assignee {orders} --scope ${scope}` },
+      {
+        az: 'login --service-principal -u {orders} --tenant {tenantId} --federated-token {token}',
+        fails: { status: 1, saying: /AADSTS70025/ },
+      },
+      {
+        az: `identity federated-credential create -n k8s --identity-name orders -g shop --issuer {issuer} --subject ${subject}`,
+      },
+      {
+        az: 'login --service-principal -u {orders} --tenant {tenantId} --federated-token {token}',
+        query: 'length(@)',
+        prints: 1,
+      },
+      { az: 'group list', query: '[].name', prints: ['shop'] },
+    ],
+    { token, issuer: issuer.url },
+  )
+})

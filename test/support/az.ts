@@ -44,8 +44,12 @@ function isProgram(path: string): boolean {
 }
 
 /** Starts a local Azure and signs az in as its administrator. Both end with the test. */
-export async function startAz(t: TestContext, program: string): Promise<Az> {
-  const azure = await startLocalAzure(t)
+export async function startAz(
+  t: TestContext,
+  program: string,
+  overrides: Parameters<typeof startLocalAzure>[1] = {},
+): Promise<Az> {
+  const azure = await startLocalAzure(t, overrides)
   const directory = mkdtempSync(join(tmpdir(), 'az-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const bundle = join(directory, 'bundle.pem')
