@@ -40,11 +40,9 @@ export interface CsiVolumes {
   unpublish(directory: string): Promise<void>
 }
 
-/** What is kept beside a volume, so that it can be unpublished after a restart. The format is kubelet's. */
+/** What is kept beside a volume, in kubelet's file and format, so that it can be unpublished after a restart. */
 interface VolumeData {
-  attachmentID: string
   driverName: string
-  nodeName: string
   specVolID: string
   volumeHandle: string
   volumeLifecycleMode: 'Ephemeral'
@@ -55,13 +53,12 @@ const defaultTokenSeconds = 3600
 
 export function createCsiVolumes(options: {
   kube: KubeClient
-  nodeName: string
   plugins: PluginManager
   tokens: PodTokens
   /** Directory of a volume's data and mount point. */
   directoryOf(podUid: string, volume: string): string
 }): CsiVolumes {
-  const { kube, nodeName, plugins, tokens, directoryOf } = options
+  const { kube, plugins, tokens, directoryOf } = options
 
   async function driverObject(name: string): Promise<CsiDriver['spec']> {
     try {
@@ -113,12 +110,18 @@ export function createCsiVolumes(options: {
         requestedTokens(pod, driver.tokenRequests),
       ])
       const inSecrets = driver.serviceAccountTokenInSecrets === true
-      const data = volumeData(uid, name, source.driver, nodeName)
+      const volumeHandle = `csi-${createHash('sha256').update(`${uid}${name}`).digest('hex')}`
+      const data: VolumeData = {
+        driverName: source.driver,
+        specVolID: name,
+        volumeHandle,
+        volumeLifecycleMode: 'Ephemeral',
+      }
       mkdirSync(directory, { recursive: true, mode: 0o750 })
       writeFileSync(join(directory, dataFile), JSON.stringify(data), { mode: 0o600 })
       try {
         await publishVolume(socket, {
-          volumeId: data.volumeHandle,
+          volumeId: volumeHandle,
           publishContext: {},
           stagingTargetPath: '',
           targetPath: target,
@@ -158,18 +161,6 @@ export function createCsiVolumes(options: {
 }
 
 const dataFile = 'vol_data.json'
-
-function volumeData(uid: string, name: string, driverName: string, nodeName: string): VolumeData {
-  const handle = `csi-${createHash('sha256').update(`${uid}${name}`).digest('hex')}`
-  return {
-    attachmentID: `csi-${createHash('sha256').update(`${handle}${driverName}${nodeName}`).digest('hex')}`,
-    driverName,
-    nodeName,
-    specVolID: name,
-    volumeHandle: handle,
-    volumeLifecycleMode: 'Ephemeral',
-  }
-}
 
 function readData(directory: string): VolumeData | undefined {
   try {

@@ -94,21 +94,19 @@ export async function runInContainer(
 
 const terminalPollMs = 20
 
-/** Sets the size of the terminal that script made, as soon as it has made it. */
+/** Sets the size of the terminal that script made, as soon as its child is on it. */
 function setTerminalSize(script: ChildProcess, stty: string, size: string[]): void {
   if (script.exitCode !== null || script.signalCode !== null) return
-  const terminal = terminalOf(script.pid)
-  if (terminal !== undefined) execFile(stty, ['-F', terminal, ...size], () => undefined)
+  const stdin = `/proc/${childOf(script.pid)}/fd/0`
+  if (isTerminal(stdin)) execFile(stty, ['-F', stdin, ...size], () => undefined)
   else setTimeout(setTerminalSize, terminalPollMs, script, stty, size).unref()
 }
 
-/** The terminal that script gave to its child. */
-function terminalOf(script: number | undefined): string | undefined {
+function isTerminal(descriptor: string): boolean {
   try {
-    const path = readlinkSync(`/proc/${childOf(script)}/fd/0`)
-    return path.startsWith('/dev/pts/') ? path : undefined
+    return readlinkSync(descriptor).startsWith('/dev/pts/')
   } catch {
-    return undefined
+    return false
   }
 }
 

@@ -70,7 +70,7 @@ async function runNode(
   await saveCsiNode(kube, nodeName, [])
   const plugins = startPluginManager({ directory: directories.pluginsRegistry, kube, nodeName, clock, log })
   const tokens = createPodTokens(kube, clock)
-  const csi = createCsiVolumes({ kube, nodeName, plugins, tokens, directoryOf: directories.csiVolume })
+  const csi = createCsiVolumes({ kube, plugins, tokens, directoryOf: directories.csiVolume })
   const volumes = createVolumes({ directories, csi, limits, files: { kube, tokens } })
   const { sandbox } = directories
   const context: PodContext = {

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs'
+import { replaceFile } from '../../../lib/index.ts'
 import type { KeyPair } from './pki.ts'
 
 export interface KubeconfigOptions {
@@ -27,6 +27,5 @@ export function writeKubeconfig(path: string, { server, ca, user, credentials }:
       },
     ],
   }
-  writeFileSync(`${path}.next`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.next`, path)
+  replaceFile(path, `${JSON.stringify(config, null, 2)}\n`)
 }

@@ -1,9 +1,10 @@
 import 'reflect-metadata'
 import { createPrivateKey, generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
+import { encodePem, replaceFile } from '../../../lib/index.ts'
 
 /** A certificate with its private key, both PEM. */
 export interface KeyPair {
@@ -32,13 +33,13 @@ export async function openPki(directory: string): Promise<Pki> {
   const accountFile = join(directory, 'service-account.key')
   if (!existsSync(caFiles.certificate)) {
     const made = await makeCa()
-    write(caFiles.privateKey, made.privateKey)
-    write(caFiles.certificate, made.certificate)
+    replaceFile(caFiles.privateKey, made.privateKey)
+    replaceFile(caFiles.certificate, made.certificate)
   }
   // RS256, because every relying party of a cluster's tokens takes it, Microsoft Entra ID among them.
   if (!existsSync(accountFile)) {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    write(accountFile, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
+    replaceFile(accountFile, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
   }
   const ca = readPem(caFiles.certificate)
   const signer = { certificate: new x509.X509Certificate(ca), key: await importKey(readPem(caFiles.privateKey)) }
@@ -121,21 +122,12 @@ function serialNumber(): string {
 }
 
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key))
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-    .export({ type: 'pkcs8', format: 'pem' })
-    .toString()
+  return encodePem({ label: 'PRIVATE KEY', der: new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', key)) })
 }
 
 function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' })
   return webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
-}
-
-/** Whole or not at all, so that a start that was killed leaves no half key. */
-function write(path: string, pem: string): void {
-  writeFileSync(`${path}.next`, pem, { mode: 0o600 })
-  renameSync(`${path}.next`, path)
 }
 
 function readPem(path: string): string {

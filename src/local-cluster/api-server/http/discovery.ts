@@ -3,18 +3,8 @@ import type { Catalog } from '../kinds/catalog.ts'
 import { apiVersionOf, type ResourceRow, type Subresource } from '../kinds/resource-row.ts'
 import { reviewRows } from './reviews.ts'
 
-interface ApiResource {
-  group: string
-  version: string
-  kind: string
-  plural: string
-  singular: string
-  namespaced: boolean
-  shortNames: readonly string[]
-  categories: readonly string[]
-  verbs: readonly string[]
-  subresources: readonly Subresource[]
-}
+type ApiResource = Pick<ResourceRow, 'group' | 'kind' | 'plural' | 'singular' | 'namespaced'> &
+  Pick<ResourceRow, 'shortNames' | 'categories' | 'subresources'> & { version: string; verbs: readonly string[] }
 
 const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 const subresourceVerbs: Record<Subresource, readonly string[]> = {
@@ -24,38 +14,20 @@ const subresourceVerbs: Record<Subresource, readonly string[]> = {
   exec: ['create', 'get'],
 }
 
-function resourcesOf(catalog: Catalog): ApiResource[] {
-  const stored = catalog
-    .rows()
-    .flatMap((row: ResourceRow) => row.versions.map((version) => ({ ...row, version, verbs: allVerbs })))
-  const reviews = reviewRows.map((row) => ({
-    ...row,
-    singular: row.kind.toLowerCase(),
-    namespaced: false,
-    shortNames: [],
-    categories: [],
-    verbs: ['create'],
-    subresources: [],
-  }))
-  return [...stored, ...reviews]
-}
-
-/** Groups with their versions in the order of preference. */
-function groupsOf(resources: readonly ApiResource[]): Map<string, Map<string, ApiResource[]>> {
-  const groups = new Map<string, Map<string, ApiResource[]>>()
-  for (const resource of resources) {
-    const versions = groups.get(resource.group) ?? new Map<string, ApiResource[]>()
-    versions.set(resource.version, [...(versions.get(resource.version) ?? []), resource])
-    groups.set(resource.group, versions)
-  }
-  return groups
+/** All kinds by group and version; the versions of a group in the order of preference. */
+function resourcesOf(catalog: Catalog): Map<string, Map<string, ApiResource[]>> {
+  const stored = catalog.rows().flatMap((row) => row.versions.map((version) => ({ ...row, version, verbs: allVerbs })))
+  const onlyAsked = { namespaced: false, shortNames: [], categories: [], verbs: ['create'], subresources: [] }
+  const reviews = reviewRows.map((row) => ({ ...row, ...onlyAsked, singular: row.kind.toLowerCase() }))
+  const groups = Map.groupBy([...stored, ...reviews], ({ group }) => group)
+  return new Map([...groups].map(([group, resources]) => [group, Map.groupBy(resources, ({ version }) => version)]))
 }
 
 export const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 
 /** What `/api` and `/apis` say to clients that ask for everything at once. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery */
 export function aggregatedDiscovery(catalog: Catalog, core: boolean): object {
-  const groups = [...groupsOf(resourcesOf(catalog))].filter(([group]) => (group === '') === core)
+  const groups = [...resourcesOf(catalog)].filter(([group]) => (group === '') === core)
   return {
     kind: 'APIGroupDiscoveryList',
     apiVersion: 'apidiscovery.k8s.io/v2',
@@ -86,7 +58,7 @@ function aggregatedResource(resource: ApiResource): object {
 
 /** `APIResourceList` of `/api/v1` and `/apis/GROUP/VERSION`; undefined when there is none. */
 export function resourceList(catalog: Catalog, group: string, version: string): object | undefined {
-  const resources = groupsOf(resourcesOf(catalog)).get(group)?.get(version)
+  const resources = resourcesOf(catalog).get(group)?.get(version)
   if (resources === undefined) return undefined
   return {
     kind: 'APIResourceList',
@@ -106,13 +78,12 @@ export function resourceList(catalog: Catalog, group: string, version: string): 
 
 const pathOf = (group: string, version: string) => (group === '' ? `api/${version}` : `apis/${group}/${version}`)
 
-/** The index of `/openapi/v3`. kubectl apply stops without one. */
+/** The index of `/openapi/v3`. kubectl apply stops without one; it asks for a document again when its hash is another. */
 export function openApiIndex(catalog: Catalog): object {
   const paths: Record<string, object> = {}
-  for (const [group, versions] of groupsOf(resourcesOf(catalog))) {
-    for (const version of versions.keys()) {
-      const document = JSON.stringify(openApiDocument(catalog, group, version))
-      const hash = createHash('sha256').update(document).digest('hex').toUpperCase()
+  for (const [group, versions] of resourcesOf(catalog)) {
+    for (const [version, resources] of versions) {
+      const hash = createHash('sha256').update(JSON.stringify(resources)).digest('hex')
       paths[pathOf(group, version)] = { serverRelativeURL: `/openapi/v3/${pathOf(group, version)}?hash=${hash}` }
     }
   }
@@ -124,18 +95,17 @@ export function openApiIndex(catalog: Catalog): object {
  * (each kind's `patch` takes `fieldValidation` and `dryRun`), and no schemas. Undefined when there is none.
  */
 export function openApiDocument(catalog: Catalog, group: string, version: string): object | undefined {
-  const resources = groupsOf(resourcesOf(catalog)).get(group)?.get(version)
+  const resources = resourcesOf(catalog).get(group)?.get(version)
   if (resources === undefined) return undefined
   const parameters = ['dryRun', 'fieldManager', 'fieldValidation', 'force'].map((name) => ({ name, in: 'query' }))
-  const operation = (kind: string) => ({
-    patch: { parameters, 'x-kubernetes-group-version-kind': { group, version, kind }, responses: {} },
-  })
-  const path = ({ plural, namespaced }: ApiResource) =>
-    `/${pathOf(group, version)}/${namespaced ? 'namespaces/{namespace}/' : ''}${plural}/{name}`
+  const operations = resources.map(({ kind, plural, namespaced }) => [
+    `/${pathOf(group, version)}/${namespaced ? 'namespaces/{namespace}/' : ''}${plural}/{name}`,
+    { patch: { parameters, 'x-kubernetes-group-version-kind': { group, version, kind }, responses: {} } },
+  ])
   return {
     openapi: '3.0.0',
     info: { title: 'Keymount local cluster', version: 'v1.34.0' },
-    paths: Object.fromEntries(resources.map((resource) => [path(resource), operation(resource.kind)])),
+    paths: Object.fromEntries(operations),
     components: { schemas: {} },
   }
 }

@@ -1,6 +1,7 @@
 import { badRequest, unsupportedMediaType } from '../api-error.ts'
 import { type ApiObject, isRecord } from '../api-object.ts'
 import { listKeysOf } from '../kinds/list-keys.ts'
+import { apiVersionOf } from '../kinds/resource-row.ts'
 import type { DeleteOptions } from '../objects/object-deletion.ts'
 import type { ObjectRef } from '../objects/objects.ts'
 import { jsonPatch, mergePatch, strategicPatch } from '../objects/patch.ts'
@@ -79,7 +80,7 @@ export async function handleDeleteCollection(call: ApiCall): Promise<void> {
   const options = await deleteOptions(call)
   const found = selected(call)
   for (const { metadata } of found) context.objects.delete(row, metadata, options)
-  const apiVersion = row.group === '' ? info.version : `${row.group}/${info.version}`
+  const apiVersion = apiVersionOf(row.group, info.version)
   sendJson(response, 200, { kind: `${row.kind}List`, apiVersion, metadata: {}, items: found })
 }
 

@@ -18,157 +18,157 @@ function column(name: string, cell: Cell, options: Partial<Column> = {}): Column
   return { name, type: 'string', format: '', description: '', priority: 0, ...options, cell }
 }
 
-const wide = (name: string, cell: Cell) => column(name, cell, { priority: 1 })
-const count = (name: string, ...path: string[]) =>
-  column(name, (object) => numberAt(object, ...path), { type: 'integer' })
-const size = (name: string, ...fields: string[]) =>
-  column(name, (object) => fields.reduce((sum, field) => sum + sizeAt(object, field), 0), { type: 'integer' })
-const sizeAt = (object: ApiObject, field: string) => Object.keys((valueAt(object, field) ?? {}) as object).length
-const orNone = (text: string) => (text === '' ? '<none>' : text)
-const joined = (map: Record<string, string>) =>
-  orNone(
-    Object.entries(map)
-      .map(([key, value]) => `${key}=${value}`)
+const wide = (shown: Column): Column => ({ ...shown, priority: 1 })
+/** The value at a path such as `status.podIP`. */
+const at = (object: ApiObject, path: string) => valueAt(object, ...path.split('.'))
+const text = (name: string, path: string, missing = '') => column(name, (object) => at(object, path) || missing)
+const flag = (name: string, path: string) => column(name, (object) => at(object, path), { type: 'boolean' })
+const count = (name: string, path: string) => column(name, (object) => at(object, path) ?? 0, { type: 'integer' })
+/** The number of entries of a list or a map. */
+const size = (name: string, path: string) =>
+  column(name, (object) => Object.keys(Object(at(object, path))).length, { type: 'integer' })
+const each = (name: string, path: string, field: string) =>
+  column(name, (object) =>
+    recordsAt(object, ...path.split('.'))
+      .map((item) => item[field])
       .join(','),
   )
+const pairs = (name: string, path: string) =>
+  column(name, (object) => {
+    const entries = Object.entries(mapAt(object, ...path.split('.')))
+    return entries.map(([key, value]) => `${key}=${value}`).join(',') || '<none>'
+  })
 
-export const nameColumn = column('Name', ({ metadata }) => metadata.name, { format: 'name' })
+/** The format tells kubectl where to write the kind, as in `kubectl get all`. */
+export const nameColumn: Column = { ...text('Name', 'metadata.name'), format: 'name' }
 export const ageColumn = column('Age', ({ metadata }, now) => ageOf(metadata.creationTimestamp, now))
-const createdAt = column('Created At', ({ metadata }) => metadata.creationTimestamp, { type: 'date' })
+const createdAt = text('Created At', 'metadata.creationTimestamp')
 
-const template = ['spec', 'template', 'spec', 'containers'] as const
 const workload = [
-  wide('Containers', (object) =>
-    recordsAt(object, ...template)
-      .map(({ name }) => name)
-      .join(','),
-  ),
-  wide('Images', (object) =>
-    recordsAt(object, ...template)
-      .map(({ image }) => image)
-      .join(','),
-  ),
-  wide('Selector', (object) => joined(mapAt(object, 'spec', 'selector', 'matchLabels'))),
+  wide(each('Containers', 'spec.template.spec.containers', 'name')),
+  wide(each('Images', 'spec.template.spec.containers', 'image')),
+  wide(pairs('Selector', 'spec.selector.matchLabels')),
 ]
 
 const subjects = (name: string, kind: string) =>
-  wide(name, (object) =>
-    recordsAt(object, 'subjects')
-      .filter((subject) => subject['kind'] === kind)
-      .map((subject) => (kind === 'ServiceAccount' ? `${subject['namespace']}/${subject['name']}` : subject['name']))
-      .join(', '),
+  column(
+    name,
+    (object) =>
+      recordsAt(object, 'subjects')
+        .filter((subject) => subject['kind'] === kind)
+        .map((subject) => (kind === 'ServiceAccount' ? `${subject['namespace']}/${subject['name']}` : subject['name']))
+        .join(', '),
+    { priority: 1 },
   )
+
+const binding = [
+  nameColumn,
+  column('Role', (object) => `${at(object, 'roleRef.kind')}/${at(object, 'roleRef.name')}`),
+  ageColumn,
+  subjects('Users', 'User'),
+  subjects('Groups', 'Group'),
+  subjects('ServiceAccounts', 'ServiceAccount'),
+]
 
 /** The columns of each built-in kind, by plural; the same that a real API server gives. */
 export const columns: Record<string, readonly Column[]> = {
   pods: [
     nameColumn,
-    column('Ready', (pod) => readyContainers(pod)),
-    column('Status', (pod) => podStatus(pod)),
-    column('Restarts', (pod, now) => restarts(pod, now)),
+    column('Ready', readyContainers),
+    column('Status', podStatus),
+    column('Restarts', restarts),
     ageColumn,
-    wide('IP', (pod) => orNone(textAt(pod, 'status', 'podIP'))),
-    wide('Node', (pod) => orNone(textAt(pod, 'spec', 'nodeName'))),
-    wide('Nominated Node', () => '<none>'),
-    wide('Readiness Gates', () => '<none>'),
+    wide(text('IP', 'status.podIP', '<none>')),
+    wide(text('Node', 'spec.nodeName', '<none>')),
+    wide(column('Nominated Node', () => '<none>')),
+    wide(column('Readiness Gates', () => '<none>')),
   ],
-  secrets: [nameColumn, column('Type', ({ type }) => type), size('Data', 'data'), ageColumn],
-  configmaps: [nameColumn, size('Data', 'data', 'binaryData'), ageColumn],
+  secrets: [nameColumn, text('Type', 'type'), size('Data', 'data'), ageColumn],
+  configmaps: [
+    nameColumn,
+    column('Data', ({ data, binaryData }) => Object.keys({ ...Object(data), ...Object(binaryData) }).length, {
+      type: 'integer',
+    }),
+    ageColumn,
+  ],
   serviceaccounts: [nameColumn, size('Secrets', 'secrets'), ageColumn],
-  namespaces: [nameColumn, column('Status', (object) => textAt(object, 'status', 'phase')), ageColumn],
+  namespaces: [nameColumn, text('Status', 'status.phase'), ageColumn],
   nodes: [
     nameColumn,
     column('Status', nodeStatus),
     column('Roles', nodeRoles),
     ageColumn,
-    column('Version', (node) => textAt(node, 'status', 'nodeInfo', 'kubeletVersion')),
-    wide('Internal-IP', (node) => nodeAddress(node, 'InternalIP')),
-    wide('External-IP', (node) => nodeAddress(node, 'ExternalIP')),
-    wide('OS-Image', (node) => textAt(node, 'status', 'nodeInfo', 'osImage') || '<unknown>'),
-    wide('Kernel-Version', (node) => textAt(node, 'status', 'nodeInfo', 'kernelVersion') || '<unknown>'),
-    wide('Container-Runtime', (node) => textAt(node, 'status', 'nodeInfo', 'containerRuntimeVersion') || '<unknown>'),
+    text('Version', 'status.nodeInfo.kubeletVersion'),
+    wide(column('Internal-IP', (node) => nodeAddress(node, 'InternalIP'))),
+    wide(column('External-IP', (node) => nodeAddress(node, 'ExternalIP'))),
+    wide(text('OS-Image', 'status.nodeInfo.osImage', '<unknown>')),
+    wide(text('Kernel-Version', 'status.nodeInfo.kernelVersion', '<unknown>')),
+    wide(text('Container-Runtime', 'status.nodeInfo.containerRuntimeVersion', '<unknown>')),
   ],
   events: [
     column('Last Seen', (event, now) => ageOf(lastSeen(event), now)),
-    column('Type', ({ type }) => type),
-    column('Reason', ({ reason }) => reason),
-    column(
-      'Object',
-      (event) => `${textAt(event, 'involvedObject', 'kind').toLowerCase()}/${textAt(event, 'involvedObject', 'name')}`,
+    text('Type', 'type'),
+    text('Reason', 'reason'),
+    column('Object', ({ involvedObject }) =>
+      [textAt(involvedObject, 'kind').toLowerCase(), textAt(involvedObject, 'name')].join('/'),
     ),
-    wide('Subobject', (event) => textAt(event, 'involvedObject', 'fieldPath')),
-    wide('Source', (event) =>
-      [textAt(event, 'source', 'component'), textAt(event, 'source', 'host')].filter((part) => part !== '').join(', '),
+    wide(text('Subobject', 'involvedObject.fieldPath')),
+    wide(
+      column('Source', ({ source }) =>
+        [textAt(source, 'component'), textAt(source, 'host')].filter(Boolean).join(', '),
+      ),
     ),
     column('Message', ({ message }) => String(message ?? '').trim()),
-    wide('First Seen', (event, now) => ageOf(event['firstTimestamp'] ?? lastSeen(event), now)),
-    wide('Count', (event) => event['count'] ?? 1),
-    wide('Name', ({ metadata }) => metadata.name),
+    wide(column('First Seen', (event, now) => ageOf(event['firstTimestamp'] ?? lastSeen(event), now))),
+    wide(column('Count', (event) => event['count'] ?? 1)),
+    wide(column('Name', ({ metadata }) => metadata.name)),
   ],
   daemonsets: [
     nameColumn,
-    count('Desired', 'status', 'desiredNumberScheduled'),
-    count('Current', 'status', 'currentNumberScheduled'),
-    count('Ready', 'status', 'numberReady'),
-    count('Up-to-date', 'status', 'updatedNumberScheduled'),
-    count('Available', 'status', 'numberAvailable'),
-    column('Node Selector', (object) => joined(mapAt(object, 'spec', 'template', 'spec', 'nodeSelector'))),
+    count('Desired', 'status.desiredNumberScheduled'),
+    count('Current', 'status.currentNumberScheduled'),
+    count('Ready', 'status.numberReady'),
+    count('Up-to-date', 'status.updatedNumberScheduled'),
+    count('Available', 'status.numberAvailable'),
+    pairs('Node Selector', 'spec.template.spec.nodeSelector'),
     ageColumn,
     ...workload,
   ],
   deployments: [
     nameColumn,
-    column(
-      'Ready',
-      (object) => `${numberAt(object, 'status', 'readyReplicas')}/${numberAt(object, 'spec', 'replicas')}`,
-    ),
-    count('Up-to-date', 'status', 'updatedReplicas'),
-    count('Available', 'status', 'availableReplicas'),
+    column('Ready', (object) => `${at(object, 'status.readyReplicas') ?? 0}/${at(object, 'spec.replicas') ?? 0}`),
+    count('Up-to-date', 'status.updatedReplicas'),
+    count('Available', 'status.availableReplicas'),
     ageColumn,
     ...workload,
   ],
   replicasets: [
     nameColumn,
-    count('Desired', 'spec', 'replicas'),
-    count('Current', 'status', 'replicas'),
-    count('Ready', 'status', 'readyReplicas'),
+    count('Desired', 'spec.replicas'),
+    count('Current', 'status.replicas'),
+    count('Ready', 'status.readyReplicas'),
     ageColumn,
     ...workload,
   ],
   customresourcedefinitions: [nameColumn, createdAt],
   csidrivers: [
     nameColumn,
-    column('AttachRequired', (object) => valueAt(object, 'spec', 'attachRequired') ?? true, { type: 'boolean' }),
-    column('PodInfoOnMount', (object) => valueAt(object, 'spec', 'podInfoOnMount') ?? false, { type: 'boolean' }),
-    column('StorageCapacity', (object) => valueAt(object, 'spec', 'storageCapacity') ?? false, { type: 'boolean' }),
-    column('TokenRequests', (object) => {
-      const requests = valueAt(object, 'spec', 'tokenRequests')
-      return Array.isArray(requests) ? requests.map(({ audience }) => audience).join(',') : '<unset>'
+    flag('AttachRequired', 'spec.attachRequired'),
+    flag('PodInfoOnMount', 'spec.podInfoOnMount'),
+    flag('StorageCapacity', 'spec.storageCapacity'),
+    column('TokenRequests', (driver) => {
+      const audiences = recordsAt(driver, 'spec', 'tokenRequests').map(({ audience }) => audience)
+      return audiences.length === 0 ? '<unset>' : audiences.join(',')
     }),
-    column('RequiresRepublish', (object) => valueAt(object, 'spec', 'requiresRepublish') ?? false, { type: 'boolean' }),
-    column('Modes', (object) => orNone(textsAt(object, 'spec', 'volumeLifecycleModes').join(','))),
+    flag('RequiresRepublish', 'spec.requiresRepublish'),
+    column('Modes', (driver) => textsAt(driver, 'spec', 'volumeLifecycleModes').join(',') || '<none>'),
     ageColumn,
   ],
-  csinodes: [
-    nameColumn,
-    column('Drivers', (object) => recordsAt(object, 'spec', 'drivers').length, { type: 'integer' }),
-    ageColumn,
-  ],
+  csinodes: [nameColumn, size('Drivers', 'spec.drivers'), ageColumn],
   roles: [nameColumn, createdAt],
   clusterroles: [nameColumn, createdAt],
-  rolebindings: bindingColumns(),
-  clusterrolebindings: bindingColumns(),
-}
-
-function bindingColumns(): readonly Column[] {
-  return [
-    nameColumn,
-    column('Role', (object) => `${textAt(object, 'roleRef', 'kind')}/${textAt(object, 'roleRef', 'name')}`),
-    ageColumn,
-    subjects('Users', 'User'),
-    subjects('Groups', 'Group'),
-    subjects('ServiceAccounts', 'ServiceAccount'),
-  ]
+  rolebindings: binding,
+  clusterrolebindings: binding,
 }
 
 function readyContainers(pod: ApiObject): string {
@@ -232,12 +232,12 @@ function nodeStatus(node: ApiObject): string {
 function nodeRoles({ metadata }: ApiObject): string {
   const prefix = 'node-role.kubernetes.io/'
   const roles = Object.keys(metadata.labels ?? {}).filter((label) => label.startsWith(prefix))
-  return orNone(roles.map((label) => label.slice(prefix.length)).join(','))
+  return roles.map((label) => label.slice(prefix.length)).join(',') || '<none>'
 }
 
 function nodeAddress(node: ApiObject, type: string): string {
   const found = recordsAt(node, 'status', 'addresses').find((address) => address['type'] === type)
-  return orNone(textAt(found, 'address'))
+  return textAt(found, 'address') || '<none>'
 }
 
 function lastSeen(event: ApiObject): unknown {
