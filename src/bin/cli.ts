@@ -7,6 +7,7 @@ const daemons: Record<string, () => Promise<unknown>> = {
   driver: () => import('./driver.ts'),
   provider: () => import('./provider.ts'),
   node: () => import('./node.ts'),
+  controller: () => import('./controller.ts'),
   'local-azure': () => import('./local-azure.ts'),
   'local-cluster': () => import('./local-cluster.ts'),
 }

@@ -36,7 +36,7 @@ test('buildRootfs() gives a directory whose entry point runs the named program w
   assert.equal(run(path, 'provider'), 'provider\n')
   assert.throws(
     () => run(path, 'other'),
-    /no program "other" in this image; the first argument is driver, provider or node/,
+    /no program "other" in this image; the first argument is driver, provider, node or controller/,
   )
   assert.throws(() => run(path, '../../../etc/passwd'), /no program/)
 })

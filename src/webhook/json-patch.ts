@@ -1,0 +1,20 @@
+/** One operation of a JSON patch. The webhook only ever adds and replaces. https://www.rfc-editor.org/rfc/rfc6902 */
+export interface PatchOperation {
+  op: 'add' | 'replace'
+  path: string
+  value: unknown
+}
+
+/**
+ * Operations that append `items` to the list at `path`: one that makes the list where there is none (`existing` undefined),
+ * else one per item. None for no items.
+ */
+export function appendTo(
+  path: string,
+  existing: readonly unknown[] | undefined,
+  items: readonly unknown[],
+): PatchOperation[] {
+  if (items.length === 0) return []
+  if (existing === undefined) return [{ op: 'add', path, value: items }]
+  return items.map((value) => ({ op: 'add', path: `${path}/-`, value }))
+}

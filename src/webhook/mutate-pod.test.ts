@@ -1,0 +1,519 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { applyJsonPatch } from '../../test/webhook/apply-json-patch.ts'
+import type { Annotations } from './identity-request.ts'
+import { mutatePod } from './mutate-pod.ts'
+import { parsePod } from './parse-pod.ts'
+import type { TokenEndpoint, WebhookSettings } from './webhook-settings.ts'
+
+const key = (name: string) => `azure.workload.identity/${name}`
+const settings: WebhookSettings = {
+  tenantId: 'tenant-of-webhook',
+  authorityHost: 'https://login.microsoftonline.com/',
+  audience: 'api://AzureADTokenExchange',
+  legacyTokenPath: false,
+  proxy: { image: 'proxy:v1', initImage: 'proxy-init:v1', logLevel: 'info', nativeSidecar: true },
+}
+const account: Annotations = { [key('client-id')]: 'client' }
+
+interface TestContainer {
+  name: string
+  env?: { name: string; value?: string; valueFrom?: unknown }[]
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[]
+  [field: string]: unknown
+}
+
+interface TestPod {
+  metadata: Record<string, unknown>
+  spec: {
+    containers: TestContainer[]
+    initContainers?: TestContainer[]
+    volumes?: { name: string; [source: string]: unknown }[]
+    [field: string]: unknown
+  }
+}
+
+function podWith(spec: Partial<TestPod['spec']> = {}, annotations?: Record<string, string>): TestPod {
+  return {
+    metadata: { name: 'pod', ...(annotations === undefined ? {} : { annotations }) },
+    spec: { containers: [{ name: 'app' }], ...spec },
+  }
+}
+
+function mutate(pod: unknown, given: { account?: Annotations; settings?: Partial<WebhookSettings> } = {}) {
+  const { patch, warnings } = mutatePod(parsePod(pod), given.account ?? account, { ...settings, ...given.settings })
+  return { patch, warnings, pod: applyJsonPatch(pod, patch) as TestPod }
+}
+
+const volumeName = `azure-workload-identity-reserved-${createHash('sha256').update('pod').digest('hex').slice(0, 30)}`
+const mount = { name: volumeName, mountPath: '/var/run/secrets/azure/wi', readOnly: true }
+const tokenFile = '/var/run/secrets/azure/wi/token/azure-identity-token'
+const env = [
+  { name: 'AZURE_CLIENT_ID', value: 'client' },
+  { name: 'AZURE_TENANT_ID', value: 'tenant-of-webhook' },
+  { name: 'AZURE_FEDERATED_TOKEN_FILE', value: tokenFile },
+  { name: 'AZURE_AUTHORITY_HOST', value: 'https://login.microsoftonline.com/' },
+]
+const tokenSource = (rest: object = {}) => ({
+  serviceAccountToken: {
+    path: 'token/azure-identity-token',
+    expirationSeconds: 3600,
+    audience: 'api://AzureADTokenExchange',
+    ...rest,
+  },
+})
+/** What the first volume of a pod is projected from. */
+function sourcesOf({ spec }: Pick<TestPod, 'spec'>): unknown[] {
+  const projected = spec.volumes?.[0]?.['projected'] as { sources: unknown[] } | undefined
+  return projected?.sources ?? []
+}
+const names = (list: { name: string }[] = []) => list.map(({ name }) => name)
+
+describe('a labelled pod', () => {
+  test('gets environment, mount and volume in every container', () => {
+    const { pod, warnings } = mutate(podWith({ initContainers: [{ name: 'init' }] }))
+    for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
+      assert.deepEqual(container.env, env)
+      assert.deepEqual(container.volumeMounts, [mount])
+    }
+    assert.deepEqual(pod.spec.volumes, [{ name: volumeName, projected: { sources: [tokenSource()] } }])
+    assert.deepEqual(warnings, [])
+  })
+
+  test('has a volume whose name is made of its prefix while it has no name', () => {
+    const { pod } = mutate({ metadata: { generateName: 'web-' }, spec: { containers: [{ name: 'app' }] } })
+    const digest = createHash('sha256').update('web- (prefix)').digest('hex')
+    assert.deepEqual(names(pod.spec.volumes), [`azure-workload-identity-reserved-${digest.slice(0, 30)}`])
+    assert.equal(names(pod.spec.volumes)[0]?.length, 63)
+  })
+
+  test('keeps fields that this webhook has never heard of', () => {
+    const given = podWith({
+      futureField: { a: 1 },
+      initContainers: [{ name: 'side', restartPolicy: 'Always', newField: [] }],
+    })
+    const { pod, patch } = mutate(given)
+    assert.deepEqual(pod.spec['futureField'], { a: 1 })
+    assert.equal(pod.spec.initContainers?.[0]?.['restartPolicy'], 'Always')
+    assert.deepEqual(pod.spec.initContainers?.[0]?.['newField'], [])
+    assert.ok(patch.every(({ op }) => ['add', 'replace'].includes(op)))
+  })
+
+  test('whose lists are null gets new ones', () => {
+    const { pod } = mutate({
+      metadata: { name: 'pod' },
+      spec: { volumes: null, containers: [{ name: 'app', env: null, volumeMounts: null }] },
+    })
+    assert.deepEqual(pod.spec.containers[0]?.env, env)
+    assert.deepEqual(names(pod.spec.volumes), [volumeName])
+  })
+
+  test('keeps variables that it has, by value or by reference, and gets the others behind them', () => {
+    const own = [
+      { name: 'AZURE_TENANT_ID', value: 'mine' },
+      { name: 'AZURE_CLIENT_ID', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } },
+      { name: 'OTHER', value: 'x' },
+    ]
+    const { pod } = mutate(podWith({ containers: [{ name: 'app', env: own }] }))
+    assert.deepEqual(pod.spec.containers[0]?.env, [...own, env[2], env[3]])
+  })
+
+  test('keeps its other mounts and volumes in front', () => {
+    const { pod } = mutate(
+      podWith({
+        containers: [{ name: 'app', volumeMounts: [{ name: 'data', mountPath: '/data' }] }],
+        volumes: [{ name: 'data', emptyDir: {} }],
+      }),
+    )
+    assert.deepEqual(pod.spec.containers[0]?.volumeMounts, [{ name: 'data', mountPath: '/data' }, mount])
+    assert.deepEqual(names(pod.spec.volumes), ['data', volumeName])
+  })
+
+  test('has its reserved volume overwritten when it differs', () => {
+    const volumes = [{ name: volumeName, projected: { sources: [tokenSource({ audience: 'other' })] } }]
+    const { pod } = mutate(podWith({ volumes }))
+    assert.deepEqual(pod.spec.volumes, [{ name: volumeName, projected: { sources: [tokenSource()] } }])
+  })
+
+  test('has a mount of its reserved volume brought into line', () => {
+    const volumeMounts = [{ name: volumeName, mountPath: '/elsewhere' }]
+    const { pod } = mutate(podWith({ containers: [{ name: 'app', volumeMounts }] }))
+    assert.deepEqual(pod.spec.containers[0]?.volumeMounts, [mount])
+  })
+
+  test('that is a copy of another one mounts its own volume instead of the copied one', () => {
+    const copied = { ...mount, name: 'azure-workload-identity-reserved-000000' }
+    const { pod } = mutate(podWith({ containers: [{ name: 'app', volumeMounts: [copied] }] }))
+    assert.deepEqual(pod.spec.containers[0]?.volumeMounts, [mount])
+  })
+
+  test('keeps a volume of its own at the path of the token, and whoever creates it is told', () => {
+    const volumeMounts = [{ name: 'mine', mountPath: '/var/run/secrets/azure/wi/' }]
+    const { pod, warnings } = mutate(podWith({ containers: [{ name: 'app', volumeMounts }] }))
+    assert.deepEqual(pod.spec.containers[0]?.volumeMounts, volumeMounts)
+    assert.match(warnings.join(), /container app mounts its own volume mine/)
+  })
+})
+
+describe('client and tenant', () => {
+  const envOf = (annotations: Annotations, rest: Partial<WebhookSettings> = {}) =>
+    Object.fromEntries(
+      (mutate(podWith(), { account: annotations, settings: rest }).pod.spec.containers[0]?.env ?? []).map((v) => [
+        v.name,
+        v.value,
+      ]),
+    )
+
+  for (const annotations of [{}, { [key('client-id')]: '' }] as Annotations[]) {
+    test(`${JSON.stringify(annotations)}: no client is injected, with a warning`, () => {
+      assert.ok(!('AZURE_CLIENT_ID' in envOf(annotations)))
+      assert.match(
+        mutate(podWith(), { account: annotations }).warnings.join(),
+        /service account default has no annotation azure.workload.identity\/client-id/,
+      )
+    })
+  }
+  test("the tenant is the service account's, else the webhook's; empty text counts", () => {
+    assert.equal(envOf({ [key('tenant-id')]: 'theirs' })['AZURE_TENANT_ID'], 'theirs')
+    assert.equal(envOf({})['AZURE_TENANT_ID'], 'tenant-of-webhook')
+    assert.ok(!('AZURE_TENANT_ID' in envOf({ [key('tenant-id')]: '' })))
+  })
+})
+
+describe('the life of the token', () => {
+  const expiration = key('service-account-token-expiration')
+  const secondsOf = (onPod: string | undefined, onAccount: string | undefined) => {
+    const { pod } = mutate(podWith({}, onPod === undefined ? undefined : { [expiration]: onPod }), {
+      account: { ...account, ...(onAccount === undefined ? {} : { [expiration]: onAccount }) },
+    })
+    return (sourcesOf(pod) as ReturnType<typeof tokenSource>[])[0]?.serviceAccountToken.expirationSeconds
+  }
+  const rows: [onPod: string | undefined, onAccount: string | undefined, seconds: number][] = [
+    [undefined, undefined, 3600],
+    ['', '', 3600],
+    [undefined, '4800', 4800],
+    ['', '4800', 4800],
+    ['86400', '4800', 86_400],
+    ['+3600', undefined, 3600],
+  ]
+  for (const [onPod, onAccount, seconds] of rows) {
+    test(`pod ${onPod}, service account ${onAccount}: ${seconds} s`, () => {
+      assert.equal(secondsOf(onPod, onAccount), seconds)
+    })
+  }
+  const refused: [text: string, message: string][] = [
+    ['invalid', 'strconv.ParseInt: parsing "invalid": invalid syntax'],
+    ['3600.5', 'strconv.ParseInt: parsing "3600.5": invalid syntax'],
+    ['99999999999999999999', 'strconv.ParseInt: parsing "99999999999999999999": value out of range'],
+    ['100', 'token expiration 100 not valid. Expected value to be between 3600 and 86400'],
+    ['3599', 'token expiration 3599 not valid. Expected value to be between 3600 and 86400'],
+    ['86401', 'token expiration 86401 not valid. Expected value to be between 3600 and 86400'],
+    ['-1', 'token expiration -1 not valid. Expected value to be between 3600 and 86400'],
+  ]
+  for (const [text, message] of refused) {
+    test(`"${text}" is refused on the pod and on the service account, naming where it stands`, () => {
+      const starts = (owner: string) => (error: Error) =>
+        error.message.startsWith(message) && error.message.includes(owner)
+      assert.throws(() => secondsOf(text, undefined), starts('of the pod'))
+      assert.throws(() => secondsOf(undefined, text), starts('of service account default'))
+    })
+  }
+})
+
+describe('skip-containers', () => {
+  for (const [text, skipped] of [
+    ['', []],
+    ['a', ['a']],
+    ['a;', ['a']],
+    ['a;i', ['a', 'i']],
+    [' a ; b ', ['a', 'b']],
+    ['a;b;i', ['a', 'b', 'i']],
+  ] as const) {
+    test(`"${text}" leaves ${skipped.join(' and ') || 'none'} untouched; the volume is there all the same`, () => {
+      const given = podWith(
+        { containers: [{ name: 'a' }, { name: 'b' }], initContainers: [{ name: 'i' }] },
+        { [key('skip-containers')]: text },
+      )
+      const { pod } = mutate(given)
+      const untouched = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].filter(
+        ({ env }) => env === undefined,
+      )
+      assert.deepEqual(names(untouched), skipped)
+      assert.deepEqual(names(pod.spec.volumes), [volumeName])
+    })
+  }
+})
+
+describe('the proxy sidecar', () => {
+  const inject = { [key('inject-proxy-sidecar')]: 'true' }
+  const old: Partial<WebhookSettings> = { proxy: { ...settings.proxy, nativeSidecar: false } }
+
+  test('is the first init container, its init step the second, both with the token', () => {
+    const { pod } = mutate(podWith({ initContainers: [{ name: 'init' }] }, inject))
+    assert.deepEqual(names(pod.spec.initContainers), ['azwi-proxy', 'azwi-proxy-init', 'init'])
+    assert.deepEqual(names(pod.spec.containers), ['app'])
+    const [proxy, init] = pod.spec.initContainers ?? []
+    assert.deepEqual(proxy, {
+      name: 'azwi-proxy',
+      image: 'proxy:v1',
+      imagePullPolicy: 'IfNotPresent',
+      args: ['--proxy-port=8000', '--log-level=info'],
+      ports: [{ containerPort: 8000 }],
+      lifecycle: { postStart: { exec: { command: ['/proxy', '--proxy-port=8000', '--probe', '--log-level=info'] } } },
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+        privileged: false,
+        readOnlyRootFilesystem: true,
+        runAsNonRoot: true,
+      },
+      restartPolicy: 'Always',
+      env,
+      volumeMounts: [mount],
+    })
+    assert.deepEqual(init?.env, [{ name: 'PROXY_PORT', value: '8000' }, ...env])
+  })
+
+  test('of a server without sidecars is the first container, its init step the last', () => {
+    const { pod } = mutate(podWith({ initContainers: [{ name: 'init' }] }, inject), { settings: old })
+    assert.deepEqual(names(pod.spec.initContainers), ['init', 'azwi-proxy-init'])
+    assert.deepEqual(names(pod.spec.containers), ['azwi-proxy', 'app'])
+    assert.ok(!('restartPolicy' in (pod.spec.containers[0] ?? {})))
+    assert.deepEqual(pod.spec.containers[1]?.env, env)
+  })
+
+  test('makes the list of init containers where there is none', () => {
+    const { pod } = mutate(podWith({}, inject))
+    assert.deepEqual(names(pod.spec.initContainers), ['azwi-proxy', 'azwi-proxy-init'])
+  })
+
+  test('that is there already stays as it is', () => {
+    const initContainers = [
+      { name: 'azwi-proxy', image: 'mine' },
+      { name: 'azwi-proxy-init', image: 'mine' },
+    ]
+    const { pod } = mutate(podWith({ initContainers }, inject))
+    assert.deepEqual(
+      pod.spec.initContainers?.map(({ name, image }) => ({ name, image })),
+      initContainers,
+    )
+  })
+
+  test('is not mutated when it is skipped', () => {
+    const { pod } = mutate(podWith({}, { ...inject, [key('skip-containers')]: 'azwi-proxy;azwi-proxy-init' }))
+    assert.ok(pod.spec.initContainers?.every(({ volumeMounts }) => volumeMounts === undefined))
+  })
+
+  for (const value of ['', 'false', 'no']) {
+    test(`is injected by the annotation's presence: "${value}"`, () => {
+      const { pod, warnings } = mutate(podWith({}, { [key('inject-proxy-sidecar')]: value }))
+      assert.deepEqual(names(pod.spec.initContainers), ['azwi-proxy', 'azwi-proxy-init'])
+      assert.equal(warnings.length, value === 'false' ? 1 : 0)
+    })
+  }
+
+  test('is not injected by other annotations', () => {
+    const { pod } = mutate(podWith({}, { other: 'x', [key('proxy-sidecar-port')]: 'invalid' }))
+    assert.equal(pod.spec.initContainers, undefined)
+  })
+
+  const port = (text: string) => ({ ...inject, [key('proxy-sidecar-port')]: text })
+  test('listens on the port of the annotation', () => {
+    const { pod } = mutate(podWith({}, port('8080')))
+    assert.deepEqual(pod.spec.initContainers?.[0]?.['ports'], [{ containerPort: 8080 }])
+    assert.deepEqual(pod.spec.initContainers?.[1]?.env?.[0], { name: 'PROXY_PORT', value: '8080' })
+  })
+  for (const [text, message] of [
+    ['invalid', 'failed to parse proxy sidecar port: strconv.ParseInt: parsing "invalid": invalid syntax'],
+    ['', 'failed to parse proxy sidecar port: strconv.ParseInt: parsing "": invalid syntax'],
+    ['3000000000', 'failed to parse proxy sidecar port: strconv.ParseInt: parsing "3000000000": value out of range'],
+    ['0', 'proxy sidecar port 0 not valid'],
+    ['65536', 'proxy sidecar port 65536 not valid'],
+  ] as const) {
+    test(`with port "${text}" is refused`, () => {
+      assert.throws(
+        () => mutate(podWith({}, port(text))),
+        (error: Error) => error.message.startsWith(message),
+      )
+    })
+  }
+
+  test('on the network of the node is refused, before anything else that is wrong', () => {
+    const annotations = { ...port('invalid'), [key('service-account-token-expiration')]: 'invalid' }
+    assert.throws(() => mutate(podWith({ hostNetwork: true }, annotations)), {
+      message: 'hostNetwork is set to true, cannot inject proxy sidecar',
+      code: 400,
+    })
+    assert.throws(() => mutate(podWith({}, annotations)), /failed to parse proxy sidecar port/)
+  })
+})
+
+describe('a token endpoint of the administrator', () => {
+  const endpoint: TokenEndpoint = {
+    annotation: key('use-identity-binding'),
+    audience: 'api://AKSIdentityBinding',
+    proxyUrl: 'https://kubernetes.default.svc',
+    sniName: 'sni.example',
+    trust: { kind: 'configMap', name: 'kube-root-ca.crt' },
+  }
+  const using = (trust: TokenEndpoint['trust'], value = 'True') =>
+    mutate(podWith({}, { [endpoint.annotation]: value }), { settings: { tokenEndpoint: { ...endpoint, trust } } }).pod
+      .spec
+  const extra = ({ containers }: TestPod['spec']) => containers[0]?.env?.slice(4)
+  const url = { name: 'AZURE_KUBERNETES_TOKEN_PROXY', value: endpoint.proxyUrl }
+  const sni = { name: 'AZURE_KUBERNETES_SNI_NAME', value: endpoint.sniName }
+  const file = { name: 'AZURE_KUBERNETES_CA_FILE', value: '/var/run/secrets/azure/wi/ca-cert/ca.crt' }
+  const token = tokenSource({ audience: endpoint.audience })
+
+  test('is trusted by a ConfigMap', () => {
+    const spec = using(endpoint.trust)
+    assert.deepEqual(extra(spec), [url, sni, file])
+    const configMap = { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca-cert/ca.crt' }], optional: false }
+    assert.deepEqual(sourcesOf({ spec }), [token, { configMap }])
+  })
+  test('is trusted by a ClusterTrustBundle', () => {
+    const labelSelector = { matchLabels: { a: 'b' } }
+    const spec = using({ kind: 'trustBundle', signerName: 'example.com/s', labelSelector })
+    assert.deepEqual(extra(spec), [url, sni, file])
+    const clusterTrustBundle = { signerName: 'example.com/s', labelSelector, path: 'ca-cert/ca.crt', optional: false }
+    assert.deepEqual(sourcesOf({ spec }), [token, { clusterTrustBundle }])
+  })
+  test('is trusted by data, without a file that SDKs would refuse beside it', () => {
+    const spec = using({ kind: 'data', pem: 'PEM' })
+    assert.deepEqual(extra(spec), [url, sni, { name: 'AZURE_KUBERNETES_CA_DATA', value: 'PEM' }])
+    assert.deepEqual(sourcesOf({ spec }), [token])
+  })
+  test('is trusted as the system trusts, without a file that nobody makes', () => {
+    assert.deepEqual(extra(using({ kind: 'system' })), [url, sni])
+  })
+  test('is not used by pods that do not ask for it', () => {
+    assert.deepEqual(extra(using(endpoint.trust, 'false')), [])
+    assert.deepEqual(sourcesOf({ spec: using(endpoint.trust, 'false') }), [tokenSource()])
+  })
+  test('excludes the proxy sidecar', () => {
+    const annotations = { [endpoint.annotation]: 'true', [key('inject-proxy-sidecar')]: 'true' }
+    assert.throws(
+      () => mutate(podWith({}, annotations), { settings: { tokenEndpoint: endpoint } }),
+      /exclude each other/,
+    )
+  })
+  test('that does not exist is missed with a warning', () => {
+    const { warnings, pod } = mutate(podWith({}, { [endpoint.annotation]: 'true' }))
+    assert.match(warnings.join(), /has no effect/)
+    assert.deepEqual(extra(pod.spec), [])
+  })
+})
+
+test('the legacy path has the same token in a second mount', () => {
+  const { pod } = mutate(podWith(), { settings: { legacyTokenPath: true } })
+  const legacy = { name: volumeName, mountPath: '/var/run/secrets/azure/tokens', readOnly: true }
+  assert.deepEqual(pod.spec.containers[0]?.volumeMounts, [mount, legacy])
+  assert.deepEqual(pod.spec.volumes?.[0]?.['projected'], {
+    sources: [tokenSource(), tokenSource({ path: 'azure-identity-token' })],
+  })
+})
+
+describe('a pod that cannot be decoded', () => {
+  for (const nothing of [undefined, null]) {
+    test(`${nothing}`, () => {
+      assert.throws(() => parsePod(nothing), { message: 'there is no content to decode', code: 400 })
+    })
+  }
+  test('names everything that has the wrong shape', () => {
+    assert.throws(
+      () => parsePod({ metadata: { name: 1, annotations: { a: 2 } }, spec: { containers: ['x'], volumes: {} } }),
+      /spec.containers\[0\]: found string.*spec.volumes: found object.*annotations\[a\]: found number.*metadata.name: found number/,
+    )
+  })
+})
+
+const name = fc.constantFrom('app', 'web', 'azwi-proxy', 'azwi-proxy-init', 'side')
+const anyContainer = fc.record(
+  {
+    name,
+    env: fc.array(fc.record({ name: fc.constantFrom('AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'X', 'Y') }), {
+      maxLength: 3,
+    }),
+    volumeMounts: fc.array(
+      fc.record({
+        name: fc.constantFrom('data', volumeName, 'azure-workload-identity-reserved-0'),
+        mountPath: fc.constantFrom('/data', '/var/run/secrets/azure/wi', '/var/run/secrets/azure/tokens', '/x'),
+      }),
+      { maxLength: 3 },
+    ),
+    futureField: fc.jsonValue(),
+  },
+  { requiredKeys: ['name'] },
+)
+const anyPod = fc.record({
+  metadata: fc.record({
+    name: fc.constant('pod'),
+    annotations: fc.dictionary(
+      fc.constantFrom(key('inject-proxy-sidecar'), key('skip-containers'), 'other'),
+      fc.constantFrom('true', 'app;web', 'azwi-proxy'),
+    ),
+  }),
+  spec: fc.record(
+    {
+      containers: fc.array(anyContainer, { maxLength: 3 }),
+      initContainers: fc.array(anyContainer, { maxLength: 3 }),
+      volumes: fc.uniqueArray(fc.record({ name: fc.constantFrom('data', volumeName), emptyDir: fc.constant({}) }), {
+        selector: ({ name: unique }) => unique,
+      }),
+      futureField: fc.jsonValue(),
+    },
+    { requiredKeys: ['containers'] },
+  ),
+})
+const anySettings = fc.record({
+  legacyTokenPath: fc.boolean(),
+  proxy: fc.boolean().map((nativeSidecar) => ({ ...settings.proxy, nativeSidecar })),
+})
+
+describe('of any pod', () => {
+  test('a second round changes nothing, even after the API server has filled in defaults', () => {
+    fc.assert(
+      fc.property(anyPod, anySettings, (given, some) => {
+        const once = mutate(given, { settings: some }).pod
+        for (const volume of once.spec.volumes ?? []) {
+          if (volume.name === volumeName) Object.assign(volume['projected'] as object, { defaultMode: 420 })
+        }
+        assert.deepEqual(mutate(once, { settings: some }).patch, [])
+      }),
+    )
+  })
+
+  test('nothing that is not ours is touched, and the order of containers is kept', () => {
+    fc.assert(
+      fc.property(anyPod, anySettings, (given, some) => {
+        const { pod, patch } = mutate(given, { settings: some })
+        assert.ok(patch.every(({ op }) => ['add', 'replace'].includes(op)))
+        assert.deepEqual(stripped(pod, given), stripped(given, given))
+      }),
+    )
+  })
+})
+
+/** A pod without what the webhook may add or bring into line: what is left must be as it was. */
+function stripped(
+  pod: unknown,
+  original: { spec: { containers: { name: string }[]; initContainers?: { name: string }[] } },
+) {
+  const copy = structuredClone(pod) as TestPod
+  const known = { containers: original.spec.containers, initContainers: original.spec.initContainers ?? [] }
+  const ours = (list: string) => list.startsWith('azure-workload-identity-reserved-')
+  for (const list of ['containers', 'initContainers'] as const) {
+    const before = names(known[list])
+    copy.spec[list] = (copy.spec[list] ?? [])
+      .filter(({ name: is }) => !is.startsWith('azwi-') || before.includes(is))
+      .map(({ env: variables = [], volumeMounts = [], ...rest }) => ({
+        ...rest,
+        env: variables.filter(({ value }) => value === undefined),
+        volumeMounts: volumeMounts.filter(({ name: volume }) => !ours(volume)),
+      }))
+  }
+  copy.spec.volumes = (copy.spec.volumes ?? []).filter(({ name: volume }) => !ours(volume))
+  return copy
+}

@@ -1,0 +1,83 @@
+import { follow, isNotFound, type KubeClient, resources, type ServiceAccount } from '../kube/index.ts'
+import { createSingleFlight, errorMessage, type Log, type Running } from '../lib/index.ts'
+import { AdmissionDenied } from './admission-denied.ts'
+import { type Annotations, annotationPrefix } from './identity-request.ts'
+
+export interface ServiceAccountsOptions {
+  kube: KubeClient
+  log: Log
+  /** Only these are followed, the others are read when a pod names them. Empty: all. */
+  labelSelector: string
+}
+
+/** The annotations of service accounts, by namespace and name. */
+export interface ServiceAccounts extends Running {
+  /** Those of workload identity. Rejects with {@link AdmissionDenied} when there is no such account, or no answer. */
+  annotationsOf(namespace: string, name: string): Promise<Annotations>
+  /** After the first list. */
+  synced: Promise<void>
+  /** How many are remembered. */
+  size(): number
+}
+
+/**
+ * Follows service accounts and remembers the annotations of those that have any of workload identity: a few dozen, however
+ * many accounts the cluster has. Any other is read when a pod names it, so a pod made right after its account finds it.
+ */
+export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccountsOptions): ServiceAccounts {
+  const known = new Map<string, Annotations>()
+  const singleFlight = createSingleFlight<Annotations>()
+
+  const remember = (account: ServiceAccount) => {
+    const annotations = ownAnnotations(account)
+    if (Object.keys(annotations).length === 0) known.delete(keyOf(account))
+    else known.set(keyOf(account), annotations)
+  }
+  const selectors = labelSelector === '' ? {} : { labelSelector }
+  const following = follow(
+    kube,
+    resources.serviceAccounts,
+    { log, ...selectors },
+    {
+      onList(accounts) {
+        known.clear()
+        for (const account of accounts) remember(account)
+      },
+      onChange(type, account) {
+        if (type === 'DELETED') known.delete(keyOf(account))
+        else remember(account)
+      },
+    },
+  )
+
+  async function read(namespace: string, name: string): Promise<Annotations> {
+    try {
+      return ownAnnotations(await kube.get(resources.serviceAccounts, { namespace, name }))
+    } catch (error) {
+      if (isNotFound(error)) throw new AdmissionDenied(`serviceaccounts "${name}" not found`, 400, { cause: error })
+      throw new AdmissionDenied(`cannot read service account ${namespace}/${name}: ${errorMessage(error)}`, 400, {
+        cause: error,
+      })
+    }
+  }
+
+  return {
+    async annotationsOf(namespace, name) {
+      const key = `${namespace}/${name}`
+      return known.get(key) ?? singleFlight(key, () => read(namespace, name))
+    },
+    synced: following.synced,
+    size: () => known.size,
+    stop: following.stop,
+  }
+}
+
+function keyOf({ metadata }: ServiceAccount): string {
+  return `${metadata.namespace}/${metadata.name}`
+}
+
+function ownAnnotations({ metadata }: ServiceAccount): Annotations {
+  return Object.fromEntries(
+    Object.entries(metadata.annotations ?? {}).filter(([key]) => key.startsWith(annotationPrefix)),
+  )
+}

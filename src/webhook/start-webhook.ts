@@ -1,0 +1,117 @@
+import type { SecureVersion } from 'node:tls'
+import type { KubeClient } from '../kube/index.ts'
+import { type Clock, type ListenAddress, type Log, type Running, sleep, systemClock } from '../lib/index.ts'
+import { createAdmitPod } from './admit-pod.ts'
+import { expiryOf } from './certificates/check-certificate.ts'
+import { keepCertificates } from './certificates/keep-certificates.ts'
+import { followCertificateFiles } from './certificates/read-certificate-files.ts'
+import type { ServingCertificate } from './certificates/serving-certificate.ts'
+import { serveAdmission } from './serve-admission.ts'
+import { serveHealth, serveMetrics } from './serve-status.ts'
+import { followServiceAccounts } from './service-accounts.ts'
+import { createWebhookMetrics } from './webhook-metrics.ts'
+import type { WebhookSettings } from './webhook-settings.ts'
+
+/** Names that charts and people rely on. */
+export const webhookNames = {
+  configuration: 'azure-wi-webhook-mutating-webhook-configuration',
+  service: 'azure-wi-webhook-webhook-service',
+  secret: 'azure-wi-webhook-server-cert',
+} as const
+
+export type CertificateSource =
+  /** Made and renewed by the webhook, in a Secret of this namespace. */
+  | { kind: 'own'; namespace: string; settleMs?: number }
+  /** Somebody else's files `tls.crt` and `tls.key`; the configuration's caBundle is theirs too. */
+  | { kind: 'files'; directory: string }
+
+export interface WebhookConfig {
+  /** Where the API server calls. */
+  address: ListenAddress
+  minVersion: SecureVersion
+  /** Undefined: none. */
+  healthAddress: ListenAddress | undefined
+  metricsAddress: ListenAddress | undefined
+  certificates: CertificateSource
+  /** Label selector of the service accounts that are followed; empty for all. */
+  serviceAccountSelector: string
+  /** How long it goes on answering after it was told to stop, in milliseconds: until nobody sends requests any more. */
+  drainMs: number
+  settings: Omit<WebhookSettings, 'proxy'> & { proxy: Omit<WebhookSettings['proxy'], 'nativeSidecar'> }
+}
+
+export interface WebhookWorld {
+  kube: KubeClient
+  log: Log
+  clock?: Clock
+}
+
+export interface RunningWebhook extends Running {
+  port: number
+  healthPort: number | undefined
+  metricsPort: number | undefined
+}
+
+/** Starts to listen at once; it is ready when it has a certificate that the API server trusts and knows the service accounts. */
+export async function startWebhook(config: WebhookConfig, world: WebhookWorld): Promise<RunningWebhook> {
+  const { kube, log, clock = systemClock } = world
+  const metrics = createWebhookMetrics()
+  const nativeSidecar = await hasNativeSidecars(kube)
+  const accounts = followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector })
+  metrics.accounts(accounts.size)
+  const settings = { ...config.settings, proxy: { ...config.settings.proxy, nativeSidecar } }
+  const admitPod = createAdmitPod({ settings, annotationsOf: accounts.annotationsOf, metrics, log })
+  const waiting = new Set(['no certificate yet', 'service accounts are not listed yet'])
+  void accounts.synced.then(() => waiting.delete('service accounts are not listed yet'))
+
+  const server = await serveAdmission({
+    address: config.address,
+    minVersion: config.minVersion,
+    routes: { '/mutate-v1-pod': admitPod },
+  })
+  const onCertificate = (certificate: ServingCertificate) => {
+    server.use(certificate)
+    metrics.certificateExpires(expiryOf(certificate.cert))
+    waiting.delete('no certificate yet')
+  }
+  const certificates = startCertificates(config.certificates, { kube, log, clock, onCertificate })
+  const health =
+    config.healthAddress &&
+    (await serveHealth(config.healthAddress, { port: () => server.port, notReady: () => [...waiting][0] }))
+  const status = config.metricsAddress && (await serveMetrics(config.metricsAddress, metrics.text))
+
+  return {
+    port: server.port,
+    healthPort: health?.port,
+    metricsPort: status?.port,
+    async stop() {
+      waiting.add('stopping')
+      server.drain()
+      await sleep(config.drainMs, { clock })
+      await server.stop()
+      await Promise.all([certificates.stop(), accounts.stop(), health?.stop(), status?.stop()])
+    },
+  }
+}
+
+function startCertificates(
+  source: CertificateSource,
+  world: { kube: KubeClient; log: Log; clock: Clock; onCertificate(certificate: ServingCertificate): void },
+): Running {
+  if (source.kind === 'files') return followCertificateFiles({ directory: source.directory, ...world })
+  const { namespace, settleMs } = source
+  return keepCertificates({
+    ...world,
+    service: { name: webhookNames.service, namespace },
+    secretName: webhookNames.secret,
+    configurationName: webhookNames.configuration,
+    ...(settleMs === undefined ? {} : { settleMs }),
+  })
+}
+
+/** 1.29 has sidecars by default; a node's kubelet may be three versions older than the API server. */
+async function hasNativeSidecars(kube: KubeClient): Promise<boolean> {
+  const version = JSON.parse(await kube.raw({ method: 'GET', path: '/version' })) as { major?: string; minor?: string }
+  const [major, minor] = [version.major, version.minor].map((text) => Number.parseInt(text ?? '0', 10))
+  return (major ?? 0) > 1 || (major === 1 && (minor ?? 0) >= 32)
+}

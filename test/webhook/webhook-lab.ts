@@ -1,0 +1,199 @@
+import { request } from 'node:https'
+import type { TestContext } from 'node:test'
+import {
+  createKubeClient,
+  type KubeClient,
+  loadKubeconfig,
+  resources,
+  type UntypedObject,
+} from '../../src/kube/index.ts'
+import { silentLog } from '../../src/lib/index.ts'
+import { type RunningWebhook, startWebhook, type WebhookConfig, webhookNames } from '../../src/webhook/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { startLocalCluster } from '../support/local-cluster.ts'
+
+/** Where everything of these tests is. */
+export const namespace = 'azure-workload-identity-system'
+export const host = `${webhookNames.service}.${namespace}.svc`
+
+export interface Review {
+  apiVersion: string
+  kind: string
+  response: {
+    uid: string
+    allowed: boolean
+    status?: { code: number; message?: string }
+    patchType?: string
+    patch?: string
+    warnings?: string[]
+  }
+}
+
+export interface Answer {
+  status: number
+  /** `close` when the server ends the connection. */
+  connection: string | undefined
+  body: Review
+}
+
+export interface PostOptions {
+  /** PEM to trust. Default: the bundle of the webhook configuration, as the API server does it. */
+  ca?: string
+  body?: string
+  contentType?: string
+}
+
+/** A cluster with what the chart installs, and webhooks in front of it, called as the API server calls them. */
+export interface WebhookLab {
+  kube: KubeClient
+  kubeconfig: string
+  /** Starts a replica; it ends with the test. */
+  start(overrides?: Partial<WebhookConfig>): Promise<RunningWebhook>
+  ready(webhook: RunningWebhook): Promise<void>
+  post(port: number, review: object, options?: PostOptions): Promise<Answer>
+  /** The CA bundle that the API server would use, as PEM. */
+  bundle(): Promise<string>
+}
+
+const configurationResource = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'mutatingwebhookconfigurations',
+  kind: 'MutatingWebhookConfiguration',
+  namespaced: false,
+}
+
+export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
+  const cluster = await startLocalCluster(t)
+  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
+  t.after(() => kube.close())
+  await defineConfigurations(kube)
+  await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+  const metadata = { name: webhookNames.secret, namespace }
+  await kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata })
+  await kube.create<UntypedObject>(configurationResource, {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    metadata: { name: webhookNames.configuration },
+    webhooks: [
+      { name: 'other.example.com', clientConfig: { url: 'https://other.example.com', caBundle: 'b3RoZXI=' } },
+      {
+        name: 'mutation.azure-workload-identity.io',
+        clientConfig: { service: { name: webhookNames.service, namespace, path: '/mutate-v1-pod' } },
+      },
+    ],
+  })
+
+  const lab: WebhookLab = {
+    kube,
+    kubeconfig: cluster.kubeconfig,
+    async start(overrides = {}) {
+      const config = { ...defaults, ...overrides }
+      const webhook = await startWebhook(config, { kube, log: silentLog })
+      t.after(() => webhook.stop())
+      return webhook
+    },
+    async ready({ healthPort }) {
+      await eventually(async () => {
+        const response = await fetch(`http://127.0.0.1:${healthPort}/readyz`)
+        if (response.status !== 200) throw new Error(await response.text())
+      })
+    },
+    async post(port, review, options = {}) {
+      const { ca = await lab.bundle(), body = JSON.stringify(review), contentType = 'application/json' } = options
+      return post({ port, ca, body, contentType })
+    },
+    async bundle() {
+      const configuration = await kube.get<UntypedObject>(configurationResource, { name: webhookNames.configuration })
+      const webhooks = configuration['webhooks'] as { clientConfig: { caBundle?: string } }[]
+      return Buffer.from(webhooks[1]?.clientConfig.caBundle ?? '', 'base64').toString('utf8')
+    },
+  }
+  return lab
+}
+
+const loopback = { host: '127.0.0.1', port: 0 }
+const defaults: WebhookConfig = {
+  address: loopback,
+  minVersion: 'TLSv1.3',
+  healthAddress: loopback,
+  metricsAddress: loopback,
+  certificates: { kind: 'own', namespace, settleMs: 200 },
+  serviceAccountSelector: '',
+  drainMs: 0,
+  settings: {
+    tenantId: 'tenant',
+    authorityHost: 'https://login.microsoftonline.com/',
+    audience: 'api://AzureADTokenExchange',
+    legacyTokenPath: false,
+    proxy: { image: 'proxy:v1', initImage: 'proxy-init:v1', logLevel: '' },
+  },
+}
+
+/** The local cluster calls no webhooks, but stores their configurations with versions, patches and watches like any kind. */
+async function defineConfigurations(kube: KubeClient): Promise<void> {
+  const { group, version, plural, kind } = configurationResource
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+  await kube.create(resources.customResourceDefinitions, {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Cluster',
+      names: { plural, kind, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      versions: [{ name: version, served: true, storage: true, schema }],
+    },
+  })
+  await eventually(() => kube.list(configurationResource))
+}
+
+function post({ port, ca, body, contentType }: { port: number } & Required<PostOptions>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        servername: host,
+        port,
+        ca,
+        method: 'POST',
+        path: '/mutate-v1-pod?timeout=10s',
+        agent: false,
+        headers: { 'content-type': contentType, 'content-length': Buffer.byteLength(body) },
+      },
+      async (response) => {
+        const text = Buffer.concat(await response.toArray()).toString('utf8')
+        const { statusCode = 0, headers } = response
+        resolve({ status: statusCode, connection: headers.connection, body: JSON.parse(text) as Review })
+      },
+    )
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+/** A request to create a pod, as the API server sends it. */
+export function podReview(
+  pod: object,
+  { apiVersion = 'admission.k8s.io/v1', ...request }: { apiVersion?: string; [field: string]: unknown } = {},
+): object {
+  return {
+    apiVersion,
+    kind: 'AdmissionReview',
+    request: {
+      uid: '705ab4f5-6393-11e8-b7cc-42010a800002',
+      kind: { group: '', version: 'v1', kind: 'Pod' },
+      resource: { group: '', version: 'v1', resource: 'pods' },
+      operation: 'CREATE',
+      namespace: 'default',
+      dryRun: false,
+      object: { apiVersion: 'v1', kind: 'Pod', ...pod },
+      ...request,
+    },
+  }
+}
+
+export const samplePod = {
+  metadata: { generateName: 'app-', labels: { 'azure.workload.identity/use': 'true' } },
+  spec: { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app' }] },
+}
