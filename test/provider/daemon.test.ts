@@ -40,11 +40,16 @@ function spawnProvider(
 }
 
 /** The daemon as its DaemonSet starts it, reaching the lab by environment alone. */
-async function startDaemon(t: TestContext, lab: ProviderLab, args: readonly string[] = []): Promise<Daemon> {
+async function startDaemon(
+  t: TestContext,
+  lab: ProviderLab,
+  args: readonly string[] = [],
+  trust: Record<string, string> = { SSL_CERT_FILE: lab.azure.caFile },
+): Promise<Daemon> {
   const directory = mkdtempSync(join(tmpdir(), 'keymount-daemon-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const socketPath = join(directory, 'azure.sock')
-  const env = { HTTPS_PROXY: lab.azure.proxyUrl, NO_PROXY: '169.254.169.254', SSL_CERT_FILE: lab.azure.caFile }
+  const env = { HTTPS_PROXY: lab.azure.proxyUrl, NO_PROXY: '169.254.169.254', ...trust }
   const daemon = spawnProvider(
     t,
     [`--endpoint=unix:///${socketPath}`, '--healthz-port=0', '--prometheus-port=0', ...args],
@@ -143,6 +148,32 @@ test("the daemon takes upstream's flags, honours the environment, and tells nobo
   assert.match(await lost.text(), /socket does not answer/)
   daemon.child.kill('SIGTERM')
   assert.equal(await daemon.exited, 0)
+})
+
+test('the daemon trusts what SSL_CERT_FILE and NODE_EXTRA_CA_CERTS name, each alone and both, and nobody else', async (t) => {
+  const lab = await startProviderLab(t)
+  const { clientId: clientID } = await lab.createReadableVault('shop-vault')
+  await lab.azure.setSecret('shop-vault', 'db', 'planted-value')
+  const objects = objectsOf({ objectName: 'db', objectType: 'secret' })
+  const ofLab = lab.azure.caFile
+  const another = lab.issuer.caFile
+  const mountWith = async (trust: Record<string, string>) => {
+    const { mount } = connectProvider(t, (await startDaemon(t, lab, [], trust)).socketPath)
+    return mount(await lab.request({ keyvaultName: 'shop-vault', clientID, objects }))
+  }
+  for (const trust of [
+    { SSL_CERT_FILE: ofLab },
+    { NODE_EXTRA_CA_CERTS: ofLab },
+    { SSL_CERT_FILE: another, NODE_EXTRA_CA_CERTS: ofLab },
+    { SSL_CERT_FILE: ofLab, NODE_EXTRA_CA_CERTS: another },
+  ]) {
+    assert.equal((await mountWith(trust)).files.length, 1, JSON.stringify(trust))
+  }
+  for (const trust of [{}, { SSL_CERT_FILE: another }]) {
+    const { code, details } = await failureOf(mountWith(trust))
+    assert.equal(code, status.UNAVAILABLE)
+    assert.match(details, /\[entra-unreachable\].*no trusted TLS connection to login.microsoftonline.com/)
+  }
 })
 
 test('a daemon that was killed leaves nothing in the way; one that lives is not pushed aside', async (t) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -10,6 +11,7 @@ import { status } from '@grpc/grpc-js'
 import { loadKubeconfig } from '../../src/kube/index.ts'
 import { openCertificateAuthority } from '../../src/local-azure/certificates/certificate-authority.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
+import { createOpenssl } from '../support/openssl.ts'
 import { attributes, failureOf, objectsOf } from '../support/provider.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../support/provider-lab.ts'
 
@@ -52,6 +54,86 @@ test('a service principal signs in with its secret, whatever the case of the key
   assert.equal(code, status.UNAUTHENTICATED)
   assert.match(details, /\[entra-client-secret-wrong\] ClientSecretCredential authentication failed.*AADSTS7000215/)
   assert.ok(!details.includes('planted'))
+})
+
+/** An application that may read the vault with this certificate, and nothing else. */
+async function createApplication(lab: ProviderLab, certificate: string): Promise<string> {
+  const { azure } = lab
+  const graph = async (method: 'POST' | 'PATCH', path: string, body: unknown) => {
+    const headers = {
+      authorization: `Bearer ${await azure.token('https://graph.microsoft.com')}`,
+      'content-type': 'application/json',
+    }
+    const url = new URL(`https://graph.microsoft.com/v1.0${path}`)
+    const answer = await azure.send({ method, url, headers, body: JSON.stringify(body) })
+    const text = answer.body.toString('utf8')
+    assert.ok(answer.status < 300, text)
+    return (text === '' ? {} : JSON.parse(text)) as { id: string; appId: string }
+  }
+  const { id, appId } = await graph('POST', '/applications', { displayName: 'shop' })
+  const principal = await graph('POST', '/servicePrincipals', { appId })
+  const key = new X509Certificate(certificate).raw.toString('base64')
+  await graph('PATCH', `/applications/${id}`, {
+    keyCredentials: [{ type: 'AsymmetricX509Cert', usage: 'Verify', key }],
+  })
+  const scope = `/subscriptions/${azure.administrator.subscriptionId}`
+  await azure.assignRole('Key Vault Secrets User', principal.id, scope)
+  return appId
+}
+
+test('a service principal signs in with its certificate, as PEM and as PFX, and with no other', async (t) => {
+  const { lab } = await startWithSecret(t)
+  const openssl = createOpenssl(t)
+  const own = openssl.certificate('own')
+  const other = openssl.certificate('other')
+  const clientid = await createApplication(lab, own.certificate)
+  const { mount } = await lab.startProvider()
+  const { tenantId } = lab.azure.administrator
+  const request = { attributes: attributes({ keyvaultName: 'shop-vault', tenantId, objects }) }
+  const pfx = (args: string[]) =>
+    openssl.pfx({ key: own.key, certificates: [own.certificate], args }).toString('base64')
+  for (const proof of [
+    { clientcertificate: own.key + own.certificate },
+    { ClientCertificate: pfx(['-passout', 'pass:']) },
+    { clientcertificate: pfx(['-legacy', '-passout', 'pass:planted']), clientcertificatepassword: 'planted' },
+  ]) {
+    const { files } = await mount({ ...request, secrets: JSON.stringify({ clientid, ...proof }) })
+    assert.equal(files[0]?.contents.toString(), 'hunter2')
+  }
+  const { code, details } = await failureOf(
+    mount({ ...request, secrets: JSON.stringify({ clientid, clientcertificate: other.key + other.certificate }) }),
+  )
+  assert.equal(code, status.UNAUTHENTICATED)
+  assert.match(details, /AADSTS700027/)
+})
+
+test('a class of another tenant signs in there, with the same service account, and shares nothing', async (t) => {
+  const { lab, identity } = await startWithSecret(t)
+  const { mount } = await lab.startProvider()
+  const { tenantId } = lab.azure.administrator
+  const parameters = { keyvaultName: 'shop-vault', clientID: identity.clientId, objects }
+  await lab.takeCounts()
+  // The one tenant of the local Azure under its two names: to the provider they are two.
+  for (const tenantID of [tenantId, 'keymount.onmicrosoft.com']) {
+    assert.equal((await mount(await lab.request({ ...parameters, tenantID }))).files.length, 1)
+    assert.deepEqual(await lab.takeCounts(), { 'entra.token': 1, 'vault.secret.get': 1 })
+  }
+  const foreign = '11111111-2222-3333-4444-555555555555'
+  const { details } = await failureOf(mount(await lab.request({ ...parameters, tenantID: foreign })))
+  assert.match(details, new RegExp(`\\[entra-tenant-not-found\\].*${foreign}`))
+})
+
+test('the default tenant stands in where a class names none, and only there', async (t) => {
+  const { lab, identity } = await startWithSecret(t)
+  const { tenantId } = lab.azure.administrator
+  const nobody = '11111111-2222-3333-4444-555555555555'
+  const parameters = { keyvaultName: 'shop-vault', clientID: identity.clientId, objects }
+  const right = await lab.startProvider({ defaultTenantId: tenantId })
+  assert.equal((await right.mount(await lab.request({ ...parameters, tenantID: '' }))).files.length, 1)
+  const wrong = await lab.startProvider({ defaultTenantId: nobody })
+  assert.equal((await wrong.mount(await lab.request(parameters))).files.length, 1)
+  const { details } = await failureOf(wrong.mount(await lab.request({ ...parameters, tenantID: ' ' })))
+  assert.match(details, /\[entra-tenant-not-found\]/)
 })
 
 test('a managed identity of the node is used where the class asks for it', async (t) => {

@@ -132,6 +132,32 @@ test('an imported chain comes out leaf first, and as the PFX that it is where th
   }
 })
 
+test('an imported PEM comes out as it was stored, chain and all, and is not made into a PFX', async (t) => {
+  const { lab, mountObjects } = await startWithRights(t)
+  const openssl = createOpenssl(t)
+  const root = openssl.certificate('root', { ca: true })
+  const middle = openssl.certificate('middle', { ca: true, issuer: root })
+  const { key, certificate } = openssl.certificate('leaf', { issuer: middle })
+  const value = key + certificate + middle.certificate + root.certificate
+  const policy = { secret_props: { contentType: 'application/x-pem-file' } }
+  await lab.vault('shop-vault', 'POST', '/certificates/chain/import', { value, policy })
+  const { texts } = await mountObjects(
+    { objectName: 'chain', objectType: 'secret', objectAlias: 'pem' },
+    { objectName: 'chain', objectType: 'cert', objectAlias: 'cert' },
+    { objectName: 'chain', objectType: 'key', objectAlias: 'key' },
+  )
+  assert.equal(texts['pem'], value)
+  assert.equal(texts['cert'], certificate)
+  assert.equal(texts['key'], new X509Certificate(certificate).publicKey.export({ format: 'pem', type: 'spki' }))
+  await assert.rejects(
+    mountObjects({ objectName: 'chain', objectType: 'secret', objectFormat: 'pfx' }),
+    ({ details }: { details: string }) => {
+      assert.match(details, /\[object-content-unusable\] objectFormat pfx: the certificate is stored as PEM/)
+      return true
+    },
+  )
+})
+
 test('an identity without rights on keys and certificates is told which role it lacks', async (t) => {
   const lab = await startProviderLab(t)
   const { clientId: clientID } = await lab.createReadableVault('shop-vault')
