@@ -5,8 +5,10 @@ import { faultCases } from './cases/faults.ts'
 import { leakCases } from './cases/leaks.ts'
 import { mainJobCases } from './cases/main-job.ts'
 import { objectCases } from './cases/objects.ts'
+import { upstreamCases } from './cases/upstream.ts'
+import { upstreamProviderCases } from './cases/upstream-providers.ts'
+import { removeNamespaces } from './namespaces.ts'
 import { csiMounts } from './node.ts'
-import { removeWorkloads } from './workload.ts'
 
 /**
  * The end-to-end cases: one list for the local cluster (`npm test`) and for the cluster that KUBECONFIG names
@@ -17,11 +19,11 @@ const target = process.env['KEYMOUNT_E2E'] === 'real' ? 'real' : 'local'
 describe(`end to end on the ${target} cluster`, () => {
   let lab: Lab
   before(async () => {
-    lab = await startLab({ target, rotationPollInterval: '5s', syncFrequency: '10s' })
+    lab = await startLab({ target, rotationPollInterval: '5s', syncFrequency: '10s', secretSync: true })
   })
   after(async () => {
     try {
-      await removeWorkloads(lab)
+      await removeNamespaces(lab)
       assert.deepEqual(await csiMounts(lab), [], 'no volume is left mounted')
     } finally {
       await lab.stop()
@@ -31,5 +33,7 @@ describe(`end to end on the ${target} cluster`, () => {
   mainJobCases(() => lab)
   objectCases(() => lab)
   faultCases(() => lab)
+  upstreamCases(() => lab)
+  upstreamProviderCases(() => lab)
   leakCases(() => lab)
 })

@@ -1,19 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { RoleAssignment } from '../../src/cli/index.ts'
-import {
-  isNotFound,
-  type KubeObject,
-  type Pod,
-  resourceOf,
-  resources,
-  type UntypedObject,
-} from '../../src/kube/index.ts'
+import { type KubeObject, type Pod, resourceOf, type UntypedObject } from '../../src/kube/index.ts'
 import type { Lab } from '../support/lab.ts'
+import { createNamespace } from './namespaces.ts'
 import { plant } from './planted.ts'
-import { eventually, podReady } from './wait.ts'
+import { podReady } from './wait.ts'
 
 const examples = join(import.meta.dirname, '../../examples')
 
@@ -49,22 +42,17 @@ export interface WorkloadOptions {
   roles?: readonly RoleAssignment['role'][]
 }
 
-/** Namespaces of the workloads that were made, so that they can go before the product does. */
-const namespaces = new Set<string>()
-
 const exampleObjects = ['array:', '  - |', '    objectName: ExampleSecret', '    objectType: secret', ''].join('\n')
 
 /** Everything that a pod needs to mount secrets by workload identity, with names that no other case uses. */
 export async function createWorkload(lab: Lab, label: string, options: WorkloadOptions = {}): Promise<Workload> {
-  const unique = randomBytes(3).toString('hex')
-  const namespace = `e2e-${label}-${unique}`
+  const namespace = await createNamespace(lab, label)
+  const unique = namespace.slice(-6)
   const vault = `kv-${label.slice(0, 10)}-${unique}`
   const serviceAccount = 'workload-identity-sa'
   const className = 'azure-kvname-wi'
   const subject = `system:serviceaccount:${namespace}:${serviceAccount}`
 
-  await lab.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
-  namespaces.add(namespace)
   await lab.azure.createVault(vault)
   const identity = { name: `id-${label}-${unique}`, ...(await lab.azure.createIdentity(`id-${label}-${unique}`)) }
   await lab.azure.setFederatedCredential(identity.name, {
@@ -125,23 +113,6 @@ function placed(object: KubeObject, namespace: string, overrides: Partial<Pod['s
   if (moved.kind !== 'Pod') return moved as UntypedObject
   const { spec } = object as Pod
   return { ...moved, spec: { ...spec, terminationGracePeriodSeconds: 1, ...overrides } } as KubeObject as UntypedObject
-}
-
-/** Deletes what every workload left in the cluster. Their volumes are unmounted by the driver, so it must still be there. */
-export async function removeWorkloads(lab: Lab): Promise<void> {
-  for (const name of namespaces) await lab.kube.delete(resources.namespaces, { name })
-  for (const name of namespaces) {
-    await eventually(`namespace ${name} gone`, async () => {
-      try {
-        await lab.kube.get(resources.namespaces, { name })
-        return undefined
-      } catch (error) {
-        if (isNotFound(error)) return true
-        throw error
-      }
-    })
-  }
-  namespaces.clear()
 }
 
 /** The objects of an example manifest with its placeholders filled in. */

@@ -16,12 +16,20 @@ export interface FakeProvider {
   /** Every Mount, oldest first. */
   readonly mounts: MountRequest[]
   /** Content and version of objects by name. Objects without one are empty. */
-  readonly objects: Map<string, { content: string | Buffer; version: string; mode?: number }>
+  readonly objects: Map<string, ProviderObject>
   /** Instead of the usual answer. Undefined for the usual one. */
   answer: ((request: MountRequest) => Promise<MountResponse> | MountResponse) | undefined
   /** Every Mount must carry a token for these. */
   requiredAudiences: readonly string[]
+  /** True: a pod that mounts again gets `rotated` for every object, in version `v2`. */
+  rotated: boolean
   stop(): Promise<void>
+}
+
+export interface ProviderObject {
+  content: string | Buffer
+  version: string
+  mode?: number
 }
 
 /** Thrown by `answer` to fail with a gRPC code. */
@@ -53,9 +61,11 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
     ]),
     answer: undefined,
     requiredAudiences: [],
+    rotated: false,
     stop: () => Promise.resolve(server.forceShutdown()),
   }
 
+  const pods = new Set<string>()
   const usual = (request: MountRequest): MountResponse => {
     const attributes = JSON.parse(request.attributes) as Record<string, string>
     if (request.targetPath === '') throw new ProviderFault(status.INVALID_ARGUMENT, 'missing target path')
@@ -63,10 +73,14 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
     const missing = provider.requiredAudiences.filter((audience) => tokens[audience] === undefined)
     if (missing.length > 0) throw new ProviderFault(status.UNAUTHENTICATED, `no token for ${missing.join(', ')}`)
     const names = objectNames(attributes['objects'])
-    const known = names.map((object) => ({
-      object,
-      ...(provider.objects.get(object) ?? { content: '', version: 'v1' }),
-    }))
+    const uid = attributes['csi.storage.k8s.io/pod.uid'] ?? ''
+    const isRotated = provider.rotated && pods.has(uid)
+    pods.add(uid)
+    const currentOf = (object: string): ProviderObject => {
+      if (isRotated) return { content: 'rotated', version: 'v2' }
+      return provider.objects.get(object) ?? { content: '', version: 'v1' }
+    }
+    const known = names.map((object) => ({ object, ...currentOf(object) }))
     return {
       objectVersion: known.map(({ object, version }) => ({ id: `secret/${object}`, version })),
       error: undefined,

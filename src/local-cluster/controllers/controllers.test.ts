@@ -187,6 +187,25 @@ test('what an object owns goes with it, after it or before it', async (t) => {
   await eventually('the owner is gone', async () => !(await exists(`${configMaps}/foreground`)))
 })
 
+test('an object of two owners forgets the one that goes, and goes with the last', async (t) => {
+  const { request, exists, remove } = await start(t)
+  const configMaps = `${namespaced}/configmaps`
+  const ownerReferences = []
+  for (const name of ['one', 'other']) {
+    const { body } = await request('POST', configMaps, { metadata: { name } })
+    ownerReferences.push({ apiVersion: 'v1', kind: 'ConfigMap', name, uid: body.metadata.uid })
+  }
+  await request('POST', configMaps, { metadata: { name: 'shared', ownerReferences } })
+  await remove(`${configMaps}/one`)
+  await eventually('one owner is forgotten', async () => {
+    const { body } = await request('GET', `${configMaps}/shared`)
+    return body.metadata.ownerReferences.length === 1 && body.metadata.ownerReferences[0].name === 'other'
+  })
+  await remove(`${configMaps}/other`, { propagationPolicy: 'Foreground' })
+  await eventually('the object is gone', async () => !(await exists(`${configMaps}/shared`)))
+  await eventually('its owner too', async () => !(await exists(`${configMaps}/other`)))
+})
+
 test('an object whose owner never was is collected, unless the owner is of a kind that the cluster does not have', async (t) => {
   const { request, exists } = await start(t)
   for (const kind of ['Job', 'Pod']) {

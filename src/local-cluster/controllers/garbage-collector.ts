@@ -6,8 +6,8 @@ import type { Controller, ControllerContext } from './controller.ts'
 const eventLifetimeMs = 3_600_000
 
 /**
- * Deletes what nobody owns any more: objects whose owners are all gone, the objects of a deleted definition, old events. An owner that
- * is deleted in the foreground goes after its dependents. https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+ * Deletes what nobody owns any more: objects whose owners are all gone (of several, those that are gone are forgotten), the
+ * objects of a deleted definition, old events. An owner that is deleted in the foreground goes after its dependents. https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */
 export const garbageCollector: Controller = {
   name: 'garbage-collector',
@@ -23,10 +23,11 @@ export const garbageCollector: Controller = {
     for (const { resource, object } of all) {
       const { ownerReferences = [], deletionTimestamp } = object.metadata
       if (ownerReferences.length === 0 || deletionTimestamp !== undefined) continue
-      const owned = ownerReferences.some(
+      const owners = ownerReferences.filter(
         (owner) => !isKnown(context, owner) || (living.has(owner.uid) && !waiting.has(owner.uid)),
       )
-      if (!owned) remove(context, resource, object)
+      if (owners.length === 0) remove(context, resource, object)
+      else if (owners.length < ownerReferences.length) keepOwners(context, resource, object, owners)
     }
     for (const { resource, object } of all) if (waitsForDependents(object)) releaseOwner(context, resource, object)
     deleteOldEvents(context)
@@ -44,6 +45,24 @@ const waitsForDependents = ({ metadata }: ApiObject) => metadata.finalizers?.inc
 function remove({ objects, catalog }: ControllerContext, resource: string, { metadata }: ApiObject): void {
   const { name, namespace, uid = '' } = metadata
   objects.delete(catalog.row(resource), { name, namespace }, { preconditions: { uid } })
+}
+
+/** Of several owners, those that are gone, or wait for this object to go, are forgotten. */
+function keepOwners(
+  { objects, catalog }: ControllerContext,
+  resource: string,
+  { metadata }: ApiObject,
+  owners: OwnerReference[],
+): void {
+  const kept = new Set(owners.map(({ uid }) => uid))
+  const changed = (draft: ApiObject) => ({
+    ...draft,
+    metadata: {
+      ...draft.metadata,
+      ownerReferences: draft.metadata.ownerReferences?.filter(({ uid }) => kept.has(uid)) ?? [],
+    },
+  })
+  objects.update(catalog.row(resource), metadata, changed, { manager: 'garbage-collector' })
 }
 
 function releaseOwner({ store, objects, catalog }: ControllerContext, resource: string, owner: ApiObject): void {
