@@ -3,6 +3,9 @@ import type { Clock, Log } from '../lib/index.ts'
 import { createRoleAssignments, type RoleAssignments } from './access/role-assignments.ts'
 import { ownerRole } from './access/role-definitions.ts'
 import { createMachines, type Machines } from './arm/compute/machines.ts'
+import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
+import { createClusters } from './arm/container-service/clusters.ts'
+import { createLongOperations } from './arm/long-operations.ts'
 import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
 import { createResourceGroups } from './arm/resources/resource-groups.ts'
@@ -41,12 +44,13 @@ import type { Change, RecordStore } from './records/record-store.ts'
 export interface ServicesOptions {
   store: RecordStore
   issuerCaFiles: readonly string[]
+  clusterBackend?: ClusterBackend | undefined
   clock: Clock
   log: Log
 }
 
 /** The cloud on one state: its tenant, and the service behind each kind of host. */
-export async function createServices({ store, issuerCaFiles, clock, log }: ServicesOptions) {
+export async function createServices({ store, issuerCaFiles, clusterBackend, clock, log }: ServicesOptions) {
   const directory = createDirectory(store, clock)
   const roles = createRoleAssignments(store)
   const tenant = settleTenant(store, directory, roles, clock)
@@ -64,7 +68,9 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
   const everyAudience = Object.values(audiences).flat()
   const assertions = createAssertionVerifier({ keys: createIssuerKeys({ caFiles: issuerCaFiles, clock, log }), clock })
   const login = `https://${cloud.login}`
-  const { tenantId } = tenant
+  const { tenantId, subscriptionId } = tenant
+  const clusters = createClusters(store, directory)
+  const longOperations = createLongOperations({ cloud, subscriptionId, clock, log })
 
   const services: Record<ServiceName, Service> = {
     entra: createEntra({
@@ -100,6 +106,9 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
         vaults,
         identities,
         machines,
+        clusters,
+        clusterBackend,
+        longOperations,
         clock,
       }),
     }),
@@ -130,7 +139,7 @@ export async function createServices({ store, issuerCaFiles, clock, log }: Servi
     assigned: () => assignedIdentities(machines, directory),
     clock,
   })
-  return { tenant, services, imds }
+  return { tenant, services, imds, stop: () => longOperations.stop() }
 }
 
 /** What IMDS answers for: the lab has one node, which stands for every machine of the cloud. */

@@ -5,6 +5,11 @@
  * the stores on records/ (one journal, durable before the answer). traffic/ slows, breaks and counts it for tests.
  * What is done and what is not: docs/lab.md.
  */
+export type {
+  ClusterBackend,
+  ClusterEndpoint,
+  SecretsProviderSettings,
+} from './arm/container-service/cluster-backend.ts'
 export type { AdministratorCredentials } from './credentials-file.ts'
 export { type LocalAzureConfig, localAzureConfig, localAzureFlags } from './flags.ts'
 export { type LocalAzure, type LocalAzureOptions, startLocalAzure } from './start-local-azure.ts'

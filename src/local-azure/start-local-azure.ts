@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { type Clock, type Log, type Running, silentLog, systemClock } from '../lib/index.ts'
+import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
 import { openCertificateAuthority } from './certificates/certificate-authority.ts'
 import { createLeafCertificates } from './certificates/leaf-certificates.ts'
 import { createServices } from './create-services.ts'
@@ -31,6 +32,8 @@ export interface LocalAzureOptions {
   issuerCaFiles?: readonly string[]
   /** Milliseconds that every answer waits. Default 0; changed through the control socket. */
   delayMs?: number
+  /** What runs behind managed clusters. Default: nothing, so that none can be made. */
+  clusterBackend?: ClusterBackend
   clock?: Clock
   log?: Log
 }
@@ -51,7 +54,7 @@ export interface LocalAzure extends Running {
 /** Starts the local Azure. Throws, and leaves nothing running, when the state cannot be read or a port is taken. */
 export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
   const { stateDir, listen = '127.0.0.1', port = 0, imdsPort = 0, issuerCaFiles = [], delayMs = 0 } = options
-  const { clock = systemClock, log = silentLog } = options
+  const { clusterBackend, clock = systemClock, log = silentLog } = options
   const paths = pathsOf(stateDir)
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   await using started = new AsyncDisposableStack()
@@ -71,7 +74,8 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const store = openRecordStore(paths.state)
   started.defer(() => store.close())
   const authority = await openCertificateAuthority(stateDir)
-  const { tenant, services, imds } = await createServices({ store, issuerCaFiles, clock, log })
+  const { tenant, services, imds, stop } = await createServices({ store, issuerCaFiles, clusterBackend, clock, log })
+  started.defer(stop)
   operations = operationsOf([...Object.values(services), imds])
   writeCredentialsFile(paths.credentials, tenant)
 

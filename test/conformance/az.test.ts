@@ -1,6 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { parse } from 'yaml'
 import { type AzStep, azMissing, findAz, startAz, walk } from '../support/az.ts'
+import { createClusterBackend } from '../support/cluster-backend.ts'
 import { createOpenssl } from '../support/openssl.ts'
 import { startTestIssuer } from '../support/test-issuer.ts'
 
@@ -455,5 +459,59 @@ test('az login --federated-token signs in with a token of a cluster', {
       { az: 'group list', query: '[].name', prints: ['shop'] },
     ],
     { token, issuer: issuer.url },
+  )
+})
+
+test('az aks', { skip: program === undefined && azMissing }, async (t) => {
+  const clusterBackend = createClusterBackend()
+  const az = await startAz(t, program ?? '', { clusterBackend })
+  const onCluster = '-g shop -n demo'
+  await walk(t, az, [
+    group,
+    { az: 'aks get-versions -l westeurope', query: 'values[].version', prints: ['1.34'] },
+    {
+      az: `aks create ${onCluster} --node-count 1 --generate-ssh-keys --enable-addons azure-keyvault-secrets-provider --enable-oidc-issuer --enable-workload-identity`,
+      query: 'addonProfiles.azureKeyvaultSecretsProvider.identity.clientId | length(@)',
+      prints: 36,
+    },
+    {
+      az: `aks create ${onCluster.replace('demo', 'second')} --generate-ssh-keys`,
+      fails: { status: 1, saying: /QuotaExceeded/ },
+    },
+    { az: `aks show ${onCluster}`, query: 'oidcIssuerProfile.issuerUrl', prints: 'https://localhost:6443' },
+    { az: `aks show ${onCluster}`, query: 'nodeResourceGroup', prints: 'MC_shop_demo_westeurope' },
+    { az: 'aks list', query: '[].name', prints: ['demo'] },
+    { az: 'vmss list -g MC_shop_demo_westeurope', query: '[0].sku.capacity', prints: 1 },
+    { az: `aks get-credentials ${onCluster} -f {dir}/kubeconfig` },
+    { az: `aks get-credentials ${onCluster} -f {dir}/kubeconfig --admin` },
+    {
+      az: `aks update ${onCluster} --enable-secret-rotation --rotation-poll-interval 1m`,
+      query: 'addonProfiles.azureKeyvaultSecretsProvider.config.rotationPollInterval',
+      prints: '1m',
+    },
+    {
+      az: `aks disable-addons ${onCluster} --addons azure-keyvault-secrets-provider`,
+      query: 'addonProfiles.azureKeyvaultSecretsProvider.enabled',
+      prints: false,
+    },
+    {
+      az: `aks enable-addons ${onCluster} --addons azure-keyvault-secrets-provider`,
+      query: 'addonProfiles.azureKeyvaultSecretsProvider.enabled',
+      prints: true,
+    },
+    {
+      az: `aks upgrade ${onCluster} --kubernetes-version 1.34 --yes`,
+      query: 'currentKubernetesVersion',
+      prints: '1.34.0',
+    },
+    { az: `aks delete ${onCluster} --yes` },
+    { az: `aks show ${onCluster}`, fails: missing('ResourceNotFound') },
+    { az: 'group exists -n MC_shop_demo_westeurope', prints: false },
+  ])
+  assert.equal(clusterBackend.clusters.size, 0)
+  const { contexts } = parse(readFileSync(join(az.directory, 'kubeconfig'), 'utf8'))
+  assert.deepEqual(
+    contexts.map(({ name }: { name: string }) => name),
+    ['demo', 'demo-admin'],
   )
 })

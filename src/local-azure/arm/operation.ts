@@ -34,6 +34,7 @@ export interface ArmCall {
 export interface ArmAnswer {
   status: number
   body?: unknown
+  headers?: Record<string, string>
 }
 
 /** A value that a schema refused, in Resource Manager's way. */

@@ -9,9 +9,14 @@ import { roleAssignmentOperations } from './authorization/role-assignment-operat
 import { roleDefinitionOperations } from './authorization/role-definition-operations.ts'
 import { machineOperations } from './compute/machine-operations.ts'
 import { type Machines, machineKind, machineTypes } from './compute/machines.ts'
+import type { ClusterBackend } from './container-service/cluster-backend.ts'
+import { clusterOperations } from './container-service/cluster-operations.ts'
+import { type Cluster, type Clusters, clusterKind, refuseWhileChanging } from './container-service/clusters.ts'
+import { createNodeGroups } from './container-service/node-groups.ts'
 import { deletedVaultOperations } from './key-vault/deleted-vault-operations.ts'
 import { managedHsmOperations } from './key-vault/managed-hsm-operations.ts'
 import { vaultKind, vaultOperations } from './key-vault/vault-operations.ts'
+import { type LongOperations, longOperationOperations } from './long-operations.ts'
 import { federatedCredentialOperations } from './managed-identity/federated-credential-operations.ts'
 import { type Identities, identityKind } from './managed-identity/identities.ts'
 import { identityOperations } from './managed-identity/identity-operations.ts'
@@ -32,19 +37,29 @@ export interface ArmOperationsOptions {
   vaults: Vaults
   identities: Identities
   machines: Machines
+  clusters: Clusters
+  clusterBackend: ClusterBackend | undefined
+  longOperations: LongOperations
   clock: Clock
 }
 
 /** Every operation of Resource Manager: the resource types, and what works across them. */
 export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
-  const { vaults, identities, machines } = options
-  const kinds: ResourceKind[] = [
+  const { store, vaults, identities, machines, clusters, clusterBackend, longOperations } = options
+  const { federatedCredentials } = options.directory
+  const { subscriptionId } = options.tenant
+  const simpleKinds: ResourceKind[] = [
     vaultKind(vaults),
     identityKind(identities),
     ...machineTypes.map((type) => machineKind(machines, type)),
   ]
-  const { federatedCredentials } = options.directory
-  const { subscriptionId } = options.tenant
+  const nodeGroups = createNodeGroups({ ...options, subscriptionId, kinds: simpleKinds })
+  const retireCluster = async (cluster: Cluster) => {
+    refuseWhileChanging(cluster)
+    await clusterBackend?.delete(cluster.id, new AbortController().signal)
+    store.commit(nodeGroups.remove(cluster))
+  }
+  const kinds = [...simpleKinds, clusterKind(clusters, retireCluster)]
   return [
     ...subscriptionOperations(options),
     ...groupOperations({ ...options, kinds }),
@@ -55,6 +70,8 @@ export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
     ...identityOperations(options),
     ...federatedCredentialOperations({ ...options, federatedCredentials }),
     ...machineOperations(options),
+    ...clusterOperations({ ...options, nodeGroups }),
+    ...longOperationOperations(longOperations),
     ...roleDefinitionOperations({ subscriptionId }),
     ...roleAssignmentOperations({ ...options, kinds }),
   ]

@@ -14,6 +14,8 @@ export interface ResourceKind {
   /** For example `Microsoft.KeyVault/vaults`. */
   type: string
   all(): Resource[]
+  /** Stops what runs behind the resource, before it is deleted. Default: nothing does. */
+  retire?(id: string): Promise<void>
   /** The changes that delete the resource with all that hangs on it. */
   delete(id: string): Change[]
 }

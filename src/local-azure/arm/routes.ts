@@ -47,7 +47,7 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
         body: (schema) => readBody(c.req.raw, schema),
         may: (other, id) => roles.permits(caller.oid, other, id),
       })
-      const headers = { 'x-ms-request-id': exchange.requestId }
+      const headers = { 'x-ms-request-id': exchange.requestId, ...answer.headers }
       if (answer.body === undefined) return new Response(null, { status: answer.status, headers })
       return json(answer.status, answer.body, headers)
     })

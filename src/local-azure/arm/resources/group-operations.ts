@@ -106,8 +106,11 @@ export function groupOperations({ store, groups, roles, kinds }: GroupOptions): 
       method: 'DELETE',
       path: onGroup,
       action: `${type}/delete`,
-      run(call) {
+      async run(call) {
         const group = existing(call)
+        for (const kind of kinds) {
+          for (const { id } of resourcesWithin([kind], group.id)) await kind.retire?.(id)
+        }
         const inside = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
         store.commit([...inside, ...roles.removeUnder(group.id), groups.remove(group)])
         return { status: 200 }

@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { ArmError } from '../error-response.ts'
+import { locationSchema, tagsSchema } from '../validate.ts'
+import type { SecretsProviderSettings } from './cluster-backend.ts'
+
+/** The body of a managed cluster. https://learn.microsoft.com/rest/api/aks/managed-clusters/create-or-update */
+
+const switchSchema = z.looseObject({ enabled: z.boolean().nullish() }).nullish()
+
+const addonSchema = z.looseObject({
+  enabled: z.boolean(),
+  config: z.record(z.string(), z.string().nullable()).nullish(),
+})
+
+/** What the lab acts upon; the rest is kept and shown. */
+const properties = z.looseObject({
+  kubernetesVersion: z.string().nullish(),
+  dnsPrefix: z.string().nullish(),
+  nodeResourceGroup: z.string().nullish(),
+  agentPoolProfiles: z.array(z.looseObject({ name: z.string().min(1), count: z.number().int().nullish() })).nullish(),
+  addonProfiles: z.record(z.string(), addonSchema.nullable()).nullish(),
+  oidcIssuerProfile: switchSchema,
+  securityProfile: z.looseObject({ workloadIdentity: switchSchema }).nullish(),
+})
+export type GivenProperties = z.output<typeof properties>
+
+export const putClusterBody = z.object({
+  location: locationSchema.optional(),
+  tags: tagsSchema,
+  sku: z.unknown().optional(),
+  identity: z.looseObject({ type: z.string() }).nullish(),
+  properties: properties.nullish().transform((given) => given ?? {}),
+})
+
+/** Name of the add-on that is Keymount. */
+export const secretsProviderAddon = 'azureKeyvaultSecretsProvider'
+
+/** The add-on's settings, or undefined when it is off. */
+export function secretsProviderOf({ addonProfiles }: GivenProperties): SecretsProviderSettings | undefined {
+  const profile = addonProfiles?.[secretsProviderAddon]
+  if (profile?.enabled !== true) return undefined
+  return {
+    rotation: profile.config?.['enableSecretRotation']?.toLowerCase() === 'true',
+    rotationPollInterval: profile.config?.['rotationPollInterval'] ?? '2m',
+  }
+}
+
+/** The properties after a write, with the server's defaults. Throws {@link ArmError} for what the lab has not, or what cannot be taken back. */
+export function settleCluster(
+  given: GivenProperties,
+  before: GivenProperties | undefined,
+  version: string,
+): GivenProperties {
+  refuseAddons(given)
+  refuseVersion(given.kubernetesVersion ?? '', version)
+  if (before?.oidcIssuerProfile?.enabled === true && given.oidcIssuerProfile?.enabled === false) {
+    throw new ArmError(400, 'OIDCIssuerFeatureCannotBeDisabled', 'The OIDC issuer feature cannot be disabled.')
+  }
+  const pools = given.agentPoolProfiles ?? before?.agentPoolProfiles ?? []
+  if (pools.length === 0) {
+    throw new ArmError(400, 'InvalidParameter', 'Required parameter agentPoolProfiles is missing (null).')
+  }
+  return {
+    ...before,
+    ...given,
+    kubernetesVersion: version,
+    agentPoolProfiles: pools.map((pool) => settlePool(pool, version)),
+    addonProfiles: settleAddons(given.addonProfiles ?? before?.addonProfiles ?? {}),
+  }
+}
+
+/** Empty text and 0 ask for the server's default. */
+function settlePool(pool: Record<string, unknown> & { name: string }, version: string) {
+  const or = (name: string, value: unknown) => pool[name] || value
+  return {
+    ...pool,
+    count: Number(or('count', 1)),
+    vmSize: or('vmSize', 'Standard_D2s_v3'),
+    osDiskSizeGB: or('osDiskSizeGB', 128),
+    osType: or('osType', 'Linux'),
+    type: or('type', 'VirtualMachineScaleSets'),
+    mode: or('mode', 'System'),
+    orchestratorVersion: version,
+    currentOrchestratorVersion: version,
+    provisioningState: 'Succeeded',
+    powerState: { code: 'Running' },
+  }
+}
+
+/** What identifies the add-on is the server's, and is not taken from a client that echoes it. */
+function settleAddons(addons: NonNullable<GivenProperties['addonProfiles']>) {
+  const entries = Object.entries(addons).flatMap(([name, profile]) => {
+    if (profile === null) return []
+    const { enabled, config } = profile
+    return [[name, { enabled, config: enabled ? (config ?? null) : null }] as const]
+  })
+  return Object.fromEntries(entries)
+}
+
+function refuseAddons({ addonProfiles }: GivenProperties): void {
+  const on = Object.entries(addonProfiles ?? {}).filter(([, profile]) => profile?.enabled === true)
+  const unknown = on.map(([name]) => name).find((name) => name !== secretsProviderAddon)
+  if (unknown === undefined) return
+  const message = `The local Azure does not implement the add-on ${unknown}: it has ${secretsProviderAddon}.`
+  throw new ArmError(501, 'NotImplemented', message)
+}
+
+function refuseVersion(wanted: string, version: string): void {
+  if (wanted === '' || version === wanted || version.startsWith(`${wanted}.`)) return
+  throw new ArmError(
+    400,
+    'K8sVersionNotSupported',
+    `Managed cluster is on version ${version}, and version ${wanted} is not available: the local Azure has ${version} only.`,
+  )
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { RoleAssignments } from '../../access/role-assignments.ts'
+import type { Change } from '../../records/record-store.ts'
+import type { Machine, Machines } from '../compute/machines.ts'
+import { type Identities, type Identity, identityType } from '../managed-identity/identities.ts'
+import { type ResourceKind, resourcesWithin } from '../resource-kind.ts'
+import type { ResourceGroups } from '../resources/resource-groups.ts'
+import type { Cluster } from './clusters.ts'
+
+export interface NodeGroupOptions {
+  subscriptionId: string
+  groups: ResourceGroups
+  identities: Identities
+  machines: Machines
+  roles: RoleAssignments
+  /** Every kind of resource that may stand in such a group. */
+  kinds: readonly ResourceKind[]
+}
+
+/** The resource group of a cluster's nodes: their scale sets, kubelet's identity, and that of the add-on. */
+export interface NodeGroups {
+  /** The group with scale sets and kubelet's identity. */
+  create(cluster: Cluster): Change[]
+  /** Makes the add-on's identity and gives it to the nodes, or takes it away. No change when it is so already. */
+  setAddonIdentity(cluster: Cluster, wanted: boolean): Change[]
+  /** The group with all that is in it. */
+  remove(cluster: Cluster): Change[]
+  kubeletIdentity(cluster: Cluster): Identity | undefined
+  addonIdentity(cluster: Cluster): Identity | undefined
+}
+
+const scaleSetType = 'Microsoft.Compute/virtualMachineScaleSets'
+
+export function createNodeGroups(options: NodeGroupOptions): NodeGroups {
+  const { subscriptionId, groups, identities, machines, roles, kinds } = options
+  const groupId = ({ nodeGroup }: Cluster) => `/subscriptions/${subscriptionId}/resourceGroups/${nodeGroup}`
+  const identityId = (cluster: Cluster, name: string) => `${groupId(cluster)}/providers/${identityType}/${name}`
+  const kubeletName = ({ name }: Cluster) => `${name}-agentpool`
+  const addonName = ({ name }: Cluster) => `azurekeyvaultsecretsprovider-${name.toLowerCase()}`
+  const findIdentity = (cluster: Cluster, name: string) => identities.get(identityId(cluster, name))
+  const newIdentity = (cluster: Cluster, name: string) =>
+    identities.create({ id: identityId(cluster, name), name, location: cluster.location, tags: {} }).changes
+
+  function scaleSetsOf(cluster: Cluster): Machine[] {
+    const prefix = `${groupId(cluster)}/`.toLowerCase()
+    return machines.ofType(scaleSetType).filter(({ id }) => id.toLowerCase().startsWith(prefix))
+  }
+
+  function newScaleSet(cluster: Cluster, pool: Record<string, unknown>): Machine {
+    // As in Azure, eight digits that are the same for all pools of one cluster.
+    const digits = BigInt(`0x${createHash('md5').update(cluster.id).digest('hex')}`) % 100_000_000n
+    const name = `aks-${pool['name']}-${String(digits).padStart(8, '0')}-vmss`
+    return {
+      id: `${groupId(cluster)}/providers/${scaleSetType}/${name}`,
+      type: scaleSetType,
+      name,
+      location: cluster.location,
+      tags: { 'aks-managed-poolName': String(pool['name']) },
+      sku: { name: pool['vmSize'], tier: 'Standard', capacity: pool['count'] },
+      properties: {},
+      identityIds: [identityId(cluster, kubeletName(cluster))],
+    }
+  }
+
+  return {
+    create(cluster) {
+      const { nodeGroup: name, location } = cluster
+      const pools = cluster.properties.agentPoolProfiles ?? []
+      return [
+        groups.put({ id: groupId(cluster), name, location, tags: {} }),
+        ...newIdentity(cluster, kubeletName(cluster)),
+        ...pools.map((pool) => machines.put(newScaleSet(cluster, pool))),
+      ]
+    },
+    setAddonIdentity(cluster, wanted) {
+      const name = addonName(cluster)
+      const identity = findIdentity(cluster, name)
+      if ((identity !== undefined) === wanted) return []
+      const id = identityId(cluster, name)
+      const ofNodes = scaleSetsOf(cluster).map((scaleSet) => {
+        const others = scaleSet.identityIds.filter((each) => each.toLowerCase() !== id.toLowerCase())
+        return machines.put({ ...scaleSet, identityIds: wanted ? [...others, id] : others })
+      })
+      if (identity === undefined) return [...newIdentity(cluster, name), ...ofNodes]
+      return [...identities.remove(identity), ...roles.removeUnder(id), ...ofNodes]
+    },
+    remove(cluster) {
+      const group = groups.get(cluster.nodeGroup)
+      if (group === undefined) return []
+      const inside = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
+      return [...inside, ...roles.removeUnder(group.id), groups.remove(group)]
+    },
+    kubeletIdentity: (cluster) => findIdentity(cluster, kubeletName(cluster)),
+    addonIdentity: (cluster) => findIdentity(cluster, addonName(cluster)),
+  }
+}

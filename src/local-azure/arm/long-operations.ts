@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import { type Clock, errorMessage, type Log } from '../../lib/index.ts'
+import type { Cloud } from '../proxy/clouds.ts'
+import { ArmError } from './error-response.ts'
+import type { ArmOperation } from './operation.ts'
+
+export interface LongOperation {
+  name: string
+  status: 'InProgress' | 'Succeeded' | 'Failed'
+  startTime: string
+  endTime?: string
+  error?: { code: string; message: string }
+}
+
+/**
+ * Work that goes on after its request was answered, and that clients ask about. What is running is forgotten when the
+ * process ends: whoever starts work marks its own records, and settles them at the next start.
+ * https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
+ */
+export interface LongOperations {
+  /** Begins `work`, which may throw {@link ArmError} to say why it failed. Gives the headers that tell where to ask. */
+  start(provider: string, location: string, work: (signal: AbortSignal) => Promise<void>): Record<string, string>
+  get(name: string): LongOperation | undefined
+  /** Aborts what is running and waits for it. */
+  stop(): Promise<void>
+}
+
+export interface LongOperationsOptions {
+  cloud: Cloud
+  subscriptionId: string
+  clock: Clock
+  log: Log
+}
+
+/** Clients that are told nothing sleep for half a minute between their questions. */
+export const askAgain = { 'retry-after': '1' }
+
+/** Finished operations that can still be asked about. */
+const rememberAtMost = 1000
+
+export function createLongOperations({ cloud, subscriptionId, clock, log }: LongOperationsOptions): LongOperations {
+  const operations = new Map<string, LongOperation>()
+  const running = new Set<Promise<void>>()
+  const stopping = new AbortController()
+  const nowText = () => new Date(clock.now()).toISOString()
+
+  async function run(operation: LongOperation, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await work(stopping.signal)
+      operation.status = 'Succeeded'
+    } catch (error) {
+      log.warn({ err: error }, 'a long operation failed')
+      const code = error instanceof ArmError ? error.code : 'InternalServerError'
+      operation.error = { code, message: errorMessage(error) }
+      operation.status = 'Failed'
+    }
+    operation.endTime = nowText()
+  }
+
+  return {
+    start(provider, location, work) {
+      const operation: LongOperation = { name: randomUUID(), status: 'InProgress', startTime: nowText() }
+      operations.set(operation.name, operation)
+      const [oldest] = operations.keys()
+      if (operations.size > rememberAtMost && oldest !== undefined) operations.delete(oldest)
+      const done = run(operation, work).finally(() => running.delete(done))
+      running.add(done)
+      const path = `/subscriptions/${subscriptionId}/providers/${provider}/locations/${location}/operations/${operation.name}`
+      return { 'azure-asyncoperation': `https://${cloud.resourceManager}${path}?api-version=2024-01-01`, ...askAgain }
+    },
+    get: (name) => operations.get(name.toLowerCase()),
+    async stop() {
+      stopping.abort()
+      await Promise.all(running)
+    },
+  }
+}
+
+/** Where clients ask. */
+export function longOperationOperations(longOperations: LongOperations): ArmOperation[] {
+  return [
+    {
+      operation: 'arm.operation.get',
+      method: 'GET',
+      path: '/subscriptions/:subscription/providers/:provider/locations/:location/operations/:name',
+      // Whoever began it may ask, whatever their role; its random name is not to be guessed.
+      action: 'filtered',
+      run(call) {
+        const operation = longOperations.get(call.name('name'))
+        if (operation === undefined) {
+          throw new ArmError(404, 'OperationNotFound', `The operation '${call.name('name')}' was not found.`)
+        }
+        return { status: 200, body: operation, ...(operation.status === 'InProgress' && { headers: askAgain }) }
+      },
+    },
+  ]
+}
