@@ -1,0 +1,226 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { parse, stringify } from 'yaml'
+import {
+  createKubeClient,
+  execInPod,
+  isNotFound,
+  type KubeClient,
+  type KubeConfig,
+  loadKubeconfig,
+  resources,
+  type UntypedObject,
+} from '../../src/kube/index.ts'
+import { chartDirectory, helm } from '../chart/helm.ts'
+import { eventually } from '../e2e/wait.ts'
+import { startLocalAzure, type TestAzure } from './local-azure.ts'
+
+const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env
+
+/**
+ * A release of the chart on the cluster that KUBECONFIG names, beside whatever is installed there: a second driver with its own
+ * name, and a provider with its own socket, ports and way to a local Azure. What runs in it has a class `app` and a vault.
+ */
+export interface HelmRelease {
+  kube: KubeClient
+  /** Everything of the test is in it. */
+  namespace: string
+  /** Name of the CSI driver. */
+  driver: string
+  azure: TestAzure
+  install(): Promise<void>
+  upgrade(...flags: string[]): Promise<void>
+  /** Back to the first revision. */
+  rollBack(): Promise<void>
+  uninstall(): Promise<void>
+  /** Default: the first object of the class. */
+  setSecret(value: string, name?: string): Promise<void>
+  /** A pod that mounts the class; does not wait for it. */
+  createPod(name: string): Promise<void>
+  podReady(name: string): Promise<void>
+  /** The mounted first object as the container sees it. */
+  read(pod: string): Promise<string>
+  deletePod(name: string): Promise<void>
+}
+
+export interface HelmReleaseOptions {
+  /** Of the chart, beside those that a release of its own needs. */
+  values?: object
+  /** Secrets of the class. Default: `ExampleSecret`. */
+  objects?: readonly string[]
+}
+
+/** Prepares everything but the installation, which is `run('install', …)`. All of it goes with the test. */
+export async function createHelmRelease(t: TestContext, options: HelmReleaseOptions = {}): Promise<HelmRelease> {
+  const { values = {}, objects = ['ExampleSecret'] } = options
+  const first = objects[0] ?? ''
+  const unique = randomBytes(3).toString('hex')
+  const namespace = `e2e-helm-${unique}`
+  const driver = `e2e-${unique}.csi.keymount.dev`
+  const directory = await mkdtemp(join(tmpdir(), 'keymount-helm-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const kubeConfig = loadKubeconfig(KUBECONFIG ?? '', { environment: process.env })
+  const kube = createKubeClient(kubeConfig)
+  t.after(() => kube.close())
+
+  const azure = await startAzure(t, kubeConfig, directory)
+  const valuesFile = join(directory, 'values.yaml')
+  await writeFile(valuesFile, stringify({ ...(await releaseValues({ azure, driver, kubeConfig })), ...values }))
+  await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+  await installDefinitions(kube)
+  const run = async (verb: string, ...words: string[]) => {
+    await promisify(execFile)(helm ?? 'helm', [verb, namespace, ...words, '-n', namespace, '--wait', '--timeout', '2m'])
+  }
+  t.after(async () => {
+    await run('uninstall', '--ignore-not-found')
+    await kube.delete(resources.namespaces, { name: namespace })
+  })
+
+  const vault = await azure.createVault(`kv-helm-${unique}`)
+  const identity = await azure.createIdentity(`id-helm-${unique}`)
+  const subject = `system:serviceaccount:${namespace}:app`
+  await azure.federate(identity, { issuer: await issuerOf(kube), subject })
+  await azure.assignRole('Key Vault Secrets User', identity.principalId, vault.id)
+  await createWorkload(kube, namespace, {
+    clientID: identity.clientId,
+    keyvaultName: vault.name,
+    tenantId: azure.administrator.tenantId,
+    objects: stringify({ array: objects.map((objectName) => stringify({ objectName, objectType: 'secret' })) }),
+  })
+
+  return {
+    kube,
+    namespace,
+    driver,
+    azure,
+    install: () => run('install', chartDirectory, '-f', valuesFile),
+    upgrade: (...flags) => run('upgrade', chartDirectory, '-f', valuesFile, ...flags),
+    rollBack: () => run('rollback', '1'),
+    uninstall: () => run('uninstall'),
+    async setSecret(value, name = first) {
+      await azure.setSecret(vault.name, name, value)
+    },
+    createPod: (name) => createPod(kube, { namespace, name, driver }),
+    podReady: (name) => podReady(kube, namespace, name),
+    async read(pod) {
+      const command = ['cat', `/mnt/secrets-store/${first}`]
+      const { stdout, stderr, code } = await execInPod(kubeConfig, { namespace, pod, container: undefined, command })
+      if (code !== 0) throw new Error(`cat ended with ${code}: ${stderr}`)
+      return stdout
+    },
+    async deletePod(name) {
+      await kube.delete(resources.pods, { namespace, name }, { gracePeriodSeconds: 1 })
+      await eventually(`pod ${name} gone`, async () =>
+        (await exists(kube.get(resources.pods, { namespace, name }))) ? undefined : true,
+      )
+    },
+  }
+}
+
+/** Other cases install them in the same moment; by server-side apply that is no conflict, as it would be for helm. */
+async function installDefinitions(kube: KubeClient): Promise<void> {
+  const directory = join(chartDirectory, 'files/crds')
+  for (const file of await readdir(directory)) {
+    const definition = parse(await readFile(join(directory, file), 'utf8')) as UntypedObject
+    const resource = resources.customResourceDefinitions
+    await kube.apply(resource, definition, { fieldManager: 'e2e' })
+    await eventually(`${file} established`, async () => {
+      const { status } = await kube.get(resource, { name: definition.metadata.name ?? '' })
+      const { conditions = [] } = status as { conditions?: { type: string; status: string }[] }
+      return (
+        conditions.some((condition) => condition.type === 'Established' && condition.status === 'True') || undefined
+      )
+    })
+  }
+}
+
+/** A local Azure that pods reach and that trusts the cluster's issuer. */
+async function startAzure(t: TestContext, { ca }: KubeConfig, directory: string): Promise<TestAzure> {
+  const clusterCa = join(directory, 'cluster-ca.crt')
+  await writeFile(clusterCa, ca ?? '')
+  return startLocalAzure(t, { listen: NODE_HOST ?? '', issuerCaFiles: ca === undefined ? [] : [clusterCa] })
+}
+
+async function releaseValues(options: { azure: TestAzure; driver: string; kubeConfig: KubeConfig }): Promise<object> {
+  const { azure, driver, kubeConfig } = options
+  const [repository, tag] = KEYMOUNT_IMAGE?.split(/:(?=[^/]*$)/) ?? []
+  return {
+    driver: { name: driver },
+    metricsAddr: '18898',
+    proxySettings: {
+      httpsProxy: azure.proxyUrl,
+      noProxy: `127.0.0.1,localhost,.svc,${new URL(kubeConfig.server).hostname}`,
+      proxyCert: await readFile(azure.caFile, 'utf8'),
+    },
+    linux: {
+      ...(repository === undefined ? {} : { image: { repository, ...(tag === undefined ? {} : { tag }) } }),
+      ...(KUBELET_ROOT === undefined ? {} : { kubeletRootDir: KUBELET_ROOT }),
+      providersDir: '/var/run/keymount-e2e-helm',
+      additionalProvidersDirs: [],
+      healthzPort: 18_989,
+    },
+  }
+}
+
+/** https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery */
+async function issuerOf(kube: KubeClient): Promise<string> {
+  const text = await kube.raw({ method: 'GET', path: '/.well-known/openid-configuration' })
+  return (JSON.parse(text) as { issuer: string }).issuer
+}
+
+async function createWorkload(kube: KubeClient, namespace: string, parameters: Record<string, string>): Promise<void> {
+  const metadata = { namespace, name: 'app' }
+  await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+  await kube.create(resources.secretProviderClasses, {
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClass',
+    metadata,
+    spec: { provider: 'azure', parameters },
+  })
+}
+
+async function createPod(
+  kube: KubeClient,
+  { namespace, name, driver }: { namespace: string; name: string; driver: string },
+): Promise<void> {
+  await kube.create(resources.pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name },
+    spec: {
+      serviceAccountName: 'app',
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: 'app',
+          image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4',
+          command: ['/bin/sleep', '10000'],
+          volumeMounts: [{ name: 'secrets', mountPath: '/mnt/secrets-store', readOnly: true }],
+        },
+      ],
+      volumes: [{ name: 'secrets', csi: { driver, readOnly: true, volumeAttributes: { secretProviderClass: 'app' } } }],
+    },
+  })
+}
+
+async function podReady(kube: KubeClient, namespace: string, name: string): Promise<void> {
+  await eventually(`pod ${namespace}/${name} Ready`, async () => {
+    const { status } = await kube.get(resources.pods, { namespace, name })
+    return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') || undefined
+  })
+}
+
+export async function exists(asking: Promise<unknown>): Promise<boolean> {
+  try {
+    await asking
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
