@@ -13,6 +13,17 @@ export interface ApiObject {
   [field: string]: unknown
 }
 
+/** Fields of the metadata that only the server writes. */
+export const serverFields: readonly string[] = [
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'selfLink',
+]
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ApiError } from '../api-error.ts'
-import { type ApiObject, isRecord } from '../api-object.ts'
+import { type ApiObject, isRecord, serverFields } from '../api-object.ts'
 import type { ListKeys } from '../kinds/list-keys.ts'
 
 /**
@@ -30,23 +30,13 @@ interface FieldTree {
 const separator = '\0'
 
 /** Fields that belong to the server, or name the object. */
-const unowned = new Set(
-  [
-    'apiVersion',
-    'kind',
-    'name',
-    'namespace',
-    'uid',
-    'resourceVersion',
-    'generation',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'generateName',
-    'managedFields',
-    'selfLink',
-  ].map((field, index) => (index < 2 ? `f:${field}` : `f:metadata${separator}f:${field}`)),
-)
+const unowned = new Set([
+  'f:apiVersion',
+  'f:kind',
+  ...[...serverFields, 'name', 'namespace', 'generateName', 'managedFields'].map(
+    (field) => `f:metadata${separator}f:${field}`,
+  ),
+])
 
 type Leaves = Map<string, unknown>
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, timestamp } from '../../../lib/index.ts'
 import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from '../api-error.ts'
-import type { ApiObject } from '../api-object.ts'
+import { type ApiObject, serverFields } from '../api-object.ts'
 import { listKeysOf } from '../kinds/list-keys.ts'
 import { apiVersionOf, keyOf, type ResourceRow } from '../kinds/resource-row.ts'
 import { applyConfiguration, type Manager, recordUpdate } from './field-managers.ts'
@@ -40,7 +40,7 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
   function create(row: ResourceRow, namespace: string | undefined, body: unknown, options: WriteOptions): ApiObject {
     const write = writeOf(row, options)
     const draft = draftNew(write, namespace, body)
-    return put(write, recordUpdate(undefined, draft, managerOf(write, 'Update'), listKeysOf(row, write.version)))
+    return put(write, recorded(write, undefined, draft))
   }
 
   /** A new object with all that the server adds to it. */
@@ -81,9 +81,7 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
       throw conflict(row, ref.name, why)
     }
     checkPreconditions(row, current, uid === undefined ? {} : { uid })
-    return replace(write, current, wanted, (next) =>
-      recordUpdate(current, next, managerOf(write, 'Update'), listKeysOf(row, write.version)),
-    )
+    return replace(write, current, wanted, (next) => recorded(write, current, next))
   }
 
   function apply(
@@ -148,6 +146,10 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
     throw forbidden(row, name, why)
   }
 
+  function recorded(write: Write, previous: ApiObject | undefined, next: ApiObject): ApiObject {
+    return recordUpdate(previous, next, managerOf(write, 'Update'), listKeysOf(write.row, write.version))
+  }
+
   function managerOf({ row, version, manager, subresource }: Write, operation: Manager['operation']): Manager {
     const apiVersion = apiVersionOf(row.group, version)
     const time = timestamp(clock.now())
@@ -185,17 +187,8 @@ function allButStatus(row: ResourceRow, current: ApiObject, wanted: ApiObject): 
 
 /** Metadata as the writer wants it, but for what only the server writes. */
 function withServerFields({ metadata }: ApiObject, server: ApiObject['metadata'] | object): ApiObject['metadata'] {
-  const owned = [
-    'uid',
-    'resourceVersion',
-    'generation',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'selfLink',
-  ]
-  const theirs = Object.entries(metadata).filter(([field]) => !owned.includes(field))
-  const ours = Object.entries(server).filter(([field]) => owned.includes(field))
+  const theirs = Object.entries(metadata).filter(([field]) => !serverFields.includes(field))
+  const ours = Object.entries(server).filter(([field]) => serverFields.includes(field))
   return Object.fromEntries([...theirs, ...ours]) as unknown as ApiObject['metadata']
 }
 
