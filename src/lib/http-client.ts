@@ -134,8 +134,8 @@ function exchange(
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(aborted(url.host, signal))
     const request = open()
-    const timer = setTimeout(() => request.destroy(timedOut(url.host, timeoutMs)), timeoutMs)
-    const onAbort = () => request.destroy(aborted(url.host, signal))
+    const timer = setTimeout(() => giveUp(timedOut(url.host, timeoutMs)), timeoutMs)
+    const onAbort = () => giveUp(aborted(url.host, signal))
     signal?.addEventListener('abort', onAbort, { once: true })
     const settle = (end: () => void) => {
       clearTimeout(timer)
@@ -143,13 +143,19 @@ function exchange(
       end()
     }
     const fail = (error: unknown) => settle(() => reject(httpFault(url.host, error)))
+    // The fault is not handed to `destroy`: a socket whose answer has arrived in full belongs to the agent again, and would
+    // throw it where nobody listens.
+    const giveUp = (fault: HttpFault) => {
+      fail(fault)
+      request.destroy()
+    }
     request.on('error', fail)
     request.on('response', (response) => {
       const chunks: Buffer[] = []
       let size = 0
       response.on('data', (chunk: Buffer) => {
         size += chunk.length
-        if (size > maxBodyBytes) request.destroy(tooLarge(url.host, maxBodyBytes))
+        if (size > maxBodyBytes) giveUp(tooLarge(url.host, maxBodyBytes))
         else chunks.push(chunk)
       })
       response.on('error', fail)

@@ -152,6 +152,9 @@ test('a managed identity of the node is used where the class asks for it', async
   const { files } = await mount(await request({ userAssignedIdentityID: identity.clientId }))
   assert.equal(files[0]?.contents.toString(), 'hunter2')
   assert.deepEqual(await lab.takeCounts(), { 'imds.token': 1, 'vault.secret.get': 1 })
+  // Whoever asks as another identity of the node is not served with what this one read.
+  const stranger = await failureOf(mount(await request({ userAssignedIdentityID: 'another' })))
+  assert.match(stranger.details, /Identity not found/)
 
   const second = await lab.azure.createIdentity('second')
   await assignToMachine(lab, { type: 'UserAssigned', userAssignedIdentities: { [identity.id]: {}, [second.id]: {} } })
@@ -191,7 +194,14 @@ test('pod identity asks the node agent for the pod that mounts', async (t) => {
 
   answer = { status: 200, body: { token: { Access_Token: token, expires_on: '4000000000' }, ClientID: 'x' } }
   assert.equal((await mount(request)).files[0]?.contents.toString(), 'hunter2')
-  assert.deepEqual(asked, Array(2).fill(['/host/token/?resource=https%3A%2F%2Fvault.azure.net', 'app-0', 'default']))
+  const path = '/host/token/?resource=https%3A%2F%2Fvault.azure.net'
+  assert.deepEqual(asked.splice(0), Array(2).fill([path, 'app-0', 'default']))
+  // Another pod is another identity: what the first one was given is not for it.
+  answer = { status: 403, body: 'not you' }
+  const other = { 'csi.storage.k8s.io/pod.name': 'app-1', usePodIdentity: 'true' }
+  const stranger = await failureOf(mount(await lab.request({ keyvaultName: 'shop-vault', objects, ...other })))
+  assert.match(stranger.details, /nmi response failed with status code: 403/)
+  assert.deepEqual(asked, [[path, 'app-1', 'default']])
 })
 
 test('identity binding signs in through the token proxy of the cluster, and reads the vault directly', async (t) => {
