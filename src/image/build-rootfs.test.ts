@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, sym
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { processNames } from './build-bundles.ts'
 import { buildRootfs } from './build-rootfs.ts'
 
 const packageRoot = resolve(import.meta.dirname, '../..')
@@ -17,7 +18,7 @@ function makePackage(t: TestContext): { root: string; out: string; writeProgram(
     symlinkSync(join(packageRoot, name), join(root, name))
   }
   const writeProgram = (name: string, text: string) => writeFileSync(join(root, 'src/bin', `${name}.ts`), text)
-  for (const name of ['driver', 'provider', 'node']) {
+  for (const name of processNames) {
     writeProgram(name, `import { basename } from 'node:path'\nconsole.log('${name}', ...process.argv.slice(2))\n`)
   }
   return { root, out: join(root, 'dist'), writeProgram }
