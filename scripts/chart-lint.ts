@@ -128,7 +128,11 @@ function words(text: string): string[] {
 /** Paths of all values that the schema names, down to those that are not objects of ours. */
 function knownPaths(node: Schema, path: string[]): string[] {
   const { properties } = resolveRef(node)
-  if (properties === undefined || ['resources', 'updateStrategy'].includes(path.at(-1) ?? '')) return [path.join('.')]
+  if (
+    properties === undefined ||
+    ['resources', 'updateStrategy', 'mutatingWebhookNamespaceSelector'].includes(path.at(-1) ?? '')
+  )
+    return [path.join('.')]
   return Object.entries(properties)
     .filter(([key]) => key !== 'global')
     .flatMap(([key, child]) => knownPaths(child, [...path, key]))
@@ -136,7 +140,7 @@ function knownPaths(node: Schema, path: string[]): string[] {
 
 /** The flags that the file of a daemon, _DAEMON.tpl, passes are flags that the daemon has. */
 function flagProblems(): string[] {
-  return daemons.flatMap((daemon) => {
+  return [...daemons, 'controller' as const].flatMap((daemon) => {
     const path = `templates/_${daemon}.tpl`
     const flags = [...read(path).matchAll(/^- (?:\{\{ printf ")?--?([a-z][\w-]*)/gm)].map(([, flag]) => flag ?? '')
     return flags

@@ -1,0 +1,63 @@
+{{/* The workload identity webhook. Names are upstream's, because suites and people rely on them; it is once in a cluster. All take the root. */}}
+
+{{- define "keymount.controller.selector" -}}
+app: workload-identity-webhook
+azure-workload-identity.io/system: "true"
+{{- end -}}
+
+{{- define "keymount.controller.labels" -}}
+{{ include "keymount.controller.selector" . }}
+{{ include "keymount.labels" . }}
+{{- end -}}
+
+{{- define "keymount.controller.args" -}}
+- controller
+- --webhook-addr=:9443
+- --health-addr=:9440
+- --metrics-addr={{ .Values.webhook.metricsAddr }}
+- --log-level={{ .Values.webhook.logLevel }}
+- --legacy-token-path={{ .Values.webhook.legacyTokenPath }}
+{{- with .Values.webhook.audience }}
+- --audience={{ . }}
+{{- end }}
+{{- with .Values.webhook.serviceAccountSelector }}
+- {{ printf "--service-account-selector=%s" . | quote }}
+{{- end }}
+{{- with .Values.webhook.customTokenEndpoint.annotationSuffix }}
+- --custom-token-endpoint-annotation-suffix={{ . }}
+{{- end }}
+{{- with .Values.webhook.customTokenEndpoint.audience }}
+- --custom-token-endpoint-audience={{ . }}
+{{- end }}
+{{- range .Values.webhook.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "keymount.controller.env" -}}
+{{- $endpoint := .Values.webhook.customTokenEndpoint -}}
+- name: AZURE_TENANT_ID
+  value: {{ required "A valid .Values.webhook.azureTenantID entry required!" .Values.webhook.azureTenantID | quote }}
+- name: AZURE_ENVIRONMENT
+  value: {{ .Values.webhook.azureEnvironment | quote }}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+{{- range $name, $value := dict
+  "TOKEN_PROXY" $endpoint.azureKubernetesTokenProxy
+  "SNI_NAME" $endpoint.azureKubernetesSniName
+  "CA_DATA" $endpoint.azureKubernetesCaData
+  "CA_CONFIGMAP_NAME" $endpoint.azureKubernetesCAConfigMapName
+  "CA_CTB_SIGNER_NAME" $endpoint.azureKubernetesCACTBSignerName
+  "CA_CTB_LABEL_SELECTOR" $endpoint.azureKubernetesCACTBLabelSelector }}
+{{- with $value }}
+- name: AZURE_KUBERNETES_{{ $name }}
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{ include "keymount.processEnv" (dict "root" . "os" "linux") }}
+{{- with .Values.webhook.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { controllerConfig } from './controller-config.ts'
+
+const tenant = { AZURE_TENANT_ID: 'tenant' }
+
+function webhookOf(argv: string[] = [], env: Record<string, string> = {}) {
+  const command = controllerConfig(argv, { ...tenant, ...env })
+  assert.ok(command.kind === 'serve')
+  return command.webhook
+}
+
+test('the defaults are those of upstream', () => {
+  const { address, healthAddress, metricsAddress, certificates, minVersion, settings } = webhookOf()
+  assert.deepEqual([address.port, healthAddress?.port, metricsAddress?.port], [9443, 9440, 8095])
+  assert.deepEqual(certificates, { kind: 'own', namespace: 'azure-workload-identity-system' })
+  assert.equal(minVersion, 'TLSv1.3')
+  assert.equal(settings.audience, 'api://AzureADTokenExchange')
+  assert.equal(settings.tokenEndpoint, undefined)
+})
+
+test('with certificates of somebody else, their directory is read', () => {
+  const { certificates } = webhookOf(['--disable-cert-rotation', '--webhook-cert-dir=/c'])
+  assert.deepEqual(certificates, { kind: 'files', directory: '/c' })
+})
+
+describe('the authority host', () => {
+  for (const [cloud, host] of [
+    ['', 'https://login.microsoftonline.com/'],
+    ['AzurePublicCloud', 'https://login.microsoftonline.com/'],
+    ['azurecloud', 'https://login.microsoftonline.com/'],
+    ['AzureUSGovernmentCloud', 'https://login.microsoftonline.us/'],
+    ['AzureUSGovernment', 'https://login.microsoftonline.us/'],
+    ['AzureChinaCloud', 'https://login.chinacloudapi.cn/'],
+    ['AzureGermanCloud', 'https://login.microsoftonline.de/'],
+  ] as const) {
+    test(`of "${cloud}" is ${host}`, () => {
+      assert.equal(webhookOf([], { AZURE_ENVIRONMENT: cloud }).settings.authorityHost, host)
+    })
+  }
+
+  test('of a cloud of your own comes from its file', (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'keymount-cloud-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const file = join(directory, 'cloud.json')
+    writeFileSync(
+      file,
+      JSON.stringify({ activeDirectoryEndpoint: 'https://login.stack/', keyVaultDNSSuffix: 'vault.stack' }),
+    )
+    const env = { AZURE_ENVIRONMENT: 'AzureStackCloud', AZURE_ENVIRONMENT_FILEPATH: file }
+    assert.equal(webhookOf([], env).settings.authorityHost, 'https://login.stack/')
+  })
+})
+
+describe('refused', () => {
+  const endpoint = ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x']
+  const proxy = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy' }
+  const rows: [what: string, argv: string[], env: Record<string, string>, message: RegExp][] = [
+    ['no tenant', [], { AZURE_TENANT_ID: '' }, /required key AZURE_TENANT_ID missing value/],
+    ['an unknown cloud', [], { AZURE_ENVIRONMENT: 'Moon' }, /AZURE_ENVIRONMENT: found "Moon"/],
+    [
+      'an unknown TLS version',
+      ['--tls-min-version=1.4'],
+      {},
+      /invalid TLS version. Must be one of: 1.0, 1.1, 1.2, 1.3/,
+    ],
+    ['an unknown metrics backend', ['--metrics-backend=statsd'], {}, /--metrics-backend: found "statsd"/],
+    ['an unknown log level', ['--log-level=loud'], {}, /--log-level: found "loud"/],
+    ['no address', ['--webhook-addr=0'], {}, /--webhook-addr: found "0"/],
+    ['a suffix alone', endpoint.slice(0, 1), proxy, /--custom-token-endpoint-audience: missing/],
+    ['an audience alone', endpoint.slice(1), proxy, /--custom-token-endpoint-annotation-suffix: missing/],
+    [
+      "Entra's audience",
+      [...endpoint, '--custom-token-endpoint-audience=api://azureadtokenexchange'],
+      proxy,
+      /another one than that of Entra/,
+    ],
+    [
+      'a suffix that makes no annotation',
+      [...endpoint, '--custom-token-endpoint-annotation-suffix=a/b'],
+      proxy,
+      /is no valid annotation/,
+    ],
+    [
+      'a token endpoint without https',
+      endpoint,
+      { AZURE_KUBERNETES_TOKEN_PROXY: 'http://proxy' },
+      /expected an https URL/,
+    ],
+    [
+      'a token endpoint with a query',
+      endpoint,
+      { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy?a' },
+      /expected an https URL/,
+    ],
+    [
+      'two ways to trust it',
+      endpoint,
+      { ...proxy, AZURE_KUBERNETES_CA_DATA: 'x', AZURE_KUBERNETES_CA_CONFIGMAP_NAME: 'y' },
+      /only one of them may be set/,
+    ],
+    [
+      'a selector without a signer',
+      endpoint,
+      { ...proxy, AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR: '{}' },
+      /needs AZURE_KUBERNETES_CA_CTB_SIGNER_NAME/,
+    ],
+    [
+      'a selector that is no JSON',
+      endpoint,
+      { ...proxy, AZURE_KUBERNETES_CA_CTB_SIGNER_NAME: 's', AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR: 'a=b' },
+      /expected a LabelSelector as JSON/,
+    ],
+  ]
+  for (const [what, argv, env, message] of rows) {
+    test(what, () => assert.throws(() => webhookOf(argv, env), message))
+  }
+})
+
+test('a signer is used with its selector', () => {
+  const { settings } = webhookOf(
+    ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x'],
+    {
+      AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy',
+      AZURE_KUBERNETES_CA_CTB_SIGNER_NAME: 'example.com/signer',
+      AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR: '{"matchLabels":{"a":"b"}}',
+    },
+  )
+  assert.deepEqual(settings.tokenEndpoint?.trust, {
+    kind: 'trustBundle',
+    signerName: 'example.com/signer',
+    labelSelector: { matchLabels: { a: 'b' } },
+  })
+})

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { controllerConfig } from '../../src/bin/controller-config.ts'
+import { webhookNames } from '../../src/webhook/index.ts'
+import { type Manifest, needsHelm, type Rule, template } from './helm.ts'
+
+const alone = { driver: { install: false }, provider: { install: false } }
+const render = (values: object = {}) =>
+  template({ ...alone, webhook: { enabled: true, azureTenantID: 'tenant', ...values } })
+
+function only(objects: Manifest[], kind: string): Manifest {
+  const [found, ...more] = objects.filter((object) => object.kind === kind)
+  assert.ok(found !== undefined && more.length === 0, `one ${kind}`)
+  return found
+}
+
+interface PodTemplate {
+  spec: {
+    containers: { args: string[]; env: { name: string; value?: string }[]; securityContext: object }[]
+  }
+}
+
+function containerOf(objects: Manifest[]) {
+  const { template: pods } = only(objects, 'Deployment')['spec'] as { template: PodTemplate }
+  const [container] = pods.spec.containers
+  assert.ok(container !== undefined)
+  return container
+}
+
+test('the webhook is installed under the names that it looks for itself', needsHelm, async () => {
+  const objects = await render()
+  assert.equal(only(objects, 'MutatingWebhookConfiguration').metadata.name, webhookNames.configuration)
+  assert.equal(only(objects, 'Service').metadata.name, webhookNames.service)
+  const secret = only(objects, 'Secret')
+  assert.equal(secret.metadata.name, webhookNames.secret)
+  assert.equal(secret['data'], undefined, 'an upgrade must leave the certificate alone')
+  assert.match(only(objects, 'Deployment').metadata.name, /workload-identity-webhook/)
+  for (const { metadata } of objects) assert.equal(metadata.labels?.['azure-workload-identity.io/system'], 'true')
+})
+
+test('the webhook configuration is that of upstream, and its failure policy is a value', needsHelm, async () => {
+  const { webhooks } = only(await render({ failurePolicy: 'Ignore' }), 'MutatingWebhookConfiguration') as unknown as {
+    webhooks: object[]
+  }
+  assert.deepEqual(webhooks, [
+    {
+      name: 'mutation.azure-workload-identity.io',
+      admissionReviewVersions: ['v1', 'v1beta1'],
+      clientConfig: { service: { name: webhookNames.service, namespace: 'kube-system', path: '/mutate-v1-pod' } },
+      failurePolicy: 'Ignore',
+      matchPolicy: 'Equivalent',
+      reinvocationPolicy: 'IfNeeded',
+      sideEffects: 'None',
+      timeoutSeconds: 10,
+      namespaceSelector: {},
+      objectSelector: { matchLabels: { 'azure.workload.identity/use': 'true' } },
+      rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
+    },
+  ])
+})
+
+test('the webhook may touch its own Secret and configuration only', needsHelm, async () => {
+  const objects = await render()
+  const rules = ['Role', 'ClusterRole'].flatMap(
+    (kind) => only(objects, kind)['rules'] as (Rule & { resourceNames?: string[] })[],
+  )
+  const reading = ['get', 'list', 'watch']
+  for (const { resources, verbs, resourceNames } of rules) {
+    const writes = verbs.some((verb) => !reading.includes(verb))
+    if (writes || resources.includes('secrets')) assert.ok(resourceNames?.length === 1, `${resources} by name`)
+    assert.ok(!verbs.includes('create') && !verbs.includes('*'))
+  }
+})
+
+test('values become the configuration of the process', needsHelm, async () => {
+  const customTokenEndpoint = {
+    annotationSuffix: 'identity-binding',
+    audience: 'api://AKSIdentityBinding',
+    azureKubernetesTokenProxy: 'https://kubernetes.default.svc',
+    azureKubernetesCAConfigMapName: 'kube-root-ca.crt',
+  }
+  const values = {
+    customTokenEndpoint,
+    legacyTokenPath: true,
+    azureEnvironment: 'AzureChinaCloud',
+    serviceAccountSelector: 'a=b',
+  }
+  const { args, env } = containerOf(await render(values))
+  const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
+  const command = controllerConfig(args.slice(1), environment)
+  assert.ok(command.kind === 'serve')
+  assert.equal(command.webhook.serviceAccountSelector, 'a=b')
+  assert.partialDeepStrictEqual(command.webhook.settings, {
+    tenantId: 'tenant',
+    authorityHost: 'https://login.chinacloudapi.cn/',
+    legacyTokenPath: true,
+    tokenEndpoint: {
+      annotation: 'azure.workload.identity/use-identity-binding',
+      audience: 'api://AKSIdentityBinding',
+      proxyUrl: 'https://kubernetes.default.svc',
+      trust: { kind: 'configMap', name: 'kube-root-ca.crt' },
+    },
+  })
+})
+
+test('without a tenant the chart is refused', needsHelm, async () => {
+  await assert.rejects(render({ azureTenantID: '' }), /A valid .Values.webhook.azureTenantID entry required!/)
+})
