@@ -19,6 +19,8 @@ export interface Bundles {
   files: { path: string; bytes: number }[]
   /** esbuild's account of what each file is made of. https://esbuild.github.io/api/#metafile */
   metafile: string
+  /** Files that any of them is made of: paths below `root`. */
+  inputs: readonly string[]
 }
 
 export interface BundleOptions {
@@ -64,15 +66,20 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
     supported: { 'dynamic-import': false },
     metafile: true,
   })
-  const packages = build({ ...common, entryPoints: [...lazyPackages], outdir: join(out, 'node_modules') })
+  const packages = build({
+    ...common,
+    entryPoints: [...lazyPackages],
+    outdir: join(out, 'node_modules'),
+    metafile: true,
+  })
   // Both have ended before a failure is told: the caller removes what they write.
   await Promise.allSettled([programs, packages])
   const { metafile } = await programs
-  await packages
+  const inputs = Object.keys({ ...metafile.inputs, ...(await packages).metafile.inputs })
   await Promise.all(processNames.map((name) => compile({ node, out, name })))
   const names = ['start.cjs', ...processNames.flatMap((name) => [`${name}.cjs`, `${name}.cjs.cache`])]
   const files = names.map((name) => ({ path: join(out, name), bytes: statSync(join(out, name)).size }))
-  return { files, metafile: JSON.stringify(metafile) }
+  return { files, metafile: JSON.stringify(metafile), inputs }
 }
 
 /** Runs a process once, so that `start.cjs` writes the code that it compiled. The seed makes it the same bytes each time. */

@@ -23,8 +23,10 @@ import { errorCode } from '../lib/index.ts'
 import { buildBundles } from './build-bundles.ts'
 import { contentHash } from './content-hash.ts'
 import { entrypoint, programDirectory } from './image-config.ts'
+import { sbom } from './sbom.ts'
 import { stripElf } from './strip-elf.ts'
 import { type SystemFile, systemFiles } from './system-files.ts'
+import { licencesText, thirdParties } from './third-party.ts'
 
 export interface RootfsOptions {
   /** Directory of the package. Default: the one this file belongs to. */
@@ -79,8 +81,12 @@ async function populate(
   linkOrCopy(strippedNode(node, directory), join(rootfs, 'usr/local/bin/node'))
   for (const { path, source } of files) copyProgram(source, join(rootfs, path))
   const program = join(rootfs, programDirectory)
-  await buildBundles({ root, out: program, node: join(rootfs, 'usr/local/bin/node') })
+  const { inputs } = await buildBundles({ root, out: program, node: join(rootfs, 'usr/local/bin/node') })
   copyFileSync(join(root, 'LICENSE'), join(program, 'LICENSE'))
+  const others = await thirdParties({ root, inputs, node, nodeVersion: process.version, files })
+  writeFileSync(join(program, 'THIRD-PARTY-LICENSES'), licencesText(others))
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  writeFileSync(join(program, 'sbom.cdx.json'), `${JSON.stringify(sbom(version, others), null, 2)}\n`)
   writeFileSync(join(rootfs, '.entrypoint'), `${JSON.stringify(entrypoint)}\n`)
 }
 
