@@ -66,6 +66,8 @@ test('a local Azure comes with its configuration', () => {
     AZURE_POD_IDENTITY_AUTHORITY_HOST: 'http://10.0.0.1:18169',
   })
   assert.deepEqual(configMap('keymount-trust')?.data, { 'ca.crt': 'PEM' })
+  assert.ok(argsOf(providerOf(objects)).includes('--emulator-proxy=http://10.0.0.1:18443'))
+  assert.ok(argsOf(providerOf(objects)).includes('--emulator-ca-file=/etc/keymount/trust/ca.crt'))
 })
 
 test('a provider without caching sees changes of identities and values at once; others are as on any node', () => {

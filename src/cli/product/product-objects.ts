@@ -133,10 +133,15 @@ function podSpec(spec: PodSpec, settings: ProductSettings): PodSpec {
 }
 
 function daemonContainer(container: Container, settings: ProductSettings): Container {
-  const { image, rotationPollInterval, caching, shared } = settings
+  const { image, rotationPollInterval, azure, caching, shared } = settings
   const flags = new Map<string, string>()
   if (container.name === containers.driver && rotationPollInterval !== undefined) {
     flags.set('rotation-poll-interval', rotationPollInterval)
+  }
+  if (container.name === containers.provider && azure !== undefined) {
+    // All classes reach the local Azure by the environment; these are for a class that says `useEmulator`.
+    flags.set('emulator-proxy', azure.proxy)
+    flags.set('emulator-ca-file', `${trustDirectory}/ca.crt`)
   }
   if (container.name === containers.provider && caching === 'off') {
     for (const [flag, value] of Object.entries(withoutCaching)) flags.set(flag, value)

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import type { Lab } from '../../support/lab.ts'
 import { plant } from '../planted.ts'
 import { createCertificate, createKey, grantVaultData } from '../vault-objects.ts'
+import { podReady } from '../wait.ts'
 import { createWorkload } from '../workload.ts'
 
 /** Every kind of object and of identity, each with the manifests of `examples/` that a user applies. */
@@ -65,6 +66,14 @@ export function objectCases(lab: () => Lab): void {
       assert.equal(await workload.read(pod, 'password'), 'of-the-first-vault')
       assert.equal(await workload.read(pod, 'shared/password'), 'of-the-second-vault')
     })
+  })
+
+  it('a class with useEmulator reads from the local Azure that the provider was told of', async () => {
+    const workload = await createWorkload(lab(), 'emulator', { parameters: { useEmulator: 'true' } })
+    await workload.setSecret('ExampleSecret', 'read-from-the-emulator')
+    await workload.startPod('emulator')
+    await podReady(lab(), workload.namespace, 'emulator')
+    assert.equal(await workload.read('emulator', 'ExampleSecret'), 'read-from-the-emulator')
   })
 
   describe('who signs in', () => {
