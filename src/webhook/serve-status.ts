@@ -16,8 +16,8 @@ export function serveMetrics(address: ListenAddress, text: () => string): Promis
 }
 
 export interface HealthOptions {
-  /** Port of the webhook itself. */
-  port: () => number
+  /** Where the webhook itself answers. */
+  self: { host: string; port: number }
   /** Why no requests should come yet, or any more; undefined when they may. */
   notReady: () => string | undefined
 }
@@ -26,9 +26,9 @@ export interface HealthOptions {
  * `/healthz`: the webhook answers a TLS handshake, once it has a certificate; waiting for one is no reason for a restart.
  * `/readyz`: it may be sent requests.
  */
-export function serveHealth(address: ListenAddress, { port, notReady }: HealthOptions): Promise<StatusServer> {
+export function serveHealth(address: ListenAddress, { self, notReady }: HealthOptions): Promise<StatusServer> {
   const alive = async () => {
-    if (notReady() === undefined) await shakeHands(port())
+    if (notReady() === undefined) await shakeHands(self)
     return { text: 'ok' }
   }
   return serve(address, {
@@ -42,9 +42,9 @@ export function serveHealth(address: ListenAddress, { port, notReady }: HealthOp
 }
 
 /** Whom we reach is ourselves; whether others trust the certificate is for them to check. */
-function shakeHands(port: number): Promise<void> {
+function shakeHands({ host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, timeout: 5000 })
+    const socket = connect({ port, host, rejectUnauthorized: false, timeout: 5000 })
     socket.once('secureConnect', () => {
       socket.end()
       resolve()

@@ -54,31 +54,43 @@ export interface RunningWebhook extends Running {
 
 /** Starts to listen at once; it is ready when it has a certificate that the API server trusts and knows the service accounts. */
 export async function startWebhook(config: WebhookConfig, world: WebhookWorld): Promise<RunningWebhook> {
+  const started: Running[] = []
+  try {
+    return await start(config, world, started)
+  } catch (error) {
+    // A port that is taken, for one: what runs already would keep the process alive.
+    await Promise.all(started.map((running) => running.stop()))
+    throw error
+  }
+}
+
+async function start(config: WebhookConfig, world: WebhookWorld, started: Running[]): Promise<RunningWebhook> {
   const { kube, log, clock = systemClock } = world
+  const keep = <T extends Running>(running: T): T => {
+    started.push(running)
+    return running
+  }
   const metrics = createWebhookMetrics()
   const nativeSidecar = await hasNativeSidecars(kube)
-  const accounts = followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector })
+  const accounts = keep(followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector }))
   metrics.accounts(accounts.size)
   const settings = { ...config.settings, proxy: { ...config.settings.proxy, nativeSidecar } }
   const admitPod = createAdmitPod({ settings, annotationsOf: accounts.annotationsOf, metrics, log })
   const waiting = new Set(['no certificate yet', 'service accounts are not listed yet'])
   void accounts.synced.then(() => waiting.delete('service accounts are not listed yet'))
 
-  const server = await serveAdmission({
-    address: config.address,
-    minVersion: config.minVersion,
-    routes: { '/mutate-v1-pod': admitPod },
-  })
+  const { address, minVersion } = config
+  const server = keep(await serveAdmission({ address, minVersion, routes: { '/mutate-v1-pod': admitPod } }))
   const onCertificate = (certificate: ServingCertificate) => {
     server.use(certificate)
     metrics.certificateExpires(expiryOf(certificate.cert))
     waiting.delete('no certificate yet')
   }
-  const certificates = startCertificates(config.certificates, { kube, log, clock, onCertificate })
+  keep(startCertificates(config.certificates, { kube, log, clock, onCertificate }))
+  const self = { host: address.host ?? '127.0.0.1', port: server.port }
   const health =
-    config.healthAddress &&
-    (await serveHealth(config.healthAddress, { port: () => server.port, notReady: () => [...waiting][0] }))
-  const status = config.metricsAddress && (await serveMetrics(config.metricsAddress, metrics.text))
+    config.healthAddress && keep(await serveHealth(config.healthAddress, { self, notReady: () => [...waiting][0] }))
+  const status = config.metricsAddress && keep(await serveMetrics(config.metricsAddress, metrics.text))
 
   return {
     port: server.port,
@@ -89,7 +101,7 @@ export async function startWebhook(config: WebhookConfig, world: WebhookWorld): 
       server.drain()
       await sleep(config.drainMs, { clock })
       await server.stop()
-      await Promise.all([certificates.stop(), accounts.stop(), health?.stop(), status?.stop()])
+      await Promise.all(started.map((running) => running.stop()))
     },
   }
 }

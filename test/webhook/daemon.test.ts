@@ -53,3 +53,18 @@ test('a wrong command line ends the daemon with status 2 and every problem at on
   assert.equal(code, 2)
   assert.match(lines.join('\n'), /--metrcs-addr: unknown flag \(did you mean --metrics-addr\?\)/)
 })
+
+test('a port that is taken ends the daemon with status 1 and its name', async (t) => {
+  const lab = await startWebhookLab(t)
+  const taken = `127.0.0.1:${(await lab.start()).metricsPort}`
+  const flags = [
+    `--kubeconfig=${lab.kubeconfig}`,
+    '--webhook-addr=127.0.0.1:0',
+    '--health-addr=0',
+    `--metrics-addr=${taken}`,
+  ]
+  const { lines, ended } = startDaemon(t, flags, { AZURE_TENANT_ID: 'tenant', POD_NAMESPACE: namespace })
+  const [code] = await ended
+  assert.equal(code, 1)
+  assert.match(lines.join('\n'), new RegExp(`EADDRINUSE.*${taken}`))
+})
