@@ -198,6 +198,16 @@ test('the webhook', async (t) => {
     assert.match(text, /keymount_webhook_certificate_expiry_timestamp_seconds\{service_name="webhook"\} \d+/)
   })
 
+  await t.test('remembers only the service accounts that have an annotation of workload identity', async () => {
+    const { items } = await lab.kube.list(resources.serviceAccounts)
+    const annotated = items.filter(({ metadata }) => metadata.annotations?.[clientId] !== undefined)
+    assert.ok(annotated.length > 0 && annotated.length < items.length)
+    await eventually(async () => {
+      const text = await (await fetch(`http://127.0.0.1:${webhook.metricsPort}/metrics`)).text()
+      assert.ok(text.includes(`keymount_webhook_service_accounts{service_name="webhook"} ${annotated.length}\n`), text)
+    })
+  })
+
   await t.test('is healthy and ready', async () => {
     for (const path of ['healthz', 'readyz']) {
       assert.equal((await fetch(`http://127.0.0.1:${webhook.healthPort}/${path}`)).status, 200)
