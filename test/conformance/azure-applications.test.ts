@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import {
   ClientAssertionCredential,
@@ -95,7 +96,7 @@ test('a secret of an application or of its principal signs in until it ends or i
 })
 
 test('the state keeps no secret of an application, and Graph shows it once', async (t) => {
-  const { graph, createApplication } = await directory(t)
+  const { azure, graph, createApplication } = await directory(t)
   const { id } = await createApplication()
   const { body: password } = await graph('POST', `/applications/${id}/addPassword`, {})
   const { body: shown } = await graph('GET', `/applications/${id}`)
@@ -104,6 +105,7 @@ test('the state keeps no secret of an application, and Graph shows it once', asy
     [null],
   )
   assert.ok(!JSON.stringify(shown).includes(password.secretText))
+  assert.ok(!readFileSync(join(azure.stateDir, 'state.jsonl'), 'utf8').includes(password.secretText))
 })
 
 test('ClientCertificateCredential signs in with a registered certificate, and with no other', async (t) => {
