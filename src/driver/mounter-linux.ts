@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statfsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -18,14 +18,7 @@ export interface LinuxMounter extends Mounter {
 }
 
 /** tmpfs by the system's `mount` and `umount`, which follow the kernel's rules for us. */
-export function createLinuxMounter(options: { mountInfo?: string } = {}): LinuxMounter {
-  const { mountInfo = '/proc/self/mountinfo' } = options
-
-  async function mounted(): Promise<Set<string>> {
-    const table = parseMounts(await readFile(mountInfo, 'utf8'))
-    return new Set(table.filter(({ fsType }) => fsType === 'tmpfs').map(({ mountPoint }) => mountPoint))
-  }
-
+export function createLinuxMounter(): LinuxMounter {
   return {
     async resolve(targetPath) {
       mkdirSync(dirname(targetPath), { recursive: true, mode: 0o750 })
@@ -40,14 +33,14 @@ export function createLinuxMounter(options: { mountInfo?: string } = {}): LinuxM
       return isDirectory(target) ? target : undefined
     },
 
-    mounted,
-
-    async mountedAmong(targets) {
-      const all = await mounted()
-      return new Set(targets.filter((target) => all.has(target)))
+    async mounted() {
+      const table = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'))
+      return new Set(table.filter(({ fsType }) => fsType === 'tmpfs').map(({ mountPoint }) => mountPoint))
     },
 
-    isMounted: async (target) => (await mounted()).has(target),
+    mountedAmong: async (targets) => new Set(targets.filter(isTmpfsRoot)),
+
+    isMounted: async (target) => isTmpfsRoot(target),
 
     async mount(target, { sizeBytes }) {
       mkdirSync(target, { recursive: true, mode: 0o750 })
@@ -57,13 +50,26 @@ export function createLinuxMounter(options: { mountInfo?: string } = {}): LinuxM
 
     async unmount(target) {
       for (let i = 0; i < maxStacked; i++) {
-        if (!(await mounted()).has(target)) return
+        if (!isTmpfsRoot(target)) return
         empty(target)
         await command('umount', [target])
       }
       throw new Error(`${target} is still mounted after ${maxStacked} unmounts`)
     },
   }
+}
+
+/** f_type of statfs(2) */
+const tmpfsMagic = 0x01021994
+
+/**
+ * Whether a tmpfs is mounted exactly here: each has a device number of its own, so it differs from its parent's. Asked for
+ * every call of kubelet, and so not by the table of mounts, which is long on a full node: parsing it cost half a megabyte.
+ */
+function isTmpfsRoot(path: string): boolean {
+  const own = lstatSync(path, { throwIfNoEntry: false })
+  if (own?.isDirectory() !== true || own.dev === lstatSync(dirname(path)).dev) return false
+  return statfsSync(path).type === tmpfsMagic
 }
 
 function canonical(path: string): string {
