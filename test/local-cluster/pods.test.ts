@@ -257,6 +257,9 @@ test('busybox is the machine’s own, if it has one', {
   const node = await startNode(t)
   await node.run('box', { image: 'docker.io/library/busybox:1.36', command: ['sh', '-c', 'ls -l /bin/ls; ls /usr'] })
   assert.match(await node.outputOf('box'), /-> busybox\nls: \/usr: No such file/)
+  // What `kubectl run NAME --image=busybox -- sh -c …` makes: busybox has no entry point of its own.
+  await node.run('args', { image: 'busybox', args: ['sh', '-c', 'echo by args'] })
+  assert.equal(await node.outputOf('args'), 'by args\n')
 })
 
 test('an image that is not on this machine and names no command idles, and says so', { skip }, async (t) => {

@@ -44,5 +44,6 @@ export async function planContainer(
 function commandOf(spec: Container, image: Image, environment: ReadonlyMap<string, string>): string[] {
   const { command = [], args = [] } = spec
   const own = [...command, ...args].map((word) => expandVariables(word, environment))
-  return command.length > 0 ? own : [...image.entrypoint, ...own]
+  if (command.length > 0) return own
+  return [...image.entrypoint, ...(args.length > 0 ? own : image.defaultArgs)]
 }

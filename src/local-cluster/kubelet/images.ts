@@ -23,8 +23,10 @@ export interface Image {
   layers: string[]
   /** Directories of the machine that are seen read-only at the same path. */
   hostDirectories: string[]
-  /** What runs when the container names no command. */
+  /** What runs, with the container's args, when the container names no command. */
   entrypoint: string[]
+  /** The args when the container names neither (`CMD` of a Dockerfile). */
+  defaultArgs: string[]
   /** One sentence for the pod's events. */
   description: string
 }
@@ -72,7 +74,8 @@ export function createImages({ directory, given, programs }: ImagesOptions): Ima
           id: 'machine://busybox',
           layers: [await base(), root],
           hostDirectories: [],
-          entrypoint: ['sh'],
+          entrypoint: [],
+          defaultArgs: ['sh'],
           description: `Container image "${name}" is made of this machine's busybox`,
         }
       }
@@ -83,6 +86,7 @@ export function createImages({ directory, given, programs }: ImagesOptions): Ima
         layers: [await base(), root],
         hostDirectories: systemDirectories.filter((entry) => existsSync(entry) && !lstatSync(entry).isSymbolicLink()),
         entrypoint: [],
+        defaultArgs: [],
         description: `Container image "${name}" is made of this machine's own /usr, /bin and /lib, read-only${missing}`,
       }
     },
@@ -100,6 +104,7 @@ function givenImage(name: string, path: string, base: string): Image {
     layers: [base, path],
     hostDirectories: [],
     entrypoint,
+    defaultArgs: [],
     description: `Container image "${name}" already present on machine`,
   }
 }
