@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
 import { NodeClient } from '../../src/csi/index.ts'
+import { memoryMib } from './process-memory.ts'
 import { untilPasses } from './until-passes.ts'
 
 export interface DriverProcess {
@@ -77,17 +78,9 @@ export async function startDriverProcess(options: DriverProcessOptions): Promise
       child.kill('SIGTERM')
       return ended
     },
-    memory: () => memoryMib(child),
+    memory: () => memoryMib(child.pid ?? 0),
     cpu: () => cpuMs(child),
   }
-}
-
-/** https://www.kernel.org/doc/Documentation/ABI/testing/procfs-smaps_rollup */
-function memoryMib({ pid }: ChildProcess): { pss: number; anonymous: number } {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-  const mib = (name: string) =>
-    Math.round((Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024) * 10) / 10
-  return { pss: mib('Pss'), anonymous: mib('Pss_Anon') }
 }
 
 /** utime and stime of /proc/PID/stat, in ticks of 10 ms. */

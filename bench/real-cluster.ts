@@ -1,0 +1,190 @@
+/**
+ * A node of the real cluster that KUBECONFIG names, which must run on this machine (memory is read from /proc): memory of
+ * driver and provider idle and with 50 volumes of 10 objects, the time from 50 new pods to all of them Ready with an Azure
+ * that answers at once and one that takes 30 ms, requests in quiet minutes, and the time from a changed secret to the files
+ * of three pods, all with the chart's defaults; then memory and start of the one process of `combined`. Needs helm, the
+ * variables of the cluster (KUBELET_ROOT, NODE_HOST), and the image of this source on the node. The last line is JSON.
+ *
+ *   node bench/real-cluster.ts [--quiet-minutes 6] [--changes 3] [--pods 50]
+ */
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { resources } from '../src/kube/index.ts'
+import { createHelmRelease, type HelmRelease } from '../test/support/helm-release.ts'
+import { memoryMib } from '../test/support/process-memory.ts'
+import { createCleanup } from './support/cleanup.ts'
+import { rounded } from './support/statistics.ts'
+
+const { values } = parseArgs({
+  options: {
+    'quiet-minutes': { type: 'string', default: '6' },
+    changes: { type: 'string', default: '3' },
+    pods: { type: 'string', default: '50' },
+  },
+})
+const quietMinutes = Number(values['quiet-minutes'])
+const podCount = Number(values.pods)
+const objects = Array.from({ length: 10 }, (_, i) => `secret-${i}`)
+const kubeletRoot = process.env['KUBELET_ROOT'] ?? '/var/lib/kubelet'
+const slowAzureMs = 30
+/** V8 gives memory back some ten seconds after the last work. */
+const settleMs = 25_000
+
+const twoProcesses = await measure({ combined: false, watched: true })
+const combined = await measure({ combined: true, watched: false })
+console.log(
+  JSON.stringify({
+    bench: 'real-cluster',
+    pods: podCount,
+    objects: objects.length,
+    quietMinutes,
+    twoProcesses,
+    combined,
+  }),
+)
+
+async function measure({ combined, watched }: { combined: boolean; watched: boolean }) {
+  const cleanup = createCleanup()
+  try {
+    const release = await createHelmRelease(cleanup.t, { values: { combined }, objects })
+    for (const name of objects) await release.setSecret(`value of ${name}`, name)
+    await release.install()
+    await wait(settleMs)
+    const idle = memoryOf(release)
+    tell('memory idle', idle)
+    const ready: Record<string, number> = {}
+    for (const delayMs of [0, slowAzureMs]) {
+      await deletePods(release)
+      await release.azure.control('PUT', '/delay', { ms: delayMs })
+      ready[`${delayMs} ms`] = await startPods(release)
+      tell(`${podCount} pods to all Ready, Azure ${delayMs} ms`, ready[`${delayMs} ms`])
+    }
+    await release.azure.control('PUT', '/delay', { ms: 0 })
+    await wait(settleMs)
+    const mounted = memoryOf(release)
+    tell(`memory with ${podCount} volumes`, mounted)
+    const quiet = watched ? await quietRequests(release) : undefined
+    const propagation = watched ? await changes(release) : undefined
+    await deletePods(release)
+    return { idle, ready, mounted, quiet, propagation }
+  } finally {
+    await cleanup.run()
+  }
+}
+
+function tell(what: string, value: unknown): void {
+  console.log(`${what}: ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+}
+
+/** MiB of each process of the release on this machine, and together. */
+function memoryOf({ driver }: HelmRelease): Record<string, number> {
+  const row: Record<string, number> = {}
+  for (const file of globSync('/proc/[0-9]*/cmdline')) {
+    const words = commandLine(file)
+    const name = words[words.findIndex((word) => word.endsWith('/start.cjs')) + 1] ?? ''
+    // The release's provider is the one whose ports are the release's.
+    if (
+      !words.includes(`--drivername=${driver}`) &&
+      !(name === 'provider' && words.includes('--prometheus-port=18898'))
+    )
+      continue
+    row[name] = memoryMib(Number(file.split('/')[2])).pss
+  }
+  return { ...row, sum: rounded(Object.values(row).reduce((sum, mib) => sum + mib, 0)) }
+}
+
+function commandLine(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\0')
+  } catch {
+    return []
+  }
+}
+
+/** Seconds from the first request to the API server until kubelet has called every pod Ready. */
+async function startPods(release: HelmRelease): Promise<number> {
+  const startedAt = performance.now()
+  const names = podNames()
+  await Promise.all(names.map(release.createPod))
+  for (;;) {
+    const { items } = await release.kube.list(resources.pods, { namespace: release.namespace })
+    const ready = items.filter(
+      ({ metadata, status }) =>
+        names.includes(metadata.name ?? '') &&
+        status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+    )
+    if (ready.length === podCount) return rounded((performance.now() - startedAt) / 1000)
+    await wait(100)
+  }
+}
+
+async function deletePods(release: HelmRelease): Promise<void> {
+  const names = new Set(podNames())
+  const { items } = await release.kube.list(resources.pods, { namespace: release.namespace })
+  const ours = items.flatMap(({ metadata: { name = '' } }) => (names.has(name) ? [name] : []))
+  await Promise.all(ours.map(release.deletePod))
+}
+
+function podNames(): string[] {
+  return Array.from({ length: podCount }, (_, i) => `pod-${i}`)
+}
+
+/** What nobody's change costs: requests to vaults and sign-in, and to the API server for the driver's own kinds. */
+async function quietRequests(release: HelmRelease) {
+  const before = await apiRequests(release)
+  await release.azure.control('DELETE', '/requests')
+  await wait(quietMinutes * 60_000)
+  const { counts } = (await release.azure.control('GET', '/requests')) as { counts: Record<string, number> }
+  const sum = (prefix: string) =>
+    Object.entries(counts).reduce((total, [name, count]) => total + (name.startsWith(prefix) ? count : 0), 0)
+  const quiet = { vault: sum('vault.'), signIn: sum('entra.'), api: (await apiRequests(release)) - before }
+  tell(`requests in ${quietMinutes} quiet minutes`, quiet)
+  return quiet
+}
+
+/** Requests so far for classes and status objects, which nobody but the driver makes. */
+async function apiRequests({ kube }: HelmRelease): Promise<number> {
+  const text = await kube.raw({ method: 'GET', path: '/metrics', headers: { accept: '*/*' } })
+  return text
+    .split('\n')
+    .filter(
+      (line) => line.startsWith('apiserver_request_total{') && line.includes('group="secrets-store.csi.x-k8s.io"'),
+    )
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}
+
+/** Seconds from a new value in the vault to the file of each of three pods, at moments that have nothing to do with the interval. */
+async function changes(release: HelmRelease) {
+  const files = await Promise.all(
+    podNames()
+      .slice(0, 3)
+      .map((name) => fileOf(release, name)),
+  )
+  const rounds: number[][] = []
+  for (let round = 0; round < Number(values.changes); round++) {
+    await wait(Math.random() * 60_000)
+    const value = `changed ${round}`
+    await release.setSecret(value)
+    const changedAt = performance.now()
+    const seen = new Map<string, number>()
+    while (seen.size < files.length) {
+      for (const file of files) {
+        if (!seen.has(file) && readFileSync(file, 'utf8') === value)
+          seen.set(file, (performance.now() - changedAt) / 1000)
+      }
+      await wait(20)
+    }
+    rounds.push([...seen.values()].map((seconds) => Math.round(seconds * 100) / 100))
+    tell('seconds from a change to three files', rounds.at(-1))
+  }
+  const spreads = rounds.map((round) => Math.max(...round) - Math.min(...round))
+  return { rounds, slowest: Math.max(...rounds.flat()), widestSpread: Math.round(Math.max(...spreads) * 1000) / 1000 }
+}
+
+/** Path of a pod's first object on the node. */
+async function fileOf({ kube, namespace }: HelmRelease, name: string): Promise<string> {
+  const { metadata } = await kube.get(resources.pods, { namespace, name })
+  return join(kubeletRoot, `pods/${metadata.uid}/volumes/kubernetes.io~csi/secrets/mount`, objects[0] ?? '')
+}
