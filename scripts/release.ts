@@ -3,8 +3,8 @@
 // Publishing is not in here: `npm run release:dry` is all that can be done without a registry.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { buildRootfs, imageReference, ociArchive, programDirectory } from '../src/image/index.ts'
 import { helm, renderManifests } from './render-manifests.ts'
 
@@ -24,7 +24,9 @@ const image = await ociArchive(
   imageReference(version),
 )
 execFileSync(helm, ['package', join(root, 'charts/keymount'), '--destination', release], { stdio: 'pipe' })
-for (const name of readdirSync(join(root, 'deploy'))) copyFileSync(join(root, 'deploy', name), join(release, name))
+for (const name of globSync('**/*.yaml', { cwd: join(root, 'deploy') })) {
+  copyFileSync(join(root, 'deploy', name), join(release, basename(name)))
+}
 for (const name of ['sbom.cdx.json', 'THIRD-PARTY-LICENSES']) {
   copyFileSync(join(rootfs, programDirectory, name), join(release, name))
 }

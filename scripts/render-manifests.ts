@@ -21,7 +21,7 @@ export async function renderManifests(): Promise<Record<string, string>> {
       'To remove it without the CustomResourceDefinitions, and so without every class:',
       '  kubectl delete -f deploy/keymount.yaml -l app.kubernetes.io/name=keymount',
     ]),
-    'secret-sync.yaml': fileText(ofSync, [
+    'optional/secret-sync.yaml': fileText(ofSync, [
       'The rights on Secrets that `secretObjects` of a class needs, beside keymount.yaml: rendered from charts/keymount',
       'with syncSecret.enabled=true by `npm run manifests`.',
     ]),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { renderManifests } from '../../scripts/render-manifests.ts'
@@ -8,9 +8,11 @@ import { needsHelm, parseManifests, template } from './helm.ts'
 const directory = resolve(import.meta.dirname, '../../deploy')
 const read = (name: string) => readFileSync(join(directory, name), 'utf8')
 
+const manifestFiles = () => globSync('**/*.yaml', { cwd: directory })
+
 test('deploy/ is what the chart renders: `npm run manifests` would change nothing', needsHelm, async () => {
   const rendered = await renderManifests()
-  assert.deepEqual(readdirSync(directory).toSorted(), Object.keys(rendered).toSorted())
+  assert.deepEqual(manifestFiles().toSorted(), Object.keys(rendered).toSorted())
   for (const [name, text] of Object.entries(rendered)) assert.equal(read(name), text)
 })
 
@@ -20,12 +22,12 @@ const names = (manifests: { kind: string; metadata: { name: string } }[]) =>
 test('nothing of the chart is missing in deploy/, with Secret sync and without', needsHelm, async () => {
   const product = parseManifests(read('keymount.yaml'))
   assert.deepEqual(names(product), names(await template()))
-  const all = [...product, ...parseManifests(read('secret-sync.yaml'))]
+  const all = [...product, ...parseManifests(read('optional/secret-sync.yaml'))]
   assert.deepEqual(names(all), names(await template({ syncSecret: { enabled: true } })))
 })
 
 test('deploy/ says nothing of a release', () => {
-  for (const name of readdirSync(directory)) assert.doesNotMatch(read(name), /helm\.sh|managed-by|instance:|Source:/)
+  for (const name of manifestFiles()) assert.doesNotMatch(read(name), /helm\.sh|managed-by|instance:|Source:/)
 })
 
 test('a label tells the objects that may be deleted from the definitions, with which every class would go', () => {

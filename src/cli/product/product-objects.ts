@@ -61,7 +61,7 @@ const addressFlags: Record<string, Record<string, keyof DaemonPorts>> = {
 const portFlags = new Set(['prometheus-port', 'healthz-port'])
 
 /** What the package's `deploy/` holds, each for one `kubectl apply -f`. */
-const manifestFiles = { product: 'keymount.yaml', secretSync: 'secret-sync.yaml' } as const
+const manifestFiles = { product: 'keymount.yaml', secretSync: 'optional/secret-sync.yaml' } as const
 
 /** The objects of the product, and those that let it keep Kubernetes Secrets if `secretSync` is true. */
 export function readManifests(packageRoot: string, { secretSync }: { secretSync: boolean }): UntypedObject[] {
