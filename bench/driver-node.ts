@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startDriverLab } from '../test/support/driver-lab.ts'
-import { untilPasses } from '../test/support/until-passes.ts'
+import { eventually } from '../test/support/eventually.ts'
 import { bundledDriver } from './support/driver-bundle.ts'
 import { rounded } from './support/statistics.ts'
 
@@ -57,14 +57,14 @@ try {
   const cpuBeforeRotation = lab.driver.cpu()
   const mountsBefore = lab.provider.mounts.length
   setAll('second')
-  await untilPasses(() => {
+  await eventually(() => {
     if (lab.provider.mounts.length === mountsBefore) throw new Error('no tick yet')
   }, 30_000)
   const rotationAt = performance.now()
   const rotated = ({ targetPath }: { targetPath: string }) => {
     if (!readFileSync(join(targetPath, 'object-9'), 'utf8').startsWith('second')) throw new Error('not rotated yet')
   }
-  await untilPasses(() => pods.forEach(rotated), 30_000)
+  await eventually(() => pods.forEach(rotated), 30_000)
   tell(`rotation of ${podCount} changed volumes, wall`, performance.now() - rotationAt, 'ms')
   await wait(1000)
   tell(`rotation of ${podCount} changed volumes, CPU of the driver`, lab.driver.cpu() - cpuBeforeRotation, 'ms')

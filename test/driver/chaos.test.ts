@@ -8,9 +8,9 @@ import { createLinuxMounter } from '../../src/driver/index.ts'
 import { errorCode } from '../../src/lib/index.ts'
 import type { TestPod } from '../support/driver.ts'
 import { type DriverLab, startDriverLab } from '../support/driver-lab.ts'
+import { eventually } from '../support/eventually.ts'
 import { ProviderFault, startFakeProvider } from '../support/fake-provider.ts'
 import { mayMount } from '../support/may-mount.ts'
-import { untilPasses } from '../support/until-passes.ts'
 
 const seconds = Number(process.env['KEYMOUNT_CHAOS_SECONDS'] ?? 8)
 const names = ['a', 'b', 'nested', 'c', 'd']
@@ -129,7 +129,7 @@ test(`whatever is killed, restarted, flooded or corrupted, each look at a volume
 
   setAll(lab, ++generation)
   await republish()
-  await untilPasses(() => {
+  await eventually(() => {
     for (const pod of pods) {
       assert.equal(wholeVersion(snapshot(pod) ?? new Map()), generation)
       for (const name of names)

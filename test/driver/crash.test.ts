@@ -5,8 +5,8 @@ import { type TestContext, test } from 'node:test'
 import { createLinuxMounter } from '../../src/driver/index.ts'
 import { resources } from '../../src/kube/index.ts'
 import { type DriverLab, startDriverLab } from '../support/driver-lab.ts'
+import { eventually } from '../support/eventually.ts'
 import { mayMount } from '../support/may-mount.ts'
-import { untilPasses } from '../support/until-passes.ts'
 
 const skip = mayMount() ? false : 'needs root or a user namespace'
 const mounter = createLinuxMounter()
@@ -61,7 +61,7 @@ for (const { step, reached } of steps) {
       items.map(({ status }) => status?.objects),
       [[{ id: 'secret/foo', version: 'v1' }]],
     )
-    await untilPasses(() => lab.kube.get(resources.secrets, { name: 's', namespace: 'default' }))
+    await eventually(() => lab.kube.get(resources.secrets, { name: 's', namespace: 'default' }))
     await lab.unpublish(pod)
     assert.equal(existsSync(pod.targetPath), false)
   })
@@ -95,7 +95,7 @@ test('a driver killed in the middle of a switch goes on from what it left', { sk
   lab.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
   await lab.startDriver({ flags: ['--enable-secret-rotation', '--rotation-poll-interval=1s'] })
   await lab.publish(pod)
-  await untilPasses(() => assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'rotated'))
+  await eventually(() => assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'rotated'))
   assert.equal(existsSync(join(pod.targetPath, half)), false)
 })
 

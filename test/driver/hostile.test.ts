@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { status as Code, Metadata } from '@grpc/grpc-js'
 import { resources } from '../../src/kube/index.ts'
 import { type DriverOverrides, startDriver } from '../support/driver.ts'
-import { untilPasses } from '../support/until-passes.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** A driver whose class names a provider that is whatever listens on the socket. */
 async function withSocket(t: TestContext, listen: (socket: string) => void, overrides: DriverOverrides = {}) {
@@ -56,7 +56,7 @@ test('a socket file that nobody listens on fails the mount at once, and a retry 
 test('a provider that accepts and never answers is given up when the pod is deleted', async (t) => {
   const { driver, pod } = await withSocket(t, (socket) => rawServer(t, socket, () => {}))
   const published = assert.rejects(driver.publish(pod.request), { code: Code.ABORTED })
-  await untilPasses(async () => assert.equal(await driver.mounter.isMounted(pod.targetPath), true))
+  await eventually(async () => assert.equal(await driver.mounter.isMounted(pod.targetPath), true))
   await driver.unpublish(pod.request)
   await published
   assert.equal(existsSync(pod.targetPath), false)
@@ -73,7 +73,7 @@ test("a call that kubelet gave up ends with kubelet's deadline, and leaves nothi
     )
   })
   await assert.rejects(called, { code: Code.DEADLINE_EXCEEDED })
-  await untilPasses(() => assert.equal(existsSync(pod.targetPath), false))
+  await eventually(() => assert.equal(existsSync(pod.targetPath), false))
   driver.provider.answer = undefined
   await driver.publish(pod.request)
   assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'secret')

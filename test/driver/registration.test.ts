@@ -5,8 +5,8 @@ import { test } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
 import { RegistrationClient } from '../../src/csi/index.ts'
 import { startDriver, type TestDriver, unary } from '../support/driver.ts'
+import { eventually } from '../support/eventually.ts'
 import { createManualClock } from '../support/manual-clock.ts'
-import { untilPasses } from '../support/until-passes.ts'
 
 const socketOf = (driver: TestDriver) => join(driver.root, 'registration', 'secrets-store.csi.k8s.io-reg.sock')
 
@@ -20,7 +20,7 @@ function kubelet(t: { after(run: () => void): void }, driver: TestDriver): Regis
 
 test('the driver registers with kubelet by itself', async (t) => {
   const driver = await startDriver(t, { flags: ['--kubelet-registration-path=/var/lib/kubelet/plugins/x/csi.sock'] })
-  await untilPasses(() => assert.ok(lstatSync(socketOf(driver)).isSocket()))
+  await eventually(() => assert.ok(lstatSync(socketOf(driver)).isSocket()))
   assert.equal(lstatSync(socketOf(driver)).mode & 0o077, 0)
   const client = kubelet(t, driver)
   assert.deepEqual(await unary(client, client.getInfo, {}), {
@@ -36,10 +36,10 @@ test('the driver registers with kubelet by itself', async (t) => {
 test('the driver registers again when its socket vanishes, and when kubelet refused it', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { clock })
-  await untilPasses(() => lstatSync(socketOf(driver)))
+  await eventually(() => lstatSync(socketOf(driver)))
   rmSync(socketOf(driver))
   await clock.advance(2000)
-  await untilPasses(() => lstatSync(socketOf(driver)))
+  await eventually(() => lstatSync(socketOf(driver)))
   const client = kubelet(t, driver)
   const { ino, ctimeMs } = lstatSync(socketOf(driver))
   await unary(client, client.notifyRegistrationStatus, { pluginRegistered: false, error: 'too early' })
@@ -48,7 +48,7 @@ test('the driver registers again when its socket vanishes, and when kubelet refu
   assert.match(unhealthy.body, /kubelet refused: too early/)
   client.close()
   await clock.advance(2000)
-  await untilPasses(() =>
+  await eventually(() =>
     assert.notDeepEqual([lstatSync(socketOf(driver)).ino, lstatSync(socketOf(driver)).ctimeMs], [ino, ctimeMs]),
   )
 })
@@ -62,7 +62,7 @@ test('health proves the path: a driver that kubelet never asks for is not health
   const notReady = await health('/readyz')
   assert.equal(notReady.status, 503)
   assert.equal((await health('/healthz')).status, 200)
-  await untilPasses(() => lstatSync(socketOf(driver)))
+  await eventually(() => lstatSync(socketOf(driver)))
   await clock.advance(61_000)
   const unhealthy = await health('/healthz')
   assert.equal(unhealthy.status, 503)

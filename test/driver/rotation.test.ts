@@ -5,9 +5,9 @@ import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import { resources } from '../../src/kube/index.ts'
 import { startDriver, type TestDriver } from '../support/driver.ts'
+import { eventually } from '../support/eventually.ts'
 import { objectsAttribute, ProviderFault } from '../support/fake-provider.ts'
 import { createManualClock } from '../support/manual-clock.ts'
-import { untilPasses } from '../support/until-passes.ts'
 
 const minute = 60_000
 const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
@@ -23,8 +23,8 @@ test('a changed secret reaches the volume within one interval, by the clock of t
   await driver.publish(pod.request)
   setSecret(driver, 'rotated', 'v2')
   await clock.advance(2 * minute)
-  await untilPasses(() => assert.equal(read(pod.targetPath), 'rotated'))
-  await untilPasses(async () => {
+  await eventually(() => assert.equal(read(pod.targetPath), 'rotated'))
+  await eventually(async () => {
     const [status] = await driver.statuses()
     assert.deepEqual(status?.status?.objects, [{ id: 'secret/foo', version: 'v2' }])
     assert.equal(
@@ -32,7 +32,7 @@ test('a changed secret reaches the volume within one interval, by the clock of t
       new Date(clock.now()).toISOString().replace('.000', ''),
     )
   })
-  await untilPasses(async () => {
+  await eventually(async () => {
     const events = await driver.events()
     assert.deepEqual(
       events.map(({ type, reason, involvedObject }) => [type, reason, involvedObject.uid]),
@@ -57,7 +57,7 @@ test('rotation tells the provider which versions the volume holds, and uses the 
   })
   assert.equal(driver.provider.mounts.length, 1)
   await clock.advance(2 * minute)
-  await untilPasses(() => assert.equal(driver.provider.mounts.length, 2))
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
   const [, second] = driver.provider.mounts
   assert.deepEqual(second?.currentObjectVersion, [{ id: 'secret/foo', version: 'v1' }])
   assert.match(second?.attributes ?? '', /fresh/)
@@ -79,7 +79,7 @@ test('volumes of one interval are checked on one tick, a class may have its own 
   for (let i = 0; i < 30; i++) {
     await clock.advance(10_000)
     const ticked = times.get('quick')?.length
-    await untilPasses(() => assert.equal(ticked, i + 2)).catch(() => undefined)
+    await eventually(() => assert.equal(ticked, i + 2)).catch(() => undefined)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   const [a = [], b = [], quick = []] = ['a', 'b', 'quick'].map((name) => times.get(name))
@@ -101,8 +101,8 @@ test('an unchanged volume is not touched: whoever watches it hears nothing', asy
   )
   const before = readlinkSync(join(pod.targetPath, '..data'))
   await clock.advance(2 * minute)
-  await untilPasses(() => assert.equal(driver.provider.mounts.length, 2))
-  await untilPasses(async () =>
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
+  await eventually(async () =>
     assert.match(await driver.metrics(), /rotation_reconcile_total\{.*rotated="false".*\} 1/),
   )
   for (const watcher of watchers) watcher.close()
@@ -119,7 +119,7 @@ test('a rotation that fails leaves the old files, says why, and succeeds once th
     throw new ProviderFault(Code.UNAVAILABLE, 'vault "shop" cannot be reached')
   }
   await clock.advance(2 * minute)
-  await untilPasses(async () => {
+  await eventually(async () => {
     const [status] = await driver.statuses()
     assert.match(status?.metadata.annotations?.['keymount.dev/last-failure'] ?? '', /vault "shop" cannot be reached/)
   })
@@ -133,8 +133,8 @@ test('a rotation that fails leaves the old files, says why, and succeeds once th
   driver.provider.answer = undefined
   setSecret(driver, 'mended', 'v3')
   await clock.advance(15_000)
-  await untilPasses(() => assert.equal(read(pod.targetPath), 'mended'))
-  await untilPasses(async () => {
+  await eventually(() => assert.equal(read(pod.targetPath), 'mended'))
+  await eventually(async () => {
     const [status] = await driver.statuses()
     assert.equal(status?.metadata.annotations?.['keymount.dev/last-failure'], undefined)
   })
@@ -147,7 +147,7 @@ test('a class that was deleted does not cost a running pod its files', async (t)
   await driver.publish(pod.request)
   await driver.kube.delete(resources.secretProviderClasses, { name: 'web', namespace: 'default' })
   await clock.advance(2 * minute)
-  await untilPasses(async () => assert.match(await driver.metrics(), /error_type="SecretProviderClassNotFound"/))
+  await eventually(async () => assert.match(await driver.metrics(), /error_type="SecretProviderClassNotFound"/))
   await driver.publish(pod.request)
   assert.equal(read(pod.targetPath), 'secret')
 })
@@ -186,7 +186,7 @@ test('after a restart a volume that is not due yet is not asked for', async (t) 
   await driver.publish(pod.request)
   assert.equal(driver.provider.mounts.length, 1)
   await clock.advance(2 * minute)
-  await untilPasses(() => assert.equal(driver.provider.mounts.length, 2))
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
 })
 
 test('unpublish() during a rotation does not wait for a provider that hangs', async (t) => {
@@ -196,7 +196,7 @@ test('unpublish() during a rotation does not wait for a provider that hangs', as
   await driver.publish(pod.request)
   driver.provider.answer = () => new Promise(() => {})
   await clock.advance(2 * minute)
-  await untilPasses(() => assert.equal(driver.provider.mounts.length, 2))
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
   await driver.unpublish(pod.request)
   assert.equal(lstatSync(pod.targetPath, { throwIfNoEntry: false }), undefined)
   assert.deepEqual(
@@ -213,8 +213,8 @@ test('rotate now: a new value of the annotation on the class rotates its volumes
   const ref = { name: 'web', namespace: 'default' }
   const patch = { metadata: { annotations: { 'keymount.dev/rotate': 'now-1' } } }
   await driver.kube.patch(resources.secretProviderClasses, ref, patch)
-  await untilPasses(() => assert.equal(read(pod.targetPath), 'rotated'))
-  await untilPasses(async () => {
+  await eventually(() => assert.equal(read(pod.targetPath), 'rotated'))
+  await eventually(async () => {
     const [status] = await driver.statuses()
     assert.equal(status?.metadata.annotations?.['keymount.dev/rotated-for'], 'now-1')
   })
@@ -226,7 +226,7 @@ test('an edited class reaches running pods at once', async (t) => {
   await driver.publish(pod.request)
   const patch = { spec: { parameters: { objects: objectsAttribute(['foo', 'fookey']) } } }
   await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, patch)
-  await untilPasses(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
+  await eventually(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
   assert.equal(driver.provider.mounts.length, 2)
 })
 
@@ -246,5 +246,5 @@ test('nothing is watched but the classes of the volumes that are mounted', async
   const pod = await driver.pod({ name: 'web' })
   await driver.publish(pod.request)
   await driver.publish((await driver.pod({ className: 'web' })).request)
-  await untilPasses(() => assert.deepEqual(watches, ['secretproviderclasses default metadata.name=web']))
+  await eventually(() => assert.deepEqual(watches, ['secretproviderclasses default metadata.name=web']))
 })

@@ -11,8 +11,8 @@ import {
   type Secret,
 } from '../../src/kube/index.ts'
 import { startDriver, type TestDriver } from '../support/driver.ts'
+import { eventually } from '../support/eventually.ts'
 import { createManualClock } from '../support/manual-clock.ts'
-import { untilPasses } from '../support/until-passes.ts'
 
 const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 /** One that exists, or the garbage collector would take its pods. */
@@ -117,7 +117,7 @@ test('labels, annotations, keys and owners of others survive; keys that the clas
       spec: { secretObjects: oneKey('s') },
     },
   )
-  await untilPasses(async () => {
+  await eventually(async () => {
     await clock.advance(2000)
     const found = await secret(driver, 's')
     assert.equal(text(found, 'username'), 'rotated')
@@ -134,7 +134,7 @@ test('an unchanged Secret is not written: its resourceVersion stays', async (t) 
   await driver.publish((await driver.pod({ name: 'web', secretObjects: oneKey('s') })).request)
   const before = (await secret(driver, 's')).metadata.resourceVersion
   for (let i = 0; i < 5; i++) await clock.advance(120_000)
-  await untilPasses(() => assert.ok(driver.provider.mounts.length > 2))
+  await eventually(() => assert.ok(driver.provider.mounts.length > 2))
   assert.equal((await secret(driver, 's')).metadata.resourceVersion, before)
 })
 
@@ -144,7 +144,7 @@ test('a rotated value reaches the Secret within the interval', async (t) => {
   await driver.publish((await driver.pod({ secretObjects: oneKey('s') })).request)
   driver.provider.objects.set('foo', { content: 'rotated', version: 'v1' })
   await clock.advance(120_000)
-  await untilPasses(async () => {
+  await eventually(async () => {
     await clock.advance(100)
     assert.equal(text(await secret(driver, 's'), 'username'), 'rotated')
   })
@@ -158,7 +158,7 @@ test('a Secret that somebody deletes is made again, also by a driver that was re
     if (restart) await driver.restart()
     await driver.kube.delete(resources.secrets, { name: 's', namespace: 'default' })
     await assert.rejects(secret(driver, 's'), isNotFound)
-    await untilPasses(async () => {
+    await eventually(async () => {
       await clock.advance(300_000)
       assert.equal(text(await secret(driver, 's'), 'username'), 'secret')
     })
@@ -190,7 +190,7 @@ test('two classes of one Secret do not write in turn: the class of the pod that 
   const before = await secret(driver, 's')
   assert.equal(text(before, 'username'), 'of the second')
   for (let i = 0; i < 3; i++) await clock.advance(120_000)
-  await untilPasses(() => assert.ok(driver.provider.mounts.length >= 4))
+  await eventually(() => assert.ok(driver.provider.mounts.length >= 4))
   assert.equal((await secret(driver, 's')).metadata.resourceVersion, before.metadata.resourceVersion)
 })
 

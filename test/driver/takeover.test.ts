@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '../../src/kube/index.ts'
 import { startDriver, type TestPod } from '../support/driver.ts'
-import { untilPasses } from '../support/until-passes.ts'
+import { eventually } from '../support/eventually.ts'
 
 const directory = '..2026_04_30_10_11_12.123456789'
 
@@ -91,7 +91,7 @@ test('after a restart, a volume that kubelet asked another driver for is left to
   }
   const before = driver.log.length
   await driver.restart()
-  await untilPasses(() => {
+  await eventually(() => {
     const found = driver.log
       .slice(before)
       .map((line) => JSON.parse(line))

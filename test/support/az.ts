@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates } from 'node:tls'
+import { findProgram } from './find-program.ts'
 import { startLocalAzure, type TestAzure } from './local-azure.ts'
 
 /** The unmodified Azure CLI on a local Azure, signed in with a profile of its own. */
@@ -30,17 +31,7 @@ export const azMissing =
 
 /** The az that $KEYMOUNT_AZ names, else the first on the PATH. */
 export function findAz(): string | undefined {
-  const directories = (process.env['PATH'] ?? '').split(':').map((directory) => join(directory, 'az'))
-  return [process.env['KEYMOUNT_AZ'] ?? '', ...directories].find(isProgram)
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return path !== ''
-  } catch {
-    return false
-  }
+  return findProgram('az', 'KEYMOUNT_AZ')
 }
 
 /** Starts a local Azure and signs az in as its administrator. Both end with the test. */

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
 import { NodeClient } from '../../src/csi/index.ts'
+import { eventually } from './eventually.ts'
 import { memoryMib } from './process-memory.ts'
-import { untilPasses } from './until-passes.ts'
 
 export interface DriverProcess {
   readonly pid: number
@@ -59,7 +59,7 @@ export async function startDriverProcess(options: DriverProcessOptions): Promise
   })
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
   const node = new NodeClient(`unix:${socket}`, credentials.createInsecure(), { 'grpc.default_authority': 'localhost' })
-  await untilPasses(() => {
+  await eventually(() => {
     if (child.exitCode !== null) throw new Error(`the driver ended: ${text}`)
     if (!text.includes('driver started')) throw new Error(`the driver has not started: ${text}`)
   }, 20_000)

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { join } from 'node:path'
+import { findProgram } from './find-program.ts'
 
 export interface CommandResult {
   status: number
@@ -17,17 +16,7 @@ export const kubectlMissing =
 
 /** The kubectl that $KEYMOUNT_KUBECTL names, else the first on the PATH. */
 export function findKubectl(): string | undefined {
-  const directories = (process.env['PATH'] ?? '').split(':').map((directory) => join(directory, 'kubectl'))
-  return [process.env['KEYMOUNT_KUBECTL'] ?? '', ...directories].find(isProgram)
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return path !== ''
-  } catch {
-    return false
-  }
+  return findProgram('kubectl', 'KEYMOUNT_KUBECTL')
 }
 
 /** kubectl for one cluster, with a cache of its own in `cacheDir`. An object as input is sent as JSON. */
