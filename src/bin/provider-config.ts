@@ -5,6 +5,7 @@ import { inClusterConfig, loadKubeconfig } from '../kube/index.ts'
 import {
   type FlagSpecs,
   type FlagValues,
+  klogFlags,
   type ListenAddress,
   type LogLevel,
   type Problem,
@@ -53,18 +54,7 @@ export const providerFlags = {
   'enable-pprof': { type: 'ignored', help: 'A Go profile; there is none' },
   'pprof-port': { type: 'ignored', help: 'A Go profile; there is none' },
   v: { type: 'integer', default: 0, help: 'Verbosity: 0 to 4 one line per mount, 5 also for every other call' },
-  vmodule: { type: 'ignored', help: 'klog' },
-  logtostderr: { type: 'ignored', help: 'klog; logs always go to standard error' },
-  alsologtostderr: { type: 'ignored', help: 'klog' },
-  stderrthreshold: { type: 'ignored', help: 'klog' },
-  log_dir: { type: 'ignored', help: 'klog' },
-  log_file: { type: 'ignored', help: 'klog' },
-  log_file_max_size: { type: 'ignored', help: 'klog' },
-  log_backtrace_at: { type: 'ignored', help: 'klog' },
-  one_output: { type: 'ignored', help: 'klog' },
-  add_dir_header: { type: 'ignored', help: 'klog' },
-  skip_headers: { type: 'ignored', help: 'klog' },
-  skip_log_headers: { type: 'ignored', help: 'klog' },
+  ...klogFlags,
 
   'metrics-addr': {
     type: 'string',

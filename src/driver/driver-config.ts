@@ -2,6 +2,7 @@ import { type Endpoint, parseEndpoint } from '../csi/index.ts'
 import {
   type FlagSpecs,
   type FlagValues,
+  klogFlags,
   type ListenAddress,
   type LogLevel,
   type Problem,
@@ -9,8 +10,6 @@ import {
   parseGoFlags,
   parseListenAddress,
 } from '../lib/index.ts'
-
-const klog = 'a flag of the logging library of Go; logs are JSON lines on standard error'
 
 /** Flags of the driver: those of the field under their names, and ours. The reference documentation is checked against this. */
 export const driverFlags = {
@@ -91,18 +90,7 @@ export const driverFlags = {
     help: 'removed from the field in 1.0; nothing is watched that is not mounted here',
   },
   'grpc-supported-providers': { type: 'ignored', help: 'removed from the field in 1.0; every provider speaks gRPC' },
-  vmodule: { type: 'ignored', help: klog },
-  logtostderr: { type: 'ignored', help: klog },
-  alsologtostderr: { type: 'ignored', help: klog },
-  stderrthreshold: { type: 'ignored', help: klog },
-  log_backtrace_at: { type: 'ignored', help: klog },
-  log_dir: { type: 'ignored', help: klog },
-  log_file: { type: 'ignored', help: klog },
-  log_file_max_size: { type: 'ignored', help: klog },
-  skip_headers: { type: 'ignored', help: klog },
-  skip_log_headers: { type: 'ignored', help: klog },
-  add_dir_header: { type: 'ignored', help: klog },
-  one_output: { type: 'ignored', help: klog },
+  ...klogFlags,
 } as const satisfies FlagSpecs
 
 export interface DriverConfig {
