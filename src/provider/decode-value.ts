@@ -1,4 +1,4 @@
-import type { ObjectEncoding } from './mount-spec.ts'
+import type { ObjectEncoding } from '../azure-class/index.ts'
 
 /** Undoes `objectEncoding`. The texts are Go's, which people of the field search for. Throws without quoting the value. */
 export function decodeValue(bytes: Uint8Array, encoding: ObjectEncoding): Uint8Array {

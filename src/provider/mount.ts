@@ -1,13 +1,12 @@
+import { collidingPaths, createObjectsParser, type ObjectSpec, objectLabel } from '../azure-class/index.ts'
 import { type Cloud, describeCredential, type IdentityKeys, type TokenSource } from '../identity/index.ts'
 import { type VaultClient, vaultAddress } from '../keyvault/index.ts'
 import { formatProblem, type Log, type Problem } from '../lib/index.ts'
 import type { MountRequest, MountResponse } from '../provider-api/index.ts'
-import { collidingPaths } from './file-name.ts'
 import { MountError, parameterError } from './mount-error.ts'
-import { type MountSpec, type ObjectSpec, objectLabel } from './mount-spec.ts'
+import type { MountSpec } from './mount-spec.ts'
+import { parseMount } from './parse-mount.ts'
 import { decodeMountRequest } from './parse-mount-request.ts'
-import { createObjectsParser } from './parse-objects.ts'
-import { parseParameters } from './parse-parameters.ts'
 import type { ProviderMetrics } from './provider-metrics.ts'
 import type { ReadCache } from './read-cache.ts'
 import { type ObjectFile, readObject } from './read-object.ts'
@@ -45,7 +44,7 @@ export function createMount(options: MountOptions): Mount {
     const decoded = decodeMountRequest(request)
     try {
       const problems: Problem[] = []
-      const spec = parseParameters(decoded, problems, parseObjects)
+      const spec = parseMount(decoded, problems, parseObjects)
       const { access, cloud } = await resolveAccess(spec, options, problems)
       const choice = await resolveCredential(spec, options.credential)
       if ('problems' in choice) {

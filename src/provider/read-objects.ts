@@ -1,9 +1,9 @@
+import { type ObjectSpec, objectLabel } from '../azure-class/index.ts'
 import { IdentityError } from '../identity/index.ts'
 import { VaultError } from '../keyvault/index.ts'
 import { errorMessage } from '../lib/index.ts'
 import type { ErrorCode } from './error-catalogue.ts'
 import { MountError } from './mount-error.ts'
-import { type ObjectSpec, objectLabel } from './mount-spec.ts'
 import type { ObjectFile } from './read-object.ts'
 
 export interface ReadObjectsOptions {

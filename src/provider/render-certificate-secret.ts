@@ -1,3 +1,4 @@
+import type { ObjectFormat } from '../azure-class/index.ts'
 import {
   decodePem,
   encodePem,
@@ -7,7 +8,6 @@ import {
   SecretValue as Value,
 } from '../lib/index.ts'
 import { orderChain } from './certificate-chain.ts'
-import type { ObjectFormat } from './mount-spec.ts'
 
 export interface CertificateSecretOptions {
   format: ObjectFormat

@@ -1,3 +1,4 @@
+import type { ObjectType } from '../azure-class/index.ts'
 import { type AccessToken, type Cloud, type Credential, IdentityError, type TokenSource } from '../identity/index.ts'
 import {
   type Certificate,
@@ -11,7 +12,6 @@ import {
   VaultError,
 } from '../keyvault/index.ts'
 import type { SecretValue } from '../lib/index.ts'
-import type { ObjectType } from './mount-spec.ts'
 import type { ReadCache } from './read-cache.ts'
 
 /** Reads of one identity in one cloud. */

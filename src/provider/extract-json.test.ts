@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { extractJson, parseJsonPath } from './json-path.ts'
-
-test('parseJsonPath() reads the paths that name one value, and nothing else', () => {
-  assert.deepEqual(parseJsonPath('$.db.user'), ['db', 'user'])
-  assert.deepEqual(parseJsonPath('db.user'), ['db', 'user'])
-  assert.deepEqual(parseJsonPath("$['odd.name'].list[10]"), ['odd.name', 'list', 10])
-  assert.deepEqual(parseJsonPath('["it\'s \\"x\\""]'), ['it\'s "x"'])
-  for (const text of ['', '$', '$.', '$..a', '$.*', '$[*]', '$[-1]', '$[1', 'a b', "$['a", '$.a[?(@.b)]']) {
-    assert.equal(parseJsonPath(text), undefined, text)
-  }
-})
+import { parseJsonPath } from '../azure-class/index.ts'
+import { extractJson } from './extract-json.ts'
 
 test('extractJson() gives characters of texts, and JSON of everything else with its digits', () => {
   const json = '{"a":"x\\n","n":12345678901234567890,"f":1.50,"b":true,"z":null,"o":{"k":[1.0,"s"]},"__proto__":"own"}'

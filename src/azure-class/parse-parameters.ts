@@ -1,8 +1,8 @@
 import { vaultAddress } from '../keyvault/index.ts'
 import { formatProblem, nearestName, type Problem, parseDuration, parseGoBool } from '../lib/index.ts'
+import type { ClassSpec } from './class-spec.ts'
 import { collidingPaths } from './file-name.ts'
-import type { MountSpec, ObjectSpec } from './mount-spec.ts'
-import type { DecodedRequest } from './parse-mount-request.ts'
+import type { ObjectSpec } from './object-spec.ts'
 import { misspelt, parseObject } from './parse-object.ts'
 import { type ParseObjects, parseObjects } from './parse-objects.ts'
 
@@ -25,11 +25,6 @@ export const parameterNames = [
 
 type ParameterName = (typeof parameterNames)[number]
 
-const podName = 'csi.storage.k8s.io/pod.name'
-const podNamespace = 'csi.storage.k8s.io/pod.namespace'
-const serviceAccountName = 'csi.storage.k8s.io/serviceAccount.name'
-const serviceAccountTokens = 'csi.storage.k8s.io/serviceAccount.tokens'
-
 /** Parameters that classes of the field carry from old releases; they never had an effect in this generation. */
 const leftovers = new Set([
   'resourceGroup',
@@ -40,31 +35,26 @@ const leftovers = new Set([
   'providerName',
 ])
 
+/** Parameters by their names; a driver sends what it knows of the pod among them, under names with a slash. */
+export type Parameters = ReadonlyMap<string, string>
+
 /**
- * Attributes and secrets of a request, as one typed wish. Every problem goes to `problems`, each in the words that people
- * of the field search for; the wish is only good when there is none.
+ * The parameters of a class as one typed wish. Every problem goes to `problems`, each in the words that people of the field
+ * search for; the wish is only good when there is none.
  */
 export function parseParameters(
-  { attributes, secrets, permission }: DecodedRequest,
+  parameters: Parameters,
   problems: Problem[],
   parse: ParseObjects = parseObjects,
-): MountSpec {
-  const text = (name: ParameterName): string => (attributes.get(name) ?? '').trim()
+): ClassSpec {
+  const text = (name: ParameterName): string => (parameters.get(name) ?? '').trim()
   const wrong = (message: string) => problems.push({ path: '', message })
   const required = (name: ParameterName, words: string): string => {
     const value = text(name)
-    if (value === '') wrong(`${words}${typoHint(attributes, name)}`)
+    if (value === '') wrong(`${words}${typoHint(parameters, name)}`)
     return value
   }
 
-  const pod = {
-    name: (attributes.get(podName) ?? '').trim(),
-    namespace: (attributes.get(podNamespace) ?? '').trim(),
-    serviceAccount: (attributes.get(serviceAccountName) ?? '').trim(),
-  }
-  if (pod.name === '')
-    wrong(`pod name is not provided (attribute ${podName}; does the CSIDriver object have podInfoOnMount: true?)`)
-  if (pod.namespace === '') wrong(`pod namespace is not provided (attribute ${podNamespace})`)
   const flags = {
     usePodIdentity: parseFlag('usePodIdentity', text('usePodIdentity'), problems),
     useVMManagedIdentity: parseFlag('useVMManagedIdentity', text('useVMManagedIdentity'), problems),
@@ -77,14 +67,13 @@ export function parseParameters(
   if (syncInterval !== '' && !((parseDuration(syncInterval) ?? 0) > 0)) {
     wrong(`syncInterval: found "${syncInterval}", expected a duration such as 30s or 5m`)
   }
-  reportMisspelt(attributes, problems)
+  reportMisspelt(parameters, problems)
 
   const objects = parse(objectsText, problems).flatMap((raw) => parseObject(raw, problems) ?? [])
   checkVaultNames(vaultName, objects, problems)
   checkPaths(objects, problems)
 
   return {
-    pod,
     vaultName,
     cloudName: text('cloudName'),
     cloudFile: text('cloudEnvFileName'),
@@ -94,24 +83,9 @@ export function parseParameters(
       clientId: text('clientID'),
       tenantId: text('tenantID') || text('tenantId'),
       userAssignedIdentityId: text('userAssignedIdentityID'),
-      serviceAccountTokens: tokensOf(attributes, secrets),
-      secrets: withoutTokens(secrets),
     },
     objects,
-    defaultMode: permission & 0o777,
   }
-}
-
-/** A driver with `serviceAccountTokenInSecrets` sends the tokens among the secrets; that makes no `nodePublishSecretRef`. */
-function tokensOf(attributes: DecodedRequest['attributes'], secrets: DecodedRequest['secrets']): string {
-  const attribute = (attributes.get(serviceAccountTokens) ?? '').trim()
-  return attribute === '' ? (secrets?.get(serviceAccountTokens)?.revealText() ?? '') : attribute
-}
-
-function withoutTokens(secrets: DecodedRequest['secrets']): DecodedRequest['secrets'] {
-  if (secrets?.has(serviceAccountTokens) !== true) return secrets
-  const rest = new Map([...secrets].filter(([key]) => key !== serviceAccountTokens))
-  return rest.size === 0 ? undefined : rest
 }
 
 /** Go's ParseBool; nothing means false. */
@@ -126,16 +100,16 @@ function parseFlag(name: ParameterName, value: string, problems: Problem[]): boo
 }
 
 /** ` (found "keyvaultname"; did you mean keyvaultName?)` for a required parameter that is missing. */
-function typoHint(attributes: DecodedRequest['attributes'], name: ParameterName): string {
+function typoHint(parameters: Parameters, name: ParameterName): string {
   const known: readonly string[] = parameterNames
-  const strangers = [...attributes.keys()].filter((key) => !known.includes(key) && !key.includes('/'))
+  const strangers = [...parameters.keys()].filter((key) => !known.includes(key) && !key.includes('/'))
   const near = nearestName(name, strangers)
   return near === undefined ? '' : ` (found "${near}"; did you mean ${name}?)`
 }
 
 /** Unknown parameters are nobody's business, unless they are a slip of the pen: then they would be lost without a word. */
-function reportMisspelt(attributes: DecodedRequest['attributes'], problems: Problem[]): void {
-  for (const key of attributes.keys()) {
+function reportMisspelt(parameters: Parameters, problems: Problem[]): void {
+  for (const key of parameters.keys()) {
     if (key.includes('/') || leftovers.has(key)) continue
     const near = misspelt(key, parameterNames)
     if (near === undefined || problems.some((problem) => formatProblem(problem).includes(`"${key}"`))) continue

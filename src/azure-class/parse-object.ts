@@ -1,6 +1,5 @@
 import { nearestName, type Problem } from '../lib/index.ts'
 import { cleanPath, fileNameProblem } from './file-name.ts'
-import { parseJsonPath } from './json-path.ts'
 import {
   type ExtractSpec,
   type ObjectEncoding,
@@ -8,7 +7,8 @@ import {
   type ObjectSpec,
   type ObjectType,
   objectLabel,
-} from './mount-spec.ts'
+} from './object-spec.ts'
+import { parseJsonPath } from './parse-json-path.ts'
 import { isNull, type RawObject, type RawValue } from './parse-objects.ts'
 
 const fieldNames = [

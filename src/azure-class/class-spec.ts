@@ -1,0 +1,24 @@
+import type { ObjectSpec } from './object-spec.ts'
+
+/** What the parameters of a class say, parsed once; nothing behind the parser looks at their texts again. */
+export interface ClassSpec {
+  vaultName: string
+  /** As the class writes it; empty for the provider's default. */
+  cloudName: string
+  /** Environment file for AzureStackCloud, a path in the provider's own file system; empty for the provider's. */
+  cloudFile: string
+  /** Ask the local Azure that the provider is configured for instead of a cloud. */
+  useEmulator: boolean
+  identity: ClassIdentity
+  objects: readonly ObjectSpec[]
+}
+
+/** What a class says about identity; empty strings where it says nothing. */
+export interface ClassIdentity {
+  usePodIdentity: boolean
+  useVMManagedIdentity: boolean
+  useAzureTokenProxy: boolean
+  clientId: string
+  tenantId: string
+  userAssignedIdentityId: string
+}

@@ -1,0 +1,18 @@
+/**
+ * azure-class: what a SecretProviderClass of the provider `azure` says: its parameters as one typed wish (`parseParameters`),
+ * with every problem at once and in the words that people of the field search for. Pure: it reads no file and asks nobody, so
+ * the provider parses with it at mount, and whoever sees a class before that can tell what would fail.
+ */
+export type { ClassIdentity, ClassSpec } from './class-spec.ts'
+export { collidingPaths } from './file-name.ts'
+export {
+  type ExtractSpec,
+  type ObjectEncoding,
+  type ObjectFormat,
+  type ObjectSpec,
+  type ObjectType,
+  objectLabel,
+} from './object-spec.ts'
+export { parseJsonPath } from './parse-json-path.ts'
+export { createObjectsParser, type ParseObjects } from './parse-objects.ts'
+export { type Parameters, parameterNames, parseParameters } from './parse-parameters.ts'

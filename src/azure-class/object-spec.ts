@@ -1,0 +1,41 @@
+export type ObjectType = 'secret' | 'key' | 'cert'
+export type ObjectFormat = 'pem' | 'pfx'
+export type ObjectEncoding = 'utf-8' | 'hex' | 'base64'
+
+/** One entry of `objects`. */
+export interface ObjectSpec {
+  /** Where it stands in the class, for messages: `objects[2]`. */
+  path: string
+  type: ObjectType
+  name: string
+  /** Empty for the current version. */
+  version: string
+  /** Number of versions to give, newest first, as `FILE/0`, `FILE/1`, …; 1 gives one plain file. */
+  history: number
+  /** Alias, or the name: path of the file in the volume. */
+  fileName: string
+  format: ObjectFormat
+  encoding: ObjectEncoding
+  /** Undefined for the volume's default. */
+  mode: number | undefined
+  /** Another vault than the class's; undefined for that one. */
+  vaultName: string | undefined
+  /** A missing object is skipped and reported instead of failing the mount. */
+  optional: boolean
+  /** Parts of a JSON secret that become files of their own, instead of the whole. */
+  extracts: readonly ExtractSpec[]
+}
+
+export interface ExtractSpec {
+  /** Steps into the JSON value: member names and array indexes. */
+  steps: readonly (string | number)[]
+  /** As the class writes it, for messages. */
+  expression: string
+  fileName: string
+  mode: number | undefined
+}
+
+/** `objectType:T, objectName:N, objectVersion:V`, the words by which the field names an object in errors. */
+export function objectLabel({ type, name, version }: { type: string; name: string; version: string }): string {
+  return `objectType:${type}, objectName:${name}, objectVersion:${version}`
+}
