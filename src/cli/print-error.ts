@@ -1,6 +1,7 @@
+import { AzureRestError } from '../azure-rest/index.ts'
+import { IdentityError } from '../identity/index.ts'
 import { KubeError } from '../kube/index.ts'
 import { errorCode, errorMessage, HttpFault, ProblemsError } from '../lib/index.ts'
-import { AzureRestError } from './azure-rest.ts'
 import { CliError, exitCodes } from './cli-error.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -28,7 +29,7 @@ function toCliError(error: unknown): CliError {
     return new CliError({ what: 'The input is not right', why: error.message, exitCode: exitCodes.usage, cause: error })
   }
   if (error instanceof KubeError) return kubeProblem(error)
-  if (error instanceof AzureRestError || error instanceof HttpFault) {
+  if (error instanceof AzureRestError || error instanceof IdentityError || error instanceof HttpFault) {
     return new CliError({ what: 'Azure did not do what was asked', why: error.message, cause: error })
   }
   return fileProblem(error) ?? unexpected(error)

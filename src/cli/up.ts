@@ -1,7 +1,7 @@
-import { readCredentials } from './azure-rest.ts'
 import { bringUp, type Lab } from './bring-up.ts'
 import { exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
+import { readCredentials } from './lab-azure.ts'
 import type { LabHome } from './lab-home.ts'
 import type { LocalAzure } from './lab-programs.ts'
 import type { UpOptions } from './lab-settings.ts'

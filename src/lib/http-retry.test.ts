@@ -14,7 +14,12 @@ function answer(status: number, headers: HttpResponse['headers'] = {}): HttpResp
 /** Sends by `replies` (the last one stands), counts, and keeps a clock that tests move. */
 function setUp(
   replies: (HttpResponse | Error)[],
-  options: { attempts?: number; budget?: number; deadlineMs?: number } = {},
+  options: {
+    attempts?: number
+    budget?: number
+    deadlineMs?: number
+    retryableFault?: (error: unknown) => boolean
+  } = {},
 ) {
   const clock = createManualClock()
   const sent: string[] = []
@@ -51,6 +56,12 @@ test('passing failures are tried again, others are answered at once', async () =
     await assert.rejects(send(slow), { kind })
     assert.equal(sent.length, 1)
   }
+})
+
+test('who sends says which failures to connect may be tried again', async () => {
+  const never = setUp([new HttpFault('timeout', 'x', 'late')], { retryableFault: () => false })
+  await assert.rejects(never.send(slow), { kind: 'timeout' })
+  assert.equal(never.sent.length, 1)
 })
 
 test('attempts come to an end with the last answer', async () => {

@@ -12,6 +12,8 @@ export interface HttpRetryOptions {
   budget?: number
   /** Whether an answer is worth another try. Default: 408, 429 and 5xx except 501 and 505. */
   retryable?: (response: HttpResponse) => boolean
+  /** Whether no answer at all is worth another try. Default: a refused or broken connection, and a timeout. */
+  retryableFault?: (error: unknown) => boolean
   clock?: Clock
   random?: () => number
   /** Called when a host answers 429 or 503, with the time that it asked for. */
@@ -30,7 +32,7 @@ interface Host {
  */
 export function createRetryingSend(options: HttpRetryOptions): HttpSend {
   const { send, attempts = 4, deadlineMs = 60_000, budget = 20, clock = systemClock, random = Math.random } = options
-  const retryable = options.retryable ?? isPassing
+  const { retryable = isPassing, retryableFault = isPassingFault } = options
   const hosts = new Map<string, Host>()
 
   function hostOf(name: string): Host {
@@ -76,7 +78,7 @@ export function createRetryingSend(options: HttpRetryOptions): HttpSend {
         attempt >= attempts ||
         host.budget <= 0 ||
         clock.now() + Math.max(delay, host.notBefore - clock.now()) > deadline ||
-        (response === undefined && !isPassingFault(outcome))
+        (response === undefined && !retryableFault(outcome))
       if (giveUp) {
         if (response !== undefined) return response
         throw outcome

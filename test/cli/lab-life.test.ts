@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { createAzureRest, readCredentials } from '../../src/cli/index.ts'
+import { createLabAzure, readCredentials } from '../../src/cli/index.ts'
 import { createKubeClient, loadKubeconfig, resources } from '../../src/kube/index.ts'
 import { temporaryHome, type UpSummary } from './lab-in-temporary-home.ts'
 
@@ -97,7 +97,7 @@ const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept
 function clients({ kubeconfig, azure }: UpSummary) {
   return {
     kube: createKubeClient(loadKubeconfig(kubeconfig)),
-    azure: createAzureRest({
+    azure: createLabAzure({
       credentials: readCredentials(azure.credentials),
       proxy: azure.proxy,
       ca: readFileSync(azure.ca, 'utf8'),
@@ -118,7 +118,9 @@ async function assertUsed(lab: UpSummary): Promise<void> {
   const { kube, azure } = clients(lab)
   await kube.get(resources.configMaps, { name: 'kept', namespace: 'default' })
   const group = `/subscriptions/${azure.subscriptionId}/resourceGroups/keymount`
-  await azure.get(`${group}/providers/Microsoft.KeyVault/vaults/kept-over-down?api-version=2023-07-01`)
+  await azure.resourceManager.get(`${group}/providers/Microsoft.KeyVault/vaults/kept-over-down`, {
+    apiVersion: '2023-07-01',
+  })
   kube.close()
   azure.stop()
 }

@@ -1,10 +1,10 @@
 import { createPublicKey } from 'node:crypto'
-import type { RoleAssignment } from '../../src/cli/index.ts'
+import type { LabRole } from '../../src/cli/index.ts'
 import type { Lab } from '../support/lab.ts'
 import { eventually } from './wait.ts'
 
 /** Gives us, the administrator, a role on the data of one vault. */
-export async function grantVaultData({ azure }: Lab, role: RoleAssignment['role'], vault: string): Promise<void> {
+export async function grantVaultData({ azure }: Lab, role: LabRole['role'], vault: string): Promise<void> {
   await azure.assignRole({ role, vault, principalId: await azure.principalId() })
 }
 

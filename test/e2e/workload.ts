@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import type { RoleAssignment } from '../../src/cli/index.ts'
+import type { LabRole } from '../../src/cli/index.ts'
 import { type KubeObject, type Pod, resourceOf, type UntypedObject } from '../../src/kube/index.ts'
 import type { Lab } from '../support/lab.ts'
 import { createNamespace } from './namespaces.ts'
@@ -39,7 +39,7 @@ export interface WorkloadOptions {
   /** Subject of the federated credential. Default: the service account's. */
   subject?: string
   /** Of the identity on the vault. Default: `Key Vault Secrets User`. */
-  roles?: readonly RoleAssignment['role'][]
+  roles?: readonly LabRole['role'][]
 }
 
 const exampleObjects = ['array:', '  - |', '    objectName: ExampleSecret', '    objectType: secret', ''].join('\n')

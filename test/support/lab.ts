@@ -4,7 +4,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type AzureRest, createAzureRest, readCredentials } from '../../src/cli/index.ts'
+import { createLabAzure, type LabAzure, readCredentials } from '../../src/cli/index.ts'
 import {
   createKubeClient,
   type ExecResult,
@@ -56,7 +56,7 @@ export interface Lab {
   issuer: string
   kubeletRoot: string
   /** Signed in as owner of the subscription, who may also set secrets in every vault of the group. */
-  azure: AzureRest
+  azure: LabAzure
   control: LabControl
   exec(namespace: string, pod: string, container: string | undefined, command: readonly string[]): Promise<ExecResult>
   stop(): Promise<void>
@@ -96,7 +96,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const summary = JSON.parse(up.stdout) as UpSummary
   const kubeConfig = loadKubeconfig(summary.kubeconfig, { environment: process.env })
   const kube = createKubeClient(kubeConfig)
-  const azure = createAzureRest({
+  const azure = createLabAzure({
     credentials: readCredentials(summary.azure.credentials),
     proxy: summary.azure.proxy,
     ca: readFileSync(summary.azure.ca, 'utf8'),

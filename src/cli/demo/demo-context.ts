@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { execInPod, isNotFound, type KubeClient, type KubeEvent, type Pod, resources } from '../../kube/index.ts'
-import type { AzureRest } from '../azure-rest.ts'
 import type { Lab } from '../bring-up.ts'
 import { CliError } from '../cli-error.ts'
+import type { LabAzure } from '../lab-azure.ts'
 import type { Session } from '../session.ts'
 
 /** What the steps of the demo work with. */
 export interface DemoContext extends Session {
   lab: Lab
   kube: KubeClient
-  azure: AzureRest
+  azure: LabAzure
 }
 
 /** Names of the demo; those of Kubernetes stand in examples/workload-identity too. */

@@ -2,12 +2,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createKubeClient } from '../../kube/index.ts'
-import { createAzureRest, readCredentials } from '../azure-rest.ts'
 import { findBackground, stopOrder } from '../background.ts'
 import { bringUp, type Lab } from '../bring-up.ts'
 import { exitCodes } from '../cli-error.ts'
 import type { CliWorld } from '../cli-world.ts'
 import { takeDown } from '../down.ts'
+import { createLabAzure, readCredentials } from '../lab-azure.ts'
 import { labHome } from '../lab-home.ts'
 import { mountsBelow } from '../lab-namespace.ts'
 import { isSameProcessAlive } from '../process-identity.ts'
@@ -58,7 +58,7 @@ export async function demo({ keep, world }: DemoCommand): Promise<number> {
 async function withClients(session: Session, lab: Lab): Promise<void> {
   if (lab.azure === undefined) throw new Error('the demo needs the local Azure')
   const kube = createKubeClient(lab.cluster.config)
-  const azure = createAzureRest({
+  const azure = createLabAzure({
     credentials: readCredentials(lab.azure.credentials),
     proxy: lab.azure.proxy,
     ca: readFileSync(lab.azure.ca, 'utf8'),

@@ -8,7 +8,7 @@ import {
   type SecretProviderClassPodStatus,
   type UntypedObject,
 } from '../../kube/index.ts'
-import type { Identity } from '../azure-rest.ts'
+import type { Identity } from '../lab-azure.ts'
 import { mountsBelow } from '../lab-namespace.ts'
 import { findLocalCluster } from '../lab-programs.ts'
 import {

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import { isAzureConflict } from './azure-error.ts'
+import type { AzureService } from './azure-service.ts'
+
+/** https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
+export const builtInRoles = {
+  'Key Vault Certificate User': 'db79e9a7-68ee-4b58-9aeb-b90e7c24fcba',
+  'Key Vault Certificates Officer': 'a4417e6f-fecd-4de8-b567-7b0420556985',
+  'Key Vault Crypto Officer': '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',
+  'Key Vault Crypto User': '12338af0-0e69-4776-bea7-57ae8d297424',
+  'Key Vault Secrets Officer': 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7',
+  'Key Vault Secrets User': '4633458b-17de-408a-b874-0445c86b69e6',
+} as const
+
+export type BuiltInRole = keyof typeof builtInRoles
+
+export interface RoleAssignment {
+  /** Where the role holds: `/subscriptions/…`, a resource group, or one resource. */
+  scope: string
+  /** ARM id of the role definition. */
+  roleDefinitionId: string
+  /** Object id of a service principal or managed identity. */
+  principalId: string
+}
+
+const authorizationApi = { apiVersion: '2022-04-01' }
+
+/**
+ * An assignment's name is a GUID of the caller's choice; made of what the assignment says, the same one is the same resource
+ * whoever asks for it.
+ */
+export function roleAssignmentId({ scope, roleDefinitionId, principalId }: RoleAssignment): string {
+  const words = [scope, roleDefinitionId.split('/').at(-1) ?? '', principalId].map((word) => word.toLowerCase())
+  const hex = createHash('sha256').update(words.join('\0')).digest('hex')
+  const guid = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+  return `${scope}/providers/Microsoft.Authorization/roleAssignments/${guid}`
+}
+
+/** Gives a role; false when the principal has it at that scope already. */
+export async function assignRole(resourceManager: AzureService, assignment: RoleAssignment): Promise<boolean> {
+  const { roleDefinitionId, principalId } = assignment
+  // Without the type, Azure looks a new principal up in a directory that may not have heard of it yet.
+  const properties = { roleDefinitionId, principalId, principalType: 'ServicePrincipal' }
+  try {
+    await resourceManager.put(roleAssignmentId(assignment), { properties }, authorizationApi)
+    return true
+  } catch (error) {
+    if (isAzureConflict(error)) return false
+    throw error
+  }
+}
+
+/** Takes back a role that {@link assignRole} gave; false when it was gone already. */
+export function removeRole(resourceManager: AzureService, assignment: RoleAssignment): Promise<boolean> {
+  return resourceManager.delete(roleAssignmentId(assignment), authorizationApi)
+}
+
+/** ARM id of a role by its name, custom roles of the scope included; undefined when there is none. */
+export async function findRoleDefinition(
+  resourceManager: AzureService,
+  { scope, roleName }: { scope: string; roleName: string },
+): Promise<string | undefined> {
+  const query = { $filter: `roleName eq '${roleName.replaceAll("'", "''")}'` }
+  const path = `${scope}/providers/Microsoft.Authorization/roleDefinitions`
+  const [found] = await resourceManager.list<{ id: string }>(path, { ...authorizationApi, query })
+  return found?.id
+}
