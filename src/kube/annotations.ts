@@ -2,6 +2,8 @@
 export const classAnnotations = {
   /** A new value makes every volume of the class rotate at once. */
   rotate: 'keymount.dev/rotate',
+  /** `warn`: what is wrong with this class is told, and never a reason to refuse it. */
+  checks: 'keymount.dev/checks',
 } as const
 
 /**

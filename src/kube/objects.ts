@@ -242,12 +242,26 @@ export interface KubeEvent extends KubeObject {
 }
 
 export interface Node extends KubeObject {
+  /** `azure:///subscriptions/…`: which machine of the cloud it is. */
+  spec?: { providerID?: string }
   status?: {
     conditions?: Condition[]
     addresses?: { type: string; address: string }[]
     nodeInfo?: Record<string, string>
     capacity?: Record<string, string>
     allocatable?: Record<string, string>
+  }
+}
+
+/** https://kubernetes.io/docs/concepts/architecture/leases/ */
+export interface Lease extends KubeObject {
+  spec?: {
+    holderIdentity?: string | null
+    leaseDurationSeconds?: number | null
+    /** RFC 3339 with microseconds. */
+    acquireTime?: string | null
+    renewTime?: string | null
+    leaseTransitions?: number | null
   }
 }
 

@@ -5,6 +5,7 @@ import type {
   DaemonSet,
   KubeEvent,
   KubeObject,
+  Lease,
   Namespace,
   Node,
   Pod,
@@ -14,6 +15,12 @@ import type {
   ServiceAccount,
   UntypedObject,
 } from './objects.ts'
+import type {
+  AzureAssignedIdentity,
+  AzureIdentity,
+  AzureIdentityBinding,
+  AzurePodIdentityException,
+} from './pod-identity-objects.ts'
 
 /** Where objects of a kind live in the API. `T` is the object's type. */
 export interface Resource<T extends KubeObject = UntypedObject> {
@@ -79,6 +86,23 @@ export const resources = {
     'secrets-store.csi.x-k8s.io/v1',
     'SecretProviderClassPodStatus',
     'secretproviderclasspodstatuses',
+  ),
+  leases: resource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases'),
+  azureIdentities: resource<AzureIdentity>('aadpodidentity.k8s.io/v1', 'AzureIdentity', 'azureidentities'),
+  azureIdentityBindings: resource<AzureIdentityBinding>(
+    'aadpodidentity.k8s.io/v1',
+    'AzureIdentityBinding',
+    'azureidentitybindings',
+  ),
+  azureAssignedIdentities: resource<AzureAssignedIdentity>(
+    'aadpodidentity.k8s.io/v1',
+    'AzureAssignedIdentity',
+    'azureassignedidentities',
+  ),
+  azurePodIdentityExceptions: resource<AzurePodIdentityException>(
+    'aadpodidentity.k8s.io/v1',
+    'AzurePodIdentityException',
+    'azurepodidentityexceptions',
   ),
 } as const
 
