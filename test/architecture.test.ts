@@ -17,7 +17,7 @@ const arrows: Record<string, readonly string[]> = {
   identity: ['lib'],
   'azure-rest': ['identity', 'lib'],
   driver: ['csi', 'provider-api', 'kube', 'lib'],
-  'azure-class': ['identity', 'keyvault', 'lib'],
+  'azure-class': ['identity', 'keyvault', 'kube', 'lib'],
   provider: ['azure-class', 'provider-api', 'identity', 'keyvault', 'kube', 'lib'],
   webhook: ['azure-class', 'kube', 'lib'],
   'pod-identity': ['identity', 'azure-rest', 'kube', 'lib'],

@@ -1,10 +1,12 @@
 /**
  * azure-class: what a SecretProviderClass of the provider `azure` says: its parameters as one typed wish (`parseParameters`),
- * with every problem at once and in the words that people of the field search for. Pure: it reads no file and asks nobody, so
- * the provider parses with it at mount, and whoever sees a class before that can tell what would fail.
+ * every problem at once and in the words that people of the field search for. Pure: it reads no file and asks nobody, so the
+ * provider parses with it at mount, and `checkClass` tells whoever sees a class before that what would fail.
  */
+export { checkClass } from './check-class.ts'
 export type { ClassIdentity, ClassSpec } from './class-spec.ts'
 export { collidingPaths } from './file-name.ts'
+export { type Finding, formatFinding } from './finding.ts'
 export {
   type ExtractSpec,
   type ObjectEncoding,
@@ -15,4 +17,6 @@ export {
 } from './object-spec.ts'
 export { parseJsonPath } from './parse-json-path.ts'
 export { createObjectsParser, type ParseObjects } from './parse-objects.ts'
-export { type Parameters, parameterNames, parseParameters } from './parse-parameters.ts'
+export { parseParameters } from './parse-parameters.ts'
+export { invalidTenant, isTenant } from './tenant.ts'
+export { unknownCloud } from './unknown-cloud.ts'

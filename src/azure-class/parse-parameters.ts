@@ -107,10 +107,15 @@ function typoHint(parameters: Parameters, name: ParameterName): string {
   return near === undefined ? '' : ` (found "${near}"; did you mean ${name}?)`
 }
 
+/** A name that is no parameter and needs no word: a driver's, or one of old releases. */
+export function isExpectedStranger(name: string): boolean {
+  return name.includes('/') || leftovers.has(name)
+}
+
 /** Unknown parameters are nobody's business, unless they are a slip of the pen: then they would be lost without a word. */
 function reportMisspelt(parameters: Parameters, problems: Problem[]): void {
   for (const key of parameters.keys()) {
-    if (key.includes('/') || leftovers.has(key)) continue
+    if (isExpectedStranger(key)) continue
     const near = misspelt(key, parameterNames)
     if (near === undefined || problems.some((problem) => formatProblem(problem).includes(`"${key}"`))) continue
     problems.push({ path: '', message: `unknown parameter "${key}" (did you mean ${near}?)` })

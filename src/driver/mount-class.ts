@@ -8,7 +8,7 @@ import {
   type SecretObject,
   type SecretProviderClass,
 } from '../kube/index.ts'
-import { errorMessage, type FileOwner, parseDuration } from '../lib/index.ts'
+import { errorMessage, type FileOwner, parseDuration, parseFileOwner } from '../lib/index.ts'
 import { PublishError } from './publish-error.ts'
 import type { SeenClass } from './volumes.ts'
 
@@ -65,7 +65,7 @@ export function parseClass(
   const intervalMs = syncInterval === undefined || syncInterval === '' ? undefined : parseDuration(syncInterval)
   if (syncInterval !== undefined && syncInterval !== '' && (intervalMs === undefined || intervalMs < minIntervalMs))
     fail(`parameters.syncInterval: found "${syncInterval}", expected a duration of 1s or more, for example 5m`)
-  const owner = parseOwner(fileOwner ?? '')
+  const owner = parseFileOwner(fileOwner ?? '')
   if (owner === undefined)
     fail(`parameters.fileOwner: found "${fileOwner}", expected "<user id>" or "<user id>:<group id>"`)
   return {
@@ -76,13 +76,4 @@ export function parseClass(
     owner: owner ?? {},
     seen: { generation, rotateRequest: annotations[classAnnotations.rotate] },
   }
-}
-
-function parseOwner(text: string): FileOwner | undefined {
-  if (text === '') return {}
-  const match = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text)
-  if (match === null) return undefined
-  const userId = Number(match[1])
-  const groupId = match[2] === undefined ? undefined : Number(match[2])
-  return userId < 2 ** 32 - 1 && (groupId ?? 0) < 2 ** 32 - 1 ? { userId, groupId } : undefined
 }

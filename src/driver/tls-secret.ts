@@ -1,13 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import type { TlsKey } from '../kube/index.ts'
 import { readPkcs12, SecretValue } from '../lib/index.ts'
-
-/** Keys that a Secret of type `kubernetes.io/tls` may have. */
-export const tlsKeys = ['tls.crt', 'tls.key', 'ca.crt'] as const
-export type TlsKey = (typeof tlsKeys)[number]
-
-export function isTlsKey(key: string): key is TlsKey {
-  return (tlsKeys as readonly string[]).includes(key)
-}
 
 /**
  * What belongs under a key of a TLS Secret, out of a file that may hold certificates and key together: PEM, or PFX without

@@ -1,6 +1,6 @@
-import type { SecretObject } from '../kube/index.ts'
+import { isTlsKey, refusedSecretTypes, type SecretObject, tlsKeys, tlsSecretType } from '../kube/index.ts'
 import { errorMessage, formatProblem, type Problem, type SecretValue } from '../lib/index.ts'
-import { isTlsKey, tlsKeys, tlsValue } from './tls-secret.ts'
+import { tlsValue } from './tls-secret.ts'
 
 /** A Secret that a class asks for. */
 export interface WantedSecret {
@@ -11,9 +11,6 @@ export interface WantedSecret {
   data: Readonly<Record<string, SecretValue>>
 }
 
-/** Kubernetes itself acts on Secrets of these types: a vault's content must not make it hand out tokens (CVE-2026-42876). */
-const refusedTypes = new Set(['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])
-
 /** Makes one entry of `secretObjects` out of the mounted files; a list of problems when it cannot be made. */
 export async function wantedSecret(
   object: SecretObject,
@@ -23,7 +20,7 @@ export async function wantedSecret(
   const name = object.secretName?.trim() ?? ''
   const type = object.type?.trim() || 'Opaque'
   if (name === '') problems.push({ path: 'secretName', message: 'missing' })
-  if (refusedTypes.has(type))
+  if (refusedSecretTypes.has(type))
     problems.push({ path: 'type', message: `${type} is not allowed: Kubernetes gives such a Secret rights` })
   const entries = object.data ?? []
   if (entries.length === 0) problems.push({ path: 'data', message: 'missing: give at least one objectName and key' })
@@ -41,7 +38,7 @@ export async function wantedSecret(
       continue
     }
     try {
-      data[dataKey] = type === 'kubernetes.io/tls' ? await tlsEntry(dataKey, contents) : contents
+      data[dataKey] = type === tlsSecretType ? await tlsEntry(dataKey, contents) : contents
     } catch (error) {
       problems.push({ path, message: `"${file}" ${errorMessage(error)}` })
     }

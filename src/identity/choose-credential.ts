@@ -33,12 +33,8 @@ export type CredentialChoice = { credential: Credential } | { problems: readonly
  */
 export function chooseCredential(parameters: IdentityParameters): CredentialChoice {
   const { usePodIdentity, useVMManagedIdentity, useAzureTokenProxy, tenantId } = parameters
-  const modes = [usePodIdentity, useVMManagedIdentity, useAzureTokenProxy].filter(Boolean)
-  if (modes.length > 1) {
-    const words =
-      'only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, or useAzureTokenProxy'
-    return { problems: [{ path: '', message: words }] }
-  }
+  const conflict = modeConflict(parameters)
+  if (conflict !== undefined) return { problems: [conflict] }
   if (useAzureTokenProxy) return identityBinding(parameters)
   if (usePodIdentity) {
     return { credential: { kind: 'pod-identity', tenantId, ...pick(parameters) } }
@@ -48,6 +44,17 @@ export function chooseCredential(parameters: IdentityParameters): CredentialChoi
     return { credential: { kind: 'managed', tenantId, clientId } }
   }
   return parameters.clientId === '' ? servicePrincipal(parameters) : workload(parameters)
+}
+
+/** More than one mode that was switched on; undefined when it is one or none. */
+export function modeConflict(
+  parameters: Pick<IdentityParameters, 'usePodIdentity' | 'useVMManagedIdentity' | 'useAzureTokenProxy'>,
+): Problem | undefined {
+  const { usePodIdentity, useVMManagedIdentity, useAzureTokenProxy } = parameters
+  if ([usePodIdentity, useVMManagedIdentity, useAzureTokenProxy].filter(Boolean).length <= 1) return undefined
+  const words =
+    'only one identity mode can be enabled at a time: usePodIdentity, useVMManagedIdentity, or useAzureTokenProxy'
+  return { path: '', message: words }
 }
 
 function pick({ podName, podNamespace }: IdentityParameters) {

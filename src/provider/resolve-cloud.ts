@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { type Cloud, cloudNames, findCloud, isStackCloud, parseCloudFile, stackCloud } from '../identity/index.ts'
+import { unknownCloud } from '../azure-class/index.ts'
+import { type Cloud, findCloud, isStackCloud, parseCloudFile, stackCloud } from '../identity/index.ts'
 import { errorCode, errorMessage } from '../lib/index.ts'
 import { MountError } from './mount-error.ts'
 
@@ -19,8 +20,7 @@ export async function resolveCloud(
   if (isStackCloud(name)) return readCloudFile(cloudFile || defaults.cloudFile)
   const cloud = findCloud(name)
   if (cloud !== undefined) return cloud
-  const words = `cloudName ${name} is not valid, error: autorest/azure: There is no cloud environment matching the name "${name.toUpperCase()}"`
-  throw new MountError('cloud-unknown', `${words} (expected one of ${cloudNames.join(', ')})`)
+  throw new MountError('cloud-unknown', unknownCloud(name))
 }
 
 async function readCloudFile(path: string): Promise<Cloud> {

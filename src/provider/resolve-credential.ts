@@ -1,3 +1,4 @@
+import { invalidTenant, isTenant } from '../azure-class/index.ts'
 import { type Credential, chooseCredential } from '../identity/index.ts'
 import { errorMessage, type Problem } from '../lib/index.ts'
 import type { IdentitySpec, PodRef } from './mount-spec.ts'
@@ -32,12 +33,7 @@ export async function resolveCredential(
       path: '',
       message: `tenantId is not provided (neither as tenantID, nor as the service account's annotation ${tenantIdAnnotation}, nor by the provider's default${hint})`,
     })
-  } else if (!/^[A-Za-z0-9.-]+$/.test(tenantId)) {
-    problems.push({
-      path: '',
-      message: `invalid tenantID: found "${tenantId}", expected a tenant id or domain: letters, digits, "." and "-"`,
-    })
-  }
+  } else if (!isTenant(tenantId)) problems.push(invalidTenant(tenantId))
   const choice = chooseCredential({
     ...identity,
     clientId,

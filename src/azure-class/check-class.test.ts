@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { checkClass } from './check-class.ts'
+import { formatFinding } from './finding.ts'
+
+const objects = `
+array:
+  - |
+    objectName: db
+    objectType: secret
+  - |
+    objectName: cert
+    objectType: secret
+    objectAlias: tls/server
+  - |
+    objectName: old
+    objectType: key
+    objectVersionHistory: 3
+`
+const parameters = { keyvaultName: 'vault', tenantID: 'tenant', clientID: 'client', objects }
+
+function classWith(changed: Record<string, unknown>, spec: object = {}) {
+  return { spec: { provider: 'azure', parameters: { ...parameters, ...changed }, ...spec } }
+}
+
+const lines = (object: unknown) => checkClass(object).map(formatFinding)
+
+test('a class as it should be has nothing to be told', () => {
+  assert.deepEqual(lines(classWith({})), [])
+  const everything = {
+    usePodIdentity: 'false',
+    syncInterval: '5m',
+    fileOwner: '1000:2000',
+    'secrets-store.csi.k8s.io/x': '1',
+    resourceGroup: 'of an old release',
+  }
+  assert.deepEqual(lines(classWith(everything)), [])
+})
+
+describe('what no pod can mount', () => {
+  const rows: [what: string, changed: Record<string, unknown>, line: string | RegExp][] = [
+    [
+      'a misspelt parameter',
+      { keyvaultname: 'vault', keyvaultName: undefined },
+      'spec.parameters: keyvaultName is not provided (found "keyvaultname"; did you mean keyvaultName?)',
+    ],
+    [
+      'a misspelt optional parameter',
+      { clientId: 'x' },
+      'spec.parameters: unknown parameter "clientId" (did you mean clientID?)',
+    ],
+    ['a vault that cannot be', { keyvaultName: 'v' }, /^spec.parameters: failed to get vault: Invalid vault name: "v"/],
+    [
+      'bad YAML in objects',
+      { objects: 'array:\n  - |\n   a: "' },
+      /^spec.parameters: unmarshal failed for keyVaultObjects at index 0, error: yaml: /,
+    ],
+    [
+      'objects that are no YAML at all',
+      { objects: '{' },
+      /^spec.parameters: failed to yaml unmarshal objects, error: yaml: /,
+    ],
+    [
+      'an alias outside the volume',
+      { objects: 'array:\n  - |\n    objectName: a\n    objectType: secret\n    objectAlias: ../../etc/x\n' },
+      /file name must not contain '..' \(objects\[0\]\)$/,
+    ],
+    [
+      'a type that does not exist',
+      { objects: 'array:\n  - |\n    objectName: a\n    objectType: secrets\n' },
+      /found "secrets"; did you mean secret\?/,
+    ],
+    [
+      'a number in quotes',
+      { objects: 'array:\n  - |\n    objectName: a\n    objectType: secret\n    objectVersionHistory: "3"\n' },
+      /cannot unmarshal !!str `3` into int32/,
+    ],
+    [
+      'no object',
+      { objects: 'array: []' },
+      'spec.parameters.objects: has no entry: a volume needs at least one object',
+    ],
+    [
+      'two identities at once',
+      { usePodIdentity: 'true', useVMManagedIdentity: 'true' },
+      /^spec.parameters: only one identity mode can be enabled at a time/,
+    ],
+    ['a flag that is no flag', { usePodIdentity: 'yes' }, /failed to parse usePodIdentity flag/],
+    ['a tenant that cannot be', { tenantID: 'a/b' }, /^spec.parameters: invalid tenantID: found "a\/b"/],
+    ['an unknown cloud', { cloudName: 'Moon' }, /^spec.parameters: cloudName Moon is not valid/],
+    ['a file owner that is none', { fileOwner: 'root' }, /^spec.parameters.fileOwner: found "root"/],
+    [
+      'a hasty interval',
+      { syncInterval: '10ms' },
+      /^spec.parameters.syncInterval: found "10ms", expected a duration of 1s/,
+    ],
+    [
+      'a value that is no text',
+      { usePodIdentity: false },
+      'spec.parameters.usePodIdentity: found a boolean, expected a text: put quotes around false',
+    ],
+  ]
+  for (const [what, changed, line] of rows) {
+    test(what, () => {
+      const [found, ...more] = lines(classWith(changed)).filter((text) => text.startsWith('no pod can mount it: '))
+      assert.deepEqual(more, [])
+      const text = found?.replace('no pod can mount it: ', '') ?? ''
+      if (typeof line === 'string') assert.equal(text, line)
+      else assert.match(text, line)
+    })
+  }
+
+  test('a class without provider and parameters, whatever else it is', () => {
+    const missing = [
+      'no pod can mount it: spec.provider: missing: it names the provider, for example azure',
+      'no pod can mount it: spec.parameters: missing: it tells the provider what to read',
+    ]
+    for (const object of [undefined, null, {}, { spec: null }, { spec: {} }]) assert.deepEqual(lines(object), missing)
+    assert.match(lines({ spec: 'x' }).join(), /spec: found string, expected fields/)
+  })
+
+  test('a provider in another case', () => {
+    assert.match(lines({ spec: { provider: 'Azure', parameters } }).join(), /found "Azure"; did you mean azure\?/)
+  })
+})
+
+describe('what a class may not mean', () => {
+  const rows: [what: string, changed: Record<string, unknown>, line: RegExp][] = [
+    ['no tenant', { tenantID: '' }, /^spec.parameters.tenantID: missing: pods can only mount the class if /],
+    [
+      'an identity that is not switched on',
+      { userAssignedIdentityID: 'x' },
+      /^spec.parameters.userAssignedIdentityID: has no effect without useVMManagedIdentity/,
+    ],
+    ['a parameter of somebody else', { colour: 'blue' }, /^spec.parameters.colour: is no parameter of this provider/],
+  ]
+  for (const [what, changed, line] of rows) {
+    test(`${what} is said, and fails nothing`, () => {
+      const findings = checkClass(classWith(changed))
+      assert.deepEqual(
+        findings.map(({ fails }) => fails),
+        [undefined],
+      )
+      assert.match(findings.map(formatFinding).join(), line)
+    })
+  }
+})
+
+describe('secretObjects', () => {
+  const secretOf = (data: object[], rest: object = {}) =>
+    lines(classWith({}, { secretObjects: [{ secretName: 's', type: 'Opaque', data, ...rest }] }))
+  const named = (objectName: string) => secretOf([{ objectName, key: 'k' }])
+
+  test('may name every file of the class: by alias, by name, by version, and the halves of a certificate', () => {
+    for (const name of ['db', 'tls/server', 'tls/server.crt', 'tls/server.key', 'old/0', 'old/2'])
+      assert.deepEqual(named(name), [], name)
+  })
+
+  test('that name what the class does not fetch are told so, with the name that was meant', () => {
+    const start = 'a Secret will be missing: spec.secretObjects[0].data[0].objectName: '
+    assert.equal(
+      named('dbb')[0],
+      `${start}"dbb" is no file of this class: an object is named by its objectAlias, or its objectName without one (did you mean db?)`,
+    )
+    for (const name of ['cert', 'old', 'old/3', 'old/x', 'db/0', 'completely different'])
+      assert.ok(named(name)[0]?.startsWith(`${start}"${name}" is no file of this class`), name)
+    assert.match(named('completely different')[0] ?? '', /\(the class has db, tls\/server, old\/0\)$/)
+  })
+
+  test('are not compared with files that are not known', () => {
+    const secretObjects = [{ secretName: 's', data: [{ objectName: 'x', key: 'k' }] }]
+    assert.equal(lines(classWith({ objects: '{' }, { secretObjects })).length, 1)
+    assert.deepEqual(lines({ spec: { provider: 'vault', parameters: { any: 'thing' }, secretObjects } }), [])
+  })
+
+  test('need a name, a key, and a type that gives no rights', () => {
+    const rights = { secretName: '', type: 'kubernetes.io/service-account-token' }
+    const start = 'a Secret will be missing: spec.secretObjects[0]'
+    assert.deepEqual(secretOf([{ objectName: '', key: '' }], rights), [
+      `${start}.secretName: missing`,
+      `${start}.type: kubernetes.io/service-account-token is not allowed: Kubernetes gives such a Secret rights`,
+      `${start}.data[0].key: missing`,
+      `${start}.data[0].objectName: missing`,
+    ])
+    assert.deepEqual(secretOf([]), [`${start}.data: missing: give at least one objectName and key`])
+    assert.match(
+      secretOf([{ objectName: 'db', key: 'crt' }], { type: 'kubernetes.io/tls' }).join(),
+      /found "crt": a kub/,
+    )
+  })
+})
+
+test('checkClass() says something about anything, and throws at nothing', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), fc.string(), (spec, secretObjects, text) => {
+      checkClass(spec)
+      checkClass({ spec })
+      checkClass(classWith({ objects: text, [text]: text }, { secretObjects }))
+      checkClass({ spec: { provider: 'azure', parameters: spec, secretObjects: [spec, { data: [spec] }] } })
+    }),
+  )
+})
