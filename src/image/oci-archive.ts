@@ -14,8 +14,8 @@ import { dirname, join } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { type TarEntry, tarStream } from '../lib/index.ts'
 import { entrypoint, environment } from './image-config.ts'
-import { type TarEntry, tarStream } from './tar.ts'
 
 export interface Archive {
   path: string
