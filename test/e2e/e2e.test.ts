@@ -7,6 +7,7 @@ import { mainJobCases } from './cases/main-job.ts'
 import { objectCases } from './cases/objects.ts'
 import { upstreamCases } from './cases/upstream.ts'
 import { upstreamProviderCases } from './cases/upstream-providers.ts'
+import { upstreamTakeoverCases } from './cases/upstream-takeover.ts'
 import { removeNamespaces } from './namespaces.ts'
 import { csiMounts } from './node.ts'
 
@@ -33,6 +34,7 @@ describe(`end to end on the ${target} cluster`, () => {
   mainJobCases(() => lab)
   objectCases(() => lab)
   faultCases(() => lab)
+  upstreamTakeoverCases(() => lab)
   upstreamCases(() => lab)
   upstreamProviderCases(() => lab)
   leakCases(() => lab)

@@ -27,15 +27,22 @@ export async function killProductPod(lab: Lab, app: Product): Promise<void> {
 
 /** Mount points of CSI volumes of a pod (of all pods without `uid`), as the driver, and so the node, sees them. */
 export async function csiMounts(lab: Lab, uid = ''): Promise<string[]> {
+  return (await csiMountLines(lab, uid)).map((line) => line.split(' ')[4] ?? '')
+}
+
+/** The same as lines of proc_pid_mountinfo(5). */
+export async function csiMountLines(lab: Lab, uid = ''): Promise<string[]> {
+  const table = await onNode(lab, 'fs.readFileSync("/proc/self/mountinfo", "utf8")')
+  const isOurs = (point: string) => point.includes(`/pods/${uid}`) && point.includes('/volumes/kubernetes.io~csi/')
+  return table.split('\n').filter((line) => isOurs(line.split(' ')[4] ?? ''))
+}
+
+/** What a JavaScript expression gives in the driver's container, which has kubelet's pods at their own path; it sees `fs` and `path`. */
+export async function onNode(lab: Lab, expression: string, path = ''): Promise<string> {
   const driver = await productPod(lab, 'secrets-store-csi-driver')
-  const script = 'process.stdout.write(require("node:fs").readFileSync("/proc/self/mountinfo", "utf8"))'
-  const { stdout } = await lab.exec('kube-system', driver.metadata.name ?? '', 'secrets-store', [
-    '/usr/local/bin/node',
-    '-e',
-    script,
-  ])
+  const script = `const fs = require("node:fs"); const [, path] = process.argv; process.stdout.write(String(${expression}))`
+  const command = ['/usr/local/bin/node', '-e', script, path]
+  const { stdout, stderr, code } = await lab.exec('kube-system', driver.metadata.name ?? '', 'secrets-store', command)
+  if (code !== 0) throw new Error(`${expression} on the node ended with ${code}: ${stderr}`)
   return stdout
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point.includes(`/pods/${uid}`) && point.includes('/volumes/kubernetes.io~csi/'))
 }

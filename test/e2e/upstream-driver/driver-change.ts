@@ -1,0 +1,121 @@
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { type CsiDriver, type DaemonSet, isNotFound, type KubeObject, resources } from '../../../src/kube/index.ts'
+import type { Lab } from '../../support/lab.ts'
+import { productPod } from '../node.ts'
+import { eventually, podReady } from '../wait.ts'
+
+/** The two drivers of one name that a cluster may have, one at a time, and the change between them. */
+export interface DriverChange {
+  /** Takes away whichever is there, as `helm uninstall` does: its DaemonSet and its CSIDriver. */
+  remove(): Promise<void>
+  /** Puts the upstream driver's stand-in where none is. */
+  installUpstream(): Promise<void>
+  /** Puts the product's driver where none is. */
+  installProduct(): Promise<void>
+  /** The product's driver is there, and nothing of the stand-in. */
+  restore(): Promise<void>
+}
+
+const app = 'secrets-store-csi-driver'
+const namespace = 'kube-system'
+const programs = 'e2e-upstream-driver'
+
+/** @param options.rotationSeconds after which the upstream driver asks again. */
+export async function driverChange(lab: Lab, options: { rotationSeconds: number }): Promise<DriverChange> {
+  const { kube } = lab
+  const daemonSet = fresh(await kube.get(resources.daemonSets, { namespace, name: 'csi-secrets-store' }))
+  const csiDriver = fresh(await kube.get(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' }))
+  let installed: 'product' | 'upstream' | undefined = 'product'
+
+  async function remove(): Promise<void> {
+    await kube.delete(resources.daemonSets, ref(daemonSet))
+    await kube.delete(resources.csiDrivers, ref(csiDriver))
+    await eventually('the driver to be gone', async () => {
+      const { items } = await kube.list(resources.pods, { namespace, labelSelector: `app=${app}` })
+      return items.length === 0 || undefined
+    })
+    installed = undefined
+  }
+
+  async function install(daemons: DaemonSet): Promise<void> {
+    await kube.create<CsiDriver>(resources.csiDrivers, csiDriver)
+    await kube.create<DaemonSet>(resources.daemonSets, daemons)
+    const pod = await eventually('a pod of the driver', () => productPod(lab, app))
+    await podReady(lab, namespace, pod.metadata.name ?? '')
+  }
+
+  async function installProduct(): Promise<void> {
+    await install(daemonSet)
+    installed = 'product'
+  }
+
+  return {
+    remove,
+    installProduct,
+    async installUpstream() {
+      await kube.apply(
+        resources.configMaps,
+        {
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          metadata: { name: programs, namespace },
+          data: { 'program.cjs': await bundledProgram() },
+        },
+        { fieldManager: 'e2e' },
+      )
+      await install(withUpstreamProgram(daemonSet, options.rotationSeconds))
+      installed = 'upstream'
+    },
+    async restore() {
+      if (installed === 'upstream') await remove()
+      if (installed === undefined) await installProduct()
+      await kube.delete(resources.configMaps, { namespace, name: programs }).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error
+      })
+    },
+  }
+}
+
+/** An object as it is written, without what the API server adds. */
+function fresh<T extends KubeObject>({ metadata, ...rest }: T): T {
+  const { name, namespace: in_, labels = {}, annotations = {} } = metadata
+  const written = { name, ...(in_ === undefined ? {} : { namespace: in_ }), labels, annotations }
+  return { ...rest, metadata: written, status: undefined } as unknown as T
+}
+
+function ref({ metadata }: KubeObject) {
+  return { name: metadata.name ?? '', namespace: metadata.namespace }
+}
+
+/** The product's own pod with another program in it: same account, same directories of the node, same rights, as upstream's. */
+function withUpstreamProgram(product: DaemonSet, rotationSeconds: number): DaemonSet {
+  const { template } = product.spec
+  const containers = template.spec.containers.map(
+    ({ livenessProbe: _, args = [], volumeMounts = [], ...container }) => ({
+      ...container,
+      command: ['/usr/local/bin/node', '/program/program.cjs'],
+      args: [...args.slice(1), `--rotation-seconds=${rotationSeconds}`],
+      volumeMounts: [...volumeMounts, { name: 'program', mountPath: '/program' }],
+    }),
+  )
+  const volumes = [...(template.spec.volumes ?? []), { name: 'program', configMap: { name: programs } }]
+  return {
+    ...product,
+    spec: { ...product.spec, template: { ...template, spec: { ...template.spec, containers, volumes } } },
+  }
+}
+
+/** In one file of less than 1 MiB, the bound of a ConfigMap. */
+async function bundledProgram(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [join(import.meta.dirname, 'program.ts')],
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    format: 'cjs',
+    external: ['@grpc/proto-loader'],
+    write: false,
+  })
+  return outputFiles[0]?.text ?? ''
+}
