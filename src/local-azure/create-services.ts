@@ -27,15 +27,12 @@ import type { Service } from './http/service.ts'
 import type { AssignedIdentity } from './imds/choose-identity.ts'
 import { createImds } from './imds/routes.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
-import { type Certificate, certificateKind } from './keyvault/certificates/certificate-kind.ts'
-import { certificateOperations } from './keyvault/certificates/certificate-operations.ts'
-import { cryptographyOperations } from './keyvault/keys/cryptography-operations.ts'
-import { type Key, keyKind } from './keyvault/keys/key-kind.ts'
-import { keyOperations } from './keyvault/keys/key-operations.ts'
+import type { Certificate } from './keyvault/certificates/certificate-kind.ts'
+import { keyVaultOperations } from './keyvault/key-vault-operations.ts'
+import type { Key } from './keyvault/keys/key-kind.ts'
 import { createObjectStore } from './keyvault/object-store.ts'
 import { createKeyVault } from './keyvault/routes.ts'
-import { type Secret, secretKind } from './keyvault/secrets/secret-kind.ts'
-import { secretOperations } from './keyvault/secrets/secret-operations.ts'
+import type { Secret } from './keyvault/secrets/secret-kind.ts'
 import { createVaults } from './keyvault/vaults.ts'
 import { cloud } from './proxy/clouds.ts'
 import type { ServiceName } from './proxy/served-hosts.ts'
@@ -125,12 +122,7 @@ export async function createServices({ store, issuerCaFiles, clusterBackend, clo
       authority: { tokens, tenantId, login, resource: `https://${cloud.vaultSuffix}` },
       vaults,
       roles,
-      operations: [
-        ...secretOperations({ kind: secretKind(secrets), backups }),
-        ...keyOperations({ kind: keyKind(keys), backups }),
-        ...cryptographyOperations({ kind: keyKind(keys), clock }),
-        ...certificateOperations({ kind: certificateKind(stores), stores, backups, clock }),
-      ],
+      operations: keyVaultOperations({ stores, backups, clock }),
     }),
   }
   const imds = createImds({

@@ -50,9 +50,12 @@ function proofOf(form: URLSearchParams): TokenRequestForm['proof'] {
   )
 }
 
+/** What OpenID Connect reserves: some clients (MSAL for Go) add it to every request, and it names no resource. */
+const reservedScopes: ReadonlySet<string> = new Set(['openid', 'profile', 'offline_access', 'email'])
+
 /** The resource of `RESOURCE/.default`. Its own trailing slash stays: `https://x//.default` asks for `https://x/`. */
 function audienceOfScope(scope: string): string {
-  const scopes = scope.split(' ').filter((part) => part !== '')
+  const scopes = scope.split(' ').filter((part) => part !== '' && !reservedScopes.has(part))
   const [first = ''] = scopes
   if (scopes.length > 1) {
     throw new EntraError(

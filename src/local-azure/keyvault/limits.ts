@@ -15,8 +15,12 @@ export const minRetentionDays = 7
 /** Vault names are host names. */
 export const vaultNamePattern = /^(?!.*--)[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$/
 
-/** The newest version first: error texts recommend it. */
-export const apiVersions: ReadonlySet<string> = new Set([
+/**
+ * Versions of the data plane, the newest first: error texts recommend it. Later dates are taken for the newest, or every
+ * release of an SDK would ask for a release of the lab.
+ */
+const apiVersions = [
+  '2026-04-01',
   '2025-07-01',
   '7.6',
   '7.6-preview.2',
@@ -34,4 +38,11 @@ export const apiVersions: ReadonlySet<string> = new Set([
   '7.0',
   '7.0-preview',
   '2016-10-01',
-])
+] as const
+
+export const newestApiVersion: string = apiVersions[0]
+
+export function isApiVersion(version: string): boolean {
+  const isDated = /^\d{4}-\d{2}-\d{2}(-preview)?$/.test(version) && version > '2025-07-01'
+  return isDated || apiVersions.some((known) => known === version)
+}

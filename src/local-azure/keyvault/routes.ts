@@ -7,7 +7,7 @@ import { vaultOfHost } from '../proxy/served-hosts.ts'
 import { type Authority, authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { badParameter, VaultError, vaultErrorResponse } from './error-response.ts'
-import { apiVersions, objectNamePattern } from './limits.ts'
+import { isApiVersion, newestApiVersion, objectNamePattern } from './limits.ts'
 import type { VaultOperation } from './operation.ts'
 import type { Vault, Vaults } from './vaults.ts'
 
@@ -90,10 +90,9 @@ function checkApiVersion(url: URL): void {
   if (version === null || version === '') {
     throw badParameter('The request is missing the mandatory parameter api-version.')
   }
-  if (!apiVersions.has(version)) {
-    const [newest] = apiVersions
+  if (!isApiVersion(version)) {
     throw badParameter(
-      `The specified version (${version}) is not recognized. Consider using the latest supported version (${newest}).`,
+      `The specified version (${version}) is not recognized. Consider using the latest supported version (${newestApiVersion}).`,
     )
   }
 }

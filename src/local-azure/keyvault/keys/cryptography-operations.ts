@@ -61,7 +61,7 @@ export function cryptographyOperations({ kind, clock }: CryptographyOptions): Va
     }
   }
 
-  return [
+  return withoutVersion([
     cipher('encrypt', 'encrypt', rsaEncrypt),
     cipher('decrypt', 'decrypt', rsaDecrypt),
     cipher('wrapKey', 'wrap', rsaEncrypt),
@@ -89,7 +89,12 @@ export function cryptographyOperations({ kind, clock }: CryptographyOptions): Va
         return { body: { value: schemeFor(payload, alg, digest).verify(payload.jwk, digest, value) } }
       },
     },
-  ]
+  ])
+}
+
+/** The same operations on the latest version too, when the path names none: so the SDK for Go asks. */
+function withoutVersion(operations: readonly VaultOperation[]): VaultOperation[] {
+  return operations.flatMap((each) => [each, { ...each, path: each.path.replace('/:version', '') }])
 }
 
 /** The scheme of that name, if it fits the key and the digest. */

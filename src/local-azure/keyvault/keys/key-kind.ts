@@ -2,6 +2,7 @@ import type { JsonWebKey } from 'node:crypto'
 import { attributesOf } from '../attributes.ts'
 import type { ObjectKind } from '../object-kind.ts'
 import type { ObjectStore } from '../object-store.ts'
+import type { RotationPolicy } from './rotation-policy.ts'
 
 export const keyTypes = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM'] as const
 export type KeyType = (typeof keyTypes)[number]
@@ -11,6 +12,8 @@ export interface Key {
   /** The whole key, private part included. https://www.rfc-editor.org/rfc/rfc7518#section-6 */
   jwk: JsonWebKey
   operations: readonly string[]
+  /** Of the latest version; each new version takes it over. */
+  rotationPolicy?: RotationPolicy | undefined
   /** The key of a certificate. */
   managed?: true | undefined
 }

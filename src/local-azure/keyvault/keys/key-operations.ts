@@ -1,29 +1,37 @@
 import type { JsonWebKey } from 'node:crypto'
+import type { Clock } from '../../../lib/index.ts'
 import type { Permission } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
 import { badParameter } from '../error-response.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
-import { latestOf, livingObject, type ObjectKind, refuseManaged, versionOf } from '../object-kind.ts'
+import { type ObjectKind, refuseManaged, versionOf } from '../object-kind.ts'
 import type { ObjectFields } from '../object-store.ts'
 import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
 import type { Vault } from '../vaults.ts'
 import type { Key, KeyType } from './key-kind.ts'
-import { type Curve, defaultOperations, jwkOf, makeEcKey, makeRsaKey } from './make-key.ts'
+import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from './make-key.ts'
+import { expiryOf } from './rotation-policy.ts'
 import { parseCreateKey, parseImportKey, parsePrivateJwk, parseUpdateKey } from './validate.ts'
 
 export interface KeyOptions {
   kind: ObjectKind<Key>
   backups: BackupSeal
+  clock: Clock
 }
 
-/** The operations on keys, but for cryptography with them. https://learn.microsoft.com/rest/api/keyvault/keys */
-export function keyOperations({ kind, backups }: KeyOptions): VaultOperation[] {
+/** The operations on keys, but for cryptography with them and their rotation. https://learn.microsoft.com/rest/api/keyvault/keys */
+export function keyOperations({ kind, backups, clock }: KeyOptions): VaultOperation[] {
   const { store } = kind
 
   function add(call: VaultCall, fields: ObjectFields<Key>): VaultAnswer {
     const existing = store.get(call.vault.uid, call.name)?.versions.at(-1)
     if (existing !== undefined) refuseManaged(kind, existing)
-    const { version, changes } = store.add(call.vault.uid, call.name, fields)
+    const rotationPolicy = existing?.payload.rotationPolicy
+    const { version, changes } = store.add(call.vault.uid, call.name, {
+      exp: expiryOf(rotationPolicy, Math.floor(clock.now() / 1000)),
+      ...fields,
+      payload: { ...fields.payload, ...(rotationPolicy !== undefined && { rotationPolicy }) },
+    })
     store.commit(changes)
     return { body: kind.bundle(call.url.origin, call.vault, version) }
   }
@@ -63,20 +71,6 @@ export function keyOperations({ kind, backups }: KeyOptions): VaultOperation[] {
       },
     },
     {
-      operation: 'vault.key.rotate',
-      method: 'POST',
-      path: '/keys/:name/rotate',
-      permission: needs('rotate', 'rotate/action'),
-      async run(call) {
-        const { payload, tags, enabled } = latestOf(livingObject(kind, call))
-        const made =
-          payload.jwk.crv === undefined
-            ? await makeRsaKey(rsaBits(payload.jwk), undefined)
-            : await makeEcKey(payload.jwk.crv as Curve)
-        return add(call, { payload: { ...payload, jwk: jwkOf(made) }, tags, enabled })
-      },
-    },
-    {
       operation: 'vault.key.get',
       method: 'GET',
       path: '/keys/:name/:version?',
@@ -103,10 +97,6 @@ export function keyOperations({ kind, backups }: KeyOptions): VaultOperation[] {
 
 function payloadOf(kty: KeyType, jwk: JsonWebKey, operations: readonly string[] | null | undefined): Key {
   return { kty, jwk, operations: operations ?? defaultOperations[kty.startsWith('RSA') ? 'RSA' : 'EC'] }
-}
-
-function rsaBits({ n = '' }: JsonWebKey): number {
-  return Buffer.from(n, 'base64url').length * 8
 }
 
 /** Keys in an HSM are a matter of the premium SKU. */

@@ -1,0 +1,127 @@
+import { z } from 'zod'
+import { addCalendarDuration, parseCalendarDuration, roughDays } from '../calendar-duration.ts'
+import { badParameter } from '../error-response.ts'
+import type { ObjectVersion } from '../object-store.ts'
+import { bodyParser } from '../validate.ts'
+import type { Key } from './key-kind.ts'
+
+/** When a key is rotated by itself, and how long its versions live. https://learn.microsoft.com/azure/key-vault/keys/how-to-configure-key-rotation */
+export interface RotationPolicy {
+  /** Life of every new version, as an ISO 8601 duration; for ever when absent. */
+  expiryTime?: string | undefined
+  lifetimeActions: LifetimeAction[]
+  /** In seconds since the epoch. */
+  created: number
+  updated: number
+}
+
+export interface LifetimeAction {
+  trigger: { timeAfterCreate: string } | { timeBeforeExpiry: string }
+  action: { type: 'Rotate' | 'Notify' }
+}
+
+/** The limits of Key Vault, in days. */
+const minExpiryDays = 28
+const minRotationDays = 7
+
+/** What Azure shows of a key that nobody gave a policy. */
+export const defaultLifetimeActions: readonly LifetimeAction[] = [
+  { trigger: { timeBeforeExpiry: 'P30D' }, action: { type: 'Notify' } },
+]
+
+const duration = z
+  .string()
+  .refine((text) => parseCalendarDuration(text) !== undefined, 'expected an ISO 8601 duration such as P90D, P3M or P1Y')
+const actionType = z
+  .string()
+  .transform((word) => word.toLowerCase())
+  .pipe(z.enum(['rotate', 'notify']))
+  .transform((word) => (word === 'rotate' ? 'Rotate' : 'Notify'))
+
+const parseBody = bodyParser(
+  z.object({
+    attributes: z.object({ expiryTime: duration.nullish() }).nullish(),
+    lifetimeActions: z
+      .array(
+        z.object({
+          trigger: z.object({ timeAfterCreate: duration.nullish(), timeBeforeExpiry: duration.nullish() }),
+          action: z.object({ type: actionType }),
+        }),
+      )
+      .nullish(),
+  }),
+)
+
+/** A policy as clients put it. Throws `VaultError` for one that Key Vault would not take. */
+export function parseRotationPolicy(body: unknown): Pick<RotationPolicy, 'expiryTime' | 'lifetimeActions'> {
+  const { attributes, lifetimeActions: given } = parseBody(body)
+  const expiryTime = attributes?.expiryTime ?? undefined
+  const lifetimeActions = (given ?? []).map(({ trigger, action }): LifetimeAction => {
+    const { timeAfterCreate, timeBeforeExpiry } = trigger
+    if ((timeAfterCreate == null) === (timeBeforeExpiry == null)) {
+      throw refusal(`the trigger of ${action.type} must have one of timeAfterCreate and timeBeforeExpiry`)
+    }
+    return {
+      trigger: timeAfterCreate == null ? { timeBeforeExpiry: timeBeforeExpiry ?? '' } : { timeAfterCreate },
+      action,
+    }
+  })
+  checkExpiry(expiryTime)
+  for (const action of lifetimeActions) checkAction(action, expiryTime)
+  const types = lifetimeActions.map(({ action }) => action.type)
+  if (new Set(types).size < types.length) throw refusal('each of Rotate and Notify may stand once')
+  return { ...(expiryTime !== undefined && { expiryTime }), lifetimeActions }
+}
+
+function checkExpiry(expiryTime: string | undefined): void {
+  if (expiryTime === undefined || daysOf(expiryTime) >= minExpiryDays) return
+  throw refusal(`expiryTime is ${expiryTime}, and must be ${minExpiryDays} days at least`)
+}
+
+function checkAction({ trigger, action: { type } }: LifetimeAction, expiryTime: string | undefined): void {
+  if ('timeAfterCreate' in trigger) {
+    if (type === 'Notify') throw refusal('Notify is triggered by timeBeforeExpiry only')
+    const tooEarly = daysOf(trigger.timeAfterCreate) < minRotationDays
+    if (tooEarly) throw refusal(`timeAfterCreate must be ${minRotationDays} days at least`)
+    const tooLate = expiryTime !== undefined && daysOf(trigger.timeAfterCreate) > daysOf(expiryTime) - minRotationDays
+    if (tooLate) throw refusal(`timeAfterCreate must end ${minRotationDays} days before expiryTime at the latest`)
+    return
+  }
+  if (type === 'Notify') return
+  if (expiryTime === undefined) throw refusal('Rotate with timeBeforeExpiry needs an expiryTime')
+  if (daysOf(trigger.timeBeforeExpiry) < minRotationDays) {
+    throw refusal(`timeBeforeExpiry must be ${minRotationDays} days at least`)
+  }
+  if (daysOf(trigger.timeBeforeExpiry) > daysOf(expiryTime) - minRotationDays) {
+    throw refusal(`timeBeforeExpiry leaves less than ${minRotationDays} days of ${expiryTime}`)
+  }
+}
+
+/** When this version of a key expires that is made at `created` (seconds since the epoch). */
+export function expiryOf(policy: RotationPolicy | undefined, created: number): number | undefined {
+  const life = parseCalendarDuration(policy?.expiryTime ?? '')
+  return life === undefined ? undefined : addCalendarDuration(created, life)
+}
+
+/** When the policy has something done to this, the latest version; undefined for never. */
+export function dueOf(
+  { created, exp, payload }: Pick<ObjectVersion<Key>, 'created' | 'exp' | 'payload'>,
+  type: 'Rotate' | 'Notify',
+): number | undefined {
+  const actions = payload.rotationPolicy?.lifetimeActions ?? defaultLifetimeActions
+  const trigger = actions.find(({ action }) => action.type === type)?.trigger
+  if (trigger === undefined) return undefined
+  const text = 'timeAfterCreate' in trigger ? trigger.timeAfterCreate : trigger.timeBeforeExpiry
+  const duration = parseCalendarDuration(text)
+  if (duration === undefined) return undefined
+  if ('timeAfterCreate' in trigger) return addCalendarDuration(created, duration)
+  return exp === undefined ? undefined : addCalendarDuration(exp, duration, -1)
+}
+
+function daysOf(text: string): number {
+  return roughDays(parseCalendarDuration(text) ?? { months: 0, days: 0 })
+}
+
+function refusal(problem: string): Error {
+  return badParameter(`Property key rotation policy has invalid value: ${problem}.`)
+}
