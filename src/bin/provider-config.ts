@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import packageJson from '../../package.json' with { type: 'json' }
 import { cloudNames, findCloud, isStackCloud } from '../identity/index.ts'
 import { inClusterConfig, loadKubeconfig } from '../kube/index.ts'
@@ -14,6 +14,7 @@ import {
   parseListenAddress,
 } from '../lib/index.ts'
 import type { ProviderConfig } from '../provider/index.ts'
+import { httpFromEnvironment, readPem } from './http-environment.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
 export const providerFlags = {
@@ -135,11 +136,7 @@ export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
   }
   const metricsAddress = listenAddress(flags, { address: 'metrics-addr', port: 'prometheus-port' }, problems)
   const healthAddress = listenAddress(flags, { address: 'health-addr', port: 'healthz-port' }, problems)
-  const proxyEnv = pick(env, ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'])
-  const ca = readPem('SSL_CERT_FILE', env['SSL_CERT_FILE'] ?? '', problems)
-  // Node itself adds NODE_EXTRA_CA_CERTS to its own roots; beside SSL_CERT_FILE it has to be named.
-  const extraCa =
-    ca === undefined ? undefined : readPem('NODE_EXTRA_CA_CERTS', env['NODE_EXTRA_CA_CERTS'] ?? '', problems)
+  const http = httpFromEnvironment(env, problems)
   const emulator = emulatorConfig(flags, problems)
   if (problems.length > 0 || endpoint === undefined) throw new ProblemsError('provider', problems)
   return {
@@ -155,7 +152,7 @@ export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
       cloud: { cloudName: flags['cloud-name'], cloudFile: env['AZURE_ENVIRONMENT_FILEPATH'] ?? '' },
       defaultTenantId: flags['default-tenant'] || (env['AZURE_TENANT_ID'] ?? ''),
       kube: kubeConfig(flags.kubeconfig, env),
-      http: { proxyEnv, ...(ca === undefined ? {} : { ca }), ...(extraCa === undefined ? {} : { extraCa }) },
+      http,
       emulator,
       imdsEndpoint: flags['imds-endpoint'] || env['AZURE_POD_IDENTITY_AUTHORITY_HOST'] || undefined,
       nmiEndpoint: flags['nmi-endpoint'],
@@ -205,18 +202,6 @@ function listenAddress(
   return port === 0 ? undefined : { host: undefined, port }
 }
 
-function readPem(name: string, path: string, problems: Problem[]): string | undefined {
-  if (path === '') return undefined
-  try {
-    const text = readFileSync(path, 'utf8')
-    if (text.includes('-----BEGIN CERTIFICATE-----')) return text
-    problems.push({ path: name, message: `${path} holds no PEM certificate` })
-  } catch (error) {
-    problems.push({ path: name, message: `cannot read ${path}: ${(error as Error).message}` })
-  }
-  return undefined
-}
-
 function emulatorConfig(flags: FlagValues<typeof providerFlags>, problems: Problem[]): ProviderConfig['emulator'] {
   const proxy = flags['emulator-proxy']
   if (proxy === '') return undefined
@@ -246,8 +231,4 @@ function kubeConfig(path: string, env: NodeJS.ProcessEnv): ProviderConfig['kube'
     return undefined
   }
   return inClusterConfig({ host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443' })
-}
-
-function pick(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string | undefined> {
-  return Object.fromEntries(names.map((name) => [name, env[name]]))
 }

@@ -1,0 +1,9 @@
+/**
+ * proxy: the sidecar that answers token requests at the address of IMDS by workload identity, for applications that know
+ * nothing else, and its init step, which redirects the pod's requests to it. Everything else that IMDS offers is passed
+ * through. A drop-in for azure-workload-identity's `proxy` and `proxy-init`; `docs/differences.md` says what it does otherwise.
+ */
+export { awaitReady } from './await-ready.ts'
+export { metadataAddress } from './imds-request.ts'
+export { type ProgramResult, type Redirection, type RunProgram, redirectMetadata } from './redirect-metadata.ts'
+export { type ProxyConfig, type ProxyWorld, type RunningProxy, startProxy } from './start-proxy.ts'

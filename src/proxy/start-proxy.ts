@@ -1,0 +1,154 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type AcquireToken, type Cloud, createAcquireToken } from '../identity/index.ts'
+import {
+  type Clock,
+  createHttpClient,
+  createRetryingSend,
+  type HttpClientOptions,
+  type HttpSend,
+  type Log,
+  type Running,
+  systemClock,
+} from '../lib/index.ts'
+import { createForward } from './forward-to-imds.ts'
+import { imdsError, sendImdsError, sendJson } from './imds-error.ts'
+import { parseTokenRequest, sortRequest } from './imds-request.ts'
+import { tokenAnswer } from './token-answer.ts'
+import { createWorkloadTokens } from './workload-tokens.ts'
+
+export interface ProxyConfig {
+  /** On the loopback interface only, whatever the port: nobody outside of the pod may ask. 0 takes a free one. */
+  port: number
+  tenantId: string
+  /** Of applications that name no client; empty for none. */
+  clientId: string
+  cloud: Cloud
+  /** File with the pod's service account token. */
+  tokenFile: string
+  /** How long a token is used before a new one is fetched, in milliseconds. */
+  holdMs: number
+  requireMetadataHeader: boolean
+  /** Origin of the real IMDS. */
+  imdsEndpoint: string
+  /** The way to Entra. */
+  http: Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa'>
+  /** Header `Server` of answers, and `User-Agent` towards Entra. */
+  userAgent: string
+}
+
+export interface ProxyWorld {
+  log: Log
+  clock?: Clock
+}
+
+export interface RunningProxy extends Running {
+  port: number
+}
+
+/** Upstream's bounds, in milliseconds. */
+const headersTimeout = 5000
+const drainMs = 5000
+
+/** Listens where the init step redirects the pod's requests for IMDS to. */
+export async function startProxy(config: ProxyConfig, { log, clock = systemClock }: ProxyWorld): Promise<RunningProxy> {
+  const { tenantId, cloud, tokenFile, holdMs, userAgent } = config
+  const out = createHttpClient(config.http)
+  const acquire = acquireThrough(out.send, userAgent, clock)
+  const tokens = createWorkloadTokens({ acquire, tenantId, cloud, tokenFile, holdMs, clock, log })
+  const forward = createForward({ endpoint: config.imdsEndpoint })
+  const rules = { defaultClientId: config.clientId, requireMetadataHeader: config.requireMetadataHeader }
+
+  const server = createServer({ headersTimeout }, (request, response) => {
+    const startedAt = performance.now()
+    const line: RequestLine = { method: request.method }
+    answer(request, response, line)
+      .catch((error: unknown) => {
+        const refusal = imdsError(error)
+        if (refusal.status >= 500) line.err = error
+        else line.refused = refusal.message
+        if (!response.headersSent) sendImdsError(response, refusal)
+      })
+      .finally(() => {
+        const level = line.err === undefined ? (line.quiet === true ? 'debug' : 'info') : 'error'
+        const { quiet: _, ...fields } = line
+        const durationMs = Math.round(performance.now() - startedAt)
+        log[level]({ ...fields, status: response.statusCode, durationMs }, 'request')
+      })
+  })
+
+  /** Answers, and notes in `line` what the log should say. Throws whatever is to be told in the form of IMDS. */
+  async function answer(request: IncomingMessage, response: ServerResponse, line: RequestLine): Promise<void> {
+    const { method = '', headers } = request
+    const sorted = sortRequest(request.url ?? '')
+    if (sorted.kind === 'ready') {
+      line.quiet = true
+      response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
+      return
+    }
+    if (sorted.kind === 'other') {
+      line.quiet = true
+      // Not the query: what IMDS is asked for is its and the application's business.
+      line.path = sorted.target.split('?')[0]?.slice(0, 200)
+      return forward(request, response, sorted.target)
+    }
+    response.setHeader('server', userAgent)
+    const wanted = parseTokenRequest({ method, headers, query: sorted.query }, rules)
+    line.clientId = wanted.clientId
+    line.resource = wanted.resource
+    const token = await tokens.get(wanted)
+    sendJson(response, 200, tokenAnswer(wanted, token, clock))
+  }
+
+  try {
+    await listen(server, config.port)
+  } catch (error) {
+    out.stop()
+    throw error
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    async stop() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeIdleConnections()
+      const cancel = clock.after(drainMs, () => server.closeAllConnections())
+      await closed
+      cancel()
+      out.stop()
+    },
+  }
+}
+
+/** One line of the log per request. Never holds a token. */
+interface RequestLine {
+  method: string | undefined
+  path?: string | undefined
+  clientId?: string
+  resource?: string
+  /** Why the application was refused. */
+  refused?: string
+  err?: unknown
+  /** Of interest to nobody, normally. */
+  quiet?: boolean
+}
+
+/** Clients wait for the answer, so patience has an end before theirs. */
+const exchange = { attempts: 3, deadlineMs: 15_000 }
+
+function acquireThrough(send: HttpSend, userAgent: string, clock: Clock): AcquireToken {
+  const patient = createRetryingSend({
+    ...exchange,
+    clock,
+    send: (request) => send({ ...request, headers: { ...request.headers, 'user-agent': userAgent } }),
+  })
+  // Workload identity only: nothing is ever asked of the node.
+  return createAcquireToken({ send: patient, sendOnNode: patient, clock })
+}
+
+function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    // The redirection makes 127.0.0.1 of the address of IMDS; `localhost` may be ::1 first.
+    server.listen({ port, host: '127.0.0.1' }, () => resolve())
+  })
+}
