@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { loadKubeconfig } from '../kube/index.ts'
+import { writeAzProfile } from './az-profile.ts'
 import { CliError, exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
+import { readCredentials } from './lab-azure.ts'
 import type { LabHome } from './lab-home.ts'
 import { findLocalAzure, findLocalCluster } from './lab-programs.ts'
 import { readLabState } from './lab-state.ts'
@@ -12,9 +14,12 @@ export interface EnvCommand {
   world: CliWorld
 }
 
-/** Prints the variables of a lab that is up. */
+/** Prints the variables of a lab that is up, and leaves `az` signed in there. */
 export function env({ home, format, world }: EnvCommand): void {
-  world.stdout.write(`${render(labVariables(home), format)}\n`)
+  const variables = labVariables(home)
+  const azure = findLocalAzure(home)
+  if (azure !== undefined) writeAzProfile(home.azureCli, readCredentials(azure.credentials))
+  world.stdout.write(`${render(variables, format)}\n`)
 }
 
 /** The variables that point kubectl, az and the SDKs at the lab. Throws {@link CliError} when it is not up. */

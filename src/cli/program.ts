@@ -69,6 +69,7 @@ function createProgram(world: CliWorld, finish: (exitCode: number) => void): Com
   addDemo(program, world, finish)
   program.commandsGroup('Any cluster with Keymount:')
   addRotate(program, world, finish)
+  addCharts(program, world, finish)
   program.commandsGroup('Daemons, in the foreground:')
   addDaemons(program)
   return program
@@ -150,7 +151,7 @@ function addEnv(program: Command, world: CliWorld): void {
   withHome(program.command('env'))
     .summary('print the variables that point kubectl, az and the SDKs at the lab')
     .description(
-      `Prints the variables that point kubectl, az and the SDKs at the lab:\n` +
+      `Prints the variables that point kubectl, az and the SDKs at the lab, and leaves az signed in as its administrator:\n` +
         `  eval "$(${world.programName} env)"                   sh, bash, zsh\n` +
         `  ${world.programName} env --shell fish | source       fish`,
     )
@@ -202,6 +203,32 @@ function addRotate(program: Command, world: CliWorld, finish: (exitCode: number)
         json: json === true,
       }
       finish(await rotate({ ...command, world }))
+    })
+}
+
+function addCharts(program: Command, world: CliWorld, finish: (exitCode: number) => void): void {
+  const charts = program
+    .command('charts')
+    .summary('the Helm charts, also under the names of upstream’s')
+    .description(
+      'The Helm charts of this package: keymount, and the same under the names, values and selectors of the upstream charts, ' +
+        'so that "helm upgrade" takes a release of theirs over (docs/migrate.md).',
+    )
+  charts
+    .command('serve')
+    .summary('serve them as a Helm repository on loopback, until stopped')
+    .addOption(new Option('--port <port>', '0 takes a free one').argParser(parsePort).default(18_888))
+    .action(async ({ port }: { port: number }) => {
+      const { serveCharts } = await import('./charts.ts')
+      finish(await serveCharts({ port, world }))
+    })
+  charts
+    .command('package')
+    .summary('write them as packages (.tgz)')
+    .option('-d, --destination <directory>', 'where to', '.')
+    .action(async ({ destination }: { destination: string }) => {
+      const { writeCharts } = await import('./charts.ts')
+      finish(await writeCharts({ destination, world }))
     })
 }
 

@@ -1,7 +1,6 @@
 import { bringUp, type Lab } from './bring-up.ts'
 import { exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
-import { readCredentials } from './lab-azure.ts'
 import type { LabHome } from './lab-home.ts'
 import type { LocalAzure } from './lab-programs.ts'
 import type { UpOptions } from './lab-settings.ts'
@@ -79,16 +78,12 @@ function nextCommands({
   const commands: [string, string][] = [
     [`eval "$(${programName} env${flag})"`, 'points kubectl, az and the SDKs of this shell at the lab'],
     [`kubectl get pods --all-namespaces`, 'the cluster'],
-    ...(azure === undefined ? [] : [[azLogin(azure), 'owner of the subscription'] as [string, string]]),
+    ...(azure === undefined
+      ? []
+      : [['az account show', 'signed in already, as owner of the subscription'] as [string, string]]),
     [`${programName} status${flag}`, 'what runs'],
     [`${programName} down${flag}`, 'stops it; vaults and objects stay'],
   ]
   const width = Math.max(...commands.map(([command]) => command.length).filter((length) => length < 60))
   return commands.map(([command, purpose]) => [command.padEnd(width), purpose])
-}
-
-/** The shell reads the password when the command runs: it stands in no output. */
-function azLogin({ credentials }: LocalAzure): string {
-  const { clientId, tenantId } = readCredentials(credentials)
-  return `az login --service-principal -u ${clientId} -t ${tenantId} -p "$(node -p "require('${credentials}').clientSecret")"`
 }

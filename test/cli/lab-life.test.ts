@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { createLabAzure, readCredentials } from '../../src/cli/index.ts'
 import { createKubeClient, loadKubeconfig, resources } from '../../src/kube/index.ts'
+import { azMissing, findAz } from '../support/az.ts'
 import { temporaryHome, type UpSummary } from './lab-in-temporary-home.ts'
 
 test('a lab goes up, is told, is used, goes down, and comes back with what was in it', async (t) => {
@@ -62,6 +66,23 @@ test('a lab goes up, is told, is used, goes down, and comes back with what was i
       assert.ok(fish.includes(`set -gx ${name} '${value}'\n`), fish)
     }
   })
+
+  const az = findAz()
+  await t.test(
+    'env leaves az signed in as the owner of the subscription',
+    { skip: az === undefined && azMissing },
+    async () => {
+      const variables = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
+      const env = { ...variables, PATH: process.env['PATH'] ?? '', HOME: home.path }
+      const run = (line: string) => promisify(execFile)(az ?? '', [...line.split(' '), '--only-show-errors'], { env })
+      const { stdout } = await run('account show --query user.name -o tsv')
+      assert.equal(stdout.trim(), readCredentials(lab.azure.credentials).clientId)
+      await run('group create -n signed-in -l westeurope')
+      for (const file of ['azureProfile.json', 'service_principal_entries.json']) {
+        assert.equal(statSync(join(variables['AZURE_CONFIG_DIR'] ?? '', file)).mode & 0o077, 0, file)
+      }
+    },
+  )
 
   await t.test('down stops all of it, twice is fine, and status then ends with 3', async () => {
     await useLab(lab)
