@@ -55,6 +55,12 @@ describe('the authority host', () => {
   })
 })
 
+test('classes are checked where somebody asks for it', () => {
+  assert.equal(webhookOf().classChecks, 'off')
+  for (const mode of ['off', 'warn', 'refuse']) assert.equal(webhookOf([`--class-checks=${mode}`]).classChecks, mode)
+  assert.throws(() => webhookOf(['--class-checks=deny']), /--class-checks: found "deny", expected off, warn, refuse/)
+})
+
 describe('refused', () => {
   const endpoint = ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x']
   const proxy = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy' }

@@ -55,6 +55,11 @@ export const controllerFlags = {
     help: 'Label selector of the service accounts that are followed; others are read when a pod names them (default: all)',
   },
   'drain-time': {
+  'class-checks': {
+    type: 'string',
+    default: 'off',
+    help: 'Of a SecretProviderClass that no pod can mount: warn whoever creates it, refuse it, or off',
+  },
     type: 'duration',
     default: 5000,
     help: 'For how long requests are still answered after a signal to stop',
@@ -98,6 +103,13 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
     problems.push({
       path: '--log-level',
       message: `found "${flags['log-level']}", expected info, debug, trace or all`,
+  const classChecks = classCheckModes.find((mode) => mode === flags['class-checks'])
+  if (classChecks === undefined) {
+    problems.push({
+      path: '--class-checks',
+      message: `found "${flags['class-checks']}", expected ${classCheckModes.join(', ')}`,
+    })
+  }
     })
   }
   if (flags['metrics-backend'].toLowerCase() !== 'prometheus') {
@@ -117,6 +129,7 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
       address,
       minVersion: minVersion ?? 'TLSv1.3',
       healthAddress,
+      classChecks: classChecks ?? 'off',
       metricsAddress,
       certificates: flags['disable-cert-rotation']
         ? { kind: 'files', directory: flags['webhook-cert-dir'] }

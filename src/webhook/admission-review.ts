@@ -12,6 +12,8 @@ export interface AdmissionReview {
   subResource: string
   namespace: string
   object: unknown
+  /** What the object was before an update. */
+  oldObject: unknown
 }
 
 const reviewVersions = ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1'] as const
@@ -47,6 +49,7 @@ export function parseAdmissionReview(body: Buffer): AdmissionReview {
     subResource: textOf(request['subResource']),
     namespace: textOf(request['namespace']),
     object: request['object'],
+    oldObject: request['oldObject'],
   }
 }
 
@@ -65,11 +68,17 @@ function responseOf(answer: AdmissionAnswer): object {
     ...(patch.length === 0
       ? {}
       : { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }),
-    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(warnings.length === 0 ? {} : { warnings: warnings.map(oneLine) }),
   }
 }
 
-function recordOf(value: unknown): Record<string, unknown> | undefined {
+/** A warning travels in a header: the API server drops one with line breaks. https://www.rfc-editor.org/rfc/rfc7234#section-5.5 */
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ')
+}
+
+/** The value when it is a JSON object. */
+export function recordOf(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : undefined

@@ -4,14 +4,14 @@ import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions, SecureVersion } from 'node:tls'
 import type { ListenAddress, Running } from '../lib/index.ts'
 import { AdmissionDenied } from './admission-denied.ts'
-import type { AdmissionBody } from './admit-pod.ts'
+import type { AdmissionBody, AdmissionRoute } from './admission-route.ts'
 import type { ServingCertificate } from './certificates/serving-certificate.ts'
 
 export interface ServeAdmissionOptions {
   address: ListenAddress
   minVersion: SecureVersion
   /** By path: what answers a body with JSON. */
-  routes: Readonly<Record<string, (input: AdmissionBody) => Promise<string>>>
+  routes: Readonly<Record<string, AdmissionRoute>>
 }
 
 export interface AdmissionServer extends Running {
@@ -48,11 +48,7 @@ export async function serveAdmission({ address, minVersion, routes }: ServeAdmis
     },
   )
 
-  async function answer(
-    route: (input: AdmissionBody) => Promise<string>,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  async function answer(route: AdmissionRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const input = await readBody(request)
     const json = await route(input)
     const close = draining || 'denied' in input

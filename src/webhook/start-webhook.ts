@@ -1,11 +1,13 @@
 import type { SecureVersion } from 'node:tls'
 import type { KubeClient } from '../kube/index.ts'
 import { type Clock, type ListenAddress, type Log, type Running, sleep, systemClock } from '../lib/index.ts'
+import { createAdmitClass } from './admit-class.ts'
 import { createAdmitPod } from './admit-pod.ts'
 import { expiryOf } from './certificates/check-certificate.ts'
 import { keepCertificates } from './certificates/keep-certificates.ts'
 import { followCertificateFiles } from './certificates/read-certificate-files.ts'
 import type { ServingCertificate } from './certificates/serving-certificate.ts'
+import { mutatingConfigurations, validatingConfigurations } from './certificates/webhook-configuration.ts'
 import { serveAdmission } from './serve-admission.ts'
 import { serveHealth, serveMetrics } from './serve-status.ts'
 import { followServiceAccounts } from './service-accounts.ts'
@@ -17,6 +19,8 @@ export const webhookNames = {
   configuration: 'azure-wi-webhook-mutating-webhook-configuration',
   service: 'azure-wi-webhook-webhook-service',
   secret: 'azure-wi-webhook-server-cert',
+  /** Ours: upstream checks no classes. */
+  classConfiguration: 'keymount-class-checks',
 } as const
 
 export type CertificateSource =
@@ -35,6 +39,8 @@ export interface WebhookConfig {
   certificates: CertificateSource
   /** Label selector of the service accounts that are followed; empty for all. */
   serviceAccountSelector: string
+  /** What becomes of SecretProviderClasses that cannot work; `off` looks at none. */
+  classChecks: 'off' | 'warn' | 'refuse'
   /** How long it goes on answering after it was told to stop, in milliseconds: until nobody sends requests any more. */
   drainMs: number
   settings: Omit<WebhookSettings, 'proxy'> & { proxy: Omit<WebhookSettings['proxy'], 'nativeSidecar'> }
@@ -79,14 +85,20 @@ async function start(config: WebhookConfig, world: WebhookWorld, started: Runnin
   const waiting = new Set(['no certificate yet', 'service accounts are not listed yet'])
   void accounts.synced.then(() => waiting.delete('service accounts are not listed yet'))
 
-  const { address, minVersion } = config
-  const server = keep(await serveAdmission({ address, minVersion, routes: { '/mutate-v1-pod': admitPod } }))
+  const { address, minVersion, classChecks } = config
+  const routes = {
+    '/mutate-v1-pod': admitPod,
+    ...(classChecks === 'off'
+      ? {}
+      : { '/validate-secretproviderclass': createAdmitClass({ checks: classChecks, metrics, log }) }),
+  }
+  const server = keep(await serveAdmission({ address, minVersion, routes }))
   const onCertificate = (certificate: ServingCertificate) => {
     server.use(certificate)
     metrics.certificateExpires(expiryOf(certificate.cert))
     waiting.delete('no certificate yet')
   }
-  keep(startCertificates(config.certificates, { kube, log, clock, onCertificate }))
+  keep(startCertificates(config, { kube, log, clock, onCertificate }))
   const self = { host: address.host ?? '127.0.0.1', port: server.port }
   const health =
     config.healthAddress && keep(await serveHealth(config.healthAddress, { self, notReady: () => [...waiting][0] }))
@@ -107,16 +119,21 @@ async function start(config: WebhookConfig, world: WebhookWorld, started: Runnin
 }
 
 function startCertificates(
-  source: CertificateSource,
+  { certificates, classChecks }: WebhookConfig,
   world: { kube: KubeClient; log: Log; clock: Clock; onCertificate(certificate: ServingCertificate): void },
 ): Running {
-  if (source.kind === 'files') return followCertificateFiles({ directory: source.directory, ...world })
-  const { namespace, settleMs } = source
+  if (certificates.kind === 'files') return followCertificateFiles({ directory: certificates.directory, ...world })
+  const { namespace, settleMs } = certificates
   return keepCertificates({
     ...world,
     service: { name: webhookNames.service, namespace },
     secretName: webhookNames.secret,
-    configurationName: webhookNames.configuration,
+    configurations: [
+      { resource: mutatingConfigurations, name: webhookNames.configuration, required: true },
+      ...(classChecks === 'off'
+        ? []
+        : [{ resource: validatingConfigurations, name: webhookNames.classConfiguration, required: false }]),
+    ],
     ...(settleMs === undefined ? {} : { settleMs }),
   })
 }

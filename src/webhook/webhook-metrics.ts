@@ -2,8 +2,12 @@ import { createMetrics } from '../lib/index.ts'
 
 export type MutationResult = 'mutated' | 'unchanged' | 'denied' | 'failed'
 
+/** `failed`: the request was none, or we could not answer it. */
+export type ClassCheckResult = 'accepted' | 'warned' | 'refused' | 'failed'
+
 export interface WebhookMetrics {
   mutation(namespace: string, result: MutationResult, durationMs: number): void
+  classChecked(result: ClassCheckResult): void
   /** Milliseconds since the epoch. */
   certificateExpires(atMs: number): void
   accounts(read: () => number): void
@@ -25,6 +29,10 @@ export function createWebhookMetrics(): WebhookMetrics {
     'Distribution of how long it took for the azure-workload-identity mutation request',
     bounds,
   )
+  const classes = metrics.counter(
+    'keymount_webhook_class_checks_total',
+    'SecretProviderClasses that were created or changed, by what the check said',
+  )
   const expiry = metrics.gauge(
     'keymount_webhook_certificate_expiry_timestamp_seconds',
     'When the certificate that the webhook serves with expires',
@@ -43,6 +51,7 @@ export function createWebhookMetrics(): WebhookMetrics {
       if (namespaces.size < maxNamespaces) namespaces.add(namespace)
       requests.observe(durationMs / 1000, { namespace: namespaces.has(namespace) ? namespace : 'other', result })
     },
+    classChecked: (result) => classes.add({ result }),
     certificateExpires: (atMs) => expiry.set(Math.round(atMs / 1000)),
     accounts: (read) => metrics.beforeScrape(() => accounts.set(read())),
     text: () => metrics.text(),

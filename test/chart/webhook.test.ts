@@ -59,7 +59,52 @@ test('the webhook configuration is that of upstream, and its failure policy is a
   ])
 })
 
-test('the webhook may touch its own Secret and configuration only', needsHelm, async () => {
+test(
+  'classes are checked by a configuration that loses nobody a class while no replica answers',
+  needsHelm,
+  async () => {
+    const configuration = only(await render(), 'ValidatingWebhookConfiguration')
+    assert.equal(configuration.metadata.name, webhookNames.classConfiguration)
+    assert.deepEqual(configuration['webhooks'], [
+      {
+        name: 'classes.keymount.dev',
+        admissionReviewVersions: ['v1', 'v1beta1'],
+        clientConfig: {
+          service: { name: webhookNames.service, namespace: 'kube-system', path: '/validate-secretproviderclass' },
+        },
+        failurePolicy: 'Ignore',
+        matchPolicy: 'Equivalent',
+        sideEffects: 'None',
+        timeoutSeconds: 5,
+        namespaceSelector: {},
+        rules: [
+          {
+            apiGroups: ['secrets-store.csi.x-k8s.io'],
+            apiVersions: ['v1'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: ['secretproviderclasses'],
+          },
+        ],
+      },
+    ])
+  },
+)
+
+test('class checks warn, refuse or are off, and then nothing of them is there', needsHelm, async () => {
+  const modeOf = async (classChecks: object) => {
+    const objects = await render({ classChecks })
+    const { args, env } = containerOf(objects)
+    const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
+    const command = controllerConfig(args.slice(1), environment)
+    const traces = JSON.stringify(objects).match(/keymount-class-checks|validatingwebhook/gi)
+    return [command.kind === 'serve' && command.webhook.classChecks, traces !== null]
+  }
+  assert.deepEqual(await modeOf({}), ['warn', true])
+  assert.deepEqual(await modeOf({ refuse: true }), ['refuse', true])
+  assert.deepEqual(await modeOf({ enabled: false, refuse: true }), ['off', false])
+})
+
+test('the webhook may touch its own Secret and configurations only', needsHelm, async () => {
   const objects = await render()
   const rules = ['Role', 'ClusterRole'].flatMap(
     (kind) => only(objects, kind)['rules'] as (Rule & { resourceNames?: string[] })[],

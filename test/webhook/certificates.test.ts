@@ -8,7 +8,15 @@ import { connect } from 'node:tls'
 import { resources } from '../../src/kube/index.ts'
 import { webhookNames } from '../../src/webhook/index.ts'
 import { eventually } from '../support/eventually.ts'
-import { host, namespace, podReview, samplePod, startWebhookLab, type WebhookLab } from './webhook-lab.ts'
+import {
+  configurationResources,
+  host,
+  namespace,
+  podReview,
+  samplePod,
+  startWebhookLab,
+  type WebhookLab,
+} from './webhook-lab.ts'
 
 const secretRef = { name: webhookNames.secret, namespace }
 
@@ -93,13 +101,7 @@ test('a bundle that somebody empties is filled again, and other webhooks of the 
   const webhook = await lab.start()
   await lab.ready(webhook)
   const bundle = await lab.bundle()
-  const configuration = {
-    group: 'admissionregistration.k8s.io',
-    version: 'v1',
-    plural: 'mutatingwebhookconfigurations',
-    kind: 'MutatingWebhookConfiguration',
-    namespaced: false,
-  }
+  const configuration = configurationResources.pods
   const ref = { name: webhookNames.configuration }
   const path = '/webhooks/1/clientConfig/caBundle'
   await lab.kube.patch(configuration, ref, [{ op: 'remove', path }], { type: 'json' })
@@ -108,6 +110,15 @@ test('a bundle that somebody empties is filled again, and other webhooks of the 
     webhooks: { clientConfig: { caBundle: string } }[]
   }
   assert.equal(webhooks[0]?.clientConfig.caBundle, 'b3RoZXI=')
+})
+
+test('the configuration of class checks is trusted too, and without it pods are served all the same', async (t) => {
+  const lab = await startWebhookLab(t)
+  const webhook = await lab.start({ classChecks: 'warn' })
+  await lab.ready(webhook)
+  await eventually(async () => assert.equal(await lab.bundle('classes'), await lab.bundle()))
+  await lab.kube.delete(configurationResources.classes, { name: webhookNames.classConfiguration })
+  await lab.ready(await lab.start({ classChecks: 'warn' }))
 })
 
 test('a Secret with a certificate for another name is renewed', async (t) => {

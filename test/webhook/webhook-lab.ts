@@ -41,6 +41,8 @@ export interface PostOptions {
   ca?: string
   body?: string
   contentType?: string
+  /** Default: that of pods. */
+  path?: string
 }
 
 /** A cluster with what the chart installs, and webhooks in front of it, called as the API server calls them. */
@@ -51,16 +53,14 @@ export interface WebhookLab {
   start(overrides?: Partial<WebhookConfig>): Promise<RunningWebhook>
   ready(webhook: RunningWebhook): Promise<void>
   post(port: number, review: object, options?: PostOptions): Promise<Answer>
-  /** The CA bundle that the API server would use, as PEM. */
-  bundle(): Promise<string>
+  /** The CA bundle that the API server would use for pods, or for classes, as PEM. */
+  bundle(of?: 'pods' | 'classes'): Promise<string>
 }
 
-const configurationResource = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  plural: 'mutatingwebhookconfigurations',
-  kind: 'MutatingWebhookConfiguration',
-  namespaced: false,
+const common = { group: 'admissionregistration.k8s.io', version: 'v1', namespaced: false }
+export const configurationResources = {
+  pods: { ...common, plural: 'mutatingwebhookconfigurations', kind: 'MutatingWebhookConfiguration' },
+  classes: { ...common, plural: 'validatingwebhookconfigurations', kind: 'ValidatingWebhookConfiguration' },
 }
 
 export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
@@ -71,17 +71,21 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   const metadata = { name: webhookNames.secret, namespace }
   await kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata })
-  await kube.create<UntypedObject>(configurationResource, {
+  const serviceAt = (path: string) => ({ service: { name: webhookNames.service, namespace, path } })
+  await kube.create<UntypedObject>(configurationResources.pods, {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
     metadata: { name: webhookNames.configuration },
     webhooks: [
       { name: 'other.example.com', clientConfig: { url: 'https://other.example.com', caBundle: 'b3RoZXI=' } },
-      {
-        name: 'mutation.azure-workload-identity.io',
-        clientConfig: { service: { name: webhookNames.service, namespace, path: '/mutate-v1-pod' } },
-      },
+      { name: 'mutation.azure-workload-identity.io', clientConfig: serviceAt('/mutate-v1-pod') },
     ],
+  })
+  await kube.create<UntypedObject>(configurationResources.classes, {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingWebhookConfiguration',
+    metadata: { name: webhookNames.classConfiguration },
+    webhooks: [{ name: 'classes.keymount.dev', clientConfig: serviceAt(classPath) }],
   })
 
   const lab: WebhookLab = {
@@ -100,17 +104,23 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
       })
     },
     async post(port, review, options = {}) {
-      const { ca = await lab.bundle(), body = JSON.stringify(review), contentType = 'application/json' } = options
-      return post({ port, ca, body, contentType })
+      const { path = '/mutate-v1-pod', body = JSON.stringify(review), contentType = 'application/json' } = options
+      const { ca = await lab.bundle(path === classPath ? 'classes' : 'pods') } = options
+      return post({ port, path, ca, body, contentType })
     },
-    async bundle() {
-      const configuration = await kube.get<UntypedObject>(configurationResource, { name: webhookNames.configuration })
-      const webhooks = configuration['webhooks'] as { clientConfig: { caBundle?: string } }[]
-      return Buffer.from(webhooks[1]?.clientConfig.caBundle ?? '', 'base64').toString('utf8')
+    async bundle(of = 'pods') {
+      const name = of === 'pods' ? webhookNames.configuration : webhookNames.classConfiguration
+      const { webhooks } = await kube.get<UntypedObject>(configurationResources[of], { name })
+      const entries = webhooks as { clientConfig: { caBundle?: string; service?: object } }[]
+      const ours = entries.find(({ clientConfig }) => clientConfig.service !== undefined)
+      return Buffer.from(ours?.clientConfig.caBundle ?? '', 'base64').toString('utf8')
     },
   }
   return lab
 }
+
+/** Where classes are checked. */
+export const classPath = '/validate-secretproviderclass'
 
 const loopback = { host: '127.0.0.1', port: 0 }
 const defaults: WebhookConfig = {
@@ -120,6 +130,7 @@ const defaults: WebhookConfig = {
   metricsAddress: loopback,
   certificates: { kind: 'own', namespace, settleMs: 200 },
   serviceAccountSelector: '',
+  classChecks: 'off',
   drainMs: 0,
   settings: {
     tenantId: 'tenant',
@@ -132,23 +143,25 @@ const defaults: WebhookConfig = {
 
 /** The local cluster calls no webhooks, but stores their configurations with versions, patches and watches like any kind. */
 async function defineConfigurations(kube: KubeClient): Promise<void> {
-  const { group, version, plural, kind } = configurationResource
   const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
-  await kube.create(resources.customResourceDefinitions, {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
-    spec: {
-      group,
-      scope: 'Cluster',
-      names: { plural, kind, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      versions: [{ name: version, served: true, storage: true, schema }],
-    },
-  })
-  await eventually(() => kube.list(configurationResource))
+  for (const resource of Object.values(configurationResources)) {
+    const { group, version, plural, kind } = resource
+    await kube.create(resources.customResourceDefinitions, {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: `${plural}.${group}` },
+      spec: {
+        group,
+        scope: 'Cluster',
+        names: { plural, kind, singular: kind.toLowerCase(), listKind: `${kind}List` },
+        versions: [{ name: version, served: true, storage: true, schema }],
+      },
+    })
+    await eventually(() => kube.list(resource))
+  }
 }
 
-function post({ port, ca, body, contentType }: { port: number } & Required<PostOptions>): Promise<Answer> {
+function post({ port, path, ca, body, contentType }: { port: number } & Required<PostOptions>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request(
       {
@@ -157,14 +170,18 @@ function post({ port, ca, body, contentType }: { port: number } & Required<PostO
         port,
         ca,
         method: 'POST',
-        path: '/mutate-v1-pod?timeout=10s',
+        path: `${path}?timeout=10s`,
         agent: false,
         headers: { 'content-type': contentType, 'content-length': Buffer.byteLength(body) },
       },
       async (response) => {
         const text = Buffer.concat(await response.toArray()).toString('utf8')
         const { statusCode = 0, headers } = response
-        resolve({ status: statusCode, connection: headers.connection, body: JSON.parse(text) as Review })
+        try {
+          resolve({ status: statusCode, connection: headers.connection, body: JSON.parse(text) as Review })
+        } catch {
+          reject(new Error(`${statusCode} ${text}`))
+        }
       },
     )
     sent.on('error', reject)

@@ -19,6 +19,9 @@ azure-workload-identity.io/system: "true"
 - --legacy-token-path={{ .Values.webhook.legacyTokenPath }}
 {{- with .Values.webhook.audience }}
 - --audience={{ . }}
+{{- with .Values.webhook.classChecks }}
+- --class-checks={{ ternary (ternary "refuse" "warn" .refuse) "off" .enabled }}
+{{- end }}
 {{- end }}
 {{- with .Values.webhook.serviceAccountSelector }}
 - {{ printf "--service-account-selector=%s" . | quote }}

@@ -5,11 +5,11 @@ import { expiryOf, whyRenew } from './check-certificate.ts'
 import { issueCertificate } from './issue-certificate.ts'
 import type { ServingCertificate } from './serving-certificate.ts'
 import {
-  type MutatingWebhookConfiguration,
+  type ConfigurationRef,
   type ServiceRef,
   trustPatch,
   trusts,
-  webhookConfigurations,
+  type WebhookConfiguration,
 } from './webhook-configuration.ts'
 
 export interface KeepCertificatesOptions {
@@ -19,7 +19,7 @@ export interface KeepCertificatesOptions {
   /** The Service in front of the webhook. The Secret is in its namespace. */
   service: ServiceRef
   secretName: string
-  configurationName: string
+  configurations: readonly ConfigurationRef[]
   /** A certificate is renewed when it has less than this left. Default 90 days, in milliseconds. */
   lookaheadMs?: number
   /**
@@ -31,6 +31,11 @@ export interface KeepCertificatesOptions {
   onCertificate(certificate: ServingCertificate): void
 }
 
+/** A configuration, and what the API server has of it. */
+interface Followed extends ConfigurationRef {
+  found: WebhookConfiguration | undefined
+}
+
 const day = 24 * 3600 * 1000
 const checkMs = 3600 * 1000
 
@@ -38,22 +43,22 @@ const checkMs = 3600 * 1000
  * Keeps the webhook's certificate, one for all replicas, without a leader. The Secret holds it; whoever finds it missing,
  * broken or near its end writes a new one, and of two who do, the API server takes the first and the other adopts it.
  *
- * No request fails on the way, because each replica shows a new certificate only after the configuration has trusted its
+ * No request fails on the way, because each replica shows a new certificate only after the configurations have trusted its
  * authority for a while, and the old authority stays trusted until it ends: API servers may meet either certificate.
  */
 export function keepCertificates(options: KeepCertificatesOptions): Running {
-  const { kube, log, clock = systemClock, service, secretName, configurationName, onCertificate } = options
+  const { kube, log, clock = systemClock, service, secretName, onCertificate } = options
   const { lookaheadMs = 90 * day, settleMs = 30_000 } = options
   const host = `${service.name}.${service.namespace}.svc`
   let secret: Secret | undefined
-  let configuration: MutatingWebhookConfiguration | undefined
+  const configurations: Followed[] = options.configurations.map((ref) => ({ ...ref, found: undefined }))
   let served: ServingCertificate | undefined
   /** The authority that is to be served next, and since when it is trusted. */
   let trusted: { ca: string; since: number } | undefined
 
   /** One step towards the wanted state; each change that it makes comes back as an event, which calls it again. */
   async function step(): Promise<void> {
-    if (secret === undefined || configuration === undefined) return
+    if (secret === undefined || configurations.some(({ required, found }) => required && found === undefined)) return
     const wanted = certificateOf(secret)
     const reason = whyRenew(wanted, { host, now: clock.now(), lookaheadMs })
     if (wanted === undefined || reason !== undefined) {
@@ -62,22 +67,33 @@ export function keepCertificates(options: KeepCertificatesOptions): Running {
       await kube.replace(resources.secrets, secretWith(secret, await issueCertificate({ host, now: clock.now() })))
       return
     }
-    await trust([wanted.ca, ...(served === undefined ? [] : [served.ca])])
+    const authorities = [wanted.ca, ...(served === undefined ? [] : [served.ca])]
+    const failures: unknown[] = []
+    for (const configuration of configurations) {
+      await trust(configuration, authorities).catch((error: unknown) => {
+        if (configuration.required) throw error
+        failures.push(error)
+      })
+    }
     serveWhenTrusted(wanted)
+    // What was not required is tried again, as everything that fails.
+    if (failures.length > 0) throw failures[0]
   }
 
-  async function trust(authorities: string[]): Promise<void> {
-    if (configuration === undefined) return
-    const patch = trustPatch(configuration, service, authorities, clock.now())
+  async function trust(configuration: Followed, authorities: string[]): Promise<void> {
+    const { resource, name, found } = configuration
+    const patch = found && trustPatch(found, service, authorities, clock.now())
     if (patch === undefined) return
-    const ref = { name: configurationName }
-    configuration = await kube.patch(webhookConfigurations, ref, patch, { type: 'json' })
-    log.info({ configuration: configurationName }, 'the configuration trusts the certificates of this webhook')
+    configuration.found = await kube.patch(resource, { name }, patch, { type: 'json' })
+    log.info({ configuration: name }, 'the configuration trusts the certificates of this webhook')
   }
 
   function serveWhenTrusted(wanted: ServingCertificate): void {
-    if (configuration === undefined || !trusts(configuration, service, wanted.ca)) {
-      log.error({ configuration: configurationName, service }, 'the configuration has no webhook of this service')
+    const silent = configurations.find(
+      ({ required, found }) => required && (found === undefined || !trusts(found, service, wanted.ca)),
+    )
+    if (silent !== undefined) {
+      log.error({ configuration: silent.name, service }, 'the configuration has no webhook of this service')
       return
     }
     if (served !== undefined && served.cert === wanted.cert) return
@@ -117,21 +133,23 @@ export function keepCertificates(options: KeepCertificatesOptions): Running {
         },
       },
     ),
-    follow(kube, webhookConfigurations, byName(configurationName), {
-      onList([found]) {
-        configuration = found
-        if (found === undefined)
-          log.error(
-            { configuration: configurationName },
-            'the webhook configuration is missing; install the chart again',
-          )
-        wake(0)
-      },
-      onChange(type, changed) {
-        configuration = type === 'DELETED' ? undefined : changed
-        wake(0)
-      },
-    }),
+    ...configurations.map((configuration) =>
+      follow(kube, configuration.resource, byName(configuration.name), {
+        onList([found]) {
+          configuration.found = found
+          if (found === undefined)
+            log.error(
+              { configuration: configuration.name },
+              'the webhook configuration is missing; install the chart again',
+            )
+          wake(0)
+        },
+        onChange(type, changed) {
+          configuration.found = type === 'DELETED' ? undefined : changed
+          wake(0)
+        },
+      }),
+    ),
   ]
   return {
     async stop() {

@@ -2,16 +2,30 @@ import type { KubeObject, Resource } from '../../kube/index.ts'
 import { bundleHas, joinBundle } from './ca-bundle.ts'
 
 /** As far as we look at it. */
-export interface MutatingWebhookConfiguration extends KubeObject {
+export interface WebhookConfiguration extends KubeObject {
   webhooks?: { name: string; clientConfig: { caBundle?: string; service?: { name: string; namespace: string } } }[]
 }
 
-export const webhookConfigurations: Resource<MutatingWebhookConfiguration> = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
+const common = { group: 'admissionregistration.k8s.io', version: 'v1', namespaced: false }
+
+export const mutatingConfigurations: Resource<WebhookConfiguration> = {
+  ...common,
   plural: 'mutatingwebhookconfigurations',
   kind: 'MutatingWebhookConfiguration',
-  namespaced: false,
+}
+
+export const validatingConfigurations: Resource<WebhookConfiguration> = {
+  ...common,
+  plural: 'validatingwebhookconfigurations',
+  kind: 'ValidatingWebhookConfiguration',
+}
+
+/** A configuration that leads the API server to us. */
+export interface ConfigurationRef {
+  resource: Resource<WebhookConfiguration>
+  name: string
+  /** Without it nothing is served. One that is not required may be missing, and holds up no other. */
+  required: boolean
 }
 
 export interface ServiceRef {
@@ -20,7 +34,7 @@ export interface ServiceRef {
 }
 
 /** The CA bundles of the entries that lead to our service, as PEM. */
-function bundlesOf({ webhooks = [] }: MutatingWebhookConfiguration, service: ServiceRef) {
+function bundlesOf({ webhooks = [] }: WebhookConfiguration, service: ServiceRef) {
   return webhooks
     .map(({ name, clientConfig }, index) => ({ name, index, ...clientConfig }))
     .filter((entry) => entry.service?.name === service.name && entry.service.namespace === service.namespace)
@@ -32,7 +46,7 @@ function bundlesOf({ webhooks = [] }: MutatingWebhookConfiguration, service: Ser
 }
 
 /** Whether every entry of ours trusts a certificate of this authority, and there is one. */
-export function trusts(configuration: MutatingWebhookConfiguration, service: ServiceRef, authority: string): boolean {
+export function trusts(configuration: WebhookConfiguration, service: ServiceRef, authority: string): boolean {
   const bundles = bundlesOf(configuration, service)
   return bundles.length > 0 && bundles.every(({ bundle }) => bundleHas(bundle, authority))
 }
@@ -42,7 +56,7 @@ export function trusts(configuration: MutatingWebhookConfiguration, service: Ser
  * do. It names the version that it was made from, so that nobody's change is lost, and touches nothing but the bundles.
  */
 export function trustPatch(
-  configuration: MutatingWebhookConfiguration,
+  configuration: WebhookConfiguration,
   service: ServiceRef,
   authorities: readonly string[],
   now: number,
