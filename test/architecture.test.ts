@@ -11,6 +11,7 @@ const arrows: Record<string, readonly string[]> = {
   lib: [],
   csi: ['lib'],
   image: ['lib'],
+  charts: ['lib'],
   'provider-api': ['lib'],
   kube: ['lib'],
   keyvault: ['lib'],
@@ -24,7 +25,7 @@ const arrows: Record<string, readonly string[]> = {
   proxy: ['identity', 'lib'],
   'local-azure': ['keyvault', 'lib'],
   'local-cluster': ['csi', 'kube', 'lib'],
-  cli: ['kube', 'keyvault', 'azure-rest', 'identity', 'image', 'lib'],
+  cli: ['kube', 'keyvault', 'azure-rest', 'identity', 'image', 'charts', 'lib'],
   dashboard: ['kube', 'keyvault', 'lib'],
 }
 

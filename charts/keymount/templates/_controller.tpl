@@ -1,5 +1,7 @@
 {{/* The workload identity webhook. Names are upstream's, because suites and people rely on them; it is once in a cluster. All take the root. */}}
 
+{{- define "keymount.controller.name" }}azure-workload-identity-webhook-controller-manager{{ end -}}
+
 {{- define "keymount.controller.selector" -}}
 app: workload-identity-webhook
 azure-workload-identity.io/system: "true"
@@ -17,11 +19,11 @@ azure-workload-identity.io/system: "true"
 - --metrics-addr={{ .Values.webhook.metricsAddr }}
 - --log-level={{ .Values.webhook.logLevel }}
 - --legacy-token-path={{ .Values.webhook.legacyTokenPath }}
-{{- with .Values.webhook.audience }}
-- --audience={{ . }}
 {{- with .Values.webhook.classChecks }}
 - --class-checks={{ ternary (ternary "refuse" "warn" .refuse) "off" .enabled }}
 {{- end }}
+{{- with .Values.webhook.audience }}
+- --audience={{ . }}
 {{- end }}
 {{- with .Values.webhook.serviceAccountSelector }}
 - {{ printf "--service-account-selector=%s" . | quote }}

@@ -1,0 +1,31 @@
+{{/* The values of charts/keymount that upstream's values mean, as YAML: they are one level down there. Takes the root. */}}
+{{- define "upstream.values" -}}
+{{- $ours := include "keymount.defaults" . | fromYaml -}}
+{{- $_ := include "upstream.take" (list .Values $ours.webhook (include "upstream.webhook.same" . | fromYamlArray)) -}}
+{{- $_ := include "upstream.take" (list .Values $ours (list "imagePullSecrets")) -}}
+{{- /* A budget has one of the two. */ -}}
+{{- if ($ours.webhook.podDisruptionBudget).maxUnavailable }}{{ $_ := unset $ours.webhook.podDisruptionBudget "minAvailable" }}{{ end -}}
+{{- with .Values.image -}}
+  {{- $_ := include "upstream.take" (list . $ours.linux.image (list "repository" "pullPolicy")) -}}
+  {{- with .release }}{{ $_ := set $ours.linux.image "tag" . }}{{ end -}}
+{{- end -}}
+{{- $_ := set $ours.driver "install" false -}}
+{{- $_ := set $ours.provider "install" false -}}
+{{- $_ := set $ours.webhook "enabled" true -}}
+{{- $_ := set $ours.webhook "azureTenantID" (required "A valid .Values.azureTenantID entry required!" .Values.azureTenantID) -}}
+{{- $_ := set $ours "upstreamNames" (dict "app" (default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-")) -}}
+{{- toYaml $ours -}}
+{{- end -}}
+
+{{- define "upstream.webhook.same" -}}
+[replicaCount, azureEnvironment, logLevel, metricsAddr, mutatingWebhookAnnotations, mutatingWebhookNamespaceSelector, podDisruptionBudget, customTokenEndpoint, extraEnv, podLabels, podAnnotations, nodeSelector, tolerations, affinity, topologySpreadConstraints, priorityClassName, resources]
+{{- end -}}
+
+{{/* Values without a counterpart that somebody has set, as a YAML list. Takes the root. */}}
+{{- define "upstream.ignored" -}}
+{{- $ignored := list -}}
+{{- range $key := list "metricsBackend" "revisionHistoryLimit" "extraVolumes" "extraVolumeMounts" "service" -}}
+  {{- if index $.Values $key }}{{ $ignored = append $ignored $key }}{{ end -}}
+{{- end -}}
+{{- toYaml $ignored -}}
+{{- end -}}
