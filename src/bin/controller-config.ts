@@ -54,12 +54,12 @@ export const controllerFlags = {
     default: '',
     help: 'Label selector of the service accounts that are followed; others are read when a pod names them (default: all)',
   },
-  'drain-time': {
   'class-checks': {
     type: 'string',
     default: 'off',
     help: 'Of a SecretProviderClass that no pod can mount: warn whoever creates it, refuse it, or off',
   },
+  'drain-time': {
     type: 'duration',
     default: 5000,
     help: 'For how long requests are still answered after a signal to stop',
@@ -80,6 +80,7 @@ const proxyImages = {
   init: 'mcr.microsoft.com/oss/azure/workload-identity/proxy-init:v1.6.0',
 }
 const tlsVersions = { '1.0': 'TLSv1', '1.1': 'TLSv1.1', '1.2': 'TLSv1.2', '1.3': 'TLSv1.3' } as const
+const classCheckModes = ['off', 'warn', 'refuse'] as const
 const logLevels: Record<string, LogLevel> = { '': 'info', info: 'info', debug: 'debug', trace: 'trace', all: 'trace' }
 
 /** Command line and environment as one typed configuration. Throws {@link ProblemsError} with everything that is wrong. */
@@ -103,17 +104,17 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
     problems.push({
       path: '--log-level',
       message: `found "${flags['log-level']}", expected info, debug, trace or all`,
+    })
+  }
+  if (flags['metrics-backend'].toLowerCase() !== 'prometheus') {
+    problems.push({ path: '--metrics-backend', message: `found "${flags['metrics-backend']}", expected prometheus` })
+  }
   const classChecks = classCheckModes.find((mode) => mode === flags['class-checks'])
   if (classChecks === undefined) {
     problems.push({
       path: '--class-checks',
       message: `found "${flags['class-checks']}", expected ${classCheckModes.join(', ')}`,
     })
-  }
-    })
-  }
-  if (flags['metrics-backend'].toLowerCase() !== 'prometheus') {
-    problems.push({ path: '--metrics-backend', message: `found "${flags['metrics-backend']}", expected prometheus` })
   }
   const address = listenAddress(flags, 'webhook-addr', problems)
   const healthAddress = listenAddress(flags, 'health-addr', problems)
@@ -129,12 +130,12 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
       address,
       minVersion: minVersion ?? 'TLSv1.3',
       healthAddress,
-      classChecks: classChecks ?? 'off',
       metricsAddress,
       certificates: flags['disable-cert-rotation']
         ? { kind: 'files', directory: flags['webhook-cert-dir'] }
         : { kind: 'own', namespace: env['POD_NAMESPACE'] || 'azure-workload-identity-system' },
       serviceAccountSelector: flags['service-account-selector'],
+      classChecks: classChecks ?? 'off',
       drainMs: flags['drain-time'],
       settings: {
         tenantId,
