@@ -1,5 +1,7 @@
 {{/* The workload identity webhook. Names are upstream's, because suites and people rely on them; it is once in a cluster. All take the root. */}}
 
+{{- define "keymount.controller.name" }}azure-workload-identity-webhook-controller-manager{{ end -}}
+
 {{- define "keymount.controller.selector" -}}
 app: workload-identity-webhook
 azure-workload-identity.io/system: "true"
