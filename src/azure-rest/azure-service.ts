@@ -9,6 +9,8 @@ export interface CallOptions {
   /** Further parameters of the query, for example `$filter`. */
   query?: Readonly<Record<string, string>>
   signal?: AbortSignal | undefined
+  /** As `az --no-wait`: gives Azure's first answer to a change, and leaves it to go on. */
+  noWait?: boolean
 }
 
 /**
@@ -96,9 +98,10 @@ export function createAzureService(options: AzureServiceOptions): AzureService {
 
   /** Asks for a change and waits until Azure is done with it. */
   async function change(method: Method, path: string, options: CallOptions, body?: unknown): Promise<HttpResponse> {
-    const { signal } = options
+    const { signal, noWait = false } = options
     const url = urlOf(path, options)
     const answer = await call(method, url, signal, body)
+    if (noWait) return answer
     return awaitOperation(answer, {
       what: `${method} ${url.host}${url.pathname}`,
       method,

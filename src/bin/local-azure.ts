@@ -1,19 +1,27 @@
 import { createLog, errorMessage, runUntilSignal } from '../lib/index.ts'
-import { type LocalAzureConfig, localAzureConfig, startLocalAzure } from '../local-azure/index.ts'
+import { type ClusterBackend, type LocalAzureConfig, localAzureConfig, startLocalAzure } from '../local-azure/index.ts'
+import { packagePlaces } from './package-places.ts'
 
 /** The local Azure: Entra, Resource Manager, Graph and Key Vault in one process. Prints one line of JSON when it is ready. */
 const config = configOf(process.argv.slice(2))
 if (config === undefined) process.exitCode = 2
 else {
-  const { logLevel, ...options } = config
+  const { logLevel, clustersHome, ...options } = config
   const log = createLog({ name: 'local-azure', level: logLevel })
   const start = async () => {
-    const azure = await startLocalAzure({ ...options, log })
+    const clusters = clustersHome === undefined ? {} : { clusterBackend: await clustersOf(clustersHome) }
+    const azure = await startLocalAzure({ ...options, ...clusters, log })
     const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
     process.stdout.write(`${JSON.stringify({ ready: true, proxy, imds, ca, credentials, control })}\n`)
     return azure
   }
   process.exitCode = await runUntilSignal(start, log)
+}
+
+/** Loaded only here: a local Azure by itself needs nothing of the lab. */
+async function clustersOf(home: string): Promise<ClusterBackend> {
+  const { createLabClusters } = await import('../cli/index.ts')
+  return createLabClusters(home, { env: process.env, ...packagePlaces(process.env) })
 }
 
 function configOf(argv: readonly string[]): LocalAzureConfig | undefined {

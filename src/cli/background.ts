@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,12 +18,21 @@ import { CliError } from './cli-error.ts'
 import type { LabHome } from './lab-home.ts'
 import { identifyProcess, isSameProcessAlive, type ProcessIdentity } from './process-identity.ts'
 
+/** A program that a lab runs in the background. `aks-1` and so on are clusters that `az aks create` made. */
+export type ClusterProgram = 'local-cluster' | `aks-${number}`
+export type BackgroundName = ClusterProgram | 'local-azure' | 'namespace'
+
 /**
- * The programs that a lab runs in the background, in the order in which they are stopped: pods' volumes are taken down
- * while Azure is still there, and the namespace keeps their mounts until the end.
+ * What has been started and not stopped, in the order in which it is stopped: pods' volumes are taken down while Azure is
+ * still there, and the namespace keeps their mounts until the end.
  */
-export const stopOrder = ['local-cluster', 'local-azure', 'namespace'] as const
-export type BackgroundName = (typeof stopOrder)[number]
+export function startedPrograms(home: LabHome): BackgroundName[] {
+  if (!existsSync(home.run)) return []
+  const names = readdirSync(home.run).flatMap((file) => /^(.+)\.process\.json$/.exec(file)?.[1] ?? [])
+  const clusters = names.filter((name) => name === 'local-cluster' || /^aks-\d+$/.test(name)).toSorted()
+  const others = ['local-azure', 'namespace'].filter((name) => names.includes(name))
+  return [...clusters, ...others] as BackgroundName[]
+}
 
 /** What a program said when it was ready: one line of JSON on standard output. */
 export type ReadyLine = Record<string, unknown>

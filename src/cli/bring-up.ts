@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { type BackgroundName, stopBackground } from './background.ts'
 import { CliError } from './cli-error.ts'
+import { numberedPlaces } from './clusters/cluster-place.ts'
+import { registerPrimary, startOthers } from './clusters/managed-clusters.ts'
 import { withHomeLock } from './home-lock.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import { createLabHome, type LabHome } from './lab-home.ts'
-import { bringUpProduct } from './lab-product.ts'
+import { bringUpProduct, productOf } from './lab-product.ts'
 import { findLocalAzure, findLocalCluster, type LocalAzure } from './lab-programs.ts'
 import { type UpOptions, wantedState } from './lab-settings.ts'
 import { type LabState, readLabState, writeLabState } from './lab-state.ts'
@@ -40,13 +42,43 @@ export async function bringUp(session: Session, options: UpOptions): Promise<Lab
     const state = settled(wanted, { cluster, azure })
     writeLabState(home, state)
     if (azure !== undefined) writeCaBundle(home.caBundle, readFileSync(azure.ca, 'utf8'))
-    const product = await bringUpProduct(session, { state, cluster, azure }).catch(async (error: unknown) => {
+    const product = await bringUpClusters(session, { state, cluster, azure }).catch(async (error: unknown) => {
       // A user who stops `up` wants it undone; after a failure, the cluster stays for a look at its pods.
       if (session.world.signal.aborted) for (const name of started) await stopBackground(home, name)
       throw error
     })
     return { home, state, cluster, azure, product, started }
   })
+}
+
+/**
+ * The product in the lab's cluster, and the clusters that `az aks create` made. A local cluster is a managed one of the
+ * local Azure, which installs the product as its add-on; into the user's, or without a local Azure, it is installed from here.
+ */
+async function bringUpClusters(
+  session: Session,
+  { state, cluster, azure }: Pick<Lab, 'state' | 'cluster' | 'azure'>,
+): Promise<ProductStatus> {
+  if (azure === undefined || state.target.kind === 'kubeconfig') {
+    return bringUpProduct(session, { state, cluster, azure })
+  }
+  const { terminal } = session
+  const product = await terminal.step(
+    'Keymount',
+    async () => {
+      await registerPrimary(session, azure, state)
+      return productOf(session, cluster)
+    },
+    ({ pods }) => `driver and provider run (${pods.length} pods)`,
+  )
+  if (numberedPlaces(session.home).length === 0) return product
+  const others = await terminal.step(
+    'Clusters',
+    () => startOthers(session, azure),
+    ({ started }) => `${started} made by az aks create run`,
+  )
+  for (const problem of others.failed) terminal.error(`keymount: ${problem}`)
+  return product
 }
 
 /** What shapes a running program cannot change under it. */

@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { createKubeClient, type KubeClient, KubeError, resources } from '../kube/index.ts'
 import { errorMessage } from '../lib/index.ts'
-import { findBackground, stopBackground } from './background.ts'
+import { type BackgroundName, findBackground, startedPrograms, stopBackground } from './background.ts'
 import { CliError, exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
 import { withHomeLock } from './home-lock.ts'
@@ -44,7 +44,7 @@ export async function down({ home, options, world }: DownCommand): Promise<numbe
 }
 
 /**
- * Ends everything that the lab runs, in the order of {@link stopOrder}, and takes the product out of a cluster that is the
+ * Ends everything that the lab runs, in the order of {@link startedPrograms}, and takes the product out of a cluster that is the
  * user's. Tells whether there was anything to do.
  */
 export async function takeDown(session: Session, options: DownOptions): Promise<boolean> {
@@ -53,21 +53,34 @@ export async function takeDown(session: Session, options: DownOptions): Promise<
     const state = stateIfReadable(session)
     const removed =
       state?.target.kind === 'kubeconfig' && (await removeFromCluster(session, state.target.path, options))
-    const clusterRan = await stopProgram(session, 'local-cluster')
-    const azureRan = await stopProgram(session, 'local-azure')
+    const ran = await stopPrograms(session)
+    // The local Azure may have been starting one more cluster.
+    await stopPrograms(session)
     await closeNamespace(home)
-    return removed || clusterRan || azureRan
+    return removed || ran
   })
 }
 
-const titles = { 'local-cluster': 'Local cluster', 'local-azure': 'Local Azure' } as const
+/** Whether any ran. */
+async function stopPrograms(session: Session): Promise<boolean> {
+  let ran = false
+  for (const name of startedPrograms(session.home)) {
+    if (name !== 'namespace' && (await stopProgram(session, name))) ran = true
+  }
+  return ran
+}
+
+function titleOf(name: BackgroundName): string {
+  if (name === 'local-azure') return 'Local Azure'
+  return name === 'local-cluster' ? 'Local cluster' : `Cluster ${name}`
+}
 
 /** Whether the program ran. */
-async function stopProgram({ home, terminal }: Session, name: keyof typeof titles): Promise<boolean> {
+async function stopProgram({ home, terminal }: Session, name: BackgroundName): Promise<boolean> {
   const ran = findBackground(home, name) !== undefined
   const stop = () => stopBackground(home, name)
   // One that has died has left the files that tell of it.
-  await (ran ? terminal.step(titles[name], stop, howItEnded) : stop())
+  await (ran ? terminal.step(titleOf(name), stop, howItEnded) : stop())
   return ran
 }
 
@@ -97,8 +110,8 @@ function stateIfReadable({ home, terminal }: Session): LabState | undefined {
   }
 }
 
-/** Whether there was something to remove. */
-async function removeFromCluster(
+/** Takes the product out of a cluster of the user's. Whether there was something to remove. */
+export async function removeFromCluster(
   { world, terminal }: Session,
   kubeconfig: string,
   { force = false }: DownOptions,
@@ -129,8 +142,8 @@ function isOutOfReach(error: unknown): boolean {
   return error instanceof KubeError ? error.status === 0 : error instanceof KubeconfigError
 }
 
-/** Without the driver, kubelet cannot unmount: such pods would hang in Terminating. */
-async function refuseWhileMounted(kube: KubeClient): Promise<void> {
+/** Without the driver, kubelet cannot unmount: such pods would hang in Terminating. Throws {@link CliError} that names them. */
+export async function refuseWhileMounted(kube: KubeClient): Promise<void> {
   const { items } = await kube.list(resources.pods)
   const users = items
     .filter(({ spec }) => spec.volumes?.some(({ csi }) => csi?.driver === driverName))

@@ -1,39 +1,69 @@
-import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildRootfs } from '../image/index.ts'
 import { loadKubeconfig } from '../kube/index.ts'
 import { stopBackground } from './background.ts'
+import type { ClusterPlace } from './clusters/cluster-place.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import { findLocalCluster, type LocalCluster, startLocalCluster } from './lab-programs.ts'
-import type { LabState } from './lab-state.ts'
 import { areFree, freePorts } from './ports.ts'
-import type { DaemonPorts } from './product/product-objects.ts'
+import type { DaemonPorts, SharedMachine } from './product/product-objects.ts'
 import type { Session } from './session.ts'
 
 /** Containers of the product run from a directory of this machine, so its image has a name that no registry serves. */
 const imageRepository = 'keymount.local/keymount'
 
-/** The local cluster, started when it does not run, and anew when it runs with an older build of the product. */
-export async function embeddedCluster({ home, world, terminal }: Session, state: LabState): Promise<LabCluster> {
+/** What shapes a local cluster, and what is known of its last start. */
+export interface EmbeddedSettings {
+  port: number
+  nodeName?: string | undefined
+  syncFrequency?: string | undefined
+  /** Build of the product that it runs, if it runs. */
+  localImage?: string | undefined
+  daemonPorts?: DaemonPorts | undefined
+}
+
+/** A {@link LabCluster} whose image and ports are known. */
+export interface EmbeddedCluster extends LabCluster {
+  image: string
+  shared: SharedMachine
+}
+
+/** The local cluster of a place, started when it does not run, and anew when it runs with an older build of the product. */
+export async function embeddedCluster(
+  { home, world, terminal }: Session,
+  place: ClusterPlace,
+  settings: EmbeddedSettings,
+): Promise<EmbeddedCluster> {
   const rootfs = await terminal.step(
     'Image',
     () => buildRootfs(join(world.cacheDirectory, 'image')),
     ({ cached, hash }) => `${cached ? 'as built before' : 'built from the sources'} (${hash.slice(0, 12)})`,
   )
   const image = `${imageRepository}:${rootfs.hash.slice(0, 12)}`
-  const running = findLocalCluster(home)
-  const fits = running !== undefined && state.localImage === image
-  if (running !== undefined && !fits) await stopBackground(home, 'local-cluster')
+  const running = findLocalCluster(home, place.program)
+  const fits = running !== undefined && settings.localImage === image
+  if (running !== undefined && !fits) await stopBackground(home, place.program)
   // Before the start: the pods of the last time, which it runs again, have these ports at once.
-  const ports = fits && state.daemonPorts !== undefined ? state.daemonPorts : await daemonPorts(state.daemonPorts)
+  const { daemonPorts: before } = settings
+  const ports = fits && before !== undefined ? before : await daemonPorts(before)
   const start = () =>
     startLocalCluster(home, world, {
-      port: state.ports.cluster,
+      ...place,
+      port: settings.port,
+      nodeName: settings.nodeName,
       images: { [image]: rootfs.path },
-      syncFrequency: state.syncFrequency,
+      syncFrequency: settings.syncFrequency,
     })
   const cluster = fits ? running : await terminal.step('Local cluster', start, describe)
-  copyFileSync(cluster.ca, home.clusterCa)
+  return asLabCluster(cluster, place, { image, ports })
+}
+
+/** A local cluster that runs, as the lab uses it. */
+export function asLabCluster(
+  cluster: LocalCluster,
+  { providers }: ClusterPlace,
+  { image, ports }: { image: string; ports: DaemonPorts },
+): EmbeddedCluster {
   return {
     kubeconfig: cluster.kubeconfig,
     config: loadKubeconfig(cluster.kubeconfig),
@@ -41,9 +71,9 @@ export async function embeddedCluster({ home, world, terminal }: Session, state:
     issuer: cluster.issuer,
     caFile: cluster.ca,
     kubeletRoot: cluster.kubeletRoot,
-    addressForPods: state.listen,
+    addressForPods: '127.0.0.1',
     image,
-    shared: { providersDirectory: home.providers, ports },
+    shared: { providersDirectory: providers, ports },
   }
 }
 

@@ -18,11 +18,13 @@ export interface LabHome {
   azureCli: string
   /** The system's certificates and the lab's. */
   caBundle: string
-  /** The CA of the cluster that a kubeconfig named. */
+  /** The CA of the cluster that a kubeconfig named, or of the first local one. */
   clusterCa: string
+  /** Which managed cluster the cluster of a kubeconfig stands behind. */
+  userCluster: string
 }
 
-/** A socket path has room for 107 bytes (unix(7)); the longest one below a home is kubelet's registration socket. */
+/** A socket path has room for 107 bytes (unix(7)); the longest one below a home is kubelet's registration socket of the first cluster. */
 const longestSocket = 'cluster/kubelet/plugins_registry/secrets-store.csi.k8s.io-reg.sock'
 const longestSocketPath = 107
 
@@ -47,6 +49,7 @@ export function labHome(root: string): LabHome {
     azureCli: join(root, 'az'),
     caBundle: join(root, 'ca-bundle.crt'),
     clusterCa: join(root, 'cluster-ca.crt'),
+    userCluster: join(root, 'user-cluster.json'),
   }
 }
 

@@ -9,7 +9,7 @@ import { type ProductStatus, waitForProduct } from './product/product-status.ts'
 import type { Session } from './session.ts'
 
 interface Surroundings {
-  state: LabState
+  state: Pick<LabState, 'rotationPollInterval' | 'caching' | 'secretSync'> & { rotation?: boolean }
   cluster: LabCluster
   azure: LocalAzure | undefined
 }
@@ -31,6 +31,16 @@ export async function bringUpProduct(
   }
 }
 
+/** The product in a cluster, once it works. */
+export async function productOf({ world }: Session, cluster: LabCluster): Promise<ProductStatus> {
+  const kube = createKubeClient(cluster.config)
+  try {
+    return await waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
+  } finally {
+    kube.close()
+  }
+}
+
 /** What `up` may have installed, by name: all that a removal needs. */
 export function objectsToRemove(packageRoot: string): UntypedObject[] {
   const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', imds: '', caPem: '', noProxy: [] } }
@@ -39,9 +49,9 @@ export function objectsToRemove(packageRoot: string): UntypedObject[] {
 
 function objectsFor(packageRoot: string, { state, cluster, azure }: Surroundings): UntypedObject[] {
   const { image, kubeletRoot, shared } = cluster
-  const { rotationPollInterval, caching, secretSync = false } = state
+  const { rotation, rotationPollInterval, caching, secretSync = false } = state
   return productObjects(readManifests(packageRoot, { secretSync }), {
-    ...{ image, kubeletRoot, shared, rotationPollInterval, caching },
+    ...{ image, kubeletRoot, shared, rotation, rotationPollInterval, caching },
     azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
   })
 }

@@ -1,9 +1,15 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Background, findBackground, startBackground } from './background.ts'
-import type { CliWorld } from './cli-world.ts'
+import {
+  type Background,
+  type BackgroundName,
+  type ClusterProgram,
+  findBackground,
+  startBackground,
+} from './background.ts'
 import type { LabHome } from './lab-home.ts'
 import { insideNamespace, openLabNamespace } from './lab-namespace.ts'
+import type { LabWorld } from './session.ts'
 
 const localAzureReady = z.object({
   proxy: z.string(),
@@ -35,7 +41,11 @@ export interface LocalAzureOptions {
 }
 
 export interface LocalClusterOptions {
+  program: ClusterProgram
+  /** Directory of its state. */
+  directory: string
   port: number
+  nodeName?: string | undefined
   /** Image names and the root file systems they stand for. */
   images: Readonly<Record<string, string>>
   syncFrequency: string | undefined
@@ -46,14 +56,15 @@ export function findLocalAzure(home: LabHome): LocalAzure | undefined {
   return running === undefined ? undefined : { ...localAzureReady.parse(running.ready), pid: running.process.pid }
 }
 
-export function findLocalCluster(home: LabHome): LocalCluster | undefined {
-  const running = findBackground(home, 'local-cluster')
+/** A cluster of the lab that runs; by default the one that `up` made. */
+export function findLocalCluster(home: LabHome, program: ClusterProgram = 'local-cluster'): LocalCluster | undefined {
+  const running = findBackground(home, program)
   return running === undefined ? undefined : { ...localClusterReady.parse(running.ready), pid: running.process.pid }
 }
 
 export async function startLocalAzure(
   home: LabHome,
-  world: CliWorld,
+  world: LabWorld,
   { listen, port, imdsPort, issuerCa }: LocalAzureOptions,
 ): Promise<LocalAzure> {
   const flags = [
@@ -62,6 +73,7 @@ export async function startLocalAzure(
     ['--port', String(port)],
     ['--imds-port', String(imdsPort)],
     ['--issuer-ca', issuerCa],
+    ['--clusters', home.root],
   ]
   const { ready, process } = await startProgram(home, world, {
     name: 'local-azure',
@@ -73,18 +85,20 @@ export async function startLocalAzure(
 
 export async function startLocalCluster(
   home: LabHome,
-  world: CliWorld,
-  { port, images, syncFrequency }: LocalClusterOptions,
+  world: LabWorld,
+  { program, directory, port, nodeName, images, syncFrequency }: LocalClusterOptions,
 ): Promise<LocalCluster> {
   const namespace = await openLabNamespace(home, { env: daemonEnv(world), signal: world.signal })
   const flags = [
-    ['--state', home.cluster],
+    ['--state', directory],
     ['--port', String(port)],
+    ...(nodeName === undefined ? [] : [['--node-name', nodeName]]),
     ...(syncFrequency === undefined ? [] : [['--sync-frequency', syncFrequency]]),
     ...Object.entries(images).map(([name, rootfs]) => ['--image', `${name}=${rootfs}`]),
   ]
   const { ready, process } = await startProgram(home, world, {
-    name: 'local-cluster',
+    name: program,
+    entry: 'local-cluster',
     title: 'the local cluster',
     flags: flags.flat(),
     prefix: insideNamespace(namespace),
@@ -94,22 +108,24 @@ export async function startLocalCluster(
 
 function startProgram(
   home: LabHome,
-  world: CliWorld,
+  world: LabWorld,
   program: {
-    name: 'local-azure' | 'local-cluster'
+    name: BackgroundName
+    /** The program's file. Default: the name. */
+    entry?: string
     title: string
     flags: readonly string[]
     prefix?: readonly string[]
   },
 ): Promise<Background> {
-  const { name, title, flags, prefix = [] } = program
-  const entry = join(world.packageRoot, 'src/bin', `${name}.ts`)
+  const { name, entry = name, title, flags, prefix = [] } = program
+  const file = join(world.packageRoot, 'src/bin', `${entry}.ts`)
   const node = [process.execPath, '--disable-warning=ExperimentalWarning']
   return startBackground({
     home,
     name,
     title,
-    command: [...prefix, ...node, entry, ...flags],
+    command: [...prefix, ...node, file, ...flags],
     env: daemonEnv(world),
     signal: world.signal,
   })
@@ -119,8 +135,8 @@ function startProgram(
  * The little of the user's environment that a background program needs. Proxy and certificate variables stay out: in a shell
  * that `keymount env` has set up they point at the lab itself.
  */
-function daemonEnv({ env, cacheDirectory }: CliWorld): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'] as const
+function daemonEnv({ env, cacheDirectory }: LabWorld): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CACHE_HOME'] as const
   const values = kept.flatMap((name) => {
     const value = env[name]
     return value === undefined ? [] : [[name, value] as const]

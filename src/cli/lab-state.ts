@@ -50,6 +50,13 @@ export function readLabState(home: LabHome): LabState | undefined {
   return parse(home, text)
 }
 
+/** The state of a lab that was up. Throws {@link CliError} when it never was. */
+export function requireLabState(home: LabHome): LabState {
+  const state = readLabState(home)
+  if (state !== undefined) return state
+  throw new CliError({ what: `The lab in ${home.root} was never up`, fix: ['start it: keymount up'] })
+}
+
 /** Replaces the file in one step: a crash leaves the old or the new one. */
 export function writeLabState(home: LabHome, state: LabState): void {
   const next = `${home.stateFile}.next`

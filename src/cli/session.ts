@@ -2,9 +2,12 @@ import type { CliWorld } from './cli-world.ts'
 import type { LabHome } from './lab-home.ts'
 import type { Terminal } from './terminal.ts'
 
+/** What work on a lab needs of the outside world, whoever does it: a command, or the local Azure for its clusters. */
+export type LabWorld = Pick<CliWorld, 'env' | 'packageRoot' | 'cacheDirectory' | 'signal'>
+
 /** What every command on a lab works with. */
 export interface Session {
   home: LabHome
-  world: CliWorld
+  world: LabWorld
   terminal: Terminal
 }

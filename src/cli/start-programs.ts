@@ -1,4 +1,6 @@
-import { type BackgroundName, findBackground, stopBackground, stopOrder } from './background.ts'
+import { copyFileSync } from 'node:fs'
+import { type BackgroundName, findBackground, startedPrograms, stopBackground } from './background.ts'
+import { primaryPlace } from './clusters/cluster-place.ts'
 import { embeddedCluster } from './embedded-cluster.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import type { LabHome } from './lab-home.ts'
@@ -25,7 +27,7 @@ export async function startPrograms(session: Session, state: LabState): Promise<
   await assertPortsFree(home, state)
   const before = running(home)
   const cluster =
-    state.target.kind === 'local' ? embeddedCluster(session, state) : realCluster(session, state, state.target.path)
+    state.target.kind === 'local' ? primaryCluster(session, state) : realCluster(session, state, state.target.path)
   const listen = state.listen === '' ? cluster.then(({ addressForPods }) => addressForPods) : state.listen
   const azure = localAzure(session, state, listen)
   await Promise.allSettled([cluster, azure])
@@ -39,7 +41,14 @@ export async function startPrograms(session: Session, state: LabState): Promise<
 }
 
 function running(home: LabHome): BackgroundName[] {
-  return stopOrder.filter((name) => findBackground(home, name) !== undefined)
+  return startedPrograms(home).filter((name) => findBackground(home, name) !== undefined)
+}
+
+async function primaryCluster(session: Session, { ports, ...state }: LabState): Promise<LabCluster> {
+  const { home } = session
+  const cluster = await embeddedCluster(session, primaryPlace(home), { ...state, port: ports.cluster })
+  if (cluster.caFile !== undefined) copyFileSync(cluster.caFile, home.clusterCa)
+  return cluster
 }
 
 async function localAzure(

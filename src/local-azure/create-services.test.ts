@@ -21,7 +21,12 @@ async function servicesInMemory(t: TestContext) {
     rmSync(directory, { recursive: true, force: true })
   })
   const around = { clock: systemClock, log: silentLog }
-  const { tenant, services } = await createServices({ store, issuerCaFiles: [], ...around })
+  const { tenant, services } = await createServices({
+    store,
+    issuerCaFiles: [],
+    listenImds: () => Promise.reject(new Error('no sockets here')),
+    ...around,
+  })
   const traffic = createTraffic({ delayMs: 0, onUnreachable: () => {} })
   const send = createDispatch({
     ...around,

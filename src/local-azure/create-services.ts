@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '../lib/index.ts'
 import { createRoleAssignments, type RoleAssignments } from './access/role-assignments.ts'
 import { ownerRole } from './access/role-definitions.ts'
-import { createMachines, type Machines } from './arm/compute/machines.ts'
+import { createMachines, type Machine } from './arm/compute/machines.ts'
 import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
-import { createClusters } from './arm/container-service/clusters.ts'
+import { type Clusters, createClusters } from './arm/container-service/clusters.ts'
 import { createLongOperations } from './arm/long-operations.ts'
 import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
+import { groupNameOf } from './arm/resource-path.ts'
 import { createResourceGroups } from './arm/resources/resource-groups.ts'
 import { createArm } from './arm/routes.ts'
 import { newPassword } from './directory/credentials.ts'
@@ -24,8 +25,11 @@ import { createSignIn } from './entra/sign-in.ts'
 import { graphOperations } from './graph/graph-operations.ts'
 import { createGraph } from './graph/routes.ts'
 import type { Service } from './http/service.ts'
+import { assignedIdentities } from './imds/assigned-identities.ts'
 import type { AssignedIdentity } from './imds/choose-identity.ts'
+import { createNodeEndpoints, type NodeEndpoint } from './imds/node-endpoints.ts'
 import { createImds } from './imds/routes.ts'
+import type { ImdsServer } from './imds/server.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
 import type { Certificate } from './keyvault/certificates/certificate-kind.ts'
 import { keyVaultOperations } from './keyvault/key-vault-operations.ts'
@@ -42,12 +46,15 @@ export interface ServicesOptions {
   store: RecordStore
   issuerCaFiles: readonly string[]
   clusterBackend?: ClusterBackend | undefined
+  /** Starts a metadata service on a port (0: any), for the nodes of a cluster. */
+  listenImds: (port: number, service: Service) => Promise<ImdsServer & NodeEndpoint>
   clock: Clock
   log: Log
 }
 
 /** The cloud on one state: its tenant, and the service behind each kind of host. */
-export async function createServices({ store, issuerCaFiles, clusterBackend, clock, log }: ServicesOptions) {
+export async function createServices(options: ServicesOptions) {
+  const { store, issuerCaFiles, clusterBackend, listenImds, clock, log } = options
   const directory = createDirectory(store, clock)
   const roles = createRoleAssignments(store)
   const tenant = settleTenant(store, directory, roles, clock)
@@ -60,14 +67,40 @@ export async function createServices({ store, issuerCaFiles, clusterBackend, clo
   const vaults = createVaults(store, clock, (uid) => Object.values(stores).flatMap((each) => each.removeAll(uid)))
   const groups = createResourceGroups(store)
   const identities = createIdentities(store, directory)
-  const machines = createMachines(store, directory, identities)
+  const machines = createMachines(store, directory)
+  const clusters = createClusters(store, directory)
   const audiences = audiencesOf(cloud)
   const everyAudience = Object.values(audiences).flat()
-  const assertions = createAssertionVerifier({ keys: createIssuerKeys({ caFiles: issuerCaFiles, clock, log }), clock })
+  const issuerKeys = createIssuerKeys({
+    caFiles: issuerCaFiles,
+    moreAuthorities: () => clusters.all().flatMap(({ endpoint }) => endpoint?.issuerCa ?? []),
+    clock,
+    log,
+  })
+  const assertions = createAssertionVerifier({ keys: issuerKeys, clock })
   const login = `https://${cloud.login}`
   const { tenantId, subscriptionId } = tenant
-  const clusters = createClusters(store, directory)
   const longOperations = createLongOperations({ cloud, subscriptionId, clock, log })
+
+  const imdsFor = (assigned: () => readonly AssignedIdentity[]) =>
+    createImds({ tokens, audiences: everyAudience, assigned, clock })
+  const nodeEndpoints = createNodeEndpoints({ listen: (port, assigned) => listenImds(port, imdsFor(assigned)), log })
+  const { operations, lifecycle } = armOperations({
+    store,
+    cloud,
+    tenant,
+    directory,
+    roles,
+    groups,
+    vaults,
+    identities,
+    machines,
+    clusters,
+    clusterBackend,
+    nodeEndpoints,
+    longOperations,
+    clock,
+  })
 
   const services: Record<ServiceName, Service> = {
     entra: createEntra({
@@ -93,21 +126,7 @@ export async function createServices({ store, issuerCaFiles, clusterBackend, clo
       tenant,
       groups,
       roles,
-      operations: armOperations({
-        store,
-        cloud,
-        tenant,
-        directory,
-        roles,
-        groups,
-        vaults,
-        identities,
-        machines,
-        clusters,
-        clusterBackend,
-        longOperations,
-        clock,
-      }),
+      operations,
     }),
     graph: createGraph({
       cloud,
@@ -125,33 +144,22 @@ export async function createServices({ store, issuerCaFiles, clusterBackend, clo
       operations: keyVaultOperations({ stores, backups, clock }),
     }),
   }
-  const imds = createImds({
-    tokens,
-    audiences: everyAudience,
-    assigned: () => assignedIdentities(machines, directory),
-    clock,
-  })
-  return { tenant, services, imds, stop: () => longOperations.stop() }
-}
+  await lifecycle.resume()
+  return {
+    tenant,
+    services,
+    imds: imdsFor(() => assignedIdentities(machinesOutside(clusters), { directory, identities })),
+    vaults,
+    async stop() {
+      await longOperations.stop()
+      await nodeEndpoints.stop()
+    },
+  }
 
-/** What IMDS answers for: the lab has one node, which stands for every machine of the cloud. */
-function assignedIdentities(machines: Machines, directory: Directory): AssignedIdentity[] {
-  const { system, user } = machines.assignedIdentities()
-  const ofSystem = system.flatMap((objectId) => directory.servicePrincipal(objectId) ?? [])
-  return [
-    ...ofSystem.map(({ id, appId, resourceId = '' }) => ({
-      kind: 'system' as const,
-      objectId: id,
-      clientId: appId,
-      resourceId,
-    })),
-    ...user.map(({ id, principalId, clientId }) => ({
-      kind: 'user' as const,
-      objectId: principalId,
-      clientId,
-      resourceId: id,
-    })),
-  ]
+  function machinesOutside({ all }: Clusters): Machine[] {
+    const nodeGroups = new Set(all().map(({ nodeGroup }) => nodeGroup.toLowerCase()))
+    return machines.all().filter(({ id }) => !nodeGroups.has((groupNameOf(id) ?? '').toLowerCase()))
+  }
 }
 
 /** The tenant of this state. A new one comes with its administrator: Owner of the subscription, without any right on data. */

@@ -14,11 +14,18 @@ export const localAzureFlags = {
     default: [],
     help: 'PEM file with the authority of an outside token issuer, such as a cluster; may appear later; repeatable',
   },
+  clusters: {
+    type: 'string',
+    default: '',
+    help: 'home of the lab whose clusters stand behind managed clusters (default: none can be made)',
+  },
   delay: { type: 'duration', default: 0, help: 'time that every answer waits' },
   'log-level': { type: 'string', default: 'info', help: logLevels.join(', ') },
 } as const satisfies FlagSpecs
 
 export interface LocalAzureConfig extends LocalAzureOptions {
+  /** Home of a lab that runs clusters. */
+  clustersHome: string | undefined
   logLevel: LogLevel
 }
 
@@ -51,6 +58,7 @@ export function localAzureConfig(argv: readonly string[]): LocalAzureConfig {
     imdsPort: flags['imds-port'],
     issuerCaFiles: flags['issuer-ca'].map((file) => resolve(file)),
     delayMs: flags.delay,
+    clustersHome: flags.clusters === '' ? undefined : resolve(flags.clusters),
     logLevel,
   }
 }

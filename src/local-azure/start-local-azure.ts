@@ -14,6 +14,7 @@ import { startImdsServer } from './imds/server.ts'
 import { cloud } from './proxy/clouds.ts'
 import { type ConnectProxy, startConnectProxy } from './proxy/connect-proxy.ts'
 import { createFrontDoor } from './proxy/front-door.ts'
+import { type OtherSite, servicesOfSites } from './proxy/other-sites.ts'
 import { refusalOf, serviceOfHost } from './proxy/served-hosts.ts'
 import { openRecordStore } from './records/record-store.ts'
 import { startControlServer } from './traffic/control-server.ts'
@@ -34,6 +35,8 @@ export interface LocalAzureOptions {
   delayMs?: number
   /** What runs behind managed clusters. Default: nothing, so that none can be made. */
   clusterBackend?: ClusterBackend
+  /** Public hosts beside Azure's that the proxy serves too. Default: none. */
+  sites?: readonly OtherSite[]
   clock?: Clock
   log?: Log
 }
@@ -54,44 +57,55 @@ export interface LocalAzure extends Running {
 /** Starts the local Azure. Throws, and leaves nothing running, when the state cannot be read or a port is taken. */
 export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
   const { stateDir, listen = '127.0.0.1', port = 0, imdsPort = 0, issuerCaFiles = [], delayMs = 0 } = options
-  const { clusterBackend, clock = systemClock, log = silentLog } = options
+  const { clusterBackend, sites = [], clock = systemClock, log = silentLog } = options
+  const otherServices = servicesOfSites(sites)
+  const serves = (host: string) => serviceOfHost(cloud, host) !== undefined || otherServices.has(host)
   const paths = pathsOf(stateDir)
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   await using started = new AsyncDisposableStack()
 
   let proxy: ConnectProxy | undefined
   let operations: readonly string[] = []
-  const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host) })
+  let vaultNames: () => string[] = () => []
+  const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host), clock })
   // First of all: it refuses to start beside a living process, before that one's state is touched.
   const control = await startControlServer({
     path: paths.control,
     traffic,
     operations: () => operations,
-    serves: (host) => host === imdsHost || serviceOfHost(cloud, host) !== undefined,
+    vaults: () => vaultNames(),
+    serves: (host) => host === imdsHost || serves(host),
   })
   started.defer(() => control.stop())
 
   const store = openRecordStore(paths.state)
   started.defer(() => store.close())
   const authority = await openCertificateAuthority(stateDir)
-  const { tenant, services, imds, stop } = await createServices({ store, issuerCaFiles, clusterBackend, clock, log })
+  const around = { traffic, clock, log }
+  const listenImds = async (imdsPort: number, service: Service) => {
+    const answer = createDispatch({ ...around, hostOf: () => imdsHost, serviceFor: () => service })
+    const server = await startImdsServer({ listen, port: imdsPort, answer })
+    return { ...server, url: urlOf(listen, server.port) }
+  }
+  const cloudOnState = { store, issuerCaFiles, clusterBackend, listenImds, clock, log }
+  const { tenant, services, imds, vaults, stop } = await createServices(cloudOnState)
   started.defer(stop)
   operations = operationsOf([...Object.values(services), imds])
+  vaultNames = () => vaults.all().map(({ name }) => name)
   writeCredentialsFile(paths.credentials, tenant)
 
-  const around = { traffic, clock, log }
   const answer = createDispatch({
     ...around,
     serviceFor: (host) => {
       const name = serviceOfHost(cloud, host)
-      return name === undefined ? undefined : services[name]
+      return name === undefined ? otherServices.get(host) : services[name]
     },
   })
   const frontDoor = createFrontDoor({ certificateFor: createLeafCertificates(authority), answer, log })
   proxy = await startConnectProxy({
     listen,
     port,
-    refusal: (host) => (serviceOfHost(cloud, host) === undefined ? refusalOf(cloud, host) : undefined),
+    refusal: (host) => (serves(host) ? undefined : refusalOf(cloud, host, [...otherServices.keys()])),
     unreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
     onTunnel: frontDoor.accept,
   })
@@ -100,14 +114,13 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     frontDoor.stop()
     await stopProxy()
   })
-  const answerImds = createDispatch({ ...around, hostOf: () => imdsHost, serviceFor: () => imds })
-  const imdsServer = await startImdsServer({ listen, port: imdsPort, answer: answerImds })
+  const imdsServer = await listenImds(imdsPort, imds)
   started.defer(() => imdsServer.stop())
 
   const running = started.move()
   return {
     proxyUrl: urlOf(listen, proxyPort),
-    imds: urlOf(listen, imdsServer.port),
+    imds: imdsServer.url,
     caFile: authority.caFile,
     credentialsFile: paths.credentials,
     controlSocket: paths.control,

@@ -79,7 +79,8 @@ test('the add-on has an identity on the nodes from when it is enabled until it i
   const { properties } = await settled()
   const { clientId, resourceId } = properties.addonProfiles[addon].identity
   assert.match(resourceId, /azurekeyvaultsecretsprovider-shop$/)
-  assert.deepEqual([...backend.clusters.values()], [{ rotation: true, rotationPollInterval: '1m' }])
+  const [settings] = backend.clusters.values()
+  assert.deepEqual({ ...settings, imds: undefined }, { rotation: true, rotationPollInterval: '1m', imds: undefined })
   const scaleSets = `${nodeGroup}/providers/Microsoft.Compute/virtualMachineScaleSets`
   const identities = async () => {
     const { value } = await azure.arm.get(scaleSets)

@@ -15,17 +15,19 @@ export interface TestClusterBackend extends ClusterBackend {
 export function createClusterBackend(): TestClusterBackend {
   const clusters = new Map<string, SecretsProviderSettings | undefined>()
   const backend: TestClusterBackend = {
-    kubernetesVersion: '1.34.0',
+    kubernetesVersion: async () => '1.34.0',
     clusters,
     classes: [],
     room: 1,
     gate: async () => undefined,
-    quotaReached: () => (clusters.size < backend.room ? undefined : `There is room for ${backend.room} cluster.`),
+    quotaReached: async () => (clusters.size < backend.room ? undefined : `There is room for ${backend.room} cluster.`),
     async create({ id }) {
       await backend.gate()
       clusters.set(id, undefined)
-      return { host: 'localhost:6443', issuerUrl: 'https://localhost:6443' }
+      return endpoint
     },
+    start: async () => endpoint,
+    stop: async () => undefined,
     kubeconfig: async () => kubeconfig,
     async setSecretsProvider(id, settings) {
       clusters.set(id, settings)
@@ -37,6 +39,8 @@ export function createClusterBackend(): TestClusterBackend {
   }
   return backend
 }
+
+const endpoint = { host: 'localhost:6443', issuerUrl: 'https://localhost:6443' }
 
 const kubeconfig = `
 apiVersion: v1

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createKubeClient } from '../../kube/index.ts'
-import { findBackground, stopOrder } from '../background.ts'
+import { findBackground, startedPrograms } from '../background.ts'
 import { bringUp, type Lab } from '../bring-up.ts'
 import { exitCodes } from '../cli-error.ts'
 import type { CliWorld } from '../cli-world.ts'
@@ -74,7 +74,7 @@ async function withClients(session: Session, lab: Lab): Promise<void> {
 
 /** Takes the lab down, whatever happened before, and checks that nothing of it is left. */
 async function cleanUp({ home, world, terminal }: Session): Promise<string> {
-  const running = stopOrder.flatMap((name) => findBackground(home, name) ?? [])
+  const running = startedPrograms(home).flatMap((name) => findBackground(home, name) ?? [])
   // An interrupted demo is cleaned up too.
   const quiet = { ...terminal, step: <T>(_title: string, run: () => Promise<T>) => run() }
   await takeDown({ home, world: { ...world, signal: new AbortController().signal }, terminal: quiet }, {})

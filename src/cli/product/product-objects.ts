@@ -9,6 +9,8 @@ export interface ProductSettings {
   image?: string | undefined
   /** Root directory of the nodes' kubelet. */
   kubeletRoot: string
+  /** Whether mounted values are looked up again. Default: as the manifests say. */
+  rotation?: boolean | undefined
   /** Go duration. Default: the product's. */
   rotationPollInterval?: string | undefined
   /** Where the pods reach an Azure that is not the public one. */
@@ -133,8 +135,11 @@ function podSpec(spec: PodSpec, settings: ProductSettings): PodSpec {
 }
 
 function daemonContainer(container: Container, settings: ProductSettings): Container {
-  const { image, rotationPollInterval, azure, caching, shared } = settings
+  const { image, rotation, rotationPollInterval, azure, caching, shared } = settings
   const flags = new Map<string, string>()
+  if (container.name === containers.driver && rotation !== undefined) {
+    flags.set('enable-secret-rotation', String(rotation))
+  }
   if (container.name === containers.driver && rotationPollInterval !== undefined) {
     flags.set('rotation-poll-interval', rotationPollInterval)
   }

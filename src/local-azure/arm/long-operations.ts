@@ -50,8 +50,7 @@ export function createLongOperations({ cloud, subscriptionId, clock, log }: Long
       operation.status = 'Succeeded'
     } catch (error) {
       log.warn({ err: error }, 'a long operation failed')
-      const code = error instanceof ArmError ? error.code : 'InternalServerError'
-      operation.error = { code, message: errorMessage(error) }
+      operation.error = failureOf(error)
       operation.status = 'Failed'
     }
     operation.endTime = nowText()
@@ -74,6 +73,11 @@ export function createLongOperations({ cloud, subscriptionId, clock, log }: Long
       await Promise.all(running)
     },
   }
+}
+
+/** Why work failed, as clients are told. */
+export function failureOf(error: unknown): { code: string; message: string } {
+  return { code: error instanceof ArmError ? error.code : 'InternalServerError', message: errorMessage(error) }
 }
 
 /** Where clients ask. */

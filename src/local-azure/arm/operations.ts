@@ -2,16 +2,19 @@ import type { Clock } from '../../lib/index.ts'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Tenant } from '../directory/tenant.ts'
+import { assignedIdentities } from '../imds/assigned-identities.ts'
+import type { NodeEndpoints } from '../imds/node-endpoints.ts'
 import type { Vaults } from '../keyvault/vaults.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import type { RecordStore } from '../records/record-store.ts'
 import { roleAssignmentOperations } from './authorization/role-assignment-operations.ts'
 import { roleDefinitionOperations } from './authorization/role-definition-operations.ts'
 import { machineOperations } from './compute/machine-operations.ts'
-import { type Machines, machineKind, machineTypes } from './compute/machines.ts'
+import { type Machine, type Machines, machineKind, machineTypes } from './compute/machines.ts'
 import type { ClusterBackend } from './container-service/cluster-backend.ts'
+import { type ClusterLifecycle, createClusterLifecycle } from './container-service/cluster-lifecycle.ts'
 import { clusterOperations } from './container-service/cluster-operations.ts'
-import { type Cluster, type Clusters, clusterKind, refuseWhileChanging } from './container-service/clusters.ts'
+import { type Clusters, clusterKind } from './container-service/clusters.ts'
 import { createNodeGroups } from './container-service/node-groups.ts'
 import { deletedVaultOperations } from './key-vault/deleted-vault-operations.ts'
 import { managedHsmOperations } from './key-vault/managed-hsm-operations.ts'
@@ -39,13 +42,17 @@ export interface ArmOperationsOptions {
   machines: Machines
   clusters: Clusters
   clusterBackend: ClusterBackend | undefined
+  nodeEndpoints: NodeEndpoints
   longOperations: LongOperations
   clock: Clock
 }
 
 /** Every operation of Resource Manager: the resource types, and what works across them. */
-export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
-  const { store, vaults, identities, machines, clusters, clusterBackend, longOperations } = options
+export function armOperations(options: ArmOperationsOptions): {
+  operations: ArmOperation[]
+  lifecycle: ClusterLifecycle
+} {
+  const { directory, vaults, identities, machines, clusters, longOperations } = options
   const { federatedCredentials } = options.directory
   const { subscriptionId } = options.tenant
   const simpleKinds: ResourceKind[] = [
@@ -54,13 +61,10 @@ export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
     ...machineTypes.map((type) => machineKind(machines, type)),
   ]
   const nodeGroups = createNodeGroups({ ...options, subscriptionId, kinds: simpleKinds })
-  const retireCluster = async (cluster: Cluster) => {
-    refuseWhileChanging(cluster)
-    await clusterBackend?.delete(cluster.id, new AbortController().signal)
-    store.commit(nodeGroups.remove(cluster))
-  }
-  const kinds = [...simpleKinds, clusterKind(clusters, retireCluster)]
-  return [
+  const identitiesOf = (some: readonly Machine[]) => assignedIdentities(some, { directory, identities })
+  const lifecycle = createClusterLifecycle({ ...options, nodeGroups, identitiesOf })
+  const kinds = [...simpleKinds, clusterKind(clusters, lifecycle.retire)]
+  const operations = [
     ...subscriptionOperations(options),
     ...groupOperations({ ...options, kinds }),
     ...resourceOperations(kinds),
@@ -70,9 +74,10 @@ export function armOperations(options: ArmOperationsOptions): ArmOperation[] {
     ...identityOperations(options),
     ...federatedCredentialOperations({ ...options, federatedCredentials }),
     ...machineOperations(options),
-    ...clusterOperations({ ...options, nodeGroups }),
+    ...clusterOperations({ ...options, nodeGroups, lifecycle }),
     ...longOperationOperations(longOperations),
     ...roleDefinitionOperations({ subscriptionId }),
     ...roleAssignmentOperations({ ...options, kinds }),
   ]
+  return { operations, lifecycle }
 }

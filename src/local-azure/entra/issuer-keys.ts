@@ -19,6 +19,8 @@ export interface IssuerKeys {
 export interface IssuerKeysOptions {
   /** PEM files trusted beside the machine's roots. Read at each fetch: a cluster may write its own later. */
   caFiles: readonly string[]
+  /** PEM of further authorities, asked at each fetch. Default: none. */
+  moreAuthorities?: () => readonly string[]
   clock: Clock
   log: Log
 }
@@ -27,12 +29,12 @@ const discoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url({ proto
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
 /** Finds the keys of outside issuers as Entra does: discovery over TLS, then the key set. https://openid.net/specs/openid-connect-discovery-1_0.html */
-export function createIssuerKeys({ caFiles, clock, log }: IssuerKeysOptions): IssuerKeys {
+export function createIssuerKeys({ caFiles, moreAuthorities = () => [], clock, log }: IssuerKeysOptions): IssuerKeys {
   const known = new Map<string, { keys: JWTVerifyGetKey; fetchedAt: number }>()
   const singleFlight = createSingleFlight<JWTVerifyGetKey>()
 
   async function fetchKeys(issuer: string): Promise<JWTVerifyGetKey> {
-    const http = createHttpClient({ extraCa: readCertificates(caFiles, log) })
+    const http = createHttpClient({ extraCa: [readCertificates(caFiles, log), ...moreAuthorities()].join('\n') })
     try {
       const discovery = discoveryDocument.parse(
         await getJson(http, `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`),

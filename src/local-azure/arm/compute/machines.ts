@@ -1,6 +1,5 @@
 import type { Directory } from '../../directory/directory.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
-import type { Identities, Identity } from '../managed-identity/identities.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 
 /** What a machine of the cloud is made of, as far as the lab cares: who it is. Everything else is kept as it was given. */
@@ -24,17 +23,17 @@ export type MachineType = (typeof machineTypes)[number]
 export interface Machines {
   get(id: string): Machine | undefined
   ofType(type: MachineType): Machine[]
+  all(): Machine[]
   put(machine: Machine): Change
   /** The changes that remove the machine and its system-assigned identity. */
   remove(machine: Machine): Change[]
-  /** What IMDS answers for on the machines of the lab. */
-  assignedIdentities(): { system: string[]; user: Identity[] }
 }
 
-export function createMachines(store: RecordStore, directory: Directory, identities: Identities): Machines {
+export function createMachines(store: RecordStore, directory: Directory): Machines {
   const collection = store.collection<Machine>('machines')
   return {
     get: (id) => collection.get(id.toLowerCase()),
+    all: () => [...collection.values()],
     ofType: (type) => [...collection.values()].filter((machine) => machine.type === type),
     put: (machine) => collection.put(machine.id.toLowerCase(), machine),
     remove(machine) {
@@ -42,15 +41,12 @@ export function createMachines(store: RecordStore, directory: Directory, identit
       const ofPrincipal = principal === undefined ? [] : directory.removePrincipal(principal)
       return [...ofPrincipal, collection.remove(machine.id.toLowerCase())]
     },
-    assignedIdentities() {
-      const machines = [...collection.values()]
-      const ids = new Set(machines.flatMap(({ identityIds }) => identityIds.map((id) => id.toLowerCase())))
-      return {
-        system: machines.flatMap(({ systemPrincipalId }) => systemPrincipalId ?? []),
-        user: [...ids].flatMap((id) => identities.get(id) ?? []),
-      }
-    },
   }
+}
+
+/** Computer name of an instance of a scale set: its number, in base 36, in six digits behind the set's name. */
+export function instanceName(scaleSet: string, number: number): string {
+  return `${scaleSet}${number.toString(36).padStart(6, '0')}`
 }
 
 /** Machines as a kind of resource: what a group holds and deletes. */

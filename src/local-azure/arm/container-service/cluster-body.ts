@@ -36,7 +36,9 @@ export const putClusterBody = z.object({
 export const secretsProviderAddon = 'azureKeyvaultSecretsProvider'
 
 /** The add-on's settings, or undefined when it is off. */
-export function secretsProviderOf({ addonProfiles }: GivenProperties): SecretsProviderSettings | undefined {
+export function secretsProviderOf({
+  addonProfiles,
+}: GivenProperties): Omit<SecretsProviderSettings, 'imds'> | undefined {
   const profile = addonProfiles?.[secretsProviderAddon]
   if (profile?.enabled !== true) return undefined
   return {

@@ -13,13 +13,19 @@ export interface Cluster {
   tags: Record<string, string>
   sku?: unknown
   properties: GivenProperties
-  provisioningState: 'Creating' | 'Updating' | 'Deleting' | 'Succeeded' | 'Failed'
+  provisioningState: 'Creating' | 'Updating' | 'Starting' | 'Stopping' | 'Deleting' | 'Succeeded' | 'Failed'
   /** Object id of the control plane's identity. */
   principalId: string
   /** Name of the group that holds its machines and identities. */
   nodeGroup: string
-  /** Known once it runs. */
+  /** Known once it was made. */
   endpoint?: ClusterEndpoint | undefined
+  /** Why the last work on it failed. */
+  failure?: { code: string; message: string } | undefined
+  /** True between `az aks stop` and `az aks start`. */
+  stopped?: boolean
+  /** Port of the metadata service for its nodes. */
+  imdsPort?: number
 }
 
 export interface Clusters {
@@ -32,16 +38,12 @@ export interface Clusters {
 
 export const clusterType = 'Microsoft.ContainerService/managedClusters'
 
-/** Clusters whose work was cut short by the end of the last process are settled as failed. */
 export function createClusters(store: RecordStore, directory: Directory): Clusters {
   const collection = store.collection<Cluster>('managed-clusters')
-  const put = (cluster: Cluster) => collection.put(cluster.id.toLowerCase(), cluster)
-  const unfinished = [...collection.values()].filter(({ provisioningState }) => provisioningState.endsWith('ing'))
-  store.commit(unfinished.map((cluster) => put({ ...cluster, provisioningState: 'Failed' })))
   return {
     get: (id) => collection.get(id.toLowerCase()),
     all: () => [...collection.values()],
-    put,
+    put: (cluster) => collection.put(cluster.id.toLowerCase(), cluster),
     remove({ id, principalId }) {
       const principal = directory.servicePrincipal(principalId)
       const ofPrincipal = principal === undefined ? [] : directory.removePrincipal(principal)
@@ -50,9 +52,14 @@ export function createClusters(store: RecordStore, directory: Directory): Cluste
   }
 }
 
+export function isChanging({ provisioningState }: Cluster): boolean {
+  return provisioningState.endsWith('ing')
+}
+
 /** Throws {@link ArmError} 409 while something goes on with the cluster. */
-export function refuseWhileChanging({ name, provisioningState }: Cluster): void {
-  if (!provisioningState.endsWith('ing')) return
+export function refuseWhileChanging(cluster: Cluster): void {
+  if (!isChanging(cluster)) return
+  const { name, provisioningState } = cluster
   const message = `Operation is not allowed: Another operation (${provisioningState}) is in progress on the cluster '${name}', please wait for it to finish before starting a new operation.`
   throw new ArmError(409, 'OperationNotAllowed', message)
 }

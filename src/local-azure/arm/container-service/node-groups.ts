@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Change } from '../../records/record-store.ts'
-import type { Machine, Machines } from '../compute/machines.ts'
+import { instanceName, type Machine, type Machines } from '../compute/machines.ts'
 import { type Identities, type Identity, identityType } from '../managed-identity/identities.ts'
 import { type ResourceKind, resourcesWithin } from '../resource-kind.ts'
 import type { ResourceGroups } from '../resources/resource-groups.ts'
@@ -25,6 +25,10 @@ export interface NodeGroups {
   setAddonIdentity(cluster: Cluster, wanted: boolean): Change[]
   /** The group with all that is in it. */
   remove(cluster: Cluster): Change[]
+  /** The scale set that the cluster's one node is an instance of: that of the first pool. Undefined once it is deleted. */
+  nodeScaleSet(cluster: Cluster): Machine | undefined
+  /** Name of that instance, as its scale set gives it. */
+  nodeName(cluster: Cluster): string
   kubeletIdentity(cluster: Cluster): Identity | undefined
   addonIdentity(cluster: Cluster): Identity | undefined
 }
@@ -46,17 +50,17 @@ export function createNodeGroups(options: NodeGroupOptions): NodeGroups {
     return machines.ofType(scaleSetType).filter(({ id }) => id.toLowerCase().startsWith(prefix))
   }
 
+  const poolsOf = ({ properties }: Cluster) => properties.agentPoolProfiles ?? []
+
   function newScaleSet(cluster: Cluster, pool: Record<string, unknown>): Machine {
-    // As in Azure, eight digits that are the same for all pools of one cluster.
-    const digits = BigInt(`0x${createHash('md5').update(cluster.id).digest('hex')}`) % 100_000_000n
-    const name = `aks-${pool['name']}-${String(digits).padStart(8, '0')}-vmss`
+    const name = scaleSetName(cluster.id, String(pool['name']))
     return {
       id: `${groupId(cluster)}/providers/${scaleSetType}/${name}`,
       type: scaleSetType,
       name,
       location: cluster.location,
       tags: { 'aks-managed-poolName': String(pool['name']) },
-      sku: { name: pool['vmSize'], tier: 'Standard', capacity: pool['count'] },
+      sku: { name: pool['vmSize'], tier: 'Standard', capacity: pool === poolsOf(cluster)[0] ? 1 : 0 },
       properties: {},
       identityIds: [identityId(cluster, kubeletName(cluster))],
     }
@@ -65,11 +69,10 @@ export function createNodeGroups(options: NodeGroupOptions): NodeGroups {
   return {
     create(cluster) {
       const { nodeGroup: name, location } = cluster
-      const pools = cluster.properties.agentPoolProfiles ?? []
       return [
         groups.put({ id: groupId(cluster), name, location, tags: {} }),
         ...newIdentity(cluster, kubeletName(cluster)),
-        ...pools.map((pool) => machines.put(newScaleSet(cluster, pool))),
+        ...poolsOf(cluster).map((pool) => machines.put(newScaleSet(cluster, pool))),
       ]
     },
     setAddonIdentity(cluster, wanted) {
@@ -90,7 +93,18 @@ export function createNodeGroups(options: NodeGroupOptions): NodeGroups {
       const inside = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
       return [...inside, ...roles.removeUnder(group.id), groups.remove(group)]
     },
+    nodeScaleSet(cluster) {
+      const name = scaleSetName(cluster.id, poolsOf(cluster)[0]?.name ?? '')
+      return scaleSetsOf(cluster).find((scaleSet) => scaleSet.name === name)
+    },
+    nodeName: (cluster) => instanceName(scaleSetName(cluster.id, poolsOf(cluster)[0]?.name ?? ''), 0),
     kubeletIdentity: (cluster) => findIdentity(cluster, kubeletName(cluster)),
     addonIdentity: (cluster) => findIdentity(cluster, addonName(cluster)),
   }
+}
+
+/** As in Azure, with eight digits that are the same for all pools of one cluster. */
+function scaleSetName(clusterId: string, pool: string): string {
+  const digits = BigInt(`0x${createHash('md5').update(clusterId.toLowerCase()).digest('hex')}`) % 100_000_000n
+  return `aks-${pool}-${String(digits).padStart(8, '0')}-vmss`
 }

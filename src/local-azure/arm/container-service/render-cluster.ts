@@ -20,7 +20,8 @@ export function renderCluster(cluster: Cluster, { tenantId }: Tenant, nodeGroups
     properties: {
       ...properties,
       provisioningState,
-      powerState: { code: 'Running' },
+      ...(cluster.failure !== undefined && { status: { provisioningError: cluster.failure } }),
+      powerState: { code: cluster.stopped === true ? 'Stopped' : 'Running' },
       currentKubernetesVersion: kubernetesVersion,
       fqdn: endpoint?.host,
       nodeResourceGroup: cluster.nodeGroup,
@@ -44,4 +45,33 @@ export function renderCluster(cluster: Cluster, { tenantId }: Tenant, nodeGroups
 
 function identityOf({ id, clientId, principalId }: Identity) {
   return { resourceId: id, clientId, objectId: principalId }
+}
+
+/** One version as `az aks get-versions` reads it. */
+export function renderVersion(version: string) {
+  return {
+    version: version.split('.').slice(0, 2).join('.'),
+    isDefault: true,
+    capabilities: { supportPlan: ['KubernetesOfficial'] },
+    patchVersions: { [version]: { upgrades: [] } },
+  }
+}
+
+/** What the cluster can be upgraded to: nothing, since there is one version. */
+export function renderUpgrades({ id, properties }: Cluster) {
+  const upgrades = (pool: Record<string, unknown>) => ({
+    ...(pool['name'] !== undefined && { name: pool['name'] }),
+    kubernetesVersion: properties.kubernetesVersion,
+    osType: pool['osType'] ?? 'Linux',
+    upgrades: [],
+  })
+  return {
+    id: `${id}/upgradeProfiles/default`,
+    name: 'default',
+    type: `${clusterType}/upgradeProfiles`,
+    properties: {
+      controlPlaneProfile: upgrades({}),
+      agentPoolProfiles: (properties.agentPoolProfiles ?? []).map(upgrades),
+    },
+  }
 }

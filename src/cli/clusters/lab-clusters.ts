@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs'
+import { createKubeClient, isNotFound, type KubeClient, resources } from '../../kube/index.ts'
+import { createKeyedLock } from '../../lib/index.ts'
+import { refuseWhileMounted } from '../down.ts'
+import type { LabCluster } from '../lab-cluster.ts'
+import { type LabHome, labHome } from '../lab-home.ts'
+import { bringUpProduct, objectsToRemove } from '../lab-product.ts'
+import { findLocalAzure } from '../lab-programs.ts'
+import { requireLabState } from '../lab-state.ts'
+import { removeProduct } from '../product/install-product.ts'
+import type { LabWorld, Session } from '../session.ts'
+import { createTerminal } from '../terminal.ts'
+import type { ClustersBehind } from './clusters-behind.ts'
+import { kubeconfigOf } from './kubeconfig-of.ts'
+import { localClusters } from './local-clusters.ts'
+import { userCluster } from './user-cluster.ts'
+
+/** Where a cluster answers, and who signs its tokens. */
+interface Endpoint {
+  host: string
+  issuerUrl: string
+  issuerCa: string | undefined
+}
+
+interface AddonSettings {
+  rotation: boolean
+  rotationPollInterval: string
+  imds: string
+}
+
+/** What a lab lets run behind the managed clusters of its Azure; the shape is the local Azure's `ClusterBackend`. */
+export interface LabClusters {
+  kubernetesVersion(): Promise<string>
+  quotaReached(): Promise<string | undefined>
+  create(cluster: { id: string; nodeName: string }, signal: AbortSignal): Promise<Endpoint>
+  start(id: string, signal: AbortSignal): Promise<Endpoint>
+  stop(id: string): Promise<void>
+  kubeconfig(id: string): Promise<string>
+  setSecretsProvider(id: string, settings: AddonSettings | undefined, signal: AbortSignal): Promise<void>
+  secretProviderClasses(id: string): Promise<string[]>
+  delete(id: string): Promise<void>
+}
+
+/**
+ * The clusters of the lab in `root`, for the local Azure of that lab. What is done to one cluster is done in turn. Which
+ * kind they are, local clusters or the one of a kubeconfig, is what the lab's last `up` was asked for.
+ */
+export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>): LabClusters {
+  const home = labHome(root)
+  const turns = createKeyedLock()
+  const inTurn = <T>(id: string, work: () => Promise<T>) => turns.run(id.toLowerCase(), work)
+  const never = new AbortController().signal
+
+  function behind(signal: AbortSignal = never): { session: Session; clusters: ClustersBehind } {
+    const session = silentSession(home, { ...world, signal })
+    const { target } = requireLabState(home)
+    const clusters = target.kind === 'local' ? localClusters(session) : userCluster(session, target.path)
+    return { session, clusters }
+  }
+
+  async function withKube<T>(id: string, work: (kube: KubeClient) => Promise<T>): Promise<T> {
+    const { config } = await behind().clusters.find(id)
+    const kube = createKubeClient(config)
+    try {
+      return await work(kube)
+    } finally {
+      kube.close()
+    }
+  }
+
+  return {
+    kubernetesVersion: () => behind().clusters.kubernetesVersion(),
+    quotaReached: () => behind().clusters.quotaReached(),
+    create: (cluster, signal) =>
+      inTurn(cluster.id, async () => endpointOf(await behind(signal).clusters.create(cluster))),
+    start: (id, signal) => inTurn(id, async () => endpointOf(await behind(signal).clusters.start(id))),
+    stop: (id) => inTurn(id, () => behind().clusters.stop(id)),
+    delete: (id) => inTurn(id, () => behind().clusters.delete(id)),
+    async kubeconfig(id) {
+      const { config } = await behind().clusters.find(id)
+      return kubeconfigOf(config)
+    },
+    setSecretsProvider: (id, settings, signal) =>
+      inTurn(id, async () => {
+        const { session, clusters } = behind(signal)
+        const cluster = await clusters.find(id)
+        if (settings === undefined) {
+          await uninstall(session, cluster)
+          clusters.noteAddon(id, false)
+          return
+        }
+        const { imds, ...rotation } = settings
+        const azure = findLocalAzure(home)
+        if (azure === undefined) throw new Error('the local Azure is not ready yet')
+        const state = { ...requireLabState(home), ...rotation }
+        clusters.noteAddon(id, true)
+        await bringUpProduct(session, { state, cluster, azure: { ...azure, imds } })
+      }),
+    secretProviderClasses: (id) => withKube(id, secretProviderClasses),
+  }
+}
+
+/** Steps are told to nobody: whoever asked hears the end of it from Azure. */
+function silentSession(home: LabHome, world: LabWorld): Session {
+  const nowhere = { write: () => true }
+  return { home, world, terminal: createTerminal({ stdout: nowhere, stderr: nowhere, env: {} }) }
+}
+
+function endpointOf({ server, issuer, caFile }: LabCluster): Endpoint {
+  return {
+    host: new URL(server).host,
+    issuerUrl: issuer,
+    issuerCa: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+  }
+}
+
+async function uninstall({ world }: Session, { config }: LabCluster): Promise<void> {
+  const kube = createKubeClient(config)
+  try {
+    await refuseWhileMounted(kube)
+    await removeProduct(kube, objectsToRemove(world.packageRoot))
+  } finally {
+    kube.close()
+  }
+}
+
+async function secretProviderClasses(kube: KubeClient): Promise<string[]> {
+  try {
+    const { items } = await kube.list(resources.secretProviderClasses)
+    return items.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+  } catch (error) {
+    // Without the definition there are none.
+    if (isNotFound(error)) return []
+    throw error
+  }
+}

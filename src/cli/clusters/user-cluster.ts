@@ -1,0 +1,77 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { z } from 'zod'
+import { createKubeClient } from '../../kube/index.ts'
+import { errorCode } from '../../lib/index.ts'
+import { removeFromCluster } from '../down.ts'
+import type { LabCluster } from '../lab-cluster.ts'
+import { requireLabState } from '../lab-state.ts'
+import { readKubeconfig, realCluster } from '../real-cluster.ts'
+import type { Session } from '../session.ts'
+import type { ClustersBehind } from './clusters-behind.ts'
+
+/** Which managed cluster it stands behind, and whether the add-on of that was installed into it. */
+const recordSchema = z.strictObject({ id: z.string(), addon: z.boolean() })
+type UserClusterRecord = z.infer<typeof recordSchema>
+
+/**
+ * The one cluster that a kubeconfig names, behind the first managed cluster that is made. It is the user's: the lab installs
+ * into it and takes out again, and never stops or deletes it.
+ */
+export function userCluster(session: Session, path: string): ClustersBehind {
+  const { home, world } = session
+
+  function read(): UserClusterRecord | undefined {
+    try {
+      return recordSchema.parse(JSON.parse(readFileSync(home.userCluster, 'utf8')))
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  function write(record: UserClusterRecord): void {
+    writeFileSync(`${home.userCluster}.next`, JSON.stringify(record), { mode: 0o600 })
+    renameSync(`${home.userCluster}.next`, home.userCluster)
+  }
+
+  const stands = (id: string) => read()?.id.toLowerCase() === id.toLowerCase()
+  const facts = (): Promise<LabCluster> => realCluster(session, requireLabState(home), path)
+
+  async function find(id: string): Promise<LabCluster> {
+    if (stands(id)) return facts()
+    throw new Error(`the cluster of ${path} does not stand behind ${id}`)
+  }
+
+  return {
+    async kubernetesVersion() {
+      const kube = createKubeClient(readKubeconfig(path, world.env))
+      try {
+        const text = await kube.raw({ method: 'GET', path: '/version' })
+        const { gitVersion } = JSON.parse(text) as { gitVersion: string }
+        return /^v?(\d+\.\d+\.\d+)/.exec(gitVersion)?.[1] ?? gitVersion
+      } finally {
+        kube.close()
+      }
+    },
+    async quotaReached() {
+      const id = read()?.id
+      if (id === undefined) return undefined
+      return `Operation could not be completed as it results in exceeding the approved number of clusters: this lab has the one cluster of ${path}, which stands behind ${id}. Delete that first.`
+    },
+    async create({ id }) {
+      const cluster = await facts()
+      write({ id, addon: false })
+      return cluster
+    },
+    start: find,
+    stop: () => Promise.reject(new Error(`the cluster of ${path} is not the lab's to stop`)),
+    find,
+    noteAddon: (id, addon) => write({ id, addon }),
+    async delete(id) {
+      if (!stands(id)) return
+      // What "keymount up" installed is not the managed cluster's to take away.
+      if (read()?.addon === true) await removeFromCluster(session, path, {})
+      rmSync(home.userCluster, { force: true })
+    },
+  }
+}
