@@ -5,5 +5,5 @@
  */
 export { awaitReady } from './await-ready.ts'
 export { metadataAddress } from './imds-request.ts'
-export { type ProgramResult, type Redirection, type RunProgram, redirectMetadata } from './redirect-metadata.ts'
+export { type Redirection, redirectMetadata } from './redirect-metadata.ts'
 export { type ProxyConfig, type ProxyWorld, type RunningProxy, startProxy } from './start-proxy.ts'

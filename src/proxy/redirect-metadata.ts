@@ -1,5 +1,5 @@
 import type { Log } from '../lib/index.ts'
-import { holdsCapability } from './capabilities.ts'
+import { explainFailure, holdsCapability, packetFilters, type RunProgram } from '../netfilter/index.ts'
 
 /** What is redirected where, and who is left alone. */
 export interface Redirection {
@@ -10,30 +10,12 @@ export interface Redirection {
   proxyUid: number
 }
 
-export interface ProgramResult {
-  /** Undefined when there is no such program. */
-  status: number | undefined
-  stderr: string
-}
-
-/** Runs a program to its end with this text on its standard input. */
-export type RunProgram = (program: string, words: readonly string[], input: string) => Promise<ProgramResult>
-
 export interface RedirectWorld {
   run: RunProgram
   /** The text of /proc/self/status. */
   processStatus: string
   log: Log
 }
-
-/**
- * The two programs that speak to the kernel's two packet filters. Both have the command line of iptables; either is enough,
- * and a node may have one of the filters only.
- */
-const backends = [
-  { name: 'nf_tables', program: 'xtables-nft-multi' },
-  { name: 'legacy iptables', program: 'xtables-legacy-multi' },
-] as const
 
 const chains = { output: 'AZWI_PROXY_OUTPUT', redirect: 'AZWI_PROXY_REDIRECT' } as const
 
@@ -49,22 +31,15 @@ export async function redirectMetadata(redirection: Redirection, { run, processS
     )
   }
   const failures: string[] = []
-  for (const { name, program } of backends) {
+  for (const filter of packetFilters) {
+    const { name, program } = filter
     const jump = await run(program, ['iptables', '-t', 'nat', '-C', 'OUTPUT', ...jumpRule(redirection)], '')
-    if (jump.status === undefined) {
-      failures.push(`${name}: this image has no ${program}, because the machine that built it had none`)
-      continue
-    }
-    const { status, stderr } = await run(
-      program,
-      ['iptables-restore', '--noflush'],
-      rules(redirection, jump.status === 0),
-    )
-    if (status === 0) {
+    const result = await run(program, ['iptables-restore', '--noflush'], rules(redirection, jump.status === 0))
+    if (result.status === 0) {
       log.info({ ...redirection, filter: name }, 'connections for the metadata address go to the proxy')
       return
     }
-    failures.push(`${name}: ${stderr.trim()}${rawAdvice(program, processStatus)}`)
+    failures.push(explainFailure(filter, result, processStatus))
   }
   throw new Error(`no packet filter of the node could be used: ${failures.join('; ')}`)
 }
@@ -86,10 +61,4 @@ function rules(redirection: Redirection, jumpIsThere: boolean): string {
 
 function jumpRule({ metadataIp, metadataPort }: Redirection): string[] {
   return ['-p', 'tcp', '-d', metadataIp, '--dport', String(metadataPort), '-j', chains.output]
-}
-
-/** The older filter is reached through a raw socket. */
-function rawAdvice(program: string, processStatus: string): string {
-  const needed = program === 'xtables-legacy-multi' && !holdsCapability(processStatus, 'NET_RAW')
-  return needed ? ' (it needs the capability NET_RAW)' : ''
 }
