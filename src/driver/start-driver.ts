@@ -26,6 +26,7 @@ import { createPodStatuses } from './pod-status.ts'
 import { recoverVolumes } from './recover-volumes.ts'
 import { startRegistration } from './registration.ts'
 import { startRotation } from './rotation.ts'
+import { addRotationGauges } from './rotation-gauges.ts'
 import { createRotationSchedule } from './rotation-schedule.ts'
 import { startSecretSync } from './secret-sync.ts'
 import { createVolumes } from './volumes.ts'
@@ -63,6 +64,7 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
   })
   const metrics = createDriverMetrics({ osType: process.platform === 'win32' ? 'windows' : 'linux' })
   const volumes = createVolumes()
+  if (config.rotation) addRotationGauges(metrics.registry, volumes)
   const readClass = createClassReader(kube)
   const classWatch = config.rotation ? watchClasses({ kube, volumes, readClass, clock, log }) : undefined
   const parts: Parts = {

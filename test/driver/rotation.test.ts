@@ -140,6 +140,38 @@ test('a rotation that fails leaves the old files, says why, and succeeds once th
   })
 })
 
+test('metrics tell of each class how many volumes fail, and when they were and will be looked at', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock, tickOffset: 0 })
+  const pods = [await driver.pod({ name: 'web' }), await driver.pod({ name: 'other', className: 'web' })]
+  for (const pod of pods) await driver.publish(pod.request)
+  const values = async () => {
+    const lines = (await driver.metrics()).matchAll(/^rotation_(\w+)\{namespace="default",class="web",.*\} (\d+)$/gm)
+    return Object.fromEntries([...lines].map(([, name = '', value]) => [name, Number(value)]))
+  }
+  const mountedAt = Math.floor(clock.now() / 1000)
+  const nextTick = Math.floor((mountedAt + 120) / 120) * 120
+  assert.deepEqual(await values(), {
+    volumes: 2,
+    failing_volumes: 0,
+    last_check_timestamp_seconds: mountedAt,
+    last_change_timestamp_seconds: mountedAt,
+    next_check_timestamp_seconds: nextTick,
+  })
+  driver.provider.answer = () => {
+    throw new ProviderFault(Code.UNAVAILABLE, 'the vault is down')
+  }
+  await clock.advance(2 * minute)
+  await eventually(async () => {
+    const now = await values()
+    assert.equal(now['failing_volumes'], 2)
+    assert.ok((now['last_check_timestamp_seconds'] ?? 0) > mountedAt)
+    assert.equal(now['last_change_timestamp_seconds'], mountedAt)
+  })
+  for (const pod of pods) await driver.unpublish(pod.request)
+  assert.deepEqual(await values(), {})
+})
+
 test('a class that was deleted does not cost a running pod its files', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock })
