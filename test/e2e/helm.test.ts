@@ -19,7 +19,7 @@ const skip = reasonToSkip()
 const options = skip === undefined ? {} : { skip }
 const quickly = { rotationPollInterval: '5s' }
 
-test('helm installs, upgrades, rolls back and uninstalls, and a running pod keeps its files', options, async (t) => {
+test('helm installs, upgrades, rolls back, uninstalls and installs again, and a running pod keeps its files', options, async (t) => {
   const release = await createHelmRelease(t, { values: quickly })
   const { kube, namespace } = release
 
@@ -42,11 +42,19 @@ test('helm installs, upgrades, rolls back and uninstalls, and a running pod keep
   assert.ok((await driverArguments(kube, namespace)).includes('-v=0'))
   assert.equal(await release.read('app'), 'second')
 
-  await release.deletePod('app')
   await release.uninstall()
   assert.deepEqual((await kube.list(resources.daemonSets, { namespace })).items, [])
   assert.equal(await exists(kube.get(resources.csiDrivers, { name: release.driver })), false)
   await kube.get(resources.secretProviderClasses, { namespace, name: 'app' })
+  assert.equal(await release.read('app'), 'second')
+
+  await release.install()
+  await release.setSecret('third')
+  await eventually(
+    'the file to follow with the driver that was installed again',
+    async () => (await release.read('app')) === 'third' || undefined,
+  )
+  await release.deletePod('app')
 })
 
 test(
