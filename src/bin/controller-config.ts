@@ -12,6 +12,7 @@ import {
   parseListenAddress,
 } from '../lib/index.ts'
 import type { TokenEndpoint, TokenEndpointTrust, WebhookConfig } from '../webhook/index.ts'
+import { parseLogLevel } from './log-level.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
 export const controllerFlags = {
@@ -81,7 +82,6 @@ const proxyImages = {
 }
 const tlsVersions = { '1.0': 'TLSv1', '1.1': 'TLSv1.1', '1.2': 'TLSv1.2', '1.3': 'TLSv1.3' } as const
 const classCheckModes = ['off', 'warn', 'refuse'] as const
-const logLevels: Record<string, LogLevel> = { '': 'info', info: 'info', debug: 'debug', trace: 'trace', all: 'trace' }
 
 /** Command line and environment as one typed configuration. Throws {@link ProblemsError} with everything that is wrong. */
 export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv): ControllerCommand {
@@ -99,13 +99,7 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
       message: `invalid TLS version. Must be one of: 1.0, 1.1, 1.2, 1.3; found "${flags['tls-min-version']}"`,
     })
   }
-  const logLevel = oneOf(logLevels, flags['log-level'])
-  if (logLevel === undefined) {
-    problems.push({
-      path: '--log-level',
-      message: `found "${flags['log-level']}", expected info, debug, trace or all`,
-    })
-  }
+  const logLevel = parseLogLevel(flags['log-level'], problems)
   if (flags['metrics-backend'].toLowerCase() !== 'prometheus') {
     problems.push({ path: '--metrics-backend', message: `found "${flags['metrics-backend']}", expected prometheus` })
   }
@@ -125,7 +119,7 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
   return {
     kind: 'serve',
     kubeconfig: flags.kubeconfig || (env['KUBECONFIG'] ?? ''),
-    logLevel: logLevel ?? 'info',
+    logLevel,
     webhook: {
       address,
       minVersion: minVersion ?? 'TLSv1.3',

@@ -1,7 +1,8 @@
 import { createKubeClient, inClusterConfig, type KubeConfig, loadKubeconfig } from '../kube/index.ts'
 import { createLog, errorMessage, type Log, runUntilSignal } from '../lib/index.ts'
 import { startWebhook } from '../webhook/index.ts'
-import { type ControllerCommand, controllerConfig, controllerVersion } from './controller-config.ts'
+import { type ControllerCommand, controllerConfig } from './controller-config.ts'
+import { workloadIdentityBuild, workloadIdentityUserAgent } from './workload-identity-build.ts'
 
 type ServeCommand = Extract<ControllerCommand, { kind: 'serve' }>
 
@@ -10,7 +11,7 @@ async function main(): Promise<number> {
   const command = parseOrExplain()
   if (command === undefined) return 2
   if (command.kind === 'version') {
-    process.stdout.write(`${JSON.stringify(build())}\n`)
+    process.stdout.write(`${JSON.stringify(workloadIdentityBuild)}\n`)
     return 0
   }
   const log = createLog({ name: 'webhook', level: command.logLevel })
@@ -19,7 +20,7 @@ async function main(): Promise<number> {
 }
 
 async function start({ kubeconfig, webhook }: ServeCommand, log: Log) {
-  const kube = createKubeClient(kubeConfig(kubeconfig), { userAgent: userAgent() })
+  const kube = createKubeClient(kubeConfig(kubeconfig), { userAgent: workloadIdentityUserAgent('webhook') })
   const running = await startWebhook(webhook, { kube, log })
   const { port, healthPort, metricsPort } = running
   log.info({ port, healthPort, metricsPort }, 'listening')
@@ -29,22 +30,6 @@ async function start({ kubeconfig, webhook }: ServeCommand, log: Log) {
       kube.close()
     },
   }
-}
-
-/** Commit and date are set by the image build; empty when run from the sources. */
-function build() {
-  return {
-    buildVersion: controllerVersion,
-    gitCommit: process.env['KEYMOUNT_COMMIT'] ?? '',
-    buildDate: process.env['KEYMOUNT_BUILD_DATE'] ?? '',
-    nodeVersion: process.version,
-    platform: `${process.platform}/${process.arch}`,
-  }
-}
-
-function userAgent(): string {
-  const { buildVersion, gitCommit, buildDate, platform } = build()
-  return `azure-workload-identity/webhook/${buildVersion} (${platform}) ${gitCommit}/${buildDate}`
 }
 
 function kubeConfig(path: string): KubeConfig {
