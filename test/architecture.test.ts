@@ -10,6 +10,7 @@ import { test } from 'node:test'
 const arrows: Record<string, readonly string[]> = {
   lib: [],
   csi: ['lib'],
+  netfilter: ['lib'],
   image: ['lib'],
   charts: ['lib'],
   'provider-api': ['lib'],
@@ -21,8 +22,8 @@ const arrows: Record<string, readonly string[]> = {
   'azure-class': ['identity', 'keyvault', 'kube', 'lib'],
   provider: ['azure-class', 'provider-api', 'identity', 'keyvault', 'kube', 'lib'],
   webhook: ['azure-class', 'kube', 'lib'],
-  'pod-identity': ['identity', 'azure-rest', 'kube', 'lib'],
-  proxy: ['identity', 'lib'],
+  'pod-identity': ['identity', 'azure-rest', 'kube', 'netfilter', 'lib'],
+  proxy: ['identity', 'netfilter', 'lib'],
   'local-azure': ['keyvault', 'lib'],
   'local-cluster': ['csi', 'kube', 'lib'],
   cli: ['kube', 'keyvault', 'azure-rest', 'identity', 'image', 'charts', 'lib'],

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createLog, errorCode, errorMessage } from '../lib/index.ts'
-import { type ProgramResult, type RunProgram, redirectMetadata } from '../proxy/index.ts'
+import { createLog, errorMessage } from '../lib/index.ts'
+import { createRunProgram } from '../netfilter/index.ts'
+import { redirectMetadata } from '../proxy/index.ts'
 import { type ProxyInitCommand, proxyInitConfig } from './proxy-init-config.ts'
 import { workloadIdentityBuild } from './workload-identity-build.ts'
 
@@ -25,25 +25,7 @@ async function main(): Promise<number> {
 }
 
 /** Nobody else changes the rules of this pod, and its root file system is read-only: no lock file is needed. */
-const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', XTABLES_LOCKFILE: '/dev/null' }
-
-const run: RunProgram = (program, words, input) =>
-  new Promise<ProgramResult>((resolve, reject) => {
-    const child = spawn(program, words, { env: environment, stdio: ['pipe', 'ignore', 'pipe'] })
-    let stderr = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text
-    })
-    child.on('error', (error) => {
-      if (errorCode(error) === 'ENOENT') resolve({ status: undefined, stderr: '' })
-      else reject(error)
-    })
-    child.on('close', (code, signal) =>
-      resolve({ status: code ?? 1, stderr: signal === null ? stderr : `ended by ${signal}` }),
-    )
-    // A program that refuses its command line does not read.
-    child.stdin.on('error', () => undefined).end(input)
-  })
+const run = createRunProgram({ XTABLES_LOCKFILE: '/dev/null' })
 
 function parseOrExplain(): ProxyInitCommand | undefined {
   try {

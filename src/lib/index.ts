@@ -5,6 +5,7 @@
 export * from './clock.ts'
 export * from './duration.ts'
 export * from './for-each-limited.ts'
+export * from './forward-http.ts'
 export * from './go-flags.ts'
 export * from './http-client.ts'
 export * from './http-retry.ts'
