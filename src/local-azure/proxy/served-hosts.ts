@@ -19,13 +19,13 @@ export function vaultOfHost(cloud: Cloud, host: string): string | undefined {
   return /^[a-z0-9-]{1,63}$/.test(name) ? name : undefined
 }
 
-/** What to say to somebody who asked for another host. */
-export function refusalOf(cloud: Cloud, host: string): string {
+/** What to say to somebody who asked for another host than those of the cloud and `others`. */
+export function refusalOf(cloud: Cloud, host: string, others: readonly string[] = []): string {
   const sovereign = sovereignClouds.find((other) => serviceOfHost(other, host) !== undefined)
   const reason =
     sovereign === undefined
       ? 'it is no host of Azure that the lab plays'
       : `the lab does not play ${sovereign.name} yet`
-  const served = [cloud.login, cloud.resourceManager, cloud.graph, `*.${cloud.vaultSuffix}`].join(', ')
+  const served = [cloud.login, cloud.resourceManager, cloud.graph, `*.${cloud.vaultSuffix}`, ...others].join(', ')
   return `The local Azure does not serve ${host}: ${reason}. It serves ${served}, and forwards nothing.\n`
 }
