@@ -1,5 +1,5 @@
 import { follow, isNotFound, type KubeClient, resources, type ServiceAccount } from '../kube/index.ts'
-import { createSingleFlight, errorMessage, type Log, type Running } from '../lib/index.ts'
+import { createSingleFlight, errorMessage, type Log, type Running, retry } from '../lib/index.ts'
 import { AdmissionDenied } from './admission-denied.ts'
 import { type Annotations, annotationPrefix } from './identity-request.ts'
 
@@ -19,6 +19,9 @@ export interface ServiceAccounts extends Running {
   /** How many are remembered. */
   size(): number
 }
+
+/** About three seconds in all: the API server waits ten for the webhook. */
+const patience = { attempts: 6, initialMs: 100 }
 
 /**
  * Follows service accounts and remembers the annotations of those that have any of workload identity: a few dozen, however
@@ -52,7 +55,12 @@ export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccou
 
   async function read(namespace: string, name: string): Promise<Annotations> {
     try {
-      return ownAnnotations(await kube.get(resources.serviceAccounts, { namespace, name }))
+      // An API server that has just started knows no rights for a moment, and its predecessor's connections are dead.
+      const account = await retry(() => kube.get(resources.serviceAccounts, { namespace, name }), {
+        ...patience,
+        shouldRetry: (error) => !isNotFound(error),
+      })
+      return ownAnnotations(account)
     } catch (error) {
       if (isNotFound(error)) throw new AdmissionDenied(`serviceaccounts "${name}" not found`, 400, { cause: error })
       throw new AdmissionDenied(`cannot read service account ${namespace}/${name}: ${errorMessage(error)}`, 400, {

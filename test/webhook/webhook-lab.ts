@@ -49,8 +49,8 @@ export interface PostOptions {
 export interface WebhookLab {
   kube: KubeClient
   kubeconfig: string
-  /** Starts a replica; it ends with the test. */
-  start(overrides?: Partial<WebhookConfig>): Promise<RunningWebhook>
+  /** Starts a replica; it ends with the test. `through` is its way to the API server. */
+  start(overrides?: Partial<WebhookConfig>, through?: KubeClient): Promise<RunningWebhook>
   ready(webhook: RunningWebhook): Promise<void>
   post(port: number, review: object, options?: PostOptions): Promise<Answer>
   /** The CA bundle that the API server would use for pods, or for classes, as PEM. */
@@ -91,9 +91,9 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
   const lab: WebhookLab = {
     kube,
     kubeconfig: cluster.kubeconfig,
-    async start(overrides = {}) {
+    async start(overrides = {}, through = kube) {
       const config = { ...defaults, ...overrides }
-      const webhook = await startWebhook(config, { kube, log: silentLog })
+      const webhook = await startWebhook(config, { kube: through, log: silentLog })
       t.after(() => webhook.stop())
       return webhook
     },
