@@ -1,6 +1,8 @@
 # The image of Keymount for people with Docker. `npm run image` makes the same one without it, by the same code.
 #   docker build -t ghcr.io/keymount/keymount:0.1.0 .
 FROM node:24-bookworm-slim AS build
+# The programs that redirect connections go into the image.
+RUN apt-get update && apt-get install -y --no-install-recommends iptables && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund

@@ -1,7 +1,7 @@
 // Builds the container image without Docker: a root file system directory and an archive that container tools load.
 // `npm run image` for both. Options after `--`: `--rootfs` leaves the archive out, `--json` prints where things are for a
 // script, `--analyze` also lists what each bundle is made of.
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { buildBundles, buildRootfs, imageReference, ociArchive, processNames } from '../src/image/index.ts'
 
@@ -16,6 +16,11 @@ const asJson = process.argv.includes('--json')
 const started = performance.now()
 const rootfs = await buildRootfs(join(dist, 'image'))
 const built = performance.now()
+if (!existsSync(join(rootfs.path, 'usr/sbin/xtables-nft-multi'))) {
+  console.warn(
+    'This machine has no iptables, so the image has none: proxy-init and pod identity will not work from it.',
+  )
+}
 const archive = process.argv.includes('--rootfs')
   ? undefined
   : await ociArchive(rootfs.path, join(dist, 'keymount-node.tar'), reference)
@@ -27,7 +32,7 @@ function report(): void {
   const state = rootfs.cached ? 'unchanged' : 'built'
   console.log(`root file system  ${relative('.', rootfs.path)}  (${state}, ${ms(built - started)})`)
   const parts = ['usr/local/bin/node', ...processNames.map((name) => `opt/keymount/${name}.cjs`)]
-  for (const part of parts) console.log(`  ${part.padEnd(26)}${mib(statSync(join(rootfs.path, part)).size)}`)
+  for (const part of parts) console.log(`  ${part.padEnd(32)}${mib(statSync(join(rootfs.path, part)).size)}`)
   if (archive === undefined) return
   const file = relative('.', archive.path)
   console.log(

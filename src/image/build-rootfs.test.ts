@@ -37,7 +37,7 @@ test('buildRootfs() gives a directory whose entry point runs the named program w
   assert.equal(run(path, 'provider'), 'provider\n')
   assert.throws(
     () => run(path, 'other'),
-    /no program "other" in this image; the first argument is driver, provider, node or controller/,
+    /no program "other" in this image; the first argument is driver, provider, node, controller, proxy or proxy-init/,
   )
   assert.throws(() => run(path, '../../../etc/passwd'), /no program/)
 })
@@ -52,6 +52,32 @@ test('buildRootfs() holds the programs that mount, their libraries, and a place 
   assert.equal(statSync(join(path, 'usr/bin/mount')).mode & 0o7777, 0o755)
   const loader = execFileSync('ldd', ['/usr/bin/mount'], { encoding: 'utf8' }).match(/^\s+(\/\S+)/m)?.[1] ?? ''
   assert.ok(existsSync(join(path, loader)), loader)
+})
+
+test('buildRootfs() holds the programs that redirect connections, with what they load, where this machine has them', async (t) => {
+  const programs = ['xtables-nft-multi', 'xtables-legacy-multi'].filter((name) => existsSync(`/usr/sbin/${name}`))
+  if (programs.length === 0) return t.skip('no iptables on this machine')
+  const { root, out } = makePackage(t)
+  const { path } = await buildRootfs(out, { root })
+  const input = '*nat\n-A OUTPUT -p tcp -m tcp --dport 80 -m owner --uid-owner 1 -j REDIRECT --to-ports 8000\nCOMMIT\n'
+  for (const program of programs) {
+    const words = [path, `/usr/sbin/${program}`, 'iptables-restore', '--test', '--noflush']
+    // --test parses the rules, which loads everything, and leaves the kernel's as they are.
+    execFileSync('unshare', ['-Urn', 'chroot', ...words], {
+      input,
+      env: { ...process.env, XTABLES_LOCKFILE: '/tmp/lock' },
+    })
+  }
+})
+
+test('buildRootfs() has the proxy under the name that upstream’s image has', async (t) => {
+  const { root, out } = makePackage(t)
+  const { path } = await buildRootfs(out, { root })
+  assert.equal(statSync(join(path, 'proxy')).mode & 0o111, 0o111)
+  assert.match(
+    execFileSync('unshare', ['-Ur', 'chroot', path, '/proxy', '--probe'], { encoding: 'utf8' }),
+    /^proxy --probe\n$/,
+  )
 })
 
 test('buildRootfs() builds again only when something that goes in has changed', async (t) => {

@@ -22,7 +22,7 @@ import { rootCertificates } from 'node:tls'
 import { errorCode } from '../lib/index.ts'
 import { buildBundles } from './build-bundles.ts'
 import { contentHash } from './content-hash.ts'
-import { entrypoint, programDirectory } from './image-config.ts'
+import { entrypoint, programDirectory, proxyCommand } from './image-config.ts'
 import { sbom } from './sbom.ts'
 import { stripElf } from './strip-elf.ts'
 import { type SystemFile, systemFiles } from './system-files.ts'
@@ -82,6 +82,7 @@ async function populate(
   for (const { path, source } of files) copyProgram(source, join(rootfs, path))
   const program = join(rootfs, programDirectory)
   const { inputs } = await buildBundles({ root, out: program, node: join(rootfs, 'usr/local/bin/node') })
+  writeFileSync(join(rootfs, proxyCommand.path), proxyCommand.text, { mode: 0o755 })
   copyFileSync(join(root, 'LICENSE'), join(program, 'LICENSE'))
   const others = await thirdParties({ root, inputs, node, nodeVersion: process.version, files })
   writeFileSync(join(program, 'THIRD-PARTY-LICENSES'), licencesText(others))

@@ -12,6 +12,15 @@ export const programDirectory = '/opt/keymount'
 /** Command before the arguments of a container: `driver --endpoint=…`. */
 export const entrypoint: readonly string[] = ['/usr/local/bin/node', ...nodeFlags, `${programDirectory}/start.cjs`]
 
+/**
+ * Upstream's name of the proxy, for whoever runs it in a container that is up: the hook that waits until the sidecar answers
+ * (`/proxy --probe`), and people (`kubectl exec POD -c azwi-proxy -- /proxy --version`). The sidecar itself has the entry point.
+ */
+export const proxyCommand = {
+  path: '/proxy',
+  text: `#!/usr/local/bin/node\nprocess.argv.splice(2, 0, 'proxy')\nrequire('${programDirectory}/start.cjs')\n`,
+} as const
+
 /** One malloc arena instead of one per thread: saves about 2 MiB per process. mallopt(3) */
 export const environment: Readonly<Record<string, string>> = {
   PATH: '/usr/local/bin:/usr/bin:/bin',

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, globSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** A file of this machine that goes into the image. */
@@ -14,13 +15,29 @@ export interface SystemFile {
 const programs = ['mount', 'umount']
 
 /**
+ * `proxy-init` and the node endpoint of pod identity redirect connections with them: one program for each of the kernel's two
+ * packet filters, and what they load for the rules that are written (docs/decisions/0005-programs-that-redirect.md).
+ */
+const filterPrograms = ['xtables-nft-multi', 'xtables-legacy-multi']
+const filterExtensions = ['standard', 'tcp', 'owner', 'REDIRECT', 'DNAT']
+
+/**
  * The programs that the image needs beside Node, and the libraries of both, as this machine has them.
  * Throws with the name of what is missing.
  */
 export async function systemFiles(node: string): Promise<SystemFile[]> {
-  const found = programs.map(findProgram)
+  const found = [...programs.map(findProgram), ...packetFilter()]
   const libraries = await librariesOf([node, ...found])
   return [...found, ...libraries].map((path) => ({ path, source: realpathSync(path) }))
+}
+
+/** Nothing on a machine without iptables: few pods need it, and what does says that the image has none. */
+function packetFilter(): string[] {
+  const found = filterPrograms.map((name) => `/usr/sbin/${name}`).filter(existsSync)
+  // Where they look for it is compiled into them.
+  const [directory] = globSync('/usr/{lib/*-linux-gnu,lib64,lib}/xtables')
+  if (found.length === 0 || directory === undefined) return []
+  return [...found, ...filterExtensions.map((name) => join(directory, `libxt_${name}.so`)).filter(existsSync)]
 }
 
 function findProgram(name: string): string {
