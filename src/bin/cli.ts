@@ -8,6 +8,8 @@ const daemons: Record<string, () => Promise<unknown>> = {
   provider: () => import('./provider.ts'),
   node: () => import('./node.ts'),
   controller: () => import('./controller.ts'),
+  proxy: () => import('./proxy.ts'),
+  'proxy-init': () => import('./proxy-init.ts'),
   'local-azure': () => import('./local-azure.ts'),
   'local-cluster': () => import('./local-cluster.ts'),
 }

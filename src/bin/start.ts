@@ -15,7 +15,7 @@ function run(name: string): void {
   const script = compile(name, file)
   if (script === undefined) {
     process.stderr.write(
-      `keymount: no program "${name}" in this image; the first argument is driver, provider, node or controller\n`,
+      `keymount: no program "${name}" in this image; the first argument is driver, provider, node, controller, proxy or proxy-init\n`,
     )
     process.exitCode = 2
     return
