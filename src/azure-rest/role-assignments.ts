@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isAzureConflict } from './azure-error.ts'
+import { isAzureConflict, isAzureForbidden } from './azure-error.ts'
 import type { AzureService } from './azure-service.ts'
 
 /** https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
@@ -30,24 +30,61 @@ const authorizationApi = { apiVersion: '2022-04-01' }
  * whoever asks for it.
  */
 export function roleAssignmentId({ scope, roleDefinitionId, principalId }: RoleAssignment): string {
-  const words = [scope, roleDefinitionId.split('/').at(-1) ?? '', principalId].map((word) => word.toLowerCase())
+  const words = [scope, roleGuid(roleDefinitionId), principalId].map((word) => word.toLowerCase())
   const hex = createHash('sha256').update(words.join('\0')).digest('hex')
   const guid = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
   return `${scope}/providers/Microsoft.Authorization/roleAssignments/${guid}`
 }
 
-/** Gives a role; false when the principal has it at that scope already. */
-export async function assignRole(resourceManager: AzureService, assignment: RoleAssignment): Promise<boolean> {
+/** Gives a role, unless the principal has it at that scope already. Gives the id of the assignment, new or found. */
+export async function assignRole(
+  resourceManager: AzureService,
+  assignment: RoleAssignment,
+): Promise<{ id: string; created: boolean }> {
+  const found = await findAssignment(resourceManager, assignment)
+  if (found !== undefined) return { id: found, created: false }
   const { roleDefinitionId, principalId } = assignment
   // Without the type, Azure looks a new principal up in a directory that may not have heard of it yet.
   const properties = { roleDefinitionId, principalId, principalType: 'ServicePrincipal' }
+  const id = roleAssignmentId(assignment)
   try {
-    await resourceManager.put(roleAssignmentId(assignment), { properties }, authorizationApi)
-    return true
+    await resourceManager.put(id, { properties }, authorizationApi)
+    return { id, created: true }
   } catch (error) {
-    if (isAzureConflict(error)) return false
+    if (isAzureConflict(error)) return { id, created: false }
     throw error
   }
+}
+
+interface AssignmentRecord {
+  id: string
+  properties: RoleAssignment
+}
+
+/** Who may give roles may not always list them; then the PUT that follows finds out. */
+async function findAssignment(
+  resourceManager: AzureService,
+  { scope, roleDefinitionId, principalId }: RoleAssignment,
+): Promise<string | undefined> {
+  const path = `${scope}/providers/Microsoft.Authorization/roleAssignments`
+  const query = { $filter: `principalId eq '${principalId}'` }
+  try {
+    const found = await resourceManager.list<AssignmentRecord>(path, { ...authorizationApi, query })
+    const same = found.find(
+      ({ properties }) =>
+        properties.scope.toLowerCase() === scope.toLowerCase() &&
+        roleGuid(properties.roleDefinitionId) === roleGuid(roleDefinitionId),
+    )
+    return same?.id
+  } catch (error) {
+    if (isAzureForbidden(error)) return undefined
+    throw error
+  }
+}
+
+/** The same role has an id per scope that it was asked for on. */
+function roleGuid(roleDefinitionId: string): string {
+  return (roleDefinitionId.split('/').at(-1) ?? '').toLowerCase()
 }
 
 /** Takes back a role that {@link assignRole} gave; false when it was gone already. */

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { packagePlaces } from './package-places.ts'
 
 /** The `keymount` command. `keymount driver …` and the other daemons become that program at once. */
 const daemons: Record<string, () => Promise<unknown>> = {
@@ -31,18 +29,14 @@ if (daemon !== undefined) {
 }
 
 function worldOf(env: NodeJS.ProcessEnv) {
-  const packageRoot = resolve(import.meta.dirname, '../..')
-  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string }
   return {
     argv: process.argv.slice(2),
     env,
+    // Loaded when a command asks: most of them do not talk to Azure.
+    azureHttp: async () => (await import('./azure-http.ts')).azureHttp(env),
     stdout: process.stdout,
     stderr: process.stderr,
-    packageRoot,
-    version,
-    cacheDirectory: join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'keymount'),
-    userHome: homedir(),
-    programName: env['npm_command'] === 'exec' ? 'npx keymount' : 'keymount',
+    ...packagePlaces(env),
     signal: stopSignal(),
   }
 }

@@ -1,3 +1,4 @@
+import type { HttpClientOptions } from '../lib/index.ts'
 import type { Output } from './terminal.ts'
 
 /** The outside world of one run of the command line, handed in by `src/bin/cli.ts`. */
@@ -5,6 +6,8 @@ export interface CliWorld {
   /** Words after the program's name. */
   argv: readonly string[]
   env: Readonly<Record<string, string | undefined>>
+  /** The way to Azure and whom to trust there, as the environment says. Rejects with `ProblemsError` when that cannot be used. */
+  azureHttp(): Promise<Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa'>>
   stdout: Output
   stderr: Output
   /** Directory of the package. */

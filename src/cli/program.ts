@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { parseDuration } from '../lib/index.ts'
 import { exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
+import { addIdentity } from './identity/identity-commands.ts'
 import { chosenHome, defaultPorts, type UpOptions } from './lab-settings.ts'
 import { printError } from './print-error.ts'
 import { createTerminal } from './terminal.ts'
@@ -53,6 +54,8 @@ function createProgram(world: CliWorld, finish: (exitCode: number) => void): Com
     .version(world.version, '--version', 'print the version')
     .helpOption('--help', 'print this help')
     .helpCommand(false)
+    // What stands behind the name of a command is that command's, also where the one above has an option of that name.
+    .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false })
     .exitOverride()
     .configureOutput({
@@ -69,6 +72,7 @@ function createProgram(world: CliWorld, finish: (exitCode: number) => void): Com
   addDemo(program, world, finish)
   program.commandsGroup('Any cluster with Keymount:')
   addRotate(program, world, finish)
+  addIdentity(program, { world, finish })
   addCharts(program, world, finish)
   program.commandsGroup('Daemons, in the foreground:')
   addDaemons(program)

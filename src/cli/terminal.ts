@@ -28,14 +28,15 @@ export interface TerminalOptions {
   env: Record<string, string | undefined>
   /** Where step lines go. Default: standard error, so that a result can be piped. */
   stepsTo?: 'stdout' | 'stderr'
+  /** Columns for the titles of steps. Default 14. */
+  titleWidth?: number
   now?: () => number
 }
 
-const titleWidth = 14
 const timeWidth = 7
 
 export function createTerminal(options: TerminalOptions): Terminal {
-  const { stdout, stderr, env, stepsTo = 'stderr', now = () => performance.now() } = options
+  const { stdout, stderr, env, stepsTo = 'stderr', titleWidth = 14, now = () => performance.now() } = options
   const steps = stepsTo === 'stdout' ? stdout : stderr
   const style = createStyle(wantsColour(steps, env))
 

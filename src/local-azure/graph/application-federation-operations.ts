@@ -5,7 +5,6 @@ import {
   conflictOf,
   defaultFederationAudience,
   federatedCredentialFields,
-  federatedCredentialName,
   maxFederatedCredentials,
 } from '../directory/federated-credential-rules.ts'
 import type { FederatedCredential } from '../directory/federated-credentials.ts'
@@ -18,10 +17,12 @@ const onApplication = '/v1.0/applications/:id/federatedIdentityCredentials'
 const onCredential = `${onApplication}/:credential`
 const context = "applications('{id}')/federatedIdentityCredentials"
 
+/** Graph is not as strict as Resource Manager: it takes the base64 with padding that azwi makes names of. */
+const urlFriendlyName = /^[\w.~=-]{1,120}$/
 const description = z.string().max(600).nullish()
 const createBody = z.object({
   ...federatedCredentialFields,
-  name: z.string().regex(federatedCredentialName, 'must have 3 to 120 letters, digits, hyphens and underscores'),
+  name: z.string().regex(urlFriendlyName, 'must be URL friendly, and have at most 120 characters'),
   description,
 })
 const updateBody = z.object({ ...federatedCredentialFields, description }).partial()

@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AzureTokens } from '../../azure-rest/index.ts'
+import { errorCode, SecretValue } from '../../lib/index.ts'
+import { CliError } from '../cli-error.ts'
+import type { CliWorld } from '../cli-world.ts'
+
+/** The account that `az login` has signed in. */
+export interface AzAccount {
+  tenantId: string
+  subscriptionId: string
+}
+
+/** Azure's own command line, whose sign-in we use. Every call rejects with {@link CliError} and what to do. */
+export interface AzCli extends AzureTokens {
+  account(): Promise<AzAccount>
+}
+
+/** @param subscriptionId tokens are asked for the tenant of this subscription. */
+export function createAzCli(world: CliWorld, subscriptionId: string | undefined): AzCli {
+  const tokens = new Map<string, Promise<SecretValue>>()
+  const inSubscription = subscriptionId === undefined ? [] : ['--subscription', subscriptionId]
+
+  async function requestToken(resource: string): Promise<SecretValue> {
+    const words = ['account', 'get-access-token', '--resource', resource, ...inSubscription]
+    const { accessToken } = await runAz<{ accessToken: string }>(world, words)
+    return SecretValue.of(accessToken)
+  }
+
+  return {
+    // A run of ours is shorter than any token lives.
+    get(resource) {
+      const known = tokens.get(resource)
+      if (known !== undefined) return known
+      const token = requestToken(resource)
+      tokens.set(resource, token)
+      return token
+    },
+    async account() {
+      const { id, tenantId } = await runAz<{ id: string; tenantId: string }>(world, [
+        'account',
+        'show',
+        ...inSubscription,
+      ])
+      return { subscriptionId: id, tenantId }
+    },
+  }
+}
+
+/** Never logs: the answer may be a token. */
+function runAz<T>(world: CliWorld, words: readonly string[]): Promise<T> {
+  const { env, signal } = world
+  return new Promise((resolve, reject) => {
+    execFile('az', [...words, '--output', 'json'], { env, signal, timeout: 60_000 }, (error, stdout, stderr) => {
+      if (error === null) resolve(JSON.parse(stdout) as T)
+      else reject(azFailure(words, error, stderr))
+    })
+  })
+}
+
+function azFailure(words: readonly string[], cause: Error, stderr: string): CliError {
+  if (errorCode(cause) === 'ENOENT') {
+    return new CliError({
+      what: 'The az command line is not installed',
+      why: '--auth-method cli, the default, uses its sign-in',
+      fix: [
+        'install it: https://learn.microsoft.com/cli/azure/install-azure-cli',
+        'or sign in otherwise: --auth-method client_secret, client_certificate, workload_identity or managed_identity',
+      ],
+      cause,
+    })
+  }
+  return new CliError({
+    what: `az ${words.slice(0, 2).join(' ')} failed`,
+    why: stderr.trim().split('\n').at(-1) ?? cause.message,
+    fix: ['sign in: az login', 'or choose another way: --auth-method client_secret, client_certificate, …'],
+    cause,
+  })
+}
+
+/**
+ * The subscription that `az account set` has chosen, without running az: the section of `clouds.config` that `config` names.
+ * https://learn.microsoft.com/cli/azure/azure-cli-configuration
+ */
+export function subscriptionOfAzConfig({ env, userHome }: Pick<CliWorld, 'env' | 'userHome'>): string | undefined {
+  const directory = env['AZURE_CONFIG_DIR'] || join(userHome, '.azure')
+  const cloud = valueIn(readText(join(directory, 'config')), 'cloud', 'name') ?? 'AzureCloud'
+  return valueIn(readText(join(directory, 'clouds.config')), cloud, 'subscription')
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** One value of an INI file, as Python's configparser writes it. */
+function valueIn(text: string, section: string, key: string): string | undefined {
+  let current = ''
+  for (const line of text.split(/\r?\n/)) {
+    const header = /^\[(.+)\]\s*$/.exec(line)
+    if (header !== null) current = header[1] ?? ''
+    const entry = /^(\w+)\s*[=:]\s*(.*)$/.exec(line)
+    if (current === section && entry?.[1] === key) return entry[2]?.trim()
+  }
+  return undefined
+}

@@ -1,0 +1,93 @@
+import {
+  type AzureClient,
+  type AzureCloud,
+  type AzureService,
+  type AzureTokens,
+  createAzureClient,
+  createEntraTokens,
+} from '../../azure-rest/index.ts'
+import { createHttpClient, type HttpSend } from '../../lib/index.ts'
+import { CliError } from '../cli-error.ts'
+import type { CliWorld } from '../cli-world.ts'
+import { createAzCli } from './az-cli.ts'
+import type { AzureSettings } from './azure-flags.ts'
+
+/** Azure, signed in as the flags say. Nothing is asked before the first call. */
+export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'graph'> {
+  readonly cloud: AzureCloud
+  /** Throws {@link CliError} when none was given. */
+  subscriptionId(): string
+  /** The directory of the subscription. */
+  tenantId(): Promise<string>
+  /** Reaches the network as the environment says, without any credentials. */
+  readonly send: HttpSend
+  stop(): void
+}
+
+/** Rejects with `ProblemsError` when the environment names certificates that cannot be read. */
+export async function openAzure(settings: AzureSettings, world: CliWorld): Promise<AzureSession> {
+  const { cloud, signIn, subscriptionId } = settings
+  const http = createHttpClient({ ...(await world.azureHttp()), timeoutMs: 60_000 })
+  const onNode = createHttpClient()
+  const { send } = http
+  const az = createAzCli(world, subscriptionId)
+
+  const findTenant = async (): Promise<string> => {
+    if (settings.tenantId !== undefined) return settings.tenantId
+    if (signIn.kind === 'cli') return (await az.account()).tenantId
+    return discoverTenant(send, cloud, needSubscription())
+  }
+  let tenant: Promise<string> | undefined
+  const tenantId = () => (tenant ??= findTenant())
+
+  function needSubscription(): string {
+    if (subscriptionId !== undefined) return subscriptionId
+    throw new CliError({
+      what: 'No subscription is known',
+      fix: ['name it: --subscription-id ID', 'or: az account set'],
+    })
+  }
+
+  const tokens: AzureTokens =
+    signIn.kind === 'cli'
+      ? az
+      : createEntraTokens({
+          cloud,
+          credential: async () => signIn.credentialIn(await tenantId()),
+          send,
+          sendOnNode: onNode.send,
+          ...imdsOf(world.env),
+        })
+  const { resourceManager, graph } = createAzureClient({ cloud, tokens, send })
+  return {
+    cloud,
+    resourceManager: resourceManager satisfies AzureService,
+    graph,
+    subscriptionId: needSubscription,
+    tenantId,
+    send,
+    stop() {
+      http.stop()
+      onNode.stop()
+    },
+  }
+}
+
+/** https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables */
+function imdsOf(env: CliWorld['env']): { imdsEndpoint?: string } {
+  const endpoint = env['AZURE_POD_IDENTITY_AUTHORITY_HOST'] ?? ''
+  return endpoint === '' ? {} : { imdsEndpoint: endpoint }
+}
+
+/** Resource Manager tells whoever shows no token where to sign in, and with that the tenant of the subscription. */
+async function discoverTenant(send: HttpSend, cloud: AzureCloud, subscriptionId: string): Promise<string> {
+  const url = new URL(`${cloud.resourceManager}/subscriptions/${subscriptionId}?api-version=2022-12-01`)
+  const { headers } = await send({ url })
+  const tenant = /authorization_uri="[^"]*\/([^/"]+)"/.exec(headers['www-authenticate'] ?? '')?.[1]
+  if (tenant !== undefined) return tenant
+  throw new CliError({
+    what: `The tenant of subscription ${subscriptionId} is not known`,
+    why: `${url.host} does not name it`,
+    fix: ['name it: --tenant-id ID'],
+  })
+}

@@ -1,0 +1,143 @@
+import { type Problem, ProblemsError, parseDuration } from '../../../lib/index.ts'
+import { defaultApplicationName, defaultManagedIdentityName } from '../names.ts'
+
+/**
+ * Every option of the phases: upstream's, with upstream's defaults, and those of managed identities, which are ours. A phase
+ * names the ones that it shows and reads.
+ */
+export const phaseFlags = {
+  identityType: {
+    flag: '--identity-type <type>',
+    description: 'what signs in: application or managed-identity',
+    default: 'application',
+  },
+  serviceAccountName: { flag: '--service-account-name <name>', description: 'name of the service account' },
+  serviceAccountNamespace: {
+    flag: '--service-account-namespace <namespace>',
+    description: 'namespace of the service account',
+    default: 'default',
+  },
+  serviceAccountIssuerUrl: {
+    flag: '--service-account-issuer-url <url>',
+    description: 'issuer of the cluster’s service account tokens, exactly as it stands in them',
+  },
+  serviceAccountTokenExpiration: {
+    flag: '--service-account-token-expiration <time>',
+    description: 'how long the projected tokens live, 1h to 24h, as Go writes it',
+    default: '1h0m0s',
+  },
+  aadApplicationName: {
+    flag: '--aad-application-name <name>',
+    description: 'display name of the application (default: made of namespace, service account and issuer)',
+  },
+  aadApplicationClientId: {
+    flag: '--aad-application-client-id <id>',
+    description: 'client id of the application (default: looked up by its name)',
+  },
+  aadApplicationObjectId: {
+    flag: '--aad-application-object-id <id>',
+    description: 'object id of the application (default: looked up by its name)',
+  },
+  servicePrincipalName: {
+    flag: '--service-principal-name <name>',
+    description: 'display name of the service principal (default: that of the application)',
+  },
+  servicePrincipalObjectId: {
+    flag: '--service-principal-object-id <id>',
+    description: 'object id of the service principal (default: looked up by the application)',
+  },
+  managedIdentityName: {
+    flag: '--managed-identity-name <name>',
+    description: 'name of the user-assigned managed identity (default: made of namespace, service account and issuer)',
+  },
+  managedIdentityResourceGroup: {
+    flag: '--managed-identity-resource-group <group>',
+    description: 'resource group of the managed identity',
+  },
+  managedIdentityLocation: {
+    flag: '--managed-identity-location <location>',
+    description: 'region of a new managed identity (default: that of its resource group)',
+  },
+  azureScope: { flag: '--azure-scope <scope>', description: 'where the role holds: /subscriptions/…' },
+  azureRole: { flag: '--azure-role <role>', description: 'name of the role, for example "Key Vault Secrets User"' },
+  roleAssignmentId: {
+    flag: '--role-assignment-id <id>',
+    description: 'full id of the role assignment, as create prints it',
+  },
+} as const satisfies Record<string, { flag: string; description: string; default?: string }>
+
+export type PhaseFlag = keyof typeof phaseFlags
+
+/** What the command line gave; absent is not given. */
+export type PhaseOptions = Partial<Record<PhaseFlag, string>>
+
+/** The same with defaults filled in and numbers read. Which of them a phase requires, the phase says. */
+export interface PhaseSettings extends PhaseOptions {
+  identityType: 'application' | 'managed-identity'
+  serviceAccountNamespace: string
+  /** Seconds. */
+  tokenExpiration: number
+}
+
+export const shortestExpiration = 3600
+export const longestExpiration = 86_400
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Throws {@link ProblemsError} with everything that is wrong with the given values. */
+export function parsePhaseOptions(options: PhaseOptions): PhaseSettings {
+  const problems: Problem[] = []
+  const { identityType = phaseFlags.identityType.default } = options
+  if (identityType !== 'application' && identityType !== 'managed-identity') {
+    problems.push({
+      path: '--identity-type',
+      message: `found "${identityType}", expected application or managed-identity`,
+    })
+  }
+  const guids = {
+    '--aad-application-client-id': options.aadApplicationClientId,
+    '--aad-application-object-id': options.aadApplicationObjectId,
+    '--service-principal-object-id': options.servicePrincipalObjectId,
+  }
+  for (const [path, value] of Object.entries(guids)) {
+    if (value !== undefined && !guid.test(value)) problems.push({ path, message: `found "${value}", expected a UUID` })
+  }
+  const tokenExpiration = parseExpiration(
+    options.serviceAccountTokenExpiration ?? phaseFlags.serviceAccountTokenExpiration.default,
+    problems,
+  )
+  if (problems.length > 0) throw new ProblemsError('options', problems)
+  const serviceAccountNamespace = options.serviceAccountNamespace ?? phaseFlags.serviceAccountNamespace.default
+  return withDefaultNames({
+    ...options,
+    identityType: identityType as PhaseSettings['identityType'],
+    serviceAccountNamespace,
+    tokenExpiration,
+  })
+}
+
+/** Seconds. Upstream's words for what is out of bounds. */
+export function parseExpiration(text: string, problems: Problem[]): number {
+  const path = '--service-account-token-expiration'
+  const ms = parseDuration(text)
+  const seconds = Math.round((ms ?? 0) / 1000)
+  if (ms === undefined) problems.push({ path, message: `found "${text}", expected a duration such as 2h` })
+  else if (seconds < shortestExpiration) {
+    problems.push({ path: '', message: `${path} must be greater than or equal to 1h0m0s` })
+  } else if (seconds > longestExpiration) {
+    problems.push({ path: '', message: `${path} must be less than or equal to 24h0m0s` })
+  }
+  return seconds
+}
+
+/** The names that follow from the service account, once all of it is known. */
+function withDefaultNames(settings: PhaseSettings): PhaseSettings {
+  const { serviceAccountName: name, serviceAccountNamespace: namespace, serviceAccountIssuerUrl: issuer } = settings
+  if (name === undefined || issuer === undefined || namespace === '') return settings
+  const account = { namespace, name }
+  const applicationName = settings.aadApplicationName ?? defaultApplicationName(account, issuer)
+  return {
+    ...settings,
+    aadApplicationName: applicationName,
+    managedIdentityName: settings.managedIdentityName ?? defaultManagedIdentityName(account, issuer),
+  }
+}

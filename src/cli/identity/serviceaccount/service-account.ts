@@ -1,0 +1,58 @@
+import { isNotFound, type KubeClient, resources } from '../../../kube/index.ts'
+import type { ServiceAccountRef } from '../names.ts'
+
+/** Annotations of workload identity. https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html */
+export const identityAnnotations = {
+  clientId: 'azure.workload.identity/client-id',
+  tenantId: 'azure.workload.identity/tenant-id',
+  tokenExpiration: 'azure.workload.identity/service-account-token-expiration',
+} as const
+
+/** What kubelet uses when a service account says nothing. */
+export const defaultTokenExpiration = 3600
+
+export interface ServiceAccountIdentity {
+  clientId: string
+  tenantId: string
+  /** Seconds. */
+  tokenExpiration: number
+}
+
+/** Creates the service account, or adds the annotations to it; all else that it has stays. */
+export async function ensureServiceAccount(
+  kube: KubeClient,
+  { namespace, name }: ServiceAccountRef,
+  identity: ServiceAccountIdentity,
+): Promise<'created' | 'updated'> {
+  const annotations = annotationsOf(identity)
+  try {
+    // In a merge patch, null takes an annotation away.
+    await kube.patch(resources.serviceAccounts, { namespace, name }, { metadata: { annotations } })
+    return 'updated'
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+  }
+  const set = Object.fromEntries(Object.entries(annotations).filter(([, value]) => value !== null))
+  const metadata = { namespace, name, annotations: set as Record<string, string> }
+  await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+  return 'created'
+}
+
+export function annotationsOf({ clientId, tenantId, tokenExpiration }: ServiceAccountIdentity) {
+  return {
+    [identityAnnotations.clientId]: clientId,
+    [identityAnnotations.tenantId]: tenantId,
+    [identityAnnotations.tokenExpiration]: tokenExpiration === defaultTokenExpiration ? null : String(tokenExpiration),
+  }
+}
+
+/** False when it was gone already. */
+export async function deleteServiceAccount(kube: KubeClient, ref: ServiceAccountRef): Promise<boolean> {
+  try {
+    await kube.delete(resources.serviceAccounts, ref)
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}

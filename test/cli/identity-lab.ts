@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs'
+import type { TestContext } from 'node:test'
+import { createLabAzure, type LabAzure, readCredentials } from '../../src/cli/index.ts'
+import { createKubeClient, type KubeClient, loadKubeconfig } from '../../src/kube/index.ts'
+import { type CliResult, runCli } from '../support/run-cli.ts'
+import { temporaryHome } from './lab-in-temporary-home.ts'
+
+/** A lab for the commands of `keymount identity`, run as a user of it does: with the variables that `keymount env` prints. */
+export interface IdentityLab {
+  kube: KubeClient
+  azure: LabAzure
+  /** Of the cluster's service account tokens. */
+  issuer: string
+  subscriptionId: string
+  resourceGroup: string
+  /** What `keymount env` sets, with the administrator's client id and secret. */
+  env: Record<string, string>
+  /** Runs `keymount identity …`, signed in as the administrator by the environment. */
+  identity(...words: string[]): Promise<CliResult>
+}
+
+export async function startIdentityLab(t: TestContext): Promise<IdentityLab> {
+  const home = await temporaryHome(t)
+  const lab = await home.up()
+  const variables = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
+  const credentials = readCredentials(lab.azure.credentials)
+  const resourceGroup = 'identity'
+  const azure = createLabAzure({
+    credentials,
+    proxy: lab.azure.proxy,
+    ca: readFileSync(lab.azure.ca, 'utf8'),
+    resourceGroup,
+  })
+  const kube = createKubeClient(loadKubeconfig(lab.kubeconfig))
+  t.after(() => {
+    azure.stop()
+    kube.close()
+  })
+  await azure.createResourceGroup()
+  const discovery = await kube.raw({ method: 'GET', path: '/.well-known/openid-configuration' })
+  const env = {
+    ...variables,
+    KEYMOUNT_HOME: home.path,
+    AZURE_SUBSCRIPTION_ID: credentials.subscriptionId,
+    AZURE_CLIENT_ID: credentials.clientId,
+    AZURE_CLIENT_SECRET: credentials.clientSecret.revealText(),
+    NO_COLOR: '1',
+  }
+  return {
+    kube,
+    azure,
+    issuer: (JSON.parse(discovery) as { issuer: string }).issuer,
+    subscriptionId: credentials.subscriptionId,
+    resourceGroup,
+    env,
+    identity: (...words) => runCli(['identity', ...words], env),
+  }
+}
+
+/** The options by which the administrator of the lab signs in. */
+export const bySecret = ['--auth-method', 'client_secret'] as const
