@@ -8,6 +8,7 @@ import { keepCertificates } from './certificates/keep-certificates.ts'
 import { followCertificateFiles } from './certificates/read-certificate-files.ts'
 import type { ServingCertificate } from './certificates/serving-certificate.ts'
 import { mutatingConfigurations, validatingConfigurations } from './certificates/webhook-configuration.ts'
+import { hasNativeSidecars, type ServerVersion } from './native-sidecars.ts'
 import { serveAdmission } from './serve-admission.ts'
 import { serveHealth, serveMetrics } from './serve-status.ts'
 import { followServiceAccounts } from './service-accounts.ts'
@@ -77,7 +78,9 @@ async function start(config: WebhookConfig, world: WebhookWorld, started: Runnin
     return running
   }
   const metrics = createWebhookMetrics()
-  const nativeSidecar = await hasNativeSidecars(kube)
+  const nativeSidecar = hasNativeSidecars(
+    JSON.parse(await kube.raw({ method: 'GET', path: '/version' })) as ServerVersion,
+  )
   const accounts = keep(followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector }))
   metrics.accounts(accounts.size)
   const settings = { ...config.settings, proxy: { ...config.settings.proxy, nativeSidecar } }
@@ -136,11 +139,4 @@ function startCertificates(
     ],
     ...(settleMs === undefined ? {} : { settleMs }),
   })
-}
-
-/** 1.29 has sidecars by default; a node's kubelet may be three versions older than the API server. */
-async function hasNativeSidecars(kube: KubeClient): Promise<boolean> {
-  const version = JSON.parse(await kube.raw({ method: 'GET', path: '/version' })) as { major?: string; minor?: string }
-  const [major, minor] = [version.major, version.minor].map((text) => Number.parseInt(text ?? '0', 10))
-  return (major ?? 0) > 1 || (major === 1 && (minor ?? 0) >= 32)
 }

@@ -47,6 +47,19 @@ test('the daemon serves, says nothing of its key, and ends cleanly at SIGTERM', 
   for (const text of [body, data?.['tls.key'] ?? '']) assert.ok(!log.includes(text), 'the key is in the log')
 })
 
+test('--version prints the build as JSON, and nothing else happens', async (t) => {
+  const { child, ended } = startDaemon(t, ['--version'], {})
+  const text = Buffer.concat(await child.stdout.toArray()).toString('utf8')
+  assert.deepEqual(Object.keys(JSON.parse(text) as object), [
+    'buildVersion',
+    'gitCommit',
+    'buildDate',
+    'nodeVersion',
+    'platform',
+  ])
+  assert.equal((await ended)[0], 0)
+})
+
 test('a wrong command line ends the daemon with status 2 and every problem at once', async (t) => {
   const { lines, ended } = startDaemon(t, ['--tls-min-version=2', '--metrcs-addr=x'], {})
   const [code] = await ended

@@ -1,0 +1,14 @@
+/** What `/version` of an API server says; providers append to the minor version: `32+`. */
+export interface ServerVersion {
+  major?: string
+  minor?: string
+}
+
+/**
+ * Whether every node of a cluster can run init containers as sidecars. They can from 1.29 on, and a kubelet may be three
+ * versions older than its API server. https://kubernetes.io/releases/version-skew-policy/#kubelet
+ */
+export function hasNativeSidecars(version: ServerVersion): boolean {
+  const [major = 0, minor = 0] = [version.major, version.minor].map((text) => Number.parseInt(text ?? '0', 10))
+  return major > 1 || (major === 1 && minor >= 32)
+}
