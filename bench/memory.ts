@@ -38,8 +38,8 @@ const republishes = Number(options.republishes)
 const objects = 10
 const audience = 'api://AzureADTokenExchange'
 const keyvaultName = 'bench-memory'
-/** V8 gives memory back some ten seconds after the last work. */
-const quietMs = 20_000
+/** Garbage of the last work is collected within half a minute. */
+const quietMs = 35_000
 const republishMs = 2000
 
 const cleanup = createCleanup()

@@ -1,11 +1,12 @@
 /**
  * A node of the real cluster that KUBECONFIG names, which must run on this machine (memory is read from /proc): memory of
- * driver and provider idle and with 50 volumes of 10 objects, the time from 50 new pods to all of them Ready with an Azure
- * that answers at once and one that takes 30 ms, requests in quiet minutes, and the time from a changed secret to the files
- * of three pods, all with the chart's defaults; then memory and start of the one process of `combined`. Needs helm, the
- * variables of the cluster (KUBELET_ROOT, NODE_HOST), and the image of this source on the node. The last line is JSON.
+ * driver and provider idle, with 50 volumes of 10 objects and after some quiet minutes, the time from 50 new pods to all of
+ * them Ready with an Azure that answers at once and one that takes 30 ms, requests in the quiet minutes, and the time from a
+ * changed secret to the files of three pods, all with the chart's defaults; once with two processes and once with the one of
+ * `combined`. Needs helm, the variables of the cluster (KUBELET_ROOT, NODE_HOST), and the image of this source on the node.
+ * The last line is JSON.
  *
- *   node bench/real-cluster.ts [--quiet-minutes 6] [--changes 3] [--pods 50]
+ *   node bench/real-cluster.ts [--quiet-minutes 6] [--changes 3] [--pods 50] [--only two|combined]
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     'quiet-minutes': { type: 'string', default: '6' },
     changes: { type: 'string', default: '3' },
     pods: { type: 'string', default: '50' },
+    only: { type: 'string' },
   },
 })
 const quietMinutes = Number(values['quiet-minutes'])
@@ -29,23 +31,15 @@ const podCount = Number(values.pods)
 const objects = Array.from({ length: 10 }, (_, i) => `secret-${i}`)
 const kubeletRoot = process.env['KUBELET_ROOT'] ?? '/var/lib/kubelet'
 const slowAzureMs = 30
-/** V8 gives memory back some ten seconds after the last work. */
-const settleMs = 25_000
+/** Garbage of the last work is collected within half a minute. */
+const settleMs = 40_000
 
-const twoProcesses = await measure({ combined: false, watched: true })
-const combined = await measure({ combined: true, watched: false })
-console.log(
-  JSON.stringify({
-    bench: 'real-cluster',
-    pods: podCount,
-    objects: objects.length,
-    quietMinutes,
-    twoProcesses,
-    combined,
-  }),
-)
+const twoProcesses = values.only === 'combined' ? undefined : await measure({ combined: false })
+const combined = values.only === 'two' ? undefined : await measure({ combined: true })
+const sizes = { pods: podCount, objects: objects.length, quietMinutes }
+console.log(JSON.stringify({ bench: 'real-cluster', ...sizes, twoProcesses, combined }))
 
-async function measure({ combined, watched }: { combined: boolean; watched: boolean }) {
+async function measure({ combined }: { combined: boolean }) {
   const cleanup = createCleanup()
   try {
     const release = await createHelmRelease(cleanup.t, { values: { combined }, objects })
@@ -65,10 +59,12 @@ async function measure({ combined, watched }: { combined: boolean; watched: bool
     await wait(settleMs)
     const mounted = memoryOf(release)
     tell(`memory with ${podCount} volumes`, mounted)
-    const quiet = watched ? await quietRequests(release) : undefined
-    const propagation = watched ? await changes(release) : undefined
+    const quiet = await quietRequests(release)
+    const afterwards = memoryOf(release)
+    tell(`memory after ${quietMinutes} quiet minutes`, afterwards)
+    const propagation = await changes(release)
     await deletePods(release)
-    return { idle, ready, mounted, quiet, propagation }
+    return { idle, ready, mounted, quiet, afterwards, propagation }
   } finally {
     await cleanup.run()
   }
@@ -78,9 +74,10 @@ function tell(what: string, value: unknown): void {
   console.log(`${what}: ${typeof value === 'object' ? JSON.stringify(value) : value}`)
 }
 
-/** MiB of each process of the release on this machine, and together. */
+/** MiB of each process of the release on this machine, and together; and of that what is not pages of files. */
 function memoryOf({ driver }: HelmRelease): Record<string, number> {
   const row: Record<string, number> = {}
+  let private_ = 0
   for (const file of globSync('/proc/[0-9]*/cmdline')) {
     const words = commandLine(file)
     const name = words[words.findIndex((word) => word.endsWith('/start.cjs')) + 1] ?? ''
@@ -90,9 +87,12 @@ function memoryOf({ driver }: HelmRelease): Record<string, number> {
       !(name === 'provider' && words.includes('--prometheus-port=18898'))
     )
       continue
-    row[name] = memoryMib(Number(file.split('/')[2])).pss
+    const { pss, anonymous } = memoryMib(Number(file.split('/')[2]))
+    row[name] = pss
+    private_ += anonymous
   }
-  return { ...row, sum: rounded(Object.values(row).reduce((sum, mib) => sum + mib, 0)) }
+  const sum = Object.values(row).reduce((total, mib) => total + mib, 0)
+  return { ...row, sum: rounded(sum), private: rounded(private_) }
 }
 
 function commandLine(file: string): string[] {
