@@ -80,8 +80,11 @@ export interface LabAzure {
   assignRole(role: LabRole): Promise<void>
   /** Takes back a role that {@link assignRole} gave. */
   removeRole(role: LabRole): Promise<void>
-  /** A virtual machine scale set with these user-assigned identities, which its machines then get tokens for. */
-  setMachineIdentities(name: string, identities: readonly string[]): Promise<void>
+  /**
+   * Gives user-assigned identities to the nodes of the lab's cluster: to their scale set, or, for a cluster that is not a
+   * managed one of this Azure, to one that is made under this name.
+   */
+  assignToNodes(name: string, identities: readonly string[]): Promise<void>
   /** An application that may sign in, with a password. */
   createApplication(name: string): Promise<Application>
   /** One call on the data of a vault, for example `/keys/NAME/create`; the version of the interface is added. */
@@ -93,6 +96,9 @@ export interface LabAzure {
 
 const location = 'eastus'
 const vaultResource = 'https://vault.azure.net'
+
+/** Ids in the resource group that holds the nodes of `up`'s cluster. */
+const primaryNodes = /\/resourceGroups\/MC_keymount_keymount_/i
 
 const groups = { apiVersion: '2024-11-01' }
 const vaults = { apiVersion: '2023-07-01' }
@@ -154,11 +160,14 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
     async removeRole(role) {
       await removeRole(resourceManager, assignmentOf(role))
     },
-    async setMachineIdentities(name, assigned) {
-      const path = `${group}/providers/Microsoft.Compute/virtualMachineScaleSets/${name}`
+    async assignToNodes(name, assigned) {
+      const type = 'providers/Microsoft.Compute/virtualMachineScaleSets'
+      const all = await resourceManager.list<{ id: string }>(`/subscriptions/${subscriptionId}/${type}`, machines)
+      const ofCluster = all.find(({ id }) => primaryNodes.test(id))
       const userAssignedIdentities = Object.fromEntries(assigned.map((one) => [identityPath(one), {}]))
       const identity = { type: 'UserAssigned', userAssignedIdentities }
-      await resourceManager.put(path, { location, identity, properties: {} }, machines)
+      if (ofCluster !== undefined) await resourceManager.patch(ofCluster.id, { identity }, machines)
+      else await resourceManager.put(`${group}/${type}/${name}`, { location, identity, properties: {} }, machines)
     },
     async createApplication(displayName) {
       const { id, appId } = await graph.post<{ id: string; appId: string }>('/applications', { displayName })

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import { createKubeClient, resources } from '../kube/index.ts'
 import { errorMessage } from '../lib/index.ts'
 import { findBackground } from './background.ts'
 import { exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
+import { managedName, numberedPlaces } from './clusters/cluster-place.ts'
 import type { LabHome } from './lab-home.ts'
 import { findLocalAzure, findLocalCluster } from './lab-programs.ts'
 import { type LabState, readLabState } from './lab-state.ts'
@@ -21,7 +23,7 @@ interface Status {
   /** `up`: all works. `partly`: something that should run does not. */
   state: 'up' | 'partly' | 'down'
   target: LabState['target'] | null
-  processes: { name: string; pid: number | null; address: string | null }[]
+  processes: { name: string; pid: number | null; address: string | null; cluster?: string }[]
   cluster: { server: string; pods: readonly ProductPod[]; registeredOn: readonly string[]; volumes: Volume[] } | null
   problem: string | null
 }
@@ -53,6 +55,10 @@ async function collect(home: LabHome, world: CliWorld): Promise<Status> {
   })
   const processes = [
     ...(state?.target.kind === 'kubeconfig' ? [] : [process('local-cluster', cluster, cluster?.server)]),
+    ...managedClusters(home).map(({ program, record }) => {
+      const running = findLocalCluster(home, program)
+      return { ...process(program, running, running?.server), cluster: managedName(record.id) }
+    }),
     ...(state?.azure === 'real' ? [] : [process('local-azure', azure, azure?.proxy)]),
   ]
   const anything = processes.some(({ pid }) => pid !== null) || findBackground(home, 'namespace') !== undefined
@@ -68,6 +74,11 @@ async function collect(home: LabHome, world: CliWorld): Promise<Status> {
   } catch (error) {
     return { ...base, state: 'partly', cluster: null, problem: errorMessage(error) }
   }
+}
+
+/** Those that `az aks create` made and that are to run. */
+function managedClusters(home: LabHome) {
+  return existsSync(home.root) ? numberedPlaces(home).filter(({ record }) => record.stopped !== true) : []
 }
 
 async function clusterFacts(kubeconfig: string, world: CliWorld) {
@@ -92,9 +103,10 @@ function print(found: Status, { line, style }: Terminal, { programName }: CliWor
   const words = { up: style.good('up'), partly: style.bad('not all of it runs'), down: style.dim('down') }
   line(`Lab in ${found.home}: ${words[found.state]}`)
   if (found.problem !== null) line(`  ${found.problem}`)
-  for (const { name, pid, address } of found.processes) {
+  for (const { name, pid, address, cluster } of found.processes) {
     const mark = pid === null ? style.bad('✗') : style.good('✓')
-    line(`  ${mark} ${name.padEnd(14)} ${pid === null ? 'does not run' : `process ${pid}, ${address}`}`)
+    const managed = cluster === undefined ? '' : `, managed cluster ${cluster}`
+    line(`  ${mark} ${name.padEnd(14)} ${pid === null ? 'does not run' : `process ${pid}, ${address}`}${managed}`)
   }
   if (found.cluster !== null) printCluster(found.cluster, { line, style })
   if (found.state === 'partly') line(`\nMend it: ${style.command(`${programName} up`)}`)

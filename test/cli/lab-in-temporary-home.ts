@@ -8,14 +8,16 @@ import { type CliResult, runCli } from '../support/run-cli.ts'
 export interface UpSummary {
   started: string[]
   kubeconfig: string
-  azure: { proxy: string; credentials: string; ca: string }
+  server: string
+  issuer: string
+  azure: { proxy: string; imds: string; credentials: string; ca: string }
   pods: { app: string; ready: boolean }[]
 }
 
 /** What `keymount status --json` prints, as far as these tests read it. */
 export interface StatusSummary {
   state: 'up' | 'partly' | 'down'
-  processes: { name: string; pid: number | null; address: string | null }[]
+  processes: { name: string; pid: number | null; address: string | null; cluster?: string }[]
 }
 
 export interface TemporaryHome {

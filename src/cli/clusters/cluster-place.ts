@@ -71,6 +71,12 @@ export function newPlace(home: LabHome, { id, nodeName }: Pick<ClusterRecord, 'i
   return { ...place, record }
 }
 
+/** `GROUP/NAME` of a managed cluster's id, as people call it. */
+export function managedName(id: string): string {
+  const [, group = '', name = ''] = /resourceGroups\/([^/]+)\/.*\/([^/]+)$/i.exec(id) ?? []
+  return `${group}/${name}`
+}
+
 /** Replaces the record in one step. */
 export function writeRecord({ directory }: ClusterPlace, record: ClusterRecord): void {
   const file = recordFile(directory)

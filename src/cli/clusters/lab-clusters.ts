@@ -4,7 +4,7 @@ import { createKeyedLock } from '../../lib/index.ts'
 import { refuseWhileMounted } from '../down.ts'
 import type { LabCluster } from '../lab-cluster.ts'
 import { type LabHome, labHome } from '../lab-home.ts'
-import { bringUpProduct, objectsToRemove } from '../lab-product.ts'
+import { bringUpProduct, objectsToRemove, writeChartDefaults } from '../lab-product.ts'
 import { findLocalAzure } from '../lab-programs.ts'
 import { requireLabState } from '../lab-state.ts'
 import { removeProduct } from '../product/install-product.ts'
@@ -13,6 +13,7 @@ import { createTerminal } from '../terminal.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
 import { kubeconfigOf } from './kubeconfig-of.ts'
 import { localClusters } from './local-clusters.ts'
+import { isPrimary } from './primary-cluster.ts'
 import { userCluster } from './user-cluster.ts'
 
 /** Where a cluster answers, and who signs its tokens. */
@@ -72,7 +73,12 @@ export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>)
     kubernetesVersion: () => behind().clusters.kubernetesVersion(),
     quotaReached: () => behind().clusters.quotaReached(),
     create: (cluster, signal) =>
-      inTurn(cluster.id, async () => endpointOf(await behind(signal).clusters.create(cluster))),
+      inTurn(cluster.id, async () => {
+        const made = await behind(signal).clusters.create(cluster)
+        const azure = findLocalAzure(home)
+        if (azure !== undefined) await writeChartDefaults(made, azure)
+        return endpointOf(made)
+      }),
     start: (id, signal) => inTurn(id, async () => endpointOf(await behind(signal).clusters.start(id))),
     stop: (id) => inTurn(id, () => behind().clusters.stop(id)),
     delete: (id) => inTurn(id, () => behind().clusters.delete(id)),
@@ -92,7 +98,9 @@ export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>)
         const { imds, ...rotation } = settings
         const azure = findLocalAzure(home)
         if (azure === undefined) throw new Error('the local Azure is not ready yet')
-        const state = { ...requireLabState(home), ...rotation }
+        const lab = requireLabState(home)
+        // As on AKS, where the add-on may always keep Kubernetes Secrets; of the lab's own cluster `up` decides.
+        const state = { ...lab, ...rotation, secretSync: isPrimary(id) ? lab.secretSync : true }
         clusters.noteAddon(id, true)
         await bringUpProduct(session, { state, cluster, azure: { ...azure, imds } })
       }),

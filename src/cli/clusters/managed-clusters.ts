@@ -6,6 +6,7 @@ import { createLabAzure, type LabAzure, readCredentials } from '../lab-azure.ts'
 import type { LocalAzure } from '../lab-programs.ts'
 import type { LabState } from '../lab-state.ts'
 import type { Session } from '../session.ts'
+import { managedName } from './cluster-place.ts'
 import { isPrimary, primaryName } from './primary-cluster.ts'
 
 interface ManagedCluster {
@@ -62,7 +63,7 @@ export async function startOthers(session: Session, azure: LocalAzure): Promise<
 
 async function start(session: Session, resourceManager: AzureService, id: string): Promise<void> {
   await resourceManager.post(`${id}/start`, undefined, { ...version, noWait: true })
-  requireSuccess(await settled(session, resourceManager, id), `The cluster ${nameOf(id)} cannot be started`)
+  requireSuccess(await settled(session, resourceManager, id), `The cluster ${managedName(id)} cannot be started`)
 }
 
 async function settled(
@@ -99,11 +100,6 @@ function primaryBody({ rotationPollInterval = '2m' }: LabState) {
       addonProfiles: { azureKeyvaultSecretsProvider: { enabled: true, config } },
     },
   }
-}
-
-function nameOf(id: string): string {
-  const [, group = '', name = ''] = /resourceGroups\/([^/]+)\/.*\/([^/]+)$/i.exec(id) ?? []
-  return `${group}/${name}`
 }
 
 async function withAzure<T>({ proxy, ca, credentials }: LocalAzure, work: (azure: LabAzure) => Promise<T>): Promise<T> {

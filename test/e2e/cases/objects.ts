@@ -92,7 +92,7 @@ export function objectCases(lab: () => Lab): void {
     it('the managed identity of the node', async () => {
       const workload = await createWorkload(lab(), 'mi')
       await workload.setSecret('ExampleSecret', 'read-by-the-node')
-      await lab().azure.setMachineIdentities(workload.namespace, [workload.identity.name])
+      await lab().azure.assignToNodes(workload.namespace, [workload.identity.name])
       const pod = await workload.applyExample('managed-identity')
       assert.equal(await workload.read(pod, 'ExampleSecret'), 'read-by-the-node')
     })

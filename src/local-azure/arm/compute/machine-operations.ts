@@ -7,7 +7,7 @@ import { ArmError, resourceNotFound } from '../error-response.ts'
 import type { Identities } from '../managed-identity/identities.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
-import { type Machine, type Machines, type MachineType, machineTypes } from './machines.ts'
+import { instanceName, type Machine, type Machines, type MachineType, machineTypes } from './machines.ts'
 
 export interface MachineOptions {
   store: RecordStore
@@ -131,7 +131,16 @@ function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[
     }
   }
 
+  const instances: ArmOperation = {
+    operation: 'arm.vmssInstance.list',
+    method: 'GET',
+    path: `${onMachine}/virtualmachines`,
+    action: `${type}/virtualMachines/read`,
+    run: (call) => ({ status: 200, body: { value: renderInstances(existing(call)) } }),
+  }
+
   return [
+    ...(word === 'vmss' ? [instances] : []),
     {
       operation: `arm.${word}.put`,
       method: 'PUT',
@@ -206,4 +215,18 @@ function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[
       },
     },
   ]
+}
+
+/** The machines of a scale set, as many as its capacity says. https://learn.microsoft.com/rest/api/compute/virtual-machine-scale-set-vms */
+function renderInstances({ id, type, name, location, sku }: Machine) {
+  const { capacity = 0 } = (sku ?? {}) as { capacity?: number }
+  return Array.from({ length: capacity }, (_, number) => ({
+    id: `${id}/virtualMachines/${number}`,
+    name: `${name}_${number}`,
+    type: `${type}/virtualMachines`,
+    location,
+    instanceId: String(number),
+    sku,
+    properties: { provisioningState: 'Succeeded', osProfile: { computerName: instanceName(name, number) } },
+  }))
 }
