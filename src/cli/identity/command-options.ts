@@ -55,6 +55,12 @@ export function refuseSecretOnCommandLine({ clientSecret }: SignInOptions): void
 }
 
 /** The lab whose cluster is taken when no other is named. */
-export function homeOf({ world }: CommandsContext, { home }: SignInOptions) {
+export function homeOf({ world }: CommandsContext, { home }: { home?: string }) {
   return chosenHome(world, home)
+}
+
+/** Reads an option that may be repeated and hold several names with commas. */
+export function splitNames(text: string, before: string[] = []): string[] {
+  const names = text.split(',').map((name) => name.trim())
+  return [...before, ...names.filter((name) => name !== '')]
 }

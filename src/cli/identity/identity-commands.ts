@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandsContext } from './command-options.ts'
+import { addJwks } from './jwks-command.ts'
 import { addServiceAccount } from './serviceaccount/serviceaccount-commands.ts'
 
 /** `keymount identity …`. Each command is loaded when it runs. */
@@ -12,4 +13,5 @@ export function addIdentity(program: Command, context: CommandsContext): void {
         'credential and the role; the issuer’s documents; and why a pod does not sign in. The flags are those of azwi.',
     )
   addServiceAccount(identity, context)
+  addJwks(identity, context)
 }

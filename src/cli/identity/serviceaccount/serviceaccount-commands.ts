@@ -4,6 +4,7 @@ import {
   homeOf,
   refuseSecretOnCommandLine,
   type SignInOptions,
+  splitNames,
   withCluster,
   withSignIn,
 } from '../command-options.ts'
@@ -47,9 +48,7 @@ function addVerb(parent: Command, verb: Verb, context: CommandsContext): void {
     .optionsGroup('What:')
   addPhaseOptions(command, [...new Set(phases.flatMap(({ flags }) => flags))])
   command.addOption(
-    new Option('--skip-phases <names>', 'phases to leave out, repeatable or with commas').argParser(
-      (text: string, before: string[] | undefined) => [...(before ?? []), ...splitNames(text)],
-    ),
+    new Option('--skip-phases <names>', 'phases to leave out, repeatable or with commas').argParser(splitNames),
   )
   addCommonOptions(command).action((options: ServiceAccountOptions) => run(verb, undefined, options, context))
 
@@ -122,11 +121,4 @@ async function run(verb: Verb, phase: string | undefined, options: ServiceAccoun
 function pickPhaseOptions(options: ServiceAccountOptions): PhaseOptions {
   const names = Object.keys(phaseFlags) as PhaseFlag[]
   return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])))
-}
-
-function splitNames(text: string): string[] {
-  return text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
 }
