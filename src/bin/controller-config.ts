@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import packageJson from '../../package.json' with { type: 'json' }
 import { cloudNames, findCloud, isStackCloud, parseCloudFile } from '../identity/index.ts'
+import { imageReference } from '../image/image-config.ts'
 import {
   errorMessage,
   type FlagSpecs,
@@ -68,18 +69,14 @@ export const controllerFlags = {
   kubeconfig: { type: 'string', default: '', help: "Cluster to serve (default KUBECONFIG, then the pod's own)" },
 } as const satisfies FlagSpecs
 
-export const controllerVersion = `v${packageJson.version}`
+/** The proxy sidecar is a program of the same image. */
+const ownImage = imageReference(packageJson.version)
 
 export type ControllerCommand =
   | { kind: 'version' }
   | { kind: 'serve'; kubeconfig: string; logLevel: LogLevel; webhook: WebhookConfig }
 
 const standardAudience = 'api://AzureADTokenExchange'
-/** The sidecar is upstream's, as released. */
-const proxyImages = {
-  proxy: 'mcr.microsoft.com/oss/azure/workload-identity/proxy:v1.6.0',
-  init: 'mcr.microsoft.com/oss/azure/workload-identity/proxy-init:v1.6.0',
-}
 const tlsVersions = { '1.0': 'TLSv1', '1.1': 'TLSv1.1', '1.2': 'TLSv1.2', '1.3': 'TLSv1.3' } as const
 const classCheckModes = ['off', 'warn', 'refuse'] as const
 
@@ -137,8 +134,9 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
         audience: flags.audience || standardAudience,
         legacyTokenPath: flags['legacy-token-path'],
         proxy: {
-          image: env['PROXY_IMAGE'] || proxyImages.proxy,
-          initImage: env['PROXY_INIT_IMAGE'] || proxyImages.init,
+          image: env['PROXY_IMAGE'] || ownImage,
+          initImage: env['PROXY_INIT_IMAGE'] || ownImage,
+          env: proxyEnvironment(env),
           logLevel: flags['log-level'],
         },
         tokenEndpoint,
@@ -178,6 +176,14 @@ function authorityHostOf(env: NodeJS.ProcessEnv, problems: Problem[]): string {
     problems.push({ path: 'AZURE_ENVIRONMENT_FILEPATH', message: errorMessage(error) })
   }
   return ''
+}
+
+/** Variables of ours that are meant for the proxy sidecar: `PROXY_ENV_NAME` becomes its `NAME`. */
+function proxyEnvironment(env: NodeJS.ProcessEnv): { name: string; value: string }[] {
+  return Object.entries(env).flatMap(([key, value = '']) => {
+    const name = /^PROXY_ENV_([A-Za-z_][A-Za-z0-9_]*)$/.exec(key)?.[1]
+    return name === undefined || value === '' ? [] : [{ name, value }]
+  })
 }
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set */

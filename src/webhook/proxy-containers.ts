@@ -3,45 +3,59 @@ import type { ProxySettings } from './webhook-settings.ts'
 export const proxyName = 'azwi-proxy'
 export const proxyInitName = 'azwi-proxy-init'
 
+/**
+ * User of the proxy, whose own requests the redirection lets pass. Said in the container, because a user of the whole pod
+ * would take its place otherwise, and the proxy would ask itself for ever.
+ */
+const proxyUser = 1501
+
 export interface NewContainer {
   name: string
   [field: string]: unknown
 }
 
 /** Answers token requests at the address of IMDS. As a sidecar it ends with the pod's work; older servers run it as one of the containers. */
-export function proxyContainer({ image, logLevel, nativeSidecar }: ProxySettings, port: number): NewContainer {
+export function proxyContainer({ image, env, logLevel, nativeSidecar }: ProxySettings, port: number): NewContainer {
   const flags = [`--proxy-port=${port}`, `--log-level=${logLevel}`]
   return {
     name: proxyName,
     image,
     imagePullPolicy: 'IfNotPresent',
-    args: flags,
+    args: ['proxy', ...flags],
+    ...(env.length === 0 ? {} : { env }),
     ports: [{ containerPort: port }],
     // The containers after it start when it answers.
-    lifecycle: { postStart: { exec: { command: ['/proxy', `--proxy-port=${port}`, '--probe', flags[1] ?? ''] } } },
+    lifecycle: { postStart: { exec: { command: ['/proxy', '--probe', ...flags] } } },
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ['ALL'] },
       privileged: false,
       readOnlyRootFilesystem: true,
       runAsNonRoot: true,
+      runAsUser: proxyUser,
+      runAsGroup: proxyUser,
+      seccompProfile: { type: 'RuntimeDefault' },
     },
     ...(nativeSidecar ? { restartPolicy: 'Always' } : {}),
   }
 }
 
-/** Redirects the pod's requests to IMDS to the proxy. */
+/** Redirects the pod's requests to IMDS to the proxy, with the two capabilities that take, and no other right. */
 export function proxyInitContainer({ initImage }: ProxySettings, port: number): NewContainer {
   return {
     name: proxyInitName,
     image: initImage,
     imagePullPolicy: 'IfNotPresent',
+    args: ['proxy-init'],
     env: [{ name: 'PROXY_PORT', value: String(port) }],
     securityContext: {
-      capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] },
-      privileged: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { add: ['NET_ADMIN', 'NET_RAW'], drop: ['ALL'] },
+      privileged: false,
+      readOnlyRootFilesystem: true,
       runAsNonRoot: false,
       runAsUser: 0,
+      seccompProfile: { type: 'RuntimeDefault' },
     },
   }
 }

@@ -1,3 +1,5 @@
+import type { EnvVar } from '../kube/index.ts'
+
 /** What the administrator decides about every pod. */
 export interface WebhookSettings {
   /** Tenant of service accounts that name none. */
@@ -17,6 +19,8 @@ export interface WebhookSettings {
 export interface ProxySettings {
   image: string
   initImage: string
+  /** More of its environment: the way to Entra and whom to trust there. */
+  env: readonly EnvVar[]
   /** Its `--log-level`; empty for its default. */
   logLevel: string
   /** The API server knows sidecars: init containers that restart always. */

@@ -66,7 +66,7 @@ function defaultText(spec: Exclude<FlagSpec, { type: 'ignored' }>): string {
   return spec.default === '' ? '""' : String(spec.default)
 }
 
-for (const daemon of ['driver', 'provider', 'controller'] as const) {
+for (const daemon of ['driver', 'provider', 'controller', 'proxy'] as const) {
   test(`docs/configuration.md has every flag of the ${daemon}, with its default`, () => {
     const specs = Object.entries(daemonFlags[daemon])
     const documented = [...rows(`Flags of the ${daemon}`)].map(([name, [cell]]) => `${name} ${codeOf(cell)}`)

@@ -38,6 +38,39 @@ test('the webhook is installed under the names that it looks for itself', needsH
   for (const { metadata } of objects) assert.equal(metadata.labels?.['azure-workload-identity.io/system'], 'true')
 })
 
+const proxyEnvironment = (objects: Manifest[]) =>
+  Object.fromEntries(
+    containerOf(objects)
+      .env.filter(({ name }) => name.startsWith('PROXY_'))
+      .map(({ name, value }) => [name, value]),
+  )
+
+test('the proxy sidecar is the image of the release, unless another one is named', needsHelm, async () => {
+  const linux = { image: { repository: 'registry/keymount', tag: '1' } }
+  const own = await template({ ...alone, linux, webhook: { enabled: true, azureTenantID: 'tenant' } })
+  assert.deepEqual(proxyEnvironment(own), {
+    PROXY_IMAGE: 'registry/keymount:1',
+    PROXY_INIT_IMAGE: 'registry/keymount:1',
+  })
+  const named = await render({
+    proxy: { image: 'a', initImage: 'b' },
+    extraEnv: [{ name: 'PROXY_IMAGE', value: 'the way of upstream' }],
+  })
+  assert.deepEqual(proxyEnvironment(named), { PROXY_IMAGE: 'the way of upstream', PROXY_INIT_IMAGE: 'b' })
+})
+
+test('the proxy sidecar goes the way of proxySettings, and trusts what it trusts', needsHelm, async () => {
+  const proxySettings = { httpsProxy: 'http://proxy:3128', noProxy: 'a,b', proxyCert: '-----BEGIN CERTIFICATE-----\nx\n' }
+  const objects = await template({ ...alone, proxySettings, webhook: { enabled: true, azureTenantID: 'tenant' } })
+  const command = controllerConfig([], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
+  assert.ok(command.kind === 'serve')
+  assert.deepEqual(command.webhook.settings.proxy.env, [
+    { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
+    { name: 'KEYMOUNT_EXTRA_CA', value: '-----BEGIN CERTIFICATE-----\nx\n' },
+    { name: 'NO_PROXY', value: 'a,b' },
+  ])
+})
+
 test('the webhook configuration is that of upstream, and its failure policy is a value', needsHelm, async () => {
   const { webhooks } = only(await render({ failurePolicy: 'Ignore' }), 'MutatingWebhookConfiguration') as unknown as {
     webhooks: object[]

@@ -39,6 +39,22 @@ azure-workload-identity.io/system: "true"
 {{- end }}
 {{- end -}}
 
+{{/*
+What the webhook gives the proxy sidecar of a pod: images, and with `proxySettings` the way to Microsoft Entra ID. The CA goes
+as text, because the sidecar's namespace has no ConfigMap of ours.
+*/}}
+{{- define "keymount.controller.proxyEnv" -}}
+{{- $image := include "keymount.image" (dict "root" . "os" "linux") -}}
+PROXY_IMAGE: {{ .Values.webhook.proxy.image | default $image }}
+PROXY_INIT_IMAGE: {{ .Values.webhook.proxy.initImage | default $image }}
+{{- range $name, $value := include "keymount.proxyEnv" . | fromYaml }}
+PROXY_ENV_{{ $name }}: {{ $value | quote }}
+{{- end }}
+{{- with .Values.proxySettings.proxyCert }}
+PROXY_ENV_KEYMOUNT_EXTRA_CA: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
 {{- define "keymount.controller.env" -}}
 {{- $endpoint := .Values.webhook.customTokenEndpoint -}}
 - name: AZURE_TENANT_ID
@@ -59,6 +75,14 @@ azure-workload-identity.io/system: "true"
 {{- with $value }}
 - name: AZURE_KUBERNETES_{{ $name }}
   value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- $own := list }}
+{{- range .Values.webhook.extraEnv }}{{ $own = append $own .name }}{{ end }}
+{{- range $name, $value := include "keymount.controller.proxyEnv" . | fromYaml }}
+{{- if not (has $name $own) }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 {{ include "keymount.processEnv" (dict "root" . "os" "linux") }}
