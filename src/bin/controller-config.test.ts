@@ -61,6 +61,19 @@ test('classes are checked where somebody asks for it', () => {
   assert.throws(() => webhookOf(['--class-checks=deny']), /--class-checks: found "deny", expected off, warn, refuse/)
 })
 
+test('the proxy sidecar is a program of the same image, unless another one is named', () => {
+  const { image, initImage } = webhookOf().settings.proxy
+  assert.match(image, /^ghcr\.io\/keymount\/keymount:\d/)
+  assert.equal(initImage, image)
+  const named = webhookOf([], { PROXY_IMAGE: 'proxy:1', PROXY_INIT_IMAGE: 'init:1' }).settings.proxy
+  assert.deepEqual([named.image, named.initImage], ['proxy:1', 'init:1'])
+})
+
+test('variables whose name begins with PROXY_ENV_ are for the proxy sidecar', () => {
+  const env = { PROXY_ENV_HTTPS_PROXY: 'http://proxy:3128', PROXY_ENV_NO_PROXY: '', HTTP_PROXY: 'x' }
+  assert.deepEqual(webhookOf([], env).settings.proxy.env, [{ name: 'HTTPS_PROXY', value: 'http://proxy:3128' }])
+})
+
 describe('refused', () => {
   const endpoint = ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x']
   const proxy = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy' }

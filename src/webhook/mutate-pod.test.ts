@@ -14,7 +14,7 @@ const settings: WebhookSettings = {
   authorityHost: 'https://login.microsoftonline.com/',
   audience: 'api://AzureADTokenExchange',
   legacyTokenPath: false,
-  proxy: { image: 'proxy:v1', initImage: 'proxy-init:v1', logLevel: 'info', nativeSidecar: true },
+  proxy: { image: 'proxy:v1', initImage: 'proxy-init:v1', env: [], logLevel: 'info', nativeSidecar: true },
 }
 const account: Annotations = { [key('client-id')]: 'client' }
 
@@ -259,20 +259,47 @@ describe('the proxy sidecar', () => {
       name: 'azwi-proxy',
       image: 'proxy:v1',
       imagePullPolicy: 'IfNotPresent',
-      args: ['--proxy-port=8000', '--log-level=info'],
+      args: ['proxy', '--proxy-port=8000', '--log-level=info'],
       ports: [{ containerPort: 8000 }],
-      lifecycle: { postStart: { exec: { command: ['/proxy', '--proxy-port=8000', '--probe', '--log-level=info'] } } },
+      lifecycle: { postStart: { exec: { command: ['/proxy', '--probe', '--proxy-port=8000', '--log-level=info'] } } },
       securityContext: {
         allowPrivilegeEscalation: false,
         capabilities: { drop: ['ALL'] },
         privileged: false,
         readOnlyRootFilesystem: true,
         runAsNonRoot: true,
+        runAsUser: 1501,
+        runAsGroup: 1501,
+        seccompProfile: { type: 'RuntimeDefault' },
       },
       restartPolicy: 'Always',
       env,
       volumeMounts: [mount],
     })
+    assert.deepEqual(init, {
+      name: 'azwi-proxy-init',
+      image: 'proxy-init:v1',
+      imagePullPolicy: 'IfNotPresent',
+      args: ['proxy-init'],
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        capabilities: { add: ['NET_ADMIN', 'NET_RAW'], drop: ['ALL'] },
+        privileged: false,
+        readOnlyRootFilesystem: true,
+        runAsNonRoot: false,
+        runAsUser: 0,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      env: [{ name: 'PROXY_PORT', value: '8000' }, ...env],
+      volumeMounts: [mount],
+    })
+  })
+
+  test('gets the environment that the administrator gives it, and its init step does not', () => {
+    const own = [{ name: 'HTTPS_PROXY', value: 'http://proxy:3128' }]
+    const { pod } = mutate(podWith({}, inject), { settings: { proxy: { ...settings.proxy, env: own } } })
+    const [proxy, init] = pod.spec.initContainers ?? []
+    assert.deepEqual(proxy?.env, [...own, ...env])
     assert.deepEqual(init?.env, [{ name: 'PROXY_PORT', value: '8000' }, ...env])
   })
 
