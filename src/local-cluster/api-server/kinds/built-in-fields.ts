@@ -129,6 +129,9 @@ export const builtInFields: Record<string, Schema> = {
       { tokenRequests: list(fields('audience expirationSeconds')) },
     ),
   }),
+  leases: object('', {
+    spec: fields('acquireTime holderIdentity leaseDurationSeconds leaseTransitions preferredHolder renewTime strategy'),
+  }),
   csinodes: object('', { spec: fields('', { drivers: list(fields('allocatable name nodeID topologyKeys')) }) }),
   customresourcedefinitions: object('status', {
     spec: fields('conversion group preserveUnknownFields scope versions', {

@@ -27,6 +27,7 @@ test('the columns are those of a real API server', () => {
     replicasets: 'Name, Desired, Current, Ready, Age, Containers*, Images*, Selector*',
     customresourcedefinitions: 'Name, Created At',
     csidrivers: 'Name, AttachRequired, PodInfoOnMount, StorageCapacity, TokenRequests, RequiresRepublish, Modes, Age',
+    leases: 'Name, Holder, Age',
     csinodes: 'Name, Drivers, Age',
     roles: 'Name, Created At',
     clusterroles: 'Name, Created At',

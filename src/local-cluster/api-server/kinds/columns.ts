@@ -164,6 +164,7 @@ export const columns: Record<string, readonly Column[]> = {
     column('Modes', (driver) => textsAt(driver, 'spec', 'volumeLifecycleModes').join(',') || '<none>'),
     ageColumn,
   ],
+  leases: [nameColumn, text('Holder', 'spec.holderIdentity'), ageColumn],
   csinodes: [nameColumn, size('Drivers', 'spec.drivers'), ageColumn],
   roles: [nameColumn, createdAt],
   clusterroles: [nameColumn, createdAt],

@@ -142,6 +142,7 @@ export const builtInRows: readonly ResourceRow[] = [
   }),
   row('storage.k8s.io/v1', 'CSIDriver', 'csidrivers', { scope: 'cluster', prepare: prepareCsiDriver }),
   row('storage.k8s.io/v1', 'CSINode', 'csinodes', { scope: 'cluster' }),
+  row('coordination.k8s.io/v1', 'Lease', 'leases'),
   row('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'customresourcedefinitions', {
     short: ['crd', 'crds'],
     scope: 'cluster',

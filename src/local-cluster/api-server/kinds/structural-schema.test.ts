@@ -23,6 +23,20 @@ test('prune() removes what the schema does not name, and says where it was', () 
   assert.deepEqual(value, { spec: { list: [{ a: 1 }], map: { k: { a: 1 } } }, free: { any: 1, strict: {} } })
 })
 
+test('an embedded object keeps its metadata as it is, and has to say what it is', () => {
+  const schema: Schema = { properties: { ref: { 'x-kubernetes-embedded-resource': true, properties: { spec: {} } } } }
+  const value = {
+    ref: { apiVersion: 'v1', kind: 'Thing', metadata: { name: 'a', labels: { b: 'c' } }, spec: 1, other: 2 },
+  }
+  assert.deepEqual(prune(schema, value), ['ref.other'])
+  assert.deepEqual(value.ref.metadata, { name: 'a', labels: { b: 'c' } })
+  assert.deepEqual(validateSchema(schema, value), [])
+  assert.deepEqual(
+    validateSchema(schema, { ref: { metadata: {} } }).map(({ field }) => field),
+    ['ref.apiVersion', 'ref.kind'],
+  )
+})
+
 test('applyDefaults() fills what is absent at every depth, and no object that is absent itself', () => {
   const inner: Schema = { properties: { size: { default: 1 }, color: { default: 'red', nullable: true } } }
   const schema: Schema = { properties: { made: { ...inner, default: {} }, absent: inner, list: { items: inner } } }

@@ -19,6 +19,7 @@ export interface Schema {
   maxLength?: number
   'x-kubernetes-preserve-unknown-fields'?: boolean
   'x-kubernetes-int-or-string'?: boolean
+  'x-kubernetes-embedded-resource'?: boolean
   'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map'
   'x-kubernetes-list-map-keys'?: string[]
 }
@@ -26,7 +27,7 @@ export interface Schema {
 const keywords = new Set([
   ...['type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'default', 'nullable', 'pattern'],
   ...['minimum', 'maximum', 'minLength', 'maxLength'],
-  ...['preserve-unknown-fields', 'int-or-string', 'list-type', 'list-map-keys', 'map-type'].map(
+  ...['preserve-unknown-fields', 'int-or-string', 'embedded-resource', 'list-type', 'list-map-keys', 'map-type'].map(
     (name) => `x-kubernetes-${name}`,
   ),
   // What these say is for people.
@@ -78,7 +79,15 @@ export function applyDefaults(schema: Schema, value: unknown): void {
   }
 }
 
+/** What every object has, also one inside of another. */
+const embeddedFields: Record<string, Schema> = {
+  apiVersion: { type: 'string' },
+  kind: { type: 'string' },
+  metadata: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+}
+
 function childSchema(schema: Schema, field: string): Schema | undefined {
+  if (schema['x-kubernetes-embedded-resource'] && Object.hasOwn(embeddedFields, field)) return embeddedFields[field]
   if (schema.properties !== undefined && Object.hasOwn(schema.properties, field)) return schema.properties[field]
   const { additionalProperties } = schema
   if (additionalProperties === true) return { 'x-kubernetes-preserve-unknown-fields': true }
@@ -166,7 +175,8 @@ function identityOf(schema: Schema, item: unknown): string | undefined {
 }
 
 function fieldProblems(schema: Schema, object: Record<string, unknown>, path: string): Cause[] {
-  const missing = (schema.required ?? []).filter((field) => object[field] === undefined)
+  const embedded = schema['x-kubernetes-embedded-resource'] ? ['apiVersion', 'kind'] : []
+  const missing = [...(schema.required ?? []), ...embedded].filter((field) => object[field] === undefined)
   return [
     ...missing.map((field) => required(join(path, field))),
     ...Object.entries(object).flatMap(([field, child]) => {

@@ -1,0 +1,40 @@
+import { type AzurePodIdentityException, follow, type KubeClient, resources } from '../../kube/index.ts'
+import type { Log, Running } from '../../lib/index.ts'
+import { keyOf } from '../azure-identity.ts'
+import type { NodePod } from './node-pods.ts'
+
+/** Whether an exception of the pod's namespace names any one of its labels; the case of values does not matter. */
+export function isExcepted(pod: NodePod, exceptions: Iterable<AzurePodIdentityException>): boolean {
+  return [...exceptions]
+    .filter(({ metadata }) => metadata.namespace === pod.namespace)
+    .some(({ spec }) =>
+      Object.entries(spec.podLabels ?? {}).some(
+        ([key, value]) => pod.labels[key]?.toLowerCase() === value.toLowerCase(),
+      ),
+    )
+}
+
+export interface Exceptions extends Running, Iterable<AzurePodIdentityException> {
+  synced: Promise<void>
+}
+
+/** Those of the whole cluster: a handful of small objects, and a pod may come from any namespace. */
+export function followExceptions({ kube, log }: { kube: KubeClient; log: Log }): Exceptions {
+  const exceptions = new Map<string, AzurePodIdentityException>()
+  const following = follow(
+    kube,
+    resources.azurePodIdentityExceptions,
+    { log },
+    {
+      onList(items) {
+        exceptions.clear()
+        for (const item of items) exceptions.set(keyOf(item), item)
+      },
+      onChange(type, item) {
+        if (type === 'DELETED') exceptions.delete(keyOf(item))
+        else exceptions.set(keyOf(item), item)
+      },
+    },
+  )
+  return { ...following, [Symbol.iterator]: () => exceptions.values() }
+}
