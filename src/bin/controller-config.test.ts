@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import { controllerConfig } from './controller-config.ts'
 
 const tenant = { AZURE_TENANT_ID: 'tenant' }
+const tokenEndpoint = ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x']
 
 function webhookOf(argv: string[] = [], env: Record<string, string> = {}) {
   const command = controllerConfig(argv, { ...tenant, ...env })
@@ -75,7 +76,7 @@ test('variables whose name begins with PROXY_ENV_ are for the proxy sidecar', ()
 })
 
 describe('refused', () => {
-  const endpoint = ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x']
+  const endpoint = tokenEndpoint
   const proxy = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy' }
   const rows: [what: string, argv: string[], env: Record<string, string>, message: RegExp][] = [
     ['no tenant', [], { AZURE_TENANT_ID: '' }, /required key AZURE_TENANT_ID missing value/],
@@ -116,12 +117,6 @@ describe('refused', () => {
       /expected an https URL/,
     ],
     [
-      'two ways to trust it',
-      endpoint,
-      { ...proxy, AZURE_KUBERNETES_CA_DATA: 'x', AZURE_KUBERNETES_CA_CONFIGMAP_NAME: 'y' },
-      /only one of them may be set/,
-    ],
-    [
       'a selector without a signer',
       endpoint,
       { ...proxy, AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR: '{}' },
@@ -139,18 +134,51 @@ describe('refused', () => {
   }
 })
 
-test('a signer is used with its selector', () => {
-  const { settings } = webhookOf(
-    ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x'],
-    {
-      AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy',
-      AZURE_KUBERNETES_CA_CTB_SIGNER_NAME: 'example.com/signer',
-      AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR: '{"matchLabels":{"a":"b"}}',
-    },
-  )
-  assert.deepEqual(settings.tokenEndpoint?.trust, {
-    kind: 'trustBundle',
-    signerName: 'example.com/signer',
-    labelSelector: { matchLabels: { a: 'b' } },
-  })
+describe('a signer is used with a selector of', () => {
+  const matchLabels = { a: 'b' }
+  const matchExpressions = [{ key: 'c', operator: 'In', values: ['d'] }]
+  for (const [what, selector] of [
+    ['labels', { matchLabels }],
+    ['expressions', { matchExpressions }],
+    ['both', { matchLabels, matchExpressions }],
+    [
+      'an expression without values, which is for the API server to judge',
+      { matchExpressions: [{ key: 'c', operator: 'In' }] },
+    ],
+  ] as const) {
+    test(what, () => {
+      const { settings } = webhookOf(tokenEndpoint, {
+        AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy',
+        AZURE_KUBERNETES_CA_CTB_SIGNER_NAME: 'example.com/signer',
+        AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR: JSON.stringify(selector),
+      })
+      const trust = { kind: 'trustBundle', signerName: 'example.com/signer', labelSelector: selector }
+      assert.deepEqual(settings.tokenEndpoint?.trust, trust)
+    })
+  }
+})
+
+describe('only one way to trust a token endpoint may be set:', () => {
+  const ways = { DATA: 'x', CONFIGMAP_NAME: 'y', CTB_SIGNER_NAME: 'z' }
+  for (const pair of [
+    ['DATA', 'CONFIGMAP_NAME'],
+    ['DATA', 'CTB_SIGNER_NAME'],
+    ['CONFIGMAP_NAME', 'CTB_SIGNER_NAME'],
+  ] as const) {
+    test(`not ${pair.join(' with ')}`, () => {
+      const env = Object.fromEntries(pair.map((name) => [`AZURE_KUBERNETES_CA_${name}`, ways[name]]))
+      const proxy = { AZURE_KUBERNETES_TOKEN_PROXY: 'https://proxy' }
+      assert.throws(() => webhookOf(tokenEndpoint, { ...proxy, ...env }), /only one of them may be set/)
+    })
+  }
+})
+
+test('the metrics backend is prometheus, in any case', () => {
+  for (const backend of ['prometheus', 'Prometheus', 'PROMETHEUS']) webhookOf([`--metrics-backend=${backend}`])
+})
+
+test('Secret and Service are in the namespace of POD_NAMESPACE, by default that of upstream', () => {
+  const own = (namespace: string) => ({ kind: 'own', namespace })
+  assert.deepEqual(webhookOf([], { POD_NAMESPACE: 'mine' }).certificates, own('mine'))
+  assert.deepEqual(webhookOf([], { POD_NAMESPACE: '' }).certificates, own('azure-workload-identity-system'))
 })

@@ -137,6 +137,40 @@ describe('a labelled pod', () => {
     assert.deepEqual(pod.spec.volumes, [{ name: volumeName, projected: { sources: [tokenSource()] } }])
   })
 
+  test('has its reserved volume once, when it is there already', () => {
+    const volumes = [{ name: volumeName, projected: { sources: [tokenSource()] } }]
+    const { pod, patch } = mutate(podWith({ volumes }))
+    assert.deepEqual(pod.spec.volumes, volumes)
+    assert.ok(patch.every(({ path }) => !path.startsWith('/spec/volumes')))
+  })
+
+  test('whose lists are empty gets them filled', () => {
+    const { pod } = mutate(podWith({ volumes: [], containers: [{ name: 'app', env: [], volumeMounts: [] }] }))
+    assert.deepEqual(pod.spec.containers, [{ name: 'app', env, volumeMounts: [mount] }])
+    assert.deepEqual(names(pod.spec.volumes), [volumeName])
+  })
+
+  test('without any container gets the volume alone', () => {
+    const { patch } = mutate({ metadata: { name: 'pod' }, spec: { containers: [] } })
+    assert.deepEqual(
+      patch.map(({ path }) => path),
+      ['/spec/volumes'],
+    )
+  })
+
+  test('of Windows gets the same: environment, mount and volume', () => {
+    const spec = { os: { name: 'windows' }, nodeSelector: { 'kubernetes.io/os': 'windows' } }
+    const { pod } = mutate(podWith(spec))
+    assert.deepEqual(pod.spec.containers, [{ name: 'app', env, volumeMounts: [mount] }])
+    assert.deepEqual(names(pod.spec.volumes), [volumeName])
+  })
+
+  test('has its ephemeral containers left alone', () => {
+    const ephemeralContainers = [{ name: 'debug', image: 'busybox', targetContainerName: 'app' }]
+    const { pod } = mutate(podWith({ ephemeralContainers }))
+    assert.deepEqual(pod.spec['ephemeralContainers'], ephemeralContainers)
+  })
+
   test('has a mount of its reserved volume brought into line', () => {
     const volumeMounts = [{ name: volumeName, mountPath: '/elsewhere' }]
     const { pod } = mutate(podWith({ containers: [{ name: 'app', volumeMounts }] }))
@@ -456,20 +490,35 @@ describe('a pod that cannot be decoded', () => {
   })
 })
 
-const name = fc.constantFrom('app', 'web', 'azwi-proxy', 'azwi-proxy-init', 'side')
+/** Containers of every kind, some of which look as if the webhook had been there. */
 const anyContainer = fc.record(
   {
-    name,
-    env: fc.array(fc.record({ name: fc.constantFrom('AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'X', 'Y') }), {
-      maxLength: 3,
-    }),
-    volumeMounts: fc.array(
-      fc.record({
-        name: fc.constantFrom('data', volumeName, 'azure-workload-identity-reserved-0'),
-        mountPath: fc.constantFrom('/data', '/var/run/secrets/azure/wi', '/var/run/secrets/azure/tokens', '/x'),
-      }),
+    name: fc.constantFrom('app', 'web', 'azwi-proxy', 'azwi-proxy-init', 'side'),
+    env: fc.array(
+      fc.record(
+        {
+          name: fc.constantFrom('AZURE_CLIENT_ID', 'AZURE_TENANT_ID', 'AZURE_KUBERNETES_SNI_NAME', 'X', 'Y'),
+          value: fc.string(),
+          valueFrom: fc.constant({ secretKeyRef: { name: 's', key: 'k' } }),
+        },
+        { requiredKeys: ['name'] },
+      ),
       { maxLength: 3 },
     ),
+    envFrom: fc.constant([{ configMapRef: { name: 'c' } }]),
+    volumeMounts: fc.array(
+      fc.record(
+        {
+          name: fc.constantFrom('data', volumeName, 'azure-workload-identity-reserved-0'),
+          mountPath: fc.constantFrom('/data', '/var/run/secrets/azure/wi', '/var/run/secrets/azure/tokens/', '/x'),
+          readOnly: fc.boolean(),
+          subPath: fc.constant('sub'),
+        },
+        { requiredKeys: ['name', 'mountPath'] },
+      ),
+      { maxLength: 3 },
+    ),
+    restartPolicy: fc.constant('Always'),
     futureField: fc.jsonValue(),
   },
   { requiredKeys: ['name'] },
@@ -478,67 +527,136 @@ const anyPod = fc.record({
   metadata: fc.record({
     name: fc.constant('pod'),
     annotations: fc.dictionary(
-      fc.constantFrom(key('inject-proxy-sidecar'), key('skip-containers'), 'other'),
-      fc.constantFrom('true', 'app;web', 'azwi-proxy'),
+      fc.constantFrom(key('inject-proxy-sidecar'), key('skip-containers'), key('use-identity-binding'), 'other'),
+      fc.constantFrom('true', 'app;web', 'azwi-proxy', 'side; azwi-proxy-init'),
     ),
   }),
   spec: fc.record(
     {
       containers: fc.array(anyContainer, { maxLength: 3 }),
       initContainers: fc.array(anyContainer, { maxLength: 3 }),
+      ephemeralContainers: fc.array(anyContainer, { maxLength: 2 }),
       volumes: fc.uniqueArray(fc.record({ name: fc.constantFrom('data', volumeName), emptyDir: fc.constant({}) }), {
         selector: ({ name: unique }) => unique,
       }),
+      os: fc.constantFrom({ name: 'linux' }, { name: 'windows' }),
+      serviceAccountName: fc.constantFrom('app', 'other'),
       futureField: fc.jsonValue(),
     },
     { requiredKeys: ['containers'] },
   ),
 })
-const anySettings = fc.record({
-  legacyTokenPath: fc.boolean(),
-  proxy: fc.boolean().map((nativeSidecar) => ({ ...settings.proxy, nativeSidecar })),
+const anyGiven = fc.record({
+  account: fc.dictionary(fc.constantFrom(key('client-id'), key('tenant-id'), 'other'), fc.constantFrom('', 'x', 'y')),
+  settings: fc.record({
+    legacyTokenPath: fc.boolean(),
+    proxy: fc.boolean().map((nativeSidecar) => ({ ...settings.proxy, nativeSidecar })),
+    tokenEndpoint: fc.constantFrom(undefined, {
+      annotation: key('use-identity-binding'),
+      audience: 'api://AKSIdentityBinding',
+      proxyUrl: 'https://kubernetes.default.svc',
+      sniName: 'sni.example',
+      trust: { kind: 'configMap' as const, name: 'kube-root-ca.crt' },
+    }),
+  }),
 })
+
+type AnyPod = typeof anyPod extends fc.Arbitrary<infer T> ? T : never
+type Given = typeof anyGiven extends fc.Arbitrary<infer T> ? T : never
+
+/** For any pod that the webhook does not refuse. */
+function forAnyPod(check: (pod: AnyPod, given: Given) => void): void {
+  fc.assert(
+    fc.property(anyPod, anyGiven, (pod, given) => {
+      // The one combination of these annotations that is refused.
+      const refused =
+        given.settings.tokenEndpoint !== undefined &&
+        pod.metadata.annotations[key('use-identity-binding')] === 'true' &&
+        Object.hasOwn(pod.metadata.annotations, key('inject-proxy-sidecar'))
+      fc.pre(!refused)
+      // As it comes over the wire.
+      check(JSON.parse(JSON.stringify(pod)) as AnyPod, given)
+    }),
+  )
+}
+
+const listNames = ['containers', 'initContainers'] as const
 
 describe('of any pod', () => {
   test('a second round changes nothing, even after the API server has filled in defaults', () => {
-    fc.assert(
-      fc.property(anyPod, anySettings, (given, some) => {
-        const once = mutate(given, { settings: some }).pod
-        for (const volume of once.spec.volumes ?? []) {
-          if (volume.name === volumeName) Object.assign(volume['projected'] as object, { defaultMode: 420 })
-        }
-        assert.deepEqual(mutate(once, { settings: some }).patch, [])
-      }),
-    )
+    forAnyPod((pod, given) => {
+      const once = mutate(pod, given).pod
+      for (const volume of once.spec.volumes ?? []) {
+        if (volume.name === volumeName) Object.assign(volume['projected'] as object, { defaultMode: 420 })
+      }
+      assert.deepEqual(mutate(once, given).patch, [])
+    })
   })
 
   test('nothing that is not ours is touched, and the order of containers is kept', () => {
-    fc.assert(
-      fc.property(anyPod, anySettings, (given, some) => {
-        const { pod, patch } = mutate(given, { settings: some })
-        assert.ok(patch.every(({ op }) => ['add', 'replace'].includes(op)))
-        assert.deepEqual(stripped(pod, given), stripped(given, given))
-      }),
-    )
+    forAnyPod((pod, given) => {
+      assert.deepEqual(stripped(mutate(pod, given).pod, pod), stripped(pod, pod))
+    })
+  })
+
+  test('the patch only adds and replaces, and only volumes, environment, mounts and containers of ours', () => {
+    const container = '/spec/(containers|initContainers)(/\\d+)?'
+    const ours = new RegExp(`^(/spec/volumes(/-|/\\d+)?|${container}|${container}/(env|volumeMounts)(/-|/\\d+)?)$`)
+    forAnyPod((pod, given) => {
+      for (const { op, path } of mutate(pod, given).patch) {
+        assert.match(op, /^(add|replace)$/)
+        assert.match(path, ours)
+      }
+    })
+  })
+
+  test('variables of the user stay as they are, in front and in their order', () => {
+    forAnyPod((pod, given) => {
+      const { spec } = mutate(pod, given).pod
+      for (const list of listNames) {
+        const before = pod.spec[list] ?? []
+        const after = (spec[list] ?? []).filter(({ image }) => image === undefined)
+        assert.equal(after.length, before.length)
+        for (const [i, { env: variables = [] }] of before.entries()) {
+          assert.deepEqual(after[i]?.env?.slice(0, variables.length) ?? [], variables)
+        }
+      }
+    })
+  })
+
+  test('every container that is not skipped can sign in, and those that are skipped are as they were', () => {
+    forAnyPod((pod, given) => {
+      const { pod: mutated, warnings } = mutate(pod, given)
+      const skipped = (pod.metadata.annotations[key('skip-containers')] ?? '').split(';').map((text) => text.trim())
+      for (const list of listNames) {
+        const before = pod.spec[list] ?? []
+        const after = (mutated.spec[list] ?? []).filter(({ image }) => image === undefined)
+        for (const [i, container] of after.entries()) {
+          if (skipped.includes(container.name)) assert.deepEqual(container, before[i])
+          else {
+            assert.ok(names(container.env).includes('AZURE_FEDERATED_TOKEN_FILE'))
+            const mounts = (container.volumeMounts ?? []).filter(({ mountPath }) => mountPath === mount.mountPath)
+            const mounted = mounts.some(({ name }) => name === volumeName)
+            assert.ok(mounted || warnings.some((text) => text.startsWith(`container ${container.name} mounts its own`)))
+          }
+        }
+      }
+      assert.equal(names(mutated.spec.volumes).filter((name) => name === volumeName).length, 1)
+    })
   })
 })
 
-/** A pod without what the webhook may add or bring into line: what is left must be as it was. */
-function stripped(
-  pod: unknown,
-  original: { spec: { containers: { name: string }[]; initContainers?: { name: string }[] } },
-) {
+/** A pod without its variables, and without what the webhook may add or bring into line: what is left must be as it was. */
+function stripped(pod: unknown, original: AnyPod) {
   const copy = structuredClone(pod) as TestPod
-  const known = { containers: original.spec.containers, initContainers: original.spec.initContainers ?? [] }
-  const ours = (list: string) => list.startsWith('azure-workload-identity-reserved-')
-  for (const list of ['containers', 'initContainers'] as const) {
-    const before = names(known[list])
+  const ours = (volume: string) => volume.startsWith('azure-workload-identity-reserved-')
+  for (const list of listNames) {
+    const before = names(original.spec[list])
     copy.spec[list] = (copy.spec[list] ?? [])
-      .filter(({ name: is }) => !is.startsWith('azwi-') || before.includes(is))
-      .map(({ env: variables = [], volumeMounts = [], ...rest }) => ({
+      .filter(({ name }) => !name.startsWith('azwi-') || before.includes(name))
+      .map(({ env: _, volumeMounts = [], ...rest }) => ({
         ...rest,
-        env: variables.filter(({ value }) => value === undefined),
-        volumeMounts: volumeMounts.filter(({ name: volume }) => !ours(volume)),
+        volumeMounts: volumeMounts.filter(({ name }) => !ours(name)),
       }))
   }
   copy.spec.volumes = (copy.spec.volumes ?? []).filter(({ name: volume }) => !ours(volume))
