@@ -5,6 +5,7 @@ import { faultCases } from './cases/faults.ts'
 import { leakCases } from './cases/leaks.ts'
 import { mainJobCases } from './cases/main-job.ts'
 import { objectCases } from './cases/objects.ts'
+import { ownershipCases } from './cases/ownership.ts'
 import { upstreamCases } from './cases/upstream.ts'
 import { upstreamProviderCases } from './cases/upstream-providers.ts'
 import { upstreamTakeoverCases } from './cases/upstream-takeover.ts'
@@ -33,6 +34,7 @@ describe(`end to end on the ${target} cluster`, () => {
 
   mainJobCases(() => lab)
   objectCases(() => lab)
+  ownershipCases(() => lab)
   faultCases(() => lab)
   upstreamTakeoverCases(() => lab)
   upstreamCases(() => lab)

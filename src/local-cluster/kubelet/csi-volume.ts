@@ -12,7 +12,7 @@ import {
 } from '../../kube/index.ts'
 import { errorCode, errorMessage, readMounts } from '../../lib/index.ts'
 import { createConfigReader } from './config-reader.ts'
-import { PluginError, publishVolume, unpublishVolume } from './plugin-client.ts'
+import { PluginError, publishVolume, takesMountGroup, unpublishVolume } from './plugin-client.ts'
 import type { PluginManager } from './plugin-manager.ts'
 import type { PodTokens } from './token-cache.ts'
 
@@ -31,11 +31,17 @@ export class DriverMissingError extends Error {
 
 export interface CsiVolumes {
   /**
-   * Publishes an inline volume and gives its directory; `again` only if its driver wants that. A publish that failed for good leaves nothing behind; one that
+   * Publishes an inline volume and gives its directory; `again` only if its driver wants that. A driver that can make files
+   * readable for a `group` is told it. A publish that failed for good leaves nothing behind; one that
    * may still be under way in the driver is left for the next attempt. https://github.com/kubernetes/kubernetes/pull/139045
    * says why a volume that was published before is never cleaned.
    */
-  publish(pod: Pod, name: string, source: CsiVolumeSource, options: { again: boolean }): Promise<string>
+  publish(
+    pod: Pod,
+    name: string,
+    source: CsiVolumeSource,
+    options: { again: boolean; group: number | undefined },
+  ): Promise<string>
   /** Unpublishes the volume in `directory`; nothing when it is gone. */
   unpublish(directory: string): Promise<void>
 }
@@ -92,7 +98,7 @@ export function createCsiVolumes(options: {
   }
 
   return {
-    async publish(pod, name, source, { again }) {
+    async publish(pod, name, source, { again, group }) {
       const { uid = '', namespace = '' } = pod.metadata
       const directory = directoryOf(uid, name)
       const target = join(directory, 'mount')
@@ -109,6 +115,7 @@ export function createCsiVolumes(options: {
         publishSecrets(namespace, source.nodePublishSecretRef),
         requestedTokens(pod, driver.tokenRequests),
       ])
+      const volumeMountGroup = group !== undefined && (await takesMountGroup(socket)) ? String(group) : ''
       const inSecrets = driver.serviceAccountTokenInSecrets === true
       const volumeHandle = `csi-${createHash('sha256').update(`${uid}${name}`).digest('hex')}`
       const data: VolumeData = {
@@ -128,7 +135,7 @@ export function createCsiVolumes(options: {
           volumeCapability: {
             accessType: {
               $case: 'mount',
-              value: { fsType: source.fsType ?? '', mountFlags: [], volumeMountGroup: '' },
+              value: { fsType: source.fsType ?? '', mountFlags: [], volumeMountGroup },
             },
             accessMode: { mode: VolumeCapability_AccessMode_Mode.SINGLE_NODE_WRITER },
           },

@@ -2,8 +2,10 @@ import { type CallOptions, type Client, credentials, Metadata, type ServiceError
 import {
   codeName,
   NodeClient,
+  type NodeGetCapabilitiesResponse,
   type NodeGetInfoResponse,
   type NodePublishVolumeRequest,
+  NodeServiceCapability_RPC_Type,
   type NodeUnpublishVolumeRequest,
   type PluginInfo,
   RegistrationClient,
@@ -70,6 +72,15 @@ export const notifyRegistration = (socket: string, result: RegistrationStatus): 
 
 export const nodeInfo = (socket: string): Promise<NodeGetInfoResponse> =>
   node(socket, (client, ...rest) => client.nodeGetInfo({}, ...rest))
+
+/** Whether the driver gives the files of a volume to the group that it is told. */
+export async function takesMountGroup(socket: string): Promise<boolean> {
+  const { capabilities } = await node<NodeGetCapabilitiesResponse>(socket, (client, ...rest) =>
+    client.nodeGetCapabilities({}, ...rest),
+  )
+  const wanted = NodeServiceCapability_RPC_Type.VOLUME_MOUNT_GROUP
+  return capabilities.some(({ type }) => type?.$case === 'rpc' && type.value.type === wanted)
+}
 
 export const publishVolume = (socket: string, request: NodePublishVolumeRequest): Promise<object> =>
   node(socket, (client, ...rest) => client.nodePublishVolume(request, ...rest))

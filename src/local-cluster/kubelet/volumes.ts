@@ -43,7 +43,8 @@ export function createVolumes(options: {
   return {
     async setUp(pod, volume) {
       const uid = pod.metadata.uid ?? ''
-      if (volume.csi !== undefined) return csi.publish(pod, volume.name, volume.csi, { again: false })
+      if (volume.csi !== undefined)
+        return csi.publish(pod, volume.name, volume.csi, { again: false, group: groupOf(pod) })
       if (volume.hostPath !== undefined) return hostPath(volume.hostPath.path, volume.hostPath.type ?? '')
       if (volume.emptyDir !== undefined) {
         const inMemory = volume.emptyDir.medium === 'Memory'
@@ -58,7 +59,7 @@ export function createVolumes(options: {
 
     async refresh(pod, volume) {
       if (volume.csi === undefined) await writeVolume(pod, volume)
-      else await csi.publish(pod, volume.name, volume.csi, { again: true })
+      else await csi.publish(pod, volume.name, volume.csi, { again: true, group: groupOf(pod) })
     },
 
     async tearDown(uid) {
