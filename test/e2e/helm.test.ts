@@ -19,43 +19,47 @@ const skip = reasonToSkip()
 const options = skip === undefined ? {} : { skip }
 const quickly = { rotationPollInterval: '5s' }
 
-test('helm installs, upgrades, rolls back, uninstalls and installs again, and a running pod keeps its files', options, async (t) => {
-  const release = await createHelmRelease(t, { values: quickly })
-  const { kube, namespace } = release
+test(
+  'helm installs, upgrades, rolls back, uninstalls and installs again, and a running pod keeps its files',
+  options,
+  async (t) => {
+    const release = await createHelmRelease(t, { values: quickly })
+    const { kube, namespace } = release
 
-  await release.install()
-  await release.setSecret('first')
-  await release.createPod('app')
-  await release.podReady('app')
-  assert.equal(await release.read('app'), 'first')
+    await release.install()
+    await release.setSecret('first')
+    await release.createPod('app')
+    await release.podReady('app')
+    assert.equal(await release.read('app'), 'first')
 
-  await release.upgrade('--set', 'logVerbosity=4')
-  assert.ok((await driverArguments(kube, namespace)).includes('-v=4'))
-  assert.equal(await release.read('app'), 'first')
-  await release.setSecret('second')
-  await eventually(
-    'the file to follow with the driver that was upgraded',
-    async () => (await release.read('app')) === 'second' || undefined,
-  )
+    await release.upgrade('--set', 'logVerbosity=4')
+    assert.ok((await driverArguments(kube, namespace)).includes('-v=4'))
+    assert.equal(await release.read('app'), 'first')
+    await release.setSecret('second')
+    await eventually(
+      'the file to follow with the driver that was upgraded',
+      async () => (await release.read('app')) === 'second' || undefined,
+    )
 
-  await release.rollBack()
-  assert.ok((await driverArguments(kube, namespace)).includes('-v=0'))
-  assert.equal(await release.read('app'), 'second')
+    await release.rollBack()
+    assert.ok((await driverArguments(kube, namespace)).includes('-v=0'))
+    assert.equal(await release.read('app'), 'second')
 
-  await release.uninstall()
-  assert.deepEqual((await kube.list(resources.daemonSets, { namespace })).items, [])
-  assert.equal(await exists(kube.get(resources.csiDrivers, { name: release.driver })), false)
-  await kube.get(resources.secretProviderClasses, { namespace, name: 'app' })
-  assert.equal(await release.read('app'), 'second')
+    await release.uninstall()
+    assert.deepEqual((await kube.list(resources.daemonSets, { namespace })).items, [])
+    assert.equal(await exists(kube.get(resources.csiDrivers, { name: release.driver })), false)
+    await kube.get(resources.secretProviderClasses, { namespace, name: 'app' })
+    assert.equal(await release.read('app'), 'second')
 
-  await release.install()
-  await release.setSecret('third')
-  await eventually(
-    'the file to follow with the driver that was installed again',
-    async () => (await release.read('app')) === 'third' || undefined,
-  )
-  await release.deletePod('app')
-})
+    await release.install()
+    await release.setSecret('third')
+    await eventually(
+      'the file to follow with the driver that was installed again',
+      async () => (await release.read('app')) === 'third' || undefined,
+    )
+    await release.deletePod('app')
+  },
+)
 
 test(
   'helm installs one process per node that mounts and rotates; two take its place, and a running pod keeps its files',
