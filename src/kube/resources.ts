@@ -57,9 +57,17 @@ export const resources = {
   secrets: resource<Secret>('v1', 'Secret', 'secrets'),
   configMaps: resource<ConfigMap>('v1', 'ConfigMap', 'configmaps'),
   serviceAccounts: resource<ServiceAccount>('v1', 'ServiceAccount', 'serviceaccounts'),
+  services: resource<UntypedObject>('v1', 'Service', 'services'),
   events: resource<KubeEvent>('v1', 'Event', 'events'),
   daemonSets: resource<DaemonSet>('apps/v1', 'DaemonSet', 'daemonsets'),
   deployments: resource<UntypedObject>('apps/v1', 'Deployment', 'deployments'),
+  mutatingWebhookConfigurations: resource<UntypedObject>(
+    'admissionregistration.k8s.io/v1',
+    'MutatingWebhookConfiguration',
+    'mutatingwebhookconfigurations',
+    'cluster',
+  ),
+  podDisruptionBudgets: resource<UntypedObject>('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   csiDrivers: resource<CsiDriver>('storage.k8s.io/v1', 'CSIDriver', 'csidrivers', 'cluster'),
   csiNodes: resource<CsiNode>('storage.k8s.io/v1', 'CSINode', 'csinodes', 'cluster'),
   customResourceDefinitions: resource<UntypedObject>(

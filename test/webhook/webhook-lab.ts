@@ -67,7 +67,7 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
   const cluster = await startLocalCluster(t)
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   t.after(() => kube.close())
-  await defineConfigurations(kube)
+  await defineValidation(kube)
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   const metadata = { name: webhookNames.secret, namespace }
   await kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata })
@@ -77,8 +77,18 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
     kind: 'MutatingWebhookConfiguration',
     metadata: { name: webhookNames.configuration },
     webhooks: [
-      { name: 'other.example.com', clientConfig: { url: 'https://other.example.com', caBundle: 'b3RoZXI=' } },
-      { name: 'mutation.azure-workload-identity.io', clientConfig: serviceAt('/mutate-v1-pod') },
+      {
+        name: 'other.example.com',
+        admissionReviewVersions: ['v1'],
+        clientConfig: { url: 'https://other.example.com', caBundle: 'b3RoZXI=' },
+      },
+      {
+        name: 'mutation.azure-workload-identity.io',
+        admissionReviewVersions: ['v1', 'v1beta1'],
+        clientConfig: serviceAt('/mutate-v1-pod'),
+        objectSelector: { matchLabels: { 'azure.workload.identity/use': 'true' } },
+        rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
+      },
     ],
   })
   await kube.create<UntypedObject>(configurationResources.classes, {
@@ -141,24 +151,22 @@ const defaults: WebhookConfig = {
   },
 }
 
-/** The local cluster calls no webhooks, but stores their configurations with versions, patches and watches like any kind. */
-async function defineConfigurations(kube: KubeClient): Promise<void> {
+/** The local cluster calls no validating webhooks, but stores their configurations with versions, patches and watches like any kind. */
+async function defineValidation(kube: KubeClient): Promise<void> {
   const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
-  for (const resource of Object.values(configurationResources)) {
-    const { group, version, plural, kind } = resource
-    await kube.create(resources.customResourceDefinitions, {
-      apiVersion: 'apiextensions.k8s.io/v1',
-      kind: 'CustomResourceDefinition',
-      metadata: { name: `${plural}.${group}` },
-      spec: {
-        group,
-        scope: 'Cluster',
-        names: { plural, kind, singular: kind.toLowerCase(), listKind: `${kind}List` },
-        versions: [{ name: version, served: true, storage: true, schema }],
-      },
-    })
-    await eventually(() => kube.list(resource))
-  }
+  const { group, version, plural, kind } = configurationResources.classes
+  await kube.create(resources.customResourceDefinitions, {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Cluster',
+      names: { plural, kind, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      versions: [{ name: version, served: true, storage: true, schema }],
+    },
+  })
+  await eventually(() => kube.list(configurationResources.classes))
 }
 
 function post({ port, path, ca, body, contentType }: { port: number } & Required<PostOptions>): Promise<Answer> {

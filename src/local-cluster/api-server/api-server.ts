@@ -8,6 +8,7 @@ import { writeKubeconfig } from './access/kubeconfig.ts'
 import { openPki, type Pki } from './access/pki.ts'
 import { seed } from './access/seed.ts'
 import { createServiceAccountTokens } from './access/service-account-tokens.ts'
+import { createAdmission } from './admission/admission.ts'
 import type { ApiContext } from './http/api-call.ts'
 import { handleRequest, handleUpgrade } from './http/router.ts'
 import { createCatalog } from './kinds/catalog.ts'
@@ -72,6 +73,7 @@ async function serve(options: ApiServerOptions, onStarted: (part: Running) => vo
   let node: NodeRuntime | undefined
   const context: ApiContext = {
     ...{ store, objects, tokens, clock, log },
+    admission: createAdmission({ store, log }),
     catalog: createCatalog(store),
     runtime: () => node,
     signal: stopping.signal,

@@ -3,9 +3,12 @@ import { ApiError } from '../api-server/api-error.ts'
 import type { ApiObject } from '../api-server/api-object.ts'
 import type { ApiContext } from '../api-server/http/api-call.ts'
 import type { ResourceKey } from '../api-server/objects/store.ts'
+import { createPodCreations, type PodCreations } from './pod-creations.ts'
 
 /** What controllers work on: they are inside the API server's process, but keep to its rules. */
-export type ControllerContext = Pick<ApiContext, 'store' | 'objects' | 'catalog' | 'clock' | 'log'>
+export type ControllerContext = Pick<ApiContext, 'store' | 'objects' | 'catalog' | 'admission' | 'clock' | 'log'> & {
+  creations: PodCreations
+}
 
 /** One loop of the cluster: looks at the whole state when a kind that it watches has changed, and brings it a step nearer to what is wanted. */
 export interface Controller {
@@ -44,8 +47,12 @@ export function controllerOf(
 }
 
 /** Runs the controllers until stopped. Changes that come in one turn of the event loop are one run. */
-export function runControllers(context: ControllerContext, controllers: readonly Controller[]): Running {
-  const { store, clock, log } = context
+export function runControllers(
+  surroundings: Omit<ControllerContext, 'creations'>,
+  controllers: readonly Controller[],
+): Running {
+  const { store, clock, log } = surroundings
+  const context = { ...surroundings, creations: createPodCreations(clock, () => schedule(controllers)) }
   const backoff = createBackoff({ initialMs: 500, maxMs: 10_000 })
   const due = new Set<Controller>(controllers)
   let scheduled: NodeJS.Immediate | undefined

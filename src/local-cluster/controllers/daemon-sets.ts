@@ -1,6 +1,15 @@
 import { textAt, valueAt } from '../api-server/api-object.ts'
 import { controllerOf } from './controller.ts'
-import { createPod, deletePod, dependents, hasEnded, hashOf, isReady, writeStatus } from './owned-objects.ts'
+import {
+  createPod,
+  creationsOf,
+  deletePod,
+  dependents,
+  hasEnded,
+  hashOf,
+  isReady,
+  writeStatus,
+} from './owned-objects.ts'
 import { fits } from './scheduler.ts'
 
 const resource = 'daemonsets.apps'
@@ -20,7 +29,8 @@ export const daemonSets = controllerOf(resource, {
     const outdated = staying.filter((pod) => !current.includes(pod))
     for (const pod of [...outdated, ...current.slice(nodes)]) deletePod(context, set, pod)
     // A pod on its way out keeps its place: old and new must not fight over the node's sockets and files.
-    for (let missing = nodes - pods.length; missing > 0; missing--) createPod(context, set, { [hashLabel]: hash })
+    for (let missing = nodes - pods.length - creationsOf(context, set); missing > 0; missing--)
+      createPod(context, set, { [hashLabel]: hash })
     const ready = staying.filter(isReady).length
     writeStatus(context, resource, set, {
       currentNumberScheduled: staying.filter((pod) => textAt(pod, 'spec', 'nodeName') !== '').length,

@@ -8,7 +8,7 @@ import { replicaSets } from './replica-sets.ts'
 import { scheduler } from './scheduler.ts'
 
 /** Starts the controllers that make a collection of objects a cluster. `ca` is the PEM that pods trust. */
-export function startControllers(context: ControllerContext, ca: string): Running {
+export function startControllers(context: Omit<ControllerContext, 'creations'>, ca: string): Running {
   return runControllers(context, [
     namespaceDefaults(ca),
     namespaceDeletion,

@@ -32,10 +32,16 @@ export function hashOf(template: unknown): string {
   return createHash('sha256').update(JSON.stringify(template, sorted)).digest('hex').slice(0, 10)
 }
 
-/** Makes a pod from the owner's template. When that is refused, an event of the owner says why. */
+/** Pods of the owner that wait for webhooks. */
+export function creationsOf({ creations }: ControllerContext, { metadata }: ApiObject): number {
+  return creations.count(metadata.uid ?? '')
+}
+
+/** Makes a pod from the owner's template, at once or when webhooks have seen it. When that is refused, an event of the owner says why. */
 export function createPod(context: ControllerContext, owner: ApiObject, labels: Record<string, string> = {}): void {
-  const { objects, catalog } = context
+  const { objects, catalog, admission, creations } = context
   const component = componentOf(owner)
+  const row = catalog.row('pods')
   const template = valueAt(owner, 'spec', 'template')
   const { namespace, name } = owner.metadata
   const body = {
@@ -47,14 +53,27 @@ export function createPod(context: ControllerContext, owner: ApiObject, labels: 
     },
     spec: structuredClone(valueAt(template, 'spec')),
   }
-  try {
-    const pod = objects.create(catalog.row('pods'), namespace, body, { manager: component })
+  const create = (admitted: unknown) => {
+    const pod = objects.create(row, namespace, admitted, { manager: component })
     recordEvent(context, owner, { component, reason: 'SuccessfulCreate', message: `Created pod: ${pod.metadata.name}` })
-  } catch (error) {
+  }
+  const refused = (error: unknown) => {
     const message = `Error creating: ${errorMessage(error)}`
     recordEvent(context, owner, { component, type: 'Warning', reason: 'FailedCreate', message })
     throw error
   }
+  const asked = { row, version: 'v1', namespace, body }
+  if (!admission.concerns(asked)) {
+    try {
+      create(body)
+    } catch (error) {
+      refused(error)
+    }
+    return
+  }
+  const user = { name: `system:serviceaccount:kube-system:${component}`, groups: ['system:serviceaccounts'] }
+  const review = { ...asked, user, dryRun: false, warn: () => undefined }
+  creations.begin(owner.metadata.uid ?? '', () => admission.admit(review).then(create).catch(refused))
 }
 
 export function deletePod(context: ControllerContext, owner: ApiObject, pod: ApiObject): void {

@@ -1,6 +1,6 @@
 import { numberAt } from '../api-server/api-object.ts'
 import { controllerOf } from './controller.ts'
-import { createPod, deletePod, dependents, hasEnded, isReady, writeStatus } from './owned-objects.ts'
+import { createPod, creationsOf, deletePod, dependents, hasEnded, isReady, writeStatus } from './owned-objects.ts'
 
 const resource = 'replicasets.apps'
 
@@ -15,7 +15,7 @@ export const replicaSets = controllerOf(resource, {
       // Those that are ready stay when there are too many.
       .toSorted((a, b) => Number(isReady(b)) - Number(isReady(a)))
     for (const pod of pods.slice(wanted)) deletePod(context, set, pod)
-    for (let missing = wanted - pods.length; missing > 0; missing--) createPod(context, set)
+    for (let missing = wanted - pods.length - creationsOf(context, set); missing > 0; missing--) createPod(context, set)
     const ready = pods.filter(isReady).length
     writeStatus(context, resource, set, {
       replicas: pods.length,

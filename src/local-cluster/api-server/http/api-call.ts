@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Log } from '../../../lib/index.ts'
 import type { NodeRuntime } from '../../node-runtime.ts'
 import type { ServiceAccountTokens, User } from '../access/service-account-tokens.ts'
+import type { Admission } from '../admission/admission.ts'
 import type { Catalog } from '../kinds/catalog.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 import type { Objects } from '../objects/objects.ts'
@@ -14,6 +15,7 @@ export interface ApiContext {
   catalog: Catalog
   objects: Objects
   tokens: ServiceAccountTokens
+  admission: Admission
   clock: Clock
   log: Log
   /** The node agent, once it is there. */

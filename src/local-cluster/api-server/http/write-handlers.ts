@@ -1,7 +1,7 @@
 import { badRequest, unsupportedMediaType } from '../api-error.ts'
 import { type ApiObject, isRecord } from '../api-object.ts'
 import { listKeysOf } from '../kinds/list-keys.ts'
-import { apiVersionOf } from '../kinds/resource-row.ts'
+import { apiVersionOf, keyOf } from '../kinds/resource-row.ts'
 import type { DeleteOptions } from '../objects/object-deletion.ts'
 import type { ObjectRef } from '../objects/objects.ts'
 import { jsonPatch, mergePatch, strategicPatch } from '../objects/patch.ts'
@@ -13,8 +13,16 @@ import { isTrue } from './request-info.ts'
 
 export async function handleCreate(call: ApiCall): Promise<void> {
   const { context, row, info, request } = call
-  const body = await readObject(request)
+  const body = await admitted(call, await readObject(request))
   sendObject(call, 201, context.objects.create(row, info.namespace, body, writeOptions(call)))
+}
+
+/** What webhooks make of a new object. */
+function admitted(call: ApiCall, body: unknown): Promise<unknown> {
+  const { context, row, info, user } = call
+  const { version, namespace } = info
+  const { dryRun = false, warn = () => undefined } = writeOptions(call)
+  return context.admission.admit({ row, version, namespace, body, user, dryRun, warn })
 }
 
 export async function handleUpdate(call: ApiCall): Promise<void> {
@@ -40,8 +48,10 @@ export async function handlePatch(call: ApiCall): Promise<void> {
         'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
       )
     }
+    const isThere = store.get(keyOf(row), ref.namespace, ref.name) !== undefined
+    const wanted = isThere ? patch : await admitted(call, patch)
     const before = store.revision
-    const applied = objects.apply(row, ref, patch, {
+    const applied = objects.apply(row, ref, wanted, {
       ...options,
       force: isTrue(url.searchParams.get('force') ?? 'false'),
     })

@@ -109,6 +109,27 @@ export const builtInFields: Record<string, Schema> = {
   pods: object('status', { spec: podSpec }),
   secrets: object('data immutable stringData type'),
   configmaps: object('binaryData data immutable'),
+  services: object('status', {
+    spec: fields(
+      'allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName externalTrafficPolicy healthCheckNodePort internalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerClass loadBalancerIP loadBalancerSourceRanges publishNotReadyAddresses selector sessionAffinity sessionAffinityConfig trafficDistribution type',
+      { ports: list(fields('appProtocol name nodePort port protocol targetPort')) },
+    ),
+  }),
+  mutatingwebhookconfigurations: object('', {
+    webhooks: list(
+      fields(
+        'admissionReviewVersions failurePolicy matchPolicy name namespaceSelector objectSelector reinvocationPolicy sideEffects timeoutSeconds',
+        {
+          clientConfig: fields('caBundle url', { service: fields('name namespace path port') }),
+          matchConditions: list(fields('expression name')),
+          rules: list(fields('apiGroups apiVersions operations resources scope')),
+        },
+      ),
+    ),
+  }),
+  poddisruptionbudgets: object('status', {
+    spec: fields('maxUnavailable minAvailable selector unhealthyPodEvictionPolicy'),
+  }),
   serviceaccounts: object('automountServiceAccountToken imagePullSecrets secrets'),
   events: object(
     'action count eventTime firstTimestamp involvedObject lastTimestamp message reason related reportingComponent reportingInstance series source type',

@@ -84,6 +84,23 @@ export const columns: Record<string, readonly Column[]> = {
     wide(column('Readiness Gates', () => '<none>')),
   ],
   secrets: [nameColumn, text('Type', 'type'), size('Data', 'data'), ageColumn],
+  services: [
+    nameColumn,
+    text('Type', 'spec.type'),
+    text('Cluster-IP', 'spec.clusterIP', '<none>'),
+    column('External-IP', () => '<none>'),
+    column('Port(s)', servicePorts),
+    ageColumn,
+    wide(pairs('Selector', 'spec.selector')),
+  ],
+  mutatingwebhookconfigurations: [nameColumn, size('Webhooks', 'webhooks'), ageColumn],
+  poddisruptionbudgets: [
+    nameColumn,
+    column('Min Available', (object) => at(object, 'spec.minAvailable') ?? 'N/A'),
+    column('Max Unavailable', (object) => at(object, 'spec.maxUnavailable') ?? 'N/A'),
+    column('Allowed Disruptions', () => 0, { type: 'integer' }),
+    ageColumn,
+  ],
   configmaps: [
     nameColumn,
     column('Data', ({ data, binaryData }) => Object.keys({ ...Object(data), ...Object(binaryData) }).length, {
@@ -248,4 +265,9 @@ function lastSeen(event: ApiObject): unknown {
     event['eventTime'] ??
     event['firstTimestamp']
   )
+}
+
+function servicePorts(service: ApiObject): string {
+  const ports = recordsAt(service, 'spec', 'ports').map(({ port, protocol }) => `${port}/${protocol}`)
+  return ports.join(',') || '<none>'
 }

@@ -21,14 +21,21 @@ const builtInKeys: Record<string, readonly string[]> = {
   volumeDevices: ['devicePath'],
   volumeMounts: ['mountPath'],
   volumes: ['name'],
+  webhooks: ['name'],
 }
+
+/** Where a kind has another key for a field of the same name. */
+const keysOfKind: Record<string, typeof builtInKeys> = { services: { ports: ['port'] } }
 
 /** Lists of plain values that a strategic patch adds to. */
 export const mergedSets: ReadonlySet<string> = new Set(['finalizers'])
 
 /** Merge keys of a kind's lists: by name for built-in kinds, as the definition says for custom ones. */
 export function listKeysOf(row: ResourceRow, version: string): ListKeys {
-  if (row.builtIn) return (path) => builtInKeys[path.at(-1) ?? '']
+  if (row.builtIn) {
+    const keys = { ...builtInKeys, ...keysOfKind[row.plural] }
+    return (path) => keys[path.at(-1) ?? '']
+  }
   const schema = row.schema(version)
   return (path) => {
     const found = path.reduce<Schema | undefined>(step, schema)

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { prepareWebhooks, validateWebhooks } from '../admission/mutating-webhooks.ts'
 import { type Cause, forbiddenField, invalidValue, required } from '../api-error.ts'
 import { type ApiObject, isRecord, recordsAt, setDefaults, textAt, valueAt } from '../api-object.ts'
 import { selectorMatches } from '../objects/selectors.ts'
@@ -83,6 +84,8 @@ export const builtInRows: readonly ResourceRow[] = [
   row('v1', 'Secret', 'secrets', { fields: ['type'], prepare: prepareSecret, validate: validateImmutable }),
   row('v1', 'ConfigMap', 'configmaps', { short: ['cm'], prepare: prepareConfigMap, validate: validateImmutable }),
   row('v1', 'ServiceAccount', 'serviceaccounts', { short: ['sa'], subresources: ['token'] }),
+  // Names for webhooks only: they carry no traffic.
+  row('v1', 'Service', 'services', { short: ['svc'], names: 'label', prepare: prepareService }),
   row('v1', 'Event', 'events', {
     short: ['ev'],
     fields: [
@@ -140,6 +143,14 @@ export const builtInRows: readonly ResourceRow[] = [
     prepare: prepareBinding,
     validate: validateBinding,
   }),
+  row('admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', 'mutatingwebhookconfigurations', {
+    scope: 'cluster',
+    generation: true,
+    prepare: prepareWebhooks,
+    validate: validateWebhooks,
+  }),
+  // Kept, and never asked: nothing evicts pods here.
+  row('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets', { short: ['pdb'], generation: true }),
   row('storage.k8s.io/v1', 'CSIDriver', 'csidrivers', { scope: 'cluster', prepare: prepareCsiDriver }),
   row('storage.k8s.io/v1', 'CSINode', 'csinodes', { scope: 'cluster' }),
   row('coordination.k8s.io/v1', 'Lease', 'leases'),
@@ -232,6 +243,14 @@ function validateWorkload(object: ApiObject, previous: ApiObject | undefined): C
     problems.push(invalidValue('spec.selector', selector, 'field is immutable'))
   }
   return problems
+}
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ */
+function prepareService(service: ApiObject): void {
+  setDefaults(specOf(service), { type: 'ClusterIP', clusterIP: 'None', sessionAffinity: 'None' })
+  for (const port of recordsAt(service, 'spec', 'ports')) {
+    setDefaults(port, { protocol: 'TCP', targetPort: port['port'] })
+  }
 }
 
 function prepareBinding(binding: ApiObject): void {
