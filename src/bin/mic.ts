@@ -6,17 +6,13 @@ import { type CloudConfig, cloudConfigOfEnvironment, parseCloudConfig, startMic 
 import { azureHttp } from './azure-http.ts'
 import { clusterConfig } from './cluster-config.ts'
 import { type MicCommand, micConfig, micVersion } from './mic-config.ts'
+import { printLine, runMain } from './run-main.ts'
 
 type ServeCommand = Extract<MicCommand, { kind: 'serve' }>
 
 /** The controller of pod identity. Exit status 2 for a wrong command line, 1 when it cannot start or no longer leads. */
-async function main(): Promise<number> {
-  const command = parseOrExplain()
-  if (command === undefined) return 2
-  if (command.kind === 'version') {
-    process.stdout.write(`${micVersion}\n`)
-    return 0
-  }
+async function main(command: MicCommand): Promise<number> {
+  if (command.kind === 'version') return printLine(micVersion)
   const log = createLog({ name: 'mic', level: command.logLevel })
   // An update of a scale set that is on its way is awaited.
   return runUntilSignal(() => start(command, log), log, 60_000)
@@ -77,16 +73,4 @@ function cloudConfigReader({ cloudConfigFile, customCloudFile }: ServeCommand, l
   }
 }
 
-function parseOrExplain(): MicCommand | undefined {
-  try {
-    return micConfig(process.argv.slice(2), process.env)
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`)
-    return undefined
-  }
-}
-
-// Not a top-level await: the image holds this program as one CommonJS file, which has none.
-void main().then((status) => {
-  process.exitCode = status
-})
+runMain(micConfig, main)

@@ -1,35 +1,25 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createAcquireToken, createTokenSource } from '../identity/index.ts'
 import { createKubeClient } from '../kube/index.ts'
-import {
-  createHttpClient,
-  createLog,
-  createRetryingSend,
-  errorMessage,
-  type Log,
-  runUntilSignal,
-} from '../lib/index.ts'
+import { createHttpClient, createLog, createRetryingSend, type Log, runUntilSignal } from '../lib/index.ts'
 import { createRunProgram } from '../netfilter/index.ts'
-import { startNmi } from '../pod-identity/index.ts'
+import { refuseKubenet, startNmi } from '../pod-identity/index.ts'
 import { azureHttp } from './azure-http.ts'
 import { clusterConfig } from './cluster-config.ts'
 import { type NmiCommand, nmiConfig, nmiVersion } from './nmi-config.ts'
+import { printLine, runMain } from './run-main.ts'
 
 type ServeCommand = Extract<NmiCommand, { kind: 'serve' }>
 
 /** The node endpoint of pod identity. Exit status 2 for a wrong command line, 1 when it cannot start. */
-async function main(): Promise<number> {
-  const command = parseOrExplain()
-  if (command === undefined) return 2
-  if (command.kind === 'version') {
-    process.stdout.write(`${nmiVersion}\n`)
-    return 0
-  }
+async function main(command: NmiCommand): Promise<number> {
+  if (command.kind === 'version') return printLine(nmiVersion)
   const log = createLog({ name: 'nmi', level: command.logLevel })
   return runUntilSignal(() => start(command, log), log)
 }
 
-async function start({ kubeconfig, nmi, tokenHoldMs }: ServeCommand, log: Log) {
+async function start({ kubeconfig, nmi, tokenHoldMs, kubeletConfig }: ServeCommand, log: Log) {
+  if (existsSync(kubeletConfig)) refuseKubenet(readFileSync(kubeletConfig, 'utf8'))
   const out = createHttpClient(azureHttp(process.env))
   const onNode = createHttpClient({ maxSockets: 64 })
   const tokens = createTokenSource({
@@ -59,16 +49,4 @@ async function start({ kubeconfig, nmi, tokenHoldMs }: ServeCommand, log: Log) {
   }
 }
 
-function parseOrExplain(): NmiCommand | undefined {
-  try {
-    return nmiConfig(process.argv.slice(2), process.env)
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`)
-    return undefined
-  }
-}
-
-// Not a top-level await: the image holds this program as one CommonJS file, which has none.
-void main().then((status) => {
-  process.exitCode = status
-})
+runMain(nmiConfig, main)

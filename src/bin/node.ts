@@ -1,19 +1,15 @@
-import { createLog, errorMessage, type Running, runUntilSignal } from '../lib/index.ts'
+import { createLog, type Running, runUntilSignal } from '../lib/index.ts'
 import { startProvider } from '../provider/index.ts'
 import { driverBuild, startDriverDaemon } from './driver-daemon.ts'
 import { type NodeConfig, nodeConfig } from './node-config.ts'
+import { printLine, runMain } from './run-main.ts'
 
 /**
  * Driver and provider of a node in one process: less memory, and no wall between what is privileged and what reads from
  * the network. They still meet at the socket. Flags: see node-config.ts.
  */
-async function main(): Promise<number> {
-  const config = parseOrExplain()
-  if (config === undefined) return 2
-  if (config.driver.printVersion) {
-    process.stdout.write(`${JSON.stringify(driverBuild)}\n`)
-    return 0
-  }
+async function main(config: NodeConfig): Promise<number> {
+  if (config.driver.printVersion) return printLine(JSON.stringify(driverBuild))
   return runUntilSignal(() => start(config), createLog({ name: 'node' }))
 }
 
@@ -35,16 +31,4 @@ async function start({ driver, provider }: NodeConfig): Promise<Running> {
   }
 }
 
-function parseOrExplain() {
-  try {
-    return nodeConfig(process.argv.slice(2), process.env)
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`)
-    return undefined
-  }
-}
-
-// Not a top-level await: the image holds this program as one CommonJS file, which has none.
-void main().then((status) => {
-  process.exitCode = status
-})
+runMain(nodeConfig, main)

@@ -1,20 +1,13 @@
-import { createLog, errorMessage, ProblemsError, runUntilSignal } from '../lib/index.ts'
+import { createLog, runUntilSignal } from '../lib/index.ts'
 import { startProvider } from '../provider/index.ts'
 import { type ProviderCommand, providerConfig, providerVersion } from './provider-config.ts'
+import { printLine, runMain } from './run-main.ts'
 
 /** The provider daemon. Exit status 2 for a wrong command line, 1 when it cannot start. */
-async function main(): Promise<number> {
-  let command: ProviderCommand
-  try {
-    command = providerConfig(process.argv.slice(2), process.env)
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`)
-    return error instanceof ProblemsError ? 2 : 1
-  }
+async function main(command: ProviderCommand): Promise<number> {
   if (command.kind === 'version') {
     const buildDate = process.env['KEYMOUNT_BUILD_DATE'] ?? ''
-    process.stdout.write(`${JSON.stringify({ version: providerVersion, buildDate })}\n`)
-    return 0
+    return printLine(JSON.stringify({ version: providerVersion, buildDate }))
   }
   const log = createLog({ name: 'provider', level: command.logLevel })
   const config = { ...command.config, log }
@@ -31,6 +24,4 @@ async function main(): Promise<number> {
   return runUntilSignal(start, log)
 }
 
-void main().then((status) => {
-  process.exitCode = status
-})
+runMain(providerConfig, main)

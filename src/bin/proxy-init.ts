@@ -3,16 +3,12 @@ import { createLog, errorMessage } from '../lib/index.ts'
 import { createRunProgram } from '../netfilter/index.ts'
 import { redirectMetadata } from '../proxy/index.ts'
 import { type ProxyInitCommand, proxyInitConfig } from './proxy-init-config.ts'
+import { printLine, runMain } from './run-main.ts'
 import { workloadIdentityBuild } from './workload-identity-build.ts'
 
 /** The init step of the proxy sidecar. Exit status 2 for a wrong environment, 1 when nothing could be redirected. */
-async function main(): Promise<number> {
-  const command = parseOrExplain()
-  if (command === undefined) return 2
-  if (command.kind === 'version') {
-    process.stdout.write(`${JSON.stringify(workloadIdentityBuild)}\n`)
-    return 0
-  }
+async function main(command: ProxyInitCommand): Promise<number> {
+  if (command.kind === 'version') return printLine(JSON.stringify(workloadIdentityBuild))
   const log = createLog({ name: 'proxy-init' })
   const processStatus = readFileSync('/proc/self/status', 'utf8')
   try {
@@ -27,16 +23,4 @@ async function main(): Promise<number> {
 /** Nobody else changes the rules of this pod, and its root file system is read-only: no lock file is needed. */
 const run = createRunProgram({ XTABLES_LOCKFILE: '/dev/null' })
 
-function parseOrExplain(): ProxyInitCommand | undefined {
-  try {
-    return proxyInitConfig(process.argv.slice(2), process.env)
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`)
-    return undefined
-  }
-}
-
-// Not a top-level await: the image holds this program as one CommonJS file, which has none.
-void main().then((status) => {
-  process.exitCode = status
-})
+runMain(proxyInitConfig, main)

@@ -1,16 +1,12 @@
 import { createLog, errorMessage, runUntilSignal } from '../lib/index.ts'
 import { awaitReady, startProxy } from '../proxy/index.ts'
 import { type ProxyCommand, proxyConfig } from './proxy-config.ts'
+import { printLine, runMain } from './run-main.ts'
 import { workloadIdentityBuild } from './workload-identity-build.ts'
 
 /** The proxy sidecar. Exit status 2 for a wrong command line, 1 when it cannot start or, with --probe, does not answer. */
-async function main(): Promise<number> {
-  const command = parseOrExplain()
-  if (command === undefined) return 2
-  if (command.kind === 'version') {
-    process.stdout.write(`${JSON.stringify(workloadIdentityBuild)}\n`)
-    return 0
-  }
+async function main(command: ProxyCommand): Promise<number> {
+  if (command.kind === 'version') return printLine(JSON.stringify(workloadIdentityBuild))
   if (command.kind === 'probe') return probe(command.port)
   const log = createLog({ name: 'proxy', level: command.logLevel })
   const { config } = command
@@ -24,7 +20,7 @@ async function main(): Promise<number> {
 
 async function probe(port: number): Promise<number> {
   try {
-    await awaitReady(port)
+    await awaitReady({ port })
     return 0
   } catch (error) {
     process.stderr.write(`proxy: not ready: ${errorMessage(error)}\n`)
@@ -32,16 +28,4 @@ async function probe(port: number): Promise<number> {
   }
 }
 
-function parseOrExplain(): ProxyCommand | undefined {
-  try {
-    return proxyConfig(process.argv.slice(2), process.env)
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`)
-    return undefined
-  }
-}
-
-// Not a top-level await: the image holds this program as one CommonJS file, which has none.
-void main().then((status) => {
-  process.exitCode = status
-})
+runMain(proxyConfig, main)
