@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { awaitReady } from './await-ready.ts'
+
+async function serve(t: TestContext, statuses: number[]): Promise<number> {
+  const server = createServer((_, response) => response.writeHead(statuses.shift() ?? 500).end())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+test('awaitReady() is content with the first 200', async (t) => {
+  await awaitReady({ port: await serve(t, [503, 503, 200]), pauseMs: 1 })
+})
+
+test('awaitReady() tells the last reason when there is none', async (t) => {
+  const port = await serve(t, [503])
+  await assert.rejects(
+    awaitReady({ port, attempts: 2, pauseMs: 1 }),
+    new RegExp(`^Error: http://127.0.0.1:${port}/readyz answered 500, expected 200$`),
+  )
+})
+
+test('awaitReady() tells so when nobody listens', async () => {
+  await assert.rejects(awaitReady({ port: 1, attempts: 2, pauseMs: 1 }), /127.0.0.1:1 refused the connection/)
+})
