@@ -26,7 +26,7 @@ const arrows: Record<string, readonly string[]> = {
   proxy: ['identity', 'netfilter', 'lib'],
   'local-azure': ['keyvault', 'lib'],
   'local-cluster': ['csi', 'kube', 'lib'],
-  cli: ['kube', 'keyvault', 'azure-rest', 'identity', 'image', 'charts', 'lib'],
+  cli: ['kube', 'keyvault', 'azure-class', 'azure-rest', 'identity', 'image', 'charts', 'lib'],
   dashboard: ['kube', 'keyvault', 'lib'],
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandsContext } from './command-options.ts'
+import { addDoctor } from './doctor/doctor-command.ts'
 import { addJwks } from './jwks-command.ts'
 import { addServiceAccount } from './serviceaccount/serviceaccount-commands.ts'
 
@@ -14,4 +15,5 @@ export function addIdentity(program: Command, context: CommandsContext): void {
     )
   addServiceAccount(identity, context)
   addJwks(identity, context)
+  addDoctor(identity, context)
 }

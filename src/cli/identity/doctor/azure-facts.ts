@@ -1,0 +1,121 @@
+import { isAzureForbidden } from '../../../azure-rest/index.ts'
+import { commandLine } from '../../shell-words.ts'
+import type { AzureSession } from '../azure-session.ts'
+import {
+  applicationCredentials,
+  type FederatedCredential,
+  managedIdentityCredentials,
+} from '../federated-credential.ts'
+
+/** An application or managed identity, as Azure knows it. */
+export interface AzureIdentity {
+  kind: 'application' | 'managed identity'
+  name: string
+  clientId: string
+  /** Object id of its service principal; undefined for an application that has none. */
+  principalId: string | undefined
+  credentials: readonly FederatedCredential[]
+  /** The words of an az command that name it, and what its federated credentials are called there. */
+  az: { group: readonly string[]; identity: readonly string[]; credential: string }
+}
+
+interface ServicePrincipal {
+  id: string
+  displayName: string
+  servicePrincipalType: string
+  alternativeNames?: readonly string[]
+}
+
+interface ManagedIdentity {
+  id: string
+  name: string
+  properties: { clientId: string; principalId: string }
+}
+
+/** The identity with this client id; undefined when the tenant has none. Rejects when it may not be looked for. */
+export async function findIdentity(azure: AzureSession, clientId: string): Promise<AzureIdentity | undefined> {
+  try {
+    const query = { $filter: `appId eq '${clientId}'` }
+    const [principal] = await azure.graph.list<ServicePrincipal>('/servicePrincipals', { query })
+    if (principal?.servicePrincipalType === 'ManagedIdentity') return managedIdentityOf(azure, principal, clientId)
+    return await findApplication(azure, clientId, principal)
+  } catch (error) {
+    // Without rights in the directory, a managed identity can still be found among the resources.
+    if (!isAzureForbidden(error)) throw error
+    return findManagedIdentity(azure, clientId, error)
+  }
+}
+
+async function findApplication(
+  { graph }: AzureSession,
+  clientId: string,
+  principal: ServicePrincipal | undefined,
+): Promise<AzureIdentity | undefined> {
+  const query = { $filter: `appId eq '${clientId}'` }
+  const [application] = await graph.list<{ id: string; displayName: string }>('/applications', { query })
+  if (application === undefined) return undefined
+  return {
+    kind: 'application',
+    name: application.displayName,
+    clientId,
+    principalId: principal?.id,
+    credentials: await applicationCredentials(graph, async () => application.id).list(),
+    az: { group: ['ad', 'app'], identity: ['--id', clientId], credential: '--federated-credential-id' },
+  }
+}
+
+async function managedIdentityOf(
+  { resourceManager }: AzureSession,
+  { id: principalId, alternativeNames = [] }: ServicePrincipal,
+  clientId: string,
+): Promise<AzureIdentity | undefined> {
+  const resourceId = alternativeNames.find((name) => /\/userAssignedIdentities\//i.test(name))
+  if (resourceId === undefined) return undefined
+  return describeManagedIdentity(resourceId, {
+    clientId,
+    principalId,
+    credentials: await managedIdentityCredentials(resourceManager, resourceId).list(),
+  })
+}
+
+async function findManagedIdentity(
+  { resourceManager, subscriptionId }: AzureSession,
+  clientId: string,
+  cause: Error,
+): Promise<AzureIdentity> {
+  const path = `/subscriptions/${subscriptionId()}/providers/Microsoft.ManagedIdentity/userAssignedIdentities`
+  const all = await resourceManager.list<ManagedIdentity>(path, { apiVersion: '2023-01-31' })
+  const found = all.find(({ properties }) => properties.clientId.toLowerCase() === clientId.toLowerCase())
+  if (found === undefined) throw cause
+  const { principalId } = found.properties
+  const credentials = await managedIdentityCredentials(resourceManager, found.id).list()
+  return describeManagedIdentity(found.id, { clientId, principalId, credentials })
+}
+
+function describeManagedIdentity(
+  resourceId: string,
+  facts: Pick<AzureIdentity, 'clientId' | 'principalId' | 'credentials'>,
+): AzureIdentity {
+  const [, group = '', name = ''] =
+    /\/resourceGroups\/([^/]+)\/.*\/userAssignedIdentities\/([^/]+)$/i.exec(resourceId) ?? []
+  const identity = ['--identity-name', name, '--resource-group', group]
+  return { kind: 'managed identity', name, ...facts, az: { group: ['identity'], identity, credential: '--name' } }
+}
+
+/** How to make a federated credential, or to change one, with az. */
+export function credentialCommand(
+  { kind, az }: AzureIdentity,
+  wanted: Pick<FederatedCredential, 'name' | 'issuer' | 'subject' | 'audiences'>,
+  existing?: FederatedCredential,
+): string {
+  const { name, issuer, subject, audiences } = wanted
+  const verb = existing === undefined ? 'create' : 'update'
+  const start = ['az', ...az.group, 'federated-credential', verb, ...az.identity]
+  if (kind === 'managed identity') {
+    const values = ['--issuer', issuer, '--subject', subject, '--audiences', ...audiences]
+    return commandLine(...start, az.credential, existing?.name ?? name, ...values)
+  }
+  const which = existing === undefined ? [] : [az.credential, existing.id]
+  const body = { ...(existing === undefined ? { name } : {}), issuer, subject, audiences }
+  return commandLine(...start, ...which, '--parameters', JSON.stringify(body))
+}

@@ -1,0 +1,94 @@
+import { tokenExchangeAudience } from '../../../identity/index.ts'
+import { commandLine } from '../../shell-words.ts'
+import type { FederatedCredential } from '../federated-credential.ts'
+import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
+import { type AzureIdentity, credentialCommand } from './azure-facts.ts'
+import { matchCredential } from './compare-credentials.ts'
+import { type Finding, type Known, note, ok, problem, unknown } from './finding.ts'
+
+export interface IdentityFacts {
+  clientId: string
+  tenantId: string
+  account: ServiceAccountRef
+  /** Of the cluster's tokens. */
+  issuer: Known<string>
+  identity: Known<AzureIdentity | undefined>
+  /** The tenant that we are signed in to. */
+  ownTenant: Known<string>
+  /** What Entra said to a token of the service account. */
+  signIn: Known<true>
+}
+
+/** https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations */
+const mostCredentials = 20
+
+/** The application or managed identity, its federated credential, and whether Entra lets the service account in. */
+export function checkIdentity(facts: IdentityFacts): Finding[] {
+  const { identity } = facts
+  const tenant = checkTenant(facts)
+  if ('why' in identity) return [...tenant, unknown('identity', identity.why), checkSignIn(facts)]
+  if (identity.value === undefined) return [...tenant, missingIdentity(facts), checkSignIn(facts)]
+  const found = identity.value
+  return [...tenant, ...checkPrincipal(found), ...checkCredential(found, facts), checkSignIn(facts)]
+}
+
+function checkTenant({ tenantId, ownTenant }: IdentityFacts): Finding[] {
+  if (tenantId === '') {
+    return [
+      note('tenant', 'is named neither by class nor by service account: the default of the provider or webhook counts'),
+    ]
+  }
+  if ('why' in ownTenant) return [unknown('tenant', ownTenant.why)]
+  if (ownTenant.value.toLowerCase() === tenantId.toLowerCase()) return [ok('tenant', tenantId)]
+  const text = `${tenantId} is not the tenant that you are signed in to (${ownTenant.value}); what follows is of yours`
+  return [note('tenant', text, [`az login --tenant ${tenantId}`])]
+}
+
+function missingIdentity({ clientId, tenantId }: IdentityFacts): Finding {
+  const text = `no application and no managed identity with client id ${clientId} is in tenant ${tenantId}: the object id was taken, or it was deleted`
+  return problem('identity', text, [
+    'az identity list --query "[].{name:name, clientId:clientId}" --output table',
+    'az ad app list --show-mine --query "[].{name:displayName, clientId:appId}" --output table',
+  ])
+}
+
+function checkPrincipal({ kind, name, clientId, principalId }: AzureIdentity): Finding[] {
+  if (principalId !== undefined) return [ok('identity', `${kind} "${name}", client ${clientId}`)]
+  const text = `${kind} "${name}" has no service principal in this tenant, so it cannot sign in`
+  return [problem('identity', text, [`az ad sp create --id ${clientId}`])]
+}
+
+function checkCredential(identity: AzureIdentity, { account, issuer }: IdentityFacts): Finding[] {
+  if ('why' in issuer) return [unknown('federation', `the issuer is not known: ${issuer.why}`)]
+  const subject = subjectOf(account)
+  const wanted = {
+    name: managedCredentialName(account, issuer.value),
+    issuer: issuer.value,
+    subject,
+    audiences: [tokenExchangeAudience],
+  }
+  const match = matchCredential({ issuer: issuer.value, subject }, identity.credentials)
+  if (match.kind === 'match') return [ok('federation', `credential "${match.credential.name}" for ${subject}`)]
+  if (match.kind === 'near') {
+    const text = `credential "${match.credential.name}" does not fit: ${match.differences.join('; ')}`
+    return [problem('federation', text, [credentialCommand(identity, wanted, match.credential)])]
+  }
+  const others = identity.credentials.length
+  const text = `none of its ${others} federated credentials is for ${subject} of issuer ${issuer.value}`
+  const full = others < mostCredentials ? '' : `; it has ${others}, and more than ${mostCredentials} are not possible`
+  return [
+    problem('federation', `${text}${full}`, full === '' ? [credentialCommand(identity, wanted)] : deleteOne(identity)),
+  ]
+}
+
+function deleteOne({ az, credentials }: AzureIdentity): string[] {
+  const [oldest] = credentials as readonly (FederatedCredential | undefined)[]
+  const name = oldest?.name ?? ''
+  return [commandLine('az', ...az.group, 'federated-credential', 'delete', ...az.identity, az.credential, name)]
+}
+
+function checkSignIn({ signIn }: IdentityFacts): Finding {
+  if ('value' in signIn) return ok('sign-in', 'Entra has given a token to the service account, just now')
+  if (signIn.why.startsWith('not tried')) return unknown('sign-in', signIn.why)
+  return problem('sign-in', `tried with a token of the service account: ${signIn.why}`)
+}

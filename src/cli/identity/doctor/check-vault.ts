@@ -1,0 +1,155 @@
+import type { ObjectSpec, ObjectType } from '../../../azure-class/index.ts'
+import { commandLine } from '../../shell-words.ts'
+import type { AzureSession } from '../azure-session.ts'
+import { attempt, type Finding, type Known, ok, problem, unknown } from './finding.ts'
+
+interface Vault {
+  id: string
+  name: string
+  properties: {
+    tenantId: string
+    enableRbacAuthorization?: boolean
+    accessPolicies?: { objectId: string; permissions: Partial<Record<string, readonly string[]>> }[]
+  }
+}
+
+interface Assignment {
+  properties: { roleDefinitionId: string; scope: string }
+}
+
+interface Definition {
+  properties: { roleName: string; permissions: { dataActions?: string[]; notDataActions?: string[] }[] }
+}
+
+/** What reading an object of a class needs, in the terms of both ways to grant it. */
+const needs: Record<ObjectType, { action: string; role: string; policy: string; flag: string }> = {
+  secret: {
+    action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
+    role: 'Key Vault Secrets User',
+    policy: 'secrets',
+    flag: '--secret-permissions',
+  },
+  key: {
+    action: 'Microsoft.KeyVault/vaults/keys/read',
+    role: 'Key Vault Crypto User',
+    policy: 'keys',
+    flag: '--key-permissions',
+  },
+  cert: {
+    action: 'Microsoft.KeyVault/vaults/certificates/read',
+    role: 'Key Vault Certificate User',
+    policy: 'certificates',
+    flag: '--certificate-permissions',
+  },
+}
+
+const authorization = { apiVersion: '2022-04-01' }
+
+export interface VaultQuestion {
+  vaultName: string
+  /** Objects that the class reads from it. */
+  objects: readonly Pick<ObjectSpec, 'type' | 'name'>[]
+  /** Object id of who reads; undefined when it is not known. */
+  principalId: string | undefined
+}
+
+/** Whether an identity may read what a class names, by role assignments or access policies. Never reads a value. */
+export async function checkVault(azure: AzureSession, question: VaultQuestion): Promise<Finding[]> {
+  const { vaultName, principalId } = question
+  const vault = await attempt(() => findVault(azure, vaultName))
+  if ('why' in vault) return [unknown('vault', vault.why)]
+  if (vault.value === undefined) {
+    return [
+      unknown('vault', `${vaultName} is not in the subscription ${azure.subscriptionId()} (or you may not see it)`),
+    ]
+  }
+  if (principalId === undefined) return [unknown('rights', 'the identity is not known')]
+  const { properties } = vault.value
+  const granted =
+    properties.enableRbacAuthorization === true
+      ? await attempt(() => roleGrants(azure, vault.value as Vault, principalId))
+      : { value: policyGrants(vault.value, principalId) }
+  const types = [...new Set(question.objects.map(({ type }) => type))]
+  return types.map((type) => rightFinding(type, { vault: vault.value as Vault, granted, question, principalId }))
+}
+
+async function findVault({ resourceManager, subscriptionId }: AzureSession, name: string): Promise<Vault | undefined> {
+  const path = `/subscriptions/${subscriptionId()}/providers/Microsoft.KeyVault/vaults`
+  const all = await resourceManager.list<Vault>(path, { apiVersion: '2023-07-01' })
+  return all.find((vault) => vault.name.toLowerCase() === name.toLowerCase())
+}
+
+/** What grants a type of object, in words; undefined when nothing does. */
+type Grants = (type: ObjectType, objectName: string) => string | undefined
+
+async function roleGrants({ resourceManager }: AzureSession, { id }: Vault, principalId: string): Promise<Grants> {
+  const query = { $filter: `assignedTo('${principalId}')` }
+  const path = `${id}/providers/Microsoft.Authorization/roleAssignments`
+  const assignments = await resourceManager.list<Assignment>(path, { ...authorization, query })
+  const roles = await Promise.all(
+    assignments.map(async ({ properties }) => ({
+      scope: properties.scope,
+      definition: await resourceManager.get<Definition>(properties.roleDefinitionId, authorization),
+    })),
+  )
+  return (type, objectName) => {
+    const { action, policy } = needs[type]
+    const scopes = [id, `${id}/${policy}/${objectName}`].map((scope) => scope.toLowerCase())
+    const found = roles.find(({ scope, definition }) => {
+      const at = scope === '/' ? '' : scope.toLowerCase()
+      const reaches = scopes.some((wanted) => wanted === at || wanted.startsWith(`${at}/`))
+      return reaches && permits(definition, action)
+    })
+    return found === undefined ? undefined : `role "${found.definition.properties.roleName}" on ${found.scope}`
+  }
+}
+
+function permits({ properties }: Definition, action: string): boolean {
+  const hits = (patterns: readonly string[] = []) => patterns.some((pattern) => matchesAction(pattern, action))
+  return properties.permissions.some(({ dataActions, notDataActions }) => hits(dataActions) && !hits(notDataActions))
+}
+
+/** https://learn.microsoft.com/azure/role-based-access-control/role-definitions#wildcard-permissions */
+export function matchesAction(pattern: string, action: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`, 'i').test(action)
+}
+
+function policyGrants({ properties }: Vault, principalId: string): Grants {
+  const policies = (properties.accessPolicies ?? []).filter(
+    ({ objectId }) => objectId.toLowerCase() === principalId.toLowerCase(),
+  )
+  return (type) => {
+    const words = policies
+      .flatMap(({ permissions }) => permissions[needs[type].policy] ?? [])
+      .map((w) => w.toLowerCase())
+    return words.includes('get') || words.includes('all') ? `access policy: ${needs[type].policy} get` : undefined
+  }
+}
+
+interface RightFacts {
+  vault: Vault
+  granted: Known<Grants>
+  question: VaultQuestion
+  principalId: string
+}
+
+function rightFinding(type: ObjectType, { vault, granted, question, principalId }: RightFacts): Finding {
+  const check = `${type}s`
+  if ('why' in granted) return unknown(check, granted.why)
+  const names = question.objects.filter((object) => object.type === type).map(({ name }) => name)
+  const missing = names.filter((name) => granted.value(type, name) === undefined)
+  const [first = ''] = names
+  if (missing.length === 0) return ok(check, `may be read: ${granted.value(type, first) ?? ''}`)
+  const text = `the identity may not read ${type} ${missing.join(', ')} from ${vault.name}`
+  return problem(check, text, [grantCommand(type, vault, principalId)])
+}
+
+function grantCommand(type: ObjectType, { id, name, properties }: Vault, principalId: string): string {
+  const { role, flag } = needs[type]
+  if (properties.enableRbacAuthorization !== true) {
+    return commandLine('az', 'keyvault', 'set-policy', '--name', name, '--object-id', principalId, flag, 'get')
+  }
+  const to = ['--assignee-object-id', principalId, '--assignee-principal-type', 'ServicePrincipal']
+  return commandLine('az', 'role', 'assignment', 'create', '--role', role, ...to, '--scope', id)
+}

@@ -1,0 +1,95 @@
+import type { KubeObject, Namespace, Pod, Resource } from '../../../kube/index.ts'
+import { commandLine } from '../../shell-words.ts'
+import { useLabel } from './check-pod.ts'
+import { type Finding, type Known, ok, problem, unknown } from './finding.ts'
+
+interface Selector {
+  matchLabels?: Record<string, string>
+  matchExpressions?: { key: string; operator: string; values?: string[] }[]
+}
+
+interface Webhook {
+  name: string
+  clientConfig: { caBundle?: string; service?: { namespace: string; name: string } }
+  namespaceSelector?: Selector
+  objectSelector?: Selector
+}
+
+export interface WebhookConfiguration extends KubeObject {
+  webhooks?: Webhook[]
+}
+
+export const webhookConfigurations: Resource<WebhookConfiguration> = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'MutatingWebhookConfiguration',
+  plural: 'mutatingwebhookconfigurations',
+  namespaced: false,
+}
+
+export interface WebhookFacts {
+  pod: Pod
+  configurations: Known<readonly WebhookConfiguration[]>
+  namespace: Known<Namespace | undefined>
+}
+
+/** Whether a webhook for this label is there, trusted, and asked about this namespace. */
+export function checkWebhook({ pod, configurations, namespace }: WebhookFacts): Finding {
+  if ('why' in configurations) return unknown('webhook', configurations.why)
+  const found = configurations.value.flatMap(({ metadata, webhooks = [] }) =>
+    webhooks.filter(isForIdentity).map((webhook) => ({ configuration: metadata, webhook })),
+  )
+  const [one] = found
+  if (one === undefined) {
+    return problem('webhook', 'no webhook for workload identity is installed in this cluster', [
+      'helm upgrade --install keymount charts/keymount --reuse-values --set webhook.enabled=true --set webhook.azureTenantID=TENANT_ID',
+    ])
+  }
+  const { configuration, webhook } = one
+  const name = configuration.name ?? ''
+  const { caBundle = '', service } = webhook.clientConfig
+  const where = service === undefined ? '' : `; see its pods: kubectl get pods --namespace ${service.namespace}`
+  if (caBundle === '') {
+    return problem('webhook', `${name} has no caBundle yet, so the API server cannot call it${where}`)
+  }
+  if ('value' in namespace && !matches(webhook.namespaceSelector, namespace.value?.metadata.labels ?? {})) {
+    return problem('webhook', `${name} leaves out namespace ${pod.metadata.namespace}, by its namespaceSelector`, [
+      commandLine('kubectl', 'get', 'mutatingwebhookconfiguration', name, '--output', 'yaml'),
+    ])
+  }
+  if (isExcludedByAks(pod, configuration)) {
+    return problem('webhook', `AKS keeps webhooks away from ${pod.metadata.namespace} unless they say otherwise`, [
+      commandLine('kubectl', 'label', 'mutatingwebhookconfiguration', name, 'admissions.enforcer/disabled=true'),
+    ])
+  }
+  return ok('webhook', `${name} is installed`)
+}
+
+function isForIdentity({ name, objectSelector }: Webhook): boolean {
+  return name === 'mutation.azure-workload-identity.io' || objectSelector?.matchLabels?.[useLabel] === 'true'
+}
+
+/** AKS adds its control-plane selector to every webhook's namespaceSelector. https://learn.microsoft.com/azure/aks/faq */
+function isExcludedByAks({ metadata }: Pod, configuration: KubeObject['metadata']): boolean {
+  if (metadata.namespace !== 'kube-system') return false
+  const enforcer = 'admissions.enforcer/disabled'
+  return configuration.labels?.[enforcer] !== 'true' && configuration.annotations?.[enforcer] !== 'true'
+}
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors */
+export function matches(
+  { matchLabels = {}, matchExpressions = [] }: Selector = {},
+  labels: Record<string, string>,
+): boolean {
+  const expressions = [
+    ...Object.entries(matchLabels).map(([key, value]) => ({ key, operator: 'In', values: [value] })),
+    ...matchExpressions,
+  ]
+  return expressions.every(({ key, operator, values = [] }) => {
+    const value = labels[key]
+    if (operator === 'Exists') return value !== undefined
+    if (operator === 'DoesNotExist') return value === undefined
+    const isIn = value !== undefined && values.includes(value)
+    return operator === 'NotIn' ? !isIn : isIn
+  })
+}

@@ -1,0 +1,73 @@
+import {
+  createAcquireToken,
+  readTokenClaims,
+  type ServiceAccountToken,
+  tokenExchangeAudience,
+} from '../../../identity/index.ts'
+import type { KubeClient } from '../../../kube/index.ts'
+import { SecretValue } from '../../../lib/index.ts'
+import type { AzureSession } from '../azure-session.ts'
+import type { ServiceAccountRef } from '../names.ts'
+import { askIssuer } from './check-issuer.ts'
+import { attempt, type Known } from './finding.ts'
+import type { WantedIdentity } from './wanted-identities.ts'
+
+/** A token of the pod's service account, and what its tokens say in any case. */
+export interface AccountToken {
+  issuer: Known<string>
+  /** `kid` of its header. */
+  keyId: string | undefined
+  token: Known<ServiceAccountToken>
+}
+
+/** The shortest that Kubernetes gives. */
+const expirationSeconds = 600
+
+/** Asks the cluster for a token as kubelet does for the pod; without the right to, for its issuer only. */
+export async function accountToken(
+  kube: KubeClient,
+  account: ServiceAccountRef,
+  allowed: boolean,
+): Promise<AccountToken> {
+  const token: Known<ServiceAccountToken> = allowed
+    ? await attempt(async () => {
+        const answer = await kube.createToken(account, { audiences: [tokenExchangeAudience], expirationSeconds })
+        return { token: SecretValue.of(answer.token), claims: readTokenClaims(answer.token) }
+      })
+    : { why: 'not tried: --no-sign-in' }
+  if ('why' in token) {
+    const issuer = await askIssuer((path) => kube.raw({ method: 'GET', path }))
+    return { issuer, keyId: undefined, token }
+  }
+  return { issuer: { value: token.value.claims.issuer }, keyId: keyIdOf(token.value), token }
+}
+
+function keyIdOf({ token }: ServiceAccountToken): string | undefined {
+  const header = Buffer.from(token.revealText().split('.')[0] ?? '', 'base64url').toString('utf8')
+  return (JSON.parse(header) as { kid?: string }).kid
+}
+
+/** What Entra says to the token, for this identity. The token that it gives is thrown away. */
+export async function trySignIn(
+  { token }: AccountToken,
+  { clientId, tenantId }: WantedIdentity,
+  azure: AzureSession,
+): Promise<Known<true>> {
+  if ('why' in token)
+    return { why: token.why.startsWith('not tried') ? token.why : `not tried, for want of a token: ${token.why}` }
+  const answer = await attempt(async () => {
+    const acquire = createAcquireToken({ send: azure.send, sendOnNode: azure.send })
+    const tenant = tenantId === '' ? await azure.tenantId() : tenantId
+    const credential = { kind: 'workload', clientId, tenantId: tenant, assertion: token.value } as const
+    await acquire(credential, { cloud: azure.cloud, resource: azure.cloud.vaultResource })
+    return true as const
+  })
+  return 'value' in answer ? answer : { why: entraWords(answer.why) }
+}
+
+/** Entra's own words: who asked, and what would be right, stands in the other findings. */
+function entraWords(message: string): string {
+  return message
+    .replace(/^ClientAssertionCredential authentication failed\. /, '')
+    .replace(/; workload identity: .*$/s, '')
+}
