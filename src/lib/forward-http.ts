@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as openRequest, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream'
+import { type Clock, systemClock } from './clock.ts'
 
 export interface ForwardOptions {
   /** Origin of the server behind, `http://…`. */
@@ -15,6 +16,7 @@ export interface ForwardOptions {
   onConnected?: (socket: Socket) => void
   /** Called when no answer came; it has to end the response. */
   onFailure(error: Error): void
+  clock?: Clock
 }
 
 /** Headers of one connection, which are not the next one's. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
@@ -37,7 +39,7 @@ export function forwardHttp(
   response: ServerResponse,
   options: ForwardOptions,
 ): Promise<void> {
-  const { endpoint, target, connectMs = 2000, idleMs = 150_000, onConnected, onFailure } = options
+  const { endpoint, target, connectMs = 2000, idleMs = 150_000, onConnected, onFailure, clock = systemClock } = options
   return new Promise((resolve) => {
     const { hostname, port } = new URL(endpoint)
     const outgoing = openRequest({
@@ -48,10 +50,16 @@ export function forwardHttp(
       path: target,
       headers: endToEnd(request.headers),
     })
-    outgoing.setTimeout(connectMs, () => outgoing.destroy(new Error(`no answer from ${endpoint} in time`)))
+    // A request's own timeout begins with its connection.
+    const cancelConnect = clock.after(connectMs, () => {
+      outgoing.destroy(new Error(`no connection to ${endpoint} within ${connectMs / 1000} s`))
+    })
+    outgoing.setTimeout(idleMs, () => {
+      outgoing.destroy(new Error(`no answer from ${endpoint} within ${idleMs / 1000} s`))
+    })
     outgoing.on('socket', (socket) => {
       socket.once('connect', () => {
-        outgoing.setTimeout(idleMs)
+        cancelConnect()
         onConnected?.(socket)
       })
     })
@@ -65,7 +73,10 @@ export function forwardHttp(
       resolve()
     })
     // The caller may hang up at any time.
-    response.on('close', () => outgoing.destroy())
+    response.on('close', () => {
+      cancelConnect()
+      outgoing.destroy()
+    })
     request.pipe(outgoing)
   })
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { forwardHttp } from '../lib/index.ts'
-import { ImdsError, imdsError, sendImdsError } from './imds-error.ts'
+import { errorMessage, forwardHttp } from '../lib/index.ts'
+import { ImdsError, sendImdsError } from './imds-error.ts'
 
 export interface ForwardOptions {
   /** Origin of the real IMDS. */
@@ -43,6 +43,6 @@ function unreachable(endpoint: string, error: unknown): ImdsError {
   return new ImdsError(
     502,
     'bad_gateway',
-    `The instance metadata service at ${endpoint} cannot be reached: ${imdsError(error).message}`,
+    `The instance metadata service at ${endpoint} cannot be reached: ${errorMessage(error)}`,
   )
 }

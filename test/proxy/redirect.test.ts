@@ -113,6 +113,18 @@ test('a proxy that runs as another user is told so instead of asking itself for 
   assert.match(await get(namespace, 'http://169.254.169.254/metadata/instance'), /"loop_detected".*1501/)
 })
 
+test('an application has its answer soon where packets for IMDS are dropped', options, async (t) => {
+  const namespace = await startNetworkNamespace(t)
+  await addMetadataAddress(namespace)
+  await init(namespace)
+  // What is redirected has another address by then.
+  const dropped = ['-d', '169.254.169.254', '-p', 'tcp', '--dport', '80', '-j', 'DROP']
+  const { code } = await namespace.run(['/usr/sbin/iptables-nft', '-A', 'OUTPUT', ...dropped])
+  assert.equal(code, 0)
+  await listening(startProxy(namespace, 1501))
+  assert.match(await get(namespace, 'http://169.254.169.254/metadata/instance'), /"bad_gateway".*within 2 s/)
+})
+
 test('a second run changes nothing but what it is told to', options, async (t) => {
   const namespace = await startNetworkNamespace(t)
   await namespace.run(['/usr/sbin/iptables-nft', '-t', 'nat', '-N', 'OF_OTHERS'])
