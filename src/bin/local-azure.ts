@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { type ChartSite, defaultsInCluster, packageCharts, publicChartSites } from '../charts/index.ts'
 import { createLog, errorMessage, runUntilSignal } from '../lib/index.ts'
 import { type ClusterBackend, type LocalAzureConfig, localAzureConfig, startLocalAzure } from '../local-azure/index.ts'
 import { packagePlaces } from './package-places.ts'
@@ -10,7 +12,7 @@ else {
   const log = createLog({ name: 'local-azure', level: logLevel })
   const start = async () => {
     const clusters = clustersHome === undefined ? {} : { clusterBackend: await clustersOf(clustersHome) }
-    const azure = await startLocalAzure({ ...options, ...clusters, log })
+    const azure = await startLocalAzure({ ...options, ...clusters, sites: chartSites(), log })
     const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
     process.stdout.write(`${JSON.stringify({ ready: true, proxy, imds, ca, credentials, control })}\n`)
     return azure
@@ -22,6 +24,12 @@ else {
 async function clustersOf(home: string): Promise<ClusterBackend> {
   const { createLabClusters } = await import('../cli/index.ts')
   return createLabClusters(home, { env: process.env, ...packagePlaces(process.env) })
+}
+
+/** The charts at the addresses of upstream's, with what each cluster of the lab says of itself. */
+function chartSites(): ChartSite[] {
+  const directory = join(packagePlaces(process.env).packageRoot, 'charts')
+  return publicChartSites(() => packageCharts({ directory, defaults: defaultsInCluster() }))
 }
 
 function configOf(argv: readonly string[]): LocalAzureConfig | undefined {

@@ -48,7 +48,7 @@ test('a repository says what is in it when asked for something else', async () =
 })
 
 test('a public site answers below the addresses of its charts only', async () => {
-  const site = publicChartSites(charts).find(({ host }) => host === 'raw.githubusercontent.com')
+  const site = publicChartSites(() => Promise.resolve(charts)).find(({ host }) => host === 'raw.githubusercontent.com')
   const ask = (path: string) => site?.answer(new Request(`https://raw.githubusercontent.com${path}`))
   const found = await ask('/Azure/secrets-store-csi-driver-provider-azure/master/charts/index.yaml')
   assert.equal(found?.status, 200)

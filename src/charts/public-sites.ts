@@ -1,4 +1,4 @@
-import { type ChartRepository, createChartRepository } from './chart-repository.ts'
+import { createChartRepository } from './chart-repository.ts'
 import type { PackagedChart } from './package-charts.ts'
 
 /** What answers for a public host name. */
@@ -27,26 +27,28 @@ const addresses: readonly { host: string; path: string; chart: string }[] = [
   },
 ]
 
-/** The sites that have a repository with one of these charts, at the address that it has upstream. */
-export function publicChartSites(charts: readonly PackagedChart[]): ChartSite[] {
-  const repositories = new Map<string, Map<string, ChartRepository>>()
-  for (const { host, path, chart } of addresses) {
-    const found = charts.filter(({ metadata }) => metadata.name === chart)
-    if (found.length === 0) continue
-    const ofHost = repositories.get(host) ?? new Map<string, ChartRepository>()
-    repositories.set(host, ofHost.set(path, createChartRepository(found)))
-  }
-  return [...repositories].map(([host, below]) => ({
+/**
+ * The hosts of these addresses, each with a repository of the chart that it has upstream. The charts are put together when
+ * the first of them is asked for.
+ */
+export function publicChartSites(load: () => Promise<readonly PackagedChart[]>): ChartSite[] {
+  let loading: Promise<readonly PackagedChart[]> | undefined
+  return [...new Set(addresses.map(({ host }) => host))].map((host) => ({
     host,
-    answer: (request) => Promise.resolve(answerBelow(below, new URL(request.url).pathname)),
+    async answer(request) {
+      const { pathname } = new URL(request.url)
+      const here = addresses.filter((each) => each.host === host)
+      const asked = here.find(({ path }) => pathname.startsWith(path))
+      if (asked === undefined) return notServed(here.map(({ path }) => path))
+      loading ??= load()
+      const charts = (await loading).filter(({ metadata }) => metadata.name === asked.chart)
+      return createChartRepository(charts).answer(pathname.slice(asked.path.length))
+    },
   }))
 }
 
-function answerBelow(repositories: ReadonlyMap<string, ChartRepository>, path: string): Response {
-  for (const [base, repository] of repositories) {
-    if (path.startsWith(base)) return repository.answer(path.slice(base.length))
-  }
-  return new Response(`Of this host the lab has ${[...repositories.keys()].join(' and ')} only.\n`, {
+function notServed(paths: readonly string[]): Response {
+  return new Response(`Of this host the lab has ${paths.join(' and ')} only.\n`, {
     status: 404,
     headers: { 'content-type': 'text/plain; charset=utf-8' },
   })

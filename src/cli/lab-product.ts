@@ -3,6 +3,7 @@ import { createKubeClient, type UntypedObject } from '../kube/index.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import type { LocalAzure } from './lab-programs.ts'
 import type { LabState } from './lab-state.ts'
+import { chartDefaults } from './product/chart-defaults.ts'
 import { installProduct } from './product/install-product.ts'
 import { productObjects, readManifests } from './product/product-objects.ts'
 import { type ProductStatus, waitForProduct } from './product/product-status.ts'
@@ -26,6 +27,16 @@ export async function bringUpProduct(
   }
   try {
     return await terminal.step('Keymount', run, ({ pods }) => `driver and provider run (${pods.length} pods)`)
+  } finally {
+    kube.close()
+  }
+}
+
+/** Tells the charts of the package, in the cluster itself, what they have to know of it. */
+export async function writeChartDefaults(cluster: LabCluster, azure: LocalAzure): Promise<void> {
+  const kube = createKubeClient(cluster.config)
+  try {
+    await installProduct(kube, [chartDefaults({ ...cluster, azure: wayToAzure(azure, cluster) })])
   } finally {
     kube.close()
   }

@@ -5,8 +5,9 @@ import { refuseWhileMounted } from '../down.ts'
 import type { LabCluster } from '../lab-cluster.ts'
 import { type LabHome, labHome } from '../lab-home.ts'
 import { bringUpProduct, objectsToRemove, writeChartDefaults } from '../lab-product.ts'
-import { findLocalAzure } from '../lab-programs.ts'
+import { findLocalAzure, type LocalAzure } from '../lab-programs.ts'
 import { requireLabState } from '../lab-state.ts'
+import { bringUpWebhook, removeWebhook } from '../lab-webhook.ts'
 import { removeProduct } from '../product/install-product.ts'
 import type { LabWorld, Session } from '../session.ts'
 import { createTerminal } from '../terminal.ts'
@@ -33,11 +34,12 @@ interface AddonSettings {
 export interface LabClusters {
   kubernetesVersion(): Promise<string>
   quotaReached(): Promise<string | undefined>
-  create(cluster: { id: string; nodeName: string }, signal: AbortSignal): Promise<Endpoint>
-  start(id: string, signal: AbortSignal): Promise<Endpoint>
+  create(cluster: { id: string; nodeName: string; imds: string }, signal: AbortSignal): Promise<Endpoint>
+  start(cluster: { id: string; imds: string }, signal: AbortSignal): Promise<Endpoint>
   stop(id: string): Promise<void>
   kubeconfig(id: string): Promise<string>
   setSecretsProvider(id: string, settings: AddonSettings | undefined, signal: AbortSignal): Promise<void>
+  setWorkloadIdentity(id: string, settings: { tenantId: string } | undefined, signal: AbortSignal): Promise<void>
   secretProviderClasses(id: string): Promise<string[]>
   delete(id: string): Promise<void>
 }
@@ -69,17 +71,25 @@ export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>)
     }
   }
 
+  /** The local Azure as the nodes of one cluster see it. */
+  function azureFor(imds: string): LocalAzure {
+    const azure = findLocalAzure(home)
+    if (azure !== undefined) return { ...azure, imds }
+    throw new Error('the local Azure is not ready yet')
+  }
+
+  /** A cluster that runs, once it knows what the charts of the package ask it. */
+  async function told(cluster: LabCluster, imds: string): Promise<Endpoint> {
+    await writeChartDefaults(cluster, azureFor(imds))
+    return endpointOf(cluster)
+  }
+
   return {
     kubernetesVersion: () => behind().clusters.kubernetesVersion(),
     quotaReached: () => behind().clusters.quotaReached(),
-    create: (cluster, signal) =>
-      inTurn(cluster.id, async () => {
-        const made = await behind(signal).clusters.create(cluster)
-        const azure = findLocalAzure(home)
-        if (azure !== undefined) await writeChartDefaults(made, azure)
-        return endpointOf(made)
-      }),
-    start: (id, signal) => inTurn(id, async () => endpointOf(await behind(signal).clusters.start(id))),
+    create: ({ imds, ...cluster }, signal) =>
+      inTurn(cluster.id, async () => told(await behind(signal).clusters.create(cluster), imds)),
+    start: ({ id, imds }, signal) => inTurn(id, async () => told(await behind(signal).clusters.start(id), imds)),
     stop: (id) => inTurn(id, () => behind().clusters.stop(id)),
     delete: (id) => inTurn(id, () => behind().clusters.delete(id)),
     async kubeconfig(id) {
@@ -92,17 +102,23 @@ export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>)
         const cluster = await clusters.find(id)
         if (settings === undefined) {
           await uninstall(session, cluster)
-          clusters.noteAddon(id, false)
+          clusters.note(id, 'secrets-provider', false)
           return
         }
         const { imds, ...rotation } = settings
-        const azure = findLocalAzure(home)
-        if (azure === undefined) throw new Error('the local Azure is not ready yet')
         const lab = requireLabState(home)
         // As on AKS, where the add-on may always keep Kubernetes Secrets; of the lab's own cluster `up` decides.
         const state = { ...lab, ...rotation, secretSync: isPrimary(id) ? lab.secretSync : true }
-        clusters.noteAddon(id, true)
-        await bringUpProduct(session, { state, cluster, azure: { ...azure, imds } })
+        clusters.note(id, 'secrets-provider', true)
+        await bringUpProduct(session, { state, cluster, azure: azureFor(imds) })
+      }),
+    setWorkloadIdentity: (id, settings, signal) =>
+      inTurn(id, async () => {
+        const { session, clusters } = behind(signal)
+        const cluster = await clusters.find(id)
+        if (settings === undefined) await removeWebhook(session, cluster)
+        clusters.note(id, 'webhook', settings !== undefined)
+        if (settings !== undefined) await bringUpWebhook(session, cluster, settings.tenantId)
       }),
     secretProviderClasses: (id) => withKube(id, secretProviderClasses),
   }

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Step, Walkthrough } from './parse-walkthrough.ts'
+import type { ShellSession, Typed } from './shell-session.ts'
+
+/** Follows a walk-through step by step, each as a subtest. The first one that fails ends the walk. */
+export async function followWalkthrough(
+  t: TestContext,
+  { steps }: Walkthrough,
+  { shell, directory }: { shell: ShellSession; directory: string },
+): Promise<void> {
+  for (const step of steps) {
+    let failed = false
+    const name = `${step.role} (line ${step.line}): ${headline(step)}`
+    await t.test(name, { skip: step.skipped ?? false }, async () => {
+      try {
+        await take(step, shell, directory)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    })
+    if (failed) return
+  }
+}
+
+async function take(step: Step, shell: ShellSession, directory: string): Promise<void> {
+  if (step.file !== undefined) return writeFileSync(join(directory, step.file), `${step.text}\n`)
+  const end = Date.now() + step.within * 1000
+  for (;;) {
+    const typed = await shell.type(step.text)
+    try {
+      return judge(step, typed)
+    } catch (error) {
+      if (Date.now() > end) throw error
+      await sleep(500)
+    }
+  }
+}
+
+function judge({ text, status, says }: Step, typed: Typed): void {
+  const all = `${text}\n--- standard output\n${typed.stdout}--- standard error\n${typed.stderr}`
+  assert.equal(typed.status, status, `ended with ${typed.status}, not ${status}:\n${all}`)
+  const heard = status === 0 ? typed.stdout : typed.stderr
+  for (const line of says) assert.ok(heard.includes(line), `does not say "${line}":\n${all}`)
+}
+
+/** What tells the steps apart in a report: the first line that is no comment, not too long. */
+function headline({ text, file }: Step): string {
+  const line = text.split('\n').find((each) => !/^\s*(#|$)/.test(each)) ?? ''
+  const whole = file === undefined ? line : `${file}: ${line}`
+  return whole.length > 100 ? `${whole.slice(0, 99)}…` : whole
+}

@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { temporaryHome, type UpSummary } from '../cli/lab-in-temporary-home.ts'
+import { azMissing, findAz } from '../support/az.ts'
+import { findProgram } from '../support/find-program.ts'
+import { findKubectl, kubectlMissing } from '../support/kubectl.ts'
+import { mayMount } from '../support/may-mount.ts'
+import { type ShellSession, startShell } from './shell-session.ts'
+
+/** A lab that is up, and what `keymount env` says of it. */
+export interface WalkthroughLab {
+  summary: UpSummary
+  /** A terminal of its own with the lab's variables, in an empty home directory. Ends with the test. */
+  terminal(t: TestContext): Promise<{ shell: ShellSession; directory: string }>
+}
+
+const programs = { az: findAz(), kubectl: findKubectl(), helm: findProgram('helm', 'KEYMOUNT_HELM') }
+
+/** Why walk-throughs cannot be followed on this machine, if so. */
+export function reasonToSkipWalkthroughs(): string | undefined {
+  if (programs.az === undefined) return azMissing
+  if (programs.kubectl === undefined) return kubectlMissing
+  if (programs.helm === undefined) return 'helm is not installed: put one on the PATH or name it in KEYMOUNT_HELM'
+  if (!mayMount()) return 'needs the right to mount (root, or a user namespace: npm test makes one)'
+  return undefined
+}
+
+/** Starts a lab of its own, as a reader would before the first command; all of it goes with the test. */
+export async function walkthroughLab(t: TestContext, ...flags: string[]): Promise<WalkthroughLab> {
+  const home = await temporaryHome(t)
+  const summary = await home.up(...flags)
+  return {
+    summary,
+    async terminal(inner) {
+      const { code, stdout, stderr } = await home.keymount('env', '--json')
+      if (code !== 0) throw new Error(`keymount env ended with ${code}: ${stderr}`)
+      const directory = await mkdtemp(join(tmpdir(), 'walkthrough-'))
+      const shell = startShell(directory, {
+        ...(JSON.parse(stdout) as Record<string, string>),
+        PATH: [...new Set(Object.values(programs).map((path) => dirname(path ?? '')))].concat(systemPath).join(':'),
+        HOME: directory,
+        LANG: 'C.UTF-8',
+        AZURE_CORE_ONLY_SHOW_ERRORS: 'yes',
+        AZURE_CORE_COLLECT_TELEMETRY: 'no',
+        AZURE_CORE_NO_COLOR: 'yes',
+      })
+      inner.after(async () => {
+        await shell.stop()
+        await rm(directory, { recursive: true, force: true })
+      })
+      return { shell, directory }
+    },
+  }
+}
+
+const systemPath = (process.env['PATH'] ?? '/usr/bin:/bin').split(':')
