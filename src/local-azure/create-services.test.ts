@@ -6,7 +6,9 @@ import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { silentLog, systemClock } from '../lib/index.ts'
 import { createServices } from './create-services.ts'
+import { createEventFeed } from './events/event-feed.ts'
 import { createDispatch } from './http/dispatch.ts'
+import { imdsHost } from './imds/routes.ts'
 import { cloud } from './proxy/clouds.ts'
 import { type ServiceName, serviceOfHost } from './proxy/served-hosts.ts'
 import { openRecordStore } from './records/record-store.ts'
@@ -21,17 +23,19 @@ async function servicesInMemory(t: TestContext) {
     rmSync(directory, { recursive: true, force: true })
   })
   const around = { clock: systemClock, log: silentLog }
-  const { tenant, services } = await createServices({
+  const { tenant, services, imds, stop } = await createServices({
     store,
     issuerCaFiles: [],
     listenImds: () => Promise.reject(new Error('no sockets here')),
+    feed: createEventFeed(),
     ...around,
   })
-  const traffic = createTraffic({ delayMs: 0, onUnreachable: () => {} })
+  t.after(stop)
+  const traffic = createTraffic({ delayMs: 0, onUnreachable: () => {}, clock: systemClock })
   const send = createDispatch({
     ...around,
     traffic,
-    serviceFor: (host) => services[serviceOfHost(cloud, host) ?? 'arm'],
+    serviceFor: (host) => (host === imdsHost ? imds : services[serviceOfHost(cloud, host) ?? 'arm']),
   })
   const token = async (resource: string) => {
     const form = {
@@ -65,7 +69,7 @@ async function servicesInMemory(t: TestContext) {
       accessPolicies: [{ tenantId, objectId: administrator.objectId, permissions }],
     },
   })
-  return { tenant, services, send, token, traffic }
+  return { tenant, services: { ...services, imds }, send, token, traffic }
 }
 
 const methods = fc.constantFrom('GET', 'PUT', 'POST', 'PATCH', 'DELETE')
@@ -91,6 +95,12 @@ const bodies = fc.oneof(
         'ids',
         'issuer',
         'accessPolicies',
+        'policy',
+        'contacts',
+        'x5c',
+        'provider',
+        'lifetimeActions',
+        'alg',
       ),
     })
     .map((body) => JSON.stringify(body)),
@@ -121,10 +131,11 @@ function pathOf(template: string) {
   return fc.tuple(...segments).map((parts) => parts.join('/'))
 }
 
-const hosts: Record<string, { service: ServiceName; resource?: string; version: string }> = {
+const hosts: Record<string, { service: ServiceName | 'imds'; resource?: string; version: string }> = {
   'login.microsoftonline.com': { service: 'entra', version: '1.1' },
   'management.azure.com': { service: 'arm', resource: 'https://management.azure.com', version: '2024-01-01' },
   'graph.microsoft.com': { service: 'graph', resource: 'https://graph.microsoft.com', version: '' },
+  [imdsHost]: { service: 'imds', version: '2018-02-01' },
   'shop.vault.azure.net': { service: 'keyvault', resource: 'https://vault.azure.net', version: '7.4' },
 }
 
@@ -134,8 +145,18 @@ const queries = fc.oneof(
   fc.string().map((odd) => `api-version=VERSION&maxresults=${odd}&$filter=${encodeURIComponent(`name eq '${odd}'`)}`),
 )
 
+async function within<T>(ms: number, work: Promise<T>, url: URL): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`${url.href} was not answered`)), ms)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 for (const [host, { service, resource, version }] of Object.entries(hosts)) {
-  test(`no request to ${host} is answered 500, whatever it is`, async (t) => {
+  test(`no request to ${host} is answered 500 or left waiting, whatever it is`, async (t) => {
     const { tenant, services, send, token, traffic } = await servicesInMemory(t)
     const authorization = resource === undefined ? 'none' : `Bearer ${await token(resource)}`
     const { operations } = services[service]
@@ -147,10 +168,11 @@ for (const [host, { service, resource, version }] of Object.entries(hosts)) {
         const target = `${path}?${query}`
           .replaceAll('SUBSCRIPTION', tenant.subscriptionId)
           .replaceAll('VERSION', version)
-        const url = URL.parse(`https://${host}${target}`)
+        const url = URL.parse(`${host === imdsHost ? 'http' : 'https'}://${host}${target}`)
         if (url === null || url.hostname !== host) return
         const withBody = method === 'GET' || method === 'HEAD' || body === undefined ? {} : { body }
-        const answer = await send(new Request(url, { method, headers: { authorization }, ...withBody }))
+        const headers = { authorization, metadata: 'true' }
+        const answer = await within(10_000, send(new Request(url, { method, headers, ...withBody })), url)
         assert.ok(
           answer.status < 500 || answer.status === 501,
           `${method} ${url.href} answered ${answer.status}: ${await answer.text()}`,

@@ -22,6 +22,8 @@ import { createOwnAssertions } from './entra/own-assertion.ts'
 import { audiencesOf } from './entra/resources.ts'
 import { createEntra } from './entra/routes.ts'
 import { createSignIn } from './entra/sign-in.ts'
+import type { EventFeed } from './events/event-feed.ts'
+import { createVaultEvents } from './events/vault-events.ts'
 import { graphOperations } from './graph/graph-operations.ts'
 import { createGraph } from './graph/routes.ts'
 import type { Service } from './http/service.ts'
@@ -31,7 +33,10 @@ import { createNodeEndpoints, type NodeEndpoint } from './imds/node-endpoints.ts
 import { createImds } from './imds/routes.ts'
 import type { ImdsServer } from './imds/server.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
+import { startCaretaker } from './keyvault/caretaker.ts'
+import { createCertificateAdministration } from './keyvault/certificates/administration.ts'
 import type { Certificate } from './keyvault/certificates/certificate-kind.ts'
+import { createPendingCertificates } from './keyvault/certificates/pending-certificates.ts'
 import { keyVaultOperations } from './keyvault/key-vault-operations.ts'
 import type { Key } from './keyvault/keys/key-kind.ts'
 import { createObjectStore } from './keyvault/object-store.ts'
@@ -48,13 +53,15 @@ export interface ServicesOptions {
   clusterBackend?: ClusterBackend | undefined
   /** Starts a metadata service on a port (0: any), for the nodes of a cluster. */
   listenImds: (port: number, service: Service) => Promise<ImdsServer & NodeEndpoint>
+  /** Where the events of the vaults go. */
+  feed: EventFeed
   clock: Clock
   log: Log
 }
 
 /** The cloud on one state: its tenant, and the service behind each kind of host. */
 export async function createServices(options: ServicesOptions) {
-  const { store, issuerCaFiles, clusterBackend, listenImds, clock, log } = options
+  const { store, issuerCaFiles, clusterBackend, listenImds, feed, clock, log } = options
   const directory = createDirectory(store, clock)
   const roles = createRoleAssignments(store)
   const tenant = settleTenant(store, directory, roles, clock)
@@ -64,7 +71,12 @@ export async function createServices(options: ServicesOptions) {
   const certificates = createObjectStore<Certificate>(store, 'certificate', clock)
   const stores = { certificates, keys, secrets }
   const backups = createBackupSeal(store)
-  const vaults = createVaults(store, clock, (uid) => Object.values(stores).flatMap((each) => each.removeAll(uid)))
+  const pending = createPendingCertificates(store)
+  const administration = createCertificateAdministration(store)
+  const inVaults = [secrets, keys, certificates, pending, administration]
+  const vaults = createVaults(store, clock, (uid) => inVaults.flatMap((each) => each.removeAll(uid)))
+  const events = createVaultEvents({ feed, vaults, stores, vaultSuffix: cloud.vaultSuffix, clock })
+  const caretaker = startCaretaker({ stores, vaults, events, clock, log })
   const groups = createResourceGroups(store)
   const identities = createIdentities(store, directory)
   const machines = createMachines(store, directory)
@@ -141,16 +153,17 @@ export async function createServices(options: ServicesOptions) {
       authority: { tokens, tenantId, login, resource: `https://${cloud.vaultSuffix}` },
       vaults,
       roles,
-      operations: keyVaultOperations({ stores, backups, clock }),
+      operations: keyVaultOperations({ store, stores, pending, administration, backups, clock }),
     }),
   }
   await lifecycle.resume()
   return {
     tenant,
     services,
-    imds: imdsFor(() => assignedIdentities(machinesOutside(clusters), { directory, identities })),
     vaults,
+    imds: imdsFor(() => assignedIdentities(machinesOutside(clusters), { directory, identities })),
     async stop() {
+      await caretaker.stop()
       await longOperations.stop()
       await nodeEndpoints.stop()
     },

@@ -7,6 +7,7 @@ import { openCertificateAuthority } from './certificates/certificate-authority.t
 import { createLeafCertificates } from './certificates/leaf-certificates.ts'
 import { createServices } from './create-services.ts'
 import { writeCredentialsFile } from './credentials-file.ts'
+import { createEventFeed } from './events/event-feed.ts'
 import { createDispatch } from './http/dispatch.ts'
 import type { Service } from './http/service.ts'
 import { imdsHost } from './imds/routes.ts'
@@ -67,6 +68,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   let proxy: ConnectProxy | undefined
   let operations: readonly string[] = []
   let vaultNames: () => string[] = () => []
+  const feed = createEventFeed()
   const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host), clock })
   // First of all: it refuses to start beside a living process, before that one's state is touched.
   const control = await startControlServer({
@@ -74,6 +76,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     traffic,
     operations: () => operations,
     vaults: () => vaultNames(),
+    feed,
     serves: (host) => host === imdsHost || serves(host),
   })
   started.defer(() => control.stop())
@@ -87,7 +90,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     const server = await startImdsServer({ listen, port: imdsPort, answer })
     return { ...server, url: urlOf(listen, server.port) }
   }
-  const cloudOnState = { store, issuerCaFiles, clusterBackend, listenImds, clock, log }
+  const cloudOnState = { store, issuerCaFiles, clusterBackend, listenImds, feed, clock, log }
   const { tenant, services, imds, vaults, stop } = await createServices(cloudOnState)
   started.defer(stop)
   operations = operationsOf([...Object.values(services), imds])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { ClientSecretCredential } from '@azure/identity'
 import { CertificateClient } from '@azure/keyvault-certificates'
@@ -152,11 +153,106 @@ test('PEM and PFX files are imported with their chain, and come back in the form
   await assert.rejects(certificates.importCertificate('wrong', pfx, { password: 'other' }), { code: 'BadParameter' })
 })
 
-test('what the local Azure does not make is refused by name', async (t) => {
+test('a certificate of another authority waits for it, and is merged with its key and secret', async (t) => {
+  const { certificates, keys, secrets } = await vaultClients(t)
+  const openssl = createOpenssl(t)
+  const policy = { issuerName: 'Unknown', subject: 'CN=shop.example.com' }
+  await certificates.beginCreateCertificate('web', policy, fast)
+  const poller = await certificates.getCertificateOperation('web')
+  const { csr, status } = poller.getOperationState().certificateOperation ?? {}
+  assert.equal(status, 'inProgress')
+  const waiting = await certificates.getCertificate('web')
+  assert.deepEqual([waiting.cer, waiting.properties.enabled], [undefined, false])
+  await assert.rejects(certificates.beginCreateCertificate('web', policy, fast), { code: 'Conflict' })
+
+  const authority = openssl.certificate('ca', { ca: true })
+  for (const [name, text] of Object.entries({ 'ca.crt': authority.certificate, 'ca.pem': authority.key })) {
+    writeFileSync(openssl.path(name), text)
+  }
+  writeFileSync(openssl.path('web.csr'), csr ?? '')
+  const signing = [
+    'x509',
+    '-req',
+    '-inform',
+    'DER',
+    '-in',
+    'web.csr',
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.pem',
+    '-days',
+    '30',
+  ]
+  const signed = openssl.run([...signing, '-set_serial', '77', '-outform', 'DER'])
+  const foreign = new X509Certificate(authority.certificate).raw
+  await assert.rejects(certificates.mergeCertificate('web', [foreign]), { code: 'BadParameter' })
+  const merged = await certificates.mergeCertificate('web', [foreign, signed])
+  assert.deepEqual(Buffer.from(merged.cer ?? []), signed)
+  const secret = await secrets.getSecret('web')
+  const pfx = openssl
+    .run(['pkcs12', '-passin', 'pass:', '-nodes'], Buffer.from(secret.value ?? '', 'base64'))
+    .toString()
+  assert.equal(pfx.match(/BEGIN CERTIFICATE/g)?.length, 2)
+  assert.match(pfx, /BEGIN PRIVATE KEY/)
+  assert.equal(merged.properties.version, waiting.properties.version)
+  assert.equal((await keys.getKey('web')).properties.version, merged.properties.version)
+  await assert.rejects(certificates.mergeCertificate('web', [signed]), { code: 'Conflict' })
+})
+
+test('a waiting certificate is cancelled, or forgotten', async (t) => {
   const { certificates } = await vaultClients(t)
-  const create = (issuerName: string) => certificates.beginCreateCertificate('web', { issuerName, subject: 'CN=x' })
-  await assert.rejects(create('DigiCert'), { code: 'BadParameter' })
-  await assert.rejects(create('Unknown'), { code: 'NotImplemented' })
+  const policy = { issuerName: 'Unknown', subject: 'CN=x' }
+  const statusOf = async (name: string) =>
+    (await certificates.getCertificateOperation(name)).getOperationState().certificateOperation?.status
+  const poller = await certificates.beginCreateCertificate('web', policy, fast)
+  await poller.cancelOperation()
+  assert.equal(await statusOf('web'), 'cancelled')
+  await certificates.deleteCertificateOperation('web')
+  await assert.rejects(statusOf('web'), { statusCode: 404 })
+  await certificates.beginCreateCertificate('web', policy, fast)
+})
+
+test('contacts and issuers are kept, and an issuer of the vault may be asked', async (t) => {
+  const { certificates } = await vaultClients(t)
+  await assert.rejects(certificates.getContacts(), { code: 'ContactsNotFound' })
+  await certificates.setContacts([{ email: 'ops@example.com', name: 'Ops' }])
+  const [contact, ...others] = (await certificates.getContacts()) ?? []
+  assert.deepEqual([contact?.email, contact?.name, others], ['ops@example.com', 'Ops', []])
+  await certificates.deleteContacts()
+  await assert.rejects(certificates.getContacts(), { code: 'ContactsNotFound' })
+
+  const create = () => certificates.beginCreateCertificate('web', { issuerName: 'digicert', subject: 'CN=x' }, fast)
+  await assert.rejects(create(), { code: 'BadParameter' })
+  const administratorContacts = [{ firstName: 'Ada', email: 'ada@example.com' }]
+  await certificates.createIssuer('DigiCert', 'DigiCert', { accountId: 'a1', password: 'hush', administratorContacts })
+  const issuer = await certificates.updateIssuer('digicert', { organizationId: 'o1' })
+  assert.deepEqual([issuer.accountId, issuer.organizationId], ['a1', 'o1'])
+  assert.match(issuer.id ?? '', /\/certificates\/issuers\/DigiCert$/)
+  assert.ok(!JSON.stringify(issuer).includes('hush'))
+  const [listed] = await collect(certificates.listPropertiesOfIssuers())
+  assert.deepEqual([listed?.id, listed?.provider], [issuer.id, 'DigiCert'])
+  await create()
+  assert.equal(
+    (await certificates.getCertificateOperation('web')).getOperationState().certificateOperation?.status,
+    'inProgress',
+  )
+  await certificates.deleteIssuer('DigiCert')
+  await assert.rejects(certificates.getIssuer('DigiCert'), { code: 'CertificateIssuerNotFound' })
+})
+
+test('a key that may not be exported stays out of the secret', async (t) => {
+  const { certificates, secrets } = await vaultClients(t)
+  const policy = {
+    issuerName: 'Self',
+    subject: 'CN=x',
+    exportable: false,
+    contentType: 'application/x-pem-file',
+  } as const
+  await (await certificates.beginCreateCertificate('web', policy, fast)).pollUntilDone()
+  const { value } = await secrets.getSecret('web')
+  assert.match(value ?? '', /BEGIN CERTIFICATE/)
+  assert.doesNotMatch(value ?? '', /PRIVATE KEY/)
 })
 
 test('the backup of a certificate brings back its key and its secret', async (t) => {

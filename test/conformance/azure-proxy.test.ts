@@ -126,6 +126,8 @@ test('answers wait as long as they are told to', async (t) => {
   const clock = {
     now: () => Date.now(),
     after(ms: number, run: () => void) {
+      // Longer ones are the caretaker's, who looks after the vaults once in a while.
+      if (ms > 1000) return () => {}
       waits.push(ms)
       run()
       return () => {}
@@ -151,5 +153,8 @@ test('the control socket refuses what it does not understand, and says what it w
     azure.control('PUT', '/faults/shop.vault.azure.net', { kind: 'error', statusCode: 503 }),
     /statusCode/,
   )
-  await assert.rejects(azure.control('GET', '/nothing'), /404.*\/delay, \/faults\/HOST, \/requests and \/operations/)
+  await assert.rejects(
+    azure.control('GET', '/nothing'),
+    /404.*\/delay, \/faults\/HOST, \/requests, \/events, \/vaults and \/operations/,
+  )
 })

@@ -2,7 +2,16 @@ import type { ObjectVersion, VaultObject } from './object-store.ts'
 import type { Vault } from './vaults.ts'
 
 /** The `attributes` of every kind of object. Times are in seconds since the epoch. */
-export function attributesOf({ properties }: Vault, { enabled, nbf, exp, created, updated }: ObjectVersion<unknown>) {
+export function attributesOf(
+  { properties }: Vault,
+  {
+    enabled,
+    nbf,
+    exp,
+    created,
+    updated,
+  }: Pick<ObjectVersion<unknown>, 'enabled' | 'nbf' | 'exp' | 'created' | 'updated'>,
+) {
   const days = properties.softDeleteRetentionInDays
   const level = days < 90 ? 'CustomizedRecoverable' : 'Recoverable'
   return {

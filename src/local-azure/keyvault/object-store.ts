@@ -72,6 +72,10 @@ export interface ObjectStore<P> {
   restore(vault: string, versions: readonly ObjectVersion<P>[]): Prepared<P>
   /** Removes everything of a vault. */
   removeAll(vault: string): Change[]
+  /** Throws {@link VaultError} while the name is soft-deleted. */
+  refuseDeleted(vault: string, name: string): void
+  /** Calls `observe` for every version that is made or changed from now on, when it is durable. */
+  onVersion(observe: (after: ObjectVersion<P>, isNew: boolean) => void): void
 }
 
 const daySeconds = 24 * 3600
@@ -180,6 +184,14 @@ export function createObjectStore<P>(store: RecordStore, kind: string, clock: Cl
       return { version: latest, changes }
     },
     removeAll: (vault) => objectsOf(vault).flatMap((object) => removals(vault, object)),
+    refuseDeleted,
+    onVersion(observe) {
+      let isReplay = true
+      versions.observe((_key, after, before) => {
+        if (after !== undefined && !isReplay) observe(after, before === undefined)
+      })
+      isReplay = false
+    },
   }
 }
 

@@ -25,4 +25,4 @@ export interface VaultCall {
 }
 
 /** A body (with status 200 unless it says another), or a status without a body. */
-export type VaultAnswer = { body: unknown; status?: 202 } | { status: 204 }
+export type VaultAnswer = { body: unknown; status?: 201 | 202 } | { status: 204 }

@@ -52,6 +52,8 @@ export interface Vault {
 export interface Vaults {
   /** The living vault of that name, in any case. */
   get(name: string): Vault | undefined
+  /** The living vault with that `uid`. */
+  byUid(uid: string): Vault | undefined
   /** The soft-deleted vault of that name. */
   deleted(name: string): Vault | undefined
   all(): Vault[]
@@ -63,6 +65,8 @@ export interface Vaults {
   recover(vault: Vault): Change
   /** The changes that remove the vault and all that is in it. */
   purge(vault: Vault): Change[]
+  /** Calls `observe` whenever access policies of a vault have changed, from now on. */
+  onPoliciesChanged(observe: (vault: Vault) => void): void
 }
 
 const dayMs = 24 * 3600 * 1000
@@ -71,6 +75,11 @@ const dayMs = 24 * 3600 * 1000
 export function createVaults(store: RecordStore, clock: Clock, removeObjects: (uid: string) => Change[]): Vaults {
   const collection = store.collection<Vault>('vaults')
   const keyOf = ({ name }: { name: string }) => name.toLowerCase()
+  const names = new Map<string, string>()
+  collection.observe((key, after, before) => {
+    if (before !== undefined) names.delete(before.uid)
+    if (after !== undefined) names.set(after.uid, key)
+  })
 
   /** A vault whose time has run out is as good as purged. */
   function existing(name: string): Vault | undefined {
@@ -82,11 +91,14 @@ export function createVaults(store: RecordStore, clock: Clock, removeObjects: (u
     return [...collection.values()].filter(({ name }) => existing(name) !== undefined)
   }
 
+  function living(name: string): Vault | undefined {
+    const vault = existing(name)
+    return vault?.deletion === undefined ? vault : undefined
+  }
+
   return {
-    get(name) {
-      const vault = existing(name)
-      return vault?.deletion === undefined ? vault : undefined
-    },
+    get: living,
+    byUid: (uid) => living(names.get(uid) ?? ''),
     deleted(name) {
       const vault = existing(name)
       return vault?.deletion === undefined ? undefined : vault
@@ -110,5 +122,14 @@ export function createVaults(store: RecordStore, clock: Clock, removeObjects: (u
     },
     recover: (vault) => collection.put(keyOf(vault), { ...vault, deletion: undefined }),
     purge: (vault) => [...removeObjects(vault.uid), collection.remove(keyOf(vault))],
+    onPoliciesChanged(observe) {
+      let isReplay = true
+      collection.observe((_key, after, before) => {
+        if (isReplay || after === undefined || before === undefined) return
+        const policies = ({ properties }: Vault) => JSON.stringify(properties.accessPolicies)
+        if (policies(after) !== policies(before)) observe(after)
+      })
+      isReplay = false
+    },
   }
 }

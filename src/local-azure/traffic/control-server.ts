@@ -2,15 +2,28 @@ import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { listenUnix, type Running } from '../../lib/index.ts'
+import type { EventFeed } from '../events/event-feed.ts'
 import type { Fault, Traffic } from './traffic.ts'
 
 const delayBody = z.strictObject({ ms: z.number().min(0).max(600_000) })
 
+/** How long a fault lasts; until it is taken back when absent. */
+const forSeconds = z.number().min(0.001).max(86_400).optional()
+
 const faultBody = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('unreachable') }),
-  z.strictObject({ kind: z.literal('throttle'), retryAfterSeconds: z.number().int().min(0).max(3600).default(1) }),
-  z.strictObject({ kind: z.literal('error'), status: z.number().int().min(400).max(599).default(500) }),
+  z.strictObject({ kind: z.literal('unreachable'), forSeconds }),
+  z.strictObject({
+    kind: z.literal('throttle'),
+    retryAfterSeconds: z.number().int().min(0).max(3600).default(1),
+    forSeconds,
+  }),
+  z.strictObject({ kind: z.literal('error'), status: z.number().int().min(400).max(599).default(500), forSeconds }),
 ]) satisfies z.ZodType<Fault>
+
+const eventsQuery = z.strictObject({
+  after: z.string().optional(),
+  waitSeconds: z.coerce.number().min(0).max(300).default(0),
+})
 
 export interface ControlServerOptions {
   /** Path of the Unix socket. */
@@ -20,11 +33,16 @@ export interface ControlServerOptions {
   serves: (host: string) => boolean
   /** The names of everything that the local Azure does. */
   operations: () => readonly string[]
+  /** The names of the vaults there are. */
+  vaults: () => readonly string[]
+  /** What happened in the vaults. */
+  feed: EventFeed
 }
 
 /** Plain HTTP on a Unix socket, for whoever owns the state directory: delays, faults, counters, and what there is. */
 export async function startControlServer(options: ControlServerOptions): Promise<Running> {
-  const { path, traffic, serves, operations } = options
+  const { path, traffic, serves, operations, vaults, feed } = options
+  const stopping = new AbortController()
   const app = new Hono()
   app.get('/delay', (c) => c.json({ ms: traffic.delayMs }))
   app.put('/delay', async (c) => {
@@ -40,12 +58,21 @@ export async function startControlServer(options: ControlServerOptions): Promise
       return c.json({ error: `${host} is no host of the local Azure; expected for example shop.vault.azure.net` }, 400)
     const body = faultBody.safeParse(await readJson(c.req.raw))
     if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
-    traffic.setFault(host, body.data)
+    const { forSeconds: seconds, ...fault } = body.data
+    traffic.setFault(host, fault, seconds === undefined ? undefined : seconds * 1000)
     return c.json(body.data)
   })
   app.delete('/faults/:host', (c) => {
     traffic.setFault(c.req.param('host').toLowerCase(), undefined)
     return c.body(null, 204)
+  })
+  app.get('/vaults', (c) => c.json({ vaults: vaults() }))
+  app.get('/events', async (c) => {
+    const query = eventsQuery.safeParse(c.req.query())
+    if (!query.success) return c.json({ error: z.prettifyError(query.error) }, 400)
+    const { after, waitSeconds } = query.data
+    const signal = AbortSignal.any([c.req.raw.signal, stopping.signal, AbortSignal.timeout(waitSeconds * 1000)])
+    return c.json(await feed.wait(after, signal))
   })
   app.get('/operations', (c) => c.json({ operations: operations() }))
   app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
@@ -55,7 +82,9 @@ export async function startControlServer(options: ControlServerOptions): Promise
   })
   app.notFound((c) =>
     c.json(
-      { error: `${c.req.method} ${c.req.path} is unknown; there are /delay, /faults/HOST, /requests and /operations` },
+      {
+        error: `${c.req.method} ${c.req.path} is unknown; there are /delay, /faults/HOST, /requests, /events, /vaults and /operations`,
+      },
       404,
     ),
   )
@@ -68,6 +97,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   return {
     stop: () =>
       new Promise((resolve) => {
+        stopping.abort()
         server.close(() => resolve())
         if ('closeAllConnections' in server) server.closeAllConnections()
       }),

@@ -41,7 +41,7 @@ export function certificateKind({ certificates, keys, secrets }: CertificateStor
     item: (origin, vault, { name, payload, tags, ...version }, withVersion) => ({
       id: `${origin}/certificates/${name}${withVersion ? `/${version.version}` : ''}`,
       x5t: thumbprint(payload),
-      attributes: attributesOf(vault, { name, payload, ...version }),
+      attributes: attributesOf(vault, version),
       subject: payload.policy.x509_props.subject,
       ...(tags !== undefined && { tags }),
     }),

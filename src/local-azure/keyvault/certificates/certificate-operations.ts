@@ -1,24 +1,29 @@
-import { createHash, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
+import { type KeyObject, randomUUID, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../../../lib/index.ts'
 import type { Permission } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
-import { badParameter, VaultError } from '../error-response.ts'
-import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from '../keys/make-key.ts'
+import { badParameter } from '../error-response.ts'
+import { jwkOf } from '../keys/make-key.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
 import { latestOf, livingObject, type ObjectKind, versionOf } from '../object-kind.ts'
 import type { ObjectVersion } from '../object-store.ts'
 import type { VaultCall, VaultOperation } from '../operation.ts'
 import { bodyParser, commonFields } from '../validate.ts'
+import type { CertificateAdministration } from './administration.ts'
 import type { Certificate, CertificateStores } from './certificate-kind.ts'
-import { issueSelfSigned } from './issue-self-signed.ts'
+import { issueSelfSigned, makeRequest } from './issue.ts'
+import type { PendingCertificate, PendingCertificates } from './pending-certificates.ts'
+import { refuseWhilePending, renderPending, renderWaiting } from './pending-operations.ts'
 import { type CertificatePolicy, changePolicy, completePolicy, pemType, pfxType, policySchema } from './policy.ts'
+import { type MadeCertificate, makeCertificateKey, newVersion, prepareCertificate } from './prepare-certificate.ts'
 import { readImport } from './read-import.ts'
-import { writePfx } from './write-pfx.ts'
 
 export interface CertificateOptions {
   kind: ObjectKind<Certificate>
   stores: CertificateStores
+  pending: PendingCertificates
+  administration: CertificateAdministration
   backups: BackupSeal
   clock: Clock
 }
@@ -31,49 +36,14 @@ const parseUpdate = bodyParser(z.object({ ...commonFields, policy: policySchema.
 const parsePolicy = bodyParser(policySchema)
 
 /** The operations on certificates. https://learn.microsoft.com/rest/api/keyvault/certificates */
-export function certificateOperations({ kind, stores, backups, clock }: CertificateOptions): VaultOperation[] {
+export function certificateOperations(options: CertificateOptions): VaultOperation[] {
+  const { kind, stores, pending, administration, backups, clock } = options
   const { certificates, keys, secrets } = stores
 
-  /** The certificate, its key and its secret: three objects of one name and version, in one commit. */
-  async function add(call: VaultCall, made: Made): Promise<ObjectVersion<Certificate>> {
-    const { vault, name } = call
-    const { policy, key, chain, tags, enabled } = made
-    const [leaf] = chain
-    if (leaf === undefined) throw new Error('a certificate without a certificate')
-    const { validFrom, validTo } = new X509Certificate(leaf)
-    const times = { nbf: epochSeconds(validFrom), exp: epochSeconds(validTo) }
-    const shared = { tags, enabled, ...times }
-    const version = randomBytes(16).toString('hex')
-    const certificate = certificates.add(
-      vault.uid,
-      name,
-      { ...shared, payload: { cer: leaf.toString('base64'), policy } },
-      version,
-    )
-    const kty = policy.key_props.kty
-    const keyPayload = { kty, jwk: jwkOf(key), operations: defaultOperations[kty], managed: true as const }
-    const { contentType } = policy.secret_props
-    const secretPayload = { value: await secretValue(contentType, key, chain), contentType, managed: true as const }
-    certificates.commit([
-      ...certificate.changes,
-      ...keys.add(vault.uid, name, { ...shared, payload: keyPayload }, version).changes,
-      ...secrets.add(vault.uid, name, { ...shared, payload: secretPayload }, version).changes,
-    ])
-    return certificate.version
-  }
-
-  function pending({ url, name }: VaultCall, policy: CertificatePolicy, status: 'inProgress' | 'completed') {
-    const target = `${url.origin}/certificates/${name}`
-    return {
-      id: `${target}/pending`,
-      issuer: { name: policy.issuer.name },
-      cancellation_requested: false,
-      status,
-      ...(status === 'completed'
-        ? { target }
-        : { status_details: 'Pending certificate created. Certificate request is in progress.' }),
-      request_id: createHash('md5').update(target).digest('hex'),
-    }
+  async function add(call: VaultCall, made: MadeCertificate): Promise<ObjectVersion<Certificate>> {
+    const { version, changes } = await prepareCertificate(stores, { vault: call.vault.uid, name: call.name }, made)
+    certificates.commit(changes)
+    return version
   }
 
   return [
@@ -86,19 +56,36 @@ export function certificateOperations({ kind, stores, backups, clock }: Certific
       async run(call) {
         const { policy: given, tags, attributes } = parseCreate(await call.body())
         const policy = completePolicy(given)
-        requireSelf(policy)
-        const key = await makeKey(policy)
-        const { certificate, request } = await issueSelfSigned(policy, key, clock.now())
-        await add(call, { policy, key, chain: [certificate], tags: tags ?? undefined, enabled: attributes?.enabled })
-        return { status: 202, body: { ...pending(call, policy, 'inProgress'), csr: request.toString('base64') } }
+        checkIssuer(call, policy, administration)
+        refuseWhilePending(pending, call)
+        certificates.refuseDeleted(call.vault.uid, call.name)
+        const key = await makeCertificateKey(policy)
+        const operation: PendingCertificate = {
+          vault: call.vault.uid,
+          name: call.name,
+          version: newVersion(),
+          policy,
+          csr: (await makeRequest(policy, key)).toString('base64'),
+          tags: tags ?? undefined,
+          enabled: attributes?.enabled,
+          created: Math.floor(clock.now() / 1000),
+          status: 'inProgress',
+          requestId: randomUUID().replaceAll('-', ''),
+        }
+        if (policy.issuer.name !== 'Self') {
+          const waiting = { ...operation, jwk: jwkOf(key) }
+          certificates.commit([pending.put(waiting)])
+          return { status: 202, body: renderPending(call, waiting) }
+        }
+        const chain = [await issueSelfSigned(policy, key, clock.now())]
+        const { uid: vault } = call.vault
+        const { tags: ownTags, enabled, version } = operation
+        const made = { policy, key, chain, tags: ownTags, enabled, version }
+        const { changes } = await prepareCertificate(stores, { vault, name: call.name }, made)
+        certificates.commit([...changes, pending.put({ ...operation, status: 'completed' })])
+        // As in Azure, the certificate is there when somebody looks again.
+        return { status: 202, body: renderPending(call, operation) }
       },
-    },
-    {
-      operation: 'vault.certificate.getOperation',
-      method: 'GET',
-      path: '/certificates/:name/pending',
-      permission: needs('get', 'read'),
-      run: (call) => ({ body: pending(call, latestOf(livingObject(kind, call)).payload.policy, 'completed') }),
     },
     {
       operation: 'vault.certificate.import',
@@ -107,6 +94,7 @@ export function certificateOperations({ kind, stores, backups, clock }: Certific
       permission: needs('import', 'import/action'),
       async run(call) {
         const { value, pwd, policy: given, tags, attributes } = parseImport(await call.body())
+        refuseWhilePending(pending, call)
         const { key, chain, format } = await readImport(value, pwd ?? '')
         const contentType = given?.secret_props?.contentType ?? (format === 'pem' ? pemType : pfxType)
         const policy = policyOfImport({ ...given, secret_props: { contentType } }, key, chain[0])
@@ -139,7 +127,14 @@ export function certificateOperations({ kind, stores, backups, clock }: Certific
       method: 'GET',
       path: '/certificates/:name/:version?',
       permission: needs('get', 'read'),
-      run: (call) => ({ body: kind.bundle(call.url.origin, call.vault, versionOf(kind, call)) }),
+      run(call) {
+        const waiting = pending.get(call.vault.uid, call.name)
+        const isFirst = certificates.get(call.vault.uid, call.name) === undefined
+        if (waiting !== undefined && waiting.status !== 'completed' && isFirst) {
+          if (['', waiting.version].includes(call.version)) return { body: renderWaiting(call, waiting) }
+        }
+        return { body: kind.bundle(call.url.origin, call.vault, versionOf(kind, call)) }
+      },
     },
     {
       operation: 'vault.certificate.update',
@@ -160,15 +155,6 @@ export function certificateOperations({ kind, stores, backups, clock }: Certific
   ]
 }
 
-interface Made {
-  policy: CertificatePolicy
-  key: KeyObject
-  /** DER, leaf first. */
-  chain: readonly Buffer[]
-  tags: Record<string, string> | undefined
-  enabled: boolean | undefined
-}
-
 function alike<P>(
   store: CertificateStores['keys'] | CertificateStores['secrets'],
   { vault, name, version }: ObjectVersion<P>,
@@ -179,29 +165,12 @@ function alike<P>(
   return twin === undefined ? [] : (store as CertificateStores['keys']).update(twin as never, fields).changes
 }
 
-function requireSelf({ issuer: { name } }: CertificatePolicy): void {
-  if (name === 'Self') return
-  if (name === 'Unknown') {
-    throw new VaultError(
-      501,
-      'NotImplemented',
-      'The local Azure does not implement certificates that are merged later (issuer Unknown).',
-    )
-  }
+function checkIssuer({ vault }: VaultCall, policy: CertificatePolicy, administration: CertificateAdministration): void {
+  const { name } = policy.issuer
+  if (['Self', 'Unknown'].includes(name) || administration.issuer(vault.uid, name) !== undefined) return
   throw badParameter(
-    `Property policy has invalid value: issuer.name: found "${name}", expected Self: this vault has no other issuer.`,
+    `Property policy has invalid value: issuer.name: found "${name}", expected Self, Unknown or an issuer of this vault.`,
   )
-}
-
-function makeKey({ key_props: { kty, key_size, crv } }: CertificatePolicy): Promise<KeyObject> {
-  return kty === 'EC' ? makeEcKey(crv ?? 'P-256') : makeRsaKey(key_size)
-}
-
-/** What the secret of a certificate holds: the private key and the whole chain. */
-async function secretValue(contentType: string, key: KeyObject, chain: readonly Buffer[]): Promise<string> {
-  if (contentType === pfxType) return (await writePfx(key, chain)).toString('base64')
-  const certificates = chain.map((der) => new X509Certificate(der).toString())
-  return [String(key.export({ format: 'pem', type: 'pkcs8' })), ...certificates].join('')
 }
 
 /** The policy that describes what was imported, whatever was asked for. */
@@ -226,10 +195,6 @@ function policyOfImport(
 
 function policyBody({ url, name }: VaultCall, policy: CertificatePolicy) {
   return { id: `${url.origin}/certificates/${name}/policy`, ...policy }
-}
-
-function epochSeconds(date: string): number {
-  return Math.floor(Date.parse(date) / 1000)
 }
 
 function needs(policy: string, action: string): Permission {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Curve, curves, rsaSizes } from '../keys/make-key.ts'
+import { type LifetimeAction, lifetimeActionSchema } from './lifetime.ts'
 
 export const pfxType = 'application/x-pkcs12'
 export const pemType = 'application/x-pem-file'
@@ -43,7 +44,7 @@ export const policySchema = z.object({
   secret_props: z.object({ contentType: z.enum([pfxType, pemType]).nullish() }).nullish(),
   x509_props: x509Properties.nullish(),
   issuer: z.object({ name: z.string().nullish(), cty: z.string().nullish() }).nullish(),
-  lifetime_actions: z.array(z.looseObject({})).nullish(),
+  lifetime_actions: z.array(lifetimeActionSchema).nullish(),
 })
 
 export type GivenPolicy = z.output<typeof policySchema>
@@ -60,7 +61,7 @@ export interface CertificatePolicy {
     validity_months: number
   }
   issuer: { name: string; cty?: string }
-  lifetime_actions: object[]
+  lifetime_actions: LifetimeAction[]
 }
 
 const curveBits: Record<Curve, number> = { 'P-256': 256, 'P-256K': 256, 'P-384': 384, 'P-521': 521 }
@@ -69,6 +70,7 @@ const curveBits: Record<Curve, number> = { 'P-256': 256, 'P-256K': 256, 'P-384':
 export function completePolicy(given: GivenPolicy): CertificatePolicy {
   const { x509_props: x509, issuer, lifetime_actions: actions } = given
   const { dns_names, emails, upns } = x509?.sans ?? {}
+  const issuerName = nameOfIssuer(issuer?.name ?? 'Unknown')
   return {
     key_props: completeKeyProperties(given.key_props ?? {}),
     secret_props: { contentType: given.secret_props?.contentType ?? pfxType },
@@ -79,9 +81,20 @@ export function completePolicy(given: GivenPolicy): CertificatePolicy {
       key_usage: x509?.key_usage ?? ['digitalSignature', 'keyEncipherment'],
       validity_months: x509?.validity_months ?? 12,
     },
-    issuer: { name: issuer?.name ?? 'Unknown', ...(issuer?.cty && { cty: issuer.cty }) },
-    lifetime_actions: actions ?? [{ trigger: { lifetime_percentage: 80 }, action: { action_type: 'AutoRenew' } }],
+    issuer: { name: issuerName, ...(issuer?.cty && { cty: issuer.cty }) },
+    lifetime_actions: actions ?? [defaultLifetimeAction(issuerName)],
   }
+}
+
+/** Whoever is unknown cannot be asked to renew: then people are told. */
+function defaultLifetimeAction(issuerName: string): LifetimeAction {
+  const action_type = issuerName === 'Unknown' ? 'EmailContacts' : 'AutoRenew'
+  return { trigger: { lifetime_percentage: 80 }, action: { action_type } }
+}
+
+/** The two names that Key Vault reserves are written in any case. */
+function nameOfIssuer(name: string): string {
+  return ['Self', 'Unknown'].find((reserved) => reserved.toLowerCase() === name.toLowerCase()) ?? name
 }
 
 /** A policy with the parts that are given replaced. */

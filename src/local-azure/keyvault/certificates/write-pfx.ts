@@ -29,26 +29,16 @@ const password = new ArrayBuffer(0)
 const iterations = 2000
 
 /**
- * A PFX file without a password: the key (PBES2 with AES-256), its certificates, a MAC with SHA-256.
+ * A PFX file without a password: the key (PBES2 with AES-256) if it may leave, its certificates, a MAC with SHA-256.
  * https://www.rfc-editor.org/rfc/rfc7292
  */
-export async function writePfx(key: KeyObject, chain: readonly Buffer[]): Promise<Buffer> {
+export async function writePfx(key: KeyObject | undefined, chain: readonly Buffer[]): Promise<Buffer> {
   const localKeyId = new Attribute({
     type: oid.localKeyId,
     values: [new OctetString({ valueHex: new Uint8Array([1]).buffer })],
   })
-  const friendlyName = new Attribute({ type: oid.friendlyName, values: [new BmpString({ value: 'keymount' })] })
-  const keyBag = new PKCS8ShroudedKeyBag({
-    parsedValue: PrivateKeyInfo.fromBER(key.export({ format: 'der', type: 'pkcs8' })),
-  })
-  await keyBag.makeInternalValues({
-    password,
-    contentEncryptionAlgorithm: { name: 'AES-CBC', length: 256 } as never,
-    hmacHashAlgorithm: 'SHA-256',
-    iterationCount: iterations,
-  })
   const bags = [
-    new SafeBag({ bagId: oid.shroudedKeyBag, bagValue: keyBag, bagAttributes: [friendlyName, localKeyId] }),
+    ...(key === undefined ? [] : [await keyBagOf(key, localKeyId)]),
     ...chain.map(
       (der, index) =>
         new SafeBag({
@@ -70,4 +60,18 @@ export async function writePfx(key: KeyObject, chain: readonly Buffer[]): Promis
     hmacHashAlgorithm: 'SHA-256',
   })
   return Buffer.from(pfx.toSchema().toBER())
+}
+
+async function keyBagOf(key: KeyObject, localKeyId: Attribute): Promise<SafeBag> {
+  const friendlyName = new Attribute({ type: oid.friendlyName, values: [new BmpString({ value: 'keymount' })] })
+  const keyBag = new PKCS8ShroudedKeyBag({
+    parsedValue: PrivateKeyInfo.fromBER(key.export({ format: 'der', type: 'pkcs8' })),
+  })
+  await keyBag.makeInternalValues({
+    password,
+    contentEncryptionAlgorithm: { name: 'AES-CBC', length: 256 } as never,
+    hmacHashAlgorithm: 'SHA-256',
+    iterationCount: iterations,
+  })
+  return new SafeBag({ bagId: oid.shroudedKeyBag, bagValue: keyBag, bagAttributes: [friendlyName, localKeyId] })
 }

@@ -11,7 +11,7 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509'
-import { badParameter } from '../error-response.ts'
+import { badParameter, VaultError } from '../error-response.ts'
 import type { CertificatePolicy } from './policy.ts'
 
 const { subtle } = webcrypto
@@ -19,21 +19,41 @@ const { subtle } = webcrypto
 /** Key Vault dates certificates back by ten minutes, so that clocks that go late take them. */
 const backdateMs = 10 * 60 * 1000
 
-export interface Issued {
-  /** DER. */
-  certificate: Buffer
-  /** DER. */
-  request: Buffer
+/** A request for a certificate as the policy wants it, DER. Throws `VaultError` for a subject that is no X.500 name. */
+export async function makeRequest(policy: CertificatePolicy, key: KeyObject): Promise<Buffer> {
+  const { algorithm, keys } = await importPair(policy, key)
+  const { subject } = policy.x509_props
+  return withSubject(subject, async () => {
+    const extensions = extensionsOf(policy)
+    const signing = { name: subject, keys, signingAlgorithm: algorithm, extensions }
+    return Buffer.from((await Pkcs10CertificateRequestGenerator.create(signing)).rawData)
+  })
 }
 
-/** A certificate that its own key signs, as the policy says. Throws `VaultError` for a subject that is no X.500 name. */
-export async function issueSelfSigned(policy: CertificatePolicy, key: KeyObject, now: number): Promise<Issued> {
-  const { subject, validity_months: months, ekus, key_usage: usages } = policy.x509_props
+/** A certificate that its own key signs, as the policy says, DER. Throws `VaultError` for a subject that is no X.500 name. */
+export async function issueSelfSigned(policy: CertificatePolicy, key: KeyObject, now: number): Promise<Buffer> {
+  const { subject, validity_months: months } = policy.x509_props
   const { algorithm, keys } = await importPair(policy, key)
   const notAfter = new Date(now)
   notAfter.setUTCMonth(notAfter.getUTCMonth() + months)
+  return withSubject(subject, async () => {
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      serialNumber: `40${randomBytes(15).toString('hex')}`,
+      name: subject,
+      notBefore: new Date(now - backdateMs),
+      notAfter,
+      keys,
+      signingAlgorithm: algorithm,
+      extensions: [...extensionsOf(policy), await SubjectKeyIdentifierExtension.create(keys.publicKey)],
+    })
+    return Buffer.from(certificate.rawData)
+  })
+}
+
+function extensionsOf(policy: CertificatePolicy) {
+  const { ekus, key_usage: usages } = policy.x509_props
   const names = alternativeNames(policy)
-  const extensions = [
+  return [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(
       usages.reduce((flags, usage) => flags | KeyUsageFlags[usage], 0),
@@ -42,23 +62,11 @@ export async function issueSelfSigned(policy: CertificatePolicy, key: KeyObject,
     ...(ekus.length > 0 ? [new ExtendedKeyUsageExtension(ekus)] : []),
     ...(names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []),
   ]
+}
+
+async function withSubject<T>(subject: string, work: () => Promise<T>): Promise<T> {
   try {
-    const request = await Pkcs10CertificateRequestGenerator.create({
-      name: subject,
-      keys,
-      signingAlgorithm: algorithm,
-      extensions,
-    })
-    const certificate = await X509CertificateGenerator.createSelfSigned({
-      serialNumber: `40${randomBytes(15).toString('hex')}`,
-      name: subject,
-      notBefore: new Date(now - backdateMs),
-      notAfter,
-      keys,
-      signingAlgorithm: algorithm,
-      extensions: [...extensions, await SubjectKeyIdentifierExtension.create(keys.publicKey)],
-    })
-    return { certificate: Buffer.from(certificate.rawData), request: Buffer.from(request.rawData) }
+    return await work()
   } catch {
     throw badParameter(
       `Property policy has invalid value: x509_props.subject: found "${subject}", expected an X.500 name such as CN=example.com`,
@@ -67,6 +75,9 @@ export async function issueSelfSigned(policy: CertificatePolicy, key: KeyObject,
 }
 
 async function importPair({ key_props: { kty, crv } }: CertificatePolicy, key: KeyObject) {
+  if (crv === 'P-256K') {
+    throw new VaultError(501, 'NotImplemented', 'The local Azure does not implement certificates on the curve P-256K.')
+  }
   const algorithm =
     kty === 'RSA'
       ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }

@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import type { CertificatePolicy } from './policy.ts'
+
+/** What a certificate's policy has done as its end comes near. */
+export const lifetimeActionSchema = z.object({
+  trigger: z
+    .object({
+      lifetime_percentage: z.number().int().min(1).max(99).nullish(),
+      days_before_expiry: z.number().int().min(1).max(3650).nullish(),
+    })
+    .refine(
+      ({ lifetime_percentage: share, days_before_expiry: days }) => (share == null) !== (days == null),
+      'expected one of lifetime_percentage and days_before_expiry',
+    )
+    .transform(({ lifetime_percentage: share, days_before_expiry: days }) => ({
+      ...(share != null && { lifetime_percentage: share }),
+      ...(days != null && { days_before_expiry: days }),
+    })),
+  action: z.object({ action_type: z.enum(['AutoRenew', 'EmailContacts']) }),
+})
+
+export type LifetimeAction = z.output<typeof lifetimeActionSchema>
+
+const daySeconds = 24 * 3600
+
+/** When the policy has a certificate of these times (in seconds since the epoch) renewed; undefined for never. */
+export function renewalOf(
+  { lifetime_actions: actions, issuer }: CertificatePolicy,
+  { nbf, exp }: { nbf?: number | undefined; exp?: number | undefined },
+): number | undefined {
+  const trigger = actions.find(({ action }) => action.action_type === 'AutoRenew')?.trigger
+  if (trigger === undefined || issuer.name !== 'Self' || nbf === undefined || exp === undefined) return undefined
+  if (trigger.days_before_expiry !== undefined) return exp - trigger.days_before_expiry * daySeconds
+  return Math.floor(nbf + ((exp - nbf) * (trigger.lifetime_percentage ?? 100)) / 100)
+}

@@ -1,0 +1,68 @@
+import { type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
+import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from '../keys/make-key.ts'
+import type { Prepared } from '../object-store.ts'
+import type { Certificate, CertificateStores } from './certificate-kind.ts'
+import { type CertificatePolicy, pfxType } from './policy.ts'
+import { writePfx } from './write-pfx.ts'
+
+/** A certificate that has been made, here or elsewhere, and the key that belongs to it. */
+export interface MadeCertificate {
+  policy: CertificatePolicy
+  key: KeyObject
+  /** DER, leaf first. */
+  chain: readonly Buffer[]
+  tags: Record<string, string> | undefined
+  enabled: boolean | undefined
+  /** 32 hexadecimal digits. Default: random. */
+  version?: string
+}
+
+/** The certificate, its key and its secret: three objects of one name and version, to be committed in one. */
+export async function prepareCertificate(
+  { certificates, keys, secrets }: CertificateStores,
+  { vault, name }: { vault: string; name: string },
+  { policy, key, chain, tags, enabled, version = newVersion() }: MadeCertificate,
+): Promise<Prepared<Certificate>> {
+  const [leaf] = chain
+  if (leaf === undefined) throw new Error('a certificate without a certificate')
+  const { validFrom, validTo } = new X509Certificate(leaf)
+  const shared = { tags, enabled, nbf: epochSeconds(validFrom), exp: epochSeconds(validTo) }
+  const payload = { cer: leaf.toString('base64'), policy }
+  const certificate = certificates.add(vault, name, { ...shared, payload }, version)
+  const { kty } = policy.key_props
+  const keyPayload = { kty, jwk: jwkOf(key), operations: defaultOperations[kty], managed: true as const }
+  const { contentType } = policy.secret_props
+  const secretPayload = { value: await secretValue(policy, key, chain), contentType, managed: true as const }
+  return {
+    version: certificate.version,
+    changes: [
+      ...certificate.changes,
+      ...keys.add(vault, name, { ...shared, payload: keyPayload }, version).changes,
+      ...secrets.add(vault, name, { ...shared, payload: secretPayload }, version).changes,
+    ],
+  }
+}
+
+export function newVersion(): string {
+  return randomBytes(16).toString('hex')
+}
+
+/** A new key as the policy wants it. */
+export function makeCertificateKey({ key_props: { kty, key_size, crv } }: CertificatePolicy): Promise<KeyObject> {
+  return kty === 'EC' ? makeEcKey(crv ?? 'P-256') : makeRsaKey(key_size)
+}
+
+/** What the secret of a certificate holds: the private key, unless it may not leave the vault, and the whole chain. */
+async function secretValue(
+  { key_props: { exportable }, secret_props: { contentType } }: CertificatePolicy,
+  key: KeyObject,
+  chain: readonly Buffer[],
+): Promise<string> {
+  if (contentType === pfxType) return (await writePfx(exportable ? key : undefined, chain)).toString('base64')
+  const privateKey = exportable ? [String(key.export({ format: 'pem', type: 'pkcs8' }))] : []
+  return [...privateKey, ...chain.map((der) => new X509Certificate(der).toString())].join('')
+}
+
+function epochSeconds(date: string): number {
+  return Math.floor(Date.parse(date) / 1000)
+}
