@@ -10,4 +10,5 @@ export {
 } from './mic/cloud-config.ts'
 export { type MicConfig, type MicWorld, type RunningMic, startMic } from './mic/start-mic.ts'
 export { podIdentityNames } from './names.ts'
+export { refuseKubenet } from './nmi/refuse-kubenet.ts'
 export { type NmiConfig, type NmiWorld, type RunningNmi, startNmi } from './nmi/start-nmi.ts'

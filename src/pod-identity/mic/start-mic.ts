@@ -1,7 +1,15 @@
 import type { AzureService } from '../../azure-rest/index.ts'
 import { createEventRecorder, type KubeClient, lead } from '../../kube/index.ts'
-import { type Clock, type ListenAddress, type Log, type Running, systemClock } from '../../lib/index.ts'
-import { serveHealth, serveMetrics } from '../serve-health.ts'
+import {
+  type Clock,
+  type ListenAddress,
+  type Log,
+  type Running,
+  serveMetrics,
+  serveStatus,
+  systemClock,
+} from '../../lib/index.ts'
+import { healthRoutes } from '../health.ts'
 import { createAssignments } from './assignments.ts'
 import type { CloudConfig } from './cloud-config.ts'
 import { followCluster } from './cluster-view.ts'
@@ -52,7 +60,10 @@ export async function startMic(config: MicConfig, world: MicWorld): Promise<Runn
   const { kube, log, clock = systemClock, onLost } = world
   const metrics = createMicMetrics()
   let leading: Running | undefined
-  const health = await serveHealth(config.healthAddress, () => leading !== undefined)
+  const health = await serveStatus(
+    config.healthAddress,
+    healthRoutes(() => leading !== undefined),
+  )
   const status = await serveMetrics(config.metricsAddress, metrics.text).catch(async (error: unknown) => {
     await health.stop()
     throw error

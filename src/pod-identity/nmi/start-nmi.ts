@@ -1,10 +1,18 @@
 import type { TokenSource } from '../../identity/index.ts'
 import { type AzureAssignedIdentity, follow, type KubeClient, resources } from '../../kube/index.ts'
-import { type Clock, type ListenAddress, type Log, type Running, systemClock } from '../../lib/index.ts'
+import {
+  type Clock,
+  type ListenAddress,
+  type Log,
+  type Running,
+  serveMetrics,
+  serveStatus,
+  systemClock,
+} from '../../lib/index.ts'
 import type { RunProgram } from '../../netfilter/index.ts'
 import { keyOf } from '../azure-identity.ts'
+import { healthRoutes } from '../health.ts'
 import { podIdentityNames } from '../names.ts'
-import { serveHealth, serveMetrics } from '../serve-health.ts'
 import { followExceptions } from './exceptions.ts'
 import { createFindAssigned, type FindIdentity } from './find-assigned.ts'
 import { createFindBound } from './find-bound.ts'
@@ -82,7 +90,7 @@ async function start(config: NmiConfig, world: NmiWorld, started: Running[]): Pr
   let redirect: Redirect | undefined
   let synced = false
   const isActive = () => synced && (config.redirect === undefined || redirect?.inPlace() === true)
-  const health = keep(await serveHealth(config.healthAddress, isActive))
+  const health = keep(await serveStatus(config.healthAddress, healthRoutes(isActive)))
   const status = keep(await serveMetrics(config.metricsAddress, metrics.text))
 
   const pods = keep(followNodePods({ kube, nodeName: config.nodeName, clock, log }))
