@@ -24,6 +24,8 @@ export interface Manifest {
 }
 
 export interface TemplateOptions {
+  /** Directory or package of the chart. Default: charts/keymount. */
+  chart?: string
   release?: string
   namespace?: string
   kubeVersion?: string
@@ -31,14 +33,14 @@ export interface TemplateOptions {
 
 /** `helm template` with these values (as in a values file). Rejects with what helm printed. */
 export async function template(values: object = {}, options: TemplateOptions = {}): Promise<Manifest[]> {
-  const { release = 'keymount', namespace = 'kube-system', kubeVersion = '1.34.0' } = options
+  const { chart = chartDirectory, release = 'keymount', namespace = 'kube-system', kubeVersion = '1.34.0' } = options
   const directory = await mkdtemp(join(tmpdir(), 'keymount-helm-'))
   try {
     const file = join(directory, 'values.yaml')
     await writeFile(file, stringify(values))
     const { stdout } = await promisify(execFile)(
       helm ?? 'helm',
-      ['template', release, chartDirectory, '-n', namespace, '-f', file, '--kube-version', kubeVersion],
+      ['template', release, chart, '-n', namespace, '-f', file, '--kube-version', kubeVersion],
       { maxBuffer: 16 * 1024 * 1024 },
     )
     return parseManifests(stdout)

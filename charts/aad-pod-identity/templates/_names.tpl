@@ -1,0 +1,14 @@
+{{/*
+Selectors as upstream's release has them: they cannot change, so with others `helm upgrade` would be refused. These take the
+place of the definitions of the same name in charts/keymount. Both take {root, component}.
+*/}}
+
+{{- define "keymount.podIdentity.selector" -}}
+app.kubernetes.io/name: {{ .root.Values.upstreamNames.app }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "keymount.podIdentity.labels" -}}
+{{- merge (include "keymount.podIdentity.selector" . | fromYaml) (include "keymount.labels" .root | fromYaml) | toYaml -}}
+{{- end -}}
