@@ -12,18 +12,27 @@ export const helm = [process.env['KEYMOUNT_HELM'], 'helm']
 
 /** The files of `deploy/` by name: the chart's objects for whoever has no helm. Nobody edits them. */
 export async function renderManifests(): Promise<Record<string, string>> {
-  const [plain, withSync] = await Promise.all([render(), render('syncSecret.enabled=true')])
+  const [plain, withSync, withWebhook] = await Promise.all([
+    render(),
+    render('syncSecret.enabled=true'),
+    render('webhook.enabled=true', 'webhook.classChecks.enabled=false', 'webhook.azureTenantID=$AZURE_TENANT_ID'),
+  ])
   const known = new Set(plain.map(identity))
-  const ofSync = withSync.filter((document) => !known.has(identity(document)))
+  const beyond = (documents: readonly Document[]) => documents.filter((document) => !known.has(identity(document)))
   return {
     'keymount.yaml': fileText(plain, [
       'Keymount for kubectl apply -f, rendered from charts/keymount with its defaults by `npm run manifests`.',
       'To remove it without the CustomResourceDefinitions, and so without every class:',
       '  kubectl delete -f deploy/keymount.yaml -l app.kubernetes.io/name=keymount',
     ]),
-    'optional/secret-sync.yaml': fileText(ofSync, [
+    'optional/secret-sync.yaml': fileText(beyond(withSync), [
       'The rights on Secrets that `secretObjects` of a class needs, beside keymount.yaml: rendered from charts/keymount',
       'with syncSecret.enabled=true by `npm run manifests`.',
+    ]),
+    'optional/workload-identity.yaml': fileText(beyond(withWebhook), [
+      'The webhook of workload identity, beside keymount.yaml: rendered from charts/keymount with webhook.enabled=true and',
+      'without checks of classes by `npm run manifests`. It needs your tenant:',
+      '  AZURE_TENANT_ID=... envsubst < deploy/optional/workload-identity.yaml | kubectl apply -f -',
     ]),
   }
 }

@@ -83,8 +83,9 @@ export function asLabCluster(
  */
 async function daemonPorts(before: DaemonPorts | undefined): Promise<DaemonPorts> {
   if (before !== undefined && (await areFree(Object.values(before)))) return before
-  const [driverMetrics = 0, driverHealth = 0, providerMetrics = 0, providerHealth = 0] = await freePorts(4)
-  return { driverMetrics, driverHealth, providerMetrics, providerHealth }
+  const [driverMetrics = 0, driverHealth = 0, providerMetrics = 0, providerHealth = 0, webhook = 0, webhookHealth = 0] =
+    await freePorts(6)
+  return { driverMetrics, driverHealth, providerMetrics, providerHealth, webhook, webhookHealth }
 }
 
 function describe({ server, pid }: LocalCluster): string {

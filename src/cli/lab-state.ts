@@ -6,6 +6,16 @@ import type { LabHome } from './lab-home.ts'
 
 const port = z.int().min(0).max(65_535)
 
+/** Ports of the product's daemons on a local cluster. */
+export const daemonPortsSchema = z.strictObject({
+  driverMetrics: port,
+  driverHealth: port,
+  providerMetrics: port,
+  providerHealth: port,
+  webhook: port,
+  webhookHealth: port,
+})
+
 const labStateSchema = z.strictObject({
   version: z.literal(1),
   /** The embedded cluster, or the one that a kubeconfig names. */
@@ -30,9 +40,7 @@ const labStateSchema = z.strictObject({
   /** Build of the product that the local cluster runs. */
   localImage: z.string().optional(),
   /** Ports for metrics and health of the product's daemons on the local cluster. */
-  daemonPorts: z
-    .strictObject({ driverMetrics: port, driverHealth: port, providerMetrics: port, providerHealth: port })
-    .optional(),
+  daemonPorts: daemonPortsSchema.optional().catch(undefined),
 })
 
 /** What `up` was asked for; kept over `down`, so that the next `up` gives the same lab, with the same issuer. */

@@ -32,6 +32,7 @@ export function createClusterBackend(): TestClusterBackend {
     async setSecretsProvider(id, settings) {
       clusters.set(id, settings)
     },
+    setWorkloadIdentity: async () => undefined,
     secretProviderClasses: async () => backend.classes,
     async delete(id) {
       clusters.delete(id)

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { errorCode } from '../../lib/index.ts'
 import type { ClusterProgram } from '../background.ts'
 import type { LabHome } from '../lab-home.ts'
-import { readLabState, writeLabState } from '../lab-state.ts'
+import { daemonPortsSchema, readLabState, writeLabState } from '../lab-state.ts'
 
 const port = z.int().min(0).max(65_535)
 
@@ -19,9 +19,7 @@ const recordSchema = z.strictObject({
   stopped: z.literal(true).optional(),
   /** Build of the product that it runs, and the ports of the product's daemons. */
   localImage: z.string().optional(),
-  daemonPorts: z
-    .strictObject({ driverMetrics: port, driverHealth: port, providerMetrics: port, providerHealth: port })
-    .optional(),
+  daemonPorts: daemonPortsSchema.optional(),
 })
 
 /** What is kept of a cluster over `down` and `up`. */

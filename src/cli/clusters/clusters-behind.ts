@@ -1,5 +1,8 @@
 import type { LabCluster } from '../lab-cluster.ts'
 
+/** What can be installed into a managed cluster. */
+export type ProductPart = 'secrets-provider' | 'webhook'
+
 /** The clusters that stand behind the managed clusters of a lab, by resource id. */
 export interface ClustersBehind {
   kubernetesVersion(): Promise<string>
@@ -11,8 +14,8 @@ export interface ClustersBehind {
   stop(id: string): Promise<void>
   /** One that runs. Rejects when it does not. */
   find(id: string): Promise<LabCluster>
-  /** Takes note that the add-on was installed into it, or taken out. */
-  noteAddon(id: string, installed: boolean): void
+  /** Takes note that a part of the product was installed into it, or taken out. */
+  note(id: string, part: ProductPart, installed: boolean): void
   /** Stops and forgets it; nothing to do when there is none. */
   delete(id: string): Promise<void>
 }

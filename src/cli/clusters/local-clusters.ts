@@ -77,7 +77,7 @@ export function localClusters(session: Session): ClustersBehind {
       return running(session, isPrimary(id) ? primaryKnown(requireLabState(home), primaryPlace(home)) : numbered(id))
     },
     // With the cluster goes all that is in it.
-    noteAddon: () => undefined,
+    note: () => undefined,
     delete: remove,
   }
 

@@ -5,12 +5,13 @@ import { errorCode } from '../../lib/index.ts'
 import { removeFromCluster } from '../down.ts'
 import type { LabCluster } from '../lab-cluster.ts'
 import { requireLabState } from '../lab-state.ts'
+import { removeWebhook } from '../lab-webhook.ts'
 import { readKubeconfig, realCluster } from '../real-cluster.ts'
 import type { Session } from '../session.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
 
-/** Which managed cluster it stands behind, and whether the add-on of that was installed into it. */
-const recordSchema = z.strictObject({ id: z.string(), addon: z.boolean() })
+/** Which managed cluster it stands behind, and what was installed into it for that. */
+const recordSchema = z.strictObject({ id: z.string(), parts: z.array(z.enum(['secrets-provider', 'webhook'])) })
 type UserClusterRecord = z.infer<typeof recordSchema>
 
 /**
@@ -60,17 +61,22 @@ export function userCluster(session: Session, path: string): ClustersBehind {
     },
     async create({ id }) {
       const cluster = await facts()
-      write({ id, addon: false })
+      write({ id, parts: [] })
       return cluster
     },
     start: find,
     stop: () => Promise.reject(new Error(`the cluster of ${path} is not the lab's to stop`)),
     find,
-    noteAddon: (id, addon) => write({ id, addon }),
+    note(id, part, installed) {
+      const others = (read()?.parts ?? []).filter((each) => each !== part)
+      write({ id, parts: installed ? [...others, part] : others })
+    },
     async delete(id) {
       if (!stands(id)) return
       // What "keymount up" installed is not the managed cluster's to take away.
-      if (read()?.addon === true) await removeFromCluster(session, path, {})
+      const parts = read()?.parts ?? []
+      if (parts.includes('webhook')) await removeWebhook(session, await facts())
+      if (parts.includes('secrets-provider')) await removeFromCluster(session, path, {})
       rmSync(home.userCluster, { force: true })
     },
   }

@@ -11,7 +11,8 @@ const azure = {
   caPem: 'PEM',
   noProxy: ['127.0.0.1', 'localhost'],
 }
-const ports = { driverMetrics: 1001, driverHealth: 1002, providerMetrics: 1003, providerHealth: 1004 }
+const daemons = { driverMetrics: 1001, driverHealth: 1002, providerMetrics: 1003, providerHealth: 1004 }
+const ports = { ...daemons, webhook: 1005, webhookHealth: 1006 }
 const plain: ProductSettings = { kubeletRoot: '/var/lib/kubelet' }
 
 function rendered(settings: ProductSettings): KubeObject[] {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import type { Container, DaemonSet, KubeObject, PodSpec, UntypedObject, Volume } from '../../kube/index.ts'
+import { flagOf, withFlags } from './container-flags.ts'
 
 export interface ProductSettings {
   /** Image of both daemons. Default: the one that the manifests name. */
@@ -32,6 +33,8 @@ export interface DaemonPorts {
   driverHealth: number
   providerMetrics: number
   providerHealth: number
+  webhook: number
+  webhookHealth: number
 }
 
 const namespace = 'kube-system'
@@ -162,17 +165,6 @@ function daemonContainer(container: Container, settings: ProductSettings): Conta
     args: withFlags(args, flags),
     ports: shared === undefined ? (container.ports ?? []) : containerPorts(container, shared.ports),
   }
-}
-
-/** The arguments with these flags instead of earlier values of them. */
-function withFlags(args: readonly string[], flags: ReadonlyMap<string, string>): string[] {
-  const kept = args.filter((word) => !flags.has(flagOf(word)))
-  return [...kept, ...[...flags].map(([name, value]) => `--${name}=${value}`)]
-}
-
-/** `v` of `--v=5`; empty for a word that is no flag with a value. */
-function flagOf(word: string): string {
-  return /^--([\w-]+)=/.exec(word)?.[1] ?? ''
 }
 
 /** Probes name their port, so the list of ports has to say the new number. */

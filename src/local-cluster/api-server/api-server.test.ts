@@ -119,6 +119,7 @@ test('a role gives its verbs on its resources in its namespace, and no more', as
   const rules = [
     { apiGroups: [''], resources: ['configmaps'], verbs: ['list'] },
     { apiGroups: [''], resources: ['configmaps'], resourceNames: ['kube-root-ca.crt'], verbs: ['get'] },
+    { apiGroups: [''], resources: ['secrets'], resourceNames: ['mine'], verbs: ['list'] },
   ]
   await cluster.request('POST', `${rbac}/namespaces/default/roles`, { metadata: { name: 'reader' }, rules })
   const subjects = [{ kind: 'ServiceAccount', name: 'default', namespace: 'default' }]
@@ -127,6 +128,9 @@ test('a role gives its verbs on its resources in its namespace, and no more', as
   assert.equal(await get(configMaps), 200)
   assert.equal(await get(`${configMaps}/kube-root-ca.crt`), 200)
   assert.equal(await get(`${configMaps}/other`), 403)
+  assert.equal(await get(`${namespaced}/secrets?fieldSelector=metadata.name%3Dmine`), 200)
+  assert.equal(await get(`${namespaced}/secrets?fieldSelector=metadata.name%3Dother`), 403)
+  assert.equal(await get(`${namespaced}/secrets`), 403)
   assert.equal(await get(`${configMaps}?watch=true`), 403)
   assert.equal(await get('/api/v1/configmaps'), 403)
   assert.equal(await get('/api/v1/namespaces/kube-system/configmaps'), 403)

@@ -8,19 +8,33 @@ export interface ClusterBackend {
   /** Why no further cluster can be made, for people; undefined when one can. */
   quotaReached(): Promise<string | undefined>
   /** Makes and starts a cluster and resolves when its API server answers. Rejects when it cannot, and leaves nothing behind. */
-  create(cluster: { id: string; nodeName: string }, signal: AbortSignal): Promise<ClusterEndpoint>
+  create(cluster: ClusterPlace & { nodeName: string }, signal: AbortSignal): Promise<ClusterEndpoint>
   /** Starts a cluster that was made; one that runs stays as it is. Rejects when there is none. */
-  start(id: string, signal: AbortSignal): Promise<ClusterEndpoint>
+  start(cluster: ClusterPlace, signal: AbortSignal): Promise<ClusterEndpoint>
   /** Ends what runs; its state stays. */
   stop(id: string): Promise<void>
   /** The administrator's kubeconfig, YAML. */
   kubeconfig(id: string): Promise<string>
   /** Installs, configures, or (undefined) removes the secrets provider in the cluster, and waits until it is so. */
   setSecretsProvider(id: string, settings: SecretsProviderSettings | undefined, signal: AbortSignal): Promise<void>
+  /** Installs or (undefined) removes the webhook of workload identity, and waits until it is so. */
+  setWorkloadIdentity(id: string, settings: WorkloadIdentitySettings | undefined, signal: AbortSignal): Promise<void>
   /** SecretProviderClasses in the cluster, as `namespace/name`. */
   secretProviderClasses(id: string): Promise<string[]>
   /** Stops the cluster and removes its state. Does nothing when there is none. */
   delete(id: string): Promise<void>
+}
+
+/** A managed cluster, and the part of the cloud that its nodes are in. */
+export interface ClusterPlace {
+  id: string
+  /** URL of the metadata service that answers for its nodes. */
+  imds: string
+}
+
+export interface WorkloadIdentitySettings {
+  /** Tenant of service accounts that name none. */
+  tenantId: string
 }
 
 export interface ClusterEndpoint {

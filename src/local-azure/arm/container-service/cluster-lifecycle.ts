@@ -1,5 +1,6 @@
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Directory } from '../../directory/directory.ts'
+import type { Tenant } from '../../directory/tenant.ts'
 import type { AssignedIdentity } from '../../imds/choose-identity.ts'
 import type { NodeEndpoints } from '../../imds/node-endpoints.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
@@ -13,6 +14,7 @@ import { type Cluster, type Clusters, isChanging, refuseWhileChanging } from './
 import type { NodeGroups } from './node-groups.ts'
 
 export interface ClusterLifecycleOptions {
+  tenant: Tenant
   store: RecordStore
   directory: Directory
   roles: RoleAssignments
@@ -57,11 +59,15 @@ export interface ClusterLifecycle {
   resume(): Promise<void>
 }
 
+/** Keeps what became known of the cluster. */
+type Learn = (news: Partial<Cluster>) => Cluster
+
 const provider = 'Microsoft.ContainerService'
 
 export function createClusterLifecycle(options: ClusterLifecycleOptions): ClusterLifecycle {
   const { store, directory, roles, clusters, nodeGroups, nodeEndpoints, identitiesOf } = options
   const { longOperations, clusterBackend } = options
+  const { tenantId } = options.tenant
 
   function requireBackend(): ClusterBackend {
     if (clusterBackend !== undefined) return clusterBackend
@@ -76,7 +82,7 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
   /** Shows `cluster` as changing, and settles it when `work` is done; what `work` finds out on its way goes through `learn`. */
   function begin(
     cluster: Cluster,
-    work: (signal: AbortSignal, learn: (news: Partial<Cluster>) => Cluster) => Promise<unknown>,
+    work: (signal: AbortSignal, learn: Learn) => Promise<unknown>,
     changes: readonly Change[] = [],
   ): ClusterChange {
     let latest = keep(cluster, changes)
@@ -118,12 +124,26 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
     await requireBackend().setSecretsProvider(cluster.id, { ...settings, imds }, signal)
   }
 
+  async function settleWorkloadIdentity(cluster: Cluster, signal: AbortSignal, learn: Learn): Promise<void> {
+    const wanted = cluster.properties.securityProfile?.workloadIdentity?.enabled === true
+    if (!wanted && cluster.workloadIdentity !== true) return
+    // Before the work: what it leaves half done must be taken out again.
+    if (wanted) learn({ workloadIdentity: true })
+    await requireBackend().setWorkloadIdentity(cluster.id, wanted ? { tenantId } : undefined, signal)
+    if (!wanted) learn({ workloadIdentity: false })
+  }
+
+  /** What is to run in the cluster, as its properties want it. */
+  async function settleParts(cluster: Cluster, signal: AbortSignal, learn: Learn): Promise<void> {
+    await Promise.all([settleAddon(cluster, signal), settleWorkloadIdentity(cluster, signal, learn)])
+  }
+
   function make(backend: ClusterBackend, creating: Cluster, changes: readonly Change[] = []): ClusterChange {
-    const work = async (signal: AbortSignal, learn: (news: Partial<Cluster>) => Cluster) => {
-      const { port: imdsPort } = await openEndpoint(creating)
+    const work = async (signal: AbortSignal, learn: Learn) => {
+      const { port: imdsPort, url: imds } = await openEndpoint(creating)
       const nodeName = nodeGroups.nodeName(creating)
-      const endpoint = await backend.create({ id: creating.id, nodeName }, signal)
-      await settleAddon(learn({ endpoint, imdsPort }), signal)
+      const endpoint = await backend.create({ id: creating.id, imds, nodeName }, signal)
+      await settleParts(learn({ endpoint, imdsPort }), signal, learn)
     }
     return begin(creating, work, changes)
   }
@@ -197,7 +217,9 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
       // Another request may have come in the meantime.
       refuseWhileChanging(clusters.get(before.id) ?? before)
       return begin({ ...before, ...spec, provisioningState: 'Updating' }, async (signal, learn) => {
-        await settleAddon(learn({ endpoint: await backend.start(before.id, signal) }), signal)
+        const { url: imds } = await openEndpoint(before)
+        const endpoint = await backend.start({ id: before.id, imds }, signal)
+        await settleParts(learn({ endpoint }), signal, learn)
       })
     },
 
@@ -205,8 +227,9 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
       const backend = requireBackend()
       refuseWhileChanging(cluster)
       return begin({ ...cluster, provisioningState: 'Starting' }, async (signal, learn) => {
-        const started = learn({ endpoint: await backend.start(cluster.id, signal), stopped: false })
-        await settleAddon(started, signal)
+        const { url: imds } = await openEndpoint(cluster)
+        const endpoint = await backend.start({ id: cluster.id, imds }, signal)
+        await settleParts(learn({ endpoint, stopped: false }), signal, learn)
       })
     },
 

@@ -24,6 +24,8 @@ export interface Cluster {
   failure?: { code: string; message: string } | undefined
   /** True between `az aks stop` and `az aks start`. */
   stopped?: boolean
+  /** True from when the webhook of workload identity is installed until it is removed. */
+  workloadIdentity?: boolean
   /** Port of the metadata service for its nodes. */
   imdsPort?: number
 }

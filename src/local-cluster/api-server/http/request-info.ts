@@ -62,9 +62,15 @@ export function isTrue(value: string | null): boolean {
 }
 
 /** A request in the terms of authorization. */
-export function attributesOf(info: ResourceRequest | undefined, method: string, path: string): Attributes {
-  if (info === undefined) return { verb: method.toLowerCase(), path }
-  const { verb, group, plural, subresource, namespace, name = '' } = info
+export function attributesOf(info: ResourceRequest | undefined, method: string, url: URL): Attributes {
+  if (info === undefined) return { verb: method.toLowerCase(), path: url.pathname }
+  const { verb, group, plural, subresource, namespace, name = selectedName(url) } = info
   const isNamespace = group === '' && plural === 'namespaces'
   return { verb, group, resource: plural, subresource, name, namespace: isNamespace ? name : (namespace ?? '') }
+}
+
+/** Who lists or watches one object by its name needs the right on that one only. */
+function selectedName({ searchParams }: URL): string {
+  const terms = (searchParams.get('fieldSelector') ?? '').split(',')
+  return terms.flatMap((term) => /^metadata\.name==?([^=!]+)$/.exec(term)?.[1] ?? [])[0] ?? ''
 }

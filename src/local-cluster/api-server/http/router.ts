@@ -88,7 +88,7 @@ async function admit(context: ApiContext, request: IncomingMessage) {
   if (url === null) throw badRequest('the path of the request is malformed')
   const info = parseResourceRequest(method, url)
   const user = await authenticate(request, context.tokens)
-  const wanted = attributesOf(info, method, url.pathname)
+  const wanted = attributesOf(info, method, url)
   if (!isAllowed(context.store, user, wanted)) {
     if (info === undefined) throw new ApiError(403, 'Forbidden', refusal(user, wanted))
     throw forbidden({ group: info.group, kind: '', plural: info.plural }, info.name ?? '', refusal(user, wanted))
