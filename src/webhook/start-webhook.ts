@@ -1,6 +1,15 @@
 import type { SecureVersion } from 'node:tls'
 import type { KubeClient } from '../kube/index.ts'
-import { type Clock, type ListenAddress, type Log, type Running, sleep, systemClock } from '../lib/index.ts'
+import {
+  type Clock,
+  type ListenAddress,
+  type Log,
+  type Running,
+  serveMetrics,
+  serveStatus,
+  sleep,
+  systemClock,
+} from '../lib/index.ts'
 import { createAdmitClass } from './admit-class.ts'
 import { createAdmitPod } from './admit-pod.ts'
 import { expiryOf } from './certificates/check-certificate.ts'
@@ -8,9 +17,9 @@ import { keepCertificates } from './certificates/keep-certificates.ts'
 import { followCertificateFiles } from './certificates/read-certificate-files.ts'
 import type { ServingCertificate } from './certificates/serving-certificate.ts'
 import { mutatingConfigurations, validatingConfigurations } from './certificates/webhook-configuration.ts'
+import { healthRoutes } from './health.ts'
 import { hasNativeSidecars, type ServerVersion } from './native-sidecars.ts'
 import { serveAdmission } from './serve-admission.ts'
-import { serveHealth, serveMetrics } from './serve-status.ts'
 import { followServiceAccounts } from './service-accounts.ts'
 import { createWebhookMetrics } from './webhook-metrics.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
@@ -104,7 +113,8 @@ async function start(config: WebhookConfig, world: WebhookWorld, started: Runnin
   keep(startCertificates(config, { kube, log, clock, onCertificate }))
   const self = { host: address.host ?? '127.0.0.1', port: server.port }
   const health =
-    config.healthAddress && keep(await serveHealth(config.healthAddress, { self, notReady: () => [...waiting][0] }))
+    config.healthAddress &&
+    keep(await serveStatus(config.healthAddress, healthRoutes({ self, notReady: () => [...waiting][0] })))
   const status = config.metricsAddress && keep(await serveMetrics(config.metricsAddress, metrics.text))
 
   return {

@@ -1,7 +1,8 @@
+import { X509Certificate } from 'node:crypto'
 import { follow, isConflict, type KubeClient, resources, type Secret } from '../../kube/index.ts'
 import { type Clock, createBackoff, errorMessage, type Log, type Running, systemClock } from '../../lib/index.ts'
 import { certificateOf, secretWith } from './certificate-secret.ts'
-import { expiryOf, whyRenew } from './check-certificate.ts'
+import { whyRenew } from './check-certificate.ts'
 import { issueCertificate } from './issue-certificate.ts'
 import type { ServingCertificate } from './serving-certificate.ts'
 import {
@@ -106,10 +107,8 @@ export function keepCertificates(options: KeepCertificatesOptions): Running {
     }
     served = wanted
     onCertificate(wanted)
-    log.info(
-      { host, ends: new Date(expiryOf(wanted.cert)).toISOString() },
-      'serving with the certificate of the Secret',
-    )
+    const { serialNumber, validToDate } = new X509Certificate(wanted.cert)
+    log.info({ host, serialNumber, ends: validToDate.toISOString() }, 'serving with the certificate of the Secret')
   }
 
   const loop = createLoop(step, { clock, log })

@@ -1,0 +1,61 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { Pod } from '../../src/kube/index.ts'
+import { eventually } from './wait.ts'
+
+/**
+ * The programs of a cluster that runs as processes of this machine: beside its kubeconfig it keeps `run/NAME.pid` and
+ * `log/NAME.log`. Undefined for another cluster.
+ */
+export interface ClusterProcesses {
+  /** Ends the API server, which has so long to do it itself, and starts it again as it was. Resolves when it has been started. */
+  restartApiServer(pauseMs: number): Promise<void>
+  /** SIGKILL to the first process of a pod's only container, as the kernel does it when memory is short. */
+  kill(pod: Pod): Promise<void>
+}
+
+export function findClusterProcesses(kubeconfig: string): ClusterProcesses | undefined {
+  const home = dirname(kubeconfig)
+  const pidFile = (name: string) => join(home, 'run', `${name}.pid`)
+  if (![pidFile('kube-apiserver'), pidFile('kubelet')].every(existsSync)) return undefined
+  const pidOf = (name: string) => Number(readFileSync(pidFile(name), 'utf8'))
+
+  return {
+    async restartApiServer(pauseMs) {
+      const pid = pidOf('kube-apiserver')
+      const program = readlinkSync(`/proc/${pid}/exe`)
+      const [, ...words] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)
+      process.kill(pid, 'SIGTERM')
+      // It would wait a minute for those who watch.
+      await delay(pauseMs)
+      if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+      await eventually('the API server to end', async () => !isAlive(pid) || undefined)
+      const log = openSync(join(home, 'log', 'kube-apiserver.log'), 'a')
+      // In the network of the node, as before.
+      const network = `--net=/proc/${pidOf('kubelet')}/ns/net`
+      const started: ChildProcess = spawn('nsenter', [network, program, ...words], {
+        detached: true,
+        stdio: ['ignore', log, log],
+      })
+      started.unref()
+      writeFileSync(pidFile('kube-apiserver'), `${started.pid}\n`)
+    },
+
+    async kill({ status }) {
+      const id = status?.containerStatuses?.[0]?.containerID?.replace(/^containerd:\/\//, '') ?? ''
+      await promisify(execFile)('ctr', ['-n', 'k8s.io', 'task', 'kill', '-s', 'SIGKILL', id])
+    },
+  }
+}
+
+/** A process that has ended and that nobody has asked about is no longer alive. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}

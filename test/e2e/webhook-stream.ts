@@ -1,0 +1,75 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type KubeClient, KubeError, type Pod, resources } from '../../src/kube/index.ts'
+import { eventually } from './wait.ts'
+
+/** What came of the pods that were created since the stream began, or since the last phase. */
+export interface StreamCount {
+  admitted: number
+  /** The webhook said no, or a pod came through without what it should have got. */
+  refused: string[]
+  /** The API server had nobody to ask: the text of its error. */
+  unanswered: string[]
+  /** There was no API server to ask. */
+  unreached: number
+}
+
+export interface PodStream {
+  /** Counts from here on, and gives what was counted before. */
+  phase(): StreamCount
+  /** Resolves when so many more have been admitted. */
+  untilAdmitted(more: number): Promise<void>
+  stop(): Promise<StreamCount>
+}
+
+/**
+ * Creates pods without end, and without running them: a dry run goes through admission like any other. Each worker has one
+ * kind of pod, and tries again after a failure as controllers do.
+ */
+export function streamOfPods(kube: KubeClient, kinds: readonly Pod[]): PodStream {
+  const nothing = (): StreamCount => ({ admitted: 0, refused: [], unanswered: [], unreached: 0 })
+  let count = nothing()
+  let stopped = false
+  const workers = kinds.map(async (kind) => {
+    while (!stopped) {
+      try {
+        const pod = await kube.create(resources.pods, kind, { dryRun: true })
+        if (hasToken(pod)) count.admitted++
+        else count.refused.push('a pod was created without its token')
+      } catch (error) {
+        judge(error, count)
+        await delay(50)
+      }
+    }
+  })
+  const phase = () => {
+    const before = count
+    count = nothing()
+    return before
+  }
+  return {
+    phase,
+    async untilAdmitted(more) {
+      const { admitted } = count
+      await eventually(`${more} more pods`, async () => count.admitted >= admitted + more || undefined)
+    },
+    async stop() {
+      stopped = true
+      await Promise.all(workers)
+      return phase()
+    },
+  }
+}
+
+function hasToken({ spec }: Pod): boolean {
+  const volumes = new Set((spec.volumes ?? []).map(({ name }) => name))
+  const mounts = spec.containers[0]?.volumeMounts ?? []
+  return mounts.some(({ name }) => name.startsWith('azure-workload-identity-reserved-') && volumes.has(name))
+}
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#failure-policy */
+function judge(error: unknown, count: StreamCount): void {
+  const text = String(error)
+  if (text.includes('failed calling webhook')) count.unanswered.push(text)
+  else if (error instanceof KubeError && (error.status === 0 || error.status >= 500)) count.unreached++
+  else count.refused.push(text)
+}
