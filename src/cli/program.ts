@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { parseDuration } from '../lib/index.ts'
 import { exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
+import { addPodIdentity } from './identity/detect/detect-command.ts'
 import { addIdentity } from './identity/identity-commands.ts'
 import { chosenHome, defaultPorts, type UpOptions } from './lab-settings.ts'
 import { printError } from './print-error.ts'
@@ -69,10 +70,12 @@ function createProgram(world: CliWorld, finish: (exitCode: number) => void): Com
   addDown(program, world, finish)
   addStatus(program, world, finish)
   addEnv(program, world)
+  addAzure(program, world, finish)
   addDemo(program, world, finish)
   program.commandsGroup('Any cluster with Keymount:')
   addRotate(program, world, finish)
   addIdentity(program, { world, finish })
+  addPodIdentity(program, { world, finish })
   addCharts(program, world, finish)
   program.commandsGroup('Daemons, in the foreground:')
   addDaemons(program)
@@ -167,6 +170,33 @@ function addEnv(program: Command, world: CliWorld): void {
     })
 }
 
+function addAzure(program: Command, world: CliWorld, finish: (exitCode: number) => void): void {
+  const azure = program.command('azure').summary('break the local Azure on purpose')
+  withHome(azure.command('throttle'))
+    .summary('make a vault answer 429 to everything')
+    .description(
+      'Makes a vault of the lab answer every request with 429 and Retry-After, as Key Vault does when it gets too many. ' +
+        'Ends after --for, with --off, or when the lab goes down.',
+    )
+    .argument('<vault>', 'its name or URL')
+    .option('--for <time>', 'how long, as Go writes it (default: until --off)', parseTime)
+    .option('--retry-after <seconds>', 'what Retry-After says', parseSeconds, 1)
+    .option('--off', 'let it answer again')
+    .action(async (vault: string, options: HomeOption & { for?: string; retryAfter: number; off?: boolean }) => {
+      const { azureThrottle } = await import('./azure-throttle.ts')
+      const { home, retryAfter: retryAfterSeconds, off = false } = options
+      const forMs = options.for === undefined ? undefined : parseDuration(options.for)
+      finish(await azureThrottle({ home: chosenHome(world, home), vault, forMs, retryAfterSeconds, off, world }))
+    })
+  withHome(azure.command('faults'))
+    .summary('show which hosts are broken on purpose')
+    .option('--json', 'print it as JSON')
+    .action(async ({ home, json }: HomeOption & JsonOption) => {
+      const { azureFaults } = await import('./azure-throttle.ts')
+      finish(await azureFaults({ home: chosenHome(world, home), json: json === true, world }))
+    })
+}
+
 function addDemo(program: Command, world: CliWorld, finish: (exitCode: number) => void): void {
   program
     .command('demo')
@@ -255,6 +285,12 @@ function parsePort(text: string): number {
   const port = Number(text)
   if (/^\d+$/.test(text) && port <= 65_535) return port
   throw new InvalidArgumentError('Expected a port from 0 (any free one) to 65535.')
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (/^\d+$/.test(text) && seconds <= 3600) return seconds
+  throw new InvalidArgumentError('Expected whole seconds from 0 to 3600.')
 }
 
 function parseTime(text: string): string {

@@ -1,7 +1,7 @@
 import { type ClassSpec, checkClass, formatFinding, parseParameters } from '../../../azure-class/index.ts'
 import { tokenExchangeAudience } from '../../../identity/index.ts'
 import type { CsiDriver, SecretProviderClass, Volume } from '../../../kube/index.ts'
-import { identityAnnotations } from '../serviceaccount/service-account.ts'
+import { identityAnnotations } from '../identity-keys.ts'
 import { type Finding, type Known, note, ok, problem, unknown } from './finding.ts'
 
 export const driverName = 'secrets-store.csi.k8s.io'

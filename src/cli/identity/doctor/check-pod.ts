@@ -1,10 +1,9 @@
 import { tokenExchangeAudience } from '../../../identity/index.ts'
 import type { Container, Pod, ServiceAccount } from '../../../kube/index.ts'
 import { commandLine } from '../../shell-words.ts'
-import { identityAnnotations } from '../serviceaccount/service-account.ts'
+import { identityAnnotations, useLabel } from '../identity-keys.ts'
 import { type Finding, type Known, note, ok, problem, unknown } from './finding.ts'
 
-export const useLabel = 'azure.workload.identity/use'
 const tokenFileVariable = 'AZURE_FEDERATED_TOKEN_FILE'
 
 export interface PodFacts {

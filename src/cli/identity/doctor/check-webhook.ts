@@ -1,6 +1,6 @@
 import type { KubeObject, Namespace, Pod, Resource } from '../../../kube/index.ts'
 import { commandLine } from '../../shell-words.ts'
-import { useLabel } from './check-pod.ts'
+import { useLabel } from '../identity-keys.ts'
 import { type Finding, type Known, ok, problem, unknown } from './finding.ts'
 
 interface Selector {

@@ -1,6 +1,6 @@
 import type { ObjectSpec } from '../../../azure-class/index.ts'
 import type { Pod } from '../../../kube/index.ts'
-import { identityAnnotations } from '../serviceaccount/service-account.ts'
+import { identityAnnotations } from '../identity-keys.ts'
 import type { ClassIdentityWish } from './check-class.ts'
 
 /** An identity that the pod signs in as, and what it reads as that. */

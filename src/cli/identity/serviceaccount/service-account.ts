@@ -1,12 +1,6 @@
 import { isNotFound, type KubeClient, resources } from '../../../kube/index.ts'
+import { identityAnnotations } from '../identity-keys.ts'
 import type { ServiceAccountRef } from '../names.ts'
-
-/** Annotations of workload identity. https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html */
-export const identityAnnotations = {
-  clientId: 'azure.workload.identity/client-id',
-  tenantId: 'azure.workload.identity/tenant-id',
-  tokenExpiration: 'azure.workload.identity/service-account-token-expiration',
-} as const
 
 /** What kubelet uses when a service account says nothing. */
 export const defaultTokenExpiration = 3600

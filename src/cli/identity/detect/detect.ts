@@ -1,0 +1,113 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createKubeClient, type KubeClient, type KubeObject, resources } from '../../../kube/index.ts'
+import { type Problem, ProblemsError } from '../../../lib/index.ts'
+import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
+import { exitCodes } from '../../cli-error.ts'
+import type { CliWorld } from '../../cli-world.ts'
+import type { LabHome } from '../../lab-home.ts'
+import { readKubeconfig } from '../../real-cluster.ts'
+import { createTerminal } from '../../terminal.ts'
+import { askIssuer } from '../doctor/check-issuer.ts'
+import { parseExpiration } from '../serviceaccount/options.ts'
+import { topOwner } from '../workload-owner.ts'
+import { type ProxyMode, selectsByBinding } from './migrated-workload.ts'
+import { type MigratingWorkload, type MigrationFile, migrationFiles } from './migration-files.ts'
+import { bindingLabel, byNamespaceAndName, matchBindings, type SelectorIdentity } from './plan-migration.ts'
+
+export interface DetectCommand {
+  namespace: string
+  /** `-` for standard output. */
+  outputDirectory: string | undefined
+  proxy: ProxyMode
+  proxyPort: string
+  tokenExpiration: string
+  tenantId: string
+  kubeconfig: string | undefined
+  home: LabHome
+  world: CliWorld
+}
+
+/** `keymount podidentity detect`: writes what a namespace needs to move from pod identity to workload identity. */
+export async function detect(command: DetectCommand): Promise<number> {
+  const { world, namespace, outputDirectory, tenantId, proxy } = command
+  const { proxyPort, tokenExpiration } = parseNumbers(command)
+  const kube = createKubeClient(readKubeconfig(chosenKubeconfig(world, command.home, command.kubeconfig), world.env))
+  const terminal = createTerminal(world)
+  try {
+    const [bindings, identities] = await Promise.all([
+      kube.list(resources.azureIdentityBindings, { namespace }),
+      kube.list(resources.azureIdentities, { namespace }),
+    ])
+    const { matched, warnings } = matchBindings(bindings.items, identities.items)
+    const workloads = await findWorkloads(kube, namespace, matched)
+    const issuer = await askIssuer((path) => kube.raw({ method: 'GET', path }))
+    const files = migrationFiles(workloads, {
+      proxy,
+      proxyPort,
+      tokenExpiration,
+      tenantId,
+      issuer: 'value' in issuer ? issuer.value : undefined,
+      version: world.version,
+    })
+    const stuck = workloads.filter(({ owner }) => selectsByBinding(owner))
+    for (const warning of [...warnings, ...stuck.map(selectorWarning)]) terminal.error(`warning: ${warning}`)
+    write(files, outputDirectory ?? '', world)
+    const workloadCount = `${workloads.length} ${workloads.length === 1 ? 'workload' : 'workloads'}`
+    terminal.error(
+      `${workloadCount} of namespace ${namespace} use pod identity${files.length === 0 ? ': nothing to write' : ''}`,
+    )
+    return exitCodes.ok
+  } finally {
+    kube.close()
+  }
+}
+
+function parseNumbers({ outputDirectory, proxyPort, tokenExpiration }: DetectCommand) {
+  const problems: Problem[] = []
+  if ((outputDirectory ?? '') === '') problems.push({ path: '', message: '--output-dir is required' })
+  const port = Number(proxyPort)
+  if (!/^\d+$/.test(proxyPort) || port < 1 || port > 65_535) {
+    problems.push({ path: '--proxy-port', message: `found "${proxyPort}", expected a port from 1 to 65535` })
+  }
+  const seconds = parseExpiration(tokenExpiration, problems)
+  if (problems.length > 0) throw new ProblemsError('options', problems)
+  return { proxyPort: port, tokenExpiration: seconds }
+}
+
+/** Each workload once, however many pods it has. */
+async function findWorkloads(
+  kube: KubeClient,
+  namespace: string,
+  matched: readonly SelectorIdentity[],
+): Promise<MigratingWorkload[]> {
+  const found = new Map<string, MigratingWorkload>()
+  for (const { selector, identity } of matched) {
+    const pods = await kube.list(resources.pods, { namespace, labelSelector: `${bindingLabel}=${selector}` })
+    for (const pod of pods.items) {
+      const owner: KubeObject = await topOwner(kube, pod)
+      const key = `${owner.kind}/${owner.metadata.name}`
+      if (!found.has(key)) found.set(key, { owner, identity })
+    }
+  }
+  return [...found.values()].toSorted((a, b) => byNamespaceAndName(a.owner, b.owner))
+}
+
+function selectorWarning({ owner }: MigratingWorkload): string {
+  return `${owner.kind} "${owner.metadata.name}" selects its pods by the label ${bindingLabel}, which cannot be changed: delete it before you apply the new one, and take the label out of its selector`
+}
+
+function write(files: readonly MigrationFile[], directory: string, { stdout }: CliWorld): void {
+  if (directory === '-') {
+    for (const { name, text } of files)
+      stdout.write(name.endsWith('.yaml') ? `---\n# ${name}\n${text}` : `# ${name}\n${comment(text)}`)
+    return
+  }
+  mkdirSync(directory, { recursive: true, mode: 0o755 })
+  for (const { name, text } of files) writeFileSync(join(directory, name), text)
+}
+
+/** So that all of the output is YAML that kubectl takes. */
+function comment(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, '# ')
+}

@@ -1,0 +1,104 @@
+import { stringify } from 'yaml'
+import { tokenExchangeAudience } from '../../../identity/index.ts'
+import type { AzureIdentity, KubeObject, ServiceAccount } from '../../../kube/index.ts'
+import { commandLine } from '../../shell-words.ts'
+import { identityAnnotations } from '../identity-keys.ts'
+import { managedCredentialName, subjectOf } from '../names.ts'
+import { type MigrationOptions, migratedWorkload, templateOf } from './migrated-workload.ts'
+
+/** One workload that pods with a binding belong to, and the identity that they get. */
+export interface MigratingWorkload {
+  owner: KubeObject
+  identity: AzureIdentity
+}
+
+export interface MigrationSettings extends Omit<MigrationOptions, 'serviceAccountName'> {
+  /** Seconds. */
+  tokenExpiration: number
+  /** Empty for the webhook's. */
+  tenantId: string
+  /** Undefined when the cluster does not tell. */
+  issuer: string | undefined
+}
+
+export interface MigrationFile {
+  name: string
+  text: string
+}
+
+/** The files of a migration: two for each workload, and one script for Azure. */
+export function migrationFiles(workloads: readonly MigratingWorkload[], settings: MigrationSettings): MigrationFile[] {
+  const manifests = workloads.flatMap((workload) => {
+    const stem = stemOf(workload, workloads)
+    const account = serviceAccountOf(workload, settings)
+    const serviceAccountName = account.metadata.name ?? ''
+    return [
+      { name: `${stem}-serviceaccount.yaml`, text: stringify(account) },
+      { name: `${stem}.yaml`, text: stringify(migratedWorkload(workload.owner, { ...settings, serviceAccountName })) },
+    ]
+  })
+  if (workloads.length === 0) return []
+  return [...manifests, { name: 'federated-credentials.sh', text: federationScript(workloads, settings) }]
+}
+
+/** Two workloads of one name are told apart by their kinds. */
+function stemOf({ owner }: MigratingWorkload, all: readonly MigratingWorkload[]): string {
+  const name = owner.metadata.name ?? ''
+  const isUnique = all.filter((other) => other.owner.metadata.name === name).length === 1
+  return isUnique ? name : `${name}-${owner.kind.toLowerCase()}`
+}
+
+/** A workload of the service account `default` gets one of its own: all others of the namespace would get the identity too. */
+function accountNameOf(owner: KubeObject): string {
+  const { serviceAccountName = 'default' } = templateOf(owner).spec
+  return serviceAccountName === 'default' ? (owner.metadata.name ?? '') : serviceAccountName
+}
+
+function serviceAccountOf(
+  { owner, identity }: MigratingWorkload,
+  { tokenExpiration, tenantId }: MigrationSettings,
+): ServiceAccount {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: {
+      name: accountNameOf(owner),
+      namespace: owner.metadata.namespace ?? 'default',
+      annotations: {
+        [identityAnnotations.clientId]: identity.spec.clientID ?? '',
+        [identityAnnotations.tokenExpiration]: String(tokenExpiration),
+        ...(tenantId === '' ? {} : { [identityAnnotations.tenantId]: tenantId }),
+      },
+    },
+  }
+}
+
+/** What has to be made in Azure before the manifests are applied. Each command may be run again. */
+function federationScript(workloads: readonly MigratingWorkload[], { issuer }: MigrationSettings): string {
+  const commands = new Set(workloads.map((workload) => federationCommand(workload, issuer)))
+  const head = [
+    '#!/bin/sh',
+    '# Lets the service accounts sign in as the managed identities that pod identity has given to their pods.',
+    '# An identity takes at most 20 federated credentials.',
+    'set -e',
+  ]
+  const lookup =
+    issuer === undefined
+      ? ['[ -n "$ISSUER" ] || { echo "set ISSUER to that of the cluster’s tokens" >&2; exit 1; }']
+      : []
+  return `${[...head, ...lookup, '', ...commands].join('\n')}\n`
+}
+
+function federationCommand({ owner, identity }: MigratingWorkload, issuer: string | undefined): string {
+  const account = { namespace: owner.metadata.namespace ?? 'default', name: accountNameOf(owner) }
+  const [, subscription = '', group = '', name = ''] =
+    /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/.*\/userAssignedIdentities\/([^/]+)$/i.exec(
+      identity.spec.resourceID ?? '',
+    ) ?? []
+  return commandLine(
+    ...['az', 'identity', 'federated-credential', 'create', '--subscription', subscription, '--resource-group', group],
+    ...['--identity-name', name, '--name', managedCredentialName(account, issuer ?? '')],
+    ...['--issuer', issuer ?? '"$ISSUER"', '--subject', subjectOf(account), '--audiences', tokenExchangeAudience],
+    ...['--output', 'none'],
+  )
+}
