@@ -84,6 +84,25 @@ test('a lab goes up, is told, is used, goes down, and comes back with what was i
     },
   )
 
+  await t.test('azure throttle makes a vault answer 429, and says when there is no such vault', async () => {
+    const none = await home.keymount('azure', 'throttle', 'shop')
+    assert.match(none.stderr, /The lab has no vault shop/)
+    const { kube, azure } = clients(lab)
+    await azure.createResourceGroup()
+    await azure.createVault('throttled')
+    kube.close()
+    azure.stop()
+    const url = 'https://Throttled.vault.azure.net/'
+    const { code, stdout } = await home.keymount('azure', 'throttle', url, '--retry-after', '7', '--for', '90s')
+    assert.equal(code, 0)
+    assert.match(stdout, /answers 429 to every request for 1m30s, with Retry-After: 7/)
+    assert.match((await home.keymount('azure', 'faults')).stdout, /throttled\.vault\.azure\.net {2}answers 429/)
+    const wrong = await home.keymount('azure', 'throttle', 'throtled')
+    assert.match(wrong.stderr, /did you mean throttled/)
+    assert.match((await home.keymount('azure', 'throttle', 'throttled', '--off')).stdout, /answers again/)
+    assert.match((await home.keymount('azure', 'faults')).stdout, /No host/)
+  })
+
   await t.test('down stops all of it, twice is fine, and status then ends with 3', async () => {
     await useLab(lab)
     for (const expected of [/is down/, /was not up/]) {
