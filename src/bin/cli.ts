@@ -8,6 +8,8 @@ const daemons: Record<string, () => Promise<unknown>> = {
   controller: () => import('./controller.ts'),
   proxy: () => import('./proxy.ts'),
   'proxy-init': () => import('./proxy-init.ts'),
+  mic: () => import('./mic.ts'),
+  nmi: () => import('./nmi.ts'),
   'local-azure': () => import('./local-azure.ts'),
   'local-cluster': () => import('./local-cluster.ts'),
 }

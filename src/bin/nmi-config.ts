@@ -54,6 +54,16 @@ export const nmiFlags = {
     default: false,
     help: 'Tell a pod whose identity is on its way to come back, with 503 and Retry-After, instead of 404',
   },
+  'allow-network-plugin-kubenet': {
+    type: 'boolean',
+    default: false,
+    help: 'Start on a node with kubenet, where a pod with NET_RAW can take the identity of another',
+  },
+  'kubelet-config': {
+    type: 'string',
+    default: '/etc/default/kubelet',
+    help: "File of kubelet's command line, in which kubenet is looked for",
+  },
   kubeconfig: { type: 'string', default: '', help: "Cluster to serve (default KUBECONFIG, then the pod's own)" },
   version: { type: 'boolean', default: false, help: 'Print the version, and exit' },
   v: { type: 'integer', default: 0, help: 'Verbosity: 0 what matters, 5 each call' },
@@ -70,8 +80,6 @@ export const nmiFlags = {
   redirect: { type: 'boolean', default: true, help: 'Redirect the requests of pods; false: somebody else does' },
   'token-cache-ttl': { type: 'duration', default: 600_000, help: 'How long a token is given out again' },
   enableScaleFeatures: { type: 'ignored', help: 'always so: assignments are watched by the label nodename' },
-  'allow-network-plugin-kubenet': { type: 'ignored', help: 'no network plugin is refused; docs/pod-identity.md' },
-  'kubelet-config': { type: 'ignored', help: 'no network plugin is looked for' },
   'enable-conntrack-deletion': { type: 'ignored', help: 'connections that stand end by themselves' },
   enableProfile: { type: 'ignored', help: 'profiling of Go programs' },
   'log-format': { type: 'ignored', help: 'logs are always JSON' },
@@ -83,7 +91,15 @@ export const nmiVersion = `v${packageJson.version}`
 
 export type NmiCommand =
   | { kind: 'version' }
-  | { kind: 'serve'; kubeconfig: string; logLevel: LogLevel; tokenHoldMs: number; nmi: NmiConfig }
+  | {
+      kind: 'serve'
+      kubeconfig: string
+      logLevel: LogLevel
+      tokenHoldMs: number
+      /** File in which kubenet is looked for; empty when it does not matter. */
+      kubeletConfig: string
+      nmi: NmiConfig
+    }
 
 /** Command line and environment as one typed configuration. Throws {@link ProblemsError} with everything that is wrong. */
 export function nmiConfig(argv: readonly string[], env: NodeJS.ProcessEnv): NmiCommand {
@@ -111,6 +127,7 @@ export function nmiConfig(argv: readonly string[], env: NodeJS.ProcessEnv): NmiC
     kubeconfig: flags.kubeconfig || (env['KUBECONFIG'] ?? ''),
     logLevel: flags.v >= 5 ? 'debug' : 'info',
     tokenHoldMs: flags['token-cache-ttl'],
+    kubeletConfig: flags['allow-network-plugin-kubenet'] ? '' : flags['kubelet-config'],
     nmi: {
       address: { host: flags['nmi-listen-address'], port: flags['nmi-port'] },
       healthAddress: { host: undefined, port: flags['http-probe-port'] },

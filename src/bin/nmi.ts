@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { createAcquireToken, createTokenSource } from '../identity/index.ts'
 import { createKubeClient } from '../kube/index.ts'
 import { createHttpClient, createLog, createRetryingSend, type Log, runUntilSignal } from '../lib/index.ts'
@@ -19,7 +19,8 @@ async function main(command: NmiCommand): Promise<number> {
 }
 
 async function start({ kubeconfig, nmi, tokenHoldMs, kubeletConfig }: ServeCommand, log: Log) {
-  if (existsSync(kubeletConfig)) refuseKubenet(readFileSync(kubeletConfig, 'utf8'))
+  const hasKubeletConfig = statSync(kubeletConfig, { throwIfNoEntry: false })?.isFile() === true
+  if (hasKubeletConfig) refuseKubenet(readFileSync(kubeletConfig, 'utf8'))
   const out = createHttpClient(azureHttp(process.env))
   const onNode = createHttpClient({ maxSockets: 64 })
   const tokens = createTokenSource({

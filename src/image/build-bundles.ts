@@ -6,7 +6,7 @@ import type { BuildOptions } from 'esbuild'
 import { nodeFlags } from './image-config.ts'
 
 /** The processes of the image. Each has an entry `src/bin/NAME.ts`. */
-export const processNames = ['driver', 'provider', 'node', 'controller', 'proxy', 'proxy-init'] as const
+export const processNames = ['driver', 'provider', 'node', 'controller', 'proxy', 'proxy-init', 'mic', 'nmi'] as const
 
 /**
  * Packages that our sources import when they are first needed, each bundled into a file of its own: the text of a bundle

@@ -63,10 +63,10 @@ test('docs/configuration.md has every value for the nodes of an OS, with its def
 
 function defaultText(spec: Exclude<FlagSpec, { type: 'ignored' }>): string {
   if (spec.type === 'duration') return formatDuration(spec.default)
-  return spec.default === '' ? '""' : String(spec.default)
+  return String(spec.default) === '' ? '""' : String(spec.default)
 }
 
-for (const daemon of ['driver', 'provider', 'controller', 'proxy'] as const) {
+for (const daemon of ['driver', 'provider', 'controller', 'proxy', 'mic', 'nmi'] as const) {
   test(`docs/configuration.md has every flag of the ${daemon}, with its default`, () => {
     const specs = Object.entries(daemonFlags[daemon])
     const documented = [...rows(`Flags of the ${daemon}`)].map(([name, [cell]]) => `${name} ${codeOf(cell)}`)

@@ -18,7 +18,7 @@ import {
 } from '../../src/kube/index.ts'
 import { chartDirectory, helm } from '../chart/helm.ts'
 import { eventually } from '../e2e/wait.ts'
-import { startLocalAzure, type TestAzure } from './local-azure.ts'
+import { startLocalAzure, type TestAzure, type TestVault } from './local-azure.ts'
 
 const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env
 
@@ -33,6 +33,7 @@ export interface HelmRelease {
   /** Name of the CSI driver. */
   driver: string
   azure: TestAzure
+  vault: TestVault
   install(): Promise<void>
   upgrade(...flags: string[]): Promise<void>
   /** Back to the first revision. */
@@ -50,7 +51,7 @@ export interface HelmRelease {
 
 export interface HelmReleaseOptions {
   /** Of the chart, beside those that a release of its own needs. */
-  values?: object
+  values?: object | ((azure: TestAzure) => object)
   /** Secrets of the class. Default: `ExampleSecret`. */
   objects?: readonly string[]
 }
@@ -70,7 +71,8 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
 
   const azure = await startAzure(t, kubeConfig, directory)
   const valuesFile = join(directory, 'values.yaml')
-  await writeFile(valuesFile, stringify({ ...(await releaseValues({ azure, driver, kubeConfig })), ...values }))
+  const own = typeof values === 'function' ? (values as (azure: TestAzure) => object)(azure) : values
+  await writeFile(valuesFile, stringify({ ...(await releaseValues({ azure, driver, kubeConfig })), ...own }))
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   await installDefinitions(kube)
   const run = async (verb: string, ...words: string[]) => {
@@ -98,6 +100,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
     namespace,
     driver,
     azure,
+    vault,
     install: () => run('install', chartDirectory, '-f', valuesFile),
     upgrade: (...flags) => run('upgrade', chartDirectory, '-f', valuesFile, ...flags),
     rollBack: () => run('rollback', '1'),

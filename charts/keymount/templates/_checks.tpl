@@ -9,8 +9,8 @@
 
 {{/* What no schema can say: values that contradict each other, and clusters that have a driver of this name already. */}}
 {{- define "keymount.check" -}}
-{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled) -}}
-{{- fail "driver.install and provider.install are both false, and so is webhook.enabled: nothing is left to install" -}}
+{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.podIdentity.enabled) -}}
+{{- fail "driver.install and provider.install are both false, and so are webhook.enabled and podIdentity.enabled: nothing is left to install" -}}
 {{- end -}}
 {{- if and .Values.combined (not (and .Values.driver.install .Values.provider.install)) -}}
 {{- fail "combined runs driver and provider in one process: it needs driver.install and provider.install" -}}

@@ -1,0 +1,328 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { execInPod, loadKubeconfig, type Pod, resources } from '../../src/kube/index.ts'
+import { podIdentityNames } from '../../src/pod-identity/index.ts'
+import { helm } from '../chart/helm.ts'
+import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
+import { type TestAzure, type TestIdentity, testGroup } from '../support/local-azure.ts'
+import { leaksIn, plant } from './planted.ts'
+import { eventually } from './wait.ts'
+
+/**
+ * Pod identity on a real cluster, as the chart installs it: the node is an instance of a scale set of the local Azure, whose
+ * IMDS answers for what the scale set has. Pods ask at the address of IMDS, and the provider mounts with `usePodIdentity`.
+ */
+const { KEYMOUNT_E2E, NODE_HOST, KUBECONFIG } = process.env
+const scaleSet = 'aks-nodes-vmss'
+
+function reasonToSkip(): string | undefined {
+  if (KEYMOUNT_E2E !== 'real') return 'redirection needs pods with a network of their own: npm run e2e'
+  if (helm === undefined) return 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM'
+  if (NODE_HOST === undefined) return 'NODE_HOST has to say by which address pods reach this machine'
+  return undefined
+}
+
+const skip = reasonToSkip()
+const options = skip === undefined ? {} : { skip }
+
+test('pod identity gives pods the identities of their bindings, and nobody else’s', options, async (t) => {
+  const world = await createWorld(t)
+  const { release } = world
+  const { kube, namespace, azure } = release
+
+  await t.test(
+    'a pod with the label gets its file by usePodIdentity, and its identity is on the scale set',
+    async () => {
+      await world.startPod('web', { selector: 'shop' })
+      await release.podReady('web')
+      assert.equal(await release.read('web'), world.secret)
+      assert.deepEqual(await world.machineIdentities(), ['shop'])
+      const assigned = await kube.get(resources.azureAssignedIdentities, {
+        namespace: 'default',
+        name: `web-${namespace}-shop`,
+      })
+      assert.equal(assigned.status?.status, 'Assigned')
+    },
+  )
+
+  await t.test('a second pod without a binding is refused, with the reason in its event', async () => {
+    await world.startPod('stranger', {})
+    await eventually('the event', async () => {
+      const { items } = await kube.list(resources.events, { namespace })
+      const own = items.filter(({ involvedObject }) => involvedObject.name === 'stranger')
+      return own.some(({ message = '' }) => message.includes('pod-identity-not-bound')) || undefined
+    })
+    await release.deletePod('stranger')
+  })
+
+  await t.test('an application that asks IMDS gets a token of its own identity, whatever others have', async () => {
+    await world.bind('bank')
+    await world.startPod('client', { selector: 'bank', mounts: false })
+    await release.podReady('client')
+    const { clientId } = world.identities.get('bank') ?? { clientId: '' }
+    const answer = await eventually('a token', async () => {
+      const { code, stdout } = await world.ask('client', tokenPath)
+      return code === 0 ? (JSON.parse(stdout) as Record<string, string>) : undefined
+    })
+    assert.equal(claims(answer['access_token'] ?? '')['appid'], clientId)
+    assert.match(answer['expires_on'] ?? '', /^\d+$/)
+    assert.deepEqual(await world.machineIdentities(), ['bank', 'shop'])
+    const ofOther = world.identities.get('shop')?.clientId
+    assert.match((await world.ask('client', `${tokenPath}&client_id=${ofOther}`)).stderr, /404/)
+  })
+
+  await t.test('a request without the header, for the machine, or by another spelling is refused', async () => {
+    assert.match((await world.ask('client', tokenPath, [])).stderr, /400/)
+    assert.match((await world.ask('client', '/metadata/instance?api-version=2021-02-01')).stderr, /403/)
+    assert.match((await world.ask('client', tokenPath.replace('identity/', 'identity%5C'))).stderr, /400/)
+    assert.match((await world.ask('client', '/host/token/?resource=https://vault.azure.net')).stderr, /400/)
+    const asWeb = [`podname: web`, `podns: ${namespace}`]
+    assert.match((await world.ask('client', '/host/token/?resource=https://vault.azure.net', asWeb)).stderr, /500/)
+    // The IMDS of the lab knows nothing of it, which is its own answer.
+    assert.match((await world.ask('client', '/metadata/doesnotexist')).stderr, /501/)
+  })
+
+  await t.test('an excepted pod gets what IMDS itself gives', async () => {
+    await kube.create(resources.azurePodIdentityExceptions, {
+      apiVersion: 'aadpodidentity.k8s.io/v1',
+      kind: 'AzurePodIdentityException',
+      metadata: { namespace, name: 'tools' },
+      spec: { podLabels: { role: 'tool' } },
+    })
+    await world.startPod('tool', { labels: { role: 'Tool' }, mounts: false })
+    await release.podReady('tool')
+    const { clientId } = world.identities.get('shop') ?? { clientId: '' }
+    const { stdout } = await world.ask('tool', `${tokenPath}&client_id=${clientId}`)
+    assert.equal(claims((JSON.parse(stdout) as { access_token: string }).access_token)['appid'], clientId)
+    await release.deletePod('tool')
+  })
+
+  await t.test('the identity leaves the scale set when its last pod is gone', async () => {
+    await world.startPod('web-2', { selector: 'shop' })
+    await release.podReady('web-2')
+    await release.deletePod('web')
+    await eventually('the assignment of the first pod gone', async () =>
+      (await exists(
+        kube.get(resources.azureAssignedIdentities, { namespace: 'default', name: `web-${namespace}-shop` }),
+      ))
+        ? undefined
+        : true,
+    )
+    assert.deepEqual(await world.machineIdentities(), ['bank', 'shop'])
+    await release.deletePod('web-2')
+    await eventually('the identity gone', async () =>
+      (await world.machineIdentities()).includes('shop') ? undefined : true,
+    )
+    assert.deepEqual(await world.machineIdentities(), ['bank'])
+  })
+
+  await t.test('another replica leads when the leader is killed', async () => {
+    const leader = await world.leader()
+    await kube.delete(resources.pods, { namespace, name: leader }, { gracePeriodSeconds: 0 })
+    await eventually('another leader', async () => ((await world.leader()) === leader ? undefined : true))
+    await world.startPod('web-3', { selector: 'shop' })
+    await release.podReady('web-3')
+    assert.equal(await release.read('web-3'), world.secret)
+    await release.deletePod('web-3')
+  })
+
+  await t.test('no token and no secret is in the logs of both programs', async () => {
+    for (const component of ['mic', 'nmi']) {
+      const logs = await world.logs(component)
+      assert.match(logs, /"level":/)
+      assert.deepEqual(leaksIn(logs), [])
+    }
+    assert.deepEqual(leaksIn(JSON.stringify((await kube.list(resources.events, {})).items)), [])
+  })
+
+  await t.test('helm uninstall takes the redirection away, and keeps the kinds and what is of them', async () => {
+    await eventually('shop gone', async () => ((await world.machineIdentities()).includes('shop') ? undefined : true))
+    await release.uninstall()
+    await eventually('nobody at the address of IMDS', async () => {
+      const { code, stderr } = await world.ask('client', tokenPath)
+      return code !== 0 && !/HTTP\/1/.test(stderr) ? true : undefined
+    })
+    await kube.get(resources.azureIdentities, { namespace, name: 'shop' })
+    await release.deletePod('client')
+    await world.removeFinalizers()
+  })
+  assert.equal(azure.administrator.tenantId.length, 36)
+})
+
+const tokenPath = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+
+interface World {
+  release: HelmRelease
+  secret: string
+  identities: Map<string, TestIdentity>
+  bind(name: string): Promise<TestIdentity>
+  startPod(
+    name: string,
+    options: { selector?: string; labels?: Record<string, string>; mounts?: boolean },
+  ): Promise<void>
+  /** Asks the address of IMDS from inside a pod. */
+  ask(pod: string, path: string, headers?: string[]): Promise<{ code: number; stdout: string; stderr: string }>
+  /** Names of the managed identities that the scale set has. */
+  machineIdentities(): Promise<string[]>
+  /** Name of the leading pod. */
+  leader(): Promise<string>
+  logs(component: string): Promise<string>
+  /** What a controller that is gone would have done. */
+  removeFinalizers(): Promise<void>
+}
+
+async function createWorld(t: TestContext): Promise<World> {
+  const release = await createHelmRelease(t, { values: podIdentityValues })
+  const { kube, namespace, azure, vault, driver } = release
+  const kubeConfig = loadKubeconfig(KUBECONFIG ?? '', { environment: process.env })
+  const machine = await createScaleSet(release)
+  const identities = new Map<string, TestIdentity>()
+  const secret = plant(`planted for ${namespace}`)
+  await release.install()
+  await release.setSecret(secret)
+  await kube.patch(
+    resources.secretProviderClasses,
+    { namespace, name: 'app' },
+    { spec: { parameters: { usePodIdentity: 'true', clientID: null } } },
+  )
+
+  const bind = async (name: string) => {
+    const identity = await azure.createIdentity(name)
+    identities.set(name, identity)
+    await azure.assignRole('Key Vault Secrets User', identity.principalId, vault.id)
+    const metadata = { namespace, name }
+    const apiVersion = 'aadpodidentity.k8s.io/v1'
+    const { id: resourceID, clientId: clientID } = identity
+    await kube.create(resources.azureIdentities, {
+      apiVersion,
+      kind: 'AzureIdentity',
+      metadata,
+      spec: { type: 0, resourceID, clientID },
+    })
+    await kube.create(resources.azureIdentityBindings, {
+      apiVersion,
+      kind: 'AzureIdentityBinding',
+      metadata,
+      spec: { azureIdentity: name, selector: name },
+    })
+    return identity
+  }
+  await bind('shop')
+
+  return {
+    release,
+    secret,
+    identities,
+    bind,
+    async startPod(name, { selector, labels = {}, mounts = true }) {
+      const label = selector === undefined ? {} : { [podIdentityNames.podLabel]: selector }
+      await kube.create(resources.pods, podOf({ namespace, name, driver, mounts, labels: { ...labels, ...label } }))
+    },
+    ask(pod, path, headers = ['Metadata: true']) {
+      const flags = headers.flatMap((header) => ['--header', header])
+      const command = ['wget', '-q', '-T', '20', '-O', '-', ...flags, `http://169.254.169.254${path}`]
+      return execInPod(kubeConfig, { namespace, pod, container: undefined, command })
+    },
+    async machineIdentities() {
+      const { identity } = await azure.arm.get(machine)
+      const ids = Object.keys(identity?.userAssignedIdentities ?? {})
+      return ids.map((id) => id.split('/').at(-1) ?? '').toSorted()
+    },
+    async leader() {
+      const { spec } = await kube.get(resources.leases, { namespace, name: 'aad-pod-identity-mic' })
+      return spec?.holderIdentity ?? ''
+    },
+    async logs(component) {
+      const { items } = await kube.list(resources.pods, { namespace, labelSelector: `component=${component}` })
+      const read = ({ metadata }: Pod) =>
+        kube.raw({ method: 'GET', path: `/api/v1/namespaces/${namespace}/pods/${metadata.name}/log` })
+      return (await Promise.all(items.map(read))).join('\n')
+    },
+    async removeFinalizers() {
+      const { items } = await kube.list(resources.azureAssignedIdentities)
+      for (const { metadata } of items) {
+        const ref = { namespace: metadata.namespace, name: metadata.name ?? '' }
+        await kube.patch(resources.azureAssignedIdentities, ref, { metadata: { finalizers: [] } })
+        await kube.delete(resources.azureAssignedIdentities, ref)
+      }
+    },
+  }
+}
+
+/** The controller signs in as the owner of the subscription; the node endpoint asks the IMDS of the lab, and waits little. */
+function podIdentityValues({ administrator, imds }: TestAzure): object {
+  const { tenantId, subscriptionId, clientId, clientSecret } = administrator
+  return {
+    podIdentity: {
+      enabled: true,
+      adminsecret: {
+        cloud: 'AzurePublicCloud',
+        subscriptionID: subscriptionId,
+        resourceGroup: testGroup,
+        vmType: 'vmss',
+        tenantID: tenantId,
+        clientID: clientId,
+        clientSecret: plant(clientSecret),
+      },
+      mic: { leaderElection: { duration: '5s' } },
+      nmi: {
+        blockInstanceMetadata: true,
+        retryAttemptsForCreated: 4,
+        retryAttemptsForAssigned: 10,
+        findIdentityRetryIntervalInSeconds: 1,
+        extraArgs: [`--imds-endpoint=${imds}`],
+      },
+    },
+  }
+}
+
+/** A scale set of which the cluster's node is an instance. */
+async function createScaleSet({ kube, azure }: HelmRelease): Promise<string> {
+  const { subscriptionId } = azure.administrator
+  const id = `/subscriptions/${subscriptionId}/resourceGroups/${testGroup}/providers/Microsoft.Compute/virtualMachineScaleSets/${scaleSet}`
+  await azure.arm.put(id, { location: 'westeurope', properties: {} })
+  const { items } = await kube.list(resources.nodes)
+  for (const { metadata, spec } of items) {
+    assert.equal(
+      spec?.providerID,
+      undefined,
+      'a node has one provider id for its life: the cluster has to be a fresh one',
+    )
+    const providerID = `azure://${id}/virtualMachines/0`
+    await kube.patch(resources.nodes, { name: metadata.name ?? '' }, { spec: { providerID } })
+  }
+  return id
+}
+
+interface PodSettings {
+  namespace: string
+  name: string
+  driver: string
+  labels: Record<string, string>
+  mounts: boolean
+}
+
+function podOf({ namespace, name, driver, labels, mounts }: PodSettings): Pod {
+  const volume = { driver, readOnly: true, volumeAttributes: { secretProviderClass: 'app' } }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name, labels },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: 'app',
+          image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4',
+          command: ['/bin/sleep', '10000'],
+          ...(mounts && { volumeMounts: [{ name: 'secrets', mountPath: '/mnt/secrets-store', readOnly: true }] }),
+        },
+      ],
+      ...(mounts && { volumes: [{ name: 'secrets', csi: volume }] }),
+    },
+  }
+}
+
+function claims(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Record<string, unknown>
+}
