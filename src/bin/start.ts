@@ -15,7 +15,7 @@ function run(name: string): void {
   const script = compile(name, file)
   if (script === undefined) {
     process.stderr.write(
-      `keymount: no program "${name}" in this image; the first argument is driver, provider, node, controller, proxy or proxy-init\n`,
+      `keymount: no program "${name}" in this image; the first argument is driver, provider, node, controller, proxy, proxy-init, mic or nmi\n`,
     )
     process.exitCode = 2
     return
@@ -50,15 +50,24 @@ function readOptional(path: string): Buffer | undefined {
 const mebibyte = 1024 * 1024
 
 /**
- * Work leaves garbage, and V8 lets an idle process keep it. So we look now and then whether the process has grown, and if it
- * has, collect thoroughly: some 30 ms of CPU, which give 5 MiB back after the start and 10 after a hundred mounts.
+ * Work leaves garbage, and V8 lets an idle process keep it. So we look now and then whether the heap has grown since the last
+ * collection, and if it has, collect thoroughly: some 30 ms of CPU, which give 5 MiB back after the start and 10 after a
+ * hundred mounts. The heap and not the process, because malloc may keep for a while what a collection has freed.
  */
 function staySmall(): void {
   let smallest = 0
+  let again = false
+  const used = () => {
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
+  }
   const look = () => {
-    if (process.memoryUsage.rss() < smallest + 2 * mebibyte) return
+    const grown = used() >= smallest + mebibyte
+    if (!grown && !again) return
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
-    smallest = process.memoryUsage.rss()
+    smallest = used()
+    // What calls that were under way still held is garbage by the next look.
+    again = grown
   }
   setTimeout(look, 2000).unref()
   setInterval(look, 15_000).unref()
