@@ -23,7 +23,18 @@ interface RotateOptions extends HomeOption, JsonOption {
 }
 
 /** Programs that `keymount NAME …` runs in the foreground; their flags are their own. */
-export const daemonNames = ['driver', 'provider', 'local-azure', 'local-cluster'] as const
+export const daemonNames = [
+  'driver',
+  'provider',
+  'node',
+  'controller',
+  'proxy',
+  'proxy-init',
+  'mic',
+  'nmi',
+  'local-azure',
+  'local-cluster',
+] as const
 
 /** One run of the command line. Gives the exit status; prints every error itself. */
 export async function runCli(world: CliWorld): Promise<number> {
@@ -271,6 +282,12 @@ function addDaemons(program: Command): void {
   const summaries: Record<(typeof daemonNames)[number], string> = {
     driver: 'the CSI driver of a node',
     provider: 'the Azure provider of a node',
+    node: 'driver and provider of a node in one process',
+    controller: 'the workload identity webhook',
+    proxy: 'a pod’s sidecar in place of IMDS',
+    'proxy-init': 'its init step',
+    mic: 'the controller of pod identity',
+    nmi: 'the node endpoint of pod identity',
     'local-azure': 'Entra, Resource Manager, Graph and Key Vault of the lab',
     'local-cluster': 'API server and node of the lab',
   }
