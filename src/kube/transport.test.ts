@@ -7,6 +7,7 @@ test('createKubeClient() names the server whose certificate authority cannot be 
     () =>
       createKubeClient({
         server: 'https://cluster.example.com:6443',
+        namespace: 'default',
         ca: 'not PEM',
         cert: 'nor this',
         key: 'nor this',
