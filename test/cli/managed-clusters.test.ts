@@ -105,6 +105,18 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
     assert.deepEqual(left, ['shop-agentpool'])
   })
 
+  await t.test('workload identity brings the webhook, which labelled pods are created through', async () => {
+    const variables = async (pod: string) => {
+      await kubectl('run', pod, '--image=busybox', '--labels=azure.workload.identity/use=true', '--', 'sleep', '60')
+      return kubectl('get', 'pod', pod, '-o', 'jsonpath={.spec.containers[0].env[*].name}')
+    }
+    await az(`aks update ${onShop} --enable-workload-identity`)
+    assert.match(await variables('with-webhook'), /AZURE_FEDERATED_TOKEN_FILE/)
+    await az(`aks update ${onShop} --disable-workload-identity`)
+    assert.equal(await variables('without-webhook'), '')
+    await kubectl('delete', 'pod', 'with-webhook', 'without-webhook', '--grace-period=1')
+  })
+
   await t.test(
     'a cluster comes back after down and up, with the issuer that credentials are federated with',
     async () => {
@@ -161,14 +173,7 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
       ((await az('group list --query', '[].name')) as string[]).filter((name) => name.startsWith('MC_shop')),
       [],
     )
-    assert.deepEqual(
-      readdirSync(home.path).filter((name) => name.startsWith('aks-')),
-      [],
-    )
-    assert.deepEqual(
-      readdirSync(join(home.path, 'run')).filter((name) => name.startsWith('aks-')),
-      [],
-    )
+    assert.deepEqual(traces(home.path), [])
   })
 })
 
@@ -193,17 +198,26 @@ test('kill -9 while a cluster is made leaves one that has failed, and that can b
   await home.up()
   const { az } = await labTools(t, home)
   await az('group create -n shop -l westeurope')
-  await az(`aks create ${onShop} --no-wait --generate-ssh-keys`)
-  await killed(t, (await home.status()).processes.find(({ name }) => name === 'local-azure')?.pid)
-  await home.up()
-  const shown = () => az(`aks show ${onShop} --query`, '[provisioningState, status.provisioningError.message]')
-  assert.equal(((await shown()) as string[])[0], 'Failed')
-  await az(`aks delete ${onShop} --yes`)
-  assert.deepEqual(
-    readdirSync(home.path).filter((name) => name.startsWith('aks-')),
-    [],
+  const { processes } = await home.status()
+  const created = az(`aks create ${onShop} --generate-ssh-keys`).then(
+    () => 'done',
+    () => 'cut short',
   )
-  assert.deepEqual((await home.status()).processes.map(({ name }) => name).toSorted(), ['local-azure', 'local-cluster'])
+  await eventually(() => assert.ok(existsSync(join(home.path, 'aks-1'))))
+  await killed(t, processes.find(({ name }) => name === 'local-azure')?.pid)
+  assert.equal(await created, 'cut short')
+
+  await home.up()
+  const shown = await az(`aks show ${onShop} --query`, '[provisioningState, status.provisioningError.message]')
+  assert.deepEqual(shown, ['Failed', 'The local Azure ended before this was done.'])
+  // What was begun goes by itself, with its process.
+  await eventually(() => assert.deepEqual(traces(home.path), []))
+  assert.equal((await home.status()).state, 'up')
+
+  await az(`aks update ${onShop} --tags made=now`)
+  assert.deepEqual(traces(home.path), ['aks-1', 'aks-1.process.json', 'aks-1.ready.json'])
+  await az(`aks delete ${onShop} --yes`)
+  assert.deepEqual(traces(home.path), [])
 })
 
 test('two labs on one machine have clusters of the same name, and neither sees the other', { skip }, async (t) => {
@@ -226,6 +240,13 @@ test('two labs on one machine have clusters of the same name, and neither sees t
     'True',
   )
 })
+
+/** What there is of clusters that az made: directories, and files that tell of their processes. */
+function traces(home: string): string[] {
+  return [home, join(home, 'run')].flatMap((directory) =>
+    readdirSync(directory).filter((name) => name.startsWith('aks-')),
+  )
+}
 
 async function killed(t: TestContext, pid: number | null | undefined): Promise<void> {
   assert.ok(typeof pid === 'number')

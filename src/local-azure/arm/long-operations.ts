@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Clock, errorMessage, type Log } from '../../lib/index.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { ArmError } from './error-response.ts'
-import type { ArmOperation } from './operation.ts'
+import type { ArmCall, ArmOperation } from './operation.ts'
 
 export interface LongOperation {
   name: string
@@ -20,6 +20,8 @@ export interface LongOperation {
 export interface LongOperations {
   /** Begins `work`, which may throw {@link ArmError} to say why it failed. Gives the headers that tell where to ask. */
   start(provider: string, location: string, work: (signal: AbortSignal) => Promise<void>): Record<string, string>
+  /** The same for work that clients ask the result of, as Resource Manager's own is: 202 until it is done. */
+  startForResult(work: (signal: AbortSignal) => Promise<void>): Record<string, string>
   get(name: string): LongOperation | undefined
   /** Aborts what is running and waits for it. */
   stop(): Promise<void>
@@ -56,17 +58,25 @@ export function createLongOperations({ cloud, subscriptionId, clock, log }: Long
     operation.endTime = nowText()
   }
 
+  /** Gives the name of what has begun. */
+  function begin(work: (signal: AbortSignal) => Promise<void>): string {
+    const operation: LongOperation = { name: randomUUID(), status: 'InProgress', startTime: nowText() }
+    operations.set(operation.name, operation)
+    const [oldest] = operations.keys()
+    if (operations.size > rememberAtMost && oldest !== undefined) operations.delete(oldest)
+    const done = run(operation, work).finally(() => running.delete(done))
+    running.add(done)
+    return operation.name
+  }
+  const urlOf = (path: string) =>
+    `https://${cloud.resourceManager}/subscriptions/${subscriptionId}/${path}?api-version=2024-01-01`
+
   return {
     start(provider, location, work) {
-      const operation: LongOperation = { name: randomUUID(), status: 'InProgress', startTime: nowText() }
-      operations.set(operation.name, operation)
-      const [oldest] = operations.keys()
-      if (operations.size > rememberAtMost && oldest !== undefined) operations.delete(oldest)
-      const done = run(operation, work).finally(() => running.delete(done))
-      running.add(done)
-      const path = `/subscriptions/${subscriptionId}/providers/${provider}/locations/${location}/operations/${operation.name}`
-      return { 'azure-asyncoperation': `https://${cloud.resourceManager}${path}?api-version=2024-01-01`, ...askAgain }
+      const path = `providers/${provider}/locations/${location}/operations/${begin(work)}`
+      return { 'azure-asyncoperation': urlOf(path), ...askAgain }
     },
+    startForResult: (work) => ({ location: urlOf(`operationresults/${begin(work)}`), ...askAgain }),
     get: (name) => operations.get(name.toLowerCase()),
     async stop() {
       stopping.abort()
@@ -82,7 +92,25 @@ export function failureOf(error: unknown): { code: string; message: string } {
 
 /** Where clients ask. */
 export function longOperationOperations(longOperations: LongOperations): ArmOperation[] {
+  function existing(call: ArmCall): LongOperation {
+    const operation = longOperations.get(call.name('name'))
+    if (operation !== undefined) return operation
+    throw new ArmError(404, 'OperationNotFound', `The operation '${call.name('name')}' was not found.`)
+  }
+
   return [
+    {
+      operation: 'arm.operation.getResult',
+      method: 'GET',
+      path: '/subscriptions/:subscription/operationresults/:name',
+      action: 'filtered',
+      run(call) {
+        const { status, error } = existing(call)
+        if (status === 'InProgress') return { status: 202, headers: { location: call.url.href, ...askAgain } }
+        if (error === undefined) return { status: 200 }
+        throw new ArmError(409, error.code, error.message)
+      },
+    },
     {
       operation: 'arm.operation.get',
       method: 'GET',
@@ -90,10 +118,7 @@ export function longOperationOperations(longOperations: LongOperations): ArmOper
       // Whoever began it may ask, whatever their role; its random name is not to be guessed.
       action: 'filtered',
       run(call) {
-        const operation = longOperations.get(call.name('name'))
-        if (operation === undefined) {
-          throw new ArmError(404, 'OperationNotFound', `The operation '${call.name('name')}' was not found.`)
-        }
+        const operation = existing(call)
         return { status: 200, body: operation, ...(operation.status === 'InProgress' && { headers: askAgain }) }
       },
     },

@@ -25,6 +25,7 @@ import { type Identities, identityKind } from './managed-identity/identities.ts'
 import { identityOperations } from './managed-identity/identity-operations.ts'
 import type { ArmOperation } from './operation.ts'
 import type { ResourceKind } from './resource-kind.ts'
+import { createGroupDeletion, type GroupDeletion } from './resources/delete-group.ts'
 import { groupOperations } from './resources/group-operations.ts'
 import type { ResourceGroups } from './resources/resource-groups.ts'
 import { resourceOperations } from './resources/resource-operations.ts'
@@ -51,6 +52,7 @@ export interface ArmOperationsOptions {
 export function armOperations(options: ArmOperationsOptions): {
   operations: ArmOperation[]
   lifecycle: ClusterLifecycle
+  deletion: GroupDeletion
 } {
   const { directory, vaults, identities, machines, clusters, longOperations } = options
   const { federatedCredentials } = options.directory
@@ -64,9 +66,10 @@ export function armOperations(options: ArmOperationsOptions): {
   const identitiesOf = (some: readonly Machine[]) => assignedIdentities(some, { directory, identities })
   const lifecycle = createClusterLifecycle({ ...options, nodeGroups, identitiesOf })
   const kinds = [...simpleKinds, clusterKind(clusters, lifecycle.retire)]
+  const deletion = createGroupDeletion({ ...options, kinds })
   const operations = [
     ...subscriptionOperations(options),
-    ...groupOperations({ ...options, kinds }),
+    ...groupOperations({ ...options, deletion }),
     ...resourceOperations(kinds),
     ...vaultOperations(options),
     ...deletedVaultOperations({ ...options, subscriptionId }),
@@ -79,5 +82,5 @@ export function armOperations(options: ArmOperationsOptions): {
     ...roleDefinitionOperations({ subscriptionId }),
     ...roleAssignmentOperations({ ...options, kinds }),
   ]
-  return { operations, lifecycle }
+  return { operations, lifecycle, deletion }
 }

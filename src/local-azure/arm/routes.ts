@@ -37,7 +37,7 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
       checkSubscription(subscription)
       const target = targetOf(exchange.url.pathname)
       if (action !== 'filtered') checkPermission(caller, action, target.id)
-      if (group !== undefined && makesGroup !== true) checkGroup(group)
+      if (group !== undefined) checkGroup(group, { isWrite: !['GET', 'HEAD', 'DELETE'].includes(method), makesGroup })
       const answer = await run({
         caller,
         url: exchange.url,
@@ -78,10 +78,18 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
     )
   }
 
-  function checkGroup(group: string): void {
-    if (groups.get(group) === undefined) {
-      throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${group}' could not be found.`)
+  function checkGroup(name: string, { isWrite, makesGroup }: { isWrite: boolean; makesGroup?: boolean | undefined }) {
+    const group = groups.get(name)
+    if (group === undefined) {
+      if (makesGroup === true) return
+      throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${name}' could not be found.`)
     }
+    if (group.isDeleting !== true || !isWrite) return
+    throw new ArmError(
+      409,
+      'ResourceGroupBeingDeleted',
+      `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
+    )
   }
 
   return {

@@ -63,6 +63,7 @@ export interface ClusterLifecycle {
 type Learn = (news: Partial<Cluster>) => Cluster
 
 const provider = 'Microsoft.ContainerService'
+const cutShort = 'The local Azure ended before this was done.'
 
 export function createClusterLifecycle(options: ClusterLifecycleOptions): ClusterLifecycle {
   const { store, directory, roles, clusters, nodeGroups, nodeEndpoints, identitiesOf } = options
@@ -184,6 +185,10 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
     return { cluster: deleting, headers }
   }
 
+  function discard({ id, location }: Cluster): void {
+    longOperations.start(provider, location, async () => clusterBackend?.delete(id))
+  }
+
   return {
     async create({ subscription, group, name, id }, spec) {
       const backend = requireBackend()
@@ -263,12 +268,11 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
       }
       for (const cluster of clusters.all().filter(isChanging)) {
         if (cluster.provisioningState === 'Deleting') remove(cluster)
-        else
-          keep({
-            ...cluster,
-            provisioningState: 'Failed',
-            failure: failureOf(new Error('the local Azure ended meanwhile')),
-          })
+        else {
+          keep({ ...cluster, provisioningState: 'Failed', failure: failureOf(new Error(cutShort)) })
+          // What was begun and is not known to have come up is nothing that anybody can use.
+          if (cluster.endpoint === undefined) discard(cluster)
+        }
       }
     },
   }

@@ -1,19 +1,23 @@
 import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import { ArmError } from '../error-response.ts'
+import type { LongOperations } from '../long-operations.ts'
 import type { ArmCall, ArmOperation } from '../operation.ts'
 
 export interface DeletedVaultOptions {
   store: RecordStore
   subscriptionId: string
   vaults: Vaults
+  longOperations: LongOperations
 }
 
 const inSubscription = '/subscriptions/:subscription/providers/microsoft.keyvault'
 const onDeletedVault = `${inSubscription}/locations/:location/deletedvaults/:name`
 
 /** Soft-deleted vaults. https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-deleted */
-export function deletedVaultOperations({ store, subscriptionId, vaults }: DeletedVaultOptions): ArmOperation[] {
+export function deletedVaultOperations(options: DeletedVaultOptions): ArmOperation[] {
+  const { store, subscriptionId, vaults, longOperations } = options
+
   function existing(call: ArmCall): Vault {
     const vault = vaults.deleted(call.name('name'))
     if (vault !== undefined) return vault
@@ -65,8 +69,7 @@ export function deletedVaultOperations({ store, subscriptionId, vaults }: Delete
         if (vault.properties.enablePurgeProtection === true) {
           throw new ArmError(405, 'MethodNotAllowed', "Operation 'DeletedVaultPurge' is not allowed.")
         }
-        store.commit(vaults.purge(vault))
-        return { status: 202 }
+        return { status: 202, headers: longOperations.startForResult(async () => store.commit(vaults.purge(vault))) }
       },
     },
   ]

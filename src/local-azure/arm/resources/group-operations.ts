@@ -1,17 +1,15 @@
 import { z } from 'zod'
-import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import { ArmError } from '../error-response.ts'
 import type { ArmCall, ArmOperation } from '../operation.ts'
-import { type ResourceKind, resourcesWithin } from '../resource-kind.ts'
 import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
+import type { GroupDeletion } from './delete-group.ts'
 import type { ResourceGroup, ResourceGroups } from './resource-groups.ts'
 
 export interface GroupOptions {
   store: RecordStore
   groups: ResourceGroups
-  roles: RoleAssignments
-  kinds: readonly ResourceKind[]
+  deletion: GroupDeletion
 }
 
 const onGroup = '/subscriptions/:subscription/resourcegroups/:group'
@@ -22,7 +20,7 @@ const putBody = z.object({ location: locationSchema.optional(), tags: tagsSchema
 const patchBody = z.object({ tags: z.record(z.string(), z.string()).optional() })
 
 /** Resource groups. https://learn.microsoft.com/rest/api/resources/resource-groups */
-export function groupOperations({ store, groups, roles, kinds }: GroupOptions): ArmOperation[] {
+export function groupOperations({ store, groups, deletion }: GroupOptions): ArmOperation[] {
   function existing(call: ArmCall): ResourceGroup {
     const group = groups.get(call.name('group'))
     if (group !== undefined) return group
@@ -106,26 +104,18 @@ export function groupOperations({ store, groups, roles, kinds }: GroupOptions): 
       method: 'DELETE',
       path: onGroup,
       action: `${type}/delete`,
-      async run(call) {
-        const group = existing(call)
-        for (const kind of kinds) {
-          for (const { id } of resourcesWithin([kind], group.id)) await kind.retire?.(id)
-        }
-        const inside = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
-        store.commit([...inside, ...roles.removeUnder(group.id), groups.remove(group)])
-        return { status: 200 }
-      },
+      run: (call) => ({ status: 202, headers: deletion.begin(existing(call)) }),
     },
   ]
 }
 
-function render({ id, name, location, tags }: ResourceGroup) {
+function render({ id, name, location, tags, isDeleting }: ResourceGroup) {
   return {
     id,
     name,
     type: 'Microsoft.Resources/resourceGroups',
     location,
     tags,
-    properties: { provisioningState: 'Succeeded' },
+    properties: { provisioningState: isDeleting === true ? 'Deleting' : 'Succeeded' },
   }
 }

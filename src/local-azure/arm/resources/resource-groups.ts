@@ -5,6 +5,8 @@ export interface ResourceGroup {
   name: string
   location: string
   tags: Record<string, string>
+  /** Set while the group is being deleted with what is in it. */
+  isDeleting?: true | undefined
 }
 
 export interface ResourceGroups {
