@@ -23,6 +23,12 @@ test('--help lists every command on standard output', async () => {
     'rotate',
     'driver',
     'provider',
+    'node',
+    'controller',
+    'proxy',
+    'proxy-init',
+    'mic',
+    'nmi',
     'local-azure',
     'local-cluster',
   ]) {
