@@ -5,6 +5,7 @@ import { HttpFault, type HttpRequest, type HttpResponse, SecretValue } from '../
 import { createAzureClient } from './azure-client.ts'
 import { findAzureCloud } from './azure-cloud.ts'
 import { AzureRestError, isAzureConflict, isAzureNotFound } from './azure-error.ts'
+import { assignRole } from './role-assignments.ts'
 
 const arm = 'https://management.azure.com'
 const machine = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/m'
@@ -135,7 +136,7 @@ test('an operation without an end is given up', async () => {
   await rejected
 })
 
-test('delete says whether there was something', async () => {
+test('azwi: graph helpers: error classification: 204 deleted, or gone already', async () => {
   const arms = setUp([answer(200), answer(204), answer(404, { error: { code: 'ResourceNotFound' } })])
   assert.equal(await arms.resourceManager.delete(machine, version), true)
   assert.equal(await arms.resourceManager.delete(machine, version), false)
@@ -145,7 +146,7 @@ test('delete says whether there was something', async () => {
   assert.equal(await graphs.graph.delete('/applications/1'), false)
 })
 
-test('errors of Azure keep status, code and words, and are classified', async () => {
+test('azwi: graph helpers: error classification: Graph codes, 404 and 409', async () => {
   const { graph, resourceManager } = setUp([
     answer(404, { error: { code: 'Request_ResourceNotFound', message: 'no such thing' } }),
     answer(400, { error: { code: 'Request_MultipleObjectsWithSameKeyValue', message: 'same name' } }),
@@ -194,4 +195,29 @@ test('clouds are found by name and alias, and have their own services', () => {
   assert.equal(findAzureCloud('AzureUSGovernment')?.graph, 'https://graph.microsoft.us')
   assert.equal(findAzureCloud('AzureChinaCloud')?.resourceManager, 'https://management.chinacloudapi.cn')
   assert.equal(findAzureCloud('nowhere'), undefined)
+})
+
+const assignment = {
+  scope: '/subscriptions/s',
+  roleDefinitionId: '/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/r',
+  principalId: 'p',
+}
+
+test('azwi: phases Run: role assignment created, 409 is ok', async () => {
+  const created = setUp([answer(200, { value: [] }), answer(201, {})])
+  const first = await assignRole(created.resourceManager, assignment)
+  assert.equal(first.created, true)
+  assert.match(first.id, /^\/subscriptions\/s\/providers\/Microsoft\.Authorization\/roleAssignments\/[0-9a-f-]{36}$/)
+  const conflict = answer(409, { error: { code: 'RoleAssignmentExists', message: 'exists' } })
+  const again = await assignRole(setUp([answer(403, {}), conflict]).resourceManager, assignment)
+  assert.deepEqual(again, { id: first.id, created: false })
+})
+
+test('a role that is given already under another name is found', async () => {
+  const id = '/subscriptions/s/providers/Microsoft.Authorization/roleAssignments/other'
+  const roleDefinitionId = '/providers/Microsoft.Authorization/roleDefinitions/R'
+  const inherited = { id: 'above', properties: { ...assignment, scope: '/' } }
+  const same = { id, properties: { ...assignment, roleDefinitionId } }
+  const { resourceManager } = setUp([answer(200, { value: [inherited, same] })])
+  assert.deepEqual(await assignRole(resourceManager, assignment), { id, created: false })
 })

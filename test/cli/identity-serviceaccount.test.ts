@@ -16,7 +16,7 @@ test('serviceaccount create and delete: an application, phase by phase, and agai
   let assignment = ''
   let clientId = ''
 
-  await t.test('creates all of it, and prints what delete will want to know', async () => {
+  await t.test('azwi: phases Run: app created, SA created with annotations, FIC created, role assigned', async () => {
     const { code, stdout, stderr } = await create('--azure-scope', scope, '--azure-role', role)
     assert.equal(stderr, '')
     assert.equal(code, 0)
@@ -35,22 +35,25 @@ test('serviceaccount create and delete: an application, phase by phase, and agai
     })
   })
 
-  await t.test('run again, it finds all of it, and leaves what others have put on the service account', async () => {
-    const metadata = { annotations: { team: 'shop' }, labels: { app: 'orders' } }
-    await lab.kube.patch(resources.serviceAccounts, { namespace: 'default', name: 'orders' }, { metadata })
-    const { code, stdout } = await create(
-      ...['--azure-scope', scope, '--azure-role', role, '--service-account-token-expiration', '2h'],
-    )
-    assert.equal(code, 0)
-    assert.match(stdout, /found application/)
-    assert.match(stdout, /updated service account default\/orders/)
-    assert.match(stdout, /found federated credential/)
-    assert.match(stdout, /is given already/)
-    const { annotations, labels } = (await serviceAccount()).metadata
-    assert.equal(annotations?.['team'], 'shop')
-    assert.equal(annotations?.['azure.workload.identity/service-account-token-expiration'], '7200')
-    assert.deepEqual(labels, { app: 'orders' })
-  })
+  await t.test(
+    'azwi: phases Run: app reused, FIC already exists, role given already; what others have put on the SA stays',
+    async () => {
+      const metadata = { annotations: { team: 'shop' }, labels: { app: 'orders' } }
+      await lab.kube.patch(resources.serviceAccounts, { namespace: 'default', name: 'orders' }, { metadata })
+      const { code, stdout } = await create(
+        ...['--azure-scope', scope, '--azure-role', role, '--service-account-token-expiration', '2h'],
+      )
+      assert.equal(code, 0)
+      assert.match(stdout, /found application/)
+      assert.match(stdout, /updated service account default\/orders/)
+      assert.match(stdout, /found federated credential/)
+      assert.match(stdout, /is given already/)
+      const { annotations, labels } = (await serviceAccount()).metadata
+      assert.equal(annotations?.['team'], 'shop')
+      assert.equal(annotations?.['azure.workload.identity/service-account-token-expiration'], '7200')
+      assert.deepEqual(labels, { app: 'orders' })
+    },
+  )
 
   await t.test('the federated credential is what Entra compares', async () => {
     const { issuer } = lab
@@ -72,7 +75,7 @@ test('serviceaccount create and delete: an application, phase by phase, and agai
     assert.match(stderr, /There is no role called "Key Vault Sekrets User"/)
   })
 
-  await t.test('delete undoes it; twice is fine', async () => {
+  await t.test('azwi: phases Run: deletions and their not-found variants', async () => {
     const remove = () =>
       lab.identity('serviceaccount', 'delete', ...bySecret, ...account, '--role-assignment-id', assignment)
     const first = await remove()
