@@ -67,7 +67,8 @@ export async function labTools(t: TestContext, home: TemporaryHome): Promise<Lab
   }
 }
 
-function azWith(env: Record<string, string>): Az {
+/** `az` with exactly these variables. */
+export function azWith(env: Record<string, string>): Az {
   const run = (line: string, more: readonly string[]) =>
     new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
       const args = [...line.split(' '), ...more, '--only-show-errors', '-o', 'json']
@@ -89,7 +90,8 @@ function azWith(env: Record<string, string>): Az {
   return Object.assign(az, { fails })
 }
 
-function kubectlWith(kubeconfig: string, cacheDir: string): Kubectl {
+/** kubectl for one kubeconfig, with a cache of its own. */
+export function kubectlWith(kubeconfig: string, cacheDir: string): Kubectl {
   const run = kubectlFor(findKubectl() ?? '', { kubeconfig, cacheDir })
   const done = async (args: readonly string[], input?: string) => {
     const { status, stdout, stderr } = await run(args, input)
