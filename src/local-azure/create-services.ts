@@ -97,7 +97,7 @@ export async function createServices(options: ServicesOptions) {
   const imdsFor = (assigned: () => readonly AssignedIdentity[]) =>
     createImds({ tokens, audiences: everyAudience, assigned, clock })
   const nodeEndpoints = createNodeEndpoints({ listen: (port, assigned) => listenImds(port, imdsFor(assigned)), log })
-  const { operations, lifecycle } = armOperations({
+  const { operations, lifecycle, deletion } = armOperations({
     store,
     cloud,
     tenant,
@@ -157,6 +157,7 @@ export async function createServices(options: ServicesOptions) {
     }),
   }
   await lifecycle.resume()
+  deletion.resume()
   return {
     tenant,
     services,

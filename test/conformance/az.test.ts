@@ -61,6 +61,10 @@ azTest('az account and az group', [
   { az: 'resource list -g shop', prints: [] },
   { az: 'group delete -n shop --yes' },
   { az: 'group show -n shop', fails: missing('ResourceGroupNotFound') },
+  group,
+  { az: 'group delete -n shop --yes --no-wait' },
+  { az: 'group wait -n shop --deleted --interval 1' },
+  { az: 'group exists -n shop', prints: false },
 ])
 
 azTest('az keyvault: vaults with roles and with access policies', [
@@ -335,6 +339,20 @@ azTest(
     { az: 'keyvault key rotate --vault-name shop -n ec', query: 'key.crv', prints: 'P-384' },
     { az: 'keyvault key list-versions --vault-name shop -n ec', query: 'length(@)', prints: 2 },
     {
+      az: 'keyvault key rotation-policy show --vault-name shop -n ec',
+      query: 'lifetimeActions[0].[action, timeBeforeExpiry]',
+      prints: ['Notify', 'P30D'],
+    },
+    {
+      az: 'keyvault key rotation-policy update --vault-name shop -n ec --value {"lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"Rotate"}}],"attributes":{"expiryTime":"P90D"}}',
+      query: 'expiresIn',
+      prints: 'P90D',
+    },
+    {
+      az: 'keyvault key rotation-policy update --vault-name shop -n ec --value {"lifetimeActions":[],"attributes":{"expiryTime":"P1D"}}',
+      fails: { status: 1, saying: /28 days/ },
+    },
+    {
       az: 'keyvault key set-attributes --vault-name shop -n rsa --enabled false',
       query: 'attributes.enabled',
       prints: false,
@@ -364,6 +382,32 @@ azTest(
     { az: 'keyvault certificate list --vault-name shop', query: '[].name', prints: ['web'] },
     { az: 'keyvault certificate list-versions --vault-name shop -n web', query: 'length(@)', prints: 1 },
     { az: 'keyvault certificate pending show --vault-name shop -n web', query: 'status', prints: 'completed' },
+    { az: 'keyvault certificate contact add --vault-name shop --email ops@example.com' },
+    {
+      az: 'keyvault certificate contact list --vault-name shop',
+      query: 'contactList[].emailAddress',
+      prints: ['ops@example.com'],
+    },
+    { az: 'keyvault certificate contact delete --vault-name shop --email ops@example.com' },
+    { az: 'keyvault certificate issuer create --vault-name shop --issuer-name ca --provider DigiCert --account-id 1' },
+    {
+      az: 'keyvault certificate issuer show --vault-name shop --issuer-name ca',
+      query: 'provider',
+      prints: 'DigiCert',
+    },
+    { az: 'keyvault certificate issuer list --vault-name shop', query: '[].provider', prints: ['DigiCert'] },
+    { az: 'keyvault certificate issuer delete --vault-name shop --issuer-name ca' },
+    {
+      az: 'keyvault certificate create --vault-name shop -n waiting -p {"issuerParameters":{"name":"Unknown"},"keyProperties":{"keyType":"RSA","keySize":2048,"exportable":true,"reuseKey":false},"secretProperties":{"contentType":"application/x-pem-file"},"x509CertificateProperties":{"subject":"CN=waiting"}}',
+      query: 'status',
+      prints: 'inProgress',
+    },
+    {
+      az: 'keyvault certificate pending merge --vault-name shop -n waiting -f {pem}',
+      fails: { status: 1, saying: /x5c/ },
+    },
+    { az: 'keyvault certificate pending delete --vault-name shop -n waiting' },
+    { az: 'keyvault certificate pending show --vault-name shop -n waiting', fails: missing('Pending') },
     {
       az: 'keyvault certificate set-attributes --vault-name shop -n web --tags team=shop',
       query: 'tags.team',

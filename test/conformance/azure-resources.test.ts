@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { createClusterBackend } from '../support/cluster-backend.ts'
+import { eventually } from '../support/eventually.ts'
 import { type ArmFailure, startLocalAzure, type TestAzure, testGroup } from '../support/local-azure.ts'
 
 interface Setting {
@@ -69,6 +74,39 @@ test('resource groups are made, found in any case, changed and deleted with what
   await assert.rejects(azure.arm.get(path), fails(404, 'ResourceGroupNotFound', /'My-Group' could not be found/))
   assert.equal((await azure.arm.get(`${subscription}/resources`)).value.length, 0)
   assert.equal((await azure.arm.get(`${subscription}/providers/Microsoft.KeyVault/deletedVaults`)).value.length, 1)
+})
+
+test('a group is deleted in the background, is closed meanwhile, and the next start goes on with what was cut short', async (t) => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
+  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
+  const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+  const backend = createClusterBackend()
+  const first = await startLocalAzure(t, { stateDir, clusterBackend: { ...backend, delete: () => mayEnd } })
+  const group = `/subscriptions/${first.administrator.subscriptionId}/resourceGroups/shop`
+  await first.arm.put(group, { location: 'westeurope' })
+  const cluster = `${group}/providers/Microsoft.ContainerService/managedClusters/shop`
+  const agentPoolProfiles = [{ name: 'nodepool1', count: 1, mode: 'System' }]
+  const properties = { dnsPrefix: 'shop', agentPoolProfiles }
+  await first.arm.put(cluster, { location: 'westeurope', identity: { type: 'SystemAssigned' }, properties })
+  await eventually(async () => assert.equal((await first.arm.get(cluster)).properties.provisioningState, 'Succeeded'))
+
+  const deletion = await first.raw('DELETE', group)
+  assert.deepEqual([deletion.status, deletion.headers['retry-after']], [202, '1'])
+  assert.equal((await first.arm.get(group)).properties.provisioningState, 'Deleting')
+  const identity = `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/late`
+  await assert.rejects(first.arm.put(identity, { location: 'westeurope' }), fails(409, 'ResourceGroupBeingDeleted'))
+  const result = new URL(String(deletion.headers.location))
+  const asked = await first.raw('GET', result.pathname)
+  assert.deepEqual([asked.status, asked.headers['retry-after']], [202, '1'])
+  // As if the process had ended here.
+  cpSync(stateDir, `${stateDir}-copy`, { recursive: true, filter: (path) => !path.endsWith('.sock') })
+  t.after(() => rmSync(`${stateDir}-copy`, { recursive: true, force: true }))
+  end()
+  await eventually(async () => assert.equal((await first.raw('GET', result.pathname)).status, 200))
+  await assert.rejects(first.arm.get(group), fails(404, 'ResourceGroupNotFound'))
+
+  const second = await startLocalAzure(t, { stateDir: `${stateDir}-copy`, clusterBackend: backend })
+  await eventually(() => assert.rejects(second.arm.get(group), fails(404, 'ResourceGroupNotFound')))
 })
 
 test('a vault has what Azure adds, and keeps its place and name', async (t) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { request } from 'node:http'
+import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -31,11 +31,13 @@ export interface TestAzure extends LocalAzure {
   token(resource: string): Promise<string>
   /** One exchange through the proxy, without any credentials of its own. */
   send: HttpSend
+  /** One exchange with Resource Manager as the administrator, whatever the answer. */
+  raw(method: 'GET' | 'DELETE', path: string): ReturnType<HttpSend>
   /** The control socket. */
   control(method: string, path: string, body?: unknown): Promise<unknown>
 }
 
-/** Resource Manager with JSON in and out. Throws {@link ArmFailure} on any status but 2xx. Paths may leave out the api-version. */
+/** Resource Manager with JSON in and out; a deletion that goes on is waited for. Throws {@link ArmFailure} on any status but 2xx. Paths may leave out the api-version. */
 export interface ArmClient {
   // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the answer holds, and fail where it is not there
   (method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<any>
@@ -117,6 +119,11 @@ export async function testAzure(t: TestContext, azure: LocalAzure, stateDir: str
     arm,
     token,
     send: http.send,
+    async raw(method, path) {
+      const url = new URL(`${path}?api-version=2024-01-01`, 'https://management.azure.com')
+      const headers = { authorization: `Bearer ${await token('https://management.azure.com')}` }
+      return http.send({ method, url, headers })
+    },
     createVault: (name, options) => createVault(client, name, options),
     createIdentity: (name) => createIdentity(client, name),
     async federate(identity, { name = `f-${randomUUID()}`, ...properties }) {
@@ -241,10 +248,22 @@ function armClient(send: HttpSend, token: () => Promise<string>): ArmClient {
       headers: { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
+    if (answer.status === 202 && method === 'DELETE') await finished(answer.headers)
     const parsed = answer.body.length === 0 ? undefined : JSON.parse(answer.body.toString('utf8'))
     if (answer.status >= 300) throw new ArmFailure(answer.status, parsed?.error?.code, parsed?.error?.message)
     return parsed
   }
+  /** Asks where the headers say until the work is done. */
+  async function finished({ location }: IncomingHttpHeaders): Promise<void> {
+    if (location === undefined) return
+    const url = new URL(location)
+    for (;;) {
+      const { status } = await send({ url, headers: { authorization: `Bearer ${await token()}` } })
+      if (status !== 202) return
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
   return Object.assign(call, {
     get: (path: string) => call('GET', path),
     put: (path: string, body: unknown) => call('PUT', path, body),
