@@ -6,9 +6,11 @@ import { leakCases } from './cases/leaks.ts'
 import { mainJobCases } from './cases/main-job.ts'
 import { objectCases } from './cases/objects.ts'
 import { ownershipCases } from './cases/ownership.ts'
+import { rotateNowCases } from './cases/rotate-now.ts'
 import { upstreamCases } from './cases/upstream.ts'
 import { upstreamProviderCases } from './cases/upstream-providers.ts'
 import { upstreamTakeoverCases } from './cases/upstream-takeover.ts'
+import { workloadIdentityCases } from './cases/workload-identity.ts'
 import { removeNamespaces } from './namespaces.ts'
 import { csiMounts } from './node.ts'
 
@@ -35,9 +37,11 @@ describe(`end to end on the ${target} cluster`, () => {
   mainJobCases(() => lab)
   objectCases(() => lab)
   ownershipCases(() => lab)
+  rotateNowCases(() => lab)
   faultCases(() => lab)
   upstreamTakeoverCases(() => lab)
   upstreamCases(() => lab)
   upstreamProviderCases(() => lab)
+  workloadIdentityCases(() => lab)
   leakCases(() => lab)
 })
