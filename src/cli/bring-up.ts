@@ -3,6 +3,7 @@ import { type BackgroundName, stopBackground } from './background.ts'
 import { CliError } from './cli-error.ts'
 import { numberedPlaces } from './clusters/cluster-place.ts'
 import { registerPrimary, startOthers } from './clusters/managed-clusters.ts'
+import { readUserCluster } from './clusters/user-cluster-record.ts'
 import { withHomeLock } from './home-lock.ts'
 import type { LabCluster } from './lab-cluster.ts'
 import { createLabHome, type LabHome } from './lab-home.ts'
@@ -59,11 +60,17 @@ async function bringUpClusters(
   session: Session,
   { state, cluster, azure }: Pick<Lab, 'state' | 'cluster' | 'azure'>,
 ): Promise<ProductStatus> {
-  if (azure === undefined || state.target.kind === 'kubeconfig') {
+  const ofUser = state.target.kind === 'kubeconfig' ? readUserCluster(session.home) : undefined
+  if (azure === undefined || (state.target.kind === 'kubeconfig' && ofUser === undefined)) {
     return bringUpProduct(session, { state, cluster, azure })
   }
-  const { terminal } = session
-  const product = await terminal.step(
+  if (ofUser !== undefined) {
+    // What the managed cluster asks for comes with its start; the product is there in any case.
+    if (!ofUser.parts.includes('secrets-provider')) await bringUpProduct(session, { state, cluster, azure })
+    await bringUpOthers(session, azure)
+    return productOf(session, cluster)
+  }
+  const product = await session.terminal.step(
     'Keymount',
     async () => {
       await registerPrimary(session, azure, state)
@@ -71,14 +78,19 @@ async function bringUpClusters(
     },
     ({ pods }) => `driver and provider run (${pods.length} pods)`,
   )
-  if (numberedPlaces(session.home).length === 0) return product
+  if (numberedPlaces(session.home).length > 0) await bringUpOthers(session, azure)
+  return product
+}
+
+/** The clusters that `az aks create` made. One that cannot be started does not keep the lab from coming up. */
+async function bringUpOthers(session: Session, azure: LocalAzure): Promise<void> {
+  const { terminal } = session
   const others = await terminal.step(
     'Clusters',
     () => startOthers(session, azure),
     ({ started }) => `${started} made by az aks create run`,
   )
   for (const problem of others.failed) terminal.error(`keymount: ${problem}`)
-  return product
 }
 
 /** What shapes a running program cannot change under it. */

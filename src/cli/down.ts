@@ -4,6 +4,7 @@ import { errorMessage } from '../lib/index.ts'
 import { type BackgroundName, findBackground, startedPrograms, stopBackground } from './background.ts'
 import { CliError, exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
+import { readUserCluster } from './clusters/user-cluster-record.ts'
 import { withHomeLock } from './home-lock.ts'
 import type { LabHome } from './lab-home.ts'
 import { mountsBelow } from './lab-namespace.ts'
@@ -11,6 +12,7 @@ import { objectsToRemove } from './lab-product.ts'
 import { type LabState, readLabState } from './lab-state.ts'
 import { removeProduct } from './product/install-product.ts'
 import { driverName } from './product/product-status.ts'
+import { webhookObjects } from './product/webhook-objects.ts'
 import { KubeconfigError, readKubeconfig } from './real-cluster.ts'
 import type { Session } from './session.ts'
 import { createTerminal } from './terminal.ts'
@@ -112,7 +114,7 @@ function stateIfReadable({ home, terminal }: Session): LabState | undefined {
 
 /** Takes the product out of a cluster of the user's. Whether there was something to remove. */
 export async function removeFromCluster(
-  { world, terminal }: Session,
+  { home, world, terminal }: Session,
   kubeconfig: string,
   { force = false }: DownOptions,
 ): Promise<boolean> {
@@ -120,7 +122,9 @@ export async function removeFromCluster(
     const kube = createKubeClient(readKubeconfig(kubeconfig, world.env))
     const remove = async () => {
       if (!force) await refuseWhileMounted(kube)
-      return removeProduct(kube, objectsToRemove(world.packageRoot))
+      const withWebhook = readUserCluster(home)?.parts.includes('webhook') === true
+      const webhook = withWebhook ? webhookObjects(world.packageRoot, { tenantId: '' }) : []
+      return removeProduct(kube, [...objectsToRemove(world.packageRoot), ...webhook])
     }
     const describe = (count: number) =>
       `${count} objects removed from ${kube.server}; its CustomResourceDefinitions and your classes stay`

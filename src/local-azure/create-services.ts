@@ -4,7 +4,7 @@ import { createRoleAssignments, type RoleAssignments } from './access/role-assig
 import { ownerRole } from './access/role-definitions.ts'
 import { createMachines, type Machine } from './arm/compute/machines.ts'
 import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
-import { type Clusters, createClusters } from './arm/container-service/clusters.ts'
+import { type Clusters, createClusters, issuerAuthority } from './arm/container-service/clusters.ts'
 import { createLongOperations } from './arm/long-operations.ts'
 import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
@@ -85,7 +85,7 @@ export async function createServices(options: ServicesOptions) {
   const everyAudience = Object.values(audiences).flat()
   const issuerKeys = createIssuerKeys({
     caFiles: issuerCaFiles,
-    moreAuthorities: () => clusters.all().flatMap(({ endpoint }) => endpoint?.issuerCa ?? []),
+    moreAuthorities: () => clusters.all().flatMap(issuerAuthority),
     clock,
     log,
   })

@@ -1,7 +1,5 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { z } from 'zod'
+import { rmSync } from 'node:fs'
 import { createKubeClient } from '../../kube/index.ts'
-import { errorCode } from '../../lib/index.ts'
 import { removeFromCluster } from '../down.ts'
 import type { LabCluster } from '../lab-cluster.ts'
 import { requireLabState } from '../lab-state.ts'
@@ -9,10 +7,7 @@ import { removeWebhook } from '../lab-webhook.ts'
 import { readKubeconfig, realCluster } from '../real-cluster.ts'
 import type { Session } from '../session.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
-
-/** Which managed cluster it stands behind, and what was installed into it for that. */
-const recordSchema = z.strictObject({ id: z.string(), parts: z.array(z.enum(['secrets-provider', 'webhook'])) })
-type UserClusterRecord = z.infer<typeof recordSchema>
+import { readUserCluster, writeUserCluster } from './user-cluster-record.ts'
 
 /**
  * The one cluster that a kubeconfig names, behind the first managed cluster that is made. It is the user's: the lab installs
@@ -21,20 +16,7 @@ type UserClusterRecord = z.infer<typeof recordSchema>
 export function userCluster(session: Session, path: string): ClustersBehind {
   const { home, world } = session
 
-  function read(): UserClusterRecord | undefined {
-    try {
-      return recordSchema.parse(JSON.parse(readFileSync(home.userCluster, 'utf8')))
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return undefined
-      throw error
-    }
-  }
-
-  function write(record: UserClusterRecord): void {
-    writeFileSync(`${home.userCluster}.next`, JSON.stringify(record), { mode: 0o600 })
-    renameSync(`${home.userCluster}.next`, home.userCluster)
-  }
-
+  const read = () => readUserCluster(home)
   const stands = (id: string) => read()?.id.toLowerCase() === id.toLowerCase()
   const facts = (): Promise<LabCluster> => realCluster(session, requireLabState(home), path)
 
@@ -61,7 +43,7 @@ export function userCluster(session: Session, path: string): ClustersBehind {
     },
     async create({ id }) {
       const cluster = await facts()
-      write({ id, parts: [] })
+      writeUserCluster(home, { id, parts: [] })
       return cluster
     },
     start: find,
@@ -69,14 +51,14 @@ export function userCluster(session: Session, path: string): ClustersBehind {
     find,
     note(id, part, installed) {
       const others = (read()?.parts ?? []).filter((each) => each !== part)
-      write({ id, parts: installed ? [...others, part] : others })
+      writeUserCluster(home, { id, parts: installed ? [...others, part] : others })
     },
     async delete(id) {
       if (!stands(id)) return
       // What "keymount up" installed is not the managed cluster's to take away.
       const parts = read()?.parts ?? []
-      if (parts.includes('webhook')) await removeWebhook(session, await facts())
       if (parts.includes('secrets-provider')) await removeFromCluster(session, path, {})
+      else if (parts.includes('webhook')) await removeWebhook(session, await facts())
       rmSync(home.userCluster, { force: true })
     },
   }

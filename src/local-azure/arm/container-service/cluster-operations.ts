@@ -8,7 +8,7 @@ import { clusterKubeconfig } from './cluster-kubeconfig.ts'
 import type { ClusterChange, ClusterLifecycle } from './cluster-lifecycle.ts'
 import { type Cluster, type Clusters, clusterType as type } from './clusters.ts'
 import type { NodeGroups } from './node-groups.ts'
-import { renderCluster, renderUpgrades, renderVersion } from './render-cluster.ts'
+import { renderCluster, renderPools, renderUpgrades, renderVersion } from './render-cluster.ts'
 
 export interface ClusterOptions {
   tenant: Tenant
@@ -133,6 +133,26 @@ export function clusterOperations({
     credentials('clusterAdmin', 'listClusterAdminCredential'),
     change('start', lifecycle.start),
     change('stop', lifecycle.stop),
+    {
+      operation: 'arm.agentPool.list',
+      method: 'GET',
+      path: `${onCluster}/agentpools`,
+      action: `${type}/agentPools/read`,
+      run: (call) => ({ status: 200, body: { value: renderPools(existing(call)) } }),
+    },
+    {
+      operation: 'arm.agentPool.get',
+      method: 'GET',
+      path: `${onCluster}/agentpools/:pool`,
+      action: `${type}/agentPools/read`,
+      run(call) {
+        const id = call.targetId.slice(0, call.targetId.toLowerCase().lastIndexOf('/agentpools/'))
+        const pools = renderPools(clusters.get(id))
+        const found = pools.find(({ name }) => name === call.name('pool'))
+        if (found === undefined) throw resourceNotFound(`${type}/agentPools`, call.name('pool'), call.name('group'))
+        return { status: 200, body: found }
+      },
+    },
     {
       operation: 'arm.cluster.getUpgradeProfile',
       method: 'GET',

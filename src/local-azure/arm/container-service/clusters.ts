@@ -54,6 +54,12 @@ export function createClusters(store: RecordStore, directory: Directory): Cluste
   }
 }
 
+/** Who signed for the issuer of the cluster's tokens, if it has one that may be asked. */
+export function issuerAuthority({ properties, endpoint }: Cluster): string[] {
+  const { issuerCa } = endpoint ?? {}
+  return properties.oidcIssuerProfile?.enabled === true && issuerCa !== undefined ? [issuerCa] : []
+}
+
 export function isChanging({ provisioningState }: Cluster): boolean {
   return provisioningState.endsWith('ing')
 }

@@ -47,6 +47,16 @@ function identityOf({ id, clientId, principalId }: Identity) {
   return { resourceId: id, clientId, objectId: principalId }
 }
 
+/** The pools of a cluster as resources of their own. */
+export function renderPools(cluster: Cluster | undefined) {
+  return (cluster?.properties.agentPoolProfiles ?? []).map(({ name, ...properties }) => ({
+    id: `${cluster?.id}/agentPools/${name}`,
+    name,
+    type: `${clusterType}/agentPools`,
+    properties,
+  }))
+}
+
 /** One version as `az aks get-versions` reads it. */
 export function renderVersion(version: string) {
   return {
