@@ -55,6 +55,8 @@ export interface Lab {
   /** OIDC issuer of the cluster's service account tokens. */
   issuer: string
   kubeletRoot: string
+  /** Where pods and this machine reach the local Azure, and the file with its CA. */
+  azureProxy: { url: string; caFile: string }
   /** Signed in as owner of the subscription, who may also set secrets in every vault of the group. */
   azure: LabAzure
   control: LabControl
@@ -111,6 +113,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     kube,
     issuer: summary.issuer,
     kubeletRoot: summary.kubeletRoot,
+    azureProxy: { url: summary.azure.proxy, caFile: summary.azure.ca },
     azure,
     control: labControl(summary.azure.control),
     exec: (namespace, pod, container, command) => execInPod(kubeConfig, { namespace, pod, container, command }),
