@@ -35,7 +35,7 @@ export function startRegistration(options: RegistrationOptions): Registration {
   const { driverName, directory, kubeletPath, clock, log } = options
   const path = join(directory, `${driverName}-reg.sock`)
   let state: RegistrationState = { kind: 'waiting', since: clock.now() }
-  let server: { running: Running; inode: number } | undefined
+  let server: { running: Running; inode: number | undefined } | undefined
   let stopped = false
   let cancelTimer = () => {}
   let looking = Promise.resolve()
@@ -62,9 +62,10 @@ export function startRegistration(options: RegistrationOptions): Registration {
       state = { kind: 'elsewhere' }
       return
     }
-    const inode = lstatSync(path, { throwIfNoEntry: false })?.ino
+    const inode = inodeOf(path)
     // kubelet asks a socket only when it appears: after a refusal the socket has to appear anew.
-    if (server !== undefined && inode === server.inode && state.kind !== 'refused') return
+    const lost = inode === undefined || inode !== server?.inode
+    if (server !== undefined && !lost && state.kind !== 'refused') return
     if (server !== undefined) {
       log.warn({ directory }, 'registering with kubelet again')
       await server.running.stop()
@@ -72,7 +73,7 @@ export function startRegistration(options: RegistrationOptions): Registration {
     }
     state = { kind: 'waiting', since: clock.now() }
     const running = await serveGrpc({ kind: 'unix', path }, (grpc) => grpc.addService(RegistrationService, service))
-    server = { running, inode: lstatSync(path).ino }
+    server = { running, inode: inodeOf(path) }
   }
 
   function loop(): void {
@@ -93,4 +94,9 @@ export function startRegistration(options: RegistrationOptions): Registration {
       await server?.running.stop()
     },
   }
+}
+
+/** Undefined when nothing is there, which may be so a moment after it was made. */
+function inodeOf(path: string): number | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino
 }
