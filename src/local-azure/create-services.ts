@@ -22,6 +22,7 @@ import { createOwnAssertions } from './entra/own-assertion.ts'
 import { audiencesOf } from './entra/resources.ts'
 import { createEntra } from './entra/routes.ts'
 import { createSignIn } from './entra/sign-in.ts'
+import { createUserSignIn } from './entra/user-sign-in.ts'
 import type { EventFeed } from './events/event-feed.ts'
 import { createVaultEvents } from './events/vault-events.ts'
 import { graphOperations } from './graph/graph-operations.ts'
@@ -129,6 +130,7 @@ export async function createServices(options: ServicesOptions) {
           ownAssertions: createOwnAssertions({ login, tenant, directory, clock }),
           audiences: everyAudience,
         }),
+        userSignIn: createUserSignIn({ login, tenant, directory, clock }),
         clock,
       }),
       clock,

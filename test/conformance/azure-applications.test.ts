@@ -22,24 +22,7 @@ const dayMs = 24 * 60 * minuteMs
 async function directory(t: TestContext, options: Parameters<typeof startLocalAzure>[1] = {}) {
   const azure = await startLocalAzure(t, options)
   trustInThisProcess(azure)
-  const graph = async (
-    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-    path: string,
-    body?: unknown,
-    // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the answer holds, and fail where it is not there
-  ): Promise<{ status: number; body: any }> => {
-    const answer = await azure.send({
-      method,
-      url: new URL(`https://graph.microsoft.com/v1.0${path}`),
-      headers: {
-        authorization: `Bearer ${await azure.token('https://graph.microsoft.com')}`,
-        'content-type': 'application/json',
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    const text = answer.body.toString('utf8')
-    return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
-  }
+  const { graph } = azure
   const createApplication = async (properties: object = {}) => {
     const { body: application } = await graph('POST', '/applications', { displayName: 'shop', ...properties })
     const { body: principal } = await graph('POST', '/servicePrincipals', { appId: application.appId })

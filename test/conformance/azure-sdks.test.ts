@@ -105,22 +105,11 @@ async function registerCertificate(
 ): Promise<string> {
   const { key, certificate } = openssl.certificate('client')
   const der = certificate.replace(/-----[^-]+-----|\s/g, '')
-  const headers = {
-    authorization: `Bearer ${await azure.token('https://graph.microsoft.com')}`,
-    'content-type': 'application/json',
-  }
-  const url = (path: string) => new URL(`https://graph.microsoft.com/v1.0/${path}`)
   const filter = encodeURIComponent(`appId eq '${azure.administrator.clientId}'`)
-  const { body } = await azure.send({ url: url(`applications?$filter=${filter}`), headers })
-  const [{ id }] = JSON.parse(body.toString('utf8')).value
+  const { body } = await azure.graph('GET', `/applications?$filter=${filter}`)
   const keyCredentials = [{ type: 'AsymmetricX509Cert', usage: 'Verify', key: der }]
-  const answer = await azure.send({
-    method: 'PATCH',
-    url: url(`applications/${id}`),
-    headers,
-    body: JSON.stringify({ keyCredentials }),
-  })
-  assert.equal(answer.status, 204, answer.body.toString('utf8'))
+  const { status } = await azure.graph('PATCH', `/applications/${body.value[0].id}`, { keyCredentials })
+  assert.equal(status, 204)
   return `${key}\n${certificate}`
 }
 

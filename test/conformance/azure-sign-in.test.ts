@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { ClientSecretCredential } from '@azure/identity'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { sdkOptions, startLocalAzure, type TestAzure, trustInThisProcess } from '../support/local-azure.ts'
+import { createManualClock } from '../support/manual-clock.ts'
 
 const login = 'https://login.microsoftonline.com'
 
@@ -105,9 +106,13 @@ const refusals: [string, Record<string, string | undefined>, number, string, num
   ['no grant type', { grant_type: undefined }, 400, 'invalid_request', 900144],
   ['no client id', { client_id: undefined }, 400, 'invalid_request', 900144],
   ['no scope', { scope: undefined }, 400, 'invalid_request', 900144],
-  ['another grant type', { grant_type: 'password' }, 400, 'unsupported_grant_type', 70003],
+  ['another grant type', { grant_type: 'urn:example:magic' }, 400, 'unsupported_grant_type', 70003],
   ['a scope without /.default', { scope: 'https://vault.azure.net' }, 400, 'invalid_scope', 1002012],
   ['two scopes', { scope: 'https://a/.default https://b/.default' }, 400, 'invalid_scope', 70011],
+  ['a refresh token', { grant_type: 'refresh_token', refresh_token: 'x' }, 400, 'invalid_grant', 70000],
+  ['no refresh token', { grant_type: 'refresh_token' }, 400, 'invalid_request', 900144],
+  ['a user', { grant_type: 'password', username: 'ada@example.com', password: 'x' }, 400, 'invalid_grant', 50034],
+  ['an authorization code', { grant_type: 'authorization_code', code: 'x' }, 400, 'invalid_grant', 70000],
   ['an unknown resource', { scope: 'https://elsewhere.example/.default' }, 400, 'invalid_resource', 500011],
 ]
 
@@ -124,6 +129,51 @@ test('refusals of the token endpoint have the codes of Entra', async (t) => {
       what,
     )
   }
+})
+
+test('the client of az for people is not in the directory, and says so at once', async (t) => {
+  const azure = await startLocalAzure(t)
+  const form = { grant_type: undefined, client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', client_secret: undefined }
+  const { tenantId } = azure.administrator
+  const { status, body } = await postToken(azure, form, `/${tenantId}/oauth2/v2.0/devicecode`)
+  assert.deepEqual([status, body.error, body.error_codes], [400, 'unauthorized_client', [700016]])
+  const page = await getJson(azure, `${login}/organizations/oauth2/v2.0/authorize?client_id=${form.client_id}`)
+  assert.deepEqual([page.status, page.body.error_codes], [400, [700016]])
+})
+
+test('a public client gets a device code, which nobody enters: it is pending, and then expired', async (t) => {
+  const clock = createManualClock()
+  const azure = await startLocalAzure(t, { clock })
+  const { tenantId } = azure.administrator
+  const { body: made } = await azure.graph('POST', '/applications', { displayName: 'tool' })
+  const client = { client_id: made.appId, client_secret: undefined }
+  const ask = (form: Record<string, string | undefined>, endpoint: string) =>
+    postToken(azure, { ...client, ...form }, `/${tenantId}/oauth2/v2.0/${endpoint}`)
+  assert.deepEqual((await ask({}, 'devicecode')).body.error_codes, [7000218])
+  await azure.graph('PATCH', `/applications/${made.id}`, { isFallbackPublicClient: true })
+  const { body: code } = await ask({}, 'devicecode')
+  assert.match(code.message, new RegExp(code.user_code))
+  const poll = (device_code: string) =>
+    ask({ grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code }, 'token')
+  const pending = await poll(code.device_code)
+  assert.deepEqual(
+    [pending.status, pending.body.error, pending.body.error_codes],
+    [400, 'authorization_pending', [70016]],
+  )
+  assert.deepEqual((await poll('other')).body.error_codes, [70000])
+  await clock.advance(901_000)
+  const expired = await poll(code.device_code)
+  assert.deepEqual([expired.body.error, expired.body.error_codes], ['expired_token', [70020]])
+
+  const query = new URLSearchParams({
+    client_id: made.appId,
+    prompt: 'none',
+    redirect_uri: 'http://localhost:1/',
+    state: 's',
+  })
+  const silent = await azure.send({ url: new URL(`${login}/${tenantId}/oauth2/v2.0/authorize?${query}`) })
+  assert.equal(silent.status, 302)
+  assert.match(String(silent.headers.location), /^http:\/\/localhost:1\/\?error=login_required.*AADSTS50058.*state=s$/)
 })
 
 test('an unknown tenant is refused everywhere, the domain name of the tenant is not', async (t) => {

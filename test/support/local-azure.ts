@@ -20,6 +20,8 @@ export interface TestAzure extends LocalAzure {
   readonly arm: ArmClient
   /** A vault that the administrator may use. By default with RBAC. */
   createVault(name: string, options?: VaultOptions): Promise<TestVault>
+  /** One exchange with Microsoft Graph (v1.0) as the administrator, whatever the answer. */
+  graph: GraphClient
   /** A user-assigned managed identity. */
   createIdentity(name: string): Promise<TestIdentity>
   federate(identity: TestIdentity, credential: Federation): Promise<void>
@@ -45,6 +47,13 @@ export interface ArmClient {
   put(path: string, body: unknown): ReturnType<ArmClient>
   delete(path: string): ReturnType<ArmClient>
 }
+
+export type GraphClient = (
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the answer holds, and fail where it is not there
+) => Promise<{ status: number; body: any }>
 
 export class ArmFailure extends Error {
   readonly status: number
@@ -119,6 +128,19 @@ export async function testAzure(t: TestContext, azure: LocalAzure, stateDir: str
     arm,
     token,
     send: http.send,
+    async graph(method, path, body) {
+      const answer = await http.send({
+        method,
+        url: new URL(`https://graph.microsoft.com/v1.0${path}`),
+        headers: {
+          authorization: `Bearer ${await token('https://graph.microsoft.com')}`,
+          'content-type': 'application/json',
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      const text = answer.body.toString('utf8')
+      return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
+    },
     async raw(method, path) {
       const url = new URL(`${path}?api-version=2024-01-01`, 'https://management.azure.com')
       const headers = { authorization: `Bearer ${await token('https://management.azure.com')}` }

@@ -7,12 +7,14 @@ import { EntraError } from './error-response.ts'
 import type { EntraCall, EntraOperation } from './operation.ts'
 import type { createSignIn, Grant } from './sign-in.ts'
 import { parseTokenRequest } from './token-request.ts'
+import type { UserSignIn } from './user-sign-in.ts'
 
 export interface EntraOperationsOptions {
   cloud: Cloud
   tenantId: string
   tokens: AccessTokens
   signIn: ReturnType<typeof createSignIn>
+  userSignIn: UserSignIn
   clock: Clock
 }
 
@@ -22,7 +24,8 @@ const versions = [
 ] as const
 
 /** Discovery, keys and tokens, in both versions. https://learn.microsoft.com/entra/identity-platform/v2-protocols */
-export function entraOperations({ cloud, tenantId, tokens, signIn, clock }: EntraOperationsOptions): EntraOperation[] {
+export function entraOperations(options: EntraOperationsOptions): EntraOperation[] {
+  const { cloud, tenantId, tokens, signIn, userSignIn, clock } = options
   const ofVersions = versions.flatMap(({ version, prefix }): EntraOperation[] => [
     {
       operation: 'entra.openIdConfiguration',
@@ -41,11 +44,26 @@ export function entraOperations({ cloud, tenantId, tokens, signIn, clock }: Entr
       method: 'POST',
       path: `/:tenant/oauth2${prefix}/token`,
       async run(call) {
-        const request = parseTokenRequest(await call.form(), version)
+        const form = await call.form()
+        const refusal = userSignIn.refusalOf(form)
+        if (refusal !== undefined) throw refusal
+        const request = parseTokenRequest(form, version)
         const grant = await signIn(request)
         const body = version === 'v2' ? v2Answer(grant) : v1Answer(grant, request.audience, clock.now())
         return json(200, body, { 'cache-control': 'no-store, no-cache', pragma: 'no-cache' })
       },
+    },
+    {
+      operation: 'entra.deviceCode',
+      method: 'POST',
+      path: `/:tenant/oauth2${prefix}/devicecode`,
+      run: async (call) => json(200, userSignIn.deviceCode(await call.form())),
+    },
+    {
+      operation: 'entra.authorize',
+      method: 'GET',
+      path: `/:tenant/oauth2${prefix}/authorize`,
+      run: ({ url }) => signInPage(userSignIn.refusalOfPage(url.searchParams), url),
     },
   ])
 
@@ -60,6 +78,16 @@ export function entraOperations({ cloud, tenantId, tokens, signIn, clock }: Entr
     { operation: 'entra.instanceDiscovery', method: 'GET', path: '/:tenant/discovery/instance', run: discoverInstance },
     ...ofVersions,
   ]
+}
+
+/** Tells the client where it asked to be told, else whoever looks at the page. */
+function signInPage({ error, redirect }: ReturnType<UserSignIn['refusalOfPage']>, { searchParams }: URL): Response {
+  if (redirect === undefined) throw error
+  const state = searchParams.get('state')
+  for (const [name, value] of Object.entries({ error: error.error, error_description: error.message, state })) {
+    if (value !== null) redirect.searchParams.set(name, value)
+  }
+  return new Response(null, { status: 302, headers: { location: redirect.href } })
 }
 
 /** Numbers in v2 and strings in v1: clients of each compute with what they know. */

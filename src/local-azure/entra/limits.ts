@@ -8,3 +8,5 @@ export const managedIdentityTokenSeconds = 86_399
 export const issuerKeysFreshMs = 60_000
 /** A token with an unknown key id makes Entra fetch the issuer's keys anew, but not more often than this, in milliseconds. */
 export const issuerKeysCooldownMs = 2_000
+/** Time that a user has to enter a device code, in seconds. */
+export const deviceCodeSeconds = 900

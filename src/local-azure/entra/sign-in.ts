@@ -40,12 +40,7 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
         `The client application ${clientId} is missing service principal in the tenant ${tenant.tenantId}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119`,
       )
     }
-    throw new EntraError(
-      400,
-      'unauthorized_client',
-      700016,
-      `Application with identifier '${clientId}' was not found in the directory '${tenant.displayName}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
-    )
+    throw clientNotFound(clientId, tenant)
   }
 
   async function authenticate({ clientId, proof }: TokenRequestForm, principal: ServicePrincipal): Promise<void> {
@@ -99,4 +94,14 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
     })
     return { accessToken, lifetimeSeconds }
   }
+}
+
+/** The refusal of a client that the tenant does not know. */
+export function clientNotFound(clientId: string, { displayName }: Tenant): EntraError {
+  return new EntraError(
+    400,
+    'unauthorized_client',
+    700016,
+    `Application with identifier '${clientId}' was not found in the directory '${displayName}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
+  )
 }

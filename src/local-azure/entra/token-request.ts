@@ -12,7 +12,7 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** Reads the form of the v1 (`resource`) or v2 (`scope`) token endpoint. Throws the first {@link EntraError}, in Entra's order. */
 export function parseTokenRequest(form: URLSearchParams, version: 'v1' | 'v2'): TokenRequestForm {
-  const grantType = required(form, 'grant_type')
+  const grantType = requiredField(form, 'grant_type')
   if (grantType !== 'client_credentials') {
     throw new EntraError(
       400,
@@ -21,15 +21,15 @@ export function parseTokenRequest(form: URLSearchParams, version: 'v1' | 'v2'): 
       `The app requested an unsupported grant type '${grantType}'.`,
     )
   }
-  const clientId = required(form, 'client_id').toLowerCase()
-  const audience = version === 'v1' ? required(form, 'resource') : audienceOfScope(required(form, 'scope'))
+  const clientId = requiredField(form, 'client_id').toLowerCase()
+  const audience = version === 'v1' ? requiredField(form, 'resource') : audienceOfScope(requiredField(form, 'scope'))
   return { clientId, audience, proof: proofOf(form) }
 }
 
 function proofOf(form: URLSearchParams): TokenRequestForm['proof'] {
   const assertion = form.get('client_assertion')
   if (assertion !== null) {
-    const type = required(form, 'client_assertion_type')
+    const type = requiredField(form, 'client_assertion_type')
     if (type !== assertionType) {
       throw new EntraError(
         400,
@@ -42,7 +42,12 @@ function proofOf(form: URLSearchParams): TokenRequestForm['proof'] {
   }
   const secret = form.get('client_secret')
   if (secret !== null) return { kind: 'secret', secret }
-  throw new EntraError(
+  throw noProof()
+}
+
+/** The refusal of a client that does not prove who it is. */
+export function noProof(): EntraError {
+  return new EntraError(
     401,
     'invalid_client',
     7000218,
@@ -76,7 +81,8 @@ function audienceOfScope(scope: string): string {
   return first.slice(0, -'/.default'.length)
 }
 
-function required(form: URLSearchParams, name: string): string {
+/** The value of a field that the request must have. Throws {@link EntraError} 900144. */
+export function requiredField(form: URLSearchParams, name: string): string {
   const value = form.get(name)
   if (value !== null && value !== '') return value
   throw new EntraError(
