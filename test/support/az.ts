@@ -15,8 +15,8 @@ export interface Az {
   readonly directory: string
   /** Runs `az` with these arguments and `--only-show-errors`. */
   run(args: readonly string[]): Promise<AzResult>
-  /** The same command in another profile, which nobody is signed in to. */
-  withFreshProfile(): Az
+  /** The same command in another profile, which nobody is signed in to, with more of an environment. */
+  withFreshProfile(environment?: Record<string, string>): Az
 }
 
 export interface AzResult {
@@ -45,7 +45,7 @@ export async function startAz(
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const bundle = join(directory, 'bundle.pem')
   writeFileSync(bundle, [...getCACertificates('system'), readFileSync(azure.caFile, 'utf8')].join('\n'))
-  const az = azIn(program, azure, directory, bundle)
+  const az = azIn({ program, azure, directory, bundle })
   const { clientId, clientSecret, tenantId } = azure.administrator
   const login = ['login', '--service-principal', '-u', clientId, '-p', clientSecret, '--tenant', tenantId]
   const { status, stderr } = await az.run(login)
@@ -53,7 +53,16 @@ export async function startAz(
   return az
 }
 
-function azIn(program: string, azure: TestAzure, directory: string, bundle: string): Az {
+interface AzPlace {
+  program: string
+  azure: TestAzure
+  directory: string
+  /** Whom it trusts. */
+  bundle: string
+}
+
+function azIn(place: AzPlace, environment: Record<string, string> = {}): Az {
+  const { program, azure, directory, bundle } = place
   const profile = mkdtempSync(join(directory, 'profile-'))
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -63,6 +72,7 @@ function azIn(program: string, azure: TestAzure, directory: string, bundle: stri
     AZURE_CONFIG_DIR: profile,
     AZURE_CORE_COLLECT_TELEMETRY: 'no',
     AZURE_CORE_NO_COLOR: 'yes',
+    ...environment,
   }
   return {
     azure,
@@ -75,7 +85,7 @@ function azIn(program: string, azure: TestAzure, directory: string, bundle: stri
         })
         child.stdin?.end()
       }),
-    withFreshProfile: () => azIn(program, azure, directory, bundle),
+    withFreshProfile: (more) => azIn(place, more),
   }
 }
 

@@ -61,7 +61,7 @@ export interface ProxyOptions {
 /** @param clientId of the pod's service account; empty for none. */
 export async function startProxyProcess(
   t: TestContext,
-  { azure, issuer }: ProviderLab,
+  { azure, issuer }: Pick<ProviderLab, 'azure' | 'issuer'>,
   clientId: string,
   { flags = [], env = {} }: ProxyOptions = {},
 ): Promise<TestProxy> {
