@@ -1,24 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
-import { parse } from 'yaml'
 import { createAzureClient, createEntraTokens } from '../../src/azure-rest/index.ts'
-import {
-  type AzureIdentity,
-  createKubeClient,
-  type KubeClient,
-  loadKubeconfig,
-  type Pod,
-  resources,
-  type UntypedObject,
-} from '../../src/kube/index.ts'
-import { createHttpClient, createLog, silentLog } from '../../src/lib/index.ts'
+import { type AzureIdentity, type KubeClient, type Pod, resources } from '../../src/kube/index.ts'
+import { createHttpClient, silentLog } from '../../src/lib/index.ts'
 import { cloudConfigOfEnvironment, type MicConfig, type RunningMic, startMic } from '../../src/pod-identity/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { startLocalAzure, type TestAzure, type TestIdentity, testGroup } from '../support/local-azure.ts'
-import { startLocalCluster } from '../support/local-cluster.ts'
-
-const definitions = join(import.meta.dirname, '../../charts/keymount/files/pod-identity-crds')
+import { startPodIdentityCluster } from './cluster.ts'
 
 /** The controller between a local cluster and a local Azure, both of them real, with nodes that nobody runs. */
 export interface MicLab {
@@ -33,6 +21,8 @@ export interface MicLab {
   createMachine(name: string): Promise<string>
   /** An AzureIdentity for a new managed identity, and its binding, whose selector is the name. */
   bind(name: string, options?: BindOptions): Promise<TestIdentity>
+  /** Resource Manager's id of a scale set or machine. */
+  machineId(name: string): string
   createPod(name: string, options: PodOptions): Promise<void>
   deletePod(name: string, namespace?: string): Promise<void>
   /** Names of the managed identities that the machine has. */
@@ -81,13 +71,7 @@ export const defaults: MicConfig = {
 }
 
 export async function startMicLab(t: TestContext, { env = {}, ...overrides }: MicLabOptions = {}): Promise<MicLab> {
-  const [azure, cluster] = await Promise.all([startLocalAzure(t), startLocalCluster(t)])
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
-  for (const name of readdirSync(definitions)) {
-    const definition = parse(readFileSync(join(definitions, name), 'utf8')) as UntypedObject
-    await kube.create(resources.customResourceDefinitions, definition)
-  }
+  const [azure, kube] = await Promise.all([startLocalAzure(t), startPodIdentityCluster(t)])
   const { tenantId, subscriptionId, clientId, clientSecret } = azure.administrator
   const config = cloudConfigOfEnvironment({
     TENANT_ID: tenantId,
@@ -109,7 +93,7 @@ export async function startMicLab(t: TestContext, { env = {}, ...overrides }: Mi
   const startReplica = async (more: Partial<MicConfig> = {}) => {
     const mic = await startMic(
       { ...defaults, ...overrides, ...more },
-      { kube, resourceManager, cloudConfig: () => config, log: process.env['PI_LOG'] ? createLog({ name: 'mic' }) : silentLog, onLost: () => undefined },
+      { kube, resourceManager, cloudConfig: () => config, log: silentLog, onLost: () => undefined },
     )
     t.after(() => mic.stop())
     return mic
@@ -142,6 +126,7 @@ export async function startMicLab(t: TestContext, { env = {}, ...overrides }: Mi
       await createNode(name, `azure://${id}`)
       return name
     },
+    machineId: (name) => machines.get(name) ?? '',
     async bind(name, { namespace = 'default', selector = name, spec, annotations, ...options } = {}) {
       const identity = options.identity ?? (await azure.createIdentity(name))
       await kube.create(resources.azureIdentities, {
@@ -200,5 +185,5 @@ async function until(look: () => Promise<string[]>, expected: readonly string[])
     const found = await look()
     if (found.join('\n') !== expected.join('\n'))
       throw new Error(`found ${found.join(', ')}; expected ${expected.join(', ')}`)
-  }, 12_000)
+  }, 30_000)
 }
