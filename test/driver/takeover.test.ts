@@ -63,6 +63,40 @@ test('without rotation, volumes of the upstream driver are left as they are, and
   assert.equal(await driver.mounter.isMounted(pod.targetPath), false)
 })
 
+test('a Secret of the upstream driver is kept up to date from then on, and keeps its owner', async (t) => {
+  const driver = await startDriver(t, { flags: ['--enable-secret-rotation'] })
+  const data = [{ objectName: 'foo', key: 'username' }]
+  const pod = await driver.pod({ name: 'web', secretObjects: [{ secretName: 's', type: 'Opaque', data }] })
+  await upstreamVolume(driver, pod, 'web')
+  const [status] = await driver.statuses()
+  const { name = '', uid = '' } = status?.metadata ?? {}
+  // Of a pod that nobody made, the status object owns.
+  const owner = { apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClassPodStatus', name, uid }
+  await driver.kube.create(
+    resources.secrets,
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        name: 's',
+        namespace: 'default',
+        labels: { 'secrets-store.csi.k8s.io/managed': 'true' },
+        ownerReferences: [owner],
+      },
+      type: 'Opaque',
+      data: { username: Buffer.from('of upstream').toString('base64') },
+    },
+    { fieldManager: 'secrets-store-csi' },
+  )
+  await driver.restart()
+  await driver.publish(pod.request)
+  await eventually(async () => {
+    const secret = await driver.kube.get(resources.secrets, { name: 's', namespace: 'default' })
+    assert.equal(secret.data?.['username'], Buffer.from('secret').toString('base64'))
+    assert.deepEqual(secret.metadata.ownerReferences, [owner])
+  })
+})
+
 test('a mounted volume that nobody recorded is recorded; what fails then keeps the files, with a code that kubelet retries', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod({ name: 'web', className: 'late' })
