@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { credentials } from '@grpc/grpc-js'
 import { type Endpoint, grpcAddress, IdentityClient } from '../csi/index.ts'
-import { type Clock, errorMessage, type Log, type Running } from '../lib/index.ts'
+import { type Clock, errorMessage, type Log, type Running, type StatusAnswer } from '../lib/index.ts'
 import type { ProviderClient } from '../provider-api/index.ts'
-import type { HttpAnswer } from './http-server.ts'
 import type { Registration } from './registration.ts'
 
 export interface HealthOptions {
@@ -30,9 +29,9 @@ const ok = 'ok'
 
 export interface HealthRoutes {
   /** Whether restarting the driver could help: its socket answers and kubelet knows it. Providers are told, and do not count. */
-  live(): Promise<HttpAnswer>
+  live(): Promise<StatusAnswer>
   /** Whether a pod could be given its secrets: as `live`, and every provider with a socket on this node answers, one at least. */
-  ready(): Promise<HttpAnswer>
+  ready(): Promise<StatusAnswer>
 }
 
 export function createHealth(options: HealthOptions): HealthRoutes & { stop(): void } {
@@ -71,7 +70,7 @@ export function createHealth(options: HealthOptions): HealthRoutes & { stop(): v
     return { csi, registration: registered(), providers: found }
   }
 
-  const answer = (health: Health, healthy: boolean): HttpAnswer => ({
+  const answer = (health: Health, healthy: boolean): StatusAnswer => ({
     status: healthy ? 200 : 503,
     contentType: 'application/json',
     body: `${JSON.stringify(health)}\n`,

@@ -1,19 +1,11 @@
 import { IdentityService, NodeService, serveGrpc } from '../csi/index.ts'
 import { createEventRecorder, type KubeClient } from '../kube/index.ts'
-import {
-  type Clock,
-  type ListenAddress,
-  type Log,
-  metricsContentType,
-  type Running,
-  systemClock,
-} from '../lib/index.ts'
+import { type Clock, type Log, type Running, serveMetrics, serveStatus, systemClock } from '../lib/index.ts'
 import { createProviderClient } from '../provider-api/index.ts'
 import { watchClasses } from './class-watch.ts'
 import type { DriverConfig } from './driver-config.ts'
 import { createDriverMetrics } from './driver-metrics.ts'
 import { createHealth, startProviderHealthCheck } from './health.ts'
-import { type HttpAnswer, serveHttp } from './http-server.ts'
 import { createIdentityService } from './identity-service.ts'
 import { createClassReader } from './mount-class.ts'
 import type { Mounter } from './mounter.ts'
@@ -145,14 +137,10 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
         startProviderHealthCheck({ providers, directories, intervalMs: config.providerHealthCheckMs, clock, log }),
       )
     }
-    const serve = async (
-      address: ListenAddress | undefined,
-      routes: Record<string, () => HttpAnswer | Promise<HttpAnswer>>,
-    ) => (address === undefined ? undefined : (await begin(serveHttp(address, routes))).port)
-    const healthPort = await serve(config.healthAddress, { '/healthz': health.live, '/readyz': health.ready })
-    const metricsPort = await serve(config.metricsAddress, {
-      '/metrics': () => ({ status: 200, contentType: metricsContentType, body: metrics.registry.text() }),
-    })
+    const { healthAddress, metricsAddress } = config
+    const healthRoutes = { '/healthz': health.live, '/readyz': health.ready }
+    const healthPort = healthAddress && (await begin(serveStatus(healthAddress, healthRoutes))).port
+    const metricsPort = metricsAddress && (await begin(serveMetrics(metricsAddress, metrics.registry.text))).port
     log.info({ endpoint: config.endpoint, rotation: config.rotation, version }, 'driver started')
     return { csiPort: csi.port, healthPort, metricsPort, stop }
   } catch (error) {

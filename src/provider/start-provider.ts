@@ -20,15 +20,17 @@ import {
   type ListenAddress,
   type Log,
   type Running,
+  serveMetrics,
+  serveStatus,
   systemClock,
 } from '../lib/index.ts'
 import { createCluster } from './cluster.ts'
+import { askOwnHealth } from './health.ts'
 import { createMount, type VaultAccess } from './mount.ts'
 import { createProviderMetrics, type ProviderMetrics } from './provider-metrics.ts'
 import { createReadCache } from './read-cache.ts'
 import type { CloudDefaults } from './resolve-cloud.ts'
 import { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts'
-import { serveHealth, serveMetrics } from './serve-http.ts'
 
 export interface ProviderConfig {
   /** Where the driver finds us. */
@@ -123,20 +125,15 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
   }
   try {
     const metricsServer =
-      config.metricsAddress === undefined
-        ? undefined
-        : await serveMetrics({ address: config.metricsAddress, text: metrics.text })
+      config.metricsAddress === undefined ? undefined : await serveMetrics(config.metricsAddress, metrics.text)
     if (metricsServer !== undefined) started.push(metricsServer)
     started.push(await serveGrpc({ mount, endpoint, runtimeVersion: config.version, metrics, log }))
     const target = endpoint.kind === 'unix' ? `unix:${endpoint.path}` : endpoint.address
     const health =
       config.healthAddress === undefined
         ? undefined
-        : await serveHealth({
-            address: config.healthAddress,
-            target,
-            ...(config.healthPath === undefined ? {} : { path: config.healthPath }),
-            ...(config.healthTimeoutMs === undefined ? {} : { timeoutMs: config.healthTimeoutMs }),
+        : await serveStatus(config.healthAddress, {
+            [config.healthPath ?? '/healthz']: () => askOwnHealth(target, config.healthTimeoutMs),
           })
     if (health !== undefined) started.push(health)
     return { metricsPort: metricsServer?.port, healthPort: health?.port, stop }
