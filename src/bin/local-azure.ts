@@ -1,23 +1,21 @@
 import { join } from 'node:path'
 import { type ChartSite, defaultsInCluster, packageCharts, publicChartSites } from '../charts/index.ts'
-import { createLog, errorMessage, runUntilSignal } from '../lib/index.ts'
+import { createLog, runUntilSignal } from '../lib/index.ts'
 import { type ClusterBackend, type LocalAzureConfig, localAzureConfig, startLocalAzure } from '../local-azure/index.ts'
 import { packagePlaces } from './package-places.ts'
+import { printLine, runMain } from './run-main.ts'
 
 /** The local Azure: Entra, Resource Manager, Graph and Key Vault in one process. Prints one line of JSON when it is ready. */
-const config = configOf(process.argv.slice(2))
-if (config === undefined) process.exitCode = 2
-else {
-  const { logLevel, clustersHome, ...options } = config
+async function main({ logLevel, clustersHome, ...options }: LocalAzureConfig): Promise<number> {
   const log = createLog({ name: 'local-azure', level: logLevel })
   const start = async () => {
     const clusters = clustersHome === undefined ? {} : { clusterBackend: await clustersOf(clustersHome) }
     const azure = await startLocalAzure({ ...options, ...clusters, sites: chartSites(), log })
     const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
-    process.stdout.write(`${JSON.stringify({ ready: true, proxy, imds, ca, credentials, control })}\n`)
+    printLine(JSON.stringify({ ready: true, proxy, imds, ca, credentials, control }))
     return azure
   }
-  process.exitCode = await runUntilSignal(start, log)
+  return runUntilSignal(start, log)
 }
 
 /** Loaded only here: a local Azure by itself needs nothing of the lab. */
@@ -32,11 +30,4 @@ function chartSites(): ChartSite[] {
   return publicChartSites(() => packageCharts({ directory, defaults: defaultsInCluster() }))
 }
 
-function configOf(argv: readonly string[]): LocalAzureConfig | undefined {
-  try {
-    return localAzureConfig(argv)
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`)
-    return undefined
-  }
-}
+runMain(localAzureConfig, main)
