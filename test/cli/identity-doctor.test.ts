@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { parse, stringify } from 'yaml'
 import { managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
 import { type Pod, resources, type SecretProviderClass } from '../../src/kube/index.ts'
 import { bySecret, type IdentityLab, startIdentityLab } from './identity-lab.ts'
@@ -100,6 +104,34 @@ function podOf(className: string): Pod {
       volumes: [{ name: 'secrets', csi }],
     },
   }
+}
+
+/** A kubeconfig of somebody who may read pods, and nothing else. */
+async function limitedKubeconfig(t: TestContext, { kube, env }: IdentityLab): Promise<string> {
+  const name = { namespace: 'default', name: 'reader' }
+  const rbac = 'rbac.authorization.k8s.io/v1'
+  await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: name })
+  await kube.create(resources.roles, {
+    apiVersion: rbac,
+    kind: 'Role',
+    metadata: name,
+    rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }],
+  })
+  await kube.create(resources.roleBindings, {
+    apiVersion: rbac,
+    kind: 'RoleBinding',
+    metadata: name,
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'reader' },
+    subjects: [{ kind: 'ServiceAccount', ...name }],
+  })
+  const { token } = await kube.createToken(name, { audiences: [], expirationSeconds: 600 })
+  const config = parse(readFileSync(env['KUBECONFIG'] ?? '', 'utf8'))
+  const directory = mkdtempSync(join(tmpdir(), 'keymount-reader-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const path = join(directory, 'kubeconfig')
+  config.users = config.users.map((user: { name: string }) => ({ name: user.name, user: { token } }))
+  writeFileSync(path, stringify(config))
+  return path
 }
 
 test('doctor: a pod that signs in, and each way not to', async (t) => {
@@ -228,6 +260,23 @@ test('doctor: a pod that signs in, and each way not to', async (t) => {
     assert.equal(code, 0)
     const unknown = rows.filter(({ status }) => status === 'unknown').map(({ check }) => check)
     assert.ok(unknown.includes('identity') && unknown.includes('sign-in'))
+  })
+
+  await t.test('with the right to read pods only, it tells what it could not check', async () => {
+    const kubeconfig = await limitedKubeconfig(t, patient)
+    const { code, stdout, stderr } = await patient.identity(
+      ...['doctor', 'orders', '-n', 'default', ...bySecret, '-o', 'json', '--kubeconfig', kubeconfig],
+    )
+    assert.equal(stderr, '')
+    assert.equal(code, 0, stdout)
+    const { sections, unknowns } = JSON.parse(stdout) as { sections: { findings: Row[] }[]; unknowns: number }
+    const unknown = sections.flatMap(({ findings }) => findings).filter(({ status }) => status === 'unknown')
+    assert.equal(unknown.length, unknowns)
+    assert.deepEqual(
+      new Set(unknown.map(({ check }) => check)),
+      new Set(['label', 'webhook', 'service account', 'class']),
+    )
+    assert.match(unknown.find(({ check }) => check === 'class')?.text ?? '', /could not be checked: .*forbidden/)
   })
 
   await t.test('reads well in a terminal', async () => {

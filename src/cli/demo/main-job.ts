@@ -11,6 +11,7 @@ import {
 import type { Identity } from '../lab-azure.ts'
 import { mountsBelow } from '../lab-namespace.ts'
 import { findLocalCluster } from '../lab-programs.ts'
+import { wrapText } from '../wrap-text.ts'
 import {
   check,
   type DemoContext,
@@ -136,7 +137,7 @@ async function breakSubject(context: DemoContext): Promise<string> {
   })
   const { status } = await context.kube.get(resources.pods, podRef)
   check(status?.phase === 'Pending', 'the pod waits in phase Pending', `${status?.phase}`)
-  return `the pod waits, with the event FailedMount:\n${wrap(message)}`
+  return `the pod waits, with the event FailedMount:\n${wrapText(message).join('\n')}`
 }
 
 async function mendSubject(context: DemoContext): Promise<string> {
@@ -192,15 +193,4 @@ async function applyExample(
   if (resource === undefined) throw new Error(`${file}: unknown kind ${object.kind}`)
   const metadata = { namespace: names.namespace, ...object.metadata }
   await kube.apply(resource, { ...object, metadata }, { fieldManager: 'keymount-demo' })
-}
-
-/** Breaks a long message into lines. */
-function wrap(text: string, width = 96): string {
-  const lines: string[] = []
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines.join('\n')
 }

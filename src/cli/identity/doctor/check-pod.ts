@@ -11,13 +11,17 @@ export interface PodFacts {
   account: Known<ServiceAccount | undefined>
   /** What makes the pod, a Deployment for example; undefined for a pod of its own. */
   owner: { kind: string; name: string } | undefined
-  /** Whether something else than the webhook gives this pod its identity: a class with a client id. */
-  signsInByClass: boolean
+  /** Whether something else than the webhook gives this pod its identity: a class with a client id. Undefined: not known. */
+  signsInByClass: boolean | undefined
 }
 
 /** Whether the webhook has, or should have, given this pod its token. */
 export function wantsWebhook({ pod, signsInByClass }: PodFacts): boolean {
-  return isInjected(pod) || pod.metadata.labels?.[useLabel] !== undefined || !signsInByClass
+  return asksForWebhook(pod) || signsInByClass !== true
+}
+
+function asksForWebhook(pod: Pod): boolean {
+  return isInjected(pod) || pod.metadata.labels?.[useLabel] !== undefined
 }
 
 /** The label that asks for the webhook, and what the webhook has made of the pod. */
@@ -26,6 +30,9 @@ export function checkPod(facts: PodFacts): Finding[] {
     return [
       note('webhook', 'the pod does not ask for it: its classes name their identity, and that is enough for files'),
     ]
+  }
+  if (facts.signsInByClass === undefined && !asksForWebhook(facts.pod)) {
+    return [unknown('label', `${useLabel} is missing, which is right only if the pod’s classes name an identity`)]
   }
   const label = checkLabel(facts)
   if (!isInjected(facts.pod)) return [label, ...(label.status === 'ok' ? [notInjected(facts)] : [])]
@@ -131,7 +138,7 @@ function checkStale({ pod, account, owner }: PodFacts, containers: readonly Cont
 export function checkServiceAccount(
   { namespace, name }: { namespace: string; name: string },
   account: Known<ServiceAccount | undefined>,
-  signsInByClass: boolean,
+  signsInByClass: boolean | undefined,
 ): Finding[] {
   if ('why' in account) return [unknown('service account', account.why)]
   if (account.value === undefined) {
@@ -150,7 +157,7 @@ export function checkServiceAccount(
     if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(found)) return ok('client id', found)
     if (found !== '') return problem('client id', `${identityAnnotations.clientId} is "${found}", expected a UUID`, fix)
     const text = `the annotation ${identityAnnotations.clientId} is missing`
-    if (signsInByClass) return note('client id', `${text}; the classes of the pod name it themselves`)
+    if (signsInByClass === true) return note('client id', `${text}; the classes of the pod name it themselves`)
     return problem('client id', text, fix)
   }
 }

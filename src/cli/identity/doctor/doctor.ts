@@ -9,7 +9,7 @@ import { createTerminal } from '../../terminal.ts'
 import { type AzureFlags, parseAzureFlags } from '../azure-flags.ts'
 import { type AzureSession, openAzure } from '../azure-session.ts'
 import { findIdentity } from './azure-facts.ts'
-import { checkMountedClass, identityWish } from './check-class.ts'
+import { type ClassIdentityWish, checkMountedClass, identityWish } from './check-class.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkIssuer, fetchIssuer } from './check-issuer.ts'
 import { checkPod, checkServiceAccount, wantsWebhook } from './check-pod.ts'
@@ -69,8 +69,8 @@ async function examine(examination: Examination): Promise<Report> {
   if (facts === undefined) throw noSuchPod(namespace, command.pod)
   const annotations = annotationsOf(facts)
   const wishes = facts.classes.flatMap((mounted) => identityWish(mounted, annotations) ?? [])
-  const signsInByClass = wishes.some(({ clientId }) => clientId !== undefined)
-  const podFacts = { ...facts, signsInByClass }
+  const byClass = signsInByClass(facts, wishes)
+  const podFacts = { ...facts, signsInByClass: byClass }
   const { metadata, status } = facts.pod
   return {
     pod: { namespace, name: command.pod, phase: status?.phase ?? 'Unknown', serviceAccount: facts.accountRef.name },
@@ -81,7 +81,7 @@ async function examine(examination: Examination): Promise<Report> {
       },
       {
         title: `Service account ${metadata.namespace}/${facts.accountRef.name}`,
-        findings: checkServiceAccount(facts.accountRef, facts.account, signsInByClass),
+        findings: checkServiceAccount(facts.accountRef, facts.account, byClass),
       },
       ...facts.classes.map((mounted) => ({
         title: `Class ${namespace}/${mounted.name}`,
@@ -156,6 +156,12 @@ async function examineIdentity({
     })),
   )
   return [{ title: `Identity ${clientId}`, findings }, ...vaultSections]
+}
+
+/** Undefined when none is known to, and some class could not be read. */
+function signsInByClass({ classes }: ClusterFacts, wishes: readonly ClassIdentityWish[]): boolean | undefined {
+  if (wishes.some(({ clientId }) => clientId !== undefined)) return true
+  return classes.some((mounted) => 'why' in mounted.class) ? undefined : false
 }
 
 function annotationsOf({ account }: ClusterFacts): Record<string, string> {

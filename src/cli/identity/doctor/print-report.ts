@@ -1,4 +1,5 @@
 import type { Terminal } from '../../terminal.ts'
+import { wrapText } from '../../wrap-text.ts'
 import type { Finding, Section } from './finding.ts'
 
 export interface Report {
@@ -23,7 +24,7 @@ export function printReport({ pod, sections }: Report, { line, style }: Pick<Ter
 
   function printFinding({ check, status, text, fix = [] }: Finding): void {
     const marks = { ok: style.good('✓'), problem: style.bad('✗'), note: style.dim('·'), unknown: style.dim('?') }
-    const words = wrap(text, 96)
+    const words = wrapText(text)
     const margin = ' '.repeat(indent.length + 2 + width + 2)
     const body = status === 'unknown' ? words.map(style.dim) : words
     line(`${indent}${marks[status]} ${check.padEnd(width)}  ${body[0] ?? ''}`)
@@ -43,14 +44,4 @@ export function count({ sections }: Pick<Report, 'sections'>): { problems: numbe
   const statuses = sections.flatMap(({ findings }) => findings.map(({ status }) => status))
   const of = (wanted: Finding['status']) => statuses.filter((status) => status === wanted).length
   return { problems: of('problem'), unknowns: of('unknown') }
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
 }
