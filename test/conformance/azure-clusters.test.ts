@@ -144,3 +144,60 @@ test('a cluster whose making was cut short by the end of the process has failed 
   const second = await startLocalAzure(t, { stateDir })
   assert.equal((await second.arm.get(pathsOf(second).cluster)).properties.provisioningState, 'Failed')
 })
+
+test('IMDS answers the nodes of each cluster for what their scale set has, on a port that stays', async (t) => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
+  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
+  const backend = createClusterBackend()
+  backend.room = 2
+  const azure = await startLocalAzure(t, { stateDir, clusterBackend: backend })
+  const { subscriptionId } = azure.administrator
+  const groups = `/subscriptions/${subscriptionId}/resourceGroups`
+  const make = async (name: string) => {
+    const id = `${groups}/${testGroup}/providers/Microsoft.ContainerService/managedClusters/${name}`
+    await azure.arm.put(id, withAddon)
+    const found = await eventually(async () => {
+      const cluster = await azure.arm.get(id)
+      assert.equal(cluster.properties.provisioningState, 'Succeeded')
+      return cluster
+    })
+    const { clientId } = found.properties.addonProfiles[addon].identity as { clientId: string }
+    return { id, clientId, imds: backend.clusters.get(id)?.imds ?? '' }
+  }
+  const shop = await make('shop')
+  const store = await make('store')
+  assert.deepEqual(
+    await Promise.all([shop.imds, store.imds, azure.imds].map((imds) => statusOf(imds, shop.clientId))),
+    [200, 400, 400],
+  )
+  assert.deepEqual(
+    await Promise.all([shop.imds, store.imds, azure.imds].map((imds) => statusOf(imds, store.clientId))),
+    [400, 200, 400],
+  )
+
+  const mine = await azure.createIdentity('mine')
+  const scaleSets = `${groups}/MC_${testGroup}_store_westeurope/providers/Microsoft.Compute/virtualMachineScaleSets`
+  const [scaleSet] = (await azure.arm.get(scaleSets)).value
+  const assign = (value: object | null) =>
+    azure.arm('PATCH', scaleSet.id, {
+      identity: { type: 'UserAssigned', userAssignedIdentities: { [mine.id]: value } },
+    })
+  assert.equal(await statusOf(store.imds, mine.clientId), 400)
+  await assign({})
+  assert.equal(await statusOf(store.imds, mine.clientId), 200)
+  await assign(null)
+  assert.equal(await statusOf(store.imds, mine.clientId), 400)
+
+  await azure.arm.delete(shop.id)
+  await eventually(() => assert.rejects(fetch(shop.imds)))
+  await azure.stop()
+  await startLocalAzure(t, { stateDir, clusterBackend: backend })
+  assert.equal(await statusOf(store.imds, store.clientId), 200)
+})
+
+/** What IMDS answers to a request for the token of an identity. */
+async function statusOf(imds: string, clientId: string): Promise<number> {
+  const query = `api-version=2018-02-01&resource=https://vault.azure.net&client_id=${clientId}`
+  const { status } = await fetch(`${imds}/metadata/identity/oauth2/token?${query}`, { headers: { metadata: 'true' } })
+  return status
+}
