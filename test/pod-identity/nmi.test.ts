@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createAcquireToken, findCloud, IdentityError } from '../../src/identity/index.ts'
 import { resources } from '../../src/kube/index.ts'
+import { createHttpClient } from '../../src/lib/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { createOpenssl } from '../support/openssl.ts'
 import { claims, hostPath, type NmiLab, startNmiLab, tokenPath } from './nmi-lab.ts'
@@ -105,6 +107,32 @@ test('the host endpoint gives the token of a pod that is named, with the client 
     assert.equal(claims(json.token.access_token)['appid'], shop.clientId)
     assert.match(json.token.expires_on, /^\d+$/)
   }
+})
+
+test('the Key Vault provider’s own client gets the token of its pod, and hears who is not bound', async (t) => {
+  const lab = await startNmiLab(t)
+  const { shop } = await startTwoPods(lab)
+  const http = createHttpClient()
+  t.after(() => http.stop())
+  const acquire = createAcquireToken({
+    send: http.send,
+    sendOnNode: http.send,
+    nmiEndpoint: `http://127.0.0.1:${lab.nmi.port}`,
+  })
+  const cloud = findCloud('')
+  assert.ok(cloud !== undefined)
+  const ask = (podName: string) =>
+    acquire(
+      { kind: 'pod-identity', tenantId: '', podName, podNamespace: 'default' },
+      { cloud, resource: cloud.vaultResource },
+    )
+  const { token, expiresAt } = await ask('web')
+  assert.equal(claims(token.revealText())['appid'], shop.clientId)
+  assert.ok(expiresAt > Date.now())
+  await assert.rejects(
+    ask('stranger'),
+    (error: unknown) => error instanceof IdentityError && error.code === 'pod-identity-not-bound',
+  )
 })
 
 test('the host endpoint refuses, in this order: nobody named, a pod that asks, no resource, no identity', async (t) => {
