@@ -1,3 +1,5 @@
+import { CodedError } from '../lib/index.ts'
+
 /** Stable names of the causes why there is no token; `docs/errors.md` explains each. */
 export const identityErrorCodes = [
   'entra-app-not-found',
@@ -29,15 +31,6 @@ export const identityErrorCodes = [
 export type IdentityErrorCode = (typeof identityErrorCodes)[number]
 
 /** No token, and why. The message names the identity and what would be right; it never holds a proof. */
-export class IdentityError extends Error {
+export class IdentityError extends CodedError<IdentityErrorCode> {
   override readonly name = 'IdentityError'
-  readonly code: IdentityErrorCode
-  /** Whether the same question may succeed a little later with nothing changed. */
-  readonly passing: boolean
-
-  constructor(code: IdentityErrorCode, message: string, options: ErrorOptions & { passing?: boolean } = {}) {
-    super(message, options)
-    this.code = code
-    this.passing = options.passing ?? false
-  }
 }

@@ -1,4 +1,4 @@
-import { HttpFault, type HttpResponse, isPassing } from '../lib/index.ts'
+import { CodedError, HttpFault, type HttpResponse, isPassing } from '../lib/index.ts'
 import { type ObjectRef, singular } from './object-id.ts'
 import type { Vault } from './vault-address.ts'
 import type { VaultErrorWire } from './wire.ts'
@@ -28,17 +28,8 @@ export const vaultErrorCodes = [
 export type VaultErrorCode = (typeof vaultErrorCodes)[number]
 
 /** Nothing came out of the vault, and why. */
-export class VaultError extends Error {
+export class VaultError extends CodedError<VaultErrorCode> {
   override readonly name = 'VaultError'
-  readonly code: VaultErrorCode
-  /** Whether the same question may succeed a little later with nothing changed. */
-  readonly passing: boolean
-
-  constructor(code: VaultErrorCode, message: string, options: ErrorOptions & { passing?: boolean } = {}) {
-    super(message, options)
-    this.code = code
-    this.passing = options.passing ?? false
-  }
 }
 
 /** What kept us from an answer. A caller who left gets its own reason back. */

@@ -3,6 +3,7 @@
  * Other parts import it through this file.
  */
 export * from './clock.ts'
+export * from './coded-error.ts'
 export * from './duration.ts'
 export * from './for-each-limited.ts'
 export * from './forward-http.ts'

@@ -1,18 +1,9 @@
 import { json } from '../http/service.ts'
+import { ServiceError } from '../http/service-error.ts'
 
 /** A refusal of Resource Manager or of one of its resource providers. */
-export class ArmError extends Error {
+export class ArmError extends ServiceError {
   override readonly name = 'ArmError'
-  readonly status: number
-  readonly code: string
-  readonly headers: Record<string, string>
-
-  constructor(status: number, code: string, message: string, headers: Record<string, string> = {}) {
-    super(message)
-    this.status = status
-    this.code = code
-    this.headers = headers
-  }
 }
 
 export function armErrorResponse({ status, code, message, headers }: ArmError): Response {

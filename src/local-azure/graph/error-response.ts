@@ -1,18 +1,9 @@
 import { json } from '../http/service.ts'
+import { ServiceError } from '../http/service-error.ts'
 
 /** A refusal of Microsoft Graph. */
-export class GraphError extends Error {
+export class GraphError extends ServiceError {
   override readonly name = 'GraphError'
-  readonly status: number
-  readonly code: string
-  readonly headers: Record<string, string>
-
-  constructor(status: number, code: string, message: string, headers: Record<string, string> = {}) {
-    super(message)
-    this.status = status
-    this.code = code
-    this.headers = headers
-  }
 }
 
 export function graphErrorResponse(

@@ -1,12 +1,10 @@
 import { json } from '../http/service.ts'
+import { ServiceError } from '../http/service-error.ts'
 
 /** A refusal of Key Vault's data plane. */
-export class VaultError extends Error {
+export class VaultError extends ServiceError {
   override readonly name = 'VaultError'
-  readonly status: number
-  readonly code: string
   readonly innerCode: string | undefined
-  readonly headers: Record<string, string>
 
   constructor(
     status: number,
@@ -14,11 +12,8 @@ export class VaultError extends Error {
     message: string,
     options: { innerCode?: string; headers?: Record<string, string> } = {},
   ) {
-    super(message)
-    this.status = status
-    this.code = code
+    super(status, code, message, options.headers)
     this.innerCode = options.innerCode
-    this.headers = options.headers ?? {}
   }
 }
 
