@@ -10,12 +10,13 @@ import type { ShellSession, Typed } from './shell-session.ts'
 export async function followWalkthrough(
   t: TestContext,
   { steps }: Walkthrough,
-  { shell, directory }: { shell: ShellSession; directory: string },
+  { shell, directory, cluster }: { shell: ShellSession; directory: string; cluster: 'local' | 'real' },
 ): Promise<void> {
   for (const step of steps) {
     let failed = false
+    const skip = step.onlyReal && cluster === 'local' ? 'needs a real cluster: npm run e2e' : false
     const name = `${step.role} (line ${step.line}): ${headline(step)}`
-    await t.test(name, { skip: step.skipped ?? false }, async () => {
+    await t.test(name, { skip }, async () => {
       try {
         await take(step, shell, directory)
       } catch (error) {

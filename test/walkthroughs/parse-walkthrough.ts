@@ -26,8 +26,8 @@ export interface Step {
   says: string[]
   /** Seconds to try a check again. 0: once. */
   within: number
-  /** Why it is not run at all. */
-  skipped?: string
+  /** It needs a real cluster, and is left out on a local one. */
+  onlyReal: boolean
 }
 
 /** Reads one walk-through. `<name>` in what is typed is replaced where the block `placeholders` says by what. */
@@ -84,26 +84,26 @@ function isRole(word: string): word is Role {
   return roles.includes(word)
 }
 
-/** `sh written refused=2`, `yaml instead file=pod.yaml`, `sh check within=60`, `sh written skipped="because …"`. */
+/** `sh written refused=2`, `yaml instead file=pod.yaml`, `sh check within=60`, `sh written only=real`. */
 function parseStep({ info, line }: { info: string; line: number }, role: Role) {
   const options = new Map<string, string>()
-  for (const [, name = '', quoted, bare = ''] of info.matchAll(/(\w+)=(?:"([^"]*)"|(\S+))/g)) {
-    options.set(name, quoted ?? bare)
+  for (const [, name = '', value = ''] of info.matchAll(/(\w+)=(\S+)/g)) {
+    options.set(name, value)
   }
   for (const name of options.keys()) {
-    if (!['refused', 'file', 'within', 'skipped'].includes(name))
-      throw new Error(`line ${line}: unknown option ${name}`)
+    if (!['refused', 'file', 'within', 'only'].includes(name)) throw new Error(`line ${line}: unknown option ${name}`)
   }
   const file = options.get('file')
-  const skipped = options.get('skipped')
+  const only = options.get('only')
+  if (only !== undefined && only !== 'real') throw new Error(`line ${line}: found only=${only}, expected only=real`)
   return {
     role,
     line,
     status: Number(options.get('refused') ?? 0),
     within: Number(options.get('within') ?? 0),
     says: [],
+    onlyReal: only === 'real',
     ...(file === undefined ? {} : { file }),
-    ...(skipped === undefined ? {} : { skipped }),
   }
 }
 

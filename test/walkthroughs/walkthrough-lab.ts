@@ -9,11 +9,18 @@ import { findKubectl, kubectlMissing } from '../support/kubectl.ts'
 import { mayMount } from '../support/may-mount.ts'
 import { type ShellSession, startShell } from './shell-session.ts'
 
+/** Where somebody types, in a directory of its own, before which kind of cluster. */
+export interface Terminal {
+  shell: ShellSession
+  directory: string
+  cluster: 'local' | 'real'
+}
+
 /** A lab that is up, and what `keymount env` says of it. */
 export interface WalkthroughLab {
   summary: UpSummary
   /** A terminal of its own with the lab's variables, in an empty home directory. Ends with the test. */
-  terminal(t: TestContext): Promise<{ shell: ShellSession; directory: string }>
+  terminal(t: TestContext): Promise<Terminal>
 }
 
 const programs = { az: findAz(), kubectl: findKubectl(), helm: findProgram('helm', 'KEYMOUNT_HELM') }
@@ -50,7 +57,7 @@ export async function walkthroughLab(t: TestContext, ...flags: string[]): Promis
         await shell.stop()
         await rm(directory, { recursive: true, force: true })
       })
-      return { shell, directory }
+      return { shell, directory, cluster: flags.includes('--kubeconfig') ? 'real' : 'local' }
     },
   }
 }

@@ -11,7 +11,7 @@
 {{- range $component := list "mic" "nmi" -}}
   {{- $own := index $to $component -}}
   {{- with index $.Values $component -}}
-    {{- $_ := include "upstream.take" (list . $own (without (keys $own | sortAlpha) "extraArgs")) -}}
+    {{- $_ := include "upstream.take" (list . $own (keys $own | sortAlpha)) -}}
   {{- end -}}
   {{- /* What charts/keymount selects and spreads by. */ -}}
   {{- $_ := set $own "podLabels" (merge (dict "component" $component "k8s-app" "aad-pod-id") $own.podLabels) -}}

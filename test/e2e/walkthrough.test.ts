@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { followWalkthrough } from '../walkthroughs/follow-walkthrough.ts'
+import { parseWalkthrough } from '../walkthroughs/parse-walkthrough.ts'
+import { reasonToSkipWalkthroughs, walkthroughLab } from '../walkthroughs/walkthrough-lab.ts'
+
+/**
+ * The walk-through whose last part needs pods with a network of their own, on a real cluster: driver, provider and pod
+ * identity by helm, from the addresses that it names. The others are followed on local clusters.
+ */
+const { KEYMOUNT_E2E, KUBECONFIG = '', NODE_HOST, KEYMOUNT_IMAGE, KUBELET_ROOT } = process.env
+const root = resolve(import.meta.dirname, '../..')
+
+function reasonToSkip(): string | undefined {
+  if (KEYMOUNT_E2E !== 'real') return 'pod identity needs a real cluster: npm run e2e'
+  if (NODE_HOST === undefined) return 'NODE_HOST has to say by which address pods reach this machine'
+  return reasonToSkipWalkthroughs()
+}
+
+const skip = reasonToSkip()
+
+test('the walk-through with pod identity, to its end', skip === undefined ? {} : { skip }, async (t) => {
+  const flags = Object.entries({
+    kubeconfig: KUBECONFIG,
+    listen: NODE_HOST,
+    image: KEYMOUNT_IMAGE,
+    'kubelet-root': KUBELET_ROOT,
+  })
+  const lab = await walkthroughLab(
+    t,
+    ...flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])),
+  )
+  // The walk-through begins with a cluster without a driver: helm brings it.
+  const manifests = resolve(root, 'deploy/keymount.yaml')
+  const { status, stderr } = spawnSync(
+    'kubectl',
+    ['delete', '-f', manifests, '-l', 'app.kubernetes.io/name=keymount', '--ignore-not-found'],
+    { env: { ...process.env, KUBECONFIG }, encoding: 'utf8' },
+  )
+  if (status !== 0) throw new Error(`kubectl delete ended with ${status}: ${stderr}`)
+  const file = resolve(root, 'test/walkthroughs/service-principal-and-pod-identity.md')
+  await followWalkthrough(t, parseWalkthrough(readFileSync(file, 'utf8')), await lab.terminal(t))
+})
