@@ -70,8 +70,8 @@ test(
     const namespace = await startNetworkNamespace(t)
     await start(namespace)
     const redirect = await start(namespace)
-    t.after(() => redirect.stop())
     assert.deepEqual(await rules(namespace), ['-N aad-metadata', '-A PREROUTING -j aad-metadata', ...expected])
+    await redirect.stop()
   },
 )
 
