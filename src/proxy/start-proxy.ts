@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type AcquireToken, type Cloud, createAcquireToken } from '../identity/index.ts'
 import {
@@ -12,9 +12,7 @@ import {
   systemClock,
 } from '../lib/index.ts'
 import { createForward } from './forward-to-imds.ts'
-import { imdsError, sendImdsError, sendJson } from './imds-error.ts'
-import { parseTokenRequest, sortRequest } from './imds-request.ts'
-import { tokenAnswer } from './token-answer.ts'
+import { createServeRequest } from './serve-request.ts'
 import { createWorkloadTokens } from './workload-tokens.ts'
 
 export interface ProxyConfig {
@@ -56,49 +54,15 @@ export async function startProxy(config: ProxyConfig, { log, clock = systemClock
   const out = createHttpClient(config.http)
   const acquire = acquireThrough(out.send, userAgent, clock)
   const tokens = createWorkloadTokens({ acquire, tenantId, cloud, tokenFile, holdMs, clock, log })
-  const forward = createForward({ endpoint: config.imdsEndpoint })
-  const rules = { defaultClientId: config.clientId, requireMetadataHeader: config.requireMetadataHeader }
-
-  const server = createServer({ headersTimeout }, (request, response) => {
-    const startedAt = performance.now()
-    const line: RequestLine = { method: request.method }
-    answer(request, response, line)
-      .catch((error: unknown) => {
-        const refusal = imdsError(error)
-        if (refusal.status >= 500) line.err = error
-        else line.refused = refusal.message
-        if (!response.headersSent) sendImdsError(response, refusal)
-      })
-      .finally(() => {
-        const level = line.err === undefined ? (line.quiet === true ? 'debug' : 'info') : 'error'
-        const { quiet: _, ...fields } = line
-        const durationMs = Math.round(performance.now() - startedAt)
-        log[level]({ ...fields, status: response.statusCode, durationMs }, 'request')
-      })
+  const serveRequest = createServeRequest({
+    rules: { defaultClientId: config.clientId, requireMetadataHeader: config.requireMetadataHeader },
+    token: tokens.get,
+    forward: createForward({ endpoint: config.imdsEndpoint }),
+    server: userAgent,
+    clock,
+    log,
   })
-
-  /** Answers, and notes in `line` what the log should say. Throws whatever is to be told in the form of IMDS. */
-  async function answer(request: IncomingMessage, response: ServerResponse, line: RequestLine): Promise<void> {
-    const { method = '', headers } = request
-    const sorted = sortRequest(request.url ?? '')
-    if (sorted.kind === 'ready') {
-      line.quiet = true
-      response.writeHead(200, { 'content-type': 'text/plain' }).end('ok')
-      return
-    }
-    if (sorted.kind === 'other') {
-      line.quiet = true
-      // Not the query: what IMDS is asked for is its and the application's business.
-      line.path = sorted.target.split('?')[0]?.slice(0, 200)
-      return forward(request, response, sorted.target)
-    }
-    response.setHeader('server', userAgent)
-    const wanted = parseTokenRequest({ method, headers, query: sorted.query }, rules)
-    line.clientId = wanted.clientId
-    line.resource = wanted.resource
-    const token = await tokens.get(wanted)
-    sendJson(response, 200, tokenAnswer(wanted, token, clock))
-  }
+  const server = createServer({ headersTimeout }, (request, response) => void serveRequest(request, response))
 
   try {
     await listen(server, config.port)
@@ -117,19 +81,6 @@ export async function startProxy(config: ProxyConfig, { log, clock = systemClock
       out.stop()
     },
   }
-}
-
-/** One line of the log per request. Never holds a token. */
-interface RequestLine {
-  method: string | undefined
-  path?: string | undefined
-  clientId?: string
-  resource?: string
-  /** Why the application was refused. */
-  refused?: string
-  err?: unknown
-  /** Of interest to nobody, normally. */
-  quiet?: boolean
 }
 
 /** Clients wait for the answer, so patience has an end before theirs. */

@@ -87,7 +87,7 @@ describe('a token request', () => {
     const tokens = new Set(answers.map(({ json }) => json['access_token']))
     assert.equal(tokens.size, 1)
     assert.equal((await lab.takeCounts())['entra.token'], 1)
-    await eventually(() => assert.equal(proxy.lines.filter((line) => line.includes('"msg":"request"')).length, 11))
+    await eventually(() => assert.equal(proxy.lines.filter((line) => line.includes('"msg":"token given"')).length, 11))
     const log = proxy.lines.join('\n')
     assert.match(log, /"resource":"https:\/\/vault.azure.net"/)
     assert.doesNotMatch(log, /eyJ/)
