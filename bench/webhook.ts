@@ -1,8 +1,8 @@
 /**
- * Admission requests per second and their p99, for 1, 8 and 32 clients that each keep one TLS connection and ask for a
- * pod with three containers, and the memory of the webhook afterwards. The webhook is the process of the image; pods are
- * admitted as the API server asks, with a service account that is followed. Upstream's figures were measured on the same
- * kind of machine (2 cores), not in this run. The last line is JSON.
+ * Admission requests per second and their p99, for 1, 8 and 32 clients that each keep one TLS connection and ask for a pod
+ * with three containers; and the memory of the webhook before the load, right after it, and when it has rested again. The
+ * webhook is the process of the image; pods are admitted as the API server asks, with a service account that is followed.
+ * Upstream's figures were measured on the same kind of machine (2 cores), not in this run. The last line is JSON.
  *
  * Argument: milliseconds of each measurement (default 4000); half as many before it warm up.
  */
@@ -19,6 +19,8 @@ import { createCleanup } from './support/cleanup.ts'
 import { quantile, rounded } from './support/statistics.ts'
 
 const measureMs = Number(process.argv[2] ?? 4000)
+/** The program of the image collects when it has become idle. */
+const quietMs = 20_000
 const upstream = {
   1: { perSecond: 1267, p99Ms: 2.5 },
   8: { perSecond: 2238, p99Ms: 12.9 },
@@ -40,6 +42,8 @@ try {
     return bundle
   }, 20_000)
 
+  await wait(quietMs)
+  const before = memoryOf(program)
   const results: Record<string, object> = {}
   for (const [clients, theirs] of Object.entries(upstream)) {
     const ours = await measure(port, ca, Number(clients))
@@ -50,16 +54,12 @@ try {
     )
   }
   const loaded = memoryOf(program)
-  // The program of the image collects when it has become idle.
-  await wait(20_000)
-  const idle = memoryOf(program)
-  for (const [when, { residentMiB, ownMiB }] of [
-    ['after the load', loaded],
-    ['idle', idle],
-  ] as const)
+  await wait(quietMs)
+  const afterwards = memoryOf(program)
+  for (const [when, { residentMiB, ownMiB }] of Object.entries({ before, loaded, afterwards }))
     console.log(`memory ${when}: ${residentMiB} MiB, of which ${ownMiB} MiB are its own, the rest pages of files`)
   console.log(`upstream: ${upstreamMemoryMiB} MiB`)
-  console.log(JSON.stringify({ bench: 'webhook', results, memory: { loaded, idle }, upstreamMemoryMiB }))
+  console.log(JSON.stringify({ bench: 'webhook', results, memory: { before, loaded, afterwards }, upstreamMemoryMiB }))
 } finally {
   await cleanup.run()
 }
