@@ -1,5 +1,7 @@
 import { CliError } from '../../cli-error.ts'
 import { commandLine } from '../../shell-words.ts'
+import type { PhaseSettings } from './options.ts'
+import { type Phase, type PhaseContext, requireOneOf } from './phase.ts'
 import {
   accountFlags,
   accountOf,
@@ -7,9 +9,7 @@ import {
   missingAccountAndIssuer,
   missingManagedIdentity,
   wantedCredential,
-} from './create-phases.ts'
-import type { PhaseSettings } from './options.ts'
-import { type Phase, type PhaseContext, requireOneOf } from './phase.ts'
+} from './phase-identity.ts'
 import { deleteServiceAccount } from './service-account.ts'
 
 /** The phases of `delete`: what `create` does, backwards. What is gone already is only worth a warning. */
