@@ -112,7 +112,11 @@ function addUp(program: Command, world: CliWorld, finish: (exitCode: number) => 
     .optionsGroup('Ports:')
     .option('--port <port>', `API server of the local cluster (default: ${defaultPorts.cluster})`, parsePort)
     .option('--azure-port <port>', `HTTPS proxy of the local Azure (default: ${defaultPorts.azure})`, parsePort)
-    .option('--imds-port <port>', `managed identity endpoint (default: ${defaultPorts.imds})`, parsePort)
+    .option(
+      '--imds-port <port>',
+      `managed identity endpoint of machines outside clusters (default: ${defaultPorts.imds})`,
+      parsePort,
+    )
     .addOption(new Option('--ports <which>', 'let the lab take free ports, and keep them').choices(['fixed', 'free']))
     .optionsGroup('Times, as Go writes them (30s, 2m):')
     .option('--rotation-poll-interval <time>', 'how often mounted values are looked up again (default: 2m)', parseTime)

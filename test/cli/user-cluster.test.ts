@@ -44,7 +44,9 @@ async function labOf(t: TestContext, kubeconfig: string): Promise<{ home: string
   return { home, azure }
 }
 
-test("a user's own cluster stands behind the first managed one, and is never stopped or deleted", { skip }, async (t) => {
+test("a user's own cluster stands behind the first managed one, and is never stopped or deleted", {
+  skip,
+}, async (t) => {
   const cluster = await usersCluster(t)
   const { home, azure } = await labOf(t, cluster.kubeconfig)
   const bundle = join(home, 'bundle.crt')

@@ -21,6 +21,7 @@ test('npm run release:dry makes all that a release publishes, and its checksums 
       'keymount.yaml',
       'sbom.cdx.json',
       'secret-sync.yaml',
+      'workload-identity.yaml',
     ].toSorted(),
   )
   execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: release, stdio: 'pipe' })
