@@ -70,6 +70,11 @@ test('the proxy sidecar is a program of the same image, unless another one is na
   assert.deepEqual([named.image, named.initImage], ['proxy:1', 'init:1'])
 })
 
+test('more flags of the proxy sidecar stand in PROXY_ARGS', () => {
+  assert.deepEqual(webhookOf().settings.proxy.extraArgs, [])
+  assert.deepEqual(webhookOf([], { PROXY_ARGS: ' --a=1  --b ' }).settings.proxy.extraArgs, ['--a=1', '--b'])
+})
+
 test('variables whose name begins with PROXY_ENV_ are for the proxy sidecar', () => {
   const env = { PROXY_ENV_HTTPS_PROXY: 'http://proxy:3128', PROXY_ENV_NO_PROXY: '', HTTP_PROXY: 'x' }
   assert.deepEqual(webhookOf([], env).settings.proxy.env, [{ name: 'HTTPS_PROXY', value: 'http://proxy:3128' }])

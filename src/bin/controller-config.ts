@@ -136,6 +136,7 @@ export function controllerConfig(argv: readonly string[], env: NodeJS.ProcessEnv
         proxy: {
           image: env['PROXY_IMAGE'] || ownImage,
           initImage: env['PROXY_INIT_IMAGE'] || ownImage,
+          extraArgs: (env['PROXY_ARGS'] ?? '').split(/\s+/).filter((word) => word !== ''),
           env: proxyEnvironment(env),
           logLevel: flags['log-level'],
         },

@@ -14,7 +14,14 @@ const settings: WebhookSettings = {
   authorityHost: 'https://login.microsoftonline.com/',
   audience: 'api://AzureADTokenExchange',
   legacyTokenPath: false,
-  proxy: { image: 'proxy:v1', initImage: 'proxy-init:v1', env: [], logLevel: 'info', nativeSidecar: true },
+  proxy: {
+    image: 'proxy:v1',
+    initImage: 'proxy-init:v1',
+    extraArgs: [],
+    env: [],
+    logLevel: 'info',
+    nativeSidecar: true,
+  },
 }
 const account: Annotations = { [key('client-id')]: 'client' }
 
@@ -329,10 +336,14 @@ describe('the proxy sidecar', () => {
     })
   })
 
-  test('gets the environment that the administrator gives it, and its init step does not', () => {
+  test('gets the flags and the environment that the administrator gives it, and its init step does not', () => {
     const own = [{ name: 'HTTPS_PROXY', value: 'http://proxy:3128' }]
-    const { pod } = mutate(podWith({}, inject), { settings: { proxy: { ...settings.proxy, env: own } } })
+    const { pod } = mutate(podWith({}, inject), {
+      settings: { proxy: { ...settings.proxy, extraArgs: ['--x'], env: own } },
+    })
     const [proxy, init] = pod.spec.initContainers ?? []
+    assert.deepEqual(proxy?.['args'], ['proxy', '--proxy-port=8000', '--log-level=info', '--x'])
+    assert.deepEqual(init?.['args'], ['proxy-init'])
     assert.deepEqual(proxy?.env, [...own, ...env])
     assert.deepEqual(init?.env, [{ name: 'PROXY_PORT', value: '8000' }, ...env])
   })

@@ -15,13 +15,14 @@ export interface NewContainer {
 }
 
 /** Answers token requests at the address of IMDS. As a sidecar it ends with the pod's work; older servers run it as one of the containers. */
-export function proxyContainer({ image, env, logLevel, nativeSidecar }: ProxySettings, port: number): NewContainer {
+export function proxyContainer(settings: ProxySettings, port: number): NewContainer {
+  const { image, extraArgs, env, logLevel, nativeSidecar } = settings
   const flags = [`--proxy-port=${port}`, `--log-level=${logLevel}`]
   return {
     name: proxyName,
     image,
     imagePullPolicy: 'IfNotPresent',
-    args: ['proxy', ...flags],
+    args: ['proxy', ...flags, ...extraArgs],
     ...(env.length === 0 ? {} : { env }),
     ports: [{ containerPort: port }],
     // The containers after it start when it answers.

@@ -19,6 +19,8 @@ export interface WebhookSettings {
 export interface ProxySettings {
   image: string
   initImage: string
+  /** More of its flags. */
+  extraArgs: readonly string[]
   /** More of its environment: the way to Entra and whom to trust there. */
   env: readonly EnvVar[]
   /** Its `--log-level`; empty for its default. */

@@ -53,14 +53,22 @@ test('the proxy sidecar is the image of the release, unless another one is named
     PROXY_INIT_IMAGE: 'registry/keymount:1',
   })
   const named = await render({
-    proxy: { image: 'a', initImage: 'b' },
+    proxy: { image: 'a', initImage: 'b', extraArgs: ['--token-cache-ttl=1m', '--x'] },
     extraEnv: [{ name: 'PROXY_IMAGE', value: 'the way of upstream' }],
   })
-  assert.deepEqual(proxyEnvironment(named), { PROXY_IMAGE: 'the way of upstream', PROXY_INIT_IMAGE: 'b' })
+  assert.deepEqual(proxyEnvironment(named), {
+    PROXY_IMAGE: 'the way of upstream',
+    PROXY_INIT_IMAGE: 'b',
+    PROXY_ARGS: '--token-cache-ttl=1m --x',
+  })
 })
 
 test('the proxy sidecar goes the way of proxySettings, and trusts what it trusts', needsHelm, async () => {
-  const proxySettings = { httpsProxy: 'http://proxy:3128', noProxy: 'a,b', proxyCert: '-----BEGIN CERTIFICATE-----\nx\n' }
+  const proxySettings = {
+    httpsProxy: 'http://proxy:3128',
+    noProxy: 'a,b',
+    proxyCert: '-----BEGIN CERTIFICATE-----\nx\n',
+  }
   const objects = await template({ ...alone, proxySettings, webhook: { enabled: true, azureTenantID: 'tenant' } })
   const command = controllerConfig([], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
   assert.ok(command.kind === 'serve')

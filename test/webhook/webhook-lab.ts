@@ -147,7 +147,7 @@ const defaults: WebhookConfig = {
     authorityHost: 'https://login.microsoftonline.com/',
     audience: 'api://AzureADTokenExchange',
     legacyTokenPath: false,
-    proxy: { image: 'proxy:v1', initImage: 'proxy-init:v1', env: [], logLevel: '' },
+    proxy: { image: 'proxy:v1', initImage: 'proxy-init:v1', extraArgs: [], env: [], logLevel: '' },
   },
 }
 

@@ -47,6 +47,9 @@ as text, because the sidecar's namespace has no ConfigMap of ours.
 {{- $image := include "keymount.image" (dict "root" . "os" "linux") -}}
 PROXY_IMAGE: {{ .Values.webhook.proxy.image | default $image }}
 PROXY_INIT_IMAGE: {{ .Values.webhook.proxy.initImage | default $image }}
+{{- with .Values.webhook.proxy.extraArgs }}
+PROXY_ARGS: {{ join " " . | quote }}
+{{- end }}
 {{- range $name, $value := include "keymount.proxyEnv" . | fromYaml }}
 PROXY_ENV_{{ $name }}: {{ $value | quote }}
 {{- end }}
