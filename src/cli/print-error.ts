@@ -1,4 +1,4 @@
-import { AzureRestError } from '../azure-rest/index.ts'
+import { AzureRestError, isAzureForbidden } from '../azure-rest/index.ts'
 import { IdentityError } from '../identity/index.ts'
 import { KubeError } from '../kube/index.ts'
 import { errorCode, errorMessage, HttpFault, ProblemsError } from '../lib/index.ts'
@@ -30,7 +30,8 @@ function toCliError(error: unknown): CliError {
   }
   if (error instanceof KubeError) return kubeProblem(error)
   if (error instanceof AzureRestError || error instanceof IdentityError || error instanceof HttpFault) {
-    return new CliError({ what: 'Azure did not do what was asked', why: error.message, cause: error })
+    const fix = isAzureForbidden(error) ? ['sign in as somebody who may: docs/identity.md names the rights'] : []
+    return new CliError({ what: 'Azure did not do what was asked', why: error.message, fix, cause: error })
   }
   return fileProblem(error) ?? unexpected(error)
 }

@@ -1,4 +1,5 @@
-import type { AzureService } from '../../azure-rest/index.ts'
+import { AzureRestError, type AzureService } from '../../azure-rest/index.ts'
+import { retry } from '../../lib/index.ts'
 
 /** What Entra compares a service account's token with, byte for byte. */
 export interface FederatedCredential {
@@ -49,11 +50,12 @@ interface ManagedCredential {
 export function managedIdentityCredentials(resourceManager: AzureService, identityId: string): FederatedCredentials {
   const collection = `${identityId}/federatedIdentityCredentials`
   const put = async ({ name, issuer, subject, audiences }: Omit<FederatedCredential, 'id'>) => {
-    await resourceManager.put(
-      `${collection}/${name}`,
-      { properties: { issuer, subject, audiences } },
-      managedIdentityApi,
-    )
+    const body = { properties: { issuer, subject, audiences } }
+    await retry(() => resourceManager.put(`${collection}/${name}`, body, managedIdentityApi), {
+      attempts: 5,
+      initialMs: 1000,
+      shouldRetry: isWrittenByAnother,
+    })
   }
   return {
     async list() {
@@ -64,4 +66,9 @@ export function managedIdentityCredentials(resourceManager: AzureService, identi
     update: put,
     delete: ({ name }) => resourceManager.delete(`${collection}/${name}`, managedIdentityApi),
   }
+}
+
+/** An identity takes one write of its credentials at a time. */
+function isWrittenByAnother(error: unknown): boolean {
+  return error instanceof AzureRestError && error.status === 409 && error.code.startsWith('Concurrent')
 }

@@ -61,14 +61,16 @@ export function createApplicationPrincipal(options: ApplicationOptions): Princip
     })
   })
 
-  async function ensureServicePrincipal({ appId }: ApplicationRecord, isNew: boolean): Promise<boolean> {
-    const query = { $filter: `appId eq '${appId}'` }
-    const found = isNew ? [] : await graph.list<ServicePrincipalRecord>('/servicePrincipals', { query })
-    if (found.length > 0) return false
-    const body = { appId, tags: [`keymount version: ${version}`] }
-    // A new application takes a few seconds to reach every part of the directory.
-    await retry(() => graph.post('/servicePrincipals', body, { signal }), {
-      attempts: isNew ? 7 : 1,
+  async function createApplication(): Promise<ApplicationRecord> {
+    const record = await graph.post<ApplicationRecord>('/applications', { displayName: name }, { signal })
+    await whilePropagating(() => graph.get(`/applications/${record.id}`, { signal }), 7)
+    return record
+  }
+
+  /** What is new in the directory takes a few seconds to reach every part of it. */
+  function whilePropagating<T>(ask: () => Promise<T>, attempts: number): Promise<T> {
+    return retry(ask, {
+      attempts,
       initialMs: 5000,
       factor: 1,
       jitter: 0,
@@ -76,6 +78,14 @@ export function createApplicationPrincipal(options: ApplicationOptions): Princip
       signal,
       shouldRetry: (error) => error instanceof AzureRestError && (error.status === 400 || error.status === 404),
     })
+  }
+
+  async function ensureServicePrincipal({ appId }: ApplicationRecord, isNew: boolean): Promise<boolean> {
+    const query = { $filter: `appId eq '${appId}'` }
+    const found = isNew ? [] : await graph.list<ServicePrincipalRecord>('/servicePrincipals', { query })
+    if (found.length > 0) return false
+    const body = { appId, tags: [`keymount version: ${version}`] }
+    await whilePropagating(() => graph.post('/servicePrincipals', body, { signal }), isNew ? 7 : 1)
     return true
   }
 
@@ -84,9 +94,8 @@ export function createApplicationPrincipal(options: ApplicationOptions): Princip
     title,
     async ensure() {
       const found = await find()
-      const record = found ?? (await graph.post<ApplicationRecord>('/applications', { displayName: name }, { signal }))
-      known.application = record
-      const createdPrincipal = await ensureServicePrincipal(record, found === undefined)
+      known.application = found ?? (await createApplication())
+      const createdPrincipal = await ensureServicePrincipal(known.application, found === undefined)
       return { created: found === undefined || createdPrincipal }
     },
     clientId: async () => aadApplicationClientId ?? (await application()).appId,

@@ -32,7 +32,8 @@ export const federatedIdentityPhase: Phase = {
     try {
       await credentials.create({ name, issuer, subject, audiences, description })
     } catch (error) {
-      if (isAzureConflict(error)) throw nameTaken(name, title, error)
+      // A managed identity's credential of the same name would have been replaced.
+      if (isAzureConflict(error) && settings.identityType === 'application') throw nameTaken(name, title, error)
       throw error
     }
     return { text: `created federated credential ${name} for ${subject}` }
@@ -69,7 +70,7 @@ function createCredentialCommand(settings: PhaseSettings): string {
 function nameTaken(name: string, title: string, cause: unknown): CliError {
   return new CliError({
     what: `The ${title} has a federated credential called ${name} already, for another issuer or subject`,
-    fix: ['delete that one, or change it: az ad app federated-credential list, az identity federated-credential list'],
+    fix: ['see them, and delete or change that one: az ad app federated-credential list --id CLIENT_ID'],
     cause,
   })
 }
