@@ -23,6 +23,16 @@ async function readSecret(azure: TestAzure, path: string, token: string) {
   return JSON.parse(body.toString('utf8'))
 }
 
+async function vaultCall(azure: TestAzure, method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown) {
+  const authorization = `Bearer ${await azure.token('https://vault.azure.net')}`
+  return azure.send({
+    method,
+    url: new URL(`https://shop.vault.azure.net/${path}?api-version=7.4`),
+    headers: { authorization, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+}
+
 test('everything survives a restart: authority, keys, tokens, resources, roles and all versions', async (t) => {
   const stateDir = temporaryDirectory(t)
   const first = await startLocalAzure(t, { stateDir })
@@ -44,6 +54,50 @@ test('everything survives a restart: authority, keys, tokens, resources, roles a
   assert.equal((await second.arm.get(`${identity.id}/federatedIdentityCredentials/kept`)).properties.subject, 's')
   assert.equal((await readSecret(second, '/secrets/x', token)).value, 'two')
   assert.equal((await readSecret(second, new URL(oldVersion).pathname, token)).value, 'one')
+})
+
+test('every kind of record survives kill -9', async (t) => {
+  const stateDir = temporaryDirectory(t)
+  const process = await spawnLocalAzure(t, stateDir)
+  const first = await testAzure(t, process, stateDir)
+  await first.createVault('shop')
+  const made: [path: string, method: 'PUT' | 'POST', body: unknown][] = [
+    ['secrets/deleted', 'PUT', { value: 'x' }],
+    ['keys/signing/create', 'POST', { kty: 'EC' }],
+    ['keys/signing/rotationpolicy', 'PUT', { attributes: { expiryTime: 'P90D' }, lifetimeActions: [] }],
+    ['certificates/issuers/ca', 'PUT', { provider: 'DigiCert' }],
+    ['certificates/contacts', 'PUT', { contacts: [{ email: 'ops@example.com' }] }],
+    ['certificates/own/create', 'POST', { policy: { issuer: { name: 'Self' }, x509_props: { subject: 'CN=x' } } }],
+    ['certificates/asked/create', 'POST', { policy: { issuer: { name: 'ca' }, x509_props: { subject: 'CN=y' } } }],
+  ]
+  for (const [path, method, body] of made) assert.ok((await vaultCall(first, method, path, body)).status < 300, path)
+  await vaultCall(first, 'DELETE', 'secrets/deleted')
+  const { body: application } = await first.graph('POST', '/applications', { displayName: 'tool' })
+  await first.graph('POST', `/applications/${application.id}/addPassword`, {})
+  await first.graph('POST', '/servicePrincipals', { appId: application.appId })
+  const look = async (azure: TestAzure) => [
+    ...(await Promise.all(
+      [
+        'deletedsecrets/deleted',
+        'keys/signing',
+        'keys/signing/rotationpolicy',
+        'certificates/issuers/ca',
+        'certificates/contacts',
+        'certificates/own',
+        'certificates/own/pending',
+        'certificates/asked',
+        'certificates/asked/pending',
+        'secrets/own',
+      ].map(async (path) => (await vaultCall(azure, 'GET', path)).body.toString('utf8')),
+    )),
+    (await azure.graph('GET', `/applications/${application.id}`)).body,
+    (await azure.graph('GET', `/servicePrincipals?$filter=appId%20eq%20'${application.appId}'`)).body,
+    await azure.arm.get(`/subscriptions/${azure.administrator.subscriptionId}/resources`),
+  ]
+  const before = await look(first)
+  assert.ok(!JSON.stringify(before).includes('NotFound'))
+  await process.kill()
+  assert.deepEqual(await look(await testAzure(t, await spawnLocalAzure(t, stateDir), stateDir)), before)
 })
 
 test('nothing that was acknowledged is lost at kill -9, whenever it comes', async (t) => {

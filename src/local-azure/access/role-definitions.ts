@@ -173,7 +173,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
     'Perform any action on the certificates of a key vault, except manage permissions.',
     {
       actions: vaultLookAround,
-      dataActions: [`${vaults}/certificatecas/*`, `${vaults}/certificates/*`],
+      dataActions: [`${vaults}/certificatecas/*`, `${vaults}/certificates/*`, `${vaults}/certificatecontacts/write`],
     },
   ),
   role('db79e9a7-68ee-4b58-9aeb-b90e7c24fcba', 'Key Vault Certificate User', 'Read certificate contents.', {
@@ -219,6 +219,9 @@ export const builtInRoles: readonly RoleDefinition[] = [
       dataActions: [`${vaults}/keys/read`, `${vaults}/keys/wrap/action`, `${vaults}/keys/unwrap/action`],
     },
   ),
+  role('08bbd89e-9f13-488c-ac41-acfcb10c90ab', 'Key Vault Crypto Service Release User', 'Release keys.', {
+    dataActions: [`${vaults}/keys/release/action`],
+  }),
   role(
     'a68e7c17-0ab2-4c09-9a58-125dae29748c',
     'Key Vault Purge Operator',

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { Tenant } from '../directory/tenant.ts'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
+import { describeGap } from '../http/known-gaps.ts'
 import { type Exchange, json, type Service } from '../http/service.ts'
 import { type ArmAuthority, authenticate } from './authenticate.ts'
 import { ArmError, armErrorResponse } from './error-response.ts'
@@ -57,7 +58,7 @@ export function createArm({ authority, tenant, groups, roles, operations }: ArmO
     throw new ArmError(
       501,
       'NotImplemented',
-      `The local Azure does not implement ${c.req.method} ${c.req.path} of Resource Manager.`,
+      `The local Azure does not implement ${describeGap('arm', c.req.method, c.req.path)} of Resource Manager.`,
     )
   })
   app.onError((error) => {

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { Clock } from '../../lib/index.ts'
 import type { Tenant } from '../directory/tenant.ts'
+import { describeGap } from '../http/known-gaps.ts'
 import type { Exchange, Refusal, Service } from '../http/service.ts'
 import { EntraError, entraErrorResponse } from './error-response.ts'
 import type { EntraOperation } from './operation.ts'
@@ -24,7 +25,7 @@ export function createEntra({ tenant, operations, clock }: EntraOptions): Servic
   }
   app.notFound((c) => {
     c.env.operation = 'entra.notImplemented'
-    const message = `The local Azure does not implement ${c.req.method} ${c.req.path} of Microsoft Entra ID.`
+    const message = `The local Azure does not implement ${describeGap('entra', c.req.method, c.req.path)} of Microsoft Entra ID.`
     throw new EntraError(501, 'not_implemented', 90093, message)
   })
   app.onError((error) => {

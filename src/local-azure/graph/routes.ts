@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../../lib/index.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { AccessTokens } from '../entra/access-tokens.ts'
+import { describeGap } from '../http/known-gaps.ts'
 import { type Exchange, json, type Service } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { authenticate } from './authenticate.ts'
@@ -42,7 +43,7 @@ export function createGraph({ cloud, directory, tokens, audiences, operations, c
     throw new GraphError(
       501,
       'NotImplemented',
-      `The local Azure does not implement ${c.req.method} ${c.req.path} of Microsoft Graph.`,
+      `The local Azure does not implement ${describeGap('graph', c.req.method, c.req.path)} of Microsoft Graph.`,
     )
   })
   app.onError((error) => {

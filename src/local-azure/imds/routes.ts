@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/index.ts'
 import type { AccessTokens } from '../entra/access-tokens.ts'
 import { managedIdentityTokenSeconds } from '../entra/limits.ts'
 import { isAudience } from '../entra/resources.ts'
+import { describeGap } from '../http/known-gaps.ts'
 import { json, type Service } from '../http/service.ts'
 import { type AssignedIdentity, chooseIdentity } from './choose-identity.ts'
 import { ImdsError, parseTokenQuery } from './token-query.ts'
@@ -67,7 +68,7 @@ export function createImds({ tokens, audiences, assigned, clock }: ImdsOptions):
         return refusal(
           501,
           'not_implemented',
-          `The local Azure does not implement ${request.method} ${exchange.url.pathname} of IMDS.`,
+          `The local Azure does not implement ${describeGap('imds', request.method, exchange.url.pathname)} of IMDS.`,
         )
       }
       if (request.method !== 'GET') return refusal(405, 'method_not_allowed', 'Only GET is allowed')

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
+import { describeGap } from '../http/known-gaps.ts'
 import { type Exchange, json, type Service } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { vaultOfHost } from '../proxy/served-hosts.ts'
@@ -46,7 +47,7 @@ export function createKeyVault({ cloud, authority, vaults, roles, operations }: 
     throw new VaultError(
       501,
       'NotImplemented',
-      `The local Azure does not implement ${c.req.method} ${c.req.path} of Key Vault.`,
+      `The local Azure does not implement ${describeGap('keyvault', c.req.method, c.req.path)} of Key Vault.`,
     )
   })
   app.onError((error) => {

@@ -3,9 +3,12 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { listenUnix, type Running } from '../../lib/index.ts'
 import type { EventFeed } from '../events/event-feed.ts'
+import { knownGaps } from '../http/known-gaps.ts'
 import type { Fault, Traffic } from './traffic.ts'
 
 const delayBody = z.strictObject({ ms: z.number().min(0).max(600_000) })
+
+const gaps = Object.values(knownGaps).flatMap((rows) => rows.map(({ operation }) => operation))
 
 /** How long a fault lasts; until it is taken back when absent. */
 const forSeconds = z.number().min(0.001).max(86_400).optional()
@@ -74,7 +77,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     const signal = AbortSignal.any([c.req.raw.signal, stopping.signal, AbortSignal.timeout(waitSeconds * 1000)])
     return c.json(await feed.wait(after, signal))
   })
-  app.get('/operations', (c) => c.json({ operations: operations() }))
+  app.get('/operations', (c) => c.json({ operations: operations(), notDone: gaps }))
   app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
   app.delete('/requests', (c) => {
     traffic.forgetCounts()

@@ -1,0 +1,62 @@
+import type { ServiceName } from '../proxy/served-hosts.ts'
+import type { OperationRow } from './service.ts'
+
+/**
+ * Operations of Azure that somebody may look for here, and that are not done. They are refused like everything unknown, but
+ * by their name, which is what docs/lab.md lists them under.
+ */
+export const knownGaps: Record<ServiceName | 'imds', readonly OperationRow[]> = {
+  entra: [
+    { operation: 'entra.logout', method: 'GET', path: '/:tenant/oauth2/v2.0/logout' },
+    { operation: 'entra.userRealm', method: 'GET', path: '/common/userrealm/:user' },
+  ],
+  arm: [
+    { operation: 'arm.provider.list', method: 'GET', path: '/subscriptions/:s/providers' },
+    { operation: 'arm.provider.get', method: 'GET', path: '/subscriptions/:s/providers/:p' },
+    { operation: 'arm.provider.register', method: 'POST', path: '/subscriptions/:s/providers/:p/register' },
+    ...inGroup('arm.deployment.put', 'PUT', 'microsoft.resources/deployments/:n'),
+    ...inGroup('arm.managedHsm.put', 'PUT', 'microsoft.keyvault/managedhsms/:n'),
+    ...inGroup('arm.vaultSecret.put', 'PUT', 'microsoft.keyvault/vaults/:n/secrets/:o'),
+    ...inGroup('arm.vaultKey.put', 'PUT', 'microsoft.keyvault/vaults/:n/keys/:o'),
+    ...inGroup('arm.privateEndpointConnection.list', 'GET', 'microsoft.keyvault/vaults/:n/privateendpointconnections'),
+    ...inGroup('arm.vm.start', 'POST', 'microsoft.compute/virtualmachines/:n/start'),
+    ...inGroup('arm.vm.deallocate', 'POST', 'microsoft.compute/virtualmachines/:n/deallocate'),
+  ],
+  graph: [
+    { operation: 'graph.user.list', method: 'GET', path: '/v1.0/users' },
+    { operation: 'graph.user.create', method: 'POST', path: '/v1.0/users' },
+    { operation: 'graph.user.get', method: 'GET', path: '/v1.0/users/:id' },
+    { operation: 'graph.group.list', method: 'GET', path: '/v1.0/groups' },
+    { operation: 'graph.group.create', method: 'POST', path: '/v1.0/groups' },
+    { operation: 'graph.organization.list', method: 'GET', path: '/v1.0/organization' },
+    { operation: 'graph.application.listOwners', method: 'GET', path: '/v1.0/applications/:id/owners' },
+    { operation: 'graph.application.addKey', method: 'POST', path: '/v1.0/applications/:id/addkey' },
+    { operation: 'graph.deletedItem.list', method: 'GET', path: '/v1.0/directory/deleteditems/:type' },
+  ],
+  keyvault: [
+    { operation: 'vault.key.release', method: 'POST', path: '/keys/:name/:version/release' },
+    { operation: 'vault.key.getAttestation', method: 'GET', path: '/keys/:name/:version/attestation' },
+    { operation: 'vault.key.getRandomBytes', method: 'POST', path: '/rng' },
+    { operation: 'vault.storage.list', method: 'GET', path: '/storage' },
+  ],
+  imds: [
+    { operation: 'imds.instance', method: 'GET', path: '/metadata/instance' },
+    { operation: 'imds.attested', method: 'GET', path: '/metadata/attested/document' },
+  ],
+}
+
+function inGroup(operation: string, method: string, resource: string): OperationRow[] {
+  return [{ operation, method, path: `/subscriptions/:s/resourcegroups/:g/providers/${resource}` }]
+}
+
+/** What a request is called that nobody answers: by its name when it has one. */
+export function describeGap(service: keyof typeof knownGaps, method: string, path: string): string {
+  const gap = knownGaps[service].find((row) => row.method === method && matches(row.path, path))
+  return gap === undefined ? `${method} ${path}` : `${gap.operation} (${method} ${path})`
+}
+
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/')
+  const found = path.toLowerCase().replace(/\/+$/, '').split('/')
+  return wanted.length === found.length && wanted.every((part, i) => part.startsWith(':') || part === found[i])
+}
