@@ -145,6 +145,18 @@ test('class checks warn, refuse or are off, and then nothing of them is there', 
   assert.deepEqual(await modeOf({ enabled: false, refuse: true }), ['off', false])
 })
 
+test('two replicas serve, one of which is always there, and nothing is asked of a leader', needsHelm, async () => {
+  const objects = await render()
+  const { spec } = only(objects, 'Deployment') as unknown as {
+    spec: { replicas: number; strategy: { rollingUpdate: object }; selector: { matchLabels: object } }
+  }
+  assert.equal(spec.replicas, 2)
+  assert.deepEqual(spec.strategy.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 })
+  const budget = only(objects, 'PodDisruptionBudget')['spec'] as { selector: object }
+  assert.deepEqual(budget, { minAvailable: 1, selector: { matchLabels: spec.selector.matchLabels } })
+  assert.ok(!JSON.stringify(objects).includes('leases'))
+})
+
 test('the webhook may touch its own Secret and configurations only', needsHelm, async () => {
   const objects = await render()
   const rules = ['Role', 'ClusterRole'].flatMap(

@@ -70,6 +70,7 @@ windowsOptions:
 {{- else -}}
 # Bidirectional propagation of mounts is for privileged containers only.
 privileged: true
+readOnlyRootFilesystem: true
 {{- end -}}
 {{- end -}}
 
