@@ -1,5 +1,5 @@
 import { findCloud, isStackCloud, modeConflict } from '../identity/index.ts'
-import { type Problem, parseDuration, parseFileOwner } from '../lib/index.ts'
+import { type Problem, parseDuration, parseFileOwner, recordOf } from '../lib/index.ts'
 import { checkSecretObjects } from './check-secret-objects.ts'
 import type { ClassIdentity, ClassSpec } from './class-spec.ts'
 import type { Finding } from './finding.ts'
@@ -101,11 +101,6 @@ function textAt(value: unknown, path: string, findings: Finding[]): string {
   const quote = typeof value === 'object' ? '' : `: put quotes around ${String(value)}`
   fails(findings, path, `found a ${typeName(value)}, expected a text${quote}`)
   return ''
-}
-
-function recordOf(value: unknown): Record<string, unknown> | undefined {
-  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isRecord ? (value as Record<string, unknown>) : undefined
 }
 
 function typeName(value: unknown): string {

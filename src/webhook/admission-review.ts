@@ -1,3 +1,4 @@
+import { recordOf } from '../lib/index.ts'
 import { AdmissionDenied } from './admission-denied.ts'
 import type { PatchOperation } from './json-patch.ts'
 
@@ -75,13 +76,6 @@ function responseOf(answer: AdmissionAnswer): object {
 /** A warning travels in a header: the API server drops one with line breaks. https://www.rfc-editor.org/rfc/rfc7234#section-5.5 */
 function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ')
-}
-
-/** The value when it is a JSON object. */
-export function recordOf(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined
 }
 
 function textOf(value: unknown): string {

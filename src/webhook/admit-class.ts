@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { checkClass, type Finding, formatFinding } from '../azure-class/index.ts'
 import { classAnnotations } from '../kube/index.ts'
-import { errorMessage, type Log } from '../lib/index.ts'
-import { type AdmissionAnswer, type AdmissionReview, recordOf } from './admission-review.ts'
+import { errorMessage, type Log, recordOf } from '../lib/index.ts'
+import type { AdmissionAnswer, AdmissionReview } from './admission-review.ts'
 import { type AdmissionRoute, createAdmissionRoute } from './admission-route.ts'
 import type { ClassCheckResult, WebhookMetrics } from './webhook-metrics.ts'
 
