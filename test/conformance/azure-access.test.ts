@@ -13,15 +13,17 @@ import { startTestIssuer, type TestIssuer } from '../support/test-issuer.ts'
 
 const subject = 'system:serviceaccount:default:app'
 
+type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
+
 interface Setting {
   azure: TestAzure
   vault: TestVault
   identity: TestIdentity
   group: string
   /** Calls the data plane as the identity, which signs in anew each time. */
-  asIdentity(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<{ status: number; body: Body }>
+  asIdentity(method: Method, path: string, body?: unknown): Promise<{ status: number; body: Body }>
   /** Calls Resource Manager as the identity. */
-  armAsIdentity(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<{ status: number; body: Body }>
+  armAsIdentity(method: Method, path: string, body?: unknown): Promise<{ status: number; body: Body }>
   /** Asks Microsoft Graph as the identity. */
   graphAsIdentity(path: string): Promise<{ status: number; body: Body }>
 }
@@ -38,7 +40,7 @@ async function outsider(t: TestContext, options?: VaultOptions): Promise<Setting
   await azure.setSecret('shop', 'two', 'value')
   const identity = await azure.createIdentity('app')
   await azure.federate(identity, { issuer: issuer.url, subject })
-  const call = async (resource: string, method: 'GET' | 'PUT' | 'DELETE', url: URL, body?: unknown) => {
+  const call = async (resource: string, method: Method, url: URL, body?: unknown) => {
     const answer = await azure.send({
       method,
       url,
@@ -164,6 +166,49 @@ test('each role allows what it says on secrets, and no more', async (t) => {
     const assignment = await azure.assignRole(role, identity.principalId, vault.id)
     for (const name of allowed) assert.notEqual((await calls[name]?.())?.status, 403, `${role} allows ${name}`)
     for (const name of denied) assert.equal((await calls[name]?.())?.status, 403, `${role} denies ${name}`)
+    await azure.arm.delete(assignment)
+  }
+})
+
+const calls = {
+  readSecret: ['GET', '/secrets/one'],
+  readKey: ['GET', '/keys/k'],
+  makeKey: ['POST', '/keys/made/create', { kty: 'EC' }],
+  sign: ['POST', '/keys/k/sign', { alg: 'ES256', value: 'A'.repeat(43) }],
+  wrap: ['POST', '/keys/rsa/wrapkey', { alg: 'RSA-OAEP', value: 'AAAA' }],
+  readPolicy: ['GET', '/keys/k/rotationpolicy'],
+  rotate: ['POST', '/keys/k/rotate'],
+  readCertificate: ['GET', '/certificates/c'],
+  makeCertificate: ['POST', '/certificates/made/create', { policy: { issuer: { name: 'Unknown' } } }],
+  readIssuers: ['GET', '/certificates/issuers'],
+  setContacts: ['PUT', '/certificates/contacts', { contacts: [] }],
+} as const satisfies Record<string, readonly ['GET' | 'PUT' | 'POST', string, unknown?]>
+type CallName = keyof typeof calls
+
+const officerOfKeys: CallName[] = ['readKey', 'makeKey', 'sign', 'wrap', 'readPolicy', 'rotate']
+const officerOfCertificates: CallName[] = ['readCertificate', 'makeCertificate', 'readIssuers', 'setContacts']
+const allowedBy: Record<string, CallName[]> = {
+  'Key Vault Administrator': Object.keys(calls) as CallName[],
+  'Key Vault Crypto Officer': officerOfKeys,
+  'Key Vault Crypto User': ['readKey', 'sign', 'wrap'],
+  'Key Vault Crypto Service Encryption User': ['readKey', 'wrap'],
+  'Key Vault Certificates Officer': officerOfCertificates,
+  'Key Vault Certificate User': ['readSecret', 'readKey', 'readCertificate'],
+  'Key Vault Secrets User': ['readSecret'],
+  'Key Vault Reader': ['readKey', 'readPolicy', 'readCertificate', 'readIssuers'],
+  'Key Vault Contributor': [],
+}
+
+test('each role allows what it says on keys and certificates, on the vault, its group and its subscription', async (t) => {
+  const { azure, vault, identity, group, asIdentity } = await outsider(t)
+  const scopes = [vault.id, group, group.replace(/\/resourceGroups.*/, '')]
+  for (const [index, [role, allowed]] of Object.entries(allowedBy).entries()) {
+    const assignment = await azure.assignRole(role, identity.principalId, scopes[index % scopes.length] ?? vault.id)
+    const found: string[] = []
+    for (const [name, [method, path, body]] of Object.entries(calls)) {
+      if ((await asIdentity(method, path, body)).status !== 403) found.push(name)
+    }
+    assert.deepEqual(found.toSorted(), allowed.toSorted(), role)
     await azure.arm.delete(assignment)
   }
 })
