@@ -28,7 +28,7 @@ export function healthRoutes({ self, notReady }: HealthOptions): StatusRoutes {
 /** Whom we reach is ourselves; whether others trust the certificate is for them to check. */
 function shakeHands({ host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host, rejectUnauthorized: false, timeout: 5000 })
+    const socket = connect({ port, host, ca: [], rejectUnauthorized: false, timeout: 5000 })
     socket.once('secureConnect', () => {
       socket.end()
       resolve()
