@@ -292,6 +292,27 @@ test('doctor: a pod that signs in, and each way not to', async (t) => {
     await patient.federate({})
   })
 
+  await t.test('a namespace: which of its pods should sign in, and what the cluster shows of them', async () => {
+    const containers = [{ name: 'main', image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4' }]
+    const spec = { serviceAccountName: account.name, containers }
+    const metadata = { namespace: 'default', name: 'forgotten' }
+    await patient.kube.create(resources.pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec })
+    const bystander = { namespace: 'default', name: 'bystander' }
+    await patient.kube.create(resources.pods, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: bystander,
+      spec: { containers },
+    })
+    const { code, stdout } = await patient.identity('doctor', '-n', 'default')
+    assert.equal(code, 1)
+    assert.match(stdout, /^ {2}✓ orders$/m)
+    assert.match(stdout, /^ {2}✗ forgotten\n {6}label: azure\.workload\.identity\/use is missing/m)
+    assert.doesNotMatch(stdout, /bystander/)
+    const { pods } = JSON.parse((await patient.identity('doctor', '-n', 'default', '-o', 'json')).stdout)
+    assert.equal(pods.length, 2)
+  })
+
   await t.test('a pod that is not there', async () => {
     const { code, stderr } = await patient.identity('doctor', 'typo', ...bySecret)
     assert.equal(code, 1)

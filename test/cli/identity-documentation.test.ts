@@ -10,6 +10,7 @@ const page = readFileSync(resolve(import.meta.dirname, '../../docs/identity.md')
 const commands = [...page.matchAll(/^```bash\n([\s\S]*?)^```/gm)]
   .flatMap(([, block]) => (block ?? '').replaceAll('\\\n', ' ').split('\n'))
   .filter((line) => line.startsWith('keymount '))
+  .map((line) => line.replace(/\s+# .*$/, ''))
 
 /** The words up to the first option: `identity serviceaccount create`. */
 function pathOf(command: string): string[] {

@@ -9,20 +9,20 @@ import { createTerminal } from '../../terminal.ts'
 import { type AzureFlags, parseAzureFlags } from '../azure-flags.ts'
 import { type AzureSession, openAzure } from '../azure-session.ts'
 import { findIdentity } from './azure-facts.ts'
-import { type ClassIdentityWish, checkMountedClass, identityWish } from './check-class.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkIssuer, fetchIssuer } from './check-issuer.ts'
-import { checkPod, checkServiceAccount, wantsWebhook } from './check-pod.ts'
 import { checkVault } from './check-vault.ts'
-import { checkWebhook } from './check-webhook.ts'
 import { type ClusterFacts, gatherCluster } from './cluster-facts.ts'
+import { examineInCluster } from './examine-in-cluster.ts'
 import { attempt, type Known, type Section } from './finding.ts'
 import { count, printReport, type Report } from './print-report.ts'
 import { accountToken, trySignIn } from './sign-in.ts'
-import { type WantedIdentity, wantedIdentities } from './wanted-identities.ts'
+import { printSurvey, survey } from './survey.ts'
+import type { WantedIdentity } from './wanted-identities.ts'
 
 export interface DoctorCommand {
-  pod: string
+  /** Undefined: all of the namespace, as far as the cluster shows. */
+  pod: string | undefined
   /** Default: the one of the kubeconfig's context. */
   namespace: string | undefined
   /** Whether a token of the service account may be made, and shown to Entra. */
@@ -39,18 +39,41 @@ export interface DoctorCommand {
  * something is; what may not be looked at is told and counts as neither.
  */
 export async function doctor(command: DoctorCommand): Promise<number> {
-  const { world, json, azureFlags } = command
+  const { world } = command
   const config = readKubeconfig(chosenKubeconfig(world, command.home, command.kubeconfig), world.env)
   const kube = createKubeClient(config)
-  const azure = await openAzure(parseAzureFlags(azureFlags, world, { needsSubscription: false }), world)
+  const namespace = command.namespace ?? config.namespace
   try {
-    const report = await examine({ kube, config, azure, command })
-    const terminal = createTerminal(world)
-    if (json) terminal.line(JSON.stringify({ ...report, ...count(report) }, null, 2))
-    else printReport(report, createTerminal({ ...world, stepsTo: 'stdout' }))
-    return count(report).problems > 0 ? exitCodes.failed : exitCodes.ok
+    return command.pod === undefined
+      ? await reportNamespace(kube, namespace, command)
+      : await reportPod({ kube, config, command }, namespace, command.pod)
   } finally {
     kube.close()
+  }
+}
+
+async function reportNamespace(kube: KubeClient, namespace: string, { json, world }: DoctorCommand): Promise<number> {
+  const found = await survey(kube, namespace)
+  const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
+  if (json) terminal.line(JSON.stringify(found, null, 2))
+  else printSurvey(found, terminal, world.programName)
+  return found.pods.some(({ problems }) => problems.length > 0) ? exitCodes.failed : exitCodes.ok
+}
+
+async function reportPod(
+  { command, ...cluster }: Omit<Examination, 'azure'>,
+  namespace: string,
+  pod: string,
+): Promise<number> {
+  const { world, json, azureFlags } = command
+  const azure = await openAzure(parseAzureFlags(azureFlags, world, { needsSubscription: false }), world)
+  try {
+    const report = await examine({ ...cluster, command, azure }, namespace, pod)
+    const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
+    if (json) terminal.line(JSON.stringify({ ...report, ...count(report) }, null, 2))
+    else printReport(report, terminal)
+    return count(report).problems > 0 ? exitCodes.failed : exitCodes.ok
+  } finally {
     azure.stop()
   }
 }
@@ -62,34 +85,17 @@ interface Examination {
   command: DoctorCommand
 }
 
-async function examine(examination: Examination): Promise<Report> {
-  const { kube, config, command } = examination
-  const namespace = command.namespace ?? config.namespace
-  const facts = await gatherCluster(kube, { namespace, name: command.pod })
-  if (facts === undefined) throw noSuchPod(namespace, command.pod)
-  const annotations = annotationsOf(facts)
-  const wishes = facts.classes.flatMap((mounted) => identityWish(mounted, annotations) ?? [])
-  const byClass = signsInByClass(facts, wishes)
-  const podFacts = { ...facts, signsInByClass: byClass }
-  const { metadata, status } = facts.pod
-  return {
-    pod: { namespace, name: command.pod, phase: status?.phase ?? 'Unknown', serviceAccount: facts.accountRef.name },
-    sections: [
-      {
-        title: 'Pod',
-        findings: [...checkPod(podFacts), ...(wantsWebhook(podFacts) ? [checkWebhook(facts)] : []), ...facts.lastError],
-      },
-      {
-        title: `Service account ${metadata.namespace}/${facts.accountRef.name}`,
-        findings: checkServiceAccount(facts.accountRef, facts.account, byClass),
-      },
-      ...facts.classes.map((mounted) => ({
-        title: `Class ${namespace}/${mounted.name}`,
-        findings: checkMountedClass(mounted, { annotations, driver: facts.driver }),
-      })),
-      ...(await examineIdentities(examination, facts, wantedIdentities(facts.pod, annotations, wishes))),
-    ],
+async function examine(examination: Examination, namespace: string, name: string): Promise<Report> {
+  const facts = await gatherCluster(examination.kube, { namespace, name })
+  if (facts === undefined) throw noSuchPod(namespace, name)
+  const { sections, wanted } = examineInCluster(facts)
+  const pod = {
+    namespace,
+    name,
+    phase: facts.pod.status?.phase ?? 'Unknown',
+    serviceAccount: facts.accountRef.name,
   }
+  return { pod, sections: [...sections, ...(await examineIdentities(examination, facts, wanted))] }
 }
 
 /** From the issuer on, nothing depends on the pod but on what its service account's tokens say. */
@@ -156,16 +162,6 @@ async function examineIdentity({
     })),
   )
   return [{ title: `Identity ${clientId}`, findings }, ...vaultSections]
-}
-
-/** Undefined when none is known to, and some class could not be read. */
-function signsInByClass({ classes }: ClusterFacts, wishes: readonly ClassIdentityWish[]): boolean | undefined {
-  if (wishes.some(({ clientId }) => clientId !== undefined)) return true
-  return classes.some((mounted) => 'why' in mounted.class) ? undefined : false
-}
-
-function annotationsOf({ account }: ClusterFacts): Record<string, string> {
-  return 'value' in account ? (account.value?.metadata.annotations ?? {}) : {}
 }
 
 function noSuchPod(namespace: string, name: string): CliError {
