@@ -56,6 +56,10 @@ export function numberedPlaces(home: LabHome): NumberedPlace[] {
     })
 }
 
+export function findNumbered(home: LabHome, id: string): NumberedPlace | undefined {
+  return numberedPlaces(home).find(({ record }) => record.id.toLowerCase() === id.toLowerCase())
+}
+
 /** A place for one more cluster, with its directory. A directory without a record is one whose making was cut short. */
 export function newPlace(home: LabHome, { id, nodeName }: Pick<ClusterRecord, 'id' | 'nodeName'>): NumberedPlace {
   const taken = new Set<string>(numberedPlaces(home).map(({ program }) => program))

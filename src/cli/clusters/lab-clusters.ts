@@ -11,6 +11,7 @@ import { bringUpWebhook, removeWebhook } from '../lab-webhook.ts'
 import { removeProduct } from '../product/install-product.ts'
 import type { LabWorld, Session } from '../session.ts'
 import { createTerminal } from '../terminal.ts'
+import { findNumbered } from './cluster-place.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
 import { kubeconfigOf } from './kubeconfig-of.ts'
 import { localClusters } from './local-clusters.ts'
@@ -46,7 +47,7 @@ export interface LabClusters {
 
 /**
  * The clusters of the lab in `root`, for the local Azure of that lab. What is done to one cluster is done in turn. Which
- * kind they are, local clusters or the one of a kubeconfig, is what the lab's last `up` was asked for.
+ * kind a new one is, a local cluster or the one of a kubeconfig, is what the lab's last `up` was asked for.
  */
 export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>): LabClusters {
   const home = labHome(root)
@@ -54,15 +55,19 @@ export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>)
   const inTurn = <T>(id: string, work: () => Promise<T>) => turns.run(id.toLowerCase(), work)
   const never = new AbortController().signal
 
-  function behind(signal: AbortSignal = never): { session: Session; clusters: ClustersBehind } {
+  /** What stands behind the cluster with this id, or would. */
+  function behind(id: string | undefined, signal: AbortSignal = never) {
     const session = silentSession(home, { ...world, signal })
     const { target } = requireLabState(home)
-    const clusters = target.kind === 'local' ? localClusters(session) : userCluster(session, target.path)
+    // One of an `up` with other settings is still what it was.
+    const isLocal =
+      target.kind === 'local' || (id !== undefined && (isPrimary(id) || findNumbered(home, id) !== undefined))
+    const clusters: ClustersBehind = isLocal ? localClusters(session) : userCluster(session, target.path)
     return { session, clusters }
   }
 
   async function withKube<T>(id: string, work: (kube: KubeClient) => Promise<T>): Promise<T> {
-    const { config } = await behind().clusters.find(id)
+    const { config } = await behind(id).clusters.find(id)
     const kube = createKubeClient(config)
     try {
       return await work(kube)
@@ -85,20 +90,20 @@ export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>)
   }
 
   return {
-    kubernetesVersion: () => behind().clusters.kubernetesVersion(),
-    quotaReached: () => behind().clusters.quotaReached(),
+    kubernetesVersion: () => behind(undefined).clusters.kubernetesVersion(),
+    quotaReached: () => behind(undefined).clusters.quotaReached(),
     create: ({ imds, ...cluster }, signal) =>
-      inTurn(cluster.id, async () => told(await behind(signal).clusters.create(cluster), imds)),
-    start: ({ id, imds }, signal) => inTurn(id, async () => told(await behind(signal).clusters.start(id), imds)),
-    stop: (id) => inTurn(id, () => behind().clusters.stop(id)),
-    delete: (id) => inTurn(id, () => behind().clusters.delete(id)),
+      inTurn(cluster.id, async () => told(await behind(cluster.id, signal).clusters.create(cluster), imds)),
+    start: ({ id, imds }, signal) => inTurn(id, async () => told(await behind(id, signal).clusters.start(id), imds)),
+    stop: (id) => inTurn(id, () => behind(id).clusters.stop(id)),
+    delete: (id) => inTurn(id, () => behind(id).clusters.delete(id)),
     async kubeconfig(id) {
-      const { config } = await behind().clusters.find(id)
+      const { config } = await behind(id).clusters.find(id)
       return kubeconfigOf(config)
     },
     setSecretsProvider: (id, settings, signal) =>
       inTurn(id, async () => {
-        const { session, clusters } = behind(signal)
+        const { session, clusters } = behind(id, signal)
         const cluster = await clusters.find(id)
         if (settings === undefined) {
           await uninstall(session, cluster)
@@ -114,7 +119,7 @@ export function createLabClusters(root: string, world: Omit<LabWorld, 'signal'>)
       }),
     setWorkloadIdentity: (id, settings, signal) =>
       inTurn(id, async () => {
-        const { session, clusters } = behind(signal)
+        const { session, clusters } = behind(id, signal)
         const cluster = await clusters.find(id)
         if (settings === undefined) await removeWebhook(session, cluster)
         clusters.note(id, 'webhook', settings !== undefined)

@@ -6,8 +6,8 @@ import { type LabState, requireLabState } from '../lab-state.ts'
 import type { Session } from '../session.ts'
 import {
   type ClusterPlace,
+  findNumbered,
   newPlace,
-  numberedPlaces,
   primaryPlace,
   rememberPrimary,
   writeRecord,
@@ -24,8 +24,7 @@ const localVersion = '1.34.0'
  */
 export function localClusters(session: Session): ClustersBehind {
   const { home } = session
-  const numbered = (id: string) =>
-    numberedPlaces(home).find(({ record }) => record.id.toLowerCase() === id.toLowerCase())
+  const numbered = (id: string) => findNumbered(home, id)
 
   async function startNumbered(id: string): Promise<EmbeddedCluster> {
     const place = numbered(id)
@@ -71,7 +70,8 @@ export function localClusters(session: Session): ClustersBehind {
     async stop(id) {
       const place = numbered(id)
       if (place !== undefined) writeRecord(place, { ...place.record, stopped: true })
-      await stopBackground(home, place?.program ?? 'local-cluster')
+      const program = isPrimary(id) ? primaryPlace(home).program : place?.program
+      if (program !== undefined) await stopBackground(home, program)
     },
     async find(id) {
       return running(session, isPrimary(id) ? primaryKnown(requireLabState(home), primaryPlace(home)) : numbered(id))

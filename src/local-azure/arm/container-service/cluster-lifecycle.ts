@@ -9,7 +9,7 @@ import { ArmError } from '../error-response.ts'
 import { failureOf, type LongOperations } from '../long-operations.ts'
 import { groupNameOf } from '../resource-path.ts'
 import type { ClusterBackend } from './cluster-backend.ts'
-import { secretsProviderOf } from './cluster-body.ts'
+import { createClusterParts, type Learn } from './cluster-parts.ts'
 import { type Cluster, type Clusters, isChanging, refuseWhileChanging } from './clusters.ts'
 import type { NodeGroups } from './node-groups.ts'
 
@@ -59,16 +59,13 @@ export interface ClusterLifecycle {
   resume(): Promise<void>
 }
 
-/** Keeps what became known of the cluster. */
-type Learn = (news: Partial<Cluster>) => Cluster
-
 const provider = 'Microsoft.ContainerService'
 const cutShort = 'The local Azure ended before this was done.'
 
 export function createClusterLifecycle(options: ClusterLifecycleOptions): ClusterLifecycle {
   const { store, directory, roles, clusters, nodeGroups, nodeEndpoints, identitiesOf } = options
   const { longOperations, clusterBackend } = options
-  const { tenantId } = options.tenant
+  const parts = createClusterParts({ store, nodeGroups, tenantId: options.tenant.tenantId })
 
   function requireBackend(): ClusterBackend {
     if (clusterBackend !== undefined) return clusterBackend
@@ -110,33 +107,11 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
     })
   }
 
-  /** The add-on as the cluster's properties want it. */
-  async function settleAddon(cluster: Cluster, signal: AbortSignal): Promise<void> {
-    const settings = secretsProviderOf(cluster.properties)
-    if (settings === undefined) {
-      if (nodeGroups.addonIdentity(cluster) === undefined) return
-      await requireBackend().setSecretsProvider(cluster.id, undefined, signal)
-      store.commit(nodeGroups.setAddonIdentity(cluster, false))
-      return
-    }
-    // The nodes have the identity before anything in the cluster asks for it.
-    store.commit(nodeGroups.setAddonIdentity(cluster, true))
+  /** Brings up what is to run in a cluster that answers. */
+  async function startAndSettle(backend: ClusterBackend, cluster: Cluster, signal: AbortSignal, learn: Learn) {
     const { url: imds } = await openEndpoint(cluster)
-    await requireBackend().setSecretsProvider(cluster.id, { ...settings, imds }, signal)
-  }
-
-  async function settleWorkloadIdentity(cluster: Cluster, signal: AbortSignal, learn: Learn): Promise<void> {
-    const wanted = cluster.properties.securityProfile?.workloadIdentity?.enabled === true
-    if (!wanted && cluster.workloadIdentity !== true) return
-    // Before the work: what it leaves half done must be taken out again.
-    if (wanted) learn({ workloadIdentity: true })
-    await requireBackend().setWorkloadIdentity(cluster.id, wanted ? { tenantId } : undefined, signal)
-    if (!wanted) learn({ workloadIdentity: false })
-  }
-
-  /** What is to run in the cluster, as its properties want it. */
-  async function settleParts(cluster: Cluster, signal: AbortSignal, learn: Learn): Promise<void> {
-    await Promise.all([settleAddon(cluster, signal), settleWorkloadIdentity(cluster, signal, learn)])
+    const endpoint = await backend.start({ id: cluster.id, imds }, signal)
+    await parts.settle(backend, learn({ endpoint, stopped: false }), { imds, signal, learn })
   }
 
   function make(backend: ClusterBackend, creating: Cluster, changes: readonly Change[] = []): ClusterChange {
@@ -144,7 +119,7 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
       const { port: imdsPort, url: imds } = await openEndpoint(creating)
       const nodeName = nodeGroups.nodeName(creating)
       const endpoint = await backend.create({ id: creating.id, imds, nodeName }, signal)
-      await settleParts(learn({ endpoint, imdsPort }), signal, learn)
+      await parts.settle(backend, learn({ endpoint, imdsPort }), { imds, signal, learn })
     }
     return begin(creating, work, changes)
   }
@@ -152,16 +127,6 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
   async function refuseAtQuota(backend: ClusterBackend): Promise<void> {
     const reason = await backend.quotaReached()
     if (reason !== undefined) throw new ArmError(400, 'QuotaExceeded', reason)
-  }
-
-  /** Kubelet could not take down volumes of a driver that is gone, so AKS counts the classes first. */
-  async function refuseWhileClassesExist(backend: ClusterBackend, before: Cluster, wanted: ClusterSpec): Promise<void> {
-    const wasOn = secretsProviderOf(before.properties) !== undefined
-    if (!wasOn || secretsProviderOf(wanted.properties) !== undefined) return
-    const classes = await backend.secretProviderClasses(before.id)
-    if (classes.length === 0) return
-    const text = 'AzureKeyvaultSecretsProvider addon cannot be disabled due to more than 0 Secret Provider Classes'
-    throw new ArmError(400, 'BadRequest', `${text}: ${classes.join(', ')}`)
   }
 
   const forget = (cluster: Cluster) => [
@@ -218,29 +183,23 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
         await refuseAtQuota(backend)
         return make(backend, { ...before, ...spec, provisioningState: 'Creating' })
       }
-      await refuseWhileClassesExist(backend, before, spec)
+      await parts.refuseWhileInUse(backend, before, spec.properties)
       // Another request may have come in the meantime.
       refuseWhileChanging(clusters.get(before.id) ?? before)
-      return begin({ ...before, ...spec, provisioningState: 'Updating' }, async (signal, learn) => {
-        const { url: imds } = await openEndpoint(before)
-        const endpoint = await backend.start({ id: before.id, imds }, signal)
-        await settleParts(learn({ endpoint }), signal, learn)
-      })
+      const updating: Cluster = { ...before, ...spec, provisioningState: 'Updating' }
+      return begin(updating, (signal, learn) => startAndSettle(backend, updating, signal, learn))
     },
 
     start(cluster) {
       const backend = requireBackend()
-      refuseWhileChanging(cluster)
-      return begin({ ...cluster, provisioningState: 'Starting' }, async (signal, learn) => {
-        const { url: imds } = await openEndpoint(cluster)
-        const endpoint = await backend.start({ id: cluster.id, imds }, signal)
-        await settleParts(learn({ endpoint, stopped: false }), signal, learn)
-      })
+      refuseWhileUnmade(cluster)
+      const starting: Cluster = { ...cluster, provisioningState: 'Starting' }
+      return begin(starting, (signal, learn) => startAndSettle(backend, starting, signal, learn))
     },
 
     stop(cluster) {
       const backend = requireBackend()
-      refuseWhileChanging(cluster)
+      refuseWhileUnmade(cluster)
       return begin({ ...cluster, provisioningState: 'Stopping' }, async (_signal, learn) => {
         await backend.stop(cluster.id)
         learn({ stopped: true })
@@ -276,4 +235,12 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
       }
     },
   }
+}
+
+/** Throws {@link ArmError} for a cluster that is changing, or of which there is nothing but its record. */
+function refuseWhileUnmade(cluster: Cluster): void {
+  refuseWhileChanging(cluster)
+  if (cluster.endpoint !== undefined) return
+  const message = `The cluster '${cluster.name}' was never made. Its state is ${cluster.provisioningState}: update it, or delete it.`
+  throw new ArmError(409, 'OperationNotAllowed', message)
 }
