@@ -1,5 +1,5 @@
-import { request } from 'node:http'
 import { z } from 'zod'
+import { callSocket } from '../lib/index.ts'
 
 const fault = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('unreachable') }),
@@ -24,32 +24,13 @@ export interface LabControl {
 
 export function createLabControl(socketPath: string): LabControl {
   return {
-    vaults: async () => vaultsAnswer.parse(await call(socketPath, 'GET', '/vaults')).vaults,
-    faults: async () => faultsAnswer.parse(await call(socketPath, 'GET', '/faults')),
+    vaults: async () => vaultsAnswer.parse(await callSocket(socketPath, { method: 'GET', path: '/vaults' })).vaults,
+    faults: async () => faultsAnswer.parse(await callSocket(socketPath, { method: 'GET', path: '/faults' })),
     async throttle(host, { retryAfterSeconds, forMs }) {
       const forSeconds = forMs === undefined ? {} : { forSeconds: forMs / 1000 }
-      await call(socketPath, 'PUT', `/faults/${host}`, { kind: 'throttle', retryAfterSeconds, ...forSeconds })
+      const body = { kind: 'throttle', retryAfterSeconds, ...forSeconds }
+      await callSocket(socketPath, { method: 'PUT', path: `/faults/${host}`, body })
     },
-    clearFault: async (host) => void (await call(socketPath, 'DELETE', `/faults/${host}`)),
+    clearFault: async (host) => void (await callSocket(socketPath, { method: 'DELETE', path: `/faults/${host}` })),
   }
-}
-
-function call(socketPath: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json' }
-    const outgoing = request({ socketPath, method, path, headers, timeout: 10_000 }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8')
-        const { statusCode = 0 } = response
-        if (statusCode >= 300) reject(new Error(`the local Azure answered ${statusCode} to ${method} ${path}: ${text}`))
-        else resolve(text === '' ? undefined : JSON.parse(text))
-      })
-    })
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`the local Azure did not answer ${method} ${path}`)))
-    outgoing.on('error', reject)
-    outgoing.end(body === undefined ? undefined : JSON.stringify(body))
-  })
 }

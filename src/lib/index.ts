@@ -2,6 +2,7 @@
  * lib: what knows nothing of Kubernetes, Azure or secrets' business meaning: time, logs, retries, sockets, flags, state files.
  * Other parts import it through this file.
  */
+export * from './call-socket.ts'
 export * from './clock.ts'
 export * from './coded-error.ts'
 export * from './duration.ts'

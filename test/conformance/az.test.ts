@@ -106,6 +106,12 @@ azTest('az keyvault: vaults with roles and with access policies', [
     az: 'keyvault secret set --vault-name shop-roles -n pw --value x',
     fails: { status: 1, saying: /ForbiddenByRbac/ },
   },
+  {
+    az: 'keyvault update -n shop-roles -g shop --default-action Deny',
+    query: 'properties.networkAcls.defaultAction',
+    prints: 'Deny',
+  },
+  { az: 'keyvault secret list --vault-name shop-roles', fails: { status: 1, saying: /ForbiddenByFirewall/ } },
   { az: 'keyvault delete -n shop-roles' },
   { az: 'keyvault show -n shop-roles', fails: { status: 1, saying: /not found within subscription/ } },
   { az: 'keyvault list-deleted', query: '[].name', prints: ['shop-roles'] },

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,6 +14,7 @@ import {
   loadKubeconfig,
   resources,
 } from '../../src/kube/index.ts'
+import { callSocket, type SocketCall } from '../../src/lib/index.ts'
 import { runCli } from './run-cli.ts'
 
 export interface LabOptions {
@@ -167,28 +167,13 @@ function flags(target: 'local' | 'real', { rotationPollInterval, syncFrequency, 
 }
 
 function labControl(socketPath: string): LabControl {
-  const call = (method: string, path: string, body?: unknown): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const headers = { 'content-type': 'application/json' }
-      const outgoing = request({ socketPath, method, path, headers }, (response) => {
-        let text = ''
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk
-        })
-        response.on('end', () => {
-          const { statusCode = 0 } = response
-          if (statusCode < 300) resolve(text)
-          else reject(new Error(`${method} ${path} on the control socket: ${statusCode} ${text}`))
-        })
-      })
-      outgoing.on('error', reject)
-      outgoing.end(body === undefined ? undefined : JSON.stringify(body))
-    })
+  const call = (method: SocketCall['method'], path: string, body?: unknown) =>
+    callSocket(socketPath, { method, path, body })
   return {
     setFault: async (host, fault) => void (await call('PUT', `/faults/${host}`, fault)),
     clearFault: async (host) => void (await call('DELETE', `/faults/${host}`)),
     setDelay: async (ms) => void (await call('PUT', '/delay', { ms })),
-    requests: async () => (JSON.parse(await call('GET', '/requests')) as { counts: Record<string, number> }).counts,
+    requests: async () => ((await call('GET', '/requests')) as { counts: Record<string, number> }).counts,
     forgetRequests: async () => void (await call('DELETE', '/requests')),
   }
 }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { type IncomingHttpHeaders, request } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { createHttpClient, type HttpSend } from '../../src/lib/index.ts'
+import { callSocket, createHttpClient, type HttpSend, type SocketCall } from '../../src/lib/index.ts'
 import {
   type AdministratorCredentials,
   type LocalAzure,
@@ -36,7 +36,7 @@ export interface TestAzure extends LocalAzure {
   /** One exchange with Resource Manager as the administrator, whatever the answer. */
   raw(method: 'GET' | 'DELETE', path: string): ReturnType<HttpSend>
   /** The control socket. */
-  control(method: string, path: string, body?: unknown): Promise<unknown>
+  control(method: SocketCall['method'], path: string, body?: unknown): Promise<unknown>
 }
 
 /** Resource Manager with JSON in and out; a deletion that goes on is waited for. Throws {@link ArmFailure} on any status but 2xx. Paths may leave out the api-version. */
@@ -153,7 +153,7 @@ export async function testAzure(t: TestContext, azure: LocalAzure, stateDir: str
     },
     assignRole: (roleName, principalId, scope) => assignRole(client, roleName, principalId, scope),
     setSecret: (vaultName, name, value) => setSecret(client, vaultName, name, value),
-    control: (method, path, body) => control(azure.controlSocket, method, path, body),
+    control: (method, path, body) => callSocket(azure.controlSocket, { method, path, body, timeoutMs: 60_000 }),
   }
 }
 
@@ -290,23 +290,5 @@ function armClient(send: HttpSend, token: () => Promise<string>): ArmClient {
     get: (path: string) => call('GET', path),
     put: (path: string, body: unknown) => call('PUT', path, body),
     delete: (path: string) => call('DELETE', path),
-  })
-}
-
-/** One exchange on the control socket. */
-function control(socketPath: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath, method, path, headers: { 'content-type': 'application/json' } }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8')
-        if ((response.statusCode ?? 0) >= 300)
-          reject(new Error(`${method} ${path} answered ${response.statusCode}: ${text}`))
-        else resolve(text === '' ? undefined : JSON.parse(text))
-      })
-    })
-    call.on('error', reject)
-    call.end(body === undefined ? undefined : JSON.stringify(body))
   })
 }

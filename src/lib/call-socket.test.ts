@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type RequestListener } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { callSocket } from './call-socket.ts'
+
+async function serve(t: TestContext, answer: RequestListener): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'socket-'))
+  const server = createServer(answer)
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  const path = join(directory, 's.sock')
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  return path
+}
+
+test('callSocket() sends and parses JSON', async (t) => {
+  const path = await serve(t, (incoming, response) => {
+    incoming.setEncoding('utf8').once('data', (text) => response.end(JSON.stringify({ saw: JSON.parse(text) })))
+  })
+  assert.deepEqual(await callSocket(path, { method: 'PUT', path: '/x', body: { a: 1 } }), { saw: { a: 1 } })
+})
+
+test('callSocket() throws what the server said, and when it says nothing', async (t) => {
+  const refusing = await serve(t, (_incoming, response) => response.writeHead(404).end('no such thing'))
+  await assert.rejects(callSocket(refusing, { method: 'GET', path: '/x' }), /answered 404 to GET \/x: no such thing/)
+  const silent = await serve(t, () => undefined)
+  await assert.rejects(callSocket(silent, { method: 'GET', path: '/x', timeoutMs: 20 }), /did not answer GET \/x/)
+  await assert.rejects(callSocket('/nowhere.sock', { method: 'GET', path: '/' }), { code: 'ENOENT' })
+})
