@@ -21,6 +21,7 @@ async function main(command: NmiCommand): Promise<number> {
 async function start({ kubeconfig, nmi, tokenHoldMs, kubeletConfig }: ServeCommand, log: Log) {
   const hasKubeletConfig = statSync(kubeletConfig, { throwIfNoEntry: false })?.isFile() === true
   if (hasKubeletConfig) refuseKubenet(readFileSync(kubeletConfig, 'utf8'))
+  if (nmi.redirect !== undefined) checkLoopbackRoutes(log)
   const out = createHttpClient(azureHttp(process.env))
   const onNode = createHttpClient({ maxSockets: 64 })
   const tokens = createTokenSource({
@@ -48,6 +49,13 @@ async function start({ kubeconfig, nmi, tokenHoldMs, kubeletConfig }: ServeComma
       onNode.stop()
     },
   }
+}
+
+/** A container cannot set it: /proc/sys is read-only there. https://docs.kernel.org/networking/ip-sysctl.html */
+function checkLoopbackRoutes(log: Log): void {
+  const setting = 'net.ipv4.conf.all.route_localnet'
+  if (readFileSync(`/proc/sys/${setting.replaceAll('.', '/')}`, 'utf8').trim() === '1') return
+  log.error(`pods cannot be redirected to 127.0.0.1: set ${setting}=1 on the node, as kube-proxy does`)
 }
 
 runMain(nmiConfig, main)
