@@ -12,7 +12,7 @@ export const processNames = ['driver', 'provider', 'node', 'controller', 'proxy'
  * Packages that our sources import when they are first needed, each bundled into a file of its own: the text of a bundle
  * stays in memory, so what most nodes never need must not be in it.
  */
-const lazyPackages = ['node-forge'] as const
+const lazyPackages = ['node-forge', '@peculiar/x509', 'reflect-metadata'] as const
 
 export interface Bundles {
   /** Files written, with their size in bytes. */
