@@ -4,7 +4,7 @@ export const exitCodes = { ok: 0, failed: 1, usage: 2, notUp: 3, interrupted: 13
 export interface CliErrorParts {
   /** What could not be done. */
   what: string
-  /** Why, with what was found. */
+  /** Why, with what was found; one reason per line. */
   why?: string | undefined
   /** What the user can do now, one way per entry. */
   fix?: readonly string[]

@@ -1,7 +1,7 @@
 import { AzureRestError, isAzureForbidden } from '../azure-rest/index.ts'
 import { IdentityError } from '../identity/index.ts'
 import { KubeError } from '../kube/index.ts'
-import { errorCode, errorMessage, HttpFault, ProblemsError } from '../lib/index.ts'
+import { errorCode, errorMessage, formatProblem, HttpFault, ProblemsError } from '../lib/index.ts'
 import { CliError, exitCodes } from './cli-error.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -10,7 +10,7 @@ export function printError(error: unknown, terminal: Terminal): number {
   const { what, why, fix, detail, exitCode } = toCliError(error)
   const { style } = terminal
   terminal.error(`${style.bad('keymount:')} ${what}`)
-  if (why !== undefined) terminal.error(`  ${style.dim('why')}  ${why}`)
+  for (const line of why?.split('\n') ?? []) terminal.error(`  ${style.dim('why')}  ${line}`)
   for (const way of fix) terminal.error(`  ${style.dim('fix')}  ${way}`)
   if (detail !== undefined && detail !== '') terminal.error(indent(detail))
   return exitCode
@@ -26,7 +26,8 @@ function indent(text: string): string {
 function toCliError(error: unknown): CliError {
   if (error instanceof CliError) return error
   if (error instanceof ProblemsError) {
-    return new CliError({ what: 'The input is not right', why: error.message, exitCode: exitCodes.usage, cause: error })
+    const why = error.problems.length > 1 ? error.problems.map(formatProblem).join('\n') : error.message
+    return new CliError({ what: 'The input is not right', why, exitCode: exitCodes.usage, cause: error })
   }
   if (error instanceof KubeError) return kubeProblem(error)
   if (error instanceof AzureRestError || error instanceof IdentityError || error instanceof HttpFault) {

@@ -154,5 +154,5 @@ test('azwi: detect: expiration bounds, port, and where to', async () => {
   const long = await detect('-o', 'x', '--service-account-token-expiration', '25h')
   assert.match(long.stderr, /--service-account-token-expiration must be less than or equal to 24h0m0s/)
   const port = await detect('--proxy-port', '70000')
-  assert.match(port.stderr, /--output-dir is required.*found "70000", expected a port/)
+  assert.match(port.stderr, /--output-dir is required\n.*found "70000", expected a port/)
 })

@@ -24,7 +24,7 @@ export function createAzCli(world: CliWorld, subscriptionId: string | undefined)
 
   async function requestToken(resource: string): Promise<SecretValue> {
     const words = ['account', 'get-access-token', '--resource', resource, ...inSubscription]
-    const { accessToken } = await runAz<{ accessToken: string }>(world, words)
+    const { accessToken } = await askAz<{ accessToken: string }>(world, words)
     return SecretValue.of(accessToken)
   }
 
@@ -38,7 +38,7 @@ export function createAzCli(world: CliWorld, subscriptionId: string | undefined)
       return token
     },
     async account() {
-      const { id, tenantId } = await runAz<{ id: string; tenantId: string }>(world, [
+      const { id, tenantId } = await askAz<{ id: string; tenantId: string }>(world, [
         'account',
         'show',
         ...inSubscription,
@@ -48,12 +48,22 @@ export function createAzCli(world: CliWorld, subscriptionId: string | undefined)
   }
 }
 
-/** Never logs: the answer may be a token. */
-function runAz<T>(world: CliWorld, words: readonly string[]): Promise<T> {
-  const { env, signal } = world
+async function askAz<T>(world: CliWorld, words: readonly string[]): Promise<T> {
+  const answer = await runAz(world, words)
+  try {
+    return JSON.parse(answer) as T
+  } catch {
+    // The parser's own words would quote the answer, which may hold a token.
+    throw new CliError({
+      what: `az ${words.slice(0, 2).join(' ')} answered ${answer.length} characters that are no JSON`,
+    })
+  }
+}
+
+function runAz({ env, signal }: CliWorld, words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile('az', [...words, '--output', 'json'], { env, signal, timeout: 60_000 }, (error, stdout, stderr) => {
-      if (error === null) resolve(JSON.parse(stdout) as T)
+      if (error === null) resolve(stdout)
       else reject(azFailure(words, error, stderr))
     })
   })

@@ -42,9 +42,14 @@ export async function accountToken(
   return { issuer: { value: token.value.claims.issuer }, keyId: keyIdOf(token.value), token }
 }
 
+/** https://www.rfc-editor.org/rfc/rfc7515#section-4.1.4 */
 function keyIdOf({ token }: ServiceAccountToken): string | undefined {
   const header = Buffer.from(token.revealText().split('.')[0] ?? '', 'base64url').toString('utf8')
-  return (JSON.parse(header) as { kid?: string }).kid
+  try {
+    return (JSON.parse(header) as { kid?: string }).kid
+  } catch {
+    return undefined
+  }
 }
 
 /** What Entra says to the token, for this identity. The token that it gives is thrown away. */

@@ -214,6 +214,15 @@ test('azwi: runner: every phase is checked before the first runs, and a skipped 
   assert.deepEqual(log, ['check one', 'check three', 'run one', 'run three'])
 })
 
+test('azwi: runner: what several phases lack is told once, with their names', () => {
+  const { phases } = recorded('one', 'two')
+  const lacking = phases.map((phase) => ({ ...phase, missing: () => ['--x is required'] }))
+  assert.throws(
+    () => checkPhases(lacking, parsePhaseOptions({})),
+    /^ProblemsError: options: --x is required \(phase one, two\)$/,
+  )
+})
+
 test('azwi: runner: the first failure ends it', async () => {
   const { log, phases } = recorded('one', 'two', 'three')
   const failing = phases.with(1, { ...(phases[1] as Phase), run: () => Promise.reject(new Error('no')) })

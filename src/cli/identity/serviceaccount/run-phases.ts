@@ -20,12 +20,11 @@ export function activePhases(phases: readonly Phase[], skip: readonly string[]):
 
 /** Throws {@link ProblemsError} with everything that the phases lack, before any of them has begun. */
 export function checkPhases(phases: readonly Phase[], settings: PhaseSettings): void {
-  const problems = phases.flatMap((phase) =>
-    phase.missing(settings).map((words) => ({
-      path: '',
-      message: `failed to run pre-run for phase ${phase.name}: ${words}`,
-    })),
-  )
+  const wanting = new Map<string, string[]>()
+  for (const phase of phases) {
+    for (const words of phase.missing(settings)) wanting.set(words, [...(wanting.get(words) ?? []), phase.name])
+  }
+  const problems = [...wanting].map(([words, names]) => ({ path: '', message: `${words} (phase ${names.join(', ')})` }))
   if (problems.length > 0) throw new ProblemsError('options', problems)
 }
 

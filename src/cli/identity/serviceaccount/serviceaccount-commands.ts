@@ -71,7 +71,7 @@ function addPhase(
     .command(name)
     .alias(alias)
     .summary(description)
-    .description(`${description}.`)
+    .description(`${description.charAt(0).toUpperCase()}${description.slice(1)}.`)
     .optionsGroup('What:')
   addPhaseOptions(command, flags)
   addCommonOptions(command).action((options: ServiceAccountOptions) => run(verb, name, options, context))
