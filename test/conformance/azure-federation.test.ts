@@ -238,3 +238,27 @@ function temporaryFile(t: TestContext, text: string): string {
   writeFileSync(path, text)
   return path
 }
+
+test('identities and applications have twenty federated credentials at most, and none twice', async (t) => {
+  const azure = await startLocalAzure(t)
+  const identity = await azure.createIdentity('app')
+  const { body: application } = await azure.graph('POST', '/applications', { displayName: 'app' })
+  const ofApplication = `/applications/${application.id}/federatedIdentityCredentials`
+  const credential = (number: number) => ({
+    name: `n-${number}`,
+    issuer: 'https://issuer.test',
+    subject: `s-${number}`,
+  })
+  for (let number = 0; number < 20; number++) {
+    await azure.federate(identity, credential(number))
+    assert.equal((await azure.graph('POST', ofApplication, credential(number))).status, 201)
+  }
+  await assert.rejects(azure.federate(identity, credential(20)), /400 BadRequest: .*at most 20/)
+  const { status, body } = await azure.graph('POST', ofApplication, credential(20))
+  assert.equal(status, 400)
+  assert.match(body.error.message, /at most 20/)
+
+  const twin = { ...credential(3), name: 'twin' }
+  await assert.rejects(azure.federate(identity, twin), /409 Conflict: Issuer and subject combination already exists/)
+  assert.equal((await azure.graph('POST', ofApplication, twin)).status, 409)
+})

@@ -28,8 +28,10 @@ interface Duty {
 const nearExpirySeconds = 30 * 24 * 3600
 /** Also when nothing is known to be due: objects come back from deletion, and timers have a largest delay. */
 const longestRestMs = 3_600_000
-/** Between two looks at everything: many objects may change at once, and work that failed is not tried again at once. */
+/** Between two looks at everything: many objects may change at once. */
 const shortestRestMs = 100
+/** Before work that failed is tried again, for example when the disk is full. */
+const retryMs = 10_000
 
 /**
  * Does what falls due by itself: rotates keys, renews certificates, tells of ends that are near or have come. Sleeps until
@@ -101,18 +103,24 @@ export function startCaretaker({ stores, vaults, events, clock, log }: Caretaker
 
   /** Until the next duty, or until the alarm. */
   async function rest(): Promise<void> {
-    const { signal } = stopping
     const next = Math.min(...duties().map(({ at }) => at * 1000 - clock.now()))
     const ms = Math.min(next, longestRestMs)
-    if (ms > 0) await sleep(ms, { clock, signal: AbortSignal.any([alarm.signal, signal]) }).catch(() => undefined)
-    await sleep(shortestRestMs, { clock, signal }).catch(() => undefined)
+    if (ms > 0) await pause(ms, AbortSignal.any([alarm.signal, stopping.signal]))
+    await pause(shortestRestMs)
     alarm = new AbortController()
   }
 
+  const pause = (ms: number, signal = stopping.signal) => sleep(ms, { clock, signal }).catch(() => undefined)
+
   async function work(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await discharge().catch((error: unknown) => log.error({ err: error }, 'what fell due in a vault failed'))
-      await rest()
+      try {
+        await discharge()
+        await rest()
+      } catch (error) {
+        log.error({ err: error }, 'what fell due in a vault failed')
+        await pause(retryMs)
+      }
     }
   }
 

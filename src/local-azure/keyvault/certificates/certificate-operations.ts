@@ -1,13 +1,14 @@
 import { type KeyObject, randomUUID, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../../../lib/index.ts'
+import type { Change } from '../../records/record-store.ts'
 import type { Permission } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
 import { badParameter } from '../error-response.ts'
 import { jwkOf } from '../keys/make-key.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
 import { latestOf, livingObject, type ObjectKind, versionOf } from '../object-kind.ts'
-import type { ObjectVersion } from '../object-store.ts'
+import type { ObjectStore, ObjectVersion } from '../object-store.ts'
 import type { VaultCall, VaultOperation } from '../operation.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import type { CertificateAdministration } from './administration.ts'
@@ -155,14 +156,14 @@ export function certificateOperations(options: CertificateOptions): VaultOperati
   ]
 }
 
+/** The changes that give the certificate's key or secret of the same version the same fields. */
 function alike<P>(
-  store: CertificateStores['keys'] | CertificateStores['secrets'],
-  { vault, name, version }: ObjectVersion<P>,
+  store: ObjectStore<P>,
+  { vault, name, version }: ObjectVersion<unknown>,
   fields: { tags: Record<string, string> | undefined; enabled: boolean | undefined },
-) {
-  const object = store.get(vault, name)
-  const twin = object?.versions.find((each) => each.version === version)
-  return twin === undefined ? [] : (store as CertificateStores['keys']).update(twin as never, fields).changes
+): Change[] {
+  const twin = store.get(vault, name)?.versions.find((each) => each.version === version)
+  return twin === undefined ? [] : store.update(twin, fields).changes
 }
 
 function checkIssuer({ vault }: VaultCall, policy: CertificatePolicy, administration: CertificateAdministration): void {
