@@ -9,6 +9,8 @@ import { resources } from '../../src/kube/index.ts'
 import { webhookNames } from '../../src/webhook/index.ts'
 import { eventually } from '../support/eventually.ts'
 import {
+  classPath,
+  classReview,
   configurationResources,
   host,
   namespace,
@@ -56,23 +58,30 @@ test('two replicas that start together agree on one certificate, which the API s
   }
 })
 
-test('a rotation under load refuses no request, whichever replica answers', async (t) => {
+test('a rotation under load refuses no request, of pods or of classes, whichever replica answers', async (t) => {
   const lab = await startWebhookLab(t)
   await createAccount(lab)
-  const replicas = await Promise.all([lab.start(), lab.start()])
+  const replicas = await Promise.all([lab.start({ classChecks: 'warn' }), lab.start({ classChecks: 'warn' })])
   await Promise.all(replicas.map(lab.ready))
+  await eventually(async () => assert.equal(await lab.bundle('classes'), await lab.bundle()))
   const before = await fieldOf(lab, 'tls.crt')
 
   let rotated = false
   let answered = 0
+  const bundles = () => Promise.all([lab.bundle('pods'), lab.bundle('classes')])
   // An API server uses the bundle that it last saw, which may be older than what is stored.
   const load = replicas.map(async ({ port }) => {
-    let ca = await lab.bundle()
+    let cas = await bundles()
     while (!rotated) {
-      const [next, { body }] = await Promise.all([lab.bundle(), lab.post(port, podReview(samplePod), { ca })])
-      assert.equal(body.response.allowed, true)
+      const [next, pod, klass] = await Promise.all([
+        bundles(),
+        lab.post(port, podReview(samplePod), { ca: cas[0] }),
+        lab.post(port, classReview({}), { ca: cas[1], path: classPath }),
+      ])
+      assert.equal(pod.body.response.allowed, true)
+      assert.equal(klass.body.response.allowed, true)
       answered++
-      ca = next
+      cas = next
     }
   })
   const rotation = (async () => {

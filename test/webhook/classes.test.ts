@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
-import { classPath, type Review, startWebhookLab } from './webhook-lab.ts'
+import { classPath, classReview, type Review, startWebhookLab } from './webhook-lab.ts'
 
 const objects = 'array:\n  - |\n    objectName: db\n    objectType: secret\n'
 const parameters = { keyvaultName: 'vault', tenantID: 'tenant', clientID: 'client', objects }
@@ -9,27 +9,6 @@ const good = { provider: 'azure', parameters }
 const broken = { provider: 'azure', parameters: { ...parameters, keyvaultName: undefined, keyvaultname: 'vault' } }
 const brokenText =
   'no pod can mount it: spec.parameters: keyvaultName is not provided (found "keyvaultname"; did you mean keyvaultName?)'
-
-function classReview(
-  spec: object,
-  { annotations = {}, apiVersion = 'admission.k8s.io/v1', ...request }: Record<string, unknown> = {},
-): object {
-  const kind = { group: 'secrets-store.csi.x-k8s.io', version: 'v1', kind: 'SecretProviderClass' }
-  return {
-    apiVersion,
-    kind: 'AdmissionReview',
-    request: {
-      uid: 'uid-of-request',
-      kind,
-      resource: { group: kind.group, version: 'v1', resource: 'secretproviderclasses' },
-      operation: 'CREATE',
-      namespace: 'default',
-      dryRun: false,
-      object: { apiVersion: `${kind.group}/v1`, kind: kind.kind, metadata: { name: 'app', annotations }, spec },
-      ...request,
-    },
-  }
-}
 
 test('the check of classes', async (t) => {
   const lab = await startWebhookLab(t)

@@ -222,3 +222,25 @@ export const samplePod = {
   metadata: { generateName: 'app-', labels: { 'azure.workload.identity/use': 'true' } },
   spec: { serviceAccountName: 'app', containers: [{ name: 'app', image: 'app' }] },
 }
+
+/** A request to create a SecretProviderClass `app`, as the API server sends it. */
+export function classReview(
+  spec: object,
+  { annotations = {}, apiVersion = 'admission.k8s.io/v1', ...request }: Record<string, unknown> = {},
+): object {
+  const kind = { group: 'secrets-store.csi.x-k8s.io', version: 'v1', kind: 'SecretProviderClass' }
+  return {
+    apiVersion,
+    kind: 'AdmissionReview',
+    request: {
+      uid: 'uid-of-request',
+      kind,
+      resource: { group: kind.group, version: 'v1', resource: 'secretproviderclasses' },
+      operation: 'CREATE',
+      namespace: 'default',
+      dryRun: false,
+      object: { apiVersion: `${kind.group}/v1`, kind: kind.kind, metadata: { name: 'app', annotations }, spec },
+      ...request,
+    },
+  }
+}
