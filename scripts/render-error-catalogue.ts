@@ -10,6 +10,9 @@ A mount that fails says why in the pod's event, in the driver's answer and in th
 The pod waits in \`ContainerCreating\` and starts by itself once the cause is mended. A rotation that fails leaves the
 files as they are.
 
+What begins with \`entra-\`, and \`vault-forbidden\`, is best looked at with \`keymount identity doctor POD\`, which
+compares both sides and prints the command that mends it ([identity.md](identity.md)).
+
 <!-- Made by scripts/generate-error-catalogue.ts from src/provider/error-catalogue.ts; a test compares them. -->
 `
 

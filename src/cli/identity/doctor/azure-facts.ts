@@ -35,8 +35,7 @@ interface ManagedIdentity {
 /** The identity with this client id; undefined when the tenant has none. Rejects when it may not be looked for. */
 export async function findIdentity(azure: AzureSession, clientId: string): Promise<AzureIdentity | undefined> {
   try {
-    const query = { $filter: `appId eq '${clientId}'` }
-    const [principal] = await azure.graph.list<ServicePrincipal>('/servicePrincipals', { query })
+    const [principal] = await azure.graph.list<ServicePrincipal>('/servicePrincipals', byClientId(clientId))
     if (principal?.servicePrincipalType === 'ManagedIdentity') return managedIdentityOf(azure, principal, clientId)
     return await findApplication(azure, clientId, principal)
   } catch (error) {
@@ -46,13 +45,17 @@ export async function findIdentity(azure: AzureSession, clientId: string): Promi
   }
 }
 
+/** A class or an annotation may hold anything. */
+function byClientId(clientId: string) {
+  return { query: { $filter: `appId eq '${clientId.replaceAll("'", "''")}'` } }
+}
+
 async function findApplication(
   { graph }: AzureSession,
   clientId: string,
   principal: ServicePrincipal | undefined,
 ): Promise<AzureIdentity | undefined> {
-  const query = { $filter: `appId eq '${clientId}'` }
-  const [application] = await graph.list<{ id: string; displayName: string }>('/applications', { query })
+  const [application] = await graph.list<{ id: string; displayName: string }>('/applications', byClientId(clientId))
   if (application === undefined) return undefined
   return {
     kind: 'application',
