@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { CertificatePolicy } from './policy.ts'
 
 /** What a certificate's policy has done as its end comes near. */
 export const lifetimeActionSchema = z.object({
@@ -25,7 +24,7 @@ const daySeconds = 24 * 3600
 
 /** When the policy has a certificate of these times (in seconds since the epoch) renewed; undefined for never. */
 export function renewalOf(
-  { lifetime_actions: actions, issuer }: CertificatePolicy,
+  { lifetime_actions: actions, issuer }: { lifetime_actions: readonly LifetimeAction[]; issuer: { name: string } },
   { nbf, exp }: { nbf?: number | undefined; exp?: number | undefined },
 ): number | undefined {
   const trigger = actions.find(({ action }) => action.action_type === 'AutoRenew')?.trigger

@@ -1,9 +1,7 @@
 import { z } from 'zod'
 import { addCalendarDuration, parseCalendarDuration, roughDays } from '../calendar-duration.ts'
 import { badParameter } from '../error-response.ts'
-import type { ObjectVersion } from '../object-store.ts'
 import { bodyParser } from '../validate.ts'
-import type { Key } from './key-kind.ts'
 
 /** When a key is rotated by itself, and how long its versions live. https://learn.microsoft.com/azure/key-vault/keys/how-to-configure-key-rotation */
 export interface RotationPolicy {
@@ -103,11 +101,15 @@ export function expiryOf(policy: RotationPolicy | undefined, created: number): n
   return life === undefined ? undefined : addCalendarDuration(created, life)
 }
 
+/** What the policy looks at in a version of a key. Times are in seconds since the epoch. */
+interface RotatedVersion {
+  created: number
+  exp?: number | undefined
+  payload: { rotationPolicy?: RotationPolicy | undefined }
+}
+
 /** When the policy has something done to this, the latest version; undefined for never. */
-export function dueOf(
-  { created, exp, payload }: Pick<ObjectVersion<Key>, 'created' | 'exp' | 'payload'>,
-  type: 'Rotate' | 'Notify',
-): number | undefined {
+export function dueOf({ created, exp, payload }: RotatedVersion, type: 'Rotate' | 'Notify'): number | undefined {
   const actions = payload.rotationPolicy?.lifetimeActions ?? defaultLifetimeActions
   const trigger = actions.find(({ action }) => action.type === type)?.trigger
   if (trigger === undefined) return undefined

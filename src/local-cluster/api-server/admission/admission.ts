@@ -1,22 +1,10 @@
 import type { Log } from '../../../lib/index.ts'
-import type { User } from '../access/service-account-tokens.ts'
 import { type ApiObject, isRecord } from '../api-object.ts'
-import type { ResourceRow } from '../kinds/resource-row.ts'
 import { jsonPatch } from '../objects/patch.ts'
 import type { Store } from '../objects/store.ts'
 import { askWebhook } from './ask-webhook.ts'
+import type { Creation } from './creation.ts'
 import { type Webhook, webhooksFor } from './mutating-webhooks.ts'
-
-/** An object that somebody wants to create. */
-export interface Creation {
-  row: ResourceRow
-  version: string
-  namespace: string | undefined
-  body: unknown
-  user: User
-  dryRun: boolean
-  warn(text: string): void
-}
 
 /**
  * Mutating admission webhooks, at the creation of objects: each in the order of its configuration's name, once.

@@ -4,7 +4,7 @@ import { ApiError } from '../api-error.ts'
 import { type ApiObject, isRecord, numberAt, textAt, textsAt, valueAt } from '../api-object.ts'
 import { apiVersionOf } from '../kinds/resource-row.ts'
 import type { Store } from '../objects/store.ts'
-import type { Creation } from './admission.ts'
+import type { Creation } from './creation.ts'
 import type { Webhook } from './mutating-webhooks.ts'
 import { webhookAddress } from './webhook-address.ts'
 

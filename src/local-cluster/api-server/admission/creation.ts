@@ -1,0 +1,13 @@
+import type { User } from '../access/service-account-tokens.ts'
+import type { ResourceRow } from '../kinds/resource-row.ts'
+
+/** An object that somebody wants to create. */
+export interface Creation {
+  row: ResourceRow
+  version: string
+  namespace: string | undefined
+  body: unknown
+  user: User
+  dryRun: boolean
+  warn(text: string): void
+}
