@@ -16,7 +16,12 @@ function only(objects: Manifest[], kind: string): Manifest {
 
 interface PodTemplate {
   spec: {
-    containers: { args: string[]; env: { name: string; value?: string }[]; securityContext: object }[]
+    containers: {
+      args: string[]
+      env: { name: string; value?: string }[]
+      ports: { containerPort: number }[]
+      securityContext: object
+    }[]
   }
 }
 
@@ -199,6 +204,23 @@ test('values become the configuration of the process', needsHelm, async () => {
       trust: { kind: 'configMap', name: 'kube-root-ca.crt' },
     },
   })
+})
+
+test('on the network of the nodes the webhook has the ports that are free there', needsHelm, async () => {
+  const objects = await render({ hostNetwork: true, port: 10443, healthPort: 10440, metricsAddr: ':10095' })
+  const { args, env, ports } = containerOf(objects)
+  const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
+  const command = controllerConfig(args.slice(1), environment)
+  assert.ok(command.kind === 'serve')
+  const { address, healthAddress, metricsAddress } = command.webhook
+  const listened = [address.port, healthAddress?.port, metricsAddress?.port]
+  assert.deepEqual(listened, [10443, 10440, 10095])
+  assert.deepEqual(
+    ports.map(({ containerPort }) => containerPort),
+    listened,
+  )
+  const { template: pods } = only(objects, 'Deployment')['spec'] as { template: { spec: object } }
+  assert.partialDeepStrictEqual(pods.spec, { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' })
 })
 
 test('without a tenant the chart is refused', needsHelm, async () => {

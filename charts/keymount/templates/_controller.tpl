@@ -14,8 +14,8 @@ azure-workload-identity.io/system: "true"
 
 {{- define "keymount.controller.args" -}}
 - controller
-- --webhook-addr=:9443
-- --health-addr=:9440
+- --webhook-addr=:{{ .Values.webhook.port }}
+- --health-addr=:{{ .Values.webhook.healthPort }}
 - --metrics-addr={{ .Values.webhook.metricsAddr }}
 - --log-level={{ .Values.webhook.logLevel }}
 - --legacy-token-path={{ .Values.webhook.legacyTokenPath }}
