@@ -46,7 +46,10 @@ function world() {
         holder,
         lease: { namespace: 'default', name: 'lease' },
         durationMs: 8000,
-        onLead: () => void told.push('lead'),
+        work: () => {
+          told.push('lead')
+          return { stop: async () => void told.push('stop') }
+        },
         onLost: () => void told.push('lost'),
       })
       return { told, stop: running.stop }
@@ -89,6 +92,21 @@ test('a leader that stops gives the lease up, and the next one does not wait for
   assert.deepEqual([two.told, holder(), transitions()], [['lead'], 'two', 1])
 })
 
+test('one that is stopped while it takes the lease begins nothing, and gives the lease up', async () => {
+  const { start, holder } = world()
+  const one = start('one')
+  await one.stop()
+  assert.deepEqual([one.told, holder()], [[], ''])
+})
+
+test('the work ends before the lease is given up', async () => {
+  const { start, holder, pass } = world()
+  const one = start('one')
+  await pass(1000)
+  await one.stop()
+  assert.deepEqual([one.told, holder()], [['lead', 'stop'], ''])
+})
+
 test('a leader that cannot renew says that it lost before anybody else may lead', async () => {
   const { start, pass, setReachable } = world()
   const one = start('one')
@@ -97,7 +115,7 @@ test('a leader that cannot renew says that it lost before anybody else may lead'
   await pass(5000)
   assert.deepEqual(one.told, ['lead'], 'a short outage is none')
   await pass(2500)
-  assert.deepEqual(one.told, ['lead', 'lost'])
+  assert.deepEqual(one.told, ['lead', 'lost', 'stop'])
 })
 
 test('a leader that is silent is followed when its lease did not change for its whole duration', async () => {
@@ -111,5 +129,5 @@ test('a leader that is silent is followed when its lease did not change for its 
   await pass(7000)
   assert.deepEqual([two.told, holder()], [[], 'one'])
   await pass(4000)
-  assert.deepEqual([one.told, two.told, holder()], [['lead', 'lost'], ['lead'], 'two'])
+  assert.deepEqual([one.told, two.told, holder()], [['lead', 'lost', 'stop'], ['lead'], 'two'])
 })

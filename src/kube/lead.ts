@@ -12,11 +12,15 @@ export interface LeadOptions {
   holder: string
   /** How long a leader that is not heard of any more stays one, in milliseconds. Default 15,000. */
   durationMs?: number
-  /** Called once, when we lead. */
-  onLead(): void
-  /** Called once, when we did not manage to renew in time: somebody else may lead now, so whatever leads must stop at once. */
+  /** Begins what the leader does. It is stopped before the lease is given up. */
+  work(): Running
+  /** Called once, when we did not manage to renew in time: somebody else may lead now, so the work must end at once. */
   onLost(): void
   clock?: Clock
+}
+
+export interface Leadership extends Running {
+  leads(): boolean
 }
 
 /**
@@ -24,13 +28,16 @@ export interface LeadOptions {
  * change for its whole duration as seen by our own clock, so that clocks of machines need not agree.
  * https://kubernetes.io/docs/concepts/architecture/leases/
  */
-export function lead(options: LeadOptions): Running {
-  const { kube, log, lease: ref, holder, durationMs = 15_000, onLead, onLost, clock = systemClock } = options
+export function lead(options: LeadOptions): Leadership {
+  const { kube, log, lease: ref, holder, durationMs = 15_000, work, onLost, clock = systemClock } = options
   const abort = new AbortController()
   const { signal } = abort
   /** The last foreign holder, and when we first saw the lease so. */
   let seen = { version: '', at: clock.now() }
-  let leading = false
+  /** What the leader does, while we lead. */
+  let leading: Running | undefined
+  let holding = false
+  let stopping = false
 
   async function read(): Promise<Lease | undefined> {
     try {
@@ -71,7 +78,8 @@ export function lead(options: LeadOptions): Running {
       await (before === undefined ? kube.create(resources.leases, lease) : kube.replace(resources.leases, lease))
       return true
     } catch (error) {
-      if (isConflict(error)) return false
+      // Ours may have been labelled by somebody: that is no loss.
+      if (isConflict(error) && !kept) return false
       throw error
     }
   }
@@ -84,20 +92,22 @@ export function lead(options: LeadOptions): Running {
       const ours = await takeOrRenew().catch((error: unknown) => {
         log.warn(
           { err: error, lease: ref.name },
-          `the lease cannot be ${leading ? 'renewed' : 'taken'}: ${errorMessage(error)}`,
+          `the lease cannot be ${holding ? 'renewed' : 'taken'}: ${errorMessage(error)}`,
         )
         return undefined
       })
       if (ours === true) renewedAt = clock.now()
-      if (ours === true && !leading) {
-        leading = true
+      holding = ours ?? holding
+      if (ours === true && leading === undefined && !stopping) {
         log.info({ lease: ref.name, holder }, 'leading')
-        onLead()
+        leading = work()
       }
-      if (leading && (ours === false || clock.now() - renewedAt > durationMs - retryMs)) {
-        leading = false
+      if (leading !== undefined && (ours === false || clock.now() - renewedAt > durationMs - retryMs)) {
         log.error({ lease: ref.name, holder }, 'no longer leading')
+        holding = false
         onLost()
+        await leading.stop()
+        leading = undefined
         return
       }
       await sleep(retryMs, { clock, signal }).catch(() => undefined)
@@ -116,11 +126,16 @@ export function lead(options: LeadOptions): Running {
 
   const running = run()
   return {
+    leads: () => leading !== undefined,
     async stop() {
+      stopping = true
+      // The lease is renewed until the work has ended.
+      await leading?.stop()
       abort.abort(new Error('stopped'))
       await running
-      if (!leading) return
-      leading = false
+      leading = undefined
+      if (!holding) return
+      holding = false
       await giveUp().catch((error: unknown) => log.warn({ err: error }, 'the lease could not be given up'))
     },
   }

@@ -14,7 +14,7 @@ import { startLocalCluster } from '../support/local-cluster.ts'
 const definitions = join(import.meta.dirname, '../../charts/keymount/files/pod-identity-crds')
 
 /** A local cluster that knows the kinds of pod identity, as the chart installs them. */
-export async function startPodIdentityCluster(t: TestContext): Promise<KubeClient> {
+export async function startPodIdentityCluster(t: TestContext): Promise<{ kube: KubeClient; kubeconfig: string }> {
   const cluster = await startLocalCluster(t)
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   t.after(() => kube.close())
@@ -22,5 +22,5 @@ export async function startPodIdentityCluster(t: TestContext): Promise<KubeClien
     const definition = parse(readFileSync(join(definitions, name), 'utf8')) as UntypedObject
     await kube.create(resources.customResourceDefinitions, definition)
   }
-  return kube
+  return { kube, kubeconfig: cluster.kubeconfig }
 }

@@ -11,6 +11,7 @@ import { startPodIdentityCluster } from './cluster.ts'
 /** The controller between a local cluster and a local Azure, both of them real, with nodes that nobody runs. */
 export interface MicLab {
   kube: KubeClient
+  kubeconfig: string
   azure: TestAzure
   mic: RunningMic
   /** Starts a further replica. */
@@ -71,7 +72,7 @@ export const defaults: MicConfig = {
 }
 
 export async function startMicLab(t: TestContext, { env = {}, ...overrides }: MicLabOptions = {}): Promise<MicLab> {
-  const [azure, kube] = await Promise.all([startLocalAzure(t), startPodIdentityCluster(t)])
+  const [azure, { kube, kubeconfig }] = await Promise.all([startLocalAzure(t), startPodIdentityCluster(t)])
   const { tenantId, subscriptionId, clientId, clientSecret } = azure.administrator
   const config = cloudConfigOfEnvironment({
     TENANT_ID: tenantId,
@@ -108,6 +109,7 @@ export async function startMicLab(t: TestContext, { env = {}, ...overrides }: Mi
 
   const lab: MicLab = {
     kube,
+    kubeconfig,
     azure,
     mic,
     startReplica,

@@ -46,7 +46,7 @@ export const tokenPath = '/metadata/identity/oauth2/token?api-version=2018-02-01
 export const hostPath = '/host/token/?resource=https://vault.azure.net'
 
 export async function startNmiLab(t: TestContext, overrides: Partial<NmiConfig> = {}): Promise<NmiLab> {
-  const [azure, kube] = await Promise.all([startLocalAzure(t), startPodIdentityCluster(t)])
+  const [azure, { kube }] = await Promise.all([startLocalAzure(t), startPodIdentityCluster(t)])
   const http = createHttpClient()
   t.after(() => http.stop())
   const acquire = createAcquireToken({ send: azure.send, sendOnNode: http.send, imdsEndpoint: azure.imds })

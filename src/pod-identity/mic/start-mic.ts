@@ -59,15 +59,6 @@ export interface RunningMic extends Running {
 export async function startMic(config: MicConfig, world: MicWorld): Promise<RunningMic> {
   const { kube, log, clock = systemClock, onLost } = world
   const metrics = createMicMetrics()
-  let leading: Running | undefined
-  const health = await serveStatus(
-    config.healthAddress,
-    healthRoutes(() => leading !== undefined),
-  )
-  const status = await serveMetrics(config.metricsAddress, metrics.text).catch(async (error: unknown) => {
-    await health.stop()
-    throw error
-  })
   const leadership = lead({
     kube,
     log,
@@ -75,21 +66,25 @@ export async function startMic(config: MicConfig, world: MicWorld): Promise<Runn
     lease: config.lease,
     holder: config.instance,
     durationMs: config.leaseDurationMs,
-    onLead() {
+    work() {
       metrics.elected()
-      leading = assignIdentities(config, { ...world, metrics, clock })
+      return assignIdentities(config, { ...world, metrics, clock })
     },
     onLost,
   })
-  return {
-    healthPort: health.port,
-    metricsPort: status.port,
-    async stop() {
-      // The work ends before the lease is given up.
-      await leading?.stop()
-      await leadership.stop()
-      await Promise.all([health.stop(), status.stop()])
-    },
+  const started: Running[] = [leadership]
+  const stop = async () => {
+    for (const running of started) await running.stop()
+  }
+  try {
+    const health = await serveStatus(config.healthAddress, healthRoutes(leadership.leads))
+    started.push(health)
+    const status = await serveMetrics(config.metricsAddress, metrics.text)
+    started.push(status)
+    return { healthPort: health.port, metricsPort: status.port, stop }
+  } catch (error) {
+    await stop()
+    throw error
   }
 }
 
