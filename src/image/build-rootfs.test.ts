@@ -37,7 +37,7 @@ test('buildRootfs() gives a directory whose entry point runs the named program w
   assert.equal(run(path, 'provider'), 'provider\n')
   assert.throws(
     () => run(path, 'other'),
-    /no program "other" in this image; the first argument is driver, provider, node, controller, proxy or proxy-init/,
+    new RegExp(`no program "other" in this image; the first argument is ${processNames.slice(0, -1).join(', ')} or `),
   )
   assert.throws(() => run(path, '../../../etc/passwd'), /no program/)
 })
