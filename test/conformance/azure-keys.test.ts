@@ -165,3 +165,10 @@ test('rotateKey makes a new version of the same kind', async (t) => {
   assert.notDeepEqual(second.key?.x, first.key?.x)
   assert.deepEqual([second.key?.crv, second.properties.tags], ['P-384', { team: 'shop' }])
 })
+
+test('a key that is to be released is refused by name, not made as another', async (t) => {
+  const { keys } = await keyClients(t)
+  const releasePolicy = { encodedPolicy: Buffer.from('{}') }
+  await assert.rejects(keys.createRsaKey('rsa', { exportable: true, releasePolicy }), { code: 'NotImplemented' })
+  await assert.rejects(keys.getKey('rsa'), { code: 'KeyNotFound' })
+})

@@ -11,7 +11,7 @@ import type { Vault } from '../vaults.ts'
 import type { Key, KeyType } from './key-kind.ts'
 import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from './make-key.ts'
 import { expiryOf } from './rotation-policy.ts'
-import { parseCreateKey, parseImportKey, parsePrivateJwk, parseUpdateKey } from './validate.ts'
+import { parseCreateKey, parseImportKey, parsePrivateJwk, parseUpdateKey, refuseRelease } from './validate.ts'
 
 export interface KeyOptions {
   kind: ObjectKind<Key>
@@ -44,7 +44,9 @@ export function keyOperations({ kind, backups, clock }: KeyOptions): VaultOperat
       path: '/keys/:name/create',
       permission: needs('create', 'create/action'),
       async run(call) {
-        const { kty, key_size, crv, public_exponent, key_ops, tags, attributes } = parseCreateKey(await call.body())
+        const body = await call.body()
+        refuseRelease(body)
+        const { kty, key_size, crv, public_exponent, key_ops, tags, attributes } = parseCreateKey(body)
         requirePremium(call.vault, kty)
         const made = kty.startsWith('RSA')
           ? await makeRsaKey(key_size ?? 2048, public_exponent ?? undefined)
@@ -62,7 +64,9 @@ export function keyOperations({ kind, backups, clock }: KeyOptions): VaultOperat
       path: '/keys/:name',
       permission: needs('import', 'import/action'),
       async run(call) {
-        const { key, Hsm, hsm, tags, attributes } = parseImportKey(await call.body())
+        const body = await call.body()
+        refuseRelease(body)
+        const { key, Hsm, hsm, tags, attributes } = parseImportKey(body)
         const type = key.kty.replace('-HSM', '') as 'RSA' | 'EC'
         const kty: KeyType = key.kty.endsWith('-HSM') || Hsm === true || hsm === true ? `${type}-HSM` : type
         requirePremium(call.vault, kty)

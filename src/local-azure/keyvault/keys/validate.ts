@@ -1,6 +1,6 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { badParameter } from '../error-response.ts'
+import { badParameter, VaultError } from '../error-response.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import { type KeyType, keyTypes } from './key-kind.ts'
 import { type Curve, curves, jwkOf, rsaSizes } from './make-key.ts'
@@ -26,6 +26,22 @@ const importBody = z.object({
 export const parseCreateKey = bodyParser(createBody)
 export const parseImportKey = bodyParser(importBody)
 export const parseUpdateKey = bodyParser(z.object({ ...commonFields, key_ops: operations.nullish() }))
+
+const releaseBody = z.looseObject({
+  release_policy: z.unknown(),
+  attributes: z.looseObject({ exportable: z.unknown() }).nullish(),
+})
+
+/** Refuses a key that is to leave the vault: what is not done is not ignored. Throws `VaultError` 501. */
+export function refuseRelease(body: unknown): void {
+  const { data } = releaseBody.safeParse(body)
+  if (data?.release_policy == null && data?.attributes?.exportable !== true) return
+  throw new VaultError(
+    501,
+    'NotImplemented',
+    'The local Azure does not implement vault.key.release, and so no keys with release_policy or attributes.exportable.',
+  )
+}
 
 /** The private key of an imported JWK. Throws `VaultError` when it is none; its members are never quoted. */
 export function parsePrivateJwk(key: Record<string, unknown>, kty: KeyType): JsonWebKey {
