@@ -3,8 +3,10 @@ import { type TestContext, test } from 'node:test'
 import { execInPod, loadKubeconfig, type Pod, resources } from '../../src/kube/index.ts'
 import { podIdentityNames } from '../../src/pod-identity/index.ts'
 import { helm } from '../chart/helm.ts'
+import { azMissing, findAz } from '../support/az.ts'
 import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
 import { type TestAzure, type TestIdentity, testGroup } from '../support/local-azure.ts'
+import { openMigrationGuide } from './migration-guide.ts'
 import { leaksIn, plant } from './planted.ts'
 import { eventually } from './wait.ts'
 
@@ -24,6 +26,8 @@ function reasonToSkip(): string | undefined {
 
 const skip = reasonToSkip()
 const options = skip === undefined ? {} : { skip }
+const noAz = findAz() === undefined ? azMissing : undefined
+const migration = noAz === undefined ? {} : { skip: noAz }
 
 test('pod identity gives pods the identities of their bindings, and nobody elseâ€™s', options, async (t) => {
   const world = await createWorld(t)
@@ -135,18 +139,63 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
     assert.deepEqual(leaksIn(JSON.stringify((await kube.list(resources.events, {})).items)), [])
   })
 
-  await t.test('helm uninstall takes the redirection away, and keeps the kinds and what is of them', async () => {
-    await eventually('shop gone', async () => ((await world.machineIdentities()).includes('shop') ? undefined : true))
-    await release.uninstall()
-    await eventually('nobody at the address of IMDS', async () => {
-      const { status } = await world.ask('client', tokenPath)
-      return status === 0 ? true : undefined
-    })
-    await kube.get(resources.azureIdentities, { namespace, name: 'shop' })
-    await release.deletePod('client')
-    await world.removeFinalizers()
-  })
-  assert.equal(azure.administrator.tenantId.length, 36)
+  await t.test(
+    'docs/migrate-from-pod-identity.md leads to workload identity, and the application notices nothing',
+    migration,
+    async (t) => {
+      await release.deletePod('client')
+      const { clientId } = world.identities.get('shop') ?? { clientId: '' }
+      await world.startDeployment('orders', 'shop')
+      const works = async (label: string) => {
+        const { metadata } = await world.readyPod(label)
+        const name = metadata.name ?? ''
+        assert.equal(await release.read(name), world.secret)
+        const token = await eventually('a token', async () => {
+          const { status, body } = await world.ask(name, tokenPath)
+          return status === 200 ? (JSON.parse(body) as { access_token: string }).access_token : undefined
+        })
+        assert.equal(claims(token)['appid'], clientId)
+        return name
+      }
+      await works('app=orders,aadpodidbinding=shop')
+
+      const guide = await openMigrationGuide(t, {
+        azure,
+        variables: { RELEASE: namespace, RELEASE_NAMESPACE: namespace, NAMESPACE: namespace },
+        apiServer: new URL(kube.server).hostname,
+      })
+      await guide.follow(1)
+      await guide.follow(2)
+      const { stdout } = await guide.follow(3)
+      assert.deepEqual(stdout.trim().split('\n'), [
+        'federated-credentials.sh',
+        'orders-serviceaccount.yaml',
+        'orders.yaml',
+      ])
+      await guide.follow(4)
+      await works('app=orders,aadpodidbinding=shop')
+      await guide.follow(5)
+      const pod = await works('app=orders,azure.workload.identity/use=true')
+      const { metadata, spec } = await kube.get(resources.pods, { namespace, name: pod })
+      assert.equal(metadata.labels?.[podIdentityNames.podLabel], undefined)
+      assert.ok(spec.initContainers?.some(({ name }) => name === 'azwi-proxy'))
+      await guide.follow(6)
+      await eventually('no identity on the scale set', async () =>
+        (await world.machineIdentities()).includes('shop') ? undefined : true,
+      )
+      await guide.follow(7)
+      assert.equal(
+        await exists(kube.get(resources.customResourceDefinitions, { name: 'azureidentities.aadpodidentity.k8s.io' })),
+        false,
+      )
+      await works('app=orders,azure.workload.identity/use=true')
+
+      // The redirection is gone with the node endpoint: who has no sidecar reaches the true address, where nobody is.
+      await world.startPod('plain', { mounts: false })
+      await release.podReady('plain')
+      assert.equal((await world.ask('plain', tokenPath)).status, 0)
+    },
+  )
 })
 
 const tokenPath = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
@@ -173,8 +222,10 @@ interface World {
   /** Name of the leading pod. */
   leader(): Promise<string>
   logs(component: string): Promise<string>
-  /** What a controller that is gone would have done. */
-  removeFinalizers(): Promise<void>
+  /** A Deployment of one pod that mounts the class and asks IMDS, with the label `app`. */
+  startDeployment(name: string, selector: string): Promise<void>
+  /** The one pod with these labels, when it is Ready and no other is left. */
+  readyPod(labelSelector: string): Promise<Pod>
 }
 
 async function createWorld(t: TestContext): Promise<World> {
@@ -248,14 +299,24 @@ async function createWorld(t: TestContext): Promise<World> {
         kube.raw({ method: 'GET', path: `/api/v1/namespaces/${namespace}/pods/${metadata.name}/log` })
       return (await Promise.all(items.map(read))).join('\n')
     },
-    async removeFinalizers() {
-      const { items } = await kube.list(resources.azureAssignedIdentities)
-      for (const { metadata } of items) {
-        const ref = { namespace: metadata.namespace, name: metadata.name ?? '' }
-        await kube.patch(resources.azureAssignedIdentities, ref, { metadata: { finalizers: [] } })
-        await kube.delete(resources.azureAssignedIdentities, ref)
-      }
+    async startDeployment(name, selector) {
+      const labels = { app: name }
+      const { spec } = podOf({ namespace, name, driver, mounts: true, labels })
+      const metadata = { labels: { ...labels, [podIdentityNames.podLabel]: selector } }
+      await kube.create(resources.deployments, {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { namespace, name },
+        spec: { replicas: 1, selector: { matchLabels: labels }, template: { metadata, spec } },
+      })
     },
+    readyPod: (labelSelector) =>
+      eventually(`one pod with ${labelSelector}`, async () => {
+        const { items } = await kube.list(resources.pods, { namespace, labelSelector })
+        const [pod, ...others] = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+        const ready = pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')
+        return ready === true && others.length === 0 ? pod : undefined
+      }),
   }
 }
 
