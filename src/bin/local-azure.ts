@@ -20,8 +20,8 @@ async function main({ logLevel, clustersHome, ...options }: LocalAzureConfig): P
 
 /** Loaded only here: a local Azure by itself needs nothing of the lab. */
 async function clustersOf(home: string): Promise<ClusterBackend> {
-  const { createLabClusters } = await import('../cli/index.ts')
-  return createLabClusters(home, { env: process.env, ...packagePlaces(process.env) })
+  const { loadLabClusters } = await import('../cli/index.ts')
+  return loadLabClusters(home, { env: process.env, ...packagePlaces(process.env) })
 }
 
 /** The charts at the addresses of upstream's, with what each cluster of the lab says of itself. */

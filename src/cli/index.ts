@@ -4,6 +4,7 @@
  * it imports none of them. `LabAzure` is what the end-to-end cases use too.
  */
 export type { CliWorld } from './cli-world.ts'
-export { createLabClusters, type LabClusters } from './clusters/lab-clusters.ts'
+export type { LabClusters } from './clusters/lab-clusters.ts'
+export { loadLabClusters } from './clusters/load-lab-clusters.ts'
 export * from './lab-azure.ts'
 export { daemonNames, runCli } from './program.ts'
