@@ -17,6 +17,9 @@ test('the columns are those of a real API server', () => {
     secrets: 'Name, Type, Data, Age',
     configmaps: 'Name, Data, Age',
     serviceaccounts: 'Name, Secrets, Age',
+    services: 'Name, Type, Cluster-IP, External-IP, Port(s), Age, Selector*',
+    mutatingwebhookconfigurations: 'Name, Webhooks, Age',
+    poddisruptionbudgets: 'Name, Min Available, Max Unavailable, Allowed Disruptions, Age',
     namespaces: 'Name, Status, Age',
     nodes:
       'Name, Status, Roles, Age, Version, Internal-IP*, External-IP*, OS-Image*, Kernel-Version*, Container-Runtime*',
