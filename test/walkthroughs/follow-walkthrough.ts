@@ -28,17 +28,33 @@ export async function followWalkthrough(
   }
 }
 
+/** Longer than any command takes on a busy machine: whoever waits for one that hangs learns which it was. */
+const patienceMs = 150_000
+
 async function take(step: Step, shell: ShellSession, directory: string): Promise<void> {
   if (step.file !== undefined) return writeFileSync(join(directory, step.file), `${step.text}\n`)
   const end = Date.now() + step.within * 1000
   for (;;) {
-    const typed = await shell.type(step.text)
+    const typed = await withinPatience(shell.type(step.text), step)
     try {
       return judge(step, typed)
     } catch (error) {
       if (Date.now() > end) throw error
       await sleep(500)
     }
+  }
+}
+
+async function withinPatience(typing: Promise<Typed>, { text }: Step): Promise<Typed> {
+  const over = new AbortController()
+  const limit = sleep(patienceMs, undefined, { signal: over.signal }).then(
+    () => Promise.reject(new Error(`not done within ${patienceMs / 1000} s:\n${text}`)),
+    () => new Promise<never>(() => undefined),
+  )
+  try {
+    return await Promise.race([typing, limit])
+  } finally {
+    over.abort()
   }
 }
 
