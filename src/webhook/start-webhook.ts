@@ -5,6 +5,7 @@ import {
   type ListenAddress,
   type Log,
   type Running,
+  retry,
   serveMetrics,
   serveStatus,
   sleep,
@@ -87,9 +88,7 @@ async function start(config: WebhookConfig, world: WebhookWorld, started: Runnin
     return running
   }
   const metrics = createWebhookMetrics()
-  const nativeSidecar = hasNativeSidecars(
-    JSON.parse(await kube.raw({ method: 'GET', path: '/version' })) as ServerVersion,
-  )
+  const nativeSidecar = hasNativeSidecars(await serverVersion(kube, clock))
   const accounts = keep(followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector }))
   metrics.accounts(accounts.size)
   const settings = { ...config.settings, proxy: { ...config.settings.proxy, nativeSidecar } }
@@ -129,6 +128,12 @@ async function start(config: WebhookConfig, world: WebhookWorld, started: Runnin
       await Promise.all(started.map((running) => running.stop()))
     },
   }
+}
+
+/** A replica that starts while the API server is away has about ten seconds of patience; then kubelet starts it again. */
+async function serverVersion(kube: KubeClient, clock: Clock): Promise<ServerVersion> {
+  const text = await retry(() => kube.raw({ method: 'GET', path: '/version' }), { attempts: 8, maxMs: 3000, clock })
+  return JSON.parse(text) as ServerVersion
 }
 
 function startCertificates(

@@ -25,6 +25,9 @@ async function startDisturbedLab(t: TestContext) {
   t.after(() => proxy.stop())
   const through = createKubeClient(loadKubeconfig(proxy.kubeconfig))
   t.after(() => through.close())
+  // It is away while the webhook starts, too.
+  let faults = 2
+  proxy.fault = (line) => (line === 'GET /version' && faults-- > 0 ? 503 : undefined)
   const webhook = await lab.start({}, through)
   await lab.ready(webhook)
   const admit = async (serviceAccountName: string) => {
