@@ -58,7 +58,10 @@ test('a missing label is mended where the pod comes from', () => {
   const cron = check(podOf({ labels: {}, containers: bare }), { owner: { kind: 'CronJob', name: 'nightly' } })
   assert.match(problems(cron)[0]?.fix?.[0] ?? '', /^kubectl patch cronjob nightly .*"jobTemplate"/)
   const alone = check(podOf({ labels: {}, containers: bare }), { owner: undefined })
-  assert.match(problems(alone)[0]?.fix?.join('\n') ?? '', /kubectl replace --force/)
+  assert.match(
+    problems(alone)[0]?.fix?.join('\n') ?? '',
+    /^kubectl get pod orders-1 .*\| kubectl label --local .*\| kubectl replace --force/,
+  )
 })
 
 test('a labelled pod without a token was made before the webhook', () => {

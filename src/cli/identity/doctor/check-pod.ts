@@ -52,10 +52,9 @@ function labelFix({ metadata }: Pod, owner: PodFacts['owner']): string[] {
   const namespace = ['--namespace', metadata.namespace ?? 'default']
   const template = { metadata: { labels: { [useLabel]: 'true' } } }
   if (owner === undefined) {
-    return [
-      `${commandLine('kubectl', 'get', 'pod', metadata.name ?? '', ...namespace, '--output', 'yaml')} > pod.yaml  # add the label, then:`,
-      'kubectl replace --force -f pod.yaml',
-    ]
+    const read = commandLine('kubectl', 'get', 'pod', metadata.name ?? '', ...namespace, '--output', 'json')
+    const change = `kubectl label --local --overwrite --filename - ${useLabel}=true --output json`
+    return [`${read} | ${change} | kubectl replace --force --filename -`]
   }
   const spec = owner.kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template }
   const patch = JSON.stringify({ spec })
