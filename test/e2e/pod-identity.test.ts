@@ -75,6 +75,12 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
     assert.equal((await world.ask('client', `${tokenPath}&client_id=${ofOther}`)).status, 404)
   })
 
+  await t.test('an init container gets a token as well', async () => {
+    await world.startPod('early', { selector: 'bank', mounts: false, init: askUntilAnswered })
+    await release.podReady('early')
+    await release.deletePod('early')
+  })
+
   await t.test('a request without the header, for the machine, or by another spelling is refused', async () => {
     assert.equal((await world.ask('client', tokenPath, [])).status, 400)
     assert.equal((await world.ask('client', '/metadata/instance?api-version=2021-02-01')).status, 403)
@@ -200,6 +206,21 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
 
 const tokenPath = '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 
+/** A request to IMDS as printf(1) takes it. */
+function requestFor(path: string, headers: readonly string[]): string {
+  const lines = [`GET ${path} HTTP/1.1`, 'Host: 169.254.169.254', 'Connection: close', ...headers, '', '']
+  return lines.join('\\r\\n').replaceAll('%', '%%')
+}
+
+/** Ends well when IMDS gives a token, within half a minute. */
+const askUntilAnswered = [
+  'for i in $(seq 30); do',
+  `nc -w 5 169.254.169.254 80 -e /bin/sh -c "printf '${requestFor(tokenPath, ['Metadata: true'])}'; head -n 1 >&2" 2>&1 | grep -q '200 OK' && exit 0`,
+  'sleep 1',
+  'done',
+  'exit 1',
+].join('\n')
+
 interface Answer {
   /** 0 when there was no answer. */
   status: number
@@ -213,7 +234,7 @@ interface World {
   bind(name: string): Promise<TestIdentity>
   startPod(
     name: string,
-    options: { selector?: string; labels?: Record<string, string>; mounts?: boolean },
+    options: { selector?: string; labels?: Record<string, string>; mounts?: boolean; init?: string },
   ): Promise<void>
   /** Asks the address of IMDS from inside a pod. */
   ask(pod: string, path: string, headers?: string[]): Promise<Answer>
@@ -271,14 +292,16 @@ async function createWorld(t: TestContext): Promise<World> {
     secret,
     identities,
     bind,
-    async startPod(name, { selector, labels = {}, mounts = true }) {
+    async startPod(name, { selector, labels = {}, mounts = true, init }) {
       const label = selector === undefined ? {} : { [podIdentityNames.podLabel]: selector }
-      await kube.create(resources.pods, podOf({ namespace, name, driver, mounts, labels: { ...labels, ...label } }))
+      await kube.create(
+        resources.pods,
+        podOf({ namespace, name, driver, mounts, init, labels: { ...labels, ...label } }),
+      )
     },
     async ask(pod, path, headers = ['Metadata: true']) {
-      const lines = [`GET ${path} HTTP/1.1`, 'Host: 169.254.169.254', 'Connection: close', ...headers, '', '']
       // The program of -e has the connection as its standard streams, and the error stream is ours.
-      const speak = `printf '${lines.join('\\r\\n').replaceAll('%', '%%')}'; cat >&2`
+      const speak = `printf '${requestFor(path, headers)}'; cat >&2`
       const command = ['timeout', '30', 'nc', '-w', '5', '169.254.169.254', '80', '-e', '/bin/sh', '-c', speak]
       const { stderr } = await execInPod(kubeConfig, { namespace, pod, container: undefined, command })
       const [head = '', body = ''] = stderr.split('\r\n\r\n')
@@ -371,9 +394,12 @@ interface PodSettings {
   driver: string
   labels: Record<string, string>
   mounts: boolean
+  /** Shell of an init container. */
+  init?: string | undefined
 }
 
-function podOf({ namespace, name, driver, labels, mounts }: PodSettings): Pod {
+function podOf({ namespace, name, driver, labels, mounts, init }: PodSettings): Pod {
+  const image = 'registry.k8s.io/e2e-test-images/busybox:1.29-4'
   const volume = { driver, readOnly: true, volumeAttributes: { secretProviderClass: 'app' } }
   return {
     apiVersion: 'v1',
@@ -384,11 +410,12 @@ function podOf({ namespace, name, driver, labels, mounts }: PodSettings): Pod {
       containers: [
         {
           name: 'app',
-          image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4',
+          image,
           command: ['/bin/sleep', '10000'],
           ...(mounts && { volumeMounts: [{ name: 'secrets', mountPath: '/mnt/secrets-store', readOnly: true }] }),
         },
       ],
+      ...(init !== undefined && { initContainers: [{ name: 'init', image, command: ['/bin/sh', '-c', init] }] }),
       ...(mounts && { volumes: [{ name: 'secrets', csi: volume }] }),
     },
   }
