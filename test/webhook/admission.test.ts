@@ -88,6 +88,20 @@ test('the webhook', async (t) => {
     assert.match(response.warnings?.join() ?? '', /service account default has no annotation/)
   })
 
+  await t.test('remembers the default service account too, once it has an annotation', async () => {
+    await createAccount(lab, 'default')
+    const ref = { name: 'default', namespace: 'default' }
+    await lab.kube.patch(resources.serviceAccounts, ref, { metadata: { annotations: { [clientId]: 'of-default' } } })
+    await eventually(async () => {
+      const text = await (await fetch(`http://127.0.0.1:${webhook.metricsPort}/metrics`)).text()
+      assert.match(text, /keymount_webhook_service_accounts\{service_name="webhook"\} 3\n/)
+    })
+    const { body } = await post(podReview(podOf(undefined)))
+    assert.equal(environmentOf(body)['AZURE_CLIENT_ID'], 'of-default')
+    assert.equal(body.response.warnings, undefined)
+    await lab.kube.patch(resources.serviceAccounts, ref, { metadata: { annotations: { [clientId]: null } } })
+  })
+
   await t.test('follows the annotations of a service account', async () => {
     await createAccount(lab, 'changing', { [clientId]: 'before' })
     assert.equal(environmentOf((await post(podReview(podOf('changing')))).body)['AZURE_CLIENT_ID'], 'before')
