@@ -12,7 +12,9 @@ import {
   loadKubeconfig,
   resources,
   type UntypedObject,
+  type Volume,
 } from '../../src/kube/index.ts'
+import { createDefinitions } from '../support/custom-resources.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
 import { runCli } from '../support/run-cli.ts'
 
@@ -57,9 +59,12 @@ async function startCluster(t: TestContext) {
   return { kube, issuer: cluster.issuer, directory: join(directory, 'out'), detect }
 }
 
-function createPod(kube: KubeClient, { metadata }: Pick<KubeObject, 'metadata'>) {
+function createPod(
+  kube: KubeClient,
+  { metadata, volumes = [] }: Pick<KubeObject, 'metadata'> & { volumes?: Volume[] },
+) {
   const containers = [{ name: 'main', image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4' }]
-  return kube.create(resources.pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers, nodeName: '' } })
+  return kube.create(resources.pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers, volumes } })
 }
 
 /** A new kind is served a moment after its definition. */
@@ -137,6 +142,36 @@ test('podidentity detect prints one stream of YAML, and applies to the cluster t
   assert.ok(
     applied.spec.containers.some(({ name, args }) => name === 'azwi-proxy' && args?.includes('--proxy-port=9000')),
   )
+})
+
+test('podidentity detect moves the classes that sign in by pod identity', async (t) => {
+  const { kube, directory, detect } = await startCluster(t)
+  await createDefinitions(kube)
+  const parameters = { usePodIdentity: 'true', keyvaultName: 'v', tenantID: 't', objects: 'array: []' }
+  const metadata = { namespace: 'default', name: 'old' }
+  const [apiVersion, kind] = ['secrets-store.csi.x-k8s.io/v1', 'SecretProviderClass']
+  await eventually(() =>
+    kube.create(resources.secretProviderClasses, {
+      apiVersion,
+      kind,
+      metadata,
+      spec: { provider: 'azure', parameters },
+    }),
+  )
+  const csi = { driver: 'secrets-store.csi.k8s.io', readOnly: true, volumeAttributes: { secretProviderClass: 'old' } }
+  await createPod(kube, {
+    metadata: { namespace: 'default', name: 'reader', labels: { aadpodidbinding: 'web' } },
+    volumes: [{ name: 'secrets', csi }],
+  })
+  const { code, stderr } = await detect('-o', directory)
+  assert.equal(code, 0, stderr)
+  const { usePodIdentity: _, ...rest } = parameters
+  assert.deepEqual(parse(readFileSync(join(directory, 'old-secretproviderclass.yaml'), 'utf8')), {
+    apiVersion,
+    kind,
+    metadata,
+    spec: { provider: 'azure', parameters: { ...rest, clientID } },
+  })
 })
 
 test('podidentity detect in a namespace without bindings writes nothing', async (t) => {

@@ -1,6 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createKubeClient, type KubeClient, type KubeObject, resources } from '../../../kube/index.ts'
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeObject,
+  resources,
+  type SecretProviderClass,
+} from '../../../kube/index.ts'
 import { type Problem, ProblemsError } from '../../../lib/index.ts'
 import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
 import { exitCodes } from '../../cli-error.ts'
@@ -8,9 +14,11 @@ import type { CliWorld } from '../../cli-world.ts'
 import type { LabHome } from '../../lab-home.ts'
 import { readKubeconfig } from '../../real-cluster.ts'
 import { createTerminal } from '../../terminal.ts'
-import { askIssuer } from '../doctor/check-issuer.ts'
+import { askIssuer } from '../cluster-issuer.ts'
+import { attempt } from '../known.ts'
 import { parseExpiration } from '../serviceaccount/options.ts'
 import { topOwner } from '../workload-owner.ts'
+import { classesOf } from './migrated-class.ts'
 import { type ProxyMode, selectsByBinding } from './migrated-workload.ts'
 import { type MigratingWorkload, type MigrationFile, migrationFiles } from './migration-files.ts'
 import { bindingLabel, byNamespaceAndName, matchBindings, type SelectorIdentity } from './plan-migration.ts'
@@ -87,10 +95,19 @@ async function findWorkloads(
     for (const pod of pods.items) {
       const owner: KubeObject = await topOwner(kube, pod)
       const key = `${owner.kind}/${owner.metadata.name}`
-      if (!found.has(key)) found.set(key, { owner, identity })
+      if (!found.has(key)) found.set(key, { owner, identity, classes: await readClasses(kube, owner) })
     }
   }
   return [...found.values()].toSorted((a, b) => byNamespaceAndName(a.owner, b.owner))
+}
+
+/** A class that is not there is no part of the migration: its pods do not start today either. */
+async function readClasses(kube: KubeClient, owner: KubeObject): Promise<SecretProviderClass[]> {
+  const { namespace } = owner.metadata
+  const found = await Promise.all(
+    classesOf(owner).map((name) => attempt(() => kube.get(resources.secretProviderClasses, { namespace, name }))),
+  )
+  return found.flatMap((one) => ('value' in one ? [one.value] : []))
 }
 
 function selectorWarning({ owner }: MigratingWorkload): string {

@@ -1,4 +1,4 @@
-import type { Container, KubeObject, ObjectMeta, PodSpec, PodTemplate } from '../../../kube/index.ts'
+import type { KubeObject, ObjectMeta, PodSpec, PodTemplate } from '../../../kube/index.ts'
 import { proxyAnnotations, useLabel } from '../identity-keys.ts'
 import { bindingLabel } from './plan-migration.ts'
 import { addProxyContainers } from './proxy-containers.ts'
@@ -71,7 +71,8 @@ function migrateTemplate(
 
 const serverAnnotations = ['kubectl.kubernetes.io/last-applied-configuration', 'deployment.kubernetes.io/revision']
 
-function cleanMetadata({ name, namespace, labels, annotations = {}, finalizers }: ObjectMeta): ObjectMeta {
+/** What its author has written of an object's metadata. */
+export function cleanMetadata({ name, namespace, labels, annotations = {}, finalizers }: ObjectMeta): ObjectMeta {
   const kept = Object.entries(annotations).filter(([key]) => !serverAnnotations.includes(key))
   return {
     ...(name === undefined ? {} : { name }),
@@ -94,12 +95,14 @@ function cleanJob(job: Workload): void {
 
 /** What admission has put into a pod. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/ */
 function cleanPodSpec(spec: PodSpec): void {
-  const isTokenVolume = (name: string) => name.startsWith('kube-api-access-')
   delete spec.nodeName
-  if (spec.volumes !== undefined) spec.volumes = spec.volumes.filter(({ name }) => !isTokenVolume(name))
-  const clean = (container: Container) => {
-    if (container.volumeMounts === undefined) return
-    container.volumeMounts = container.volumeMounts.filter(({ name }) => !isTokenVolume(name))
-  }
-  for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) clean(container)
+  withoutTokenVolume(spec, 'volumes')
+  for (const container of [...spec.containers, ...(spec.initContainers ?? [])])
+    withoutTokenVolume(container, 'volumeMounts')
+}
+
+function withoutTokenVolume<K extends string>(holder: { [key in K]?: { name: string }[] }, key: K): void {
+  const kept = holder[key]?.filter(({ name }) => !name.startsWith('kube-api-access-')) ?? []
+  if (kept.length > 0) holder[key] = kept
+  else delete holder[key]
 }

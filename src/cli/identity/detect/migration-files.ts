@@ -1,15 +1,18 @@
 import { stringify } from 'yaml'
 import { tokenExchangeAudience } from '../../../identity/index.ts'
-import type { AzureIdentity, KubeObject, ServiceAccount } from '../../../kube/index.ts'
+import type { AzureIdentity, KubeObject, SecretProviderClass, ServiceAccount } from '../../../kube/index.ts'
 import { commandLine } from '../../shell-words.ts'
 import { identityAnnotations } from '../identity-keys.ts'
 import { managedCredentialName, subjectOf } from '../names.ts'
+import { migratedClass } from './migrated-class.ts'
 import { type MigrationOptions, migratedWorkload, templateOf } from './migrated-workload.ts'
 
 /** One workload that pods with a binding belong to, and the identity that they get. */
 export interface MigratingWorkload {
   owner: KubeObject
   identity: AzureIdentity
+  /** Those that it mounts and that are there. */
+  classes: readonly SecretProviderClass[]
 }
 
 export interface MigrationSettings extends Omit<MigrationOptions, 'serviceAccountName'> {
@@ -26,7 +29,7 @@ export interface MigrationFile {
   text: string
 }
 
-/** The files of a migration: two for each workload, and one script for Azure. */
+/** The files of a migration: two for each workload, one for each class with pod identity, and one script for Azure. */
 export function migrationFiles(workloads: readonly MigratingWorkload[], settings: MigrationSettings): MigrationFile[] {
   const manifests = workloads.flatMap((workload) => {
     const stem = stemOf(workload, workloads)
@@ -38,7 +41,23 @@ export function migrationFiles(workloads: readonly MigratingWorkload[], settings
     ]
   })
   if (workloads.length === 0) return []
-  return [...manifests, { name: 'federated-credentials.sh', text: federationScript(workloads, settings) }]
+  return [
+    ...manifests,
+    ...classFiles(workloads),
+    { name: 'federated-credentials.sh', text: federationScript(workloads, settings) },
+  ]
+}
+
+/** A class of several workloads is written once; they have the same identity, or it could not serve them. */
+function classFiles(workloads: readonly MigratingWorkload[]): MigrationFile[] {
+  const files = new Map<string, string>()
+  for (const { classes, identity } of workloads) {
+    for (const found of classes) {
+      const migrated = migratedClass(found, identity.spec.clientID ?? '')
+      if (migrated !== undefined) files.set(`${found.metadata.name}-secretproviderclass.yaml`, stringify(migrated))
+    }
+  }
+  return [...files].map(([name, text]) => ({ name, text }))
 }
 
 /** Two workloads of one name are told apart by their kinds. */

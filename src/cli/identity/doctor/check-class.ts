@@ -2,7 +2,8 @@ import { type ClassSpec, checkClass, formatFinding, parseParameters } from '../.
 import { tokenExchangeAudience } from '../../../identity/index.ts'
 import type { CsiDriver, SecretProviderClass, Volume } from '../../../kube/index.ts'
 import { identityAnnotations } from '../identity-keys.ts'
-import { type Finding, type Known, note, ok, problem, unknown } from './finding.ts'
+import type { Known } from '../known.ts'
+import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
 export const driverName = 'secrets-store.csi.k8s.io'
 

@@ -1,10 +1,11 @@
 import { tokenExchangeAudience } from '../../../identity/index.ts'
 import { commandLine } from '../../shell-words.ts'
 import type { FederatedCredential } from '../federated-credential.ts'
+import type { Known } from '../known.ts'
 import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
 import { type AzureIdentity, credentialCommand } from './azure-facts.ts'
 import { matchCredential } from './compare-credentials.ts'
-import { type Finding, type Known, note, ok, problem, unknown } from './finding.ts'
+import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
 export interface IdentityFacts {
   clientId: string

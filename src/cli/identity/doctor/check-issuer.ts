@@ -1,5 +1,6 @@
 import { HttpFault, type HttpSend } from '../../../lib/index.ts'
-import { attempt, type Finding, type Known, note, ok, problem, unknown } from './finding.ts'
+import { attempt, type Known } from '../known.ts'
+import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
 export interface IssuerFacts {
   /** As the cluster's tokens name it. */
@@ -108,12 +109,4 @@ function checkTrust({ privateCa }: Fetched, signIns: readonly Known<true>[]): Fi
   const isWhy = signIns.some((signIn) => 'why' in signIn && couldNotFetch.test(signIn.why))
   const words = `${text}: the public Entra takes those of public CAs only`
   return [isWhy ? problem('certificate', words) : note('certificate', words)]
-}
-
-/** The issuer by the cluster's own word. */
-export function askIssuer(raw: (path: string) => Promise<string>): Promise<Known<string>> {
-  return attempt(async () => {
-    const { issuer } = JSON.parse(await raw('/.well-known/openid-configuration')) as { issuer: string }
-    return issuer
-  })
 }

@@ -2,7 +2,8 @@ import { tokenExchangeAudience } from '../../../identity/index.ts'
 import type { Container, Pod, ServiceAccount } from '../../../kube/index.ts'
 import { commandLine } from '../../shell-words.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
-import { type Finding, type Known, note, ok, problem, unknown } from './finding.ts'
+import type { Known } from '../known.ts'
+import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
 const tokenFileVariable = 'AZURE_FEDERATED_TOKEN_FILE'
 

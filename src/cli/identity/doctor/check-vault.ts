@@ -1,7 +1,8 @@
 import type { ObjectSpec, ObjectType } from '../../../azure-class/index.ts'
 import { commandLine } from '../../shell-words.ts'
 import type { AzureSession } from '../azure-session.ts'
-import { attempt, type Finding, type Known, ok, problem, unknown } from './finding.ts'
+import { attempt, type Known } from '../known.ts'
+import { type Finding, ok, problem, unknown } from './finding.ts'
 
 interface Vault {
   id: string

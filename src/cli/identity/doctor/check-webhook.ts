@@ -1,7 +1,8 @@
 import type { KubeObject, Namespace, Pod, Resource } from '../../../kube/index.ts'
 import { commandLine } from '../../shell-words.ts'
 import { useLabel } from '../identity-keys.ts'
-import { type Finding, type Known, ok, problem, unknown } from './finding.ts'
+import type { Known } from '../known.ts'
+import { type Finding, ok, problem, unknown } from './finding.ts'
 
 interface Selector {
   matchLabels?: Record<string, string>

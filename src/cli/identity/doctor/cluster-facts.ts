@@ -11,10 +11,11 @@ import {
   resources,
   type ServiceAccount,
 } from '../../../kube/index.ts'
+import { attempt, type Known } from '../known.ts'
 import { controllerOf, topOwner } from '../workload-owner.ts'
 import { driverName, type MountedClass } from './check-class.ts'
 import { type WebhookConfiguration, webhookConfigurations } from './check-webhook.ts'
-import { attempt, type Finding, type Known, note } from './finding.ts'
+import { type Finding, note } from './finding.ts'
 
 /** What the cluster says about a pod, as far as we may ask. */
 export interface ClusterFacts {

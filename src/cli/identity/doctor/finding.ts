@@ -1,5 +1,3 @@
-import { errorMessage } from '../../../lib/index.ts'
-
 /** One thing that was looked at. */
 export interface Finding {
   /** What was looked at, in a word or two. */
@@ -15,18 +13,6 @@ export interface Finding {
 export interface Section {
   title: string
   findings: readonly Finding[]
-}
-
-/** Something that was asked for, or why it could not be found out. */
-export type Known<T> = { value: T } | { why: string }
-
-/** Asks, and takes a refusal for an answer: the doctor goes on with what it may see. */
-export async function attempt<T>(ask: () => Promise<T>): Promise<Known<T>> {
-  try {
-    return { value: await ask() }
-  } catch (error) {
-    return { why: errorMessage(error) }
-  }
 }
 
 export function ok(check: string, text: string): Finding {

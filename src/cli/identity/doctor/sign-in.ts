@@ -7,9 +7,9 @@ import {
 import type { KubeClient } from '../../../kube/index.ts'
 import { SecretValue } from '../../../lib/index.ts'
 import type { AzureSession } from '../azure-session.ts'
+import { askIssuer } from '../cluster-issuer.ts'
+import { attempt, type Known } from '../known.ts'
 import type { ServiceAccountRef } from '../names.ts'
-import { askIssuer } from './check-issuer.ts'
-import { attempt, type Known } from './finding.ts'
 import type { WantedIdentity } from './wanted-identities.ts'
 
 /** A token of the pod's service account, and what its tokens say in any case. */

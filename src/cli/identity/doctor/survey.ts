@@ -2,10 +2,11 @@ import { type KubeClient, type Pod, resources } from '../../../kube/index.ts'
 import type { Terminal } from '../../terminal.ts'
 import { wrapText } from '../../wrap-text.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
+import { attempt } from '../known.ts'
 import { driverName } from './check-class.ts'
 import { gatherCluster } from './cluster-facts.ts'
 import { examineInCluster } from './examine-in-cluster.ts'
-import { attempt, type Finding } from './finding.ts'
+import type { Finding } from './finding.ts'
 
 /** The pods of a namespace that sign in to Azure, or should, and what is wrong with each as far as the cluster shows. */
 export interface Survey {
