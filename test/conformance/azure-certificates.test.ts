@@ -241,6 +241,19 @@ test('contacts and issuers are kept, and an issuer of the vault may be asked', a
   await assert.rejects(certificates.getIssuer('DigiCert'), { code: 'CertificateIssuerNotFound' })
 })
 
+test('a new version has a new key, unless its policy says that the key is used again', async (t) => {
+  const { certificates, keys } = await vaultClients(t)
+  const modulus = async (reuseKey: boolean) => {
+    const policy = { issuerName: 'Self', subject: 'CN=x', reuseKey }
+    await (await certificates.beginCreateCertificate('web', policy, fast)).pollUntilDone()
+    return Buffer.from((await keys.getKey('web')).key?.n ?? []).toString('hex')
+  }
+  const first = await modulus(false)
+  const second = await modulus(false)
+  assert.notEqual(second, first)
+  assert.equal(await modulus(true), second)
+})
+
 test('a key that may not be exported stays out of the secret', async (t) => {
   const { certificates, secrets } = await vaultClients(t)
   const policy = {

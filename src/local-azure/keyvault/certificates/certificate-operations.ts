@@ -1,6 +1,5 @@
-import { type KeyObject, randomUUID, X509Certificate } from 'node:crypto'
+import { type KeyObject, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import type { Clock } from '../../../lib/index.ts'
 import type { Change } from '../../records/record-store.ts'
 import type { Permission } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
@@ -12,21 +11,17 @@ import type { ObjectStore, ObjectVersion } from '../object-store.ts'
 import type { VaultCall, VaultOperation } from '../operation.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import type { CertificateAdministration } from './administration.ts'
-import type { Certificate, CertificateStores } from './certificate-kind.ts'
-import { issueSelfSigned, makeRequest } from './issue.ts'
-import type { PendingCertificate, PendingCertificates } from './pending-certificates.ts'
+import { type BeginOptions, beginCertificate } from './begin-certificate.ts'
+import type { Certificate } from './certificate-kind.ts'
 import { refuseWhilePending, renderPending, renderWaiting } from './pending-operations.ts'
 import { type CertificatePolicy, changePolicy, completePolicy, pemType, pfxType, policySchema } from './policy.ts'
-import { type MadeCertificate, makeCertificateKey, newVersion, prepareCertificate } from './prepare-certificate.ts'
+import { prepareCertificate } from './prepare-certificate.ts'
 import { readImport } from './read-import.ts'
 
-export interface CertificateOptions {
+export interface CertificateOptions extends BeginOptions {
   kind: ObjectKind<Certificate>
-  stores: CertificateStores
-  pending: PendingCertificates
   administration: CertificateAdministration
   backups: BackupSeal
-  clock: Clock
 }
 
 const parseCreate = bodyParser(z.object({ ...commonFields, policy: policySchema }))
@@ -38,14 +33,8 @@ const parsePolicy = bodyParser(policySchema)
 
 /** The operations on certificates. https://learn.microsoft.com/rest/api/keyvault/certificates */
 export function certificateOperations(options: CertificateOptions): VaultOperation[] {
-  const { kind, stores, pending, administration, backups, clock } = options
+  const { kind, stores, pending, administration, backups } = options
   const { certificates, keys, secrets } = stores
-
-  async function add(call: VaultCall, made: MadeCertificate): Promise<ObjectVersion<Certificate>> {
-    const { version, changes } = await prepareCertificate(stores, { vault: call.vault.uid, name: call.name }, made)
-    certificates.commit(changes)
-    return version
-  }
 
   return [
     ...lifecycleOperations({ kind, backups, readAction: 'read', deleteAction: 'delete' }),
@@ -60,32 +49,9 @@ export function certificateOperations(options: CertificateOptions): VaultOperati
         checkIssuer(call, policy, administration)
         refuseWhilePending(pending, call)
         certificates.refuseDeleted(call.vault.uid, call.name)
-        const key = await makeCertificateKey(policy)
-        const operation: PendingCertificate = {
-          vault: call.vault.uid,
-          name: call.name,
-          version: newVersion(),
-          policy,
-          csr: (await makeRequest(policy, key)).toString('base64'),
-          tags: tags ?? undefined,
-          enabled: attributes?.enabled,
-          created: Math.floor(clock.now() / 1000),
-          status: 'inProgress',
-          requestId: randomUUID().replaceAll('-', ''),
-        }
-        if (policy.issuer.name !== 'Self') {
-          const waiting = { ...operation, jwk: jwkOf(key) }
-          certificates.commit([pending.put(waiting)])
-          return { status: 202, body: renderPending(call, waiting) }
-        }
-        const chain = [await issueSelfSigned(policy, key, clock.now())]
         const { uid: vault } = call.vault
-        const { tags: ownTags, enabled, version } = operation
-        const made = { policy, key, chain, tags: ownTags, enabled, version }
-        const { changes } = await prepareCertificate(stores, { vault, name: call.name }, made)
-        certificates.commit([...changes, pending.put({ ...operation, status: 'completed' })])
-        // As in Azure, the certificate is there when somebody looks again.
-        return { status: 202, body: renderPending(call, operation) }
+        const wanted = { vault, name: call.name, policy, tags: tags ?? undefined, enabled: attributes?.enabled }
+        return { status: 202, body: renderPending(call, await beginCertificate(options, wanted)) }
       },
     },
     {
@@ -99,8 +65,11 @@ export function certificateOperations(options: CertificateOptions): VaultOperati
         const { key, chain, format } = await readImport(value, pwd ?? '')
         const contentType = given?.secret_props?.contentType ?? (format === 'pem' ? pemType : pfxType)
         const policy = policyOfImport({ ...given, secret_props: { contentType } }, key, chain[0])
-        const fields = { policy, key, chain, tags: tags ?? undefined, enabled: attributes?.enabled }
-        return { body: kind.bundle(call.url.origin, call.vault, await add(call, fields)) }
+        const made = { policy, key, chain, tags: tags ?? undefined, enabled: attributes?.enabled }
+        const place = { vault: call.vault.uid, name: call.name }
+        const { version, changes } = await prepareCertificate(stores, place, made)
+        certificates.commit(changes)
+        return { body: kind.bundle(call.url.origin, call.vault, version) }
       },
     },
     {

@@ -1,4 +1,4 @@
-import { type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
+import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
 import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from '../keys/make-key.ts'
 import type { Prepared } from '../object-store.ts'
 import type { Certificate, CertificateStores } from './certificate-kind.ts'
@@ -47,9 +47,20 @@ export function newVersion(): string {
   return randomBytes(16).toString('hex')
 }
 
-/** A new key as the policy wants it. */
-export function makeCertificateKey({ key_props: { kty, key_size, crv } }: CertificatePolicy): Promise<KeyObject> {
+/** The key of the next version: a new one as the policy wants it, or the last one again if the policy says so and it fits. */
+export async function nextCertificateKey(
+  { keys }: CertificateStores,
+  { vault, name }: { vault: string; name: string },
+  { key_props: { kty, key_size, crv, reuse_key: isReused } }: CertificatePolicy,
+): Promise<KeyObject> {
+  const last = keys.get(vault, name)?.versions.at(-1)?.payload
+  const isSame = kty === 'EC' ? last?.jwk.crv === crv : rsaBits(last?.jwk.n) === key_size
+  if (isReused && last?.kty === kty && isSame) return createPrivateKey({ key: last.jwk, format: 'jwk' })
   return kty === 'EC' ? makeEcKey(crv ?? 'P-256') : makeRsaKey(key_size)
+}
+
+function rsaBits(modulus = ''): number {
+  return Buffer.from(modulus, 'base64url').length * 8
 }
 
 /** What the secret of a certificate holds: the private key, unless it may not leave the vault, and the whole chain. */
