@@ -1,5 +1,5 @@
 import { HttpFault, type HttpSend } from '../../../lib/index.ts'
-import { attempt, type Known } from '../known.ts'
+import type { Known } from '../known.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
 export interface IssuerFacts {
