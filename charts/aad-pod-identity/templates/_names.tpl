@@ -1,3 +1,7 @@
+{{/* Of this release's own, because the provider's release in the same namespace has the others. */}}
+{{- define "keymount.environmentName" }}aad-pod-identity-env{{ end -}}
+{{- define "keymount.trustName" }}aad-pod-identity-trust{{ end -}}
+
 {{/*
 Selectors as upstream's release has them: they cannot change, so with others `helm upgrade` would be refused. These take the
 place of the definitions of the same name in charts/keymount. Both take {root, component}.

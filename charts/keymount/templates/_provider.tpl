@@ -42,7 +42,7 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 
 {{- define "keymount.provider.envFrom" -}}
 - configMapRef:
-    name: keymount-provider-env
+    name: {{ include "keymount.environmentName" . }}
     optional: true
 {{- end -}}
 
@@ -111,7 +111,7 @@ seccompProfile:
 {{- define "keymount.provider.trustVolume" -}}
 - name: trust
   configMap:
-    name: keymount-trust
+    name: {{ include "keymount.trustName" . }}
     optional: true
 {{- end -}}
 

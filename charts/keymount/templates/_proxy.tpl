@@ -7,3 +7,7 @@
 {{- with $settings.noProxy }}{{ $_ := set $env "NO_PROXY" . }}{{ end -}}
 {{- if $env }}{{ toYaml $env }}{{ end -}}
 {{- end -}}
+
+{{/* The ConfigMaps that `proxySettings` makes, and that may be made by hand: environment, and certificates to trust. */}}
+{{- define "keymount.environmentName" }}keymount-provider-env{{ end -}}
+{{- define "keymount.trustName" }}keymount-trust{{ end -}}
