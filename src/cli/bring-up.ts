@@ -15,6 +15,7 @@ import type { ProductStatus } from './product/product-status.ts'
 import type { Session } from './session.ts'
 import { startPrograms } from './start-programs.ts'
 import { writeCaBundle } from './trust.ts'
+import { updateUserKubeconfig } from './user-kubeconfig.ts'
 
 /** A lab that is up. */
 export interface Lab {
@@ -42,6 +43,7 @@ export async function bringUp(session: Session, options: UpOptions): Promise<Lab
     const { cluster, azure, started } = await startPrograms(session, wanted)
     const state = settled(wanted, { cluster, azure })
     writeLabState(home, state)
+    if (state.target.kind === 'local') updateUserKubeconfig(home, cluster.kubeconfig)
     if (azure !== undefined) writeCaBundle(home.caBundle, readFileSync(azure.ca, 'utf8'))
     const product = await bringUpClusters(session, { state, cluster, azure }).catch(async (error: unknown) => {
       // A user who stops `up` wants it undone; after a failure, the cluster stays for a look at its pods.

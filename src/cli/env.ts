@@ -5,8 +5,8 @@ import { CliError, exitCodes } from './cli-error.ts'
 import type { CliWorld } from './cli-world.ts'
 import { readCredentials } from './lab-azure.ts'
 import type { LabHome } from './lab-home.ts'
-import { findLocalAzure, findLocalCluster } from './lab-programs.ts'
-import { readLabState } from './lab-state.ts'
+import { findLocalAzure } from './lab-programs.ts'
+import { type LabState, readLabState } from './lab-state.ts'
 
 export interface EnvCommand {
   home: LabHome
@@ -26,7 +26,7 @@ export function env({ home, format, world }: EnvCommand): void {
 export function labVariables(home: LabHome): Record<string, string> {
   const state = readLabState(home)
   const azure = findLocalAzure(home)
-  const kubeconfig = state?.target.kind === 'kubeconfig' ? state.target.path : findLocalCluster(home)?.kubeconfig
+  const kubeconfig = kubeconfigOf(home, state)
   if (state === undefined || kubeconfig === undefined || (azure === undefined && state.azure === 'local')) {
     throw new CliError({
       what: `The lab in ${home.root} is not up`,
@@ -45,6 +45,12 @@ export function labVariables(home: LabHome): Record<string, string> {
     NODE_EXTRA_CA_CERTS: azure.ca,
     AZURE_CONFIG_DIR: home.azureCli,
   }
+}
+
+/** Undefined in a home that was never up. */
+function kubeconfigOf(home: LabHome, state: LabState | undefined): string | undefined {
+  if (state?.target.kind === 'kubeconfig') return state.target.path
+  return existsSync(home.kubeconfig) ? home.kubeconfig : undefined
 }
 
 function apiServerHost(kubeconfig: string): string[] {

@@ -16,6 +16,8 @@ export interface LabHome {
   providers: string
   /** `AZURE_CONFIG_DIR`. */
   azureCli: string
+  /** `KUBECONFIG`: the lab's own cluster, and those that az merges into it. */
+  kubeconfig: string
   /** The system's certificates and the lab's. */
   caBundle: string
   /** The CA of the cluster that a kubeconfig named, or of the first local one. */
@@ -47,6 +49,7 @@ export function labHome(root: string): LabHome {
     cluster: join(root, 'cluster'),
     providers: join(root, 'providers'),
     azureCli: join(root, 'az'),
+    kubeconfig: join(root, 'kubeconfig'),
     caBundle: join(root, 'ca-bundle.crt'),
     clusterCa: join(root, 'cluster-ca.crt'),
     userCluster: join(root, 'user-cluster.json'),

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
 import { mayMount } from '../support/may-mount.ts'
 import { temporaryHome } from './lab-in-temporary-home.ts'
-import { clusterSkip, type LabTools, labTools } from './lab-tools.ts'
+import { clusterSkip, kubectlWith, type LabTools, labTools } from './lab-tools.ts'
 
 const skip = clusterSkip() ?? (mayMount() ? false : 'needs the right to mount')
 
@@ -43,6 +43,9 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
     )
     await az(`aks get-credentials ${onShop} -f ${tools.kubeconfig}`)
     assert.equal(await kubectl('config', 'current-context'), 'shop')
+    await az(`aks get-credentials ${onShop} --admin -f ${tools.kubeconfig}`)
+    assert.equal(await kubectl('config', 'current-context'), 'shop-admin')
+    assert.deepEqual(await az('aks nodepool list --cluster-name shop -g shop --query', '[].name'), ['nodepool1'])
     const instances = await az(
       `vmss list-instances -g ${nodeGroup} -n ${await scaleSetOf(tools)} --query`,
       '[].osProfile.computerName',
@@ -51,6 +54,20 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
       await kubectl('get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}'),
       (instances as string[]).join(' '),
     )
+  })
+
+  await t.test('without a file, az merges into the one of "keymount env", and up keeps what is there', async () => {
+    const { KUBECONFIG = '' } = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
+    const merged = kubectlWith(KUBECONFIG, home.path)
+    assert.equal(await merged('config', 'get-contexts', '-o', 'name'), 'keymount')
+    await az(`aks get-credentials ${onShop}`)
+    await home.up()
+    assert.equal(await merged('config', 'get-contexts', '-o', 'name'), 'keymount\nshop')
+    assert.equal(await merged('config', 'current-context'), 'shop')
+    await az('aks get-credentials -g keymount -n keymount')
+    assert.equal(await merged('get', 'nodes', '-o', 'name'), 'node/keymount-local')
+    // The lab itself does not look into it.
+    assert.equal((await home.status()).state, 'up')
   })
 
   await t.test('the settings of the add-on reach the driver, and can be changed', async () => {
