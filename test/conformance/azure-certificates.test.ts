@@ -200,6 +200,17 @@ test('a certificate of another authority waits for it, and is merged with its ke
   await assert.rejects(certificates.mergeCertificate('web', [signed]), { code: 'Conflict' })
 })
 
+test('a list has waiting certificates for who asks for them', async (t) => {
+  const { certificates } = await vaultClients(t)
+  await certificates.beginCreateCertificate('asked', { issuerName: 'Unknown', subject: 'CN=x' }, fast)
+  const own = await certificates.beginCreateCertificate('own', { issuerName: 'Self', subject: 'CN=x' }, fast)
+  await own.pollUntilDone()
+  const names = async (includePending: boolean) =>
+    (await collect(certificates.listPropertiesOfCertificates({ includePending }))).map(({ name }) => name)
+  assert.deepEqual(await names(false), ['own'])
+  assert.deepEqual(await names(true), ['asked', 'own'])
+})
+
 test('a waiting certificate is cancelled, or forgotten', async (t) => {
   const { certificates } = await vaultClients(t)
   const policy = { issuerName: 'Unknown', subject: 'CN=x' }

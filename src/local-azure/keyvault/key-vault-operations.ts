@@ -28,7 +28,7 @@ export interface KeyVaultOperationsOptions {
 export function keyVaultOperations(options: KeyVaultOperationsOptions): VaultOperation[] {
   const { stores, clock } = options
   const keys = keyKind(stores.keys)
-  const certificates = { ...options, kind: certificateKind(stores) }
+  const certificates = { ...options, kind: certificateKind(stores, options.pending) }
   return [
     ...secretOperations({ ...options, kind: secretKind(stores.secrets) }),
     // What is more special comes first: `contacts` and `rotationpolicy` are no certificate's name and no key's version.

@@ -49,7 +49,10 @@ export function lifecycleOperations<P>(options: LifecycleOptions<P>): VaultOpera
       permission: needs('list', readAction),
       run({ vault, url }) {
         const render = (object: VaultObject<P>) => kind.item(url.origin, vault, latestOf(object), false)
-        return { body: page(url, store.list(vault.uid), nameKey, render) }
+        const objects = store.list(vault.uid).map((object) => ({ name: object.name, item: () => render(object) }))
+        const others = kind.alsoListed?.(url.origin, vault, url.searchParams) ?? []
+        const listed = [...objects, ...others.map(({ name, item }) => ({ name, item: () => item }))]
+        return { body: page(url, listed.toSorted(byName), nameKey, ({ item }) => item()) }
       },
     },
     {
@@ -159,6 +162,10 @@ function refusePurgeProtected({ vault }: VaultCall): void {
   if (vault.properties.enablePurgeProtection !== true) return
   const message = 'Operation "purge" is not allowed because purge protection is enabled for this vault.'
   throw new VaultError(403, 'Forbidden', message, { innerCode: 'ForbiddenByPolicy' })
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return nameKey(a) < nameKey(b) ? -1 : 1
 }
 
 function nameKey({ name }: { name: string }): string {

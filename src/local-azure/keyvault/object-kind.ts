@@ -12,6 +12,8 @@ export interface ObjectKind<P> {
   bundle(origin: string, vault: Vault, version: ObjectVersion<P>): object
   /** An entry of a list; `id` ends where the list's ids end. */
   item(origin: string, vault: Vault, version: ObjectVersion<P>, withVersion: boolean): object
+  /** What a list has beside objects, by name: what is still to come. Default: nothing. */
+  alsoListed?(origin: string, vault: Vault, query: URLSearchParams): { name: string; item: object }[]
   /** True for the key and the secret of a certificate, which live and die with it. */
   isManaged(payload: P): boolean
   /** Objects of other kinds that share this one's life: what backs a certificate. */

@@ -32,7 +32,7 @@ function readToken(url: URL): string | undefined {
 function linkBehind(url: URL, key: string): string {
   const link = new URL(url)
   link.search = ''
-  for (const name of ['api-version', 'maxresults']) {
+  for (const name of ['api-version', 'maxresults', 'includePending']) {
     const value = url.searchParams.get(name)
     if (value !== null) link.searchParams.set(name, value)
   }

@@ -4,6 +4,7 @@ import type { Key } from '../keys/key-kind.ts'
 import type { Companion, ObjectKind } from '../object-kind.ts'
 import type { ObjectStore, ObjectVersion, VaultObject } from '../object-store.ts'
 import type { Secret } from '../secrets/secret-kind.ts'
+import type { PendingCertificates } from './pending-certificates.ts'
 import type { CertificatePolicy } from './policy.ts'
 
 export interface Certificate {
@@ -19,7 +20,10 @@ export interface CertificateStores {
   secrets: ObjectStore<Secret>
 }
 
-export function certificateKind({ certificates, keys, secrets }: CertificateStores): ObjectKind<Certificate> {
+export function certificateKind(
+  { certificates, keys, secrets }: CertificateStores,
+  pending: PendingCertificates,
+): ObjectKind<Certificate> {
   return {
     noun: 'certificate',
     store: certificates,
@@ -45,6 +49,19 @@ export function certificateKind({ certificates, keys, secrets }: CertificateStor
       subject: payload.policy.x509_props.subject,
       ...(tags !== undefined && { tags }),
     }),
+    alsoListed(origin, vault, query) {
+      if (query.get('includePending')?.toLowerCase() !== 'true') return []
+      const first = pending.waiting(vault.uid).filter(({ name }) => certificates.get(vault.uid, name) === undefined)
+      return first.map(({ name, policy, created, tags }) => ({
+        name,
+        item: {
+          id: `${origin}/certificates/${name}`,
+          attributes: attributesOf(vault, { enabled: false, created, updated: created }),
+          subject: policy.x509_props.subject,
+          ...(tags !== undefined && { tags }),
+        },
+      }))
+    },
     isManaged: () => false,
     companions: (vault, name) => [...companion(keys, vault, name), ...companion(secrets, vault, name)],
     restoreCompanions: (vault, [ofKey = [], ofSecret = []]) => [
