@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { cloud } from './clouds.ts'
+import { servicesOfSites } from './other-sites.ts'
+import { refusalOf } from './served-hosts.ts'
+
+const exchange = {
+  host: 'charts.example',
+  url: new URL('https://charts.example/index.yaml'),
+  requestId: 'id',
+  operation: 'unknown',
+}
+
+test('a site answers for its host, is counted by it, and refuses in plain text', async () => {
+  const site = { host: 'charts.example', answer: async () => new Response('here') }
+  const service = servicesOfSites([site]).get('charts.example')
+  assert.equal(await (await service?.fetch(new Request(exchange.url), exchange))?.text(), 'here')
+  assert.equal(exchange.operation, 'site.charts.example')
+  const refusal = service?.refuse({ status: 429, code: 'Throttled', message: 'later' }, exchange)
+  assert.equal(refusal?.status, 429)
+  assert.equal(await refusal?.text(), 'later\n')
+})
+
+test('who asks for another host is told of the sites too', () => {
+  assert.match(refusalOf(cloud, 'example.com', ['charts.example']), /vault\.azure\.net, charts\.example, and forwards/)
+})
