@@ -89,6 +89,24 @@ export function workloadIdentityCases(lab: () => Lab): void {
       assert.ok('buildVersion' in JSON.parse(version.stdout), version.stderr)
     })
 
+    it('starts the sidecar again when it ends, and the application goes on', async () => {
+      const { namespace } = workload
+      // Its first process has its user, who may stop it.
+      const stop = ['/usr/local/bin/node', '-e', 'process.kill(1, "SIGTERM")']
+      // What stops it may go down with it before it has answered.
+      await lab()
+        .exec(namespace, 'other', 'azwi-proxy', stop)
+        .catch(() => undefined)
+      await eventually('another sidecar', async () => {
+        const { status } = await lab().kube.get(resources.pods, { namespace, name: 'other' })
+        const proxy = status?.initContainerStatuses?.find(({ name }) => name === 'azwi-proxy')
+        return ((proxy?.restartCount ?? 0) > 0 && proxy?.ready === true) || undefined
+      })
+      const command = ['sh', '-c', `wget -S -O - 'http://${metadataAddress}/metadata/identity/oauth2/token' 2>&1; true`]
+      const { stdout } = await lab().exec(namespace, 'other', 'app', command)
+      assert.match(stdout, /HTTP\/1\.1 400/)
+    })
+
     it('leaves alone a pod without the label, and one of a namespace that is not meant', async () => {
       const unlabelled = podOf(lab(), workload, { name: 'plain', image, labels: {}, annotations: inject })
       const elsewhere = await createNamespace(lab(), 'wi-other')
