@@ -1,11 +1,11 @@
 import { tokenExchangeAudience } from '../../../identity/index.ts'
 import { commandLine } from '../../shell-words.ts'
-import type { FederatedCredential } from '../federated-credential.ts'
 import type { Known } from '../known.ts'
 import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
 import { type AzureIdentity, credentialCommand } from './azure-facts.ts'
 import { matchCredential } from './compare-credentials.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
+import type { SignIn } from './sign-in.ts'
 
 export interface IdentityFacts {
   clientId: string
@@ -16,8 +16,7 @@ export interface IdentityFacts {
   identity: Known<AzureIdentity | undefined>
   /** The tenant that we are signed in to. */
   ownTenant: Known<string>
-  /** What Entra said to a token of the service account. */
-  signIn: Known<true>
+  signIn: SignIn
 }
 
 /** https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations */
@@ -45,7 +44,10 @@ function checkTenant({ tenantId, ownTenant }: IdentityFacts): Finding[] {
   return [note('tenant', text, [`az login --tenant ${tenantId}`])]
 }
 
-function missingIdentity({ clientId, tenantId }: IdentityFacts): Finding {
+function missingIdentity({ clientId, tenantId, ownTenant }: IdentityFacts): Finding {
+  const isElsewhere =
+    'value' in ownTenant && tenantId !== '' && ownTenant.value.toLowerCase() !== tenantId.toLowerCase()
+  if (isElsewhere) return unknown('identity', `it is not in your tenant, and ${tenantId} cannot be looked into`)
   const text = `no application and no managed identity with client id ${clientId} is in tenant ${tenantId}: the object id was taken, or it was deleted`
   return problem('identity', text, [
     'az identity list --query "[].{name:name, clientId:clientId}" --output table',
@@ -76,20 +78,29 @@ function checkCredential(identity: AzureIdentity, { account, issuer }: IdentityF
   }
   const others = identity.credentials.length
   const text = `none of its ${others} federated credentials is for ${subject} of issuer ${issuer.value}`
-  const full = others < mostCredentials ? '' : `; it has ${others}, and more than ${mostCredentials} are not possible`
+  const full =
+    others < mostCredentials
+      ? ''
+      : `; more than ${mostCredentials} are not possible, so one that nobody needs has to go`
   return [
-    problem('federation', `${text}${full}`, full === '' ? [credentialCommand(identity, wanted)] : deleteOne(identity)),
+    problem('federation', `${text}${full}`, full === '' ? [credentialCommand(identity, wanted)] : listAll(identity)),
   ]
 }
 
-function deleteOne({ az, credentials }: AzureIdentity): string[] {
-  const [oldest] = credentials as readonly (FederatedCredential | undefined)[]
-  const name = oldest?.name ?? ''
-  return [commandLine('az', ...az.group, 'federated-credential', 'delete', ...az.identity, az.credential, name)]
+/** Which of them nobody needs is for their owners to say. */
+function listAll({ az }: AzureIdentity): string[] {
+  return [commandLine('az', ...az.group, 'federated-credential', 'list', ...az.identity, '--output', 'table')]
 }
 
 function checkSignIn({ signIn }: IdentityFacts): Finding {
-  if ('value' in signIn) return ok('sign-in', 'Entra has given a token to the service account, just now')
-  if (signIn.why.startsWith('not tried')) return unknown('sign-in', signIn.why)
-  return problem('sign-in', `tried with a token of the service account: ${signIn.why}`)
+  switch (signIn.kind) {
+    case 'accepted':
+      return ok('sign-in', 'Entra has given a token to the service account, just now')
+    case 'refused':
+      return problem('sign-in', `tried with a token of the service account: ${signIn.words}`)
+    case 'unknown':
+      return unknown('sign-in', signIn.why)
+    default:
+      throw new Error(`unknown outcome ${JSON.stringify(signIn satisfies never)}`)
+  }
 }

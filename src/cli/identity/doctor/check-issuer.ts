@@ -1,6 +1,7 @@
 import { HttpFault, type HttpSend } from '../../../lib/index.ts'
 import type { Known } from '../known.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
+import type { SignIn } from './sign-in.ts'
 
 export interface IssuerFacts {
   /** As the cluster's tokens name it. */
@@ -9,7 +10,7 @@ export interface IssuerFacts {
   keyId: string | undefined
   discovery: Known<Fetched>
   /** What Entra said to tokens of this issuer just now. */
-  signIns: readonly Known<true>[]
+  signIns: readonly SignIn[]
 }
 
 /** The two documents, as somebody without credentials gets them. */
@@ -51,7 +52,7 @@ async function readJson(send: HttpSend, url: URL): Promise<unknown> {
 const mostKeys = 100
 
 export function checkIssuer({ issuer, keyId, discovery, signIns }: IssuerFacts): Finding[] {
-  const accepted = signIns.some((signIn) => 'value' in signIn)
+  const accepted = signIns.some(({ kind }) => kind === 'accepted')
   if ('why' in issuer) return [unknown('issuer', issuer.why)]
   if ('why' in discovery) return [unreachable(issuer.value, discovery.why, accepted)]
   return [
@@ -102,11 +103,11 @@ function keyFinding(keys: Fetched['keys'], keyId: string | undefined): Finding {
 /** Entra says so when it could not fetch the documents; before that, nothing is known. */
 const couldNotFetch = /AADSTS(90061|50166)\b/
 
-function checkTrust({ privateCa }: Fetched, signIns: readonly Known<true>[]): Finding[] {
+function checkTrust({ privateCa }: Fetched, signIns: readonly SignIn[]): Finding[] {
   if (!privateCa) return []
   const text = 'the issuer’s is signed by the cluster’s own CA'
-  if (signIns.some((signIn) => 'value' in signIn)) return [note('certificate', `${text}, which this Azure knows`)]
-  const isWhy = signIns.some((signIn) => 'why' in signIn && couldNotFetch.test(signIn.why))
+  if (signIns.some(({ kind }) => kind === 'accepted')) return [note('certificate', `${text}, which this Azure knows`)]
+  const isWhy = signIns.some((signIn) => signIn.kind === 'refused' && couldNotFetch.test(signIn.words))
   const words = `${text}: the public Entra takes those of public CAs only`
   return [isWhy ? problem('certificate', words) : note('certificate', words)]
 }

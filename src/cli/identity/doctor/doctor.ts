@@ -1,5 +1,4 @@
-import { createKubeClient, type KubeClient, type KubeConfig } from '../../../kube/index.ts'
-import { createHttpClient } from '../../../lib/index.ts'
+import { createKubeClient, type KubeClient } from '../../../kube/index.ts'
 import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
 import { CliError, exitCodes } from '../../cli-error.ts'
 import type { CliWorld } from '../../cli-world.ts'
@@ -7,19 +6,12 @@ import type { LabHome } from '../../lab-home.ts'
 import { readKubeconfig } from '../../real-cluster.ts'
 import { createTerminal } from '../../terminal.ts'
 import { type AzureFlags, parseAzureFlags } from '../azure-flags.ts'
-import { type AzureSession, openAzure } from '../azure-session.ts'
-import { attempt, type Known } from '../known.ts'
-import { findIdentity } from './azure-facts.ts'
-import { checkIdentity } from './check-identity.ts'
-import { checkIssuer, fetchIssuer } from './check-issuer.ts'
-import { checkVault } from './check-vault.ts'
-import { type ClusterFacts, gatherCluster } from './cluster-facts.ts'
+import { openAzure } from '../azure-session.ts'
+import { gatherCluster } from './cluster-facts.ts'
+import { type Examination, examineInAzure } from './examine-in-azure.ts'
 import { examineInCluster } from './examine-in-cluster.ts'
-import type { Section } from './finding.ts'
 import { count, printReport, type Report } from './print-report.ts'
-import { accountToken, trySignIn } from './sign-in.ts'
 import { printSurvey, survey } from './survey.ts'
-import type { WantedIdentity } from './wanted-identities.ts'
 
 export interface DoctorCommand {
   /** Undefined: all of the namespace, as far as the cluster shows. */
@@ -45,9 +37,8 @@ export async function doctor(command: DoctorCommand): Promise<number> {
   const kube = createKubeClient(config)
   const namespace = command.namespace ?? config.namespace
   try {
-    return command.pod === undefined
-      ? await reportNamespace(kube, namespace, command)
-      : await reportPod({ kube, config, command }, namespace, command.pod)
+    if (command.pod === undefined) return await reportNamespace(kube, namespace, command)
+    return await reportPod({ kube, ca: config.ca, signIn: command.signIn }, { namespace, name: command.pod }, command)
   } finally {
     kube.close()
   }
@@ -62,14 +53,13 @@ async function reportNamespace(kube: KubeClient, namespace: string, { json, worl
 }
 
 async function reportPod(
-  { command, ...cluster }: Omit<Examination, 'azure'>,
-  namespace: string,
-  pod: string,
+  cluster: Omit<Examination, 'azure'>,
+  ref: { namespace: string; name: string },
+  { world, json, azureFlags }: DoctorCommand,
 ): Promise<number> {
-  const { world, json, azureFlags } = command
   const azure = await openAzure(parseAzureFlags(azureFlags, world, { needsSubscription: false }), world)
   try {
-    const report = await examine({ ...cluster, command, azure }, namespace, pod)
+    const report = await examine({ ...cluster, azure }, ref)
     const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
     if (json) terminal.line(JSON.stringify({ ...report, ...count(report) }, null, 2))
     else printReport(report, terminal)
@@ -79,14 +69,10 @@ async function reportPod(
   }
 }
 
-interface Examination {
-  kube: KubeClient
-  config: KubeConfig
-  azure: AzureSession
-  command: DoctorCommand
-}
-
-async function examine(examination: Examination, namespace: string, name: string): Promise<Report> {
+async function examine(
+  examination: Examination,
+  { namespace, name }: { namespace: string; name: string },
+): Promise<Report> {
   const facts = await gatherCluster(examination.kube, { namespace, name })
   if (facts === undefined) throw noSuchPod(namespace, name)
   const { sections, wanted } = examineInCluster(facts)
@@ -96,73 +82,7 @@ async function examine(examination: Examination, namespace: string, name: string
     phase: facts.pod.status?.phase ?? 'Unknown',
     serviceAccount: facts.accountRef.name,
   }
-  return { pod, sections: [...sections, ...(await examineIdentities(examination, facts, wanted))] }
-}
-
-/** From the issuer on, nothing depends on the pod but on what its service account's tokens say. */
-async function examineIdentities(
-  { kube, config, azure, command }: Examination,
-  facts: ClusterFacts,
-  wanted: readonly WantedIdentity[],
-): Promise<Section[]> {
-  const token = await accountToken(kube, facts.accountRef, command.signIn)
-  const signIns = await Promise.all(wanted.map((one) => trySignIn(token, one, azure)))
-  const trusting = createHttpClient(config.ca === undefined ? {} : { extraCa: config.ca })
-  try {
-    const issuer: Known<string> = token.issuer
-    const discovery =
-      'why' in issuer
-        ? issuer
-        : await attempt(() => fetchIssuer(issuer.value, { open: azure.send, trusting: trusting.send }))
-    const ownTenant = await attempt(() => azure.tenantId())
-    const identities = await Promise.all(
-      wanted.map((one, i) => examineIdentity({ azure, facts, one, issuer, ownTenant, signIn: signIns[i] })),
-    )
-    return [
-      { title: 'Issuer', findings: checkIssuer({ issuer, keyId: token.keyId, discovery, signIns }) },
-      ...identities.flat(),
-    ]
-  } finally {
-    trusting.stop()
-  }
-}
-
-interface IdentityExamination {
-  azure: AzureSession
-  facts: ClusterFacts
-  one: WantedIdentity
-  issuer: Known<string>
-  ownTenant: Known<string>
-  signIn: Known<true> | undefined
-}
-
-async function examineIdentity({
-  azure,
-  facts,
-  one,
-  issuer,
-  ownTenant,
-  signIn,
-}: IdentityExamination): Promise<Section[]> {
-  const { clientId, tenantId, vaults } = one
-  const identity = await attempt(() => findIdentity(azure, clientId))
-  const principalId = 'value' in identity ? identity.value?.principalId : undefined
-  const findings = checkIdentity({
-    clientId,
-    tenantId,
-    account: facts.accountRef,
-    issuer,
-    identity,
-    ownTenant,
-    signIn: signIn ?? { why: 'not tried' },
-  })
-  const vaultSections = await Promise.all(
-    vaults.map(async (vault) => ({
-      title: `Vault ${vault.vaultName}`,
-      findings: await checkVault(azure, { ...vault, principalId }),
-    })),
-  )
-  return [{ title: `Identity ${clientId}`, findings }, ...vaultSections]
+  return { pod, sections: [...sections, ...(await examineInAzure(examination, facts, wanted))] }
 }
 
 function noSuchPod(namespace: string, name: string): CliError {

@@ -1,11 +1,12 @@
 import {
   createAcquireToken,
+  IdentityError,
   readTokenClaims,
   type ServiceAccountToken,
   tokenExchangeAudience,
 } from '../../../identity/index.ts'
 import type { KubeClient } from '../../../kube/index.ts'
-import { SecretValue } from '../../../lib/index.ts'
+import { errorMessage, SecretValue } from '../../../lib/index.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { askIssuer } from '../cluster-issuer.ts'
 import { attempt, type Known } from '../known.ts'
@@ -34,7 +35,7 @@ export async function accountToken(
         const answer = await kube.createToken(account, { audiences: [tokenExchangeAudience], expirationSeconds })
         return { token: SecretValue.of(answer.token), claims: readTokenClaims(answer.token) }
       })
-    : { why: 'not tried: --no-sign-in' }
+    : { why: '--no-sign-in' }
   if ('why' in token) {
     const issuer = await askIssuer((path) => kube.raw({ method: 'GET', path }))
     return { issuer, keyId: undefined, token }
@@ -52,22 +53,28 @@ function keyIdOf({ token }: ServiceAccountToken): string | undefined {
   }
 }
 
-/** What Entra says to the token, for this identity. The token that it gives is thrown away. */
+/** What Entra said to a token of the service account. */
+export type SignIn = { kind: 'accepted' } | { kind: 'refused'; words: string } | { kind: 'unknown'; why: string }
+
+/** Shows the token to Entra, for this identity. The token that it gives is thrown away. */
 export async function trySignIn(
   { token }: AccountToken,
   { clientId, tenantId }: WantedIdentity,
   azure: AzureSession,
-): Promise<Known<true>> {
-  if ('why' in token)
-    return { why: token.why.startsWith('not tried') ? token.why : `not tried, for want of a token: ${token.why}` }
-  const answer = await attempt(async () => {
+): Promise<SignIn> {
+  if ('why' in token) return { kind: 'unknown', why: `there is no token of the service account: ${token.why}` }
+  try {
     const acquire = createAcquireToken({ send: azure.send, sendOnNode: azure.send })
     const tenant = tenantId === '' ? await azure.tenantId() : tenantId
     const credential = { kind: 'workload', clientId, tenantId: tenant, assertion: token.value } as const
     await acquire(credential, { cloud: azure.cloud, resource: azure.cloud.vaultResource })
-    return true as const
-  })
-  return 'value' in answer ? answer : { why: entraWords(answer.why) }
+    return { kind: 'accepted' }
+  } catch (error) {
+    const isRefusal = error instanceof IdentityError && !error.passing
+    return isRefusal
+      ? { kind: 'refused', words: entraWords(error.message) }
+      : { kind: 'unknown', why: errorMessage(error) }
+  }
 }
 
 /** Entra's own words: who asked, and what would be right, stands in the other findings. */
