@@ -120,7 +120,7 @@ export async function createServices(options: ServicesOptions) {
       tenant,
       operations: entraOperations({
         cloud,
-        tenantId,
+        tenant,
         tokens,
         signIn: createSignIn({
           tenant,

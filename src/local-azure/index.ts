@@ -2,7 +2,8 @@
  * local-azure: Entra ID, Resource Manager, Graph and Key Vault in one process on loopback, behind an HTTPS proxy with the
  * lab's own certificate authority, so that clients use Azure's real names. Tokens are verified and roles are enforced.
  * A request goes proxy/ (CONNECT, TLS, host) → a service (entra, arm, graph, keyvault: each a table of operations) →
- * the stores on records/ (one journal, durable before the answer). traffic/ slows, breaks and counts it for tests.
+ * the stores on records/ (one journal, durable before the answer). traffic/ slows, breaks and counts it for tests; events/
+ * tells what happened in the vaults, and keyvault/caretaker.ts does what falls due in them.
  * What is done and what is not: docs/lab.md.
  */
 export type {

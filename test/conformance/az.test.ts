@@ -65,6 +65,12 @@ azTest('az account and az group', [
   { az: 'group delete -n shop --yes --no-wait' },
   { az: 'group wait -n shop --deleted --interval 1' },
   { az: 'group exists -n shop', prints: false },
+  // There are no people in the directory, and az's own client is not in it.
+  { az: 'login --use-device-code --tenant {tenantId}', fails: { status: 1, saying: /AADSTS700016/ } },
+  {
+    az: 'login -u ada@keymount.onmicrosoft.com -p x --tenant {tenantId}',
+    fails: { status: 1, saying: /AADSTS700016/ },
+  },
 ])
 
 azTest('az keyvault: vaults with roles and with access policies', [

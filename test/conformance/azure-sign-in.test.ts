@@ -141,6 +141,14 @@ test('the client of az for people is not in the directory, and says so at once',
   assert.deepEqual([page.status, page.body.error_codes], [400, [700016]])
 })
 
+test('the realm of a user is the domain of the tenant, or nobody knows it', async (t) => {
+  const azure = await startLocalAzure(t)
+  const realm = (user: string) => getJson(azure, `${login}/common/userrealm/${user}?api-version=1.0`)
+  assert.equal((await realm('ada%40keymount.onmicrosoft.com')).body.account_type, 'Managed')
+  assert.equal((await realm('ada@example.com')).body.account_type, 'Unknown')
+  assert.equal((await realm('%zz')).status, 200)
+})
+
 test('a public client gets a device code, which nobody enters: it is pending, and then expired', async (t) => {
   const clock = createManualClock()
   const azure = await startLocalAzure(t, { clock })
@@ -192,5 +200,5 @@ test('what is not there says so in the manner of Entra', async (t) => {
   const azure = await startLocalAzure(t)
   const { status, body } = await getJson(azure, `${login}/common/oauth2/v2.0/logout`)
   assert.deepEqual([status, body.error], [501, 'not_implemented'])
-  assert.match(body.error_description, /does not implement GET \/common\/oauth2\/v2.0\/logout/)
+  assert.match(body.error_description, /does not implement entra\.logout \(GET \/common\/oauth2\/v2.0\/logout\)/)
 })

@@ -41,3 +41,15 @@ export function instanceDiscovery(cloud: Cloud, authorizationEndpoint: URL) {
     metadata: [{ preferred_network: cloud.login, preferred_cache: cloud.login, aliases: [cloud.login] }],
   }
 }
+
+/** Who checks the passwords of a user's domain. MSAL asks before it sends one. @param user as it stands in the path */
+export function userRealm(user: string, ownDomain: string) {
+  const domain = user.toLowerCase().replace('%40', '@').split('@').at(-1) ?? ''
+  return {
+    ver: '1.0',
+    account_type: domain === ownDomain ? 'Managed' : 'Unknown',
+    domain_name: domain,
+    cloud_instance_name: 'microsoftonline.com',
+    cloud_audience_urn: 'urn:federation:MicrosoftOnline',
+  }
+}

@@ -1,8 +1,9 @@
 import type { Clock } from '../../lib/index.ts'
+import type { Tenant } from '../directory/tenant.ts'
 import { json } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import type { AccessTokens } from './access-tokens.ts'
-import { instanceDiscovery, openIdConfiguration } from './discovery.ts'
+import { instanceDiscovery, openIdConfiguration, userRealm } from './discovery.ts'
 import { EntraError } from './error-response.ts'
 import type { EntraCall, EntraOperation } from './operation.ts'
 import type { createSignIn, Grant } from './sign-in.ts'
@@ -11,7 +12,7 @@ import type { UserSignIn } from './user-sign-in.ts'
 
 export interface EntraOperationsOptions {
   cloud: Cloud
-  tenantId: string
+  tenant: Tenant
   tokens: AccessTokens
   signIn: ReturnType<typeof createSignIn>
   userSignIn: UserSignIn
@@ -25,13 +26,14 @@ const versions = [
 
 /** Discovery, keys and tokens, in both versions. https://learn.microsoft.com/entra/identity-platform/v2-protocols */
 export function entraOperations(options: EntraOperationsOptions): EntraOperation[] {
-  const { cloud, tenantId, tokens, signIn, userSignIn, clock } = options
+  const { cloud, tenant, tokens, signIn, userSignIn, clock } = options
   const ofVersions = versions.flatMap(({ version, prefix }): EntraOperation[] => [
     {
       operation: 'entra.openIdConfiguration',
       method: 'GET',
       path: `/:tenant${prefix}/.well-known/openid-configuration`,
-      run: ({ tenant }) => json(200, openIdConfiguration(cloud, { segment: tenant, tenantId }, version)),
+      run: ({ tenant: segment }) =>
+        json(200, openIdConfiguration(cloud, { segment, tenantId: tenant.tenantId }, version)),
     },
     {
       operation: 'entra.keys',
@@ -75,6 +77,12 @@ export function entraOperations(options: EntraOperationsOptions): EntraOperation
   }
 
   return [
+    {
+      operation: 'entra.userRealm',
+      method: 'GET',
+      path: '/:tenant/userrealm/:user',
+      run: ({ url }) => json(200, userRealm(url.pathname.split('/').at(-1) ?? '', tenant.domain)),
+    },
     { operation: 'entra.instanceDiscovery', method: 'GET', path: '/:tenant/discovery/instance', run: discoverInstance },
     ...ofVersions,
   ]

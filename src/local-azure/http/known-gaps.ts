@@ -6,10 +6,7 @@ import type { OperationRow } from './service.ts'
  * by their name, which is what docs/lab.md lists them under.
  */
 export const knownGaps: Record<ServiceName | 'imds', readonly OperationRow[]> = {
-  entra: [
-    { operation: 'entra.logout', method: 'GET', path: '/:tenant/oauth2/v2.0/logout' },
-    { operation: 'entra.userRealm', method: 'GET', path: '/common/userrealm/:user' },
-  ],
+  entra: [{ operation: 'entra.logout', method: 'GET', path: '/:tenant/oauth2/v2.0/logout' }],
   arm: [
     { operation: 'arm.provider.list', method: 'GET', path: '/subscriptions/:s/providers' },
     { operation: 'arm.provider.get', method: 'GET', path: '/subscriptions/:s/providers/:p' },

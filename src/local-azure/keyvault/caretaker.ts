@@ -103,8 +103,8 @@ export function startCaretaker({ stores, vaults, events, clock, log }: Caretaker
 
   /** Until the next duty, or until the alarm. */
   async function rest(): Promise<void> {
-    const next = Math.min(...duties().map(({ at }) => at * 1000 - clock.now()))
-    const ms = Math.min(next, longestRestMs)
+    const next = duties().reduce((soonest, { at }) => Math.min(soonest, at), Number.POSITIVE_INFINITY)
+    const ms = Math.min(next * 1000 - clock.now(), longestRestMs)
     if (ms > 0) await pause(ms, AbortSignal.any([alarm.signal, stopping.signal]))
     await pause(shortestRestMs)
     alarm = new AbortController()
