@@ -39,7 +39,7 @@ const labStateSchema = z.strictObject({
   kubeletRoot: z.string().optional(),
   /** Build of the product that the local cluster runs. */
   localImage: z.string().optional(),
-  /** Ports for metrics and health of the product's daemons on the local cluster. */
+  /** Ports of the product's daemons on the local cluster. A file of an older release lacks some; then all are chosen anew. */
   daemonPorts: daemonPortsSchema.optional().catch(undefined),
 })
 

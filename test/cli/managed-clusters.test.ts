@@ -29,6 +29,12 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
     assert.deepEqual(shown, ['Succeeded', true, lab.issuer])
   })
 
+  await t.test('another "up" leaves what az changed of it', async () => {
+    await az('aks update -g keymount -n keymount --tags team=shop')
+    await home.up()
+    assert.deepEqual(await az('aks show -g keymount -n keymount --query', 'tags'), { team: 'shop' })
+  })
+
   await t.test('aks create starts a further one, whose kubeconfig get-credentials merges', async () => {
     await az('group create -n shop -l westeurope')
     const created = await az(

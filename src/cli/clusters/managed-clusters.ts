@@ -11,6 +11,8 @@ import { isPrimary, primaryName } from './primary-cluster.ts'
 
 interface ManagedCluster {
   id: string
+  location: string
+  tags?: Record<string, string>
   properties: {
     provisioningState: string
     powerState: { code: string }
@@ -33,12 +35,13 @@ const pollMs = 50
 export async function registerPrimary(session: Session, azure: LocalAzure, state: LabState): Promise<void> {
   await withAzure(azure, async ({ subscriptionId, resourceManager }) => {
     const group = `/subscriptions/${subscriptionId}/resourceGroups/${primaryName}`
-    await resourceManager.put(group, { location }, { apiVersion: '2024-11-01' })
+    const inGroup = { apiVersion: '2024-11-01' }
+    if ((await resourceManager.find(group, inGroup)) === undefined)
+      await resourceManager.put(group, { location }, inGroup)
     const id = `${group}/providers/Microsoft.ContainerService/managedClusters/${primaryName}`
-    await settled(session, resourceManager, id)
-    const found = await resourceManager.find<ManagedCluster>(id, version)
+    const found = await settled(session, resourceManager, id)
     if (found?.properties.powerState.code === 'Stopped') await start(session, resourceManager, id)
-    await resourceManager.put(id, primaryBody(state), { ...version, noWait: true })
+    await resourceManager.put(id, primaryBody(state, found), { ...version, noWait: true })
     requireSuccess(await settled(session, resourceManager, id), 'Keymount cannot be installed into the local cluster')
   })
 }
@@ -87,15 +90,19 @@ function requireSuccess(cluster: ManagedCluster | undefined, what: string): void
   })
 }
 
-/** As `az aks create --enable-oidc-issuer --enable-addons azure-keyvault-secrets-provider --enable-secret-rotation` asks for it. */
-function primaryBody({ rotationPollInterval = '2m' }: LabState) {
+/**
+ * As `az aks create --enable-oidc-issuer --enable-addons azure-keyvault-secrets-provider --enable-secret-rotation` asks for it.
+ * Of one that is there, everything else stays as it is.
+ */
+function primaryBody({ rotationPollInterval = '2m' }: LabState, found: ManagedCluster | undefined) {
   const config = { enableSecretRotation: 'true', rotationPollInterval }
+  const isNew = { dnsPrefix: primaryName, agentPoolProfiles: [{ name: 'nodepool1', count: 1, mode: 'System' }] }
   return {
-    location,
+    location: found?.location ?? location,
+    tags: found?.tags ?? {},
     identity: { type: 'SystemAssigned' },
     properties: {
-      dnsPrefix: primaryName,
-      agentPoolProfiles: [{ name: 'nodepool1', count: 1, mode: 'System' }],
+      ...(found === undefined ? isNew : {}),
       oidcIssuerProfile: { enabled: true },
       addonProfiles: { azureKeyvaultSecretsProvider: { enabled: true, config } },
     },

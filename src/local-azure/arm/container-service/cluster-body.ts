@@ -17,6 +17,7 @@ const properties = z.looseObject({
   kubernetesVersion: z.string().nullish(),
   dnsPrefix: z.string().nullish(),
   nodeResourceGroup: z.string().nullish(),
+  networkProfile: z.looseObject({}).nullish(),
   agentPoolProfiles: z.array(z.looseObject({ name: z.string().min(1), count: z.number().int().nullish() })).nullish(),
   addonProfiles: z.record(z.string(), addonSchema.nullable()).nullish(),
   oidcIssuerProfile: switchSchema,
@@ -66,9 +67,28 @@ export function settleCluster(
     ...before,
     ...given,
     kubernetesVersion: version,
+    networkProfile: settleNetwork(given.networkProfile ?? before?.networkProfile),
     agentPoolProfiles: pools.map((pool) => settlePool(pool, version)),
     addonProfiles: settleAddons(given.addonProfiles ?? before?.addonProfiles ?? {}),
   }
+}
+
+/** What Azure makes of a cluster that asks for no network in particular. Kept and shown: pods of the lab have the machine's network. */
+const usualNetwork = {
+  networkPlugin: 'azure',
+  networkPluginMode: 'overlay',
+  networkDataplane: 'azure',
+  loadBalancerSku: 'standard',
+  outboundType: 'loadBalancer',
+  podCidr: '10.244.0.0/16',
+  serviceCidr: '10.0.0.0/16',
+  dnsServiceIP: '10.0.0.10',
+  ipFamilies: ['IPv4'],
+}
+
+function settleNetwork(given: Record<string, unknown> | null | undefined): Record<string, unknown> {
+  const wanted = Object.entries(given ?? {}).filter(([, value]) => value !== null && value !== '')
+  return { ...usualNetwork, ...Object.fromEntries(wanted) }
 }
 
 /** Empty text and 0 ask for the server's default. */
