@@ -181,6 +181,13 @@ test('podidentity detect in a namespace without bindings writes nothing', async 
   assert.match(stderr, /0 workloads of namespace kube-system use pod identity: nothing to write/)
 })
 
+test('podidentity detect in a cluster without pod identity says so', async (t) => {
+  const { kubeconfig } = await startLocalCluster(t)
+  const { code, stderr } = await runCli(['pi', 'detect', '-o', 'x'], { KUBECONFIG: kubeconfig })
+  assert.equal(code, 1)
+  assert.match(stderr, /AAD Pod Identity is not installed in this cluster/)
+})
+
 test('azwi: detect: expiration bounds, port, and where to', async () => {
   const detect = (...words: string[]) => runCli(['podidentity', 'detect', ...words])
   const short = await detect('-o', 'x', '--service-account-token-expiration', '59m')

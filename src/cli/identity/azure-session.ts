@@ -1,7 +1,6 @@
 import {
   type AzureClient,
   type AzureCloud,
-  type AzureService,
   type AzureTokens,
   createAzureClient,
   createEntraTokens,
@@ -11,6 +10,7 @@ import { CliError } from '../cli-error.ts'
 import type { CliWorld } from '../cli-world.ts'
 import { createAzCli } from './az-cli.ts'
 import type { AzureSettings } from './azure-flags.ts'
+import { once } from './once.ts'
 
 /** Azure, signed in as the flags say. Nothing is asked before the first call. */
 export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'graph'> {
@@ -32,13 +32,11 @@ export async function openAzure(settings: AzureSettings, world: CliWorld): Promi
   const { send } = http
   const az = createAzCli(world, subscriptionId)
 
-  const findTenant = async (): Promise<string> => {
+  const tenantId = once(async () => {
     if (settings.tenantId !== undefined) return settings.tenantId
     if (signIn.kind === 'cli') return (await az.account()).tenantId
     return discoverTenant(send, cloud, needSubscription())
-  }
-  let tenant: Promise<string> | undefined
-  const tenantId = () => (tenant ??= findTenant())
+  })
 
   function needSubscription(): string {
     if (subscriptionId !== undefined) return subscriptionId
@@ -61,7 +59,7 @@ export async function openAzure(settings: AzureSettings, world: CliWorld): Promi
   const { resourceManager, graph } = createAzureClient({ cloud, tokens, send })
   return {
     cloud,
-    resourceManager: resourceManager satisfies AzureService,
+    resourceManager,
     graph,
     subscriptionId: needSubscription,
     tenantId,

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   createKubeClient,
+  isNotFound,
   type KubeClient,
   type KubeObject,
   resources,
@@ -9,7 +10,7 @@ import {
 } from '../../../kube/index.ts'
 import { type Problem, ProblemsError } from '../../../lib/index.ts'
 import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
-import { exitCodes } from '../../cli-error.ts'
+import { CliError, exitCodes } from '../../cli-error.ts'
 import type { CliWorld } from '../../cli-world.ts'
 import type { LabHome } from '../../lab-home.ts'
 import { readKubeconfig } from '../../real-cluster.ts'
@@ -21,7 +22,13 @@ import { topOwner } from '../workload-owner.ts'
 import { classesOf } from './migrated-class.ts'
 import { type ProxyMode, selectsByBinding } from './migrated-workload.ts'
 import { type MigratingWorkload, type MigrationFile, migrationFiles } from './migration-files.ts'
-import { bindingLabel, byNamespaceAndName, matchBindings, type SelectorIdentity } from './plan-migration.ts'
+import {
+  bindingLabel,
+  byNamespaceAndName,
+  type MatchedBindings,
+  matchBindings,
+  type SelectorIdentity,
+} from './plan-migration.ts'
 
 export interface DetectCommand {
   namespace: string
@@ -43,11 +50,7 @@ export async function detect(command: DetectCommand): Promise<number> {
   const kube = createKubeClient(readKubeconfig(chosenKubeconfig(world, command.home, command.kubeconfig), world.env))
   const terminal = createTerminal(world)
   try {
-    const [bindings, identities] = await Promise.all([
-      kube.list(resources.azureIdentityBindings, { namespace }),
-      kube.list(resources.azureIdentities, { namespace }),
-    ])
-    const { matched, warnings } = matchBindings(bindings.items, identities.items)
+    const { matched, warnings } = await readBindings(kube, namespace)
     const workloads = await findWorkloads(kube, namespace, matched)
     const issuer = await askIssuer((path) => kube.raw({ method: 'GET', path }))
     const files = migrationFiles(workloads, {
@@ -81,6 +84,24 @@ function parseNumbers({ outputDirectory, proxyPort, tokenExpiration }: DetectCom
   const seconds = parseExpiration(tokenExpiration, problems)
   if (problems.length > 0) throw new ProblemsError('options', problems)
   return { proxyPort: port, tokenExpiration: seconds }
+}
+
+async function readBindings(kube: KubeClient, namespace: string): Promise<MatchedBindings> {
+  try {
+    const [bindings, identities] = await Promise.all([
+      kube.list(resources.azureIdentityBindings, { namespace }),
+      kube.list(resources.azureIdentities, { namespace }),
+    ])
+    return matchBindings(bindings.items, identities.items)
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause
+    throw new CliError({
+      what: 'AAD Pod Identity is not installed in this cluster',
+      why: 'there are no AzureIdentities: their CustomResourceDefinitions are missing',
+      fix: ['name the right cluster: --kubeconfig FILE'],
+      cause,
+    })
+  }
 }
 
 /** Each workload once, however many pods it has. */

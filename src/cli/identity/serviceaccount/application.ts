@@ -2,8 +2,9 @@ import { AzureRestError, type AzureService } from '../../../azure-rest/index.ts'
 import { type Clock, retry } from '../../../lib/index.ts'
 import { CliError } from '../../cli-error.ts'
 import { applicationCredentials } from '../federated-credential.ts'
+import { once } from '../once.ts'
 import type { PhaseSettings } from './options.ts'
-import { once, type Principal } from './principal.ts'
+import type { Principal } from './principal.ts'
 
 interface ApplicationRecord {
   /** Object id. */

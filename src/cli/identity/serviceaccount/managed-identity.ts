@@ -1,7 +1,8 @@
 import type { AzureService } from '../../../azure-rest/index.ts'
 import { CliError } from '../../cli-error.ts'
 import { managedIdentityCredentials } from '../federated-credential.ts'
-import { once, type Principal } from './principal.ts'
+import { once } from '../once.ts'
+import type { Principal } from './principal.ts'
 
 const identities = { apiVersion: '2023-01-31' }
 const groups = { apiVersion: '2021-04-01' }
