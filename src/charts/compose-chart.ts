@@ -22,6 +22,9 @@ export interface ComposedChart {
 
 const innerName = 'keymount'
 
+/** Keeps helm from installing a thin chart's directory, which renders nothing. */
+const guard = 'templates/incomplete.yaml'
+
 /**
  * A thin chart with the whole of charts/keymount inside. Helm renders no template of a library chart by itself, so each
  * one gets a file in the outer chart that includes it, with our values as the outer chart's `upstream.values` says them.
@@ -42,6 +45,7 @@ export function composeChart(options: {
     dependencies: [{ name: innerName, version: innerMetadata.version, repository: '' }],
   }
   const files = new Map<string, string>(outer)
+  files.delete(guard)
   files.set('Chart.yaml', stringify(metadata))
   files.set('templates/_defaults.tpl', `{{- define "keymount.defaults" -}}\n${defaults}\n{{- end -}}\n`)
   for (const [path, text] of inner) {

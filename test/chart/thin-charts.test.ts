@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { packageCharts } from '../../src/charts/index.ts'
+import { chartNames, packageCharts } from '../../src/charts/index.ts'
 import { daemonSets, type Manifest, needsHelm, template } from './helm.ts'
 
 /** The charts with the names of upstream's. What `helm upgrade` cannot change is as upstream has it; their values work. */
@@ -15,10 +15,12 @@ interface Workload extends Manifest {
   }
 }
 
+const charts = resolve(import.meta.dirname, '../../charts')
+
 /** A package on disk, for helm. */
 async function packaged(t: TestContext, name: string): Promise<string> {
-  const charts = await packageCharts({ directory: resolve(import.meta.dirname, '../../charts') })
-  const chart = charts.find(({ metadata }) => metadata.name === name)
+  const packages = await packageCharts({ directory: charts })
+  const chart = packages.find(({ metadata }) => metadata.name === name)
   const directory = await mkdtemp(join(tmpdir(), 'thin-chart-'))
   t.after(() => rm(directory, { recursive: true }))
   const path = join(directory, chart?.fileName ?? '')
@@ -108,6 +110,12 @@ test('an image of upstream’s is refused by the thin chart too', needsHelm, asy
   const chart = await packaged(t, 'csi-secrets-store-provider-azure')
   const image = { repository: 'mcr.microsoft.com/oss/azure/secrets-store/provider-azure', tag: 'v1.8.2' }
   await assert.rejects(template({ linux: { image } }, { chart }), /not Keymount's/)
+})
+
+test('the directory of a thin chart is no chart, and says where the chart is', needsHelm, async () => {
+  for (const name of chartNames.filter((each) => each !== 'keymount')) {
+    await assert.rejects(template({}, { chart: join(charts, name) }), /keymount charts package/)
+  }
 })
 
 test('the webhook’s chart has upstream’s name, selector and values', needsHelm, async (t) => {
