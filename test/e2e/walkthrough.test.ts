@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
+import { findKubectl } from '../support/kubectl.ts'
 import { followWalkthrough } from '../walkthroughs/follow-walkthrough.ts'
 import { parseWalkthrough } from '../walkthroughs/parse-walkthrough.ts'
 import { reasonToSkipWalkthroughs, walkthroughLab } from '../walkthroughs/walkthrough-lab.ts'
@@ -35,7 +36,7 @@ test('the walk-through with pod identity, to its end', skip === undefined ? {} :
   // The walk-through begins with a cluster without a driver: helm brings it.
   const manifests = resolve(root, 'deploy/keymount.yaml')
   const { status, stderr } = spawnSync(
-    'kubectl',
+    findKubectl() ?? 'kubectl',
     ['delete', '-f', manifests, '-l', 'app.kubernetes.io/name=keymount', '--ignore-not-found'],
     { env: { ...process.env, KUBECONFIG }, encoding: 'utf8' },
   )
