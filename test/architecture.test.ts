@@ -21,12 +21,12 @@ const arrows: Record<string, readonly string[]> = {
   driver: ['csi', 'provider-api', 'kube', 'lib'],
   'azure-class': ['identity', 'keyvault', 'kube', 'lib'],
   provider: ['azure-class', 'provider-api', 'identity', 'keyvault', 'kube', 'lib'],
-  webhook: ['azure-class', 'kube', 'lib'],
+  webhook: ['azure-class', 'proxy', 'kube', 'lib'],
   'pod-identity': ['identity', 'azure-rest', 'kube', 'netfilter', 'lib'],
   proxy: ['identity', 'netfilter', 'lib'],
   'local-azure': ['keyvault', 'lib'],
   'local-cluster': ['csi', 'kube', 'lib'],
-  cli: ['kube', 'keyvault', 'azure-class', 'azure-rest', 'identity', 'image', 'charts', 'lib'],
+  cli: ['kube', 'keyvault', 'azure-class', 'azure-rest', 'identity', 'image', 'charts', 'proxy', 'lib'],
   dashboard: ['kube', 'keyvault', 'lib'],
 }
 

@@ -5,5 +5,13 @@
  */
 export { awaitReady } from './await-ready.ts'
 export { metadataAddress } from './imds-request.ts'
+export {
+  type NewContainer,
+  type ProxySettings,
+  proxyContainer,
+  proxyInitContainer,
+  proxyInitName,
+  proxyName,
+} from './pod-containers.ts'
 export { type Redirection, redirectMetadata } from './redirect-metadata.ts'
 export { type ProxyConfig, type ProxyWorld, type RunningProxy, startProxy } from './start-proxy.ts'

@@ -16,4 +16,4 @@ export {
   type WebhookWorld,
   webhookNames,
 } from './start-webhook.ts'
-export type { ProxySettings, TokenEndpoint, TokenEndpointTrust, WebhookSettings } from './webhook-settings.ts'
+export type { TokenEndpoint, TokenEndpointTrust, WebhookSettings } from './webhook-settings.ts'

@@ -1,4 +1,4 @@
-import type { EnvVar } from '../kube/index.ts'
+import type { ProxySettings } from '../proxy/index.ts'
 
 /** What the administrator decides about every pod. */
 export interface WebhookSettings {
@@ -10,23 +10,10 @@ export interface WebhookSettings {
   audience: string
   /** Also project the token where releases before 1.6.0 had it, `/var/run/secrets/azure/tokens/azure-identity-token`. */
   legacyTokenPath: boolean
+  /** The sidecar that answers the token requests of applications that know IMDS only. */
   proxy: ProxySettings
   /** Undefined: pods that ask for a token endpoint of their own sign in at Entra like all others. */
   tokenEndpoint?: TokenEndpoint | undefined
-}
-
-/** The sidecar that answers the token requests of applications that know IMDS only. */
-export interface ProxySettings {
-  image: string
-  initImage: string
-  /** More of its flags. */
-  extraArgs: readonly string[]
-  /** More of its environment: the way to Entra and whom to trust there. */
-  env: readonly EnvVar[]
-  /** Its `--log-level`; empty for its default. */
-  logLevel: string
-  /** The API server knows sidecars: init containers that restart always. */
-  nativeSidecar: boolean
 }
 
 /** A token endpoint in the cluster instead of Entra (AKS identity bindings), for pods that ask for it by annotation. */

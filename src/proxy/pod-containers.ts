@@ -1,5 +1,3 @@
-import type { ProxySettings } from './webhook-settings.ts'
-
 export const proxyName = 'azwi-proxy'
 export const proxyInitName = 'azwi-proxy-init'
 
@@ -8,6 +6,20 @@ export const proxyInitName = 'azwi-proxy-init'
  * would take its place otherwise, and the proxy would ask itself for ever.
  */
 const proxyUser = 1501
+
+/** How the two containers look in a pod, whoever puts them there. */
+export interface ProxySettings {
+  image: string
+  initImage: string
+  /** More of the proxy's flags. */
+  extraArgs: readonly string[]
+  /** More of its environment, as a container has it: the way to Entra and whom to trust there. */
+  env: readonly { name: string }[]
+  /** Its `--log-level`; empty for its default. */
+  logLevel: string
+  /** The API server knows sidecars: init containers that restart always. */
+  nativeSidecar: boolean
+}
 
 export interface NewContainer {
   name: string
