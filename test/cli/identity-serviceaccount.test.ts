@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { defaultApplicationName } from '../../src/cli/identity/names.ts'
 import { isNotFound, resources } from '../../src/kube/index.ts'
@@ -121,4 +124,28 @@ test('serviceaccount create and delete: a managed identity', async (t) => {
   const rest = await lab.identity('sa', 'delete', ...bySecret, ...what, '--role-assignment-id', assignment)
   assert.equal(rest.code, 0, rest.stderr)
   assert.match(rest.stdout, /deleted managed identity/)
+})
+
+test('client secrets come from the environment or a file, and are never repeated', async (t) => {
+  const lab = await startIdentityLab(t)
+  const directory = mkdtempSync(join(tmpdir(), 'keymount-secret-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const file = join(directory, 'secret')
+  const what = ['--service-account-name', 'orders', '--service-account-issuer-url', lab.issuer]
+  const phase = ['sa', 'create', 'phase', 'app', ...what, '--auth-method', 'client_secret']
+
+  const refused = await lab.identity(...phase, '--client-secret', 'hunter2')
+  assert.equal(refused.code, 2)
+  assert.match(refused.stderr, /--client-secret is not taken from the command line/)
+  assert.doesNotMatch(refused.stdout + refused.stderr, /hunter2/)
+
+  writeFileSync(file, 'hunter3\n')
+  const wrong = await lab.identity(...phase, '--client-secret-file', file)
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /AADSTS7000215/)
+  assert.doesNotMatch(wrong.stdout + wrong.stderr, /hunter3/)
+
+  writeFileSync(file, `${lab.env['AZURE_CLIENT_SECRET']}\n`)
+  const right = await lab.identity(...phase, '--client-secret-file', file)
+  assert.equal(right.code, 0, right.stderr)
 })
