@@ -37,7 +37,7 @@ try {
   const { program, port } = await startController(lab.kubeconfig)
   const ca = await eventually(async () => {
     const bundle = await lab.bundle()
-    const { body } = await lab.post(port, review())
+    const { body } = await lab.post(port, review(), { ca: bundle })
     if (!body.response.allowed) throw new Error(body.response.status?.message)
     return bundle
   }, 20_000)
