@@ -6,12 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Step, Walkthrough } from './parse-walkthrough.ts'
 import type { ShellSession, Typed } from './shell-session.ts'
 
-/** Follows a walk-through step by step, each as a subtest. The first one that fails ends the walk. */
+/**
+ * Follows a walk-through step by step, each as a subtest. The first one that fails ends the walk. Tells whether it came to
+ * its end.
+ */
 export async function followWalkthrough(
   t: TestContext,
   { steps }: Walkthrough,
   { shell, directory, cluster }: { shell: ShellSession; directory: string; cluster: 'local' | 'real' },
-): Promise<void> {
+): Promise<boolean> {
   for (const step of steps) {
     let failed = false
     const skip = step.onlyReal && cluster === 'local' ? 'needs a real cluster: npm run e2e' : false
@@ -24,8 +27,9 @@ export async function followWalkthrough(
         throw error
       }
     })
-    if (failed) return
+    if (failed) return false
   }
+  return true
 }
 
 /** Longer than any command takes on a busy machine: whoever waits for one that hangs learns which it was. */

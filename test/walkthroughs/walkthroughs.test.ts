@@ -25,7 +25,11 @@ test('published walk-throughs', skip === undefined ? {} : { skip }, async (t) =>
       const terminal = await lab.terminal(row)
       for (const name of names) {
         const walkthrough = parseWalkthrough(readFileSync(join(import.meta.dirname, `${name}.md`), 'utf8'))
-        await row.test(walkthrough.title, (walk) => followWalkthrough(walk, walkthrough, terminal))
+        let ended = false
+        await row.test(walkthrough.title, async (walk) => {
+          ended = await followWalkthrough(walk, walkthrough, terminal)
+        })
+        if (!ended) break
       }
     })
   }
