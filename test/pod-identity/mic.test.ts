@@ -43,6 +43,20 @@ test('MIC update identity: another resource id moves the machine to it, under th
   await lab.assignmentsAre('web-default-shop Assigned')
 })
 
+test('MIC update identity: an identity that Azure does not take away is told of, because no assignment is left of it', async (t) => {
+  const lab = await startMicLab(t)
+  const [node = ''] = await lab.createScaleSet('pool')
+  await lab.bind('shop')
+  await lab.createPod('web', { node, selector: 'shop' })
+  await lab.assignmentsAre('web-default-shop Assigned')
+  const other = await lab.azure.createIdentity('other')
+  await lab.azure.control('PUT', '/faults/management.azure.com', { kind: 'error', status: 501 })
+  const spec = { resourceID: other.id, clientID: other.clientId }
+  await lab.kube.patch(resources.azureIdentities, { namespace: 'default', name: 'shop' }, { spec })
+  const told = /Warning binding remove error: binding shop-binding with identity shop not removed on node pool-0 .*501/
+  await eventually(async () => assert.match((await lab.eventsOf('shop-binding')).join('\n'), told))
+})
+
 test('MIC add, update and delete together: what changes in one moment ends right', async (t) => {
   const lab = await startMicLab(t)
   const [node = ''] = await lab.createScaleSet('pool')

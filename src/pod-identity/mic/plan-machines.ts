@@ -12,6 +12,8 @@ export interface MachineWork {
   assign: AzureAssignedIdentity[]
   /** Go when the machine has their identity no more, or keeps it for somebody else. */
   release: AzureAssignedIdentity[]
+  /** As they were before another took their place: nothing is left of them that could be tried again. */
+  left: AzureAssignedIdentity[]
 }
 
 export interface MachinePlan {
@@ -42,7 +44,7 @@ export function planMachines({ changes, desired, machineOfNode, isImmutable }: M
 
   const workOf = (machine: Machine) => {
     const key = machineKey(machine)
-    const work = works.get(key) ?? { machine, delta: { add: [], remove: [] }, assign: [], release: [] }
+    const work = works.get(key) ?? { machine, delta: { add: [], remove: [] }, assign: [], release: [], left: [] }
     works.set(key, work)
     return work
   }
@@ -60,17 +62,17 @@ export function planMachines({ changes, desired, machineOfNode, isImmutable }: M
     }
   }
 
-  function takeAway(assigned: AzureAssignedIdentity, { andRelease }: { andRelease: boolean }): void {
+  function takeAway(assigned: AzureAssignedIdentity, then: 'release' | 'left'): void {
     const id = machineIdentityId(assigned)
     const { nodename } = assigned.spec
     const machine = id === undefined ? 'gone' : machineOfNode(nodename)
     if (machine === 'unknown') return void unknownNodes.add(nodename)
     if (id === undefined || machine === 'gone') {
-      if (andRelease) withoutMachine.release.push(assigned)
+      if (then === 'release') withoutMachine.release.push(assigned)
       return
     }
     const work = workOf(machine)
-    if (andRelease) work.release.push(assigned)
+    work[then].push(assigned)
     // What was never assigned may be somebody else's: a Created one is not taken away.
     const assignedByUs = stateOf(assigned) === 'Assigned' || stateOf(assigned) === ''
     if (assignedByUs && !isImmutable(assigned)) work.delta.remove.push(id)
@@ -80,10 +82,10 @@ export function planMachines({ changes, desired, machineOfNode, isImmutable }: M
   for (const { before, after } of changes.replace) {
     if (stateOf(after) === 'Created') {
       assign(after)
-      takeAway(before, { andRelease: false })
+      takeAway(before, 'left')
     }
   }
-  for (const assigned of changes.remove) takeAway(assigned, { andRelease: true })
+  for (const assigned of changes.remove) takeAway(assigned, 'release')
 
   const nodesById = nodesByIdentity(desired)
   /** By any pod on the machine, of whatever name and namespace. A node that is not known now counts as on it. */

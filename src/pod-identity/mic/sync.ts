@@ -48,7 +48,7 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
     isImmutable: options.isImmutable,
   })
   const results = await Promise.all([
-    settle({ ...plan.withoutMachine, delta: { add: [], remove: [] } }, undefined, options),
+    settle({ ...plan.withoutMachine, left: [], delta: { add: [], remove: [] } }, undefined, options),
     ...plan.machines.map((work) => tellMachine(work, options)),
   ])
   return { worked: true, complete: written.complete && plan.unknownNodes.length === 0 && results.every(Boolean) }
@@ -88,12 +88,19 @@ type Outcome = Awaited<ReturnType<MachineUpdater['update']>>
 
 /** Writes down what became true; what did not stays as it is and is tried again. Whether all of it became true. */
 async function settle(
-  { assign, release, delta }: Omit<MachineWork, 'machine'>,
+  { assign, release, left, delta }: Omit<MachineWork, 'machine'>,
   outcome: Outcome | undefined,
   { assignments, batch }: SyncOptions,
 ): Promise<boolean> {
   const removing = new Set(delta.remove)
   const has = (id: string) => outcome?.ids?.has(id) === true
+  /** The machine has an identity still that it should not have. */
+  const keeps = (assigned: AzureAssignedIdentity) => {
+    const id = machineIdentityId(assigned)
+    return id !== undefined && removing.has(id) && (outcome?.ids === undefined || has(id))
+  }
+  const removeFailed = (assigned: AzureAssignedIdentity) =>
+    assignments.removeFailed(assigned, outcome?.error ?? 'Azure did not tell what the machine has')
   let complete = true
   await forEachLimited(assign, batch, async (assigned) => {
     const id = machineIdentityId(assigned)
@@ -104,14 +111,13 @@ async function settle(
     }
   })
   await forEachLimited(release, batch, async (assigned) => {
-    const id = machineIdentityId(assigned)
-    const kept = id !== undefined && removing.has(id) && (outcome?.ids === undefined || has(id))
-    if (!kept) complete = (await assignments.remove(assigned)) && complete
+    if (!keeps(assigned)) complete = (await assignments.remove(assigned)) && complete
     else {
       complete = false
-      await assignments.removeFailed(assigned, outcome?.error ?? 'Azure did not tell what the machine has')
+      await removeFailed(assigned)
     }
   })
+  await forEachLimited(left.filter(keeps), batch, removeFailed)
   return complete
 }
 
