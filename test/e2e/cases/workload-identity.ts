@@ -15,7 +15,8 @@ import { eventually, podEvents } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
 function reasonToSkip(): string | undefined {
-  if (process.env['KEYMOUNT_E2E'] !== 'real') return 'needs helm, and pods with networks of their own, which the local cluster has not: npm run e2e'
+  if (process.env['KEYMOUNT_E2E'] !== 'real')
+    return 'needs helm, and pods with networks of their own, which the local cluster has not: npm run e2e'
   if (helm === undefined) return 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM'
   return undefined
 }
