@@ -7,7 +7,6 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -23,6 +22,7 @@ import { errorCode } from '../lib/index.ts'
 import { buildBundles } from './build-bundles.ts'
 import { contentHash } from './content-hash.ts'
 import { entrypoint, programDirectory, proxyCommand } from './image-config.ts'
+import { removeOldRootfs } from './remove-old-rootfs.ts'
 import { sbom } from './sbom.ts'
 import { stripElf } from './strip-elf.ts'
 import { type SystemFile, systemFiles } from './system-files.ts'
@@ -43,9 +43,6 @@ export interface Rootfs {
   /** Whether it was there already. */
   cached: boolean
 }
-
-/** Root file systems kept beside the newest one, because containers of an older one may still run. */
-const keptRootfs = 3
 
 /**
  * The image's root file system as a directory below `directory`, one per content hash: built when sources, dependencies or
@@ -69,7 +66,7 @@ export async function buildRootfs(directory: string, options: RootfsOptions = {}
   }
   const now = new Date()
   utimesSync(path, now, now)
-  removeOld(directory)
+  removeOldRootfs(directory)
   return { path, hash, cached }
 }
 
@@ -171,12 +168,4 @@ function putInPlace(unfinished: string, path: string): void {
   } catch (error) {
     if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error
   }
-}
-
-function removeOld(directory: string): void {
-  const byAge = readdirSync(directory)
-    .filter((name) => name.startsWith('rootfs-'))
-    .map((name) => ({ path: join(directory, name), usedAt: statSync(join(directory, name)).mtimeMs }))
-    .toSorted((a, b) => b.usedAt - a.usedAt)
-  for (const { path } of byAge.slice(keptRootfs)) rmSync(path, { recursive: true, force: true })
 }
