@@ -1,4 +1,4 @@
-import type { AzureAssignedIdentity, AzureIdentity, KubeObject } from '../kube/index.ts'
+import type { AzureAssignedIdentity, AzureIdentity } from '../kube/index.ts'
 import { podIdentityNames } from './names.ts'
 
 /** What `spec.type` of an AzureIdentity means. */
@@ -21,11 +21,6 @@ export function sameId(a: string | undefined, b: string | undefined): boolean {
 /** Whether pods of other namespaces may not have the identity. Upstream compares the value with its case, and so do we. */
 export function isNamespaced({ metadata }: AzureIdentity): boolean {
   return metadata.annotations?.[podIdentityNames.behaviour] === 'namespaced'
-}
-
-/** `namespace/name`. */
-export function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
 }
 
 /** The identity's id in Resource Manager, in lower case; undefined for a service principal. */

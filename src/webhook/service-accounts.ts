@@ -1,4 +1,4 @@
-import { follow, isNotFound, type KubeClient, resources, type ServiceAccount } from '../kube/index.ts'
+import { followInto, isNotFound, type KubeClient, resources, type ServiceAccount } from '../kube/index.ts'
 import { createSingleFlight, errorMessage, type Log, type Running, retry } from '../lib/index.ts'
 import { AdmissionDenied } from './admission-denied.ts'
 import { type Annotations, annotationPrefix } from './identity-request.ts'
@@ -31,27 +31,12 @@ export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccou
   const known = new Map<string, Annotations>()
   const singleFlight = createSingleFlight<Annotations>()
 
-  const remember = (account: ServiceAccount) => {
+  const keep = (account: ServiceAccount) => {
     const annotations = ownAnnotations(account)
-    if (Object.keys(annotations).length === 0) known.delete(keyOf(account))
-    else known.set(keyOf(account), annotations)
+    return Object.keys(annotations).length === 0 ? undefined : annotations
   }
   const selectors = labelSelector === '' ? {} : { labelSelector }
-  const following = follow(
-    kube,
-    resources.serviceAccounts,
-    { log, ...selectors },
-    {
-      onList(accounts) {
-        known.clear()
-        for (const account of accounts) remember(account)
-      },
-      onChange(type, account) {
-        if (type === 'DELETED') known.delete(keyOf(account))
-        else remember(account)
-      },
-    },
-  )
+  const following = followInto(known, kube, resources.serviceAccounts, { log, keep, ...selectors })
 
   async function read(namespace: string, name: string): Promise<Annotations> {
     try {
@@ -78,10 +63,6 @@ export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccou
     size: () => known.size,
     stop: following.stop,
   }
-}
-
-function keyOf({ metadata }: ServiceAccount): string {
-  return `${metadata.namespace}/${metadata.name}`
 }
 
 function ownAnnotations({ metadata }: ServiceAccount): Annotations {

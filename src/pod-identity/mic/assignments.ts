@@ -7,10 +7,10 @@ import {
   type KubeClient,
   type KubeObject,
   type ObjectReference,
+  objectKey,
   resources,
 } from '../../kube/index.ts'
 import { errorMessage, type Log } from '../../lib/index.ts'
-import { keyOf } from '../azure-identity.ts'
 import { podIdentityNames } from '../names.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { KubernetesOperation, MicMetrics } from './mic-metrics.ts'
@@ -65,7 +65,10 @@ export function createAssignments({ kube, view, events, metrics, log }: Assignme
   ): Promise<void> {
     const { pod, podNamespace, nodename, azureBindingRef } = assigned.spec
     const level = type === 'Normal' ? 'info' : 'warn'
-    log[level]({ pod: `${podNamespace}/${pod}`, node: nodename, assigned: keyOf(assigned) }, `${reason}: ${message}`)
+    log[level](
+      { pod: `${podNamespace}/${pod}`, node: nodename, assigned: objectKey(assigned) },
+      `${reason}: ${message}`,
+    )
     await events.record(referenceTo(azureBindingRef), type, reason, message)
   }
 

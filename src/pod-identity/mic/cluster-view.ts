@@ -2,16 +2,14 @@ import {
   type AzureAssignedIdentity,
   type AzureIdentity,
   type AzureIdentityBinding,
-  follow,
+  followInto,
   type KubeClient,
   type KubeObject,
+  objectKey,
   type Pod,
-  type Resource,
   resources,
-  type Selectors,
 } from '../../kube/index.ts'
 import type { Log, Running } from '../../lib/index.ts'
-import { keyOf } from '../azure-identity.ts'
 import { podIdentityNames } from '../names.ts'
 import type { BoundPod, ClusterState } from './match-pods.ts'
 
@@ -41,46 +39,19 @@ export function followCluster({ kube, log, onChange }: ClusterViewOptions): Clus
   const bindings = new Map<string, AzureIdentityBinding>()
   const assigned = new Map<string, AzureAssignedIdentity>()
 
-  function into<T extends KubeObject, V>(
-    map: Map<string, V>,
-    resource: Resource<T>,
-    { toValue, ...selectors }: Selectors & { toValue: (object: T) => V | undefined },
-  ) {
-    const set = (object: T) => {
-      const value = toValue(object)
-      if (value === undefined) map.delete(keyOf(object))
-      else map.set(keyOf(object), value)
-    }
-    return follow(
-      kube,
-      resource,
-      { log, ...selectors },
-      {
-        onList(objects) {
-          map.clear()
-          for (const object of objects) set(object)
-          onChange()
-        },
-        onChange(type, object) {
-          if (type === 'DELETED') map.delete(keyOf(object))
-          else set(object)
-          onChange()
-        },
-      },
-    )
-  }
-
   /** A watch may tell of a time before our last write. Versions of one resource can be compared: https://kep.k8s.io/5504 */
   const newest = (object: AzureAssignedIdentity) => {
-    const held = assigned.get(keyOf(object))
+    const held = assigned.get(objectKey(object))
     return held !== undefined && versionOf(held) > versionOf(object) ? held : object
   }
 
+  const whole = { log, onChange, keep: <T>(object: T) => object }
+  const boundPods = { log, onChange, keep: boundPod, labelSelector: podIdentityNames.podLabel }
   const following = [
-    into(pods, resources.pods, { labelSelector: podIdentityNames.podLabel, toValue: boundPod }),
-    into(identities, resources.azureIdentities, { toValue: (identity) => identity }),
-    into(bindings, resources.azureIdentityBindings, { toValue: (binding) => binding }),
-    into(assigned, resources.azureAssignedIdentities, { toValue: newest }),
+    followInto(pods, kube, resources.pods, boundPods),
+    followInto(identities, kube, resources.azureIdentities, whole),
+    followInto(bindings, kube, resources.azureIdentityBindings, whole),
+    followInto(assigned, kube, resources.azureAssignedIdentities, { log, onChange, keep: newest }),
   ]
   return {
     synced: Promise.all(following.map(({ synced }) => synced)).then(() => undefined),
@@ -88,8 +59,8 @@ export function followCluster({ kube, log, onChange }: ClusterViewOptions): Clus
     identities: { [Symbol.iterator]: () => identities.values() },
     bindings: { [Symbol.iterator]: () => bindings.values() },
     assigned,
-    remember: (object) => void assigned.set(keyOf(object), newest(object)),
-    forget: (object) => void assigned.delete(keyOf(object)),
+    remember: (object) => void assigned.set(objectKey(object), newest(object)),
+    forget: (object) => void assigned.delete(objectKey(object)),
     async stop() {
       await Promise.all(following.map((one) => one.stop()))
     },

@@ -1,5 +1,11 @@
-import type { AzureAssignedIdentity, AzureIdentity, AzureIdentityBinding, ObjectMeta } from '../../kube/index.ts'
-import { isIdentityId, isNamespaced, isUserAssigned, keyOf } from '../azure-identity.ts'
+import {
+  type AzureAssignedIdentity,
+  type AzureIdentity,
+  type AzureIdentityBinding,
+  type ObjectMeta,
+  objectKey,
+} from '../../kube/index.ts'
+import { isIdentityId, isNamespaced, isUserAssigned } from '../azure-identity.ts'
 import { podIdentityNames } from '../names.ts'
 
 /** What matters of a pod that asks for identities. */
@@ -36,7 +42,7 @@ export interface Match {
  */
 export function matchPods(state: ClusterState, { forceNamespaced }: { forceNamespaced: boolean }): Match {
   const problems: MatchProblem[] = []
-  const identities = new Map([...state.identities].map((identity) => [keyOf(identity), identity]))
+  const identities = new Map([...state.identities].map((identity) => [objectKey(identity), identity]))
   const usable = usableBindings(state.bindings, identities, problems)
   const desired = new Map<string, AzureAssignedIdentity>()
   for (const pod of state.pods) {
@@ -44,9 +50,10 @@ export function matchPods(state: ClusterState, { forceNamespaced }: { forceNames
       const namespaced = forceNamespaced || isNamespaced(identity)
       if (namespaced && identity.metadata.namespace !== pod.namespace) continue
       const wanted = assignedIdentity(pod, { binding, identity, namespaced })
-      const earlier = desired.get(keyOf(wanted))
-      if (earlier === undefined) desired.set(keyOf(wanted), wanted)
-      else if (keyOf(earlier.spec.azureIdentityRef) !== keyOf(identity)) problems.push(nameTaken(earlier, wanted))
+      const earlier = desired.get(objectKey(wanted))
+      if (earlier === undefined) desired.set(objectKey(wanted), wanted)
+      else if (objectKey(earlier.spec.azureIdentityRef) !== objectKey(identity))
+        problems.push(nameTaken(earlier, wanted))
     }
   }
   return { desired, problems }
@@ -64,7 +71,7 @@ function usableBindings(
   problems: MatchProblem[],
 ): Map<string, UsableBinding[]> {
   const bySelector = new Map<string, UsableBinding[]>()
-  for (const binding of [...bindings].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))) {
+  for (const binding of [...bindings].toSorted((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1))) {
     const { selector, azureIdentity = '' } = binding.spec
     const identity = identities.get(`${binding.metadata.namespace}/${azureIdentity}`)
     if (identity === undefined || selector === undefined) continue
@@ -85,7 +92,7 @@ function nameTaken(first: AzureAssignedIdentity, second: AzureAssignedIdentity):
   const { pod, podNamespace } = first.spec
   return {
     about: second.spec.azureBindingRef,
-    message: `pod ${podNamespace}/${pod} gets the AzureIdentity ${keyOf(first.spec.azureIdentityRef)}; ${keyOf(second.spec.azureIdentityRef)} would have the same AzureAssignedIdentity. Give them different names, or keep identities to their namespaces (forceNamespaced)`,
+    message: `pod ${podNamespace}/${pod} gets the AzureIdentity ${objectKey(first.spec.azureIdentityRef)}; ${objectKey(second.spec.azureIdentityRef)} would have the same AzureAssignedIdentity. Give them different names, or keep identities to their namespaces (forceNamespaced)`,
   }
 }
 

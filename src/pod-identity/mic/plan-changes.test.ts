@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AssignmentState, AzureAssignedIdentity } from '../../kube/index.ts'
-import { keyOf } from '../azure-identity.ts'
+import { type AssignmentState, type AzureAssignedIdentity, objectKey } from '../../kube/index.ts'
 import { type Machine, machineKey } from './machine.ts'
 import { planChanges } from './plan-changes.ts'
 import { type MachinePlan, planMachines } from './plan-machines.ts'
@@ -52,7 +51,7 @@ function assigned({
   }
 }
 
-const mapOf = (rows: Row[]) => new Map(rows.map((row) => [keyOf(assigned(row)), assigned(row)]))
+const mapOf = (rows: Row[]) => new Map(rows.map((row) => [objectKey(assigned(row)), assigned(row)]))
 const plan = (desired: Row[], existing: Row[]) => planChanges(mapOf(desired), mapOf(existing))
 const podsOf = (list: AzureAssignedIdentity[]) => list.map(({ spec }) => spec.pod)
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { AssignmentState, AzureAssignedIdentity } from '../../kube/index.ts'
-import { isNamespaced, keyOf, machineIdentityId } from '../azure-identity.ts'
+import { type AssignmentState, type AzureAssignedIdentity, objectKey } from '../../kube/index.ts'
+import { isNamespaced, machineIdentityId } from '../azure-identity.ts'
 
 /** An assignment that takes the place of another of the same name. */
 export interface Replacement {
@@ -55,8 +55,8 @@ function meanTheSame({ spec: a }: AzureAssignedIdentity, { spec: b }: AzureAssig
     a.pod === b.pod &&
     a.podNamespace === b.podNamespace &&
     a.nodename === b.nodename &&
-    keyOf(a.azureBindingRef) === keyOf(b.azureBindingRef) &&
-    keyOf(a.azureIdentityRef) === keyOf(b.azureIdentityRef) &&
+    objectKey(a.azureBindingRef) === objectKey(b.azureBindingRef) &&
+    objectKey(a.azureIdentityRef) === objectKey(b.azureIdentityRef) &&
     isNamespaced(a.azureIdentityRef) === isNamespaced(b.azureIdentityRef) &&
     isDeepStrictEqual(a.azureBindingRef.spec, b.azureBindingRef.spec) &&
     isDeepStrictEqual(a.azureIdentityRef.spec, b.azureIdentityRef.spec)

@@ -1,6 +1,5 @@
-import { type AzurePodIdentityException, follow, type KubeClient, resources } from '../../kube/index.ts'
+import { type AzurePodIdentityException, followInto, type KubeClient, resources } from '../../kube/index.ts'
 import type { Log, Running } from '../../lib/index.ts'
-import { keyOf } from '../azure-identity.ts'
 import type { NodePod } from './node-pods.ts'
 
 /** Whether an exception of the pod's namespace names any one of its labels; the case of values does not matter. */
@@ -21,20 +20,7 @@ export interface Exceptions extends Running, Iterable<AzurePodIdentityException>
 /** Those of the whole cluster: a handful of small objects, and a pod may come from any namespace. */
 export function followExceptions({ kube, log }: { kube: KubeClient; log: Log }): Exceptions {
   const exceptions = new Map<string, AzurePodIdentityException>()
-  const following = follow(
-    kube,
-    resources.azurePodIdentityExceptions,
-    { log },
-    {
-      onList(items) {
-        exceptions.clear()
-        for (const item of items) exceptions.set(keyOf(item), item)
-      },
-      onChange(type, item) {
-        if (type === 'DELETED') exceptions.delete(keyOf(item))
-        else exceptions.set(keyOf(item), item)
-      },
-    },
-  )
+  const keep = (exception: AzurePodIdentityException) => exception
+  const following = followInto(exceptions, kube, resources.azurePodIdentityExceptions, { log, keep })
   return { ...following, [Symbol.iterator]: () => exceptions.values() }
 }

@@ -1,6 +1,6 @@
-import type { AssignmentState, AzureAssignedIdentity, AzureIdentity } from '../../kube/index.ts'
+import { type AssignmentState, type AzureAssignedIdentity, type AzureIdentity, objectKey } from '../../kube/index.ts'
 import { type Clock, sleep } from '../../lib/index.ts'
-import { isNamespaced, keyOf } from '../azure-identity.ts'
+import { isNamespaced } from '../azure-identity.ts'
 import { RequestError } from './request-error.ts'
 import { isMeant, namesIdentity, redact, type TokenQuery } from './token-query.ts'
 
@@ -51,7 +51,7 @@ export function createFindAssigned(options: FindAssignedOptions): FindIdentity {
 }
 
 function byName(a: AzureAssignedIdentity, b: AzureAssignedIdentity): number {
-  return keyOf(a) < keyOf(b) ? -1 : 1
+  return objectKey(a) < objectKey(b) ? -1 : 1
 }
 
 function notFound(

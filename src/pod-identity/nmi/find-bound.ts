@@ -1,5 +1,4 @@
-import { isNotFound, type KubeClient, resources } from '../../kube/index.ts'
-import { keyOf } from '../azure-identity.ts'
+import { isNotFound, type KubeClient, objectKey, resources } from '../../kube/index.ts'
 import { podIdentityNames } from '../names.ts'
 import type { FindIdentity } from './find-assigned.ts'
 import type { NodePods } from './node-pods.ts'
@@ -37,7 +36,7 @@ export function createFindBound({ kube, pods }: { kube: KubeClient; pods: Pick<N
     )
     const bound = identities.items
       .filter(({ metadata }) => names.has(metadata.name))
-      .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+      .toSorted((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1))
     if (bound.length === 0) {
       throw new RequestError(
         404,

@@ -6,9 +6,9 @@ import {
   IdentityError,
   type TokenSource,
 } from '../../identity/index.ts'
-import { type AzureIdentity, isNotFound, type KubeClient, resources, type Secret } from '../../kube/index.ts'
+import { type AzureIdentity, isNotFound, type KubeClient, objectKey, resources, type Secret } from '../../kube/index.ts'
 import { errorMessage, SecretValue } from '../../lib/index.ts'
-import { identityTypes, keyOf, typeOf } from '../azure-identity.ts'
+import { identityTypes, typeOf } from '../azure-identity.ts'
 import type { ImdsOperation, NmiMetrics } from './nmi-metrics.ts'
 import { RequestError } from './request-error.ts'
 
@@ -31,7 +31,7 @@ export function createIdentityTokens({ source, kube, metrics }: IdentityTokensOp
       const why = isNotFound(error) ? 'there is no such Secret' : errorMessage(error)
       throw new RequestError(
         503,
-        `AzureIdentity ${keyOf(identity)}: spec.clientPassword ${namespace}/${name}: ${why}`,
+        `AzureIdentity ${objectKey(identity)}: spec.clientPassword ${namespace}/${name}: ${why}`,
         {},
         { cause: error },
       )
@@ -43,12 +43,12 @@ export function createIdentityTokens({ source, kube, metrics }: IdentityTokensOp
     const { clientID: clientId = '', tenantID: tenantId = '', auxiliaryTenantIDs } = identity.spec
     const type = typeOf(identity)
     // Without a client id IMDS would give the token of the machine's own identity.
-    if (clientId === '') throw new RequestError(403, `AzureIdentity ${keyOf(identity)}: spec.clientID is empty`)
+    if (clientId === '') throw new RequestError(403, `AzureIdentity ${objectKey(identity)}: spec.clientID is empty`)
     if (type === identityTypes.userAssigned) {
       return { key: JSON.stringify([type, clientId]), credentials: [{ kind: 'managed', tenantId, clientId }] }
     }
     if (type !== identityTypes.servicePrincipal && type !== identityTypes.servicePrincipalCertificate) {
-      throw new RequestError(503, `AzureIdentity ${keyOf(identity)}: unsupported identity type ${type}`)
+      throw new RequestError(503, `AzureIdentity ${objectKey(identity)}: unsupported identity type ${type}`)
     }
     const secret = await secretOf(identity)
     const proof =
@@ -56,7 +56,7 @@ export function createIdentityTokens({ source, kube, metrics }: IdentityTokensOp
     const { uid = '', resourceVersion = '' } = secret.metadata
     const tenants = [tenantId, ...(auxiliaryTenantIDs ?? [])]
     return {
-      key: JSON.stringify([type, clientId, keyOf(secret), uid, resourceVersion]),
+      key: JSON.stringify([type, clientId, objectKey(secret), uid, resourceVersion]),
       credentials: tenants.map((tenant) => ({ kind: 'service-principal', tenantId: tenant, clientId, proof })),
     }
   }
@@ -108,7 +108,10 @@ function certificateOf(identity: AzureIdentity, { data = {} }: Secret) {
 
 function missing(identity: AzureIdentity, key: string): RequestError {
   const { name, namespace } = identity.spec.clientPassword ?? {}
-  return new RequestError(503, `AzureIdentity ${keyOf(identity)}: the Secret ${namespace}/${name} has no key ${key}`)
+  return new RequestError(
+    503,
+    `AzureIdentity ${objectKey(identity)}: the Secret ${namespace}/${name} has no key ${key}`,
+  )
 }
 
 function decode(base64: string): SecretValue {

@@ -1,6 +1,5 @@
-import { follow, type KubeClient, type Pod, resources } from '../../kube/index.ts'
+import { followInto, type KubeClient, type Pod, resources } from '../../kube/index.ts'
 import { type Clock, type Log, type Running, sleep } from '../../lib/index.ts'
-import { keyOf } from '../azure-identity.ts'
 import { podIdentityNames } from '../names.ts'
 import { RequestError } from './request-error.ts'
 
@@ -41,26 +40,7 @@ const retryMs = 300
 export function followNodePods({ kube, nodeName, clock, log }: NodePodsOptions): NodePods {
   const pods = new Map<string, KnownPod>()
   const fieldSelector = `spec.nodeName=${nodeName}`
-  const set = (pod: Pod) => {
-    const known = knownPod(pod)
-    if (known === undefined) pods.delete(keyOf(pod))
-    else pods.set(keyOf(pod), known)
-  }
-  const following = follow(
-    kube,
-    resources.pods,
-    { fieldSelector, clock, log },
-    {
-      onList(items) {
-        pods.clear()
-        for (const pod of items) set(pod)
-      },
-      onChange(type, pod) {
-        if (type === 'DELETED') pods.delete(keyOf(pod))
-        else set(pod)
-      },
-    },
-  )
+  const following = followInto(pods, kube, resources.pods, { fieldSelector, clock, log, keep: knownPod })
 
   const withAddress = (known: Iterable<KnownPod>, ip: string) =>
     [...known].filter(({ addresses }) => addresses.includes(ip))

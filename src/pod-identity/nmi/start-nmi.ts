@@ -1,5 +1,5 @@
 import type { TokenSource } from '../../identity/index.ts'
-import { type AzureAssignedIdentity, follow, type KubeClient, resources } from '../../kube/index.ts'
+import { type AzureAssignedIdentity, followInto, type KubeClient, resources } from '../../kube/index.ts'
 import {
   type Clock,
   type ListenAddress,
@@ -10,7 +10,6 @@ import {
   systemClock,
 } from '../../lib/index.ts'
 import type { RunProgram } from '../../netfilter/index.ts'
-import { keyOf } from '../azure-identity.ts'
 import { healthRoutes } from '../health.ts'
 import { podIdentityNames } from '../names.ts'
 import { followExceptions } from './exceptions.ts'
@@ -145,21 +144,8 @@ function followIdentities(
   const assigned = new Map<string, AzureAssignedIdentity>()
   // Those of this node, by the label that the controller gives them: what a node costs does not depend on the others.
   const labelSelector = `${podIdentityNames.nodeLabel}=${config.nodeName}`
-  const following = follow(
-    kube,
-    resources.azureAssignedIdentities,
-    { labelSelector, clock, log },
-    {
-      onList(items) {
-        assigned.clear()
-        for (const item of items) assigned.set(keyOf(item), item)
-      },
-      onChange(type, item) {
-        if (type === 'DELETED') assigned.delete(keyOf(item))
-        else assigned.set(keyOf(item), item)
-      },
-    },
-  )
+  const keep = (one: AzureAssignedIdentity) => one
+  const following = followInto(assigned, kube, resources.azureAssignedIdentities, { labelSelector, clock, log, keep })
   const findIdentity = createFindAssigned({
     assignmentsOf: ({ namespace, name }) =>
       [...assigned.values()].filter(({ spec }) => spec.pod === name && spec.podNamespace === namespace),
