@@ -20,8 +20,11 @@ export interface ServiceAccounts extends Running {
   size(): number
 }
 
-/** About three seconds in all: the API server waits ten for the webhook. */
-const patience = { attempts: 6, initialMs: 100 }
+/**
+ * Six to seven seconds in all: the API server waits ten for the webhook. One that is on its way out takes no more connections,
+ * but passes on our answers to what it has asked before, so a refusal in this time would reach people.
+ */
+const patience = { attempts: 11, initialMs: 100, maxMs: 1000 }
 
 /**
  * Follows service accounts and remembers the annotations of those that have any of workload identity: a few dozen, however
