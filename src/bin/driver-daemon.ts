@@ -1,11 +1,12 @@
-import packageJson from '../../package.json' with { type: 'json' }
 import { createLinuxMounter, createWindowsMounter, type DriverConfig, startDriver } from '../driver/index.ts'
-import { createKubeClient, inClusterConfig, type KubeConfig, loadKubeconfig } from '../kube/index.ts'
+import { createKubeClient } from '../kube/index.ts'
 import type { Log, Running } from '../lib/index.ts'
+import { buildVersion } from './build-version.ts'
+import { clusterConfig } from './cluster-config.ts'
 
 /** Commit and date are set by the image build; empty when run from the sources. */
 export const driverBuild = {
-  BuildVersion: `v${packageJson.version}`,
+  BuildVersion: buildVersion,
   GitCommit: process.env['KEYMOUNT_COMMIT'] ?? '',
   BuildDate: process.env['KEYMOUNT_BUILD_DATE'] ?? '',
 }
@@ -14,7 +15,8 @@ export const driverBuild = {
 export async function startDriverDaemon(config: DriverConfig, log: Log): Promise<Running> {
   const { BuildVersion: version } = driverBuild
   const userAgent = `csi-secrets-store/controller/${version} (${process.platform}/${process.arch})`
-  const kube = createKubeClient(kubeConfig(config.kubeconfig ?? process.env['KUBECONFIG']), { userAgent })
+  const kubeconfig = config.kubeconfig ?? process.env['KUBECONFIG'] ?? ''
+  const kube = createKubeClient(clusterConfig(kubeconfig, process.env), { userAgent })
   const mounter = process.platform === 'win32' ? createWindowsMounter() : createLinuxMounter()
   const running = await startDriver(config, { kube, mounter, log, version })
   return {
@@ -23,12 +25,4 @@ export async function startDriverDaemon(config: DriverConfig, log: Log): Promise
       kube.close()
     },
   }
-}
-
-function kubeConfig(path: string | undefined): KubeConfig {
-  if (path !== undefined && path !== '') return loadKubeconfig(path, { environment: process.env })
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env
-  if (host === undefined || port === undefined)
-    throw new Error('no cluster to speak to: give --kubeconfig or KUBECONFIG, or run in a pod')
-  return inClusterConfig({ host, port })
 }

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import packageJson from '../../package.json' with { type: 'json' }
 import { type FlagSpecs, klogFlags, type LogLevel, type Problem, ProblemsError, parseGoFlags } from '../lib/index.ts'
 import type { MicConfig } from '../pod-identity/index.ts'
 
@@ -61,8 +60,6 @@ export const micFlags = {
   'custom-user-agent': { type: 'ignored', help: 'Azure is not told' },
   ...klogFlags,
 } as const satisfies FlagSpecs
-
-export const micVersion = `v${packageJson.version}`
 
 export type MicCommand =
   | { kind: 'version' }

@@ -4,15 +4,16 @@ import { createKubeClient } from '../kube/index.ts'
 import { createHttpClient, createLog, errorMessage, type Log, runUntilSignal } from '../lib/index.ts'
 import { type CloudConfig, cloudConfigOfEnvironment, parseCloudConfig, startMic } from '../pod-identity/index.ts'
 import { azureHttp } from './azure-http.ts'
+import { buildVersion } from './build-version.ts'
 import { clusterConfig } from './cluster-config.ts'
-import { type MicCommand, micConfig, micVersion } from './mic-config.ts'
+import { type MicCommand, micConfig } from './mic-config.ts'
 import { printLine, runMain } from './run-main.ts'
 
 type ServeCommand = Extract<MicCommand, { kind: 'serve' }>
 
 /** The controller of pod identity. Exit status 2 for a wrong command line, 1 when it cannot start or no longer leads. */
 async function main(command: MicCommand): Promise<number> {
-  if (command.kind === 'version') return printLine(micVersion)
+  if (command.kind === 'version') return printLine(buildVersion)
   const log = createLog({ name: 'mic', level: command.logLevel })
   // An update of a scale set that is on its way is awaited.
   return runUntilSignal(() => start(command, log), log, 60_000)
@@ -32,7 +33,7 @@ async function start(command: ServeCommand, log: Log) {
   })
   const { resourceManager } = createAzureClient({ cloud, tokens, send: out.send })
   const kube = createKubeClient(clusterConfig(command.kubeconfig, process.env), {
-    userAgent: `keymount/mic/${micVersion}`,
+    userAgent: `keymount/mic/${buildVersion}`,
   })
   const onLost = () => {
     log.fatal('another replica may lead now')

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import packageJson from '../../package.json' with { type: 'json' }
 import { type FlagSpecs, klogFlags, type LogLevel, type Problem, ProblemsError, parseGoFlags } from '../lib/index.ts'
 import type { NmiConfig } from '../pod-identity/index.ts'
 
@@ -86,8 +85,6 @@ export const nmiFlags = {
   'custom-user-agent': { type: 'ignored', help: 'Entra is not told' },
   ...klogFlags,
 } as const satisfies FlagSpecs
-
-export const nmiVersion = `v${packageJson.version}`
 
 export type NmiCommand =
   | { kind: 'version' }

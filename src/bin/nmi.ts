@@ -5,15 +5,16 @@ import { createHttpClient, createLog, createRetryingSend, type Log, runUntilSign
 import { createRunProgram } from '../netfilter/index.ts'
 import { refuseKubenet, startNmi } from '../pod-identity/index.ts'
 import { azureHttp } from './azure-http.ts'
+import { buildVersion } from './build-version.ts'
 import { clusterConfig } from './cluster-config.ts'
-import { type NmiCommand, nmiConfig, nmiVersion } from './nmi-config.ts'
+import { type NmiCommand, nmiConfig } from './nmi-config.ts'
 import { printLine, runMain } from './run-main.ts'
 
 type ServeCommand = Extract<NmiCommand, { kind: 'serve' }>
 
 /** The node endpoint of pod identity. Exit status 2 for a wrong command line, 1 when it cannot start. */
 async function main(command: NmiCommand): Promise<number> {
-  if (command.kind === 'version') return printLine(nmiVersion)
+  if (command.kind === 'version') return printLine(buildVersion)
   const log = createLog({ name: 'nmi', level: command.logLevel })
   return runUntilSignal(() => start(command, log), log)
 }
@@ -32,7 +33,7 @@ async function start({ kubeconfig, nmi, tokenHoldMs, kubeletConfig }: ServeComma
     }),
     holdMs: tokenHoldMs,
   })
-  const kube = createKubeClient(clusterConfig(kubeconfig, process.env), { userAgent: `keymount/nmi/${nmiVersion}` })
+  const kube = createKubeClient(clusterConfig(kubeconfig, process.env), { userAgent: `keymount/nmi/${buildVersion}` })
   const running = await startNmi(nmi, {
     kube,
     tokens,

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import packageJson from '../../package.json' with { type: 'json' }
 import { cloudNames, findCloud, isStackCloud } from '../identity/index.ts'
 import { inClusterConfig, loadKubeconfig } from '../kube/index.ts'
 import {
@@ -14,6 +13,7 @@ import {
   parseListenAddress,
 } from '../lib/index.ts'
 import type { ProviderConfig } from '../provider/index.ts'
+import { buildVersion } from './build-version.ts'
 import { httpFromEnvironment, readPem } from './http-environment.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
@@ -108,9 +108,6 @@ export const providerFlags = {
   kubeconfig: { type: 'string', default: '', help: "Cluster to read service accounts from (default: the pod's own)" },
 } as const satisfies FlagSpecs
 
-/** Version of this build, as the protocol and `--version` tell it. */
-export const providerVersion = `v${packageJson.version}`
-
 export type ProviderCommand =
   | { kind: 'version' }
   | { kind: 'serve'; config: Omit<ProviderConfig, 'log'>; logLevel: LogLevel }
@@ -144,7 +141,7 @@ export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
     logLevel: flags.v >= 5 ? 'debug' : 'info',
     config: {
       endpoint,
-      version: providerVersion,
+      version: buildVersion,
       metricsAddress,
       healthAddress,
       healthPath: flags['healthz-path'],

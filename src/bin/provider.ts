@@ -1,13 +1,14 @@
 import { createLog, runUntilSignal } from '../lib/index.ts'
 import { startProvider } from '../provider/index.ts'
-import { type ProviderCommand, providerConfig, providerVersion } from './provider-config.ts'
+import { buildVersion } from './build-version.ts'
+import { type ProviderCommand, providerConfig } from './provider-config.ts'
 import { printLine, runMain } from './run-main.ts'
 
 /** The provider daemon. Exit status 2 for a wrong command line, 1 when it cannot start. */
 async function main(command: ProviderCommand): Promise<number> {
   if (command.kind === 'version') {
     const buildDate = process.env['KEYMOUNT_BUILD_DATE'] ?? ''
-    return printLine(JSON.stringify({ version: providerVersion, buildDate }))
+    return printLine(JSON.stringify({ version: buildVersion, buildDate }))
   }
   const log = createLog({ name: 'provider', level: command.logLevel })
   const config = { ...command.config, log }

@@ -1,8 +1,8 @@
-import packageJson from '../../package.json' with { type: 'json' }
+import { buildVersion } from './build-version.ts'
 
 /** What `--version` of the webhook and of the proxy prints. Commit and date are set by the image build; empty when run from the sources. */
 export const workloadIdentityBuild = {
-  buildVersion: `v${packageJson.version}`,
+  buildVersion,
   gitCommit: process.env['KEYMOUNT_COMMIT'] ?? '',
   buildDate: process.env['KEYMOUNT_BUILD_DATE'] ?? '',
   nodeVersion: process.version,
@@ -11,6 +11,6 @@ export const workloadIdentityBuild = {
 
 /** Upstream's form. */
 export function workloadIdentityUserAgent(component: 'webhook' | 'proxy'): string {
-  const { buildVersion, gitCommit, buildDate, platform } = workloadIdentityBuild
+  const { gitCommit, buildDate, platform } = workloadIdentityBuild
   return `azure-workload-identity/${component}/${buildVersion} (${platform}) ${gitCommit}/${buildDate}`
 }
