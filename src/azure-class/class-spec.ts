@@ -1,3 +1,4 @@
+import type { IdentityParameters } from '../identity/index.ts'
 import type { ObjectSpec } from './object-spec.ts'
 
 /** What the parameters of a class say, parsed once; nothing behind the parser looks at their texts again. */
@@ -14,11 +15,7 @@ export interface ClassSpec {
 }
 
 /** What a class says about identity; empty strings where it says nothing. */
-export interface ClassIdentity {
-  usePodIdentity: boolean
-  useVMManagedIdentity: boolean
-  useAzureTokenProxy: boolean
-  clientId: string
-  tenantId: string
-  userAssignedIdentityId: string
-}
+export type ClassIdentity = Pick<
+  IdentityParameters,
+  'usePodIdentity' | 'useVMManagedIdentity' | 'useAzureTokenProxy' | 'clientId' | 'tenantId' | 'userAssignedIdentityId'
+>
