@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type DaemonSet, type KubeClient, resources } from '../../src/kube/index.ts'
-import { helm } from '../chart/helm.ts'
 import { createHelmRelease, exists } from '../support/helm-release.ts'
+import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 import { eventually } from './wait.ts'
 
 /** The chart's life on a real cluster, as a release of its own beside whatever is installed there. */
-const { KEYMOUNT_E2E, NODE_HOST } = process.env
-
-function reasonToSkip(): string | undefined {
-  if (KEYMOUNT_E2E !== 'real') return 'helm needs a real cluster: npm run e2e'
-  if (helm === undefined) return 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM'
-  if (NODE_HOST === undefined) return 'NODE_HOST has to say by which address pods reach this machine'
-  return undefined
-}
-
-const skip = reasonToSkip()
-const options = skip === undefined ? {} : { skip }
+const options = realClusterOnly('helm needs a real cluster', noHelm, noNodeHost)
 const quickly = { rotationPollInterval: '5s' }
 
 test(

@@ -2,30 +2,22 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { execInPod, loadKubeconfig, type Pod, resources } from '../../src/kube/index.ts'
 import { podIdentityNames } from '../../src/pod-identity/index.ts'
-import { helm } from '../chart/helm.ts'
 import { azMissing, findAz } from '../support/az.ts'
 import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
 import { type TestAzure, type TestIdentity, testGroup } from '../support/local-azure.ts'
 import { openMigrationGuide } from './migration-guide.ts'
 import { leaksIn, plant } from './planted.ts'
+import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 import { eventually } from './wait.ts'
 
 /**
  * Pod identity on a real cluster, as the chart installs it: the node is an instance of a scale set of the local Azure, whose
  * IMDS answers for what the scale set has. Pods ask at the address of IMDS, and the provider mounts with `usePodIdentity`.
  */
-const { KEYMOUNT_E2E, NODE_HOST, KUBECONFIG } = process.env
+const { KUBECONFIG } = process.env
 const scaleSet = 'aks-nodes-vmss'
 
-function reasonToSkip(): string | undefined {
-  if (KEYMOUNT_E2E !== 'real') return 'redirection needs pods with a network of their own: npm run e2e'
-  if (helm === undefined) return 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM'
-  if (NODE_HOST === undefined) return 'NODE_HOST has to say by which address pods reach this machine'
-  return undefined
-}
-
-const skip = reasonToSkip()
-const options = skip === undefined ? {} : { skip }
+const options = realClusterOnly('redirection needs pods with a network of their own', noHelm, noNodeHost)
 const noAz = findAz() === undefined ? azMissing : undefined
 const migration = noAz === undefined ? {} : { skip: noAz }
 

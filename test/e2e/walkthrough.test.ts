@@ -6,23 +6,18 @@ import { findKubectl } from '../support/kubectl.ts'
 import { followWalkthrough } from '../walkthroughs/follow-walkthrough.ts'
 import { parseWalkthrough } from '../walkthroughs/parse-walkthrough.ts'
 import { reasonToSkipWalkthroughs, walkthroughLab } from '../walkthroughs/walkthrough-lab.ts'
+import { noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 
 /**
  * The walk-through whose last part needs pods with a network of their own, on a real cluster: driver, provider and pod
  * identity by helm, from the addresses that it names. The others are followed on local clusters.
  */
-const { KEYMOUNT_E2E, KUBECONFIG = '', NODE_HOST, KEYMOUNT_IMAGE, KUBELET_ROOT } = process.env
+const { KUBECONFIG = '', NODE_HOST, KEYMOUNT_IMAGE, KUBELET_ROOT } = process.env
 const root = resolve(import.meta.dirname, '../..')
 
-function reasonToSkip(): string | undefined {
-  if (KEYMOUNT_E2E !== 'real') return 'pod identity needs a real cluster: npm run e2e'
-  if (NODE_HOST === undefined) return 'NODE_HOST has to say by which address pods reach this machine'
-  return reasonToSkipWalkthroughs()
-}
+const options = realClusterOnly('pod identity needs a real cluster', noNodeHost, reasonToSkipWalkthroughs())
 
-const skip = reasonToSkip()
-
-test('the walk-through with pod identity, to its end', skip === undefined ? {} : { skip }, async (t) => {
+test('the walk-through with pod identity, to its end', options, async (t) => {
   const flags = Object.entries({
     kubeconfig: KUBECONFIG,
     listen: NODE_HOST,

@@ -16,20 +16,17 @@ import {
 } from '../../src/kube/index.ts'
 import { chartDirectory, helm } from '../chart/helm.ts'
 import { findKubectl, type Kubectl, kubectlFor, kubectlMissing } from '../support/kubectl.ts'
+import { noHelm, realClusterOnly } from './real-cluster-only.ts'
 import { eventually } from './wait.ts'
 
-const { KEYMOUNT_E2E, KUBECONFIG, KEYMOUNT_IMAGE } = process.env
+const { KUBECONFIG, KEYMOUNT_IMAGE } = process.env
 
-function reasonToSkip(): string | undefined {
-  if (KEYMOUNT_E2E !== 'real') return 'admission needs a real cluster: npm run e2e'
-  if (helm === undefined) return 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM'
-  if (findKubectl() === undefined) return kubectlMissing
-  return undefined
-}
-
-const skip = reasonToSkip()
 /** Of every test of the webhook on a real cluster. */
-export const needsRealCluster = skip === undefined ? {} : { skip }
+export const needsRealCluster = realClusterOnly(
+  'admission needs a real cluster',
+  noHelm,
+  findKubectl() === undefined ? kubectlMissing : undefined,
+)
 
 export const tenant = '11111111-2222-3333-4444-555555555555'
 /** What makes a pod one of the webhook's. */

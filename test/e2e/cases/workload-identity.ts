@@ -5,24 +5,19 @@ import { after, before, describe, it } from 'node:test'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { imageReference } from '../../../src/image/index.ts'
 import { type Container, type Pod, type PodSpec, resources } from '../../../src/kube/index.ts'
-import { helm } from '../../chart/helm.ts'
 import { bundleApplication } from '../../support/bundle-application.ts'
 import type { Lab } from '../../support/lab.ts'
 import { type InstalledWebhook, installWebhook, productImage } from '../installed-webhook.ts'
 import { createNamespace } from '../namespaces.ts'
 import { leaksIn, plant } from '../planted.ts'
+import { noHelm, realClusterOnly } from '../real-cluster-only.ts'
 import { eventually, podEvents } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
-function reasonToSkip(): string | undefined {
-  if (process.env['KEYMOUNT_E2E'] !== 'real')
-    return 'needs helm, and pods with networks of their own, which the local cluster has not: npm run e2e'
-  if (helm === undefined) return 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM'
-  return undefined
-}
-
-const skip = reasonToSkip()
-const options = skip === undefined ? {} : { skip }
+const options = realClusterOnly(
+  'needs helm, and pods with networks of their own, which the local cluster has not',
+  noHelm,
+)
 const use = { 'azure.workload.identity/use': 'true' }
 const inject = { 'azure.workload.identity/inject-proxy-sidecar': 'true' }
 const metadataAddress = '169.254.169.254'

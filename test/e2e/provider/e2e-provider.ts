@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { resources } from '../../../src/kube/index.ts'
+import { bundleApplication } from '../../support/bundle-application.ts'
 import type { Lab } from '../../support/lab.ts'
 import { createNamespace } from '../namespaces.ts'
 import { productPod } from '../node.ts'
@@ -34,7 +34,7 @@ async function install(lab: Lab): Promise<E2eProvider> {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: app, namespace },
-    data: { 'program.cjs': await bundledProgram() },
+    data: { 'program.cjs': await bundleApplication(join(import.meta.dirname, 'program.ts')) },
   })
   const { image, providersDirectory } = await productFacts(lab)
   await kube.create(resources.daemonSets, {
@@ -89,20 +89,6 @@ async function install(lab: Lab): Promise<E2eProvider> {
     },
     lastSecrets: async () => JSON.parse(await ask('/last-secrets')) as Record<string, string>,
   }
-}
-
-/** The program with its libraries in one file: it has to fit into a ConfigMap, which ends at 1 MiB. */
-async function bundledProgram(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, 'program.ts')],
-    bundle: true,
-    minify: true,
-    platform: 'node',
-    format: 'cjs',
-    external: ['@grpc/proto-loader'],
-    write: false,
-  })
-  return outputFiles[0]?.text ?? ''
 }
 
 /** The image and the socket directory of the driver that is installed: wherever it looks, this provider serves. */

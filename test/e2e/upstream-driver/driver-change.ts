@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { type CsiDriver, type DaemonSet, isNotFound, type KubeObject, resources } from '../../../src/kube/index.ts'
+import { bundleApplication } from '../../support/bundle-application.ts'
 import type { Lab } from '../../support/lab.ts'
 import { productPod } from '../node.ts'
 import { eventually, podReady } from '../wait.ts'
@@ -60,7 +60,7 @@ export async function driverChange(lab: Lab, options: { rotationSeconds: number 
           apiVersion: 'v1',
           kind: 'ConfigMap',
           metadata: { name: programs, namespace },
-          data: { 'program.cjs': await bundledProgram() },
+          data: { 'program.cjs': await bundleApplication(join(import.meta.dirname, 'program.ts')) },
         },
         { fieldManager: 'e2e' },
       )
@@ -104,18 +104,4 @@ function withUpstreamProgram(product: DaemonSet, rotationSeconds: number): Daemo
     ...product,
     spec: { ...product.spec, template: { ...template, spec: { ...template.spec, containers, volumes } } },
   }
-}
-
-/** In one file of less than 1 MiB, the bound of a ConfigMap. */
-async function bundledProgram(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, 'program.ts')],
-    bundle: true,
-    minify: true,
-    platform: 'node',
-    format: 'cjs',
-    external: ['@grpc/proto-loader'],
-    write: false,
-  })
-  return outputFiles[0]?.text ?? ''
 }
