@@ -7,7 +7,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { parseDuration } from '../src/lib/index.ts'
+import { parseDuration } from '#lib/formats'
 import { startDriverLab } from '../test/support/driver-lab.ts'
 import { bundledDriver } from './support/driver-bundle.ts'
 import { quantile } from './support/statistics.ts'

@@ -11,7 +11,7 @@
  */
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { resources } from '../src/kube/index.ts'
+import { resources } from '#kubernetes/client'
 import { startDriverLab } from '../test/support/driver-lab.ts'
 import { objectsOf } from '../test/support/provider.ts'
 import { startProviderLabProcess } from '../test/support/provider-lab.ts'

@@ -9,7 +9,7 @@
  *
  * Provider and local Azure are processes of their own. The last line is JSON.
  */
-import { createHttpClient } from '../src/lib/index.ts'
+import { createHttpClient } from '#lib/http'
 import { objectsOf } from '../test/support/provider.ts'
 import { appSubject, type ProviderLab, startProviderLabProcess } from '../test/support/provider-lab.ts'
 import { createCleanup } from './support/cleanup.ts'

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const targets = [
-  { proto: 'csi.proto', out: 'src/csi/generated' },
-  { proto: 'registration.proto', out: 'src/csi/generated' },
-  { proto: 'provider.proto', out: 'src/provider-api/generated' },
+  { proto: 'csi.proto', out: 'src/kubernetes/csi/generated' },
+  { proto: 'registration.proto', out: 'src/kubernetes/csi/generated' },
+  { proto: 'provider.proto', out: 'src/kubernetes/provider-protocol/generated' },
 ]
 
 const options = [

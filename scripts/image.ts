@@ -3,7 +3,7 @@
 // script, `--analyze` also lists what each bundle is made of.
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { buildBundles, buildRootfs, imageReference, ociArchive, processNames } from '../src/image/index.ts'
+import { buildBundles, buildRootfs, imageReference, ociArchive, processNames } from '#packaging/image'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { buildRootfs, imageReference, ociArchive, programDirectory } from '../src/image/index.ts'
+import { buildRootfs, imageReference, ociArchive, programDirectory } from '#packaging/image'
 import { helm, renderManifests } from './render-manifests.ts'
 
 const root = join(import.meta.dirname, '..')

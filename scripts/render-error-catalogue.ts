@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { errorCatalogue } from '../src/provider/index.ts'
+import { errorCatalogue } from '#product/provider'
 
 const intro = `# Errors of the provider
 
@@ -13,7 +13,7 @@ files as they are.
 What begins with \`entra-\`, and \`vault-forbidden\`, is best looked at with \`keymount identity doctor POD\`, which
 compares both sides and prints the command that mends it ([identity.md](identity.md)).
 
-<!-- Made by scripts/generate-error-catalogue.ts from src/provider/error-catalogue.ts; a test compares them. -->
+<!-- Made by scripts/generate-error-catalogue.ts from src/product/provider/error-catalogue.ts; a test compares them. -->
 `
 
 /** The text of docs/errors.md. */

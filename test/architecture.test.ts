@@ -4,86 +4,233 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { test } from 'node:test'
 
 /**
- * Which part may import which. Two parts that are not joined here and must talk do it over their wire, as in production.
- * `bin` is absent: it is the only place that wires everything together.
+ * Which group may import which. A group is a folder of `src`. `lab` and `product` import each other in neither direction:
+ * the lab starts the real programs, and they meet over sockets, HTTPS and gRPC, as in a cluster.
  */
-const arrows: Record<string, readonly string[]> = {
+const groups: Record<string, readonly string[]> = {
   lib: [],
-  csi: ['lib'],
-  netfilter: ['lib'],
-  image: ['lib'],
-  charts: ['lib'],
-  'provider-api': ['lib'],
-  kube: ['lib'],
-  keyvault: ['lib'],
-  identity: ['lib'],
-  'azure-rest': ['identity', 'lib'],
-  driver: ['csi', 'provider-api', 'kube', 'lib'],
-  'azure-class': ['identity', 'keyvault', 'kube', 'lib'],
-  provider: ['azure-class', 'provider-api', 'identity', 'keyvault', 'kube', 'lib'],
-  webhook: ['azure-class', 'proxy', 'kube', 'lib'],
-  'pod-identity': ['identity', 'azure-rest', 'kube', 'netfilter', 'lib'],
-  proxy: ['identity', 'netfilter', 'lib'],
-  'local-azure': ['keyvault', 'lib'],
-  'local-cluster': ['csi', 'kube', 'lib'],
-  cli: ['kube', 'keyvault', 'azure-class', 'azure-rest', 'identity', 'image', 'charts', 'proxy', 'lib'],
-  dashboard: ['kube', 'keyvault', 'lib'],
+  kubernetes: ['lib'],
+  azure: ['kubernetes', 'lib'],
+  terminal: ['azure', 'kubernetes', 'lib'],
+  daemon: ['kubernetes', 'lib'],
+  packaging: ['lib'],
+  product: ['daemon', 'packaging', 'azure', 'kubernetes', 'lib'],
+  lab: ['terminal', 'packaging', 'azure', 'kubernetes', 'lib'],
+  cli: ['product', 'lab', 'terminal', 'packaging', 'azure', 'kubernetes', 'lib'],
+}
+
+/**
+ * Which part may import which. A part is a folder of a group, or a group that has no folders; the folders of `lib` are
+ * parts, and so are the files directly in it. An arrow that no import uses is deleted.
+ */
+const parts: Record<string, readonly string[]> = {
+  lib: [],
+  'lib/async': ['lib'],
+  'lib/files': ['lib', 'lib/http'],
+  'lib/flags': ['lib', 'lib/formats'],
+  'lib/formats': ['lib'],
+  'lib/http': ['lib', 'lib/async', 'lib/flags'],
+  'kubernetes/client': ['lib', 'lib/async'],
+  'kubernetes/csi': ['lib', 'lib/http'],
+  'kubernetes/netfilter': ['lib'],
+  'kubernetes/provider-protocol': [],
+  'kubernetes/volume-files': ['lib'],
+  'azure/identity': ['lib', 'lib/async', 'lib/formats', 'lib/http'],
+  'azure/keyvault': ['lib', 'lib/http'],
+  'azure/rest': ['azure/identity', 'lib', 'lib/http'],
+  'azure/class': [
+    'azure/identity',
+    'azure/keyvault',
+    'kubernetes/client',
+    'kubernetes/volume-files',
+    'lib',
+    'lib/flags',
+    'lib/formats',
+  ],
+  terminal: ['azure/identity', 'azure/rest', 'kubernetes/client', 'lib', 'lib/http'],
+  daemon: ['kubernetes/client', 'lib', 'lib/http'],
+  'packaging/charts': ['lib', 'lib/formats', 'lib/http'],
+  'packaging/image': ['lib', 'lib/formats'],
+  'product/driver': [
+    'daemon',
+    'kubernetes/client',
+    'kubernetes/csi',
+    'kubernetes/provider-protocol',
+    'kubernetes/volume-files',
+    'lib',
+    'lib/async',
+    'lib/files',
+    'lib/flags',
+    'lib/formats',
+    'lib/http',
+  ],
+  'product/provider': [
+    'daemon',
+    'azure/class',
+    'azure/identity',
+    'azure/keyvault',
+    'kubernetes/client',
+    'kubernetes/provider-protocol',
+    'lib',
+    'lib/flags',
+    'lib/formats',
+    'lib/http',
+  ],
+  'product/node': ['product/driver', 'product/provider', 'lib', 'lib/flags', 'lib/formats'],
+  'product/webhook': [
+    'product/proxy',
+    'daemon',
+    'packaging/image',
+    'azure/class',
+    'azure/identity',
+    'kubernetes/client',
+    'lib',
+    'lib/async',
+    'lib/flags',
+    'lib/formats',
+    'lib/http',
+  ],
+  'product/proxy': ['daemon', 'azure/identity', 'kubernetes/netfilter', 'lib', 'lib/async', 'lib/flags', 'lib/http'],
+  'product/pod-identity': [
+    'azure/identity',
+    'azure/rest',
+    'kubernetes/client',
+    'kubernetes/netfilter',
+    'lib',
+    'lib/async',
+    'lib/flags',
+    'lib/http',
+  ],
+  'lab/azure': ['lib', 'lib/async', 'lib/files', 'lib/flags', 'lib/formats', 'lib/http'],
+  'lab/cluster': [
+    'kubernetes/client',
+    'kubernetes/csi',
+    'kubernetes/volume-files',
+    'lib',
+    'lib/async',
+    'lib/files',
+    'lib/flags',
+    'lib/formats',
+    'lib/http',
+  ],
+  'lab/home': [
+    'terminal',
+    'packaging/charts',
+    'packaging/image',
+    'azure/rest',
+    'kubernetes/client',
+    'lib',
+    'lib/async',
+    'lib/files',
+    'lib/http',
+  ],
+  cli: [
+    'product/proxy',
+    'lab/home',
+    'terminal',
+    'packaging/charts',
+    'packaging/image',
+    'azure/class',
+    'azure/identity',
+    'azure/rest',
+    'kubernetes/client',
+    'lib',
+    'lib/async',
+    'lib/formats',
+    'lib/http',
+  ],
 }
 
 const root = resolve(import.meta.dirname, '../src')
 
 interface Import {
   file: string
+  /** The part that the file belongs to. */
   from: string
+  /** As written: `#product/driver` or `./clock.ts`. */
+  specifier: string
+  /** The part that it names. */
   to: string
+  /** Path below `src` of the file that it names. */
   target: string
-  typeOnly: boolean
+}
+
+function groupOf(file: string): string {
+  return file.split('/')[0] ?? ''
+}
+
+function partOf(file: string): string {
+  const [group = '', folder = '', ...rest] = file.split('/')
+  const hasParts = Object.keys(parts).some((part) => part.startsWith(`${group}/`))
+  return hasParts && rest.length > 0 ? `${group}/${folder}` : group
 }
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8')
-  const found: Import[] = []
-  for (const match of text.matchAll(
-    /(?:import|export)\s+(type\s)?[^'";]*?from\s+['"](\.[^'"]+)['"]|import\(\s*['"](\.[^'"]+)['"]/g,
-  )) {
-    const target = relative(root, resolve(root, dirname(file), match[2] ?? match[3] ?? ''))
-    found.push({
-      file,
-      from: file.split('/')[0] ?? '',
-      to: target.split('/')[0] ?? '',
-      target,
-      typeOnly: match[1] !== undefined,
-    })
-  }
-  return found
+  const words = /(?:import|export)\s[^'";]*?from\s+['"]([.#][^'"]+)['"]|import\(\s*['"]([.#][^'"]+)['"]/g
+  return [...text.matchAll(words)].map((match) => {
+    const specifier = match[1] ?? match[2] ?? ''
+    const target = specifier.startsWith('#')
+      ? `${specifier.slice(1)}/index.ts`
+      : relative(root, resolve(root, dirname(file), specifier))
+    return { file, from: partOf(file), specifier, to: partOf(target), target }
+  })
 }
 
 const files = globSync('**/*.ts', { cwd: root })
 const imports = files.flatMap(importsOf)
-const crossing = imports.filter(({ from, to }) => from !== to && from !== 'bin')
+const insideSource = imports.filter(({ target }) => !target.startsWith('..'))
+const crossing = insideSource.filter(({ from, to }) => from !== to)
 
 test('every folder of src is a part that the architecture names', () => {
-  const parts = new Set(files.map((file) => file.split('/')[0] ?? ''))
-  parts.delete('bin')
-  assert.deepEqual(
-    [...parts].filter((part) => !(part in arrows)),
-    [],
-  )
+  const unknown = new Set(files.map(partOf).filter((part) => part !== 'bin' && !Object.hasOwn(parts, part)))
+  assert.deepEqual([...unknown], [])
 })
 
 test('imports between parts follow the arrows', () => {
   const broken = crossing
-    .filter(({ file, target }) => !(file.endsWith('.test.ts') && target.startsWith('../test/')))
-    .filter(({ from, to }) => !(arrows[from] ?? []).includes(to))
+    .filter(({ from, to }) => from !== 'bin' && !(parts[from] ?? []).includes(to))
     .map(({ file, from, to, target }) => `${file} imports ${target}: there is no arrow from ${from} to ${to}`)
   assert.deepEqual(broken, [])
 })
 
-test('a part is imported through its index.ts only', () => {
+test('arrows between parts follow the arrows between groups', () => {
+  const broken = Object.entries(parts).flatMap(([from, targets]) =>
+    targets
+      .filter((to) => groupOf(from) !== groupOf(to) && !(groups[groupOf(from)] ?? []).includes(groupOf(to)))
+      .map((to) => `${from} → ${to}`),
+  )
+  assert.deepEqual(broken, [])
+})
+
+test('every arrow is used by an import of product code', () => {
+  const used = new Set(
+    crossing.filter(({ file }) => !file.endsWith('.test.ts')).map(({ from, to }) => `${from} → ${to}`),
+  )
+  const usedGroups = new Set(crossing.map(({ file, target }) => `${groupOf(file)} → ${groupOf(target)}`))
+  const unused = [...Object.entries(parts).flatMap(([from, targets]) => targets.map((to) => `${from} → ${to}`))].filter(
+    (arrow) => !used.has(arrow),
+  )
+  const unusedGroups = Object.entries(groups)
+    .flatMap(([from, targets]) => targets.map((to) => `${from} → ${to}`))
+    .filter((arrow) => !usedGroups.has(arrow))
+  assert.deepEqual({ unused, unusedGroups }, { unused: [], unusedGroups: [] })
+})
+
+test('another part is imported by its name, which is its index.ts', () => {
   const broken = crossing
-    .filter(({ target }) => !target.startsWith('..'))
-    .filter(({ to, target }) => target !== `${to}/index.ts`)
-    .map(({ file, to, target }) => `${file} imports ${target}; import ${to}/index.ts`)
+    .filter(({ specifier }) => !specifier.startsWith('#'))
+    .map(({ file, to, specifier }) => `${file} imports ${specifier}; import #${to}`)
+  const own = insideSource
+    .filter(({ from, to, specifier }) => from === to && specifier.startsWith('#'))
+    .map(({ file, specifier }) => `${file} imports its own part as ${specifier}; name the file`)
+  assert.deepEqual([...broken, ...own], [])
+})
+
+test('only tests import what is outside of src', () => {
+  const broken = imports
+    .filter(({ file, target }) => target.startsWith('..') && !file.endsWith('.test.ts') && !/\.json$/.test(target))
+    .map(({ file, target }) => `${file} imports ${target}`)
   assert.deepEqual(broken, [])
 })
 
@@ -104,16 +251,14 @@ test('no file is led back to itself by its imports, those of types included', ()
   assert.deepEqual(circles, [])
 })
 
-test('the emulator of the vault shares types with our client, never code', () => {
-  const broken = crossing
-    .filter(({ from, to, typeOnly }) => from === 'local-azure' && to === 'keyvault' && !typeOnly)
-    .map(({ file, target }) => `${file} imports ${target} as a value; only "import type" is allowed`)
-  assert.deepEqual(broken, [])
-})
-
 test('only src/bin reads argv, env and signals, and ends the process', () => {
-  // run-until-signal is the one library function that bin calls for exactly this.
-  const allowed = new Set(['lib/run-until-signal.ts'])
+  // Library functions that the programs of bin call for exactly this.
+  const allowed = new Set([
+    'lib/running.ts',
+    'daemon/run-main.ts',
+    'daemon/workload-identity-build.ts',
+    'product/driver/run-driver.ts',
+  ])
   const broken = files
     .filter((file) => !file.startsWith('bin/') && !file.endsWith('.test.ts') && !allowed.has(file))
     .filter((file) => /\bprocess\.((argv|env|exit)\b|on\()/.test(readFileSync(join(root, file), 'utf8')))

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { buildBundles, nodeFlags } from '../../src/image/index.ts'
+import { buildBundles, nodeFlags } from '#packaging/image'
 
 /** The driver as the image runs it: bundled, with its compiled code. `command` starts it; flags follow. */
 export async function bundledDriver(): Promise<{ command: string[]; remove(): void }> {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
-import { nodeFlags } from '../../src/image/image-config.ts'
-import { CSIDriverProviderClient } from '../../src/provider-api/index.ts'
+import { CSIDriverProviderClient } from '#kubernetes/provider-protocol'
+import { nodeFlags } from '../../src/packaging/image/image-config.ts'
 import type { ProviderLab } from '../../test/support/provider-lab.ts'
 
 export interface ProviderDaemon {

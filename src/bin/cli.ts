@@ -1,4 +1,4 @@
-import { packagePlaces } from './package-places.ts'
+import { packagePlaces } from '#daemon'
 
 /** The `keymount` command. `keymount driver …` and the other daemons become that program at once. */
 const daemons: Record<string, () => Promise<unknown>> = {
@@ -26,7 +26,7 @@ if (daemon !== undefined) {
   process.argv.splice(2, 1)
   await daemon()
 } else {
-  const { runCli } = await import('../cli/index.ts')
+  const { runCli } = await import('#cli')
   process.exitCode = await runCli(worldOf(process.env))
 }
 
@@ -35,7 +35,7 @@ function worldOf(env: NodeJS.ProcessEnv) {
     argv: process.argv.slice(2),
     env,
     // Loaded when a command asks: most of them do not talk to Azure.
-    azureHttp: async () => (await import('./azure-http.ts')).azureHttp(env),
+    azureHttp: async () => (await import('#daemon')).azureHttp(env),
     stdout: process.stdout,
     stderr: process.stderr,
     ...packagePlaces(env),

@@ -1,11 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
-import { createKubeClient } from '../kube/index.ts'
-import { createLog, type Log, runUntilSignal } from '../lib/index.ts'
-import { startWebhook } from '../webhook/index.ts'
-import { clusterConfig } from './cluster-config.ts'
-import { type ControllerCommand, controllerConfig } from './controller-config.ts'
-import { printLine, runMain } from './run-main.ts'
-import { workloadIdentityBuild, workloadIdentityUserAgent } from './workload-identity-build.ts'
+import { clusterConfig, printLine, runMain, workloadIdentityBuild, workloadIdentityUserAgent } from '#daemon'
+import { createKubeClient } from '#kubernetes/client'
+import { createLog, type Log, runUntilSignal } from '#lib'
+import { type ControllerCommand, controllerConfig, startWebhook } from '#product/webhook'
 
 type ServeCommand = Extract<ControllerCommand, { kind: 'serve' }>
 

@@ -1,7 +1,6 @@
-import { type DriverConfig, driverConfig } from '../driver/index.ts'
-import { createLog, runUntilSignal } from '../lib/index.ts'
-import { driverBuild, startDriverDaemon } from './driver-daemon.ts'
-import { printLine, runMain } from './run-main.ts'
+import { printLine, runMain } from '#daemon'
+import { createLog, runUntilSignal } from '#lib'
+import { type DriverConfig, driverBuild, driverConfig, startDriverDaemon } from '#product/driver'
 
 /** The CSI driver of a node. Flags: see driver-config.ts. */
 async function main(config: DriverConfig): Promise<number> {

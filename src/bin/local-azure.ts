@@ -1,9 +1,8 @@
 import { join } from 'node:path'
-import { type ChartSite, defaultsInCluster, packageCharts, publicChartSites } from '../charts/index.ts'
-import { createLog, runUntilSignal } from '../lib/index.ts'
-import { type ClusterBackend, type LocalAzureConfig, localAzureConfig, startLocalAzure } from '../local-azure/index.ts'
-import { packagePlaces } from './package-places.ts'
-import { printLine, runMain } from './run-main.ts'
+import { packagePlaces, printLine, runMain } from '#daemon'
+import { type ClusterBackend, type LocalAzureConfig, localAzureConfig, startLocalAzure } from '#lab/azure'
+import { createLog, runUntilSignal } from '#lib'
+import { type ChartSite, defaultsInCluster, packageCharts, publicChartSites } from '#packaging/charts'
 
 /** The local Azure: Entra, Resource Manager, Graph and Key Vault in one process. Prints one line of JSON when it is ready. */
 async function main({ logLevel, clustersHome, ...options }: LocalAzureConfig): Promise<number> {
@@ -20,7 +19,7 @@ async function main({ logLevel, clustersHome, ...options }: LocalAzureConfig): P
 
 /** Loaded only here: a local Azure by itself needs nothing of the lab. */
 async function clustersOf(home: string): Promise<ClusterBackend> {
-  const { loadLabClusters } = await import('../cli/index.ts')
+  const { loadLabClusters } = await import('#lab/home')
   return loadLabClusters(home, { env: process.env, ...packagePlaces(process.env) })
 }
 

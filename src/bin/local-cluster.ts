@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { createLog, runUntilSignal } from '../lib/index.ts'
-import { type LocalClusterConfig, localClusterConfig, startLocalCluster } from '../local-cluster/index.ts'
-import { printLine, runMain } from './run-main.ts'
+import { printLine, runMain } from '#daemon'
+import { type LocalClusterConfig, localClusterConfig, startLocalCluster } from '#lab/cluster'
+import { createLog, runUntilSignal } from '#lib'
 
 /** The local cluster: API server, controllers and node agent in one process. Prints one line of JSON when it is ready. */
 async function main({ logLevel, stateDir, ...options }: LocalClusterConfig): Promise<number> {

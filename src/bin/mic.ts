@@ -1,13 +1,17 @@
 import { readFileSync, statSync } from 'node:fs'
-import { createAzureClient, createEntraTokens } from '../azure-rest/index.ts'
-import { createKubeClient } from '../kube/index.ts'
-import { createHttpClient, createLog, errorMessage, type Log, runUntilSignal } from '../lib/index.ts'
-import { type CloudConfig, cloudConfigOfEnvironment, parseCloudConfig, startMic } from '../pod-identity/index.ts'
-import { azureHttp } from './azure-http.ts'
-import { buildVersion } from './build-version.ts'
-import { clusterConfig } from './cluster-config.ts'
-import { type MicCommand, micConfig } from './mic-config.ts'
-import { printLine, runMain } from './run-main.ts'
+import { createAzureClient, createEntraTokens } from '#azure/rest'
+import { azureHttp, buildVersion, clusterConfig, printLine, runMain } from '#daemon'
+import { createKubeClient } from '#kubernetes/client'
+import { createLog, errorMessage, type Log, runUntilSignal } from '#lib'
+import { createHttpClient } from '#lib/http'
+import {
+  type CloudConfig,
+  cloudConfigOfEnvironment,
+  type MicCommand,
+  micConfig,
+  parseCloudConfig,
+  startMic,
+} from '#product/pod-identity'
 
 type ServeCommand = Extract<MicCommand, { kind: 'serve' }>
 

@@ -1,14 +1,11 @@
 import { readFileSync, statSync } from 'node:fs'
-import { createAcquireToken, createTokenSource } from '../identity/index.ts'
-import { createKubeClient } from '../kube/index.ts'
-import { createHttpClient, createLog, createRetryingSend, type Log, runUntilSignal } from '../lib/index.ts'
-import { createRunProgram } from '../netfilter/index.ts'
-import { refuseKubenet, startNmi } from '../pod-identity/index.ts'
-import { azureHttp } from './azure-http.ts'
-import { buildVersion } from './build-version.ts'
-import { clusterConfig } from './cluster-config.ts'
-import { type NmiCommand, nmiConfig } from './nmi-config.ts'
-import { printLine, runMain } from './run-main.ts'
+import { createAcquireToken, createTokenSource } from '#azure/identity'
+import { azureHttp, buildVersion, clusterConfig, printLine, runMain } from '#daemon'
+import { createKubeClient } from '#kubernetes/client'
+import { createRunProgram } from '#kubernetes/netfilter'
+import { createLog, type Log, runUntilSignal } from '#lib'
+import { createHttpClient, createRetryingSend } from '#lib/http'
+import { type NmiCommand, nmiConfig, refuseKubenet, startNmi } from '#product/pod-identity'
 
 type ServeCommand = Extract<NmiCommand, { kind: 'serve' }>
 

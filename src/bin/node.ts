@@ -1,8 +1,8 @@
-import { createLog, type Running, runUntilSignal } from '../lib/index.ts'
-import { startProvider } from '../provider/index.ts'
-import { driverBuild, startDriverDaemon } from './driver-daemon.ts'
-import { type NodeConfig, nodeConfig } from './node-config.ts'
-import { printLine, runMain } from './run-main.ts'
+import { printLine, runMain } from '#daemon'
+import { createLog, type Running, runUntilSignal } from '#lib'
+import { driverBuild, startDriverDaemon } from '#product/driver'
+import { type NodeConfig, nodeConfig } from '#product/node'
+import { startProvider } from '#product/provider'
 
 /**
  * Driver and provider of a node in one process: less memory, and no wall between what is privileged and what reads from

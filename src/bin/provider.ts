@@ -1,8 +1,6 @@
-import { createLog, runUntilSignal } from '../lib/index.ts'
-import { startProvider } from '../provider/index.ts'
-import { buildVersion } from './build-version.ts'
-import { type ProviderCommand, providerConfig } from './provider-config.ts'
-import { printLine, runMain } from './run-main.ts'
+import { buildVersion, printLine, runMain } from '#daemon'
+import { createLog, runUntilSignal } from '#lib'
+import { type ProviderCommand, providerConfig, startProvider } from '#product/provider'
 
 /** The provider daemon. Exit status 2 for a wrong command line, 1 when it cannot start. */
 async function main(command: ProviderCommand): Promise<number> {

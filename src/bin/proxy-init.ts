@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { createLog, errorMessage } from '../lib/index.ts'
-import { createRunProgram } from '../netfilter/index.ts'
-import { redirectMetadata } from '../proxy/index.ts'
-import { type ProxyInitCommand, proxyInitConfig } from './proxy-init-config.ts'
-import { printLine, runMain } from './run-main.ts'
-import { workloadIdentityBuild } from './workload-identity-build.ts'
+import { printLine, runMain, workloadIdentityBuild } from '#daemon'
+import { createRunProgram } from '#kubernetes/netfilter'
+import { createLog, errorMessage } from '#lib'
+import { type ProxyInitCommand, proxyInitConfig, redirectMetadata } from '#product/proxy'
 
 /** The init step of the proxy sidecar. Exit status 2 for a wrong environment, 1 when nothing could be redirected. */
 async function main(command: ProxyInitCommand): Promise<number> {

@@ -1,8 +1,6 @@
-import { createLog, errorMessage, runUntilSignal } from '../lib/index.ts'
-import { awaitReady, startProxy } from '../proxy/index.ts'
-import { type ProxyCommand, proxyConfig } from './proxy-config.ts'
-import { printLine, runMain } from './run-main.ts'
-import { workloadIdentityBuild } from './workload-identity-build.ts'
+import { printLine, runMain, workloadIdentityBuild } from '#daemon'
+import { createLog, errorMessage, runUntilSignal } from '#lib'
+import { awaitReady, type ProxyCommand, proxyConfig, startProxy } from '#product/proxy'
 
 /** The proxy sidecar. Exit status 2 for a wrong command line, 1 when it cannot start or, with --probe, does not answer. */
 async function main(command: ProxyCommand): Promise<number> {

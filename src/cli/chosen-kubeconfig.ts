@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { CliError } from './cli-error.ts'
-import type { CliWorld } from './cli-world.ts'
-import type { LabHome } from './lab-home.ts'
-import { findLocalCluster } from './lab-programs.ts'
-import { readLabState } from './lab-state.ts'
+import type { LabHome } from '#lab/home'
+import { findLocalCluster, readLabState } from '#lab/home'
+import type { CliWorld } from '#terminal'
+import { CliError } from '#terminal'
 
 /**
  * The kubeconfig of a command that works on any cluster with Keymount: what the option names, what KUBECONFIG names, the

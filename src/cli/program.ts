@@ -1,12 +1,10 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { parseDuration } from '../lib/index.ts'
-import { exitCodes } from './cli-error.ts'
-import type { CliWorld } from './cli-world.ts'
+import { chosenHome, defaultPorts, type UpOptions } from '#lab/home'
+import { parseDuration } from '#lib/formats'
+import type { CliWorld } from '#terminal'
+import { createTerminal, exitCodes, printError } from '#terminal'
 import { addPodIdentity } from './identity/detect/detect-command.ts'
 import { addIdentity } from './identity/identity-commands.ts'
-import { chosenHome, defaultPorts, type UpOptions } from './lab-settings.ts'
-import { printError } from './print-error.ts'
-import { createTerminal } from './terminal.ts'
 
 interface HomeOption {
   home?: string
@@ -138,7 +136,7 @@ function addUp(program: Command, world: CliWorld, finish: (exitCode: number) => 
     .optionsGroup('Output:')
     .option('--json', 'print the result as JSON')
     .action(async ({ home, json, ...options }: HomeOption & JsonOption & UpOptions) => {
-      const { up } = await import('./up.ts')
+      const { up } = await import('./commands/up.ts')
       finish(await up({ home: chosenHome(world, home), options, json: json === true, world }))
     })
 }
@@ -153,7 +151,7 @@ function addDown(program: Command, world: CliWorld, finish: (exitCode: number) =
     .option('--delete-state', 'delete vaults, identities and cluster objects too; does not ask')
     .option('--force', 'on a real cluster: also while pods have volumes mounted, which can then not be unmounted')
     .action(async ({ home, ...options }: HomeOption & { deleteState?: boolean; force?: boolean }) => {
-      const { down } = await import('./down.ts')
+      const { down } = await import('#lab/home')
       finish(await down({ home: chosenHome(world, home), options, world }))
     })
 }
@@ -164,7 +162,7 @@ function addStatus(program: Command, world: CliWorld, finish: (exitCode: number)
     .description('Shows the processes and ports of the lab, the product’s pods and the mounted volumes.')
     .option('--json', 'print it as JSON')
     .action(async ({ home, json }: HomeOption & JsonOption) => {
-      const { status } = await import('./status.ts')
+      const { status } = await import('#lab/home')
       finish(await status({ home: chosenHome(world, home), json: json === true, world }))
     })
 }
@@ -180,7 +178,7 @@ function addEnv(program: Command, world: CliWorld): void {
     .addOption(new Option('--shell <which>', 'for whom').choices(['sh', 'fish']).default('sh'))
     .option('--json', 'print an object instead')
     .action(async ({ home, shell, json }: HomeOption & JsonOption & { shell: 'sh' | 'fish' }) => {
-      const { env } = await import('./env.ts')
+      const { env } = await import('#lab/home')
       env({ home: chosenHome(world, home), format: json === true ? 'json' : shell, world })
     })
 }
@@ -198,7 +196,7 @@ function addAzure(program: Command, world: CliWorld, finish: (exitCode: number) 
     .option('--retry-after <seconds>', 'what Retry-After says', parseSeconds, 1)
     .option('--off', 'let it answer again')
     .action(async (vault: string, options: HomeOption & { for?: string; retryAfter: number; off?: boolean }) => {
-      const { azureThrottle } = await import('./azure-throttle.ts')
+      const { azureThrottle } = await import('./commands/azure-throttle.ts')
       const { home, retryAfter: retryAfterSeconds, off = false } = options
       const forMs = options.for === undefined ? undefined : parseDuration(options.for)
       finish(await azureThrottle({ home: chosenHome(world, home), vault, forMs, retryAfterSeconds, off, world }))
@@ -207,7 +205,7 @@ function addAzure(program: Command, world: CliWorld, finish: (exitCode: number) 
     .summary('show which hosts are broken on purpose')
     .option('--json', 'print it as JSON')
     .action(async ({ home, json }: HomeOption & JsonOption) => {
-      const { azureFaults } = await import('./azure-throttle.ts')
+      const { azureFaults } = await import('./commands/azure-throttle.ts')
       finish(await azureFaults({ home: chosenHome(world, home), json: json === true, world }))
     })
 }
@@ -222,7 +220,7 @@ function addDemo(program: Command, world: CliWorld, finish: (exitCode: number) =
     )
     .option('--keep', 'leave the lab up at the end, or after a failure, and say where')
     .action(async (options: { keep?: boolean }) => {
-      const { demo } = await import('./demo/demo.ts')
+      const { demo } = await import('./commands/demo/demo.ts')
       finish(await demo({ keep: options.keep === true, world }))
     })
 }
@@ -240,7 +238,7 @@ function addRotate(program: Command, world: CliWorld, finish: (exitCode: number)
     .option('--timeout <time>', 'how long to wait for the pods, as Go writes it', parseTime, '2m')
     .option('--json', 'print the result as JSON')
     .action(async (className: string, options: RotateOptions) => {
-      const { rotate } = await import('./rotate.ts')
+      const { rotate } = await import('./commands/rotate.ts')
       const { home, namespace, kubeconfig, timeout, json } = options
       const timeoutMs = parseDuration(timeout) ?? 0
       const command = {
@@ -268,7 +266,7 @@ function addCharts(program: Command, world: CliWorld, finish: (exitCode: number)
     .summary('serve them as a Helm repository on loopback, until stopped')
     .addOption(new Option('--port <port>', '0 takes a free one').argParser(parsePort).default(18_888))
     .action(async ({ port }: { port: number }) => {
-      const { serveCharts } = await import('./charts.ts')
+      const { serveCharts } = await import('./commands/charts.ts')
       finish(await serveCharts({ port, world }))
     })
   charts
@@ -276,7 +274,7 @@ function addCharts(program: Command, world: CliWorld, finish: (exitCode: number)
     .summary('write them as packages (.tgz)')
     .option('-d, --destination <directory>', 'where to', '.')
     .action(async ({ destination }: { destination: string }) => {
-      const { writeCharts } = await import('./charts.ts')
+      const { writeCharts } = await import('./commands/charts.ts')
       finish(await writeCharts({ destination, world }))
     })
 }

@@ -6,8 +6,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
 import { runCli } from '../support/run-cli.ts'
-import { temporaryHome } from './lab-in-temporary-home.ts'
 
 test('a port in use is named with the process that has it and the option that chooses another', async (t) => {
   const home = await temporaryHome(t)

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
-import { helm, needsHelm } from '../chart/helm.ts'
+import { helm, needsHelm } from '../packaging/charts/helm.ts'
 import { runCli } from '../support/run-cli.ts'
 
 const entry = join(import.meta.dirname, '../../bin/keymount.mjs')

@@ -13,7 +13,7 @@ import {
   resources,
   type UntypedObject,
   type Volume,
-} from '../../src/kube/index.ts'
+} from '#kubernetes/client'
 import { createDefinitions } from '../support/custom-resources.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
 import { runCli } from '../support/run-cli.ts'

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse, stringify } from 'yaml'
+import { type Pod, resources, type SecretProviderClass } from '#kubernetes/client'
 import { managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
-import { type Pod, resources, type SecretProviderClass } from '../../src/kube/index.ts'
 import { bySecret, type IdentityLab, startIdentityLab } from './identity-lab.ts'
 
 const account = { namespace: 'default', name: 'orders' }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
-import { createLabAzure, type LabAzure, readCredentials } from '../../src/cli/index.ts'
-import { createKubeClient, type KubeClient, loadKubeconfig } from '../../src/kube/index.ts'
+import { createKubeClient, type KubeClient, loadKubeconfig } from '#kubernetes/client'
+import { createLabAzure, type LabAzure, readCredentials } from '#lab/home'
+import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
 import { type CliResult, runCli } from '../support/run-cli.ts'
-import { temporaryHome } from './lab-in-temporary-home.ts'
 
 /** A lab for the commands of `keymount identity`, run as a user of it does: with the variables that `keymount env` prints. */
 export interface IdentityLab {

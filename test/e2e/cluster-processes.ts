@@ -3,7 +3,7 @@ import { existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import type { Pod } from '../../src/kube/index.ts'
+import type { Pod } from '#kubernetes/client'
 import { eventually } from './wait.ts'
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DaemonSet, type KubeClient, resources } from '../../src/kube/index.ts'
+import { type DaemonSet, type KubeClient, resources } from '#kubernetes/client'
 import { createHelmRelease, exists } from '../support/helm-release.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 import { eventually } from './wait.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
-import { type Pod, resources } from '../../src/kube/index.ts'
+import { type Pod, resources } from '#kubernetes/client'
 import { findKubectl } from '../support/kubectl.ts'
 import { runCli } from '../support/run-cli.ts'
 import { eventually } from './wait.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
-import { chartDirectory, helm } from '../chart/helm.ts'
+import { chartDirectory, helm } from '../packaging/charts/helm.ts'
 import type { Lab } from '../support/lab.ts'
 import { createNamespace } from './namespaces.ts'
 

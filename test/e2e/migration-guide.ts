@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates } from 'node:tls'
-import { chartDirectory } from '../chart/helm.ts'
+import { chartDirectory } from '../packaging/charts/helm.ts'
 import type { TestAzure } from '../support/local-azure.ts'
 import { startShell, type Typed } from '../walkthroughs/shell-session.ts'
 

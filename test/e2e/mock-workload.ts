@@ -9,7 +9,7 @@ import {
   type Secret,
   type SecretObject,
   type SecretProviderClass,
-} from '../../src/kube/index.ts'
+} from '#kubernetes/client'
 import { objectsAttribute } from '../support/fake-provider.ts'
 import type { Lab } from '../support/lab.ts'
 import { eventually, podReady } from './wait.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { isNotFound, resources } from '../../src/kube/index.ts'
+import { isNotFound, resources } from '#kubernetes/client'
 import type { Lab } from '../support/lab.ts'
 import { eventually } from './wait.ts'
 

@@ -1,4 +1,4 @@
-import { type Pod, resources } from '../../src/kube/index.ts'
+import { type Pod, resources } from '#kubernetes/client'
 import type { Lab } from '../support/lab.ts'
 import { eventually, podReady } from './wait.ts'
 

@@ -7,7 +7,6 @@ import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
-import { packageCharts } from '../../src/charts/index.ts'
 import {
   createKubeClient,
   type KubeConfig,
@@ -17,8 +16,9 @@ import {
   type Resource,
   resources,
   type UntypedObject,
-} from '../../src/kube/index.ts'
-import { chartDirectory, helm } from '../chart/helm.ts'
+} from '#kubernetes/client'
+import { packageCharts } from '#packaging/charts'
+import { chartDirectory, helm } from '../packaging/charts/helm.ts'
 import { eventually } from './wait.ts'
 import { needsRealCluster } from './webhook-world.ts'
 

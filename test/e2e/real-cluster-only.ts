@@ -1,4 +1,4 @@
-import { helm } from '../chart/helm.ts'
+import { helm } from '../packaging/charts/helm.ts'
 
 const { KEYMOUNT_E2E, NODE_HOST } = process.env
 

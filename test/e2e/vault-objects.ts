@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto'
-import type { LabRole } from '../../src/cli/index.ts'
+import type { LabRole } from '#lab/home'
 import type { Lab } from '../support/lab.ts'
 import { eventually } from './wait.ts'
 

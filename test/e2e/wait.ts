@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isNotFound, resources } from '../../src/kube/index.ts'
+import { isNotFound, resources } from '#kubernetes/client'
 import type { Lab } from '../support/lab.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type KubeClient, KubeError, type Pod, resources } from '../../src/kube/index.ts'
+import { type KubeClient, KubeError, type Pod, resources } from '#kubernetes/client'
 import { eventually } from './wait.ts'
 
 /** What came of the pods that were created since the stream began, or since the last phase. */

@@ -13,8 +13,8 @@ import {
   loadKubeconfig,
   type Pod,
   resources,
-} from '../../src/kube/index.ts'
-import { chartDirectory, helm } from '../chart/helm.ts'
+} from '#kubernetes/client'
+import { chartDirectory, helm } from '../packaging/charts/helm.ts'
 import { findKubectl, type Kubectl, kubectlFor, kubectlMissing } from '../support/kubectl.ts'
 import { noHelm, realClusterOnly } from './real-cluster-only.ts'
 import { eventually } from './wait.ts'

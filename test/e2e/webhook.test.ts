@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { execInPod, type Pod, resources } from '../../src/kube/index.ts'
-import { chartDirectory } from '../chart/helm.ts'
+import { execInPod, type Pod, resources } from '#kubernetes/client'
+import { chartDirectory } from '../packaging/charts/helm.ts'
 import { eventually } from './wait.ts'
 import {
   createWebhookWorld,

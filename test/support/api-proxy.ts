@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { loadKubeconfig } from '../../src/kube/index.ts'
+import { loadKubeconfig } from '#kubernetes/client'
 
 /** What a request asks, for predicates: `POST /apis/…`. */
 export type RequestLine = string

@@ -1,4 +1,4 @@
-import type { ClusterBackend, SecretsProviderSettings } from '../../src/local-azure/index.ts'
+import type { ClusterBackend, SecretsProviderSettings } from '#lab/azure'
 
 /** A backend of managed clusters that remembers what it was told, and runs none. */
 export interface TestClusterBackend extends ClusterBackend {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { createLog, type Log } from '../../src/lib/index.ts'
-import type { MountRequest, MountResponse } from '../../src/provider-api/index.ts'
+import type { MountRequest, MountResponse } from '#kubernetes/provider-protocol'
+import { createLog, type Log } from '#lib'
 
 /**
  * Listens to everything that a provider says (log, errors, metrics), learns from its calls what is secret, and tells whether

@@ -11,8 +11,8 @@ import {
   type RegistrationStatus,
   serveGrpc,
   unary,
-} from '../../src/csi/index.ts'
-import { silentLog } from '../../src/lib/index.ts'
+} from '#kubernetes/csi'
+import { silentLog } from '#lib'
 
 /** A CSI driver for tests: a tmpfs with one file per volume, mounted by the test's own process. */
 export interface CsiPlugin {

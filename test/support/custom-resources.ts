@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { type KubeClient, resources, type UntypedObject } from '../../src/kube/index.ts'
+import { type KubeClient, resources, type UntypedObject } from '#kubernetes/client'
 
 const directory = join(import.meta.dirname, '../../charts/keymount/files/crds')
 

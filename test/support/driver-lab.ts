@@ -3,16 +3,16 @@ import { realpathSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLinuxMounter } from '../../src/driver/index.ts'
 import {
   createKubeClient,
   type KubeClient,
   loadKubeconfig,
   resources,
   type SecretProviderClass,
-} from '../../src/kube/index.ts'
-import { silentLog } from '../../src/lib/index.ts'
-import { startLocalCluster } from '../../src/local-cluster/index.ts'
+} from '#kubernetes/client'
+import { startLocalCluster } from '#lab/cluster'
+import { silentLog } from '#lib'
+import { createLinuxMounter } from '#product/driver'
 import { type ApiProxy, startApiProxy } from './api-proxy.ts'
 import { createDefinitions } from './custom-resources.ts'
 import { podVolume, type TestPod, unary } from './driver.ts'

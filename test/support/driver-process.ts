@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { credentials } from '@grpc/grpc-js'
-import { NodeClient } from '../../src/csi/index.ts'
+import { NodeClient } from '#kubernetes/csi'
 import { eventually } from './eventually.ts'
 import { memoryMib } from './process-memory.ts'
 

@@ -7,13 +7,6 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Client, credentials, type ServiceError } from '@grpc/grpc-js'
 import {
-  IdentityClient,
-  NodeClient,
-  type NodePublishVolumeRequest,
-  VolumeCapability_AccessMode_Mode,
-} from '../../src/csi/index.ts'
-import { driverConfig, type LinuxMounter, type RunningDriver, startDriver as start } from '../../src/driver/index.ts'
-import {
   createKubeClient,
   type KubeClient,
   type KubeEvent,
@@ -22,8 +15,15 @@ import {
   resources,
   type SecretProviderClass,
   type SecretProviderClassPodStatus,
-} from '../../src/kube/index.ts'
-import { type Clock, createLog, systemClock } from '../../src/lib/index.ts'
+} from '#kubernetes/client'
+import {
+  IdentityClient,
+  NodeClient,
+  type NodePublishVolumeRequest,
+  VolumeCapability_AccessMode_Mode,
+} from '#kubernetes/csi'
+import { type Clock, createLog, systemClock } from '#lib'
+import { driverConfig, type LinuxMounter, type RunningDriver, startDriver as start } from '#product/driver'
 import { createDefinitions } from './custom-resources.ts'
 import { createFakeMounter } from './fake-mounter.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { LinuxMounter } from '../../src/driver/index.ts'
+import type { LinuxMounter } from '#product/driver'
 
 /** A mounter that remembers instead of mounting, so that tests need no rights. The mounter's contract suite runs on it too. */
 export function createFakeMounter(): LinuxMounter & { readonly mounts: ReadonlySet<string> } {

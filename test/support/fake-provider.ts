@@ -7,7 +7,7 @@ import {
   type MountRequest,
   type MountResponse,
   type VersionResponse,
-} from '../../src/provider-api/index.ts'
+} from '#kubernetes/provider-protocol'
 
 /** A provider of secrets for tests, on a real socket: contents are what a test says, faults are what a test asks for. */
 export interface FakeProvider {

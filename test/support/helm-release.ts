@@ -15,9 +15,9 @@ import {
   loadKubeconfig,
   resources,
   type UntypedObject,
-} from '../../src/kube/index.ts'
-import { chartDirectory, helm } from '../chart/helm.ts'
+} from '#kubernetes/client'
 import { eventually } from '../e2e/wait.ts'
+import { chartDirectory, helm } from '../packaging/charts/helm.ts'
 import { startLocalAzure, type TestAzure, type TestVault } from './local-azure.ts'
 
 const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createLabAzure, type LabAzure, readCredentials } from '../../src/cli/index.ts'
 import {
   createKubeClient,
   type ExecResult,
@@ -13,8 +12,9 @@ import {
   type KubeConfig,
   loadKubeconfig,
   resources,
-} from '../../src/kube/index.ts'
-import { callSocket, type SocketCall } from '../../src/lib/index.ts'
+} from '#kubernetes/client'
+import { createLabAzure, type LabAzure, readCredentials } from '#lab/home'
+import { callSocket, type SocketCall } from '#lib/http'
 import { runCli } from './run-cli.ts'
 
 export interface LabOptions {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
-import type { LocalAzure } from '../../src/local-azure/index.ts'
+import type { LocalAzure } from '#lab/azure'
 
 const program = join(import.meta.dirname, '../../src/bin/local-azure.ts')
 

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { callSocket, createHttpClient, type HttpSend, type SocketCall } from '../../src/lib/index.ts'
 import {
   type AdministratorCredentials,
   type LocalAzure,
   type LocalAzureOptions,
   startLocalAzure as start,
-} from '../../src/local-azure/index.ts'
+} from '#lab/azure'
+import { callSocket, createHttpClient, type HttpSend, type SocketCall } from '#lib/http'
 
 /** The local Azure in this process, with a client that acts as its administrator over HTTPS through the proxy. */
 export interface TestAzure extends LocalAzure {

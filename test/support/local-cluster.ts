@@ -3,9 +3,9 @@ import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { type KubeConfig, loadKubeconfig } from '../../src/kube/index.ts'
-import { silentLog } from '../../src/lib/index.ts'
-import { type LocalClusterOptions, startLocalCluster as start } from '../../src/local-cluster/index.ts'
+import { type KubeConfig, loadKubeconfig } from '#kubernetes/client'
+import { type LocalClusterOptions, startLocalCluster as start } from '#lab/cluster'
+import { silentLog } from '#lib'
 
 export interface Answer {
   status: number

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/lib/index.ts'
+import type { Clock } from '#lib'
 
 /** Time that moves only when a test says so. */
 export interface ManualClock extends Clock {

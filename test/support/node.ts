@@ -14,8 +14,8 @@ import {
   type PodSpec,
   type Resource,
   resources,
-} from '../../src/kube/index.ts'
-import type { LocalClusterOptions } from '../../src/local-cluster/index.ts'
+} from '#kubernetes/client'
+import type { LocalClusterOptions } from '#lab/cluster'
 import { eventually } from './eventually.ts'
 import { startLocalCluster } from './local-cluster.ts'
 

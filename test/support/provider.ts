@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
-import { type ProviderConfig, type RunningProvider, startProvider as start } from '../../src/provider/index.ts'
 import {
   CSIDriverProviderClient,
   checkHealth,
@@ -11,7 +10,8 @@ import {
   type MountRequest,
   type MountResponse,
   type VersionResponse,
-} from '../../src/provider-api/index.ts'
+} from '#kubernetes/provider-protocol'
+import { type ProviderConfig, type RunningProvider, startProvider as start } from '#product/provider'
 import { type Confidant, createConfidant } from './confidant.ts'
 
 /** The calls of the provider protocol; they reject with grpc-js's ServiceError. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { exportJWK, type JWTPayload, SignJWT } from 'jose'
-import { openCertificateAuthority } from '../../src/local-azure/certificates/certificate-authority.ts'
+import { openCertificateAuthority } from '../../src/lab/azure/certificates/certificate-authority.ts'
 
 /** A token issuer as a cluster is one: discovery and keys over TLS with an authority of its own. */
 export interface TestIssuer {

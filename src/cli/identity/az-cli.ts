@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { AzureTokens } from '../../azure-rest/index.ts'
-import { errorCode, SecretValue } from '../../lib/index.ts'
-import { CliError } from '../cli-error.ts'
-import type { CliWorld } from '../cli-world.ts'
+import type { AzureTokens } from '#azure/rest'
+import { errorCode, SecretValue } from '#lib'
+import type { CliWorld } from '#terminal'
+import { CliError } from '#terminal'
 
 /** The account that `az login` has signed in. */
 export interface AzAccount {

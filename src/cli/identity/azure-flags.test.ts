@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { ProblemsError } from '../../lib/index.ts'
+import { ProblemsError } from '#lib'
 import { type AzureFlags, parseAzureFlags } from './azure-flags.ts'
 
 const id = '11111111-2222-3333-4444-555555555555'

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { type AzureCloud, findAzureCloud } from '../../azure-rest/index.ts'
-import { type Credential, cloudNames, readTokenClaims } from '../../identity/index.ts'
-import { errorMessage, type Problem, ProblemsError, SecretValue } from '../../lib/index.ts'
-import type { CliWorld } from '../cli-world.ts'
+import { type Credential, cloudNames, readTokenClaims } from '#azure/identity'
+import { type AzureCloud, findAzureCloud } from '#azure/rest'
+import { errorMessage, type Problem, ProblemsError, SecretValue } from '#lib'
+import type { CliWorld } from '#terminal'
 import { subscriptionOfAzConfig } from './az-cli.ts'
 
 /** How the user wants to sign in to Azure, as the command line gives it. */

@@ -1,13 +1,7 @@
-import {
-  type AzureClient,
-  type AzureCloud,
-  type AzureTokens,
-  createAzureClient,
-  createEntraTokens,
-} from '../../azure-rest/index.ts'
-import { createHttpClient, type HttpSend } from '../../lib/index.ts'
-import { CliError } from '../cli-error.ts'
-import type { CliWorld } from '../cli-world.ts'
+import { type AzureClient, type AzureCloud, type AzureTokens, createAzureClient, createEntraTokens } from '#azure/rest'
+import { createHttpClient, type HttpSend } from '#lib/http'
+import type { CliWorld } from '#terminal'
+import { CliError } from '#terminal'
 import { createAzCli } from './az-cli.ts'
 import type { AzureSettings } from './azure-flags.ts'
 import { once } from './once.ts'

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
-import { CliError, exitCodes } from '../cli-error.ts'
-import type { CliWorld } from '../cli-world.ts'
-import { chosenHome } from '../lab-settings.ts'
+import { chosenHome } from '#lab/home'
+import type { CliWorld } from '#terminal'
+import { CliError, exitCodes } from '#terminal'
 import { type AzureFlags, authMethods } from './azure-flags.ts'
 
 /** What the commands of this folder are made with. */

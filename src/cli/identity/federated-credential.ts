@@ -1,5 +1,5 @@
-import { AzureRestError, type AzureService } from '../../azure-rest/index.ts'
-import { retry } from '../../lib/index.ts'
+import { AzureRestError, type AzureService } from '#azure/rest'
+import { retry } from '#lib/async'
 
 /** What Entra compares a service account's token with, byte for byte. */
 export interface FederatedCredential {

@@ -1,13 +1,14 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createKubeClient } from '../../kube/index.ts'
-import { decodePem, encodePem, errorMessage, type Problem, ProblemsError } from '../../lib/index.ts'
+import { createKubeClient } from '#kubernetes/client'
+import type { LabHome } from '#lab/home'
+import { readKubeconfig } from '#lab/home'
+import { errorMessage, type Problem, ProblemsError } from '#lib'
+import { decodePem, encodePem } from '#lib/formats'
+import type { CliWorld } from '#terminal'
+import { exitCodes } from '#terminal'
 import { chosenKubeconfig } from '../chosen-kubeconfig.ts'
-import { exitCodes } from '../cli-error.ts'
-import type { CliWorld } from '../cli-world.ts'
-import type { LabHome } from '../lab-home.ts'
-import { readKubeconfig } from '../real-cluster.ts'
 
 export interface JwksCommand {
   /** PEM files: public keys, private keys or certificates. */

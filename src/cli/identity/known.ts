@@ -1,4 +1,4 @@
-import { errorMessage } from '../../lib/index.ts'
+import { errorMessage } from '#lib'
 
 /** Something that was asked for, or why it could not be found out. */
 export type Known<T> = { value: T } | { why: string }

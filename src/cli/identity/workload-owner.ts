@@ -1,4 +1,4 @@
-import type { KubeClient, KubeObject, OwnerReference, Resource, UntypedObject } from '../../kube/index.ts'
+import type { KubeClient, KubeObject, OwnerReference, Resource, UntypedObject } from '#kubernetes/client'
 
 /** Kinds that make pods, and where they live. */
 const workloadKinds: Record<string, { group: string; plural: string }> = {

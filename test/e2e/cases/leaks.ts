@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { resources } from '../../../src/kube/index.ts'
+import { resources } from '#kubernetes/client'
 import type { Lab } from '../../support/lab.ts'
 import { type Product, productPod } from '../node.ts'
 import { leaksIn } from '../planted.ts'

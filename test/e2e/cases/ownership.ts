@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import type { Pod } from '../../../src/kube/index.ts'
+import type { Pod } from '#kubernetes/client'
 import type { Lab } from '../../support/lab.ts'
 import { podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { resources } from '../../../src/kube/index.ts'
+import { resources } from '#kubernetes/client'
 import type { Lab } from '../../support/lab.ts'
 import { createClass, createReadyPod, fooSecret, read, secretOf } from '../mock-workload.ts'
 import { createNamespace } from '../namespaces.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { isNotFound, resources, type SecretProviderClassPodStatus } from '../../../src/kube/index.ts'
+import { isNotFound, resources, type SecretProviderClassPodStatus } from '#kubernetes/client'
 import type { Lab } from '../../support/lab.ts'
 import { csiMountLines, csiMounts, onNode, productPod } from '../node.ts'
 import { type DriverChange, driverChange } from '../upstream-driver/driver-change.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { resources } from '../../../src/kube/index.ts'
+import { resources } from '#kubernetes/client'
 import { bundleApplication } from '../../support/bundle-application.ts'
 import type { Lab } from '../../support/lab.ts'
 import { createNamespace } from '../namespaces.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type CsiDriver, type DaemonSet, isNotFound, type KubeObject, resources } from '../../../src/kube/index.ts'
+import { type CsiDriver, type DaemonSet, isNotFound, type KubeObject, resources } from '#kubernetes/client'
 import { bundleApplication } from '../../support/bundle-application.ts'
 import type { Lab } from '../../support/lab.ts'
 import { productPod } from '../node.ts'

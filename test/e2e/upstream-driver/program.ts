@@ -3,6 +3,13 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statS
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
+  createKubeClient,
+  inClusterConfig,
+  isAlreadyExists,
+  resources,
+  type SecretProviderClassPodStatus,
+} from '#kubernetes/client'
+import {
   IdentityService,
   type NodePublishVolumeRequest,
   type NodeServer,
@@ -11,16 +18,9 @@ import {
   RegistrationService,
   serveGrpc,
   unary,
-} from '../../../src/csi/index.ts'
-import {
-  createKubeClient,
-  inClusterConfig,
-  isAlreadyExists,
-  resources,
-  type SecretProviderClassPodStatus,
-} from '../../../src/kube/index.ts'
-import { createLog } from '../../../src/lib/index.ts'
-import { createProviderClient, type ObjectVersion } from '../../../src/provider-api/index.ts'
+} from '#kubernetes/csi'
+import { createProviderClient, type ObjectVersion } from '#kubernetes/provider-protocol'
+import { createLog } from '#lib'
 import { writeAsUpstream } from './write-as-upstream.ts'
 
 /**

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { File } from '../../../src/provider-api/index.ts'
+import type { File } from '#kubernetes/provider-protocol'
 
 /**
  * The files of a volume as the upstream driver 1.6.0 lays them out: a dated directory of mode 0755, files with exactly the

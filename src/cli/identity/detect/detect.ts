@@ -7,14 +7,13 @@ import {
   type KubeObject,
   resources,
   type SecretProviderClass,
-} from '../../../kube/index.ts'
-import { type Problem, ProblemsError } from '../../../lib/index.ts'
+} from '#kubernetes/client'
+import type { LabHome } from '#lab/home'
+import { readKubeconfig } from '#lab/home'
+import { type Problem, ProblemsError } from '#lib'
+import type { CliWorld } from '#terminal'
+import { CliError, createTerminal, exitCodes } from '#terminal'
 import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
-import { CliError, exitCodes } from '../../cli-error.ts'
-import type { CliWorld } from '../../cli-world.ts'
-import type { LabHome } from '../../lab-home.ts'
-import { readKubeconfig } from '../../real-cluster.ts'
-import { createTerminal } from '../../terminal.ts'
 import { askIssuer } from '../cluster-issuer.ts'
 import { attempt } from '../known.ts'
 import { parseExpiration } from '../serviceaccount/options.ts'

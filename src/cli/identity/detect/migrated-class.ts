@@ -1,4 +1,4 @@
-import type { KubeObject, SecretProviderClass } from '../../../kube/index.ts'
+import type { KubeObject, SecretProviderClass } from '#kubernetes/client'
 import { cleanMetadata, templateOf } from './migrated-workload.ts'
 
 /** Names of the classes that a workload mounts. */

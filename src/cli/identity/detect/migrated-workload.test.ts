@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Container, KubeObject } from '../../../kube/index.ts'
+import type { Container, KubeObject } from '#kubernetes/client'
 import { type MigrationOptions, migratedWorkload, selectsByBinding, templateOf } from './migrated-workload.ts'
 import { matchBindings } from './plan-migration.ts'
 

@@ -1,4 +1,4 @@
-import type { KubeObject, ObjectMeta, PodSpec, PodTemplate } from '../../../kube/index.ts'
+import type { KubeObject, ObjectMeta, PodSpec, PodTemplate } from '#kubernetes/client'
 import { proxyAnnotations, useLabel } from '../identity-keys.ts'
 import { bindingLabel } from './plan-migration.ts'
 import { addProxyContainers } from './proxy-containers.ts'

@@ -1,4 +1,4 @@
-import type { AzureIdentity, AzureIdentityBinding, KubeObject } from '../../../kube/index.ts'
+import type { AzureIdentity, AzureIdentityBinding, KubeObject } from '#kubernetes/client'
 
 /** Of AAD Pod Identity. */
 export const bindingLabel = 'aadpodidbinding'

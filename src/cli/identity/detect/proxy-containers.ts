@@ -1,6 +1,6 @@
-import { imageReference } from '../../../image/index.ts'
-import type { Container, PodSpec } from '../../../kube/index.ts'
-import { type NewContainer, proxyContainer, proxyInitContainer } from '../../../proxy/index.ts'
+import type { Container, PodSpec } from '#kubernetes/client'
+import { imageReference } from '#packaging/image'
+import { type NewContainer, proxyContainer, proxyInitContainer } from '#product/proxy'
 
 const upstreamRepository = 'mcr.microsoft.com/oss/azure/workload-identity'
 

@@ -1,5 +1,5 @@
-import { isAzureForbidden } from '../../../azure-rest/index.ts'
-import { commandLine } from '../../shell-words.ts'
+import { isAzureForbidden } from '#azure/rest'
+import { commandLine } from '#terminal'
 import type { AzureSession } from '../azure-session.ts'
 import {
   applicationCredentials,

@@ -1,5 +1,5 @@
-import { tokenExchangeAudience } from '../../../identity/index.ts'
-import { commandLine } from '../../shell-words.ts'
+import { tokenExchangeAudience } from '#azure/identity'
+import { commandLine } from '#terminal'
 import type { Known } from '../known.ts'
 import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
 import { type AzureIdentity, credentialCommand } from './azure-facts.ts'

@@ -1,4 +1,4 @@
-import { HttpFault, type HttpSend } from '../../../lib/index.ts'
+import { HttpFault, type HttpSend } from '#lib/http'
 import type { Known } from '../known.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 import type { SignIn } from './sign-in.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Container, Pod, ServiceAccount } from '../../../kube/index.ts'
+import type { Container, Pod, ServiceAccount } from '#kubernetes/client'
 import { checkPod, checkServiceAccount, type PodFacts } from './check-pod.ts'
 import { checkWebhook, matches, type WebhookConfiguration } from './check-webhook.ts'
 import type { Finding } from './finding.ts'

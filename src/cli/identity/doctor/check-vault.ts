@@ -1,5 +1,5 @@
-import type { ObjectSpec, ObjectType } from '../../../azure-class/index.ts'
-import { commandLine } from '../../shell-words.ts'
+import type { ObjectSpec, ObjectType } from '#azure/class'
+import { commandLine } from '#terminal'
 import type { AzureSession } from '../azure-session.ts'
 import { attempt, type Known } from '../known.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'

@@ -1,5 +1,5 @@
-import type { KubeObject, Namespace, Pod, Resource } from '../../../kube/index.ts'
-import { commandLine } from '../../shell-words.ts'
+import type { KubeObject, Namespace, Pod, Resource } from '#kubernetes/client'
+import { commandLine } from '#terminal'
 import { useLabel } from '../identity-keys.ts'
 import type { Known } from '../known.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'

@@ -10,7 +10,7 @@ import {
   type Resource,
   resources,
   type ServiceAccount,
-} from '../../../kube/index.ts'
+} from '#kubernetes/client'
 import { attempt, type Known } from '../known.ts'
 import { controllerOf, topOwner } from '../workload-owner.ts'
 import { driverName, type MountedClass } from './check-class.ts'

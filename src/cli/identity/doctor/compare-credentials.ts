@@ -1,4 +1,4 @@
-import { tokenExchangeAudience } from '../../../identity/index.ts'
+import { tokenExchangeAudience } from '#azure/identity'
 import type { FederatedCredential } from '../federated-credential.ts'
 
 /** What a pod's token says, or will say. */

@@ -1,5 +1,5 @@
-import type { KubeClient } from '../../../kube/index.ts'
-import { createHttpClient } from '../../../lib/index.ts'
+import type { KubeClient } from '#kubernetes/client'
+import { createHttpClient } from '#lib/http'
 import type { AzureSession } from '../azure-session.ts'
 import { attempt, type Known } from '../known.ts'
 import { findIdentity } from './azure-facts.ts'

@@ -1,5 +1,5 @@
-import type { Terminal } from '../../terminal.ts'
-import { wrapText } from '../../wrap-text.ts'
+import type { Terminal } from '#terminal'
+import { wrapText } from '#terminal'
 import type { Finding, Section } from './finding.ts'
 
 export interface Report {

@@ -4,9 +4,9 @@ import {
   readTokenClaims,
   type ServiceAccountToken,
   tokenExchangeAudience,
-} from '../../../identity/index.ts'
-import type { KubeClient } from '../../../kube/index.ts'
-import { errorMessage, SecretValue } from '../../../lib/index.ts'
+} from '#azure/identity'
+import type { KubeClient } from '#kubernetes/client'
+import { errorMessage, SecretValue } from '#lib'
 import type { AzureSession } from '../azure-session.ts'
 import { askIssuer } from '../cluster-issuer.ts'
 import { attempt, type Known } from '../known.ts'

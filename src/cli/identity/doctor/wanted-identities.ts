@@ -1,5 +1,5 @@
-import type { ObjectSpec } from '../../../azure-class/index.ts'
-import type { Pod } from '../../../kube/index.ts'
+import type { ObjectSpec } from '#azure/class'
+import type { Pod } from '#kubernetes/client'
 import { identityAnnotations } from '../identity-keys.ts'
 import type { ClassIdentityWish } from './check-class.ts'
 

@@ -1,4 +1,4 @@
-import { commandLine } from '../../shell-words.ts'
+import { commandLine } from '#terminal'
 import { federatedIdentityPhase } from './federated-identity-phase.ts'
 import type { PhaseSettings } from './options.ts'
 import { type Phase, type PhaseContext, requireOneOf } from './phase.ts'

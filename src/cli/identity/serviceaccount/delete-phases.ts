@@ -1,5 +1,4 @@
-import { CliError } from '../../cli-error.ts'
-import { commandLine } from '../../shell-words.ts'
+import { CliError, commandLine } from '#terminal'
 import type { PhaseSettings } from './options.ts'
 import { type Phase, type PhaseContext, requireOneOf } from './phase.ts'
 import {

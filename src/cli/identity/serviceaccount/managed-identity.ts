@@ -1,5 +1,5 @@
-import type { AzureService } from '../../../azure-rest/index.ts'
-import { CliError } from '../../cli-error.ts'
+import type { AzureService } from '#azure/rest'
+import { CliError } from '#terminal'
 import { managedIdentityCredentials } from '../federated-credential.ts'
 import { once } from '../once.ts'
 import type { Principal } from './principal.ts'

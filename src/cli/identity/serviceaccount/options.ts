@@ -1,4 +1,5 @@
-import { type Problem, ProblemsError, parseDuration } from '../../../lib/index.ts'
+import { type Problem, ProblemsError } from '#lib'
+import { parseDuration } from '#lib/formats'
 import { defaultApplicationName, defaultManagedIdentityName } from '../names.ts'
 
 /**

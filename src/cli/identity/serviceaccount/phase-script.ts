@@ -1,4 +1,4 @@
-import { commandLine } from '../../shell-words.ts'
+import { commandLine } from '#terminal'
 import type { Phase, ScriptContext } from './phase.ts'
 
 /**

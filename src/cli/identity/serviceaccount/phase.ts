@@ -1,5 +1,5 @@
-import type { KubeClient } from '../../../kube/index.ts'
-import type { Clock } from '../../../lib/index.ts'
+import type { KubeClient } from '#kubernetes/client'
+import type { Clock } from '#lib'
 import type { AzureSession } from '../azure-session.ts'
 import type { PhaseFlag, PhaseSettings } from './options.ts'
 import type { Principal } from './principal.ts'

@@ -1,5 +1,5 @@
-import { ProblemsError } from '../../../lib/index.ts'
-import type { Terminal } from '../../terminal.ts'
+import { ProblemsError } from '#lib'
+import type { Terminal } from '#terminal'
 import type { PhaseSettings } from './options.ts'
 import type { Phase, PhaseContext, PhaseOutcome } from './phase.ts'
 

@@ -1,4 +1,4 @@
-import { isNotFound, type KubeClient, resources } from '../../../kube/index.ts'
+import { isNotFound, type KubeClient, resources } from '#kubernetes/client'
 import { identityAnnotations } from '../identity-keys.ts'
 import type { ServiceAccountRef } from '../names.ts'
 

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SecretValue } from '#lib'
+import type { Credential } from './credential.ts'
+import { entraError } from './entra-error.ts'
+
+const workload: Credential = {
+  kind: 'workload',
+  tenantId: 'the-tenant',
+  clientId: 'the-client',
+  assertion: {
+    token: SecretValue.of('planted'),
+    claims: {
+      issuer: 'https://issuer',
+      subject: 'system:serviceaccount:ns:sa',
+      audiences: ['api://AzureADTokenExchange'],
+      expiresAt: 0,
+    },
+  },
+}
+const application: Credential = {
+  kind: 'service-principal',
+  tenantId: 'the-tenant',
+  clientId: 'the-client',
+  proof: { kind: 'secret', secret: SecretValue.of('planted') },
+}
+
+function refusal(credential: Credential, number: number, status = 400) {
+  const text = `AADSTS${number}: It was refused. Trace ID: 12 Correlation ID: 34 Timestamp: 2026-01-01 00:00:00Z`
+  const body = Buffer.from(JSON.stringify({ error: 'x', error_description: text, error_codes: [number] }))
+  return entraError(credential, 'https://login.example', { status, headers: {}, body })
+}
+
+test('every number of Entra that people meet has a code, what was presented, and what has to be there', () => {
+  for (const [number, code, ...words] of [
+    [50013, 'entra-assertion-invalid'],
+    [70021, 'entra-no-federated-credential', 'exactly issuer "https://issuer", subject "system:serviceaccount:ns:sa"'],
+    [70025, 'entra-no-federated-credential', 'az identity federated-credential create'],
+    [90002, 'entra-tenant-not-found', 'tenantID: found "the-tenant"'],
+    [90061, 'entra-issuer-unreachable', 'reachable from the internet'],
+    [500011, 'entra-resource-unknown', 'cloudName'],
+    [700016, 'entra-app-not-found', 'clientID: found "the-client"', 'not the object id'],
+    [700024, 'entra-assertion-expired', 'clock'],
+    [700211, 'entra-issuer-mismatch', 'exactly issuer "https://issuer"'],
+    [700212, 'entra-audience-mismatch', 'audience "api://AzureADTokenExchange"'],
+    [700213, 'entra-subject-mismatch', 'subject "system:serviceaccount:ns:sa"'],
+    [7002138, 'entra-subject-case-mismatch', 'compared with their case'],
+    [12345, 'entra-rejected', 'AADSTS12345'],
+  ] as const) {
+    const error = refusal(workload, number)
+    assert.equal(error.code, code, String(number))
+    assert.equal(error.passing, false)
+    for (const word of ['ClientAssertionCredential authentication failed', ...words]) {
+      assert.ok(error.message.includes(word), `${word} in ${error.message}`)
+    }
+    assert.doesNotMatch(error.message, /Trace ID|Timestamp|planted/)
+  }
+  for (const [number, code] of [
+    [7000215, 'entra-client-secret-wrong'],
+    [7000222, 'entra-client-secret-expired'],
+    [700027, 'entra-certificate-unknown'],
+    [7000112, 'entra-app-not-found'],
+  ] as const) {
+    assert.equal(refusal(application, number).code, code)
+  }
+})
+
+test('an Entra that is busy or broken is a passing trouble, whatever it says', () => {
+  for (const [status, code] of [
+    [429, 'entra-throttled'],
+    [503, 'entra-unreachable'],
+  ] as const) {
+    const error = refusal(workload, 700016, status)
+    assert.deepEqual([error.code, error.passing], [code, true])
+  }
+  const body = Buffer.from('<html>')
+  assert.match(entraError(workload, 'https://login.example', { status: 400, headers: {}, body }).message, /HTTP 400/)
+})

@@ -1,0 +1,145 @@
+import type { HttpResponse } from '#lib/http'
+import {
+  type Credential,
+  describeCredential,
+  type IdentityBindingCredential,
+  type WorkloadCredential,
+} from './credential.ts'
+import { IdentityError, type IdentityErrorCode } from './identity-error.ts'
+
+interface Cause {
+  code: IdentityErrorCode
+  /** What would be right, for this credential. */
+  advice: (credential: Credential) => string
+}
+
+/**
+ * Entra's numbers, decoded. https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+ * Entra names what was presented; what the federated credential expects it keeps to itself, so the advice states what has to be there.
+ */
+const causes: Record<number, Cause> = {
+  50013: {
+    code: 'entra-assertion-invalid',
+    advice: () =>
+      'the signature of the presented token does not belong to its issuer; is the cluster’s issuer URL served with the cluster’s current keys?',
+  },
+  50027: { code: 'entra-assertion-invalid', advice: () => 'the presented token is malformed' },
+  53003: { code: 'entra-rejected', advice: () => 'a Conditional Access policy blocks this workload' },
+  70021: { code: 'entra-no-federated-credential', advice: federatedAdvice },
+  70025: { code: 'entra-no-federated-credential', advice: federatedAdvice },
+  90002: {
+    code: 'entra-tenant-not-found',
+    advice: ({ tenantId }) =>
+      `tenantID: found "${tenantId}"; expected the directory that holds the identity (az account show --query tenantId)`,
+  },
+  90061: {
+    code: 'entra-issuer-unreachable',
+    advice: () =>
+      'Entra could not fetch the issuer’s /.well-known/openid-configuration; the issuer must be reachable from the internet',
+  },
+  500011: {
+    code: 'entra-resource-unknown',
+    advice: () => 'the tenant does not know the vault resource; does cloudName fit the tenant?',
+  },
+  700016: {
+    code: 'entra-app-not-found',
+    advice: (credential) =>
+      `clientID: found "${clientIdOf(credential)}"; expected the client id (not the object id) of an application or managed identity of tenant ${credential.tenantId}`,
+  },
+  700024: {
+    code: 'entra-assertion-expired',
+    advice: () => 'the presented token is outside its time of validity; is the node’s clock right?',
+  },
+  700027: {
+    code: 'entra-certificate-unknown',
+    advice: () => 'upload the certificate to the application: az ad app credential reset --append --cert @cert.pem',
+  },
+  700211: { code: 'entra-issuer-mismatch', advice: federatedAdvice },
+  700212: { code: 'entra-audience-mismatch', advice: federatedAdvice },
+  700213: { code: 'entra-subject-mismatch', advice: federatedAdvice },
+  7000112: { code: 'entra-app-not-found', advice: () => 'the application is disabled' },
+  7000214: { code: 'entra-no-federated-credential', advice: federatedAdvice },
+  7000215: {
+    code: 'entra-client-secret-wrong',
+    advice: () =>
+      'clientsecret in the nodePublishSecretRef Secret must be the secret’s value, not its id (az ad app credential reset)',
+  },
+  7000222: {
+    code: 'entra-client-secret-expired',
+    advice: () => 'make a new client secret and put it in the nodePublishSecretRef Secret (az ad app credential reset)',
+  },
+  7002138: {
+    code: 'entra-subject-case-mismatch',
+    advice: (credential) => `subjects are compared with their case; ${federatedAdvice(credential)}`,
+  },
+}
+
+/** Reads Entra's refusal: `{"error":…,"error_description":"AADSTS…","error_codes":[…]}`. */
+export function entraError(credential: Credential, authority: string, { status, body }: HttpResponse): IdentityError {
+  const answer = parseBody(body)
+  const numbers = Array.isArray(answer['error_codes']) ? answer['error_codes'] : []
+  const description = typeof answer['error_description'] === 'string' ? answer['error_description'] : ''
+  const number = numbers.map(Number).find((one) => one in causes) ?? Number(/AADSTS(\d+)/.exec(description)?.[1])
+  const cause = causes[number]
+  const said = description === '' ? `HTTP ${status}` : essence(description)
+  const who = describeCredential(credential)
+  if (status === 429) {
+    return new IdentityError('entra-throttled', `${authority} asks for fewer sign-ins (HTTP 429: ${said}); ${who}`, {
+      passing: true,
+    })
+  }
+  if (status >= 500) {
+    return new IdentityError(
+      'entra-unreachable',
+      `${authority} cannot sign anybody in now (HTTP ${status}: ${said}); ${who}`,
+      { passing: true },
+    )
+  }
+  const advice = cause === undefined ? '' : `; ${cause.advice(credential)}`
+  return new IdentityError(
+    cause?.code ?? 'entra-rejected',
+    `${sdkName(credential)} authentication failed. ${said}; ${who}${advice}`,
+  )
+}
+
+/** The words that people of the field search for. */
+function sdkName(credential: Credential): string {
+  if (credential.kind !== 'service-principal') return 'ClientAssertionCredential'
+  return credential.proof.kind === 'secret' ? 'ClientSecretCredential' : 'ClientCertificateCredential'
+}
+
+/** Sentences that say nothing about the case; ours say more, and an event has room for 1,024 characters only. */
+const boilerplate = /^(Check |This can happen|This may happen|You may have|For help|Please |https:)/
+
+/** The text up to the trace ids and timestamps, which differ each time and would make every event a new one. */
+function essence(description: string): string {
+  const text = description.replace(/\s*(Trace ID|Correlation ID|Timestamp):[\s\S]*$/, '').replace(/\s+/g, ' ')
+  const sentences = text.split(/(?<=[.!]) |(?<=\S) (?=https:)|(?<=https:\S+) /)
+  return sentences
+    .filter((sentence) => !boilerplate.test(sentence))
+    .join(' ')
+    .trim()
+}
+
+function federatedAdvice(credential: Credential): string {
+  if (!isFederated(credential)) return 'no federated credential matches'
+  const { issuer, subject, audiences } = credential.assertion.claims
+  return `expected: a federated credential of that client with exactly issuer "${issuer}", subject "${subject}", audience "${audiences[0] ?? ''}" (az identity federated-credential create)`
+}
+
+function isFederated(credential: Credential): credential is WorkloadCredential | IdentityBindingCredential {
+  return credential.kind === 'workload' || credential.kind === 'identity-binding'
+}
+
+function clientIdOf(credential: Credential): string {
+  return 'clientId' in credential ? (credential.clientId ?? '') : ''
+}
+
+function parseBody(body: Buffer): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(body.toString('utf8'))
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}

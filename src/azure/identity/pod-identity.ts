@@ -1,0 +1,71 @@
+import { type Clock, SecretValue } from '#lib'
+import { HttpFault, type HttpResponse } from '#lib/http'
+import { type AccessToken, parseTokenAnswer } from './access-token.ts'
+import { describeCredential, type PodIdentityCredential } from './credential.ts'
+import { IdentityError } from './identity-error.ts'
+import type { NodeTokenRequest } from './token-request.ts'
+
+/**
+ * The host endpoint of NMI. It blocks while an identity is being assigned to the node, which may take tens of seconds,
+ * so one question with a long wait and no retry: https://azure.github.io/aad-pod-identity/docs/configure/standard_to_managed_mode/
+ */
+export async function requestPodIdentityToken(
+  credential: PodIdentityCredential,
+  { send, endpoint, resource, clock, signal }: NodeTokenRequest,
+): Promise<AccessToken> {
+  const url = new URL('/host/token/', endpoint)
+  url.searchParams.set('resource', resource)
+  const headers = { podname: credential.podName, podns: credential.podNamespace }
+  const who = describeCredential(credential)
+  let response: HttpResponse
+  try {
+    response = await send({ url, headers, signal, timeoutMs: 90_000 })
+  } catch (error) {
+    if (!(error instanceof HttpFault) || error.kind === 'aborted') throw error
+    throw new IdentityError(
+      'pod-identity-unreachable',
+      `NMI at ${endpoint} cannot be reached (${error.message}); ${who}`,
+      {
+        cause: error,
+        passing: true,
+      },
+    )
+  }
+  if (response.status !== 200) {
+    const said = response.body.toString('utf8').slice(0, 300)
+    const text = `nmi response failed with status code: ${response.status}, response body: ${said}; ${who}`
+    const notBound = response.status === 404
+    const advice = notBound
+      ? '; is there an AzureIdentityBinding whose selector is the pod’s aadpodidbinding label?'
+      : ''
+    throw new IdentityError(notBound ? 'pod-identity-not-bound' : 'pod-identity-unreachable', text + advice, {
+      passing: response.status >= 500,
+    })
+  }
+  return readAnswer(response.body, clock)
+}
+
+/** `{"token":{"access_token":…,"expires_on":…},"clientid":…}`; names in any case, numbers as numbers or strings. */
+function readAnswer(body: Buffer, clock: Clock): AccessToken {
+  const answer = lowerCased(parseTokenAnswer(body))
+  const token = lowerCased(answer['token'])
+  const value = token['access_token']
+  if (
+    typeof value !== 'string' ||
+    value === '' ||
+    typeof answer['clientid'] !== 'string' ||
+    answer['clientid'] === ''
+  ) {
+    throw new IdentityError(
+      'pod-identity-unreachable',
+      'nmi did not return expected values in response: token and clientid',
+    )
+  }
+  const expiresOn = Number(token['expires_on'])
+  return { token: SecretValue.of(value), expiresAt: Number.isFinite(expiresOn) ? expiresOn * 1000 : clock.now() }
+}
+
+function lowerCased(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key.toLowerCase(), inner]))
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { test } from 'node:test'
+import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
+import { SecretValue, systemClock } from '#lib'
+import { createOpenssl } from '../../../test/support/openssl.ts'
+import type { ServicePrincipalCredential } from './credential.ts'
+import { signClientAssertion } from './sign-client-assertion.ts'
+
+const audience = 'https://login.microsoftonline.com/t/oauth2/v2.0/token'
+
+function credentialWith(certificate: string, password?: string): ServicePrincipalCredential {
+  const proof = {
+    kind: 'certificate',
+    certificate: SecretValue.of(certificate),
+    password: password === undefined ? undefined : SecretValue.of(password),
+  } as const
+  return { kind: 'service-principal', tenantId: 't', clientId: 'app', proof }
+}
+
+test('signClientAssertion() proves the key of a certificate, from PEM, encrypted PEM or PFX with its chain', async (t) => {
+  const openssl = createOpenssl(t)
+  const root = openssl.certificate('root', { ca: true })
+  const { key, certificate } = openssl.certificate('app', { issuer: root })
+  const encrypted = openssl.run(['pkcs8', '-topk8', '-in', 'app.key', '-passout', 'pass:pw']).toString('utf8')
+  const pfx = openssl.pfx({
+    key,
+    certificates: [root.certificate, certificate],
+    args: ['-legacy', '-passout', 'pass:pw'],
+  })
+  for (const credential of [
+    credentialWith(key + root.certificate + certificate),
+    credentialWith(certificate + encrypted, 'pw'),
+    credentialWith(pfx.toString('base64'), 'pw'),
+  ]) {
+    const assertion = (await signClientAssertion(credential, { audience, clock: systemClock })).revealText()
+    // jose is somebody else's opinion on what a JWT is.
+    await compactVerify(assertion, createPublicKey(certificate))
+    const claims = decodeJwt(assertion)
+    assert.deepEqual([claims.iss, claims.sub, claims.aud], ['app', 'app', audience])
+    const thumbprint = Buffer.from(String(decodeProtectedHeader(assertion)['x5t#S256']), 'base64url').toString('hex')
+    assert.equal(thumbprint, new X509Certificate(certificate).fingerprint256.replaceAll(':', '').toLowerCase())
+  }
+})
+
+test('signClientAssertion() says what is wrong with a certificate, without telling it', async (t) => {
+  const openssl = createOpenssl(t)
+  const { key } = openssl.certificate('app')
+  const other = openssl.certificate('other')
+  for (const [text, reason] of [
+    [key, /no certificate in it belongs/],
+    [key + other.certificate, /no certificate in it belongs/],
+    [other.certificate, /not usable/],
+    ['planted', /not usable/],
+  ] as const) {
+    await assert.rejects(
+      signClientAssertion(credentialWith(text), { audience, clock: systemClock }),
+      (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'identity-certificate-invalid')
+        assert.match(error.message, reason)
+        assert.doesNotMatch(error.message, /planted|BEGIN/)
+        return true
+      },
+    )
+  }
+})

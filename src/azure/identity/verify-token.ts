@@ -1,0 +1,83 @@
+import { createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto'
+import { type Clock, systemClock } from '#lib'
+import type { ServiceAccountToken } from './service-account-token.ts'
+
+export interface TokenVerifierOptions {
+  /** The cluster's current public keys (a JWKS's `keys`), from a place that is trusted: never from where the token says. */
+  fetchKeys: () => Promise<readonly (JsonWebKey & { kid?: string })[]>
+  clock?: Clock
+  /** How long keys are used, in milliseconds. Default 5 minutes. */
+  holdMs?: number
+}
+
+/** Shortest time between two fetches, so that tokens with invented key ids cost the API server nothing. */
+const refetchMs = 30_000
+/** Clocks of node and API server may differ by this much. */
+const leewayMs = 60_000
+
+/**
+ * Whether a service account token was signed by the cluster and is valid now. Answers false when the keys cannot be had:
+ * not knowing only means that pods do not share.
+ */
+export function createTokenVerifier(options: TokenVerifierOptions): (token: ServiceAccountToken) => Promise<boolean> {
+  const { fetchKeys, clock = systemClock, holdMs = 5 * 60_000 } = options
+  let keys = new Map<string, KeyObject>()
+  let fetchedAt = Number.NEGATIVE_INFINITY
+  let fetching: Promise<void> | undefined
+
+  async function refresh(): Promise<void> {
+    fetchedAt = clock.now()
+    try {
+      const found = await fetchKeys()
+      keys = new Map(found.map((jwk) => [jwk.kid ?? '', createPublicKey({ key: jwk, format: 'jwk' })]))
+    } catch {
+      keys = new Map()
+    }
+  }
+
+  async function keyFor(kid: string): Promise<KeyObject | undefined> {
+    const age = () => clock.now() - fetchedAt
+    if (age() > holdMs || (!keys.has(kid) && age() > refetchMs)) {
+      fetching ??= refresh().finally(() => {
+        fetching = undefined
+      })
+    }
+    if (fetching !== undefined) await fetching
+    return keys.get(kid)
+  }
+
+  return async ({ token, claims }) => {
+    const [header = '', payload = '', signature = '', ...rest] = token.revealText().split('.')
+    const { alg, kid } = readHeader(header)
+    const algorithm = algorithms.get(alg)
+    if (rest.length > 0 || kid === undefined || algorithm === undefined) return false
+    if (claims.expiresAt === undefined || claims.expiresAt + leewayMs < clock.now()) return false
+    const key = await keyFor(kid)
+    if (key === undefined || key.asymmetricKeyType !== algorithm.type) return false
+    const { hash, ieee = false } = algorithm
+    const signed = Buffer.from(`${header}.${payload}`)
+    return verify(
+      hash,
+      signed,
+      { key, ...(ieee ? { dsaEncoding: 'ieee-p1363' } : {}) },
+      Buffer.from(signature, 'base64url'),
+    )
+  }
+}
+
+/** What API servers sign with. https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ */
+const algorithms = new Map<string, { hash: string; type: string; ieee?: boolean }>([
+  ['RS256', { hash: 'sha256', type: 'rsa' }],
+  ['ES256', { hash: 'sha256', type: 'ec', ieee: true }],
+  ['ES384', { hash: 'sha384', type: 'ec', ieee: true }],
+  ['ES512', { hash: 'sha512', type: 'ec', ieee: true }],
+])
+
+function readHeader(text: string): { alg: string; kid: string | undefined } {
+  try {
+    const header = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as Record<string, unknown>
+    return { alg: String(header['alg']), kid: typeof header['kid'] === 'string' ? header['kid'] : undefined }
+  } catch {
+    return { alg: '', kid: undefined }
+  }
+}

@@ -1,0 +1,43 @@
+import type { Running } from '#lib'
+import { type FollowOptions, follow } from './follow.ts'
+import type { KubeClient } from './kube-client.ts'
+import type { KubeObject } from './objects.ts'
+import type { Resource } from './resources.ts'
+
+export interface FollowIntoOptions<T, V> extends FollowOptions {
+  /** What is kept of an object; undefined when it need not be kept at all. */
+  keep(object: T): V | undefined
+  /** Called after every change. */
+  onChange?: () => void
+}
+
+/** Follows a collection, and keeps in `map`, by {@link objectKey}, what is wanted of each object as long as it is there. */
+export function followInto<T extends KubeObject, V>(
+  map: Map<string, V>,
+  client: KubeClient,
+  resource: Resource<T>,
+  { keep, onChange = () => {}, ...options }: FollowIntoOptions<T, V>,
+): Running & { synced: Promise<void> } {
+  const set = (object: T) => {
+    const value = keep(object)
+    if (value === undefined) map.delete(objectKey(object))
+    else map.set(objectKey(object), value)
+  }
+  return follow(client, resource, options, {
+    onList(objects) {
+      map.clear()
+      for (const object of objects) set(object)
+      onChange()
+    },
+    onChange(type, object) {
+      if (type === 'DELETED') map.delete(objectKey(object))
+      else set(object)
+      onChange()
+    },
+  })
+}
+
+/** `namespace/name`. */
+export function objectKey({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+}

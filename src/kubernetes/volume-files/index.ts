@@ -1,0 +1,5 @@
+/** kubernetes/volume-files */
+export * from './file-path.ts'
+export * from './mounted-files.ts'
+export * from './parse-file-owner.ts'
+export * from './write-files.ts'

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import { type Clock, errorMessage, type Log } from '#lib'
+import type { Cloud } from '../proxy/clouds.ts'
+import { ArmError } from './error-response.ts'
+import type { ArmCall, ArmOperation } from './operation.ts'
+
+export interface LongOperation {
+  name: string
+  status: 'InProgress' | 'Succeeded' | 'Failed'
+  startTime: string
+  endTime?: string
+  error?: { code: string; message: string }
+}
+
+/**
+ * Work that goes on after its request was answered, and that clients ask about. What is running is forgotten when the
+ * process ends: whoever starts work marks its own records, and settles them at the next start.
+ * https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
+ */
+export interface LongOperations {
+  /** Begins `work`, which may throw {@link ArmError} to say why it failed. Gives the headers that tell where to ask. */
+  start(provider: string, location: string, work: (signal: AbortSignal) => Promise<void>): Record<string, string>
+  /** The same for work that clients ask the result of, as Resource Manager's own is: 202 until it is done. */
+  startForResult(work: (signal: AbortSignal) => Promise<void>): Record<string, string>
+  get(name: string): LongOperation | undefined
+  /** Aborts what is running and waits for it. */
+  stop(): Promise<void>
+}
+
+export interface LongOperationsOptions {
+  cloud: Cloud
+  subscriptionId: string
+  clock: Clock
+  log: Log
+}
+
+/** Clients that are told nothing sleep for half a minute between their questions. */
+export const askAgain = { 'retry-after': '1' }
+
+/** Finished operations that can still be asked about. */
+const rememberAtMost = 1000
+
+export function createLongOperations({ cloud, subscriptionId, clock, log }: LongOperationsOptions): LongOperations {
+  const operations = new Map<string, LongOperation>()
+  const running = new Set<Promise<void>>()
+  const stopping = new AbortController()
+  const nowText = () => new Date(clock.now()).toISOString()
+
+  async function run(operation: LongOperation, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await work(stopping.signal)
+      operation.status = 'Succeeded'
+    } catch (error) {
+      log.warn({ err: error }, 'a long operation failed')
+      operation.error = failureOf(error)
+      operation.status = 'Failed'
+    }
+    operation.endTime = nowText()
+  }
+
+  /** Gives the name of what has begun. */
+  function begin(work: (signal: AbortSignal) => Promise<void>): string {
+    const operation: LongOperation = { name: randomUUID(), status: 'InProgress', startTime: nowText() }
+    operations.set(operation.name, operation)
+    const [oldest] = operations.keys()
+    if (operations.size > rememberAtMost && oldest !== undefined) operations.delete(oldest)
+    const done = run(operation, work).finally(() => running.delete(done))
+    running.add(done)
+    return operation.name
+  }
+  const urlOf = (path: string) =>
+    `https://${cloud.resourceManager}/subscriptions/${subscriptionId}/${path}?api-version=2024-01-01`
+
+  return {
+    start(provider, location, work) {
+      const path = `providers/${provider}/locations/${location}/operations/${begin(work)}`
+      return { 'azure-asyncoperation': urlOf(path), ...askAgain }
+    },
+    startForResult: (work) => ({ location: urlOf(`operationresults/${begin(work)}`), ...askAgain }),
+    get: (name) => operations.get(name.toLowerCase()),
+    async stop() {
+      stopping.abort()
+      await Promise.all(running)
+    },
+  }
+}
+
+/** Why work failed, as clients are told. */
+export function failureOf(error: unknown): { code: string; message: string } {
+  return { code: error instanceof ArmError ? error.code : 'InternalServerError', message: errorMessage(error) }
+}
+
+/** Where clients ask. */
+export function longOperationOperations(longOperations: LongOperations): ArmOperation[] {
+  function existing(call: ArmCall): LongOperation {
+    const operation = longOperations.get(call.name('name'))
+    if (operation !== undefined) return operation
+    throw new ArmError(404, 'OperationNotFound', `The operation '${call.name('name')}' was not found.`)
+  }
+
+  return [
+    {
+      operation: 'arm.operation.getResult',
+      method: 'GET',
+      path: '/subscriptions/:subscription/operationresults/:name',
+      action: 'filtered',
+      run(call) {
+        const { status, error } = existing(call)
+        if (status === 'InProgress') return { status: 202, headers: { location: call.url.href, ...askAgain } }
+        if (error === undefined) return { status: 200 }
+        throw new ArmError(409, error.code, error.message)
+      },
+    },
+    {
+      operation: 'arm.operation.get',
+      method: 'GET',
+      path: '/subscriptions/:subscription/providers/:provider/locations/:location/operations/:name',
+      // Whoever began it may ask, whatever their role; its random name is not to be guessed.
+      action: 'filtered',
+      run(call) {
+        const operation = existing(call)
+        return { status: 200, body: operation, ...(operation.status === 'InProgress' && { headers: askAgain }) }
+      },
+    },
+  ]
+}

@@ -1,0 +1,86 @@
+import type { Clock } from '#lib'
+import type { RoleAssignments } from '../access/role-assignments.ts'
+import type { Directory } from '../directory/directory.ts'
+import type { Tenant } from '../directory/tenant.ts'
+import { assignedIdentities } from '../imds/assigned-identities.ts'
+import type { NodeEndpoints } from '../imds/node-endpoints.ts'
+import type { Vaults } from '../keyvault/vaults.ts'
+import type { Cloud } from '../proxy/clouds.ts'
+import type { RecordStore } from '../records/record-store.ts'
+import { roleAssignmentOperations } from './authorization/role-assignment-operations.ts'
+import { roleDefinitionOperations } from './authorization/role-definition-operations.ts'
+import { machineOperations } from './compute/machine-operations.ts'
+import { type Machine, type Machines, machineKind, machineTypes } from './compute/machines.ts'
+import type { ClusterBackend } from './container-service/cluster-backend.ts'
+import { type ClusterLifecycle, createClusterLifecycle } from './container-service/cluster-lifecycle.ts'
+import { clusterOperations } from './container-service/cluster-operations.ts'
+import { type Clusters, clusterKind } from './container-service/clusters.ts'
+import { createNodeGroups } from './container-service/node-groups.ts'
+import { deletedVaultOperations } from './key-vault/deleted-vault-operations.ts'
+import { managedHsmOperations } from './key-vault/managed-hsm-operations.ts'
+import { vaultKind, vaultOperations } from './key-vault/vault-operations.ts'
+import { type LongOperations, longOperationOperations } from './long-operations.ts'
+import { federatedCredentialOperations } from './managed-identity/federated-credential-operations.ts'
+import { type Identities, identityKind } from './managed-identity/identities.ts'
+import { identityOperations } from './managed-identity/identity-operations.ts'
+import type { ArmOperation } from './operation.ts'
+import type { ResourceKind } from './resource-kind.ts'
+import { createGroupDeletion, type GroupDeletion } from './resources/delete-group.ts'
+import { groupOperations } from './resources/group-operations.ts'
+import type { ResourceGroups } from './resources/resource-groups.ts'
+import { resourceOperations } from './resources/resource-operations.ts'
+import { subscriptionOperations } from './resources/subscription-operations.ts'
+
+export interface ArmOperationsOptions {
+  store: RecordStore
+  cloud: Cloud
+  tenant: Tenant
+  directory: Directory
+  roles: RoleAssignments
+  groups: ResourceGroups
+  vaults: Vaults
+  identities: Identities
+  machines: Machines
+  clusters: Clusters
+  clusterBackend: ClusterBackend | undefined
+  nodeEndpoints: NodeEndpoints
+  longOperations: LongOperations
+  clock: Clock
+}
+
+/** Every operation of Resource Manager: the resource types, and what works across them. */
+export function armOperations(options: ArmOperationsOptions): {
+  operations: ArmOperation[]
+  lifecycle: ClusterLifecycle
+  deletion: GroupDeletion
+} {
+  const { directory, vaults, identities, machines, clusters, longOperations } = options
+  const { federatedCredentials } = options.directory
+  const { subscriptionId } = options.tenant
+  const simpleKinds: ResourceKind[] = [
+    vaultKind(vaults),
+    identityKind(identities),
+    ...machineTypes.map((type) => machineKind(machines, type)),
+  ]
+  const nodeGroups = createNodeGroups({ ...options, subscriptionId, kinds: simpleKinds })
+  const identitiesOf = (some: readonly Machine[]) => assignedIdentities(some, { directory, identities })
+  const lifecycle = createClusterLifecycle({ ...options, nodeGroups, identitiesOf })
+  const kinds = [...simpleKinds, clusterKind(clusters, lifecycle.retire)]
+  const deletion = createGroupDeletion({ ...options, kinds })
+  const operations = [
+    ...subscriptionOperations(options),
+    ...groupOperations({ ...options, deletion }),
+    ...resourceOperations(kinds),
+    ...vaultOperations(options),
+    ...deletedVaultOperations({ ...options, subscriptionId }),
+    ...managedHsmOperations(),
+    ...identityOperations(options),
+    ...federatedCredentialOperations({ ...options, federatedCredentials }),
+    ...machineOperations(options),
+    ...clusterOperations({ ...options, nodeGroups, lifecycle }),
+    ...longOperationOperations(longOperations),
+    ...roleDefinitionOperations({ subscriptionId }),
+    ...roleAssignmentOperations({ ...options, kinds }),
+  ]
+  return { operations, lifecycle, deletion }
+}

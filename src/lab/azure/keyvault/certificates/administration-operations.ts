@@ -1,0 +1,192 @@
+import { z } from 'zod'
+import type { Clock } from '#lib'
+import type { RecordStore } from '../../records/record-store.ts'
+import type { Permission } from '../authorize.ts'
+import { VaultError } from '../error-response.ts'
+import type { VaultCall, VaultOperation } from '../operation.ts'
+import { page } from '../paging.ts'
+import { bodyParser } from '../validate.ts'
+import type { CertificateAdministration, Contacts, Issuer } from './administration.ts'
+
+export interface AdministrationOptions {
+  store: RecordStore
+  administration: CertificateAdministration
+  clock: Clock
+}
+
+const text = z.string().max(256).nullish()
+const parseContacts = bodyParser(
+  z.object({ contacts: z.array(z.object({ email: z.string().min(1), name: text, phone: text })).max(100) }),
+)
+
+const issuerFields = {
+  credentials: z.object({ account_id: text, pwd: text }).nullish(),
+  org_details: z
+    .object({
+      id: text,
+      admin_details: z.array(z.object({ first_name: text, last_name: text, email: text, phone: text })).nullish(),
+    })
+    .nullish(),
+  attributes: z.object({ enabled: z.boolean().nullish() }).nullish(),
+}
+const parseSetIssuer = bodyParser(z.object({ provider: z.string().min(1), ...issuerFields }))
+const parseUpdateIssuer = bodyParser(z.object({ provider: z.string().min(1).nullish(), ...issuerFields }))
+type GivenIssuer = ReturnType<typeof parseUpdateIssuer>
+
+const onContacts = '/certificates/contacts'
+const onIssuers = '/certificates/issuers'
+const onIssuer = `${onIssuers}/:name`
+
+/** Contacts and issuers of certificates. https://learn.microsoft.com/rest/api/keyvault/certificates/set-certificate-issuer */
+export function administrationOperations(options: AdministrationOptions): VaultOperation[] {
+  return [...contactOperations(options), ...issuerOperations(options)]
+}
+
+function contactOperations({ store, administration: { contacts } }: AdministrationOptions): VaultOperation[] {
+  const permission = needs('managecontacts', 'certificatecontacts/write')
+  const render = ({ url }: VaultCall, { contacts: list }: Contacts) => ({
+    id: `${url.origin}${onContacts}`,
+    contacts: list,
+  })
+
+  function existing({ vault }: VaultCall): Contacts {
+    const found = contacts.get(vault.uid)
+    if (found !== undefined) return found
+    throw new VaultError(404, 'ContactsNotFound', 'Contacts not found')
+  }
+
+  return [
+    {
+      operation: 'vault.certificate.getContacts',
+      method: 'GET',
+      path: onContacts,
+      permission,
+      run: (call) => ({ body: render(call, existing(call)) }),
+    },
+    {
+      operation: 'vault.certificate.setContacts',
+      method: 'PUT',
+      path: onContacts,
+      permission,
+      async run(call) {
+        const given = parseContacts(await call.body())
+        const made: Contacts = { vault: call.vault.uid, contacts: given.contacts.map(withoutNulls) }
+        store.commit([contacts.put(call.vault.uid, made)])
+        return { body: render(call, made) }
+      },
+    },
+    {
+      operation: 'vault.certificate.deleteContacts',
+      method: 'DELETE',
+      path: onContacts,
+      permission,
+      run(call) {
+        const before = existing(call)
+        store.commit([contacts.remove(call.vault.uid)])
+        return { body: render(call, before) }
+      },
+    },
+  ]
+}
+
+function issuerOperations({ store, administration, clock }: AdministrationOptions): VaultOperation[] {
+  const nowSeconds = () => Math.floor(clock.now() / 1000)
+
+  function existing({ vault, name }: VaultCall): Issuer {
+    const found = administration.issuer(vault.uid, name)
+    if (found !== undefined) return found
+    throw new VaultError(404, 'CertificateIssuerNotFound', `Issuer not found: ${name}`)
+  }
+
+  return [
+    {
+      operation: 'vault.certificate.listIssuers',
+      method: 'GET',
+      path: onIssuers,
+      permission: needs('listissuers', 'certificatecas/read'),
+      run({ url, vault }) {
+        const render = ({ name, provider }: Issuer) => ({ id: `${url.origin}${onIssuers}/${name}`, provider })
+        return { body: page(url, administration.issuers(vault.uid), ({ name }) => name.toLowerCase(), render) }
+      },
+    },
+    {
+      operation: 'vault.certificate.getIssuer',
+      method: 'GET',
+      path: onIssuer,
+      permission: needs('getissuers', 'certificatecas/read'),
+      run: (call) => ({ body: renderIssuer(call, existing(call)) }),
+    },
+    {
+      operation: 'vault.certificate.setIssuer',
+      method: 'PUT',
+      path: onIssuer,
+      permission: needs('setissuers', 'certificatecas/write'),
+      async run(call) {
+        const { provider, ...given } = parseSetIssuer(await call.body())
+        const { uid } = call.vault
+        const { name = call.name, created = nowSeconds() } = administration.issuer(uid, call.name) ?? {}
+        const blank = { vault: uid, name, provider, administrators: [], enabled: true, created, updated: nowSeconds() }
+        const issuer = changed(blank, given)
+        store.commit([administration.putIssuer(issuer)])
+        return { body: renderIssuer(call, issuer) }
+      },
+    },
+    {
+      operation: 'vault.certificate.updateIssuer',
+      method: 'PATCH',
+      path: onIssuer,
+      permission: needs('setissuers', 'certificatecas/write'),
+      async run(call) {
+        const given = parseUpdateIssuer(await call.body())
+        const issuer = changed({ ...existing(call), updated: nowSeconds() }, given)
+        store.commit([administration.putIssuer(issuer)])
+        return { body: renderIssuer(call, issuer) }
+      },
+    },
+    {
+      operation: 'vault.certificate.deleteIssuer',
+      method: 'DELETE',
+      path: onIssuer,
+      permission: needs('deleteissuers', 'certificatecas/delete'),
+      run(call) {
+        const before = existing(call)
+        store.commit([administration.removeIssuer(before)])
+        return { body: renderIssuer(call, before) }
+      },
+    },
+  ]
+}
+
+/** The issuer with what was given; what was not given stays. */
+function changed(before: Issuer, { provider, credentials, org_details: details, attributes }: GivenIssuer): Issuer {
+  return {
+    ...before,
+    provider: provider ?? before.provider,
+    accountId: credentials?.account_id ?? before.accountId,
+    password: credentials?.pwd ?? before.password,
+    organizationId: details?.id ?? before.organizationId,
+    administrators: details?.admin_details?.map(withoutNulls) ?? before.administrators,
+    enabled: attributes?.enabled ?? before.enabled,
+  }
+}
+
+function renderIssuer({ url }: VaultCall, { name, provider, accountId, organizationId, ...issuer }: Issuer) {
+  const { administrators, enabled, created, updated } = issuer
+  return {
+    id: `${url.origin}${onIssuers}/${name}`,
+    provider,
+    credentials: { ...(accountId !== undefined && { account_id: accountId }) },
+    org_details: { ...(organizationId !== undefined && { id: organizationId }), admin_details: administrators },
+    attributes: { enabled, created, updated },
+  }
+}
+
+type WithoutNulls<T> = { [K in keyof T]: Exclude<T[K], null> }
+
+function withoutNulls<T extends object>(given: T): WithoutNulls<T> {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)) as WithoutNulls<T>
+}
+
+function needs(policy: string, dataAction: string): Permission {
+  return { kind: 'certificates', policy, dataAction }
+}

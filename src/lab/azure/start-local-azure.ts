@@ -1,0 +1,150 @@
+import { mkdirSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { type Clock, type Log, type Running, silentLog, systemClock } from '#lib'
+import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
+import { openCertificateAuthority } from './certificates/certificate-authority.ts'
+import { createLeafCertificates } from './certificates/leaf-certificates.ts'
+import { createServices } from './create-services.ts'
+import { writeCredentialsFile } from './credentials-file.ts'
+import { createEventFeed } from './events/event-feed.ts'
+import { createDispatch } from './http/dispatch.ts'
+import type { Service } from './http/service.ts'
+import { imdsHost } from './imds/routes.ts'
+import { startImdsServer } from './imds/server.ts'
+import { cloud } from './proxy/clouds.ts'
+import { type ConnectProxy, startConnectProxy } from './proxy/connect-proxy.ts'
+import { createFrontDoor } from './proxy/front-door.ts'
+import { type OtherSite, servicesOfSites } from './proxy/other-sites.ts'
+import { refusalOf, serviceOfHost } from './proxy/served-hosts.ts'
+import { openRecordStore } from './records/record-store.ts'
+import { startControlServer } from './traffic/control-server.ts'
+import { createTraffic } from './traffic/traffic.ts'
+
+export interface LocalAzureOptions {
+  /** Directory of everything that outlives the process; created with mode 0700. One process at a time may use it. */
+  stateDir: string
+  /** Address to listen on. Default `127.0.0.1`. */
+  listen?: string
+  /** Port of the proxy. Default 0, which takes a free one. */
+  port?: number
+  /** Port of IMDS, on the same address. Default 0, which takes a free one. */
+  imdsPort?: number
+  /** PEM files with the authorities of outside token issuers. Read when an issuer is asked, so they may appear later. */
+  issuerCaFiles?: readonly string[]
+  /** Milliseconds that every answer waits. Default 0; changed through the control socket. */
+  delayMs?: number
+  /** What runs behind managed clusters. Default: nothing, so that none can be made. */
+  clusterBackend?: ClusterBackend
+  /** Public hosts beside Azure's that the proxy serves too. Default: none. */
+  sites?: readonly OtherSite[]
+  clock?: Clock
+  log?: Log
+}
+
+export interface LocalAzure extends Running {
+  /** For `HTTPS_PROXY`. */
+  readonly proxyUrl: string
+  /** IMDS, for `AZURE_POD_IDENTITY_AUTHORITY_HOST`. */
+  readonly imds: string
+  /** The lab's certificate authority, as a PEM file. */
+  readonly caFile: string
+  /** JSON file with the administrator's credentials. */
+  readonly credentialsFile: string
+  /** Unix socket for delays, faults and counters. */
+  readonly controlSocket: string
+}
+
+/** Starts the local Azure. Throws, and leaves nothing running, when the state cannot be read or a port is taken. */
+export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
+  const { stateDir, listen = '127.0.0.1', port = 0, imdsPort = 0, issuerCaFiles = [], delayMs = 0 } = options
+  const { clusterBackend, sites = [], clock = systemClock, log = silentLog } = options
+  const otherServices = servicesOfSites(sites)
+  const serves = (host: string) => serviceOfHost(cloud, host) !== undefined || otherServices.has(host)
+  const paths = pathsOf(stateDir)
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  await using started = new AsyncDisposableStack()
+
+  let proxy: ConnectProxy | undefined
+  let operations: readonly string[] = []
+  let vaultNames: () => string[] = () => []
+  const feed = createEventFeed()
+  const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host), clock })
+  // First of all: it refuses to start beside a living process, before that one's state is touched.
+  const control = await startControlServer({
+    path: paths.control,
+    traffic,
+    operations: () => operations,
+    vaults: () => vaultNames(),
+    feed,
+    serves: (host) => host === imdsHost || serves(host),
+  })
+  started.defer(() => control.stop())
+
+  const store = openRecordStore(paths.state)
+  started.defer(() => store.close())
+  const authority = await openCertificateAuthority(stateDir)
+  const around = { traffic, clock, log }
+  const listenImds = async (imdsPort: number, service: Service) => {
+    const answer = createDispatch({ ...around, hostOf: () => imdsHost, serviceFor: () => service })
+    const server = await startImdsServer({ listen, port: imdsPort, answer })
+    return { ...server, url: urlOf(listen, server.port) }
+  }
+  const cloudOnState = { store, issuerCaFiles, clusterBackend, listenImds, feed, clock, log }
+  const { tenant, services, imds, vaults, stop } = await createServices(cloudOnState)
+  started.defer(stop)
+  operations = operationsOf([...Object.values(services), imds])
+  vaultNames = () => vaults.all().map(({ name }) => name)
+  writeCredentialsFile(paths.credentials, tenant)
+
+  const answer = createDispatch({
+    ...around,
+    serviceFor: (host) => {
+      const name = serviceOfHost(cloud, host)
+      return name === undefined ? otherServices.get(host) : services[name]
+    },
+  })
+  const frontDoor = createFrontDoor({ certificateFor: createLeafCertificates(authority), answer, log })
+  proxy = await startConnectProxy({
+    listen,
+    port,
+    refusal: (host) => (serves(host) ? undefined : refusalOf(cloud, host, [...otherServices.keys()])),
+    unreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
+    onTunnel: frontDoor.accept,
+  })
+  const { port: proxyPort, stop: stopProxy } = proxy
+  started.defer(async () => {
+    frontDoor.stop()
+    await stopProxy()
+  })
+  const imdsServer = await listenImds(imdsPort, imds)
+  started.defer(() => imdsServer.stop())
+
+  const running = started.move()
+  return {
+    proxyUrl: urlOf(listen, proxyPort),
+    imds: imdsServer.url,
+    caFile: authority.caFile,
+    credentialsFile: paths.credentials,
+    controlSocket: paths.control,
+    stop: () => running.disposeAsync(),
+  }
+}
+
+/** Where this machine reaches what listens on `address`; 0.0.0.0 and :: listen everywhere, loopback too. */
+function urlOf(address: string, port: number): string {
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
+}
+
+function operationsOf(services: readonly Service[]): string[] {
+  return [...new Set(services.flatMap(({ operations }) => operations.map(({ operation }) => operation)))].sort()
+}
+
+function pathsOf(stateDir: string) {
+  return {
+    state: join(stateDir, 'state.jsonl'),
+    credentials: join(stateDir, 'credentials.json'),
+    control: join(stateDir, 'control.sock'),
+  }
+}

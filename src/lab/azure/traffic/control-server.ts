@@ -1,0 +1,118 @@
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { Running } from '#lib'
+import { listenUnix } from '#lib/http'
+import type { EventFeed } from '../events/event-feed.ts'
+import { knownGaps } from '../http/known-gaps.ts'
+import type { Fault, Traffic } from './traffic.ts'
+
+const delayBody = z.strictObject({ ms: z.number().min(0).max(600_000) })
+
+const gaps = Object.values(knownGaps).flatMap((rows) => rows.map(({ operation }) => operation))
+
+/** How long a fault lasts; until it is taken back when absent. */
+const forSeconds = z.number().min(0.001).max(86_400).optional()
+
+const faultBody = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('unreachable'), forSeconds }),
+  z.strictObject({
+    kind: z.literal('throttle'),
+    retryAfterSeconds: z.number().int().min(0).max(3600).default(1),
+    forSeconds,
+  }),
+  z.strictObject({ kind: z.literal('error'), status: z.number().int().min(400).max(599).default(500), forSeconds }),
+]) satisfies z.ZodType<Fault>
+
+const eventsQuery = z.strictObject({
+  after: z.string().optional(),
+  waitSeconds: z.coerce.number().min(0).max(300).default(0),
+})
+
+export interface ControlServerOptions {
+  /** Path of the Unix socket. */
+  path: string
+  traffic: Traffic
+  /** Whether the local Azure serves this host: a fault on any other would be a slip of the pen. */
+  serves: (host: string) => boolean
+  /** The names of everything that the local Azure does. */
+  operations: () => readonly string[]
+  /** The names of the vaults there are. */
+  vaults: () => readonly string[]
+  /** What happened in the vaults. */
+  feed: EventFeed
+}
+
+/** Plain HTTP on a Unix socket, for whoever owns the state directory: delays, faults, counters, and what there is. */
+export async function startControlServer(options: ControlServerOptions): Promise<Running> {
+  const { path, traffic, serves, operations, vaults, feed } = options
+  const stopping = new AbortController()
+  const app = new Hono()
+  app.get('/delay', (c) => c.json({ ms: traffic.delayMs }))
+  app.put('/delay', async (c) => {
+    const body = delayBody.safeParse(await readJson(c.req.raw))
+    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
+    traffic.delayMs = body.data.ms
+    return c.json(body.data)
+  })
+  app.get('/faults', (c) => c.json(traffic.faults()))
+  app.put('/faults/:host', async (c) => {
+    const host = c.req.param('host').toLowerCase()
+    if (!serves(host))
+      return c.json({ error: `${host} is no host of the local Azure; expected for example shop.vault.azure.net` }, 400)
+    const body = faultBody.safeParse(await readJson(c.req.raw))
+    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
+    const { forSeconds: seconds, ...fault } = body.data
+    traffic.setFault(host, fault, seconds === undefined ? undefined : seconds * 1000)
+    return c.json(body.data)
+  })
+  app.delete('/faults/:host', (c) => {
+    traffic.setFault(c.req.param('host').toLowerCase(), undefined)
+    return c.body(null, 204)
+  })
+  app.get('/vaults', (c) => c.json({ vaults: vaults() }))
+  app.get('/events', async (c) => {
+    const query = eventsQuery.safeParse(c.req.query())
+    if (!query.success) return c.json({ error: z.prettifyError(query.error) }, 400)
+    const { after, waitSeconds } = query.data
+    const signal = AbortSignal.any([c.req.raw.signal, stopping.signal, AbortSignal.timeout(waitSeconds * 1000)])
+    return c.json(await feed.wait(after, signal))
+  })
+  app.get('/operations', (c) => c.json({ operations: operations(), notDone: gaps }))
+  app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
+  app.delete('/requests', (c) => {
+    traffic.forgetCounts()
+    return c.body(null, 204)
+  })
+  app.notFound((c) =>
+    c.json(
+      {
+        error: `${c.req.method} ${c.req.path} is unknown; there are /delay, /faults/HOST, /requests, /events, /vaults and /operations`,
+      },
+      404,
+    ),
+  )
+
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await listenUnix(
+    path,
+    () => new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve)),
+  )
+  return {
+    stop: () =>
+      new Promise((resolve) => {
+        stopping.abort()
+        server.close(() => resolve())
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      }),
+  }
+}
+
+/** The body, or undefined (which no schema accepts) when it is no JSON. */
+async function readJson(request: Request): Promise<unknown> {
+  try {
+    return await request.json()
+  } catch {
+    return undefined
+  }
+}

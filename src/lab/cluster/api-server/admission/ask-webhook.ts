@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto'
+import { errorMessage } from '#lib'
+import { createHttpClient } from '#lib/http'
+import { ApiError } from '../api-error.ts'
+import { type ApiObject, isRecord, numberAt, textAt, textsAt, valueAt } from '../api-object.ts'
+import { apiVersionOf } from '../kinds/resource-row.ts'
+import type { Store } from '../objects/store.ts'
+import type { Creation } from './creation.ts'
+import type { Webhook } from './mutating-webhooks.ts'
+import { webhookAddress } from './webhook-address.ts'
+
+export interface WebhookAnswer {
+  /** JSON patch. */
+  patch: unknown[]
+  warnings: readonly string[]
+}
+
+/**
+ * Sends one AdmissionReview. Throws ApiError in a real API server's words: when the webhook refuses the object, and (500)
+ * when it cannot be asked.
+ */
+export async function askWebhook(
+  store: Store,
+  webhook: Webhook,
+  creation: Creation & { object: ApiObject },
+): Promise<WebhookAnswer> {
+  const uid = randomUUID()
+  const review = await send(store, webhook, reviewOf(uid, webhook, creation)).catch((error: unknown) => {
+    throw failure(webhook, error)
+  })
+  const response = valueAt(review, 'response')
+  if (textAt(response, 'uid') !== uid) throw failure(webhook, new Error('the answer is for another request'))
+  if (valueAt(response, 'allowed') !== true) throw denial(webhook, valueAt(response, 'status'))
+  const patch = textAt(response, 'patch')
+  return { patch: patch === '' ? [] : parsePatch(webhook, patch), warnings: textsAt(response, 'warnings') }
+}
+
+async function send(store: Store, { clientConfig, timeoutSeconds }: Webhook, review: object): Promise<unknown> {
+  const { url, servername } = webhookAddress(store, clientConfig)
+  url.searchParams.set('timeout', `${timeoutSeconds}s`)
+  const bundle = textAt(clientConfig, 'caBundle')
+  const http = createHttpClient({
+    timeoutMs: timeoutSeconds * 1000,
+    ...(bundle === '' ? {} : { ca: Buffer.from(bundle, 'base64').toString('utf8') }),
+    ...(servername === undefined ? {} : { servername }),
+  })
+  try {
+    const headers = { 'content-type': 'application/json', accept: 'application/json' }
+    const { status, body } = await http.send({ method: 'POST', url, headers, body: JSON.stringify(review) })
+    if (status !== 200) throw new Error(`the server answers ${status}`)
+    return JSON.parse(body.toString('utf8')) as unknown
+  } finally {
+    http.stop()
+  }
+}
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request */
+function reviewOf(uid: string, { reviewVersions }: Webhook, creation: Creation & { object: ApiObject }): object {
+  const { row, version, namespace, user, dryRun, object } = creation
+  const kind = { group: row.group, version, kind: row.kind }
+  const resource = { group: row.group, version, resource: row.plural }
+  const known = ['v1', 'v1beta1'].find((each) => reviewVersions.includes(each)) ?? 'v1'
+  return {
+    apiVersion: `admission.k8s.io/${known}`,
+    kind: 'AdmissionReview',
+    request: {
+      ...{ uid, kind, resource, requestKind: kind, requestResource: resource },
+      ...(object.metadata.name && { name: object.metadata.name }),
+      ...(namespace !== undefined && { namespace }),
+      operation: 'CREATE',
+      userInfo: { username: user.name, groups: user.groups },
+      object: { ...object, apiVersion: apiVersionOf(row.group, version), kind: row.kind },
+      oldObject: null,
+      dryRun,
+      options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' },
+    },
+  }
+}
+
+function parsePatch(webhook: Webhook, text: string): unknown[] {
+  try {
+    const patch: unknown = JSON.parse(Buffer.from(text, 'base64').toString('utf8'))
+    if (Array.isArray(patch)) return patch
+  } catch {
+    // Said below.
+  }
+  throw failure(webhook, new Error('its patch is no JSON patch'))
+}
+
+function failure({ name }: Webhook, error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  const message = `Internal error occurred: failed calling webhook "${name}": failed to call webhook: ${errorMessage(error)}`
+  return new ApiError(500, 'InternalError', message)
+}
+
+function denial({ name }: Webhook, status: unknown): ApiError {
+  const text = isRecord(status) ? textAt(status, 'message') || textAt(status, 'reason') : ''
+  const message = `admission webhook "${name}" denied the request${text === '' ? ' without explanation' : `: ${text}`}`
+  const code = numberAt(status, 'code')
+  return new ApiError(code >= 400 ? code : 403, textAt(status, 'reason') || 'Forbidden', message)
+}

@@ -1,0 +1,140 @@
+import { errorMessage } from '#lib'
+
+/** One wrong field of an object. */
+export interface Cause {
+  reason:
+    | 'FieldValueRequired'
+    | 'FieldValueInvalid'
+    | 'FieldValueNotSupported'
+    | 'FieldValueNotFound'
+    | 'FieldValueForbidden'
+    | 'FieldValueTypeInvalid'
+    | 'FieldManagerConflict'
+  field: string
+  /** Begins as Kubernetes' do: `Required value`, `Invalid value: "x": …`. */
+  message: string
+}
+
+export const required = (field: string): Cause => ({ reason: 'FieldValueRequired', field, message: 'Required value' })
+
+/** `found` is shown as JSON. */
+export const invalidValue = (field: string, found: unknown, why: string): Cause => ({
+  reason: 'FieldValueInvalid',
+  field,
+  message: `Invalid value: ${JSON.stringify(found)}: ${why}`,
+})
+
+export const unsupportedValue = (field: string, found: unknown, allowed: readonly unknown[]): Cause => ({
+  reason: 'FieldValueNotSupported',
+  field,
+  message: `Unsupported value: ${JSON.stringify(found)}: supported values: ${allowed.map((one) => JSON.stringify(one)).join(', ')}`,
+})
+
+export const forbiddenField = (field: string, why: string): Cause => ({
+  reason: 'FieldValueForbidden',
+  field,
+  message: `Forbidden: ${why}`,
+})
+
+interface Details {
+  name?: string
+  group?: string
+  kind?: string
+  causes?: readonly Cause[]
+}
+
+/**
+ * The one error class of the API server: what becomes a `Status`.
+ * Texts are Kubernetes' own, because people search for them and clients match some of them.
+ */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly code: number
+  readonly reason: string
+  readonly details: Details
+
+  constructor(code: number, reason: string, message: string, details: Details = {}) {
+    super(message)
+    this.code = code
+    this.reason = reason
+    this.details = details
+  }
+}
+
+/** What an error says of the kind that it is about. */
+export interface Named {
+  group: string
+  kind: string
+  plural: string
+}
+
+const qualified = (name: string, group: string) => (group === '' ? name : `${name}.${group}`)
+const detailsOf = ({ group, plural }: Named, name: string): Details => ({ name, group, kind: plural })
+
+export const badRequest = (message: string) => new ApiError(400, 'BadRequest', message)
+
+export const unauthorized = () => new ApiError(401, 'Unauthorized', 'Unauthorized')
+
+export const notFound = (row: Named, name: string) =>
+  new ApiError(404, 'NotFound', `${qualified(row.plural, row.group)} "${name}" not found`, detailsOf(row, name))
+
+export const alreadyExists = (row: Named, name: string) =>
+  new ApiError(
+    409,
+    'AlreadyExists',
+    `${qualified(row.plural, row.group)} "${name}" already exists`,
+    detailsOf(row, name),
+  )
+
+export const conflict = (row: Named, name: string, why: string) =>
+  new ApiError(
+    409,
+    'Conflict',
+    `Operation cannot be fulfilled on ${qualified(row.plural, row.group)} "${name}": ${why}`,
+    detailsOf(row, name),
+  )
+
+export const forbidden = (row: Named, name: string, why: string) =>
+  new ApiError(
+    403,
+    'Forbidden',
+    `${qualified(row.plural, row.group)}${name === '' ? '' : ` "${name}"`} is forbidden: ${why}`,
+    detailsOf(row, name),
+  )
+
+export function invalid(row: Named, name: string, causes: readonly Cause[]): ApiError {
+  const list = causes.map(({ field, message }) => `${field}: ${message}`)
+  const text = list.length === 1 ? list[0] : `[${list.join(', ')}]`
+  const kind = qualified(row.kind, row.group)
+  return new ApiError(422, 'Invalid', `${kind} "${name}" is invalid: ${text}`, {
+    name,
+    group: row.group,
+    kind: row.kind,
+    causes,
+  })
+}
+
+export const expired = (asked: number, oldest: number) =>
+  new ApiError(410, 'Expired', `too old resource version: ${asked} (${oldest})`)
+
+/** A path, resource or flag of Kubernetes that this server does not have. */
+export const notSupported = (what: string) =>
+  new ApiError(404, 'NotFound', `the server could not find the requested resource: the local cluster has no ${what}`)
+
+export const methodNotAllowed = () =>
+  new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource')
+
+/** The client takes no form that there is. */
+export const notAcceptable = (available: string) =>
+  new ApiError(406, 'NotAcceptable', `only the following media types are accepted: ${available}`)
+
+export const unsupportedMediaType = (message: string) => new ApiError(415, 'UnsupportedMediaType', message)
+
+/** The `Status` object of anything that was thrown. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
+export function statusOf(error: unknown): { code: number } & Record<string, unknown> {
+  const { code, reason, message, details } =
+    error instanceof ApiError
+      ? error
+      : { code: 500, reason: 'InternalError', message: `Internal error occurred: ${errorMessage(error)}`, details: {} }
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, details, code }
+}

@@ -1,0 +1,86 @@
+import type { ObjectMeta } from '#kubernetes/client'
+
+/** What every stored object has in its metadata. */
+export interface Metadata extends ObjectMeta {
+  name: string
+}
+
+/** Any object of the API. Stored ones are frozen: clone before changing. */
+export interface ApiObject {
+  apiVersion: string
+  kind: string
+  metadata: Metadata
+  [field: string]: unknown
+}
+
+/** Fields of the metadata that only the server writes. */
+export const serverFields: readonly string[] = [
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'selfLink',
+]
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The value at a path of field names and indexes, or undefined where the path ends early. */
+export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let current = value
+  for (const step of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined
+    current = (current as Record<string | number, unknown>)[step]
+  }
+  return current
+}
+
+/** The text at a path; empty when there is none. */
+export function textAt(value: unknown, ...path: readonly (string | number)[]): string {
+  const found = valueAt(value, ...path)
+  return typeof found === 'string' ? found : ''
+}
+
+/** The number at a path; 0 when there is none. */
+export function numberAt(value: unknown, ...path: readonly (string | number)[]): number {
+  const found = valueAt(value, ...path)
+  return typeof found === 'number' ? found : 0
+}
+
+/** The objects of the list at a path; empty when there is none. */
+export function recordsAt(value: unknown, ...path: readonly (string | number)[]): Record<string, unknown>[] {
+  const found = valueAt(value, ...path)
+  return Array.isArray(found) ? found.filter(isRecord) : []
+}
+
+/** The texts of the list at a path; empty when there is none. */
+export function textsAt(value: unknown, ...path: readonly (string | number)[]): string[] {
+  const found = valueAt(value, ...path)
+  return Array.isArray(found) ? found.filter((item) => typeof item === 'string') : []
+}
+
+/** The entries of a map of texts at a path; empty when there is none. */
+export function mapAt(value: unknown, ...path: readonly (string | number)[]): Record<string, string> {
+  const found = valueAt(value, ...path)
+  if (!isRecord(found)) return {}
+  return Object.fromEntries(Object.entries(found).filter(([, text]) => typeof text === 'string')) as Record<
+    string,
+    string
+  >
+}
+
+/** Gives absent fields their defaults. */
+export function setDefaults(fields: Record<string, unknown>, defaults: object): void {
+  for (const [name, value] of Object.entries(defaults)) fields[name] ??= structuredClone(value)
+}
+
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const child of Object.values(value)) deepFreeze(child)
+  }
+  return value
+}

@@ -1,0 +1,136 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:https'
+import { type AddressInfo, isIPv6 } from 'node:net'
+import { join } from 'node:path'
+import { type Clock, errorCode, type Log, type Running } from '#lib'
+import { lockDirectory } from '#lib/files'
+import type { NodeRuntime } from '../node-runtime.ts'
+import { writeKubeconfig } from './access/kubeconfig.ts'
+import { openPki, type Pki } from './access/pki.ts'
+import { seed } from './access/seed.ts'
+import { createServiceAccountTokens } from './access/service-account-tokens.ts'
+import { createAdmission } from './admission/admission.ts'
+import type { ApiContext } from './http/api-call.ts'
+import { handleRequest, handleUpgrade } from './http/router.ts'
+import { createCatalog } from './kinds/catalog.ts'
+import { createObjects } from './objects/objects.ts'
+import { openStore } from './objects/store.ts'
+
+export interface ApiServerOptions {
+  /** Directory of keys, objects and kubeconfigs. */
+  stateDir: string
+  /** Address to listen on. */
+  listen: string
+  /** 0 takes a free one. */
+  port: number
+  /** Name of the one node: its agent gets a certificate of this name. */
+  nodeName: string
+  clock: Clock
+  log: Log
+}
+
+export interface ApiServer extends Running {
+  /** `https://ADDRESS:PORT`: also the issuer of service account tokens. */
+  url: string
+  /** PEM of the cluster's CA. */
+  ca: string
+  /** File of the administrator's kubeconfig (group system:masters). */
+  kubeconfig: string
+  /** File of the node agent's kubeconfig (user system:node:NAME). */
+  nodeKubeconfig: string
+  /** What in-process controllers work on. */
+  context: ApiContext
+  /** From now on logs and exec go to this node agent. */
+  attachNode(runtime: NodeRuntime): void
+}
+
+/** Starts the API server. Rejects when the state is damaged or in use, or the port is taken. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const started: Running[] = []
+  const stop = async () => {
+    for (const part of started.splice(0).toReversed()) await part.stop()
+  }
+  try {
+    started.push(await lockDirectory(options.stateDir))
+    return { ...(await serve(options, (part) => started.push(part))), stop }
+  } catch (error) {
+    await stop()
+    throw startError(error, options)
+  }
+}
+
+async function serve(options: ApiServerOptions, onStarted: (part: Running) => void): Promise<Omit<ApiServer, 'stop'>> {
+  const { stateDir, nodeName, clock, log } = options
+  const pki = await openPki(join(stateDir, 'pki'))
+  const store = openStore({ file: join(stateDir, 'objects.jsonl') })
+  onStarted({ stop: async () => store.close() })
+  const objects = createObjects({ store, clock })
+  seed(store, objects)
+  const { server, url } = await listen(options, pki)
+  const stopping = new AbortController()
+  onStarted({ stop: () => close(server, stopping) })
+
+  const tokens = createServiceAccountTokens({ issuer: url, key: pki.serviceAccountKey, store, clock })
+  let node: NodeRuntime | undefined
+  const context: ApiContext = {
+    ...{ store, objects, tokens, clock, log },
+    admission: createAdmission({ store, log }),
+    catalog: createCatalog(store),
+    runtime: () => node,
+    signal: stopping.signal,
+  }
+  server.on('request', (request, response) => void handleRequest(context, request, response))
+  server.on('upgrade', (request, socket, head) => void handleUpgrade(context, request, socket, head))
+
+  const writeConfig = async (file: string, user: string, group: string) => {
+    const path = join(stateDir, file)
+    const credentials = await pki.issueClient(user, [group])
+    writeKubeconfig(path, { server: url, ca: pki.ca, user, credentials })
+    return path
+  }
+  return {
+    url,
+    ca: pki.ca,
+    kubeconfig: await writeConfig('kubeconfig', 'kubernetes-admin', 'system:masters'),
+    nodeKubeconfig: await writeConfig('node.kubeconfig', `system:node:${nodeName}`, 'system:nodes'),
+    context,
+    attachNode: (runtime) => {
+      node = runtime
+    },
+  }
+}
+
+async function listen({ listen: address, port }: ApiServerOptions, pki: Pki): Promise<{ server: Server; url: string }> {
+  const { certificate, privateKey } = await pki.issueServer([address])
+  // A client without certificate or with one of another CA gets a Kubernetes answer, not a TLS alert.
+  const tls = { cert: certificate, key: privateKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false }
+  const server = createServer(tls)
+  server.listen(port, address)
+  await once(server, 'listening')
+  const host = isIPv6(address) ? `[${address}]` : address
+  return { server, url: `https://${host}:${(server.address() as AddressInfo).port}` }
+}
+
+async function close(server: Server, stopping: AbortController): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  // Ends watches and streams; what is left are idle connections and requests in flight.
+  stopping.abort()
+  server.closeIdleConnections()
+  setTimeout(() => server.closeAllConnections(), 1_000).unref()
+  await closed
+}
+
+function startError(error: unknown, { stateDir, listen, port }: ApiServerOptions): unknown {
+  switch (errorCode(error)) {
+    case 'EADDRINUSE':
+      return new Error(
+        `Cannot listen on ${listen}:${port}: the port is in use. Stop what uses it, or choose another with --port`,
+        { cause: error },
+      )
+    case 'ENOSPC':
+      return new Error(`Cannot write to ${stateDir}: no space left on the device`, { cause: error })
+    default:
+      return error
+  }
+}

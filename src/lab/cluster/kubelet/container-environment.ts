@@ -1,0 +1,71 @@
+import type { Container, EnvVar, KubeClient, Pod } from '#kubernetes/client'
+import { createConfigReader, type ReadConfig } from './config-reader.ts'
+import { PodConfigError, podField } from './pod-fields.ts'
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * The environment of a container: the runtime's own variables, those that tell in-cluster clients where the API server is,
+ * `envFrom`, then `env`, each of which may refer to the ones before it. Throws {@link PodConfigError} for what is missing.
+ */
+export async function containerEnvironment(
+  pod: Pod,
+  container: Container,
+  kube: KubeClient,
+): Promise<Map<string, string>> {
+  const read = createConfigReader(kube, pod.metadata.namespace ?? '')
+  const api = new URL(kube.server)
+  const environment = new Map([
+    ['PATH', defaultPath],
+    ['HOSTNAME', hostnameOf(pod.metadata.name ?? '')],
+    ['HOME', (container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser ?? 0) === 0 ? '/root' : '/'],
+    ['KUBERNETES_SERVICE_HOST', api.hostname.replace(/^\[|\]$/g, '')],
+    ['KUBERNETES_SERVICE_PORT', api.port || '443'],
+    ['KUBERNETES_SERVICE_PORT_HTTPS', api.port || '443'],
+  ])
+  for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
+    const entries =
+      (secretRef && (await read.secret(secretRef))) ?? (configMapRef && (await read.configMap(configMapRef)))
+    for (const [name, value] of entries ?? []) environment.set(`${prefix}${name}`, value.toString('utf8'))
+  }
+  for (const variable of container.env ?? []) {
+    const value = await variableValue(variable, pod, read, environment)
+    if (value !== undefined) environment.set(variable.name, value)
+  }
+  return environment
+}
+
+async function variableValue(
+  { value = '', valueFrom }: EnvVar,
+  pod: Pod,
+  read: { secret: ReadConfig; configMap: ReadConfig },
+  environment: ReadonlyMap<string, string>,
+): Promise<string | undefined> {
+  if (valueFrom === undefined) return expandVariables(value, environment)
+  const { fieldRef, secretKeyRef, configMapKeyRef } = valueFrom
+  if (fieldRef !== undefined) return podField(pod, fieldRef.fieldPath)
+  const ref = secretKeyRef ?? configMapKeyRef
+  if (ref === undefined) throw new PodConfigError('a valueFrom of this kind is not supported by the local cluster')
+  const entries = await (secretKeyRef === undefined ? read.configMap : read.secret)(ref)
+  const text = entries?.get(ref.key)?.toString('utf8')
+  if (text === undefined && ref.optional !== true) {
+    const kind = secretKeyRef === undefined ? 'ConfigMap' : 'Secret'
+    throw new PodConfigError(`couldn't find key ${ref.key} in ${kind} ${pod.metadata.namespace}/${ref.name}`)
+  }
+  return text
+}
+
+/** A pod's name as a host name, which has 63 characters at most. */
+export function hostnameOf(podName: string): string {
+  return podName.slice(0, 63).replace(/[-.]+$/, '')
+}
+
+/**
+ * Replaces `$(NAME)` by the variable's value; an unknown name stays as it is, `$$` is a dollar sign.
+ * https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+ */
+export function expandVariables(text: string, environment: ReadonlyMap<string, string>): string {
+  return text.replaceAll(/\$\$|\$\(([^)]*)\)/g, (whole, name?: string) =>
+    name === undefined ? '$' : (environment.get(name) ?? whole),
+  )
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { AzureService } from '#azure/rest'
+import { CliError } from '#terminal'
+import { createLabAzure, type LabAzure, readCredentials } from '../lab-azure.ts'
+import type { LocalAzure } from '../lab-programs.ts'
+import type { LabState } from '../lab-state.ts'
+import type { Session } from '../session.ts'
+import { managedName } from './cluster-place.ts'
+import { isPrimary, primaryName } from './primary-cluster.ts'
+
+interface ManagedCluster {
+  id: string
+  location: string
+  tags?: Record<string, string>
+  properties: {
+    provisioningState: string
+    powerState: { code: string }
+    /** Known once it was made. */
+    fqdn?: string
+    status?: { provisioningError?: { message: string } }
+  }
+}
+
+const version = { apiVersion: '2025-03-01' }
+const location = 'eastus'
+
+/** Resource Manager finishes in the background; this is how often we look. */
+const pollMs = 50
+
+/**
+ * Makes the lab's own cluster a managed one, with the add-on, so that `az aks` knows it: what the add-on installs is the
+ * product. Brings an existing one up to date. Throws {@link CliError} with the reason of the local Azure.
+ */
+export async function registerPrimary(session: Session, azure: LocalAzure, state: LabState): Promise<void> {
+  await withAzure(azure, async ({ subscriptionId, resourceManager }) => {
+    const group = `/subscriptions/${subscriptionId}/resourceGroups/${primaryName}`
+    const inGroup = { apiVersion: '2024-11-01' }
+    if ((await resourceManager.find(group, inGroup)) === undefined)
+      await resourceManager.put(group, { location }, inGroup)
+    const id = `${group}/providers/Microsoft.ContainerService/managedClusters/${primaryName}`
+    const found = await settled(session, resourceManager, id)
+    if (found?.properties.powerState.code === 'Stopped') await start(session, resourceManager, id)
+    await resourceManager.put(id, primaryBody(state, found), { ...version, noWait: true })
+    requireSuccess(await settled(session, resourceManager, id), 'Keymount cannot be installed into the local cluster')
+  })
+}
+
+/** Starts the clusters that `az aks create` made and that are to run. Gives those that could not be, with the reason. */
+export async function startOthers(session: Session, azure: LocalAzure): Promise<{ started: number; failed: string[] }> {
+  return withAzure(azure, async ({ subscriptionId, resourceManager }) => {
+    const path = `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerService/managedClusters`
+    const all = await resourceManager.list<ManagedCluster>(path, version)
+    const wanted = all.filter(
+      ({ id, properties }) =>
+        !isPrimary(id) &&
+        properties.fqdn !== undefined &&
+        properties.powerState.code === 'Running' &&
+        !properties.provisioningState.endsWith('ing'),
+    )
+    const results = await Promise.allSettled(wanted.map(({ id }) => start(session, resourceManager, id)))
+    const failed = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason.message)] : []))
+    return { started: wanted.length - failed.length, failed }
+  })
+}
+
+async function start(session: Session, resourceManager: AzureService, id: string): Promise<void> {
+  await resourceManager.post(`${id}/start`, undefined, { ...version, noWait: true })
+  requireSuccess(await settled(session, resourceManager, id), `The cluster ${managedName(id)} cannot be started`)
+}
+
+async function settled(
+  { world }: Session,
+  resourceManager: AzureService,
+  id: string,
+): Promise<ManagedCluster | undefined> {
+  for (;;) {
+    const cluster = await resourceManager.find<ManagedCluster>(id, version)
+    if (cluster?.properties.provisioningState.endsWith('ing') !== true) return cluster
+    await delay(pollMs, undefined, { signal: world.signal })
+  }
+}
+
+function requireSuccess(cluster: ManagedCluster | undefined, what: string): void {
+  if (cluster?.properties.provisioningState === 'Succeeded') return
+  throw new CliError({
+    what,
+    why: cluster?.properties.status?.provisioningError?.message ?? 'somebody deleted it meanwhile',
+    fix: ['see the log of the local Azure: logs/local-azure.log in the lab’s directory'],
+  })
+}
+
+/**
+ * As `az aks create --enable-oidc-issuer --enable-addons azure-keyvault-secrets-provider --enable-secret-rotation` asks for it.
+ * Of one that is there, everything else stays as it is.
+ */
+function primaryBody({ rotationPollInterval = '2m' }: LabState, found: ManagedCluster | undefined) {
+  const config = { enableSecretRotation: 'true', rotationPollInterval }
+  const isNew = { dnsPrefix: primaryName, agentPoolProfiles: [{ name: 'nodepool1', count: 1, mode: 'System' }] }
+  return {
+    location: found?.location ?? location,
+    tags: found?.tags ?? {},
+    identity: { type: 'SystemAssigned' },
+    properties: {
+      ...(found === undefined ? isNew : {}),
+      oidcIssuerProfile: { enabled: true },
+      addonProfiles: { azureKeyvaultSecretsProvider: { enabled: true, config } },
+    },
+  }
+}
+
+async function withAzure<T>({ proxy, ca, credentials }: LocalAzure, work: (azure: LabAzure) => Promise<T>): Promise<T> {
+  const azure = createLabAzure({ credentials: readCredentials(credentials), proxy, ca: readFileSync(ca, 'utf8') })
+  try {
+    return await work(azure)
+  } finally {
+    azure.stop()
+  }
+}

@@ -1,0 +1,209 @@
+import { readFileSync } from 'node:fs'
+import {
+  type AzureCloud,
+  type AzureService,
+  assignRole,
+  type BuiltInRole,
+  builtInRoles,
+  createAzureClient,
+  createEntraTokens,
+  findAzureCloud,
+  removeRole,
+} from '#azure/rest'
+import { SecretValue } from '#lib'
+import { createHttpClient } from '#lib/http'
+
+/** How to reach an Azure and who we are there. */
+export interface LabAzureOptions {
+  credentials: AzureCredentials
+  /** Name of the resource group for all that is created. Default `keymount`. */
+  resourceGroup?: string
+  /** `http://127.0.0.1:18443` for the local Azure; the public one is reached directly. */
+  proxy?: string
+  /** PEM of the CA to trust beside the system's. */
+  ca?: string
+}
+
+export interface AzureCredentials {
+  tenantId: string
+  subscriptionId: string
+  clientId: string
+  clientSecret: SecretValue
+}
+
+export interface Identity {
+  clientId: string
+  principalId: string
+  tenantId: string
+}
+
+export interface Application {
+  clientId: string
+  clientSecret: SecretValue
+  /** Of its service principal. */
+  principalId: string
+}
+
+export interface FederatedCredential {
+  name: string
+  issuer: string
+  subject: string
+  /** Default: the one that Azure fills in, `api://AzureADTokenExchange`. */
+  audiences?: readonly string[]
+}
+
+export interface LabRole {
+  role: BuiltInRole
+  principalId: string
+  /** Vault on which the role holds. Default: the resource group, and so every vault in it. */
+  vault?: string
+}
+
+/**
+ * What the demo and the end-to-end cases do in Azure, over its public REST interface. Every method rejects with
+ * `AzureRestError`, with `IdentityError`, or with `HttpFault` when there was no answer.
+ */
+export interface LabAzure {
+  readonly tenantId: string
+  readonly subscriptionId: string
+  /** Object id of the principal that we are signed in as. */
+  principalId(): Promise<string>
+  readonly resourceManager: AzureService
+  /** Creates the resource group that all of the following lie in. */
+  createResourceGroup(): Promise<void>
+  /** A vault that answers by role assignments (RBAC), not by access policies. */
+  createVault(name: string): Promise<void>
+  /** A user-assigned managed identity. */
+  createIdentity(name: string): Promise<Identity>
+  /** Creates or replaces a federated credential of a user-assigned identity. */
+  setFederatedCredential(identity: string, credential: FederatedCredential): Promise<void>
+  /** Giving a role twice is no error. */
+  assignRole(role: LabRole): Promise<void>
+  /** Takes back a role that {@link assignRole} gave. */
+  removeRole(role: LabRole): Promise<void>
+  /**
+   * Gives user-assigned identities to the nodes of the lab's cluster: to their scale set, or, for a cluster that is not a
+   * managed one of this Azure, to one that is made under this name.
+   */
+  assignToNodes(name: string, identities: readonly string[]): Promise<void>
+  /** An application that may sign in, with a password. */
+  createApplication(name: string): Promise<Application>
+  /** One call on the data of a vault, for example `/keys/NAME/create`; the version of the interface is added. */
+  vault<T>(method: 'GET' | 'PUT' | 'POST', vault: string, path: string, body?: unknown): Promise<T>
+  /** Sets a new version. */
+  setSecret(vault: string, name: string, value: string): Promise<void>
+  stop(): void
+}
+
+const location = 'eastus'
+const vaultResource = 'https://vault.azure.net'
+
+/** Ids in the resource group that holds the nodes of `up`'s cluster. */
+const primaryNodes = /\/resourceGroups\/MC_keymount_keymount_/i
+
+const groups = { apiVersion: '2024-11-01' }
+const vaults = { apiVersion: '2023-07-01' }
+const identities = { apiVersion: '2023-01-31' }
+const machines = { apiVersion: '2024-07-01' }
+const vaultData = { apiVersion: '7.4' }
+
+export function createLabAzure(options: LabAzureOptions): LabAzure {
+  const { credentials, resourceGroup = 'keymount', proxy, ca } = options
+  const { tenantId, subscriptionId, clientId, clientSecret } = credentials
+  const http = createHttpClient({
+    ...(proxy === undefined ? {} : { proxyEnv: { HTTPS_PROXY: proxy } }),
+    ...(ca === undefined ? {} : { extraCa: ca }),
+    timeoutMs: 60_000,
+  })
+  const cloud = publicCloud()
+  const { send } = http
+  const proof = { kind: 'secret', secret: clientSecret } as const
+  const credential = async () => ({ kind: 'service-principal', tenantId, clientId, proof }) as const
+  const tokens = createEntraTokens({ cloud, credential, send })
+  const client = createAzureClient({ cloud, tokens, send })
+  const { resourceManager, graph } = client
+
+  const group = `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`
+  const vaultPath = (name: string) => `${group}/providers/Microsoft.KeyVault/vaults/${name}`
+  const identityPath = (name: string) => `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
+  const dataOf = (vault: string) => client.service(new URL(`https://${vault}.vault.azure.net`), vaultResource)
+
+  const assignmentOf = ({ role, principalId, vault }: LabRole) => ({
+    scope: vault === undefined ? group : vaultPath(vault),
+    roleDefinitionId: `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${builtInRoles[role]}`,
+    principalId,
+  })
+
+  return {
+    tenantId,
+    subscriptionId,
+    resourceManager,
+    principalId: async () => objectIdOf(await tokens.get(cloud.resourceManager)),
+    async createResourceGroup() {
+      await resourceManager.put(group, { location }, groups)
+    },
+    async createVault(name) {
+      const sku = { family: 'A', name: 'standard' }
+      const properties = { tenantId, sku, enableRbacAuthorization: true, accessPolicies: [] }
+      await resourceManager.put(vaultPath(name), { location, properties }, vaults)
+    },
+    async createIdentity(name) {
+      const answer = await resourceManager.put<{ properties: Identity }>(identityPath(name), { location }, identities)
+      return answer.properties
+    },
+    async setFederatedCredential(identity, { name, issuer, subject, audiences = ['api://AzureADTokenExchange'] }) {
+      const path = `${identityPath(identity)}/federatedIdentityCredentials/${name}`
+      await resourceManager.put(path, { properties: { issuer, subject, audiences } }, identities)
+    },
+    async assignRole(role) {
+      await assignRole(resourceManager, assignmentOf(role))
+    },
+    async removeRole(role) {
+      await removeRole(resourceManager, assignmentOf(role))
+    },
+    async assignToNodes(name, assigned) {
+      const type = 'providers/Microsoft.Compute/virtualMachineScaleSets'
+      const all = await resourceManager.list<{ id: string }>(`/subscriptions/${subscriptionId}/${type}`, machines)
+      const ofCluster = all.find(({ id }) => primaryNodes.test(id))
+      const userAssignedIdentities = Object.fromEntries(assigned.map((one) => [identityPath(one), {}]))
+      const identity = { type: 'UserAssigned', userAssignedIdentities }
+      if (ofCluster !== undefined) await resourceManager.patch(ofCluster.id, { identity }, machines)
+      else await resourceManager.put(`${group}/${type}/${name}`, { location, identity, properties: {} }, machines)
+    },
+    async createApplication(displayName) {
+      const { id, appId } = await graph.post<{ id: string; appId: string }>('/applications', { displayName })
+      const principal = await graph.post<{ id: string }>('/servicePrincipals', { appId })
+      const { secretText } = await graph.post<{ secretText: string }>(`/applications/${id}/addPassword`, {
+        passwordCredential: { displayName },
+      })
+      return { clientId: appId, clientSecret: SecretValue.of(secretText), principalId: principal.id }
+    },
+    vault<T>(method: 'GET' | 'PUT' | 'POST', name: string, path: string, body?: unknown) {
+      const data = dataOf(name)
+      if (method === 'GET') return data.get<T>(path, vaultData)
+      return method === 'PUT' ? data.put<T>(path, body, vaultData) : data.post<T>(path, body, vaultData)
+    },
+    async setSecret(name, secret, value) {
+      await dataOf(name).put(`/secrets/${secret}`, { value }, vaultData)
+    },
+    stop: () => http.stop(),
+  }
+}
+
+function publicCloud(): AzureCloud {
+  const cloud = findAzureCloud('')
+  if (cloud === undefined) throw new Error('the public cloud is not known')
+  return cloud
+}
+
+function objectIdOf(token: SecretValue): string {
+  const payload = token.revealText().split('.')[1] ?? ''
+  return (JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { oid: string }).oid
+}
+
+/** Reads the ready-made administrator of the local Azure. */
+export function readCredentials(path: string): AzureCredentials {
+  const { clientSecret, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>
+  const { tenantId = '', subscriptionId = '', clientId = '' } = rest
+  return { tenantId, subscriptionId, clientId, clientSecret: SecretValue.of(clientSecret ?? '') }
+}

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs'
+import { createKubeClient, type UntypedObject } from '#kubernetes/client'
+import type { LabCluster } from './lab-cluster.ts'
+import type { LocalAzure } from './lab-programs.ts'
+import type { LabState } from './lab-state.ts'
+import { chartDefaults } from './product/chart-defaults.ts'
+import { installProduct } from './product/install-product.ts'
+import { productObjects, readManifests } from './product/product-objects.ts'
+import { type ProductStatus, waitForProduct } from './product/product-status.ts'
+import type { Session } from './session.ts'
+
+interface Surroundings {
+  state: Pick<LabState, 'rotationPollInterval' | 'caching' | 'secretSync'> & { rotation?: boolean }
+  cluster: LabCluster
+  azure: LocalAzure | undefined
+}
+
+/** Installs the product into the lab's cluster, or brings it up to date, and waits until it works. */
+export async function bringUpProduct(
+  { world, terminal }: Session,
+  { state, cluster, azure }: Surroundings,
+): Promise<ProductStatus> {
+  const kube = createKubeClient(cluster.config)
+  const run = async () => {
+    await installProduct(kube, objectsFor(world.packageRoot, { state, cluster, azure }))
+    return waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
+  }
+  try {
+    return await terminal.step('Keymount', run, ({ pods }) => `driver and provider run (${pods.length} pods)`)
+  } finally {
+    kube.close()
+  }
+}
+
+/** Tells the charts of the package, in the cluster itself, what they have to know of it. */
+export async function writeChartDefaults(cluster: LabCluster, azure: LocalAzure): Promise<void> {
+  const kube = createKubeClient(cluster.config)
+  try {
+    await installProduct(kube, [chartDefaults({ ...cluster, azure: wayToAzure(azure, cluster) })])
+  } finally {
+    kube.close()
+  }
+}
+
+/** The product in a cluster, once it works. */
+export async function productOf({ world }: Session, cluster: LabCluster): Promise<ProductStatus> {
+  const kube = createKubeClient(cluster.config)
+  try {
+    return await waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
+  } finally {
+    kube.close()
+  }
+}
+
+/** What `up` may have installed, by name: all that a removal needs. */
+export function objectsToRemove(packageRoot: string): UntypedObject[] {
+  const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', imds: '', caPem: '', noProxy: [] } }
+  return productObjects(readManifests(packageRoot, { secretSync: true }), anywhere)
+}
+
+function objectsFor(packageRoot: string, { state, cluster, azure }: Surroundings): UntypedObject[] {
+  const { image, kubeletRoot, shared } = cluster
+  const { rotation, rotationPollInterval, caching, secretSync = false } = state
+  return productObjects(readManifests(packageRoot, { secretSync }), {
+    ...{ image, kubeletRoot, shared, rotation, rotationPollInterval, caching },
+    azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
+  })
+}
+
+function wayToAzure({ proxy, imds, ca }: LocalAzure, { server }: LabCluster) {
+  const noProxy = new Set(['127.0.0.1', 'localhost', '.svc', new URL(server).hostname])
+  return { proxy, imds, caPem: readFileSync(ca, 'utf8'), noProxy: [...noProxy] }
+}
+
+/** The daemons' own answer, where they listen on this machine. */
+function probesOf({ shared }: LabCluster): URL[] {
+  if (shared === undefined) return []
+  const { driverHealth, providerHealth } = shared.ports
+  return [driverHealth, providerHealth].map((port) => new URL(`http://127.0.0.1:${port}/healthz`))
+}

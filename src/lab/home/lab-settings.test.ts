@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CliError } from '#terminal'
+import { defaultPorts, wantedState } from './lab-settings.ts'
+import type { LabState } from './lab-state.ts'
+
+const before: LabState = {
+  version: 1,
+  target: { kind: 'local' },
+  azure: 'local',
+  listen: '127.0.0.1',
+  ports: { cluster: 4001, azure: 4002, imds: 4003 },
+  rotationPollInterval: '5s',
+  localImage: 'keymount.local/keymount:abc',
+}
+
+test('without options and history, the lab is local, on the fixed ports', () => {
+  const state = wantedState({}, undefined)
+  assert.deepEqual(state.target, { kind: 'local' })
+  assert.deepEqual(state.ports, defaultPorts)
+  assert.equal(state.listen, '127.0.0.1')
+})
+
+test('without options, the next lab is like the last', () => {
+  assert.deepEqual(wantedState({}, before), before)
+})
+
+test('free ports are those of the last time, since the issuer of every federated credential has one of them', () => {
+  assert.deepEqual(wantedState({ ports: 'free' }, before).ports, before.ports)
+  assert.deepEqual(wantedState({ ports: 'free' }, undefined).ports, { cluster: 0, azure: 0, imds: 0 })
+  assert.deepEqual(wantedState({ ports: 'fixed' }, before).ports, defaultPorts)
+})
+
+test('an option changes what it names and nothing else', () => {
+  const state = wantedState({ azurePort: 5000, rotationPollInterval: '1m' }, before)
+  assert.deepEqual(state, { ...before, rotationPollInterval: '1m', ports: { ...before.ports, azure: 5000 } })
+})
+
+test('another cluster begins anew: the address and ports of the old one do not fit', () => {
+  const state = wantedState({ kubeconfig: '/k' }, before)
+  assert.deepEqual(state, {
+    version: 1,
+    target: { kind: 'kubeconfig', path: '/k' },
+    azure: 'local',
+    listen: '',
+    ports: defaultPorts,
+  })
+})
+
+test('options for the other kind of cluster are refused', () => {
+  const usage = (error: unknown) => error instanceof CliError && error.exitCode === 2
+  assert.throws(() => wantedState({ image: 'x' }, undefined), usage)
+  assert.throws(() => wantedState({ azure: 'real' }, undefined), usage)
+  assert.throws(() => wantedState({ kubeconfig: '/k', syncFrequency: '5s' }, undefined), usage)
+})

@@ -1,0 +1,81 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { isNotFound, type KubeClient, type Resource, resourceOf, type UntypedObject } from '#kubernetes/client'
+import { CliError } from '#terminal'
+
+const fieldManager = 'keymount-up'
+
+/**
+ * Applies the objects, definitions of kinds first, so that everything can follow at once. Doing it again changes nothing.
+ */
+export async function installProduct(kube: KubeClient, objects: readonly UntypedObject[]): Promise<void> {
+  const isDefinition = ({ kind }: UntypedObject) => kind === 'CustomResourceDefinition'
+  const apply = async (object: UntypedObject) => {
+    await kube.apply(resourceFor(object), object, { fieldManager })
+  }
+  await Promise.all(objects.filter(isDefinition).map(apply))
+  await Promise.all(objects.filter((object) => !isDefinition(object)).map(apply))
+}
+
+/**
+ * Deletes the objects but the definitions of kinds, with which every class would go, and waits until the pods are gone.
+ * Gives the number of objects that were there.
+ */
+export async function removeProduct(kube: KubeClient, objects: readonly UntypedObject[]): Promise<number> {
+  const removable = objects.filter(({ kind }) => kind !== 'CustomResourceDefinition' && kind !== 'Namespace')
+  // Daemons first: their service accounts and roles are needed until they have ended.
+  const daemons = removable.filter(({ kind }) => kind === 'DaemonSet')
+  const ended = await Promise.all(daemons.map((object) => remove(kube, object)))
+  await waitUntilGone(kube, daemons)
+  const others = removable.filter(({ kind }) => kind !== 'DaemonSet')
+  const removed = await Promise.all(others.map((object) => remove(kube, object)))
+  return [...ended, ...removed].filter((was) => was).length
+}
+
+/** Whether the object was there. */
+async function remove(kube: KubeClient, object: UntypedObject): Promise<boolean> {
+  const { name = '', namespace } = object.metadata
+  try {
+    await kube.delete(resourceFor(object), { name, namespace }, { propagationPolicy: 'Foreground' })
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
+
+async function waitUntilGone(kube: KubeClient, objects: readonly UntypedObject[]): Promise<void> {
+  const deadline = Date.now() + 60_000
+  for (const object of objects) {
+    const { name = '', namespace } = object.metadata
+    while (await exists(kube, resourceFor(object), { name, namespace })) {
+      if (Date.now() > deadline) {
+        throw new CliError({
+          what: `The DaemonSet ${namespace}/${name} is still there a minute after it was deleted`,
+          fix: [`see what holds it: kubectl -n ${namespace} describe daemonset ${name}`],
+        })
+      }
+      await delay(200)
+    }
+  }
+}
+
+async function exists(
+  kube: KubeClient,
+  resource: Resource<UntypedObject>,
+  ref: { name: string; namespace: string | undefined },
+): Promise<boolean> {
+  try {
+    await kube.get(resource, ref)
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
+
+function resourceFor(object: UntypedObject): Resource<UntypedObject> {
+  const resource = resourceOf(object)
+  if (resource === undefined)
+    throw new Error(`the manifests have a kind that is not known: ${object.apiVersion} ${object.kind}`)
+  return resource
+}

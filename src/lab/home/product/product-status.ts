@@ -1,0 +1,153 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type DaemonSet, type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
+import { createHttpClient } from '#lib/http'
+import { CliError } from '#terminal'
+
+export const driverName = 'secrets-store.csi.k8s.io'
+
+/** The same query as in the field's documentation. */
+const productPods = 'app in (secrets-store-csi-driver,secrets-store-provider-azure)'
+const productNamespace = 'kube-system'
+
+export interface ProductPod {
+  name: string
+  app: string
+  node: string
+  phase: string
+  ready: boolean
+  restarts: number
+  /** Why a container does not run, for example `ImagePullBackOff: …`. */
+  problem: string | undefined
+}
+
+export interface ProductStatus {
+  pods: readonly ProductPod[]
+  /** DaemonSets whose pods are all of the newest template and ready. */
+  settledDaemons: readonly string[]
+  /** Nodes whose kubelet knows the driver. */
+  registeredOn: readonly string[]
+}
+
+export async function productStatus(kube: KubeClient): Promise<ProductStatus> {
+  const selector = { namespace: productNamespace, labelSelector: productPods }
+  const [pods, daemons, nodes] = await Promise.all([
+    kube.list(resources.pods, selector),
+    kube.list(resources.daemonSets, selector),
+    kube.list(resources.csiNodes),
+  ])
+  return {
+    pods: pods.items.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(productPod),
+    settledDaemons: daemons.items.filter(isSettled).map(({ metadata }) => metadata.name ?? ''),
+    registeredOn: nodes.items
+      .filter(({ spec }) => spec.drivers?.some(({ name }) => name === driverName))
+      .map(({ metadata }) => metadata.name ?? ''),
+  }
+}
+
+/** Whether both daemons run everywhere and every node that runs the driver has it registered. */
+export function isWorking({ pods, settledDaemons, registeredOn }: ProductStatus): boolean {
+  const drivers = pods.filter(({ app }) => app === 'secrets-store-csi-driver')
+  return (
+    settledDaemons.length === 2 &&
+    pods.every(({ ready }) => ready) &&
+    drivers.every(({ node }) => registeredOn.includes(node))
+  )
+}
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/daemon-set-v1/#DaemonSetStatus */
+function isSettled({ metadata, status = {} }: DaemonSet): boolean {
+  const desired = status['desiredNumberScheduled'] ?? 0
+  return (
+    status['observedGeneration'] === metadata.generation &&
+    desired !== 0 &&
+    status['updatedNumberScheduled'] === desired &&
+    status['numberReady'] === desired
+  )
+}
+
+/**
+ * Waits until driver and provider work on every node. Throws {@link CliError} with what each pod waits for, after
+ * `timeoutMs` (default 120,000), or at once when a node cannot get the image.
+ */
+export async function waitForProduct(
+  kube: KubeClient,
+  options: { signal: AbortSignal; probes?: readonly URL[]; timeoutMs?: number },
+): Promise<ProductStatus> {
+  const { signal, probes = [], timeoutMs = 120_000 } = options
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    signal.throwIfAborted()
+    const status = await productStatus(kube)
+    if (isWorking(status) && (await allAnswer(probes))) return status
+    const noImage = status.pods.find(({ problem }) => /^(ErrImage|ImagePull|InvalidImage)/.test(problem ?? ''))
+    if (noImage !== undefined) throw imageMissing(noImage)
+    if (Date.now() > deadline) throw await notWorking(kube, status, timeoutMs)
+    await delay(50)
+  }
+}
+
+/** A cluster that has just started still tells what was so before it ended; the daemons themselves know better. */
+async function allAnswer(probes: readonly URL[]): Promise<boolean> {
+  const http = createHttpClient({ timeoutMs: 1000 })
+  try {
+    const answers = await Promise.all(probes.map((url) => http.send({ url })))
+    return answers.every(({ status }) => status === 200)
+  } catch {
+    return false
+  } finally {
+    http.stop()
+  }
+}
+
+function productPod({ metadata, spec, status }: Pod): ProductPod {
+  const containers = status?.containerStatuses ?? []
+  const conditions = status?.conditions ?? []
+  const waiting = containers.map(({ state }) => state?.waiting).find((found) => found !== undefined)
+  return {
+    name: metadata.name ?? '',
+    app: metadata.labels?.['app'] ?? '',
+    node: spec.nodeName ?? '',
+    phase: status?.phase ?? 'Pending',
+    ready: conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True'),
+    restarts: containers.reduce((sum, { restartCount }) => sum + restartCount, 0),
+    problem: waiting === undefined ? undefined : [waiting.reason, waiting.message].filter(Boolean).join(': '),
+  }
+}
+
+function imageMissing({ name, node, problem }: ProductPod): CliError {
+  return new CliError({
+    what: `Node ${node} cannot get the image of Keymount`,
+    why: `pod ${productNamespace}/${name}: ${problem}`,
+    fix: [
+      'make it and bring it to the nodes: npm run image, then "ctr -n k8s.io images import", "kind load image-archive" or "docker load" of dist/keymount-node.tar',
+      'or name one that the nodes can pull: keymount up --image REFERENCE',
+    ],
+  })
+}
+
+async function notWorking(
+  kube: KubeClient,
+  { pods, registeredOn }: ProductStatus,
+  waitedMs: number,
+): Promise<CliError> {
+  const lines = pods.map(({ name, phase, ready, problem }) => {
+    return `pod ${name}: ${phase}${ready ? ', ready' : ', not ready'}${problem === undefined ? '' : `, ${problem}`}`
+  })
+  lines.push(`registered with kubelet on: ${registeredOn.join(', ') || 'no node'}`)
+  for (const { name } of pods) lines.push(...(await warnings(kube, name)))
+  return new CliError({
+    what: `Keymount does not work ${waitedMs / 1000} s after it was installed`,
+    why: pods.length === 0 ? 'the cluster has started none of its pods' : 'see what its pods say',
+    detail: lines.join('\n'),
+    fix: [`look into their logs: kubectl -n ${productNamespace} logs -l '${productPods}'`],
+  })
+}
+
+async function warnings(kube: KubeClient, pod: string): Promise<string[]> {
+  const { items } = await kube.list(resources.events, {
+    namespace: productNamespace,
+    fieldSelector: `involvedObject.name=${pod}`,
+  })
+  const text = ({ reason, message }: KubeEvent) => `${pod}: ${reason}: ${message}`
+  return items.filter(({ type }) => type === 'Warning').map(text)
+}

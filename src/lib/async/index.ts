@@ -1,0 +1,5 @@
+/** lib/async */
+export * from './for-each-limited.ts'
+export * from './keyed-lock.ts'
+export * from './retry.ts'
+export * from './single-flight.ts'

@@ -1,0 +1,5 @@
+/** lib/files */
+export * from './journal.ts'
+export * from './lock-directory.ts'
+export * from './mount-table.ts'
+export * from './replace-file.ts'

@@ -1,0 +1,4 @@
+/** lib/flags */
+export * from './go-flags.ts'
+export * from './klog-flags.ts'
+export * from './listen-address.ts'

@@ -1,0 +1,35 @@
+import { errorMessage, metricsContentType } from '#lib'
+import type { ListenAddress } from '#lib/flags'
+import { type HttpServer, listenHttp } from './listen-http.ts'
+
+export interface StatusAnswer {
+  body: string
+  /** Default 200. */
+  status?: number
+  /** Default `text/plain`. */
+  contentType?: string
+}
+
+/** What is answered on which path. A route that throws answers 503 with the reason. */
+export type StatusRoutes = Readonly<Record<string, () => StatusAnswer | Promise<StatusAnswer>>>
+
+/** What a daemon tells of itself over plain HTTP: health and metrics. */
+export function serveStatus(address: ListenAddress, routes: StatusRoutes): Promise<HttpServer> {
+  const known = Object.keys(routes).join(', ')
+  const answer = async (path: string): Promise<StatusAnswer> => {
+    const route = Object.hasOwn(routes, path) ? routes[path] : undefined
+    return route === undefined ? { status: 404, body: `no such path; known: ${known}\n` } : route()
+  }
+  return listenHttp(address, (request, response) => {
+    void answer(request.url?.split('?')[0] ?? '')
+      .catch((error: unknown): StatusAnswer => ({ status: 503, body: `${errorMessage(error)}\n` }))
+      .then(({ body, status = 200, contentType = 'text/plain' }) =>
+        response.writeHead(status, { 'content-type': contentType }).end(body),
+      )
+  })
+}
+
+/** `/metrics` in the Prometheus text format. */
+export function serveMetrics(address: ListenAddress, text: () => string): Promise<HttpServer> {
+  return serveStatus(address, { '/metrics': () => ({ body: text(), contentType: metricsContentType }) })
+}

@@ -1,0 +1,171 @@
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { rootCertificates } from 'node:tls'
+import { errorCode } from '#lib'
+import { buildBundles } from './build-bundles.ts'
+import { contentHash } from './content-hash.ts'
+import { entrypoint, programDirectory, proxyCommand } from './image-config.ts'
+import { removeOldRootfs } from './remove-old-rootfs.ts'
+import { sbom } from './sbom.ts'
+import { stripElf } from './strip-elf.ts'
+import { type SystemFile, systemFiles } from './system-files.ts'
+import { licencesText, thirdParties } from './third-party.ts'
+
+export interface RootfsOptions {
+  /** Directory of the package. Default: the one this file belongs to. */
+  root?: string
+  /** The Node that goes into the image. Default: the one that runs this. */
+  node?: string
+}
+
+export interface Rootfs {
+  /** Directory of the root file system. Its `.entrypoint` holds the command as a JSON array. */
+  path: string
+  /** Hash of all that it was made of. */
+  hash: string
+  /** Whether it was there already. */
+  cached: boolean
+}
+
+/**
+ * The image's root file system as a directory below `directory`, one per content hash: built when sources, dependencies or
+ * the machine's files have changed, else found in well under 100 ms. May be called by several processes at once.
+ */
+export async function buildRootfs(directory: string, options: RootfsOptions = {}): Promise<Rootfs> {
+  const { root = dirname(dirname(dirname(import.meta.dirname))), node = process.execPath } = options
+  const files = await systemFiles(node)
+  const hash = contentHash(root, node, files)
+  const path = join(directory, `rootfs-${hash}`)
+  const cached = existsSync(path)
+  if (!cached) {
+    mkdirSync(directory, { recursive: true })
+    const unfinished = mkdtempSync(join(directory, 'building-'))
+    try {
+      await populate(unfinished, { root, node, directory, files })
+      putInPlace(unfinished, path)
+    } finally {
+      rmSync(unfinished, { recursive: true, force: true })
+    }
+  }
+  const now = new Date()
+  utimesSync(path, now, now)
+  removeOldRootfs(directory)
+  return { path, hash, cached }
+}
+
+async function populate(
+  rootfs: string,
+  { root, node, directory, files }: { root: string; node: string; directory: string; files: readonly SystemFile[] },
+): Promise<void> {
+  makeSkeleton(rootfs)
+  linkOrCopy(strippedNode(node, directory), join(rootfs, 'usr/local/bin/node'))
+  for (const { path, source } of files) copyProgram(source, join(rootfs, path))
+  const program = join(rootfs, programDirectory)
+  const { inputs } = await buildBundles({ root, out: program, node: join(rootfs, 'usr/local/bin/node') })
+  writeFileSync(join(rootfs, proxyCommand.path), proxyCommand.text, { mode: 0o755 })
+  copyFileSync(join(root, 'LICENSE'), join(program, 'LICENSE'))
+  const others = await thirdParties({ root, inputs, node, nodeVersion: process.version, files })
+  writeFileSync(join(program, 'THIRD-PARTY-LICENSES'), licencesText(others))
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  writeFileSync(join(program, 'sbom.cdx.json'), `${JSON.stringify(sbom(version, others), null, 2)}\n`)
+  writeFileSync(join(rootfs, '.entrypoint'), `${JSON.stringify(entrypoint)}\n`)
+}
+
+/** Directories and configuration of a small Linux. `/bin`, `/lib` and the like are links into `/usr`, as distributions do it today. */
+function makeSkeleton(rootfs: string): void {
+  chmodSync(rootfs, 0o755)
+  for (const name of [
+    'dev',
+    'proc',
+    'sys',
+    'run',
+    'root',
+    'mnt',
+    'var',
+    'usr/local/bin',
+    'etc/ssl/certs',
+    'etc/keymount/trust',
+  ]) {
+    mkdirSync(join(rootfs, name), { recursive: true })
+  }
+  for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
+    mkdirSync(join(rootfs, 'usr', name), { recursive: true })
+    symlinkSync(`usr/${name}`, join(rootfs, name))
+  }
+  symlinkSync('../run', join(rootfs, 'var/run'))
+  mkdirSync(join(rootfs, 'tmp'))
+  chmodSync(join(rootfs, 'tmp'), 0o1777)
+  const write = (name: string, text: string) => writeFileSync(join(rootfs, name), text)
+  write('etc/passwd', 'root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n')
+  write('etc/group', 'root:x:0:\nnogroup:x:65534:\n')
+  write('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')
+  write('etc/ssl/certs/ca-certificates.crt', `${rootCertificates.join('\n')}\n`)
+}
+
+/** Node without its symbols, kept beside the root file systems so that all of them share one file, on disk and in memory. */
+function strippedNode(node: string, directory: string): string {
+  const { size, mtimeMs } = statSync(node)
+  const path = join(directory, `node-${size}-${Math.trunc(mtimeMs)}`)
+  if (!existsSync(path)) {
+    const unfinished = `${path}.${process.pid}`
+    writeInSmallSteps(unfinished, stripElf(readFileSync(node)))
+    renameSync(unfinished, path)
+  }
+  return path
+}
+
+/**
+ * The kernel caches a file in pieces as large as it was written, and maps whole pieces into a process: written at once, Node
+ * shows 26 MiB more in memory than when written in steps of 64 KiB, as tar and container runtimes do (measured, Linux 6.18).
+ */
+function writeInSmallSteps(path: string, bytes: Buffer): void {
+  const step = 64 * 1024
+  const file = openSync(path, 'w', 0o755)
+  try {
+    for (let from = 0; from < bytes.length; from += step)
+      writeSync(file, bytes, from, Math.min(step, bytes.length - from))
+  } finally {
+    closeSync(file)
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to)
+  } catch {
+    copyProgram(from, to)
+  }
+}
+
+/** Without the set-user-id bit that `mount` has: nobody in the container is anything but root. */
+function copyProgram(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true })
+  copyFileSync(from, to)
+  chmodSync(to, 0o755)
+}
+
+/** Another process may have built the same meanwhile; then ours is not needed. */
+function putInPlace(unfinished: string, path: string): void {
+  try {
+    renameSync(unfinished, path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error
+  }
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { dirname, resolve } from 'node:path'
+import { test } from 'node:test'
+import { sbom } from './sbom.ts'
+import { systemFiles } from './system-files.ts'
+import { licencesText, thirdParties } from './third-party.ts'
+
+const root = resolve(import.meta.dirname, '../../..')
+const inputs = [
+  'src/bin/driver.ts',
+  'node_modules/yaml/dist/index.js',
+  'node_modules/yaml/dist/nodes/Node.js',
+  'node_modules/@grpc/grpc-js/build/src/index.js',
+]
+const all = await thirdParties({
+  root,
+  inputs,
+  node: process.execPath,
+  nodeVersion: 'v24.1.0',
+  files: await systemFiles(process.execPath),
+})
+
+test('thirdParties() names each package of a bundle once, with what its lock file says, and Node', () => {
+  const npm = all.filter(({ purl }) => purl.startsWith('pkg:npm/'))
+  assert.deepEqual(
+    npm.map(({ name }) => name),
+    ['@grpc/grpc-js', 'yaml'],
+  )
+  assert.match(npm[0]?.purl ?? '', /^pkg:npm\/%40grpc\/grpc-js@\d+\.\d+\.\d+$/)
+  assert.match(npm[0]?.integrity ?? '', /^sha512-/)
+  assert.match(npm[0]?.text ?? '', /Apache License/)
+  assert.equal(all.find(({ name }) => name === 'node')?.purl, 'pkg:generic/node@24.1.0')
+})
+
+test('licencesText() has the text of every licence', () => {
+  const text = licencesText(all)
+  for (const { name, version } of all) assert.ok(text.includes(`\n${name} ${version}`), name)
+  assert.match(text, /Permission to use, copy, modify, and\/or distribute this software/)
+})
+
+test('sbom() is CycloneDX with a hash for every npm package, and the same bytes for the same content', () => {
+  const bom = sbom('1.2.3', all) as {
+    bomFormat: string
+    components: { purl: string; hashes?: { alg: string; content: string }[] }[]
+  }
+  assert.equal(bom.bomFormat, 'CycloneDX')
+  assert.equal(new Set(bom.components.map(({ purl }) => purl)).size, all.length)
+  for (const { purl, hashes } of bom.components.filter(({ purl: ref }) => ref.startsWith('pkg:npm/'))) {
+    assert.equal(hashes?.[0]?.alg, 'SHA-512', purl)
+    assert.match(hashes[0].content, /^[0-9a-f]{128}$/)
+  }
+  assert.equal(JSON.stringify(sbom('1.2.3', all)), JSON.stringify(bom))
+})
+
+test('thirdParties() does without Node’s licence where its file is not beside it', async () => {
+  const elsewhere = { root, inputs: [], node: dirname(import.meta.dirname), nodeVersion: 'v24.1.0', files: [] }
+  assert.deepEqual(
+    (await thirdParties(elsewhere)).map(({ name }) => name),
+    ['node'],
+  )
+})

@@ -1,6 +1,0 @@
-import type { StatusRoutes } from '../lib/index.ts'
-
-/** `/healthz`: always 200, as upstream; the text tells whether the process does its work. */
-export function healthRoutes(isActive: () => boolean): StatusRoutes {
-  return { '/healthz': () => ({ body: isActive() ? 'Active' : 'Not Active' }) }
-}

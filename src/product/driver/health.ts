@@ -1,0 +1,151 @@
+import { readdirSync } from 'node:fs'
+import { credentials } from '@grpc/grpc-js'
+import { type Endpoint, grpcAddress, IdentityClient } from '#kubernetes/csi'
+import type { ProviderClient } from '#kubernetes/provider-protocol'
+import { type Clock, errorMessage, type Log, type Running } from '#lib'
+import type { StatusAnswer } from '#lib/http'
+import type { Registration } from './registration.ts'
+
+export interface HealthOptions {
+  endpoint: Endpoint
+  registration: Registration | undefined
+  providers: ProviderClient
+  providerDirectories: readonly string[]
+  clock: Clock
+}
+
+/** `ok`, or what is wrong. */
+interface Health {
+  csi: string
+  registration: string
+  providers: Record<string, string>
+}
+
+const probeTimeoutMs = 3000
+
+/** kubelet asks a new socket within seconds; a driver that waits for so long is broken. */
+const registrationGraceMs = 60_000
+
+const ok = 'ok'
+
+export interface HealthRoutes {
+  /** Whether restarting the driver could help: its socket answers and kubelet knows it. Providers are told, and do not count. */
+  live(): Promise<StatusAnswer>
+  /** Whether a pod could be given its secrets: as `live`, and every provider with a socket on this node answers, one at least. */
+  ready(): Promise<StatusAnswer>
+}
+
+export function createHealth(options: HealthOptions): HealthRoutes & { stop(): void } {
+  const { endpoint, registration, providers, providerDirectories, clock } = options
+  // Through the socket and not past it: a driver that no longer accepts connections must not look healthy.
+  const client = new IdentityClient(grpcAddress(endpoint), credentials.createInsecure(), {
+    'grpc.default_authority': 'localhost',
+  })
+
+  const probe = () =>
+    new Promise<string>((resolve) => {
+      client.waitForReady(Date.now() + probeTimeoutMs, (notReady) => {
+        if (notReady !== undefined && notReady !== null)
+          return resolve(`the CSI socket does not answer: ${notReady.message}`)
+        client.probe({}, (error, answer) => {
+          if (error !== null) resolve(`the CSI socket does not answer: ${error.details}`)
+          else resolve(answer.ready?.value === true ? ok : 'not ready')
+        })
+      })
+    })
+
+  function registered(): string {
+    const state = registration?.state()
+    if (state === undefined || state.kind === 'registered' || state.kind === 'elsewhere') return ok
+    if (state.kind === 'refused') return `kubelet refused: ${state.reason}`
+    const waitedMs = clock.now() - state.since
+    return waitedMs < registrationGraceMs ? ok : `kubelet has not asked for ${Math.round(waitedMs / 1000)} s`
+  }
+
+  async function answers(): Promise<Record<string, string>> {
+    return Object.fromEntries(await askProviders(providers, providerDirectories))
+  }
+
+  async function look(): Promise<Health> {
+    const [csi, found] = await Promise.all([probe(), answers()])
+    return { csi, registration: registered(), providers: found }
+  }
+
+  const answer = (health: Health, healthy: boolean): StatusAnswer => ({
+    status: healthy ? 200 : 503,
+    contentType: 'application/json',
+    body: `${JSON.stringify(health)}\n`,
+  })
+  const alive = ({ csi, registration: state }: Health) => csi === ok && state === ok
+
+  return {
+    async live() {
+      const health = await look()
+      return answer(health, alive(health))
+    },
+    async ready() {
+      const health = await look()
+      const states = Object.values(health.providers)
+      return answer(health, alive(health) && states.length > 0 && states.every((state) => state === ok))
+    },
+    stop: () => client.close(),
+  }
+}
+
+/** Asks every provider with a socket on this node for its version: `ok`, or what is wrong. */
+export async function askProviders(
+  providers: ProviderClient,
+  directories: readonly string[],
+): Promise<Map<string, string>> {
+  const names = new Set(directories.flatMap(socketsIn))
+  const states = [...names].map(async (name): Promise<[string, string]> => {
+    try {
+      await providers.version(name, { timeoutMs: probeTimeoutMs })
+      return [name, ok]
+    } catch (error) {
+      return [name, errorMessage(error)]
+    }
+  })
+  return new Map(await Promise.all(states))
+}
+
+/** Tells the log of providers that do not answer, every `intervalMs`. */
+export function startProviderHealthCheck(options: {
+  providers: ProviderClient
+  directories: readonly string[]
+  intervalMs: number
+  clock: Clock
+  log: Log
+}): Running {
+  const { providers, directories, intervalMs, clock, log } = options
+  let stopped = false
+  let asking = Promise.resolve()
+  const ask = async () => {
+    for (const [provider, state] of await askProviders(providers, directories)) {
+      if (state === ok) log.debug({ provider }, 'the provider answers')
+      else log.warn({ provider }, `the provider does not answer: ${state}`)
+    }
+    if (!stopped) cancel = clock.after(intervalMs, begin)
+  }
+  const begin = () => {
+    asking = ask()
+  }
+  let cancel = clock.after(intervalMs, begin)
+  return {
+    async stop() {
+      stopped = true
+      cancel()
+      await asking
+    },
+  }
+}
+
+function socketsIn(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isSocket() && entry.name.endsWith('.sock'))
+      .map(({ name }) => name.slice(0, -'.sock'.length))
+  } catch {
+    return []
+  }
+}

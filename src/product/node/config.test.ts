@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ProblemsError } from '#lib'
+import { driverFlags } from '#product/driver'
+import { providerFlags } from '#product/provider'
+import { nodeConfig } from './config.ts'
+
+const good = ['--nodeid=n1', '--endpoint=unix:///csi/csi.sock', '--provider-endpoint=unix:///providers/azure.sock']
+
+test('each daemon gets the flags that are its own', () => {
+  const { driver, provider } = nodeConfig(
+    [...good, '--health-addr=:19808', '--healthz-port=18989', '--metrics-addr=:18095', '--prometheus-port=18898'],
+    {},
+  )
+  assert.deepEqual(driver.endpoint, { kind: 'unix', path: '/csi/csi.sock' })
+  assert.deepEqual(provider.config.endpoint, { kind: 'unix', path: '/providers/azure.sock' })
+  assert.equal(driver.healthAddress?.port, 19_808)
+  assert.equal(driver.metricsAddress?.port, 18_095)
+  assert.equal(provider.config.healthAddress?.port, 18_989)
+  assert.equal(provider.config.metricsAddress?.port, 18_898)
+})
+
+test('addresses of the provider have names of their own, in problems too', () => {
+  const { driver, provider } = nodeConfig(
+    [...good, '--provider-metrics-addr=127.0.0.1:1', '--provider-health-addr=0'],
+    {},
+  )
+  assert.deepEqual(provider.config.metricsAddress, { host: '127.0.0.1', port: 1 })
+  assert.equal(provider.config.healthAddress, undefined)
+  assert.deepEqual(driver.metricsAddress, { host: undefined, port: 8095 })
+  assert.throws(() => nodeConfig([...good, '--provider-metrics-addr=x'], {}), /--provider-metrics-addr: found "x"/)
+})
+
+test('what is not said is each daemon’s own default', () => {
+  const { driver, provider } = nodeConfig(good, {})
+  assert.equal(driver.healthAddress?.port, 9808)
+  assert.equal(driver.rotationIntervalMs, 120_000)
+  assert.equal(provider.config.healthAddress?.port, 8989)
+  assert.equal(provider.config.readShareMs, 5000)
+})
+
+test('a flag that both have is for both', () => {
+  const { driver, provider } = nodeConfig([...good, '-v=5'], {})
+  assert.equal(driver.logLevel, 'trace')
+  assert.equal(provider.logLevel, 'debug')
+})
+
+test('every flag that both have means the same for both, or has an exception of its own', () => {
+  const different = Object.keys(driverFlags)
+    .filter((name) => name in providerFlags)
+    .filter((name) => {
+      const [a, b] = [driverFlags[name as 'v'], providerFlags[name as 'v']]
+      return a.type !== b.type || String(a.default) !== String(b.default)
+    })
+  assert.deepEqual(different.toSorted(), ['endpoint', 'health-addr', 'healthz-port', 'metrics-addr'])
+})
+
+test('the problems of both are told at once, under the names that were given', () => {
+  const wrong = ['--endpoint=x', '--provider-endpoint=y', '--cloud-name=Mars', '--metrics-backend=foo']
+  assert.throws(
+    () => nodeConfig(wrong, {}),
+    (error) => {
+      assert.ok(error instanceof ProblemsError)
+      assert.deepEqual(
+        error.problems.map(({ path }) => path),
+        ['--endpoint', '--nodeid', '--metrics-backend', '--provider-endpoint', '--cloud-name'],
+      )
+      return true
+    },
+  )
+})
+
+test('a flag that neither has is refused', () => {
+  assert.throws(() => nodeConfig([...good, '--nodeidd=a'], {}), /--nodeidd: unknown flag \(did you mean --nodeid\?\)/)
+})

@@ -1,0 +1,2 @@
+/** product/node */
+export { type NodeConfig, nodeConfig } from './config.ts'

@@ -1,0 +1,12 @@
+/**
+ * pod-identity: AAD Pod Identity for clusters that are not yet migrated. The controller (MIC) decides which pod has which
+ * AzureIdentity and gives machines of Azure the identities of their pods; the node endpoint (NMI) stands at the address of
+ * IMDS for pods, and answers the Key Vault provider. `docs/differences.md` says what both do otherwise than upstream's.
+ */
+export { type CloudConfig, cloudConfigOfEnvironment, parseCloudConfig } from './mic/cloud-config.ts'
+export { type MicCommand, micConfig } from './mic/config.ts'
+export { type MicConfig, type MicWorld, type RunningMic, startMic } from './mic/start-mic.ts'
+export { podIdentityNames } from './names.ts'
+export { type NmiCommand, nmiConfig } from './nmi/config.ts'
+export { refuseKubenet } from './nmi/refuse-kubenet.ts'
+export { type NmiConfig, type NmiWorld, type RunningNmi, startNmi } from './nmi/start-nmi.ts'

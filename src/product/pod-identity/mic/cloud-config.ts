@@ -1,0 +1,102 @@
+import { type Credential, cloudNames, isStackCloud } from '#azure/identity'
+import { type AzureCloud, findAzureCloud, parseAzureCloudFile } from '#azure/rest'
+import { errorMessage, type Problem, ProblemsError, SecretValue } from '#lib'
+import { parseGoBool } from '#lib/flags'
+import type { MachinePlace } from './machine.ts'
+
+/** Where the cluster's machines are, and who the controller is there. */
+export interface CloudConfig extends MachinePlace {
+  cloud: AzureCloud
+  credential: Credential
+  /** Client id of the managed identity that the cluster itself runs with; it must never be taken from a machine. */
+  clusterIdentity: string | undefined
+}
+
+/** Keys of `azure.json`, as AKS and the cloud provider for Azure write it, with the environment variable of each. */
+const members = {
+  cloud: 'CLOUD',
+  tenantId: 'TENANT_ID',
+  aadClientId: 'CLIENT_ID',
+  aadClientSecret: 'CLIENT_SECRET',
+  subscriptionId: 'SUBSCRIPTION_ID',
+  resourceGroup: 'RESOURCE_GROUP',
+  useManagedIdentityExtension: 'USE_MSI',
+  userAssignedIdentityID: 'USER_ASSIGNED_MSI_CLIENT_ID',
+} as const
+type Member = keyof typeof members
+
+export interface CloudFile {
+  /** Text of the file that describes a cloud of its own. */
+  customCloud?: string | undefined
+}
+
+/** `azure.json`. Throws {@link ProblemsError} with everything that is wrong; never with a value of the file. */
+export function parseCloudConfig(text: string, file: CloudFile = {}): CloudConfig {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    // The parser quotes what it read, and so perhaps the secret.
+  }
+  if (typeof parsed !== 'object' || parsed === null) {
+    throw new ProblemsError('cloud configuration', [{ path: '', message: 'found no JSON object' }])
+  }
+  // Go matches the names of members in any case, and files of the field rely on it.
+  const values = new Map(Object.entries(parsed).map(([key, value]) => [key.toLowerCase(), value as unknown]))
+  const read = (member: Member) => String(values.get(member.toLowerCase()) ?? '')
+  return build('cloud configuration', { read, nameOf: (member) => member, ...file })
+}
+
+/** The same from `TENANT_ID`, `CLIENT_ID` and so on. Throws {@link ProblemsError}. */
+export function cloudConfigOfEnvironment(env: Record<string, string | undefined>, file: CloudFile = {}): CloudConfig {
+  const read = (member: Member) => env[members[member]] ?? ''
+  return build('environment', { read, nameOf: (member) => members[member], ...file })
+}
+
+interface Source extends CloudFile {
+  read: (member: Member) => string
+  /** How people call the member there. */
+  nameOf: (member: Member) => string
+}
+
+function build(what: string, { read, nameOf, customCloud }: Source): CloudConfig {
+  const problems: Problem[] = []
+  const required = (member: Member): string => {
+    const value = read(member)
+    if (value === '') problems.push({ path: nameOf(member), message: 'missing' })
+    return value
+  }
+  const managed = parseGoBool(read('useManagedIdentityExtension')) === true
+  const tenantId = managed ? read('tenantId') : required('tenantId')
+  const subscriptionId = required('subscriptionId')
+  const resourceGroup = required('resourceGroup')
+  const clientId = managed ? read('userAssignedIdentityID') : required('aadClientId')
+  const secret = managed ? '' : required('aadClientSecret')
+  const cloud = cloudOf(read('cloud'), { path: nameOf('cloud'), customCloud, problems })
+  if (problems.length > 0 || cloud === undefined) throw new ProblemsError(what, problems)
+  const credential: Credential = managed
+    ? { kind: 'managed', tenantId, clientId: clientId === '' ? undefined : clientId }
+    : {
+        kind: 'service-principal',
+        tenantId,
+        clientId,
+        proof: { kind: 'secret', secret: SecretValue.of(secret) },
+      }
+  const clusterIdentity = managed && clientId !== '' ? clientId : undefined
+  return { cloud, credential, subscriptionId, resourceGroup, clusterIdentity }
+}
+
+function cloudOf(
+  name: string,
+  { path, customCloud, problems }: { path: string; customCloud: string | undefined; problems: Problem[] },
+): AzureCloud | undefined {
+  try {
+    const cloud = isStackCloud(name) ? parseAzureCloudFile(customCloud ?? '') : findAzureCloud(name)
+    if (cloud === undefined)
+      problems.push({ path, message: `found "${name}", expected one of ${cloudNames.join(', ')}` })
+    return cloud
+  } catch (error) {
+    problems.push({ path, message: `the cloud's file is not usable: ${errorMessage(error)}` })
+    return undefined
+  }
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Clock, silentLog } from '#lib'
+import { createMicMetrics } from './mic-metrics.ts'
+import { runCycles } from './run-cycles.ts'
+import type { SyncResult } from './sync.ts'
+
+/** Time stands until somebody waits, and then is where he waits for. */
+function hurryingClock(): Clock {
+  let now = 0
+  return {
+    now: () => now,
+    after(ms, run) {
+      const timer = setImmediate(() => {
+        now += ms
+        run()
+      })
+      return () => clearImmediate(timer)
+    },
+  }
+}
+
+async function cyclesOf(results: SyncResult[], enough: number) {
+  const clock = hurryingClock()
+  const at: number[] = []
+  const reconciled: number[] = []
+  const done = Promise.withResolvers<void>()
+  const cycles = runCycles({
+    async sync() {
+      at.push(clock.now())
+      if (at.length === enough) done.resolve()
+      return results[at.length - 1] ?? { worked: false, complete: true }
+    },
+    async reconcile() {
+      reconciled.push(clock.now())
+    },
+    syncRetryMs: 3_600_000,
+    reconcileMs: 180_000,
+    metrics: createMicMetrics(),
+    log: silentLog,
+    clock,
+  })
+  await done.promise
+  await cycles.stop()
+  return { at, reconciled }
+}
+
+test('MIC retry loop: what is left undone is tried again after some five seconds, without an event, and then ever later', async () => {
+  const failed = { worked: true, complete: false }
+  const { at } = await cyclesOf([failed, failed, failed], 4)
+  const waits = at.slice(1).map((time, i) => time - (at[i] ?? 0))
+  assert.ok((waits[0] ?? 0) >= 4000 && (waits[0] ?? 0) <= 5300, String(waits))
+  assert.ok((waits[1] ?? 0) > (waits[0] ?? 0) && (waits[2] ?? 0) > (waits[1] ?? 0), String(waits))
+})
+
+test('machines are looked at every three minutes, whatever else happens', async () => {
+  const { reconciled } = await cyclesOf([], 4)
+  assert.ok(reconciled.length >= 2)
+  assert.ok(
+    reconciled.every((time, i) => time >= (i + 1) * 180_000),
+    String(reconciled),
+  )
+})
+
+test('MIC sync exit: the loop ends when it is told to, and waits for the cycle that runs', async () => {
+  const gate = Promise.withResolvers<SyncResult>()
+  const cycles = runCycles({
+    sync: () => gate.promise,
+    reconcile: async () => undefined,
+    syncRetryMs: 3_600_000,
+    reconcileMs: 180_000,
+    metrics: createMicMetrics(),
+    log: silentLog,
+    clock: hurryingClock(),
+  })
+  let ended = false
+  const stopping = cycles.stop().then(() => {
+    ended = true
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(ended, false)
+  gate.resolve({ worked: true, complete: true })
+  await stopping
+})

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { micConfig } from '../mic/config.ts'
+import { nmiConfig } from './config.ts'
+
+test('upstream’s command lines are taken as they are', () => {
+  // Those of upstream's chart.
+  const mic = micConfig(
+    [
+      '--cloudconfig=/etc/kubernetes/azure.json',
+      '--logtostderr',
+      '--v=0',
+      '--clientQps=5',
+      '--enableScaleFeatures=true',
+    ],
+    {},
+  )
+  assert.equal(mic.kind, 'serve')
+  const nmi = nmiConfig(
+    ['--node=n', '--http-probe-port=8085', '--enableScaleFeatures=true', '--v=0', '--log-format=json'],
+    {},
+  )
+  assert.equal(nmi.kind, 'serve')
+})
+
+test('namespaces are kept apart by a flag, or by the environment', () => {
+  const forced = (argv: string[], env: NodeJS.ProcessEnv) => {
+    const [mic, nmi] = [micConfig(argv, env), nmiConfig(argv, env)]
+    assert.ok(mic.kind === 'serve' && nmi.kind === 'serve')
+    return [mic.mic.forceNamespaced, nmi.nmi.forceNamespaced]
+  }
+  assert.deepEqual(forced([], {}), [false, false])
+  assert.deepEqual(forced(['--forceNamespaced=true'], {}), [true, true])
+  assert.deepEqual(forced([], { FORCENAMESPACED: 'true' }), [true, true])
+})
+
+test('a command line that makes no sense is refused with everything that is wrong', () => {
+  assert.throws(
+    () => nmiConfig(['--operation-mode=other', '--imds-endpoint=https://x/y', '--ipt-update-interval-sec=0'], {}),
+    /--operation-mode: found "other".*--imds-endpoint: found "https:\/\/x\/y".*--ipt-update-interval-sec/,
+  )
+  assert.throws(() => nmiConfig(['--operation-mode=managed'], {}), /managed needs --forceNamespaced/)
+  assert.throws(() => nmiConfig(['--nmiport=1'], {}), /--nmiport: unknown flag \(did you mean --nmi-port\?\)/)
+  assert.throws(
+    () => micConfig(['--createDeleteBatch=0', '--leader-election-duration=1ms'], {}),
+    /createDeleteBatch.*leader-election-duration/,
+  )
+})

@@ -1,0 +1,305 @@
+import { status as Code } from '@grpc/grpc-js'
+import type { IdentityErrorCode } from '#azure/identity'
+import type { VaultErrorCode } from '#azure/keyvault'
+
+/** Causes that this part finds itself; the others come from `identity` and `keyvault`. */
+export type MountErrorCode =
+  | 'cloud-unknown'
+  | 'deadline-exceeded'
+  | 'emulator-not-configured'
+  | 'internal-error'
+  | 'json-path-missing'
+  | 'mount-cancelled'
+  | 'object-content-unusable'
+  | 'object-version-missing'
+  | 'parameters-invalid'
+  | 'provider-busy'
+  | 'request-invalid'
+  | 'service-account-unreadable'
+
+export type ErrorCode = MountErrorCode | IdentityErrorCode | VaultErrorCode
+
+export interface CatalogueEntry {
+  /** Status of the gRPC answer. */
+  grpc: Code
+  meaning: string
+  /** What to do, with the command where there is one. */
+  mend: string
+}
+
+const createFederatedCredential =
+  '`az identity federated-credential create --name NAME --identity-name IDENTITY -g GROUP --issuer ISSUER --subject system:serviceaccount:NAMESPACE:NAME --audiences api://AzureADTokenExchange`'
+
+/** Every cause of a failed mount, by its stable code. `docs/errors.md` is made from it. */
+export const errorCatalogue: Record<ErrorCode, CatalogueEntry> = {
+  'cloud-unknown': {
+    grpc: Code.INVALID_ARGUMENT,
+    meaning: '`cloudName` names no cloud, or the environment file of AzureStackCloud cannot be used.',
+    mend: 'Use one of the names in the message; mount the environment file into the provider’s pod.',
+  },
+  'deadline-exceeded': {
+    grpc: Code.DEADLINE_EXCEEDED,
+    meaning: 'The mount took longer than the caller waits.',
+    mend: 'See which vault or sign-in the provider’s log line names; check egress from a hostNetwork pod of that node.',
+  },
+  'emulator-not-configured': {
+    grpc: Code.INVALID_ARGUMENT,
+    meaning: 'The class says `useEmulator: "true"` and this provider knows no local Azure.',
+    mend: 'Remove `useEmulator`, or start the provider with `--emulator-proxy` (and `--emulator-ca-file`).',
+  },
+  'entra-app-not-found': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The tenant has no application or managed identity with this client id (AADSTS700016), or it is disabled.',
+    mend: '`az identity show -g GROUP -n IDENTITY --query "{client:clientId, tenant:tenantId}"` gives both values; `clientID` is not the object id.',
+  },
+  'entra-assertion-expired': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The service account token is outside its time of validity (AADSTS700024).',
+    mend: 'Check the node’s clock; kubelet renews tokens when the driver’s CSIDriver object has `requiresRepublish: true`.',
+  },
+  'entra-assertion-invalid': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The token’s signature or form is wrong (AADSTS50013, AADSTS50027).',
+    mend: 'The issuer’s published keys must be the cluster’s current ones: `kubectl get --raw /openid/v1/jwks`.',
+  },
+  'entra-audience-mismatch': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'No federated credential has the presented audience (AADSTS700212).',
+    mend: createFederatedCredential,
+  },
+  'entra-certificate-unknown': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The application does not know the certificate that signed in (AADSTS700027).',
+    mend: '`az ad app credential reset --id APP --append --cert @cert.pem`',
+  },
+  'entra-client-secret-expired': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The client secret has expired (AADSTS7000222).',
+    mend: '`az ad app credential reset --id APP`, then put the new value into the `nodePublishSecretRef` Secret.',
+  },
+  'entra-client-secret-wrong': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The client secret is not the application’s (AADSTS7000215).',
+    mend: 'Put the secret’s value, not its id, under `clientsecret` of the `nodePublishSecretRef` Secret.',
+  },
+  'entra-issuer-mismatch': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'No federated credential has the presented issuer (AADSTS700211). A trailing slash counts.',
+    mend: createFederatedCredential,
+  },
+  'entra-issuer-unreachable': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'Entra cannot fetch the issuer’s discovery document (AADSTS90061).',
+    mend: 'Publish `ISSUER/.well-known/openid-configuration` where Entra can reach it.',
+  },
+  'entra-no-federated-credential': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The identity has no federated credential, or none that fits (AADSTS70021, AADSTS70025, AADSTS7000214).',
+    mend: createFederatedCredential,
+  },
+  'entra-rejected': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'Entra refused the sign-in for another reason; its own text is in the message.',
+    mend: 'Look the AADSTS number up at https://login.microsoftonline.com/error.',
+  },
+  'entra-resource-unknown': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The tenant does not know the vault’s resource (AADSTS500011).',
+    mend: '`cloudName` must be the cloud of the tenant.',
+  },
+  'entra-subject-case-mismatch': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'A federated credential has this subject in another letter case (AADSTS7002138).',
+    mend: createFederatedCredential,
+  },
+  'entra-subject-mismatch': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'No federated credential has the presented subject (AADSTS700213).',
+    mend: createFederatedCredential,
+  },
+  'entra-tenant-not-found': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'There is no such tenant in this cloud (AADSTS90002).',
+    mend: '`az account show --query tenantId` gives the value for `tenantID`.',
+  },
+  'entra-throttled': {
+    grpc: Code.RESOURCE_EXHAUSTED,
+    meaning: 'Entra asks for fewer sign-ins.',
+    mend: 'Nothing: it is tried again. A longer `--token-cache-ttl` makes fewer sign-ins.',
+  },
+  'entra-unreachable': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'Entra cannot be reached or cannot answer now.',
+    mend: 'Check egress to the login host of the cloud from a hostNetwork pod of the node.',
+  },
+  'identity-certificate-invalid': {
+    grpc: Code.INVALID_ARGUMENT,
+    meaning: 'The service principal’s certificate cannot be used.',
+    mend: 'Put PEM text with the RSA private key and its certificate, or a base64 PFX, under `clientcertificate`.',
+  },
+  'internal-error': {
+    grpc: Code.INTERNAL,
+    meaning: 'A mistake of the provider itself.',
+    mend: 'Report it, with the provider’s log line.',
+  },
+  'json-path-missing': {
+    grpc: Code.NOT_FOUND,
+    meaning: 'The secret is not JSON, or has nothing at the `jsonPath`.',
+    mend: '`az keyvault secret show --vault-name VAULT -n NAME --query value -o tsv | jq .` shows what is there.',
+  },
+  'managed-identity-ambiguous': {
+    grpc: Code.INVALID_ARGUMENT,
+    meaning: 'The node has several user-assigned identities and the class names none.',
+    mend: 'Set `userAssignedIdentityID` to the client id of one of them.',
+  },
+  'managed-identity-not-assigned': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The identity is not assigned to the node’s machine or scale set.',
+    mend: '`az vmss identity assign -g NODE_GROUP -n SCALE_SET --identities IDENTITY_ID`',
+  },
+  'managed-identity-unreachable': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'The instance metadata service does not answer.',
+    mend: 'Managed identity works on Azure nodes only, and not where IMDS is blocked; workload identity works everywhere.',
+  },
+  'mount-cancelled': {
+    grpc: Code.CANCELLED,
+    meaning: 'The caller gave up.',
+    mend: 'Nothing: kubelet asks again.',
+  },
+  'object-content-unusable': {
+    grpc: Code.FAILED_PRECONDITION,
+    meaning: 'The object was read and cannot become the file that the class asks for (format, encoding, key type).',
+    mend: 'Change `objectFormat`, `objectEncoding` or `objectType` as the message says.',
+  },
+  'object-version-missing': {
+    grpc: Code.NOT_FOUND,
+    meaning: '`objectVersion` is not among the enabled versions of the object.',
+    mend: '`az keyvault secret list-versions --vault-name VAULT -n NAME -o table`',
+  },
+  'parameters-invalid': {
+    grpc: Code.INVALID_ARGUMENT,
+    meaning: 'The class’s parameters cannot be used; the message lists everything that is wrong.',
+    mend: 'Change the SecretProviderClass; the pod starts by itself afterwards.',
+  },
+  'pod-identity-not-bound': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'AAD Pod Identity has no binding for the pod.',
+    mend: '`kubectl get azureidentitybinding -A`: its selector must be the pod’s label `aadpodidbinding`. Better: move to workload identity.',
+  },
+  'pod-identity-unreachable': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'NMI does not answer on this node, or could not get the token.',
+    mend: '`kubectl get pods -A -l component=nmi -o wide` and its log.',
+  },
+  'provider-busy': {
+    grpc: Code.RESOURCE_EXHAUSTED,
+    meaning: 'More mounts are in progress than the provider takes at once.',
+    mend: 'Nothing: kubelet asks again.',
+  },
+  'request-invalid': {
+    grpc: Code.INVALID_ARGUMENT,
+    meaning: 'The driver’s request is not in the form of the provider protocol.',
+    mend: 'Use a driver of version 1.0 or newer.',
+  },
+  'service-account-unreadable': {
+    grpc: Code.FAILED_PRECONDITION,
+    meaning: 'The class names no `clientID` or tenant, and the pod’s service account, which might, cannot be read.',
+    mend: 'Name both in the class, or give the provider the right to `get` service accounts (the manifests in `deploy/` do).',
+  },
+  'token-proxy-unavailable': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'The cluster’s token proxy for identity bindings cannot be used.',
+    mend: 'Identity bindings exist on AKS only; `--sni-name` and `--token-proxy-url` override what is found.',
+  },
+  'vault-answer-invalid': {
+    grpc: Code.INTERNAL,
+    meaning: 'The vault’s answer is not what its interface promises.',
+    mend: 'Is a proxy in the way that answers for the vault?',
+  },
+  'vault-bad-request': {
+    grpc: Code.INVALID_ARGUMENT,
+    meaning: 'The vault refuses the request’s form, for example a version that is none.',
+    mend: 'Check `objectName` and `objectVersion`.',
+  },
+  'vault-challenge-refused': {
+    grpc: Code.PERMISSION_DENIED,
+    meaning: 'The vault’s host asks for a token for something else than vaults of this cloud; none was sent.',
+    mend: 'Check `keyvaultName`, `cloudName`, and who answers for that name in your DNS.',
+  },
+  'vault-connection-failed': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'The connection to the vault broke.',
+    mend: 'Check egress and firewall from a hostNetwork pod of the node.',
+  },
+  'vault-connection-refused': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'The vault’s address refuses connections.',
+    mend: 'Check firewall, network policy and private endpoint from a hostNetwork pod of the node.',
+  },
+  'vault-error': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'The vault answers with a server error.',
+    mend: 'Nothing: it is tried again. See https://azure.status.microsoft.',
+  },
+  'vault-firewall': {
+    grpc: Code.PERMISSION_DENIED,
+    meaning: 'The vault’s firewall keeps the node out.',
+    mend: '`az keyvault network-rule add -n VAULT --ip-address NODE_EGRESS`, or a private endpoint.',
+  },
+  'vault-forbidden': {
+    grpc: Code.PERMISSION_DENIED,
+    meaning: 'The identity may not read this object.',
+    mend: '`az role assignment create --role "Key Vault Secrets User" --assignee CLIENT_ID --scope VAULT_ID` (keys: Key Vault Crypto User, certificates: Key Vault Certificate User), or `az keyvault set-policy -n VAULT --spn CLIENT_ID --secret-permissions get`. History needs `list` too.',
+  },
+  'vault-name-not-resolved': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'DNS knows no such vault.',
+    mend: '`az keyvault show -n VAULT --query properties.vaultUri`; a private endpoint needs its private DNS zone linked.',
+  },
+  'vault-object-deleted': {
+    grpc: Code.NOT_FOUND,
+    meaning: 'The object was deleted and can still be recovered.',
+    mend: '`az keyvault secret recover --vault-name VAULT -n NAME`',
+  },
+  'vault-object-disabled': {
+    grpc: Code.PERMISSION_DENIED,
+    meaning: 'The object (or the version) is disabled.',
+    mend: '`az keyvault secret set-attributes --vault-name VAULT -n NAME --enabled true`',
+  },
+  'vault-object-expired': {
+    grpc: Code.PERMISSION_DENIED,
+    meaning: 'The vault refuses the object because it is outside its time of validity.',
+    mend: '`az keyvault secret set-attributes --vault-name VAULT -n NAME --expires DATE`, or set a new version.',
+  },
+  'vault-object-missing': {
+    grpc: Code.NOT_FOUND,
+    meaning: 'The vault has no such object of this type.',
+    mend: '`az keyvault secret list --vault-name VAULT -o table`; check `objectName`, `objectType`, `keyvaultName`.',
+  },
+  'vault-proxy-refused': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'The HTTPS proxy gives no way to the vault.',
+    mend: 'Check `keyvaultName`; allow `*.vault.azure.net` in the proxy, or put it into NO_PROXY.',
+  },
+  'vault-throttled': {
+    grpc: Code.RESOURCE_EXHAUSTED,
+    meaning: 'The vault’s request limit is used up (429).',
+    mend: 'Nothing: the node leaves that vault alone for as long as it asked. Fewer objects, or longer rotation intervals, make fewer requests.',
+  },
+  'vault-timeout': {
+    grpc: Code.DEADLINE_EXCEEDED,
+    meaning: 'The vault does not answer in time.',
+    mend: 'Check egress, firewall and private endpoint from a hostNetwork pod of the node.',
+  },
+  'vault-tls-failed': {
+    grpc: Code.UNAVAILABLE,
+    meaning: 'The vault’s certificate is not trusted.',
+    mend: 'A proxy that inspects TLS needs its CA in SSL_CERT_FILE or NODE_EXTRA_CA_CERTS of the provider.',
+  },
+  'vault-unauthorized': {
+    grpc: Code.UNAUTHENTICATED,
+    meaning: 'The vault does not accept the identity’s token.',
+    mend: 'The vault must belong to the tenant of `tenantID`: `az keyvault show -n VAULT --query properties.tenantId`.',
+  },
+}

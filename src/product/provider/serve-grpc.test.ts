@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { silentLog } from '#lib'
+import { connectProvider, failureOf } from '../../../test/support/provider.ts'
+import type { Mount } from './mount.ts'
+import { createProviderMetrics } from './provider-metrics.ts'
+import { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts'
+
+async function serve(t: TestContext, options: Pick<ServeGrpcOptions, 'mount' | 'maxMounts' | 'mountTimeoutMs'>) {
+  const directory = mkdtempSync(join(tmpdir(), 'keymount-grpc-'))
+  const path = join(directory, 'azure.sock')
+  const around = { runtimeVersion: 'v0', metrics: createProviderMetrics(), log: silentLog, drainMs: 10 }
+  const running = await serveGrpc({ ...around, endpoint: { kind: 'unix', path }, ...options })
+  t.after(async () => {
+    await running.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  return connectProvider(t, path)
+}
+
+const nothing = { objectVersion: [], files: [], error: undefined }
+
+test('more mounts than the bound are refused at once, and it is free again afterwards', async (t) => {
+  let finish = () => {}
+  const mount: Mount = () => new Promise((resolve) => (finish = () => resolve(nothing)))
+  const provider = await serve(t, { mount, maxMounts: 1 })
+  const first = provider.mount({})
+  const { code, details } = await failureOf(provider.mount({}))
+  assert.equal(code, status.RESOURCE_EXHAUSTED)
+  assert.match(details, /1 mounts are in progress; try again/)
+  finish()
+  await first
+  const next = provider.mount({})
+  while ((await provider.health()).status !== 1);
+  finish()
+  await next
+})
+
+test('a mount that hangs is answered before its caller gives up', async (t) => {
+  const provider = await serve(t, { mount: () => new Promise(() => {}), mountTimeoutMs: 20 })
+  const { code, details } = await failureOf(provider.mount({}))
+  assert.equal(code, status.DEADLINE_EXCEEDED)
+  assert.match(details, /context deadline exceeded \(no result within 0.02 s/)
+})
+
+test('a request larger than 4 MiB is refused before it is looked at', async (t) => {
+  let looked = false
+  const mount: Mount = async () => {
+    looked = true
+    return nothing
+  }
+  const provider = await serve(t, { mount })
+  const { code } = await failureOf(provider.mount({ attributes: 'x'.repeat(5 * 1024 * 1024) }))
+  assert.equal(code, status.RESOURCE_EXHAUSTED)
+  assert.equal(looked, false)
+})

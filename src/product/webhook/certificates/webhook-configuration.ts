@@ -1,0 +1,78 @@
+import type { KubeObject, Resource } from '#kubernetes/client'
+import { bundleHas, joinBundle } from './ca-bundle.ts'
+
+/** As far as we look at it. */
+export interface WebhookConfiguration extends KubeObject {
+  webhooks?: { name: string; clientConfig: { caBundle?: string; service?: { name: string; namespace: string } } }[]
+}
+
+const common = { group: 'admissionregistration.k8s.io', version: 'v1', namespaced: false }
+
+export const mutatingConfigurations: Resource<WebhookConfiguration> = {
+  ...common,
+  plural: 'mutatingwebhookconfigurations',
+  kind: 'MutatingWebhookConfiguration',
+}
+
+export const validatingConfigurations: Resource<WebhookConfiguration> = {
+  ...common,
+  plural: 'validatingwebhookconfigurations',
+  kind: 'ValidatingWebhookConfiguration',
+}
+
+/** A configuration that leads the API server to us. */
+export interface ConfigurationRef {
+  resource: Resource<WebhookConfiguration>
+  name: string
+  /** Without it nothing is served. One that is not required may be missing, and holds up no other. */
+  required: boolean
+}
+
+export interface ServiceRef {
+  name: string
+  namespace: string
+}
+
+/** The CA bundles of the entries that lead to our service, as PEM. */
+function bundlesOf({ webhooks = [] }: WebhookConfiguration, service: ServiceRef) {
+  return webhooks
+    .map(({ name, clientConfig }, index) => ({ name, index, ...clientConfig }))
+    .filter((entry) => entry.service?.name === service.name && entry.service.namespace === service.namespace)
+    .map(({ name, index, caBundle = '' }) => ({
+      name,
+      index,
+      bundle: Buffer.from(caBundle, 'base64').toString('utf8'),
+    }))
+}
+
+/** Whether every entry of ours trusts a certificate of this authority, and there is one. */
+export function trusts(configuration: WebhookConfiguration, service: ServiceRef, authority: string): boolean {
+  const bundles = bundlesOf(configuration, service)
+  return bundles.length > 0 && bundles.every(({ bundle }) => bundleHas(bundle, authority))
+}
+
+/**
+ * The JSON patch that makes our entries trust these authorities beside those that they trust already; undefined when they
+ * do. It names the version that it was made from, so that nobody's change is lost, and touches nothing but the bundles.
+ */
+export function trustPatch(
+  configuration: WebhookConfiguration,
+  service: ServiceRef,
+  authorities: readonly string[],
+  now: number,
+): object[] | undefined {
+  const changes = bundlesOf(configuration, service).flatMap(({ name, index, bundle }) => {
+    const wanted = joinBundle(bundle, authorities, now)
+    if (wanted === bundle) return []
+    const value = Buffer.from(wanted).toString('base64')
+    return [
+      { op: 'test', path: `/webhooks/${index}/name`, value: name },
+      { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
+    ]
+  })
+  if (changes.length === 0) return undefined
+  return [
+    { op: 'replace', path: '/metadata/resourceVersion', value: configuration.metadata.resourceVersion },
+    ...changes,
+  ]
+}

@@ -1,0 +1,175 @@
+import type { EnvVar, VolumeMount } from '#kubernetes/client'
+import { type NewContainer, proxyContainer, proxyInitContainer, proxyInitName, proxyName } from '#product/proxy'
+import { type Annotations, annotationKeys, annotationPrefix, identityRequest } from './identity-request.ts'
+import { appendTo, type PatchOperation } from './json-patch.ts'
+import { mountChange } from './mount-change.ts'
+import type { AdmittedContainer, AdmittedPod, AdmittedVolume } from './parse-pod.ts'
+import { tokenEnvironment } from './token-environment.ts'
+import { legacyMountPath, sameVolume, tokenMountPath, tokenVolume, tokenVolumeName } from './token-volume.ts'
+import type { WebhookSettings } from './webhook-settings.ts'
+
+export interface Mutation {
+  /** Empty when the pod has everything already. */
+  patch: PatchOperation[]
+  /** For whoever creates the pod. */
+  warnings: string[]
+}
+
+/** What every container that is not skipped gets. */
+interface Injection {
+  env: EnvVar[]
+  mounts: VolumeMount[]
+  skipped: ReadonlySet<string>
+}
+
+/** A container of the pod, or one that joins it. */
+type Entry = { existing: AdmittedContainer } | { added: NewContainer }
+
+/**
+ * What a pod needs so that it can sign in to Azure as its service account: environment, a volume with the token, its mount
+ * in each container, and the proxy sidecar where it is asked for. Pure. The patch adds and replaces what is the webhook's
+ * own and nothing else, so fields of newer API versions stay, and a second round changes nothing.
+ * Throws `AdmissionDenied` for annotations that are wrong.
+ */
+export function mutatePod(pod: AdmittedPod, account: Annotations, settings: WebhookSettings): Mutation {
+  const request = identityRequest(pod, account, settings)
+  const volumeName = tokenVolumeName(pod.name)
+  const mountPaths = settings.legacyTokenPath ? [tokenMountPath, legacyMountPath] : [tokenMountPath]
+  const injection: Injection = {
+    env: tokenEnvironment(request, settings),
+    mounts: mountPaths.map((mountPath) => ({ name: volumeName, mountPath, readOnly: true })),
+    skipped: request.skipped,
+  }
+  const warnings = warningsAbout(pod, account, settings)
+  const { initContainers, containers } = withProxy(pod, settings, request.proxyPort)
+  const patch = [
+    ...containerOperations('/spec/initContainers', pod.initContainers, initContainers, injection, warnings),
+    ...containerOperations('/spec/containers', pod.containers, containers, injection, warnings),
+    ...volumeOperations(pod.volumes, tokenVolume(volumeName, request, settings)),
+  ]
+  return { patch, warnings }
+}
+
+/** The containers of the pod in their order, with the proxy and its init step where they are asked for and absent. */
+function withProxy(
+  pod: AdmittedPod,
+  { proxy }: WebhookSettings,
+  port: number | undefined,
+): { initContainers: Entry[]; containers: Entry[] } {
+  const initContainers: Entry[] = (pod.initContainers ?? []).map((existing) => ({ existing }))
+  const containers: Entry[] = (pod.containers ?? []).map((existing) => ({ existing }))
+  if (port === undefined) return { initContainers, containers }
+
+  const home = proxy.nativeSidecar ? initContainers : containers
+  if (!has(home, proxyName)) home.unshift({ added: proxyContainer(proxy, port) })
+  if (!has(initContainers, proxyInitName)) {
+    const added = proxyInitContainer(proxy, port)
+    // Behind a sidecar, so that the user's init containers are redirected too; an ordinary proxy does not run before them.
+    const behindProxy = proxy.nativeSidecar ? indexOf(initContainers, proxyName) + 1 : initContainers.length
+    initContainers.splice(behindProxy, 0, { added })
+  }
+  return { initContainers, containers }
+}
+
+const nameOf = (entry: Entry) => ('added' in entry ? entry.added.name : entry.existing.name)
+const indexOf = (entries: Entry[], name: string) => entries.findIndex((entry) => nameOf(entry) === name)
+const has = (entries: Entry[], name: string) => indexOf(entries, name) >= 0
+
+/** New containers first, in their order, so that the places of the others are those of the final list. */
+function containerOperations(
+  path: string,
+  list: readonly AdmittedContainer[] | undefined,
+  entries: Entry[],
+  injection: Injection,
+  warnings: string[],
+): PatchOperation[] {
+  const added = entries.flatMap((entry, i) =>
+    'added' in entry ? [{ op: 'add' as const, path: `${path}/${i}`, value: complete(entry.added, injection) }] : [],
+  )
+  if (list === undefined)
+    return appendTo(
+      path,
+      undefined,
+      added.map(({ value }) => value),
+    )
+  const changed = entries.flatMap((entry, i) =>
+    'existing' in entry ? changesOf(`${path}/${i}`, entry.existing, injection, warnings) : [],
+  )
+  return [...added, ...changed]
+}
+
+/** A new container with what every container gets. */
+function complete(container: NewContainer, { env, mounts, skipped }: Injection): NewContainer {
+  if (skipped.has(container.name)) return container
+  const own = (container['env'] ?? []) as EnvVar[]
+  return { ...container, env: [...own, ...env], volumeMounts: mounts }
+}
+
+function changesOf(
+  path: string,
+  container: AdmittedContainer,
+  { env, mounts, skipped }: Injection,
+  warnings: string[],
+): PatchOperation[] {
+  if (skipped.has(container.name)) return []
+  const present = new Set((container.env ?? []).map(({ name }) => name))
+  const missing = env.filter(({ name }) => !present.has(name))
+  return [
+    ...appendTo(`${path}/env`, container.env, missing),
+    ...mountOperations(`${path}/volumeMounts`, container, mounts, warnings),
+  ]
+}
+
+function mountOperations(
+  path: string,
+  { name, volumeMounts }: AdmittedContainer,
+  wanted: VolumeMount[],
+  warnings: string[],
+): PatchOperation[] {
+  const changes = wanted.map((mount) => ({ mount, change: mountChange(volumeMounts ?? [], mount, wanted) }))
+  const replaced = changes.flatMap(({ mount, change }) =>
+    change.kind === 'replace' ? [{ op: 'replace' as const, path: `${path}/${change.index}`, value: mount }] : [],
+  )
+  const missing = changes.filter(({ change }) => change.kind === 'add').map(({ mount }) => mount)
+  for (const { mount, change } of changes) {
+    if (change.kind !== 'taken') continue
+    warnings.push(
+      `container ${name} mounts its own volume ${change.by} at ${mount.mountPath}, so the token is not mounted there`,
+    )
+  }
+  return [...replaced, ...appendTo(path, volumeMounts, missing)]
+}
+
+function volumeOperations(volumes: readonly AdmittedVolume[] | undefined, wanted: AdmittedVolume): PatchOperation[] {
+  const index = volumes?.findIndex(({ name }) => name === wanted.name) ?? -1
+  const existing = volumes?.[index]
+  if (existing === undefined) return appendTo('/spec/volumes', volumes, [wanted])
+  return sameVolume(existing, wanted) ? [] : [{ op: 'replace', path: `/spec/volumes/${index}`, value: wanted }]
+}
+
+/** What AKS calls its token endpoint. */
+const identityBinding = `${annotationPrefix}use-identity-binding`
+
+function warningsAbout(
+  { annotations, serviceAccountName }: AdmittedPod,
+  account: Annotations,
+  { tokenEndpoint }: WebhookSettings,
+): string[] {
+  const warnings: string[] = []
+  if (!account[annotationKeys.clientId]) {
+    warnings.push(
+      `service account ${serviceAccountName} has no annotation ${annotationKeys.clientId}: AZURE_CLIENT_ID is not set, so the application has to name its client`,
+    )
+  }
+  if (annotations[annotationKeys.injectProxy]?.toLowerCase() === 'false') {
+    warnings.push(
+      `${annotationKeys.injectProxy} is "false", but its presence alone injects the proxy sidecar; remove the annotation`,
+    )
+  }
+  if (tokenEndpoint === undefined && annotations[identityBinding]?.toLowerCase() === 'true') {
+    warnings.push(
+      `${identityBinding} has no effect: the webhook has no token endpoint (--custom-token-endpoint-audience)`,
+    )
+  }
+  return warnings
+}

@@ -1,0 +1,24 @@
+import type { HttpClientOptions } from '#lib/http'
+import type { Output } from './terminal.ts'
+
+/** The outside world of one run of the command line, handed in by `src/bin/cli.ts`. */
+export interface CliWorld {
+  /** Words after the program's name. */
+  argv: readonly string[]
+  env: Readonly<Record<string, string | undefined>>
+  /** The way to Azure and whom to trust there, as the environment says. Rejects with `ProblemsError` when that cannot be used. */
+  azureHttp(): Promise<Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa'>>
+  stdout: Output
+  stderr: Output
+  /** Directory of the package. */
+  packageRoot: string
+  version: string
+  /** Where images and compiled code are kept between labs. */
+  cacheDirectory: string
+  /** The user's home directory. */
+  userHome: string
+  /** How the user calls this program, for hints: `keymount` or `npx keymount`. */
+  programName: string
+  /** Aborted when the user asks to stop (SIGINT, SIGTERM). */
+  signal: AbortSignal
+}

@@ -1,9 +1,0 @@
-import type { SecretValue } from '../../lib/index.ts'
-
-/** What the server shows to its clients, and the certificate that they have to trust for it. */
-export interface ServingCertificate {
-  /** PEM. */
-  ca: string
-  cert: string
-  key: SecretValue
-}

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { startLocalAzure } from '../../support/local-azure.ts'
+
+test('docs/lab.md lists exactly the operations that the local Azure does, and those that it knows and does not do', async (t) => {
+  const azure = await startLocalAzure(t)
+  const known = (await azure.control('GET', '/operations')) as { operations: string[]; notDone: string[] }
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/lab.md'), 'utf8')
+  const table = page.slice(page.indexOf('### Operations'), page.indexOf('### Where it differs'))
+  const rows = table.split('\n').map((line) => line.split(' | '))
+  const namesIn = (column: number) =>
+    rows.flatMap((cells) =>
+      [...(cells[column] ?? '').matchAll(/`((?:entra|arm|graph|vault|imds)\.[\w.]+)`/g)].map(([, name = '']) => name),
+    )
+  assert.deepEqual(namesIn(1).toSorted(), known.operations)
+  assert.deepEqual(namesIn(2).toSorted(), known.notDone.toSorted())
+})
+
+test('what is known and not done is refused by its name', async (t) => {
+  const azure = await startLocalAzure(t)
+  await azure.createVault('shop')
+  const ask = async (method: 'GET' | 'POST', url: string, resource: string) => {
+    const headers = { authorization: `Bearer ${await azure.token(resource)}` }
+    const { status, body } = await azure.send({ method, url: new URL(url), headers })
+    return [status, body.toString('utf8')] as const
+  }
+  const vault = 'https://shop.vault.azure.net/keys/k/v/release?api-version=7.4'
+  const [status, text] = await ask('POST', vault, 'https://vault.azure.net')
+  assert.equal(status, 501)
+  assert.match(text, /NotImplemented.*does not implement vault\.key\.release \(POST \/keys\/k\/v\/release\)/)
+  const [, ofGraph] = await ask('GET', 'https://graph.microsoft.com/v1.0/users', 'https://graph.microsoft.com')
+  assert.match(ofGraph, /does not implement graph\.user\.list/)
+  const providers = `/subscriptions/${azure.administrator.subscriptionId}/providers?api-version=2021-04-01`
+  const [, ofArm] = await ask('GET', `https://management.azure.com${providers}`, 'https://management.azure.com')
+  assert.match(ofArm, /does not implement arm\.provider\.list/)
+})

@@ -1,0 +1,53 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type CliResult, runCli } from '../../support/run-cli.ts'
+
+/** What `keymount up --json` prints, as far as these tests read it. */
+export interface UpSummary {
+  started: string[]
+  kubeconfig: string
+  server: string
+  issuer: string
+  azure: { proxy: string; imds: string; credentials: string; ca: string }
+  pods: { app: string; ready: boolean }[]
+}
+
+/** What `keymount status --json` prints, as far as these tests read it. */
+export interface StatusSummary {
+  state: 'up' | 'partly' | 'down'
+  processes: { name: string; pid: number | null; address: string | null; cluster?: string }[]
+}
+
+export interface TemporaryHome {
+  path: string
+  /** Runs `keymount` with KEYMOUNT_HOME set to this home. */
+  keymount(...args: string[]): Promise<CliResult>
+  /** `up` on free ports; throws when it fails. */
+  up(...args: string[]): Promise<UpSummary>
+  status(): Promise<StatusSummary>
+}
+
+/** A home for one test; whatever runs in it is stopped and deleted at the end. */
+export async function temporaryHome(t: TestContext): Promise<TemporaryHome> {
+  const path = await mkdtemp(join(tmpdir(), 'keymount-cli-'))
+  const keymount = (...args: string[]) => runCli(args, { KEYMOUNT_HOME: path })
+  t.after(async () => {
+    await keymount('down', '--delete-state', '--force')
+    await rm(path, { recursive: true, force: true })
+  })
+  return {
+    path,
+    keymount,
+    async up(...args) {
+      const { code, stdout, stderr } = await keymount('up', '--json', '--ports', 'free', ...args)
+      if (code !== 0) throw new Error(`keymount up ended with ${code}:\n${stderr}`)
+      return JSON.parse(stdout) as UpSummary
+    },
+    async status() {
+      const { stdout } = await keymount('status', '--json')
+      return JSON.parse(stdout) as StatusSummary
+    },
+  }
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { createLabAzure, readCredentials } from '#lab/home'
+import { azMissing, findAz } from '../../support/az.ts'
+import { temporaryHome, type UpSummary } from './lab-in-temporary-home.ts'
+
+test('a lab goes up, is told, is used, goes down, and comes back with what was in it', async (t) => {
+  const home = await temporaryHome(t)
+  let lab: UpSummary
+
+  await t.test('up starts both programs and waits until driver and provider are ready', async () => {
+    lab = await home.up()
+    assert.deepEqual(lab.started.toSorted(), ['local-azure', 'local-cluster', 'namespace'])
+    assert.deepEqual(lab.pods.map(({ app, ready }) => `${app} ${ready}`).toSorted(), [
+      'secrets-store-csi-driver true',
+      'secrets-store-provider-azure true',
+    ])
+  })
+
+  await t.test('up again says that it was up already and starts nothing', async () => {
+    assert.deepEqual((await home.up()).started, [])
+    const { stdout } = await home.keymount('up')
+    assert.match(stdout, /It was up already/)
+  })
+
+  await t.test('up with other settings is refused and names what to do', async () => {
+    const { code, stderr } = await home.keymount('up', '--port', '1')
+    assert.equal(code, 1)
+    assert.match(stderr, /is up with other settings/)
+    assert.match(stderr, /keymount down/)
+  })
+
+  await t.test('status shows every process and ends with 0', async () => {
+    const { code } = await home.keymount('status')
+    assert.equal(code, 0)
+    const { state, processes } = await home.status()
+    assert.equal(state, 'up')
+    assert.ok(processes.every(({ pid, address }) => pid !== null && address !== null))
+  })
+
+  await t.test('env prints the same variables for sh, fish and programs', async () => {
+    const json = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
+    assert.deepEqual(Object.keys(json), [
+      'KUBECONFIG',
+      'HTTPS_PROXY',
+      'NO_PROXY',
+      'REQUESTS_CA_BUNDLE',
+      'SSL_CERT_FILE',
+      'NODE_EXTRA_CA_CERTS',
+      'AZURE_CONFIG_DIR',
+    ])
+    for (const name of ['KUBECONFIG', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS', 'AZURE_CONFIG_DIR']) {
+      assert.ok(existsSync(json[name] ?? ''), name)
+    }
+    const bundle = readFileSync(json['REQUESTS_CA_BUNDLE'] ?? '', 'utf8')
+    assert.ok(bundle.includes(readFileSync(lab.azure.ca, 'utf8').trim()), 'the bundle has the CA of the lab')
+    const { stdout: sh } = await home.keymount('env')
+    const { stdout: fish } = await home.keymount('env', '--shell', 'fish')
+    for (const [name, value] of Object.entries(json)) {
+      assert.ok(sh.includes(`export ${name}='${value}'\n`), sh)
+      assert.ok(fish.includes(`set -gx ${name} '${value}'\n`), fish)
+    }
+  })
+
+  const az = findAz()
+  await t.test(
+    'env leaves az signed in as the owner of the subscription',
+    { skip: az === undefined && azMissing },
+    async () => {
+      const variables = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
+      const env = { ...variables, PATH: process.env['PATH'] ?? '', HOME: home.path }
+      const run = (line: string) => promisify(execFile)(az ?? '', [...line.split(' '), '--only-show-errors'], { env })
+      const { stdout } = await run('account show --query user.name -o tsv')
+      assert.equal(stdout.trim(), readCredentials(lab.azure.credentials).clientId)
+      await run('group create -n signed-in -l westeurope')
+      for (const file of ['azureProfile.json', 'service_principal_entries.json']) {
+        assert.equal(statSync(join(variables['AZURE_CONFIG_DIR'] ?? '', file)).mode & 0o077, 0, file)
+      }
+    },
+  )
+
+  await t.test('azure throttle makes a vault answer 429, and says when there is no such vault', async () => {
+    const none = await home.keymount('azure', 'throttle', 'shop')
+    assert.match(none.stderr, /The lab has no vault shop/)
+    const { kube, azure } = clients(lab)
+    await azure.createResourceGroup()
+    await azure.createVault('throttled')
+    kube.close()
+    azure.stop()
+    const url = 'https://Throttled.vault.azure.net/'
+    const { code, stdout } = await home.keymount('azure', 'throttle', url, '--retry-after', '7', '--for', '90s')
+    assert.equal(code, 0)
+    assert.match(stdout, /answers 429 to every request for 1m30s, with Retry-After: 7/)
+    assert.match((await home.keymount('azure', 'faults')).stdout, /throttled\.vault\.azure\.net {2}answers 429/)
+    const wrong = await home.keymount('azure', 'throttle', 'throtled')
+    assert.match(wrong.stderr, /did you mean throttled/)
+    assert.match((await home.keymount('azure', 'throttle', 'throttled', '--off')).stdout, /answers again/)
+    assert.match((await home.keymount('azure', 'faults')).stdout, /No host/)
+  })
+
+  await t.test('down stops all of it, twice is fine, and status then ends with 3', async () => {
+    await useLab(lab)
+    for (const expected of [/is down/, /was not up/]) {
+      const { code, stdout } = await home.keymount('down')
+      assert.equal(code, 0)
+      assert.match(stdout, expected)
+    }
+    const { code } = await home.keymount('status')
+    assert.equal(code, 3)
+    assert.equal((await home.keymount('env')).code, 3)
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    assert.ok(!mounts.includes(home.path), 'no mount of the lab is left on the machine')
+  })
+
+  await t.test('the next up has the same ports, vaults and cluster objects', async () => {
+    const again = await home.up()
+    assert.equal(again.azure.proxy, lab.azure.proxy)
+    await assertUsed(again)
+  })
+
+  await t.test('down --delete-state leaves nothing', async () => {
+    const { code, stdout } = await home.keymount('down', '--delete-state')
+    assert.equal(code, 0)
+    assert.match(stdout, /deleted/)
+    assert.ok(!existsSync(home.path))
+    assert.equal((await home.keymount('down')).code, 0)
+  })
+})
+
+const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept', namespace: 'default' } }
+
+function clients({ kubeconfig, azure }: UpSummary) {
+  return {
+    kube: createKubeClient(loadKubeconfig(kubeconfig)),
+    azure: createLabAzure({
+      credentials: readCredentials(azure.credentials),
+      proxy: azure.proxy,
+      ca: readFileSync(azure.ca, 'utf8'),
+    }),
+  }
+}
+
+async function useLab(lab: UpSummary): Promise<void> {
+  const { kube, azure } = clients(lab)
+  await kube.create(resources.configMaps, configMap)
+  await azure.createResourceGroup()
+  await azure.createVault('kept-over-down')
+  kube.close()
+  azure.stop()
+}
+
+async function assertUsed(lab: UpSummary): Promise<void> {
+  const { kube, azure } = clients(lab)
+  await kube.get(resources.configMaps, { name: 'kept', namespace: 'default' })
+  const group = `/subscriptions/${azure.subscriptionId}/resourceGroups/keymount`
+  await azure.resourceManager.get(`${group}/providers/Microsoft.KeyVault/vaults/kept-over-down`, {
+    apiVersion: '2023-07-01',
+  })
+  kube.close()
+  azure.stop()
+}

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { micConfig } from '../../../src/product/pod-identity/mic/config.ts'
+import { nmiConfig } from '../../../src/product/pod-identity/nmi/config.ts'
+import { type Manifest, needsHelm, type Rule, template } from './helm.ts'
+
+const alone = { driver: { install: false }, provider: { install: false } }
+const render = (values: object = {}) => template({ ...alone, podIdentity: { enabled: true, ...values } })
+const adminsecret = { subscriptionID: 's', resourceGroup: 'g', tenantID: 't', clientID: 'c', clientSecret: 'x' }
+
+const named = (objects: Manifest[], kind: string, name: string) =>
+  objects.find((object) => object.kind === kind && object.metadata.name === name)
+
+interface PodTemplate {
+  metadata: { labels: Record<string, string> }
+  spec: {
+    hostNetwork?: boolean
+    serviceAccountName: string
+    volumes: { name: string; hostPath?: object }[]
+    containers: {
+      args: string[]
+      env: { name: string; valueFrom?: { secretKeyRef?: { name: string; key: string } } }[]
+      securityContext: Record<string, unknown>
+    }[]
+  }
+}
+
+function pods(objects: Manifest[], kind: 'Deployment' | 'DaemonSet') {
+  const name = kind === 'Deployment' ? 'aad-pod-identity-mic' : 'aad-pod-identity-nmi'
+  const found = named(objects, kind, name)
+  assert.ok(found !== undefined)
+  const { template: pod } = found['spec'] as { template: PodTemplate }
+  const [container] = pod.spec.containers
+  assert.ok(container !== undefined)
+  return { ...pod, container }
+}
+
+test('pod identity is not installed unless it is asked for', needsHelm, async () => {
+  assert.doesNotMatch(JSON.stringify(await template({})), /aadpodidentity|aad-pod-id/)
+})
+
+test(
+  'the kinds are upstream’s: names, columns, no status subresource, and kept when the release goes',
+  needsHelm,
+  async () => {
+    const definitions = (await render()).filter(({ kind }) => kind === 'CustomResourceDefinition')
+    const rows = definitions.map(({ metadata, ...object }) => {
+      const spec = object['spec'] as {
+        names: { kind: string }
+        scope: string
+        versions: { name: string; subresources?: object; additionalPrinterColumns?: { name: string }[] }[]
+      }
+      const [version, ...more] = spec.versions
+      assert.deepEqual([spec.scope, version?.name, version?.subresources, more], ['Namespaced', 'v1', undefined, []])
+      assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep')
+      assert.equal(metadata.annotations?.['api-approved.kubernetes.io'], 'unapproved')
+      return [metadata.name, spec.names.kind, version?.additionalPrinterColumns?.map(({ name }) => name).join(' ')]
+    })
+    assert.deepEqual(rows.toSorted(), [
+      ['azureassignedidentities.aadpodidentity.k8s.io', 'AzureAssignedIdentity', undefined],
+      ['azureidentities.aadpodidentity.k8s.io', 'AzureIdentity', 'Type ClientID Age'],
+      ['azureidentitybindings.aadpodidentity.k8s.io', 'AzureIdentityBinding', 'AzureIdentity Selector Age'],
+      ['azurepodidentityexceptions.aadpodidentity.k8s.io', 'AzurePodIdentityException', undefined],
+    ])
+  },
+)
+
+test('values become the configuration of the controller', needsHelm, async () => {
+  const values = {
+    forceNamespaced: true,
+    mic: {
+      immutableUserMSIs: ['a', 'b'],
+      syncRetryDuration: '10m',
+      leaderElection: { namespace: 'leases', duration: '20s', instance: 'one' },
+    },
+  }
+  const { container, metadata } = pods(await render(values), 'Deployment')
+  const command = micConfig(container.args.slice(1), {})
+  assert.ok(command.kind === 'serve')
+  assert.equal(command.cloudConfigFile, '/etc/kubernetes/azure.json')
+  assert.partialDeepStrictEqual(command.mic, {
+    forceNamespaced: true,
+    immutableClientIds: ['a', 'b'],
+    syncRetryMs: 600_000,
+    lease: { namespace: 'leases', name: 'aad-pod-identity-mic' },
+    leaseDurationMs: 20_000,
+    instance: 'one',
+    healthAddress: { port: 8080 },
+    metricsAddress: { port: 8888 },
+  })
+  assert.equal(metadata.labels['component'], 'mic')
+})
+
+test('values become the configuration of the node endpoint', needsHelm, async () => {
+  const values = {
+    nmi: { blockInstanceMetadata: true, retryAttemptsForCreated: 3, ipTableUpdateTimeIntervalInSeconds: 5 },
+  }
+  const { container, metadata } = pods(await render(values), 'DaemonSet')
+  const command = nmiConfig(container.args.slice(1), {})
+  assert.ok(command.kind === 'serve')
+  assert.partialDeepStrictEqual(command.nmi, {
+    mode: 'standard',
+    blockInstanceMetadata: true,
+    attemptsForCreated: 3,
+    redirect: { checkMs: 5000 },
+    controller: { namespace: 'kube-system', serviceAccount: 'aad-pod-identity-mic' },
+    healthAddress: { port: 8085 },
+  })
+  assert.equal(metadata.labels['component'], 'nmi')
+})
+
+test('in managed mode there is no controller, and identities keep to their namespace', needsHelm, async () => {
+  const objects = await render({ operationMode: 'managed' })
+  assert.equal(named(objects, 'Deployment', 'aad-pod-identity-mic'), undefined)
+  assert.equal(named(objects, 'ServiceAccount', 'aad-pod-identity-mic'), undefined)
+  const command = nmiConfig(pods(objects, 'DaemonSet').container.args.slice(1), {})
+  assert.ok(command.kind === 'serve')
+  assert.partialDeepStrictEqual(command.nmi, { mode: 'managed', forceNamespaced: true })
+})
+
+test('each program has the rights that it uses, and no more', needsHelm, async () => {
+  const objects = await render({ rbac: { allowAccessToSecrets: false } })
+  const rulesOf = (name: string) => (named(objects, 'ClusterRole', name)?.['rules'] ?? []) as unknown as Rule[]
+  for (const rule of [...rulesOf('aad-pod-identity-mic'), ...rulesOf('aad-pod-identity-nmi')]) {
+    assert.ok(!rule.verbs.includes('*') && !rule.resources.includes('*') && !rule.resources.includes('secrets'))
+    const writes = rule.verbs.some((verb) => !['get', 'list', 'watch'].includes(verb))
+    if (writes) assert.match(rule.resources.join(), /^(events|azureassignedidentities)$/)
+  }
+  assert.equal(
+    rulesOf('aad-pod-identity-nmi').some(({ verbs }) => verbs.includes('create')),
+    false,
+  )
+
+  const nmi = pods(objects, 'DaemonSet')
+  assert.equal(nmi.spec.hostNetwork, true)
+  assert.partialDeepStrictEqual(nmi.container.securityContext, {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
+  })
+  const own = pods(await render({ adminsecret }), 'Deployment')
+  assert.partialDeepStrictEqual(own.container.securityContext, {
+    runAsNonRoot: true,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  })
+  assert.deepEqual(
+    own.spec.volumes.filter(({ hostPath }) => hostPath !== undefined),
+    [],
+    'with credentials of its own nothing of the node is mounted',
+  )
+})
+
+test('credentials are in a Secret, under upstream’s keys, and on no command line', needsHelm, async () => {
+  const objects = await render({ adminsecret })
+  const secret = named(objects, 'Secret', 'aad-pod-identity-admin-secret')
+  assert.deepEqual(secret?.['stringData'], {
+    ClientID: 'c',
+    ClientSecret: 'x',
+    ResourceGroup: 'g',
+    SubscriptionID: 's',
+    TenantID: 't',
+  })
+  const { container } = pods(objects, 'Deployment')
+  const names = container.env.filter(({ valueFrom }) => valueFrom?.secretKeyRef).map(({ name }) => name)
+  assert.deepEqual(names.toSorted(), ['CLIENT_ID', 'CLIENT_SECRET', 'RESOURCE_GROUP', 'SUBSCRIPTION_ID', 'TENANT_ID'])
+  assert.ok(container.args.every((word) => !word.startsWith('--cloudconfig')))
+})
+
+test('identities of the values are made with their bindings, after their kinds', needsHelm, async () => {
+  const binding = { name: 'shop-binding', selector: 'shop' }
+  const azureIdentities = { shop: { type: 0, resourceID: '/id', clientID: 'c', namespace: 'team', binding } }
+  const objects = await render({ azureIdentities })
+  const identity = named(objects, 'AzureIdentity', 'shop')
+  assert.deepEqual(identity?.['spec'], { type: 0, resourceID: '/id', clientID: 'c' })
+  assert.equal(identity?.metadata.namespace, 'team')
+  assert.equal(identity?.metadata.annotations?.['helm.sh/hook'], 'post-install,post-upgrade')
+  assert.deepEqual(named(objects, 'AzureIdentityBinding', 'shop-binding')?.['spec'], {
+    azureIdentity: 'shop',
+    selector: 'shop',
+  })
+  await assert.rejects(render({ azureIdentities: { shop: { type: 7, clientID: 'c', binding } } }), /type/)
+})

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { chartNames, packageCharts } from '#packaging/charts'
+import { daemonSets, type Manifest, needsHelm, template } from './helm.ts'
+
+/** The charts with the names of upstream's. What `helm upgrade` cannot change is as upstream has it; their values work. */
+interface Workload extends Manifest {
+  spec: {
+    replicas?: number
+    selector: { matchLabels: Record<string, string> }
+    template: { spec: { containers: { args: string[]; image: string }[] } }
+  }
+}
+
+const charts = resolve(import.meta.dirname, '../../../charts')
+
+/** A package on disk, for helm. */
+async function packaged(t: TestContext, name: string): Promise<string> {
+  const packages = await packageCharts({ directory: charts })
+  const chart = packages.find(({ metadata }) => metadata.name === name)
+  const directory = await mkdtemp(join(tmpdir(), 'thin-chart-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const path = join(directory, chart?.fileName ?? '')
+  await writeFile(path, chart?.bytes ?? '')
+  return path
+}
+
+function workload(objects: Manifest[], name: string): Workload {
+  const found = objects.find(
+    (object) => object.metadata.name === name && 'template' in ((object as Workload).spec ?? {}),
+  )
+  assert.ok(found, `${name} is in ${objects.map(({ metadata }) => metadata.name).join(', ')}`)
+  return found as Workload
+}
+
+test('the provider’s chart makes what charts/keymount makes, under upstream’s names', needsHelm, async (t) => {
+  const chart = await packaged(t, 'csi-secrets-store-provider-azure')
+  const thin = await template({}, { chart, release: 'csi' })
+  assert.deepEqual(workload(thin, 'secrets-store-csi-driver').spec.selector, {
+    matchLabels: { app: 'secrets-store-csi-driver' },
+  })
+  assert.deepEqual(workload(thin, 'csi-csi-secrets-store-provider-azure').spec.selector, {
+    matchLabels: { app: 'csi-secrets-store-provider-azure' },
+  })
+  const own = await template({}, { release: 'csi' })
+  const kinds = (objects: Manifest[]) => objects.map(({ kind }) => kind).toSorted()
+  assert.deepEqual(kinds(thin), kinds(own))
+  const args = (objects: Manifest[]) => daemonSets(objects).map(({ container }) => container.args)
+  assert.deepEqual(args(thin), args(own))
+})
+
+test('a release whose name has the chart’s name in it gives the provider that name', needsHelm, async (t) => {
+  const chart = await packaged(t, 'csi-secrets-store-provider-azure')
+  const objects = await template({}, { chart, release: 'csi-secrets-store-provider-azure-1700000000' })
+  workload(objects, 'csi-secrets-store-provider-azure-1700000000')
+})
+
+test(
+  'values of the provider’s chart, and of the driver’s below it, mean what they mean upstream',
+  needsHelm,
+  async (t) => {
+    const chart = await packaged(t, 'csi-secrets-store-provider-azure')
+    const values = {
+      logVerbosity: 5,
+      constructPEMChain: false,
+      metricsAddr: '9998',
+      linux: { resources: { limits: { memory: '333Mi' } }, podLabels: { of: 'provider' }, healthzPort: 9989 },
+      'secrets-store-csi-driver': {
+        rotationPollInterval: '77s',
+        syncSecret: { enabled: true },
+        linux: {
+          metricsAddr: ':9095',
+          driver: { resources: { limits: { memory: '444Mi' } } },
+          podLabels: { of: 'driver' },
+        },
+      },
+      Azure: { proxySettings: { isProxyEnabled: true, httpsProxy: 'http://proxy.example:3128' } },
+      // Without meaning here.
+      logFormatJSON: true,
+      enableArcExtension: false,
+    }
+    const objects = await template(values, { chart, release: 'csi' })
+    const driver = workload(objects, 'secrets-store-csi-driver')
+    const provider = workload(objects, 'csi-csi-secrets-store-provider-azure')
+    const text = JSON.stringify(driver)
+    for (const part of ['--rotation-poll-interval=77s', '--metrics-addr=:9095', '444Mi', '"of":"driver"', '-v=5']) {
+      assert.ok(text.includes(part), `the driver has ${part}`)
+    }
+    const other = JSON.stringify(provider)
+    for (const part of ['--construct-pem-chain=false', '--prometheus-port=9998', '333Mi', '"of":"provider"', '9989']) {
+      assert.ok(other.includes(part), `the provider has ${part}`)
+    }
+    assert.ok(objects.some(({ metadata }) => metadata.name === 'secretprovidersyncing-role'))
+    const environment = objects.find(({ metadata }) => metadata.name === 'keymount-provider-env')
+    assert.deepEqual(environment?.['data'], { HTTPS_PROXY: 'http://proxy.example:3128' })
+  },
+)
+
+test('without the driver below it, the provider’s chart is the provider alone', needsHelm, async (t) => {
+  const chart = await packaged(t, 'csi-secrets-store-provider-azure')
+  const objects = await template({ 'secrets-store-csi-driver': { install: false } }, { chart })
+  assert.equal(daemonSets(objects).length, 1)
+  assert.ok(!objects.some(({ kind }) => kind === 'CSIDriver'))
+})
+
+test('an image of upstream’s is refused by the thin chart too', needsHelm, async (t) => {
+  const chart = await packaged(t, 'csi-secrets-store-provider-azure')
+  const image = { repository: 'mcr.microsoft.com/oss/azure/secrets-store/provider-azure', tag: 'v1.8.2' }
+  await assert.rejects(template({ linux: { image } }, { chart }), /not Keymount's/)
+})
+
+test('the directory of a thin chart is no chart, and says where the chart is', needsHelm, async () => {
+  for (const name of chartNames.filter((each) => each !== 'keymount')) {
+    await assert.rejects(template({}, { chart: join(charts, name) }), /keymount charts package/)
+  }
+})
+
+test('the webhook’s chart has upstream’s name, selector and values', needsHelm, async (t) => {
+  const chart = await packaged(t, 'workload-identity-webhook')
+  const values = { azureTenantID: 'contoso', replicaCount: 3, podDisruptionBudget: { maxUnavailable: 1 } }
+  const objects = await template(values, { chart, release: 'wi' })
+  const { spec } = workload(objects, 'azure-wi-webhook-controller-manager')
+  assert.equal(spec.replicas, 3)
+  assert.deepEqual(spec.selector.matchLabels, {
+    app: 'workload-identity-webhook',
+    'azure-workload-identity.io/system': 'true',
+    chart: 'workload-identity-webhook',
+    release: 'wi',
+  })
+  const budget = objects.find(({ kind }) => kind === 'PodDisruptionBudget') as Manifest & { spec: object }
+  assert.deepEqual({ ...budget.spec, selector: undefined }, { maxUnavailable: 1, selector: undefined })
+  assert.deepEqual(daemonSets(objects), [])
+  await assert.rejects(template({}, { chart }), /A valid \.Values\.azureTenantID entry required!/)
+})
+
+test('the chart of pod identity has upstream’s names, selectors and values', needsHelm, async (t) => {
+  const chart = await packaged(t, 'aad-pod-identity')
+  const values = { forceNamespaced: 'true', mic: { replicas: 1, tag: 'v1.8.17' }, nmi: { probePort: '8185' } }
+  const objects = await template(values, { chart, release: 'pod-identity' })
+  const selector = (component: string) => ({
+    matchLabels: {
+      'app.kubernetes.io/name': 'aad-pod-identity',
+      'app.kubernetes.io/instance': 'pod-identity',
+      'app.kubernetes.io/component': component,
+    },
+  })
+  const mic = workload(objects, 'aad-pod-identity-mic')
+  assert.deepEqual(mic.spec.selector, selector('mic'))
+  assert.equal(mic.spec.replicas, 1)
+  const nmi = workload(objects, 'aad-pod-identity-nmi')
+  assert.deepEqual(nmi.spec.selector, selector('nmi'))
+  const args = nmi.spec.template.spec.containers.flatMap((container) => container.args)
+  assert.ok(args.includes('--http-probe-port=8185'))
+  assert.ok(args.includes('--forceNamespaced=true'))
+})

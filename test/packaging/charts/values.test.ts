@@ -1,0 +1,381 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { driverConfig } from '#product/driver'
+import { nodeConfig } from '../../../src/product/node/config.ts'
+import { providerConfig } from '../../../src/product/provider/config.ts'
+import { chartDirectory, daemonSets, flagsOf, helm, type Manifest, needsHelm, rulesFor, template } from './helm.ts'
+
+const names = (objects: Manifest[], kind: string) =>
+  objects.filter((object) => object.kind === kind).map(({ metadata }) => metadata.name)
+
+test('every flag of every way to install is one that the daemon takes', needsHelm, async () => {
+  const ways = [
+    {},
+    { windows: { enabled: true } },
+    { combined: true, windows: { enabled: true } },
+    { driver: { name: 'second.csi.example.com' } },
+    { logVerbosity: 5, providerHealthCheck: true, linux: { customUserAgent: 'contoso shop/1.0' } },
+    { maxCallRecvMsgSize: 16_777_216, rotationPollInterval: '1h30m' },
+  ]
+  const read = {
+    driver: driverConfig,
+    provider: (flags: string[]) => providerConfig(flags, {}),
+    node: (flags: string[]) => nodeConfig(flags, {}),
+  }
+  for (const values of ways) {
+    for (const { container } of daemonSets(await template(values))) {
+      const [daemon, ...flags] = container.args
+      assert.doesNotThrow(() => read[daemon as keyof typeof read](flags))
+    }
+  }
+})
+
+test('a value that the chart does not know is refused by its name', needsHelm, async () => {
+  await assert.rejects(template({ linux: { driver: { resource: {} } } }), /resource/)
+  await assert.rejects(template({ enableSecretsRotation: true }), /enableSecretsRotation/)
+  await assert.rejects(template({ 'secrets-store-csi-driver': { install: false } }), /secrets-store-csi-driver/)
+})
+
+test('a value of the wrong shape is refused', needsHelm, async () => {
+  await assert.rejects(template({ rotationPollInterval: '2 minutes' }), /rotationPollInterval/)
+  await assert.rejects(template({ linux: { image: { digest: 'latest' } } }), /digest/)
+  await assert.rejects(template({ proxySettings: { proxyCert: '/etc/ca.crt' } }), /proxyCert/)
+  await assert.rejects(template({ tokenRequests: ['api://AzureADTokenExchange'] }), /tokenRequests/)
+})
+
+test('a list, a map or an interval may be unset, as the upstream charts leave some of theirs', needsHelm, async () => {
+  const unset = { env: null, volumes: null, volumeMounts: null, nodeSelector: null, podLabels: null }
+  const objects = await template({
+    commonLabels: null,
+    imagePullSecrets: null,
+    rotationPollInterval: null,
+    linux: { ...unset, additionalProvidersDirs: null, crds: { annotations: null } },
+  })
+  const [{ container } = assert.fail()] = daemonSets(objects)
+  const { rotationIntervalMs, providerDirectories } = driverConfig(flagsOf(container))
+  assert.equal(rotationIntervalMs, 120_000)
+  assert.deepEqual(providerDirectories, ['/var/run/secrets-store-csi-providers'])
+})
+
+test('what has to have a value cannot be unset', needsHelm, async () => {
+  await assert.rejects(template({ linux: { metricsAddr: null } }), /metricsAddr/)
+  await assert.rejects(template({ proxySettings: null }), /proxySettings/)
+})
+
+test('helm lint has nothing to say', needsHelm, async () => {
+  const { stdout } = await promisify(execFile)(helm ?? 'helm', ['lint', '--strict', '--quiet', chartDirectory])
+  assert.equal(stdout.trim(), '')
+})
+
+test(
+  'values that leave nothing to install, or contradict each other, are refused with the reason',
+  needsHelm,
+  async () => {
+    await assert.rejects(
+      template({ driver: { install: false }, provider: { install: false } }),
+      /driver\.install and provider\.install are both false/,
+    )
+    await assert.rejects(
+      template({ combined: true, provider: { install: false } }),
+      /combined runs driver and provider/,
+    )
+    await assert.rejects(template({ linux: { enabled: false } }), /linux\.enabled and windows\.enabled are both false/)
+  },
+)
+
+test(
+  'an image of the upstream charts is refused, because a values file brought along may name it',
+  needsHelm,
+  async () => {
+    for (const repository of [
+      'registry.k8s.io/csi-secrets-store/driver',
+      'mcr.microsoft.com/oss/kubernetes-csi/secrets-store/driver',
+      'mcr.microsoft.com/oss/v2/azure/secrets-store/provider-azure',
+    ]) {
+      await assert.rejects(template({ linux: { image: { repository } } }), /docs\/migrate\.md/)
+    }
+  },
+)
+
+test('a Kubernetes older than 1.30 is refused', needsHelm, async () => {
+  await assert.rejects(template({}, { kubeVersion: '1.29.9' }), /1\.30/)
+})
+
+test('from Kubernetes 1.35 on, tokens come in the secrets of a request', needsHelm, async () => {
+  const specOf = (objects: Manifest[]) => objects.find(({ kind }) => kind === 'CSIDriver')?.['spec'] as object
+  const [before, since, noTokens] = await Promise.all([
+    template({}, { kubeVersion: '1.34.4' }),
+    template({}, { kubeVersion: '1.35.0' }),
+    template({ tokenRequests: [] }, { kubeVersion: '1.35.0' }),
+  ])
+  assert.ok(!('serviceAccountTokenInSecrets' in specOf(before)))
+  assert.deepEqual({ ...specOf(before), serviceAccountTokenInSecrets: true }, specOf(since))
+  assert.ok(!('serviceAccountTokenInSecrets' in specOf(noTokens)) && !('tokenRequests' in specOf(noTokens)))
+})
+
+test('the driver has rights on Secrets only where Secrets are kept in step', needsHelm, async () => {
+  const [without, withSync] = await Promise.all([template(), template({ syncSecret: { enabled: true } })])
+  const rights = (objects: Manifest[]) =>
+    rulesFor(objects, 'secrets-store-csi-driver').filter(({ resources }) => resources.includes('secrets'))
+  assert.deepEqual(rights(without), [])
+  assert.deepEqual(
+    rights(withSync).map(({ verbs }) => verbs),
+    [['get', 'create', 'patch']],
+  )
+  assert.ok(names(withSync, 'ClusterRoleBinding').includes('secretprovidersyncing-rolebinding'))
+})
+
+test('no daemon may ever list Secrets, watch them, or make tokens', needsHelm, async () => {
+  const objects = await template({ syncSecret: { enabled: true } })
+  for (const account of ['secrets-store-csi-driver', 'csi-secrets-store-provider-azure']) {
+    for (const { resources, verbs } of rulesFor(objects, account)) {
+      assert.ok(!resources.includes('serviceaccounts/token') && !resources.includes('*') && !verbs.includes('*'))
+      if (resources.includes('secrets')) assert.ok(!verbs.includes('list') && !verbs.includes('watch'))
+    }
+  }
+})
+
+test('without rotation, kubelet is not asked to repeat mounts', needsHelm, async () => {
+  const objects = await template({ enableSecretRotation: false })
+  const csiDriver = objects.find(({ kind }) => kind === 'CSIDriver')?.['spec'] as { requiresRepublish: boolean }
+  assert.equal(csiDriver.requiresRepublish, false)
+  const [driver] = daemonSets(objects)
+  assert.equal(driver?.container.args.includes('--enable-secret-rotation=false'), true)
+})
+
+test('the provider alone leaves a driver that is there alone', needsHelm, async () => {
+  const objects = await template({ driver: { install: false } })
+  assert.deepEqual(objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted(), [
+    'ClusterRole secrets-store-provider-azure-role',
+    'ClusterRoleBinding secrets-store-provider-azure-rolebinding',
+    'DaemonSet csi-secrets-store-provider-azure',
+    'ServiceAccount csi-secrets-store-provider-azure',
+  ])
+})
+
+test('the driver alone has nothing of Azure', needsHelm, async () => {
+  const objects = await template({ provider: { install: false } })
+  assert.deepEqual(names(objects, 'DaemonSet'), ['csi-secrets-store'])
+  assert.deepEqual(names(objects, 'ServiceAccount'), ['secrets-store-csi-driver'])
+  assert.deepEqual(rulesFor(objects, 'csi-secrets-store-provider-azure'), [])
+})
+
+test('combined runs one DaemonSet with the rights, network and trust of both', needsHelm, async () => {
+  const objects = await template({ combined: true })
+  const sets = daemonSets(objects)
+  assert.equal(sets.length, 1)
+  const [{ name: setName, pod, container } = assert.fail()] = sets
+  assert.equal(setName, 'csi-secrets-store')
+  assert.equal(pod.hostNetwork, true)
+  assert.equal(container.securityContext['privileged'], true)
+  assert.deepEqual(container.envFrom, [{ configMapRef: { name: 'keymount-provider-env', optional: true } }])
+  assert.equal(new Set(container.ports.map((port) => port.name)).size, 4)
+  // Kubernetes takes no longer name for a port (RFC 6335).
+  for (const { name } of container.ports) assert.ok(name.length <= 15)
+  assert.deepEqual(names(objects, 'ServiceAccount'), ['secrets-store-csi-driver'])
+  const resources = rulesFor(objects, pod.serviceAccountName).flatMap((rule) => rule.resources)
+  assert.ok(resources.includes('serviceaccounts') && resources.includes('secretproviderclasses'))
+
+  const { driver, provider } = nodeConfig(flagsOf(container), {})
+  assert.ok(provider.config.endpoint.kind === 'unix')
+  assert.ok(driver.providerDirectories.includes(provider.config.endpoint.path.replace(/\/azure\.sock$/, '')))
+})
+
+test('combined obeys the settings of both daemons, and its own resources', needsHelm, async () => {
+  const objects = await template({
+    combined: true,
+    linux: {
+      env: [{ name: 'ALL', value: '1' }],
+      driver: { env: [{ name: 'DRIVER', value: '1' }], podLabels: { a: 'driver' } },
+      provider: { env: [{ name: 'PROVIDER', value: '1' }], extraArgs: ['--cloud-name=AzureChinaCloud'] },
+      node: { resources: { limits: { memory: '1Gi' } }, podLabels: { a: 'node' } },
+    },
+  })
+  const [{ container, labels } = assert.fail()] = daemonSets(objects)
+  assert.deepEqual(
+    container.env.map(({ name }) => name),
+    ['KUBE_NODE_NAME', 'MALLOC_ARENA_MAX', 'ALL', 'DRIVER', 'PROVIDER'],
+  )
+  assert.equal(container.args.at(-1), '--cloud-name=AzureChinaCloud')
+  assert.equal(labels['a'], 'node')
+  assert.equal((container.resources as { limits: { memory: string } }).limits.memory, '1Gi')
+})
+
+test(
+  'a setting of an OS is for both daemons; a daemon adds to lists and maps, and replaces the rest',
+  needsHelm,
+  async () => {
+    const own = [{ key: 'dedicated', operator: 'Exists' }]
+    const objects = await template({
+      linux: {
+        nodeSelector: { pool: 'a' },
+        podAnnotations: { 'prometheus.io/scrape': 'true' },
+        volumes: [{ name: 'shared', emptyDir: {} }],
+        volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+        provider: {
+          nodeSelector: { zone: '1' },
+          tolerations: own,
+          priorityClassName: 'mine',
+          updateStrategy: { type: 'OnDelete' },
+          affinity: {},
+          volumes: [{ name: 'stack', configMap: { name: 'azure-stack' } }],
+          volumeMounts: [{ name: 'stack', mountPath: '/etc/stack' }],
+        },
+      },
+    })
+    const [driver = assert.fail(), provider = assert.fail()] = daemonSets(objects)
+    assert.deepEqual(driver.pod.nodeSelector, { 'kubernetes.io/os': 'linux', pool: 'a' })
+    assert.deepEqual(provider.pod.nodeSelector, { 'kubernetes.io/os': 'linux', pool: 'a', zone: '1' })
+    for (const { annotations } of [driver, provider]) assert.equal(annotations['prometheus.io/scrape'], 'true')
+    assert.deepEqual(driver.pod.tolerations, [{ operator: 'Exists' }])
+    assert.deepEqual(provider.pod.tolerations, own)
+    assert.equal(driver.pod.priorityClassName, 'system-node-critical')
+    assert.equal(provider.pod.priorityClassName, 'mine')
+    assert.equal(driver.pod.affinity !== undefined, true)
+    assert.equal(provider.pod.affinity, undefined)
+    assert.deepEqual(provider.updateStrategy, { type: 'OnDelete' })
+    const mounts = (set: typeof driver) => set.container.volumeMounts.map(({ name }) => name)
+    assert.deepEqual(mounts(driver).slice(-1), ['shared'])
+    assert.deepEqual(mounts(provider).slice(-2), ['shared', 'stack'])
+  },
+)
+
+test('labels for everything are on everything, and cannot make a daemon unfindable', needsHelm, async () => {
+  const objects = await template({
+    commonLabels: { team: 'platform', app: 'mine', 'app.kubernetes.io/name': 'mine' },
+    proxySettings: { httpsProxy: 'http://proxy:3128' },
+    syncSecret: { enabled: true },
+    linux: { podLabels: { app: 'mine', tier: 'node' } },
+  })
+  for (const { metadata } of objects) assert.equal(metadata.labels?.['team'], 'platform')
+  for (const { labels, selector } of daemonSets(objects)) {
+    assert.equal(labels['team'], 'platform')
+    assert.equal(labels['tier'], 'node')
+    for (const [name, value] of Object.entries(selector)) assert.equal(labels[name], value)
+  }
+})
+
+test('a digest wins over a tag, and both stand after the repository', needsHelm, async () => {
+  const digest = `sha256:${'0'.repeat(64)}`
+  const imageOf = async (image: object) => daemonSets(await template({ linux: { image } }))[0]?.container.image
+  assert.equal(await imageOf({ repository: 'r.example/k', tag: 'v9' }), 'r.example/k:v9')
+  assert.equal(await imageOf({ repository: 'r.example/k', tag: 'v9', digest }), `r.example/k@${digest}`)
+})
+
+test('a private registry, and a service account token that somebody else mounts', needsHelm, async () => {
+  const objects = await template({ imagePullSecrets: [{ name: 'registry' }], automountServiceAccountToken: false })
+  for (const { pod } of daemonSets(objects)) {
+    assert.deepEqual(pod.imagePullSecrets, [{ name: 'registry' }])
+    assert.equal(pod.automountServiceAccountToken, false)
+  }
+})
+
+test('another kubelet root is used wherever the default stood', needsHelm, async () => {
+  const objects = await template({ linux: { kubeletRootDir: '/var/snap/microk8s/common/var/lib/kubelet' } })
+  const text = JSON.stringify(daemonSets(objects))
+  assert.equal(text.includes('"/var/lib/kubelet'), false)
+  assert.equal(text.includes('=/var/lib/kubelet'), false)
+  assert.equal(text.includes('/var/snap/microk8s/common/var/lib/kubelet/plugins_registry'), true)
+})
+
+test('several more provider directories are mounted where the driver looks', needsHelm, async () => {
+  const directories = ['/opt/providers', '/etc/kubernetes/secrets-store-csi-providers']
+  const [{ container, pod } = assert.fail()] = daemonSets(
+    await template({ linux: { additionalProvidersDirs: directories } }),
+  )
+  const config = driverConfig(flagsOf(container))
+  for (const path of config.providerDirectories) {
+    const mount = container.volumeMounts.find(({ mountPath }) => mountPath === path)
+    assert.equal(pod.volumes.find(({ name }) => name === mount?.name)?.hostPath?.path, path)
+  }
+  assert.deepEqual(config.providerDirectories.slice(0, 2), directories)
+})
+
+test(
+  'a proxy and its certificate become the ConfigMaps that the provider reads, and a change of them a rollout',
+  needsHelm,
+  async () => {
+    const proxyCert = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+    const settings = { httpsProxy: 'http://proxy:3128', noProxy: '169.254.169.254,10.0.0.0/8', proxyCert }
+    const objects = await template({ proxySettings: settings })
+    const data = (name: string) => objects.find(({ metadata }) => metadata.name === name)?.['data']
+    assert.deepEqual(data('keymount-provider-env'), {
+      HTTPS_PROXY: 'http://proxy:3128',
+      NO_PROXY: '169.254.169.254,10.0.0.0/8',
+    })
+    assert.equal((data('keymount-trust') as Record<string, string>)['ca.crt']?.trim(), proxyCert.trim())
+    const [driver = assert.fail(), provider = assert.fail()] = daemonSets(objects)
+    const trust = provider.container.volumeMounts.find(({ name }) => name === 'trust')?.mountPath
+    const extra = provider.container.env.find(({ name }) => name === 'NODE_EXTRA_CA_CERTS')?.value
+    assert.equal(extra, `${trust}/ca.crt`)
+
+    const changed = daemonSets(await template({ proxySettings: { ...settings, noProxy: '' } }))
+    assert.deepEqual(changed[0]?.annotations, driver.annotations)
+    assert.notDeepEqual(changed[1]?.annotations, provider.annotations)
+  },
+)
+
+test('Windows gets DaemonSets of its own, with nothing in them that only Linux has', needsHelm, async () => {
+  const objects = await template({ windows: { enabled: true } })
+  const windows = daemonSets(objects).filter(({ name }) => name.endsWith('-windows'))
+  assert.deepEqual(
+    windows.map(({ name }) => name),
+    ['csi-secrets-store-windows', 'csi-secrets-store-provider-azure-windows'],
+  )
+  for (const { pod, container } of windows) {
+    assert.equal(pod.nodeSelector['kubernetes.io/os'], 'windows')
+    assert.equal(pod.hostNetwork, undefined)
+    assert.deepEqual(container.securityContext, { windowsOptions: { runAsUserName: 'ContainerAdministrator' } })
+    for (const { mountPropagation } of container.volumeMounts) assert.equal(mountPropagation, undefined)
+    for (const { hostPath } of pod.volumes) assert.ok(hostPath === undefined || /^C:\\[^/]*$/.test(hostPath.path))
+  }
+  const flags = windows[0]?.container.args ?? []
+  assert.ok(flags.includes('--endpoint=unix://C:\\csi\\csi.sock'))
+  assert.ok(flags.includes('--kubelet-registration-path=C:\\var\\lib\\kubelet\\plugins\\csi-secrets-store\\csi.sock'))
+})
+
+test('a second driver shares no name, directory or pod with the first', needsHelm, async () => {
+  const first = await template({}, { release: 'one' })
+  const second = await template({ driver: { name: 'try.csi.example.com' } }, { release: 'two' })
+  const key = ({ kind, metadata }: Manifest) => `${kind} ${metadata.name}`
+  const taken = new Set(first.map(key))
+  const shared = second.map(key).filter((name) => taken.has(name))
+  assert.deepEqual(
+    shared.filter((name) => !name.startsWith('CustomResourceDefinition ')),
+    [],
+  )
+  const [{ container, pod, selector } = assert.fail()] = daemonSets(second)
+  assert.notDeepEqual(selector, daemonSets(first)[0]?.selector)
+  const { registration, driverName } = driverConfig(flagsOf(container))
+  assert.equal(driverName, 'try.csi.example.com')
+  const pluginDirectory = pod.volumes.find(({ name }) => name === 'plugin-dir')?.hostPath?.path
+  assert.equal(registration?.kubeletPath, `${pluginDirectory}/csi.sock`)
+  assert.match(pluginDirectory ?? '', /try\.csi\.example\.com$/)
+})
+
+test('names can be given', needsHelm, async () => {
+  const setNames = async (values: object, release?: string) =>
+    names(await template(values, release === undefined ? {} : { release }), 'DaemonSet')
+  assert.deepEqual(await setNames({}, 'anything'), ['csi-secrets-store', 'csi-secrets-store-provider-azure'])
+  assert.deepEqual(await setNames({ fullnameOverride: 'shop' }), ['shop', 'shop-provider-azure'])
+  assert.deepEqual(await setNames({ nameOverride: 'csi' }, 'shop'), ['shop-csi', 'shop-csi-provider-azure'])
+})
+
+test('accounts and roles can be somebody else’s', needsHelm, async () => {
+  const objects = await template({ rbac: { install: false }, syncSecret: { enabled: true } })
+  const kinds = new Set(objects.map(({ kind }) => kind))
+  assert.deepEqual([...kinds].toSorted(), ['CSIDriver', 'CustomResourceDefinition', 'DaemonSet'])
+})
+
+test(
+  'helm uninstall leaves the CustomResourceDefinitions, and can be told not to install them',
+  needsHelm,
+  async () => {
+    const crds = (await template()).filter(({ kind }) => kind === 'CustomResourceDefinition')
+    assert.equal(crds.length, 2)
+    for (const { metadata } of crds) assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep')
+    assert.deepEqual(names(await template({ linux: { crds: { enabled: false } } }), 'CustomResourceDefinition'), [])
+  },
+)

@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict'
+import { lstatSync, readFileSync, readlinkSync, watch } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { status as Code } from '@grpc/grpc-js'
+import { resources } from '#kubernetes/client'
+import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { eventually } from '../../support/eventually.ts'
+import { objectsAttribute, ProviderFault } from '../../support/fake-provider.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const minute = 60_000
+const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
+
+const read = (target: string, file = 'foo') => readFileSync(join(target, file), 'utf8')
+const setSecret = ({ provider }: TestDriver, content: string, version: string) =>
+  provider.objects.set('foo', { content, version })
+
+test('a changed secret reaches the volume within one interval, by the clock of the driver', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  setSecret(driver, 'rotated', 'v2')
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(read(pod.targetPath), 'rotated'))
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.deepEqual(status?.status?.objects, [{ id: 'secret/foo', version: 'v2' }])
+    assert.equal(
+      status?.metadata.annotations?.['keymount.dev/last-change'],
+      new Date(clock.now()).toISOString().replace('.000', ''),
+    )
+  })
+  await eventually(async () => {
+    const events = await driver.events()
+    assert.deepEqual(
+      events.map(({ type, reason, involvedObject }) => [type, reason, involvedObject.uid]),
+      [['Normal', 'MountRotationComplete', pod.uid]],
+    )
+  })
+  assert.match(
+    await driver.metrics(),
+    /rotation_reconcile_total\{os_type="linux",provider="e2e-provider",rotated="true".*\} 1/,
+  )
+})
+
+test('rotation tells the provider which versions the volume holds, and uses the tokens that kubelet sent last', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod()
+  await driver.publish(pod.request)
+  const key = 'csi.storage.k8s.io/serviceAccount.tokens'
+  await driver.publish({
+    ...pod.request,
+    volumeContext: { ...pod.request.volumeContext, [key]: '{"aud1":{"token":"fresh"}}' },
+  })
+  assert.equal(driver.provider.mounts.length, 1)
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
+  const [, second] = driver.provider.mounts
+  assert.deepEqual(second?.currentObjectVersion, [{ id: 'secret/foo', version: 'v1' }])
+  assert.match(second?.attributes ?? '', /fresh/)
+})
+
+test('volumes of one interval are checked on one tick, a class may have its own interval', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock, tickOffset: 0.5 })
+  const times = new Map<string, number[]>()
+  driver.provider.answer = (request) => {
+    const name = (JSON.parse(request.attributes) as Record<string, string>)['csi.storage.k8s.io/pod.name'] ?? ''
+    times.set(name, [...(times.get(name) ?? []), clock.now()])
+    return { objectVersion: [{ id: 'a', version: '1' }], error: undefined, files: [] }
+  }
+  await driver.publish((await driver.pod({ name: 'a' })).request)
+  await clock.advance(30_000)
+  await driver.publish((await driver.pod({ name: 'b' })).request)
+  await driver.publish((await driver.pod({ name: 'quick', parameters: { syncInterval: '10s' } })).request)
+  for (let i = 0; i < 30; i++) {
+    await clock.advance(10_000)
+    const ticked = times.get('quick')?.length
+    await eventually(() => assert.equal(ticked, i + 2)).catch(() => undefined)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  const [a = [], b = [], quick = []] = ['a', 'b', 'quick'].map((name) => times.get(name))
+  assert.deepEqual(a.slice(1), b.slice(1))
+  assert.ok(a.length >= 3)
+  for (const list of [a, b])
+    assert.deepEqual(new Set(list.slice(2).map((at, i) => at - (list[i + 1] ?? 0))), new Set([2 * minute]))
+  assert.ok(quick.length >= 29, `${quick.length}`)
+})
+
+test('an unchanged volume is not touched: whoever watches it hears nothing', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod()
+  await driver.publish(pod.request)
+  const heard: string[] = []
+  const watchers = [pod.targetPath, join(pod.targetPath, '..data')].map((path) =>
+    watch(path, (type, name) => heard.push(`${type} ${name}`)),
+  )
+  const before = readlinkSync(join(pod.targetPath, '..data'))
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
+  await eventually(async () =>
+    assert.match(await driver.metrics(), /rotation_reconcile_total\{.*rotated="false".*\} 1/),
+  )
+  for (const watcher of watchers) watcher.close()
+  assert.deepEqual(heard, [])
+  assert.equal(readlinkSync(join(pod.targetPath, '..data')), before)
+})
+
+test('a rotation that fails leaves the old files, says why, and succeeds once the cause is gone', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod()
+  await driver.publish(pod.request)
+  driver.provider.answer = () => {
+    throw new ProviderFault(Code.UNAVAILABLE, 'vault "shop" cannot be reached')
+  }
+  await clock.advance(2 * minute)
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.match(status?.metadata.annotations?.['keymount.dev/last-failure'] ?? '', /vault "shop" cannot be reached/)
+  })
+  assert.equal(read(pod.targetPath), 'secret')
+  const [event] = (await driver.events()).filter(({ reason }) => reason === 'MountRotationFailed')
+  assert.equal(event?.type, 'Warning')
+  assert.match(event?.message ?? '', /old files stay.*vault "shop" cannot be reached/)
+  assert.match(await driver.metrics(), /rotation_reconcile_error_total\{.*error_type="GRPCProviderError"/)
+
+  await driver.publish(pod.request)
+  driver.provider.answer = undefined
+  setSecret(driver, 'mended', 'v3')
+  await clock.advance(15_000)
+  await eventually(() => assert.equal(read(pod.targetPath), 'mended'))
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.equal(status?.metadata.annotations?.['keymount.dev/last-failure'], undefined)
+  })
+})
+
+test('metrics tell of each class how many volumes fail, and when they were and will be looked at', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock, tickOffset: 0 })
+  const pods = [await driver.pod({ name: 'web' }), await driver.pod({ name: 'other', className: 'web' })]
+  for (const pod of pods) await driver.publish(pod.request)
+  const values = async () => {
+    const lines = (await driver.metrics()).matchAll(/^rotation_(\w+)\{namespace="default",class="web",.*\} (\d+)$/gm)
+    return Object.fromEntries([...lines].map(([, name = '', value]) => [name, Number(value)]))
+  }
+  const mountedAt = Math.floor(clock.now() / 1000)
+  const nextTick = Math.floor((mountedAt + 120) / 120) * 120
+  assert.deepEqual(await values(), {
+    volumes: 2,
+    failing_volumes: 0,
+    last_check_timestamp_seconds: mountedAt,
+    last_change_timestamp_seconds: mountedAt,
+    next_check_timestamp_seconds: nextTick,
+  })
+  driver.provider.answer = () => {
+    throw new ProviderFault(Code.UNAVAILABLE, 'the vault is down')
+  }
+  await clock.advance(2 * minute)
+  await eventually(async () => {
+    const now = await values()
+    assert.equal(now['failing_volumes'], 2)
+    assert.ok((now['last_check_timestamp_seconds'] ?? 0) > mountedAt)
+    assert.equal(now['last_change_timestamp_seconds'], mountedAt)
+  })
+  for (const pod of pods) await driver.unpublish(pod.request)
+  assert.deepEqual(await values(), {})
+})
+
+test('a class that was deleted does not cost a running pod its files', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  await driver.kube.delete(resources.secretProviderClasses, { name: 'web', namespace: 'default' })
+  await clock.advance(2 * minute)
+  await eventually(async () => assert.match(await driver.metrics(), /error_type="SecretProviderClassNotFound"/))
+  await driver.publish(pod.request)
+  assert.equal(read(pod.targetPath), 'secret')
+})
+
+test('without rotation a republish does nothing', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { clock })
+  const pod = await driver.pod()
+  await driver.publish(pod.request)
+  await clock.advance(60 * minute)
+  await driver.publish(pod.request)
+  assert.equal(driver.provider.mounts.length, 1)
+})
+
+test('after a restart nothing is asked before kubelet has sent tokens, and then what is overdue', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod()
+  await driver.publish(pod.request)
+  setSecret(driver, 'rotated', 'v2')
+  await driver.restart()
+  await clock.advance(10 * minute)
+  assert.equal(driver.provider.mounts.length, 1)
+  await driver.publish(pod.request)
+  assert.equal(driver.provider.mounts.length, 2)
+  assert.equal(read(pod.targetPath), 'rotated')
+  assert.deepEqual(driver.provider.mounts[1]?.currentObjectVersion, [{ id: 'secret/foo', version: 'v1' }])
+})
+
+test('after a restart a volume that is not due yet is not asked for', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod()
+  await driver.publish(pod.request)
+  await driver.restart()
+  await driver.publish(pod.request)
+  assert.equal(driver.provider.mounts.length, 1)
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
+})
+
+test('unpublish() during a rotation does not wait for a provider that hangs', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod()
+  await driver.publish(pod.request)
+  driver.provider.answer = () => new Promise(() => {})
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
+  await driver.unpublish(pod.request)
+  assert.equal(lstatSync(pod.targetPath, { throwIfNoEntry: false }), undefined)
+  assert.deepEqual(
+    (await driver.events()).map(({ reason }) => reason),
+    [],
+  )
+})
+
+test('rotate now: a new value of the annotation on the class rotates its volumes at once, and the status says so', async (t) => {
+  const driver = await startDriver(t, { flags: rotating })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  setSecret(driver, 'rotated', 'v2')
+  const ref = { name: 'web', namespace: 'default' }
+  const patch = { metadata: { annotations: { 'keymount.dev/rotate': 'now-1' } } }
+  await driver.kube.patch(resources.secretProviderClasses, ref, patch)
+  await eventually(() => assert.equal(read(pod.targetPath), 'rotated'))
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.equal(status?.metadata.annotations?.['keymount.dev/rotated-for'], 'now-1')
+  })
+})
+
+test('an edited class reaches running pods at once', async (t) => {
+  const driver = await startDriver(t, { flags: rotating })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  const patch = { spec: { parameters: { objects: objectsAttribute(['foo', 'fookey']) } } }
+  await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, patch)
+  await eventually(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
+  assert.equal(driver.provider.mounts.length, 2)
+})
+
+test('nothing is watched but the classes of the volumes that are mounted', async (t) => {
+  const watches: string[] = []
+  const driver = await startDriver(t, {
+    flags: rotating,
+    kube: (client) => ({
+      ...client,
+      watch(resource, options) {
+        watches.push(`${resource.plural} ${options.namespace} ${options.fieldSelector}`)
+        return client.watch(resource, options)
+      },
+    }),
+  })
+  await driver.pod({ name: 'not-mounted-here' })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  await driver.publish((await driver.pod({ className: 'web' })).request)
+  await eventually(() => assert.deepEqual(watches, ['secretproviderclasses default metadata.name=web']))
+})

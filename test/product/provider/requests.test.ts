@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { attributes, failureOf, objectsOf, startProvider } from '../../support/provider.ts'
+
+const good = {
+  keyvaultName: 'shop',
+  tenantID: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
+  objects: objectsOf({ objectName: 'db', objectType: 'secret' }),
+}
+const secrets = JSON.stringify({ clientid: 'app', clientsecret: 'planted-client-secret' })
+
+test('version() answers the three values of the field', async (t) => {
+  const provider = await startProvider(t)
+  assert.deepEqual(await provider.version(), {
+    version: 'v1alpha1',
+    runtimeName: 'secrets-store-csi-driver-provider-azure',
+    runtimeVersion: 'v0.0.0-test',
+  })
+  assert.deepEqual(await provider.health(), { status: 1 })
+})
+
+test('mount() names every problem of a class at once', async (t) => {
+  const { mount } = await startProvider(t)
+  const objects = objectsOf(
+    { objectName: 'a', objectType: 'x' },
+    { objectName: 'b_', objectType: 'key', objectAlias: '../b' },
+  )
+  const change = { tenantID: '', useVMManagedIdentity: 'maybe', cloudName: 'Mars', objects }
+  const { details } = await failureOf(mount({ attributes: attributes({ ...good, ...change }), secrets: 'null' }))
+  for (const text of [
+    'tenantId is not provided',
+    'useVMManagedIdentity',
+    'cloudName Mars',
+    'objects[0].objectType',
+    'objects[1].objectName',
+    "must not contain '../..'",
+    'nodePublishSecretRef',
+  ]) {
+    assert.ok(details.includes(text), `${text} in ${details}`)
+  }
+})
+
+for (const [field, request, text] of [
+  ['attributes', { attributes: '' }, 'failed to unmarshal attributes, error: '],
+  ['attributes', { attributes: '{"a":1}' }, 'failed to unmarshal attributes, error: '],
+  ['secrets', { secrets: '' }, 'failed to unmarshal secrets, error: '],
+  ['secrets', { secrets: '["planted"]' }, 'failed to unmarshal secrets, error: '],
+  ['permission', { permission: '' }, 'failed to unmarshal file permission, error: '],
+  ['permission', { permission: '-1' }, 'failed to unmarshal file permission, error: '],
+  ['permission', { permission: '"420"' }, 'failed to unmarshal file permission, error: '],
+  ['permission', { permission: '4294967296' }, 'failed to unmarshal file permission, error: '],
+] as const) {
+  test(`mount() refuses ${field} ${JSON.stringify(request)}`, async (t) => {
+    const { mount } = await startProvider(t)
+    const { code, details } = await failureOf(mount({ attributes: attributes(good), secrets, ...request }))
+    assert.equal(code, status.INVALID_ARGUMENT)
+    assert.ok(details.startsWith(text), details)
+    assert.ok(!details.includes('planted'), details)
+  })
+}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import { createManualClock } from '../../support/manual-clock.ts'
+import { failureOf, objectsOf } from '../../support/provider.ts'
+import { startProviderLab } from '../../support/provider-lab.ts'
+
+const objects = objectsOf(...Array.from({ length: 10 }, (_, i) => ({ objectName: `s${i}`, objectType: 'secret' })))
+
+async function startWithTen(t: Parameters<typeof startProviderLab>[0]) {
+  const lab = await startProviderLab(t)
+  const identity = await lab.createReadableVault('shop-vault')
+  for (let i = 0; i < 10; i++) await lab.azure.setSecret('shop-vault', `s${i}`, `value ${i}`)
+  const request = await lab.request({ keyvaultName: 'shop-vault', clientID: identity.clientId, objects })
+  return { lab, identity, request }
+}
+
+test('a storm of pods of one identity costs one sign-in and one read per object', async (t) => {
+  const { lab, request } = await startWithTen(t)
+  const { mount } = await lab.startProvider()
+  await lab.takeCounts()
+  const answers = await Promise.all(Array.from({ length: 100 }, () => mount(request)))
+  assert.ok(answers.every(({ files }) => files.length === 10))
+  assert.deepEqual(await lab.takeCounts(), { 'entra.token': 1, 'vault.secret.get': 10 })
+})
+
+test('what was read serves others for five seconds and not longer; the token for ten minutes and not longer', async (t) => {
+  const { lab, request } = await startWithTen(t)
+  const clock = createManualClock(Date.now())
+  const { mount } = await lab.startProvider({ clock })
+  await mount(request)
+  await lab.azure.setSecret('shop-vault', 's0', 'rotated')
+  await lab.takeCounts()
+  await clock.advance(4999)
+  assert.equal((await mount(request)).files[0]?.contents.toString(), 'value 0')
+  assert.deepEqual(await lab.takeCounts(), {})
+  await clock.advance(1)
+  assert.equal((await mount(request)).files[0]?.contents.toString(), 'rotated')
+  assert.deepEqual(await lab.takeCounts(), { 'vault.secret.get': 10 })
+  await clock.advance(10 * 60_000)
+  await mount(request)
+  assert.deepEqual(await lab.takeCounts(), { 'entra.token': 1, 'vault.secret.get': 10 })
+})
+
+test('a federated credential that was removed takes effect when the held token is ten minutes old', async (t) => {
+  const { lab, identity, request } = await startWithTen(t)
+  const clock = createManualClock(Date.now())
+  const { mount } = await lab.startProvider({ clock })
+  await mount(request)
+  const { value } = await lab.azure.arm.get(`${identity.id}/federatedIdentityCredentials`)
+  for (const { name } of value) await lab.azure.arm.delete(`${identity.id}/federatedIdentityCredentials/${name}`)
+  await clock.advance(9 * 60_000)
+  assert.equal((await mount(request)).files.length, 10)
+  await clock.advance(60_000)
+  assert.equal((await failureOf(mount(request))).code, status.UNAUTHENTICATED)
+})
+
+test('a role that was taken away takes effect with the next read', async (t) => {
+  const lab = await startProviderLab(t)
+  const vault = await lab.azure.createVault('shop-vault')
+  const identity = await lab.azure.createIdentity('reader')
+  await lab.azure.federate(identity, { issuer: lab.issuer.url, subject: 'system:serviceaccount:default:app' })
+  const role = await lab.azure.assignRole('Key Vault Secrets User', identity.principalId, vault.id)
+  for (let i = 0; i < 10; i++) await lab.azure.setSecret('shop-vault', `s${i}`, 'x')
+  const clock = createManualClock(Date.now())
+  const { mount } = await lab.startProvider({ clock })
+  const request = await lab.request({ keyvaultName: 'shop-vault', clientID: identity.clientId, objects })
+  await mount(request)
+  await lab.azure.arm.delete(role)
+  await clock.advance(5001)
+  assert.equal((await failureOf(mount(request))).code, status.PERMISSION_DENIED)
+})
+
+test('during an outage a new pod of the same identity starts from what the node holds, if that was asked for', async (t) => {
+  const { lab, identity, request } = await startWithTen(t)
+  const clock = createManualClock(Date.now())
+  const options = { clock, http: { ...lab.http, timeoutMs: 500 } }
+  const careful = await lab.startProvider(options)
+  const generous = await lab.startProvider({ ...options, staleMs: 3_600_000 })
+  for (const { mount } of [careful, generous]) await mount(request)
+  await lab.azure.control('PUT', '/faults/shop-vault.vault.azure.net', { kind: 'throttle', retryAfterSeconds: 3600 })
+  await clock.advance(60_000)
+
+  assert.equal((await failureOf(careful.mount(request))).code, status.RESOURCE_EXHAUSTED)
+  assert.equal((await generous.mount(request)).files[3]?.contents.toString(), 'value 3')
+  // A volume that has content keeps it by itself, and has to hear of the failure.
+  const rotation = { ...request, currentObjectVersion: [{ id: 'secret/s0', version: 'x' }] }
+  assert.equal((await failureOf(generous.mount(rotation))).code, status.RESOURCE_EXHAUSTED)
+  // Another identity never read it.
+  const other = await lab.request(
+    { keyvaultName: 'shop-vault', clientID: identity.clientId, objects },
+    { claims: { jti: 'another token' } },
+  )
+  assert.notEqual((await failureOf(generous.mount(other))).code, status.OK)
+  await clock.advance(3_600_000)
+  assert.notEqual((await failureOf(generous.mount(request))).code, status.OK)
+})

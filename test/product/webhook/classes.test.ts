@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventually } from '../../support/eventually.ts'
+import { classPath, classReview, type Review, startWebhookLab } from './webhook-lab.ts'
+
+const objects = 'array:\n  - |\n    objectName: db\n    objectType: secret\n'
+const parameters = { keyvaultName: 'vault', tenantID: 'tenant', clientID: 'client', objects }
+const good = { provider: 'azure', parameters }
+const broken = { provider: 'azure', parameters: { ...parameters, keyvaultName: undefined, keyvaultname: 'vault' } }
+const brokenText =
+  'no pod can mount it: spec.parameters: keyvaultName is not provided (found "keyvaultname"; did you mean keyvaultName?)'
+
+test('the check of classes', async (t) => {
+  const lab = await startWebhookLab(t)
+  const [warning, refusing, off] = await Promise.all([
+    lab.start({ classChecks: 'warn' }),
+    lab.start({ classChecks: 'refuse' }),
+    lab.start({ classChecks: 'off' }),
+  ])
+  await Promise.all([warning, refusing, off].map(lab.ready))
+  await eventually(async () => assert.notEqual(await lab.bundle('classes'), ''))
+  const ask = async ({ port }: { port: number }, review: object): Promise<Review['response']> =>
+    (await lab.post(port, review, { path: classPath })).body.response
+
+  await t.test('lets a class that works pass in silence', async () => {
+    for (const webhook of [warning, refusing]) {
+      const response = await ask(webhook, classReview(good))
+      assert.deepEqual(response, { uid: 'uid-of-request', allowed: true, status: { code: 200 } })
+    }
+  })
+
+  for (const apiVersion of ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1']) {
+    for (const dryRun of [false, true]) {
+      await t.test(`warns of one that does not, in ${apiVersion}${dryRun ? ', in a dry run too' : ''}`, async () => {
+        const { body } = await lab.post(warning.port, classReview(broken, { apiVersion, dryRun }), { path: classPath })
+        assert.equal(body.apiVersion, apiVersion)
+        assert.equal(body.response.allowed, true)
+        assert.deepEqual(body.response.warnings, [`SecretProviderClass app: ${brokenText}`])
+      })
+    }
+  }
+
+  await t.test('refuses it where the administrator wants that, naming the way round', async () => {
+    const { allowed, status, warnings } = await ask(refusing, classReview(broken))
+    assert.deepEqual([allowed, warnings], [false, undefined])
+    assert.deepEqual(status, {
+      code: 422,
+      message: `${brokenText} (annotate the class with keymount.dev/checks: warn to create it all the same)`,
+    })
+  })
+
+  await t.test('only warns of a class that is spared, and of what fails nothing', async () => {
+    const spared = await ask(refusing, classReview(broken, { annotations: { 'keymount.dev/checks': 'warn' } }))
+    assert.equal(spared.allowed, true)
+    assert.equal(spared.warnings?.length, 1)
+    const noTenant = await ask(refusing, classReview({ ...good, parameters: { ...parameters, tenantID: '' } }))
+    assert.equal(noTenant.allowed, true)
+    assert.match(noTenant.warnings?.join() ?? '', /tenantID: missing/)
+  })
+
+  await t.test('looks at a change of the spec, and at nothing else that happens to a class', async () => {
+    const oldObject = { metadata: { name: 'app' }, spec: good }
+    assert.equal((await ask(refusing, classReview(broken, { operation: 'UPDATE', oldObject }))).allowed, false)
+    const rotate = { annotations: { 'keymount.dev/rotate': 'now' }, operation: 'UPDATE' }
+    const silence = { uid: 'uid-of-request', allowed: true, status: { code: 200 } }
+    assert.deepEqual(await ask(refusing, classReview(broken, { ...rotate, oldObject: { spec: broken } })), silence)
+    assert.deepEqual(await ask(refusing, classReview(broken, { operation: 'DELETE', object: null })), silence)
+    const resource = { group: '', version: 'v1', resource: 'configmaps' }
+    assert.deepEqual(await ask(refusing, classReview(broken, { resource })), silence)
+  })
+
+  await t.test('says on one line what has several, because a warning travels in a header', async () => {
+    const name = 'x\n\ty'
+    const { warnings } = await ask(warning, classReview({ ...good, parameters: { ...parameters, [name]: 'z' } }))
+    assert.deepEqual(warnings, [
+      'SecretProviderClass app: spec.parameters.x y: is no parameter of this provider, and has no effect',
+    ])
+  })
+
+  await t.test('denies what is no review', async () => {
+    const { allowed, status } = await ask(warning, { apiVersion: 'v1', kind: 'Pod' })
+    assert.deepEqual([allowed, status?.code], [false, 400])
+  })
+
+  await t.test('is counted by what it said', async () => {
+    const text = await (await fetch(`http://127.0.0.1:${refusing.metricsPort}/metrics`)).text()
+    const count = (result: string) =>
+      Number(
+        new RegExp(`keymount_webhook_class_checks_total\\{result="${result}",service_name="webhook"\\} (\\d+)`).exec(
+          text,
+        )?.[1],
+      )
+    assert.deepEqual([count('accepted'), count('warned'), count('refused')], [4, 2, 2])
+  })
+
+  await t.test('is not there where it is off', async () => {
+    await assert.rejects(
+      lab.post(off.port, classReview(broken), { path: classPath }),
+      /^Error: 404 no such path; known: \/mutate-v1-pod/,
+    )
+  })
+})

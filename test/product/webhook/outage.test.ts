@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { createKubeClient, isConflict, loadKubeconfig, resources } from '#kubernetes/client'
+import { startApiProxy } from '../../support/api-proxy.ts'
+import { podReview, samplePod, startWebhookLab } from './webhook-lab.ts'
+
+/** A webhook whose way to the API server can be disturbed, and pods of a service account that it has to read each time. */
+async function startDisturbedLab(t: TestContext) {
+  const lab = await startWebhookLab(t)
+  for (const [name, annotations] of [
+    ['default', {}],
+    ['app', { 'azure.workload.identity/client-id': 'client' }],
+  ] as const) {
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: 'default', annotations } }
+    await lab.kube.create(resources.serviceAccounts, account).catch((error) => {
+      if (!isConflict(error)) throw error
+    })
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'keymount-webhook-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const proxy = await startApiProxy(lab.kubeconfig, join(directory, 'kubeconfig'))
+  t.after(() => proxy.stop())
+  const through = createKubeClient(loadKubeconfig(proxy.kubeconfig))
+  t.after(() => through.close())
+  // It is away while the webhook starts, too.
+  let faults = 2
+  proxy.fault = (line) => (line === 'GET /version' && faults-- > 0 ? 503 : undefined)
+  const webhook = await lab.start({}, through)
+  await lab.ready(webhook)
+  const admit = async (serviceAccountName: string) => {
+    const pod = { ...samplePod, spec: { ...samplePod.spec, serviceAccountName } }
+    return (await lab.post(webhook.port, podReview(pod))).body.response
+  }
+  return { proxy, admit }
+}
+
+const readsAccount = (line: string) => line === 'GET /api/v1/namespaces/default/serviceaccounts/default'
+
+test('a webhook whose API server stumbles', async (t) => {
+  const { proxy, admit } = await startDisturbedLab(t)
+
+  for (const status of [403, 429, 500, 503]) {
+    await t.test(`refuses no pod for an answer of ${status} that lasts a moment`, async () => {
+      let faults = 2
+      proxy.fault = (line) => (readsAccount(line) && faults-- > 0 ? status : undefined)
+      assert.equal((await admit('default')).allowed, true)
+    })
+  }
+
+  await t.test('needs it for no pod of a service account that is followed', async () => {
+    proxy.fault = () => 503
+    const { allowed, patch } = await admit('app')
+    assert.equal(allowed, true)
+    assert.notEqual(patch, undefined)
+  })
+
+  await t.test('refuses a pod whose service account cannot be read for long, and says why', async () => {
+    proxy.fault = (line) => (readsAccount(line) ? 503 : undefined)
+    const { allowed, status } = await admit('default')
+    assert.equal(allowed, false)
+    assert.match(
+      status?.message ?? '',
+      /^cannot read service account default\/default: .*a fault that the test asked for/,
+    )
+  })
+})
