@@ -1,9 +1,12 @@
-/**
- * Time, handed in so that tests can own it. Everything that waits or compares times takes a `Clock`.
- */
+/** Time, injected so that tests control it. Everything that waits or compares times takes a `Clock`. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /**
+   * Milliseconds since the Unix epoch. Only for times that leave the process or come from outside (timestamps, token
+   * expiry): the wall clock may jump in either direction.
+   */
   now(): number
+  /** Milliseconds since an arbitrary start; never goes back. For spans: timeouts, intervals, ages of what we hold. */
+  elapsed(): number
   /** Calls `run` once after `ms` milliseconds; the returned function cancels it. Never keeps the process alive by itself. */
   after(ms: number, run: () => void): () => void
 }
@@ -11,6 +14,7 @@ export interface Clock {
 /** The real time of this machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms)
     timer.unref()

@@ -90,12 +90,12 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       const event = newEvent(about, { type, reason, message, component, host, now: clock.now() })
       const { name } = event.metadata
       const earlier = seen.get(name)
-      if (earlier !== undefined && clock.now() - earlier.writtenAt < quietMs) {
+      if (earlier !== undefined && clock.elapsed() - earlier.writtenAt < quietMs) {
         earlier.pending++
         return
       }
       seen.delete(name)
-      seen.set(name, { writtenAt: clock.now(), pending: 0 })
+      seen.set(name, { writtenAt: clock.elapsed(), pending: 0 })
       if (seen.size > remembered) seen.delete(seen.keys().next().value ?? '')
       try {
         await write({ ...event, count: 1 + (earlier?.pending ?? 0) })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { createManualClock } from '../../../test/support/manual-clock.ts'
 import { inClusterConfig, loadKubeconfig } from './kube-config.ts'
 
 function temporaryDirectory(t: TestContext): string {
@@ -65,12 +66,14 @@ test('inClusterConfig() reads the token again after its time, because kubelet re
   writeFileSync(join(directory, 'ca.crt'), 'CA')
   writeFileSync(join(directory, 'namespace'), 'kube-system\n')
   writeFileSync(join(directory, 'token'), 'one\n')
-  let now = 0
-  const config = inClusterConfig({ host: '10.96.0.1', port: '443', directory, now: () => now, tokenTtlMs: 1000 })
+  const clock = createManualClock()
+  const config = inClusterConfig({ host: '10.96.0.1', port: '443', directory, clock, tokenTtlMs: 1000 })
   assert.equal(await config.token?.(), 'one')
   writeFileSync(join(directory, 'token'), 'two\n')
   assert.equal(await config.token?.(), 'one')
-  now = 1000
+  // Also when the wall clock was set back meanwhile.
+  clock.stepWallClock(-8 * 3_600_000)
+  await clock.advance(1000)
   assert.equal(await config.token?.(), 'two')
   assert.equal(config.namespace, 'kube-system')
 })

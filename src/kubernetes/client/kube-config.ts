@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
 import { parse } from 'yaml'
-import { ProblemsError } from '#lib'
+import { type Clock, ProblemsError, systemClock } from '#lib'
 
 /** How to reach an API server and who we are there. */
 export interface KubeConfig {
@@ -34,9 +34,9 @@ export function inClusterConfig(options: {
   port: string
   directory?: string
   tokenTtlMs?: number
-  now?: () => number
+  clock?: Clock | undefined
 }): KubeConfig {
-  const { host, port, directory = serviceAccountDirectory, tokenTtlMs = 60_000, now = Date.now } = options
+  const { host, port, directory = serviceAccountDirectory, tokenTtlMs = 60_000, clock = systemClock } = options
   let token = ''
   let readAt = Number.NEGATIVE_INFINITY
   return {
@@ -44,9 +44,9 @@ export function inClusterConfig(options: {
     ca: readFileSync(join(directory, 'ca.crt'), 'utf8'),
     namespace: readFileSync(join(directory, 'namespace'), 'utf8').trim(),
     token() {
-      if (now() - readAt >= tokenTtlMs) {
+      if (clock.elapsed() - readAt >= tokenTtlMs) {
         token = readFileSync(join(directory, 'token'), 'utf8').trim()
-        readAt = now()
+        readAt = clock.elapsed()
       }
       return token
     },
@@ -81,7 +81,7 @@ interface UserEntry {
 /** Reads a kubeconfig file. Throws {@link ProblemsError} that names the missing part. */
 export function loadKubeconfig(
   path: string,
-  options: { context?: string; environment?: NodeJS.ProcessEnv } = {},
+  options: { context?: string; environment?: NodeJS.ProcessEnv; clock?: Clock | undefined } = {},
 ): KubeConfig {
   const file = parse(readFileSync(path, 'utf8')) as Record<string, unknown> | null
   const contextName = options.context ?? String(file?.['current-context'] ?? '')
@@ -104,7 +104,7 @@ export function loadKubeconfig(
   const ca = pem(cluster['certificate-authority-data'], cluster['certificate-authority'])
   const cert = pem(user['client-certificate-data'], user['client-certificate'])
   const key = pem(user['client-key-data'], user['client-key'])
-  const token = tokenSource(user, options.environment ?? {})
+  const token = tokenSource(user, options.environment ?? {}, options.clock ?? systemClock)
   return {
     server: cluster.server.replace(/\/$/, ''),
     namespace: context.namespace ?? 'default',
@@ -127,25 +127,26 @@ function find<T>(file: Record<string, unknown> | null, path: string, list: strin
   return (entry[key] ?? {}) as T
 }
 
-function tokenSource(user: UserEntry, environment: NodeJS.ProcessEnv): KubeConfig['token'] {
+function tokenSource(user: UserEntry, environment: NodeJS.ProcessEnv, clock: Clock): KubeConfig['token'] {
   const { token, tokenFile, exec } = user
   if (token !== undefined) return () => token
   if (tokenFile !== undefined) return () => readFileSync(tokenFile, 'utf8').trim()
-  return exec === undefined ? undefined : execToken(exec, environment)
+  return exec === undefined ? undefined : execToken(exec, environment, clock)
 }
 
 /** Credential plugins (kubelogin on AKS). https://kubernetes.io/docs/reference/config-api/client-authentication.v1/ */
-function execToken(exec: ExecEntry, environment: NodeJS.ProcessEnv): () => Promise<string> {
+function execToken(exec: ExecEntry, environment: NodeJS.ProcessEnv, clock: Clock): () => Promise<string> {
   let held: { token: string; expiresAt: number } | undefined
   return async () => {
-    if (held !== undefined && held.expiresAt - Date.now() > 60_000) return held.token
+    if (held !== undefined && held.expiresAt - clock.elapsed() > 60_000) return held.token
     const env = { ...environment, ...Object.fromEntries((exec.env ?? []).map(({ name, value }) => [name, value])) }
     const { stdout } = await promisify(execFile)(exec.command ?? '', exec.args ?? [], { env })
     const { status } = JSON.parse(stdout) as { status?: { token?: string; expirationTimestamp?: string } }
     if (status?.token === undefined) throw new Error(`${exec.command} gave no token`)
-    const expiresAt =
-      status.expirationTimestamp === undefined ? Number.POSITIVE_INFINITY : Date.parse(status.expirationTimestamp)
-    held = { token: status.token, expiresAt }
+    const { token, expirationTimestamp } = status
+    const lifetime =
+      expirationTimestamp === undefined ? Number.POSITIVE_INFINITY : Date.parse(expirationTimestamp) - clock.now()
+    held = { token, expiresAt: clock.elapsed() + lifetime }
     return held.token
   }
 }

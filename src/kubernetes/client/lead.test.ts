@@ -27,6 +27,7 @@ function world() {
   } as unknown as KubeClient
   const clock = {
     now: () => now,
+    elapsed: () => now,
     after(ms: number, run: () => void) {
       const timer = { at: now + ms, run }
       timers.add(timer)

@@ -33,7 +33,7 @@ export function lead(options: LeadOptions): Leadership {
   const abort = new AbortController()
   const { signal } = abort
   /** The last foreign holder, and when we first saw the lease so. */
-  let seen = { version: '', at: clock.now() }
+  let seen = { version: '', at: clock.elapsed() }
   /** What the leader does, while we lead. */
   let leading: Running | undefined
   let holding = false
@@ -51,8 +51,8 @@ export function lead(options: LeadOptions): Leadership {
   function mayTake({ metadata, spec }: Lease): boolean {
     if (spec?.holderIdentity === holder || !spec?.holderIdentity) return true
     const version = metadata.resourceVersion ?? ''
-    if (version !== seen.version) seen = { version, at: clock.now() }
-    return clock.now() - seen.at >= (spec.leaseDurationSeconds ?? durationMs / 1000) * 1000
+    if (version !== seen.version) seen = { version, at: clock.elapsed() }
+    return clock.elapsed() - seen.at >= (spec.leaseDurationSeconds ?? durationMs / 1000) * 1000
   }
 
   /** Whether the lease is ours now. Rejects when that could not be found out. */
@@ -87,7 +87,7 @@ export function lead(options: LeadOptions): Leadership {
   async function run(): Promise<void> {
     // Half of the duration for a renewal, with a try every quarter; whoever waits asks every quarter.
     const retryMs = durationMs / 4
-    let renewedAt = clock.now()
+    let renewedAt = clock.elapsed()
     while (!signal.aborted) {
       const ours = await takeOrRenew().catch((error: unknown) => {
         log.warn(
@@ -96,13 +96,13 @@ export function lead(options: LeadOptions): Leadership {
         )
         return undefined
       })
-      if (ours === true) renewedAt = clock.now()
+      if (ours === true) renewedAt = clock.elapsed()
       holding = ours ?? holding
       if (ours === true && leading === undefined && !stopping) {
         log.info({ lease: ref.name, holder }, 'leading')
         leading = work()
       }
-      if (leading !== undefined && (ours === false || clock.now() - renewedAt > durationMs - retryMs)) {
+      if (leading !== undefined && (ours === false || clock.elapsed() - renewedAt > durationMs - retryMs)) {
         log.error({ lease: ref.name, holder }, 'no longer leading')
         holding = false
         onLost()

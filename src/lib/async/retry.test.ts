@@ -9,6 +9,7 @@ function instantClock(): Clock & { waits: number[] } {
   return {
     waits,
     now: () => 0,
+    elapsed: () => 0,
     after(ms, run) {
       waits.push(ms)
       queueMicrotask(run)

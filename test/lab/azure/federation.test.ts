@@ -81,7 +81,7 @@ test('the token of a managed identity carries what Azure puts into it', async (t
   assert.equal(claims.iss, `https://sts.windows.net/${tenantId}/`)
   assert.equal(claims.aud, 'https://vault.azure.net')
   assert.deepEqual(
-    [claims['oid'], claims.sub, claims['appid'], claims['tid'], claims['idtyp'], claims['ver'], claims['xms_mirid']],
+    [claims.oid, claims.sub, claims.appid, claims.tid, claims.idtyp, claims.ver, claims.xms_mirid],
     [identity.principalId, identity.principalId, identity.clientId, tenantId, 'app', '1.0', identity.id],
   )
 })
@@ -171,7 +171,7 @@ test('a key that the issuer does not publish is refused', async (t) => {
 test('keys are kept between sign-ins, and fetched anew for a key that is not among them', async (t) => {
   let now = Date.now()
   const issuer = await startTestIssuer(t)
-  const clock = { now: () => now, after: () => () => {} }
+  const clock = { now: () => now, elapsed: () => now, after: () => () => {} }
   const azure = await startLocalAzure(t, { issuerCaFiles: [issuer.caFile], clock })
   trustInThisProcess(azure)
   const identity = await azure.createIdentity('workload')

@@ -125,6 +125,7 @@ test('answers wait as long as they are told to', async (t) => {
   const waits: number[] = []
   const clock = {
     now: () => Date.now(),
+    elapsed: () => performance.now(),
     after(ms: number, run: () => void) {
       // Longer ones are the caretaker's, who looks after the vaults once in a while.
       if (ms > 1000) return () => {}

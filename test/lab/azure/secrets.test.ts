@@ -191,7 +191,7 @@ test('a vault with purge protection refuses to purge', async (t) => {
 
 test('a deleted secret is gone for good when its retention has run out', async (t) => {
   let now = Date.now()
-  const azure = await startLocalAzure(t, { clock: { now: () => now, after: () => () => {} } })
+  const azure = await startLocalAzure(t, { clock: { now: () => now, elapsed: () => now, after: () => () => {} } })
   trustInThisProcess(azure)
   const vault = await azure.createVault('shop', { properties: { softDeleteRetentionInDays: 7 } })
   await azure.setSecret('shop', 'old', 'value')
@@ -294,7 +294,7 @@ test('tokens for another audience, altered ones and nonsense are challenged agai
 
 test('a token is refused once it has expired, also when it was just accepted', async (t) => {
   let now = Date.now()
-  const azure = await startLocalAzure(t, { clock: { now: () => now, after: () => () => {} } })
+  const azure = await startLocalAzure(t, { clock: { now: () => now, elapsed: () => now, after: () => () => {} } })
   await azure.createVault('shop')
   await azure.setSecret('shop', 'x', 'value')
   const token = await azure.token('https://vault.azure.net')

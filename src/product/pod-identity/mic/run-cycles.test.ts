@@ -10,6 +10,7 @@ function hurryingClock(): Clock {
   let now = 0
   return {
     now: () => now,
+    elapsed: () => now,
     after(ms, run) {
       const timer = setImmediate(() => {
         now += ms

@@ -41,6 +41,7 @@ function fastClock(): Clock {
   let now = 0
   return {
     now: () => now,
+    elapsed: () => now,
     after(ms, run) {
       now += ms
       setImmediate(run)
