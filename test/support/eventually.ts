@@ -1,12 +1,51 @@
-/** Calls `look` until it no longer throws; after five seconds throws what it threw last. */
-export async function eventually<T>(look: () => Promise<T> | T, timeoutMs = 5000): Promise<T> {
-  const end = Date.now() + timeoutMs
+import { setTimeout as delay } from 'node:timers/promises'
+
+export interface Wait {
+  /** Default 20 s. It ends a test that would hang, and promises no speed. */
+  withinMs?: number
+  /** Time between two tries. Default 10 ms. */
+  everyMs?: number
+}
+
+/**
+ * Calls `look` until it no longer throws and returns its result. When the time is up, throws what `look` threw last.
+ * @param wait a number is `withinMs`.
+ */
+export async function eventually<T>(look: () => Promise<T> | T, wait: Wait | number = {}): Promise<T> {
+  const { withinMs = 20_000, everyMs = 10 } = typeof wait === 'number' ? { withinMs: wait } : wait
+  const end = performance.now() + withinMs
   for (;;) {
     try {
       return await look()
     } catch (error) {
-      if (Date.now() > end) throw error
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      if (performance.now() > end) throw error
+      await delay(everyMs)
     }
+  }
+}
+
+/**
+ * Calls `ask` until its result is neither undefined nor false (and it does not throw) and returns the result.
+ * @param what what is waited for: it starts the error's message, which ends with what `ask` threw last.
+ * @param wait `withinMs` is 120 s by default, `everyMs` 200 ms: most of these wait for a cluster.
+ */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined | false> | T | undefined | false,
+  { withinMs = 120_000, everyMs = 200 }: Wait = {},
+): Promise<T> {
+  const nothing = new Error(`${what}: did not happen within ${withinMs / 1000} s`)
+  try {
+    return await eventually(
+      async () => {
+        const answer = await ask()
+        if (answer === undefined || answer === false) throw nothing
+        return answer
+      },
+      { withinMs, everyMs },
+    )
+  } catch (error) {
+    if (error === nothing) throw error
+    throw new Error(`${nothing.message}; last: ${String(error)}`, { cause: error })
   }
 }
