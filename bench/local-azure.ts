@@ -9,8 +9,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -18,6 +17,7 @@ import { openCertificateAuthority } from '../src/lab/azure/certificates/certific
 import { azMissing, findAz } from '../test/support/az.ts'
 import { type TestAzure, testAzure } from '../test/support/local-azure.ts'
 import { spawnLocalAzure } from '../test/support/local-azure-process.ts'
+import { temporaryDirectory } from '../test/support/temporary-directory.ts'
 import { createCleanup } from './support/cleanup.ts'
 import type { LoadOptions, LoadResult } from './support/https-load.ts'
 import { quantile } from './support/statistics.ts'
@@ -30,8 +30,7 @@ const secretsInMemory = 10_000
 
 const cleanup = createCleanup()
 try {
-  const directory = mkdtempSync(join(tmpdir(), 'bench-local-azure-'))
-  cleanup.t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(cleanup.t, 'bench-local-azure-')
   const startedAt = performance.now()
   const program = await spawnLocalAzure(cleanup.t, join(directory, 'state'))
   const startMs = performance.now() - startedAt
@@ -86,7 +85,7 @@ try {
   const memoryMiB = pssMiB(program.process.pid)
   console.log(`ready after ${Math.round(startMs)} ms; ${memoryMiB} MiB afterwards`)
 
-  const setting = { ...servers['localAzure']?.load, request: await setRequest(azure) } as typeof bareLoad
+  const setting = { ...servers.localAzure?.load, request: await setRequest(azure) } as typeof bareLoad
   const setsPerSecond: Record<string, number> = {}
   for (const connections of [1, 32]) {
     const { perSecond } = await measure(program.process, { ...setting, connections })
@@ -125,8 +124,7 @@ async function setRequest(azure: TestAzure): Promise<string> {
 
 /** A program of its own, so that nothing else is in its memory. */
 async function memoryWithSecrets(count: number) {
-  const directory = mkdtempSync(join(tmpdir(), 'bench-local-azure-'))
-  cleanup.t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(cleanup.t, 'bench-local-azure-')
   const first = await spawnLocalAzure(cleanup.t, directory)
   const azure = await testAzure(cleanup.t, first, directory)
   await azure.createVault('bench-vault')
@@ -164,7 +162,7 @@ async function timeAzShow(
   if (az === undefined) return undefined
   const { clientId, clientSecret, tenantId } = azure.administrator
   const env = {
-    PATH: process.env['PATH'],
+    PATH: process.env.PATH,
     HOME: directory,
     HTTPS_PROXY: azure.proxyUrl,
     REQUESTS_CA_BUNDLE: program.caFile,

@@ -8,8 +8,7 @@
  *   node bench/memory.ts [--combined] [--volumes 100] [--republishes 5]
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -21,6 +20,7 @@ import { type DriverProcess, startDriverProcess } from '../test/support/driver-p
 import { startLocalCluster } from '../test/support/local-cluster.ts'
 import { objectsOf } from '../test/support/provider.ts'
 import { appSubject, startProviderLabProcess } from '../test/support/provider-lab.ts'
+import { temporaryDirectory } from '../test/support/temporary-directory.ts'
 import { createCleanup } from './support/cleanup.ts'
 import { startProviderDaemon } from './support/provider-daemon.ts'
 import { rounded } from './support/statistics.ts'
@@ -45,8 +45,7 @@ const republishMs = 2000
 const cleanup = createCleanup()
 try {
   const packageRoot = join(import.meta.dirname, '..')
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'keymount-bench-')))
-  cleanup.t.after(() => rmSync(root, { recursive: true, force: true }))
+  const root = realpathSync(temporaryDirectory(cleanup.t, 'keymount-bench-'))
   const image = await buildRootfs(join(packageRoot, 'dist/image'))
   const node = join(image.path, 'usr/local/bin/node')
   const program = (name: string) => [join(image.path, programDirectory, 'start.cjs'), name]
@@ -85,7 +84,7 @@ try {
   console.log(JSON.stringify({ bench: 'memory', ...sizes, idle, busy, mounted, republished }))
 
   async function twoProcesses(): Promise<Daemons> {
-    process.env['MALLOC_ARENA_MAX'] = environment['MALLOC_ARENA_MAX']
+    process.env.MALLOC_ARENA_MAX = environment.MALLOC_ARENA_MAX
     const flags = [`--kubeconfig=${cluster.kubeconfig}`]
     const provider = await startProviderDaemon(cleanup.t, lab, { node, program: program('provider'), flags })
     linkSocket(provider.socket)

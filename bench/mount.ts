@@ -70,7 +70,7 @@ try {
   for (const [key, row] of Object.entries(results)) {
     const upstream = upstreamProvider[key]
     const beside = upstream === undefined ? '' : `, upstream's provider alone ${upstream} ms`
-    console.log(`${key}: cold ${row['cold']} ms, warm ${row['warm']} ms${beside}`)
+    console.log(`${key}: cold ${row.cold} ms, warm ${row.warm} ms${beside}`)
   }
   console.log(JSON.stringify({ bench: 'mount', unit: 'ms', p50: results, upstreamProvider }))
 

@@ -115,7 +115,7 @@ async function bundle(name: string, source: string): Promise<{ bytes: number; fi
 }
 
 function startProgram(file: string, caFile: string) {
-  const env = { ...process.env, HTTPS_PROXY: lab.http.proxyEnv?.['HTTPS_PROXY'], NODE_EXTRA_CA_CERTS: caFile }
+  const env = { ...process.env, HTTPS_PROXY: lab.http.proxyEnv?.HTTPS_PROXY, NODE_EXTRA_CA_CERTS: caFile }
   const child = spawn(process.execPath, ['--max-semi-space-size=1', file], { env, stdio: ['pipe', 'pipe', 'inherit'] })
   let waiting: (line: string) => void = () => {}
   child.stdout.on('data', (text: Buffer) => waiting(text.toString('utf8')))

@@ -10,14 +10,14 @@
  * Upstream's provider on the same kind of machine: burst 1,320 ms, 1,000 reads and 400 sign-in and challenge requests.
  * The last line is JSON.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { buildBundles } from '../src/packaging/image/build-bundles.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
 import { attributes, objectsOf } from '../test/support/provider.ts'
 import { appSubject, startProviderLabProcess } from '../test/support/provider-lab.ts'
+import { temporaryDirectory } from '../test/support/temporary-directory.ts'
 import { createCleanup } from './support/cleanup.ts'
 import { startProviderDaemon } from './support/provider-daemon.ts'
 
@@ -29,8 +29,7 @@ const quietMs = 15_000
 
 const cleanup = createCleanup()
 try {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-bench-'))
-  cleanup.t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(cleanup.t, 'keymount-bench-')
   const cluster = await startLocalCluster(cleanup.t)
   const issuerCaFile = join(directory, 'cluster-ca.pem')
   writeFileSync(issuerCaFile, cluster.ca)

@@ -29,7 +29,7 @@ const { values } = parseArgs({
 const quietMinutes = Number(values['quiet-minutes'])
 const podCount = Number(values.pods)
 const objects = Array.from({ length: 10 }, (_, i) => `secret-${i}`)
-const kubeletRoot = process.env['KUBELET_ROOT'] ?? '/var/lib/kubelet'
+const kubeletRoot = process.env.KUBELET_ROOT ?? '/var/lib/kubelet'
 const slowAzureMs = 30
 /** Garbage of the last work is collected within half a minute. */
 const settleMs = 40_000

@@ -7,7 +7,8 @@ export function createCleanup(): { t: TestContext; run(): Promise<void> } {
   return {
     t: t as unknown as TestContext,
     async run() {
-      for (const step of steps.toReversed()) await step()
+      // A step may add one, which comes next.
+      for (let step = steps.pop(); step !== undefined; step = steps.pop()) await step()
     },
   }
 }

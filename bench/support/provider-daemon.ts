@@ -50,7 +50,7 @@ export async function startProviderDaemon(
     '--prometheus-port=0',
     ...flags,
   ]
-  const env = { PATH: process.env['PATH'], ...http.proxyEnv, SSL_CERT_FILE: ca, MALLOC_ARENA_MAX: '1' }
+  const env = { PATH: process.env.PATH, ...http.proxyEnv, SSL_CERT_FILE: ca, MALLOC_ARENA_MAX: '1' }
   const child = spawn(node, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   await new Promise<void>((resolve, reject) => {
     let said = ''

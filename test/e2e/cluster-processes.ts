@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Pod } from '#kubernetes/client'
-import { eventually } from './wait.ts'
+import { until } from '../support/eventually.ts'
 
 /**
  * The programs of a cluster that runs as processes of this machine: beside its kubeconfig it keeps `run/NAME.pid` and
@@ -32,7 +32,7 @@ export function findClusterProcesses(kubeconfig: string): ClusterProcesses | und
       // It would wait a minute for those who watch.
       await delay(pauseMs)
       if (isAlive(pid)) process.kill(pid, 'SIGKILL')
-      await eventually('the API server to end', async () => !isAlive(pid) || undefined)
+      await until('the API server to end', async () => !isAlive(pid) || undefined)
       const log = openSync(join(home, 'log', 'kube-apiserver.log'), 'a')
       // In the network of the node, as before.
       const network = `--net=/proc/${pidOf('kubelet')}/ns/net`

@@ -18,7 +18,7 @@ import { csiMounts } from './node.ts'
  * The end-to-end cases: one list for the local cluster (`npm test`) and for the cluster that KUBECONFIG names
  * (`npm run e2e`, KEYMOUNT_E2E=real). The product is installed once; every case has a namespace and a vault of its own.
  */
-const target = process.env['KEYMOUNT_E2E'] === 'real' ? 'real' : 'local'
+const target = process.env.KEYMOUNT_E2E === 'real' ? 'real' : 'local'
 
 describe(`end to end on the ${target} cluster`, () => {
   let lab: Lab

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type DaemonSet, type KubeClient, resources } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
 import { createHelmRelease, exists } from '../support/helm-release.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
-import { eventually } from './wait.ts'
 
 /** The chart's life on a real cluster, as a release of its own beside whatever is installed there. */
 const options = realClusterOnly('helm needs a real cluster', noHelm, noNodeHost)
@@ -26,7 +26,7 @@ test(
     assert.ok((await driverArguments(kube, namespace)).includes('-v=4'))
     assert.equal(await release.read('app'), 'first')
     await release.setSecret('second')
-    await eventually(
+    await until(
       'the file to follow with the driver that was upgraded',
       async () => (await release.read('app')) === 'second' || undefined,
     )
@@ -43,7 +43,7 @@ test(
 
     await release.install()
     await release.setSecret('third')
-    await eventually(
+    await until(
       'the file to follow with the driver that was installed again',
       async () => (await release.read('app')) === 'third' || undefined,
     )
@@ -66,19 +66,19 @@ test(
     await release.podReady('app')
     assert.equal(await release.read('app'), 'first')
     await release.setSecret('second')
-    await eventually('the file to follow', async () => (await release.read('app')) === 'second' || undefined)
+    await until('the file to follow', async () => (await release.read('app')) === 'second' || undefined)
 
     await release.upgrade('--set', 'combined=false')
     assert.equal((await kube.list(resources.daemonSets, { namespace })).items.length, 2)
     assert.equal(await release.read('app'), 'second')
     await release.setSecret('third')
-    await eventually('the file to follow the two', async () => (await release.read('app')) === 'third' || undefined)
+    await until('the file to follow the two', async () => (await release.read('app')) === 'third' || undefined)
     await release.deletePod('app')
   },
 )
 
 async function driverArguments(kube: KubeClient, namespace: string): Promise<readonly string[]> {
   const { items } = await kube.list<DaemonSet>(resources.daemonSets, { namespace })
-  const driver = items.find(({ metadata }) => metadata.labels?.['app'] === 'secrets-store-csi-driver')
+  const driver = items.find(({ metadata }) => metadata.labels?.app === 'secrets-store-csi-driver')
   return driver?.spec.template.spec.containers[0]?.args ?? []
 }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { type Pod, resources } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
 import { findKubectl } from '../support/kubectl.ts'
 import { runCli } from '../support/run-cli.ts'
-import { eventually } from './wait.ts'
 import { createWebhookWorld, isReady, needsRealCluster, podOf } from './webhook-world.ts'
 
 const clientId = '99999999-8888-7777-6666-555555555555'
@@ -20,7 +20,7 @@ interface Row {
 /** What `keymount identity doctor` says of pods of a real API server and a real webhook, and that its kubectl commands mend it. */
 test('the doctor sees what the webhook did, and its commands mend what it did not', needsRealCluster, async (t) => {
   const { kube, namespace } = await createWebhookWorld(t)
-  const kubeconfig = process.env['KUBECONFIG'] ?? ''
+  const kubeconfig = process.env.KUBECONFIG ?? ''
   await kube.create(resources.serviceAccounts, {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
@@ -39,7 +39,7 @@ test('the doctor sees what the webhook did, and its commands mend what it did no
 
   /** The only pod of the Deployment, and what the doctor says of it. */
   const examine = async (without?: string) => {
-    const pod = await eventually('the pod of the Deployment', () => onlyPod(without))
+    const pod = await until('the pod of the Deployment', () => onlyPod(without))
     const name = pod.metadata.name ?? ''
     const words = ['identity', 'doctor', name, '-n', namespace, '-o', 'json', '--no-sign-in']
     const { stdout, stderr } = await runCli(words, { KUBECONFIG: kubeconfig })

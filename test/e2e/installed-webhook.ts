@@ -18,7 +18,7 @@ export interface InstalledWebhook {
 
 /** The image that the chart names, unless KEYMOUNT_IMAGE names another one. */
 export function productImage(defaultReference: string): string {
-  return process.env['KEYMOUNT_IMAGE'] || defaultReference
+  return process.env.KEYMOUNT_IMAGE || defaultReference
 }
 
 export async function installWebhook(lab: Lab, image: string, namespaces: string[]): Promise<InstalledWebhook> {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates } from 'node:tls'
 import { chartDirectory } from '../packaging/charts/helm.ts'
 import type { TestAzure } from '../support/local-azure.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { startShell, type Typed } from '../walkthroughs/shell-session.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -28,8 +28,7 @@ export interface MigrationGuideOptions {
 /** A terminal with kubectl, helm, keymount, and an az that is signed in. Type nothing before the promise resolves. */
 export async function openMigrationGuide(t: TestContext, options: MigrationGuideOptions): Promise<MigrationGuide> {
   const { azure, variables, apiServer } = options
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-migration-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'keymount-migration-')
   const bundle = join(directory, 'bundle.pem')
   writeFileSync(bundle, [...getCACertificates('system'), readFileSync(azure.caFile, 'utf8')].join('\n'))
   writeFileSync(
@@ -40,9 +39,9 @@ export async function openMigrationGuide(t: TestContext, options: MigrationGuide
     },
   )
   const shell = startShell(directory, {
-    PATH: `${directory}:${process.env['PATH'] ?? ''}`,
+    PATH: `${directory}:${process.env.PATH ?? ''}`,
     HOME: directory,
-    KUBECONFIG: process.env['KUBECONFIG'] ?? '',
+    KUBECONFIG: process.env.KUBECONFIG ?? '',
     HTTPS_PROXY: azure.proxyUrl,
     NO_PROXY: apiServer,
     REQUESTS_CA_BUNDLE: bundle,

@@ -10,9 +10,10 @@ import {
   type SecretObject,
   type SecretProviderClass,
 } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
 import { objectsAttribute } from '../support/fake-provider.ts'
 import type { Lab } from '../support/lab.ts'
-import { eventually, podReady } from './wait.ts'
+import { podReady } from './wait.ts'
 
 /** Objects of the upstream cases: classes of the `e2e-provider`, pods and Deployments that mount them. */
 export interface MockClass {
@@ -124,7 +125,7 @@ export async function createDeployment(lab: Lab, pod: MockPod): Promise<string[]
     metadata: { namespace, name },
     spec: { replicas: 2, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: podSpec(pod) } },
   })
-  const names = await eventually(`two pods of ${name}`, async () => {
+  const names = await until(`two pods of ${name}`, async () => {
     const { items } = await lab.kube.list<Pod>(resources.pods, { namespace, labelSelector: `app=${name}` })
     return items.length === 2 ? items.map(({ metadata }) => metadata.name ?? '') : undefined
   })
@@ -178,7 +179,7 @@ export async function ownersOf(
   ref: { namespace: string; name: string },
   count: number,
 ): Promise<OwnerReference[]> {
-  return eventually(`${count} owners of Secret ${ref.name}`, async () => {
+  return until(`${count} owners of Secret ${ref.name}`, async () => {
     const found = await secretOf(lab, ref)
     if (found === undefined) return count === 0 ? [] : undefined
     return count > 0 && found.owners.length === count ? found.owners : undefined

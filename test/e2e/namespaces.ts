@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { isNotFound, resources } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
 import type { Lab } from '../support/lab.ts'
-import { eventually } from './wait.ts'
 
 /** Those that were made, so that they can go before the product does. */
 const namespaces = new Set<string>()
@@ -18,7 +18,7 @@ export async function createNamespace(lab: Lab, label: string): Promise<string> 
 export async function removeNamespaces(lab: Lab): Promise<void> {
   for (const name of namespaces) await lab.kube.delete(resources.namespaces, { name })
   for (const name of namespaces) {
-    await eventually(`namespace ${name} gone`, async () => {
+    await until(`namespace ${name} gone`, async () => {
       try {
         await lab.kube.get(resources.namespaces, { name })
         return undefined

@@ -1,6 +1,7 @@
 import { type Pod, resources } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
 import type { Lab } from '../support/lab.ts'
-import { eventually, podReady } from './wait.ts'
+import { podReady } from './wait.ts'
 
 export type Product = 'secrets-store-csi-driver' | 'secrets-store-provider-azure'
 
@@ -18,7 +19,7 @@ export async function killProductPod(lab: Lab, app: Product): Promise<void> {
   const old = await productPod(lab, app)
   const ref = { namespace: 'kube-system', name: old.metadata.name ?? '' }
   await lab.kube.delete(resources.pods, ref, { gracePeriodSeconds: 0 })
-  const name = await eventually(`a new ${app} pod`, async () => {
+  const name = await until(`a new ${app} pod`, async () => {
     const pod = await productPod(lab, app)
     return pod.metadata.uid === old.metadata.uid ? undefined : pod.metadata.name
   })

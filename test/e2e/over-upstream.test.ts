@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -19,7 +18,8 @@ import {
 } from '#kubernetes/client'
 import { packageCharts } from '#packaging/charts'
 import { chartDirectory, helm } from '../packaging/charts/helm.ts'
-import { eventually } from './wait.ts'
+import { until } from '../support/eventually.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { needsRealCluster } from './webhook-world.ts'
 
 const { KUBECONFIG, KUBELET_ROOT, KEYMOUNT_IMAGE } = process.env
@@ -40,7 +40,7 @@ test('a release of upstream’s driver and provider becomes ours', needsRealClus
 
   assert.deepEqual(await world.uids(resources.daemonSets, daemons), before)
   for (const name of daemons) await world.rolledOut(name)
-  const node = await eventually('the driver to be registered', async () => {
+  const node = await until('the driver to be registered', async () => {
     const { items } = await world.kube.list(csiNodes)
     return items.find(({ spec }) => (spec?.drivers ?? []).some(({ name }) => name === 'secrets-store.csi.k8s.io'))
   })
@@ -62,7 +62,7 @@ test('a release of upstream’s webhook becomes ours', needsRealCluster, async (
     metadata: { namespace: world.namespace, name: 'app', labels: { 'azure.workload.identity/use': 'true' } },
     spec: { containers: [{ name: 'app', image: 'busybox' }] },
   }
-  const mutated = await eventually('the webhook to answer', async () =>
+  const mutated = await until('the webhook to answer', async () =>
     JSON.stringify(await world.kube.create(resources.pods, pod, { dryRun: true })),
   )
   assert.match(mutated, /AZURE_FEDERATED_TOKEN_FILE/)
@@ -116,8 +116,7 @@ async function createWorld(t: TestContext, chart: string) {
   const kubeConfig: KubeConfig = loadKubeconfig(KUBECONFIG ?? '', { environment: process.env })
   const kube = createKubeClient(kubeConfig)
   t.after(() => kube.close())
-  const directory = await mkdtemp(join(tmpdir(), 'keymount-over-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'keymount-over-')
   const run = (...words: string[]) => promisify(execFile)(helm ?? 'helm', [...words, '-n', namespace])
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   t.after(async () => {
@@ -147,7 +146,7 @@ async function createWorld(t: TestContext, chart: string) {
       return Promise.all(names.map(async (name) => (await kube.get(resource, { namespace, name })).metadata.uid))
     },
     async rolledOut(name: string) {
-      await eventually(`${name} rolled out`, async () => {
+      await until(`${name} rolled out`, async () => {
         const { status } = await kube.get(resources.daemonSets, { namespace, name })
         const { desiredNumberScheduled = 0, updatedNumberScheduled = 0, numberReady = 0 } = status ?? {}
         return (

@@ -3,12 +3,12 @@ import { type TestContext, test } from 'node:test'
 import { execInPod, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
 import { podIdentityNames } from '#product/pod-identity'
 import { azMissing, findAz } from '../support/az.ts'
+import { until } from '../support/eventually.ts'
 import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
 import { type TestAzure, type TestIdentity, testGroup } from '../support/local-azure.ts'
 import { openMigrationGuide } from './migration-guide.ts'
 import { leaksIn, plant } from './planted.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
-import { eventually } from './wait.ts'
 
 /**
  * Pod identity on a real cluster, as the chart installs it: the node is an instance of a scale set of the local Azure, whose
@@ -43,7 +43,7 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
 
   await t.test('a second pod without a binding is refused, with the reason in its event', async () => {
     await world.startPod('stranger', {})
-    await eventually('the event', async () => {
+    await until('the event', async () => {
       const { items } = await kube.list(resources.events, { namespace })
       const own = items.filter(({ involvedObject }) => involvedObject.name === 'stranger')
       return own.some(({ message = '' }) => message.includes('pod-identity-not-bound')) || undefined
@@ -56,12 +56,12 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
     await world.startPod('client', { selector: 'bank', mounts: false })
     await release.podReady('client')
     const { clientId } = world.identities.get('bank') ?? { clientId: '' }
-    const answer = await eventually('a token', async () => {
+    const answer = await until('a token', async () => {
       const { status, body } = await world.ask('client', tokenPath)
       return status === 200 ? (JSON.parse(body) as Record<string, string>) : undefined
     })
-    assert.equal(claims(answer['access_token'] ?? '')['appid'], clientId)
-    assert.match(answer['expires_on'] ?? '', /^\d+$/)
+    assert.equal(claims(answer.access_token ?? '').appid, clientId)
+    assert.match(answer.expires_on ?? '', /^\d+$/)
     assert.deepEqual(await world.machineIdentities(), ['bank', 'shop'])
     const ofOther = world.identities.get('shop')?.clientId
     assert.equal((await world.ask('client', `${tokenPath}&client_id=${ofOther}`)).status, 404)
@@ -95,7 +95,7 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
     await release.podReady('tool')
     const { clientId } = world.identities.get('shop') ?? { clientId: '' }
     const { body } = await world.ask('tool', `${tokenPath}&client_id=${clientId}`)
-    assert.equal(claims((JSON.parse(body) as { access_token: string }).access_token)['appid'], clientId)
+    assert.equal(claims((JSON.parse(body) as { access_token: string }).access_token).appid, clientId)
     await release.deletePod('tool')
   })
 
@@ -103,7 +103,7 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
     await world.startPod('web-2', { selector: 'shop' })
     await release.podReady('web-2')
     await release.deletePod('web')
-    await eventually('the assignment of the first pod gone', async () =>
+    await until('the assignment of the first pod gone', async () =>
       (await exists(
         kube.get(resources.azureAssignedIdentities, { namespace: 'default', name: `web-${namespace}-shop` }),
       ))
@@ -112,7 +112,7 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
     )
     assert.deepEqual(await world.machineIdentities(), ['bank', 'shop'])
     await release.deletePod('web-2')
-    await eventually('the identity gone', async () =>
+    await until('the identity gone', async () =>
       (await world.machineIdentities()).includes('shop') ? undefined : true,
     )
     assert.deepEqual(await world.machineIdentities(), ['bank'])
@@ -121,7 +121,7 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
   await t.test('another replica leads when the leader is killed', async () => {
     const leader = await world.leader()
     await kube.delete(resources.pods, { namespace, name: leader }, { gracePeriodSeconds: 0 })
-    await eventually('another leader', async () => ((await world.leader()) === leader ? undefined : true))
+    await until('another leader', async () => ((await world.leader()) === leader ? undefined : true))
     await world.startPod('web-3', { selector: 'shop' })
     await release.podReady('web-3')
     assert.equal(await release.read('web-3'), world.secret)
@@ -148,11 +148,11 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
         const { metadata } = await world.readyPod(label)
         const name = metadata.name ?? ''
         assert.equal(await release.read(name), world.secret)
-        const token = await eventually('a token', async () => {
+        const token = await until('a token', async () => {
           const { status, body } = await world.ask(name, tokenPath)
           return status === 200 ? (JSON.parse(body) as { access_token: string }).access_token : undefined
         })
-        assert.equal(claims(token)['appid'], clientId)
+        assert.equal(claims(token).appid, clientId)
         return name
       }
       await works('app=orders,aadpodidbinding=shop')
@@ -178,7 +178,7 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
       assert.equal(metadata.labels?.[podIdentityNames.podLabel], undefined)
       assert.ok(spec.initContainers?.some(({ name }) => name === 'azwi-proxy'))
       await guide.follow(6)
-      await eventually('no identity on the scale set', async () =>
+      await until('no identity on the scale set', async () =>
         (await world.machineIdentities()).includes('shop') ? undefined : true,
       )
       await guide.follow(7)
@@ -326,7 +326,7 @@ async function createWorld(t: TestContext): Promise<World> {
       })
     },
     readyPod: (labelSelector) =>
-      eventually(`one pod with ${labelSelector}`, async () => {
+      until(`one pod with ${labelSelector}`, async () => {
         const { items } = await kube.list(resources.pods, { namespace, labelSelector })
         const [pod, ...others] = items.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
         const ready = pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import type { LabRole } from '#lab/home'
+import { until } from '../support/eventually.ts'
 import type { Lab } from '../support/lab.ts'
-import { eventually } from './wait.ts'
 
 /** Gives us, the administrator, a role on the data of one vault. */
 export async function grantVaultData({ azure }: Lab, role: LabRole['role'], vault: string): Promise<void> {
@@ -26,7 +26,7 @@ export async function createCertificate({ azure }: Lab, vault: string, name: str
     issuer: { name: 'Self' },
   }
   await azure.vault('POST', vault, `/certificates/${name}/create`, { policy })
-  await eventually(`certificate ${name}`, async () => {
+  await until(`certificate ${name}`, async () => {
     const { status } = await azure.vault<{ status: string }>('GET', vault, `/certificates/${name}/pending`)
     return status === 'completed' || undefined
   })

@@ -1,35 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { isNotFound, resources } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
 import type { Lab } from '../support/lab.ts'
-
-/**
- * Asks until the answer is not undefined and gives it. The bound is for a test that hangs, not a promise of speed; the
- * error tells the last thing that was seen.
- */
-export async function eventually<T>(
-  what: string,
-  ask: () => Promise<T | undefined>,
-  { withinMs = 120_000, everyMs = 200 }: { withinMs?: number; everyMs?: number } = {},
-): Promise<T> {
-  const end = Date.now() + withinMs
-  let last: unknown
-  while (Date.now() < end) {
-    try {
-      const answer = await ask()
-      if (answer !== undefined) return answer
-      last = undefined
-    } catch (error) {
-      last = error
-    }
-    await delay(everyMs)
-  }
-  throw new Error(`${what}: not within ${withinMs / 1000} s${last === undefined ? '' : `; last: ${String(last)}`}`)
-}
 
 /** Waits until the pod is Ready; the error carries its events. */
 export async function podReady(lab: Lab, namespace: string, name: string): Promise<void> {
   try {
-    await eventually(`pod ${namespace}/${name} Ready`, async () => {
+    await until(`pod ${namespace}/${name} Ready`, async () => {
       const pod = await lab.kube.get(resources.pods, { namespace, name })
       return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') || undefined
     })
@@ -56,7 +32,7 @@ export function podEvent(
   reason: string,
   ...parts: string[]
 ): Promise<string> {
-  return eventually(`event ${reason} of pod ${namespace}/${pod} with ${JSON.stringify(parts)}`, async () => {
+  return until(`event ${reason} of pod ${namespace}/${pod} with ${JSON.stringify(parts)}`, async () => {
     const events = await podEvents(lab, namespace, pod)
     return events.find((event) => event.reason === reason && parts.every((part) => event.message.includes(part)))
       ?.message
@@ -67,7 +43,7 @@ export function podEvent(
 export async function deletePod(lab: Lab, namespace: string, name: string): Promise<void> {
   const { metadata } = await lab.kube.get(resources.pods, { namespace, name })
   await lab.kube.delete(resources.pods, { namespace, name }, { gracePeriodSeconds: 1 })
-  await eventually(`pod ${namespace}/${name} gone`, async () => {
+  await until(`pod ${namespace}/${name} gone`, async () => {
     try {
       const now = await lab.kube.get(resources.pods, { namespace, name })
       return now.metadata.uid === metadata.uid ? undefined : true

@@ -4,12 +4,12 @@ import { test } from 'node:test'
 import { type KubeClient, type Pod, resources } from '#kubernetes/client'
 import { webhookNames } from '#product/webhook'
 import { chartDirectory } from '../packaging/charts/helm.ts'
+import { until } from '../support/eventually.ts'
 import { findClusterProcesses } from './cluster-processes.ts'
-import { eventually } from './wait.ts'
 import { streamOfPods } from './webhook-stream.ts'
 import { createWebhookWorld, label, needsRealCluster, podOf, replicas, twoReady } from './webhook-world.ts'
 
-const processes = findClusterProcesses(process.env['KUBECONFIG'] ?? '')
+const processes = findClusterProcesses(process.env.KUBECONFIG ?? '')
 const needsProcesses =
   processes === undefined ? { skip: 'the programs of this cluster are no processes of this machine' } : {}
 
@@ -34,12 +34,12 @@ test(
       await passes('certificate', async () => {
         const before = await certificate(kube, namespace)
         await kube.patch(resources.secrets, { name: webhookNames.secret, namespace }, { data: null })
-        const after = await eventually('a new certificate', async () => {
+        const after = await until('a new certificate', async () => {
           const found = await certificate(kube, namespace)
           return found !== undefined && found !== before ? found : undefined
         })
         const { serialNumber } = new X509Certificate(after)
-        await eventually('every replica to serve it', async () => {
+        await until('every replica to serve it', async () => {
           const logs = await logsOf(kube, namespace)
           const serves = (log: string) =>
             log.split('\n').some((line) => line.includes('serving') && line.includes(serialNumber))
@@ -60,7 +60,7 @@ test(
     await t.test('a stream of pods passes when the API server is restarted', needsProcesses, async () => {
       await passes('API server', async () => {
         await processes?.restartApiServer(3000)
-        await eventually('the API server', () => kube.raw({ method: 'GET', path: '/readyz' }))
+        await until('the API server', () => kube.raw({ method: 'GET', path: '/readyz' }))
         await stream.untilAdmitted(100)
         await twoReady(kube, namespace)
       })
@@ -69,10 +69,7 @@ test(
     await t.test('a stream of pods passes while the release is upgraded', async () => {
       await passes('upgrade', async () => {
         await run('upgrade', namespace, chartDirectory, '--reuse-values', '--set', 'webhook.logLevel=debug')
-        await eventually(
-          'the old replicas gone',
-          async () => (await replicas(kube, namespace)).length === 2 || undefined,
-        )
+        await until('the old replicas gone', async () => (await replicas(kube, namespace)).length === 2 || undefined)
       })
     })
 
@@ -84,7 +81,7 @@ test(
         const [victim] = await replicas(kube, namespace)
         assert.ok(victim !== undefined && processes !== undefined)
         await processes.kill(victim)
-        await eventually('its container to start again', async () => {
+        await until('its container to start again', async () => {
           const { status } = await kube.get(resources.pods, { namespace, name: victim.metadata.name ?? '' })
           return (status?.containerStatuses?.[0]?.restartCount ?? 0) > 0 || undefined
         })

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type KubeClient, KubeError, type Pod, resources } from '#kubernetes/client'
-import { eventually } from './wait.ts'
+import { until } from '../support/eventually.ts'
 
 /** What came of the pods that were created since the stream began, or since the last phase. */
 export interface StreamCount {
@@ -50,7 +50,7 @@ export function streamOfPods(kube: KubeClient, kinds: readonly Pod[]): PodStream
     phase,
     async untilAdmitted(more) {
       const { admitted } = count
-      await eventually(`${more} more pods`, async () => count.admitted >= admitted + more || undefined)
+      await until(`${more} more pods`, async () => count.admitted >= admitted + more || undefined)
     },
     async stop() {
       stopped = true

@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
@@ -15,9 +13,10 @@ import {
   resources,
 } from '#kubernetes/client'
 import { chartDirectory, helm } from '../packaging/charts/helm.ts'
+import { until } from '../support/eventually.ts'
 import { findKubectl, type Kubectl, kubectlFor, kubectlMissing } from '../support/kubectl.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { noHelm, realClusterOnly } from './real-cluster-only.ts'
-import { eventually } from './wait.ts'
 
 const { KUBECONFIG, KEYMOUNT_IMAGE } = process.env
 
@@ -55,7 +54,7 @@ export async function createWebhookWorld(t: TestContext): Promise<WebhookWorld> 
   t.after(async () => {
     await run('uninstall', namespace, '--ignore-not-found')
     await kube.delete(resources.namespaces, { name: namespace })
-    await eventually('the namespace gone', async () => {
+    await until('the namespace gone', async () => {
       const gone = await kube.get(resources.namespaces, { name: namespace }).catch((error) => {
         if (isNotFound(error)) return undefined
         throw error
@@ -63,8 +62,7 @@ export async function createWebhookWorld(t: TestContext): Promise<WebhookWorld> 
       return gone === undefined || undefined
     })
   })
-  const cacheDir = await mkdtemp(join(tmpdir(), 'keymount-kubectl-'))
-  t.after(() => rm(cacheDir, { recursive: true, force: true }))
+  const cacheDir = temporaryDirectory(t, 'keymount-kubectl-')
   const kubectl = kubectlFor(findKubectl() ?? 'kubectl', { kubeconfig: KUBECONFIG ?? '', cacheDir })
   await defineClasses(t, kubectl)
   const [repository, tag] = KEYMOUNT_IMAGE?.split(/:(?=[^/]*$)/) ?? []
@@ -82,7 +80,7 @@ export async function createWebhookWorld(t: TestContext): Promise<WebhookWorld> 
   const metadata = { namespace, name: 'app', annotations }
   await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
   // A Service learns of ready pods a moment after helm does.
-  await eventually('the webhook to be reached', async () => {
+  await until('the webhook to be reached', async () => {
     await kube.create(resources.pods, podOf(namespace, 'first', label), { dryRun: true })
     return true
   })
@@ -106,7 +104,7 @@ export function podOf(namespace: string, name: string, labels: Record<string, st
 }
 
 export async function ready(kube: KubeClient, namespace: string, name: string): Promise<Pod> {
-  return eventually(`pod ${namespace}/${name} Ready`, async () => {
+  return until(`pod ${namespace}/${name} Ready`, async () => {
     const pod = await kube.get(resources.pods, { namespace, name })
     return isReady(pod) ? pod : undefined
   })
@@ -122,7 +120,7 @@ export async function replicas(kube: KubeClient, namespace: string): Promise<Pod
 }
 
 export async function twoReady(kube: KubeClient, namespace: string): Promise<void> {
-  await eventually('two replicas', async () => {
+  await until('two replicas', async () => {
     const ready = (await replicas(kube, namespace)).filter(
       (pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined,
     )

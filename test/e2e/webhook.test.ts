@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { execInPod, type Pod, resources } from '#kubernetes/client'
 import { chartDirectory } from '../packaging/charts/helm.ts'
-import { eventually } from './wait.ts'
+import { until } from '../support/eventually.ts'
 import {
   createWebhookWorld,
   isReady,
@@ -29,7 +29,7 @@ test('a labelled pod gets its identity, and a class that cannot work is told', n
   const upgrade = async (values: Record<string, string>) => {
     const set = Object.entries(values).flatMap(([name, value]) => ['--set', `webhook.${name}=${value}`])
     await run('upgrade', namespace, chartDirectory, '--reuse-values', ...set)
-    await eventually('the old replicas gone', async () => (await replicas(kube, namespace)).length === 2 || undefined)
+    await until('the old replicas gone', async () => (await replicas(kube, namespace)).length === 2 || undefined)
   }
   const claimsIn = async (pod: string) => {
     const command = ['sh', '-c', 'cat "$AZURE_FEDERATED_TOKEN_FILE"']
@@ -69,7 +69,7 @@ test('a labelled pod gets its identity, and a class that cannot work is told', n
         template: { metadata: { labels: metadata.labels }, spec },
       },
     })
-    const pods = await eventually('two pods of the Deployment', async () => {
+    const pods = await until('two pods of the Deployment', async () => {
       const { items } = await kube.list(resources.pods, { namespace, labelSelector: 'app=deployed' })
       return items.length === 2 && items.every(isReady) ? items : undefined
     })
@@ -114,7 +114,7 @@ test('a labelled pod gets its identity, and a class that cannot work is told', n
   }
 
   await t.test('kubectl shows what is wrong with a class, and creates it all the same', async () => {
-    const stderr = await eventually('a warning', async () => {
+    const stderr = await until('a warning', async () => {
       const { status, stderr: text } = await kubectl(['apply', '-f', '-'], brokenClass(namespace, 'told'))
       assert.equal(status, 0, text)
       return text === '' ? undefined : text

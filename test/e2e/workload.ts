@@ -71,7 +71,7 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
   }
   const [account] = example('workload-identity/1-serviceaccount.yaml', known)
   const [secretClass] = example('workload-identity/2-secretproviderclass.yaml', known)
-  const spec = (secretClass?.['spec'] ?? {}) as { parameters?: Record<string, string> }
+  const spec = (secretClass?.spec ?? {}) as { parameters?: Record<string, string> }
   spec.parameters = { ...spec.parameters, objects: options.objects ?? exampleObjects, ...options.parameters }
   for (const object of [account, secretClass]) {
     if (object !== undefined) await apply(lab, { ...object, metadata: { ...object.metadata, namespace } })

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates } from 'node:tls'
 import { findProgram } from './find-program.ts'
 import { startLocalAzure, type TestAzure } from './local-azure.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 /** The unmodified Azure CLI on a local Azure, signed in with a profile of its own. */
 export interface Az {
@@ -41,8 +41,7 @@ export async function startAz(
   overrides: Parameters<typeof startLocalAzure>[1] = {},
 ): Promise<Az> {
   const azure = await startLocalAzure(t, overrides)
-  const directory = mkdtempSync(join(tmpdir(), 'az-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'az-')
   const bundle = join(directory, 'bundle.pem')
   writeFileSync(bundle, [...getCACertificates('system'), readFileSync(azure.caFile, 'utf8')].join('\n'))
   const az = azIn({ program, azure, directory, bundle })
@@ -65,7 +64,7 @@ function azIn(place: AzPlace, environment: Record<string, string> = {}): Az {
   const { program, azure, directory, bundle } = place
   const profile = mkdtempSync(join(directory, 'profile-'))
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    PATH: process.env.PATH ?? '',
     HOME: directory,
     HTTPS_PROXY: azure.proxyUrl,
     REQUESTS_CA_BUNDLE: bundle,

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { mayMount } from './may-mount.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 const inside = join(import.meta.dirname, 'azure-machine-inside.ts')
 
@@ -27,8 +26,7 @@ export async function createAzureMachine(
   t: TestContext,
   azure: { proxyUrl: string; imds: string },
 ): Promise<AzureMachine> {
-  const directory = mkdtempSync(join(tmpdir(), 'azure-machine-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'azure-machine-')
   // Sockets in the file system cross the border between two networks.
   const proxy = await bridge(t, join(directory, 'proxy.sock'), azure.proxyUrl)
   const imds = await bridge(t, join(directory, 'imds.sock'), azure.imds)
@@ -36,7 +34,7 @@ export async function createAzureMachine(
     run: (command, env) =>
       new Promise((resolve, reject) => {
         const words = ['-rn', process.execPath, inside, proxy, imds, ...command]
-        const environment = { PATH: process.env['PATH'] ?? '', HOME: directory, ...env }
+        const environment = { PATH: process.env.PATH ?? '', HOME: directory, ...env }
         execFile('unshare', words, { env: environment, timeout: 120_000 }, (error, stdout, stderr) => {
           if (error === null) resolve(stdout)
           else reject(new Error(`${command.join(' ')}: ${error.message}\n${stderr}`))

@@ -1,8 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Client, credentials, type ServiceError } from '@grpc/grpc-js'
@@ -28,6 +26,8 @@ import { createDefinitions } from './custom-resources.ts'
 import { createFakeMounter } from './fake-mounter.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
 import { startLocalCluster } from './local-cluster.ts'
+import { readMetrics } from './metrics.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 export interface DriverOverrides {
   /** More flags; later ones win. */
@@ -98,8 +98,7 @@ export const driverNodeId = 'node-1'
 const eventSource = 'secrets-store-csi-driver'
 
 export async function startDriver(t: TestContext, overrides: DriverOverrides = {}): Promise<TestDriver> {
-  const root = await mkdtemp(join(tmpdir(), 'keymount-driver-'))
-  t.after(() => rm(root, { recursive: true, force: true }))
+  const root = temporaryDirectory(t, 'keymount-driver-')
   // The cluster's own node agent must not run the pods: this test is kubelet.
   const cluster = await startLocalCluster(t, { nodeName: 'another-node' })
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
@@ -218,7 +217,7 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
         ({ source }) => source?.component === eventSource,
       ),
     get: (path, port) => httpGet(path, port ?? 0),
-    metrics: async () => (await httpGet('/metrics', driver.running.metricsPort ?? 0)).body,
+    metrics: async () => (await readMetrics(driver.running.metricsPort)).text,
   }
   t.after(async () => {
     for (const client of [driver.node, driver.identity]) client.close()

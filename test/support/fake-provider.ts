@@ -72,7 +72,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
     const tokens = JSON.parse(attributes['csi.storage.k8s.io/serviceAccount.tokens'] ?? '{}') as Record<string, unknown>
     const missing = provider.requiredAudiences.filter((audience) => tokens[audience] === undefined)
     if (missing.length > 0) throw new ProviderFault(status.UNAUTHENTICATED, `no token for ${missing.join(', ')}`)
-    const names = objectNames(attributes['objects'])
+    const names = objectNames(attributes.objects)
     const uid = attributes['csi.storage.k8s.io/pod.uid'] ?? ''
     const isRotated = provider.rotated && pods.has(uid)
     pods.add(uid)

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
@@ -16,9 +15,10 @@ import {
   resources,
   type UntypedObject,
 } from '#kubernetes/client'
-import { eventually } from '../e2e/wait.ts'
 import { chartDirectory, helm } from '../packaging/charts/helm.ts'
+import { until } from './eventually.ts'
 import { startLocalAzure, type TestAzure, type TestVault } from './local-azure.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env
 
@@ -63,8 +63,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
   const unique = randomBytes(3).toString('hex')
   const namespace = `e2e-helm-${unique}`
   const driver = `e2e-${unique}.csi.keymount.dev`
-  const directory = await mkdtemp(join(tmpdir(), 'keymount-helm-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'keymount-helm-')
   const kubeConfig = loadKubeconfig(KUBECONFIG ?? '', { environment: process.env })
   const kube = createKubeClient(kubeConfig)
   t.after(() => kube.close())
@@ -118,7 +117,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
     },
     async deletePod(name) {
       await kube.delete(resources.pods, { namespace, name }, { gracePeriodSeconds: 1 })
-      await eventually(`pod ${name} gone`, async () =>
+      await until(`pod ${name} gone`, async () =>
         (await exists(kube.get(resources.pods, { namespace, name }))) ? undefined : true,
       )
     },
@@ -132,7 +131,7 @@ async function installDefinitions(kube: KubeClient): Promise<void> {
     const definition = parse(await readFile(join(directory, file), 'utf8')) as UntypedObject
     const resource = resources.customResourceDefinitions
     await kube.apply(resource, definition, { fieldManager: 'e2e' })
-    await eventually(`${file} established`, async () => {
+    await until(`${file} established`, async () => {
       const { status } = await kube.get(resource, { name: definition.metadata.name ?? '' })
       const { conditions = [] } = status as { conditions?: { type: string; status: string }[] }
       return (
@@ -212,7 +211,7 @@ async function createPod(
 }
 
 async function podReady(kube: KubeClient, namespace: string, name: string): Promise<void> {
-  await eventually(`pod ${namespace}/${name} Ready`, async () => {
+  await until(`pod ${namespace}/${name} Ready`, async () => {
     const { status } = await kube.get(resources.pods, { namespace, name })
     return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') || undefined
   })

@@ -24,7 +24,7 @@ export function kubectlFor(
   program: string,
   { kubeconfig, cacheDir }: { kubeconfig: string; cacheDir: string },
 ): Kubectl {
-  const env = { PATH: process.env['PATH'] ?? '', HOME: cacheDir, KUBECONFIG: kubeconfig }
+  const env = { PATH: process.env.PATH ?? '', HOME: cacheDir, KUBECONFIG: kubeconfig }
   return (args, input) =>
     new Promise((resolve) => {
       const child = execFile(program, ['--cache-dir', cacheDir, ...args], { env }, (error, stdout, stderr) => {

@@ -74,7 +74,7 @@ interface UpSummary {
 
 /** Brings up a lab of its own, in a fresh directory and on free ports. `stop` takes it down and deletes it. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { target = process.env['KEYMOUNT_E2E'] === 'real' ? 'real' : 'local' } = options
+  const { target = process.env.KEYMOUNT_E2E === 'real' ? 'real' : 'local' } = options
   const home = await mkdtemp(join(tmpdir(), 'keymount-'))
   const stop = async () => {
     const down = await runCli(['down', '--home', home, '--delete-state'])

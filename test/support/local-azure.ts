@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import {
@@ -12,6 +10,7 @@ import {
   startLocalAzure as start,
 } from '#lab/azure'
 import { callSocket, createHttpClient, type HttpSend, type SocketCall } from '#lib/http'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 /** The local Azure in this process, with a client that acts as its administrator over HTTPS through the proxy. */
 export interface TestAzure extends LocalAzure {
@@ -99,12 +98,9 @@ export const testGroup = 'keymount-test'
 
 /** Starts a local Azure with a fresh state on a free port; it stops with the test. */
 export async function startLocalAzure(t: TestContext, overrides: Partial<LocalAzureOptions> = {}): Promise<TestAzure> {
-  const stateDir = overrides.stateDir ?? mkdtempSync(join(tmpdir(), 'local-azure-'))
+  const stateDir = overrides.stateDir ?? temporaryDirectory(t, 'local-azure-')
   const azure = await start({ ...overrides, stateDir })
-  t.after(async () => {
-    await azure.stop()
-    if (overrides.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true })
-  })
+  t.after(() => azure.stop())
   return testAzure(t, azure, stateDir)
 }
 

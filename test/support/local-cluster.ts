@@ -1,11 +1,10 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type KubeConfig, loadKubeconfig } from '#kubernetes/client'
 import { type LocalClusterOptions, startLocalCluster as start } from '#lab/cluster'
 import { silentLog } from '#lib'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 export interface Answer {
   status: number
@@ -43,12 +42,9 @@ export async function startLocalCluster(
   t: TestContext,
   overrides: Partial<LocalClusterOptions> = {},
 ): Promise<TestCluster> {
-  const stateDir = overrides.stateDir ?? (await mkdtemp(join(tmpdir(), 'keymount-cluster-')))
+  const stateDir = overrides.stateDir ?? temporaryDirectory(t, 'keymount-cluster-')
   const cluster = await start({ port: 0, log: silentLog, ...overrides, stateDir })
-  t.after(async () => {
-    await cluster.stop()
-    if (overrides.stateDir === undefined) await rm(stateDir, { recursive: true, force: true })
-  })
+  t.after(() => cluster.stop())
   const config = loadKubeconfig(cluster.kubeconfig)
   return {
     ...cluster,

@@ -68,5 +68,5 @@ export async function startNetworkNamespace(t: TestContext): Promise<NetworkName
 }
 
 function environment({ env = {} }: RunOptions): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '', ...env }
+  return { PATH: process.env.PATH ?? '', ...env }
 }

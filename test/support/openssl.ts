@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 export type KeyKind = 'rsa' | 'ec'
 
@@ -32,8 +32,7 @@ export interface Certificate {
 }
 
 export function createOpenssl(t: TestContext): Openssl {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-openssl-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'keymount-openssl-')
   const path = (name: string) => join(directory, name)
   const run = (args: readonly string[], input?: string | Buffer) =>
     execFileSync('openssl', args, {

@@ -1,6 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import type { JWTPayload } from 'jose'
 import type { MountRequest } from '#kubernetes/provider-protocol'
@@ -9,6 +7,7 @@ import type { ProviderConfig } from '#product/provider'
 import { startLocalAzure, type TestAzure, type TestIdentity, testAzure } from './local-azure.ts'
 import { spawnLocalAzure } from './local-azure-process.ts'
 import { attributes, startProvider, type TestProvider } from './provider.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 import { startTestIssuer, type TestIssuer } from './test-issuer.ts'
 
 /** A local Azure, an issuer of service account tokens that it trusts, and providers that reach it. */
@@ -59,13 +58,10 @@ export async function startProviderLabProcess(
   { issuerCaFiles = [] }: { issuerCaFiles?: readonly string[] } = {},
 ): Promise<ProviderLab> {
   const issuer = await startTestIssuer(t)
-  const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
+  const stateDir = temporaryDirectory(t, 'local-azure-')
   const trusted = [issuer.caFile, ...issuerCaFiles].flatMap((file) => ['--issuer-ca', file])
   const azure = await spawnLocalAzure(t, stateDir, trusted)
-  t.after(async () => {
-    await azure.stop()
-    rmSync(stateDir, { recursive: true, force: true })
-  })
+  t.after(() => azure.stop())
   return lab(t, await testAzure(t, azure, stateDir), issuer)
 }
 

@@ -1,24 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { checkHealth, type ServingStatus } from '#kubernetes/grpc'
 import {
   CSIDriverProviderClient,
-  checkHealth,
-  type HealthCheckResponse,
   type MountRequest,
   type MountResponse,
   type VersionResponse,
 } from '#kubernetes/provider-protocol'
 import { type ProviderConfig, type RunningProvider, startProvider as start } from '#product/provider'
 import { type Confidant, createConfidant } from './confidant.ts'
+import { readMetrics } from './metrics.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 /** The calls of the provider protocol; they reject with grpc-js's ServiceError. */
 export interface ProviderCalls {
   mount(request: Partial<MountRequest>, options?: { timeoutMs?: number }): Promise<MountResponse>
   version(): Promise<VersionResponse>
-  health(): Promise<HealthCheckResponse>
+  health(): Promise<ServingStatus>
 }
 
 export interface TestProvider extends ProviderCalls {
@@ -28,7 +27,7 @@ export interface TestProvider extends ProviderCalls {
 
 /** Starts the provider on a socket of its own, and calls it as the driver does. The test fails when it tells a secret. */
 export async function startProvider(t: TestContext, overrides: Partial<ProviderConfig> = {}): Promise<TestProvider> {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-provider-'))
+  const directory = temporaryDirectory(t, 'keymount-provider-')
   const socketPath = join(directory, 'azure.sock')
   const confidant = createConfidant()
   const running = await start({
@@ -42,12 +41,8 @@ export async function startProvider(t: TestContext, overrides: Partial<ProviderC
     ...overrides,
   })
   t.after(async () => {
-    if (running.metricsPort !== undefined) {
-      const metrics = await fetch(`http://127.0.0.1:${running.metricsPort}/metrics`)
-      confidant.hear(await metrics.text())
-    }
+    if (running.metricsPort !== undefined) confidant.hear((await readMetrics(running.metricsPort)).text)
     await running.stop()
-    rmSync(directory, { recursive: true, force: true })
     confidant.assertKept()
   })
   return { socketPath, running, ...connectProvider(t, socketPath, confidant) }
@@ -78,7 +73,7 @@ export function connectProvider(t: TestContext, socketPath: string, confidant?: 
       }
     },
     version: () => answer<VersionResponse>((respond) => client.version({ version: 'v1alpha1' }, respond)),
-    health: () => checkHealth(client, { timeoutMs: 2000 }),
+    health: () => checkHealth(`unix:${socketPath}`, { timeoutMs: 2000 }),
   }
 }
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { eventually } from './eventually.ts'
 import { appSubject, type ProviderLab } from './provider-lab.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 /** `keymount proxy` as a process, with the environment that the webhook gives it, beside a local Azure. */
 export interface TestProxy {
@@ -65,8 +65,7 @@ export async function startProxyProcess(
   clientId: string,
   { flags = [], env = {} }: ProxyOptions = {},
 ): Promise<TestProxy> {
-  const directory = mkdtempSync(join(tmpdir(), 'proxy-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'proxy-')
   const tokenFile = join(directory, 'azure-identity-token')
   writeFileSync(tokenFile, await issuer.token(appSubject))
   const { child, lines, ended } = spawnProxy(t, ['proxy', '--proxy-port=0', ...flags], {

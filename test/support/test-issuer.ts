@@ -1,12 +1,10 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { exportJWK, type JWTPayload, SignJWT } from 'jose'
 import { openCertificateAuthority } from '../../src/lab/azure/certificates/certificate-authority.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 /** A token issuer as a cluster is one: discovery and keys over TLS with an authority of its own. */
 export interface TestIssuer {
@@ -24,8 +22,7 @@ export interface TestIssuer {
 }
 
 export async function startTestIssuer(t: TestContext): Promise<TestIssuer> {
-  const directory = mkdtempSync(join(tmpdir(), 'issuer-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t, 'issuer-')
   const authority = await openCertificateAuthority(directory)
   const requests: string[] = []
   const published: { kid: string; key: KeyObject }[] = []

@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { startShell } from './shell-session.ts'
 
 function shellFor(t: TestContext) {
-  const directory = mkdtempSync(join(tmpdir(), 'shell-session-'))
-  const shell = startShell(directory, { PATH: process.env['PATH'] ?? '' })
-  t.after(async () => {
-    await shell.stop()
-    rmSync(directory, { recursive: true })
-  })
+  const directory = temporaryDirectory(t, 'shell-session-')
+  const shell = startShell(directory, { PATH: process.env.PATH ?? '' })
+  t.after(() => shell.stop())
   return shell
 }
 

@@ -1,12 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { TestContext } from 'node:test'
 import { temporaryHome, type UpSummary } from '../lab/home/lab-in-temporary-home.ts'
 import { azMissing, findAz } from '../support/az.ts'
 import { findProgram } from '../support/find-program.ts'
 import { findKubectl, kubectlMissing } from '../support/kubectl.ts'
 import { mayMount } from '../support/may-mount.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { type ShellSession, startShell } from './shell-session.ts'
 
 /** Where somebody types, in a directory of its own, before which kind of cluster. */
@@ -43,7 +42,7 @@ export async function walkthroughLab(t: TestContext, ...flags: string[]): Promis
     async terminal(inner) {
       const { code, stdout, stderr } = await home.keymount('env', '--json')
       if (code !== 0) throw new Error(`keymount env ended with ${code}: ${stderr}`)
-      const directory = await mkdtemp(join(tmpdir(), 'walkthrough-'))
+      const directory = temporaryDirectory(inner, 'walkthrough-')
       const shell = startShell(directory, {
         ...(JSON.parse(stdout) as Record<string, string>),
         PATH: [...new Set(Object.values(programs).map((path) => dirname(path ?? '')))].concat(systemPath).join(':'),
@@ -53,13 +52,10 @@ export async function walkthroughLab(t: TestContext, ...flags: string[]): Promis
         AZURE_CORE_COLLECT_TELEMETRY: 'no',
         AZURE_CORE_NO_COLOR: 'yes',
       })
-      inner.after(async () => {
-        await shell.stop()
-        await rm(directory, { recursive: true, force: true })
-      })
+      inner.after(() => shell.stop())
       return { shell, directory, cluster: flags.includes('--kubeconfig') ? 'real' : 'local' }
     },
   }
 }
 
-const systemPath = (process.env['PATH'] ?? '/usr/bin:/bin').split(':')
+const systemPath = (process.env.PATH ?? '/usr/bin:/bin').split(':')

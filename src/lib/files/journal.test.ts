@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { openJournal } from './journal.ts'
 
 function temporaryFile(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-journal-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'keymount-journal-')
   return join(directory, 'state', 'journal.jsonl')
 }
 

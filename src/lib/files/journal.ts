@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { parseJson } from '#lib/formats'
 
 /**
  * State that survives `kill -9`: a file of JSON lines. What was appended before an answer left is there after a restart,
@@ -62,11 +63,11 @@ function parseLines(path: string, text: string): { entries: unknown[]; intact: b
   const tail = lines.pop() ?? ''
   const entries = lines.map((line, index) => {
     try {
-      return JSON.parse(line) as unknown
-    } catch {
-      throw new Error(
-        `State file ${path} is corrupt at line ${index + 1}: not JSON. Restore it from a copy, or move it away to start empty`,
-      )
+      // What was written must be readable, however deep it nests.
+      return parseJson('the line', line, { maxDepth: Number.POSITIVE_INFINITY })
+    } catch (cause) {
+      const what = `State file ${path} is corrupt at line ${index + 1}`
+      throw new Error(`${what}: not JSON. Restore it from a copy, or move it away to start empty`, { cause })
     }
   })
   return { entries, intact: tail === '' }

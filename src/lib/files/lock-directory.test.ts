@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { lockDirectory } from './lock-directory.ts'
 
 test('a directory has one holder at a time', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-lock-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'keymount-lock-')
   const first = await lockDirectory(directory)
   await assert.rejects(lockDirectory(directory), /Cannot work in .*: another process does/)
   await first.stop()
@@ -18,8 +15,7 @@ test('a directory has one holder at a time', async (t) => {
 })
 
 test('a holder that was killed is no holder', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-lock-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'keymount-lock-')
   const program = `import { lockDirectory } from ${JSON.stringify(import.meta.resolve('./lock-directory.ts'))}
     await lockDirectory(${JSON.stringify(directory)}); console.log('held'); setInterval(() => {}, 1000)`
   const holder = spawn(process.execPath, ['--input-type=module', '-e', program], {

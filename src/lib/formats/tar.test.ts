@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { type TarEntry, tarStream } from './tar.ts'
 
 const file = (path: string, text: string): TarEntry => {
@@ -17,8 +17,7 @@ async function bytesOf(entries: TarEntry[]): Promise<Buffer> {
 }
 
 test('tarStream() writes what tar(1) reads: directories, links, modes, contents of any size', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-tar-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'keymount-tar-')
   const long = `${'deep/'.repeat(25)}file`
   const archive = await bytesOf([
     { type: 'directory', path: 'tmp', mode: 0o1777 },

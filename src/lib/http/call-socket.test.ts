@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { callSocket } from './call-socket.ts'
 
 async function serve(t: TestContext, answer: RequestListener): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'socket-'))
+  const directory = temporaryDirectory(t, 'socket-')
   const server = createServer(answer)
   t.after(() => {
     server.close()
     server.closeAllConnections()
-    rmSync(directory, { recursive: true, force: true })
   })
   const path = join(directory, 's.sock')
   await new Promise<void>((resolve) => server.listen(path, resolve))

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { processNames } from './build-bundles.ts'
 import { buildRootfs } from './build-rootfs.ts'
 
@@ -11,8 +11,7 @@ const packageRoot = resolve(import.meta.dirname, '../../..')
 
 /** A small package of the same shape: its programs print their name and arguments. */
 function makePackage(t: TestContext): { root: string; out: string; writeProgram(name: string, text: string): void } {
-  const root = mkdtempSync(join(tmpdir(), 'keymount-image-'))
-  t.after(() => rmSync(root, { recursive: true }))
+  const root = temporaryDirectory(t, 'keymount-image-')
   mkdirSync(join(root, 'src/bin'), { recursive: true })
   for (const name of ['package.json', 'package-lock.json', 'LICENSE', 'node_modules', 'src/bin/start.ts']) {
     symlinkSync(join(packageRoot, name), join(root, name))

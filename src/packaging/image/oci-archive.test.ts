@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { ociArchive } from './oci-archive.ts'
 
 const reference = 'ghcr.io/keymount/keymount:1.2.3'
 
 function makeRootfs(t: TestContext): { directory: string; rootfs: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-archive-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'keymount-archive-')
   const rootfs = join(directory, 'rootfs')
   mkdirSync(join(rootfs, 'usr/bin'), { recursive: true })
   writeFileSync(join(rootfs, 'usr/bin/program'), '#!/bin/sh\n', { mode: 0o755 })

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { removeOldRootfs } from './remove-old-rootfs.ts'
 
 test('removeOldRootfs() keeps the newest, and an older one as long as a program runs that was started with it', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-rootfs-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'keymount-rootfs-')
   for (const [age, name] of ['rootfs-a', 'rootfs-b', 'rootfs-c', 'rootfs-d', 'rootfs-e', 'rootfs-f'].entries()) {
     mkdirSync(join(directory, name))
     utimesSync(join(directory, name), 1000 - age, 1000 - age)

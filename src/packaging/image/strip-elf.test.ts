@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { stripElf } from './strip-elf.ts'
 
 test('stripElf() gives a smaller program that runs as before', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-strip-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'keymount-strip-')
   const whole = readFileSync(process.execPath)
   const stripped = stripElf(whole)
   assert.ok(stripped.length < whole.length)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { resources } from '#kubernetes/client'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { killProductPod } from '../node.ts'
-import { eventually, podEvent, podReady } from '../wait.ts'
+import { podEvent, podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
 export function faultCases(lab: () => Lab): void {
@@ -31,7 +32,7 @@ export function faultCases(lab: () => Lab): void {
     it('leaves the old file in a running pod while a rotation fails, and rotates when the vault is back', async () => {
       const host = `${workload.vault}.vault.azure.net`
       await workload.setSecret('ExampleSecret', 'newer')
-      await eventually(
+      await until(
         'the rotation before',
         async () => (await workload.read('early', 'ExampleSecret')) === 'newer' || undefined,
       )
@@ -43,7 +44,7 @@ export function faultCases(lab: () => Lab): void {
         await lab().control.clearFault(host)
       }
       await workload.setSecret('ExampleSecret', 'newest')
-      await eventually(
+      await until(
         'the file to follow',
         async () => (await workload.read('early', 'ExampleSecret')) === 'newest' || undefined,
       )
@@ -127,7 +128,7 @@ export function faultCases(lab: () => Lab): void {
         await podReady(lab(), workload.namespace, `new-${app}`)
         for (const pod of ['running', `new-${app}`]) {
           const follows = async () => (await workload.read(pod, 'ExampleSecret')) === `after ${app}` || undefined
-          await eventually(`the pod ${pod} to follow`, follows, { withinMs: 240_000 })
+          await until(`the pod ${pod} to follow`, follows, { withinMs: 240_000 })
         }
       })
     }

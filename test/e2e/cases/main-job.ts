@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { resources } from '#kubernetes/client'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { csiMounts } from '../node.ts'
-import { deletePod, eventually, podEvent, podReady } from '../wait.ts'
+import { deletePod, podEvent, podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
 /** The demo's steps, one by one, on one pod that lives through them. */
@@ -58,11 +59,11 @@ export function mainJobCases(lab: () => Lab): void {
       }
       const before = await lab().kube.get(resources.secretProviderClassPodStatuses, ref)
       await workload.setSecret('ExampleSecret', 'rotated')
-      await eventually(
+      await until(
         'the file to follow',
         async () => (await workload.read(pod, 'ExampleSecret')) === 'rotated' || undefined,
       )
-      await eventually('the recorded version to follow', async () => {
+      await until('the recorded version to follow', async () => {
         const now = await lab().kube.get(resources.secretProviderClassPodStatuses, ref)
         return now.status?.objects?.[0]?.version !== before.status?.objects?.[0]?.version || undefined
       })
@@ -71,8 +72,8 @@ export function mainJobCases(lab: () => Lab): void {
     it('leaves no mount and no status object when the pod is deleted', async () => {
       assert.equal((await csiMounts(lab(), uid)).length, 1)
       await deletePod(lab(), workload.namespace, pod)
-      await eventually('the mount to go', async () => (await csiMounts(lab(), uid)).length === 0 || undefined)
-      await eventually('the status object to go', async () => {
+      await until('the mount to go', async () => (await csiMounts(lab(), uid)).length === 0 || undefined)
+      await until('the status object to go', async () => {
         const { items } = await lab().kube.list(resources.secretProviderClassPodStatuses, {
           namespace: workload.namespace,
         })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { resources } from '#kubernetes/client'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { runCli } from '../../support/run-cli.ts'
-import { eventually, podEvent, podReady } from '../wait.ts'
+import { podEvent, podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
 /** A class that by itself is looked up once an hour: what happens sooner, the command has asked for. */
@@ -21,7 +22,7 @@ export function rotateNowCases(lab: () => Lab): void {
     it('brings a new value to a running pod at once, and the status object tells when it was and will be looked up', async () => {
       await workload.setSecret('ExampleSecret', 'looked up by the command')
       // A read that another pod has just made serves the node for five seconds.
-      await eventually('the command to find it', async () => {
+      await until('the command to find it', async () => {
         const { code, stdout } = await rotate()
         assert.equal(code, 0, stdout)
         return stdout.includes(`✓ ${workload.namespace}/${pod}: new content`) || undefined
@@ -39,7 +40,7 @@ export function rotateNowCases(lab: () => Lab): void {
       const host = `${workload.vault}.vault.azure.net`
       await lab().control.setFault(host, { kind: 'error', status: 500 })
       try {
-        const stdout = await eventually('the command to fail', async () => {
+        const stdout = await until('the command to fail', async () => {
           const failed = await rotate()
           return failed.code === 1 ? failed.stdout : undefined
         })

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { resources } from '#kubernetes/client'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { createClass, createReadyPod, fooSecret, read, secretOf } from '../mock-workload.ts'
 import { createNamespace } from '../namespaces.ts'
 import { type E2eProvider, e2eProvider } from '../provider/e2e-provider.ts'
-import { deletePod, eventually } from '../wait.ts'
+import { deletePod } from '../wait.ts'
 
 /** What the field's suites of single providers check beside its common cases (e2e-provider.bats, here upstream.ts). */
 export function upstreamProviderCases(lab: () => Lab): void {
@@ -31,7 +32,7 @@ export function upstreamProviderCases(lab: () => Lab): void {
       assert.deepEqual(Object.keys(secret?.values ?? {}), ['nestedkey'])
       assert.equal(secret?.object.metadata.annotations?.['kubed.appscode.com/sync'], 'app=test')
       await deletePod(lab(), pod.namespace, pod.name)
-      await eventually('the Secret to go', async () => (await secretOf(lab(), pod)) === undefined || undefined)
+      await until('the Secret to go', async () => (await secretOf(lab(), pod)) === undefined || undefined)
     })
 
     it('aws: before its interval is over a pod still has the old value, and then the new one', async () => {
@@ -42,7 +43,7 @@ export function upstreamProviderCases(lab: () => Lab): void {
       }
       await provider.setRotated(true)
       try {
-        await eventually('the usual one to follow', async () => {
+        await until('the usual one to follow', async () => {
           return (await read(lab(), { namespace, name: 'usual' }, 'foo')) === 'rotated' || undefined
         })
         // Two more intervals of the installation.

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { isNotFound, resources, type SecretProviderClassPodStatus } from '#kubernetes/client'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { csiMountLines, csiMounts, onNode, productPod } from '../node.ts'
 import { type DriverChange, driverChange } from '../upstream-driver/driver-change.ts'
-import { deletePod, eventually, podReady } from '../wait.ts'
+import { deletePod, podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
 const file = '/mnt/secrets-store/ExampleSecret'
@@ -70,7 +71,7 @@ export function upstreamTakeoverCases(lab: () => Lab): void {
       await workload.startPod('arriving')
       await drivers.installProduct()
       await podReady(lab(), namespace, 'arriving')
-      await eventually('the deleted pod to be gone', async () => (await exists('leaving')) === false || undefined)
+      await until('the deleted pod to be gone', async () => (await exists('leaving')) === false || undefined)
     })
 
     it('kubelet has written beside each volume whose it is, and the product finds the volumes by that', async () => {
@@ -91,7 +92,7 @@ export function upstreamTakeoverCases(lab: () => Lab): void {
       await workload.setSecret('ExampleSecret', 'set under the product')
       for (const pod of ['ours', 'theirs', 'arriving']) await follows(pod, 'set under the product')
       for (const [pod, before] of statuses) {
-        const status = await eventually(`the status object of ${pod} to follow`, async () => {
+        const status = await until(`the status object of ${pod} to follow`, async () => {
           const now = await statusOf(pod)
           return now.status?.objects?.[0]?.version === before.status?.objects?.[0]?.version ? undefined : now
         })
@@ -123,9 +124,9 @@ export function upstreamTakeoverCases(lab: () => Lab): void {
       for (const pod of ['ours', 'theirs', 'arriving']) {
         const { uid } = await volumeOf(pod)
         await deletePod(lab(), workload.namespace, pod)
-        await eventually('the mount to go', async () => (await csiMounts(lab(), uid)).length === 0 || undefined)
+        await until('the mount to go', async () => (await csiMounts(lab(), uid)).length === 0 || undefined)
       }
-      await eventually('the status objects to go', async () => {
+      await until('the status objects to go', async () => {
         const { namespace } = workload
         const { items } = await lab().kube.list(resources.secretProviderClassPodStatuses, { namespace })
         return items.length === 0 || undefined
@@ -149,7 +150,7 @@ export function upstreamTakeoverCases(lab: () => Lab): void {
 
     async function follows(pod: string, value: string): Promise<void> {
       const has = async () => (await workload.read(pod, 'ExampleSecret')) === value || undefined
-      await eventually(`${pod} to follow`, has, { withinMs: 240_000 })
+      await until(`${pod} to follow`, has, { withinMs: 240_000 })
     }
 
     async function statusOf(pod: string): Promise<SecretProviderClassPodStatus> {

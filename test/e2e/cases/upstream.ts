@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { resources } from '#kubernetes/client'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import {
   classResource,
@@ -17,7 +18,7 @@ import {
 import { createNamespace } from '../namespaces.ts'
 import { productPod } from '../node.ts'
 import { type E2eProvider, e2eProvider } from '../provider/e2e-provider.ts'
-import { deletePod, eventually, podEvent } from '../wait.ts'
+import { deletePod, podEvent } from '../wait.ts'
 
 const mockKey = 'This is mock key'
 
@@ -134,8 +135,8 @@ function syncCases(lab: () => Lab): void {
       assert.equal((await run(lab(), pod, ['sh', '-c', 'echo $SECRET_USERNAME'])).trim(), 'secret')
     }
     const secret = await secretOf(lab(), ref)
-    assert.equal(secret?.values['username'], 'secret')
-    assert.equal(secret.labels['environment'], 'test')
+    assert.equal(secret?.values.username, 'secret')
+    assert.equal(secret.labels.environment, 'test')
     assert.equal(secret.labels['secrets-store.csi.k8s.io/managed'], 'true')
     const owners = await ownersOf(lab(), ref, 2)
     assert.deepEqual(
@@ -179,7 +180,7 @@ function namespacedCases(lab: () => Lab): void {
     const pod = { namespace: ref.namespace, name: pods[0] ?? '' }
     assert.equal(await read(lab(), pod, 'foo'), 'secret')
     assert.equal((await run(lab(), pod, ['sh', '-c', 'echo $SECRET_USERNAME'])).trim(), 'secret')
-    assert.equal((await secretOf(lab(), ref))?.values['username'], 'secret')
+    assert.equal((await secretOf(lab(), ref))?.values.username, 'secret')
     assert.equal((await ownersOf(lab(), ref, 1))[0]?.kind, 'ReplicaSet')
   })
 
@@ -220,7 +221,7 @@ function multipleClassesCases(lab: () => Lab): void {
       assert.equal(await read(lab(), pod, 'foo', i), 'secret')
       assert.match(await read(lab(), pod, 'fookey', i), new RegExp(mockKey))
       const ref = { namespace: pod.namespace, name: `foosecret-${i}` }
-      assert.equal((await secretOf(lab(), ref))?.values['username'], 'secret')
+      assert.equal((await secretOf(lab(), ref))?.values.username, 'secret')
       const [owner] = await ownersOf(lab(), ref, 1)
       assert.equal(owner?.kind, 'SecretProviderClassPodStatus')
       assert.equal(owner.name, `${pod.name}-${pod.namespace}-${className}`)
@@ -243,12 +244,12 @@ function rotationCases(lab: () => Lab, provider: () => E2eProvider): void {
   it('Test auto rotation of mount contents and K8s secrets', async () => {
     const ref = { namespace: pod.namespace, name: 'rotationsecret' }
     assert.equal(await read(lab(), pod, 'foo'), 'secret')
-    assert.equal((await secretOf(lab(), ref))?.values['username'], 'secret')
+    assert.equal((await secretOf(lab(), ref))?.values.username, 'secret')
     await provider().setRotated(true)
     try {
-      await eventually('the file to be rotated', async () => (await read(lab(), pod, 'foo')) === 'rotated' || undefined)
-      await eventually('the Secret to be rotated', async () => {
-        return (await secretOf(lab(), ref))?.values['username'] === 'rotated' || undefined
+      await until('the file to be rotated', async () => (await read(lab(), pod, 'foo')) === 'rotated' || undefined)
+      await until('the Secret to be rotated', async () => {
+        return (await secretOf(lab(), ref))?.values.username === 'rotated' || undefined
       })
     } finally {
       await provider().setRotated(false)

@@ -6,12 +6,13 @@ import { type Container, type Pod, type PodSpec, resources } from '#kubernetes/c
 import { imageReference } from '#packaging/image'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { bundleApplication } from '../../support/bundle-application.ts'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { type InstalledWebhook, installWebhook, productImage } from '../installed-webhook.ts'
 import { createNamespace } from '../namespaces.ts'
 import { leaksIn, plant } from '../planted.ts'
 import { noHelm, realClusterOnly } from '../real-cluster-only.ts'
-import { eventually, podEvents } from '../wait.ts'
+import { podEvents } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
 const options = realClusterOnly(
@@ -37,7 +38,7 @@ export function workloadIdentityCases(lab: () => Lab): void {
       await createApplication(lab(), workload.namespace)
       webhook = await installWebhook(lab(), image, [workload.namespace])
       // A Service learns of ready pods a moment after helm does.
-      await eventually('the webhook to be reached', async () => {
+      await until('the webhook to be reached', async () => {
         const pod = await dryRun(lab(), podOf(lab(), workload, { name: 'first', image, labels: use }))
         return pod.spec.containers[0]?.env?.some(({ name }) => name === 'AZURE_TENANT_ID') || undefined
       })
@@ -69,7 +70,7 @@ export function workloadIdentityCases(lab: () => Lab): void {
       pod.spec.containers = [{ name: 'app', image: busybox, command: ['/bin/sh', '-c', script] }]
       await lab().kube.create(resources.pods, pod)
       // There is no IMDS here, which the proxy tells.
-      await eventually('both answers', async () => {
+      await until('both answers', async () => {
         const log = await logOf(lab(), workload.namespace, 'other', 'app')
         return /HTTP\/1\.1 400[\s\S]*HTTP\/1\.1 502/.test(log) || undefined
       })
@@ -93,7 +94,7 @@ export function workloadIdentityCases(lab: () => Lab): void {
       await lab()
         .exec(namespace, 'other', 'azwi-proxy', stop)
         .catch(() => undefined)
-      await eventually('another sidecar', async () => {
+      await until('another sidecar', async () => {
         const { status } = await lab().kube.get(resources.pods, { namespace, name: 'other' })
         const proxy = status?.initContainerStatuses?.find(({ name }) => name === 'azwi-proxy')
         return ((proxy?.restartCount ?? 0) > 0 && proxy?.ready === true) || undefined
@@ -187,7 +188,7 @@ function dryRun(lab: Lab, pod: Pod): Promise<Pod> {
 
 /** What a container printed, once all of its pod has ended well. */
 async function outputOf(lab: Lab, namespace: string, name: string, container: string): Promise<string> {
-  const pod = await eventually(`pod ${name} to end`, async () => {
+  const pod = await until(`pod ${name} to end`, async () => {
     const found = await lab.kube.get(resources.pods, { namespace, name })
     return ['Succeeded', 'Failed'].includes(found.status?.phase ?? '') ? found : undefined
   }).catch(async (error: unknown) => {

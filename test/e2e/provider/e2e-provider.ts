@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { resources } from '#kubernetes/client'
 import { bundleApplication } from '../../support/bundle-application.ts'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { createNamespace } from '../namespaces.ts'
 import { productPod } from '../node.ts'
-import { eventually, podReady } from '../wait.ts'
+import { podReady } from '../wait.ts'
 
 /** A third party's provider beside the Azure one: a DaemonSet of its own, whose secrets and demands a test chooses. */
 export interface E2eProvider {
@@ -69,7 +70,7 @@ async function install(lab: Lab): Promise<E2eProvider> {
       },
     },
   })
-  const name = await eventually(`a pod of ${app}`, async () => {
+  const name = await until(`a pod of ${app}`, async () => {
     const { items } = await kube.list(resources.pods, { namespace, labelSelector: `app=${app}` })
     return items[0]?.metadata.name
   })
@@ -81,7 +82,7 @@ async function install(lab: Lab): Promise<E2eProvider> {
     if (code !== 0) throw new Error(`${path}: ${stdout}${stderr}`)
     return stdout
   }
-  await eventually('the provider to answer', () => ask('/last-versions'))
+  await until('the provider to answer', () => ask('/last-versions'))
   return {
     setRotated: async (rotated) => void (await ask(`/rotation?rotated=${rotated}`)),
     requireTokens: async (audiences) => {

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { type CsiDriver, type DaemonSet, isNotFound, type KubeObject, resources } from '#kubernetes/client'
 import { bundleApplication } from '../../support/bundle-application.ts'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { productPod } from '../node.ts'
-import { eventually, podReady } from '../wait.ts'
+import { podReady } from '../wait.ts'
 
 /** The two drivers of one name that a cluster may have, one at a time, and the change between them. */
 export interface DriverChange {
@@ -31,7 +32,7 @@ export async function driverChange(lab: Lab, options: { rotationSeconds: number 
   async function remove(): Promise<void> {
     await kube.delete(resources.daemonSets, ref(daemonSet))
     await kube.delete(resources.csiDrivers, ref(csiDriver))
-    await eventually('the driver to be gone', async () => {
+    await until('the driver to be gone', async () => {
       const { items } = await kube.list(resources.pods, { namespace, labelSelector: `app=${app}` })
       return items.length === 0 || undefined
     })
@@ -41,7 +42,7 @@ export async function driverChange(lab: Lab, options: { rotationSeconds: number 
   async function install(daemons: DaemonSet): Promise<void> {
     await kube.create<CsiDriver>(resources.csiDrivers, csiDriver)
     await kube.create<DaemonSet>(resources.daemonSets, daemons)
-    const pod = await eventually('a pod of the driver', () => productPod(lab, app))
+    const pod = await until('a pod of the driver', () => productPod(lab, app))
     await podReady(lab, namespace, pod.metadata.name ?? '')
   }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { chartNames, packageCharts } from '#packaging/charts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { daemonSets, type Manifest, needsHelm, template } from './helm.ts'
 
 /** The charts with the names of upstream's. What `helm upgrade` cannot change is as upstream has it; their values work. */
@@ -21,8 +21,7 @@ const charts = resolve(import.meta.dirname, '../../../charts')
 async function packaged(t: TestContext, name: string): Promise<string> {
   const packages = await packageCharts({ directory: charts })
   const chart = packages.find(({ metadata }) => metadata.name === name)
-  const directory = await mkdtemp(join(tmpdir(), 'thin-chart-'))
-  t.after(() => rm(directory, { recursive: true }))
+  const directory = temporaryDirectory(t, 'thin-chart-')
   const path = join(directory, chart?.fileName ?? '')
   await writeFile(path, chart?.bytes ?? '')
   return path
@@ -95,7 +94,7 @@ test(
     }
     assert.ok(objects.some(({ metadata }) => metadata.name === 'secretprovidersyncing-role'))
     const environment = objects.find(({ metadata }) => metadata.name === 'keymount-provider-env')
-    assert.deepEqual(environment?.['data'], { HTTPS_PROXY: 'http://proxy.example:3128' })
+    assert.deepEqual(environment?.data, { HTTPS_PROXY: 'http://proxy.example:3128' })
   },
 )
 
