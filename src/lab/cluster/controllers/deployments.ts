@@ -39,7 +39,7 @@ function createReplicaSet(
 ): void {
   const { objects, catalog } = context
   const { namespace, name } = deployment.metadata
-  const spec = structuredClone(isRecord(deployment['spec']) ? deployment['spec'] : {})
+  const spec = structuredClone(isRecord(deployment.spec) ? deployment.spec : {})
   const template = valueAt(spec, 'template')
   const labels = { ...mapAt(template, 'metadata', 'labels'), [hashLabel]: hash }
   const annotations = mapAt(template, 'metadata', 'annotations')
@@ -51,26 +51,26 @@ function createReplicaSet(
       ownerReferences: [ownerReference(deployment)],
     },
     spec: {
-      replicas: spec['replicas'],
+      replicas: spec.replicas,
       selector: { matchLabels: { ...mapAt(spec, 'selector', 'matchLabels'), [hashLabel]: hash } },
       template: { metadata: { labels, annotations }, spec: valueAt(template, 'spec') },
     },
   }
   objects.create(catalog.row(replicaSetsKey), namespace, body, { manager: component })
-  const message = `Scaled up replica set ${name}-${hash} from 0 to ${spec['replicas']}`
+  const message = `Scaled up replica set ${name}-${hash} from 0 to ${spec.replicas}`
   recordEvent(context, deployment, { component, reason: 'ScalingReplicaSet', message })
 }
 
 function scale({ objects, catalog }: ControllerContext, set: ApiObject, replicas: number): void {
   if (numberAt(set, 'spec', 'replicas') === replicas) return
-  const scaled = (draft: ApiObject) => ({ ...draft, spec: { ...(draft['spec'] as object), replicas } })
+  const scaled = (draft: ApiObject) => ({ ...draft, spec: { ...(draft.spec as object), replicas } })
   objects.update(catalog.row(replicaSetsKey), set.metadata, scaled, { manager: component })
 }
 
 function availableCondition({ clock }: ControllerContext, deployment: ApiObject, available: boolean): object {
   const status = available ? 'True' : 'False'
   const before = recordsAt(deployment, 'status', 'conditions').find(({ type }) => type === 'Available')
-  if (before?.['status'] === status) return before
+  if (before?.status === status) return before
   const now = timestamp(clock.now())
   return {
     type: 'Available',

@@ -18,7 +18,7 @@ export const scheduler = controllerOf('pods', {
   sync(context, pod) {
     if (textAt(pod, 'spec', 'nodeName') !== '') return
     const nodes = context.store.list('nodes')
-    const node = nodes.find((candidate) => fits(pod['spec'], candidate))
+    const node = nodes.find((candidate) => fits(pod.spec, candidate))
     if (node === undefined) explain(context, pod, nodes.length)
     else bind(context, pod, node.metadata.name)
   },
@@ -27,7 +27,7 @@ export const scheduler = controllerOf('pods', {
 /** What the binding subresource does in a real cluster: nothing else may change a pod's node. */
 function bind(context: ControllerContext, pod: ApiObject, nodeName: string): void {
   const { store } = context
-  const spec = { ...(isRecord(pod['spec']) ? pod['spec'] : {}), nodeName }
+  const spec = { ...(isRecord(pod.spec) ? pod.spec : {}), nodeName }
   const bound = store.put('pods', withCondition(context, { ...pod, spec }, { status: 'True' }))
   const { namespace, name } = pod.metadata
   recordEvent(context, bound, {
@@ -43,7 +43,7 @@ function explain(context: ControllerContext, pod: ApiObject, nodes: number): voi
       ? 'no nodes available to schedule pods'
       : `0/${nodes} nodes are available: ${nodes} node(s) didn't match Pod's node affinity/selector.`
   const known = recordsAt(pod, 'status', 'conditions').find(({ type }) => type === 'PodScheduled')
-  if (known?.['message'] === message) return
+  if (known?.message === message) return
   const marked = context.store.put(
     'pods',
     withCondition(context, pod, { status: 'False', reason: 'Unschedulable', message }),
@@ -59,5 +59,5 @@ function withCondition({ clock }: ControllerContext, pod: ApiObject, condition: 
     lastTransitionTime: timestamp(clock.now()),
     ...condition,
   }
-  return { ...pod, status: { ...(isRecord(pod['status']) ? pod['status'] : {}), conditions: [...others, scheduled] } }
+  return { ...pod, status: { ...(isRecord(pod.status) ? pod.status : {}), conditions: [...others, scheduled] } }
 }

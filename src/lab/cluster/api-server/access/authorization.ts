@@ -32,8 +32,8 @@ export function isAllowed(store: Store, user: User, wanted: Attributes): boolean
 
 function isSubject(subject: Record<string, unknown>, user: User): boolean {
   const name = textAt(subject, 'name')
-  if (subject['kind'] === 'Group') return user.groups.includes(name)
-  if (subject['kind'] === 'User') return user.name === name
+  if (subject.kind === 'Group') return user.groups.includes(name)
+  if (subject.kind === 'User') return user.name === name
   return user.name === `system:serviceaccount:${textAt(subject, 'namespace')}:${name}`
 }
 

@@ -35,13 +35,11 @@ export function webhooksFor(
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     .flatMap((configuration) => recordsAt(configuration, 'webhooks'))
     .filter((webhook) => recordsAt(webhook, 'rules').some((rule) => ruleFits(rule, row, version)))
-    .filter((webhook) => selectorMatches(webhook['objectSelector'], mapAt(object, 'metadata', 'labels')))
-    .filter(
-      (webhook) => namespaceLabels === undefined || selectorMatches(webhook['namespaceSelector'], namespaceLabels),
-    )
+    .filter((webhook) => selectorMatches(webhook.objectSelector, mapAt(object, 'metadata', 'labels')))
+    .filter((webhook) => namespaceLabels === undefined || selectorMatches(webhook.namespaceSelector, namespaceLabels))
     .map((webhook) => ({
       name: textAt(webhook, 'name'),
-      clientConfig: webhook['clientConfig'],
+      clientConfig: webhook.clientConfig,
       failurePolicy: textAt(webhook, 'failurePolicy'),
       timeoutSeconds: numberAt(webhook, 'timeoutSeconds'),
       reviewVersions: textsAt(webhook, 'admissionReviewVersions'),

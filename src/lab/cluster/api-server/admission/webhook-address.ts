@@ -38,8 +38,8 @@ function isEndpoint(pod: ApiObject, selector: Record<string, string>): boolean {
 
 /** A number, or the name of a container's port; undefined when the service has no such port. */
 function targetPort(service: ApiObject, port: number): number | string | undefined {
-  const found = recordsAt(service, 'spec', 'ports').find((each) => each['port'] === port)
-  const target = found?.['targetPort'] ?? found?.['port']
+  const found = recordsAt(service, 'spec', 'ports').find((each) => each.port === port)
+  const target = found?.targetPort ?? found?.port
   return typeof target === 'number' || typeof target === 'string' ? target : undefined
 }
 

@@ -115,5 +115,5 @@ function readValue(type: string, reader: BinaryReader): unknown {
   if (type === 'bytes') return Buffer.from(reader.bytes()).toString('base64')
   const message = decodeMessage(type, reader.bytes())
   if (type !== 'Time') return message
-  return typeof message['seconds'] === 'number' ? timestamp(message['seconds'] * 1000) : undefined
+  return typeof message.seconds === 'number' ? timestamp(message.seconds * 1000) : undefined
 }

@@ -76,7 +76,7 @@ export async function handleUpgrade(
     const status = statusOf(error)
     const body = JSON.stringify(status)
     socket.end(
-      `HTTP/1.1 ${status.code} ${status['reason']}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 ${status.code} ${status.reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     )
   }
 }

@@ -55,8 +55,8 @@ const subjects = (name: string, kind: string) =>
     name,
     (object) =>
       recordsAt(object, 'subjects')
-        .filter((subject) => subject['kind'] === kind)
-        .map((subject) => (kind === 'ServiceAccount' ? `${subject['namespace']}/${subject['name']}` : subject['name']))
+        .filter((subject) => subject.kind === kind)
+        .map((subject) => (kind === 'ServiceAccount' ? `${subject.namespace}/${subject.name}` : subject.name))
         .join(', '),
     { priority: 1 },
   )
@@ -136,8 +136,8 @@ export const columns: Record<string, readonly Column[]> = {
       ),
     ),
     column('Message', ({ message }) => String(message ?? '').trim()),
-    wide(column('First Seen', (event, now) => ageOf(event['firstTimestamp'] ?? lastSeen(event), now))),
-    wide(column('Count', (event) => event['count'] ?? 1)),
+    wide(column('First Seen', (event, now) => ageOf(event.firstTimestamp ?? lastSeen(event), now))),
+    wide(column('Count', (event) => event.count ?? 1)),
     wide(column('Name', ({ metadata }) => metadata.name)),
   ],
   daemonsets: [
@@ -190,7 +190,7 @@ export const columns: Record<string, readonly Column[]> = {
 }
 
 function readyContainers(pod: ApiObject): string {
-  const ready = recordsAt(pod, 'status', 'containerStatuses').filter((status) => status['ready'] === true)
+  const ready = recordsAt(pod, 'status', 'containerStatuses').filter((status) => status.ready === true)
   return `${ready.length}/${recordsAt(pod, 'spec', 'containers').length}`
 }
 
@@ -214,9 +214,7 @@ function containersStatus(pod: ApiObject): string | undefined {
   const statuses = recordsAt(pod, 'status', 'containerStatuses')
   const reason = statuses.map(stateReason).find((found) => found !== undefined)
   // A pod with one finished and one running container is still running.
-  const running = statuses.some(
-    (status) => status['ready'] === true && valueAt(status, 'state', 'running') !== undefined,
-  )
+  const running = statuses.some((status) => status.ready === true && valueAt(status, 'state', 'running') !== undefined)
   return reason === 'Completed' && running ? 'Running' : reason
 }
 
@@ -243,7 +241,7 @@ function restarts(pod: ApiObject, now: number): string {
 
 function nodeStatus(node: ApiObject): string {
   const ready = recordsAt(node, 'status', 'conditions').find(({ type }) => type === 'Ready')
-  const word = ready === undefined ? 'Unknown' : ready['status'] === 'True' ? 'Ready' : 'NotReady'
+  const word = ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'
   return valueAt(node, 'spec', 'unschedulable') === true ? `${word},SchedulingDisabled` : word
 }
 
@@ -254,17 +252,12 @@ function nodeRoles({ metadata }: ApiObject): string {
 }
 
 function nodeAddress(node: ApiObject, type: string): string {
-  const found = recordsAt(node, 'status', 'addresses').find((address) => address['type'] === type)
+  const found = recordsAt(node, 'status', 'addresses').find((address) => address.type === type)
   return textAt(found, 'address') || '<none>'
 }
 
 function lastSeen(event: ApiObject): unknown {
-  return (
-    valueAt(event, 'series', 'lastObservedTime') ??
-    event['lastTimestamp'] ??
-    event['eventTime'] ??
-    event['firstTimestamp']
-  )
+  return valueAt(event, 'series', 'lastObservedTime') ?? event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp
 }
 
 function servicePorts(service: ApiObject): string {

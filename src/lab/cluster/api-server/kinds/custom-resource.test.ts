@@ -26,9 +26,9 @@ function definition(spec: object = {}): ApiObject {
 test('a definition is completed and accepted at once', () => {
   const draft = definition()
   acceptDefinition(draft)
-  const { names } = draft['spec'] as { names: object }
+  const { names } = draft.spec as { names: object }
   assert.deepEqual(names, { plural: 'widgets', kind: 'Widget', singular: 'widget', listKind: 'WidgetList' })
-  const { conditions, storedVersions } = draft['status'] as { conditions: { type: string }[]; storedVersions: string[] }
+  const { conditions, storedVersions } = draft.status as { conditions: { type: string }[]; storedVersions: string[] }
   assert.deepEqual(
     conditions.map(({ type }) => type),
     ['NamesAccepted', 'Established'],

@@ -28,8 +28,8 @@ export function customRow(definition: ApiObject): ResourceRow {
   const names = valueAt(definition, 'spec', 'names')
   // The version that is stored is the one that clients prefer.
   const served = recordsAt(definition, 'spec', 'versions')
-    .filter((version) => version['served'] === true)
-    .toSorted((a, b) => Number(b['storage'] === true) - Number(a['storage'] === true))
+    .filter((version) => version.served === true)
+    .toSorted((a, b) => Number(b.storage === true) - Number(a.storage === true))
   const versions = new Map(served.map((version) => [textAt(version, 'name'), parseVersion(version, definition)]))
   const version = (name: string) => versions.get(name) ?? [...versions.values()][0]
   const schema = (name: string) => version(name)?.schema ?? {}
@@ -66,7 +66,7 @@ function parseVersion(version: Record<string, unknown>, definition: ApiObject): 
     name,
     schema: { ...schema, properties: { ...schema.properties, ...objectFields.properties } },
     columns: printerColumns(recordsAt(version, 'additionalPrinterColumns')),
-    warnings: version['deprecated'] === true ? [deprecation] : [],
+    warnings: version.deprecated === true ? [deprecation] : [],
   }
 }
 
@@ -83,7 +83,7 @@ function printerColumns(wanted: readonly Record<string, unknown>[]): readonly Co
         type,
         format: textAt(entry, 'format'),
         description: textAt(entry, 'description'),
-        priority: typeof entry['priority'] === 'number' ? entry['priority'] : 0,
+        priority: typeof entry.priority === 'number' ? entry.priority : 0,
         cell: (object, now) => {
           const found = valueAt(object, ...path)
           if (type === 'date') return ageOf(found, now)
@@ -103,15 +103,15 @@ function parseJsonPath(path: string): (string | number)[] {
 
 /** Defaults of a definition, and the status that says it is served. */
 export function acceptDefinition(definition: ApiObject): void {
-  const spec = definition['spec']
-  if (!isRecord(spec) || !isRecord(spec['names'])) return
-  const names = spec['names']
+  const spec = definition.spec
+  if (!isRecord(spec) || !isRecord(spec.names)) return
+  const names = spec.names
   const kind = textAt(names, 'kind')
-  names['singular'] ??= kind.toLowerCase()
-  names['listKind'] ??= `${kind}List`
-  spec['conversion'] ??= { strategy: 'None' }
+  names.singular ??= kind.toLowerCase()
+  names.listKind ??= `${kind}List`
+  spec.conversion ??= { strategy: 'None' }
   const since = definition.metadata.creationTimestamp
-  const storage = recordsAt(spec, 'versions').filter((version) => version['storage'] === true)
+  const storage = recordsAt(spec, 'versions').filter((version) => version.storage === true)
   const condition = (type: string, reason: string, message: string) => ({
     type,
     status: 'True',
@@ -119,7 +119,7 @@ export function acceptDefinition(definition: ApiObject): void {
     reason,
     message,
   })
-  definition['status'] = {
+  definition.status = {
     acceptedNames: structuredClone(names),
     conditions: [
       condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),

@@ -16,8 +16,8 @@ export function defaultPodSpec(spec: unknown): void {
     schedulerName: 'default-scheduler',
     securityContext: {},
   })
-  const account = spec['serviceAccountName'] ?? spec['serviceAccount']
-  if (account !== undefined) spec['serviceAccountName'] = spec['serviceAccount'] = account
+  const account = spec.serviceAccountName ?? spec.serviceAccount
+  if (account !== undefined) spec.serviceAccountName = spec.serviceAccount = account
   for (const container of [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')])
     defaultContainer(container)
   for (const volume of recordsAt(spec, 'volumes')) defaultVolume(volume)
@@ -32,39 +32,39 @@ function defaultContainer(container: Record<string, unknown>): void {
     terminationMessagePath: '/dev/termination-log',
     terminationMessagePolicy: 'File',
   })
-  for (const port of recordsAt(container, 'ports')) port['protocol'] ??= 'TCP'
+  for (const port of recordsAt(container, 'ports')) port.protocol ??= 'TCP'
   for (const variable of recordsAt(container, 'env')) {
     const fieldRef = valueAt(variable, 'valueFrom', 'fieldRef')
-    if (isRecord(fieldRef)) fieldRef['apiVersion'] ??= 'v1'
+    if (isRecord(fieldRef)) fieldRef.apiVersion ??= 'v1'
   }
   for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
     const probe = container[name]
     if (!isRecord(probe)) continue
     setDefaults(probe, { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 })
-    if (isRecord(probe['httpGet'])) probe['httpGet']['scheme'] ??= 'HTTP'
+    if (isRecord(probe.httpGet)) probe.httpGet.scheme ??= 'HTTP'
   }
 }
 
 function defaultVolume(volume: Record<string, unknown>): void {
-  if (Object.keys(volume).length === 1) volume['emptyDir'] = {}
+  if (Object.keys(volume).length === 1) volume.emptyDir = {}
   for (const source of ['configMap', 'secret', 'projected', 'downwardAPI']) {
     const found = volume[source]
-    if (isRecord(found)) found['defaultMode'] ??= 0o644
+    if (isRecord(found)) found.defaultMode ??= 0o644
   }
-  if (isRecord(volume['hostPath'])) volume['hostPath']['type'] ??= ''
-  for (const token of recordsAt(volume, 'projected', 'sources').map((source) => source['serviceAccountToken'])) {
-    if (isRecord(token)) token['expirationSeconds'] ??= 3600
+  if (isRecord(volume.hostPath)) volume.hostPath.type ??= ''
+  for (const token of recordsAt(volume, 'projected', 'sources').map((source) => source.serviceAccountToken)) {
+    if (isRecord(token)) token.expirationSeconds ??= 3600
   }
 }
 
 /** Gives a new pod its service account, the volume with the account's token, and its first status. */
 export function admitPod(pod: ApiObject, lookup: Lookup): void {
-  const spec = pod['spec']
+  const spec = pod.spec
   if (!isRecord(spec)) return
-  spec['serviceAccountName'] ??= 'default'
-  spec['serviceAccount'] = spec['serviceAccountName']
+  spec.serviceAccountName ??= 'default'
+  spec.serviceAccount = spec.serviceAccountName
   setDefaults(spec, { enableServiceLinks: true, preemptionPolicy: 'PreemptLowerPriority', priority: 0 })
-  pod['status'] = { phase: 'Pending' }
+  pod.status = { phase: 'Pending' }
   const { namespace = 'default', name } = pod.metadata
   const account = lookup.get('serviceaccounts', namespace, textAt(spec, 'serviceAccountName'))
   if (account === undefined) {
@@ -72,7 +72,7 @@ export function admitPod(pod: ApiObject, lookup: Lookup): void {
     const why = `error looking up service account ${wanted}: serviceaccount "${textAt(spec, 'serviceAccountName')}" not found`
     throw forbidden({ group: '', kind: 'Pod', plural: 'pods' }, name, why)
   }
-  const automount = spec['automountServiceAccountToken'] ?? account['automountServiceAccountToken'] ?? true
+  const automount = spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true
   if (automount === true) mountToken(spec)
 }
 
@@ -85,7 +85,7 @@ function mountToken(spec: Record<string, unknown>): void {
   const name = `kube-api-access-${randomSuffix()}`
   for (const container of missing) {
     const mount = { name, readOnly: true, mountPath: tokenMountPath }
-    container['volumeMounts'] = [...recordsAt(container, 'volumeMounts'), mount]
+    container.volumeMounts = [...recordsAt(container, 'volumeMounts'), mount]
   }
   const fieldRef = { apiVersion: 'v1', fieldPath: 'metadata.namespace' }
   const sources = [
@@ -93,7 +93,7 @@ function mountToken(spec: Record<string, unknown>): void {
     { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
     { downwardAPI: { items: [{ path: 'namespace', fieldRef }] } },
   ]
-  spec['volumes'] = [...recordsAt(spec, 'volumes'), { name, projected: { defaultMode: 0o644, sources } }]
+  spec.volumes = [...recordsAt(spec, 'volumes'), { name, projected: { defaultMode: 0o644, sources } }]
 }
 
 /** The mistakes in a pod's spec that would else show up late, or as something else. */
@@ -148,10 +148,10 @@ export function validatePodUpdate(pod: ApiObject, previous: ApiObject): Cause[] 
 }
 
 function fixedPart(pod: ApiObject): unknown {
-  const spec = structuredClone(pod['spec'])
+  const spec = structuredClone(pod.spec)
   if (!isRecord(spec)) return spec
   for (const field of ['activeDeadlineSeconds', 'tolerations', 'terminationGracePeriodSeconds']) delete spec[field]
   for (const container of [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')])
-    delete container['image']
+    delete container.image
   return spec
 }

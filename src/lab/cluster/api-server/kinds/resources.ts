@@ -74,10 +74,10 @@ export const builtInRows: readonly ResourceRow[] = [
     subresources: ['status', 'log', 'exec'],
     generation: true,
     fields: ['spec.nodeName', 'spec.restartPolicy', 'spec.serviceAccountName', 'status.phase', 'status.podIP'],
-    prepare: (pod) => defaultPodSpec(pod['spec']),
+    prepare: (pod) => defaultPodSpec(pod.spec),
     admit: admitPod,
     validate: (pod, previous) => [
-      ...validatePodSpec(pod['spec'], 'spec'),
+      ...validatePodSpec(pod.spec, 'spec'),
       ...(previous === undefined ? [] : validatePodUpdate(pod, previous)),
     ],
   }),
@@ -165,39 +165,39 @@ export const builtInRows: readonly ResourceRow[] = [
 ]
 
 function specOf(draft: ApiObject): Record<string, unknown> {
-  const spec = draft['spec']
+  const spec = draft.spec
   if (isRecord(spec)) return spec
   const made = {}
-  draft['spec'] = made
+  draft.spec = made
   return made
 }
 
 function prepareNamespace(namespace: ApiObject): void {
   const { metadata } = namespace
   metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name }
-  specOf(namespace)['finalizers'] ??= ['kubernetes']
-  namespace['status'] = { phase: metadata.deletionTimestamp === undefined ? 'Active' : 'Terminating' }
+  specOf(namespace).finalizers ??= ['kubernetes']
+  namespace.status = { phase: metadata.deletionTimestamp === undefined ? 'Active' : 'Terminating' }
 }
 
 function prepareSecret(secret: ApiObject): void {
-  requireTexts(secret, 'Secret.data', secret['data'])
-  requireTexts(secret, 'Secret.stringData', secret['stringData'])
-  secret['type'] ??= 'Opaque'
+  requireTexts(secret, 'Secret.data', secret.data)
+  requireTexts(secret, 'Secret.stringData', secret.stringData)
+  secret.type ??= 'Opaque'
   const { data, stringData } = secret
-  delete secret['stringData']
+  delete secret.stringData
   if (isRecord(stringData)) {
     const encoded = Object.entries(stringData).map(([key, value]) => [
       key,
       Buffer.from(String(value)).toString('base64'),
     ])
-    secret['data'] = { ...(isRecord(data) ? data : {}), ...Object.fromEntries(encoded) }
+    secret.data = { ...(isRecord(data) ? data : {}), ...Object.fromEntries(encoded) }
   }
-  requireBase64(secret, secret['data'])
+  requireBase64(secret, secret.data)
 }
 
 function prepareConfigMap(configMap: ApiObject): void {
-  requireTexts(configMap, 'ConfigMap.data', configMap['data'])
-  requireBase64(configMap, configMap['binaryData'])
+  requireTexts(configMap, 'ConfigMap.data', configMap.data)
+  requireBase64(configMap, configMap.binaryData)
 }
 
 function requireBase64(object: ApiObject, map: unknown): void {
@@ -211,7 +211,7 @@ function requireBase64(object: ApiObject, map: unknown): void {
 
 /** https://kubernetes.io/docs/concepts/configuration/secret/#secret-immutable */
 function validateImmutable(object: ApiObject, previous: ApiObject | undefined): Cause[] {
-  if (previous?.['immutable'] !== true) return []
+  if (previous?.immutable !== true) return []
   const same = ['data', 'binaryData', 'immutable'].every((field) => isDeepStrictEqual(object[field], previous[field]))
   return same ? [] : [forbiddenField('data', 'field is immutable when `immutable` is set')]
 }
@@ -249,16 +249,16 @@ function validateWorkload(object: ApiObject, previous: ApiObject | undefined): C
 function prepareService(service: ApiObject): void {
   setDefaults(specOf(service), { type: 'ClusterIP', clusterIP: 'None', sessionAffinity: 'None' })
   for (const port of recordsAt(service, 'spec', 'ports')) {
-    setDefaults(port, { protocol: 'TCP', targetPort: port['port'] })
+    setDefaults(port, { protocol: 'TCP', targetPort: port.port })
   }
 }
 
 function prepareBinding(binding: ApiObject): void {
   const group = 'rbac.authorization.k8s.io'
   const { roleRef } = binding
-  if (isRecord(roleRef)) roleRef['apiGroup'] ??= group
+  if (isRecord(roleRef)) roleRef.apiGroup ??= group
   for (const subject of recordsAt(binding, 'subjects'))
-    if (subject['kind'] !== 'ServiceAccount') subject['apiGroup'] ??= group
+    if (subject.kind !== 'ServiceAccount') subject.apiGroup ??= group
 }
 
 function validateBinding(binding: ApiObject, previous: ApiObject | undefined): Cause[] {

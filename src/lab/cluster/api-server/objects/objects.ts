@@ -57,7 +57,7 @@ export function createObjects({ store, clock }: { store: Store; clock: Clock }):
     })
     draft.metadata.name = name
     delete draft.metadata.managedFields
-    if (row.subresources.includes('status')) delete draft['status']
+    if (row.subresources.includes('status')) delete draft.status
     pruneUnknown(write, draft)
     row.prepare(draft, write.version)
     row.admit(draft, store)
@@ -179,8 +179,8 @@ function allButStatus(row: ResourceRow, current: ApiObject, wanted: ApiObject): 
   // A writer that sends none leaves the record as it is; an explicit empty list resets it.
   next.metadata.managedFields ??= structuredClone(current.metadata.managedFields ?? [])
   if (row.subresources.includes('status')) {
-    delete next['status']
-    if (current['status'] !== undefined) next['status'] = structuredClone(current['status'])
+    delete next.status
+    if (current.status !== undefined) next.status = structuredClone(current.status)
   }
   return next
 }

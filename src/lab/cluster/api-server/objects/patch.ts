@@ -109,7 +109,7 @@ export function strategicPatch(
   path: readonly string[] = [],
 ): unknown {
   if (!isRecord(patch)) return patch
-  if (patch['$patch'] === 'replace') return withoutDirectives(patch)
+  if (patch.$patch === 'replace') return withoutDirectives(patch)
   const result: Record<string, unknown> = isRecord(target) ? { ...target } : {}
   for (const [field, value] of Object.entries(patch)) {
     if (field.startsWith('$')) continue
@@ -121,7 +121,7 @@ export function strategicPatch(
   return result
 }
 
-const valueOfDirective = (value: unknown) => (isRecord(value) ? value['$patch'] : undefined)
+const valueOfDirective = (value: unknown) => (isRecord(value) ? value.$patch : undefined)
 
 function withoutDirectives(patch: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(patch).filter(([field]) => !field.startsWith('$')))

@@ -156,11 +156,11 @@ function keyOf({ metadata }: ApiObject): string {
 function parseEntry(entry: unknown, file: string, line: number): Entry {
   if (
     isRecord(entry) &&
-    typeof entry['resource'] === 'string' &&
-    typeof entry['revision'] === 'number' &&
-    isRecord(entry['object']) &&
-    isRecord(entry['object']['metadata']) &&
-    typeof entry['object']['metadata']['name'] === 'string'
+    typeof entry.resource === 'string' &&
+    typeof entry.revision === 'number' &&
+    isRecord(entry.object) &&
+    isRecord(entry.object.metadata) &&
+    typeof entry.object.metadata.name === 'string'
   ) {
     return entry as unknown as Entry
   }
