@@ -1,3 +1,4 @@
+import { parseJson } from '#lib/formats'
 import type { KubeConfig } from './kube-config.ts'
 import { KubeError } from './kube-error.ts'
 import { pathOf, resources } from './resources.ts'
@@ -93,7 +94,7 @@ export async function execInPod(config: KubeConfig, request: ExecRequest): Promi
 /** Reads the Status that ends an exec. A connection that ended without one was cut off. */
 function exitCode(what: string, text: string): number {
   if (text === '') throw new KubeError(`${what}: the connection ended before the command did`, { status: 0 })
-  const status = JSON.parse(text) as ExecStatus
+  const status = parseJson(`the status that ends ${what}`, text) as ExecStatus
   if (status.status === 'Success') return 0
   const cause = status.details?.causes?.find(({ reason }) => reason === 'ExitCode')
   if (cause === undefined) {

@@ -1,3 +1,4 @@
+import { parseJson } from '#lib/formats'
 import type { KubeConfig } from './kube-config.ts'
 import { KubeError } from './kube-error.ts'
 import type { KubeObject, TokenRequest } from './objects.ts'
@@ -99,7 +100,7 @@ export function createKubeClient(config: KubeConfig, options: { userAgent?: stri
   const transport = createTransport(config)
 
   async function send(request: TransportRequest): Promise<TransportResponse> {
-    const what = `${request.method} ${request.path.split('?')[0]}`
+    const what = `${request.method} ${pathWithoutQuery(request)}`
     const response = await transport.send({ ...request, headers: { 'user-agent': userAgent, ...request.headers } })
     if (response.status >= 200 && response.status < 300) return response
     throw KubeError.fromResponse(what, response.status, await readBody(response.body), response.headers['retry-after'])
@@ -107,7 +108,8 @@ export function createKubeClient(config: KubeConfig, options: { userAgent?: stri
 
   async function json<T>(request: TransportRequest): Promise<T> {
     const response = await send(request)
-    return JSON.parse(await readBody(response.body)) as T
+    const text = await readBody(response.body)
+    return parseJson(`the answer to ${request.method} ${pathWithoutQuery(request)}`, text) as T
   }
 
   function write<T extends KubeObject>(
@@ -203,7 +205,8 @@ export function createKubeClient(config: KubeConfig, options: { userAgent?: stri
       })
       const path = `${pathOf(resource, { namespace: watchOptions.namespace })}${query}`
       const { body } = await send({ method: 'GET', path, signal, streaming: true })
-      for await (const line of lines(body)) yield JSON.parse(line) as WatchEvent<T>
+      for await (const line of lines(body))
+        yield parseJson(`an event of the watch on ${resource.plural}`, line) as WatchEvent<T>
     },
 
     async createToken({ name, namespace }, spec) {
@@ -221,6 +224,10 @@ export function createKubeClient(config: KubeConfig, options: { userAgent?: stri
 
     close: transport.close,
   }
+}
+
+function pathWithoutQuery({ path }: TransportRequest): string {
+  return path.split('?', 1)[0] ?? ''
 }
 
 function nameless(

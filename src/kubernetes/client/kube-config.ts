@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { promisify } from 'node:util'
 import { parse } from 'yaml'
 import { type Clock, ProblemsError, systemClock } from '#lib'
+import { parseJson, stringOf, valueAt } from '#lib/formats'
 
 /** How to reach an API server and who we are there. */
 export interface KubeConfig {
@@ -141,9 +142,10 @@ function execToken(exec: ExecEntry, environment: NodeJS.ProcessEnv, clock: Clock
     if (held !== undefined && held.expiresAt - clock.elapsed() > 60_000) return held.token
     const env = { ...environment, ...Object.fromEntries((exec.env ?? []).map(({ name, value }) => [name, value])) }
     const { stdout } = await promisify(execFile)(exec.command ?? '', exec.args ?? [], { env })
-    const { status } = JSON.parse(stdout) as { status?: { token?: string; expirationTimestamp?: string } }
-    if (status?.token === undefined) throw new Error(`${exec.command} gave no token`)
-    const { token, expirationTimestamp } = status
+    const answer = parseJson(`the output of the credential plugin ${exec.command}`, stdout)
+    const token = stringOf(valueAt(answer, 'status', 'token'))
+    if (token === undefined) throw new Error(`the credential plugin ${exec.command} printed no token`)
+    const expirationTimestamp = stringOf(valueAt(answer, 'status', 'expirationTimestamp'))
     const lifetime =
       expirationTimestamp === undefined ? Number.POSITIVE_INFINITY : Date.parse(expirationTimestamp) - clock.now()
     held = { token, expiresAt: clock.elapsed() + lifetime }

@@ -1,3 +1,5 @@
+import { parseJson, recordOf } from '#lib/formats'
+
 /** An answer of the API server that is not a success, or no answer at all (`status` 0). */
 export class KubeError extends Error {
   override readonly name = 'KubeError'
@@ -38,8 +40,7 @@ interface Status {
 
 function parseStatus(body: string): Status {
   try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null ? (value as Status) : {}
+    return (recordOf(parseJson('the Status', body)) as Status | undefined) ?? {}
   } catch {
     return {}
   }

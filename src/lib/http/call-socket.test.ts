@@ -29,5 +29,7 @@ test('callSocket() throws what the server said, and when it says nothing', async
   await assert.rejects(callSocket(refusing, { method: 'GET', path: '/x' }), /answered 404 to GET \/x: no such thing/)
   const silent = await serve(t, () => undefined)
   await assert.rejects(callSocket(silent, { method: 'GET', path: '/x', timeoutMs: 20 }), /did not answer GET \/x/)
+  const wrong = await serve(t, (_incoming, response) => response.end('{'))
+  await assert.rejects(callSocket(wrong, { method: 'GET', path: '/x' }), /the answer of .* is not valid JSON/)
   await assert.rejects(callSocket('/nowhere.sock', { method: 'GET', path: '/' }), { code: 'ENOENT' })
 })

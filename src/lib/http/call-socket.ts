@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { parseJson } from '#lib/formats'
 
 export interface SocketCall {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -25,7 +26,13 @@ export function callSocket(socketPath: string, call: SocketCall): Promise<unknow
         const text = Buffer.concat(chunks).toString('utf8')
         const { statusCode = 0 } = response
         if (statusCode >= 300) reject(new Error(`${socketPath} answered ${statusCode} to ${method} ${path}: ${text}`))
-        else resolve(text === '' ? undefined : JSON.parse(text))
+        else {
+          try {
+            resolve(text === '' ? undefined : parseJson(`the answer of ${socketPath}`, text))
+          } catch (error) {
+            reject(error)
+          }
+        }
       })
     })
     outgoing.on('timeout', () => outgoing.destroy(new Error(`${socketPath} did not answer ${method} ${path}`)))

@@ -36,9 +36,9 @@ export interface HttpClientOptions {
   /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` and their lower-case forms, as the environment writes them. Default: no proxy. */
   proxyEnv?: Record<string, string | undefined>
   /** PEM certificates to trust instead of Node's own roots. */
-  ca?: string
+  ca?: string | undefined
   /** PEM certificates to trust beside the roots. */
-  extraCa?: string
+  extraCa?: string | undefined
   /** TLS server name to ask for and to verify, when it is not the URL's host. */
   servername?: string
   /** Connections per host. Default 48. */
