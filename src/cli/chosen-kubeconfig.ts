@@ -12,7 +12,7 @@ import { CliError } from '#terminal'
 export function chosenKubeconfig(world: CliWorld, home: LabHome, option: string | undefined): string {
   if (option !== undefined) return resolve(option)
   // kubectl merges a list of files; its first one is enough for us.
-  const variable = world.env['KUBECONFIG']?.split(':').find((path) => path !== '')
+  const variable = world.env.KUBECONFIG?.split(':').find((path) => path !== '')
   if (variable !== undefined) return variable
   const state = readLabState(home)
   const ofLab = state?.target.kind === 'kubeconfig' ? state.target.path : findLocalCluster(home)?.kubeconfig

@@ -71,9 +71,9 @@ export function createTerminal(options: TerminalOptions): Terminal {
 
 /** https://no-color.org, https://force-color.org */
 function wantsColour(output: Output, env: Record<string, string | undefined>): boolean {
-  if ((env['NO_COLOR'] ?? '') !== '') return false
-  if ((env['FORCE_COLOR'] ?? '') !== '') return env['FORCE_COLOR'] !== '0'
-  return output.isTTY === true && env['TERM'] !== 'dumb'
+  if ((env.NO_COLOR ?? '') !== '') return false
+  if ((env.FORCE_COLOR ?? '') !== '') return env.FORCE_COLOR !== '0'
+  return output.isTTY === true && env.TERM !== 'dumb'
 }
 
 function createStyle(colour: boolean): Style {

@@ -27,7 +27,7 @@ test('keymount charts serve is a repository for helm, and ends with Ctrl-C', nee
   const { value } = await createInterface({ input: serving.stdout })[Symbol.asyncIterator]().next()
   const [, url = ''] = /^helm repo add keymount (http:\/\/127\.0\.0\.1:\d+)$/.exec(String(value)) ?? []
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    PATH: process.env.PATH ?? '',
     HELM_CONFIG_HOME: directory,
     HELM_CACHE_HOME: directory,
     HELM_DATA_HOME: directory,

@@ -125,7 +125,7 @@ async function limitedKubeconfig(t: TestContext, { kube, env }: IdentityLab): Pr
     subjects: [{ kind: 'ServiceAccount', ...name }],
   })
   const { token } = await kube.createToken(name, { audiences: [], expirationSeconds: 600 })
-  const config = parse(readFileSync(env['KUBECONFIG'] ?? '', 'utf8'))
+  const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
   const directory = mkdtempSync(join(tmpdir(), 'keymount-reader-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const path = join(directory, 'kubeconfig')
@@ -283,7 +283,7 @@ test('doctor: a pod that signs in, and each way not to', async (t) => {
     await patient.federate({ issuer: `${patient.issuer}/` })
     const { stdout, code } = await patient.identity('doctor', 'orders', ...bySecret)
     assert.equal(code, 1)
-    if (process.env['SHOW'] !== undefined) process.stderr.write(stdout)
+    if (process.env.SHOW !== undefined) process.stderr.write(stdout)
     assert.match(stdout, /^Pod default\/orders/)
     assert.match(stdout, /^ {2}✗ federation {2}/m)
     assert.match(stdout, /^ {12,}→ az identity federated-credential update/m)

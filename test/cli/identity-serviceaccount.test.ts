@@ -52,7 +52,7 @@ test('serviceaccount create and delete: an application, phase by phase, and agai
       assert.match(stdout, /found federated credential/)
       assert.match(stdout, /is given already/)
       const { annotations, labels } = (await serviceAccount()).metadata
-      assert.equal(annotations?.['team'], 'shop')
+      assert.equal(annotations?.team, 'shop')
       assert.equal(annotations?.['azure.workload.identity/service-account-token-expiration'], '7200')
       assert.deepEqual(labels, { app: 'orders' })
     },
@@ -145,7 +145,7 @@ test('client secrets come from the environment or a file, and are never repeated
   assert.match(wrong.stderr, /AADSTS7000215/)
   assert.doesNotMatch(wrong.stdout + wrong.stderr, /hunter3/)
 
-  writeFileSync(file, `${lab.env['AZURE_CLIENT_SECRET']}\n`)
+  writeFileSync(file, `${lab.env.AZURE_CLIENT_SECRET}\n`)
   const right = await lab.identity(...phase, '--client-secret-file', file)
   assert.equal(right.code, 0, right.stderr)
 })

@@ -23,7 +23,7 @@ async function startWithAz(t: TestContext) {
   const { AZURE_CLIENT_SECRET: _, AZURE_CLIENT_ID: __, AZURE_SUBSCRIPTION_ID: ___, ...variables } = lab.env
   const env = {
     ...variables,
-    PATH: `${programs}:${process.env['PATH'] ?? ''}`,
+    PATH: `${programs}:${process.env.PATH ?? ''}`,
     AZURE_CORE_COLLECT_TELEMETRY: 'no',
     AZURE_CORE_ONLY_SHOW_ERRORS: 'yes',
   }

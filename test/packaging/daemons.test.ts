@@ -4,8 +4,9 @@ import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { resourceOf } from '#kubernetes/client'
 import { entrypoint, environment, imageReference } from '#packaging/image'
-import { driverConfig } from '#product/driver'
-import { providerConfig } from '../../src/product/provider/config.ts'
+import { driverProgram } from '#product/driver'
+import { providerProgram } from '#product/provider'
+import { configOf } from '../support/config-of.ts'
 import { daemonSet, manifest, manifests } from './manifests.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -43,9 +44,9 @@ test('the daemons carry the labels and container names that people and suites lo
     'secrets-store-provider-azure': provider,
   })) {
     assert.equal(set.metadata.namespace, 'kube-system')
-    assert.equal(set.metadata.labels['app'], app)
+    assert.equal(set.metadata.labels.app, app)
     assert.deepEqual(set.spec.selector.matchLabels, { app })
-    assert.equal(set.spec.template.metadata.labels['app'], app)
+    assert.equal(set.spec.template.metadata.labels.app, app)
   }
   assert.equal(driver.container.name, 'secrets-store')
   assert.equal(provider.container.name, 'provider-azure-installer')
@@ -53,7 +54,7 @@ test('the daemons carry the labels and container names that people and suites lo
 
 test('the driver understands its flags, and they agree with its ports, mounts and the CSIDriver object', () => {
   const flags = driver.container.args.slice(1).map((flag) => flag.replace('$(KUBE_NODE_NAME)', 'node1'))
-  const config = driverConfig(flags)
+  const config = configOf(driverProgram, flags)
   assert.deepEqual(config.metricsAddress?.port, port(driver, 'metrics'))
   assert.deepEqual(config.healthAddress?.port, port(driver, 'healthz'))
   assert.equal(port(driver, 'metrics'), 8095)
@@ -76,13 +77,14 @@ test('what the driver mounts appears on the node, under the path by which kubele
   const pods = mount(driver, 'mountpoint-dir')
   assert.equal(pods?.mountPropagation, 'Bidirectional')
   assert.equal(pods?.mountPath, hostPath(driver, 'mountpoint-dir'))
-  assert.equal(driver.container.securityContext['privileged'], true)
+  assert.equal(driver.container.securityContext.privileged, true)
 })
 
 test('the provider understands its flags, and they agree with its ports and the directory where the driver looks', () => {
-  const command = providerConfig(provider.container.args.slice(1), {})
-  assert.ok(command.kind === 'serve')
-  const { endpoint, metricsAddress, healthAddress, healthPath } = command.config
+  const { endpoint, metricsAddress, healthAddress, healthPath } = configOf(
+    providerProgram,
+    provider.container.args.slice(1),
+  )
   assert.deepEqual(endpoint, { kind: 'unix', path: `${mount(provider, 'providers-dir')?.mountPath}/azure.sock` })
   assert.equal(hostPath(provider, 'providers-dir'), hostPath(driver, 'providers-dir'))
   assert.equal(metricsAddress?.port, port(provider, 'metrics'))
@@ -111,7 +113,7 @@ test('proxy and CA of the provider come from two ConfigMaps that need not exist'
 })
 
 test('kubelet asks for the tokens and the repetition that the driver works with', () => {
-  assert.deepEqual(manifest('CSIDriver', 'secrets-store.csi.k8s.io')['spec'], {
+  assert.deepEqual(manifest('CSIDriver', 'secrets-store.csi.k8s.io').spec, {
     attachRequired: false,
     podInfoOnMount: true,
     volumeLifecycleModes: ['Ephemeral'],
@@ -135,7 +137,7 @@ function rightsOf(serviceAccount: string): string[] {
     )
     .filter(({ subjects }) => subjects.some(({ name }) => name === serviceAccount))
     .map(({ roleRef }) => roleRef.name)
-  const rules = roles.flatMap((name) => manifest('ClusterRole', name)['rules'] as Rule[])
+  const rules = roles.flatMap((name) => manifest('ClusterRole', name).rules as Rule[])
   return rules.flatMap(({ resources, verbs }) =>
     resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)),
   )

@@ -54,7 +54,7 @@ export function manifest(kind: string, name: string): Manifest {
 }
 
 export function daemonSet(app: 'secrets-store-csi-driver' | 'secrets-store-provider-azure') {
-  const found = manifests.find(({ kind, metadata }) => kind === 'DaemonSet' && metadata.labels?.['app'] === app)
+  const found = manifests.find(({ kind, metadata }) => kind === 'DaemonSet' && metadata.labels?.app === app)
   if (found === undefined) throw new Error(`deploy/keymount.yaml has no DaemonSet with app=${app}`)
   const set = found as DaemonSet
   const [container] = set.spec.template.spec.containers

@@ -70,7 +70,7 @@ function nextCommands({
   azure: LocalAzure | undefined
 }): [string, string][] {
   const { programName, env, userHome } = world
-  const usual = env['KEYMOUNT_HOME'] || `${userHome}/.keymount`
+  const usual = env.KEYMOUNT_HOME || `${userHome}/.keymount`
   const flag = home.root === usual ? '' : ` --home ${home.root}`
   const commands: [string, string][] = [
     [`eval "$(${programName} env${flag})"`, 'points kubectl, az and the SDKs of this shell at the lab'],

@@ -94,7 +94,7 @@ function azFailure(words: readonly string[], cause: Error, stderr: string): CliE
  * https://learn.microsoft.com/cli/azure/azure-cli-configuration
  */
 export function subscriptionOfAzConfig({ env, userHome }: Pick<CliWorld, 'env' | 'userHome'>): string | undefined {
-  const directory = env['AZURE_CONFIG_DIR'] || join(userHome, '.azure')
+  const directory = env.AZURE_CONFIG_DIR || join(userHome, '.azure')
   const cloud = valueIn(readText(join(directory, 'config')), 'cloud', 'name') ?? 'AzureCloud'
   return valueIn(readText(join(directory, 'clouds.config')), cloud, 'subscription')
 }

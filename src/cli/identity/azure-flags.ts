@@ -51,18 +51,18 @@ export function parseAzureFlags(
   if (cloud === undefined) {
     problems.push({ path: '--azure-env', message: `found "${cloudName}", expected one of ${cloudNames.join(', ')}` })
   }
-  const subscriptionId = flags.subscriptionId ?? env['AZURE_SUBSCRIPTION_ID'] ?? subscriptionOfAzConfig(world)
+  const subscriptionId = flags.subscriptionId ?? env.AZURE_SUBSCRIPTION_ID ?? subscriptionOfAzConfig(world)
   if (needsSubscription && !guid.test(subscriptionId ?? '')) {
     problems.push({ path: '', message: '--subscription-id is required (and must be a valid UUID)' })
   }
   const signIn = parseSignIn(flags, env, problems)
   if (problems.length > 0 || cloud === undefined) throw new ProblemsError('sign-in to Azure', problems)
-  return { cloud, subscriptionId, tenantId: flags.tenantId ?? env['AZURE_TENANT_ID'], signIn }
+  return { cloud, subscriptionId, tenantId: flags.tenantId ?? env.AZURE_TENANT_ID, signIn }
 }
 
 function parseSignIn(flags: AzureFlags, env: CliWorld['env'], problems: Problem[]): SignIn {
   const missing = (message: string) => void problems.push({ path: '', message })
-  const clientId = flags.clientId ?? env['AZURE_CLIENT_ID'] ?? ''
+  const clientId = flags.clientId ?? env.AZURE_CLIENT_ID ?? ''
   const needClientId = () => {
     if (!guid.test(clientId)) missing(`--client-id is required (and must be a valid UUID): found "${clientId}"`)
   }
@@ -88,7 +88,7 @@ function parseSignIn(flags: AzureFlags, env: CliWorld['env'], problems: Problem[
     }
     case 'workload_identity': {
       needClientId()
-      const path = env['AZURE_FEDERATED_TOKEN_FILE'] ?? ''
+      const path = env.AZURE_FEDERATED_TOKEN_FILE ?? ''
       if (path === '') missing('AZURE_FEDERATED_TOKEN_FILE is required by --auth-method workload_identity')
       return by((tenantId) => ({ kind: 'workload', tenantId, clientId, assertion: readAssertion(path) }))
     }
@@ -106,7 +106,7 @@ function parseSignIn(flags: AzureFlags, env: CliWorld['env'], problems: Problem[
 /** As upstream's: with a client id and a secret at hand, `cli` means `client_secret`. */
 function methodOf(flags: AzureFlags, env: CliWorld['env']): { method: string; isCli: boolean } {
   const method = flags.authMethod ?? 'cli'
-  const hasSecret = (flags.clientSecretFile ?? env['AZURE_CLIENT_SECRET'] ?? '') !== ''
+  const hasSecret = (flags.clientSecretFile ?? env.AZURE_CLIENT_SECRET ?? '') !== ''
   if (method === 'cli' && flags.clientId !== undefined && hasSecret) return { method: 'client_secret', isCli: false }
   return { method, isCli: method === 'cli' }
 }
@@ -117,7 +117,7 @@ function clientSecret(flags: AzureFlags, env: CliWorld['env'], problems: Problem
     const text = readFile('--client-secret-file', clientSecretFile, problems)
     return SecretValue.of(text.replace(/\r?\n$/, ''))
   }
-  const secret = env['AZURE_CLIENT_SECRET'] ?? ''
+  const secret = env.AZURE_CLIENT_SECRET ?? ''
   if (secret === '') {
     const message = 'a client secret is required: AZURE_CLIENT_SECRET in the environment, or --client-secret-file'
     problems.push({ path: '', message })
@@ -126,7 +126,7 @@ function clientSecret(flags: AzureFlags, env: CliWorld['env'], problems: Problem
 }
 
 function pemPair(flags: AzureFlags, env: CliWorld['env'], problems: Problem[]): SecretValue {
-  const certificatePath = flags.certificatePath ?? env['AZURE_CLIENT_CERTIFICATE_PATH'] ?? ''
+  const certificatePath = flags.certificatePath ?? env.AZURE_CLIENT_CERTIFICATE_PATH ?? ''
   const { privateKeyPath = '' } = flags
   if (certificatePath === '') problems.push({ path: '', message: '--certificate-path is required' })
   // A PEM file may hold both, as the SDKs expect of AZURE_CLIENT_CERTIFICATE_PATH.

@@ -67,7 +67,7 @@ export async function openAzure(settings: AzureSettings, world: CliWorld): Promi
 
 /** https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables */
 function imdsOf(env: CliWorld['env']): { imdsEndpoint?: string } {
-  const endpoint = env['AZURE_POD_IDENTITY_AUTHORITY_HOST'] ?? ''
+  const endpoint = env.AZURE_POD_IDENTITY_AUTHORITY_HOST ?? ''
   return endpoint === '' ? {} : { imdsEndpoint: endpoint }
 }
 

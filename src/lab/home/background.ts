@@ -181,13 +181,13 @@ function rotateLog(path: string): void {
 
 function readIdentity(path: string): ProcessIdentity | undefined {
   const value = readJson(path)
-  return typeof value?.['pid'] === 'number' ? (value as unknown as ProcessIdentity) : undefined
+  return typeof value?.pid === 'number' ? (value as unknown as ProcessIdentity) : undefined
 }
 
 /** The ready line, once it is there as a whole. */
 function readReady(path: string): ReadyLine | undefined {
   const value = readJson(path)
-  return value?.['ready'] === true ? value : undefined
+  return value?.ready === true ? value : undefined
 }
 
 function readJson(path: string): Record<string, unknown> | undefined {

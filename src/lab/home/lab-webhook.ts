@@ -40,7 +40,7 @@ async function waitUntilAsked(kube: KubeClient, signal: AbortSignal): Promise<vo
     const trusted = (webhooks as { clientConfig: { caBundle?: string } }[]).every(
       ({ clientConfig }) => (clientConfig.caBundle ?? '') !== '',
     )
-    const { observedGeneration, availableReplicas = 0 } = (deployment['status'] ?? {}) as Record<string, number>
+    const { observedGeneration, availableReplicas = 0 } = (deployment.status ?? {}) as Record<string, number>
     if (trusted && availableReplicas > 0 && observedGeneration === deployment.metadata.generation) return
     if (Date.now() > deadline) throw await notReady(kube)
     await delay(50)

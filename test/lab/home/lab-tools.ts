@@ -50,7 +50,7 @@ export async function labTools(t: TestContext, home: TemporaryHome): Promise<Lab
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const { code, stdout, stderr } = await home.keymount('env', '--json')
   assert.equal(code, 0, stderr)
-  const env = { ...(JSON.parse(stdout) as Record<string, string>), PATH: process.env['PATH'] ?? '', HOME: directory }
+  const env = { ...(JSON.parse(stdout) as Record<string, string>), PATH: process.env.PATH ?? '', HOME: directory }
   const kubeconfig = join(directory, 'kubeconfig')
   return {
     az: azWith(env),
@@ -107,7 +107,7 @@ async function imdsOf(kubeconfig: string): Promise<string> {
   const kube = createKubeClient(loadKubeconfig(kubeconfig))
   try {
     const { data } = await kube.get(resources.configMaps, { namespace: 'kube-system', name: 'keymount-provider-env' })
-    return data?.['AZURE_POD_IDENTITY_AUTHORITY_HOST'] ?? ''
+    return data?.AZURE_POD_IDENTITY_AUTHORITY_HOST ?? ''
   } finally {
     kube.close()
   }

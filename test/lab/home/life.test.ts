@@ -57,7 +57,7 @@ test('a lab goes up, is told, is used, goes down, and comes back with what was i
     for (const name of ['KUBECONFIG', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS', 'AZURE_CONFIG_DIR']) {
       assert.ok(existsSync(json[name] ?? ''), name)
     }
-    const bundle = readFileSync(json['REQUESTS_CA_BUNDLE'] ?? '', 'utf8')
+    const bundle = readFileSync(json.REQUESTS_CA_BUNDLE ?? '', 'utf8')
     assert.ok(bundle.includes(readFileSync(lab.azure.ca, 'utf8').trim()), 'the bundle has the CA of the lab')
     const { stdout: sh } = await home.keymount('env')
     const { stdout: fish } = await home.keymount('env', '--shell', 'fish')
@@ -73,13 +73,13 @@ test('a lab goes up, is told, is used, goes down, and comes back with what was i
     { skip: az === undefined && azMissing },
     async () => {
       const variables = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
-      const env = { ...variables, PATH: process.env['PATH'] ?? '', HOME: home.path }
+      const env = { ...variables, PATH: process.env.PATH ?? '', HOME: home.path }
       const run = (line: string) => promisify(execFile)(az ?? '', [...line.split(' '), '--only-show-errors'], { env })
       const { stdout } = await run('account show --query user.name -o tsv')
       assert.equal(stdout.trim(), readCredentials(lab.azure.credentials).clientId)
       await run('group create -n signed-in -l westeurope')
       for (const file of ['azureProfile.json', 'service_principal_entries.json']) {
-        assert.equal(statSync(join(variables['AZURE_CONFIG_DIR'] ?? '', file)).mode & 0o077, 0, file)
+        assert.equal(statSync(join(variables.AZURE_CONFIG_DIR ?? '', file)).mode & 0o077, 0, file)
       }
     },
   )

@@ -112,7 +112,7 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
     assert.equal((await token(shop, clientId)).status, 200)
     for (const other of [primary, lab.azure.imds]) {
       const { status, body } = await token(other, clientId)
-      assert.deepEqual([status, body['error_description']], [400, 'Identity not found'])
+      assert.deepEqual([status, body.error_description], [400, 'Identity not found'])
     }
   })
 

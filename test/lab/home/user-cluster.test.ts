@@ -52,7 +52,7 @@ test("a user's own cluster stands behind the first managed one, and is never sto
   const bundle = join(home, 'bundle.crt')
   writeCaBundle(bundle, readFileSync(azure.caFile, 'utf8'))
   const az = azWith({
-    PATH: process.env['PATH'] ?? '',
+    PATH: process.env.PATH ?? '',
     HOME: home,
     HTTPS_PROXY: azure.proxyUrl,
     REQUESTS_CA_BUNDLE: bundle,

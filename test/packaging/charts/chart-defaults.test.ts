@@ -33,7 +33,7 @@ test('what a cluster of the lab says to its charts is what they know', needsHelm
     assert.ok(text.includes(part), `the daemons have ${part}`)
   }
   const environment = objects.find(({ metadata }) => metadata.name === 'keymount-provider-env')
-  assert.deepEqual(environment?.['data'], { HTTPS_PROXY: azure.proxy, NO_PROXY: '127.0.0.1,localhost' })
+  assert.deepEqual(environment?.data, { HTTPS_PROXY: azure.proxy, NO_PROXY: '127.0.0.1,localhost' })
 })
 
 test('a cluster that shares nothing says where its nodes are, and no more', needsHelm, async () => {

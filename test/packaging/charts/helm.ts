@@ -137,5 +137,5 @@ export function rulesFor(objects: Manifest[], account: string): Rule[] {
     .map(({ roleRef }) => roleRef.name)
   return objects
     .filter(({ kind, metadata }) => kind === 'ClusterRole' && roles.includes(metadata.name))
-    .flatMap((role) => role['rules'] as Rule[])
+    .flatMap((role) => role.rules as Rule[])
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { micConfig } from '../../../src/product/pod-identity/mic/config.ts'
-import { nmiConfig } from '../../../src/product/pod-identity/nmi/config.ts'
+import { micProgram, nmiProgram } from '#product/pod-identity'
+import { configOf } from '../../support/config-of.ts'
 import { type Manifest, needsHelm, type Rule, template } from './helm.ts'
 
 const alone = { driver: { install: false }, provider: { install: false } }
@@ -29,7 +29,7 @@ function pods(objects: Manifest[], kind: 'Deployment' | 'DaemonSet') {
   const name = kind === 'Deployment' ? 'aad-pod-identity-mic' : 'aad-pod-identity-nmi'
   const found = named(objects, kind, name)
   assert.ok(found !== undefined)
-  const { template: pod } = found['spec'] as { template: PodTemplate }
+  const { template: pod } = found.spec as { template: PodTemplate }
   const [container] = pod.spec.containers
   assert.ok(container !== undefined)
   return { ...pod, container }
@@ -45,7 +45,7 @@ test(
   async () => {
     const definitions = (await render()).filter(({ kind }) => kind === 'CustomResourceDefinition')
     const rows = definitions.map(({ metadata, ...object }) => {
-      const spec = object['spec'] as {
+      const spec = object.spec as {
         names: { kind: string }
         scope: string
         versions: { name: string; subresources?: object; additionalPrinterColumns?: { name: string }[] }[]
@@ -75,10 +75,9 @@ test('values become the configuration of the controller', needsHelm, async () =>
     },
   }
   const { container, metadata } = pods(await render(values), 'Deployment')
-  const command = micConfig(container.args.slice(1), {})
-  assert.ok(command.kind === 'serve')
-  assert.equal(command.cloudConfigFile, '/etc/kubernetes/azure.json')
-  assert.partialDeepStrictEqual(command.mic, {
+  const config = configOf(micProgram, container.args.slice(1))
+  assert.equal(config.cloudConfigFile, '/etc/kubernetes/azure.json')
+  assert.partialDeepStrictEqual(config.mic, {
     forceNamespaced: true,
     immutableClientIds: ['a', 'b'],
     syncRetryMs: 600_000,
@@ -88,7 +87,7 @@ test('values become the configuration of the controller', needsHelm, async () =>
     healthAddress: { port: 8080 },
     metricsAddress: { port: 8888 },
   })
-  assert.equal(metadata.labels['component'], 'mic')
+  assert.equal(metadata.labels.component, 'mic')
 })
 
 test('values become the configuration of the node endpoint', needsHelm, async () => {
@@ -96,9 +95,8 @@ test('values become the configuration of the node endpoint', needsHelm, async ()
     nmi: { blockInstanceMetadata: true, retryAttemptsForCreated: 3, ipTableUpdateTimeIntervalInSeconds: 5 },
   }
   const { container, metadata } = pods(await render(values), 'DaemonSet')
-  const command = nmiConfig(container.args.slice(1), {})
-  assert.ok(command.kind === 'serve')
-  assert.partialDeepStrictEqual(command.nmi, {
+  const config = configOf(nmiProgram, container.args.slice(1))
+  assert.partialDeepStrictEqual(config.nmi, {
     mode: 'standard',
     blockInstanceMetadata: true,
     attemptsForCreated: 3,
@@ -106,21 +104,20 @@ test('values become the configuration of the node endpoint', needsHelm, async ()
     controller: { namespace: 'kube-system', serviceAccount: 'aad-pod-identity-mic' },
     healthAddress: { port: 8085 },
   })
-  assert.equal(metadata.labels['component'], 'nmi')
+  assert.equal(metadata.labels.component, 'nmi')
 })
 
 test('in managed mode there is no controller, and identities keep to their namespace', needsHelm, async () => {
   const objects = await render({ operationMode: 'managed' })
   assert.equal(named(objects, 'Deployment', 'aad-pod-identity-mic'), undefined)
   assert.equal(named(objects, 'ServiceAccount', 'aad-pod-identity-mic'), undefined)
-  const command = nmiConfig(pods(objects, 'DaemonSet').container.args.slice(1), {})
-  assert.ok(command.kind === 'serve')
-  assert.partialDeepStrictEqual(command.nmi, { mode: 'managed', forceNamespaced: true })
+  const config = configOf(nmiProgram, pods(objects, 'DaemonSet').container.args.slice(1))
+  assert.partialDeepStrictEqual(config.nmi, { mode: 'managed', forceNamespaced: true })
 })
 
 test('each program has the rights that it uses, and no more', needsHelm, async () => {
   const objects = await render({ rbac: { allowAccessToSecrets: false } })
-  const rulesOf = (name: string) => (named(objects, 'ClusterRole', name)?.['rules'] ?? []) as unknown as Rule[]
+  const rulesOf = (name: string) => (named(objects, 'ClusterRole', name)?.rules ?? []) as unknown as Rule[]
   for (const rule of [...rulesOf('aad-pod-identity-mic'), ...rulesOf('aad-pod-identity-nmi')]) {
     assert.ok(!rule.verbs.includes('*') && !rule.resources.includes('*') && !rule.resources.includes('secrets'))
     const writes = rule.verbs.some((verb) => !['get', 'list', 'watch'].includes(verb))
@@ -154,7 +151,7 @@ test('each program has the rights that it uses, and no more', needsHelm, async (
 test('credentials are in a Secret, under upstream’s keys, and on no command line', needsHelm, async () => {
   const objects = await render({ adminsecret })
   const secret = named(objects, 'Secret', 'aad-pod-identity-admin-secret')
-  assert.deepEqual(secret?.['stringData'], {
+  assert.deepEqual(secret?.stringData, {
     ClientID: 'c',
     ClientSecret: 'x',
     ResourceGroup: 'g',
@@ -172,10 +169,10 @@ test('identities of the values are made with their bindings, after their kinds',
   const azureIdentities = { shop: { type: 0, resourceID: '/id', clientID: 'c', namespace: 'team', binding } }
   const objects = await render({ azureIdentities })
   const identity = named(objects, 'AzureIdentity', 'shop')
-  assert.deepEqual(identity?.['spec'], { type: 0, resourceID: '/id', clientID: 'c' })
+  assert.deepEqual(identity?.spec, { type: 0, resourceID: '/id', clientID: 'c' })
   assert.equal(identity?.metadata.namespace, 'team')
   assert.equal(identity?.metadata.annotations?.['helm.sh/hook'], 'post-install,post-upgrade')
-  assert.deepEqual(named(objects, 'AzureIdentityBinding', 'shop-binding')?.['spec'], {
+  assert.deepEqual(named(objects, 'AzureIdentityBinding', 'shop-binding')?.spec, {
     azureIdentity: 'shop',
     selector: 'shop',
   })

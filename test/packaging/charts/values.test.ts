@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { driverConfig } from '#product/driver'
-import { nodeConfig } from '../../../src/product/node/config.ts'
-import { providerConfig } from '../../../src/product/provider/config.ts'
+import { driverProgram } from '#product/driver'
+import { nodeProgram } from '#product/node'
+import { providerProgram } from '#product/provider'
+import { configOf } from '../../support/config-of.ts'
 import { chartDirectory, daemonSets, flagsOf, helm, type Manifest, needsHelm, rulesFor, template } from './helm.ts'
 
 const names = (objects: Manifest[], kind: string) =>
@@ -20,9 +21,9 @@ test('every flag of every way to install is one that the daemon takes', needsHel
     { maxCallRecvMsgSize: 16_777_216, rotationPollInterval: '1h30m' },
   ]
   const read = {
-    driver: driverConfig,
-    provider: (flags: string[]) => providerConfig(flags, {}),
-    node: (flags: string[]) => nodeConfig(flags, {}),
+    driver: (flags: string[]) => configOf(driverProgram, flags),
+    provider: (flags: string[]) => configOf(providerProgram, flags),
+    node: (flags: string[]) => configOf(nodeProgram, flags),
   }
   for (const values of ways) {
     for (const { container } of daemonSets(await template(values))) {
@@ -54,7 +55,7 @@ test('a list, a map or an interval may be unset, as the upstream charts leave so
     linux: { ...unset, additionalProvidersDirs: null, crds: { annotations: null } },
   })
   const [{ container } = assert.fail()] = daemonSets(objects)
-  const { rotationIntervalMs, providerDirectories } = driverConfig(flagsOf(container))
+  const { rotationIntervalMs, providerDirectories } = configOf(driverProgram, flagsOf(container))
   assert.equal(rotationIntervalMs, 120_000)
   assert.deepEqual(providerDirectories, ['/var/run/secrets-store-csi-providers'])
 })
@@ -104,7 +105,7 @@ test('a Kubernetes older than 1.30 is refused', needsHelm, async () => {
 })
 
 test('from Kubernetes 1.35 on, tokens come in the secrets of a request', needsHelm, async () => {
-  const specOf = (objects: Manifest[]) => objects.find(({ kind }) => kind === 'CSIDriver')?.['spec'] as object
+  const specOf = (objects: Manifest[]) => objects.find(({ kind }) => kind === 'CSIDriver')?.spec as object
   const [before, since, noTokens] = await Promise.all([
     template({}, { kubeVersion: '1.34.4' }),
     template({}, { kubeVersion: '1.35.0' }),
@@ -139,7 +140,7 @@ test('no daemon may ever list Secrets, watch them, or make tokens', needsHelm, a
 
 test('without rotation, kubelet is not asked to repeat mounts', needsHelm, async () => {
   const objects = await template({ enableSecretRotation: false })
-  const csiDriver = objects.find(({ kind }) => kind === 'CSIDriver')?.['spec'] as { requiresRepublish: boolean }
+  const csiDriver = objects.find(({ kind }) => kind === 'CSIDriver')?.spec as { requiresRepublish: boolean }
   assert.equal(csiDriver.requiresRepublish, false)
   const [driver] = daemonSets(objects)
   assert.equal(driver?.container.args.includes('--enable-secret-rotation=false'), true)
@@ -169,7 +170,7 @@ test('combined runs one DaemonSet with the rights, network and trust of both', n
   const [{ name: setName, pod, container } = assert.fail()] = sets
   assert.equal(setName, 'csi-secrets-store')
   assert.equal(pod.hostNetwork, true)
-  assert.equal(container.securityContext['privileged'], true)
+  assert.equal(container.securityContext.privileged, true)
   assert.deepEqual(container.envFrom, [{ configMapRef: { name: 'keymount-provider-env', optional: true } }])
   assert.equal(new Set(container.ports.map((port) => port.name)).size, 4)
   // Kubernetes takes no longer name for a port (RFC 6335).
@@ -178,7 +179,7 @@ test('combined runs one DaemonSet with the rights, network and trust of both', n
   const resources = rulesFor(objects, pod.serviceAccountName).flatMap((rule) => rule.resources)
   assert.ok(resources.includes('serviceaccounts') && resources.includes('secretproviderclasses'))
 
-  const { driver, provider } = nodeConfig(flagsOf(container), {})
+  const { driver, provider } = configOf(nodeProgram, flagsOf(container))
   assert.ok(provider.config.endpoint.kind === 'unix')
   assert.ok(driver.providerDirectories.includes(provider.config.endpoint.path.replace(/\/azure\.sock$/, '')))
 })
@@ -199,7 +200,7 @@ test('combined obeys the settings of both daemons, and its own resources', needs
     ['KUBE_NODE_NAME', 'MALLOC_ARENA_MAX', 'ALL', 'DRIVER', 'PROVIDER'],
   )
   assert.equal(container.args.at(-1), '--cloud-name=AzureChinaCloud')
-  assert.equal(labels['a'], 'node')
+  assert.equal(labels.a, 'node')
   assert.equal((container.resources as { limits: { memory: string } }).limits.memory, '1Gi')
 })
 
@@ -249,10 +250,10 @@ test('labels for everything are on everything, and cannot make a daemon unfindab
     syncSecret: { enabled: true },
     linux: { podLabels: { app: 'mine', tier: 'node' } },
   })
-  for (const { metadata } of objects) assert.equal(metadata.labels?.['team'], 'platform')
+  for (const { metadata } of objects) assert.equal(metadata.labels?.team, 'platform')
   for (const { labels, selector } of daemonSets(objects)) {
-    assert.equal(labels['team'], 'platform')
-    assert.equal(labels['tier'], 'node')
+    assert.equal(labels.team, 'platform')
+    assert.equal(labels.tier, 'node')
     for (const [name, value] of Object.entries(selector)) assert.equal(labels[name], value)
   }
 })
@@ -285,7 +286,7 @@ test('several more provider directories are mounted where the driver looks', nee
   const [{ container, pod } = assert.fail()] = daemonSets(
     await template({ linux: { additionalProvidersDirs: directories } }),
   )
-  const config = driverConfig(flagsOf(container))
+  const config = configOf(driverProgram, flagsOf(container))
   for (const path of config.providerDirectories) {
     const mount = container.volumeMounts.find(({ mountPath }) => mountPath === path)
     assert.equal(pod.volumes.find(({ name }) => name === mount?.name)?.hostPath?.path, path)
@@ -300,7 +301,7 @@ test(
     const proxyCert = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
     const settings = { httpsProxy: 'http://proxy:3128', noProxy: '169.254.169.254,10.0.0.0/8', proxyCert }
     const objects = await template({ proxySettings: settings })
-    const data = (name: string) => objects.find(({ metadata }) => metadata.name === name)?.['data']
+    const data = (name: string) => objects.find(({ metadata }) => metadata.name === name)?.data
     assert.deepEqual(data('keymount-provider-env'), {
       HTTPS_PROXY: 'http://proxy:3128',
       NO_PROXY: '169.254.169.254,10.0.0.0/8',
@@ -348,7 +349,7 @@ test('a second driver shares no name, directory or pod with the first', needsHel
   )
   const [{ container, pod, selector } = assert.fail()] = daemonSets(second)
   assert.notDeepEqual(selector, daemonSets(first)[0]?.selector)
-  const { registration, driverName } = driverConfig(flagsOf(container))
+  const { registration, driverName } = configOf(driverProgram, flagsOf(container))
   assert.equal(driverName, 'try.csi.example.com')
   const pluginDirectory = pod.volumes.find(({ name }) => name === 'plugin-dir')?.hostPath?.path
   assert.equal(registration?.kubeletPath, `${pluginDirectory}/csi.sock`)

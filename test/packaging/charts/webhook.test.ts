@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { webhookNames } from '#product/webhook'
-import { controllerConfig } from '../../../src/product/webhook/config.ts'
+import { controllerProgram, webhookNames } from '#product/webhook'
+import { configOf } from '../../support/config-of.ts'
 import { type Manifest, needsHelm, type Rule, template } from './helm.ts'
 
 const alone = { driver: { install: false }, provider: { install: false } }
@@ -26,7 +26,7 @@ interface PodTemplate {
 }
 
 function containerOf(objects: Manifest[]) {
-  const { template: pods } = only(objects, 'Deployment')['spec'] as { template: PodTemplate }
+  const { template: pods } = only(objects, 'Deployment').spec as { template: PodTemplate }
   const [container] = pods.spec.containers
   assert.ok(container !== undefined)
   return container
@@ -38,7 +38,7 @@ test('the webhook is installed under the names that it looks for itself', needsH
   assert.equal(only(objects, 'Service').metadata.name, webhookNames.service)
   const secret = only(objects, 'Secret')
   assert.equal(secret.metadata.name, webhookNames.secret)
-  assert.equal(secret['data'], undefined, 'an upgrade must leave the certificate alone')
+  assert.equal(secret.data, undefined, 'an upgrade must leave the certificate alone')
   assert.match(only(objects, 'Deployment').metadata.name, /workload-identity-webhook/)
   for (const { metadata } of objects) assert.equal(metadata.labels?.['azure-workload-identity.io/system'], 'true')
 })
@@ -75,9 +75,8 @@ test('the proxy sidecar goes the way of proxySettings, and trusts what it trusts
     proxyCert: '-----BEGIN CERTIFICATE-----\nx\n',
   }
   const objects = await template({ ...alone, proxySettings, webhook: { enabled: true, azureTenantID: 'tenant' } })
-  const command = controllerConfig([], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
-  assert.ok(command.kind === 'serve')
-  assert.deepEqual(command.webhook.settings.proxy.env, [
+  const config = configOf(controllerProgram, [], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
+  assert.deepEqual(config.webhook.settings.proxy.env, [
     { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
     { name: 'KEYMOUNT_EXTRA_CA', value: '-----BEGIN CERTIFICATE-----\nx\n' },
     { name: 'NO_PROXY', value: 'a,b' },
@@ -111,7 +110,7 @@ test(
   async () => {
     const configuration = only(await render(), 'ValidatingWebhookConfiguration')
     assert.equal(configuration.metadata.name, webhookNames.classConfiguration)
-    assert.deepEqual(configuration['webhooks'], [
+    assert.deepEqual(configuration.webhooks, [
       {
         name: 'classes.keymount.dev',
         admissionReviewVersions: ['v1', 'v1beta1'],
@@ -141,9 +140,9 @@ test('class checks warn, refuse or are off, and then nothing of them is there', 
     const objects = await render({ classChecks })
     const { args, env } = containerOf(objects)
     const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
-    const command = controllerConfig(args.slice(1), environment)
+    const config = configOf(controllerProgram, args.slice(1), environment)
     const traces = JSON.stringify(objects).match(/keymount-class-checks|validatingwebhook/gi)
-    return [command.kind === 'serve' && command.webhook.classChecks, traces !== null]
+    return [config.webhook.classChecks, traces !== null]
   }
   assert.deepEqual(await modeOf({}), ['warn', true])
   assert.deepEqual(await modeOf({ refuse: true }), ['refuse', true])
@@ -157,7 +156,7 @@ test('two replicas serve, one of which is always there, and nothing is asked of 
   }
   assert.equal(spec.replicas, 2)
   assert.deepEqual(spec.strategy.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 })
-  const budget = only(objects, 'PodDisruptionBudget')['spec'] as { selector: object }
+  const budget = only(objects, 'PodDisruptionBudget').spec as { selector: object }
   assert.deepEqual(budget, { minAvailable: 1, selector: { matchLabels: spec.selector.matchLabels } })
   assert.ok(!JSON.stringify(objects).includes('leases'))
 })
@@ -165,7 +164,7 @@ test('two replicas serve, one of which is always there, and nothing is asked of 
 test('the webhook may touch its own Secret and configurations only', needsHelm, async () => {
   const objects = await render()
   const rules = ['Role', 'ClusterRole'].flatMap(
-    (kind) => only(objects, kind)['rules'] as (Rule & { resourceNames?: string[] })[],
+    (kind) => only(objects, kind).rules as (Rule & { resourceNames?: string[] })[],
   )
   const reading = ['get', 'list', 'watch']
   for (const { resources, verbs, resourceNames } of rules) {
@@ -190,10 +189,9 @@ test('values become the configuration of the process', needsHelm, async () => {
   }
   const { args, env } = containerOf(await render(values))
   const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
-  const command = controllerConfig(args.slice(1), environment)
-  assert.ok(command.kind === 'serve')
-  assert.equal(command.webhook.serviceAccountSelector, 'a=b')
-  assert.partialDeepStrictEqual(command.webhook.settings, {
+  const config = configOf(controllerProgram, args.slice(1), environment)
+  assert.equal(config.webhook.serviceAccountSelector, 'a=b')
+  assert.partialDeepStrictEqual(config.webhook.settings, {
     tenantId: 'tenant',
     authorityHost: 'https://login.chinacloudapi.cn/',
     legacyTokenPath: true,
@@ -210,16 +208,15 @@ test('on the network of the nodes the webhook has the ports that are free there'
   const objects = await render({ hostNetwork: true, port: 10443, healthPort: 10440, metricsAddr: ':10095' })
   const { args, env, ports } = containerOf(objects)
   const environment = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
-  const command = controllerConfig(args.slice(1), environment)
-  assert.ok(command.kind === 'serve')
-  const { address, healthAddress, metricsAddress } = command.webhook
+  const config = configOf(controllerProgram, args.slice(1), environment)
+  const { address, healthAddress, metricsAddress } = config.webhook
   const listened = [address.port, healthAddress?.port, metricsAddress?.port]
   assert.deepEqual(listened, [10443, 10440, 10095])
   assert.deepEqual(
     ports.map(({ containerPort }) => containerPort),
     listened,
   )
-  const { template: pods } = only(objects, 'Deployment')['spec'] as { template: { spec: object } }
+  const { template: pods } = only(objects, 'Deployment').spec as { template: { spec: object } }
   assert.partialDeepStrictEqual(pods.spec, { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' })
 })
 

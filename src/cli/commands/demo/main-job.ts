@@ -10,7 +10,7 @@ import {
 } from '#kubernetes/client'
 import type { Identity } from '#lab/home'
 import { findLocalCluster, mountsBelow } from '#lab/home'
-import { wrapText } from '#terminal'
+import { wrapText } from '#lib/formats'
 import {
   check,
   type DemoContext,

@@ -5,7 +5,7 @@ import { cleanMetadata, templateOf } from './migrated-workload.ts'
 export function classesOf(workload: KubeObject): string[] {
   const { volumes = [] } = templateOf(workload).spec
   return volumes.flatMap(({ csi }) =>
-    csi?.driver === 'secrets-store.csi.k8s.io' ? (csi.volumeAttributes?.['secretProviderClass'] ?? []) : [],
+    csi?.driver === 'secrets-store.csi.k8s.io' ? (csi.volumeAttributes?.secretProviderClass ?? []) : [],
   )
 }
 

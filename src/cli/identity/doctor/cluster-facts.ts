@@ -48,7 +48,7 @@ export async function gatherCluster(kube: KubeClient, ref: Required<ObjectRef>):
     known(resources.csiDrivers, { name: driverName }),
     Promise.all(
       volumes.map(async (volume) => {
-        const name = volume.csi?.volumeAttributes?.['secretProviderClass'] ?? ''
+        const name = volume.csi?.volumeAttributes?.secretProviderClass ?? ''
         return { name, volume, class: await known(resources.secretProviderClasses, { namespace, name }) }
       }),
     ),

@@ -70,7 +70,7 @@ export async function trySignIn(
     await acquire(credential, { cloud: azure.cloud, resource: azure.cloud.vaultResource })
     return { kind: 'accepted' }
   } catch (error) {
-    const isRefusal = error instanceof IdentityError && !error.passing
+    const isRefusal = error instanceof IdentityError && !error.retryable
     return isRefusal
       ? { kind: 'refused', words: entraWords(error.message) }
       : { kind: 'unknown', why: errorMessage(error) }

@@ -117,7 +117,7 @@ function countingGraph(found: { applications: unknown[]; servicePrincipals: unkn
   const unexpected = () => assert.fail('nothing is changed')
   const graph: AzureService = {
     async list<T>(path: string, { query = {} }: CallOptions = {}) {
-      calls.push(`${path} ${query['$filter']}`)
+      calls.push(`${path} ${query.$filter}`)
       return (path === '/applications' ? found.applications : found.servicePrincipals) as T[]
     },
     get: unexpected,

@@ -39,7 +39,7 @@ export async function serviceAccount(command: ServiceAccountCommand): Promise<nu
   const phases = chosenPhases(command, settings)
   checkPhases(phases, settings)
   if (dryRun) {
-    const tenantId = azureFlags.tenantId ?? world.env['AZURE_TENANT_ID']
+    const tenantId = azureFlags.tenantId ?? world.env.AZURE_TENANT_ID
     createTerminal(world).line(phaseScript(phases, { settings, tenantId }))
     return exitCodes.ok
   }

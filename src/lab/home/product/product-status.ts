@@ -56,12 +56,12 @@ export function isWorking({ pods, settledDaemons, registeredOn }: ProductStatus)
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/daemon-set-v1/#DaemonSetStatus */
 function isSettled({ metadata, status = {} }: DaemonSet): boolean {
-  const desired = status['desiredNumberScheduled'] ?? 0
+  const desired = status.desiredNumberScheduled ?? 0
   return (
-    status['observedGeneration'] === metadata.generation &&
+    status.observedGeneration === metadata.generation &&
     desired !== 0 &&
-    status['updatedNumberScheduled'] === desired &&
-    status['numberReady'] === desired
+    status.updatedNumberScheduled === desired &&
+    status.numberReady === desired
   )
 }
 
@@ -105,7 +105,7 @@ function productPod({ metadata, spec, status }: Pod): ProductPod {
   const waiting = containers.map(({ state }) => state?.waiting).find((found) => found !== undefined)
   return {
     name: metadata.name ?? '',
-    app: metadata.labels?.['app'] ?? '',
+    app: metadata.labels?.app ?? '',
     node: spec.nodeName ?? '',
     phase: status?.phase ?? 'Pending',
     ready: conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True'),

@@ -10,7 +10,7 @@ const ports = { driverMetrics: 1, driverHealth: 2, providerMetrics: 3, providerH
 function deploymentOf(objects: readonly UntypedObject[]) {
   const found = objects.find(({ kind }) => kind === 'Deployment')
   assert.ok(found !== undefined)
-  const spec = found['spec'] as { replicas: number; template: { spec: PodSpec } }
+  const spec = found.spec as { replicas: number; template: { spec: PodSpec } }
   const [container] = spec.template.spec.containers
   assert.ok(container !== undefined)
   return { replicas: spec.replicas, container }
