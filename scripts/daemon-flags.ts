@@ -1,13 +1,12 @@
 import type { FlagSpecs } from '#lib/flags'
 import { driverFlags } from '#product/driver'
-import { nodeFlags } from '../src/product/node/config.ts'
-import { micFlags } from '../src/product/pod-identity/mic/config.ts'
-import { nmiFlags } from '../src/product/pod-identity/nmi/config.ts'
-import { providerFlags } from '../src/product/provider/config.ts'
-import { proxyFlags } from '../src/product/proxy/config.ts'
-import { controllerFlags } from '../src/product/webhook/config.ts'
+import { nodeFlags } from '#product/node'
+import { micFlags, nmiFlags } from '#product/pod-identity'
+import { providerFlags } from '#product/provider'
+import { proxyFlags } from '#product/proxy'
+import { controllerFlags } from '#product/webhook'
 
-/** The flags of each daemon by its name, for whatever is checked against them: the chart, deploy/, docs/configuration.md. */
+/** The flags of each daemon by its name, for what is checked against them: the chart, deploy/, docs/configuration.md. */
 export const daemonFlags: Record<'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'mic' | 'nmi', FlagSpecs> = {
   driver: driverFlags,
   provider: providerFlags,

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 
 const targets = [
   { proto: 'csi.proto', out: 'src/kubernetes/csi/generated' },
+  { proto: 'health.proto', out: 'src/kubernetes/grpc/generated' },
   { proto: 'registration.proto', out: 'src/kubernetes/csi/generated' },
   { proto: 'provider.proto', out: 'src/kubernetes/provider-protocol/generated' },
 ]

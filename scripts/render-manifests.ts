@@ -6,7 +6,7 @@ import { type Document, isMap, parseAllDocuments } from 'yaml'
 const root = join(import.meta.dirname, '..')
 
 /** Helm: what KEYMOUNT_HELM names, else the one on the PATH. Undefined when there is none. */
-export const helm = [process.env['KEYMOUNT_HELM'], 'helm']
+export const helm = [process.env.KEYMOUNT_HELM, 'helm']
   .filter((candidate) => candidate !== undefined)
   .find((candidate) => spawnSync(candidate, ['version', '--short']).status === 0)
 

@@ -1,12 +1,8 @@
-import { printLine, runMain } from '#daemon'
+import { runMain } from '#daemon'
 import { createLog, runUntilSignal } from '#lib'
-import { type DriverConfig, driverBuild, driverConfig, startDriverDaemon } from '#product/driver'
+import { driverProgram, startDriverDaemon } from '#product/driver'
 
-/** The CSI driver of a node. Flags: see driver-config.ts. */
-async function main(config: DriverConfig): Promise<number> {
-  if (config.printVersion) return printLine(JSON.stringify(driverBuild))
+runMain(driverProgram, (config, env) => {
   const log = createLog({ name: 'driver', level: config.logLevel })
-  return runUntilSignal(() => startDriverDaemon(config, log), log)
-}
-
-runMain(driverConfig, main)
+  return runUntilSignal(() => startDriverDaemon(config, env, log), log)
+})

@@ -1,32 +1,27 @@
 import { join } from 'node:path'
-import { packagePlaces, printLine, runMain } from '#daemon'
-import { type ClusterBackend, type LocalAzureConfig, localAzureConfig, startLocalAzure } from '#lab/azure'
+import { packagePlaces, runMain } from '#daemon'
+import { localAzureProgram, startLocalAzure } from '#lab/azure'
 import { createLog, runUntilSignal } from '#lib'
-import { type ChartSite, defaultsInCluster, packageCharts, publicChartSites } from '#packaging/charts'
+import { defaultsInCluster, packageCharts, publicChartSites } from '#packaging/charts'
 
-/** The local Azure: Entra, Resource Manager, Graph and Key Vault in one process. Prints one line of JSON when it is ready. */
-async function main({ logLevel, clustersHome, ...options }: LocalAzureConfig): Promise<number> {
+/** Prints one line of JSON when the local Azure is ready. */
+runMain(localAzureProgram, ({ logLevel, clustersHome, ...options }, env) => {
   const log = createLog({ name: 'local-azure', level: logLevel })
+  const places = packagePlaces(env)
+  // The charts at the addresses of upstream's, with what each cluster of the lab needs as defaults.
+  const directory = join(places.packageRoot, 'charts')
+  const sites = publicChartSites(() => packageCharts({ directory, defaults: defaultsInCluster() }))
+  const clusterBackend = async () => {
+    if (clustersHome === undefined) return undefined
+    // Loaded only here: a local Azure by itself needs nothing of the lab's home.
+    const { loadLabClusters } = await import('#lab/home')
+    return loadLabClusters(clustersHome, { env, ...places })
+  }
   const start = async () => {
-    const clusters = clustersHome === undefined ? {} : { clusterBackend: await clustersOf(clustersHome) }
-    const azure = await startLocalAzure({ ...options, ...clusters, sites: chartSites(), log })
+    const azure = await startLocalAzure({ ...options, clusterBackend: await clusterBackend(), sites, log })
     const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure
-    printLine(JSON.stringify({ ready: true, proxy, imds, ca, credentials, control }))
+    process.stdout.write(`${JSON.stringify({ ready: true, proxy, imds, ca, credentials, control })}\n`)
     return azure
   }
   return runUntilSignal(start, log)
-}
-
-/** Loaded only here: a local Azure by itself needs nothing of the lab. */
-async function clustersOf(home: string): Promise<ClusterBackend> {
-  const { loadLabClusters } = await import('#lab/home')
-  return loadLabClusters(home, { env: process.env, ...packagePlaces(process.env) })
-}
-
-/** The charts at the addresses of upstream's, with what each cluster of the lab says of itself. */
-function chartSites(): ChartSite[] {
-  const directory = join(packagePlaces(process.env).packageRoot, 'charts')
-  return publicChartSites(() => packageCharts({ directory, defaults: defaultsInCluster() }))
-}
-
-runMain(localAzureConfig, main)
+})

@@ -1,18 +1,15 @@
-import { resolve } from 'node:path'
-import { printLine, runMain } from '#daemon'
-import { type LocalClusterConfig, localClusterConfig, startLocalCluster } from '#lab/cluster'
+import { runMain } from '#daemon'
+import { localClusterProgram, startLocalCluster } from '#lab/cluster'
 import { createLog, runUntilSignal } from '#lib'
 
-/** The local cluster: API server, controllers and node agent in one process. Prints one line of JSON when it is ready. */
-async function main({ logLevel, stateDir, ...options }: LocalClusterConfig): Promise<number> {
+/** Prints one line of JSON when the local cluster is ready. */
+runMain(localClusterProgram, ({ logLevel, ...options }) => {
   const log = createLog({ name: 'local-cluster', level: logLevel })
   const start = async () => {
-    const cluster = await startLocalCluster({ ...options, stateDir: resolve(stateDir), log })
+    const cluster = await startLocalCluster({ ...options, log })
     const { server, kubeconfig, ca, issuer, kubeletRoot } = cluster
-    printLine(JSON.stringify({ ready: true, server, kubeconfig, ca, issuer, kubeletRoot }))
+    process.stdout.write(`${JSON.stringify({ ready: true, server, kubeconfig, ca, issuer, kubeletRoot })}\n`)
     return cluster
   }
   return runUntilSignal(start, log)
-}
-
-runMain(localClusterConfig, main)
+})

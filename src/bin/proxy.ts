@@ -1,20 +1,12 @@
-import { printLine, runMain, workloadIdentityBuild } from '#daemon'
+import { runMain } from '#daemon'
 import { createLog, errorMessage, runUntilSignal } from '#lib'
-import { awaitReady, type ProxyCommand, proxyConfig, startProxy } from '#product/proxy'
+import { awaitReady, proxyProgram, startProxy } from '#product/proxy'
 
-/** The proxy sidecar. Exit status 2 for a wrong command line, 1 when it cannot start or, with --probe, does not answer. */
-async function main(command: ProxyCommand): Promise<number> {
-  if (command.kind === 'version') return printLine(JSON.stringify(workloadIdentityBuild))
-  if (command.kind === 'probe') return probe(command.port)
-  const log = createLog({ name: 'proxy', level: command.logLevel })
-  const { config } = command
-  const start = async () => {
-    const running = await startProxy(config, { log })
-    log.info({ port: running.port, tenantId: config.tenantId, clientId: config.clientId }, 'listening')
-    return running
-  }
-  return runUntilSignal(start, log)
-}
+runMain(proxyProgram, (config) => {
+  if (config.probe) return probe(config.port)
+  const log = createLog({ name: 'proxy', level: config.logLevel })
+  return runUntilSignal(() => startProxy(config.proxy, { log }), log)
+})
 
 async function probe(port: number): Promise<number> {
   try {
@@ -25,5 +17,3 @@ async function probe(port: number): Promise<number> {
     return 1
   }
 }
-
-runMain(proxyConfig, main)

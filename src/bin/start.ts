@@ -20,7 +20,7 @@ function run(name: string): void {
     process.exitCode = 2
     return
   }
-  if (process.env['KEYMOUNT_WRITE_CODE_CACHE'] === '1') {
+  if (process.env.KEYMOUNT_WRITE_CODE_CACHE === '1') {
     process.on('exit', () => writeFileSync(`${file}.cache`, script.createCachedData()))
   }
   // The program finds the command line it would have if it had been started by itself.

@@ -1,34 +1,41 @@
 import { readFileSync } from 'node:fs'
-import type { Problem } from '#lib'
-import { errorMessage } from '#lib'
+import { errorMessage, Problems } from '#lib'
+import type { Environment } from '#lib/flags'
 import type { HttpClientOptions } from '#lib/http'
 
-/** The way to Azure and whom to trust there, as the environment says it. Problems are added to `problems`. */
-export function httpFromEnvironment(
-  env: NodeJS.ProcessEnv,
-  problems: Problem[],
-): Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa'> {
-  const proxyEnv = pick(env, ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'])
-  const ca = readPem('SSL_CERT_FILE', env['SSL_CERT_FILE'] ?? '', problems)
-  // Node itself adds NODE_EXTRA_CA_CERTS to its own roots; beside SSL_CERT_FILE it has to be named.
-  const extraCa =
-    ca === undefined ? undefined : readPem('NODE_EXTRA_CA_CERTS', env['NODE_EXTRA_CA_CERTS'] ?? '', problems)
-  return { proxyEnv, ...(ca === undefined ? {} : { ca }), ...(extraCa === undefined ? {} : { extraCa }) }
+/** The way to Azure, and whom to trust there. */
+export type HttpEnvironment = Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa'>
+
+const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy']
+
+/** The way to Azure as the environment describes it. */
+export function httpFromEnvironment(env: Environment, problems: Problems): HttpEnvironment {
+  const ca = readPem('SSL_CERT_FILE', env.SSL_CERT_FILE ?? '', problems)
+  return {
+    proxyEnv: Object.fromEntries(proxyVariables.map((name) => [name, env[name]])),
+    ca,
+    // Node itself adds NODE_EXTRA_CA_CERTS to its own roots; beside SSL_CERT_FILE it has to be named.
+    extraCa: ca === undefined ? undefined : readPem('NODE_EXTRA_CA_CERTS', env.NODE_EXTRA_CA_CERTS ?? '', problems),
+  }
+}
+
+/** {@link httpFromEnvironment} by itself. Throws `ProblemsError` when it names certificates that cannot be read. */
+export function azureHttp(env: Environment): HttpEnvironment {
+  const problems = new Problems()
+  const http = httpFromEnvironment(env, problems)
+  problems.throwIfAny('environment')
+  return http
 }
 
 /** The PEM text of a file; undefined for no file. `name` is the variable or flag that names it. */
-export function readPem(name: string, path: string, problems: Problem[]): string | undefined {
+export function readPem(name: string, path: string, problems: Problems): string | undefined {
   if (path === '') return undefined
   try {
     const text = readFileSync(path, 'utf8')
     if (text.includes('-----BEGIN CERTIFICATE-----')) return text
-    problems.push({ path: name, message: `${path} holds no PEM certificate` })
+    problems.add(name, `there is no PEM certificate in ${path}`)
   } catch (error) {
-    problems.push({ path: name, message: `cannot read ${path}: ${errorMessage(error)}` })
+    problems.add(name, `cannot read ${path}: ${errorMessage(error)}`)
   }
   return undefined
-}
-
-function pick(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string | undefined> {
-  return Object.fromEntries(names.map((name) => [name, env[name]]))
 }

@@ -1,9 +1,11 @@
-/** daemon */
-export { azureHttp } from './azure-http.ts'
-export { buildVersion } from './build-version.ts'
-export { clusterConfig } from './cluster-config.ts'
-export { httpFromEnvironment, readPem } from './http-environment.ts'
-export { parseLogLevel } from './log-level.ts'
+/**
+ * daemon: what every program of `bin` and every configuration of the product shares: the way from a command line to an exit
+ * status, the build's version, flags that several programs have, and what the environment says of the way to Azure and to
+ * the cluster.
+ */
+export { clusterConfig, kubeconfigFlag } from './cluster-config.ts'
+export { azureHttp, type HttpEnvironment, httpFromEnvironment, readPem } from './http-environment.ts'
+export { logLevelFlag, logLevelOf, metricsBackendFlag } from './log-level.ts'
 export { packagePlaces } from './package-places.ts'
-export { printLine, runMain } from './run-main.ts'
-export { workloadIdentityBuild, workloadIdentityUserAgent } from './workload-identity-build.ts'
+export { runMain } from './run-main.ts'
+export { buildOf, buildVersion, packageVersion, workloadIdentityUserAgent, workloadIdentityVersion } from './version.ts'

@@ -1,18 +1,23 @@
-import type { LogLevel, Problem } from '#lib'
+import type { LogLevel } from '#lib'
+import type { FlagSpec } from '#lib/flags'
 
-const levels: Readonly<Record<string, LogLevel>> = {
-  '': 'info',
-  info: 'info',
-  debug: 'debug',
-  trace: 'trace',
-  all: 'trace',
+/** `--log-level` of workload identity's programs, with upstream's values. */
+export const logLevelFlag = {
+  type: 'choice',
+  values: ['info', 'debug', 'trace', 'all'],
+  default: '',
+  help: 'Verbosity of the log',
+} as const satisfies FlagSpec
+
+export function logLevelOf(value: (typeof logLevelFlag.values)[number] | ''): LogLevel {
+  if (value === 'all') return 'trace'
+  return value === '' ? 'info' : value
 }
 
-/** The value of `--log-level` as workload identity's programs know it; a wrong one is added to `problems`. */
-export function parseLogLevel(text: string, problems: Problem[]): LogLevel {
-  const level = Object.hasOwn(levels, text) ? levels[text] : undefined
-  if (level === undefined) {
-    problems.push({ path: '--log-level', message: `found "${text}", expected info, debug, trace or all` })
-  }
-  return level ?? 'info'
-}
+/** `--metrics-backend` of upstream's programs, which has one value. */
+export const metricsBackendFlag = {
+  type: 'choice',
+  values: ['Prometheus'],
+  default: 'Prometheus',
+  help: 'Only Prometheus exists',
+} as const satisfies FlagSpec

@@ -9,8 +9,8 @@ export function packagePlaces(env: NodeJS.ProcessEnv) {
   return {
     packageRoot,
     version,
-    cacheDirectory: join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'keymount'),
+    cacheDirectory: join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'keymount'),
     userHome: homedir(),
-    programName: env['npm_command'] === 'exec' ? 'npx keymount' : 'keymount',
+    programName: env.npm_command === 'exec' ? 'npx keymount' : 'keymount',
   }
 }

@@ -1,12 +1,16 @@
-/** A failure that is told apart by a stable code: what its documentation explains, and metrics count. */
-export class CodedError<Code extends string> extends Error {
+/**
+ * The base of every error class of ours: a failure with a stable code, which documentation explains and metrics count.
+ * `Code` is a union of strings, or the numbers of a protocol (gRPC, HTTP).
+ */
+export class CodedError<Code extends string | number = string> extends Error {
   readonly code: Code
-  /** Whether the same question may succeed a little later with nothing changed. Default false. */
-  readonly passing: boolean
+  /** Whether the same request may succeed a little later with nothing changed. Default false. */
+  readonly retryable: boolean
 
-  constructor(code: Code, message: string, options: ErrorOptions & { passing?: boolean } = {}) {
+  constructor(code: Code, message: string, options: ErrorOptions & { retryable?: boolean | undefined } = {}) {
     super(message, options)
+    this.name = new.target.name
     this.code = code
-    this.passing = options.passing ?? false
+    this.retryable = options.retryable ?? false
   }
 }

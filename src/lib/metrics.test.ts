@@ -3,17 +3,18 @@ import { test } from 'node:test'
 import { createMetrics } from './metrics.ts'
 
 test('a metric without a sample is not shown', () => {
-  const metrics = createMetrics()
-  metrics.counter('calls_total', 'Calls.')
+  const metrics = createMetrics({ calls: { type: 'counter', name: 'calls_total', help: 'Calls.' } })
   assert.equal(metrics.text(), '')
 })
 
 test('counters count per set of labels, and label values are escaped', () => {
-  const metrics = createMetrics({ scope: 's' })
-  const calls = metrics.counter('calls_total', 'Calls.')
-  calls.add({ path: 'a"b\\c\nd' })
-  calls.add({ path: 'a"b\\c\nd' })
-  calls.add({ path: 'x' }, 5)
+  const metrics = createMetrics(
+    { calls: { type: 'counter', name: 'calls_total', help: 'Calls.', labels: { path: 'what was called' } } },
+    { scope: 's' },
+  )
+  metrics.series.calls.add({ path: 'a"b\\c\nd' })
+  metrics.series.calls.add({ path: 'a"b\\c\nd' })
+  metrics.series.calls.add({ path: 'x' }, 5)
   assert.equal(
     metrics.text(),
     '# HELP calls_total Calls.\n# TYPE calls_total counter\n' +
@@ -22,9 +23,8 @@ test('counters count per set of labels, and label values are escaped', () => {
 })
 
 test('histograms have cumulative buckets, a sum and a count', () => {
-  const metrics = createMetrics()
-  const seconds = metrics.histogram('wait_sec', 'Wait.', [0.1, 1])
-  for (const value of [0.05, 0.1, 0.5, 7]) seconds.observe(value)
+  const metrics = createMetrics({ wait: { type: 'histogram', name: 'wait_sec', help: 'Wait.', buckets: [0.1, 1] } })
+  for (const value of [0.05, 0.1, 0.5, 7]) metrics.series.wait.observe(value)
   assert.equal(
     metrics.text(),
     '# HELP wait_sec Wait.\n# TYPE wait_sec histogram\n' +
@@ -33,11 +33,27 @@ test('histograms have cumulative buckets, a sum and a count', () => {
 })
 
 test('gauges are read at the time of the scrape', () => {
-  const metrics = createMetrics()
-  const volumes = metrics.gauge('volumes', 'Volumes.')
+  const metrics = createMetrics({ volumes: { type: 'gauge', name: 'volumes', help: 'Volumes.' } })
   let count = 1
-  metrics.beforeScrape(() => volumes.set(count))
+  metrics.beforeScrape(() => metrics.series.volumes.set(count))
   assert.match(metrics.text(), /^volumes 1$/m)
   count = 2
   assert.match(metrics.text(), /^volumes 2$/m)
+})
+
+test('a label with a limit counts what comes after it, and values of another form, as other', () => {
+  const metrics = createMetrics({
+    calls: {
+      type: 'counter',
+      name: 'calls_total',
+      help: 'Calls.',
+      labels: { code: { help: 'what a provider answered', limit: 2, pattern: /^\w+$/, other: 'Other' } },
+    },
+  })
+  for (const code of ['a', 'b', 'c', 'd', 'a', 'not a word']) metrics.series.calls.add({ code })
+  assert.deepEqual(metrics.text().trim().split('\n').slice(2), [
+    'calls_total{code="a"} 2',
+    'calls_total{code="b"} 1',
+    'calls_total{code="Other"} 3',
+  ])
 })

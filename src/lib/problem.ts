@@ -1,11 +1,61 @@
 /**
  * One thing that is wrong with an input: where, what was found and what would be right.
- * Parsers collect all of them and throw once; whoever owns the wire renders them (gRPC InvalidArgument, Kubernetes 422, command line).
+ * Parsers collect all of them in {@link Problems} and throw once; each wire renders them its own way (gRPC InvalidArgument,
+ * Kubernetes 422, the command line).
  */
 export interface Problem {
   /** Path of the field, for example `objects[2].objectType`; empty when the whole input is meant. */
   path: string
   message: string
+}
+
+/** More problems than this help nobody, and an input can be made to have any number of them. */
+const maxReported = 50
+
+/**
+ * Collects what is wrong with one input. At most {@link maxReported} problems are kept; the rest is counted, so that neither
+ * memory nor the error's text grows with a hostile input.
+ */
+export class Problems {
+  readonly #shared: { list: Problem[]; count: number }
+  readonly #prefix: string
+
+  constructor(shared: { list: Problem[]; count: number } = { list: [], count: 0 }, prefix = '') {
+    this.#shared = shared
+    this.#prefix = prefix
+  }
+
+  /** @param path of the field, below the path that {@link at} was given. */
+  add(path: string, message: string): void {
+    this.#shared.count++
+    if (this.#shared.list.length < maxReported) this.#shared.list.push({ path: `${this.#prefix}${path}`, message })
+  }
+
+  /** Adds `found "X", expected Y`. */
+  unexpected(path: string, found: unknown, expected: string): void {
+    this.add(path, `found ${typeof found === 'string' ? JSON.stringify(found) : String(found)}, expected ${expected}`)
+  }
+
+  /** The same collection, for a parser of a part of the input: paths that are added there get this prefix. */
+  at(prefix: string): Problems {
+    return new Problems(this.#shared, `${this.#prefix}${prefix}`)
+  }
+
+  /** What was added, in order; the last one says how many more there were. */
+  get list(): readonly Problem[] {
+    const { list, count } = this.#shared
+    return count <= list.length ? list : [...list, { path: '', message: `and ${count - list.length} more` }]
+  }
+
+  /** How many were added, those beyond the limit included. */
+  get count(): number {
+    return this.#shared.count
+  }
+
+  /** Throws {@link ProblemsError} if anything was added. @param what names the input. */
+  throwIfAny(what: string): void {
+    if (this.count > 0) throw new ProblemsError(what, this.list)
+  }
 }
 
 /** Every problem of one input, in the order found. */

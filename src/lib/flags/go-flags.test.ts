@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ProblemsError } from '#lib'
+import { Problems, ProblemsError } from '#lib'
 import { type FlagSpecs, parseGoFlags } from './go-flags.ts'
 
 const specs = {
@@ -12,7 +12,12 @@ const specs = {
   v: { type: 'ignored', help: 'klog verbosity' },
 } as const satisfies FlagSpecs
 
-const parse = (...argv: string[]) => parseGoFlags('test', specs, argv)
+function parse(...argv: string[]) {
+  const problems = new Problems()
+  const values = parseGoFlags(specs, argv, problems)
+  problems.throwIfAny('test')
+  return values
+}
 
 test('parseGoFlags() gives defaults when nothing is said', () => {
   assert.deepEqual(parse(), {

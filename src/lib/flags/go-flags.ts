@@ -1,33 +1,58 @@
-import { nearestName, type Problem, ProblemsError } from '#lib'
-import { parseDuration } from '#lib/formats'
+import { nearestName, type Problems } from '#lib'
+import { formatDuration, parseDuration } from '#lib/formats'
+import { type Endpoint, parseEndpoint } from './endpoint.ts'
+import { type ListenAddress, parseListenAddress } from './listen-address.ts'
 
 /**
- * Command lines the way Go's `flag` package reads them, because manifests of the field are written for it: one or two
+ * Command lines the way Go's `flag` package reads them, because upstream's manifests are written for it: one or two
  * dashes, `--f=v` or `--f v`, a boolean needs `=` for a value. https://pkg.go.dev/flag
  *
- * A command's flags are data: one entry per flag, which is also what the reference documentation is checked against.
+ * A program's flags are a table: one entry per flag, from which the command line is parsed and `--help`, the reference
+ * documentation and the chart's checks come. Limits in the table are inclusive.
  */
 export type FlagSpec =
-  | { type: 'string'; default: string; help: string }
+  | {
+      type: 'string'
+      default: string
+      help: string
+      /** The flag must be given; this says what, for the error. */
+      required?: string
+    }
   | { type: 'boolean'; default: boolean; help: string }
-  | { type: 'integer'; default: number; help: string }
-  /** Go duration; the value is in milliseconds, `default` too. */
-  | { type: 'duration'; default: number; help: string }
+  | { type: 'integer'; default: number; help: string; min?: number; max?: number }
+  /** Go duration; the value is in milliseconds, as are `default`, `min` and `max`. Never negative. */
+  | { type: 'duration'; default: number; help: string; min?: number; max?: number }
+  /** 0 to 65535. */
+  | { type: 'port'; default: number; help: string }
+  /** `HOST:PORT` or `:PORT`; empty or `0` for none, which gives undefined. */
+  | { type: 'address'; default: string; help: string }
+  /** `unix://PATH` or `tcp://HOST:PORT`. */
+  | { type: 'endpoint'; default: string; help: string }
+  /** One of `values`, in any case. An empty default is no choice, which gives an empty string. */
+  | { type: 'choice'; values: readonly string[]; default: string; help: string }
   /** May be given several times, each value may be a comma-separated list. */
   | { type: 'strings'; default: readonly string[]; help: string }
   /** Accepted and without effect; `help` says why. */
   | { type: 'ignored'; help: string }
 
-export type FlagSpecs = Record<string, FlagSpec>
+export type FlagSpecs = Readonly<Record<string, FlagSpec>>
+
+export type FlagValue<S extends FlagSpec> = S extends { type: 'string' }
+  ? string
+  : S extends { type: 'boolean' }
+    ? boolean
+    : S extends { type: 'strings' }
+      ? readonly string[]
+      : S extends { type: 'address' }
+        ? ListenAddress | undefined
+        : S extends { type: 'endpoint' }
+          ? Endpoint
+          : S extends { type: 'choice'; values: readonly (infer V)[]; default: infer D }
+            ? V | D
+            : number
 
 export type FlagValues<S extends FlagSpecs> = {
-  [K in keyof S as S[K] extends { type: 'ignored' } ? never : K]: S[K] extends { type: 'string' }
-    ? string
-    : S[K] extends { type: 'boolean' }
-      ? boolean
-      : S[K] extends { type: 'strings' }
-        ? readonly string[]
-        : number
+  readonly [K in keyof S as S[K] extends { type: 'ignored' } ? never : K]: FlagValue<S[K]>
 }
 
 const trueWords = new Set(['1', 't', 'T', 'true', 'TRUE', 'True'])
@@ -39,25 +64,31 @@ export function parseGoBool(text: string): boolean | undefined {
   return falseWords.has(text) ? false : undefined
 }
 
-/** Every flag of `specs` with its value or default. Throws {@link ProblemsError} with everything that is wrong. */
-export function parseGoFlags<S extends FlagSpecs>(command: string, specs: S, argv: readonly string[]): FlagValues<S> {
+/**
+ * Every flag of `specs` with its value or default. What is wrong goes to `problems`; such a flag has its default.
+ * Required flags are checked by {@link missingFlags}.
+ */
+export function parseGoFlags<S extends FlagSpecs>(
+  specs: S,
+  argv: readonly string[],
+  problems: Problems,
+): FlagValues<S> {
   const values: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries(specs)) {
-    if (spec.type !== 'ignored') values[name] = spec.default
+    if (spec.type !== 'ignored') values[name] = defaultValue(spec)
   }
-  const problems: Problem[] = []
   const given = new Set<string>()
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? ''
     const match = /^--?([A-Za-z][\w-]*)(?:=(.*))?$/s.exec(word)
     if (match === null) {
-      problems.push({ path: '', message: `unexpected argument "${word}"; flags look like --name=value` })
+      problems.add('', `unexpected argument "${word}"; flags look like --name=value`)
       continue
     }
     const name = match[1] ?? ''
     const spec = Object.hasOwn(specs, name) ? specs[name] : undefined
     if (spec === undefined) {
-      problems.push({ path: `--${name}`, message: `unknown flag${suggestion(name, Object.keys(specs))}` })
+      problems.add(`--${name}`, `unknown flag${suggestion(name, Object.keys(specs))}`)
       continue
     }
     let text = match[2]
@@ -66,47 +97,94 @@ export function parseGoFlags<S extends FlagSpecs>(command: string, specs: S, arg
       const optional = spec.type === 'ignored' && (next === undefined || next.startsWith('-'))
       if (optional) continue
       if (next === undefined) {
-        problems.push({ path: `--${name}`, message: 'needs a value' })
+        problems.add(`--${name}`, 'needs a value')
         continue
       }
       text = next
       i++
     }
-    const parsed = parseValue(spec, text)
-    if (parsed.problem !== undefined) problems.push({ path: `--${name}`, message: parsed.problem })
+    if (spec.type === 'ignored') continue
+    const { value, expected } = parseValue(spec, text)
+    if (expected !== undefined) problems.unexpected(`--${name}`, text, expected)
     else if (spec.type === 'strings') {
       const before = given.has(name) ? (values[name] as readonly string[]) : []
-      values[name] = [...before, ...(parsed.value as string[])]
-    } else if (spec.type !== 'ignored') values[name] = parsed.value
+      values[name] = [...before, ...(value as string[])]
+    } else values[name] = value
     given.add(name)
   }
-  if (problems.length > 0) throw new ProblemsError(command, problems)
   return values as FlagValues<S>
 }
 
-function parseValue(spec: FlagSpec, text: string | undefined): { value?: unknown; problem?: string } {
+/** Adds a problem for each required flag that has no value. */
+export function missingFlags<S extends FlagSpecs>(specs: S, values: FlagValues<S>, problems: Problems): void {
+  for (const [name, spec] of Object.entries(specs)) {
+    if (spec.type !== 'string' || spec.required === undefined) continue
+    if ((values as Record<string, unknown>)[name] === '') problems.add(`--${name}`, `missing: ${spec.required}`)
+  }
+}
+
+/** The default of a flag as a person would give it on the command line; empty for none. */
+export function defaultText(spec: Exclude<FlagSpec, { type: 'ignored' }>): string {
+  return spec.type === 'duration' ? formatDuration(spec.default) : String(spec.default)
+}
+
+function defaultValue(spec: Exclude<FlagSpec, { type: 'ignored' }>): unknown {
+  if (spec.type === 'address') return parseListenAddress(spec.default) ?? undefined
+  return spec.type === 'endpoint' ? parseEndpoint(spec.default) : spec.default
+}
+
+/** The value, or what would have been right. */
+function parseValue(
+  spec: Exclude<FlagSpec, { type: 'ignored' }>,
+  text: string | undefined = 'true',
+): { value?: unknown; expected?: string } {
   switch (spec.type) {
-    case 'ignored':
-      return {}
     case 'string':
-      return { value: text ?? '' }
+      return { value: text }
     case 'strings':
-      return { value: (text ?? '').split(',').filter((part) => part !== '') }
+      return { value: text.split(',').filter((part) => part !== '') }
     case 'boolean': {
-      const value = text === undefined ? true : parseGoBool(text)
-      return value === undefined ? { problem: `found "${text}", expected true or false` } : { value }
+      const value = parseGoBool(text)
+      return value === undefined ? { expected: 'true or false' } : { value }
     }
-    case 'integer':
-      return /^[+-]?\d+$/.test(text ?? '')
-        ? { value: Number(text) }
-        : { problem: `found "${text}", expected an integer` }
+    case 'integer': {
+      const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = spec
+      const value = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+      return value >= min && value <= max ? { value } : { expected: `an integer${range(spec.min, spec.max, String)}` }
+    }
+    case 'port': {
+      const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+      return value <= 65_535 ? { value } : { expected: 'a port from 0 to 65535' }
+    }
     case 'duration': {
-      const value = parseDuration(text ?? '')
-      return value === undefined ? { problem: `found "${text}", expected a duration such as 30s or 2m` } : { value }
+      const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec
+      const value = parseDuration(text)
+      return value !== undefined && value >= min && value <= max
+        ? { value }
+        : { expected: `a duration such as 30s or 2m${range(spec.min, spec.max, formatDuration)}` }
+    }
+    case 'address': {
+      const value = parseListenAddress(text)
+      return value === undefined ? { expected: 'HOST:PORT or :PORT, or 0 for none' } : { value: value ?? undefined }
+    }
+    case 'endpoint': {
+      const value = parseEndpoint(text)
+      return value === undefined ? { expected: 'unix://PATH or tcp://HOST:PORT' } : { value }
+    }
+    case 'choice': {
+      const value = spec.values.find((one) => one.toLowerCase() === text.toLowerCase())
+      const none = text === '' && spec.default === ''
+      return value === undefined && !none ? { expected: `one of ${spec.values.join(', ')}` } : { value: value ?? '' }
     }
     default:
       throw new Error(`unknown flag type ${JSON.stringify(spec satisfies never)}`)
   }
+}
+
+function range(min: number | undefined, max: number | undefined, format: (value: number) => string): string {
+  if (min !== undefined && max !== undefined) return ` from ${format(min)} to ${format(max)}`
+  if (min !== undefined) return `, ${format(min)} or more`
+  return max === undefined ? '' : `, ${format(max)} or less`
 }
 
 /** ` (did you mean --x?)` for the nearest known name, or an empty string. */

@@ -5,7 +5,7 @@ export interface ListenAddress {
   port: number
 }
 
-/** Undefined for text that is no address; an empty text or a bare `0` switches the server off and gives null. */
+/** Undefined for text that is not an address; an empty text or a bare `0` switches the server off and gives null. */
 export function parseListenAddress(text: string): ListenAddress | null | undefined {
   if (text === '' || text === '0') return null
   const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
@@ -13,4 +13,9 @@ export function parseListenAddress(text: string): ListenAddress | null | undefin
   if (match === null || port > 65535) return undefined
   const host = match[1] ?? match[2]
   return { host: host === '' ? undefined : host, port }
+}
+
+/** A port on every interface; undefined for 0, which is for none. */
+export function addressOfPort(port: number): ListenAddress | undefined {
+  return port === 0 ? undefined : { host: undefined, port }
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { driverConfig } from './config.ts'
+import { configOf } from '../../../test/support/config-of.ts'
+import { driverProgram } from './config.ts'
 
-test('driverConfig() has the defaults of the field', () => {
+const driverConfig = (argv: readonly string[]) => configOf(driverProgram, argv)
+
+test('driverConfig() has upstream’s defaults', () => {
   const config = driverConfig(['--nodeid=n'])
   assert.deepEqual(config.endpoint, { kind: 'unix', path: '/tmp/csi.sock' })
   assert.equal(config.driverName, 'secrets-store.csi.k8s.io')
@@ -19,7 +22,7 @@ test('driverConfig() has the defaults of the field', () => {
   assert.equal(config.registration?.kubeletPath, '/var/lib/kubelet/plugins/csi-secrets-store/csi.sock')
 })
 
-test('driverConfig() takes every flag that manifests of the field have', () => {
+test('driverConfig() takes every flag of upstream’s manifests', () => {
   const config = driverConfig(
     (
       '--endpoint=unix:///csi/csi.sock --log-format-json=true -v=5 --nodeid n --provider-volume=/p ' +
@@ -52,7 +55,7 @@ test('driverConfig() names everything that is wrong', () => {
   ]
   assert.throws(
     () => driverConfig(wrong),
-    /--endpoint: found "\/csi.sock".*--nodeid: missing.*--drivername.*--metrics-backend.*--rotation-poll-interval.*--metrics-addr/s,
+    /--endpoint: found "\/csi.sock".*--metrics-addr.*--metrics-backend.*--rotation-poll-interval.*--nodeid: missing.*--drivername/s,
   )
   assert.throws(
     () => driverConfig(['--nodeid=n', '--rotation-pol-interval=1m']),

@@ -1,93 +1,101 @@
-import { type Endpoint, parseEndpoint } from '#kubernetes/csi'
-import { type LogLevel, type Problem, ProblemsError } from '#lib'
-import {
-  type FlagSpecs,
-  type FlagValues,
-  klogFlags,
-  type ListenAddress,
-  parseGoFlags,
-  parseListenAddress,
-} from '#lib/flags'
+import { buildOf, buildVersion, kubeconfigFlag, metricsBackendFlag } from '#daemon'
+import type { LogLevel } from '#lib'
+import { addressOfPort, type Endpoint, type FlagSpecs, klogFlags, type ListenAddress, type Program } from '#lib/flags'
 
-/** Flags of the driver: those of the field under their names, and ours. The reference documentation is checked against this. */
+/** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
 export const driverFlags = {
-  endpoint: { type: 'string', default: 'unix://tmp/csi.sock', help: 'CSI endpoint, unix://PATH or tcp://HOST:PORT' },
-  drivername: { type: 'string', default: 'secrets-store.csi.k8s.io', help: 'name of the driver' },
-  nodeid: { type: 'string', default: '', help: 'name of the node; required' },
+  endpoint: {
+    type: 'endpoint',
+    default: 'unix://tmp/csi.sock',
+    help: 'CSI endpoint: unix://PATH or tcp://HOST:PORT',
+  },
+  drivername: { type: 'string', default: 'secrets-store.csi.k8s.io', help: 'Name of the driver' },
+  nodeid: {
+    type: 'string',
+    default: '',
+    required: "the node's name, for example --nodeid=$(KUBE_NODE_NAME)",
+    help: 'Name of the node',
+  },
   'provider-volume': {
     type: 'string',
     default: '/var/run/secrets-store-csi-providers',
-    help: 'directory of provider sockets, searched last',
+    help: 'Directory of provider sockets, searched last',
   },
   'additional-provider-volume-paths': {
     type: 'strings',
     default: ['/etc/kubernetes/secrets-store-csi-providers'],
-    help: 'directories of provider sockets, searched first; separated by commas',
+    help: 'Directories of provider sockets, searched first; separated by commas',
   },
-  'metrics-addr': { type: 'string', default: ':8095', help: 'address for metrics (/metrics); empty or 0 for none' },
-  'metrics-backend': { type: 'string', default: 'Prometheus', help: 'only Prometheus' },
+  'metrics-addr': { type: 'address', default: ':8095', help: 'Address of /metrics; empty or 0 for none' },
+  'metrics-backend': metricsBackendFlag,
   'health-addr': {
-    type: 'string',
+    type: 'address',
     default: ':9808',
-    help: 'address for health (/healthz, /readyz); empty or 0 for none',
+    help: 'Address of /healthz and /readyz; empty or 0 for none',
   },
   'healthz-port': {
     type: 'integer',
     default: -1,
-    help: 'port of health on every interface; another way to say --health-addr',
+    min: -1,
+    max: 65_535,
+    help: 'Port of /healthz and /readyz on every interface, instead of --health-addr; -1 uses --health-addr',
   },
   'registration-dir': {
     type: 'string',
     default: '/registration',
-    help: "kubelet's plugins_registry directory as seen from here; where there is none, somebody else registers the driver",
+    help: "kubelet's plugins_registry directory as this process sees it; empty when a registrar sidecar registers the driver",
   },
   'kubelet-registration-path': {
     type: 'string',
     default: '/var/lib/kubelet/plugins/csi-secrets-store/csi.sock',
-    help: 'path of the CSI socket as kubelet sees it',
+    help: 'Path of the CSI socket as kubelet sees it',
   },
-  'enable-secret-rotation': { type: 'boolean', default: false, help: 'keep the content of mounted volumes fresh' },
+  'enable-secret-rotation': { type: 'boolean', default: false, help: 'Update mounted files when the values change' },
   'rotation-poll-interval': {
     type: 'duration',
     default: 120_000,
-    help: 'how often mounted content is checked; a class may set its own with the parameter syncInterval',
+    min: 1000,
+    help: 'Time between two checks of mounted content; a class may set its own with the parameter syncInterval',
   },
   'max-call-recv-msg-size': {
     type: 'integer',
     default: 4 * 1024 * 1024,
-    help: 'largest answer of a provider, in bytes',
+    min: 0,
+    help: 'Largest response of a provider, in bytes',
   },
   'volume-size-limit': {
     type: 'integer',
     default: 0,
-    help: 'most bytes of memory that one volume may take; 0 for 64 MiB, or four of the largest answers if that is more',
+    min: 0,
+    help: 'Size limit of one volume, in bytes; 0 for 64 MiB, or four times --max-call-recv-msg-size if that is more',
   },
   'volume-attributes-win': {
     type: 'boolean',
     default: true,
-    help: "whether a pod's volumeAttributes override equally named parameters of the class",
+    help: "A pod's volumeAttributes override parameters of the class with the same name",
   },
   'provider-health-check': {
     type: 'boolean',
     default: false,
-    help: 'ask every provider socket for its version regularly',
+    help: 'Ask every provider socket for its version regularly',
   },
-  'provider-health-check-interval': { type: 'duration', default: 120_000, help: 'how often' },
-  kubeconfig: {
-    type: 'string',
-    default: '',
-    help: 'kubeconfig file; default: KUBECONFIG, then the service account of the pod',
+  'provider-health-check-interval': {
+    type: 'duration',
+    default: 120_000,
+    min: 1000,
+    help: 'Time between two such checks',
   },
-  version: { type: 'boolean', default: false, help: 'print the version as JSON and exit' },
-  v: { type: 'integer', default: 0, help: 'verbosity: 0 info, 4 debug, 5 trace' },
-  'log-format-json': { type: 'ignored', help: 'logs are always JSON' },
-  'enable-pprof': { type: 'ignored', help: 'profiling of Go programs' },
-  'pprof-port': { type: 'ignored', help: 'profiling of Go programs' },
+  kubeconfig: kubeconfigFlag,
+  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  v: { type: 'integer', default: 0, help: 'Verbosity of the log: 0 info, 4 debug, 5 trace' },
+  'log-format-json': { type: 'ignored', help: 'Logs are always JSON lines' },
+  'enable-pprof': { type: 'ignored', help: 'Profiling of Go programs' },
+  'pprof-port': { type: 'ignored', help: 'Profiling of Go programs' },
   'filtered-watch-secret': {
     type: 'ignored',
-    help: 'removed from the field in 1.0; nothing is watched that is not mounted here',
+    help: 'Removed upstream in 1.0; only what is mounted on this node is watched',
   },
-  'grpc-supported-providers': { type: 'ignored', help: 'removed from the field in 1.0; every provider speaks gRPC' },
+  'grpc-supported-providers': { type: 'ignored', help: 'Removed upstream in 1.0; every provider uses gRPC' },
   ...klogFlags,
 } as const satisfies FlagSpecs
 
@@ -111,80 +119,45 @@ export interface DriverConfig {
   volumeAttributesWin: boolean
   /** Interval of the provider health check in milliseconds; undefined for none. */
   providerHealthCheckMs: number | undefined
-  kubeconfig: string | undefined
+  /** Path of a kubeconfig file; empty for KUBECONFIG or the pod's service account. */
+  kubeconfig: string
   logLevel: LogLevel
-  printVersion: boolean
 }
 
 const mebibyte = 1024 * 1024
 
-/** Reads the command line. Throws {@link ProblemsError} with everything that is wrong with it. */
-export function driverConfig(argv: readonly string[]): DriverConfig {
-  const flags = parseGoFlags('driver', driverFlags, argv)
-  const problems: Problem[] = []
-  const endpoint = parseEndpoint(flags.endpoint)
-  if (endpoint === undefined)
-    problems.push({ path: '--endpoint', message: `found "${flags.endpoint}", expected unix://PATH or tcp://HOST:PORT` })
-  if (flags.nodeid === '' && !flags.version)
-    problems.push({
-      path: '--nodeid',
-      message: "missing: give the node's name, for example --nodeid=$(KUBE_NODE_NAME)",
-    })
-  if (!/^[a-zA-Z]([-._a-zA-Z0-9]{0,61}[a-zA-Z])?$/.test(flags.drivername))
-    problems.push({
-      path: '--drivername',
-      message: `found "${flags.drivername}", expected at most 63 letters, digits, "-", "." or "_"`,
-    })
-  if (flags['metrics-backend'].toLowerCase() !== 'prometheus')
-    problems.push({ path: '--metrics-backend', message: `found "${flags['metrics-backend']}", expected Prometheus` })
-  for (const name of ['rotation-poll-interval', 'provider-health-check-interval'] as const) {
-    if (flags[name] < 1000)
-      problems.push({ path: `--${name}`, message: `found ${flags[name]} ms, expected 1s or more` })
-  }
-  for (const name of ['max-call-recv-msg-size', 'volume-size-limit'] as const) {
-    if (flags[name] < 0)
-      problems.push({ path: `--${name}`, message: `found ${flags[name]}, expected a number of bytes` })
-  }
-  const metricsAddress = listenAddress(flags, 'metrics-addr', problems)
-  const healthPort = flags['healthz-port']
-  if (healthPort > 65535) problems.push({ path: '--healthz-port', message: `found ${healthPort}, expected 0 to 65535` })
-  const healthAddress =
-    healthPort < 0
-      ? listenAddress(flags, 'health-addr', problems)
-      : healthPort === 0
-        ? undefined
-        : { host: undefined, port: healthPort }
-  if (problems.length > 0 || endpoint === undefined) throw new ProblemsError('driver', problems)
-  return {
-    endpoint,
-    driverName: flags.drivername,
-    nodeId: flags.nodeid,
-    providerDirectories: [...flags['additional-provider-volume-paths'], flags['provider-volume']],
-    metricsAddress,
-    healthAddress,
-    registration:
-      flags['registration-dir'] === ''
-        ? undefined
-        : { directory: flags['registration-dir'], kubeletPath: flags['kubelet-registration-path'] },
-    rotation: flags['enable-secret-rotation'],
-    rotationIntervalMs: flags['rotation-poll-interval'],
-    maxReceiveBytes: flags['max-call-recv-msg-size'],
-    volumeSizeBytes: flags['volume-size-limit'] || Math.max(64 * mebibyte, 4 * flags['max-call-recv-msg-size']),
-    volumeAttributesWin: flags['volume-attributes-win'],
-    providerHealthCheckMs: flags['provider-health-check'] ? flags['provider-health-check-interval'] : undefined,
-    kubeconfig: flags.kubeconfig === '' ? undefined : flags.kubeconfig,
-    logLevel: flags.v >= 5 ? 'trace' : flags.v >= 4 ? 'debug' : 'info',
-    printVersion: flags.version,
-  }
-}
-
-function listenAddress(
-  flags: FlagValues<typeof driverFlags>,
-  name: 'metrics-addr' | 'health-addr',
-  problems: Problem[],
-): ListenAddress | undefined {
-  const address = parseListenAddress(flags[name])
-  if (address === undefined)
-    problems.push({ path: `--${name}`, message: `found "${flags[name]}", expected HOST:PORT or :PORT` })
-  return address ?? undefined
+export const driverProgram: Program<typeof driverFlags, DriverConfig> = {
+  name: 'driver',
+  summary: 'The CSI driver of a node: mounts volumes, writes their files, and keeps them up to date.',
+  flags: driverFlags,
+  version(env) {
+    const { commit, date } = buildOf(env)
+    return JSON.stringify({ BuildVersion: buildVersion, GitCommit: commit, BuildDate: date })
+  },
+  configure(flags, _env, problems) {
+    if (!/^[a-zA-Z]([-._a-zA-Z0-9]{0,61}[a-zA-Z])?$/.test(flags.drivername)) {
+      problems.unexpected('--drivername', flags.drivername, 'at most 63 letters, digits, "-", "." or "_"')
+    }
+    const healthPort = flags['healthz-port']
+    return {
+      endpoint: flags.endpoint,
+      driverName: flags.drivername,
+      nodeId: flags.nodeid,
+      providerDirectories: [...flags['additional-provider-volume-paths'], flags['provider-volume']],
+      metricsAddress: flags['metrics-addr'],
+      healthAddress: healthPort < 0 ? flags['health-addr'] : addressOfPort(healthPort),
+      registration:
+        flags['registration-dir'] === ''
+          ? undefined
+          : { directory: flags['registration-dir'], kubeletPath: flags['kubelet-registration-path'] },
+      rotation: flags['enable-secret-rotation'],
+      rotationIntervalMs: flags['rotation-poll-interval'],
+      maxReceiveBytes: flags['max-call-recv-msg-size'],
+      volumeSizeBytes: flags['volume-size-limit'] || Math.max(64 * mebibyte, 4 * flags['max-call-recv-msg-size']),
+      volumeAttributesWin: flags['volume-attributes-win'],
+      providerHealthCheckMs: flags['provider-health-check'] ? flags['provider-health-check-interval'] : undefined,
+      kubeconfig: flags.kubeconfig,
+      logLevel: flags.v >= 5 ? 'trace' : flags.v >= 4 ? 'debug' : 'info',
+    }
+  },
 }

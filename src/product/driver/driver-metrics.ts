@@ -1,6 +1,116 @@
-import { createMetrics, type Labels, type Metrics } from '#lib'
+import { createMetrics, type Metrics, type MetricTable } from '#lib'
 
-/** The driver's metrics, under the names and labels that the field's dashboards and suites ask for. */
+/** 11 exponential steps from 0.1 to 2 seconds, as upstream's dashboards expect them. */
+const buckets = [0.1, 0.134928, 0.182056, 0.245646, 0.331445, 0.447214, 0.603418, 0.814181, 1.098561, 1.482269, 2]
+
+const os_type = '`linux` or `windows`'
+const provider = "the class's provider"
+/** A provider may answer any error code. */
+const error_type = {
+  help: "code of the provider's or the driver's error",
+  limit: 40,
+  pattern: /^\w{1,64}$/,
+  other: 'Other',
+}
+const ofClass = { namespace: 'of the class', class: 'name of the SecretProviderClass' }
+
+/** Upstream's names and labels, then ours: one series per class, so that a full node has a few and not hundreds. */
+export const driverMetrics = {
+  published: {
+    type: 'counter',
+    name: 'node_publish_total',
+    help: 'Total number of node publish calls',
+    labels: { os_type, provider },
+  },
+  publishErrors: {
+    type: 'counter',
+    name: 'node_publish_error_total',
+    help: 'Total number of node publish calls with error',
+    labels: { os_type, provider, error_type },
+  },
+  unpublished: {
+    type: 'counter',
+    name: 'node_unpublish_total',
+    help: 'Total number of node unpublish calls',
+    labels: { os_type },
+  },
+  unpublishErrors: {
+    type: 'counter',
+    name: 'node_unpublish_error_total',
+    help: 'Total number of node unpublish calls with error',
+    labels: { os_type },
+  },
+  rotations: {
+    type: 'counter',
+    name: 'rotation_reconcile_total',
+    help: 'Total number of rotation checks',
+    labels: { os_type, provider, rotated: '`true` if a file changed' },
+  },
+  rotationErrors: {
+    type: 'counter',
+    name: 'rotation_reconcile_error_total',
+    help: 'Total number of rotation checks with error',
+    labels: { os_type, provider, error_type, rotated: 'always `false`' },
+  },
+  rotationSeconds: {
+    type: 'histogram',
+    name: 'rotation_reconcile_duration_sec',
+    help: 'Duration of a rotation check in seconds',
+    labels: { os_type },
+    buckets,
+  },
+  secretsSynced: {
+    type: 'counter',
+    name: 'sync_k8s_secret_total',
+    help: 'Total number of Kubernetes secrets written',
+    labels: { os_type, provider },
+  },
+  secretSyncErrors: {
+    type: 'counter',
+    name: 'sync_k8s_secret_error_total',
+    help: 'Total number of Kubernetes secrets that could not be written',
+    labels: { os_type, provider },
+  },
+  secretSyncSeconds: {
+    type: 'histogram',
+    name: 'k8s_secret_duration_sec',
+    help: 'Duration of writing a Kubernetes secret in seconds',
+    labels: { os_type },
+    buckets,
+  },
+  mountedVolumes: {
+    type: 'gauge',
+    name: 'rotation_volumes',
+    help: 'Volumes that are mounted on this node',
+    labels: ofClass,
+  },
+  failingVolumes: {
+    type: 'gauge',
+    name: 'rotation_failing_volumes',
+    help: 'Volumes whose last rotation check failed',
+    labels: ofClass,
+  },
+  lastCheck: {
+    type: 'gauge',
+    name: 'rotation_last_check_timestamp_seconds',
+    help: 'Last rotation check of the volume that waits longest',
+    labels: ofClass,
+  },
+  lastChange: {
+    type: 'gauge',
+    name: 'rotation_last_change_timestamp_seconds',
+    help: 'Last change of any volume',
+    labels: ofClass,
+  },
+  nextCheck: {
+    type: 'gauge',
+    name: 'rotation_next_check_timestamp_seconds',
+    help: 'Next rotation check of the volume that is due first',
+    labels: ofClass,
+  },
+} as const satisfies MetricTable
+
+/** The driver's metrics, by what happened. */
 export interface DriverMetrics {
   publish(provider: string): void
   publishError(provider: string, errorType: string): void
@@ -10,75 +120,34 @@ export interface DriverMetrics {
   rotationError(provider: string, errorType: string): void
   secretSync(provider: string, seconds: number): void
   secretSyncError(provider: string): void
-  registry: Metrics
+  registry: Metrics<typeof driverMetrics>
 }
 
-/** 11 exponential steps from 0.1 to 2 seconds, as the field's dashboards expect them. */
-const secondsBounds = [0.1, 0.134928, 0.182056, 0.245646, 0.331445, 0.447214, 0.603418, 0.814181, 1.098561, 1.482269, 2]
-
-/** A provider may answer any error code; so many different ones become label values, the rest is `Other`. */
-const maxErrorTypes = 40
-
 export function createDriverMetrics(options: { osType: 'linux' | 'windows' }): DriverMetrics {
-  // The three scope labels are on every series of the field.
-  const registry = createMetrics({
+  // The three scope labels are on every series of upstream's.
+  const registry = createMetrics(driverMetrics, {
     otel_scope_name: 'sigs.k8s.io/secrets-store-csi-driver',
     otel_scope_version: '',
     otel_scope_schema_url: '',
   })
-  const os: Labels = { os_type: options.osType }
-  const errorTypes = new Set<string>()
-  const errorLabel = (errorType: string): string => {
-    if (errorTypes.has(errorType)) return errorType
-    if (errorTypes.size >= maxErrorTypes || !/^\w{1,64}$/.test(errorType)) return 'Other'
-    errorTypes.add(errorType)
-    return errorType
-  }
-
-  const published = registry.counter('node_publish_total', 'Total number of node publish calls')
-  const publishErrors = registry.counter('node_publish_error_total', 'Total number of node publish calls with error')
-  const unpublished = registry.counter('node_unpublish_total', 'Total number of node unpublish calls')
-  const unpublishErrors = registry.counter(
-    'node_unpublish_error_total',
-    'Total number of node unpublish calls with error',
-  )
-  const rotations = registry.counter('rotation_reconcile_total', 'Total number of rotation checks')
-  const rotationErrors = registry.counter(
-    'rotation_reconcile_error_total',
-    'Total number of rotation checks with error',
-  )
-  const rotationSeconds = registry.histogram(
-    'rotation_reconcile_duration_sec',
-    'Duration of a rotation check in seconds',
-    secondsBounds,
-  )
-  const synced = registry.counter('sync_k8s_secret_total', 'Total number of Kubernetes secrets written')
-  const syncErrors = registry.counter(
-    'sync_k8s_secret_error_total',
-    'Total number of Kubernetes secrets that could not be written',
-  )
-  const syncSeconds = registry.histogram(
-    'k8s_secret_duration_sec',
-    'Duration of writing a Kubernetes secret in seconds',
-    secondsBounds,
-  )
-
+  const { series } = registry
+  const os = { os_type: options.osType }
   return {
-    publish: (provider) => published.add({ ...os, provider }),
-    publishError: (provider, errorType) => publishErrors.add({ ...os, provider, error_type: errorLabel(errorType) }),
-    unpublish: () => unpublished.add(os),
-    unpublishError: () => unpublishErrors.add(os),
+    publish: (provider) => series.published.add({ ...os, provider }),
+    publishError: (provider, errorType) => series.publishErrors.add({ ...os, provider, error_type: errorType }),
+    unpublish: () => series.unpublished.add(os),
+    unpublishError: () => series.unpublishErrors.add(os),
     rotation(provider, rotated, seconds) {
-      rotations.add({ ...os, provider, rotated: String(rotated) })
-      rotationSeconds.observe(seconds, os)
+      series.rotations.add({ ...os, provider, rotated: String(rotated) })
+      series.rotationSeconds.observe(seconds, os)
     },
     rotationError: (provider, errorType) =>
-      rotationErrors.add({ ...os, provider, error_type: errorLabel(errorType), rotated: 'false' }),
+      series.rotationErrors.add({ ...os, provider, error_type: errorType, rotated: 'false' }),
     secretSync(provider, seconds) {
-      synced.add({ ...os, provider })
-      syncSeconds.observe(seconds, os)
+      series.secretsSynced.add({ ...os, provider })
+      series.secretSyncSeconds.observe(seconds, os)
     },
-    secretSyncError: (provider) => syncErrors.add({ ...os, provider }),
+    secretSyncError: (provider) => series.secretSyncErrors.add({ ...os, provider }),
     registry,
   }
 }

@@ -3,7 +3,10 @@ import { test } from 'node:test'
 import { ProblemsError } from '#lib'
 import { driverFlags } from '#product/driver'
 import { providerFlags } from '#product/provider'
-import { nodeConfig } from './config.ts'
+import { configOf } from '../../../test/support/config-of.ts'
+import { nodeProgram } from './config.ts'
+
+const nodeConfig = (argv: readonly string[], env: Record<string, string>) => configOf(nodeProgram, argv, env)
 
 const good = ['--nodeid=n1', '--endpoint=unix:///csi/csi.sock', '--provider-endpoint=unix:///providers/azure.sock']
 
@@ -13,11 +16,11 @@ test('each daemon gets the flags that are its own', () => {
     {},
   )
   assert.deepEqual(driver.endpoint, { kind: 'unix', path: '/csi/csi.sock' })
-  assert.deepEqual(provider.config.endpoint, { kind: 'unix', path: '/providers/azure.sock' })
+  assert.deepEqual(provider.endpoint, { kind: 'unix', path: '/providers/azure.sock' })
   assert.equal(driver.healthAddress?.port, 19_808)
   assert.equal(driver.metricsAddress?.port, 18_095)
-  assert.equal(provider.config.healthAddress?.port, 18_989)
-  assert.equal(provider.config.metricsAddress?.port, 18_898)
+  assert.equal(provider.healthAddress?.port, 18_989)
+  assert.equal(provider.metricsAddress?.port, 18_898)
 })
 
 test('addresses of the provider have names of their own, in problems too', () => {
@@ -25,18 +28,18 @@ test('addresses of the provider have names of their own, in problems too', () =>
     [...good, '--provider-metrics-addr=127.0.0.1:1', '--provider-health-addr=0'],
     {},
   )
-  assert.deepEqual(provider.config.metricsAddress, { host: '127.0.0.1', port: 1 })
-  assert.equal(provider.config.healthAddress, undefined)
+  assert.deepEqual(provider.metricsAddress, { host: '127.0.0.1', port: 1 })
+  assert.equal(provider.healthAddress, undefined)
   assert.deepEqual(driver.metricsAddress, { host: undefined, port: 8095 })
   assert.throws(() => nodeConfig([...good, '--provider-metrics-addr=x'], {}), /--provider-metrics-addr: found "x"/)
 })
 
-test('what is not said is each daemon’s own default', () => {
+test('what is not given is each daemon’s own default', () => {
   const { driver, provider } = nodeConfig(good, {})
   assert.equal(driver.healthAddress?.port, 9808)
   assert.equal(driver.rotationIntervalMs, 120_000)
-  assert.equal(provider.config.healthAddress?.port, 8989)
-  assert.equal(provider.config.readShareMs, 5000)
+  assert.equal(provider.healthAddress?.port, 8989)
+  assert.equal(provider.readShareMs, 5000)
 })
 
 test('a flag that both have is for both', () => {
@@ -55,7 +58,7 @@ test('every flag that both have means the same for both, or has an exception of 
   assert.deepEqual(different.toSorted(), ['endpoint', 'health-addr', 'healthz-port', 'metrics-addr'])
 })
 
-test('the problems of both are told at once, under the names that were given', () => {
+test('the problems of both are reported at once, under the names that were given', () => {
   const wrong = ['--endpoint=x', '--provider-endpoint=y', '--cloud-name=Mars', '--metrics-backend=foo']
   assert.throws(
     () => nodeConfig(wrong, {}),
@@ -63,7 +66,7 @@ test('the problems of both are told at once, under the names that were given', (
       assert.ok(error instanceof ProblemsError)
       assert.deepEqual(
         error.problems.map(({ path }) => path),
-        ['--endpoint', '--nodeid', '--metrics-backend', '--provider-endpoint', '--cloud-name'],
+        ['--endpoint', '--provider-endpoint', '--metrics-backend', '--nodeid', '--cloud-name'],
       )
       return true
     },

@@ -4,9 +4,11 @@
  * IMDS for pods, and answers the Key Vault provider. `docs/differences.md` says what both do otherwise than upstream's.
  */
 export { type CloudConfig, cloudConfigOfEnvironment, parseCloudConfig } from './mic/cloud-config.ts'
-export { type MicCommand, micConfig } from './mic/config.ts'
+export { type MicProgramConfig, micFlags, micProgram } from './mic/config.ts'
+export { startMicDaemon } from './mic/run-mic.ts'
 export { type MicConfig, type MicWorld, type RunningMic, startMic } from './mic/start-mic.ts'
 export { podIdentityNames } from './names.ts'
-export { type NmiCommand, nmiConfig } from './nmi/config.ts'
+export { type NmiProgramConfig, nmiFlags, nmiProgram } from './nmi/config.ts'
 export { refuseKubenet } from './nmi/refuse-kubenet.ts'
+export { startNmiDaemon } from './nmi/run-nmi.ts'
 export { type NmiConfig, type NmiWorld, type RunningNmi, startNmi } from './nmi/start-nmi.ts'

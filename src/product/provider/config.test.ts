@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { providerConfig } from './config.ts'
+import { configOf as parse } from '../../../test/support/config-of.ts'
+import { providerProgram } from './config.ts'
 
-function configOf(argv: string[], env: Record<string, string> = {}) {
-  const command = providerConfig(argv, env)
-  assert.ok(command.kind === 'serve')
-  return command.config
-}
+const configOf = (argv: string[], env: Record<string, string> = {}) => parse(providerProgram, argv, env)
 
 test('a flag wins over the environment, which wins over the default', () => {
   assert.equal(configOf([]).defaultTenantId, '')

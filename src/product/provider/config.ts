@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs'
 import { cloudNames, findCloud, isStackCloud } from '#azure/identity'
-import { buildVersion, httpFromEnvironment, readPem } from '#daemon'
+import { buildOf, buildVersion, httpFromEnvironment, metricsBackendFlag, readPem } from '#daemon'
 import { inClusterConfig, loadKubeconfig } from '#kubernetes/client'
-import { type LogLevel, type Problem, ProblemsError } from '#lib'
+import type { LogLevel, Problems } from '#lib'
 import {
+  addressOfPort,
+  type Environment,
   type FlagSpecs,
   type FlagValues,
   klogFlags,
   type ListenAddress,
-  parseGoFlags,
+  type Program,
   parseListenAddress,
 } from '#lib/flags'
 import type { ProviderConfig } from './start-provider.ts'
@@ -17,19 +19,19 @@ import type { ProviderConfig } from './start-provider.ts'
 export const providerFlags = {
   version: { type: 'boolean', default: false, help: 'Print version and build date as JSON, and exit' },
   endpoint: {
-    type: 'string',
+    type: 'endpoint',
     default: 'unix:///tmp/azure.sock',
     help: 'Where to listen: unix:///PATH or tcp://HOST:PORT',
   },
   'healthz-port': {
-    type: 'integer',
+    type: 'port',
     default: 8989,
     help: 'Port of the liveness probe on every interface; 0 for none',
   },
   'healthz-path': { type: 'string', default: '/healthz', help: 'Path of the liveness probe' },
   'healthz-timeout': { type: 'duration', default: 5000, help: 'Longest wait for our own socket in a liveness probe' },
-  'metrics-backend': { type: 'string', default: 'Prometheus', help: 'Only Prometheus exists' },
-  'prometheus-port': { type: 'integer', default: 8898, help: 'Port of /metrics on every interface; 0 for none' },
+  'metrics-backend': metricsBackendFlag,
+  'prometheus-port': { type: 'port', default: 8898, help: 'Port of /metrics on every interface; 0 for none' },
   'construct-pem-chain': { type: 'boolean', default: true, help: 'Order the certificates of a PFX leaf first' },
   'write-cert-and-key-in-separate-files': {
     type: 'boolean',
@@ -49,8 +51,8 @@ export const providerFlags = {
   },
   'custom-user-agent': { type: 'string', default: '', help: 'Added to the user agent of requests to vaults' },
   'log-format-json': { type: 'ignored', help: 'Logs are always JSON lines' },
-  'enable-pprof': { type: 'ignored', help: 'A Go profile; there is none' },
-  'pprof-port': { type: 'ignored', help: 'A Go profile; there is none' },
+  'enable-pprof': { type: 'ignored', help: 'Profiling of Go programs' },
+  'pprof-port': { type: 'ignored', help: 'Profiling of Go programs' },
   v: { type: 'integer', default: 0, help: 'Verbosity: 0 to 4 one line per mount, 5 also for every other call' },
   ...klogFlags,
 
@@ -105,57 +107,44 @@ export const providerFlags = {
   kubeconfig: { type: 'string', default: '', help: "Cluster to read service accounts from (default: the pod's own)" },
 } as const satisfies FlagSpecs
 
-export type ProviderCommand =
-  | { kind: 'version' }
-  | { kind: 'serve'; config: Omit<ProviderConfig, 'log'>; logLevel: LogLevel }
+type Flags = FlagValues<typeof providerFlags>
 
-/** Command line and environment as one typed configuration. Throws {@link ProblemsError} with everything that is wrong. */
-export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv): ProviderCommand {
-  const flags = parseGoFlags('provider', providerFlags, argv)
-  if (flags.version) return { kind: 'version' }
-  const problems: Problem[] = []
-  const endpoint = parseEndpoint(flags.endpoint, problems)
-  if (flags['metrics-backend'].toLowerCase() !== 'prometheus') {
-    problems.push({ path: '--metrics-backend', message: `found "${flags['metrics-backend']}", expected Prometheus` })
-  }
-  if (
-    flags['cloud-name'] !== '' &&
-    findCloud(flags['cloud-name']) === undefined &&
-    !isStackCloud(flags['cloud-name'])
-  ) {
-    problems.push({
-      path: '--cloud-name',
-      message: `found "${flags['cloud-name']}", expected one of ${cloudNames.join(', ')}`,
-    })
-  }
-  const metricsAddress = listenAddress(flags, { address: 'metrics-addr', port: 'prometheus-port' }, problems)
-  const healthAddress = listenAddress(flags, { address: 'health-addr', port: 'healthz-port' }, problems)
-  const http = httpFromEnvironment(env, problems)
-  const emulator = emulatorConfig(flags, problems)
-  if (problems.length > 0 || endpoint === undefined) throw new ProblemsError('provider', problems)
-  return {
-    kind: 'serve',
-    logLevel: flags.v >= 5 ? 'debug' : 'info',
-    config: {
-      endpoint,
+/** What the program needs beside {@link ProviderConfig}. */
+export interface ProviderProgramConfig extends Omit<ProviderConfig, 'log'> {
+  logLevel: LogLevel
+}
+
+export const providerProgram: Program<typeof providerFlags, ProviderProgramConfig> = {
+  name: 'provider',
+  summary: 'The Azure provider of a node: signs in to Microsoft Entra ID and reads objects from Key Vault.',
+  flags: providerFlags,
+  version: (env) => JSON.stringify({ version: buildVersion, buildDate: buildOf(env).date }),
+  configure(flags, env, problems) {
+    const cloudName = flags['cloud-name']
+    if (cloudName !== '' && findCloud(cloudName) === undefined && !isStackCloud(cloudName)) {
+      problems.unexpected('--cloud-name', cloudName, `one of ${cloudNames.join(', ')}`)
+    }
+    return {
+      logLevel: flags.v >= 5 ? 'debug' : 'info',
+      endpoint: flags.endpoint,
       version: buildVersion,
-      metricsAddress,
-      healthAddress,
+      metricsAddress: addressOf('metrics-addr', flags['metrics-addr'], flags['prometheus-port'], problems),
+      healthAddress: addressOf('health-addr', flags['health-addr'], flags['healthz-port'], problems),
       healthPath: flags['healthz-path'],
       healthTimeoutMs: flags['healthz-timeout'],
-      cloud: { cloudName: flags['cloud-name'], cloudFile: env['AZURE_ENVIRONMENT_FILEPATH'] ?? '' },
-      defaultTenantId: flags['default-tenant'] || (env['AZURE_TENANT_ID'] ?? ''),
+      cloud: { cloudName, cloudFile: env.AZURE_ENVIRONMENT_FILEPATH ?? '' },
+      defaultTenantId: flags['default-tenant'] || (env.AZURE_TENANT_ID ?? ''),
       kube: kubeConfig(flags.kubeconfig, env),
-      http,
-      emulator,
-      imdsEndpoint: flags['imds-endpoint'] || env['AZURE_POD_IDENTITY_AUTHORITY_HOST'] || undefined,
+      http: httpFromEnvironment(env, problems),
+      emulator: emulatorConfig(flags, problems),
+      imdsEndpoint: flags['imds-endpoint'] || env.AZURE_POD_IDENTITY_AUTHORITY_HOST || undefined,
       nmiEndpoint: flags['nmi-endpoint'],
       tokenProxy: {
-        ...(flags['token-proxy-url'] === '' ? {} : { url: flags['token-proxy-url'] }),
-        ...(flags['sni-name'] === '' ? {} : { sniName: flags['sni-name'] }),
+        url: flags['token-proxy-url'] || undefined,
+        sniName: flags['sni-name'] || undefined,
         apiServer: {
           host: 'kubernetes.default.svc.cluster.local',
-          port: Number(env['KUBERNETES_SERVICE_PORT'] ?? 443),
+          port: Number(env.KUBERNETES_SERVICE_PORT ?? 443),
         },
       },
       readShareMs: flags['read-share'],
@@ -164,47 +153,22 @@ export function providerConfig(argv: readonly string[], env: NodeJS.ProcessEnv):
       constructPemChain: flags['construct-pem-chain'],
       separateFiles: flags['write-cert-and-key-in-separate-files'],
       userAgent: flags['custom-user-agent'],
-    },
-  }
+    }
+  },
 }
 
-function parseEndpoint(text: string, problems: Problem[]): ProviderConfig['endpoint'] | undefined {
-  const unix = /^unix:\/\/(.+)$/i.exec(text)?.[1]
-  if (unix !== undefined) return { kind: 'unix', path: unix.replace(/^\/+/, '/') }
-  const address = /^tcp:\/\/(.*:\d+)$/i.exec(text)?.[1]
-  if (address !== undefined) return { kind: 'tcp', address: address.startsWith(':') ? `0.0.0.0${address}` : address }
-  problems.push({ path: '--endpoint', message: `invalid endpoint: ${text}; expected unix:///PATH or tcp://HOST:PORT` })
-  return undefined
+/** The address that a pair of flags names: the one with an interface wins over the port on every interface. */
+function addressOf(flag: string, text: string, port: number, problems: Problems): ListenAddress | undefined {
+  if (text === '') return addressOfPort(port)
+  const address = parseListenAddress(text)
+  if (address === undefined) problems.unexpected(`--${flag}`, text, 'HOST:PORT or :PORT, or 0 for none')
+  return address ?? undefined
 }
 
-/** The address that one of two flags names; the one that can say an interface wins. */
-function listenAddress(
-  flags: FlagValues<typeof providerFlags>,
-  names: { address: 'metrics-addr' | 'health-addr'; port: 'prometheus-port' | 'healthz-port' },
-  problems: Problem[],
-): ListenAddress | undefined {
-  const given = flags[names.address]
-  if (given !== '') {
-    const address = parseListenAddress(given)
-    if (address === undefined)
-      problems.push({ path: `--${names.address}`, message: `found "${given}", expected HOST:PORT or :PORT` })
-    return address ?? undefined
-  }
-  const port = flags[names.port]
-  if (port < 0 || port > 65_535)
-    problems.push({ path: `--${names.port}`, message: `found ${port}, expected 0 to 65535` })
-  return port === 0 ? undefined : { host: undefined, port }
-}
-
-function emulatorConfig(flags: FlagValues<typeof providerFlags>, problems: Problem[]): ProviderConfig['emulator'] {
+function emulatorConfig(flags: Flags, problems: Problems): ProviderConfig['emulator'] {
   const proxy = flags['emulator-proxy']
   if (proxy === '') return undefined
-  if (!URL.canParse(proxy))
-    problems.push({
-      path: '--emulator-proxy',
-      message: `found "${proxy}", expected a URL such as http://127.0.0.1:18443`,
-    })
-  const ca = readPem('--emulator-ca-file', flags['emulator-ca-file'], problems)
+  if (!URL.canParse(proxy)) problems.unexpected('--emulator-proxy', proxy, 'a URL such as http://127.0.0.1:18443')
   const suffix = flags['emulator-vault-suffix']
   return {
     cloud: {
@@ -213,16 +177,17 @@ function emulatorConfig(flags: FlagValues<typeof providerFlags>, problems: Probl
       vaultSuffix: suffix,
       vaultResource: `https://${suffix}`,
     },
-    http: { proxyEnv: { HTTPS_PROXY: proxy }, ...(ca === undefined ? {} : { ca }) },
+    http: {
+      proxyEnv: { HTTPS_PROXY: proxy },
+      ca: readPem('--emulator-ca-file', flags['emulator-ca-file'], problems),
+    },
   }
 }
 
-/** The cluster is a help, not a need: without it, a class has to name its identity. */
-function kubeConfig(path: string, env: NodeJS.ProcessEnv): ProviderConfig['kube'] {
+/** A cluster is optional: without it, a class has to name its identity. */
+function kubeConfig(path: string, env: Environment): ProviderConfig['kube'] {
   if (path !== '') return loadKubeconfig(path, { environment: env })
-  const host = env['KUBERNETES_SERVICE_HOST'] ?? ''
-  if (host === '' || !existsSync('/var/run/secrets/kubernetes.io/serviceaccount/token')) {
-    return undefined
-  }
-  return inClusterConfig({ host, port: env['KUBERNETES_SERVICE_PORT'] ?? '443' })
+  const host = env.KUBERNETES_SERVICE_HOST ?? ''
+  if (host === '' || !existsSync('/var/run/secrets/kubernetes.io/serviceaccount/token')) return undefined
+  return inClusterConfig({ host, port: env.KUBERNETES_SERVICE_PORT ?? '443' })
 }

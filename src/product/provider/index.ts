@@ -4,6 +4,6 @@
  * by side, and one read serves the node. Errors carry a stable code from `error-catalogue.ts`, explained in `docs/errors.md`.
  */
 
-export { type ProviderCommand, providerConfig, providerFlags } from './config.ts'
+export { type ProviderProgramConfig, providerFlags, providerProgram } from './config.ts'
 export { type CatalogueEntry, type ErrorCode, errorCatalogue } from './error-catalogue.ts'
 export { type ProviderConfig, type RunningProvider, startProvider } from './start-provider.ts'

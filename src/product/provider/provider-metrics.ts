@@ -1,7 +1,80 @@
-import { type Clock, createMetrics, type Metrics, systemClock } from '#lib'
+import { type Clock, createMetrics, type MetricTable, systemClock } from '#lib'
 import type { ReadOutcome } from './read-cache.ts'
 
-/** What the provider counts. Names and labels of the first two are the field's; label values are bounded, never error texts. */
+/** Upstream's bucket bounds, in seconds. */
+const buckets = [0.1, 0.2, 0.3, 0.4, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10, 15, 30]
+
+/** Distinct objects, or hosts, that get series of their own. Classes choose them. */
+const maxSeries = 500
+
+/** An object that was neither mounted nor rotated for this long is not on this node any more. */
+const forgetMs = 60 * 60_000
+
+const object = {
+  object_type: '`secret`, `key` or `cert`',
+  object_name: 'name in the vault',
+  vault: 'host of the vault',
+}
+
+/** The first two have upstream's names and labels. No label holds an error's text. */
+export const providerMetrics = {
+  reads: {
+    type: 'histogram',
+    name: 'keyvault_request',
+    help: 'Distribution of how long it took to get from keyvault',
+    labels: {
+      object_type: object.object_type,
+      object_name: { help: object.object_name, limit: maxSeries },
+      error: 'code of the error (docs/errors.md), or empty',
+    },
+    buckets,
+  },
+  rpcs: {
+    type: 'histogram',
+    name: 'grpc_request',
+    help: 'Distribution of how long it took for the gRPC requests',
+    labels: {
+      grpc_method: 'full name of the method',
+      grpc_code: 'gRPC status, such as `OK` or `NotFound`',
+      grpc_message: 'code of the error (docs/errors.md), or empty',
+    },
+    buckets,
+  },
+  cache: {
+    type: 'counter',
+    name: 'keymount_provider_reads_total',
+    help: 'Reads by how they were answered',
+    labels: {
+      outcome:
+        '`read` (asked the vault), `joined` (a read in flight), `shared` (a read of the last seconds) or `stale` (kept through an outage)',
+    },
+  },
+  throttled: {
+    type: 'counter',
+    name: 'keymount_provider_throttled_total',
+    help: 'Answers that asked for fewer requests',
+    labels: { host: { help: 'that answered', limit: maxSeries } },
+  },
+  tokens: {
+    type: 'counter',
+    name: 'keymount_provider_token_acquisitions_total',
+    help: 'Sign-ins by kind of identity and outcome',
+    labels: { kind: 'of the identity', outcome: '`ok` or `error`' },
+  },
+  age: {
+    type: 'gauge',
+    name: 'keymount_provider_object_age_seconds',
+    help: 'Time since the mounted version was last changed in the vault',
+    labels: object,
+  },
+  expiry: {
+    type: 'gauge',
+    name: 'keymount_provider_object_expiry_days',
+    help: 'Days until the mounted version expires; negative afterwards',
+    labels: object,
+  },
+} as const satisfies MetricTable
+
 export interface ProviderMetrics {
   vaultRead(object: { type: string; name: string }, errorCode: string, durationMs: number): void
   rpc(method: string, code: string, errorCode: string, durationMs: number): void
@@ -9,89 +82,50 @@ export interface ProviderMetrics {
   throttled(host: string): void
   token(kind: string, outcome: 'ok' | 'error'): void
   /** Seconds since the epoch, as the vault says. */
-  mounted(object: { type: string; name: string; vault: string }, times: { updated?: number; exp?: number }): void
+  mounted(object: { type: string; name: string; vault: string }, times: ObjectTimes): void
   text(): string
 }
 
-/** Upstream's bucket bounds, in seconds. */
-const bounds = [0.1, 0.2, 0.3, 0.4, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10, 15, 30]
-
-/** Distinct objects, or hosts, that get series of their own; the rest is counted as `other`. */
-const maxSeries = 500
-
-/** Objects that nobody mounted or rotated for this long are not on this node any more. */
-const forgetMs = 60 * 60_000
+interface ObjectTimes {
+  updated?: number | undefined
+  exp?: number | undefined
+}
 
 export function createProviderMetrics({ clock = systemClock }: { clock?: Clock } = {}): ProviderMetrics {
-  const metrics: Metrics = createMetrics({
+  const metrics = createMetrics(providerMetrics, {
     provider: 'azure',
     os_type: 'linux',
     service_name: 'csi-secrets-store-provider-azure',
   })
-  const reads = metrics.histogram('keyvault_request', 'Distribution of how long it took to get from keyvault', bounds)
-  const rpcs = metrics.histogram('grpc_request', 'Distribution of how long it took for the gRPC requests', bounds)
-  const cache = metrics.counter(
-    'keymount_provider_reads_total',
-    'Reads by how they were answered: read (asked the vault), joined (a read in flight), shared (a read of the last seconds), stale (kept through an outage)',
-  )
-  const throttled = metrics.counter('keymount_provider_throttled_total', 'Answers that asked for fewer requests')
-  const tokens = metrics.counter(
-    'keymount_provider_token_acquisitions_total',
-    'Sign-ins by kind of identity and outcome',
-  )
-  const age = metrics.gauge(
-    'keymount_provider_object_age_seconds',
-    'Time since the mounted version was last changed in the vault',
-  )
-  const expiry = metrics.gauge(
-    'keymount_provider_object_expiry_days',
-    'Days until the mounted version expires; negative afterwards',
-  )
-  const names = bounded()
-  const hosts = bounded()
-  const objects = new Map<string, { labels: Record<string, string>; updated?: number; exp?: number; seen: number }>()
+  const { reads, rpcs, cache, throttled, tokens, age, expiry } = metrics.series
+  const objects = new Map<string, { labels: Record<keyof typeof object, string>; times: ObjectTimes; seen: number }>()
 
   metrics.beforeScrape(() => {
     age.clear()
     expiry.clear()
     const now = clock.now()
-    for (const [key, { labels, updated, exp, seen }] of objects) {
+    for (const [key, { labels, times, seen }] of objects) {
       if (now - seen > forgetMs) objects.delete(key)
       else {
-        if (updated !== undefined) age.set(Math.max(0, Math.round(now / 1000 - updated)), labels)
-        if (exp !== undefined) expiry.set(Number(((exp - now / 1000) / 86_400).toFixed(2)), labels)
+        if (times.updated !== undefined) age.set(Math.max(0, Math.round(now / 1000 - times.updated)), labels)
+        if (times.exp !== undefined) expiry.set(Number(((times.exp - now / 1000) / 86_400).toFixed(2)), labels)
       }
     }
   })
 
   return {
     vaultRead: ({ type, name }, error, durationMs) =>
-      reads.observe(durationMs / 1000, { object_type: type, object_name: names(name), error }),
+      reads.observe(durationMs / 1000, { object_type: type, object_name: name, error }),
     rpc: (method, code, errorCode, durationMs) =>
       rpcs.observe(durationMs / 1000, { grpc_method: method, grpc_code: code, grpc_message: errorCode }),
     cache: (outcome) => cache.add({ outcome }),
-    throttled: (host) => throttled.add({ host: hosts(host) }),
+    throttled: (host) => throttled.add({ host }),
     token: (kind, outcome) => tokens.add({ kind, outcome }),
-    mounted({ type, name, vault }, { updated, exp }) {
+    mounted({ type, name, vault }, times) {
       const labels = { object_type: type, object_name: name, vault }
       const key = JSON.stringify(labels)
-      if (objects.size >= maxSeries && !objects.has(key)) return
-      objects.set(key, {
-        labels,
-        ...(updated === undefined ? {} : { updated }),
-        ...(exp === undefined ? {} : { exp }),
-        seen: clock.now(),
-      })
+      if (objects.size < maxSeries || objects.has(key)) objects.set(key, { labels, times, seen: clock.now() })
     },
-    text: () => metrics.text(),
-  }
-}
-
-/** Names come from classes, and their number is nobody's promise. */
-function bounded(): (value: string) => string {
-  const known = new Set<string>()
-  return (value) => {
-    if (known.size < maxSeries) known.add(value)
-    return known.has(value) ? value : 'other'
+    text: metrics.text,
   }
 }

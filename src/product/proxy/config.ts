@@ -1,21 +1,27 @@
 import { type Cloud, findCloud } from '#azure/identity'
-import { httpFromEnvironment, parseLogLevel, workloadIdentityUserAgent } from '#daemon'
-import { type LogLevel, type Problem, ProblemsError } from '#lib'
-import { type FlagSpecs, parseGoFlags } from '#lib/flags'
+import {
+  httpFromEnvironment,
+  logLevelFlag,
+  logLevelOf,
+  workloadIdentityUserAgent,
+  workloadIdentityVersion,
+} from '#daemon'
+import type { LogLevel, Problems } from '#lib'
+import type { Environment, FlagSpecs, Program } from '#lib/flags'
 import { metadataAddress } from './imds-request.ts'
 import type { ProxyConfig } from './start-proxy.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
 export const proxyFlags = {
-  'proxy-port': { type: 'integer', default: 8000, help: 'Port on 127.0.0.1, which proxy-init redirects to' },
+  'proxy-port': { type: 'port', default: 8000, help: 'Port on 127.0.0.1, which proxy-init redirects to' },
   probe: { type: 'boolean', default: false, help: 'Wait until the proxy on this port answers, and exit' },
-  'log-level': { type: 'string', default: '', help: 'info, debug, trace or all' },
+  'log-level': logLevelFlag,
   version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
 
   'imds-endpoint': {
     type: 'string',
     default: `http://${metadataAddress}`,
-    help: 'Where requests go that ask for no token',
+    help: 'Instance metadata service that all other requests are forwarded to',
   },
   'require-metadata-header': {
     type: 'boolean',
@@ -29,74 +35,64 @@ export const proxyFlags = {
   },
 } as const satisfies FlagSpecs
 
-export type ProxyCommand =
-  | { kind: 'version' }
-  | { kind: 'probe'; port: number }
-  | { kind: 'serve'; logLevel: LogLevel; config: ProxyConfig }
+export type ProxyProgramConfig =
+  | { probe: true; port: number }
+  | { probe: false; logLevel: LogLevel; proxy: ProxyConfig }
 
-/** Command line and environment as one typed configuration. Throws {@link ProblemsError} with everything that is wrong. */
-export function proxyConfig(argv: readonly string[], env: NodeJS.ProcessEnv): ProxyCommand {
-  const flags = parseGoFlags('proxy', proxyFlags, argv)
-  if (flags.version) return { kind: 'version' }
-  const problems: Problem[] = []
-  const port = flags['proxy-port']
-  if (port < 0 || port > 65_535) problems.push({ path: '--proxy-port', message: `found ${port}, expected 1 to 65535` })
-  const logLevel = parseLogLevel(flags['log-level'], problems)
-  if (flags.probe) {
-    if (problems.length > 0) throw new ProblemsError('proxy', problems)
-    return { kind: 'probe', port }
-  }
-  const imdsEndpoint = flags['imds-endpoint']
-  if (!/^http:\/\/[^/?#@]+\/?$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
-    const expected = `expected http://HOST[:PORT] such as http://${metadataAddress}`
-    problems.push({ path: '--imds-endpoint', message: `found "${imdsEndpoint}", ${expected}` })
-  }
-  const tenantId = injected(env, 'AZURE_TENANT_ID', problems)
-  const tokenFile = injected(env, 'AZURE_FEDERATED_TOKEN_FILE', problems)
-  const cloud = cloudOf(env, problems)
-  const http = httpFromEnvironment(env, problems)
-  const extraCa = env['KEYMOUNT_EXTRA_CA'] ?? ''
-  if (extraCa !== '' && !extraCa.includes('-----BEGIN CERTIFICATE-----')) {
-    problems.push({ path: 'KEYMOUNT_EXTRA_CA', message: 'holds no PEM certificate' })
-  }
-  if (problems.length > 0) throw new ProblemsError('proxy', problems)
-  return {
-    kind: 'serve',
-    logLevel,
-    config: {
-      port,
-      tenantId,
-      clientId: env['AZURE_CLIENT_ID'] ?? '',
-      cloud,
-      tokenFile,
-      holdMs: flags['token-cache-ttl'],
-      requireMetadataHeader: flags['require-metadata-header'],
-      imdsEndpoint,
-      http: extraCa === '' ? http : { ...http, extraCa: [http.extraCa ?? '', extraCa].join('\n') },
-      userAgent: workloadIdentityUserAgent('proxy'),
-    },
-  }
+export const proxyProgram: Program<typeof proxyFlags, ProxyProgramConfig> = {
+  name: 'proxy',
+  summary: "A pod's sidecar in place of IMDS: answers token requests by workload identity.",
+  flags: proxyFlags,
+  version: workloadIdentityVersion,
+  configure(flags, env, problems) {
+    const port = flags['proxy-port']
+    if (flags.probe) return { probe: true, port }
+    const imdsEndpoint = flags['imds-endpoint']
+    if (!/^http:\/\/[^/?#@]+\/?$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
+      problems.unexpected('--imds-endpoint', imdsEndpoint, `http://HOST[:PORT] such as http://${metadataAddress}`)
+    }
+    const tenantId = injected(env, 'AZURE_TENANT_ID', problems)
+    const tokenFile = injected(env, 'AZURE_FEDERATED_TOKEN_FILE', problems)
+    const http = httpFromEnvironment(env, problems)
+    const extraCa = env.KEYMOUNT_EXTRA_CA ?? ''
+    if (extraCa !== '' && !extraCa.includes('-----BEGIN CERTIFICATE-----')) {
+      problems.add('KEYMOUNT_EXTRA_CA', 'there is no PEM certificate in it')
+    }
+    return {
+      probe: false,
+      logLevel: logLevelOf(flags['log-level']),
+      proxy: {
+        port,
+        tenantId,
+        clientId: env.AZURE_CLIENT_ID ?? '',
+        cloud: cloudOf(env, problems),
+        tokenFile,
+        holdMs: flags['token-cache-ttl'],
+        requireMetadataHeader: flags['require-metadata-header'],
+        imdsEndpoint,
+        http: extraCa === '' ? http : { ...http, extraCa: [http.extraCa ?? '', extraCa].join('\n') },
+        userAgent: workloadIdentityUserAgent('proxy', env),
+      },
+    }
+  },
 }
 
 /** A variable that the webhook gives every container. */
-function injected(env: NodeJS.ProcessEnv, name: string, problems: Problem[]): string {
+function injected(env: Environment, name: string, problems: Problems): string {
   const value = env[name] ?? ''
   if (value === '') {
-    problems.push({ path: '', message: `${name} not set; the workload identity webhook sets it for a labelled pod` })
+    problems.add('', `${name} not set; the workload identity webhook sets it for a labelled pod`)
   }
   return value
 }
 
-function cloudOf(env: NodeJS.ProcessEnv, problems: Problem[]): Cloud {
+function cloudOf(env: Environment, problems: Problems): Cloud {
   const publicCloud = findCloud('')
-  if (publicCloud === undefined) throw new Error('the public cloud is not known')
-  const authority = env['AZURE_AUTHORITY_HOST'] ?? ''
+  if (publicCloud === undefined) throw new Error('the table of clouds lacks the public cloud')
+  const authority = env.AZURE_AUTHORITY_HOST ?? ''
   if (authority === '') return publicCloud
   if (!/^https:\/\/[^?#@]+$/.test(authority) || !URL.canParse(authority)) {
-    problems.push({
-      path: 'AZURE_AUTHORITY_HOST',
-      message: `found "${authority}", expected a URL such as https://login.microsoftonline.com/`,
-    })
+    problems.unexpected('AZURE_AUTHORITY_HOST', authority, 'a URL such as https://login.microsoftonline.com/')
   }
   return { ...publicCloud, authority: authority.replace(/\/+$/, '') }
 }

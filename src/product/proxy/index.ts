@@ -4,9 +4,9 @@
  * through. A drop-in for azure-workload-identity's `proxy` and `proxy-init`; `docs/differences.md` says what it does otherwise.
  */
 export { awaitReady } from './await-ready.ts'
-export { type ProxyCommand, proxyConfig } from './config.ts'
+export { type ProxyProgramConfig, proxyFlags, proxyProgram } from './config.ts'
 export { metadataAddress } from './imds-request.ts'
-export { type ProxyInitCommand, proxyInitConfig } from './init-config.ts'
+export { proxyInitFlags, proxyInitProgram } from './init-config.ts'
 export {
   type NewContainer,
   type ProxySettings,

@@ -3,15 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { controllerConfig } from './config.ts'
+import { configOf } from '../../../test/support/config-of.ts'
+import { controllerProgram } from './config.ts'
 
 const tenant = { AZURE_TENANT_ID: 'tenant' }
 const tokenEndpoint = ['--custom-token-endpoint-annotation-suffix=x', '--custom-token-endpoint-audience=api://x']
 
 function webhookOf(argv: string[] = [], env: Record<string, string> = {}) {
-  const command = controllerConfig(argv, { ...tenant, ...env })
-  assert.ok(command.kind === 'serve')
-  return command.webhook
+  return configOf(controllerProgram, argv, { ...tenant, ...env }).webhook
 }
 
 test('the defaults are those of upstream', () => {
@@ -59,7 +58,10 @@ describe('the authority host', () => {
 test('classes are checked where somebody asks for it', () => {
   assert.equal(webhookOf().classChecks, 'off')
   for (const mode of ['off', 'warn', 'refuse']) assert.equal(webhookOf([`--class-checks=${mode}`]).classChecks, mode)
-  assert.throws(() => webhookOf(['--class-checks=deny']), /--class-checks: found "deny", expected off, warn, refuse/)
+  assert.throws(
+    () => webhookOf(['--class-checks=deny']),
+    /--class-checks: found "deny", expected one of off, warn, refuse/,
+  )
 })
 
 test('the proxy sidecar is a program of the same image, unless another one is named', () => {
@@ -90,24 +92,24 @@ describe('refused', () => {
       'an unknown TLS version',
       ['--tls-min-version=1.4'],
       {},
-      /invalid TLS version. Must be one of: 1.0, 1.1, 1.2, 1.3/,
+      /--tls-min-version: found "1.4", expected one of 1.0, 1.1, 1.2, 1.3/,
     ],
     ['an unknown metrics backend', ['--metrics-backend=statsd'], {}, /--metrics-backend: found "statsd"/],
     ['an unknown log level', ['--log-level=loud'], {}, /--log-level: found "loud"/],
-    ['no address', ['--webhook-addr=0'], {}, /--webhook-addr: found "0"/],
+    ['no address', ['--webhook-addr=0'], {}, /--webhook-addr: expected HOST:PORT/],
     ['a suffix alone', endpoint.slice(0, 1), proxy, /--custom-token-endpoint-audience: missing/],
     ['an audience alone', endpoint.slice(1), proxy, /--custom-token-endpoint-annotation-suffix: missing/],
     [
       "Entra's audience",
       [...endpoint, '--custom-token-endpoint-audience=api://azureadtokenexchange'],
       proxy,
-      /another one than that of Entra/,
+      /an audience other than that of Entra/,
     ],
     [
       'a suffix that makes no annotation',
       [...endpoint, '--custom-token-endpoint-annotation-suffix=a/b'],
       proxy,
-      /is no valid annotation/,
+      /is not a valid annotation/,
     ],
     [
       'a token endpoint without https',

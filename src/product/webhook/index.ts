@@ -4,7 +4,8 @@
  * a leader. A drop-in for azure-workload-identity's; `docs/differences.md` says what it does otherwise.
  */
 export { AdmissionDenied } from './admission-denied.ts'
-export { type ControllerCommand, controllerConfig } from './config.ts'
+export { type ControllerConfig, controllerFlags, controllerProgram } from './config.ts'
+export { startWebhookDaemon } from './run-webhook.ts'
 export { type Annotations, annotationKeys, annotationPrefix } from './identity-request.ts'
 export type { PatchOperation } from './json-patch.ts'
 export { type Mutation, mutatePod } from './mutate-pod.ts'

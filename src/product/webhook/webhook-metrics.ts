@@ -1,9 +1,50 @@
-import { createMetrics } from '#lib'
+import { createMetrics, type MetricTable } from '#lib'
 
 export type MutationResult = 'mutated' | 'unchanged' | 'denied' | 'failed'
 
-/** `failed`: the request was none, or we could not answer it. */
+/** `failed`: the request was not a review of a class, or we could not answer it. */
 export type ClassCheckResult = 'accepted' | 'warned' | 'refused' | 'failed'
+
+/** Upstream's bucket bounds, in seconds. */
+const steps = (from: number, by: number, count: number) =>
+  Array.from({ length: count }, (_, i) => Number((from + i * by).toFixed(3)))
+const buckets = [...steps(0.001, 0.001, 9), ...steps(0.01, 0.01, 9), ...steps(0.1, 0.1, 10), 1.5, 2, 2.5, 3]
+
+/** The first has upstream's name and labels. */
+export const webhookMetrics = {
+  requests: {
+    type: 'histogram',
+    name: 'azwi_mutation_request',
+    help: 'Distribution of how long it took for the azure-workload-identity mutation request',
+    labels: {
+      namespace: { help: 'of the pod', limit: 500 },
+      result: '`mutated`, `unchanged`, `denied` or `failed`',
+    },
+    buckets,
+  },
+  classChecks: {
+    type: 'counter',
+    name: 'keymount_webhook_class_checks_total',
+    help: 'SecretProviderClasses that were created or changed, by the result of the check',
+    labels: { result: '`accepted`, `warned`, `refused` or `failed`' },
+  },
+  certificateExpiry: {
+    type: 'gauge',
+    name: 'keymount_webhook_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate that the webhook serves with expires',
+  },
+  accounts: {
+    type: 'gauge',
+    name: 'keymount_webhook_service_accounts',
+    help: 'Service accounts that are held in memory',
+  },
+  memory: { type: 'gauge', name: 'process_resident_memory_bytes', help: 'Resident memory size in bytes.' },
+  cpu: {
+    type: 'gauge',
+    name: 'process_cpu_seconds_total',
+    help: 'Total user and system CPU time spent in seconds.',
+  },
+} as const satisfies MetricTable
 
 export interface WebhookMetrics {
   mutation(namespace: string, result: MutationResult, durationMs: number): void
@@ -14,46 +55,19 @@ export interface WebhookMetrics {
   text(): string
 }
 
-/** Upstream's bucket bounds, in seconds. */
-const steps = (from: number, by: number, count: number) =>
-  Array.from({ length: count }, (_, i) => Number((from + i * by).toFixed(3)))
-const bounds = [...steps(0.001, 0.001, 9), ...steps(0.01, 0.01, 9), ...steps(0.1, 0.1, 10), 1.5, 2, 2.5, 3]
-
-/** Namespaces that get series of their own; the rest is counted as `other`. */
-const maxNamespaces = 500
-
 export function createWebhookMetrics(): WebhookMetrics {
-  const metrics = createMetrics({ service_name: 'webhook' })
-  const requests = metrics.histogram(
-    'azwi_mutation_request',
-    'Distribution of how long it took for the azure-workload-identity mutation request',
-    bounds,
-  )
-  const classes = metrics.counter(
-    'keymount_webhook_class_checks_total',
-    'SecretProviderClasses that were created or changed, by what the check said',
-  )
-  const expiry = metrics.gauge(
-    'keymount_webhook_certificate_expiry_timestamp_seconds',
-    'When the certificate that the webhook serves with expires',
-  )
-  const accounts = metrics.gauge('keymount_webhook_service_accounts', 'Service accounts that are remembered')
-  const memory = metrics.gauge('process_resident_memory_bytes', 'Resident memory size in bytes.')
-  const cpu = metrics.gauge('process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.')
+  const metrics = createMetrics(webhookMetrics, { service_name: 'webhook' })
+  const { requests, classChecks, certificateExpiry, accounts, memory, cpu } = metrics.series
   metrics.beforeScrape(() => {
     const { user, system } = process.cpuUsage()
     memory.set(process.memoryUsage.rss())
     cpu.set((user + system) / 1e6)
   })
-  const namespaces = new Set<string>()
   return {
-    mutation(namespace, result, durationMs) {
-      if (namespaces.size < maxNamespaces) namespaces.add(namespace)
-      requests.observe(durationMs / 1000, { namespace: namespaces.has(namespace) ? namespace : 'other', result })
-    },
-    classChecked: (result) => classes.add({ result }),
-    certificateExpires: (atMs) => expiry.set(Math.round(atMs / 1000)),
+    mutation: (namespace, result, durationMs) => requests.observe(durationMs / 1000, { namespace, result }),
+    classChecked: (result) => classChecks.add({ result }),
+    certificateExpires: (atMs) => certificateExpiry.set(Math.round(atMs / 1000)),
     accounts: (read) => metrics.beforeScrape(() => accounts.set(read())),
-    text: () => metrics.text(),
+    text: metrics.text,
   }
 }

@@ -180,8 +180,8 @@ test('combined runs one DaemonSet with the rights, network and trust of both', n
   assert.ok(resources.includes('serviceaccounts') && resources.includes('secretproviderclasses'))
 
   const { driver, provider } = configOf(nodeProgram, flagsOf(container))
-  assert.ok(provider.config.endpoint.kind === 'unix')
-  assert.ok(driver.providerDirectories.includes(provider.config.endpoint.path.replace(/\/azure\.sock$/, '')))
+  assert.ok(provider.endpoint.kind === 'unix')
+  assert.ok(driver.providerDirectories.includes(provider.endpoint.path.replace(/\/azure\.sock$/, '')))
 })
 
 test('combined obeys the settings of both daemons, and its own resources', needsHelm, async () => {

@@ -1,7 +1,5 @@
-import { createMetrics, type Histogram } from '#lib'
-
-/** Upstream's bounds, in seconds. */
-const bounds = [0.5, 1, 2, 3, 4, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100]
+import { createMetrics, type MetricTable, timed } from '#lib'
+import { operationBuckets } from '../operation-buckets.ts'
 
 export type AzureOperation = 'vm_get' | 'vm_update' | 'vmss_get' | 'vmss_update'
 export type AssignmentOperation = 'addition' | 'deletion' | 'update'
@@ -10,6 +8,66 @@ export type KubernetesOperation =
   | 'assigned_identity_deletion'
   | 'assigned_identity_update'
   | 'update_azure_assigned_identity_status'
+
+const azureOperation = { operation_type: '`vm_get`, `vm_update`, `vmss_get` or `vmss_update`' }
+
+function assignmentDuration<const Operation extends AssignmentOperation>(operation: Operation) {
+  return {
+    type: 'histogram',
+    name: `aadpodidentity_assigned_identity_${operation}_duration_seconds`,
+    help: `Duration in seconds it took to complete an assigned identity ${operation}`,
+    buckets: operationBuckets,
+  } as const
+}
+
+function assignmentCount<const Operation extends AssignmentOperation>(operation: Operation) {
+  return {
+    type: 'counter',
+    name: `aadpodidentity_assigned_identity_${operation}_count`,
+    help: `Total number of assigned identity ${operation}s`,
+  } as const
+}
+
+/** Names and labels are upstream's. */
+export const micMetrics = {
+  additionSeconds: assignmentDuration('addition'),
+  additions: assignmentCount('addition'),
+  deletionSeconds: assignmentDuration('deletion'),
+  deletions: assignmentCount('deletion'),
+  updateSeconds: assignmentDuration('update'),
+  updates: assignmentCount('update'),
+  azureSeconds: {
+    type: 'histogram',
+    name: 'aadpodidentity_cloud_provider_operations_duration_seconds',
+    help: 'Duration in seconds of cloud provider operations',
+    labels: azureOperation,
+    buckets: operationBuckets,
+  },
+  azureErrors: {
+    type: 'counter',
+    name: 'aadpodidentity_cloud_provider_operations_errors_count',
+    help: 'Total number of errors in cloud provider operations',
+    labels: azureOperation,
+  },
+  kubernetesErrors: {
+    type: 'counter',
+    name: 'aadpodidentity_kubernetes_api_operations_errors_count',
+    help: 'Total number of errors in Kubernetes API operations',
+    labels: { operation_type: 'what was done, such as `assigned_identity_addition`' },
+  },
+  cycleSeconds: {
+    type: 'histogram',
+    name: 'aadpodidentity_mic_cycle_duration_seconds',
+    help: 'Duration in seconds of a cycle',
+    buckets: operationBuckets,
+  },
+  cycles: { type: 'counter', name: 'aadpodidentity_mic_cycle_count', help: 'Total number of cycles' },
+  elections: {
+    type: 'counter',
+    name: 'aadpodidentity_mic_new_leader_election_count',
+    help: 'Total number of times that this replica was elected',
+  },
+} as const satisfies MetricTable
 
 export interface MicMetrics {
   /** Measures a call to Azure. */
@@ -22,77 +80,35 @@ export interface MicMetrics {
   text(): string
 }
 
-/** Names are upstream's. */
 export function createMicMetrics(): MicMetrics {
-  const metrics = createMetrics()
-  const name = (rest: string) => `aadpodidentity_${rest}`
-  const assignmentOf = (operation: AssignmentOperation) => ({
-    duration: metrics.histogram(
-      name(`assigned_identity_${operation}_duration_seconds`),
-      `Duration in seconds it took to complete an assigned identity ${operation}`,
-      bounds,
-    ),
-    count: metrics.counter(
-      name(`assigned_identity_${operation}_count`),
-      `Total number of assigned identity ${operation}s`,
-    ),
-  })
+  const { series, text } = createMetrics(micMetrics)
   const assignments = {
-    addition: assignmentOf('addition'),
-    deletion: assignmentOf('deletion'),
-    update: assignmentOf('update'),
+    addition: { seconds: series.additionSeconds, count: series.additions },
+    deletion: { seconds: series.deletionSeconds, count: series.deletions },
+    update: { seconds: series.updateSeconds, count: series.updates },
   }
-  const azureDuration = metrics.histogram(
-    name('cloud_provider_operations_duration_seconds'),
-    'Duration in seconds of cloud provider operations',
-    bounds,
-  )
-  const azureErrors = metrics.counter(
-    name('cloud_provider_operations_errors_count'),
-    'Total number of errors in cloud provider operations',
-  )
-  const kubernetesErrors = metrics.counter(
-    name('kubernetes_api_operations_errors_count'),
-    'Total number of errors in Kubernetes API operations',
-  )
-  const cycleDuration = metrics.histogram(name('mic_cycle_duration_seconds'), 'Duration in seconds of a cycle', bounds)
-  const cycles = metrics.counter(name('mic_cycle_count'), 'Total number of cycles')
-  const elections = metrics.counter(
-    name('mic_new_leader_election_count'),
-    'Total number of times that this replica was elected',
-  )
-
-  async function timed<T>(into: Histogram, labels: Record<string, string>, run: () => Promise<T>): Promise<T> {
-    const start = performance.now()
-    try {
-      return await run()
-    } finally {
-      into.observe((performance.now() - start) / 1000, labels)
-    }
-  }
-
   return {
     async azure(operation, call) {
       const labels = { operation_type: operation }
       try {
-        return await timed(azureDuration, labels, call)
+        return await timed((seconds) => series.azureSeconds.observe(seconds, labels), call)
       } catch (error) {
-        azureErrors.add(labels)
+        series.azureErrors.add(labels)
         throw error
       }
     },
     async assignment(operation, change) {
-      const { duration, count } = assignments[operation]
-      const result = await timed(duration, {}, change)
+      const { seconds, count } = assignments[operation]
+      const result = await timed(seconds.observe, change)
       count.add()
       return result
     },
-    kubernetesFailed: (operation) => kubernetesErrors.add({ operation_type: operation }),
+    kubernetesFailed: (operation) => series.kubernetesErrors.add({ operation_type: operation }),
     async cycle(run) {
-      cycles.add()
-      return timed(cycleDuration, {}, run)
+      series.cycles.add()
+      return timed(series.cycleSeconds.observe, run)
     },
-    elected: () => elections.add(),
-    text: metrics.text,
+    elected: () => series.elections.add(),
+    text,
   }
 }

@@ -41,8 +41,8 @@ test('auth errors: what Entra or IMDS refuses is 403, what cannot be asked is 50
   const rows: [unknown, number][] = [
     [new IdentityError('managed-identity-not-assigned', 'Identity not found'), 403],
     [new IdentityError('entra-client-secret-wrong', 'AADSTS7000215'), 403],
-    [new IdentityError('managed-identity-unreachable', 'refused the connection', { passing: true }), 503],
-    [new IdentityError('entra-throttled', 'HTTP 429', { passing: true }), 503],
+    [new IdentityError('managed-identity-unreachable', 'refused the connection', { retryable: true }), 503],
+    [new IdentityError('entra-throttled', 'HTTP 429', { retryable: true }), 503],
     [new Error('something else'), 503],
   ]
   for (const [failure, expected] of rows) {

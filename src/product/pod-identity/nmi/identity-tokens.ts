@@ -82,7 +82,7 @@ export function createIdentityTokens({ source, kube, metrics }: IdentityTokensOp
 
 /** 403 when whoever gives tokens refused; 503 when it could not be asked. */
 function refusal(error: unknown): RequestError {
-  const refused = error instanceof IdentityError && !error.passing
+  const refused = error instanceof IdentityError && !error.retryable
   const text = `failed to get service principal token, error: ${errorMessage(error)}`
   return new RequestError(refused ? 403 : 503, text, {}, { cause: error })
 }
@@ -90,7 +90,7 @@ function refusal(error: unknown): RequestError {
 /** https://azure.github.io/aad-pod-identity/docs/configure/service_principal/ */
 function passwordOf(identity: AzureIdentity, { data = {} }: Secret) {
   // Upstream takes any key's value, at random when there are several.
-  const encoded = data['clientSecret'] ?? Object.entries(data).toSorted(([a], [b]) => (a < b ? -1 : 1))[0]?.[1]
+  const encoded = data.clientSecret ?? Object.entries(data).toSorted(([a], [b]) => (a < b ? -1 : 1))[0]?.[1]
   if (encoded === undefined) throw missing(identity, 'clientSecret')
   return { kind: 'secret', secret: decode(encoded) } as const
 }

@@ -1,7 +1,48 @@
-import { createMetrics } from '#lib'
+import { createMetrics, type MetricTable, timed } from '#lib'
+import { operationBuckets } from '../operation-buckets.ts'
 import type { Route } from './route.ts'
 
 export type ImdsOperation = 'adal_token_msi' | 'adal_token_msi_userassignedid' | 'adal_token'
+
+/** Distinct values of a label that the caller chooses. */
+const limit = 100
+
+const tokenOperation = { operation_type: '`adal_token_msi`, `adal_token_msi_userassignedid` or `adal_token`' }
+
+/** Names and labels are upstream's. */
+export const nmiMetrics = {
+  requests: {
+    type: 'histogram',
+    name: 'aadpodidentity_nmi_operations_duration_seconds',
+    help: 'Latency in seconds of NMI operations',
+    labels: {
+      operation_type: "path of the route; upstream's is the path as it was sent, of which a pod can make any number",
+      status_code: 'HTTP status of the answer',
+      namespace: { help: 'of the pod', limit },
+      resource: { help: 'that the token is for', limit },
+    },
+    buckets: operationBuckets,
+  },
+  tokenSeconds: {
+    type: 'histogram',
+    name: 'aadpodidentity_imds_operations_duration_seconds',
+    help: 'Latency in seconds of requests for tokens',
+    labels: tokenOperation,
+    buckets: operationBuckets,
+  },
+  tokenErrors: {
+    type: 'counter',
+    name: 'aadpodidentity_imds_operations_errors_count',
+    help: 'Total number of errors in requests for tokens',
+    labels: tokenOperation,
+  },
+  kubernetesErrors: {
+    type: 'counter',
+    name: 'aadpodidentity_kubernetes_api_operations_errors_count',
+    help: 'Total number of errors in Kubernetes API operations',
+    labels: { operation_type: '`get_pod_list` or `get_secret`' },
+  },
+} as const satisfies MetricTable
 
 export interface NmiRequest {
   route: Route
@@ -19,10 +60,6 @@ export interface NmiMetrics {
   text(): string
 }
 
-/** Upstream's bounds, in seconds. */
-const bounds = [0.5, 1, 2, 3, 4, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100]
-
-/** Upstream's label is the path as it was sent, of which a pod can make any number; ours is the route's own path. */
 const operationTypes: Record<Route, string> = {
   token: '/metadata/identity/oauth2/token',
   'host-token': '/host/token',
@@ -31,63 +68,26 @@ const operationTypes: Record<Route, string> = {
   other: 'other',
 }
 
-/** Distinct values of a label that whoever asks can choose; what comes after is counted as `other`. */
-const maxValues = 100
-
 export function createNmiMetrics(): NmiMetrics {
-  const metrics = createMetrics()
-  const name = (rest: string) => `aadpodidentity_${rest}`
-  const requests = metrics.histogram(
-    name('nmi_operations_duration_seconds'),
-    'Latency in seconds of NMI operations',
-    bounds,
-  )
-  const imdsDuration = metrics.histogram(
-    name('imds_operations_duration_seconds'),
-    'Latency in seconds of requests for tokens',
-    bounds,
-  )
-  const imdsErrors = metrics.counter(
-    name('imds_operations_errors_count'),
-    'Total number of errors in requests for tokens',
-  )
-  const kubernetesErrors = metrics.counter(
-    name('kubernetes_api_operations_errors_count'),
-    'Total number of errors in Kubernetes API operations',
-  )
-  const namespaces = boundedValues()
-  const resources = boundedValues()
+  const { series, text } = createMetrics(nmiMetrics)
   return {
-    request({ route, status, durationMs, namespace, resource }) {
-      const labels = {
+    request: ({ route, status, durationMs, namespace, resource }) =>
+      series.requests.observe(durationMs / 1000, {
         operation_type: operationTypes[route],
         status_code: String(status),
-        namespace: namespaces(namespace),
-        resource: resources(resource),
-      }
-      requests.observe(durationMs / 1000, labels)
-    },
+        namespace,
+        resource,
+      }),
     async token(operation, acquire) {
       const labels = { operation_type: operation }
-      const start = performance.now()
       try {
-        return await acquire()
+        return await timed((seconds) => series.tokenSeconds.observe(seconds, labels), acquire)
       } catch (error) {
-        imdsErrors.add(labels)
+        series.tokenErrors.add(labels)
         throw error
-      } finally {
-        imdsDuration.observe((performance.now() - start) / 1000, labels)
       }
     },
-    kubernetesFailed: (operation) => kubernetesErrors.add({ operation_type: operation }),
-    text: metrics.text,
-  }
-}
-
-function boundedValues(): (value: string) => string {
-  const known = new Set<string>()
-  return (value) => {
-    if (known.size < maxValues) known.add(value)
-    return known.has(value) ? value : 'other'
+    kubernetesFailed: (operation) => series.kubernetesErrors.add({ operation_type: operation }),
+    text,
   }
 }

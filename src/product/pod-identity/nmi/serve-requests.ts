@@ -125,7 +125,7 @@ async function passOn(request: IncomingMessage, response: ServerResponse, exchan
 }
 
 function namedPod({ headers }: IncomingMessage): PodRef {
-  const [name, namespace] = [headers['podname'], headers['podns']]
+  const [name, namespace] = [headers.podname, headers.podns]
   if (typeof name === 'string' && typeof namespace === 'string' && name !== '' && namespace !== '') {
     return { name, namespace }
   }
@@ -139,7 +139,7 @@ class MissingMetadataHeader extends RequestError {
 }
 
 function requireMetadataHeader({ headers }: IncomingMessage, { metadataHeaderRequired }: Exchange): void {
-  if (metadataHeaderRequired && headers['metadata'] !== 'true') throw new MissingMetadataHeader()
+  if (metadataHeaderRequired && headers.metadata !== 'true') throw new MissingMetadataHeader()
 }
 
 function requireResource({ resource }: TokenQuery): void {

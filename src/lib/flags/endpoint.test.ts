@@ -20,7 +20,7 @@ test('parseEndpoint() reads a TCP address', () => {
   assert.deepEqual(parseEndpoint('tcp://127.0.0.1:10000'), { kind: 'tcp', address: '127.0.0.1:10000' })
 })
 
-for (const text of ['', 'unix:/x', '/csi/csi.sock', 'unix://', '://', 'http://x']) {
+for (const text of ['', 'tcp://localhost', 'unix:/x', '/csi/csi.sock', 'unix://', '://', 'http://x']) {
   test(`parseEndpoint() refuses "${text}"`, () => {
     assert.equal(parseEndpoint(text), undefined)
   })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { localClusterConfig } from './flags.ts'
+import { configOf } from '../../../test/support/config-of.ts'
+import { localClusterProgram } from './config.ts'
 
 test('the flags of the README become a configuration, with defaults', () => {
-  const config = localClusterConfig([
+  const config = configOf(localClusterProgram, [
     '--state',
     '/s',
     '--image',
@@ -29,14 +30,17 @@ test('the flags of the README become a configuration, with defaults', () => {
 test('everything that is wrong on the command line is said at once', () => {
   const argv = ['--listen', 'localhost', '--port', '70000', '--image', 'nothing', '--log-level', 'loud']
   assert.throws(
-    () => localClusterConfig(argv),
+    () => configOf(localClusterProgram, argv),
     ({ problems }: { problems: { path: string }[] }) => {
       assert.deepEqual(
         problems.map(({ path }) => path),
-        ['--state', '--listen', '--port', '--log-level', '--image'],
+        ['--port', '--log-level', '--state', '--listen', '--image'],
       )
       return true
     },
   )
-  assert.throws(() => localClusterConfig(['--stat', '/s']), /--stat: unknown flag \(did you mean --state\?\)/)
+  assert.throws(
+    () => configOf(localClusterProgram, ['--stat', '/s']),
+    /--stat: unknown flag \(did you mean --state\?\)/,
+  )
 })

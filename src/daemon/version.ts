@@ -1,0 +1,27 @@
+import type { Environment } from '#lib/flags'
+import packageJson from '../../package.json' with { type: 'json' }
+
+/** Version of the package, such as `0.2.0`. */
+export const packageVersion = packageJson.version
+
+/** Version of this build, as daemons and protocols report it: `v` and the version of the package. */
+export const buildVersion = `v${packageVersion}`
+
+/** Commit and date are set by the image build; empty when run from the sources. */
+export function buildOf(env: Environment): { commit: string; date: string } {
+  return { commit: env.KEYMOUNT_COMMIT ?? '', date: env.KEYMOUNT_BUILD_DATE ?? '' }
+}
+
+const platform = `${process.platform}/${process.arch}`
+
+/** What `--version` of workload identity's programs prints, in upstream's form. */
+export function workloadIdentityVersion(env: Environment): string {
+  const { commit: gitCommit, date: buildDate } = buildOf(env)
+  return JSON.stringify({ buildVersion, gitCommit, buildDate, nodeVersion: process.version, platform })
+}
+
+/** User agent of workload identity's programs, in upstream's form. */
+export function workloadIdentityUserAgent(component: 'webhook' | 'proxy', env: Environment): string {
+  const { commit, date } = buildOf(env)
+  return `azure-workload-identity/${component}/${buildVersion} (${platform}) ${commit}/${date}`
+}

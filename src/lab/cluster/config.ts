@@ -1,0 +1,57 @@
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { type LogLevel, logLevels } from '#lib'
+import type { FlagSpecs, Program } from '#lib/flags'
+
+export const localClusterFlags = {
+  state: {
+    type: 'string',
+    default: '',
+    required: 'a directory',
+    help: 'Directory of the state, which survives a restart',
+  },
+  listen: { type: 'string', default: '127.0.0.1', help: 'IP address to listen on' },
+  port: { type: 'port', default: 16_443, help: 'Port of the API server; 0 takes a free one' },
+  image: { type: 'strings', default: [], help: 'NAME=ROOTFS: a container image and the directory with its files' },
+  'sync-frequency': {
+    type: 'duration',
+    default: 60_000,
+    help: 'Time between two checks of each pod by the node agent',
+  },
+  'node-name': { type: 'string', default: 'keymount-local', help: 'Name of the one node' },
+  'log-level': { type: 'choice', values: logLevels, default: 'info', help: 'Verbosity of the log' },
+} as const satisfies FlagSpecs
+
+export interface LocalClusterConfig {
+  stateDir: string
+  listen: string
+  port: number
+  images: ReadonlyMap<string, string>
+  syncFrequencyMs: number
+  nodeName: string
+  logLevel: LogLevel
+}
+
+export const localClusterProgram: Program<typeof localClusterFlags, LocalClusterConfig> = {
+  name: 'local-cluster',
+  summary: 'The local cluster: an API server, controllers, and a node agent that runs pods as Linux processes.',
+  flags: localClusterFlags,
+  configure(flags, _env, problems) {
+    if (isIP(flags.listen) === 0) problems.unexpected('--listen', flags.listen, 'an IP address')
+    const images = new Map<string, string>()
+    for (const entry of flags.image) {
+      const at = entry.indexOf('=')
+      if (at < 1) problems.unexpected('--image', entry, 'NAME=ROOTFS')
+      else images.set(entry.slice(0, at), entry.slice(at + 1))
+    }
+    return {
+      stateDir: resolve(flags.state),
+      listen: flags.listen,
+      port: flags.port,
+      images,
+      syncFrequencyMs: flags['sync-frequency'],
+      nodeName: flags['node-name'],
+      logLevel: flags['log-level'],
+    }
+  },
+}
