@@ -1,4 +1,4 @@
-import { errorMessage } from '#lib'
+import { CodedError, errorMessage } from '#lib'
 
 /** One wrong field of an object. */
 export interface Cause {
@@ -44,24 +44,21 @@ interface Details {
 }
 
 /**
- * The one error class of the API server: what becomes a `Status`.
+ * The one error class of the API server, answered as a `Status`; the code is the HTTP status.
  * Texts are Kubernetes' own, because people search for them and clients match some of them.
  */
-export class ApiError extends Error {
-  override readonly name = 'ApiError'
-  readonly code: number
+export class ApiError extends CodedError<number> {
   readonly reason: string
   readonly details: Details
 
   constructor(code: number, reason: string, message: string, details: Details = {}) {
-    super(message)
-    this.code = code
+    super(code, message)
     this.reason = reason
     this.details = details
   }
 }
 
-/** What an error says of the kind that it is about. */
+/** The kind that an error is about. */
 export interface Named {
   group: string
   kind: string
@@ -117,20 +114,20 @@ export function invalid(row: Named, name: string, causes: readonly Cause[]): Api
 export const expired = (asked: number, oldest: number) =>
   new ApiError(410, 'Expired', `too old resource version: ${asked} (${oldest})`)
 
-/** A path, resource or flag of Kubernetes that this server does not have. */
+/** A path, resource or option of Kubernetes that this server does not have. */
 export const notSupported = (what: string) =>
   new ApiError(404, 'NotFound', `the server could not find the requested resource: the local cluster has no ${what}`)
 
 export const methodNotAllowed = () =>
   new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource')
 
-/** The client takes no form that there is. */
+/** The client accepts none of the media types that the server can send. */
 export const notAcceptable = (available: string) =>
   new ApiError(406, 'NotAcceptable', `only the following media types are accepted: ${available}`)
 
 export const unsupportedMediaType = (message: string) => new ApiError(415, 'UnsupportedMediaType', message)
 
-/** The `Status` object of anything that was thrown. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
+/** The `Status` object for anything that was thrown. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
 export function statusOf(error: unknown): { code: number } & Record<string, unknown> {
   const { code, reason, message, details } =
     error instanceof ApiError

@@ -1,4 +1,5 @@
 import type { ObjectMeta } from '#kubernetes/client'
+import { recordOf, stringOf, valueAt } from '#lib/formats'
 
 /** What every stored object has in its metadata. */
 export interface Metadata extends ObjectMeta {
@@ -25,23 +26,12 @@ export const serverFields: readonly string[] = [
 ]
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** The value at a path of field names and indexes, or undefined where the path ends early. */
-export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
-  let current = value
-  for (const step of path) {
-    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined
-    current = (current as Record<string | number, unknown>)[step]
-  }
-  return current
+  return recordOf(value) !== undefined
 }
 
 /** The text at a path; empty when there is none. */
 export function textAt(value: unknown, ...path: readonly (string | number)[]): string {
-  const found = valueAt(value, ...path)
-  return typeof found === 'string' ? found : ''
+  return stringOf(valueAt(value, ...path)) ?? ''
 }
 
 /** The number at a path; 0 when there is none. */

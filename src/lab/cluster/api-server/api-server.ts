@@ -38,42 +38,42 @@ export interface ApiServer extends Running {
   kubeconfig: string
   /** File of the node agent's kubeconfig (user system:node:NAME). */
   nodeKubeconfig: string
-  /** What in-process controllers work on. */
+  /** For the controllers, which run in this process. */
   context: ApiContext
-  /** From now on logs and exec go to this node agent. */
+  /** Sends logs and exec to this node agent from now on. */
   attachNode(runtime: NodeRuntime): void
 }
 
-/** Starts the API server. Rejects when the state is damaged or in use, or the port is taken. */
+/** Starts the API server. Rejects, and leaves nothing running, when the state is damaged or in use, or the port is taken. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const started: Running[] = []
-  const stop = async () => {
-    for (const part of started.splice(0).toReversed()) await part.stop()
-  }
   try {
-    started.push(await lockDirectory(options.stateDir))
-    return { ...(await serve(options, (part) => started.push(part))), stop }
+    return await start(options)
   } catch (error) {
-    await stop()
     throw startError(error, options)
   }
 }
 
-async function serve(options: ApiServerOptions, onStarted: (part: Running) => void): Promise<Omit<ApiServer, 'stop'>> {
+async function start(options: ApiServerOptions): Promise<ApiServer> {
   const { stateDir, nodeName, clock, log } = options
+  await using started = new AsyncDisposableStack()
+  const lock = await lockDirectory(stateDir)
+  started.defer(() => lock.stop())
   const pki = await openPki(join(stateDir, 'pki'))
   const store = openStore({ file: join(stateDir, 'objects.jsonl') })
-  onStarted({ stop: async () => store.close() })
+  started.defer(() => store.close())
   const objects = createObjects({ store, clock })
   seed(store, objects)
-  const { server, url } = await listen(options, pki)
   const stopping = new AbortController()
-  onStarted({ stop: () => close(server, stopping) })
+  const { server, url } = await listen(options, pki)
+  started.defer(() => close(server, stopping))
 
-  const tokens = createServiceAccountTokens({ issuer: url, key: pki.serviceAccountKey, store, clock })
   let node: NodeRuntime | undefined
   const context: ApiContext = {
-    ...{ store, objects, tokens, clock, log },
+    store,
+    objects,
+    clock,
+    log,
+    tokens: createServiceAccountTokens({ issuer: url, key: pki.serviceAccountKey, store, clock }),
     admission: createAdmission({ store, log }),
     catalog: createCatalog(store),
     runtime: () => node,
@@ -84,25 +84,28 @@ async function serve(options: ApiServerOptions, onStarted: (part: Running) => vo
 
   const writeConfig = async (file: string, user: string, group: string) => {
     const path = join(stateDir, file)
-    const credentials = await pki.issueClient(user, [group])
-    writeKubeconfig(path, { server: url, ca: pki.ca, user, credentials })
+    writeKubeconfig(path, { server: url, ca: pki.ca, user, credentials: await pki.issueClient(user, [group]) })
     return path
   }
+  const kubeconfig = await writeConfig('kubeconfig', 'kubernetes-admin', 'system:masters')
+  const nodeKubeconfig = await writeConfig('node.kubeconfig', `system:node:${nodeName}`, 'system:nodes')
+  const running = started.move()
   return {
     url,
     ca: pki.ca,
-    kubeconfig: await writeConfig('kubeconfig', 'kubernetes-admin', 'system:masters'),
-    nodeKubeconfig: await writeConfig('node.kubeconfig', `system:node:${nodeName}`, 'system:nodes'),
+    kubeconfig,
+    nodeKubeconfig,
     context,
     attachNode: (runtime) => {
       node = runtime
     },
+    stop: () => running.disposeAsync(),
   }
 }
 
 async function listen({ listen: address, port }: ApiServerOptions, pki: Pki): Promise<{ server: Server; url: string }> {
   const { certificate, privateKey } = await pki.issueServer([address])
-  // A client without certificate or with one of another CA gets a Kubernetes answer, not a TLS alert.
+  // A client without a certificate, or with one of another CA, gets a Kubernetes answer instead of a TLS alert.
   const tls = { cert: certificate, key: privateKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false }
   const server = createServer(tls)
   server.listen(port, address)
@@ -114,7 +117,7 @@ async function listen({ listen: address, port }: ApiServerOptions, pki: Pki): Pr
 async function close(server: Server, stopping: AbortController): Promise<void> {
   const closed = once(server, 'close')
   server.close()
-  // Ends watches and streams; what is left are idle connections and requests in flight.
+  // Ends watches and streams; idle connections and requests in flight remain.
   stopping.abort()
   server.closeIdleConnections()
   setTimeout(() => server.closeAllConnections(), 1_000).unref()

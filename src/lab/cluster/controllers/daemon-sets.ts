@@ -1,4 +1,5 @@
-import { textAt, valueAt } from '../api-server/api-object.ts'
+import { valueAt } from '#lib/formats'
+import { textAt } from '../api-server/api-object.ts'
 import { controllerOf } from './controller.ts'
 import {
   createPod,

@@ -1,5 +1,6 @@
 import { timestamp } from '#lib'
-import { type ApiObject, isRecord, mapAt, numberAt, recordsAt, valueAt } from '../api-server/api-object.ts'
+import { valueAt } from '#lib/formats'
+import { type ApiObject, isRecord, mapAt, numberAt, recordsAt } from '../api-server/api-object.ts'
 import { type ControllerContext, controllerOf } from './controller.ts'
 import { dependents, hashOf, ownerReference, writeStatus } from './owned-objects.ts'
 import { recordEvent } from './record-event.ts'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { errorMessage } from '#lib'
-import { type ApiObject, isRecord, mapAt, recordsAt, textAt, valueAt } from '../api-server/api-object.ts'
+import { valueAt } from '#lib/formats'
+import { type ApiObject, isRecord, mapAt, recordsAt, textAt } from '../api-server/api-object.ts'
 import type { ResourceKey } from '../api-server/objects/store.ts'
 import type { ControllerContext } from './controller.ts'
 import { recordEvent } from './record-event.ts'

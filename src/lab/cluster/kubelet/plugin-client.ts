@@ -1,6 +1,5 @@
 import { type CallOptions, type Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import {
-  codeName,
   NodeClient,
   type NodeGetCapabilitiesResponse,
   type NodeGetInfoResponse,
@@ -11,6 +10,7 @@ import {
   RegistrationClient,
   type RegistrationStatus,
 } from '#kubernetes/csi'
+import { codeName } from '#kubernetes/grpc'
 
 /** What a plugin answered instead of a result. The message is kubelet's: `rpc error: code = Unknown desc = …`. */
 export class PluginError extends Error {

@@ -1,4 +1,5 @@
-import { type ApiObject, recordsAt, textAt, textsAt, valueAt } from '../api-object.ts'
+import { valueAt } from '#lib/formats'
+import { type ApiObject, recordsAt, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
 import type { User } from './service-account-tokens.ts'
 

@@ -1,5 +1,6 @@
+import { valueAt } from '#lib/formats'
 import { type Cause, forbiddenField, required, unsupportedValue } from '../api-error.ts'
-import { type ApiObject, mapAt, numberAt, recordsAt, setDefaults, textAt, textsAt, valueAt } from '../api-object.ts'
+import { type ApiObject, mapAt, numberAt, recordsAt, setDefaults, textAt, textsAt } from '../api-object.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 import { selectorMatches } from '../objects/selectors.ts'
 import type { Store } from '../objects/store.ts'

@@ -1,4 +1,5 @@
-import { type ApiObject, mapAt, numberAt, recordsAt, textAt, valueAt } from '../api-object.ts'
+import { valueAt } from '#lib/formats'
+import { type ApiObject, mapAt, numberAt, recordsAt, textAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
 
 export interface WebhookAddress {

@@ -1,7 +1,8 @@
+import { valueAt } from '#lib/formats'
 import { type Attributes, isAllowed } from '../access/authorization.ts'
 import type { ServiceAccountTokens, User } from '../access/service-account-tokens.ts'
 import { badRequest, conflict, invalid, notFound } from '../api-error.ts'
-import { type ApiObject, isRecord, textAt, textsAt, valueAt } from '../api-object.ts'
+import { type ApiObject, isRecord, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
 
 interface ReviewContext {

@@ -1,4 +1,5 @@
-import { type ApiObject, mapAt, numberAt, recordsAt, textAt, textsAt, valueAt } from '../api-object.ts'
+import { valueAt } from '#lib/formats'
+import { type ApiObject, mapAt, numberAt, recordsAt, textAt, textsAt } from '../api-object.ts'
 import { ageOf } from './human-duration.ts'
 
 /** One column of a kind's table. */

@@ -1,5 +1,6 @@
+import { valueAt } from '#lib/formats'
 import { type Cause, forbiddenField, invalidValue, required, unsupportedValue } from '../api-error.ts'
-import { type ApiObject, isRecord, recordsAt, textAt, textsAt, valueAt } from '../api-object.ts'
+import { type ApiObject, isRecord, recordsAt, textAt, textsAt } from '../api-object.ts'
 import { metadataFields } from './built-in-fields.ts'
 import { ageColumn, type Column, nameColumn } from './columns.ts'
 import { ageOf } from './human-duration.ts'

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import { valueAt } from '#lib/formats'
 import { type Cause, forbidden, forbiddenField, required, unsupportedValue } from '../api-error.ts'
-import { type ApiObject, isRecord, recordsAt, setDefaults, textAt, valueAt } from '../api-object.ts'
+import { type ApiObject, isRecord, recordsAt, setDefaults, textAt } from '../api-object.ts'
 import { randomSuffix } from '../objects/random-suffix.ts'
 import type { Lookup } from './resource-row.ts'
 

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { timestamp } from '#lib'
+import { valueAt } from '#lib/formats'
 import { conflict } from '../api-error.ts'
-import { type ApiObject, textAt, textsAt, valueAt } from '../api-object.ts'
+import { type ApiObject, textAt, textsAt } from '../api-object.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 
 export interface DeleteOptions {

@@ -1,5 +1,6 @@
+import { valueAt } from '#lib/formats'
 import { badRequest } from '../api-error.ts'
-import { type ApiObject, mapAt, valueAt } from '../api-object.ts'
+import { type ApiObject, mapAt } from '../api-object.ts'
 
 export type Matcher = (object: ApiObject) => boolean
 
