@@ -11,6 +11,6 @@ export type {
   ClusterEndpoint,
   SecretsProviderSettings,
 } from './arm/container-service/cluster-backend.ts'
+export { type LocalAzureConfig, localAzureFlags, localAzureProgram } from './config.ts'
 export type { AdministratorCredentials } from './credentials-file.ts'
-export { type LocalAzureConfig, localAzureConfig, localAzureFlags } from './flags.ts'
 export { type LocalAzure, type LocalAzureOptions, startLocalAzure } from './start-local-azure.ts'

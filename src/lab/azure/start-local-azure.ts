@@ -35,7 +35,7 @@ export interface LocalAzureOptions {
   /** Milliseconds that every answer waits. Default 0; changed through the control socket. */
   delayMs?: number
   /** What runs behind managed clusters. Default: nothing, so that none can be made. */
-  clusterBackend?: ClusterBackend
+  clusterBackend?: ClusterBackend | undefined
   /** Public hosts beside Azure's that the proxy serves too. Default: none. */
   sites?: readonly OtherSite[]
   clock?: Clock

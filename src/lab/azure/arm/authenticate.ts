@@ -1,7 +1,7 @@
-import { type AccessTokenClaims, type AccessTokens, TokenError } from '../entra/access-tokens.ts'
+import { type AccessTokenClaims, AccessTokenError, type AccessTokens } from '../entra/access-tokens.ts'
 import { isAudience } from '../entra/resources.ts'
 import { bearerToken } from '../http/bearer-token.ts'
-import { ArmError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 
 export interface ArmAuthority {
   tokens: AccessTokens
@@ -10,7 +10,7 @@ export interface ArmAuthority {
   audiences: readonly string[]
 }
 
-/** Who calls. Throws {@link ArmError} 401 with the texts that `az` and the SDKs react to. */
+/** Who calls. Throws {@link Refusal} 401 with the texts that `az` and the SDKs react to. */
 export async function authenticate(request: Request, authority: ArmAuthority): Promise<AccessTokenClaims> {
   const token = bearerToken(request)
   if (token === undefined) {
@@ -32,8 +32,8 @@ async function verify(token: string, authority: ArmAuthority): Promise<AccessTok
   try {
     return await authority.tokens.verify(token)
   } catch (error) {
-    if (!(error instanceof TokenError)) throw error
-    if (error.fault === 'expired') {
+    if (!(error instanceof AccessTokenError)) throw error
+    if (error.code === 'expired') {
       throw refusal(
         authority,
         'ExpiredAuthenticationToken',
@@ -44,8 +44,8 @@ async function verify(token: string, authority: ArmAuthority): Promise<AccessTok
   }
 }
 
-function refusal({ login, tenantId }: ArmAuthority, code: string, message: string): ArmError {
-  return new ArmError(401, code, message, {
-    'www-authenticate': `Bearer authorization_uri="${login}/${tenantId}", error="invalid_token", error_description="${message.replaceAll('"', "'")}"`,
-  })
+function refusal({ login, tenantId }: ArmAuthority, code: string, message: string): Refusal {
+  const description = message.replaceAll('"', "'")
+  const challenge = `Bearer authorization_uri="${login}/${tenantId}", error="invalid_token", error_description="${description}"`
+  return new Refusal(401, code, message, { headers: { 'www-authenticate': challenge } })
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, errorMessage, type Log } from '#lib'
+import { Refusal } from '../http/refusal.ts'
 import type { Cloud } from '../proxy/clouds.ts'
-import { ArmError } from './error-response.ts'
 import type { ArmCall, ArmOperation } from './operation.ts'
 
 export interface LongOperation {
@@ -18,7 +18,7 @@ export interface LongOperation {
  * https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
  */
 export interface LongOperations {
-  /** Begins `work`, which may throw {@link ArmError} to say why it failed. Gives the headers that tell where to ask. */
+  /** Begins `work`, which may throw {@link Refusal} to say why it failed. Gives the headers that tell where to ask. */
   start(provider: string, location: string, work: (signal: AbortSignal) => Promise<void>): Record<string, string>
   /** The same for work that clients ask the result of, as Resource Manager's own is: 202 until it is done. */
   startForResult(work: (signal: AbortSignal) => Promise<void>): Record<string, string>
@@ -87,7 +87,7 @@ export function createLongOperations({ cloud, subscriptionId, clock, log }: Long
 
 /** Why work failed, as clients are told. */
 export function failureOf(error: unknown): { code: string; message: string } {
-  return { code: error instanceof ArmError ? error.code : 'InternalServerError', message: errorMessage(error) }
+  return { code: error instanceof Refusal ? error.code : 'InternalServerError', message: errorMessage(error) }
 }
 
 /** Where clients ask. */
@@ -95,7 +95,7 @@ export function longOperationOperations(longOperations: LongOperations): ArmOper
   function existing(call: ArmCall): LongOperation {
     const operation = longOperations.get(call.name('name'))
     if (operation !== undefined) return operation
-    throw new ArmError(404, 'OperationNotFound', `The operation '${call.name('name')}' was not found.`)
+    throw new Refusal(404, 'OperationNotFound', `The operation '${call.name('name')}' was not found.`)
   }
 
   return [
@@ -108,7 +108,7 @@ export function longOperationOperations(longOperations: LongOperations): ArmOper
         const { status, error } = existing(call)
         if (status === 'InProgress') return { status: 202, headers: { location: call.url.href, ...askAgain } }
         if (error === undefined) return { status: 200 }
-        throw new ArmError(409, error.code, error.message)
+        throw new Refusal(409, error.code, error.message)
       },
     },
     {

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
-import { ArmError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 
 /** One operation of Resource Manager: where it is, which permission it needs, what it does. The tables of them are the service. */
 export interface ArmOperation {
@@ -25,7 +25,7 @@ export interface ArmCall {
   targetId: string
   /** For operations on an extension such as a role assignment: what it extends. */
   scope: string
-  /** The JSON body in the shape of `schema`. Throws {@link ArmError} with every problem. */
+  /** The JSON body in the shape of `schema`. Throws {@link Refusal} with every problem. */
   body<T extends z.ZodType>(schema: T): Promise<z.output<T>>
   /** True when the caller may do `action` on the resource with this id. */
   may(action: string, resourceId: string): boolean
@@ -38,9 +38,9 @@ export interface ArmAnswer {
 }
 
 /** A value that a schema refused, in Resource Manager's way. */
-export function invalidBody(error: z.ZodError): ArmError {
+export function invalidBody(error: z.ZodError): Refusal {
   const problems = error.issues.map(({ path, message }) =>
     path.length === 0 ? message : `${path.join('.')}: ${message}`,
   )
-  return new ArmError(400, 'InvalidRequestContent', `The request content was invalid: ${problems.join('; ')}`)
+  return new Refusal(400, 'InvalidRequestContent', `The request content was invalid: ${problems.join('; ')}`)
 }

@@ -1,12 +1,12 @@
 import { type FilterClause, parseFilter } from '../http/odata-filter.ts'
-import { ArmError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 
-/** The clauses of a request's `$filter`. Throws {@link ArmError} when it cannot be read. */
+/** The clauses of a request's `$filter`. Throws {@link Refusal} when it cannot be read. */
 export function readFilter(url: URL): FilterClause[] {
   const filter = url.searchParams.get('$filter') ?? ''
   const clauses = parseFilter(filter)
   if (clauses !== undefined) return clauses
-  throw new ArmError(
+  throw new Refusal(
     400,
     'InvalidFilterInQueryString',
     `Invalid $filter '${filter}' specified in the query string: the local Azure reads comparisons by eq and function calls, joined by and.`,
@@ -14,9 +14,9 @@ export function readFilter(url: URL): FilterClause[] {
 }
 
 /** The refusal of a clause that can be read, but means nothing to this operation. */
-export function invalidFilter(clause: FilterClause): ArmError {
+export function invalidFilter(clause: FilterClause): Refusal {
   const what = clause.kind === 'call' ? `the function '${clause.name}'` : `the field '${clause.field}'`
-  return new ArmError(
+  return new Refusal(
     400,
     'InvalidFilterInQueryString',
     `Invalid $filter: the local Azure does not filter by ${what} here.`,

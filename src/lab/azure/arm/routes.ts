@@ -4,10 +4,11 @@ import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { Tenant } from '../directory/tenant.ts'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
 import { describeGap } from '../http/known-gaps.ts'
+import { Refusal } from '../http/refusal.ts'
 import { type Exchange, json, type Service } from '../http/service.ts'
 import { type ArmAuthority, authenticate } from './authenticate.ts'
-import { ArmError, armErrorResponse } from './error-response.ts'
-import { type ArmOperation, invalidBody } from './operation.ts'
+import { armErrorResponse } from './error-response.ts'
+import { type ArmAnswer, type ArmOperation, invalidBody } from './operation.ts'
 import { canonicalPath, targetOf } from './resource-path.ts'
 import type { ResourceGroups } from './resources/resource-groups.ts'
 
@@ -19,113 +20,121 @@ export interface ArmOptions {
   operations: readonly ArmOperation[]
 }
 
-interface Bindings {
-  exchange: Exchange
-  caller: AccessTokenClaims
-}
-
 /** Azure Resource Manager. Behind `management.azure.com`. */
-export function createArm({ authority, tenant, groups, roles, operations }: ArmOptions): Service {
-  const app = new Hono<{ Bindings: Bindings }>({ getPath: ({ url }) => canonicalPath(new URL(url).pathname) })
-
-  for (const { operation, method, path, action, makesGroup, run } of operations) {
+export function createArm(options: ArmOptions): Service {
+  const app = new Hono<{ Bindings: Exchange }>({ getPath: ({ url }) => canonicalPath(new URL(url).pathname) })
+  for (const operation of options.operations) {
+    const isHead = operation.method === 'HEAD'
     // Hono hands HEAD to the handlers of GET; here it is an operation of its own.
-    app.on(method === 'HEAD' ? 'GET' : method, path, async (c, next) => {
-      if ((c.req.method === 'HEAD') !== (method === 'HEAD')) return next()
-      const { exchange, caller } = c.env
-      exchange.operation = operation
-      const { subscription, group } = c.req.param() as Record<string, string>
-      checkSubscription(subscription)
-      const target = targetOf(exchange.url.pathname)
-      if (action !== 'filtered') checkPermission(caller, action, target.id)
-      if (group !== undefined) checkGroup(group, { isWrite: !['GET', 'HEAD', 'DELETE'].includes(method), makesGroup })
-      const answer = await run({
-        caller,
-        url: exchange.url,
-        targetId: target.id,
-        scope: target.scope,
-        name: (parameter) => c.req.param(parameter) ?? '',
-        body: (schema) => readBody(c.req.raw, schema),
-        may: (other, id) => roles.permits(caller.oid, other, id),
-      })
-      const headers = { 'x-ms-request-id': exchange.requestId, ...answer.headers }
-      if (answer.body === undefined) return new Response(null, { status: answer.status, headers })
-      return json(answer.status, answer.body, headers)
+    app.on(isHead ? 'GET' : operation.method, operation.path, (c, next) => {
+      if ((c.req.method === 'HEAD') !== isHead) return next()
+      const names = c.req.param() as Record<string, string>
+      return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, names })
     })
   }
   app.notFound((c) => {
-    c.env.exchange.operation = 'arm.notImplemented'
-    throw new ArmError(
-      501,
-      'NotImplemented',
-      `The local Azure does not implement ${describeGap('arm', c.req.method, c.req.path)} of Resource Manager.`,
-    )
+    return answerRequest(options, { request: c.req.raw, exchange: c.env, operation: undefined, names: {} })
   })
   app.onError((error) => {
     throw error
   })
-
-  function checkSubscription(subscription: string | undefined): void {
-    if (subscription === undefined || subscription.toLowerCase() === tenant.subscriptionId) return
-    throw new ArmError(404, 'SubscriptionNotFound', `The subscription '${subscription}' could not be found.`)
-  }
-
-  function checkPermission({ oid, appid }: AccessTokenClaims, action: string, target: string): void {
-    if (roles.permits(oid, action, target)) return
-    throw new ArmError(
-      403,
-      'AuthorizationFailed',
-      `The client '${appid}' with object id '${oid}' does not have authorization to perform action '${action}' over scope '${target}' or the scope is invalid. If access was recently granted, please refresh your credentials.`,
-    )
-  }
-
-  function checkGroup(name: string, { isWrite, makesGroup }: { isWrite: boolean; makesGroup?: boolean | undefined }) {
-    const group = groups.get(name)
-    if (group === undefined) {
-      if (makesGroup === true) return
-      throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${name}' could not be found.`)
-    }
-    if (group.isDeleting !== true || !isWrite) return
-    throw new ArmError(
-      409,
-      'ResourceGroupBeingDeleted',
-      `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
-    )
-  }
-
   return {
-    operations,
-    async fetch(request, exchange) {
-      try {
-        exchange.operation = 'arm.unauthenticated'
-        checkApiVersion(exchange.url)
-        const caller = await authenticate(request, authority)
-        return await app.fetch(request, { exchange, caller })
-      } catch (error) {
-        if (error instanceof ArmError) return armErrorResponse(error)
-        throw error
-      }
-    },
-    refuse: ({ status, code, message, headers }) => armErrorResponse(new ArmError(status, code, message, headers)),
+    operations: options.operations,
+    fetch: async (request, exchange) => app.fetch(request, exchange),
+    refuse: armErrorResponse,
   }
+}
+
+/** A request after its path was matched. */
+interface RoutedRequest {
+  request: Request
+  exchange: Exchange
+  /** Undefined when no operation has this path. */
+  operation: ArmOperation | undefined
+  /** The names in the path, by parameter. */
+  names: Readonly<Record<string, string>>
+}
+
+/** Everything that happens to a request, in Resource Manager's order. */
+async function answerRequest(options: ArmOptions, routed: RoutedRequest): Promise<Response> {
+  const { request, exchange, operation, names } = routed
+  const { url } = exchange
+  exchange.operation = 'arm.unauthenticated'
+  checkApiVersion(url)
+  const caller = await authenticate(request, options.authority)
+  if (operation === undefined) throw notImplemented(request, exchange)
+  exchange.operation = operation.operation
+  checkSubscription(options.tenant, names.subscription)
+  const { id: targetId, scope } = targetOf(url.pathname)
+  if (operation.action !== 'filtered') checkPermission(options.roles, caller, operation.action, targetId)
+  if (names.group !== undefined) checkGroup(options.groups, names.group, operation)
+  const answer = await operation.run({
+    caller,
+    url,
+    targetId,
+    scope,
+    name: (parameter) => names[parameter] ?? '',
+    body: (schema) => readBody(request, schema),
+    may: (action, id) => options.roles.permits(caller.oid, action, id),
+  })
+  return responseOf(answer, exchange)
 }
 
 function checkApiVersion(url: URL): void {
   const version = url.searchParams.get('api-version') ?? ''
   if (version === '') {
-    throw new ArmError(
+    throw new Refusal(
       400,
       'MissingApiVersionParameter',
       'The api-version query parameter (?api-version=) is required for all requests.',
     )
   }
-  if (!/^\d{4}-\d{2}-\d{2}(-[a-z]+)?$/i.test(version)) {
-    throw new ArmError(
-      400,
-      'InvalidApiVersionParameter',
-      `The api-version '${version}' is invalid. The supported versions have the form YYYY-MM-DD, with or without -preview.`,
-    )
+  if (/^\d{4}-\d{2}-\d{2}(-[a-z]+)?$/i.test(version)) return
+  throw new Refusal(
+    400,
+    'InvalidApiVersionParameter',
+    `The api-version '${version}' is invalid. The supported versions have the form YYYY-MM-DD, with or without -preview.`,
+  )
+}
+
+function notImplemented(request: Request, exchange: Exchange): Refusal {
+  exchange.operation = 'arm.notImplemented'
+  const gap = describeGap('arm', request.method, canonicalPath(exchange.url.pathname))
+  return new Refusal(501, 'NotImplemented', `The local Azure does not implement ${gap} of Resource Manager.`)
+}
+
+function checkSubscription({ subscriptionId }: Tenant, subscription: string | undefined): void {
+  if (subscription === undefined || subscription.toLowerCase() === subscriptionId) return
+  throw new Refusal(404, 'SubscriptionNotFound', `The subscription '${subscription}' could not be found.`)
+}
+
+function checkPermission(
+  roles: RoleAssignments,
+  { oid, appid }: AccessTokenClaims,
+  action: string,
+  target: string,
+): void {
+  if (roles.permits(oid, action, target)) return
+  throw new Refusal(
+    403,
+    'AuthorizationFailed',
+    `The client '${appid}' with object id '${oid}' does not have authorization to perform action '${action}' over scope '${target}' or the scope is invalid. If access was recently granted, please refresh your credentials.`,
+  )
+}
+
+function checkGroup(groups: ResourceGroups, name: string, { method, makesGroup }: ArmOperation): void {
+  const group = groups.get(name)
+  if (group === undefined) {
+    if (makesGroup === true) return
+    throw new Refusal(404, 'ResourceGroupNotFound', `Resource group '${name}' could not be found.`)
   }
+  const isWrite = !['GET', 'HEAD', 'DELETE'].includes(method)
+  if (group.isDeleting !== true || !isWrite) return
+  throw new Refusal(
+    409,
+    'ResourceGroupBeingDeleted',
+    `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
+  )
 }
 
 async function readBody<T extends z.ZodType>(request: Request, schema: T): Promise<z.output<T>> {
@@ -133,7 +142,7 @@ async function readBody<T extends z.ZodType>(request: Request, schema: T): Promi
   try {
     body = await request.json()
   } catch {
-    throw new ArmError(
+    throw new Refusal(
       400,
       'InvalidRequestContent',
       'The request content was invalid and could not be deserialized: it is not JSON.',
@@ -142,4 +151,10 @@ async function readBody<T extends z.ZodType>(request: Request, schema: T): Promi
   const parsed = schema.safeParse(body)
   if (!parsed.success) throw invalidBody(parsed.error)
   return parsed.data
+}
+
+function responseOf({ status, body, headers }: ArmAnswer, { requestId }: Exchange): Response {
+  const all = { 'x-ms-request-id': requestId, ...headers }
+  if (body === undefined) return new Response(null, { status, headers: all })
+  return json(status, body, all)
 }

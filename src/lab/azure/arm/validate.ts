@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ArmError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 
 /** Shapes that many resource types share. */
 export const tagsSchema = z
@@ -14,7 +14,7 @@ export function normalizeLocation(location: string): string {
   return location.toLowerCase().replaceAll(' ', '')
 }
 
-/** The location of a new resource, or of an existing one, which cannot move. Throws {@link ArmError}. */
+/** The location of a new resource, or of an existing one, which cannot move. Throws {@link Refusal}. */
 export function settleLocation(
   given: string | undefined,
   existing: { name: string; location: string } | undefined,
@@ -22,11 +22,11 @@ export function settleLocation(
 ): string {
   if (existing === undefined) {
     if (given !== undefined) return normalizeLocation(given)
-    throw new ArmError(400, 'LocationRequired', 'The location property is required for this definition.')
+    throw new Refusal(400, 'LocationRequired', 'The location property is required for this definition.')
   }
   if (given === undefined || normalizeLocation(given) === existing.location) return existing.location
   const code = what === 'resource group' ? 'InvalidResourceGroupLocation' : 'InvalidResourceLocation'
-  throw new ArmError(
+  throw new Refusal(
     409,
     code,
     `The ${what} '${existing.name}' already exists in location '${existing.location}'. A ${what} with the same name cannot be created in location '${normalizeLocation(given)}'. Please select a new name.`,

@@ -7,15 +7,15 @@ import {
   randomUUID,
 } from 'node:crypto'
 import { errors, exportJWK, type JWK, jwtVerify, SignJWT } from 'jose'
-import type { Clock } from '#lib'
+import { type Clock, CodedError } from '#lib'
 import type { RecordStore } from '../records/record-store.ts'
 
-/** What a verified access token says. The shape is Azure's v1.0 token, which its own services get whichever endpoint issued it. */
+/** The claims of a verified access token, in the shape of Azure's v1.0 tokens, which its own services get from either endpoint. */
 export interface AccessTokenClaims {
   aud: string
   iss: string
   tid: string
-  /** Object id of the principal: what access is decided by. */
+  /** Object id of the principal, by which access is decided. */
   oid: string
   sub: string
   appid: string
@@ -23,33 +23,23 @@ export interface AccessTokenClaims {
   nbf: number
 }
 
-export interface TokenRequest {
+export interface AccessTokenSpec {
   audience: string
   appId: string
   objectId: string
-  /** How the client proved itself: `1` a secret, `2` an assertion. */
+  /** How the client authenticated: `1` by a secret, `2` by an assertion. */
   appidacr: '1' | '2'
   lifetimeSeconds: number
-  /** Resource id, for managed identities. */
+  /** Resource id of a managed identity. */
   resourceId?: string | undefined
 }
 
-/** Why a token was refused; `expired` is the one that clients mend by themselves. */
-export type TokenFault = 'malformed' | 'signature' | 'expired' | 'not-yet-valid'
-
-export class TokenError extends Error {
-  override readonly name = 'TokenError'
-  readonly fault: TokenFault
-
-  constructor(fault: TokenFault, cause: unknown) {
-    super(`access token refused: ${fault}`, { cause })
-    this.fault = fault
-  }
-}
+/** Why an access token was refused. Clients react to `expired` by themselves. */
+export class AccessTokenError extends CodedError<'malformed' | 'signature' | 'expired' | 'not-yet-valid'> {}
 
 export interface AccessTokens {
-  issue(request: TokenRequest): Promise<string>
-  /** The claims of a token that this tenant issued and that is valid now. Throws {@link TokenError}. The audience is the caller's to check. */
+  issue(spec: AccessTokenSpec): Promise<string>
+  /** The claims of a token that this tenant issued and that is valid now; the caller checks the audience. Throws {@link AccessTokenError}. */
   verify(token: string): Promise<AccessTokenClaims>
   /** The public keys, as Entra publishes them. */
   readonly jwks: { keys: JWK[] }
@@ -60,10 +50,10 @@ interface SigningKey {
   privateKeyPem: string
 }
 
-/** Verified tokens are remembered for this long, since verifying RSA for every read of a secret is most of its cost. */
-const rememberMs = 30_000
-const rememberAtMost = 5000
-/** Azure dates its tokens back, against clocks that are behind. */
+/** Verified tokens are cached for this long: verifying RSA is most of the cost of reading a secret. */
+const cacheMs = 30_000
+const maxCached = 5000
+/** Azure backdates its tokens for clients whose clocks are slow. */
 const backdateSeconds = 300
 
 export async function createAccessTokens(store: RecordStore, tenantId: string, clock: Clock): Promise<AccessTokens> {
@@ -71,21 +61,7 @@ export async function createAccessTokens(store: RecordStore, tenantId: string, c
   const privateKey = createPrivateKey(privateKeyPem)
   const publicKey = createPublicKey(privateKey)
   const issuer = `https://sts.windows.net/${tenantId}/`
-  const remembered = new Map<string, { claims: AccessTokenClaims; until: number }>()
-
-  async function verifyAnew(token: string): Promise<AccessTokenClaims> {
-    try {
-      const { payload } = await jwtVerify<AccessTokenClaims>(token, publicKey, {
-        algorithms: ['RS256'],
-        issuer,
-        requiredClaims: ['aud', 'exp', 'nbf', 'oid', 'appid', 'tid'],
-        currentDate: new Date(clock.now()),
-      })
-      return payload
-    } catch (error) {
-      throw new TokenError(faultOf(error), error)
-    }
-  }
+  const cache = new Map<string, { claims: AccessTokenClaims; verifiedAt: number }>()
 
   return {
     jwks: { keys: [{ ...(await exportJWK(publicKey)), kid, x5t: kid, use: 'sig', alg: 'RS256' }] },
@@ -101,7 +77,7 @@ export async function createAccessTokens(store: RecordStore, tenantId: string, c
         tid: tenantId,
         uti: randomUUID(),
         ver: '1.0',
-        ...(resourceId !== undefined && { xms_mirid: resourceId }),
+        xms_mirid: resourceId,
       }
       return new SignJWT(claims)
         .setProtectedHeader({ typ: 'JWT', alg: 'RS256', kid, x5t: kid })
@@ -113,21 +89,21 @@ export async function createAccessTokens(store: RecordStore, tenantId: string, c
         .sign(privateKey)
     },
     async verify(token) {
-      const now = clock.now()
-      const known = remembered.get(token)
-      if (known !== undefined && now < known.until) return known.claims
-      const claims = await verifyAnew(token)
-      if (remembered.size >= rememberAtMost) remembered.clear()
-      remembered.set(token, { claims, until: Math.min(now + rememberMs, claims.exp * 1000) })
+      const cached = cache.get(token)
+      const isFresh = cached !== undefined && clock.elapsed() - cached.verifiedAt < cacheMs
+      if (isFresh && clock.now() < cached.claims.exp * 1000) return cached.claims
+      const claims = await verifySignature(token, publicKey, issuer, clock)
+      if (cache.size >= maxCached) cache.clear()
+      cache.set(token, { claims, verifiedAt: clock.elapsed() })
       return claims
     },
   }
 }
 
-/** The key in the state, or a new one: clients cache tokens, so it must outlive a restart. */
+/** The key in the state, or a new one: it must survive a restart, because clients cache tokens. */
 function signingKey(store: RecordStore): SigningKey {
   const keys = store.collection<SigningKey>('signing-keys')
-  for (const known of keys.values()) return known
+  for (const stored of keys.values()) return stored
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const made = {
     kid: thumbprint(publicKey),
@@ -143,7 +119,22 @@ function thumbprint(publicKey: KeyObject): string {
     .digest('base64url')
 }
 
-function faultOf(error: unknown): TokenFault {
+async function verifySignature(token: string, publicKey: KeyObject, issuer: string, clock: Clock) {
+  try {
+    const { payload } = await jwtVerify<AccessTokenClaims>(token, publicKey, {
+      algorithms: ['RS256'],
+      issuer,
+      requiredClaims: ['aud', 'exp', 'nbf', 'oid', 'appid', 'tid'],
+      currentDate: new Date(clock.now()),
+    })
+    return payload
+  } catch (error) {
+    const code = codeOf(error)
+    throw new AccessTokenError(code, `access token refused: ${code}`, { cause: error })
+  }
+}
+
+function codeOf(error: unknown): AccessTokenError['code'] {
   if (error instanceof errors.JWTExpired) return 'expired'
   if (error instanceof errors.JWTClaimValidationFailed) return error.claim === 'nbf' ? 'not-yet-valid' : 'signature'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature'

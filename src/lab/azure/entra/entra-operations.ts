@@ -4,7 +4,7 @@ import { json } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { instanceDiscovery, openIdConfiguration, userRealm } from './discovery.ts'
-import { EntraError } from './error-response.ts'
+import { EntraRefusal } from './error-response.ts'
 import type { EntraCall, EntraOperation } from './operation.ts'
 import type { createSignIn, Grant } from './sign-in.ts'
 import { parseTokenRequest } from './token-request.ts'
@@ -73,7 +73,7 @@ export function entraOperations(options: EntraOperationsOptions): EntraOperation
     const endpoint = URL.parse(url.searchParams.get('authorization_endpoint') ?? '')
     const document = endpoint === null ? undefined : instanceDiscovery(cloud, endpoint)
     if (document !== undefined) return json(200, document)
-    throw new EntraError(400, 'invalid_instance', 50049, 'Unknown or invalid instance.')
+    throw new EntraRefusal(400, 'invalid_instance', 50049, 'Unknown or invalid instance.')
   }
 
   return [
@@ -92,7 +92,7 @@ export function entraOperations(options: EntraOperationsOptions): EntraOperation
 function signInPage({ error, redirect }: ReturnType<UserSignIn['refusalOfPage']>, { searchParams }: URL): Response {
   if (redirect === undefined) throw error
   const state = searchParams.get('state')
-  for (const [name, value] of Object.entries({ error: error.error, error_description: error.message, state })) {
+  for (const [name, value] of Object.entries({ error: error.code, error_description: error.message, state })) {
     if (value !== null) redirect.searchParams.set(name, value)
   }
   return new Response(null, { status: 302, headers: { location: redirect.href } })

@@ -1,7 +1,7 @@
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { Clock } from '#lib'
 import type { FederatedCredential } from '../directory/federated-credentials.ts'
-import { EntraError } from './error-response.ts'
+import { EntraRefusal } from './error-response.ts'
 import { IssuerError, type IssuerKeys } from './issuer-keys.ts'
 
 const seeFederation = 'https://learn.microsoft.com/entra/workload-id/workload-identity-federation'
@@ -9,7 +9,7 @@ const checkCredential =
   'Check your federated identity credential Subject, Audience and Issuer against the presented assertion.'
 
 export interface AssertionVerifier {
-  /** Returns when one of the credentials trusts the assertion. Throws {@link EntraError} with the code that Entra uses. */
+  /** Returns when one of the credentials trusts the assertion. Throws {@link EntraRefusal} with the code that Entra uses. */
   verify(assertion: string, client: AssertingClient): Promise<void>
 }
 
@@ -44,14 +44,14 @@ function decode(assertion: string): PresentedClaims {
   try {
     payload = decodeJwt(assertion)
   } catch {
-    throw new EntraError(401, 'invalid_client', 50027, 'JWT token is invalid or malformed.')
+    throw new EntraRefusal(401, 'invalid_client', 50027, 'JWT token is invalid or malformed.')
   }
   const { iss, sub, aud, exp, nbf, iat } = payload
   if (typeof iss !== 'string' || typeof sub !== 'string' || aud === undefined || typeof exp !== 'number') {
     const missing = Object.entries({ iss, sub, aud, exp }).flatMap(([name, value]) =>
       value === undefined ? [name] : [],
     )
-    throw new EntraError(
+    throw new EntraRefusal(
       401,
       'invalid_client',
       50027,
@@ -119,9 +119,9 @@ async function verifyWith(keys: JWTVerifyGetKey, assertion: string): Promise<voi
   await jwtVerify(assertion, keys, { algorithms: ['RS256'], clockTolerance: Number.MAX_SAFE_INTEGER })
 }
 
-function signatureError(error: unknown): EntraError {
+function signatureError(error: unknown): EntraRefusal {
   if (error instanceof IssuerError) {
-    return new EntraError(400, 'invalid_request', 90061, `Request to External OIDC endpoint failed. ${error.message}`)
+    return new EntraRefusal(400, 'invalid_request', 90061, `Request to External OIDC endpoint failed. ${error.message}`)
   }
   const reason =
     error instanceof errors.JWKSNoMatchingKey
@@ -129,13 +129,13 @@ function signatureError(error: unknown): EntraError {
       : error instanceof errors.JOSEAlgNotAllowed
         ? 'The algorithm is not RS256.'
         : 'The provided signature value did not match the expected signature value.'
-  return new EntraError(400, 'invalid_grant', 50013, `Assertion failed signature validation. [Reason - ${reason}]`)
+  return new EntraRefusal(400, 'invalid_grant', 50013, `Assertion failed signature validation. [Reason - ${reason}]`)
 }
 
 /** Clocks may differ by five minutes, as Entra allows. */
 const skewSeconds = 300
 
-/** Throws {@link EntraError} 700024 unless the assertion is in time. */
+/** Throws {@link EntraRefusal} 700024 unless the assertion is in time. */
 export function checkTimes({ exp, nbf }: Pick<PresentedClaims, 'exp' | 'nbf'>, nowMs: number): void {
   const now = nowMs / 1000
   if (now < exp + skewSeconds && now >= nbf - skewSeconds) return
@@ -146,8 +146,8 @@ export function checkTimes({ exp, nbf }: Pick<PresentedClaims, 'exp' | 'nbf'>, n
   )
 }
 
-function refusal(code: number, text: string): EntraError {
-  return new EntraError(401, 'invalid_client', code, text)
+function refusal(code: number, text: string): EntraRefusal {
+  return new EntraRefusal(401, 'invalid_client', code, text)
 }
 
 /** What Azure keeps to itself and the lab adds, so that a mistake can be seen from the pod's event: see docs/lab.md. */

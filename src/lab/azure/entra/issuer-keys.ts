@@ -1,15 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
-import { type Clock, errorMessage, type Log } from '#lib'
+import { type Clock, CodedError, errorMessage, type Log } from '#lib'
 import { createSingleFlight } from '#lib/async'
 import { createHttpClient } from '#lib/http'
 import { issuerKeysCooldownMs, issuerKeysFreshMs } from './limits.ts'
 
 /** An issuer's documents could not be had, or do not say what OpenID Connect Discovery demands. */
-export class IssuerError extends Error {
-  override readonly name = 'IssuerError'
-}
+export class IssuerError extends CodedError<'issuer-unavailable'> {}
 
 export interface IssuerKeys {
   /** The issuer's present keys. Throws {@link IssuerError}. */
@@ -49,7 +47,7 @@ export function createIssuerKeys({ caFiles, moreAuthorities = () => [], clock, l
       return keys
     } catch (error) {
       const text = error instanceof z.ZodError ? z.prettifyError(error) : errorMessage(error)
-      throw new IssuerError(`${issuer}: ${text}`, { cause: error })
+      throw new IssuerError('issuer-unavailable', `${issuer}: ${text}`, { cause: error })
     } finally {
       http.stop()
     }

@@ -4,7 +4,7 @@ import type { Clock } from '#lib'
 import { type KeyCredential, verdictAt } from '../directory/credentials.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Tenant } from '../directory/tenant.ts'
-import { EntraError } from './error-response.ts'
+import { EntraRefusal } from './error-response.ts'
 import { checkTimes } from './federated-assertion.ts'
 
 export interface OwnAssertionOptions {
@@ -17,7 +17,7 @@ export interface OwnAssertionOptions {
 
 /** Assertions that an application signs itself, with a certificate that it registered. */
 export interface OwnAssertions {
-  /** Returns when the assertion proves the client. Throws {@link EntraError}. */
+  /** Returns when the assertion proves the client. Throws {@link EntraRefusal}. */
   verify(assertion: string, clientId: string): Promise<void>
 }
 
@@ -89,13 +89,13 @@ async function verifySignature(assertion: string, { publicKey }: X509Certificate
   }
 }
 
-function badKey(reason: string): EntraError {
+function badKey(reason: string): EntraRefusal {
   return refusal(
     700027,
     `The certificate with identifier used to sign the client assertion is not registered on application. [Reason - ${reason}]. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .`,
   )
 }
 
-function refusal(code: number, text: string): EntraError {
-  return new EntraError(401, 'invalid_client', code, text)
+function refusal(code: number, text: string): EntraRefusal {
+  return new EntraRefusal(401, 'invalid_client', code, text)
 }

@@ -1,12 +1,12 @@
 import type { Directory, ServicePrincipal } from '../directory/directory.ts'
 import type { Tenant } from '../directory/tenant.ts'
 import type { AccessTokens } from './access-tokens.ts'
-import { EntraError } from './error-response.ts'
+import { EntraRefusal } from './error-response.ts'
 import type { AssertionVerifier } from './federated-assertion.ts'
 import { applicationTokenSeconds, managedIdentityTokenSeconds } from './limits.ts'
 import { isOwnAssertion, type OwnAssertions } from './own-assertion.ts'
 import { isAudience } from './resources.ts'
-import type { TokenRequestForm } from './token-request.ts'
+import type { ClientCredentialsForm } from './token-request.ts'
 
 export interface SignInOptions {
   tenant: Tenant
@@ -23,17 +23,17 @@ export interface Grant {
   lifetimeSeconds: number
 }
 
-/** Client credentials: who is the client, can it prove it, is the resource known; then a token. Throws {@link EntraError}. */
+/** Client credentials: who is the client, can it prove it, is the resource known; then a token. Throws {@link EntraRefusal}. */
 export function createSignIn({ tenant, directory, tokens, assertions, ownAssertions, audiences }: SignInOptions) {
   function findClient(clientId: string): ServicePrincipal {
     const principal = directory.servicePrincipalOfApp(clientId)
     if (principal?.accountEnabled === false) {
       const text = `Application '${clientId}'(${principal.displayName}) is disabled.`
-      throw new EntraError(401, 'invalid_client', 7000112, text)
+      throw new EntraRefusal(401, 'invalid_client', 7000112, text)
     }
     if (principal !== undefined) return principal
     if (directory.application(clientId) !== undefined) {
-      throw new EntraError(
+      throw new EntraRefusal(
         401,
         'unauthorized_client',
         7000229,
@@ -43,7 +43,7 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
     throw clientNotFound(clientId, tenant)
   }
 
-  async function authenticate({ clientId, proof }: TokenRequestForm, principal: ServicePrincipal): Promise<void> {
+  async function authenticate({ clientId, proof }: ClientCredentialsForm, principal: ServicePrincipal): Promise<void> {
     if (proof.kind === 'assertion') {
       if (isOwnAssertion(proof.assertion)) return ownAssertions.verify(proof.assertion, clientId)
       const credentials = directory.federatedCredentials.of(principal.appId)
@@ -51,7 +51,7 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
     }
     const verdict = directory.checkPassword(clientId, proof.secret)
     if (verdict === 'expired') {
-      throw new EntraError(
+      throw new EntraRefusal(
         401,
         'invalid_client',
         7000222,
@@ -59,7 +59,7 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
       )
     }
     if (verdict === 'wrong') {
-      throw new EntraError(
+      throw new EntraRefusal(
         401,
         'invalid_client',
         7000215,
@@ -70,7 +70,7 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
 
   function checkAudience(audience: string): void {
     if (isAudience(audience, audiences)) return
-    throw new EntraError(
+    throw new EntraRefusal(
       400,
       'invalid_resource',
       500011,
@@ -78,7 +78,7 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
     )
   }
 
-  return async (form: TokenRequestForm): Promise<Grant> => {
+  return async (form: ClientCredentialsForm): Promise<Grant> => {
     const principal = findClient(form.clientId)
     await authenticate(form, principal)
     checkAudience(form.audience)
@@ -97,8 +97,8 @@ export function createSignIn({ tenant, directory, tokens, assertions, ownAsserti
 }
 
 /** The refusal of a client that the tenant does not know. */
-export function clientNotFound(clientId: string, { displayName }: Tenant): EntraError {
-  return new EntraError(
+export function clientNotFound(clientId: string, { displayName }: Tenant): EntraRefusal {
+  return new EntraRefusal(
     400,
     'unauthorized_client',
     700016,

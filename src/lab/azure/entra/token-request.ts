@@ -1,7 +1,7 @@
-import { EntraError } from './error-response.ts'
+import { EntraRefusal } from './error-response.ts'
 
 /** A client_credentials request, checked for form only. */
-export interface TokenRequestForm {
+export interface ClientCredentialsForm {
   clientId: string
   /** What the token is for, as its `aud` will say. */
   audience: string
@@ -10,11 +10,11 @@ export interface TokenRequestForm {
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Reads the form of the v1 (`resource`) or v2 (`scope`) token endpoint. Throws the first {@link EntraError}, in Entra's order. */
-export function parseTokenRequest(form: URLSearchParams, version: 'v1' | 'v2'): TokenRequestForm {
+/** Reads the form of the v1 (`resource`) or v2 (`scope`) token endpoint. Throws the first {@link EntraRefusal}, in Entra's order. */
+export function parseTokenRequest(form: URLSearchParams, version: 'v1' | 'v2'): ClientCredentialsForm {
   const grantType = requiredField(form, 'grant_type')
   if (grantType !== 'client_credentials') {
-    throw new EntraError(
+    throw new EntraRefusal(
       400,
       'unsupported_grant_type',
       70003,
@@ -26,12 +26,12 @@ export function parseTokenRequest(form: URLSearchParams, version: 'v1' | 'v2'): 
   return { clientId, audience, proof: proofOf(form) }
 }
 
-function proofOf(form: URLSearchParams): TokenRequestForm['proof'] {
+function proofOf(form: URLSearchParams): ClientCredentialsForm['proof'] {
   const assertion = form.get('client_assertion')
   if (assertion !== null) {
     const type = requiredField(form, 'client_assertion_type')
     if (type !== assertionType) {
-      throw new EntraError(
+      throw new EntraRefusal(
         400,
         'invalid_request',
         90023,
@@ -46,8 +46,8 @@ function proofOf(form: URLSearchParams): TokenRequestForm['proof'] {
 }
 
 /** The refusal of a client that does not prove who it is. */
-export function noProof(): EntraError {
-  return new EntraError(
+export function noProof(): EntraRefusal {
+  return new EntraRefusal(
     401,
     'invalid_client',
     7000218,
@@ -63,7 +63,7 @@ function audienceOfScope(scope: string): string {
   const scopes = scope.split(' ').filter((part) => part !== '' && !reservedScopes.has(part))
   const [first = ''] = scopes
   if (scopes.length > 1) {
-    throw new EntraError(
+    throw new EntraRefusal(
       400,
       'invalid_scope',
       70011,
@@ -71,7 +71,7 @@ function audienceOfScope(scope: string): string {
     )
   }
   if (!first.endsWith('/.default') || first === '/.default') {
-    throw new EntraError(
+    throw new EntraRefusal(
       400,
       'invalid_scope',
       1002012,
@@ -81,11 +81,11 @@ function audienceOfScope(scope: string): string {
   return first.slice(0, -'/.default'.length)
 }
 
-/** The value of a field that the request must have. Throws {@link EntraError} 900144. */
+/** The value of a field that the request must have. Throws {@link EntraRefusal} 900144. */
 export function requiredField(form: URLSearchParams, name: string): string {
   const value = form.get(name)
   if (value !== null && value !== '') return value
-  throw new EntraError(
+  throw new EntraRefusal(
     400,
     'invalid_request',
     900144,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '#lib'
 import type { Application, Directory } from '../directory/directory.ts'
 import type { Tenant } from '../directory/tenant.ts'
-import { EntraError } from './error-response.ts'
+import { EntraRefusal } from './error-response.ts'
 import { deviceCodeSeconds } from './limits.ts'
 import { clientNotFound } from './sign-in.ts'
 import { noProof, requiredField } from './token-request.ts'
@@ -17,9 +17,9 @@ export interface UserSignIn {
   /** Begins a device code flow: the answer of the endpoint. https://www.rfc-editor.org/rfc/rfc8628 */
   deviceCode(form: URLSearchParams): Record<string, unknown>
   /** Why the token endpoint refuses this form; undefined when it is no grant of a user's. */
-  refusalOf(form: URLSearchParams): EntraError | undefined
+  refusalOf(form: URLSearchParams): EntraRefusal | undefined
   /** Why nobody can sign in at the page that this query leads to, and where a client wants to be told. */
-  refusalOfPage(query: URLSearchParams): { error: EntraError; redirect: URL | undefined }
+  refusalOfPage(query: URLSearchParams): { error: EntraRefusal; redirect: URL | undefined }
 }
 
 export interface UserSignInOptions {
@@ -43,11 +43,11 @@ export function createUserSignIn({ login, tenant, directory, clock }: UserSignIn
   /** What has no secret can use these ways only when its owner said that it is a public client. */
   function requirePublicClient(form: URLSearchParams): void {
     const { settings } = findClient(requiredField(form, 'client_id').toLowerCase())
-    const isPublic = settings?.['isFallbackPublicClient'] === true
+    const isPublic = settings?.isFallbackPublicClient === true
     if (!isPublic && !form.has('client_secret') && !form.has('client_assertion')) throw noProof()
   }
 
-  const refusals: Record<string, (form: URLSearchParams) => EntraError> = {
+  const refusals: Record<string, (form: URLSearchParams) => EntraRefusal> = {
     password(form) {
       const user = requiredField(form, 'username')
       requiredField(form, 'password')
@@ -66,14 +66,14 @@ export function createUserSignIn({ login, tenant, directory, clock }: UserSignIn
       if (end === undefined)
         return invalidGrant(70000, 'Provided grant is invalid or malformed: the device code is unknown.')
       if (end <= clock.now()) {
-        return new EntraError(
+        return new EntraRefusal(
           400,
           'expired_token',
           70020,
           'The provided value for the input parameter "device_code" is not valid. This device code has expired.',
         )
       }
-      return new EntraError(
+      return new EntraRefusal(
         400,
         'authorization_pending',
         70016,
@@ -111,7 +111,7 @@ export function createUserSignIn({ login, tenant, directory, clock }: UserSignIn
       const redirect = URL.parse(query.get('redirect_uri') ?? '')
       if (query.get('prompt') === 'none' && redirect !== null) {
         const text = 'Session information is not sufficient for single-sign-on.'
-        return { error: new EntraError(400, 'login_required', 50058, text), redirect }
+        return { error: new EntraRefusal(400, 'login_required', 50058, text), redirect }
       }
       const text = `There is nobody to sign in: the ${tenant.displayName} directory has no user accounts.`
       return { error: noSuchUser(text), redirect: undefined }
@@ -119,10 +119,10 @@ export function createUserSignIn({ login, tenant, directory, clock }: UserSignIn
   }
 }
 
-function noSuchUser(text: string): EntraError {
+function noSuchUser(text: string): EntraRefusal {
   return invalidGrant(50034, `${text} To sign into this application, the account must be added to the directory.`)
 }
 
-function invalidGrant(code: number, text: string): EntraError {
-  return new EntraError(400, 'invalid_grant', code, text)
+function invalidGrant(code: number, text: string): EntraRefusal {
+  return new EntraRefusal(400, 'invalid_grant', code, text)
 }

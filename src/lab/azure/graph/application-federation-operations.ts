@@ -8,9 +8,10 @@ import {
   maxFederatedCredentials,
 } from '../directory/federated-credential-rules.ts'
 import type { FederatedCredential } from '../directory/federated-credentials.ts'
+import { Refusal } from '../http/refusal.ts'
 import type { RecordStore } from '../records/record-store.ts'
 import { existingApplication } from './application-operations.ts'
-import { alreadyInUse, GraphError, resourceNotFound } from './error-response.ts'
+import { alreadyInUse, resourceNotFound } from './error-response.ts'
 import { filtered, type GraphCall, type GraphOperation } from './operation.ts'
 
 const onApplication = '/v1.0/applications/:id/federatedIdentityCredentials'
@@ -50,7 +51,7 @@ export function applicationFederationOperations(options: {
       throw alreadyInUse('FederatedIdentityCredential with issuer and subject combination already exists.')
     }
     if (conflict === 'too many') {
-      throw new GraphError(
+      throw new Refusal(
         400,
         'Request_BadRequest',
         `Too many Federated Identity Credentials: an application may have at most ${maxFederatedCredentials}.`,

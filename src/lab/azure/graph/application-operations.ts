@@ -111,7 +111,7 @@ export function applicationOperations({ store, directory, domain }: ApplicationO
   ]
 }
 
-/** The application that the path names by its object id. Throws {@link GraphError}. */
+/** The application that the path names by its object id. Throws {@link Refusal}. */
 export function existingApplication(directory: Directory, call: GraphCall): Application {
   const application = directory.applicationById(call.name('id'))
   if (application === undefined) throw resourceNotFound(call.name('id'))

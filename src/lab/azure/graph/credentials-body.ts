@@ -1,7 +1,7 @@
 import { randomUUID, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import type { Credentials, KeyCredential, Password } from '../directory/credentials.ts'
-import { GraphError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 
 const time = z.iso.datetime({ offset: true })
 
@@ -29,7 +29,7 @@ export const addPasswordBody = z.object({
 
 export const removePasswordBody = z.object({ keyId: z.guid() })
 
-/** The certificates after a write. Throws {@link GraphError} for one that is neither new and whole, nor there already. */
+/** The certificates after a write. Throws {@link Refusal} for one that is neither new and whole, nor there already. */
 export function settleKeys(
   given: z.output<typeof keyCredentialsSchema>,
   before: readonly KeyCredential[],
@@ -40,7 +40,7 @@ export function settleKeys(
     if (key == null && known !== undefined) return known
     const certificate = certificateIn(key ?? '')
     if (key == null || certificate === undefined || credential.type !== 'AsymmetricX509Cert') {
-      throw new GraphError(
+      throw new Refusal(
         400,
         'KeyCredentialsInvalidCertificate',
         'Key credential is invalid: it must have the type AsymmetricX509Cert and a certificate as its key.',

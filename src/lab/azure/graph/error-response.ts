@@ -1,13 +1,9 @@
+import { Refusal } from '../http/refusal.ts'
 import { json } from '../http/service.ts'
-import { ServiceError } from '../http/service-error.ts'
 
-/** A refusal of Microsoft Graph. */
-export class GraphError extends ServiceError {
-  override readonly name = 'GraphError'
-}
-
+/** A refusal as Microsoft Graph answers it. */
 export function graphErrorResponse(
-  { status, code, message, headers }: GraphError,
+  { status, code, message, headers }: Refusal,
   now: number,
   requestId: string,
 ): Response {
@@ -19,15 +15,15 @@ export function graphErrorResponse(
   return json(status, { error: { code, message, innerError } }, headers)
 }
 
-export function resourceNotFound(id: string): GraphError {
-  return new GraphError(
+export function resourceNotFound(id: string): Refusal {
+  return new Refusal(
     404,
     'Request_ResourceNotFound',
     `Resource '${id}' does not exist or one of its queried reference-property objects are not present.`,
   )
 }
 
-/** A value that must be the only one of its kind. */
-export function alreadyInUse(message: string): GraphError {
-  return new GraphError(409, 'Request_MultipleObjectsWithSameKeyValue', message)
+/** Refuses a value that another object has and that must be unique. */
+export function alreadyInUse(message: string): Refusal {
+  return new Refusal(409, 'Request_MultipleObjectsWithSameKeyValue', message)
 }

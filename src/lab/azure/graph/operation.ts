@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { type FilterClause, parseFilter } from '../http/odata-filter.ts'
-import { GraphError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 
 /** One operation of Microsoft Graph. The tables of them are the service. */
 export interface GraphOperation {
@@ -16,7 +16,7 @@ export interface GraphCall {
   callerId: string
   name(parameter: string): string
   url: URL
-  /** The JSON body in the shape of `schema`. Throws {@link GraphError} with every problem. */
+  /** The JSON body in the shape of `schema`. Throws {@link Refusal} with every problem. */
   body<T extends z.ZodType>(schema: T): Promise<z.output<T>>
 }
 
@@ -30,7 +30,7 @@ export type GraphAnswer =
     }
   | { status: 204 }
 
-/** The objects of a list that the request's `$filter` lets through. Fields are those of the JSON. Throws {@link GraphError}. */
+/** The objects of a list that the request's `$filter` lets through. Fields are those of the JSON. Throws {@link Refusal}. */
 export function filtered<T extends Record<string, unknown>>(url: URL, objects: readonly T[]): T[] {
   const filter = url.searchParams.get('$filter') ?? ''
   const clauses = parseFilter(filter)
@@ -56,6 +56,6 @@ function comparisonOf(clause: FilterClause) {
   return { field, value, test: (a: string, b: string) => a.startsWith(b) }
 }
 
-function unsupported(message: string): GraphError {
-  return new GraphError(400, 'Request_UnsupportedQuery', message)
+function unsupported(message: string): Refusal {
+  return new Refusal(400, 'Request_UnsupportedQuery', message)
 }

@@ -1,8 +1,9 @@
 import type { Clock } from '#lib'
 import { type Credentials, newPassword } from '../directory/credentials.ts'
+import { Refusal } from '../http/refusal.ts'
 import type { Change, RecordStore } from '../records/record-store.ts'
 import { addPasswordBody, removePasswordBody, renderPassword } from './credentials-body.ts'
-import { GraphError, resourceNotFound } from './error-response.ts'
+import { resourceNotFound } from './error-response.ts'
 import type { GraphOperation } from './operation.ts'
 
 export interface PasswordOptions<T extends Credentials> {
@@ -47,7 +48,7 @@ export function passwordOperations<T extends Credentials>(options: PasswordOptio
         const { keyId } = await call.body(removePasswordBody)
         const passwords = (holder.passwords ?? []).filter((password) => password.keyId !== keyId)
         if (passwords.length === (holder.passwords ?? []).length) {
-          throw new GraphError(400, 'Request_BadRequest', `No password credential found with keyId '${keyId}'.`)
+          throw new Refusal(400, 'Request_BadRequest', `No password credential found with keyId '${keyId}'.`)
         }
         store.commit([put({ ...holder, passwords })])
         return { status: 204 }

@@ -4,11 +4,12 @@ import type { Clock } from '#lib'
 import type { Directory } from '../directory/directory.ts'
 import type { AccessTokens } from '../entra/access-tokens.ts'
 import { describeGap } from '../http/known-gaps.ts'
+import { Refusal } from '../http/refusal.ts'
 import { type Exchange, json, type Service } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { authenticate } from './authenticate.ts'
-import { GraphError, graphErrorResponse } from './error-response.ts'
-import type { GraphOperation } from './operation.ts'
+import { graphErrorResponse } from './error-response.ts'
+import type { GraphAnswer, GraphOperation } from './operation.ts'
 
 export interface GraphOptions {
   cloud: Cloud
@@ -19,63 +20,75 @@ export interface GraphOptions {
   clock: Clock
 }
 
-/** Microsoft Graph: the directory over HTTP, for those who hold a directory role. Behind `graph.microsoft.com`. */
-export function createGraph({ cloud, directory, tokens, audiences, operations, clock }: GraphOptions): Service {
-  const app = new Hono<{ Bindings: { exchange: Exchange; callerId: string } }>({ strict: false })
-  for (const { operation, method, path, run } of operations) {
-    app.on(method, path, async (c) => {
-      const { exchange, callerId } = c.env
-      exchange.operation = operation
-      checkRole(callerId)
-      const answer = await run({
-        callerId,
-        name: (parameter) => c.req.param(parameter) ?? '',
-        url: exchange.url,
-        body: (schema) => readBody(c.req.raw, schema),
-      })
-      if (!('body' in answer)) return new Response(null, { status: answer.status })
-      const context = `https://${cloud.graph}/v1.0/$metadata#${answer.context}`
-      return json(answer.status, { '@odata.context': context, ...answer.body })
+/** Microsoft Graph: the directory over HTTP, for callers with a directory role. Behind `graph.microsoft.com`. */
+export function createGraph(options: GraphOptions): Service {
+  const app = new Hono<{ Bindings: Exchange }>({ strict: false })
+  for (const operation of options.operations) {
+    app.on(operation.method, operation.path, (c) => {
+      const names = c.req.param() as Record<string, string>
+      return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, names })
     })
   }
   app.notFound((c) => {
-    c.env.exchange.operation = 'graph.notImplemented'
-    throw new GraphError(
-      501,
-      'NotImplemented',
-      `The local Azure does not implement ${describeGap('graph', c.req.method, c.req.path)} of Microsoft Graph.`,
-    )
+    return answerRequest(options, { request: c.req.raw, exchange: c.env, operation: undefined, names: {} })
   })
   app.onError((error) => {
     throw error
   })
-
-  function checkRole(callerId: string): void {
-    if (directory.hasDirectoryRole(callerId)) return
-    throw new GraphError(403, 'Authorization_RequestDenied', 'Insufficient privileges to complete the operation.')
-  }
-  const respond = (error: GraphError, { requestId }: Exchange) => graphErrorResponse(error, clock.now(), requestId)
-
   return {
-    operations,
-    async fetch(request, exchange) {
-      try {
-        exchange.operation = 'graph.unauthenticated'
-        const callerId = await authenticate(request, tokens, audiences)
-        return await app.fetch(request, { exchange, callerId })
-      } catch (error) {
-        if (error instanceof GraphError) return respond(error, exchange)
-        throw error
-      }
-    },
-    refuse: ({ status, code, message, headers }, exchange) =>
-      respond(new GraphError(status, code, message, headers), exchange),
+    operations: options.operations,
+    fetch: async (request, exchange) => app.fetch(request, exchange),
+    refuse: (refusal, { requestId }) => graphErrorResponse(refusal, options.clock.now(), requestId),
   }
+}
+
+/** A request after its path was matched. */
+interface RoutedRequest {
+  request: Request
+  exchange: Exchange
+  /** Undefined when no operation has this path. */
+  operation: GraphOperation | undefined
+  /** The names in the path, by parameter. */
+  names: Readonly<Record<string, string>>
+}
+
+/** Everything that happens to a request, in order. */
+async function answerRequest(options: GraphOptions, routed: RoutedRequest): Promise<Response> {
+  const { request, exchange, operation, names } = routed
+  exchange.operation = 'graph.unauthenticated'
+  const callerId = await authenticate(request, options.tokens, options.audiences)
+  if (operation === undefined) throw notImplemented(request, exchange)
+  exchange.operation = operation.operation
+  checkRole(options.directory, callerId)
+  const answer = await operation.run({
+    callerId,
+    name: (parameter) => names[parameter] ?? '',
+    url: exchange.url,
+    body: (schema) => readBody(request, schema),
+  })
+  return responseOf(answer, options.cloud)
+}
+
+function notImplemented(request: Request, exchange: Exchange): Refusal {
+  exchange.operation = 'graph.notImplemented'
+  const gap = describeGap('graph', request.method, exchange.url.pathname)
+  return new Refusal(501, 'NotImplemented', `The local Azure does not implement ${gap} of Microsoft Graph.`)
+}
+
+function checkRole(directory: Directory, callerId: string): void {
+  if (directory.hasDirectoryRole(callerId)) return
+  throw new Refusal(403, 'Authorization_RequestDenied', 'Insufficient privileges to complete the operation.')
 }
 
 async function readBody<T extends z.ZodType>(request: Request, schema: T): Promise<z.output<T>> {
   const body: unknown = await request.json().catch(() => undefined)
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
-  throw new GraphError(400, 'Request_BadRequest', z.prettifyError(parsed.error))
+  throw new Refusal(400, 'Request_BadRequest', z.prettifyError(parsed.error))
+}
+
+function responseOf(answer: GraphAnswer, cloud: Cloud): Response {
+  if (!('body' in answer)) return new Response(null, { status: answer.status })
+  const context = `https://${cloud.graph}/v1.0/$metadata#${answer.context}`
+  return json(answer.status, { '@odata.context': context, ...answer.body })
 }

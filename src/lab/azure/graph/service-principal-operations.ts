@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Directory, ServicePrincipal } from '../directory/directory.ts'
+import { Refusal } from '../http/refusal.ts'
 import type { RecordStore } from '../records/record-store.ts'
 import { keyCredentialsSchema, renderCredentials, settleKeys } from './credentials-body.ts'
-import { alreadyInUse, GraphError, resourceNotFound } from './error-response.ts'
+import { alreadyInUse, resourceNotFound } from './error-response.ts'
 import { filtered, type GraphCall, type GraphOperation } from './operation.ts'
 
 export interface ServicePrincipalOptions {
@@ -31,7 +32,7 @@ export function servicePrincipalOperations(options: ServicePrincipalOptions): Gr
   function changeable(call: GraphCall): ServicePrincipal {
     const principal = existing(call)
     if (principal.servicePrincipalType === 'Application') return principal
-    throw new GraphError(403, 'Authorization_RequestDenied', 'Insufficient privileges to complete the operation.')
+    throw new Refusal(403, 'Authorization_RequestDenied', 'Insufficient privileges to complete the operation.')
   }
 
   return [
@@ -41,7 +42,7 @@ export function servicePrincipalOperations(options: ServicePrincipalOptions): Gr
       path: '/v1.0/me',
       run() {
         // Every token of the lab belongs to an application or a managed identity, so nobody has a "me".
-        throw new GraphError(400, 'BadRequest', '/me request is only valid with delegated authentication flow.')
+        throw new Refusal(400, 'BadRequest', '/me request is only valid with delegated authentication flow.')
       },
     },
     {
@@ -68,7 +69,7 @@ export function servicePrincipalOperations(options: ServicePrincipalOptions): Gr
         const application = directory.application(appId)
         if (application === undefined) {
           const message = `The appId '${appId}' of the service principal does not reference a valid application object.`
-          throw new GraphError(400, 'Request_BadRequest', message)
+          throw new Refusal(400, 'Request_BadRequest', message)
         }
         if (directory.servicePrincipalOfApp(appId) !== undefined) {
           throw alreadyInUse(

@@ -1,4 +1,6 @@
-/** One request on its way through the front door. */
+import type { Refusal } from './refusal.ts'
+
+/** One request while it is being handled. */
 export interface Exchange {
   /** The host that the client asked for: lower case, no port. */
   readonly host: string
@@ -11,32 +13,25 @@ export interface Exchange {
 
 /** One of the emulated services: everything behind one kind of host. */
 export interface Service {
-  /** Everything it does. */
+  /** Every operation that the service implements. */
   readonly operations: readonly OperationRow[]
+  /** Throws {@link Refusal}, which the caller renders with `refuse`. */
   fetch(request: Request, exchange: Exchange): Promise<Response>
-  /** An error in the manner of this service, for what is decided before or around it. */
+  /** A refusal in the shape that this service's clients read. */
   refuse(refusal: Refusal, exchange: Exchange): Response
 }
 
-/** What the tables of all services have in common. */
+/** What the operation tables of all services have in common. */
 export interface OperationRow {
   /** The name that is counted, for example `vault.secret.get`. */
   readonly operation: string
   readonly method: string
-  /** Pattern of its paths, for example `/secrets/:name/:version?`. */
+  /** Path pattern, for example `/secrets/:name/:version?`. */
   readonly path: string
 }
 
-export interface Refusal {
-  status: number
-  /** Azure's code, for example `NotImplemented`. */
-  code: string
-  message: string
-  headers?: Record<string, string>
-}
-
-/** A JSON answer. One place, so that every service sends the same content type as Azure. */
-export function json(status: number, body: unknown, headers?: Record<string, string>): Response {
+/** A JSON response with the content type that Azure sends. */
+export function json(status: number, body: unknown, headers?: Readonly<Record<string, string>>): Response {
   return new Response(JSON.stringify(body), {
     status,
     headers: { 'content-type': 'application/json; charset=utf-8', ...headers },

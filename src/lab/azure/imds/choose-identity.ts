@@ -1,6 +1,6 @@
-import { ImdsError, type TokenQuery } from './token-query.ts'
+import { invalidRequest, type TokenQuery } from './token-query.ts'
 
-/** An identity that a machine has. */
+/** A managed identity that is assigned to a machine. */
 export interface AssignedIdentity {
   kind: 'system' | 'user'
   clientId: string
@@ -8,19 +8,18 @@ export interface AssignedIdentity {
   resourceId: string
 }
 
-/** The identity that a request means, among those that the machine has. Throws {@link ImdsError}. */
+/** The identity that a request selects among those of the machine. Throws {@link Refusal}. */
 export function chooseIdentity(query: TokenQuery, assigned: readonly AssignedIdentity[]): AssignedIdentity {
   const { identity } = query
   if (identity !== undefined) {
     const found = assigned.find((each) => each[identity.by].toLowerCase() === identity.value)
     if (found !== undefined) return found
-    throw new ImdsError('invalid_request', 'Identity not found')
+    throw invalidRequest('Identity not found')
   }
   const [first, second] = assigned.toSorted((a, b) => Number(a.kind === 'user') - Number(b.kind === 'user'))
-  if (first === undefined) throw new ImdsError('invalid_request', 'Identity not found')
+  if (first === undefined) throw invalidRequest('Identity not found')
   if (first.kind === 'user' && second !== undefined) {
-    throw new ImdsError(
-      'invalid_request',
+    throw invalidRequest(
       'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
     )
   }

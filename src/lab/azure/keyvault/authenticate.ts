@@ -1,7 +1,7 @@
-import { type AccessTokenClaims, type AccessTokens, TokenError } from '../entra/access-tokens.ts'
+import { type AccessTokenClaims, AccessTokenError, type AccessTokens } from '../entra/access-tokens.ts'
 import { isAudience } from '../entra/resources.ts'
 import { bearerToken } from '../http/bearer-token.ts'
-import { VaultError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 
 export interface Authority {
   tokens: AccessTokens
@@ -35,20 +35,20 @@ async function verify(token: string, authority: Authority): Promise<AccessTokenC
   try {
     return await authority.tokens.verify(token)
   } catch (error) {
-    if (!(error instanceof TokenError)) throw error
+    if (!(error instanceof AccessTokenError)) throw error
     const text = {
       malformed: 'AKV10001: The Bearer token is malformed.',
       signature: 'AKV10032: Invalid issuer or signature: the token was not issued by the tenant of this vault.',
       expired: 'AKV10042: The token has expired.',
       'not-yet-valid': 'AKV10042: The token is not valid yet.',
-    }[error.fault]
+    }[error.code]
     throw challenge(authority, text, 'invalid_token')
   }
 }
 
-function challenge({ login, tenantId, resource }: Authority, message: string, error?: string): VaultError {
+function challenge({ login, tenantId, resource }: Authority, message: string, error?: string): Refusal {
   const header = `Bearer authorization="${login}/${tenantId}", resource="${resource}"`
-  return new VaultError(401, 'Unauthorized', message, {
+  return new Refusal(401, 'Unauthorized', message, {
     headers: { 'www-authenticate': error === undefined ? header : `${header}, error="${error}"` },
   })
 }

@@ -1,6 +1,6 @@
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
-import { VaultError } from './error-response.ts'
+import { Refusal } from '../http/refusal.ts'
 import type { AccessPolicy, Vault } from './vaults.ts'
 
 /** What an operation needs, in the terms of both ways to grant it. */
@@ -12,7 +12,7 @@ export interface Permission {
   dataAction: string
 }
 
-/** Throws the {@link VaultError} 403 unless the vault's permission model allows the caller this operation on this object. */
+/** Throws the {@link Refusal} 403 unless the vault's permission model allows the caller this operation on this object. */
 export function authorize(
   vault: Vault,
   caller: AccessTokenClaims,
@@ -34,7 +34,7 @@ function authorizeByRole(
   const resource = objectName === undefined ? vault.id : `${vault.id}/${kind}/${objectName}`
   const action = `Microsoft.KeyVault/vaults/${dataAction}`
   if (roles.permitsData(caller.oid, action, resource)) return
-  throw new VaultError(
+  throw new Refusal(
     403,
     'Forbidden',
     [
@@ -55,7 +55,7 @@ function authorizeByRole(
 
 function authorizeByPolicy(vault: Vault, caller: AccessTokenClaims, { kind, policy }: Permission): void {
   if (vault.properties.accessPolicies.some((entry) => grants(entry, caller, kind, policy))) return
-  throw new VaultError(
+  throw new Refusal(
     403,
     'Forbidden',
     `The user, group or application '${describe(caller)}' does not have ${kind} ${policy} permission on key vault '${vault.name};location=${vault.location}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287`,

@@ -5,7 +5,7 @@ import { badParameter } from './error-response.ts'
 /** Backups are opaque to their holder and fit only where they were made: sealed with a key of this lab. */
 export interface BackupSeal {
   seal(kind: string, content: unknown): string
-  /** What was sealed. Throws {@link VaultError} when the blob is damaged, from elsewhere, or of another kind. */
+  /** What was sealed. Throws {@link Refusal} when the blob is damaged, from elsewhere, or of another kind. */
   open<T>(kind: string, blob: string): T
 }
 

@@ -1,7 +1,7 @@
+import { Refusal } from '../http/refusal.ts'
 import { deletionOf } from './attributes.ts'
 import type { Permission } from './authorize.ts'
 import type { BackupSeal } from './backup-seal.ts'
-import { VaultError } from './error-response.ts'
 import { deletedObject, latestOf, livingObject, type ObjectKind, refuseManaged } from './object-kind.ts'
 import type { ObjectVersion, VaultObject } from './object-store.ts'
 import type { VaultAnswer, VaultCall, VaultOperation } from './operation.ts'
@@ -161,7 +161,7 @@ export function lifecycleOperations<P>(options: LifecycleOptions<P>): VaultOpera
 function refusePurgeProtected({ vault }: VaultCall): void {
   if (vault.properties.enablePurgeProtection !== true) return
   const message = 'Operation "purge" is not allowed because purge protection is enabled for this vault.'
-  throw new VaultError(403, 'Forbidden', message, { innerCode: 'ForbiddenByPolicy' })
+  throw new Refusal(403, 'Forbidden', message, { innerCode: 'ForbiddenByPolicy' })
 }
 
 function byName(a: { name: string }, b: { name: string }): number {

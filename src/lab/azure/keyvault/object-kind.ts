@@ -1,5 +1,5 @@
+import { Refusal } from '../http/refusal.ts'
 import type { Change } from '../records/record-store.ts'
-import { VaultError } from './error-response.ts'
 import type { ObjectStore, ObjectVersion, VaultObject } from './object-store.ts'
 import type { VaultCall } from './operation.ts'
 import type { Vault } from './vaults.ts'
@@ -32,7 +32,7 @@ export function livingObject<P>({ noun, store }: ObjectKind<P>, { vault, name }:
 export function deletedObject<P>({ noun, store }: ObjectKind<P>, { vault, name }: VaultCall): VaultObject<P> {
   const object = store.getDeleted(vault.uid, name)
   if (object !== undefined) return object
-  throw new VaultError(404, `${titleOf(noun)}NotFound`, `Deleted ${titleOf(noun)} not found: ${name}`)
+  throw new Refusal(404, `${titleOf(noun)}NotFound`, `Deleted ${titleOf(noun)} not found: ${name}`)
 }
 
 /** The version that the path names, or the latest. */
@@ -45,7 +45,7 @@ export function versionOf<P>(kind: ObjectKind<P>, call: VaultCall): ObjectVersio
 /** Refuses to change by itself what belongs to a certificate. */
 export function refuseManaged<P>({ noun, isManaged }: ObjectKind<P>, { name, payload }: ObjectVersion<P>): void {
   if (!isManaged(payload)) return
-  throw new VaultError(
+  throw new Refusal(
     403,
     'Forbidden',
     `The ${noun} ${name} belongs to a certificate of the same name: the operation is allowed on the certificate only.`,
@@ -55,7 +55,7 @@ export function refuseManaged<P>({ noun, isManaged }: ObjectKind<P>, { name, pay
 
 export function refuseDisabled<P>({ noun }: ObjectKind<P>, { enabled }: ObjectVersion<P>, operation: string): void {
   if (enabled) return
-  throw new VaultError(403, 'Forbidden', `Operation ${operation} is not allowed on a disabled ${noun}.`, {
+  throw new Refusal(403, 'Forbidden', `Operation ${operation} is not allowed on a disabled ${noun}.`, {
     innerCode: `${titleOf(noun)}Disabled`,
   })
 }
@@ -71,7 +71,7 @@ function titleOf(noun: string): string {
 }
 
 function notFound(noun: string, nameOrId: string): never {
-  throw new VaultError(
+  throw new Refusal(
     404,
     `${titleOf(noun)}NotFound`,
     `A ${noun} with (name/id) ${nameOrId} was not found in this key vault. If you recently deleted this ${noun} you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182`,

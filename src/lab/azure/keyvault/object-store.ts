@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '#lib'
+import { Refusal } from '../http/refusal.ts'
 import type { Change, RecordStore } from '../records/record-store.ts'
-import { VaultError } from './error-response.ts'
 
 /** What secrets, keys and certificates have in common: versions under one name, attributes, tags, soft deletion. */
 export interface ObjectVersion<P> {
@@ -62,17 +62,17 @@ export interface ObjectStore<P> {
   /** Living objects by name. */
   list(vault: string): VaultObject<P>[]
   listDeleted(vault: string): VaultObject<P>[]
-  /** A new version (32 hexadecimal digits, random by default), which is the latest. Throws {@link VaultError} while the name is soft-deleted. */
+  /** A new version (32 hexadecimal digits, random by default), which is the latest. Throws {@link Refusal} while the name is soft-deleted. */
   add(vault: string, name: string, fields: ObjectFields<P>, version?: string): Prepared<P>
   update(version: ObjectVersion<P>, fields: Partial<ObjectFields<P>>): Prepared<P>
   delete(vault: string, object: VaultObject<P>, retentionDays: number): Change[]
   recover(vault: string, object: VaultObject<P>): Change[]
   purge(vault: string, object: VaultObject<P>): Change[]
-  /** Puts back all versions of a backup; gives the latest. Throws {@link VaultError} when the name is in use. */
+  /** Puts back all versions of a backup; gives the latest. Throws {@link Refusal} when the name is in use. */
   restore(vault: string, versions: readonly ObjectVersion<P>[]): Prepared<P>
   /** Removes everything of a vault. */
   removeAll(vault: string): Change[]
-  /** Throws {@link VaultError} while the name is soft-deleted. */
+  /** Throws {@link Refusal} while the name is soft-deleted. */
   refuseDeleted(vault: string, name: string): void
   /** Calls `observe` for every version that is made or changed from now on, when it is durable. */
   onVersion(observe: (after: ObjectVersion<P>, isNew: boolean) => void): void
@@ -116,7 +116,7 @@ export function createObjectStore<P>(store: RecordStore, kind: string, clock: Cl
   function refuseDeleted(vault: string, name: string): void {
     if (existing(vault, name)?.deletion === undefined) return
     const title = kind[0]?.toUpperCase() + kind.slice(1)
-    throw new VaultError(
+    throw new Refusal(
       409,
       'Conflict',
       `${title} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the ${kind} can only be recovered or purged.`,
@@ -171,10 +171,10 @@ export function createObjectStore<P>(store: RecordStore, kind: string, clock: Cl
     purge: removals,
     restore(vault, backup) {
       const latest = backup.at(-1)
-      if (latest === undefined) throw new VaultError(400, 'BadParameter', 'The backup holds no version.')
+      if (latest === undefined) throw new Refusal(400, 'BadParameter', 'The backup holds no version.')
       refuseDeleted(vault, latest.name)
       if (existing(vault, latest.name) !== undefined) {
-        throw new VaultError(
+        throw new Refusal(
           409,
           'Conflict',
           `The ${kind} ${latest.name} already exists in this key vault, so its backup cannot be restored.`,

@@ -20,7 +20,7 @@ export interface VaultCall {
   /** The version that the path names; empty for the latest. */
   version: string
   url: URL
-  /** The JSON body. Throws {@link VaultError} when it is none. */
+  /** The JSON body. Throws {@link Refusal} when it is none. */
   body(): Promise<unknown>
 }
 

@@ -1,15 +1,15 @@
 import { Hono } from 'hono'
 import type { RoleAssignments } from '../access/role-assignments.ts'
-import type { AccessTokenClaims } from '../entra/access-tokens.ts'
 import { describeGap } from '../http/known-gaps.ts'
+import { Refusal } from '../http/refusal.ts'
 import { type Exchange, json, type Service } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { vaultOfHost } from '../proxy/served-hosts.ts'
 import { type Authority, authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
-import { badParameter, VaultError, vaultErrorResponse } from './error-response.ts'
+import { badParameter, vaultErrorResponse } from './error-response.ts'
 import { isApiVersion, newestApiVersion, objectNamePattern } from './limits.ts'
-import type { VaultOperation } from './operation.ts'
+import type { VaultAnswer, VaultOperation } from './operation.ts'
 import type { Vault, Vaults } from './vaults.ts'
 
 export interface KeyVaultOptions {
@@ -20,98 +20,93 @@ export interface KeyVaultOptions {
   operations: readonly VaultOperation[]
 }
 
-/** A request that has passed the gate: it has a vault and a caller. */
-interface Admitted extends Exchange {
-  vault: Vault
-  caller: AccessTokenClaims
-}
-
 /** Key Vault's data plane. Behind `NAME.vault.azure.net`. */
-export function createKeyVault({ cloud, authority, vaults, roles, operations }: KeyVaultOptions): Service {
-  const app = new Hono<{ Bindings: { admitted: Admitted } }>({ strict: false })
-  for (const { operation, method, path, permission, run } of operations) {
-    app.on(method, path, async (c) => {
-      const { admitted } = c.env
-      admitted.operation = operation
-      const name = c.req.param('name') ?? ''
-      if (path.includes('/:name')) checkName(name)
-      const { vault, caller, url } = admitted
-      authorize(vault, caller, permission, name === '' ? undefined : name, roles)
-      const version = c.req.param('version') ?? ''
-      const answer = await run({ vault, caller, url, name, version, body: () => readJson(c.req.raw) })
-      return 'body' in answer ? json(answer.status ?? 200, answer.body) : new Response(null, { status: answer.status })
+export function createKeyVault(options: KeyVaultOptions): Service {
+  const app = new Hono<{ Bindings: Exchange }>({ strict: false })
+  for (const operation of options.operations) {
+    app.on(operation.method, operation.path, (c) => {
+      const { name = '', version = '' } = c.req.param() as Record<string, string>
+      return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, name, version })
     })
   }
   app.notFound((c) => {
-    c.env.admitted.operation = 'vault.notImplemented'
-    throw new VaultError(
-      501,
-      'NotImplemented',
-      `The local Azure does not implement ${describeGap('keyvault', c.req.method, c.req.path)} of Key Vault.`,
-    )
+    const operation = undefined
+    return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, name: '', version: '' })
   })
   app.onError((error) => {
     throw error
   })
-
-  async function admit(request: Request, exchange: Exchange): Promise<Admitted> {
-    const vault = findVault(exchange.host)
-    exchange.operation = 'vault.challenge'
-    const caller = await authenticate(request, authority)
-    checkNetwork(vault)
-    checkApiVersion(exchange.url)
-    return Object.assign(exchange, { vault, caller })
-  }
-
-  function findVault(host: string): Vault {
-    const name = vaultOfHost(cloud, host) ?? ''
-    const vault = vaults.get(name)
-    if (vault !== undefined) return vault
-    throw new VaultError(404, 'VaultNotFound', `There is no vault '${name}': Azure would not resolve ${host}.`)
-  }
-
   return {
-    operations,
-    async fetch(request, exchange) {
-      try {
-        const admitted = await admit(request, exchange)
-        return await app.fetch(request, { admitted })
-      } catch (error) {
-        if (error instanceof VaultError) return vaultErrorResponse(error)
-        throw error
-      }
-    },
-    refuse: ({ status, code, message, headers = {} }) =>
-      vaultErrorResponse(new VaultError(status, code, message, { headers })),
+    operations: options.operations,
+    fetch: async (request, exchange) => app.fetch(request, exchange),
+    refuse: vaultErrorResponse,
   }
 }
 
-function checkApiVersion(url: URL): void {
-  const version = url.searchParams.get('api-version')
-  if (version === null || version === '') {
-    throw badParameter('The request is missing the mandatory parameter api-version.')
-  }
-  if (!isApiVersion(version)) {
-    throw badParameter(
-      `The specified version (${version}) is not recognized. Consider using the latest supported version (${newestApiVersion}).`,
-    )
-  }
+/** A request after its path was matched. */
+interface RoutedRequest {
+  request: Request
+  exchange: Exchange
+  /** Undefined when no operation has this path. */
+  operation: VaultOperation | undefined
+  /** From the path; empty when it has none. */
+  name: string
+  version: string
 }
 
-function checkName(name: string): void {
-  if (!objectNamePattern.test(name)) throw badParameter(`The request URI contains an invalid name: ${name}`)
+/** Everything that happens to a request, in Key Vault's order: a client without a token gets its challenge before any other check. */
+async function answerRequest(options: KeyVaultOptions, routed: RoutedRequest): Promise<Response> {
+  const { request, exchange, operation, name, version } = routed
+  const { host, url } = exchange
+  const vault = findVault(options, host)
+  exchange.operation = 'vault.challenge'
+  const caller = await authenticate(request, options.authority)
+  checkNetwork(vault)
+  checkApiVersion(url)
+  if (operation === undefined) throw notImplemented(request, exchange)
+  exchange.operation = operation.operation
+  if (operation.path.includes('/:name')) checkName(name)
+  authorize(vault, caller, operation.permission, name === '' ? undefined : name, options.roles)
+  const answer = await operation.run({ vault, caller, url, name, version, body: () => readJson(request) })
+  return responseOf(answer)
 }
 
-/** Rules for addresses say nothing on loopback; what counts is whether everybody is kept out. */
+function findVault({ cloud, vaults }: KeyVaultOptions, host: string): Vault {
+  const name = vaultOfHost(cloud, host) ?? ''
+  const vault = vaults.get(name)
+  if (vault !== undefined) return vault
+  throw new Refusal(404, 'VaultNotFound', `There is no vault '${name}': Azure would not resolve ${host}.`)
+}
+
+/** The lab has no client addresses to compare rules with: `defaultAction: Deny` keeps every client out. */
 function checkNetwork({ name, location, properties }: Vault): void {
   const isPublic = properties.publicNetworkAccess === 'Enabled'
   if (isPublic && properties.networkAcls?.defaultAction !== 'Deny') return
   const reason = isPublic
     ? 'Client address is not authorized and caller is not a trusted service.'
     : 'Public network access is disabled and request is not from a trusted service nor via an approved private link.'
-  throw new VaultError(403, 'Forbidden', `${reason}\r\nVault: ${name};location=${location}`, {
+  throw new Refusal(403, 'Forbidden', `${reason}\r\nVault: ${name};location=${location}`, {
     innerCode: isPublic ? 'ForbiddenByFirewall' : 'ForbiddenByConnection',
   })
+}
+
+function checkApiVersion(url: URL): void {
+  const version = url.searchParams.get('api-version') ?? ''
+  if (version === '') throw badParameter('The request is missing the mandatory parameter api-version.')
+  if (isApiVersion(version)) return
+  throw badParameter(
+    `The specified version (${version}) is not recognized. Consider using the latest supported version (${newestApiVersion}).`,
+  )
+}
+
+function notImplemented(request: Request, exchange: Exchange): Refusal {
+  exchange.operation = 'vault.notImplemented'
+  const gap = describeGap('keyvault', request.method, exchange.url.pathname)
+  return new Refusal(501, 'NotImplemented', `The local Azure does not implement ${gap} of Key Vault.`)
+}
+
+function checkName(name: string): void {
+  if (!objectNamePattern.test(name)) throw badParameter(`The request URI contains an invalid name: ${name}`)
 }
 
 async function readJson(request: Request): Promise<unknown> {
@@ -120,4 +115,9 @@ async function readJson(request: Request): Promise<unknown> {
   } catch {
     throw badParameter('Request body not specified or not valid JSON')
   }
+}
+
+function responseOf(answer: VaultAnswer): Response {
+  if ('body' in answer) return json(answer.status ?? 200, answer.body)
+  return new Response(null, { status: answer.status })
 }

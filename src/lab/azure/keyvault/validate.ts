@@ -15,7 +15,7 @@ export const commonFields = { tags: tags.nullish(), attributes: attributes.nulli
 
 export const parseRestore = bodyParser(z.object({ value: z.base64url() }))
 
-/** Parses a body, or throws `VaultError` with every problem. Values are never quoted: one of them is the secret. */
+/** Parses a body, or throws `Refusal` with every problem. Values are never quoted: one of them is the secret. */
 export function bodyParser<T extends z.ZodType>(schema: T): (body: unknown) => z.output<T> {
   return (body) => {
     const parsed = schema.safeParse(body)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Refusal } from '../http/refusal.ts'
 import { cloud } from './clouds.ts'
 import { servicesOfSites } from './other-sites.ts'
 import { refusalOf } from './served-hosts.ts'
@@ -16,7 +17,7 @@ test('a site answers for its host, is counted by it, and refuses in plain text',
   const service = servicesOfSites([site]).get('charts.example')
   assert.equal(await (await service?.fetch(new Request(exchange.url), exchange))?.text(), 'here')
   assert.equal(exchange.operation, 'site.charts.example')
-  const refusal = service?.refuse({ status: 429, code: 'Throttled', message: 'later' }, exchange)
+  const refusal = service?.refuse(new Refusal(429, 'Throttled', 'later'), exchange)
   assert.equal(refusal?.status, 429)
   assert.equal(await refusal?.text(), 'later\n')
 })

@@ -1,13 +1,13 @@
 import type { Service } from '../http/service.ts'
 
-/** A public host beside Azure's that clients of the lab ask, and who answers for it. */
+/** A public host outside of Azure that the local Azure answers for too. */
 export interface OtherSite {
   /** Host name: lower case, no port. */
   host: string
   answer(request: Request): Promise<Response>
 }
 
-/** These sites as services by host. Faults and delays meet them as they meet Azure's hosts. */
+/** These sites as services, by host. Faults and delays apply to them as to Azure's hosts. */
 export function servicesOfSites(sites: readonly OtherSite[]): ReadonlyMap<string, Service> {
   return new Map(sites.map(({ host, answer }) => [host, serviceOf(host, answer)]))
 }

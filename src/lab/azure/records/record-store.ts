@@ -1,3 +1,4 @@
+import { CodedError } from '#lib'
 import { type Journal, openJournal } from '#lib/files'
 
 /**
@@ -28,9 +29,7 @@ export interface Collection<T> {
 export type Change = readonly [collection: string, key: string, value?: unknown]
 
 /** The state file could not be written; the request that needed it must fail. */
-export class StateWriteError extends Error {
-  override readonly name = 'StateWriteError'
-}
+export class StateWriteError extends CodedError<'state-not-written'> {}
 
 /** Bumped when records change their meaning, so that an older program refuses a newer state instead of misreading it. */
 const format = 1
@@ -66,7 +65,9 @@ export function openRecordStore(path: string): RecordStore {
       try {
         journal.append(changes)
       } catch (error) {
-        throw new StateWriteError(`Cannot write the state file ${path}: ${String(error)}`, { cause: error })
+        throw new StateWriteError('state-not-written', `Cannot write the state file ${path}: ${String(error)}`, {
+          cause: error,
+        })
       }
       lines += 1
       for (const change of changes) apply(tables, change)

@@ -4,8 +4,8 @@ import { isWithin, type RoleAssignment, type RoleAssignments } from '../../acces
 import type { Directory } from '../../directory/directory.ts'
 import type { Tenant } from '../../directory/tenant.ts'
 import type { FilterClause } from '../../http/odata-filter.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { ArmError } from '../error-response.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import { invalidFilter, readFilter } from '../read-filter.ts'
 import type { ResourceKind } from '../resource-kind.ts'
@@ -71,7 +71,7 @@ export function roleAssignmentOperations(options: RoleAssignmentOptions): ArmOpe
   function checkPrincipal(principalId: string, principalType: string | undefined): void {
     const id = principalId.replaceAll('-', '')
     if (directory.servicePrincipal(principalId) === undefined) {
-      throw new ArmError(
+      throw new Refusal(
         400,
         'PrincipalNotFound',
         `Principal ${id} does not exist in the directory ${tenant.tenantId}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype`,
@@ -79,7 +79,7 @@ export function roleAssignmentOperations(options: RoleAssignmentOptions): ArmOpe
     }
     if (principalType !== undefined && principalType !== 'ServicePrincipal') {
       const message = `The PrincipalId '${id}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '${principalType}'.`
-      throw new ArmError(400, 'UnmatchedPrincipalType', message)
+      throw new Refusal(400, 'UnmatchedPrincipalType', message)
     }
   }
 
@@ -93,11 +93,11 @@ export function roleAssignmentOperations(options: RoleAssignmentOptions): ArmOpe
       .find(({ roleName, scope }) => roleName === wanted.roleName && scope.toLowerCase() === wanted.scope.toLowerCase())
     if (same !== undefined && same.name !== wanted.name) {
       const message = `The role assignment already exists. The ID of the existing role assignment is ${same.name.replaceAll('-', '')}.`
-      throw new ArmError(409, 'RoleAssignmentExists', message)
+      throw new Refusal(409, 'RoleAssignmentExists', message)
     }
     if (before !== undefined && (before.principalId !== wanted.principalId || before.roleName !== wanted.roleName)) {
       const message = 'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.'
-      throw new ArmError(409, 'RoleAssignmentUpdateNotPermitted', message)
+      throw new Refusal(409, 'RoleAssignmentUpdateNotPermitted', message)
     }
   }
 
@@ -134,7 +134,7 @@ export function roleAssignmentOperations(options: RoleAssignmentOptions): ArmOpe
         const assignment = roles.get(call.scope, call.name('name'))
         if (assignment !== undefined) return { status: 200, body: render(assignment) }
         const message = `The role assignment '${call.name('name')}' is not found.`
-        throw new ArmError(404, 'RoleAssignmentNotFound', message)
+        throw new Refusal(404, 'RoleAssignmentNotFound', message)
       },
     },
     {
@@ -163,7 +163,7 @@ function guidOf(call: ArmCall): string {
   const parsed = guidSchema.safeParse(call.name('name'))
   if (parsed.success) return parsed.data
   const message = `The role assignment ID '${call.name('name')}' is not valid. The role assignment ID must be a GUID.`
-  throw new ArmError(400, 'InvalidRoleAssignmentId', message)
+  throw new Refusal(400, 'InvalidRoleAssignmentId', message)
 }
 
 /** What holds at the scope, inherited from above, and below; the filter narrows it down. */

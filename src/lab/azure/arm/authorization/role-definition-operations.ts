@@ -1,6 +1,6 @@
 import { builtInRoles, type RoleDefinition, roleDefinition } from '../../access/role-definitions.ts'
 import type { FilterClause } from '../../http/odata-filter.ts'
-import { ArmError } from '../error-response.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { ArmOperation } from '../operation.ts'
 import { invalidFilter, readFilter } from '../read-filter.ts'
 
@@ -45,11 +45,11 @@ export function roleDefinitionId(subscriptionId: string, name: string): string {
   return `/subscriptions/${subscriptionId}/providers/${type}/${name}`
 }
 
-/** The role with this GUID or full id. Throws {@link ArmError} 404. */
+/** The role with this GUID or full id. Throws {@link Refusal} 404. */
 export function existingRole(nameOrId: string): RoleDefinition {
   const role = roleDefinition(nameOrId.split('/').at(-1) ?? '')
   if (role !== undefined) return role
-  throw new ArmError(
+  throw new Refusal(
     404,
     'RoleDefinitionDoesNotExist',
     `The specified role definition with ID '${nameOrId}' does not exist.`,

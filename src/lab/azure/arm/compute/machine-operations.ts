@@ -2,8 +2,9 @@ import { z } from 'zod'
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Directory } from '../../directory/directory.ts'
 import type { Tenant } from '../../directory/tenant.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
-import { ArmError, resourceNotFound } from '../error-response.ts'
+import { resourceNotFound } from '../error-response.ts'
 import type { Identities } from '../managed-identity/identities.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
@@ -81,7 +82,7 @@ function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[
 
   function checkAssignable(call: ArmCall, identityId: string): void {
     if (identities.get(identityId) === undefined) {
-      throw new ArmError(
+      throw new Refusal(
         400,
         'FailedIdentityOperation',
         `Identity operation for resource '${call.targetId}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '${identityId}' was not found.''.`,
@@ -90,7 +91,7 @@ function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[
     const action = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action'
     if (call.may(action, identityId)) return
     const { appid, oid } = call.caller
-    throw new ArmError(
+    throw new Refusal(
       403,
       'LinkedAuthorizationFailed',
       `The client '${appid}' with object id '${oid}' has permission to perform action '${type}/write' on scope '${call.targetId}'; however, it does not have permission to perform action(s) '${action}' on the linked scope(s) '${identityId}' (respectively) or the linked scope(s) are invalid.`,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ArmError } from '../error-response.ts'
+import { Refusal } from '../../http/refusal.ts'
 import { locationSchema, tagsSchema } from '../validate.ts'
 import type { SecretsProviderSettings } from './cluster-backend.ts'
 
@@ -43,12 +43,12 @@ export function secretsProviderOf({
   const profile = addonProfiles?.[secretsProviderAddon]
   if (profile?.enabled !== true) return undefined
   return {
-    rotation: profile.config?.['enableSecretRotation']?.toLowerCase() === 'true',
-    rotationPollInterval: profile.config?.['rotationPollInterval'] ?? '2m',
+    rotation: profile.config?.enableSecretRotation?.toLowerCase() === 'true',
+    rotationPollInterval: profile.config?.rotationPollInterval ?? '2m',
   }
 }
 
-/** The properties after a write, with the server's defaults. Throws {@link ArmError} for what the lab has not, or what cannot be taken back. */
+/** The properties after a write, with the server's defaults. Throws {@link Refusal} for what the lab has not, or what cannot be taken back. */
 export function settleCluster(
   given: GivenProperties,
   before: GivenProperties | undefined,
@@ -57,11 +57,11 @@ export function settleCluster(
   refuseAddons(given)
   refuseVersion(given.kubernetesVersion ?? '', version)
   if (before?.oidcIssuerProfile?.enabled === true && given.oidcIssuerProfile?.enabled === false) {
-    throw new ArmError(400, 'OIDCIssuerFeatureCannotBeDisabled', 'The OIDC issuer feature cannot be disabled.')
+    throw new Refusal(400, 'OIDCIssuerFeatureCannotBeDisabled', 'The OIDC issuer feature cannot be disabled.')
   }
   const pools = given.agentPoolProfiles ?? before?.agentPoolProfiles ?? []
   if (pools.length === 0) {
-    throw new ArmError(400, 'InvalidParameter', 'Required parameter agentPoolProfiles is missing (null).')
+    throw new Refusal(400, 'InvalidParameter', 'Required parameter agentPoolProfiles is missing (null).')
   }
   return {
     ...before,
@@ -124,12 +124,12 @@ function refuseAddons({ addonProfiles }: GivenProperties): void {
   const unknown = on.map(([name]) => name).find((name) => name !== secretsProviderAddon)
   if (unknown === undefined) return
   const message = `The local Azure does not implement the add-on ${unknown}: it has ${secretsProviderAddon}.`
-  throw new ArmError(501, 'NotImplemented', message)
+  throw new Refusal(501, 'NotImplemented', message)
 }
 
 function refuseVersion(wanted: string, version: string): void {
   if (wanted === '' || version === wanted || version.startsWith(`${wanted}.`)) return
-  throw new ArmError(
+  throw new Refusal(
     400,
     'K8sVersionNotSupported',
     `Managed cluster is on version ${version}, and version ${wanted} is not available: the local Azure has ${version} only.`,

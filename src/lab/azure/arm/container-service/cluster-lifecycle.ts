@@ -1,11 +1,11 @@
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Directory } from '../../directory/directory.ts'
 import type { Tenant } from '../../directory/tenant.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { AssignedIdentity } from '../../imds/choose-identity.ts'
 import type { NodeEndpoints } from '../../imds/node-endpoints.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
 import type { Machine } from '../compute/machines.ts'
-import { ArmError } from '../error-response.ts'
 import { failureOf, type LongOperations } from '../long-operations.ts'
 import { groupNameOf } from '../resource-path.ts'
 import type { ClusterBackend } from './cluster-backend.ts'
@@ -40,10 +40,10 @@ export interface ClusterChange {
 
 /**
  * What happens to clusters, in the background: each record is marked before the work begins and settled when it ends, so
- * that every moment has a state that tells what is there. All throw {@link ArmError} while something goes on already.
+ * that every moment has a state that tells what is there. All throw {@link Refusal} while something goes on already.
  */
 export interface ClusterLifecycle {
-  /** Throws {@link ArmError} `QuotaExceeded`. */
+  /** Throws {@link Refusal} `QuotaExceeded`. */
   create(
     id: { subscription: string; group: string; name: string; id: string },
     spec: ClusterSpec,
@@ -69,7 +69,7 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
 
   function requireBackend(): ClusterBackend {
     if (clusterBackend !== undefined) return clusterBackend
-    throw new ArmError(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
+    throw new Refusal(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
   }
 
   const keep = (cluster: Cluster, changes: readonly Change[] = []): Cluster => {
@@ -126,7 +126,7 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
 
   async function refuseAtQuota(backend: ClusterBackend): Promise<void> {
     const reason = await backend.quotaReached()
-    if (reason !== undefined) throw new ArmError(400, 'QuotaExceeded', reason)
+    if (reason !== undefined) throw new Refusal(400, 'QuotaExceeded', reason)
   }
 
   const forget = (cluster: Cluster) => [
@@ -177,7 +177,7 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
       refuseWhileChanging(before)
       if (before.stopped === true) {
         const message = `Operation is not allowed: the cluster '${groupNameOf(before.id)}/${before.name}' is stopped. Start it first.`
-        throw new ArmError(409, 'OperationNotAllowed', message)
+        throw new Refusal(409, 'OperationNotAllowed', message)
       }
       if (before.endpoint === undefined) {
         await refuseAtQuota(backend)
@@ -237,10 +237,10 @@ export function createClusterLifecycle(options: ClusterLifecycleOptions): Cluste
   }
 }
 
-/** Throws {@link ArmError} for a cluster that is changing, or of which there is nothing but its record. */
+/** Throws {@link Refusal} for a cluster that is changing, or of which there is nothing but its record. */
 function refuseWhileUnmade(cluster: Cluster): void {
   refuseWhileChanging(cluster)
   if (cluster.endpoint !== undefined) return
   const message = `The cluster '${cluster.name}' was never made. Its state is ${cluster.provisioningState}: update it, or delete it.`
-  throw new ArmError(409, 'OperationNotAllowed', message)
+  throw new Refusal(409, 'OperationNotAllowed', message)
 }

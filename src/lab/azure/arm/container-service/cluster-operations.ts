@@ -1,5 +1,6 @@
 import type { Tenant } from '../../directory/tenant.ts'
-import { ArmError, resourceNotFound } from '../error-response.ts'
+import { Refusal } from '../../http/refusal.ts'
+import { resourceNotFound } from '../error-response.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import { settleLocation } from '../validate.ts'
 import type { ClusterBackend } from './cluster-backend.ts'
@@ -41,7 +42,7 @@ export function clusterOperations({
 
   function requireBackend(): ClusterBackend {
     if (clusterBackend !== undefined) return clusterBackend
-    throw new ArmError(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
+    throw new Refusal(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
   }
 
   async function put(call: ArmCall): Promise<ArmAnswer> {
@@ -49,7 +50,7 @@ export function clusterOperations({
     const { location, tags, sku, identity, properties } = await call.body(putClusterBody)
     if (identity != null && identity.type.toLowerCase() !== 'systemassigned') {
       const message = `The local Azure does not implement clusters with the identity type ${identity.type}, but SystemAssigned.`
-      throw new ArmError(501, 'NotImplemented', message)
+      throw new Refusal(501, 'NotImplemented', message)
     }
     const before = clusters.get(call.targetId)
     const settled = settleCluster(properties, before?.properties, version)
@@ -92,7 +93,7 @@ export function clusterOperations({
         const cluster = existing(call)
         if (cluster.endpoint === undefined) {
           const message = `The cluster '${cluster.name}' does not run: its state is ${cluster.provisioningState}.`
-          throw new ArmError(409, 'OperationNotAllowed', message)
+          throw new Refusal(409, 'OperationNotAllowed', message)
         }
         const kubeconfig = clusterKubeconfig(await requireBackend().kubeconfig(cluster.id), cluster, role)
         const value = Buffer.from(kubeconfig).toString('base64')

@@ -1,5 +1,5 @@
+import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { ArmError } from '../error-response.ts'
 import type { ClusterBackend } from './cluster-backend.ts'
 import { type GivenProperties, secretsProviderOf } from './cluster-body.ts'
 import type { Cluster } from './clusters.ts'
@@ -22,7 +22,7 @@ export interface ClusterParts {
     cluster: Cluster,
     options: { imds: string; signal: AbortSignal; learn: Learn },
   ): Promise<void>
-  /** Throws {@link ArmError} when `wanted` would take the add-on away from classes that there are. */
+  /** Throws {@link Refusal} when `wanted` would take the add-on away from classes that there are. */
   refuseWhileInUse(backend: ClusterBackend, before: Cluster, wanted: GivenProperties): Promise<void>
 }
 
@@ -56,7 +56,7 @@ export function createClusterParts({ store, nodeGroups, tenantId }: ClusterParts
       const classes = await backend.secretProviderClasses(before.id)
       if (classes.length === 0) return
       const text = 'AzureKeyvaultSecretsProvider addon cannot be disabled due to more than 0 Secret Provider Classes'
-      throw new ArmError(400, 'BadRequest', `${text}: ${classes.join(', ')}`)
+      throw new Refusal(400, 'BadRequest', `${text}: ${classes.join(', ')}`)
     },
   }
 }

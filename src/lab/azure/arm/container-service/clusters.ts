@@ -1,6 +1,6 @@
 import type { Directory } from '../../directory/directory.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
-import { ArmError } from '../error-response.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 import type { ClusterEndpoint } from './cluster-backend.ts'
 import type { GivenProperties } from './cluster-body.ts'
@@ -64,12 +64,12 @@ export function isChanging({ provisioningState }: Cluster): boolean {
   return provisioningState.endsWith('ing')
 }
 
-/** Throws {@link ArmError} 409 while something goes on with the cluster. */
+/** Throws {@link Refusal} 409 while something goes on with the cluster. */
 export function refuseWhileChanging(cluster: Cluster): void {
   if (!isChanging(cluster)) return
   const { name, provisioningState } = cluster
   const message = `Operation is not allowed: Another operation (${provisioningState}) is in progress on the cluster '${name}', please wait for it to finish before starting a new operation.`
-  throw new ArmError(409, 'OperationNotAllowed', message)
+  throw new Refusal(409, 'OperationNotAllowed', message)
 }
 
 /**

@@ -53,14 +53,14 @@ export function createNodeGroups(options: NodeGroupOptions): NodeGroups {
   const poolsOf = ({ properties }: Cluster) => properties.agentPoolProfiles ?? []
 
   function newScaleSet(cluster: Cluster, pool: Record<string, unknown>): Machine {
-    const name = scaleSetName(cluster.id, String(pool['name']))
+    const name = scaleSetName(cluster.id, String(pool.name))
     return {
       id: `${groupId(cluster)}/providers/${scaleSetType}/${name}`,
       type: scaleSetType,
       name,
       location: cluster.location,
-      tags: { 'aks-managed-poolName': String(pool['name']) },
-      sku: { name: pool['vmSize'], tier: 'Standard', capacity: pool === poolsOf(cluster)[0] ? 1 : 0 },
+      tags: { 'aks-managed-poolName': String(pool.name) },
+      sku: { name: pool.vmSize, tier: 'Standard', capacity: pool === poolsOf(cluster)[0] ? 1 : 0 },
       properties: {},
       identityIds: [identityId(cluster, kubeletName(cluster))],
     }

@@ -26,7 +26,7 @@ export function renderCluster(cluster: Cluster, { tenantId }: Tenant, nodeGroups
       fqdn: endpoint?.host,
       nodeResourceGroup: cluster.nodeGroup,
       maxAgentPools: 100,
-      enableRBAC: properties['enableRBAC'] ?? true,
+      enableRBAC: properties.enableRBAC ?? true,
       servicePrincipalProfile: { clientId: 'msi' },
       ...(kubelet !== undefined && { identityProfile: { kubeletidentity: identityOf(kubelet) } }),
       addonProfiles: Object.fromEntries(
@@ -70,9 +70,9 @@ export function renderVersion(version: string) {
 /** What the cluster can be upgraded to: nothing, since there is one version. */
 export function renderUpgrades({ id, properties }: Cluster) {
   const upgrades = (pool: Record<string, unknown>) => ({
-    ...(pool['name'] !== undefined && { name: pool['name'] }),
+    ...(pool.name !== undefined && { name: pool.name }),
     kubernetesVersion: properties.kubernetesVersion,
-    osType: pool['osType'] ?? 'Linux',
+    osType: pool.osType ?? 'Linux',
     upgrades: [],
   })
   return {

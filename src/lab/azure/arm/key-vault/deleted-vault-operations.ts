@@ -1,6 +1,6 @@
+import { Refusal } from '../../http/refusal.ts'
 import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { ArmError } from '../error-response.ts'
 import type { LongOperations } from '../long-operations.ts'
 import type { ArmCall, ArmOperation } from '../operation.ts'
 
@@ -21,11 +21,7 @@ export function deletedVaultOperations(options: DeletedVaultOptions): ArmOperati
   function existing(call: ArmCall): Vault {
     const vault = vaults.deleted(call.name('name'))
     if (vault !== undefined) return vault
-    throw new ArmError(
-      404,
-      'DeletedVaultNotFound',
-      `The specified deleted vault '${call.name('name')}' does not exist.`,
-    )
+    throw new Refusal(404, 'DeletedVaultNotFound', `The specified deleted vault '${call.name('name')}' does not exist.`)
   }
 
   function render({ id, name, location, tags, properties, deletion }: Vault) {
@@ -67,7 +63,7 @@ export function deletedVaultOperations(options: DeletedVaultOptions): ArmOperati
       run(call) {
         const vault = existing(call)
         if (vault.properties.enablePurgeProtection === true) {
-          throw new ArmError(405, 'MethodNotAllowed', "Operation 'DeletedVaultPurge' is not allowed.")
+          throw new Refusal(405, 'MethodNotAllowed', "Operation 'DeletedVaultPurge' is not allowed.")
         }
         return { status: 202, headers: longOperations.startForResult(async () => store.commit(vaults.purge(vault))) }
       },

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { Refusal } from '../../http/refusal.ts'
 import { defaultRetentionDays, minRetentionDays } from '../../keyvault/limits.ts'
 import type { AccessPolicy, Vault, VaultProperties } from '../../keyvault/vaults.ts'
-import { ArmError } from '../error-response.ts'
 import { guidSchema, locationSchema, tagsSchema } from '../validate.ts'
 
 /** The bodies of vault requests. https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/create-or-update */
@@ -70,7 +70,7 @@ export const accessPoliciesBody = z.object({ properties: z.object({ accessPolici
 
 type GivenProperties = NonNullable<z.output<typeof patchVaultBody>['properties']>
 
-/** The vault's properties after `given` was applied to what was there. Throws {@link ArmError} for what cannot be taken back. */
+/** The vault's properties after `given` was applied to what was there. Throws {@link Refusal} for what cannot be taken back. */
 export function settleProperties(
   given: GivenProperties,
   before: VaultProperties | undefined,
@@ -155,6 +155,6 @@ export function renderVault({ id, name, location, tags, ...vault }: Vault, vault
   }
 }
 
-function badRequest(message: string): ArmError {
-  return new ArmError(400, 'BadRequest', message)
+function badRequest(message: string): Refusal {
+  return new Refusal(400, 'BadRequest', message)
 }

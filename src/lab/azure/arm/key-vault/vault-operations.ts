@@ -2,10 +2,11 @@ import { z } from 'zod'
 import type { Clock } from '#lib'
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Tenant } from '../../directory/tenant.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { Cloud } from '../../proxy/clouds.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { ArmError, resourceNotFound } from '../error-response.ts'
+import { resourceNotFound } from '../error-response.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 import { groupNameOf } from '../resource-path.ts'
@@ -82,7 +83,7 @@ export function vaultOperations({ store, cloud, tenant, vaults, roles, clock }: 
     const vault = vaults.deleted(name)
     if (vault === undefined) {
       const message = `Cannot recover the vault '${name}': there is no deleted vault of that name.`
-      throw new ArmError(404, 'VaultNotFound', message)
+      throw new Refusal(404, 'VaultNotFound', message)
     }
     store.commit([vaults.recover(vault)])
     return { status: 200, body: render(vault) }
@@ -94,7 +95,7 @@ export function vaultOperations({ store, cloud, tenant, vaults, roles, clock }: 
     const change = accessPolicyChanges.get(call.name('change').toLowerCase())
     if (change === undefined) {
       const words = [...accessPolicyChanges.keys()].join(', ')
-      throw new ArmError(400, 'BadRequest', `The operation '${call.name('change')}' is not one of ${words}.`)
+      throw new Refusal(400, 'BadRequest', `The operation '${call.name('change')}' is not one of ${words}.`)
     }
     const accessPolicies = change(vault.properties.accessPolicies, properties.accessPolicies)
     keep({ ...vault, properties: { ...vault.properties, accessPolicies }, ...stamp(call) })

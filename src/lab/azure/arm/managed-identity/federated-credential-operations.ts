@@ -7,8 +7,8 @@ import {
   maxFederatedCredentials,
 } from '../../directory/federated-credential-rules.ts'
 import type { FederatedCredential, FederatedCredentials } from '../../directory/federated-credentials.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { ArmError } from '../error-response.ts'
 import type { ArmCall, ArmOperation } from '../operation.ts'
 import { type Identities, type Identity, identityType } from './identities.ts'
 import { existingIdentity, onIdentity } from './identity-operations.ts'
@@ -35,7 +35,7 @@ export function federatedCredentialOperations(options: FederatedCredentialOption
   async function put(call: ArmCall) {
     const name = call.name('credential')
     if (!federatedCredentialName.test(name)) {
-      throw new ArmError(
+      throw new Refusal(
         400,
         'BadRequest',
         `The federated identity credential name '${name}' is invalid: it must have 3 to 120 letters, digits, hyphens and underscores, and begin with a letter or digit.`,
@@ -46,10 +46,10 @@ export function federatedCredentialOperations(options: FederatedCredentialOption
     const others = federatedCredentials.of(identity.clientId).filter((other) => other !== before)
     const conflict = conflictOf({ issuer, subject }, others)
     if (conflict === 'duplicate') {
-      throw new ArmError(409, 'Conflict', 'Issuer and subject combination already exists for this Managed Identity.')
+      throw new Refusal(409, 'Conflict', 'Issuer and subject combination already exists for this Managed Identity.')
     }
     if (conflict === 'too many') {
-      throw new ArmError(
+      throw new Refusal(
         400,
         'BadRequest',
         `Too many Federated Identity Credentials: a managed identity may have at most ${maxFederatedCredentials}.`,
@@ -82,7 +82,7 @@ export function federatedCredentialOperations(options: FederatedCredentialOption
       run(call) {
         const { identity, credential } = find(call)
         if (credential !== undefined) return { status: 200, body: render(identity, credential) }
-        throw new ArmError(
+        throw new Refusal(
           404,
           'NotFound',
           `The federated identity credential '${call.name('credential')}' was not found in the identity '${identity.name}'.`,

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Tenant } from '../../directory/tenant.ts'
+import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { ArmError, resourceNotFound } from '../error-response.ts'
+import { resourceNotFound } from '../error-response.ts'
 import type { ArmCall, ArmOperation } from '../operation.ts'
 import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
 import { type Identities, type Identity, identityType as type } from './identities.ts'
@@ -37,7 +38,7 @@ export function identityOperations({ store, tenant, identities, roles }: Identit
       async run(call) {
         const name = call.name('name')
         if (!namePattern.test(name)) {
-          throw new ArmError(
+          throw new Refusal(
             400,
             'InvalidResourceName',
             `The identity name '${name}' is invalid: it must have 3 to 128 letters, digits, hyphens and underscores, and begin with a letter or digit.`,
@@ -109,7 +110,7 @@ export function identityOperations({ store, tenant, identities, roles }: Identit
   ]
 }
 
-/** The identity that the path names, for its own operations and those below it. Throws {@link ArmError}. */
+/** The identity that the path names, for its own operations and those below it. Throws {@link Refusal}. */
 export function existingIdentity(identities: Identities, call: ArmCall): Identity {
   const identity = identities.get(idOf(call))
   if (identity === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { ArmError } from '../error-response.ts'
 import type { ArmCall, ArmOperation } from '../operation.ts'
 import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
 import type { GroupDeletion } from './delete-group.ts'
@@ -24,7 +24,7 @@ export function groupOperations({ store, groups, deletion }: GroupOptions): ArmO
   function existing(call: ArmCall): ResourceGroup {
     const group = groups.get(call.name('group'))
     if (group !== undefined) return group
-    throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${call.name('group')}' could not be found.`)
+    throw new Refusal(404, 'ResourceGroupNotFound', `Resource group '${call.name('group')}' could not be found.`)
   }
 
   return [
@@ -37,7 +37,7 @@ export function groupOperations({ store, groups, deletion }: GroupOptions): ArmO
       async run(call) {
         const name = call.name('group')
         if (!namePattern.test(name) || name.endsWith('.')) {
-          throw new ArmError(
+          throw new Refusal(
             400,
             'InvalidResourceGroup',
             `The provided resource group name '${name}' is invalid: it may have up to 90 letters, digits, periods, underscores, hyphens and parentheses, and must not end with a period.`,

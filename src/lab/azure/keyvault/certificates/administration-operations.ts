@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Clock } from '#lib'
+import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import type { Permission } from '../authorize.ts'
-import { VaultError } from '../error-response.ts'
 import type { VaultCall, VaultOperation } from '../operation.ts'
 import { page } from '../paging.ts'
 import { bodyParser } from '../validate.ts'
@@ -52,7 +52,7 @@ function contactOperations({ store, administration: { contacts } }: Administrati
   function existing({ vault }: VaultCall): Contacts {
     const found = contacts.get(vault.uid)
     if (found !== undefined) return found
-    throw new VaultError(404, 'ContactsNotFound', 'Contacts not found')
+    throw new Refusal(404, 'ContactsNotFound', 'Contacts not found')
   }
 
   return [
@@ -95,7 +95,7 @@ function issuerOperations({ store, administration, clock }: AdministrationOption
   function existing({ vault, name }: VaultCall): Issuer {
     const found = administration.issuer(vault.uid, name)
     if (found !== undefined) return found
-    throw new VaultError(404, 'CertificateIssuerNotFound', `Issuer not found: ${name}`)
+    throw new Refusal(404, 'CertificateIssuerNotFound', `Issuer not found: ${name}`)
   }
 
   return [

@@ -11,7 +11,8 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509'
-import { badParameter, VaultError } from '../error-response.ts'
+import { Refusal } from '../../http/refusal.ts'
+import { badParameter } from '../error-response.ts'
 import type { CertificatePolicy } from './policy.ts'
 
 const { subtle } = webcrypto
@@ -19,7 +20,7 @@ const { subtle } = webcrypto
 /** Key Vault dates certificates back by ten minutes, so that clocks that go late take them. */
 const backdateMs = 10 * 60 * 1000
 
-/** A request for a certificate as the policy wants it, DER. Throws `VaultError` for a subject that is no X.500 name. */
+/** A request for a certificate as the policy wants it, DER. Throws `Refusal` for a subject that is no X.500 name. */
 export async function makeRequest(policy: CertificatePolicy, key: KeyObject): Promise<Buffer> {
   const { algorithm, keys } = await importPair(policy, key)
   const { subject } = policy.x509_props
@@ -30,7 +31,7 @@ export async function makeRequest(policy: CertificatePolicy, key: KeyObject): Pr
   })
 }
 
-/** A certificate that its own key signs, as the policy says, DER. Throws `VaultError` for a subject that is no X.500 name. */
+/** A certificate that its own key signs, as the policy says, DER. Throws `Refusal` for a subject that is no X.500 name. */
 export async function issueSelfSigned(policy: CertificatePolicy, key: KeyObject, now: number): Promise<Buffer> {
   const { subject, validity_months: months } = policy.x509_props
   const { algorithm, keys } = await importPair(policy, key)
@@ -76,7 +77,7 @@ async function withSubject<T>(subject: string, work: () => Promise<T>): Promise<
 
 async function importPair({ key_props: { kty, crv } }: CertificatePolicy, key: KeyObject) {
   if (crv === 'P-256K') {
-    throw new VaultError(501, 'NotImplemented', 'The local Azure does not implement certificates on the curve P-256K.')
+    throw new Refusal(501, 'NotImplemented', 'The local Azure does not implement certificates on the curve P-256K.')
   }
   const algorithm =
     kty === 'RSA'

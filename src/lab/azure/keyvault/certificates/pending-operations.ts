@@ -1,8 +1,9 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
+import { Refusal } from '../../http/refusal.ts'
 import { attributesOf } from '../attributes.ts'
 import type { Permission } from '../authorize.ts'
-import { badParameter, VaultError } from '../error-response.ts'
+import { badParameter } from '../error-response.ts'
 import type { ObjectKind } from '../object-kind.ts'
 import type { VaultCall, VaultOperation } from '../operation.ts'
 import { bodyParser, commonFields } from '../validate.ts'
@@ -28,7 +29,7 @@ export function pendingOperations({ kind, stores, pending }: PendingOptions): Va
     const found = pending.get(vault.uid, name)
     const isGone = found?.status === 'completed' && certificates.get(vault.uid, name) === undefined
     if (found !== undefined && !isGone) return found
-    throw new VaultError(404, 'PendingCertificateNotFound', `Pending certificate not found: ${name}`)
+    throw new Refusal(404, 'PendingCertificateNotFound', `Pending certificate not found: ${name}`)
   }
 
   return [
@@ -73,7 +74,7 @@ export function pendingOperations({ kind, stores, pending }: PendingOptions): Va
         const { x5c, tags, attributes } = parseMerge(await call.body())
         const before = existing(call)
         if (before.jwk === undefined) {
-          throw new VaultError(409, 'Conflict', `The certificate ${call.name} is not waiting to be merged.`)
+          throw new Refusal(409, 'Conflict', `The certificate ${call.name} is not waiting to be merged.`)
         }
         const key = createPrivateKey({ key: before.jwk, format: 'jwk' })
         const made = await prepareCertificate(
@@ -95,10 +96,10 @@ export function pendingOperations({ kind, stores, pending }: PendingOptions): Va
   ]
 }
 
-/** Throws the {@link VaultError} with which Key Vault refuses to begin a second certificate before the first is done. */
+/** Throws the {@link Refusal} with which Key Vault refuses to begin a second certificate before the first is done. */
 export function refuseWhilePending(pending: PendingCertificates, { vault, name }: VaultCall): void {
   if (pending.get(vault.uid, name)?.status !== 'inProgress') return
-  throw new VaultError(
+  throw new Refusal(
     409,
     'Conflict',
     "A new key vault certificate can not be created or imported while a pending key vault certificate's status is inProgress.",
@@ -142,7 +143,7 @@ export function renderWaiting({ url, vault }: VaultCall, waiting: PendingCertifi
   }
 }
 
-/** The certificates with the one of the key first. Throws `VaultError` when the key has none. */
+/** The certificates with the one of the key first. Throws `Refusal` when the key has none. */
 function chainFor(key: KeyObject, x5c: readonly string[]): Buffer[] {
   const chain = x5c.map((text) => Buffer.from(text, 'base64'))
   const leaf = chain.find((der) => readCertificate(der).checkPrivateKey(key))

@@ -10,7 +10,7 @@ export interface Imported {
   format: 'pem' | 'pfx'
 }
 
-/** Reads a PEM text, base64 of one, or base64 of a PFX. Throws `VaultError` that quotes nothing of the content. */
+/** Reads a PEM text, base64 of one, or base64 of a PFX. Throws `Refusal` that quotes nothing of the content. */
 export async function readImport(value: string, password: string): Promise<Imported> {
   const text = value.includes('-----BEGIN') ? value : Buffer.from(value, 'base64').toString('utf8')
   const isPem = text.includes('-----BEGIN')

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { Clock } from '#lib'
+import { Refusal } from '../../http/refusal.ts'
 import type { Permission } from '../authorize.ts'
-import { badParameter, VaultError } from '../error-response.ts'
+import { badParameter } from '../error-response.ts'
 import { type ObjectKind, refuseDisabled, versionOf } from '../object-kind.ts'
 import type { ObjectVersion } from '../object-store.ts'
 import type { VaultCall, VaultOperation } from '../operation.ts'
@@ -31,7 +32,7 @@ export function cryptographyOperations({ kind, clock }: CryptographyOptions): Va
     refuseDisabled(kind, version, operation)
     refuseOutOfTime(version, operation, clock.now() / 1000)
     if (version.payload.operations.some((allowed) => allowed === operation)) return version
-    throw new VaultError(403, 'Forbidden', `Operation ${operation} is not permitted on this key.`, {
+    throw new Refusal(403, 'Forbidden', `Operation ${operation} is not permitted on this key.`, {
       innerCode: 'KeyOperationForbidden',
     })
   }
@@ -106,7 +107,7 @@ function schemeFor(key: Key, name: SignatureAlgorithm, digest: Buffer): Signatur
   throw badParameter(`The digest has ${digest.length} bytes, and ${name} expects ${scheme.digestBytes}.`)
 }
 
-function wrongAlgorithm(algorithm: string, key: string): VaultError {
+function wrongAlgorithm(algorithm: string, key: string): Refusal {
   return badParameter(
     `Key and signing or encryption algorithm are incompatible: found ${algorithm}, the key is ${key}.`,
   )
@@ -119,7 +120,7 @@ function refuseOutOfTime({ nbf, exp }: ObjectVersion<Key>, operation: string, no
   const reason = nbf !== undefined && now < nbf ? 'KeyNotYetValid' : exp !== undefined && now >= exp ? 'KeyExpired' : ''
   if (reason === '') return
   const text = reason === 'KeyExpired' ? 'an expired key' : 'a key that is not yet valid'
-  throw new VaultError(403, 'Forbidden', `Operation ${operation} is not allowed on ${text}.`, { innerCode: reason })
+  throw new Refusal(403, 'Forbidden', `Operation ${operation} is not allowed on ${text}.`, { innerCode: reason })
 }
 
 function needs(policy: string, action: string): Permission {

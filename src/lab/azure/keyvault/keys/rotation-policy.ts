@@ -50,7 +50,7 @@ const parseBody = bodyParser(
   }),
 )
 
-/** A policy as clients put it. Throws `VaultError` for one that Key Vault would not take. */
+/** A policy as clients put it. Throws `Refusal` for one that Key Vault would not take. */
 export function parseRotationPolicy(body: unknown): Pick<RotationPolicy, 'expiryTime' | 'lifetimeActions'> {
   const { attributes, lifetimeActions: given } = parseBody(body)
   const expiryTime = attributes?.expiryTime ?? undefined

@@ -1,6 +1,7 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { badParameter, VaultError } from '../error-response.ts'
+import { Refusal } from '../../http/refusal.ts'
+import { badParameter } from '../error-response.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import { type KeyType, keyTypes } from './key-kind.ts'
 import { type Curve, curves, jwkOf, rsaSizes } from './make-key.ts'
@@ -32,20 +33,20 @@ const releaseBody = z.looseObject({
   attributes: z.looseObject({ exportable: z.unknown() }).nullish(),
 })
 
-/** Refuses a key that is to leave the vault: what is not done is not ignored. Throws `VaultError` 501. */
+/** Refuses a key that is to leave the vault: what is not done is not ignored. Throws `Refusal` 501. */
 export function refuseRelease(body: unknown): void {
   const { data } = releaseBody.safeParse(body)
   if (data?.release_policy == null && data?.attributes?.exportable !== true) return
-  throw new VaultError(
+  throw new Refusal(
     501,
     'NotImplemented',
     'The local Azure does not implement vault.key.release, and so no keys with release_policy or attributes.exportable.',
   )
 }
 
-/** The private key of an imported JWK. Throws `VaultError` when it is none; its members are never quoted. */
+/** The private key of an imported JWK. Throws `Refusal` when it is none; its members are never quoted. */
 export function parsePrivateJwk(key: Record<string, unknown>, kty: KeyType): JsonWebKey {
-  const crv = key['crv'] === 'P-256K' ? 'secp256k1' : key['crv']
+  const crv = key.crv === 'P-256K' ? 'secp256k1' : key.crv
   const jwk = { ...key, crv, kty: kty.replace('-HSM', '') } as JsonWebKey
   const privateKey = readPrivateKey(jwk)
   const bits = privateKey.asymmetricKeyDetails?.modulusLength
