@@ -136,7 +136,7 @@ function addUp(program: Command, world: CliWorld, finish: (exitCode: number) => 
     .optionsGroup('Output:')
     .option('--json', 'print the result as JSON')
     .action(async ({ home, json, ...options }: HomeOption & JsonOption & UpOptions) => {
-      const { up } = await import('./commands/up.ts')
+      const { up } = await import('./lab/up.ts')
       finish(await up({ home: chosenHome(world, home), options, json: json === true, world }))
     })
 }
@@ -196,7 +196,7 @@ function addAzure(program: Command, world: CliWorld, finish: (exitCode: number) 
     .option('--retry-after <seconds>', 'what Retry-After says', parseSeconds, 1)
     .option('--off', 'let it answer again')
     .action(async (vault: string, options: HomeOption & { for?: string; retryAfter: number; off?: boolean }) => {
-      const { azureThrottle } = await import('./commands/azure-throttle.ts')
+      const { azureThrottle } = await import('./lab/azure-faults.ts')
       const { home, retryAfter: retryAfterSeconds, off = false } = options
       const forMs = options.for === undefined ? undefined : parseDuration(options.for)
       finish(await azureThrottle({ home: chosenHome(world, home), vault, forMs, retryAfterSeconds, off, world }))
@@ -205,7 +205,7 @@ function addAzure(program: Command, world: CliWorld, finish: (exitCode: number) 
     .summary('show which hosts are broken on purpose')
     .option('--json', 'print it as JSON')
     .action(async ({ home, json }: HomeOption & JsonOption) => {
-      const { azureFaults } = await import('./commands/azure-throttle.ts')
+      const { azureFaults } = await import('./lab/azure-faults.ts')
       finish(await azureFaults({ home: chosenHome(world, home), json: json === true, world }))
     })
 }
@@ -220,7 +220,7 @@ function addDemo(program: Command, world: CliWorld, finish: (exitCode: number) =
     )
     .option('--keep', 'leave the lab up at the end, or after a failure, and say where')
     .action(async (options: { keep?: boolean }) => {
-      const { demo } = await import('./commands/demo/demo.ts')
+      const { demo } = await import('./demo/demo.ts')
       finish(await demo({ keep: options.keep === true, world }))
     })
 }
@@ -238,7 +238,7 @@ function addRotate(program: Command, world: CliWorld, finish: (exitCode: number)
     .option('--timeout <time>', 'how long to wait for the pods, as Go writes it', parseTime, '2m')
     .option('--json', 'print the result as JSON')
     .action(async (className: string, options: RotateOptions) => {
-      const { rotate } = await import('./commands/rotate.ts')
+      const { rotate } = await import('./rotate/rotate.ts')
       const { home, namespace, kubeconfig, timeout, json } = options
       const timeoutMs = parseDuration(timeout) ?? 0
       const command = {
@@ -266,7 +266,7 @@ function addCharts(program: Command, world: CliWorld, finish: (exitCode: number)
     .summary('serve them as a Helm repository on loopback, until stopped')
     .addOption(new Option('--port <port>', '0 takes a free one').argParser(parsePort).default(18_888))
     .action(async ({ port }: { port: number }) => {
-      const { serveCharts } = await import('./commands/charts.ts')
+      const { serveCharts } = await import('./charts/charts.ts')
       finish(await serveCharts({ port, world }))
     })
   charts
@@ -274,7 +274,7 @@ function addCharts(program: Command, world: CliWorld, finish: (exitCode: number)
     .summary('write them as packages (.tgz)')
     .option('-d, --destination <directory>', 'where to', '.')
     .action(async ({ destination }: { destination: string }) => {
-      const { writeCharts } = await import('./commands/charts.ts')
+      const { writeCharts } = await import('./charts/charts.ts')
       finish(await writeCharts({ destination, world }))
     })
 }

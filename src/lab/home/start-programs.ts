@@ -1,14 +1,14 @@
 import { copyFileSync } from 'node:fs'
-import { type BackgroundName, findBackground, startedPrograms, stopBackground } from './background.ts'
 import { primaryPlace } from './clusters/cluster-place.ts'
-import { embeddedCluster } from './embedded-cluster.ts'
-import type { LabCluster } from './lab-cluster.ts'
-import type { LabHome } from './lab-home.ts'
-import { findLocalAzure, findLocalCluster, type LocalAzure, startLocalAzure } from './lab-programs.ts'
-import type { LabState } from './lab-state.ts'
-import { assertPortFree } from './ports.ts'
-import { realCluster } from './real-cluster.ts'
+import { embeddedCluster } from './clusters/embedded-cluster.ts'
+import type { LabCluster } from './clusters/lab-cluster.ts'
+import { realCluster } from './clusters/real-cluster.ts'
+import { type BackgroundName, findBackground, startedPrograms, stopBackground } from './processes/background.ts'
+import { findLocalAzure, findLocalCluster, type LocalAzure, startLocalAzure } from './processes/lab-programs.ts'
+import { assertPortFree } from './processes/ports.ts'
 import type { Session } from './session.ts'
+import type { LabHome } from './state/lab-home.ts'
+import type { LabState } from './state/lab-state.ts'
 
 export interface Programs {
   cluster: LabCluster

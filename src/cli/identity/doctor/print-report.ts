@@ -1,5 +1,5 @@
-import type { Terminal } from '#terminal'
 import { wrapText } from '#lib/formats'
+import type { Terminal } from '#terminal'
 import type { Finding, Section } from './finding.ts'
 
 export interface Report {

@@ -1,6 +1,6 @@
 import { type KubeClient, type Pod, resources } from '#kubernetes/client'
-import type { Terminal } from '#terminal'
 import { wrapText } from '#lib/formats'
+import type { Terminal } from '#terminal'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
 import { attempt } from '../known.ts'
 import { driverName } from './check-class.ts'

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type LabHome, labHome } from '../lab-home.ts'
+import { type LabHome, labHome } from '../state/lab-home.ts'
 import { findNumbered, managedName, newPlace, numberedPlaces, writeRecord } from './cluster-place.ts'
 
 function homeOf(t: TestContext): LabHome {

@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { z } from 'zod'
 import { errorCode } from '#lib'
-import type { ClusterProgram } from '../background.ts'
-import type { LabHome } from '../lab-home.ts'
-import { daemonPortsSchema, readLabState, writeLabState } from '../lab-state.ts'
+import type { ClusterProgram } from '../processes/background.ts'
+import type { LabHome } from '../state/lab-home.ts'
+import { daemonPortsSchema, readLabState, writeLabState } from '../state/lab-state.ts'
 
 const port = z.int().min(0).max(65_535)
 

@@ -1,4 +1,4 @@
-import type { LabCluster } from '../lab-cluster.ts'
+import type { LabCluster } from './lab-cluster.ts'
 
 /** What can be installed into a managed cluster. */
 export type ProductPart = 'secrets-provider' | 'webhook'

@@ -1,9 +1,8 @@
 import { copyFileSync, rmSync } from 'node:fs'
-import { stopBackground } from '../background.ts'
-import { asLabCluster, type EmbeddedCluster, embeddedCluster } from '../embedded-cluster.ts'
-import { findLocalCluster } from '../lab-programs.ts'
-import { type LabState, requireLabState } from '../lab-state.ts'
+import { stopBackground } from '../processes/background.ts'
+import { findLocalCluster } from '../processes/lab-programs.ts'
 import type { Session } from '../session.ts'
+import { type LabState, requireLabState } from '../state/lab-state.ts'
 import {
   type ClusterPlace,
   findNumbered,
@@ -13,6 +12,7 @@ import {
   writeRecord,
 } from './cluster-place.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
+import { asLabCluster, type EmbeddedCluster, embeddedCluster } from './embedded-cluster.ts'
 import { isPrimary } from './primary-cluster.ts'
 
 /** Version of Kubernetes that the local cluster plays. */

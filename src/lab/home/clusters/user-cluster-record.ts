@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { errorCode } from '#lib'
-import type { LabHome } from '../lab-home.ts'
+import type { LabHome } from '../state/lab-home.ts'
 
 const recordSchema = z.strictObject({
   /** The managed cluster that it stands behind. */

@@ -1,12 +1,12 @@
 import { rmSync } from 'node:fs'
 import { createKubeClient } from '#kubernetes/client'
-import { removeFromCluster } from '../down.ts'
-import type { LabCluster } from '../lab-cluster.ts'
-import { requireLabState } from '../lab-state.ts'
-import { removeWebhook } from '../lab-webhook.ts'
-import { readKubeconfig, realCluster } from '../real-cluster.ts'
+import { removeWebhook } from '../product/lab-webhook.ts'
 import type { Session } from '../session.ts'
+import { requireLabState } from '../state/lab-state.ts'
+import { removeFromCluster } from '../take-down.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
+import type { LabCluster } from './lab-cluster.ts'
+import { readKubeconfig, realCluster } from './real-cluster.ts'
 import { readUserCluster, writeUserCluster } from './user-cluster-record.ts'
 
 /**

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { createKubeClient, type UntypedObject } from '#kubernetes/client'
-import type { LabCluster } from './lab-cluster.ts'
-import type { LocalAzure } from './lab-programs.ts'
-import type { LabState } from './lab-state.ts'
-import { chartDefaults } from './product/chart-defaults.ts'
-import { installProduct } from './product/install-product.ts'
-import { productObjects, readManifests } from './product/product-objects.ts'
-import { type ProductStatus, waitForProduct } from './product/product-status.ts'
-import type { Session } from './session.ts'
+import type { LabCluster } from '../clusters/lab-cluster.ts'
+import type { LocalAzure } from '../processes/lab-programs.ts'
+import type { Session } from '../session.ts'
+import type { LabState } from '../state/lab-state.ts'
+import { chartDefaults } from './chart-defaults.ts'
+import { installProduct } from './install-product.ts'
+import { productObjects, readManifests } from './product-objects.ts'
+import { type ProductStatus, waitForProduct } from './product-status.ts'
 
 interface Surroundings {
   state: Pick<LabState, 'rotationPollInterval' | 'caching' | 'secretSync'> & { rotation?: boolean }

@@ -1,5 +1,5 @@
 import type { KubeConfig } from '#kubernetes/client'
-import type { SharedMachine } from './product/product-objects.ts'
+import type { SharedMachine } from '../product/product-objects.ts'
 
 /** The cluster of a lab, the embedded one or the user's. */
 export interface LabCluster {

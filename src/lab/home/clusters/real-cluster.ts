@@ -5,9 +5,9 @@ import { createKubeClient, type KubeClient, type KubeConfig, loadKubeconfig, res
 import { errorMessage, ProblemsError } from '#lib'
 import { createHttpClient } from '#lib/http'
 import { CliError } from '#terminal'
+import type { Session } from '../session.ts'
+import type { LabState } from '../state/lab-state.ts'
 import type { LabCluster } from './lab-cluster.ts'
-import type { LabState } from './lab-state.ts'
-import type { Session } from './session.ts'
 
 /** The user's cluster, as a lab uses it. Throws {@link CliError} when it cannot be reached, or not as an administrator. */
 export async function realCluster(

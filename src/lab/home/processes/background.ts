@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCode } from '#lib'
 import { CliError } from '#terminal'
-import type { LabHome } from './lab-home.ts'
+import type { LabHome } from '../state/lab-home.ts'
 import { identifyProcess, isSameProcessAlive, type ProcessIdentity } from './process-identity.ts'
 
 /** A program that a lab runs in the background. `aks-1` and so on are clusters that `az aks create` made. */

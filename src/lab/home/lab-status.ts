@@ -3,13 +3,13 @@ import { createKubeClient, resources } from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import type { CliWorld } from '#terminal'
 import { createTerminal, exitCodes, type Terminal } from '#terminal'
-import { findBackground } from './background.ts'
 import { managedName, numberedPlaces } from './clusters/cluster-place.ts'
-import type { LabHome } from './lab-home.ts'
-import { findLocalAzure, findLocalCluster } from './lab-programs.ts'
-import { type LabState, readLabState } from './lab-state.ts'
+import { readKubeconfig } from './clusters/real-cluster.ts'
+import { findBackground } from './processes/background.ts'
+import { findLocalAzure, findLocalCluster } from './processes/lab-programs.ts'
 import { isWorking, type ProductPod, productStatus } from './product/product-status.ts'
-import { readKubeconfig } from './real-cluster.ts'
+import type { LabHome } from './state/lab-home.ts'
+import { type LabState, readLabState } from './state/lab-state.ts'
 
 export interface StatusCommand {
   home: LabHome

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { loadKubeconfig } from '#kubernetes/client'
 import type { CliWorld } from '#terminal'
 import { CliError, exitCodes } from '#terminal'
-import { writeAzProfile } from './az-profile.ts'
-import { readCredentials } from './lab-azure.ts'
-import type { LabHome } from './lab-home.ts'
-import { findLocalAzure } from './lab-programs.ts'
-import { type LabState, readLabState } from './lab-state.ts'
+import { writeAzProfile } from './azure/az-profile.ts'
+import { readCredentials } from './azure/lab-azure.ts'
+import { findLocalAzure } from './processes/lab-programs.ts'
+import type { LabHome } from './state/lab-home.ts'
+import { type LabState, readLabState } from './state/lab-state.ts'
 
 export interface EnvCommand {
   home: LabHome

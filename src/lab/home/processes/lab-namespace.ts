@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { CliError } from '#terminal'
+import type { LabHome } from '../state/lab-home.ts'
 import { type Background, findBackground, startBackground } from './background.ts'
-import type { LabHome } from './lab-home.ts'
 
 /**
  * The lab's mounts live in a mount namespace of their own, which one sleeping process keeps: the user's machine never shows

@@ -3,8 +3,8 @@ import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { errorCode } from '#lib'
 import { CliError } from '#terminal'
-import { primaryName } from './clusters/primary-cluster.ts'
-import type { LabHome } from './lab-home.ts'
+import type { LabHome } from '../state/lab-home.ts'
+import { primaryName } from './primary-cluster.ts'
 
 const named = z.array(z.looseObject({ name: z.string() })).nullish()
 const kubeconfigSchema = z.looseObject({

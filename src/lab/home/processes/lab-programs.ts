@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { LabWorld } from '../session.ts'
+import type { LabHome } from '../state/lab-home.ts'
 import {
   type Background,
   type BackgroundName,
@@ -7,9 +9,7 @@ import {
   findBackground,
   startBackground,
 } from './background.ts'
-import type { LabHome } from './lab-home.ts'
 import { insideNamespace, openLabNamespace } from './lab-namespace.ts'
-import type { LabWorld } from './session.ts'
 
 const localAzureReady = z.object({
   proxy: z.string(),
