@@ -133,7 +133,7 @@ describe('what a class may not mean', () => {
       { userAssignedIdentityID: 'x' },
       /^spec.parameters.userAssignedIdentityID: has no effect without useVMManagedIdentity/,
     ],
-    ['a parameter of somebody else', { colour: 'blue' }, /^spec.parameters.colour: is no parameter of this provider/],
+    ['a parameter of somebody else', { colour: 'blue' }, /^spec.parameters.colour: is not a parameter of this provider/],
   ]
   for (const [what, changed, line] of rows) {
     test(`${what} is said, and fails nothing`, () => {
@@ -161,10 +161,10 @@ describe('secretObjects', () => {
     const start = 'a Secret will be missing: spec.secretObjects[0].data[0].objectName: '
     assert.equal(
       named('dbb')[0],
-      `${start}"dbb" is no file of this class: an object is named by its objectAlias, or its objectName without one (did you mean db?)`,
+      `${start}"dbb" is not a file of this class: an object is named by its objectAlias, or its objectName without one (did you mean db?)`,
     )
     for (const name of ['cert', 'old', 'old/3', 'old/x', 'db/0', 'completely different'])
-      assert.ok(named(name)[0]?.startsWith(`${start}"${name}" is no file of this class`), name)
+      assert.ok(named(name)[0]?.startsWith(`${start}"${name}" is not a file of this class`), name)
     assert.match(named('completely different')[0] ?? '', /\(the class has db, tls\/server, old\/0\)$/)
   })
 

@@ -1,12 +1,14 @@
 import { findCloud, isStackCloud, modeConflict } from '#azure/identity'
 import { parseFileOwner } from '#kubernetes/volume-files'
-import type { Problem } from '#lib'
-import { parseDuration, recordOf } from '#lib/formats'
+import { Problems } from '#lib'
+import { recordOf } from '#lib/formats'
 import { checkSecretObjects } from './check-secret-objects.ts'
+import { classLimits } from './class-limits.ts'
 import type { ClassIdentity, ClassSpec } from './class-spec.ts'
-import type { Finding } from './finding.ts'
-import { isExpectedStranger, parameterNames, parseParameters } from './parse-parameters.ts'
-import { invalidTenant, isTenant } from './tenant.ts'
+import { type Finding, Findings } from './finding.ts'
+import { parameterNames } from './parameter-table.ts'
+import { isForeign, parseParameters } from './parse-parameters.ts'
+import { checkTenant } from './tenant.ts'
 import { unknownCloud } from './unknown-cloud.ts'
 
 /**
@@ -14,51 +16,50 @@ import { unknownCloud } from './unknown-cloud.ts'
  * is found by the provider's own parser. A class of another provider is only looked at where drivers act on it.
  */
 export function checkClass(object: unknown): Finding[] {
-  const findings: Finding[] = []
-  const spec = recordAt(recordOf(object)?.['spec'], 'spec', findings)
-  const provider = textAt(spec['provider'], 'spec.provider', findings)
+  const findings = new Findings()
+  const spec = recordAt(recordOf(object)?.spec, 'spec', findings)
+  const provider = textAt(spec.provider, 'spec.provider', findings)
   if (provider === '') fails(findings, 'spec.provider', 'missing: it names the provider, for example azure')
-  const parameters = parametersAt(spec['parameters'], findings)
-  const ours = provider === 'azure'
-  if (!ours && provider.trim().toLowerCase() === 'azure')
+  const parameters = parametersAt(spec.parameters, findings)
+  const isAzure = provider === 'azure'
+  if (!isAzure && provider.trim().toLowerCase() === 'azure')
     fails(findings, 'spec.provider', `found "${provider}"; did you mean azure?`)
-  const wish = ours && parameters.size > 0 ? checkParameters(parameters, findings) : undefined
-  checkSecretObjects(spec['secretObjects'], wish?.objects, findings)
-  return findings
+  const parsed = isAzure && parameters.size > 0 ? checkParameters(parameters, findings) : undefined
+  checkSecretObjects(spec.secretObjects, parsed?.objects, findings)
+  return findings.list
 }
 
-/** The wish, where its objects are as they should be; otherwise their files are not known. */
-function checkParameters(parameters: Map<string, string>, findings: Finding[]): ClassSpec | undefined {
-  const problems: Problem[] = []
-  checkDriverParameters(parameters, problems)
-  const wish = parseParameters(parameters, problems)
-  const complete = problems.length === 0
-  if (complete && wish.objects.length === 0)
-    problems.push({ path: 'objects', message: 'has no entry: a volume needs at least one object' })
-  const { cloudName } = wish
-  if (findCloud(cloudName) === undefined && !isStackCloud(cloudName))
-    problems.push({ path: '', message: unknownCloud(cloudName) })
-  checkIdentity(wish.identity, problems, findings)
-  findings.push(...problems.map((problem) => ({ ...problem, path: within(problem.path), fails: 'mount' as const })))
-  remarkUnknown(parameters, findings)
-  return complete ? wish : undefined
+/** The class, where its parameters are as they should be; otherwise its files cannot be told. */
+function checkParameters(parameters: Map<string, string>, findings: Findings): ClassSpec | undefined {
+  const problems = new Problems()
+  const spec = parseParameters(parameters, problems)
+  const isComplete = problems.count === 0
+  if (isComplete && spec.objects.length === 0)
+    problems.add('objects', 'has no entry: a volume needs at least one object')
+  checkDriverParameters(parameters, spec, problems)
+  const { cloudName } = spec.values
+  if (findCloud(cloudName) === undefined && !isStackCloud(cloudName)) problems.add('', unknownCloud(cloudName))
+  checkIdentity(spec.identity, problems, findings)
+  for (const { path, message } of problems.list) fails(findings, within(path), message)
+  remarkUnknown(parameters, problems, findings)
+  return isComplete ? spec : undefined
 }
 
-/** Those that the driver reads and no provider sees. A tick shorter than a second would only heat the vault. */
-function checkDriverParameters(parameters: Map<string, string>, problems: Problem[]): void {
-  const owner = parameters.get('fileOwner') ?? ''
-  parameters.delete('fileOwner')
-  if (parseFileOwner(owner) === undefined)
-    problems.push({ path: 'fileOwner', message: `found "${owner}", expected "<user id>" or "<user id>:<group id>"` })
-  const interval = parameters.get('syncInterval') ?? ''
-  const intervalMs = parseDuration(interval)
-  if (intervalMs !== undefined && intervalMs > 0 && intervalMs < 1000)
-    problems.push({ path: 'syncInterval', message: `found "${interval}", expected a duration of 1s or more` })
+/** Those that the driver acts on. Checks closer together than a second would only load the vault. */
+function checkDriverParameters(
+  parameters: ReadonlyMap<string, string>,
+  { values }: ClassSpec,
+  problems: Problems,
+): void {
+  if (parseFileOwner(values.fileOwner) === undefined)
+    problems.unexpected('fileOwner', values.fileOwner, '"<user id>" or "<user id>:<group id>"')
+  if (values.syncInterval !== undefined && values.syncInterval < 1000)
+    problems.unexpected('syncInterval', parameters.get('syncInterval'), 'a duration of 1s or more')
 }
 
-function checkIdentity(identity: ClassIdentity, problems: Problem[], findings: Finding[]): void {
+function checkIdentity(identity: ClassIdentity, problems: Problems, findings: Findings): void {
   const conflict = modeConflict(identity)
-  if (conflict !== undefined) problems.push(conflict)
+  if (conflict !== undefined) problems.add(conflict.path, conflict.message)
   const { tenantId, userAssignedIdentityId, useVMManagedIdentity } = identity
   if (tenantId === '') {
     remark(
@@ -66,22 +67,23 @@ function checkIdentity(identity: ClassIdentity, problems: Problem[], findings: F
       'tenantID',
       'missing: pods can only mount the class if their service account has the annotation azure.workload.identity/tenant-id, or the provider a --default-tenant',
     )
-  } else if (!isTenant(tenantId)) problems.push(invalidTenant(tenantId))
+  } else checkTenant(tenantId, problems)
   if (userAssignedIdentityId !== '' && !useVMManagedIdentity && conflict === undefined)
     remark(findings, 'userAssignedIdentityID', 'has no effect without useVMManagedIdentity: "true"')
 }
 
-/** Those that resemble a known one are problems; the others may belong to somebody else, or to an old release. */
-function remarkUnknown(parameters: ReadonlyMap<string, string>, findings: Finding[]): void {
-  const known: readonly string[] = parameterNames
+/** Names that resemble a parameter are problems; the others may be meant for another program, or be of an old release. */
+function remarkUnknown(parameters: ReadonlyMap<string, string>, problems: Problems, findings: Findings): void {
+  if (parameters.size > classLimits.parameters.value) return
+  const names: readonly string[] = parameterNames
   for (const name of parameters.keys()) {
-    if (known.includes(name) || isExpectedStranger(name)) continue
-    if (findings.some(({ message }) => message.includes(`"${name}"`))) continue
-    remark(findings, name, 'is no parameter of this provider, and has no effect')
+    if (names.includes(name) || isForeign(name)) continue
+    if (problems.list.some(({ message }) => message.includes(`"${name}"`))) continue
+    remark(findings, name, 'is not a parameter of this provider, and has no effect')
   }
 }
 
-function parametersAt(value: unknown, findings: Finding[]): Map<string, string> {
+function parametersAt(value: unknown, findings: Findings): Map<string, string> {
   const path = 'spec.parameters'
   const found = recordAt(value, path, findings)
   const parameters = new Map(
@@ -91,13 +93,13 @@ function parametersAt(value: unknown, findings: Finding[]): Map<string, string> 
   return parameters
 }
 
-function recordAt(value: unknown, path: string, findings: Finding[]): Record<string, unknown> {
+function recordAt(value: unknown, path: string, findings: Findings): Record<string, unknown> {
   const record = recordOf(value ?? {})
   if (record === undefined) fails(findings, path, `found ${typeName(value)}, expected fields`)
   return record ?? {}
 }
 
-function textAt(value: unknown, path: string, findings: Finding[]): string {
+function textAt(value: unknown, path: string, findings: Findings): string {
   if (value === undefined || value === null) return ''
   if (typeof value === 'string') return value
   const quote = typeof value === 'object' ? '' : `: put quotes around ${String(value)}`
@@ -113,10 +115,10 @@ function within(path: string): string {
   return path === '' ? 'spec.parameters' : `spec.parameters.${path}`
 }
 
-function fails(findings: Finding[], path: string, message: string): void {
-  findings.push({ path, message, fails: 'mount' })
+function fails(findings: Findings, path: string, message: string): void {
+  findings.add('mount', { path, message })
 }
 
-function remark(findings: Finding[], parameter: string, message: string): void {
-  findings.push({ path: within(parameter), message, fails: undefined })
+function remark(findings: Findings, parameter: string, message: string): void {
+  findings.add(undefined, { path: within(parameter), message })
 }

@@ -1,7 +1,8 @@
 import { isTlsKey, refusedSecretTypes, tlsKeys, tlsSecretType } from '#kubernetes/client'
-import { nearestName } from '#lib'
+import { beyondLimit, nearestName } from '#lib'
 import { type ClassFiles, classFiles } from './class-files.ts'
-import type { Finding } from './finding.ts'
+import { classLimits } from './class-limits.ts'
+import type { Findings } from './finding.ts'
 import type { ObjectSpec } from './object-spec.ts'
 
 /** An entry as far as it can be looked at; its shape is what the CRD's schema says, or nothing. */
@@ -11,42 +12,70 @@ interface Entry {
   data?: unknown
 }
 
+interface DataRow {
+  objectName?: unknown
+  key?: unknown
+}
+
 /**
  * What keeps a Secret of `secretObjects` from being written.
  *
- * @param objects those of the class; undefined when they are not known, and with them its files
+ * @param objects of the class; undefined when they cannot be read, and with them its files
  */
 export function checkSecretObjects(
   value: unknown,
   objects: readonly ObjectSpec[] | undefined,
-  findings: Finding[],
+  findings: Findings,
 ): void {
   const files = objects === undefined ? undefined : classFiles(objects)
-  for (const [index, entry] of listOf<Entry | null>(value).entries()) {
-    const at = `spec.secretObjects[${index}]`
-    const wrong = (field: string, message: string) =>
-      findings.push({ path: `${at}.${field}`, message, fails: 'secret' as const })
-    const type = textOf(entry?.type)
-    if (textOf(entry?.secretName) === '') wrong('secretName', 'missing')
-    if (refusedSecretTypes.has(type)) wrong('type', `${type} is not allowed: Kubernetes gives such a Secret rights`)
-    const data = listOf<{ objectName?: unknown; key?: unknown } | null>(entry?.data)
-    if (data.length === 0) wrong('data', 'missing: give at least one objectName and key')
-    for (const [row, item] of data.entries()) {
-      const [name, key] = [textOf(item?.objectName), textOf(item?.key)]
-      if (key === '') wrong(`data[${row}].key`, 'missing')
-      else if (type === tlsSecretType && !isTlsKey(key))
-        wrong(`data[${row}].key`, `found "${key}": a ${tlsSecretType} Secret has ${tlsKeys.join(', ')}`)
-      if (name === '') wrong(`data[${row}].objectName`, 'missing')
-      else if (files?.has(name) === false) wrong(`data[${row}].objectName`, notFetched(name, files))
+  const entries = listOf<Entry | null>(value)
+  const { secretObjects, secretData } = classLimits
+  if (entries.length > secretObjects.value) {
+    findings.add('secret', { path: 'spec.secretObjects', message: beyondLimit(secretObjects, entries.length) })
+  }
+  let left: number = secretData.value
+  for (const [index, entry] of entries.slice(0, secretObjects.value).entries()) {
+    const data = listOf<DataRow | null>(entry?.data)
+    checkEntry({ at: `spec.secretObjects[${index}]`, entry, data: data.slice(0, left), files, findings })
+    if (data.length > left) {
+      const path = `spec.secretObjects[${index}].data`
+      findings.add('secret', { path, message: beyondLimit(secretData, secretData.value - left + data.length) })
     }
+    left = Math.max(0, left - data.length)
   }
 }
 
-function notFetched(name: string, { names }: ClassFiles): string {
+interface EntryCheck {
+  /** Path of the entry, for findings. */
+  at: string
+  entry: Entry | null
+  data: readonly (DataRow | null)[]
+  files: ClassFiles | undefined
+  findings: Findings
+}
+
+function checkEntry({ at, entry, data, files, findings }: EntryCheck): void {
+  const wrong = (field: string, message: string) => findings.add('secret', { path: `${at}.${field}`, message })
+  const type = textOf(entry?.type)
+  if (textOf(entry?.secretName) === '') wrong('secretName', 'missing')
+  if (refusedSecretTypes.has(type)) wrong('type', `${type} is not allowed: Kubernetes gives such a Secret rights`)
+  if (data.length === 0 && listOf(entry?.data).length === 0)
+    wrong('data', 'missing: give at least one objectName and key')
+  for (const [row, item] of data.entries()) {
+    const [name, key] = [textOf(item?.objectName), textOf(item?.key)]
+    if (key === '') wrong(`data[${row}].key`, 'missing')
+    else if (type === tlsSecretType && !isTlsKey(key))
+      wrong(`data[${row}].key`, `found "${key}": a ${tlsSecretType} Secret has ${tlsKeys.join(', ')}`)
+    if (name === '') wrong(`data[${row}].objectName`, 'missing')
+    else if (files?.has(name) === false)
+      wrong(`data[${row}].objectName`, findings.full ? '' : notFetched(name, files.names))
+  }
+}
+
+function notFetched(name: string, names: readonly string[]): string {
   const near = nearestName(name, names)
-  const known = names.slice(0, 20).join(', ')
-  const hint = near === undefined ? `the class has ${known}` : `did you mean ${near}?`
-  return `"${name}" is no file of this class: an object is named by its objectAlias, or its objectName without one (${hint})`
+  const hint = near === undefined ? `the class has ${names.slice(0, 20).join(', ')}` : `did you mean ${near}?`
+  return `"${name}" is not a file of this class: an object is named by its objectAlias, or its objectName without one (${hint})`
 }
 
 function listOf<T>(value: unknown): readonly T[] {

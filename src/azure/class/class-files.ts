@@ -12,18 +12,28 @@ export interface ClassFiles {
  * known at mount: a file that may be there counts as there.
  */
 export function classFiles(objects: readonly ObjectSpec[]): ClassFiles {
-  const files = objects.flatMap(({ extracts, fileName, type, history }) =>
-    extracts.length > 0
-      ? extracts.map((extract) => ({ name: extract.fileName, history, split: false }))
-      : [{ name: fileName, history, split: type === 'secret' }],
-  )
+  /** By the object's own path: how many versions it has at most, and whether it may have `.crt` and `.key` beside it. */
+  const files = new Map<string, { history: number; split: boolean }>()
+  const add = (name: string, { history, type, extracts }: ObjectSpec) => {
+    const other = files.get(name)
+    const split = extracts.length === 0 && type === 'secret'
+    files.set(name, { history: Math.max(history, other?.history ?? 0), split: split || other?.split === true })
+  }
+  for (const object of objects) {
+    if (object.extracts.length === 0) add(object.fileName, object)
+    else for (const { fileName } of object.extracts) add(fileName, object)
+  }
+  const isFile = (path: string, split: boolean) => {
+    const own = files.get(path)
+    if (own !== undefined && own.history <= 1 && (!split || own.split)) return true
+    const slash = path.lastIndexOf('/')
+    const folder = files.get(path.slice(0, Math.max(0, slash)))
+    const index = path.slice(slash + 1)
+    if (folder === undefined || folder.history <= 1 || (split && !folder.split)) return false
+    return /^\d{1,9}$/.test(index) && Number(index) < folder.history
+  }
   return {
-    has: (path) =>
-      files.some(({ name, history, split }) => {
-        if (!path.startsWith(name)) return false
-        const rest = split ? path.slice(name.length).replace(/\.(crt|key)$/, '') : path.slice(name.length)
-        return history > 1 ? /^\/\d+$/.test(rest) && Number(rest.slice(1)) < history : rest === ''
-      }),
-    names: files.map(({ name, history }) => (history > 1 ? `${name}/0` : name)),
+    has: (path) => isFile(path, false) || (/\.(crt|key)$/.test(path) && isFile(path.slice(0, -4), true)),
+    names: [...files].map(([name, { history }]) => (history > 1 ? `${name}/0` : name)),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Why `name` cannot be the path of a file in a volume, or undefined. The first three texts are the field's; the driver
+ * Why `name` cannot be the path of a file in a volume, or undefined. The first three texts are upstream's; the driver
  * refuses unclean paths too, but only after everything was read, and without naming the object.
  */
 export function fileNameProblem(name: string): string | undefined {
@@ -36,16 +36,12 @@ function hasControlCharacter(name: string): boolean {
  * Two files that cannot both be in one volume: the same path, or a path below a file. Undefined when all fit.
  */
 export function collidingPaths(paths: readonly string[]): { path: string; other: string } | undefined {
-  const seen = new Set<string>()
-  for (const path of paths) {
-    if (seen.has(path)) return { path, other: path }
-    seen.add(path)
-  }
-  for (const path of paths) {
-    for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
-      const parent = path.slice(0, slash)
-      if (seen.has(parent)) return { path, other: parent }
-    }
+  // With the separator as the lowest character, what lies below a path follows it directly.
+  const sorted = paths.map((path) => path.replaceAll('/', '\0')).toSorted()
+  for (const [index, path] of sorted.entries()) {
+    const before = sorted[index - 1]
+    if (before === undefined || (path !== before && !path.startsWith(`${before}\0`))) continue
+    return { path: path.replaceAll('\0', '/'), other: before.replaceAll('\0', '/') }
   }
   return undefined
 }

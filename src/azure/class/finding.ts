@@ -1,6 +1,6 @@
 import { formatProblem, type Problem } from '#lib'
 
-/** Something that whoever writes a class should know before a pod mounts it. */
+/** Something that the author of a class should know before a pod mounts it. */
 export interface Finding extends Problem {
   /** What will fail: every mount, or the writing of a Secret. Undefined when the class may just not mean what it says. */
   fails: 'mount' | 'secret' | undefined
@@ -11,4 +11,28 @@ const consequences = { mount: 'no pod can mount it: ', secret: 'a Secret will be
 /** One line for people: what follows, where and why. */
 export function formatFinding({ fails, ...problem }: Finding): string {
   return `${fails === undefined ? '' : consequences[fails]}${formatProblem(problem)}`
+}
+
+/** More findings than this help no reader, and a class can be made to have any number of them. */
+const maxReported = 50
+
+/** Collects findings about one class: at most 50; the rest is counted. */
+export class Findings {
+  readonly #list: Finding[] = []
+  #count = 0
+
+  add(fails: Finding['fails'], { path, message }: Problem): void {
+    this.#count++
+    if (this.#list.length < maxReported) this.#list.push({ path, message, fails })
+  }
+
+  /** Whether further findings are only counted, so that hints for them are not worth computing. */
+  get full(): boolean {
+    return this.#list.length >= maxReported
+  }
+
+  get list(): Finding[] {
+    const more = this.#count - this.#list.length
+    return more === 0 ? this.#list : [...this.#list, { path: '', message: `and ${more} more`, fails: undefined }]
+  }
 }

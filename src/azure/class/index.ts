@@ -1,12 +1,17 @@
 /**
- * azure-class: what a SecretProviderClass of the provider `azure` says: its parameters as one typed wish (`parseParameters`),
- * every problem at once and in the words that people of the field search for. Pure: it reads no file and asks nobody, so the
- * provider parses with it at mount, and `checkClass` tells whoever sees a class before that what would fail.
+ * azure/class: what a SecretProviderClass of the provider `azure` says: `parseParameters` gives its parameters by type, every
+ * problem at once and in the words that users of upstream search for. Pure: it reads no file and sends no request, so the
+ * provider parses with it at mount, and `checkClass` reports what would fail before a pod mounts the class.
+ *
+ * `classParameters`, `objectFields` and `jsonPathFields` are the tables that the parser, the reference and the JSON Schema
+ * share; `classLimits` bounds what a class may hold.
  */
 export { checkClass } from './check-class.ts'
+export { classLimits } from './class-limits.ts'
 export type { ClassIdentity, ClassSpec } from './class-spec.ts'
 export { collidingPaths } from './file-name.ts'
 export { type Finding, formatFinding } from './finding.ts'
+export { jsonPathFields, type ObjectFieldRow, type ObjectFieldTable, objectFields } from './object-fields.ts'
 export {
   type ExtractSpec,
   type ObjectEncoding,
@@ -15,8 +20,15 @@ export {
   type ObjectType,
   objectLabel,
 } from './object-spec.ts'
+export {
+  classParameters,
+  type ParameterRow,
+  type ParameterTable,
+  type ParameterValues,
+  retiredParameters,
+} from './parameter-table.ts'
 export { parseJsonPath } from './parse-json-path.ts'
 export { createObjectsParser, type ParseObjects } from './parse-objects.ts'
 export { parseParameters } from './parse-parameters.ts'
-export { invalidTenant, isTenant } from './tenant.ts'
+export { checkTenant } from './tenant.ts'
 export { unknownCloud } from './unknown-cloud.ts'

@@ -4,7 +4,7 @@ export type ObjectEncoding = 'utf-8' | 'hex' | 'base64'
 
 /** One entry of `objects`. */
 export interface ObjectSpec {
-  /** Where it stands in the class, for messages: `objects[2]`. */
+  /** Its position in the class, for messages: `objects[2]`. */
   path: string
   type: ObjectType
   name: string
@@ -35,7 +35,7 @@ export interface ExtractSpec {
   mode: number | undefined
 }
 
-/** `objectType:T, objectName:N, objectVersion:V`, the words by which the field names an object in errors. */
+/** `objectType:T, objectName:N, objectVersion:V`, the words by which upstream names an object in errors. */
 export function objectLabel({ type, name, version }: { type: string; name: string; version: string }): string {
   return `objectType:${type}, objectName:${name}, objectVersion:${version}`
 }

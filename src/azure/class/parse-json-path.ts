@@ -1,18 +1,25 @@
+/** Longer paths name nothing that a person wrote. */
+const maxLength = 1000
+
+const step = /\.([^.[\]'"\s*]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]/y
+
 /**
  * The part of JSONPath that names one value: `$.a.b`, `$['odd.name']`, `$.list[0]`; the leading `$` may be left out.
- * https://www.rfc-editor.org/rfc/rfc9535 (singular queries). Undefined when the text is no such path.
+ * https://www.rfc-editor.org/rfc/rfc9535 (singular queries). Undefined when the text is not such a path, or longer than
+ * 1,000 characters.
  */
 export function parseJsonPath(expression: string): (string | number)[] | undefined {
-  let rest = expression.trim()
-  if (rest.startsWith('$')) rest = rest.slice(1)
-  else if (rest !== '' && !rest.startsWith('[')) rest = `.${rest}`
+  if (expression.length > maxLength) return undefined
+  let path = expression.trim()
+  if (path.startsWith('$')) path = path.slice(1)
+  else if (path !== '' && !path.startsWith('[')) path = `.${path}`
   const steps: (string | number)[] = []
-  while (rest !== '') {
-    const match = /^\.([^.[\]'"\s*]+)|^\[(\d+)\]|^\['((?:[^'\\]|\\.)*)'\]|^\["((?:[^"\\]|\\.)*)"\]/.exec(rest)
+  step.lastIndex = 0
+  while (step.lastIndex < path.length) {
+    const match = step.exec(path)
     if (match === null) return undefined
-    const [whole, dotted, index, single, double] = match
+    const [, dotted, index, single, double] = match
     steps.push(index === undefined ? (dotted ?? (single ?? double ?? '').replace(/\\(.)/g, '$1')) : Number(index))
-    rest = rest.slice(whole.length)
   }
   return steps.length === 0 ? undefined : steps
 }

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { stringify } from 'yaml'
-import type { Problem } from '#lib'
-import { createObjectsParser, parseObjects, type RawObject } from './parse-objects.ts'
+import { Problems } from '#lib'
+import { parseEntries, type RawObject } from './parse-entries.ts'
+import { createObjectsParser, parseObjects } from './parse-objects.ts'
 
 function parse(text: string): { objects: readonly RawObject[]; problems: string[] } {
-  const problems: Problem[] = []
-  const objects = parseObjects(text, problems)
-  return { objects, problems: problems.map(({ message }) => message) }
+  const problems = new Problems()
+  const objects = parseEntries(text, problems)
+  return { objects, problems: problems.list.map(({ message }) => message) }
 }
 
 function texts(object: RawObject | undefined): Record<string, string> {
@@ -100,14 +101,12 @@ test('no text makes the parser throw or hang, and remembering changes nothing', 
   fc.assert(
     fc.property(fc.array(fc.oneof(word, fc.string({ maxLength: 5 })), { maxLength: 30 }), (words) => {
       const text = words.join('')
-      const first = parse(text)
+      const problems = new Problems()
+      const objects = parseObjects(text, problems)
       for (let i = 0; i < 2; i++) {
-        const problems: Problem[] = []
-        assert.deepEqual(remembering(text, problems), first.objects)
-        assert.deepEqual(
-          problems.map(({ message }) => message),
-          first.problems,
-        )
+        const again = new Problems()
+        assert.deepEqual(remembering(text, again), objects)
+        assert.deepEqual(again.list, problems.list)
       }
     }),
     { numRuns: 500 },

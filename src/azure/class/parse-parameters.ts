@@ -1,131 +1,145 @@
 import { vaultAddress } from '#azure/keyvault'
-import { formatProblem, nearestName, type Problem } from '#lib'
+import { beyondLimit, nearestName, Problems } from '#lib'
 import { parseGoBool } from '#lib/flags'
 import { parseDuration } from '#lib/formats'
+import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
-import { collidingPaths } from './file-name.ts'
 import type { ObjectSpec } from './object-spec.ts'
-import { misspelt, parseObject } from './parse-object.ts'
+import {
+  classParameters,
+  type ParameterName,
+  type ParameterRow,
+  type ParameterValues,
+  parameterNames,
+  retiredParameters,
+} from './parameter-table.ts'
+import { misspelt } from './parse-object.ts'
 import { type ParseObjects, parseObjects } from './parse-objects.ts'
-
-/** What a class may say, in the field's spelling. */
-export const parameterNames = [
-  'keyvaultName',
-  'tenantID',
-  'tenantId',
-  'cloudName',
-  'cloudEnvFileName',
-  'usePodIdentity',
-  'useVMManagedIdentity',
-  'useAzureTokenProxy',
-  'userAssignedIdentityID',
-  'clientID',
-  'objects',
-  'useEmulator',
-  'syncInterval',
-] as const
-
-type ParameterName = (typeof parameterNames)[number]
-
-/** Parameters that classes of the field carry from old releases; they never had an effect in this generation. */
-const leftovers = new Set([
-  'resourceGroup',
-  'resourcegroup',
-  'subscriptionId',
-  'subscriptionid',
-  'secretProviderClass',
-  'providerName',
-])
 
 /** Parameters by their names; a driver sends what it knows of the pod among them, under names with a slash. */
 export type Parameters = ReadonlyMap<string, string>
 
 /**
- * The parameters of a class as one typed wish. Every problem goes to `problems`, each in the words that people of the field
- * search for; the wish is only good when there is none.
+ * The parameters of a class, parsed. Every problem goes to `problems`, each in the words that users of upstream search for;
+ * the result is only good when there is none.
  */
 export function parseParameters(
   parameters: Parameters,
-  problems: Problem[],
+  problems: Problems,
   parse: ParseObjects = parseObjects,
 ): ClassSpec {
-  const text = (name: ParameterName): string => (parameters.get(name) ?? '').trim()
-  const wrong = (message: string) => problems.push({ path: '', message })
-  const required = (name: ParameterName, words: string): string => {
-    const value = text(name)
-    if (value === '') wrong(`${words}${typoHint(parameters, name)}`)
-    return value
-  }
-
-  const flags = {
-    usePodIdentity: parseFlag('usePodIdentity', text('usePodIdentity'), problems),
-    useVMManagedIdentity: parseFlag('useVMManagedIdentity', text('useVMManagedIdentity'), problems),
-    useAzureTokenProxy: parseFlag('useAzureTokenProxy', text('useAzureTokenProxy'), problems),
-  }
-  const useEmulator = parseFlag('useEmulator', text('useEmulator'), problems)
-  const vaultName = required('keyvaultName', 'keyvaultName is not provided')
-  const objectsText = required('objects', 'objects is not set')
-  const syncInterval = text('syncInterval')
-  if (syncInterval !== '' && !((parseDuration(syncInterval) ?? 0) > 0)) {
-    wrong(`syncInterval: found "${syncInterval}", expected a duration such as 30s or 5m`)
-  }
+  const before = problems.count
+  checkSize(parameters, problems)
+  // A class beyond the limits is not looked into.
+  if (problems.count > before) return classSpec(parseValues(new Map(), new Problems()), [])
+  const values = parseValues(parameters, problems)
   reportMisspelt(parameters, problems)
+  const objects = parse(values.objects, problems)
+  checkVaultNames(values.keyvaultName, objects, problems)
+  return classSpec(values, objects)
+}
 
-  const objects = parse(objectsText, problems).flatMap((raw) => parseObject(raw, problems) ?? [])
-  checkVaultNames(vaultName, objects, problems)
-  checkPaths(objects, problems)
-
+function classSpec(values: ParameterValues, objects: readonly ObjectSpec[]): ClassSpec {
+  const { usePodIdentity, useVMManagedIdentity, useAzureTokenProxy, clientID, tenantID, tenantId } = values
   return {
-    vaultName,
-    cloudName: text('cloudName'),
-    cloudFile: text('cloudEnvFileName'),
-    useEmulator,
+    values,
     identity: {
-      ...flags,
-      clientId: text('clientID'),
-      tenantId: text('tenantID') || text('tenantId'),
-      userAssignedIdentityId: text('userAssignedIdentityID'),
+      usePodIdentity,
+      useVMManagedIdentity,
+      useAzureTokenProxy,
+      clientId: clientID,
+      tenantId: tenantID || tenantId,
+      userAssignedIdentityId: values.userAssignedIdentityID,
     },
     objects,
   }
 }
 
+/** A class's own parameters: without what a driver adds about the pod. */
+function* ownParameters(parameters: Parameters): Generator<[string, string]> {
+  for (const entry of parameters) if (!entry[0].startsWith('csi.storage.k8s.io/')) yield entry
+}
+
+function checkSize(parameters: Parameters, problems: Problems): void {
+  let count = 0
+  let bytes = 0
+  let longest = 0
+  for (const [name, value] of ownParameters(parameters)) {
+    count++
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(value)
+    longest = Math.max(longest, name.length)
+  }
+  const { parameters: most, nameLength } = classLimits
+  if (count > most.value) problems.add('', beyondLimit(most, count))
+  if (bytes > classLimits.bytes.value) problems.add('', beyondLimit(classLimits.bytes, bytes))
+  if (longest > nameLength.value) problems.add('', beyondLimit(nameLength, longest))
+}
+
+function parseValues(parameters: Parameters, problems: Problems): ParameterValues {
+  const values = parameterNames.map((name) => {
+    const row: ParameterRow = classParameters[name]
+    const text = (parameters.get(name) ?? '').trim()
+    if (text === '' && row.missing !== undefined) problems.add('', `${row.missing}${typoHint(parameters, name)}`)
+    return [name, parseValue(name, row, text, problems)] as const
+  })
+  return Object.fromEntries(values) as ParameterValues
+}
+
+function parseValue(name: ParameterName, row: ParameterRow, text: string, problems: Problems) {
+  switch (row.type) {
+    case 'boolean':
+      return parseFlag(name, text, problems)
+    case 'duration':
+      return parseSpan(name, text, problems)
+    default:
+      return text
+  }
+}
+
 /** Go's ParseBool; nothing means false. */
-function parseFlag(name: ParameterName, value: string, problems: Problem[]): boolean {
-  if (value === '') return false
-  const parsed = parseGoBool(value)
+function parseFlag(name: ParameterName, text: string, problems: Problems): boolean {
+  if (text === '') return false
+  const parsed = parseGoBool(text)
   if (parsed === undefined) {
-    const words = `failed to parse ${name} flag, error: strconv.ParseBool: parsing "${value}": invalid syntax`
-    problems.push({ path: '', message: `${words} (found "${value}", expected "true" or "false")` })
+    const words = `failed to parse ${name} flag, error: strconv.ParseBool: parsing "${text}": invalid syntax`
+    problems.add('', `${words} (found "${text}", expected "true" or "false")`)
   }
   return parsed ?? false
 }
 
+function parseSpan(name: ParameterName, text: string, problems: Problems): number | undefined {
+  if (text === '') return undefined
+  const parsed = parseDuration(text) ?? 0
+  if (parsed > 0) return parsed
+  problems.add('', `${name}: found "${text}", expected a duration such as 30s or 5m`)
+  return undefined
+}
+
 /** ` (found "keyvaultname"; did you mean keyvaultName?)` for a required parameter that is missing. */
 function typoHint(parameters: Parameters, name: ParameterName): string {
-  const known: readonly string[] = parameterNames
-  const strangers = [...parameters.keys()].filter((key) => !known.includes(key) && !key.includes('/'))
-  const near = nearestName(name, strangers)
+  const names: readonly string[] = parameterNames
+  const others = [...parameters.keys()].filter((key) => !names.includes(key) && !isForeign(key))
+  const near = nearestName(name, others)
   return near === undefined ? '' : ` (found "${near}"; did you mean ${name}?)`
 }
 
-/** A name that is no parameter and needs no word: a driver's, or one of old releases. */
-export function isExpectedStranger(name: string): boolean {
-  return name.includes('/') || leftovers.has(name)
+/** A name that is not a parameter of the provider and is accepted silently: one with a prefix, or of an earlier release. */
+export function isForeign(name: string): boolean {
+  return name.includes('/') || retiredParameters.includes(name)
 }
 
-/** Unknown parameters are nobody's business, unless they are a slip of the pen: then they would be lost without a word. */
-function reportMisspelt(parameters: Parameters, problems: Problem[]): void {
+/** Unknown parameters are ignored, except for misspelt ones: their values would be lost silently. */
+function reportMisspelt(parameters: Parameters, problems: Problems): void {
   for (const key of parameters.keys()) {
-    if (isExpectedStranger(key)) continue
+    if (isForeign(key)) continue
     const near = misspelt(key, parameterNames)
-    if (near === undefined || problems.some((problem) => formatProblem(problem).includes(`"${key}"`))) continue
-    problems.push({ path: '', message: `unknown parameter "${key}" (did you mean ${near}?)` })
+    if (near === undefined || problems.list.some(({ message }) => message.includes(`"${key}"`))) continue
+    problems.add('', `unknown parameter "${key}" (did you mean ${near}?)`)
   }
 }
 
-function checkVaultNames(vaultName: string, objects: readonly ObjectSpec[], problems: Problem[]): void {
-  // With no objects the field does not look at the vault's name either.
+function checkVaultNames(vaultName: string, objects: readonly ObjectSpec[], problems: Problems): void {
+  // Without objects upstream does not look at the vault's name either.
   if (objects.length === 0 || vaultName === '') return
   const names = new Map(objects.map((object) => [object.vaultName ?? vaultName, object]))
   for (const [name, object] of names) {
@@ -133,28 +147,7 @@ function checkVaultNames(vaultName: string, objects: readonly ObjectSpec[], prob
       vaultAddress(name, 'vault.invalid')
     } catch (error) {
       const where = object.vaultName === undefined ? 'keyvaultName' : `${object.path}.vault`
-      problems.push({ path: '', message: `failed to get vault: ${(error as Error).message} (${where})` })
+      problems.add('', `failed to get vault: ${(error as Error).message} (${where})`)
     }
   }
-}
-
-/** Two objects in one file would be decided by chance: the driver keeps the last. */
-function checkPaths(objects: readonly ObjectSpec[], problems: Problem[]): void {
-  const files = objects.flatMap((object) =>
-    object.extracts.length > 0
-      ? object.extracts.map(({ fileName }) => ({ fileName, object }))
-      : [{ fileName: object.history > 1 ? `${object.fileName}/0` : object.fileName, object }],
-  )
-  // The very same object listed twice gives the very same file: harmless, and classes of the field have it.
-  const distinct = new Map(
-    files.map(({ fileName, object }) => [JSON.stringify([fileName, { ...object, path: '' }]), fileName]),
-  )
-  const collision = collidingPaths([...distinct.values()])
-  if (collision === undefined) return
-  const { path, other } = collision
-  const text =
-    path === other
-      ? `two objects are written to the same file "${path}"`
-      : `"${other}" is a file and also the folder of "${path}"`
-  problems.push({ path: 'objects', message: `${text}; give one of them another objectAlias` })
 }

@@ -1,13 +1,7 @@
-import type { Problem } from '#lib'
+import type { Problems } from '#lib'
 
-/** Whether a text can be a tenant: an id or a domain. Anything else would become a part of the address that tokens come from. */
-export function isTenant(text: string): boolean {
-  return /^[A-Za-z0-9.-]+$/.test(text)
-}
-
-export function invalidTenant(text: string): Problem {
-  return {
-    path: '',
-    message: `invalid tenantID: found "${text}", expected a tenant id or domain: letters, digits, "." and "-"`,
-  }
+/** A tenant is an id or a domain: anything else would become a part of the address that tokens come from. */
+export function checkTenant(text: string, problems: Problems): void {
+  if (/^[A-Za-z0-9.-]{1,253}$/.test(text)) return
+  problems.add('', `invalid tenantID: found "${text}", expected a tenant id or domain: letters, digits, "." and "-"`)
 }

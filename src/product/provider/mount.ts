@@ -2,7 +2,7 @@ import { collidingPaths, createObjectsParser, type ObjectSpec, objectLabel } fro
 import { type Cloud, describeCredential, type IdentityKeys, type TokenSource } from '#azure/identity'
 import { type VaultClient, vaultAddress } from '#azure/keyvault'
 import type { MountRequest, MountResponse } from '#kubernetes/provider-protocol'
-import { formatProblem, type Log, type Problem } from '#lib'
+import { formatProblem, type Log, Problems } from '#lib'
 import { MountError, parameterError } from './mount-error.ts'
 import type { MountSpec } from './mount-spec.ts'
 import { parseMount } from './parse-mount.ts'
@@ -43,15 +43,16 @@ export function createMount(options: MountOptions): Mount {
   return async (request) => {
     const decoded = decodeMountRequest(request)
     try {
-      const problems: Problem[] = []
+      const problems = new Problems()
       const spec = parseMount(decoded, problems, parseObjects)
       const { access, cloud } = await resolveAccess(spec, options, problems)
       const choice = await resolveCredential(spec, options.credential)
       if ('problems' in choice) {
-        const code = problems.length === 0 && choice.unreadableAccount ? 'service-account-unreadable' : undefined
-        throw parameterError([...problems, ...choice.problems], code)
+        const code = problems.count === 0 && choice.unreadableAccount ? 'service-account-unreadable' : undefined
+        for (const { path, message } of choice.problems.list) problems.add(path, message)
+        throw parameterError(problems, code)
       }
-      if (problems.length > 0 || cloud === undefined) throw parameterError(problems)
+      if (problems.count > 0 || cloud === undefined) throw parameterError(problems)
       if (spec.objects.length === 0)
         options.log.warn({ pod: podName(spec) }, 'the class lists no objects; drivers refuse a volume without any')
 
@@ -73,7 +74,7 @@ export function createMount(options: MountOptions): Mount {
       const files = await readObjects(spec.objects, {
         identity: describeCredential(credential),
         read: (object) => {
-          const vault = vaultAddress(object.vaultName ?? spec.vaultName, cloud.vaultSuffix)
+          const vault = vaultAddress(object.vaultName ?? spec.values.keyvaultName, cloud.vaultSuffix)
           return readObject(object, { ...observe(spec, vault.name, options), reader, vault })
         },
         onSkipped: (object, error) =>
@@ -92,21 +93,21 @@ export function createMount(options: MountOptions): Mount {
 async function resolveAccess(
   spec: MountSpec,
   { access, emulator, cloud }: MountOptions,
-  problems: Problem[],
+  problems: Problems,
 ): Promise<{ access: VaultAccess; cloud: Cloud | undefined }> {
-  if (spec.useEmulator) {
+  if (spec.values.useEmulator) {
     if (emulator !== undefined) return emulator
     const words =
       'useEmulator: this provider has no local Azure configured; remove useEmulator from the class, or start the provider with --emulator-proxy'
     throw new MountError('emulator-not-configured', words)
   }
   try {
-    return { access, cloud: await resolveCloud(spec, cloud) }
+    return { access, cloud: await resolveCloud(spec.values, cloud) }
   } catch (error) {
     if (!(error instanceof MountError)) throw error
     // Alone it keeps its own code; with other problems it is one of them.
-    if (problems.length === 0) throw error
-    problems.push({ path: '', message: error.message })
+    if (problems.count === 0) throw error
+    problems.add('', error.message)
     return { access, cloud: undefined }
   }
 }

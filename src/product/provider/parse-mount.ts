@@ -1,5 +1,5 @@
 import { type ParseObjects, parseParameters } from '#azure/class'
-import type { Problem } from '#lib'
+import type { Problems } from '#lib'
 import type { MountSpec } from './mount-spec.ts'
 import type { DecodedRequest } from './parse-mount-request.ts'
 
@@ -8,19 +8,21 @@ const podNamespace = 'csi.storage.k8s.io/pod.namespace'
 const serviceAccountName = 'csi.storage.k8s.io/serviceAccount.name'
 const serviceAccountTokens = 'csi.storage.k8s.io/serviceAccount.tokens'
 
-/** A request as one typed wish: what its class says, for its pod. Every problem goes to `problems`; the wish is only good when there is none. */
-export function parseMount(request: DecodedRequest, problems: Problem[], parse: ParseObjects): MountSpec {
+/** What one volume needs: its class, for its pod. Every problem goes to `problems`; the result is only good when there is none. */
+export function parseMount(request: DecodedRequest, problems: Problems, parse: ParseObjects): MountSpec {
   const { attributes, secrets, permission } = request
   const attribute = (name: string) => (attributes.get(name) ?? '').trim()
-  const wrong = (message: string) => problems.push({ path: '', message })
   const pod = {
     name: attribute(podName),
     namespace: attribute(podNamespace),
     serviceAccount: attribute(serviceAccountName),
   }
   if (pod.name === '')
-    wrong(`pod name is not provided (attribute ${podName}; does the CSIDriver object have podInfoOnMount: true?)`)
-  if (pod.namespace === '') wrong(`pod namespace is not provided (attribute ${podNamespace})`)
+    problems.add(
+      '',
+      `pod name is not provided (attribute ${podName}; does the CSIDriver object have podInfoOnMount: true?)`,
+    )
+  if (pod.namespace === '') problems.add('', `pod namespace is not provided (attribute ${podNamespace})`)
   const spec = parseParameters(attributes, problems, parse)
   return {
     ...spec,
@@ -34,7 +36,7 @@ export function parseMount(request: DecodedRequest, problems: Problem[], parse: 
   }
 }
 
-/** A driver with `serviceAccountTokenInSecrets` sends the tokens among the secrets; that makes no `nodePublishSecretRef`. */
+/** A driver with `serviceAccountTokenInSecrets` sends the tokens among the secrets; that is not a `nodePublishSecretRef`. */
 function tokensOf({ attributes, secrets }: DecodedRequest): string {
   const attribute = (attributes.get(serviceAccountTokens) ?? '').trim()
   return attribute === '' ? (secrets?.get(serviceAccountTokens)?.revealText() ?? '') : attribute

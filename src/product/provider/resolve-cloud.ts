@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { unknownCloud } from '#azure/class'
+import { type ParameterValues, unknownCloud } from '#azure/class'
 import { type Cloud, findCloud, isStackCloud, parseCloudFile, stackCloud } from '#azure/identity'
 import { errorCode, errorMessage } from '#lib'
 import { MountError } from './mount-error.ts'
@@ -13,11 +13,11 @@ export interface CloudDefaults {
 
 /** The cloud that a class means. The environment file is read anew each time, and its path never outlives the request. */
 export async function resolveCloud(
-  { cloudName, cloudFile }: { cloudName: string; cloudFile: string },
+  { cloudName, cloudEnvFileName }: Pick<ParameterValues, 'cloudName' | 'cloudEnvFileName'>,
   defaults: CloudDefaults,
 ): Promise<Cloud> {
   const name = cloudName || defaults.cloudName
-  if (isStackCloud(name)) return readCloudFile(cloudFile || defaults.cloudFile)
+  if (isStackCloud(name)) return readCloudFile(cloudEnvFileName || defaults.cloudFile)
   const cloud = findCloud(name)
   if (cloud !== undefined) return cloud
   throw new MountError('cloud-unknown', unknownCloud(name))

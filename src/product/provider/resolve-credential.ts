@@ -1,6 +1,6 @@
-import { invalidTenant, isTenant } from '#azure/class'
+import { checkTenant } from '#azure/class'
 import { type Credential, chooseCredential } from '#azure/identity'
-import { errorMessage, type Problem } from '#lib'
+import { errorMessage, Problems } from '#lib'
 import type { IdentitySpec, PodRef } from './mount-spec.ts'
 
 /** Annotations by which a service account names its identity, as the workload identity webhook reads them. */
@@ -21,19 +21,19 @@ export interface CredentialDefaults {
 export async function resolveCredential(
   { identity, pod }: { identity: IdentitySpec; pod: PodRef },
   defaults: CredentialDefaults,
-): Promise<{ credential: Credential } | { problems: readonly Problem[]; unreadableAccount: boolean }> {
+): Promise<{ credential: Credential } | { problems: Problems; unreadableAccount: boolean }> {
   const account = await askServiceAccount(identity, pod, defaults)
   const clientId = identity.clientId || (wantsClientId(identity) ? (account.annotations[clientIdAnnotation] ?? '') : '')
   const tenantId = identity.tenantId || account.annotations[tenantIdAnnotation] || defaults.tenantId
-  const problems: Problem[] = []
+  const problems = new Problems()
   const unreadableAccount = account.problem !== undefined
   const hint = account.problem === undefined ? '' : `; ${account.problem}`
   if (tenantId === '') {
-    problems.push({
-      path: '',
-      message: `tenantId is not provided (neither as tenantID, nor as the service account's annotation ${tenantIdAnnotation}, nor by the provider's default${hint})`,
-    })
-  } else if (!isTenant(tenantId)) problems.push(invalidTenant(tenantId))
+    problems.add(
+      '',
+      `tenantId is not provided (neither as tenantID, nor as the service account's annotation ${tenantIdAnnotation}, nor by the provider's default${hint})`,
+    )
+  } else checkTenant(tenantId, problems)
   const choice = chooseCredential({
     ...identity,
     clientId,
@@ -42,12 +42,10 @@ export async function resolveCredential(
     podNamespace: pod.namespace,
   })
   if ('problems' in choice) {
-    problems.push(
-      ...choice.problems.map(({ path, message }) => ({ path, message: clientId === '' ? message + hint : message })),
-    )
+    for (const { path, message } of choice.problems) problems.add(path, clientId === '' ? message + hint : message)
     return { problems, unreadableAccount }
   }
-  return problems.length > 0 ? { problems, unreadableAccount } : choice
+  return problems.count > 0 ? { problems, unreadableAccount } : choice
 }
 
 /** A class that asks for no other identity takes that of the service account. */

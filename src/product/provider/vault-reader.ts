@@ -98,5 +98,5 @@ function createAuth({ tokens, credential, identityKey, cloud }: VaultReaderOptio
 }
 
 function isPassing(error: unknown): boolean {
-  return (error instanceof VaultError || error instanceof IdentityError) && error.passing
+  return (error instanceof VaultError || error instanceof IdentityError) && error.retryable
 }

@@ -73,7 +73,7 @@ test('the check of classes', async (t) => {
     const name = 'x\n\ty'
     const { warnings } = await ask(warning, classReview({ ...good, parameters: { ...parameters, [name]: 'z' } }))
     assert.deepEqual(warnings, [
-      'SecretProviderClass app: spec.parameters.x y: is no parameter of this provider, and has no effect',
+      'SecretProviderClass app: spec.parameters.x y: is not a parameter of this provider, and has no effect',
     ])
   })
 

@@ -1,6 +1,7 @@
 import { type ClassSpec, checkClass, formatFinding, parseParameters } from '#azure/class'
 import { tokenExchangeAudience } from '#azure/identity'
 import type { CsiDriver, SecretProviderClass, Volume } from '#kubernetes/client'
+import { Problems } from '#lib'
 import { identityAnnotations } from '../identity-keys.ts'
 import type { Known } from '../known.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
@@ -29,7 +30,7 @@ export function identityWish(
   annotations: Annotations,
 ): ClassIdentityWish | undefined {
   if ('why' in found || found.value?.spec?.provider !== 'azure') return undefined
-  const spec = parseParameters(new Map(Object.entries(found.value.spec.parameters ?? {})), [])
+  const spec = parseParameters(new Map(Object.entries(found.value.spec.parameters ?? {})), new Problems())
   const { usePodIdentity, useVMManagedIdentity, useAzureTokenProxy, clientId, tenantId } = spec.identity
   const byAccount =
     volume.csi?.nodePublishSecretRef === undefined ? annotations[identityAnnotations.clientId] : undefined

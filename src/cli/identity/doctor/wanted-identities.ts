@@ -28,7 +28,7 @@ export function wantedIdentities(
     if (clientId === undefined) continue
     const vaults = add(clientId, tenantId || environment(pod, 'AZURE_TENANT_ID'))
     for (const object of spec.objects) {
-      const name = object.vaultName ?? spec.vaultName
+      const name = object.vaultName ?? spec.values.keyvaultName
       vaults.set(name, [...(vaults.get(name) ?? []), object])
     }
   }

@@ -1,0 +1,68 @@
+import type { LimitTable } from '#lib'
+
+/**
+ * What a class may hold. Anyone who can create classes in one namespace decides how much work a mount is, so each of these is
+ * checked before the work begins.
+ */
+export const classLimits = {
+  bytes: {
+    value: 256 * 1024,
+    unit: 'bytes',
+    what: 'names and values of all parameters of a class',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  parameters: {
+    value: 64,
+    unit: 'count',
+    what: 'parameters of a class',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  nameLength: {
+    value: 253,
+    unit: 'characters',
+    what: 'length of the name of a parameter',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  objects: {
+    value: 500,
+    unit: 'count',
+    what: 'objects of a class',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  fields: {
+    value: 32,
+    unit: 'count',
+    what: 'fields of one object',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  files: {
+    value: 1000,
+    unit: 'count',
+    what: 'files of a class (objects × objectVersionHistory × jsonPath entries)',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  yamlNodes: {
+    value: 20_000,
+    unit: 'count',
+    what: 'YAML values of the objects parameter, aliases resolved',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  yamlDepth: {
+    value: 16,
+    unit: 'count',
+    what: 'nesting of the objects parameter',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  secretObjects: {
+    value: 100,
+    unit: 'count',
+    what: 'secretObjects of a class',
+    beyond: 'the webhook reports it and checks the first ones only',
+  },
+  secretData: {
+    value: 1000,
+    unit: 'count',
+    what: 'data entries of all secretObjects of a class',
+    beyond: 'the webhook reports it and checks the first ones only',
+  },
+} as const satisfies LimitTable
