@@ -12,7 +12,11 @@ import { until } from '../support/eventually.ts'
  */
 export interface ClusterProcesses {
   /** Ends the API server, which has so long to do it itself, and starts it again as it was. Resolves when it has been started. */
-  restartApiServer(pauseMs: number): Promise<void>
+  restartApiServer(graceMs: number): Promise<void>
+  /** Ends the API server, which has so long to do it itself; the function it gives starts it again as it was. */
+  stopApiServer(graceMs: number): Promise<() => void>
+  /** Process id, on this machine, of the first process of a pod's container (default: its first container). */
+  pidOf(pod: Pod, container?: string): Promise<number>
   /** SIGKILL to the first process of a pod's only container, as the kernel does it when memory is short. */
   kill(pod: Pod): Promise<void>
 }
@@ -24,24 +28,40 @@ export function findClusterProcesses(kubeconfig: string): ClusterProcesses | und
   const pidOf = (name: string) => Number(readFileSync(pidFile(name), 'utf8'))
 
   return {
-    async restartApiServer(pauseMs) {
+    async restartApiServer(graceMs) {
+      const start = await this.stopApiServer(graceMs)
+      start()
+    },
+
+    async stopApiServer(graceMs) {
       const pid = pidOf('kube-apiserver')
       const program = readlinkSync(`/proc/${pid}/exe`)
       const [, ...words] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)
       process.kill(pid, 'SIGTERM')
       // It would wait a minute for those who watch.
-      await delay(pauseMs)
+      await delay(graceMs)
       if (isAlive(pid)) process.kill(pid, 'SIGKILL')
       await until('the API server to end', async () => !isAlive(pid) || undefined)
-      const log = openSync(join(home, 'log', 'kube-apiserver.log'), 'a')
-      // In the network of the node, as before.
-      const network = `--net=/proc/${pidOf('kubelet')}/ns/net`
-      const started: ChildProcess = spawn('nsenter', [network, program, ...words], {
-        detached: true,
-        stdio: ['ignore', log, log],
-      })
-      started.unref()
-      writeFileSync(pidFile('kube-apiserver'), `${started.pid}\n`)
+      return () => {
+        const log = openSync(join(home, 'log', 'kube-apiserver.log'), 'a')
+        // In the network of the node, as before.
+        const network = `--net=/proc/${pidOf('kubelet')}/ns/net`
+        const started: ChildProcess = spawn('nsenter', [network, program, ...words], {
+          detached: true,
+          stdio: ['ignore', log, log],
+        })
+        started.unref()
+        writeFileSync(pidFile('kube-apiserver'), `${started.pid}\n`)
+      }
+    },
+
+    async pidOf({ status }, container) {
+      const found = status?.containerStatuses?.find(({ name }) => container === undefined || name === container)
+      const id = found?.containerID?.replace(/^containerd:\/\//, '') ?? ''
+      const { stdout } = await promisify(execFile)('ctr', ['-n', 'k8s.io', 'task', 'ls'])
+      const pid = new RegExp(`^${id}\\s+(\\d+)`, 'm').exec(stdout)?.[1]
+      if (id === '' || pid === undefined) throw new Error(`no process of container ${container ?? '(the first)'}`)
+      return Number(pid)
     },
 
     async kill({ status }) {

@@ -15,6 +15,7 @@ import {
   resources,
   type UntypedObject,
 } from '#kubernetes/client'
+import { recordOf } from '#lib/formats'
 import { chartDirectory, helm } from '../packaging/charts/helm.ts'
 import { until } from './eventually.ts'
 import { startLocalAzure, type TestAzure, type TestVault } from './local-azure.ts'
@@ -71,7 +72,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
   const azure = await startAzure(t, kubeConfig, directory)
   const valuesFile = join(directory, 'values.yaml')
   const own = typeof values === 'function' ? (values as (azure: TestAzure) => object)(azure) : values
-  await writeFile(valuesFile, stringify({ ...(await releaseValues({ azure, driver, kubeConfig })), ...own }))
+  await writeFile(valuesFile, stringify(merged(await releaseValues({ azure, driver, kubeConfig }), own)))
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   await installDefinitions(kube)
   const run = async (verb: string, ...words: string[]) => {
@@ -122,6 +123,17 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
       )
     },
   }
+}
+
+/** The second's values over the first's, as helm merges them. */
+function merged(base: object, over: object): object {
+  const result: Record<string, unknown> = { ...base }
+  for (const [key, value] of Object.entries(over)) {
+    const below = result[key]
+    result[key] =
+      recordOf(below) !== undefined && recordOf(value) !== undefined ? merged(below as object, value) : value
+  }
+  return result
 }
 
 /** Other cases install them in the same moment; by server-side apply that is no conflict, as it would be for helm. */
