@@ -46,7 +46,7 @@ test('a call carries the token of its service, and the version', async () => {
     'GET https://graph.microsoft.com/v1.0/applications/1?%24select=id',
   ])
   assert.deepEqual(
-    sent.map(({ headers }) => headers?.['authorization']),
+    sent.map(({ headers }) => headers?.authorization),
     ['Bearer token for https://management.azure.com', 'Bearer token for https://graph.microsoft.com'],
   )
 })
@@ -181,7 +181,7 @@ test('throttled reads do not hold back writes; a POST is repeated only when it h
   )
 
   const lost = setUp([new HttpFault('timeout', 'graph.microsoft.com', 'late')])
-  await assert.rejects(lost.graph.post('/applications', {}), { kind: 'timeout' })
+  await assert.rejects(lost.graph.post('/applications', {}), { code: 'timeout' })
   assert.equal(lost.sent.length, 1)
   const failed = setUp([answer(500, {})])
   await assert.rejects(failed.graph.post('/applications', {}), { status: 500 })

@@ -7,5 +7,5 @@ export function mayRepeatPost({ status }: HttpResponse): boolean {
 
 /** Whether a POST never reached Azure. */
 export function mayRepeatFault(error: unknown): boolean {
-  return error instanceof HttpFault && error.kind === 'refused'
+  return error instanceof HttpFault && error.code === 'refused'
 }

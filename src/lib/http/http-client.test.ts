@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { createHttpClient, type HttpClientOptions, HttpFault } from './http-client.ts'
+import { createHttpClient, type HttpClientOptions } from './http-client.ts'
+import { HttpFault } from './http-fault.ts'
 
 /** A plain server on loopback that answers `ok`, and whatever follows `/big/` as a number of bytes. */
 async function startServer(t: TestContext): Promise<{ url: URL; asked: string[] }> {
@@ -29,7 +30,7 @@ function clientOf(t: TestContext, options: HttpClientOptions = {}) {
 function faultOf(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => 'none',
-    (error: unknown) => (error instanceof HttpFault ? error.kind : String(error)),
+    (error: unknown) => (error instanceof HttpFault ? error.code : String(error)),
   )
 }
 

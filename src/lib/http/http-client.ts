@@ -1,199 +1,143 @@
-import { type ClientRequest, type IncomingMessage, Agent as PlainAgent, request as plainRequest } from 'node:http'
-import { Agent as TlsAgent, request as tlsRequest } from 'node:https'
-import { createSecureContext, getCACertificates } from 'node:tls'
-import { errorCode, errorMessage } from '#lib'
+import { type AgentOptions, Agent as PlainAgent, request as plainRequest } from 'node:http'
+import { Agent as TlsAgent, type AgentOptions as TlsAgentOptions, request as tlsRequest } from 'node:https'
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { Problems } from '#lib'
+import { exchange, type HttpResponse, type HttpStream, type Outgoing, openStream } from './exchange.ts'
+import { type ProxyEnvironment, readProxyEnvironment } from './proxy-environment.ts'
 
 /**
  * HTTP(S) for daemons: `node:https` with one keep-alive agent, because global `fetch` costs 5 MiB of memory per process and
  * cannot take a CA, a server name or a proxy per client. Redirects are not followed: none of our servers sends any, and a
- * token must not travel to a place that a server names.
+ * token must not travel to an address that a server names.
  */
 export interface HttpRequest {
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Default `GET`. */
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | undefined
   url: URL
-  headers?: Record<string, string>
-  body?: string
+  headers?: Record<string, string> | undefined
+  body?: string | undefined
   signal?: AbortSignal | undefined
-  /** Time for the whole exchange, in milliseconds. Default: the client's. */
-  timeoutMs?: number
+  /** Time for the whole exchange, body included, in milliseconds. Default: the client's. */
+  timeoutMs?: number | undefined
 }
 
-export interface HttpResponse {
-  status: number
-  headers: IncomingMessage['headers']
-  body: Buffer
+export interface HttpStreamRequest extends HttpRequest {
+  /** Time until the head of the answer, in milliseconds. Default: the client's `timeoutMs`. */
+  headTimeoutMs?: number | undefined
+  timeoutMs: number
 }
 
 export type HttpSend = (request: HttpRequest) => Promise<HttpResponse>
 
+/** Both reject with `HttpFault` when there is no complete answer; an answer of any status is a result. */
 export interface HttpClient {
   send: HttpSend
+  /** An answer that is read as it comes, over a connection that does not count towards `maxSockets`. */
+  stream(request: HttpStreamRequest): Promise<HttpStream>
   /** Closes idle connections and ends those in use. */
   stop(): void
 }
 
 export interface HttpClientOptions {
-  /** `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` and their lower-case forms, as the environment writes them. Default: no proxy. */
-  proxyEnv?: Record<string, string | undefined>
+  /** Default: no proxy. */
+  proxyEnv?: ProxyEnvironment | undefined
   /** PEM certificates to trust instead of Node's own roots. */
   ca?: string | undefined
-  /** PEM certificates to trust beside the roots. */
+  /** PEM certificates to trust in addition to the roots. */
   extraCa?: string | undefined
+  /** PEM client certificate and key. */
+  cert?: string | undefined
+  key?: string | undefined
   /** TLS server name to ask for and to verify, when it is not the URL's host. */
-  servername?: string
+  servername?: string | undefined
+  /** Accepts any server certificate. */
+  insecureSkipTlsVerify?: boolean | undefined
   /** Connections per host. Default 48. */
-  maxSockets?: number
-  /** Time for one exchange in milliseconds. Default 10,000. */
-  timeoutMs?: number
+  maxSockets?: number | undefined
+  /** Idle connections that stay open per host. Default: as many as `maxSockets`. */
+  maxFreeSockets?: number | undefined
+  /** Time for one exchange, body included, in milliseconds. Default 10,000. */
+  timeoutMs?: number | undefined
   /** Largest body accepted, in bytes. Default 4 MiB. */
-  maxBodyBytes?: number
+  maxBodyBytes?: number | undefined
 }
 
-export type HttpFaultKind =
-  | 'dns'
-  | 'refused'
-  | 'tls'
-  | 'proxy'
-  | 'timeout'
-  | 'connection'
-  | 'too-large'
-  | 'throttled'
-  | 'aborted'
-
-/** No answer: which host, what kind of failure. The message is fit for people. */
-export class HttpFault extends Error {
-  override readonly name = 'HttpFault'
-  readonly kind: HttpFaultKind
-  readonly host: string
-  /** For `throttled`: when the host may be asked again, in milliseconds from now. */
-  readonly retryAfterMs: number | undefined
-
-  constructor(
-    kind: HttpFaultKind,
-    host: string,
-    message: string,
-    options: ErrorOptions & { retryAfterMs?: number } = {},
-  ) {
-    super(message, options)
-    this.kind = kind
-    this.host = host
-    this.retryAfterMs = options.retryAfterMs
-  }
-}
-
+/** Throws `ProblemsError` for proxy variables that cannot be used, and OpenSSL's error for such certificates or keys. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
-  const { proxyEnv, servername, maxSockets = 48, timeoutMs = 10_000, maxBodyBytes = 4 * 1024 * 1024 } = options
-  // An idle connection is closed after 90 s, before the servers and load balancers of the field close it under our feet.
-  const common = { keepAlive: true, maxSockets, timeout: 90_000, scheduling: 'lifo' as const }
-  const proxy = proxyEnv === undefined ? {} : { proxyEnv: definedOnly(proxyEnv) }
-  const secureContext = secureContextOf(options)
-  const secure = new TlsAgent({
-    ...common,
-    ...proxy,
-    minVersion: 'TLSv1.2',
-    ...(secureContext === undefined ? {} : { secureContext }),
-    ...(servername === undefined ? {} : { servername }),
-  })
-  const plain = new PlainAgent({ ...common, ...proxy })
-
+  const { maxSockets = 48, timeoutMs = 10_000, maxBodyBytes = 4 * 1024 * 1024 } = options
+  const common = { ...connectionOptions, ...proxyOptions(options) }
+  const secure = { ...common, ...tlsOptions(options) }
+  const pool = { maxSockets, maxFreeSockets: options.maxFreeSockets ?? maxSockets }
+  const agents = { secure: new TlsAgent({ ...secure, ...pool }), plain: new PlainAgent({ ...common, ...pool }) }
+  const streams = { secure: new TlsAgent(secure), plain: new PlainAgent(common) }
   return {
-    send(request) {
-      const open = (): ClientRequest =>
-        request.url.protocol === 'https:'
-          ? tlsRequest(request.url, { ...head(request), agent: secure })
-          : plainRequest(request.url, { ...head(request), agent: plain })
-      return exchange(open, request, { timeoutMs: request.timeoutMs ?? timeoutMs, maxBodyBytes })
+    send: (request) => exchange(outgoing(request, agents), { timeoutMs: request.timeoutMs ?? timeoutMs, maxBodyBytes }),
+    stream(request) {
+      const { headTimeoutMs = timeoutMs } = request
+      return openStream(outgoing(request, streams), { headTimeoutMs, timeoutMs: request.timeoutMs })
     },
     stop() {
-      secure.destroy()
-      plain.destroy()
+      for (const agent of [agents.secure, agents.plain, streams.secure, streams.plain]) agent.destroy()
     },
   }
 }
 
-/** One context for all connections: parsing the roots anew for each connection would cost milliseconds of CPU each time. */
-function secureContextOf({ ca, extraCa }: HttpClientOptions): ReturnType<typeof createSecureContext> | undefined {
-  if (ca === undefined && extraCa === undefined) return undefined
+interface Agents {
+  secure: TlsAgent
+  plain: PlainAgent
+}
+
+const connectionOptions = {
+  keepAlive: true,
+  // An idle connection is closed before common servers and load balancers close it.
+  timeout: 90_000,
+  scheduling: 'lifo',
+} as const
+
+function proxyOptions({ proxyEnv }: HttpClientOptions): AgentOptions {
+  if (proxyEnv === undefined) return {}
+  const problems = new Problems()
+  const checked = readProxyEnvironment(proxyEnv, problems)
+  problems.throwIfAny('environment')
+  return { proxyEnv: checked }
+}
+
+function tlsOptions(options: HttpClientOptions): TlsAgentOptions {
+  const { servername, insecureSkipTlsVerify = false } = options
+  const secureContext = secureContextOf(options)
+  return {
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: !insecureSkipTlsVerify,
+    ...(secureContext === undefined ? {} : { secureContext }),
+    ...(servername === undefined ? {} : { servername }),
+  }
+}
+
+/** One context for all connections: made for each of them, as Node does by itself, it costs milliseconds and a MiB per 50. */
+function secureContextOf({ ca, extraCa, cert, key }: HttpClientOptions): SecureContext | undefined {
+  if (ca === undefined && extraCa === undefined && cert === undefined && key === undefined) return undefined
   const roots = ca === undefined ? getCACertificates('default') : [ca]
-  return createSecureContext({ ca: extraCa === undefined ? roots : [...roots, extraCa], minVersion: 'TLSv1.2' })
-}
-
-function definedOnly(env: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
-}
-
-function head({ method = 'GET', headers = {}, body }: HttpRequest) {
-  return { method, headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) } }
-}
-
-function exchange(
-  open: () => ClientRequest,
-  { url, body, signal }: HttpRequest,
-  { timeoutMs, maxBodyBytes }: { timeoutMs: number; maxBodyBytes: number },
-): Promise<HttpResponse> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(aborted(url.host, signal))
-    const request = open()
-    const timer = setTimeout(() => giveUp(timedOut(url.host, timeoutMs)), timeoutMs)
-    const onAbort = () => giveUp(aborted(url.host, signal))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    const settle = (end: () => void) => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-      end()
-    }
-    const fail = (error: unknown) => settle(() => reject(httpFault(url.host, error)))
-    // The fault is not handed to `destroy`: a socket whose answer has arrived in full belongs to the agent again, and would
-    // throw it where nobody listens.
-    const giveUp = (fault: HttpFault) => {
-      fail(fault)
-      request.destroy()
-    }
-    request.on('error', fail)
-    request.on('response', (response) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > maxBodyBytes) giveUp(tooLarge(url.host, maxBodyBytes))
-        else chunks.push(chunk)
-      })
-      response.on('error', fail)
-      response.on('end', () =>
-        settle(() =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
-        ),
-      )
-    })
-    request.end(body)
+  return createSecureContext({
+    ca: extraCa === undefined ? roots : [...roots, extraCa],
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
   })
 }
 
-function timedOut(host: string, ms: number): HttpFault {
-  return new HttpFault('timeout', host, `no answer from ${host} within ${ms / 1000} s`)
-}
-
-function tooLarge(host: string, bytes: number): HttpFault {
-  return new HttpFault('too-large', host, `the answer of ${host} is larger than ${bytes} bytes`)
-}
-
-function aborted(host: string, signal: AbortSignal | undefined): HttpFault {
-  return new HttpFault('aborted', host, `the call to ${host} was given up: ${errorMessage(signal?.reason)}`)
-}
-
-/** Names the kind of failure behind what Node threw. https://nodejs.org/api/errors.html#nodejs-error-codes */
-function httpFault(host: string, cause: unknown): HttpFault {
-  if (cause instanceof HttpFault) return cause
-  const code = errorCode(cause) ?? ''
-  const text = errorMessage(cause) || code
-  const fault = (kind: HttpFaultKind, message: string) => new HttpFault(kind, host, message, { cause })
-  if (code === 'ENOTFOUND' || code.startsWith('EAI_'))
-    return fault('dns', `the name ${host} cannot be resolved (${code})`)
-  if (code === 'ECONNREFUSED') return fault('refused', `${host} refused the connection (${text})`)
-  if (code === 'ERR_PROXY_TUNNEL' || code === 'ERR_PROXY_INVALID_CONFIG')
-    return fault('proxy', `the HTTPS proxy gave no way to ${host} (${text})`)
-  if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO|HOSTNAME/.test(code))
-    return fault('tls', `no trusted TLS connection to ${host} (${code}: ${text})`)
-  if (code === 'ETIMEDOUT') return fault('timeout', `${host} cannot be reached (${text})`)
-  return fault('connection', `the connection to ${host} failed (${text})`)
+function outgoing(request: HttpRequest, agents: Agents): Outgoing {
+  const { method = 'GET', url, headers = {}, body, signal } = request
+  const options = {
+    method,
+    headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
+  }
+  return {
+    open: () =>
+      url.protocol === 'https:'
+        ? tlsRequest(url, { ...options, agent: agents.secure })
+        : plainRequest(url, { ...options, agent: agents.plain }),
+    host: url.host,
+    body,
+    signal,
+  }
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createManualClock } from '../../../test/support/manual-clock.ts'
-import { HttpFault, type HttpResponse, type HttpSend } from './http-client.ts'
+import type { HttpResponse } from './exchange.ts'
+import type { HttpSend } from './http-client.ts'
+import { HttpFault } from './http-fault.ts'
 import { createRetryingSend, retryAfterMs } from './http-retry.ts'
 
 const slow = { url: new URL('https://slow.example/') }
@@ -53,14 +55,14 @@ test('passing failures are tried again, others are answered at once', async () =
   }
   for (const kind of ['dns', 'tls', 'too-large', 'aborted'] as const) {
     const { send, sent } = setUp([new HttpFault(kind, 'x', 'no')])
-    await assert.rejects(send(slow), { kind })
+    await assert.rejects(send(slow), { code: kind })
     assert.equal(sent.length, 1)
   }
 })
 
 test('who sends says which failures to connect may be tried again', async () => {
   const never = setUp([new HttpFault('timeout', 'x', 'late')], { retryableFault: () => false })
-  await assert.rejects(never.send(slow), { kind: 'timeout' })
+  await assert.rejects(never.send(slow), { code: 'timeout' })
   assert.equal(never.sent.length, 1)
 })
 
@@ -89,7 +91,7 @@ test('a wait beyond the deadline is not begun', async () => {
   const { clock, send, sent } = setUp([answer(429, { 'retry-after': '90' }), answer(200)])
   assert.equal((await send(slow)).status, 429)
   await assert.rejects(send(slow), {
-    kind: 'throttled',
+    code: 'throttled',
     retryAfterMs: 90_000,
     message: /slow.example asked to be left alone for another 90 s/,
   })

@@ -1,6 +1,8 @@
 import { type Clock, sleep, systemClock } from '#lib'
 import { createBackoff } from '#lib/async'
-import { HttpFault, type HttpRequest, type HttpResponse, type HttpSend } from './http-client.ts'
+import type { HttpResponse } from './exchange.ts'
+import type { HttpRequest, HttpSend } from './http-client.ts'
+import { HttpFault } from './http-fault.ts'
 
 export interface HttpRetryOptions {
   send: HttpSend
@@ -100,7 +102,7 @@ export function isPassing({ status }: HttpResponse): boolean {
 
 /** A name that does not resolve, a certificate that is not trusted and a caller who left do not get better by asking again. */
 function isPassingFault(error: unknown): boolean {
-  return error instanceof HttpFault && ['refused', 'timeout', 'connection'].includes(error.kind)
+  return error instanceof HttpFault && ['refused', 'timeout', 'connection'].includes(error.code)
 }
 
 /** What `Retry-After` (or Azure's millisecond forms) asks for, in milliseconds. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */

@@ -1,8 +1,11 @@
 /** lib/http */
 export * from './call-socket.ts'
+export { type HttpResponse, type HttpStream, readAll } from './exchange.ts'
 export * from './forward-http.ts'
 export * from './http-client.ts'
+export { HttpFault, type HttpFaultCode } from './http-fault.ts'
 export * from './http-retry.ts'
 export * from './listen-http.ts'
+export * from './proxy-environment.ts'
 export * from './serve-status.ts'
 export * from './unix-socket.ts'
