@@ -30,7 +30,7 @@ export async function fetchIssuer(issuer: string, send: { open: HttpSend; trusti
   let fetchJson = (url: URL) => readJson(send.open, url)
   let privateCa = false
   const first = await fetchJson(discoveryUrl).catch((error: unknown) => {
-    if (!(error instanceof HttpFault) || error.kind !== 'tls') throw error
+    if (!(error instanceof HttpFault) || error.code !== 'tls') throw error
     privateCa = true
     fetchJson = (url: URL) => readJson(send.trusting, url)
     return fetchJson(discoveryUrl)
