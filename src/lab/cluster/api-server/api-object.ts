@@ -1,7 +1,7 @@
 import type { ObjectMeta } from '#kubernetes/client'
 import { recordOf, stringOf, valueAt } from '#lib/formats'
 
-/** What every stored object has in its metadata. */
+/** Metadata of every stored object. */
 export interface Metadata extends ObjectMeta {
   name: string
 }
@@ -62,7 +62,13 @@ export function mapAt(value: unknown, ...path: readonly (string | number)[]): Re
   >
 }
 
-/** Gives absent fields their defaults. */
+/** Sets a field, whatever its name: assigning to `__proto__`, a valid key of a ConfigMap, would set no field. */
+export function setField(record: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== '__proto__') record[name] = value
+  else Object.defineProperty(record, name, { value, writable: true, enumerable: true, configurable: true })
+}
+
+/** Sets the fields that are absent. */
 export function setDefaults(fields: Record<string, unknown>, defaults: object): void {
   for (const [name, value] of Object.entries(defaults)) fields[name] ??= structuredClone(value)
 }

@@ -1,16 +1,19 @@
-import { valueAt } from '#lib/formats'
+import { recordOf, valueAt } from '#lib/formats'
 import { type Attributes, isAllowed } from '../access/authorization.ts'
 import type { ServiceAccountTokens, User } from '../access/service-account-tokens.ts'
-import { badRequest, conflict, invalid, notFound } from '../api-error.ts'
+import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../api-error.ts'
 import { type ApiObject, isRecord, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
+import type { ApiCall } from './api-call.ts'
+import { readObject, sendJson } from './http-exchange.ts'
+import type { ResourceRequest } from './request-info.ts'
 
 interface ReviewContext {
   store: Store
   user: User
 }
 
-/** A kind that is only asked, never stored: a POST is answered with the same object and its status. */
+/** A kind that is never stored: a POST is answered with the same object and its status. */
 export interface ReviewRow {
   group: string
   version: string
@@ -36,8 +39,21 @@ export const reviewRows: readonly ReviewRow[] = [
   },
 ]
 
+export function findReview({ group, version, plural }: ResourceRequest): ReviewRow | undefined {
+  return reviewRows.find((row) => row.group === group && row.version === version && row.plural === plural)
+}
+
+export async function handleReview(exchange: Omit<ApiCall, 'row'>, row: ReviewRow): Promise<void> {
+  const { context, request, response, user, info } = exchange
+  if (info.verb !== 'create') throw methodNotAllowed()
+  const body = await readObject(request)
+  const { kind, group, version } = row
+  const status = row.answer({ store: context.store, user }, body)
+  sendJson(response, 201, { metadata: {}, ...recordOf(body), kind, apiVersion: `${group}/${version}`, status })
+}
+
 function userInfo({ name, uid, groups, extra }: User) {
-  return { username: name, ...(uid === undefined ? {} : { uid }), groups, ...(extra === undefined ? {} : { extra }) }
+  return { username: name, uid, groups, extra }
 }
 
 function attributesOf(spec: unknown): Attributes {
@@ -59,7 +75,13 @@ function attributesOf(spec: unknown): Attributes {
 }
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/ */
-export async function requestToken(
+export async function handleTokenRequest({ context, request, response, row, info }: ApiCall): Promise<void> {
+  const body = await readObject(request)
+  const account = context.objects.get(row, { namespace: info.namespace, name: info.name ?? '' })
+  sendJson(response, 201, await issueToken(context, account, body))
+}
+
+async function issueToken(
   { store, tokens }: { store: Store; tokens: ServiceAccountTokens },
   account: ApiObject,
   body: unknown,

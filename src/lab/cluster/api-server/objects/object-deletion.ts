@@ -6,13 +6,13 @@ import { type ApiObject, textAt, textsAt } from '../api-object.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 
 export interface DeleteOptions {
-  gracePeriodSeconds?: number
-  propagationPolicy?: 'Background' | 'Foreground'
-  preconditions?: { uid?: string; resourceVersion?: string }
-  dryRun?: boolean
+  gracePeriodSeconds?: number | undefined
+  propagationPolicy?: 'Background' | 'Foreground' | undefined
+  preconditions?: { uid?: string | undefined; resourceVersion?: string | undefined } | undefined
+  dryRun?: boolean | undefined
 }
 
-/** Throws 409 when the object is not the one that the client means. */
+/** Throws 409 when the object has another UID or version. */
 export function checkPreconditions(
   row: ResourceRow,
   { metadata }: ApiObject,
@@ -30,7 +30,7 @@ export function checkPreconditions(
   }
 }
 
-/** The object as it is while its deletion waits for a grace period or for finalizers; the same one when it waits already. */
+/** The object while its deletion waits for a grace period or for finalizers; the same object if it already waits. */
 export function markDeleted(row: ResourceRow, object: ApiObject, options: DeleteOptions, now: number): ApiObject {
   const marked = structuredClone(object)
   const { metadata } = marked
@@ -50,7 +50,7 @@ export function markDeleted(row: ResourceRow, object: ApiObject, options: Delete
   return isDeepStrictEqual(marked, object) ? object : marked
 }
 
-/** In seconds. Only a pod that runs on a node is given time. */
+/** In seconds. Only a pod that runs on a node has one. */
 function gracePeriod(object: ApiObject, options: DeleteOptions): number {
   const phase = textAt(object, 'status', 'phase')
   const isPod = object.apiVersion === 'v1' && object.kind === 'Pod'
@@ -59,10 +59,10 @@ function gracePeriod(object: ApiObject, options: DeleteOptions): number {
   return typeof wanted === 'number' ? Math.max(wanted, 0) : 30
 }
 
-/** Whether an object is marked for deletion and nothing is left to wait for. */
+/** Whether an object is marked for deletion and neither a grace period nor a finalizer holds it. */
 export function isFinished({ apiVersion, kind, metadata, spec }: ApiObject): boolean {
   if (metadata.deletionTimestamp === undefined || (metadata.deletionGracePeriodSeconds ?? 0) > 0) return false
-  // A namespace has finalizers of its own: it goes when its controller has emptied it.
+  // A namespace has finalizers of its own, which its controller removes once the namespace is empty.
   const waits = apiVersion === 'v1' && kind === 'Namespace' ? textsAt(spec, 'finalizers').length > 0 : false
   return !waits && (metadata.finalizers ?? []).length === 0
 }

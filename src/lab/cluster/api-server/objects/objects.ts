@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, timestamp } from '#lib'
-import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from '../api-error.ts'
+import { type ApiError, alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from '../api-error.ts'
 import { type ApiObject, serverFields } from '../api-object.ts'
 import { listKeysOf } from '../kinds/list-keys.ts'
 import { apiVersionOf, keyOf, type ResourceRow } from '../kinds/resource-row.ts'
@@ -16,147 +16,187 @@ export interface ObjectRef {
 }
 
 /**
- * What may happen to an object, whatever its kind: creation with defaults and validation, versioned updates, server-side apply,
- * graceful deletion. Everything is synchronous, so that nothing comes between a check and its write. Throws ApiError.
+ * The operations on an object of any kind: creation with defaults and validation, versioned updates, server-side apply,
+ * graceful deletion. Everything is synchronous, so that nothing comes between a check and its write. Throws {@link ApiError}.
  */
 export interface Objects {
   get(row: ResourceRow, ref: ObjectRef): ApiObject
   create(row: ResourceRow, namespace: string | undefined, body: unknown, options: WriteOptions): ApiObject
-  /** `change` gets a draft and gives back what the object shall be; a resourceVersion in it must be the current one. */
+  /** `change` receives a draft and returns the new object; a resourceVersion in it must be the current one. */
   update(row: ResourceRow, ref: ObjectRef, change: (draft: ApiObject) => unknown, options: WriteOptions): ApiObject
-  /** Server-side apply; creates what is missing. */
+  /** Server-side apply; creates a missing object. */
   apply(row: ResourceRow, ref: ObjectRef, body: unknown, options: WriteOptions & { force: boolean }): ApiObject
-  /** The object in its last state; `gone` is false while a grace period or a finalizer keeps it. */
+  /** Returns the last state of the object; `gone` is false while a grace period or a finalizer holds it. */
   delete(row: ResourceRow, ref: ObjectRef, options: DeleteOptions): { object: ApiObject; gone: boolean }
 }
 
-export function createObjects({ store, clock }: { store: Store; clock: Clock }): Objects {
-  function get(row: ResourceRow, { namespace, name }: ObjectRef): ApiObject {
-    const found = store.get(keyOf(row), namespace, name)
-    if (found === undefined) throw notFound(row, name)
-    return found
-  }
+interface Surroundings {
+  store: Store
+  clock: Clock
+}
 
-  function create(row: ResourceRow, namespace: string | undefined, body: unknown, options: WriteOptions): ApiObject {
-    const write = writeOf(row, options)
-    const draft = draftNew(write, namespace, body)
-    return put(write, recorded(write, undefined, draft))
+export function createObjects(around: Surroundings): Objects {
+  return {
+    get: (row, ref) => get(around, row, ref),
+    create: (row, namespace, body, options) => create(around, row, namespace, body, options),
+    update: (row, ref, change, options) => update(around, row, ref, change, options),
+    apply: (row, ref, body, options) => apply(around, row, ref, body, options),
+    delete: (row, ref, options) => remove(around, row, ref, options),
   }
+}
 
-  /** A new object with all that the server adds to it. */
-  function draftNew(write: Write, namespace: string | undefined, body: unknown): ApiObject {
-    const { row } = write
-    const draft = parseObject(write, body, { namespace })
-    if (draft.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
-    const name = nameOf(write, draft)
-    requireNamespace(row, name, namespace)
-    draft.metadata = withServerFields(draft, {
-      uid: randomUUID(),
-      creationTimestamp: timestamp(clock.now()),
-      ...(row.generation ? { generation: 1 } : {}),
-    })
-    draft.metadata.name = name
-    delete draft.metadata.managedFields
-    if (row.subresources.includes('status')) delete draft.status
-    pruneUnknown(write, draft)
-    row.prepare(draft, write.version)
-    row.admit(draft, store)
-    validate(write, draft, undefined)
-    if (store.get(keyOf(row), namespace, name) !== undefined) throw alreadyExists(row, name)
-    return draft
+function get({ store }: Surroundings, row: ResourceRow, { namespace, name }: ObjectRef): ApiObject {
+  const found = store.get(keyOf(row), namespace, name)
+  if (found === undefined) throw notFound(row, name)
+  return found
+}
+
+function create(
+  around: Surroundings,
+  row: ResourceRow,
+  namespace: string | undefined,
+  body: unknown,
+  options: WriteOptions,
+): ApiObject {
+  const write = writeOf(row, options)
+  const draft = draftNew(around, write, namespace, body)
+  return put(around, write, recorded(around, write, undefined, draft))
+}
+
+/** A new object with everything that the server adds to it. */
+function draftNew(
+  { store, clock }: Surroundings,
+  write: Write,
+  namespace: string | undefined,
+  body: unknown,
+): ApiObject {
+  const { row } = write
+  const draft = parseObject(write, body, { namespace })
+  if (draft.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
+  const name = nameOf(write, draft)
+  requireNamespace(store, row, name, namespace)
+  draft.metadata = withServerFields(draft, {
+    uid: randomUUID(),
+    creationTimestamp: timestamp(clock.now()),
+    ...(row.generation ? { generation: 1 } : {}),
+  })
+  draft.metadata.name = name
+  delete draft.metadata.managedFields
+  if (row.subresources.includes('status')) delete draft.status
+  pruneUnknown(write, draft)
+  row.prepare(draft, write.version)
+  row.admit(draft, store)
+  validate(write, draft, undefined)
+  if (store.get(keyOf(row), namespace, name) !== undefined) throw alreadyExists(row, name)
+  return draft
+}
+
+function requireNamespace(store: Store, row: ResourceRow, name: string, namespace: string | undefined): void {
+  if (!row.namespaced) return
+  const found = store.get('namespaces', undefined, namespace ?? '')
+  if (found === undefined) throw notFound({ group: '', kind: 'Namespace', plural: 'namespaces' }, namespace ?? '')
+  if (found.metadata.deletionTimestamp === undefined) return
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`
+  throw forbidden(row, name, why)
+}
+
+function update(
+  around: Surroundings,
+  row: ResourceRow,
+  ref: ObjectRef,
+  change: (draft: ApiObject) => unknown,
+  options: WriteOptions,
+): ApiObject {
+  const write = writeOf(row, options)
+  const current = get(around, row, ref)
+  const wanted = parseObject(write, change(structuredClone(current)), ref)
+  const { uid, resourceVersion } = wanted.metadata
+  if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) {
+    const why = 'the object has been modified; please apply your changes to the latest version and try again'
+    throw conflict(row, ref.name, why)
   }
+  checkPreconditions(row, current, { uid })
+  return replace(around, write, current, wanted, (next) => recorded(around, write, current, next))
+}
 
-  function update(
-    row: ResourceRow,
-    ref: ObjectRef,
-    change: (draft: ApiObject) => unknown,
-    options: WriteOptions,
-  ): ApiObject {
-    const write = writeOf(row, options)
-    const current = get(row, ref)
-    const wanted = parseObject(write, change(structuredClone(current)), ref)
-    const { uid, resourceVersion } = wanted.metadata
-    if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) {
-      const why = 'the object has been modified; please apply your changes to the latest version and try again'
-      throw conflict(row, ref.name, why)
-    }
-    checkPreconditions(row, current, uid === undefined ? {} : { uid })
-    return replace(write, current, wanted, (next) => recorded(write, current, next))
+function apply(
+  around: Surroundings,
+  row: ResourceRow,
+  ref: ObjectRef,
+  body: unknown,
+  options: WriteOptions & { force: boolean },
+): ApiObject {
+  const write = writeOf(row, options)
+  const applied = parseObject(write, body, ref)
+  if (applied.metadata.managedFields?.length) throw badRequest('metadata.managedFields must be nil')
+  const how = {
+    writer: managerOf(around, write, 'Apply'),
+    force: options.force,
+    keysOf: listKeysOf(row, write.version),
   }
-
-  function apply(
-    row: ResourceRow,
-    ref: ObjectRef,
-    body: unknown,
-    options: WriteOptions & { force: boolean },
-  ): ApiObject {
-    const write = writeOf(row, options)
-    const applied = parseObject(write, body, ref)
-    if (applied.metadata.managedFields?.length) throw badRequest('metadata.managedFields must be nil')
-    const how = { writer: managerOf(write, 'Apply'), force: options.force, keysOf: listKeysOf(row, write.version) }
-    const current = store.get(keyOf(row), ref.namespace, ref.name)
-    if (current === undefined) {
-      const draft = draftNew(write, ref.namespace, applied)
-      const { metadata } = applyConfiguration(structuredClone(draft), applied, how)
-      return put(write, { ...draft, metadata })
-    }
-    pruneUnknown(write, applied)
-    return replace(write, current, applyConfiguration(structuredClone(current), applied, how), (next) => next)
+  const current = around.store.get(keyOf(row), ref.namespace, ref.name)
+  if (current === undefined) {
+    const draft = draftNew(around, write, ref.namespace, applied)
+    const { metadata } = applyConfiguration(structuredClone(draft), applied, how)
+    return put(around, write, { ...draft, metadata })
   }
+  pruneUnknown(write, applied)
+  return replace(around, write, current, applyConfiguration(structuredClone(current), applied, how), (next) => next)
+}
 
-  /** Writes `wanted` over `current`, as far as the writer may, and lets an object go whose last finalizer went. */
-  function replace(
-    write: Write,
-    current: ApiObject,
-    wanted: ApiObject,
-    record: (next: ApiObject) => ApiObject,
-  ): ApiObject {
-    const { row, version } = write
-    const next = write.subresource === 'status' ? statusOnly(current, wanted) : allButStatus(row, current, wanted)
-    pruneUnknown(write, next)
-    row.prepare(next, version)
-    validate(write, next, current)
-    if (isDeepStrictEqual({ ...next, apiVersion: current.apiVersion }, current)) return current
-    if (row.generation && !isDeepStrictEqual(desired(next), desired(current))) {
-      next.metadata.generation = (current.metadata.generation ?? 0) + 1
-    }
-    return put(write, record(next))
+/** Writes `wanted` over `current`, as far as the writer may. An object whose last finalizer went is removed. */
+function replace(
+  around: Surroundings,
+  write: Write,
+  current: ApiObject,
+  wanted: ApiObject,
+  record: (next: ApiObject) => ApiObject,
+): ApiObject {
+  const { row, version } = write
+  const next = write.subresource === 'status' ? statusOnly(current, wanted) : allButStatus(row, current, wanted)
+  pruneUnknown(write, next)
+  row.prepare(next, version)
+  validate(write, next, current)
+  if (isDeepStrictEqual({ ...next, apiVersion: current.apiVersion }, current)) return current
+  if (row.generation && !isDeepStrictEqual(desired(next), desired(current))) {
+    next.metadata.generation = (current.metadata.generation ?? 0) + 1
   }
+  return put(around, write, record(next))
+}
 
-  function put({ row, dryRun }: Write, object: ApiObject): ApiObject {
-    if (dryRun) return object
-    return isFinished(object) ? store.remove(keyOf(row), object) : store.put(keyOf(row), object)
-  }
+function put({ store }: Surroundings, { row, dryRun }: Write, object: ApiObject): ApiObject {
+  if (dryRun) return object
+  return isFinished(object) ? store.remove(keyOf(row), object) : store.put(keyOf(row), object)
+}
 
-  function remove(row: ResourceRow, ref: ObjectRef, options: DeleteOptions): { object: ApiObject; gone: boolean } {
-    const current = get(row, ref)
-    checkPreconditions(row, current, options.preconditions ?? {})
-    if (options.dryRun) return { object: current, gone: true }
-    const marked = markDeleted(row, current, options, clock.now())
-    if (isFinished(marked)) return { object: store.remove(keyOf(row), marked), gone: true }
-    return { object: marked === current ? current : store.put(keyOf(row), marked), gone: false }
-  }
+function remove(
+  around: Surroundings,
+  row: ResourceRow,
+  ref: ObjectRef,
+  options: DeleteOptions,
+): { object: ApiObject; gone: boolean } {
+  const { store, clock } = around
+  const current = get(around, row, ref)
+  checkPreconditions(row, current, options.preconditions ?? {})
+  if (options.dryRun) return { object: current, gone: true }
+  const marked = markDeleted(row, current, options, clock.now())
+  if (isFinished(marked)) return { object: store.remove(keyOf(row), marked), gone: true }
+  return { object: marked === current ? current : store.put(keyOf(row), marked), gone: false }
+}
 
-  function requireNamespace(row: ResourceRow, name: string, namespace: string | undefined): void {
-    if (!row.namespaced) return
-    const found = store.get('namespaces', undefined, namespace ?? '')
-    if (found === undefined) throw notFound({ group: '', kind: 'Namespace', plural: 'namespaces' }, namespace ?? '')
-    if (found.metadata.deletionTimestamp === undefined) return
-    const why = `unable to create new content in namespace ${namespace} because it is being terminated`
-    throw forbidden(row, name, why)
-  }
+/** The object with the writer recorded as owner of the fields that it changed. */
+function recorded(around: Surroundings, write: Write, previous: ApiObject | undefined, next: ApiObject): ApiObject {
+  return recordUpdate(previous, next, managerOf(around, write, 'Update'), listKeysOf(write.row, write.version))
+}
 
-  function recorded(write: Write, previous: ApiObject | undefined, next: ApiObject): ApiObject {
-    return recordUpdate(previous, next, managerOf(write, 'Update'), listKeysOf(write.row, write.version))
-  }
-
-  function managerOf({ row, version, manager, subresource }: Write, operation: Manager['operation']): Manager {
-    const apiVersion = apiVersionOf(row.group, version)
-    const time = timestamp(clock.now())
-    return { manager, operation, apiVersion, time, ...(subresource === undefined ? {} : { subresource }) }
-  }
-
-  return { get, create, update, apply, delete: remove }
+function managerOf(
+  { clock }: Surroundings,
+  { row, version, manager, subresource }: Write,
+  operation: Manager['operation'],
+): Manager {
+  const apiVersion = apiVersionOf(row.group, version)
+  const time = timestamp(clock.now())
+  return { manager, operation, apiVersion, time, ...(subresource === undefined ? {} : { subresource }) }
 }
 
 function writeOf(row: ResourceRow, options: WriteOptions): Write {
@@ -176,7 +216,7 @@ function statusOnly(current: ApiObject, { apiVersion, status }: ApiObject): ApiO
 function allButStatus(row: ResourceRow, current: ApiObject, wanted: ApiObject): ApiObject {
   const next = structuredClone(wanted)
   next.metadata = withServerFields(next, structuredClone(current.metadata))
-  // A writer that sends none leaves the record as it is; an explicit empty list resets it.
+  // Absent means unchanged; an explicit empty list resets the record.
   next.metadata.managedFields ??= structuredClone(current.metadata.managedFields ?? [])
   if (row.subresources.includes('status')) {
     delete next.status
@@ -185,14 +225,14 @@ function allButStatus(row: ResourceRow, current: ApiObject, wanted: ApiObject): 
   return next
 }
 
-/** Metadata as the writer wants it, but for what only the server writes. */
+/** The writer's metadata, except for the fields that only the server writes. */
 function withServerFields({ metadata }: ApiObject, server: ApiObject['metadata'] | object): ApiObject['metadata'] {
   const theirs = Object.entries(metadata).filter(([field]) => !serverFields.includes(field))
   const ours = Object.entries(server).filter(([field]) => serverFields.includes(field))
   return Object.fromEntries([...theirs, ...ours]) as unknown as ApiObject['metadata']
 }
 
-/** The part whose changes `metadata.generation` counts. */
+/** The part of an object whose changes `metadata.generation` counts. */
 function desired({ metadata: _, status: __, apiVersion: ___, ...rest }: ApiObject): unknown {
   return rest
 }

@@ -40,7 +40,7 @@ test('mergePatch() with the same patch again changes nothing, and never changes 
   )
 })
 
-test('jsonPatch() does the six operations of RFC 6902', () => {
+test('jsonPatch() implements the six operations of RFC 6902', () => {
   const rows: [unknown, object, unknown][] = [
     [{ a: 1 }, { op: 'add', path: '/b', value: 2 }, { a: 1, b: 2 }],
     [{ a: [1, 3] }, { op: 'add', path: '/a/1', value: 2 }, { a: [1, 2, 3] }],
@@ -64,10 +64,35 @@ test('jsonPatch() refuses a path that leads nowhere and a test that fails', () =
     [{ op: 'replace', path: '/b/c', value: 1 }, /the path \/b\/c does not exist/],
     [{ op: 'add', path: '/a/9', value: 1 }, /the path \/a\/9 does not exist/],
     [{ op: 'test', path: '/a', value: [] }, /testing path \/a failed/],
+    [{ op: 'remove', path: '/a/00' }, /the path \/a\/00 does not exist/],
+    [{ op: 'add', path: '/a/-1', value: 1 }, /the path \/a\/-1 does not exist/],
+    [{ op: 'add', path: '/b' }, /the operation at \/b has no value/],
+    [{ op: 'move', from: '/a', path: '/a/b' }, /the path \/a\/b does not exist/],
+    [{ op: 'add', path: 'b', value: 1 }, /needs a valid "path"/],
+    [{ op: 'add', value: 1 }, /needs a valid "path"/],
     [{ op: 'fly', path: '/a' }, /Unexpected kind: fly/],
   ]
   for (const [operation, message] of rows) assert.throws(() => jsonPatch({ a: [1] }, [operation]), message)
   assert.throws(() => jsonPatch({}, {}), /must be an array/)
+  assert.throws(() => jsonPatch({}, [null]), /needs a valid "path"/)
+})
+
+test('no patch reaches a prototype, and `__proto__` is a field like any other', () => {
+  const key = '__proto__'
+  assert.throws(() => jsonPatch({}, [{ op: 'add', path: `/${key}/x`, value: 1 }]), /does not exist/)
+  assert.throws(() => jsonPatch({}, [{ op: 'add', path: '/constructor/prototype/x', value: 1 }]), /does not exist/)
+  const added = jsonPatch({ data: {} }, [{ op: 'add', path: `/data/${key}`, value: 'v' }])
+  const merged = mergePatch({ data: {} }, JSON.parse(`{"data":{"${key}":"v"}}`))
+  const strategically = strategic({ data: {} }, JSON.parse(`{"data":{"${key}":"v"}}`))
+  for (const result of [added, merged, strategically]) assert.equal(JSON.stringify(result), `{"data":{"${key}":"v"}}`)
+  assert.equal(Reflect.get({}, 'x'), undefined)
+})
+
+test('jsonPatch() bounds the number of operations and what its copies add', () => {
+  const add = { op: 'add', path: '/a', value: 1 }
+  assert.throws(() => jsonPatch({}, Array(10_001).fill(add)), /maximum operations in a JSON patch is 10000, got 10001/)
+  const doubling = Array.from({ length: 64 }, (_, index) => ({ op: 'copy', from: '', path: index % 2 ? '/a' : '/b' }))
+  assert.throws(() => jsonPatch({ text: 'x'.repeat(100) }, doubling), /copies add more than/)
 })
 
 test('strategicPatch() merges lists by their key and replaces the others', () => {
