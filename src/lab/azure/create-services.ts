@@ -34,12 +34,12 @@ import { createNodeEndpoints, type NodeEndpoint } from './imds/node-endpoints.ts
 import { createImds } from './imds/routes.ts'
 import type { ImdsServer } from './imds/server.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
-import { startCaretaker } from './keyvault/caretaker.ts'
 import { createCertificateAdministration } from './keyvault/certificates/administration.ts'
 import type { Certificate } from './keyvault/certificates/certificate-kind.ts'
 import { createPendingCertificates } from './keyvault/certificates/pending-certificates.ts'
 import { keyVaultOperations } from './keyvault/key-vault-operations.ts'
 import type { Key } from './keyvault/keys/key-kind.ts'
+import { startMaintenance } from './keyvault/maintenance.ts'
 import { createObjectStore } from './keyvault/object-store.ts'
 import { createKeyVault } from './keyvault/routes.ts'
 import type { Secret } from './keyvault/secrets/secret-kind.ts'
@@ -77,7 +77,7 @@ export async function createServices(options: ServicesOptions) {
   const inVaults = [secrets, keys, certificates, pending, administration]
   const vaults = createVaults(store, clock, (uid) => inVaults.flatMap((each) => each.removeAll(uid)))
   const events = createVaultEvents({ feed, vaults, stores, vaultSuffix: cloud.vaultSuffix, clock })
-  const caretaker = startCaretaker({ stores, vaults, events, clock, log })
+  const maintenance = startMaintenance({ stores, vaults, events, clock, log })
   const groups = createResourceGroups(store)
   const identities = createIdentities(store, directory)
   const machines = createMachines(store, directory)
@@ -166,7 +166,7 @@ export async function createServices(options: ServicesOptions) {
     vaults,
     imds: imdsFor(() => assignedIdentities(machinesOutside(clusters), { directory, identities })),
     async stop() {
-      await caretaker.stop()
+      await maintenance.stop()
       await longOperations.stop()
       await nodeEndpoints.stop()
     },

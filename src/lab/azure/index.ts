@@ -3,7 +3,7 @@
  * lab's own certificate authority, so that clients use Azure's real names. Tokens are verified and roles are enforced.
  * A request goes proxy/ (CONNECT, TLS, host) → a service (entra, arm, graph, keyvault: each a table of operations) →
  * the stores on records/ (one journal, durable before the answer). traffic/ slows, breaks and counts it for tests; events/
- * tells what happened in the vaults, and keyvault/caretaker.ts does what falls due in them.
+ * tells what happened in the vaults, and keyvault/maintenance.ts does what falls due in them.
  * What is done and what is not: docs/lab.md.
  */
 export type {

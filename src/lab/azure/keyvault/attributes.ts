@@ -4,20 +4,15 @@ import type { Vault } from './vaults.ts'
 /** The `attributes` of every kind of object. Times are in seconds since the epoch. */
 export function attributesOf(
   { properties }: Vault,
-  {
-    enabled,
-    nbf,
-    exp,
-    created,
-    updated,
-  }: Pick<ObjectVersion<unknown>, 'enabled' | 'nbf' | 'exp' | 'created' | 'updated'>,
+  version: Pick<ObjectVersion<unknown>, 'enabled' | 'nbf' | 'exp' | 'created' | 'updated'>,
 ) {
+  const { enabled, nbf, exp, created, updated } = version
   const days = properties.softDeleteRetentionInDays
   const level = days < 90 ? 'CustomizedRecoverable' : 'Recoverable'
   return {
     enabled,
-    ...(nbf !== undefined && { nbf }),
-    ...(exp !== undefined && { exp }),
+    nbf,
+    exp,
     created,
     updated,
     recoveryLevel: properties.enablePurgeProtection === true ? level : `${level}+Purgeable`,
@@ -25,7 +20,7 @@ export function attributesOf(
   }
 }
 
-/** What a deleted object has beside the rest. */
+/** The additional fields of a deleted object. */
 export function deletionOf(origin: string, plural: string, { name, deletion }: VaultObject<unknown>) {
   return {
     recoveryId: `${origin}/deleted${plural}/${name}`,

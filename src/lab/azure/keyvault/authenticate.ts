@@ -13,8 +13,8 @@ export interface Authority {
 }
 
 /**
- * Who calls. Throws the challenge otherwise: clients send their first request without a token and without a body, and
- * learn tenant and audience from it, so this comes before any other check.
+ * The verified claims of the caller. Throws the challenge otherwise. It comes before any other check: clients send their
+ * first request without a token and without a body, to read tenant and audience from the challenge.
  * https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
  */
 export async function authenticate(request: Request, authority: Authority): Promise<AccessTokenClaims> {

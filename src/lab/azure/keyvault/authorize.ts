@@ -3,7 +3,7 @@ import type { AccessTokenClaims } from '../entra/access-tokens.ts'
 import { Refusal } from '../http/refusal.ts'
 import type { AccessPolicy, Vault } from './vaults.ts'
 
-/** What an operation needs, in the terms of both ways to grant it. */
+/** The permission that an operation needs, in the terms of both permission models. */
 export interface Permission {
   kind: 'secrets' | 'keys' | 'certificates'
   /** Name in access policies, for example `get`. */
@@ -68,7 +68,7 @@ function grants(entry: AccessPolicy, caller: AccessTokenClaims, kind: Permission
   if (entry.applicationId !== undefined && entry.applicationId.toLowerCase() !== caller.appid) return false
   return (entry.permissions[kind] ?? []).some((word) => {
     const granted = word.toLowerCase()
-    // "all" is older than purge and never came to include it.
+    // "all" is older than "purge" and does not include it.
     return granted === policy || (granted === 'all' && policy !== 'purge')
   })
 }

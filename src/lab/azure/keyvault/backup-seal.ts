@@ -2,10 +2,10 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { RecordStore } from '../records/record-store.ts'
 import { badParameter } from './error-response.ts'
 
-/** Backups are opaque to their holder and fit only where they were made: sealed with a key of this lab. */
+/** Encrypts backups with a key of this lab, so that they are opaque and can only be restored here, as in Azure. */
 export interface BackupSeal {
   seal(kind: string, content: unknown): string
-  /** What was sealed. Throws {@link Refusal} when the blob is damaged, from elsewhere, or of another kind. */
+  /** The content of a blob. Throws {@link Refusal} when the blob is damaged, from another lab, or of another kind. */
   open<T>(kind: string, blob: string): T
 }
 
@@ -15,9 +15,9 @@ const tagBytes = 16
 
 export function createBackupSeal(store: RecordStore): BackupSeal {
   const keys = store.collection<{ key: string }>('backup-keys')
-  const known = keys.get('key')
-  const { key: keyText } = known ?? { key: randomBytes(32).toString('base64url') }
-  if (known === undefined) store.commit([keys.put('key', { key: keyText })])
+  const stored = keys.get('key')
+  const { key: keyText } = stored ?? { key: randomBytes(32).toString('base64url') }
+  if (stored === undefined) store.commit([keys.put('key', { key: keyText })])
   const key = Buffer.from(keyText, 'base64url')
 
   return {

@@ -10,7 +10,7 @@ test('parseCalendarDuration() reads years, months, weeks and days', () => {
   }
 })
 
-test('addCalendarDuration() steps through the calendar, both ways', () => {
+test('addCalendarDuration() counts in the calendar, in both directions', () => {
   const seconds = (text: string) => Date.parse(text) / 1000
   const month = { months: 1, days: 0 }
   assert.equal(addCalendarDuration(seconds('2026-01-15T06:00:00Z'), month), seconds('2026-02-15T06:00:00Z'))

@@ -1,13 +1,13 @@
 /**
  * The ISO 8601 durations of Key Vault's policies: whole years, months, weeks and days, such as `P90D` and `P1Y2M`.
- * They are steps in the calendar: a month is not a number of seconds.
+ * They count in the calendar: a month is not a number of seconds.
  */
 export interface CalendarDuration {
   months: number
   days: number
 }
 
-/** Undefined when `text` is no such duration, or none at all (`P`). */
+/** Undefined when `text` is not such a duration, or is empty (`P`). */
 export function parseCalendarDuration(text: string): CalendarDuration | undefined {
   const match = /^P(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?$/.exec(text)
   if (match === null || text === 'P') return undefined
@@ -15,7 +15,7 @@ export function parseCalendarDuration(text: string): CalendarDuration | undefine
   return { months: 12 * years + months, days: 7 * weeks + days }
 }
 
-/** The moment that lies `duration` behind `seconds` (since the epoch); before it when `direction` is -1. */
+/** `duration` after `seconds` (since the epoch), or before it when `direction` is -1. */
 export function addCalendarDuration(
   seconds: number,
   { months, days }: CalendarDuration,

@@ -31,7 +31,7 @@ export function keyVaultOperations(options: KeyVaultOperationsOptions): VaultOpe
   const certificates = { ...options, kind: certificateKind(stores, options.pending) }
   return [
     ...secretOperations({ ...options, kind: secretKind(stores.secrets) }),
-    // What is more special comes first: `contacts` and `rotationpolicy` are no certificate's name and no key's version.
+    // The more specific paths come first: otherwise `contacts` would be a certificate's name and `rotationpolicy` a key's version.
     ...rotationOperations({ kind: keys, clock }),
     ...keyOperations({ ...options, kind: keys }),
     ...cryptographyOperations({ kind: keys, clock }),

@@ -1,4 +1,4 @@
-/** The figures of Key Vault. https://learn.microsoft.com/azure/key-vault/general/service-limits */
+/** The limits of Key Vault. https://learn.microsoft.com/azure/key-vault/general/service-limits */
 
 /** Names of secrets, keys and certificates. */
 export const objectNamePattern = /^[0-9a-zA-Z-]{1,127}$/
@@ -7,17 +7,17 @@ export const maxSecretBytes = 25_000
 export const maxContentTypeLength = 255
 export const maxTags = 15
 export const maxTagLength = 256
-/** Items on a page, when the client names no number, and at most. */
+/** Most items on a page, and the default. */
 export const maxPageSize = 25
-/** Days that a deleted thing can be recovered. */
+/** Days during which a deleted vault or object can be recovered. */
 export const defaultRetentionDays = 90
 export const minRetentionDays = 7
 /** Vault names are host names. */
 export const vaultNamePattern = /^(?!.*--)[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$/
 
 /**
- * Versions of the data plane, the newest first: error texts recommend it. Later dates are taken for the newest, or every
- * release of an SDK would ask for a release of the lab.
+ * API versions of the data plane, the newest first: error texts recommend it. Later dates are handled as the newest, so that
+ * new releases of the SDKs work without a release of the lab.
  */
 const apiVersions = [
   '2026-04-01',
@@ -44,5 +44,5 @@ export const newestApiVersion: string = apiVersions[0]
 
 export function isApiVersion(version: string): boolean {
   const isDated = /^\d{4}-\d{2}-\d{2}(-preview)?$/.test(version) && version > '2025-07-01'
-  return isDated || apiVersions.some((known) => known === version)
+  return isDated || apiVersions.some((supported) => supported === version)
 }

@@ -4,28 +4,28 @@ import type { ObjectStore, ObjectVersion, VaultObject } from './object-store.ts'
 import type { VaultCall } from './operation.ts'
 import type { Vault } from './vaults.ts'
 
-/** What makes a secret a secret, a key a key and a certificate a certificate, where they otherwise behave alike. */
+/** Where secrets, keys and certificates differ. */
 export interface ObjectKind<P> {
   noun: 'secret' | 'key' | 'certificate'
   store: ObjectStore<P>
   /** One version as JSON, without a secret's value. */
   bundle(origin: string, vault: Vault, version: ObjectVersion<P>): object
-  /** An entry of a list; `id` ends where the list's ids end. */
+  /** An entry of a list. `withVersion`: whether its id ends with the version. */
   item(origin: string, vault: Vault, version: ObjectVersion<P>, withVersion: boolean): object
-  /** What a list has beside objects, by name: what is still to come. Default: nothing. */
-  alsoListed?(origin: string, vault: Vault, query: URLSearchParams): { name: string; item: object }[]
-  /** True for the key and the secret of a certificate, which live and die with it. */
+  /** Entries of a list that are not objects yet, by name. Default: none. */
+  alsoListed?: ((origin: string, vault: Vault, query: URLSearchParams) => { name: string; item: object }[]) | undefined
+  /** True for the key and the secret of a certificate, which can only be changed through the certificate. */
   isManaged(payload: P): boolean
-  /** Objects of other kinds that share this one's life: what backs a certificate. */
+  /** Objects of other kinds that are deleted, recovered and purged with this one: the key and secret of a certificate. */
   companions(vault: string, name: string): Companion[]
-  /** The changes that put back what `companions` gave, in its order. */
+  /** The changes that restore the versions of `companions`, in the same order. */
   restoreCompanions(vault: string, versions: readonly ObjectVersion<unknown>[][]): Change[]
 }
 
-/** An object of another kind, deleted, recovered and purged in the same commit. */
+/** An object of another kind that is deleted, recovered and purged in the same commit. */
 export type Companion = Pick<ObjectStore<unknown>, 'delete' | 'recover' | 'purge'> & { object: VaultObject<unknown> }
 
-export function livingObject<P>({ noun, store }: ObjectKind<P>, { vault, name }: VaultCall): VaultObject<P> {
+export function liveObject<P>({ noun, store }: ObjectKind<P>, { vault, name }: VaultCall): VaultObject<P> {
   return store.get(vault.uid, name) ?? notFound(noun, name)
 }
 
@@ -35,14 +35,14 @@ export function deletedObject<P>({ noun, store }: ObjectKind<P>, { vault, name }
   throw new Refusal(404, `${titleOf(noun)}NotFound`, `Deleted ${titleOf(noun)} not found: ${name}`)
 }
 
-/** The version that the path names, or the latest. */
+/** The version in the path, or the latest. */
 export function versionOf<P>(kind: ObjectKind<P>, call: VaultCall): ObjectVersion<P> {
-  const { versions } = livingObject(kind, call)
+  const { versions } = liveObject(kind, call)
   const version = call.version === '' ? versions.at(-1) : versions.find((each) => each.version === call.version)
   return version ?? notFound(kind.noun, `${call.name}/${call.version}`)
 }
 
-/** Refuses to change by itself what belongs to a certificate. */
+/** Refuses a change of an object that belongs to a certificate. */
 export function refuseManaged<P>({ noun, isManaged }: ObjectKind<P>, { name, payload }: ObjectVersion<P>): void {
   if (!isManaged(payload)) return
   throw new Refusal(

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '#lib'
 import { Refusal } from '../http/refusal.ts'
-import type { Change, RecordStore } from '../records/record-store.ts'
+import type { Change, Collection, RecordStore } from '../records/record-store.ts'
 
-/** What secrets, keys and certificates have in common: versions under one name, attributes, tags, soft deletion. */
+/** What versions of secrets, keys and certificates have in common. */
 export interface ObjectVersion<P> {
   /** `uid` of the vault. */
   vault: string
@@ -42,161 +42,93 @@ export interface ObjectFields<P> {
   tags?: Record<string, string> | undefined
 }
 
-/** A version that is ready to be added, and what adds it. */
+/** A version that is ready to be added, and the changes that add it. */
 export interface Prepared<P> {
   version: ObjectVersion<P>
   changes: Change[]
 }
 
 /**
- * One kind of object (`secret`, `key` or `certificate`) in all vaults. Methods that change something give the changes, so
+ * One kind of object (`secret`, `key` or `certificate`) in all vaults. Methods that change something return the changes, so
  * that a certificate and its key and secret change in one commit.
  */
 export interface ObjectStore<P> {
   /** Makes changes durable, then visible. */
   commit(changes: readonly Change[]): void
-  /** The living object of that name, in any case. */
+  /** The live object of that name, in any case. */
   get(vault: string, name: string): VaultObject<P> | undefined
   /** The soft-deleted object of that name. */
   getDeleted(vault: string, name: string): VaultObject<P> | undefined
-  /** Living objects by name. */
+  /** Live objects by name. */
   list(vault: string): VaultObject<P>[]
   listDeleted(vault: string): VaultObject<P>[]
   /** A new version (32 hexadecimal digits, random by default), which is the latest. Throws {@link Refusal} while the name is soft-deleted. */
   add(vault: string, name: string, fields: ObjectFields<P>, version?: string): Prepared<P>
+  /** The version with the given fields replaced; undefined ones stay as they are. */
   update(version: ObjectVersion<P>, fields: Partial<ObjectFields<P>>): Prepared<P>
   delete(vault: string, object: VaultObject<P>, retentionDays: number): Change[]
   recover(vault: string, object: VaultObject<P>): Change[]
   purge(vault: string, object: VaultObject<P>): Change[]
-  /** Puts back all versions of a backup; gives the latest. Throws {@link Refusal} when the name is in use. */
+  /** Adds all versions of a backup and returns the latest. Throws {@link Refusal} when the name is in use. */
   restore(vault: string, versions: readonly ObjectVersion<P>[]): Prepared<P>
   /** Removes everything of a vault. */
   removeAll(vault: string): Change[]
   /** Throws {@link Refusal} while the name is soft-deleted. */
   refuseDeleted(vault: string, name: string): void
-  /** Calls `observe` for every version that is made or changed from now on, when it is durable. */
+  /** Calls `observe` for every version that is added or changed from now on, once it is durable. */
   onVersion(observe: (after: ObjectVersion<P>, isNew: boolean) => void): void
+}
+
+/** What the functions of one store share. */
+interface State<P> {
+  kind: string
+  clock: Clock
+  records: RecordStore
+  versions: Collection<ObjectVersion<P>>
+  deletions: Collection<Deletion>
+  /** Objects by vault and lower-case name: an index of the two collections. */
+  vaults: Map<string, Map<string, VaultObject<P>>>
+}
+
+export function createObjectStore<P>(records: RecordStore, kind: string, clock: Clock): ObjectStore<P> {
+  const versions = records.collection<ObjectVersion<P>>(`${kind}-versions`)
+  const deletions = records.collection<Deletion>(`${kind}-deletions`)
+  const state: State<P> = { kind, clock, records, versions, deletions, vaults: new Map() }
+  versions.observe((_key, after, before) => indexVersion(state, after, before))
+  deletions.observe((_key, after, before) => indexDeletion(state, after, before))
+
+  return {
+    commit: records.commit,
+    get(vault, name) {
+      const object = find(state, vault, name)
+      return object?.deletion === undefined ? object : undefined
+    },
+    getDeleted(vault, name) {
+      const object = find(state, vault, name)
+      return object?.deletion === undefined ? undefined : object
+    },
+    list: (vault) => listed(state, vault).filter(({ deletion }) => deletion === undefined),
+    listDeleted: (vault) => listed(state, vault).filter(({ deletion }) => deletion !== undefined),
+    add: (vault, name, fields, version) => add(state, vault, name, fields, version),
+    update: (version, fields) => update(state, version, fields),
+    delete(vault, { name }, retentionDays) {
+      const deletedAt = nowSeconds(clock)
+      const purgeAt = deletedAt + retentionDays * daySeconds
+      return [deletions.put(objectKey(vault, name), { vault, name, deletedAt, purgeAt })]
+    },
+    recover: (vault, { name }) => [deletions.remove(objectKey(vault, name))],
+    purge: (vault, object) => removals(state, vault, object),
+    restore: (vault, backup) => restore(state, vault, backup),
+    removeAll: (vault) => objectsOf(state, vault).flatMap((object) => removals(state, vault, object)),
+    refuseDeleted: (vault, name) => refuseDeleted(state, vault, name),
+    onVersion: (observe) => observeVersions(versions, observe),
+  }
 }
 
 const daySeconds = 24 * 3600
 
-export function createObjectStore<P>(store: RecordStore, kind: string, clock: Clock): ObjectStore<P> {
-  const versions = store.collection<ObjectVersion<P>>(`${kind}-versions`)
-  const deletions = store.collection<Deletion>(`${kind}-deletions`)
-  const vaults = new Map<string, Map<string, VaultObject<P>>>()
-  versions.observe((_key, after, before) => indexVersion(vaults, after, before))
-  deletions.observe((_key, after, before) => {
-    const { vault, name } = after ?? before ?? { vault: '', name: '' }
-    const object = vaults.get(vault)?.get(name.toLowerCase())
-    if (object !== undefined) object.deletion = after
-  })
-
-  const nowSeconds = () => Math.floor(clock.now() / 1000)
-  const objectsOf = (vault: string) => [...(vaults.get(vault)?.values() ?? [])]
-  const removals = (vault: string, object: VaultObject<P>) => [
-    ...object.versions.map(({ version }) => versions.remove(versionKey(vault, object.name, version))),
-    deletions.remove(objectKey(vault, object.name)),
-  ]
-
-  /** Forgets the object when its retention has run out. */
-  function existing(vault: string, name: string): VaultObject<P> | undefined {
-    const object = vaults.get(vault)?.get(name.toLowerCase())
-    if (object?.deletion === undefined || object.deletion.purgeAt > nowSeconds()) return object
-    store.commit(removals(vault, object))
-    return undefined
-  }
-  function listed(vault: string, deleted: boolean): VaultObject<P>[] {
-    return objectsOf(vault)
-      .filter(({ name }) => {
-        const object = existing(vault, name)
-        return object !== undefined && (object.deletion !== undefined) === deleted
-      })
-      .sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1))
-  }
-  function refuseDeleted(vault: string, name: string): void {
-    if (existing(vault, name)?.deletion === undefined) return
-    const title = kind[0]?.toUpperCase() + kind.slice(1)
-    throw new Refusal(
-      409,
-      'Conflict',
-      `${title} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the ${kind} can only be recovered or purged.`,
-      { innerCode: 'ObjectIsDeletedButRecoverable' },
-    )
-  }
-
-  return {
-    commit: store.commit,
-    get(vault, name) {
-      const object = existing(vault, name)
-      return object?.deletion === undefined ? object : undefined
-    },
-    getDeleted(vault, name) {
-      const object = existing(vault, name)
-      return object?.deletion === undefined ? undefined : object
-    },
-    list: (vault) => listed(vault, false),
-    listDeleted: (vault) => listed(vault, true),
-    add(vault, name, { payload, enabled = true, nbf, exp, tags }, version = randomBytes(16).toString('hex')) {
-      refuseDeleted(vault, name)
-      const now = nowSeconds()
-      const made: ObjectVersion<P> = {
-        vault,
-        // Names have no case, but keep the one they were first written in.
-        name: existing(vault, name)?.name ?? name,
-        version,
-        enabled,
-        created: now,
-        updated: now,
-        nbf,
-        exp,
-        tags,
-        payload,
-      }
-      return { version: made, changes: [versions.put(versionKey(vault, made.name, version), made)] }
-    },
-    update(version, fields) {
-      const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-      const updated: ObjectVersion<P> = { ...version, ...given, updated: nowSeconds() }
-      return {
-        version: updated,
-        changes: [versions.put(versionKey(version.vault, version.name, version.version), updated)],
-      }
-    },
-    delete(vault, object, retentionDays) {
-      const deletedAt = nowSeconds()
-      const purgeAt = deletedAt + retentionDays * daySeconds
-      return [deletions.put(objectKey(vault, object.name), { vault, name: object.name, deletedAt, purgeAt })]
-    },
-    recover: (vault, object) => [deletions.remove(objectKey(vault, object.name))],
-    purge: removals,
-    restore(vault, backup) {
-      const latest = backup.at(-1)
-      if (latest === undefined) throw new Refusal(400, 'BadParameter', 'The backup holds no version.')
-      refuseDeleted(vault, latest.name)
-      if (existing(vault, latest.name) !== undefined) {
-        throw new Refusal(
-          409,
-          'Conflict',
-          `The ${kind} ${latest.name} already exists in this key vault, so its backup cannot be restored.`,
-        )
-      }
-      const changes = backup.map((each) => versions.put(versionKey(vault, each.name, each.version), { ...each, vault }))
-      return { version: latest, changes }
-    },
-    removeAll: (vault) => objectsOf(vault).flatMap((object) => removals(vault, object)),
-    refuseDeleted,
-    onVersion(observe) {
-      let isReplay = true
-      versions.observe((_key, after, before) => {
-        if (after !== undefined && !isReplay) observe(after, before === undefined)
-      })
-      isReplay = false
-    },
-  }
-}
-
 function indexVersion<P>(
-  vaults: Map<string, Map<string, VaultObject<P>>>,
+  { vaults }: State<P>,
   after: ObjectVersion<P> | undefined,
   before: ObjectVersion<P> | undefined,
 ): void {
@@ -204,12 +136,120 @@ function indexVersion<P>(
   const objects = vaults.get(vault) ?? new Map<string, VaultObject<P>>()
   vaults.set(vault, objects)
   const object = objects.get(name.toLowerCase()) ?? { name, versions: [] }
-  const place = object.versions.findLastIndex((other) => other.version === version)
-  if (after === undefined) object.versions.splice(place, 1)
-  else if (place >= 0) object.versions[place] = after
+  const index = object.versions.findLastIndex((other) => other.version === version)
+  if (after === undefined) object.versions.splice(index, 1)
+  else if (index >= 0) object.versions[index] = after
   else object.versions.push(after)
   if (object.versions.length > 0) objects.set(name.toLowerCase(), object)
   else objects.delete(name.toLowerCase())
+}
+
+function indexDeletion<P>({ vaults }: State<P>, after: Deletion | undefined, before: Deletion | undefined): void {
+  const { vault, name } = after ?? before ?? { vault: '', name: '' }
+  const object = vaults.get(vault)?.get(name.toLowerCase())
+  if (object !== undefined) object.deletion = after
+}
+
+/** The object of that name, live or soft-deleted. Purges one whose retention has run out. */
+function find<P>(state: State<P>, vault: string, name: string): VaultObject<P> | undefined {
+  const object = state.vaults.get(vault)?.get(name.toLowerCase())
+  if (object?.deletion === undefined || object.deletion.purgeAt > nowSeconds(state.clock)) return object
+  state.records.commit(removals(state, vault, object))
+  return undefined
+}
+
+function listed<P>(state: State<P>, vault: string): VaultObject<P>[] {
+  return objectsOf(state, vault)
+    .filter(({ name }) => find(state, vault, name) !== undefined)
+    .sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1))
+}
+
+function objectsOf<P>({ vaults }: State<P>, vault: string): VaultObject<P>[] {
+  return [...(vaults.get(vault)?.values() ?? [])]
+}
+
+function add<P>(
+  state: State<P>,
+  vault: string,
+  name: string,
+  { payload, enabled = true, nbf, exp, tags }: ObjectFields<P>,
+  version = randomBytes(16).toString('hex'),
+): Prepared<P> {
+  refuseDeleted(state, vault, name)
+  const now = nowSeconds(state.clock)
+  const added: ObjectVersion<P> = {
+    vault,
+    // Names have no case, but keep the case of their first version.
+    name: find(state, vault, name)?.name ?? name,
+    version,
+    enabled,
+    created: now,
+    updated: now,
+    nbf,
+    exp,
+    tags,
+    payload,
+  }
+  return { version: added, changes: [state.versions.put(versionKey(vault, added.name, version), added)] }
+}
+
+function update<P>(
+  { clock, versions }: State<P>,
+  version: ObjectVersion<P>,
+  fields: Partial<ObjectFields<P>>,
+): Prepared<P> {
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+  const updated: ObjectVersion<P> = { ...version, ...given, updated: nowSeconds(clock) }
+  const key = versionKey(version.vault, version.name, version.version)
+  return { version: updated, changes: [versions.put(key, updated)] }
+}
+
+function restore<P>(state: State<P>, vault: string, backup: readonly ObjectVersion<P>[]): Prepared<P> {
+  const latest = backup.at(-1)
+  if (latest === undefined) throw new Refusal(400, 'BadParameter', 'The backup holds no version.')
+  refuseDeleted(state, vault, latest.name)
+  if (find(state, vault, latest.name) !== undefined) {
+    const message = `The ${state.kind} ${latest.name} already exists in this key vault, so its backup cannot be restored.`
+    throw new Refusal(409, 'Conflict', message)
+  }
+  const changes = backup.map((each) =>
+    state.versions.put(versionKey(vault, each.name, each.version), { ...each, vault }),
+  )
+  return { version: latest, changes }
+}
+
+function removals<P>({ versions, deletions }: State<P>, vault: string, object: VaultObject<P>): Change[] {
+  return [
+    ...object.versions.map(({ version }) => versions.remove(versionKey(vault, object.name, version))),
+    deletions.remove(objectKey(vault, object.name)),
+  ]
+}
+
+function refuseDeleted<P>(state: State<P>, vault: string, name: string): void {
+  if (find(state, vault, name)?.deletion === undefined) return
+  const { kind } = state
+  const title = kind[0]?.toUpperCase() + kind.slice(1)
+  throw new Refusal(
+    409,
+    'Conflict',
+    `${title} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the ${kind} can only be recovered or purged.`,
+    { innerCode: 'ObjectIsDeletedButRecoverable' },
+  )
+}
+
+function observeVersions<P>(
+  versions: Collection<ObjectVersion<P>>,
+  observe: (after: ObjectVersion<P>, isNew: boolean) => void,
+): void {
+  let isReplay = true
+  versions.observe((_key, after, before) => {
+    if (after !== undefined && !isReplay) observe(after, before === undefined)
+  })
+  isReplay = false
+}
+
+function nowSeconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000)
 }
 
 function objectKey(vault: string, name: string): string {

@@ -2,7 +2,7 @@ import type { AccessTokenClaims } from '../entra/access-tokens.ts'
 import type { Permission } from './authorize.ts'
 import type { Vault } from './vaults.ts'
 
-/** One operation of the data plane: where it is, what it needs, what it does. The table of them is the service. */
+/** One operation of the data plane: its request, its permission and its handler. The service is the table of them. */
 export interface VaultOperation {
   /** The name that is counted, for example `vault.secret.get`. */
   operation: string
@@ -15,14 +15,14 @@ export interface VaultOperation {
 export interface VaultCall {
   vault: Vault
   caller: AccessTokenClaims
-  /** The object that the path names; empty where it names none. */
+  /** The object's name in the path; empty when the path has none. */
   name: string
-  /** The version that the path names; empty for the latest. */
+  /** The version in the path; empty for the latest. */
   version: string
   url: URL
-  /** The JSON body. Throws {@link Refusal} when it is none. */
+  /** The JSON body. Throws {@link Refusal} when it is missing or is not JSON. */
   body(): Promise<unknown>
 }
 
-/** A body (with status 200 unless it says another), or a status without a body. */
+/** A body with a status (default 200), or a status without a body. */
 export type VaultAnswer = { body: unknown; status?: 201 | 202 } | { status: 204 }

@@ -2,8 +2,8 @@ import { badParameter } from './error-response.ts'
 import { maxPageSize } from './limits.ts'
 
 /**
- * One page of `items`, which are in the order of their keys. The next page begins behind the last key that was shown,
- * so that what comes and goes between two pages shifts nothing.
+ * One page of `items`, which are sorted by their keys. The next page starts after the last key on this one, so that items
+ * that are added or removed in between shift nothing.
  */
 export function page<T>(url: URL, items: readonly T[], keyOf: (item: T) => string, render: (item: T) => unknown) {
   const size = pageSize(url)
@@ -11,7 +11,7 @@ export function page<T>(url: URL, items: readonly T[], keyOf: (item: T) => strin
   const rest = after === undefined ? items : items.filter((item) => keyOf(item) > after)
   const shown = rest.slice(0, size)
   const last = shown.at(-1)
-  const nextLink = rest.length > size && last !== undefined ? linkBehind(url, keyOf(last)) : null
+  const nextLink = rest.length > size && last !== undefined ? linkAfter(url, keyOf(last)) : null
   return { value: shown.map(render), nextLink }
 }
 
@@ -28,8 +28,8 @@ function readToken(url: URL): string | undefined {
   return token === null ? undefined : Buffer.from(token, 'base64url').toString('utf8')
 }
 
-/** The same request behind `key`. Clients follow it as it stands. */
-function linkBehind(url: URL, key: string): string {
+/** The same request for the items after `key`. Clients follow it unchanged. */
+function linkAfter(url: URL, key: string): string {
   const link = new URL(url)
   link.search = ''
   for (const name of ['api-version', 'maxresults', 'includePending']) {

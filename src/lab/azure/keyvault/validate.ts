@@ -10,12 +10,12 @@ const tags = z
   .record(z.string().max(maxTagLength), z.string().max(maxTagLength))
   .refine((given) => Object.keys(given).length <= maxTags, `at most ${maxTags} tags`)
 
-/** What bodies of all kinds have in common. A null stands for "not given": several SDKs write it so. */
+/** The fields that bodies of all kinds share. A null means "not given": several SDKs send it. */
 export const commonFields = { tags: tags.nullish(), attributes: attributes.nullish() }
 
 export const parseRestore = bodyParser(z.object({ value: z.base64url() }))
 
-/** Parses a body, or throws `Refusal` with every problem. Values are never quoted: one of them is the secret. */
+/** Parses a body. Throws {@link Refusal} with every problem. Values are never quoted: one of them is the secret. */
 export function bodyParser<T extends z.ZodType>(schema: T): (body: unknown) => z.output<T> {
   return (body) => {
     const parsed = schema.safeParse(body)

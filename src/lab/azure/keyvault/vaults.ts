@@ -32,7 +32,7 @@ export interface VaultProperties {
 }
 
 export interface Vault {
-  /** Ours: a name can be used again after a purge, its objects must not come back. */
+  /** Ours: a name can be reused after a purge, and the old vault's objects must not reappear. */
   uid: string
   /** The resource id. */
   id: string
@@ -48,11 +48,11 @@ export interface Vault {
   deletion?: { deletedAt: string; purgeAt: string } | undefined
 }
 
-/** All vaults of the lab, the soft-deleted ones too: a name is taken until its vault is purged. */
+/** All vaults of the lab, including soft-deleted ones: a name is taken until its vault is purged. */
 export interface Vaults {
-  /** The living vault of that name, in any case. */
+  /** The live vault of that name, in any case. */
   get(name: string): Vault | undefined
-  /** The living vault with that `uid`. */
+  /** The live vault with that `uid`. */
   byUid(uid: string): Vault | undefined
   /** The soft-deleted vault of that name. */
   deleted(name: string): Vault | undefined
@@ -63,15 +63,15 @@ export interface Vaults {
   /** The change that makes the vault soft-deleted now. */
   softDelete(vault: Vault): Change
   recover(vault: Vault): Change
-  /** The changes that remove the vault and all that is in it. */
+  /** The changes that remove the vault with its objects. */
   purge(vault: Vault): Change[]
-  /** Calls `observe` whenever access policies of a vault have changed, from now on. */
+  /** Calls `observe` whenever access policies of a vault change, from now on. */
   onPoliciesChanged(observe: (vault: Vault) => void): void
 }
 
 const dayMs = 24 * 3600 * 1000
 
-/** @param removeObjects gives the changes that remove everything in the vault with this `uid`. */
+/** @param removeObjects returns the changes that remove all objects of the vault with this `uid`. */
 export function createVaults(store: RecordStore, clock: Clock, removeObjects: (uid: string) => Change[]): Vaults {
   const collection = store.collection<Vault>('vaults')
   const keyOf = ({ name }: { name: string }) => name.toLowerCase()
@@ -81,7 +81,7 @@ export function createVaults(store: RecordStore, clock: Clock, removeObjects: (u
     if (after !== undefined) names.set(after.uid, key)
   })
 
-  /** A vault whose time has run out is as good as purged. */
+  /** A soft-deleted vault counts as purged when its retention has run out. */
   function existing(name: string): Vault | undefined {
     const vault = collection.get(name.toLowerCase())
     const isPurged = vault?.deletion !== undefined && Date.parse(vault.deletion.purgeAt) <= clock.now()
@@ -91,14 +91,14 @@ export function createVaults(store: RecordStore, clock: Clock, removeObjects: (u
     return [...collection.values()].filter(({ name }) => existing(name) !== undefined)
   }
 
-  function living(name: string): Vault | undefined {
+  function live(name: string): Vault | undefined {
     const vault = existing(name)
     return vault?.deletion === undefined ? vault : undefined
   }
 
   return {
-    get: living,
-    byUid: (uid) => living(names.get(uid) ?? ''),
+    get: live,
+    byUid: (uid) => live(names.get(uid) ?? ''),
     deleted(name) {
       const vault = existing(name)
       return vault?.deletion === undefined ? undefined : vault

@@ -3,7 +3,7 @@ import type { Clock } from '#lib'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import type { Permission } from '../authorize.ts'
-import type { VaultCall, VaultOperation } from '../operation.ts'
+import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
 import { page } from '../paging.ts'
 import { bodyParser } from '../validate.ts'
 import type { CertificateAdministration, Contacts, Issuer } from './administration.ts'
@@ -44,24 +44,13 @@ export function administrationOperations(options: AdministrationOptions): VaultO
 
 function contactOperations({ store, administration: { contacts } }: AdministrationOptions): VaultOperation[] {
   const permission = needs('managecontacts', 'certificatecontacts/write')
-  const render = ({ url }: VaultCall, { contacts: list }: Contacts) => ({
-    id: `${url.origin}${onContacts}`,
-    contacts: list,
-  })
-
-  function existing({ vault }: VaultCall): Contacts {
-    const found = contacts.get(vault.uid)
-    if (found !== undefined) return found
-    throw new Refusal(404, 'ContactsNotFound', 'Contacts not found')
-  }
-
   return [
     {
       operation: 'vault.certificate.getContacts',
       method: 'GET',
       path: onContacts,
       permission,
-      run: (call) => ({ body: render(call, existing(call)) }),
+      run: (call) => ({ body: renderContacts(call, existing(call)) }),
     },
     {
       operation: 'vault.certificate.setContacts',
@@ -70,9 +59,9 @@ function contactOperations({ store, administration: { contacts } }: Administrati
       permission,
       async run(call) {
         const given = parseContacts(await call.body())
-        const made: Contacts = { vault: call.vault.uid, contacts: given.contacts.map(withoutNulls) }
-        store.commit([contacts.put(call.vault.uid, made)])
-        return { body: render(call, made) }
+        const stored: Contacts = { vault: call.vault.uid, contacts: given.contacts.map(withoutNulls) }
+        store.commit([contacts.put(call.vault.uid, stored)])
+        return { body: renderContacts(call, stored) }
       },
     },
     {
@@ -83,21 +72,24 @@ function contactOperations({ store, administration: { contacts } }: Administrati
       run(call) {
         const before = existing(call)
         store.commit([contacts.remove(call.vault.uid)])
-        return { body: render(call, before) }
+        return { body: renderContacts(call, before) }
       },
     },
   ]
+
+  function existing({ vault }: VaultCall): Contacts {
+    const found = contacts.get(vault.uid)
+    if (found !== undefined) return found
+    throw new Refusal(404, 'ContactsNotFound', 'Contacts not found')
+  }
 }
 
-function issuerOperations({ store, administration, clock }: AdministrationOptions): VaultOperation[] {
-  const nowSeconds = () => Math.floor(clock.now() / 1000)
+function renderContacts({ url }: VaultCall, { contacts }: Contacts) {
+  return { id: `${url.origin}${onContacts}`, contacts }
+}
 
-  function existing({ vault, name }: VaultCall): Issuer {
-    const found = administration.issuer(vault.uid, name)
-    if (found !== undefined) return found
-    throw new Refusal(404, 'CertificateIssuerNotFound', `Issuer not found: ${name}`)
-  }
-
+function issuerOperations(options: AdministrationOptions): VaultOperation[] {
+  const { administration } = options
   return [
     {
       operation: 'vault.certificate.listIssuers',
@@ -114,50 +106,66 @@ function issuerOperations({ store, administration, clock }: AdministrationOption
       method: 'GET',
       path: onIssuer,
       permission: needs('getissuers', 'certificatecas/read'),
-      run: (call) => ({ body: renderIssuer(call, existing(call)) }),
+      run: (call) => ({ body: renderIssuer(call, existingIssuer(options, call)) }),
     },
     {
       operation: 'vault.certificate.setIssuer',
       method: 'PUT',
       path: onIssuer,
       permission: needs('setissuers', 'certificatecas/write'),
-      async run(call) {
-        const { provider, ...given } = parseSetIssuer(await call.body())
-        const { uid } = call.vault
-        const { name = call.name, created = nowSeconds() } = administration.issuer(uid, call.name) ?? {}
-        const blank = { vault: uid, name, provider, administrators: [], enabled: true, created, updated: nowSeconds() }
-        const issuer = changed(blank, given)
-        store.commit([administration.putIssuer(issuer)])
-        return { body: renderIssuer(call, issuer) }
-      },
+      run: (call) => setIssuer(options, call),
     },
     {
       operation: 'vault.certificate.updateIssuer',
       method: 'PATCH',
       path: onIssuer,
       permission: needs('setissuers', 'certificatecas/write'),
-      async run(call) {
-        const given = parseUpdateIssuer(await call.body())
-        const issuer = changed({ ...existing(call), updated: nowSeconds() }, given)
-        store.commit([administration.putIssuer(issuer)])
-        return { body: renderIssuer(call, issuer) }
-      },
+      run: (call) => updateIssuer(options, call),
     },
     {
       operation: 'vault.certificate.deleteIssuer',
       method: 'DELETE',
       path: onIssuer,
       permission: needs('deleteissuers', 'certificatecas/delete'),
-      run(call) {
-        const before = existing(call)
-        store.commit([administration.removeIssuer(before)])
-        return { body: renderIssuer(call, before) }
-      },
+      run: (call) => deleteIssuer(options, call),
     },
   ]
 }
 
-/** The issuer with what was given; what was not given stays. */
+function needs(policy: string, dataAction: string): Permission {
+  return { kind: 'certificates', policy, dataAction }
+}
+
+function existingIssuer({ administration }: AdministrationOptions, { vault, name }: VaultCall): Issuer {
+  const found = administration.issuer(vault.uid, name)
+  if (found !== undefined) return found
+  throw new Refusal(404, 'CertificateIssuerNotFound', `Issuer not found: ${name}`)
+}
+
+async function setIssuer({ store, administration, clock }: AdministrationOptions, call: VaultCall) {
+  const { provider, ...given } = parseSetIssuer(await call.body())
+  const { uid: vault } = call.vault
+  const updated = nowSeconds(clock)
+  const { name = call.name, created = updated } = administration.issuer(vault, call.name) ?? {}
+  const issuer = changed({ vault, name, provider, administrators: [], enabled: true, created, updated }, given)
+  store.commit([administration.putIssuer(issuer)])
+  return { body: renderIssuer(call, issuer) }
+}
+
+async function updateIssuer(options: AdministrationOptions, call: VaultCall): Promise<VaultAnswer> {
+  const given = parseUpdateIssuer(await call.body())
+  const issuer = changed({ ...existingIssuer(options, call), updated: nowSeconds(options.clock) }, given)
+  options.store.commit([options.administration.putIssuer(issuer)])
+  return { body: renderIssuer(call, issuer) }
+}
+
+function deleteIssuer(options: AdministrationOptions, call: VaultCall): VaultAnswer {
+  const before = existingIssuer(options, call)
+  options.store.commit([options.administration.removeIssuer(before)])
+  return { body: renderIssuer(call, before) }
+}
+
+/** The issuer with the given fields replaced. */
 function changed(before: Issuer, { provider, credentials, org_details: details, attributes }: GivenIssuer): Issuer {
   return {
     ...before,
@@ -170,13 +178,14 @@ function changed(before: Issuer, { provider, credentials, org_details: details, 
   }
 }
 
+/** Without the password, which is never shown again. */
 function renderIssuer({ url }: VaultCall, { name, provider, accountId, organizationId, ...issuer }: Issuer) {
   const { administrators, enabled, created, updated } = issuer
   return {
     id: `${url.origin}${onIssuers}/${name}`,
     provider,
-    credentials: { ...(accountId !== undefined && { account_id: accountId }) },
-    org_details: { ...(organizationId !== undefined && { id: organizationId }), admin_details: administrators },
+    credentials: { account_id: accountId },
+    org_details: { id: organizationId, admin_details: administrators },
     attributes: { enabled, created, updated },
   }
 }
@@ -187,6 +196,6 @@ function withoutNulls<T extends object>(given: T): WithoutNulls<T> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)) as WithoutNulls<T>
 }
 
-function needs(policy: string, dataAction: string): Permission {
-  return { kind: 'certificates', policy, dataAction }
+function nowSeconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000)
 }

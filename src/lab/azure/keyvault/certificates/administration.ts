@@ -1,6 +1,6 @@
 import type { Change, Collection, RecordStore } from '../../records/record-store.ts'
 
-/** Whom to tell about the certificates of a vault. */
+/** The people to notify about the certificates of a vault. */
 export interface Contacts {
   vault: string
   contacts: { email: string; name?: string | undefined; phone?: string | undefined }[]
@@ -12,7 +12,7 @@ export interface Issuer {
   name: string
   provider: string
   accountId?: string | undefined
-  /** Kept because it was given; never shown again, and nobody is asked with it. */
+  /** Stored, never shown and never used. */
   password?: string | undefined
   organizationId?: string | undefined
   administrators: Administrator[]
@@ -29,7 +29,7 @@ export interface Administrator {
   phone?: string | undefined
 }
 
-/** What a vault knows around its certificates: whom to tell, and who may issue them. */
+/** The settings of a vault that apply to all its certificates: contacts and issuers. */
 export interface CertificateAdministration {
   readonly contacts: Collection<Contacts>
   issuer(vault: string, name: string): Issuer | undefined
@@ -44,13 +44,16 @@ export function createCertificateAdministration(store: RecordStore): Certificate
   const contacts = store.collection<Contacts>('certificate-contacts')
   const issuers = store.collection<Issuer>('certificate-issuers')
   const keyOf = (vault: string, name: string) => `${vault}/${name.toLowerCase()}`
-  const of = (uid: string) => [...issuers.values()].filter(({ vault }) => vault === uid)
+  const ofVault = (uid: string) => [...issuers.values()].filter(({ vault }) => vault === uid)
   return {
     contacts,
     issuer: (vault, name) => issuers.get(keyOf(vault, name)),
-    issuers: (vault) => of(vault).sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1)),
+    issuers: (vault) => ofVault(vault).sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1)),
     putIssuer: (issuer) => issuers.put(keyOf(issuer.vault, issuer.name), issuer),
     removeIssuer: ({ vault, name }) => issuers.remove(keyOf(vault, name)),
-    removeAll: (uid) => [contacts.remove(uid), ...of(uid).map(({ vault, name }) => issuers.remove(keyOf(vault, name)))],
+    removeAll: (uid) => [
+      contacts.remove(uid),
+      ...ofVault(uid).map(({ vault, name }) => issuers.remove(keyOf(vault, name))),
+    ],
   }
 }

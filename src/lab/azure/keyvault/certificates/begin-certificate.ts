@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '#lib'
-import { jwkOf } from '../keys/make-key.ts'
+import { jwkOf } from '../keys/generate-key.ts'
 import type { CertificateStores } from './certificate-kind.ts'
-import { issueSelfSigned, makeRequest } from './issue.ts'
+import { createRequest, issueSelfSigned } from './issue.ts'
 import type { PendingCertificate, PendingCertificates } from './pending-certificates.ts'
 import type { CertificatePolicy } from './policy.ts'
 import { newVersion, nextCertificateKey, prepareCertificate } from './prepare-certificate.ts'
 
-export interface WantedCertificate {
+export interface CertificateSpec {
   /** `uid` of the vault. */
   vault: string
   name: string
@@ -23,19 +23,19 @@ export interface BeginOptions {
 }
 
 /**
- * Begins a certificate, and gives it as it is then: in progress. A self-signed one is there when somebody looks again, as in
- * Azure; any other waits for whoever signs its request.
+ * Begins the creation of a certificate and returns its state: in progress. As in Azure, a self-signed certificate is
+ * complete at the next read; any other waits until its signed request is merged.
  */
 export async function beginCertificate(
   { stores, pending, clock }: BeginOptions,
-  wanted: WantedCertificate,
+  spec: CertificateSpec,
 ): Promise<PendingCertificate> {
-  const { policy } = wanted
-  const key = await nextCertificateKey(stores, wanted, policy)
+  const { policy } = spec
+  const key = await nextCertificateKey(stores, spec, policy)
   const begun: PendingCertificate = {
-    ...wanted,
+    ...spec,
     version: newVersion(),
-    csr: (await makeRequest(policy, key)).toString('base64'),
+    csr: (await createRequest(policy, key)).toString('base64'),
     created: Math.floor(clock.now() / 1000),
     status: 'inProgress',
     requestId: randomUUID().replaceAll('-', ''),
@@ -47,7 +47,7 @@ export async function beginCertificate(
   }
   const chain = [await issueSelfSigned(policy, key, clock.now())]
   const { version, tags, enabled } = begun
-  const { changes } = await prepareCertificate(stores, wanted, { policy, key, chain, tags, enabled, version })
+  const { changes } = await prepareCertificate(stores, spec, { policy, key, chain, tags, enabled, version })
   stores.certificates.commit([...changes, pending.put({ ...begun, status: 'completed' })])
   return begun
 }

@@ -13,7 +13,7 @@ export interface Certificate {
   policy: CertificatePolicy
 }
 
-/** A certificate, with the key and the secret of the same name and version that back it. */
+/** A certificate, its key and its secret: three objects with one name and version. */
 export interface CertificateStores {
   certificates: ObjectStore<Certificate>
   keys: ObjectStore<Key>
@@ -39,7 +39,7 @@ export function certificateKind(
         contentType: payload.policy.secret_props.contentType,
         attributes: attributesOf(vault, version),
         policy: { id: `${origin}/certificates/${name}/policy`, ...payload.policy },
-        ...(tags !== undefined && { tags }),
+        tags,
       }
     },
     item: (origin, vault, { name, payload, tags, ...version }, withVersion) => ({
@@ -47,7 +47,7 @@ export function certificateKind(
       x5t: thumbprint(payload),
       attributes: attributesOf(vault, version),
       subject: payload.policy.x509_props.subject,
-      ...(tags !== undefined && { tags }),
+      tags,
     }),
     alsoListed(origin, vault, query) {
       if (query.get('includePending')?.toLowerCase() !== 'true') return []
@@ -58,7 +58,7 @@ export function certificateKind(
           id: `${origin}/certificates/${name}`,
           attributes: attributesOf(vault, { enabled: false, created, updated: created }),
           subject: policy.x509_props.subject,
-          ...(tags !== undefined && { tags }),
+          tags,
         },
       }))
     },
@@ -75,13 +75,13 @@ function companion<P>(store: ObjectStore<P>, vault: string, name: string): Compa
   const object = store.get(vault, name) ?? store.getDeleted(vault, name)
   if (object === undefined) return []
   const { recover, purge } = store
-  const own = (given: VaultObject<unknown>) => given as VaultObject<P>
+  const typed = (given: VaultObject<unknown>) => given as VaultObject<P>
   return [
     {
       object,
-      delete: (id, given, days) => store.delete(id, own(given), days),
-      recover: (id, given) => recover(id, own(given)),
-      purge: (id, given) => purge(id, own(given)),
+      delete: (id, given, days) => store.delete(id, typed(given), days),
+      recover: (id, given) => recover(id, typed(given)),
+      purge: (id, given) => purge(id, typed(given)),
     },
   ]
 }

@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { type KeyObject, randomBytes, webcrypto } from 'node:crypto'
+import { type KeyObject, webcrypto } from 'node:crypto'
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsageExtension,
@@ -11,17 +11,18 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509'
+import { certificateSerialNumber } from '#lib/formats'
 import { Refusal } from '../../http/refusal.ts'
 import { badParameter } from '../error-response.ts'
 import type { CertificatePolicy } from './policy.ts'
 
 const { subtle } = webcrypto
 
-/** Key Vault dates certificates back by ten minutes, so that clocks that go late take them. */
+/** Key Vault backdates certificates by ten minutes for clients whose clocks are slow. */
 const backdateMs = 10 * 60 * 1000
 
-/** A request for a certificate as the policy wants it, DER. Throws `Refusal` for a subject that is no X.500 name. */
-export async function makeRequest(policy: CertificatePolicy, key: KeyObject): Promise<Buffer> {
+/** A certificate request that follows the policy, DER. Throws {@link Refusal} for a subject that is not an X.500 name. */
+export async function createRequest(policy: CertificatePolicy, key: KeyObject): Promise<Buffer> {
   const { algorithm, keys } = await importPair(policy, key)
   const { subject } = policy.x509_props
   return withSubject(subject, async () => {
@@ -31,7 +32,7 @@ export async function makeRequest(policy: CertificatePolicy, key: KeyObject): Pr
   })
 }
 
-/** A certificate that its own key signs, as the policy says, DER. Throws `Refusal` for a subject that is no X.500 name. */
+/** A self-signed certificate that follows the policy, DER. Throws {@link Refusal} for a subject that is not an X.500 name. */
 export async function issueSelfSigned(policy: CertificatePolicy, key: KeyObject, now: number): Promise<Buffer> {
   const { subject, validity_months: months } = policy.x509_props
   const { algorithm, keys } = await importPair(policy, key)
@@ -39,7 +40,7 @@ export async function issueSelfSigned(policy: CertificatePolicy, key: KeyObject,
   notAfter.setUTCMonth(notAfter.getUTCMonth() + months)
   return withSubject(subject, async () => {
     const certificate = await X509CertificateGenerator.createSelfSigned({
-      serialNumber: `40${randomBytes(15).toString('hex')}`,
+      serialNumber: certificateSerialNumber(),
       name: subject,
       notBefore: new Date(now - backdateMs),
       notAfter,
@@ -60,8 +61,8 @@ function extensionsOf(policy: CertificatePolicy) {
       usages.reduce((flags, usage) => flags | KeyUsageFlags[usage], 0),
       true,
     ),
-    ...(ekus.length > 0 ? [new ExtendedKeyUsageExtension(ekus)] : []),
-    ...(names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []),
+    ...(ekus.length === 0 ? [] : [new ExtendedKeyUsageExtension(ekus)]),
+    ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
   ]
 }
 
@@ -88,9 +89,9 @@ async function importPair({ key_props: { kty, crv } }: CertificatePolicy, key: K
           hash: crv === 'P-521' ? 'SHA-512' : crv === 'P-384' ? 'SHA-384' : 'SHA-256',
         }
   const jwk = key.export({ format: 'jwk' }) as webcrypto.JsonWebKey
-  const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...open } = jwk
+  const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...publicJwk } = jwk
   const privateKey = await subtle.importKey('jwk', jwk, algorithm, true, ['sign'])
-  const publicKey = await subtle.importKey('jwk', open, algorithm, true, ['verify'])
+  const publicKey = await subtle.importKey('jwk', publicJwk, algorithm, true, ['verify'])
   return { algorithm, keys: { privateKey, publicKey } }
 }
 

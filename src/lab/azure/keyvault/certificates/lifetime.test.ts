@@ -7,18 +7,16 @@ const times = { nbf: 1000, exp: 1000 + 100 * 24 * 3600 }
 const policyWith = (issuer: string, trigger?: object) =>
   completePolicy({
     issuer: { name: issuer },
-    ...(trigger && {
-      lifetime_actions: [lifetimeActionSchema.parse({ trigger, action: { action_type: 'AutoRenew' } })],
-    }),
+    lifetime_actions: trigger && [lifetimeActionSchema.parse({ trigger, action: { action_type: 'AutoRenew' } })],
   })
 
-test('renewalOf() reads shares of the life and days before its end', () => {
+test('renewalOf() reads percentages of the validity and days before the expiry', () => {
   assert.equal(renewalOf(policyWith('Self'), times), 1000 + 80 * 24 * 3600)
   assert.equal(renewalOf(policyWith('Self', { lifetime_percentage: 50 }), times), 1000 + 50 * 24 * 3600)
   assert.equal(renewalOf(policyWith('Self', { days_before_expiry: 10 }), times), 1000 + 90 * 24 * 3600)
 })
 
-test('renewalOf() renews only what the vault signs itself', () => {
+test('renewalOf() renews only self-signed certificates', () => {
   assert.equal(renewalOf(policyWith('Unknown'), times), undefined)
   assert.equal(renewalOf(policyWith('DigiCert'), times), undefined)
 })

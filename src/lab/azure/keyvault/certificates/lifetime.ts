@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What a certificate's policy has done as its end comes near. */
+/** What a certificate's policy does when the expiry is near. */
 export const lifetimeActionSchema = z.object({
   trigger: z
     .object({
@@ -12,8 +12,8 @@ export const lifetimeActionSchema = z.object({
       'expected one of lifetime_percentage and days_before_expiry',
     )
     .transform(({ lifetime_percentage: share, days_before_expiry: days }) => ({
-      ...(share != null && { lifetime_percentage: share }),
-      ...(days != null && { days_before_expiry: days }),
+      lifetime_percentage: share ?? undefined,
+      days_before_expiry: days ?? undefined,
     })),
   action: z.object({ action_type: z.enum(['AutoRenew', 'EmailContacts']) }),
 })
@@ -22,7 +22,7 @@ export type LifetimeAction = z.output<typeof lifetimeActionSchema>
 
 const daySeconds = 24 * 3600
 
-/** When the policy has a certificate of these times (in seconds since the epoch) renewed; undefined for never. */
+/** When the policy renews a certificate with this validity (in seconds since the epoch); undefined for never. */
 export function renewalOf(
   { lifetime_actions: actions, issuer }: { lifetime_actions: readonly LifetimeAction[]; issuer: { name: string } },
   { nbf, exp }: { nbf?: number | undefined; exp?: number | undefined },

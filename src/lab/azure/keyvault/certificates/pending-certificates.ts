@@ -2,17 +2,17 @@ import type { JsonWebKey } from 'node:crypto'
 import type { Change, RecordStore } from '../../records/record-store.ts'
 import type { CertificatePolicy } from './policy.ts'
 
-/** The last making of a certificate: one for each name, kept until the next one or until somebody deletes it. */
+/** The last creation of a certificate, one per name. Stays until the next creation, or until it is deleted. */
 export interface PendingCertificate {
   /** `uid` of the vault. */
   vault: string
   name: string
-  /** What the certificate will have; its key has it already. */
+  /** The version that the certificate will have. */
   version: string
   policy: CertificatePolicy
   /** The certificate request, DER in base64. */
   csr: string
-  /** The key that waits for its certificate; gone when that has come. */
+  /** The key, while it waits for its certificate. */
   jwk?: JsonWebKey | undefined
   tags?: Record<string, string> | undefined
   enabled?: boolean | undefined
@@ -24,7 +24,7 @@ export interface PendingCertificate {
 
 export interface PendingCertificates {
   get(vault: string, name: string): PendingCertificate | undefined
-  /** Those of a vault that wait. */
+  /** Those of a vault that are in progress. */
   waiting(vault: string): PendingCertificate[]
   put(pending: PendingCertificate): Change
   remove(pending: PendingCertificate): Change
@@ -35,12 +35,12 @@ export interface PendingCertificates {
 export function createPendingCertificates(store: RecordStore): PendingCertificates {
   const collection = store.collection<PendingCertificate>('pending-certificates')
   const keyOf = (vault: string, name: string) => `${vault}/${name.toLowerCase()}`
-  const of = (uid: string) => [...collection.values()].filter(({ vault }) => vault === uid)
+  const ofVault = (uid: string) => [...collection.values()].filter(({ vault }) => vault === uid)
   return {
     get: (vault, name) => collection.get(keyOf(vault, name)),
-    waiting: (uid) => of(uid).filter(({ status }) => status === 'inProgress'),
+    waiting: (uid) => ofVault(uid).filter(({ status }) => status === 'inProgress'),
     put: (pending) => collection.put(keyOf(pending.vault, pending.name), pending),
     remove: ({ vault, name }) => collection.remove(keyOf(vault, name)),
-    removeAll: (uid) => of(uid).map(({ vault, name }) => collection.remove(keyOf(vault, name))),
+    removeAll: (uid) => ofVault(uid).map(({ vault, name }) => collection.remove(keyOf(vault, name))),
   }
 }

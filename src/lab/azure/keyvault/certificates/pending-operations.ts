@@ -5,7 +5,7 @@ import { attributesOf } from '../attributes.ts'
 import type { Permission } from '../authorize.ts'
 import { badParameter } from '../error-response.ts'
 import type { ObjectKind } from '../object-kind.ts'
-import type { VaultCall, VaultOperation } from '../operation.ts'
+import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import type { Certificate, CertificateStores } from './certificate-kind.ts'
 import type { PendingCertificate, PendingCertificates } from './pending-certificates.ts'
@@ -21,82 +21,108 @@ const onPending = '/certificates/:name/pending'
 const parseCancellation = bodyParser(z.object({ cancellation_requested: z.boolean() }))
 const parseMerge = bodyParser(z.object({ ...commonFields, x5c: z.array(z.base64()).min(1) }))
 
-/** What goes on while a certificate is made. https://learn.microsoft.com/rest/api/keyvault/certificates/merge-certificate */
-export function pendingOperations({ kind, stores, pending }: PendingOptions): VaultOperation[] {
-  const { certificates } = stores
-
-  function existing({ vault, name }: VaultCall): PendingCertificate {
-    const found = pending.get(vault.uid, name)
-    const isGone = found?.status === 'completed' && certificates.get(vault.uid, name) === undefined
-    if (found !== undefined && !isGone) return found
-    throw new Refusal(404, 'PendingCertificateNotFound', `Pending certificate not found: ${name}`)
-  }
-
+/** The creation of a certificate while it is in progress. https://learn.microsoft.com/rest/api/keyvault/certificates/merge-certificate */
+export function pendingOperations(options: PendingOptions): VaultOperation[] {
   return [
     {
       operation: 'vault.certificate.getOperation',
       method: 'GET',
       path: onPending,
       permission: needs('get', 'read'),
-      run: (call) => ({ body: renderPending(call, existing(call)) }),
+      run: (call) => ({ body: renderPending(call, existing(options, call)) }),
     },
     {
       operation: 'vault.certificate.updateOperation',
       method: 'PATCH',
       path: onPending,
       permission: needs('update', 'update/action'),
-      async run(call) {
-        const { cancellation_requested: wanted } = parseCancellation(await call.body())
-        const before = existing(call)
-        if (!wanted || before.status !== 'inProgress') return { body: renderPending(call, before) }
-        certificates.commit([pending.put({ ...before, jwk: undefined, status: 'cancelled' })])
-        // The answer is of the moment before: what was asked for shows at the next look.
-        return { body: { ...renderPending(call, before), cancellation_requested: true } }
-      },
+      run: (call) => cancel(options, call),
     },
     {
       operation: 'vault.certificate.deleteOperation',
       method: 'DELETE',
       path: onPending,
       permission: needs('update', 'update/action'),
-      run(call) {
-        const before = existing(call)
-        certificates.commit([pending.remove(before)])
-        return { body: renderPending(call, before) }
-      },
+      run: (call) => remove(options, call),
     },
     {
       operation: 'vault.certificate.merge',
       method: 'POST',
       path: `${onPending}/merge`,
       permission: needs('create', 'create/action'),
-      async run(call) {
-        const { x5c, tags, attributes } = parseMerge(await call.body())
-        const before = existing(call)
-        if (before.jwk === undefined) {
-          throw new Refusal(409, 'Conflict', `The certificate ${call.name} is not waiting to be merged.`)
-        }
-        const key = createPrivateKey({ key: before.jwk, format: 'jwk' })
-        const made = await prepareCertificate(
-          stores,
-          { vault: call.vault.uid, name: call.name },
-          {
-            policy: before.policy,
-            version: before.version,
-            key,
-            chain: chainFor(key, x5c),
-            tags: tags ?? before.tags,
-            enabled: attributes?.enabled ?? before.enabled,
-          },
-        )
-        certificates.commit([...made.changes, pending.put({ ...before, jwk: undefined, status: 'completed' })])
-        return { status: 201, body: kind.bundle(call.url.origin, call.vault, made.version) }
-      },
+      run: (call) => merge(options, call),
     },
   ]
 }
 
-/** Throws the {@link Refusal} with which Key Vault refuses to begin a second certificate before the first is done. */
+function needs(policy: string, action: string): Permission {
+  return { kind: 'certificates', policy, dataAction: `certificates/${action}` }
+}
+
+function existing({ pending, stores }: PendingOptions, { vault, name }: VaultCall): PendingCertificate {
+  const found = pending.get(vault.uid, name)
+  const isGone = found?.status === 'completed' && stores.certificates.get(vault.uid, name) === undefined
+  if (found !== undefined && !isGone) return found
+  throw new Refusal(404, 'PendingCertificateNotFound', `Pending certificate not found: ${name}`)
+}
+
+async function cancel(options: PendingOptions, call: VaultCall): Promise<VaultAnswer> {
+  const { cancellation_requested: isRequested } = parseCancellation(await call.body())
+  const before = existing(options, call)
+  if (!isRequested || before.status !== 'inProgress') return { body: renderPending(call, before) }
+  options.stores.certificates.commit([options.pending.put({ ...before, jwk: undefined, status: 'cancelled' })])
+  // As in Azure, the response shows the state before the request; the next read shows the cancellation.
+  return { body: { ...renderPending(call, before), cancellation_requested: true } }
+}
+
+function remove(options: PendingOptions, call: VaultCall): VaultAnswer {
+  const before = existing(options, call)
+  options.stores.certificates.commit([options.pending.remove(before)])
+  return { body: renderPending(call, before) }
+}
+
+async function merge(options: PendingOptions, call: VaultCall): Promise<VaultAnswer> {
+  const { kind, stores, pending } = options
+  const { x5c, tags, attributes } = parseMerge(await call.body())
+  const before = existing(options, call)
+  if (before.jwk === undefined) {
+    throw new Refusal(409, 'Conflict', `The certificate ${call.name} is not waiting to be merged.`)
+  }
+  const key = createPrivateKey({ key: before.jwk, format: 'jwk' })
+  const prepared = await prepareCertificate(
+    stores,
+    { vault: call.vault.uid, name: call.name },
+    {
+      policy: before.policy,
+      version: before.version,
+      key,
+      chain: chainFor(key, x5c),
+      tags: tags ?? before.tags,
+      enabled: attributes?.enabled ?? before.enabled,
+    },
+  )
+  const completed = pending.put({ ...before, jwk: undefined, status: 'completed' })
+  stores.certificates.commit([...prepared.changes, completed])
+  return { status: 201, body: kind.bundle(call.url.origin, call.vault, prepared.version) }
+}
+
+/** The certificates, with the one of the key first. Throws {@link Refusal} when none belongs to the key. */
+function chainFor(key: KeyObject, x5c: readonly string[]): Buffer[] {
+  const chain = x5c.map((text) => Buffer.from(text, 'base64'))
+  const leaf = chain.find((der) => readCertificate(der).checkPrivateKey(key))
+  if (leaf !== undefined) return [leaf, ...chain.filter((der) => der !== leaf)]
+  throw badParameter('Property x5c has invalid value: no certificate has the public key of the pending certificate.')
+}
+
+function readCertificate(der: Buffer): X509Certificate {
+  try {
+    return new X509Certificate(der)
+  } catch {
+    throw badParameter('Property x5c has invalid value: expected X.509 certificates, DER in base64.')
+  }
+}
+
+/** Throws the {@link Refusal} of Key Vault to create a second certificate before the first is complete. */
 export function refuseWhilePending(pending: PendingCertificates, { vault, name }: VaultCall): void {
   if (pending.get(vault.uid, name)?.status !== 'inProgress') return
   throw new Refusal(
@@ -113,52 +139,30 @@ const statusDetails = {
 
 export function renderPending({ url }: VaultCall, { name, policy, csr, status, requestId, jwk }: PendingCertificate) {
   const target = `${url.origin}/certificates/${name}`
+  const details = jwk === undefined ? statusDetails.inProgress : statusDetails.waiting
   return {
     id: `${target}/pending`,
     issuer: { name: policy.issuer.name },
     csr,
     cancellation_requested: status === 'cancelled',
     status,
-    ...(status === 'inProgress' && {
-      status_details: jwk === undefined ? statusDetails.inProgress : statusDetails.waiting,
-    }),
-    ...(status === 'completed' && { target }),
+    status_details: status === 'inProgress' ? details : undefined,
+    target: status === 'completed' ? target : undefined,
     request_id: requestId,
   }
 }
 
-/** The certificate that waits, as Key Vault shows it: all but what is still to come. */
+/** A certificate that waits to be merged, as Key Vault shows it: without the fields that are not known yet. */
 export function renderWaiting({ url, vault }: VaultCall, waiting: PendingCertificate) {
   const { name, version, policy, tags, created } = waiting
   const id = (plural: string) => `${url.origin}/${plural}/${name}/${version}`
-  const times = { created, updated: created }
   return {
     id: id('certificates'),
     kid: id('keys'),
     sid: id('secrets'),
     pending: { id: `${url.origin}/certificates/${name}/pending` },
-    attributes: attributesOf(vault, { enabled: false, ...times }),
+    attributes: attributesOf(vault, { enabled: false, created, updated: created }),
     policy: { id: `${url.origin}/certificates/${name}/policy`, ...policy },
-    ...(tags !== undefined && { tags }),
+    tags,
   }
-}
-
-/** The certificates with the one of the key first. Throws `Refusal` when the key has none. */
-function chainFor(key: KeyObject, x5c: readonly string[]): Buffer[] {
-  const chain = x5c.map((text) => Buffer.from(text, 'base64'))
-  const leaf = chain.find((der) => readCertificate(der).checkPrivateKey(key))
-  if (leaf !== undefined) return [leaf, ...chain.filter((der) => der !== leaf)]
-  throw badParameter('Property x5c has invalid value: no certificate has the public key of the pending certificate.')
-}
-
-function readCertificate(der: Buffer): X509Certificate {
-  try {
-    return new X509Certificate(der)
-  } catch {
-    throw badParameter('Property x5c has invalid value: expected X.509 certificates, DER in base64.')
-  }
-}
-
-function needs(policy: string, action: string): Permission {
-  return { kind: 'certificates', policy, dataAction: `certificates/${action}` }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Curve, curves, rsaSizes } from '../keys/make-key.ts'
+import { type Curve, curves, rsaSizes } from '../keys/generate-key.ts'
 import { type LifetimeAction, lifetimeActionSchema } from './lifetime.ts'
 
 export const pfxType = 'application/x-pkcs12'
@@ -38,7 +38,7 @@ const x509Properties = z.object({
   validity_months: z.number().int().min(1).max(120).nullish(),
 })
 
-/** A policy as clients send it: any part may be missing. https://learn.microsoft.com/rest/api/keyvault/certificates/create-certificate */
+/** A policy as clients send it: any field may be missing. https://learn.microsoft.com/rest/api/keyvault/certificates/create-certificate */
 export const policySchema = z.object({
   key_props: keyProperties.nullish(),
   secret_props: z.object({ contentType: z.enum([pfxType, pemType]).nullish() }).nullish(),
@@ -51,22 +51,22 @@ export type GivenPolicy = z.output<typeof policySchema>
 
 /** A complete policy. */
 export interface CertificatePolicy {
-  key_props: { exportable: boolean; kty: 'RSA' | 'EC'; key_size: number; crv?: Curve; reuse_key: boolean }
+  key_props: { exportable: boolean; kty: 'RSA' | 'EC'; key_size: number; crv?: Curve | undefined; reuse_key: boolean }
   secret_props: { contentType: typeof pfxType | typeof pemType }
   x509_props: {
     subject: string
-    sans: { dns_names?: string[]; emails?: string[]; upns?: string[] }
+    sans: { dns_names?: string[] | undefined; emails?: string[] | undefined; upns?: string[] | undefined }
     ekus: string[]
     key_usage: (typeof keyUsages)[number][]
     validity_months: number
   }
-  issuer: { name: string; cty?: string }
+  issuer: { name: string; cty?: string | undefined }
   lifetime_actions: LifetimeAction[]
 }
 
 const curveBits: Record<Curve, number> = { 'P-256': 256, 'P-256K': 256, 'P-384': 384, 'P-521': 521 }
 
-/** Fills in what Azure fills in. */
+/** The policy with Azure's defaults. */
 export function completePolicy(given: GivenPolicy): CertificatePolicy {
   const { x509_props: x509, issuer, lifetime_actions: actions } = given
   const { dns_names, emails, upns } = x509?.sans ?? {}
@@ -76,28 +76,28 @@ export function completePolicy(given: GivenPolicy): CertificatePolicy {
     secret_props: { contentType: given.secret_props?.contentType ?? pfxType },
     x509_props: {
       subject: x509?.subject ?? '',
-      sans: { ...(dns_names && { dns_names }), ...(emails && { emails }), ...(upns && { upns }) },
+      sans: { dns_names: dns_names ?? undefined, emails: emails ?? undefined, upns: upns ?? undefined },
       ekus: x509?.ekus ?? defaultEkus,
       key_usage: x509?.key_usage ?? ['digitalSignature', 'keyEncipherment'],
       validity_months: x509?.validity_months ?? 12,
     },
-    issuer: { name: issuerName, ...(issuer?.cty && { cty: issuer.cty }) },
+    issuer: { name: issuerName, cty: issuer?.cty || undefined },
     lifetime_actions: actions ?? [defaultLifetimeAction(issuerName)],
   }
 }
 
-/** Whoever is unknown cannot be asked to renew: then people are told. */
+/** A certificate of an unknown issuer cannot be renewed automatically: its contacts are notified. */
 function defaultLifetimeAction(issuerName: string): LifetimeAction {
   const action_type = issuerName === 'Unknown' ? 'EmailContacts' : 'AutoRenew'
-  return { trigger: { lifetime_percentage: 80 }, action: { action_type } }
+  return { trigger: { lifetime_percentage: 80, days_before_expiry: undefined }, action: { action_type } }
 }
 
-/** The two names that Key Vault reserves are written in any case. */
+/** The two names that Key Vault reserves have no case. */
 function nameOfIssuer(name: string): string {
   return ['Self', 'Unknown'].find((reserved) => reserved.toLowerCase() === name.toLowerCase()) ?? name
 }
 
-/** A policy with the parts that are given replaced. */
+/** The policy with the given fields replaced. */
 export function changePolicy(policy: CertificatePolicy, given: GivenPolicy): CertificatePolicy {
   const complete = completePolicy(given)
   return {

@@ -1,12 +1,12 @@
 import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from '../keys/make-key.ts'
+import { generateEcKey, generateRsaKey, jwkOf, keyOperationsByType } from '../keys/generate-key.ts'
 import type { Prepared } from '../object-store.ts'
 import type { Certificate, CertificateStores } from './certificate-kind.ts'
 import { type CertificatePolicy, pfxType } from './policy.ts'
 import { writePfx } from './write-pfx.ts'
 
-/** A certificate that has been made, here or elsewhere, and the key that belongs to it. */
-export interface MadeCertificate {
+/** A certificate that was issued, here or elsewhere, with its key. */
+export interface IssuedCertificate {
   policy: CertificatePolicy
   key: KeyObject
   /** DER, leaf first. */
@@ -14,23 +14,23 @@ export interface MadeCertificate {
   tags: Record<string, string> | undefined
   enabled: boolean | undefined
   /** 32 hexadecimal digits. Default: random. */
-  version?: string
+  version?: string | undefined
 }
 
-/** The certificate, its key and its secret: three objects of one name and version, to be committed in one. */
+/** The certificate, its key and its secret: three objects with one name and version, for one commit. */
 export async function prepareCertificate(
   { certificates, keys, secrets }: CertificateStores,
   { vault, name }: { vault: string; name: string },
-  { policy, key, chain, tags, enabled, version = newVersion() }: MadeCertificate,
+  { policy, key, chain, tags, enabled, version = newVersion() }: IssuedCertificate,
 ): Promise<Prepared<Certificate>> {
   const [leaf] = chain
-  if (leaf === undefined) throw new Error('a certificate without a certificate')
+  if (leaf === undefined) throw new Error('the chain is empty')
   const { validFrom, validTo } = new X509Certificate(leaf)
   const shared = { tags, enabled, nbf: epochSeconds(validFrom), exp: epochSeconds(validTo) }
   const payload = { cer: leaf.toString('base64'), policy }
   const certificate = certificates.add(vault, name, { ...shared, payload }, version)
   const { kty } = policy.key_props
-  const keyPayload = { kty, jwk: jwkOf(key), operations: defaultOperations[kty], managed: true as const }
+  const keyPayload = { kty, jwk: jwkOf(key), operations: keyOperationsByType[kty], managed: true as const }
   const { contentType } = policy.secret_props
   const secretPayload = { value: await secretValue(policy, key, chain), contentType, managed: true as const }
   return {
@@ -47,7 +47,7 @@ export function newVersion(): string {
   return randomBytes(16).toString('hex')
 }
 
-/** The key of the next version: a new one as the policy wants it, or the last one again if the policy says so and it fits. */
+/** The key of the next version: a new one that follows the policy, or the last one if the policy reuses keys and it fits. */
 export async function nextCertificateKey(
   { keys }: CertificateStores,
   { vault, name }: { vault: string; name: string },
@@ -56,14 +56,14 @@ export async function nextCertificateKey(
   const last = keys.get(vault, name)?.versions.at(-1)?.payload
   const isSame = kty === 'EC' ? last?.jwk.crv === crv : rsaBits(last?.jwk.n) === key_size
   if (isReused && last?.kty === kty && isSame) return createPrivateKey({ key: last.jwk, format: 'jwk' })
-  return kty === 'EC' ? makeEcKey(crv ?? 'P-256') : makeRsaKey(key_size)
+  return kty === 'EC' ? generateEcKey(crv ?? 'P-256') : generateRsaKey(key_size)
 }
 
 function rsaBits(modulus = ''): number {
   return Buffer.from(modulus, 'base64url').length * 8
 }
 
-/** What the secret of a certificate holds: the private key, unless it may not leave the vault, and the whole chain. */
+/** The value of a certificate's secret: the private key if it is exportable, and the whole chain. */
 async function secretValue(
   { key_props: { exportable }, secret_props: { contentType } }: CertificatePolicy,
   key: KeyObject,

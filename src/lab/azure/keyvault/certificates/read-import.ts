@@ -2,16 +2,16 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readPkcs12 } from '#lib/formats'
 import { badParameter } from '../error-response.ts'
 
-/** What a file brought: the private key and its certificates, leaf first. */
-export interface Imported {
+/** The private key of an imported file and its certificates, leaf first. */
+export interface ImportedCertificate {
   key: KeyObject
   /** DER. */
   chain: Buffer[]
   format: 'pem' | 'pfx'
 }
 
-/** Reads a PEM text, base64 of one, or base64 of a PFX. Throws `Refusal` that quotes nothing of the content. */
-export async function readImport(value: string, password: string): Promise<Imported> {
+/** Reads a PEM text, base64 of one, or base64 of a PFX. Throws {@link Refusal}, which never quotes the content. */
+export async function readImport(value: string, password: string): Promise<ImportedCertificate> {
   const text = value.includes('-----BEGIN') ? value : Buffer.from(value, 'base64').toString('utf8')
   const isPem = text.includes('-----BEGIN')
   const { key, certificates } = isPem ? readPem(text) : await readPfx(value, password)

@@ -3,7 +3,7 @@ import type { Certificate, CertificateStores } from './certificate-kind.ts'
 import { issueSelfSigned } from './issue.ts'
 import { nextCertificateKey, prepareCertificate } from './prepare-certificate.ts'
 
-/** The next version of a self-signed certificate, with its key again if the policy says so. */
+/** The next version of a self-signed certificate, with the same key if the policy reuses keys. */
 export async function renewed(
   stores: CertificateStores,
   { vault, name, tags, payload: { policy } }: ObjectVersion<Certificate>,

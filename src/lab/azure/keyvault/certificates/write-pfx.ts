@@ -24,12 +24,12 @@ const oid = {
   friendlyName: '1.2.840.113549.1.9.20',
 }
 
-/** Key Vault hands PFX files out without a password. */
+/** Key Vault returns PFX files without a password. */
 const password = new ArrayBuffer(0)
 const iterations = 2000
 
 /**
- * A PFX file without a password: the key (PBES2 with AES-256) if it may leave, its certificates, a MAC with SHA-256.
+ * A PFX file without a password: the key (PBES2 with AES-256) if it is exportable, the certificates, a MAC with SHA-256.
  * https://www.rfc-editor.org/rfc/rfc7292
  */
 export async function writePfx(key: KeyObject | undefined, chain: readonly Buffer[]): Promise<Buffer> {
@@ -37,17 +37,11 @@ export async function writePfx(key: KeyObject | undefined, chain: readonly Buffe
     type: oid.localKeyId,
     values: [new OctetString({ valueHex: new Uint8Array([1]).buffer })],
   })
-  const bags = [
-    ...(key === undefined ? [] : [await keyBagOf(key, localKeyId)]),
-    ...chain.map(
-      (der, index) =>
-        new SafeBag({
-          bagId: oid.certBag,
-          bagValue: new CertBag({ parsedValue: new Certificate({ schema: fromBER(der).result }) }),
-          ...(index === 0 ? { bagAttributes: [localKeyId] } : {}),
-        }),
-    ),
-  ]
+  const keyBags = key === undefined ? [] : [await keyBagOf(key, localKeyId)]
+  const certificateBags = chain.map(certificateBagOf)
+  const [leafBag] = certificateBags
+  if (leafBag !== undefined) leafBag.bagAttributes = [localKeyId]
+  const bags = [...keyBags, ...certificateBags]
   const safe = new AuthenticatedSafe({
     parsedValue: { safeContents: [{ privacyMode: 0, value: new SafeContents({ safeBags: bags }) }] },
   })
@@ -74,4 +68,9 @@ async function keyBagOf(key: KeyObject, localKeyId: Attribute): Promise<SafeBag>
     iterationCount: iterations,
   })
   return new SafeBag({ bagId: oid.shroudedKeyBag, bagValue: keyBag, bagAttributes: [friendlyName, localKeyId] })
+}
+
+function certificateBagOf(der: Buffer): SafeBag {
+  const certificate = new Certificate({ schema: fromBER(der).result })
+  return new SafeBag({ bagId: oid.certBag, bagValue: new CertBag({ parsedValue: certificate }) })
 }

@@ -12,17 +12,13 @@ export interface Key {
   /** The whole key, private part included. https://www.rfc-editor.org/rfc/rfc7518#section-6 */
   jwk: JsonWebKey
   operations: readonly string[]
-  /** Of the latest version; each new version takes it over. */
+  /** Copied from each version to the next; the one of the latest version applies. */
   rotationPolicy?: RotationPolicy | undefined
-  /** The key of a certificate. */
+  /** True for the key of a certificate. */
   managed?: true | undefined
 }
 
 export function keyKind(store: ObjectStore<Key>): ObjectKind<Key> {
-  const shared = (version: Parameters<ObjectKind<Key>['item']>[2]) => ({
-    ...(version.tags !== undefined && { tags: version.tags }),
-    ...(version.payload.managed === true && { managed: true }),
-  })
   return {
     noun: 'key',
     store,
@@ -34,12 +30,14 @@ export function keyKind(store: ObjectStore<Key>): ObjectKind<Key> {
         ...publicPart(version.payload.jwk),
       },
       attributes: attributesOf(vault, version),
-      ...shared(version),
+      tags: version.tags,
+      managed: version.payload.managed,
     }),
     item: (origin, vault, version, withVersion) => ({
       kid: `${origin}/keys/${version.name}${withVersion ? `/${version.version}` : ''}`,
       attributes: attributesOf(vault, version),
-      ...shared(version),
+      tags: version.tags,
+      managed: version.payload.managed,
     }),
     isManaged: ({ managed }) => managed === true,
     companions: () => [],
@@ -48,6 +46,6 @@ export function keyKind(store: ObjectStore<Key>): ObjectKind<Key> {
 }
 
 /** The private part never leaves the vault. */
-function publicPart({ n, e, crv, x, y }: JsonWebKey): JsonWebKey {
-  return n === undefined ? { ...(crv && { crv }), ...(x && { x }), ...(y && { y }) } : { n, ...(e && { e }) }
+function publicPart({ n, e, crv, x, y }: JsonWebKey) {
+  return { n, e, crv, x, y }
 }

@@ -8,8 +8,8 @@ import { type ObjectKind, refuseManaged, versionOf } from '../object-kind.ts'
 import type { ObjectFields } from '../object-store.ts'
 import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
 import type { Vault } from '../vaults.ts'
+import { generateEcKey, generateRsaKey, jwkOf, keyOperationsByType } from './generate-key.ts'
 import type { Key, KeyType } from './key-kind.ts'
-import { defaultOperations, jwkOf, makeEcKey, makeRsaKey } from './make-key.ts'
 import { expiryOf } from './rotation-policy.ts'
 import { parseCreateKey, parseImportKey, parsePrivateJwk, parseUpdateKey, refuseRelease } from './validate.ts'
 
@@ -19,23 +19,9 @@ export interface KeyOptions {
   clock: Clock
 }
 
-/** The operations on keys, but for cryptography with them and their rotation. https://learn.microsoft.com/rest/api/keyvault/keys */
-export function keyOperations({ kind, backups, clock }: KeyOptions): VaultOperation[] {
-  const { store } = kind
-
-  function add(call: VaultCall, fields: ObjectFields<Key>): VaultAnswer {
-    const existing = store.get(call.vault.uid, call.name)?.versions.at(-1)
-    if (existing !== undefined) refuseManaged(kind, existing)
-    const rotationPolicy = existing?.payload.rotationPolicy
-    const { version, changes } = store.add(call.vault.uid, call.name, {
-      exp: expiryOf(rotationPolicy, Math.floor(clock.now() / 1000)),
-      ...fields,
-      payload: { ...fields.payload, ...(rotationPolicy !== undefined && { rotationPolicy }) },
-    })
-    store.commit(changes)
-    return { body: kind.bundle(call.url.origin, call.vault, version) }
-  }
-
+/** The operations on keys, except cryptography and rotation. https://learn.microsoft.com/rest/api/keyvault/keys */
+export function keyOperations(options: KeyOptions): VaultOperation[] {
+  const { kind, backups } = options
   return [
     ...lifecycleOperations({ kind, backups, readAction: 'read', deleteAction: 'delete' }),
     {
@@ -43,36 +29,14 @@ export function keyOperations({ kind, backups, clock }: KeyOptions): VaultOperat
       method: 'POST',
       path: '/keys/:name/create',
       permission: needs('create', 'create/action'),
-      async run(call) {
-        const body = await call.body()
-        refuseRelease(body)
-        const { kty, key_size, crv, public_exponent, key_ops, tags, attributes } = parseCreateKey(body)
-        requirePremium(call.vault, kty)
-        const made = kty.startsWith('RSA')
-          ? await makeRsaKey(key_size ?? 2048, public_exponent ?? undefined)
-          : await makeEcKey(crv ?? 'P-256')
-        return add(call, {
-          payload: payloadOf(kty, jwkOf(made), key_ops),
-          tags: tags ?? undefined,
-          ...attributes,
-        })
-      },
+      run: (call) => createKey(options, call),
     },
     {
       operation: 'vault.key.import',
       method: 'PUT',
       path: '/keys/:name',
       permission: needs('import', 'import/action'),
-      async run(call) {
-        const body = await call.body()
-        refuseRelease(body)
-        const { key, Hsm, hsm, tags, attributes } = parseImportKey(body)
-        const type = key.kty.replace('-HSM', '') as 'RSA' | 'EC'
-        const kty: KeyType = key.kty.endsWith('-HSM') || Hsm === true || hsm === true ? `${type}-HSM` : type
-        requirePremium(call.vault, kty)
-        const jwk = parsePrivateJwk(key, kty)
-        return add(call, { payload: payloadOf(kty, jwk, key.key_ops), tags: tags ?? undefined, ...attributes })
-      },
+      run: (call) => importKey(options, call),
     },
     {
       operation: 'vault.key.get',
@@ -86,29 +50,75 @@ export function keyOperations({ kind, backups, clock }: KeyOptions): VaultOperat
       method: 'PATCH',
       path: '/keys/:name/:version?',
       permission: needs('update', 'update/action'),
-      async run(call) {
-        const { key_ops, tags, attributes } = parseUpdateKey(await call.body())
-        const version = versionOf(kind, call)
-        refuseManaged(kind, version)
-        const payload = { ...version.payload, ...(key_ops != null && { operations: key_ops }) }
-        const updated = store.update(version, { payload, tags: tags ?? undefined, ...attributes })
-        store.commit(updated.changes)
-        return { body: kind.bundle(call.url.origin, call.vault, updated.version) }
-      },
+      run: (call) => updateKey(options, call),
     },
   ]
 }
 
-function payloadOf(kty: KeyType, jwk: JsonWebKey, operations: readonly string[] | null | undefined): Key {
-  return { kty, jwk, operations: operations ?? defaultOperations[kty.startsWith('RSA') ? 'RSA' : 'EC'] }
+function needs(policy: string, action: string): Permission {
+  return { kind: 'keys', policy, dataAction: `keys/${action}` }
 }
 
-/** Keys in an HSM are a matter of the premium SKU. */
+async function createKey(options: KeyOptions, call: VaultCall): Promise<VaultAnswer> {
+  const body = await call.body()
+  refuseRelease(body)
+  const { kty, key_size, crv, public_exponent, key_ops, tags, attributes } = parseCreateKey(body)
+  requirePremium(call.vault, kty)
+  const key = kty.startsWith('RSA')
+    ? await generateRsaKey(key_size ?? 2048, public_exponent ?? undefined)
+    : await generateEcKey(crv ?? 'P-256')
+  return addVersion(options, call, {
+    payload: payloadOf(kty, jwkOf(key), key_ops),
+    tags: tags ?? undefined,
+    ...attributes,
+  })
+}
+
+async function importKey(options: KeyOptions, call: VaultCall): Promise<VaultAnswer> {
+  const body = await call.body()
+  refuseRelease(body)
+  const { key, Hsm, hsm, tags, attributes } = parseImportKey(body)
+  const type = key.kty.replace('-HSM', '') as 'RSA' | 'EC'
+  const kty: KeyType = key.kty.endsWith('-HSM') || Hsm === true || hsm === true ? `${type}-HSM` : type
+  requirePremium(call.vault, kty)
+  const jwk = parsePrivateJwk(key, kty)
+  return addVersion(options, call, {
+    payload: payloadOf(kty, jwk, key.key_ops),
+    tags: tags ?? undefined,
+    ...attributes,
+  })
+}
+
+/** Keys in an HSM need the premium SKU. */
 function requirePremium({ properties }: Vault, kty: KeyType): void {
   if (!kty.endsWith('-HSM') || properties.sku.name.toLowerCase() === 'premium') return
   throw badParameter(`The key type ${kty} needs a vault of the premium SKU; this one is ${properties.sku.name}.`)
 }
 
-function needs(policy: string, action: string): Permission {
-  return { kind: 'keys', policy, dataAction: `keys/${action}` }
+function payloadOf(kty: KeyType, jwk: JsonWebKey, operations: readonly string[] | null | undefined): Key {
+  return { kty, jwk, operations: operations ?? keyOperationsByType[kty.startsWith('RSA') ? 'RSA' : 'EC'] }
+}
+
+function addVersion({ kind, clock }: KeyOptions, call: VaultCall, fields: ObjectFields<Key>): VaultAnswer {
+  const { store } = kind
+  const existing = store.get(call.vault.uid, call.name)?.versions.at(-1)
+  if (existing !== undefined) refuseManaged(kind, existing)
+  const rotationPolicy = existing?.payload.rotationPolicy
+  const { version, changes } = store.add(call.vault.uid, call.name, {
+    exp: expiryOf(rotationPolicy, Math.floor(clock.now() / 1000)),
+    ...fields,
+    payload: { ...fields.payload, rotationPolicy },
+  })
+  store.commit(changes)
+  return { body: kind.bundle(call.url.origin, call.vault, version) }
+}
+
+async function updateKey({ kind }: KeyOptions, call: VaultCall): Promise<VaultAnswer> {
+  const { key_ops, tags, attributes } = parseUpdateKey(await call.body())
+  const version = versionOf(kind, call)
+  refuseManaged(kind, version)
+  const payload = { ...version.payload, operations: key_ops ?? version.payload.operations }
+  const updated = kind.store.update(version, { payload, tags: tags ?? undefined, ...attributes })
+  kind.store.commit(updated.changes)
+  return { body: kind.bundle(call.url.origin, call.vault, updated.version) }
 }

@@ -9,7 +9,7 @@ const padding = constants.RSA_PKCS1_PSS_PADDING
 
 for (const bits of [2048, 3072]) {
   for (const hash of ['sha256', 'sha384', 'sha512'] satisfies HashName[]) {
-    test(`OpenSSL verifies what is encoded, and the reverse: ${hash}, ${bits} bits`, () => {
+    test(`OpenSSL verifies our encoding, and we verify its: ${hash}, ${bits} bits`, () => {
       const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: bits })
       const digest = createHash(hash).update(message).digest()
       const encoded = encodePss(digest, hash, bits / 8)
@@ -20,10 +20,10 @@ for (const bits of [2048, 3072]) {
       const opened = publicDecrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, theirs)
       assert.ok(isPss(opened, digest, hash))
       assert.ok(!isPss(opened, createHash(hash).update('another').digest(), hash))
-      for (const place of [0, 20, opened.length - 1]) {
+      for (const index of [0, 20, opened.length - 1]) {
         const changed = Buffer.from(opened)
-        changed.writeUInt8((opened[place] ?? 0) ^ 1, place)
-        assert.ok(!isPss(changed, digest, hash), `byte ${place}`)
+        changed.writeUInt8((opened[index] ?? 0) ^ 1, index)
+        assert.ok(!isPss(changed, digest, hash), `byte ${index}`)
       }
     })
   }

@@ -3,8 +3,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 export type HashName = 'sha256' | 'sha384' | 'sha512'
 
 /**
- * EMSA-PSS for a digest that was made elsewhere, which node:crypto does not offer: it hashes by itself.
- * The salt is as long as the digest, as in JWS, and the modulus is a whole number of bytes, as Key Vault's all are.
+ * EMSA-PSS for a digest that the client computed; node:crypto only signs messages, which it hashes itself.
+ * The salt is as long as the digest, as in JWS, and the modulus is a whole number of bytes, as in all keys of Key Vault.
  * https://www.rfc-editor.org/rfc/rfc8017#section-9.1
  */
 export function encodePss(digest: Buffer, hash: HashName, modulusBytes: number): Buffer {
@@ -28,7 +28,7 @@ export function isPss(encoded: Buffer, digest: Buffer, hash: HashName): boolean 
   return isPadded && timingSafeEqual(h, seal(digest, block.subarray(saltStart), hash))
 }
 
-/** The encoding has one bit less than the modulus, so that it is the smaller number. */
+/** The encoding has one bit less than the modulus, so that it is always less than it. */
 const withoutTopBit = 0x7f
 
 function seal(digest: Buffer, salt: Buffer, hash: HashName): Buffer {
@@ -38,16 +38,16 @@ function seal(digest: Buffer, salt: Buffer, hash: HashName): Buffer {
 /** MGF1. https://www.rfc-editor.org/rfc/rfc8017#appendix-B.2.1 */
 function mask(seed: Buffer, length: number, hash: HashName): Buffer {
   const blocks: Buffer[] = []
-  for (let counter = 0, have = 0; have < length; counter++) {
+  for (let counter = 0, total = 0; total < length; counter++) {
     const suffix = Buffer.alloc(4)
     suffix.writeUInt32BE(counter)
     const block = createHash(hash).update(seed).update(suffix).digest()
     blocks.push(block)
-    have += block.length
+    total += block.length
   }
   return Buffer.concat(blocks).subarray(0, length)
 }
 
 function xor(a: Buffer, b: Buffer): Buffer {
-  return Buffer.from(a.map((byte, place) => byte ^ (b[place] ?? 0)))
+  return Buffer.from(a.map((byte, index) => byte ^ (b[index] ?? 0)))
 }

@@ -3,9 +3,9 @@ import { addCalendarDuration, parseCalendarDuration, roughDays } from '../calend
 import { badParameter } from '../error-response.ts'
 import { bodyParser } from '../validate.ts'
 
-/** When a key is rotated by itself, and how long its versions live. https://learn.microsoft.com/azure/key-vault/keys/how-to-configure-key-rotation */
+/** When a key is rotated automatically, and how long its versions are valid. https://learn.microsoft.com/azure/key-vault/keys/how-to-configure-key-rotation */
 export interface RotationPolicy {
-  /** Life of every new version, as an ISO 8601 duration; for ever when absent. */
+  /** Validity of every new version, as an ISO 8601 duration; unlimited when absent. */
   expiryTime?: string | undefined
   lifetimeActions: LifetimeAction[]
   /** In seconds since the epoch. */
@@ -22,7 +22,7 @@ export interface LifetimeAction {
 const minExpiryDays = 28
 const minRotationDays = 7
 
-/** What Azure shows of a key that nobody gave a policy. */
+/** What Azure shows for a key without a policy. */
 export const defaultLifetimeActions: readonly LifetimeAction[] = [
   { trigger: { timeBeforeExpiry: 'P30D' }, action: { type: 'Notify' } },
 ]
@@ -50,7 +50,7 @@ const parseBody = bodyParser(
   }),
 )
 
-/** A policy as clients put it. Throws `Refusal` for one that Key Vault would not take. */
+/** A policy as clients send it. Throws {@link Refusal} for one that Key Vault would refuse. */
 export function parseRotationPolicy(body: unknown): Pick<RotationPolicy, 'expiryTime' | 'lifetimeActions'> {
   const { attributes, lifetimeActions: given } = parseBody(body)
   const expiryTime = attributes?.expiryTime ?? undefined
@@ -67,20 +67,20 @@ export function parseRotationPolicy(body: unknown): Pick<RotationPolicy, 'expiry
   checkExpiry(expiryTime)
   for (const action of lifetimeActions) checkAction(action, expiryTime)
   const types = lifetimeActions.map(({ action }) => action.type)
-  if (new Set(types).size < types.length) throw refusal('each of Rotate and Notify may stand once')
-  return { ...(expiryTime !== undefined && { expiryTime }), lifetimeActions }
+  if (new Set(types).size < types.length) throw refusal('each of Rotate and Notify may occur once')
+  return { expiryTime, lifetimeActions }
 }
 
 function checkExpiry(expiryTime: string | undefined): void {
   if (expiryTime === undefined || daysOf(expiryTime) >= minExpiryDays) return
-  throw refusal(`expiryTime is ${expiryTime}, and must be ${minExpiryDays} days at least`)
+  throw refusal(`expiryTime is ${expiryTime} and must be at least ${minExpiryDays} days`)
 }
 
 function checkAction({ trigger, action: { type } }: LifetimeAction, expiryTime: string | undefined): void {
   if ('timeAfterCreate' in trigger) {
     if (type === 'Notify') throw refusal('Notify is triggered by timeBeforeExpiry only')
     const tooEarly = daysOf(trigger.timeAfterCreate) < minRotationDays
-    if (tooEarly) throw refusal(`timeAfterCreate must be ${minRotationDays} days at least`)
+    if (tooEarly) throw refusal(`timeAfterCreate must be at least ${minRotationDays} days`)
     const tooLate = expiryTime !== undefined && daysOf(trigger.timeAfterCreate) > daysOf(expiryTime) - minRotationDays
     if (tooLate) throw refusal(`timeAfterCreate must end ${minRotationDays} days before expiryTime at the latest`)
     return
@@ -88,27 +88,27 @@ function checkAction({ trigger, action: { type } }: LifetimeAction, expiryTime: 
   if (type === 'Notify') return
   if (expiryTime === undefined) throw refusal('Rotate with timeBeforeExpiry needs an expiryTime')
   if (daysOf(trigger.timeBeforeExpiry) < minRotationDays) {
-    throw refusal(`timeBeforeExpiry must be ${minRotationDays} days at least`)
+    throw refusal(`timeBeforeExpiry must be at least ${minRotationDays} days`)
   }
   if (daysOf(trigger.timeBeforeExpiry) > daysOf(expiryTime) - minRotationDays) {
     throw refusal(`timeBeforeExpiry leaves less than ${minRotationDays} days of ${expiryTime}`)
   }
 }
 
-/** When this version of a key expires that is made at `created` (seconds since the epoch). */
+/** When a version that is created at `created` expires, both in seconds since the epoch. */
 export function expiryOf(policy: RotationPolicy | undefined, created: number): number | undefined {
-  const life = parseCalendarDuration(policy?.expiryTime ?? '')
-  return life === undefined ? undefined : addCalendarDuration(created, life)
+  const validity = parseCalendarDuration(policy?.expiryTime ?? '')
+  return validity === undefined ? undefined : addCalendarDuration(created, validity)
 }
 
-/** What the policy looks at in a version of a key. Times are in seconds since the epoch. */
+/** The fields of a version that its policy depends on. Times are in seconds since the epoch. */
 interface RotatedVersion {
   created: number
   exp?: number | undefined
   payload: { rotationPolicy?: RotationPolicy | undefined }
 }
 
-/** When the policy has something done to this, the latest version; undefined for never. */
+/** When the policy's action of this type is due for the latest version; undefined for never. */
 export function dueOf({ created, exp, payload }: RotatedVersion, type: 'Rotate' | 'Notify'): number | undefined {
   const actions = payload.rotationPolicy?.lifetimeActions ?? defaultLifetimeActions
   const trigger = actions.find(({ action }) => action.type === type)?.trigger

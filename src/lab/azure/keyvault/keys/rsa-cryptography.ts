@@ -16,7 +16,7 @@ import { encodePss, type HashName, isPss } from './pss.ts'
 export const rsaEncryptions = ['RSA1_5', 'RSA-OAEP', 'RSA-OAEP-256'] as const
 export type RsaEncryption = (typeof rsaEncryptions)[number]
 
-const paddings: Record<RsaEncryption, { padding: number; oaepHash?: string }> = {
+const paddings: Record<RsaEncryption, { padding: number; oaepHash?: string | undefined }> = {
   RSA1_5: { padding: constants.RSA_PKCS1_PADDING },
   'RSA-OAEP': { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' },
   'RSA-OAEP-256': { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
@@ -34,7 +34,7 @@ export function rsaDecrypt(jwk: JsonWebKey, algorithm: RsaEncryption, ciphertext
   try {
     return privateDecrypt({ key: privateKeyOf(jwk), ...paddings[algorithm] }, ciphertext)
   } catch {
-    // One text whatever failed, so that it tells nothing about the padding.
+    // One text for every failure, so that it reveals nothing about the padding.
     throw badParameter('The parameter is incorrect: the value cannot be decrypted with this key and algorithm.')
   }
 }

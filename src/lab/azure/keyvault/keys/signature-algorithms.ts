@@ -1,20 +1,20 @@
 import type { JsonWebKey } from 'node:crypto'
 import { ecSign, ecVerify } from './ec-cryptography.ts'
+import type { Curve } from './generate-key.ts'
 import type { Key } from './key-kind.ts'
-import type { Curve } from './make-key.ts'
 import type { HashName } from './pss.ts'
 import { rsaSign, rsaVerify } from './rsa-cryptography.ts'
 
 export interface SignatureScheme {
-  /** Of the digest that is signed. */
+  /** Length of the digest that is signed. */
   digestBytes: number
-  /** True when a key of this kind can use it. */
+  /** True when the key is of the right type and curve. */
   fits(key: Key): boolean
   sign(jwk: JsonWebKey, digest: Buffer): Buffer
   verify(jwk: JsonWebKey, digest: Buffer, signature: Buffer): boolean
 }
 
-/** The signatures of Key Vault. https://learn.microsoft.com/azure/key-vault/keys/about-keys-details#signverify */
+/** The signature algorithms of Key Vault. https://learn.microsoft.com/azure/key-vault/keys/about-keys-details#signverify */
 export const signatureAlgorithms = {
   RS256: rsa('RS', 'sha256'),
   RS384: rsa('RS', 'sha384'),

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { Refusal } from '../../http/refusal.ts'
 import { badParameter } from '../error-response.ts'
 import { bodyParser, commonFields } from '../validate.ts'
+import { type Curve, curves, jwkOf, rsaSizes } from './generate-key.ts'
 import { type KeyType, keyTypes } from './key-kind.ts'
-import { type Curve, curves, jwkOf, rsaSizes } from './make-key.ts'
 
 const operations = z.array(z.enum(['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey', 'import', 'export']))
 
@@ -33,18 +33,18 @@ const releaseBody = z.looseObject({
   attributes: z.looseObject({ exportable: z.unknown() }).nullish(),
 })
 
-/** Refuses a key that is to leave the vault: what is not done is not ignored. Throws `Refusal` 501. */
+/** Refuses an exportable key instead of ignoring its release policy, since release is not implemented. Throws {@link Refusal} 501. */
 export function refuseRelease(body: unknown): void {
   const { data } = releaseBody.safeParse(body)
   if (data?.release_policy == null && data?.attributes?.exportable !== true) return
   throw new Refusal(
     501,
     'NotImplemented',
-    'The local Azure does not implement vault.key.release, and so no keys with release_policy or attributes.exportable.',
+    'The local Azure does not implement vault.key.release, nor keys with release_policy or attributes.exportable.',
   )
 }
 
-/** The private key of an imported JWK. Throws `Refusal` when it is none; its members are never quoted. */
+/** The private key of an imported JWK. Throws {@link Refusal} when it is not one; its members are never quoted. */
 export function parsePrivateJwk(key: Record<string, unknown>, kty: KeyType): JsonWebKey {
   const crv = key.crv === 'P-256K' ? 'secp256k1' : key.crv
   const jwk = { ...key, crv, kty: kty.replace('-HSM', '') } as JsonWebKey

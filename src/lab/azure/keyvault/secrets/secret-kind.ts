@@ -5,7 +5,7 @@ import type { ObjectStore } from '../object-store.ts'
 export interface Secret {
   value: string
   contentType?: string | undefined
-  /** Version of the key and the certificate whose secret this is. */
+  /** True for the secret of a certificate; its key has the same name and version. */
   managed?: true | undefined
 }
 
@@ -15,14 +15,14 @@ export function secretKind(store: ObjectStore<Secret>): ObjectKind<Secret> {
     store,
     bundle: (origin, vault, version) => ({
       ...kind.item(origin, vault, version, true),
-      ...(version.payload.managed === true && { kid: `${origin}/keys/${version.name}/${version.version}` }),
+      kid: version.payload.managed === true ? `${origin}/keys/${version.name}/${version.version}` : undefined,
     }),
     item: (origin, vault, version, withVersion) => ({
-      ...(version.payload.contentType !== undefined && { contentType: version.payload.contentType }),
+      contentType: version.payload.contentType,
       id: `${origin}/secrets/${version.name}${withVersion ? `/${version.version}` : ''}`,
       attributes: attributesOf(vault, version),
-      ...(version.tags !== undefined && { tags: version.tags }),
-      ...(version.payload.managed === true && { managed: true }),
+      tags: version.tags,
+      managed: version.payload.managed,
     }),
     isManaged: ({ managed }) => managed === true,
     companions: () => [],

@@ -1,7 +1,7 @@
 import { generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 
-/** Names of curves in JWK and in OpenSSL. https://www.rfc-editor.org/rfc/rfc8812 for the last */
+/** Curves by their names in JWK, with OpenSSL's names. The last: https://www.rfc-editor.org/rfc/rfc8812 */
 export const curves = {
   'P-256': 'prime256v1',
   'P-384': 'secp384r1',
@@ -12,20 +12,20 @@ export type Curve = keyof typeof curves
 
 export const rsaSizes = [2048, 3072, 4096] as const
 
-/** Operations that a key gets when none are asked for. */
-export const defaultOperations = {
+/** The operations of a key whose creator named none. */
+export const keyOperationsByType = {
   RSA: ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'],
   EC: ['sign', 'verify'],
 } as const
 
 const generate = promisify(generateKeyPair)
 
-export async function makeRsaKey(bits: number, publicExponent = 65_537): Promise<KeyObject> {
+export async function generateRsaKey(bits: number, publicExponent = 65_537): Promise<KeyObject> {
   const { privateKey } = await generate('rsa', { modulusLength: bits, publicExponent })
   return privateKey
 }
 
-export async function makeEcKey(curve: Curve): Promise<KeyObject> {
+export async function generateEcKey(curve: Curve): Promise<KeyObject> {
   const { privateKey } = await generate('ec', { namedCurve: curves[curve] })
   return privateKey
 }
