@@ -26,7 +26,7 @@ function classWith(changed: Record<string, unknown>, spec: object = {}) {
 
 const lines = (object: unknown) => checkClass(object).map(formatFinding)
 
-test('a class as it should be has nothing to be told', () => {
+test('a correct class has no findings', () => {
   assert.deepEqual(lines(classWith({})), [])
   const everything = {
     usePodIdentity: 'false',
@@ -133,7 +133,11 @@ describe('what a class may not mean', () => {
       { userAssignedIdentityID: 'x' },
       /^spec.parameters.userAssignedIdentityID: has no effect without useVMManagedIdentity/,
     ],
-    ['a parameter of somebody else', { colour: 'blue' }, /^spec.parameters.colour: is not a parameter of this provider/],
+    [
+      'a parameter of somebody else',
+      { colour: 'blue' },
+      /^spec.parameters.colour: is not a parameter of this provider/,
+    ],
   ]
   for (const [what, changed, line] of rows) {
     test(`${what} is said, and fails nothing`, () => {

@@ -7,6 +7,7 @@
  * share; `classLimits` bounds what a class may hold.
  */
 export { checkClass } from './check-class.ts'
+export { checkClassTask } from './check-class-task.ts'
 export { classLimits } from './class-limits.ts'
 export type { ClassIdentity, ClassSpec } from './class-spec.ts'
 export { collidingPaths } from './file-name.ts'

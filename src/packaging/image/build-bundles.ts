@@ -8,6 +8,9 @@ import { nodeFlags } from './image-config.ts'
 /** The processes of the image. Each has an entry `src/bin/NAME.ts`. */
 export const processNames = ['driver', 'provider', 'node', 'controller', 'proxy', 'proxy-init', 'mic', 'nmi'] as const
 
+/** The file of worker threads, which a program finds beside its own. */
+const workerName = 'worker'
+
 /**
  * Packages that our sources import when they are first needed, each bundled into a file of its own: the text of a bundle
  * stays in memory, so what most nodes never need must not be in it.
@@ -56,7 +59,7 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
   } satisfies BuildOptions
   const programs = build({
     ...common,
-    entryPoints: ['start', ...processNames].map((name) => ({ in: `src/bin/${name}.ts`, out: name })),
+    entryPoints: ['start', workerName, ...processNames].map((name) => ({ in: `src/bin/${name}.ts`, out: name })),
     outdir: out,
     outExtension: { '.js': '.cjs' },
     define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
@@ -77,7 +80,11 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
   const { metafile } = await programs
   const inputs = Object.keys({ ...metafile.inputs, ...(await packages).metafile.inputs })
   await Promise.all(processNames.map((name) => compile({ node, out, name })))
-  const names = ['start.cjs', ...processNames.flatMap((name) => [`${name}.cjs`, `${name}.cjs.cache`])]
+  const names = [
+    'start.cjs',
+    `${workerName}.cjs`,
+    ...processNames.flatMap((name) => [`${name}.cjs`, `${name}.cjs.cache`]),
+  ]
   const files = names.map((name) => ({ path: join(out, name), bytes: statSync(join(out, name)).size }))
   return { files, metafile: JSON.stringify(metafile), inputs }
 }

@@ -17,7 +17,7 @@ function makePackage(t: TestContext): { root: string; out: string; writeProgram(
     symlinkSync(join(packageRoot, name), join(root, name))
   }
   const writeProgram = (name: string, text: string) => writeFileSync(join(root, 'src/bin', `${name}.ts`), text)
-  for (const name of processNames) {
+  for (const name of ['worker', ...processNames]) {
     writeProgram(name, `import { basename } from 'node:path'\nconsole.log('${name}', ...process.argv.slice(2))\n`)
   }
   return { root, out: join(root, 'dist'), writeProgram }
