@@ -3,15 +3,15 @@ import { createHttpClient } from '#lib/http'
 
 export interface AwaitReadyOptions {
   port: number
-  /** How often it asks. Default 60. */
-  attempts?: number
-  /** Time between, in milliseconds. Default 500. */
-  pauseMs?: number
+  /** Number of requests. Default 60. */
+  attempts?: number | undefined
+  /** Time between two requests, in milliseconds. Default 500. */
+  pauseMs?: number | undefined
 }
 
 /**
- * Waits until the proxy on this port answers `/readyz`, about half a minute at most: a container's hook runs it, and may
- * come before the proxy listens. Throws the last reason why not.
+ * Waits until the proxy on this port answers `/readyz`, half a minute at most: a container's postStart hook runs it, possibly
+ * before the proxy listens. Throws the last failure.
  */
 export async function awaitReady({ port, attempts = 60, pauseMs = 500 }: AwaitReadyOptions): Promise<void> {
   const url = new URL(`http://127.0.0.1:${port}/readyz`)
@@ -24,6 +24,7 @@ export async function awaitReady({ port, attempts = 60, pauseMs = 500 }: AwaitRe
         throw new Error(`${url.href} answered ${status}, expected 200`)
       } catch (error) {
         if (attempt === attempts) throw error
+        // Not the clock's: that would not keep the process alive.
         await delay(pauseMs)
       }
     }

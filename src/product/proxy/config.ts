@@ -8,7 +8,7 @@ import {
 } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
 import type { Environment, FlagSpecs, Program } from '#lib/flags'
-import { metadataAddress } from './imds-request.ts'
+import { metadataAddress } from '#product/imds'
 import type { ProxyConfig } from './start-proxy.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */

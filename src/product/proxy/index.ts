@@ -1,11 +1,10 @@
 /**
- * proxy: the sidecar that answers token requests at the address of IMDS by workload identity, for applications that know
- * nothing else, and its init step, which redirects the pod's requests to it. Everything else that IMDS offers is passed
- * through. A drop-in for azure-workload-identity's `proxy` and `proxy-init`; `docs/differences.md` says what it does otherwise.
+ * proxy: the sidecar that answers token requests at the address of IMDS by workload identity, for applications that only know
+ * IMDS, and its init step, which redirects the pod's requests to it. All other requests are forwarded to the real IMDS.
+ * A drop-in for azure-workload-identity's `proxy` and `proxy-init`; `docs/differences.md` lists the differences.
  */
 export { awaitReady } from './await-ready.ts'
 export { type ProxyProgramConfig, proxyFlags, proxyProgram } from './config.ts'
-export { metadataAddress } from './imds-request.ts'
 export { proxyInitFlags, proxyInitProgram } from './init-config.ts'
 export {
   type NewContainer,

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net'
 import { workloadIdentityVersion } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
-import { metadataAddress } from './imds-request.ts'
+import { metadataAddress } from '#product/imds'
 import type { Redirection } from './redirect-metadata.ts'
 
 /** Upstream has no flags: its script reads the environment only. */

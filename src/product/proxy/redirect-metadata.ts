@@ -1,7 +1,7 @@
-import { explainFailure, holdsCapability, packetFilters, type RunProgram } from '#kubernetes/netfilter'
-import type { Log } from '#lib'
+import { explainFailure, holdsCapability, packetFilters } from '#kubernetes/netfilter'
+import type { Log, RunProgram } from '#lib'
 
-/** What is redirected where, and who is left alone. */
+/** What is redirected where, and whose connections are not. */
 export interface Redirection {
   proxyPort: number
   metadataIp: string
@@ -19,10 +19,13 @@ export interface RedirectWorld {
 
 const chains = { output: 'AZWI_PROXY_OUTPUT', redirect: 'AZWI_PROXY_REDIRECT' } as const
 
+/** No other program changes the rules of this pod, and its root file system is read-only: no lock file is needed. */
+const env = { XTABLES_LOCKFILE: '/dev/null' }
+
 /**
  * Redirects the pod's TCP connections for IMDS to the proxy, in the network namespace of this process. One transaction, which
  * may be repeated: a container that is started again changes nothing. IPv4 only, because IMDS has no other address.
- * Throws when the process may not, or the node has neither packet filter.
+ * Throws without the capability, and on a node with neither packet filter.
  */
 export async function redirectMetadata(redirection: Redirection, { run, processStatus, log }: RedirectWorld) {
   if (!holdsCapability(processStatus, 'NET_ADMIN')) {
@@ -33,19 +36,21 @@ export async function redirectMetadata(redirection: Redirection, { run, processS
   const failures: string[] = []
   for (const filter of packetFilters) {
     const { name, program } = filter
-    const jump = await run(program, ['iptables', '-t', 'nat', '-C', 'OUTPUT', ...jumpRule(redirection)], '')
-    const result = await run(program, ['iptables-restore', '--noflush'], rules(redirection, jump.status === 0))
+    const find = ['iptables', '-t', 'nat', '-C', 'OUTPUT', ...jumpRule(redirection)]
+    const jump = await run({ program, args: find, env })
+    const input = rulesOf(redirection, jump.status === 0)
+    const result = await run({ program, args: ['iptables-restore', '--noflush'], input, env })
     if (result.status === 0) {
       log.info({ ...redirection, filter: name }, 'connections for the metadata address go to the proxy')
       return
     }
     failures.push(explainFailure(filter, result, processStatus))
   }
-  throw new Error(`no packet filter of the node could be used: ${failures.join('; ')}`)
+  throw new Error(`no packet filter of the node can be used: ${failures.join('; ')}`)
 }
 
-/** For `iptables-restore --noflush`: chains that are named are emptied first, those of others stay. */
-function rules(redirection: Redirection, jumpIsThere: boolean): string {
+/** For `iptables-restore --noflush`: chains that are named are emptied first, all others stay. */
+function rulesOf(redirection: Redirection, jumpExists: boolean): string {
   const lines = [
     '*nat',
     `:${chains.output} - [0:0]`,
@@ -53,7 +58,7 @@ function rules(redirection: Redirection, jumpIsThere: boolean): string {
     `-A ${chains.redirect} -p tcp -j REDIRECT --to-ports ${redirection.proxyPort}`,
     `-A ${chains.output} -m owner --uid-owner ${redirection.proxyUid} -j ACCEPT`,
     `-A ${chains.output} -j ${chains.redirect}`,
-    ...(jumpIsThere ? [] : [`-A OUTPUT ${jumpRule(redirection).join(' ')}`]),
+    ...(jumpExists ? [] : [`-A OUTPUT ${jumpRule(redirection).join(' ')}`]),
     'COMMIT',
   ]
   return `${lines.join('\n')}\n`

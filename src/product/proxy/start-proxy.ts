@@ -1,17 +1,17 @@
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type AcquireToken, type Cloud, createAcquireToken } from '#azure/identity'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
 import { createHttpClient, createRetryingSend, type HttpClientOptions, type HttpSend } from '#lib/http'
-import { createForward } from './forward-to-imds.ts'
-import { createServeRequest } from './serve-request.ts'
+import { createForwardToImds } from '#product/imds'
+import { type ProxyState, serveRequest } from './serve-request.ts'
 import { createWorkloadTokens } from './workload-tokens.ts'
 
 export interface ProxyConfig {
-  /** On the loopback interface only, whatever the port: nobody outside of the pod may ask. 0 takes a free one. */
+  /** On the loopback interface only, whatever the port: only the pod itself may ask. 0 takes a free one. */
   port: number
   tenantId: string
-  /** Of applications that name no client; empty for none. */
+  /** For applications that name no client; empty for none. */
   clientId: string
   cloud: Cloud
   /** File with the pod's service account token. */
@@ -29,69 +29,72 @@ export interface ProxyConfig {
 
 export interface ProxyWorld {
   log: Log
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 export interface RunningProxy extends Running {
   port: number
 }
 
-/** Upstream's bounds, in milliseconds. */
-const headersTimeout = 5000
-const drainMs = 5000
-
-/** Listens where the init step redirects the pod's requests for IMDS to. */
+/** Listens where the init step redirects the pod's requests for IMDS to. Rejects, with nothing left running, when it cannot. */
 export async function startProxy(config: ProxyConfig, { log, clock = systemClock }: ProxyWorld): Promise<RunningProxy> {
   const { tenantId, cloud, tokenFile, holdMs, userAgent } = config
-  const out = createHttpClient(config.http)
-  const acquire = acquireThrough(out.send, userAgent, clock)
+  await using started = new AsyncDisposableStack()
+  const toEntra = createHttpClient(config.http)
+  started.defer(toEntra.stop)
+  const acquire = acquireThrough(toEntra.send, userAgent, clock)
   const tokens = createWorkloadTokens({ acquire, tenantId, cloud, tokenFile, holdMs, clock, log })
-  const serveRequest = createServeRequest({
+  const proxy: ProxyState = {
     rules: { defaultClientId: config.clientId, requireMetadataHeader: config.requireMetadataHeader },
     token: tokens.get,
-    forward: createForward({ endpoint: config.imdsEndpoint }),
+    forward: createForwardToImds({ endpoint: config.imdsEndpoint, loopAdvice, clock }),
     server: userAgent,
     clock,
     log,
-  })
-  const server = createServer({ headersTimeout }, (request, response) => void serveRequest(request, response))
+  }
+  const server = createServer(timeLimits, (request, response) => void serveRequest(proxy, request, response))
+  await listen(server, config.port)
+  started.defer(() => drain(server, clock))
 
-  try {
-    await listen(server, config.port)
-  } catch (error) {
-    out.stop()
-    throw error
-  }
-  return {
-    port: (server.address() as AddressInfo).port,
-    async stop() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeIdleConnections()
-      const cancel = clock.after(drainMs, () => server.closeAllConnections())
-      await closed
-      cancel()
-      out.stop()
-    },
-  }
+  const { port } = server.address() as AddressInfo
+  log.info({ port, tenantId, clientId: config.clientId }, 'listening')
+  const running = started.move()
+  return { port, stop: () => running.disposeAsync() }
 }
 
-/** Clients wait for the answer, so patience has an end before theirs. */
+const loopAdvice =
+  "The proxy's own request came back to it: it has to run as the user whose requests proxy-init lets pass (1501)"
+
+/** Clients wait for the answer, so we give up before they do. */
 const exchange = { attempts: 3, deadlineMs: 15_000 }
 
 function acquireThrough(send: HttpSend, userAgent: string, clock: Clock): AcquireToken {
-  const patient = createRetryingSend({
+  const retrying = createRetryingSend({
     ...exchange,
     clock,
     send: (request) => send({ ...request, headers: { ...request.headers, 'user-agent': userAgent } }),
   })
-  // Workload identity only: nothing is ever asked of the node.
-  return createAcquireToken({ send: patient, sendOnNode: patient, clock })
+  // Workload identity only: no token ever comes from the node.
+  return createAcquireToken({ send: retrying, sendOnNode: retrying, clock })
 }
 
-function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
+/** Upstream's, in milliseconds. */
+const timeLimits = { headersTimeout: 5000 }
+const drainMs = 5000
+
+function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    // The redirection makes 127.0.0.1 of the address of IMDS; `localhost` may be ::1 first.
+    // The redirection turns the address of IMDS into 127.0.0.1; `localhost` may be ::1 first.
     server.listen({ port, host: '127.0.0.1' }, () => resolve())
   })
+}
+
+/** Answers the requests that have begun; connections that are still open after five seconds are closed. */
+async function drain(server: Server, clock: Clock): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeIdleConnections()
+  const cancel = clock.after(drainMs, () => server.closeAllConnections())
+  await closed
+  cancel()
 }

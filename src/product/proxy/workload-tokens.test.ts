@@ -66,7 +66,7 @@ test('get() joins callers that ask at the same time', async (t) => {
 test('get() goes on with a token that is valid while Entra is away, not with one that is about to end', async (t) => {
   const { get, clock, state } = setting(t)
   const held = await get()
-  state.failure = new IdentityError('entra-unreachable', 'away', { passing: true })
+  state.failure = new IdentityError('entra-unreachable', 'away', { retryable: true })
   await clock.advance(54 * minute)
   assert.equal(await get(), held)
   await clock.advance(minute)

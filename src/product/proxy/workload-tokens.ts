@@ -9,7 +9,7 @@ import {
 } from '#azure/identity'
 import { type Clock, errorMessage, type Log, SecretValue } from '#lib'
 import { createSingleFlight } from '#lib/async'
-import { audienceOf, type TokenRequest } from './imds-request.ts'
+import { audienceOf, type ProxyTokenRequest } from './token-request.ts'
 
 export interface WorkloadTokensOptions {
   acquire: AcquireToken
@@ -23,45 +23,47 @@ export interface WorkloadTokensOptions {
   log: Log
 }
 
-interface Held {
+interface HeldToken {
   token: AccessToken
-  freshUntil: number
+  /** By the monotonic clock. */
+  heldUntil: number
 }
 
-/** A token is not handed out in its last five minutes. */
+/** A token is not given out in its last five minutes. */
 const spareMs = 5 * 60_000
-/** Tokens held at once; an application that asks for ever new resources only slows itself. Upstream's bound. */
+/** Tokens held at once; an application that requests ever new resources only slows itself down. Upstream's limit. */
 const capacity = 128
 
-/** Tokens of the pod's identity. While Entra cannot be reached, a token that is still valid goes on being used. */
+/** Tokens of the pod's identity. While Entra cannot be reached, a token that is still valid stays in use. */
 export function createWorkloadTokens(options: WorkloadTokensOptions) {
   const { acquire, tenantId, cloud, tokenFile, holdMs, clock, log } = options
-  const held = new Map<string, Held>()
+  const tokens = new Map<string, HeldToken>()
   const joinFlight = createSingleFlight<AccessToken>()
+  const isValid = ({ expiresAt }: AccessToken) => clock.now() < expiresAt - spareMs
 
-  async function renew(key: string, { clientId, resource }: TokenRequest): Promise<AccessToken> {
+  async function renew(key: string, { clientId, resource }: ProxyTokenRequest): Promise<AccessToken> {
     const assertion = await readServiceAccountToken(tokenFile)
     const credential = { kind: 'workload' as const, tenantId, clientId, assertion }
     const token = await acquire(credential, { cloud, resource: audienceOf(resource) })
-    held.delete(key)
-    const [oldest] = held.keys()
-    if (held.size >= capacity && oldest !== undefined) held.delete(oldest)
-    held.set(key, { token, freshUntil: Math.min(clock.now() + holdMs, token.expiresAt - spareMs) })
+    tokens.delete(key)
+    const [oldest] = tokens.keys()
+    if (tokens.size >= capacity && oldest !== undefined) tokens.delete(oldest)
+    tokens.set(key, { token, heldUntil: clock.elapsed() + holdMs })
     return token
   }
 
   return {
-    async get(request: TokenRequest): Promise<AccessToken> {
+    async get(request: ProxyTokenRequest): Promise<AccessToken> {
       const key = JSON.stringify([request.clientId, request.resource])
-      const known = held.get(key)
-      if (known !== undefined && known.freshUntil > clock.now()) return known.token
+      const held = tokens.get(key)
+      if (held !== undefined && clock.elapsed() < held.heldUntil && isValid(held.token)) return held.token
       try {
         return await joinFlight(key, () => renew(key, request))
       } catch (error) {
-        const outage = error instanceof IdentityError && error.passing
-        if (!outage || known === undefined || known.token.expiresAt - spareMs <= clock.now()) throw error
-        log.warn({ err: error, ...request }, 'no new token; the one before is still valid and goes on being used')
-        return known.token
+        const outage = error instanceof IdentityError && error.retryable
+        if (!outage || held === undefined || !isValid(held.token)) throw error
+        log.warn({ err: error, ...request }, 'cannot get a new token; the previous one is still valid and stays in use')
+        return held.token
       }
     },
   }
@@ -72,6 +74,8 @@ async function readServiceAccountToken(file: string): Promise<ServiceAccountToke
     const text = (await readFile(file, 'utf8')).trim()
     return { token: SecretValue.of(text), claims: readTokenClaims(text) }
   } catch (error) {
-    throw new Error(`cannot read the service account token (AZURE_FEDERATED_TOKEN_FILE): ${errorMessage(error)}`)
+    throw new Error(`cannot read the service account token (AZURE_FEDERATED_TOKEN_FILE): ${errorMessage(error)}`, {
+      cause: error,
+    })
   }
 }

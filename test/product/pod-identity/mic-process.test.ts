@@ -18,7 +18,7 @@ function startProcess(
   words: string[],
   env: Record<string, string>,
 ): { child: ChildProcess; log(): string } {
-  const child = spawn(process.execPath, [cli, 'mic', ...words], { env: { PATH: process.env['PATH'] ?? '', ...env } })
+  const child = spawn(process.execPath, [cli, 'mic', ...words], { env: { PATH: process.env.PATH ?? '', ...env } })
   t.after(() => child.kill('SIGKILL'))
   let text = ''
   child.stderr.setEncoding('utf8').on('data', (part: string) => {

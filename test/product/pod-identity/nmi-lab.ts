@@ -66,6 +66,8 @@ export async function startNmiLab(t: TestContext, overrides: Partial<NmiConfig> 
       metadataHeaderRequired: true,
       blockInstanceMetadata: false,
       setRetryAfterHeader: false,
+      allowCrossNamespaceSecrets: false,
+      allowedAuthorities: [],
       controller: { namespace: 'default', serviceAccount: 'aad-pod-identity-mic' },
       imdsEndpoint: azure.imds,
       redirect: undefined,

@@ -36,7 +36,7 @@ test('a pod gets the token of its own identity at the token endpoint, in the for
     assert.deepEqual([status, type], [200, 'application/json'])
     const fields = ['access_token', 'expires_in', 'expires_on', 'not_before', 'refresh_token', 'resource', 'token_type']
     assert.deepEqual(Object.keys(json).toSorted(), fields)
-    assert.equal(claims(json.access_token)['appid'], identity.clientId)
+    assert.equal(claims(json.access_token).appid, identity.clientId)
     assert.equal(json.resource, 'https://vault.azure.net')
     for (const name of ['expires_in', 'expires_on', 'not_before']) assert.match(json[name], /^\d+$/)
     assert.ok(Number(json.expires_on) > before)
@@ -104,7 +104,7 @@ test('the host endpoint gives the token of a pod that is named, with the client 
     const { status, type, json } = await lab.get(path, { headers: { podname: 'web', podns: 'default' } })
     assert.deepEqual([status, type], [200, 'application/json'])
     assert.equal(json.clientid, shop.clientId)
-    assert.equal(claims(json.token.access_token)['appid'], shop.clientId)
+    assert.equal(claims(json.token.access_token).appid, shop.clientId)
     assert.match(json.token.expires_on, /^\d+$/)
   }
 })
@@ -127,7 +127,7 @@ test('the Key Vault provider’s own client gets the token of its pod, and hears
       { cloud, resource: cloud.vaultResource },
     )
   const { token, expiresAt } = await ask('web')
-  assert.equal(claims(token.revealText())['appid'], shop.clientId)
+  assert.equal(claims(token.revealText()).appid, shop.clientId)
   assert.ok(expiresAt > Date.now())
   await assert.rejects(
     ask('stranger'),
@@ -268,7 +268,7 @@ test('SP tokens: a Secret with one key, or several, for each tenant; and a certi
       assert.notEqual(answer.status, 404)
       return answer
     })
-  for (const i of [0, 1]) assert.equal(claims((await ask(i)).json.access_token)['appid'], clientId)
+  for (const i of [0, 1]) assert.equal(claims((await ask(i)).json.access_token).appid, clientId)
   assert.equal((await ask(2)).json.length, 2, 'one token per tenant')
   const absent = await ask(3)
   assert.equal(absent.status, 503)
@@ -298,7 +298,7 @@ test('Managed lookup: bindings and identities of the pod’s namespace, at once'
     await lab.createIdentityObject(name, { type: 0, resourceID, clientID })
     await lab.bind(name, 'shop')
   }
-  const appid = async (query: string) => claims((await ask(query)).json.access_token)['appid']
+  const appid = async (query: string) => claims((await ask(query)).json.access_token).appid
   assert.equal(await appid(''), shop.clientId, 'none requested: the first')
   assert.equal(await appid(`&client_id=${bank.clientId.toUpperCase()}`), bank.clientId)
   assert.equal(await appid(`&mi_res_id=${bank.id}`), bank.clientId)

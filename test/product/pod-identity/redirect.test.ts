@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RunProgram } from '#kubernetes/netfilter'
-import { silentLog, systemClock } from '#lib'
+import { type RunProgram, silentLog, systemClock } from '#lib'
 import { redirectPods } from '../../../src/product/pod-identity/nmi/redirect.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type NetworkNamespace, reasonForNoNamespace, startNetworkNamespace } from '../../support/network-namespace.ts'
@@ -24,8 +23,8 @@ async function rules(namespace: NetworkNamespace): Promise<string[]> {
 /** Programs of netfilter in the namespace, as the daemon runs them on its node. */
 const inside =
   (namespace: NetworkNamespace): RunProgram =>
-  async (program, words, input) => {
-    const script = `${program} ${words.map((word) => `'${word}'`).join(' ')} <<'END'\n${input}END\n`
+  async ({ program, args, input = '' }) => {
+    const script = `${program} ${args.map((word) => `'${word}'`).join(' ')} <<'END'\n${input}END\n`
     const { code, stdout, stderr } = await namespace.run(['sh', '-c', script])
     return { status: code, stdout, stderr }
   }
@@ -111,5 +110,5 @@ test('a node without any packet filter is told what the container needs', option
     log: silentLog,
     clock: systemClock,
   })
-  await assert.rejects(redirecting, /no packet filter of the node could be used: .*NET_ADMIN and NET_RAW/)
+  await assert.rejects(redirecting, /no packet filter of the node can be used: .*NET_ADMIN and NET_RAW/)
 })

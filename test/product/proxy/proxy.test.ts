@@ -67,7 +67,7 @@ describe('a token request', () => {
       token_type: 'Bearer',
     })
     assert.equal(headers['content-type'], 'application/json')
-    assert.match(String(headers['server']), /^azure-workload-identity\/proxy\/v/)
+    assert.match(String(headers.server), /^azure-workload-identity\/proxy\/v/)
   })
 
   test('with a slash behind the resource gets a token for just that audience', async (t) => {
@@ -75,7 +75,7 @@ describe('a token request', () => {
     const proxy = await startProxyProcess(t, lab, lab.identity.clientId)
     const { status, json } = await proxy.ask(tokenTarget({ resource: `${resource}/` }))
     assert.equal(status, 200, JSON.stringify(json))
-    assert.equal(decodeJwt(String(json['access_token']))['aud'], `${resource}/`)
+    assert.equal(decodeJwt(String(json.access_token)).aud, `${resource}/`)
   })
 
   test('is exchanged once for many applications, and its log holds no token', async (t) => {
@@ -84,7 +84,7 @@ describe('a token request', () => {
     await lab.takeCounts()
     const answers = await Promise.all(Array.from({ length: 10 }, () => proxy.ask(tokenTarget({ resource }))))
     await proxy.ask(tokenTarget({ resource }))
-    const tokens = new Set(answers.map(({ json }) => json['access_token']))
+    const tokens = new Set(answers.map(({ json }) => json.access_token))
     assert.equal(tokens.size, 1)
     assert.equal((await lab.takeCounts())['entra.token'], 1)
     await eventually(() => assert.equal(proxy.lines.filter((line) => line.includes('"msg":"token given"')).length, 11))
@@ -99,16 +99,16 @@ describe('a token request', () => {
     proxy.setToken(await lab.issuer.token(appSubject, { exp: 1 }))
     const { status, json } = await proxy.ask(tokenTarget({ resource }))
     assert.equal(status, 400)
-    assert.match(String(json['error_description']), /AADSTS700024/)
+    assert.match(String(json.error_description), /AADSTS700024/)
     proxy.setToken(await lab.issuer.token(appSubject))
     const { json: first } = await proxy.ask(tokenTarget({ resource }))
     await lab.azure.control('PUT', '/faults/login.microsoftonline.com', { kind: 'unreachable' })
     const { json: second } = await proxy.ask(tokenTarget({ resource }))
-    assert.ok(first['access_token'] !== undefined)
-    assert.equal(second['access_token'], first['access_token'])
+    assert.ok(first.access_token !== undefined)
+    assert.equal(second.access_token, first.access_token)
     const { status: never, json: why } = await proxy.ask(tokenTarget({ resource: 'https://storage.azure.com' }))
     assert.equal(never, 503)
-    assert.equal(why['error'], 'service_unavailable')
+    assert.equal(why.error, 'service_unavailable')
   })
 })
 
@@ -156,8 +156,8 @@ describe('refused as IMDS refuses', () => {
   for (const [what, target, options, status, error, description] of rows) {
     test(what, async () => {
       const { status: found, json } = await ask(target, { port, ...options })
-      assert.deepEqual([found, json['error']], [status, error])
-      assert.match(String(json['error_description']), description)
+      assert.deepEqual([found, json.error], [status, error])
+      assert.match(String(json.error_description), description)
     })
   }
 
@@ -212,9 +212,9 @@ describe('whatever asks for no token', () => {
     assert.equal(answer.status, 418)
     assert.equal(answer.headers['x-of'], 'imds')
     assert.partialDeepStrictEqual(answer.json, { method: 'PUT', url: target, body: 'hello' })
-    const sent = answer.json['headers'] as Record<string, string>
+    const sent = answer.json.headers as Record<string, string>
     assert.equal(sent['x-forwarded-for'], '10.0.0.1')
-    assert.equal(sent['host'], new URL(imds).host)
+    assert.equal(sent.host, new URL(imds).host)
     assert.equal(sent['x-hop'], undefined)
   })
 
@@ -224,7 +224,7 @@ describe('whatever asks for no token', () => {
     const proxy = await startProxyProcess(t, lab, lab.identity.clientId, { flags })
     const { status, json } = await proxy.ask('/metadata/instance')
     assert.equal(status, 502)
-    assert.match(String(json['error_description']), /IMDS|instance metadata service.*cannot be reached/)
+    assert.match(String(json.error_description), /IMDS|instance metadata service.*cannot be reached/)
   })
 })
 

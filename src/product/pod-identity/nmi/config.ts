@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { buildVersion, kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
 import { type FlagSpecs, klogFlags, type Program } from '#lib/flags'
+import { normalizeAuthority } from './identity-tokens.ts'
 import type { NmiConfig } from './start-nmi.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
@@ -80,6 +81,16 @@ export const nmiFlags = {
     default: 'aad-pod-identity-mic',
     help: 'Service account of the controller; its pods get the identity of their machine',
   },
+  'allow-cross-namespace-secrets': {
+    type: 'boolean',
+    default: false,
+    help: 'Standard mode only: clientPassword of an AzureIdentity may name a Secret of another namespace, as upstream permits',
+  },
+  'allowed-authorities': {
+    type: 'strings',
+    default: [],
+    help: 'https URLs that adEndpoint of an AzureIdentity may name in addition to those of the known clouds, separated by commas',
+  },
   redirect: { type: 'boolean', default: true, help: 'Redirect requests of pods; false if other software does' },
   'token-cache-ttl': { type: 'duration', default: 600_000, help: 'How long a token is reused' },
   enableScaleFeatures: { type: 'ignored', help: 'Always on: assignments are watched by the label nodename' },
@@ -108,6 +119,13 @@ export const nmiProgram: Program<typeof nmiFlags, NmiProgramConfig> = {
     const mode = flags['operation-mode']
     const forceNamespaced = flags.forceNamespaced || env.FORCENAMESPACED === 'true'
     if (mode === 'managed' && !forceNamespaced) problems.add('--operation-mode', 'managed needs --forceNamespaced')
+    if (mode === 'managed' && flags['allow-cross-namespace-secrets']) {
+      problems.add('--allow-cross-namespace-secrets', 'is not available in managed mode')
+    }
+    for (const url of flags['allowed-authorities']) {
+      if (normalizeAuthority(url) !== undefined) continue
+      problems.unexpected('--allowed-authorities', url, 'https URLs without user, query and fragment')
+    }
     const metadata = `http://${flags['metadata-ip']}:${flags['metadata-port']}`
     const imdsEndpoint = (flags['imds-endpoint'] || metadata).replace(/\/$/, '')
     if (!/^http:\/\/[^/?#@]+$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
@@ -131,6 +149,8 @@ export const nmiProgram: Program<typeof nmiFlags, NmiProgramConfig> = {
         metadataHeaderRequired: flags['metadata-header-required'],
         blockInstanceMetadata: flags['block-instance-metadata'],
         setRetryAfterHeader: flags['set-retry-after-header'],
+        allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'],
+        allowedAuthorities: flags['allowed-authorities'],
         controller: { namespace: flags.MICNamespace, serviceAccount: flags['mic-service-account'] },
         imdsEndpoint,
         redirect: flags.redirect

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AssignmentState, AzureAssignedIdentity } from '#kubernetes/client'
 import type { Clock } from '#lib'
+import { ImdsRefusal, parseTokenQuery } from '#product/imds'
 import { createFindAssigned } from './find-assigned.ts'
-import { RequestError } from './request-error.ts'
-import { parseTokenQuery } from './token-query.ts'
 
 interface Row {
   name: string
@@ -36,7 +35,7 @@ function assigned({ name, state = 'Assigned', namespace = 'default', namespaced 
   }
 }
 
-/** Time that passes as fast as somebody waits for it. */
+/** Time that passes as fast as the code under test waits for it. */
 function fastClock(): Clock {
   let now = 0
   return {
@@ -53,7 +52,7 @@ function fastClock(): Clock {
 async function find(rows: Row[] | ((now: number) => Row[]), query = '', forceNamespaced = false) {
   const clock = fastClock()
   const findIdentity = createFindAssigned({
-    assignmentsOf: () => (typeof rows === 'function' ? rows(clock.now()) : rows).map(assigned),
+    assignmentsOf: async () => (typeof rows === 'function' ? rows(clock.now()) : rows).map(assigned),
     forceNamespaced,
     attemptsForCreated: 16,
     attemptsForAssigned: 4,
@@ -62,10 +61,14 @@ async function find(rows: Row[] | ((now: number) => Row[]), query = '', forceNam
   })
   try {
     const pod = { namespace: 'default', name: 'web' }
-    const { metadata } = await findIdentity(pod, parseTokenQuery(`?${query}`), new AbortController().signal)
+    const { metadata } = await findIdentity(
+      pod,
+      parseTokenQuery(new URLSearchParams(query)),
+      new AbortController().signal,
+    )
     return { name: metadata.name, seconds: clock.now() / 1000 }
   } catch (error) {
-    assert.ok(error instanceof RequestError)
+    assert.ok(error instanceof ImdsRefusal)
     assert.equal(error.status, 404)
     return { error: error.message, seconds: clock.now() / 1000 }
   }

@@ -1,10 +1,10 @@
 import { type AssignmentState, type AzureAssignedIdentity, type AzureIdentity, objectKey } from '#kubernetes/client'
 import { type Clock, sleep } from '#lib'
+import { ImdsRefusal, type TokenQuery } from '#product/imds'
 import { isNamespaced } from '../azure-identity.ts'
-import { RequestError } from './request-error.ts'
-import { isMeant, namesIdentity, redact, type TokenQuery } from './token-query.ts'
+import { matchesQuery, namesIdentity, redact } from './names-identity.ts'
 
-/** Whose token is wanted. */
+/** The pod whose token is requested. */
 export interface PodRef {
   namespace: string
   name: string
@@ -13,33 +13,34 @@ export interface PodRef {
 export type FindIdentity = (pod: PodRef, query: TokenQuery, signal: AbortSignal) => Promise<AzureIdentity>
 
 export interface FindAssignedOptions {
-  /** Assignments of a pod as of now. */
-  assignmentsOf: (pod: PodRef) => readonly AzureAssignedIdentity[]
+  /** Current assignments of a pod. Throws `ImdsRefusal` when they are not known. */
+  assignmentsOf: (pod: PodRef) => Promise<readonly AzureAssignedIdentity[]>
   forceNamespaced: boolean
-  /** How often it is looked for an assignment to appear. */
+  /** Number of retries while waiting for the AzureAssignedIdentity. */
   attemptsForCreated: number
-  /** How often more it is looked for the machine to have it. */
+  /** Number of further retries while waiting for its state Assigned. */
   attemptsForAssigned: number
+  /** Between retries. */
   retryMs: number
   clock: Clock
 }
 
 /**
- * Standard mode: the controller decides and this waits for it, because a machine of Azure gets an identity in 10 to 60 s.
- * Throws {@link RequestError} when there is none in the end.
+ * Standard mode: the controller decides, and this waits for it, because assigning an identity to a machine takes Azure 10 to
+ * 60 s. Throws `ImdsRefusal` when there is no identity in the end.
  */
 export function createFindAssigned(options: FindAssignedOptions): FindIdentity {
   const { assignmentsOf, forceNamespaced, attemptsForCreated, attemptsForAssigned, retryMs, clock } = options
   return async (pod, query, signal) => {
     const isUsable = ({ spec: { azureIdentityRef: identity } }: AzureAssignedIdentity) =>
-      isMeant(query, identity) &&
+      matchesQuery(query, identity) &&
       (!(forceNamespaced || isNamespaced(identity)) || identity.metadata.namespace === pod.namespace)
     const last = attemptsForCreated + attemptsForAssigned
     for (let attempt = 1; ; attempt++) {
-      const usable = assignmentsOf(pod).filter(isUsable).toSorted(byName)
+      const usable = (await assignmentsOf(pod)).filter(isUsable).toSorted(byName)
       const inState = (...states: AssignmentState[]) =>
         usable.filter(({ status }) => states.includes(status?.status ?? ''))
-      // Without a state: made by a controller before 1.5, which assigned first and wrote then.
+      // Without a state: made by a controller before 1.5, which assigned first and then wrote.
       const [ready] = inState('', 'Assigned')
       if (ready !== undefined) return ready.spec.azureIdentityRef
       const created = inState('Created').length > 0
@@ -58,12 +59,14 @@ function notFound(
   { namespace, name }: PodRef,
   query: TokenQuery,
   { state, attemptsForCreated, attemptsForAssigned, retryMs }: FindAssignedOptions & { state: 'CREATED' | 'ASSIGNED' },
-): RequestError {
+): ImdsRefusal {
   const attempts = state === 'CREATED' ? attemptsForCreated : attemptsForCreated + attemptsForAssigned
-  const asked = query.clientId === '' ? '' : `clientID in request: ${redact(query.clientId)}, `
-  const which = namesIdentity(query) && query.clientId === '' ? `resource id in request: ${query.resourceId}, ` : asked
-  return new RequestError(
+  const byClient = query.clientId === '' ? '' : `clientID in request: ${redact(query.clientId)}, `
+  const named =
+    namesIdentity(query) && query.clientId === '' ? `resource id in request: ${query.resourceId}, ` : byClient
+  return new ImdsRefusal(
     404,
-    `${which}getting assigned identities for pod ${namespace}/${name} in ${state} state failed after ${attempts} attempts, retry duration [${retryMs / 1000}]s, error: <nil>. Check MIC pod logs for identity assignment errors`,
+    'not_found',
+    `${named}getting assigned identities for pod ${namespace}/${name} in ${state} state failed after ${attempts} attempts, retry duration [${retryMs / 1000}]s, error: <nil>. Check MIC pod logs for identity assignment errors`,
   )
 }

@@ -1,9 +1,9 @@
 import { followInto, type KubeClient, type Pod, resources } from '#kubernetes/client'
 import { type Clock, type Log, type Running, sleep } from '#lib'
+import { ImdsRefusal } from '#product/imds'
 import { podIdentityNames } from '../names.ts'
-import { RequestError } from './request-error.ts'
 
-/** What matters of a pod that asks for a token. */
+/** The fields of a pod that decide about its tokens. */
 export interface NodePod {
   name: string
   namespace: string
@@ -15,9 +15,11 @@ export interface NodePod {
 
 export interface NodePods extends Running {
   synced: Promise<void>
-  /** The one pod with this address. Throws {@link RequestError}. */
+  /** The one pod with this address. Throws `ImdsRefusal`. */
   byAddress(ip: string): Promise<NodePod>
-  /** Undefined when there is no such pod on the node, as far as is known. */
+  /** Namespace of the pods with this address, if the watch has reported any. */
+  namespaceOf(ip: string): string | undefined
+  /** Undefined when the watch has reported no such pod. */
   byName(namespace: string, name: string): NodePod | undefined
 }
 
@@ -28,27 +30,27 @@ export interface NodePodsOptions {
   log: Log
 }
 
-interface KnownPod extends NodePod {
+interface AddressedPod extends NodePod {
   addresses: readonly string[]
 }
 
-/** A pod may ask before the watch has told its address. */
+/** A pod may ask before the watch has reported its address. */
 const retries = 4
 const retryMs = 300
 
 /** The pods of this node with an address of their own, and no others: the API server filters. */
 export function followNodePods({ kube, nodeName, clock, log }: NodePodsOptions): NodePods {
-  const pods = new Map<string, KnownPod>()
+  const pods = new Map<string, AddressedPod>()
   const fieldSelector = `spec.nodeName=${nodeName}`
-  const following = followInto(pods, kube, resources.pods, { fieldSelector, clock, log, keep: knownPod })
+  const following = followInto(pods, kube, resources.pods, { fieldSelector, clock, log, keep: addressedPod })
 
-  const withAddress = (known: Iterable<KnownPod>, ip: string) =>
-    [...known].filter(({ addresses }) => addresses.includes(ip))
+  const withAddress = (candidates: Iterable<AddressedPod>, ip: string) =>
+    [...candidates].filter(({ addresses }) => addresses.includes(ip))
 
-  async function live(ip: string): Promise<KnownPod[]> {
+  async function listWithAddress(ip: string): Promise<AddressedPod[]> {
     const { items } = await kube.list(resources.pods, { fieldSelector: `${fieldSelector},status.podIP=${ip}` })
     return withAddress(
-      items.flatMap((pod) => knownPod(pod) ?? []),
+      items.flatMap((pod) => addressedPod(pod) ?? []),
       ip,
     )
   }
@@ -56,6 +58,7 @@ export function followNodePods({ kube, nodeName, clock, log }: NodePodsOptions):
   return {
     synced: following.synced,
     stop: following.stop,
+    namespaceOf: (ip) => withAddress(pods.values(), ip)[0]?.namespace,
     byName: (namespace, name) => pods.get(`${namespace}/${name}`),
     async byAddress(ip) {
       let found = withAddress(pods.values(), ip)
@@ -64,20 +67,20 @@ export function followNodePods({ kube, nodeName, clock, log }: NodePodsOptions):
         found = withAddress(pods.values(), ip)
       }
       // The watch may be interrupted for long.
-      if (found.length === 0) found = await live(ip).catch(() => [])
+      if (found.length === 0) found = await listWithAddress(ip).catch(() => [])
       const [pod, ...others] = found
-      if (pod === undefined) throw new RequestError(500, 'pod list is empty')
+      if (pod === undefined) throw new ImdsRefusal(500, 'internal_error', 'pod list is empty')
       if (others.length > 0) {
         const names = found.map(({ namespace, name }) => `${namespace}/${name}`).join(' ')
-        throw new RequestError(500, `failed to match pod IP ${ip} with [${names}]`)
+        throw new ImdsRefusal(500, 'internal_error', `failed to match pod IP ${ip} with [${names}]`)
       }
       return pod
     },
   }
 }
 
-/** Undefined for a pod that cannot ask: it has ended, or has the address of its node. */
-function knownPod({ metadata, spec, status }: Pod): KnownPod | undefined {
+/** Undefined for a pod that cannot request tokens: it has ended, or has the address of its node. */
+function addressedPod({ metadata, spec, status }: Pod): AddressedPod | undefined {
   const phase = status?.phase ?? 'Pending'
   if (spec.hostNetwork === true || (phase !== 'Pending' && phase !== 'Running')) return undefined
   const { name = '', namespace = '', labels = {} } = metadata

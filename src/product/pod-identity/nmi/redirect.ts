@@ -1,5 +1,5 @@
-import { explainFailure, type PacketFilter, packetFilters, type RunProgram } from '#kubernetes/netfilter'
-import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
+import { explainFailure, type PacketFilter, packetFilters } from '#kubernetes/netfilter'
+import { type Clock, errorMessage, type Log, type Running, type RunProgram, sleep } from '#lib'
 
 export interface Redirection {
   metadataIp: string
@@ -11,7 +11,7 @@ export interface Redirection {
 
 export interface RedirectOptions {
   redirection: Redirection
-  /** Between two looks whether the rules still stand. */
+  /** Between two checks of the rules. */
   checkMs: number
   run: RunProgram
   /** The text of /proc/self/status. */
@@ -21,17 +21,17 @@ export interface RedirectOptions {
 }
 
 export interface Redirect extends Running {
-  /** Whether the rules stood when they were last looked at. */
+  /** Whether the rules were in place at the last check. */
   inPlace(): boolean
 }
 
-/** Upstream's name, by which people look for it. */
+/** Upstream's name, which administrators look for. */
 const chain = 'aad-metadata'
 
 /**
- * Sends what pods have for IMDS to the node endpoint: a chain of its own, which every packet that comes from a pod passes
- * first. Other programs write the same table, so the chain is looked at now and then and made anew when it is not as it
- * should be. `stop` takes it away, and pods reach IMDS again. Rejects when the rules cannot be made at all.
+ * Redirects connections of pods for IMDS to the node endpoint: a chain of its own, which every packet of a pod passes first.
+ * Other programs write the same table, so the chain is checked regularly and restored when it has changed. `stop` removes it,
+ * and pods reach IMDS again. Rejects when the rules cannot be installed at all.
  */
 export async function redirectPods(options: RedirectOptions): Promise<Redirect> {
   const { checkMs, log, clock } = options
@@ -39,36 +39,36 @@ export async function redirectPods(options: RedirectOptions): Promise<Redirect> 
   const { signal } = abort
   const filter = await firstUsable(options)
   let inPlace = true
-  log.info({ ...options.redirection, filter: filter.name }, 'what pods have for IMDS goes to the node endpoint')
+  log.info({ ...options.redirection, filter: filter.name }, 'connections of pods for IMDS go to the node endpoint')
 
-  async function keep(): Promise<void> {
+  async function checkRegularly(): Promise<void> {
     while (!signal.aborted) {
       await sleep(checkMs, { clock, signal }).catch(() => undefined)
       if (signal.aborted) return
       try {
-        if (!(await stands(filter, options))) {
+        if (!(await isInstalled(filter, options))) {
           await install(filter, options)
-          log.warn({ chain }, 'the rules for IMDS were not as they should be, and were made anew')
+          log.warn({ chain }, 'the rules for IMDS had changed and were restored')
         }
         inPlace = true
       } catch (error) {
         inPlace = false
-        log.error({ err: error, chain }, `the rules for IMDS do not stand: ${errorMessage(error)}`)
+        log.error({ err: error, chain }, `the rules for IMDS are not in place: ${errorMessage(error)}`)
       }
     }
   }
 
-  const keeping = keep()
+  const checking = checkRegularly()
   let stopping: Promise<void> | undefined
   return {
     inPlace: () => inPlace,
     stop() {
       stopping ??= (async () => {
         abort.abort(new Error('stopped'))
-        await keeping
+        await checking
         inPlace = false
         await remove(filter, options)
-        log.info({ chain }, 'the rules for IMDS are taken away')
+        log.info({ chain }, 'removed the rules for IMDS')
       })()
       return stopping
     },
@@ -86,12 +86,12 @@ async function firstUsable(options: RedirectOptions): Promise<PacketFilter> {
     }
   }
   throw new Error(
-    `no packet filter of the node could be used: ${failures.join('; ')}; the container needs the capabilities NET_ADMIN and NET_RAW`,
+    `no packet filter of the node can be used: ${failures.join('; ')}; the container needs the capabilities NET_ADMIN and NET_RAW`,
   )
 }
 
 /** The rules as `iptables -S` prints them, without the chain's own line. */
-function rules({ metadataIp, metadataPort, nmiIp, nmiPort }: Redirection): string[] {
+function rulesOf({ metadataIp, metadataPort, nmiIp, nmiPort }: Redirection): string[] {
   return [
     `-A ${chain} ! -s 127.0.0.1/32 -d ${metadataIp}/32 -p tcp -m tcp --dport ${metadataPort} -j DNAT --to-destination ${nmiIp}:${nmiPort}`,
     `-A ${chain} -j RETURN`,
@@ -100,21 +100,17 @@ function rules({ metadataIp, metadataPort, nmiIp, nmiPort }: Redirection): strin
 
 const jump = `PREROUTING -j ${chain}`
 
-async function stands({ program }: PacketFilter, { run, redirection }: RedirectOptions): Promise<boolean> {
-  const list = async (name: string) => {
-    const { stdout } = await run(program, ['iptables', '-w', '-t', 'nat', '-S', name], '')
-    return stdout.split('\n').filter((line) => line.startsWith('-A'))
-  }
-  const [own, all] = [await list(chain), await list('PREROUTING')]
-  return own.join('\n') === rules(redirection).join('\n') && all[0] === `-A ${jump}`
+async function isInstalled(filter: PacketFilter, options: RedirectOptions): Promise<boolean> {
+  const [own, all] = [await listRules(chain, filter, options), await listRules('PREROUTING', filter, options)]
+  return own.join('\n') === rulesOf(options.redirection).join('\n') && all[0] === `-A ${jump}`
 }
 
-/** One transaction: a packet meets the rules of before or all of the new ones. */
+/** One transaction: a packet meets either the old rules or all of the new ones. */
 async function install(filter: PacketFilter, options: RedirectOptions): Promise<void> {
   const jumps = await countJumps(filter, options)
   await restore(filter, options, [
     `:${chain} - [0:0]`,
-    ...rules(options.redirection),
+    ...rulesOf(options.redirection),
     ...Array<string>(jumps).fill(`-D ${jump}`),
     `-I PREROUTING 1 -j ${chain}`,
   ])
@@ -125,9 +121,14 @@ async function remove(filter: PacketFilter, options: RedirectOptions): Promise<v
   await restore(filter, options, [`:${chain} - [0:0]`, ...Array<string>(jumps).fill(`-D ${jump}`), `-X ${chain}`])
 }
 
-async function countJumps({ program }: PacketFilter, { run }: RedirectOptions): Promise<number> {
-  const { stdout } = await run(program, ['iptables', '-w', '-t', 'nat', '-S', 'PREROUTING'], '')
-  return stdout.split('\n').filter((line) => line === `-A ${jump}`).length
+async function countJumps(filter: PacketFilter, options: RedirectOptions): Promise<number> {
+  return (await listRules('PREROUTING', filter, options)).filter((line) => line === `-A ${jump}`).length
+}
+
+/** The rules of a chain as `iptables -S` prints them; none for a chain that does not exist. */
+async function listRules(name: string, { program }: PacketFilter, { run }: RedirectOptions): Promise<string[]> {
+  const { stdout } = await run({ program, args: ['iptables', '-w', '-t', 'nat', '-S', name] })
+  return stdout.split('\n').filter((line) => line.startsWith('-A'))
 }
 
 async function restore(
@@ -136,7 +137,7 @@ async function restore(
   lines: readonly string[],
 ): Promise<void> {
   // -w: kube-proxy and others write the same table.
-  const text = ['*nat', ...lines, 'COMMIT', ''].join('\n')
-  const result = await run(filter.program, ['iptables-restore', '-w', '--noflush'], text)
+  const input = ['*nat', ...lines, 'COMMIT', ''].join('\n')
+  const result = await run({ program: filter.program, args: ['iptables-restore', '-w', '--noflush'], input })
   if (result.status !== 0) throw new Error(explainFailure(filter, result, processStatus))
 }

@@ -2,8 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { createAcquireToken, createTokenSource } from '#azure/identity'
 import { azureHttp, buildVersion, clusterConfig } from '#daemon'
 import { createKubeClient } from '#kubernetes/client'
-import { createRunProgram } from '#kubernetes/netfilter'
-import type { Log, Running } from '#lib'
+import { type Log, type Running, runProgram } from '#lib'
 import type { Environment } from '#lib/flags'
 import { createHttpClient, createRetryingSend } from '#lib/http'
 import type { NmiProgramConfig } from './config.ts'
@@ -34,7 +33,7 @@ export async function startNmiDaemon(config: NmiProgramConfig, env: Environment,
   const endpoint = await startNmi(nmi, {
     kube,
     tokens,
-    run: createRunProgram(),
+    run: runProgram,
     processStatus: readFileSync('/proc/self/status', 'utf8'),
     log,
   })

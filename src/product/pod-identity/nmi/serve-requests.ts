@@ -1,127 +1,195 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AzurePodIdentityException } from '#kubernetes/client'
+import type { AzureIdentity, AzurePodIdentityException } from '#kubernetes/client'
 import { type Clock, errorMessage, type Log } from '#lib'
+import { createFairSlots, type FairSlots } from '#lib/async'
 import type { ListenAddress } from '#lib/flags'
-import { forwardHttp, type HttpServer, listenHttp } from '#lib/http'
+import { type HttpServer, listenHttp } from '#lib/http'
+import {
+  type ForwardToImds,
+  ImdsRefusal,
+  parseRequestTarget,
+  parseTokenQuery,
+  refuseForwarded,
+  requireMetadataHeader,
+  sendJson,
+  sendRefusal,
+  sendText,
+  type TokenQuery,
+  tokenAnswer,
+} from '#product/imds'
 import { isExcepted } from './exceptions.ts'
 import type { FindIdentity, PodRef } from './find-assigned.ts'
 import type { TokensOf } from './identity-tokens.ts'
+import { nmiLimits } from './limits.ts'
 import type { NmiMetrics } from './nmi-metrics.ts'
 import type { NodePod, NodePods } from './node-pods.ts'
-import { RequestError } from './request-error.ts'
 import { type Route, routeOf } from './route.ts'
-import { tokenAnswer } from './token-answer.ts'
-import { parseTokenQuery, type TokenQuery } from './token-query.ts'
 
-export interface RequestsOptions {
+/** What it takes to answer requests. */
+export interface NodeEndpoint {
   pods: NodePods
   exceptions: Iterable<AzurePodIdentityException>
   findIdentity: FindIdentity
   tokensOf: TokensOf
-  /** Whether the pod is the controller, which needs the identity of its machine. */
+  /** Whether the pod belongs to the controller, which needs the identity of its machine. */
   isController(pod: NodePod): boolean
-  /** Origin of the real IMDS. */
-  imdsEndpoint: string
+  forward: ForwardToImds
   metadataHeaderRequired: boolean
   blockInstanceMetadata: boolean
-  /** Answers a pod that has no identity yet with 503 and a time, which SDKs wait, instead of 404. */
+  /** Answer 503 with `Retry-After`, which SDKs wait for, instead of 404 while the identity is being assigned. */
   setRetryAfterHeader: boolean
   metrics: NmiMetrics
   log: Log
   clock: Clock
 }
 
-/** What is known of a request when it is over, for log and metrics. */
-interface Account {
+/** One request on its way, and what log and metrics report of it at its end. */
+interface Exchange {
+  endpoint: NodeEndpoint
+  request: IncomingMessage
+  response: ServerResponse
+  /** In origin form. */
+  target: string
+  query: TokenQuery
+  route: Route
   namespace: string
-  resource: string
+  /** How a refusal is written. */
+  errorForm: 'text' | 'json'
 }
 
-/** The node endpoint: pods ask it in place of IMDS, programs of the host ask it for the tokens of pods. */
-export function serveRequests(address: ListenAddress, options: RequestsOptions): Promise<HttpServer> {
-  const { metrics, log } = options
+/** The node endpoint: pods reach it in place of IMDS, and programs of the host request the tokens of pods there. */
+export async function serveRequests(address: ListenAddress, endpoint: NodeEndpoint): Promise<HttpServer> {
+  const slots = createFairSlots(nmiLimits.requests.value)
   return listenHttp(address, (request, response) => {
-    const started = performance.now()
-    const route = routeOf(request.url ?? '/')
-    const account: Account = { namespace: '', resource: '' }
-    response.on('close', () => {
-      const { statusCode: status } = response
-      const durationMs = Math.round(performance.now() - started)
-      metrics.request({ route, status, durationMs, ...account })
-      log.info({ route, status, durationMs, ...account, from: request.socket.remoteAddress }, 'answered')
-    })
-    answer(request, response, { route, account, ...options }).catch((error: unknown) => {
-      if (!(error instanceof RequestError)) log.error({ err: error, route }, 'a request failed')
-      const known = error instanceof RequestError ? error : new RequestError(500, errorMessage(error))
-      sendError(response, known)
+    const exchange = startExchange(endpoint, request, response)
+    answerWithin(slots, exchange).catch((error: unknown) => {
+      if (!(error instanceof ImdsRefusal)) endpoint.log.error({ err: error, route: exchange.route }, 'a request failed')
+      sendError(exchange, asRefusal(error))
     })
   })
 }
 
-type Exchange = RequestsOptions & { route: Route; account: Account }
+/** The exchange, which is logged and counted when its response closes. */
+function startExchange(endpoint: NodeEndpoint, request: IncomingMessage, response: ServerResponse): Exchange {
+  const startedAt = performance.now()
+  const query: TokenQuery = { resource: '', clientId: '', resourceId: '' }
+  const exchange: Exchange = {
+    endpoint,
+    request,
+    response,
+    target: '',
+    query,
+    route: 'invalid',
+    namespace: '',
+    errorForm: 'text',
+  }
+  response.on('close', () => {
+    const { route, namespace } = exchange
+    const { resource } = exchange.query
+    const fields = { route, namespace, resource, status: response.statusCode }
+    const durationMs = Math.round(performance.now() - startedAt)
+    endpoint.metrics.request({ ...fields, durationMs })
+    endpoint.log.info({ ...fields, durationMs, from: request.socket.remoteAddress }, 'answered')
+  })
+  return exchange
+}
 
-async function answer(request: IncomingMessage, response: ServerResponse, exchange: Exchange): Promise<void> {
+/** Answers while it holds one of the slots of the pod's namespace. */
+async function answerWithin(slots: FairSlots, exchange: Exchange): Promise<void> {
+  const release = slots.take(slotHolder(exchange))
+  if (release === undefined) {
+    const message = `too many requests of one namespace are in progress (${nmiLimits.requests.value / 4} of ${nmiLimits.requests.value})`
+    throw new ImdsRefusal(429, 'too_many_requests', message, { headers: { 'retry-after': '5' } })
+  }
+  try {
+    await answer(exchange)
+  } finally {
+    release()
+  }
+}
+
+/** The namespace that the request counts against. Pods that the watch has not reported yet share one holder. */
+function slotHolder({ endpoint, request }: Exchange): string {
+  const address = remoteAddress(request)
+  if (!isLoopback(address)) return endpoint.pods.namespaceOf(address) ?? 'unknown pods'
+  const { podns } = request.headers
+  return typeof podns === 'string' ? podns : 'the node'
+}
+
+async function answer(exchange: Exchange): Promise<void> {
+  const { endpoint, request } = exchange
+  const { text, path, query } = parseRequestTarget(request.url ?? '/')
+  exchange.target = text
+  exchange.route = routeOf(path)
+  exchange.query = parseTokenQuery(query)
   switch (exchange.route) {
     case 'token':
-      return answerPod(request, response, exchange)
+      return answerPod(exchange)
     case 'host-token':
-      return answerHost(request, response, exchange)
+      return answerHost(exchange)
     case 'invalid':
-      throw new RequestError(400, 'Invalid request')
+      throw new ImdsRefusal(400, 'invalid_request', 'Invalid request')
     case 'instance':
-      if (exchange.blockInstanceMetadata) throw new RequestError(403, 'Request blocked by AAD Pod Identity NMI')
-      return passOn(request, response, exchange)
+      if (endpoint.blockInstanceMetadata) {
+        throw new ImdsRefusal(403, 'forbidden', 'Request blocked by AAD Pod Identity NMI')
+      }
+      return forward(exchange)
     case 'other':
-      return passOn(request, response, exchange)
+      return forward(exchange)
+    default:
+      throw new Error(`unknown route ${JSON.stringify(exchange.route satisfies never)}`)
   }
 }
 
 /** https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#get-a-token-using-http */
-async function answerPod(request: IncomingMessage, response: ServerResponse, exchange: Exchange): Promise<void> {
-  const { pods, exceptions, isController, findIdentity, setRetryAfterHeader, account } = exchange
-  requireMetadataHeader(request, exchange)
-  const ip = remoteAddress(request)
-  const query = parseTokenQuery(request.url ?? '')
-  account.resource = query.resource
+async function answerPod(exchange: Exchange): Promise<void> {
+  const { endpoint, request, response, query } = exchange
+  checkMetadataHeader(exchange)
+  refuseForwarded(request.headers)
   requireResource(query)
-  const pod = await pods.byAddress(ip)
-  account.namespace = pod.namespace
-  // To such a pod the endpoint is not there.
-  if (isExcepted(pod, exceptions) || isController(pod)) return passOn(request, response, exchange)
-  const identity = await findIdentity(pod, query, goneSignal(response)).catch((error: unknown) => {
-    if (!setRetryAfterHeader || !(error instanceof RequestError) || error.status !== 404) throw error
-    throw new RequestError(503, error.message, { 'retry-after': '20' })
-  })
-  const tokens = await exchange.tokensOf(identity, query.resource)
-  const answers = tokens.map((token) => tokenAnswer(token, { resource: query.resource, now: exchange.clock.now() }))
+  const pod = await endpoint.pods.byAddress(remoteAddress(request))
+  exchange.namespace = pod.namespace
+  // For such a pod the endpoint behaves as if it were not there.
+  if (isExcepted(pod, endpoint.exceptions) || endpoint.isController(pod)) return forward(exchange)
+  const identity = await findPodIdentity(exchange, pod)
+  const tokens = await endpoint.tokensOf(identity, query.resource)
+  const answers = tokens.map((token) => tokenAnswer(token, { resource: query.resource, now: endpoint.clock.now() }))
   sendJson(response, 200, answers.length === 1 ? answers[0] : answers)
 }
 
-/** The Key Vault provider's way, for a pod that it names. */
-async function answerHost(request: IncomingMessage, response: ServerResponse, exchange: Exchange): Promise<void> {
+async function findPodIdentity({ endpoint, response, query }: Exchange, pod: NodePod): Promise<AzureIdentity> {
+  try {
+    return await endpoint.findIdentity(pod, query, closedSignal(response))
+  } catch (error) {
+    if (!endpoint.setRetryAfterHeader || !(error instanceof ImdsRefusal) || error.status !== 404) throw error
+    const headers = { 'retry-after': '20' }
+    throw new ImdsRefusal(503, 'service_unavailable', error.message, { cause: error, headers })
+  }
+}
+
+/** The Key Vault provider's request, for a pod that it names. */
+async function answerHost(exchange: Exchange): Promise<void> {
+  const { endpoint, request, response, query } = exchange
   const pod = namedPod(request)
   // Pods of a node reach the endpoint with their own address.
-  if (!isLoopback(remoteAddress(request))) throw new RequestError(500, 'request remote address is not from a host')
-  const query = parseTokenQuery(request.url ?? '')
-  Object.assign(exchange.account, { namespace: pod.namespace, resource: query.resource })
+  if (!isLoopback(remoteAddress(request))) {
+    throw new ImdsRefusal(500, 'internal_error', 'request remote address is not from a host')
+  }
+  exchange.namespace = pod.namespace
   requireResource(query)
-  const identity = await exchange.findIdentity(pod, query, goneSignal(response))
-  const [token] = await exchange.tokensOf(identity, query.resource)
-  if (token === undefined) throw new RequestError(503, 'no token was given')
+  const identity = await endpoint.findIdentity(pod, query, closedSignal(response))
+  const [token] = await endpoint.tokensOf(identity, query.resource)
+  if (token === undefined) throw new ImdsRefusal(503, 'service_unavailable', 'no token was given')
   sendJson(response, 200, {
-    token: tokenAnswer(token, { resource: query.resource, now: exchange.clock.now() }),
+    token: tokenAnswer(token, { resource: query.resource, now: endpoint.clock.now() }),
     clientid: identity.spec.clientID ?? '',
   })
 }
 
-async function passOn(request: IncomingMessage, response: ServerResponse, exchange: Exchange): Promise<void> {
-  requireMetadataHeader(request, exchange)
-  const target = request.url ?? '/'
-  await forwardHttp(request, response, {
-    endpoint: exchange.imdsEndpoint,
-    target,
-    onFailure: (error) => sendError(response, new RequestError(500, error.message)),
-  })
+function forward(exchange: Exchange): Promise<void> {
+  const { endpoint, request, response, target } = exchange
+  checkMetadataHeader(exchange)
+  return endpoint.forward(request, response, target)
 }
 
 function namedPod({ headers }: IncomingMessage): PodRef {
@@ -129,27 +197,26 @@ function namedPod({ headers }: IncomingMessage): PodRef {
   if (typeof name === 'string' && typeof namespace === 'string' && name !== '' && namespace !== '') {
     return { name, namespace }
   }
-  throw new RequestError(400, "missing 'podname' and 'podns' from request header")
+  throw new ImdsRefusal(400, 'invalid_request', "missing 'podname' and 'podns' from request header")
 }
 
-class MissingMetadataHeader extends RequestError {
-  constructor() {
-    super(400, 'Required metadata header not specified')
-  }
-}
-
-function requireMetadataHeader({ headers }: IncomingMessage, { metadataHeaderRequired }: Exchange): void {
-  if (metadataHeaderRequired && headers.metadata !== 'true') throw new MissingMetadataHeader()
+function checkMetadataHeader(exchange: Exchange): void {
+  const { endpoint, request } = exchange
+  if (!endpoint.metadataHeaderRequired) return
+  // The one refusal that upstream writes as JSON.
+  exchange.errorForm = 'json'
+  requireMetadataHeader(request.headers, 'exact')
+  exchange.errorForm = 'text'
 }
 
 function requireResource({ resource }: TokenQuery): void {
-  if (resource === '') throw new RequestError(400, 'parameter resource cannot be empty')
+  if (resource === '') throw new ImdsRefusal(400, 'invalid_request', 'parameter resource cannot be empty')
 }
 
-/** Without the form in which a socket of both families writes IPv4. */
+/** Without the prefix that a socket for both families gives IPv4 addresses. */
 function remoteAddress({ socket }: IncomingMessage): string {
   const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
-  if (address === '') throw new RequestError(500, 'request remote address is empty')
+  if (address === '') throw new ImdsRefusal(500, 'internal_error', 'request remote address is empty')
   return address
 }
 
@@ -157,24 +224,23 @@ function isLoopback(address: string): boolean {
   return address === '127.0.0.1' || address === '::1'
 }
 
-/** Aborts when the caller hangs up, so that nobody is waited for in vain. */
-function goneSignal(response: ServerResponse): AbortSignal {
+/** Aborts when the caller hangs up, so that waiting for it ends. */
+function closedSignal(response: ServerResponse): AbortSignal {
   const abort = new AbortController()
-  response.once('close', () => abort.abort(new RequestError(500, 'context canceled')))
+  response.once('close', () => abort.abort(new ImdsRefusal(500, 'internal_error', 'context canceled')))
   return abort.signal
 }
 
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const text = JSON.stringify(body)
-  response
-    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
-    .end(text)
+function asRefusal(error: unknown): ImdsRefusal {
+  if (error instanceof ImdsRefusal) return error
+  return new ImdsRefusal(500, 'internal_error', errorMessage(error), { cause: error })
 }
 
-function sendError(response: ServerResponse, error: RequestError): void {
-  if (response.headersSent || response.destroyed) return void response.destroy()
-  const isJson = error instanceof MissingMetadataHeader
-  const text = isJson ? JSON.stringify({ error: 'invalid_request', error_description: error.message }) : error.message
-  const type = isJson ? 'application/json; charset=utf-8' : 'text/plain; charset=utf-8'
-  response.writeHead(error.status, { 'content-type': type, ...error.headers }).end(`${text}\n`)
+function sendError({ response, errorForm }: Exchange, refusal: ImdsRefusal): void {
+  if (errorForm === 'json') {
+    sendRefusal(response, refusal, 'application/json; charset=utf-8')
+    return
+  }
+  const { status, message, headers } = refusal
+  sendText(response, status, `${message}\n`, { 'content-type': 'text/plain; charset=utf-8', ...headers })
 }

@@ -1,9 +1,9 @@
 import type { TokenSource } from '#azure/identity'
 import { type AzureAssignedIdentity, followInto, type KubeClient, resources } from '#kubernetes/client'
-import type { RunProgram } from '#kubernetes/netfilter'
-import { type Clock, type Log, type Running, systemClock } from '#lib'
+import { type Clock, type Log, type Running, type RunProgram, systemClock } from '#lib'
 import type { ListenAddress } from '#lib/flags'
 import { serveMetrics, serveStatus } from '#lib/http'
+import { createForwardToImds } from '#product/imds'
 import { healthRoutes } from '../health.ts'
 import { podIdentityNames } from '../names.ts'
 import { followExceptions } from './exceptions.ts'
@@ -20,7 +20,7 @@ export interface NmiConfig {
   healthAddress: ListenAddress
   metricsAddress: ListenAddress
   nodeName: string
-  /** `managed`: an administrator gives machines their identities, there is no controller. */
+  /** `managed`: an administrator assigns identities to machines, there is no controller. */
   mode: 'standard' | 'managed'
   forceNamespaced: boolean
   attemptsForCreated: number
@@ -29,6 +29,10 @@ export interface NmiConfig {
   metadataHeaderRequired: boolean
   blockInstanceMetadata: boolean
   setRetryAfterHeader: boolean
+  /** Read Secrets of other namespaces than the AzureIdentity's. */
+  allowCrossNamespaceSecrets: boolean
+  /** URLs that `adEndpoint` of an AzureIdentity may name in addition to those of the known clouds. */
+  allowedAuthorities: readonly string[]
   /** Service account of the controller, whose pods get the identity of their machine. */
   controller: { namespace: string; serviceAccount: string }
   /** Origin of the real IMDS. */
@@ -45,7 +49,7 @@ export interface NmiWorld {
   /** The text of /proc/self/status. */
   processStatus: string
   log: Log
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 export interface RunningNmi extends Running {
@@ -55,75 +59,77 @@ export interface RunningNmi extends Running {
 }
 
 /**
- * The node endpoint. Pods are redirected to it as soon as it listens, before it knows the cluster: a pod that had to wait is
- * better off than one that got the token of the machine. When it stops, they reach IMDS again.
+ * The node endpoint. Pods are redirected to it as soon as it listens, before it has read the cluster: a pod that waits is
+ * better than one that gets the token of the machine. When it stops, they reach IMDS again.
  */
 export async function startNmi(config: NmiConfig, world: NmiWorld): Promise<RunningNmi> {
-  const started: Running[] = []
-  const stop = async () => {
-    // The last that was begun is the first to end.
-    for (const running of started.toReversed()) await running.stop()
-  }
-  try {
-    const ports = await start(config, world, started)
-    return { ...ports, stop }
-  } catch (error) {
-    await stop()
-    throw error
-  }
-}
-
-async function start(config: NmiConfig, world: NmiWorld, started: Running[]): Promise<Omit<RunningNmi, 'stop'>> {
   const { kube, log, clock = systemClock } = world
-  const keep = <T extends Running>(running: T): T => {
-    started.push(running)
-    return running
-  }
+  await using started = new AsyncDisposableStack()
   const metrics = createNmiMetrics()
   let redirect: Redirect | undefined
   let synced = false
   const isActive = () => synced && (config.redirect === undefined || redirect?.inPlace() === true)
-  const health = keep(await serveStatus(config.healthAddress, healthRoutes(isActive)))
-  const status = keep(await serveMetrics(config.metricsAddress, metrics.text))
+  const health = await serveStatus(config.healthAddress, healthRoutes(isActive))
+  started.defer(health.stop)
+  const status = await serveMetrics(config.metricsAddress, metrics.text)
+  started.defer(status.stop)
 
-  const pods = keep(followNodePods({ kube, nodeName: config.nodeName, clock, log }))
-  const exceptions = keep(followExceptions({ kube, log }))
-  const identities = keep(followIdentities(config, { kube, clock, log, pods }))
-  const { serviceAccount, namespace } = config.controller
-  const server = keep(
-    await serveRequests(config.address, {
-      pods,
-      exceptions,
-      findIdentity: identities.findIdentity,
-      tokensOf: createIdentityTokens({ source: world.tokens, kube, metrics }),
-      isController: (pod) => pod.serviceAccount === serviceAccount && pod.namespace === namespace,
-      imdsEndpoint: config.imdsEndpoint,
-      metadataHeaderRequired: config.metadataHeaderRequired,
-      blockInstanceMetadata: config.blockInstanceMetadata,
-      setRetryAfterHeader: config.setRetryAfterHeader,
+  const pods = followNodePods({ kube, nodeName: config.nodeName, clock, log })
+  started.defer(pods.stop)
+  const exceptions = followExceptions({ kube, log })
+  started.defer(exceptions.stop)
+  const identities = followIdentities(config, { kube, clock, log, pods })
+  started.defer(identities.stop)
+  const { allowCrossNamespaceSecrets, allowedAuthorities, imdsEndpoint, controller } = config
+  const server = await serveRequests(config.address, {
+    pods,
+    exceptions,
+    findIdentity: identities.findIdentity,
+    tokensOf: createIdentityTokens({
+      source: world.tokens,
+      kube,
       metrics,
-      log,
-      clock,
+      allowCrossNamespaceSecrets,
+      allowedAuthorities,
     }),
-  )
+    isController: ({ namespace, serviceAccount }) =>
+      serviceAccount === controller.serviceAccount && namespace === controller.namespace,
+    forward: createForwardToImds({ endpoint: imdsEndpoint, loopAdvice, clock }),
+    metadataHeaderRequired: config.metadataHeaderRequired,
+    blockInstanceMetadata: config.blockInstanceMetadata,
+    setRetryAfterHeader: config.setRetryAfterHeader,
+    metrics,
+    log,
+    clock,
+  })
+  started.defer(server.stop)
   if (config.redirect !== undefined) {
     const { checkMs, ...metadata } = config.redirect
-    // Whatever we listen on, pods are sent to the loopback address.
+    // Whatever address we listen on, pods are sent to the loopback address.
     const redirection = { ...metadata, nmiIp: '127.0.0.1', nmiPort: server.port }
-    redirect = keep(await redirectPods({ ...world, clock, redirection, checkMs }))
+    redirect = await redirectPods({ ...world, clock, redirection, checkMs })
+    started.defer(redirect.stop)
   }
   void Promise.all([pods.synced, exceptions.synced, identities.synced]).then(() => {
     synced = true
   })
-  return { port: server.port, healthPort: health.port, metricsPort: status.port }
+  const running = started.move()
+  return {
+    port: server.port,
+    healthPort: health.port,
+    metricsPort: status.port,
+    stop: () => running.disposeAsync(),
+  }
 }
+
+const loopAdvice = "The node endpoint's own request came back to it: --imds-endpoint has to reach the real IMDS"
 
 interface Identities extends Running {
   synced: Promise<void>
   findIdentity: FindIdentity
 }
 
-/** Where the identity of a pod is looked up, by the mode. */
+/** Looks up the identity of a pod in the way of the mode. */
 function followIdentities(
   config: NmiConfig,
   { kube, clock, log, pods }: { kube: KubeClient; clock: Clock; log: Log; pods: NodePods },
@@ -136,12 +142,12 @@ function followIdentities(
     }
   }
   const assigned = new Map<string, AzureAssignedIdentity>()
-  // Those of this node, by the label that the controller gives them: what a node costs does not depend on the others.
+  // Those of this node, by the label that the controller sets: the cost of a node does not depend on the others.
   const labelSelector = `${podIdentityNames.nodeLabel}=${config.nodeName}`
   const keep = (one: AzureAssignedIdentity) => one
   const following = followInto(assigned, kube, resources.azureAssignedIdentities, { labelSelector, clock, log, keep })
   const findIdentity = createFindAssigned({
-    assignmentsOf: ({ namespace, name }) =>
+    assignmentsOf: async ({ namespace, name }) =>
       [...assigned.values()].filter(({ spec }) => spec.pod === name && spec.podNamespace === namespace),
     forceNamespaced: config.forceNamespaced,
     attemptsForCreated: config.attemptsForCreated,

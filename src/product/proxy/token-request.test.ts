@@ -1,40 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { ImdsError } from './imds-error.ts'
-import { audienceOf, parseTokenRequest, sortRequest } from './imds-request.ts'
-
-const kindOf = (target: string) => sortRequest(target).kind
-
-describe('sortRequest() knows by the path whom a request is for', () => {
-  for (const [target, kind] of [
-    ['/metadata/identity/oauth2/token', 'token'],
-    ['/metadata/identity/oauth2/token/', 'token'],
-    ['/Metadata/identity/oauth2/token/', 'token'],
-    ['/METADATA/identity/oauth2/token?resource=x', 'token'],
-    ['/metadata/identity/oauth2/%74oken', 'token'],
-    ['http://169.254.169.254/metadata/identity/oauth2/token?resource=x', 'token'],
-    ['/metadata/Identity/oauth2/token', 'other'],
-    ['/metadata/identity/oauth2/tokens', 'other'],
-    ['/metadata/identity/oauth2/%zz', 'other'],
-    ['/metadata/instance', 'other'],
-    ['/Metadata/instance', 'other'],
-    ['/metadata/instance/', 'other'],
-    ['/metadata/', 'other'],
-    ['//evil.example/metadata/identity/oauth2/token', 'other'],
-    ['/', 'other'],
-    ['/readyz', 'ready'],
-    ['/readyz/', 'ready'],
-    ['/readyz?verbose', 'ready'],
-  ] as const) {
-    test(`${target} is ${kind}`, () => assert.equal(kindOf(target), kind))
-  }
-})
-
-test('sortRequest() passes on path and query as they came', () => {
-  assert.deepEqual(sortRequest('/a//b?c=%20&d'), { kind: 'other', target: '/a//b?c=%20&d' })
-  assert.deepEqual(sortRequest('http://169.254.169.254?x=1'), { kind: 'other', target: '/?x=1' })
-})
+import { ImdsRefusal } from '#product/imds'
+import { routeOf } from './route.ts'
+import { audienceOf, parseTokenRequest } from './token-request.ts'
 
 const rules = { defaultClientId: 'default-client', requireMetadataHeader: true }
 
@@ -93,7 +62,7 @@ describe('parseTokenRequest() refuses', () => {
     test(what, () =>
       assert.throws(
         () => parse(query, changes),
-        (error) => error instanceof ImdsError && error.status === status && error.message === message,
+        (error) => error instanceof ImdsRefusal && error.status === status && error.message === message,
       ),
     )
   }
@@ -105,7 +74,7 @@ test('audienceOf() keeps a slash at the end and takes no scope for a resource', 
   assert.equal(audienceOf('https://vault.azure.net/.default'), 'https://vault.azure.net')
 })
 
-test('whatever a client sends is sorted and read, or refused in the form of IMDS', () => {
+test('any request is routed and read, or refused in the form of IMDS', () => {
   const piece = fc.constantFrom(
     '/',
     'metadata',
@@ -130,14 +99,14 @@ test('whatever a client sends is sorted and read, or refused in the form of IMDS
   fc.assert(
     fc.property(target, fc.constantFrom('GET', 'POST', 'x'), headers, (text, method, sent) => {
       try {
-        const sorted = sortRequest(text)
-        if (sorted.kind === 'other') assert.match(sorted.target, /^\//)
-        if (sorted.kind !== 'token') return
-        const { clientId, resource } = parseTokenRequest({ method, headers: sent, query: sorted.query }, rules)
+        const route = routeOf(text)
+        if (route.kind === 'other') assert.match(route.target, /^\//)
+        if (route.kind !== 'token') return
+        const { clientId, resource } = parseTokenRequest({ method, headers: sent, query: route.query }, rules)
         assert.match(`${clientId}${resource}`, /^[\x21-\x7e]+$/)
-        assert.match(sent['metadata'] ?? '', /^true$/i)
+        assert.match(sent.metadata ?? '', /^true$/i)
       } catch (error) {
-        assert.ok(error instanceof ImdsError, String(error))
+        assert.ok(error instanceof ImdsRefusal, String(error))
       }
     }),
   )
@@ -147,11 +116,9 @@ test('what an SDK writes into the query is what is read', () => {
   const word = fc.string({ unit: fc.constantFrom(...'abcXYZ019-._~:/?#[]@!$&()*+,;=%'), minLength: 1 })
   fc.assert(
     fc.property(word, word, (clientId, resource) => {
-      const sorted = sortRequest(
-        `/metadata/identity/oauth2/token?${new URLSearchParams({ resource, client_id: clientId })}`,
-      )
-      assert.ok(sorted.kind === 'token')
-      const read = parseTokenRequest({ method: 'GET', headers: { metadata: 'true' }, query: sorted.query }, rules)
+      const route = routeOf(`/metadata/identity/oauth2/token?${new URLSearchParams({ resource, client_id: clientId })}`)
+      assert.ok(route.kind === 'token')
+      const read = parseTokenRequest({ method: 'GET', headers: { metadata: 'true' }, query: route.query }, rules)
       assert.deepEqual(read, { clientId, resource })
     }),
   )
