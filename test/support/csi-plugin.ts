@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Server } from '@grpc/grpc-js'
 import {
   type NodePublishVolumeRequest,
   type NodeServer,
@@ -9,9 +10,8 @@ import {
   type RegistrationServer,
   RegistrationService,
   type RegistrationStatus,
-  serveGrpc,
-  unary,
 } from '#kubernetes/csi'
+import { createUnary, startGrpcServer } from '#kubernetes/grpc'
 import { silentLog } from '#lib'
 
 /** A CSI driver for tests: a tmpfs with one file per volume, mounted by the test's own process. */
@@ -30,7 +30,7 @@ export interface CsiPlugin {
 export interface CsiPluginOptions {
   kubeletRoot: string
   name?: string
-  /** What the registration socket says. */
+  /** What the registration socket returns. */
   type?: string
   versions?: string[]
 }
@@ -47,8 +47,10 @@ export async function startCsiPlugin(options: CsiPluginOptions): Promise<CsiPlug
     onPublish: (_: NodePublishVolumeRequest) => {},
     onUnpublish: () => {},
   }
-  const rpc = <Request, Response>(run: (request: Request) => Response) =>
-    unary<Request, Response>('test', silentLog, run)
+  const unary = createUnary({ log: silentLog })
+  const rpc = <Request, Response>(run: (request: Request) => Response) => unary<Request, Response>('test', run)
+  const serve = (path: string, register: (server: Server) => void) =>
+    startGrpcServer({ kind: 'unix', path }, register, { log: silentLog })
   const node: Partial<NodeServer> = {
     nodeGetInfo: rpc(() => ({ nodeId: 'test-node-id', maxVolumesPerNode: 0 })),
     nodePublishVolume: rpc((request) => {
@@ -72,8 +74,8 @@ export async function startCsiPlugin(options: CsiPluginOptions): Promise<CsiPlug
     }),
   }
   const servers = [
-    await serveGrpc({ kind: 'unix', path: endpoint }, (server) => server.addService(NodeService, node as NodeServer)),
-    await serveGrpc({ kind: 'unix', path: join(kubeletRoot, 'plugins_registry', `${name}-reg.sock`) }, (server) =>
+    await serve(endpoint, (server) => server.addService(NodeService, node as NodeServer)),
+    await serve(join(kubeletRoot, 'plugins_registry', `${name}-reg.sock`), (server) =>
       server.addService(RegistrationService, registration),
     ),
   ]
@@ -89,7 +91,7 @@ const isMounted = (path: string) => existsSync(join(path, 'content'))
 function mountContent({ targetPath, volumeContext }: NodePublishVolumeRequest): void {
   mkdirSync(targetPath, { recursive: true })
   if (!isMounted(targetPath)) execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', targetPath])
-  writeFileSync(join(targetPath, 'content'), volumeContext['content'] ?? '')
+  writeFileSync(join(targetPath, 'content'), volumeContext.content ?? '')
 }
 
 function unmountContent(path: string): void {

@@ -9,7 +9,7 @@ import {
   type VersionResponse,
 } from '#kubernetes/provider-protocol'
 import { type ProviderConfig, type RunningProvider, startProvider as start } from '#product/provider'
-import { type Confidant, createConfidant } from './confidant.ts'
+import { createLeakDetector, type LeakDetector } from './leak-detector.ts'
 import { readMetrics } from './metrics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -25,15 +25,15 @@ export interface TestProvider extends ProviderCalls {
   running: RunningProvider
 }
 
-/** Starts the provider on a socket of its own, and calls it as the driver does. The test fails when it tells a secret. */
+/** Starts the provider on a socket of its own, and calls it as the driver does. The test fails when it prints a secret. */
 export async function startProvider(t: TestContext, overrides: Partial<ProviderConfig> = {}): Promise<TestProvider> {
   const directory = temporaryDirectory(t, 'keymount-provider-')
   const socketPath = join(directory, 'azure.sock')
-  const confidant = createConfidant()
+  const leaks = createLeakDetector()
   const running = await start({
     endpoint: { kind: 'unix', path: socketPath },
     version: 'v0.0.0-test',
-    log: confidant.log,
+    log: leaks.log,
     metricsAddress: { host: '127.0.0.1', port: 0 },
     cloud: { cloudName: '', cloudFile: '' },
     defaultTenantId: '',
@@ -41,18 +41,18 @@ export async function startProvider(t: TestContext, overrides: Partial<ProviderC
     ...overrides,
   })
   t.after(async () => {
-    if (running.metricsPort !== undefined) confidant.hear((await readMetrics(running.metricsPort)).text)
+    if (running.metricsPort !== undefined) leaks.addOutput((await readMetrics(running.metricsPort)).text)
     await running.stop()
-    confidant.assertKept()
+    leaks.assertNone()
   })
-  return { socketPath, running, ...connectProvider(t, socketPath, confidant) }
+  return { socketPath, running, ...connectProvider(t, socketPath, leaks) }
 }
 
 /**
  * A client as the driver is one: authority `localhost`, no retries.
- * @param confidant learns what the calls carry, and hears what their errors say.
+ * @param leaks collects the secrets of the calls and the texts of their errors.
  */
-export function connectProvider(t: TestContext, socketPath: string, confidant?: Confidant): ProviderCalls {
+export function connectProvider(t: TestContext, socketPath: string, leaks?: LeakDetector): ProviderCalls {
   const options = { 'grpc.default_authority': 'localhost', 'grpc.enable_retries': 0 }
   const client = new CSIDriverProviderClient(`unix:${socketPath}`, credentials.createInsecure(), options)
   t.after(() => client.close())
@@ -60,15 +60,15 @@ export function connectProvider(t: TestContext, socketPath: string, confidant?: 
     new Promise((resolve, reject) => call((error, response) => (error === null ? resolve(response) : reject(error))))
   return {
     async mount(request, { timeoutMs = 110_000 } = {}) {
-      confidant?.learnRequest(request)
+      leaks?.addSecretsOf(request)
       try {
         const response = await answer<MountResponse>((respond) =>
           client.mount({ ...emptyRequest, ...request }, new Metadata(), { deadline: Date.now() + timeoutMs }, respond),
         )
-        confidant?.learnAnswer(response)
+        leaks?.addFilesOf(response)
         return response
       } catch (error) {
-        confidant?.hear((error as ServiceError).details)
+        leaks?.addOutput((error as ServiceError).details)
         throw error
       }
     },
@@ -104,7 +104,7 @@ export function attributes(parameters: Record<string, string>, tokens?: Record<s
   })
 }
 
-/** The `objects` parameter in the field's form: YAML texts in a YAML list. */
+/** The `objects` parameter in upstream's form: YAML texts in a YAML list. */
 export function objectsOf(...objects: Record<string, string | number>[]): string {
   const entries = objects.map((object) => {
     const lines = Object.entries(object).map(([name, value]) => `      ${name}: ${value}`)

@@ -1,9 +1,7 @@
 /**
- * csi: the wire between kubelet and the driver: generated code of the Container Storage Interface and of kubelet's plugin
- * registration, endpoints, and what every gRPC server of ours needs around a call (deadline, log line, errors as codes).
- * It knows no volume.
+ * kubernetes/csi: the protocols between kubelet and a driver: generated code of the Container Storage Interface and of kubelet's
+ * plugin registration.
  */
-export * from './endpoint.ts'
 export * from './generated/csi.ts'
 export {
   InfoRequest,
@@ -14,6 +12,3 @@ export {
   RegistrationStatus,
   RegistrationStatusResponse,
 } from './generated/registration.ts'
-export * from './grpc-server.ts'
-export * from './rpc-error.ts'
-export * from './unary.ts'

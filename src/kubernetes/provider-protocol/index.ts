@@ -1,7 +1,6 @@
 /**
- * provider-api: the wire between the driver and a provider of secrets (`v1alpha1.CSIDriverProvider` on a Unix socket):
- * generated code and the client. It knows neither what is mounted nor where secrets come from.
+ * kubernetes/provider-protocol: the protocol between the driver and a provider of secrets (`v1alpha1.CSIDriverProvider` on a Unix
+ * socket): generated code and the client. It knows neither what is mounted nor where secrets come from.
  */
 export * from './client.ts'
 export * from './generated/provider.ts'
-export * from './health.ts'

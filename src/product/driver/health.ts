@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { credentials } from '@grpc/grpc-js'
-import { type Endpoint, grpcAddress, IdentityClient } from '#kubernetes/csi'
+import { IdentityClient } from '#kubernetes/csi'
 import type { ProviderClient } from '#kubernetes/provider-protocol'
 import { type Clock, errorMessage, type Log, type Running } from '#lib'
+import { type Endpoint, grpcAddress } from '#lib/flags'
 import type { StatusAnswer } from '#lib/http'
 import type { Registration } from './registration.ts'
 

@@ -8,7 +8,7 @@ import {
   type SecretProviderClassPodStatus,
   statusAnnotations,
 } from '#kubernetes/client'
-import { Code } from '#kubernetes/csi'
+import { Code } from '#kubernetes/grpc'
 import { retry } from '#lib/async'
 import { parseTargetPath } from './mount/target-path.ts'
 import type { Volume } from './mount/volumes.ts'

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
-import { type RegistrationServer, RegistrationService, serveGrpc, unary } from '#kubernetes/csi'
+import { type RegistrationServer, RegistrationService } from '#kubernetes/csi'
+import { createUnary, startGrpcServer } from '#kubernetes/grpc'
 import { type Clock, errorMessage, type Log, type Running } from '#lib'
 
 export interface RegistrationOptions {
@@ -40,14 +41,15 @@ export function startRegistration(options: RegistrationOptions): Registration {
   let cancelTimer = () => {}
   let looking = Promise.resolve()
 
+  const unary = createUnary({ log })
   const service: RegistrationServer = {
-    getInfo: unary('GetInfo', log, () => ({
+    getInfo: unary('GetInfo', () => ({
       type: 'CSIPlugin',
       name: driverName,
       endpoint: kubeletPath,
       supportedVersions: ['1.0.0'],
     })),
-    notifyRegistrationStatus: unary('NotifyRegistrationStatus', log, ({ pluginRegistered, error }) => {
+    notifyRegistrationStatus: unary('NotifyRegistrationStatus', ({ pluginRegistered, error }) => {
       state = pluginRegistered ? { kind: 'registered' } : { kind: 'refused', reason: error }
       if (pluginRegistered) log.info({ endpoint: kubeletPath }, 'registered with kubelet')
       else log.error({ endpoint: kubeletPath }, `kubelet refused the registration, offering it again: ${error}`)
@@ -72,7 +74,11 @@ export function startRegistration(options: RegistrationOptions): Registration {
       server = undefined
     }
     state = { kind: 'waiting', since: clock.now() }
-    const running = await serveGrpc({ kind: 'unix', path }, (grpc) => grpc.addService(RegistrationService, service))
+    const running = await startGrpcServer(
+      { kind: 'unix', path },
+      (grpc) => grpc.addService(RegistrationService, service),
+      { log },
+    )
     server = { running, inode: inodeOf(path) }
   }
 

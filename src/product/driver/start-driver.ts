@@ -1,5 +1,6 @@
 import { createEventRecorder, type KubeClient } from '#kubernetes/client'
-import { IdentityService, NodeService, serveGrpc } from '#kubernetes/csi'
+import { IdentityService, NodeService } from '#kubernetes/csi'
+import { createUnary, startGrpcServer } from '#kubernetes/grpc'
 import { createProviderClient } from '#kubernetes/provider-protocol'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
 import { serveMetrics, serveStatus } from '#lib/http'
@@ -82,7 +83,9 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
   const resyncMs = config.rotation ? Math.min(config.rotationIntervalMs, defaultResyncMs) : defaultResyncMs
   const secrets = startSecretSync({ kube, parts, resyncMs })
   const rotation = config.rotation ? startRotation({ parts, schedule, afterChange: secrets.soon }) : undefined
+  const unary = createUnary({ log })
   const nodeService = createNodeService({
+    unary,
     parts,
     nodeId,
     nodePublishVolume: createNodePublishVolume({
@@ -112,10 +115,14 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
 
   try {
     const csi = await begin(
-      serveGrpc(config.endpoint, (server) => {
-        server.addService(IdentityService, createIdentityService({ driverName, version, log }))
-        server.addService(NodeService, nodeService)
-      }),
+      startGrpcServer(
+        config.endpoint,
+        (server) => {
+          server.addService(IdentityService, createIdentityService({ driverName, version, unary }))
+          server.addService(NodeService, nodeService)
+        },
+        { log },
+      ),
     )
     const registration =
       config.registration === undefined

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { ServingStatus } from '#kubernetes/grpc'
 import { silentLog } from '#lib'
 import { connectProvider, failureOf } from '../../../test/support/provider.ts'
 import type { Mount } from './mount.ts'
@@ -35,7 +36,7 @@ test('more mounts than the bound are refused at once, and it is free again after
   finish()
   await first
   const next = provider.mount({})
-  while ((await provider.health()).status !== 1);
+  while ((await provider.health()) !== ServingStatus.SERVING);
   finish()
   await next
 })

@@ -14,13 +14,12 @@ import {
   type NodePublishVolumeRequest,
   type NodeServer,
   NodeService,
-  parseEndpoint,
   RegistrationService,
-  serveGrpc,
-  unary,
 } from '#kubernetes/csi'
+import { createUnary, startGrpcServer } from '#kubernetes/grpc'
 import { createProviderClient, type ObjectVersion } from '#kubernetes/provider-protocol'
 import { createLog } from '#lib'
+import { parseEndpoint } from '#lib/flags'
 import { writeAsUpstream } from './write-as-upstream.ts'
 
 /**
@@ -43,16 +42,17 @@ const { values: flags } = parseArgs({
 const flag = (name: keyof typeof flags) => String(flags[name] ?? '')
 
 const log = createLog({ name: 'upstream-driver' })
+const unary = createUnary({ log })
 const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = process.env
 const kube = createKubeClient(inClusterConfig({ host, port }))
 const providers = createProviderClient({ directories: [flag('provider-volume')], maxReceiveBytes: 4 * 1024 * 1024 })
 const tokensKey = 'csi.storage.k8s.io/serviceAccount.tokens'
 
 const node: Partial<NodeServer> = {
-  nodeGetInfo: unary('NodeGetInfo', log, () => ({ nodeId: flag('nodeid'), maxVolumesPerNode: 0 })),
-  nodeGetCapabilities: unary('NodeGetCapabilities', log, () => ({ capabilities: [] })),
-  nodePublishVolume: unary('NodePublishVolume', log, publish),
-  nodeUnpublishVolume: unary('NodeUnpublishVolume', log, ({ targetPath }) => unpublish(targetPath)),
+  nodeGetInfo: unary('NodeGetInfo', () => ({ nodeId: flag('nodeid'), maxVolumesPerNode: 0 })),
+  nodeGetCapabilities: unary('NodeGetCapabilities', () => ({ capabilities: [] })),
+  nodePublishVolume: unary('NodePublishVolume', publish),
+  nodeUnpublishVolume: unary('NodeUnpublishVolume', ({ targetPath }) => unpublish(targetPath)),
 }
 
 void serve()
@@ -61,25 +61,32 @@ async function serve(): Promise<void> {
   const endpoint = parseEndpoint(flag('endpoint'))
   if (endpoint === undefined) throw new Error(`no endpoint: ${flag('endpoint')}`)
   const name = flag('drivername')
-  const csi = await serveGrpc(endpoint, (server) => {
-    server.addService(NodeService, node as NodeServer)
-    server.addService(IdentityService, {
-      getPluginInfo: unary('GetPluginInfo', log, () => ({ name, vendorVersion: 'v1.6.0', manifest: {} })),
-      getPluginCapabilities: unary('GetPluginCapabilities', log, () => ({ capabilities: [] })),
-      probe: unary('Probe', log, () => ({ ready: { value: true } })),
-    })
-  })
+  const csi = await startGrpcServer(
+    endpoint,
+    (server) => {
+      server.addService(NodeService, node as NodeServer)
+      server.addService(IdentityService, {
+        getPluginInfo: unary('GetPluginInfo', () => ({ name, vendorVersion: 'v1.6.0', manifest: {} })),
+        getPluginCapabilities: unary('GetPluginCapabilities', () => ({ capabilities: [] })),
+        probe: unary('Probe', () => ({ ready: { value: true } })),
+      })
+    },
+    { log },
+  )
   const socket = join(flag('registration-dir'), `${name}-reg.sock`)
-  const registration = await serveGrpc({ kind: 'unix', path: socket }, (server) =>
-    server.addService(RegistrationService, {
-      getInfo: unary('GetInfo', log, () => ({
-        type: 'CSIPlugin',
-        name,
-        endpoint: flag('kubelet-registration-path'),
-        supportedVersions: ['1.0.0'],
-      })),
-      notifyRegistrationStatus: unary('NotifyRegistrationStatus', log, () => ({})),
-    }),
+  const registration = await startGrpcServer(
+    { kind: 'unix', path: socket },
+    (server) =>
+      server.addService(RegistrationService, {
+        getInfo: unary('GetInfo', () => ({
+          type: 'CSIPlugin',
+          name,
+          endpoint: flag('kubelet-registration-path'),
+          supportedVersions: ['1.0.0'],
+        })),
+        notifyRegistrationStatus: unary('NotifyRegistrationStatus', () => ({})),
+      }),
+    { log },
   )
   process.on('SIGTERM', () => void Promise.all([registration.stop(), csi.stop()]).then(() => process.exit(0)))
 }
@@ -91,7 +98,7 @@ async function publish({ targetPath, volumeContext, secrets }: NodePublishVolume
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', targetPath])
   }
   const namespace = volumeContext['csi.storage.k8s.io/pod.namespace'] ?? ''
-  const className = volumeContext['secretProviderClass'] ?? ''
+  const className = volumeContext.secretProviderClass ?? ''
   const { spec } = await kube.get(resources.secretProviderClasses, { namespace, name: className })
   const { [tokensKey]: tokens = volumeContext[tokensKey] } = secrets
   const { files, objectVersion } = await providers.mount(spec?.provider ?? '', {

@@ -12,7 +12,7 @@ import { eventually } from '../../support/eventually.ts'
 import { ProviderFault, startFakeProvider } from '../../support/fake-provider.ts'
 import { mayMount } from '../../support/may-mount.ts'
 
-const seconds = Number(process.env['KEYMOUNT_CHAOS_SECONDS'] ?? 8)
+const seconds = Number(process.env.KEYMOUNT_CHAOS_SECONDS ?? 8)
 const names = ['a', 'b', 'nested', 'c', 'd']
 const marker = 'PLANTED-SECRET'
 const contentOf = (generation: number, name: string) =>

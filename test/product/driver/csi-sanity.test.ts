@@ -6,7 +6,7 @@ import { createLinuxMounter } from '#product/driver'
 import { startDriver } from '../../support/driver.ts'
 import { mayMount } from '../../support/may-mount.ts'
 
-const program = process.env['KEYMOUNT_CSI_SANITY'] ?? 'csi-sanity'
+const program = process.env.KEYMOUNT_CSI_SANITY ?? 'csi-sanity'
 const installed = spawnSync(program, ['--help']).error === undefined
 const install = 'GOBIN=DIR go install github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity@latest'
 

@@ -43,8 +43,8 @@ test('publish() hands the provider what the protocol says', async (t) => {
   await driver.publish({ ...pod.request, volumeContext })
   const [mount] = driver.provider.mounts
   const attributes = JSON.parse(mount?.attributes ?? '{}') as Record<string, string>
-  assert.equal(attributes['shared'], 'of the pod')
-  assert.equal(attributes['own'], '1')
+  assert.equal(attributes.shared, 'of the pod')
+  assert.equal(attributes.own, '1')
   assert.equal(attributes['csi.storage.k8s.io/pod.name'], pod.name)
   assert.equal(
     attributes['csi.storage.k8s.io/serviceAccount.tokens'],

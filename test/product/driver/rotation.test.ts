@@ -164,9 +164,9 @@ test('metrics tell of each class how many volumes fail, and when they were and w
   await clock.advance(2 * minute)
   await eventually(async () => {
     const now = await values()
-    assert.equal(now['failing_volumes'], 2)
-    assert.ok((now['last_check_timestamp_seconds'] ?? 0) > mountedAt)
-    assert.equal(now['last_change_timestamp_seconds'], mountedAt)
+    assert.equal(now.failing_volumes, 2)
+    assert.ok((now.last_check_timestamp_seconds ?? 0) > mountedAt)
+    assert.equal(now.last_change_timestamp_seconds, mountedAt)
   })
   for (const pod of pods) await driver.unpublish(pod.request)
   assert.deepEqual(await values(), {})

@@ -92,7 +92,7 @@ test('a Secret of the upstream driver is kept up to date from then on, and keeps
   await driver.publish(pod.request)
   await eventually(async () => {
     const secret = await driver.kube.get(resources.secrets, { name: 's', namespace: 'default' })
-    assert.equal(secret.data?.['username'], Buffer.from('secret').toString('base64'))
+    assert.equal(secret.data?.username, Buffer.from('secret').toString('base64'))
     assert.deepEqual(secret.metadata.ownerReferences, [owner])
   })
 })

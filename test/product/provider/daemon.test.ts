@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { ServingStatus } from '#kubernetes/grpc'
 import { connectProvider, failureOf, objectsOf } from '../../support/provider.ts'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 
@@ -26,7 +27,7 @@ function spawnProvider(
   env: Record<string, string> = {},
 ): Omit<Daemon, 'socketPath'> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', ...env },
   })
   let text = ''
   for (const stream of [child.stdout, child.stderr])
@@ -187,7 +188,7 @@ test('a daemon that was killed leaves nothing in the way; one that lives is not 
   await daemon.exited
   const third = spawnProvider(t, args)
   await ready(third)
-  assert.equal((await connectProvider(t, daemon.socketPath).health()).status, 1)
+  assert.equal(await connectProvider(t, daemon.socketPath).health(), ServingStatus.SERVING)
 })
 
 test('a mount in progress is answered before the daemon stops', async (t) => {

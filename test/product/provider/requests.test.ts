@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { ServingStatus } from '#kubernetes/grpc'
 import { attributes, failureOf, objectsOf, startProvider } from '../../support/provider.ts'
 
 const good = {
@@ -17,7 +18,7 @@ test('version() answers the three values of the field', async (t) => {
     runtimeName: 'secrets-store-csi-driver-provider-azure',
     runtimeVersion: 'v0.0.0-test',
   })
-  assert.deepEqual(await provider.health(), { status: 1 })
+  assert.deepEqual(await provider.health(), ServingStatus.SERVING)
 })
 
 test('mount() names every problem of a class at once', async (t) => {

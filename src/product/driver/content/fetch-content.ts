@@ -1,4 +1,4 @@
-import { Code } from '#kubernetes/csi'
+import { Code } from '#kubernetes/grpc'
 import {
   type MountRequest,
   type ObjectVersion,

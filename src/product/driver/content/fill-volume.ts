@@ -1,4 +1,4 @@
-import { Code } from '#kubernetes/csi'
+import { Code } from '#kubernetes/grpc'
 import type { ObjectVersion } from '#kubernetes/provider-protocol'
 import { writeFiles } from '#kubernetes/volume-files'
 import type { Parts } from '../parts.ts'

@@ -7,7 +7,7 @@ import {
   type SecretObject,
   type SecretProviderClass,
 } from '#kubernetes/client'
-import { Code } from '#kubernetes/csi'
+import { Code } from '#kubernetes/grpc'
 import { type FileOwner, parseFileOwner } from '#kubernetes/volume-files'
 import { errorMessage } from '#lib'
 import { parseDuration } from '#lib/formats'

@@ -1,5 +1,5 @@
 import { classAnnotations, type ObjectReference } from '#kubernetes/client'
-import { Code, RpcError } from '#kubernetes/csi'
+import { Code, RpcError } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
 import { fillVolume } from '../content/fill-volume.ts'
 import { parseClass } from '../content/mount-class.ts'

@@ -1,4 +1,4 @@
-import { Code, RpcError } from '#kubernetes/csi'
+import { Code, RpcError } from '#kubernetes/grpc'
 import { errorMessage, type Running } from '#lib'
 import { type CheckOptions, checkVolume } from '../mount/check-volume.ts'
 import type { Volume } from '../mount/volumes.ts'

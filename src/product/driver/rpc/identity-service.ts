@@ -1,12 +1,12 @@
-import { type IdentityServer, unary } from '#kubernetes/csi'
-import type { Log } from '#lib'
+import type { IdentityServer } from '#kubernetes/csi'
+import type { Unary } from '#kubernetes/grpc'
 
-/** The Identity service of CSI. No capability of the plugin as a whole: there is no controller. */
-export function createIdentityService(options: { driverName: string; version: string; log: Log }): IdentityServer {
-  const { driverName, version, log } = options
+/** The Identity service of CSI. The plugin as a whole has no capability: it has no controller. */
+export function createIdentityService(options: { driverName: string; version: string; unary: Unary }): IdentityServer {
+  const { driverName, version, unary } = options
   return {
-    getPluginInfo: unary('GetPluginInfo', log, () => ({ name: driverName, vendorVersion: version, manifest: {} })),
-    getPluginCapabilities: unary('GetPluginCapabilities', log, () => ({ capabilities: [] })),
-    probe: unary('Probe', log, () => ({ ready: { value: true } })),
+    getPluginInfo: unary('GetPluginInfo', () => ({ name: driverName, vendorVersion: version, manifest: {} })),
+    getPluginCapabilities: unary('GetPluginCapabilities', () => ({ capabilities: [] })),
+    probe: unary('Probe', () => ({ ready: { value: true } })),
   }
 }

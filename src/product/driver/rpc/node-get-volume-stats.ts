@@ -1,11 +1,6 @@
 import { statfsSync } from 'node:fs'
-import {
-  Code,
-  type NodeGetVolumeStatsRequest,
-  type NodeGetVolumeStatsResponse,
-  RpcError,
-  VolumeUsage_Unit,
-} from '#kubernetes/csi'
+import { type NodeGetVolumeStatsRequest, type NodeGetVolumeStatsResponse, VolumeUsage_Unit } from '#kubernetes/csi'
+import { Code, RpcError } from '#kubernetes/grpc'
 import { type Problem, ProblemsError } from '#lib'
 import type { Parts } from '../parts.ts'
 

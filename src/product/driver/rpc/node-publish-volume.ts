@@ -1,6 +1,7 @@
 import { existsSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { Code, type NodePublishVolumeRequest, type NodePublishVolumeResponse, RpcError } from '#kubernetes/csi'
+import type { NodePublishVolumeRequest, NodePublishVolumeResponse } from '#kubernetes/csi'
+import { Code, RpcError } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
 import { fillVolume } from '../content/fill-volume.ts'
 import { type MountClass, parseClass } from '../content/mount-class.ts'

@@ -1,10 +1,12 @@
-import { NodeServiceCapability_RPC_Type as Capability, Code, type NodeServer, RpcError, unary } from '#kubernetes/csi'
+import { NodeServiceCapability_RPC_Type as Capability, type NodeServer } from '#kubernetes/csi'
+import { Code, RpcError, type Unary } from '#kubernetes/grpc'
 import type { Parts } from '../parts.ts'
 import { nodeGetVolumeStats } from './node-get-volume-stats.ts'
 import type { NodePublishVolume } from './node-publish-volume.ts'
 import type { NodeUnpublishVolume } from './node-unpublish-volume.ts'
 
 export interface NodeServiceOptions {
+  unary: Unary
   parts: Parts
   nodeId: string
   nodePublishVolume: NodePublishVolume
@@ -16,20 +18,17 @@ const capabilities = [Capability.VOLUME_MOUNT_GROUP, Capability.GET_VOLUME_STATS
 
 /** The Node service of CSI. https://github.com/container-storage-interface/spec/blob/master/spec.md#node-service-rpc */
 export function createNodeService(options: NodeServiceOptions): NodeServer {
-  const { parts, nodeId, nodePublishVolume, nodeUnpublishVolume } = options
-  const { log } = parts
+  const { unary, parts, nodeId, nodePublishVolume, nodeUnpublishVolume } = options
   const notOffered = (rpc: string) =>
-    unary(rpc, log, (): never => {
+    unary(rpc, (): never => {
       throw new RpcError(Code.UNIMPLEMENTED, `${rpc} is not offered: volumes of this driver are inline in a pod`)
     })
   return {
-    nodePublishVolume: unary('NodePublishVolume', log, (request, { signal }) => nodePublishVolume(request, signal)),
-    nodeUnpublishVolume: unary('NodeUnpublishVolume', log, (request, { signal }) =>
-      nodeUnpublishVolume(request, signal),
-    ),
-    nodeGetVolumeStats: unary('NodeGetVolumeStats', log, (request) => nodeGetVolumeStats(parts, request)),
-    nodeGetInfo: unary('NodeGetInfo', log, () => ({ nodeId, maxVolumesPerNode: 0 })),
-    nodeGetCapabilities: unary('NodeGetCapabilities', log, () => ({
+    nodePublishVolume: unary('NodePublishVolume', (request, { signal }) => nodePublishVolume(request, signal)),
+    nodeUnpublishVolume: unary('NodeUnpublishVolume', (request, { signal }) => nodeUnpublishVolume(request, signal)),
+    nodeGetVolumeStats: unary('NodeGetVolumeStats', (request) => nodeGetVolumeStats(parts, request)),
+    nodeGetInfo: unary('NodeGetInfo', () => ({ nodeId, maxVolumesPerNode: 0 })),
+    nodeGetCapabilities: unary('NodeGetCapabilities', () => ({
       capabilities: capabilities.map((type) => ({ type: { $case: 'rpc' as const, value: { type } } })),
     })),
     nodeStageVolume: notOffered('NodeStageVolume'),

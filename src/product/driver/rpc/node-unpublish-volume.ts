@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Code, type NodeUnpublishVolumeRequest, type NodeUnpublishVolumeResponse, RpcError } from '#kubernetes/csi'
+import type { NodeUnpublishVolumeRequest, NodeUnpublishVolumeResponse } from '#kubernetes/csi'
+import { Code, RpcError } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
 import type { Parts } from '../parts.ts'
 import { parseUnpublishRequest } from './publish-request.ts'

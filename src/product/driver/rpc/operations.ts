@@ -1,4 +1,4 @@
-import { Code, RpcError } from '#kubernetes/csi'
+import { Code, RpcError } from '#kubernetes/grpc'
 import { createKeyedLock } from '#lib/async'
 
 /**

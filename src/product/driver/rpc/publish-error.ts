@@ -1,4 +1,4 @@
-import { type Code, RpcError } from '#kubernetes/csi'
+import { type Code, RpcError } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
 
 /**
