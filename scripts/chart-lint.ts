@@ -1,5 +1,5 @@
-// What can be said of charts/keymount with nothing but Node: values, schema, templates and the daemons' flags know the
-// same names. What needs helm (rendering, and that deploy/ is its result) is in test/chart.
+// Checks of charts/keymount that need only Node: values, schema, templates and the daemons' flags have the same names.
+// Checks that need helm (rendering, and that deploy/ is the result) are in test/packaging/charts.
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
@@ -52,13 +52,13 @@ function versionProblems(): string[] {
     .map((key) => `Chart.yaml: ${key} is ${String(head[key])}, package.json has ${version}`)
 }
 
-/** The defaults are valid, each key has both a default and a schema, and no object of the schema takes unknown keys by accident. */
+/** The defaults are valid, each key has both a default and a schema, and no object of the schema accepts unknown keys by accident. */
 function schemaProblems(): string[] {
   const invalid = z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(values)
   return [
     ...(invalid.error?.issues ?? []).map(({ path, message }) => `values.yaml: ${path.join('.')}: ${message}`),
     ...pairProblems(values, schema, []),
-    ...openObjects(schema, []).map((path) => `values.schema.json: ${path}: says nothing of unknown keys`),
+    ...openObjects(schema, []).map((path) => `values.schema.json: ${path}: has no additionalProperties`),
   ]
 }
 
@@ -87,7 +87,7 @@ function openObjects(node: Schema, path: string[]): string[] {
   return [...(open ? [path.join('.')] : []), ...children.flatMap(([key, child]) => openObjects(child, [...path, key]))]
 }
 
-/** Templates use values that exist, and each value is used: one that nothing reads is a promise that nobody keeps. */
+/** Templates use values that exist, and each value is used: a value without effect would mislead users. */
 function templateProblems(): string[] {
   const used = templates.flatMap(({ path, text }) => usedValues(text).map((name) => ({ path, name })))
   const known = knownPaths(schema, [])
@@ -104,7 +104,7 @@ function templateProblems(): string[] {
 }
 
 /**
- * The values that a template reads, by the chart's own manner of writing: `.Values.a.b`, `$values.a.b`, `$os.a.b` (of
+ * The values that a template reads, in the forms that this chart uses: `.Values.a.b`, `$values.a.b`, `$os.a.b` (of
  * either OS), and the names in the lists of _settings.tpl, which are read from an OS and from each of its daemons.
  */
 function usedValues(text: string): string[] {

@@ -1,4 +1,4 @@
-// Writes deploy/ from the chart. A test compares, so that nobody forgets.
+// Writes deploy/ from the chart. A test fails when it is out of date.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { helm, renderManifests } from './render-manifests.ts'

@@ -42,7 +42,7 @@ export function wordsOf(text: string): { offset: number; word: string; identifie
     )
 }
 
-/** A regular expression starts where a value may, which the text before tells. */
+/** A slash after one of these starts a regular expression instead of a division. */
 const beforeValue = /(?:[([{},;:=!&|?+*%<>~^-]|=>|\b(?:return|typeof|case|in|of|throw|await|yield|void))\s*$/
 
 function* tokensOf(text: string): Generator<Token> {

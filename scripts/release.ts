@@ -41,7 +41,7 @@ for (const name of [...files, 'SHA256SUMS']) {
 }
 console.log('Check them: (cd dist/release && sha256sum --check SHA256SUMS)')
 
-/** A release whose manifests say something else than its chart would be two releases. */
+/** The manifests of a release have to be those of its chart. */
 function refuseStaleManifests(rendered: Record<string, string>): void {
   for (const [name, text] of Object.entries(rendered)) {
     if (readFileSync(join(root, 'deploy', name), 'utf8') !== text) fail(`deploy/${name} is stale: npm run manifests`)

@@ -5,12 +5,12 @@ import { type Document, isMap, parseAllDocuments } from 'yaml'
 
 const root = join(import.meta.dirname, '..')
 
-/** Helm: what KEYMOUNT_HELM names, else the one on the PATH. Undefined when there is none. */
+/** Path of helm: KEYMOUNT_HELM, or the one on the PATH. Undefined if helm is not installed. */
 export const helm = [process.env.KEYMOUNT_HELM, 'helm']
   .filter((candidate) => candidate !== undefined)
   .find((candidate) => spawnSync(candidate, ['version', '--short']).status === 0)
 
-/** The files of `deploy/` by name: the chart's objects for whoever has no helm. Nobody edits them. */
+/** The files of `deploy/` by name: the chart's objects for users without helm. They are never edited by hand. */
 export async function renderManifests(): Promise<Record<string, string>> {
   const [plain, withSync, withWebhook] = await Promise.all([
     render(),
@@ -57,7 +57,7 @@ async function render(...settings: string[]): Promise<Document[]> {
   return documents.filter(({ contents }) => contents !== null).map(withoutRelease)
 }
 
-/** What Helm tells of a release, and of the file that an object comes from: `kubectl apply` has nothing to tell there. */
+/** Without the labels and comments by which Helm names the release and the template: they have no meaning for `kubectl apply`. */
 function withoutRelease(document: Document): Document {
   for (const path of [['metadata'], ['spec', 'template', 'metadata']]) {
     for (const name of ['labels', 'annotations']) {

@@ -3,9 +3,6 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import type { FlagSpec } from '#lib/flags'
-import { formatDuration } from '#lib/formats'
-import { daemonFlags } from '../../../scripts/daemon-flags.ts'
 import { chartDirectory } from './helm.ts'
 
 const text = readFileSync(resolve(import.meta.dirname, '../../../docs/configuration.md'), 'utf8')
@@ -60,37 +57,4 @@ test('docs/configuration.md has every value for the nodes of an OS, with its def
     assert.deepEqual(present.map(([name]) => name).toSorted(), leaves(values[os], table).toSorted())
     for (const [name, cells] of present) assertDefault(`${os}.${name}`, cells[column], at(values[os], name))
   }
-})
-
-function defaultText(spec: Exclude<FlagSpec, { type: 'ignored' }>): string {
-  if (spec.type === 'duration') return formatDuration(spec.default)
-  return String(spec.default) === '' ? '""' : String(spec.default)
-}
-
-for (const daemon of ['driver', 'provider', 'controller', 'proxy', 'mic', 'nmi'] as const) {
-  test(`docs/configuration.md has every flag of the ${daemon}, with its default`, () => {
-    const specs = Object.entries(daemonFlags[daemon])
-    const documented = [...rows(`Flags of the ${daemon}`)].map(([name, [cell]]) => `${name} ${codeOf(cell)}`)
-    const existing = specs.flatMap(([name, spec]) =>
-      spec.type === 'ignored' ? [] : [`--${name} ${defaultText(spec)}`],
-    )
-    assert.deepEqual(documented.toSorted(), existing.toSorted())
-  })
-
-  test(`docs/configuration.md names every flag that the ${daemon} accepts without effect`, () => {
-    const list = /Accepted without effect.*?(?=\n\n|$)/s.exec(section(`Flags of the ${daemon}`))?.[0] ?? ''
-    const documented = [...list.matchAll(/`--([\w-]+)`/g)].map(([, name]) => name)
-    const ignored = Object.entries(daemonFlags[daemon]).filter(([, { type }]) => type === 'ignored')
-    assert.deepEqual(documented.toSorted(), ignored.map(([name]) => name).toSorted())
-  })
-}
-
-test('docs/configuration.md says what `keymount node` does with a flag that both daemons have', () => {
-  const same = (name: string) => {
-    const [a, b] = [daemonFlags.driver[name], daemonFlags.provider[name]]
-    return a?.type === b?.type && JSON.stringify(a, ['default']) === JSON.stringify(b, ['default'])
-  }
-  const exceptions = Object.keys(daemonFlags.driver).filter((name) => name in daemonFlags.provider && !same(name))
-  const sentence = /`keymount node`.*?\n\n/s.exec(text)?.[0] ?? ''
-  for (const name of exceptions) assert.ok(sentence.includes(`\`--${name}\``), `--${name} is not explained`)
 })

@@ -1,0 +1,16 @@
+import { classPage } from './class-page.ts'
+import { classSchema } from './class-schema.ts'
+import { errorsPage } from './errors-page.ts'
+import { flagsPage } from './flags-page.ts'
+import { limitsPage } from './limits-page.ts'
+import { metricsPage } from './metrics-page.ts'
+
+/** Every generated page and schema: its path → its text. */
+export const generatedFiles: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/errors.md': errorsPage,
+  'docs/flags.md': flagsPage,
+  'docs/limits.md': limitsPage,
+  'docs/metrics.md': metricsPage,
+  'docs/secretproviderclass.md': classPage,
+  'schemas/secretproviderclass.schema.json': () => `${JSON.stringify(classSchema(), undefined, 2)}\n`,
+}
