@@ -31,7 +31,7 @@ const parts: Record<string, readonly string[]> = {
   'lib/formats': ['lib'],
   'lib/http': ['lib', 'lib/async', 'lib/flags', 'lib/formats'],
   'lib/worker': ['lib'],
-  'kubernetes/client': ['lib', 'lib/async', 'lib/formats'],
+  'kubernetes/client': ['lib', 'lib/async', 'lib/formats', 'lib/http'],
   'kubernetes/csi': [],
   'kubernetes/grpc': ['lib', 'lib/flags', 'lib/http'],
   'kubernetes/netfilter': ['lib'],
@@ -94,6 +94,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/flags',
     'lib/formats',
     'lib/http',
+    'lib/worker',
   ],
   'product/imds': ['azure/identity', 'lib'],
   'product/proxy': [

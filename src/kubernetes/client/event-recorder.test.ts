@@ -11,9 +11,11 @@ import type { KubeEvent } from './objects.ts'
 function world() {
   const clock = createManualClock()
   const writes: number[] = []
+  const api = { reachable: true }
   let stored: KubeEvent | undefined
   const client = {
     get: async () => {
+      if (!api.reachable) throw new KubeError('unreachable', { status: 0 })
       if (stored === undefined) throw new KubeError('not found', { status: 404, reason: 'NotFound' })
       return stored
     },
@@ -28,7 +30,7 @@ function world() {
   } as unknown as KubeClient
   const recorder = createEventRecorder({ client, log: silentLog, component: 'test', clock, quietMs: 60_000 })
   const about = { kind: 'Pod', name: 'app', namespace: 'team', uid: 'u' }
-  return { clock, writes, record: () => recorder.record(about, 'Warning', 'Failed', 'the same text') }
+  return { clock, writes, api, record: () => recorder.record(about, 'Warning', 'Failed', 'the same text') }
 }
 
 test('the same event is written once a minute, with the count of all that came in between', async () => {
@@ -47,4 +49,14 @@ test('a wall clock that is set back does not silence an event', async () => {
   await clock.advance(60_000)
   await record()
   assert.deepEqual(writes, [1, 2])
+})
+
+test('an event that could not be written is counted in the next one', async () => {
+  const { clock, writes, api, record } = world()
+  api.reachable = false
+  await record()
+  api.reachable = true
+  await clock.advance(60_000)
+  await record()
+  assert.deepEqual(writes, [2])
 })

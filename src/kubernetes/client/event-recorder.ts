@@ -11,10 +11,10 @@ export interface EventRecorderOptions {
   /** Source component, for example `secrets-store-csi-driver`. */
   component: string
   /** Node or host that reports. */
-  host?: string
-  clock?: Clock
-  /** The same event about the same object is written at most once in this time; in between only counted. Default 60,000 ms. */
-  quietMs?: number
+  host?: string | undefined
+  clock?: Clock | undefined
+  /** The same event about the same object is written at most once in this time, and counted in between. Default 60,000 ms. */
+  quietMs?: number | undefined
 }
 
 export interface EventRecorder {
@@ -35,12 +35,15 @@ export interface Occurrence {
 /** Kubernetes refuses longer ones. https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
 const maxMessageLength = 1024
 
-/** How many distinct events are remembered for counting. */
-const remembered = 500
+/** How many distinct events are held for counting. */
+const maxHeld = 500
+
+/** A volume is not kept waiting by its event. */
+const timeoutMs = 5000
 
 /**
- * The event of something that happened once. Its name is derived from (object, reason, message), so that whoever sees the
- * same again finds it and raises its `count`, also after a restart.
+ * The event of something that happened once. Its name is derived from (object, reason, message), so that the next occurrence
+ * finds it and raises its `count`, also after a restart.
  */
 export function newEvent(about: ObjectReference, occurrence: Occurrence) {
   const { type, reason, message: text, component, host } = occurrence
@@ -61,7 +64,7 @@ export function newEvent(about: ObjectReference, occurrence: Occurrence) {
     count: 1,
     firstTimestamp: now,
     lastTimestamp: now,
-    source: { component, ...(host === undefined ? {} : { host }) },
+    source: { component, host },
     reportingComponent: component,
     reportingInstance: host ?? '',
   } satisfies KubeEvent
@@ -76,12 +79,12 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     const { name = '', namespace = '' } = event.metadata
     const { count, lastTimestamp, message } = event
     try {
-      const existing = await client.get(resources.events, { name, namespace })
+      const existing = await client.get(resources.events, { name, namespace }, { timeoutMs })
       const patch = { count: (existing.count ?? 1) + count, lastTimestamp, message }
-      await client.patch(resources.events, { name, namespace }, patch)
+      await client.patch(resources.events, { name, namespace }, patch, { timeoutMs })
     } catch (error) {
       if (!isNotFound(error)) throw error
-      await client.create(resources.events, event)
+      await client.create(resources.events, event, { timeoutMs })
     }
   }
 
@@ -94,12 +97,15 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         earlier.pending++
         return
       }
+      const count = 1 + (earlier?.pending ?? 0)
+      const entry = { writtenAt: clock.elapsed(), pending: 0 }
       seen.delete(name)
-      seen.set(name, { writtenAt: clock.elapsed(), pending: 0 })
-      if (seen.size > remembered) seen.delete(seen.keys().next().value ?? '')
+      seen.set(name, entry)
+      if (seen.size > maxHeld) seen.delete(seen.keys().next().value ?? '')
       try {
-        await write({ ...event, count: 1 + (earlier?.pending ?? 0) })
+        await write({ ...event, count })
       } catch (error) {
+        entry.pending += count
         log.warn({ err: error, reason }, 'event could not be written')
       }
     },

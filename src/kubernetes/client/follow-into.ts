@@ -1,5 +1,4 @@
-import type { Running } from '#lib'
-import { type FollowOptions, follow } from './follow.ts'
+import { type Following, type FollowOptions, follow } from './follow.ts'
 import type { KubeClient } from './kube-client.ts'
 import type { KubeObject } from './objects.ts'
 import type { Resource } from './resources.ts'
@@ -17,7 +16,7 @@ export function followInto<T extends KubeObject, V>(
   client: KubeClient,
   resource: Resource<T>,
   { keep, onChange = () => {}, ...options }: FollowIntoOptions<T, V>,
-): Running & { synced: Promise<void> } {
+): Following {
   const set = (object: T) => {
     const value = keep(object)
     if (value === undefined) map.delete(objectKey(object))

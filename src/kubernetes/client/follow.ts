@@ -1,8 +1,9 @@
 import { type Clock, type Log, type Running, silentLog, sleep, systemClock } from '#lib'
 import { createBackoff } from '#lib/async'
-import type { KubeClient, Selectors } from './kube-client.ts'
-import { KubeError } from './kube-error.ts'
+import type { KubeClient } from './kube-client.ts'
+import { isExpired, KubeError } from './kube-error.ts'
 import type { KubeObject } from './objects.ts'
+import type { Selectors } from './query.ts'
 import type { Resource } from './resources.ts'
 
 export interface FollowHandlers<T> {
@@ -12,13 +13,40 @@ export interface FollowHandlers<T> {
 }
 
 export interface FollowOptions extends Selectors {
-  clock?: Clock
-  log?: Log
+  clock?: Clock | undefined
+  log?: Log | undefined
+  random?: (() => number) | undefined
+}
+
+export interface Following extends Running {
+  /** Resolves after the first list; rejects when it is stopped before. */
+  synced: Promise<void>
+  /**
+   * Milliseconds since the server last showed that the state is current: by a list, an event, a bookmark (about one a minute)
+   * or by ending a watch in order (at the latest after five minutes). Infinity before the first list.
+   */
+  silentMs(): number
+}
+
+interface Follower<T extends KubeObject> {
+  client: KubeClient
+  resource: Resource<T>
+  selectors: Selectors
+  handlers: FollowHandlers<T>
+  clock: Clock
+  log: Log
+  random: () => number
+  backoff: ReturnType<typeof createBackoff>
+  signal: AbortSignal
+  firstList: PromiseWithResolvers<void>
+  /** Version of the state that the handlers have. */
+  version: string
+  heardAt: number
 }
 
 /**
- * Follows a collection: list, then watch with bookmarks; lists again when the server says that the version is gone (410),
- * and reconnects with back-off when a connection ends. `synced` resolves after the first list.
+ * Follows a collection: list, then watch with bookmarks; lists again when the server no longer has the version (410), and
+ * reconnects with back-off when a connection ends or the server is not reached.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 export function follow<T extends KubeObject>(
@@ -26,58 +54,93 @@ export function follow<T extends KubeObject>(
   resource: Resource<T>,
   options: FollowOptions,
   handlers: FollowHandlers<T>,
-): Running & { synced: Promise<void> } {
-  const { clock = systemClock, log = silentLog } = options
+): Following {
+  const { clock = systemClock, log = silentLog, random = Math.random, ...selectors } = options
   const abort = new AbortController()
-  const { signal } = abort
-  const backoff = createBackoff({ initialMs: 200, maxMs: 10_000 })
-  const firstList = Promise.withResolvers<void>()
-
-  async function listAndWatch(): Promise<void> {
-    const { items, resourceVersion } = await client.list(resource, options)
-    handlers.onList(items)
-    firstList.resolve()
-    let version = resourceVersion
-    while (!signal.aborted) {
-      // Ends in time on purpose, so that a connection that died silently is noticed.
-      const timeoutSeconds = 240 + Math.floor(Math.random() * 60)
-      for await (const event of client.watch(resource, {
-        ...options,
-        resourceVersion: version,
-        timeoutSeconds,
-        signal,
-      })) {
-        backoff.reset()
-        if (event.type === 'ERROR') {
-          const { code = 500, message = 'watch failed', reason = '' } = event.object
-          throw new KubeError(message, { status: code, reason })
-        }
-        version = event.object.metadata.resourceVersion ?? version
-        if (event.type !== 'BOOKMARK') handlers.onChange(event.type, event.object)
-      }
-      await sleep(Math.min(backoff.next(), 1000), { clock, signal })
-    }
+  const follower: Follower<T> = {
+    client,
+    resource,
+    selectors,
+    handlers,
+    clock,
+    log,
+    random,
+    backoff: createBackoff({ initialMs: 200, maxMs: 10_000, random }),
+    signal: abort.signal,
+    firstList: Promise.withResolvers<void>(),
+    version: '',
+    heardAt: Number.NEGATIVE_INFINITY,
   }
-
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await listAndWatch()
-      } catch (error) {
-        if (signal.aborted) return
-        const gone = error instanceof KubeError && error.status === 410
-        if (!gone) log.warn({ err: error, resource: resource.plural }, 'watch interrupted, listing again')
-        await sleep(gone ? 0 : backoff.next(), { clock, signal }).catch(() => undefined)
-      }
-    }
-  }
-
-  const running = run()
+  const { promise: synced, reject } = follower.firstList
+  synced.catch(() => undefined)
+  const running = run(follower)
   return {
-    synced: firstList.promise,
+    synced,
+    silentMs: () => clock.elapsed() - follower.heardAt,
     async stop() {
-      abort.abort(new Error('stopped'))
+      const reason = new Error('stopped')
+      abort.abort(reason)
+      reject(reason)
       await running
     },
+  }
+}
+
+async function run<T extends KubeObject>(follower: Follower<T>): Promise<void> {
+  const { resource, clock, log, backoff, signal } = follower
+  while (!signal.aborted) {
+    try {
+      await listAndWatch(follower)
+    } catch (error) {
+      if (signal.aborted) return
+      if (!isExpired(error)) log.warn({ err: error, resource: resource.plural }, 'watch interrupted, listing again')
+      await sleep(backoff.next(), { clock, signal }).catch(() => undefined)
+    }
+  }
+}
+
+async function listAndWatch<T extends KubeObject>(follower: Follower<T>): Promise<void> {
+  const { client, resource, selectors, handlers, clock, backoff, signal } = follower
+  const { items, resourceVersion } = await client.list(resource, { ...selectors, signal })
+  signal.throwIfAborted()
+  handlers.onList(items)
+  follower.version = resourceVersion
+  follower.heardAt = clock.elapsed()
+  follower.firstList.resolve()
+  while (!signal.aborted) {
+    const pause = await watchOnce(follower)
+    await sleep(pause === 'ended' ? Math.min(backoff.next(), 1000) : backoff.next(), { clock, signal })
+  }
+}
+
+/** Whether the watch ended in order. A server that is not reached has not forgotten the version: only its refusal is thrown. */
+async function watchOnce<T extends KubeObject>(follower: Follower<T>): Promise<'ended' | 'interrupted'> {
+  const { clock, log, resource, signal } = follower
+  try {
+    await watchToEnd(follower)
+    follower.heardAt = clock.elapsed()
+    return 'ended'
+  } catch (error) {
+    if (signal.aborted || !(error instanceof KubeError) || error.status !== 0) throw error
+    log.warn({ err: error, resource: resource.plural }, 'watch interrupted, watching again')
+    return 'interrupted'
+  }
+}
+
+async function watchToEnd<T extends KubeObject>(follower: Follower<T>): Promise<void> {
+  const { client, resource, selectors, handlers, clock, random, backoff, signal, version } = follower
+  // Ends in time on purpose, so that a connection that died silently is noticed.
+  const timeoutSeconds = 240 + Math.floor(random() * 60)
+  const events = client.watch(resource, { ...selectors, resourceVersion: version, timeoutSeconds, signal })
+  for await (const event of events) {
+    signal.throwIfAborted()
+    if (event.type === 'ERROR') {
+      const { code = 500, message = 'watch failed', reason = '' } = event.object
+      throw new KubeError(message, { status: code, reason })
+    }
+    backoff.reset()
+    follower.heardAt = clock.elapsed()
+    follower.version = event.object.metadata.resourceVersion ?? follower.version
+    if (event.type !== 'BOOKMARK') handlers.onChange(event.type, event.object)
   }
 }

@@ -1,9 +1,12 @@
-import { parseJson } from '#lib/formats'
+import { type Clock, systemClock } from '#lib'
+import { type ApiConnection, type CallOptions, call, callJson } from './api-call.ts'
 import type { KubeConfig } from './kube-config.ts'
-import { KubeError } from './kube-error.ts'
-import type { KubeObject, TokenRequest } from './objects.ts'
-import { apiVersionOf, pathOf, type Resource, resources } from './resources.ts'
-import { createTransport, readBody, type TransportRequest, type TransportResponse } from './transport.ts'
+import { listPages, type ObjectList } from './list-pages.ts'
+import type { KubeObject, ServiceAccountToken } from './objects.ts'
+import { queryOf, type Selectors } from './query.ts'
+import { pathOf, type Resource, resources } from './resources.ts'
+import { createTransport, type Transport, type TransportRequest } from './transport.ts'
+import { type WatchEvent, type WatchOptions, watchEvents } from './watch-events.ts'
 
 export interface ObjectRef {
   name: string
@@ -11,43 +14,35 @@ export interface ObjectRef {
   namespace?: string | undefined
 }
 
-export interface Selectors {
-  /** All namespaces when absent. */
-  namespace?: string | undefined
-  /** `a=b,c in (d,e)`. */
-  labelSelector?: string | undefined
-  /** `spec.nodeName=n1`. */
-  fieldSelector?: string | undefined
+export interface WriteOptions extends CallOptions {
+  fieldManager?: string | undefined
+  dryRun?: boolean | undefined
+  subresource?: string | undefined
 }
 
-export interface WriteOptions {
-  fieldManager?: string
-  dryRun?: boolean
-  subresource?: string
+export interface PatchOptions extends WriteOptions {
+  /** Default `merge`. */
+  type?: keyof typeof patchTypes | undefined
 }
 
 export interface ApplyOptions extends WriteOptions {
   fieldManager: string
   /** Takes fields over from other managers. Default true for our own objects. */
-  force?: boolean
+  force?: boolean | undefined
 }
 
-export interface DeleteOptions {
-  gracePeriodSeconds?: number
+export interface DeleteOptions extends CallOptions {
+  gracePeriodSeconds?: number | undefined
   /** Deletes only the object with this uid. */
-  uid?: string
-  propagationPolicy?: 'Foreground' | 'Background' | 'Orphan'
+  uid?: string | undefined
+  propagationPolicy?: 'Foreground' | 'Background' | 'Orphan' | undefined
 }
 
-export interface ObjectList<T> {
-  items: T[]
-  resourceVersion: string
+export interface TokenSpec {
+  audiences: string[]
+  expirationSeconds?: number | undefined
+  boundObjectRef?: { kind: string; apiVersion: string; name: string; uid: string } | undefined
 }
-
-export type WatchEvent<T> =
-  | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: T }
-  | { type: 'BOOKMARK'; object: KubeObject }
-  | { type: 'ERROR'; object: { code?: number; message?: string; reason?: string } }
 
 const patchTypes = {
   merge: 'application/merge-patch+json',
@@ -56,209 +51,142 @@ const patchTypes = {
 } as const
 
 /**
- * The Kubernetes API as Keymount uses it: one typed call per verb. Every method rejects with {@link KubeError};
- * `close` ends the kept-alive connections.
+ * The Kubernetes API as Keymount uses it: one typed call per verb. Every call ends within its time and rejects with
+ * `KubeError`, or with the reason of its signal; one that the server turns away with 429 or 503 and `Retry-After` is sent
+ * again, at most three times.
  */
 export interface KubeClient {
   readonly server: string
-  get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): Promise<T>
+  get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions): Promise<T>
   /** All pages. */
-  list<T extends KubeObject>(resource: Resource<T>, selectors?: Selectors): Promise<ObjectList<T>>
+  list<T extends KubeObject>(resource: Resource<T>, selectors?: Selectors & CallOptions): Promise<ObjectList<T>>
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>
   /** Replaces an object; with a resourceVersion in it, only that version. */
   replace<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>
-  patch<T extends KubeObject>(
-    resource: Resource<T>,
-    ref: ObjectRef,
-    patch: unknown,
-    options?: WriteOptions & { type?: keyof typeof patchTypes },
-  ): Promise<T>
+  patch<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, patch: unknown, options?: PatchOptions): Promise<T>
   /** Server-side apply. https://kubernetes.io/docs/reference/using-api/server-side-apply/ */
   apply<T extends KubeObject>(resource: Resource<T>, object: T, options: ApplyOptions): Promise<T>
   delete<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>
-  /** One watch request from a resourceVersion until the server ends it or the signal aborts. See `follow` for the loop. */
-  watch<T extends KubeObject>(
-    resource: Resource<T>,
-    options: Selectors & { resourceVersion: string; timeoutSeconds?: number; signal?: AbortSignal },
-  ): AsyncGenerator<WatchEvent<T>>
+  /** One watch request, until the server ends it. `follow` has the loop. */
+  watch<T extends KubeObject>(resource: Resource<T>, options: WatchOptions): AsyncGenerator<WatchEvent<T>>
   /** A token of a service account. */
   createToken(
     serviceAccount: { name: string; namespace: string },
-    spec: {
-      audiences: string[]
-      expirationSeconds?: number
-      boundObjectRef?: { kind: string; apiVersion: string; name: string; uid: string }
-    },
-  ): Promise<TokenRequest>
-  /** Any other request; the body is the answer's text. */
+    spec: TokenSpec,
+    options?: CallOptions,
+  ): Promise<ServiceAccountToken>
+  /** Any other request; gives the body of the answer. */
   raw(request: TransportRequest): Promise<string>
+  /** The server's clock minus ours at the last answer, in milliseconds, exact to a second; undefined before the first. */
+  clockOffsetMs(): number | undefined
+  /** Ends the kept-alive connections. */
   close(): void
 }
 
-export function createKubeClient(config: KubeConfig, options: { userAgent?: string } = {}): KubeClient {
-  const { userAgent = 'keymount' } = options
-  const transport = createTransport(config)
+export interface KubeClientOptions {
+  /** Default `keymount`. */
+  userAgent?: string | undefined
+  clock?: Clock | undefined
+  random?: (() => number) | undefined
+  /** How much later than the server the client ends a watch. Default 15,000 ms. */
+  watchGraceMs?: number | undefined
+  /** Default: HTTPS to the server of the configuration. */
+  transport?: Transport | undefined
+}
 
-  async function send(request: TransportRequest): Promise<TransportResponse> {
-    const what = `${request.method} ${pathWithoutQuery(request)}`
-    const response = await transport.send({ ...request, headers: { 'user-agent': userAgent, ...request.headers } })
-    if (response.status >= 200 && response.status < 300) return response
-    throw KubeError.fromResponse(what, response.status, await readBody(response.body), response.headers['retry-after'])
-  }
-
-  async function json<T>(request: TransportRequest): Promise<T> {
-    const response = await send(request)
-    const text = await readBody(response.body)
-    return parseJson(`the answer to ${request.method} ${pathWithoutQuery(request)}`, text) as T
-  }
-
-  function write<T extends KubeObject>(
-    method: string,
-    path: string,
-    body: unknown,
-    { fieldManager, dryRun }: WriteOptions,
-    extra: { contentType?: string; force?: boolean } = {},
-  ): Promise<T> {
-    const query = queryOf({ fieldManager, dryRun: dryRun === true ? 'All' : undefined, force: extra.force })
-    const headers = { 'content-type': extra.contentType ?? 'application/json' }
-    return json<T>({ method, path: `${path}${query}`, headers, body: JSON.stringify(body) })
-  }
-
-  const refOf = ({ metadata }: KubeObject): ObjectRef => ({ name: metadata.name ?? '', namespace: metadata.namespace })
-
+export function createKubeClient(config: KubeConfig, options: KubeClientOptions = {}): KubeClient {
+  const { userAgent = 'keymount', clock = systemClock, random = Math.random, watchGraceMs = 15_000 } = options
+  const transport = options.transport ?? createTransport(config)
+  const connection: ApiConnection = { transport, userAgent, clock, random, watchGraceMs, clockOffsetMs: undefined }
   return {
     server: config.server,
-    get: (resource, ref) => json({ method: 'GET', path: pathOf(resource, ref) }),
-
-    async list<T extends KubeObject>(resource: Resource<T>, selectors: Selectors = {}) {
-      const items: T[] = []
-      let resourceVersion = ''
-      let token: string | undefined
-      do {
-        const query = queryOf({ ...selectorQuery(selectors), limit: 500, continue: token })
-        const path = `${pathOf(resource, { namespace: selectors.namespace })}${query}`
-        const page = await json<{ items: T[] | null; metadata: { resourceVersion?: string; continue?: string } }>({
-          method: 'GET',
-          path,
-        })
-        // Items of a list carry no apiVersion and kind of their own.
-        for (const item of page.items ?? [])
-          items.push({ ...item, apiVersion: apiVersionOf(resource), kind: resource.kind })
-        resourceVersion = page.metadata.resourceVersion ?? ''
-        token = page.metadata.continue
-      } while (token !== undefined && token !== '')
-      return { items, resourceVersion }
-    },
-
+    get: (resource, ref, { signal, timeoutMs } = {}) =>
+      callJson(connection, { method: 'GET', path: pathOf(resource, ref), signal, timeoutMs }),
+    list: (resource, selectors = {}) => listPages(connection, resource, selectors),
     create: (resource, object, writeOptions = {}) =>
       write(
-        'POST',
-        pathOf(resource, { namespace: object.metadata.namespace, ...nameless(writeOptions, object) }),
-        object,
+        connection,
+        { method: 'POST', path: pathOf(resource, creationOf(object, writeOptions)), body: object },
         writeOptions,
       ),
-
     replace: (resource, object, writeOptions = {}) =>
-      write('PUT', pathOf(resource, { ...refOf(object), subresource: writeOptions.subresource }), object, writeOptions),
-
-    patch: (resource, ref, patch, patchOptions = {}) =>
-      write('PATCH', pathOf(resource, { ...ref, subresource: patchOptions.subresource }), patch, patchOptions, {
-        contentType: patchTypes[patchOptions.type ?? 'merge'],
-      }),
-
-    apply: (resource, object, applyOptions) =>
       write(
-        'PATCH',
-        pathOf(resource, { ...refOf(object), subresource: applyOptions.subresource }),
-        object,
-        applyOptions,
-        {
-          // JSON is YAML.
-          contentType: 'application/apply-patch+yaml',
-          force: applyOptions.force ?? true,
-        },
+        connection,
+        { method: 'PUT', path: pathOf(resource, refOf(object, writeOptions)), body: object },
+        writeOptions,
       ),
-
-    async delete(resource, ref, { gracePeriodSeconds, uid, propagationPolicy } = {}) {
-      const body = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        gracePeriodSeconds,
-        propagationPolicy,
-        ...(uid === undefined ? {} : { preconditions: { uid } }),
-      }
-      const headers = { 'content-type': 'application/json' }
-      await json({ method: 'DELETE', path: pathOf(resource, ref), headers, body: JSON.stringify(body) })
+    patch: (resource, ref, patch, patchOptions = {}) => {
+      const { type = 'merge', subresource } = patchOptions
+      const path = pathOf(resource, { ...ref, subresource })
+      return write(connection, { method: 'PATCH', path, body: patch, contentType: patchTypes[type] }, patchOptions)
     },
-
-    async *watch<T extends KubeObject>(
-      resource: Resource<T>,
-      watchOptions: Selectors & { resourceVersion: string; timeoutSeconds?: number; signal?: AbortSignal },
-    ) {
-      const { resourceVersion, timeoutSeconds, signal } = watchOptions
-      const query = queryOf({
-        ...selectorQuery(watchOptions),
-        watch: true,
-        allowWatchBookmarks: true,
-        resourceVersion,
-        timeoutSeconds,
-      })
-      const path = `${pathOf(resource, { namespace: watchOptions.namespace })}${query}`
-      const { body } = await send({ method: 'GET', path, signal, streaming: true })
-      for await (const line of lines(body))
-        yield parseJson(`an event of the watch on ${resource.plural}`, line) as WatchEvent<T>
+    apply: (resource, object, applyOptions) => {
+      const path = pathOf(resource, refOf(object, applyOptions))
+      const { force = true } = applyOptions
+      // JSON is YAML.
+      const contentType = 'application/apply-patch+yaml'
+      return write(connection, { method: 'PATCH', path, body: object, contentType, force }, applyOptions)
     },
-
-    async createToken({ name, namespace }, spec) {
-      const path = pathOf(resources.serviceAccounts, { name, namespace, subresource: 'token' })
-      const body = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec })
-      const headers = { 'content-type': 'application/json' }
-      const answer = await json<{ status: TokenRequest }>({ method: 'POST', path, headers, body })
-      return { token: answer.status.token, expirationTimestamp: answer.status.expirationTimestamp }
-    },
-
-    async raw(request) {
-      const response = await send(request)
-      return readBody(response.body)
-    },
-
-    close: transport.close,
+    delete: (resource, ref, deleteOptions = {}) => remove(connection, pathOf(resource, ref), deleteOptions),
+    watch: (resource, watchOptions) => watchEvents(connection, resource, watchOptions),
+    createToken: (serviceAccount, spec, callOptions = {}) =>
+      requestToken(connection, serviceAccount, spec, callOptions),
+    raw: async (request) => (await call(connection, request)).body,
+    clockOffsetMs: () => connection.clockOffsetMs,
+    close: () => transport.close(),
   }
 }
 
-function pathWithoutQuery({ path }: TransportRequest): string {
-  return path.split('?', 1)[0] ?? ''
+interface Write {
+  method: TransportRequest['method']
+  path: string
+  body: unknown
+  /** Default `application/json`. */
+  contentType?: string
+  force?: boolean
 }
 
-function nameless(
-  options: WriteOptions,
-  object: KubeObject,
-): { name?: string | undefined; subresource?: string | undefined } {
-  return options.subresource === undefined ? {} : { name: object.metadata.name, subresource: options.subresource }
+function write<T>(
+  connection: ApiConnection,
+  { method, path, body, contentType = 'application/json', force }: Write,
+  { fieldManager, dryRun, signal, timeoutMs }: WriteOptions,
+): Promise<T> {
+  const query = queryOf({ fieldManager, dryRun: dryRun === true ? 'All' : undefined, force })
+  return callJson<T>(connection, {
+    method,
+    path: `${path}${query}`,
+    headers: { 'content-type': contentType },
+    body: JSON.stringify(body),
+    signal,
+    timeoutMs,
+  })
 }
 
-function selectorQuery({ labelSelector, fieldSelector }: Selectors): Record<string, string | undefined> {
-  return { labelSelector, fieldSelector }
+async function remove(connection: ApiConnection, path: string, options: DeleteOptions): Promise<void> {
+  const { gracePeriodSeconds, uid, propagationPolicy, ...callOptions } = options
+  const preconditions = uid === undefined ? undefined : { uid }
+  const body = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds, propagationPolicy, preconditions }
+  await write(connection, { method: 'DELETE', path, body }, callOptions)
 }
 
-function queryOf(parameters: Record<string, string | number | boolean | undefined>): string {
-  const query = new URLSearchParams()
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined) query.set(name, String(value))
-  }
-  const text = query.toString()
-  return text === '' ? '' : `?${text}`
+async function requestToken(
+  connection: ApiConnection,
+  { name, namespace }: { name: string; namespace: string },
+  spec: TokenSpec,
+  options: CallOptions,
+): Promise<ServiceAccountToken> {
+  const path = pathOf(resources.serviceAccounts, { name, namespace, subresource: 'token' })
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec }
+  const { status } = await write<{ status: ServiceAccountToken }>(connection, { method: 'POST', path, body }, options)
+  return { token: status.token, expirationTimestamp: status.expirationTimestamp }
 }
 
-/** Non-empty lines of a stream. */
-async function* lines(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of stream) {
-    rest += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })
-    const parts = rest.split('\n')
-    rest = parts.pop() ?? ''
-    for (const part of parts) if (part !== '') yield part
-  }
-  if (rest !== '') yield rest
+function refOf({ metadata }: KubeObject, { subresource }: WriteOptions) {
+  return { name: metadata.name ?? '', namespace: metadata.namespace, subresource }
+}
+
+/** An object is created in its collection, and a subresource below its object. */
+function creationOf(object: KubeObject, options: WriteOptions) {
+  const { namespace } = object.metadata
+  return options.subresource === undefined ? { namespace } : refOf(object, options)
 }

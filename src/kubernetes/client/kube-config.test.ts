@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { inspect } from 'node:util'
 import { createManualClock } from '../../../test/support/manual-clock.ts'
 import { inClusterConfig, loadKubeconfig } from './kube-config.ts'
 
@@ -36,7 +37,11 @@ function load(t: TestContext, user: string) {
 
 test('loadKubeconfig() reads server, CA, namespace and an inline client certificate', (t) => {
   const { config } = load(t, `{ client-certificate-data: ${base64('CERT')}, client-key-data: ${base64('KEY')} }`)
-  assert.deepEqual(config, { server: 'https://10.0.0.1:6443', namespace: 'team', ca: 'CA', cert: 'CERT', key: 'KEY' })
+  const { server, namespace, ca, cert, key } = config
+  assert.deepEqual(
+    { server, namespace, ca, cert, key },
+    { server: 'https://10.0.0.1:6443', namespace: 'team', ca: 'CA', cert: 'CERT', key: 'KEY' },
+  )
 })
 
 test('loadKubeconfig() takes files relative to the kubeconfig', (t) => {
@@ -55,10 +60,86 @@ test('loadKubeconfig() asks a credential plugin for the token and keeps it until
   assert.equal(await config.token?.(), first)
 })
 
-test('loadKubeconfig() names the entry that is missing and those that are there', (t) => {
+test('a credential plugin runs once for calls that come together, again before its token expires, and whatever the wall clock does', async (t) => {
+  const script =
+    'console.log(JSON.stringify({ status: { token: "t" + process.pid, expirationTimestamp: process.env.EXPIRES } }))'
+  const clock = createManualClock()
+  const expires = new Date(clock.now() + 600_000).toISOString()
+  const plugin = `{ exec: { command: ${process.execPath}, args: ["-e", '${script}'], env: [{ name: EXPIRES, value: "${expires}" }] } }`
+  const path = join(temporaryDirectory(t), 'config')
+  writeFileSync(path, kubeconfig(plugin))
+  const { token } = loadKubeconfig(path, { clock })
+  const [first, second] = await Promise.all([token?.(), token?.()])
+  assert.equal(first, second)
+  clock.stepWallClock(-8 * 3_600_000)
+  await clock.advance(539_000)
+  assert.equal(await token?.(), first)
+  await clock.advance(2000)
+  assert.notEqual(await token?.(), first)
+})
+
+test('a credential plugin that fails is reported with its own words, and never with what it printed', async (t) => {
+  const cases: [plugin: string, code: string, message: RegExp][] = [
+    ['command: /nowhere/kubelogin', 'plugin-not-found', /plugin \/nowhere\/kubelogin is not installed/],
+    [
+      'command: sh, args: ["-c", "echo planted; echo not signed in >&2; exit 3"]',
+      'plugin-failed',
+      /status 3: not signed in/,
+    ],
+    [`command: sh, args: ["-c", 'echo "{\\"status\\": {}}"']`, 'plugin-without-token', /printed no token/],
+    [
+      'command: sh, args: ["-c", "echo planted"]',
+      'json-invalid',
+      /the output of the credential plugin sh is not valid JSON: line 1/,
+    ],
+  ]
+  for (const [plugin, code, message] of cases) {
+    const { config } = load(t, `{ exec: { ${plugin} } }`)
+    await assert.rejects(Promise.resolve(config.token?.()), (error: Error & { code: string }) => {
+      assert.equal(error.code, code)
+      assert.match(error.message, message)
+      assert.doesNotMatch(error.message, /planted/)
+      return true
+    })
+  }
+})
+
+test('loadKubeconfig() names everything that is missing, and the entries that are there', (t) => {
   const path = join(temporaryDirectory(t), 'config')
   writeFileSync(path, kubeconfig('{}').replace('cluster: c,', 'cluster: d,'))
-  assert.throws(() => loadKubeconfig(path), /clusters: has no entry named "d"; found: c/)
+  assert.throws(() => loadKubeconfig(path), /clusters: there is no entry named "d"; found: c/)
+  writeFileSync(
+    path,
+    kubeconfig('{ client-certificate: absent.crt, exec: {} }').replace('"https://10.0.0.1:6443/"', '10.0.0.1'),
+  )
+  assert.throws(
+    () => loadKubeconfig(path),
+    (error: Error) => {
+      assert.match(error.message, /clusters\.c\.server: is not an http or https URL/)
+      assert.match(error.message, /client-certificate: cannot read .*absent\.crt/)
+      assert.match(error.message, /users\[\]\.user\.exec\.command: missing/)
+      return true
+    },
+  )
+})
+
+test('no error quotes a kubeconfig that is not valid', (t) => {
+  const path = join(temporaryDirectory(t), 'config')
+  for (const text of [
+    'users:\n- token: planted\n token: planted: x',
+    'planted',
+    '- planted',
+    '{"token": "planted',
+    'a: &a [planted, *b]',
+    '!planted',
+  ]) {
+    writeFileSync(path, text)
+    assert.throws(
+      () => loadKubeconfig(path),
+      (error: Error) => !inspect(error, { depth: 9 }).includes('planted'),
+      text,
+    )
+  }
 })
 
 test('inClusterConfig() reads the token again after its time, because kubelet replaces the file', async (t) => {

@@ -1,25 +1,24 @@
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
-import { promisify } from 'node:util'
-import { parse } from 'yaml'
-import { type Clock, ProblemsError, systemClock } from '#lib'
-import { parseJson, stringOf, valueAt } from '#lib/formats'
+import { LineCounter, parseDocument } from 'yaml'
+import { type Clock, errorMessage, Problems, systemClock } from '#lib'
+import { listOf, recordOf, stringOf } from '#lib/formats'
+import { credentialPluginToken } from './credential-plugin.ts'
 
-/** How to reach an API server and who we are there. */
+/** How to reach an API server, and as which user. */
 export interface KubeConfig {
   /** Base URL, `https://host:port`. */
   server: string
   /** PEM certificates to trust instead of the system's. */
-  ca?: string
+  ca?: string | undefined
   /** PEM client certificate and key. */
-  cert?: string
-  key?: string
+  cert?: string | undefined
+  key?: string | undefined
   /** Bearer token, asked for before each request. */
-  token?: () => string | Promise<string>
+  token?: (() => string | Promise<string>) | undefined
   /** TLS server name when it differs from the host. */
-  tlsServerName?: string
-  insecureSkipTlsVerify?: boolean
+  tlsServerName?: string | undefined
+  insecureSkipTlsVerify?: boolean | undefined
   /** Namespace of the context. Default `default`. */
   namespace: string
 }
@@ -28,127 +27,148 @@ const serviceAccountDirectory = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
  * Configuration of a pod. The token file is read again every `tokenTtlMs` (kubelet replaces it about hourly), the way
- * client-go does.
+ * client-go does; the old token stays in use while the file cannot be read.
  */
 export function inClusterConfig(options: {
   host: string
   port: string
-  directory?: string
-  tokenTtlMs?: number
+  directory?: string | undefined
+  /** Default 60,000. */
+  tokenTtlMs?: number | undefined
   clock?: Clock | undefined
 }): KubeConfig {
   const { host, port, directory = serviceAccountDirectory, tokenTtlMs = 60_000, clock = systemClock } = options
-  let token = ''
+  let token: string | undefined
   let readAt = Number.NEGATIVE_INFINITY
   return {
     server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
     ca: readFileSync(join(directory, 'ca.crt'), 'utf8'),
     namespace: readFileSync(join(directory, 'namespace'), 'utf8').trim(),
     token() {
-      if (clock.elapsed() - readAt >= tokenTtlMs) {
+      if (token !== undefined && clock.elapsed() - readAt < tokenTtlMs) return token
+      try {
         token = readFileSync(join(directory, 'token'), 'utf8').trim()
         readAt = clock.elapsed()
+      } catch (error) {
+        if (token === undefined) throw error
       }
       return token
     },
   }
 }
 
-interface ClusterEntry {
-  server?: string
-  'certificate-authority'?: string
-  'certificate-authority-data'?: string
-  'insecure-skip-tls-verify'?: boolean
-  'tls-server-name'?: string
+export interface KubeconfigOptions {
+  /** Default: the file's `current-context`. */
+  context?: string | undefined
+  /** For credential plugins. */
+  environment?: Readonly<Record<string, string | undefined>> | undefined
+  clock?: Clock | undefined
 }
 
-interface ExecEntry {
-  apiVersion?: string
-  command?: string
-  args?: string[] | null
-  env?: { name: string; value: string }[] | null
+/** One kubeconfig file while it is read. */
+interface Kubeconfig {
+  path: string
+  file: Record<string, unknown>
+  problems: Problems
 }
 
-interface UserEntry {
-  'client-certificate'?: string
-  'client-certificate-data'?: string
-  'client-key'?: string
-  'client-key-data'?: string
-  token?: string
-  tokenFile?: string
-  exec?: ExecEntry
-}
-
-/** Reads a kubeconfig file. Throws {@link ProblemsError} that names the missing part. */
-export function loadKubeconfig(
-  path: string,
-  options: { context?: string; environment?: NodeJS.ProcessEnv; clock?: Clock | undefined } = {},
-): KubeConfig {
-  const file = parse(readFileSync(path, 'utf8')) as Record<string, unknown> | null
-  const contextName = options.context ?? String(file?.['current-context'] ?? '')
-  const context = find<{ cluster?: string; user?: string; namespace?: string }>(
-    file,
-    path,
-    'contexts',
-    'context',
-    contextName,
-  )
-  const cluster = find<ClusterEntry>(file, path, 'clusters', 'cluster', context.cluster ?? '')
-  const user = find<UserEntry>(file, path, 'users', 'user', context.user ?? '')
-  const pem = (inline: string | undefined, name: string | undefined) => {
-    if (inline !== undefined) return Buffer.from(inline, 'base64').toString('utf8')
-    return name === undefined ? undefined : readFileSync(isAbsolute(name) ? name : join(dirname(path), name), 'utf8')
+/** Reads a kubeconfig file. Throws `ProblemsError` with everything that is missing or wrong; no message quotes the file. */
+export function loadKubeconfig(path: string, options: KubeconfigOptions = {}): KubeConfig {
+  const problems = new Problems()
+  const kubeconfig = { path, file: readYaml(path), problems }
+  const name = options.context ?? stringOf(kubeconfig.file['current-context']) ?? ''
+  const context = entryOf(kubeconfig, 'contexts', 'context', name)
+  const cluster = context && entryOf(kubeconfig, 'clusters', 'cluster', stringOf(context.cluster) ?? '')
+  // A context without a user is anonymous.
+  const userName = stringOf(context?.user)
+  const user = userName === undefined ? {} : entryOf(kubeconfig, 'users', 'user', userName)
+  const server = cluster && serverOf(kubeconfig, stringOf(context.cluster) ?? '', cluster.server)
+  const config: KubeConfig = {
+    server: server ?? '',
+    namespace: stringOf(context?.namespace) ?? 'default',
+    ca: pemOf(kubeconfig, cluster, 'certificate-authority'),
+    cert: pemOf(kubeconfig, user, 'client-certificate'),
+    key: pemOf(kubeconfig, user, 'client-key'),
+    token: user && tokenOf(kubeconfig, user, options),
+    tlsServerName: stringOf(cluster?.['tls-server-name']),
+    insecureSkipTlsVerify: cluster?.['insecure-skip-tls-verify'] === true ? true : undefined,
   }
-  if (cluster.server === undefined) {
-    throw new ProblemsError(path, [{ path: `clusters.${context.cluster}.server`, message: 'missing' }])
-  }
-  const ca = pem(cluster['certificate-authority-data'], cluster['certificate-authority'])
-  const cert = pem(user['client-certificate-data'], user['client-certificate'])
-  const key = pem(user['client-key-data'], user['client-key'])
-  const token = tokenSource(user, options.environment ?? {}, options.clock ?? systemClock)
-  return {
-    server: cluster.server.replace(/\/$/, ''),
-    namespace: context.namespace ?? 'default',
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(token === undefined ? {} : { token }),
-    ...(cluster['tls-server-name'] === undefined ? {} : { tlsServerName: cluster['tls-server-name'] }),
-    ...(cluster['insecure-skip-tls-verify'] === true ? { insecureSkipTlsVerify: true } : {}),
-  }
+  problems.throwIfAny(path)
+  return config
 }
 
-function find<T>(file: Record<string, unknown> | null, path: string, list: string, key: string, name: string): T {
-  const entries = (file?.[list] ?? []) as ({ name: string } & Record<string, unknown>)[]
+/** The YAML parser's own messages quote the line, which may hold a token. */
+function readYaml(path: string): Record<string, unknown> {
+  const problems = new Problems()
+  const lineCounter = new LineCounter()
+  const document = parseDocument(readFileSync(path, 'utf8'), { lineCounter, prettyErrors: false })
+  for (const { code, pos } of document.errors) {
+    const { line, col } = lineCounter.linePos(pos[0])
+    problems.add('', `not valid YAML at line ${line}, column ${col} (${code})`)
+  }
+  problems.throwIfAny(path)
+  const file = recordOf(document.toJS())
+  if (file !== undefined) return file
+  problems.add('', 'not a kubeconfig: expected a YAML mapping')
+  problems.throwIfAny(path)
+  return {}
+}
+
+/** The body of the entry of a list, `clusters[].cluster` for example, by the entry's name. */
+function entryOf(
+  { file, problems }: Kubeconfig,
+  list: string,
+  key: string,
+  name: string,
+): Record<string, unknown> | undefined {
+  const entries = (listOf(file[list]) ?? []).map((entry) => recordOf(entry) ?? {})
   const entry = entries.find((candidate) => candidate.name === name)
-  if (entry === undefined) {
-    const known = entries.map((candidate) => candidate.name).join(', ') || 'none'
-    throw new ProblemsError(path, [{ path: list, message: `has no entry named "${name}"; found: ${known}` }])
-  }
-  return (entry[key] ?? {}) as T
+  if (entry !== undefined) return recordOf(entry[key]) ?? {}
+  const found = entries.flatMap((candidate) => stringOf(candidate.name) ?? []).join(', ') || 'none'
+  problems.add(list, `there is no entry named "${name}"; found: ${found}`)
+  return undefined
 }
 
-function tokenSource(user: UserEntry, environment: NodeJS.ProcessEnv, clock: Clock): KubeConfig['token'] {
-  const { token, tokenFile, exec } = user
+function serverOf({ problems }: Kubeconfig, cluster: string, value: unknown): string | undefined {
+  const path = `clusters.${cluster}.server`
+  const server = stringOf(value)?.replace(/\/$/, '')
+  if (server === undefined) problems.add(path, 'missing')
+  else if (/^https?:\/\//.test(server) && URL.canParse(server)) return server
+  // The URL may hold a password.
+  else problems.add(path, 'is not an http or https URL')
+  return undefined
+}
+
+function pemOf(kubeconfig: Kubeconfig, entry: Record<string, unknown> | undefined, field: string): string | undefined {
+  const inline = stringOf(entry?.[`${field}-data`])
+  if (inline !== undefined) return Buffer.from(inline, 'base64').toString('utf8')
+  return readReferenced(kubeconfig, field, stringOf(entry?.[field]))
+}
+
+/** The text of a file that the kubeconfig names, relative to its own directory. */
+function readReferenced({ path, problems }: Kubeconfig, field: string, name: string | undefined): string | undefined {
+  if (name === undefined) return undefined
+  const file = isAbsolute(name) ? name : join(dirname(path), name)
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    problems.add(field, `cannot read ${file}: ${errorMessage(error)}`)
+    return undefined
+  }
+}
+
+function tokenOf(
+  kubeconfig: Kubeconfig,
+  user: Record<string, unknown>,
+  { environment = {}, clock = systemClock }: KubeconfigOptions,
+): KubeConfig['token'] {
+  const token = stringOf(user.token)
   if (token !== undefined) return () => token
-  if (tokenFile !== undefined) return () => readFileSync(tokenFile, 'utf8').trim()
-  return exec === undefined ? undefined : execToken(exec, environment, clock)
-}
-
-/** Credential plugins (kubelogin on AKS). https://kubernetes.io/docs/reference/config-api/client-authentication.v1/ */
-function execToken(exec: ExecEntry, environment: NodeJS.ProcessEnv, clock: Clock): () => Promise<string> {
-  let held: { token: string; expiresAt: number } | undefined
-  return async () => {
-    if (held !== undefined && held.expiresAt - clock.elapsed() > 60_000) return held.token
-    const env = { ...environment, ...Object.fromEntries((exec.env ?? []).map(({ name, value }) => [name, value])) }
-    const { stdout } = await promisify(execFile)(exec.command ?? '', exec.args ?? [], { env })
-    const answer = parseJson(`the output of the credential plugin ${exec.command}`, stdout)
-    const token = stringOf(valueAt(answer, 'status', 'token'))
-    if (token === undefined) throw new Error(`the credential plugin ${exec.command} printed no token`)
-    const expirationTimestamp = stringOf(valueAt(answer, 'status', 'expirationTimestamp'))
-    const lifetime =
-      expirationTimestamp === undefined ? Number.POSITIVE_INFINITY : Date.parse(expirationTimestamp) - clock.now()
-    held = { token, expiresAt: clock.elapsed() + lifetime }
-    return held.token
+  const tokenFile = stringOf(user.tokenFile)
+  if (tokenFile !== undefined) {
+    const file = isAbsolute(tokenFile) ? tokenFile : join(dirname(kubeconfig.path), tokenFile)
+    return () => readFileSync(file, 'utf8').trim()
   }
+  const plugin = recordOf(user.exec)
+  return plugin && credentialPluginToken(plugin, kubeconfig.problems, { environment, clock })
 }

@@ -1,46 +1,61 @@
-import { parseJson, recordOf } from '#lib/formats'
+import { CodedError } from '#lib'
+import { parseJson, recordOf, stringOf, valueAt } from '#lib/formats'
+import { HttpFault } from '#lib/http'
 
-/** An answer of the API server that is not a success, or no answer at all (`status` 0). */
-export class KubeError extends Error {
-  override readonly name = 'KubeError'
-  /** HTTP status, 0 when the server could not be reached. */
-  readonly status: number
-  /** Kubernetes reason such as `NotFound`, `Conflict`, `Forbidden`; empty when the body was no Status. */
+export interface KubeErrorOptions extends ErrorOptions {
+  /** HTTP status, 0 when there was no complete answer. */
+  status: number
+  reason?: string | undefined
+  retryAfterSeconds?: number | undefined
+  /** Default: for the statuses of a server that is overloaded or on its way out. */
+  retryable?: boolean | undefined
+}
+
+/** An answer of the API server that is not a success, or no complete answer. `code` is the HTTP status, or 0. */
+export class KubeError extends CodedError<number> {
+  /** Kubernetes reason such as `NotFound`, `Conflict`, `Forbidden`; empty when the body was not a Status. */
   readonly reason: string
   /** Seconds that the server asks to wait, from a Status or a `Retry-After` header. */
   readonly retryAfterSeconds: number | undefined
 
-  constructor(
-    message: string,
-    options: { status: number; reason?: string; retryAfterSeconds?: number | undefined; cause?: unknown },
-  ) {
-    super(message, { cause: options.cause })
-    this.status = options.status
-    this.reason = options.reason ?? ''
-    this.retryAfterSeconds = options.retryAfterSeconds
+  constructor(message: string, options: KubeErrorOptions) {
+    const { status, reason = '', retryAfterSeconds, retryable = passing.has(status), cause } = options
+    super(status, message, { cause, retryable })
+    this.reason = reason
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+
+  /** HTTP status, 0 when there was no complete answer. */
+  get status(): number {
+    return this.code
   }
 
   /** Reads the Status object of a failed request. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
   static fromResponse(what: string, status: number, body: string, retryAfter: string | undefined): KubeError {
-    const parsed = parseStatus(body)
-    const seconds = parsed.details?.retryAfterSeconds ?? (retryAfter === undefined ? undefined : Number(retryAfter))
-    return new KubeError(`${what}: ${parsed.message ?? `HTTP ${status} ${body.slice(0, 200)}`}`, {
+    const answer = statusOf(body)
+    const message = stringOf(answer.message) ?? `HTTP ${status} ${body.slice(0, 200)}`
+    const asked = valueAt(answer, 'details', 'retryAfterSeconds') ?? retryAfter
+    const seconds = asked === undefined ? Number.NaN : Number(asked)
+    return new KubeError(`${what}: ${shortened(message)}`, {
       status,
-      reason: parsed.reason ?? '',
-      retryAfterSeconds: Number.isFinite(seconds) ? seconds : undefined,
+      reason: stringOf(answer.reason),
+      retryAfterSeconds: Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined,
     })
   }
 }
 
-interface Status {
-  message?: string
-  reason?: string
-  details?: { retryAfterSeconds?: number }
+const passing = new Set([0, 408, 429, 500, 502, 503, 504])
+
+/** An admission plug-in may put any amount of text into a message. */
+const maxMessageLength = 2000
+
+function shortened(message: string): string {
+  return message.length > maxMessageLength ? `${message.slice(0, maxMessageLength - 1)}…` : message
 }
 
-function parseStatus(body: string): Status {
+function statusOf(body: string): Record<string, unknown> {
   try {
-    return (recordOf(parseJson('the Status', body)) as Status | undefined) ?? {}
+    return recordOf(parseJson('the Status', body)) ?? {}
   } catch {
     return {}
   }
@@ -60,4 +75,14 @@ export function isAlreadyExists(error: unknown): boolean {
 
 export function isForbidden(error: unknown): boolean {
   return error instanceof KubeError && error.status === 403
+}
+
+/** Whether the version asked for, or the continuation of a list, is no longer kept by the server. */
+export function isExpired(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 410
+}
+
+/** Whether an answer had more bytes than the client accepts. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof KubeError && error.cause instanceof HttpFault && error.cause.code === 'too-large'
 }

@@ -232,7 +232,7 @@ export interface KubeEvent extends KubeObject {
   type?: string
   reason?: string
   message?: string
-  source?: { component?: string; host?: string }
+  source?: { component?: string; host?: string | undefined }
   reportingComponent?: string
   reportingInstance?: string
   firstTimestamp?: string | null
@@ -318,7 +318,8 @@ export interface SecretProviderClassPodStatus extends KubeObject {
   }
 }
 
-export interface TokenRequest {
+/** A token that the API server issued for a service account. */
+export interface ServiceAccountToken {
   token: string
   /** RFC 3339. */
   expirationTimestamp: string

@@ -56,7 +56,7 @@ interface Ending {
 
 /**
  * An exchange whose body is read as it comes: the head must arrive within `headTimeoutMs`, and everything within `timeoutMs`.
- * Rejects with {@link HttpFault}.
+ * An answer that is not a success must be complete within `headTimeoutMs`. Rejects with {@link HttpFault}.
  */
 export function openStream(
   { open, host, body, signal }: Outgoing,
@@ -92,8 +92,10 @@ export function openStream(
     // After the head this only marks the error as handled: the reader of the body gets it.
     request.on('error', fail)
     request.on('response', (response) => {
-      clearTimeout(headTimer)
       const { statusCode: status = 0, headers } = response
+      if (status >= 200 && status < 300) clearTimeout(headTimer)
+      // Also when nothing reads the body.
+      response.on('close', ending.release)
       resolve({ status, headers, body: bodyOf(response, request, host, ending) })
     })
     request.end(body)

@@ -19,10 +19,12 @@ export interface HttpRequest {
   signal?: AbortSignal | undefined
   /** Time for the whole exchange, body included, in milliseconds. Default: the client's. */
   timeoutMs?: number | undefined
+  /** Requests of different keys to one host are throttled apart, see `createRetryingSend`. Default: one key per host. */
+  throttleKey?: string | undefined
 }
 
 export interface HttpStreamRequest extends HttpRequest {
-  /** Time until the head of the answer, in milliseconds. Default: the client's `timeoutMs`. */
+  /** Time until the head of the answer, or until all of an answer that is not a success. Default: the client's `timeoutMs`. */
   headTimeoutMs?: number | undefined
   timeoutMs: number
 }
