@@ -50,7 +50,7 @@ const phrases: readonly Phrase[] = [
     write: 'the sentence again: where something is, what it was earlier',
   },
   {
-    find: '(?:is|are|was|were|be|been) looked|two looks|(?:a|first|last|next|every|each|one|this|second|more) look',
+    find: '(?:is|are|was|were|be|been) looked(?! up)|two looks|(?:a|first|last|next|every|each|one|this|second|more) look',
     write: 'check, read, retry, poll',
   },
   { find: 'made known|makes known', write: 'announce, register, or publish' },

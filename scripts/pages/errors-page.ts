@@ -20,7 +20,7 @@ cluster with Azure and prints the command that fixes the problem ([identity.md](
 export function errorsPage(): string {
   const entries = Object.entries(errorCatalogue).toSorted(([a], [b]) => (a < b ? -1 : 1))
   const sections = entries.map(
-    ([code, { grpc, meaning, mend }]) => `## ${code}\n\n${meaning} (gRPC ${codeName(grpc)})\n\n**Fix:** ${mend}\n`,
+    ([code, { grpc, meaning, fix }]) => `## ${code}\n\n${meaning} (gRPC ${codeName(grpc)})\n\n**Fix:** ${fix}\n`,
   )
   return [intro, ...sections].join('\n')
 }
