@@ -132,7 +132,7 @@ export async function testAzure(t: TestContext, azure: LocalAzure, stateDir: str
           authorization: `Bearer ${await token('https://graph.microsoft.com')}`,
           'content-type': 'application/json',
         },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        body: body === undefined ? undefined : JSON.stringify(body),
       })
       const text = answer.body.toString('utf8')
       return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
@@ -264,14 +264,14 @@ function armClient(send: HttpSend, token: () => Promise<string>): ArmClient {
       method,
       url,
       headers: { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      body: body === undefined ? undefined : JSON.stringify(body),
     })
     if (answer.status === 202 && method === 'DELETE') await finished(answer.headers)
     const parsed = answer.body.length === 0 ? undefined : JSON.parse(answer.body.toString('utf8'))
     if (answer.status >= 300) throw new ArmFailure(answer.status, parsed?.error?.code, parsed?.error?.message)
     return parsed
   }
-  /** Asks where the headers say until the work is done. */
+  /** Polls the address in the headers until the work is done. */
   async function finished({ location }: IncomingHttpHeaders): Promise<void> {
     if (location === undefined) return
     const url = new URL(location)

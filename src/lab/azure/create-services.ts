@@ -4,7 +4,7 @@ import { createRoleAssignments, type RoleAssignments } from './access/role-assig
 import { ownerRole } from './access/role-definitions.ts'
 import { createMachines, type Machine } from './arm/compute/machines.ts'
 import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
-import { type Clusters, createClusters, issuerAuthority } from './arm/container-service/clusters.ts'
+import { createClusters, issuerAuthority } from './arm/container-service/clusters.ts'
 import { createLongOperations } from './arm/long-operations.ts'
 import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
@@ -14,7 +14,7 @@ import { createArm } from './arm/routes.ts'
 import { newPassword } from './directory/credentials.ts'
 import { createDirectory, type Directory } from './directory/directory.ts'
 import { openTenant, type Tenant } from './directory/tenant.ts'
-import { createAccessTokens } from './entra/access-tokens.ts'
+import { type AccessTokens, createAccessTokens } from './entra/access-tokens.ts'
 import { entraOperations } from './entra/entra-operations.ts'
 import { createAssertionVerifier } from './entra/federated-assertion.ts'
 import { createIssuerKeys } from './entra/issuer-keys.ts'
@@ -54,7 +54,7 @@ export interface ServicesOptions {
   clusterBackend?: ClusterBackend | undefined
   /** Starts a metadata service on a port (0: any), for the nodes of a cluster. */
   listenImds: (port: number, service: Service) => Promise<ImdsServer & NodeEndpoint>
-  /** Where the events of the vaults go. */
+  /** Receives the events of the vaults. */
   feed: EventFeed
   clock: Clock
   log: Log
@@ -62,92 +62,47 @@ export interface ServicesOptions {
 
 /** The cloud on one state: its tenant, and the service behind each kind of host. */
 export async function createServices(options: ServicesOptions) {
-  const { store, issuerCaFiles, clusterBackend, listenImds, feed, clock, log } = options
+  const { store, clusterBackend, listenImds, feed, clock, log } = options
   const directory = createDirectory(store, clock)
   const roles = createRoleAssignments(store)
-  const tenant = settleTenant(store, directory, roles, clock)
-  const tokens = await createAccessTokens(store, tenant.tenantId, clock)
-  const secrets = createObjectStore<Secret>(store, 'secret', clock)
-  const keys = createObjectStore<Key>(store, 'key', clock)
-  const certificates = createObjectStore<Certificate>(store, 'certificate', clock)
-  const stores = { certificates, keys, secrets }
-  const backups = createBackupSeal(store)
-  const pending = createPendingCertificates(store)
-  const administration = createCertificateAdministration(store)
-  const inVaults = [secrets, keys, certificates, pending, administration]
-  const vaults = createVaults(store, clock, (uid) => inVaults.flatMap((each) => each.removeAll(uid)))
+  const tenant = openOrCreateTenant(store, directory, roles, clock)
+  const { tenantId, subscriptionId } = tenant
+  const tokens = await createAccessTokens(store, tenantId, clock)
+  const objects = createVaultObjects(store, clock)
+  const resources = {
+    groups: createResourceGroups(store),
+    vaults: createVaults(store, clock, objects.removeAll),
+    identities: createIdentities(store, directory),
+    machines: createMachines(store, directory),
+    clusters: createClusters(store, directory),
+  }
+  const { groups, vaults, identities, clusters } = resources
+  const { stores } = objects
   const events = createVaultEvents({ feed, vaults, stores, vaultSuffix: cloud.vaultSuffix, clock })
   const maintenance = startMaintenance({ stores, vaults, events, clock, log })
-  const groups = createResourceGroups(store)
-  const identities = createIdentities(store, directory)
-  const machines = createMachines(store, directory)
-  const clusters = createClusters(store, directory)
-  const audiences = audiencesOf(cloud)
-  const everyAudience = Object.values(audiences).flat()
-  const issuerKeys = createIssuerKeys({
-    caFiles: issuerCaFiles,
-    moreAuthorities: () => clusters.all().flatMap(issuerAuthority),
-    clock,
-    log,
-  })
-  const assertions = createAssertionVerifier({ keys: issuerKeys, clock })
-  const login = `https://${cloud.login}`
-  const { tenantId, subscriptionId } = tenant
   const longOperations = createLongOperations({ cloud, subscriptionId, clock, log })
-
   const imdsFor = (assigned: () => readonly AssignedIdentity[]) =>
-    createImds({ tokens, audiences: everyAudience, assigned, clock })
+    createImds({ tokens, audiences: allAudiences, assigned, clock })
   const nodeEndpoints = createNodeEndpoints({ listen: (port, assigned) => listenImds(port, imdsFor(assigned)), log })
-  const { operations, lifecycle, deletion } = armOperations({
-    store,
-    cloud,
-    tenant,
-    directory,
-    roles,
-    groups,
-    vaults,
-    identities,
-    machines,
-    clusters,
-    clusterBackend,
-    nodeEndpoints,
-    longOperations,
-    clock,
-  })
 
+  const shared = { store, cloud, tenant, directory, roles, clock }
+  const arm = armOperations({ ...shared, ...resources, clusterBackend, nodeEndpoints, longOperations })
+  const moreAuthorities = () => clusters.all().flatMap(issuerAuthority)
   const services: Record<ServiceName, Service> = {
-    entra: createEntra({
-      tenant,
-      operations: entraOperations({
-        cloud,
-        tenant,
-        tokens,
-        signIn: createSignIn({
-          tenant,
-          directory,
-          tokens,
-          assertions,
-          ownAssertions: createOwnAssertions({ login, tenant, directory, clock }),
-          audiences: everyAudience,
-        }),
-        userSignIn: createUserSignIn({ login, tenant, directory, clock }),
-        clock,
-      }),
-      clock,
-    }),
+    entra: entraService({ ...options, tenant, directory, tokens, moreAuthorities }),
     arm: createArm({
       authority: { tokens, tenantId, login, audiences: audiences.arm },
       tenant,
       groups,
       roles,
-      operations,
+      operations: arm.operations,
     }),
     graph: createGraph({
       cloud,
       directory,
       tokens,
       audiences: audiences.graph,
-      operations: graphOperations({ store, tenant, directory, clock }),
+      operations: graphOperations(shared),
       clock,
     }),
     keyvault: createKeyVault({
@@ -155,36 +110,34 @@ export async function createServices(options: ServicesOptions) {
       authority: { tokens, tenantId, login, resource: `https://${cloud.vaultSuffix}` },
       vaults,
       roles,
-      operations: keyVaultOperations({ store, stores, pending, administration, backups, clock }),
+      operations: keyVaultOperations({ store, clock, ...objects }),
     }),
   }
-  await lifecycle.resume()
-  deletion.resume()
+  await arm.lifecycle.resume()
+  arm.deletion.resume()
   return {
     tenant,
     services,
     vaults,
-    imds: imdsFor(() => assignedIdentities(machinesOutside(clusters), { directory, identities })),
+    imds: imdsFor(() => assignedIdentities(machinesOutsideClusters(resources), { directory, identities })),
     async stop() {
       await maintenance.stop()
       await longOperations.stop()
       await nodeEndpoints.stop()
     },
   }
-
-  function machinesOutside({ all }: Clusters): Machine[] {
-    const nodeGroups = new Set(all().map(({ nodeGroup }) => nodeGroup.toLowerCase()))
-    return machines.all().filter(({ id }) => !nodeGroups.has((groupNameOf(id) ?? '').toLowerCase()))
-  }
 }
 
-/** The tenant of this state. A new one comes with its administrator: Owner of the subscription, without any right on data. */
-function settleTenant(store: RecordStore, directory: Directory, roles: RoleAssignments, clock: Clock): Tenant {
+const login = `https://${cloud.login}`
+const audiences = audiencesOf(cloud)
+const allAudiences = Object.values(audiences).flat()
+
+/** The tenant of this state. A new one gets its administrator: Owner of the subscription, without any right on data. */
+function openOrCreateTenant(store: RecordStore, directory: Directory, roles: RoleAssignments, clock: Clock): Tenant {
   const { tenant, isNew, change } = openTenant(store)
   if (isNew) store.commit([change, ...administratorOf(tenant, directory, roles, clock)])
   return tenant
 }
-
 function administratorOf(tenant: Tenant, directory: Directory, roles: RoleAssignments, clock: Clock): Change[] {
   const { clientId, clientSecret, objectId } = tenant.administrator
   const now = new Date(clock.now()).toISOString()
@@ -206,4 +159,58 @@ function administratorOf(tenant: Tenant, directory: Directory, roles: RoleAssign
     createdBy: objectId,
   })
   return [...changes, ...principal.changes, ownership, directory.addDirectoryRole(objectId, 'Global Administrator')]
+}
+
+/** Everything that vaults contain. */
+function createVaultObjects(store: RecordStore, clock: Clock) {
+  const secrets = createObjectStore<Secret>(store, 'secret', clock)
+  const keys = createObjectStore<Key>(store, 'key', clock)
+  const certificates = createObjectStore<Certificate>(store, 'certificate', clock)
+  const pending = createPendingCertificates(store)
+  const administration = createCertificateAdministration(store)
+  const all = [secrets, keys, certificates, pending, administration]
+  return {
+    stores: { certificates, keys, secrets },
+    pending,
+    administration,
+    backups: createBackupSeal(store),
+    /** The changes that remove everything in the vault with this `uid`. */
+    removeAll: (uid: string): Change[] => all.flatMap((each) => each.removeAll(uid)),
+  }
+}
+
+interface EntraServiceOptions extends ServicesOptions {
+  tenant: Tenant
+  directory: Directory
+  tokens: AccessTokens
+  /** PEM of authorities of token issuers, in addition to `issuerCaFiles`. */
+  moreAuthorities: () => readonly string[]
+}
+
+function entraService(options: EntraServiceOptions): Service {
+  const { tenant, directory, tokens, issuerCaFiles, moreAuthorities, clock, log } = options
+  const keys = createIssuerKeys({ caFiles: issuerCaFiles, moreAuthorities, clock, log })
+  const signIn = createSignIn({
+    tenant,
+    directory,
+    tokens,
+    assertions: createAssertionVerifier({ keys, clock }),
+    ownAssertions: createOwnAssertions({ login, tenant, directory, clock }),
+    audiences: allAudiences,
+  })
+  const userSignIn = createUserSignIn({ login, tenant, directory, clock })
+  return createEntra({
+    tenant,
+    operations: entraOperations({ cloud, tenant, tokens, signIn, userSignIn, clock }),
+    clock,
+  })
+}
+
+/** Machines that are not nodes of a managed cluster. */
+function machinesOutsideClusters(resources: {
+  machines: { all(): Machine[] }
+  clusters: { all(): { nodeGroup: string }[] }
+}): Machine[] {
+  const nodeGroups = new Set(resources.clusters.all().map(({ nodeGroup }) => nodeGroup.toLowerCase()))
+  return resources.machines.all().filter(({ id }) => !nodeGroups.has((groupNameOf(id) ?? '').toLowerCase()))
 }

@@ -1,10 +1,10 @@
 /**
- * local-azure: Entra ID, Resource Manager, Graph and Key Vault in one process on loopback, behind an HTTPS proxy with the
- * lab's own certificate authority, so that clients use Azure's real names. Tokens are verified and roles are enforced.
- * A request goes proxy/ (CONNECT, TLS, host) → a service (entra, arm, graph, keyvault: each a table of operations) →
- * the stores on records/ (one journal, durable before the answer). traffic/ slows, breaks and counts it for tests; events/
- * tells what happened in the vaults, and keyvault/maintenance.ts does what falls due in them.
- * What is done and what is not: docs/lab.md.
+ * local-azure: Entra ID, Resource Manager, Graph, Key Vault and IMDS in one process on loopback, behind an HTTPS proxy with
+ * its own certificate authority, so that clients use Azure's real host names. Tokens are verified and roles are enforced.
+ * A request goes through proxy/ (CONNECT, TLS, host) to a service (entra, arm, graph, keyvault: each a table of operations)
+ * and its stores on records/ (one journal, durable before the response). traffic/ delays, breaks and counts requests for
+ * tests; events/ publishes what happens in vaults, and keyvault/maintenance.ts does what is due in them without a request.
+ * docs/lab.md lists what is implemented.
  */
 export type {
   ClusterBackend,

@@ -25,21 +25,21 @@ export interface LocalAzureOptions {
   /** Directory of everything that outlives the process; created with mode 0700. One process at a time may use it. */
   stateDir: string
   /** Address to listen on. Default `127.0.0.1`. */
-  listen?: string
+  listen?: string | undefined
   /** Port of the proxy. Default 0, which takes a free one. */
-  port?: number
+  port?: number | undefined
   /** Port of IMDS, on the same address. Default 0, which takes a free one. */
-  imdsPort?: number
-  /** PEM files with the authorities of outside token issuers. Read when an issuer is asked, so they may appear later. */
-  issuerCaFiles?: readonly string[]
-  /** Milliseconds that every answer waits. Default 0; changed through the control socket. */
-  delayMs?: number
-  /** What runs behind managed clusters. Default: nothing, so that none can be made. */
+  imdsPort?: number | undefined
+  /** PEM files with the authorities of outside token issuers. Read when keys are fetched, so they may be created later. */
+  issuerCaFiles?: readonly string[] | undefined
+  /** Delay of every response, in milliseconds. Default 0; changed through the control socket. */
+  delayMs?: number | undefined
+  /** Runs managed clusters. Default: none, so that they cannot be created. */
   clusterBackend?: ClusterBackend | undefined
-  /** Public hosts beside Azure's that the proxy serves too. Default: none. */
-  sites?: readonly OtherSite[]
-  clock?: Clock
-  log?: Log
+  /** Public hosts outside of Azure that the proxy serves too. Default: none. */
+  sites?: readonly OtherSite[] | undefined
+  clock?: Clock | undefined
+  log?: Log | undefined
 }
 
 export interface LocalAzure extends Running {
@@ -60,7 +60,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const { stateDir, listen = '127.0.0.1', port = 0, imdsPort = 0, issuerCaFiles = [], delayMs = 0 } = options
   const { clusterBackend, sites = [], clock = systemClock, log = silentLog } = options
   const otherServices = servicesOfSites(sites)
-  const serves = (host: string) => serviceOfHost(cloud, host) !== undefined || otherServices.has(host)
+  const isServed = (host: string) => serviceOfHost(cloud, host) !== undefined || otherServices.has(host)
   const paths = pathsOf(stateDir)
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   await using started = new AsyncDisposableStack()
@@ -70,46 +70,43 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   let vaultNames: () => string[] = () => []
   const feed = createEventFeed()
   const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host), clock })
-  // First of all: it refuses to start beside a living process, before that one's state is touched.
+  // First, because it refuses to start next to a running process, before the state of that one is touched.
   const control = await startControlServer({
     path: paths.control,
     traffic,
     operations: () => operations,
     vaults: () => vaultNames(),
     feed,
-    serves: (host) => host === imdsHost || serves(host),
+    isServed: (host) => host === imdsHost || isServed(host),
   })
   started.defer(() => control.stop())
 
   const store = openRecordStore(paths.state)
   started.defer(() => store.close())
   const authority = await openCertificateAuthority(stateDir)
-  const around = { traffic, clock, log }
+  const shared = { traffic, clock, log }
   const listenImds = async (imdsPort: number, service: Service) => {
-    const answer = createDispatch({ ...around, hostOf: () => imdsHost, serviceFor: () => service })
+    const answer = createDispatch({ ...shared, hostOf: () => imdsHost, serviceFor: () => service })
     const server = await startImdsServer({ listen, port: imdsPort, answer })
     return { ...server, url: urlOf(listen, server.port) }
   }
-  const cloudOnState = { store, issuerCaFiles, clusterBackend, listenImds, feed, clock, log }
-  const { tenant, services, imds, vaults, stop } = await createServices(cloudOnState)
-  started.defer(stop)
-  operations = operationsOf([...Object.values(services), imds])
-  vaultNames = () => vaults.all().map(({ name }) => name)
-  writeCredentialsFile(paths.credentials, tenant)
+  const services = await createServices({ store, issuerCaFiles, clusterBackend, listenImds, feed, clock, log })
+  started.defer(services.stop)
+  operations = operationNames([...Object.values(services.services), services.imds])
+  vaultNames = () => services.vaults.all().map(({ name }) => name)
+  writeCredentialsFile(paths.credentials, services.tenant)
 
-  const answer = createDispatch({
-    ...around,
-    serviceFor: (host) => {
-      const name = serviceOfHost(cloud, host)
-      return name === undefined ? otherServices.get(host) : services[name]
-    },
-  })
+  const serviceFor = (host: string) => {
+    const name = serviceOfHost(cloud, host)
+    return name === undefined ? otherServices.get(host) : services.services[name]
+  }
+  const answer = createDispatch({ ...shared, serviceFor })
   const frontDoor = createFrontDoor({ certificateFor: createLeafCertificates(authority), answer, log })
   proxy = await startConnectProxy({
     listen,
     port,
-    refusal: (host) => (serves(host) ? undefined : refusalOf(cloud, host, [...otherServices.keys()])),
-    unreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
+    refusal: (host) => (isServed(host) ? undefined : refusalOf(cloud, host, [...otherServices.keys()])),
+    isUnreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
     onTunnel: frontDoor.accept,
   })
   const { port: proxyPort, stop: stopProxy } = proxy
@@ -117,7 +114,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     frontDoor.stop()
     await stopProxy()
   })
-  const imdsServer = await listenImds(imdsPort, imds)
+  const imdsServer = await listenImds(imdsPort, services.imds)
   started.defer(() => imdsServer.stop())
 
   const running = started.move()
@@ -131,20 +128,20 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   }
 }
 
-/** Where this machine reaches what listens on `address`; 0.0.0.0 and :: listen everywhere, loopback too. */
-function urlOf(address: string, port: number): string {
-  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address
-  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
-}
-
-function operationsOf(services: readonly Service[]): string[] {
-  return [...new Set(services.flatMap(({ operations }) => operations.map(({ operation }) => operation)))].sort()
-}
-
 function pathsOf(stateDir: string) {
   return {
     state: join(stateDir, 'state.jsonl'),
     credentials: join(stateDir, 'credentials.json'),
     control: join(stateDir, 'control.sock'),
   }
+}
+
+function operationNames(services: readonly Service[]): string[] {
+  return [...new Set(services.flatMap(({ operations }) => operations.map(({ operation }) => operation)))].sort()
+}
+
+/** The URL for this machine's clients of a server on `address`; 0.0.0.0 and :: include loopback. */
+function urlOf(address: string, port: number): string {
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
 }

@@ -48,7 +48,7 @@ async function outsider(t: TestContext, options?: VaultOptions): Promise<Setting
         authorization: `Bearer ${await signIn(azure, issuer, identity, resource)}`,
         'content-type': 'application/json',
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      body: body === undefined ? undefined : JSON.stringify(body),
     })
     const text = answer.body.toString('utf8')
     return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
@@ -88,7 +88,7 @@ async function signIn(azure: TestAzure, issuer: TestIssuer, { clientId }: TestId
   return JSON.parse(body.toString('utf8')).access_token
 }
 
-test('without a role nothing is allowed, and the refusal names caller, action and resource', async (t) => {
+test('without a role everything is refused, and the refusal names caller, action and resource', async (t) => {
   const { vault, identity, asIdentity } = await outsider(t)
   const { status, body } = await asIdentity('GET', '/secrets/one')
   assert.deepEqual([status, body.error.code, body.error.innererror.code], [403, 'Forbidden', 'ForbiddenByRbac'])
@@ -101,13 +101,13 @@ test('without a role nothing is allowed, and the refusal names caller, action an
   assert.match(body.error.message, /Vault: shop;location=westeurope/)
 })
 
-test('a missing secret and a forbidden one look the same to somebody without rights', async (t) => {
+test('a missing secret and a forbidden one look the same to a caller without rights', async (t) => {
   const { asIdentity } = await outsider(t)
   assert.equal((await asIdentity('GET', '/secrets/none')).status, 403)
 })
 
 for (const level of ['subscription', 'group', 'vault'] as const) {
-  test(`a role on the ${level} reaches the secrets of the vault`, async (t) => {
+  test(`a role on the ${level} applies to the secrets of the vault`, async (t) => {
     const { azure, vault, identity, group, asIdentity } = await outsider(t)
     const scope = { subscription: `/subscriptions/${azure.administrator.subscriptionId}`, group, vault: vault.id }[
       level
@@ -119,7 +119,7 @@ for (const level of ['subscription', 'group', 'vault'] as const) {
   })
 }
 
-test('a role on one secret reaches that secret only', async (t) => {
+test('a role on one secret applies to that secret only', async (t) => {
   const { azure, vault, identity, asIdentity } = await outsider(t)
   await azure.assignRole('Key Vault Secrets User', identity.principalId, `${vault.id}/secrets/one`)
   assert.equal((await asIdentity('GET', '/secrets/one')).status, 200)
@@ -127,7 +127,7 @@ test('a role on one secret reaches that secret only', async (t) => {
   assert.equal((await asIdentity('GET', '/secrets')).status, 403)
 })
 
-test('a role on another vault, whose name begins alike, reaches nothing', async (t) => {
+test('a role on another vault whose name has the same beginning does not apply', async (t) => {
   const { azure, identity, asIdentity } = await outsider(t)
   const other = await azure.createVault('shop2')
   await azure.assignRole('Key Vault Secrets User', identity.principalId, other.id)
@@ -154,7 +154,7 @@ const roles: [role: string, allowed: string[], denied: string[]][] = [
   ['Reader', [], ['get', 'list', 'set', 'delete']],
 ]
 
-test('each role allows what it says on secrets, and no more', async (t) => {
+test('each role allows exactly its own actions on secrets', async (t) => {
   const { azure, vault, identity, asIdentity } = await outsider(t)
   const calls: Record<string, () => Promise<{ status: number }>> = {
     get: () => asIdentity('GET', '/secrets/one'),
@@ -199,7 +199,7 @@ const allowedBy: Record<string, CallName[]> = {
   'Key Vault Contributor': [],
 }
 
-test('each role allows what it says on keys and certificates, on the vault, its group and its subscription', async (t) => {
+test('each role allows exactly its own actions on keys and certificates, on the vault, its group and its subscription', async (t) => {
   const { azure, vault, identity, group, asIdentity } = await outsider(t)
   const scopes = [vault.id, group, group.replace(/\/resourceGroups.*/, '')]
   for (const [index, [role, allowed]] of Object.entries(allowedBy).entries()) {
@@ -256,7 +256,7 @@ test('the administrator owns the subscription and still may not read secrets', a
   await assert.rejects(azure.setSecret('plain', 'x', 'y'), /403.*ForbiddenByRbac/)
 })
 
-test('a vault whose network rules keep everybody out answers 403, after the challenge', async (t) => {
+test('a vault whose network rules deny every client answers 403, after the challenge', async (t) => {
   const { azure, vault, asIdentity } = await outsider(t)
   await azure.arm('PATCH', vault.id, { properties: { networkAcls: { defaultAction: 'Deny' } } })
   const { status, body } = await asIdentity('GET', '/secrets/one')
@@ -276,7 +276,7 @@ test('Resource Manager denies by default and names client, action and scope', as
   )
 })
 
-test('a Reader sees and changes nothing; a Contributor changes all but access', async (t) => {
+test('a Reader reads and changes nothing; a Contributor changes everything except access', async (t) => {
   const { azure, vault, identity, group, armAsIdentity } = await outsider(t)
   const assignment = await azure.assignRole('Reader', identity.principalId, group)
   assert.equal((await armAsIdentity('GET', vault.id)).status, 200)
@@ -288,7 +288,7 @@ test('a Reader sees and changes nothing; a Contributor changes all but access', 
   assert.equal((await armAsIdentity('DELETE', vault.id)).status, 200)
 })
 
-test('lists hold what the caller may see', async (t) => {
+test('lists contain what the caller may read', async (t) => {
   const { azure, vault, identity, group, armAsIdentity } = await outsider(t)
   const subscription = `/subscriptions/${azure.administrator.subscriptionId}`
   const count = async (path: string) => (await armAsIdentity('GET', path)).body.value.length

@@ -59,7 +59,7 @@ const keyCredential = (der: string, more: object = {}) => ({
   ...more,
 })
 
-test('a secret of an application or of its principal signs in until it ends or is removed', async (t) => {
+test('a secret of an application or of its principal signs in until it expires or is removed', async (t) => {
   const clock = createManualClock()
   const { azure, graph, createApplication } = await directory(t, { clock })
   const { id, appId, principalId } = await createApplication()
@@ -78,7 +78,7 @@ test('a secret of an application or of its principal signs in until it ends or i
   await refusedWith(7000215, getToken(secretCredential(azure, appId, second.secretText)))
 })
 
-test('the state keeps no secret of an application, and Graph shows it once', async (t) => {
+test('the state contains no secret of an application, and Graph shows it once', async (t) => {
   const { azure, graph, createApplication } = await directory(t)
   const { id } = await createApplication()
   const { body: password } = await graph('POST', `/applications/${id}/addPassword`, {})
@@ -157,7 +157,7 @@ test('an application signs in with a token of an issuer that it trusts', async (
   await refusedWith(70025, signIn(issuer.token(subject)))
 })
 
-test('an application takes twenty federated credentials, and none twice', async (t) => {
+test('an application can have twenty federated credentials, and none twice', async (t) => {
   const { graph, createApplication } = await directory(t)
   const { id } = await createApplication()
   const path = `/applications/${id}/federatedIdentityCredentials`

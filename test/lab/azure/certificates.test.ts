@@ -31,7 +31,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-test('keys are made, listed, changed, deleted and recovered, and their private part never leaves', async (t) => {
+test('keys are created, listed, updated, deleted and recovered, and their private part never leaves the vault', async (t) => {
   const { keys } = await vaultClients(t)
   const rsa = await keys.createRsaKey('rsa', { keySize: 2048, tags: { team: 'shop' } })
   assert.equal(rsa.key?.kty, 'RSA')
@@ -111,7 +111,7 @@ for (const keyType of ['RSA', 'EC'] as const) {
   }
 }
 
-test('a certificate is deleted and recovered with its key and secret, which cannot be deleted by themselves', async (t) => {
+test('a certificate is deleted and recovered with its key and secret, which cannot be deleted alone', async (t) => {
   const { keys, secrets, certificates } = await vaultClients(t)
   const policy = { issuerName: 'Self', subject: 'CN=x' }
   await (await certificates.beginCreateCertificate('web', policy, fast)).pollUntilDone()
@@ -132,7 +132,7 @@ test('a disabled certificate disables its secret too', async (t) => {
   await assert.rejects(secrets.getSecret('web'), { code: 'Forbidden' })
 })
 
-test('PEM and PFX files are imported with their chain, and come back in the form they were stored in', async (t) => {
+test('PEM and PFX files are imported with their chain, and are returned in their own format', async (t) => {
   const { secrets, certificates } = await vaultClients(t)
   const openssl = createOpenssl(t)
   const policy = { issuerName: 'Self', subject: 'CN=x', contentType: 'application/x-pem-file' as const }
@@ -200,7 +200,7 @@ test('a certificate of another authority waits for it, and is merged with its ke
   await assert.rejects(certificates.mergeCertificate('web', [signed]), { code: 'Conflict' })
 })
 
-test('a list has waiting certificates for who asks for them', async (t) => {
+test('a list includes waiting certificates on request', async (t) => {
   const { certificates } = await vaultClients(t)
   await certificates.beginCreateCertificate('asked', { issuerName: 'Unknown', subject: 'CN=x' }, fast)
   const own = await certificates.beginCreateCertificate('own', { issuerName: 'Self', subject: 'CN=x' }, fast)
@@ -211,7 +211,7 @@ test('a list has waiting certificates for who asks for them', async (t) => {
   assert.deepEqual(await names(true), ['asked', 'own'])
 })
 
-test('a waiting certificate is cancelled, or forgotten', async (t) => {
+test('a waiting certificate is cancelled, or deleted', async (t) => {
   const { certificates } = await vaultClients(t)
   const policy = { issuerName: 'Unknown', subject: 'CN=x' }
   const statusOf = async (name: string) =>
@@ -224,7 +224,7 @@ test('a waiting certificate is cancelled, or forgotten', async (t) => {
   await certificates.beginCreateCertificate('web', policy, fast)
 })
 
-test('contacts and issuers are kept, and an issuer of the vault may be asked', async (t) => {
+test('contacts and issuers are stored, and a policy can name an issuer of the vault', async (t) => {
   const { certificates } = await vaultClients(t)
   await assert.rejects(certificates.getContacts(), { code: 'ContactsNotFound' })
   await certificates.setContacts([{ email: 'ops@example.com', name: 'Ops' }])
@@ -252,7 +252,7 @@ test('contacts and issuers are kept, and an issuer of the vault may be asked', a
   await assert.rejects(certificates.getIssuer('DigiCert'), { code: 'CertificateIssuerNotFound' })
 })
 
-test('a new version has a new key, unless its policy says that the key is used again', async (t) => {
+test('a new version has a new key, unless its policy reuses the key', async (t) => {
   const { certificates, keys } = await vaultClients(t)
   const modulus = async (reuseKey: boolean) => {
     const policy = { issuerName: 'Self', subject: 'CN=x', reuseKey }
@@ -265,7 +265,7 @@ test('a new version has a new key, unless its policy says that the key is used a
   assert.equal(await modulus(true), second)
 })
 
-test('a key that may not be exported stays out of the secret', async (t) => {
+test('a key that is not exportable is not in the secret', async (t) => {
   const { certificates, secrets } = await vaultClients(t)
   const policy = {
     issuerName: 'Self',
@@ -279,7 +279,7 @@ test('a key that may not be exported stays out of the secret', async (t) => {
   assert.doesNotMatch(value ?? '', /PRIVATE KEY/)
 })
 
-test('the backup of a certificate brings back its key and its secret', async (t) => {
+test('the backup of a certificate restores its key and its secret', async (t) => {
   const { certificates, keys, secrets } = await vaultClients(t)
   const poller = await certificates.beginCreateCertificate('web', { issuerName: 'Self', subject: 'CN=web' }, fast)
   const made = await poller.pollUntilDone()

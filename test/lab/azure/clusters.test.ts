@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createClusterBackend, type TestClusterBackend } from '../../support/cluster-backend.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ArmFailure, startLocalAzure, type TestAzure, testGroup } from '../../support/local-azure.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const addon = 'azureKeyvaultSecretsProvider'
 
@@ -47,12 +45,12 @@ const refusedWith = (status: number, code: string) => (error: unknown) => {
   return true
 }
 
-test('without something that runs clusters, none can be made', async (t) => {
+test('without a backend that runs clusters, none can be created', async (t) => {
   const azure = await startLocalAzure(t)
   await assert.rejects(azure.arm.put(pathsOf(azure).cluster, body()), refusedWith(501, 'NotImplemented'))
 })
 
-test('a cluster is made in the background, with a group for its nodes', async (t) => {
+test('a cluster is created in the background, with a group for its nodes', async (t) => {
   const { azure, backend, cluster, nodeGroup, settled } = await clustersOf(t)
   const { promise, resolve } = Promise.withResolvers<void>()
   backend.gate = () => promise
@@ -73,7 +71,7 @@ test('a cluster is made in the background, with a group for its nodes', async (t
   assert.match(properties.identityProfile.kubeletidentity.resourceId, /shop-agentpool$/)
 })
 
-test('the add-on has an identity on the nodes from when it is enabled until it is disabled', async (t) => {
+test('the add-on has an identity on the nodes while it is enabled', async (t) => {
   const { azure, backend, cluster, nodeGroup, settled } = await clustersOf(t)
   await azure.arm.put(cluster, withAddon)
   const { properties } = await settled()
@@ -98,7 +96,7 @@ test('the add-on has an identity on the nodes from when it is enabled until it i
   assert.deepEqual([...backend.clusters.values()], [undefined])
 })
 
-test('a cluster that cannot be started has failed, and says why', async (t) => {
+test('a cluster that cannot be started is Failed, with the reason', async (t) => {
   const { azure, backend, cluster, settled } = await clustersOf(t)
   backend.gate = () => Promise.reject(new Error('no port is free'))
   await azure.arm.put(cluster, body())
@@ -111,7 +109,7 @@ test('a cluster that cannot be started has failed, and says why', async (t) => {
   await eventually(() => assert.rejects(azure.arm.get(cluster), refusedWith(404, 'ResourceNotFound')))
 })
 
-test('what the lab cannot run is refused before anything is made', async (t) => {
+test('what the lab cannot run is refused before anything is created', async (t) => {
   const { azure, backend, cluster } = await clustersOf(t)
   const monitoring = body({ omsagent: { enabled: true } })
   await assert.rejects(azure.arm.put(cluster, monitoring), refusedWith(501, 'NotImplemented'))
@@ -122,7 +120,7 @@ test('what the lab cannot run is refused before anything is made', async (t) => 
   await assert.rejects(azure.arm.get(cluster), refusedWith(404, 'ResourceNotFound'))
 })
 
-test('deleting the group deletes the cluster, its node group and what runs behind it', async (t) => {
+test('deleting the group deletes the cluster, its node group and its processes', async (t) => {
   const { azure, backend, cluster, nodeGroup, settled } = await clustersOf(t)
   await azure.arm.put(cluster, withAddon)
   await settled()
@@ -131,9 +129,8 @@ test('deleting the group deletes the cluster, its node group and what runs behin
   await assert.rejects(azure.arm.get(nodeGroup), refusedWith(404, 'ResourceGroupNotFound'))
 })
 
-test('a cluster whose making was cut short by the end of the process has failed at the next start', async (t) => {
-  const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
-  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
+test('a cluster whose creation did not finish before the process ended is Failed after the next start', async (t) => {
+  const stateDir = temporaryDirectory(t)
   const backend = createClusterBackend()
   const { promise, reject } = Promise.withResolvers<void>()
   backend.gate = () => promise
@@ -145,9 +142,8 @@ test('a cluster whose making was cut short by the end of the process has failed 
   assert.equal((await second.arm.get(pathsOf(second).cluster)).properties.provisioningState, 'Failed')
 })
 
-test('IMDS answers the nodes of each cluster for what their scale set has, on a port that stays', async (t) => {
-  const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
-  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
+test('IMDS answers the nodes of each cluster for the identities of their scale set, on a port that stays the same', async (t) => {
+  const stateDir = temporaryDirectory(t)
   const backend = createClusterBackend()
   backend.room = 2
   const azure = await startLocalAzure(t, { stateDir, clusterBackend: backend })

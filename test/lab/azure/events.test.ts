@@ -50,7 +50,7 @@ async function until(azure: TestAzure, cursor: string, count: number): Promise<s
   return found
 }
 
-test('a new version of an object is told, once it is kept, in the words of Event Grid', async (t) => {
+test("a new version of an object is published in Event Grid's schema, once it is durable", async (t) => {
   const { azure, vault, put } = await withVault(t)
   const { next } = await read(azure)
   const waiting = read(azure, `?after=${next}&waitSeconds=20`)
@@ -69,7 +69,7 @@ test('a new version of an object is told, once it is kept, in the words of Event
   })
 })
 
-test('a certificate is told with its key and its secret', async (t) => {
+test('a certificate is published with its key and its secret', async (t) => {
   const { azure, put } = await withVault(t)
   const { next } = await read(azure)
   await put(
@@ -81,7 +81,7 @@ test('a certificate is told with its key and its secret', async (t) => {
   assert.deepEqual((await until(azure, next, 3)).toSorted(), all)
 })
 
-test('an end that is near, and one that has come, are told once', async (t) => {
+test('an expiry is published once when it is near and once when it is reached', async (t) => {
   const { azure, clock, put } = await withVault(t)
   const now = Math.floor(clock.now() / 1000)
   await put('secrets/pw', { value: 'x', attributes: { exp: now + 31 * 24 * 3600 } })
@@ -92,7 +92,7 @@ test('an end that is near, and one that has come, are told once', async (t) => {
   assert.deepEqual(await until(azure, next, 2), ['SecretNearExpiry pw', 'SecretExpired pw'])
 })
 
-test('a key is rotated when its policy says so, and the new version has its own end', async (t) => {
+test('a key is rotated by its policy, and the new version has its own expiry', async (t) => {
   const { azure, clock, put } = await withVault(t)
   await put('keys/signing/create', { kty: 'EC' }, 'POST')
   await put('keys/signing/rotationpolicy', {
@@ -109,7 +109,7 @@ test('a key is rotated when its policy says so, and the new version has its own 
   assert.ok(Math.abs(attributes.exp - attributes.created - 90 * 24 * 3600) <= 60)
 })
 
-test('a self-signed certificate is renewed before its end', async (t) => {
+test('a self-signed certificate is renewed before it expires', async (t) => {
   const { azure, clock, put } = await withVault(t)
   const policy = {
     issuer: { name: 'Self' },
@@ -126,7 +126,7 @@ test('a self-signed certificate is renewed before its end', async (t) => {
   )
 })
 
-test('changed access policies are told, and a cursor of another process is noticed', async (t) => {
+test('changed access policies are published, and a cursor of another process is reported as missed', async (t) => {
   const { azure, vault } = await withVault(t)
   const { next } = await read(azure)
   const { tenantId } = azure.administrator

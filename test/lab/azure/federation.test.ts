@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ClientAssertionCredential, WorkloadIdentityCredential } from '@azure/identity'
@@ -14,6 +13,7 @@ import {
   type TestIdentity,
   trustInThisProcess,
 } from '../../support/local-azure.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { startTestIssuer, type TestIssuer } from '../../support/test-issuer.ts'
 
 const subject = 'system:serviceaccount:default:workload-identity-sa'
@@ -72,7 +72,7 @@ test('WorkloadIdentityCredential reads a secret with a token of the cluster and 
   assert.equal(secret.value, 'from the vault')
 })
 
-test('the token of a managed identity carries what Azure puts into it', async (t) => {
+test("the token of a managed identity has Azure's claims", async (t) => {
   const setting = await federated(t)
   const { azure, identity } = setting
   const token = await signIn(setting, setting.issuer.token(subject))
@@ -99,7 +99,7 @@ test('a wrong subject is refused, naming the presented and the configured one', 
   )
 })
 
-test('a subject that differs in case only has a refusal of its own', async (t) => {
+test('a subject that differs in case only has its own refusal', async (t) => {
   const setting = await federated(t)
   await assert.rejects(
     signIn(setting, setting.issuer.token(subject.toUpperCase())),
@@ -129,7 +129,7 @@ test('a wrong audience is refused', async (t) => {
   )
 })
 
-test('an identity without federated credentials says so', async (t) => {
+test('an identity without federated credentials is refused with that reason', async (t) => {
   const setting = await federated(t)
   const identity = await setting.azure.createIdentity('bare')
   await assert.rejects(
@@ -168,7 +168,7 @@ test('a key that the issuer does not publish is refused', async (t) => {
   await assert.rejects(signIn(setting, setting.issuer.token(subject)), refused(50013, 'The key was not found.'))
 })
 
-test('keys are kept between sign-ins, and fetched anew for a key that is not among them', async (t) => {
+test('keys are cached between sign-ins, and fetched again for an unknown key id', async (t) => {
   let now = Date.now()
   const issuer = await startTestIssuer(t)
   const clock = { now: () => now, elapsed: () => now, after: () => () => {} }
@@ -186,7 +186,7 @@ test('keys are kept between sign-ins, and fetched anew for a key that is not amo
   assert.equal(issuer.requests.length, 4)
 })
 
-test('something that is no token is refused as malformed', async (t) => {
+test('a text that is not a token is refused as malformed', async (t) => {
   const setting = await federated(t)
   await assert.rejects(signIn(setting, 'not-a-token'), refused(50027))
 })
@@ -207,10 +207,9 @@ test('an issuer that names another issuer in its discovery document is refused',
   )
 })
 
-test('an issuer is trusted through its CA file only, which may appear after the start', async (t) => {
+test('an issuer is trusted only through its CA file, which may be created after the start', async (t) => {
   const issuer = await startTestIssuer(t)
-  const directory = mkdtempSync(join(tmpdir(), 'issuer-ca-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const caFile = join(directory, 'later.pem')
   const azure = await startLocalAzure(t, { issuerCaFiles: [caFile] })
   trustInThisProcess(azure)
@@ -232,14 +231,13 @@ test('a federated credential that was removed no longer signs in', async (t) => 
 })
 
 function temporaryFile(t: TestContext, text: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'token-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = temporaryDirectory(t)
   const path = join(directory, 'token')
   writeFileSync(path, text)
   return path
 }
 
-test('identities and applications have twenty federated credentials at most, and none twice', async (t) => {
+test('identities and applications have at most twenty federated credentials, and none twice', async (t) => {
   const azure = await startLocalAzure(t)
   const identity = await azure.createIdentity('app')
   const { body: application } = await azure.graph('POST', '/applications', { displayName: 'app' })

@@ -132,7 +132,7 @@ test('an imported key decrypts what was encrypted with its public half elsewhere
   assert.deepEqual(Buffer.from(result), message)
 })
 
-test('a key does only what it was made for, and nothing while it is disabled or out of its time', async (t) => {
+test('a key permits only its operations, and none while it is disabled or outside of its validity', async (t) => {
   const { keys, cryptography, call } = await keyClients(t)
   const value = createHash('sha256').update(message).digest('base64url')
   const refusal = async (key: KeyVaultKey) => {
@@ -158,7 +158,7 @@ test('a key does only what it was made for, and nothing while it is disabled or 
   assert.deepEqual(Buffer.from(opened.value, 'base64url'), message)
 })
 
-test('rotateKey makes a new version of the same kind', async (t) => {
+test('rotateKey creates a new version of the same type', async (t) => {
   const { keys } = await keyClients(t)
   const first = await keys.createEcKey('ec', { curve: 'P-384', tags: { team: 'shop' } })
   const second = await keys.rotateKey('ec')
@@ -166,7 +166,7 @@ test('rotateKey makes a new version of the same kind', async (t) => {
   assert.deepEqual([second.key?.crv, second.properties.tags], ['P-384', { team: 'shop' }])
 })
 
-test('a key that is to be released is refused by name, not made as another', async (t) => {
+test('a key with a release policy is refused as not implemented, not created without it', async (t) => {
   const { keys } = await keyClients(t)
   const releasePolicy = { encodedPolicy: Buffer.from('{}') }
   await assert.rejects(keys.createRsaKey('rsa', { exportable: true, releasePolicy }), { code: 'NotImplemented' })

@@ -50,10 +50,10 @@ test('ManagedIdentityCredential gets a token for the identity of the machine', a
     env: environment,
     timeout: 30_000,
   })
-  assert.equal(decodeJwt(stdout.trim())['oid'], identity.principalId, stderr)
+  assert.equal(decodeJwt(stdout.trim()).oid, identity.principalId, stderr)
 })
 
-test('an answer of IMDS holds text only, and a slash behind the path does not matter', async (t) => {
+test('a response of IMDS contains strings only, and a slash after the path does not matter', async (t) => {
   const setting = await withScaleSet(t)
   const identity = await setting.azure.createIdentity('node')
   await assign(setting, identity)
@@ -61,12 +61,12 @@ test('an answer of IMDS holds text only, and a slash behind the path does not ma
   assert.equal(status, 200)
   assert.ok(Object.values(body).every((value) => typeof value === 'string'))
   assert.deepEqual(
-    [body['client_id'], body['expires_in'], body['resource'], body['token_type']],
+    [body.client_id, body.expires_in, body.resource, body.token_type],
     [identity.clientId, '86399', 'https://vault.azure.net', 'Bearer'],
   )
 })
 
-test('of several identities one must be named, by client, object or resource id', async (t) => {
+test('with several identities the request must name one, by client, object or resource id', async (t) => {
   const setting = await withScaleSet(t)
   const { azure } = setting
   const one = await azure.createIdentity('one-node')
@@ -75,18 +75,18 @@ test('of several identities one must be named, by client, object or resource id'
   await assign(setting, two)
   const none = await ask(azure, base)
   assert.equal(none.status, 400)
-  assert.match(none.body['error_description'] ?? '', /Multiple user assigned identities exist/)
+  assert.match(none.body.error_description ?? '', /Multiple user assigned identities exist/)
   for (const query of [
     `client_id=${two.clientId}`,
     `object_id=${two.principalId}`,
     `msi_res_id=${two.id}`,
     `mi_res_id=${two.id.toUpperCase()}`,
   ]) {
-    assert.equal((await ask(azure, `${base}&${query}`)).body['client_id'], two.clientId, query)
+    assert.equal((await ask(azure, `${base}&${query}`)).body.client_id, two.clientId, query)
   }
 })
 
-test('an identity that the machine does not have is not answered for', async (t) => {
+test('an identity that the machine does not have is refused', async (t) => {
   const setting = await withScaleSet(t)
   const { azure, scaleSet } = setting
   const identity = await azure.createIdentity('node')
@@ -100,28 +100,28 @@ test('an identity that the machine does not have is not answered for', async (t)
   assert.equal((await ask(azure, `${base}&client_id=${identity.clientId}`)).status, 400)
 })
 
-test('a system-assigned identity comes and goes with its machine, and is the default', async (t) => {
+test('a system-assigned identity is created and deleted with its machine, and is the default', async (t) => {
   const { azure, scaleSet } = await withScaleSet(t)
   const { identity } = await azure.arm('PATCH', scaleSet, { identity: { type: 'SystemAssigned' } })
   assert.equal(identity.type, 'SystemAssigned')
   const { body } = await ask(azure, base)
-  assert.equal(decodeJwt(body['access_token'] ?? '')['oid'], identity.principalId)
+  assert.equal(decodeJwt(body.access_token ?? '').oid, identity.principalId)
   await azure.arm.delete(scaleSet)
   assert.equal((await ask(azure, base)).status, 400)
 })
 
-test('requests that are not as Azure wants them are refused with 400, never 404', async (t) => {
+test('invalid requests are refused with 400, never 404', async (t) => {
   const { azure } = await withScaleSet(t)
   assert.deepEqual(await ask(azure, base, {}), {
     status: 400,
     body: { error: 'bad_request_102', error_description: 'Required metadata header not specified' },
   })
-  assert.match((await ask(azure, '?resource=x')).body['error_description'] ?? '', /'api-version' is missing/)
-  assert.match((await ask(azure, '?api-version=2018-02-01')).body['error_description'] ?? '', /'resource' is missing/)
+  assert.match((await ask(azure, '?resource=x')).body.error_description ?? '', /'api-version' is missing/)
+  assert.match((await ask(azure, '?api-version=2018-02-01')).body.error_description ?? '', /'resource' is missing/)
   assert.equal((await ask(azure, base, { metadata: 'true', 'x-forwarded-for': '10.0.0.1' })).status, 403)
 })
 
-test('only somebody who may assign an identity gives it to a machine, and it must exist', async (t) => {
+test('only a caller who may assign an identity assigns it to a machine, and it must exist', async (t) => {
   const { azure, scaleSet } = await withScaleSet(t)
   const missing = scaleSet.replace(/Microsoft\.Compute.*/, 'Microsoft.ManagedIdentity/userAssignedIdentities/none')
   await assert.rejects(

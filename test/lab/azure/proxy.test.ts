@@ -33,7 +33,7 @@ async function certificateOf(azure: TestAzure, host: string): Promise<X509Certif
   })
 }
 
-test('every served host shows a certificate of its own, signed by the authority in the CA file', async (t) => {
+test('every served host has its own certificate, signed by the authority in the CA file', async (t) => {
   const azure = await startLocalAzure(t)
   const ca = new X509Certificate(readFileSync(azure.caFile))
   assert.ok(ca.ca)
@@ -53,10 +53,10 @@ test('every served host shows a certificate of its own, signed by the authority 
 test('other hosts and ports are refused with the reason', async (t) => {
   const azure = await startLocalAzure(t)
   for (const [target, text] of [
-    ['example.com:443', /does not serve example\.com: it is no host of Azure.*\*\.vault\.azure\.net/],
+    ['example.com:443', /does not serve example\.com: it is not a host of Azure.*\*\.vault\.azure\.net/],
     ['vault.azure.net:443', /does not serve vault\.azure\.net/],
     ['a.b.vault.azure.net:443', /does not serve a\.b\.vault\.azure\.net/],
-    ['login.microsoftonline.us:443', /does not play AzureUSGovernment yet/],
+    ['login.microsoftonline.us:443', /does not emulate AzureUSGovernment/],
     ['shop.vault.azure.net:80', /on port 443 only/],
     ['169.254.169.254:80', /does not serve/],
   ] as const) {
@@ -70,7 +70,7 @@ test('other hosts and ports are refused with the reason', async (t) => {
   assert.match(get.text, /only answers CONNECT/)
 })
 
-test('a tunnel to one host does not reach what is no host of the lab', async (t) => {
+test('a tunnel to a host of the lab does not reach other hosts', async (t) => {
   const azure = await startLocalAzure(t)
   const { status } = await azure.send({
     url: new URL('https://management.azure.com/'),
@@ -79,7 +79,7 @@ test('a tunnel to one host does not reach what is no host of the lab', async (t)
   assert.equal(status, 421)
 })
 
-test('an unreachable vault is cut off, others stay, and it comes back', async (t) => {
+test('an unreachable vault is cut off, others stay reachable, and it recovers', async (t) => {
   const azure = await startLocalAzure(t)
   await azure.createVault('shop')
   await azure.createVault('other')
@@ -91,7 +91,7 @@ test('an unreachable vault is cut off, others stay, and it comes back', async (t
   await azure.setSecret('shop', 'x', 'after')
 })
 
-test('throttling and errors are answered in the manner of each service', async (t) => {
+test('throttling and errors have the format of each service', async (t) => {
   const azure = await startLocalAzure(t)
   await azure.createVault('shop')
   await azure.control('PUT', '/faults/shop.vault.azure.net', { kind: 'throttle', retryAfterSeconds: 7 })
@@ -121,13 +121,13 @@ test('requests are counted by operation, and the counts can be reset', async (t)
   })
 })
 
-test('answers wait as long as they are told to', async (t) => {
+test('responses are delayed by the configured time', async (t) => {
   const waits: number[] = []
   const clock = {
     now: () => Date.now(),
     elapsed: () => performance.now(),
     after(ms: number, run: () => void) {
-      // Longer ones are the caretaker's, who looks after the vaults once in a while.
+      // Longer ones belong to the maintenance of the vaults.
       if (ms > 1000) return () => {}
       waits.push(ms)
       run()
@@ -142,12 +142,12 @@ test('answers wait as long as they are told to', async (t) => {
   assert.deepEqual(await azure.control('GET', '/delay'), { ms: 30 })
 })
 
-test('the control socket refuses what it does not understand, and says what it would', async (t) => {
+test('the control socket refuses invalid requests, and names what it expects', async (t) => {
   const azure = await startLocalAzure(t)
   await assert.rejects(azure.control('PUT', '/delay', { ms: 'long' }), /400.*ms/)
   await assert.rejects(
     azure.control('PUT', '/faults/example.com', { kind: 'unreachable' }),
-    /example\.com is no host of the local Azure/,
+    /the local Azure does not serve example\.com/,
   )
   await assert.rejects(azure.control('PUT', '/faults/shop.vault.azure.net', { kind: 'broken' }), /400.*kind/)
   await assert.rejects(
@@ -156,6 +156,6 @@ test('the control socket refuses what it does not understand, and says what it w
   )
   await assert.rejects(
     azure.control('GET', '/nothing'),
-    /404.*\/delay, \/faults\/HOST, \/requests, \/events, \/vaults and \/operations/,
+    /404.*\/delay, \/faults\/HOST, \/requests, \/events, \/vaults or \/operations/,
   )
 })

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { cpSync, rmSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { createClusterBackend } from '../../support/cluster-backend.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type ArmFailure, startLocalAzure, type TestAzure, testGroup } from '../../support/local-azure.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 interface Setting {
   azure: TestAzure
@@ -33,7 +32,7 @@ function vaultBody({ azure }: Setting, properties: Record<string, unknown> = {})
   return { location: 'West Europe', properties: { tenantId, sku: { family: 'A', name: 'standard' }, ...properties } }
 }
 
-test('the subscription and its tenant are there', async (t) => {
+test('the subscription and its tenant exist', async (t) => {
   const { azure, subscription } = await resourceManager(t)
   const { tenantId, subscriptionId } = azure.administrator
   const subscriptions = await azure.arm.get('/subscriptions')
@@ -54,7 +53,7 @@ test('the subscription and its tenant are there', async (t) => {
   )
 })
 
-test('resource groups are made, found in any case, changed and deleted with what they hold', async (t) => {
+test('resource groups are created, found in any case, changed and deleted with their contents', async (t) => {
   const setting = await resourceManager(t)
   const { azure, subscription } = setting
   const path = `${subscription}/resourcegroups/My-Group`
@@ -76,9 +75,8 @@ test('resource groups are made, found in any case, changed and deleted with what
   assert.equal((await azure.arm.get(`${subscription}/providers/Microsoft.KeyVault/deletedVaults`)).value.length, 1)
 })
 
-test('a group is deleted in the background, is closed meanwhile, and the next start goes on with what was cut short', async (t) => {
-  const stateDir = mkdtempSync(join(tmpdir(), 'local-azure-'))
-  t.after(() => rmSync(stateDir, { recursive: true, force: true }))
+test('a group is deleted in the background, refuses writes meanwhile, and the next start continues an unfinished deletion', async (t) => {
+  const stateDir = temporaryDirectory(t)
   const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
   const backend = createClusterBackend()
   const first = await startLocalAzure(t, { stateDir, clusterBackend: { ...backend, delete: () => mayEnd } })
@@ -109,7 +107,7 @@ test('a group is deleted in the background, is closed meanwhile, and the next st
   await eventually(() => assert.rejects(second.arm.get(group), fails(404, 'ResourceGroupNotFound')))
 })
 
-test('a vault has what Azure adds, and keeps its place and name', async (t) => {
+test("a vault has Azure's defaults, and its location and name do not change", async (t) => {
   const setting = await resourceManager(t)
   const { azure, group } = setting
   const path = `${group}/providers/Microsoft.KeyVault/vaults/Shop`
@@ -135,7 +133,7 @@ test('a vault has what Azure adds, and keeps its place and name', async (t) => {
   )
 })
 
-test('vault names are one for all, also when the vault is deleted', async (t) => {
+test('vault names are global, also those of deleted vaults', async (t) => {
   const setting = await resourceManager(t)
   const { azure, subscription, group } = setting
   const path = `${group}/providers/Microsoft.KeyVault/vaults/shop`
@@ -219,7 +217,7 @@ test('resources are found by type and name', async (t) => {
   await assert.rejects(find("name ne 'x'"), fails(400, 'InvalidFilterInQueryString'))
 })
 
-test('an identity has a client and a principal that stay', async (t) => {
+test("an identity's client and principal do not change", async (t) => {
   const { azure, group } = await resourceManager(t)
   const path = `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app`
   const made = await azure.arm.put(path, { location: 'westeurope' })
@@ -236,7 +234,7 @@ test('an identity has a client and a principal that stay', async (t) => {
   )
 })
 
-test('a federated credential gets the default audience, and 20 are the most', async (t) => {
+test('a federated credential gets the default audience, and an identity has at most 20', async (t) => {
   const { azure } = await resourceManager(t)
   const identity = await azure.createIdentity('app')
   const put = (name: string, properties: Record<string, unknown>) =>
@@ -273,7 +271,7 @@ test('bad federated credentials are refused with the reason', async (t) => {
   )
 })
 
-test('a role assignment is made once, by GUID, for somebody who exists, on something that exists', async (t) => {
+test('a role assignment is created once, by GUID, for an existing principal, on an existing scope', async (t) => {
   const { azure, group } = await resourceManager(t)
   const identity = await azure.createIdentity('app')
   const { value } = await azure.arm.get(
@@ -323,7 +321,7 @@ test('a role assignment is made once, by GUID, for somebody who exists, on somet
   assert.deepEqual(await list(`assignedTo('${identity.principalId}')`), [])
 })
 
-test('the roles on a resource go with it', async (t) => {
+test('the role assignments on a resource are deleted with it', async (t) => {
   const { azure } = await resourceManager(t)
   const identity = await azure.createIdentity('app')
   const vault = await azure.createVault('shop')
@@ -348,7 +346,7 @@ test('requests need a token for Resource Manager and an api-version', async (t) 
   assert.equal((await ask('', await azure.token('https://management.azure.com'))).code, 'MissingApiVersionParameter')
 })
 
-test('what is not done says so by name', async (t) => {
+test('an operation that is not implemented is refused by name', async (t) => {
   const { azure, group } = await resourceManager(t)
   await assert.rejects(
     azure.arm.put(`${group}/providers/Microsoft.Storage/storageAccounts/x`, {}),

@@ -40,7 +40,7 @@ async function vaultClient(t: TestContext, options?: VaultOptions): Promise<Sett
         method,
         url: new URL(path, vault.url),
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        body: body === undefined ? undefined : JSON.stringify(body),
       })
       const text = answer.body.toString('utf8')
       return { status: answer.status, body: text === '' ? undefined : JSON.parse(text) }
@@ -79,7 +79,7 @@ test('a secret is set and read with everything that belongs to it', async (t) =>
   assert.match(got.properties.id ?? '', /^https:\/\/shop\.vault\.azure\.net\/secrets\/ExampleSecret\/[0-9a-f]{32}$/)
 })
 
-test('each set makes a version; the latest is the default and old ones stay readable', async (t) => {
+test('each set creates a version; the latest is the default and old ones stay readable', async (t) => {
   const { client } = await vaultClient(t)
   const first = await client.setSecret('rotated', 'one')
   const second = await client.setSecret('rotated', 'two')
@@ -93,7 +93,7 @@ test('each set makes a version; the latest is the default and old ones stay read
   )
 })
 
-test('names have no case, and keep the one they were first written in', async (t) => {
+test('names have no case, and keep the case of the first version', async (t) => {
   const { client } = await vaultClient(t)
   await client.setSecret('MixedCase', 'one')
   await client.setSecret('mixedcase', 'two')
@@ -101,7 +101,7 @@ test('names have no case, and keep the one they were first written in', async (t
   assert.deepEqual([got.name, got.value], ['MixedCase', 'two'])
 })
 
-test('lists come in pages, hold no values, and hold every secret once', async (t) => {
+test('lists have pages, contain no values, and contain every secret once', async (t) => {
   const { client, raw } = await vaultClient(t)
   const names = Array.from({ length: 60 }, (_, i) => `secret-${String(i).padStart(2, '0')}`)
   for (const name of names) await client.setSecret(name, 'value')
@@ -149,7 +149,7 @@ test('a disabled secret is not read, an expired one is', async (t) => {
   assert.equal((await client.getSecret('old')).value, 'value')
 })
 
-test('a deleted secret is gone, can be seen, keeps its name taken, and is recovered with all versions', async (t) => {
+test('a deleted secret is not readable, is listed as deleted, keeps its name taken, and is recovered with all versions', async (t) => {
   const { client } = await vaultClient(t)
   const first = await client.setSecret('deleted', 'one')
   await client.setSecret('deleted', 'two')
@@ -170,7 +170,7 @@ test('a deleted secret is gone, can be seen, keeps its name taken, and is recove
   assert.equal((await client.getSecret('deleted', { version: first.properties.version ?? '' })).value, 'one')
 })
 
-test('a purged secret leaves nothing, and its name is free', async (t) => {
+test('a purged secret is gone, and its name is free', async (t) => {
   const { client } = await vaultClient(t)
   const first = await client.setSecret('purged', 'one')
   await (await client.beginDeleteSecret('purged', { intervalInMs: 10 })).pollUntilDone()
@@ -189,7 +189,7 @@ test('a vault with purge protection refuses to purge', async (t) => {
   await assert.rejects(client.purgeDeletedSecret('kept'), failsWith(403, 'Forbidden', /purge protection/))
 })
 
-test('a deleted secret is gone for good when its retention has run out', async (t) => {
+test('a deleted secret is purged when its retention has run out', async (t) => {
   let now = Date.now()
   const azure = await startLocalAzure(t, { clock: { now: () => now, elapsed: () => now, after: () => () => {} } })
   trustInThisProcess(azure)
@@ -209,7 +209,7 @@ test('a deleted secret is gone for good when its retention has run out', async (
   await azure.setSecret('shop', 'old', 'again')
 })
 
-test('a backup brings back all versions, once, and only as it is', async (t) => {
+test('a backup restores all versions, once, and only unchanged', async (t) => {
   const { client, raw } = await vaultClient(t)
   await client.setSecret('saved', 'one')
   const second = await client.setSecret('saved', 'two')
@@ -225,7 +225,7 @@ test('a backup brings back all versions, once, and only as it is', async (t) => 
   assert.deepEqual([damaged.status, damaged.body.error.code], [400, 'BadParameter'])
 })
 
-test('bad requests are refused with the code of Key Vault and a text that says what is wrong', async (t) => {
+test("bad requests are refused with Key Vault's code and the reason", async (t) => {
   const { raw } = await vaultClient(t)
   const rows: [string, Parameters<typeof raw>, RegExp][] = [
     ['no api-version', ['GET', '/secrets/x'], /api-version/],
@@ -257,7 +257,7 @@ test('the newest client spells the name of api-version with a percent sign, olde
   assert.equal((await raw('GET', '/secrets/x/?api%2Dversion=2025-07-01')).body.value, 'value')
 })
 
-test('a request without a token is challenged before anything else is looked at', async (t) => {
+test('a request without a token is challenged before any other check', async (t) => {
   const { azure } = await vaultClient(t)
   for (const path of ['/secrets/no_such_name', '/nonsense', '/secrets/x?api-version=1.0']) {
     const { status, headers, body } = await azure.send({
@@ -273,7 +273,7 @@ test('a request without a token is challenged before anything else is looked at'
   }
 })
 
-test('tokens for another audience, altered ones and nonsense are challenged again', async (t) => {
+test('tokens for another audience, altered tokens and invalid texts are challenged again', async (t) => {
   const { azure } = await vaultClient(t)
   const foreign = await azure.token('https://management.azure.com')
   const good = await azure.token('https://vault.azure.net')
@@ -309,7 +309,7 @@ test('a token is refused once it has expired, also when it was just accepted', a
   assert.equal((await read()).status, 401)
 })
 
-test('what is missing or not done says so by name', async (t) => {
+test('missing objects and operations that are not implemented are refused by name', async (t) => {
   const { client, raw } = await vaultClient(t)
   await assert.rejects(client.getSecret('none'), failsWith(404, 'SecretNotFound', /\(name\/id\) none was not found/))
   const { status, body } = await raw('POST', '/keys/x/1/release?api-version=7.4', {})
@@ -317,7 +317,7 @@ test('what is missing or not done says so by name', async (t) => {
   assert.match(body.error.message, /POST \/keys\/x\/1\/release/)
 })
 
-test('an unknown vault says so', async (t) => {
+test('an unknown vault is refused with that reason', async (t) => {
   const { azure } = await vaultClient(t)
   const { status, body } = await azure.send({ url: new URL('https://other.vault.azure.net/secrets/x?api-version=7.4') })
   assert.equal(status, 404)

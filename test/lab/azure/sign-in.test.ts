@@ -38,7 +38,7 @@ test('ClientSecretCredential signs in with the credentials file', async (t) => {
   const { tenantId, clientId, clientSecret } = azure.administrator
   const credential = new ClientSecretCredential(tenantId, clientId, clientSecret, sdkOptions(azure))
   const { token } = await credential.getToken('https://management.azure.com/.default')
-  assert.equal(decodeJwt(token)['appid'], clientId)
+  assert.equal(decodeJwt(token).appid, clientId)
   assert.equal(decodeProtectedHeader(token).alg, 'RS256')
 })
 
@@ -53,7 +53,7 @@ test('ClientSecretCredential reports a wrong secret with its code', async (t) =>
   })
 })
 
-test('discovery, keys and the token agree with each other', async (t) => {
+test('discovery, keys and tokens match each other', async (t) => {
   const azure = await startLocalAzure(t)
   const { tenantId } = azure.administrator
   const { body: configuration } = await getJson(azure, `${login}/${tenantId}/v2.0/.well-known/openid-configuration`)
@@ -66,7 +66,7 @@ test('discovery, keys and the token agree with each other', async (t) => {
   assert.equal(organizations.issuer, `${login}/{tenantid}/v2.0`)
 })
 
-test('instance discovery knows its own host and refuses others', async (t) => {
+test('instance discovery accepts its own host and refuses others', async (t) => {
   const azure = await startLocalAzure(t)
   const ask = (host: string) =>
     getJson(
@@ -131,7 +131,7 @@ test('refusals of the token endpoint have the codes of Entra', async (t) => {
   }
 })
 
-test('the client of az for people is not in the directory, and says so at once', async (t) => {
+test("az's client for users is not in the directory and is refused at once", async (t) => {
   const azure = await startLocalAzure(t)
   const form = { grant_type: undefined, client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', client_secret: undefined }
   const { tenantId } = azure.administrator
@@ -141,7 +141,7 @@ test('the client of az for people is not in the directory, and says so at once',
   assert.deepEqual([page.status, page.body.error_codes], [400, [700016]])
 })
 
-test('the realm of a user is the domain of the tenant, or nobody knows it', async (t) => {
+test('the realm of a user is Managed for the domain of the tenant and Unknown otherwise', async (t) => {
   const azure = await startLocalAzure(t)
   const realm = (user: string) => getJson(azure, `${login}/common/userrealm/${user}?api-version=1.0`)
   assert.equal((await realm('ada%40keymount.onmicrosoft.com')).body.account_type, 'Managed')
@@ -149,7 +149,7 @@ test('the realm of a user is the domain of the tenant, or nobody knows it', asyn
   assert.equal((await realm('%zz')).status, 200)
 })
 
-test('a public client gets a device code, which nobody enters: it is pending, and then expired', async (t) => {
+test('a public client gets a device code, which stays pending until it expires', async (t) => {
   const clock = createManualClock()
   const azure = await startLocalAzure(t, { clock })
   const { tenantId } = azure.administrator
@@ -196,7 +196,7 @@ test('an unknown tenant is refused everywhere, the domain name of the tenant is 
   assert.equal((await postToken(azure, {}, '/keymount.onmicrosoft.com/oauth2/v2.0/token')).status, 200)
 })
 
-test('what is not there says so in the manner of Entra', async (t) => {
+test("operations that are not implemented are refused in Entra's format", async (t) => {
   const azure = await startLocalAzure(t)
   const { status, body } = await getJson(azure, `${login}/common/oauth2/v2.0/logout`)
   assert.deepEqual([status, body.error], [501, 'not_implemented'])

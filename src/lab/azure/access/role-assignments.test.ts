@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
+import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts'
 import { openRecordStore } from '../records/record-store.ts'
 import { createActionMatch } from './action-match.ts'
 import { createRoleAssignments, isWithin } from './role-assignments.ts'
 import { builtInRoles, ownerRole } from './role-definitions.ts'
 
 function roleAssignments(t: TestContext) {
-  const directory = mkdtempSync(join(tmpdir(), 'roles-'))
-  const store = openRecordStore(join(directory, 'state.jsonl'))
-  t.after(() => {
-    store.close()
-    rmSync(directory, { recursive: true, force: true })
-  })
+  const store = openRecordStore(join(temporaryDirectory(t), 'state.jsonl'))
+  t.after(() => store.close())
   const roles = createRoleAssignments(store)
   const assign = (principalId: string, scope: string) => {
     const now = new Date(0).toISOString()
@@ -39,7 +34,7 @@ function roleAssignments(t: TestContext) {
 const names = fc.constantFrom('a', 'A', 'ab', 'b')
 const scopes = fc.array(names, { maxLength: 4 }).map((parts) => parts.map((part) => `/${part}`).join(''))
 
-test('a role reaches its scope and what is below, in any case, and nothing beside it', (t) => {
+test('a role applies to its scope and everything below, in any case, and to nothing else', (t) => {
   const { roles, assign } = roleAssignments(t)
   let number = 0
   fc.assert(
@@ -52,17 +47,17 @@ test('a role reaches its scope and what is below, in any case, and nothing besid
         .split('/')
         .every((part, i) => parts[i] === part)
       assert.equal(roles.permits(principal, 'x/read', resource), expected)
-      assert.equal(roles.permits('somebody else', 'x/read', resource), false)
+      assert.equal(roles.permits('another principal', 'x/read', resource), false)
     }),
   )
 })
 
-test('a scope does not reach a name that begins alike', () => {
+test('a scope does not include a name with the same beginning', () => {
   assert.equal(isWithin('/vaults/shop2', '/vaults/shop'), false)
   assert.equal(isWithin('/vaults/shop/secrets/x', '/vaults/shop'), true)
 })
 
-test('what hangs on a resource goes with it, and nothing else', (t) => {
+test('the assignments of a resource and below it are removed with it, and no others', (t) => {
   const { store, roles, assign } = roleAssignments(t)
   for (const scope of ['/g', '/g/v', '/g/V/secrets/x', '/g/v2']) assign('p', scope)
   store.commit(roles.removeUnder('/G/v'))
@@ -72,7 +67,7 @@ test('what hangs on a resource goes with it, and nothing else', (t) => {
   )
 })
 
-test('patterns have no case, a star stands for any text, and what is denied is not allowed', () => {
+test('patterns have no case, a star matches any text, and denied actions are not allowed', () => {
   const match = createActionMatch(['Microsoft.KeyVault/*', '*/read'], ['Microsoft.KeyVault/vaults/delete'])
   assert.equal(match('microsoft.keyvault/vaults/write'), true)
   assert.equal(match('Microsoft.Compute/virtualMachines/read'), true)
@@ -81,7 +76,7 @@ test('patterns have no case, a star stands for any text, and what is denied is n
   assert.equal(match('Microsoft.Compute/virtualMachines/readiness'), false)
 })
 
-test('every built-in role has an id and a name of its own', () => {
+test('ids and names of built-in roles are unique', () => {
   assert.equal(new Set(builtInRoles.map(({ name }) => name)).size, builtInRoles.length)
   assert.equal(new Set(builtInRoles.map(({ roleName }) => roleName)).size, builtInRoles.length)
 })

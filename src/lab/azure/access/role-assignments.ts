@@ -3,21 +3,21 @@ import { createActionMatch } from './action-match.ts'
 import { builtInRoles } from './role-definitions.ts'
 
 export interface RoleAssignment {
-  /** The GUID that its creator gave it. */
+  /** A GUID that its creator chose. */
   name: string
-  /** Where it holds, and everything below: as written by its creator, without a trailing slash. */
+  /** The scope, which includes everything below it, in its creator's casing and without a trailing slash. */
   scope: string
   /** GUID of the role. */
   roleName: string
   principalId: string
   principalType: string
-  description?: string
+  description?: string | undefined
   createdOn: string
   updatedOn: string
   createdBy: string
 }
 
-/** Who may do what where: deny by default, allowed by an assignment at the scope or above it. Decided anew each time. */
+/** Access by roles: denied unless an assignment at the scope or above it allows the action. */
 export interface RoleAssignments {
   /** May the principal do `action` on the resource with this id? */
   permits(principalId: string, action: string, resourceId: string): boolean
@@ -29,7 +29,7 @@ export interface RoleAssignments {
   get(scope: string, name: string): RoleAssignment | undefined
   put(assignment: RoleAssignment): Change
   remove(assignment: RoleAssignment): Change
-  /** The changes that remove what hangs on a resource that is going away. */
+  /** The changes that remove the assignments on a resource that is deleted, and below it. */
   removeUnder(resourceId: string): Change[]
 }
 

@@ -1,5 +1,5 @@
 /**
- * Azure's built-in roles, as data: what each permits on resources (`actions`) and inside them (`dataActions`).
+ * Azure's built-in roles: what each permits on resources (`actions`) and on their data (`dataActions`).
  * https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
  */
 export interface RoleDefinition {
@@ -15,8 +15,8 @@ export interface RoleDefinition {
 
 const vaults = 'Microsoft.KeyVault/vaults'
 
-/** What every Key Vault data role may do on the resource itself: look around, no more. */
-const vaultLookAround = [
+/** The actions of every Key Vault data role on the resource itself: reading. */
+const vaultReadActions = [
   'Microsoft.Authorization/*/read',
   'Microsoft.Insights/alertRules/*',
   'Microsoft.Resources/deployments/*',
@@ -142,7 +142,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
     'Key Vault Administrator',
     'Perform all data plane operations on a key vault and all objects in it, including certificates, keys, and secrets.',
     {
-      actions: vaultLookAround,
+      actions: vaultReadActions,
       dataActions: [`${vaults}/*`],
     },
   ),
@@ -151,7 +151,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
     'Key Vault Reader',
     'Read metadata of key vaults and its certificates, keys, and secrets.',
     {
-      actions: vaultLookAround,
+      actions: vaultReadActions,
       dataActions: [`${vaults}/*/read`, `${vaults}/secrets/readMetadata/action`],
     },
   ),
@@ -160,7 +160,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
     'Key Vault Secrets Officer',
     'Perform any action on the secrets of a key vault, except manage permissions.',
     {
-      actions: vaultLookAround,
+      actions: vaultReadActions,
       dataActions: [`${vaults}/secrets/*`],
     },
   ),
@@ -172,7 +172,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
     'Key Vault Certificates Officer',
     'Perform any action on the certificates of a key vault, except manage permissions.',
     {
-      actions: vaultLookAround,
+      actions: vaultReadActions,
       dataActions: [`${vaults}/certificatecas/*`, `${vaults}/certificates/*`, `${vaults}/certificatecontacts/write`],
     },
   ),
@@ -189,7 +189,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
     'Key Vault Crypto Officer',
     'Perform any action on the keys of a key vault, except manage permissions.',
     {
-      actions: vaultLookAround,
+      actions: vaultReadActions,
       dataActions: [`${vaults}/keys/*`, `${vaults}/keyrotationpolicies/*`],
     },
   ),
@@ -237,7 +237,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
   ),
 ]
 
-/** The role that the ready-made administrator holds on the subscription. */
+/** The role of the ready-made administrator on the subscription. */
 export const ownerRole = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635'
 
 const byName = new Map(builtInRoles.map((definition) => [definition.name, definition]))

@@ -10,7 +10,7 @@ export interface ArmAuthority {
   audiences: readonly string[]
 }
 
-/** Who calls. Throws {@link Refusal} 401 with the texts that `az` and the SDKs react to. */
+/** The verified claims of the caller. Throws {@link Refusal} 401 with the texts that `az` and the SDKs react to. */
 export async function authenticate(request: Request, authority: ArmAuthority): Promise<AccessTokenClaims> {
   const token = bearerToken(request)
   if (token === undefined) {

@@ -8,22 +8,22 @@ export interface LongOperation {
   name: string
   status: 'InProgress' | 'Succeeded' | 'Failed'
   startTime: string
-  endTime?: string
-  error?: { code: string; message: string }
+  endTime?: string | undefined
+  error?: { code: string; message: string } | undefined
 }
 
 /**
- * Work that goes on after its request was answered, and that clients ask about. What is running is forgotten when the
- * process ends: whoever starts work marks its own records, and settles them at the next start.
+ * Work that continues after its request was answered, and whose status clients poll. It is lost when the process ends:
+ * the code that starts work marks its own records, and resumes or fails them at the next start.
  * https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
  */
 export interface LongOperations {
-  /** Begins `work`, which may throw {@link Refusal} to say why it failed. Gives the headers that tell where to ask. */
+  /** Begins `work`, which may throw {@link Refusal} as the reason of its failure. Returns headers with the URL of its status. */
   start(provider: string, location: string, work: (signal: AbortSignal) => Promise<void>): Record<string, string>
-  /** The same for work that clients ask the result of, as Resource Manager's own is: 202 until it is done. */
+  /** The same for work whose result clients poll, as for Resource Manager's own operations: 202 until it is done. */
   startForResult(work: (signal: AbortSignal) => Promise<void>): Record<string, string>
   get(name: string): LongOperation | undefined
-  /** Aborts what is running and waits for it. */
+  /** Aborts the running work and waits for its end. */
   stop(): Promise<void>
 }
 
@@ -34,11 +34,11 @@ export interface LongOperationsOptions {
   log: Log
 }
 
-/** Clients that are told nothing sleep for half a minute between their questions. */
-export const askAgain = { 'retry-after': '1' }
+/** Without it, clients wait half a minute between polls. */
+const pollSoon = { 'retry-after': '1' }
 
-/** Finished operations that can still be asked about. */
-const rememberAtMost = 1000
+/** Operations whose status is available; older ones are dropped. */
+const maxOperations = 1000
 
 export function createLongOperations({ cloud, subscriptionId, clock, log }: LongOperationsOptions): LongOperations {
   const operations = new Map<string, LongOperation>()
@@ -58,12 +58,12 @@ export function createLongOperations({ cloud, subscriptionId, clock, log }: Long
     operation.endTime = nowText()
   }
 
-  /** Gives the name of what has begun. */
+  /** Returns the operation's name. */
   function begin(work: (signal: AbortSignal) => Promise<void>): string {
     const operation: LongOperation = { name: randomUUID(), status: 'InProgress', startTime: nowText() }
     operations.set(operation.name, operation)
     const [oldest] = operations.keys()
-    if (operations.size > rememberAtMost && oldest !== undefined) operations.delete(oldest)
+    if (operations.size > maxOperations && oldest !== undefined) operations.delete(oldest)
     const done = run(operation, work).finally(() => running.delete(done))
     running.add(done)
     return operation.name
@@ -74,9 +74,9 @@ export function createLongOperations({ cloud, subscriptionId, clock, log }: Long
   return {
     start(provider, location, work) {
       const path = `providers/${provider}/locations/${location}/operations/${begin(work)}`
-      return { 'azure-asyncoperation': urlOf(path), ...askAgain }
+      return { 'azure-asyncoperation': urlOf(path), ...pollSoon }
     },
-    startForResult: (work) => ({ location: urlOf(`operationresults/${begin(work)}`), ...askAgain }),
+    startForResult: (work) => ({ location: urlOf(`operationresults/${begin(work)}`), ...pollSoon }),
     get: (name) => operations.get(name.toLowerCase()),
     async stop() {
       stopping.abort()
@@ -85,12 +85,12 @@ export function createLongOperations({ cloud, subscriptionId, clock, log }: Long
   }
 }
 
-/** Why work failed, as clients are told. */
+/** The error of failed work, for clients. */
 export function failureOf(error: unknown): { code: string; message: string } {
   return { code: error instanceof Refusal ? error.code : 'InternalServerError', message: errorMessage(error) }
 }
 
-/** Where clients ask. */
+/** The status URLs that clients poll. */
 export function longOperationOperations(longOperations: LongOperations): ArmOperation[] {
   function existing(call: ArmCall): LongOperation {
     const operation = longOperations.get(call.name('name'))
@@ -106,7 +106,7 @@ export function longOperationOperations(longOperations: LongOperations): ArmOper
       action: 'filtered',
       run(call) {
         const { status, error } = existing(call)
-        if (status === 'InProgress') return { status: 202, headers: { location: call.url.href, ...askAgain } }
+        if (status === 'InProgress') return { status: 202, headers: { location: call.url.href, ...pollSoon } }
         if (error === undefined) return { status: 200 }
         throw new Refusal(409, error.code, error.message)
       },
@@ -115,11 +115,11 @@ export function longOperationOperations(longOperations: LongOperations): ArmOper
       operation: 'arm.operation.get',
       method: 'GET',
       path: '/subscriptions/:subscription/providers/:provider/locations/:location/operations/:name',
-      // Whoever began it may ask, whatever their role; its random name is not to be guessed.
+      // Any caller may poll it, as its random name cannot be guessed.
       action: 'filtered',
       run(call) {
         const operation = existing(call)
-        return { status: 200, body: operation, ...(operation.status === 'InProgress' && { headers: askAgain }) }
+        return { status: 200, body: operation, headers: operation.status === 'InProgress' ? pollSoon : undefined }
       },
     },
   ]

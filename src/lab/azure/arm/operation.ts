@@ -2,28 +2,28 @@ import type { z } from 'zod'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
 import { Refusal } from '../http/refusal.ts'
 
-/** One operation of Resource Manager: where it is, which permission it needs, what it does. The tables of them are the service. */
+/** One operation of Resource Manager: its request, its permission and its handler. The service is the table of them. */
 export interface ArmOperation {
   /** The name that is counted, for example `arm.vault.put`. */
   operation: string
   method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
   /** In canonical form (see resource-path.ts). `:subscription` and `:group` must exist. */
   path: string
-  /** RBAC action on the target, or `filtered`: the answer holds only what the caller may read. */
+  /** RBAC action on the target, or `filtered`: the response contains only what the caller may read. */
   action: string
-  /** True for the one operation whose `:group` need not exist. */
-  makesGroup?: boolean
+  /** True for the one operation that creates its `:group`. */
+  createsGroup?: boolean | undefined
   run(call: ArmCall): ArmAnswer | Promise<ArmAnswer>
 }
 
 export interface ArmCall {
   caller: AccessTokenClaims
-  /** The path's names, in the caller's casing. */
+  /** A name in the path, in the caller's casing. */
   name(parameter: string): string
   url: URL
   /** Id of the target, in the caller's casing. */
   targetId: string
-  /** For operations on an extension such as a role assignment: what it extends. */
+  /** For operations on an extension resource such as a role assignment: the id of the resource that it extends. */
   scope: string
   /** The JSON body in the shape of `schema`. Throws {@link Refusal} with every problem. */
   body<T extends z.ZodType>(schema: T): Promise<z.output<T>>
@@ -34,10 +34,10 @@ export interface ArmCall {
 export interface ArmAnswer {
   status: number
   body?: unknown
-  headers?: Record<string, string>
+  headers?: Record<string, string> | undefined
 }
 
-/** A value that a schema refused, in Resource Manager's way. */
+/** Refuses a body that does not match its schema, in Resource Manager's words. */
 export function invalidBody(error: z.ZodError): Refusal {
   const problems = error.issues.map(({ path, message }) =>
     path.length === 0 ? message : `${path.join('.')}: ${message}`,

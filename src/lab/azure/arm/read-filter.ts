@@ -9,11 +9,11 @@ export function readFilter(url: URL): FilterClause[] {
   throw new Refusal(
     400,
     'InvalidFilterInQueryString',
-    `Invalid $filter '${filter}' specified in the query string: the local Azure reads comparisons by eq and function calls, joined by and.`,
+    `Invalid $filter '${filter}' specified in the query string: the local Azure supports comparisons by eq and function calls, joined by and.`,
   )
 }
 
-/** The refusal of a clause that can be read, but means nothing to this operation. */
+/** Refuses a clause that this operation does not support. */
 export function invalidFilter(clause: FilterClause): Refusal {
   const what = clause.kind === 'call' ? `the function '${clause.name}'` : `the field '${clause.field}'`
   return new Refusal(

@@ -1,6 +1,6 @@
 import type { Change } from '../records/record-store.ts'
 
-/** What every resource shows of itself in lists. */
+/** The fields of every resource in lists. */
 export interface Resource {
   id: string
   name: string
@@ -9,14 +9,14 @@ export interface Resource {
   tags: Record<string, string>
 }
 
-/** A type of resource, as resource groups and generic lists see it. A new type is one of these and a table of operations. */
+/** A type of resource, for resource groups and generic lists. A new type needs one of these and a table of operations. */
 export interface ResourceKind {
   /** For example `Microsoft.KeyVault/vaults`. */
   type: string
   all(): Resource[]
-  /** Stops what runs behind the resource, before it is deleted. Default: nothing does. */
-  retire?(id: string): Promise<void>
-  /** The changes that delete the resource with all that hangs on it. */
+  /** Stops the resource's processes before it is deleted. Default: it has none. */
+  retire?: ((id: string) => Promise<void>) | undefined
+  /** The changes that delete the resource with everything that belongs to it. */
   delete(id: string): Change[]
 }
 

@@ -6,7 +6,7 @@ import { canonicalPath, groupNameOf, targetOf } from './resource-path.ts'
 const group = '/subscriptions/S/ResourceGroups/My-RG'
 const vault = `${group}/providers/Microsoft.KeyVault/Vaults/Shop`
 
-test('canonicalPath() lowers keywords and types and keeps names', () => {
+test('canonicalPath() lowers keywords and types, and leaves names as they are', () => {
   assert.equal(canonicalPath(vault), '/subscriptions/S/resourcegroups/My-RG/providers/microsoft.keyvault/vaults/Shop')
   assert.equal(
     canonicalPath(`${vault}/providers/Microsoft.Authorization/roleAssignments/ABC`),
@@ -39,11 +39,11 @@ const targets: [path: string, id: string, scope: string][] = [
   ['/subscriptions', '/', '/'],
 ]
 
-test('targetOf() finds what a permission is checked on, and what an extension extends', () => {
+test('targetOf() finds the id for the permission check, and the id that an extension extends', () => {
   for (const [path, id, scope] of targets) assert.deepEqual(targetOf(path), { id, scope }, path)
 })
 
-test('targetOf() and canonicalPath() take any path', () => {
+test('targetOf() and canonicalPath() accept any path', () => {
   const segment = fc.oneof(fc.constantFrom('subscriptions', 'resourceGroups', 'providers', '%zz', ''), fc.string())
   fc.assert(
     fc.property(fc.array(segment), (segments) => {

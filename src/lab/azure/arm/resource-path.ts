@@ -1,26 +1,26 @@
 /**
  * Paths of Resource Manager, which have no case: `/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME/...`.
- * Counted from 0, every segment at an even place is a keyword or a type, and so is the one behind `providers`; the rest are names.
+ * Counted from 0, every segment with an even index is a keyword or a type, and so is the one after `providers`; the others are names.
  */
 
 /** The path as routes write it: keywords and types in lower case, names as given, no empty segments. */
 export function canonicalPath(pathname: string): string {
   const segments = segmentsOf(pathname)
-  return joined(segments.map((segment, place) => (isKeyword(segments, place) ? segment.toLowerCase() : segment)))
+  return joined(segments.map((segment, index) => (isKeyword(segments, index) ? segment.toLowerCase() : segment)))
 }
 
-/** What a request is about, decoded. */
+/** The resource that a request is about, decoded. */
 export interface ArmTarget {
-  /** The id that a permission is checked on: the path without a trailing collection, action or extension. */
+  /** The id on which a permission is checked: the path without a trailing collection, action or extension. */
   id: string
-  /** For an extension (`ID/providers/NAMESPACE/TYPE/...` behind another id or a scope): what it extends. Otherwise the same as `id`. */
+  /** For an extension (`ID/providers/NAMESPACE/TYPE/...` after another id or a scope): the id that it extends. Otherwise the same as `id`. */
   scope: string
 }
 
 export function targetOf(pathname: string): ArmTarget {
   const segments = segmentsOf(pathname).map(decode)
-  const keyword = (place: number) => segments[place]?.toLowerCase()
-  const scopeLength = segments.findLastIndex((_, place) => place % 2 === 0 && keyword(place) === 'providers')
+  const keyword = (index: number) => segments[index]?.toLowerCase()
+  const scopeLength = segments.findLastIndex((_, index) => index % 2 === 0 && keyword(index) === 'providers')
   let length = 0
   if (keyword(0) === 'subscriptions' && segments.length >= 2) length = 2
   if (keyword(length) === 'resourcegroups' && segments.length >= length + 2) length += 2
@@ -33,13 +33,13 @@ export function targetOf(pathname: string): ArmTarget {
   return { id, scope: scopeLength < 0 ? id : joined(segments.slice(0, scopeLength)) }
 }
 
-/** The name of the group that a resource is in, or undefined when it is in none. */
+/** Name of the resource's group; undefined when it is not in one. */
 export function groupNameOf(resourceId: string): string | undefined {
   return /^\/subscriptions\/[^/]+\/resourceGroups\/([^/]+)/i.exec(resourceId)?.[1]
 }
 
-function isKeyword(segments: readonly string[], place: number): boolean {
-  return place % 2 === 0 || segments[place - 1]?.toLowerCase() === 'providers'
+function isKeyword(segments: readonly string[], index: number): boolean {
+  return index % 2 === 0 || segments[index - 1]?.toLowerCase() === 'providers'
 }
 
 function segmentsOf(pathname: string): string[] {
@@ -50,7 +50,7 @@ function joined(segments: readonly string[]): string {
   return `/${segments.join('/')}`
 }
 
-/** What is no valid percent-encoding stays as it is: it is a name that nothing has. */
+/** An invalid percent-encoding stays as it is: no resource has such a name. */
 function decode(segment: string): string {
   try {
     return decodeURIComponent(segment)

@@ -122,10 +122,10 @@ function checkPermission(
   )
 }
 
-function checkGroup(groups: ResourceGroups, name: string, { method, makesGroup }: ArmOperation): void {
+function checkGroup(groups: ResourceGroups, name: string, { method, createsGroup }: ArmOperation): void {
   const group = groups.get(name)
   if (group === undefined) {
-    if (makesGroup === true) return
+    if (createsGroup === true) return
     throw new Refusal(404, 'ResourceGroupNotFound', `Resource group '${name}' could not be found.`)
   }
   const isWrite = !['GET', 'HEAD', 'DELETE'].includes(method)

@@ -9,16 +9,16 @@ export const tagsSchema = z
 export const locationSchema = z.string().min(1)
 export const guidSchema = z.guid().transform((guid) => guid.toLowerCase())
 
-/** `West Europe` and `westeurope` are the same place. */
+/** `West Europe` and `westeurope` are the same location. */
 export function normalizeLocation(location: string): string {
   return location.toLowerCase().replaceAll(' ', '')
 }
 
 /** The location of a new resource, or of an existing one, which cannot move. Throws {@link Refusal}. */
-export function settleLocation(
+export function resolveLocation(
   given: string | undefined,
   existing: { name: string; location: string } | undefined,
-  what = 'resource',
+  what: 'resource' | 'resource group' = 'resource',
 ): string {
   if (existing === undefined) {
     if (given !== undefined) return normalizeLocation(given)

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 
-/** A client secret. Only its hash is kept: Azure shows the secret once, too. */
+/** A client secret. Only its hash is stored: as in Azure, the secret is shown once. */
 export interface Password {
   keyId: string
   displayName: string | null
@@ -23,7 +23,7 @@ export interface KeyCredential {
   endDateTime: string
 }
 
-/** What applications and service principals have alike. */
+/** The credentials of applications and of service principals. */
 export interface Credentials {
   passwords?: Password[] | undefined
   keys?: KeyCredential[] | undefined
@@ -32,8 +32,8 @@ export interface Credentials {
 export type Verdict = 'valid' | 'expired' | 'wrong'
 
 const dayMs = 24 * 3600 * 1000
-/** What Graph gives a secret that is asked for without an end. */
-const defaultLifeMs = 2 * 365 * dayMs
+/** Graph's validity of a secret whose end is not given. */
+const defaultValidityMs = 2 * 365 * dayMs
 
 export interface PasswordFields {
   displayName?: string | null | undefined
@@ -42,10 +42,10 @@ export interface PasswordFields {
   endDateTime?: string | undefined
 }
 
-/** A password for `secret`, which Azure's format is made for when none is given. */
+/** A password for `secret`. Default: a new secret in Azure's format. */
 export function newPassword(now: number, fields: PasswordFields = {}, secret = newSecret()) {
   const { displayName = null, startDateTime = new Date(now).toISOString() } = fields
-  const { endDateTime = new Date(Date.parse(startDateTime) + defaultLifeMs).toISOString() } = fields
+  const { endDateTime = new Date(Date.parse(startDateTime) + defaultValidityMs).toISOString() } = fields
   const password: Password = {
     keyId: randomUUID(),
     displayName,
@@ -57,7 +57,7 @@ export function newPassword(now: number, fields: PasswordFields = {}, secret = n
   return { password, secret }
 }
 
-/** Whether `secret` is one of the passwords. One that is not valid yet is a wrong one. */
+/** Whether `secret` is one of the passwords. A password that is not valid yet counts as wrong. */
 export function checkSecret(passwords: readonly Password[], secret: string, now: number): Verdict {
   const verdicts = passwords
     .filter(({ sha256 }) => sameHash(sha256, secret))
@@ -65,19 +65,19 @@ export function checkSecret(passwords: readonly Password[], secret: string, now:
   return verdicts.find((verdict) => verdict === 'valid') ?? verdicts[0] ?? 'wrong'
 }
 
-/** Whether a password or certificate may be used at this time. */
+/** Whether a password or certificate is valid at this time. */
 export function verdictAt({ startDateTime, endDateTime }: Password | KeyCredential, now: number): Verdict {
   if (Date.parse(endDateTime) <= now) return 'expired'
   return Date.parse(startDateTime) <= now ? 'valid' : 'wrong'
 }
 
-/** Forty characters, of which `8Q~` makes them known to secret scanners. None is a `-`: as the first it would look like a flag. */
+/** Forty characters; secret scanners recognize `8Q~`. None is a `-`: as the first one it would look like a flag. */
 function newSecret(): string {
   const random = randomBytes(28).toString('base64url').replaceAll('_', '.').replaceAll('-', '~')
   return `${random.slice(0, 3)}8Q~${random.slice(3, 37)}`
 }
 
-// A plain hash is enough: Azure makes these secrets itself, and they are too random to guess.
+// A plain hash is enough: the secrets are generated and too random to guess.
 function hash(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }

@@ -4,17 +4,17 @@ import type { Change, Collection, RecordStore } from '../records/record-store.ts
 import { type Credentials, checkSecret, type KeyCredential, type Verdict } from './credentials.ts'
 import { createFederatedCredentials, type FederatedCredentials } from './federated-credentials.ts'
 
-/** What can be granted access: the tenant's own view of an application or of a managed identity. */
+/** A principal that can be granted access: an application or managed identity in this tenant. */
 export interface ServicePrincipal extends Credentials {
-  /** The object id: what role assignments and access policies name. */
+  /** The object id, which role assignments and access policies refer to. */
   id: string
   appId: string
   displayName: string
   servicePrincipalType: 'Application' | 'ManagedIdentity'
   accountEnabled: boolean
   createdDateTime: string
-  /** Resource id of the managed identity behind it. */
-  resourceId?: string
+  /** Resource id of its managed identity. */
+  resourceId?: string | undefined
 }
 
 export interface Application extends Credentials {
@@ -23,13 +23,13 @@ export interface Application extends Credentials {
   displayName: string
   createdDateTime: string
   identifierUris?: string[] | undefined
-  /** Properties that are kept and shown, and mean nothing to the lab. */
+  /** Properties that are stored and returned, and that the lab does not evaluate. */
   settings?: Record<string, unknown> | undefined
 }
 
 /**
- * The Entra directory: applications, service principals (those of managed identities included), and what each may sign
- * in with. Knows no HTTP: `entra` signs in from it, `graph` shows it, `arm` adds managed identities.
+ * The Entra directory: applications, service principals (those of managed identities included), and their credentials.
+ * Independent of HTTP: `entra` signs clients in, `graph` manages applications, `arm` adds managed identities.
  */
 export interface Directory {
   servicePrincipal(objectId: string): ServicePrincipal | undefined
@@ -47,20 +47,20 @@ export interface Directory {
   putApplication(application: Application): Change
   /** Removes the application with its principal and its federated credentials. */
   removeApplication(application: Application): Change[]
-  /** The application's principal, which makes it able to sign in and to be granted access. */
+  /** Adds the application's principal, with which it can sign in and be granted access. */
   addPrincipal(application: Application, principalId?: string): { principal: ServicePrincipal; changes: Change[] }
   putPrincipal(principal: ServicePrincipal): Change
   addManagedIdentity(displayName: string, resourceId: string): { principal: ServicePrincipal; changes: Change[] }
-  /** Removes the principal of a managed identity with its federated credentials, or that of an application, which stays. */
+  /** Removes a principal: a managed identity's with its federated credentials, an application's without the application. */
   removePrincipal(principal: ServicePrincipal): Change[]
-  /** Directory roles, such as `Global Administrator`: who may read and write through Graph. */
+  /** Directory roles, such as `Global Administrator`, permit reading and writing through Graph. */
   hasDirectoryRole(objectId: string): boolean
   addDirectoryRole(objectId: string, role: string): Change
 }
 
 export interface NewApplication extends Credentials {
   displayName: string
-  appId?: string
+  appId?: string | undefined
   identifierUris?: string[] | undefined
   settings?: Record<string, unknown> | undefined
 }
@@ -78,7 +78,7 @@ export function createDirectory(store: RecordStore, clock: Clock): Directory {
     return { ...fields, accountEnabled: true, createdDateTime: nowText() }
   }
 
-  /** Secrets and certificates may hang on either; az makes them on both. */
+  /** Secrets and certificates may belong to either; az uses both. */
   function holders(appId: string): Credentials[] {
     const key = appId.toLowerCase()
     return [applications.get(key), principalByApp.get(key)].filter((holder) => holder !== undefined)

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import type { FederatedCredential } from './federated-credentials.ts'
 
-/** What holds for the federated credentials of applications and of managed identities alike. */
+/** Rules for the federated credentials of applications and of managed identities. */
 
 /** https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations */
 export const maxFederatedCredentials = 20
 export const federatedCredentialName = /^[a-zA-Z0-9][a-zA-Z0-9-_]{2,119}$/
 
-/** What a federated credential gets when it names no audience, and what clients ask Kubernetes for. */
+/** Default audience of a federated credential, for which clients request tokens from Kubernetes. */
 export const defaultFederationAudience = 'api://AzureADTokenExchange'
 
 export const federatedCredentialFields = {
@@ -17,7 +17,7 @@ export const federatedCredentialFields = {
   audiences: z.array(z.string().min(1).max(600)).length(1, 'must have exactly one value').nullish(),
 }
 
-/** Why a credential cannot be kept beside the others of its owner. */
+/** Why a credential cannot be added to the others of its owner. */
 export function conflictOf(
   { issuer, subject }: Pick<FederatedCredential, 'issuer' | 'subject'>,
   others: readonly FederatedCredential[],

@@ -7,7 +7,7 @@ export interface FederatedCredential {
   issuer: string
   subject: string
   audiences: string[]
-  /** Those of applications have an id beside their name. */
+  /** Credentials of applications have an id in addition to their name. */
   id?: string | undefined
   description?: string | null | undefined
 }

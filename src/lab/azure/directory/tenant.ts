@@ -1,28 +1,28 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { RecordStore } from '../records/record-store.ts'
 
-/** The one tenant of the lab, its one subscription, and the ready-made administrator. Made once, then kept. */
+/** The one tenant of the lab, its one subscription, and the ready-made administrator. Created once and stored. */
 export interface Tenant {
   tenantId: string
   displayName: string
-  /** The tenant's name in URLs, beside its id. */
+  /** Alternative to the tenant's id in URLs. */
   domain: string
   subscriptionId: string
   subscriptionName: string
   administrator: {
     clientId: string
-    /** Kept in the clear, because the credentials file is written anew when somebody removes it. */
+    /** Stored in the clear, because the credentials file is written at every start. */
     clientSecret: string
     objectId: string
   }
 }
 
-/** The tenant in `store`, or a new one that is not yet kept: `isNew` tells, and `change` keeps it. */
+/** The tenant in `store`, or a new one (`isNew`), which `change` stores. */
 export function openTenant(store: RecordStore) {
   const collection = store.collection<Tenant>('tenant')
-  const known = collection.get('tenant')
-  const tenant = known ?? createTenant()
-  return { tenant, isNew: known === undefined, change: collection.put('tenant', tenant) }
+  const stored = collection.get('tenant')
+  const tenant = stored ?? createTenant()
+  return { tenant, isNew: stored === undefined, change: collection.put('tenant', tenant) }
 }
 
 function createTenant(): Tenant {

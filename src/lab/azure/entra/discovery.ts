@@ -42,7 +42,7 @@ export function instanceDiscovery(cloud: Cloud, authorizationEndpoint: URL) {
   }
 }
 
-/** Who checks the passwords of a user's domain. MSAL asks before it sends one. @param user as it stands in the path */
+/** The authority that checks the passwords of a user's domain; MSAL requests it before it sends one. @param user as in the path, encoded */
 export function userRealm(user: string, ownDomain: string) {
   const domain = user.toLowerCase().replace('%40', '@').split('@').at(-1) ?? ''
   return {

@@ -9,7 +9,7 @@ const checkCredential =
   'Check your federated identity credential Subject, Audience and Issuer against the presented assertion.'
 
 export interface AssertionVerifier {
-  /** Returns when one of the credentials trusts the assertion. Throws {@link EntraRefusal} with the code that Entra uses. */
+  /** Returns when one of the credentials trusts the assertion. Throws {@link EntraRefusal} with Entra's code. */
   verify(assertion: string, client: AssertingClient): Promise<void>
 }
 
@@ -19,7 +19,7 @@ export interface AssertingClient {
   credentials: readonly FederatedCredential[]
 }
 
-/** Verifies a foreign token as Entra does: first does any credential name it, then is it genuine, then is it in time. */
+/** Verifies an outside token in Entra's order: does a credential match, is the signature valid, is the time valid. */
 export function createAssertionVerifier({ keys, clock }: { keys: IssuerKeys; clock: Clock }): AssertionVerifier {
   return {
     async verify(assertion, client) {
@@ -61,7 +61,7 @@ function decode(assertion: string): PresentedClaims {
   return { iss, sub, aud: [aud].flat(), exp, nbf: nbf ?? iat ?? 0 }
 }
 
-/** Issuers and subjects are compared byte for byte: a trailing slash or another case is another name. */
+/** Issuers and subjects are compared byte for byte, with trailing slashes and case. */
 function matchCredential({ iss, sub, aud }: PresentedClaims, client: AssertingClient): void {
   const { credentials } = client
   if (credentials.length === 0) {
@@ -104,7 +104,7 @@ async function verifySignature(assertion: string, issuer: string, keys: IssuerKe
     await verifyWith(await keys.get(issuer), assertion)
   } catch (error) {
     if (!(error instanceof errors.JWKSNoMatchingKey)) throw signatureError(error)
-    // An unknown key id: the issuer may have rolled its keys since we last looked.
+    // The issuer may have rotated its keys since they were fetched.
     await keys
       .refresh(issuer)
       .then((fresh) => verifyWith(fresh, assertion))
@@ -115,7 +115,7 @@ async function verifySignature(assertion: string, issuer: string, keys: IssuerKe
 }
 
 async function verifyWith(keys: JWTVerifyGetKey, assertion: string): Promise<void> {
-  // Times are compared afterwards, by the lab's own clock and with Entra's own words.
+  // checkTimes() compares the times, by the lab's clock and with Entra's error texts.
   await jwtVerify(assertion, keys, { algorithms: ['RS256'], clockTolerance: Number.MAX_SAFE_INTEGER })
 }
 
@@ -135,7 +135,7 @@ function signatureError(error: unknown): EntraRefusal {
 /** Clocks may differ by five minutes, as Entra allows. */
 const skewSeconds = 300
 
-/** Throws {@link EntraRefusal} 700024 unless the assertion is in time. */
+/** Throws {@link EntraRefusal} 700024 when the assertion is expired or not valid yet. */
 export function checkTimes({ exp, nbf }: Pick<PresentedClaims, 'exp' | 'nbf'>, nowMs: number): void {
   const now = nowMs / 1000
   if (now < exp + skewSeconds && now >= nbf - skewSeconds) return
@@ -150,7 +150,7 @@ function refusal(code: number, text: string): EntraRefusal {
   return new EntraRefusal(401, 'invalid_client', code, text)
 }
 
-/** What Azure keeps to itself and the lab adds, so that a mistake can be seen from the pod's event: see docs/lab.md. */
+/** The configured values, which Azure does not reveal; they show a mistake in the pod's event. See docs/lab.md. */
 function configured(
   what: string,
   credentials: readonly FederatedCredential[],

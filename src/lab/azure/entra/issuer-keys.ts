@@ -3,24 +3,25 @@ import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { z } from 'zod'
 import { type Clock, CodedError, errorMessage, type Log } from '#lib'
 import { createSingleFlight } from '#lib/async'
+import { parseJson } from '#lib/formats'
 import { createHttpClient } from '#lib/http'
 import { issuerKeysCooldownMs, issuerKeysFreshMs } from './limits.ts'
 
-/** An issuer's documents could not be had, or do not say what OpenID Connect Discovery demands. */
+/** An issuer's documents cannot be fetched, or do not conform to OpenID Connect Discovery. */
 export class IssuerError extends CodedError<'issuer-unavailable'> {}
 
 export interface IssuerKeys {
-  /** The issuer's present keys. Throws {@link IssuerError}. */
+  /** The issuer's current keys. Throws {@link IssuerError}. */
   get(issuer: string): Promise<JWTVerifyGetKey>
-  /** The keys fetched anew, because a token came with a key id that they lack; the known ones when that was just done. */
+  /** The keys fetched again, because a token has an unknown key id. The cached ones when they were fetched just now. */
   refresh(issuer: string): Promise<JWTVerifyGetKey>
 }
 
 export interface IssuerKeysOptions {
-  /** PEM files trusted beside the machine's roots. Read at each fetch: a cluster may write its own later. */
+  /** PEM files with authorities that are trusted in addition to the machine's. Read at each fetch: a cluster may write its file later. */
   caFiles: readonly string[]
-  /** PEM of further authorities, asked at each fetch. Default: none. */
-  moreAuthorities?: () => readonly string[]
+  /** PEM of more authorities, called at each fetch. Default: none. */
+  moreAuthorities?: (() => readonly string[]) | undefined
   clock: Clock
   log: Log
 }
@@ -28,9 +29,9 @@ export interface IssuerKeysOptions {
 const discoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https$/ }) })
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
 
-/** Finds the keys of outside issuers as Entra does: discovery over TLS, then the key set. https://openid.net/specs/openid-connect-discovery-1_0.html */
+/** Fetches the keys of outside issuers as Entra does: discovery over TLS, then the key set. https://openid.net/specs/openid-connect-discovery-1_0.html */
 export function createIssuerKeys({ caFiles, moreAuthorities = () => [], clock, log }: IssuerKeysOptions): IssuerKeys {
-  const known = new Map<string, { keys: JWTVerifyGetKey; fetchedAt: number }>()
+  const cache = new Map<string, { keys: JWTVerifyGetKey; fetchedAt: number }>()
   const singleFlight = createSingleFlight<JWTVerifyGetKey>()
 
   async function fetchKeys(issuer: string): Promise<JWTVerifyGetKey> {
@@ -43,7 +44,7 @@ export function createIssuerKeys({ caFiles, moreAuthorities = () => [], clock, l
         throw new Error(`its discovery document names the issuer ${discovery.issuer}`)
       }
       const keys = createLocalJWKSet(keySet.parse(await getJson(http, discovery.jwks_uri)))
-      known.set(issuer, { keys, fetchedAt: clock.now() })
+      cache.set(issuer, { keys, fetchedAt: clock.elapsed() })
       return keys
     } catch (error) {
       const text = error instanceof z.ZodError ? z.prettifyError(error) : errorMessage(error)
@@ -54,8 +55,8 @@ export function createIssuerKeys({ caFiles, moreAuthorities = () => [], clock, l
   }
 
   async function keysNotOlderThan(issuer: string, ms: number): Promise<JWTVerifyGetKey> {
-    const entry = known.get(issuer)
-    if (entry !== undefined && clock.now() - entry.fetchedAt < ms) return entry.keys
+    const cached = cache.get(issuer)
+    if (cached !== undefined && clock.elapsed() - cached.fetchedAt < ms) return cached.keys
     return singleFlight(issuer, () => fetchKeys(issuer))
   }
 
@@ -70,7 +71,7 @@ async function getJson(http: ReturnType<typeof createHttpClient>, url: string): 
   const headers = { accept: 'application/jwk-set+json, application/json;q=0.9' }
   const { status, body } = await http.send({ url: new URL(url), headers })
   if (status !== 200) throw new Error(`${url} answered ${status}`)
-  return JSON.parse(body.toString('utf8'))
+  return parseJson(url, body, { maxLength: 1024 * 1024 })
 }
 
 function readCertificates(files: readonly string[], log: Log): string {
@@ -79,7 +80,7 @@ function readCertificates(files: readonly string[], log: Log): string {
       try {
         return readFileSync(file, 'utf8')
       } catch (error) {
-        log.warn({ err: error, file }, 'cannot read an issuer CA; going on without it')
+        log.warn({ err: error, file }, 'cannot read an issuer CA; continuing without it')
         return ''
       }
     })

@@ -1,4 +1,4 @@
-/** One operation of Entra ID. The table of them is the service. */
+/** One operation of Entra ID. The service is the table of them. */
 export interface EntraOperation {
   /** The name that is counted, for example `entra.token`. */
   operation: string
@@ -9,7 +9,7 @@ export interface EntraOperation {
 }
 
 export interface EntraCall {
-  /** The path's tenant as written, in lower case: an id, a domain, `common`, `organizations`. */
+  /** The tenant in the path, in lower case: an id, a domain, `common` or `organizations`. */
   tenant: string
   url: URL
   form(): Promise<URLSearchParams>

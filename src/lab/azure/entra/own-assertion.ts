@@ -15,13 +15,13 @@ export interface OwnAssertionOptions {
   clock: Clock
 }
 
-/** Assertions that an application signs itself, with a certificate that it registered. */
+/** Assertions that an application signs itself, with a certificate that is registered for it. */
 export interface OwnAssertions {
   /** Returns when the assertion proves the client. Throws {@link EntraRefusal}. */
   verify(assertion: string, clientId: string): Promise<void>
 }
 
-/** True when the assertion names one and the same as issuer and subject: an application speaks for itself. */
+/** True when issuer and subject are the same: the application signed the assertion itself. */
 export function isOwnAssertion(assertion: string): boolean {
   try {
     const { iss, sub } = decodeJwt(assertion)
@@ -75,7 +75,7 @@ function certificateOf(assertion: string, keys: readonly KeyCredential[], now: n
 
 async function verifySignature(assertion: string, { publicKey }: X509Certificate): Promise<void> {
   try {
-    // Times are compared afterwards, by the lab's own clock and with Entra's own words.
+    // checkTimes() compares the times, by the lab's clock and with Entra's error texts.
     await jwtVerify(assertion, publicKey, {
       algorithms: ['RS256', 'PS256'],
       clockTolerance: Number.MAX_SAFE_INTEGER,

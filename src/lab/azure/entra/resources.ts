@@ -1,6 +1,6 @@
 import type { Cloud } from '../proxy/clouds.ts'
 
-/** The audiences that each service of the cloud goes by, without a trailing slash: with and without are the same resource. */
+/** The audiences of each service, without a trailing slash: with and without are the same resource. */
 export function audiencesOf(cloud: Cloud) {
   return {
     arm: [`https://${cloud.legacyAudience}`, `https://${cloud.resourceManager}`],
@@ -9,7 +9,7 @@ export function audiencesOf(cloud: Cloud) {
   }
 }
 
-/** True when the audience of a token is one of `accepted`. */
+/** True when `audience` is one of `accepted`, with or without a trailing slash. */
 export function isAudience(audience: string, accepted: readonly string[]): boolean {
   return accepted.includes(audience.endsWith('/') ? audience.slice(0, -1) : audience)
 }

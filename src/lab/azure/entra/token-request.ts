@@ -1,9 +1,9 @@
 import { EntraRefusal } from './error-response.ts'
 
-/** A client_credentials request, checked for form only. */
+/** A client_credentials request, whose form has been checked. */
 export interface ClientCredentialsForm {
   clientId: string
-  /** What the token is for, as its `aud` will say. */
+  /** The `aud` of the token. */
   audience: string
   proof: { kind: 'secret'; secret: string } | { kind: 'assertion'; assertion: string }
 }
@@ -45,7 +45,7 @@ function proofOf(form: URLSearchParams): ClientCredentialsForm['proof'] {
   throw noProof()
 }
 
-/** The refusal of a client that does not prove who it is. */
+/** Refuses a client that does not authenticate itself. */
 export function noProof(): EntraRefusal {
   return new EntraRefusal(
     401,
@@ -55,10 +55,10 @@ export function noProof(): EntraRefusal {
   )
 }
 
-/** What OpenID Connect reserves: some clients (MSAL for Go) add it to every request, and it names no resource. */
+/** Reserved by OpenID Connect and not resources; MSAL for Go adds them to every request. */
 const reservedScopes: ReadonlySet<string> = new Set(['openid', 'profile', 'offline_access', 'email'])
 
-/** The resource of `RESOURCE/.default`. Its own trailing slash stays: `https://x//.default` asks for `https://x/`. */
+/** The resource of `RESOURCE/.default`, with its own trailing slash: `https://x//.default` is for `https://x/`. */
 function audienceOfScope(scope: string): string {
   const scopes = scope.split(' ').filter((part) => part !== '' && !reservedScopes.has(part))
   const [first = ''] = scopes

@@ -5,7 +5,7 @@ import { createEventFeed } from './event-feed.ts'
 const event = (subject: string) => ({ topic: '/vaults/shop', subject, eventType: 'T', eventTime: '', data: {} })
 const subjects = ({ events }: { events: readonly { subject: string }[] }) => events.map(({ subject }) => subject)
 
-test('a feed gives what came after the cursor', () => {
+test('a feed returns the events after the cursor', () => {
   const feed = createEventFeed()
   feed.publish(event('a'))
   const first = feed.after(undefined)
@@ -16,7 +16,7 @@ test('a feed gives what came after the cursor', () => {
   assert.deepEqual(subjects(feed.after(second.next)), [])
 })
 
-test('a feed says when events are gone, or when the cursor is of another one', () => {
+test('a feed reports that events were dropped, or that the cursor is from another feed', () => {
   const feed = createEventFeed(2)
   const { next } = feed.after(undefined)
   for (const subject of ['a', 'b', 'c']) feed.publish(event(subject))
@@ -26,7 +26,7 @@ test('a feed says when events are gone, or when the cursor is of another one', (
   assert.equal(feed.after('nonsense').missed, true)
 })
 
-test('wait() ends with the next event, or with its signal', async () => {
+test('wait() ends at the next event, or when its signal aborts', async () => {
   const feed = createEventFeed()
   const { next } = feed.after(undefined)
   const waiting = feed.wait(next, AbortSignal.timeout(60_000))

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 /** An event as Azure Event Grid delivers it. https://learn.microsoft.com/azure/event-grid/event-schema */
 export interface GridEvent {
   id: string
-  /** Resource id of what it happened to. */
+  /** Resource id of the vault. */
   topic: string
   subject: string
   /** For example `Microsoft.KeyVault.SecretNewVersionCreated`. */
@@ -15,45 +15,45 @@ export interface GridEvent {
   metadataVersion: '1'
 }
 
-/** Events since a cursor, and the cursor behind them. */
+/** Events since a cursor, and the cursor after them. */
 export interface EventPage {
   events: GridEvent[]
-  /** For the next question. */
+  /** Cursor for the next request. */
   next: string
-  /** That events between the cursor and these are not kept any more, or that the cursor is of another process. */
+  /** True when events after the cursor were dropped, or when the cursor is from another process. */
   missed: boolean
 }
 
-/** The last events of this process. Readers ask with the cursor that they got last. */
+/** The last events of this process. Readers send the cursor of their last page. */
 export interface EventFeed {
   publish(event: Omit<GridEvent, 'id' | 'dataVersion' | 'metadataVersion'>): void
-  /** What came after the cursor; all that is kept without one. */
+  /** The events after the cursor; without one, all that are stored. */
   after(cursor: string | undefined): EventPage
-  /** The same, but when nothing has come it waits until something does, or the signal aborts. */
+  /** The same, but waits for an event when there is none, until the signal aborts. */
   wait(cursor: string | undefined, signal: AbortSignal): Promise<EventPage>
 }
 
-/** @param keepAtMost events; older ones are forgotten. */
-export function createEventFeed(keepAtMost = 5000): EventFeed {
+/** @param maxEvents older ones are dropped. */
+export function createEventFeed(maxEvents = 5000): EventFeed {
   // A cursor is `<process>.<number of events before it>`.
   const process = randomUUID().slice(0, 8)
-  const kept: GridEvent[] = []
+  const stored: GridEvent[] = []
   const waiting = new Set<() => void>()
   let count = 0
 
   function after(cursor: string | undefined): EventPage {
-    const first = count - kept.length
+    const first = count - stored.length
     const [of, number] = cursor?.split('.') ?? [process, String(first)]
     const position = of === process && /^\d+$/.test(number ?? '') ? Math.min(Number(number), count) : -1
     const missed = position < first
-    return { events: kept.slice(missed ? 0 : position - first), next: `${process}.${count}`, missed }
+    return { events: stored.slice(missed ? 0 : position - first), next: `${process}.${count}`, missed }
   }
 
   return {
     publish(event) {
-      kept.push({ id: randomUUID(), ...event, dataVersion: '1', metadataVersion: '1' })
+      stored.push({ id: randomUUID(), ...event, dataVersion: '1', metadataVersion: '1' })
       count++
-      if (kept.length > keepAtMost) kept.shift()
+      if (stored.length > maxEvents) stored.shift()
       for (const wake of waiting) wake()
     },
     after,

@@ -9,7 +9,7 @@ export type VaultEventKind = 'NewVersionCreated' | 'NearExpiry' | 'Expired'
 export type ObjectNoun = 'Secret' | 'Key' | 'Certificate'
 
 export interface VaultEvents {
-  /** What happened to a version of an object. Nothing is published for a vault that is gone. */
+  /** Publishes an event about a version of an object. Does nothing for a deleted vault. */
   publish(noun: ObjectNoun, kind: VaultEventKind, version: ObjectVersion<unknown>): void
 }
 
@@ -17,12 +17,12 @@ export interface VaultEventsOptions {
   feed: EventFeed
   vaults: Vaults
   stores: CertificateStores
-  /** What the vaults are reached at: `vault.azure.net`. */
+  /** DNS suffix of the vaults: `vault.azure.net`. */
   vaultSuffix: string
   clock: Clock
 }
 
-/** The events of all vaults. New versions and changed access policies are published by themselves, once they are durable. */
+/** The events of all vaults. New versions and changed access policies are published automatically, once they are durable. */
 export function createVaultEvents({ feed, vaults, stores, vaultSuffix, clock }: VaultEventsOptions): VaultEvents {
   const eventTime = () => new Date(clock.now()).toISOString()
 

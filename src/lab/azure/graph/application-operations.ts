@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import type { Application, Directory } from '../directory/directory.ts'
 import type { RecordStore } from '../records/record-store.ts'
-import { keyCredentialsSchema, renderCredentials, settleKeys } from './credentials-body.ts'
+import { applyKeyCredentials, keyCredentialsSchema, renderCredentials } from './credentials-body.ts'
 import { alreadyInUse, resourceNotFound } from './error-response.ts'
 import { filtered, type GraphCall, type GraphOperation } from './operation.ts'
 
 export interface ApplicationOptions {
   store: RecordStore
   directory: Directory
-  /** The tenant's domain, which publishes its applications. */
+  /** The tenant's domain, which is the publisher of its applications. */
   domain: string
 }
 
@@ -64,7 +64,7 @@ export function applicationOperations({ store, directory, domain }: ApplicationO
       async run(call) {
         const { displayName, identifierUris, keyCredentials, ...settings } = await call.body(createBody)
         refuseUsedUris(identifierUris)
-        const keys = settleKeys(keyCredentials, [])
+        const keys = applyKeyCredentials(keyCredentials, [])
         const { application, changes } = directory.addApplication({ displayName, identifierUris, keys, settings })
         store.commit(changes)
         return { status: 201, context: 'applications/$entity', body: render(application) }
@@ -92,7 +92,7 @@ export function applicationOperations({ store, directory, domain }: ApplicationO
           ...before,
           displayName: displayName ?? before.displayName,
           identifierUris: identifierUris ?? before.identifierUris,
-          keys: keyCredentials === undefined ? before.keys : settleKeys(keyCredentials, before.keys ?? []),
+          keys: keyCredentials === undefined ? before.keys : applyKeyCredentials(keyCredentials, before.keys ?? []),
           settings: { ...before.settings, ...settings },
         }
         store.commit([directory.putApplication(application)])
@@ -111,7 +111,7 @@ export function applicationOperations({ store, directory, domain }: ApplicationO
   ]
 }
 
-/** The application that the path names by its object id. Throws {@link Refusal}. */
+/** The application in the path, by its object id. Throws {@link Refusal}. */
 export function existingApplication(directory: Directory, call: GraphCall): Application {
   const application = directory.applicationById(call.name('id'))
   if (application === undefined) throw resourceNotFound(call.name('id'))

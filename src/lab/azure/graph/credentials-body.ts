@@ -5,13 +5,13 @@ import { Refusal } from '../http/refusal.ts'
 
 const time = z.iso.datetime({ offset: true })
 
-/** The certificates of an application or service principal as clients write them: all of them, each time. */
+/** The certificates of an application or service principal. Clients always write the whole list. */
 export const keyCredentialsSchema = z
   .array(
     z.looseObject({
       keyId: z.guid().nullish(),
       displayName: z.string().nullish(),
-      /** Missing for those that are there already: Graph does not show it again. */
+      /** Missing for existing certificates, since Graph does not return it. */
       key: z.string().nullish(),
       type: z.string().nullish(),
       usage: z.string().nullish(),
@@ -29,15 +29,15 @@ export const addPasswordBody = z.object({
 
 export const removePasswordBody = z.object({ keyId: z.guid() })
 
-/** The certificates after a write. Throws {@link Refusal} for one that is neither new and whole, nor there already. */
-export function settleKeys(
+/** The certificates after a write. Throws {@link Refusal} for an entry that is neither complete nor an existing certificate. */
+export function applyKeyCredentials(
   given: z.output<typeof keyCredentialsSchema>,
   before: readonly KeyCredential[],
 ): KeyCredential[] {
   return (given ?? []).map((credential): KeyCredential => {
     const { keyId, key, displayName = null, startDateTime, endDateTime } = credential
-    const known = before.find((each) => each.keyId === keyId)
-    if (key == null && known !== undefined) return known
+    const existing = before.find((each) => each.keyId === keyId)
+    if (key == null && existing !== undefined) return existing
     const certificate = certificateIn(key ?? '')
     if (key == null || certificate === undefined || credential.type !== 'AsymmetricX509Cert') {
       throw new Refusal(
@@ -65,7 +65,7 @@ function certificateIn(key: string): X509Certificate | undefined {
   }
 }
 
-/** The credentials as Graph shows them: neither secrets nor certificates. */
+/** The credentials as Graph returns them: without secrets and certificates. */
 export function renderCredentials({ keys = [], passwords = [] }: Credentials) {
   return {
     keyCredentials: keys.map(({ key: _, ...rest }) => ({
@@ -78,7 +78,7 @@ export function renderCredentials({ keys = [], passwords = [] }: Credentials) {
   }
 }
 
-/** @param secretText is shown once, when Graph has made it. */
+/** @param secretText is returned once, when the secret is created. */
 export function renderPassword(password: Password, secretText: string | null = null) {
   const { keyId, displayName, hint, startDateTime, endDateTime } = password
   return { customKeyIdentifier: null, displayName, endDateTime, hint, keyId, secretText, startDateTime }

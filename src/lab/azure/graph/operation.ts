@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { type FilterClause, parseFilter } from '../http/odata-filter.ts'
 import { Refusal } from '../http/refusal.ts'
 
-/** One operation of Microsoft Graph. The tables of them are the service. */
+/** One operation of Microsoft Graph. The service is the table of them. */
 export interface GraphOperation {
   /** The name that is counted, for example `graph.servicePrincipal.list`. */
   operation: string
@@ -14,6 +14,7 @@ export interface GraphOperation {
 export interface GraphCall {
   /** Object id of the caller. */
   callerId: string
+  /** A name in the path. */
   name(parameter: string): string
   url: URL
   /** The JSON body in the shape of `schema`. Throws {@link Refusal} with every problem. */
@@ -24,13 +25,13 @@ export interface GraphCall {
 export type GraphAnswer =
   | {
       status: 200 | 201
-      /** What `@odata.context` names, for example `servicePrincipals`. */
+      /** Fragment of `@odata.context`, for example `servicePrincipals`. */
       context: string
       body: Record<string, unknown>
     }
   | { status: 204 }
 
-/** The objects of a list that the request's `$filter` lets through. Fields are those of the JSON. Throws {@link Refusal}. */
+/** The objects that match the request's `$filter`, which names fields of their JSON. Throws {@link Refusal}. */
 export function filtered<T extends Record<string, unknown>>(url: URL, objects: readonly T[]): T[] {
   const filter = url.searchParams.get('$filter') ?? ''
   const clauses = parseFilter(filter)
@@ -42,7 +43,7 @@ function satisfies(object: Record<string, unknown>, clause: FilterClause): boole
   const { field, value, test } = comparisonOf(clause)
   const found = Object.hasOwn(object, field) ? object[field] : undefined
   if (found === undefined) throw unsupported(`Unsupported query on ${field}.`)
-  // Graph compares text without case.
+  // Graph compares strings case-insensitively.
   return [found].flat().some((word) => test(String(word).toLowerCase(), value.toLowerCase()))
 }
 

@@ -2,8 +2,8 @@ import type { ServiceName } from '../proxy/served-hosts.ts'
 import type { OperationRow } from './service.ts'
 
 /**
- * Operations of Azure that somebody may look for here, and that are not done. They are refused like everything unknown, but
- * by their name, which is what docs/lab.md lists them under.
+ * Operations of Azure that users may look for and that are not implemented. Their refusal names them, and docs/lab.md lists
+ * them.
  */
 export const knownGaps: Record<ServiceName | 'imds', readonly OperationRow[]> = {
   entra: [{ operation: 'entra.logout', method: 'GET', path: '/:tenant/oauth2/v2.0/logout' }],
@@ -46,7 +46,7 @@ function inGroup(operation: string, method: string, resource: string): Operation
   return [{ operation, method, path: `/subscriptions/:s/resourcegroups/:g/providers/${resource}` }]
 }
 
-/** What a request is called that nobody answers: by its name when it has one. */
+/** Describes a request that is not implemented: by its operation's name, if it has one. */
 export function describeGap(service: keyof typeof knownGaps, method: string, path: string): string {
   const gap = knownGaps[service].find((row) => row.method === method && matches(row.path, path))
   return gap === undefined ? `${method} ${path}` : `${gap.operation} (${method} ${path})`

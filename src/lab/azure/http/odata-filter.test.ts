@@ -21,7 +21,7 @@ test('parseFilter() reads the filters that az and the SDKs send', () => {
   assert.deepEqual(parseFilter(''), [])
 })
 
-test('parseFilter() refuses what it does not understand', () => {
+test('parseFilter() refuses unsupported filters', () => {
   assert.equal(parseFilter("name ne 'x'"), undefined)
   assert.equal(parseFilter("name eq 'x' or name eq 'y'"), undefined)
 })

@@ -1,5 +1,5 @@
 /**
- * The little of OData's `$filter` that Azure's clients send: clauses joined by `and`.
+ * The subset of OData's `$filter` that Azure's clients send: clauses joined by `and`.
  * https://docs.oasis-open.org/odata/odata/v4.01/odata-v4.01-part2-url-conventions.html
  */
 export type FilterClause =
@@ -15,7 +15,7 @@ const equals = new RegExp(String.raw`^([\w/]+)\s+eq\s+${text}$`, 'i')
 const any = new RegExp(String.raw`^(\w+)/any\(\s*(\w+)\s*:\s*\2\s+eq\s+${text}\s*\)$`, 'i')
 const call = new RegExp(String.raw`^(\w+)\(\s*(?:(\w+)\s*,\s*)?(?:${text})?\s*\)$`, 'i')
 
-/** The clauses, or undefined when the filter says something that is not understood. */
+/** The clauses; undefined when the filter is not supported. */
 export function parseFilter(filter: string): FilterClause[] | undefined {
   const clauses: FilterClause[] = []
   for (const part of splitAtAnd(filter)) {
@@ -42,7 +42,7 @@ function unquote(quoted = ''): string {
   return quoted.replaceAll("''", "'")
 }
 
-/** Splits at ` and ` outside of quotes; outer brackets of a clause are dropped. */
+/** Splits at ` and ` outside of quotes. */
 function splitAtAnd(filter: string): string[] {
   const parts = filter.match(/(?:'(?:[^']|'')*'|(?!\sand\s)[^'])+/gi) ?? []
   return parts.map((part) => part.trim().replace(/^and\s+/i, '')).filter((part) => part !== '')

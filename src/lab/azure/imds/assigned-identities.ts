@@ -3,7 +3,7 @@ import type { Identities } from '../arm/managed-identity/identities.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { AssignedIdentity } from './choose-identity.ts'
 
-/** What IMDS answers for on these machines, each identity once. */
+/** The identities of these machines, each once. */
 export function assignedIdentities(
   machines: readonly Machine[],
   { directory, identities }: { directory: Directory; identities: Identities },

@@ -3,13 +3,13 @@ import type { AssignedIdentity } from './choose-identity.ts'
 import type { ImdsServer } from './server.ts'
 
 /**
- * IMDS for the nodes of clusters. A node of Azure is known by the wire that its request comes on; the nodes of the lab share
- * one machine, so each cluster has a port of its own, which its pods are told and which answers for its nodes alone.
+ * IMDS for the nodes of clusters. Azure recognizes a node by its network; the nodes of the lab share one machine, so each
+ * cluster has its own port, which its pods are configured with and which answers for its nodes only.
  */
 export interface NodeEndpoints extends Running {
   /**
-   * Answers for the nodes of a cluster, on `port` if that is free (0: any). One that is open stays as it is.
-   * @param assigned the identities that the nodes have, asked at each request.
+   * Answers for the nodes of a cluster, on `port` if it is free (0: any). Does nothing when it is open already.
+   * @param assigned the identities of the nodes, called at each request.
    */
   open(clusterId: string, port: number, assigned: () => readonly AssignedIdentity[]): Promise<NodeEndpoint>
   close(clusterId: string): Promise<void>

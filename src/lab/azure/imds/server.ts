@@ -7,7 +7,7 @@ export interface ImdsServer extends Running {
   readonly port: number
 }
 
-/** IMDS is plain HTTP and goes through no proxy: a server of its own. */
+/** IMDS is plain HTTP without a proxy, so it has its own server. */
 export async function startImdsServer(options: {
   listen: string
   port: number

@@ -1,4 +1,4 @@
-/** The names of one Azure cloud, as its clients know them. */
+/** Host names and audiences of an Azure cloud. */
 export interface Cloud {
   name: string
   login: string
@@ -6,7 +6,7 @@ export interface Cloud {
   graph: string
   /** Vaults are `NAME.<suffix>`; their tokens' audience is `https://<suffix>`. */
   vaultSuffix: string
-  /** Audiences that Resource Manager accepts beside its own host. */
+  /** Audience that Resource Manager accepts in addition to its own host. */
   legacyAudience: string
 }
 
@@ -19,7 +19,7 @@ const publicCloud: Cloud = {
   legacyAudience: 'management.core.windows.net',
 }
 
-/** The sovereign clouds: known by name, not served yet. https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure */
+/** The sovereign clouds, which the lab names in its refusals and does not implement. https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure */
 export const sovereignClouds: readonly Cloud[] = [
   {
     name: 'AzureUSGovernment',
@@ -39,5 +39,5 @@ export const sovereignClouds: readonly Cloud[] = [
   },
 ]
 
-/** The cloud that the local Azure plays. */
+/** The cloud that the local Azure emulates. */
 export const cloud: Cloud = publicCloud

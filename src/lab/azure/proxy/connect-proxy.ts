@@ -7,10 +7,10 @@ export interface ConnectProxyOptions {
   listen: string
   /** Port to listen on; 0 takes a free one. */
   port: number
-  /** Undefined when the proxy may end a tunnel to this host, else the reason for the client. */
+  /** Why the proxy refuses tunnels to this host, as a message for clients; undefined when it does not. */
   refusal: (host: string) => string | undefined
-  /** True when the host must look as if it were down. */
-  unreachable: (host: string) => boolean
+  /** True when the host has to look as if it were down. */
+  isUnreachable: (host: string) => boolean
   /** Takes over a tunnel's socket: TLS begins here. */
   onTunnel: (socket: Socket) => void
 }
@@ -23,7 +23,7 @@ export interface ConnectProxy {
 }
 
 /**
- * An HTTP proxy that knows one method: CONNECT (RFC 9110 section 9.3.6). It forwards nothing; each tunnel ends in this process.
+ * An HTTP proxy that implements one method: CONNECT (RFC 9110 section 9.3.6). It forwards nothing; each tunnel ends in this process.
  */
 export async function startConnectProxy(options: ConnectProxyOptions): Promise<ConnectProxy> {
   const tunnels = new Map<Socket, string>()
@@ -33,7 +33,7 @@ export async function startConnectProxy(options: ConnectProxyOptions): Promise<C
       'This is the HTTPS proxy of the local Azure: it only answers CONNECT. Set HTTPS_PROXY to this address.\n',
     )
   })
-  // Idle tunnels belong to the server behind them; this one only ever sees the CONNECT request.
+  // This server only sees the CONNECT request; the server behind a tunnel closes idle ones.
   server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const target = parseAuthority(request.url ?? '')
@@ -44,8 +44,8 @@ export async function startConnectProxy(options: ConnectProxyOptions): Promise<C
     const refusal =
       options.refusal(host) ?? (target.port === 443 ? undefined : `The local Azure serves ${host} on port 443 only.\n`)
     if (refusal !== undefined) return answer(socket, 403, refusal)
-    // A reset, and no HTTP answer: clients would take a proxy's answer for one of the host itself.
-    if (options.unreachable(host)) return void socket.resetAndDestroy()
+    // A reset instead of an HTTP response, which clients would attribute to the host.
+    if (options.isUnreachable(host)) return void socket.resetAndDestroy()
     tunnels.set(socket, host)
     socket.on('close', () => tunnels.delete(socket))
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')

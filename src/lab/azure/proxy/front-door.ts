@@ -10,11 +10,11 @@ export interface FrontDoorOptions {
   log: Log
 }
 
-/** The TLS server in which all tunnels end, with a certificate for each name. It listens nowhere: the proxy hands it its sockets. */
+/** The TLS server for all tunnels, with a certificate for each name. It does not listen: the proxy gives it sockets. */
 export function createFrontDoor({ certificateFor, answer, log }: FrontDoorOptions) {
   const server = createServer(
     {
-      // Azure's load balancers hold an idle connection for four minutes; clients with a pool count on it.
+      // As Azure's load balancers do, which clients with connection pools rely on.
       keepAliveTimeout: 240_000,
       SNICallback: (host, done) => {
         certificateFor(host.toLowerCase()).then(

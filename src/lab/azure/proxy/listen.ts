@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { errorCode } from '#lib'
 
-/** Listens and gives the port, which differs from the one asked for when that is 0. `flag` is what to change when it is taken. */
+/** Listens and returns the port (a free one for 0). Errors name `flag` as the setting to change. */
 export function listen(
   server: Server,
   { address, port, flag }: { address: string; port: number; flag: string },

@@ -12,7 +12,7 @@ const exchange = {
   operation: 'unknown',
 }
 
-test('a site answers for its host, is counted by it, and refuses in plain text', async () => {
+test('a site answers for its host, is counted under it, and refuses in plain text', async () => {
   const site = { host: 'charts.example', answer: async () => new Response('here') }
   const service = servicesOfSites([site]).get('charts.example')
   assert.equal(await (await service?.fetch(new Request(exchange.url), exchange))?.text(), 'here')

@@ -2,7 +2,7 @@ import { type Cloud, sovereignClouds } from './clouds.ts'
 
 export type ServiceName = 'entra' | 'arm' | 'graph' | 'keyvault'
 
-/** Which service answers for a host name (lower case, no port), or undefined: then nobody does. */
+/** The service of a host name (lower case, no port); undefined when there is none. */
 export function serviceOfHost(cloud: Cloud, host: string): ServiceName | undefined {
   if (host === cloud.login) return 'entra'
   if (host === cloud.resourceManager) return 'arm'
@@ -11,7 +11,7 @@ export function serviceOfHost(cloud: Cloud, host: string): ServiceName | undefin
   return vault === undefined ? undefined : 'keyvault'
 }
 
-/** `shop` of `shop.vault.azure.net`, or undefined when the host is no vault's. */
+/** `shop` of `shop.vault.azure.net`, or undefined when the host is not a vault's. */
 export function vaultOfHost(cloud: Cloud, host: string): string | undefined {
   const suffix = `.${cloud.vaultSuffix}`
   if (!host.endsWith(suffix)) return undefined
@@ -19,13 +19,13 @@ export function vaultOfHost(cloud: Cloud, host: string): string | undefined {
   return /^[a-z0-9-]{1,63}$/.test(name) ? name : undefined
 }
 
-/** What to say to somebody who asked for another host than those of the cloud and `others`. */
+/** The refusal of a host that is neither the cloud's nor one of `others`. */
 export function refusalOf(cloud: Cloud, host: string, others: readonly string[] = []): string {
   const sovereign = sovereignClouds.find((other) => serviceOfHost(other, host) !== undefined)
   const reason =
     sovereign === undefined
-      ? 'it is no host of Azure that the lab plays'
-      : `the lab does not play ${sovereign.name} yet`
+      ? 'it is not a host of Azure that the lab emulates'
+      : `the lab does not emulate ${sovereign.name}`
   const served = [cloud.login, cloud.resourceManager, cloud.graph, `*.${cloud.vaultSuffix}`, ...others].join(', ')
   return `The local Azure does not serve ${host}: ${reason}. It serves ${served}, and forwards nothing.\n`
 }

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
+import { temporaryDirectory } from '../../../../test/support/temporary-directory.ts'
 import { openRecordStore } from './record-store.ts'
 
 function temporaryFile(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'records-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return join(directory, 'state.jsonl')
+  return join(temporaryDirectory(t), 'state.jsonl')
 }
 
 test('records of one commit appear together, also after opening again', (t) => {
@@ -36,7 +34,7 @@ test('a change that cannot be written changes nothing', (t) => {
   store.close()
 })
 
-test('an observer sees what is there and every change, so that an index is always right', (t) => {
+test('an observer gets every record and every change, so that an index is always right', (t) => {
   const path = temporaryFile(t)
   fc.assert(
     fc.property(
@@ -64,7 +62,7 @@ test('an observer sees what is there and every change, so that an index is alway
   )
 })
 
-test('the file is rewritten when most of it is dead, in the order of the records', (t) => {
+test('the file is rewritten when most of its lines are outdated, in the order of the records', (t) => {
   const path = temporaryFile(t)
   const store = openRecordStore(path)
   const numbers = store.collection<number>('numbers')

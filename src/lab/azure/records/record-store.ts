@@ -6,9 +6,9 @@ import { type Journal, openJournal } from '#lib/files'
  * line of the journal, so several records change together or not at all, also at `kill -9`.
  */
 export interface RecordStore {
-  /** The collection of that name. Ask once per name: whoever asks owns its record type. */
+  /** The collection of that name. Call it once per name: the caller defines the type of the records. */
   collection<T>(name: string): Collection<T>
-  /** Makes the changes durable, then visible. Throws {@link StateWriteError}, and nothing has changed, when the disk refuses. */
+  /** Makes the changes durable, then visible. Throws {@link StateWriteError} and changes nothing when writing fails. */
   commit(changes: readonly Change[]): void
   close(): void
 }
@@ -19,23 +19,23 @@ export interface Collection<T> {
   values(): IterableIterator<T>
   /** The change that puts a record, for {@link RecordStore.commit}. */
   put(key: string, value: T): Change
-  /** The change that removes a record, if it is there. */
+  /** The change that removes a record, if it exists. */
   remove(key: string): Change
-  /** Calls `observe` for every record now, and for each change from now on: the way to keep an index. */
+  /** Calls `observe` for every record now, and for each change from now on; indexes are built with it. */
   observe(observe: (key: string, after: T | undefined, before: T | undefined) => void): void
 }
 
 /** A record put (`value`) or removed (no `value`). */
 export type Change = readonly [collection: string, key: string, value?: unknown]
 
-/** The state file could not be written; the request that needed it must fail. */
+/** The state file cannot be written, so the request fails. */
 export class StateWriteError extends CodedError<'state-not-written'> {}
 
-/** Bumped when records change their meaning, so that an older program refuses a newer state instead of misreading it. */
+/** Incremented when records change their meaning, so that an older program refuses a newer state. */
 const format = 1
 
-/** Dead lines that a journal may carry beyond its live records before it is rewritten. */
-const slack = 5000
+/** Outdated lines, beyond the number of records, after which the journal is rewritten. */
+const maxOutdated = 5000
 
 type Observer = (key: string, after: unknown, before: unknown) => void
 
@@ -51,9 +51,9 @@ export function openRecordStore(path: string): RecordStore {
   replay(path, journal, tables)
   let lines = journal.entries.length
 
-  function compactIfWorthIt(): void {
+  function compactIfNeeded(): void {
     const live = [...tables.values()].reduce((sum, { records }) => sum + records.size, 0)
-    if (lines <= 2 * live + slack) return
+    if (lines <= 2 * live + maxOutdated) return
     journal.compact(snapshot(tables))
     lines = live + 1
   }
@@ -72,9 +72,9 @@ export function openRecordStore(path: string): RecordStore {
       lines += 1
       for (const change of changes) apply(tables, change)
       try {
-        compactIfWorthIt()
+        compactIfNeeded()
       } catch {
-        // The change is durable; a disk too full for a second copy only means that the file stays long.
+        // The change is durable. When the disk is too full for a second copy, the file only stays longer.
       }
     },
     close: () => journal.close(),

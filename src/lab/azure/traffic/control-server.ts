@@ -11,7 +11,7 @@ const delayBody = z.strictObject({ ms: z.number().min(0).max(600_000) })
 
 const gaps = Object.values(knownGaps).flatMap((rows) => rows.map(({ operation }) => operation))
 
-/** How long a fault lasts; until it is taken back when absent. */
+/** Duration of a fault. Default: until it is deleted. */
 const forSeconds = z.number().min(0.001).max(86_400).optional()
 
 const faultBody = z.discriminatedUnion('kind', [
@@ -33,19 +33,19 @@ export interface ControlServerOptions {
   /** Path of the Unix socket. */
   path: string
   traffic: Traffic
-  /** Whether the local Azure serves this host: a fault on any other would be a slip of the pen. */
-  serves: (host: string) => boolean
-  /** The names of everything that the local Azure does. */
+  /** Whether the local Azure serves this host; a fault of any other host is a mistake. */
+  isServed: (host: string) => boolean
+  /** Names of the implemented operations. */
   operations: () => readonly string[]
-  /** The names of the vaults there are. */
+  /** Names of the vaults. */
   vaults: () => readonly string[]
-  /** What happened in the vaults. */
+  /** Events of the vaults. */
   feed: EventFeed
 }
 
-/** Plain HTTP on a Unix socket, for whoever owns the state directory: delays, faults, counters, and what there is. */
+/** Plain HTTP on a Unix socket, for the owner of the state directory: delays, faults, counters, vaults and events. */
 export async function startControlServer(options: ControlServerOptions): Promise<Running> {
-  const { path, traffic, serves, operations, vaults, feed } = options
+  const { path, traffic, isServed, operations, vaults, feed } = options
   const stopping = new AbortController()
   const app = new Hono()
   app.get('/delay', (c) => c.json({ ms: traffic.delayMs }))
@@ -58,8 +58,11 @@ export async function startControlServer(options: ControlServerOptions): Promise
   app.get('/faults', (c) => c.json(traffic.faults()))
   app.put('/faults/:host', async (c) => {
     const host = c.req.param('host').toLowerCase()
-    if (!serves(host))
-      return c.json({ error: `${host} is no host of the local Azure; expected for example shop.vault.azure.net` }, 400)
+    if (!isServed(host))
+      return c.json(
+        { error: `the local Azure does not serve ${host}; expected a host such as shop.vault.azure.net` },
+        400,
+      )
     const body = faultBody.safeParse(await readJson(c.req.raw))
     if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
     const { forSeconds: seconds, ...fault } = body.data
@@ -78,16 +81,16 @@ export async function startControlServer(options: ControlServerOptions): Promise
     const signal = AbortSignal.any([c.req.raw.signal, stopping.signal, AbortSignal.timeout(waitSeconds * 1000)])
     return c.json(await feed.wait(after, signal))
   })
-  app.get('/operations', (c) => c.json({ operations: operations(), notDone: gaps }))
+  app.get('/operations', (c) => c.json({ operations: operations(), notImplemented: gaps }))
   app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
   app.delete('/requests', (c) => {
-    traffic.forgetCounts()
+    traffic.resetCounts()
     return c.body(null, 204)
   })
   app.notFound((c) =>
     c.json(
       {
-        error: `${c.req.method} ${c.req.path} is unknown; there are /delay, /faults/HOST, /requests, /events, /vaults and /operations`,
+        error: `${c.req.method} ${c.req.path} is unknown; expected /delay, /faults/HOST, /requests, /events, /vaults or /operations`,
       },
       404,
     ),
@@ -108,7 +111,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   }
 }
 
-/** The body, or undefined (which no schema accepts) when it is no JSON. */
+/** The body; undefined, which no schema accepts, when it is not JSON. */
 async function readJson(request: Request): Promise<unknown> {
   try {
     return await request.json()

@@ -1,26 +1,26 @@
 import type { Clock } from '#lib'
 
-/**
- * What a test or a demo may do to the traffic: slow it down, break a host, and count what arrived.
- */
+/** A fault of one host, for tests and demos. */
 export type Fault =
   /** The host looks down: open tunnels are cut, new ones reset. */
   | { kind: 'unreachable' }
-  /** Every request is answered 429. */
+  /** Every request is answered with 429. */
   | { kind: 'throttle'; retryAfterSeconds: number }
   /** Every request is answered with this status. */
   | { kind: 'error'; status: number }
 
+/** Delays and faults of the traffic, and counters of its requests. */
 export interface Traffic {
-  /** Milliseconds that every answer waits. */
+  /** Delay of every response, in milliseconds. */
   delayMs: number
   faultOf(host: string): Fault | undefined
-  /** Undefined ends the host's fault; `forMs` ends it by itself after that time. */
+  /** Undefined ends the host's fault; with `forMs` it ends automatically. */
   setFault(host: string, fault: Fault | undefined, forMs?: number): void
-  faults(): Record<string, Fault & { untilMs?: number }>
+  /** The current faults by host. `untilMs`: when a fault ends automatically, in milliseconds since the epoch. */
+  faults(): Record<string, Fault & { untilMs?: number | undefined }>
   count(operation: string): void
   counts(): Record<string, number>
-  forgetCounts(): void
+  resetCounts(): void
 }
 
 export interface TrafficOptions {
@@ -29,35 +29,35 @@ export interface TrafficOptions {
   clock: Clock
 }
 
-export function createTraffic(options: TrafficOptions): Traffic {
-  const { clock } = options
-  const faults = new Map<string, { fault: Fault; untilMs: number }>()
+export function createTraffic({ delayMs, onUnreachable, clock }: TrafficOptions): Traffic {
+  const faults = new Map<string, { fault: Fault; endsAt: number }>()
   const counts = new Map<string, number>()
 
-  function present() {
-    for (const [host, { untilMs }] of faults) if (untilMs <= clock.now()) faults.delete(host)
+  function current() {
+    for (const [host, { endsAt }] of faults) if (endsAt <= clock.elapsed()) faults.delete(host)
     return faults
   }
 
   return {
-    delayMs: options.delayMs,
-    faultOf: (host) => present().get(host)?.fault,
+    delayMs,
+    faultOf: (host) => current().get(host)?.fault,
     setFault(host, fault, forMs = Number.POSITIVE_INFINITY) {
       if (fault === undefined) faults.delete(host)
-      else faults.set(host, { fault, untilMs: clock.now() + forMs })
-      if (fault?.kind === 'unreachable') options.onUnreachable(host)
+      else faults.set(host, { fault, endsAt: clock.elapsed() + forMs })
+      if (fault?.kind === 'unreachable') onUnreachable(host)
     },
-    faults: () =>
-      Object.fromEntries(
-        [...present()].map(([host, { fault, untilMs }]) => [
-          host,
-          { ...fault, ...(Number.isFinite(untilMs) && { untilMs }) },
-        ]),
-      ),
+    faults() {
+      const epoch = clock.now() - clock.elapsed()
+      const entries = [...current()].map(([host, { fault, endsAt }]) => {
+        const untilMs = Number.isFinite(endsAt) ? Math.round(epoch + endsAt) : undefined
+        return [host, { ...fault, untilMs }] as const
+      })
+      return Object.fromEntries(entries)
+    },
     count(operation) {
       counts.set(operation, (counts.get(operation) ?? 0) + 1)
     },
     counts: () => Object.fromEntries([...counts].toSorted(([a], [b]) => a.localeCompare(b))),
-    forgetCounts: () => counts.clear(),
+    resetCounts: () => counts.clear(),
   }
 }

@@ -14,8 +14,8 @@ const scopePattern =
   /^\/subscriptions\/([^/]+)(?:\/resourceGroups\/([^/]+)(?:\/providers\/([^/]+\/[^/]+)\/([^/]+)(?:\/.*)?)?)?$/i
 
 /**
- * Throws {@link Refusal} unless a role can be assigned on this scope: a subscription, group or resource that exists, or
- * something inside of a resource, such as a secret in a vault, whose existence Azure does not check either.
+ * Throws {@link Refusal} unless a role can be assigned on this scope: a subscription, group or resource that exists, or a
+ * part of a resource, such as a secret in a vault, whose existence Azure does not check either.
  */
 export function checkAssignableScope(scope: string, { subscriptionId, groups, kinds }: AssignableScopeOptions): void {
   const [, subscription, group, type, name] = scopePattern.exec(scope) ?? []
@@ -29,6 +29,6 @@ export function checkAssignableScope(scope: string, { subscriptionId, groups, ki
   }
   if (type === undefined || name === undefined) return
   const kind = kinds.find((each) => each.type.toLowerCase() === type.toLowerCase())
-  const isThere = kind?.all().some(({ id }) => isWithin(scope.toLowerCase(), id.toLowerCase()))
-  if (isThere !== true) throw resourceNotFound(type, name, group)
+  const exists = kind?.all().some(({ id }) => isWithin(scope.toLowerCase(), id.toLowerCase()))
+  if (exists !== true) throw resourceNotFound(type, name, group)
 }

@@ -39,124 +39,63 @@ const putBody = z.object({
 
 /** Role assignments, on any scope. https://learn.microsoft.com/rest/api/authorization/role-assignments */
 export function roleAssignmentOperations(options: RoleAssignmentOptions): ArmOperation[] {
-  const { store, tenant, directory, roles, groups, kinds, clock } = options
-  const { subscriptionId } = tenant
-
-  async function put(call: ArmCall): Promise<ArmAnswer> {
-    const { scope } = call
-    checkAssignableScope(scope, { subscriptionId, groups, kinds })
-    const name = guidOf(call)
-    const { properties } = await call.body(putBody)
-    const role = existingRole(properties.roleDefinitionId)
-    const { principalId } = properties
-    checkPrincipal(principalId, properties.principalType ?? undefined)
-    const before = roles.get(scope, name)
-    checkUnique({ scope, name, roleName: role.name, principalId }, before)
-    const now = new Date(clock.now()).toISOString()
-    const assignment: RoleAssignment = {
-      name,
-      scope,
-      roleName: role.name,
-      principalId,
-      principalType: properties.principalType ?? 'ServicePrincipal',
-      ...(properties.description != null && { description: properties.description }),
-      createdOn: before?.createdOn ?? now,
-      updatedOn: now,
-      createdBy: call.caller.oid,
-    }
-    store.commit([roles.put(assignment)])
-    return { status: 201, body: render(assignment) }
-  }
-
-  function checkPrincipal(principalId: string, principalType: string | undefined): void {
-    const id = principalId.replaceAll('-', '')
-    if (directory.servicePrincipal(principalId) === undefined) {
-      throw new Refusal(
-        400,
-        'PrincipalNotFound',
-        `Principal ${id} does not exist in the directory ${tenant.tenantId}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype`,
-      )
-    }
-    if (principalType !== undefined && principalType !== 'ServicePrincipal') {
-      const message = `The PrincipalId '${id}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '${principalType}'.`
-      throw new Refusal(400, 'UnmatchedPrincipalType', message)
-    }
-  }
-
-  /** One assignment for the same role, principal and scope; and what is assigned cannot be changed to somebody else. */
-  function checkUnique(
-    wanted: Pick<RoleAssignment, 'scope' | 'name' | 'roleName' | 'principalId'>,
-    before: RoleAssignment | undefined,
-  ): void {
-    const same = roles
-      .ofPrincipal(wanted.principalId)
-      .find(({ roleName, scope }) => roleName === wanted.roleName && scope.toLowerCase() === wanted.scope.toLowerCase())
-    if (same !== undefined && same.name !== wanted.name) {
-      const message = `The role assignment already exists. The ID of the existing role assignment is ${same.name.replaceAll('-', '')}.`
-      throw new Refusal(409, 'RoleAssignmentExists', message)
-    }
-    if (before !== undefined && (before.principalId !== wanted.principalId || before.roleName !== wanted.roleName)) {
-      const message = 'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.'
-      throw new Refusal(409, 'RoleAssignmentUpdateNotPermitted', message)
-    }
-  }
-
-  function render({ scope, name, roleName, principalId, principalType, ...rest }: RoleAssignment) {
-    return {
-      id: `${scope}/providers/${type}/${name}`,
-      type,
-      name,
-      properties: {
-        roleDefinitionId: roleDefinitionId(subscriptionId, roleName),
-        principalId,
-        principalType,
-        scope,
-        condition: null,
-        conditionVersion: null,
-        createdOn: rest.createdOn,
-        updatedOn: rest.updatedOn,
-        createdBy: rest.createdBy,
-        updatedBy: rest.createdBy,
-        delegatedManagedIdentityResourceId: null,
-        description: rest.description ?? null,
-      },
-    }
-  }
-
   return [
-    { operation: 'arm.roleAssignment.put', method: 'PUT', path: `${onScope}/:name`, action: `${type}/write`, run: put },
+    {
+      operation: 'arm.roleAssignment.put',
+      method: 'PUT',
+      path: `${onScope}/:name`,
+      action: `${type}/write`,
+      run: (call) => put(options, call),
+    },
     {
       operation: 'arm.roleAssignment.get',
       method: 'GET',
       path: `${onScope}/:name`,
       action: `${type}/read`,
-      run(call) {
-        const assignment = roles.get(call.scope, call.name('name'))
-        if (assignment !== undefined) return { status: 200, body: render(assignment) }
-        const message = `The role assignment '${call.name('name')}' is not found.`
-        throw new Refusal(404, 'RoleAssignmentNotFound', message)
-      },
+      run: (call) => get(options, call),
     },
     {
       operation: 'arm.roleAssignment.list',
       method: 'GET',
       path: onScope,
       action: `${type}/read`,
-      run: (call) => ({ status: 200, body: { value: list(call, roles).map(render) } }),
+      run: (call) => list(options, call),
     },
     {
       operation: 'arm.roleAssignment.delete',
       method: 'DELETE',
       path: `${onScope}/:name`,
       action: `${type}/delete`,
-      run(call) {
-        const assignment = roles.get(call.scope, call.name('name'))
-        if (assignment === undefined) return { status: 204 }
-        store.commit([roles.remove(assignment)])
-        return { status: 200, body: render(assignment) }
-      },
+      run: (call) => remove(options, call),
     },
   ]
+}
+
+async function put(options: RoleAssignmentOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { store, tenant, roles, groups, kinds, clock } = options
+  const { scope } = call
+  checkAssignableScope(scope, { subscriptionId: tenant.subscriptionId, groups, kinds })
+  const name = guidOf(call)
+  const { properties } = await call.body(putBody)
+  const { name: roleName } = existingRole(properties.roleDefinitionId)
+  const { principalId, principalType, description } = properties
+  checkPrincipal(options, principalId, principalType ?? undefined)
+  const before = roles.get(scope, name)
+  checkUnique(roles, { scope, name, roleName, principalId }, before)
+  const now = new Date(clock.now()).toISOString()
+  const assignment: RoleAssignment = {
+    name,
+    scope,
+    roleName,
+    principalId,
+    principalType: principalType ?? 'ServicePrincipal',
+    description: description ?? undefined,
+    createdOn: before?.createdOn ?? now,
+    updatedOn: now,
+    createdBy: call.caller.oid,
+  }
+  store.commit([roles.put(assignment)])
+  return { status: 201, body: render(assignment, tenant) }
 }
 
 function guidOf(call: ArmCall): string {
@@ -166,16 +105,62 @@ function guidOf(call: ArmCall): string {
   throw new Refusal(400, 'InvalidRoleAssignmentId', message)
 }
 
-/** What holds at the scope, inherited from above, and below; the filter narrows it down. */
-function list({ scope, url }: ArmCall, roles: RoleAssignments): RoleAssignment[] {
+function checkPrincipal(
+  { directory, tenant }: RoleAssignmentOptions,
+  principalId: string,
+  principalType: string | undefined,
+): void {
+  const id = principalId.replaceAll('-', '')
+  if (directory.servicePrincipal(principalId) === undefined) {
+    throw new Refusal(
+      400,
+      'PrincipalNotFound',
+      `Principal ${id} does not exist in the directory ${tenant.tenantId}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype`,
+    )
+  }
+  if (principalType !== undefined && principalType !== 'ServicePrincipal') {
+    const message = `The PrincipalId '${id}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '${principalType}'.`
+    throw new Refusal(400, 'UnmatchedPrincipalType', message)
+  }
+}
+
+/** There is one assignment per role, principal and scope, and an assignment cannot change its role or principal. */
+function checkUnique(
+  roles: RoleAssignments,
+  wanted: Pick<RoleAssignment, 'scope' | 'name' | 'roleName' | 'principalId'>,
+  before: RoleAssignment | undefined,
+): void {
+  const same = roles
+    .ofPrincipal(wanted.principalId)
+    .find(({ roleName, scope }) => roleName === wanted.roleName && scope.toLowerCase() === wanted.scope.toLowerCase())
+  if (same !== undefined && same.name !== wanted.name) {
+    const message = `The role assignment already exists. The ID of the existing role assignment is ${same.name.replaceAll('-', '')}.`
+    throw new Refusal(409, 'RoleAssignmentExists', message)
+  }
+  if (before !== undefined && (before.principalId !== wanted.principalId || before.roleName !== wanted.roleName)) {
+    const message = 'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.'
+    throw new Refusal(409, 'RoleAssignmentUpdateNotPermitted', message)
+  }
+}
+
+function get({ roles, tenant }: RoleAssignmentOptions, call: ArmCall): ArmAnswer {
+  const assignment = roles.get(call.scope, call.name('name'))
+  if (assignment !== undefined) return { status: 200, body: render(assignment, tenant) }
+  const message = `The role assignment '${call.name('name')}' is not found.`
+  throw new Refusal(404, 'RoleAssignmentNotFound', message)
+}
+
+/** The assignments that apply at the scope, inherited ones included, and those below it, narrowed by the filter. */
+function list({ roles, tenant }: RoleAssignmentOptions, { scope, url }: ArmCall): ArmAnswer {
   const clauses = readFilter(url)
-  const here = scope.toLowerCase()
-  return [...roles.all()].filter((assignment) => {
-    const there = assignment.scope.toLowerCase()
-    const isAtOrAbove = isWithin(here, there)
-    if (!isAtOrAbove && !isWithin(there, here)) return false
+  const requested = scope.toLowerCase()
+  const found = [...roles.all()].filter((assignment) => {
+    const assigned = assignment.scope.toLowerCase()
+    const isAtOrAbove = isWithin(requested, assigned)
+    if (!isAtOrAbove && !isWithin(assigned, requested)) return false
     return clauses.every((clause) => satisfies(assignment, clause, isAtOrAbove))
   })
+  return { status: 200, body: { value: found.map((assignment) => render(assignment, tenant)) } }
 }
 
 function satisfies({ principalId }: RoleAssignment, clause: FilterClause, isAtOrAbove: boolean): boolean {
@@ -184,4 +169,34 @@ function satisfies({ principalId }: RoleAssignment, clause: FilterClause, isAtOr
   if (clause.kind === 'call' && word === 'assignedto') return principalId === clause.arguments.at(-1)?.toLowerCase()
   if (clause.kind === 'equals' && word === 'principalid') return principalId === clause.value.toLowerCase()
   throw invalidFilter(clause)
+}
+
+function remove({ store, roles, tenant }: RoleAssignmentOptions, call: ArmCall): ArmAnswer {
+  const assignment = roles.get(call.scope, call.name('name'))
+  if (assignment === undefined) return { status: 204 }
+  store.commit([roles.remove(assignment)])
+  return { status: 200, body: render(assignment, tenant) }
+}
+
+function render(assignment: RoleAssignment, { subscriptionId }: Tenant) {
+  const { scope, name, roleName, principalId, principalType, createdOn, updatedOn, createdBy, description } = assignment
+  return {
+    id: `${scope}/providers/${type}/${name}`,
+    type,
+    name,
+    properties: {
+      roleDefinitionId: roleDefinitionId(subscriptionId, roleName),
+      principalId,
+      principalType,
+      scope,
+      condition: null,
+      conditionVersion: null,
+      createdOn,
+      updatedOn,
+      createdBy,
+      updatedBy: createdBy,
+      delegatedManagedIdentityResourceId: null,
+      description: description ?? null,
+    },
+  }
 }

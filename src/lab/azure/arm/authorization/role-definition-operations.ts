@@ -40,7 +40,7 @@ export function roleDefinitionOperations({ subscriptionId }: { subscriptionId: s
   ]
 }
 
-/** The id that Azure gives a built-in role, whatever scope it was asked on. */
+/** Azure's id of a built-in role, which is the same on every scope. */
 export function roleDefinitionId(subscriptionId: string, name: string): string {
   return `/subscriptions/${subscriptionId}/providers/${type}/${name}`
 }

@@ -7,7 +7,7 @@ import type { Change, RecordStore } from '../../records/record-store.ts'
 import { resourceNotFound } from '../error-response.ts'
 import type { Identities } from '../managed-identity/identities.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
-import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
+import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import { instanceName, type Machine, type Machines, type MachineType, machineTypes } from './machines.ts'
 
 export interface MachineOptions {
@@ -17,6 +17,11 @@ export interface MachineOptions {
   identities: Identities
   machines: Machines
   roles: RoleAssignments
+}
+
+/** The options, with the type whose operations these are. */
+interface TypeOptions extends MachineOptions {
+  type: MachineType
 }
 
 const identitySchema = z.object({
@@ -39,107 +44,24 @@ const putBody = z.object({
 
 const patchBody = z.object({ tags: z.record(z.string(), z.string()).optional(), identity: identitySchema.nullish() })
 
-/** Virtual machines and scale sets: who they are, not what they run. https://learn.microsoft.com/rest/api/compute */
+/** Virtual machines and scale sets with their identities; nothing runs on them. https://learn.microsoft.com/rest/api/compute */
 export function machineOperations(options: MachineOptions): ArmOperation[] {
-  return machineTypes.flatMap((type) => operationsOf(type, options))
+  return machineTypes.flatMap((type) => operationsOf({ ...options, type }))
 }
 
-function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[] {
-  const { store, tenant, directory, identities, machines, roles } = options
+function operationsOf(options: TypeOptions): ArmOperation[] {
+  const { type } = options
   const word = type === 'Microsoft.Compute/virtualMachines' ? 'vm' : 'vmss'
   const inSubscription = '/subscriptions/:subscription'
   const provider = `providers/${type.toLowerCase()}`
   const onMachine = `${inSubscription}/resourcegroups/:group/${provider}/:name`
-
-  function existing(call: ArmCall): Machine {
-    const machine = machines.get(call.targetId)
-    if (machine === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
-    return machine
-  }
-
-  /** Applies `given` as a merge patch: identities that it does not name stay. */
-  function settleIdentity(
-    call: ArmCall,
-    machine: Machine,
-    given: GivenIdentity,
-  ): { machine: Machine; changes: Change[] } {
-    const wantsSystem = given.type.startsWith('systemassigned')
-    const wantsUser = given.type.endsWith('userassigned')
-    const named = Object.entries(given.userAssignedIdentities ?? {})
-    const isNamed = (id: string) => named.some(([other]) => other.toLowerCase() === id.toLowerCase())
-    const added = named.flatMap(([id, value]) => (value === null ? [] : [id]))
-    for (const id of added) checkAssignable(call, id)
-    const identityIds = wantsUser ? [...machine.identityIds.filter((id) => !isNamed(id)), ...added] : []
-    const principal = directory.servicePrincipal(machine.systemPrincipalId ?? '')
-    if (!wantsSystem) {
-      const changes = principal === undefined ? [] : directory.removePrincipal(principal)
-      return { machine: { ...machine, identityIds, systemPrincipalId: undefined }, changes }
-    }
-    if (principal !== undefined) return { machine: { ...machine, identityIds }, changes: [] }
-    const made = directory.addManagedIdentity(machine.name, machine.id)
-    return { machine: { ...machine, identityIds, systemPrincipalId: made.principal.id }, changes: made.changes }
-  }
-
-  function checkAssignable(call: ArmCall, identityId: string): void {
-    if (identities.get(identityId) === undefined) {
-      throw new Refusal(
-        400,
-        'FailedIdentityOperation',
-        `Identity operation for resource '${call.targetId}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '${identityId}' was not found.''.`,
-      )
-    }
-    const action = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action'
-    if (call.may(action, identityId)) return
-    const { appid, oid } = call.caller
-    throw new Refusal(
-      403,
-      'LinkedAuthorizationFailed',
-      `The client '${appid}' with object id '${oid}' has permission to perform action '${type}/write' on scope '${call.targetId}'; however, it does not have permission to perform action(s) '${action}' on the linked scope(s) '${identityId}' (respectively) or the linked scope(s) are invalid.`,
-    )
-  }
-
-  function keep(status: number, machine: Machine, changes: readonly Change[]): ArmAnswer {
-    store.commit([...changes, machines.put(machine)])
-    return { status, body: render(machine) }
-  }
-
-  function render({ id, name, location, tags, sku, properties, ...machine }: Machine) {
-    const identity = renderIdentity(machine)
-    return {
-      id,
-      name,
-      type,
-      location,
-      tags,
-      ...(sku !== undefined && { sku }),
-      ...(identity !== undefined && { identity }),
-      properties: { ...properties, provisioningState: 'Succeeded' },
-    }
-  }
-
-  function renderIdentity({ systemPrincipalId, identityIds }: Pick<Machine, 'systemPrincipalId' | 'identityIds'>) {
-    const hasUser = identityIds.length > 0
-    if (systemPrincipalId === undefined && !hasUser) return undefined
-    const kinds = [systemPrincipalId !== undefined && 'SystemAssigned', hasUser && 'UserAssigned'].filter(Boolean)
-    const user = identityIds.map((id) => {
-      const { principalId, clientId } = identities.get(id) ?? {}
-      return [id, { principalId, clientId }]
-    })
-    return {
-      type: kinds.join(', '),
-      ...(systemPrincipalId !== undefined && { principalId: systemPrincipalId, tenantId: tenant.tenantId }),
-      ...(hasUser && { userAssignedIdentities: Object.fromEntries(user) }),
-    }
-  }
-
   const instances: ArmOperation = {
     operation: 'arm.vmssInstance.list',
     method: 'GET',
     path: `${onMachine}/virtualmachines`,
     action: `${type}/virtualMachines/read`,
-    run: (call) => ({ status: 200, body: { value: renderInstances(existing(call)) } }),
+    run: (call) => ({ status: 200, body: { value: renderInstances(existing(options, call)) } }),
   }
-
   return [
     ...(word === 'vmss' ? [instances] : []),
     {
@@ -147,78 +69,186 @@ function operationsOf(type: MachineType, options: MachineOptions): ArmOperation[
       method: 'PUT',
       path: onMachine,
       action: `${type}/write`,
-      async run(call) {
-        const { location, tags, sku, properties, identity } = await call.body(putBody)
-        const before = machines.get(call.targetId)
-        const machine: Machine = {
-          id: before?.id ?? call.targetId,
-          type,
-          name: before?.name ?? call.name('name'),
-          location: settleLocation(location, before),
-          tags,
-          sku,
-          properties: properties ?? {},
-          systemPrincipalId: before?.systemPrincipalId,
-          identityIds: before?.identityIds ?? [],
-        }
-        const settled = identity == null ? { machine, changes: [] } : settleIdentity(call, machine, identity)
-        return keep(before === undefined ? 201 : 200, settled.machine, settled.changes)
-      },
+      run: (call) => put(options, call),
     },
     {
       operation: `arm.${word}.update`,
       method: 'PATCH',
       path: onMachine,
       action: `${type}/write`,
-      async run(call) {
-        const { tags, identity } = await call.body(patchBody)
-        const before = existing(call)
-        const machine = { ...before, tags: tags ?? before.tags }
-        const settled = identity == null ? { machine, changes: [] } : settleIdentity(call, machine, identity)
-        return keep(200, settled.machine, settled.changes)
-      },
+      run: (call) => update(options, call),
     },
     {
       operation: `arm.${word}.get`,
       method: 'GET',
       path: onMachine,
       action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(existing(call)) }),
+      run: (call) => ({ status: 200, body: render(options, existing(options, call)) }),
     },
     {
       operation: `arm.${word}.listByGroup`,
       method: 'GET',
       path: `${inSubscription}/resourcegroups/:group/${provider}`,
       action: `${type}/read`,
-      run(call) {
-        const prefix = `${call.targetId}/`.toLowerCase()
-        const inside = machines.ofType(type).filter(({ id }) => id.toLowerCase().startsWith(prefix))
-        return { status: 200, body: { value: inside.map(render) } }
-      },
+      run: (call) => listByGroup(options, call),
     },
     {
       operation: `arm.${word}.list`,
       method: 'GET',
       path: `${inSubscription}/${provider}`,
       action: `${type}/read`,
-      run: () => ({ status: 200, body: { value: machines.ofType(type).map(render) } }),
+      run: () => listed(options, options.machines.ofType(type)),
     },
     {
       operation: `arm.${word}.delete`,
       method: 'DELETE',
       path: onMachine,
       action: `${type}/delete`,
-      run(call) {
-        const machine = machines.get(call.targetId)
-        if (machine === undefined) return { status: 204 }
-        store.commit([...machines.remove(machine), ...roles.removeUnder(machine.id)])
-        return { status: 200 }
-      },
+      run: (call) => remove(options, call),
     },
   ]
 }
 
-/** The machines of a scale set, as many as its capacity says. https://learn.microsoft.com/rest/api/compute/virtual-machine-scale-set-vms */
+function existing({ machines, type }: TypeOptions, call: ArmCall): Machine {
+  const machine = machines.get(call.targetId)
+  if (machine === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
+  return machine
+}
+
+async function put(options: TypeOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { location, tags, sku, properties, identity } = await call.body(putBody)
+  const before = options.machines.get(call.targetId)
+  const machine: Machine = {
+    id: before?.id ?? call.targetId,
+    type: options.type,
+    name: before?.name ?? call.name('name'),
+    location: resolveLocation(location, before),
+    tags,
+    sku,
+    properties: properties ?? {},
+    systemPrincipalId: before?.systemPrincipalId,
+    identityIds: before?.identityIds ?? [],
+  }
+  return store(options, before === undefined ? 201 : 200, applyIdentity(options, call, machine, identity))
+}
+
+async function update(options: TypeOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { tags, identity } = await call.body(patchBody)
+  const before = existing(options, call)
+  const machine = { ...before, tags: tags ?? before.tags }
+  return store(options, 200, applyIdentity(options, call, machine, identity))
+}
+
+/** A machine, and the changes of the directory that it needs. */
+interface ChangedMachine {
+  machine: Machine
+  changes: readonly Change[]
+}
+
+/** Applies `given` as a merge patch: identities that it does not name stay. */
+function applyIdentity(
+  options: TypeOptions,
+  call: ArmCall,
+  machine: Machine,
+  given: GivenIdentity | null | undefined,
+): ChangedMachine {
+  if (given == null) return { machine, changes: [] }
+  const identityIds = userIdentitiesOf(options, call, machine, given)
+  return applySystemIdentity(options, { ...machine, identityIds }, given.type.startsWith('systemassigned'))
+}
+
+function userIdentitiesOf(options: TypeOptions, call: ArmCall, { identityIds }: Machine, given: GivenIdentity) {
+  const named = Object.entries(given.userAssignedIdentities ?? {})
+  const isNamed = (id: string) => named.some(([other]) => other.toLowerCase() === id.toLowerCase())
+  const added = named.flatMap(([id, value]) => (value === null ? [] : [id]))
+  for (const id of added) checkAssignable(options, call, id)
+  return given.type.endsWith('userassigned') ? [...identityIds.filter((id) => !isNamed(id)), ...added] : []
+}
+
+function checkAssignable({ identities, type }: TypeOptions, call: ArmCall, identityId: string): void {
+  if (identities.get(identityId) === undefined) {
+    throw new Refusal(
+      400,
+      'FailedIdentityOperation',
+      `Identity operation for resource '${call.targetId}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '${identityId}' was not found.''.`,
+    )
+  }
+  const action = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action'
+  if (call.may(action, identityId)) return
+  const { appid, oid } = call.caller
+  throw new Refusal(
+    403,
+    'LinkedAuthorizationFailed',
+    `The client '${appid}' with object id '${oid}' has permission to perform action '${type}/write' on scope '${call.targetId}'; however, it does not have permission to perform action(s) '${action}' on the linked scope(s) '${identityId}' (respectively) or the linked scope(s) are invalid.`,
+  )
+}
+
+function applySystemIdentity({ directory }: TypeOptions, machine: Machine, isWanted: boolean): ChangedMachine {
+  const principal = directory.servicePrincipal(machine.systemPrincipalId ?? '')
+  if (!isWanted) {
+    const changes = principal === undefined ? [] : directory.removePrincipal(principal)
+    return { machine: { ...machine, systemPrincipalId: undefined }, changes }
+  }
+  if (principal !== undefined) return { machine, changes: [] }
+  const created = directory.addManagedIdentity(machine.name, machine.id)
+  return { machine: { ...machine, systemPrincipalId: created.principal.id }, changes: created.changes }
+}
+
+function store(options: TypeOptions, status: number, { machine, changes }: ChangedMachine): ArmAnswer {
+  options.store.commit([...changes, options.machines.put(machine)])
+  return { status, body: render(options, machine) }
+}
+
+function listByGroup(options: TypeOptions, call: ArmCall): ArmAnswer {
+  const prefix = `${call.targetId}/`.toLowerCase()
+  const inGroup = options.machines.ofType(options.type).filter(({ id }) => id.toLowerCase().startsWith(prefix))
+  return listed(options, inGroup)
+}
+
+function listed(options: TypeOptions, machines: readonly Machine[]): ArmAnswer {
+  return { status: 200, body: { value: machines.map((machine) => render(options, machine)) } }
+}
+
+function remove(options: TypeOptions, call: ArmCall): ArmAnswer {
+  const { machines, roles } = options
+  const machine = machines.get(call.targetId)
+  if (machine === undefined) return { status: 204 }
+  options.store.commit([...machines.remove(machine), ...roles.removeUnder(machine.id)])
+  return { status: 200 }
+}
+
+function render(options: TypeOptions, machine: Machine) {
+  const { id, name, type, location, tags, sku, properties } = machine
+  return {
+    id,
+    name,
+    type,
+    location,
+    tags,
+    sku,
+    identity: renderIdentity(options, machine),
+    properties: { ...properties, provisioningState: 'Succeeded' },
+  }
+}
+
+function renderIdentity({ identities, tenant }: TypeOptions, { systemPrincipalId, identityIds }: Machine) {
+  const hasSystem = systemPrincipalId !== undefined
+  const hasUser = identityIds.length > 0
+  if (!hasSystem && !hasUser) return undefined
+  const kinds = [hasSystem && 'SystemAssigned', hasUser && 'UserAssigned'].filter(Boolean)
+  const user = identityIds.map((id) => {
+    const { principalId, clientId } = identities.get(id) ?? {}
+    return [id, { principalId, clientId }]
+  })
+  return {
+    type: kinds.join(', '),
+    principalId: systemPrincipalId,
+    tenantId: hasSystem ? tenant.tenantId : undefined,
+    userAssignedIdentities: hasUser ? Object.fromEntries(user) : undefined,
+  }
+}
+
+/** The machines of a scale set, as many as its capacity. https://learn.microsoft.com/rest/api/compute/virtual-machine-scale-set-vms */
 function renderInstances({ id, type, name, location, sku }: Machine) {
   const { capacity = 0 } = (sku ?? {}) as { capacity?: number }
   return Array.from({ length: capacity }, (_, number) => ({

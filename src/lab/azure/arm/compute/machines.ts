@@ -2,7 +2,7 @@ import type { Directory } from '../../directory/directory.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 
-/** What a machine of the cloud is made of, as far as the lab cares: who it is. Everything else is kept as it was given. */
+/** A machine of the cloud. The lab evaluates its identities; everything else is stored as given. */
 export interface Machine {
   id: string
   type: MachineType
@@ -13,7 +13,7 @@ export interface Machine {
   properties: Record<string, unknown>
   /** Object id of the system-assigned identity. */
   systemPrincipalId?: string | undefined
-  /** Resource ids of the user-assigned identities, in the casing they were given. */
+  /** Resource ids of the user-assigned identities, in the given casing. */
   identityIds: string[]
 }
 
@@ -44,12 +44,12 @@ export function createMachines(store: RecordStore, directory: Directory): Machin
   }
 }
 
-/** Computer name of an instance of a scale set: its number, in base 36, in six digits behind the set's name. */
+/** Computer name of an instance of a scale set: the set's name and the instance's number in six digits of base 36. */
 export function instanceName(scaleSet: string, number: number): string {
   return `${scaleSet}${number.toString(36).padStart(6, '0')}`
 }
 
-/** Machines as a kind of resource: what a group holds and deletes. */
+/** Machines as a kind of resource, for the groups that contain them. */
 export function machineKind(machines: Machines, type: MachineType): ResourceKind {
   return {
     type,

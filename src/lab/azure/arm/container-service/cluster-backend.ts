@@ -1,55 +1,63 @@
+import { Refusal } from '../../http/refusal.ts'
+
 /**
- * What really runs behind a managed cluster, handed in by whoever starts the local Azure. Without one, clusters cannot be
- * made: the local Azure shows none that is not there. Clusters are named by their resource ids, in any casing.
+ * Runs the clusters behind managed clusters. Given by the program that starts the local Azure; without one, managed clusters
+ * cannot be created. Clusters are named by their resource ids, in any case.
  */
 export interface ClusterBackend {
-  /** Version of the clusters that it makes, for example `1.34.0`. */
+  /** Version of its clusters, for example `1.34.0`. */
   kubernetesVersion(): Promise<string>
-  /** Why no further cluster can be made, for people; undefined when one can. */
+  /** Why no further cluster can be created, as a message for users; undefined when one can. */
   quotaReached(): Promise<string | undefined>
-  /** Makes and starts a cluster and resolves when its API server answers. Rejects when it cannot, and leaves nothing behind. */
-  create(cluster: ClusterPlace & { nodeName: string }, signal: AbortSignal): Promise<ClusterEndpoint>
-  /** Starts a cluster that was made; one that runs stays as it is. Rejects when there is none. */
-  start(cluster: ClusterPlace, signal: AbortSignal): Promise<ClusterEndpoint>
-  /** Ends what runs; its state stays. */
+  /** Creates and starts a cluster and resolves when its API server answers. On failure rejects and leaves nothing behind. */
+  create(cluster: ClusterLocation & { nodeName: string }, signal: AbortSignal): Promise<ClusterEndpoint>
+  /** Starts an existing cluster; does nothing when it is running. Rejects when it does not exist. */
+  start(cluster: ClusterLocation, signal: AbortSignal): Promise<ClusterEndpoint>
+  /** Stops the cluster's processes and keeps its state. */
   stop(id: string): Promise<void>
   /** The administrator's kubeconfig, YAML. */
   kubeconfig(id: string): Promise<string>
-  /** Installs, configures, or (undefined) removes the secrets provider in the cluster, and waits until it is so. */
+  /** Installs and configures the secrets provider in the cluster, or removes it (undefined), and waits for the result. */
   setSecretsProvider(id: string, settings: SecretsProviderSettings | undefined, signal: AbortSignal): Promise<void>
-  /** Installs or (undefined) removes the webhook of workload identity, and waits until it is so. */
+  /** Installs the webhook of workload identity, or removes it (undefined), and waits for the result. */
   setWorkloadIdentity(id: string, settings: WorkloadIdentitySettings | undefined, signal: AbortSignal): Promise<void>
   /** SecretProviderClasses in the cluster, as `namespace/name`. */
   secretProviderClasses(id: string): Promise<string[]>
-  /** Stops the cluster and removes its state. Does nothing when there is none. */
+  /** Stops the cluster and removes its state. Does nothing when it does not exist. */
   delete(id: string): Promise<void>
 }
 
-/** A managed cluster, and the part of the cloud that its nodes are in. */
-export interface ClusterPlace {
+/** A managed cluster, and how its nodes reach the cloud. */
+export interface ClusterLocation {
   id: string
-  /** URL of the metadata service that answers for its nodes. */
+  /** URL of the metadata service for its nodes. */
   imds: string
 }
 
 export interface WorkloadIdentitySettings {
-  /** Tenant of service accounts that name none. */
+  /** Default tenant of service accounts. */
   tenantId: string
 }
 
 export interface ClusterEndpoint {
   /** Host and port of the API server. */
   host: string
-  /** The issuer of service account tokens, exactly as tokens say it. */
+  /** The issuer of service account tokens, exactly as in the tokens. */
   issuerUrl: string
-  /** PEM of the authority that signed for the issuer; absent when it is one that the system trusts. */
+  /** PEM of the authority of the issuer's certificate. Default: the system's authorities. */
   issuerCa?: string | undefined
 }
 
 export interface SecretsProviderSettings {
   rotation: boolean
-  /** As written, for example `2m`. */
+  /** As given, for example `2m`. */
   rotationPollInterval: string
-  /** URL of the metadata service that answers for the cluster's nodes. */
+  /** URL of the metadata service for the cluster's nodes. */
   imds: string
+}
+
+/** Throws {@link Refusal} when this local Azure runs no clusters. */
+export function requireBackend(backend: ClusterBackend | undefined): ClusterBackend {
+  if (backend !== undefined) return backend
+  throw new Refusal(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
 }

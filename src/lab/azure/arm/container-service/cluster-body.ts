@@ -12,7 +12,7 @@ const addonSchema = z.looseObject({
   config: z.record(z.string(), z.string().nullable()).nullish(),
 })
 
-/** What the lab acts upon; the rest is kept and shown. */
+/** The properties that the lab evaluates; the others are stored and returned. */
 const properties = z.looseObject({
   kubernetesVersion: z.string().nullish(),
   dnsPrefix: z.string().nullish(),
@@ -33,7 +33,7 @@ export const putClusterBody = z.object({
   properties: properties.nullish().transform((given) => given ?? {}),
 })
 
-/** Name of the add-on that is Keymount. */
+/** Name of the add-on that Keymount implements. */
 export const secretsProviderAddon = 'azureKeyvaultSecretsProvider'
 
 /** The add-on's settings, or undefined when it is off. */
@@ -48,8 +48,8 @@ export function secretsProviderOf({
   }
 }
 
-/** The properties after a write, with the server's defaults. Throws {@link Refusal} for what the lab has not, or what cannot be taken back. */
-export function settleCluster(
+/** The properties after a write, with the server's defaults. Throws {@link Refusal} for what the lab does not implement and for changes that cannot be undone. */
+export function completeProperties(
   given: GivenProperties,
   before: GivenProperties | undefined,
   version: string,
@@ -67,14 +67,14 @@ export function settleCluster(
     ...before,
     ...given,
     kubernetesVersion: version,
-    networkProfile: settleNetwork(given.networkProfile ?? before?.networkProfile),
-    agentPoolProfiles: pools.map((pool) => settlePool(pool, version)),
-    addonProfiles: settleAddons(given.addonProfiles ?? before?.addonProfiles ?? {}),
+    networkProfile: completeNetwork(given.networkProfile ?? before?.networkProfile),
+    agentPoolProfiles: pools.map((pool) => completePool(pool, version)),
+    addonProfiles: completeAddons(given.addonProfiles ?? before?.addonProfiles ?? {}),
   }
 }
 
-/** What Azure makes of a cluster that asks for no network in particular. Kept and shown: pods of the lab have the machine's network. */
-const usualNetwork = {
+/** Azure's default network profile. Stored and returned only: pods of the lab use the machine's network. */
+const defaultNetwork = {
   networkPlugin: 'azure',
   networkPluginMode: 'overlay',
   networkDataplane: 'azure',
@@ -86,13 +86,13 @@ const usualNetwork = {
   ipFamilies: ['IPv4'],
 }
 
-function settleNetwork(given: Record<string, unknown> | null | undefined): Record<string, unknown> {
+function completeNetwork(given: Record<string, unknown> | null | undefined): Record<string, unknown> {
   const wanted = Object.entries(given ?? {}).filter(([, value]) => value !== null && value !== '')
-  return { ...usualNetwork, ...Object.fromEntries(wanted) }
+  return { ...defaultNetwork, ...Object.fromEntries(wanted) }
 }
 
-/** Empty text and 0 ask for the server's default. */
-function settlePool(pool: Record<string, unknown> & { name: string }, version: string) {
+/** An empty text or 0 selects the server's default. */
+function completePool(pool: Record<string, unknown> & { name: string }, version: string) {
   const or = (name: string, value: unknown) => pool[name] || value
   return {
     ...pool,
@@ -109,8 +109,8 @@ function settlePool(pool: Record<string, unknown> & { name: string }, version: s
   }
 }
 
-/** What identifies the add-on is the server's, and is not taken from a client that echoes it. */
-function settleAddons(addons: NonNullable<GivenProperties['addonProfiles']>) {
+/** Drops the add-on's identity, which the server sets, when a client sends it back. */
+function completeAddons(addons: NonNullable<GivenProperties['addonProfiles']>) {
   const entries = Object.entries(addons).flatMap(([name, profile]) => {
     if (profile === null) return []
     const { enabled, config } = profile
@@ -123,7 +123,7 @@ function refuseAddons({ addonProfiles }: GivenProperties): void {
   const on = Object.entries(addonProfiles ?? {}).filter(([, profile]) => profile?.enabled === true)
   const unknown = on.map(([name]) => name).find((name) => name !== secretsProviderAddon)
   if (unknown === undefined) return
-  const message = `The local Azure does not implement the add-on ${unknown}: it has ${secretsProviderAddon}.`
+  const message = `The local Azure does not implement the add-on ${unknown}: it implements ${secretsProviderAddon}.`
   throw new Refusal(501, 'NotImplemented', message)
 }
 
@@ -132,6 +132,6 @@ function refuseVersion(wanted: string, version: string): void {
   throw new Refusal(
     400,
     'K8sVersionNotSupported',
-    `Managed cluster is on version ${version}, and version ${wanted} is not available: the local Azure has ${version} only.`,
+    `Managed cluster is on version ${version}, and version ${wanted} is not available: the local Azure has only ${version}.`,
   )
 }

@@ -8,7 +8,7 @@ interface Kubeconfig {
   contexts: { name: string; context: { cluster: string; user: string } }[]
 }
 
-/** A kubeconfig under the names that AKS gives: `az aks get-credentials` merges files of many clusters into one, and tells administrators by their user's name. */
+/** A kubeconfig with AKS's names: `az aks get-credentials` merges the files of many clusters, and recognizes administrators by the user's name. */
 export function clusterKubeconfig(text: string, cluster: Cluster, role: 'clusterUser' | 'clusterAdmin'): string {
   const { clusters, users } = parse(text) as Kubeconfig
   const name = cluster.name

@@ -8,8 +8,8 @@ import type { Change, RecordStore } from '../../records/record-store.ts'
 import type { Machine } from '../compute/machines.ts'
 import { failureOf, type LongOperations } from '../long-operations.ts'
 import { groupNameOf } from '../resource-path.ts'
-import type { ClusterBackend } from './cluster-backend.ts'
-import { createClusterParts, type Learn } from './cluster-parts.ts'
+import { type ClusterBackend, requireBackend } from './cluster-backend.ts'
+import { type ClusterComponents, createClusterComponents, type UpdateCluster } from './cluster-components.ts'
 import { type Cluster, type Clusters, isChanging, refuseWhileChanging } from './clusters.ts'
 import type { NodeGroups } from './node-groups.ts'
 
@@ -21,226 +21,242 @@ export interface ClusterLifecycleOptions {
   clusters: Clusters
   nodeGroups: NodeGroups
   nodeEndpoints: NodeEndpoints
-  /** The identities that machines have, for IMDS. */
+  /** The identities of machines, for IMDS. */
   identitiesOf: (machines: readonly Machine[]) => readonly AssignedIdentity[]
   longOperations: LongOperations
-  /** Without one, clusters can be forgotten, and nothing else. */
+  /** Without one, records of clusters can be deleted, and nothing else works. */
   clusterBackend: ClusterBackend | undefined
 }
 
-/** What is asked of a cluster by whoever writes it. */
+/** The fields of a cluster that a client writes. */
 export type ClusterSpec = Pick<Cluster, 'location' | 'tags' | 'sku' | 'properties'>
 
-/** Work that goes on, and the cluster as it is shown meanwhile. */
+/** Work in the background, and the cluster as it is shown meanwhile. */
 export interface ClusterChange {
   cluster: Cluster
-  /** Where to ask how the work goes. */
+  /** Headers with the URL of the operation's status. */
   headers: Record<string, string>
 }
 
 /**
- * What happens to clusters, in the background: each record is marked before the work begins and settled when it ends, so
- * that every moment has a state that tells what is there. All throw {@link Refusal} while something goes on already.
+ * Changes clusters in the background. The record is marked before the work begins and again when it ends, so that its state
+ * is right at any moment, also after a crash. All methods throw {@link Refusal} while another change is in progress.
  */
 export interface ClusterLifecycle {
   /** Throws {@link Refusal} `QuotaExceeded`. */
-  create(
-    id: { subscription: string; group: string; name: string; id: string },
-    spec: ClusterSpec,
-  ): Promise<ClusterChange>
-  /** Brings the cluster to `spec`; one whose making failed is made now. */
+  create(path: ClusterPath, spec: ClusterSpec): Promise<ClusterChange>
+  /** Changes the cluster to `spec`. Creates a cluster whose creation failed. */
   update(cluster: Cluster, spec: ClusterSpec): Promise<ClusterChange>
   start(cluster: Cluster): ClusterChange
   stop(cluster: Cluster): ClusterChange
   delete(cluster: Cluster): ClusterChange
   /** Stops the cluster and removes the group of its nodes, before its own group is deleted. */
   retire(cluster: Cluster): Promise<void>
-  /** Settles what the end of the last process cut short, and opens the ports that nodes know. Called once, at the start. */
+  /** Ends the changes that the last process did not finish, and opens the ports that nodes use. Called once, at the start. */
   resume(): Promise<void>
 }
 
+export interface ClusterPath {
+  /** In the caller's casing. */
+  id: string
+  subscription: string
+  group: string
+  name: string
+}
+
+interface State extends ClusterLifecycleOptions {
+  components: ClusterComponents
+}
+
 const provider = 'Microsoft.ContainerService'
-const cutShort = 'The local Azure ended before this was done.'
 
 export function createClusterLifecycle(options: ClusterLifecycleOptions): ClusterLifecycle {
-  const { store, directory, roles, clusters, nodeGroups, nodeEndpoints, identitiesOf } = options
-  const { longOperations, clusterBackend } = options
-  const parts = createClusterParts({ store, nodeGroups, tenantId: options.tenant.tenantId })
-
-  function requireBackend(): ClusterBackend {
-    if (clusterBackend !== undefined) return clusterBackend
-    throw new Refusal(501, 'NotImplemented', 'This local Azure was started without anything that runs clusters.')
-  }
-
-  const keep = (cluster: Cluster, changes: readonly Change[] = []): Cluster => {
-    store.commit([...changes, clusters.put(cluster)])
-    return cluster
-  }
-
-  /** Shows `cluster` as changing, and settles it when `work` is done; what `work` finds out on its way goes through `learn`. */
-  function begin(
-    cluster: Cluster,
-    work: (signal: AbortSignal, learn: Learn) => Promise<unknown>,
-    changes: readonly Change[] = [],
-  ): ClusterChange {
-    let latest = keep(cluster, changes)
-    const learn = (news: Partial<Cluster>) => {
-      latest = keep({ ...latest, ...news })
-      return latest
-    }
-    const headers = longOperations.start(provider, cluster.location, async (signal) => {
-      try {
-        await work(signal, learn)
-        learn({ provisioningState: 'Succeeded', failure: undefined })
-      } catch (error) {
-        learn({ provisioningState: 'Failed', failure: failureOf(error) })
-        throw error
-      }
-    })
-    return { cluster, headers }
-  }
-
-  function openEndpoint(cluster: Cluster) {
-    return nodeEndpoints.open(cluster.id, cluster.imdsPort ?? 0, () => {
-      const scaleSet = nodeGroups.nodeScaleSet(cluster)
-      return scaleSet === undefined ? [] : identitiesOf([scaleSet])
-    })
-  }
-
-  /** Brings up what is to run in a cluster that answers. */
-  async function startAndSettle(backend: ClusterBackend, cluster: Cluster, signal: AbortSignal, learn: Learn) {
-    const { url: imds } = await openEndpoint(cluster)
-    const endpoint = await backend.start({ id: cluster.id, imds }, signal)
-    await parts.settle(backend, learn({ endpoint, stopped: false }), { imds, signal, learn })
-  }
-
-  function make(backend: ClusterBackend, creating: Cluster, changes: readonly Change[] = []): ClusterChange {
-    const work = async (signal: AbortSignal, learn: Learn) => {
-      const { port: imdsPort, url: imds } = await openEndpoint(creating)
-      const nodeName = nodeGroups.nodeName(creating)
-      const endpoint = await backend.create({ id: creating.id, imds, nodeName }, signal)
-      await parts.settle(backend, learn({ endpoint, imdsPort }), { imds, signal, learn })
-    }
-    return begin(creating, work, changes)
-  }
-
-  async function refuseAtQuota(backend: ClusterBackend): Promise<void> {
-    const reason = await backend.quotaReached()
-    if (reason !== undefined) throw new Refusal(400, 'QuotaExceeded', reason)
-  }
-
-  const forget = (cluster: Cluster) => [
-    ...nodeGroups.remove(cluster),
-    ...clusters.remove(cluster),
-    ...roles.removeUnder(cluster.id),
-  ]
-
-  function remove(cluster: Cluster): ClusterChange {
-    const deleting = keep({ ...cluster, provisioningState: 'Deleting' })
-    const headers = longOperations.start(provider, cluster.location, async () => {
-      try {
-        await clusterBackend?.delete(cluster.id)
-        await nodeEndpoints.close(cluster.id)
-      } catch (error) {
-        keep({ ...cluster, provisioningState: 'Failed', failure: failureOf(error) })
-        throw error
-      }
-      store.commit(forget(cluster))
-    })
-    return { cluster: deleting, headers }
-  }
-
-  function discard({ id, location }: Cluster): void {
-    longOperations.start(provider, location, async () => clusterBackend?.delete(id))
-  }
-
+  const { store, nodeGroups, tenant } = options
+  const components = createClusterComponents({ store, nodeGroups, tenantId: tenant.tenantId })
+  const state: State = { ...options, components }
   return {
-    async create({ subscription, group, name, id }, spec) {
-      const backend = requireBackend()
-      await refuseAtQuota(backend)
-      const other = clusters.get(id)
-      if (other !== undefined) refuseWhileChanging(other)
-      const { principal, changes } = directory.addManagedIdentity(name, id)
-      const creating: Cluster = {
-        id: `/subscriptions/${subscription}/resourceGroups/${group}/providers/${provider}/managedClusters/${name}`,
-        name,
-        ...spec,
-        provisioningState: 'Creating',
-        principalId: principal.id,
-        nodeGroup: spec.properties.nodeResourceGroup || `MC_${group}_${name}_${spec.location}`,
-      }
-      return make(backend, creating, [...changes, ...nodeGroups.create(creating)])
-    },
-
-    async update(before, spec) {
-      const backend = requireBackend()
-      refuseWhileChanging(before)
-      if (before.stopped === true) {
-        const message = `Operation is not allowed: the cluster '${groupNameOf(before.id)}/${before.name}' is stopped. Start it first.`
-        throw new Refusal(409, 'OperationNotAllowed', message)
-      }
-      if (before.endpoint === undefined) {
-        await refuseAtQuota(backend)
-        return make(backend, { ...before, ...spec, provisioningState: 'Creating' })
-      }
-      await parts.refuseWhileInUse(backend, before, spec.properties)
-      // Another request may have come in the meantime.
-      refuseWhileChanging(clusters.get(before.id) ?? before)
-      const updating: Cluster = { ...before, ...spec, provisioningState: 'Updating' }
-      return begin(updating, (signal, learn) => startAndSettle(backend, updating, signal, learn))
-    },
-
-    start(cluster) {
-      const backend = requireBackend()
-      refuseWhileUnmade(cluster)
-      const starting: Cluster = { ...cluster, provisioningState: 'Starting' }
-      return begin(starting, (signal, learn) => startAndSettle(backend, starting, signal, learn))
-    },
-
-    stop(cluster) {
-      const backend = requireBackend()
-      refuseWhileUnmade(cluster)
-      return begin({ ...cluster, provisioningState: 'Stopping' }, async (_signal, learn) => {
-        await backend.stop(cluster.id)
-        learn({ stopped: true })
-      })
-    },
-
+    create: (path, spec) => create(state, path, spec),
+    update: (before, spec) => update(state, before, spec),
+    start: (cluster) => start(state, cluster),
+    stop: (cluster) => stop(state, cluster),
     delete(cluster) {
       refuseWhileChanging(cluster)
-      return remove(cluster)
+      return remove(state, cluster)
     },
-
-    async retire(cluster) {
-      refuseWhileChanging(cluster)
-      await clusterBackend?.delete(cluster.id)
-      await nodeEndpoints.close(cluster.id)
-      store.commit(nodeGroups.remove(cluster))
-    },
-
-    async resume() {
-      for (const cluster of clusters.all()) {
-        if (cluster.imdsPort !== undefined) {
-          const { port: imdsPort } = await openEndpoint(cluster)
-          if (imdsPort !== cluster.imdsPort) keep({ ...cluster, imdsPort })
-        }
-      }
-      for (const cluster of clusters.all().filter(isChanging)) {
-        if (cluster.provisioningState === 'Deleting') remove(cluster)
-        else {
-          keep({ ...cluster, provisioningState: 'Failed', failure: failureOf(new Error(cutShort)) })
-          // What was begun and is not known to have come up is nothing that anybody can use.
-          if (cluster.endpoint === undefined) discard(cluster)
-        }
-      }
-    },
+    retire: (cluster) => retire(state, cluster),
+    resume: () => resume(state),
   }
 }
 
-/** Throws {@link Refusal} for a cluster that is changing, or of which there is nothing but its record. */
-function refuseWhileUnmade(cluster: Cluster): void {
+async function create(state: State, path: ClusterPath, spec: ClusterSpec): Promise<ClusterChange> {
+  const { subscription, group, name, id } = path
+  const backend = requireBackend(state.clusterBackend)
+  await refuseAtQuota(backend)
+  const other = state.clusters.get(id)
+  if (other !== undefined) refuseWhileChanging(other)
+  const { principal, changes } = state.directory.addManagedIdentity(name, id)
+  const creating: Cluster = {
+    id: `/subscriptions/${subscription}/resourceGroups/${group}/providers/${provider}/managedClusters/${name}`,
+    name,
+    ...spec,
+    provisioningState: 'Creating',
+    principalId: principal.id,
+    nodeGroup: spec.properties.nodeResourceGroup || `MC_${group}_${name}_${spec.location}`,
+  }
+  return beginCreation(state, backend, creating, [...changes, ...state.nodeGroups.create(creating)])
+}
+
+async function refuseAtQuota(backend: ClusterBackend): Promise<void> {
+  const reason = await backend.quotaReached()
+  if (reason !== undefined) throw new Refusal(400, 'QuotaExceeded', reason)
+}
+
+function beginCreation(
+  state: State,
+  backend: ClusterBackend,
+  creating: Cluster,
+  changes: readonly Change[] = [],
+): ClusterChange {
+  const work = async (signal: AbortSignal, updateCluster: UpdateCluster) => {
+    const { port: imdsPort, url: imds } = await openEndpoint(state, creating)
+    const nodeName = state.nodeGroups.nodeName(creating)
+    const endpoint = await backend.create({ id: creating.id, imds, nodeName }, signal)
+    await state.components.apply(backend, updateCluster({ endpoint, imdsPort }), { imds, signal, updateCluster })
+  }
+  return begin(state, creating, work, changes)
+}
+
+/** Stores `cluster`, whose state says that it is changing, and stores the outcome when `work` is done. */
+function begin(
+  state: State,
+  cluster: Cluster,
+  work: (signal: AbortSignal, updateCluster: UpdateCluster) => Promise<unknown>,
+  changes: readonly Change[] = [],
+): ClusterChange {
+  let latest = put(state, cluster, changes)
+  const updateCluster = (fields: Partial<Cluster>) => {
+    latest = put(state, { ...latest, ...fields })
+    return latest
+  }
+  const headers = state.longOperations.start(provider, cluster.location, async (signal) => {
+    try {
+      await work(signal, updateCluster)
+      updateCluster({ provisioningState: 'Succeeded', failure: undefined })
+    } catch (error) {
+      updateCluster({ provisioningState: 'Failed', failure: failureOf(error) })
+      throw error
+    }
+  })
+  return { cluster, headers }
+}
+
+function put({ store, clusters }: State, cluster: Cluster, changes: readonly Change[] = []): Cluster {
+  store.commit([...changes, clusters.put(cluster)])
+  return cluster
+}
+
+/** IMDS for the nodes of a cluster. */
+function openEndpoint({ nodeEndpoints, nodeGroups, identitiesOf }: State, cluster: Cluster) {
+  return nodeEndpoints.open(cluster.id, cluster.imdsPort ?? 0, () => {
+    const scaleSet = nodeGroups.nodeScaleSet(cluster)
+    return scaleSet === undefined ? [] : identitiesOf([scaleSet])
+  })
+}
+
+async function update(state: State, before: Cluster, spec: ClusterSpec): Promise<ClusterChange> {
+  const backend = requireBackend(state.clusterBackend)
+  refuseWhileChanging(before)
+  if (before.stopped === true) {
+    const message = `Operation is not allowed: the cluster '${groupNameOf(before.id)}/${before.name}' is stopped. Start it first.`
+    throw new Refusal(409, 'OperationNotAllowed', message)
+  }
+  if (before.endpoint === undefined) {
+    await refuseAtQuota(backend)
+    return beginCreation(state, backend, { ...before, ...spec, provisioningState: 'Creating' })
+  }
+  await state.components.refuseWhileInUse(backend, before, spec.properties)
+  // Another request may have begun a change during the await.
+  refuseWhileChanging(state.clusters.get(before.id) ?? before)
+  const updating: Cluster = { ...before, ...spec, provisioningState: 'Updating' }
+  return beginStart(state, backend, updating)
+}
+
+function start(state: State, cluster: Cluster): ClusterChange {
+  const backend = requireBackend(state.clusterBackend)
+  refuseWithoutEndpoint(cluster)
+  return beginStart(state, backend, { ...cluster, provisioningState: 'Starting' })
+}
+
+/** Throws {@link Refusal} for a cluster that is changing, or that was never created. */
+function refuseWithoutEndpoint(cluster: Cluster): void {
   refuseWhileChanging(cluster)
   if (cluster.endpoint !== undefined) return
-  const message = `The cluster '${cluster.name}' was never made. Its state is ${cluster.provisioningState}: update it, or delete it.`
+  const message = `The cluster '${cluster.name}' was never created. Its state is ${cluster.provisioningState}: update it, or delete it.`
   throw new Refusal(409, 'OperationNotAllowed', message)
+}
+
+/** Starts the cluster, if it is not running, and applies its properties. */
+function beginStart(state: State, backend: ClusterBackend, cluster: Cluster): ClusterChange {
+  return begin(state, cluster, async (signal, updateCluster) => {
+    const { url: imds } = await openEndpoint(state, cluster)
+    const endpoint = await backend.start({ id: cluster.id, imds }, signal)
+    const started = updateCluster({ endpoint, stopped: false })
+    await state.components.apply(backend, started, { imds, signal, updateCluster })
+  })
+}
+
+function stop(state: State, cluster: Cluster): ClusterChange {
+  const backend = requireBackend(state.clusterBackend)
+  refuseWithoutEndpoint(cluster)
+  return begin(state, { ...cluster, provisioningState: 'Stopping' }, async (_signal, updateCluster) => {
+    await backend.stop(cluster.id)
+    updateCluster({ stopped: true })
+  })
+}
+
+function remove(state: State, cluster: Cluster): ClusterChange {
+  const deleting = put(state, { ...cluster, provisioningState: 'Deleting' })
+  const headers = state.longOperations.start(provider, cluster.location, async () => {
+    try {
+      await state.clusterBackend?.delete(cluster.id)
+      await state.nodeEndpoints.close(cluster.id)
+    } catch (error) {
+      put(state, { ...cluster, provisioningState: 'Failed', failure: failureOf(error) })
+      throw error
+    }
+    state.store.commit([
+      ...state.nodeGroups.remove(cluster),
+      ...state.clusters.remove(cluster),
+      ...state.roles.removeUnder(cluster.id),
+    ])
+  })
+  return { cluster: deleting, headers }
+}
+
+async function retire({ clusterBackend, nodeEndpoints, nodeGroups, store }: State, cluster: Cluster): Promise<void> {
+  refuseWhileChanging(cluster)
+  await clusterBackend?.delete(cluster.id)
+  await nodeEndpoints.close(cluster.id)
+  store.commit(nodeGroups.remove(cluster))
+}
+
+async function resume(state: State): Promise<void> {
+  for (const cluster of state.clusters.all()) {
+    if (cluster.imdsPort === undefined) continue
+    const { port: imdsPort } = await openEndpoint(state, cluster)
+    if (imdsPort !== cluster.imdsPort) put(state, { ...cluster, imdsPort })
+  }
+  for (const cluster of state.clusters.all().filter(isChanging)) {
+    if (cluster.provisioningState === 'Deleting') remove(state, cluster)
+    else fail(state, cluster)
+  }
+}
+
+/** Ends a change that the last process did not finish. */
+function fail(state: State, cluster: Cluster): void {
+  const failure = failureOf(new Error('The local Azure was stopped before this operation finished.'))
+  put(state, { ...cluster, provisioningState: 'Failed', failure })
+  // Without an endpoint, what was created so far cannot be used.
+  if (cluster.endpoint !== undefined) return
+  state.longOperations.start(provider, cluster.location, async () => state.clusterBackend?.delete(cluster.id))
 }

@@ -5,7 +5,7 @@ import type { ResourceKind } from '../resource-kind.ts'
 import type { ClusterEndpoint } from './cluster-backend.ts'
 import type { GivenProperties } from './cluster-body.ts'
 
-/** A managed cluster as Resource Manager knows it. What runs behind it is the {@link ClusterBackend}'s. */
+/** Record of a managed cluster in Resource Manager. A {@link ClusterBackend} runs it. */
 export interface Cluster {
   id: string
   name: string
@@ -18,16 +18,16 @@ export interface Cluster {
   principalId: string
   /** Name of the group that holds its machines and identities. */
   nodeGroup: string
-  /** Known once it was made. */
+  /** Set once the cluster was created. */
   endpoint?: ClusterEndpoint | undefined
-  /** Why the last work on it failed. */
+  /** Why the last change failed. */
   failure?: { code: string; message: string } | undefined
   /** True between `az aks stop` and `az aks start`. */
-  stopped?: boolean
-  /** True from when the webhook of workload identity is installed until it is removed. */
-  workloadIdentity?: boolean
+  stopped?: boolean | undefined
+  /** True from the installation of the webhook of workload identity until its removal. */
+  workloadIdentity?: boolean | undefined
   /** Port of the metadata service for its nodes. */
-  imdsPort?: number
+  imdsPort?: number | undefined
 }
 
 export interface Clusters {
@@ -54,7 +54,7 @@ export function createClusters(store: RecordStore, directory: Directory): Cluste
   }
 }
 
-/** Who signed for the issuer of the cluster's tokens, if it has one that may be asked. */
+/** PEM of the authority of the cluster's token issuer, if the issuer is enabled. */
 export function issuerAuthority({ properties, endpoint }: Cluster): string[] {
   const { issuerCa } = endpoint ?? {}
   return properties.oidcIssuerProfile?.enabled === true && issuerCa !== undefined ? [issuerCa] : []
@@ -64,7 +64,7 @@ export function isChanging({ provisioningState }: Cluster): boolean {
   return provisioningState.endsWith('ing')
 }
 
-/** Throws {@link Refusal} 409 while something goes on with the cluster. */
+/** Throws {@link Refusal} 409 while a change of the cluster is in progress. */
 export function refuseWhileChanging(cluster: Cluster): void {
   if (!isChanging(cluster)) return
   const { name, provisioningState } = cluster
@@ -73,7 +73,7 @@ export function refuseWhileChanging(cluster: Cluster): void {
 }
 
 /**
- * Clusters as a kind of resource: what a group holds and deletes.
+ * Clusters as a kind of resource, for the groups that contain them.
  * @param retire stops the cluster and removes the group of its nodes.
  */
 export function clusterKind(clusters: Clusters, retire: (cluster: Cluster) => Promise<void>): ResourceKind {

@@ -13,21 +13,21 @@ export interface NodeGroupOptions {
   identities: Identities
   machines: Machines
   roles: RoleAssignments
-  /** Every kind of resource that may stand in such a group. */
+  /** The kinds of resources that such a group may contain. */
   kinds: readonly ResourceKind[]
 }
 
-/** The resource group of a cluster's nodes: their scale sets, kubelet's identity, and that of the add-on. */
+/** The resource group of a cluster's nodes: their scale sets, kubelet's identity, and the add-on's identity. */
 export interface NodeGroups {
   /** The group with scale sets and kubelet's identity. */
   create(cluster: Cluster): Change[]
-  /** Makes the add-on's identity and gives it to the nodes, or takes it away. No change when it is so already. */
+  /** Creates the add-on's identity and assigns it to the nodes, or removes it. No changes when nothing differs. */
   setAddonIdentity(cluster: Cluster, wanted: boolean): Change[]
-  /** The group with all that is in it. */
+  /** Removes the group with everything in it. */
   remove(cluster: Cluster): Change[]
-  /** The scale set that the cluster's one node is an instance of: that of the first pool. Undefined once it is deleted. */
+  /** The scale set of the cluster's one node: that of the first pool. Undefined once it is deleted. */
   nodeScaleSet(cluster: Cluster): Machine | undefined
-  /** Name of that instance, as its scale set gives it. */
+  /** Name of the cluster's one node: the first instance of that scale set. */
   nodeName(cluster: Cluster): string
   kubeletIdentity(cluster: Cluster): Identity | undefined
   addonIdentity(cluster: Cluster): Identity | undefined
@@ -90,8 +90,8 @@ export function createNodeGroups(options: NodeGroupOptions): NodeGroups {
     remove(cluster) {
       const group = groups.get(cluster.nodeGroup)
       if (group === undefined) return []
-      const inside = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
-      return [...inside, ...roles.removeUnder(group.id), groups.remove(group)]
+      const contents = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
+      return [...contents, ...roles.removeUnder(group.id), groups.remove(group)]
     },
     nodeScaleSet(cluster) {
       const name = scaleSetName(cluster.id, poolsOf(cluster)[0]?.name ?? '')
@@ -103,7 +103,7 @@ export function createNodeGroups(options: NodeGroupOptions): NodeGroups {
   }
 }
 
-/** As in Azure, with eight digits that are the same for all pools of one cluster. */
+/** Azure's format; the eight digits are the same for all pools of a cluster. */
 function scaleSetName(clusterId: string, pool: string): string {
   const digits = BigInt(`0x${createHash('md5').update(clusterId.toLowerCase()).digest('hex')}`) % 100_000_000n
   return `aks-${pool}-${String(digits).padStart(8, '0')}-vmss`

@@ -4,7 +4,7 @@ import { secretsProviderAddon } from './cluster-body.ts'
 import { type Cluster, clusterType } from './clusters.ts'
 import type { NodeGroups } from './node-groups.ts'
 
-/** The cluster as Resource Manager shows it: what was asked for, and what the server adds. */
+/** The cluster as Resource Manager returns it: the client's properties and the server's. */
 export function renderCluster(cluster: Cluster, { tenantId }: Tenant, nodeGroups: NodeGroups) {
   const { id, name, location, tags, sku, properties, endpoint, provisioningState } = cluster
   const { oidcIssuerProfile, addonProfiles, kubernetesVersion } = properties
@@ -20,7 +20,7 @@ export function renderCluster(cluster: Cluster, { tenantId }: Tenant, nodeGroups
     properties: {
       ...properties,
       provisioningState,
-      ...(cluster.failure !== undefined && { status: { provisioningError: cluster.failure } }),
+      status: cluster.failure && { provisioningError: cluster.failure },
       powerState: { code: cluster.stopped === true ? 'Stopped' : 'Running' },
       currentKubernetesVersion: kubernetesVersion,
       fqdn: endpoint?.host,
@@ -28,16 +28,16 @@ export function renderCluster(cluster: Cluster, { tenantId }: Tenant, nodeGroups
       maxAgentPools: 100,
       enableRBAC: properties.enableRBAC ?? true,
       servicePrincipalProfile: { clientId: 'msi' },
-      ...(kubelet !== undefined && { identityProfile: { kubeletidentity: identityOf(kubelet) } }),
+      identityProfile: kubelet && { kubeletidentity: identityOf(kubelet) },
       addonProfiles: Object.fromEntries(
         Object.entries(addonProfiles ?? {}).map(([addon, profile]) => {
           const identity = addon === secretsProviderAddon ? nodeGroups.addonIdentity(cluster) : undefined
-          return [addon, { ...profile, ...(identity !== undefined && { identity: identityOf(identity) }) }]
+          return [addon, { ...profile, identity: identity && identityOf(identity) }]
         }),
       ),
       oidcIssuerProfile: {
         enabled: oidcIssuerProfile?.enabled === true,
-        ...(oidcIssuerProfile?.enabled === true && { issuerURL: endpoint?.issuerUrl }),
+        issuerURL: oidcIssuerProfile?.enabled === true ? endpoint?.issuerUrl : undefined,
       },
     },
   }
@@ -47,7 +47,7 @@ function identityOf({ id, clientId, principalId }: Identity) {
   return { resourceId: id, clientId, objectId: principalId }
 }
 
-/** The pools of a cluster as resources of their own. */
+/** The pools of a cluster as resources. */
 export function renderPools(cluster: Cluster | undefined) {
   return (cluster?.properties.agentPoolProfiles ?? []).map(({ name, ...properties }) => ({
     id: `${cluster?.id}/agentPools/${name}`,
@@ -57,7 +57,7 @@ export function renderPools(cluster: Cluster | undefined) {
   }))
 }
 
-/** One version as `az aks get-versions` reads it. */
+/** A version in the form that `az aks get-versions` reads. */
 export function renderVersion(version: string) {
   return {
     version: version.split('.').slice(0, 2).join('.'),
@@ -67,10 +67,10 @@ export function renderVersion(version: string) {
   }
 }
 
-/** What the cluster can be upgraded to: nothing, since there is one version. */
+/** The cluster's possible upgrades: none, since there is one version. */
 export function renderUpgrades({ id, properties }: Cluster) {
   const upgrades = (pool: Record<string, unknown>) => ({
-    ...(pool.name !== undefined && { name: pool.name }),
+    name: pool.name,
     kubernetesVersion: properties.kubernetesVersion,
     osType: pool.osType ?? 'Linux',
     upgrades: [],

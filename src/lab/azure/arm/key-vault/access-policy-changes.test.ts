@@ -14,7 +14,7 @@ function change(name: string, before: AccessPolicy[], given: AccessPolicy[]) {
   return after.map(({ objectId, permissions }) => [objectId, permissions.secrets])
 }
 
-test('add joins the words of a holder and keeps the others', () => {
+test('add extends the permissions of a principal and leaves the others', () => {
   const before = [policy('a', ['get']), policy('b', ['get'])]
   assert.deepEqual(change('add', before, [policy('A', ['Get', 'list']), policy('c', ['set'])]), [
     ['a', ['get', 'list']],
@@ -23,14 +23,14 @@ test('add joins the words of a holder and keeps the others', () => {
   ])
 })
 
-test('replace gives a holder exactly the new words', () => {
+test('replace sets exactly the new permissions of a principal', () => {
   assert.deepEqual(change('replace', [policy('a', ['get']), policy('b', ['get'])], [policy('a', ['set'])]), [
     ['b', ['get']],
     ['a', ['set']],
   ])
 })
 
-test('remove takes words away, in any case, and the holder with its last one', () => {
+test('remove takes permissions away, in any case, and the principal with its last one', () => {
   const before = [policy('a', ['Get', 'list']), policy('b', ['get'])]
   assert.deepEqual(change('remove', before, [policy('a', ['get']), policy('b', ['GET'])]), [['a', ['list']]])
 })

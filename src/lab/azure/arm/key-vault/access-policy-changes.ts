@@ -1,6 +1,6 @@
 import type { AccessPolicy } from '../../keyvault/vaults.ts'
 
-/** How `accessPolicies/add`, `/replace` and `/remove` change a vault's list. */
+/** The change of a vault's policies by `accessPolicies/add`, `/replace` and `/remove`. */
 export type AccessPolicyChange = (before: readonly AccessPolicy[], given: readonly AccessPolicy[]) => AccessPolicy[]
 
 export const accessPolicyChanges: ReadonlyMap<string, AccessPolicyChange> = new Map([
@@ -12,21 +12,21 @@ export const accessPolicyChanges: ReadonlyMap<string, AccessPolicyChange> = new 
 const kinds = ['keys', 'secrets', 'certificates', 'storage'] as const
 
 function add(before: readonly AccessPolicy[], given: readonly AccessPolicy[]): AccessPolicy[] {
-  const known = before.map((policy) => {
-    const more = given.find((other) => isSameHolder(policy, other))
+  const extended = before.map((policy) => {
+    const more = given.find((other) => isSamePrincipal(policy, other))
     return more === undefined ? policy : combine(policy, more, (a, b) => [...a, ...b.filter((word) => !has(a, word))])
   })
-  return [...known, ...given.filter((policy) => !before.some((other) => isSameHolder(policy, other)))]
+  return [...extended, ...given.filter((policy) => !before.some((other) => isSamePrincipal(policy, other)))]
 }
 
 function replace(before: readonly AccessPolicy[], given: readonly AccessPolicy[]): AccessPolicy[] {
-  return [...before.filter((policy) => !given.some((other) => isSameHolder(policy, other))), ...given]
+  return [...before.filter((policy) => !given.some((other) => isSamePrincipal(policy, other))), ...given]
 }
 
 function remove(before: readonly AccessPolicy[], given: readonly AccessPolicy[]): AccessPolicy[] {
   return before
     .map((policy) => {
-      const less = given.find((other) => isSameHolder(policy, other))
+      const less = given.find((other) => isSamePrincipal(policy, other))
       return less === undefined ? policy : combine(policy, less, (a, b) => a.filter((word) => !has(b, word)))
     })
     .filter(({ permissions }) => kinds.some((kind) => (permissions[kind] ?? []).length > 0))
@@ -42,6 +42,6 @@ function has(words: readonly string[], word: string): boolean {
   return words.some((other) => other.toLowerCase() === word.toLowerCase())
 }
 
-function isSameHolder(a: AccessPolicy, b: AccessPolicy): boolean {
+function isSamePrincipal(a: AccessPolicy, b: AccessPolicy): boolean {
   return a.objectId.toLowerCase() === b.objectId.toLowerCase() && a.applicationId === b.applicationId
 }

@@ -35,7 +35,7 @@ export function deletedVaultOperations(options: DeletedVaultOptions): ArmOperati
         tags,
         deletionDate: deletion?.deletedAt,
         scheduledPurgeDate: deletion?.purgeAt,
-        ...(properties.enablePurgeProtection === true && { purgeProtectionEnabled: true }),
+        purgeProtectionEnabled: properties.enablePurgeProtection,
       },
     }
   }

@@ -5,8 +5,8 @@ import type { ArmOperation } from '../operation.ts'
 const inSubscription = '/subscriptions/:subscription/providers/microsoft.keyvault'
 
 /**
- * The questions about managed HSMs that `az keyvault list`, `list-deleted` and `check-name` ask beside those about vaults.
- * There are none here, and none can be made. https://learn.microsoft.com/rest/api/keyvault/managedhsm/managed-hsms
+ * The requests about managed HSMs that `az keyvault list`, `list-deleted` and `check-name` send besides those about vaults.
+ * There are no managed HSMs here, and they cannot be created. https://learn.microsoft.com/rest/api/keyvault/managedhsm/managed-hsms
  */
 export function managedHsmOperations(): ArmOperation[] {
   const none = () => ({ status: 200, body: { value: [] } })

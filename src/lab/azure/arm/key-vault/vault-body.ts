@@ -70,8 +70,8 @@ export const accessPoliciesBody = z.object({ properties: z.object({ accessPolici
 
 type GivenProperties = NonNullable<z.output<typeof patchVaultBody>['properties']>
 
-/** The vault's properties after `given` was applied to what was there. Throws {@link Refusal} for what cannot be taken back. */
-export function settleProperties(
+/** The vault's properties with `given` applied. Throws {@link Refusal} for changes that cannot be undone. */
+export function applyProperties(
   given: GivenProperties,
   before: VaultProperties | undefined,
   tenantId: string,
@@ -128,9 +128,8 @@ function refuse(given: GivenProperties, before: VaultProperties | undefined, ten
   }
 }
 
-/** The vault as Resource Manager shows it. */
+/** The vault as Resource Manager returns it. */
 export function renderVault({ id, name, location, tags, ...vault }: Vault, vaultUri: string) {
-  const { networkAcls, ...properties } = vault.properties
   return {
     id,
     name,
@@ -146,8 +145,7 @@ export function renderVault({ id, name, location, tags, ...vault }: Vault, vault
       lastModifiedAt: vault.modifiedAt,
     },
     properties: {
-      ...properties,
-      ...(networkAcls !== undefined && { networkAcls }),
+      ...vault.properties,
       enableSoftDelete: true,
       vaultUri,
       provisioningState: 'Succeeded',

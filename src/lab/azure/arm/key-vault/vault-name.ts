@@ -2,7 +2,7 @@ import { Refusal } from '../../http/refusal.ts'
 import { vaultNamePattern } from '../../keyvault/limits.ts'
 import type { Vaults } from '../../keyvault/vaults.ts'
 
-/** Throws the {@link Refusal} that says why a new vault cannot have this name. Names are one for all, because they are host names. */
+/** Throws {@link Refusal} when a new vault cannot have this name. Names are global, because they are host names. */
 export function checkNewVaultName(vaults: Vaults, name: string): void {
   if (!vaultNamePattern.test(name)) {
     throw new Refusal(

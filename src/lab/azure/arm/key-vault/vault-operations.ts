@@ -10,9 +10,9 @@ import { resourceNotFound } from '../error-response.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 import { groupNameOf } from '../resource-path.ts'
-import { settleLocation } from '../validate.ts'
+import { resolveLocation } from '../validate.ts'
 import { accessPolicyChanges } from './access-policy-changes.ts'
-import { accessPoliciesBody, patchVaultBody, putVaultBody, renderVault, settleProperties } from './vault-body.ts'
+import { accessPoliciesBody, applyProperties, patchVaultBody, putVaultBody, renderVault } from './vault-body.ts'
 import { checkNewVaultName, vaultNameAvailability } from './vault-name.ts'
 
 export interface VaultOptions {
@@ -32,140 +32,61 @@ const onVault = `${inGroup}/vaults/:name`
 const checkNameBody = z.object({ name: z.string(), type: z.string() })
 
 /** Vaults as resources. https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults */
-export function vaultOperations({ store, cloud, tenant, vaults, roles, clock }: VaultOptions): ArmOperation[] {
-  const render = (vault: Vault) => renderVault(vault, `https://${vault.name.toLowerCase()}.${cloud.vaultSuffix}/`)
-
-  function find(call: ArmCall): Vault | undefined {
-    const vault = vaults.get(call.name('name'))
-    return vault !== undefined && isIn(vault, call) ? vault : undefined
-  }
-  function existing(call: ArmCall): Vault {
-    const vault = find(call)
-    if (vault === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
-    return vault
-  }
-  function stamp(call: ArmCall): Pick<Vault, 'modifiedAt' | 'modifiedBy'> {
-    return { modifiedAt: new Date(clock.now()).toISOString(), modifiedBy: call.caller.appid }
-  }
-  function keep(vault: Vault): ArmAnswer {
-    store.commit([vaults.put(vault)])
-    return { status: 200, body: render(vault) }
-  }
-
-  async function put(call: ArmCall): Promise<ArmAnswer> {
-    const { location, tags, properties } = await call.body(putVaultBody)
-    const before = find(call)
-    if (before !== undefined) {
-      settleLocation(location, before)
-      const settled = settleProperties(properties, before.properties, tenant.tenantId)
-      return keep({ ...before, tags, properties: settled, ...stamp(call) })
-    }
-    if (properties.createMode === 'recover') return recover(call.name('name'))
-    const name = call.name('name')
-    checkNewVaultName(vaults, name)
-    const { modifiedAt, modifiedBy } = stamp(call)
-    const { vault, changes } = vaults.create({
-      id: `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${name}`,
-      name,
-      location: settleLocation(location, undefined),
-      tags,
-      properties: settleProperties(properties, undefined, tenant.tenantId),
-      createdAt: modifiedAt,
-      createdBy: modifiedBy,
-      modifiedAt,
-      modifiedBy,
-    })
-    store.commit(changes)
-    return { status: 201, body: render(vault) }
-  }
-
-  function recover(name: string): ArmAnswer {
-    const vault = vaults.deleted(name)
-    if (vault === undefined) {
-      const message = `Cannot recover the vault '${name}': there is no deleted vault of that name.`
-      throw new Refusal(404, 'VaultNotFound', message)
-    }
-    store.commit([vaults.recover(vault)])
-    return { status: 200, body: render(vault) }
-  }
-
-  async function changePolicies(call: ArmCall): Promise<ArmAnswer> {
-    const { properties } = await call.body(accessPoliciesBody)
-    const vault = existing(call)
-    const change = accessPolicyChanges.get(call.name('change').toLowerCase())
-    if (change === undefined) {
-      const words = [...accessPolicyChanges.keys()].join(', ')
-      throw new Refusal(400, 'BadRequest', `The operation '${call.name('change')}' is not one of ${words}.`)
-    }
-    const accessPolicies = change(vault.properties.accessPolicies, properties.accessPolicies)
-    keep({ ...vault, properties: { ...vault.properties, accessPolicies }, ...stamp(call) })
-    return {
-      status: 200,
-      body: { id: `${vault.id}/accessPolicies/`, type: `${type}/accessPolicies`, properties: { accessPolicies } },
-    }
-  }
-
+export function vaultOperations(options: VaultOptions): ArmOperation[] {
+  const { vaults } = options
   return [
-    { operation: 'arm.vault.put', method: 'PUT', path: onVault, action: `${type}/write`, run: put },
+    {
+      operation: 'arm.vault.put',
+      method: 'PUT',
+      path: onVault,
+      action: `${type}/write`,
+      run: (call) => put(options, call),
+    },
     {
       operation: 'arm.vault.update',
       method: 'PATCH',
       path: onVault,
       action: `${type}/write`,
-      async run(call) {
-        const { tags, properties = {} } = await call.body(patchVaultBody)
-        const before = existing(call)
-        const settled = settleProperties(properties, before.properties, tenant.tenantId)
-        return keep({ ...before, tags: tags ?? before.tags, properties: settled, ...stamp(call) })
-      },
+      run: (call) => update(options, call),
     },
     {
       operation: 'arm.vault.get',
       method: 'GET',
       path: onVault,
       action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(existing(call)) }),
+      run: (call) => ({ status: 200, body: render(options, existing(options, call)) }),
     },
     {
       operation: 'arm.vault.delete',
       method: 'DELETE',
       path: onVault,
       action: `${type}/delete`,
-      run(call) {
-        const vault = find(call)
-        if (vault === undefined) return { status: 204 }
-        store.commit([vaults.softDelete(vault), ...roles.removeUnder(vault.id)])
-        return { status: 200 }
-      },
+      run: (call) => remove(options, call),
     },
     {
       operation: 'arm.vault.listByGroup',
       method: 'GET',
       path: `${inGroup}/vaults`,
       action: `${type}/read`,
-      run: (call) => ({
-        status: 200,
-        body: {
-          value: vaults
-            .all()
-            .filter((vault) => isIn(vault, call))
-            .map(render),
-        },
-      }),
+      run: (call) =>
+        listed(
+          options,
+          vaults.all().filter((vault) => isInGroup(vault, call)),
+        ),
     },
     {
       operation: 'arm.vault.list',
       method: 'GET',
       path: `${inSubscription}/vaults`,
       action: `${type}/read`,
-      run: () => ({ status: 200, body: { value: vaults.all().map(render) } }),
+      run: () => listed(options, vaults.all()),
     },
     {
       operation: 'arm.vault.changeAccessPolicies',
       method: 'PUT',
       path: `${onVault}/accesspolicies/:change`,
       action: `${type}/accessPolicies/write`,
-      run: changePolicies,
+      run: (call) => changePolicies(options, call),
     },
     {
       operation: 'arm.vault.checkName',
@@ -180,7 +101,107 @@ export function vaultOperations({ store, cloud, tenant, vaults, roles, clock }: 
   ]
 }
 
-/** Vaults as a kind of resource: what a group holds and deletes. */
+async function put(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { tenant } = options
+  const { location, tags, properties: given } = await call.body(putVaultBody)
+  const before = find(options, call)
+  if (before !== undefined) {
+    resolveLocation(location, before)
+    const properties = applyProperties(given, before.properties, tenant.tenantId)
+    return store(options, { ...before, tags, properties, ...stamp(options, call) })
+  }
+  const name = call.name('name')
+  if (given.createMode === 'recover') return recover(options, name)
+  checkNewVaultName(options.vaults, name)
+  const { modifiedAt, modifiedBy } = stamp(options, call)
+  const { vault, changes } = options.vaults.create({
+    id: `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${name}`,
+    name,
+    location: resolveLocation(location, undefined),
+    tags,
+    properties: applyProperties(given, undefined, tenant.tenantId),
+    createdAt: modifiedAt,
+    createdBy: modifiedBy,
+    modifiedAt,
+    modifiedBy,
+  })
+  options.store.commit(changes)
+  return { status: 201, body: render(options, vault) }
+}
+
+function find({ vaults }: VaultOptions, call: ArmCall): Vault | undefined {
+  const vault = vaults.get(call.name('name'))
+  return vault !== undefined && isInGroup(vault, call) ? vault : undefined
+}
+
+function isInGroup(vault: Vault, call: ArmCall): boolean {
+  return groupNameOf(vault.id)?.toLowerCase() === call.name('group').toLowerCase()
+}
+
+function stamp({ clock }: VaultOptions, call: ArmCall): Pick<Vault, 'modifiedAt' | 'modifiedBy'> {
+  return { modifiedAt: new Date(clock.now()).toISOString(), modifiedBy: call.caller.appid }
+}
+
+function store(options: VaultOptions, vault: Vault): ArmAnswer {
+  options.store.commit([options.vaults.put(vault)])
+  return { status: 200, body: render(options, vault) }
+}
+
+function recover(options: VaultOptions, name: string): ArmAnswer {
+  const vault = options.vaults.deleted(name)
+  if (vault === undefined) {
+    const message = `Cannot recover the vault '${name}': there is no deleted vault of that name.`
+    throw new Refusal(404, 'VaultNotFound', message)
+  }
+  options.store.commit([options.vaults.recover(vault)])
+  return { status: 200, body: render(options, vault) }
+}
+
+async function update(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { tags, properties: given = {} } = await call.body(patchVaultBody)
+  const before = existing(options, call)
+  const properties = applyProperties(given, before.properties, options.tenant.tenantId)
+  return store(options, { ...before, tags: tags ?? before.tags, properties, ...stamp(options, call) })
+}
+
+function existing(options: VaultOptions, call: ArmCall): Vault {
+  const vault = find(options, call)
+  if (vault === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
+  return vault
+}
+
+function remove(options: VaultOptions, call: ArmCall): ArmAnswer {
+  const vault = find(options, call)
+  if (vault === undefined) return { status: 204 }
+  options.store.commit([options.vaults.softDelete(vault), ...options.roles.removeUnder(vault.id)])
+  return { status: 200 }
+}
+
+function listed(options: VaultOptions, vaults: readonly Vault[]): ArmAnswer {
+  return { status: 200, body: { value: vaults.map((vault) => render(options, vault)) } }
+}
+
+async function changePolicies(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { properties } = await call.body(accessPoliciesBody)
+  const vault = existing(options, call)
+  const change = accessPolicyChanges.get(call.name('change').toLowerCase())
+  if (change === undefined) {
+    const words = [...accessPolicyChanges.keys()].join(', ')
+    throw new Refusal(400, 'BadRequest', `The operation '${call.name('change')}' is not one of ${words}.`)
+  }
+  const accessPolicies = change(vault.properties.accessPolicies, properties.accessPolicies)
+  store(options, { ...vault, properties: { ...vault.properties, accessPolicies }, ...stamp(options, call) })
+  return {
+    status: 200,
+    body: { id: `${vault.id}/accessPolicies/`, type: `${type}/accessPolicies`, properties: { accessPolicies } },
+  }
+}
+
+function render({ cloud }: VaultOptions, vault: Vault) {
+  return renderVault(vault, `https://${vault.name.toLowerCase()}.${cloud.vaultSuffix}/`)
+}
+
+/** Vaults as a kind of resource, for the groups that contain them. */
 export function vaultKind(vaults: Vaults): ResourceKind {
   return {
     type,
@@ -190,8 +211,4 @@ export function vaultKind(vaults: Vaults): ResourceKind {
       return vault === undefined ? [] : [vaults.softDelete(vault)]
     },
   }
-}
-
-function isIn(vault: Vault, call: ArmCall): boolean {
-  return groupNameOf(vault.id)?.toLowerCase() === call.name('group').toLowerCase()
 }

@@ -42,7 +42,7 @@ export function createIdentities(store: RecordStore, directory: Directory): Iden
   }
 }
 
-/** Identities as a kind of resource: what a group holds and deletes. */
+/** Identities as a kind of resource, for the groups that contain them. */
 export function identityKind(identities: Identities): ResourceKind {
   return {
     type: identityType,

@@ -4,8 +4,8 @@ import type { Tenant } from '../../directory/tenant.ts'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import { resourceNotFound } from '../error-response.ts'
-import type { ArmCall, ArmOperation } from '../operation.ts'
-import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
+import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import { type Identities, type Identity, identityType as type } from './identities.ts'
 
 export interface IdentityOptions {
@@ -24,93 +24,88 @@ const putBody = z.object({ location: locationSchema.optional(), tags: tagsSchema
 const patchBody = z.object({ tags: z.record(z.string(), z.string()).optional() })
 
 /** User-assigned managed identities. https://learn.microsoft.com/rest/api/managedidentity/user-assigned-identities */
-export function identityOperations({ store, tenant, identities, roles }: IdentityOptions): ArmOperation[] {
-  function render({ id, name, location, tags, principalId, clientId }: Identity) {
-    return { id, name, type, location, tags, properties: { tenantId: tenant.tenantId, principalId, clientId } }
-  }
-
+export function identityOperations(options: IdentityOptions): ArmOperation[] {
+  const { tenant, identities } = options
   return [
     {
       operation: 'arm.identity.put',
       method: 'PUT',
       path: onIdentity,
       action: `${type}/write`,
-      async run(call) {
-        const name = call.name('name')
-        if (!namePattern.test(name)) {
-          throw new Refusal(
-            400,
-            'InvalidResourceName',
-            `The identity name '${name}' is invalid: it must have 3 to 128 letters, digits, hyphens and underscores, and begin with a letter or digit.`,
-          )
-        }
-        const { location, tags } = await call.body(putBody)
-        const before = identities.get(idOf(call))
-        const settled = settleLocation(location, before)
-        if (before !== undefined) {
-          const identity = { ...before, tags }
-          store.commit([identities.put(identity)])
-          return { status: 200, body: render(identity) }
-        }
-        const { identity, changes } = identities.create({ id: idOf(call), name, location: settled, tags })
-        store.commit(changes)
-        return { status: 201, body: render(identity) }
-      },
+      run: (call) => put(options, call),
     },
     {
       operation: 'arm.identity.update',
       method: 'PATCH',
       path: onIdentity,
       action: `${type}/write`,
-      async run(call) {
-        const { tags } = await call.body(patchBody)
-        const before = existingIdentity(identities, call)
-        const identity = { ...before, tags: tags ?? before.tags }
-        store.commit([identities.put(identity)])
-        return { status: 200, body: render(identity) }
-      },
+      run: (call) => update(options, call),
     },
     {
       operation: 'arm.identity.get',
       method: 'GET',
       path: onIdentity,
       action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(existingIdentity(identities, call)) }),
+      run: (call) => ({ status: 200, body: render(tenant, existingIdentity(identities, call)) }),
     },
     {
       operation: 'arm.identity.delete',
       method: 'DELETE',
       path: onIdentity,
       action: `${type}/delete`,
-      run(call) {
-        const identity = identities.get(idOf(call))
-        if (identity === undefined) return { status: 204 }
-        store.commit([...identities.remove(identity), ...roles.removeUnder(identity.id)])
-        return { status: 200 }
-      },
+      run: (call) => remove(options, call),
     },
     {
       operation: 'arm.identity.listByGroup',
       method: 'GET',
       path: inGroup,
       action: `${type}/read`,
-      run(call) {
-        const prefix = `${call.targetId}/`.toLowerCase()
-        const inside = identities.all().filter(({ id }) => id.toLowerCase().startsWith(prefix))
-        return { status: 200, body: { value: inside.map(render) } }
-      },
+      run: (call) => listByGroup(options, call),
     },
     {
       operation: 'arm.identity.list',
       method: 'GET',
       path: '/subscriptions/:subscription/providers/microsoft.managedidentity/userassignedidentities',
       action: `${type}/read`,
-      run: () => ({ status: 200, body: { value: identities.all().map(render) } }),
+      run: () => listed(tenant, identities.all()),
     },
   ]
 }
 
-/** The identity that the path names, for its own operations and those below it. Throws {@link Refusal}. */
+async function put({ store, tenant, identities }: IdentityOptions, call: ArmCall): Promise<ArmAnswer> {
+  const name = call.name('name')
+  checkName(name)
+  const { location: given, tags } = await call.body(putBody)
+  const before = identities.get(idOf(call))
+  const location = resolveLocation(given, before)
+  if (before !== undefined) {
+    const identity = { ...before, tags }
+    store.commit([identities.put(identity)])
+    return { status: 200, body: render(tenant, identity) }
+  }
+  const { identity, changes } = identities.create({ id: idOf(call), name, location, tags })
+  store.commit(changes)
+  return { status: 201, body: render(tenant, identity) }
+}
+
+function checkName(name: string): void {
+  if (namePattern.test(name)) return
+  throw new Refusal(
+    400,
+    'InvalidResourceName',
+    `The identity name '${name}' is invalid: it must have 3 to 128 letters, digits, hyphens and underscores, and begin with a letter or digit.`,
+  )
+}
+
+async function update({ store, tenant, identities }: IdentityOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { tags } = await call.body(patchBody)
+  const before = existingIdentity(identities, call)
+  const identity = { ...before, tags: tags ?? before.tags }
+  store.commit([identities.put(identity)])
+  return { status: 200, body: render(tenant, identity) }
+}
+
+/** The identity in the path, for its own operations and those below it. Throws {@link Refusal}. */
 export function existingIdentity(identities: Identities, call: ArmCall): Identity {
   const identity = identities.get(idOf(call))
   if (identity === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
@@ -119,4 +114,27 @@ export function existingIdentity(identities: Identities, call: ArmCall): Identit
 
 function idOf(call: ArmCall): string {
   return `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${call.name('name')}`
+}
+
+function remove({ store, identities, roles }: IdentityOptions, call: ArmCall): ArmAnswer {
+  const identity = identities.get(idOf(call))
+  if (identity === undefined) return { status: 204 }
+  store.commit([...identities.remove(identity), ...roles.removeUnder(identity.id)])
+  return { status: 200 }
+}
+
+function listByGroup({ tenant, identities }: IdentityOptions, call: ArmCall): ArmAnswer {
+  const prefix = `${call.targetId}/`.toLowerCase()
+  return listed(
+    tenant,
+    identities.all().filter(({ id }) => id.toLowerCase().startsWith(prefix)),
+  )
+}
+
+function listed(tenant: Tenant, identities: readonly Identity[]): ArmAnswer {
+  return { status: 200, body: { value: identities.map((identity) => render(tenant, identity)) } }
+}
+
+function render({ tenantId }: Tenant, { id, name, location, tags, principalId, clientId }: Identity) {
+  return { id, name, type, location, tags, properties: { tenantId, principalId, clientId } }
 }

@@ -12,11 +12,11 @@ export interface GroupDeletionOptions {
   longOperations: LongOperations
 }
 
-/** Deletes groups in the background, with all that is in them. */
+/** Deletes groups in the background, with their contents. */
 export interface GroupDeletion {
-  /** Marks the group and begins. Gives the headers that tell where to ask. */
+  /** Marks the group and begins. Returns headers with the URL of the operation's status. */
   begin(group: ResourceGroup): Record<string, string>
-  /** Goes on with what the end of the last process cut short. Called once, at the start. */
+  /** Continues the deletions that the last process did not finish. Called once, at the start. */
   resume(): void
 }
 
@@ -28,11 +28,11 @@ export function createGroupDeletion(options: GroupDeletionOptions): GroupDeletio
     for (const kind of kinds) {
       for (const { id } of resourcesWithin([kind], group.id)) await kind.retire?.(id)
     }
-    const inside = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
-    store.commit([...inside, ...roles.removeUnder(group.id), groups.remove(group)])
+    const contents = kinds.flatMap((kind) => resourcesWithin([kind], group.id).flatMap(({ id }) => kind.delete(id)))
+    store.commit([...contents, ...roles.removeUnder(group.id), groups.remove(group)])
   }
 
-  /** A group whose deletion has failed is there again, with what is left in it. */
+  /** A group whose deletion failed exists again, with its remaining contents. */
   function begin(group: ResourceGroup): Record<string, string> {
     store.commit([groups.put({ ...group, isDeleting: true })])
     return longOperations.startForResult(async () => {

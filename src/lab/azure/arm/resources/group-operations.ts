@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import type { ArmCall, ArmOperation } from '../operation.ts'
-import { locationSchema, settleLocation, tagsSchema } from '../validate.ts'
+import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import type { GroupDeletion } from './delete-group.ts'
 import type { ResourceGroup, ResourceGroups } from './resource-groups.ts'
 
@@ -20,59 +20,29 @@ const putBody = z.object({ location: locationSchema.optional(), tags: tagsSchema
 const patchBody = z.object({ tags: z.record(z.string(), z.string()).optional() })
 
 /** Resource groups. https://learn.microsoft.com/rest/api/resources/resource-groups */
-export function groupOperations({ store, groups, deletion }: GroupOptions): ArmOperation[] {
-  function existing(call: ArmCall): ResourceGroup {
-    const group = groups.get(call.name('group'))
-    if (group !== undefined) return group
-    throw new Refusal(404, 'ResourceGroupNotFound', `Resource group '${call.name('group')}' could not be found.`)
-  }
-
+export function groupOperations(options: GroupOptions): ArmOperation[] {
   return [
     {
       operation: 'arm.group.put',
       method: 'PUT',
       path: onGroup,
       action: `${type}/write`,
-      makesGroup: true,
-      async run(call) {
-        const name = call.name('group')
-        if (!namePattern.test(name) || name.endsWith('.')) {
-          throw new Refusal(
-            400,
-            'InvalidResourceGroup',
-            `The provided resource group name '${name}' is invalid: it may have up to 90 letters, digits, periods, underscores, hyphens and parentheses, and must not end with a period.`,
-          )
-        }
-        const { location, tags } = await call.body(putBody)
-        const before = groups.get(name)
-        const group: ResourceGroup = {
-          id: before?.id ?? `/subscriptions/${call.name('subscription')}/resourceGroups/${name}`,
-          name: before?.name ?? name,
-          location: settleLocation(location, before, 'resource group'),
-          tags,
-        }
-        store.commit([groups.put(group)])
-        return { status: before === undefined ? 201 : 200, body: render(group) }
-      },
+      createsGroup: true,
+      run: (call) => put(options, call),
     },
     {
       operation: 'arm.group.update',
       method: 'PATCH',
       path: onGroup,
       action: `${type}/write`,
-      async run(call) {
-        const { tags } = await call.body(patchBody)
-        const group = { ...existing(call), ...(tags !== undefined && { tags }) }
-        store.commit([groups.put(group)])
-        return { status: 200, body: render(group) }
-      },
+      run: (call) => update(options, call),
     },
     {
       operation: 'arm.group.get',
       method: 'GET',
       path: onGroup,
       action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(existing(call)) }),
+      run: (call) => ({ status: 200, body: render(existing(options, call)) }),
     },
     {
       operation: 'arm.group.exists',
@@ -80,7 +50,7 @@ export function groupOperations({ store, groups, deletion }: GroupOptions): ArmO
       path: onGroup,
       action: `${type}/read`,
       run(call) {
-        existing(call)
+        existing(options, call)
         return { status: 204 }
       },
     },
@@ -89,24 +59,59 @@ export function groupOperations({ store, groups, deletion }: GroupOptions): ArmO
       method: 'GET',
       path: '/subscriptions/:subscription/resourcegroups',
       action: 'filtered',
-      run: (call) => ({
-        status: 200,
-        body: {
-          value: groups
-            .all()
-            .filter(({ id }) => call.may(`${type}/read`, id))
-            .map(render),
-        },
-      }),
+      run: (call) => list(options, call),
     },
     {
       operation: 'arm.group.delete',
       method: 'DELETE',
       path: onGroup,
       action: `${type}/delete`,
-      run: (call) => ({ status: 202, headers: deletion.begin(existing(call)) }),
+      run: (call) => ({ status: 202, headers: options.deletion.begin(existing(options, call)) }),
     },
   ]
+}
+
+async function put({ store, groups }: GroupOptions, call: ArmCall): Promise<ArmAnswer> {
+  const name = call.name('group')
+  checkName(name)
+  const { location, tags } = await call.body(putBody)
+  const before = groups.get(name)
+  const group: ResourceGroup = {
+    id: before?.id ?? `/subscriptions/${call.name('subscription')}/resourceGroups/${name}`,
+    name: before?.name ?? name,
+    location: resolveLocation(location, before, 'resource group'),
+    tags,
+  }
+  store.commit([groups.put(group)])
+  return { status: before === undefined ? 201 : 200, body: render(group) }
+}
+
+function checkName(name: string): void {
+  if (namePattern.test(name) && !name.endsWith('.')) return
+  throw new Refusal(
+    400,
+    'InvalidResourceGroup',
+    `The provided resource group name '${name}' is invalid: it may have up to 90 letters, digits, periods, underscores, hyphens and parentheses, and must not end with a period.`,
+  )
+}
+
+async function update(options: GroupOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { tags } = await call.body(patchBody)
+  const before = existing(options, call)
+  const group = { ...before, tags: tags ?? before.tags }
+  options.store.commit([options.groups.put(group)])
+  return { status: 200, body: render(group) }
+}
+
+function existing({ groups }: GroupOptions, call: ArmCall): ResourceGroup {
+  const group = groups.get(call.name('group'))
+  if (group !== undefined) return group
+  throw new Refusal(404, 'ResourceGroupNotFound', `Resource group '${call.name('group')}' could not be found.`)
+}
+
+function list({ groups }: GroupOptions, call: ArmCall): ArmAnswer {
+  const readable = groups.all().filter(({ id }) => call.may(`${type}/read`, id))
+  return { status: 200, body: { value: readable.map(render) } }
 }
 
 function render({ id, name, location, tags, isDeleting }: ResourceGroup) {

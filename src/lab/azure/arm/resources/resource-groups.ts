@@ -5,7 +5,7 @@ export interface ResourceGroup {
   name: string
   location: string
   tags: Record<string, string>
-  /** Set while the group is being deleted with what is in it. */
+  /** Set while the group is being deleted. */
   isDeleting?: true | undefined
 }
 

@@ -1,9 +1,8 @@
-import type { RoleAssignments } from '../../access/role-assignments.ts'
-import { isWithin } from '../../access/role-assignments.ts'
+import { isWithin, type RoleAssignments } from '../../access/role-assignments.ts'
 import type { Tenant } from '../../directory/tenant.ts'
 import type { ArmOperation } from '../operation.ts'
 
-/** A few regions, so that clients that look a location up find it. */
+/** Some regions, for clients that look a location up. */
 const locations = [
   ['eastus', 'East US'],
   ['eastus2', 'East US 2'],
@@ -19,9 +18,69 @@ const locations = [
 
 /** Tenants, subscriptions and their locations. https://learn.microsoft.com/rest/api/resources/subscriptions */
 export function subscriptionOperations({ tenant, roles }: { tenant: Tenant; roles: RoleAssignments }): ArmOperation[] {
-  const id = `/subscriptions/${tenant.subscriptionId}`
-  const subscription = {
-    id,
+  return [
+    {
+      operation: 'arm.tenant.list',
+      method: 'GET',
+      path: '/tenants',
+      action: 'filtered',
+      run: () => ({ status: 200, body: { value: [renderTenant(tenant)] } }),
+    },
+    {
+      operation: 'arm.subscription.list',
+      method: 'GET',
+      path: '/subscriptions',
+      action: 'filtered',
+      run({ caller }) {
+        const value = isVisible(tenant, roles, caller.oid) ? [renderSubscription(tenant)] : []
+        return { status: 200, body: { value, count: { type: 'Total', value: value.length } } }
+      },
+    },
+    {
+      operation: 'arm.subscription.get',
+      method: 'GET',
+      path: '/subscriptions/:subscription',
+      action: 'Microsoft.Resources/subscriptions/read',
+      run: () => ({ status: 200, body: renderSubscription(tenant) }),
+    },
+    {
+      operation: 'arm.location.list',
+      method: 'GET',
+      path: '/subscriptions/:subscription/locations',
+      action: 'Microsoft.Resources/subscriptions/locations/read',
+      run: () => ({ status: 200, body: { value: renderLocations(tenant) } }),
+    },
+  ]
+}
+
+/** A subscription is visible to principals that have any role in it. */
+function isVisible(tenant: Tenant, roles: RoleAssignments, principalId: string): boolean {
+  const id = idOf(tenant)
+  return roles
+    .ofPrincipal(principalId)
+    .some(({ scope }) => isWithin(scope.toLowerCase(), id) || isWithin(id, scope.toLowerCase()))
+}
+
+function idOf({ subscriptionId }: Tenant): string {
+  return `/subscriptions/${subscriptionId}`
+}
+
+function renderTenant({ tenantId, displayName, domain }: Tenant) {
+  return {
+    id: `/tenants/${tenantId}`,
+    tenantId,
+    countryCode: 'US',
+    displayName,
+    domains: [domain],
+    tenantCategory: 'Home',
+    defaultDomain: domain,
+    tenantType: 'AAD',
+  }
+}
+
+function renderSubscription(tenant: Tenant) {
+  return {
+    id: idOf(tenant),
     authorizationSource: 'RoleBased',
     managedByTenants: [],
     subscriptionId: tenant.subscriptionId,
@@ -34,76 +93,15 @@ export function subscriptionOperations({ tenant, roles }: { tenant: Tenant; role
       spendingLimit: 'Off',
     },
   }
+}
 
-  /** A subscription is seen by whoever has any role in it. */
-  function sees(principalId: string): boolean {
-    return roles
-      .ofPrincipal(principalId)
-      .some(({ scope }) => isWithin(scope.toLowerCase(), id) || isWithin(id, scope.toLowerCase()))
-  }
-
-  return [
-    {
-      operation: 'arm.tenant.list',
-      method: 'GET',
-      path: '/tenants',
-      action: 'filtered',
-      run: () => ({
-        status: 200,
-        body: {
-          value: [
-            {
-              id: `/tenants/${tenant.tenantId}`,
-              tenantId: tenant.tenantId,
-              countryCode: 'US',
-              displayName: tenant.displayName,
-              domains: [tenant.domain],
-              tenantCategory: 'Home',
-              defaultDomain: tenant.domain,
-              tenantType: 'AAD',
-            },
-          ],
-        },
-      }),
-    },
-    {
-      operation: 'arm.subscription.list',
-      method: 'GET',
-      path: '/subscriptions',
-      action: 'filtered',
-      run: ({ caller }) => ({
-        status: 200,
-        body: {
-          value: sees(caller.oid) ? [subscription] : [],
-          count: { type: 'Total', value: sees(caller.oid) ? 1 : 0 },
-        },
-      }),
-    },
-    {
-      operation: 'arm.subscription.get',
-      method: 'GET',
-      path: '/subscriptions/:subscription',
-      action: 'Microsoft.Resources/subscriptions/read',
-      run: () => ({ status: 200, body: subscription }),
-    },
-    {
-      operation: 'arm.location.list',
-      method: 'GET',
-      path: '/subscriptions/:subscription/locations',
-      action: 'Microsoft.Resources/subscriptions/locations/read',
-      run: () => ({
-        status: 200,
-        body: {
-          value: locations.map(([name, displayName]) => ({
-            id: `${id}/locations/${name}`,
-            name,
-            type: 'Region',
-            displayName,
-            regionalDisplayName: displayName,
-            metadata: { regionType: 'Physical', regionCategory: 'Recommended' },
-          })),
-        },
-      }),
-    },
-  ]
+function renderLocations(tenant: Tenant) {
+  return locations.map(([name, displayName]) => ({
+    id: `${idOf(tenant)}/locations/${name}`,
+    name,
+    type: 'Region',
+    displayName,
+    regionalDisplayName: displayName,
+    metadata: { regionType: 'Physical', regionCategory: 'Recommended' },
+  }))
 }

@@ -58,7 +58,7 @@ async function secretsTour(client: SecretClient) {
   await client.restoreSecretBackup(backup ?? new Uint8Array())
   return {
     versions,
-    team: made.properties.tags?.['team'],
+    team: made.properties.tags?.team,
     expires: updated.expiresOn?.getUTCFullYear(),
     recovered: recovered.value,
     restored: (await client.getSecret(name)).value,
