@@ -13,7 +13,7 @@ for (const file of files) {
   test(`docs/walkthroughs.md names ${basename(file)}, and what is refused in it`, () => {
     assert.ok(page.includes(`(../test/walkthroughs/${file})`))
     const refused = steps.filter(({ status }) => status !== 0)
-    const silent = refused.filter(({ says }) => !says.some((line) => page.includes(line)))
+    const silent = refused.filter(({ prints }) => !prints.some((line) => page.includes(line)))
     assert.deepEqual(
       silent.map(({ line, text }) => `${file}:${line}: ${text}`),
       [],

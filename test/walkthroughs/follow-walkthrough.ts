@@ -7,8 +7,8 @@ import type { Step, Walkthrough } from './parse-walkthrough.ts'
 import type { ShellSession, Typed } from './shell-session.ts'
 
 /**
- * Follows a walk-through step by step, each as a subtest. The first one that fails ends the walk. Tells whether it came to
- * its end.
+ * Runs a walk-through step by step, each as a subtest. The first one that fails ends the walk-through. Returns whether all
+ * steps passed.
  */
 export async function followWalkthrough(
   t: TestContext,
@@ -32,7 +32,7 @@ export async function followWalkthrough(
   return true
 }
 
-/** Longer than any command takes on a busy machine: whoever waits for one that hangs learns which it was. */
+/** Longer than any command takes on a busy machine: it ends a command that hangs, and names it. */
 const patienceMs = 150_000
 
 async function take(step: Step, shell: ShellSession, directory: string): Promise<void> {
@@ -62,14 +62,14 @@ async function withinPatience(typing: Promise<Typed>, { text }: Step): Promise<T
   }
 }
 
-function judge({ text, status, says }: Step, typed: Typed): void {
+function judge({ text, status, prints }: Step, typed: Typed): void {
   const all = `${text}\n--- standard output\n${typed.stdout}--- standard error\n${typed.stderr}`
   assert.equal(typed.status, status, `ended with ${typed.status}, not ${status}:\n${all}`)
   const heard = status === 0 ? typed.stdout : typed.stderr
-  for (const line of says) assert.ok(heard.includes(line), `does not say "${line}":\n${all}`)
+  for (const line of prints) assert.ok(heard.includes(line), `does not print "${line}":\n${all}`)
 }
 
-/** What tells the steps apart in a report: the first line that is no comment, not too long. */
+/** Name of a step in a report: the first line that is not a comment, shortened. */
 function headline({ text, file }: Step): string {
   const line = text.split('\n').find((each) => !/^\s*(#|$)/.test(each)) ?? ''
   const whole = file === undefined ? line : `${file}: ${line}`

@@ -13,7 +13,7 @@ test('a walk-through is its blocks in their order, with what the placeholders st
       '## Make it',
       'Because.',
       block('sh written refused=2', 'az keyvault create <name>'),
-      block('says', 'unrecognized <name>'),
+      block('prints', 'unrecognized <name>'),
       block('yaml instead file=pod.yaml', 'kind: Pod'),
       block('sh check within=30 only=real', 'true'),
     ].join('\n\n'),
@@ -27,7 +27,7 @@ test('a walk-through is its blocks in their order, with what the placeholders st
         section: 'Make it',
         text: 'az keyvault create contoso',
         status: 2,
-        says: ['unrecognized contoso'],
+        prints: ['unrecognized contoso'],
         within: 0,
         onlyReal: false,
       },
@@ -37,18 +37,18 @@ test('a walk-through is its blocks in their order, with what the placeholders st
         text: 'kind: Pod',
         file: 'pod.yaml',
         status: 0,
-        says: [],
+        prints: [],
         within: 0,
         onlyReal: false,
       },
-      { role: 'check', section: 'Make it', text: 'true', status: 0, says: [], within: 30, onlyReal: true },
+      { role: 'check', section: 'Make it', text: 'true', status: 0, prints: [], within: 30, onlyReal: true },
     ],
   )
 })
 
-test('what is not understood is told with its line', () => {
+test('an unknown block is reported with its line', () => {
   assert.throws(() => parseWalkthrough(block('sh wirtten', 'true')), /line 1: found "sh wirtten"/)
   assert.throws(() => parseWalkthrough(block('sh written refuses=1', 'true')), /line 1: unknown option refuses/)
-  assert.throws(() => parseWalkthrough(block('says', 'yes')), /line 1: "says" without a command/)
+  assert.throws(() => parseWalkthrough(block('prints', 'yes')), /line 1: "prints" without a command/)
   assert.throws(() => parseWalkthrough('```sh written\ntrue'), /line 1: the block has no end/)
 })

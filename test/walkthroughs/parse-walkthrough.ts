@@ -1,6 +1,6 @@
 /**
- * Walk-throughs are Markdown: the fenced blocks are what is typed and what must come of it, the prose between them is why.
- * What the first line of a block may say is in README.md of this folder.
+ * Walk-throughs are Markdown: the fenced blocks are commands and their expected output, the prose between them has the reasons.
+ * README.md of this folder defines the first line of a block.
  */
 export interface Walkthrough {
   title: string
@@ -12,7 +12,7 @@ export type Role = 'written' | 'instead' | 'prepare' | 'check'
 
 export interface Step {
   role: Role
-  /** Heading that it stands under. */
+  /** Heading above it. */
   section: string
   /** Line of its block, for messages. */
   line: number
@@ -23,14 +23,14 @@ export interface Step {
   /** The exit status that it must end with; 0 unless a tool refuses it. */
   status: number
   /** Lines that standard output has to contain; for a refused command, standard error. */
-  says: string[]
+  prints: string[]
   /** Seconds to try a check again. 0: once. */
   within: number
   /** It needs a real cluster, and is left out on a local one. */
   onlyReal: boolean
 }
 
-/** Reads one walk-through. `<name>` in what is typed is replaced where the block `placeholders` says by what. */
+/** Reads one walk-through. `<name>` in commands is replaced by its value in the block `placeholders`. */
 export function parseWalkthrough(markdown: string): Walkthrough {
   const placeholders = new Map<string, string>()
   const steps: Step[] = []
@@ -45,14 +45,14 @@ export function parseWalkthrough(markdown: string): Walkthrough {
     const [, word = ''] = piece.info.split(' ')
     if (piece.info === 'placeholders') {
       for (const [name, value] of piece.lines.map(parsePlaceholder)) placeholders.set(name, value)
-    } else if (piece.info === 'says') {
+    } else if (piece.info === 'prints') {
       const last = steps.at(-1)
-      if (last === undefined) throw new Error(`line ${piece.line}: "says" without a command before it`)
-      last.says = piece.lines.map((line) => fill(line, placeholders))
+      if (last === undefined) throw new Error(`line ${piece.line}: "prints" without a command before it`)
+      last.prints = piece.lines.map((line) => fill(line, placeholders))
     } else if (isRole(word)) {
       steps.push({ ...parseStep(piece, word), section, text: fill(piece.lines.join('\n'), placeholders) })
     } else {
-      throw new Error(`line ${piece.line}: found "${piece.info}", expected placeholders, says, or LANGUAGE ROLE …`)
+      throw new Error(`line ${piece.line}: found "${piece.info}", expected placeholders, prints, or LANGUAGE ROLE …`)
     }
   }
   return { title, steps }
@@ -101,7 +101,7 @@ function parseStep({ info, line }: { info: string; line: number }, role: Role) {
     line,
     status: Number(options.get('refused') ?? 0),
     within: Number(options.get('within') ?? 0),
-    says: [],
+    prints: [],
     onlyReal: only === 'real',
     ...(file === undefined ? {} : { file }),
   }

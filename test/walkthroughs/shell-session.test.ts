@@ -29,7 +29,7 @@ test('a command that fails is noticed in the middle of several, in a substitutio
   assert.equal((await shell.type('if false; then :; fi; ! false; false || true')).status, 0)
 })
 
-test('a shell that ends is told, with what it ran', async (t) => {
+test('a shell that ends is reported, with the command that it ran', async (t) => {
   const shell = shellFor(t)
   await assert.rejects(shell.type('exit 3'), /bash ended while it ran:\nexit 3/)
 })

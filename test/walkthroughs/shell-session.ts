@@ -11,7 +11,7 @@ export interface Typed {
   stderr: string
 }
 
-/** One terminal of somebody who follows a walk-through: variables and the directory stay from command to command. */
+/** One terminal for a whole walk-through: variables and the directory persist from command to command. */
 export interface ShellSession {
   /** Types these lines into bash. */
   type(text: string): Promise<Typed>

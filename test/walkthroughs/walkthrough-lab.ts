@@ -8,14 +8,14 @@ import { mayMount } from '../support/may-mount.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { type ShellSession, startShell } from './shell-session.ts'
 
-/** Where somebody types, in a directory of its own, before which kind of cluster. */
+/** A shell in its own directory, and the kind of the cluster. */
 export interface Terminal {
   shell: ShellSession
   directory: string
   cluster: 'local' | 'real'
 }
 
-/** A lab that is up, and what `keymount env` says of it. */
+/** A running lab, with the output of `keymount env`. */
 export interface WalkthroughLab {
   summary: UpSummary
   /** A terminal of its own with the lab's variables, in an empty home directory. Ends with the test. */
