@@ -1,6 +1,6 @@
 import { isTlsKey, refusedSecretTypes, type SecretObject, tlsKeys, tlsSecretType } from '#kubernetes/client'
 import { errorMessage, formatProblem, type Problem, type SecretValue } from '#lib'
-import { tlsValue } from './tls-secret.ts'
+import { tlsValue } from '#kubernetes/secret-data'
 
 /** A Secret that a class asks for. */
 export interface WantedSecret {

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Cause, invalidValue, required, unsupportedValue } from '../api-error.ts'
+import type { Causes } from '../api-error.ts'
 import { isRecord } from '../api-object.ts'
 
-/** As much of OpenAPI v3 as the local cluster knows. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema */
+/** The part of OpenAPI v3 that the local cluster supports. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema */
 export interface Schema {
   type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean'
   properties?: Record<string, Schema>
@@ -11,30 +11,38 @@ export interface Schema {
   items?: Schema
   enum?: unknown[]
   default?: unknown
+  description?: string
+  format?: string
   nullable?: boolean
   pattern?: string
   minimum?: number
   maximum?: number
   minLength?: number
   maxLength?: number
+  minItems?: number
+  maxItems?: number
   'x-kubernetes-preserve-unknown-fields'?: boolean
   'x-kubernetes-int-or-string'?: boolean
   'x-kubernetes-embedded-resource'?: boolean
   'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map'
   'x-kubernetes-list-map-keys'?: string[]
+  /** Name of the Go type of a built-in kind's field, which decoding errors contain. */
+  'x-go-type'?: string
 }
 
 const keywords = new Set([
   ...['type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'default', 'nullable', 'pattern'],
-  ...['minimum', 'maximum', 'minLength', 'maxLength'],
+  ...['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'],
   ...['preserve-unknown-fields', 'int-or-string', 'embedded-resource', 'list-type', 'list-map-keys', 'map-type'].map(
     (name) => `x-kubernetes-${name}`,
   ),
-  // What these say is for people.
+  // Refused by the validation of definitions.
+  ...['$ref', 'uniqueItems'],
+  // These are for readers of the schema.
   ...['description', 'title', 'format', 'example', 'externalDocs'],
 ])
 
-/** The keywords of a schema that nobody here would check. A definition with one of them is better refused. */
+/** The keywords of a schema that the local cluster does not check. A definition with one of them is refused. */
 export function unknownKeywords(schema: Schema): string[] {
   const { properties = {}, additionalProperties, items } = schema
   const children = [...Object.values(properties), additionalProperties, items].filter(isRecord)
@@ -43,7 +51,7 @@ export function unknownKeywords(schema: Schema): string[] {
 
 const join = (path: string, field: string) => (path === '' ? field : `${path}.${field}`)
 
-/** Removes the fields that the schema does not name and gives their paths. */
+/** Removes the fields that the schema does not have. @returns their paths. */
 export function prune(schema: Schema, value: unknown, path = ''): string[] {
   if (Array.isArray(value)) {
     const { items } = schema
@@ -52,8 +60,8 @@ export function prune(schema: Schema, value: unknown, path = ''): string[] {
   if (!isRecord(value)) return []
   const unknown: string[] = []
   for (const [field, child] of Object.entries(value)) {
-    const known = childSchema(schema, field)
-    if (known !== undefined) unknown.push(...prune(known, child, join(path, field)))
+    const childOf = childSchema(schema, field)
+    if (childOf !== undefined) unknown.push(...prune(childOf, child, join(path, field)))
     else if (!schema['x-kubernetes-preserve-unknown-fields']) {
       unknown.push(join(path, field))
       delete value[field]
@@ -74,12 +82,12 @@ export function applyDefaults(schema: Schema, value: unknown): void {
     if (missing && child.default !== undefined) value[field] = structuredClone(child.default)
   }
   for (const [field, child] of Object.entries(value)) {
-    const known = childSchema(schema, field)
-    if (known !== undefined) applyDefaults(known, child)
+    const childOf = childSchema(schema, field)
+    if (childOf !== undefined) applyDefaults(childOf, child)
   }
 }
 
-/** What every object has, also one inside of another. */
+/** Fields of every object, also of one inside of another. */
 const embeddedFields: Record<string, Schema> = {
   apiVersion: { type: 'string' },
   kind: { type: 'string' },
@@ -94,34 +102,31 @@ function childSchema(schema: Schema, field: string): Schema | undefined {
   return additionalProperties === false ? undefined : additionalProperties
 }
 
-/** Everything in which the value breaks the schema. */
-export function validateSchema(schema: Schema, value: unknown, path = ''): Cause[] {
-  if (value === null && schema.nullable) return []
-  const wrongType = typeProblem(schema, value, path)
-  if (wrongType !== undefined) return [wrongType]
-  return [
-    ...enumProblems(schema, value, path),
-    ...boundProblems(schema, value, path),
-    ...(Array.isArray(value) ? itemProblems(schema, value, path) : []),
-    ...(isRecord(value) ? fieldProblems(schema, value, path) : []),
-  ]
+/** Adds every rule of the schema that the value breaks. */
+export function validateSchema(causes: Causes, schema: Schema, value: unknown, path = ''): void {
+  if (value === null && schema.nullable) return
+  const mismatch = typeMismatch(schema, value)
+  if (mismatch !== undefined) {
+    causes.mistyped(path, typeOf(value), mismatch)
+    return
+  }
+  if (schema.enum !== undefined && !schema.enum.some((allowed) => isDeepStrictEqual(allowed, value))) {
+    causes.unsupported(path, value, schema.enum)
+  }
+  validateBounds(causes, schema, value, path)
+  if (Array.isArray(value)) validateItems(causes, schema, value, path)
+  else if (isRecord(value)) validateFields(causes, schema, value, path)
 }
 
-function typeProblem(schema: Schema, value: unknown, path: string): Cause | undefined {
+/** The types that the schema allows, when the value has another one. */
+function typeMismatch(schema: Schema, value: unknown): string | undefined {
   const found = typeOf(value)
   if (schema['x-kubernetes-int-or-string'] && schema.type === undefined) {
-    return found === 'integer' || found === 'string' ? undefined : mistyped(path, found, 'integer,string')
+    return found === 'integer' || found === 'string' ? undefined : 'integer,string'
   }
   if (schema.type === undefined || schema.type === found) return undefined
-  if (schema.type === 'number' && found === 'integer') return undefined
-  return mistyped(path, found, schema.type)
+  return schema.type === 'number' && found === 'integer' ? undefined : schema.type
 }
-
-const mistyped = (path: string, found: string, expected: string): Cause => ({
-  reason: 'FieldValueTypeInvalid',
-  field: path,
-  message: `Invalid value: "${found}": ${path} in body must be of type ${expected}: "${found}"`,
-})
 
 function typeOf(value: unknown): string {
   if (value === null) return 'null'
@@ -130,15 +135,9 @@ function typeOf(value: unknown): string {
   return typeof value
 }
 
-function enumProblems(schema: Schema, value: unknown, path: string): Cause[] {
-  if (schema.enum === undefined || schema.enum.some((allowed) => isDeepStrictEqual(allowed, value))) return []
-  return [unsupportedValue(path, value, schema.enum)]
-}
-
-function boundProblems(schema: Schema, value: unknown, path: string): Cause[] {
-  const { minimum, maximum, minLength, maxLength, pattern } = schema
-  const problems: Cause[] = []
-  const refuse = (rule: string) => problems.push(invalidValue(path, value, `${path} in body ${rule}`))
+function validateBounds(causes: Causes, schema: Schema, value: unknown, path: string): void {
+  const { minimum, maximum, minLength, maxLength, pattern, minItems, maxItems } = schema
+  const refuse = (rule: string) => causes.invalid(path, value, `${path} in body ${rule}`)
   if (typeof value === 'number') {
     if (minimum !== undefined && value < minimum) refuse(`should be greater than or equal to ${minimum}`)
     if (maximum !== undefined && value > maximum) refuse(`should be less than or equal to ${maximum}`)
@@ -149,39 +148,39 @@ function boundProblems(schema: Schema, value: unknown, path: string): Cause[] {
     if (maxLength !== undefined && length > maxLength) refuse(`should be at most ${maxLength} chars long`)
     if (pattern !== undefined && !new RegExp(pattern, 'u').test(value)) refuse(`should match '${pattern}'`)
   }
-  return problems
+  if (Array.isArray(value)) {
+    if (minItems !== undefined && value.length < minItems) refuse(`should have at least ${minItems} items`)
+    if (maxItems !== undefined && value.length > maxItems) refuse(`should have at most ${maxItems} items`)
+  }
 }
 
-function itemProblems(schema: Schema, list: readonly unknown[], path: string): Cause[] {
+function validateItems(causes: Causes, schema: Schema, list: readonly unknown[], path: string): void {
   const seen = new Set<string>()
-  return list.flatMap((item, index) => {
+  for (const [index, item] of list.entries()) {
     const at = `${path}[${index}]`
-    const problems = schema.items === undefined ? [] : validateSchema(schema.items, item, at)
+    if (schema.items !== undefined) validateSchema(causes, schema.items, item, at)
     const identity = identityOf(schema, item)
-    if (identity === undefined) return problems
-    if (seen.has(identity)) {
-      problems.push({ reason: 'FieldValueInvalid', field: at, message: `Duplicate value: ${identity}` })
-    }
-    seen.add(identity)
-    return problems
-  })
+    if (identity === undefined) continue
+    const text = JSON.stringify(identity)
+    if (seen.has(text)) causes.duplicate(at, identity)
+    seen.add(text)
+  }
 }
 
 /** What must differ between the items of a list, if anything. */
-function identityOf(schema: Schema, item: unknown): string | undefined {
+function identityOf(schema: Schema, item: unknown): unknown {
   const { 'x-kubernetes-list-type': type, 'x-kubernetes-list-map-keys': keys = [] } = schema
-  if (type === 'map' && isRecord(item)) return JSON.stringify(Object.fromEntries(keys.map((key) => [key, item[key]])))
-  return type === 'set' ? JSON.stringify(item) : undefined
+  if (type === 'map' && isRecord(item)) return Object.fromEntries(keys.map((key) => [key, item[key]]))
+  return type === 'set' ? item : undefined
 }
 
-function fieldProblems(schema: Schema, object: Record<string, unknown>, path: string): Cause[] {
+function validateFields(causes: Causes, schema: Schema, object: Record<string, unknown>, path: string): void {
   const embedded = schema['x-kubernetes-embedded-resource'] ? ['apiVersion', 'kind'] : []
-  const missing = [...(schema.required ?? []), ...embedded].filter((field) => object[field] === undefined)
-  return [
-    ...missing.map((field) => required(join(path, field))),
-    ...Object.entries(object).flatMap(([field, child]) => {
-      const known = childSchema(schema, field)
-      return known === undefined ? [] : validateSchema(known, child, join(path, field))
-    }),
-  ]
+  for (const field of [...(schema.required ?? []), ...embedded]) {
+    if (!Object.hasOwn(object, field)) causes.required(join(path, field))
+  }
+  for (const [field, value] of Object.entries(object)) {
+    const child = childSchema(schema, field)
+    if (child !== undefined) validateSchema(causes, child, value, join(path, field))
+  }
 }

@@ -1,0 +1,65 @@
+import type { KubeObject, Resource } from '#kubernetes/client'
+
+/** A Secret that is kept up to date without a pod. The kind of kubernetes-sigs/secrets-store-sync-controller, unchanged. */
+export interface SecretSync extends KubeObject {
+  spec: SecretSyncSpec
+  status?: SecretSyncStatus
+}
+
+export interface SecretSyncSpec {
+  /** Empty: any controller. */
+  secretSyncControllerName?: string
+  secretProviderClassName: string
+  serviceAccountName: string
+  secretObject: {
+    /** Default `Opaque`. */
+    type?: string
+    /** Path of a file in the provider's response → key of the Secret. */
+    data: { sourcePath: string; targetKey: string }[]
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+  }
+  /** Any new value asks for a sync. */
+  forceSynchronization?: string
+}
+
+export interface SecretSyncStatus {
+  syncHash?: string
+  /** RFC 3339. */
+  lastSuccessfulSyncTime?: string
+  conditions?: Condition[]
+}
+
+/** https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties */
+export interface Condition {
+  type: string
+  status: 'True' | 'False' | 'Unknown'
+  reason: string
+  message: string
+  lastTransitionTime: string
+  observedGeneration?: number
+}
+
+export const secretSyncs: Resource<SecretSync> = {
+  group: 'secret-sync.x-k8s.io',
+  version: 'v1alpha1',
+  plural: 'secretsyncs',
+  kind: 'SecretSync',
+  namespaced: true,
+}
+
+/** What the controller reports on a SecretSync beside the fields of its status. */
+export const syncAnnotations = {
+  lastCheck: 'keymount.dev/last-check',
+  nextCheck: 'keymount.dev/next-check',
+  lastChange: 'keymount.dev/last-change',
+  lastFailure: 'keymount.dev/last-failure',
+  /** JSON: id of each object → its version. */
+  versions: 'keymount.dev/versions',
+} as const
+
+/** The label of every Secret that the controller writes, and the prefix that a SecretSync must not use. */
+export const reservedKey = 'secrets-store.sync.x-k8s.io'
+
+/** Under this name the API server records the fields that are ours. */
+export const fieldManager = 'secrets-store-sync-controller'
