@@ -1,134 +1,201 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { silentLog } from '#lib'
+import { createManualClock } from '../../../test/support/manual-clock.ts'
 import type { KubeClient } from './kube-client.ts'
 import { KubeError } from './kube-error.ts'
 import { lead } from './lead.ts'
 import type { Lease } from './objects.ts'
 
-/** An API server with one Lease, and time that the test turns on. */
-function world() {
-  let lease: Lease | undefined
+/** `silent`: calls get no answer. `deaf`: what is written is stored, and gets no answer. */
+type Mode = 'up' | 'down' | 'silent' | 'deaf'
+
+/** An API server with one Lease, and replicas that want to lead, each with its own connection and clock. */
+function world(t: TestContext) {
+  const clock = createManualClock()
+  let stored: Lease | undefined
   let version = 0
-  let now = 0
-  let reachable = true
-  const timers = new Set<{ at: number; run: () => void }>()
-  const reject = (status: number, reason: string) => Promise.reject(new KubeError(reason, { status, reason }))
-  const store = async (next: Lease) => {
-    lease = { ...next, metadata: { ...next.metadata, resourceVersion: String(++version) } }
-    return lease
+
+  const refuse = (status: number, reason: string) => new KubeError(reason, { status, reason })
+  const store = (next: Lease) => {
+    stored = { ...next, metadata: { ...next.metadata, resourceVersion: String(++version) } }
+    return stored
   }
-  const kube = {
-    get: () =>
-      !reachable ? reject(0, 'gone') : lease === undefined ? reject(404, 'NotFound') : Promise.resolve(lease),
-    create: (_: unknown, next: Lease) => (lease === undefined ? store(next) : reject(409, 'AlreadyExists')),
-    replace: (_: unknown, next: Lease) =>
-      next.metadata.resourceVersion === lease?.metadata.resourceVersion ? store(next) : reject(409, 'Conflict'),
-  } as unknown as KubeClient
-  const clock = {
-    now: () => now,
-    elapsed: () => now,
-    after(ms: number, run: () => void) {
-      const timer = { at: now + ms, run }
-      timers.add(timer)
-      return () => void timers.delete(timer)
-    },
+  const clientOf = (connection: { mode: Mode }) => {
+    const call = async (timeoutMs: number, serve: () => Lease): Promise<Lease> => {
+      const { mode } = connection
+      if (mode === 'down') throw refuse(0, 'unreachable')
+      const answer = mode === 'silent' ? undefined : serve()
+      if (answer !== undefined && mode === 'up') return answer
+      return new Promise((_, reject) => clock.after(timeoutMs, () => reject(refuse(0, 'no answer'))))
+    }
+    return {
+      get: (_: unknown, _ref: unknown, { timeoutMs }: { timeoutMs: number }) =>
+        call(timeoutMs, () => {
+          if (stored === undefined) throw refuse(404, 'NotFound')
+          return stored
+        }),
+      create: (_: unknown, next: Lease, { timeoutMs }: { timeoutMs: number }) =>
+        call(timeoutMs, () => {
+          if (stored !== undefined) throw refuse(409, 'AlreadyExists')
+          return store(next)
+        }),
+      replace: (_: unknown, next: Lease, { timeoutMs }: { timeoutMs: number }) =>
+        call(timeoutMs, () => {
+          if (next.metadata.resourceVersion !== stored?.metadata.resourceVersion) throw refuse(409, 'Conflict')
+          return store(next)
+        }),
+    } as unknown as KubeClient
   }
-  const settle = async () => {
-    for (let i = 0; i < 20; i++) await Promise.resolve()
-  }
+
   return {
-    start(holder: string) {
-      const told: string[] = []
-      const running = lead({
-        kube,
+    clock,
+    start(holder: string, work = () => ({ stop: async () => undefined as undefined })) {
+      const events: string[] = []
+      const connection: { mode: Mode } = { mode: 'up' }
+      const leadership = lead({
+        kube: clientOf(connection),
         log: silentLog,
         clock,
         holder,
         lease: { namespace: 'default', name: 'lease' },
         durationMs: 8000,
-        work: () => {
-          told.push('lead')
-          return { stop: async () => void told.push('stop') }
+        work() {
+          events.push('lead')
+          const running = work()
+          return {
+            async stop() {
+              events.push('stop')
+              await running.stop()
+            },
+          }
         },
-        onLost: () => void told.push('lost'),
+        onLost: () => void events.push('lost'),
       })
-      return { told, stop: running.stop }
+      t.after(async () => {
+        const stopped = leadership.stop()
+        await clock.advance(60_000)
+        await stopped
+      })
+      return { events, connection, ...leadership }
     },
-    holder: () => lease?.spec?.holderIdentity,
-    transitions: () => lease?.spec?.leaseTransitions,
-    setReachable: (is: boolean) => {
-      reachable = is
+    holder: () => stored?.spec?.holderIdentity,
+    transitions: () => stored?.spec?.leaseTransitions,
+    /** What an administrator does with kubectl. */
+    edit(change: { metadata?: Lease['metadata']; spec?: Lease['spec'] }) {
+      if (stored === undefined) return
+      const { metadata, spec } = stored
+      store({ ...stored, metadata: { ...metadata, ...change.metadata }, spec: { ...spec, ...change.spec } })
     },
-    async pass(ms: number) {
-      for (const end = now + ms; now < end; ) {
-        await settle()
-        now += 500
-        for (const timer of [...timers]) {
-          if (timer.at > now) continue
-          timers.delete(timer)
-          timer.run()
-        }
-      }
-      await settle()
-    },
-    settle,
+    labels: () => stored?.metadata.labels,
   }
 }
 
-test('of two who want to lead one does, and keeps it', async () => {
-  const { start, holder, pass } = world()
+test('of two replicas that want to lead one does, and stays the leader', async (t) => {
+  const { start, holder, clock } = world(t)
   const [one, two] = [start('one'), start('two')]
-  await pass(60_000)
-  assert.deepEqual([one.told, two.told, holder()], [['lead'], [], 'one'])
+  await clock.advance(60_000)
+  assert.deepEqual([one.events, two.events, holder()], [['lead'], [], 'one'])
+  assert.deepEqual([one.leads(), two.leads()], [true, false])
 })
 
-test('a leader that stops gives the lease up, and the next one does not wait for its time', async () => {
-  const { start, holder, transitions, pass } = world()
+test('a leader that stops releases the lease, and the next one does not wait until it runs out', async (t) => {
+  const { start, holder, transitions, clock } = world(t)
   const one = start('one')
-  await pass(1000)
+  await clock.advance(1000)
   const two = start('two')
+  await clock.advance(1)
   await one.stop()
-  await pass(2500)
-  assert.deepEqual([two.told, holder(), transitions()], [['lead'], 'two', 1])
+  await clock.advance(2500)
+  assert.deepEqual([two.events, holder(), transitions()], [['lead'], 'two', 1])
 })
 
-test('one that is stopped while it takes the lease begins nothing, and gives the lease up', async () => {
-  const { start, holder } = world()
+test('a replica that is stopped while it takes the lease begins nothing, and releases the lease', async (t) => {
+  const { start, holder } = world(t)
   const one = start('one')
   await one.stop()
-  assert.deepEqual([one.told, holder()], [[], ''])
+  assert.deepEqual([one.events, holder()], [[], ''])
 })
 
-test('the work ends before the lease is given up', async () => {
-  const { start, holder, pass } = world()
-  const one = start('one')
-  await pass(1000)
-  await one.stop()
-  assert.deepEqual([one.told, holder()], [['lead', 'stop'], ''])
-})
-
-test('a leader that cannot renew says that it lost before anybody else may lead', async () => {
-  const { start, pass, setReachable } = world()
-  const one = start('one')
-  await pass(1000)
-  setReachable(false)
-  await pass(5000)
-  assert.deepEqual(one.told, ['lead'], 'a short outage is none')
-  await pass(2500)
-  assert.deepEqual(one.told, ['lead', 'lost', 'stop'])
-})
-
-test('a leader that is silent is followed when its lease did not change for its whole duration', async () => {
-  const { start, holder, pass, setReachable } = world()
-  const one = start('one')
-  await pass(1000)
-  setReachable(false)
-  await pass(8000)
-  setReachable(true)
+test('the lease is renewed until the work has ended, and then released', async (t) => {
+  const { start, holder, clock } = world(t)
+  const ended = Promise.withResolvers<undefined>()
+  const one = start('one', () => ({ stop: () => ended.promise }))
   const two = start('two')
-  await pass(7000)
-  assert.deepEqual([two.told, holder()], [[], 'one'])
-  await pass(4000)
-  assert.deepEqual([one.told, two.told, holder()], [['lead', 'lost', 'stop'], ['lead'], 'two'])
+  await clock.advance(1000)
+  const stopped = one.stop()
+  await clock.advance(60_000)
+  assert.deepEqual([two.events, holder()], [[], 'one'])
+  ended.resolve(undefined)
+  await stopped
+  assert.deepEqual([one.events, holder()], [['lead', 'stop'], ''])
+})
+
+test('a leader that cannot renew stops before another replica may lead', async (t) => {
+  for (const mode of ['down', 'silent'] as const) {
+    const { start, clock } = world(t)
+    const one = start('one')
+    await clock.advance(0)
+    one.connection.mode = mode
+    await clock.advance(5900)
+    assert.deepEqual([one.events, one.leads()], [['lead'], true], 'a short outage does not matter')
+    await clock.advance(100)
+    assert.deepEqual([one.events, one.leads()], [['lead', 'lost', 'stop'], false], mode)
+  }
+})
+
+test('a leader counts from before the renewal whose answer it got, not from the answer', async (t) => {
+  const { start, holder, clock } = world(t)
+  const one = start('one')
+  await clock.advance(0)
+  // The renewals are stored at once, and their answers never arrive.
+  one.connection.mode = 'deaf'
+  await clock.advance(6000)
+  assert.deepEqual(one.events, ['lead', 'lost', 'stop'])
+  assert.equal(holder(), 'one')
+})
+
+test('a leader whose lease is taken over stops at its next renewal', async (t) => {
+  const { start, holder, edit, clock } = world(t)
+  const one = start('one')
+  await clock.advance(0)
+  edit({ spec: { holderIdentity: 'two', leaseDurationSeconds: 8 } })
+  await clock.advance(2000)
+  assert.deepEqual([one.events, holder()], [['lead', 'lost', 'stop'], 'two'])
+})
+
+test('a leader that is silent is followed when its lease did not change for its whole duration', async (t) => {
+  const { start, holder, clock } = world(t)
+  const one = start('one')
+  await clock.advance(1000)
+  one.connection.mode = 'down'
+  const two = start('two')
+  await clock.advance(7000)
+  assert.deepEqual([two.events, holder()], [[], 'one'])
+  await clock.advance(4000)
+  assert.deepEqual([two.events, holder()], [['lead'], 'two'])
+})
+
+test('steps of the wall clock change neither who leads nor for how long', async (t) => {
+  for (const step of [-8 * 3_600_000, 8 * 3_600_000]) {
+    const { start, holder, clock } = world(t)
+    const [one, two] = [start('one'), start('two')]
+    await clock.advance(1000)
+    clock.stepWallClock(step)
+    await clock.advance(60_000)
+    assert.deepEqual([one.events, two.events, holder()], [['lead'], [], 'one'])
+    one.connection.mode = 'down'
+    clock.stepWallClock(-step)
+    await clock.advance(12_000)
+    assert.deepEqual([one.events, two.events, holder()], [['lead', 'lost', 'stop'], ['lead'], 'two'])
+  }
+})
+
+test('a label that an administrator sets on the lease is no loss, and stays', async (t) => {
+  const { start, edit, labels, clock } = world(t)
+  const one = start('one')
+  await clock.advance(1000)
+  edit({ metadata: { labels: { by: 'an administrator' } } })
+  await clock.advance(60_000)
+  assert.deepEqual([one.events, labels()], [['lead'], { by: 'an administrator' }])
 })

@@ -219,12 +219,12 @@ export interface ServiceAccount extends KubeObject {
 }
 
 export interface ObjectReference {
-  apiVersion?: string
-  kind?: string
-  namespace?: string
-  name?: string
-  uid?: string
-  fieldPath?: string
+  apiVersion?: string | undefined
+  kind?: string | undefined
+  namespace?: string | undefined
+  name?: string | undefined
+  uid?: string | undefined
+  fieldPath?: string | undefined
 }
 
 export interface KubeEvent extends KubeObject {
