@@ -2,6 +2,7 @@ import { classPage } from './class-page.ts'
 import { classSchema } from './class-schema.ts'
 import { errorsPage } from './errors-page.ts'
 import { flagsPage } from './flags-page.ts'
+import { labOperationsPage } from './lab-operations-page.ts'
 import { limitsPage } from './limits-page.ts'
 import { metricsPage } from './metrics-page.ts'
 
@@ -9,6 +10,7 @@ import { metricsPage } from './metrics-page.ts'
 export const generatedFiles: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/errors.md': errorsPage,
   'docs/flags.md': flagsPage,
+  'docs/lab-operations.md': labOperationsPage,
   'docs/limits.md': limitsPage,
   'docs/metrics.md': metricsPage,
   'docs/secretproviderclass.md': classPage,

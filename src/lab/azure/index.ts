@@ -13,4 +13,6 @@ export type {
 } from './arm/container-service/cluster-backend.ts'
 export { type LocalAzureConfig, localAzureFlags, localAzureProgram } from './config.ts'
 export type { AdministratorCredentials } from './credentials-file.ts'
+export type { OperationRow } from './http/service.ts'
+export { describeOperations, type ServiceReference } from './operation-reference.ts'
 export { type LocalAzure, type LocalAzureOptions, startLocalAzure } from './start-local-azure.ts'

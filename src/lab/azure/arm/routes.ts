@@ -5,7 +5,7 @@ import type { Tenant } from '../directory/tenant.ts'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
 import { describeGap } from '../http/known-gaps.ts'
 import { Refusal } from '../http/refusal.ts'
-import { type Exchange, json, type Service } from '../http/service.ts'
+import { type Exchange, json, type OperationRow, type Service } from '../http/service.ts'
 import { type ArmAuthority, authenticate } from './authenticate.ts'
 import { armErrorResponse } from './error-response.ts'
 import { type ArmAnswer, type ArmOperation, invalidBody } from './operation.ts'
@@ -39,10 +39,14 @@ export function createArm(options: ArmOptions): Service {
     throw error
   })
   return {
-    operations: options.operations,
+    operations: options.operations.map(rowOf),
     fetch: async (request, exchange) => app.fetch(request, exchange),
     refuse: armErrorResponse,
   }
+}
+
+function rowOf({ action, ...row }: ArmOperation): OperationRow {
+  return { ...row, requires: action === 'filtered' ? undefined : action }
 }
 
 /** A request after its path was matched. */

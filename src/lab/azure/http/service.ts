@@ -28,6 +28,10 @@ export interface OperationRow {
   readonly method: string
   /** Path pattern, for example `/secrets/:name/:version?`. */
   readonly path: string
+  /** RBAC action that the caller needs, for example `Microsoft.KeyVault/vaults/secrets/getSecret/action`. Default: none. */
+  readonly requires?: string | undefined
+  /** The same permission in access policies, for example `secrets/get`. */
+  readonly requiresPolicy?: string | undefined
 }
 
 /** A JSON response with the content type that Azure sends. */

@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import { describeGap } from '../http/known-gaps.ts'
 import { Refusal } from '../http/refusal.ts'
-import { type Exchange, json, type Service } from '../http/service.ts'
+import { type Exchange, json, type OperationRow, type Service } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { vaultOfHost } from '../proxy/served-hosts.ts'
 import { type Authority, authenticate } from './authenticate.ts'
@@ -37,10 +37,15 @@ export function createKeyVault(options: KeyVaultOptions): Service {
     throw error
   })
   return {
-    operations: options.operations,
+    operations: options.operations.map(rowOf),
     fetch: async (request, exchange) => app.fetch(request, exchange),
     refuse: vaultErrorResponse,
   }
+}
+
+function rowOf({ permission, ...row }: VaultOperation): OperationRow {
+  const { kind, policy, dataAction } = permission
+  return { ...row, requires: `Microsoft.KeyVault/vaults/${dataAction}`, requiresPolicy: `${kind}/${policy}` }
 }
 
 /** A request after its path was matched. */
