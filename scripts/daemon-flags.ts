@@ -4,15 +4,20 @@ import { nodeFlags } from '#product/node'
 import { micFlags, nmiFlags } from '#product/pod-identity'
 import { providerFlags } from '#product/provider'
 import { proxyFlags } from '#product/proxy'
+import { syncFlags } from '#product/sync'
 import { controllerFlags } from '#product/webhook'
 
 /** The flags of each daemon by its name, for what is checked against them: the chart, deploy/, docs/configuration.md. */
-export const daemonFlags: Record<'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'mic' | 'nmi', FlagSpecs> = {
+export const daemonFlags: Record<
+  'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'sync' | 'mic' | 'nmi',
+  FlagSpecs
+> = {
   driver: driverFlags,
   provider: providerFlags,
   node: nodeFlags,
   controller: controllerFlags,
   proxy: proxyFlags,
+  sync: syncFlags,
   mic: micFlags,
   nmi: nmiFlags,
 }

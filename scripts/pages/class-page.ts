@@ -70,6 +70,11 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
     meaning: 'Next check; missing where the driver does not rotate.',
   },
   lastFailure: { on: 'status object', type: 'text', meaning: 'Why the last check failed; missing after a success.' },
+  secrets: {
+    on: 'status object',
+    type: 'names, separated by commas',
+    meaning: 'Secrets that the class asks for, and those that it no longer names and that are not removed yet.',
+  },
   rotatedFor: {
     on: 'status object',
     type: 'text',

@@ -18,6 +18,7 @@ const titles: Record<Daemon, string> = {
   node: 'Driver and provider in one process.',
   controller: 'The webhook of workload identity.',
   proxy: 'The proxy sidecar of workload identity.',
+  sync: 'The controller of SecretSyncs: Secrets without a pod.',
   mic: 'The controller of pod identity.',
   nmi: 'The node endpoint of pod identity.',
 }

@@ -17,6 +17,7 @@ const titles: Readonly<Record<string, string>> = {
   driverMetrics: 'Driver',
   providerMetrics: 'Provider',
   webhookMetrics: 'Controller (webhook)',
+  syncMetrics: 'Controller of SecretSyncs (sync)',
   micMetrics: 'Controller of pod identity (mic)',
   nmiMetrics: 'Node endpoint of pod identity (nmi)',
 }

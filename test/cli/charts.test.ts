@@ -41,6 +41,7 @@ test('keymount charts serve is a repository for helm, and ends with Ctrl-C', nee
     'keymount/aad-pod-identity',
     'keymount/csi-secrets-store-provider-azure',
     'keymount/keymount',
+    'keymount/secrets-store-sync-controller',
     'keymount/workload-identity-webhook',
   ])
   // A pinned version of upstream's finds the chart that stands for it; helm compares the digest.
@@ -56,11 +57,11 @@ test('keymount charts package writes what helm takes', needsHelm, async (t) => {
   const { code, stdout } = await runCli(['charts', 'package', '--destination', directory])
   assert.equal(code, 0)
   const files = stdout.trim().split('\n')
-  assert.equal(files.length, 4)
+  assert.equal(files.length, 5)
   for (const file of files) await promisify(execFile)(helm ?? 'helm', ['show', 'chart', file])
 })
 
-test('a port that is no port is refused', async () => {
+test('a port that is not one is refused', async () => {
   const { code, stderr } = await runCli(['charts', 'serve', '--port', '70000'])
   assert.equal(code, 2)
   assert.match(stderr, /Expected a port/)

@@ -7,10 +7,10 @@
 {{- if and (eq $name $root.Release.Name) (eq $namespace $root.Release.Namespace) }}true{{ end -}}
 {{- end -}}
 
-{{/* What no schema can say: values that contradict each other, and clusters that have a driver of this name already. */}}
+{{/* What a schema cannot express: values that contradict each other, and clusters that already have a driver of this name. */}}
 {{- define "keymount.check" -}}
-{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.podIdentity.enabled) -}}
-{{- fail "driver.install and provider.install are both false, and so are webhook.enabled and podIdentity.enabled: nothing is left to install" -}}
+{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.sync.enabled .Values.podIdentity.enabled) -}}
+{{- fail "driver.install and provider.install are both false, and so are webhook.enabled, sync.enabled and podIdentity.enabled: nothing is left to install" -}}
 {{- end -}}
 {{- if and .Values.combined (not (and .Values.driver.install .Values.provider.install)) -}}
 {{- fail "combined runs driver and provider in one process: it needs driver.install and provider.install" -}}
@@ -21,7 +21,7 @@
 {{- range $os := list "linux" "windows" -}}
 {{- $repository := (index $.Values $os).image.repository -}}
 {{- if or (contains "csi-secrets-store/driver" $repository) (contains "secrets-store/driver" $repository) (contains "secrets-store/provider-azure" $repository) -}}
-{{- fail (printf "%s.image.repository is %s: that image is not Keymount's. Leave image values out when you bring a values file of the upstream charts (docs/migrate.md)" $os $repository) -}}
+{{- fail (printf "%s.image.repository is %s: that image is not Keymount's. Remove the image values from a values file of the upstream charts (docs/migrate.md)" $os $repository) -}}
 {{- end -}}
 {{- end -}}
 {{- $driver := lookup "storage.k8s.io/v1" "CSIDriver" "" .Values.driver.name -}}
@@ -29,10 +29,10 @@
 {{- $annotations := $driver.metadata.annotations | default dict -}}
 {{- $owner := get $annotations "meta.helm.sh/release-name" -}}
 {{- if $owner }}{{ $owner = printf "by the Helm release %s in namespace %s" $owner (get $annotations "meta.helm.sh/release-namespace") }}{{ else }}{{ $owner = "without Helm" }}{{ end -}}
-{{- fail (printf "The driver %s is already installed in this cluster, %s. Remove that installation first (docs/migrate.md: pods keep their files), or try Keymount beside it with another driver.name" .Values.driver.name $owner) -}}
+{{- fail (printf "The driver %s is already installed in this cluster, %s. Remove that installation first (docs/migrate.md: pods keep their files), or install Keymount in addition, with another driver.name" .Values.driver.name $owner) -}}
 {{- end -}}
 {{- $first := lookup "storage.k8s.io/v1" "CSIDriver" "" "secrets-store.csi.k8s.io" -}}
 {{- if and (include "keymount.isSecond" .) $first .Values.provider.install (eq .Values.linux.providersDir "/var/run/secrets-store-csi-providers") -}}
-{{- fail (printf "This cluster has the driver secrets-store.csi.k8s.io, whose Azure provider has its socket in %s. Use that provider with provider.install=false, or give this one a directory and ports of its own: linux.providersDir, linux.healthzPort, metricsAddr" .Values.linux.providersDir) -}}
+{{- fail (printf "This cluster has the driver secrets-store.csi.k8s.io, whose Azure provider has its socket in %s. Use that provider with provider.install=false, or set another directory and other ports for this one: linux.providersDir, linux.healthzPort, metricsAddr" .Values.linux.providersDir) -}}
 {{- end -}}
 {{- end -}}

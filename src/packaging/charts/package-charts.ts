@@ -20,7 +20,12 @@ export interface ChartSourceOptions {
 }
 
 /** Charts that carry charts/keymount inside, and are named as upstream's. */
-const thinCharts = ['csi-secrets-store-provider-azure', 'workload-identity-webhook', 'aad-pod-identity'] as const
+const thinCharts = [
+  'csi-secrets-store-provider-azure',
+  'workload-identity-webhook',
+  'secrets-store-sync-controller',
+  'aad-pod-identity',
+] as const
 
 /** Every chart that there is, by the name that people type. */
 export const chartNames = ['keymount', ...thinCharts] as const

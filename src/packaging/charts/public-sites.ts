@@ -21,6 +21,11 @@ const addresses: readonly { host: string; path: string; chart: string }[] = [
   },
   { host: 'azure.github.io', path: '/azure-workload-identity/charts/', chart: 'workload-identity-webhook' },
   {
+    host: 'kubernetes-sigs.github.io',
+    path: '/secrets-store-sync-controller/charts/',
+    chart: 'secrets-store-sync-controller',
+  },
+  {
     host: 'raw.githubusercontent.com',
     path: '/Azure/aad-pod-identity/master/charts/',
     chart: 'aad-pod-identity',

@@ -6,7 +6,17 @@ import type { BuildOptions } from 'esbuild'
 import { nodeFlags } from './image-config.ts'
 
 /** The processes of the image. Each has an entry `src/bin/NAME.ts`. */
-export const processNames = ['driver', 'provider', 'node', 'controller', 'proxy', 'proxy-init', 'mic', 'nmi'] as const
+export const processNames = [
+  'driver',
+  'provider',
+  'node',
+  'controller',
+  'proxy',
+  'proxy-init',
+  'sync',
+  'mic',
+  'nmi',
+] as const
 
 /** The file of worker threads, which a program finds beside its own. */
 const workerName = 'worker'

@@ -111,11 +111,15 @@ test('an image of upstream’s is refused by the thin chart too', needsHelm, asy
   await assert.rejects(template({ linux: { image } }, { chart }), /not Keymount's/)
 })
 
-test('the directory of a thin chart is no chart, and says where the chart is', needsHelm, async () => {
-  for (const name of chartNames.filter((each) => each !== 'keymount')) {
-    await assert.rejects(template({}, { chart: join(charts, name) }), /keymount charts package/)
-  }
-})
+test(
+  'the directory of a thin chart is not a chart, and its error names the command that builds it',
+  needsHelm,
+  async () => {
+    for (const name of chartNames.filter((each) => each !== 'keymount')) {
+      await assert.rejects(template({}, { chart: join(charts, name) }), /keymount charts package/)
+    }
+  },
+)
 
 test('the webhook’s chart has upstream’s name, selector and values', needsHelm, async (t) => {
   const chart = await packaged(t, 'workload-identity-webhook')
@@ -133,6 +137,46 @@ test('the webhook’s chart has upstream’s name, selector and values', needsHe
   assert.deepEqual({ ...budget.spec, selector: undefined }, { maxUnavailable: 1, selector: undefined })
   assert.deepEqual(daemonSets(objects), [])
   await assert.rejects(template({}, { chart }), /A valid \.Values\.azureTenantID entry required!/)
+})
+
+test('the chart of the sync controller has upstream’s names and values', needsHelm, async (t) => {
+  const chart = await packaged(t, 'secrets-store-sync-controller')
+  const providerContainer = [
+    { name: 'provider-e2e', image: 'e2e:1', args: ['--endpoint=unix:///provider/e2e-provider.sock'] },
+  ]
+  const values = {
+    tokenRequestAudience: [{ audience: 'api://one' }, { audience: 'two' }],
+    rotationPollInterval: '21s',
+    validatingAdmissionPolicies: { allowedSecretTypes: ['Opaque'] },
+    providerContainer,
+  }
+  const objects = await template(values, { chart, release: 'sync' })
+  const { spec } = workload(objects, 'secrets-store-sync-controller')
+  assert.deepEqual(spec.selector.matchLabels, {
+    'control-plane': 'controller-manager',
+    'secrets-store.io/system': 'true',
+  })
+  const containers = spec.template.spec.containers
+  assert.deepEqual(
+    containers.map(({ name }) => name),
+    ['manager', 'provider-e2e'],
+  )
+  const args = containers[0]?.args ?? []
+  for (const flag of ['--token-request-audience=api://one,two', '--rotation-poll-interval=21s'])
+    assert.ok(args.includes(flag), flag)
+  assert.deepEqual(daemonSets(objects), [])
+  const names = objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+  for (const name of [
+    'ServiceAccount secrets-store-sync-controller',
+    'ClusterRole secrets-store-sync-controller-manager-role',
+    'ClusterRoleBinding secrets-store-sync-controller-manager-rolebinding',
+    ...['create-update', 'update-check-oldobject', 'update-label', 'delete', 'validate-token'].flatMap((policy) => [
+      `ValidatingAdmissionPolicy secrets-store-sync-controller-${policy}-policy`,
+      `ValidatingAdmissionPolicyBinding secrets-store-sync-controller-${policy}-policy-binding`,
+    ]),
+  ])
+    assert.ok(names.includes(name), name)
+  assert.match(JSON.stringify(objects), /object\.spec\.audiences\[0\] in \[\\"api:\/\/one\\", \\"two\\"\]/)
 })
 
 test('the chart of pod identity has upstream’s names, selectors and values', needsHelm, async (t) => {

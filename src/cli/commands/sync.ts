@@ -1,0 +1,3 @@
+import { daemonCommand } from '../daemon-command.ts'
+
+export const command = daemonCommand('sync', 'the controller of Secrets without a pod')
