@@ -1,10 +1,11 @@
-/** A pod that must not be created as it is. The message reaches whoever creates it; `code` is the status of the answer. */
-export class AdmissionDenied extends Error {
-  override readonly name = 'AdmissionDenied'
-  readonly code: number
+import { CodedError } from '#lib'
 
+/**
+ * A request that must not be admitted as it is. The message reaches whatever client creates the object; `code` is the HTTP
+ * status in the answer.
+ */
+export class AdmissionDenied extends CodedError<number> {
   constructor(message: string, code = 400, options: ErrorOptions = {}) {
-    super(message, options)
-    this.code = code
+    super(code, message, options)
   }
 }

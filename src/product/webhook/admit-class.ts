@@ -1,66 +1,67 @@
 import { isDeepStrictEqual } from 'node:util'
-import { checkClass, type Finding, formatFinding } from '#azure/class'
+import { checkClassTask, type Finding, formatFinding } from '#azure/class'
 import { classAnnotations } from '#kubernetes/client'
 import { errorMessage, type Log } from '#lib'
 import { recordOf } from '#lib/formats'
-import type { AdmissionAnswer, AdmissionReview } from './admission-review.ts'
-import { type AdmissionRoute, createAdmissionRoute } from './admission-route.ts'
+import type { TaskRunner } from '#lib/worker'
+import { type AdmissionAnswer, type AdmissionReview, admitUnchanged } from './admission-review.ts'
+import type { Admission, AdmissionOutcome } from './answer-review.ts'
 import type { ClassCheckResult, WebhookMetrics } from './webhook-metrics.ts'
 
-export interface AdmitClassOptions {
+export interface ClassAdmission {
   /** `refuse` also refuses a class that no pod could mount, or whose Secret could not be written. */
   checks: 'warn' | 'refuse'
+  /** Checks run in threads of their own: the author of a class decides how long one takes, and pods must not wait for it. */
+  tasks: TaskRunner
   metrics: WebhookMetrics
   log: Log
 }
 
 /**
- * Tells whoever creates or changes a SecretProviderClass what is wrong with it: otherwise they learn of it from the events of
- * a pod that does not start. A class whose `spec` stays as it is passes in silence, whatever it is: tools annotate classes.
+ * Reports the problems of a SecretProviderClass to the user who creates or changes it. Without this they would only appear in
+ * the events of a pod that does not start. A class whose `spec` does not change is admitted without a check: tools annotate
+ * classes.
  */
-export function createAdmitClass({ checks, metrics, log }: AdmitClassOptions): AdmissionRoute {
-  function admit(review: AdmissionReview): AdmissionAnswer {
-    if (!changesClass(review)) return allowed([])
-    const findings = findingsOf(review, log)
-    const { name = '', annotations } = recordOf(recordOf(review.object)?.['metadata']) ?? {}
-    const fatal = findings.filter(({ fails }) => fails !== undefined)
-    const spared = recordOf(annotations)?.[classAnnotations.checks] === 'warn'
-    if (checks === 'warn' || spared || fatal.length === 0) {
-      return allowed(findings.map((finding) => `SecretProviderClass ${String(name)}: ${formatFinding(finding)}`))
-    }
-    const reasons = fatal.map(formatFinding).join('; ')
-    const way = `annotate the class with ${classAnnotations.checks}: warn to create it all the same`
-    return { allowed: false, code: 422, message: `${reasons} (${way})` }
-  }
-
-  return createAdmissionRoute({
-    admit,
+export function classAdmission(parts: ClassAdmission): Admission {
+  const { metrics, log } = parts
+  return {
+    admit: (review) => admitClass(parts, review),
     onAnswer: (_namespace, outcome) => metrics.classChecked(resultOf(outcome)),
     log,
-  })
-}
-
-/** A fault of ours must keep nobody from their class. */
-function findingsOf({ object, namespace }: AdmissionReview, log: Log): Finding[] {
-  try {
-    return checkClass(object)
-  } catch (error) {
-    log.error({ err: error, namespace }, 'a class could not be checked')
-    return [{ path: '', message: `could not be checked: ${errorMessage(error)}`, fails: undefined }]
   }
 }
 
-function allowed(warnings: string[]): AdmissionAnswer {
-  return { allowed: true, patch: [], warnings }
+async function admitClass(parts: ClassAdmission, review: AdmissionReview): Promise<AdmissionAnswer> {
+  if (!changesClass(review)) return admitUnchanged()
+  const findings = await findingsOf(parts, review)
+  const { name = '', annotations } = recordOf(recordOf(review.object)?.metadata) ?? {}
+  const fatal = findings.filter(({ fails }) => fails !== undefined)
+  const exempt = recordOf(annotations)?.[classAnnotations.checks] === 'warn'
+  if (parts.checks === 'warn' || exempt || fatal.length === 0) {
+    return admitUnchanged(findings.map((finding) => `SecretProviderClass ${String(name)}: ${formatFinding(finding)}`))
+  }
+  const reasons = fatal.map(formatFinding).join('; ')
+  const remedy = `annotate the class with ${classAnnotations.checks}: warn to create it anyway`
+  return { allowed: false, code: 422, message: `${reasons} (${remedy})` }
 }
 
 function changesClass({ operation, resource, subResource, object, oldObject }: AdmissionReview): boolean {
   if (resource !== 'secretproviderclasses' || subResource !== '') return false
   if (operation === 'CREATE') return true
-  return operation === 'UPDATE' && !isDeepStrictEqual(recordOf(object)?.['spec'], recordOf(oldObject)?.['spec'])
+  return operation === 'UPDATE' && !isDeepStrictEqual(recordOf(object)?.spec, recordOf(oldObject)?.spec)
 }
 
-function resultOf(outcome: AdmissionAnswer | 'denied' | 'failed'): ClassCheckResult {
+/** A check that fails or takes too long is a warning: it must not keep a user from creating the class. */
+async function findingsOf({ tasks, log }: ClassAdmission, { object, namespace }: AdmissionReview): Promise<Finding[]> {
+  try {
+    return await tasks.run(checkClassTask, object, { owner: namespace })
+  } catch (error) {
+    log.error({ err: error, namespace }, 'cannot check a class')
+    return [{ path: '', message: `could not be checked: ${errorMessage(error)}`, fails: undefined }]
+  }
+}
+
+function resultOf(outcome: AdmissionOutcome): ClassCheckResult {
   if (typeof outcome === 'string') return 'failed'
   if (!outcome.allowed) return 'refused'
   return outcome.warnings.length === 0 ? 'accepted' : 'warned'

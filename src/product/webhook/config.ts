@@ -6,11 +6,14 @@ import {
   logLevelOf,
   metricsBackendFlag,
   packageVersion,
+  readPem,
   workloadIdentityVersion,
 } from '#daemon'
 import { errorMessage, type LogLevel, type Problems } from '#lib'
 import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
+import { parseJson, recordOf } from '#lib/formats'
 import { imageReference } from '#packaging/image'
+import type { ClientCertificates } from './serve-admission.ts'
 import type { WebhookConfig } from './start-webhook.ts'
 import type { TokenEndpoint, TokenEndpointTrust } from './webhook-settings.ts'
 
@@ -66,6 +69,16 @@ export const controllerFlags = {
     default: 'off',
     help: 'What to do with a SecretProviderClass that no pod can mount: admit it, admit it with a warning, or refuse it',
   },
+  'client-ca-file': {
+    type: 'string',
+    default: '',
+    help: 'PEM file with the authority that signs client certificates of the API server; requests without one are refused (default: none is required)',
+  },
+  'client-names': {
+    type: 'strings',
+    default: [],
+    help: 'Common names that a client certificate may have, separated by commas; needs --client-ca-file (default: any)',
+  },
   'drain-time': {
     type: 'duration',
     default: 5000,
@@ -104,6 +117,7 @@ export const controllerProgram: Program<typeof controllerFlags, ControllerConfig
       webhook: {
         address: address ?? { host: undefined, port: 0 },
         minVersion: tlsVersions[flags['tls-min-version']],
+        clients: clientsOf(flags, problems),
         healthAddress: flags['health-addr'],
         metricsAddress: flags['metrics-addr'],
         certificates: flags['disable-cert-rotation']
@@ -129,6 +143,15 @@ export const controllerProgram: Program<typeof controllerFlags, ControllerConfig
       },
     }
   },
+}
+
+function clientsOf(flags: Flags, problems: Problems): ClientCertificates | undefined {
+  const ca = readPem('--client-ca-file', flags['client-ca-file'], problems)
+  const names = flags['client-names']
+  if (ca === undefined && flags['client-ca-file'] === '' && names.length > 0) {
+    problems.add('--client-names', 'needs --client-ca-file')
+  }
+  return ca === undefined ? undefined : { ca, names }
 }
 
 /** Where workloads of the cloud sign in, with a trailing slash. */
@@ -198,8 +221,8 @@ function trustOf(env: Environment, problems: Problems): TokenEndpointTrust {
 function labelSelectorOf(text: string, problems: Problems): unknown {
   if (text === '') return undefined
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+    const value = recordOf(parseJson('the label selector', text))
+    if (value !== undefined) return value
   } catch {
     // Reported below.
   }

@@ -2,15 +2,15 @@ import { connect } from 'node:tls'
 import type { StatusRoutes } from '#lib/http'
 
 export interface HealthOptions {
-  /** Where the webhook itself answers. */
+  /** Where the webhook itself listens. */
   self: { host: string; port: number }
-  /** Why no requests should come yet, or any more; undefined when they may. */
+  /** Why no requests should be sent yet, or any more; undefined when they may. */
   notReady: () => string | undefined
 }
 
 /**
- * `/healthz`: the webhook answers a TLS handshake, once it has a certificate; waiting for one is no reason for a restart.
- * `/readyz`: it may be sent requests.
+ * `/healthz`: the webhook completes a TLS handshake, once it has a certificate; waiting for one does not call for a restart.
+ * `/readyz`: requests may be sent.
  */
 export function healthRoutes({ self, notReady }: HealthOptions): StatusRoutes {
   const alive = async () => {
@@ -25,7 +25,7 @@ export function healthRoutes({ self, notReady }: HealthOptions): StatusRoutes {
   return { '/healthz': alive, '/readyz': ready }
 }
 
-/** Whom we reach is ourselves; whether others trust the certificate is for them to check. */
+/** The certificate is not verified: we connect to ourselves. */
 function shakeHands({ host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host, ca: [], rejectUnauthorized: false, timeout: 5000 })

@@ -3,7 +3,7 @@ import { parseGoInteger } from './parse-go-integer.ts'
 import type { AdmittedPod } from './parse-pod.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
-/** Annotations of a service account; those of upstream's that matter here begin with {@link annotationPrefix}. */
+/** Annotations of a service account: those that begin with {@link annotationPrefix}. */
 export type Annotations = Readonly<Record<string, string>>
 
 export const annotationPrefix = 'azure.workload.identity/'
@@ -18,14 +18,14 @@ export const annotationKeys = {
   proxyPort: `${annotationPrefix}proxy-sidecar-port`,
 } as const
 
-/** What a pod and its service account ask for, by their annotations. */
+/** What a pod and its service account request by annotations. */
 export interface IdentityRequest {
-  /** Empty when the service account names none: the application then names its client itself. */
+  /** Empty when the service account names no client: the application then names it. */
   clientId: string
   tenantId: string
   expirationSeconds: number
   skipped: ReadonlySet<string>
-  /** Port of the proxy sidecar, where one is asked for. */
+  /** Port of the proxy sidecar; undefined without one. */
   proxyPort: number | undefined
   /** Sign in at the administrator's token endpoint. */
   useTokenEndpoint: boolean
@@ -35,7 +35,7 @@ const defaultExpiration = 3600
 const expirationRange = { min: 3600, max: 86_400 }
 const defaultProxyPort = 8000
 
-/** Reads all annotations. Throws {@link AdmissionDenied} for the first that is wrong, in upstream's order. */
+/** Reads all annotations. Throws {@link AdmissionDenied} for the first that is invalid, in upstream's order. */
 export function identityRequest(pod: AdmittedPod, account: Annotations, settings: WebhookSettings): IdentityRequest {
   const proxyPort = Object.hasOwn(pod.annotations, annotationKeys.injectProxy) ? proxyPortOf(pod) : undefined
   const expirationSeconds = tokenExpiration(pod, account)
@@ -49,7 +49,7 @@ export function identityRequest(pod: AdmittedPod, account: Annotations, settings
   }
   return {
     clientId: account[annotationKeys.clientId] ?? '',
-    // An annotation that is there and empty counts: no tenant is injected then, as in the field.
+    // An empty annotation counts: no tenant is injected then, as upstream does.
     tenantId: account[annotationKeys.tenantId] ?? settings.tenantId,
     expirationSeconds,
     skipped: skippedContainers(pod),
@@ -70,7 +70,7 @@ function proxyPortOf({ annotations, hostNetwork }: AdmittedPod): number {
   return value
 }
 
-/** The pod's word, then the service account's; empty text is no word. */
+/** The pod's annotation, or else the service account's; an empty one does not count. */
 function tokenExpiration(pod: AdmittedPod, account: Annotations): number {
   const key = annotationKeys.tokenExpiration
   const text = pod.annotations[key] || account[key] || ''

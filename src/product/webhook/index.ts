@@ -1,15 +1,17 @@
 /**
- * webhook: the mutating webhook of workload identity: pods that ask for it get the token of their service account, the
- * environment that Azure SDKs read, and the proxy sidecar where they want it. Makes and renews its own certificates, without
- * a leader. A drop-in for azure-workload-identity's; `docs/differences.md` says what it does otherwise.
+ * webhook: the mutating webhook of workload identity: labelled pods get the token of their service account, the environment
+ * variables that Azure SDKs read, and the proxy sidecar if an annotation requests it. It also checks SecretProviderClasses.
+ * Issues and renews its own certificates, without a leader. A drop-in for azure-workload-identity's webhook;
+ * `docs/differences.md` lists the differences.
  */
 export { AdmissionDenied } from './admission-denied.ts'
 export { type ControllerConfig, controllerFlags, controllerProgram } from './config.ts'
-export { startWebhookDaemon } from './run-webhook.ts'
 export { type Annotations, annotationKeys, annotationPrefix } from './identity-request.ts'
-export type { PatchOperation } from './json-patch.ts'
+export { webhookLimits } from './limits.ts'
 export { type Mutation, mutatePod } from './mutate-pod.ts'
 export { parsePod } from './parse-pod.ts'
+export type { PatchOperation } from './patch-operation.ts'
+export { startWebhookDaemon } from './run-webhook.ts'
 export {
   type CertificateSource,
   type RunningWebhook,

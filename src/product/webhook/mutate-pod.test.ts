@@ -73,7 +73,7 @@ const tokenSource = (rest: object = {}) => ({
 })
 /** What the first volume of a pod is projected from. */
 function sourcesOf({ spec }: Pick<TestPod, 'spec'>): unknown[] {
-  const projected = spec.volumes?.[0]?.['projected'] as { sources: unknown[] } | undefined
+  const projected = spec.volumes?.[0]?.projected as { sources: unknown[] } | undefined
   return projected?.sources ?? []
 }
 const names = (list: { name: string }[] = []) => list.map(({ name }) => name)
@@ -102,9 +102,9 @@ describe('a labelled pod', () => {
       initContainers: [{ name: 'side', restartPolicy: 'Always', newField: [] }],
     })
     const { pod, patch } = mutate(given)
-    assert.deepEqual(pod.spec['futureField'], { a: 1 })
-    assert.equal(pod.spec.initContainers?.[0]?.['restartPolicy'], 'Always')
-    assert.deepEqual(pod.spec.initContainers?.[0]?.['newField'], [])
+    assert.deepEqual(pod.spec.futureField, { a: 1 })
+    assert.equal(pod.spec.initContainers?.[0]?.restartPolicy, 'Always')
+    assert.deepEqual(pod.spec.initContainers?.[0]?.newField, [])
     assert.ok(patch.every(({ op }) => ['add', 'replace'].includes(op)))
   })
 
@@ -175,7 +175,7 @@ describe('a labelled pod', () => {
   test('has its ephemeral containers left alone', () => {
     const ephemeralContainers = [{ name: 'debug', image: 'busybox', targetContainerName: 'app' }]
     const { pod } = mutate(podWith({ ephemeralContainers }))
-    assert.deepEqual(pod.spec['ephemeralContainers'], ephemeralContainers)
+    assert.deepEqual(pod.spec.ephemeralContainers, ephemeralContainers)
   })
 
   test('has a mount of its reserved volume brought into line', () => {
@@ -217,8 +217,8 @@ describe('client and tenant', () => {
     })
   }
   test("the tenant is the service account's, else the webhook's; empty text counts", () => {
-    assert.equal(envOf({ [key('tenant-id')]: 'theirs' })['AZURE_TENANT_ID'], 'theirs')
-    assert.equal(envOf({})['AZURE_TENANT_ID'], 'tenant-of-webhook')
+    assert.equal(envOf({ [key('tenant-id')]: 'theirs' }).AZURE_TENANT_ID, 'theirs')
+    assert.equal(envOf({}).AZURE_TENANT_ID, 'tenant-of-webhook')
     assert.ok(!('AZURE_TENANT_ID' in envOf({ [key('tenant-id')]: '' })))
   })
 })
@@ -342,8 +342,8 @@ describe('the proxy sidecar', () => {
       settings: { proxy: { ...settings.proxy, extraArgs: ['--x'], env: own } },
     })
     const [proxy, init] = pod.spec.initContainers ?? []
-    assert.deepEqual(proxy?.['args'], ['proxy', '--proxy-port=8000', '--log-level=info', '--x'])
-    assert.deepEqual(init?.['args'], ['proxy-init'])
+    assert.deepEqual(proxy?.args, ['proxy', '--proxy-port=8000', '--log-level=info', '--x'])
+    assert.deepEqual(init?.args, ['proxy-init'])
     assert.deepEqual(proxy?.env, [...own, ...env])
     assert.deepEqual(init?.env, [{ name: 'PROXY_PORT', value: '8000' }, ...env])
   })
@@ -394,7 +394,7 @@ describe('the proxy sidecar', () => {
   const port = (text: string) => ({ ...inject, [key('proxy-sidecar-port')]: text })
   test('listens on the port of the annotation', () => {
     const { pod } = mutate(podWith({}, port('8080')))
-    assert.deepEqual(pod.spec.initContainers?.[0]?.['ports'], [{ containerPort: 8080 }])
+    assert.deepEqual(pod.spec.initContainers?.[0]?.ports, [{ containerPort: 8080 }])
     assert.deepEqual(pod.spec.initContainers?.[1]?.env?.[0], { name: 'PROXY_PORT', value: '8080' })
   })
   for (const [text, message] of [
@@ -482,7 +482,7 @@ test('the legacy path has the same token in a second mount', () => {
   const { pod } = mutate(podWith(), { settings: { legacyTokenPath: true } })
   const legacy = { name: volumeName, mountPath: '/var/run/secrets/azure/tokens', readOnly: true }
   assert.deepEqual(pod.spec.containers[0]?.volumeMounts, [mount, legacy])
-  assert.deepEqual(pod.spec.volumes?.[0]?.['projected'], {
+  assert.deepEqual(pod.spec.volumes?.[0]?.projected, {
     sources: [tokenSource(), tokenSource({ path: 'azure-identity-token' })],
   })
 })
@@ -598,7 +598,7 @@ describe('of any pod', () => {
     forAnyPod((pod, given) => {
       const once = mutate(pod, given).pod
       for (const volume of once.spec.volumes ?? []) {
-        if (volume.name === volumeName) Object.assign(volume['projected'] as object, { defaultMode: 420 })
+        if (volume.name === volumeName) Object.assign(volume.projected as object, { defaultMode: 420 })
       }
       assert.deepEqual(mutate(once, given).patch, [])
     })

@@ -1,17 +1,17 @@
 import type { EnvVar, VolumeMount } from '#kubernetes/client'
 import { type NewContainer, proxyContainer, proxyInitContainer, proxyInitName, proxyName } from '#product/proxy'
 import { type Annotations, annotationKeys, annotationPrefix, identityRequest } from './identity-request.ts'
-import { appendTo, type PatchOperation } from './json-patch.ts'
 import { mountChange } from './mount-change.ts'
 import type { AdmittedContainer, AdmittedPod, AdmittedVolume } from './parse-pod.ts'
+import { appendTo, type PatchOperation } from './patch-operation.ts'
 import { tokenEnvironment } from './token-environment.ts'
-import { legacyMountPath, sameVolume, tokenMountPath, tokenVolume, tokenVolumeName } from './token-volume.ts'
+import { isSameVolume, legacyMountPath, tokenMountPath, tokenVolume, tokenVolumeName } from './token-volume.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
 export interface Mutation {
-  /** Empty when the pod has everything already. */
+  /** Empty when the pod already has everything. */
   patch: PatchOperation[]
-  /** For whoever creates the pod. */
+  /** For the client that creates the pod. */
   warnings: string[]
 }
 
@@ -26,10 +26,10 @@ interface Injection {
 type Entry = { existing: AdmittedContainer } | { added: NewContainer }
 
 /**
- * What a pod needs so that it can sign in to Azure as its service account: environment, a volume with the token, its mount
- * in each container, and the proxy sidecar where it is asked for. Pure. The patch adds and replaces what is the webhook's
- * own and nothing else, so fields of newer API versions stay, and a second round changes nothing.
- * Throws `AdmissionDenied` for annotations that are wrong.
+ * What a pod needs to sign in to Azure as its service account: environment variables, a volume with the token, its mount in
+ * each container, and the proxy sidecar if an annotation requests it. Pure. The patch adds and replaces only what belongs to
+ * the webhook, so fields of newer API versions stay, and a second round changes nothing.
+ * Throws `AdmissionDenied` for invalid annotations.
  */
 export function mutatePod(pod: AdmittedPod, account: Annotations, settings: WebhookSettings): Mutation {
   const request = identityRequest(pod, account, settings)
@@ -50,7 +50,7 @@ export function mutatePod(pod: AdmittedPod, account: Annotations, settings: Webh
   return { patch, warnings }
 }
 
-/** The containers of the pod in their order, with the proxy and its init step where they are asked for and absent. */
+/** The containers of the pod in their order, with the proxy and its init step if they are requested and absent. */
 function withProxy(
   pod: AdmittedPod,
   { proxy }: WebhookSettings,
@@ -60,13 +60,13 @@ function withProxy(
   const containers: Entry[] = (pod.containers ?? []).map((existing) => ({ existing }))
   if (port === undefined) return { initContainers, containers }
 
-  const home = proxy.nativeSidecar ? initContainers : containers
-  if (!has(home, proxyName)) home.unshift({ added: proxyContainer(proxy, port) })
+  const list = proxy.nativeSidecar ? initContainers : containers
+  if (!has(list, proxyName)) list.unshift({ added: proxyContainer(proxy, port) })
   if (!has(initContainers, proxyInitName)) {
     const added = proxyInitContainer(proxy, port)
-    // Behind a sidecar, so that the user's init containers are redirected too; an ordinary proxy does not run before them.
-    const behindProxy = proxy.nativeSidecar ? indexOf(initContainers, proxyName) + 1 : initContainers.length
-    initContainers.splice(behindProxy, 0, { added })
+    // After a sidecar, so that the user's init containers are redirected too; an ordinary proxy starts after them.
+    const afterProxy = proxy.nativeSidecar ? indexOf(initContainers, proxyName) + 1 : initContainers.length
+    initContainers.splice(afterProxy, 0, { added })
   }
   return { initContainers, containers }
 }
@@ -75,7 +75,7 @@ const nameOf = (entry: Entry) => ('added' in entry ? entry.added.name : entry.ex
 const indexOf = (entries: Entry[], name: string) => entries.findIndex((entry) => nameOf(entry) === name)
 const has = (entries: Entry[], name: string) => indexOf(entries, name) >= 0
 
-/** New containers first, in their order, so that the places of the others are those of the final list. */
+/** New containers first, in their order, so that the indexes of the others are those of the final list. */
 function containerOperations(
   path: string,
   list: readonly AdmittedContainer[] | undefined,
@@ -101,7 +101,7 @@ function containerOperations(
 /** A new container with what every container gets. */
 function complete(container: NewContainer, { env, mounts, skipped }: Injection): NewContainer {
   if (skipped.has(container.name)) return container
-  const own = (container['env'] ?? []) as EnvVar[]
+  const own = (container.env ?? []) as EnvVar[]
   return { ...container, env: [...own, ...env], volumeMounts: mounts }
 }
 
@@ -123,10 +123,10 @@ function changesOf(
 function mountOperations(
   path: string,
   { name, volumeMounts }: AdmittedContainer,
-  wanted: VolumeMount[],
+  mounts: VolumeMount[],
   warnings: string[],
 ): PatchOperation[] {
-  const changes = wanted.map((mount) => ({ mount, change: mountChange(volumeMounts ?? [], mount, wanted) }))
+  const changes = mounts.map((mount) => ({ mount, change: mountChange(volumeMounts ?? [], mount, mounts) }))
   const replaced = changes.flatMap(({ mount, change }) =>
     change.kind === 'replace' ? [{ op: 'replace' as const, path: `${path}/${change.index}`, value: mount }] : [],
   )
@@ -144,10 +144,10 @@ function volumeOperations(volumes: readonly AdmittedVolume[] | undefined, wanted
   const index = volumes?.findIndex(({ name }) => name === wanted.name) ?? -1
   const existing = volumes?.[index]
   if (existing === undefined) return appendTo('/spec/volumes', volumes, [wanted])
-  return sameVolume(existing, wanted) ? [] : [{ op: 'replace', path: `/spec/volumes/${index}`, value: wanted }]
+  return isSameVolume(existing, wanted) ? [] : [{ op: 'replace', path: `/spec/volumes/${index}`, value: wanted }]
 }
 
-/** What AKS calls its token endpoint. */
+/** The annotation of AKS for its token endpoint. */
 const identityBinding = `${annotationPrefix}use-identity-binding`
 
 function warningsAbout(
@@ -158,7 +158,7 @@ function warningsAbout(
   const warnings: string[] = []
   if (!account[annotationKeys.clientId]) {
     warnings.push(
-      `service account ${serviceAccountName} has no annotation ${annotationKeys.clientId}: AZURE_CLIENT_ID is not set, so the application has to name its client`,
+      `service account ${serviceAccountName} has no annotation ${annotationKeys.clientId}: AZURE_CLIENT_ID is not set, and the application has to name its client`,
     )
   }
   if (annotations[annotationKeys.injectProxy]?.toLowerCase() === 'false') {

@@ -1,11 +1,11 @@
-/** What `/version` of an API server says; providers append to the minor version: `32+`. */
+/** Answer of an API server to `/version`. Providers append to the minor version: `32+`. */
 export interface ServerVersion {
   major?: string
   minor?: string
 }
 
 /**
- * Whether every node of a cluster can run init containers as sidecars. They can from 1.29 on, and a kubelet may be three
+ * Whether every node of a cluster can run init containers as sidecars. Kubelet can from 1.29 on, and a kubelet may be three
  * versions older than its API server. https://kubernetes.io/releases/version-skew-policy/#kubelet
  */
 export function hasNativeSidecars(version: ServerVersion): boolean {

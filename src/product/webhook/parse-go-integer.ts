@@ -1,4 +1,4 @@
-/** Go's `strconv.ParseInt(text, 10, bits)`, because people search for its words. https://pkg.go.dev/strconv#ParseInt */
+/** Go's `strconv.ParseInt(text, 10, bits)`, because users search for its messages. https://pkg.go.dev/strconv#ParseInt */
 export function parseGoInteger(
   text: string,
   bits: 32 | 64,

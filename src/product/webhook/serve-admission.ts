@@ -1,18 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
+import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { SecureContextOptions, SecureVersion } from 'node:tls'
+import type { SecureVersion, TLSSocket } from 'node:tls'
 import type { Running } from '#lib'
 import type { ListenAddress } from '#lib/flags'
 import { AdmissionDenied } from './admission-denied.ts'
-import type { AdmissionBody, AdmissionRoute } from './admission-route.ts'
+import { type Admission, answerReview } from './answer-review.ts'
+import { type BodyBudget, type BodyFault, createBodyBudget, type ReceivedBody } from './body-budget.ts'
 import type { ServingCertificate } from './certificates/serving-certificate.ts'
+import { webhookLimits } from './limits.ts'
 
-export interface ServeAdmissionOptions {
+export interface AdmissionServerOptions {
   address: ListenAddress
   minVersion: SecureVersion
-  /** By path: what answers a body with JSON. */
-  routes: Readonly<Record<string, AdmissionRoute>>
+  /** Which client certificates are accepted. Undefined: none is asked for. */
+  clients: ClientCertificates | undefined
+  /** By path. */
+  admissions: Readonly<Record<string, Admission>>
+}
+
+/** Client certificates of the API server. */
+export interface ClientCertificates {
+  /** PEM of the authority that must have signed them. */
+  ca: string
+  /** Common names that are accepted; empty for any. */
+  names: readonly string[]
 }
 
 export interface AdmissionServer extends Running {
@@ -23,65 +35,33 @@ export interface AdmissionServer extends Running {
   drain(): void
 }
 
-/** The API server sends no larger objects. Upstream's bound. */
-const maxBodyBytes = 7 * 1024 * 1024
+interface Serving {
+  options: AdmissionServerOptions
+  bodies: BodyBudget
+  draining: boolean
+}
 
-/**
- * The API server's client keeps idle connections for 90 s. They must not end first on our side: it does not repeat a POST
- * that meets a closing connection, and the pod would be refused.
- */
-const keepAliveMs = 150_000
-
-/** Clients show no certificates. Without this, Node would read all the root certificates that it brings along. */
-const nobody: string[] = []
-
-export async function serveAdmission({ address, minVersion, routes }: ServeAdmissionOptions): Promise<AdmissionServer> {
-  let draining = false
-  const server = createServer(
-    { minVersion, ca: nobody, keepAliveTimeout: keepAliveMs, requestTimeout: 30_000 },
-    (request, response) => {
-      const path = request.url?.split('?')[0] ?? ''
-      const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-      if (route === undefined) {
-        response
-          .writeHead(404, { 'content-type': 'text/plain' })
-          .end(`no such path; known: ${Object.keys(routes).join(', ')}\n`)
-        return
-      }
-      void answer(route, request, response)
-    },
-  )
-
-  async function answer(route: AdmissionRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const input = await readBody(request)
-    const json = await route(input)
-    const close = draining || 'denied' in input
-    response
-      .writeHead(200, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(json),
-        ...(close ? { connection: 'close' } : {}),
-      })
-      .end(json)
-  }
-
-  // A client that hangs up, or speaks no TLS, is no matter of ours.
+/** Serves admission requests over HTTPS. Rejects when the port is taken. */
+export async function serveAdmission(options: AdmissionServerOptions): Promise<AdmissionServer> {
+  const serving: Serving = { options, bodies: createBodyBudget(webhookLimits.bodies.value), draining: false }
+  const server = createServer(serverOptions(options), (request, response) => void serve(serving, request, response))
+  server.maxConnections = webhookLimits.connections.value
+  // A client that needs a connection is worth more than one that might need it again.
+  server.on('drop', () => server.closeIdleConnections())
+  // A client that hangs up, or does not speak TLS, is not our problem.
   server.on('tlsClientError', () => undefined)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port: address.port, ...(address.host === undefined ? {} : { host: address.host }) }, resolve)
-  })
+  await listen(server, options.address)
   return {
     port: (server.address() as AddressInfo).port,
     use({ cert, key }) {
-      const context: SecureContextOptions = { cert, key: Buffer.from(key.reveal()), ca: nobody, minVersion }
-      server.setSecureContext(context)
+      const { ca, minVersion } = serverOptions(options)
+      server.setSecureContext({ cert, key: Buffer.from(key.reveal()), ca, minVersion })
     },
     drain() {
-      draining = true
+      serving.draining = true
     },
     async stop() {
-      draining = true
+      serving.draining = true
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
       await closed
@@ -90,23 +70,84 @@ export async function serveAdmission({ address, minVersion, routes }: ServeAdmis
 }
 
 /**
- * The body up to its bound. What is beyond it is read and forgotten, because a client that is cut off while it sends does
- * not read the answer. A request that breaks off has nobody left to answer.
+ * The API server's client keeps idle connections for 90 s. They must not end first on our side: it does not repeat a POST
+ * that meets a closing connection, and the pod would be refused.
  */
-async function readBody(request: IncomingMessage): Promise<AdmissionBody> {
-  let chunks: Buffer[] = []
-  let size = 0
+const keepAliveMs = 150_000
+
+function serverOptions({ minVersion, clients }: AdmissionServerOptions) {
+  return {
+    minVersion,
+    // Whether a certificate is accepted decides when a request comes: probes make handshakes only. Without a list of
+    // authorities Node would load all its root certificates.
+    ca: clients === undefined ? [] : [clients.ca],
+    requestCert: clients !== undefined,
+    rejectUnauthorized: false,
+    handshakeTimeout: 5000,
+    headersTimeout: 5000,
+    requestTimeout: webhookLimits.request.value,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: keepAliveMs,
+  }
+}
+
+function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host }, resolve)
+  })
+}
+
+/** Answers one request. Never rejects. */
+async function serve(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { admissions, clients } = serving.options
+  const path = request.url?.split('?')[0] ?? ''
+  const admission = Object.hasOwn(admissions, path) ? admissions[path] : undefined
+  if (admission === undefined) {
+    return sendText(response, 404, `no such path; there are ${Object.keys(admissions).join(', ')}\n`)
+  }
+  if (!isAccepted(request.socket as TLSSocket, clients)) {
+    return sendText(response, 403, 'a client certificate of the API server is required (--client-ca-file)\n')
+  }
+  const body = await serving.bodies.receive(request, webhookLimits.body.value)
+  if (body === 'no-room') {
+    return sendText(response, 503, 'the bodies of other requests take all the memory there is for them\n', {
+      'retry-after': '1',
+    })
+  }
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      size += chunk.length
-      if (size <= maxBodyBytes) chunks.push(chunk)
-      else chunks = []
-    }
-  } catch (error) {
-    return { denied: new AdmissionDenied('the request ended before its body', 400, { cause: error }) }
+    const json = await answerReview(admission, received(request, body))
+    sendJson(response, json, serving.draining || typeof body === 'string')
+  } finally {
+    if (typeof body !== 'string') body.release()
   }
-  if (size > maxBodyBytes) {
-    return { denied: new AdmissionDenied(`request entity is too large; limit is ${maxBodyBytes} bytes`, 413) }
-  }
-  return { contentType: request.headers['content-type'] ?? '', body: Buffer.concat(chunks) }
+}
+
+function isAccepted(socket: TLSSocket, clients: ClientCertificates | undefined): boolean {
+  if (clients === undefined) return true
+  if (!socket.authorized) return false
+  const { CN: name } = socket.getPeerCertificate().subject
+  return clients.names.length === 0 || clients.names.includes(String(name))
+}
+
+function received({ headers }: IncomingMessage, body: ReceivedBody | Exclude<BodyFault, 'no-room'>) {
+  if (body === 'broken-off') return new AdmissionDenied('the request ended before its body')
+  if (body !== 'too-large') return { contentType: headers['content-type'] ?? '', body: body.bytes }
+  const { value } = webhookLimits.body
+  return new AdmissionDenied(`request entity is too large; limit is ${value} bytes`, 413)
+}
+
+/** @param close ends the connection after this answer. */
+function sendJson(response: ServerResponse, json: string, close: boolean): void {
+  if (close) response.setHeader('connection', 'close')
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) }).end(json)
+}
+
+function sendText(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'text/plain', connection: 'close', ...headers }).end(text)
 }

@@ -7,49 +7,62 @@ import { type Annotations, annotationPrefix } from './identity-request.ts'
 export interface ServiceAccountsOptions {
   kube: KubeClient
   log: Log
-  /** Only these are followed, the others are read when a pod names them. Empty: all. */
+  /** Only these are watched, the others are read when a pod uses them. Empty: all. */
   labelSelector: string
 }
 
-/** The annotations of service accounts, by namespace and name. */
+/** The workload identity annotations of service accounts. */
 export interface ServiceAccounts extends Running {
-  /** Those of workload identity. Rejects with {@link AdmissionDenied} when there is no such account, or no answer. */
+  /** Rejects with {@link AdmissionDenied} when there is no such account, or the API server does not answer. */
   annotationsOf(namespace: string, name: string): Promise<Annotations>
-  /** After the first list. */
+  /** Whether a service account of the namespace has been seen: then the namespace exists, or did. */
+  isNamespace(namespace: string): boolean
+  /** Resolves after the first list. */
   synced: Promise<void>
-  /** How many are remembered. */
+  /** Number of accounts in memory. */
   size(): number
 }
 
 /**
- * Six to seven seconds in all: the API server waits ten for the webhook. One that is on its way out takes no more connections,
- * but passes on our answers to what it has asked before, so a refusal in this time would reach people.
+ * Six to seven seconds in all: the API server waits ten for the webhook. An API server that shuts down takes no new
+ * connections but still passes our answers on, so a refusal in this time would reach users.
  */
 const patience = { attempts: 11, initialMs: 100, maxMs: 1000 }
 
+/** Namespaces in memory. Clusters that create and delete them all the time would collect any number. */
+const maxNamespaces = 10_000
+
 /**
- * Follows service accounts and remembers the annotations of those that have any of workload identity: a few dozen, however
- * many accounts the cluster has. Any other is read when a pod names it, so a pod made right after its account finds it.
+ * Watches service accounts and stores the annotations of those that have any of workload identity: a few dozen, however many
+ * accounts the cluster has. Any other account is read when a pod uses it, so a pod created right after its account finds it.
  */
 export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccountsOptions): ServiceAccounts {
-  const known = new Map<string, Annotations>()
+  const annotated = new Map<string, Annotations>()
+  const namespaces = new Set<string>()
   const singleFlight = createSingleFlight<Annotations>()
 
+  const addNamespace = (namespace: string) => {
+    const [oldest] = namespaces
+    if (namespaces.size >= maxNamespaces && oldest !== undefined) namespaces.delete(oldest)
+    namespaces.add(namespace)
+  }
   const keep = (account: ServiceAccount) => {
-    const annotations = ownAnnotations(account)
+    addNamespace(account.metadata.namespace ?? '')
+    const annotations = identityAnnotations(account)
     return Object.keys(annotations).length === 0 ? undefined : annotations
   }
   const selectors = labelSelector === '' ? {} : { labelSelector }
-  const following = followInto(known, kube, resources.serviceAccounts, { log, keep, ...selectors })
+  const following = followInto(annotated, kube, resources.serviceAccounts, { log, keep, ...selectors })
 
   async function read(namespace: string, name: string): Promise<Annotations> {
     try {
-      // An API server that has just started knows no rights for a moment, and its predecessor's connections are dead.
+      // An API server that has just started has no RBAC rules for a moment, and its predecessor's connections are dead.
       const account = await retry(() => kube.get(resources.serviceAccounts, { namespace, name }), {
         ...patience,
         shouldRetry: (error) => !isNotFound(error),
       })
-      return ownAnnotations(account)
+      addNamespace(namespace)
+      return identityAnnotations(account)
     } catch (error) {
       if (isNotFound(error)) throw new AdmissionDenied(`serviceaccounts "${name}" not found`, 400, { cause: error })
       throw new AdmissionDenied(`cannot read service account ${namespace}/${name}: ${errorMessage(error)}`, 400, {
@@ -61,15 +74,16 @@ export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccou
   return {
     async annotationsOf(namespace, name) {
       const key = `${namespace}/${name}`
-      return known.get(key) ?? singleFlight(key, () => read(namespace, name))
+      return annotated.get(key) ?? singleFlight(key, () => read(namespace, name))
     },
+    isNamespace: (namespace) => namespaces.has(namespace),
     synced: following.synced,
-    size: () => known.size,
+    size: () => annotated.size,
     stop: following.stop,
   }
 }
 
-function ownAnnotations({ metadata }: ServiceAccount): Annotations {
+function identityAnnotations({ metadata }: ServiceAccount): Annotations {
   return Object.fromEntries(
     Object.entries(metadata.annotations ?? {}).filter(([key]) => key.startsWith(annotationPrefix)),
   )

@@ -3,49 +3,55 @@ import type { KubeClient } from '#kubernetes/client'
 import { type Clock, type Log, type Running, sleep, systemClock } from '#lib'
 import { retry } from '#lib/async'
 import type { ListenAddress } from '#lib/flags'
+import { parseJson } from '#lib/formats'
 import { serveMetrics, serveStatus } from '#lib/http'
-import { createAdmitClass } from './admit-class.ts'
-import { createAdmitPod } from './admit-pod.ts'
+import { createWorkerPool } from '#lib/worker'
+import { classAdmission } from './admit-class.ts'
+import { podAdmission } from './admit-pod.ts'
+import type { Admission } from './answer-review.ts'
 import { expiryOf } from './certificates/check-certificate.ts'
-import { keepCertificates } from './certificates/keep-certificates.ts'
-import { followCertificateFiles } from './certificates/read-certificate-files.ts'
+import { followCertificateFiles } from './certificates/follow-certificate-files.ts'
+import { maintainCertificates } from './certificates/maintain-certificates.ts'
 import type { ServingCertificate } from './certificates/serving-certificate.ts'
 import { mutatingConfigurations, validatingConfigurations } from './certificates/webhook-configuration.ts'
 import { healthRoutes } from './health.ts'
+import { webhookLimits } from './limits.ts'
 import { hasNativeSidecars, type ServerVersion } from './native-sidecars.ts'
-import { serveAdmission } from './serve-admission.ts'
+import { type AdmissionServer, type ClientCertificates, serveAdmission } from './serve-admission.ts'
 import { followServiceAccounts } from './service-accounts.ts'
-import { createWebhookMetrics } from './webhook-metrics.ts'
+import { createWebhookMetrics, type WebhookMetrics } from './webhook-metrics.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
-/** Names that charts and people rely on. */
+/** Names that charts and users rely on. */
 export const webhookNames = {
   configuration: 'azure-wi-webhook-mutating-webhook-configuration',
   service: 'azure-wi-webhook-webhook-service',
   secret: 'azure-wi-webhook-server-cert',
-  /** Ours: upstream checks no classes. */
+  /** Ours: upstream does not check classes. */
   classConfiguration: 'keymount-class-checks',
 } as const
 
 export type CertificateSource =
-  /** Made and renewed by the webhook, in a Secret of this namespace. */
-  | { kind: 'own'; namespace: string; settleMs?: number }
-  /** Somebody else's files `tls.crt` and `tls.key`; the configuration's caBundle is theirs too. */
+  /** Issued and renewed by the webhook, in a Secret of this namespace. */
+  | { kind: 'own'; namespace: string; propagationMs?: number | undefined }
+  /** Files `tls.crt` and `tls.key` that other software maintains, as it does the caBundle of the configuration. */
   | { kind: 'files'; directory: string }
 
 export interface WebhookConfig {
-  /** Where the API server calls. */
+  /** Address that the API server calls. */
   address: ListenAddress
   minVersion: SecureVersion
-  /** Undefined: none. */
+  /** Undefined: clients need no certificate. */
+  clients: ClientCertificates | undefined
+  /** Undefined: not served. */
   healthAddress: ListenAddress | undefined
   metricsAddress: ListenAddress | undefined
   certificates: CertificateSource
-  /** Label selector of the service accounts that are followed; empty for all. */
+  /** Label selector of the service accounts that are watched; empty for all. */
   serviceAccountSelector: string
-  /** What becomes of SecretProviderClasses that cannot work; `off` looks at none. */
+  /** What happens to SecretProviderClasses that cannot work; with `off` none is checked. */
   classChecks: 'off' | 'warn' | 'refuse'
-  /** How long it goes on answering after it was told to stop, in milliseconds: until nobody sends requests any more. */
+  /** How long requests are still answered after `stop`, in milliseconds: until clients no longer send any. */
   drainMs: number
   settings: Omit<WebhookSettings, 'proxy'> & { proxy: Omit<WebhookSettings['proxy'], 'nativeSidecar'> }
 }
@@ -53,7 +59,7 @@ export interface WebhookConfig {
 export interface WebhookWorld {
   kube: KubeClient
   log: Log
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 export interface RunningWebhook extends Running {
@@ -62,89 +68,137 @@ export interface RunningWebhook extends Running {
   metricsPort: number | undefined
 }
 
-/** Starts to listen at once; it is ready when it has a certificate that the API server trusts and knows the service accounts. */
+/**
+ * Listens at once. It is ready when it has a certificate that the API server trusts, and has listed the service accounts.
+ * Rejects, with nothing left running, when it cannot start.
+ */
 export async function startWebhook(config: WebhookConfig, world: WebhookWorld): Promise<RunningWebhook> {
-  const started: Running[] = []
-  try {
-    return await start(config, world, started)
-  } catch (error) {
-    // A port that is taken, for one: what runs already would keep the process alive.
-    await Promise.all(started.map((running) => running.stop()))
-    throw error
-  }
-}
-
-async function start(config: WebhookConfig, world: WebhookWorld, started: Running[]): Promise<RunningWebhook> {
   const { kube, log, clock = systemClock } = world
-  const keep = <T extends Running>(running: T): T => {
-    started.push(running)
-    return running
-  }
+  await using started = new AsyncDisposableStack()
   const metrics = createWebhookMetrics()
+  const readiness = createReadiness()
   const nativeSidecar = hasNativeSidecars(await serverVersion(kube, clock))
-  const accounts = keep(followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector }))
+  const accounts = followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector })
+  started.defer(accounts.stop)
   metrics.accounts(accounts.size)
+  accounts.synced.then(readiness.accountsListed, () => undefined)
+
   const settings = { ...config.settings, proxy: { ...config.settings.proxy, nativeSidecar } }
-  const admitPod = createAdmitPod({ settings, annotationsOf: accounts.annotationsOf, metrics, log })
-  const waiting = new Set(['no certificate yet', 'service accounts are not listed yet'])
-  void accounts.synced.then(() => waiting.delete('service accounts are not listed yet'))
-
-  const { address, minVersion, classChecks } = config
-  const routes = {
-    '/mutate-v1-pod': admitPod,
-    ...(classChecks === 'off'
-      ? {}
-      : { '/validate-secretproviderclass': createAdmitClass({ checks: classChecks, metrics, log }) }),
+  const admissions: Record<string, Admission> = {
+    '/mutate-v1-pod': podAdmission({ settings, accounts, metrics, log }),
   }
-  const server = keep(await serveAdmission({ address, minVersion, routes }))
-  const onCertificate = (certificate: ServingCertificate) => {
-    server.use(certificate)
-    metrics.certificateExpires(expiryOf(certificate.cert))
-    waiting.delete('no certificate yet')
+  if (config.classChecks !== 'off') {
+    const tasks = createWorkerPool(checkThreads)
+    started.defer(tasks.stop)
+    admissions['/validate-secretproviderclass'] = classAdmission({ checks: config.classChecks, tasks, metrics, log })
   }
-  keep(startCertificates(config, { kube, log, clock, onCertificate }))
+  const { address, minVersion, clients } = config
+  const server = await serveAdmission({ address, minVersion, clients, admissions })
+  started.defer(server.stop)
+  const certificates = startCertificates(config, { kube, log, clock, server, metrics, readiness })
+  started.defer(certificates.stop)
   const self = { host: address.host ?? '127.0.0.1', port: server.port }
-  const health =
-    config.healthAddress &&
-    keep(await serveStatus(config.healthAddress, healthRoutes({ self, notReady: () => [...waiting][0] })))
-  const status = config.metricsAddress && keep(await serveMetrics(config.metricsAddress, metrics.text))
+  const routes = healthRoutes({ self, notReady: readiness.reason })
+  const health = config.healthAddress && (await serveStatus(config.healthAddress, routes))
+  started.defer(async () => health?.stop())
+  const status = config.metricsAddress && (await serveMetrics(config.metricsAddress, metrics.text))
+  started.defer(async () => status?.stop())
 
+  const running = started.move()
+  const stop = async () => {
+    readiness.stopping()
+    server.drain()
+    await sleep(config.drainMs, { clock })
+    await running.disposeAsync()
+  }
+  let stopped: Promise<void> | undefined
   return {
     port: server.port,
     healthPort: health?.port,
     metricsPort: status?.port,
-    async stop() {
-      waiting.add('stopping')
-      server.drain()
-      await sleep(config.drainMs, { clock })
-      await server.stop()
-      await Promise.all(started.map((running) => running.stop()))
+    stop: () => {
+      stopped ??= stop()
+      return stopped
     },
   }
 }
 
-/** A replica that starts while the API server is away has about ten seconds of patience; then kubelet starts it again. */
-async function serverVersion(kube: KubeClient, clock: Clock): Promise<ServerVersion> {
-  const text = await retry(() => kube.raw({ method: 'GET', path: '/version' }), { attempts: 8, maxMs: 3000, clock })
-  return JSON.parse(text) as ServerVersion
+/** The API server waits five seconds for a check of a class by default. */
+const checkThreads = {
+  threads: 2,
+  heapMib: 32,
+  timeoutMs: webhookLimits.classCheck.value,
+  maxWaitMs: 2000,
+  maxQueued: 50,
 }
 
-function startCertificates(
-  { certificates, classChecks }: WebhookConfig,
-  world: { kube: KubeClient; log: Log; clock: Clock; onCertificate(certificate: ServingCertificate): void },
-): Running {
-  if (certificates.kind === 'files') return followCertificateFiles({ directory: certificates.directory, ...world })
-  const { namespace, settleMs } = certificates
-  return keepCertificates({
-    ...world,
+/** A replica that starts while the API server is away waits about ten seconds; then kubelet restarts it. */
+async function serverVersion(kube: KubeClient, clock: Clock): Promise<ServerVersion> {
+  const text = await retry(() => kube.raw({ method: 'GET', path: '/version' }), { attempts: 8, maxMs: 3000, clock })
+  return parseJson('the version of the API server', text) as ServerVersion
+}
+
+type Readiness = ReturnType<typeof createReadiness>
+
+/** What the webhook still waits for. */
+function createReadiness() {
+  let [certificate, listed, ending] = [false, false, false]
+  let clockProblem: string | undefined
+  return {
+    certificateReady: () => {
+      certificate = true
+    },
+    accountsListed: () => {
+      listed = true
+    },
+    clock: (problem: string | undefined) => {
+      clockProblem = problem
+    },
+    stopping: () => {
+      ending = true
+    },
+    /** Why no requests should be sent; undefined when they may. */
+    reason: (): string | undefined => {
+      if (ending) return 'stopping'
+      if (!certificate) return clockProblem ?? 'no certificate yet'
+      return listed ? undefined : 'service accounts are not listed yet'
+    },
+  }
+}
+
+interface CertificateWorld {
+  kube: KubeClient
+  log: Log
+  clock: Clock
+  server: AdmissionServer
+  metrics: WebhookMetrics
+  readiness: Readiness
+}
+
+function startCertificates({ certificates, classChecks }: WebhookConfig, world: CertificateWorld): Running {
+  const { kube, log, clock, server, metrics, readiness } = world
+  const onCertificate = (certificate: ServingCertificate) => {
+    server.use(certificate)
+    metrics.certificateExpires(expiryOf(certificate.cert))
+    readiness.certificateReady()
+  }
+  if (certificates.kind === 'files') {
+    return followCertificateFiles({ directory: certificates.directory, log, clock, onCertificate })
+  }
+  const { namespace, propagationMs } = certificates
+  const forClasses = { resource: validatingConfigurations, name: webhookNames.classConfiguration, required: false }
+  return maintainCertificates({
+    kube,
+    log,
+    clock,
     service: { name: webhookNames.service, namespace },
     secretName: webhookNames.secret,
     configurations: [
       { resource: mutatingConfigurations, name: webhookNames.configuration, required: true },
-      ...(classChecks === 'off'
-        ? []
-        : [{ resource: validatingConfigurations, name: webhookNames.classConfiguration, required: false }]),
+      ...(classChecks === 'off' ? [] : [forClasses]),
     ],
-    ...(settleMs === undefined ? {} : { settleMs }),
+    propagationMs,
+    onCertificate,
+    onClock: readiness.clock,
   })
 }

@@ -15,7 +15,7 @@ export function tokenEnvironment(request: IdentityRequest, settings: WebhookSett
   return variables.filter(({ value }) => value !== '')
 }
 
-/** SDKs refuse a CA file and CA data together, so only the one that there is gets a variable. */
+/** SDKs refuse a CA file together with CA data, so only the one that is configured gets a variable. */
 function endpointEnvironment({ tokenEndpoint }: WebhookSettings): { name: string; value: string }[] {
   if (tokenEndpoint === undefined) return []
   const { proxyUrl, sniName, trust } = tokenEndpoint

@@ -4,7 +4,7 @@ import type { IdentityRequest } from './identity-request.ts'
 import type { AdmittedVolume } from './parse-pod.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
-/** Where workloads find what the volume holds. */
+/** Where the volume is mounted. */
 export const tokenMountPath = '/var/run/secrets/azure/wi'
 export const tokenFile = `${tokenMountPath}/token/azure-identity-token`
 export const caFile = `${tokenMountPath}/ca-cert/ca.crt`
@@ -13,12 +13,12 @@ export const legacyMountPath = '/var/run/secrets/azure/tokens'
 
 export const reservedVolumePrefix = 'azure-workload-identity-reserved-'
 
-/** 63 characters, the most that a volume's name may have. */
+/** 63 characters, the longest name that a volume may have. */
 export function tokenVolumeName(podName: string): string {
   return `${reservedVolumePrefix}${createHash('sha256').update(podName).digest('hex').slice(0, 30)}`
 }
 
-/** The projected volume with the service account's token, and what else the workload needs to sign in. */
+/** The projected volume with the service account's token, and the authority to trust at the token endpoint. */
 export function tokenVolume(
   name: string,
   { expirationSeconds, useTokenEndpoint }: IdentityRequest,
@@ -40,8 +40,8 @@ export function tokenVolume(
   return { name, projected: { sources } }
 }
 
-/** Whether a volume is already as wanted. The API server fills in `defaultMode` between two rounds of admission. */
-export function sameVolume(existing: AdmittedVolume, wanted: AdmittedVolume): boolean {
+/** Whether a volume needs no change. The API server fills in `defaultMode` between two rounds of admission. */
+export function isSameVolume(existing: AdmittedVolume, wanted: AdmittedVolume): boolean {
   const { projected, ...rest } = existing
   if (typeof projected !== 'object' || projected === null) return false
   const { defaultMode = 0o644, ...sources } = projected as Record<string, unknown>

@@ -2,7 +2,7 @@ import type { ProxySettings } from '#product/proxy'
 
 /** What the administrator decides about every pod. */
 export interface WebhookSettings {
-  /** Tenant of service accounts that name none. */
+  /** Tenant of service accounts without a tenant annotation. */
   tenantId: string
   /** Where workloads sign in, with a trailing slash. */
   authorityHost: string
@@ -10,13 +10,13 @@ export interface WebhookSettings {
   audience: string
   /** Also project the token where releases before 1.6.0 had it, `/var/run/secrets/azure/tokens/azure-identity-token`. */
   legacyTokenPath: boolean
-  /** The sidecar that answers the token requests of applications that know IMDS only. */
+  /** The sidecar that answers the token requests of applications that only know IMDS. */
   proxy: ProxySettings
-  /** Undefined: pods that ask for a token endpoint of their own sign in at Entra like all others. */
+  /** Undefined: pods that request the token endpoint sign in at Entra like all others. */
   tokenEndpoint?: TokenEndpoint | undefined
 }
 
-/** A token endpoint in the cluster instead of Entra (AKS identity bindings), for pods that ask for it by annotation. */
+/** A token endpoint in the cluster instead of Entra (AKS identity bindings), for pods that request it by annotation. */
 export interface TokenEndpoint {
   /** `azure.workload.identity/use-SUFFIX`. */
   annotation: string

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isConflict, resources } from '#kubernetes/client'
 import { eventually } from '../../support/eventually.ts'
+import { readMetrics } from '../../support/metrics.ts'
 import { applyJsonPatch } from './apply-json-patch.ts'
 import { podReview, type Review, samplePod, startWebhookLab, type WebhookLab } from './webhook-lab.ts'
 
@@ -64,7 +65,7 @@ test('the webhook', async (t) => {
           },
         },
       )
-      assert.equal(environmentOf(body)['AZURE_CLIENT_ID'], 'client')
+      assert.equal(environmentOf(body).AZURE_CLIENT_ID, 'client')
     })
   }
 
@@ -76,35 +77,34 @@ test('the webhook', async (t) => {
 
   await t.test('answers a dry run like any other', async () => {
     const { body } = await post(podReview(samplePod, { dryRun: true }))
-    assert.equal(environmentOf(body)['AZURE_CLIENT_ID'], 'client')
+    assert.equal(environmentOf(body).AZURE_CLIENT_ID, 'client')
   })
 
-  await t.test('finds a service account that was made a moment ago, and the default one', async () => {
+  await t.test('finds a service account that was created a moment ago, and the default one', async () => {
     await createAccount(lab, 'fresh', { [clientId]: 'of-fresh' })
-    assert.equal(environmentOf((await post(podReview(podOf('fresh')))).body)['AZURE_CLIENT_ID'], 'of-fresh')
+    assert.equal(environmentOf((await post(podReview(podOf('fresh')))).body).AZURE_CLIENT_ID, 'of-fresh')
     await createAccount(lab, 'default')
     const { response } = (await post(podReview(podOf(undefined)))).body
     assert.equal(response.allowed, true)
     assert.match(response.warnings?.join() ?? '', /service account default has no annotation/)
   })
 
-  await t.test('remembers the default service account too, once it has an annotation', async () => {
+  await t.test('stores the default service account too, once it has an annotation', async () => {
     await createAccount(lab, 'default')
     const ref = { name: 'default', namespace: 'default' }
     await lab.kube.patch(resources.serviceAccounts, ref, { metadata: { annotations: { [clientId]: 'of-default' } } })
     await eventually(async () => {
-      const text = await (await fetch(`http://127.0.0.1:${webhook.metricsPort}/metrics`)).text()
-      assert.match(text, /keymount_webhook_service_accounts\{service_name="webhook"\} 3\n/)
+      assert.equal((await readMetrics(webhook.metricsPort)).value('keymount_webhook_service_accounts'), 3)
     })
     const { body } = await post(podReview(podOf(undefined)))
-    assert.equal(environmentOf(body)['AZURE_CLIENT_ID'], 'of-default')
+    assert.equal(environmentOf(body).AZURE_CLIENT_ID, 'of-default')
     assert.equal(body.response.warnings, undefined)
     await lab.kube.patch(resources.serviceAccounts, ref, { metadata: { annotations: { [clientId]: null } } })
   })
 
   await t.test('follows the annotations of a service account', async () => {
     await createAccount(lab, 'changing', { [clientId]: 'before' })
-    assert.equal(environmentOf((await post(podReview(podOf('changing')))).body)['AZURE_CLIENT_ID'], 'before')
+    assert.equal(environmentOf((await post(podReview(podOf('changing')))).body).AZURE_CLIENT_ID, 'before')
     const annotations = { [clientId]: 'after' }
     await lab.kube.patch(
       resources.serviceAccounts,
@@ -112,7 +112,7 @@ test('the webhook', async (t) => {
       { metadata: { annotations } },
     )
     await eventually(async () => {
-      assert.equal(environmentOf((await post(podReview(podOf('changing')))).body)['AZURE_CLIENT_ID'], 'after')
+      assert.equal(environmentOf((await post(podReview(podOf('changing')))).body).AZURE_CLIENT_ID, 'after')
     })
   })
 
@@ -160,7 +160,13 @@ test('the webhook', async (t) => {
 
   const badBodies: [what: string, options: { body?: string; contentType?: string }, code: number, message: RegExp][] = [
     ['no body', { body: '' }, 400, /^request body is empty$/],
-    ['no JSON', { body: '{"request": secret-text' }, 400, /^cannot decode the AdmissionReview: the body is no JSON$/],
+    [
+      'what is not JSON, without quoting it',
+      { body: '{"request": secret-text' },
+      400,
+      /^cannot decode the AdmissionReview: the body is not valid JSON: line 1, column 13: (?!.*secret)/,
+    ],
+    ['JSON that nests too deep', { body: '['.repeat(200) + ']'.repeat(200) }, 400, /nests deeper than the 128 levels/],
     [
       'another content type',
       { contentType: 'text/plain' },
@@ -191,7 +197,7 @@ test('the webhook', async (t) => {
     { operation: 'DELETE', object: null },
     { resource: { group: 'apps', version: 'v1', resource: 'deployments' } },
   ]) {
-    await t.test(`lets ${JSON.stringify(request)} pass as it is`, async () => {
+    await t.test(`admits ${JSON.stringify(request)} unchanged`, async () => {
       const { response } = (await post(podReview(samplePod, request))).body
       assert.deepEqual([response.allowed, response.patch], [true, undefined])
     })
@@ -200,25 +206,30 @@ test('the webhook', async (t) => {
   await t.test('counts mutations by namespace and result', async () => {
     await createAccount(lab, 'app', { [clientId]: 'client' }, 'kube-system')
     await post(podReview(samplePod, { namespace: 'kube-system' }))
-    const text = await (await fetch(`http://127.0.0.1:${webhook.metricsPort}/metrics`)).text()
-    assert.match(
-      text,
-      /azwi_mutation_request_count\{namespace="kube-system",result="mutated",service_name="webhook"\} 1/,
-    )
-    assert.match(
-      text,
-      /azwi_mutation_request_bucket\{namespace="kube-system",result="mutated",service_name="webhook",le="0.001"\}/,
-    )
-    assert.match(text, /keymount_webhook_certificate_expiry_timestamp_seconds\{service_name="webhook"\} \d+/)
+    const metrics = await readMetrics(webhook.metricsPort)
+    const labels = { namespace: 'kube-system', result: 'mutated', service_name: 'webhook' }
+    assert.equal(metrics.value('azwi_mutation_request_count', labels), 1)
+    assert.equal(metrics.find('azwi_mutation_request_bucket', { ...labels, le: '0.001' }).length, 1)
+    const expiry = metrics.value('keymount_webhook_certificate_expiry_timestamp_seconds') ?? 0
+    assert.ok(expiry > Date.now() / 1000)
   })
 
-  await t.test('remembers only the service accounts that have an annotation of workload identity', async () => {
+  await t.test('counts a namespace by its name only when it exists', async () => {
+    const invented = ['invented-a', 'invented-b']
+    for (const namespace of invented) await post(podReview(samplePod, { namespace }))
+    const metrics = await readMetrics(webhook.metricsPort)
+    for (const namespace of invented)
+      assert.equal(metrics.value('azwi_mutation_request_count', { namespace }), undefined)
+    assert.ok((metrics.value('azwi_mutation_request_count', { namespace: '', result: 'denied' }) ?? 0) >= 2)
+  })
+
+  await t.test('stores only the service accounts that have an annotation of workload identity', async () => {
     const { items } = await lab.kube.list(resources.serviceAccounts)
     const annotated = items.filter(({ metadata }) => metadata.annotations?.[clientId] !== undefined)
     assert.ok(annotated.length > 0 && annotated.length < items.length)
     await eventually(async () => {
-      const text = await (await fetch(`http://127.0.0.1:${webhook.metricsPort}/metrics`)).text()
-      assert.ok(text.includes(`keymount_webhook_service_accounts{service_name="webhook"} ${annotated.length}\n`), text)
+      const count = (await readMetrics(webhook.metricsPort)).value('keymount_webhook_service_accounts')
+      assert.equal(count, annotated.length)
     })
   })
 

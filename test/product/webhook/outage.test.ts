@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createKubeClient, isConflict, loadKubeconfig, resources } from '#kubernetes/client'
 import { startApiProxy } from '../../support/api-proxy.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { podReview, samplePod, startWebhookLab } from './webhook-lab.ts'
 
-/** A webhook whose way to the API server can be disturbed, and pods of a service account that it has to read each time. */
+/** A webhook whose connection to the API server can be disturbed, and pods of a service account that it has to read each time. */
 async function startDisturbedLab(t: TestContext) {
   const lab = await startWebhookLab(t)
   for (const [name, annotations] of [
@@ -19,16 +18,14 @@ async function startDisturbedLab(t: TestContext) {
       if (!isConflict(error)) throw error
     })
   }
-  const directory = await mkdtemp(join(tmpdir(), 'keymount-webhook-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
-  const proxy = await startApiProxy(lab.kubeconfig, join(directory, 'kubeconfig'))
+  const proxy = await startApiProxy(lab.kubeconfig, join(temporaryDirectory(t), 'kubeconfig'))
   t.after(() => proxy.stop())
   const through = createKubeClient(loadKubeconfig(proxy.kubeconfig))
   t.after(() => through.close())
   // It is away while the webhook starts, too.
   let faults = 2
   proxy.fault = (line) => (line === 'GET /version' && faults-- > 0 ? 503 : undefined)
-  const webhook = await lab.start({}, through)
+  const webhook = await lab.start({}, { kube: through })
   await lab.ready(webhook)
   const admit = async (serviceAccountName: string) => {
     const pod = { ...samplePod, spec: { ...samplePod.spec, serviceAccountName } }
@@ -50,14 +47,14 @@ test('a webhook whose API server stumbles', async (t) => {
     })
   }
 
-  await t.test('needs it for no pod of a service account that is followed', async () => {
+  await t.test('does not need it for a pod of a service account that is watched', async () => {
     proxy.fault = () => 503
     const { allowed, patch } = await admit('app')
     assert.equal(allowed, true)
     assert.notEqual(patch, undefined)
   })
 
-  await t.test('refuses a pod whose service account cannot be read for long, and says why', async () => {
+  await t.test('refuses a pod whose service account cannot be read for long, and gives the reason', async () => {
     proxy.fault = (line) => (readsAccount(line) ? 503 : undefined)
     const { allowed, status } = await admit('default')
     assert.equal(allowed, false)

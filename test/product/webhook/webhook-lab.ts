@@ -1,8 +1,21 @@
 import { request } from 'node:https'
 import type { TestContext } from 'node:test'
-import { createKubeClient, type KubeClient, loadKubeconfig, resources, type UntypedObject } from '#kubernetes/client'
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeClientOptions,
+  loadKubeconfig,
+  resources,
+  type UntypedObject,
+} from '#kubernetes/client'
 import { silentLog } from '#lib'
-import { type RunningWebhook, startWebhook, type WebhookConfig, webhookNames } from '#product/webhook'
+import {
+  type RunningWebhook,
+  startWebhook,
+  type WebhookConfig,
+  type WebhookWorld,
+  webhookNames,
+} from '#product/webhook'
 import { eventually } from '../../support/eventually.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 
@@ -37,15 +50,19 @@ export interface PostOptions {
   contentType?: string
   /** Default: that of pods. */
   path?: string
+  /** The client's certificate and key, PEM. Default: none. */
+  client?: { cert: string; key: string } | undefined
 }
 
 /** A cluster with what the chart installs, and webhooks in front of it, called as the API server calls them. */
 export interface WebhookLab {
   kube: KubeClient
   kubeconfig: string
-  /** Starts a replica; it ends with the test. `through` is its way to the API server. */
-  start(overrides?: Partial<WebhookConfig>, through?: KubeClient): Promise<RunningWebhook>
+  /** Starts a replica; it ends with the test. `world` may give it a disturbed connection to the API server or a wrong clock. */
+  start(overrides?: Partial<WebhookConfig>, world?: Partial<WebhookWorld>): Promise<RunningWebhook>
   ready(webhook: RunningWebhook): Promise<void>
+  /** Another client of the API server; it ends with the test. */
+  connect(options: KubeClientOptions): KubeClient
   post(port: number, review: object, options?: PostOptions): Promise<Answer>
   /** The CA bundle that the API server would use for pods, or for classes, as PEM. */
   bundle(of?: 'pods' | 'classes'): Promise<string>
@@ -95,11 +112,15 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
   const lab: WebhookLab = {
     kube,
     kubeconfig: cluster.kubeconfig,
-    async start(overrides = {}, through = kube) {
-      const config = { ...defaults, ...overrides }
-      const webhook = await startWebhook(config, { kube: through, log: silentLog })
+    async start(overrides = {}, world = {}) {
+      const webhook = await startWebhook({ ...defaults, ...overrides }, { kube, log: silentLog, ...world })
       t.after(() => webhook.stop())
       return webhook
+    },
+    connect(options) {
+      const client = createKubeClient(loadKubeconfig(cluster.kubeconfig), options)
+      t.after(() => client.close())
+      return client
     },
     async ready({ healthPort }) {
       await eventually(async () => {
@@ -110,7 +131,7 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
     async post(port, review, options = {}) {
       const { path = '/mutate-v1-pod', body = JSON.stringify(review), contentType = 'application/json' } = options
       const { ca = await lab.bundle(path === classPath ? 'classes' : 'pods') } = options
-      return post({ port, path, ca, body, contentType })
+      return post({ port, path, ca, body, contentType, client: options.client })
     },
     async bundle(of = 'pods') {
       const name = of === 'pods' ? webhookNames.configuration : webhookNames.classConfiguration
@@ -130,9 +151,10 @@ const loopback = { host: '127.0.0.1', port: 0 }
 const defaults: WebhookConfig = {
   address: loopback,
   minVersion: 'TLSv1.3',
+  clients: undefined,
   healthAddress: loopback,
   metricsAddress: loopback,
-  certificates: { kind: 'own', namespace, settleMs: 200 },
+  certificates: { kind: 'own', namespace, propagationMs: 200 },
   serviceAccountSelector: '',
   classChecks: 'off',
   drainMs: 0,
@@ -152,7 +174,7 @@ async function defineValidation(kube: KubeClient): Promise<void> {
   await kube.create(resources.customResourceDefinitions, {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
+    metadata: { name: `${plural}.${group}`, annotations: { 'api-approved.kubernetes.io': 'unapproved, for tests' } },
     spec: {
       group,
       scope: 'Cluster',
@@ -163,7 +185,8 @@ async function defineValidation(kube: KubeClient): Promise<void> {
   await eventually(() => kube.list(configurationResources.classes))
 }
 
-function post({ port, path, ca, body, contentType }: { port: number } & Required<PostOptions>): Promise<Answer> {
+function post(options: { port: number } & Required<PostOptions>): Promise<Answer> {
+  const { port, path, ca, body, contentType, client } = options
   return new Promise((resolve, reject) => {
     const sent = request(
       {
@@ -171,6 +194,7 @@ function post({ port, path, ca, body, contentType }: { port: number } & Required
         servername: host,
         port,
         ca,
+        ...client,
         method: 'POST',
         path: `${path}?timeout=10s`,
         agent: false,

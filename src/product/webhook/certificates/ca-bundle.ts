@@ -2,18 +2,19 @@ import { X509Certificate } from 'node:crypto'
 import { decodePem, encodePem } from '#lib/formats'
 
 /**
- * The certificates of a bundle and these beside them, each once, without those that have ended. What is no certificate is
- * dropped, such as the placeholder that some charts put there.
+ * The certificates of a bundle and these in addition, each once. Whatever is not a certificate is dropped, such as the
+ * placeholder that some charts have there.
  *
  * @param bundle PEM, as the configuration has it now
+ * @param expiredAt certificates that had expired by this time are dropped too; undefined: none, for want of a reliable clock
  */
-export function joinBundle(bundle: string, authorities: readonly string[], now: number): string {
-  const kept = certificatesOf(bundle).filter((pem) => !hasEnded(pem, now))
+export function joinBundle(bundle: string, authorities: readonly string[], expiredAt: number | undefined): string {
+  const kept = certificatesOf(bundle).filter((pem) => !isExpired(pem, expiredAt))
   // In their order, so that replicas which agree on the certificates agree on the text.
   return [...new Set([...kept, ...authorities.flatMap(certificatesOf)])].join('')
 }
 
-/** Whether a bundle has a certificate. */
+/** Whether a bundle contains an authority. */
 export function bundleHas(bundle: string, authority: string): boolean {
   const present = new Set(certificatesOf(bundle))
   return certificatesOf(authority).every((pem) => present.has(pem))
@@ -25,9 +26,11 @@ function certificatesOf(text: string): string[] {
     .map(encodePem)
 }
 
-function hasEnded(pem: string, now: number): boolean {
+/** True for what cannot be read. */
+function isExpired(pem: string, at: number | undefined): boolean {
   try {
-    return new X509Certificate(pem).validToDate.getTime() < now
+    const { validToDate } = new X509Certificate(pem)
+    return at !== undefined && validToDate.getTime() < at
   } catch {
     return true
   }

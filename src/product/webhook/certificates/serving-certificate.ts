@@ -1,6 +1,6 @@
 import type { SecretValue } from '#lib'
 
-/** What the server shows to its clients, and the certificate that they have to trust for it. */
+/** What the server presents to its clients, and the certificate that they have to trust for it. */
 export interface ServingCertificate {
   /** PEM. */
   ca: string

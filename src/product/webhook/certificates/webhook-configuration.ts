@@ -1,7 +1,7 @@
 import type { KubeObject, Resource } from '#kubernetes/client'
 import { bundleHas, joinBundle } from './ca-bundle.ts'
 
-/** As far as we look at it. */
+/** With the fields that we read. */
 export interface WebhookConfiguration extends KubeObject {
   webhooks?: { name: string; clientConfig: { caBundle?: string; service?: { name: string; namespace: string } } }[]
 }
@@ -20,11 +20,11 @@ export const validatingConfigurations: Resource<WebhookConfiguration> = {
   kind: 'ValidatingWebhookConfiguration',
 }
 
-/** A configuration that leads the API server to us. */
+/** A configuration that makes the API server call us. */
 export interface ConfigurationRef {
   resource: Resource<WebhookConfiguration>
   name: string
-  /** Without it nothing is served. One that is not required may be missing, and holds up no other. */
+  /** Nothing is served before it trusts us. One that is not required may be missing, and delays no other. */
   required: boolean
 }
 
@@ -33,7 +33,7 @@ export interface ServiceRef {
   namespace: string
 }
 
-/** The CA bundles of the entries that lead to our service, as PEM. */
+/** The CA bundles of the entries that call our service, as PEM. */
 function bundlesOf({ webhooks = [] }: WebhookConfiguration, service: ServiceRef) {
   return webhooks
     .map(({ name, clientConfig }, index) => ({ name, index, ...clientConfig }))
@@ -45,24 +45,26 @@ function bundlesOf({ webhooks = [] }: WebhookConfiguration, service: ServiceRef)
     }))
 }
 
-/** Whether every entry of ours trusts a certificate of this authority, and there is one. */
+/** Whether there are entries of ours, and all of them trust a certificate of this authority. */
 export function trusts(configuration: WebhookConfiguration, service: ServiceRef, authority: string): boolean {
   const bundles = bundlesOf(configuration, service)
   return bundles.length > 0 && bundles.every(({ bundle }) => bundleHas(bundle, authority))
 }
 
 /**
- * The JSON patch that makes our entries trust these authorities beside those that they trust already; undefined when they
- * do. It names the version that it was made from, so that nobody's change is lost, and touches nothing but the bundles.
+ * The JSON patch that makes our entries trust these authorities in addition to those that they trust already; undefined when
+ * they do. It names the version that it was made from, so that no other change is lost, and changes only the bundles.
+ *
+ * @param expiredAt see `joinBundle`
  */
 export function trustPatch(
   configuration: WebhookConfiguration,
   service: ServiceRef,
   authorities: readonly string[],
-  now: number,
+  expiredAt: number | undefined,
 ): object[] | undefined {
   const changes = bundlesOf(configuration, service).flatMap(({ name, index, bundle }) => {
-    const wanted = joinBundle(bundle, authorities, now)
+    const wanted = joinBundle(bundle, authorities, expiredAt)
     if (wanted === bundle) return []
     const value = Buffer.from(wanted).toString('base64')
     return [

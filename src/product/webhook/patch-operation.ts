@@ -1,4 +1,4 @@
-/** One operation of a JSON patch. The webhook only ever adds and replaces. https://www.rfc-editor.org/rfc/rfc6902 */
+/** One operation of a JSON patch. The webhook only adds and replaces. https://www.rfc-editor.org/rfc/rfc6902 */
 export interface PatchOperation {
   op: 'add' | 'replace'
   path: string
@@ -6,8 +6,8 @@ export interface PatchOperation {
 }
 
 /**
- * Operations that append `items` to the list at `path`: one that makes the list where there is none (`existing` undefined),
- * else one per item. None for no items.
+ * Operations that append `items` to the list at `path`: one that creates the list where it is missing (`existing` undefined),
+ * otherwise one per item. Empty for no items.
  */
 export function appendTo(
   path: string,

@@ -1,0 +1,228 @@
+import { X509Certificate } from 'node:crypto'
+import { type KubeClient, resources, type Secret } from '#kubernetes/client'
+import { type Clock, type Log, type Running, systemClock } from '#lib'
+import { certificateOf, secretWith } from './certificate-secret.ts'
+import { reasonToRenew } from './check-certificate.ts'
+import { followOne } from './follow-one.ts'
+import { issueServingCertificate } from './issue-serving-certificate.ts'
+import type { ServingCertificate } from './serving-certificate.ts'
+import { createStepLoop, type StepLoop } from './step-loop.ts'
+import {
+  type ConfigurationRef,
+  type ServiceRef,
+  trustPatch,
+  trusts,
+  type WebhookConfiguration,
+} from './webhook-configuration.ts'
+
+export interface MaintainCertificatesOptions {
+  kube: KubeClient
+  log: Log
+  clock?: Clock | undefined
+  /** The Service in front of the webhook. The Secret is in its namespace. */
+  service: ServiceRef
+  secretName: string
+  configurations: readonly ConfigurationRef[]
+  /** A certificate is replaced when it has less than this left. Default 90 days, in milliseconds. */
+  lookaheadMs?: number | undefined
+  /**
+   * From the moment that a new authority is trusted until its certificate is presented: in this time the change reaches the
+   * API servers. Default 30,000 ms.
+   */
+  propagationMs?: number | undefined
+  /** A certificate is to be served from now on. */
+  onCertificate(certificate: ServingCertificate): void
+  /** Called when the difference to the API server's clock becomes too large to decide about certificates, and at its end. */
+  onClock(problem: string | undefined): void
+}
+
+/** A configuration, with what the API server has. */
+interface FollowedConfiguration extends ConfigurationRef {
+  found: WebhookConfiguration | undefined
+}
+
+interface Maintenance {
+  kube: KubeClient
+  log: Log
+  clock: Clock
+  service: ServiceRef
+  host: string
+  secretName: string
+  lookaheadMs: number
+  propagationMs: number
+  onCertificate(certificate: ServingCertificate): void
+  onClock(problem: string | undefined): void
+  secret: Secret | undefined
+  configurations: FollowedConfiguration[]
+  served: ServingCertificate | undefined
+  /** The authority that is to be served next, and since when it is trusted, by the monotonic clock. */
+  trusted: { ca: string; since: number } | undefined
+  /** Of our clock; undefined while it can be relied on. */
+  clockProblem: string | undefined
+}
+
+const dayMs = 24 * 3600 * 1000
+
+/**
+ * Maintains the webhook's certificate, one for all replicas, without a leader. The Secret holds it; a replica that finds it
+ * missing, broken or near its end writes a new one, and of two that do, the API server accepts the first and the other
+ * replica adopts it.
+ *
+ * No request fails on the way, because each replica presents a new certificate only after the configurations have trusted its
+ * authority for a while, and the old authority stays trusted until it expires: API servers may see either certificate.
+ */
+export function maintainCertificates(options: MaintainCertificatesOptions): Running {
+  const { log, clock = systemClock, service } = options
+  const maintenance: Maintenance = {
+    ...options,
+    clock,
+    host: `${service.name}.${service.namespace}.svc`,
+    lookaheadMs: options.lookaheadMs ?? 90 * dayMs,
+    propagationMs: options.propagationMs ?? 30_000,
+    secret: undefined,
+    configurations: options.configurations.map((ref) => ({ ...ref, found: undefined })),
+    served: undefined,
+    trusted: undefined,
+    clockProblem: undefined,
+  }
+  const loop: StepLoop = createStepLoop(() => takeStep(maintenance, loop), { clock, log })
+  const follows = [followSecret(maintenance, loop), ...followConfigurations(maintenance, loop)]
+  return {
+    async stop() {
+      await Promise.all([...follows.map((following) => following.stop()), loop.stop()])
+    },
+  }
+}
+
+/** One step towards the goal. Each change that it makes comes back as an event, which calls it again. */
+async function takeStep(maintenance: Maintenance, loop: StepLoop): Promise<void> {
+  const { secret, configurations, clock } = maintenance
+  if (secret === undefined || configurations.some(({ required, found }) => required && found === undefined)) return
+  checkClock(maintenance, loop)
+  const certificate = certificateOf(secret)
+  const reason = reasonToRenew(certificate, { ...maintenance, now: clock.now() })
+  if (reason !== undefined && maintenance.clockProblem === undefined) return issue(maintenance, secret, reason)
+  if (certificate === undefined) return
+  const failure = await trustAuthorities(maintenance, certificate)
+  serveWhenTrusted(maintenance, certificate, loop)
+  // A configuration that is not required is retried like everything that fails.
+  if (failure !== undefined) throw failure
+}
+
+/** Larger differences are a broken clock, not a slow network. */
+const maxClockDifferenceMs = 10 * 60_000
+
+/**
+ * Compares our clock with the API server's, as the last answer stated it. A replica with a wrong clock would replace a good
+ * certificate by one that is not valid yet, or remove authorities that are still in use.
+ */
+function checkClock(maintenance: Maintenance, loop: StepLoop): void {
+  const offsetMs = maintenance.kube.clockOffsetMs() ?? 0
+  const seconds = Math.round(Math.abs(offsetMs) / 1000)
+  const direction = offsetMs > 0 ? 'behind' : 'ahead of'
+  const problem =
+    Math.abs(offsetMs) > maxClockDifferenceMs
+      ? `the clock of this machine is ${seconds} s ${direction} the API server's; certificates are neither issued nor removed`
+      : undefined
+  if ((problem === undefined) !== (maintenance.clockProblem === undefined)) {
+    if (problem === undefined) maintenance.log.info("the clock agrees with the API server's again")
+    else maintenance.log.error({ offsetSeconds: Math.round(offsetMs / 1000) }, problem)
+  }
+  maintenance.clockProblem = problem
+  maintenance.onClock(problem)
+  if (problem !== undefined) loop.wake(60_000)
+}
+
+/** What is written comes back as an event. */
+async function issue({ kube, log, clock, host, secretName }: Maintenance, secret: Secret, reason: string) {
+  log.info({ secret: secretName, reason }, 'issuing a new certificate')
+  const certificate = await issueServingCertificate({ host, now: clock.now() })
+  await kube.replace(resources.secrets, secretWith(secret, certificate))
+}
+
+/** Makes the configurations trust the certificate of the Secret and the one that is served. Gives the failure of one that is not required. */
+async function trustAuthorities(maintenance: Maintenance, { ca }: ServingCertificate): Promise<unknown> {
+  const { served, configurations } = maintenance
+  const authorities = served === undefined ? [ca] : [ca, served.ca]
+  let failure: unknown
+  for (const configuration of configurations) {
+    try {
+      await trust(maintenance, configuration, authorities)
+    } catch (error) {
+      if (configuration.required) throw error
+      failure ??= error
+    }
+  }
+  return failure
+}
+
+async function trust(
+  { kube, log, clock, service, clockProblem }: Maintenance,
+  configuration: FollowedConfiguration,
+  authorities: string[],
+): Promise<void> {
+  const { resource, name, found } = configuration
+  const expiredAt = clockProblem === undefined ? clock.now() : undefined
+  const patch = found && trustPatch(found, service, authorities, expiredAt)
+  if (patch === undefined) return
+  configuration.found = await kube.patch(resource, { name }, patch, { type: 'json' })
+  log.info({ configuration: name }, 'the configuration trusts the certificates of this webhook')
+}
+
+function serveWhenTrusted(maintenance: Maintenance, certificate: ServingCertificate, loop: StepLoop): void {
+  const { configurations, service, served, clock, propagationMs, log } = maintenance
+  const untrusting = configurations.find(
+    ({ required, found }) => required && (found === undefined || !trusts(found, service, certificate.ca)),
+  )
+  if (untrusting !== undefined) {
+    log.error({ configuration: untrusting.name, service }, 'the configuration has no webhook of this service')
+    return
+  }
+  if (served !== undefined && served.cert === certificate.cert) return
+  if (maintenance.trusted?.ca !== certificate.ca) {
+    maintenance.trusted = { ca: certificate.ca, since: clock.elapsed() }
+  }
+  // A replica that serves nothing yet has no client that might not trust the new certificate.
+  const waitMs = served === undefined ? 0 : maintenance.trusted.since + propagationMs - clock.elapsed()
+  if (waitMs > 0) {
+    loop.wake(waitMs)
+    return
+  }
+  maintenance.served = certificate
+  maintenance.onCertificate(certificate)
+  const { serialNumber, validToDate } = new X509Certificate(certificate.cert)
+  log.info(
+    { host: maintenance.host, serialNumber, expires: validToDate.toISOString() },
+    'serving the certificate of the Secret',
+  )
+}
+
+function followSecret(maintenance: Maintenance, loop: StepLoop): Running {
+  const { kube, log, clock, service, secretName } = maintenance
+  return followOne(
+    { kube, log, clock },
+    resources.secrets,
+    { name: secretName, namespace: service.namespace },
+    (found) => {
+      maintenance.secret = found
+      if (found === undefined)
+        log.error({ secret: secretName }, 'the Secret of the certificate is missing; install the chart again')
+      loop.wake(0)
+    },
+  )
+}
+
+function followConfigurations(maintenance: Maintenance, loop: StepLoop): Running[] {
+  const { kube, log, clock, configurations } = maintenance
+  return configurations.map((configuration) =>
+    followOne({ kube, log, clock }, configuration.resource, { name: configuration.name }, (found) => {
+      configuration.found = found
+      if (found === undefined)
+        log.error(
+          { configuration: configuration.name },
+          'the webhook configuration is missing; install the chart again',
+        )
+      loop.wake(0)
+    }),
+  )
+}

@@ -1,0 +1,49 @@
+import type { LimitTable } from '#lib'
+
+/** What the webhook accepts of pods and of connections. */
+export const webhookLimits = {
+  containersAndMounts: {
+    value: 1000,
+    unit: 'count',
+    what: 'containers and volume mounts of a pod',
+    beyond: 'The pod is admitted unchanged, without a token, and its creator is warned.',
+  },
+  mountPath: {
+    value: 4096,
+    unit: 'characters',
+    what: 'mountPath of a volume mount',
+    beyond: 'The pod is admitted unchanged, without a token, and its creator is warned.',
+  },
+  body: {
+    value: 7 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'body of one admission request',
+    beyond: 'The request is denied with 413.',
+  },
+  bodies: {
+    value: 24 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'bodies of all admission requests in progress',
+    beyond:
+      'The largest body that is still incomplete is answered with 503 and Retry-After, so that small ones get through.',
+  },
+  connections: {
+    value: 512,
+    unit: 'count',
+    what: 'open connections of the webhook',
+    beyond: 'Idle connections are closed, and a further one is refused until others end.',
+  },
+  request: {
+    value: 10_000,
+    unit: 'milliseconds',
+    what: 'time to send one admission request',
+    beyond:
+      'The request is answered with 408 and its connection closed. The TLS handshake and the headers have 5 s each.',
+  },
+  classCheck: {
+    value: 2000,
+    unit: 'milliseconds',
+    what: 'time to check one SecretProviderClass, in a thread of its own',
+    beyond: 'The class is admitted, and its creator is warned that it could not be checked.',
+  },
+} as const satisfies LimitTable
