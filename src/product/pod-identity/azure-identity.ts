@@ -1,24 +1,24 @@
 import type { AzureAssignedIdentity, AzureIdentity } from '#kubernetes/client'
 import { podIdentityNames } from './names.ts'
 
-/** What `spec.type` of an AzureIdentity means. */
+/** Values of `spec.type` of an AzureIdentity. */
 export const identityTypes = { userAssigned: 0, servicePrincipal: 1, servicePrincipalCertificate: 2 } as const
 
 export function typeOf({ spec }: AzureIdentity): number {
   return spec.type ?? identityTypes.userAssigned
 }
 
-/** Whether the identity is one that a machine of Azure can be given. */
+/** Whether the identity is one that can be assigned to a machine. */
 export function isUserAssigned(identity: AzureIdentity): boolean {
   return typeOf(identity) === identityTypes.userAssigned
 }
 
-/** Ids of Azure are compared without their case, everywhere. */
+/** Azure compares ids without their case, everywhere. */
 export function sameId(a: string | undefined, b: string | undefined): boolean {
   return (a ?? '').toLowerCase() === (b ?? '').toLowerCase()
 }
 
-/** Whether pods of other namespaces may not have the identity. Upstream compares the value with its case, and so do we. */
+/** Whether only pods of its namespace may have the identity. The annotation's value is compared with its case, as upstream does. */
 export function isNamespaced({ metadata }: AzureIdentity): boolean {
   return metadata.annotations?.[podIdentityNames.behaviour] === 'namespaced'
 }
@@ -29,10 +29,14 @@ export function machineIdentityId({ spec }: AzureAssignedIdentity): string | und
   return isUserAssigned(identity) ? identity.spec.resourceID?.toLowerCase() : undefined
 }
 
+/**
+ * Names of Azure have no white space: an id with some would be refused by Azure, together with all others of the same
+ * request. https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+ */
 const identityId =
-  /^\/subscriptions\/[^/]+\/resourcegroups\/[^/]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/]+$/i
+  /^\/subscriptions\/[^/\s]+\/resourcegroups\/[^/\s]+\/providers\/microsoft\.managedidentity\/userassignedidentities\/[^/\s]+$/i
 
 /** Whether the text is the id of a user-assigned managed identity. */
 export function isIdentityId(text: string): boolean {
-  return identityId.test(text)
+  return text.length <= 1024 && identityId.test(text)
 }

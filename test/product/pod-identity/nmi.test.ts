@@ -241,7 +241,7 @@ test('SP tokens: a Secret with one key, or several, for each tenant; and a certi
   const base64 = (text: string | Buffer) => Buffer.from(text).toString('base64')
   const secret = (name: string, data: Record<string, string>) =>
     kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'default', name }, data })
-  await secret('one', { anything: base64(clientSecret) })
+  await secret('one', { clientSecret: base64(clientSecret) })
   await secret('several', { a: base64('wrong'), clientSecret: base64(clientSecret) })
   const spec = (name: string, type = 1) => ({
     type,

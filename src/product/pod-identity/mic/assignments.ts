@@ -16,24 +16,25 @@ import type { ClusterView } from './cluster-view.ts'
 import type { KubernetesOperation, MicMetrics } from './mic-metrics.ts'
 
 /**
- * The AzureAssignedIdentity objects, one method per step of their life. Each answers whether it was done: a failure is
- * logged, counted and told by an event of the binding, and the next cycle tries again.
+ * The AzureAssignedIdentity objects, one method per step of their life. Each resolves to whether it succeeded: a failure is
+ * logged, counted and reported by an event of the binding, and the next cycle retries.
  */
 export interface Assignments {
   create(wanted: AzureAssignedIdentity): Promise<boolean>
   replace(after: AzureAssignedIdentity): Promise<boolean>
   /** The machine has the identity. */
   setAssigned(assigned: AzureAssignedIdentity): Promise<boolean>
-  /** The machine has not got it: nothing changes but that people are told. */
+  /** The machine does not have it: only reported. */
   assignFailed(assigned: AzureAssignedIdentity, error: unknown): Promise<void>
-  /** The machine has the identity no more: the object goes. */
+  /** The machine no longer has the identity: the object is deleted. */
   remove(assigned: AzureAssignedIdentity): Promise<boolean>
+  /** The machine still has it: only reported. */
   removeFailed(assigned: AzureAssignedIdentity, error: unknown): Promise<void>
 }
 
 export interface AssignmentsOptions {
   kube: KubeClient
-  view: Pick<ClusterView, 'remember' | 'forget'>
+  view: Pick<ClusterView, 'store' | 'forget'>
   events: EventRecorder
   metrics: MicMetrics
   log: Log
@@ -41,100 +42,133 @@ export interface AssignmentsOptions {
 
 const resource = resources.azureAssignedIdentities
 
-export function createAssignments({ kube, view, events, metrics, log }: AssignmentsOptions): Assignments {
-  const refOf = ({ metadata: { name = '', namespace = '' } }: AzureAssignedIdentity) => ({ name, namespace })
-
-  async function attempt(
-    assigned: AzureAssignedIdentity,
-    { operation, reason }: { operation: KubernetesOperation; reason: string },
-    work: () => Promise<void>,
-  ): Promise<boolean> {
-    try {
-      await work()
-      return true
-    } catch (error) {
-      metrics.kubernetesFailed(operation)
-      await tell(assigned, { type: 'Warning', reason, message: `${operation}: ${errorMessage(error)}` })
-      return false
-    }
-  }
-
-  async function tell(
-    assigned: AzureAssignedIdentity,
-    { type, reason, message }: { type: 'Normal' | 'Warning'; reason: string; message: string },
-  ): Promise<void> {
-    const { pod, podNamespace, nodename, azureBindingRef } = assigned.spec
-    const level = type === 'Normal' ? 'info' : 'warn'
-    log[level](
-      { pod: `${podNamespace}/${pod}`, node: nodename, assigned: objectKey(assigned) },
-      `${reason}: ${message}`,
-    )
-    await events.record(referenceTo(azureBindingRef), type, reason, message)
-  }
-
-  async function setState(assigned: AzureAssignedIdentity, status: AssignmentState): Promise<void> {
-    view.remember(await kube.patch(resource, refOf(assigned), { status: { status, availableReplicas: 1 } }))
-  }
-
+export function createAssignments(world: AssignmentsOptions): Assignments {
   return {
-    create: (wanted) =>
-      attempt(wanted, { operation: 'assigned_identity_addition', reason: 'binding apply error' }, async () => {
-        const create = async () => {
-          try {
-            return await kube.create(resource, wanted)
-          } catch (error) {
-            // Made by a controller before us that told nobody any more.
-            if (!isAlreadyExists(error)) throw error
-            return kube.get(resource, refOf(wanted))
-          }
-        }
-        view.remember(await metrics.assignment('addition', create))
-      }),
-    replace: (after) =>
-      attempt(after, { operation: 'assigned_identity_update', reason: 'binding apply error' }, async () => {
-        view.remember(await metrics.assignment('update', () => kube.replace(resource, after)))
-      }),
-    async setAssigned(assigned) {
-      const failure = { operation: 'update_azure_assigned_identity_status', reason: 'status update error' } as const
-      if (!(await attempt(assigned, failure, () => setState(assigned, 'Assigned')))) return false
-      await tell(assigned, { type: 'Normal', reason: 'binding applied', message: describe('applied', assigned) })
-      return true
-    },
-    async assignFailed(assigned, error) {
-      const message = `${describe('not applied', assigned)}: ${errorMessage(error)}`
-      await tell(assigned, { type: 'Warning', reason: 'binding apply error', message })
-    },
-    async remove(assigned) {
-      const failure = { operation: 'assigned_identity_deletion', reason: 'binding remove error' } as const
-      const remove = async () => {
-        await metrics.assignment('deletion', async () => {
-          await ifThere(setState(assigned, 'Unassigned'))
-          await ifThere(kube.delete(resource, refOf(assigned)))
-          await ifThere(removeFinalizer(assigned))
-        })
-        view.forget(assigned)
-      }
-      if (!(await attempt(assigned, failure, remove))) return false
-      await tell(assigned, { type: 'Normal', reason: 'binding removed', message: describe('removed', assigned) })
-      return true
-    },
-    async removeFailed(assigned, error) {
-      const message = `${describe('not removed', assigned)}: ${errorMessage(error)}`
-      await tell(assigned, { type: 'Warning', reason: 'binding remove error', message })
-    },
-  }
-
-  async function removeFinalizer(assigned: AzureAssignedIdentity): Promise<void> {
-    const { metadata } = await kube.get(resource, refOf(assigned))
-    const finalizers = (metadata.finalizers ?? []).filter((one) => one !== podIdentityNames.finalizer)
-    await kube.patch(resource, refOf(assigned), { metadata: { finalizers, resourceVersion: metadata.resourceVersion } })
+    create: (wanted) => create(world, wanted),
+    replace: (after) => replace(world, after),
+    setAssigned: (assigned) => setAssigned(world, assigned),
+    assignFailed: (assigned, error) => reportFailure(world, assigned, 'apply', error),
+    remove: (assigned) => remove(world, assigned),
+    removeFailed: (assigned, error) => reportFailure(world, assigned, 'remove', error),
   }
 }
 
-async function ifThere(change: Promise<void>): Promise<void> {
+function create(world: AssignmentsOptions, wanted: AzureAssignedIdentity): Promise<boolean> {
+  const { kube, view, metrics } = world
+  return attempt(
+    world,
+    wanted,
+    { operation: 'assigned_identity_addition', reason: 'binding apply error' },
+    async () => {
+      view.store(await metrics.assignment('addition', () => createOrGet(kube, wanted)))
+    },
+  )
+}
+
+async function createOrGet(kube: KubeClient, wanted: AzureAssignedIdentity): Promise<AzureAssignedIdentity> {
+  try {
+    return await kube.create(resource, wanted)
+  } catch (error) {
+    // Created by the previous leader a moment before it stopped.
+    if (!isAlreadyExists(error)) throw error
+    return kube.get(resource, refOf(wanted))
+  }
+}
+
+function replace(world: AssignmentsOptions, after: AzureAssignedIdentity): Promise<boolean> {
+  const { kube, view, metrics } = world
+  return attempt(world, after, { operation: 'assigned_identity_update', reason: 'binding apply error' }, async () => {
+    view.store(await metrics.assignment('update', () => kube.replace(resource, after)))
+  })
+}
+
+async function setAssigned(world: AssignmentsOptions, assigned: AzureAssignedIdentity): Promise<boolean> {
+  const failure = { operation: 'update_azure_assigned_identity_status', reason: 'status update error' } as const
+  if (!(await attempt(world, assigned, failure, () => setState(world, assigned, 'Assigned')))) return false
+  const message = describe('applied', assigned)
+  await report(world, assigned, { type: 'Normal', reason: 'binding applied', message })
+  return true
+}
+
+async function remove(world: AssignmentsOptions, assigned: AzureAssignedIdentity): Promise<boolean> {
+  const { kube, view, metrics } = world
+  const failure = { operation: 'assigned_identity_deletion', reason: 'binding remove error' } as const
+  const removed = await attempt(world, assigned, failure, async () => {
+    await metrics.assignment('deletion', async () => {
+      await ignoreNotFound(setState(world, assigned, 'Unassigned'))
+      await ignoreNotFound(kube.delete(resource, refOf(assigned)))
+      await ignoreNotFound(removeFinalizer(kube, assigned))
+    })
+    view.forget(assigned)
+  })
+  if (!removed) return false
+  const message = describe('removed', assigned)
+  await report(world, assigned, { type: 'Normal', reason: 'binding removed', message })
+  return true
+}
+
+async function removeFinalizer(kube: KubeClient, assigned: AzureAssignedIdentity): Promise<void> {
+  const { metadata } = await kube.get(resource, refOf(assigned))
+  const finalizers = (metadata.finalizers ?? []).filter((one) => one !== podIdentityNames.finalizer)
+  await kube.patch(resource, refOf(assigned), { metadata: { finalizers, resourceVersion: metadata.resourceVersion } })
+}
+
+async function setState(
+  { kube, view }: AssignmentsOptions,
+  assigned: AzureAssignedIdentity,
+  status: AssignmentState,
+): Promise<void> {
+  view.store(await kube.patch(resource, refOf(assigned), { status: { status, availableReplicas: 1 } }))
+}
+
+async function ignoreNotFound(change: Promise<void>): Promise<void> {
   await change.catch((error: unknown) => {
     if (!isNotFound(error)) throw error
   })
+}
+
+async function attempt(
+  world: AssignmentsOptions,
+  assigned: AzureAssignedIdentity,
+  { operation, reason }: { operation: KubernetesOperation; reason: string },
+  work: () => Promise<void>,
+): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    world.metrics.kubernetesFailed(operation)
+    await report(world, assigned, { type: 'Warning', reason, message: `${operation}: ${errorMessage(error)}` })
+    return false
+  }
+}
+
+async function reportFailure(
+  world: AssignmentsOptions,
+  assigned: AzureAssignedIdentity,
+  step: 'apply' | 'remove',
+  error: unknown,
+): Promise<void> {
+  const what = step === 'apply' ? 'not applied' : 'not removed'
+  const message = `${describe(what, assigned)}: ${errorMessage(error)}`
+  await report(world, assigned, { type: 'Warning', reason: `binding ${step} error`, message })
+}
+
+interface Report {
+  type: 'Normal' | 'Warning'
+  reason: string
+  message: string
+}
+
+async function report(
+  { events, log }: AssignmentsOptions,
+  assigned: AzureAssignedIdentity,
+  { type, reason, message }: Report,
+): Promise<void> {
+  const { pod, podNamespace, nodename, azureBindingRef } = assigned.spec
+  const fields = { pod: `${podNamespace}/${pod}`, node: nodename, assigned: objectKey(assigned) }
+  log[type === 'Normal' ? 'info' : 'warn'](fields, `${reason}: ${message}`)
+  await events.record(referenceTo(azureBindingRef), type, reason, message)
 }
 
 function describe(what: string, { spec }: AzureAssignedIdentity): string {
@@ -142,13 +176,11 @@ function describe(what: string, { spec }: AzureAssignedIdentity): string {
   return `binding ${azureBindingRef.metadata.name} with identity ${azureIdentityRef.metadata.name} ${what} on node ${nodename} for pod ${podNamespace}/${pod}`
 }
 
+function refOf({ metadata: { name = '', namespace = '' } }: AzureAssignedIdentity) {
+  return { name, namespace }
+}
+
 export function referenceTo({ apiVersion, kind, metadata }: KubeObject): ObjectReference {
   const { name, namespace, uid } = metadata
-  return {
-    apiVersion,
-    kind,
-    ...(name !== undefined && { name }),
-    ...(namespace !== undefined && { namespace }),
-    ...(uid !== undefined && { uid }),
-  }
+  return { apiVersion, kind, name, namespace, uid }
 }

@@ -15,7 +15,7 @@ const principal = {
 }
 const managed = { ...principal, aadClientId: 'msi', aadClientSecret: 'msi', useManagedIdentityExtension: true }
 
-test('parseCloudConfig() reads azure.json: whom the controller signs in as, and the identity that the cluster has itself', () => {
+test('parseCloudConfig() reads azure.json: how the controller signs in, and the identity that the cluster runs with', () => {
   const rows: [string, object, string | undefined, object][] = [
     ['service principal', principal, undefined, { kind: 'service-principal', tenantId: 'tenant', clientId: 'client' }],
     ['system-assigned', managed, undefined, { kind: 'managed', clientId: undefined }],
@@ -38,7 +38,7 @@ test('parseCloudConfig() reads azure.json: whom the controller signs in as, and 
   }
 })
 
-test('parseCloudConfig() tells everything that is wrong, and never a value', () => {
+test('parseCloudConfig() reports everything that is wrong, and never a value', () => {
   assert.throws(
     () => parseCloudConfig(JSON.stringify({ cloud: 'AzureMoon', aadClientSecret: 'planted-secret' })),
     (error: unknown) => {
@@ -51,7 +51,7 @@ test('parseCloudConfig() tells everything that is wrong, and never a value', () 
   )
   assert.throws(
     () => parseCloudConfig('{"aadClientSecret": "planted-secret'),
-    (error: unknown) => !/planted/.test(inspect(error)) && /found no JSON object/.test(inspect(error)),
+    (error: unknown) => !/planted/.test(inspect(error)) && /the file is not valid JSON: line 1/.test(inspect(error)),
   )
   assert.doesNotMatch(inspect(parseCloudConfig(JSON.stringify(principal)), { depth: 9 }), /planted/)
 })

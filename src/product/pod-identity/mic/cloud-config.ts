@@ -1,14 +1,15 @@
 import { type Credential, cloudNames, isStackCloud } from '#azure/identity'
 import { type AzureCloud, findAzureCloud, parseAzureCloudFile } from '#azure/rest'
-import { errorMessage, type Problem, ProblemsError, SecretValue } from '#lib'
+import { errorMessage, Problems, ProblemsError, SecretValue } from '#lib'
 import { parseGoBool } from '#lib/flags'
+import { parseJson, recordOf } from '#lib/formats'
 import type { MachinePlace } from './machine.ts'
 
-/** Where the cluster's machines are, and who the controller is there. */
+/** Where the cluster's machines are, and how the controller signs in there. */
 export interface CloudConfig extends MachinePlace {
   cloud: AzureCloud
   credential: Credential
-  /** Client id of the managed identity that the cluster itself runs with; it must never be taken from a machine. */
+  /** Client id of the managed identity that the cluster itself runs with; it must never be removed from a machine. */
   clusterIdentity: string | undefined
 }
 
@@ -26,25 +27,27 @@ const members = {
 type Member = keyof typeof members
 
 export interface CloudFile {
-  /** Text of the file that describes a cloud of its own. */
+  /** Text of the file that describes a custom cloud. */
   customCloud?: string | undefined
 }
 
 /** `azure.json`. Throws {@link ProblemsError} with everything that is wrong; never with a value of the file. */
 export function parseCloudConfig(text: string, file: CloudFile = {}): CloudConfig {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    // The parser quotes what it read, and so perhaps the secret.
-  }
-  if (typeof parsed !== 'object' || parsed === null) {
-    throw new ProblemsError('cloud configuration', [{ path: '', message: 'found no JSON object' }])
-  }
-  // Go matches the names of members in any case, and files of the field rely on it.
-  const values = new Map(Object.entries(parsed).map(([key, value]) => [key.toLowerCase(), value as unknown]))
+  // Go matches the names of members in any case, and existing files rely on it.
+  const values = new Map(Object.entries(readObject(text)).map(([key, value]) => [key.toLowerCase(), value]))
   const read = (member: Member) => String(values.get(member.toLowerCase()) ?? '')
   return build('cloud configuration', { read, nameOf: (member) => member, ...file })
+}
+
+function readObject(text: string): Record<string, unknown> {
+  const what = 'cloud configuration'
+  try {
+    const object = recordOf(parseJson('the file', text))
+    if (object !== undefined) return object
+  } catch (error) {
+    throw new ProblemsError(what, [{ path: '', message: errorMessage(error) }])
+  }
+  throw new ProblemsError(what, [{ path: '', message: 'the file is not a JSON object' }])
 }
 
 /** The same from `TENANT_ID`, `CLIENT_ID` and so on. Throws {@link ProblemsError}. */
@@ -55,15 +58,15 @@ export function cloudConfigOfEnvironment(env: Record<string, string | undefined>
 
 interface Source extends CloudFile {
   read: (member: Member) => string
-  /** How people call the member there. */
+  /** The member's name there. */
   nameOf: (member: Member) => string
 }
 
 function build(what: string, { read, nameOf, customCloud }: Source): CloudConfig {
-  const problems: Problem[] = []
+  const problems = new Problems()
   const required = (member: Member): string => {
     const value = read(member)
-    if (value === '') problems.push({ path: nameOf(member), message: 'missing' })
+    if (value === '') problems.add(nameOf(member), 'missing')
     return value
   }
   const managed = parseGoBool(read('useManagedIdentityExtension')) === true
@@ -73,7 +76,8 @@ function build(what: string, { read, nameOf, customCloud }: Source): CloudConfig
   const clientId = managed ? read('userAssignedIdentityID') : required('aadClientId')
   const secret = managed ? '' : required('aadClientSecret')
   const cloud = cloudOf(read('cloud'), { path: nameOf('cloud'), customCloud, problems })
-  if (problems.length > 0 || cloud === undefined) throw new ProblemsError(what, problems)
+  problems.throwIfAny(what)
+  if (cloud === undefined) throw new Error('an unknown cloud is a problem')
   const credential: Credential = managed
     ? { kind: 'managed', tenantId, clientId: clientId === '' ? undefined : clientId }
     : {
@@ -88,15 +92,14 @@ function build(what: string, { read, nameOf, customCloud }: Source): CloudConfig
 
 function cloudOf(
   name: string,
-  { path, customCloud, problems }: { path: string; customCloud: string | undefined; problems: Problem[] },
+  { path, customCloud, problems }: { path: string; customCloud: string | undefined; problems: Problems },
 ): AzureCloud | undefined {
   try {
     const cloud = isStackCloud(name) ? parseAzureCloudFile(customCloud ?? '') : findAzureCloud(name)
-    if (cloud === undefined)
-      problems.push({ path, message: `found "${name}", expected one of ${cloudNames.join(', ')}` })
+    if (cloud === undefined) problems.unexpected(path, name, `one of ${cloudNames.join(', ')}`)
     return cloud
   } catch (error) {
-    problems.push({ path, message: `the cloud's file is not usable: ${errorMessage(error)}` })
+    problems.add(path, `the cloud's file is not usable: ${errorMessage(error)}`)
     return undefined
   }
 }

@@ -14,22 +14,22 @@ import { podIdentityNames } from '../names.ts'
 import type { BoundPod, ClusterState } from './match-pods.ts'
 
 /**
- * What the controller knows of the cluster. Of pods only those with the label are sent by the API server, and four strings
- * of each are kept: the cost is that of the pods that use pod identity, not of the cluster.
+ * The controller's copy of the cluster. The API server sends only pods with the label, and four strings of each are stored:
+ * the cost is that of the pods that use pod identity, not of the cluster.
  */
 export interface ClusterView extends Running, ClusterState {
   synced: Promise<void>
   /** Assignments that exist, by `namespace/name`. */
   assigned: ReadonlyMap<string, AzureAssignedIdentity>
-  /** What the API server answered to a write, which the watch tells a moment later. */
-  remember(assigned: AzureAssignedIdentity): void
+  /** Stores the API server's answer to a write, which the watch reports a moment later. */
+  store(assigned: AzureAssignedIdentity): void
   forget(assigned: AzureAssignedIdentity): void
 }
 
 export interface ClusterViewOptions {
   kube: KubeClient
   log: Log
-  /** Called when something changed that may call for other assignments. */
+  /** Called after every change that may require other assignments. */
   onChange(): void
 }
 
@@ -39,7 +39,7 @@ export function followCluster({ kube, log, onChange }: ClusterViewOptions): Clus
   const bindings = new Map<string, AzureIdentityBinding>()
   const assigned = new Map<string, AzureAssignedIdentity>()
 
-  /** A watch may tell of a time before our last write. Versions of one resource can be compared: https://kep.k8s.io/5504 */
+  /** A watch may report a state before our last write. Versions of one resource are ordered: https://kep.k8s.io/5504 */
   const newest = (object: AzureAssignedIdentity) => {
     const held = assigned.get(objectKey(object))
     return held !== undefined && versionOf(held) > versionOf(object) ? held : object
@@ -59,7 +59,7 @@ export function followCluster({ kube, log, onChange }: ClusterViewOptions): Clus
     identities: { [Symbol.iterator]: () => identities.values() },
     bindings: { [Symbol.iterator]: () => bindings.values() },
     assigned,
-    remember: (object) => void assigned.set(objectKey(object), newest(object)),
+    store: (object) => void assigned.set(objectKey(object), newest(object)),
     forget: (object) => void assigned.delete(objectKey(object)),
     async stop() {
       await Promise.all(following.map((one) => one.stop()))

@@ -4,7 +4,7 @@ export interface MachineIdentity {
   userAssignedIdentities?: Record<string, unknown> | null
 }
 
-/** The delta that a PATCH sends: an empty object adds, null removes. */
+/** Body of a PATCH, which is a delta: an empty object adds, null removes. */
 export interface IdentityPatch {
   type: string
   userAssignedIdentities: Record<string, Record<string, never> | null>
@@ -25,14 +25,14 @@ export function assignedIds({ userAssignedIdentities }: MachineIdentity): Set<st
 }
 
 /**
- * The PATCH requests, one after the other, that take a machine from the identities it has to those that are wanted; none
- * when it has them. An identity that is both to be added and removed stays. The system-assigned identity is never touched.
+ * The PATCH requests, in order, that give a machine the identities of the delta; empty when it has them. An identity that is
+ * both added and removed stays. The system-assigned identity is never changed.
  */
 export function identityPatches(before: MachineIdentity, { add, remove }: IdentityDelta): IdentityPatch[] {
   const has = assignedIds(before)
   const adding = [...new Set(add)].filter((id) => !has.has(id))
   const removing = [...new Set(remove)].filter((id) => has.has(id) && !add.includes(id))
-  // Additions first, so that a pod that starts does not wait for one that is gone.
+  // Additions first, so that a pod that starts does not wait for one that has ended.
   const delta = [...adding.map((id) => [id, {}] as const), ...removing.map((id) => [id, null] as const)]
   const patches: IdentityPatch[] = []
   for (let from = 0; from < delta.length; from += idsPerPatch) {

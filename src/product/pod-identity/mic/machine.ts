@@ -1,11 +1,11 @@
-/** What identities are assigned to in Azure: a virtual machine, or a scale set as a whole. */
+/** What Azure assigns identities to: a virtual machine, or a scale set as a whole. */
 export interface Machine {
   kind: 'vm' | 'vmss'
   /** Resource Manager's id. */
   id: string
 }
 
-/** Where machines are that say nothing of it themselves. */
+/** Where machines are whose nodes have no provider id. */
 export interface MachinePlace {
   subscriptionId: string
   resourceGroup: string
@@ -34,7 +34,7 @@ export function machineOf({ name, providerId }: { name: string; providerId: stri
   return { kind: type.toLowerCase() === 'virtualmachines' ? 'vm' : 'vmss', id }
 }
 
-/** By what a machine is told from others. */
+/** Distinguishes a machine from others. */
 export function machineKey({ id }: Machine): string {
   return id.toLowerCase()
 }

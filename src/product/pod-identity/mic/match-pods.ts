@@ -8,7 +8,7 @@ import {
 import { isIdentityId, isNamespaced, isUserAssigned } from '../azure-identity.ts'
 import { podIdentityNames } from '../names.ts'
 
-/** What matters of a pod that asks for identities. */
+/** The fields of a pod that decide about its identities. */
 export interface BoundPod {
   name: string
   namespace: string
@@ -23,22 +23,22 @@ export interface ClusterState {
   bindings: Iterable<AzureIdentityBinding>
 }
 
-/** Something that keeps a binding from having its effect, in words for an event. */
+/** Why a binding has no effect, as the text of an event. */
 export interface MatchProblem {
   about: AzureIdentity | AzureIdentityBinding
   message: string
 }
 
 export interface Match {
-  /** What should exist, by `namespace/name`. */
+  /** Assignments that should exist, by `namespace/name`. */
   desired: Map<string, AzureAssignedIdentity>
   problems: MatchProblem[]
 }
 
 /**
- * Which identities each pod should have: those of the bindings whose selector is the pod's label, to the letter. In the
- * order of the bindings' namespaces and names, because the names of assignments do not say of which namespace the identity
- * is: of two that have the same name the first counts.
+ * Which identities each pod should have: those of the bindings whose selector equals the pod's label. In the order of the
+ * bindings' namespaces and names, because the names of assignments do not contain the namespace of the identity: of two with
+ * the same name the first is used.
  */
 export function matchPods(state: ClusterState, { forceNamespaced }: { forceNamespaced: boolean }): Match {
   const problems: MatchProblem[] = []
@@ -75,8 +75,9 @@ function usableBindings(
     const { selector, azureIdentity = '' } = binding.spec
     const identity = identities.get(`${binding.metadata.namespace}/${azureIdentity}`)
     if (identity === undefined || selector === undefined) continue
-    if (isUserAssigned(identity) && !isIdentityId(identity.spec.resourceID ?? '')) {
-      problems.push({ about: identity, message: invalidId(identity) })
+    const message = invalidId(identity)
+    if (message !== undefined) {
+      problems.push({ about: identity, message })
       continue
     }
     bySelector.set(selector, [...(bySelector.get(selector) ?? []), { binding, identity }])
@@ -84,15 +85,27 @@ function usableBindings(
   return bySelector
 }
 
-function invalidId({ spec }: AzureIdentity): string {
-  return `spec.resourceID: found "${spec.resourceID ?? ''}", expected /subscriptions/ID/resourcegroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME (fields are written resourceID and clientID)`
+/** What is wrong with the ids of an identity; undefined when Azure can accept them. */
+function invalidId(identity: AzureIdentity): string | undefined {
+  const { resourceID = '', clientID = '' } = identity.spec
+  if (isUserAssigned(identity) && !isIdentityId(resourceID)) {
+    return `spec.resourceID: found ${quoted(resourceID)}, expected /subscriptions/ID/resourcegroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME without white space (fields are written resourceID and clientID)`
+  }
+  return /\s/.test(clientID)
+    ? `spec.clientID: found ${quoted(clientID)}, expected a client id without white space`
+    : undefined
+}
+
+/** In JSON, so that a line feed or a blank at the end is visible. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= 300 ? text : `${text.slice(0, 300)}…`)
 }
 
 function nameTaken(first: AzureAssignedIdentity, second: AzureAssignedIdentity): MatchProblem {
   const { pod, podNamespace } = first.spec
   return {
     about: second.spec.azureBindingRef,
-    message: `pod ${podNamespace}/${pod} gets the AzureIdentity ${objectKey(first.spec.azureIdentityRef)}; ${objectKey(second.spec.azureIdentityRef)} would have the same AzureAssignedIdentity. Give them different names, or keep identities to their namespaces (forceNamespaced)`,
+    message: `pod ${podNamespace}/${pod} gets the AzureIdentity ${objectKey(first.spec.azureIdentityRef)}; ${objectKey(second.spec.azureIdentityRef)} would have the same AzureAssignedIdentity. Give them different names, or restrict identities to their namespaces (forceNamespaced)`,
   }
 }
 
@@ -120,7 +133,7 @@ function assignedIdentity(
   }
 }
 
-/** Of the metadata, what the copy is read for; not what `kubectl apply` and the API server keep for themselves. */
+/** The metadata that readers of the copy need, without fields of `kubectl apply` and of the API server. */
 function essential({ name, namespace, uid, resourceVersion, annotations }: ObjectMeta): ObjectMeta {
   const behaviour = annotations?.[podIdentityNames.behaviour]
   return {

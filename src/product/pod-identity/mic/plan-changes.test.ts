@@ -99,7 +99,7 @@ const machineOfNode = (node: string): Machine | 'gone' | 'unknown' => {
   return instance === undefined ? { kind: 'vm', id: `/vm/${node}` } : { kind: 'vmss', id: `/vmss/${set}` }
 }
 
-function machines(desired: Row[], existing: Row[], immutable = ''): MachinePlan & { told: Record<string, unknown> } {
+function machines(desired: Row[], existing: Row[], immutable = ''): MachinePlan & { updates: Record<string, unknown> } {
   const wanted = mapOf(desired)
   const planned = planMachines({
     changes: planChanges(wanted, mapOf(existing)),
@@ -107,12 +107,12 @@ function machines(desired: Row[], existing: Row[], immutable = ''): MachinePlan 
     machineOfNode,
     isImmutable: ({ spec }) => spec.azureIdentityRef.spec.clientID === `client-${immutable}`,
   })
-  const told = planned.machines.map(({ machine, delta }) => [machineKey(machine), { ...delta }])
-  return { ...planned, told: Object.fromEntries(told) }
+  const updates = planned.machines.map(({ machine, delta }) => [machineKey(machine), { ...delta }])
+  return { ...planned, updates: Object.fromEntries(updates) }
 }
 
-test('MIC assignment state: what each VM and each scale set is told, once per machine', () => {
-  const { told } = machines(
+test('MIC assignment state: the update of each VM and each scale set, one per machine', () => {
+  const { updates } = machines(
     [
       { pod: 'p', id: 'x', node: 'a-0' },
       { pod: 'q', id: 'y', node: 'a-1' },
@@ -121,7 +121,7 @@ test('MIC assignment state: what each VM and each scale set is told, once per ma
     ],
     [{ pod: 't', id: 'z', node: 'vm', state: 'Assigned' }],
   )
-  assert.deepEqual(told, {
+  assert.deepEqual(updates, {
     '/vmss/a': { add: ['/ids/x', '/ids/y'], remove: [] },
     '/vmss/b': { add: ['/ids/x'], remove: [] },
     '/vm/vm': { add: ['/ids/x'], remove: ['/ids/z'] },
@@ -132,22 +132,22 @@ test('an identity stays on a machine that a pod of the same name in another name
   const gone: Row = { pod: 'web', id: 'X', state: 'Assigned' }
   const elsewhere: Row = { pod: 'web', podNamespace: 'team', id: 'x', state: 'Assigned', node: 'a-1' }
   const used = machines([elsewhere], [gone, elsewhere])
-  assert.deepEqual(used.told, { '/vmss/a': { add: [], remove: [] } })
+  assert.deepEqual(used.updates, { '/vmss/a': { add: [], remove: [] } })
   assert.deepEqual(podsOf(used.machines[0]?.release ?? []), ['web'], 'the assignment itself goes')
   const other = { ...elsewhere, node: 'b-0' }
-  assert.deepEqual(machines([other], [gone, other]).told, { '/vmss/a': { add: [], remove: ['/ids/x'] } })
+  assert.deepEqual(machines([other], [gone, other]).updates, { '/vmss/a': { add: [], remove: ['/ids/x'] } })
   const unknown = { ...elsewhere, node: 'unknown' }
-  assert.deepEqual(machines([unknown], [gone, unknown]).told, { '/vmss/a': { add: [], remove: [] } })
+  assert.deepEqual(machines([unknown], [gone, unknown]).updates, { '/vmss/a': { add: [], remove: [] } })
 })
 
 test('MIC immutable ids: the assignment goes, and the machine keeps the identity', () => {
-  const { told, machines: works } = machines([], [{ pod: 'a', id: 'x', state: 'Assigned' }], 'x')
-  assert.deepEqual(told, { '/vmss/a': { add: [], remove: [] } })
+  const { updates, machines: works } = machines([], [{ pod: 'a', id: 'x', state: 'Assigned' }], 'x')
+  assert.deepEqual(updates, { '/vmss/a': { add: [], remove: [] } })
   assert.deepEqual(podsOf(works[0]?.release ?? []), ['a'])
 })
 
 test('an identity that was never assigned is not taken from its machine, where somebody else may have put it', () => {
-  assert.deepEqual(machines([], [{ pod: 'a', id: 'x', state: 'Created' }]).told, {
+  assert.deepEqual(machines([], [{ pod: 'a', id: 'x', state: 'Created' }]).updates, {
     '/vmss/a': { add: [], remove: [] },
   })
 })
@@ -155,7 +155,7 @@ test('an identity that was never assigned is not taken from its machine, where s
 test('service principals and nodes that are gone concern no machine; nodes that are not known wait', () => {
   const principal = machines([{ pod: 'a', id: 'x', type: 1, node: 'unknown' }], [])
   assert.deepEqual(podsOf(principal.withoutMachine.assign), ['a'])
-  assert.deepEqual(principal.told, {})
+  assert.deepEqual(principal.updates, {})
   const gone = machines([], [{ pod: 'a', id: 'x', state: 'Assigned', node: 'gone' }])
   assert.deepEqual(podsOf(gone.withoutMachine.release), ['a'])
   const unknown = machines([], [{ pod: 'a', id: 'x', state: 'Assigned', node: 'unknown' }])
@@ -164,7 +164,7 @@ test('service principals and nodes that are gone concern no machine; nodes that 
 
 test('a pod that moved to another machine takes its identity from the one and to the other', () => {
   const a: Row = { pod: 'a', id: 'x' }
-  assert.deepEqual(machines([{ ...a, node: 'b-0' }], [{ ...a, state: 'Assigned' }]).told, {
+  assert.deepEqual(machines([{ ...a, node: 'b-0' }], [{ ...a, state: 'Assigned' }]).updates, {
     '/vmss/b': { add: ['/ids/x'], remove: [] },
     '/vmss/a': { add: [], remove: ['/ids/x'] },
   })

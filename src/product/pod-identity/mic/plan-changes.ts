@@ -8,11 +8,11 @@ export interface Replacement {
   after: AzureAssignedIdentity
 }
 
-/** What has to happen so that the assignments that exist become those that are desired. */
+/** The changes that turn the existing assignments into the desired ones. */
 export interface Changes {
   create: AzureAssignedIdentity[]
   replace: Replacement[]
-  /** Exist as they should; the machine has not got the identity yet. */
+  /** Exist as they should, but the machine does not have the identity yet. */
   retry: AzureAssignedIdentity[]
   remove: AzureAssignedIdentity[]
 }
@@ -25,8 +25,8 @@ export function planChanges(
   for (const [key, after] of desired) {
     const before = existing.get(key)
     if (before === undefined) changes.create.push(after)
-    else if (isGoing(before)) changes.remove.push(before)
-    else if (!meanTheSame(before, after)) changes.replace.push(replacement(before, after))
+    else if (isBeingDeleted(before)) changes.remove.push(before)
+    else if (!isSame(before, after)) changes.replace.push(replacement(before, after))
     else if (stateOf(before) === 'Created') changes.retry.push(before)
   }
   for (const [key, before] of existing) if (!desired.has(key)) changes.remove.push(before)
@@ -41,8 +41,8 @@ export function stateOf({ status }: AzureAssignedIdentity): AssignmentState {
   return status?.status ?? ''
 }
 
-/** Deleted, by us or by somebody; with the finalizer off it is gone, and can be made again. */
-function isGoing(assigned: AzureAssignedIdentity): boolean {
+/** Deleted, by us or by a user; without the finalizer it is gone, and can be created again. */
+function isBeingDeleted(assigned: AzureAssignedIdentity): boolean {
   return assigned.metadata.deletionTimestamp !== undefined || stateOf(assigned) === 'Unassigned'
 }
 
@@ -50,7 +50,7 @@ function isGoing(assigned: AzureAssignedIdentity): boolean {
  * Versions are not compared, unlike upstream: a label or an annotation on an identity that a thousand pods have would
  * assign it a thousand times again.
  */
-function meanTheSame({ spec: a }: AzureAssignedIdentity, { spec: b }: AzureAssignedIdentity): boolean {
+function isSame({ spec: a }: AzureAssignedIdentity, { spec: b }: AzureAssignedIdentity): boolean {
   return (
     a.pod === b.pod &&
     a.podNamespace === b.podNamespace &&
@@ -63,9 +63,9 @@ function meanTheSame({ spec: a }: AzureAssignedIdentity, { spec: b }: AzureAssig
   )
 }
 
-/** Where the machine has the identity already it stays Assigned, so that a running pod goes on getting tokens. */
+/** It stays Assigned if the machine already has the identity, so that a running pod still gets tokens. */
 function replacement(before: AzureAssignedIdentity, after: AzureAssignedIdentity): Replacement {
-  const kept =
+  const isAssigned =
     before.spec.nodename === after.spec.nodename &&
     machineIdentityId(before) === machineIdentityId(after) &&
     (stateOf(before) === 'Assigned' || stateOf(before) === '')
@@ -73,8 +73,8 @@ function replacement(before: AzureAssignedIdentity, after: AzureAssignedIdentity
   const metadata = {
     ...before.metadata,
     labels: { ...before.metadata.labels, ...labels },
-    ...(finalizers === undefined ? {} : { finalizers }),
+    finalizers: finalizers ?? before.metadata.finalizers ?? [],
   }
-  const status = { status: kept ? 'Assigned' : 'Created', availableReplicas: 1 } as const
+  const status = { status: isAssigned ? 'Assigned' : 'Created', availableReplicas: 1 } as const
   return { before, after: { ...after, metadata, status } }
 }

@@ -4,23 +4,23 @@ import { type Machine, machineKey } from './machine.ts'
 import type { IdentityDelta } from './machine-identity.ts'
 import { type Changes, stateOf } from './plan-changes.ts'
 
-/** What one machine has to be told, and what depends on it. */
+/** The update of one machine, and the assignments that depend on it. */
 export interface MachineWork {
   machine: Machine
   delta: IdentityDelta
   /** Become Assigned when the machine has their identity. */
   assign: AzureAssignedIdentity[]
-  /** Go when the machine has their identity no more, or keeps it for somebody else. */
+  /** Are deleted when the machine no longer has their identity, or keeps it for another pod. */
   release: AzureAssignedIdentity[]
-  /** As they were before another took their place: nothing is left of them that could be tried again. */
-  left: AzureAssignedIdentity[]
+  /** As they were before their replacement: their identity is removed, but there is no object left to retry with. */
+  replaced: AzureAssignedIdentity[]
 }
 
 export interface MachinePlan {
   machines: MachineWork[]
-  /** Assignments that no machine has to be told of: those of service principals, and of nodes that are gone. */
+  /** Assignments without a machine to update: those of service principals, and of nodes that are gone. */
   withoutMachine: Pick<MachineWork, 'assign' | 'release'>
-  /** Nodes whose machine is not known now; what is on them waits. */
+  /** Nodes whose machine could not be found out; their assignments wait. */
   unknownNodes: string[]
 }
 
@@ -29,76 +29,92 @@ export type MachineOfNode = (nodeName: string) => Machine | 'gone' | 'unknown'
 
 export interface MachinePlanOptions {
   changes: Changes
-  /** Everything that should exist, for whoever else needs an identity. */
+  /** Everything that should exist: other pods may need an identity that one pod gives up. */
   desired: Iterable<AzureAssignedIdentity>
   machineOfNode: MachineOfNode
-  /** Whether a machine keeps the identity whatever happens. */
+  /** Whether the identity is never removed from machines. */
   isImmutable(assigned: AzureAssignedIdentity): boolean
 }
 
-/** Gathers what each machine has to be told, so that Azure is asked once per machine whatever the number of pods. */
-export function planMachines({ changes, desired, machineOfNode, isImmutable }: MachinePlanOptions): MachinePlan {
-  const withoutMachine: MachinePlan['withoutMachine'] = { assign: [], release: [] }
-  const unknownNodes = new Set<string>()
-  const works = new Map<string, MachineWork & { delta: { add: string[]; remove: string[] } }>()
+interface Planning extends MachinePlanOptions {
+  withoutMachine: MachinePlan['withoutMachine']
+  unknownNodes: Set<string>
+  works: Map<string, MachineWork & { delta: { add: string[]; remove: string[] } }>
+}
 
-  const workOf = (machine: Machine) => {
-    const key = machineKey(machine)
-    const work = works.get(key) ?? { machine, delta: { add: [], remove: [] }, assign: [], release: [], left: [] }
-    works.set(key, work)
-    return work
+/** Collects the updates by machine, so that Azure is called once per machine whatever the number of pods. */
+export function planMachines(options: MachinePlanOptions): MachinePlan {
+  const { changes, desired } = options
+  const planning: Planning = {
+    ...options,
+    withoutMachine: { assign: [], release: [] },
+    unknownNodes: new Set(),
+    works: new Map(),
   }
-
-  function assign(assigned: AzureAssignedIdentity): void {
-    const id = machineIdentityId(assigned)
-    const { nodename } = assigned.spec
-    const machine = id === undefined ? undefined : machineOfNode(nodename)
-    if (id === undefined || machine === undefined) withoutMachine.assign.push(assigned)
-    else if (machine === 'unknown') unknownNodes.add(nodename)
-    else if (machine !== 'gone') {
-      const work = workOf(machine)
-      work.delta.add.push(id)
-      work.assign.push(assigned)
-    }
-  }
-
-  function takeAway(assigned: AzureAssignedIdentity, then: 'release' | 'left'): void {
-    const id = machineIdentityId(assigned)
-    const { nodename } = assigned.spec
-    const machine = id === undefined ? 'gone' : machineOfNode(nodename)
-    if (machine === 'unknown') return void unknownNodes.add(nodename)
-    if (id === undefined || machine === 'gone') {
-      if (then === 'release') withoutMachine.release.push(assigned)
-      return
-    }
-    const work = workOf(machine)
-    work[then].push(assigned)
-    // What was never assigned may be somebody else's: a Created one is not taken away.
-    const assignedByUs = stateOf(assigned) === 'Assigned' || stateOf(assigned) === ''
-    if (assignedByUs && !isImmutable(assigned)) work.delta.remove.push(id)
-  }
-
-  for (const assigned of [...changes.create, ...changes.retry]) assign(assigned)
+  for (const assigned of [...changes.create, ...changes.retry]) addIdentity(planning, assigned)
   for (const { before, after } of changes.replace) {
-    if (stateOf(after) === 'Created') {
-      assign(after)
-      takeAway(before, 'left')
-    }
+    if (stateOf(after) !== 'Created') continue
+    addIdentity(planning, after)
+    removeIdentity(planning, before, 'replaced')
   }
-  for (const assigned of changes.remove) takeAway(assigned, 'release')
+  for (const assigned of changes.remove) removeIdentity(planning, assigned, 'release')
+  const inUse = identitiesInUse(planning, desired)
+  const machines = [...planning.works.values()].map(({ delta: { add, remove }, ...work }) => ({
+    ...work,
+    delta: { add, remove: remove.filter((id) => !inUse(id, work.machine)) },
+  }))
+  return { machines, withoutMachine: planning.withoutMachine, unknownNodes: [...planning.unknownNodes] }
+}
 
-  const nodesById = nodesByIdentity(desired)
-  /** By any pod on the machine, of whatever name and namespace. A node that is not known now counts as on it. */
-  const isInUse = (id: string, machine: Machine) =>
-    [...(nodesById.get(id) ?? [])].some((nodeName) => {
+function addIdentity(planning: Planning, assigned: AzureAssignedIdentity): void {
+  const id = machineIdentityId(assigned)
+  if (id === undefined) return void planning.withoutMachine.assign.push(assigned)
+  const { nodename } = assigned.spec
+  const machine = planning.machineOfNode(nodename)
+  if (machine === 'gone') return
+  if (machine === 'unknown') return void planning.unknownNodes.add(nodename)
+  const work = workOf(planning, machine)
+  work.delta.add.push(id)
+  work.assign.push(assigned)
+}
+
+function removeIdentity(planning: Planning, assigned: AzureAssignedIdentity, then: 'release' | 'replaced'): void {
+  const id = machineIdentityId(assigned)
+  const { nodename } = assigned.spec
+  const machine = id === undefined ? 'gone' : planning.machineOfNode(nodename)
+  if (machine === 'unknown') return void planning.unknownNodes.add(nodename)
+  if (id === undefined || machine === 'gone') {
+    if (then === 'release') planning.withoutMachine.release.push(assigned)
+    return
+  }
+  const work = workOf(planning, machine)
+  work[then].push(assigned)
+  // An identity that we have not assigned may have been assigned by an administrator: in state Created it stays.
+  const assignedByUs = stateOf(assigned) === 'Assigned' || stateOf(assigned) === ''
+  if (assignedByUs && !planning.isImmutable(assigned)) work.delta.remove.push(id)
+}
+
+function workOf({ works }: Planning, machine: Machine) {
+  const key = machineKey(machine)
+  const work = works.get(key) ?? { machine, delta: { add: [], remove: [] }, assign: [], release: [], replaced: [] }
+  works.set(key, work)
+  return work
+}
+
+/**
+ * Whether an identity is needed by any pod on a machine, of whatever name and namespace. A node whose machine could not be
+ * found out counts as on it.
+ */
+function identitiesInUse(
+  { machineOfNode }: Planning,
+  desired: Iterable<AzureAssignedIdentity>,
+): (id: string, machine: Machine) => boolean {
+  const nodes = nodesByIdentity(desired)
+  return (id, machine) =>
+    [...(nodes.get(id) ?? [])].some((nodeName) => {
       const other = machineOfNode(nodeName)
       return other === 'unknown' || (other !== 'gone' && machineKey(other) === machineKey(machine))
     })
-  const machines = [...works.values()].map(({ delta: { add, remove }, ...work }) => ({
-    ...work,
-    delta: { add, remove: remove.filter((id) => !isInUse(id, work.machine)) },
-  }))
-  return { machines, withoutMachine, unknownNodes: [...unknownNodes] }
 }
 
 /** The nodes on which each identity should be, by its id. */

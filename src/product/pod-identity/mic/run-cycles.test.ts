@@ -5,7 +5,7 @@ import { createMicMetrics } from './mic-metrics.ts'
 import { runCycles } from './run-cycles.ts'
 import type { SyncResult } from './sync.ts'
 
-/** Time stands until somebody waits, and then is where he waits for. */
+/** Time stops until the code under test waits, and then jumps to the end of the wait. */
 function hurryingClock(): Clock {
   let now = 0
   return {
@@ -46,7 +46,7 @@ async function cyclesOf(results: SyncResult[], enough: number) {
   return { at, reconciled }
 }
 
-test('MIC retry loop: what is left undone is tried again after some five seconds, without an event, and then ever later', async () => {
+test('MIC retry loop: an incomplete cycle is repeated after some five seconds, without an event, and then after longer and longer waits', async () => {
   const failed = { worked: true, complete: false }
   const { at } = await cyclesOf([failed, failed, failed], 4)
   const waits = at.slice(1).map((time, i) => time - (at[i] ?? 0))
@@ -54,7 +54,7 @@ test('MIC retry loop: what is left undone is tried again after some five seconds
   assert.ok((waits[1] ?? 0) > (waits[0] ?? 0) && (waits[2] ?? 0) > (waits[1] ?? 0), String(waits))
 })
 
-test('machines are looked at every three minutes, whatever else happens', async () => {
+test('machines are checked every three minutes, whatever else happens', async () => {
   const { reconciled } = await cyclesOf([], 4)
   assert.ok(reconciled.length >= 2)
   assert.ok(
@@ -63,7 +63,7 @@ test('machines are looked at every three minutes, whatever else happens', async 
   )
 })
 
-test('MIC sync exit: the loop ends when it is told to, and waits for the cycle that runs', async () => {
+test('MIC sync exit: the loop ends when it is stopped, and waits for the cycle that runs', async () => {
   const gate = Promise.withResolvers<SyncResult>()
   const cycles = runCycles({
     sync: () => gate.promise,

@@ -5,9 +5,9 @@ import type { SyncResult } from './sync.ts'
 
 export interface CyclesOptions {
   sync: () => Promise<SyncResult>
-  /** Gives machines back what they lack. */
+  /** Gives machines back the identities that they lack. */
   reconcile: () => Promise<void>
-  /** A cycle without a reason, in milliseconds. */
+  /** Longest time between two cycles, in milliseconds. */
   syncRetryMs: number
   reconcileMs: number
   metrics: MicMetrics
@@ -16,16 +16,16 @@ export interface CyclesOptions {
 }
 
 export interface Cycles extends Running {
-  /** Something changed: a cycle is due. However often it is called, the cycle in progress is followed by one. */
+  /** Something changed: a cycle is due. However often this is called, the cycle in progress is followed by one. */
   wake(): void
 }
 
-/** Between two cycles that had work, so that what changes together is worked on together. */
+/** After a cycle that had work, so that the next one handles all changes of that time together. */
 const pauseMs = 200
 
 /**
- * One cycle at a time: when something changed, when something is left undone (five seconds later, then ever later), and now
- * and then without a reason.
+ * One cycle at a time: after a change, after a failure (first after five seconds, then after longer and longer waits), and
+ * regularly without a reason.
  */
 export function runCycles(options: CyclesOptions): Cycles {
   const { sync, reconcile, syncRetryMs, reconcileMs, metrics, log, clock } = options
@@ -34,14 +34,14 @@ export function runCycles(options: CyclesOptions): Cycles {
   const backoff = createBackoff({ initialMs: 5000, maxMs: syncRetryMs })
   let due = true
   let interrupt = () => {}
-  let reconcileAt = clock.now() + reconcileMs
+  let reconcileAt = clock.elapsed() + reconcileMs
 
   function wake(): void {
     due = true
     interrupt()
   }
 
-  /** Until a cycle is due, at most so long. */
+  /** Waits until a cycle is due, at most this long. */
   async function wait(ms: number): Promise<void> {
     if (due) return
     await new Promise<void>((resolve) => {
@@ -68,14 +68,14 @@ export function runCycles(options: CyclesOptions): Cycles {
       const { worked, complete } = await cycle()
       if (complete) backoff.reset()
       const waitMs = complete ? syncRetryMs : backoff.next()
-      if (clock.now() >= reconcileAt) {
+      if (clock.elapsed() >= reconcileAt) {
         await reconcile().catch((error: unknown) => {
-          log.error({ err: error }, `machines could not be looked at: ${errorMessage(error)}`)
+          log.error({ err: error }, `cannot check the identities of machines: ${errorMessage(error)}`)
         })
-        reconcileAt = clock.now() + reconcileMs
+        reconcileAt = clock.elapsed() + reconcileMs
       }
       if (worked) await sleep(pauseMs, { clock, signal }).catch(() => undefined)
-      if (!signal.aborted) await wait(Math.max(Math.min(waitMs, reconcileAt - clock.now()), 0))
+      if (!signal.aborted) await wait(Math.max(Math.min(waitMs, reconcileAt - clock.elapsed()), 0))
     }
   }
 

@@ -18,17 +18,17 @@ export interface MicConfig {
   metricsAddress: ListenAddress
   lease: { namespace: string; name: string }
   leaseDurationMs: number
-  /** Name of this replica among its likes. */
+  /** Name of this replica, unique among all of them. */
   instance: string
   /** Identities only for pods of their own namespace. */
   forceNamespaced: boolean
-  /** Client ids of identities that machines keep whatever happens. */
+  /** Client ids of identities that are never removed from machines. */
   immutableClientIds: readonly string[]
-  /** Writes to the API server in flight for one machine. */
+  /** Concurrent writes to the API server for one machine. */
   createDeleteBatch: number
   syncRetryMs: number
   reconcileMs: number
-  /** How often, and after how long, an update is tried again without the identities that Azure refused. */
+  /** Number of retries of an update without the identities that Azure refused, and the wait before each. */
   updateMaxRetry: number
   updateRetryMs: number
 }
@@ -36,12 +36,12 @@ export interface MicConfig {
 export interface MicWorld {
   kube: KubeClient
   resourceManager: AzureService
-  /** As of now: the file may be written anew. */
+  /** The current one: the file may change. */
   cloudConfig: () => CloudConfig
   log: Log
-  /** Somebody else may lead now: the process has to end. */
+  /** Called when another replica may lead now: this process must end. */
   onLost(): void
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 export interface RunningMic extends Running {
@@ -49,9 +49,10 @@ export interface RunningMic extends Running {
   metricsPort: number
 }
 
-/** The controller: replicas wait with nothing but their lease; the leader follows the cluster and assigns identities. */
+/** The controller. Replicas hold nothing but their bid for the lease; the leader follows the cluster and assigns identities. */
 export async function startMic(config: MicConfig, world: MicWorld): Promise<RunningMic> {
   const { kube, log, clock = systemClock, onLost } = world
+  await using started = new AsyncDisposableStack()
   const metrics = createMicMetrics()
   const leadership = lead({
     kube,
@@ -66,31 +67,56 @@ export async function startMic(config: MicConfig, world: MicWorld): Promise<Runn
     },
     onLost,
   })
-  const started: Running[] = [leadership]
-  const stop = async () => {
-    for (const running of started) await running.stop()
-  }
-  try {
-    const health = await serveStatus(config.healthAddress, healthRoutes(leadership.leads))
-    started.push(health)
-    const status = await serveMetrics(config.metricsAddress, metrics.text)
-    started.push(status)
-    return { healthPort: health.port, metricsPort: status.port, stop }
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  started.defer(leadership.stop)
+  const health = await serveStatus(config.healthAddress, healthRoutes(leadership.leads))
+  started.defer(health.stop)
+  const status = await serveMetrics(config.metricsAddress, metrics.text)
+  started.defer(status.stop)
+  const running = started.move()
+  return { healthPort: health.port, metricsPort: status.port, stop: () => running.disposeAsync() }
 }
 
-function assignIdentities(config: MicConfig, world: MicWorld & { metrics: MicMetrics; clock: Clock }): Running {
-  const { kube, log, clock, metrics, resourceManager, cloudConfig } = world
+type LeaderWorld = MicWorld & { metrics: MicMetrics; clock: Clock }
+
+/** The work of the leader. */
+function assignIdentities(config: MicConfig, world: LeaderWorld): Running {
+  const { kube, log, clock, metrics } = world
   let synced = false
   let wake = () => {}
   const view = followCluster({ kube, log, onChange: () => wake() })
+  const options = syncOptions(config, world, view)
+  const cycles = runCycles({
+    // An incomplete copy of the cluster would remove identities of pods that are not listed yet.
+    sync: async () => (synced ? sync(options) : { worked: false, complete: true }),
+    reconcile: () => reconcile(options),
+    syncRetryMs: config.syncRetryMs,
+    reconcileMs: config.reconcileMs,
+    metrics,
+    log,
+    clock,
+  })
+  wake = cycles.wake
+  view.synced.then(
+    () => {
+      synced = true
+      wake()
+    },
+    () => undefined,
+  )
+  return {
+    async stop() {
+      await view.stop()
+      await cycles.stop()
+    },
+  }
+}
+
+function syncOptions(config: MicConfig, world: LeaderWorld, view: SyncOptions['view']): SyncOptions {
+  const { kube, log, clock, metrics, resourceManager, cloudConfig } = world
   const events = createEventRecorder({ client: kube, log, component: 'aadpodidentity.k8s.io', clock })
   const { updateMaxRetry: maxRetry, updateRetryMs: retryMs } = config
   const immutable = new Set(config.immutableClientIds.map((id) => id.toLowerCase()))
-  const options: SyncOptions = {
+  return {
     view,
     nodes: createNodes({ kube, place: cloudConfig, clock, log }),
     machines: createMachineUpdater({ resourceManager, metrics, clock, maxRetry, retryMs }),
@@ -103,26 +129,5 @@ function assignIdentities(config: MicConfig, world: MicWorld & { metrics: MicMet
       return immutable.has(clientId) || clientId === (cloudConfig().clusterIdentity?.toLowerCase() ?? '-')
     },
     batch: config.createDeleteBatch,
-  }
-  const cycles = runCycles({
-    // Half a picture would take identities from pods that are not listed yet.
-    sync: async () => (synced ? sync(options) : { worked: false, complete: true }),
-    reconcile: () => reconcile(options),
-    syncRetryMs: config.syncRetryMs,
-    reconcileMs: config.reconcileMs,
-    metrics,
-    log,
-    clock,
-  })
-  wake = cycles.wake
-  void view.synced.then(() => {
-    synced = true
-    wake()
-  })
-  return {
-    async stop() {
-      await view.stop()
-      await cycles.stop()
-    },
   }
 }

@@ -8,7 +8,7 @@ import { type Match, matchPods } from './match-pods.ts'
 import type { Nodes } from './nodes.ts'
 import { type Changes, isEmpty, planChanges, stateOf } from './plan-changes.ts'
 import { type MachineWork, planMachines } from './plan-machines.ts'
-import type { MachineUpdater } from './update-machine.ts'
+import type { MachineUpdater, UpdateOutcome } from './update-machine.ts'
 
 export interface SyncOptions {
   view: ClusterView
@@ -19,7 +19,7 @@ export interface SyncOptions {
   log: Log
   forceNamespaced: boolean
   isImmutable(assigned: AzureAssignedIdentity): boolean
-  /** Writes to the API server in flight for one machine. */
+  /** Concurrent writes to the API server for one machine. */
   batch: number
 }
 
@@ -30,7 +30,7 @@ export interface SyncResult {
   complete: boolean
 }
 
-/** One cycle: from what pods ask for to what their machines have. Rejects never. */
+/** One cycle: from what pods request to what their machines have. */
 export async function sync(options: SyncOptions): Promise<SyncResult> {
   const { view, nodes, assignments, events, batch } = options
   const match = matchPods(view, options)
@@ -48,14 +48,15 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
     machineOfNode,
     isImmutable: options.isImmutable,
   })
+  const withoutMachine = { ...plan.withoutMachine, replaced: [], delta: { add: [], remove: [] } }
   const results = await Promise.all([
-    settle({ ...plan.withoutMachine, left: [], delta: { add: [], remove: [] } }, undefined, options),
-    ...plan.machines.map((work) => tellMachine(work, options)),
+    writeOutcome(withoutMachine, undefined, options),
+    ...plan.machines.map((work) => updateMachine(work, options)),
   ])
   return { worked: true, complete: written.complete && plan.unknownNodes.length === 0 && results.every(Boolean) }
 }
 
-/** Every assignment exists as Created before Azure is told of it, so that nothing is assigned that nobody knows of. */
+/** Every assignment exists as Created before the call to Azure, so that no identity is assigned without a record of it. */
 async function writeCreated(
   changes: Changes,
   { assignments, batch }: Pick<SyncOptions, 'assignments' | 'batch'>,
@@ -72,7 +73,7 @@ async function writeCreated(
   return { changes: { ...changes, create, replace }, complete }
 }
 
-/** The nodes whose machine has to be known: those of the changes, and of whoever else uses an identity that may be taken away. */
+/** The nodes whose machine is needed: those of the changes, and of other pods with an identity that may be removed. */
 function nodeNames({ create, replace, retry, remove }: Changes, { desired }: Match): Set<string> {
   const changed = [...create, ...retry, ...remove, ...replace.flatMap(({ before, after }) => [before, after])]
   const leaving = new Set([...remove, ...replace.map(({ before }) => before)].map(machineIdentityId))
@@ -80,35 +81,47 @@ function nodeNames({ create, replace, retry, remove }: Changes, { desired }: Mat
   return new Set([...changed, ...others].filter((one) => machineIdentityId(one)).map(({ spec }) => spec.nodename))
 }
 
-async function tellMachine(work: MachineWork, options: SyncOptions): Promise<boolean> {
-  const outcome = await options.machines.update(work.machine, work.delta)
-  return settle(work, outcome, options)
+async function updateMachine(work: MachineWork, options: SyncOptions): Promise<boolean> {
+  const outcome = await options.machines.update(work.machine, work.delta, ownersOf(work.assign))
+  return writeOutcome(work, outcome, options)
 }
 
-type Outcome = Awaited<ReturnType<MachineUpdater['update']>>
+/** The namespace whose AzureIdentity asks for an identity; the first in the order of assignments if there are several. */
+function ownersOf(assign: readonly AzureAssignedIdentity[]): (id: string) => string {
+  const owners = new Map<string, string>()
+  for (const assigned of assign) {
+    const id = machineIdentityId(assigned)
+    const { namespace = '' } = assigned.spec.azureIdentityRef.metadata
+    if (id !== undefined && !owners.has(id)) owners.set(id, namespace)
+  }
+  return (id) => owners.get(id) ?? ''
+}
 
-/** Writes down what became true; what did not stays as it is and is tried again. Whether all of it became true. */
-async function settle(
-  { assign, release, left, delta }: Omit<MachineWork, 'machine'>,
-  outcome: Outcome | undefined,
+/**
+ * Writes the result of an update into the assignments. Those whose part failed stay as they are, and the next cycle retries.
+ * Resolves to whether everything succeeded.
+ */
+async function writeOutcome(
+  { assign, release, replaced, delta }: Omit<MachineWork, 'machine'>,
+  outcome: UpdateOutcome | undefined,
   { assignments, batch }: SyncOptions,
 ): Promise<boolean> {
   const removing = new Set(delta.remove)
   const has = (id: string) => outcome?.ids?.has(id) === true
-  /** The machine has an identity still that it should not have. */
+  /** Whether the machine still has an identity that was to be removed. */
   const keeps = (assigned: AzureAssignedIdentity) => {
     const id = machineIdentityId(assigned)
     return id !== undefined && removing.has(id) && (outcome?.ids === undefined || has(id))
   }
   const removeFailed = (assigned: AzureAssignedIdentity) =>
-    assignments.removeFailed(assigned, outcome?.error ?? 'Azure did not tell what the machine has')
+    assignments.removeFailed(assigned, outcome?.error ?? 'Azure did not report the identities of the machine')
   let complete = true
   await forEachLimited(assign, batch, async (assigned) => {
     const id = machineIdentityId(assigned)
     if (id === undefined || has(id)) complete = (await assignments.setAssigned(assigned)) && complete
     else {
       complete = false
-      await assignments.assignFailed(assigned, outcome?.error ?? 'the machine is gone, or going')
+      await assignments.assignFailed(assigned, outcome?.errorOf(id) ?? 'the machine is gone or being deleted')
     }
   })
   await forEachLimited(release, batch, async (assigned) => {
@@ -118,11 +131,11 @@ async function settle(
       await removeFailed(assigned)
     }
   })
-  await forEachLimited(left.filter(keeps), batch, removeFailed)
+  await forEachLimited(replaced.filter(keeps), batch, removeFailed)
   return complete
 }
 
-/** Gives machines back what somebody took from them behind our back; takes nothing away. */
+/** Gives machines back identities that were removed by other means; removes none. */
 export async function reconcile({ view, nodes, machines, log }: SyncOptions): Promise<void> {
   const assigned = [...view.assigned.values()].filter((one) => stateOf(one) === 'Assigned' && machineIdentityId(one))
   const machineOfNode = await nodes.machinesOf(assigned.map(({ spec }) => spec.nodename))
@@ -132,8 +145,8 @@ export async function reconcile({ view, nodes, machines, log }: SyncOptions): Pr
     machineOfNode,
     isImmutable: () => true,
   })
-  await forEachLimited(plan.machines, 5, async ({ machine, delta }) => {
-    const { error } = await machines.update(machine, delta)
+  await forEachLimited(plan.machines, 5, async ({ machine, delta, assign }) => {
+    const { error } = await machines.update(machine, delta, ownersOf(assign))
     if (error !== undefined) log.warn({ err: error, machine: machine.id }, 'a machine lacks identities of its pods')
   })
 }

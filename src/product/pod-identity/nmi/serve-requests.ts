@@ -3,7 +3,7 @@ import type { AzureIdentity, AzurePodIdentityException } from '#kubernetes/clien
 import { type Clock, errorMessage, type Log } from '#lib'
 import { createFairSlots, type FairSlots } from '#lib/async'
 import type { ListenAddress } from '#lib/flags'
-import { type HttpServer, listenHttp } from '#lib/http'
+import { type Listening, listenHttp } from '#lib/http'
 import {
   type ForwardToImds,
   ImdsRefusal,
@@ -58,7 +58,7 @@ interface Exchange {
 }
 
 /** The node endpoint: pods reach it in place of IMDS, and programs of the host request the tokens of pods there. */
-export async function serveRequests(address: ListenAddress, endpoint: NodeEndpoint): Promise<HttpServer> {
+export async function serveRequests(address: ListenAddress, endpoint: NodeEndpoint): Promise<Listening> {
   const slots = createFairSlots(nmiLimits.requests.value)
   return listenHttp(address, (request, response) => {
     const exchange = startExchange(endpoint, request, response)
