@@ -133,6 +133,7 @@ const parts: Record<string, readonly string[]> = {
     'lib',
     'lib/async',
     'lib/flags',
+    'lib/formats',
     'lib/http',
   ],
   'lab/azure': ['lib', 'lib/async', 'lib/files', 'lib/flags', 'lib/formats', 'lib/http'],
