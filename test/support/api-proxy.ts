@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { loadKubeconfig } from '#kubernetes/client'
+import { listen } from '#lib/http'
 
 /** What a request asks, for predicates: `POST /apis/…`. */
 export type RequestLine = string
@@ -55,19 +55,18 @@ export async function startApiProxy(clusterKubeconfig: string, kubeconfig: strin
       JSON.stringify({ kind: 'Status', status: 'Failure', code: status, message: 'a fault that the test asked for' }),
     )
   })
-  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+  const listening = await listen(front, { host: '127.0.0.1', port: 0 })
   const proxy: ApiProxy = {
     kubeconfig,
     requests: [],
     holdNext: (matches) => new Promise((come) => holds.push({ matches, come })),
     fault: undefined,
     async stop() {
-      front.closeAllConnections()
       agent.destroy()
-      await new Promise((resolve) => front.close(resolve))
+      await listening.stop()
     },
   }
-  const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`
+  const url = `http://127.0.0.1:${listening.port}`
   const config = {
     apiVersion: 'v1',
     kind: 'Config',

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { exportJWK, type JWTPayload, SignJWT } from 'jose'
+import { listen } from '#lib/http'
 import { openCertificateAuthority } from '../../src/lab/azure/certificates/certificate-authority.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -42,14 +42,11 @@ export async function startTestIssuer(t: TestContext): Promise<TestIssuer> {
     response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(document ?? {}))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
+  const listening = await listen(server, { host: '127.0.0.1', port: 0 })
+  t.after(listening.stop)
 
   const issuer: TestIssuer = {
-    url: `https://localhost:${(server.address() as AddressInfo).port}`,
+    url: `https://localhost:${listening.port}`,
     caFile: authority.caFile,
     claimedIssuer: undefined,
     requests,

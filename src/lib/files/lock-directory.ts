@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import type { Running } from '#lib'
-import { listenUnix } from '#lib/http'
+import { errorCode, type Running } from '#lib'
+import { listen } from '#lib/http'
 
 /**
  * Makes this process the only one that works in a state directory, until `stop`. The lock is a socket (`lock`) that only a
@@ -9,17 +9,13 @@ import { listenUnix } from '#lib/http'
  */
 export async function lockDirectory(directory: string): Promise<Running> {
   const server = createServer((socket) => socket.destroy())
-  const listen = (path: string) =>
-    new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve))
   try {
-    await listenUnix(join(directory, 'lock'), listen)
+    const lock = await listen(server, { path: join(directory, 'lock') })
+    server.unref()
+    return lock
   } catch (cause) {
-    throw new Error(`Cannot work in ${directory}: another process does. Stop it, or choose another directory`, {
-      cause,
-    })
-  }
-  server.unref()
-  return {
-    stop: () => new Promise((resolve) => server.close(() => resolve())),
+    if (errorCode(cause) !== 'EADDRINUSE') throw cause
+    const advice = 'Stop it, or choose another directory'
+    throw new Error(`Cannot work in ${directory}: another process does. ${advice}`, { cause })
   }
 }

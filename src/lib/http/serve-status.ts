@@ -1,6 +1,7 @@
 import { errorMessage, metricsContentType } from '#lib'
 import type { ListenAddress } from '#lib/flags'
-import { type HttpServer, listenHttp } from './listen-http.ts'
+import type { Listening } from './listen.ts'
+import { listenHttp } from './listen-http.ts'
 
 export interface StatusAnswer {
   body: string
@@ -14,7 +15,7 @@ export interface StatusAnswer {
 export type StatusRoutes = Readonly<Record<string, () => StatusAnswer | Promise<StatusAnswer>>>
 
 /** What a daemon tells of itself over plain HTTP: health and metrics. */
-export function serveStatus(address: ListenAddress, routes: StatusRoutes): Promise<HttpServer> {
+export function serveStatus(address: ListenAddress, routes: StatusRoutes): Promise<Listening> {
   const known = Object.keys(routes).join(', ')
   const answer = async (path: string): Promise<StatusAnswer> => {
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
@@ -30,6 +31,6 @@ export function serveStatus(address: ListenAddress, routes: StatusRoutes): Promi
 }
 
 /** `/metrics` in the Prometheus text format. */
-export function serveMetrics(address: ListenAddress, text: () => string): Promise<HttpServer> {
+export function serveMetrics(address: ListenAddress, text: () => string): Promise<Listening> {
   return serveStatus(address, { '/metrics': () => ({ body: text(), contentType: metricsContentType }) })
 }

@@ -40,14 +40,14 @@ test('listenUnix() removes the socket of a process that was killed', async (t) =
   await close(await listenUnix(path, bindServer))
 })
 
-test('listenUnix() refuses a socket on which somebody answers', async (t) => {
+test('listenUnix() refuses a socket on which another process answers', async (t) => {
   const path = temporaryPath(t)
   const first = await listenUnix(path, bindServer)
   await assert.rejects(listenUnix(path, bindServer), /another process answers/)
   await close(first)
 })
 
-test('listenUnix() never removes a file that is no socket', async (t) => {
+test('listenUnix() never removes a file that is not a socket', async (t) => {
   const path = join(temporaryPath(t), '..', '..', 'file')
   writeFileSync(path, 'precious')
   await assert.rejects(listenUnix(path, bindServer), /not a socket/)

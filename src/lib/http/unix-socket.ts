@@ -2,12 +2,13 @@ import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { errorCode } from '#lib'
+import { ListenError } from './listen-error.ts'
 
 /**
- * Makes `path` ready for a server and calls `bind`: the directory is created (0700 if it was missing), a socket file that
- * nobody answers on is removed, and the new socket has mode 0700 from its first moment on.
+ * Prepares `path` for a server and calls `bind`: the directory is created (0700 if it was missing), the socket file of a
+ * process that has ended is removed, and the new socket has mode 0700 from its first moment on.
  *
- * Throws when the path is too long for a socket, when something else than a socket is at `path`, or when a living server answers there.
+ * Rejects with {@link ListenError}: `ENAMETOOLONG`, `ENOTSOCK` for anything else at `path`, `EADDRINUSE` when a server answers there.
  */
 export async function listenUnix<T>(path: string, bind: (path: string) => Promise<T>): Promise<T> {
   refuseLongPath(path)
@@ -29,17 +30,19 @@ export async function listenUnix<T>(path: string, bind: (path: string) => Promis
 function refuseLongPath(path: string): void {
   const bytes = Buffer.byteLength(path)
   if (bytes <= 107) return
-  throw new Error(
-    `Cannot listen on ${path}: a socket's path may have at most 107 bytes, this one has ${bytes}; use a shorter directory`,
-  )
+  const reason = `a socket's path may have at most 107 bytes, this one has ${bytes}; use a shorter directory`
+  throw new ListenError('ENAMETOOLONG', `cannot listen on ${path}: ${reason}`)
 }
 
 async function removeStaleSocket(path: string): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined) return
-  if (!stat.isSocket())
-    throw new Error(`Cannot listen on ${path}: a file that is not a socket is in the way; remove it`)
-  if (await answers(path)) throw new Error(`Cannot listen on ${path}: another process answers on this socket`)
+  if (!stat.isSocket()) {
+    throw new ListenError('ENOTSOCK', `cannot listen on ${path}: there is a file that is not a socket; remove it`)
+  }
+  if (await answers(path)) {
+    throw new ListenError('EADDRINUSE', `cannot listen on ${path}: another process answers on this socket`)
+  }
   rmSync(path, { force: true })
 }
 

@@ -127,7 +127,7 @@ test('a port in use is named, with the flag that changes it', async (t) => {
   const port = new URL(first.proxyUrl).port
   await assert.rejects(
     spawnLocalAzure(t, temporaryDirectory(t), ['--port', port]),
-    new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${port}: the port is in use; give another --port`),
+    new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: it is in use; give another --port`),
   )
 })
 

@@ -1,6 +1,6 @@
 import { errorMessage, type Log, type Running } from '#lib'
+import type { Listening } from '#lib/http'
 import type { AssignedIdentity } from './choose-identity.ts'
-import type { ImdsServer } from './server.ts'
 
 /**
  * IMDS for the nodes of clusters. Azure recognizes a node by its network; the nodes of the lab share one machine, so each
@@ -23,12 +23,12 @@ export interface NodeEndpoint {
 
 export interface NodeEndpointsOptions {
   /** Starts a server for machines with these identities. */
-  listen(port: number, assigned: () => readonly AssignedIdentity[]): Promise<ImdsServer & NodeEndpoint>
+  listen(port: number, assigned: () => readonly AssignedIdentity[]): Promise<Listening & NodeEndpoint>
   log: Log
 }
 
 export function createNodeEndpoints({ listen, log }: NodeEndpointsOptions): NodeEndpoints {
-  const servers = new Map<string, ImdsServer & NodeEndpoint>()
+  const servers = new Map<string, Listening & NodeEndpoint>()
   return {
     async open(clusterId, port, assigned) {
       const key = clusterId.toLowerCase()

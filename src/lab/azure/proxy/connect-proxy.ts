@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { listen } from './listen.ts'
+import { listenOrAdvise } from './listen.ts'
 
 export interface ConnectProxyOptions {
   /** Address to listen on, for example `127.0.0.1`. */
@@ -52,18 +52,13 @@ export async function startConnectProxy(options: ConnectProxyOptions): Promise<C
     if (head.length > 0) socket.unshift(head)
     options.onTunnel(socket)
   })
-  const port = await listen(server, { address: options.listen, port: options.port, flag: '--port' })
+  const { port, stop } = await listenOrAdvise(server, { address: options.listen, port: options.port, flag: '--port' })
 
   return {
     port,
+    stop,
     cut(host) {
       for (const [socket, tunnelHost] of tunnels) if (tunnelHost === host) socket.resetAndDestroy()
-    },
-    async stop() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const socket of tunnels.keys()) socket.destroy()
-      server.closeAllConnections()
-      await closed
     },
   }
 }

@@ -2,7 +2,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Running } from '#lib'
-import { listenUnix } from '#lib/http'
+import { listen } from '#lib/http'
 import type { EventFeed } from '../events/event-feed.ts'
 import { knownGaps } from '../http/known-gaps.ts'
 import type { Fault, Traffic } from './traffic.ts'
@@ -97,17 +97,12 @@ export async function startControlServer(options: ControlServerOptions): Promise
   )
 
   const server = createAdaptorServer({ fetch: app.fetch })
-  await listenUnix(
-    path,
-    () => new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve)),
-  )
+  const listening = await listen(server, { path })
   return {
-    stop: () =>
-      new Promise((resolve) => {
-        stopping.abort()
-        server.close(() => resolve())
-        if ('closeAllConnections' in server) server.closeAllConnections()
-      }),
+    stop() {
+      stopping.abort()
+      return listening.stop()
+    },
   }
 }
 

@@ -1,9 +1,9 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:https'
-import { type AddressInfo, isIPv6 } from 'node:net'
+import { createServer } from 'node:https'
+import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { type Clock, errorCode, type Log, type Running } from '#lib'
 import { lockDirectory } from '#lib/files'
+import { listen } from '#lib/http'
 import type { NodeRuntime } from '../node-runtime.ts'
 import { writeKubeconfig } from './access/kubeconfig.ts'
 import { openPki, type Pki } from './access/pki.ts'
@@ -64,8 +64,10 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
   const objects = createObjects({ store, clock })
   seed(store, objects)
   const stopping = new AbortController()
-  const { server, url } = await listen(options, pki)
-  started.defer(() => close(server, stopping))
+  const { server, url, stop } = await serveTls(options, pki)
+  started.defer(stop)
+  // Ends watches and streams.
+  started.defer(() => stopping.abort())
 
   let node: NodeRuntime | undefined
   const context: ApiContext = {
@@ -103,25 +105,14 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
   }
 }
 
-async function listen({ listen: address, port }: ApiServerOptions, pki: Pki): Promise<{ server: Server; url: string }> {
+async function serveTls({ listen: address, port }: ApiServerOptions, pki: Pki) {
   const { certificate, privateKey } = await pki.issueServer([address])
   // A client without a certificate, or with one of another CA, gets a Kubernetes answer instead of a TLS alert.
   const tls = { cert: certificate, key: privateKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false }
   const server = createServer(tls)
-  server.listen(port, address)
-  await once(server, 'listening')
+  const { port: taken, stop } = await listen(server, { host: address, port }, { drainMs: 1000 })
   const host = isIPv6(address) ? `[${address}]` : address
-  return { server, url: `https://${host}:${(server.address() as AddressInfo).port}` }
-}
-
-async function close(server: Server, stopping: AbortController): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  // Ends watches and streams; idle connections and requests in flight remain.
-  stopping.abort()
-  server.closeIdleConnections()
-  setTimeout(() => server.closeAllConnections(), 1_000).unref()
-  await closed
+  return { server, url: `https://${host}:${taken}`, stop }
 }
 
 function startError(error: unknown, { stateDir, listen, port }: ApiServerOptions): unknown {
