@@ -1,25 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { errorMessage, Problems } from '#lib'
 import type { Environment } from '#lib/flags'
-import type { HttpClientOptions } from '#lib/http'
+import { type HttpClientOptions, readProxyEnvironment } from '#lib/http'
 
 /** The way to Azure, and whom to trust there. */
 export type HttpEnvironment = Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa'>
-
-const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy']
 
 /** The way to Azure as the environment describes it. */
 export function httpFromEnvironment(env: Environment, problems: Problems): HttpEnvironment {
   const ca = readPem('SSL_CERT_FILE', env.SSL_CERT_FILE ?? '', problems)
   return {
-    proxyEnv: Object.fromEntries(proxyVariables.map((name) => [name, env[name]])),
+    proxyEnv: readProxyEnvironment(env, problems),
     ca,
     // Node itself adds NODE_EXTRA_CA_CERTS to its own roots; beside SSL_CERT_FILE it has to be named.
     extraCa: ca === undefined ? undefined : readPem('NODE_EXTRA_CA_CERTS', env.NODE_EXTRA_CA_CERTS ?? '', problems),
   }
 }
 
-/** {@link httpFromEnvironment} by itself. Throws `ProblemsError` when it names certificates that cannot be read. */
+/** {@link httpFromEnvironment} by itself. Throws `ProblemsError` when it names a proxy or certificates that cannot be used. */
 export function azureHttp(env: Environment): HttpEnvironment {
   const problems = new Problems()
   const http = httpFromEnvironment(env, problems)

@@ -1,3 +1,5 @@
+import { withoutUserInfo } from './without-user-info.ts'
+
 /**
  * One thing that is wrong with an input: where, what was found and what would be right.
  * Parsers collect all of them in {@link Problems} and throw once; each wire renders them its own way (gRPC InvalidArgument,
@@ -31,9 +33,10 @@ export class Problems {
     if (this.#shared.list.length < maxReported) this.#shared.list.push({ path: `${this.#prefix}${path}`, message })
   }
 
-  /** Adds `found "X", expected Y`. */
+  /** Adds `found "X", expected Y`. The user and password of a URL are left out. */
   unexpected(path: string, found: unknown, expected: string): void {
-    this.add(path, `found ${typeof found === 'string' ? JSON.stringify(found) : String(found)}, expected ${expected}`)
+    const shown = typeof found === 'string' ? JSON.stringify(withoutUserInfo(found)) : String(found)
+    this.add(path, `found ${shown}, expected ${expected}`)
   }
 
   /** The same collection, for a parser of a part of the input: paths that are added there get this prefix. */

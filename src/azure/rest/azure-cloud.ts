@@ -1,4 +1,5 @@
 import { type Cloud, findCloud, parseCloudFile } from '#azure/identity'
+import { withoutUserInfo } from '#lib'
 
 /** One Azure cloud with the services that this part calls. Origins and resources have no trailing slash. */
 export interface AzureCloud extends Cloud {
@@ -43,7 +44,8 @@ export function parseAzureCloudFile(text: string): AzureCloud {
     if (typeof value === 'string' && URL.canParse(value) && new URL(value).protocol === 'https:') {
       return value.replace(/\/+$/, '')
     }
-    throw new Error(`${name}: found ${JSON.stringify(value)}, expected a URL that begins with https://`)
+    const shown = typeof value === 'string' ? withoutUserInfo(value) : value
+    throw new Error(`${name}: found ${JSON.stringify(shown)}, expected a URL that begins with https://`)
   }
   // A cloud with AD FS has no Microsoft Graph; whoever calls it there gets the public one's refusal.
   const graph = members.has('microsoftgraphendpoint') ? origin('microsoftGraphEndpoint') : 'https://graph.microsoft.com'
