@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 import { join } from 'node:path'
-import { packageRoot, runNode } from './run.mjs'
+import { packageRoot, run } from './run.mjs'
 
-runNode([join(packageRoot, 'src/bin/cli.ts'), ...process.argv.slice(2)])
+await run(join(packageRoot, 'src/bin/cli.ts'), process.argv.slice(2))

@@ -1,55 +1,51 @@
-import { packagePlaces } from '#daemon'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { packagePlaces } from '#packaging/places'
 
-/** The `keymount` command. `keymount driver …` and the other daemons become that program at once. */
-const daemons: Record<string, () => Promise<unknown>> = {
-  driver: () => import('./driver.ts'),
-  provider: () => import('./provider.ts'),
-  node: () => import('./node.ts'),
-  controller: () => import('./controller.ts'),
-  proxy: () => import('./proxy.ts'),
-  'proxy-init': () => import('./proxy-init.ts'),
-  mic: () => import('./mic.ts'),
-  nmi: () => import('./nmi.ts'),
-  'local-azure': () => import('./local-azure.ts'),
-  'local-cluster': () => import('./local-cluster.ts'),
-}
+/**
+ * The `keymount` command. `keymount driver …` and the other daemons, whose programs are beside this one, become that program
+ * at once: their flags, and so their help, are their own. Everything is loaded when it is needed.
+ */
+const words = process.argv.slice(2)
+if (words[0] === 'help' && isDaemon(words[1])) words.splice(0, 2, words[1] ?? '', '--help')
+const [word] = words
 
-// The reader of a pipe may leave before the end: `keymount status | head -1`.
+// The reader of a pipe may end first: `keymount status | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)
 })
 
-const daemon = daemons[process.argv[2] ?? '']
-if (daemon !== undefined) {
+if (isDaemon(word)) {
   // The program finds the command line that it would have if it had been started by itself.
-  process.argv.splice(2, 1)
-  await daemon()
+  process.argv.splice(2, process.argv.length, ...words.slice(1))
+  await import(`./${word}.ts`)
 } else {
   const { runCli } = await import('#cli')
-  process.exitCode = await runCli(worldOf(process.env))
-}
-
-function worldOf(env: NodeJS.ProcessEnv) {
-  return {
-    argv: process.argv.slice(2),
-    env,
-    // Loaded when a command asks: most of them do not talk to Azure.
-    azureHttp: async () => (await import('#daemon')).azureHttp(env),
+  process.exitCode = await runCli({
+    argv: words,
+    env: process.env,
+    azureHttp: async () => (await import('#daemon')).azureHttp(process.env),
     stdout: process.stdout,
     stderr: process.stderr,
-    ...packagePlaces(env),
+    ...packagePlaces(process.env),
     signal: stopSignal(),
-  }
+  })
 }
 
-/** Aborts at the first SIGINT or SIGTERM; what runs then cleans up. The third one ends the process at once. */
+/** Whether this is both a command and a program of this folder. */
+function isDaemon(name = ''): boolean {
+  if (!/^[a-z-]+$/.test(name)) return false
+  return ['.', '../cli/commands'].every((folder) => existsSync(join(import.meta.dirname, folder, `${name}.ts`)))
+}
+
+/** Aborts at the first SIGINT or SIGTERM, so that what is running can clean up. The fourth one ends the process at once. */
 function stopSignal(): AbortSignal {
   const abort = new AbortController()
   let count = 0
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      // A Ctrl-C comes twice: from the terminal, and handed on by the starter of this process.
+      // A Ctrl-C may come twice: from the terminal, and passed on by the process that started this one.
       count++
       if (count > 3) process.exit(130)
       abort.abort(new Error(`stopped by ${name}`))

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { packagePlaces, runMain } from '#daemon'
+import { runMain } from '#daemon'
 import { localAzureProgram, startLocalAzure } from '#lab/azure'
 import { createLog, runUntilSignal } from '#lib'
 import { defaultsInCluster, packageCharts, publicChartSites } from '#packaging/charts'
+import { packagePlaces } from '#packaging/places'
 
 /** Prints one line of JSON when the local Azure is ready. */
 runMain(localAzureProgram, ({ logLevel, clustersHome, ...options }, env) => {

@@ -6,6 +6,5 @@
 export { clusterConfig, kubeconfigFlag } from './cluster-config.ts'
 export { azureHttp, type HttpEnvironment, httpFromEnvironment, readPem } from './http-environment.ts'
 export { logLevelFlag, logLevelOf, metricsBackendFlag } from './log-level.ts'
-export { packagePlaces } from './package-places.ts'
 export { runMain } from './run-main.ts'
 export { buildOf, buildVersion, packageVersion, workloadIdentityUserAgent, workloadIdentityVersion } from './version.ts'

@@ -1,5 +1,5 @@
 import type { HttpClientOptions } from '#lib/http'
-import type { Output } from './terminal.ts'
+import type { Output } from './output.ts'
 
 /** The outside world of one run of the command line, handed in by `src/bin/cli.ts`. */
 export interface CliWorld {
@@ -13,7 +13,7 @@ export interface CliWorld {
   /** Directory of the package. */
   packageRoot: string
   version: string
-  /** Where images and compiled code are kept between labs. */
+  /** Where images and compiled code are cached between labs. */
   cacheDirectory: string
   /** The user's home directory. */
   userHome: string

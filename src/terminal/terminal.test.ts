@@ -2,20 +2,30 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createTerminal } from './terminal.ts'
 
-function record(isTTY: boolean, env: Record<string, string> = {}) {
+interface Setup {
+  isTTY?: boolean
+  columns?: number
+  env?: Record<string, string>
+  programName?: string
+}
+
+function record({ isTTY = false, columns, env = {}, programName }: Setup = {}) {
   const written = { stdout: '', stderr: '' }
   let ms = 0
   const terminal = createTerminal({
-    stdout: { write: (text) => (written.stdout += text), isTTY },
-    stderr: { write: (text) => (written.stderr += text), isTTY },
+    stdout: { write: (text) => (written.stdout += text), isTTY, columns },
+    stderr: { write: (text) => (written.stderr += text), isTTY, columns },
     env,
+    programName,
     now: () => (ms += 1234),
   })
   return { terminal, written }
 }
 
-test('a step is one line with a mark, a title, a time and what it gave; further lines stand below', async () => {
-  const { terminal, written } = record(false)
+const clearLine = '\r\u001b[2K'
+
+test('a step is one line with a mark, a title, a time and its result; further lines are below the result', async () => {
+  const { terminal, written } = record()
   const given = await terminal.step(
     'Vault',
     async () => 42,
@@ -26,8 +36,8 @@ test('a step is one line with a mark, a title, a time and what it gave; further 
   assert.equal(written.stdout, '')
 })
 
-test('a step that throws gets its line and throws on', async () => {
-  const { terminal, written } = record(false)
+test('a step that throws gets its line, and rethrows', async () => {
+  const { terminal, written } = record()
   const failing = terminal.step(
     'Vault',
     async () => {
@@ -39,11 +49,76 @@ test('a step that throws gets its line and throws on', async () => {
   assert.match(written.stderr, /^✗ Vault .*failed\n$/)
 })
 
+test('a long result is wrapped at 80 columns in a pipe, and at the width of a terminal', async () => {
+  const text = 'words that are wrapped '.repeat(8).trim()
+  for (const [setup, width] of [
+    [{}, 80],
+    [{ isTTY: true, columns: 60, env: { TERM: 'dumb' } }, 60],
+    [{ isTTY: true, columns: 500, env: { TERM: 'dumb' } }, 120],
+  ] as const) {
+    const { terminal, written } = record(setup)
+    await terminal.step(
+      'Long',
+      async () => text,
+      (result) => result,
+    )
+    const lines = written.stderr.trimEnd().split('\n')
+    assert.ok(lines.length > 1)
+    assert.ok(
+      lines.every((line) => line.length <= width),
+      written.stderr,
+    )
+    assert.equal(lines.map((line) => line.slice(26)).join(' '), text)
+  }
+})
+
+test('on a terminal, the running steps are on the last line until they have ended', async () => {
+  const { terminal, written } = record({ isTTY: true, columns: 80, env: { NO_COLOR: '1' } })
+  const first = Promise.withResolvers<string>()
+  const second = Promise.withResolvers<string>()
+  const running = [
+    terminal.step(
+      'Cluster',
+      () => first.promise,
+      (text) => text,
+    ),
+    terminal.step(
+      'Azure',
+      () => second.promise,
+      (text) => text,
+    ),
+  ]
+  assert.ok(written.stderr.startsWith(`${clearLine}… Cluster`), JSON.stringify(written.stderr))
+  assert.match(written.stderr, /… Cluster, Azure \(\d+ s\)$/)
+  terminal.line('in between')
+  first.resolve('is up')
+  second.resolve('too')
+  await Promise.all(running)
+  assert.equal(written.stdout, 'in between\n')
+  // What a terminal shows in the end: every line but the cleared ones.
+  const shown = written.stderr.split('\n').map((line) => line.split(clearLine).at(-1))
+  assert.deepEqual(shown.map((line) => line?.replace(/\d+\.\d+ s/, 'N s')).slice(-3), [
+    '✓ Cluster         N s  is up',
+    '✓ Azure           N s  too',
+    '',
+  ])
+})
+
+test('commands in messages are spelled as the user calls the program', () => {
+  const { terminal, written } = record({ programName: 'npx keymount' })
+  terminal.line('start it: keymount up --home /x')
+  terminal.line('eval "$(keymount env)"')
+  terminal.error('keymount: helm install keymount charts/keymount; helm repo add keymount http://x')
+  assert.equal(written.stdout, 'start it: npx keymount up --home /x\neval "$(npx keymount env)"\n')
+  assert.equal(written.stderr, 'keymount: helm install keymount charts/keymount; helm repo add keymount http://x\n')
+})
+
 test('there is colour on a terminal, and none in a pipe or where NO_COLOR asks for none', () => {
-  const styled = (isTTY: boolean, env: Record<string, string>) => record(isTTY, env).terminal.style.good('x')
+  const styled = (isTTY: boolean, env: Record<string, string>) => record({ isTTY, env }).terminal.style.good('x')
   assert.equal(styled(true, {}), '\u001b[32mx\u001b[39m')
   assert.equal(styled(true, { NO_COLOR: '1' }), 'x')
   assert.equal(styled(true, { TERM: 'dumb' }), 'x')
   assert.equal(styled(false, {}), 'x')
   assert.equal(styled(false, { FORCE_COLOR: '1' }), '\u001b[32mx\u001b[39m')
+  assert.equal(styled(true, { FORCE_COLOR: '0' }), 'x')
 })

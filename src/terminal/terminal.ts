@@ -1,23 +1,23 @@
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { wrapText } from '#lib/formats'
+import { isInteractive, type Output, wantsColour, widthOf } from './output.ts'
+import { createProgressLine, noProgressLine, type ProgressLine } from './progress-line.ts'
+import { createStyle, type Style } from './style.ts'
 
-/** Where the command line writes. */
-export interface Output {
-  write(text: string): unknown
-  isTTY?: boolean | undefined
-}
-
-type Style = Record<'good' | 'bad' | 'dim' | 'strong' | 'command', (text: string) => string>
-
-/** Lines for people on a terminal, and the same lines plain in a pipe or a file. */
+/**
+ * Lines for people on a terminal, and the same lines plain in a pipe or a file. Where a text names a command as
+ * `keymount NAME`, it is printed as the user calls the program (`npx keymount NAME`), so that it can be pasted.
+ */
 export interface Terminal {
   readonly style: Style
+  /** Columns at which texts are wrapped. */
+  readonly width: number
   /** One line of the result, on standard output. */
   line(text?: string): void
-  /** One line for people beside the result, on standard error. */
+  /** One line for people, beside the result, on standard error. */
   error(text: string): void
   /**
-   * Does one step and says how it went in one line: a mark, the title, what `run` gave back, and how long it took.
-   * A step that throws gets its line too, and throws on.
+   * Runs one step and prints one line about it: a mark, the title, how long it took, and what `describe` makes of the result.
+   * While it runs, a terminal shows its title. A step that throws gets its line too, and rethrows.
    */
   step<T>(title: string, run: () => Promise<T>, describe: (result: T) => string): Promise<T>
 }
@@ -25,65 +25,93 @@ export interface Terminal {
 export interface TerminalOptions {
   stdout: Output
   stderr: Output
-  env: Record<string, string | undefined>
+  env: Readonly<Record<string, string | undefined>>
+  /** How the user calls the program. Default `keymount`. */
+  programName?: string | undefined
   /** Where step lines go. Default: standard error, so that a result can be piped. */
-  stepsTo?: 'stdout' | 'stderr'
+  stepsTo?: 'stdout' | 'stderr' | undefined
   /** Columns for the titles of steps. Default 14. */
-  titleWidth?: number
-  now?: () => number
+  titleWidth?: number | undefined
+  /** Milliseconds of a monotonic clock. */
+  now?: (() => number) | undefined
 }
 
-const timeWidth = 7
+interface TerminalState {
+  steps: Output
+  style: Style
+  width: number
+  titleWidth: number
+  progress: ProgressLine
+  now: () => number
+  spell: (text: string) => string
+}
 
 export function createTerminal(options: TerminalOptions): Terminal {
   const { stdout, stderr, env, stepsTo = 'stderr', titleWidth = 14, now = () => performance.now() } = options
   const steps = stepsTo === 'stdout' ? stdout : stderr
-  const style = createStyle(wantsColour(steps, env))
-
-  function stepLine(mark: string, title: string, text: string, startedAt: number): void {
-    const seconds = `${((now() - startedAt) / 1000).toFixed(2)} s`
-    const [first = '', ...rest] = text.split('\n')
-    const margin = ' '.repeat('✓ '.length + titleWidth + ' '.length + timeWidth + '  '.length)
-    const lines = [
-      `${mark} ${style.strong(title.padEnd(titleWidth))} ${style.dim(seconds.padStart(timeWidth))}  ${first}`,
-    ]
-    for (const line of rest) lines.push(`${margin}${line}`)
-    steps.write(`${lines.join('\n')}\n`)
+  const state: TerminalState = {
+    steps,
+    style: createStyle(wantsColour(steps, env)),
+    width: widthOf(steps),
+    titleWidth,
+    progress: isInteractive(steps, env) ? createProgressLine(steps, now) : noProgressLine,
+    now,
+    spell: (text) => spellCommands(text, options.programName),
   }
-
+  const write = (output: Output, text: string) =>
+    state.progress.above(() => void output.write(`${state.spell(text)}\n`))
   return {
-    style,
-    line: (text = '') => void stdout.write(`${text}\n`),
-    error: (text) => void stderr.write(`${text}\n`),
-    async step(title, run, describe) {
-      const startedAt = now()
-      try {
-        const result = await run()
-        stepLine(style.good('✓'), title, describe(result), startedAt)
-        return result
-      } catch (error) {
-        stepLine(style.bad('✗'), title, 'failed', startedAt)
-        throw error
-      }
-    },
+    style: state.style,
+    width: state.width,
+    line: (text = '') => write(stdout, text),
+    error: (text) => write(stderr, text),
+    step: (title, run, describe) => runStep(state, title, run, describe),
   }
 }
 
-/** https://no-color.org, https://force-color.org */
-function wantsColour(output: Output, env: Record<string, string | undefined>): boolean {
-  if ((env.NO_COLOR ?? '') !== '') return false
-  if ((env.FORCE_COLOR ?? '') !== '') return env.FORCE_COLOR !== '0'
-  return output.isTTY === true && env.TERM !== 'dumb'
+async function runStep<T>(
+  state: TerminalState,
+  title: string,
+  run: () => Promise<T>,
+  describe: (result: T) => string,
+): Promise<T> {
+  const { style, now, progress } = state
+  const startedAt = now()
+  const done = progress.show(title)
+  try {
+    const result = await run()
+    done()
+    printStep(state, { mark: style.good('✓'), title, text: describe(result), startedAt })
+    return result
+  } catch (error) {
+    done()
+    printStep(state, { mark: style.bad('✗'), title, text: 'failed', startedAt })
+    throw error
+  }
 }
 
-function createStyle(colour: boolean): Style {
-  const painted = (format: Parameters<typeof styleText>[0]) => (text: string) =>
-    colour ? styleText(format, text, { validateStream: false }) : stripVTControlCharacters(text)
-  return {
-    good: painted('green'),
-    bad: painted('red'),
-    dim: painted('dim'),
-    strong: painted('bold'),
-    command: painted('cyan'),
-  }
+const timeWidth = 7
+/** A description narrower than this is not worth wrapping. */
+const minTextWidth = 24
+
+function printStep(
+  { steps, style, width, titleWidth, progress, now, spell }: TerminalState,
+  { mark, title, text, startedAt }: { mark: string; title: string; text: string; startedAt: number },
+): void {
+  const seconds = `${((now() - startedAt) / 1000).toFixed(2)} s`
+  const margin = '✓ '.length + titleWidth + ' '.length + timeWidth + '  '.length
+  const textWidth = Math.max(width - margin, minTextWidth)
+  const [first = '', ...rest] = spell(text)
+    .split('\n')
+    .flatMap((line) => wrapText(line, textWidth))
+  const head = `${mark} ${style.strong(title.padEnd(titleWidth))} ${style.dim(seconds.padStart(timeWidth))}  ${first}`
+  const lines = [head, ...rest.map((line) => `${' '.repeat(margin)}${line}`)]
+  progress.above(() => void steps.write(`${lines.join('\n')}\n`))
+}
+
+/** `keymount` before the name of a command; not Helm's release or chart of that name. */
+const commandName = /(?<![\w./-])keymount(?= [a-z-]+(?![\w/:.-]))/g
+
+function spellCommands(text: string, programName = 'keymount'): string {
+  return programName === 'keymount' ? text : text.replaceAll(commandName, programName)
 }

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
 import { runCli } from '../support/run-cli.ts'
 
-test('a port in use is named with the process that has it and the option that chooses another', async (t) => {
+test('a port in use is reported with the process that has it and the option that selects another', async (t) => {
   const home = await temporaryHome(t)
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -22,7 +22,7 @@ test('a port in use is named with the process that has it and the option that ch
   assert.equal((await home.status()).state, 'down', 'nothing was started')
 })
 
-test('a corrupt state file is named with what is wrong, and down works all the same', async (t) => {
+test('a corrupt state file is named with what is wrong, and down works nevertheless', async (t) => {
   const home = await temporaryHome(t)
   const file = join(home.path, 'lab.json')
   for (const [text, why] of [
@@ -40,7 +40,7 @@ test('a corrupt state file is named with what is wrong, and down works all the s
   assert.ok(!existsSync(home.path))
 })
 
-test('the state of a program that is corrupt is told from its log, and nothing is left running', async (t) => {
+test('corrupt state of a program is reported from its log, and nothing is left running', async (t) => {
   const home = await temporaryHome(t)
   await home.up()
   await home.keymount('down')
@@ -65,11 +65,11 @@ test('a file where the state directory should be is named', async (t) => {
   await writeFile(file, '')
   const { code, stderr } = await runCli(['up', '--home', join(file, 'lab')])
   assert.equal(code, 1)
-  assert.match(stderr, /a file stands where a directory must be/)
+  assert.match(stderr, /a file is where a directory is needed/)
   assert.match(stderr, /--home DIR/)
 })
 
-test('a full disk is told as such, and nothing is left running', async (t) => {
+test('a full disk is reported as such, and nothing is left running', async (t) => {
   const home = await temporaryHome(t)
   const small = join(home.path, 'small')
   await mkdir(small)
@@ -85,7 +85,7 @@ test('a full disk is told as such, and nothing is left running', async (t) => {
   }
 })
 
-test('a kubeconfig that cannot be read, or names nothing, is told', async (t) => {
+test('a kubeconfig that cannot be read, or names no cluster, is an error that says so', async (t) => {
   const home = await temporaryHome(t)
   const missing = await home.keymount('up', '--ports', 'free', '--kubeconfig', '/nonexistent')
   assert.equal(missing.code, 1)
@@ -93,7 +93,7 @@ test('a kubeconfig that cannot be read, or names nothing, is told', async (t) =>
   const file = join(home.path, 'kubeconfig')
   await writeFile(file, 'apiVersion: v1\ncurrent-context: here\ncontexts: []\n')
   const empty = await home.keymount('up', '--ports', 'free', '--kubeconfig', file)
-  assert.match(empty.stderr, /has no entry named "here"/)
+  assert.match(empty.stderr, /there is no entry named "here"/)
 })
 
 test('options that do not fit together are refused with the reason', async (t) => {
@@ -104,7 +104,7 @@ test('options that do not fit together are refused with the reason', async (t) =
   assert.match(stderr, /--kubeconfig/)
 })
 
-test('a cluster that is gone keeps down from removing the product, and --force from asking it', async (t) => {
+test('down does not give up a cluster that does not answer, except with --force', async (t) => {
   const home = await temporaryHome(t)
   const kubeconfig = join(home.path, 'kubeconfig')
   const state = {

@@ -1,25 +1,18 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdir } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { helm, needsHelm } from '../packaging/charts/helm.ts'
-import { runCli } from '../support/run-cli.ts'
-
-const entry = join(import.meta.dirname, '../../bin/keymount.mjs')
-
-async function temporaryDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'keymount-charts-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
+import { cliCommand, cliEnvironment, runCli } from '../support/run-cli.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 test('keymount charts serve is a repository for helm, and ends with Ctrl-C', needsHelm, async (t) => {
-  const directory = await temporaryDirectory(t)
-  const serving = spawn(process.execPath, [entry, 'charts', 'serve', '--port', '0'], {
+  const directory = temporaryDirectory(t)
+  const [program, entry] = cliCommand
+  const serving = spawn(program, [entry, 'charts', 'serve', '--port', '0'], {
+    env: cliEnvironment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise<number | null>((resolve) => serving.once('exit', resolve))
@@ -53,7 +46,7 @@ test('keymount charts serve is a repository for helm, and ends with Ctrl-C', nee
 })
 
 test('keymount charts package writes what helm takes', needsHelm, async (t) => {
-  const directory = await temporaryDirectory(t)
+  const directory = temporaryDirectory(t)
   const { code, stdout } = await runCli(['charts', 'package', '--destination', directory])
   assert.equal(code, 0)
   const files = stdout.trim().split('\n')

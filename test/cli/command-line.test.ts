@@ -1,57 +1,117 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { defaultPorts } from '../../src/lab/home/state/lab-settings.ts'
 import { runCli } from '../support/run-cli.ts'
 
-test('--version prints the version of the package', async () => {
-  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
-    version: string
+const root = join(import.meta.dirname, '../..')
+const names = (directory: string) =>
+  readdirSync(join(root, directory))
+    .filter((file) => /^[a-z-]+\.ts$/.test(file))
+    .map((file) => file.slice(0, -'.ts'.length))
+
+const commands = names('src/cli/commands')
+/** Programs that are not commands: the command line itself, the entry point of the image, and its worker threads. */
+const inner = ['cli', 'start', 'worker']
+const daemons = names('src/bin').filter((name) => !inner.includes(name))
+
+/** The subcommands that a help lists, by the words that lead to each. */
+async function subcommands(path: readonly string[]): Promise<string[][]> {
+  const { code, stdout, stderr } = await runCli([...path, '--help'])
+  assert.equal(code, 0, stderr)
+  const list = /^Commands:\n((?: .*\n)+)/m.exec(stdout)?.[1] ?? ''
+  const found = [...list.matchAll(/^ {2}([a-z-]+)/gm)].flatMap(([, name]) => (name === 'help' ? [] : [name ?? '']))
+  return found.map((name) => [...path, name])
+}
+
+test('--version, -V and version print the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  for (const word of ['--version', '-V', 'version']) {
+    assert.deepEqual(await runCli([word]), { code: 0, stdout: `${version}\n`, stderr: '' })
   }
-  assert.deepEqual(await runCli(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
 })
 
-test('--help lists every command on standard output', async () => {
-  const { code, stdout } = await runCli(['--help'])
-  assert.equal(code, 0)
-  for (const name of [
-    'up',
-    'down',
-    'status',
-    'env',
-    'demo',
-    'rotate',
-    'driver',
-    'provider',
-    'node',
-    'controller',
-    'proxy',
-    'proxy-init',
-    'mic',
-    'nmi',
-    'local-azure',
-    'local-cluster',
-  ]) {
-    assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
+test('--help, -h and help list every command on standard output', async () => {
+  const [long, short, word] = await Promise.all([['--help'], ['-h'], ['help']].map((args) => runCli(args)))
+  assert.equal(long?.code, 0)
+  assert.deepEqual(short, long)
+  assert.deepEqual(word, long)
+  for (const name of commands) assert.match(long?.stdout ?? '', new RegExp(`^  ${name}[| ]`, 'm'))
+})
+
+test('every program of src/bin is a command', () => {
+  assert.deepEqual(
+    daemons.filter((name) => !commands.includes(name)),
+    [],
+  )
+})
+
+test('every command, at every depth, has a help of at most 80 columns, and "help COMMAND" prints the same', async () => {
+  const waiting = commands.filter((name) => !daemons.includes(name) && name !== 'help').map((name) => [name])
+  for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+    const { code, stdout, stderr } = await runCli([...path, '-h'])
+    assert.equal(code, 0, `${path.join(' ')}: ${stderr}`)
+    assert.equal(stderr, '')
+    assert.match(stdout, new RegExp(`^Usage: keymount ${path.join(' ')}`))
+    const long = stdout.split('\n').filter((line) => [...line].length > 80 && !line.startsWith('Usage: '))
+    assert.deepEqual(long, [], path.join(' '))
+    if (path.length > 2) assert.equal((await runCli(['help', ...path])).stdout, stdout)
+    waiting.push(...(await subcommands(path)))
   }
 })
+
+for (const name of daemons) {
+  test(`keymount ${name} prints the help of that program`, async () => {
+    for (const word of ['--help', '-h']) {
+      const { code, stdout, stderr } = await runCli([name, word])
+      assert.equal(code, 0, stderr)
+      assert.match(stdout, new RegExp(`^Usage: keymount ${name} \\[flags\\]$`, 'm'))
+    }
+    assert.match((await runCli(['help', name])).stdout, new RegExp(`^Usage: keymount ${name} \\[flags\\]$`, 'm'))
+  })
+}
 
 test('an unknown command gets the nearest one, and status 2', async () => {
-  const { code, stderr } = await runCli(['stauts'])
+  const { code, stdout, stderr } = await runCli(['stauts'])
   assert.equal(code, 2)
-  assert.match(stderr, /Did you mean status\?/)
+  assert.equal(stdout, '')
+  assert.equal(stderr, "keymount: unknown command 'stauts'\n  fix  did you mean status?\n  fix  see keymount --help\n")
 })
 
-test('a wrong value names the option and what it takes', async () => {
+test('a command without the subcommand that it needs prints its help on standard error', async () => {
+  const { code, stdout, stderr } = await runCli(['azure'])
+  assert.equal(code, 2)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^Usage: keymount azure .*throttle/s)
+})
+
+test('a wrong value names the option and what it accepts, and the help to read', async () => {
   for (const [args, text] of [
     [['up', '--port', '70000'], /--port <port>.*Expected a port from 0 \(any free one\) to 65535/],
     [['up', '--sync-frequency', 'soon'], /--sync-frequency <time>.*Expected a duration such as 30s or 2m/],
     [['up', '--ports', 'some'], /--ports <which>.*fixed, free/],
+    [['status', '-o', 'yaml'], /--output <format>.*json/],
+    [['azure', 'throttle'], /missing required argument 'vault'/],
+    [['identity', 'sa', 'create', '--service-acount-name', 'x'], /did you mean --service-account-name\?/],
   ] as const) {
     const { code, stderr } = await runCli([...args])
     assert.equal(code, 2)
+    assert.match(stderr, /^keymount: /)
     assert.match(stderr, text)
+    assert.match(stderr, new RegExp(`fix {2}see keymount ${args[0]}.* --help$`, 'm'))
   }
+})
+
+test('the ports in the help of up are the ports that it uses', async () => {
+  const { stdout } = await runCli(['up', '--help'])
+  const text = stdout.replaceAll(/\s+/g, ' ')
+  for (const port of Object.values(defaultPorts)) assert.ok(text.includes(`(default: ${port})`), text)
+})
+
+test('messages name commands as the user calls them', async () => {
+  const { stdout, stderr } = await runCli(['status', '--home', '/nonexistent'], { npm_command: 'exec' })
+  assert.match(stdout, /Start it: npx keymount up --home \/nonexistent$/m, stderr)
 })
 
 test('the daemons run from the same command', async () => {
@@ -61,4 +121,10 @@ test('the daemons run from the same command', async () => {
   const wrong = await runCli(['driver', '--no-such-flag'])
   assert.equal(wrong.code, 2)
   assert.match(wrong.stderr, /--no-such-flag: unknown flag/)
+})
+
+test('the version needs nothing but the entry point, and no state', async () => {
+  const home = join(root, 'does-not-exist')
+  assert.equal((await runCli(['--version', '--home', home])).code, 0)
+  assert.ok(!existsSync(home))
 })

@@ -91,7 +91,7 @@ test('podidentity detect writes service account, workload and the commands for A
     '2h',
   )
   assert.equal(code, 0, stderr)
-  assert.match(stderr, /^1 workload of namespace default use/m)
+  assert.match(stderr, /^1 workload of namespace default uses pod identity$/m)
   assert.deepEqual(readdirSync(directory).toSorted(), [
     'alone-serviceaccount.yaml',
     'alone.yaml',

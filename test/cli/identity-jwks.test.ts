@@ -113,5 +113,5 @@ test('jwks writes both documents of an issuer, and keeps its URL as it is', asyn
 
   const alone = await jwks('--public-keys', key, '--issuer-url', 'http://plain')
   assert.equal(alone.code, 2)
-  assert.match(alone.stderr, /belong together\n.*expected a URL that begins with https/)
+  assert.match(alone.stderr, /must be given together\n.*expected a URL that begins with https/)
 })

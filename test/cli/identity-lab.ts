@@ -59,3 +59,8 @@ export async function startIdentityLab(t: TestContext): Promise<IdentityLab> {
 
 /** The options by which the administrator of the lab signs in. */
 export const bySecret = ['--auth-method', 'client_secret'] as const
+
+/** Output with lines that were wrapped joined again. */
+export function unwrapped(text: string): string {
+  return text.replaceAll(/\s+/g, ' ')
+}

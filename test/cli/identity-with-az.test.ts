@@ -8,7 +8,7 @@ import { isNotFound, resources } from '#kubernetes/client'
 import { azMissing, findAz } from '../support/az.ts'
 import { findKubectl, kubectlMissing } from '../support/kubectl.ts'
 import { runCli } from '../support/run-cli.ts'
-import { type IdentityLab, startIdentityLab } from './identity-lab.ts'
+import { type IdentityLab, startIdentityLab, unwrapped } from './identity-lab.ts'
 
 const [az, kubectl] = [findAz(), findKubectl()]
 const skip = az === undefined ? azMissing : kubectl === undefined ? kubectlMissing : false
@@ -65,9 +65,9 @@ for (const kind of ['application', 'managed-identity'] as const) {
     // The command itself, signed in by az, finds all of it done.
     const { code, stdout, stderr } = await lab.identity('serviceaccount', 'create', ...what, ...role)
     assert.equal(code, 0, stderr)
-    assert.match(stdout, /found (application|managed identity)/)
-    assert.match(stdout, /found federated credential/)
-    assert.match(stdout, /is given already/)
+    assert.match(unwrapped(stdout), /found (application|managed identity)/)
+    assert.match(unwrapped(stdout), /found federated credential/)
+    assert.match(unwrapped(stdout), /is given already/)
 
     const assignment = /(\/subscriptions\/\S+\/roleAssignments\/\S+)/.exec(stdout)?.[1] ?? ''
     const remove = await lab.identity('sa', 'delete', '--dry-run', ...what, '--role-assignment-id', assignment)
@@ -77,7 +77,7 @@ for (const kind of ['application', 'managed-identity'] as const) {
     }
     await assert.rejects(serviceAccount(lab), isNotFound)
     const again = await lab.identity('sa', 'delete', ...what, '--role-assignment-id', assignment)
-    assert.equal(again.stdout.match(/nothing to delete/g)?.length, 3, again.stdout + again.stderr)
+    assert.equal(unwrapped(again.stdout).match(/nothing to delete/g)?.length, 3, again.stdout + again.stderr)
   })
 }
 

@@ -89,5 +89,5 @@ test('rotate without a cluster says where it looked', async () => {
     HOME: '/nonexistent',
   })
   assert.equal(code, 1)
-  assert.match(stderr, /No cluster to work on/)
+  assert.match(stderr, /There is no cluster to work on/)
 })

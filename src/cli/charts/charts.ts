@@ -2,10 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { errorCode } from '#lib'
 import { createChartRepository, packageCharts, startChartServer } from '#packaging/charts'
-import type { CliWorld } from '#terminal'
-import { CliError, exitCodes } from '#terminal'
+import { CliError, type CliWorld, exitCodes } from '#terminal'
 
-/** Serves the package's charts as a Helm repository on loopback, until the user stops it. */
+/** `keymount charts serve`: serves the package's charts as a Helm repository on loopback, until the user interrupts it. */
 export async function serveCharts({ port, world }: { port: number; world: CliWorld }): Promise<number> {
   const charts = await packageCharts({ directory: chartsOf(world) })
   const server = await start()
@@ -25,14 +24,14 @@ export async function serveCharts({ port, world }: { port: number; world: CliWor
       if (errorCode(error) !== 'EADDRINUSE') throw error
       throw new CliError({
         what: `The charts cannot be served on port ${port}`,
-        why: 'another program has it',
-        fix: ['take another one: keymount charts serve --port PORT; 0 takes a free one'],
+        why: 'another program is listening there',
+        fix: ['use another one, or 0 for any free one: keymount charts serve --port 0'],
       })
     }
   }
 }
 
-/** Writes the packages of all charts, as `helm package` would, and prints their paths. */
+/** `keymount charts package`: writes the packages of all charts, as `helm package` would, and prints their paths. */
 export async function writeCharts({ destination, world }: { destination: string; world: CliWorld }): Promise<number> {
   const directory = resolve(destination)
   mkdirSync(directory, { recursive: true })

@@ -10,7 +10,7 @@ export interface DemoContext extends Session {
   azure: LabAzure
 }
 
-/** Names of the demo; those of Kubernetes stand in examples/workload-identity too. */
+/** Names of the demo. Those of Kubernetes objects are the ones of examples/workload-identity. */
 export const names = {
   vault: 'keymount-demo',
   secret: 'ExampleSecret',
@@ -25,24 +25,24 @@ export const names = {
 
 export const podRef = { namespace: names.namespace, name: names.pod }
 
-/** Fails the demo: what was expected and what was found instead. */
+/** Fails the demo unless something holds. @param found what was found instead. */
 export function check(holds: boolean, what: string, found: string): void {
-  if (!holds) throw new CliError({ what: `Not as expected: ${what}`, why: `found ${found}` })
+  if (!holds) throw new CliError({ what: `The demo expected that ${what}`, why: `found ${found}` })
 }
 
-/** Asks until `found` gives something, every 50 ms. Throws {@link CliError} after `withinMs` (default 20,000). */
+/** Calls `find` every 50 ms until it gives something. Throws {@link CliError} after `withinMs` (default 20,000). */
 export async function until<T>(
   { world }: DemoContext,
   what: string,
-  found: () => Promise<T | undefined>,
+  find: () => Promise<T | undefined>,
   withinMs = 20_000,
 ): Promise<T> {
-  const deadline = Date.now() + withinMs
+  const deadline = performance.now() + withinMs
   for (;;) {
     world.signal.throwIfAborted()
-    const answer = await found()
+    const answer = await find()
     if (answer !== undefined) return answer
-    if (Date.now() > deadline) throw new CliError({ what: `${what}: not within ${withinMs / 1000} s` })
+    if (performance.now() > deadline) throw new CliError({ what: `The demo waited ${withinMs / 1000} s until ${what}` })
     await delay(50)
   }
 }
@@ -51,13 +51,13 @@ export async function until<T>(
 export async function readFileInPod({ lab }: DemoContext): Promise<string> {
   const { namespace, name: pod } = podRef
   const { stdout, stderr, code } = await execInPod(lab.cluster.config, { namespace, pod, command: ['cat', names.file] })
-  check(code === 0, `cat ${names.file} in the container ends with 0`, `${code}: ${stderr}`)
+  check(code === 0, `cat ${names.file} succeeds in the container`, `exit status ${code}: ${stderr}`)
   return stdout
 }
 
 export async function podReady(context: DemoContext): Promise<Pod> {
   try {
-    return await until(context, `pod ${names.pod} ready`, async () => {
+    return await until(context, `pod ${names.pod} is ready`, async () => {
       const pod = await context.kube.get(resources.pods, podRef)
       const ready = pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')
       return ready === true ? pod : undefined
@@ -81,7 +81,7 @@ export async function podEvents({ kube }: DemoContext): Promise<KubeEvent[]> {
 /** Deletes the pod and waits until it is gone. */
 export async function deletePod(context: DemoContext): Promise<void> {
   await context.kube.delete(resources.pods, podRef, { gracePeriodSeconds: 1 })
-  await until(context, `pod ${names.pod} gone`, async () => {
+  await until(context, `pod ${names.pod} is gone`, async () => {
     try {
       await context.kube.get(resources.pods, podRef)
       return undefined

@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createKubeClient } from '#kubernetes/client'
-import type { Session } from '#lab/home'
 import {
   bringUp,
   createLabAzure,
@@ -12,11 +11,11 @@ import {
   labHome,
   mountsBelow,
   readCredentials,
+  type Session,
   startedPrograms,
   takeDown,
 } from '#lab/home'
-import type { CliWorld } from '#terminal'
-import { createTerminal, exitCodes } from '#terminal'
+import { type CliWorld, countOf, createTerminal, exitCodes } from '#terminal'
 import { check } from './demo-context.ts'
 import { showMainJob } from './main-job.ts'
 
@@ -26,36 +25,34 @@ export interface DemoCommand {
   world: CliWorld
 }
 
-/** The whole main job in a lab of its own. Exit status 0 only when every step was checked and nothing is left. */
+/** `keymount demo`: the main use of the product in a lab of its own. Exit status 0 only if every check passed and nothing is left. */
 export async function demo({ keep, world }: DemoCommand): Promise<number> {
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const { line, style } = terminal
-  const home = labHome(mkdtempSync(join(tmpdir(), 'keymount-demo-')))
+  const root = mkdtempSync(join(tmpdir(), 'keymount-demo-'))
+  const home = labHome(root, ` --home ${root}`)
   const session: Session = { home, world, terminal }
   const startedAt = performance.now()
   line(style.strong('A Key Vault secret reaches a pod by workload identity, offline'))
-  line(style.dim(`in a lab of its own, ${home.root}`))
+  line(style.dim(`in a lab of its own, ${root}`))
   line()
   try {
     const lab = await bringUp(session, {
-      ...{ ports: 'free', rotationPollInterval: '2s', syncFrequency: '2s' },
-      // The demo breaks a federated credential that was used a moment ago.
+      ports: 'free',
+      rotationPollInterval: '2s',
+      syncFrequency: '2s',
+      // The demo breaks a federated credential that was used a moment before.
       caching: 'off',
     })
     await withClients(session, lab)
   } finally {
-    if (keep) line(`\nThe lab stays up: ${style.command(`${world.programName} status --home ${home.root}`)}`)
-    else
-      await terminal.step(
-        'Clean-up',
-        () => cleanUp(session),
-        (text) => text,
-      )
+    if (keep) line(`\nThe lab is still up: ${style.command(`keymount status${home.option}`)}`)
+    else await terminal.step('Clean-up', () => cleanUp(session), asItIs)
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   line()
-  line(style.good(`Every step was checked. ${seconds} s in all.`))
-  line(style.dim(`Your own lab: ${world.programName} up`))
+  line(style.good(`Every check passed, in ${seconds} s.`))
+  line(style.dim('Your own lab: keymount up'))
   return exitCodes.ok
 }
 
@@ -76,17 +73,21 @@ async function withClients(session: Session, lab: Lab): Promise<void> {
   }
 }
 
-/** Takes the lab down, whatever happened before, and checks that nothing of it is left. */
+/** Takes the lab down, whatever happened before, and checks that nothing is left of it. */
 async function cleanUp({ home, world, terminal }: Session): Promise<string> {
   const running = startedPrograms(home).flatMap((name) => findBackground(home, name) ?? [])
-  // An interrupted demo is cleaned up too.
+  // An interrupted demo is cleaned up too, so the signal that interrupted it is not used.
   const quiet = { ...terminal, step: <T>(_title: string, run: () => Promise<T>) => run() }
   await takeDown({ home, world: { ...world, signal: new AbortController().signal }, terminal: quiet }, {})
   const alive = running.filter(({ process }) => isSameProcessAlive(process))
-  check(alive.length === 0, 'no process of the lab runs', alive.map(({ name }) => name).join(', '))
+  check(alive.length === 0, 'no process of the lab is running', alive.map(({ name }) => name).join(', '))
   const mounts = mountsBelow(process.pid, home.root)
   check(mounts.length === 0, 'nothing is mounted', mounts.map(({ mountPoint }) => mountPoint).join(', '))
   rmSync(home.root, { recursive: true, force: true })
-  check(!existsSync(home.root), `${home.root} is gone`, 'it is still there')
-  return `${running.length} processes ended, nothing is mounted, ${home.root} is deleted`
+  check(!existsSync(home.root), `${home.root} is deleted`, 'that it still exists')
+  return `${countOf(running.length, 'process', 'processes')} stopped, nothing is mounted, ${home.root} is deleted`
+}
+
+function asItIs(text: string): string {
+  return text
 }

@@ -8,9 +8,7 @@ import {
   type SecretProviderClassPodStatus,
   type UntypedObject,
 } from '#kubernetes/client'
-import type { Identity } from '#lab/home'
-import { findLocalCluster, mountsBelow } from '#lab/home'
-import { wrapText } from '#lib/formats'
+import { findLocalCluster, type Identity, mountsBelow } from '#lab/home'
 import {
   check,
   type DemoContext,
@@ -26,12 +24,12 @@ import {
 const values = { first: 'MyAKSExampleSecret', second: 'a new value, set while the pod runs' } as const
 
 const subjects = {
-  /** What the token of the example's pod says. */
+  /** Of the tokens of the example's pod. */
   right: `system:serviceaccount:${names.namespace}:${names.serviceAccount}`,
-  wrong: 'system:serviceaccount:default:somebody-else',
+  wrong: 'system:serviceaccount:default:another-account',
 } as const
 
-/** The main job, in order. A step shows what it has checked, and throws when something is not so. */
+/** The steps of the demo. Each prints what it has checked, and throws if a check fails. */
 export async function showMainJob(context: DemoContext): Promise<void> {
   const { step } = context.terminal
   const asItIs = (text: string) => text
@@ -42,11 +40,11 @@ export async function showMainJob(context: DemoContext): Promise<void> {
   const mounted = await step('Status object', () => readStatus(context), describeStatus)
   await step('New value', () => rotate(context, mounted), asItIs)
   await step('Wrong subject', () => breakSubject(context), asItIs)
-  await step('Mended', () => mendSubject(context), asItIs)
+  await step('Fixed', () => fixSubject(context), asItIs)
   await step('Pod deleted', () => unmount(context, pod), asItIs)
 }
 
-/** An owner of the subscription has no right on the data of a vault until it gives itself one, as in Azure. */
+/** As in Azure, the owner of a subscription has no right to read from a vault until it assigns itself a role. */
 async function createVault({ azure }: DemoContext): Promise<string> {
   await azure.createResourceGroup()
   await azure.createVault(names.vault)
@@ -74,8 +72,9 @@ async function startExample(context: DemoContext, { clientId }: Identity): Promi
     KEYVAULT_NAME: names.vault,
     IDENTITY_TENANT: context.azure.tenantId,
   }
-  for (const file of ['1-serviceaccount.yaml', '2-secretproviderclass.yaml'])
+  for (const file of ['1-serviceaccount.yaml', '2-secretproviderclass.yaml']) {
     await applyExample(context, file, placeholders)
+  }
   return startPod(context)
 }
 
@@ -90,7 +89,7 @@ function describePod({ metadata, status }: Pod): string {
 
 async function readFirstValue(context: DemoContext): Promise<string> {
   const text = await readFileInPod(context)
-  check(text === values.first, `the file holds "${values.first}"`, `"${text}"`)
+  check(text === values.first, `the file contains "${values.first}"`, `"${text}"`)
   return `in the container, cat ${names.file}\nprints ${text}`
 }
 
@@ -100,7 +99,7 @@ async function readStatus({ kube }: DemoContext): Promise<SecretProviderClassPod
     name: `${names.pod}-${names.namespace}-${names.class}`,
   })
   const ids = status.status?.objects?.map(({ id }) => id) ?? []
-  check(status.status?.mounted === true, 'the status object says mounted', JSON.stringify(status.status))
+  check(status.status?.mounted === true, 'the status object has mounted: true', JSON.stringify(status.status))
   check(ids.includes(`secret/${names.secret}`), `it lists secret/${names.secret}`, ids.join(', '))
   return status
 }
@@ -112,39 +111,39 @@ function describeStatus({ metadata, status }: SecretProviderClassPodStatus): str
 
 async function rotate(context: DemoContext, before: SecretProviderClassPodStatus): Promise<string> {
   await context.azure.setSecret(names.vault, names.secret, values.second)
-  await until(context, 'the file in the container follows the vault', async () => {
+  await until(context, 'the file in the container has the new value', async () => {
     const text = await readFileInPod(context)
-    check(text === values.first || text === values.second, 'the file holds the old or the new value', `"${text}"`)
+    check(text === values.first || text === values.second, 'the file contains the old or the new value', `"${text}"`)
     return text === values.second ? true : undefined
   })
   const version = (status: SecretProviderClassPodStatus) => status.status?.objects?.[0]?.version
-  const after = await until(context, 'the status object follows', async () => {
+  const after = await until(context, 'the status object has the new version', async () => {
     const status = await readStatus(context)
     return version(status) === version(before) ? undefined : version(status)
   })
-  return `the file follows: ${values.second}\n(version ${after}, pod not restarted)`
+  return `the file changes to: ${values.second}\n(version ${after}, without a restart of the pod)`
 }
 
 async function breakSubject(context: DemoContext): Promise<string> {
   await expectSubject(context, subjects.wrong)
   await deletePod(context)
   await applyExample(context, '3-pod.yaml', {})
-  const message = await until(context, 'an event of the pod that names both subjects', async () => {
+  const message = await until(context, 'an event of the pod names both subjects', async () => {
     const events = await podEvents(context)
     const both = (text: string) => text.includes(subjects.right) && text.includes(subjects.wrong)
     return events.find((event) => event.reason === 'FailedMount' && both(event.message ?? ''))?.message
   })
   const { status } = await context.kube.get(resources.pods, podRef)
-  check(status?.phase === 'Pending', 'the pod waits in phase Pending', `${status?.phase}`)
-  return `the pod waits, with the event FailedMount:\n${wrapText(message).join('\n')}`
+  check(status?.phase === 'Pending', 'the pod is Pending', `${status?.phase}`)
+  return `the pod waits, with the event FailedMount:\n${message}`
 }
 
-async function mendSubject(context: DemoContext): Promise<string> {
+async function fixSubject(context: DemoContext): Promise<string> {
   await expectSubject(context, subjects.right)
   await podReady(context)
   const text = await readFileInPod(context)
-  check(text === values.second, `the file holds "${values.second}"`, `"${text}"`)
-  return 'the federated credential is right again, and the pod has started by itself'
+  check(text === values.second, `the file contains "${values.second}"`, `"${text}"`)
+  return 'the federated credential is correct again, and the pod has started by itself'
 }
 
 async function unmount(context: DemoContext, { metadata }: Pod): Promise<string> {
@@ -161,7 +160,7 @@ async function unmount(context: DemoContext, { metadata }: Pod): Promise<string>
   return 'its volume is unmounted, its status object is gone'
 }
 
-/** Mounts of CSI volumes of these pods that are still there. */
+/** CSI volumes of these pods that are still mounted. */
 function volumesOf({ home, lab }: DemoContext, uids: readonly string[]): string[] {
   const cluster = findLocalCluster(home)
   const mounts = cluster === undefined ? [] : mountsBelow(cluster.pid, lab.cluster.kubeletRoot)

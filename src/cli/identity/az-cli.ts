@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AzureTokens } from '#azure/rest'
 import { errorCode, SecretValue } from '#lib'
-import type { CliWorld } from '#terminal'
-import { CliError } from '#terminal'
+import { CliError, type CliWorld } from '#terminal'
 
 /** The account that `az login` has signed in. */
 export interface AzAccount {
@@ -12,12 +11,12 @@ export interface AzAccount {
   subscriptionId: string
 }
 
-/** Azure's own command line, whose sign-in we use. Every call rejects with {@link CliError} and what to do. */
+/** Azure's own command line, whose sign-in is used. Every call rejects with a {@link CliError} that says what to do. */
 export interface AzCli extends AzureTokens {
   account(): Promise<AzAccount>
 }
 
-/** @param subscriptionId tokens are asked for the tenant of this subscription. */
+/** @param subscriptionId tokens are for the tenant of this subscription. Default: the one that az uses. */
 export function createAzCli(world: CliWorld, subscriptionId: string | undefined): AzCli {
   const tokens = new Map<string, Promise<SecretValue>>()
   const inSubscription = subscriptionId === undefined ? [] : ['--subscription', subscriptionId]
@@ -29,10 +28,10 @@ export function createAzCli(world: CliWorld, subscriptionId: string | undefined)
   }
 
   return {
-    // A run of ours is shorter than any token lives.
+    // A run is shorter than the lifetime of any token.
     get(resource) {
-      const known = tokens.get(resource)
-      if (known !== undefined) return known
+      const requested = tokens.get(resource)
+      if (requested !== undefined) return requested
       const token = requestToken(resource)
       tokens.set(resource, token)
       return token
@@ -53,9 +52,9 @@ async function askAz<T>(world: CliWorld, words: readonly string[]): Promise<T> {
   try {
     return JSON.parse(answer) as T
   } catch {
-    // The parser's own words would quote the answer, which may hold a token.
+    // The parser's message would quote the answer, which may contain a token.
     throw new CliError({
-      what: `az ${words.slice(0, 2).join(' ')} answered ${answer.length} characters that are no JSON`,
+      what: `az ${words.slice(0, 2).join(' ')} printed ${answer.length} characters that are not JSON`,
     })
   }
 }
@@ -73,10 +72,10 @@ function azFailure(words: readonly string[], cause: Error, stderr: string): CliE
   if (errorCode(cause) === 'ENOENT') {
     return new CliError({
       what: 'The az command line is not installed',
-      why: '--auth-method cli, the default, uses its sign-in',
+      why: 'its sign-in is used by --auth-method cli, the default',
       fix: [
         'install it: https://learn.microsoft.com/cli/azure/install-azure-cli',
-        'or sign in otherwise: --auth-method client_secret, client_certificate, workload_identity or managed_identity',
+        'or sign in another way: --auth-method client_secret, client_certificate, workload_identity or managed_identity',
       ],
       cause,
     })
@@ -84,13 +83,13 @@ function azFailure(words: readonly string[], cause: Error, stderr: string): CliE
   return new CliError({
     what: `az ${words.slice(0, 2).join(' ')} failed`,
     why: stderr.trim().split('\n').at(-1) ?? cause.message,
-    fix: ['sign in: az login', 'or choose another way: --auth-method client_secret, client_certificate, …'],
+    fix: ['sign in: az login', 'or sign in another way: --auth-method client_secret, client_certificate, …'],
     cause,
   })
 }
 
 /**
- * The subscription that `az account set` has chosen, without running az: the section of `clouds.config` that `config` names.
+ * The subscription of `az account set`, without running az: in the section of `clouds.config` that `config` names.
  * https://learn.microsoft.com/cli/azure/azure-cli-configuration
  */
 export function subscriptionOfAzConfig({ env, userHome }: Pick<CliWorld, 'env' | 'userHome'>): string | undefined {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ProblemsError } from '#lib'
-import { type AzureFlags, parseAzureFlags } from './azure-flags.ts'
+import { parseAzureFlags } from './azure-flags.ts'
+import type { AzureFlags } from './sign-in-options.ts'
 
 const id = '11111111-2222-3333-4444-555555555555'
 

@@ -1,149 +1,118 @@
 import { readFileSync } from 'node:fs'
 import { type Credential, cloudNames, readTokenClaims } from '#azure/identity'
 import { type AzureCloud, findAzureCloud } from '#azure/rest'
-import { errorMessage, type Problem, ProblemsError, SecretValue } from '#lib'
+import { errorMessage, Problems, ProblemsError, SecretValue } from '#lib'
 import type { CliWorld } from '#terminal'
 import { subscriptionOfAzConfig } from './az-cli.ts'
-
-/** How the user wants to sign in to Azure, as the command line gives it. */
-export interface AzureFlags {
-  azureEnv?: string
-  subscriptionId?: string
-  tenantId?: string
-  authMethod?: string
-  clientId?: string
-  clientSecretFile?: string
-  certificatePath?: string
-  privateKeyPath?: string
-}
-
-export const authMethods = [
-  'cli',
-  'client_secret',
-  'client_certificate',
-  'workload_identity',
-  'managed_identity',
-] as const
+import { type AzureFlags, authMethods } from './sign-in-options.ts'
 
 export interface AzureSettings {
   cloud: AzureCloud
-  /** Undefined only where nothing in a subscription is asked for. */
+  /** Undefined only if nothing of a subscription is needed. */
   subscriptionId: string | undefined
   tenantId: string | undefined
-  signIn: SignIn
+  signIn: AzureSignIn
 }
 
-/** `cli`: by the token that az holds. Otherwise a credential, complete but for the tenant, which Azure tells. */
-export type SignIn = { kind: 'cli' } | { kind: 'credential'; credentialIn: (tenantId: string) => Credential }
+/** `cli`: with the token of az. Otherwise with a credential, which is complete except for the tenant. */
+export type AzureSignIn = { kind: 'cli' } | { kind: 'credential'; credentialIn: (tenantId: string) => Credential }
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** Reads the flags; what they leave out may stand in the environment (`AZURE_CLIENT_ID` …). Throws {@link ProblemsError}. */
+/** Reads the flags, and the environment (`AZURE_CLIENT_ID` …) where a flag is absent. Throws {@link ProblemsError}. */
 export function parseAzureFlags(
   flags: AzureFlags,
   world: Pick<CliWorld, 'env' | 'userHome'>,
   { needsSubscription = true }: { needsSubscription?: boolean } = {},
 ): AzureSettings {
   const { env } = world
-  const problems: Problem[] = []
+  const what = 'sign-in to Azure'
+  const problems = new Problems()
   const cloudName = flags.azureEnv ?? 'AzurePublicCloud'
   const cloud = findAzureCloud(cloudName)
-  if (cloud === undefined) {
-    problems.push({ path: '--azure-env', message: `found "${cloudName}", expected one of ${cloudNames.join(', ')}` })
-  }
+  if (cloud === undefined) problems.unexpected('--azure-env', cloudName, `one of ${cloudNames.join(', ')}`)
   const subscriptionId = flags.subscriptionId ?? env.AZURE_SUBSCRIPTION_ID ?? subscriptionOfAzConfig(world)
   if (needsSubscription && !guid.test(subscriptionId ?? '')) {
-    problems.push({ path: '', message: '--subscription-id is required (and must be a valid UUID)' })
+    problems.add('', '--subscription-id is required (and must be a valid UUID)')
   }
   const signIn = parseSignIn(flags, env, problems)
-  if (problems.length > 0 || cloud === undefined) throw new ProblemsError('sign-in to Azure', problems)
+  problems.throwIfAny(what)
+  if (cloud === undefined) throw new ProblemsError(what, problems.list)
   return { cloud, subscriptionId, tenantId: flags.tenantId ?? env.AZURE_TENANT_ID, signIn }
 }
 
-function parseSignIn(flags: AzureFlags, env: CliWorld['env'], problems: Problem[]): SignIn {
-  const missing = (message: string) => void problems.push({ path: '', message })
+function parseSignIn(flags: AzureFlags, env: CliWorld['env'], problems: Problems): AzureSignIn {
   const clientId = flags.clientId ?? env.AZURE_CLIENT_ID ?? ''
   const needClientId = () => {
-    if (!guid.test(clientId)) missing(`--client-id is required (and must be a valid UUID): found "${clientId}"`)
+    if (guid.test(clientId)) return
+    problems.add('', `--client-id is required (and must be a valid UUID): found ${JSON.stringify(clientId)}`)
   }
-  const { method, isCli } = methodOf(flags, env)
-  if (isCli) return { kind: 'cli' }
-  const by = (credentialIn: (tenantId: string) => Credential): SignIn => ({ kind: 'credential', credentialIn })
+  const by = (credentialIn: (tenantId: string) => Credential): AzureSignIn => ({ kind: 'credential', credentialIn })
+  const method = methodOf(flags, env)
   switch (method) {
+    case 'cli':
+      return { kind: 'cli' }
     case 'client_secret': {
       needClientId()
-      const secret = clientSecret(flags, env, problems)
-      return by((tenantId) => ({
-        kind: 'service-principal',
-        tenantId,
-        clientId,
-        proof: { kind: 'secret', secret },
-      }))
+      const proof = { kind: 'secret', secret: clientSecret(flags, env, problems) } as const
+      return by((tenantId) => ({ kind: 'service-principal', tenantId, clientId, proof }))
     }
     case 'client_certificate': {
       needClientId()
-      const certificate = pemPair(flags, env, problems)
-      const proof = { kind: 'certificate', certificate, password: undefined } as const
+      const proof = { kind: 'certificate', certificate: pemPair(flags, env, problems), password: undefined } as const
       return by((tenantId) => ({ kind: 'service-principal', tenantId, clientId, proof }))
     }
     case 'workload_identity': {
       needClientId()
       const path = env.AZURE_FEDERATED_TOKEN_FILE ?? ''
-      if (path === '') missing('AZURE_FEDERATED_TOKEN_FILE is required by --auth-method workload_identity')
+      if (path === '') problems.add('', 'AZURE_FEDERATED_TOKEN_FILE is required by --auth-method workload_identity')
       return by((tenantId) => ({ kind: 'workload', tenantId, clientId, assertion: readAssertion(path) }))
     }
     case 'managed_identity':
       return by((tenantId) => ({ kind: 'managed', tenantId, clientId: clientId === '' ? undefined : clientId }))
     default:
-      problems.push({
-        path: '--auth-method',
-        message: `found "${flags.authMethod ?? ''}", expected one of ${authMethods.join(', ')}`,
-      })
+      problems.unexpected('--auth-method', method, `one of ${authMethods.join(', ')}`)
       return { kind: 'cli' }
   }
 }
 
-/** As upstream's: with a client id and a secret at hand, `cli` means `client_secret`. */
-function methodOf(flags: AzureFlags, env: CliWorld['env']): { method: string; isCli: boolean } {
-  const method = flags.authMethod ?? 'cli'
-  const hasSecret = (flags.clientSecretFile ?? env.AZURE_CLIENT_SECRET ?? '') !== ''
-  if (method === 'cli' && flags.clientId !== undefined && hasSecret) return { method: 'client_secret', isCli: false }
-  return { method, isCli: method === 'cli' }
+/** As in azwi, `cli` means `client_secret` when a client id and a secret are given. */
+function methodOf({ authMethod = 'cli', clientId, clientSecretFile }: AzureFlags, env: CliWorld['env']): string {
+  const hasSecret = (clientSecretFile ?? env.AZURE_CLIENT_SECRET ?? '') !== ''
+  return authMethod === 'cli' && clientId !== undefined && hasSecret ? 'client_secret' : authMethod
 }
 
-function clientSecret(flags: AzureFlags, env: CliWorld['env'], problems: Problem[]): SecretValue {
-  const { clientSecretFile } = flags
+function clientSecret({ clientSecretFile }: AzureFlags, env: CliWorld['env'], problems: Problems): SecretValue {
   if (clientSecretFile !== undefined) {
     const text = readFile('--client-secret-file', clientSecretFile, problems)
     return SecretValue.of(text.replace(/\r?\n$/, ''))
   }
   const secret = env.AZURE_CLIENT_SECRET ?? ''
   if (secret === '') {
-    const message = 'a client secret is required: AZURE_CLIENT_SECRET in the environment, or --client-secret-file'
-    problems.push({ path: '', message })
+    problems.add('', 'a client secret is required: AZURE_CLIENT_SECRET in the environment, or --client-secret-file')
   }
   return SecretValue.of(secret)
 }
 
-function pemPair(flags: AzureFlags, env: CliWorld['env'], problems: Problem[]): SecretValue {
+function pemPair(flags: AzureFlags, env: CliWorld['env'], problems: Problems): SecretValue {
   const certificatePath = flags.certificatePath ?? env.AZURE_CLIENT_CERTIFICATE_PATH ?? ''
   const { privateKeyPath = '' } = flags
-  if (certificatePath === '') problems.push({ path: '', message: '--certificate-path is required' })
-  // A PEM file may hold both, as the SDKs expect of AZURE_CLIENT_CERTIFICATE_PATH.
+  if (certificatePath === '') problems.add('', '--certificate-path is required')
+  // One PEM file may have both, as the SDKs expect of AZURE_CLIENT_CERTIFICATE_PATH.
   const certificate = certificatePath === '' ? '' : readFile('--certificate-path', certificatePath, problems)
   if (privateKeyPath === '' && !certificate.includes('PRIVATE KEY-----')) {
-    problems.push({ path: '', message: '--private-key-path is required' })
+    problems.add('', '--private-key-path is required')
     return SecretValue.of(certificate)
   }
   const key = privateKeyPath === '' ? '' : readFile('--private-key-path', privateKeyPath, problems)
   return SecretValue.of(`${certificate}\n${key}`)
 }
 
-function readFile(flag: string, path: string, problems: Problem[]): string {
+function readFile(flag: string, path: string, problems: Problems): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    problems.push({ path: flag, message: `cannot read ${path}: ${errorMessage(error)}` })
+    problems.add(flag, `cannot read ${path}: ${errorMessage(error)}`)
     return ''
   }
 }

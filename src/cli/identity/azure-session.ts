@@ -1,45 +1,35 @@
 import { type AzureClient, type AzureCloud, type AzureTokens, createAzureClient, createEntraTokens } from '#azure/rest'
 import { createHttpClient, type HttpSend } from '#lib/http'
-import type { CliWorld } from '#terminal'
-import { CliError } from '#terminal'
+import { CliError, type CliWorld } from '#terminal'
 import { createAzCli } from './az-cli.ts'
 import type { AzureSettings } from './azure-flags.ts'
 import { once } from './once.ts'
 
-/** Azure, signed in as the flags say. Nothing is asked before the first call. */
+/** Azure, signed in as the flags say. Sends nothing before the first call. */
 export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'graph'> {
   readonly cloud: AzureCloud
-  /** Throws {@link CliError} when none was given. */
+  /** Throws {@link CliError} if none was given. */
   subscriptionId(): string
-  /** The directory of the subscription. */
+  /** The tenant of the subscription. */
   tenantId(): Promise<string>
-  /** Reaches the network as the environment says, without any credentials. */
+  /** Reaches the network as the environment says, without credentials. */
   readonly send: HttpSend
   stop(): void
 }
 
-/** Rejects with `ProblemsError` when the environment names certificates that cannot be read. */
+/** Rejects with `ProblemsError` if the environment names certificates that cannot be read. */
 export async function openAzure(settings: AzureSettings, world: CliWorld): Promise<AzureSession> {
   const { cloud, signIn, subscriptionId } = settings
   const http = createHttpClient({ ...(await world.azureHttp()), timeoutMs: 60_000 })
+  // IMDS is never behind a proxy.
   const onNode = createHttpClient()
   const { send } = http
   const az = createAzCli(world, subscriptionId)
-
   const tenantId = once(async () => {
     if (settings.tenantId !== undefined) return settings.tenantId
     if (signIn.kind === 'cli') return (await az.account()).tenantId
-    return discoverTenant(send, cloud, needSubscription())
+    return discoverTenant(send, cloud, requireSubscription(subscriptionId))
   })
-
-  function needSubscription(): string {
-    if (subscriptionId !== undefined) return subscriptionId
-    throw new CliError({
-      what: 'No subscription is known',
-      fix: ['name it: --subscription-id ID', 'or: az account set'],
-    })
-  }
-
   const tokens: AzureTokens =
     signIn.kind === 'cli'
       ? az
@@ -48,14 +38,15 @@ export async function openAzure(settings: AzureSettings, world: CliWorld): Promi
           credential: async () => signIn.credentialIn(await tenantId()),
           send,
           sendOnNode: onNode.send,
-          ...imdsOf(world.env),
+          // https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables
+          imdsEndpoint: world.env.AZURE_POD_IDENTITY_AUTHORITY_HOST || undefined,
         })
   const { resourceManager, graph } = createAzureClient({ cloud, tokens, send })
   return {
     cloud,
     resourceManager,
     graph,
-    subscriptionId: needSubscription,
+    subscriptionId: () => requireSubscription(subscriptionId),
     tenantId,
     send,
     stop() {
@@ -65,20 +56,22 @@ export async function openAzure(settings: AzureSettings, world: CliWorld): Promi
   }
 }
 
-/** https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables */
-function imdsOf(env: CliWorld['env']): { imdsEndpoint?: string } {
-  const endpoint = env.AZURE_POD_IDENTITY_AUTHORITY_HOST ?? ''
-  return endpoint === '' ? {} : { imdsEndpoint: endpoint }
+function requireSubscription(subscriptionId: string | undefined): string {
+  if (subscriptionId !== undefined) return subscriptionId
+  throw new CliError({
+    what: 'No subscription is selected',
+    fix: ['name it: --subscription-id ID', 'or select one: az account set --subscription ID'],
+  })
 }
 
-/** Resource Manager tells whoever shows no token where to sign in, and with that the tenant of the subscription. */
+/** To a request without a token, Resource Manager answers with the authority, which names the tenant of the subscription. */
 async function discoverTenant(send: HttpSend, cloud: AzureCloud, subscriptionId: string): Promise<string> {
   const url = new URL(`${cloud.resourceManager}/subscriptions/${subscriptionId}?api-version=2022-12-01`)
   const { headers } = await send({ url })
   const tenant = /authorization_uri="[^"]*\/([^/"]+)"/.exec(headers['www-authenticate'] ?? '')?.[1]
   if (tenant !== undefined) return tenant
   throw new CliError({
-    what: `The tenant of subscription ${subscriptionId} is not known`,
+    what: `The tenant of subscription ${subscriptionId} could not be found out`,
     why: `${url.host} does not name it`,
     fix: ['name it: --tenant-id ID'],
   })

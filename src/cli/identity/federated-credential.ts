@@ -1,7 +1,7 @@
 import { AzureRestError, type AzureService } from '#azure/rest'
 import { retry } from '#lib/async'
 
-/** What Entra compares a service account's token with, byte for byte. */
+/** What Entra compares with a service account's token, byte for byte. */
 export interface FederatedCredential {
   /** Of an application: Graph's id. Of a managed identity: the name. */
   id: string
@@ -19,7 +19,7 @@ export interface FederatedCredentials {
   create(credential: NewFederatedCredential): Promise<void>
   /** Changes what an existing one accepts. */
   update(credential: FederatedCredential): Promise<void>
-  /** False when it was gone already. */
+  /** Gives false if it did not exist. */
   delete(credential: FederatedCredential): Promise<boolean>
 }
 
@@ -68,7 +68,7 @@ export function managedIdentityCredentials(resourceManager: AzureService, identi
   }
 }
 
-/** An identity takes one write of its credentials at a time. */
+/** An identity accepts one write of its credentials at a time. */
 function isWrittenByAnother(error: unknown): boolean {
   return error instanceof AzureRestError && error.status === 409 && error.code.startsWith('Concurrent')
 }

@@ -1,4 +1,4 @@
-/** Label of a pod that asks for the webhook; its value must be `true`. */
+/** Label of a pod that the webhook changes; its value must be `true`. */
 export const useLabel = 'azure.workload.identity/use'
 
 /**
@@ -11,7 +11,7 @@ export const identityAnnotations = {
   tokenExpiration: 'azure.workload.identity/service-account-token-expiration',
 } as const
 
-/** Annotations of a pod that wants the proxy sidecar. */
+/** Annotations of a pod that gets the proxy sidecar. */
 export const proxyAnnotations = {
   inject: 'azure.workload.identity/inject-proxy-sidecar',
   port: 'azure.workload.identity/proxy-sidecar-port',

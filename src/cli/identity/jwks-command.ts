@@ -1,39 +1,38 @@
-import type { Command } from 'commander'
-import { type CommandsContext, homeOf, splitNames, withCluster } from './command-options.ts'
+import { defineCommand } from '../command.ts'
+import { addCluster, type ClusterOption, splitNames } from '../options.ts'
 
-interface JwksOptions {
+interface JwksOptions extends ClusterOption {
   publicKeys?: string[]
   fromCluster?: boolean
   outputFile?: string
   issuerUrl?: string
   outputDir?: string
-  kubeconfig?: string
-  home?: string
 }
 
 /** `keymount identity jwks`. */
-export function addJwks(parent: Command, context: CommandsContext): void {
-  const command = parent
-    .command('jwks')
-    .summary('the public keys of an issuer as a JSON Web Key Set')
-    .description(
-      'Makes the JSON Web Key Set of a cluster’s service account keys, which Entra fetches to verify tokens; with ' +
-        '--issuer-url and --output-dir the discovery document too, ready to be put on a static web site.',
-    )
-    .option(
-      '--public-keys <files>',
-      'PEM: public keys, private keys or certificates; repeatable or with commas',
-      splitNames,
-    )
-    .option('--from-cluster', 'the keys that the cluster publishes')
-    .option('--output-file <file>', 'where to (default: standard output)')
-    .option('--issuer-url <url>', 'write both documents of this issuer …')
-    .option('--output-dir <directory>', '… below this directory')
-  withCluster(command).action(async (options: JwksOptions) => {
+export const jwksCommand = defineCommand<JwksOptions>({
+  name: 'jwks',
+  summary: 'write the public keys of an issuer as a JSON Web Key Set',
+  description:
+    'Writes the public keys of a cluster’s service account tokens as a JSON Web Key Set, which Entra fetches to verify ' +
+    'tokens. With --issuer-url and --output-dir it also writes the discovery document, ready for a static web site.',
+  options(command) {
+    command
+      .option(
+        '--public-keys <files>',
+        'PEM files with public keys, private keys or certificates; repeatable, or separated by commas',
+        splitNames,
+      )
+      .option('--from-cluster', 'use the keys that the cluster publishes')
+      .option('--output-file <file>', 'file to write (default: standard output)')
+      .option('--issuer-url <url>', 'write both documents of this issuer …')
+      .option('--output-dir <directory>', '… below this directory')
+    addCluster(command)
+  },
+  async run({ options, world }) {
+    const { publicKeys = [], fromCluster = false, outputFile, issuerUrl, outputDir, kubeconfig, home } = options
     const { jwks } = await import('./jwks.ts')
-    const { publicKeys = [], fromCluster = false, outputFile, issuerUrl, outputDir, kubeconfig } = options
-    const where = { outputFile, issuerUrl, outputDirectory: outputDir, kubeconfig }
-    const { world } = context
-    context.finish(await jwks({ publicKeys, fromCluster, ...where, home: homeOf(context, options), world }))
-  })
-}
+    const documents = { outputFile, issuerUrl, outputDirectory: outputDir }
+    return jwks({ publicKeys, fromCluster, ...documents, cluster: { kubeconfig, home }, world })
+  },
+})

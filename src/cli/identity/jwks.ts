@@ -1,31 +1,28 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createKubeClient } from '#kubernetes/client'
-import type { LabHome } from '#lab/home'
-import { readKubeconfig } from '#lab/home'
-import { errorMessage, type Problem, ProblemsError } from '#lib'
-import { decodePem, encodePem } from '#lib/formats'
-import type { CliWorld } from '#terminal'
-import { exitCodes } from '#terminal'
-import { chosenKubeconfig } from '../chosen-kubeconfig.ts'
+import { errorMessage, Problems } from '#lib'
+import { replaceFile } from '#lib/files'
+import { decodePem, encodePem, parseJson } from '#lib/formats'
+import { type CliWorld, exitCodes } from '#terminal'
+import { withCluster } from '../cluster/open-cluster.ts'
+import type { ClusterOption } from '../options.ts'
 
 export interface JwksCommand {
   /** PEM files: public keys, private keys or certificates. */
   publicKeys: readonly string[]
-  /** Take the keys that the cluster publishes instead. */
+  /** Use the keys that the cluster publishes instead. */
   fromCluster: boolean
   /** Default: standard output. */
   outputFile: string | undefined
-  /** With it, both documents of this issuer are written below `outputDirectory`. */
+  /** If set, both documents of this issuer are written below `outputDirectory`. */
   issuerUrl: string | undefined
   outputDirectory: string | undefined
-  kubeconfig: string | undefined
-  home: LabHome
+  cluster: ClusterOption
   world: CliWorld
 }
 
-/** One public key, with its members in upstream's order. https://www.rfc-editor.org/rfc/rfc7517 */
+/** One public key, with its members in the order of azwi. https://www.rfc-editor.org/rfc/rfc7517 */
 export interface PublishedKey {
   use: 'sig'
   kty: string
@@ -48,43 +45,39 @@ export async function jwks(command: JwksCommand): Promise<number> {
   } else if (outputFile === undefined) {
     world.stdout.write(world.stdout.isTTY === true ? `${document}\n` : document)
   } else {
-    writeFileSync(outputFile, document, { mode: 0o600 })
-    // The mode above holds for a new file only.
-    chmodSync(outputFile, 0o600)
+    replaceFile(outputFile, document)
   }
   return exitCodes.ok
 }
 
 function checkOptions({ publicKeys, fromCluster, issuerUrl, outputDirectory }: JwksCommand): void {
-  const problems: Problem[] = []
-  if (publicKeys.length === 0 && !fromCluster) {
-    problems.push({ path: '', message: '--public-keys is required (or --from-cluster)' })
-  }
+  const problems = new Problems()
+  if (publicKeys.length === 0 && !fromCluster) problems.add('', '--public-keys is required (or --from-cluster)')
   if ((issuerUrl === undefined) !== (outputDirectory === undefined)) {
-    problems.push({ path: '', message: '--issuer-url and --output-dir belong together' })
+    problems.add('', '--issuer-url and --output-dir must be given together')
   }
   if (issuerUrl !== undefined && !issuerUrl.startsWith('https://')) {
-    problems.push({ path: '--issuer-url', message: `found "${issuerUrl}", expected a URL that begins with https://` })
+    problems.unexpected('--issuer-url', issuerUrl, 'a URL that begins with https://')
   }
-  if (problems.length > 0) throw new ProblemsError('options', problems)
+  problems.throwIfAny('options')
 }
 
-/** The JSON of the key set: two blanks of indent, no final newline. Throws {@link ProblemsError}. */
+/** The JSON of the key set: indented by two spaces, without a final newline. Throws `ProblemsError`. */
 export function renderJwks(paths: readonly string[]): string {
-  const problems: Problem[] = []
+  const problems = new Problems()
   const keys = paths.flatMap((path) => {
     try {
       return readPublicKeys(readFileSync(path, 'utf8')).map(publishedKey)
     } catch (error) {
-      problems.push({ path, message: errorMessage(error) })
+      problems.add(path, errorMessage(error))
       return []
     }
   })
-  if (problems.length > 0) throw new ProblemsError('--public-keys', problems)
+  problems.throwIfAny('--public-keys')
   return JSON.stringify({ keys }, null, 2)
 }
 
-/** The public keys of a PEM text, of whatever kind its blocks are. */
+/** The public keys of a PEM text with blocks of any kind. */
 function readPublicKeys(text: string): KeyObject[] {
   const blocks = decodePem(text)
   if (blocks.length === 0) throw new Error('found no PEM block, expected a public key, a private key or a certificate')
@@ -97,7 +90,7 @@ function readPublicKeys(text: string): KeyObject[] {
 
 const curveAlgorithms: Record<string, string> = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }
 
-/** The key id is the one that kube-apiserver writes into its tokens: SHA-256 of the DER of the public key. */
+/** The key id is the one in the tokens of kube-apiserver: SHA-256 of the DER of the public key. */
 export function publishedKey(key: KeyObject): PublishedKey {
   const der = key.export({ type: 'spki', format: 'der' })
   const kid = createHash('sha256').update(der).digest('base64url')
@@ -112,17 +105,14 @@ export function publishedKey(key: KeyObject): PublishedKey {
   )
 }
 
-async function clusterJwks({ kubeconfig, home, world }: JwksCommand): Promise<string> {
-  const kube = createKubeClient(readKubeconfig(chosenKubeconfig(world, home, kubeconfig), world.env))
-  try {
+function clusterJwks({ cluster, world }: JwksCommand): Promise<string> {
+  return withCluster(cluster, world, async ({ kube }) => {
     const text = await kube.raw({ method: 'GET', path: '/openid/v1/jwks' })
-    return JSON.stringify(JSON.parse(text), null, 2)
-  } finally {
-    kube.close()
-  }
+    return JSON.stringify(parseJson('the key set of the cluster', text), null, 2)
+  })
 }
 
-/** The two static files that stand behind an issuer's URL. https://openid.net/specs/openid-connect-discovery-1_0.html */
+/** The two static files of an issuer's URL. https://openid.net/specs/openid-connect-discovery-1_0.html */
 function writeIssuerDocuments(directory: string, issuer: string, keySet: string): void {
   const documents = {
     '.well-known/openid-configuration': JSON.stringify(discoveryDocument(issuer), null, 2),
@@ -131,11 +121,11 @@ function writeIssuerDocuments(directory: string, issuer: string, keySet: string)
   for (const [name, text] of Object.entries(documents)) {
     const path = join(directory, name)
     mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, text)
+    replaceFile(path, text, 0o644)
   }
 }
 
-/** The issuer stays as it is, with or without a slash at its end: Entra compares it with the token's, byte for byte. */
+/** The issuer is written exactly as given, with or without a final slash: Entra compares it with the token's, byte for byte. */
 export function discoveryDocument(issuer: string) {
   return {
     issuer,

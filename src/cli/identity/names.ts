@@ -11,30 +11,30 @@ export function subjectOf({ namespace, name }: ServiceAccountRef): string {
   return `system:serviceaccount:${namespace}:${name}`
 }
 
-/** Name of the application that `create` makes when none is given: upstream's, so that both tools find the same one. */
+/** Default name of the application: that of azwi, so that both tools find the same one. */
 export function defaultApplicationName({ namespace, name }: ServiceAccountRef, issuer: string): string {
   return `${namespace}-${name}-${issuerHash(issuer)}`
 }
 
-/** Upstream's hash of an issuer: base64url with padding. */
+/** The hash of an issuer in azwi's names: base64url with padding. */
 export function issuerHash(issuer: string): string {
   return paddedHash(issuer)
 }
 
-/** Upstream's name of an application's federated credential. Nothing is found by it: issuer and subject identify. */
+/** azwi's name of an application's federated credential. Credentials are found by issuer and subject, not by name. */
 export function applicationCredentialName({ namespace, name }: ServiceAccountRef, issuer: string): string {
   return paddedHash(`${namespace}-${name}-${issuer}`)
 }
 
 /**
- * Name of a managed identity's federated credential. Resource Manager takes 3 to 120 letters, digits, `-` and `_`, the first
- * a letter or digit: upstream's names end in `=` and do not fit. The hash keeps `a-b`/`c` and `a`/`b-c` apart.
+ * Name of a managed identity's federated credential. Resource Manager accepts 3 to 120 letters, digits, `-` and `_`, the
+ * first a letter or digit; azwi's names end in `=` and do not fit. The hash distinguishes `a-b`/`c` from `a`/`b-c`.
  */
 export function managedCredentialName(account: ServiceAccountRef, issuer: string): string {
   return readableName(account, issuer, 120)
 }
 
-/** Name of the managed identity that `create` makes when none is given. */
+/** Default name of the managed identity. */
 export function defaultManagedIdentityName(account: ServiceAccountRef, issuer: string): string {
   return readableName(account, issuer, 128)
 }

@@ -1,4 +1,4 @@
-/** Calls once, and remembers what came of it. A failure is not remembered. */
+/** Calls `run` at the first call and gives its result to all calls. A failure is not remembered. */
 export function once<T>(run: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined
   return () => {

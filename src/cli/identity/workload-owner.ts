@@ -1,6 +1,6 @@
 import type { KubeClient, KubeObject, OwnerReference, Resource, UntypedObject } from '#kubernetes/client'
 
-/** Kinds that make pods, and where they live. */
+/** Kinds that create pods, with their API group and plural. */
 const workloadKinds: Record<string, { group: string; plural: string }> = {
   ReplicationController: { group: '', plural: 'replicationcontrollers' },
   Deployment: { group: 'apps', plural: 'deployments' },
@@ -11,7 +11,7 @@ const workloadKinds: Record<string, { group: string; plural: string }> = {
   CronJob: { group: 'batch', plural: 'cronjobs' },
 }
 
-/** The resource of a kind that makes pods; undefined for any other. */
+/** The resource of a kind that creates pods; undefined for any other kind. */
 export function workloadResource({
   apiVersion,
   kind,
@@ -30,8 +30,8 @@ export function controllerOf({ metadata }: KubeObject): OwnerReference | undefin
 }
 
 /**
- * What has made an object, and what has made that, up to the top: the object itself when nothing has. Throws when a
- * controller is of a kind that we do not know: what it would do with changes is not ours to guess.
+ * The owner at the top of the chain of controllers; the object itself if it has no controller. Throws if a controller is of
+ * an unknown kind, since it is not known what that would do with a change.
  */
 export async function topOwner(kube: KubeClient, object: KubeObject): Promise<KubeObject> {
   const owner = controllerOf(object)

@@ -1,22 +1,22 @@
-import type { LabHome, LocalAzure, UpOptions } from '#lab/home'
-import { bringUp, type Lab } from '#lab/home'
-import type { CliWorld } from '#terminal'
-import { createTerminal, exitCodes, type Terminal } from '#terminal'
+import { bringUp, chosenHome, type Lab, type LabHome, type LocalAzure, type UpOptions } from '#lab/home'
+import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 
 export interface UpCommand {
-  home: LabHome
+  /** `--home`. */
+  home: string | undefined
   options: UpOptions
   json: boolean
   world: CliWorld
 }
 
+/** `keymount up`: starts the lab and prints what to do next. */
 export async function up({ home, options, json, world }: UpCommand): Promise<number> {
   const terminal = createTerminal(world)
   const startedAt = performance.now()
-  const lab = await bringUp({ home, world, terminal }, options)
+  const lab = await bringUp({ home: chosenHome(world, home), world, terminal }, options)
   const seconds = (performance.now() - startedAt) / 1000
   if (json) terminal.line(JSON.stringify(summary(lab, seconds), null, 2))
-  else printLab(lab, { seconds, terminal, world })
+  else printLab(lab, seconds, terminal)
   return exitCodes.ok
 }
 
@@ -45,42 +45,24 @@ function summary({ home, state, cluster, azure, started, product }: Lab, seconds
   }
 }
 
-function printLab(
-  { home, started, azure }: Lab,
-  { seconds, terminal, world }: { seconds: number; terminal: Terminal; world: CliWorld },
-): void {
-  const { line, style } = terminal
-  const done = started.length === 0 && azure !== undefined ? 'It was up already' : 'The lab is up'
+function printLab({ home, started, azure }: Lab, seconds: number, { line, style }: Terminal): void {
+  const done = started.length === 0 && azure !== undefined ? 'The lab was up already' : 'The lab is up'
   line()
   line(`${style.good(done)} ${style.dim(`(${seconds.toFixed(2)} s, state in ${home.root})`)}`)
   line()
-  for (const [command, purpose] of nextCommands({ home, world, azure })) {
-    line(`  ${style.command(command)}${style.dim(`  # ${purpose}`)}`)
+  for (const [command, purpose] of nextCommands(home, azure)) {
+    line(`  ${style.dim(`# ${purpose}`)}`)
+    line(`  ${style.command(command)}`)
   }
 }
 
-/** What to type next, aligned; with --home where the shell does not say it already. */
-function nextCommands({
-  home,
-  world,
-  azure,
-}: {
-  home: LabHome
-  world: CliWorld
-  azure: LocalAzure | undefined
-}): [string, string][] {
-  const { programName, env, userHome } = world
-  const usual = env.KEYMOUNT_HOME || `${userHome}/.keymount`
-  const flag = home.root === usual ? '' : ` --home ${home.root}`
-  const commands: [string, string][] = [
-    [`eval "$(${programName} env${flag})"`, 'points kubectl, az and the SDKs of this shell at the lab'],
-    [`kubectl get pods --all-namespaces`, 'the cluster'],
-    ...(azure === undefined
-      ? []
-      : [['az account show', 'signed in already, as owner of the subscription'] as [string, string]]),
-    [`${programName} status${flag}`, 'what runs'],
-    [`${programName} down${flag}`, 'stops it; vaults and objects stay'],
-  ]
-  const width = Math.max(...commands.map(([command]) => command.length).filter((length) => length < 60))
-  return commands.map(([command, purpose]) => [command.padEnd(width), purpose])
+/** What to type next. */
+function nextCommands({ option }: LabHome, azure: LocalAzure | undefined): [string, string][] {
+  return [
+    [`eval "$(keymount env${option})"`, 'point kubectl, az and the SDKs of this shell at the lab'],
+    ['kubectl get pods --all-namespaces', 'see the cluster'],
+    ...(azure === undefined ? [] : [['az account show', 'az is signed in as owner of the subscription'] as const]),
+    [`keymount status${option}`, 'see what is running'],
+    [`keymount down${option}`, 'stop it; vaults and cluster objects are kept'],
+  ].map(([command = '', purpose = '']) => [command, purpose])
 }

@@ -1,26 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   classAnnotations,
-  createKubeClient,
   isNotFound,
   type KubeClient,
   resources,
   type SecretProviderClassPodStatus,
   statusAnnotations,
 } from '#kubernetes/client'
-import type { LabHome } from '#lab/home'
-import { readKubeconfig } from '#lab/home'
-import type { CliWorld } from '#terminal'
-import { CliError, createTerminal, exitCodes, type Terminal } from '#terminal'
-import { chosenKubeconfig } from '../chosen-kubeconfig.ts'
+import { parseDuration } from '#lib/formats'
+import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { withCluster } from '../cluster/open-cluster.ts'
+import type { ClusterOption } from '../options.ts'
 
 export interface RotateCommand {
-  home: LabHome
   className: string
   /** Default: the one of the kubeconfig's context. */
   namespace: string | undefined
-  kubeconfig: string | undefined
-  timeoutMs: number
+  cluster: ClusterOption
+  /** Go duration. */
+  timeout: string
   json: boolean
   world: CliWorld
 }
@@ -40,19 +38,17 @@ const pollMs = 300
  * all of them did, 1 when one failed or did not answer in time.
  */
 export async function rotate(command: RotateCommand): Promise<number> {
-  const { home, className, timeoutMs, json, world } = command
+  const { className, timeout, json, cluster, world } = command
   const terminal = createTerminal(world)
-  const config = readKubeconfig(chosenKubeconfig(world, home, command.kubeconfig), world.env)
-  const kube = createKubeClient(config)
-  try {
+  return withCluster(cluster, world, async ({ kube, config }) => {
     const ref = { namespace: command.namespace ?? config.namespace, name: className }
     const before = await volumesOf(kube, ref)
     const request = await setRequest(kube, ref)
-    const deadline = Date.now() + timeoutMs
+    const deadline = performance.now() + (parseDuration(timeout) ?? 0)
     const outcomes = await outcomesOf(before, {
       look: () => volumesOf(kube, ref),
       request,
-      isOver: () => Date.now() > deadline,
+      isOver: () => performance.now() > deadline,
       signal: world.signal,
     })
     if (json) terminal.line(JSON.stringify({ ...ref, request, volumes: outcomes }, null, 2))
@@ -60,9 +56,7 @@ export async function rotate(command: RotateCommand): Promise<number> {
     return outcomes.some(({ outcome }) => outcome === 'failed' || outcome === 'no answer')
       ? exitCodes.failed
       : exitCodes.ok
-  } finally {
-    kube.close()
-  }
+  })
 }
 
 interface ClassRef {

@@ -5,7 +5,7 @@ import type { LabCluster } from './clusters/lab-cluster.ts'
 import { realCluster } from './clusters/real-cluster.ts'
 import { type BackgroundName, findBackground, startedPrograms, stopBackground } from './processes/background.ts'
 import { findLocalAzure, findLocalCluster, type LocalAzure, startLocalAzure } from './processes/lab-programs.ts'
-import { assertPortFree } from './processes/ports.ts'
+import { assertPortFree, concretePort } from './processes/ports.ts'
 import type { Session } from './session.ts'
 import type { LabHome } from './state/lab-home.ts'
 import type { LabState } from './state/lab-state.ts'
@@ -14,13 +14,13 @@ export interface Programs {
   cluster: LabCluster
   /** Absent with the real Azure. */
   azure: LocalAzure | undefined
-  /** Those that did not run before. */
+  /** Those that were not running before. */
   started: readonly BackgroundName[]
 }
 
 /**
- * The cluster and the local Azure, each started when it does not run; side by side, because which keys Azure trusts is a
- * file that the cluster's start writes. When one fails, what this call started is stopped again.
+ * The cluster and the local Azure, each started if it is not running. Both start at the same time: the local Azure reads the
+ * CA of the cluster's issuer from a file, which may appear later. If one of them fails, what this call started is stopped.
  */
 export async function startPrograms(session: Session, state: LabState): Promise<Programs> {
   const { home } = session
@@ -38,6 +38,18 @@ export async function startPrograms(session: Session, state: LabState): Promise<
     for (const name of started) await stopBackground(home, name)
     throw error
   }
+}
+
+/** Ports in use are reported before anything is started. */
+async function assertPortsFree(home: LabHome, { target, azure, listen, ports }: LabState): Promise<void> {
+  const loopback = '127.0.0.1'
+  if (target.kind === 'local' && findLocalCluster(home) === undefined) {
+    await assertPortFree({ listen: loopback, port: ports.cluster, owner: 'the local cluster', option: '--port' })
+  }
+  if (azure === 'real' || findLocalAzure(home) !== undefined) return
+  const address = listen === '' ? loopback : listen
+  await assertPortFree({ listen: address, port: ports.azure, owner: 'the local Azure', option: '--azure-port' })
+  await assertPortFree({ listen: address, port: ports.imds, owner: 'the local Azure', option: '--imds-port' })
 }
 
 function running(home: LabHome): BackgroundName[] {
@@ -60,19 +72,10 @@ async function localAzure(
   const found = findLocalAzure(home)
   if (found !== undefined) return found
   const address = await listen
-  const { azure: port, imds: imdsPort } = state.ports
-  const start = () => startLocalAzure(home, world, { listen: address, port, imdsPort, issuerCa: home.clusterCa })
-  return terminal.step('Local Azure', start, ({ proxy, pid }) => `HTTPS proxy at ${proxy} (process ${pid})`)
-}
-
-/** Ports that are taken are told before anything is started. */
-async function assertPortsFree(home: LabHome, { target, azure, listen, ports }: LabState): Promise<void> {
-  const loopback = '127.0.0.1'
-  if (target.kind === 'local' && findLocalCluster(home) === undefined) {
-    await assertPortFree({ listen: loopback, port: ports.cluster, owner: 'the local cluster', option: '--port' })
+  const start = async () => {
+    const port = await concretePort(state.ports.azure, address)
+    const imdsPort = await concretePort(state.ports.imds, address)
+    return startLocalAzure(home, world, { listen: address, port, imdsPort, issuerCa: home.clusterCa })
   }
-  if (azure === 'real' || findLocalAzure(home) !== undefined) return
-  const address = listen === '' ? loopback : listen
-  await assertPortFree({ listen: address, port: ports.azure, owner: 'the local Azure', option: '--azure-port' })
-  await assertPortFree({ listen: address, port: ports.imds, owner: 'the local Azure', option: '--imds-port' })
+  return terminal.step('Local Azure', start, ({ proxy, pid }) => `HTTPS proxy at ${proxy} (process ${pid})`)
 }

@@ -9,7 +9,7 @@ test('the demo shows and checks the main job, plain in a pipe, and leaves nothin
   assert.equal(stderr, '')
   // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what must not be there
   assert.doesNotMatch(stdout, /\u001b/)
-  for (const title of ['Vault', 'Identity', 'Pod', 'File', 'New value', 'Wrong subject', 'Mended', 'Clean-up']) {
+  for (const title of ['Vault', 'Identity', 'Pod', 'File', 'New value', 'Wrong subject', 'Fixed', 'Clean-up']) {
     assert.match(stdout, new RegExp(`^✓ ${title} `, 'm'))
   }
   assert.match(stdout, /AADSTS700213/)

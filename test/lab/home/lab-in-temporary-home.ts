@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type CliResult, runCli } from '../../support/run-cli.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 /** What `keymount up --json` prints, as far as these tests read it. */
 export interface UpSummary {
@@ -29,14 +27,12 @@ export interface TemporaryHome {
   status(): Promise<StatusSummary>
 }
 
-/** A home for one test; whatever runs in it is stopped and deleted at the end. */
+/** A home for one test; what is running in it is stopped and deleted at the end. */
 export async function temporaryHome(t: TestContext): Promise<TemporaryHome> {
-  const path = await mkdtemp(join(tmpdir(), 'keymount-cli-'))
+  // Short, because the path of a socket below it may have 107 bytes.
+  const path = temporaryDirectory(t, 'h-')
   const keymount = (...args: string[]) => runCli(args, { KEYMOUNT_HOME: path })
-  t.after(async () => {
-    await keymount('down', '--delete-state', '--force')
-    await rm(path, { recursive: true, force: true })
-  })
+  t.after(async () => void (await keymount('down', '--delete-state', '--force')))
   return {
     path,
     keymount,

@@ -9,7 +9,7 @@ import { createLabAzure, readCredentials } from '#lab/home'
 import { azMissing, findAz } from '../../support/az.ts'
 import { temporaryHome, type UpSummary } from './lab-in-temporary-home.ts'
 
-test('a lab goes up, is told, is used, goes down, and comes back with what was in it', async (t) => {
+test('a lab goes up, is used, goes down, and comes back with what was in it', async (t) => {
   const home = await temporaryHome(t)
   let lab: UpSummary
 
@@ -22,10 +22,10 @@ test('a lab goes up, is told, is used, goes down, and comes back with what was i
     ])
   })
 
-  await t.test('up again says that it was up already and starts nothing', async () => {
+  await t.test('up again reports that the lab was up already, and starts nothing', async () => {
     assert.deepEqual((await home.up()).started, [])
     const { stdout } = await home.keymount('up')
-    assert.match(stdout, /It was up already/)
+    assert.match(stdout, /The lab was up already/)
   })
 
   await t.test('up with other settings is refused and names what to do', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { temporaryHome } from './lab-in-temporary-home.ts'
 
-test('a lab of which a program was killed is told as such, and up mends it', async (t) => {
+test('status reports a program that was killed, and up restarts it', async (t) => {
   const home = await temporaryHome(t)
   await home.up()
   for (const name of ['local-cluster', 'local-azure']) {
@@ -14,7 +14,7 @@ test('a lab of which a program was killed is told as such, and up mends it', asy
       await ended(pid)
       const { code, stdout } = await home.keymount('status')
       assert.equal(code, 1)
-      assert.match(stdout, new RegExp(`✗ ${name} +does not run`))
+      assert.match(stdout, new RegExp(`✗ ${name} +not running`))
       assert.match(stdout, /keymount up/)
       assert.deepEqual((await home.up()).started, [name])
       assert.equal((await home.status()).state, 'up')

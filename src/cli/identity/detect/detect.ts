@@ -1,21 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  createKubeClient,
-  isNotFound,
-  type KubeClient,
-  type KubeObject,
-  resources,
-  type SecretProviderClass,
-} from '#kubernetes/client'
-import type { LabHome } from '#lab/home'
-import { readKubeconfig } from '#lab/home'
-import { type Problem, ProblemsError } from '#lib'
-import type { CliWorld } from '#terminal'
-import { CliError, createTerminal, exitCodes } from '#terminal'
-import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
+import { isNotFound, type KubeClient, type KubeObject, resources, type SecretProviderClass } from '#kubernetes/client'
+import { Problems } from '#lib'
+import { CliError, type CliWorld, countOf, createTerminal, exitCodes } from '#terminal'
+import { withCluster } from '../../cluster/open-cluster.ts'
+import type { ClusterOption } from '../../options.ts'
+import { attempt } from '../answer.ts'
 import { askIssuer } from '../cluster-issuer.ts'
-import { attempt } from '../known.ts'
 import { parseExpiration } from '../serviceaccount/options.ts'
 import { topOwner } from '../workload-owner.ts'
 import { classesOf } from './migrated-class.ts'
@@ -37,18 +28,16 @@ export interface DetectCommand {
   proxyPort: string
   tokenExpiration: string
   tenantId: string
-  kubeconfig: string | undefined
-  home: LabHome
+  cluster: ClusterOption
   world: CliWorld
 }
 
-/** `keymount podidentity detect`: writes what a namespace needs to move from pod identity to workload identity. */
+/** `keymount podidentity detect`: writes what migrates a namespace from pod identity to workload identity. */
 export async function detect(command: DetectCommand): Promise<number> {
   const { world, namespace, outputDirectory, tenantId, proxy } = command
   const { proxyPort, tokenExpiration } = parseNumbers(command)
-  const kube = createKubeClient(readKubeconfig(chosenKubeconfig(world, command.home, command.kubeconfig), world.env))
   const terminal = createTerminal(world)
-  try {
+  return withCluster(command.cluster, world, async ({ kube }) => {
     const { matched, warnings } = await readBindings(kube, namespace)
     const workloads = await findWorkloads(kube, namespace, matched)
     const issuer = await askIssuer((path) => kube.raw({ method: 'GET', path }))
@@ -63,25 +52,22 @@ export async function detect(command: DetectCommand): Promise<number> {
     const stuck = workloads.filter(({ owner }) => selectsByBinding(owner))
     for (const warning of [...warnings, ...stuck.map(selectorWarning)]) terminal.error(`warning: ${warning}`)
     write(files, outputDirectory ?? '', world)
-    const workloadCount = `${workloads.length} ${workloads.length === 1 ? 'workload' : 'workloads'}`
-    terminal.error(
-      `${workloadCount} of namespace ${namespace} use pod identity${files.length === 0 ? ': nothing to write' : ''}`,
-    )
+    const verb = workloads.length === 1 ? 'uses' : 'use'
+    const result = files.length === 0 ? ': nothing to write' : ''
+    terminal.error(`${countOf(workloads.length, 'workload')} of namespace ${namespace} ${verb} pod identity${result}`)
     return exitCodes.ok
-  } finally {
-    kube.close()
-  }
+  })
 }
 
 function parseNumbers({ outputDirectory, proxyPort, tokenExpiration }: DetectCommand) {
-  const problems: Problem[] = []
-  if ((outputDirectory ?? '') === '') problems.push({ path: '', message: '--output-dir is required' })
+  const problems = new Problems()
+  if ((outputDirectory ?? '') === '') problems.add('', '--output-dir is required')
   const port = Number(proxyPort)
-  if (!/^\d+$/.test(proxyPort) || port < 1 || port > 65_535) {
-    problems.push({ path: '--proxy-port', message: `found "${proxyPort}", expected a port from 1 to 65535` })
+  if (!/^\d{1,5}$/.test(proxyPort) || port < 1 || port > 65_535) {
+    problems.unexpected('--proxy-port', proxyPort, 'a port from 1 to 65535')
   }
   const seconds = parseExpiration(tokenExpiration, problems)
-  if (problems.length > 0) throw new ProblemsError('options', problems)
+  problems.throwIfAny('options')
   return { proxyPort: port, tokenExpiration: seconds }
 }
 
@@ -121,7 +107,7 @@ async function findWorkloads(
   return [...found.values()].toSorted((a, b) => byNamespaceAndName(a.owner, b.owner))
 }
 
-/** A class that is not there is no part of the migration: its pods do not start today either. */
+/** A class that does not exist is left out: pods that mount it do not start today either. */
 async function readClasses(kube: KubeClient, owner: KubeObject): Promise<SecretProviderClass[]> {
   const { namespace } = owner.metadata
   const found = await Promise.all(
@@ -131,7 +117,7 @@ async function readClasses(kube: KubeClient, owner: KubeObject): Promise<SecretP
 }
 
 function selectorWarning({ owner }: MigratingWorkload): string {
-  return `${owner.kind} "${owner.metadata.name}" selects its pods by the label ${bindingLabel}, which cannot be changed: delete it before you apply the new one, and take the label out of its selector`
+  return `${owner.kind} "${owner.metadata.name}" selects its pods by the label ${bindingLabel}, and selectors cannot be changed: delete it before you apply the new one, and remove the label from its selector`
 }
 
 function write(files: readonly MigrationFile[], directory: string, { stdout }: CliWorld): void {
@@ -144,7 +130,7 @@ function write(files: readonly MigrationFile[], directory: string, { stdout }: C
   for (const { name, text } of files) writeFileSync(join(directory, name), text)
 }
 
-/** So that all of the output is YAML that kubectl takes. */
+/** So that all of the output is YAML that kubectl accepts. */
 function comment(text: string): string {
   return text.replaceAll(/^(?=.)/gm, '# ')
 }

@@ -9,7 +9,7 @@ export function classesOf(workload: KubeObject): string[] {
   )
 }
 
-/** The class as it signs in by workload identity; undefined for one that does not use pod identity. */
+/** The class, changed to sign in by workload identity; undefined for one that does not use pod identity. */
 export function migratedClass(found: SecretProviderClass, clientId: string): SecretProviderClass | undefined {
   const { metadata, spec = {} } = found
   const { usePodIdentity, ...parameters } = spec.parameters ?? {}

@@ -4,8 +4,8 @@ import { bindingLabel } from './plan-migration.ts'
 import { addProxyContainers } from './proxy-containers.ts'
 
 /**
- * How an application that asks IMDS goes on: by the sidecar that the webhook adds for an annotation, by containers in its own
- * manifest, or not at all, because it uses an SDK that knows workload identity.
+ * How an application that asks IMDS gets tokens: by the sidecar that the webhook adds for an annotation, by containers in
+ * its own manifest, or not at all, because its SDK supports workload identity.
  */
 export type ProxyMode = 'annotation' | 'containers' | 'none'
 
@@ -21,7 +21,7 @@ interface Workload extends KubeObject {
   spec: { template?: PodTemplate; jobTemplate?: { spec: { template: PodTemplate } } } & Partial<PodSpec>
 }
 
-/** Copy of a workload as it is applied after the migration: what the server has added is gone. */
+/** Copy of a workload as it is applied after the migration, without what the API server has added. */
 export function migratedWorkload(owner: KubeObject, options: MigrationOptions): KubeObject {
   const workload = structuredClone(owner) as Workload
   const { apiVersion, kind, metadata, spec } = workload
@@ -34,14 +34,14 @@ export function migratedWorkload(owner: KubeObject, options: MigrationOptions): 
   return result
 }
 
-/** The pod of a workload, or the pod that it makes. */
+/** The template of the pods that a workload creates; for a pod, the pod itself. */
 export function templateOf(workload: KubeObject): PodTemplate {
   const { metadata, spec } = workload as Workload
   const template = spec.template ?? spec.jobTemplate?.spec.template
   return template ?? { metadata, spec: spec as PodSpec }
 }
 
-/** A selector cannot be changed, and pods must have what it names: then the old label has to stay. */
+/** Selectors cannot be changed, and pods must have the labels that they name. */
 export function selectsByBinding({ spec }: KubeObject & { spec?: unknown }): boolean {
   const { selector } = (spec ?? {}) as { selector?: { matchLabels?: Record<string, string> } }
   return selector?.matchLabels?.[bindingLabel] !== undefined
@@ -64,14 +64,14 @@ function migrateTemplate(
     ...(annotations === undefined ? {} : { annotations }),
   }
   template.spec.serviceAccountName = serviceAccountName
-  // The old name of the same field; the server fills it in, and refuses two that differ.
+  // The old name of the same field: the API server sets it, and rejects two different values.
   delete (template.spec as { serviceAccount?: string }).serviceAccount
   if (proxy === 'containers') addProxyContainers(template.spec, { port: proxyPort, version })
 }
 
 const serverAnnotations = ['kubectl.kubernetes.io/last-applied-configuration', 'deployment.kubernetes.io/revision']
 
-/** What its author has written of an object's metadata. */
+/** The metadata that the author of an object has written. */
 export function cleanMetadata({ name, namespace, labels, annotations = {}, finalizers }: ObjectMeta): ObjectMeta {
   const kept = Object.entries(annotations).filter(([key]) => !serverAnnotations.includes(key))
   return {
@@ -85,7 +85,7 @@ export function cleanMetadata({ name, namespace, labels, annotations = {}, final
 
 const jobLabels = ['controller-uid', 'job-name', 'batch.kubernetes.io/controller-uid', 'batch.kubernetes.io/job-name']
 
-/** The selector of a Job, and the labels that fit it, are made anew with each Job. */
+/** The API server generates the selector and the labels of a Job for each Job. */
 function cleanJob(job: Workload): void {
   delete (job.spec as { selector?: unknown }).selector
   for (const metadata of [job.metadata, job.spec.template?.metadata]) {
@@ -93,7 +93,7 @@ function cleanJob(job: Workload): void {
   }
 }
 
-/** What admission has put into a pod. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/ */
+/** Removes what admission has added to a pod. https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/ */
 function cleanPodSpec(spec: PodSpec): void {
   delete spec.nodeName
   withoutTokenVolume(spec, 'volumes')

@@ -7,20 +7,20 @@ import { managedCredentialName, subjectOf } from '../names.ts'
 import { migratedClass } from './migrated-class.ts'
 import { type MigrationOptions, migratedWorkload, templateOf } from './migrated-workload.ts'
 
-/** One workload that pods with a binding belong to, and the identity that they get. */
+/** A workload whose pods have a binding, and the identity that they get. */
 export interface MigratingWorkload {
   owner: KubeObject
   identity: AzureIdentity
-  /** Those that it mounts and that are there. */
+  /** The existing ones that it mounts. */
   classes: readonly SecretProviderClass[]
 }
 
 export interface MigrationSettings extends Omit<MigrationOptions, 'serviceAccountName'> {
   /** Seconds. */
   tokenExpiration: number
-  /** Empty for the webhook's. */
+  /** Empty for that of the webhook. */
   tenantId: string
-  /** Undefined when the cluster does not tell. */
+  /** Undefined if the cluster does not publish it. */
   issuer: string | undefined
 }
 
@@ -48,7 +48,7 @@ export function migrationFiles(workloads: readonly MigratingWorkload[], settings
   ]
 }
 
-/** A class of several workloads is written once; they have the same identity, or it could not serve them. */
+/** A class of several workloads is written once: it has one identity. */
 function classFiles(workloads: readonly MigratingWorkload[]): MigrationFile[] {
   const files = new Map<string, string>()
   for (const { classes, identity } of workloads) {
@@ -60,14 +60,14 @@ function classFiles(workloads: readonly MigratingWorkload[]): MigrationFile[] {
   return [...files].map(([name, text]) => ({ name, text }))
 }
 
-/** Two workloads of one name are told apart by their kinds. */
+/** Workloads of the same name are distinguished by their kinds. */
 function stemOf({ owner }: MigratingWorkload, all: readonly MigratingWorkload[]): string {
   const name = owner.metadata.name ?? ''
   const isUnique = all.filter((other) => other.owner.metadata.name === name).length === 1
   return isUnique ? name : `${name}-${owner.kind.toLowerCase()}`
 }
 
-/** A workload of the service account `default` gets one of its own: all others of the namespace would get the identity too. */
+/** A workload with the service account `default` gets one of its own, so that no other pod of the namespace gets the identity. */
 function accountNameOf(owner: KubeObject): string {
   const { serviceAccountName = 'default' } = templateOf(owner).spec
   return serviceAccountName === 'default' ? (owner.metadata.name ?? '') : serviceAccountName
@@ -92,19 +92,17 @@ function serviceAccountOf(
   }
 }
 
-/** What has to be made in Azure before the manifests are applied. Each command may be run again. */
+/** What has to be created in Azure before the manifests are applied. Each command can be repeated. */
 function federationScript(workloads: readonly MigratingWorkload[], { issuer }: MigrationSettings): string {
   const commands = new Set(workloads.map((workload) => federationCommand(workload, issuer)))
   const head = [
     '#!/bin/sh',
     '# Lets the service accounts sign in as the managed identities that pod identity has given to their pods.',
-    '# An identity takes at most 20 federated credentials.',
+    '# An identity can have at most 20 federated credentials.',
     'set -e',
   ]
   const lookup =
-    issuer === undefined
-      ? ['[ -n "$ISSUER" ] || { echo "set ISSUER to that of the cluster’s tokens" >&2; exit 1; }']
-      : []
+    issuer === undefined ? ['[ -n "$ISSUER" ] || { echo "set ISSUER to the issuer of the cluster" >&2; exit 1; }'] : []
   return `${[...head, ...lookup, '', ...commands].join('\n')}\n`
 }
 

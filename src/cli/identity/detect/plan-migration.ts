@@ -1,6 +1,6 @@
 import type { AzureIdentity, AzureIdentityBinding, KubeObject } from '#kubernetes/client'
 
-/** Of AAD Pod Identity. */
+/** Label of AAD Pod Identity. */
 export const bindingLabel = 'aadpodidbinding'
 
 /** The identity that pods with a label value get, as pod identity decides it in one namespace. */
@@ -16,8 +16,8 @@ export interface MatchedBindings {
 }
 
 /**
- * Which identity each selector leads to: bindings in the order of their names, and the first identity of a selector wins, as
- * with pod identity. Service principals are left out: their secret does not move by itself.
+ * The identity of each selector: bindings are read in the order of their names, and the first identity of a selector wins,
+ * as with pod identity. Service principals are left out, because their secret cannot be migrated.
  */
 export function matchBindings(
   bindings: readonly AzureIdentityBinding[],
@@ -54,5 +54,5 @@ function secondAdvice(
   { metadata }: AzureIdentity,
 ): string {
   const first = matched.get(selector)?.identity.metadata.name
-  return `selector "${selector}" has "${first}" already; a service account has one identity by default, so "${metadata.name}" has to be asked for by its client id`
+  return `selector "${selector}" has "${first}" already; a service account has one default identity, so applications must name "${metadata.name}" by its client id`
 }

@@ -10,8 +10,8 @@ export interface ProxyContainerOptions {
 }
 
 /**
- * Appends the proxy and its init step to a pod's own containers, unless they are there: ours by their names, upstream's by
- * their images too. The webhook leaves containers of these names as they are.
+ * Adds the proxy and its init container to a pod, unless it has them: ours are recognized by name, upstream's also by
+ * image. The webhook does not change containers of these names.
  */
 export function addProxyContainers(spec: PodSpec, { port, version }: ProxyContainerOptions): void {
   const image = imageReference(version)

@@ -1,9 +1,9 @@
 import { type ClassSpec, checkClass, formatFinding, parseParameters } from '#azure/class'
-import { tokenExchangeAudience } from '#azure/identity'
+import { completeIdentity, tokenExchangeAudience, type WayName, wayToSignIn } from '#azure/identity'
 import type { CsiDriver, SecretProviderClass, Volume } from '#kubernetes/client'
 import { Problems } from '#lib'
+import type { Answer } from '../answer.ts'
 import { identityAnnotations } from '../identity-keys.ts'
-import type { Known } from '../known.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
 export const driverName = 'secrets-store.csi.k8s.io'
@@ -12,11 +12,13 @@ export const driverName = 'secrets-store.csi.k8s.io'
 export interface MountedClass {
   name: string
   volume: Volume
-  class: Known<SecretProviderClass | undefined>
+  class: Answer<SecretProviderClass | undefined>
 }
 
-export interface ClassIdentityWish {
-  /** Undefined when the class signs in otherwise than by workload identity. */
+/** How a class signs in for a pod. */
+export interface ClassSignIn {
+  way: WayName
+  /** The application or managed identity of a workload identity; undefined for every other way. */
   clientId: string | undefined
   tenantId: string
   spec: ClassSpec
@@ -24,29 +26,20 @@ export interface ClassIdentityWish {
 
 type Annotations = Readonly<Record<string, string>>
 
-/** Who a class signs in as, with the service account's annotations where it names nobody; as the provider decides it. */
-export function identityWish(
-  { class: found, volume }: MountedClass,
-  annotations: Annotations,
-): ClassIdentityWish | undefined {
+/** As the provider decides it, but for the default tenant, which only the provider has. Undefined for a class of another provider. */
+export function signInOf({ class: found, volume }: MountedClass, annotations: Annotations): ClassSignIn | undefined {
   if ('why' in found || found.value?.spec?.provider !== 'azure') return undefined
   const spec = parseParameters(new Map(Object.entries(found.value.spec.parameters ?? {})), new Problems())
-  const { usePodIdentity, useVMManagedIdentity, useAzureTokenProxy, clientId, tenantId } = spec.identity
-  const byAccount =
-    volume.csi?.nodePublishSecretRef === undefined ? annotations[identityAnnotations.clientId] : undefined
-  const wished = clientId === '' ? byAccount : clientId
-  const isOther = usePodIdentity || useVMManagedIdentity || useAzureTokenProxy
-  return {
-    clientId: isOther || wished === '' ? undefined : wished,
-    tenantId: tenantId || (annotations[identityAnnotations.tenantId] ?? ''),
-    spec,
-  }
+  const sources = { hasSecret: volume.csi?.nodePublishSecretRef !== undefined, defaultTenantId: '' }
+  const identity = completeIdentity(spec.identity, annotations, sources)
+  const way = wayToSignIn(identity)
+  return { way, clientId: way === 'workload' ? identity.clientId : undefined, tenantId: identity.tenantId, spec }
 }
 
 /** What is wrong with a class, and how it signs in. */
 export function checkMountedClass(
   mounted: MountedClass,
-  { annotations, driver }: { annotations: Annotations; driver: Known<CsiDriver | undefined> },
+  { annotations, driver }: { annotations: Annotations; driver: Answer<CsiDriver | undefined> },
 ): Finding[] {
   const found = mounted.class
   if ('why' in found) return [unknown('class', found.why)]
@@ -58,35 +51,42 @@ export function checkMountedClass(
   const wrong = checkClass(found.value).map((finding) =>
     finding.fails === undefined ? note('class', formatFinding(finding)) : problem('class', formatFinding(finding)),
   )
-  const wish = identityWish(mounted, annotations)
-  return [...wrong, ...(wish === undefined ? [] : checkMode(wish, mounted, { annotations, driver }))]
+  const signIn = signInOf(mounted, annotations)
+  return [...wrong, ...(signIn === undefined ? [] : checkMode(signIn, mounted, { annotations, driver }))]
 }
 
 function checkMode(
-  { clientId, spec }: ClassIdentityWish,
+  { way, clientId = '' }: ClassSignIn,
   { volume }: MountedClass,
-  { annotations, driver }: { annotations: Annotations; driver: Known<CsiDriver | undefined> },
+  { annotations, driver }: { annotations: Annotations; driver: Answer<CsiDriver | undefined> },
 ): Finding[] {
-  const { usePodIdentity, useVMManagedIdentity, useAzureTokenProxy } = spec.identity
-  if (usePodIdentity) {
-    const text = 'signs in by pod identity (usePodIdentity), which upstream has retired'
-    return [note('mode', text, ['keymount podidentity detect --output-dir migration'])]
-  }
-  if (useVMManagedIdentity)
-    return [note('mode', 'signs in as the node (useVMManagedIdentity): nothing of the pod matters')]
-  if (useAzureTokenProxy) return [note('mode', 'signs in through the cluster’s token proxy (identity binding)')]
-  if (clientId === undefined) {
-    if (volume.csi?.nodePublishSecretRef !== undefined) {
-      return [note('mode', `signs in with the secret "${volume.csi.nodePublishSecretRef.name}" (nodePublishSecretRef)`)]
-    }
-    const text = 'names no identity, and neither does the service account'
-    return [problem('mode', text, ['set clientID in the parameters of the class, or annotate the service account'])]
-  }
+  if (way !== 'workload') return [otherMode(way, volume)]
   return [
     ok('mode', `workload identity, client ${clientId}`),
     ...checkAgreement(clientId, annotations),
     ...checkDriver(driver),
   ]
+}
+
+function otherMode(way: Exclude<WayName, 'workload'>, { csi }: Volume): Finding {
+  switch (way) {
+    case 'pod-identity': {
+      const text = 'signs in by pod identity (usePodIdentity), which upstream has retired'
+      return note('mode', text, ['keymount podidentity detect --output-dir migration'])
+    }
+    case 'managed':
+      return note('mode', 'signs in as the node (useVMManagedIdentity): nothing of the pod matters')
+    case 'identity-binding':
+      return note('mode', 'signs in through the cluster’s token proxy (identity binding)')
+    case 'service-principal': {
+      const secret = csi?.nodePublishSecretRef
+      if (secret !== undefined) return note('mode', `signs in with the secret "${secret.name}" (nodePublishSecretRef)`)
+      const text = 'names no identity, and neither does the service account'
+      return problem('mode', text, ['set clientID in the parameters of the class, or annotate the service account'])
+    }
+    default:
+      throw new Error(`unknown way to sign in ${JSON.stringify(way satisfies never)}`)
+  }
 }
 
 function checkAgreement(clientId: string, annotations: Annotations): Finding[] {
@@ -95,7 +95,7 @@ function checkAgreement(clientId: string, annotations: Annotations): Finding[] {
   return [note('client', `the class signs in as ${clientId}, SDKs in the pod as ${other} (service account)`)]
 }
 
-function checkDriver(driver: Known<CsiDriver | undefined>): Finding[] {
+function checkDriver(driver: Answer<CsiDriver | undefined>): Finding[] {
   if ('why' in driver) return [unknown('driver', driver.why)]
   if (driver.value === undefined) {
     return [

@@ -1,6 +1,6 @@
 import { tokenExchangeAudience } from '#azure/identity'
 import { commandLine } from '#terminal'
-import type { Known } from '../known.ts'
+import type { Answer } from '../answer.ts'
 import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
 import { type AzureIdentity, credentialCommand } from './azure-facts.ts'
 import { matchCredential } from './compare-credentials.ts'
@@ -12,10 +12,10 @@ export interface IdentityFacts {
   tenantId: string
   account: ServiceAccountRef
   /** Of the cluster's tokens. */
-  issuer: Known<string>
-  identity: Known<AzureIdentity | undefined>
+  issuer: Answer<string>
+  identity: Answer<AzureIdentity | undefined>
   /** The tenant that we are signed in to. */
-  ownTenant: Known<string>
+  ownTenant: Answer<string>
   signIn: SignIn
 }
 

@@ -1,14 +1,14 @@
 import { HttpFault, type HttpSend } from '#lib/http'
-import type { Known } from '../known.ts'
+import type { Answer } from '../answer.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 import type { SignIn } from './sign-in.ts'
 
 export interface IssuerFacts {
   /** As the cluster's tokens name it. */
-  issuer: Known<string>
+  issuer: Answer<string>
   /** Key id in the header of a token of the service account; undefined when none could be had. */
   keyId: string | undefined
-  discovery: Known<Fetched>
+  discovery: Answer<Fetched>
   /** What Entra said to tokens of this issuer just now. */
   signIns: readonly SignIn[]
 }

@@ -1,15 +1,15 @@
 import { tokenExchangeAudience } from '#azure/identity'
 import type { Container, Pod, ServiceAccount } from '#kubernetes/client'
 import { commandLine } from '#terminal'
+import type { Answer } from '../answer.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
-import type { Known } from '../known.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
 const tokenFileVariable = 'AZURE_FEDERATED_TOKEN_FILE'
 
 export interface PodFacts {
   pod: Pod
-  account: Known<ServiceAccount | undefined>
+  account: Answer<ServiceAccount | undefined>
   /** What makes the pod, a Deployment for example; undefined for a pod of its own. */
   owner: { kind: string; name: string } | undefined
   /** Whether something else than the webhook gives this pod its identity: a class with a client id. Undefined: not known. */
@@ -137,7 +137,7 @@ function checkStale({ pod, account, owner }: PodFacts, containers: readonly Cont
 /** The service account itself. */
 export function checkServiceAccount(
   { namespace, name }: { namespace: string; name: string },
-  account: Known<ServiceAccount | undefined>,
+  account: Answer<ServiceAccount | undefined>,
   signsInByClass: boolean | undefined,
 ): Finding[] {
   if ('why' in account) return [unknown('service account', account.why)]

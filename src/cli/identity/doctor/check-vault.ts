@@ -1,7 +1,7 @@
 import type { ObjectSpec, ObjectType } from '#azure/class'
 import { commandLine } from '#terminal'
+import { type Answer, attempt } from '../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
-import { attempt, type Known } from '../known.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'
 
 interface Vault {
@@ -130,7 +130,7 @@ function policyGrants({ properties }: Vault, principalId: string): Grants {
 
 interface RightFacts {
   vault: Vault
-  granted: Known<Grants>
+  granted: Answer<Grants>
   question: VaultQuestion
   principalId: string
 }

@@ -1,7 +1,7 @@
 import type { KubeObject, Namespace, Pod, Resource } from '#kubernetes/client'
 import { commandLine } from '#terminal'
+import type { Answer } from '../answer.ts'
 import { useLabel } from '../identity-keys.ts'
-import type { Known } from '../known.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'
 
 interface Selector {
@@ -30,8 +30,8 @@ export const webhookConfigurations: Resource<WebhookConfiguration> = {
 
 export interface WebhookFacts {
   pod: Pod
-  configurations: Known<readonly WebhookConfiguration[]>
-  namespace: Known<Namespace | undefined>
+  configurations: Answer<readonly WebhookConfiguration[]>
+  namespace: Answer<Namespace | undefined>
 }
 
 /** Whether a webhook for this label is there, trusted, and asked about this namespace. */

@@ -11,7 +11,7 @@ import {
   resources,
   type ServiceAccount,
 } from '#kubernetes/client'
-import { attempt, type Known } from '../known.ts'
+import { type Answer, attempt } from '../answer.ts'
 import { controllerOf, topOwner } from '../workload-owner.ts'
 import { driverName, type MountedClass } from './check-class.ts'
 import { type WebhookConfiguration, webhookConfigurations } from './check-webhook.ts'
@@ -22,10 +22,10 @@ export interface ClusterFacts {
   pod: Pod
   owner: { kind: string; name: string } | undefined
   accountRef: { namespace: string; name: string }
-  account: Known<ServiceAccount | undefined>
-  namespace: Known<Namespace | undefined>
-  configurations: Known<readonly WebhookConfiguration[]>
-  driver: Known<CsiDriver | undefined>
+  account: Answer<ServiceAccount | undefined>
+  namespace: Answer<Namespace | undefined>
+  configurations: Answer<readonly WebhookConfiguration[]>
+  driver: Answer<CsiDriver | undefined>
   classes: readonly MountedClass[]
   /** Why its volumes are not mounted, by the latest event. */
   lastError: readonly Finding[]

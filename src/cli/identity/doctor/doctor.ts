@@ -1,11 +1,10 @@
-import { createKubeClient, type KubeClient } from '#kubernetes/client'
-import type { LabHome } from '#lab/home'
-import { readKubeconfig } from '#lab/home'
-import type { CliWorld } from '#terminal'
-import { CliError, createTerminal, exitCodes } from '#terminal'
-import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
-import { type AzureFlags, parseAzureFlags } from '../azure-flags.ts'
+import type { KubeClient } from '#kubernetes/client'
+import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { withCluster } from '../../cluster/open-cluster.ts'
+import type { ClusterOption } from '../../options.ts'
+import { parseAzureFlags } from '../azure-flags.ts'
 import { openAzure } from '../azure-session.ts'
+import type { AzureFlags } from '../sign-in-options.ts'
 import { gatherCluster } from './cluster-facts.ts'
 import { type Examination, examineInAzure } from './examine-in-azure.ts'
 import { examineInCluster } from './examine-in-cluster.ts'
@@ -21,8 +20,7 @@ export interface DoctorCommand {
   signIn: boolean
   json: boolean
   azureFlags: AzureFlags
-  kubeconfig: string | undefined
-  home: LabHome
+  cluster: ClusterOption
   world: CliWorld
 }
 
@@ -31,16 +29,12 @@ export interface DoctorCommand {
  * something is; what may not be looked at is told and counts as neither.
  */
 export async function doctor(command: DoctorCommand): Promise<number> {
-  const { world } = command
-  const config = readKubeconfig(chosenKubeconfig(world, command.home, command.kubeconfig), world.env)
-  const kube = createKubeClient(config)
-  const namespace = command.namespace ?? config.namespace
-  try {
-    if (command.pod === undefined) return await reportNamespace(kube, namespace, command)
-    return await reportPod({ kube, ca: config.ca, signIn: command.signIn }, { namespace, name: command.pod }, command)
-  } finally {
-    kube.close()
-  }
+  const { pod: name, signIn, cluster, world } = command
+  return withCluster(cluster, world, async ({ kube, config }) => {
+    const namespace = command.namespace ?? config.namespace
+    if (name === undefined) return reportNamespace(kube, namespace, command)
+    return reportPod({ kube, ca: config.ca, signIn }, { namespace, name }, command)
+  })
 }
 
 async function reportNamespace(kube: KubeClient, namespace: string, { json, world }: DoctorCommand): Promise<number> {

@@ -1,7 +1,7 @@
 import type { KubeClient } from '#kubernetes/client'
 import { createHttpClient } from '#lib/http'
+import { type Answer, attempt } from '../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
-import { attempt, type Known } from '../known.ts'
 import { findIdentity } from './azure-facts.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkIssuer, fetchIssuer } from './check-issuer.ts'
@@ -31,7 +31,7 @@ export async function examineInAzure(
   const signIns = await Promise.all(wanted.map((one) => trySignIn(token, one, azure)))
   const trusting = createHttpClient(ca === undefined ? {} : { extraCa: ca })
   try {
-    const issuer: Known<string> = token.issuer
+    const issuer: Answer<string> = token.issuer
     const discovery =
       'why' in issuer
         ? issuer
@@ -53,8 +53,8 @@ interface IdentityExamination {
   azure: AzureSession
   facts: ClusterFacts
   one: WantedIdentity
-  issuer: Known<string>
-  ownTenant: Known<string>
+  issuer: Answer<string>
+  ownTenant: Answer<string>
   signIn: SignIn | undefined
 }
 

@@ -1,4 +1,4 @@
-import { type ClassIdentityWish, checkMountedClass, identityWish } from './check-class.ts'
+import { type ClassSignIn, checkMountedClass, signInOf } from './check-class.ts'
 import { checkPod, checkServiceAccount, wantsWebhook } from './check-pod.ts'
 import { checkWebhook } from './check-webhook.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
@@ -15,8 +15,8 @@ export function examineInCluster(facts: ClusterFacts): ClusterExamination {
   const { pod, account, accountRef, classes, driver, lastError } = facts
   const { namespace } = accountRef
   const annotations = 'value' in account ? (account.value?.metadata.annotations ?? {}) : {}
-  const wishes = classes.flatMap((mounted) => identityWish(mounted, annotations) ?? [])
-  const byClass = signsInByClass(facts, wishes)
+  const signIns = classes.flatMap((mounted) => signInOf(mounted, annotations) ?? [])
+  const byClass = signsInByClass(facts, signIns)
   const podFacts = { ...facts, signsInByClass: byClass }
   const webhook = wantsWebhook(podFacts) ? [checkWebhook(facts)] : []
   const sections = [
@@ -30,11 +30,11 @@ export function examineInCluster(facts: ClusterFacts): ClusterExamination {
       findings: checkMountedClass(mounted, { annotations, driver }),
     })),
   ]
-  return { sections, wanted: wantedIdentities(pod, annotations, wishes) }
+  return { sections, wanted: wantedIdentities(pod, annotations, signIns) }
 }
 
 /** Undefined when none is known to, and some class could not be read. */
-function signsInByClass({ classes }: ClusterFacts, wishes: readonly ClassIdentityWish[]): boolean | undefined {
-  if (wishes.some(({ clientId }) => clientId !== undefined)) return true
+function signsInByClass({ classes }: ClusterFacts, signIns: readonly ClassSignIn[]): boolean | undefined {
+  if (signIns.some(({ clientId }) => clientId !== undefined)) return true
   return classes.some((mounted) => 'why' in mounted.class) ? undefined : false
 }

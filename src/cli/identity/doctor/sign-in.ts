@@ -7,18 +7,18 @@ import {
 } from '#azure/identity'
 import type { KubeClient } from '#kubernetes/client'
 import { errorMessage, SecretValue } from '#lib'
+import { type Answer, attempt } from '../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { askIssuer } from '../cluster-issuer.ts'
-import { attempt, type Known } from '../known.ts'
 import type { ServiceAccountRef } from '../names.ts'
 import type { WantedIdentity } from './wanted-identities.ts'
 
 /** A token of the pod's service account, and what its tokens say in any case. */
 export interface AccountToken {
-  issuer: Known<string>
+  issuer: Answer<string>
   /** `kid` of its header. */
   keyId: string | undefined
-  token: Known<ServiceAccountToken>
+  token: Answer<ServiceAccountToken>
 }
 
 /** The shortest that Kubernetes gives. */
@@ -30,7 +30,7 @@ export async function accountToken(
   account: ServiceAccountRef,
   allowed: boolean,
 ): Promise<AccountToken> {
-  const token: Known<ServiceAccountToken> = allowed
+  const token: Answer<ServiceAccountToken> = allowed
     ? await attempt(async () => {
         const answer = await kube.createToken(account, { audiences: [tokenExchangeAudience], expirationSeconds })
         return { token: SecretValue.of(answer.token), claims: readTokenClaims(answer.token) }

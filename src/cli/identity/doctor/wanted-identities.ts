@@ -1,7 +1,7 @@
 import type { ObjectSpec } from '#azure/class'
 import type { Pod } from '#kubernetes/client'
 import { identityAnnotations } from '../identity-keys.ts'
-import type { ClassIdentityWish } from './check-class.ts'
+import type { ClassSignIn } from './check-class.ts'
 
 /** An identity that the pod signs in as, and what it reads as that. */
 export interface WantedIdentity {
@@ -15,7 +15,7 @@ export interface WantedIdentity {
 export function wantedIdentities(
   pod: Pod,
   annotations: Readonly<Record<string, string>>,
-  wishes: readonly ClassIdentityWish[],
+  signIns: readonly ClassSignIn[],
 ): WantedIdentity[] {
   const found = new Map<string, { tenantId: string; objects: Map<string, ObjectSpec[]> }>()
   const add = (clientId: string, tenantId: string) => {
@@ -24,7 +24,7 @@ export function wantedIdentities(
     found.set(key, known)
     return known.objects
   }
-  for (const { clientId, tenantId, spec } of wishes) {
+  for (const { clientId, tenantId, spec } of signIns) {
     if (clientId === undefined) continue
     const vaults = add(clientId, tenantId || environment(pod, 'AZURE_TENANT_ID'))
     for (const object of spec.objects) {

@@ -1,15 +1,12 @@
-import { type Problem, ProblemsError } from '#lib'
+import { Problems } from '#lib'
 import { parseDuration } from '#lib/formats'
 import { defaultApplicationName, defaultManagedIdentityName } from '../names.ts'
 
-/**
- * Every option of the phases: upstream's, with upstream's defaults, and those of managed identities, which are ours. A phase
- * names the ones that it shows and reads.
- */
+/** All options of the phases: those of azwi, with its defaults, and ours for managed identities. Each phase has some of them. */
 export const phaseFlags = {
   identityType: {
     flag: '--identity-type <type>',
-    description: 'what signs in: application or managed-identity',
+    description: 'what the service account signs in as: application or managed-identity',
     default: 'application',
   },
   serviceAccountName: { flag: '--service-account-name <name>', description: 'name of the service account' },
@@ -20,16 +17,16 @@ export const phaseFlags = {
   },
   serviceAccountIssuerUrl: {
     flag: '--service-account-issuer-url <url>',
-    description: 'issuer of the cluster’s service account tokens, exactly as it stands in them',
+    description: 'issuer of the cluster’s service account tokens, exactly as in the tokens',
   },
   serviceAccountTokenExpiration: {
     flag: '--service-account-token-expiration <time>',
-    description: 'how long the projected tokens live, 1h to 24h, as Go writes it',
+    description: 'lifetime of projected tokens, 1h to 24h, as a Go duration',
     default: '1h0m0s',
   },
   aadApplicationName: {
     flag: '--aad-application-name <name>',
-    description: 'display name of the application (default: made of namespace, service account and issuer)',
+    description: 'display name of the application (default: from namespace, service account and issuer)',
   },
   aadApplicationClientId: {
     flag: '--aad-application-client-id <id>',
@@ -49,7 +46,7 @@ export const phaseFlags = {
   },
   managedIdentityName: {
     flag: '--managed-identity-name <name>',
-    description: 'name of the user-assigned managed identity (default: made of namespace, service account and issuer)',
+    description: 'name of the user-assigned managed identity (default: from namespace, service account and issuer)',
   },
   managedIdentityResourceGroup: {
     flag: '--managed-identity-resource-group <group>',
@@ -59,7 +56,7 @@ export const phaseFlags = {
     flag: '--managed-identity-location <location>',
     description: 'region of a new managed identity (default: that of its resource group)',
   },
-  azureScope: { flag: '--azure-scope <scope>', description: 'where the role holds: /subscriptions/…' },
+  azureScope: { flag: '--azure-scope <scope>', description: 'scope of the role: /subscriptions/…' },
   azureRole: { flag: '--azure-role <role>', description: 'name of the role, for example "Key Vault Secrets User"' },
   roleAssignmentId: {
     flag: '--role-assignment-id <id>',
@@ -69,10 +66,10 @@ export const phaseFlags = {
 
 export type PhaseFlag = keyof typeof phaseFlags
 
-/** What the command line gave; absent is not given. */
-export type PhaseOptions = Partial<Record<PhaseFlag, string>>
+/** The options of the command line. */
+export type PhaseOptions = { [name in PhaseFlag]?: string | undefined }
 
-/** The same with defaults filled in and numbers read. Which of them a phase requires, the phase says. */
+/** The same with defaults filled in and numbers parsed. */
 export interface PhaseSettings extends PhaseOptions {
   identityType: 'application' | 'managed-identity'
   serviceAccountNamespace: string
@@ -84,15 +81,12 @@ export const shortestExpiration = 3600
 export const longestExpiration = 86_400
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** Throws {@link ProblemsError} with everything that is wrong with the given values. */
+/** Throws `ProblemsError` with everything that is wrong with the given values. */
 export function parsePhaseOptions(options: PhaseOptions): PhaseSettings {
-  const problems: Problem[] = []
+  const problems = new Problems()
   const { identityType = phaseFlags.identityType.default } = options
   if (identityType !== 'application' && identityType !== 'managed-identity') {
-    problems.push({
-      path: '--identity-type',
-      message: `found "${identityType}", expected application or managed-identity`,
-    })
+    problems.unexpected('--identity-type', identityType, 'application or managed-identity')
   }
   const guids = {
     '--aad-application-client-id': options.aadApplicationClientId,
@@ -100,13 +94,13 @@ export function parsePhaseOptions(options: PhaseOptions): PhaseSettings {
     '--service-principal-object-id': options.servicePrincipalObjectId,
   }
   for (const [path, value] of Object.entries(guids)) {
-    if (value !== undefined && !guid.test(value)) problems.push({ path, message: `found "${value}", expected a UUID` })
+    if (value !== undefined && !guid.test(value)) problems.unexpected(path, value, 'a UUID')
   }
   const tokenExpiration = parseExpiration(
     options.serviceAccountTokenExpiration ?? phaseFlags.serviceAccountTokenExpiration.default,
     problems,
   )
-  if (problems.length > 0) throw new ProblemsError('options', problems)
+  problems.throwIfAny('options')
   const serviceAccountNamespace = options.serviceAccountNamespace ?? phaseFlags.serviceAccountNamespace.default
   return withDefaultNames({
     ...options,
@@ -116,21 +110,21 @@ export function parsePhaseOptions(options: PhaseOptions): PhaseSettings {
   })
 }
 
-/** Seconds. Upstream's words for what is out of bounds. */
-export function parseExpiration(text: string, problems: Problem[]): number {
+/** Seconds. The messages are those of azwi. */
+export function parseExpiration(text: string, problems: Problems): number {
   const path = '--service-account-token-expiration'
   const ms = parseDuration(text)
   const seconds = Math.round((ms ?? 0) / 1000)
-  if (ms === undefined) problems.push({ path, message: `found "${text}", expected a duration such as 2h` })
+  if (ms === undefined) problems.unexpected(path, text, 'a duration such as 2h')
   else if (seconds < shortestExpiration) {
-    problems.push({ path: '', message: `${path} must be greater than or equal to 1h0m0s` })
+    problems.add('', `${path} must be greater than or equal to 1h0m0s`)
   } else if (seconds > longestExpiration) {
-    problems.push({ path: '', message: `${path} must be less than or equal to 24h0m0s` })
+    problems.add('', `${path} must be less than or equal to 24h0m0s`)
   }
   return seconds
 }
 
-/** The names that follow from the service account, once all of it is known. */
+/** The names that are derived from the service account and the issuer. */
 function withDefaultNames(settings: PhaseSettings): PhaseSettings {
   const { serviceAccountName: name, serviceAccountNamespace: namespace, serviceAccountIssuerUrl: issuer } = settings
   if (name === undefined || issuer === undefined || namespace === '') return settings

@@ -1,34 +1,36 @@
-import { ProblemsError } from '#lib'
+import { Problems } from '#lib'
 import type { Terminal } from '#terminal'
 import type { PhaseSettings } from './options.ts'
 import type { Phase, PhaseContext, PhaseOutcome } from './phase.ts'
 
 /**
- * The phases that are left when some are skipped, in their order. A skipped phase is named in full or by its alias. Throws
- * {@link ProblemsError} with upstream's words for a name that there is not.
+ * The phases that remain when some are skipped, in their order. A skipped phase is named in full or by its alias. Throws
+ * `ProblemsError` for an unknown name, with the message of azwi.
  */
 export function activePhases(phases: readonly Phase[], skip: readonly string[]): Phase[] {
   const isNamed = (phase: Phase, name: string) => phase.name === name || phase.alias === name
   const unknown = skip.find((name) => !phases.some((phase) => isNamed(phase, name)))
   if (unknown !== undefined) {
     const names = phases.map(({ name }) => name).join(' ')
-    const message = `failed to compute skip phases: phase '${unknown}' not found. Valid phases are: [${names}]`
-    throw new ProblemsError('--skip-phases', [{ path: '', message }])
+    const problems = new Problems()
+    problems.add('', `failed to compute skip phases: phase '${unknown}' not found. Valid phases are: [${names}]`)
+    problems.throwIfAny('--skip-phases')
   }
   return phases.filter((phase) => !skip.some((name) => isNamed(phase, name)))
 }
 
-/** Throws {@link ProblemsError} with everything that the phases lack, before any of them has begun. */
+/** Throws `ProblemsError` with all options that the phases lack, before any of them starts. */
 export function checkPhases(phases: readonly Phase[], settings: PhaseSettings): void {
-  const wanting = new Map<string, string[]>()
+  const missing = new Map<string, string[]>()
   for (const phase of phases) {
-    for (const words of phase.missing(settings)) wanting.set(words, [...(wanting.get(words) ?? []), phase.name])
+    for (const message of phase.missing(settings)) missing.set(message, [...(missing.get(message) ?? []), phase.name])
   }
-  const problems = [...wanting].map(([words, names]) => ({ path: '', message: `${words} (phase ${names.join(', ')})` }))
-  if (problems.length > 0) throw new ProblemsError('options', problems)
+  const problems = new Problems()
+  for (const [message, names] of missing) problems.add('', `${message} (phase ${names.join(', ')})`)
+  problems.throwIfAny('options')
 }
 
-/** Runs the phases in their order; the first that fails ends it, and the user sees which one it was. */
+/** Runs the phases in their order, up to the first that fails; its line shows which one that was. */
 export async function runPhases(phases: readonly Phase[], context: PhaseContext, terminal: Terminal): Promise<void> {
   for (const phase of phases) {
     await terminal.step(phase.name, () => phase.run(context), describe)
@@ -39,7 +41,7 @@ export async function runPhases(phases: readonly Phase[], context: PhaseContext,
   }
 }
 
-/** The help that lists what a command does: names of one width. */
+/** The phases for the help of a command. */
 export function phasesHelp(phases: readonly Phase[]): string {
   const width = Math.max(...phases.map(({ name }) => name.length))
   return [

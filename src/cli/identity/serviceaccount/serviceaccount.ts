@@ -1,13 +1,11 @@
-import { createKubeClient, type KubeClient } from '#kubernetes/client'
-import type { LabHome } from '#lab/home'
-import { readKubeconfig } from '#lab/home'
 import { systemClock } from '#lib'
-import type { CliWorld } from '#terminal'
-import { createTerminal, exitCodes } from '#terminal'
-import { chosenKubeconfig } from '../../chosen-kubeconfig.ts'
-import { type AzureFlags, parseAzureFlags } from '../azure-flags.ts'
+import { type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { type OpenCluster, openCluster } from '../../cluster/open-cluster.ts'
+import type { ClusterOption } from '../../options.ts'
+import { parseAzureFlags } from '../azure-flags.ts'
 import { type AzureSession, openAzure } from '../azure-session.ts'
 import { once } from '../once.ts'
+import type { AzureFlags } from '../sign-in-options.ts'
 import { createApplicationPrincipal } from './application.ts'
 import { createPhases } from './create-phases.ts'
 import { deletePhases, implied } from './delete-phases.ts'
@@ -22,13 +20,12 @@ export interface ServiceAccountCommand {
   verb: 'create' | 'delete'
   options: PhaseOptions
   azureFlags: AzureFlags
-  /** Run this one only. */
-  phase?: string
+  /** Run only this one. */
+  phase?: string | undefined
   skipPhases: readonly string[]
   /** Print the commands that would do the same, and do nothing. */
   dryRun: boolean
-  kubeconfig: string | undefined
-  home: LabHome
+  cluster: ClusterOption
   world: CliWorld
 }
 
@@ -67,17 +64,20 @@ function chosenPhases({ verb, phase, skipPhases }: ServiceAccountCommand, settin
   return isImplied ? active.filter(({ name }) => name !== implied.phase) : active
 }
 
-/** A phase that only works in the cluster needs no sign-in to Azure, and the other way round. */
-function lazyClients({ azureFlags, kubeconfig, home, world }: ServiceAccountCommand) {
+/** Opened when a phase needs them: a phase in the cluster needs no sign-in to Azure, and vice versa. */
+function lazyClients({ azureFlags, cluster, world }: ServiceAccountCommand) {
   let session: Promise<AzureSession> | undefined
-  let client: KubeClient | undefined
+  let opened: OpenCluster | undefined
   return {
     azure: () => (session ??= openAzure(parseAzureFlags(azureFlags, world), world)),
-    kube: () => (client ??= createKubeClient(readKubeconfig(chosenKubeconfig(world, home, kubeconfig), world.env))),
+    kube() {
+      opened ??= openCluster(cluster, world)
+      return opened.kube
+    },
     async stop() {
-      client?.close()
-      const opened = await session?.catch(() => undefined)
-      opened?.stop()
+      opened?.kube.close()
+      const azure = await session?.catch(() => undefined)
+      azure?.stop()
     },
   }
 }

@@ -6,25 +6,25 @@ import type { AzureCredentials } from './lab-azure.ts'
 
 const profileFile = 'azureProfile.json'
 
-/** What az remembers of one tenant, and must forget with it. */
+/** What az caches of one tenant. */
 const cacheFiles = ['msal_token_cache.json', 'msal_http_cache.bin']
 
 const profileSchema = z.object({ subscriptions: z.array(z.object({ tenantId: z.string() })) })
 
 /**
- * Makes `directory` (AZURE_CONFIG_DIR) one in which somebody has typed `az login` with these credentials: the files that
- * az 2.91 writes then. A profile that knows the lab's tenant is left alone: its user may have signed in as somebody else.
+ * Writes into `directory` (AZURE_CONFIG_DIR) what `az login` of az 2.91 writes with these credentials. A profile of the
+ * lab's tenant is left as it is: its user may have signed in with another account.
  */
 export function writeAzProfile(directory: string, credentials: AzureCredentials): void {
-  if (knowsTenant(directory, credentials.tenantId)) return
+  if (hasTenant(directory, credentials.tenantId)) return
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   chmodSync(directory, 0o700)
-  // Of a lab whose state was deleted: its tokens are for a tenant that is gone.
+  // Caches of a lab whose state was deleted: their tokens are for a tenant that no longer exists.
   for (const name of cacheFiles) rmSync(join(directory, name), { force: true })
   for (const [name, content] of Object.entries(profileFiles(credentials))) replaceFile(join(directory, name), content)
 }
 
-function knowsTenant(directory: string, tenantId: string): boolean {
+function hasTenant(directory: string, tenantId: string): boolean {
   try {
     // az begins its JSON with a byte order mark.
     const text = readFileSync(join(directory, profileFile), 'utf8').replace(/^\uFEFF/, '')

@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
+import { replaceFile } from '#lib/files'
 
-/** Where distributions keep the certificates that the administrator trusts. */
+/** Where distributions have the certificates that the administrator trusts. */
 const systemBundles = [
   '/etc/ssl/certs/ca-certificates.crt', // Debian, Ubuntu, Alpine, Arch
   '/etc/pki/tls/certs/ca-bundle.crt', // Fedora, RHEL
@@ -13,7 +14,7 @@ const systemBundles = [
  * (REQUESTS_CA_BUNDLE of az, SSL_CERT_FILE of Go and OpenSSL).
  */
 export function writeCaBundle(path: string, labCa: string): void {
-  writeFileSync(path, `${systemCertificates().trimEnd()}\n\n# The lab's own CA\n${labCa}`)
+  replaceFile(path, `${systemCertificates().trimEnd()}\n\n# The lab's own CA\n${labCa}`, 0o644)
 }
 
 function systemCertificates(): string {
@@ -21,7 +22,7 @@ function systemCertificates(): string {
     try {
       return readFileSync(path, 'utf8')
     } catch {
-      // The next distribution's place.
+      // Another distribution has it elsewhere.
     }
   }
   return rootCertificates.join('\n')

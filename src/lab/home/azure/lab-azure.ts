@@ -13,15 +13,15 @@ import {
 import { SecretValue } from '#lib'
 import { createHttpClient } from '#lib/http'
 
-/** How to reach an Azure and who we are there. */
+/** How to reach an Azure, and as whom. */
 export interface LabAzureOptions {
   credentials: AzureCredentials
   /** Name of the resource group for all that is created. Default `keymount`. */
-  resourceGroup?: string
+  resourceGroup?: string | undefined
   /** `http://127.0.0.1:18443` for the local Azure; the public one is reached directly. */
-  proxy?: string
-  /** PEM of the CA to trust beside the system's. */
-  ca?: string
+  proxy?: string | undefined
+  /** PEM of a CA to trust in addition to the system's. */
+  ca?: string | undefined
 }
 
 export interface AzureCredentials {
@@ -66,29 +66,29 @@ export interface LabRole {
 export interface LabAzure {
   readonly tenantId: string
   readonly subscriptionId: string
-  /** Object id of the principal that we are signed in as. */
+  /** Object id of the principal that is signed in. */
   principalId(): Promise<string>
   readonly resourceManager: AzureService
-  /** Creates the resource group that all of the following lie in. */
+  /** Creates the resource group that all of the following are in. */
   createResourceGroup(): Promise<void>
-  /** A vault that answers by role assignments (RBAC), not by access policies. */
+  /** A vault with role assignments (RBAC), not access policies. */
   createVault(name: string): Promise<void>
   /** A user-assigned managed identity. */
   createIdentity(name: string): Promise<Identity>
   /** Creates or replaces a federated credential of a user-assigned identity. */
   setFederatedCredential(identity: string, credential: FederatedCredential): Promise<void>
-  /** Giving a role twice is no error. */
+  /** Assigning a role twice is not an error. */
   assignRole(role: LabRole): Promise<void>
-  /** Takes back a role that {@link assignRole} gave. */
+  /** Removes what {@link assignRole} assigned. */
   removeRole(role: LabRole): Promise<void>
   /**
-   * Gives user-assigned identities to the nodes of the lab's cluster: to their scale set, or, for a cluster that is not a
-   * managed one of this Azure, to one that is made under this name.
+   * Assigns user-assigned identities to the nodes of the lab's cluster: to their scale set, or, for a cluster that is not
+   * managed by this Azure, to a new scale set of this name.
    */
   assignToNodes(name: string, identities: readonly string[]): Promise<void>
-  /** An application that may sign in, with a password. */
+  /** An application that can sign in with a password. */
   createApplication(name: string): Promise<Application>
-  /** One call on the data of a vault, for example `/keys/NAME/create`; the version of the interface is added. */
+  /** One call of the data plane of a vault, for example `/keys/NAME/create`; the API version is added. */
   vault<T>(method: 'GET' | 'PUT' | 'POST', vault: string, path: string, body?: unknown): Promise<T>
   /** Sets a new version. */
   setSecret(vault: string, name: string, value: string): Promise<void>
@@ -111,8 +111,8 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
   const { credentials, resourceGroup = 'keymount', proxy, ca } = options
   const { tenantId, subscriptionId, clientId, clientSecret } = credentials
   const http = createHttpClient({
-    ...(proxy === undefined ? {} : { proxyEnv: { HTTPS_PROXY: proxy } }),
-    ...(ca === undefined ? {} : { extraCa: ca }),
+    proxyEnv: proxy === undefined ? undefined : { HTTPS_PROXY: proxy },
+    extraCa: ca,
     timeoutMs: 60_000,
   })
   const cloud = publicCloud()
@@ -192,7 +192,7 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
 
 function publicCloud(): AzureCloud {
   const cloud = findAzureCloud('')
-  if (cloud === undefined) throw new Error('the public cloud is not known')
+  if (cloud === undefined) throw new Error('the public cloud is missing from the table of clouds')
   return cloud
 }
 
@@ -201,7 +201,7 @@ function objectIdOf(token: SecretValue): string {
   return (JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { oid: string }).oid
 }
 
-/** Reads the ready-made administrator of the local Azure. */
+/** Reads the credentials of the administrator that the local Azure comes with. */
 export function readCredentials(path: string): AzureCredentials {
   const { clientSecret, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, string>
   const { tenantId = '', subscriptionId = '', clientId = '' } = rest

@@ -11,13 +11,13 @@ const vaultsAnswer = z.object({ vaults: z.array(z.string()) })
 
 export type LabFault = z.infer<typeof fault> & { untilMs?: number | undefined }
 
-/** What whoever owns a lab may do to its local Azure, beside using it: see ARCHITECTURE.md, `control.sock`. */
+/** What the owner of a lab can do to its local Azure, besides using it. See ARCHITECTURE.md, `control.sock`. */
 export interface LabControl {
-  /** Every vault there is. */
+  /** Names of all vaults. */
   vaults(): Promise<string[]>
-  /** The faults that are set, by host. */
+  /** The current faults, by host. */
   faults(): Promise<Record<string, LabFault>>
-  /** Answers every request to the host with 429; until it is taken back, unless `forMs` is given. */
+  /** Answers every request to the host with 429, for `forMs` or until {@link LabControl.clearFault}. */
   throttle(host: string, options: { retryAfterSeconds: number; forMs?: number | undefined }): Promise<void>
   clearFault(host: string): Promise<void>
 }
@@ -27,8 +27,8 @@ export function createLabControl(socketPath: string): LabControl {
     vaults: async () => vaultsAnswer.parse(await callSocket(socketPath, { method: 'GET', path: '/vaults' })).vaults,
     faults: async () => faultsAnswer.parse(await callSocket(socketPath, { method: 'GET', path: '/faults' })),
     async throttle(host, { retryAfterSeconds, forMs }) {
-      const forSeconds = forMs === undefined ? {} : { forSeconds: forMs / 1000 }
-      const body = { kind: 'throttle', retryAfterSeconds, ...forSeconds }
+      // JSON leaves out what is undefined.
+      const body = { kind: 'throttle', retryAfterSeconds, forSeconds: forMs === undefined ? undefined : forMs / 1000 }
       await callSocket(socketPath, { method: 'PUT', path: `/faults/${host}`, body })
     },
     clearFault: async (host) => void (await callSocket(socketPath, { method: 'DELETE', path: `/faults/${host}` })),

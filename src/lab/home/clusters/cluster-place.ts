@@ -1,7 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { errorCode } from '#lib'
+import { replaceFile } from '#lib/files'
+import { CliError } from '#terminal'
 import type { ClusterProgram } from '../processes/background.ts'
 import type { LabHome } from '../state/lab-home.ts'
 import { daemonPortsSchema, readLabState, writeLabState } from '../state/lab-state.ts'
@@ -13,22 +15,22 @@ const recordSchema = z.strictObject({
   /** Resource id of the managed cluster. */
   id: z.string(),
   nodeName: z.string(),
-  /** Part of its issuer, so it is kept; 0 before the first start. */
+  /** Part of its issuer, so it never changes; 0 before the first start. */
   port,
-  /** True when it shall not run. */
+  /** Set when it was stopped by `az aks stop`. */
   stopped: z.literal(true).optional(),
-  /** Build of the product that it runs, and the ports of the product's daemons. */
+  /** Build of Keymount that it runs, and the ports of Keymount's daemons. */
   localImage: z.string().optional(),
   daemonPorts: daemonPortsSchema.optional(),
 })
 
-/** What is kept of a cluster over `down` and `up`. */
+/** What is known of a cluster from one `up` to the next. */
 export type ClusterRecord = z.infer<typeof recordSchema>
 
-/** Where one cluster of the lab has its program and its state. */
+/** Where the program and the state of one cluster of the lab are. */
 export interface ClusterPlace {
   program: ClusterProgram
-  /** Directory of its state, with everything of it. */
+  /** Directory of its state. */
   directory: string
   /** Sockets of its providers. */
   providers: string
@@ -38,12 +40,12 @@ export interface NumberedPlace extends ClusterPlace {
   record: ClusterRecord
 }
 
-/** The cluster that `up` makes. Ports and the like of it are in the lab's own state file. */
+/** The cluster that `up` creates. Its ports are in the lab's own state file. */
 export function primaryPlace(home: LabHome): ClusterPlace {
   return { program: 'local-cluster', directory: home.cluster, providers: home.providers }
 }
 
-/** The clusters that `az aks create` made, by number. */
+/** The clusters that `az aks create` made, in the order of their numbers. */
 export function numberedPlaces(home: LabHome): NumberedPlace[] {
   return readdirSync(home.root)
     .flatMap((name) => /^aks-(\d+)$/.exec(name)?.[1] ?? [])
@@ -60,7 +62,7 @@ export function findNumbered(home: LabHome, id: string): NumberedPlace | undefin
   return numberedPlaces(home).find(({ record }) => record.id.toLowerCase() === id.toLowerCase())
 }
 
-/** A place for one more cluster, with its directory. A directory without a record is one whose making was cut short. */
+/** A place for another cluster, with its directory. A directory without a record was left by a creation that was interrupted. */
 export function newPlace(home: LabHome, { id, nodeName }: Pick<ClusterRecord, 'id' | 'nodeName'>): NumberedPlace {
   const taken = new Set<string>(numberedPlaces(home).map(({ program }) => program))
   let number = 1
@@ -73,27 +75,24 @@ export function newPlace(home: LabHome, { id, nodeName }: Pick<ClusterRecord, 'i
   return { ...place, record }
 }
 
-/** `GROUP/NAME` of a managed cluster's id, as people call it. */
+/** `GROUP/NAME` of a managed cluster's id. */
 export function managedName(id: string): string {
   const [, group = '', name = ''] = /resourceGroups\/([^/]+)\/.*\/([^/]+)$/i.exec(id) ?? []
   return `${group}/${name}`
 }
 
-/** Replaces the record in one step. */
 export function writeRecord({ directory }: ClusterPlace, record: ClusterRecord): void {
-  const file = recordFile(directory)
-  writeFileSync(`${file}.next`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${file}.next`, file)
+  replaceFile(recordFile(directory), `${JSON.stringify(record, null, 2)}\n`)
 }
 
-/** Remembers what the primary cluster was started with, for the next `up`. */
-export function rememberPrimary(home: LabHome, known: Pick<ClusterRecord, 'localImage' | 'daemonPorts'>): void {
+/** Records what the primary cluster was started with, for the next `up`. */
+export function recordPrimary(home: LabHome, started: Pick<ClusterRecord, 'localImage' | 'daemonPorts'>): void {
   const state = readLabState(home)
-  if (state !== undefined) writeLabState(home, { ...state, ...known })
+  if (state !== undefined) writeLabState(home, { ...state, ...started })
 }
 
 function placeOf(home: LabHome, number: number): ClusterPlace {
-  // Directly below the home: paths of sockets are short.
+  // Directly below the home, because paths of sockets must be short.
   const directory = join(home.root, `aks-${number}`)
   return { program: `aks-${number}`, directory, providers: join(directory, 'providers') }
 }
@@ -107,6 +106,10 @@ function readRecord({ directory }: ClusterPlace): ClusterRecord | undefined {
     return recordSchema.parse(JSON.parse(readFileSync(recordFile(directory), 'utf8')))
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
-    throw new Error(`${recordFile(directory)} is corrupt: move ${directory} away`, { cause: error })
+    throw new CliError({
+      what: `${recordFile(directory)} is corrupt`,
+      fix: [`move the cluster away: mv ${directory} ${directory}.corrupt`],
+      cause: error,
+    })
   }
 }

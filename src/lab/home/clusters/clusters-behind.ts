@@ -1,21 +1,21 @@
 import type { LabCluster } from './lab-cluster.ts'
 
-/** What can be installed into a managed cluster. */
+/** What can be installed in a managed cluster. */
 export type ProductPart = 'secrets-provider' | 'webhook'
 
-/** The clusters that stand behind the managed clusters of a lab, by resource id. */
+/** The clusters that back the managed clusters of a lab, by resource id. */
 export interface ClustersBehind {
   kubernetesVersion(): Promise<string>
-  /** Why no further cluster can be made; undefined when one can. */
+  /** Why no further cluster can be created; undefined if one can. */
   quotaReached(): Promise<string | undefined>
-  /** Makes and starts one; leaves nothing behind when that fails. */
+  /** Creates and starts one; leaves nothing behind when that fails. */
   create(cluster: { id: string; nodeName: string }): Promise<LabCluster>
   start(id: string): Promise<LabCluster>
   stop(id: string): Promise<void>
-  /** One that runs. Rejects when it does not. */
+  /** A running one. Rejects if it is not running. */
   find(id: string): Promise<LabCluster>
-  /** Takes note that a part of the product was installed into it, or taken out. */
+  /** Records that a part of Keymount was installed in it or removed from it. */
   note(id: string, part: ProductPart, installed: boolean): void
-  /** Stops and forgets it; nothing to do when there is none. */
+  /** Stops and deletes it; nothing to do if there is no such cluster. */
   delete(id: string): Promise<void>
 }

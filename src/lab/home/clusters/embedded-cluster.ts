@@ -3,21 +3,21 @@ import { loadKubeconfig } from '#kubernetes/client'
 import { buildRootfs } from '#packaging/image'
 import { stopBackground } from '../processes/background.ts'
 import { findLocalCluster, type LocalCluster, startLocalCluster } from '../processes/lab-programs.ts'
-import { areFree, freePorts } from '../processes/ports.ts'
+import { areFree, concretePort, freePorts } from '../processes/ports.ts'
 import type { DaemonPorts, SharedMachine } from '../product/product-objects.ts'
 import type { Session } from '../session.ts'
 import type { ClusterPlace } from './cluster-place.ts'
 import type { LabCluster } from './lab-cluster.ts'
 
-/** Containers of the product run from a directory of this machine, so its image has a name that no registry serves. */
+/** Containers of Keymount run from a directory of this machine, so its image has a name that no registry serves. */
 const imageRepository = 'keymount.local/keymount'
 
-/** What shapes a local cluster, and what is known of its last start. */
+/** How a local cluster is started, and what it was last started with. */
 export interface EmbeddedSettings {
   port: number
   nodeName?: string | undefined
   syncFrequency?: string | undefined
-  /** Build of the product that it runs, if it runs. */
+  /** Build of Keymount that it was last started with. */
   localImage?: string | undefined
   daemonPorts?: DaemonPorts | undefined
 }
@@ -28,7 +28,7 @@ export interface EmbeddedCluster extends LabCluster {
   shared: SharedMachine
 }
 
-/** The local cluster of a place, started when it does not run, and anew when it runs with an older build of the product. */
+/** The local cluster of a place: started if it is not running, and restarted if it is running with an older build of Keymount. */
 export async function embeddedCluster(
   { home, world, terminal }: Session,
   place: ClusterPlace,
@@ -37,19 +37,20 @@ export async function embeddedCluster(
   const rootfs = await terminal.step(
     'Image',
     () => buildRootfs(join(world.cacheDirectory, 'image')),
-    ({ cached, hash }) => `${cached ? 'as built before' : 'built from the sources'} (${hash.slice(0, 12)})`,
+    ({ cached, hash }) =>
+      `${cached ? 'unchanged since it was built' : 'built from the sources'} (${hash.slice(0, 12)})`,
   )
   const image = `${imageRepository}:${rootfs.hash.slice(0, 12)}`
   const running = findLocalCluster(home, place.program)
   const fits = running !== undefined && settings.localImage === image
   if (running !== undefined && !fits) await stopBackground(home, place.program)
-  // Before the start: the pods of the last time, which it runs again, have these ports at once.
+  // Chosen before the start, because the pods of the last run are started again at once, with these ports.
   const { daemonPorts: before } = settings
   const ports = fits && before !== undefined ? before : await daemonPorts(before)
-  const start = () =>
+  const start = async () =>
     startLocalCluster(home, world, {
       ...place,
-      port: settings.port,
+      port: await concretePort(settings.port),
       nodeName: settings.nodeName,
       images: { [image]: rootfs.path },
       syncFrequency: settings.syncFrequency,
@@ -58,7 +59,7 @@ export async function embeddedCluster(
   return asLabCluster(cluster, place, { image, ports })
 }
 
-/** A local cluster that runs, as the lab uses it. */
+/** A running local cluster, as the lab uses it. */
 export function asLabCluster(
   cluster: LocalCluster,
   { providers }: ClusterPlace,
@@ -78,8 +79,8 @@ export function asLabCluster(
 }
 
 /**
- * Any free ports do, since labs live side by side and nobody has to know them; those of the last time if they are still
- * free, or all pods would have to be made anew.
+ * Free ports: several labs can run side by side, and no user needs to know these ports. The ones of the last run are used
+ * again if they are free, so that pods need not be replaced.
  */
 async function daemonPorts(before: DaemonPorts | undefined): Promise<DaemonPorts> {
   if (before !== undefined && (await areFree(Object.values(before)))) return before

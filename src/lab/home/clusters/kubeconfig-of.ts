@@ -1,20 +1,21 @@
 import { stringify } from 'yaml'
 import type { KubeConfig } from '#kubernetes/client'
 
-/** A kubeconfig that needs no other file: what `kubectl config view --minify --flatten` gives. */
+/** A kubeconfig that needs no other file, as `kubectl config view --minify --flatten` prints it. */
 export async function kubeconfigOf(config: KubeConfig): Promise<string> {
   const { server, ca, cert, key, token, tlsServerName, insecureSkipTlsVerify } = config
-  const base64 = (pem: string) => Buffer.from(pem).toString('base64')
+  const base64 = (pem: string | undefined) => (pem === undefined ? undefined : Buffer.from(pem).toString('base64'))
+  // YAML leaves out what is undefined.
   const cluster = {
     server,
-    ...(ca !== undefined && { 'certificate-authority-data': base64(ca) }),
-    ...(tlsServerName !== undefined && { 'tls-server-name': tlsServerName }),
-    ...(insecureSkipTlsVerify === true && { 'insecure-skip-tls-verify': true }),
+    'certificate-authority-data': base64(ca),
+    'tls-server-name': tlsServerName,
+    'insecure-skip-tls-verify': insecureSkipTlsVerify === true ? true : undefined,
   }
   const user = {
-    ...(cert !== undefined && { 'client-certificate-data': base64(cert) }),
-    ...(key !== undefined && { 'client-key-data': base64(key) }),
-    ...(token !== undefined && { token: await token() }),
+    'client-certificate-data': base64(cert),
+    'client-key-data': base64(key),
+    token: await token?.(),
   }
   const [name, userName] = ['cluster', 'administrator']
   return stringify({

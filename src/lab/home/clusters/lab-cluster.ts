@@ -1,7 +1,7 @@
 import type { KubeConfig } from '#kubernetes/client'
 import type { SharedMachine } from '../product/product-objects.ts'
 
-/** The cluster of a lab, the embedded one or the user's. */
+/** The cluster of a lab: a local one, or the user's. */
 export interface LabCluster {
   /** Path of the kubeconfig file. */
   kubeconfig: string
@@ -9,13 +9,13 @@ export interface LabCluster {
   server: string
   /** OIDC issuer of its service account tokens. */
   issuer: string
-  /** CA file of the API server; absent when it is one that the system trusts. */
+  /** CA file of the API server; absent if the system trusts the CA. */
   caFile: string | undefined
   kubeletRoot: string
   /** Address at which its pods reach servers of this machine. */
   addressForPods: string
-  /** Image of the product as the cluster's nodes know it; absent: the one that the manifests name. */
+  /** Image of Keymount by its name on the cluster's nodes; absent: the one of the manifests. */
   image: string | undefined
-  /** For the embedded cluster: what its pods share with the machine's other programs. */
+  /** For the local cluster: what its pods share with other programs of the machine. */
   shared: SharedMachine | undefined
 }

@@ -16,7 +16,7 @@ interface ManagedCluster {
   properties: {
     provisioningState: string
     powerState: { code: string }
-    /** Known once it was made. */
+    /** Set once it was created. */
     fqdn?: string
     status?: { provisioningError?: { message: string } }
   }
@@ -25,28 +25,32 @@ interface ManagedCluster {
 const version = { apiVersion: '2025-03-01' }
 const location = 'eastus'
 
-/** Resource Manager finishes in the background; this is how often we look. */
+/** How often a long operation of Resource Manager is polled. */
 const pollMs = 50
 
 /**
- * Makes the lab's own cluster a managed one, with the add-on, so that `az aks` knows it: what the add-on installs is the
- * product. Brings an existing one up to date. Throws {@link CliError} with the reason of the local Azure.
+ * Registers the lab's own cluster as a managed one with the add-on, which installs Keymount, so that `az aks` shows it.
+ * Updates one that is registered already. Throws {@link CliError} with the reason that the local Azure gives.
  */
 export async function registerPrimary(session: Session, azure: LocalAzure, state: LabState): Promise<void> {
   await withAzure(azure, async ({ subscriptionId, resourceManager }) => {
     const group = `/subscriptions/${subscriptionId}/resourceGroups/${primaryName}`
     const inGroup = { apiVersion: '2024-11-01' }
-    if ((await resourceManager.find(group, inGroup)) === undefined)
+    if ((await resourceManager.find(group, inGroup)) === undefined) {
       await resourceManager.put(group, { location }, inGroup)
+    }
     const id = `${group}/providers/Microsoft.ContainerService/managedClusters/${primaryName}`
-    const found = await settled(session, resourceManager, id)
+    const found = await waitUntilDone(session, resourceManager, id)
     if (found?.properties.powerState.code === 'Stopped') await start(session, resourceManager, id)
     await resourceManager.put(id, primaryBody(state, found), { ...version, noWait: true })
-    requireSuccess(await settled(session, resourceManager, id), 'Keymount cannot be installed into the local cluster')
+    requireSuccess(
+      await waitUntilDone(session, resourceManager, id),
+      'Keymount cannot be installed in the local cluster',
+    )
   })
 }
 
-/** Starts the clusters that `az aks create` made and that are to run. Gives those that could not be, with the reason. */
+/** Starts the clusters that `az aks create` made, except stopped ones. `failed`: why the others could not be started. */
 export async function startOthers(session: Session, azure: LocalAzure): Promise<{ started: number; failed: string[] }> {
   return withAzure(azure, async ({ subscriptionId, resourceManager }) => {
     const path = `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerService/managedClusters`
@@ -66,10 +70,10 @@ export async function startOthers(session: Session, azure: LocalAzure): Promise<
 
 async function start(session: Session, resourceManager: AzureService, id: string): Promise<void> {
   await resourceManager.post(`${id}/start`, undefined, { ...version, noWait: true })
-  requireSuccess(await settled(session, resourceManager, id), `The cluster ${managedName(id)} cannot be started`)
+  requireSuccess(await waitUntilDone(session, resourceManager, id), `The cluster ${managedName(id)} cannot be started`)
 }
 
-async function settled(
+async function waitUntilDone(
   { world }: Session,
   resourceManager: AzureService,
   id: string,
@@ -85,24 +89,24 @@ function requireSuccess(cluster: ManagedCluster | undefined, what: string): void
   if (cluster?.properties.provisioningState === 'Succeeded') return
   throw new CliError({
     what,
-    why: cluster?.properties.status?.provisioningError?.message ?? 'somebody deleted it meanwhile',
-    fix: ['see the log of the local Azure: logs/local-azure.log in the lab’s directory'],
+    why: cluster?.properties.status?.provisioningError?.message ?? 'it was deleted meanwhile',
+    fix: ['see the log of the local Azure: logs/local-azure.log in the directory of the lab'],
   })
 }
 
 /**
- * As `az aks create --enable-oidc-issuer --enable-addons azure-keyvault-secrets-provider --enable-secret-rotation` asks for it.
- * Of one that is there, everything else stays as it is.
+ * The request of `az aks create --enable-oidc-issuer --enable-addons azure-keyvault-secrets-provider
+ * --enable-secret-rotation`. Everything else of an existing cluster is left as it is.
  */
 function primaryBody({ rotationPollInterval = '2m' }: LabState, found: ManagedCluster | undefined) {
   const config = { enableSecretRotation: 'true', rotationPollInterval }
-  const isNew = { dnsPrefix: primaryName, agentPoolProfiles: [{ name: 'nodepool1', count: 1, mode: 'System' }] }
+  const ofNewCluster = { dnsPrefix: primaryName, agentPoolProfiles: [{ name: 'nodepool1', count: 1, mode: 'System' }] }
   return {
     location: found?.location ?? location,
     tags: found?.tags ?? {},
     identity: { type: 'SystemAssigned' },
     properties: {
-      ...(found === undefined ? isNew : {}),
+      ...(found === undefined ? ofNewCluster : undefined),
       oidcIssuerProfile: { enabled: true },
       addonProfiles: { azureKeyvaultSecretsProvider: { enabled: true, config } },
     },

@@ -1,4 +1,4 @@
-/** Name of the managed cluster, and of its resource group, that stands for the cluster of `up`. */
+/** Name of the managed cluster that is the cluster of `up`, and of its resource group. */
 export const primaryName = 'keymount'
 
 /** Whether this resource id is that of the lab's own cluster. */

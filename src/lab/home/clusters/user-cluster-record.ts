@@ -1,16 +1,17 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { errorCode } from '#lib'
+import { replaceFile } from '#lib/files'
 import type { LabHome } from '../state/lab-home.ts'
 
 const recordSchema = z.strictObject({
-  /** The managed cluster that it stands behind. */
+  /** The managed cluster that it backs. */
   id: z.string(),
-  /** What was installed into it for that. */
+  /** What was installed in it for that. */
   parts: z.array(z.enum(['secrets-provider', 'webhook'])),
 })
 
-/** What is kept of the cluster that a kubeconfig named, while it stands behind a managed one. */
+/** What is recorded of the cluster of a kubeconfig while it backs a managed one. */
 export type UserClusterRecord = z.infer<typeof recordSchema>
 
 export function readUserCluster(home: LabHome): UserClusterRecord | undefined {
@@ -22,8 +23,6 @@ export function readUserCluster(home: LabHome): UserClusterRecord | undefined {
   }
 }
 
-/** Replaces the record in one step. */
 export function writeUserCluster(home: LabHome, record: UserClusterRecord): void {
-  writeFileSync(`${home.userCluster}.next`, JSON.stringify(record), { mode: 0o600 })
-  renameSync(`${home.userCluster}.next`, home.userCluster)
+  replaceFile(home.userCluster, JSON.stringify(record))
 }

@@ -1,65 +1,68 @@
 import { rmSync } from 'node:fs'
 import { createKubeClient } from '#kubernetes/client'
+import { parseJson, stringOf, valueAt } from '#lib/formats'
 import { removeWebhook } from '../product/lab-webhook.ts'
+import { removeFromCluster } from '../product/remove-from-cluster.ts'
 import type { Session } from '../session.ts'
 import { requireLabState } from '../state/lab-state.ts'
-import { removeFromCluster } from '../take-down.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
 import type { LabCluster } from './lab-cluster.ts'
-import { readKubeconfig, realCluster } from './real-cluster.ts'
+import { readKubeconfig } from './read-kubeconfig.ts'
+import { realCluster } from './real-cluster.ts'
 import { readUserCluster, writeUserCluster } from './user-cluster-record.ts'
 
 /**
- * The one cluster that a kubeconfig names, behind the first managed cluster that is made. It is the user's: the lab installs
- * into it and takes out again, and never stops or deletes it.
+ * The cluster of a kubeconfig, which backs the first managed cluster that is created. It is the user's: the lab installs
+ * things in it and removes them again, but never stops or deletes it.
  */
 export function userCluster(session: Session, path: string): ClustersBehind {
-  const { home, world } = session
+  const { home } = session
 
-  const read = () => readUserCluster(home)
-  const stands = (id: string) => read()?.id.toLowerCase() === id.toLowerCase()
-  const facts = (): Promise<LabCluster> => realCluster(session, requireLabState(home), path)
+  const backs = (id: string) => readUserCluster(home)?.id.toLowerCase() === id.toLowerCase()
+  const describe = (): Promise<LabCluster> => realCluster(session, requireLabState(home), path)
 
   async function find(id: string): Promise<LabCluster> {
-    if (stands(id)) return facts()
-    throw new Error(`the cluster of ${path} does not stand behind ${id}`)
+    if (backs(id)) return describe()
+    throw new Error(`the cluster of ${path} does not back ${id}`)
   }
 
   return {
-    async kubernetesVersion() {
-      const kube = createKubeClient(readKubeconfig(path, world.env))
-      try {
-        const text = await kube.raw({ method: 'GET', path: '/version' })
-        const { gitVersion } = JSON.parse(text) as { gitVersion: string }
-        return /^v?(\d+\.\d+\.\d+)/.exec(gitVersion)?.[1] ?? gitVersion
-      } finally {
-        kube.close()
-      }
-    },
+    kubernetesVersion: () => kubernetesVersion(session, path),
     async quotaReached() {
-      const id = read()?.id
+      const id = readUserCluster(home)?.id
       if (id === undefined) return undefined
-      return `Operation could not be completed as it results in exceeding the approved number of clusters: this lab has the one cluster of ${path}, which stands behind ${id}. Delete that first.`
+      return `Operation could not be completed as it results in exceeding the approved number of clusters: this lab has only the cluster of ${path}, which backs ${id}. Delete that first.`
     },
     async create({ id }) {
-      const cluster = await facts()
+      const cluster = await describe()
       writeUserCluster(home, { id, parts: [] })
       return cluster
     },
     start: find,
-    stop: () => Promise.reject(new Error(`the cluster of ${path} is not the lab's to stop`)),
+    stop: () => Promise.reject(new Error(`the cluster of ${path} is yours: the lab does not stop it`)),
     find,
     note(id, part, installed) {
-      const others = (read()?.parts ?? []).filter((each) => each !== part)
+      const others = (readUserCluster(home)?.parts ?? []).filter((each) => each !== part)
       writeUserCluster(home, { id, parts: installed ? [...others, part] : others })
     },
     async delete(id) {
-      if (!stands(id)) return
-      // What "keymount up" installed is not the managed cluster's to take away.
-      const parts = read()?.parts ?? []
+      if (!backs(id)) return
+      // What "keymount up" installed stays: it does not belong to the managed cluster.
+      const parts = readUserCluster(home)?.parts ?? []
       if (parts.includes('secrets-provider')) await removeFromCluster(session, path, {})
-      else if (parts.includes('webhook')) await removeWebhook(session, await facts())
+      else if (parts.includes('webhook')) await removeWebhook(session, await describe())
       rmSync(home.userCluster, { force: true })
     },
+  }
+}
+
+async function kubernetesVersion({ world }: Session, path: string): Promise<string> {
+  const kube = createKubeClient(readKubeconfig(path, world.env))
+  try {
+    const text = await kube.raw({ method: 'GET', path: '/version' })
+    const version = stringOf(valueAt(parseJson(`the version of ${kube.server}`, text), 'gitVersion')) ?? ''
+    return /^v?(\d+\.\d+\.\d+)/.exec(version)?.[1] ?? version
+  } finally {
+    kube.close()
   }
 }

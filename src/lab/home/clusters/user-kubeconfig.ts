@@ -1,7 +1,8 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { errorCode } from '#lib'
+import { replaceFile } from '#lib/files'
 import { CliError } from '#terminal'
 import type { LabHome } from '../state/lab-home.ts'
 import { primaryName } from './primary-cluster.ts'
@@ -16,11 +17,10 @@ const kubeconfigSchema = z.looseObject({
 type Kubeconfig = z.infer<typeof kubeconfigSchema>
 
 /**
- * Brings the kubeconfig that `keymount env` points at up to date with the lab's own cluster. The file is the user's to
- * change: `az aks get-credentials` merges further clusters into it, and `kubectl config use-context` chooses among them.
- * What the lab itself reads is the cluster's own file.
+ * Updates the lab's own cluster in the kubeconfig of `keymount env`. Users change that file too: `az aks get-credentials`
+ * adds clusters to it, and `kubectl config use-context` selects one. The lab itself reads the cluster's own file.
  *
- * Throws {@link CliError} when the file is there and is no kubeconfig.
+ * Throws {@link CliError} if the file exists and is not a kubeconfig.
  */
 export function updateUserKubeconfig(home: LabHome, clusterKubeconfig: string): void {
   const own = asManagedCluster(parse(readFileSync(clusterKubeconfig, 'utf8')) as Kubeconfig)
@@ -38,11 +38,10 @@ export function updateUserKubeconfig(home: LabHome, clusterKubeconfig: string): 
     ...{ clusters: merge('clusters'), users: merge('users'), contexts },
     'current-context': chosen?.name ?? primaryName,
   }
-  writeFileSync(`${home.kubeconfig}.next`, stringify(merged), { mode: 0o600 })
-  renameSync(`${home.kubeconfig}.next`, home.kubeconfig)
+  replaceFile(home.kubeconfig, stringify(merged))
 }
 
-/** With the names that `az aks get-credentials` gives it, so that nothing is there twice. */
+/** With the names that `az aks get-credentials` uses, so that it does not add the cluster a second time. */
 function asManagedCluster({ clusters, users }: Kubeconfig): Kubeconfig {
   const name = primaryName
   const user = `clusterUser_${primaryName}_${primaryName}`
@@ -58,6 +57,10 @@ function readKubeconfig(path: string): Kubeconfig | undefined {
     return kubeconfigSchema.parse(parse(readFileSync(path, 'utf8')))
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return undefined
-    throw new CliError({ what: `${path} is no kubeconfig`, fix: ['move it away: "keymount up" writes another'], cause })
+    throw new CliError({
+      what: `${path} is not a kubeconfig`,
+      fix: [`move it away, and a new one is written: mv ${path} ${path}.broken`],
+      cause,
+    })
   }
 }

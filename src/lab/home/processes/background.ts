@@ -9,11 +9,12 @@ import {
   rmSync,
   statfsSync,
   statSync,
-  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorCode } from '#lib'
+import { replaceFile } from '#lib/files'
+import { recordOf, stringOf, valueAt } from '#lib/formats'
 import { CliError } from '#terminal'
 import type { LabHome } from '../state/lab-home.ts'
 import { identifyProcess, isSameProcessAlive, type ProcessIdentity } from './process-identity.ts'
@@ -23,8 +24,8 @@ export type ClusterProgram = 'local-cluster' | `aks-${number}`
 export type BackgroundName = ClusterProgram | 'local-azure' | 'namespace'
 
 /**
- * What has been started and not stopped, in the order in which it is stopped: pods' volumes are taken down while Azure is
- * still there, and the namespace keeps their mounts until the end.
+ * What has been started and not stopped, in the order in which it is stopped: volumes of pods are unmounted while Azure is
+ * still there, and the namespace holds their mounts until the end.
  */
 export function startedPrograms(home: LabHome): BackgroundName[] {
   if (!existsSync(home.run)) return []
@@ -34,7 +35,7 @@ export function startedPrograms(home: LabHome): BackgroundName[] {
   return [...clusters, ...others] as BackgroundName[]
 }
 
-/** What a program said when it was ready: one line of JSON on standard output. */
+/** What a program printed when it was ready: one line of JSON on standard output. */
 export type ReadyLine = Record<string, unknown>
 
 export interface Background {
@@ -51,65 +52,81 @@ export interface StartOptions {
   command: readonly string[]
   env: Record<string, string>
   /** Milliseconds until the ready line. Default 20,000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
 }
 
+interface BackgroundFiles {
+  process: string
+  ready: string
+  log: string
+}
+
+const pollMs = 10
 const maxLogBytes = 10 * 1024 * 1024
-/** With less room than this in bytes, a disk is called full. */
+/** With less room than this in bytes, a disk counts as full. */
 const smallestRoom = 64 * 1024
 
 /**
  * Starts a program that outlives this one and waits for its ready line. Its standard output and error are files, so that
- * it never writes to a pipe whose reader has gone; what it said when ready can be read again by the next command.
+ * it never writes to a pipe without a reader, and the next command can read the ready line again.
  *
- * Throws {@link CliError} with the end of its log when it ends, or says nothing in time.
+ * Throws {@link CliError} with the end of its log when it ends, or is not ready in time.
  */
 export async function startBackground(options: StartOptions): Promise<Background> {
   const { home, name, title, command, env, timeoutMs = 20_000, signal } = options
   const files = filesOf(home, name)
   rotateLog(files.log)
   const logStart = existsSync(files.log) ? statSync(files.log).size : 0
-  const child = spawnDetached(command, { cwd: home.root, env, ...files })
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message))
-    child.once('exit', (code, by) => resolve(by === null ? `it ended with status ${code}` : `it was ended by ${by}`))
-  })
+  const child = spawnDetached(command, { cwd: home.root, env, files })
   const identity = child.pid === undefined ? undefined : identifyProcess(child.pid)
-  if (identity !== undefined) writeFileSync(files.process, JSON.stringify(identity), { mode: 0o600 })
-
-  const deadline = Date.now() + timeoutMs
-  let end: string | undefined
-  void ended.then((text) => {
-    end = text
-  })
-  for (;;) {
-    const ready = readReady(files.ready)
-    if (identity !== undefined && ready !== undefined) {
-      child.unref()
-      return { name, process: identity, ready }
-    }
-    if (signal?.aborted || end !== undefined || Date.now() > deadline) break
-    await delay(10)
+  if (identity !== undefined) replaceFile(files.process, JSON.stringify(identity))
+  const ready = await waitUntilReady(child, files.ready, { timeoutMs, signal })
+  if (identity !== undefined && typeof ready === 'object') {
+    child.unref()
+    return { name, process: identity, ready }
   }
   child.kill('SIGKILL')
-  forget(home, name)
+  removeFiles(home, name)
   signal?.throwIfAborted()
   throw new CliError({
     what: `Cannot start ${title}`,
-    why: whyNot(home, end ?? `it did not become ready within ${timeoutMs / 1000} s`),
+    why: withDiskSpace(home, typeof ready === 'string' ? ready : 'it ended at once'),
     detail: tail(readFileSync(files.log).subarray(logStart).toString('utf8')),
-    fix: [`the whole log is in ${files.log}`],
+    fix: [`see its whole log: ${files.log}`],
   })
 }
 
-/** A full disk takes the log too, and with it the reason. */
-function whyNot(home: LabHome, end: string): string {
-  const { bavail, bsize } = statfsSync(home.root)
-  return bavail * bsize < smallestRoom ? `${end}; the disk of ${home.root} is full` : end
+/** The ready line; or why there is none. */
+async function waitUntilReady(
+  child: ChildProcess,
+  file: string,
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal | undefined },
+): Promise<ReadyLine | string> {
+  let end: string | undefined
+  child.once('error', (error) => {
+    end = error.message
+  })
+  child.once('exit', (code, by) => {
+    end = by === null ? `it ended with status ${code}` : `it was ended by ${by}`
+  })
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const ready = readReady(file)
+    if (ready !== undefined) return ready
+    if (end !== undefined) return end
+    if (signal?.aborted || performance.now() > deadline) return `it was not ready within ${timeoutMs / 1000} s`
+    await delay(pollMs)
+  }
 }
 
-/** The program if it runs; undefined when it was never started, was stopped or has died. */
+/** On a full disk the log is lost too, and with it the reason. */
+function withDiskSpace(home: LabHome, reason: string): string {
+  const { bavail, bsize } = statfsSync(home.root)
+  return bavail * bsize < smallestRoom ? `${reason}; the disk of ${home.root} is full` : reason
+}
+
+/** The program if it is running; undefined if it was never started, was stopped or has died. */
 export function findBackground(home: LabHome, name: BackgroundName): Background | undefined {
   const files = filesOf(home, name)
   const identity = readIdentity(files.process)
@@ -118,10 +135,7 @@ export function findBackground(home: LabHome, name: BackgroundName): Background 
   return { name, process: identity, ready }
 }
 
-/**
- * Asks the program to end, and ends it after `graceMs` (default 15,000). Nothing to do when it does not run.
- * Tells how it went: `absent`, `stopped` or `killed`.
- */
+/** Asks the program to end, and kills it after `graceMs` (default 15,000). `absent`: it was not running. */
 export async function stopBackground(
   home: LabHome,
   name: BackgroundName,
@@ -129,7 +143,7 @@ export async function stopBackground(
 ): Promise<'absent' | 'stopped' | 'killed'> {
   const identity = readIdentity(filesOf(home, name).process)
   if (identity === undefined || !isSameProcessAlive(identity)) {
-    forget(home, name)
+    removeFiles(home, name)
     return 'absent'
   }
   signalProcess(identity.pid, 'SIGTERM')
@@ -138,23 +152,19 @@ export async function stopBackground(
     signalProcess(identity.pid, 'SIGKILL')
     await endsWithin(identity, 5000)
   }
-  forget(home, name)
+  removeFiles(home, name)
   return inTime ? 'stopped' : 'killed'
 }
 
-function filesOf(home: LabHome, name: BackgroundName) {
+function filesOf(home: LabHome, name: BackgroundName): BackgroundFiles {
   return {
     process: join(home.run, `${name}.process.json`),
     ready: join(home.run, `${name}.ready.json`),
-    log: logFile(home, name),
+    log: join(home.logs, `${name}.log`),
   }
 }
 
-export function logFile(home: LabHome, name: BackgroundName): string {
-  return join(home.logs, `${name}.log`)
-}
-
-function forget(home: LabHome, name: BackgroundName): void {
+function removeFiles(home: LabHome, name: BackgroundName): void {
   const files = filesOf(home, name)
   rmSync(files.process, { force: true })
   rmSync(files.ready, { force: true })
@@ -162,10 +172,10 @@ function forget(home: LabHome, name: BackgroundName): void {
 
 function spawnDetached(
   [program = '', ...args]: readonly string[],
-  { cwd, env, ready, log }: { cwd: string; env: Record<string, string>; ready: string; log: string },
+  { cwd, env, files }: { cwd: string; env: Record<string, string>; files: BackgroundFiles },
 ): ChildProcess {
-  const stdout = openSync(ready, 'w', 0o600)
-  const stderr = openSync(log, 'a', 0o600)
+  const stdout = openSync(files.ready, 'w', 0o600)
+  const stderr = openSync(files.log, 'a', 0o600)
   try {
     return spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', stdout, stderr] })
   } finally {
@@ -174,26 +184,27 @@ function spawnDetached(
   }
 }
 
-/** One old log is kept; a log that an earlier run filled does not grow for ever. */
+/** One old log is kept, so that logs do not grow without end. */
 function rotateLog(path: string): void {
   if (existsSync(path) && statSync(path).size > maxLogBytes) renameSync(path, `${path}.1`)
 }
 
 function readIdentity(path: string): ProcessIdentity | undefined {
-  const value = readJson(path)
-  return typeof value?.pid === 'number' ? (value as unknown as ProcessIdentity) : undefined
+  const { pid, startTime, bootId } = recordOf(readJson(path)) ?? {}
+  if (typeof pid !== 'number' || typeof startTime !== 'string' || typeof bootId !== 'string') return undefined
+  return { pid, startTime, bootId }
 }
 
-/** The ready line, once it is there as a whole. */
+/** The ready line, once it has been written completely. */
 function readReady(path: string): ReadyLine | undefined {
-  const value = readJson(path)
+  const value = recordOf(readJson(path))
   return value?.ready === true ? value : undefined
 }
 
-function readJson(path: string): Record<string, unknown> | undefined {
+/** Undefined for a file that is not there, or not JSON yet. */
+function readJson(path: string): unknown {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
     if (error instanceof SyntaxError || errorCode(error) === 'ENOENT') return undefined
     throw error
@@ -209,10 +220,10 @@ function signalProcess(pid: number, name: NodeJS.Signals): void {
 }
 
 async function endsWithin(identity: ProcessIdentity, ms: number): Promise<boolean> {
-  const deadline = Date.now() + ms
+  const deadline = performance.now() + ms
   while (isSameProcessAlive(identity)) {
-    if (Date.now() > deadline) return false
-    await delay(10)
+    if (performance.now() > deadline) return false
+    await delay(pollMs)
   }
   return true
 }
@@ -223,11 +234,15 @@ function tail(text: string, lines = 12): string {
 }
 
 function readable(line: string): string {
+  let record: unknown
   try {
-    const { level, msg, err } = JSON.parse(line) as { level?: string; msg?: string; err?: { message?: string } }
-    if (msg === undefined) return line
-    return `${level ?? ''} ${msg}${err?.message === undefined || msg.includes(err.message) ? '' : `: ${err.message}`}`
+    record = JSON.parse(line)
   } catch {
     return line
   }
+  const [level, message, cause] = [['level'], ['msg'], ['err', 'message']].map((path) =>
+    stringOf(valueAt(record, ...path)),
+  )
+  if (message === undefined) return line
+  return `${level ?? ''} ${message}${cause === undefined || message.includes(cause) ? '' : `: ${cause}`}`
 }

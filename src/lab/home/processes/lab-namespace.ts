@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { isWithin, type Mount, parseMounts } from '#lib/files'
 import { CliError } from '#terminal'
 import type { LabHome } from '../state/lab-home.ts'
 import { type Background, findBackground, startBackground } from './background.ts'
 
 /**
- * The lab's mounts live in a mount namespace of their own, which one sleeping process keeps: the user's machine never shows
- * them, and when that process ends the kernel takes down whatever is left. Without root it is a user namespace as well, in
- * which the lab may mount. user_namespaces(7), mount_namespaces(7)
+ * The lab's mounts are in a mount namespace of their own, which a sleeping process holds open: they are invisible on the
+ * user's machine, and when that process ends, the kernel removes what is left. Without root it is a user namespace too, in
+ * which the lab can mount. user_namespaces(7), mount_namespaces(7)
  */
 export async function openLabNamespace(
   home: LabHome,
@@ -39,8 +40,10 @@ function waysToMount({ why = '' }: CliError): string[] {
   if (why.includes('ENOENT')) return ['install util-linux, which has unshare and nsenter']
   if (isRoot()) return ['in a container, start it with --privileged, or with CAP_SYS_ADMIN and no seccomp filter']
   return [
-    'run the same command as root',
-    'or allow user namespaces, as root: sysctl -w user.max_user_namespaces=15000, on old Debian also kernel.unprivileged_userns_clone=1, on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0',
+    'run the command as root',
+    'or allow user namespaces: sudo sysctl -w user.max_user_namespaces=15000',
+    'on older Debian also: sudo sysctl -w kernel.unprivileged_userns_clone=1',
+    'on Ubuntu also: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
   ]
 }
 
@@ -50,12 +53,7 @@ export function insideNamespace({ process: { pid } }: Background): string[] {
   return ['nsenter', '--target', String(pid), ...kinds, '--']
 }
 
-export interface Mount {
-  mountPoint: string
-  type: string
-}
-
-/** The mounts below `directory` that a process sees. proc(5), /proc/PID/mountinfo */
+/** The mounts below `directory` that a process sees; none for a process that has ended. proc(5), /proc/PID/mountinfo */
 export function mountsBelow(pid: number, directory: string): Mount[] {
   let text: string
   try {
@@ -63,16 +61,7 @@ export function mountsBelow(pid: number, directory: string): Mount[] {
   } catch {
     return []
   }
-  return text
-    .split('\n')
-    .map((line) => line.split(' '))
-    .map((words) => ({ mountPoint: unescapeOctal(words[4] ?? ''), type: words[words.indexOf('-') + 1] ?? '' }))
-    .filter(({ mountPoint }) => mountPoint.startsWith(`${directory}/`))
-}
-
-/** Spaces and the like stand as `\040` in mountinfo. */
-function unescapeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+  return parseMounts(text).filter(({ mountPoint }) => mountPoint !== directory && isWithin(directory, mountPoint))
 }
 
 function isRoot(): boolean {

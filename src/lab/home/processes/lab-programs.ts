@@ -27,7 +27,7 @@ const localClusterReady = z.object({
   kubeletRoot: z.string(),
 })
 
-/** What the local Azure says of itself; files and addresses as in ARCHITECTURE.md, "Programs of the lab". */
+/** The ready line of the local Azure: its files and addresses, as in ARCHITECTURE.md, "Programs of the lab". */
 export type LocalAzure = z.infer<typeof localAzureReady> & { pid: number }
 
 export type LocalCluster = z.infer<typeof localClusterReady> & { pid: number }
@@ -36,7 +36,7 @@ export interface LocalAzureOptions {
   listen: string
   port: number
   imdsPort: number
-  /** File with the CA of the cluster whose issuer it asks for keys; it may appear later. */
+  /** File with the CA of the cluster whose issuer's keys it reads; the file may appear later. */
   issuerCa: string
 }
 
@@ -46,7 +46,7 @@ export interface LocalClusterOptions {
   directory: string
   port: number
   nodeName?: string | undefined
-  /** Image names and the root file systems they stand for. */
+  /** Root file systems, by image name. */
   images: Readonly<Record<string, string>>
   syncFrequency: string | undefined
 }
@@ -56,7 +56,7 @@ export function findLocalAzure(home: LabHome): LocalAzure | undefined {
   return running === undefined ? undefined : { ...localAzureReady.parse(running.ready), pid: running.process.pid }
 }
 
-/** A cluster of the lab that runs; by default the one that `up` made. */
+/** A running cluster of the lab; by default the one that `up` created. */
 export function findLocalCluster(home: LabHome, program: ClusterProgram = 'local-cluster'): LocalCluster | undefined {
   const running = findBackground(home, program)
   return running === undefined ? undefined : { ...localClusterReady.parse(running.ready), pid: running.process.pid }
@@ -68,17 +68,13 @@ export async function startLocalAzure(
   { listen, port, imdsPort, issuerCa }: LocalAzureOptions,
 ): Promise<LocalAzure> {
   const flags = [
-    ['--state', home.azure],
-    ['--listen', listen],
-    ['--port', String(port)],
-    ['--imds-port', String(imdsPort)],
-    ['--issuer-ca', issuerCa],
-    ['--clusters', home.root],
+    ...['--state', home.azure, '--clusters', home.root, '--issuer-ca', issuerCa],
+    ...['--listen', listen, '--port', String(port), '--imds-port', String(imdsPort)],
   ]
   const { ready, process } = await startProgram(home, world, {
     name: 'local-azure',
     title: 'the local Azure',
-    flags: flags.flat(),
+    flags,
   })
   return { ...localAzureReady.parse(ready), pid: process.pid }
 }
@@ -89,18 +85,15 @@ export async function startLocalCluster(
   { program, directory, port, nodeName, images, syncFrequency }: LocalClusterOptions,
 ): Promise<LocalCluster> {
   const namespace = await openLabNamespace(home, { env: daemonEnv(world), signal: world.signal })
-  const flags = [
-    ['--state', directory],
-    ['--port', String(port)],
-    ...(nodeName === undefined ? [] : [['--node-name', nodeName]]),
-    ...(syncFrequency === undefined ? [] : [['--sync-frequency', syncFrequency]]),
-    ...Object.entries(images).map(([name, rootfs]) => ['--image', `${name}=${rootfs}`]),
-  ]
+  const flags = ['--state', directory, '--port', String(port)]
+  if (nodeName !== undefined) flags.push('--node-name', nodeName)
+  if (syncFrequency !== undefined) flags.push('--sync-frequency', syncFrequency)
+  for (const [name, rootfs] of Object.entries(images)) flags.push('--image', `${name}=${rootfs}`)
   const { ready, process } = await startProgram(home, world, {
     name: program,
     entry: 'local-cluster',
     title: 'the local cluster',
-    flags: flags.flat(),
+    flags,
     prefix: insideNamespace(namespace),
   })
   return { ...localClusterReady.parse(ready), pid: process.pid }
@@ -131,16 +124,19 @@ function startProgram(
   })
 }
 
+/** Variables of the user that a background program inherits. */
+const inherited = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CACHE_HOME'] as const
+
 /**
- * The little of the user's environment that a background program needs. Proxy and certificate variables stay out: in a shell
- * that `keymount env` has set up they point at the lab itself.
+ * The environment of a background program. Proxy and certificate variables are not inherited: in a shell that has run
+ * `eval "$(keymount env)"` they point at the lab itself.
  */
 function daemonEnv({ env, cacheDirectory }: LabWorld): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CACHE_HOME'] as const
-  const values = kept.flatMap((name) => {
+  // With a cache of compiled code, the second start takes half the time of the first.
+  const variables: Record<string, string> = { NODE_COMPILE_CACHE: join(cacheDirectory, 'compiled') }
+  for (const name of inherited) {
     const value = env[name]
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  // Compiled code of the TypeScript sources: the second start takes half the time of the first.
-  return { ...Object.fromEntries(values), NODE_COMPILE_CACHE: join(cacheDirectory, 'compiled') }
+    if (value !== undefined) variables[name] = value
+  }
+  return variables
 }

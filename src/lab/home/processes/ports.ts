@@ -1,20 +1,23 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { basename } from 'node:path'
 import { errorCode } from '#lib'
 import { CliError } from '#terminal'
 
+const loopback = '127.0.0.1'
+
 export interface WantedPort {
   listen: string
   port: number
-  /** Who needs it: `the local Azure`. */
+  /** What needs it: `the local Azure`. */
   owner: string
   /** The option that chooses another: `--azure-port`. */
   option: string
 }
 
-/** Throws {@link CliError} when the port cannot be listened on, naming the process that has it. 0 is always free. */
+/** Throws {@link CliError} if nothing can listen on the port; the error names the process that does. 0 is always free. */
 export async function assertPortFree({ listen, port, owner, option }: WantedPort): Promise<void> {
   if (port === 0) return
   const server = createServer()
@@ -25,8 +28,8 @@ export async function assertPortFree({ listen, port, owner, option }: WantedPort
     const code = errorCode(cause)
     const reasons: Record<string, string> = {
       EADDRINUSE: `port ${port} on ${listen} is in use${listener(port)}`,
-      EACCES: `port ${port} needs rights that this user does not have`,
-      EADDRNOTAVAIL: `${listen} is no address of this machine`,
+      EACCES: `this user has no right to listen on port ${port}`,
+      EADDRNOTAVAIL: `${listen} is not an address of this machine`,
     }
     throw new CliError({
       what: `${owner.charAt(0).toUpperCase()}${owner.slice(1)} cannot listen on ${listen}:${port}`,
@@ -42,22 +45,53 @@ export async function assertPortFree({ listen, port, owner, option }: WantedPort
   await once(server, 'close')
 }
 
-/** Whether nobody listens on any of these ports of loopback now. */
+/** Whether all of these ports of loopback are free now. */
 export async function areFree(ports: readonly number[]): Promise<boolean> {
-  const checks = ports.map((port) => assertPortFree({ listen: '127.0.0.1', port, owner: '', option: '' }))
-  return (await Promise.allSettled(checks)).every(({ status }) => status === 'fulfilled')
+  const answers = await Promise.all(ports.map((port) => isFree(port, loopback)))
+  return answers.every((free) => free)
 }
 
-/** Ports on loopback that nobody listens on now, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen({ host: '127.0.0.1', port: 0 }))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
+async function isFree(port: number, listen: string): Promise<boolean> {
+  try {
+    await assertPortFree({ listen, port, owner: '', option: '' })
+    return true
+  } catch {
+    return false
+  }
 }
 
-/** ` by process 1234 (nginx)` as far as this user may see it. proc(5), /proc/net/tcp */
+/** The given port, or a free one for 0. */
+export async function concretePort(port: number, listen = loopback): Promise<number> {
+  return port === 0 ? ((await freePorts(1, listen))[0] ?? 0) : port
+}
+
+/** Below are the ports of well-known services. */
+const firstPort = 10_000
+const lastPort = 65_535
+
+/**
+ * Free ports, all different. The lab uses them again after `down`, so they are none of those that the kernel takes for
+ * outgoing connections, which any program of the machine could have by then.
+ */
+export async function freePorts(count: number, listen = loopback): Promise<number[]> {
+  const { first, last } = ephemeralRange()
+  const found = new Set<number>()
+  while (found.size < count) {
+    const port = randomInt(firstPort, lastPort + 1)
+    if ((port < first || port > last) && (await isFree(port, listen))) found.add(port)
+  }
+  return [...found]
+}
+
+/** Where the kernel takes ports for outgoing connections from; empty where that leaves too few others. ip(7) */
+function ephemeralRange(): { first: number; last: number } {
+  const text = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8')
+  const [first = 0, last = 0] = text.trim().split(/\s+/).map(Number)
+  const others = Math.max(first - firstPort, 0) + Math.max(lastPort - last, 0)
+  return others < 1000 ? { first: 0, last: 0 } : { first, last }
+}
+
+/** ` by process 1234 (nginx)`, as far as this user may read it. proc(5), /proc/net/tcp */
 function listener(port: number): string {
   const inode = listeningInode(port)
   if (inode === undefined) return ''
@@ -68,10 +102,10 @@ function listener(port: number): string {
       )
       if (found) return ` by process ${pid} (${programOf(pid)})`
     } catch {
-      // Not ours to look into, or gone meanwhile.
+      // This user may not read it, or it has ended.
     }
   }
-  return ' by another user’s process'
+  return ' by a process of another user'
 }
 
 /** Not /proc/PID/comm, which is a name that threads give themselves. */

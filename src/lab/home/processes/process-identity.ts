@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * A process, told apart from a later one that got the same number: its start time in clock ticks since boot, and the boot.
- * proc(5), field 22 of /proc/PID/stat.
+ * A process, distinguished from a later one with the same id by its start time in clock ticks since boot (proc(5), field 22
+ * of /proc/PID/stat) and by the boot.
  */
 export interface ProcessIdentity {
   pid: number
@@ -11,17 +11,17 @@ export interface ProcessIdentity {
 }
 
 interface ProcessStat {
-  /** One letter; `Z` is a process that has ended and waits to be collected. */
+  /** One letter; `Z` is a process that has ended and has not been reaped. */
   state: string
   parent: number
   startTime: string
 }
 
-/** What the kernel says of a process, or undefined when there is none. */
+/** The kernel's record of a process, or undefined if there is no such process. */
 export function readProcessStat(pid: number): ProcessStat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The command name stands in parentheses and may hold anything, parentheses too.
+    // The command name is in parentheses and may contain anything, parentheses included.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
     return { state: fields[0] ?? '', parent: Number(fields[1]), startTime: fields[19] ?? '' }
   } catch {
@@ -34,7 +34,7 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
   return stat === undefined || stat.state === 'Z' ? undefined : { pid, startTime: stat.startTime, bootId: bootId() }
 }
 
-/** Whether exactly this process still runs. */
+/** Whether exactly this process is still running. */
 export function isSameProcessAlive({ pid, startTime, bootId: boot }: ProcessIdentity): boolean {
   const now = identifyProcess(pid)
   return now !== undefined && now.startTime === startTime && now.bootId === boot

@@ -5,35 +5,32 @@ import { clusterDefaults } from '#packaging/charts'
 import type { ProductSettings } from './product-objects.ts'
 
 /**
- * What a chart of the package has to know of one cluster of the lab (its image, paths, ports, and the way to Azure), as
- * values of charts/keymount in a ConfigMap of that cluster: so `helm install` needs no more flags than a walk-through has.
+ * What a chart of the package has to know of one cluster of the lab (image, directories, ports, and the way to Azure), as
+ * values of charts/keymount in a ConfigMap of that cluster. With it, `helm install` needs only the flags that a
+ * walk-through gives it.
  */
 export function chartDefaults(
   settings: Pick<ProductSettings, 'image' | 'kubeletRoot' | 'azure' | 'shared'>,
 ): UntypedObject {
   const { image, kubeletRoot, azure, shared } = settings
   const [repository, tag] = image?.split(/:(?=[^/]*$)/) ?? []
+  // YAML leaves out what is undefined.
   const values = {
-    ...(shared === undefined
-      ? {}
-      : { metricsAddr: String(shared.ports.providerMetrics), livenessProbe: { port: shared.ports.driverHealth } }),
-    ...(azure === undefined
-      ? {}
-      : { proxySettings: { httpsProxy: azure.proxy, noProxy: azure.noProxy.join(','), proxyCert: azure.caPem } }),
+    metricsAddr: shared && String(shared.ports.providerMetrics),
+    livenessProbe: shared && { port: shared.ports.driverHealth },
+    proxySettings: azure && {
+      httpsProxy: azure.proxy,
+      noProxy: azure.noProxy.join(','),
+      proxyCert: azure.caPem,
+    },
     linux: {
-      ...(repository === undefined ? {} : { image: { repository, tag } }),
+      image: repository === undefined ? undefined : { repository, tag },
       kubeletRootDir: kubeletRoot,
-      ...(shared === undefined
-        ? {}
-        : {
-            providersDir: shared.providersDirectory,
-            additionalProvidersDirs: [join(shared.providersDirectory, 'additional')],
-            metricsAddr: `127.0.0.1:${shared.ports.driverMetrics}`,
-            healthzPort: shared.ports.providerHealth,
-          }),
-      ...(azure === undefined
-        ? {}
-        : { provider: { env: [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: azure.imds }] } }),
+      providersDir: shared?.providersDirectory,
+      additionalProvidersDirs: shared && [join(shared.providersDirectory, 'additional')],
+      metricsAddr: shared && `127.0.0.1:${shared.ports.driverMetrics}`,
+      healthzPort: shared?.ports.providerHealth,
+      provider: azure && { env: [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: azure.imds }] },
     },
   }
   return {

@@ -4,9 +4,7 @@ import { CliError } from '#terminal'
 
 const fieldManager = 'keymount-up'
 
-/**
- * Applies the objects, definitions of kinds first, so that everything can follow at once. Doing it again changes nothing.
- */
+/** Applies the objects, CustomResourceDefinitions first. Can be repeated. */
 export async function installProduct(kube: KubeClient, objects: readonly UntypedObject[]): Promise<void> {
   const isDefinition = ({ kind }: UntypedObject) => kind === 'CustomResourceDefinition'
   const apply = async (object: UntypedObject) => {
@@ -17,12 +15,12 @@ export async function installProduct(kube: KubeClient, objects: readonly Untyped
 }
 
 /**
- * Deletes the objects but the definitions of kinds, with which every class would go, and waits until the pods are gone.
- * Gives the number of objects that were there.
+ * Deletes the objects and waits until the pods are gone. CustomResourceDefinitions stay: deleting them would delete every
+ * class. Gives the number of objects that existed.
  */
 export async function removeProduct(kube: KubeClient, objects: readonly UntypedObject[]): Promise<number> {
   const removable = objects.filter(({ kind }) => kind !== 'CustomResourceDefinition' && kind !== 'Namespace')
-  // Daemons first: their service accounts and roles are needed until they have ended.
+  // DaemonSets first: their pods need service accounts and roles until they have ended.
   const daemons = removable.filter(({ kind }) => kind === 'DaemonSet')
   const ended = await Promise.all(daemons.map((object) => remove(kube, object)))
   await waitUntilGone(kube, daemons)
@@ -31,7 +29,7 @@ export async function removeProduct(kube: KubeClient, objects: readonly UntypedO
   return [...ended, ...removed].filter((was) => was).length
 }
 
-/** Whether the object was there. */
+/** Gives whether the object existed. */
 async function remove(kube: KubeClient, object: UntypedObject): Promise<boolean> {
   const { name = '', namespace } = object.metadata
   try {
@@ -44,14 +42,14 @@ async function remove(kube: KubeClient, object: UntypedObject): Promise<boolean>
 }
 
 async function waitUntilGone(kube: KubeClient, objects: readonly UntypedObject[]): Promise<void> {
-  const deadline = Date.now() + 60_000
+  const deadline = performance.now() + 60_000
   for (const object of objects) {
     const { name = '', namespace } = object.metadata
     while (await exists(kube, resourceFor(object), { name, namespace })) {
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         throw new CliError({
-          what: `The DaemonSet ${namespace}/${name} is still there a minute after it was deleted`,
-          fix: [`see what holds it: kubectl -n ${namespace} describe daemonset ${name}`],
+          what: `The DaemonSet ${namespace}/${name} still exists a minute after it was deleted`,
+          fix: [`see why: kubectl -n ${namespace} describe daemonset ${name}`],
         })
       }
       await delay(200)
@@ -75,7 +73,6 @@ async function exists(
 
 function resourceFor(object: UntypedObject): Resource<UntypedObject> {
   const resource = resourceOf(object)
-  if (resource === undefined)
-    throw new Error(`the manifests have a kind that is not known: ${object.apiVersion} ${object.kind}`)
+  if (resource === undefined) throw new Error(`the manifests have an unknown kind: ${object.apiVersion} ${object.kind}`)
   return resource
 }

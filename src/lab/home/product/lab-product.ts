@@ -9,16 +9,16 @@ import { installProduct } from './install-product.ts'
 import { productObjects, readManifests } from './product-objects.ts'
 import { type ProductStatus, waitForProduct } from './product-status.ts'
 
-interface Surroundings {
-  state: Pick<LabState, 'rotationPollInterval' | 'caching' | 'secretSync'> & { rotation?: boolean }
+interface Installation {
+  state: Pick<LabState, 'rotationPollInterval' | 'caching' | 'secretSync'> & { rotation?: boolean | undefined }
   cluster: LabCluster
   azure: LocalAzure | undefined
 }
 
-/** Installs the product into the lab's cluster, or brings it up to date, and waits until it works. */
+/** Installs Keymount in the lab's cluster, or updates it, and waits until it works. */
 export async function bringUpProduct(
   { world, terminal }: Session,
-  { state, cluster, azure }: Surroundings,
+  { state, cluster, azure }: Installation,
 ): Promise<ProductStatus> {
   const kube = createKubeClient(cluster.config)
   const run = async () => {
@@ -26,13 +26,13 @@ export async function bringUpProduct(
     return waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
   }
   try {
-    return await terminal.step('Keymount', run, ({ pods }) => `driver and provider run (${pods.length} pods)`)
+    return await terminal.step('Keymount', run, ({ pods }) => `driver and provider are running (${pods.length} pods)`)
   } finally {
     kube.close()
   }
 }
 
-/** Tells the charts of the package, in the cluster itself, what they have to know of it. */
+/** Writes what the charts of the package have to know of the cluster into the cluster. */
 export async function writeChartDefaults(cluster: LabCluster, azure: LocalAzure): Promise<void> {
   const kube = createKubeClient(cluster.config)
   try {
@@ -42,8 +42,8 @@ export async function writeChartDefaults(cluster: LabCluster, azure: LocalAzure)
   }
 }
 
-/** The product in a cluster, once it works. */
-export async function productOf({ world }: Session, cluster: LabCluster): Promise<ProductStatus> {
+/** Waits until Keymount, which the local Azure installs, works in a cluster. */
+export async function waitForInstalled({ world }: Session, cluster: LabCluster): Promise<ProductStatus> {
   const kube = createKubeClient(cluster.config)
   try {
     return await waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
@@ -52,13 +52,13 @@ export async function productOf({ world }: Session, cluster: LabCluster): Promis
   }
 }
 
-/** What `up` may have installed, by name: all that a removal needs. */
+/** Everything that `up` may have installed. Only names matter for the removal. */
 export function objectsToRemove(packageRoot: string): UntypedObject[] {
   const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', imds: '', caPem: '', noProxy: [] } }
   return productObjects(readManifests(packageRoot, { secretSync: true }), anywhere)
 }
 
-function objectsFor(packageRoot: string, { state, cluster, azure }: Surroundings): UntypedObject[] {
+function objectsFor(packageRoot: string, { state, cluster, azure }: Installation): UntypedObject[] {
   const { image, kubeletRoot, shared } = cluster
   const { rotation, rotationPollInterval, caching, secretSync = false } = state
   return productObjects(readManifests(packageRoot, { secretSync }), {
@@ -72,7 +72,7 @@ function wayToAzure({ proxy, imds, ca }: LocalAzure, { server }: LabCluster) {
   return { proxy, imds, caPem: readFileSync(ca, 'utf8'), noProxy: [...noProxy] }
 }
 
-/** The daemons' own answer, where they listen on this machine. */
+/** Health endpoints of the daemons, where they listen on this machine. */
 function probesOf({ shared }: LabCluster): URL[] {
   if (shared === undefined) return []
   const { driverHealth, providerHealth } = shared.ports

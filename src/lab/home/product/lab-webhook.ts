@@ -10,12 +10,12 @@ const namespace = 'kube-system'
 const name = 'azure-workload-identity-webhook-controller-manager'
 const configuration = 'azure-wi-webhook-mutating-webhook-configuration'
 
-/** Installs the webhook of workload identity, or brings it up to date, and waits until the API server can ask it. */
+/** Installs the workload identity webhook, or updates it, and waits until the API server can call it. */
 export async function bringUpWebhook({ world }: Session, cluster: LabCluster, tenantId: string): Promise<void> {
   const kube = createKubeClient(cluster.config)
   try {
     await installProduct(kube, webhookObjects(world.packageRoot, { ...cluster, tenantId }))
-    await waitUntilAsked(kube, world.signal)
+    await waitUntilCallable(kube, world.signal)
   } finally {
     kube.close()
   }
@@ -30,9 +30,9 @@ export async function removeWebhook({ world }: Session, { config }: LabCluster):
   }
 }
 
-/** The webhook is ready, and its configuration trusts it. Throws {@link CliError} with what its pods say, after two minutes. */
-async function waitUntilAsked(kube: KubeClient, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + 120_000
+/** Its pods are ready, and its configuration has its CA. Throws {@link CliError} with the events of its pods after two minutes. */
+async function waitUntilCallable(kube: KubeClient, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + 120_000
   for (;;) {
     signal.throwIfAborted()
     const deployment = await kube.get(resources.deployments, { namespace, name })
@@ -42,7 +42,7 @@ async function waitUntilAsked(kube: KubeClient, signal: AbortSignal): Promise<vo
     )
     const { observedGeneration, availableReplicas = 0 } = (deployment.status ?? {}) as Record<string, number>
     if (trusted && availableReplicas > 0 && observedGeneration === deployment.metadata.generation) return
-    if (Date.now() > deadline) throw await notReady(kube)
+    if (performance.now() > deadline) throw await notReady(kube)
     await delay(50)
   }
 }
@@ -52,11 +52,11 @@ async function notReady(kube: KubeClient): Promise<CliError> {
   const ofWebhook = ({ type, involvedObject }: KubeEvent) =>
     type === 'Warning' && (involvedObject.name?.startsWith(name) ?? false)
   return new CliError({
-    what: 'The webhook of workload identity does not work two minutes after it was installed',
+    what: 'The workload identity webhook is not working two minutes after it was installed',
     why: items
       .filter(ofWebhook)
       .map(({ reason, message }) => `${reason}: ${message}`)
       .join('; '),
-    fix: [`look into its log: kubectl -n ${namespace} logs deployment/${name}`],
+    fix: [`see its log: kubectl -n ${namespace} logs deployment/${name}`],
   })
 }

@@ -6,24 +6,24 @@ import type { Container, DaemonSet, KubeObject, PodSpec, UntypedObject, Volume }
 import { flagOf, withFlags } from './container-flags.ts'
 
 export interface ProductSettings {
-  /** Image of both daemons. Default: the one that the manifests name. */
+  /** Image of both daemons. Default: the one of the manifests. */
   image?: string | undefined
   /** Root directory of the nodes' kubelet. */
   kubeletRoot: string
-  /** Whether mounted values are looked up again. Default: as the manifests say. */
+  /** Whether mounted values are rotated. Default: as in the manifests. */
   rotation?: boolean | undefined
-  /** Go duration. Default: the product's. */
+  /** Go duration. Default: the driver's. */
   rotationPollInterval?: string | undefined
-  /** Where the pods reach an Azure that is not the public one. */
+  /** The way to a local Azure. Default: the public Azure. */
   azure?: { proxy: string; imds: string; caPem: string; noProxy: readonly string[] } | undefined
-  /** `off`: the provider signs in and reads anew for every mount. Default: the product's. */
+  /** `off`: the provider signs in and reads again for every mount. Default: on. */
   caching?: 'on' | 'off' | undefined
-  /** Set where all pods share the machine's network and file system with other programs: the embedded cluster. */
+  /** Set for a local cluster, where all pods share the network and file system of the machine with other programs. */
   shared?: SharedMachine | undefined
 }
 
 export interface SharedMachine {
-  /** Directory on the machine for the sockets of providers. */
+  /** Directory of the providers' sockets on the machine. */
   providersDirectory: string
   ports: DaemonPorts
 }
@@ -42,7 +42,7 @@ const labels = { 'app.kubernetes.io/name': 'keymount' }
 const trustDirectory = '/etc/keymount/trust'
 const defaultKubeletRoot = '/var/lib/kubelet'
 
-/** Directories of the machine that the manifests name, beside kubelet's. */
+/** Directories of providers in the manifests, and where each is below {@link SharedMachine.providersDirectory}. */
 const providerDirectories: Record<string, string> = {
   '/var/run/secrets-store-csi-providers': '',
   '/etc/kubernetes/secrets-store-csi-providers': 'additional',
@@ -51,34 +51,34 @@ const providerDirectories: Record<string, string> = {
 const containers = { driver: 'secrets-store', provider: 'provider-azure-installer' } as const
 
 /**
- * Flags of a provider that caches nothing: a changed federated credential or value shows at once, and not when a token of
- * ten minutes or a read of five seconds is over.
+ * Flags of a provider that caches nothing: a changed federated credential or value shows at once, not only when a token
+ * (ten minutes) or a read (five seconds) has expired.
  */
 const withoutCaching = { 'token-cache-ttl': '0s', 'read-share': '0s' } as const
 
-/** Flags with an address, per container, and the setting that each follows. */
+/** Flags with an address, by container, and the port of each. */
 const addressFlags: Record<string, Record<string, keyof DaemonPorts>> = {
   [containers.driver]: { 'metrics-addr': 'driverMetrics', 'health-addr': 'driverHealth' },
   [containers.provider]: { 'metrics-addr': 'providerMetrics', 'health-addr': 'providerHealth' },
 }
 
-/** Flags of the manifests that say the same with a port on every interface. */
+/** Flags of the manifests with a port on every interface; {@link addressFlags} replace them. */
 const portFlags = new Set(['prometheus-port', 'healthz-port'])
 
-/** What the package's `deploy/` holds, each for one `kubectl apply -f`. */
+/** Files of the package's `deploy/`. */
 const manifestFiles = { product: 'keymount.yaml', secretSync: 'optional/secret-sync.yaml' } as const
 
-/** The objects of the product, and those that let it keep Kubernetes Secrets if `secretSync` is true. */
+/** The objects of Keymount, and those that let it write Kubernetes Secrets if `secretSync` is true. */
 export function readManifests(packageRoot: string, { secretSync }: { secretSync: boolean }): UntypedObject[] {
-  const { product, ...optional } = manifestFiles
   const directory = join(packageRoot, 'deploy')
-  return [product, ...(secretSync ? [optional.secretSync] : [])]
+  const files = secretSync ? [manifestFiles.product, manifestFiles.secretSync] : [manifestFiles.product]
+  return files
     .flatMap((name) => parseAllDocuments(readFileSync(join(directory, name), 'utf8')))
     .map((document) => document.toJS() as UntypedObject | null)
     .filter((object) => object !== null)
 }
 
-/** The manifests as one cluster needs them: where they differ is only what is a place or an address. */
+/** The manifests adapted to one cluster: only directories, addresses and settings differ. */
 export function productObjects(manifests: readonly UntypedObject[], settings: ProductSettings): UntypedObject[] {
   const configuration = settings.azure === undefined ? [] : azureConfiguration(settings.azure)
   const digest = createHash('sha256').update(JSON.stringify(configuration)).digest('hex').slice(0, 16)
@@ -90,7 +90,7 @@ export function productObjects(manifests: readonly UntypedObject[], settings: Pr
   return [...configuration, ...objects]
 }
 
-/** What sends the provider to the lab's Azure. The manifests read both where they exist. */
+/** ConfigMaps that send the provider to the local Azure. The manifests read both if they exist. */
 function azureConfiguration({ proxy, imds, caPem, noProxy }: NonNullable<ProductSettings['azure']>): UntypedObject[] {
   const configMap = (name: string, data: Record<string, string>): UntypedObject => ({
     apiVersion: 'v1',
@@ -114,7 +114,7 @@ function daemonSet(object: DaemonSet, settings: ProductSettings, configurationDi
   const { template } = moved.spec
   const annotations = {
     ...template.metadata?.annotations,
-    // Environment from a ConfigMap is read when a container starts: new values are a new template.
+    // A container reads the ConfigMap when it starts, so new values must change the template.
     'keymount.dev/configuration': configurationDigest,
   }
   return {
@@ -128,46 +128,50 @@ function daemonSet(object: DaemonSet, settings: ProductSettings, configurationDi
 
 function podSpec(spec: PodSpec, settings: ProductSettings): PodSpec {
   const { shared } = settings
+  const { volumes = [] } = spec
   return {
     ...spec,
     containers: spec.containers.map((container) => daemonContainer(container, settings)),
-    ...(shared === undefined
-      ? {}
-      : { volumes: (spec.volumes ?? []).map((volume) => moveProviders(volume, shared.providersDirectory)) }),
+    volumes: shared === undefined ? volumes : volumes.map((volume) => moveProviders(volume, shared.providersDirectory)),
   }
 }
 
 function daemonContainer(container: Container, settings: ProductSettings): Container {
-  const { image, rotation, rotationPollInterval, azure, caching, shared } = settings
+  const { image, shared } = settings
+  const { args = [], ports = [] } = container
+  const replaceable = shared === undefined ? args : args.filter((word) => !portFlags.has(flagOf(word)))
+  const adapted: Container = {
+    ...container,
+    args: withFlags(replaceable, daemonFlags(container.name, settings)),
+    ports: shared === undefined ? ports : containerPorts(container, shared.ports),
+  }
+  if (image !== undefined) adapted.image = image
+  return adapted
+}
+
+/** The flags that a container gets beyond those of the manifests. */
+function daemonFlags(container: string, settings: ProductSettings): Map<string, string> {
+  const { rotation, rotationPollInterval, azure, caching, shared } = settings
   const flags = new Map<string, string>()
-  if (container.name === containers.driver && rotation !== undefined) {
-    flags.set('enable-secret-rotation', String(rotation))
+  if (container === containers.driver) {
+    if (rotation !== undefined) flags.set('enable-secret-rotation', String(rotation))
+    if (rotationPollInterval !== undefined) flags.set('rotation-poll-interval', rotationPollInterval)
   }
-  if (container.name === containers.driver && rotationPollInterval !== undefined) {
-    flags.set('rotation-poll-interval', rotationPollInterval)
-  }
-  if (container.name === containers.provider && azure !== undefined) {
-    // All classes reach the local Azure by the environment; these are for a class that says `useEmulator`.
+  if (container === containers.provider && azure !== undefined) {
+    // All classes reach the local Azure by the environment; these flags are for classes with `useEmulator`.
     flags.set('emulator-proxy', azure.proxy)
     flags.set('emulator-ca-file', `${trustDirectory}/ca.crt`)
   }
-  if (container.name === containers.provider && caching === 'off') {
+  if (container === containers.provider && caching === 'off') {
     for (const [flag, value] of Object.entries(withoutCaching)) flags.set(flag, value)
   }
-  for (const [flag, setting] of Object.entries(addressFlags[container.name] ?? {})) {
-    if (shared !== undefined) flags.set(flag, `127.0.0.1:${shared.ports[setting]}`)
+  for (const [flag, port] of Object.entries(addressFlags[container] ?? {})) {
+    if (shared !== undefined) flags.set(flag, `127.0.0.1:${shared.ports[port]}`)
   }
-  const given = container.args ?? []
-  const args = shared === undefined ? given : given.filter((word) => !portFlags.has(flagOf(word)))
-  return {
-    ...container,
-    ...(image === undefined ? {} : { image }),
-    args: withFlags(args, flags),
-    ports: shared === undefined ? (container.ports ?? []) : containerPorts(container, shared.ports),
-  }
+  return flags
 }
 
-/** Probes name their port, so the list of ports has to say the new number. */
+/** Probes refer to ports by name, so the numbers in the list of ports have to change. */
 function containerPorts({ name, ports = [] }: Container, daemonPorts: DaemonPorts) {
   const numbers: Record<string, Record<string, number>> = {
     [containers.driver]: { metrics: daemonPorts.driverMetrics, healthz: daemonPorts.driverHealth },
@@ -182,7 +186,7 @@ function moveProviders(volume: Volume, directory: string): Volume {
   return { ...volume, hostPath: { ...volume.hostPath, path: join(directory, below) } }
 }
 
-/** A copy with every string in it changed. */
+/** A copy in which every string is changed. */
 function mapStrings<T>(value: T, change: (text: string) => string): T {
   if (typeof value === 'string') return change(value) as T
   if (Array.isArray(value)) return value.map((item) => mapStrings(item, change)) as T

@@ -5,7 +5,7 @@ import { CliError } from '#terminal'
 
 export const driverName = 'secrets-store.csi.k8s.io'
 
-/** The same query as in the field's documentation. */
+/** The selector that upstream's documentation uses. */
 const productPods = 'app in (secrets-store-csi-driver,secrets-store-provider-azure)'
 const productNamespace = 'kube-system'
 
@@ -16,15 +16,15 @@ export interface ProductPod {
   phase: string
   ready: boolean
   restarts: number
-  /** Why a container does not run, for example `ImagePullBackOff: …`. */
+  /** Why a container is not running, for example `ImagePullBackOff: …`. */
   problem: string | undefined
 }
 
 export interface ProductStatus {
   pods: readonly ProductPod[]
-  /** DaemonSets whose pods are all of the newest template and ready. */
-  settledDaemons: readonly string[]
-  /** Nodes whose kubelet knows the driver. */
+  /** DaemonSets whose pods all have the newest template and are ready. */
+  readyDaemonSets: readonly string[]
+  /** Nodes on which the driver is registered with kubelet. */
   registeredOn: readonly string[]
 }
 
@@ -37,25 +37,25 @@ export async function productStatus(kube: KubeClient): Promise<ProductStatus> {
   ])
   return {
     pods: pods.items.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(productPod),
-    settledDaemons: daemons.items.filter(isSettled).map(({ metadata }) => metadata.name ?? ''),
+    readyDaemonSets: daemons.items.filter(isRolledOut).map(({ metadata }) => metadata.name ?? ''),
     registeredOn: nodes.items
       .filter(({ spec }) => spec.drivers?.some(({ name }) => name === driverName))
       .map(({ metadata }) => metadata.name ?? ''),
   }
 }
 
-/** Whether both daemons run everywhere and every node that runs the driver has it registered. */
-export function isWorking({ pods, settledDaemons, registeredOn }: ProductStatus): boolean {
+/** Whether both daemons run on every node, and the driver is registered wherever it runs. */
+export function isWorking({ pods, readyDaemonSets, registeredOn }: ProductStatus): boolean {
   const drivers = pods.filter(({ app }) => app === 'secrets-store-csi-driver')
   return (
-    settledDaemons.length === 2 &&
+    readyDaemonSets.length === 2 &&
     pods.every(({ ready }) => ready) &&
     drivers.every(({ node }) => registeredOn.includes(node))
   )
 }
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/daemon-set-v1/#DaemonSetStatus */
-function isSettled({ metadata, status = {} }: DaemonSet): boolean {
+function isRolledOut({ metadata, status = {} }: DaemonSet): boolean {
   const desired = status.desiredNumberScheduled ?? 0
   return (
     status.observedGeneration === metadata.generation &&
@@ -66,27 +66,27 @@ function isSettled({ metadata, status = {} }: DaemonSet): boolean {
 }
 
 /**
- * Waits until driver and provider work on every node. Throws {@link CliError} with what each pod waits for, after
- * `timeoutMs` (default 120,000), or at once when a node cannot get the image.
+ * Waits until driver and provider work on every node. Throws {@link CliError} with the state of each pod after `timeoutMs`
+ * (default 120,000), or at once if a node cannot pull the image.
  */
 export async function waitForProduct(
   kube: KubeClient,
-  options: { signal: AbortSignal; probes?: readonly URL[]; timeoutMs?: number },
+  options: { signal: AbortSignal; probes?: readonly URL[] | undefined; timeoutMs?: number | undefined },
 ): Promise<ProductStatus> {
   const { signal, probes = [], timeoutMs = 120_000 } = options
-  const deadline = Date.now() + timeoutMs
+  const deadline = performance.now() + timeoutMs
   for (;;) {
     signal.throwIfAborted()
     const status = await productStatus(kube)
     if (isWorking(status) && (await allAnswer(probes))) return status
     const noImage = status.pods.find(({ problem }) => /^(ErrImage|ImagePull|InvalidImage)/.test(problem ?? ''))
     if (noImage !== undefined) throw imageMissing(noImage)
-    if (Date.now() > deadline) throw await notWorking(kube, status, timeoutMs)
+    if (performance.now() > deadline) throw await notWorking(kube, status, timeoutMs)
     await delay(50)
   }
 }
 
-/** A cluster that has just started still tells what was so before it ended; the daemons themselves know better. */
+/** The objects of a cluster that has just started are those from before it stopped; probes show the current state. */
 async function allAnswer(probes: readonly URL[]): Promise<boolean> {
   const http = createHttpClient({ timeoutMs: 1000 })
   try {
@@ -116,10 +116,11 @@ function productPod({ metadata, spec, status }: Pod): ProductPod {
 
 function imageMissing({ name, node, problem }: ProductPod): CliError {
   return new CliError({
-    what: `Node ${node} cannot get the image of Keymount`,
+    what: `Node ${node} cannot pull the image of Keymount`,
     why: `pod ${productNamespace}/${name}: ${problem}`,
     fix: [
-      'make it and bring it to the nodes: npm run image, then "ctr -n k8s.io images import", "kind load image-archive" or "docker load" of dist/keymount-node.tar',
+      'build it: npm run image',
+      'then load it on the nodes: ctr -n k8s.io images import dist/keymount-node.tar (kind load image-archive, docker load)',
       'or name one that the nodes can pull: keymount up --image REFERENCE',
     ],
   })
@@ -136,10 +137,10 @@ async function notWorking(
   lines.push(`registered with kubelet on: ${registeredOn.join(', ') || 'no node'}`)
   for (const { name } of pods) lines.push(...(await warnings(kube, name)))
   return new CliError({
-    what: `Keymount does not work ${waitedMs / 1000} s after it was installed`,
-    why: pods.length === 0 ? 'the cluster has started none of its pods' : 'see what its pods say',
+    what: `Keymount is not working ${waitedMs / 1000} s after it was installed`,
+    why: pods.length === 0 ? 'the cluster has started none of its pods' : 'some of its pods are not ready',
     detail: lines.join('\n'),
-    fix: [`look into their logs: kubectl -n ${productNamespace} logs -l '${productPods}'`],
+    fix: [`see their logs: kubectl -n ${productNamespace} logs -l '${productPods}'`],
   })
 }
 

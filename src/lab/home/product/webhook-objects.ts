@@ -6,18 +6,18 @@ import { withFlags } from './container-flags.ts'
 import type { ProductSettings } from './product-objects.ts'
 
 export interface WebhookSettings extends Pick<ProductSettings, 'image' | 'shared'> {
-  /** Tenant of service accounts that name none. */
+  /** Tenant of service accounts that do not name one. */
   tenantId: string
 }
 
-/** What `kubectl apply` users put in with envsubst. */
+/** Users of `kubectl apply` replace it with envsubst. */
 const tenantPlaceholder = '$AZURE_TENANT_ID'
 
 interface Deployment extends KubeObject {
   spec: { replicas: number; template: { spec: PodSpec } }
 }
 
-/** The manifests of the workload identity webhook as one cluster needs them. */
+/** The manifests of the workload identity webhook, adapted to one cluster. */
 export function webhookObjects(packageRoot: string, settings: WebhookSettings): UntypedObject[] {
   const text = readFileSync(join(packageRoot, 'deploy/optional/workload-identity.yaml'), 'utf8')
   return parseAllDocuments(text.replaceAll(tenantPlaceholder, settings.tenantId))
@@ -30,8 +30,8 @@ function deployment(object: UntypedObject, { image, shared }: WebhookSettings): 
   const { spec, ...rest } = object as KubeObject as Deployment
   const containers = spec.template.spec.containers.map((container) => ({
     ...container,
-    ...(image === undefined ? {} : withImage(container, image)),
-    ...(shared === undefined ? {} : onSharedMachine(container, shared.ports)),
+    ...(image && withImage(container, image)),
+    ...(shared && onSharedMachine(container, shared.ports)),
   }))
   const template = { ...spec.template, spec: { ...spec.template.spec, containers } }
   // Pods of one machine cannot listen on one port twice.
@@ -39,7 +39,7 @@ function deployment(object: UntypedObject, { image, shared }: WebhookSettings): 
   return { ...rest, spec: { ...spec, replicas, template } } as KubeObject as UntypedObject
 }
 
-/** The sidecar that the webhook gives to pods is of the same image. */
+/** The sidecar that the webhook adds to pods has the same image. */
 function withImage({ image: before, env = [] }: Container, image: string): Pick<Container, 'image' | 'env'> {
   return { image, env: env.map((variable) => (variable.value === before ? { ...variable, value: image } : variable)) }
 }

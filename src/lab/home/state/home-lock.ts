@@ -8,19 +8,19 @@ import type { LabHome } from './lab-home.ts'
 /**
  * Runs `work` while no other `up` or `down` works on the same home; waits up to `waitMs` (default 60,000) for its turn.
  *
- * The lock is a socket in the abstract namespace (unix(7)), named after the home: the kernel drops it with the process
- * that holds it, so there is no stale lock to find and to judge.
+ * The lock is a socket in the abstract namespace (unix(7)), named after the home. The kernel closes it together with the
+ * process that holds it, so a lock is never stale.
  */
 export async function withHomeLock<T>(home: LabHome, work: () => Promise<T>, waitMs = 60_000): Promise<T> {
   const name = `\0keymount:${home.root}`
-  const deadline = Date.now() + waitMs
+  const deadline = performance.now() + waitMs
   let lock = await tryListen(name)
   while (lock === undefined) {
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new CliError({
         what: `The lab in ${home.root} is busy`,
         why: `${await holder(name)} has been changing it for more than ${waitMs / 1000} s`,
-        fix: ['wait for it to end, or end it'],
+        fix: ['wait until it ends, or stop it'],
       })
     }
     await delay(50)
@@ -33,7 +33,7 @@ export async function withHomeLock<T>(home: LabHome, work: () => Promise<T>, wai
   }
 }
 
-/** Holds the name until closed; whoever connects is told our process id. Undefined when it is taken. */
+/** Holds the name until it is closed, and sends our process id to every client. Undefined if the name is taken. */
 async function tryListen(name: string): Promise<Server | undefined> {
   const server = createServer((client) => client.end(String(process.pid)))
   server.listen(name)

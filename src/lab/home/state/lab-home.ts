@@ -2,13 +2,15 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { CliError } from '#terminal'
 
-/** The state directory of one lab and what lies where in it. Several labs live side by side, each in its own. */
+/** The state directory of one lab, and what is where in it. Several labs can exist side by side, each in its own directory. */
 export interface LabHome {
   root: string
+  /** What makes a command use this lab: ` --home DIR`, or nothing where it is the default of the user's shell. */
+  option: string
   /** What `up` was asked for and which ports it took. */
   stateFile: string
   logs: string
-  /** Process ids and ready lines of what runs. */
+  /** Process ids and ready lines of running programs. */
   run: string
   azure: string
   cluster: string
@@ -30,18 +32,23 @@ export interface LabHome {
 const longestSocket = 'cluster/kubelet/plugins_registry/secrets-store.csi.k8s.io-reg.sock'
 const longestSocketPath = 107
 
-/** Where things lie below `root` (absolute). Throws when sockets below it could not be made. */
-export function labHome(root: string): LabHome {
+/**
+ * Where things are below `root` (absolute). Throws {@link CliError} when sockets below it could not be made.
+ *
+ * @param option {@link LabHome.option}
+ */
+export function labHome(root: string, option = ''): LabHome {
   const room = longestSocketPath - longestSocket.length - 1
   if (Buffer.byteLength(root) > room) {
     throw new CliError({
       what: `The state directory ${root} cannot be used`,
-      why: `its path has ${Buffer.byteLength(root)} bytes; sockets below it leave room for ${room}`,
+      why: `its path has ${Buffer.byteLength(root)} bytes; the sockets in it allow for ${room}`,
       fix: ['choose a shorter one: --home DIR, or the variable KEYMOUNT_HOME'],
     })
   }
   return {
     root,
+    option,
     stateFile: join(root, 'lab.json'),
     logs: join(root, 'logs'),
     run: join(root, 'run'),

@@ -1,67 +1,64 @@
 import { isAbsolute, join, resolve } from 'node:path'
-import type { CliWorld } from '#terminal'
-import { CliError, exitCodes } from '#terminal'
+import { CliError, type CliWorld, commandLine } from '#terminal'
 import { type LabHome, labHome } from './lab-home.ts'
 import type { LabState } from './lab-state.ts'
 
-/** The options of `up` as the user gave them; what is absent keeps its value from the last `up`, or takes the default. */
+/** The options of `up` as the user gave them. What is absent keeps its value from the last `up`, or has its default. */
 export interface UpOptions {
-  kubeconfig?: string
-  azure?: 'local' | 'real'
-  listen?: string
-  port?: number
-  azurePort?: number
-  imdsPort?: number
-  ports?: 'free' | 'fixed'
-  image?: string
-  kubeletRoot?: string
-  rotationPollInterval?: string
-  syncFrequency?: string
-  caching?: 'on' | 'off'
-  secretSync?: boolean
+  kubeconfig?: string | undefined
+  azure?: 'local' | 'real' | undefined
+  listen?: string | undefined
+  port?: number | undefined
+  azurePort?: number | undefined
+  imdsPort?: number | undefined
+  ports?: 'free' | 'fixed' | undefined
+  image?: string | undefined
+  kubeletRoot?: string | undefined
+  rotationPollInterval?: string | undefined
+  syncFrequency?: string | undefined
+  caching?: 'on' | 'off' | undefined
+  secretSync?: boolean | undefined
 }
 
+/** As in the help of `up`. */
 export const defaultPorts = { cluster: 16_443, azure: 18_443, imds: 18_169 } as const
 
-/** The home that `--home`, `KEYMOUNT_HOME` or the default names. */
-export function chosenHome(world: CliWorld, option: string | undefined): LabHome {
-  const { KEYMOUNT_HOME: variable } = world.env
-  const named = option ?? (variable === '' ? undefined : variable)
-  return labHome(named === undefined ? join(world.userHome, '.keymount') : resolve(named))
+/** The home of `--home`, of KEYMOUNT_HOME, or the default. */
+export function chosenHome(world: Pick<CliWorld, 'env' | 'userHome'>, option: string | undefined): LabHome {
+  if (option !== undefined) return labHome(resolve(option), ` --home ${commandLine(resolve(option))}`)
+  const { KEYMOUNT_HOME: variable = '' } = world.env
+  return labHome(variable === '' ? join(world.userHome, '.keymount') : resolve(variable))
 }
 
-/** What the next lab of this home will be. */
-export function wantedState(options: UpOptions, previous: LabState | undefined): LabState {
-  const target = wantedTarget(options, previous)
+/** The state of a home after an `up` with these options. Throws {@link CliError} for options that do not apply. */
+export function nextState(options: UpOptions, previous: LabState | undefined): LabState {
+  const target = nextTarget(options, previous)
   refuseMisfits(options, target)
   const before = previous?.target.kind === target.kind ? previous : undefined
-  const listen = options.listen ?? before?.listen ?? (target.kind === 'local' ? '127.0.0.1' : '')
   return {
     ...before,
     version: 1,
     target,
     azure: options.azure ?? before?.azure ?? 'local',
-    listen,
-    ports: wantedPorts(options, before),
-    ...((options.secretSync ?? before?.secretSync) === true ? { secretSync: true } : {}),
-    ...definedOnly({
-      rotationPollInterval: options.rotationPollInterval ?? before?.rotationPollInterval,
-      syncFrequency: options.syncFrequency ?? before?.syncFrequency,
-      caching: options.caching ?? before?.caching,
-      image: options.image ?? before?.image,
-      kubeletRoot: options.kubeletRoot ?? before?.kubeletRoot,
-    }),
+    listen: options.listen ?? before?.listen ?? (target.kind === 'local' ? '127.0.0.1' : ''),
+    ports: nextPorts(options, before),
+    secretSync: (options.secretSync ?? before?.secretSync) === true ? true : undefined,
+    rotationPollInterval: options.rotationPollInterval ?? before?.rotationPollInterval,
+    syncFrequency: options.syncFrequency ?? before?.syncFrequency,
+    caching: options.caching ?? before?.caching,
+    image: options.image ?? before?.image,
+    kubeletRoot: options.kubeletRoot ?? before?.kubeletRoot,
   }
 }
 
-function wantedTarget({ kubeconfig }: UpOptions, previous: LabState | undefined): LabState['target'] {
+function nextTarget({ kubeconfig }: UpOptions, previous: LabState | undefined): LabState['target'] {
   if (kubeconfig !== undefined) {
     return { kind: 'kubeconfig', path: isAbsolute(kubeconfig) ? kubeconfig : resolve(kubeconfig) }
   }
   return previous?.target ?? { kind: 'local' }
 }
 
-/** Options that have no meaning for the chosen cluster are an error, not silently without effect. */
+/** Options that mean nothing for the chosen cluster are an error, rather than silently without effect. */
 function refuseMisfits(options: UpOptions, target: LabState['target']): void {
   const onlyLocal = { '--port': options.port, '--sync-frequency': options.syncFrequency }
   const onlyReal = {
@@ -78,28 +75,19 @@ function refuseMisfits(options: UpOptions, target: LabState['target']): void {
     what: `${misfits.join(', ')} cannot be used here`,
     why:
       target.kind === 'local'
-        ? 'it is for a real cluster, which --kubeconfig names'
-        : `it is for the embedded cluster, and this lab uses the cluster of ${target.path}`,
-    exitCode: exitCodes.usage,
+        ? 'it is only for a real cluster, which --kubeconfig names'
+        : `it is only for the local cluster, and this lab uses the cluster of ${target.path}`,
+    code: 'usage',
   })
 }
 
-/** Free ports are remembered, because the port of the cluster is part of its issuer and so of every federated credential. */
-function wantedPorts(options: UpOptions, before: LabState | undefined): LabState['ports'] {
-  const fallback = options.ports === 'free' ? { cluster: 0, azure: 0, imds: 0 } : defaultPorts
-  const kept = options.ports === 'fixed' ? defaultPorts : (before?.ports ?? fallback)
+/** Ports stay the same, because the port of the cluster is part of its issuer and so of every federated credential. */
+function nextPorts(options: UpOptions, before: LabState | undefined): LabState['ports'] {
+  const initial = options.ports === 'free' ? { cluster: 0, azure: 0, imds: 0 } : defaultPorts
+  const base = options.ports === 'fixed' ? defaultPorts : (before?.ports ?? initial)
   return {
-    cluster: options.port ?? kept.cluster,
-    azure: options.azurePort ?? kept.azure,
-    imds: options.imdsPort ?? kept.imds,
-  }
-}
-
-/** The values that are there. */
-function definedOnly<T extends Record<string, string | undefined>>(
-  values: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
+    cluster: options.port ?? base.cluster,
+    azure: options.azurePort ?? base.azure,
+    imds: options.imdsPort ?? base.imds,
   }
 }

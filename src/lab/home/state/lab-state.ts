@@ -1,12 +1,13 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { errorCode } from '#lib'
+import { replaceFile } from '#lib/files'
 import { CliError } from '#terminal'
 import type { LabHome } from './lab-home.ts'
 
 const port = z.int().min(0).max(65_535)
 
-/** Ports of the product's daemons on a local cluster. */
+/** Ports of Keymount's daemons on a local cluster. */
 export const daemonPortsSchema = z.strictObject({
   driverMetrics: port,
   driverHealth: port,
@@ -18,7 +19,7 @@ export const daemonPortsSchema = z.strictObject({
 
 const labStateSchema = z.strictObject({
   version: z.literal(1),
-  /** The embedded cluster, or the one that a kubeconfig names. */
+  /** The local cluster, or that of a kubeconfig. */
   target: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('local') }),
     z.strictObject({ kind: z.literal('kubeconfig'), path: z.string() }),
@@ -28,25 +29,25 @@ const labStateSchema = z.strictObject({
   /** Address that the local Azure listens on. */
   listen: z.string(),
   ports: z.strictObject({ cluster: port, azure: port, imds: port }),
-  /** Go duration; the product's default when absent. */
+  /** Go duration; the driver's default if absent. */
   rotationPollInterval: z.string().optional(),
   syncFrequency: z.string().optional(),
-  /** Whether the provider keeps sign-ins and reads for a while, as on any node; the product's default when absent. */
+  /** Whether the provider caches tokens and reads; it does if absent. */
   caching: z.enum(['on', 'off']).optional(),
-  /** Whether the product may keep Kubernetes Secrets; it may not when absent. */
+  /** Whether Keymount may write Kubernetes Secrets; it may not if absent. */
   secretSync: z.literal(true).optional(),
   image: z.string().optional(),
   kubeletRoot: z.string().optional(),
-  /** Build of the product that the local cluster runs. */
+  /** Build of Keymount that the local cluster was last started with. */
   localImage: z.string().optional(),
-  /** Ports of the product's daemons on the local cluster. A file of an older release lacks some; then all are chosen anew. */
+  /** Ports of Keymount's daemons on the local cluster. A file of an older release lacks some; then all are chosen again. */
   daemonPorts: daemonPortsSchema.optional().catch(undefined),
 })
 
-/** What `up` was asked for; kept over `down`, so that the next `up` gives the same lab, with the same issuer. */
+/** The settings of the last `up`. They outlive `down`, so that the next `up` starts the same lab, with the same issuer. */
 export type LabState = z.infer<typeof labStateSchema>
 
-/** The lab's state, or undefined in an empty home. Throws {@link CliError} when the file is not what `up` wrote. */
+/** The lab's state, or undefined in an empty home. Throws {@link CliError} if the file is corrupt. */
 export function readLabState(home: LabHome): LabState | undefined {
   let text: string
   try {
@@ -58,22 +59,15 @@ export function readLabState(home: LabHome): LabState | undefined {
   return parse(home, text)
 }
 
-/** The state of a lab that was up. Throws {@link CliError} when it never was. */
+/** The state of a lab that was up. Throws {@link CliError} if it never was. */
 export function requireLabState(home: LabHome): LabState {
   const state = readLabState(home)
   if (state !== undefined) return state
-  throw new CliError({ what: `The lab in ${home.root} was never up`, fix: ['start it: keymount up'] })
+  throw new CliError({ what: `The lab in ${home.root} was never up`, fix: [`start it: keymount up${home.option}`] })
 }
 
-/** Replaces the file in one step: a crash leaves the old or the new one. */
 export function writeLabState(home: LabHome, state: LabState): void {
-  const next = `${home.stateFile}.next`
-  writeFileSync(next, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
-  renameSync(next, home.stateFile)
-}
-
-export function removeLabState(home: LabHome): void {
-  rmSync(home.stateFile, { force: true })
+  replaceFile(home.stateFile, `${JSON.stringify(state, null, 2)}\n`)
 }
 
 function parse(home: LabHome, text: string): LabState {
@@ -85,8 +79,8 @@ function parse(home: LabHome, text: string): LabState {
       what: `The lab's state file ${home.stateFile} is corrupt`,
       why,
       fix: [
-        `move it away and run "keymount up" again: vaults and cluster objects are in other files and stay`,
-        `start afresh: keymount down --delete-state --home ${home.root}`,
+        `move it away and start the lab again, with its vaults and cluster objects: mv ${home.stateFile} ${home.stateFile}.corrupt && keymount up${home.option}`,
+        `or delete the lab with everything in it: keymount down --delete-state${home.option}`,
       ],
       cause,
     })

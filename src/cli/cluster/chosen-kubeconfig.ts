@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { chosenHome, findLocalCluster, readLabState } from '#lab/home'
+import { CliError, type CliWorld } from '#terminal'
+import type { ClusterOption } from '../options.ts'
+
+/**
+ * The kubeconfig of a command that works on any cluster with Keymount: that of the option, of KUBECONFIG, of the lab if it
+ * is up, and else kubectl's default. Throws {@link CliError} if there is none.
+ */
+export function chosenKubeconfig({ kubeconfig, home: named }: ClusterOption, world: CliWorld): string {
+  if (kubeconfig !== undefined) return resolve(kubeconfig)
+  // kubectl merges a list of files; its first file is enough here.
+  const variable = world.env.KUBECONFIG?.split(':').find((path) => path !== '')
+  if (variable !== undefined) return variable
+  const home = chosenHome(world, named)
+  const state = readLabState(home)
+  const ofLab = state?.target.kind === 'kubeconfig' ? state.target.path : findLocalCluster(home)?.kubeconfig
+  if (ofLab !== undefined) return ofLab
+  const usual = join(world.userHome, '.kube/config')
+  if (existsSync(usual)) return usual
+  throw new CliError({
+    what: 'There is no cluster to work on',
+    why: `the lab in ${home.root} is not up, KUBECONFIG is not set, and there is no ${usual}`,
+    fix: ['name one: --kubeconfig FILE', `or start the lab: keymount up${home.option}`],
+  })
+}

@@ -1,0 +1,3 @@
+import { daemonCommand } from '../daemon-command.ts'
+
+export const command = daemonCommand('driver', 'the CSI driver of a node')

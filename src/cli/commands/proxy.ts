@@ -1,0 +1,3 @@
+import { daemonCommand } from '../daemon-command.ts'
+
+export const command = daemonCommand('proxy', 'sidecar that answers IMDS requests of a pod')
