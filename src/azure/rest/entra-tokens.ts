@@ -20,7 +20,7 @@ export interface EntraTokensOptions {
   /** Reaches the services of the node (IMDS), never through a proxy. Default: `send`. */
   sendOnNode?: HttpSend
   /** Default `http://169.254.169.254`. */
-  imdsEndpoint?: string
+  imdsEndpoint?: string | undefined
   clock?: Clock
 }
 
