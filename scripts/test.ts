@@ -1,14 +1,19 @@
-// The tests. `npm test` runs everything that needs nothing but Node: unit tests, front-door tests and the end-to-end
-// cases on the local cluster. `npm run e2e` runs the end-to-end cases on the cluster that KUBECONFIG names.
-// Arguments that are not flags name test files instead.
-import { spawnSync } from 'node:child_process'
-import { globSync } from 'node:fs'
+// The tests. `npm test` runs everything that needs only Node: unit tests, front-door tests and the end-to-end cases on the
+// local cluster. `npm run e2e` runs the end-to-end cases on the cluster that KUBECONFIG names. Arguments that are not flags
+// name test files instead.
+//
+// This program prepares the surroundings and removes them: a directory for temporary files and, where the kernel allows it,
+// namespaces for processes and mounts, so that nothing is left of a run, however it ends. scripts/run-tests.ts runs the files.
+import { spawn, spawnSync } from 'node:child_process'
+import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { testEnvironment } from './test-environment.ts'
 
 const root = join(import.meta.dirname, '..')
-const arguments_ = process.argv.slice(2)
-const real = arguments_.includes('--e2e-real')
-const named = arguments_.filter((word) => !word.startsWith('--'))
+const words = process.argv.slice(2)
+const real = words.includes('--e2e-real')
+const named = words.filter((word) => !word.startsWith('--'))
 
 const endToEnd = globSync('test/e2e/*.test.ts', { cwd: root })
 const others = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).filter(
@@ -16,31 +21,74 @@ const others = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }
 )
 const files = named.length > 0 ? named : real ? endToEnd : [...others, ...endToEnd]
 
-const command = [
+if (real && named.length === 0) {
+  const { reasonForNoRun } = await import('./check-e2e-cluster.ts')
+  const reason = await reasonForNoRun()
+  if (reason !== undefined) {
+    process.stderr.write(`keymount: the end-to-end cases cannot run on this cluster.\n${reason}\n`)
+    process.exit(1)
+  }
+}
+
+// Short, because the path of a socket may have 107 characters.
+const temporary = mkdtempSync(join(tmpdir(), 'k-'))
+const [program = '', ...args] = [
+  ...namespaces(),
   process.execPath,
   '--disable-warning=ExperimentalWarning',
-  '--test',
-  // The files of the end-to-end cases share the one real cluster, and each looks whether anything is left on it.
-  `--test-concurrency=${real ? 1 : 2}`,
-  '--test-timeout=600000',
-  '--test-reporter=spec',
+  join(root, 'scripts/run-tests.ts'),
+  // The files of the end-to-end cases share the one real cluster, and each checks that nothing is left on it.
+  `--concurrency=${real ? 1 : 2}`,
   ...files.toSorted(),
 ]
+const env = { ...testEnvironment(process.env), KEYMOUNT_E2E: real ? 'real' : 'local', TMPDIR: temporary }
+// Its own session, so that Ctrl-C reaches this program alone; the end of descriptor 3 is what stops the tests.
+const child = spawn(program, args, { cwd: root, env, detached: true, stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
 
-const env = { ...process.env, KEYMOUNT_E2E: real ? 'real' : 'local' }
-const run = needsNamespace()
-  ? // Without root, a user namespace gives the right to mount. specs: user_namespaces(7)
-    spawnSync('unshare', ['-Urm', '--propagation', 'private', ...command], { cwd: root, stdio: 'inherit', env })
-  : spawnSync(command[0] ?? '', command.slice(1), { cwd: root, stdio: 'inherit', env })
-process.exitCode = run.status ?? 1
+let interrupted: NodeJS.Signals | undefined
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (interrupted !== undefined) endAll()
+    interrupted = signal
+    child.stdio[3]?.destroy()
+    setTimeout(endAll, 10_000).unref()
+  })
+}
 
-function needsNamespace(): boolean {
-  if (process.getuid?.() === 0) return false
-  const probe = spawnSync('unshare', ['-Urm', 'true'])
-  if (probe.status === 0) return true
+child.on('close', (code) => {
+  endAll()
+  rmSync(temporary, { recursive: true, force: true, maxRetries: 5 })
+  process.exitCode = interrupted === undefined ? (code ?? 1) : interrupted === 'SIGINT' ? 130 : 143
+})
+
+/** Ends what is left of the session; with it goes the process namespace, if there is one. */
+function endAll(): void {
+  try {
+    process.kill(-(child.pid ?? 0), 'SIGKILL')
+  } catch {
+    // Nothing is left.
+  }
+}
+
+/**
+ * The command that gives the tests namespaces of their own. Without root, a user namespace gives the right to mount.
+ * A shell is the first process of the namespace, because it waits for orphans. specs: user_namespaces(7), pid_namespaces(7)
+ */
+function namespaces(): string[] {
+  if (real) return []
+  const user = process.getuid?.() === 0 ? [] : ['-Ur']
+  const full = ['unshare', ...user, '-mpf', '--kill-child', '--mount-proc', '--propagation', 'private']
+  if (runs([...full, 'true'])) return [...full, 'sh', '-c', '"$@" & wait $!', 'sh']
+  if (user.length === 0) return []
+  const mounts = ['unshare', '-Urm', '--propagation', 'private']
+  if (runs([...mounts, 'true'])) return mounts
   process.stderr.write(
     'keymount: the tests mount tmpfs, which needs root or unprivileged user namespaces; this machine allows neither.\n' +
       'Run as root, or allow them: sysctl -w kernel.unprivileged_userns_clone=1\n',
   )
   process.exit(1)
+}
+
+function runs([command = '', ...rest]: string[]): boolean {
+  return spawnSync(command, rest, { stdio: 'ignore' }).status === 0
 }

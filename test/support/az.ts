@@ -15,7 +15,7 @@ export interface Az {
   readonly directory: string
   /** Runs `az` with these arguments and `--only-show-errors`. */
   run(args: readonly string[]): Promise<AzResult>
-  /** The same command in another profile, which nobody is signed in to, with more of an environment. */
+  /** The same command in another profile, which is not signed in, with additional environment variables. */
   withFreshProfile(environment?: Record<string, string>): Az
 }
 
@@ -104,7 +104,7 @@ export interface AzStep {
   fails?: { status: number; saying: RegExp }
 }
 
-/** Runs the steps in order, each as a subtest; the first that fails ends the walk. Gives what was kept. */
+/** Runs the steps in order, each as a subtest; the first that fails ends the walk. Returns the captured values. */
 export async function walk(
   t: TestContext,
   az: Az,

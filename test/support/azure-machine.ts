@@ -8,7 +8,7 @@ import { temporaryDirectory } from './temporary-directory.ts'
 const inside = join(import.meta.dirname, 'azure-machine-inside.ts')
 
 /**
- * A virtual machine of Azure, as far as its programs can tell: in its network nothing is reachable but the instance
+ * A virtual machine of Azure, as its programs see it: in its network nothing is reachable but the instance
  * metadata service at its true address, and an HTTPS proxy. Not every SDK lets that address be changed.
  */
 export interface AzureMachine {

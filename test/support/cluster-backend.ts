@@ -1,6 +1,6 @@
 import type { ClusterBackend, SecretsProviderSettings } from '#lab/azure'
 
-/** A backend of managed clusters that remembers what it was told, and runs none. */
+/** A backend of managed clusters that records its calls and runs no cluster. */
 export interface TestClusterBackend extends ClusterBackend {
   /** Ids of the clusters there are, with the settings of their secrets provider. */
   readonly clusters: Map<string, SecretsProviderSettings | undefined>

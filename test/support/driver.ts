@@ -21,7 +21,8 @@ import {
   VolumeCapability_AccessMode_Mode,
 } from '#kubernetes/csi'
 import { type Clock, createLog, systemClock } from '#lib'
-import { driverConfig, type LinuxMounter, type RunningDriver, startDriver as start } from '#product/driver'
+import { driverProgram, type Mounter, type RunningDriver, startDriver as start } from '#product/driver'
+import { configOf } from './config-of.ts'
 import { createDefinitions } from './custom-resources.ts'
 import { createFakeMounter } from './fake-mounter.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
@@ -33,7 +34,7 @@ export interface DriverOverrides {
   /** More flags; later ones win. */
   flags?: readonly string[]
   clock?: Clock
-  mounter?: LinuxMounter
+  mounter?: Mounter
   /** Puts something between the driver and the API server. */
   kube?: (client: KubeClient) => KubeClient
   /** Place of the rotation tick, 0 to 1. Default 0. */
@@ -54,7 +55,7 @@ export interface TestDriver {
   readonly kubeconfig: string
   readonly kube: KubeClient
   readonly provider: FakeProvider
-  readonly mounter: LinuxMounter
+  readonly mounter: Mounter
   /** Lines that the driver logged. */
   readonly log: readonly string[]
   node: NodeClient
@@ -118,7 +119,7 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
 
   const launch = (more: DriverOverrides) =>
     start(
-      driverConfig([
+      configOf(driverProgram, [
         `--endpoint=${endpoint}`,
         `--nodeid=${driverNodeId}`,
         `--provider-volume=${providerDirectory}`,

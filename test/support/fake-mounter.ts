@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { LinuxMounter } from '#product/driver'
+import type { Mounter } from '#product/driver'
 
-/** A mounter that remembers instead of mounting, so that tests need no rights. The mounter's contract suite runs on it too. */
-export function createFakeMounter(): LinuxMounter & { readonly mounts: ReadonlySet<string> } {
+/** Records mounts instead of making them, so that tests need no rights. The mounter's contract suite runs on it too. */
+export function createFakeMounter(): Mounter & { readonly mounts: ReadonlySet<string> } {
   const mounts = new Set<string>()
   const canonical = (path: string) => join(realpathSync(dirname(path)), basename(path))
   const isDirectory = (path: string) => {
@@ -32,9 +32,22 @@ export function createFakeMounter(): LinuxMounter & { readonly mounts: ReadonlyS
       if (readdirSync(target).length > 0) throw new Error(`the fake cannot hide what is in ${target}`)
       mounts.add(target)
     },
+    makeRoom: async () => {},
+    memoryOf: async (target) => memoryBelow(target),
     async unmount(target) {
       if (!mounts.delete(target)) return
       for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true, force: true })
     },
   }
+}
+
+/** As tmpfs counts it: whole pages, and the inodes of files, directories and links. */
+function memoryBelow(target: string): number {
+  const entries = readdirSync(target, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const pages = files.reduce(
+    (sum, { parentPath, name }) => sum + Math.ceil(lstatSync(join(parentPath, name)).size / 4096),
+    0,
+  )
+  return pages * 4096 + (entries.length + 1) * 1024
 }

@@ -9,7 +9,7 @@ import {
   type VersionResponse,
 } from '#kubernetes/provider-protocol'
 
-/** A provider of secrets for tests, on a real socket: contents are what a test says, faults are what a test asks for. */
+/** A provider of secrets for tests, on a real socket; the test sets contents and faults. */
 export interface FakeProvider {
   readonly name: string
   readonly socket: string
@@ -42,7 +42,7 @@ export class ProviderFault extends Error {
 }
 
 /**
- * The contract of the mock provider in the field's end-to-end suite: the attribute `objects` is YAML with an `array` of YAML
+ * The contract of the mock provider in upstream's end-to-end suite: the attribute `objects` is YAML with an `array` of YAML
  * texts, each with an `objectName`; one file per object, mode 0; ids are `secret/<name>`; calls whose authority is not
  * `localhost` are refused.
  */

@@ -136,7 +136,7 @@ function merged(base: object, over: object): object {
   return result
 }
 
-/** Other cases install them in the same moment; by server-side apply that is no conflict, as it would be for helm. */
+/** Other cases install them at the same time, which is not a conflict for server-side apply, as it would be for helm. */
 async function installDefinitions(kube: KubeClient): Promise<void> {
   const directory = join(chartDirectory, 'files/crds')
   for (const file of await readdir(directory)) {

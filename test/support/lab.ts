@@ -18,7 +18,7 @@ import { callSocket, type SocketCall } from '#lib/http'
 import { runCli } from './run-cli.ts'
 
 export interface LabOptions {
-  /** The embedded cluster, or the one that KUBECONFIG names. Default: as KEYMOUNT_E2E says (`real` or `local`). */
+  /** The embedded cluster, or the one that KUBECONFIG names. Default: KEYMOUNT_E2E (`real` or `local`). */
   target?: 'local' | 'real'
   /** Go durations. Default: the product's. */
   rotationPollInterval?: string
@@ -147,7 +147,7 @@ async function exists(kube: KubeClient, namespace: string): Promise<boolean> {
   }
 }
 
-/** Real cluster: KUBECONFIG says which; KUBELET_ROOT, NODE_HOST and KEYMOUNT_IMAGE what cannot be found out. */
+/** Real cluster: KUBECONFIG names it; KUBELET_ROOT, NODE_HOST and KEYMOUNT_IMAGE have what cannot be detected. */
 function flags(target: 'local' | 'real', { rotationPollInterval, syncFrequency, caching }: LabOptions): string[] {
   const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env
   const given: Record<string, string | undefined> = {

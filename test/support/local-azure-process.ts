@@ -7,7 +7,7 @@ import type { LocalAzure } from '#lab/azure'
 
 const program = join(import.meta.dirname, '../../src/bin/local-azure.ts')
 
-/** The local Azure as its users run it: a process with flags, which says when it is ready. */
+/** The local Azure as its users run it: a process with flags, which prints when it is ready. */
 export interface LocalAzureProcess extends LocalAzure {
   readonly process: ChildProcess
   /** Ends it without a chance to tidy up. */

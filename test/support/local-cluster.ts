@@ -16,7 +16,7 @@ export interface Answer {
 
 export interface RequestExtras {
   headers?: Record<string, string>
-  /** Bearer token instead of the administrator's certificate; empty for nobody. */
+  /** Bearer token instead of the administrator's certificate; empty for an anonymous request. */
   token?: string
 }
 
@@ -30,14 +30,14 @@ export interface TestCluster {
   issuer: string
   stateDir: string
   kubeletRoot: string
-  /** One request as the administrator; a body that is no string goes as JSON. */
+  /** One request as the administrator; a body that is not a string is sent as JSON. */
   request(method: string, path: string, body?: unknown, extras?: RequestExtras): Promise<Answer>
   /** The lines of a stream (a watch, a log) until `enough` is true or it ends. */
   lines(path: string, enough: (lines: readonly string[]) => boolean): Promise<string[]>
   stop(): Promise<void>
 }
 
-/** Starts a local cluster in a fresh directory, on a free port; it ends with the test. */
+/** Starts a local cluster in a new directory, on a free port; it ends with the test. */
 export async function startLocalCluster(
   t: TestContext,
   overrides: Partial<LocalClusterOptions> = {},
@@ -50,7 +50,7 @@ export async function startLocalCluster(
     ...cluster,
     stateDir,
     ca: await readFile(cluster.ca, 'utf8'),
-    request: (method, path, body, extras = {}) => request(config, { method, path, body, ...extras }),
+    request: (method, path, body, extras = {}) => requestApi(config, { method, path, body, ...extras }),
     lines: (path, enough) => readLines(config, path, enough),
     stop: () => cluster.stop(),
   }
@@ -62,7 +62,8 @@ function optionsOf({ server, ca, cert, key }: KubeConfig, path: string, token?: 
   return { hostname, port, path, ca, ...credentials, agent: false }
 }
 
-function request(
+/** One request to the API server of a kubeconfig, as its user. */
+export function requestApi(
   config: KubeConfig,
   { method, path, body, headers = {}, token }: RequestExtras & { method: string; path: string; body?: unknown },
 ): Promise<Answer> {
@@ -70,7 +71,7 @@ function request(
     body === undefined || body instanceof Uint8Array
       ? body
       : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  // Node frames the body of a DELETE only when it is told the length.
+  // Node frames the body of a DELETE only when the length is set.
   const type: Record<string, string> =
     bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(bytes.length) }
   const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}

@@ -17,7 +17,7 @@ export function createManualClock(start = Math.floor(Date.now() / 600_000) * 600
   let elapsed = 0
   let next = 0
   const timers = new Map<number, { at: number; run: () => void }>()
-  const settle = () => new Promise((resolve) => setImmediate(resolve))
+  const proceed = () => new Promise((resolve) => setImmediate(resolve))
   return {
     now: () => offset + elapsed,
     elapsed: () => elapsed,
@@ -32,7 +32,7 @@ export function createManualClock(start = Math.floor(Date.now() / 600_000) * 600
     async advance(ms) {
       const end = elapsed + ms
       for (;;) {
-        await settle()
+        await proceed()
         const [id, timer] = [...timers].toSorted(([, a], [, b]) => a.at - b.at)[0] ?? []
         if (id === undefined || timer === undefined || timer.at > end) break
         timers.delete(id)
@@ -40,7 +40,7 @@ export function createManualClock(start = Math.floor(Date.now() / 600_000) * 600
         timer.run()
       }
       elapsed = end
-      await settle()
+      await proceed()
     },
   }
 }

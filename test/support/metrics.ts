@@ -1,4 +1,4 @@
-/** Reader of what the daemons serve at /metrics. It is strict, so that whoever reads a metric also checks the format. */
+/** Reader of the daemons' /metrics. It is strict, so that every test that reads a metric also checks the format. */
 import assert from 'node:assert/strict'
 
 export interface Sample {

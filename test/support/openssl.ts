@@ -6,7 +6,7 @@ import { temporaryDirectory } from './temporary-directory.ts'
 
 export type KeyKind = 'rsa' | 'ec'
 
-/** Certificates and PFX files made, and read back, by the `openssl` program: somebody else's opinion. */
+/** Certificates and PFX files made, and read back, by the `openssl` program, an independent implementation. */
 export interface Openssl {
   /** Runs `openssl` in a directory of its own; the result is standard output. */
   run(args: readonly string[], input?: string | Buffer): Buffer

@@ -35,7 +35,7 @@ export async function startProvider(t: TestContext, overrides: Partial<ProviderC
     version: 'v0.0.0-test',
     log: leaks.log,
     metricsAddress: { host: '127.0.0.1', port: 0 },
-    cloud: { cloudName: '', cloudFile: '' },
+    cloud: { cloudName: '', cloudFile: '', cloudFiles: '' },
     defaultTenantId: '',
     http: {},
     ...overrides,

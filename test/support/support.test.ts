@@ -32,7 +32,7 @@ test('eventually returns what the first try that does not throw returns, or thro
   await assert.rejects(eventually(never, { withinMs: 0, everyMs: 1 }), /never/)
 })
 
-test('until returns the first result, or says what did not happen and what was thrown last', async () => {
+test('until returns the first result, or throws what did not happen and what was thrown last', async () => {
   const results = [undefined, false as const, 'found']
   assert.equal(await until('a result', () => results.shift(), { everyMs: 1 }), 'found')
   const wait = { withinMs: 1, everyMs: 1 }
