@@ -1,7 +1,7 @@
 /**
  * pod-identity: AAD Pod Identity for clusters that are not yet migrated. The controller (MIC) decides which pod has which
- * AzureIdentity and gives machines of Azure the identities of their pods; the node endpoint (NMI) stands at the address of
- * IMDS for pods, and answers the Key Vault provider. `docs/differences.md` says what both do otherwise than upstream's.
+ * AzureIdentity and assigns machines of Azure the identities of their pods; the node endpoint (NMI) answers pods in place of
+ * IMDS, and the Key Vault provider. `docs/differences.md` lists the differences from upstream.
  */
 export { type CloudConfig, cloudConfigOfEnvironment, parseCloudConfig } from './mic/cloud-config.ts'
 export { type MicProgramConfig, micFlags, micProgram } from './mic/config.ts'

@@ -18,7 +18,7 @@ test('awaitReady() is content with the first 200', async (t) => {
   await awaitReady({ port: await serve(t, [503, 503, 200]), pauseMs: 1 })
 })
 
-test('awaitReady() tells the last reason when there is none', async (t) => {
+test('awaitReady() throws the last reason when no answer is 200', async (t) => {
   const port = await serve(t, [503])
   await assert.rejects(
     awaitReady({ port, attempts: 2, pauseMs: 1 }),
@@ -26,6 +26,6 @@ test('awaitReady() tells the last reason when there is none', async (t) => {
   )
 })
 
-test('awaitReady() tells so when nobody listens', async () => {
+test('awaitReady() names the port that nothing listens on', async () => {
   await assert.rejects(awaitReady({ port: 1, attempts: 2, pauseMs: 1 }), /127.0.0.1:1 refused the connection/)
 })

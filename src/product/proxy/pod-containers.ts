@@ -2,23 +2,32 @@ export const proxyName = 'azwi-proxy'
 export const proxyInitName = 'azwi-proxy-init'
 
 /**
- * User of the proxy, whose own requests the redirection lets pass. Said in the container, because a user of the whole pod
- * would take its place otherwise, and the proxy would ask itself for ever.
+ * User of the proxy, whose own requests are not redirected. Set in the container, because otherwise a user that is set for the
+ * whole pod would replace it, and the proxy would send its requests to itself for ever.
  */
 const proxyUser = 1501
 
-/** How the two containers look in a pod, whoever puts them there. */
+/** What the administrator decides about the two containers. */
 export interface ProxySettings {
   image: string
   initImage: string
   /** More of the proxy's flags. */
   extraArgs: readonly string[]
-  /** More of its environment, as a container has it: the way to Entra and whom to trust there. */
+  /** More of its environment variables: the HTTP proxy to Entra, and certificates to trust there. */
   env: readonly { name: string }[]
+  /** `resources` of the sidecar, and of its init step. Undefined: none, so that a LimitRange decides. */
+  resources?: ContainerResources | undefined
+  initResources?: ContainerResources | undefined
   /** Its `--log-level`; empty for its default. */
   logLevel: string
-  /** The API server knows sidecars: init containers that restart always. */
+  /** Every node can run sidecars: init containers that restart always. */
   nativeSidecar: boolean
+}
+
+/** https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/ */
+export interface ContainerResources {
+  requests?: Readonly<Record<string, string | number>> | undefined
+  limits?: Readonly<Record<string, string | number>> | undefined
 }
 
 export interface NewContainer {
@@ -26,18 +35,22 @@ export interface NewContainer {
   [field: string]: unknown
 }
 
-/** Answers token requests at the address of IMDS. As a sidecar it ends with the pod's work; older servers run it as one of the containers. */
+/**
+ * The proxy. As a sidecar it ends with the pod's work; on older clusters it is one of the ordinary containers. Fields that are
+ * undefined do not appear in the patch.
+ */
 export function proxyContainer(settings: ProxySettings, port: number): NewContainer {
-  const { image, extraArgs, env, logLevel, nativeSidecar } = settings
+  const { image, extraArgs, env, resources, logLevel, nativeSidecar } = settings
   const flags = [`--proxy-port=${port}`, `--log-level=${logLevel}`]
   return {
     name: proxyName,
     image,
     imagePullPolicy: 'IfNotPresent',
     args: ['proxy', ...flags, ...extraArgs],
-    ...(env.length === 0 ? {} : { env }),
+    env: env.length === 0 ? undefined : env,
+    resources,
     ports: [{ containerPort: port }],
-    // The containers after it start when it answers.
+    // The containers behind it start when it answers.
     lifecycle: { postStart: { exec: { command: ['/proxy', '--probe', ...flags] } } },
     securityContext: {
       allowPrivilegeEscalation: false,
@@ -49,18 +62,19 @@ export function proxyContainer(settings: ProxySettings, port: number): NewContai
       runAsGroup: proxyUser,
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    ...(nativeSidecar ? { restartPolicy: 'Always' } : {}),
+    restartPolicy: nativeSidecar ? 'Always' : undefined,
   }
 }
 
-/** Redirects the pod's requests to IMDS to the proxy, with the two capabilities that take, and no other right. */
-export function proxyInitContainer({ initImage }: ProxySettings, port: number): NewContainer {
+/** The init step, which redirects the pod's requests for IMDS to the proxy. It has the two capabilities for that and no other right. */
+export function proxyInitContainer({ initImage, initResources }: ProxySettings, port: number): NewContainer {
   return {
     name: proxyInitName,
     image: initImage,
     imagePullPolicy: 'IfNotPresent',
     args: ['proxy-init'],
     env: [{ name: 'PROXY_PORT', value: String(port) }],
+    resources: initResources,
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { add: ['NET_ADMIN', 'NET_RAW'], drop: ['ALL'] },

@@ -49,9 +49,15 @@ describe('parseTokenRequest() refuses', () => {
       'Requests with the header X-Forwarded-For are not answered',
     ],
     ['another method', 'resource=r', { method: 'POST' }, 405, 'Found POST, expected GET'],
-    ['a resource that is none', 'resource=a%0ab', {}, 400, 'resource: expected a URI such as https://vault.azure.net'],
     [
-      'a client id that is none',
+      'a resource that is not a URI',
+      'resource=a%0ab',
+      {},
+      400,
+      'resource: expected a URI such as https://vault.azure.net',
+    ],
+    [
+      'a client id of other characters',
       'resource=r&client_id=%20',
       {},
       400,

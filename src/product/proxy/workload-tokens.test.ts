@@ -11,7 +11,7 @@ import { createWorkloadTokens } from './workload-tokens.ts'
 const minute = 60_000
 const request = { clientId: 'client', resource: 'https://vault.azure.net' }
 
-/** Tokens that say which exchange gave them and with which service account token; each is valid for an hour. */
+/** Tokens that name their exchange and its service account token; each is valid for an hour. */
 function setting(t: TestContext, options: { tokenFile?: string } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'tokens-'))
   t.after(() => rmSync(directory, { recursive: true }))
@@ -51,7 +51,7 @@ test('get() gives a held token until its time is over, then a new one for the se
   assert.equal(await get(), '2 second https://vault.azure.net')
 })
 
-test('get() tells clients and resources apart', async (t) => {
+test('get() distinguishes clients and resources', async (t) => {
   const { get } = setting(t)
   const other = await get({ ...request, resource: 'https://vault.azure.net/.default' })
   assert.notEqual(await get(), other)

@@ -22,7 +22,7 @@ export function podAdmission(parts: PodAdmission): Admission {
   return {
     admit: (review) => admitPod(parts, review),
     onAnswer(namespace, outcome, durationMs) {
-      // Whoever reaches the port may name any number of namespaces.
+      // A client that reaches the port may name any number of namespaces.
       metrics.mutation(accounts.isNamespace(namespace) ? namespace : '', resultOf(outcome), durationMs)
     },
     log,

@@ -13,7 +13,7 @@ export interface Admission {
 
 export type AdmissionOutcome = AdmissionAnswer | 'denied' | 'failed'
 
-/** What was received: a body with its type, or why there is none. */
+/** What was received: a body with its type, or why it was not received. */
 export type AdmissionBody = { contentType: string; body: Buffer } | AdmissionDenied
 
 /** Answers a request with the JSON of an AdmissionReview, also when it cannot be read or the answer fails. Never rejects. */

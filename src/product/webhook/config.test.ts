@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { configOf } from '../../../test/support/config-of.ts'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { controllerProgram } from './config.ts'
 
 const tenant = { AZURE_TENANT_ID: 'tenant' }
@@ -22,7 +22,7 @@ test('the defaults are those of upstream', () => {
   assert.equal(settings.tokenEndpoint, undefined)
 })
 
-test('with certificates of somebody else, their directory is read', () => {
+test('with certificates of other software, their directory is read', () => {
   const { certificates } = webhookOf(['--disable-cert-rotation', '--webhook-cert-dir=/c'])
   assert.deepEqual(certificates, { kind: 'files', directory: '/c' })
 })
@@ -43,9 +43,7 @@ describe('the authority host', () => {
   }
 
   test('of a cloud of your own comes from its file', (t) => {
-    const directory = mkdtempSync(join(tmpdir(), 'keymount-cloud-'))
-    t.after(() => rmSync(directory, { recursive: true }))
-    const file = join(directory, 'cloud.json')
+    const file = join(temporaryDirectory(t), 'cloud.json')
     writeFileSync(
       file,
       JSON.stringify({ activeDirectoryEndpoint: 'https://login.stack/', keyVaultDNSSuffix: 'vault.stack' }),
@@ -55,7 +53,7 @@ describe('the authority host', () => {
   })
 })
 
-test('classes are checked where somebody asks for it', () => {
+test('classes are checked where the flag enables it', () => {
   assert.equal(webhookOf().classChecks, 'off')
   for (const mode of ['off', 'warn', 'refuse']) assert.equal(webhookOf([`--class-checks=${mode}`]).classChecks, mode)
   assert.throws(
@@ -72,9 +70,34 @@ test('the proxy sidecar is a program of the same image, unless another one is na
   assert.deepEqual([named.image, named.initImage], ['proxy:1', 'init:1'])
 })
 
-test('more flags of the proxy sidecar stand in PROXY_ARGS', () => {
+test('more flags of the proxy sidecar come from PROXY_ARGS', () => {
   assert.deepEqual(webhookOf().settings.proxy.extraArgs, [])
   assert.deepEqual(webhookOf([], { PROXY_ARGS: ' --a=1  --b ' }).settings.proxy.extraArgs, ['--a=1', '--b'])
+})
+
+test('the resources of the proxy sidecar and of its init step are JSON in PROXY_RESOURCES and PROXY_INIT_RESOURCES', () => {
+  const resources = { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi', cpu: 1 } }
+  const { proxy } = webhookOf([], { PROXY_RESOURCES: JSON.stringify(resources), PROXY_INIT_RESOURCES: '{}' }).settings
+  assert.deepEqual([proxy.resources, proxy.initResources], [resources, undefined])
+  assert.equal(webhookOf().settings.proxy.resources, undefined)
+  for (const [text, message] of [
+    ['10Mi', /PROXY_RESOURCES: found "10Mi", expected JSON such as/],
+    ['[]', /PROXY_RESOURCES: found "\[\]", expected JSON such as/],
+    ['{"limit":{}}', /PROXY_RESOURCES: found "limit", expected requests or limits/],
+    ['{"limits":{"memory":{}}}', /PROXY_RESOURCES: limits: expected an amount for each name/],
+  ] as const) {
+    assert.throws(() => webhookOf([], { PROXY_RESOURCES: text }), message)
+  }
+})
+
+test('client certificates are required where a file names their authority', (t) => {
+  const file = join(temporaryDirectory(t), 'ca.pem')
+  writeFileSync(file, '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n')
+  assert.equal(webhookOf().clients, undefined)
+  const { clients } = webhookOf([`--client-ca-file=${file}`, '--client-names=a,b'])
+  assert.deepEqual(clients?.names, ['a', 'b'])
+  assert.throws(() => webhookOf(['--client-names=a']), /--client-names: needs --client-ca-file/)
+  assert.throws(() => webhookOf(['--client-ca-file=/nowhere']), /--client-ca-file: cannot read \/nowhere/)
 })
 
 test('variables whose name begins with PROXY_ENV_ are for the proxy sidecar', () => {
@@ -130,7 +153,7 @@ describe('refused', () => {
       /needs AZURE_KUBERNETES_CA_CTB_SIGNER_NAME/,
     ],
     [
-      'a selector that is no JSON',
+      'a selector that is not JSON',
       endpoint,
       { ...proxy, AZURE_KUBERNETES_CA_CTB_SIGNER_NAME: 's', AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR: 'a=b' },
       /expected a LabelSelector as JSON/,

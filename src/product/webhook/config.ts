@@ -13,6 +13,7 @@ import { errorMessage, type LogLevel, type Problems } from '#lib'
 import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { parseJson, recordOf } from '#lib/formats'
 import { imageReference } from '#packaging/image'
+import type { ContainerResources } from '#product/proxy'
 import type { ClientCertificates } from './serve-admission.ts'
 import type { WebhookConfig } from './start-webhook.ts'
 import type { TokenEndpoint, TokenEndpointTrust } from './webhook-settings.ts'
@@ -136,6 +137,8 @@ export const controllerProgram: Program<typeof controllerFlags, ControllerConfig
             initImage: env.PROXY_INIT_IMAGE || ownImage,
             extraArgs: (env.PROXY_ARGS ?? '').split(/\s+/).filter((word) => word !== ''),
             env: proxyEnvironment(env),
+            resources: resourcesOf('PROXY_RESOURCES', env, problems),
+            initResources: resourcesOf('PROXY_INIT_RESOURCES', env, problems),
             logLevel: flags['log-level'],
           },
           tokenEndpoint: tokenEndpointOf(flags, env, problems),
@@ -175,6 +178,37 @@ function proxyEnvironment(env: Environment): { name: string; value: string }[] {
     const name = /^PROXY_ENV_([A-Za-z_][A-Za-z0-9_]*)$/.exec(key)?.[1]
     return name === undefined || value === '' ? [] : [{ name, value }]
   })
+}
+
+/** The `resources` of a container, as JSON. Undefined without the variable or for an empty object. */
+function resourcesOf(variable: string, env: Environment, problems: Problems): ContainerResources | undefined {
+  const text = env[variable] ?? ''
+  if (text === '') return undefined
+  const resources = parseRecord(text)
+  if (resources === undefined) {
+    problems.unexpected(variable, text, 'JSON such as {"requests":{"memory":"32Mi"},"limits":{"memory":"128Mi"}}')
+    return undefined
+  }
+  for (const [kind, amounts] of Object.entries(resources)) {
+    if (kind !== 'requests' && kind !== 'limits') problems.unexpected(variable, kind, 'requests or limits')
+    else if (!isAmounts(amounts)) problems.add(variable, `${kind}: expected an amount for each name of a resource`)
+  }
+  return Object.keys(resources).length === 0 ? undefined : (resources as ContainerResources)
+}
+
+function parseRecord(text: string): Record<string, unknown> | undefined {
+  try {
+    return recordOf(parseJson('the text', text))
+  } catch {
+    return undefined
+  }
+}
+
+function isAmounts(value: unknown): boolean {
+  const amounts = recordOf(value)
+  return (
+    amounts !== undefined && Object.values(amounts).every((one) => typeof one === 'string' || typeof one === 'number')
+  )
 }
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set */
@@ -220,12 +254,8 @@ function trustOf(env: Environment, problems: Problems): TokenEndpointTrust {
 
 function labelSelectorOf(text: string, problems: Problems): unknown {
   if (text === '') return undefined
-  try {
-    const value = recordOf(parseJson('the label selector', text))
-    if (value !== undefined) return value
-  } catch {
-    // Reported below.
-  }
+  const value = parseRecord(text)
+  if (value !== undefined) return value
   problems.unexpected('AZURE_KUBERNETES_CA_CTB_LABEL_SELECTOR', text, 'a LabelSelector as JSON')
   return undefined
 }

@@ -50,7 +50,9 @@ function podWith(spec: Partial<TestPod['spec']> = {}, annotations?: Record<strin
 }
 
 function mutate(pod: unknown, given: { account?: Annotations; settings?: Partial<WebhookSettings> } = {}) {
-  const { patch, warnings } = mutatePod(parsePod(pod), given.account ?? account, { ...settings, ...given.settings })
+  const mutation = mutatePod(parsePod(pod), given.account ?? account, { ...settings, ...given.settings })
+  // As it travels: fields that are undefined are absent.
+  const { patch, warnings } = JSON.parse(JSON.stringify(mutation)) as typeof mutation
   return { patch, warnings, pod: applyJsonPatch(pod, patch) as TestPod }
 }
 
@@ -190,7 +192,7 @@ describe('a labelled pod', () => {
     assert.deepEqual(pod.spec.containers[0]?.volumeMounts, [mount])
   })
 
-  test('keeps a volume of its own at the path of the token, and whoever creates it is told', () => {
+  test('keeps a volume of its own at the path of the token, and its creator is warned', () => {
     const volumeMounts = [{ name: 'mine', mountPath: '/var/run/secrets/azure/wi/' }]
     const { pod, warnings } = mutate(podWith({ containers: [{ name: 'app', volumeMounts }] }))
     assert.deepEqual(pod.spec.containers[0]?.volumeMounts, volumeMounts)
@@ -254,7 +256,7 @@ describe('the life of the token', () => {
     ['-1', 'token expiration -1 not valid. Expected value to be between 3600 and 86400'],
   ]
   for (const [text, message] of refused) {
-    test(`"${text}" is refused on the pod and on the service account, naming where it stands`, () => {
+    test(`"${text}" is refused on the pod and on the service account, naming the object`, () => {
       const starts = (owner: string) => (error: Error) =>
         error.message.startsWith(message) && error.message.includes(owner)
       assert.throws(() => secondsOf(text, undefined), starts('of the pod'))
@@ -272,7 +274,7 @@ describe('skip-containers', () => {
     [' a ; b ', ['a', 'b']],
     ['a;b;i', ['a', 'b', 'i']],
   ] as const) {
-    test(`"${text}" leaves ${skipped.join(' and ') || 'none'} untouched; the volume is there all the same`, () => {
+    test(`"${text}" leaves ${skipped.join(' and ') || 'none'} untouched; the volume is added nevertheless`, () => {
       const given = podWith(
         { containers: [{ name: 'a' }, { name: 'b' }], initContainers: [{ name: 'i' }] },
         { [key('skip-containers')]: text },
@@ -356,7 +358,7 @@ describe('the proxy sidecar', () => {
     assert.deepEqual(pod.spec.containers[1]?.env, env)
   })
 
-  test('makes the list of init containers where there is none', () => {
+  test('creates the list of init containers for a pod without one', () => {
     const { pod } = mutate(podWith({}, inject))
     assert.deepEqual(names(pod.spec.initContainers), ['azwi-proxy', 'azwi-proxy-init'])
   })
@@ -389,6 +391,21 @@ describe('the proxy sidecar', () => {
   test('is not injected by other annotations', () => {
     const { pod } = mutate(podWith({}, { other: 'x', [key('proxy-sidecar-port')]: 'invalid' }))
     assert.equal(pod.spec.initContainers, undefined)
+  })
+
+  test('has the resources of the settings, so that a namespace with a quota admits it', () => {
+    const resources = { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } }
+    const initResources = { limits: { memory: '64Mi' } }
+    for (const nativeSidecar of [true, false]) {
+      const proxy = { ...settings.proxy, nativeSidecar, resources, initResources }
+      const { pod } = mutate(podWith({}, inject), { settings: { proxy } })
+      const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+      assert.deepEqual(Object.fromEntries(containers.map((container) => [container.name, container.resources])), {
+        'azwi-proxy': resources,
+        'azwi-proxy-init': initResources,
+        app: undefined,
+      })
+    }
   })
 
   const port = (text: string) => ({ ...inject, [key('proxy-sidecar-port')]: text })
@@ -457,7 +474,7 @@ describe('a token endpoint of the administrator', () => {
     assert.deepEqual(extra(spec), [url, sni, { name: 'AZURE_KUBERNETES_CA_DATA', value: 'PEM' }])
     assert.deepEqual(sourcesOf({ spec }), [token])
   })
-  test('is trusted as the system trusts, without a file that nobody makes', () => {
+  test('is trusted as the system trusts, without a file that does not exist', () => {
     assert.deepEqual(extra(using({ kind: 'system' })), [url, sni])
   })
   test('is not used by pods that do not ask for it', () => {

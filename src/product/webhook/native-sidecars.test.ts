@@ -15,6 +15,6 @@ for (const [what, major, minor, expected] of [
   })
 }
 
-test('a server that does not say its version has none', () => {
+test('a server that does not report its version has no sidecars', () => {
   assert.equal(hasNativeSidecars({}), false)
 })

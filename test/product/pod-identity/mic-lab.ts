@@ -9,7 +9,7 @@ import { eventually } from '../../support/eventually.ts'
 import { startLocalAzure, type TestAzure, type TestIdentity, testGroup } from '../../support/local-azure.ts'
 import { startPodIdentityCluster } from './cluster.ts'
 
-/** The controller between a local cluster and a local Azure, both of them real, with nodes that nobody runs. */
+/** The controller between a local cluster and a local Azure, both of them real, with nodes that exist as objects only. */
 export interface MicLab {
   kube: KubeClient
   kubeconfig: string

@@ -43,7 +43,7 @@ test('MIC update identity: another resource id moves the machine to it, under th
   await lab.assignmentsAre('web-default-shop Assigned')
 })
 
-test('MIC update identity: an identity that Azure does not take away is told of, because no assignment is left of it', async (t) => {
+test('MIC update identity: an identity that Azure does not remove is reported, because no assignment is left of it', async (t) => {
   const lab = await startMicLab(t)
   const [node = ''] = await lab.createScaleSet('pool')
   await lab.bind('shop')
@@ -53,8 +53,9 @@ test('MIC update identity: an identity that Azure does not take away is told of,
   await lab.azure.control('PUT', '/faults/management.azure.com', { kind: 'error', status: 501 })
   const spec = { resourceID: other.id, clientID: other.clientId }
   await lab.kube.patch(resources.azureIdentities, { namespace: 'default', name: 'shop' }, { spec })
-  const told = /Warning binding remove error: binding shop-binding with identity shop not removed on node pool-0 .*501/
-  await eventually(async () => assert.match((await lab.eventsOf('shop-binding')).join('\n'), told))
+  const expected =
+    /Warning binding remove error: binding shop-binding with identity shop not removed on node pool-0 .*501/
+  await eventually(async () => assert.match((await lab.eventsOf('shop-binding')).join('\n'), expected))
 })
 
 test('MIC add, update and delete together: what changes in one moment ends right', async (t) => {
@@ -140,7 +141,7 @@ test('a virtual machine keeps its system-assigned identity, and what an administ
   assert.equal((await lab.azure.arm.get(lab.machineId('vm-0'))).identity.type, 'SystemAssigned, UserAssigned')
 })
 
-test('MIC cloud retry: one identity that does not exist keeps nobody from theirs, and is assigned when it does', async (t) => {
+test('MIC cloud retry: one identity that does not exist delays no other, and is assigned when it exists', async (t) => {
   const lab = await startMicLab(t)
   const [node = ''] = await lab.createScaleSet('pool')
   const absent = await lab.azure.createIdentity('absent')
@@ -149,13 +150,13 @@ test('MIC cloud retry: one identity that does not exist keeps nobody from theirs
   await lab.bind('absent', { selector: 'shop', identity: absent })
   await lab.createPod('web', { node, selector: 'shop' })
   await lab.assignmentsAre('web-default-absent Created', 'web-default-good Assigned')
-  const told = await eventually(async () => {
+  const reported = await eventually(async () => {
     const events = (await lab.eventsOf('absent-binding')).join('\n')
     assert.match(events, /Warning binding apply error/)
     return events
   })
-  assert.match(told, /userassignedidentities\/absent' was not found/i, 'which identity, and why')
-  // The binding of somebody else wakes the controller; it does not wait for its own retry.
+  assert.match(reported, /userassignedidentities\/absent' was not found/i, 'which identity, and why')
+  // Another binding wakes the controller; it does not wait for its own retry.
   await lab.azure.createIdentity('absent')
   await lab.bind('more')
   await lab.createPod('other', { node, selector: 'more' })
@@ -214,7 +215,7 @@ test('MIC namespaced: the same names in two namespaces are both assigned, each i
   assert.deepEqual(items.map(({ metadata }) => metadata.namespace).toSorted(), ['one', 'two'])
 })
 
-test('what somebody takes from a machine behind the controller’s back is given back, and nothing else is touched', async (t) => {
+test('an identity that is removed from a machine by other means is given back, and nothing else changes', async (t) => {
   const lab = await startMicLab(t, { reconcileMs: 300 })
   const [node = ''] = await lab.createScaleSet('pool')
   const shop = await lab.bind('shop')
@@ -250,7 +251,7 @@ test('forty pods of one scale set are one request to Azure to assign, and one to
   assert.equal(counts['arm.vmss.update'], 1)
 })
 
-test('liveness: the leader says Active and the others Not Active; when it stops another leads', async (t) => {
+test('liveness: the leader answers Active and the others Not Active; when it stops another leads', async (t) => {
   const lab = await startMicLab(t)
   const health = async (port: number) => (await plainGet(port, '/healthz')).text
   await eventually(async () => assert.equal(await health(lab.mic.healthPort), 'Active'))

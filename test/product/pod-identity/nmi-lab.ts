@@ -180,7 +180,7 @@ function get(
   })
 }
 
-/** What a token says. */
+/** The claims of a token. */
 export function claims(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as Record<string, unknown>
 }

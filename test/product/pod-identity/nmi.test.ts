@@ -69,7 +69,7 @@ test('NMI resource check: a request without a resource is refused, one with it i
   assert.equal((await lab.get(tokenPath, { from: '127.0.0.2' })).status, 200)
 })
 
-test('an address that is no pod’s, and one of a pod that has ended or has its node’s network, gets nothing', async (t) => {
+test('an address of no pod, and one of a pod that has ended or has its node’s network, gets no token', async (t) => {
   const lab = await startNmiLab(t)
   await lab.createPod('done', '127.0.0.4', { phase: 'Succeeded' })
   await lab.createPod('host', '127.0.0.5', { hostNetwork: true })
@@ -79,7 +79,7 @@ test('an address that is no pod’s, and one of a pod that has ended or has its 
   }
 })
 
-test('two pods with one address are told apart by nobody', async (t) => {
+test('two pods with one address get no token', async (t) => {
   const lab = await startNmiLab(t)
   for (const name of ['a', 'b']) await lab.createPod(name, '127.0.0.2', { phase: 'Pending' })
   const { status, text } = await eventually(async () => {
@@ -109,7 +109,7 @@ test('the host endpoint gives the token of a pod that is named, with the client 
   }
 })
 
-test('the Key Vault provider’s own client gets the token of its pod, and hears who is not bound', async (t) => {
+test('the Key Vault provider’s own client gets the token of its pod, and an error for a pod that is not bound', async (t) => {
   const lab = await startNmiLab(t)
   const { shop } = await startTwoPods(lab)
   const http = createHttpClient()
@@ -135,7 +135,7 @@ test('the Key Vault provider’s own client gets the token of its pod, and hears
   )
 })
 
-test('the host endpoint refuses, in this order: nobody named, a pod that asks, no resource, no identity', async (t) => {
+test('the host endpoint refuses, in this order: no pod named, a request of a pod, no resource, no identity', async (t) => {
   const lab = await startNmiLab(t)
   const named = { podname: 'web', podns: 'default' }
   const rows: [string, object, [number, RegExp]][] = [
@@ -156,7 +156,7 @@ test('the host endpoint refuses, in this order: nobody named, a pod that asks, n
   }
 })
 
-test('a pod whose identity is on its way is told to come back, where that is switched on, and the host is not', async (t) => {
+test('a pod whose identity is being assigned gets Retry-After, where that is enabled, and the host does not', async (t) => {
   const lab = await startNmiLab(t, { setRetryAfterHeader: true })
   const shop = await lab.createIdentity('shop')
   await lab.createPod('web', '127.0.0.2')
@@ -168,7 +168,7 @@ test('a pod whose identity is on its way is told to come back, where that is swi
   assert.equal((await lab.get(hostPath, { headers: { podname: 'web', podns: 'default' } })).status, 404)
 })
 
-test('an identity that the machine has not got is refused with what IMDS says', async (t) => {
+test('an identity that the machine does not have is refused with the answer of IMDS', async (t) => {
   const lab = await startNmiLab(t)
   const absent = await lab.azure.createIdentity('absent')
   await lab.createPod('web', '127.0.0.2')
@@ -310,7 +310,7 @@ test('Managed lookup: bindings and identities of the pod’s namespace, at once'
   assert.equal((await ask('', '127.0.0.3')).status, 404, 'a pod without the label asks for nothing')
 })
 
-test('health and metrics: active when the cluster is known, and labels that nobody outside can multiply', async (t) => {
+test('health and metrics: active when the cluster is listed, and labels that pods cannot multiply', async (t) => {
   const lab = await startNmiLab(t)
   await eventually(async () => {
     const { status, text } = await plainGet(lab.nmi.healthPort, '/healthz')

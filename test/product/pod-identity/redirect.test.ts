@@ -74,7 +74,7 @@ test(
   },
 )
 
-test('rules that somebody changes, displaces or removes are made anew', options, async (t) => {
+test('rules that are changed, displaced or removed are restored', options, async (t) => {
   const namespace = await startNetworkNamespace(t)
   const redirect = await start(namespace, 50)
   const change = (...words: string[]) => namespace.run([iptables, '-t', 'nat', ...words])
@@ -100,7 +100,7 @@ test('rules that somebody changes, displaces or removes are made anew', options,
   await redirect.stop()
 })
 
-test('a node without any packet filter is told what the container needs', options, async () => {
+test('on a node without any packet filter the error names what the container needs', options, async () => {
   const nothing: RunProgram = async () => ({ status: undefined, stdout: '', stderr: '' })
   const redirecting = redirectPods({
     redirection: { metadataIp: '169.254.169.254', metadataPort: 80, nmiIp: '127.0.0.1', nmiPort: 2579 },

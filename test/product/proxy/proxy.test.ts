@@ -162,7 +162,7 @@ describe('refused as IMDS refuses', () => {
   }
 
   test('with an answer within limits to a client that speaks no HTTP', async () => {
-    const said = await new Promise<string>((resolve, reject) => {
+    const answered = await new Promise<string>((resolve, reject) => {
       const socket = connect(port, '127.0.0.1', () => socket.end('\u0016\u0003\u0001 nonsense\r\n\r\n'))
       let answer = ''
       socket.on('data', (chunk) => {
@@ -171,7 +171,7 @@ describe('refused as IMDS refuses', () => {
       socket.on('close', () => resolve(answer))
       socket.on('error', reject)
     })
-    assert.match(said, /^HTTP\/1.1 400/)
+    assert.match(answered, /^HTTP\/1.1 400/)
   })
 })
 
@@ -183,7 +183,7 @@ test('the header may be left out where that is switched off, as it may with upst
   assert.equal(status, 200)
 })
 
-/** An IMDS that says what it was asked. */
+/** An IMDS that answers with the request. */
 async function startImds(t: TestContext, answer: (request: IncomingMessage, response: ServerResponse) => void) {
   const server: Server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -194,8 +194,8 @@ async function startImds(t: TestContext, answer: (request: IncomingMessage, resp
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-describe('whatever asks for no token', () => {
-  test('goes to IMDS as it is, and the answer comes back as it is', async (t) => {
+describe('any other request', () => {
+  test('goes to IMDS, and the answer comes back', async (t) => {
     const lab = await setting(t)
     const imds = await startImds(t, (request, response) => {
       const { method, url, headers } = request
@@ -229,16 +229,16 @@ describe('whatever asks for no token', () => {
 })
 
 describe('the process', () => {
-  test('says when it is ready, and --probe waits for it', async (t) => {
+  test('answers when it is ready, and --probe waits for it', async (t) => {
     const lab = await setting(t)
     const proxy = await startProxyProcess(t, lab, lab.identity.clientId)
-    const { status, text: said } = await proxy.ask('/readyz', { headers: {} })
-    assert.deepEqual([status, said], [200, 'ok'])
+    const { status, text: body } = await proxy.ask('/readyz', { headers: {} })
+    assert.deepEqual([status, body], [200, 'ok'])
     const probe = spawnProxy(t, ['proxy', '--probe', `--proxy-port=${proxy.port}`, '--log-level='], {})
     assert.deepEqual((await probe.ended)[0], 0)
   })
 
-  test('--probe goes on asking while nobody listens yet', async (t) => {
+  test('--probe keeps asking while nothing listens yet', async (t) => {
     const server = createServer((_, response) => response.end('ok'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
@@ -278,7 +278,7 @@ describe('the process', () => {
     assert.ok('buildVersion' in JSON.parse(lines.join('')))
   })
 
-  test('trusts certificates that stand in the environment, where no file can be', async (t) => {
+  test('trusts certificates of the environment, where no file can be', async (t) => {
     const lab = await setting(t)
     const env = { SSL_CERT_FILE: '', KEYMOUNT_EXTRA_CA: readFileSync(lab.azure.caFile, 'utf8') }
     const proxy = await startProxyProcess(t, lab, lab.identity.clientId, { env })
@@ -294,7 +294,7 @@ describe('the process', () => {
       },
     )
     assert.equal((await ended)[0], 2)
-    const said = lines.join('\n')
+    const printed = lines.join('\n')
     for (const part of [
       '--proxy-port',
       '--imds-endpoint',
@@ -303,7 +303,7 @@ describe('the process', () => {
       'AZURE_FEDERATED_TOKEN_FILE not set',
       'AZURE_AUTHORITY_HOST',
     ]) {
-      assert.ok(said.includes(part), `${part} in ${said}`)
+      assert.ok(printed.includes(part), `${part} in ${printed}`)
     }
   })
 })

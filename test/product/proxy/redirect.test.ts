@@ -17,10 +17,10 @@ const skip = reasonForNoNamespace()
 const options = skip === undefined ? {} : { skip }
 
 const keymount = [process.execPath, resolve(import.meta.dirname, '../../../src/bin/cli.ts')]
-const nobodyElse = ['net_admin', 'net_raw']
+const bothCapabilities = ['net_admin', 'net_raw']
 
 function init(namespace: NetworkNamespace, options_: RunOptions = {}) {
-  return namespace.run([...keymount, 'proxy-init'], { capabilities: nobodyElse, ...options_ })
+  return namespace.run([...keymount, 'proxy-init'], { capabilities: bothCapabilities, ...options_ })
 }
 
 async function rulesOf(namespace: NetworkNamespace, backend: 'nft' | 'legacy'): Promise<string[]> {
@@ -41,7 +41,7 @@ async function addMetadataAddress(namespace: NetworkNamespace): Promise<void> {
   assert.equal(code, 0, stderr)
 }
 
-/** What stands at the address of IMDS in the namespace, and at others. */
+/** Servers at the address of IMDS in the namespace, and at others. */
 async function startImds(namespace: NetworkNamespace): Promise<void> {
   await addMetadataAddress(namespace)
   const script = `
@@ -105,13 +105,17 @@ test('only the metadata address is redirected, and the proxy itself reaches it',
   assert.equal(await get(namespace, 'http://127.0.0.1/metadata/identity/oauth2/token'), 'real IMDS, port 80')
 })
 
-test('a proxy that runs as another user is told so instead of asking itself for ever', options, async (t) => {
-  const namespace = await startNetworkNamespace(t)
-  await addMetadataAddress(namespace)
-  await init(namespace)
-  await listening(startProxy(namespace, 2000))
-  assert.match(await get(namespace, 'http://169.254.169.254/metadata/instance'), /"loop_detected".*1501/)
-})
+test(
+  'a proxy that runs as another user reports it instead of sending requests to itself for ever',
+  options,
+  async (t) => {
+    const namespace = await startNetworkNamespace(t)
+    await addMetadataAddress(namespace)
+    await init(namespace)
+    await listening(startProxy(namespace, 2000))
+    assert.match(await get(namespace, 'http://169.254.169.254/metadata/instance'), /"loop_detected".*1501/)
+  },
+)
 
 test('an application has its answer soon where packets for IMDS are dropped', options, async (t) => {
   const namespace = await startNetworkNamespace(t)
@@ -125,7 +129,7 @@ test('an application has its answer soon where packets for IMDS are dropped', op
   assert.match(await get(namespace, 'http://169.254.169.254/metadata/instance'), /"bad_gateway".*within 2 s/)
 })
 
-test('a second run changes nothing but what it is told to', options, async (t) => {
+test('a second run changes only what its environment changes', options, async (t) => {
   const namespace = await startNetworkNamespace(t)
   await namespace.run(['/usr/sbin/iptables-nft', '-t', 'nat', '-N', 'OF_OTHERS'])
   for (const port of [8000, 8000, 9000]) {

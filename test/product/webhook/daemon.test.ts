@@ -20,7 +20,7 @@ function startDaemon(t: TestContext, flags: string[], env: Record<string, string
   return { child, lines, ended: once(child, 'exit') as Promise<[number | null]> }
 }
 
-test('the daemon serves, says nothing of its key, and ends cleanly at SIGTERM', async (t) => {
+test('the daemon serves, does not log its key, and ends cleanly at SIGTERM', async (t) => {
   const lab = await startWebhookLab(t)
   const metadata = { name: 'app', namespace: 'default' }
   await lab.kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })

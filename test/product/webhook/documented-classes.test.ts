@@ -22,7 +22,7 @@ test('there are examples of classes', () => {
 })
 
 for (const file of files) {
-  test(`nothing is said about the class in examples/${file}`, () => {
+  test(`there is no finding about the class in examples/${file}`, () => {
     for (const object of classesIn(file)) assert.deepEqual(checkClass(object).map(formatFinding), [])
   })
 }

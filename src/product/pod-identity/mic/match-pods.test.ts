@@ -124,7 +124,7 @@ test('MIC namespaced: the same names in two namespaces are two assignments', () 
   assert.deepEqual(problems, [])
 })
 
-test('of two bindings in two namespaces that lead to the same name the lexically smaller counts, and the other is told', () => {
+test('of two bindings in two namespaces that give the same name the lexically smaller one is used, and the other gets a problem', () => {
   const namespaces = ['zoo', 'ant']
   const { desired, problems } = match({
     pods: [pod('web', 'shop')],

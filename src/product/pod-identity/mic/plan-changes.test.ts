@@ -67,7 +67,7 @@ test('diff: what is equal changes nothing, what is missing is created, what is t
   assert.deepEqual(podsOf(plan([], [has(a), has(b)]).remove), ['a', 'b'])
 })
 
-test('diff: one that is still Created is tried again, one that is going goes before it is made anew', () => {
+test('diff: one that is still Created is retried, one that is being deleted goes before it is created again', () => {
   const a = { pod: 'a', id: 'x' }
   assert.deepEqual(podsOf(plan([a], [a]).retry), ['a'])
   assert.deepEqual(podsOf(plan([a], [{ ...a, state: 'Unassigned' }]).remove), ['a'])
@@ -146,7 +146,7 @@ test('MIC immutable ids: the assignment goes, and the machine keeps the identity
   assert.deepEqual(podsOf(works[0]?.release ?? []), ['a'])
 })
 
-test('an identity that was never assigned is not taken from its machine, where somebody else may have put it', () => {
+test('an identity that was never assigned is not removed from its machine, where an administrator may have put it', () => {
   assert.deepEqual(machines([], [{ pod: 'a', id: 'x', state: 'Created' }]).updates, {
     '/vmss/a': { add: [], remove: [] },
   })

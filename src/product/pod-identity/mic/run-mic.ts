@@ -43,7 +43,7 @@ export async function startMicDaemon(config: MicProgramConfig, { env, log, onLos
   return { stop: () => running.disposeAsync() }
 }
 
-/** Reads `azure.json` again after each change of it. While it cannot be used (half-written, say), the last good one stays. */
+/** Reads `azure.json` again after each change of it. While it cannot be used (half-written, for example), the last good one stays. */
 function cloudConfigReader(
   { cloudConfigFile, customCloudFile }: MicProgramConfig,
   env: Environment,

@@ -17,7 +17,7 @@ const pod = (labels: Record<string, string>) => ({
   selector: undefined,
 })
 
-test('exceptions: none exempts nobody', () => {
+test('exceptions: without any, no pod is exempt', () => {
   assert.equal(isExcepted(pod({ app: 'web' }), []), false)
   assert.equal(isExcepted(pod({ app: 'web' }), [exception({})]), false)
 })

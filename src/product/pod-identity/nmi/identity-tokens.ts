@@ -101,8 +101,8 @@ async function credentialsOf(
 }
 
 /**
- * The Secret of `clientPassword`. It must be in the AzureIdentity's own namespace: we read it with our rights, and whoever may
- * write an AzureIdentity in one namespace need not have any in another.
+ * The Secret of `clientPassword`. It must be in the AzureIdentity's own namespace: we read it with our rights, and a user who
+ * may write an AzureIdentity in one namespace need not have any right in another.
  */
 async function secretOf(
   identity: AzureIdentity,
