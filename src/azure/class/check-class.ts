@@ -1,10 +1,11 @@
-import { findCloud, isStackCloud, modeConflict } from '#azure/identity'
+import { type ClassIdentity, findCloud, isStackCloud } from '#azure/identity'
+import { parseSyncInterval, syncIntervalForm } from '#kubernetes/client'
 import { parseFileOwner } from '#kubernetes/volume-files'
 import { Problems } from '#lib'
 import { recordOf } from '#lib/formats'
 import { checkSecretObjects } from './check-secret-objects.ts'
 import { classLimits } from './class-limits.ts'
-import type { ClassIdentity, ClassSpec } from './class-spec.ts'
+import type { ClassSpec } from './class-spec.ts'
 import { type Finding, Findings } from './finding.ts'
 import { parameterNames } from './parameter-table.ts'
 import { isForeign, parseParameters } from './parse-parameters.ts'
@@ -53,14 +54,13 @@ function checkDriverParameters(
 ): void {
   if (parseFileOwner(values.fileOwner) === undefined)
     problems.unexpected('fileOwner', values.fileOwner, '"<user id>" or "<user id>:<group id>"')
-  if (values.syncInterval !== undefined && values.syncInterval < 1000)
-    problems.unexpected('syncInterval', parameters.get('syncInterval'), 'a duration of 1s or more')
+  const interval = parameters.get('syncInterval') ?? ''
+  if (values.syncInterval !== undefined && parseSyncInterval(interval) === undefined)
+    problems.unexpected('syncInterval', interval, syncIntervalForm)
 }
 
 function checkIdentity(identity: ClassIdentity, problems: Problems, findings: Findings): void {
-  const conflict = modeConflict(identity)
-  if (conflict !== undefined) problems.add(conflict.path, conflict.message)
-  const { tenantId, userAssignedIdentityId, useVMManagedIdentity } = identity
+  const { signIn, tenantId, userAssignedIdentityId } = identity
   if (tenantId === '') {
     remark(
       findings,
@@ -68,16 +68,15 @@ function checkIdentity(identity: ClassIdentity, problems: Problems, findings: Fi
       'missing: pods can only mount the class if their service account has the annotation azure.workload.identity/tenant-id, or the provider a --default-tenant',
     )
   } else checkTenant(tenantId, problems)
-  if (userAssignedIdentityId !== '' && !useVMManagedIdentity && conflict === undefined)
+  if (userAssignedIdentityId !== '' && signIn !== 'managed')
     remark(findings, 'userAssignedIdentityID', 'has no effect without useVMManagedIdentity: "true"')
 }
 
 /** Names that resemble a parameter are problems; the others may be meant for another program, or be of an old release. */
 function remarkUnknown(parameters: ReadonlyMap<string, string>, problems: Problems, findings: Findings): void {
   if (parameters.size > classLimits.parameters.value) return
-  const names: readonly string[] = parameterNames
   for (const name of parameters.keys()) {
-    if (names.includes(name) || isForeign(name)) continue
+    if (parameterNames.includes(name) || isForeign(name)) continue
     if (problems.list.some(({ message }) => message.includes(`"${name}"`))) continue
     remark(findings, name, 'is not a parameter of this provider, and has no effect')
   }

@@ -1,3 +1,4 @@
+import { secretObjectLimits } from '#kubernetes/client'
 import type { LimitTable } from '#lib'
 
 /**
@@ -53,16 +54,5 @@ export const classLimits = {
     what: 'nesting of the objects parameter',
     beyond: 'the mount is refused; the webhook reports it',
   },
-  secretObjects: {
-    value: 100,
-    unit: 'count',
-    what: 'secretObjects of a class',
-    beyond: 'the webhook reports it and checks the first ones only',
-  },
-  secretData: {
-    value: 1000,
-    unit: 'count',
-    what: 'data entries of all secretObjects of a class',
-    beyond: 'the webhook reports it and checks the first ones only',
-  },
+  ...secretObjectLimits,
 } as const satisfies LimitTable

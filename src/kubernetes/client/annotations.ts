@@ -18,4 +18,6 @@ export const statusAnnotations = {
   lastFailure: 'keymount.dev/last-failure',
   /** The last value of {@link classAnnotations.rotate} that was acted on; whether it failed says `lastFailure`. */
   rotatedFor: 'keymount.dev/rotated-for',
+  /** Names of the Secrets that the class asks for, and of those that it no longer names and that are not removed yet; by commas. */
+  secrets: 'keymount.dev/secrets',
 } as const

@@ -4,3 +4,4 @@
  */
 export * from './client.ts'
 export * from './generated/provider.ts'
+export * from './max-age.ts'

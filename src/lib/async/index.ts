@@ -1,6 +1,10 @@
 /** lib/async */
+
+export * from './fair-gate.ts'
 export * from './fair-slots.ts'
 export * from './for-each-limited.ts'
 export * from './keyed-lock.ts'
 export * from './retry.ts'
 export * from './single-flight.ts'
+export * from './turn-queue.ts'
+export * from './until-aborted.ts'

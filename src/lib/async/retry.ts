@@ -34,8 +34,8 @@ export interface RetryOptions extends BackoffOptions {
   attempts?: number
   /** False ends the attempts at once. A number is the delay in milliseconds that the other side asked for. Default: retry everything. */
   shouldRetry?: (error: unknown) => boolean | number
-  signal?: AbortSignal
-  clock?: Clock
+  signal?: AbortSignal | undefined
+  clock?: Clock | undefined
 }
 
 /** Calls `run` until it succeeds; throws its last error. */

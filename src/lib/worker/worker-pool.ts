@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { errorCode, errorMessage } from '#lib'
+import { createTurnQueue, type TurnQueue } from '#lib/async'
 import type { TaskRequest, ThreadMessage } from './messages.ts'
 import { TaskError, type TaskErrorCode, type TaskRunner } from './task.ts'
-import { createTurnQueue, type TurnQueue } from './turn-queue.ts'
+
 import { workerEntry } from './worker-entry.ts'
 
 export interface WorkerPoolOptions {

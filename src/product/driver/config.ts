@@ -1,6 +1,8 @@
 import { buildOf, buildVersion, kubeconfigFlag, metricsBackendFlag } from '#daemon'
 import type { LogLevel } from '#lib'
 import { addressOfPort, type Endpoint, type FlagSpecs, klogFlags, type ListenAddress, type Program } from '#lib/flags'
+import { driverLimits } from './driver-limits.ts'
+import { defaultMemoryBudget } from './mount/memory-budget.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
 export const driverFlags = {
@@ -59,7 +61,7 @@ export const driverFlags = {
   },
   'max-call-recv-msg-size': {
     type: 'integer',
-    default: 4 * 1024 * 1024,
+    default: driverLimits.response.value,
     min: 0,
     help: 'Largest response of a provider, in bytes',
   },
@@ -68,6 +70,12 @@ export const driverFlags = {
     default: 0,
     min: 0,
     help: 'Size limit of one volume, in bytes; 0 for 64 MiB, or four times --max-call-recv-msg-size if that is more',
+  },
+  'volume-memory-budget': {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    help: "Memory for the files of all volumes of the node, in bytes; 0 for half of the container's memory limit, or of the machine's memory without a limit",
   },
   'volume-attributes-win': {
     type: 'boolean',
@@ -115,7 +123,9 @@ export interface DriverConfig {
   /** In milliseconds. */
   rotationIntervalMs: number
   maxReceiveBytes: number
+  /** Bound for the files of one volume, and of all volumes. */
   volumeSizeBytes: number
+  volumeMemoryBytes: number
   volumeAttributesWin: boolean
   /** Interval of the provider health check in milliseconds; undefined for none. */
   providerHealthCheckMs: number | undefined
@@ -123,8 +133,6 @@ export interface DriverConfig {
   kubeconfig: string
   logLevel: LogLevel
 }
-
-const mebibyte = 1024 * 1024
 
 export const driverProgram: Program<typeof driverFlags, DriverConfig> = {
   name: 'driver',
@@ -153,7 +161,9 @@ export const driverProgram: Program<typeof driverFlags, DriverConfig> = {
       rotation: flags['enable-secret-rotation'],
       rotationIntervalMs: flags['rotation-poll-interval'],
       maxReceiveBytes: flags['max-call-recv-msg-size'],
-      volumeSizeBytes: flags['volume-size-limit'] || Math.max(64 * mebibyte, 4 * flags['max-call-recv-msg-size']),
+      volumeSizeBytes:
+        flags['volume-size-limit'] || Math.max(driverLimits.volumeBytes.value, 4 * flags['max-call-recv-msg-size']),
+      volumeMemoryBytes: flags['volume-memory-budget'] || defaultMemoryBudget(),
       volumeAttributesWin: flags['volume-attributes-win'],
       providerHealthCheckMs: flags['provider-health-check'] ? flags['provider-health-check-interval'] : undefined,
       kubeconfig: flags.kubeconfig,

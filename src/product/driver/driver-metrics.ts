@@ -71,12 +71,28 @@ export const driverMetrics = {
     help: 'Total number of Kubernetes secrets that could not be written',
     labels: { os_type, provider },
   },
+  secretsRemoved: {
+    type: 'counter',
+    name: 'sync_k8s_secret_removed_total',
+    help: 'Total number of Kubernetes secrets deleted because no class names them any more',
+    labels: { os_type, provider },
+  },
   secretSyncSeconds: {
     type: 'histogram',
     name: 'k8s_secret_duration_sec',
     help: 'Duration of writing a Kubernetes secret in seconds',
     labels: { os_type },
     buckets,
+  },
+  volumeMemory: {
+    type: 'gauge',
+    name: 'volume_memory_bytes',
+    help: 'Memory of the files of all volumes of this node',
+  },
+  volumeMemoryBudget: {
+    type: 'gauge',
+    name: 'volume_memory_budget_bytes',
+    help: 'Memory that the files of all volumes of this node may take',
   },
   mountedVolumes: {
     type: 'gauge',
@@ -120,6 +136,7 @@ export interface DriverMetrics {
   rotationError(provider: string, errorType: string): void
   secretSync(provider: string, seconds: number): void
   secretSyncError(provider: string): void
+  secretRemoved(provider: string): void
   registry: Metrics<typeof driverMetrics>
 }
 
@@ -148,6 +165,7 @@ export function createDriverMetrics(options: { osType: 'linux' | 'windows' }): D
       series.secretSyncSeconds.observe(seconds, os)
     },
     secretSyncError: (provider) => series.secretSyncErrors.add({ ...os, provider }),
+    secretRemoved: (provider) => series.secretsRemoved.add({ ...os, provider }),
     registry,
   }
 }

@@ -15,7 +15,7 @@ export interface HealthOptions {
   clock: Clock
 }
 
-/** `ok`, or what is wrong. */
+/** Each is `ok`, or what is wrong. */
 interface Health {
   csi: string
   registration: string
@@ -24,72 +24,73 @@ interface Health {
 
 const probeTimeoutMs = 3000
 
-/** kubelet asks a new socket within seconds; a driver that waits for so long is broken. */
+/** kubelet asks a new socket within seconds; a driver that waits for this long is broken. */
 const registrationGraceMs = 60_000
 
 const ok = 'ok'
 
 export interface HealthRoutes {
-  /** Whether restarting the driver could help: its socket answers and kubelet knows it. Providers are told, and do not count. */
+  /** Whether restarting the driver could help: its socket answers and kubelet has registered it. Providers are shown, and do not count. */
   live(): Promise<StatusAnswer>
-  /** Whether a pod could be given its secrets: as `live`, and every provider with a socket on this node answers, one at least. */
+  /** Whether a pod could get its secrets: as `live`, and every provider with a socket on this node answers, one at least. */
   ready(): Promise<StatusAnswer>
 }
 
 export function createHealth(options: HealthOptions): HealthRoutes & { stop(): void } {
-  const { endpoint, registration, providers, providerDirectories, clock } = options
   // Through the socket and not past it: a driver that no longer accepts connections must not look healthy.
-  const client = new IdentityClient(grpcAddress(endpoint), credentials.createInsecure(), {
+  const client = new IdentityClient(grpcAddress(options.endpoint), credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
   })
+  return {
+    async live() {
+      const health = await examine(options, client)
+      return answer(health, isAlive(health))
+    },
+    async ready() {
+      const health = await examine(options, client)
+      const states = Object.values(health.providers)
+      return answer(health, isAlive(health) && states.length > 0 && states.every((state) => state === ok))
+    },
+    stop: () => client.close(),
+  }
+}
 
-  const probe = () =>
-    new Promise<string>((resolve) => {
-      client.waitForReady(Date.now() + probeTimeoutMs, (notReady) => {
-        if (notReady !== undefined && notReady !== null)
-          return resolve(`the CSI socket does not answer: ${notReady.message}`)
-        client.probe({}, (error, answer) => {
-          if (error !== null) resolve(`the CSI socket does not answer: ${error.details}`)
-          else resolve(answer.ready?.value === true ? ok : 'not ready')
-        })
+async function examine(options: HealthOptions, client: IdentityClient): Promise<Health> {
+  const { providers, providerDirectories } = options
+  const [csi, found] = await Promise.all([probe(client), askProviders(providers, providerDirectories)])
+  return { csi, registration: registrationHealth(options), providers: Object.fromEntries(found) }
+}
+
+function probe(client: IdentityClient): Promise<string> {
+  return new Promise((resolve) => {
+    const fails = (why: string) => resolve(`the CSI socket does not answer: ${why}`)
+    client.waitForReady(Date.now() + probeTimeoutMs, (notReady) => {
+      if (notReady !== undefined && notReady !== null) return fails(notReady.message)
+      client.probe({}, (error, { ready } = { ready: undefined }) => {
+        if (error !== null) fails(error.details)
+        else resolve(ready?.value === true ? ok : 'not ready')
       })
     })
+  })
+}
 
-  function registered(): string {
-    const state = registration?.state()
-    if (state === undefined || state.kind === 'registered' || state.kind === 'elsewhere') return ok
-    if (state.kind === 'refused') return `kubelet refused: ${state.reason}`
-    const waitedMs = clock.now() - state.since
-    return waitedMs < registrationGraceMs ? ok : `kubelet has not asked for ${Math.round(waitedMs / 1000)} s`
-  }
+function registrationHealth({ registration, clock }: HealthOptions): string {
+  const state = registration?.state()
+  if (state === undefined || state.kind === 'registered' || state.kind === 'elsewhere') return ok
+  if (state.kind === 'refused') return `kubelet refused: ${state.reason}`
+  const waitedMs = clock.elapsed() - state.since
+  return waitedMs < registrationGraceMs ? ok : `kubelet has not asked for ${Math.round(waitedMs / 1000)} s`
+}
 
-  async function answers(): Promise<Record<string, string>> {
-    return Object.fromEntries(await askProviders(providers, providerDirectories))
-  }
+function isAlive({ csi, registration }: Health): boolean {
+  return csi === ok && registration === ok
+}
 
-  async function look(): Promise<Health> {
-    const [csi, found] = await Promise.all([probe(), answers()])
-    return { csi, registration: registered(), providers: found }
-  }
-
-  const answer = (health: Health, healthy: boolean): StatusAnswer => ({
+function answer(health: Health, healthy: boolean): StatusAnswer {
+  return {
     status: healthy ? 200 : 503,
     contentType: 'application/json',
     body: `${JSON.stringify(health)}\n`,
-  })
-  const alive = ({ csi, registration: state }: Health) => csi === ok && state === ok
-
-  return {
-    async live() {
-      const health = await look()
-      return answer(health, alive(health))
-    },
-    async ready() {
-      const health = await look()
-      const states = Object.values(health.providers)
-      return answer(health, alive(health) && states.length > 0 && states.every((state) => state === ok))
-    },
-    stop: () => client.close(),
   }
 }
 
@@ -110,7 +111,7 @@ export async function askProviders(
   return new Map(await Promise.all(states))
 }
 
-/** Tells the log of providers that do not answer, every `intervalMs`. */
+/** Logs which providers do not answer, every `intervalMs`. */
 export function startProviderHealthCheck(options: {
   providers: ProviderClient
   directories: readonly string[]

@@ -3,118 +3,119 @@ import {
   isAlreadyExists,
   isConflict,
   isNotFound,
-  type KubeClient,
   resources,
   type SecretProviderClassPodStatus,
   statusAnnotations,
 } from '#kubernetes/client'
-import { Code } from '#kubernetes/grpc'
+import { errorMessage, timestamp } from '#lib'
 import { retry } from '#lib/async'
 import { parseTargetPath } from './mount/target-path.ts'
-import type { Volume } from './mount/volumes.ts'
-import { PublishError } from './rpc/publish-error.ts'
+import { logKeys, type Volume, type VolumeStatus } from './mount/volumes.ts'
+import type { Node } from './node.ts'
 
 /** Marks the status objects of one node. */
 export const nodeLabel = 'internal.secrets-store.csi.k8s.io/node-name'
 
-/** Which object stands for a volume. */
-export interface StatusRef {
-  name: string
-  uid: string
+const resource = resources.secretProviderClassPodStatuses
+
+/** The status objects that carry this node's name. */
+export async function listStatuses(
+  { kube, config }: Node,
+  signal: AbortSignal,
+): Promise<SecretProviderClassPodStatus[]> {
+  const { items } = await kube.list(resource, { labelSelector: `${nodeLabel}=${labelValue(config.nodeId)}`, signal })
+  return items
 }
 
-type Recorded = Omit<Volume, 'status' | 'request' | 'digest'>
+const firstRetryMs = 15_000
+const maxRetryMs = 300_000
 
-/** The SecretProviderClassPodStatus objects of this node's volumes. */
-export interface PodStatuses {
-  /** Creates the object of a volume, or takes over the one that an earlier driver or node left. */
-  record(volume: Recorded): Promise<StatusRef>
-  /** Writes what changed since. An object that somebody deleted is made anew. */
-  update(volume: Volume): Promise<StatusRef>
-  /** All objects that carry this node's name. */
-  list(): Promise<SecretProviderClassPodStatus[]>
+/**
+ * Brings the status object of a volume up to date. What a volume holds does not depend on its status object, so a failure is
+ * logged and tried again later (see status-retries.ts); rejects only when `signal` aborts.
+ */
+export async function saveStatus(node: Node, volume: Volume, signal: AbortSignal): Promise<void> {
+  const { volumes, clock, log } = node
+  try {
+    const ref = await writeStatus(node, volume, signal)
+    volumes.update(volume.target, { status: { ...ref, writtenAt: clock.elapsed(), retry: undefined } })
+  } catch (error) {
+    signal.throwIfAborted()
+    const times = (volume.status.retry?.times ?? 0) + 1
+    const wait = Math.min(firstRetryMs * 2 ** Math.min(times - 1, 20), maxRetryMs)
+    volumes.update(volume.target, { status: { ...volume.status, retry: { at: clock.elapsed() + wait, times } } })
+    const what = 'the SecretProviderClassPodStatus of the volume could not be written; it is tried again'
+    log.warn({ ...logKeys(volume), times }, `${what}: ${errorMessage(error)}`)
+  }
 }
 
-export function createPodStatuses(options: { kube: KubeClient; nodeId: string; rotation: boolean }): PodStatuses {
-  const { kube, nodeId, rotation } = options
-  const resource = resources.secretProviderClassPodStatuses
-  const nodeName = labelValue(nodeId)
+type StatusRef = Pick<VolumeStatus, 'name' | 'uid'>
 
-  function objectFor(volume: Recorded, name: string): SecretProviderClassPodStatus {
-    const { pod } = volume
-    return {
-      apiVersion: 'secrets-store.csi.x-k8s.io/v1',
-      kind: 'SecretProviderClassPodStatus',
-      metadata: {
-        name,
-        namespace: pod.namespace,
-        labels: { [nodeLabel]: nodeName },
-        annotations: withoutNull(annotationsOf(volume, rotation)),
-        // A pod without uid cannot own: kubelet always sends it, bare test tools do not.
-        ...(pod.uid === ''
-          ? {}
-          : { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid }] }),
-      },
-      status: statusOf(volume),
-    }
+/** Patches the object. Creates one that does not exist, or takes over the one that an earlier driver or node left. */
+async function writeStatus(node: Node, volume: Volume, signal: AbortSignal): Promise<StatusRef> {
+  const { name, uid } = volume.status
+  if (uid === '') return createStatus(node, volume, signal)
+  const patch = { metadata: { annotations: annotationsOf(node, volume) }, status: statusOf(volume) }
+  try {
+    await node.kube.patch(resource, { name, namespace: volume.pod.namespace }, patch, { signal })
+    return { name, uid }
+  } catch (error) {
+    if (isNotFound(error)) return createStatus(node, volume, signal)
+    throw error
   }
+}
 
-  /** Creates under this name; an object in the way is overwritten when it is this volume's own from earlier. */
-  async function createOrTake(volume: Recorded, name: string): Promise<SecretProviderClassPodStatus | undefined> {
-    const wanted = objectFor(volume, name)
-    try {
-      return await kube.create(resource, wanted)
-    } catch (error) {
-      if (!isAlreadyExists(error)) throw error
-    }
-    const existing = await kube.get(resource, { name, namespace: volume.pod.namespace })
-    if (!standsFor(existing, volume)) return undefined
-    const { metadata } = existing
-    return kube.replace(resource, {
-      ...wanted,
-      metadata: {
-        ...metadata,
-        labels: { ...metadata.labels, ...wanted.metadata.labels },
-        annotations: { ...metadata.annotations, ...wanted.metadata.annotations },
-        ownerReferences: wanted.metadata.ownerReferences ?? [],
-      },
-    })
+async function createStatus(node: Node, volume: Volume, signal: AbortSignal): Promise<StatusRef> {
+  const create = async () =>
+    (await createOrTake(node, volume, statusName(volume), signal)) ??
+    (await createOrTake(node, volume, uniqueStatusName(volume), signal))
+  const shouldRetry = (error: unknown) => isConflict(error) || isNotFound(error)
+  const object = await retry(create, { attempts: 4, initialMs: 20, shouldRetry, signal })
+  if (object === undefined) throw new Error(`${uniqueStatusName(volume)} belongs to another volume`)
+  return { name: object.metadata.name ?? '', uid: object.metadata.uid ?? '' }
+}
+
+/** Creates under this name; an existing object is overwritten if it is this volume's own from earlier. */
+async function createOrTake(
+  node: Node,
+  volume: Volume,
+  name: string,
+  signal: AbortSignal,
+): Promise<SecretProviderClassPodStatus | undefined> {
+  const { kube } = node
+  const wanted = objectFor(node, volume, name)
+  try {
+    return await kube.create(resource, wanted, { signal })
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error
   }
-
-  async function record(volume: Recorded): Promise<StatusRef> {
-    const passing = (error: unknown) => isConflict(error) || isNotFound(error)
-    try {
-      const object = await retry(
-        async () =>
-          (await createOrTake(volume, statusName(volume))) ?? (await createOrTake(volume, uniqueStatusName(volume))),
-        { attempts: 4, initialMs: 20, shouldRetry: passing },
-      )
-      if (object === undefined) throw new Error(`${uniqueStatusName(volume)} belongs to another volume`)
-      return { name: object.metadata.name ?? '', uid: object.metadata.uid ?? '' }
-    } catch (error) {
-      const what = `failed to create or update the SecretProviderClassPodStatus of pod ${volume.pod.namespace}/${volume.pod.name}`
-      throw PublishError.because('FailedToWritePodStatus', Code.UNKNOWN, what, error)
-    }
+  const existing = await kube.get(resource, { name, namespace: volume.pod.namespace }, { signal })
+  if (!isStatusOf(existing, volume)) return undefined
+  const { metadata } = existing
+  const taken = {
+    ...metadata,
+    labels: { ...metadata.labels, ...wanted.metadata.labels },
+    annotations: { ...metadata.annotations, ...wanted.metadata.annotations },
+    ownerReferences: wanted.metadata.ownerReferences ?? [],
   }
+  return kube.replace(resource, { ...wanted, metadata: taken }, { signal })
+}
 
+function objectFor(node: Node, volume: Volume, name: string): SecretProviderClassPodStatus {
+  const { pod } = volume
+  // A pod without a uid cannot be an owner: kubelet always sends it, bare test tools do not.
+  const owners = pod.uid === '' ? [] : [{ apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid }]
   return {
-    record,
-    async update(volume) {
-      const patch = { metadata: { annotations: annotationsOf(volume, rotation) }, status: statusOf(volume) }
-      try {
-        await kube.patch(resource, { name: volume.status.name, namespace: volume.pod.namespace }, patch)
-        return { name: volume.status.name, uid: volume.status.uid }
-      } catch (error) {
-        if (isNotFound(error)) return record(volume)
-        throw PublishError.because(
-          'FailedToWritePodStatus',
-          Code.UNKNOWN,
-          `failed to update ${volume.status.name}`,
-          error,
-        )
-      }
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClassPodStatus',
+    metadata: {
+      name,
+      namespace: pod.namespace,
+      labels: { [nodeLabel]: labelValue(node.config.nodeId) },
+      annotations: withoutNull(annotationsOf(node, volume)),
+      ownerReferences: owners,
     },
-    list: async () => (await kube.list(resource, { labelSelector: `${nodeLabel}=${nodeName}` })).items,
+    status: statusOf(volume),
   }
 }
 
@@ -123,7 +124,7 @@ function statusOf({
   className,
   targetPath,
   versions,
-}: Recorded): NonNullable<SecretProviderClassPodStatus['status']> {
+}: Volume): NonNullable<SecretProviderClassPodStatus['status']> {
   return {
     podName: pod.name,
     secretProviderClassName: className,
@@ -134,11 +135,13 @@ function statusOf({
 }
 
 /** Null removes an annotation in a merge patch. */
-function annotationsOf(volume: Recorded, rotation: boolean): Record<string, string | null> {
+function annotationsOf({ config, clock }: Node, volume: Volume): Record<string, string | null> {
+  const nextCheckAt = clock.now() + volume.nextCheckAt - clock.elapsed()
   return {
     [statusAnnotations.lastCheck]: timeText(volume.lastCheckAt),
     [statusAnnotations.lastChange]: timeText(volume.lastChangeAt),
-    [statusAnnotations.nextCheck]: rotation ? timeText(volume.nextCheckAt) : null,
+    [statusAnnotations.nextCheck]: config.rotation ? timeText(nextCheckAt) : null,
+    [statusAnnotations.secrets]: volume.secrets.length === 0 ? null : volume.secrets.join(','),
     [statusAnnotations.lastFailure]: volume.failure?.message.slice(0, 1024) ?? null,
     [statusAnnotations.rotatedFor]: volume.seenClass.rotateRequest ?? null,
   }
@@ -149,35 +152,37 @@ function withoutNull(annotations: Record<string, string | null>): Record<string,
 }
 
 function timeText(ms: number): string | null {
-  return ms === 0 ? null : new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
+  return ms <= 0 ? null : timestamp(ms)
 }
 
 /**
  * Whether an existing object is this volume's: the same pod name and class, and not the object of another volume of the
  * very same pod. A pod of a StatefulSet comes back under its name with a new uid: that is the same.
  */
-function standsFor({ metadata, status }: SecretProviderClassPodStatus, volume: Recorded): boolean {
+function isStatusOf({ metadata, status }: SecretProviderClassPodStatus, volume: Volume): boolean {
   if (status?.podName !== undefined && status.podName !== volume.pod.name) return false
   if (status?.secretProviderClassName !== undefined && status.secretProviderClassName !== volume.className) return false
   const samePod = (metadata.ownerReferences ?? []).some(({ uid }) => uid === volume.pod.uid)
-  return !samePod || status?.targetPath === undefined || sameVolume(status.targetPath, volume.targetPath)
+  return !samePod || status?.targetPath === undefined || isSameVolume(status.targetPath, volume.targetPath)
 }
 
-function sameVolume(recorded: string, target: string): boolean {
+function isSameVolume(recorded: string, target: string): boolean {
   const [a, b] = [parseTargetPath(recorded), parseTargetPath(target)]
   return a === undefined || b === undefined ? recorded === target : a.podUid === b.podUid && a.volume === b.volume
 }
 
 const maxNameLength = 253
 
-/** The field's name for the object, which tools look up; a longer one than Kubernetes allows gets a hash at its end. */
-export function statusName(volume: Pick<Recorded, 'pod' | 'className' | 'target'>): string {
+type Named = Pick<Volume, 'pod' | 'className' | 'target'>
+
+/** Upstream's name of the object, which tools look up; a longer one than Kubernetes allows ends in a hash. */
+export function statusName(volume: Named): string {
   const name = `${volume.pod.name}-${volume.pod.namespace}-${volume.className}`
   return name.length <= maxNameLength ? name : uniqueStatusName(volume)
 }
 
 /** For the second volume of a pod with the same class, and for two pairs of pod and class that spell the same name. */
-export function uniqueStatusName({ pod, className, target }: Pick<Recorded, 'pod' | 'className' | 'target'>): string {
+export function uniqueStatusName({ pod, className, target }: Named): string {
   const volume = parseTargetPath(target)?.volume ?? target
   const hash = shortHash([pod.name, pod.namespace, className, volume].join('\0'))
   return `${`${pod.name}-${pod.namespace}-${className}`.slice(0, maxNameLength - hash.length - 1)}-${hash}`

@@ -15,8 +15,9 @@ export interface RegistrationOptions {
 }
 
 export type RegistrationState =
-  /** There is no registration directory: somebody else (a registrar beside us) registers the driver. */
+  /** There is no registration directory: a registrar next to the driver registers it. */
   | { kind: 'elsewhere' }
+  /** @property since by `clock.elapsed()`. */
   | { kind: 'waiting'; since: number }
   | { kind: 'registered' }
   | { kind: 'refused'; reason: string }
@@ -25,24 +26,84 @@ export interface Registration extends Running {
   state(): RegistrationState
 }
 
-/** How often we look whether our socket is still there, in milliseconds. A kubelet that starts anew may empty the directory. */
-const lookMs = 2000
+interface Registrar extends RegistrationOptions {
+  /** The socket in kubelet's directory. */
+  path: string
+  state: RegistrationState
+  server: { running: Running; inode: number | undefined } | undefined
+}
+
+/** Time between two checks whether the socket is still there, in milliseconds. A kubelet that restarts may empty the directory. */
+const checkMs = 2000
 
 /**
- * Tells kubelet of the driver, which a sidecar does elsewhere: kubelet watches a directory for sockets, asks each who it is
- * and then speaks to the CSI socket itself. https://kubernetes.io/docs/reference/node/device-plugin-and-csi-registration
+ * Registers the driver with kubelet, for which other drivers have a sidecar: kubelet watches a directory for sockets, asks
+ * each who it is and then calls the CSI socket itself.
+ * https://kubernetes.io/docs/reference/node/device-plugin-and-csi-registration
  */
 export function startRegistration(options: RegistrationOptions): Registration {
-  const { driverName, directory, kubeletPath, clock, log } = options
+  const { driverName, directory, clock, log } = options
   const path = join(directory, `${driverName}-reg.sock`)
-  let state: RegistrationState = { kind: 'waiting', since: clock.now() }
-  let server: { running: Running; inode: number | undefined } | undefined
+  const registrar: Registrar = {
+    ...options,
+    path,
+    state: { kind: 'waiting', since: clock.elapsed() },
+    server: undefined,
+  }
   let stopped = false
   let cancelTimer = () => {}
-  let looking = Promise.resolve()
+  let checking = Promise.resolve()
+  const loop = () => {
+    checking = offer(registrar)
+      .catch((error: unknown) => log.error({ directory }, `cannot register with kubelet: ${errorMessage(error)}`))
+      .then(() => {
+        if (!stopped) cancelTimer = clock.after(checkMs, loop)
+      })
+  }
+  loop()
+  return {
+    state: () => registrar.state,
+    async stop() {
+      stopped = true
+      cancelTimer()
+      await checking
+      await registrar.server?.running.stop()
+    },
+  }
+}
 
+/** Offers the driver to kubelet, unless that has been done and holds. */
+async function offer(registrar: Registrar): Promise<void> {
+  const { directory, path, clock, log } = registrar
+  if (!existsSync(directory)) {
+    if (registrar.state.kind !== 'elsewhere')
+      log.info({ directory }, 'there is no registration directory: another program registers the driver')
+    registrar.state = { kind: 'elsewhere' }
+    return
+  }
+  const inode = inodeOf(path)
+  const isLost = inode === undefined || inode !== registrar.server?.inode
+  if (registrar.server !== undefined) {
+    if (!isLost && registrar.state.kind !== 'refused') return
+    // kubelet asks a socket only when it appears: after a refusal it has to appear again.
+    log.warn({ directory }, 'registering with kubelet again')
+    await registrar.server.running.stop()
+    registrar.server = undefined
+  }
+  registrar.state = { kind: 'waiting', since: clock.elapsed() }
+  const register = registrationService(registrar)
+  const running = await startGrpcServer(
+    { kind: 'unix', path },
+    (server) => server.addService(RegistrationService, register),
+    { log },
+  )
+  registrar.server = { running, inode: inodeOf(path) }
+}
+
+function registrationService(registrar: Registrar): RegistrationServer {
+  const { driverName, kubeletPath, log } = registrar
   const unary = createUnary({ log })
-  const service: RegistrationServer = {
+  return {
     getInfo: unary('GetInfo', () => ({
       type: 'CSIPlugin',
       name: driverName,
@@ -50,55 +111,11 @@ export function startRegistration(options: RegistrationOptions): Registration {
       supportedVersions: ['1.0.0'],
     })),
     notifyRegistrationStatus: unary('NotifyRegistrationStatus', ({ pluginRegistered, error }) => {
-      state = pluginRegistered ? { kind: 'registered' } : { kind: 'refused', reason: error }
+      registrar.state = pluginRegistered ? { kind: 'registered' } : { kind: 'refused', reason: error }
       if (pluginRegistered) log.info({ endpoint: kubeletPath }, 'registered with kubelet')
-      else log.error({ endpoint: kubeletPath }, `kubelet refused the registration, offering it again: ${error}`)
+      else log.error({ endpoint: kubeletPath }, `kubelet refused the registration; it is offered again: ${error}`)
       return {}
     }),
-  }
-
-  async function look(): Promise<void> {
-    if (!existsSync(directory)) {
-      if (state.kind !== 'elsewhere')
-        log.info({ directory }, 'no registration directory: the driver is registered by somebody else')
-      state = { kind: 'elsewhere' }
-      return
-    }
-    const inode = inodeOf(path)
-    // kubelet asks a socket only when it appears: after a refusal the socket has to appear anew.
-    const lost = inode === undefined || inode !== server?.inode
-    if (server !== undefined && !lost && state.kind !== 'refused') return
-    if (server !== undefined) {
-      log.warn({ directory }, 'registering with kubelet again')
-      await server.running.stop()
-      server = undefined
-    }
-    state = { kind: 'waiting', since: clock.now() }
-    const running = await startGrpcServer(
-      { kind: 'unix', path },
-      (grpc) => grpc.addService(RegistrationService, service),
-      { log },
-    )
-    server = { running, inode: inodeOf(path) }
-  }
-
-  function loop(): void {
-    looking = look()
-      .catch((error: unknown) => log.error({ directory }, `cannot register with kubelet: ${errorMessage(error)}`))
-      .then(() => {
-        if (!stopped) cancelTimer = clock.after(lookMs, loop)
-      })
-  }
-
-  loop()
-  return {
-    state: () => state,
-    async stop() {
-      stopped = true
-      cancelTimer()
-      await looking
-      await server?.running.stop()
-    },
   }
 }
 

@@ -16,14 +16,14 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { createLinuxMounter, type LinuxMounter } from '#product/driver'
+import { createLinuxMounter, type Mounter } from '#product/driver'
 import { createFakeMounter } from '../../support/fake-mounter.ts'
 import { mayMount } from '../../support/may-mount.ts'
 
 const sizeBytes = 1024 * 1024
 
 /** What the driver relies on, whatever the system. */
-function contract(name: string, create: () => LinuxMounter, skip: string | false): void {
+function contract(name: string, create: () => Mounter, skip: string | false): void {
   const start = async (t: TestContext) => {
     const mounter = create()
     const root = realpathSync(await mkdtemp(join(tmpdir(), 'keymount-mounter-')))

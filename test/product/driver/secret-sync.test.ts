@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import {
   isNotFound,
@@ -194,7 +193,7 @@ test('two classes of one Secret do not write in turn: the class of the pod that 
   assert.equal((await secret(driver, 's')).metadata.resourceVersion, before.metadata.resourceVersion)
 })
 
-test('every entry that cannot be made is told, the others are made', async (t) => {
+test('every entry that cannot be made is reported, the others are made', async (t) => {
   const driver = await startDriver(t)
   const data = [{ objectName: 'foo', key: 'k' }]
   await driver.publish(
@@ -214,73 +213,196 @@ test('every entry that cannot be made is told, the others are made', async (t) =
     ).request,
   )
   assert.equal((await secret(driver, 'good')).type, 'Opaque')
-  const told = (await warnings(driver)).join('\n')
+  const reported = (await warnings(driver)).join('\n')
   for (const says of [
     /service-account-token is not allowed/,
     /bootstrap.kubernetes.io\/token is not allowed/,
     /entry "": secretName: missing/,
     /"no-data": data: missing/,
     /"absent" is not a file of the volume; found: foo/,
-    /"foo" holds no certificate: it is neither PEM nor a PFX/,
+    /"foo" cannot be read as PEM or as a PFX without a password/,
     /a kubernetes.io\/tls Secret has tls.crt, tls.key, ca.crt/,
   ])
-    assert.match(told, says)
+    assert.match(reported, says)
   assert.equal((await driver.kube.list(resources.secrets, { namespace: 'default' })).items.length, 1)
 })
 
-for (const [kind, label] of [
-  ['rsa', 'RSA PRIVATE KEY'],
-  ['ec', 'EC PRIVATE KEY'],
-  ['ed25519', 'PRIVATE KEY'],
-] as const) {
-  test(`a TLS Secret takes the ${kind} key and the chain out of one PEM file`, async (t) => {
-    const driver = await startDriver(t)
-    const { privateKey } =
-      kind === 'rsa'
-        ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-        : kind === 'ec'
-          ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-          : generateKeyPairSync('ed25519')
-    const certificate = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`
-    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' })
-    driver.provider.objects.set('bundle', {
-      content: `${pem}noise\n${certificate('AAAA')}${certificate('BBBB')}`,
-      version: '1',
-    })
-    const data = [
-      { objectName: 'bundle', key: 'tls.crt' },
-      { objectName: 'bundle', key: 'tls.key' },
-    ]
-    const pod = await driver.pod({
-      objects: ['bundle'],
-      secretObjects: [{ secretName: 'tls', type: 'kubernetes.io/tls', data }],
-    })
+const forbidden = (message: string) => new KubeError(message, { status: 403, reason: 'Forbidden' })
+const rbac = (verb: string, resource: string) =>
+  forbidden(
+    `${resource} "s" is forbidden: User "system:serviceaccount:kube-system:secrets-store-csi-driver" cannot ${verb} resource "${resource}" in API group "" in the namespace "default"`,
+  )
+
+/** A client whose writes and reads of a kind are refused as `refuse` says. */
+function refusing(
+  refuse: (verb: 'get' | 'apply' | 'patch' | 'delete', plural: string, body: unknown) => KubeError | undefined,
+): (client: KubeClient) => KubeClient {
+  return (client) => {
+    const pass = <T>(error: KubeError | undefined, call: () => Promise<T>) =>
+      error === undefined ? call() : Promise.reject(error)
+    return {
+      ...client,
+      get: (resource, ref, options) =>
+        pass(refuse('get', resource.plural, undefined), () => client.get(resource, ref, options)),
+      apply: (resource, object, options) =>
+        pass(refuse('apply', resource.plural, object), () => client.apply(resource, object, options)),
+      patch: (resource, ref, body, options) =>
+        pass(refuse('patch', resource.plural, body), () => client.patch(resource, ref, body, options)),
+      delete: (resource, ref, options) =>
+        pass(refuse('delete', resource.plural, undefined), () => client.delete(resource, ref, options)),
+    }
+  }
+}
+
+for (const plural of ['pods', 'secrets']) {
+  test(`a driver without the right to read ${plural} names the setting that gives it, and mounts`, async (t) => {
+    const kube = refusing((verb, of) => (verb === 'get' && of === plural ? rbac('get', plural) : undefined))
+    const driver = await startDriver(t, { kube })
+    const pod = await driver.pod({ secretObjects: oneKey('s') })
     await driver.publish(pod.request)
-    const found = await secret(driver, 'tls')
-    assert.equal(text(found, 'tls.crt'), certificate('AAAA') + certificate('BBBB'))
-    assert.match(text(found, 'tls.key'), new RegExp(`^-----BEGIN ${label}-----\n`))
+    assert.match((await warnings(driver))[0] ?? '', /installed without syncSecret\.enabled=true.* cannot get resource/)
   })
 }
 
-const forbidden = (what: string) => new KubeError(`${what} is forbidden`, { status: 403, reason: 'Forbidden' })
-for (const [what, refuse] of [
+for (const [what, error, says] of [
   [
-    'read pods',
-    (client: KubeClient): KubeClient => ({
-      ...client,
-      get: (resource, ref) =>
-        resource.plural === 'pods' ? Promise.reject(forbidden('pods')) : client.get(resource, ref),
-    }),
+    'an admission plug-in',
+    forbidden('secrets "s" is forbidden: exceeded quota: few, requested: secrets=1'),
+    /exceeded quota/,
   ],
   [
-    'write Secrets',
-    (client: KubeClient): KubeClient => ({ ...client, apply: () => Promise.reject(forbidden('secrets')) }),
+    'a webhook',
+    forbidden('admission webhook "policy.example.com" denied the request: no Secrets here'),
+    /policy\.example\.com/,
   ],
+  ['an older role', rbac('patch', 'secrets'), /the driver's role has no right to patch secrets/],
 ] as const) {
-  test(`a driver that may not ${what} says how to allow it, and mounts`, async (t) => {
-    const driver = await startDriver(t, { kube: refuse })
+  test(`a Secret that ${what} refuses is reported with the reason, and no setting is blamed`, async (t) => {
+    const driver = await startDriver(t, { kube: refusing((verb) => (verb === 'apply' ? error : undefined)) })
     const pod = await driver.pod({ secretObjects: oneKey('s') })
     await driver.publish(pod.request)
-    assert.match((await warnings(driver))[0] ?? '', /installed without syncSecret\.enabled=true.* is forbidden/)
+    const [warning = ''] = await warnings(driver)
+    assert.match(warning, says)
+    assert.doesNotMatch(warning, /syncSecret/)
   })
 }
+
+test('owners are set when a Secret is created: where changing those of an existing one is refused, as on OpenShift, it has them', async (t) => {
+  const kube = refusing((verb, plural, body) => {
+    const { ownerReferences } = ((body ?? {}) as Secret).metadata ?? {}
+    const isChange = plural === 'secrets' && verb === 'patch' && ownerReferences !== undefined
+    return isChange
+      ? forbidden(`secrets "s" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>`)
+      : undefined
+  })
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock, kube })
+  const owner = await replicaSet(driver, 'web')
+  const pod = await driver.pod({ name: 'web', ownerReferences: [owner], secretObjects: oneKey('s') })
+  await driver.publish(pod.request)
+  assert.deepEqual((await secret(driver, 's')).metadata.ownerReferences, [owner])
+  assert.deepEqual(await warnings(driver), [])
+  driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
+  await clock.advance(120_000)
+  await eventually(async () => {
+    await clock.advance(100)
+    assert.equal(text(await secret(driver, 's'), 'username'), 'rotated')
+  })
+  assert.deepEqual((await secret(driver, 's')).metadata.ownerReferences, [owner], 'a rotation does not lose the owner')
+  assert.deepEqual(await warnings(driver), [])
+})
+
+test('two entries of one secretName are refused with an event that names both, and other entries are written', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const entry = (secretName: string, key: string) => ({ secretName, data: [{ objectName: 'foo', key }] })
+  const pod = await driver.pod({ secretObjects: [entry('twice', 'A'), entry('once', 'C'), entry(' twice ', 'B')] })
+  await driver.publish(pod.request)
+  assert.equal(text(await secret(driver, 'once'), 'C'), 'secret')
+  await assert.rejects(secret(driver, 'twice'), isNotFound)
+  assert.match(
+    (await warnings(driver)).join('\n'),
+    /Secret "twice": secretObjects\[0\] and secretObjects\[2\] have the same secretName/,
+  )
+  for (let i = 0; i < 3; i++) await clock.advance(120_000)
+  await assert.rejects(secret(driver, 'twice'), isNotFound)
+})
+
+test('one key twice in an entry is refused with an event that names both rows', async (t) => {
+  const driver = await startDriver(t)
+  const data = [
+    { objectName: 'foo', key: 'A' },
+    { objectName: 'fookey', key: 'A' },
+  ]
+  const pod = await driver.pod({ objects: ['foo', 'fookey'], secretObjects: [{ secretName: 's', data }] })
+  await driver.publish(pod.request)
+  await assert.rejects(secret(driver, 's'), isNotFound)
+  assert.match((await warnings(driver))[0] ?? '', /entry "s": data\[1\]\.key: "A" is the key of data\[0\] already/)
+})
+
+test('more secretObjects than the limit are refused with an event, and the pod starts', async (t) => {
+  const driver = await startDriver(t)
+  const secretObjects = Array.from({ length: 101 }, (_, i) => oneKey(`s${i}`)[0] ?? {})
+  await driver.publish((await driver.pod({ secretObjects })).request)
+  assert.match((await warnings(driver))[0] ?? '', /secretObjects of a class: found 101, at most 100 are accepted/)
+  assert.deepEqual((await driver.kube.list(resources.secrets, { namespace: 'default' })).items, [])
+})
+
+test('a key is kept and dropped whatever it is called, __proto__ and constructor too', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const keys = ['__proto__', 'constructor', 'plain']
+  const entry = (some: readonly string[]) => [
+    { secretName: 's', data: some.map((key) => ({ objectName: 'foo', key })) },
+  ]
+  await driver.publish((await driver.pod({ name: 'web', secretObjects: entry(keys) })).request)
+  assert.deepEqual(Object.keys((await secret(driver, 's')).data ?? {}).toSorted(), keys.toSorted())
+  const spec = { secretObjects: entry(['plain']) }
+  await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, { spec })
+  await eventually(async () => {
+    await clock.advance(2000)
+    assert.deepEqual(Object.keys((await secret(driver, 's')).data ?? {}), ['plain'])
+  })
+})
+
+test('a Secret whose type the class changes is made again with its owners, because Kubernetes keeps the type', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const owners = [await replicaSet(driver, 'web'), await replicaSet(driver, 'of-another-node')]
+  const pod = await driver.pod({ name: 'web', ownerReferences: owners.slice(0, 1), secretObjects: oneKey('s') })
+  await driver.publish(pod.request)
+  const ref = { name: 's', namespace: 'default' }
+  await driver.kube.patch(
+    resources.secrets,
+    ref,
+    { metadata: { ownerReferences: owners.slice(1) } },
+    { type: 'strategic' },
+  )
+  const secretObjects = oneKey('s', { type: 'example.com/other' })
+  const spec = { secretObjects }
+  await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, { spec })
+  await eventually(async () => {
+    await clock.advance(2000)
+    assert.equal((await secret(driver, 's')).type, 'example.com/other')
+  })
+  const found = await secret(driver, 's')
+  assert.equal(text(found, 'username'), 'secret')
+  assert.deepEqual(
+    new Set(found.metadata.ownerReferences?.map(({ uid }) => uid)),
+    new Set(owners.map(({ uid }) => uid)),
+  )
+  assert.deepEqual(await warnings(driver), [])
+})
+
+test('a Secret of another type that is not ours is not deleted', async (t) => {
+  const driver = await startDriver(t)
+  await driver.kube.create(resources.secrets, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'precious', namespace: 'default' },
+    type: 'example.com/theirs',
+    data: { username: 'eA==' },
+  })
+  await driver.publish((await driver.pod({ secretObjects: oneKey('precious') })).request)
+  assert.equal((await secret(driver, 'precious')).type, 'example.com/theirs')
+})

@@ -1,10 +1,13 @@
 import { Code } from '#kubernetes/grpc'
 import type { ObjectVersion } from '#kubernetes/provider-protocol'
-import { writeFiles } from '#kubernetes/volume-files'
-import type { Parts } from '../parts.ts'
+import { type VolumeFile, type WriteResult, writeFiles } from '#kubernetes/volume-files'
+import { beyondLimit } from '#lib'
+import { driverLimits } from '../driver-limits.ts'
+import { memoryOfFiles, reserveMemory } from '../mount/memory-budget.ts'
+import type { Node } from '../node.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import type { PublishRequest } from '../rpc/publish-request.ts'
-import { fetchContent } from './fetch-content.ts'
+import { type FetchOptions, fetchContent } from './fetch-content.ts'
 import type { MountClass } from './mount-class.ts'
 
 export interface FilledVolume {
@@ -13,33 +16,64 @@ export interface FilledVolume {
   digest: string | undefined
 }
 
-export interface FillOptions {
+export interface FillOptions extends FetchOptions {
   target: string
   mountClass: MountClass
-  /** What the volume holds already, told to the provider. */
-  current: readonly ObjectVersion[]
-  lastDigest?: string | undefined
-  signal: AbortSignal
+  /** Digest of the files that the volume holds; undefined when it is not known. */
+  lastDigest: string | undefined
 }
 
 /** Asks the provider and makes the volume hold its answer: all of it or, when anything fails, what it held before. */
-export async function fillVolume(parts: Parts, request: PublishRequest, options: FillOptions): Promise<FilledVolume> {
-  const { target, mountClass, current, lastDigest, signal } = options
-  const { files, versions } = await fetchContent(parts.providers, request, mountClass, { current, signal })
+export async function fillVolume(node: Node, request: PublishRequest, options: FillOptions): Promise<FilledVolume> {
+  const { target, mountClass, current, signal } = options
+  warnOfReserved(node, request, mountClass)
+  const { files, versions } = await fetchContent(node, request, mountClass, options)
   signal.throwIfAborted()
-  // A provider of old writes into the target itself and answers no files.
-  if (files.length === 0) return { versions, changed: differ(current, versions), digest: undefined }
+  // Providers of the first protocol version write into the target themselves and answer no files.
+  const written = files.length > 0 ? await writeContent(node, request, files, options) : undefined
+  if (written?.changed !== false) node.memory.byTarget.set(target, await node.mounter.memoryOf(target))
+  return written === undefined
+    ? { versions, changed: isDifferent(current, versions), digest: undefined }
+    : { versions, ...written }
+}
+
+/** A class cannot choose who mounts it; leaving its parameter out silently would be hard to find. */
+function warnOfReserved({ log }: Node, { pod, className }: PublishRequest, { reserved }: MountClass): void {
+  if (reserved.length === 0) return
+  const names = reserved.slice(0, 5).join(', ').slice(0, 300)
+  const keys = { pod: `${pod.namespace}/${pod.name}`, class: className }
+  log.warn(keys, `the class sets parameters that only kubelet may set; they have no effect: ${names}`)
+}
+
+/** Either all files are switched, or the volume is as before; in memory, too, nothing is counted that was not written. */
+async function writeContent(
+  node: Node,
+  request: PublishRequest,
+  files: readonly VolumeFile[],
+  { target, mountClass, lastDigest, signal }: FillOptions,
+): Promise<WriteResult> {
+  const { config, memory, mounter, clock } = node
+  const bytes = memoryOfFiles(files)
+  if (bytes > config.volumeSizeBytes) {
+    const what = beyondLimit(driverLimits.volumeBytes, bytes, config.volumeSizeBytes)
+    throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, what)
+  }
+  const pod = `${request.pod.namespace}/${request.pod.name}`
+  const before = reserveMemory(memory, { target, pod, bytes })
   try {
+    await mounter.makeRoom(target, bytes)
+    signal.throwIfAborted()
     const { groupId } = request
     const owner = groupId === undefined ? mountClass.owner : { groupId, ...mountClass.owner }
-    const now = new Date(parts.clock.now())
-    return { versions, ...writeFiles(target, files, { owner, now, lastDigest }) }
+    return writeFiles(target, files, { owner, now: new Date(clock.now()), lastDigest })
   } catch (error) {
+    memory.byTarget.set(target, before)
+    signal.throwIfAborted()
     throw PublishError.because('FileWriteError', Code.UNKNOWN, 'failed to write the files of the volume', error)
   }
 }
 
-function differ(before: readonly ObjectVersion[], after: readonly ObjectVersion[]): boolean {
-  const known = new Map(before.map(({ id, version }) => [id, version]))
-  return before.length !== after.length || after.some(({ id, version }) => known.get(id) !== version)
+function isDifferent(before: readonly ObjectVersion[], after: readonly ObjectVersion[]): boolean {
+  const held = new Map(before.map(({ id, version }) => [id, version]))
+  return before.length !== after.length || after.some(({ id, version }) => held.get(id) !== version)
 }

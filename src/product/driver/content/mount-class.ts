@@ -1,20 +1,17 @@
 import {
   classAnnotations,
-  isNotFound,
-  type KubeClient,
-  KubeError,
-  resources,
+  parseSyncInterval,
   type SecretObject,
   type SecretProviderClass,
+  syncIntervalForm,
 } from '#kubernetes/client'
 import { Code } from '#kubernetes/grpc'
+import { maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { type FileOwner, parseFileOwner } from '#kubernetes/volume-files'
-import { errorMessage } from '#lib'
-import { parseDuration } from '#lib/formats'
 import type { SeenClass } from '../mount/volumes.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 
-/** A SecretProviderClass as far as the driver acts on it, together with what the pod's volume says beside it. */
+/** A SecretProviderClass as far as the driver acts on it, merged with the volume's attributes. */
 export interface MountClass {
   provider: string
   /** What the provider gets as attributes, without tokens. */
@@ -24,58 +21,67 @@ export interface MountClass {
   intervalMs: number | undefined
   owner: FileOwner
   seen: SeenClass
+  /** Parameters of the class that were left out, because only kubelet may set them. */
+  reserved: readonly string[]
 }
 
-export type ClassReader = (ref: { namespace: string; name: string }) => Promise<SecretProviderClass>
-
-/** Reads a class from the API server, once per call: nothing is kept of what is not mounted here. */
-export function createClassReader(kube: KubeClient): ClassReader {
-  return async (ref) => {
-    try {
-      return await kube.get(resources.secretProviderClasses, ref)
-    } catch (error) {
-      // This text is a contract: suites of the field look for it in the pod's event.
-      const message = `failed to get secretproviderclass ${ref.namespace}/${ref.name}, error: ${errorMessage(error)}`
-      const passing = error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500)
-      const code = passing && !isNotFound(error) ? Code.UNAVAILABLE : Code.UNKNOWN
-      throw new PublishError('SecretProviderClassNotFound', code, message, { cause: error })
-    }
-  }
+export interface MergeOptions {
+  /** Whether an attribute of the volume overrides an equally named parameter, as upstream has it. */
+  attributesWin: boolean
 }
-
-/** A tick this short would only heat the vault. */
-const minIntervalMs = 1000
 
 /**
- * @param context the volume's attributes, beside the class's parameters; of equal names the volume's wins, as everywhere in
- * the field, unless `attributesWin` is false.
+ * Attributes that say who mounts, and for what. They come from kubelet and the driver alone: a class that could set them would
+ * choose another pod's identity.
  */
+export function isReserved(name: string): boolean {
+  return name.startsWith('csi.storage.k8s.io/') || name === 'secretProviderClass' || name === maxAgeAttribute
+}
+
+/** @param context the volume's attributes. Throws {@link PublishError} for a class that cannot be mounted. */
 export function parseClass(
   object: SecretProviderClass,
   context: Readonly<Record<string, string>>,
-  attributesWin = true,
+  { attributesWin }: MergeOptions,
 ): MountClass {
-  const { namespace = '', name = '', generation, annotations = {} } = object.metadata
-  const fail = (what: string): never => {
-    throw new PublishError('FailedToMount', Code.UNKNOWN, `SecretProviderClass ${namespace}/${name}: ${what}`)
-  }
+  const { generation, annotations = {} } = object.metadata
   const { provider = '', parameters = {}, secretObjects = [] } = object.spec ?? {}
-  if (provider === '') fail('spec.provider is missing: it names the provider, for example azure')
-  if (Object.keys(parameters).length === 0) fail('spec.parameters is missing: it tells the provider what to read')
-  const { fileOwner, ...attributes } = attributesWin ? { ...parameters, ...context } : { ...context, ...parameters }
-  const { syncInterval } = attributes
-  const intervalMs = syncInterval === undefined || syncInterval === '' ? undefined : parseDuration(syncInterval)
-  if (syncInterval !== undefined && syncInterval !== '' && (intervalMs === undefined || intervalMs < minIntervalMs))
-    fail(`parameters.syncInterval: found "${syncInterval}", expected a duration of 1s or more, for example 5m`)
-  const owner = parseFileOwner(fileOwner ?? '')
-  if (owner === undefined)
-    fail(`parameters.fileOwner: found "${fileOwner}", expected "<user id>" or "<user id>:<group id>"`)
+  if (provider === '') throw unusable(object, 'spec.provider is missing: it names the provider, for example azure')
+  if (Object.keys(parameters).length === 0)
+    throw unusable(object, 'spec.parameters is missing: it tells the provider what to read')
+  const allowed = Object.fromEntries(Object.entries(parameters).filter(([name]) => !isReserved(name)))
+  const merged = attributesWin ? { ...allowed, ...context } : { ...context, ...allowed }
+  const { fileOwner = '', ...attributes } = merged
   return {
     provider,
     attributes,
     secretObjects,
-    intervalMs,
-    owner: owner ?? {},
+    intervalMs: intervalOf(object, attributes.syncInterval ?? ''),
+    owner: ownerOf(object, fileOwner),
     seen: { generation, rotateRequest: annotations[classAnnotations.rotate] },
+    reserved: Object.keys(parameters).filter(isReserved),
   }
+}
+
+function intervalOf(object: SecretProviderClass, text: string): number | undefined {
+  if (text === '') return undefined
+  const ms = parseSyncInterval(text)
+  if (ms === undefined)
+    throw unusable(object, `parameters.syncInterval: found "${text.slice(0, 80)}", expected ${syncIntervalForm}`)
+  return ms
+}
+
+function ownerOf(object: SecretProviderClass, text: string): FileOwner {
+  const owner = parseFileOwner(text)
+  if (owner === undefined)
+    throw unusable(
+      object,
+      `parameters.fileOwner: found "${text.slice(0, 80)}", expected "<user id>" or "<user id>:<group id>"`,
+    )
+  return owner
+}
+
+function unusable({ metadata }: SecretProviderClass, what: string): PublishError {
+  const { namespace = '', name = '' } = metadata
+  return new PublishError('FailedToMount', Code.UNKNOWN, `SecretProviderClass ${namespace}/${name}: ${what}`)
 }

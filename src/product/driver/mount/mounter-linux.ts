@@ -1,25 +1,22 @@
-import { execFile } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statfsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { promisify } from 'node:util'
-import { errorCode, errorMessage } from '#lib'
+import { runProgram } from '#lib'
 import { parseMounts } from '#lib/files'
+import { inodeBytes } from './memory-budget.ts'
 import type { Mounter } from './mounter.ts'
 
-const run = promisify(execFile)
-
-/** Several mounts may be stacked on one path after a crash between two drivers; more than this is another program's doing. */
+/** A crash between two drivers may leave several mounts on one path; more than this are another program's. */
 const maxStacked = 8
 
-/** A mounter that can also list. */
-export interface LinuxMounter extends Mounter {
-  /** Every path at which a tmpfs is mounted. */
-  mounted(): Promise<ReadonlySet<string>>
+interface State {
+  /** Until a mount shows that the kernel, or the user namespace, does not allow it. */
+  noswap: boolean
 }
 
-/** tmpfs by the system's `mount` and `umount`, which follow the kernel's rules for us. */
-export function createLinuxMounter(): LinuxMounter {
+/** tmpfs by the system's `mount` and `umount`, which know the kernel's rules. */
+export function createLinuxMounter(): Mounter {
+  const state: State = { noswap: true }
   return {
     async resolve(targetPath) {
       mkdirSync(dirname(targetPath), { recursive: true, mode: 0o750 })
@@ -45,8 +42,20 @@ export function createLinuxMounter(): LinuxMounter {
 
     async mount(target, { sizeBytes }) {
       mkdirSync(target, { recursive: true, mode: 0o750 })
-      const flags = `nosuid,nodev,noexec,mode=0755,size=${sizeBytes}`
-      await command('mount', ['-t', 'tmpfs', '-o', flags, 'tmpfs', target])
+      await mountTmpfs(state, target, `nosuid,nodev,noexec,mode=0755,size=${sizeBytes}`)
+    },
+
+    async makeRoom(target, bytes) {
+      const { blocks, bavail, bsize } = statfsSync(target)
+      if (bavail * bsize >= bytes) return
+      const used = (blocks - bavail) * bsize
+      // For the next version too: a switch needs room for the old files and the new ones.
+      await command('mount', ['-o', `remount,size=${used + 2 * bytes}`, target])
+    },
+
+    async memoryOf(target) {
+      const { blocks, bfree, bsize, files, ffree } = statfsSync(target)
+      return (blocks - bfree) * bsize + (files - ffree) * inodeBytes
     },
 
     async unmount(target) {
@@ -60,12 +69,25 @@ export function createLinuxMounter(): LinuxMounter {
   }
 }
 
+/** Secrets must not reach a swap partition. Linux 6.4 and later can promise that, except in a user namespace. */
+async function mountTmpfs(state: State, target: string, options: string): Promise<void> {
+  const mount = (more: string) => command('mount', ['-t', 'tmpfs', '-o', `${options}${more}`, 'tmpfs', target])
+  if (!state.noswap) return mount('')
+  try {
+    await mount(',noswap')
+  } catch {
+    await mount('')
+    state.noswap = false
+  }
+}
+
 /** f_type of statfs(2) */
 const tmpfsMagic = 0x01021994
 
 /**
- * Whether a tmpfs is mounted exactly here: each has a device number of its own, so it differs from its parent's. Asked for
- * every call of kubelet, and so not by the table of mounts, which is long on a full node: parsing it cost half a megabyte.
+ * Whether a tmpfs is mounted exactly here: each has a device number of its own, so it differs from its parent's. Every call
+ * of kubelet asks this, so it is not read from the table of mounts, which is long on a full node: parsing it took half a
+ * megabyte.
  */
 function isTmpfsRoot(path: string): boolean {
   const own = lstatSync(path, { throwIfNoEntry: false })
@@ -77,24 +99,20 @@ function canonical(path: string): string {
   return join(realpathSync(dirname(path)), basename(path))
 }
 
-/** False when nothing is there; throws when something else is. */
+/** False when nothing is there; throws when it is not a directory. */
 function isDirectory(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat !== undefined && !stat.isDirectory()) throw new Error(`${path} is in the way: not a directory`)
   return stat !== undefined
 }
 
-async function command(program: string, args: string[]): Promise<void> {
-  try {
-    await run(program, args, { timeout: 30_000, env: { LC_ALL: 'C', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') throw new Error(`the program "${program}" is missing`)
-    const stderr = typeof error === 'object' && error !== null && 'stderr' in error ? String(error.stderr).trim() : ''
-    throw new Error(`${program} failed: ${stderr === '' ? errorMessage(error) : stderr}`, { cause: error })
-  }
+async function command(program: string, args: readonly string[]): Promise<void> {
+  const { status, stderr } = await runProgram({ program, args, env: { LC_ALL: 'C' } })
+  if (status === undefined) throw new Error(`the program "${program}" is missing`)
+  if (status !== 0) throw new Error(`${program} failed: ${stderr.trim() || `exit status ${status}`}`)
 }
 
-/** A container that lingers may hold the file system beyond the unmount; the secrets must not live on in it. */
+/** A container that still runs may hold the file system beyond the unmount; the secrets must not live on in it. */
 function empty(target: string): void {
   try {
     for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true, force: true })

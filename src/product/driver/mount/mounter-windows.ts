@@ -2,9 +2,9 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join, win32 } from 'node:path'
 import type { Mounter } from './mounter.ts'
 
-/** The file system calls that it makes, handed in so that it can be tried on another system. */
+/** The calls to the file system, injected so that they can be tested on another system. */
 export interface WindowsFiles {
-  /** Names in a directory; undefined when it is none. */
+  /** Names in a directory; undefined when it is not a directory. */
   list(path: string): readonly string[] | undefined
   makeDirectory(path: string): void
   remove(path: string): void
@@ -13,7 +13,7 @@ export interface WindowsFiles {
 
 /**
  * Windows has no memory file system: a volume is a directory on the node's disk, and it counts as mounted when it is not
- * empty. The size bound has no counterpart. docs/windows.md says what that means.
+ * empty. Limits of size and memory do not apply. docs/windows.md says what that means.
  */
 export function createWindowsMounter(files: WindowsFiles = realFiles): Mounter {
   const isMounted = (target: string) => (files.list(target)?.length ?? 0) > 0
@@ -35,9 +35,12 @@ export function createWindowsMounter(files: WindowsFiles = realFiles): Mounter {
     },
     isMounted: async (target) => isMounted(target),
     mountedAmong: async (targets) => new Set(targets.filter(isMounted)),
+    mounted: async () => new Set(),
     async mount(target) {
       files.makeDirectory(target)
     },
+    makeRoom: async () => {},
+    memoryOf: async () => 0,
     async unmount(target) {
       for (const name of files.list(target) ?? []) files.remove(win32.join(target, name))
     },

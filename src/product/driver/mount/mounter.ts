@@ -1,19 +1,25 @@
 /** What the driver needs from the operating system. Paths are absolute; a path that is a symbolic link is refused. */
 export interface Mounter {
-  /** The path with every link of its parents resolved: the name under which the kernel lists its mount. Makes the parents if need be. */
+  /** The path with every link of its parents resolved: the name under which the kernel lists its mount. Creates missing parents. */
   resolve(targetPath: string): Promise<string>
-  /** As `resolve`, but makes nothing: undefined when nothing is there. */
+  /** As {@link resolve}, but creates nothing: undefined when nothing is there. */
   existing(targetPath: string): Promise<string | undefined>
   isMounted(target: string): Promise<boolean>
-  /** Those of the targets that are mounted now, in one look. */
+  /** Those of the targets that are mounted. */
   mountedAmong(targets: readonly string[]): Promise<ReadonlySet<string>>
-  /** Makes the directory if need be, and mounts an empty memory file system on it. */
+  /** Every path at which a volume may be mounted, whoever mounted it. */
+  mounted(): Promise<ReadonlySet<string>>
+  /** Creates the directory if it is missing, and mounts an empty memory file system on it. */
   mount(target: string, options: MountOptions): Promise<void>
-  /** Empties and unmounts, until nothing is mounted there any more. Nothing mounted is success. The directory stays. */
+  /** Makes room for `bytes` more in a mounted volume. */
+  makeRoom(target: string, bytes: number): Promise<void>
+  /** Memory that a mounted volume takes, in bytes; 0 where volumes are on disk. */
+  memoryOf(target: string): Promise<number>
+  /** Empties and unmounts until nothing is mounted there. Nothing mounted is success. The directory stays. */
   unmount(target: string): Promise<void>
 }
 
 export interface MountOptions {
-  /** Most bytes that the files may take. */
+  /** Size of the file system in bytes; {@link Mounter.makeRoom} makes it larger. */
   sizeBytes: number
 }

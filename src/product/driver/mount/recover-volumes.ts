@@ -1,49 +1,74 @@
 import { isForbidden, type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
 import { errorMessage, sleep } from '#lib'
 import { createBackoff } from '#lib/async'
-import type { Parts } from '../parts.ts'
+import type { Node } from '../node.ts'
+import { listStatuses } from '../pod-status.ts'
 import { parseTargetPath } from './target-path.ts'
 import { volumeDriver } from './volume-driver.ts'
 import type { Volume } from './volumes.ts'
 
 /**
- * After a restart: which of this node's status objects stand for a volume that is still mounted. Their tokens come with
- * kubelet's next republish. Asks the API server until it answers, or `signal` aborts.
- *
- * A status object is no proof (CVE-2020-8568): it counts only when its path is one of kubelet's for the pod that owns it,
- * a memory file system is mounted there, and kubelet did not ask another driver for it.
+ * After a restart: counts the memory of what is mounted, and restores the volumes from this node's status objects. Their
+ * tokens come with kubelet's next republish. Asks the API server until it answers, or `signal` aborts.
  */
-export async function recoverVolumes(parts: Parts, signal: AbortSignal): Promise<void> {
+export async function recoverVolumes(node: Node, signal: AbortSignal): Promise<void> {
+  await countMountedMemory(node)
   const backoff = createBackoff({ initialMs: 200, maxMs: 5000 })
   while (!signal.aborted) {
     try {
-      const objects = await parts.statuses.list()
-      const named = await Promise.all(objects.map((object) => volumeOf(parts, object)))
-      const volumes = named.filter((volume) => volume !== undefined)
-      const mounted = await parts.mounter.mountedAmong(volumes.map(({ target }) => target))
-      for (const volume of volumes) if (mounted.has(volume.target)) parts.volumes.set(volume)
-      if (parts.volumes.size > 0)
-        parts.log.info({ volumes: parts.volumes.size }, 'found the volumes of before the restart')
-      return
+      return await recoverFromStatuses(node, signal)
     } catch (error) {
       const advice = isForbidden(error) ? ' (the driver needs list on secretproviderclasspodstatuses)' : ''
-      parts.log.warn(`the status objects of this node cannot be listed${advice}: ${errorMessage(error)}`)
-      await sleep(backoff.next(), { clock: parts.clock, signal }).catch(() => undefined)
+      node.log.warn(`the status objects of this node cannot be listed${advice}: ${errorMessage(error)}`)
+      await sleep(backoff.next(), { clock: node.clock, signal }).catch(() => undefined)
     }
   }
 }
 
-async function volumeOf(parts: Parts, object: SecretProviderClassPodStatus): Promise<Volume | undefined> {
+/** Also of volumes without a status object: their files take memory all the same. */
+async function countMountedMemory({ config, mounter, memory, log }: Node): Promise<void> {
+  try {
+    for (const target of await mounter.mounted()) {
+      if (parseTargetPath(target) === undefined || (await volumeDriver(target)) !== config.driverName) continue
+      memory.byTarget.set(target, await mounter.memoryOf(target))
+    }
+  } catch (error) {
+    log.warn(`the memory of mounted volumes cannot be counted: ${errorMessage(error)}`)
+  }
+}
+
+async function recoverFromStatuses(node: Node, signal: AbortSignal): Promise<void> {
+  const { mounter, volumes, memory, log } = node
+  const objects = await listStatuses(node, signal)
+  const named = await Promise.all(objects.map((object) => volumeOf(node, object)))
+  const candidates = named.filter((volume) => volume !== undefined)
+  const mounted = await mounter.mountedAmong(candidates.map(({ target }) => target))
+  for (const volume of candidates) {
+    if (!mounted.has(volume.target)) continue
+    memory.byTarget.set(volume.target, await mounter.memoryOf(volume.target))
+    volumes.set(volume)
+  }
+  if (volumes.size > 0) log.info({ volumes: volumes.size }, 'found the volumes that were mounted before the restart')
+}
+
+/**
+ * A status object is not a proof (CVE-2020-8568): it counts only when its path is one of kubelet's for the pod that owns it,
+ * and kubelet did not ask another driver for it. The caller checks that a memory file system is mounted there.
+ */
+async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promise<Volume | undefined> {
+  const { config, mounter, clock } = node
   const { metadata, status } = object
   const targetPath = status?.targetPath ?? ''
   const owner = metadata.ownerReferences?.find(({ kind }) => kind === 'Pod')
   const path = parseTargetPath(targetPath)
   if (path === undefined || owner?.uid !== path.podUid || status?.podName !== owner.name) return undefined
-  const target = await parts.mounter.existing(targetPath).catch(() => undefined)
+  const target = await mounter.existing(targetPath).catch(() => undefined)
   if (target === undefined) return undefined
   const madeBy = await volumeDriver(target)
-  if (madeBy !== undefined && madeBy !== parts.driverName) return undefined
+  if (madeBy !== undefined && madeBy !== config.driverName) return undefined
+  const agoOf = (ms: number) => Math.max(clock.now() - ms, 0)
   const lastCheckAt = timeOf(object, statusAnnotations.lastCheck)
+  const lastChangeAt = timeOf(object, statusAnnotations.lastChange)
   return {
     target,
     targetPath,
@@ -51,14 +76,21 @@ async function volumeOf(parts: Parts, object: SecretProviderClassPodStatus): Pro
     className: status?.secretProviderClassName ?? '',
     provider: '',
     request: undefined,
-    status: { name: metadata.name ?? '', uid: metadata.uid ?? '', writtenAt: lastCheckAt },
+    status: {
+      name: metadata.name ?? '',
+      uid: metadata.uid ?? '',
+      writtenAt: clock.elapsed() - agoOf(lastCheckAt),
+      retry: undefined,
+    },
     versions: (status?.objects ?? []).map(({ id = '', version = '' }) => ({ id, version })),
     digest: undefined,
-    intervalMs: parts.defaultIntervalMs,
+    intervalMs: config.rotationIntervalMs,
     lastCheckAt,
-    lastChangeAt: timeOf(object, statusAnnotations.lastChange),
-    // Without the annotation, an earlier driver's: then the volume is checked when its tokens are known.
-    nextCheckAt: timeOf(object, statusAnnotations.nextCheck),
+    lastChangeAt,
+    changedAt: clock.elapsed() - agoOf(lastChangeAt),
+    // Without the annotation, an earlier driver's: such a volume is due as soon as its tokens are known.
+    nextCheckAt: clock.elapsed() + timeOf(object, statusAnnotations.nextCheck) - clock.now(),
+    secrets: (metadata.annotations?.[statusAnnotations.secrets] ?? '').split(',').filter((name) => name !== ''),
     failure: undefined,
     seenClass: { generation: undefined, rotateRequest: metadata.annotations?.[statusAnnotations.rotatedFor] },
   }

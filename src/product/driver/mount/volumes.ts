@@ -1,7 +1,9 @@
+import type { ObjectReference } from '#kubernetes/client'
 import type { ObjectVersion } from '#kubernetes/provider-protocol'
+import type { ClassRef } from '../content/class-ref.ts'
 import type { PublishRequest } from '../rpc/publish-request.ts'
 
-/** What tells one edition of a class from another. */
+/** Which version of a class a volume was filled from. */
 export interface SeenClass {
   /** Undefined when it is not known, after a restart. */
   readonly generation: number | undefined
@@ -9,7 +11,23 @@ export interface SeenClass {
   readonly rotateRequest: string | undefined
 }
 
-/** What the driver knows of a volume that is mounted here. Only in memory: it holds the pod's tokens. */
+/** The SecretProviderClassPodStatus object of a volume. */
+export interface VolumeStatus {
+  readonly name: string
+  /** Empty until the object has been written once. */
+  readonly uid: string
+  /** When it was last written, by `clock.elapsed()`. */
+  readonly writtenAt: number
+  /** After a failed write: when it is tried again, by `clock.elapsed()`, and how often it failed in a row. */
+  readonly retry: { readonly at: number; readonly times: number } | undefined
+}
+
+/** The status of a volume whose object has not been written yet. */
+export function notWritten(name: string): VolumeStatus {
+  return { name, uid: '', writtenAt: Number.NEGATIVE_INFINITY, retry: undefined }
+}
+
+/** A volume that is mounted on this node. In memory only: it holds the pod's tokens. */
 export interface Volume {
   /** Target path with every link resolved; the key. */
   readonly target: string
@@ -18,28 +36,40 @@ export interface Volume {
   readonly pod: { readonly name: string; readonly namespace: string; readonly uid: string }
   readonly className: string
   readonly provider: string
-  /** The last request of kubelet. Undefined after a restart, until kubelet asks again. */
+  /** kubelet's last request. Undefined after a restart, until kubelet repeats it. */
   readonly request: PublishRequest | undefined
-  /** The status object, and when it was last written. */
-  readonly status: { readonly name: string; readonly uid: string; readonly writtenAt: number }
+  readonly status: VolumeStatus
   readonly versions: readonly ObjectVersion[]
   /** Digest of the files as last written by this process. */
   readonly digest: string | undefined
   /** Rotation interval in milliseconds. */
   readonly intervalMs: number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: for people. */
   readonly lastCheckAt: number
   readonly lastChangeAt: number
+  /** The last change and the next check by `clock.elapsed()`: a wall clock that is set must neither reorder nor delay anything. */
+  readonly changedAt: number
   readonly nextCheckAt: number
-  /** Why the last check failed; undefined when it did not. */
+  /** Names of the Secrets that its class asks for, and of those that it asked for and that are not removed yet. */
+  readonly secrets: readonly string[]
+  /** Why the last check failed; undefined when it succeeded. */
   readonly failure: { readonly message: string; readonly times: number } | undefined
   /** The class as it was at the last check. */
   readonly seenClass: SeenClass
 }
 
+/** A volume that can be checked: its tokens are known. */
+export type CheckableVolume = Volume & { readonly request: PublishRequest }
+
+export function isCheckable(volume: Volume): volume is CheckableVolume {
+  return volume.request !== undefined
+}
+
 export interface Volumes {
   get(target: string): Volume | undefined
   set(volume: Volume): void
+  /** Changes fields of a volume, if it is still mounted. */
+  update(target: string, change: Partial<Volume>): Volume | undefined
   delete(target: string): void
   all(): readonly Volume[]
   readonly size: number
@@ -53,11 +83,17 @@ export function createVolumes(): Volumes {
   const changed = () => {
     for (const listener of listeners) listener()
   }
+  const set = (volume: Volume) => {
+    byTarget.set(volume.target, volume)
+    changed()
+    return volume
+  }
   return {
     get: (target) => byTarget.get(target),
-    set(volume) {
-      byTarget.set(volume.target, volume)
-      changed()
+    set,
+    update(target, change) {
+      const volume = byTarget.get(target)
+      return volume === undefined ? undefined : set({ ...volume, ...change })
     },
     delete(target) {
       if (byTarget.delete(target)) changed()
@@ -68,4 +104,17 @@ export function createVolumes(): Volumes {
     },
     onChange: (listener) => listeners.push(listener),
   }
+}
+
+export function podReference({ pod }: Volume): ObjectReference {
+  return { apiVersion: 'v1', kind: 'Pod', namespace: pod.namespace, name: pod.name, uid: pod.uid }
+}
+
+export function classOf({ pod, className }: Volume): ClassRef {
+  return { namespace: pod.namespace, name: className }
+}
+
+/** Fields of a log line about a volume. */
+export function logKeys({ pod, className, provider, target }: Volume) {
+  return { pod: `${pod.namespace}/${pod.name}`, class: className, provider, targetPath: target }
 }

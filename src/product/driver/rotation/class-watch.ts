@@ -1,28 +1,10 @@
-import { classAnnotations, follow, type KubeClient, resources, type SecretProviderClass } from '#kubernetes/client'
-import type { Clock, Log, Running } from '#lib'
-import type { ClassReader } from '../content/mount-class.ts'
-import type { Volume, Volumes } from '../mount/volumes.ts'
+import { classAnnotations, follow, resources, type SecretProviderClass } from '#kubernetes/client'
+import type { Running } from '#lib'
+import { type ClassRef, classKey } from '../content/class-ref.ts'
+import { classOf, type SeenClass } from '../mount/volumes.ts'
+import type { Node, WatchedClass } from '../node.ts'
 
-export interface ClassWatchOptions {
-  kube: KubeClient
-  volumes: Volumes
-  /** For a class that is not known yet. */
-  readClass: ClassReader
-  clock: Clock
-  log: Log
-  random?: () => number
-}
-
-export interface ClassWatch extends Running {
-  /** The class as it is now, without a request where the watch knows it. */
-  read: ClassReader
-}
-
-interface Watched extends Running {
-  current: SecretProviderClass | undefined
-}
-
-/** A change asks the vault from every node at once; within this time they spread. */
+/** A change makes every node ask the vault at once; they spread over this time. */
 const spreadMs = 2000
 
 /**
@@ -30,79 +12,79 @@ const spreadMs = 2000
  * server depends on its own volumes. A class that was edited, or whose rotate annotation got a new value, makes its volumes
  * due at once.
  */
-export function watchClasses(options: ClassWatchOptions): ClassWatch {
-  const { kube, volumes, readClass, clock, log, random = Math.random } = options
-  const watched = new Map<string, Watched>()
+export function watchClasses(node: Node): Running {
+  const { watchedClasses } = node
   const ending = new Set<Promise<void>>()
   let stopped = false
-
-  const keyOf = (namespace: string, name: string) => `${namespace}/${name}`
-
-  function reconcile(): void {
-    if (stopped) return
-    const wanted = new Map(volumes.all().map((volume) => [keyOf(volume.pod.namespace, volume.className), volume]))
-    for (const [key, { pod, className }] of wanted) {
-      if (!watched.has(key)) watched.set(key, begin(pod.namespace, className))
-    }
-    for (const [key, watch] of watched) {
-      if (wanted.has(key)) continue
-      watched.delete(key)
-      const end = watch.stop().finally(() => ending.delete(end))
-      ending.add(end)
-    }
+  const reconcile = () => {
+    if (!stopped) followMounted(node, ending)
   }
-
-  function begin(namespace: string, name: string): Watched {
-    const entry: Watched = { current: undefined, stop: () => running.stop() }
-    const see = (object: SecretProviderClass | undefined) => {
-      entry.current = object
-      if (object !== undefined) wake(namespace, object)
-    }
-    const running = follow(
-      kube,
-      resources.secretProviderClasses,
-      { namespace, fieldSelector: `metadata.name=${name}`, clock, log },
-      {
-        onList: ([object]) => see(object),
-        onChange: (type, object) => see(type === 'DELETED' ? undefined : object),
-      },
-    )
-    return entry
-  }
-
-  function wake(namespace: string, object: SecretProviderClass): void {
-    const stale = volumes
-      .all()
-      .filter(({ pod, className }) => pod.namespace === namespace && className === object.metadata.name)
-      .filter((volume) => isStale(volume, object))
-    if (stale.length === 0) return
-    // One moment for all volumes of the class: their reads are shared.
-    const at = clock.now() + random() * spreadMs
-    log.info(
-      { class: keyOf(namespace, object.metadata.name ?? ''), volumes: stale.length },
-      'the class asks for a rotation now',
-    )
-    for (const volume of stale) volumes.set({ ...volume, nextCheckAt: Math.min(volume.nextCheckAt, at) })
-  }
-
-  volumes.onChange(reconcile)
+  node.volumes.onChange(reconcile)
   reconcile()
   return {
-    async read(ref) {
-      const known = watched.get(keyOf(ref.namespace, ref.name))?.current
-      return known ?? (await readClass(ref))
-    },
     async stop() {
       stopped = true
-      const all = [...watched.values()].map((watch) => watch.stop())
-      watched.clear()
+      const all = [...watchedClasses.values()].map((watched) => watched.stop())
+      watchedClasses.clear()
       await Promise.all([...all, ...ending])
     },
   }
 }
 
-/** Whether the volume was last filled by another edition of the class. */
-function isStale({ seenClass }: Volume, { metadata }: SecretProviderClass): boolean {
-  const edited = seenClass.generation !== undefined && seenClass.generation !== metadata.generation
-  return edited || seenClass.rotateRequest !== metadata.annotations?.[classAnnotations.rotate]
+/** Begins the watches that are missing, and ends those that no volume needs any more. */
+function followMounted(node: Node, ending: Set<Promise<void>>): void {
+  const { volumes, watchedClasses } = node
+  const wanted = new Map(volumes.all().map((volume) => [classKey(classOf(volume)), classOf(volume)]))
+  for (const [key, ref] of wanted) {
+    if (!watchedClasses.has(key)) watchedClasses.set(key, followClass(node, ref))
+  }
+  for (const [key, watched] of watchedClasses) {
+    if (wanted.has(key)) continue
+    watchedClasses.delete(key)
+    const end = watched.stop().finally(() => ending.delete(end))
+    ending.add(end)
+  }
+}
+
+function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
+  const { kube, clock, log } = node
+  const watched: WatchedClass = { current: undefined, requestedAt: clock.elapsed(), stop: () => running.stop() }
+  const see = (object: SecretProviderClass | undefined) => {
+    if (object !== undefined && isNewRequest(watched.current, object)) watched.requestedAt = clock.elapsed()
+    watched.current = object
+    if (object !== undefined) wakeVolumes(node, { namespace, name }, object)
+  }
+  const running = follow(
+    kube,
+    resources.secretProviderClasses,
+    { namespace, fieldSelector: `metadata.name=${name}`, clock, log },
+    {
+      onList: ([object]) => see(object),
+      onChange: (type, object) => see(type === 'DELETED' ? undefined : object),
+    },
+  )
+  return watched
+}
+
+function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, object: SecretProviderClass): void {
+  const stale = volumes
+    .all()
+    .filter((volume) => classKey(classOf(volume)) === classKey(ref) && isStale(volume.seenClass, object))
+  if (stale.length === 0) return
+  // The same moment for all volumes of the class: their reads are shared.
+  const at = clock.elapsed() + Math.random() * spreadMs
+  log.info({ class: classKey(ref), volumes: stale.length }, 'the class asks for a rotation now')
+  for (const { target, nextCheckAt } of stale) volumes.update(target, { nextCheckAt: Math.min(nextCheckAt, at) })
+}
+
+/** Whether a class asks for a rotation that its last version did not ask for. */
+function isNewRequest(before: SecretProviderClass | undefined, { metadata }: SecretProviderClass): boolean {
+  if (before === undefined || before.metadata.generation !== metadata.generation) return true
+  return before.metadata.annotations?.[classAnnotations.rotate] !== metadata.annotations?.[classAnnotations.rotate]
+}
+
+/** Whether a volume was last filled from another version of the class. */
+export function isStale({ generation, rotateRequest }: SeenClass, { metadata }: SecretProviderClass): boolean {
+  const isEdited = generation !== undefined && generation !== metadata.generation
+  return isEdited || rotateRequest !== metadata.annotations?.[classAnnotations.rotate]
 }

@@ -1,9 +1,10 @@
 /**
- * When volumes are checked: all volumes of one interval on a common tick of the node, so that a tick reads each object
- * once for all of them; the tick's place in the interval is random per node, so that a cluster never asks all at once.
+ * When volumes are checked, by `clock.elapsed()`: all volumes of one interval on a common tick of the node, so that a tick
+ * reads each object once for all of them; the tick's place in the interval is random per node, so that the nodes of a cluster
+ * do not ask at the same time.
  */
 export interface RotationSchedule {
-  /** The first tick of the interval after `now`; both in milliseconds since the epoch. */
+  /** The first tick of the interval after `now`; both in milliseconds. */
   nextTick(intervalMs: number, now: number): number
   /** After a failure: soon, then less and less soon, but never later than the tick. @param times failures in a row. */
   nextTry(intervalMs: number, now: number, times: number): number

@@ -1,99 +1,89 @@
 import { Code, RpcError } from '#kubernetes/grpc'
 import { errorMessage, type Running } from '#lib'
-import { type CheckOptions, checkVolume } from '../mount/check-volume.ts'
-import type { Volume } from '../mount/volumes.ts'
-import type { PublishRequest } from '../rpc/publish-request.ts'
+import { createFairGate, type FairGate } from '#lib/async'
+import { driverLimits } from '../driver-limits.ts'
+import { createDueTimer, type DueTimer } from '../due-timer.ts'
+import { type CheckableVolume, isCheckable, type Volume } from '../mount/volumes.ts'
+import type { Node } from '../node.ts'
+import { checkVolume } from './check-volume.ts'
 
-/** Volumes that are checked at the same time; the provider shares what they have in common. */
-const concurrency = 16
-
-/** A timer further away than this is set in steps, because Node's timers end at 24.8 days. */
-const maxWaitMs = 3_600_000
-
-export interface Rotation extends Running {
-  /** Whether the volume's check should have been by now. */
-  overdue(volume: Volume): boolean
-  /** Checks a volume now. The caller holds the target's lock. */
-  check(volume: Volume & { request: PublishRequest }, signal: AbortSignal): Promise<void>
+interface Rotation {
+  node: Node
+  /** Bounds the checks that run at the same time; namespaces take turns. The provider shares what checks have in common. */
+  gate: FairGate
+  /** Checks that wait or run, by target. */
+  inProgress: Map<string, Promise<void>>
+  stopping: AbortController
+  timer: DueTimer
 }
 
 /**
- * Rotation by the driver's own clock: one timer for whichever volume is due next. Volumes of which kubelet has not spoken
- * since the driver started are left out: their tokens are not known yet.
+ * Rotation by the driver's own clock: one timer for whichever volume is due next. Volumes that kubelet has not asked for since
+ * the driver started are left out: their tokens are not known yet.
  */
-export function startRotation(options: CheckOptions): Rotation {
-  const { volumes, operations, mounter, clock, log } = options.parts
-  const stopping = new AbortController()
-  const underWay = new Set<string>()
-  let cancelTimer = () => {}
-  let pass = Promise.resolve()
-
-  const candidates = () => volumes.all().filter(({ request, target }) => request !== undefined && !underWay.has(target))
-
-  function arm(): void {
-    cancelTimer()
-    if (stopping.signal.aborted) return
-    const next = Math.min(...candidates().map(({ nextCheckAt }) => nextCheckAt))
-    if (next === Number.POSITIVE_INFINITY) return
-    cancelTimer = clock.after(Math.min(Math.max(next - clock.now(), 0), maxWaitMs), onTimer)
+export function startRotation(node: Node): Running {
+  const rotation: Rotation = {
+    node,
+    gate: createFairGate({ total: driverLimits.rotationSlots.value }),
+    inProgress: new Map(),
+    stopping: new AbortController(),
+    timer: createDueTimer(node.clock, () => dispatch(rotation)),
   }
-
-  function onTimer(): void {
-    const due = candidates().filter(({ nextCheckAt }) => nextCheckAt <= clock.now())
-    for (const { target } of due) underWay.add(target)
-    pass = Promise.all([pass, checkAll(due.map(({ target }) => target))]).then(arm)
-    arm()
-  }
-
-  async function checkAll(targets: string[]): Promise<void> {
-    if (targets.length === 0) return
-    try {
-      await forgetUnmounted(targets)
-    } catch (error) {
-      log.error({ err: error }, `the mount table cannot be read: ${errorMessage(error)}`)
-    }
-    const queue = targets.values()
-    const worker = async () => {
-      for (const target of queue) {
-        await checkOne(target)
-        underWay.delete(target)
-      }
-    }
-    await Promise.all(Array.from({ length: concurrency }, worker))
-  }
-
-  /** A volume that vanished without an unpublish (a kubelet that was replaced) must not be written to: that is the node's disk. */
-  async function forgetUnmounted(targets: string[]): Promise<void> {
-    const mounted = await mounter.mountedAmong(targets)
-    for (const target of targets) if (!mounted.has(target)) volumes.delete(target)
-  }
-
-  async function checkOne(target: string): Promise<void> {
-    try {
-      await operations.run(target, stopping.signal, async (signal) => {
-        const volume = volumes.get(target)
-        // kubelet's republish may have checked it while we waited for the lock.
-        if (volume !== undefined && hasRequest(volume) && volume.nextCheckAt <= clock.now())
-          await checkVolume(options, volume, signal)
-      })
-    } catch (error) {
-      log.debug({ targetPath: target }, `not checked: ${errorMessage(error)}`)
-    }
-  }
-
-  volumes.onChange(arm)
+  node.volumes.onChange(() => dispatch(rotation))
   return {
-    // A check that is only just due is the timer's business.
-    overdue: (volume) => volume.nextCheckAt + 5000 <= clock.now(),
-    check: (volume, signal) => checkVolume(options, volume, signal),
     async stop() {
-      cancelTimer()
-      stopping.abort(new RpcError(Code.CANCELLED, 'the driver stops'))
-      await pass
+      rotation.timer.stop()
+      rotation.stopping.abort(new RpcError(Code.CANCELLED, 'the driver stops'))
+      await Promise.all(rotation.inProgress.values())
     },
   }
 }
 
-export function hasRequest(volume: Volume): volume is Volume & { request: PublishRequest } {
-  return volume.request !== undefined
+/** Begins the checks that are due, and sets the timer for the next one. */
+function dispatch(rotation: Rotation): void {
+  const { node, gate, inProgress, stopping, timer } = rotation
+  if (stopping.signal.aborted) return
+  const now = node.clock.elapsed()
+  const waiting = node.volumes.all().filter((volume) => isCheckable(volume) && !inProgress.has(volume.target))
+  const due = waiting.filter(({ nextCheckAt }) => nextCheckAt <= now)
+  for (const { target, pod } of due.toSorted((a, b) => a.nextCheckAt - b.nextCheckAt)) {
+    const check = gate
+      .run(pod.namespace, () => checkOne(rotation, target), stopping.signal)
+      .catch(() => {})
+      .finally(() => {
+        inProgress.delete(target)
+        dispatch(rotation)
+      })
+    inProgress.set(target, check)
+  }
+  timer.set(Math.min(...waiting.map(({ nextCheckAt }) => nextCheckAt).filter((at) => at > now)))
+}
+
+async function checkOne({ node, stopping }: Rotation, target: string): Promise<void> {
+  const { operations, mounter, volumes, memory, log } = node
+  try {
+    await operations.run(target, stopping.signal, async (signal) => {
+      const volume = volumes.get(target)
+      // kubelet's republish may have checked it while this waited for the lock.
+      if (volume === undefined || !isCheckable(volume) || !isDue(node, volume)) return
+      // A volume that vanished without an unpublish must not be written to: that would be the node's disk.
+      if (await mounter.isMounted(target)) return await checkVolume(node, volume, signal)
+      volumes.delete(target)
+      memory.byTarget.delete(target)
+    })
+  } catch (error) {
+    log.debug({ targetPath: target }, `not checked: ${errorMessage(error)}`)
+  }
+}
+
+function isDue({ clock }: Node, { nextCheckAt }: CheckableVolume): boolean {
+  return nextCheckAt <= clock.elapsed()
+}
+
+/** How long the timer may be late before kubelet's republish checks the volume instead. */
+const lateMs = 5000
+
+/** Whether the volume's check should have happened by now. */
+export function isOverdue({ config, clock }: Node, { nextCheckAt }: Volume): boolean {
+  return config.rotation && nextCheckAt + lateMs <= clock.elapsed()
 }

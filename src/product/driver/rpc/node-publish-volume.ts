@@ -1,204 +1,154 @@
 import { existsSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodePublishVolumeRequest, NodePublishVolumeResponse } from '#kubernetes/csi'
-import { Code, RpcError } from '#kubernetes/grpc'
+import { Code } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
-import { fillVolume } from '../content/fill-volume.ts'
+import { untilAborted } from '#lib/async'
+import { type FilledVolume, fillVolume } from '../content/fill-volume.ts'
 import { type MountClass, parseClass } from '../content/mount-class.ts'
-import { logKeys } from '../mount/check-volume.ts'
-import type { Volume } from '../mount/volumes.ts'
-import type { Parts } from '../parts.ts'
-import type { Rotation } from '../rotation/rotation.ts'
-import type { RotationSchedule } from '../rotation/rotation-schedule.ts'
-import type { SecretSync } from '../secrets/secret-sync.ts'
+import { currentClass, readClass } from '../content/read-class.ts'
+import { type CheckableVolume, classOf, logKeys, notWritten, type Volume } from '../mount/volumes.ts'
+import type { Node } from '../node.ts'
+import { saveStatus, statusName } from '../pod-status.ts'
+import { checkVolume } from '../rotation/check-volume.ts'
+import { isOverdue } from '../rotation/rotation.ts'
+import { syncBeforeStart, syncSoon } from '../secrets/secret-sync.ts'
+import { secretNames } from '../secrets/wanted-secret.ts'
 import { errorTypeOf, PublishError } from './publish-error.ts'
 import { type PublishRequest, parsePublishRequest } from './publish-request.ts'
-
-export interface PublishOptions {
-  parts: Parts
-  schedule: RotationSchedule
-  /** Undefined when rotation is off. */
-  rotation: Rotation | undefined
-  secrets: SecretSync
-  /** Bound for the files of one volume, in bytes. */
-  volumeSizeBytes: number
-  /** Resolves when the volumes of before a restart are known again. */
-  recovered: Promise<void>
-}
-
-export type NodePublishVolume = (
-  raw: NodePublishVolumeRequest,
-  signal: AbortSignal,
-) => Promise<NodePublishVolumeResponse>
 
 /**
  * NodePublishVolume: the pod's secrets are at the target path, or there is no mount and an error that says why.
  * kubelet repeats the call about once a minute for the life of the pod (`requiresRepublish`), with fresh tokens.
  */
-export function createNodePublishVolume(options: PublishOptions): NodePublishVolume {
-  const { parts, schedule, rotation, secrets, volumeSizeBytes, recovered } = options
-  const { mounter, volumes, operations, metrics, clock, log } = parts
-
-  return async (raw, callSignal) => {
-    let provider = ''
-    try {
-      const request = parsePublishRequest(raw)
-      const target = await resolveTarget(request)
-      await settled(recovered, callSignal)
-      await operations.run(target, callSignal, async (signal) => {
-        const mounted = await isMounted(target)
-        const known = volumes.get(target)
-        const volume =
-          mounted && known !== undefined && isOf(known, request)
-            ? await republish(known, request, signal)
-            : await publish(target, request, mounted, signal)
-        provider = volume.provider
-      })
-      metrics.publish(provider)
-      return {}
-    } catch (error) {
-      metrics.publishError(provider, errorTypeOf(error))
-      throw error
-    }
-  }
-
-  /** A mounted volume keeps its files whatever happens here; the news in the request are its tokens. */
-  async function republish(known: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
-    const volume = { ...(known.request === undefined ? await revive(known, request) : known), request }
-    volumes.set(volume)
-    if (known.request === undefined) secrets.soon(volume)
-    if (rotation?.overdue(volume) === true) await rotation.check(volume, signal)
-    return volume
-  }
-
-  /** A volume of before a restart: what its status object does not tell, the class does. An unreadable class is the next check's business. */
-  async function revive(known: Volume, request: PublishRequest): Promise<Volume> {
-    try {
-      const object = await parts.knownClass({ namespace: known.pod.namespace, name: known.className })
-      const { provider, intervalMs = parts.defaultIntervalMs } = parseClass(
-        object,
-        request.context,
-        parts.volumeAttributesWin,
-      )
-      // The interval may have been made shorter meanwhile.
-      const nextCheckAt = Math.min(known.nextCheckAt, schedule.nextTick(intervalMs, known.lastCheckAt))
-      return { ...known, provider, intervalMs, nextCheckAt }
-    } catch (error) {
-      log.warn({ ...logKeys(known) }, `cannot read the class of a mounted volume: ${errorMessage(error)}`)
-      return known
-    }
-  }
-
-  /** @param mounted a driver that was killed in the middle left its mount: go on with it. */
-  async function publish(
-    target: string,
-    request: PublishRequest,
-    mounted: boolean,
-    signal: AbortSignal,
-  ): Promise<Volume> {
-    const startedAt = performance.now()
-    const complete = mounted && existsSync(join(target, '..data'))
-    try {
-      const mountClass = await both(readClass(request), mounted ? undefined : mount(target))
-      const filled = await fillVolume(parts, request, { target, mountClass, current: [], signal })
-      const volume = await record(newVolume(target, request, mountClass, filled))
-      volumes.set(volume)
-      await secrets.beforeStart(volume, mountClass.secretObjects)
-      log.info({ ...logKeys(volume), durationMs: Math.round(performance.now() - startedAt) }, 'mounted')
-      return volume
-    } catch (error) {
-      if (complete) throw keepMounted(error)
-      await undo(target)
-      throw error
-    }
-  }
-
-  async function readClass({ pod, className, context }: PublishRequest): Promise<MountClass> {
-    const object = await parts.readClass({ namespace: pod.namespace, name: className })
-    return parseClass(object, context, parts.volumeAttributesWin)
-  }
-
-  async function resolveTarget({ targetPath }: PublishRequest): Promise<string> {
-    try {
-      return await mounter.resolve(targetPath)
-    } catch (error) {
-      throw PublishError.because('FailedToMount', Code.INTERNAL, `cannot use the target path ${targetPath}`, error)
-    }
-  }
-
-  async function isMounted(target: string): Promise<boolean> {
-    try {
-      return await mounter.isMounted(target)
-    } catch (error) {
-      throw PublishError.because(
-        'FailedToEnsureMountPoint',
-        Code.INTERNAL,
-        `cannot tell whether ${target} is mounted`,
-        error,
-      )
-    }
-  }
-
-  async function mount(target: string): Promise<void> {
-    try {
-      await mounter.mount(target, { sizeBytes: volumeSizeBytes })
-    } catch (error) {
-      throw PublishError.because('FailedToMount', Code.UNKNOWN, `failed to mount tmpfs on ${target}`, error)
-    }
-  }
-
-  async function record(volume: Omit<Volume, 'status'>): Promise<Volume> {
-    const status = await parts.statuses.record(volume)
-    return { ...volume, status: { ...status, writtenAt: clock.now() } }
-  }
-
-  /** If publishing never succeeds kubelet never asks to unpublish: nothing may stay behind. */
-  async function undo(target: string): Promise<void> {
-    try {
-      await mounter.unmount(target)
-      rmdirSync(target)
-    } catch (error) {
-      log.warn({ targetPath: target }, `a failed publish was not undone: ${errorMessage(error)}`)
-    }
-  }
-
-  function newVolume(
-    target: string,
-    request: PublishRequest,
-    mountClass: MountClass,
-    filled: Awaited<ReturnType<typeof fillVolume>>,
-  ): Omit<Volume, 'status'> {
-    const now = clock.now()
-    const intervalMs = mountClass.intervalMs ?? parts.defaultIntervalMs
-    return {
-      target,
-      targetPath: request.targetPath,
-      pod: request.pod,
-      className: request.className,
-      provider: mountClass.provider,
-      request,
-      versions: filled.versions,
-      digest: filled.digest,
-      intervalMs,
-      lastCheckAt: now,
-      lastChangeAt: now,
-      nextCheckAt: schedule.nextTick(intervalMs, now),
-      failure: undefined,
-      seenClass: mountClass.seen,
-    }
+export async function nodePublishVolume(
+  node: Node,
+  raw: NodePublishVolumeRequest,
+  callSignal: AbortSignal,
+): Promise<NodePublishVolumeResponse> {
+  let provider = ''
+  try {
+    const request = parsePublishRequest(raw)
+    const target = await resolveTarget(node, request)
+    await untilAborted(node.recovered, callSignal)
+    await node.operations.run(target, callSignal, async (signal) => {
+      const mounted = await isMounted(node, target)
+      const volume = mounted ? volumeOf(node, target, request) : undefined
+      const published =
+        volume === undefined
+          ? await publish(node, target, request, { mounted, signal })
+          : await republish(node, volume, request, signal)
+      provider = published.provider
+    })
+    node.metrics.publish(provider)
+    return {}
+  } catch (error) {
+    node.metrics.publishError(provider, errorTypeOf(error))
+    throw error
   }
 }
 
-/** The first's result, when both are over: the mount takes as long as reading the class, and must not go on behind an undo. */
+async function resolveTarget({ mounter }: Node, { targetPath }: PublishRequest): Promise<string> {
+  try {
+    return await mounter.resolve(targetPath)
+  } catch (error) {
+    throw PublishError.because('FailedToMount', Code.INTERNAL, `cannot use the target path ${targetPath}`, error)
+  }
+}
+
+async function isMounted({ mounter }: Node, target: string): Promise<boolean> {
+  try {
+    return await mounter.isMounted(target)
+  } catch (error) {
+    const what = `cannot tell whether ${target} is mounted`
+    throw PublishError.because('FailedToEnsureMountPoint', Code.INTERNAL, what, error)
+  }
+}
+
+/** After a restart a volume is known by its status object, which others may write: only what kubelet asks for counts. */
+function volumeOf({ volumes }: Node, target: string, { pod, className }: PublishRequest): Volume | undefined {
+  const volume = volumes.get(target)
+  if (volume === undefined || className !== volume.className) return undefined
+  return pod.namespace === volume.pod.namespace && pod.name === volume.pod.name ? volume : undefined
+}
+
+/** @param state.mounted a driver that was killed halfway left its mount, which is filled. */
+async function publish(
+  node: Node,
+  target: string,
+  request: PublishRequest,
+  { mounted, signal }: { mounted: boolean; signal: AbortSignal },
+): Promise<Volume> {
+  const { volumes, clock, log } = node
+  const startedAt = clock.elapsed()
+  const hadFiles = mounted && existsSync(join(target, '..data'))
+  try {
+    const mountClass = await both(readMountClass(node, request, signal), mounted ? undefined : mount(node, target))
+    const filled = await fillVolume(node, request, { target, mountClass, current: [], lastDigest: undefined, signal })
+    const volume = newVolume(node, target, request, { mountClass, filled })
+    volumes.set(volume)
+    await saveStatus(node, volume, signal)
+    await syncBeforeStart(node, volumes.get(target) ?? volume, mountClass.secretObjects, signal)
+    log.info({ ...logKeys(volume), durationMs: Math.round(clock.elapsed() - startedAt) }, 'mounted')
+    return volume
+  } catch (error) {
+    if (hadFiles) throw keepMounted(error)
+    await undo(node, target)
+    throw error
+  }
+}
+
+async function readMountClass(node: Node, request: PublishRequest, signal: AbortSignal): Promise<MountClass> {
+  const { pod, className, context } = request
+  const object = await readClass(node, { namespace: pod.namespace, name: className }, signal)
+  return parseClass(object, context, { attributesWin: node.config.volumeAttributesWin })
+}
+
+/** Size of a volume before its content is known: enough for most, so that few have to be made larger. */
+const firstSizeBytes = 1024 * 1024
+
+async function mount({ mounter }: Node, target: string): Promise<void> {
+  try {
+    await mounter.mount(target, { sizeBytes: firstSizeBytes })
+  } catch (error) {
+    throw PublishError.because('FailedToMount', Code.UNKNOWN, `failed to mount tmpfs on ${target}`, error)
+  }
+}
+
+/** The first's result once both have ended: mounting takes as long as reading the class, and must not continue behind an undo. */
 async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Promise<T> {
   await Promise.allSettled([first, second])
   await second
   return first
 }
 
-/** After a restart a volume is known by its status object, which others may write: only what kubelet says counts. */
-function isOf({ pod, className }: Volume, request: PublishRequest): boolean {
-  return className === request.className && pod.namespace === request.pod.namespace && pod.name === request.pod.name
+function newVolume(
+  { config, clock, schedule }: Node,
+  target: string,
+  request: PublishRequest,
+  { mountClass, filled }: { mountClass: MountClass; filled: FilledVolume },
+): Volume {
+  const { pod, className } = request
+  const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
+  return {
+    target,
+    targetPath: request.targetPath,
+    pod,
+    className,
+    provider: mountClass.provider,
+    request,
+    status: notWritten(statusName({ pod, className, target })),
+    versions: filled.versions,
+    digest: filled.digest,
+    intervalMs,
+    lastCheckAt: clock.now(),
+    lastChangeAt: clock.now(),
+    changedAt: clock.elapsed(),
+    nextCheckAt: schedule.nextTick(intervalMs, clock.elapsed()),
+    secrets: secretNames(mountClass.secretObjects),
+    failure: undefined,
+    seenClass: mountClass.seen,
+  }
 }
 
 /**
@@ -209,12 +159,46 @@ function keepMounted(error: unknown): PublishError {
   return new PublishError(errorTypeOf(error), Code.UNAVAILABLE, errorMessage(error), { cause: error })
 }
 
-/** Waits for `promise`, but no longer than the caller does. */
-function settled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason ?? new RpcError(Code.CANCELLED, 'the caller gave up'))
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
+/** If publishing never succeeds kubelet never asks to unpublish: nothing may stay behind. */
+async function undo({ mounter, volumes, memory, log }: Node, target: string): Promise<void> {
+  volumes.delete(target)
+  try {
+    await mounter.unmount(target)
+    memory.byTarget.delete(target)
+    rmdirSync(target)
+  } catch (error) {
+    log.warn({ targetPath: target }, `a failed publish was not undone: ${errorMessage(error)}`)
+  }
+}
+
+/** A mounted volume keeps its files whatever happens here; what is new in the request are its tokens. */
+async function republish(node: Node, volume: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
+  const isRecovered = volume.request === undefined
+  const current: CheckableVolume = { ...(isRecovered ? await restore(node, volume, request, signal) : volume), request }
+  node.volumes.set(current)
+  if (isRecovered) syncSoon(node, current)
+  if (isOverdue(node, current)) await checkVolume(node, current, signal)
+  return current
+}
+
+/**
+ * A volume from before a restart: what its status object does not tell, the class does. A class that cannot be read is left
+ * to the next check.
+ */
+async function restore(node: Node, volume: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
+  const { config, clock, schedule, log } = node
+  let { provider, intervalMs } = volume
+  try {
+    const object = await currentClass(node, classOf(volume), signal)
+    const mountClass = parseClass(object, request.context, { attributesWin: config.volumeAttributesWin })
+    provider = mountClass.provider
+    intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
+  } catch (error) {
+    signal.throwIfAborted()
+    log.warn({ ...logKeys(volume) }, `cannot read the class of a mounted volume: ${errorMessage(error)}`)
+  }
+  // The interval may have been shortened since, and the wall clock that the status object was written by may have been set.
+  const checkedAt = clock.elapsed() - Math.max(clock.now() - volume.lastCheckAt, 0)
+  const nextCheckAt = Math.min(volume.nextCheckAt, schedule.nextTick(intervalMs, checkedAt))
+  return { ...volume, provider, intervalMs, nextCheckAt }
 }

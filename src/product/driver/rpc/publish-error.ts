@@ -2,7 +2,7 @@ import { type Code, RpcError } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
 
 /**
- * Why a publish failed, in the words that dashboards of the field count by (metric label `error_type`).
+ * Why a publish failed, in the words that upstream's dashboards count by (metric label `error_type`).
  * A provider may answer with a code of its own, which is then used.
  */
 export type PublishErrorType =
@@ -12,12 +12,10 @@ export type PublishErrorType =
   | 'GRPCProviderError'
   | 'FailedToLookupProviderGRPCClient'
   | 'FileWriteError'
-  | 'FailedToWritePodStatus'
   | (string & {})
 
 /** A failed publish or rotation. */
 export class PublishError extends RpcError {
-  override readonly name = 'PublishError'
   readonly errorType: PublishErrorType
 
   constructor(errorType: PublishErrorType, code: Code, message: string, options?: ErrorOptions) {

@@ -1,10 +1,15 @@
-import type { NodePublishVolumeRequest, NodeUnpublishVolumeRequest } from '#kubernetes/csi'
-import { type Problem, ProblemsError, SecretValue } from '#lib'
+import type {
+  NodeGetVolumeStatsRequest,
+  NodePublishVolumeRequest,
+  NodeUnpublishVolumeRequest,
+  VolumeCapability,
+} from '#kubernetes/csi'
+import { Problems, SecretValue } from '#lib'
 
 /** A volume context key under which kubelet hands over the pod's service account tokens. */
 export const tokensKey = 'csi.storage.k8s.io/serviceAccount.tokens'
 
-/** What kubelet asks for, checked: every field is usable, and what must not be printed cannot be. */
+/** kubelet's request, checked: every field is usable, and what must not be printed cannot be. */
 export interface PublishRequest {
   volumeId: string
   targetPath: string
@@ -21,60 +26,20 @@ export interface PublishRequest {
   groupId: number | undefined
 }
 
-/** Longest path that Linux takes. */
-const maxPathBytes = 4095
-
-/** A DNS-1123 subdomain: the rule for names of pods, namespaces' objects and classes. */
-const objectName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
-
 /** Reads a NodePublishVolumeRequest. Throws {@link ProblemsError} with everything that is wrong with it. */
 export function parsePublishRequest(raw: NodePublishVolumeRequest): PublishRequest {
-  const problems: Problem[] = []
-  const need = (path: string, value: string): string => {
-    if (value === '') problems.push({ path, message: 'missing' })
-    return value
-  }
-  const needName = (key: string, advice: string): string => {
-    const value = raw.volumeContext[key] ?? ''
-    const path = `volume_context["${key}"]`
-    if (value === '') problems.push({ path, message: `missing: ${advice}` })
-    else if (!objectName.test(value))
-      problems.push({
-        path,
-        message: `found "${value.slice(0, 80)}", expected the name of an object: lower-case letters, digits, "-" and "."`,
-      })
-    return value
-  }
-
-  const volumeId = need('volume_id', raw.volumeId)
-  const targetPath = need('target_path', raw.targetPath)
-  if (targetPath !== '') problems.push(...pathProblems('target_path', targetPath))
-  const access = raw.volumeCapability?.accessType
-  if (raw.volumeCapability === undefined) problems.push({ path: 'volume_capability', message: 'missing' })
-  else if (access?.$case === 'block')
-    problems.push({ path: 'volume_capability', message: 'found block, expected mount: secrets are files' })
-  const mount = access?.$case === 'mount' ? access.value : undefined
-  if (!raw.readonly)
-    problems.push({ path: 'readonly', message: 'found false, expected true: set csi.readOnly: true in the pod' })
-
+  const rpc = 'NodePublishVolume'
+  const problems = new Problems()
+  const volumeId = requiredId(raw.volumeId, problems)
+  const targetPath = requiredPath('target_path', raw.targetPath, problems)
+  const groupId = parseCapability(raw.volumeCapability, problems)
+  if (!raw.readonly) problems.add('readonly', 'found false, expected true: set csi.readOnly: true in the pod')
   if (Object.keys(raw.volumeContext).length === 0) {
-    problems.push({ path: 'volume_context', message: 'missing: the pod must name a secretProviderClass' })
-    throw new ProblemsError('NodePublishVolume', problems)
+    problems.add('volume_context', 'missing: the pod must name a secretProviderClass')
+    problems.throwIfAny(rpc)
   }
-  const podInfo = 'kubelet sends it when the CSIDriver object has podInfoOnMount: true'
-  const className = needName('secretProviderClass', "the pod's volumeAttributes must name one")
-  const pod = {
-    name: needName('csi.storage.k8s.io/pod.name', podInfo),
-    namespace: needName('csi.storage.k8s.io/pod.namespace', podInfo),
-    uid: raw.volumeContext['csi.storage.k8s.io/pod.uid'] ?? '',
-  }
-  if (raw.volumeContext['csi.storage.k8s.io/ephemeral'] === 'false') {
-    const path = 'volume_context["csi.storage.k8s.io/ephemeral"]'
-    problems.push({ path, message: 'found "false", expected "true": only inline volumes are supported' })
-  }
-  const groupId = parseGroup(mount?.volumeMountGroup ?? '', problems)
-  if (problems.length > 0) throw new ProblemsError('NodePublishVolume', problems)
-
+  const { className, pod } = parsePod(raw.volumeContext, problems)
+  problems.throwIfAny(rpc)
   const { [tokensKey]: contextTokens, ...context } = raw.volumeContext
   const tokens = raw.secrets[tokensKey] ?? contextTokens
   const secrets = Object.entries(raw.secrets).map(([key, value]) => [key, SecretValue.of(value)] as const)
@@ -92,33 +57,88 @@ export function parsePublishRequest(raw: NodePublishVolumeRequest): PublishReque
 
 /** Reads a NodeUnpublishVolumeRequest. Throws {@link ProblemsError}. */
 export function parseUnpublishRequest(raw: NodeUnpublishVolumeRequest): { volumeId: string; targetPath: string } {
-  const problems: Problem[] = []
-  if (raw.volumeId === '') problems.push({ path: 'volume_id', message: 'missing' })
-  if (raw.targetPath === '') problems.push({ path: 'target_path', message: 'missing' })
-  else problems.push(...pathProblems('target_path', raw.targetPath))
-  if (problems.length > 0) throw new ProblemsError('NodeUnpublishVolume', problems)
-  return { volumeId: raw.volumeId, targetPath: raw.targetPath }
+  const problems = new Problems()
+  const volumeId = requiredId(raw.volumeId, problems)
+  const targetPath = requiredPath('target_path', raw.targetPath, problems)
+  problems.throwIfAny('NodeUnpublishVolume')
+  return { volumeId, targetPath }
 }
 
-/** The driver mounts with full rights on the node: a path that could mean another place than it says is refused. */
-function pathProblems(path: string, value: string): Problem[] {
-  const shown = value.slice(0, 120)
-  if (value.includes('\0')) return [{ path, message: 'has a NUL character' }]
-  if (Buffer.byteLength(value) > maxPathBytes) return [{ path, message: `longer than ${maxPathBytes} bytes` }]
-  if (!/^([/\\]|[A-Za-z]:[/\\])/.test(value)) return [{ path, message: `found "${shown}", expected an absolute path` }]
-  const parts = value.split(/[/\\]+/).filter((part) => part !== '')
-  if (parts.includes('..') || parts.includes('.'))
-    return [{ path, message: `found "${shown}", expected a path without "." and ".."` }]
-  return parts.length === 0 ? [{ path, message: 'found the root directory' }] : []
+/** Reads a NodeGetVolumeStatsRequest. Throws {@link ProblemsError}. */
+export function parseStatsRequest(raw: NodeGetVolumeStatsRequest): { volumeId: string; volumePath: string } {
+  const problems = new Problems()
+  const volumeId = requiredId(raw.volumeId, problems)
+  if (raw.volumePath === '') problems.add('volume_path', 'missing')
+  problems.throwIfAny('NodeGetVolumeStats')
+  return { volumeId, volumePath: raw.volumePath }
 }
 
-function parseGroup(text: string, problems: Problem[]): number | undefined {
+function requiredId(value: string, problems: Problems): string {
+  if (value === '') problems.add('volume_id', 'missing')
+  return value
+}
+
+/** Longest path that Linux takes. */
+const maxPathBytes = 4095
+
+/** The driver mounts with full rights on the node: a path that may mean another place than it shows is refused. */
+function requiredPath(field: string, value: string, problems: Problems): string {
+  const names = value.split(/[/\\]+/).filter((name) => name !== '')
+  if (value === '') problems.add(field, 'missing')
+  else if (value.includes('\0')) problems.add(field, 'has a NUL character')
+  else if (Buffer.byteLength(value) > maxPathBytes) problems.add(field, `longer than ${maxPathBytes} bytes`)
+  else if (!/^([/\\]|[A-Za-z]:[/\\])/.test(value)) problems.unexpected(field, value.slice(0, 120), 'an absolute path')
+  else if (names.includes('..') || names.includes('.'))
+    problems.unexpected(field, value.slice(0, 120), 'a path without "." and ".."')
+  else if (names.length === 0) problems.add(field, 'found the root directory')
+  return value
+}
+
+/** The group of the volume's files. */
+function parseCapability(capability: VolumeCapability | undefined, problems: Problems): number | undefined {
+  const access = capability?.accessType
+  if (capability === undefined) problems.add('volume_capability', 'missing')
+  else if (access?.$case === 'block')
+    problems.add('volume_capability', 'found block, expected mount: secrets are files')
+  const text = access?.$case === 'mount' ? access.value.volumeMountGroup : ''
   if (text === '') return undefined
   const id = Number(text)
   if (/^\d{1,10}$/.test(text) && id < 2 ** 32 - 1) return id
-  problems.push({
-    path: 'volume_capability.mount.volume_mount_group',
-    message: `found "${text.slice(0, 40)}", expected a group id`,
-  })
+  problems.unexpected('volume_capability.mount.volume_mount_group', text.slice(0, 40), 'a group id')
   return undefined
+}
+
+function parsePod(
+  context: Readonly<Record<string, string>>,
+  problems: Problems,
+): Pick<PublishRequest, 'className' | 'pod'> {
+  const podInfo = 'kubelet sends it when the CSIDriver object has podInfoOnMount: true'
+  const className = requiredName(context, 'secretProviderClass', "the pod's volumeAttributes must name one", problems)
+  const pod = {
+    name: requiredName(context, 'csi.storage.k8s.io/pod.name', podInfo, problems),
+    namespace: requiredName(context, 'csi.storage.k8s.io/pod.namespace', podInfo, problems),
+    uid: context['csi.storage.k8s.io/pod.uid'] ?? '',
+  }
+  if (context['csi.storage.k8s.io/ephemeral'] === 'false') {
+    const path = 'volume_context["csi.storage.k8s.io/ephemeral"]'
+    problems.add(path, 'found "false", expected "true": only inline volumes are supported')
+  }
+  return { className, pod }
+}
+
+/** A DNS-1123 subdomain: the rule for names of pods, namespaces and classes. */
+const objectName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
+
+function requiredName(
+  context: Readonly<Record<string, string>>,
+  key: string,
+  advice: string,
+  problems: Problems,
+): string {
+  const value = context[key] ?? ''
+  const path = `volume_context["${key}"]`
+  if (value === '') problems.add(path, `missing: ${advice}`)
+  else if (!objectName.test(value))
+    problems.unexpected(path, value.slice(0, 80), 'the name of an object: lower-case letters, digits, "-" and "."')
+  return value
 }

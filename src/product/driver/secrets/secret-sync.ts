@@ -1,190 +1,226 @@
-import {
-  isForbidden,
-  isNotFound,
-  type KubeClient,
-  type OwnerReference,
-  resources,
-  type SecretObject,
-} from '#kubernetes/client'
-import { mountedFiles } from '#kubernetes/volume-files'
-import { errorMessage, type Running } from '#lib'
-import { createKeyedLock } from '#lib/async'
-import { logKeys, podReference } from '../mount/check-volume.ts'
-import type { Volume } from '../mount/volumes.ts'
-import type { Parts } from '../parts.ts'
-import { syncIsOff, writeSecret } from './secret-writer.ts'
-import { isWanted, problemsText, wantedSecret } from './wanted-secret.ts'
+import type { OwnerReference, SecretObject } from '#kubernetes/client'
+import { mountedFiles, mountedPaths } from '#kubernetes/volume-files'
+import { beyondLimit, errorMessage, type Running } from '#lib'
+import { classKey } from '../content/class-ref.ts'
+import { currentClass, isClassMissing } from '../content/read-class.ts'
+import { driverLimits } from '../driver-limits.ts'
+import { classOf, logKeys, podReference, type Volume } from '../mount/volumes.ts'
+import type { Node } from '../node.ts'
+import { type ClassVolumes, classVolumes } from './class-volumes.ts'
+import { removeUnnamed } from './remove-unnamed.ts'
+import { secretOwners } from './secret-owners.ts'
+import { writeSecret } from './secret-writer.ts'
+import { nameOf, type SourceFiles, sourcePaths, wantedSecret } from './wanted-secret.ts'
 
-/** Mirrors the content of volumes into Kubernetes Secrets where their classes ask for it (`secretObjects`). */
-export interface SecretSync extends Running {
-  /** Before a pod starts: its environment may come from these Secrets. Never throws: what fails is told by events. */
-  beforeStart(volume: Volume, secretObjects: readonly SecretObject[]): Promise<void>
-  /** After a rotation, or an edit of the class: soon, once for all volumes of the class. */
-  soon(volume: Volume): void
+interface SyncOptions {
+  group: ClassVolumes
+  secretObjects: readonly SecretObject[]
+  /** See {@link SecretTarget.takeOver}. */
+  takeOver: boolean
+  signal: AbortSignal
 }
 
-export interface SecretSyncOptions {
-  kube: KubeClient
-  parts: Parts
-  /** How often Secrets are compared with their volumes, in milliseconds: so long does a deleted Secret stay away. */
-  resyncMs: number
-}
+/** Longest time between two comparisons of Secrets with their volumes: a deleted Secret is missing for at most so long. */
+const maxResyncMs = 300_000
 
-/** Volumes of a class rotate in one burst; so long is it waited for. */
+/** Volumes of a class rotate in one burst; their Secrets are written once it is over. */
 const gatherMs = 100
 
-interface Group {
-  namespace: string
-  className: string
-  /** Newest content first. */
-  volumes: readonly Volume[]
-}
-
-export function startSecretSync({ kube, parts, resyncMs }: SecretSyncOptions): SecretSync {
-  const { volumes, events, metrics, clock, log } = parts
-  const lock = createKeyedLock()
-  const owners = new Map<string, readonly OwnerReference[]>()
-  let pending: Set<string> | undefined
-  let stopped = false
-  let work = Promise.resolve()
-  let cancelGather = () => {}
-  let cancelResync = clock.after(resyncMs, resync)
-
-  /** Those whose end ends the Secret: what made the pod or, for a bare pod, the volume's status object. */
-  async function ownersOf(volume: Volume): Promise<readonly OwnerReference[]> {
-    const known = owners.get(volume.target)
-    if (known !== undefined) return known
-    const { pod, status } = volume
-    const { metadata } = await kube.get(resources.pods, pod)
-    // A status object names a pod; only the pod itself proves it.
-    if (metadata.uid !== pod.uid) throw new Error(`pod ${pod.namespace}/${pod.name} is another one by now`)
-    // A static pod belongs to its node, whose end is no reason.
-    const makers = (metadata.ownerReferences ?? []).filter(({ kind }) => kind !== 'Node')
-    const found: OwnerReference[] =
-      makers.length > 0
-        ? makers.map(({ apiVersion, kind, name, uid }) => ({ apiVersion, kind, name, uid }))
-        : [{ apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClassPodStatus', ...refOf(status) }]
-    owners.set(volume.target, found)
-    return found
+/** Mirrors the content of volumes into Kubernetes Secrets where their classes ask for it (`secretObjects`). */
+export function startSecretSync(node: Node): Running {
+  const { clock, config, secretSync } = node
+  const resyncMs = config.rotation ? Math.min(config.rotationIntervalMs, maxResyncMs) : maxResyncMs
+  const resync = () => {
+    enqueueAll(node)
+    secretSync.cancelResync = clock.after(resyncMs, resync)
   }
-
-  /** A pod that is gone, or that is not the one its volume was made for, keeps no other from its Secret. */
-  async function knownOwners(volume: Volume): Promise<readonly OwnerReference[]> {
-    try {
-      return await ownersOf(volume)
-    } catch (error) {
-      if (isForbidden(error)) throw new Error(syncIsOff(error), { cause: error })
-      if (!isNotFound(error)) log.warn({ ...logKeys(volume) }, `no owner for its Secrets: ${errorMessage(error)}`)
-      return []
-    }
-  }
-
-  async function sync(group: Group, secretObjects: readonly SecretObject[], takeOver: boolean): Promise<void> {
-    if (secretObjects.length === 0) return
-    const owned = await Promise.all(
-      group.volumes.map(async (volume) => ({ volume, owners: await knownOwners(volume) })),
-    )
-    const proven = owned.filter(({ owners: found }) => found.length > 0)
-    const newest = proven[0]?.volume
-    if (newest === undefined) return
-    const files = mountedFiles(newest.target)
-    const all = new Map(proven.flatMap(({ owners: found }) => found).map((owner) => [owner.uid, owner]))
-    for (const object of secretObjects) {
-      const startedAt = performance.now()
-      const { namespace, className } = group
-      try {
-        const wanted = await wantedSecret(object, files)
-        if (!isWanted(wanted)) throw new Error(problemsText(object, wanted))
-        const target = { namespace, className, wanted, owners: [...all.values()], takeOver }
-        const outcome = await lock.run(`${namespace}/${wanted.name}`, () => writeSecret(kube, target))
-        if (outcome !== 'written') continue
-        metrics.secretSync(newest.provider, (performance.now() - startedAt) / 1000)
-        log.info({ ...logKeys(newest), secret: wanted.name }, 'wrote the Secret')
-      } catch (error) {
-        metrics.secretSyncError(newest.provider)
-        await tell(newest, error)
-      }
-    }
-  }
-
-  async function tell(volume: Volume, error: unknown): Promise<void> {
-    log.error({ ...logKeys(volume) }, `a Secret was not written: ${errorMessage(error)}`)
-    await events.record(podReference(volume), 'Warning', 'FailedToCreateSecret', errorMessage(error))
-  }
-
-  async function syncClass(key: string): Promise<void> {
-    const group = groups().get(key)
-    const newest = group?.volumes[0]
-    if (group === undefined || newest === undefined) return
-    try {
-      const { spec } = await parts.knownClass({ namespace: group.namespace, name: group.className })
-      await sync(group, spec?.secretObjects ?? [], false)
-    } catch (error) {
-      // A class that was deleted asks for nothing.
-      if (error instanceof Error && isNotFound(error.cause)) return
-      await tell(newest, error)
-    }
-  }
-
-  function groups(): Map<string, Group> {
-    const found = new Map<string, Group & { volumes: Volume[] }>()
-    for (const volume of volumes.all()) {
-      const key = keyOf(volume)
-      const group = found.get(key) ?? { namespace: volume.pod.namespace, className: volume.className, volumes: [] }
-      group.volumes.push(volume)
-      found.set(key, group)
-    }
-    for (const { volumes: members } of found.values()) members.sort((a, b) => b.lastChangeAt - a.lastChangeAt)
-    return found
-  }
-
-  /** One class after the other: a resync is no storm. */
-  function enqueue(keys: Iterable<string>): void {
-    for (const key of keys) work = work.then(() => (stopped ? undefined : syncClass(key)))
-  }
-
-  function resync(): void {
-    const present = new Set(volumes.all().map(({ target }) => target))
-    for (const target of owners.keys()) if (!present.has(target)) owners.delete(target)
-    enqueue(groups().keys())
-    cancelResync = clock.after(resyncMs, resync)
-  }
-
+  secretSync.cancelResync = clock.after(resyncMs, resync)
   return {
-    async beforeStart(volume, secretObjects) {
-      if (secretObjects.length === 0) return
-      owners.delete(volume.target)
-      try {
-        const group = { namespace: volume.pod.namespace, className: volume.className, volumes: [volume] }
-        await sync(group, secretObjects, true)
-      } catch (error) {
-        await tell(volume, error)
-      }
-    },
-    soon(volume) {
-      if (pending === undefined) {
-        const gathering = new Set<string>()
-        pending = gathering
-        cancelGather = clock.after(gatherMs, () => {
-          pending = undefined
-          enqueue(gathering)
-        })
-      }
-      pending.add(keyOf(volume))
-    },
     async stop() {
-      stopped = true
-      cancelGather()
-      cancelResync()
-      await work
+      secretSync.cancelGather()
+      secretSync.cancelResync()
+      secretSync.stopping.abort(new Error('the driver stops'))
+      await Promise.all(secretSync.work)
     },
   }
 }
 
-function keyOf({ pod, className }: Volume): string {
-  return `${pod.namespace}/${className}`
+/** Before a pod starts: its environment may come from these Secrets. What fails is reported in events; rejects only on abort. */
+export async function syncBeforeStart(
+  node: Node,
+  volume: Volume,
+  secretObjects: readonly SecretObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (secretObjects.length === 0) return
+  node.secretSync.owners.delete(volume.target)
+  try {
+    await syncSecrets(node, { group: classVolumes(volume), secretObjects, takeOver: true, signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    await report(node, volume, error)
+  }
 }
 
-function refOf({ name, uid }: Volume['status']): { name: string; uid: string } {
-  return { name, uid }
+/** After a rotation, or an edit of the class: soon, once for all volumes of the class. */
+export function syncSoon(node: Node, volume: Volume): void {
+  const { secretSync, clock } = node
+  if (secretSync.gathering === undefined) {
+    const gathering = new Set<string>()
+    secretSync.gathering = gathering
+    secretSync.cancelGather = clock.after(gatherMs, () => {
+      secretSync.gathering = undefined
+      enqueue(node, gathering)
+    })
+  }
+  secretSync.gathering.add(keyOf(volume))
+}
+
+function enqueueAll(node: Node): void {
+  const { owners } = node.secretSync
+  const present = new Set(node.volumes.all().map(({ target }) => target))
+  for (const target of owners.keys()) if (!present.has(target)) owners.delete(target)
+  enqueue(node, allClassVolumes(node).keys())
+}
+
+function enqueue(node: Node, keys: Iterable<string>): void {
+  const { gate, waiting, work, stopping } = node.secretSync
+  for (const key of keys) {
+    if (waiting.has(key)) continue
+    waiting.add(key)
+    const sync = gate
+      .run(namespaceOf(key), () => syncClass(node, key), stopping.signal)
+      .catch(() => {})
+      .finally(() => {
+        waiting.delete(key)
+        work.delete(sync)
+      })
+    work.add(sync)
+  }
+}
+
+/** Never rejects: what fails is reported. */
+async function syncClass(node: Node, key: string): Promise<void> {
+  const { waiting, stopping } = node.secretSync
+  const { signal } = stopping
+  // From here on a change needs another sync.
+  waiting.delete(key)
+  const group = allClassVolumes(node).get(key)
+  if (group === undefined) return
+  try {
+    const secretObjects = await secretObjectsOf(node, group, signal)
+    await syncSecrets(node, { group, secretObjects, takeOver: false, signal })
+    await removeUnnamed(node, group, secretObjects, signal)
+  } catch (error) {
+    if (!signal.aborted) await report(node, group.newest, error)
+  }
+}
+
+/** A class that was deleted asks for nothing. */
+async function secretObjectsOf(
+  node: Node,
+  { namespace, className }: ClassVolumes,
+  signal: AbortSignal,
+): Promise<readonly SecretObject[]> {
+  try {
+    const { spec } = await currentClass(node, { namespace, name: className }, signal)
+    return spec?.secretObjects ?? []
+  } catch (error) {
+    if (isClassMissing(error)) return []
+    throw error
+  }
+}
+
+async function syncSecrets(node: Node, { group, secretObjects, takeOver, signal }: SyncOptions): Promise<void> {
+  if (secretObjects.length === 0) return
+  const { secretObjects: limit } = driverLimits
+  if (secretObjects.length > limit.value) throw new Error(beyondLimit(limit, secretObjects.length))
+  const owned = await Promise.all(
+    group.volumes.map(async (volume) => ({ volume, owners: await secretOwners(node, volume, signal) })),
+  )
+  const proven = owned.filter(({ owners }) => owners.length > 0)
+  const source = proven[0]?.volume
+  if (source === undefined) return
+  // All at once: a rotation between two reads would mix two versions.
+  const files = {
+    paths: mountedPaths(source.target),
+    contents: mountedFiles(source.target, sourcePaths(secretObjects)),
+  }
+  const owners = [...new Map(proven.flatMap((one) => one.owners).map((owner) => [owner.uid, owner])).values()]
+  const run: EntryRun = { node, group, source, files, owners, takeOver, signal }
+  for (const index of secretObjects.keys()) await syncEntry(run, secretObjects, index)
+}
+
+interface EntryRun {
+  node: Node
+  group: ClassVolumes
+  /** The volume whose files are mirrored. */
+  source: Volume
+  files: SourceFiles
+  owners: readonly OwnerReference[]
+  takeOver: boolean
+  signal: AbortSignal
+}
+
+/** One entry; what is wrong with it is reported and keeps no other entry from its Secret. */
+async function syncEntry(run: EntryRun, secretObjects: readonly SecretObject[], index: number): Promise<void> {
+  const { node, source, signal } = run
+  const startedAt = node.clock.elapsed()
+  try {
+    const name = await writeEntry(run, secretObjects, index)
+    if (name === undefined) return
+    node.metrics.secretSync(source.provider, (node.clock.elapsed() - startedAt) / 1000)
+    node.log.info({ ...logKeys(source), secret: name }, 'wrote the Secret')
+  } catch (error) {
+    signal.throwIfAborted()
+    node.metrics.secretSyncError(source.provider)
+    await report(node, source, error)
+  }
+}
+
+/** The name of the Secret if it was written; undefined if there was nothing to write. */
+async function writeEntry(
+  { node, group, files, owners, takeOver, signal }: EntryRun,
+  secretObjects: readonly SecretObject[],
+  index: number,
+): Promise<string | undefined> {
+  refuseDouble(secretObjects, index)
+  const { namespace, className } = group
+  const wanted = await wantedSecret(secretObjects[index] ?? {}, files, (key, contents) =>
+    node.tls.value(key, contents, { owner: namespace, signal }),
+  )
+  const target = { namespace, className, wanted, owners, takeOver }
+  const write = () => writeSecret(node, target, signal)
+  const outcome = await node.secretSync.lock.run(`${namespace}/${wanted.name}`, write)
+  return outcome === 'written' ? wanted.name : undefined
+}
+
+/** Two entries of one name would write the Secret in turn for ever, each without the other's keys. */
+function refuseDouble(secretObjects: readonly SecretObject[], index: number): void {
+  const name = nameOf(secretObjects[index] ?? {})
+  const same = [...secretObjects.keys()].filter((other) => nameOf(secretObjects[other] ?? {}) === name)
+  if (name === '' || same.length === 1) return
+  const entries = same.map((other) => `secretObjects[${other}]`).join(' and ')
+  throw new Error(`Secret "${name}": ${entries} have the same secretName; put all keys into one entry`)
+}
+
+async function report({ events, log }: Node, volume: Volume, error: unknown): Promise<void> {
+  const text = errorMessage(error)
+  log.error(logKeys(volume), `a Secret was not written: ${text}`)
+  await events.record(podReference(volume), 'Warning', 'FailedToCreateSecret', text)
+}
+
+function allClassVolumes({ volumes }: Node): Map<string, ClassVolumes> {
+  const found = Map.groupBy(volumes.all(), keyOf)
+  return new Map(
+    [...found].flatMap(([key, [one, ...others]]) => (one === undefined ? [] : [[key, classVolumes(one, others)]])),
+  )
+}
+
+function namespaceOf(key: string): string {
+  return key.split('/', 1)[0] ?? ''
+}
+
+function keyOf(volume: Volume): string {
+  return classKey(classOf(volume))
 }

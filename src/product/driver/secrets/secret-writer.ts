@@ -1,85 +1,118 @@
-import {
-  isConflict,
-  isForbidden,
-  isNotFound,
-  type KubeClient,
-  type OwnerReference,
-  resources,
-  type Secret,
-} from '#kubernetes/client'
-import { errorMessage } from '#lib'
+import { isConflict, isNotFound, type OwnerReference, resources, type Secret } from '#kubernetes/client'
 import { retry } from '#lib/async'
+import { parseJson, recordOf, stringOf } from '#lib/formats'
+import type { Node } from '../node.ts'
+import { refusalText } from './refusal.ts'
+import { classAnnotation, fieldManager, isManaged, managedLabel, unnamedAnnotation } from './secret-marks.ts'
 import type { WantedSecret } from './wanted-secret.ts'
-
-/** Marks the Secrets that mirror volumes; only those are ours to change. */
-export const managedLabel = 'secrets-store.csi.k8s.io/managed'
-
-/** Which class writes a Secret: two classes of one name for it must not write in turn for ever. */
-const classAnnotation = 'keymount.dev/class'
-
-/** Under this name the API server keeps account of the fields that are ours. */
-const fieldManager = 'keymount-driver'
 
 export interface SecretTarget {
   namespace: string
   className: string
   wanted: WantedSecret
-  /** Who the Secret must outlive: it goes with the last of them. */
+  /** The Secret is deleted with the last of them. */
   owners: readonly OwnerReference[]
-  /** A pod that starts brings its class's content; a later look leaves a Secret to the class that wrote it last. */
+  /** A pod that starts brings its class's content; a later sync leaves a Secret to the class that wrote it last. */
   takeOver: boolean
 }
 
 export type SecretOutcome = 'written' | 'unchanged' | 'other-class'
 
 /**
- * Brings one Secret up to date. By server-side apply: labels, annotations, keys and owners of others survive, keys that the
- * class no longer names go. Owners are added by a merge on their uid, so that pods of other nodes, which do the same at the
- * same time, are never lost. Writes nothing when nothing is to be changed. Throws with a message for the pod's event.
+ * Brings one Secret up to date by server-side apply: labels, annotations, keys and owners of others survive, keys that the
+ * class no longer names are removed. Writes nothing if nothing is to be changed. Throws with a message for the pod's event.
  */
-export async function writeSecret(kube: KubeClient, target: SecretTarget): Promise<SecretOutcome> {
+export async function writeSecret(node: Node, target: SecretTarget, signal: AbortSignal): Promise<SecretOutcome> {
   try {
-    return await retry(() => bringUpToDate(kube, target), { attempts: 4, initialMs: 20, shouldRetry: isConflict })
+    const options = { attempts: 4, initialMs: 20, shouldRetry: isConflict, signal }
+    return await retry(() => bringUpToDate(node, target, signal), options)
   } catch (error) {
-    const why = isForbidden(error) ? syncIsOff(error) : errorMessage(error)
-    throw new Error(`Secret "${target.wanted.name}": ${why}`, { cause: error })
+    signal.throwIfAborted()
+    throw new Error(`Secret "${target.wanted.name}": ${refusalText(error)}`, { cause: error })
   }
 }
 
-/** What to tell of a right that is missing: rights of several kinds come with one setting. */
-export function syncIsOff(error: unknown): string {
-  return `the driver was installed without syncSecret.enabled=true, so it keeps no Kubernetes Secrets: ${errorMessage(error)}`
-}
-
-async function bringUpToDate(kube: KubeClient, target: SecretTarget): Promise<SecretOutcome> {
+async function bringUpToDate(node: Node, target: SecretTarget, signal: AbortSignal): Promise<SecretOutcome> {
   const { namespace, className, wanted, owners, takeOver } = target
   const ref = { namespace, name: wanted.name }
-  const existing = await kube.get(resources.secrets, ref).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined
-    throw error
-  })
-  if (existing !== undefined) {
-    if (existing.metadata.labels?.[managedLabel] !== 'true') {
-      throw new Error(`it exists and is not managed by the driver (no label ${managedLabel}=true); delete or rename it`)
-    }
-    const writer = existing.metadata.annotations?.[classAnnotation]
-    if (!takeOver && writer !== undefined && writer !== className) return 'other-class'
-  }
-  const next = secretObject(target)
-  const stale = existing === undefined || !holds(existing, next)
-  const written = stale ? await kube.apply(resources.secrets, next, { fieldManager }) : existing
-  const missing = owners.filter(
-    ({ uid }) => !(written.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid),
-  )
-  if (missing.length > 0) {
-    // The uid is a precondition: a Secret that was deleted and made anew in between is looked at again.
-    const patch = { metadata: { uid: written.metadata.uid, ownerReferences: missing } }
-    await kube.patch(resources.secrets, ref, patch, { type: 'strategic', fieldManager })
-  }
-  return stale || missing.length > 0 ? 'written' : 'unchanged'
+  const existing = await readSecret(node, ref, signal)
+  if (existing === undefined) return create(node, target, owners, signal)
+  if (!isManaged(existing))
+    throw new Error(`it exists and is not managed by the driver (no label ${managedLabel}=true); delete or rename it`)
+  const { [classAnnotation]: writer, [unnamedAnnotation]: unnamed } = existing.metadata.annotations ?? {}
+  if (!takeOver && writer !== undefined && writer !== className && unnamed === undefined) return 'other-class'
+  if (existing.type !== wanted.type) return recreate(node, target, existing, signal)
+  return update(node, target, existing, signal)
 }
 
-function secretObject({ namespace, className, wanted }: SecretTarget): Secret {
+export async function readSecret(
+  { kube }: Node,
+  ref: { namespace: string; name: string },
+  signal: AbortSignal,
+): Promise<Secret | undefined> {
+  try {
+    return await kube.get(resources.secrets, ref, { signal })
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}
+
+/**
+ * Owners are set at creation: changing those of an existing object needs the right to delete it where the admission plug-in
+ * OwnerReferencesPermissionEnforcement is on, as in OpenShift.
+ */
+async function create(
+  { kube }: Node,
+  target: SecretTarget,
+  owners: readonly OwnerReference[],
+  signal: AbortSignal,
+): Promise<SecretOutcome> {
+  await kube.apply(resources.secrets, secretObject(target, owners), { fieldManager, signal })
+  return 'written'
+}
+
+/** Kubernetes does not let the type of a Secret change. The owners of other nodes' pods go over to the new one. */
+async function recreate(
+  node: Node,
+  target: SecretTarget,
+  { metadata }: Secret,
+  signal: AbortSignal,
+): Promise<SecretOutcome> {
+  const { namespace, wanted, owners } = target
+  const ref = { namespace, name: wanted.name }
+  await node.kube.delete(resources.secrets, ref, { uid: metadata.uid, signal })
+  return create(node, target, union(owners, metadata.ownerReferences ?? []), signal)
+}
+
+async function update(
+  { kube }: Node,
+  target: SecretTarget,
+  existing: Secret,
+  signal: AbortSignal,
+): Promise<SecretOutcome> {
+  const { namespace, wanted, owners } = target
+  const ref = { namespace, name: wanted.name }
+  // What an apply leaves out, it removes: owners that were set at creation are named again.
+  const next = secretObject(target, appliedOwners(existing))
+  const isStale = !holds(existing, next)
+  if (isStale) await kube.apply(resources.secrets, next, { fieldManager, signal })
+  const present = new Set((existing.metadata.ownerReferences ?? []).map(({ uid }) => uid))
+  const missing = owners.filter(({ uid }) => !present.has(uid))
+  const isUnnamed = existing.metadata.annotations?.[unnamedAnnotation] !== undefined
+  if (missing.length === 0 && !isUnnamed) return isStale ? 'written' : 'unchanged'
+  // The uid is a precondition: a Secret that was deleted and made again in between is read again. Owners merge by their uid,
+  // so that those which other nodes add at the same time are not lost.
+  const metadata = {
+    uid: existing.metadata.uid,
+    ...(missing.length > 0 ? { ownerReferences: missing } : {}),
+    ...(isUnnamed ? { annotations: { [unnamedAnnotation]: null } } : {}),
+  }
+  await kube.patch(resources.secrets, ref, { metadata }, { type: 'strategic', fieldManager, signal })
+  return 'written'
+}
+
+function secretObject({ namespace, className, wanted }: SecretTarget, owners: readonly OwnerReference[]): Secret {
   const { name, type, labels, annotations, data } = wanted
   return {
     apiVersion: 'v1',
@@ -89,6 +122,7 @@ function secretObject({ namespace, className, wanted }: SecretTarget): Secret {
       namespace,
       labels: { ...labels, [managedLabel]: 'true' },
       annotations: { ...annotations, [classAnnotation]: className },
+      ...(owners.length > 0 ? { ownerReferences: [...owners] } : {}),
     },
     type,
     data: Object.fromEntries(
@@ -97,28 +131,48 @@ function secretObject({ namespace, className, wanted }: SecretTarget): Secret {
   }
 }
 
-/** Whether `existing` has all that `next` says, and nothing that was ours and is no longer said. */
+function union(a: readonly OwnerReference[], b: readonly OwnerReference[]): OwnerReference[] {
+  return [...new Map([...b, ...a].map((owner) => [owner.uid, owner])).values()]
+}
+
+/** Whether `existing` has all of `next`, and no key that was ours and is no longer wanted. */
 function holds(existing: Secret, next: Secret): boolean {
-  const includes = (all: Record<string, string> | undefined, some: Record<string, string> | undefined) =>
-    Object.entries(some ?? {}).every(([key, value]) => all?.[key] === value)
+  const includes = (all: Record<string, string> = {}, some: Record<string, string> = {}) =>
+    Object.entries(some).every(([key, value]) => Object.hasOwn(all, key) && all[key] === value)
   return (
-    existing.type === next.type &&
     includes(existing.data, next.data) &&
     includes(existing.metadata.labels, next.metadata.labels) &&
     includes(existing.metadata.annotations, next.metadata.annotations) &&
-    ownedDataKeys(existing).every((key) => next.data?.[key] !== undefined)
+    appliedKeys(existing, 'f:data').every((key) => Object.hasOwn(next.data ?? {}, key))
   )
 }
 
-/** https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management */
-function ownedDataKeys({ metadata }: Secret): string[] {
-  const entries = (metadata.managedFields ?? []) as {
-    manager?: string
-    operation?: string
-    fieldsV1?: Record<string, object>
-  }[]
-  const ours = entries.find(({ manager, operation }) => manager === fieldManager && operation === 'Apply')
-  return Object.keys(ours?.fieldsV1?.['f:data'] ?? {})
-    .filter((key) => key.startsWith('f:'))
-    .map((key) => key.slice(2))
+/** Owners that our apply set, as far as they are still there. */
+function appliedOwners(secret: Secret): OwnerReference[] {
+  const applied = new Set(appliedKeys(secret, 'f:metadata', 'f:ownerReferences'))
+  return (secret.metadata.ownerReferences ?? []).filter(({ uid }) => applied.has(uid))
+}
+
+/**
+ * Keys of a field that our apply set: names of a map, uids of a list that is keyed by uid.
+ * https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+ */
+function appliedKeys({ metadata }: Secret, ...path: string[]): string[] {
+  const ours = (metadata.managedFields ?? [])
+    .map(recordOf)
+    .find((entry) => entry?.manager === fieldManager && entry.operation === 'Apply')
+  let fields = recordOf(ours?.fieldsV1)
+  for (const name of path) fields = recordOf(fields?.[name])
+  return Object.keys(fields ?? {}).flatMap((key) => {
+    if (key.startsWith('f:')) return [key.slice(2)]
+    return key.startsWith('k:') ? (stringOf(recordOf(parsed(key.slice(2)))?.uid) ?? []) : []
+  })
+}
+
+function parsed(key: string): unknown {
+  try {
+    return parseJson('a key of managedFields', key)
+  } catch {
+    return undefined
+  }
 }

@@ -1,6 +1,15 @@
-import { isTlsKey, refusedSecretTypes, type SecretObject, tlsKeys, tlsSecretType } from '#kubernetes/client'
-import { errorMessage, formatProblem, type Problem, type SecretValue } from '#lib'
-import { tlsValue } from '#kubernetes/secret-data'
+import {
+  isTlsKey,
+  refusedSecretTypes,
+  type SecretObject,
+  type TlsKey,
+  tlsKeys,
+  tlsSecretType,
+} from '#kubernetes/client'
+import { errorMessage, Problems, type SecretValue } from '#lib'
+
+/** Values by key. Without a prototype: `__proto__` is a valid key of a Secret. */
+export type SecretData = Readonly<Record<string, SecretValue>>
 
 /** A Secret that a class asks for. */
 export interface WantedSecret {
@@ -8,55 +17,96 @@ export interface WantedSecret {
   type: string
   labels: Readonly<Record<string, string>>
   annotations: Readonly<Record<string, string>>
-  data: Readonly<Record<string, SecretValue>>
+  data: SecretData
 }
 
-/** Makes one entry of `secretObjects` out of the mounted files; a list of problems when it cannot be made. */
+/** The files of a volume, as far as a class names them for Secrets. */
+export interface SourceFiles {
+  /** Paths of all files, for errors. */
+  paths: readonly string[]
+  contents: ReadonlyMap<string, SecretValue>
+}
+
+/** Makes the value of a key of a `kubernetes.io/tls` Secret. Throws with a text that says nothing of the content. */
+export type TlsValue = (key: TlsKey, contents: SecretValue) => Promise<SecretValue>
+
+/** Names of the Secrets that a class asks for. */
+export function secretNames(secretObjects: readonly SecretObject[]): string[] {
+  return secretObjects.map(nameOf).filter((name) => name !== '')
+}
+
+/** Paths of the files that the entries of a class name. */
+export function sourcePaths(secretObjects: readonly SecretObject[]): Set<string> {
+  return new Set(secretObjects.flatMap(({ data = [] }) => data.map(({ objectName = '' }) => objectName.trim())))
+}
+
+/** Makes one entry of `secretObjects` out of the mounted files. Throws {@link ProblemsError} when it cannot be made. */
 export async function wantedSecret(
   object: SecretObject,
-  files: ReadonlyMap<string, SecretValue>,
-): Promise<WantedSecret | readonly Problem[]> {
-  const problems: Problem[] = []
-  const name = object.secretName?.trim() ?? ''
-  const type = object.type?.trim() || 'Opaque'
-  if (name === '') problems.push({ path: 'secretName', message: 'missing' })
+  files: SourceFiles,
+  tlsValue: TlsValue,
+): Promise<WantedSecret> {
+  const problems = new Problems()
+  const name = nameOf(object)
+  const type = typeOf(object)
+  if (name === '') problems.add('secretName', 'missing')
   if (refusedSecretTypes.has(type))
-    problems.push({ path: 'type', message: `${type} is not allowed: Kubernetes gives such a Secret rights` })
-  const entries = object.data ?? []
-  if (entries.length === 0) problems.push({ path: 'data', message: 'missing: give at least one objectName and key' })
-  const data: Record<string, SecretValue> = {}
-  for (const [index, { objectName = '', key = '' }] of entries.entries()) {
-    const path = `data[${index}]`
-    const [file, dataKey] = [objectName.trim(), key.trim()]
-    if (file === '') problems.push({ path: `${path}.objectName`, message: 'missing' })
-    if (dataKey === '') problems.push({ path: `${path}.key`, message: 'missing' })
-    if (file === '' || dataKey === '') continue
-    const contents = files.get(file)
-    if (contents === undefined) {
-      const known = [...files.keys()].slice(0, 20).join(', ') || 'none'
-      problems.push({ path: `${path}.objectName`, message: `"${file}" is not a file of the volume; found: ${known}` })
-      continue
-    }
+    problems.add('type', `${type} is not allowed: Kubernetes gives such a Secret rights`)
+  const sources = sourcesOf(object, files, problems)
+  const data: Record<string, SecretValue> = Object.create(null)
+  for (const { path, key, file, contents } of sources) {
     try {
-      data[dataKey] = type === tlsSecretType ? await tlsEntry(dataKey, contents) : contents
+      data[key] = type === tlsSecretType ? await tlsEntry(key, contents, tlsValue) : contents
     } catch (error) {
-      problems.push({ path, message: `"${file}" ${errorMessage(error)}` })
+      problems.add(path, `"${file}" ${errorMessage(error)}`)
     }
   }
-  if (problems.length > 0) return problems
+  problems.throwIfAny(`secretObjects entry "${name}"`)
   return { name, type, labels: object.labels ?? {}, annotations: object.annotations ?? {}, data }
 }
 
-async function tlsEntry(key: string, contents: SecretValue): Promise<SecretValue> {
+interface Source {
+  path: string
+  key: string
+  file: string
+  contents: SecretValue
+}
+
+/** What goes under which key: each key once, each from a file that exists. */
+function sourcesOf({ data = [] }: SecretObject, files: SourceFiles, problems: Problems): Source[] {
+  if (data.length === 0) problems.add('data', 'missing: give at least one objectName and key')
+  const sources: Source[] = []
+  const rows = new Map<string, number>()
+  for (const [index, { objectName = '', key: rawKey = '' }] of data.entries()) {
+    const path = `data[${index}]`
+    const [file, key] = [objectName.trim(), rawKey.trim()]
+    const contents = files.contents.get(file)
+    const earlier = rows.get(key)
+    if (file === '') problems.add(`${path}.objectName`, 'missing')
+    if (key === '') problems.add(`${path}.key`, 'missing')
+    else if (earlier !== undefined) problems.add(`${path}.key`, `"${key}" is the key of data[${earlier}] already`)
+    else rows.set(key, index)
+    if (file === '' || key === '' || earlier !== undefined) continue
+    if (contents === undefined) problems.add(`${path}.objectName`, notAFile(file, files))
+    else sources.push({ path, key, file, contents })
+  }
+  return sources
+}
+
+function notAFile(file: string, { paths }: SourceFiles): string {
+  return `"${file}" is not a file of the volume; found: ${paths.slice(0, 20).join(', ') || 'none'}`
+}
+
+async function tlsEntry(key: string, contents: SecretValue, tlsValue: TlsValue): Promise<SecretValue> {
   if (!isTlsKey(key))
     throw new Error(`cannot be put under "${key}": a kubernetes.io/tls Secret has ${tlsKeys.join(', ')}`)
   return tlsValue(key, contents)
 }
 
-export function isWanted(result: WantedSecret | readonly Problem[]): result is WantedSecret {
-  return !Array.isArray(result)
+export function nameOf({ secretName }: SecretObject): string {
+  return secretName?.trim() ?? ''
 }
 
-export function problemsText(object: SecretObject, problems: readonly Problem[]): string {
-  return `secretObjects entry "${object.secretName ?? ''}": ${problems.map(formatProblem).join('; ')}`
+export function typeOf({ type }: SecretObject): string {
+  return type?.trim() || 'Opaque'
 }

@@ -1,0 +1,36 @@
+import { secretObjectLimits } from '#kubernetes/client'
+import type { LimitTable } from '#lib'
+
+const mebibyte = 1024 * 1024
+
+/** What pods and classes may take of the driver. */
+export const driverLimits = {
+  response: {
+    value: 4 * mebibyte,
+    unit: 'bytes',
+    what: 'response of a provider to the driver',
+    beyond: 'The mount fails with ResourceExhausted; a mounted volume keeps its files.',
+    flag: 'driver --max-call-recv-msg-size',
+  },
+  volumeBytes: {
+    value: 64 * mebibyte,
+    unit: 'bytes',
+    what: 'memory of the files of one volume',
+    beyond: 'The mount fails with ResourceExhausted; a mounted volume keeps its files.',
+    flag: 'driver --volume-size-limit',
+  },
+  rotationSlots: {
+    value: 16,
+    unit: 'count',
+    what: 'rotation checks in progress on one node, of which one namespace gets a quarter',
+    beyond: 'Further checks wait.',
+  },
+  rotationCall: {
+    value: 30_000,
+    unit: 'milliseconds',
+    what: 'time for the provider to answer a rotation check',
+    beyond: 'The check fails, the files stay, and it is tried again.',
+  },
+  secretObjects: secretObjectLimits.secretObjects,
+  secretData: secretObjectLimits.secretData,
+} as const satisfies LimitTable

@@ -1,0 +1,43 @@
+import type { EventRecorder, KubeClient, SecretProviderClass } from '#kubernetes/client'
+import type { ProviderClient } from '#kubernetes/provider-protocol'
+import type { TlsValues } from '#kubernetes/secret-data'
+import type { Clock, Log, Running } from '#lib'
+import type { DriverConfig } from './config.ts'
+import type { DriverMetrics } from './driver-metrics.ts'
+import type { MemoryBudget } from './mount/memory-budget.ts'
+import type { Mounter } from './mount/mounter.ts'
+import type { Volumes } from './mount/volumes.ts'
+import type { RotationSchedule } from './rotation/rotation-schedule.ts'
+import type { Operations } from './rpc/operations.ts'
+import type { SecretSync } from './secrets/secret-sync-state.ts'
+
+/** The driver of one node: what it knows and what it works with. Made once, in start-driver.ts; its steps are functions of it. */
+export interface Node {
+  readonly config: DriverConfig
+  readonly kube: KubeClient
+  readonly mounter: Mounter
+  readonly providers: ProviderClient
+  readonly events: EventRecorder
+  readonly metrics: DriverMetrics
+  readonly clock: Clock
+  readonly log: Log
+  /** What is mounted on the node. */
+  readonly volumes: Volumes
+  readonly memory: MemoryBudget
+  /** One at a time per target path. */
+  readonly operations: Operations
+  readonly schedule: RotationSchedule
+  /** Classes that are watched, by `namespace/name`. Empty when rotation is off. */
+  readonly watchedClasses: Map<string, WatchedClass>
+  readonly secretSync: SecretSync
+  readonly tls: TlsValues
+  /** Resolves when the volumes that were mounted before a restart are in {@link volumes}. */
+  recovered: Promise<void>
+}
+
+export interface WatchedClass extends Running {
+  /** Undefined until the watch has started, and when the class does not exist. */
+  current: SecretProviderClass | undefined
+  /** When it was last seen to ask for a rotation, by being edited or annotated; by `clock.elapsed()`. */
+  requestedAt: number
+}

@@ -1,0 +1,148 @@
+import { classAnnotations } from '#kubernetes/client'
+import { Code, RpcError } from '#kubernetes/grpc'
+import { errorMessage } from '#lib'
+import { classKey } from '../content/class-ref.ts'
+import { type FilledVolume, fillVolume } from '../content/fill-volume.ts'
+import { type MountClass, parseClass } from '../content/mount-class.ts'
+import { currentClass } from '../content/read-class.ts'
+import { driverLimits } from '../driver-limits.ts'
+import { type CheckableVolume, classOf, logKeys, podReference, type Volume } from '../mount/volumes.ts'
+import type { Node } from '../node.ts'
+import { saveStatus } from '../pod-status.ts'
+import { errorTypeOf } from '../rpc/publish-error.ts'
+import { syncSoon } from '../secrets/secret-sync.ts'
+import { secretNames } from '../secrets/wanted-secret.ts'
+import { isStale } from './class-watch.ts'
+
+/** An unchanged volume has its status object written this often at most: each write is load on the API server. */
+const statusQuietMs = 300_000
+
+/**
+ * One rotation of one mounted volume: asks the provider again, switches the files if anything changed, and records what was
+ * found. Never throws: whatever fails leaves the old files, and is reported in an event, a metric, the log and the status
+ * object. (An error to kubelet could cost a running pod its volume: https://github.com/kubernetes/kubernetes/issues/121271)
+ *
+ * The caller holds the target's lock, and the volume is mounted.
+ */
+export async function checkVolume(node: Node, volume: CheckableVolume, signal: AbortSignal): Promise<void> {
+  const startedAt = node.clock.elapsed()
+  let mountClass: MountClass
+  let filled: FilledVolume
+  try {
+    const object = await currentClass(node, classOf(volume), signal)
+    mountClass = parseClass(object, volume.request.context, { attributesWin: node.config.volumeAttributesWin })
+    filled = await fillVolume(node, volume.request, {
+      target: volume.target,
+      mountClass,
+      current: volume.versions,
+      lastDigest: volume.digest,
+      notOlderThan: isStale(volume.seenClass, object) ? requestedAt(node, volume, startedAt) : undefined,
+      signal,
+      timeoutMs: driverLimits.rotationCall.value,
+    })
+  } catch (error) {
+    if (!isInterruption(error, signal)) await recordFailure(node, volume, error, signal)
+    return
+  }
+  const seconds = (node.clock.elapsed() - startedAt) / 1000
+  await recordSuccess(node, volume, { mountClass, filled, seconds, signal })
+}
+
+/** When the rotation was asked for. Without a watch of the class, it was before this check at the latest. */
+function requestedAt({ watchedClasses }: Node, volume: Volume, startedAt: number): number {
+  const watched = watchedClasses.get(classKey(classOf(volume)))
+  return watched?.current === undefined ? startedAt : watched.requestedAt
+}
+
+interface Outcome {
+  mountClass: MountClass
+  filled: FilledVolume
+  seconds: number
+  signal: AbortSignal
+}
+
+/** The files are switched by now: that is acted on first, whatever becomes of the records. */
+async function recordSuccess(node: Node, before: CheckableVolume, outcome: Outcome): Promise<void> {
+  const { volumes, metrics, events, log } = node
+  const { filled, mountClass, seconds, signal } = outcome
+  const checked = volumes.update(before.target, changesOf(node, before, outcome))
+  if (checked === undefined) return
+  metrics.rotation(checked.provider, filled.changed, seconds)
+  if (filled.changed || mountClass.seen.generation !== before.seenClass.generation) syncSoon(node, checked)
+  const records: Promise<void>[] = []
+  if (filled.changed) {
+    log.info(logKeys(checked), 'rotated')
+    const message = `successfully rotated the content of class ${checked.className}`
+    records.push(events.record(podReference(checked), 'Normal', 'MountRotationComplete', message))
+  }
+  if (isWorthWriting(node, before, outcome)) records.push(saveStatus(node, checked, signal).catch(() => undefined))
+  await Promise.all(records)
+}
+
+function changesOf({ config, clock, schedule, volumes }: Node, before: Volume, { mountClass, filled }: Outcome) {
+  const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
+  const tick = schedule.nextTick(intervalMs, clock.elapsed())
+  // The class may have been edited during the check, which made the volume due again.
+  const woken = volumes.get(before.target)?.nextCheckAt ?? before.nextCheckAt
+  return {
+    provider: mountClass.provider,
+    versions: filled.versions,
+    digest: filled.digest,
+    intervalMs,
+    lastCheckAt: clock.now(),
+    lastChangeAt: filled.changed ? clock.now() : before.lastChangeAt,
+    changedAt: filled.changed ? clock.elapsed() : before.changedAt,
+    nextCheckAt: woken === before.nextCheckAt ? tick : Math.min(woken, tick),
+    secrets: [...new Set([...before.secrets, ...secretNames(mountClass.secretObjects)])],
+    failure: undefined,
+    seenClass: mountClass.seen,
+  } satisfies Partial<Volume>
+}
+
+function isWorthWriting({ clock }: Node, before: Volume, { filled, mountClass }: Outcome): boolean {
+  return (
+    filled.changed ||
+    before.failure !== undefined ||
+    secretNames(mountClass.secretObjects).some((name) => !before.secrets.includes(name)) ||
+    before.seenClass.rotateRequest !== mountClass.seen.rotateRequest ||
+    clock.elapsed() - before.status.writtenAt >= statusQuietMs
+  )
+}
+
+async function recordFailure(node: Node, before: CheckableVolume, error: unknown, signal: AbortSignal): Promise<void> {
+  const { volumes, metrics, events, clock, schedule, log } = node
+  const message = errorMessage(error)
+  const times = (before.failure?.times ?? 0) + 1
+  const rotateRequest = await rotateRequestOf(node, before, signal)
+  const failed = volumes.update(before.target, {
+    lastCheckAt: clock.now(),
+    nextCheckAt: schedule.nextTry(before.intervalMs, clock.elapsed(), times),
+    failure: { message, times },
+    // The status object reports that the rotation that was asked for has failed.
+    seenClass: { ...before.seenClass, rotateRequest },
+  })
+  if (failed === undefined) return
+  metrics.rotationError(failed.provider, errorTypeOf(error))
+  const text = `rotation failed, the old files stay: ${message}`
+  log.error({ ...logKeys(failed), times }, text)
+  const records = [events.record(podReference(failed), 'Warning', 'MountRotationFailed', text)]
+  const isReported = before.failure?.message === message && before.seenClass.rotateRequest === rotateRequest
+  if (!isReported) records.push(saveStatus(node, failed, signal).catch(() => undefined))
+  await Promise.all(records)
+}
+
+/** A class that cannot be read asks for nothing new. */
+async function rotateRequestOf(node: Node, volume: Volume, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { metadata } = await currentClass(node, classOf(volume), signal)
+    return metadata.annotations?.[classAnnotations.rotate]
+  } catch {
+    return volume.seenClass.rotateRequest
+  }
+}
+
+/** An unpublish, a caller that left, or the end of the driver: none says anything about the volume. */
+function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  const isEnd = error instanceof RpcError && (error.code === Code.ABORTED || error.code === Code.CANCELLED)
+  return signal.aborted && error === signal.reason && isEnd
+}
