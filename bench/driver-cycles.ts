@@ -9,7 +9,7 @@ import { rounded } from './support/statistics.ts'
 const cycles = Number(process.argv[2] ?? 10_000)
 const parallel = 8
 /** Garbage of the last work is collected within half a minute. */
-const settleMs = 35_000
+const quietMs = 35_000
 
 const bundle = await bundledDriver()
 const lab = await startDriverLab({ command: bundle.command, flags: ['--enable-secret-rotation', '--v=0'] })
@@ -36,7 +36,7 @@ try {
     look(done)
   }
   const perSecond = rounded((cycles / (performance.now() - startedAt)) * 1000)
-  await new Promise((resolve) => setTimeout(resolve, settleMs))
+  await new Promise((resolve) => setTimeout(resolve, quietMs))
   look(cycles)
   console.log(JSON.stringify({ bench: 'driver-cycles', cycles, cyclesPerSecond: perSecond, memory }))
 } finally {

@@ -26,12 +26,12 @@ const setAll = (content: string) => {
 }
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const results: Record<string, unknown> = {}
-const tell = (name: string, value: number, unit: string) => {
+const record = (name: string, value: number, unit: string) => {
   results[name] = rounded(value)
   console.log(`${name}: ${rounded(value)} ${unit}`)
 }
 
-const tellMemory = (name: string) => {
+const recordMemory = (name: string) => {
   const { pss, anonymous } = lab.driver.memory()
   results[name] = { pss, anonymous }
   console.log(`${name}: ${pss} MiB, ${anonymous} of them not shared with other Node processes`)
@@ -41,17 +41,17 @@ try {
   setAll('first')
   for (let i = 0; i < classCount; i++) await lab.createClass(`class-${i}`, objects)
   await wait(2000)
-  tellMemory('memory idle')
+  recordMemory('memory idle')
   const pods = await Promise.all(Array.from({ length: podCount }, (_, i) => lab.pod(`class-${i % classCount}`)))
 
   lab.api.requests.length = 0
   const startedAt = performance.now()
   const cpuBefore = lab.driver.cpu()
   await Promise.all(pods.map(lab.publish))
-  tell(`${podCount} pods at once, wall`, performance.now() - startedAt, 'ms')
-  tell(`${podCount} pods at once, CPU of the driver`, lab.driver.cpu() - cpuBefore, 'ms')
-  tell('API requests per publish', lab.api.requests.filter((line) => !/watch=true/.test(line)).length / podCount, '')
-  tellMemory(`memory with ${podCount} volumes of 10 objects`)
+  record(`${podCount} pods at once, wall`, performance.now() - startedAt, 'ms')
+  record(`${podCount} pods at once, CPU of the driver`, lab.driver.cpu() - cpuBefore, 'ms')
+  record('API requests per publish', lab.api.requests.filter((line) => !/watch=true/.test(line)).length / podCount, '')
+  recordMemory(`memory with ${podCount} volumes of 10 objects`)
 
   // The next tick finds news in all objects.
   const cpuBeforeRotation = lab.driver.cpu()
@@ -65,25 +65,25 @@ try {
     if (!readFileSync(join(targetPath, 'object-9'), 'utf8').startsWith('second')) throw new Error('not rotated yet')
   }
   await eventually(() => pods.forEach(rotated), 30_000)
-  tell(`rotation of ${podCount} changed volumes, wall`, performance.now() - rotationAt, 'ms')
+  record(`rotation of ${podCount} changed volumes, wall`, performance.now() - rotationAt, 'ms')
   await wait(1000)
-  tell(`rotation of ${podCount} changed volumes, CPU of the driver`, lab.driver.cpu() - cpuBeforeRotation, 'ms')
+  record(`rotation of ${podCount} changed volumes, CPU of the driver`, lab.driver.cpu() - cpuBeforeRotation, 'ms')
 
   for (const pod of pods.slice(quietCount)) await lab.unpublish(pod)
   lab.api.requests.length = 0
   const quietMounts = lab.provider.mounts.length
   const cpuBeforeQuiet = lab.driver.cpu()
   await Promise.all([...pods.slice(0, quietCount).map(lab.publish), wait(60_000)])
-  tell(`API requests in a quiet minute of ${quietCount} volumes, 4 rotations each`, lab.api.requests.length, '')
+  record(`API requests in a quiet minute of ${quietCount} volumes, 4 rotations each`, lab.api.requests.length, '')
   results['these were'] = Object.fromEntries(
     Map.groupBy(lab.api.requests, (line) => line.replace(/[?].*/, '').replace(/default\/(\w+)\/.*/, 'default/$1/NAME'))
       .entries()
       .map(([line, all]) => [line, all.length]),
   )
   console.log(results['these were'])
-  tell('provider calls in that minute', lab.provider.mounts.length - quietMounts, '')
-  tell('CPU of the driver in that minute', lab.driver.cpu() - cpuBeforeQuiet, 'ms')
-  tellMemory(`memory with ${quietCount} volumes`)
+  record('provider calls in that minute', lab.provider.mounts.length - quietMounts, '')
+  record('CPU of the driver in that minute', lab.driver.cpu() - cpuBeforeQuiet, 'ms')
+  recordMemory(`memory with ${quietCount} volumes`)
   console.log(JSON.stringify({ bench: 'driver-node', results }))
 } finally {
   await lab.stop()

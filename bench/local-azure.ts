@@ -3,7 +3,7 @@
  * bare node:https server that answers the same bytes, in one run with the same client. Also the CPU time of each server per
  * request, which other work on the machine disturbs less, and what the program needs to start and in memory. The aim is
  * above half of the bare server. Then the same of setting a secret, which is on disk before it is answered; the memory with
- * ten thousand secrets; and what somebody with az waits for. The last line is JSON.
+ * ten thousand secrets; and how long a user of az waits. The last line is JSON.
  *
  * Arguments: rounds (default 5), milliseconds of each (default 1500).
  */

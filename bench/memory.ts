@@ -1,8 +1,8 @@
 /**
  * Memory of a node's daemons as the image runs them, together: idle, with 100 volumes of 10 objects mounted, and after
- * kubelet has repeated the mounts a few times. All processes run from the same files, which nobody else runs, so the sum of
+ * kubelet has repeated the mounts a few times. All processes run from the same files, which no other process runs, so the sum of
  * their proportional set sizes is what they cost the node. Aims: idle under 95 MiB and with 50 volumes under 110; one process
- * (`--combined`) under 75 and 85. The field's four processes, on a real cluster: 103 MiB idle, 118 with 50 volumes.
+ * (`--combined`) under 75 and 85. The four processes of the upstream projects, on a real cluster: 103 MiB idle, 118 with 50 volumes.
  * The last line is JSON.
  *
  *   node bench/memory.ts [--combined] [--volumes 100] [--republishes 5]

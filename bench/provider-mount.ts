@@ -1,6 +1,6 @@
 /**
  * Mount on the provider's socket, p50 in milliseconds, for 1, 5, 20 and 100 objects and a vault that answers after 0, 10,
- * 30 and 50 ms, beside what the field does (sign in for every mount, then read one object after another), in one run.
+ * 30 and 50 ms, compared in one run with the upstream provider's way (sign in for every mount, then read one object after another).
  *
  *   cold    token and objects are asked for in every mount
  *   warm    the token is held, objects are asked for

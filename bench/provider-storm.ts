@@ -3,7 +3,7 @@
  *
  *   burst   100 pods of one service account mount the same 10 objects at once
  *   ticks   50 such mounts arrive together three times, further apart than a read is shared (as rotations do)
- *   steady  mounts per second with a held token: objects shared, and each read anew
+ *   steady  mounts per second with a held token: with shared reads, and with one read per object and mount
  *   memory  of the bundled daemon: idle, after the burst (everything has been used once), and after 1,000 and 4,000 mounts of
  *           10 objects: between the last two it must not grow
  *

@@ -32,7 +32,7 @@ const objects = Array.from({ length: 10 }, (_, i) => `secret-${i}`)
 const kubeletRoot = process.env.KUBELET_ROOT ?? '/var/lib/kubelet'
 const slowAzureMs = 30
 /** Garbage of the last work is collected within half a minute. */
-const settleMs = 40_000
+const idleMs = 40_000
 
 const twoProcesses = values.only === 'combined' ? undefined : await measure({ combined: false })
 const combined = values.only === 'two' ? undefined : await measure({ combined: true })
@@ -45,23 +45,23 @@ async function measure({ combined }: { combined: boolean }) {
     const release = await createHelmRelease(cleanup.t, { values: { combined }, objects })
     for (const name of objects) await release.setSecret(`value of ${name}`, name)
     await release.install()
-    await wait(settleMs)
+    await wait(idleMs)
     const idle = memoryOf(release)
-    tell('memory idle', idle)
+    record('memory idle', idle)
     const ready: Record<string, number> = {}
     for (const delayMs of [0, slowAzureMs]) {
       await deletePods(release)
       await release.azure.control('PUT', '/delay', { ms: delayMs })
       ready[`${delayMs} ms`] = await startPods(release)
-      tell(`${podCount} pods to all Ready, Azure ${delayMs} ms`, ready[`${delayMs} ms`])
+      record(`${podCount} pods to all Ready, Azure ${delayMs} ms`, ready[`${delayMs} ms`])
     }
     await release.azure.control('PUT', '/delay', { ms: 0 })
-    await wait(settleMs)
+    await wait(idleMs)
     const mounted = memoryOf(release)
-    tell(`memory with ${podCount} volumes`, mounted)
+    record(`memory with ${podCount} volumes`, mounted)
     const quiet = await quietRequests(release)
     const afterwards = memoryOf(release)
-    tell(`memory after ${quietMinutes} quiet minutes`, afterwards)
+    record(`memory after ${quietMinutes} quiet minutes`, afterwards)
     const propagation = await changes(release)
     await deletePods(release)
     return { idle, ready, mounted, quiet, afterwards, propagation }
@@ -70,7 +70,7 @@ async function measure({ combined }: { combined: boolean }) {
   }
 }
 
-function tell(what: string, value: unknown): void {
+function record(what: string, value: unknown): void {
   console.log(`${what}: ${typeof value === 'object' ? JSON.stringify(value) : value}`)
 }
 
@@ -131,7 +131,7 @@ function podNames(): string[] {
   return Array.from({ length: podCount }, (_, i) => `pod-${i}`)
 }
 
-/** What nobody's change costs: requests to vaults and sign-in, and to the API server for the driver's own kinds. */
+/** Requests while nothing changes: to vaults, for sign-in, and to the API server for the driver's own kinds. */
 async function quietRequests(release: HelmRelease) {
   const before = await apiRequests(release)
   await release.azure.control('DELETE', '/requests')
@@ -140,11 +140,11 @@ async function quietRequests(release: HelmRelease) {
   const sum = (prefix: string) =>
     Object.entries(counts).reduce((total, [name, count]) => total + (name.startsWith(prefix) ? count : 0), 0)
   const quiet = { vault: sum('vault.'), signIn: sum('entra.'), api: (await apiRequests(release)) - before }
-  tell(`requests in ${quietMinutes} quiet minutes`, quiet)
+  record(`requests in ${quietMinutes} quiet minutes`, quiet)
   return quiet
 }
 
-/** Requests so far for classes and status objects, which nobody but the driver makes. */
+/** Requests so far for classes and status objects, which only the driver makes. */
 async function apiRequests({ kube }: HelmRelease): Promise<number> {
   const text = await kube.raw({ method: 'GET', path: '/metrics', headers: { accept: '*/*' } })
   return text
@@ -177,7 +177,7 @@ async function changes(release: HelmRelease) {
       await wait(20)
     }
     rounds.push([...seen.values()].map((seconds) => Math.round(seconds * 100) / 100))
-    tell('seconds from a change to three files', rounds.at(-1))
+    record('seconds from a change to three files', rounds.at(-1))
   }
   const spreads = rounds.map((round) => Math.max(...round) - Math.min(...round))
   return { rounds, slowest: Math.max(...rounds.flat()), widestSpread: Math.round(Math.max(...spreads) * 1000) / 1000 }

@@ -92,8 +92,14 @@ function printTest(name: string, reason: string | undefined, ms: number): void {
 function printFailure(file: string, name: string, error: unknown, output: string): void {
   const title = `${relative('.', file)}${name === '' ? '' : ` › ${name}`}`
   failures.push(title)
-  const text = output === '' ? inspect(causeOf(error), { depth: 5, colors: false }) : output.trimEnd()
+  const text = output === '' ? textOf(causeOf(error)) : output.trimEnd()
   console.log(`\n✖ ${title}\n${text.replaceAll(/^/gm, '    ')}\n`)
+}
+
+/** An assertion's message has both values already, so its properties are left out. */
+function textOf(error: unknown): string {
+  const isAssertion = error instanceof Error && 'code' in error && error.code === 'ERR_ASSERTION'
+  return isAssertion ? (error.stack ?? error.message) : inspect(error, { depth: 5, colors: false })
 }
 
 /** The runner wraps what a test threw. */

@@ -53,12 +53,12 @@ export async function startProviderDaemon(
   const env = { PATH: process.env.PATH, ...http.proxyEnv, SSL_CERT_FILE: ca, MALLOC_ARENA_MAX: '1' }
   const child = spawn(node, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   await new Promise<void>((resolve, reject) => {
-    let said = ''
+    let output = ''
     child.stderr.on('data', (text: Buffer) => {
-      said = (said + text.toString()).slice(-4000)
-      if (said.includes('"ready"')) resolve()
+      output = (output + text.toString()).slice(-4000)
+      if (output.includes('"ready"')) resolve()
     })
-    child.once('exit', () => reject(new Error(`the provider ended: ${said}`)))
+    child.once('exit', () => reject(new Error(`the provider ended: ${output}`)))
   })
   const client = new CSIDriverProviderClient(`unix:${socket}`, credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',

@@ -71,7 +71,7 @@ export function findClusterProcesses(kubeconfig: string): ClusterProcesses | und
   }
 }
 
-/** A process that has ended and that nobody has asked about is no longer alive. */
+/** A process that has ended and whose parent has not yet waited for it is no longer alive. */
 function isAlive(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))

@@ -10,6 +10,7 @@ import { rotateNowCases } from './cases/rotate-now.ts'
 import { upstreamCases } from './cases/upstream.ts'
 import { upstreamProviderCases } from './cases/upstream-providers.ts'
 import { upstreamTakeoverCases } from './cases/upstream-takeover.ts'
+import { apiValidationCases } from './cases/validation.ts'
 import { workloadIdentityCases } from './cases/workload-identity.ts'
 import { removeNamespaces } from './namespaces.ts'
 import { csiMounts } from './node.ts'
@@ -43,5 +44,6 @@ describe(`end to end on the ${target} cluster`, () => {
   upstreamCases(() => lab)
   upstreamProviderCases(() => lab)
   workloadIdentityCases(() => lab)
+  apiValidationCases(() => lab)
   leakCases(() => lab)
 })

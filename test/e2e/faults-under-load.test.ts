@@ -180,7 +180,7 @@ describe('faults under load', options, () => {
     }
   })
 
-  it('a provider that stands still for three minutes leaves the files, and rotation goes on afterwards', async () => {
+  it('a provider that hangs for three minutes leaves the files, and rotation continues afterwards', async () => {
     const pid = await pidOf('secrets-store-provider-azure')
     process.kill(pid, 'SIGSTOP')
     try {

@@ -17,8 +17,8 @@ interface Row {
   fix?: string[]
 }
 
-/** What `keymount identity doctor` says of pods of a real API server and a real webhook, and that its kubectl commands mend it. */
-test('the doctor sees what the webhook did, and its commands mend what it did not', needsRealCluster, async (t) => {
+/** The findings of `keymount identity doctor` for pods of a real API server and a real webhook, and that its kubectl commands fix them. */
+test('the doctor sees what the webhook did, and its commands fix what it did not', needsRealCluster, async (t) => {
   const { kube, namespace } = await createWebhookWorld(t)
   const kubeconfig = process.env.KUBECONFIG ?? ''
   await kube.create(resources.serviceAccounts, {
@@ -37,7 +37,7 @@ test('the doctor sees what the webhook did, and its commands mend what it did no
     },
   })
 
-  /** The only pod of the Deployment, and what the doctor says of it. */
+  /** The only pod of the Deployment, and the doctor's findings for it. */
   const examine = async (without?: string) => {
     const pod = await until('the pod of the Deployment', () => onlyPod(without))
     const name = pod.metadata.name ?? ''
@@ -52,7 +52,7 @@ test('the doctor sees what the webhook did, and its commands mend what it did no
     const [pod] = items
     return items.length === 1 && pod !== undefined && isReady(pod) && pod.metadata.name !== without ? pod : undefined
   }
-  const mend = async (rows: readonly Row[]) => {
+  const fix = async (rows: readonly Row[]) => {
     const [command] = rows.flatMap(({ fix = [] }) => fix)
     assert.match(command ?? '', /^kubectl /)
     await shell((command ?? '').replace(/^kubectl/, findKubectl() ?? 'kubectl'), kubeconfig)
@@ -64,7 +64,7 @@ test('the doctor sees what the webhook did, and its commands mend what it did no
     wrong(unlabelled.rows).map(({ check }) => check),
     ['label'],
   )
-  await mend(wrong(unlabelled.rows))
+  await fix(wrong(unlabelled.rows))
 
   const labelled = await examine(unlabelled.name)
   assert.deepEqual(wrong(labelled.rows), [])
@@ -78,7 +78,7 @@ test('the doctor sees what the webhook did, and its commands mend what it did no
     wrong(stale.rows).map(({ check }) => check),
     ['client'],
   )
-  await mend(wrong(stale.rows))
+  await fix(wrong(stale.rows))
   assert.deepEqual(wrong((await examine(stale.name)).rows), [])
 })
 

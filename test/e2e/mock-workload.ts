@@ -153,7 +153,7 @@ export async function run(
   return stdout
 }
 
-/** A Secret with its values as text; undefined when there is none. */
+/** A Secret with its values as text; undefined if it does not exist. */
 export async function secretOf(
   lab: Lab,
   ref: { namespace: string; name: string },

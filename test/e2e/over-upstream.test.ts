@@ -26,7 +26,7 @@ const { KUBECONFIG, KUBELET_ROOT, KEYMOUNT_IMAGE } = process.env
 
 /**
  * `helm upgrade` from a release of upstream's charts to ours of the same name, on a real API server: it changes the objects
- * in place, so nothing that cannot be changed stands in the way, and what runs afterwards is the product.
+ * in place, so no immutable field prevents it, and what runs afterwards is the product.
  */
 test('a release of upstream’s driver and provider becomes ours', needsRealCluster, async (t) => {
   const world = await createWorld(t, 'csi-secrets-store-provider-azure')
@@ -74,7 +74,7 @@ test('a release of upstream’s pod identity becomes ours', needsRealCluster, as
     ...(await world.uids(resources.deployments, ['aad-pod-identity-mic'])),
     ...(await world.uids(resources.daemonSets, ['aad-pod-identity-nmi'])),
   ]
-  // Nothing is to redirect connections of this node: the objects are what is looked at.
+  // No connection of this node may be redirected: only the objects are checked.
   const nowhere = { nodeSelector: { 'no-such-node': 'true' } }
 
   await world.upgrade({ mic: { replicas: 0, ...nowhere }, nmi: nowhere })

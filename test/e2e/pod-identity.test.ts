@@ -21,7 +21,7 @@ const options = realClusterOnly('redirection needs pods with a network of their 
 const noAz = findAz() === undefined ? azMissing : undefined
 const migration = noAz === undefined ? {} : { skip: noAz }
 
-test('pod identity gives pods the identities of their bindings, and nobody elseâ€™s', options, async (t) => {
+test('pod identity gives pods the identities of their bindings, and no others', options, async (t) => {
   const world = await createWorld(t)
   const { release } = world
   const { kube, namespace, azure } = release
@@ -188,7 +188,7 @@ test('pod identity gives pods the identities of their bindings, and nobody elseâ
       )
       await works('app=orders,azure.workload.identity/use=true')
 
-      // The redirection is gone with the node endpoint: who has no sidecar reaches the true address, where nobody is.
+      // The redirection is gone with the node endpoint: a pod without a sidecar reaches the true address, where nothing answers.
       await world.startPod('plain', { mounts: false })
       await release.podReady('plain')
       assert.equal((await world.ask('plain', tokenPath)).status, 0)

@@ -5,13 +5,13 @@ const { KEYMOUNT_E2E, NODE_HOST } = process.env
 export const noHelm = helm === undefined ? 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM' : undefined
 
 export const noNodeHost =
-  NODE_HOST === undefined ? 'NODE_HOST has to say by which address pods reach this machine' : undefined
+  NODE_HOST === undefined ? 'NODE_HOST has to be the address by which pods reach this machine' : undefined
 
 /**
  * Options of a test that runs on a real cluster alone.
  *
  * @param lacking what keeps it from the local cluster
- * @param missing what else it needs: each says what is not there, or is undefined
+ * @param missing what else it needs: each names what is not installed, or is undefined
  */
 export function realClusterOnly(lacking: string, ...missing: (string | undefined)[]): { skip?: string } {
   const elsewhere = KEYMOUNT_E2E === 'real' ? undefined : `${lacking}: npm run e2e`

@@ -11,9 +11,9 @@ import { createWebhookWorld, label, needsRealCluster, podOf, replicas, twoReady 
 
 const processes = findClusterProcesses(process.env.KUBECONFIG ?? '')
 const needsProcesses =
-  processes === undefined ? { skip: 'the programs of this cluster are no processes of this machine' } : {}
+  processes === undefined ? { skip: 'the programs of this cluster do not run on this machine' } : {}
 
-/** With `failurePolicy: Fail`, a pod that the API server can ask nobody about is refused: that must not happen. */
+/** With `failurePolicy: Fail`, a pod is refused when the API server reaches no webhook: that must not happen. */
 test(
   'no pod is refused for a fault of the webhook, and none comes through without its token',
   needsRealCluster,

@@ -5,9 +5,9 @@ import { until } from '../support/eventually.ts'
 /** What came of the pods that were created since the stream began, or since the last phase. */
 export interface StreamCount {
   admitted: number
-  /** The webhook said no, or a pod came through without what it should have got. */
+  /** The webhook refused a pod, or a pod was admitted without the expected changes. */
   refused: string[]
-  /** The API server had nobody to ask: the text of its error. */
+  /** The API server reached no webhook: the text of its error. */
   unanswered: string[]
   /** There was no API server to ask. */
   unreached: number

@@ -79,7 +79,7 @@ export async function createWebhookWorld(t: TestContext): Promise<WebhookWorld> 
   const annotations = { 'azure.workload.identity/client-id': 'client-of-app' }
   const metadata = { namespace, name: 'app', annotations }
   await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
-  // A Service learns of ready pods a moment after helm does.
+  // A Service gets ready pods a moment after helm sees them.
   await until('the webhook to be reached', async () => {
     await kube.create(resources.pods, podOf(namespace, 'first', label), { dryRun: true })
     return true

@@ -23,7 +23,7 @@ const identity = {
 }
 
 /** What pods and classes get from the webhook, as a real API server asks it. */
-test('a labelled pod gets its identity, and a class that cannot work is told', needsRealCluster, async (t) => {
+test('a labelled pod gets its identity, and a class that cannot work gets a warning', needsRealCluster, async (t) => {
   const { kube, kubeConfig, kubectl, namespace, run } = await createWebhookWorld(t)
   const tryOut = (pod: Pod) => kube.create(resources.pods, pod, { dryRun: true })
   const upgrade = async (values: Record<string, string>) => {
@@ -115,18 +115,18 @@ test('a labelled pod gets its identity, and a class that cannot work is told', n
 
   await t.test('kubectl shows what is wrong with a class, and creates it all the same', async () => {
     const stderr = await until('a warning', async () => {
-      const { status, stderr: text } = await kubectl(['apply', '-f', '-'], brokenClass(namespace, 'told'))
+      const { status, stderr: text } = await kubectl(['apply', '-f', '-'], brokenClass(namespace, 'broken'))
       assert.equal(status, 0, text)
       return text === '' ? undefined : text
     })
     assert.match(
       stderr,
-      /^Warning: SecretProviderClass told: no pod can mount it: spec.parameters: keyvaultName is not provided \(found "keyvaultname"; did you mean keyvaultName\?\)\n/,
+      /^Warning: SecretProviderClass broken: no pod can mount it: spec.parameters: keyvaultName is not provided \(found "keyvaultname"; did you mean keyvaultName\?\)\n/,
     )
-    const rotate = ['annotate', 'secretproviderclass', 'told', '-n', namespace, 'keymount.dev/rotate=1']
+    const rotate = ['annotate', 'secretproviderclass', 'broken', '-n', namespace, 'keymount.dev/rotate=1']
     assert.deepEqual(await kubectl(rotate), {
       status: 0,
-      stdout: 'secretproviderclass.secrets-store.csi.x-k8s.io/told annotated\n',
+      stdout: 'secretproviderclass.secrets-store.csi.x-k8s.io/broken annotated\n',
       stderr: '',
     })
   })

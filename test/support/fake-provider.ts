@@ -15,6 +15,8 @@ export interface FakeProvider {
   readonly socket: string
   /** Every Mount, oldest first. */
   readonly mounts: MountRequest[]
+  /** How long the caller of each of them waits for its answer, in milliseconds. */
+  readonly patience: number[]
   /** Content and version of objects by name. Objects without one are empty. */
   readonly objects: Map<string, ProviderObject>
   /** Instead of the usual answer. Undefined for the usual one. */
@@ -55,6 +57,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
     name,
     socket,
     mounts: [],
+    patience: [],
     objects: new Map([
       ['foo', { content: 'secret', version: 'v1' }],
       ['fookey', { content: '-----BEGIN PUBLIC KEY-----\nThis is mock key\n-----END PUBLIC KEY-----', version: 'v1' }],
@@ -80,11 +83,11 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
       if (isRotated) return { content: 'rotated', version: 'v2' }
       return provider.objects.get(object) ?? { content: '', version: 'v1' }
     }
-    const known = names.map((object) => ({ object, ...currentOf(object) }))
+    const found = names.map((object) => ({ object, ...currentOf(object) }))
     return {
-      objectVersion: known.map(({ object, version }) => ({ id: `secret/${object}`, version })),
+      objectVersion: found.map(({ object, version }) => ({ id: `secret/${object}`, version })),
       error: undefined,
-      files: known.map(({ object, content, mode = 0 }) => ({ path: object, mode, contents: Buffer.from(content) })),
+      files: found.map(({ object, content, mode = 0 }) => ({ path: object, mode, contents: Buffer.from(content) })),
     }
   }
 
@@ -93,6 +96,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
       respond(null, { version: 'v1alpha1', runtimeName: 'E2EMockProvider', runtimeVersion: 'v0.0.10' }),
     mount(call: ServerUnaryCall<MountRequest, MountResponse>, respond: sendUnaryData<MountResponse>) {
       provider.mounts.push(call.request)
+      provider.patience.push(new Date(call.getDeadline() as number | Date).getTime() - Date.now())
       Promise.resolve()
         .then(() => {
           if (call.getHost() !== 'localhost')

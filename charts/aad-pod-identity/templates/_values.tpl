@@ -27,7 +27,7 @@
 {{- toYaml $ours -}}
 {{- end -}}
 
-{{/* Values without a counterpart that somebody has set, as a YAML list. Takes the root. */}}
+{{/* Values that are set and have no counterpart in Keymount, as a YAML list. Takes the root. */}}
 {{- define "upstream.ignored" -}}
 {{- $ignored := list -}}
 {{- range $key := list "image" "fullnameOverride" "customUserAgent" -}}

@@ -54,7 +54,7 @@ whose they are: upstream's `linux` is the provider, and the driver is a chart of
 [env, volumes, volumeMounts, podLabels, podAnnotations, daemonsetAnnotations, nodeSelector, tolerations, affinity, priorityClassName, updateStrategy]
 {{- end -}}
 
-{{/* Values without a counterpart that somebody has set, as a YAML list. Takes the root. */}}
+{{/* Values that are set and have no counterpart in Keymount, as a YAML list. Takes the root. */}}
 {{- define "upstream.ignored" -}}
 {{- $ignored := list -}}
 {{- range $key := list "logFormatJSON" "enableArcExtension" "arc" -}}

@@ -1,4 +1,4 @@
-{{/* The workload identity webhook. Names are upstream's, because suites and people rely on them; it is once in a cluster. All take the root. */}}
+{{/* The workload identity webhook. Names are upstream's, because test suites and users rely on them; a cluster has at most one. All take the root. */}}
 
 {{- define "keymount.controller.name" }}azure-workload-identity-webhook-controller-manager{{ end -}}
 
@@ -40,8 +40,8 @@ azure-workload-identity.io/system: "true"
 {{- end -}}
 
 {{/*
-What the webhook gives the proxy sidecar of a pod: images, and with `proxySettings` the way to Microsoft Entra ID. The CA goes
-as text, because the sidecar's namespace has no ConfigMap of ours.
+Environment of the webhook for the proxy sidecars that it injects: images, and the HTTP proxy of `proxySettings`. The CA is
+passed as text, because the sidecar's namespace does not have our ConfigMap.
 */}}
 {{- define "keymount.controller.proxyEnv" -}}
 {{- $image := include "keymount.image" (dict "root" . "os" "linux") -}}

@@ -1,7 +1,7 @@
 {{/*
-CRDs are templates, not Helm's crds/ folder, because Helm never upgrades what is in there. `keep` leaves them, and every
-object with them, when the release goes. Where they already exist and are not this release's (another release's, or made
-by the upstream program or a GitOps tool), they stay as they are: both programs read the same fields.
+CRDs are templates, not in Helm's crds/ folder, because Helm never upgrades the files of that folder. `keep` preserves them,
+and so every object, when the release is uninstalled. Where they already exist and belong to another owner (another release,
+the upstream program, a GitOps tool), they are not changed: both programs read the same fields.
 Takes (list . "glob").
 */}}
 {{- define "keymount.crds" -}}

@@ -1,6 +1,6 @@
 {{/*
-The DaemonSets of one daemon: one per OS. What every daemon has is here; what is its own (flags, ports, mounts, rights)
-comes from the definitions keymount.DAEMON.* of its file. Takes {root, daemon}.
+The DaemonSets of one daemon: one per OS. This file has what all daemons share; flags, ports, mounts and rights of a daemon
+come from the definitions keymount.DAEMON.* in its own file. Takes {root, daemon}.
 */}}
 {{- define "keymount.daemonsets" -}}
 {{- if has .daemon (include "keymount.daemons" .root | splitList " ") -}}
@@ -13,7 +13,7 @@ comes from the definitions keymount.DAEMON.* of its file. Takes {root, daemon}.
 {{- end -}}
 {{- end -}}
 
-{{/* Takes {root, os, daemon}, as everything of a daemon does. */}}
+{{/* Takes {root, os, daemon}, as all definitions of a daemon do. */}}
 {{- define "keymount.daemonset" -}}
 {{- $values := .root.Values -}}
 {{- $settings := include "keymount.settings" . | fromYaml -}}

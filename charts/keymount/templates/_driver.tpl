@@ -1,4 +1,4 @@
-{{/* The driver: it mounts, so it is privileged; it reads nothing from the network but the Kubernetes API. All take {root, os, daemon}. */}}
+{{/* The driver: it mounts, so it is privileged; the only network service that it reads from is the Kubernetes API. All take {root, os, daemon}. */}}
 
 {{- define "keymount.driver.container" }}secrets-store{{ end -}}
 
@@ -6,7 +6,7 @@
 {{- include "keymount.upstreamName" (list . "secrets-store-csi-driver") -}}
 {{- end -}}
 
-{{/* The driver's directory below kubelet's plugins: of its own for a second driver. */}}
+{{/* The driver's directory below kubelet's plugins: a separate one for a second driver. */}}
 {{- define "keymount.driver.plugin" -}}
 {{- if include "keymount.isSecond" . }}{{ .Values.driver.name }}{{ else }}csi-secrets-store{{ end -}}
 {{- end -}}
@@ -68,7 +68,7 @@ failureThreshold: 5
 windowsOptions:
   runAsUserName: ContainerAdministrator
 {{- else -}}
-# Bidirectional propagation of mounts is for privileged containers only.
+# Bidirectional mount propagation requires a privileged container.
 privileged: true
 readOnlyRootFilesystem: true
 {{- end -}}

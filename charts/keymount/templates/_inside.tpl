@@ -1,9 +1,9 @@
 {{/*
-For the charts that carry this one inside, under the names of the upstream charts (`keymount charts`): they turn upstream's
-values into ours, and every template here is then rendered with those. Nothing of this is used by the chart by itself.
+For the charts with the names of the upstream charts, which contain this one (`keymount charts`): they convert upstream's
+values into ours, and every template here is then rendered with those. This chart by itself does not use this file.
 */}}
 
-{{/* Sets in a map what another one has under these keys; maps are merged, as Helm merges values. Takes (list from to keys). */}}
+{{/* Copies these keys from one map to another; maps are merged, as Helm merges values. Takes (list from to keys). */}}
 {{- define "upstream.take" -}}
 {{- $from := index . 0 -}}
 {{- $to := index . 1 -}}

@@ -1,14 +1,14 @@
 {{/*
-Names and labels. By default they are upstream's and the same whatever the release is called, because suites, dashboards
-and people rely on them, and because a cluster has one driver of this name. A second driver (another driver.name) has
-names of its own, from its release.
+Names and labels. By default they are upstream's and do not depend on the name of the release, because test suites, dashboards
+and users rely on them, and because a cluster has one driver of this name. A second driver (another driver.name) gets its
+names from its release.
 */}}
 
 {{- define "keymount.isSecond" -}}
 {{- if ne .Values.driver.name "secrets-store.csi.k8s.io" }}true{{ end -}}
 {{- end -}}
 
-{{/* The driver's DaemonSet, and the stem of the other names. */}}
+{{/* Name of the driver's DaemonSet, and prefix of the other names. */}}
 {{- define "keymount.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 37 | trimSuffix "-" -}}
@@ -20,14 +20,14 @@ csi-secrets-store
 {{- end -}}
 {{- end -}}
 
-{{/* `combined` has the driver's name, so that switching over is a rollout. Takes {root, os, daemon}. */}}
+{{/* `combined` has the driver's name, so that switching to it is a rollout. Takes {root, os, daemon}. */}}
 {{- define "keymount.daemonName" -}}
 {{- include "keymount.fullname" .root }}
 {{- if eq .daemon "provider" }}-provider-azure{{ end }}
 {{- if eq .os "windows" }}-windows{{ end -}}
 {{- end -}}
 
-{{/* A name of upstream's that is not made of the release's. Takes (list . "secretproviderclasses-role"). */}}
+{{/* An upstream name that does not contain the name of the release. Takes (list . "secretproviderclasses-role"). */}}
 {{- define "keymount.upstreamName" -}}
 {{- $root := first . -}}
 {{- if include "keymount.isSecond" $root }}{{ include "keymount.fullname" $root }}-{{ end }}{{ last . }}
@@ -43,7 +43,7 @@ csi-secrets-store
 {{- merge $own (.Values.commonLabels | default dict) | toYaml -}}
 {{- end -}}
 
-{{/* What selects a daemon's pods, and people find them by. It cannot change after an install. Takes {root, os, daemon}. */}}
+{{/* The labels that select a daemon's pods. They cannot change after an install. Takes {root, os, daemon}. */}}
 {{- define "keymount.selector" -}}
 app: {{ eq .daemon "provider" | ternary "secrets-store-provider-azure" "secrets-store-csi-driver" }}
 {{- if include "keymount.isSecond" .root }}

@@ -1,6 +1,6 @@
 {{/*
 Driver and provider in one process (`combined`): the driver's pod with the provider's network, flags and trust. They
-still meet at the socket. All take {root, os, daemon}.
+still talk through the socket. All take {root, os, daemon}.
 */}}
 
 {{- define "keymount.node.container" }}{{ include "keymount.driver.container" . }}{{ end -}}

@@ -1,4 +1,4 @@
-{{/* Joins a path the way of an OS. Takes (list os part…). */}}
+{{/* Joins a path with the separator of an OS. Takes (list os part…). */}}
 {{- define "keymount.path" -}}
 {{- join (eq (first .) "windows" | ternary "\\" "/") (rest .) -}}
 {{- end -}}
@@ -13,7 +13,7 @@
 {{- eq . "windows" | ternary "C:\\keymount\\trust" "/etc/keymount/trust" -}}
 {{- end -}}
 
-{{/* What every process of the image starts with. */}}
+{{/* Environment of every process of the image. */}}
 {{- define "keymount.processEnv" -}}
 {{- if eq .os "linux" -}}
 # One malloc arena instead of one per thread saves about 2 MiB.

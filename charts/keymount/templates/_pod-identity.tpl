@@ -1,4 +1,4 @@
-{{/* Pod identity, for clusters that are not yet migrated. Names and labels are upstream's; it is once in a cluster. */}}
+{{/* Pod identity, for clusters that are not yet migrated. Names and labels are upstream's; a cluster has at most one. */}}
 
 {{/* What selects a component's pods. Takes {root, component}. */}}
 {{- define "keymount.podIdentity.selector" -}}
@@ -12,7 +12,7 @@ app.kubernetes.io/component: {{ .component }}
 {{ include "keymount.labels" .root }}
 {{- end -}}
 
-{{/* The controller is there in standard mode only. */}}
+{{/* The controller is installed in standard mode only. */}}
 {{- define "keymount.podIdentity.hasMic" -}}
 {{- if and .Values.podIdentity.enabled (eq .Values.podIdentity.operationMode "standard") }}true{{ end -}}
 {{- end -}}
@@ -119,8 +119,8 @@ USER_ASSIGNED_MSI_CLIENT_ID: {key: UserAssignedMSIClientID, value: userAssignedM
 {{- end -}}
 
 {{/*
-Annotations of an object whose kind this release brings: Helm looks for the kind before it makes anything. The first time it
-is made afterwards, as a hook; with the rest it belongs to the release, and the next upgrade takes it over.
+Annotations of an object whose kind this release installs: Helm checks that the kind exists before it creates anything. In the
+first installation the object is created afterwards, by a hook; the next upgrade adopts it into the release.
 */}}
 {{- define "keymount.podIdentity.late" -}}
 {{- if not (.Capabilities.APIVersions.Has "aadpodidentity.k8s.io/v1") -}}

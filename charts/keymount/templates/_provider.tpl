@@ -1,4 +1,4 @@
-{{/* The Azure provider: it reads from the network, so it has no privilege for anything else. All take {root, os, daemon}. */}}
+{{/* The Azure provider: it reads from the network, so it has no privileges. All take {root, os, daemon}. */}}
 
 {{- define "keymount.provider.container" }}provider-azure-installer{{ end -}}
 
@@ -75,7 +75,7 @@ runAsUser: 0
 runAsGroup: 0
 readOnlyRootFilesystem: true
 {{- else -}}
-# Root without any capability: the directory of sockets on the node belongs to root.
+# Root without any capability, because the directory of sockets on the node belongs to root.
 runAsUser: 0
 runAsGroup: 0
 privileged: false

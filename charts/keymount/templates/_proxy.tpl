@@ -1,4 +1,4 @@
-{{/* The environment that `proxySettings` gives the provider, as YAML; nothing where nothing is set. Takes the root. */}}
+{{/* The environment of the provider from `proxySettings`, as YAML; empty when nothing is set. Takes the root. */}}
 {{- define "keymount.proxyEnv" -}}
 {{- $settings := .Values.proxySettings -}}
 {{- $env := dict -}}
@@ -8,6 +8,6 @@
 {{- if $env }}{{ toYaml $env }}{{ end -}}
 {{- end -}}
 
-{{/* The ConfigMaps that `proxySettings` makes, and that may be made by hand: environment, and certificates to trust. */}}
+{{/* The ConfigMaps that `proxySettings` creates, or that you create by hand: environment, and certificates to trust. */}}
 {{- define "keymount.environmentName" }}keymount-provider-env{{ end -}}
 {{- define "keymount.trustName" }}keymount-trust{{ end -}}

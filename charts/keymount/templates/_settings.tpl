@@ -1,6 +1,6 @@
 {{/*
-What the values say of one daemon on one OS, as YAML: the OS's own words for all of its daemons, then the daemon's
-block, which adds to lists and maps and replaces the rest. The one process of `combined` obeys all three blocks.
+The values for one daemon on one OS, as YAML: those of the OS for all of its daemons, then the daemon's block, which adds
+to lists and maps and replaces other values. The one process of `combined` uses all three blocks.
 Takes {root, os, daemon}.
 */}}
 {{- define "keymount.settings" -}}

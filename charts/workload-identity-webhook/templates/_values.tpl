@@ -21,7 +21,7 @@
 [replicaCount, azureEnvironment, logLevel, metricsAddr, mutatingWebhookAnnotations, mutatingWebhookNamespaceSelector, podDisruptionBudget, customTokenEndpoint, extraEnv, podLabels, podAnnotations, nodeSelector, tolerations, affinity, topologySpreadConstraints, priorityClassName, resources]
 {{- end -}}
 
-{{/* Values without a counterpart that somebody has set, as a YAML list. Takes the root. */}}
+{{/* Values that are set and have no counterpart in Keymount, as a YAML list. Takes the root. */}}
 {{- define "upstream.ignored" -}}
 {{- $ignored := list -}}
 {{- range $key := list "metricsBackend" "revisionHistoryLimit" "extraVolumes" "extraVolumeMounts" "service" -}}

@@ -89,7 +89,7 @@ export function faultCases(lab: () => Lab): void {
       await podEvent(lab(), workload.namespace, 'early', 'FailedMount', 'keyvaultName')
     })
 
-    it('an identity without a right on the vault is told which right, and the pod starts once it has it', async () => {
+    it('an identity without a right on the vault gets an event that names the right, and the pod starts once it has it', async () => {
       const workload = await createWorkload(lab(), 'role')
       await workload.setSecret('ExampleSecret', 'granted')
       await lab().azure.removeRole({

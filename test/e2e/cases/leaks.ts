@@ -9,9 +9,9 @@ import { createWorkload } from '../workload.ts'
 
 const products: readonly Product[] = ['secrets-store-csi-driver', 'secrets-store-provider-azure']
 
-/** The last case: whatever all cases before it made the product say, no planted value, token or private key is in it. */
+/** The last case: nothing that the product printed in all cases before contains a planted value, a token or a private key. */
 export function leakCases(lab: () => Lab): void {
-  describe('no secret is told to anybody', () => {
+  describe('no secret is printed', () => {
     before(async () => {
       // Failures on the way of a value are where it might slip into an error.
       const workload = await createWorkload(lab(), 'leak', {

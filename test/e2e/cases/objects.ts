@@ -68,7 +68,7 @@ export function objectCases(lab: () => Lab): void {
     })
   })
 
-  it('a class with useEmulator reads from the local Azure that the provider was told of', async () => {
+  it('a class with useEmulator reads from the local Azure whose address the provider got', async () => {
     const workload = await createWorkload(lab(), 'emulator', { parameters: { useEmulator: 'true' } })
     await workload.setSecret('ExampleSecret', 'read-from-the-emulator')
     await workload.startPod('emulator')

@@ -5,11 +5,11 @@ import type { Lab } from '../../support/lab.ts'
 import { podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
-/** A file of mode 0400 is of use to a pod that is not root: by its `fsGroup`, or because the class says who owns it. */
+/** A pod that is not root can read a file of mode 0400: through its `fsGroup`, or because the class sets the owner. */
 export function ownershipCases(lab: () => Lab): void {
   describe('files that only their owner may read', () => {
     const objects = '- {objectName: ExampleSecret, objectType: secret, filePermission: "0400"}'
-    const nobody = { runAsUser: 1000, runAsGroup: 1000 }
+    const unprivileged = { runAsUser: 1000, runAsGroup: 1000 }
     let workload: Workload
     before(async () => {
       workload = await createWorkload(lab(), 'owner', { objects })
@@ -17,19 +17,19 @@ export function ownershipCases(lab: () => Lab): void {
     })
 
     it('are read by a pod that is not root and has an fsGroup', async () => {
-      await start('grouped', { ...nobody, fsGroup: 2000 })
+      await start('grouped', { ...unprivileged, fsGroup: 2000 })
       assert.equal(await workload.read('grouped', 'ExampleSecret'), 'for the owner alone')
     })
 
     it('are closed to a pod that is not root and has none', async () => {
-      await start('stranger', nobody)
+      await start('stranger', unprivileged)
       await assert.rejects(workload.read('stranger', 'ExampleSecret'), /Permission denied/)
     })
 
     it('are read by a pod whose user the class names', async () => {
       workload = await createWorkload(lab(), 'fileowner', { objects, parameters: { fileOwner: '1000:1000' } })
       await workload.setSecret('ExampleSecret', 'for the user of the class')
-      await start('owner', nobody)
+      await start('owner', unprivileged)
       assert.equal(await workload.read('owner', 'ExampleSecret'), 'for the user of the class')
     })
 

@@ -7,7 +7,7 @@ import { runCli } from '../../support/run-cli.ts'
 import { podEvent, podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
-/** A class that by itself is looked up once an hour: what happens sooner, the command has asked for. */
+/** A class that is read once an hour: what happens sooner is the effect of the command. */
 export function rotateNowCases(lab: () => Lab): void {
   describe('keymount rotate', () => {
     const pod = 'hourly'
@@ -19,7 +19,7 @@ export function rotateNowCases(lab: () => Lab): void {
       await podReady(lab(), workload.namespace, pod)
     })
 
-    it('brings a new value to a running pod at once, and the status object tells when it was and will be looked up', async () => {
+    it('brings a new value to a running pod at once, and the status object has the times of the last and the next check', async () => {
       await workload.setSecret('ExampleSecret', 'looked up by the command')
       // A read that another pod has just made serves the node for five seconds.
       await until('the command to find it', async () => {
@@ -28,15 +28,15 @@ export function rotateNowCases(lab: () => Lab): void {
         return stdout.includes(`✓ ${workload.namespace}/${pod}: new content`) || undefined
       })
       assert.equal(await workload.read(pod, 'ExampleSecret'), 'looked up by the command')
-      const told = await annotations()
+      const found = await annotations()
       const [checked, changed, next] = ['last-check', 'last-change', 'next-check'].map((name) =>
-        Date.parse(told[`keymount.dev/${name}`] ?? ''),
+        Date.parse(found[`keymount.dev/${name}`] ?? ''),
       ) as [number, number, number]
       assert.equal(checked, changed)
       assert.ok(next > checked && next <= checked + 3_600_000, `checked ${checked}, next ${next}`)
     })
 
-    it('says why a pod keeps its old file; so do the status object and an event, until the cause is gone', async () => {
+    it('prints why a pod has its old file; the status object and an event name the reason too, until the cause is gone', async () => {
       const host = `${workload.vault}.vault.azure.net`
       await lab().control.setFault(host, { kind: 'error', status: 500 })
       try {

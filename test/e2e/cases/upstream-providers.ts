@@ -9,7 +9,7 @@ import { createNamespace } from '../namespaces.ts'
 import { type E2eProvider, e2eProvider } from '../provider/e2e-provider.ts'
 import { deletePod } from '../wait.ts'
 
-/** What the field's suites of single providers check beside its common cases (e2e-provider.bats, here upstream.ts). */
+/** What upstream's suites of single providers check in addition to its common cases (e2e-provider.bats, here upstream.ts). */
 export function upstreamProviderCases(lab: () => Lab): void {
   describe('upstream: suites of single providers', () => {
     let provider: E2eProvider

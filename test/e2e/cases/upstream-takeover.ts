@@ -10,7 +10,7 @@ import { createWorkload, type Workload } from '../workload.ts'
 
 const file = '/mnt/secrets-store/ExampleSecret'
 
-/** Reads again and again, says when it could not, and whenever there is another value; never which. */
+/** Reads the file in a loop; prints when it cannot, and that the value has changed, but never the value. */
 const watcher = `seen=
 while true; do
   value=$(cat ${file} 2>/dev/null) || echo LOST

@@ -23,7 +23,7 @@ import { deletePod, podEvent } from '../wait.ts'
 const mockKey = 'This is mock key'
 
 /**
- * The cases of the field's own end-to-end suite (e2e-provider.bats of the Secrets Store CSI driver) by their names, with a
+ * The cases of upstream's end-to-end suite (e2e-provider.bats of the Secrets Store CSI driver) by their names, with a
  * third party's provider beside the Azure one. What its provider suites check beside these is in upstream-providers.ts.
  */
 export function upstreamCases(lab: () => Lab): void {

@@ -37,7 +37,7 @@ export function workloadIdentityCases(lab: () => Lab): void {
       await workload.setSecret('ExampleSecret', value)
       await createApplication(lab(), workload.namespace)
       webhook = await installWebhook(lab(), image, [workload.namespace])
-      // A Service learns of ready pods a moment after helm does.
+      // A Service gets ready pods a moment after helm sees them.
       await until('the webhook to be reached', async () => {
         const pod = await dryRun(lab(), podOf(lab(), workload, { name: 'first', image, labels: use }))
         return pod.spec.containers[0]?.env?.some(({ name }) => name === 'AZURE_TENANT_ID') || undefined
@@ -51,7 +51,7 @@ export function workloadIdentityCases(lab: () => Lab): void {
     })
 
     it('signs in an application that knows IMDS only, and its init container; the pod ends when it does', async () => {
-      // Nothing in their own environment says what Azure is: they are as old as can be.
+      // Nothing in their own environment names Azure: these are the oldest applications that can occur.
       const annotations = { ...inject, 'azure.workload.identity/skip-containers': 'app;early' }
       const pod = podOf(lab(), workload, { name: 'imds', image, labels: use, annotations, credential: 'imds' })
       const [app] = pod.spec.containers
@@ -69,7 +69,7 @@ export function workloadIdentityCases(lab: () => Lab): void {
       const pod = podOf(lab(), workload, { name: 'other', image: busybox, labels: use, annotations })
       pod.spec.containers = [{ name: 'app', image: busybox, command: ['/bin/sh', '-c', script] }]
       await lab().kube.create(resources.pods, pod)
-      // There is no IMDS here, which the proxy tells.
+      // There is no IMDS here, which the proxy reports.
       await until('both answers', async () => {
         const log = await logOf(lab(), workload.namespace, 'other', 'app')
         return /HTTP\/1\.1 400[\s\S]*HTTP\/1\.1 502/.test(log) || undefined
@@ -118,7 +118,7 @@ export function workloadIdentityCases(lab: () => Lab): void {
       }
     })
 
-    it('tells no token and no value in any log', async () => {
+    it('writes no token and no value to any log', async () => {
       const { items } = await lab().kube.list(resources.pods, { namespace: webhook.namespace })
       const managers = items.map(({ metadata }) => [webhook.namespace, metadata.name ?? '', 'manager'] as const)
       const sidecars = ['imds', 'other'].flatMap((pod) =>

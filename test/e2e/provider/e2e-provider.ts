@@ -97,6 +97,6 @@ async function productFacts(lab: Lab): Promise<{ image: string; providersDirecto
   const { spec } = await productPod(lab, 'secrets-store-csi-driver')
   const image = spec.containers.find(({ name }) => name === 'secrets-store')?.image
   const directory = spec.volumes?.find(({ name }) => name === 'providers-dir')?.hostPath?.path
-  if (image === undefined || directory === undefined) throw new Error('the driver’s pod is not as the manifests say')
+  if (image === undefined || directory === undefined) throw new Error('the driver’s pod does not match the manifests')
   return { image, providersDirectory: directory }
 }

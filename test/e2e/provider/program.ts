@@ -5,7 +5,7 @@ import { startFakeProvider } from '../../support/fake-provider.ts'
 
 /**
  * The provider of the upstream cases, as a program in a pod of its own: `program PROVIDERS-DIRECTORY` serves
- * `e2e-provider.sock` in that directory; `program ask /rotation?rotated=true` tells the one that serves in the same container
+ * `e2e-provider.sock` in that directory; `program ask /rotation?rotated=true` sets this in the one that serves in the same container
  * what to do, and prints its answer.
  */
 const controlSocket = '/tmp/e2e/control.sock'

@@ -16,7 +16,7 @@ function valuesOf(settings: Parameters<typeof chartDefaults>[0]): object {
   return parse(data['values.yaml']) as object
 }
 
-test('what a cluster of the lab says to its charts is what they know', needsHelm, async () => {
+test('a cluster of the lab sets only values that its charts have', needsHelm, async () => {
   const ports = {
     driverMetrics: 1,
     driverHealth: 2,
@@ -36,7 +36,7 @@ test('what a cluster of the lab says to its charts is what they know', needsHelm
   assert.deepEqual(environment?.data, { HTTPS_PROXY: azure.proxy, NO_PROXY: '127.0.0.1,localhost' })
 })
 
-test('a cluster that shares nothing says where its nodes are, and no more', needsHelm, async () => {
+test('a cluster that shares nothing sets the directories of its nodes, and nothing else', needsHelm, async () => {
   assert.deepEqual(valuesOf({ kubeletRoot: '/var/lib/kubelet' }), { linux: { kubeletRootDir: '/var/lib/kubelet' } })
   await template(valuesOf({ kubeletRoot: '/var/lib/kubelet', azure }))
 })

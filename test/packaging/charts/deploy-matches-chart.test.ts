@@ -26,11 +26,11 @@ test('nothing of the chart is missing in deploy/, with Secret sync and without',
   assert.deepEqual(names(all), names(await template({ syncSecret: { enabled: true } })))
 })
 
-test('deploy/ says nothing of a release', () => {
+test('deploy/ does not mention a Helm release', () => {
   for (const name of manifestFiles()) assert.doesNotMatch(read(name), /helm\.sh|managed-by|instance:|Source:/)
 })
 
-test('a label tells the objects that may be deleted from the definitions, with which every class would go', () => {
+test('a label distinguishes the objects that may be deleted from the definitions, with which every class would be deleted', () => {
   const labelled = parseManifests(read('keymount.yaml')).filter(
     ({ metadata }) => metadata.labels?.['app.kubernetes.io/name'] === 'keymount',
   )

@@ -20,7 +20,7 @@ test('the documentation shows how to install the chart', () => {
 
 for (const { page, words } of commands) {
   test(`${page}: helm install ${words.join(' ')}`, needsHelm, () => {
-    // What stands in a user's own values file is not ours to know.
+    // The content of a user's own values file is unknown here.
     const file = words.indexOf('-f')
     const known = file < 0 ? words : words.toSpliced(file, 2)
     const { status, stderr } = spawnSync(helm ?? 'helm', ['template', ...known, '--kube-version', '1.34.0'], {

@@ -11,7 +11,7 @@ export const chartDirectory = resolve(import.meta.dirname, '../../../charts/keym
 
 export { helm }
 
-/** Options of a test that needs helm: skipped, and said so, where there is none. */
+/** Options of a test that needs helm: skipped, with the reason, where helm is not installed. */
 export const needsHelm =
   helm === undefined ? { skip: 'helm not found: put it on the PATH or name it in KEYMOUNT_HELM' } : {}
 

@@ -65,7 +65,7 @@ test('what has to have a value cannot be unset', needsHelm, async () => {
   await assert.rejects(template({ proxySettings: null }), /proxySettings/)
 })
 
-test('helm lint has nothing to say', needsHelm, async () => {
+test('helm lint reports nothing', needsHelm, async () => {
   const { stdout } = await promisify(execFile)(helm ?? 'helm', ['lint', '--strict', '--quiet', chartDirectory])
   assert.equal(stdout.trim(), '')
 })
@@ -258,14 +258,14 @@ test('labels for everything are on everything, and cannot make a daemon unfindab
   }
 })
 
-test('a digest wins over a tag, and both stand after the repository', needsHelm, async () => {
+test('a digest overrides a tag, and both follow the repository', needsHelm, async () => {
   const digest = `sha256:${'0'.repeat(64)}`
   const imageOf = async (image: object) => daemonSets(await template({ linux: { image } }))[0]?.container.image
   assert.equal(await imageOf({ repository: 'r.example/k', tag: 'v9' }), 'r.example/k:v9')
   assert.equal(await imageOf({ repository: 'r.example/k', tag: 'v9', digest }), `r.example/k@${digest}`)
 })
 
-test('a private registry, and a service account token that somebody else mounts', needsHelm, async () => {
+test('a private registry, and a service account token that is mounted by other means', needsHelm, async () => {
   const objects = await template({ imagePullSecrets: [{ name: 'registry' }], automountServiceAccountToken: false })
   for (const { pod } of daemonSets(objects)) {
     assert.deepEqual(pod.imagePullSecrets, [{ name: 'registry' }])
@@ -273,7 +273,7 @@ test('a private registry, and a service account token that somebody else mounts'
   }
 })
 
-test('another kubelet root is used wherever the default stood', needsHelm, async () => {
+test('another kubelet root replaces the default everywhere', needsHelm, async () => {
   const objects = await template({ linux: { kubeletRootDir: '/var/snap/microk8s/common/var/lib/kubelet' } })
   const text = JSON.stringify(daemonSets(objects))
   assert.equal(text.includes('"/var/lib/kubelet'), false)
@@ -364,14 +364,14 @@ test('names can be given', needsHelm, async () => {
   assert.deepEqual(await setNames({ nameOverride: 'csi' }, 'shop'), ['shop-csi', 'shop-csi-provider-azure'])
 })
 
-test('accounts and roles can be somebody else’s', needsHelm, async () => {
+test('accounts and roles can be created by other means', needsHelm, async () => {
   const objects = await template({ rbac: { install: false }, syncSecret: { enabled: true } })
   const kinds = new Set(objects.map(({ kind }) => kind))
   assert.deepEqual([...kinds].toSorted(), ['CSIDriver', 'CustomResourceDefinition', 'DaemonSet'])
 })
 
 test(
-  'helm uninstall leaves the CustomResourceDefinitions, and can be told not to install them',
+  'helm uninstall leaves the CustomResourceDefinitions, and a value prevents their installation',
   needsHelm,
   async () => {
     const crds = (await template()).filter(({ kind }) => kind === 'CustomResourceDefinition')

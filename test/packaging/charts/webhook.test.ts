@@ -105,7 +105,7 @@ test('the webhook configuration is that of upstream, and its failure policy is a
 })
 
 test(
-  'classes are checked by a configuration that loses nobody a class while no replica answers',
+  'classes are checked by a configuration that accepts every class while no replica answers',
   needsHelm,
   async () => {
     const configuration = only(await render(), 'ValidatingWebhookConfiguration')
