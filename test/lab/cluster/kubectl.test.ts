@@ -3,11 +3,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
+import { eventually } from '../../support/eventually.ts'
 import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { mayMount } from '../../support/may-mount.ts'
 
-// The real kubectl is the judge of the local cluster's API: what it prints, and how it ends.
+// The local cluster's API is right when the real kubectl prints and exits as on any cluster.
 const program = findKubectl()
 const skip = program === undefined && kubectlMissing
 const skipNode = skip || (!mayMount() && 'pods need the right to mount: run as root, or through npm test')
@@ -74,7 +75,7 @@ const widgets = {
                 type: 'object',
                 required: ['size'],
                 properties: {
-                  size: { type: 'integer', minimum: 1 },
+                  size: { type: 'integer', minimum: 1, description: 'how many cells wide it is' },
                   color: { type: 'string', enum: ['red', 'blue'], default: 'red' },
                 },
               },
@@ -128,15 +129,51 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
     )
   })
 
-  await t.test('create of a kind that is sent in protobuf only names the way', async () => {
+  await t.test('create of a kind that kubectl sends in protobuf only suggests apply', async () => {
     assert.match(await fail('create deployment web --image=busybox'), /use kubectl apply -f/)
   })
 
-  await t.test('apply creates, keeps and changes', async () => {
+  await t.test('apply creates, leaves unchanged and changes', async () => {
     assert.equal(await run('apply -f -', configMap('applied', { a: '1' })), 'configmap/applied created')
     assert.equal(await run('apply -f -', configMap('applied', { a: '1' })), 'configmap/applied unchanged')
     assert.equal(await run('apply -f -', configMap('applied', { b: '2' })), 'configmap/applied configured')
     assert.equal(await run("get configmap applied -o jsonpath='{.data}'"), '{"b":"2"}')
+  })
+
+  await t.test(
+    'apply, create, replace and delete treat each object of a List and of a stream of documents',
+    async () => {
+      const list = (...items: object[]) => ({ apiVersion: 'v1', kind: 'List', items })
+      const [one, two] = [configMap('one', { a: '1' }), configMap('two', { a: '1' })]
+      const both = (what: string) => `configmap/one ${what}\nconfigmap/two ${what}`
+      assert.equal(await run('apply -f -', list(one, two)), both('created'))
+      assert.equal(await run('apply -f -', list(one, two)), both('unchanged'))
+      assert.equal(await run('apply --server-side --force-conflicts -f -', list(one, two)), both('serverside-applied'))
+      assert.equal(await run('replace -f -', list(one, two)), both('replaced'))
+      const read = await run('get configmaps one two -o json')
+      assert.match(await run('apply -f -', read), /^configmap\/one configured\nconfigmap\/two (configured|unchanged)$/)
+      assert.match(await fail('create -f -', list(one, two)), /"one" already exists\n.*"two" already exists/)
+      assert.match(await run('delete -f -', list(one, two)), /^configmap "one" deleted.*\nconfigmap "two" deleted/)
+      assert.equal(await run('create -f -', list(one, two)), both('created'))
+      const documents = [one, two].map((object) => `---\n${JSON.stringify(object)}\n`).join('')
+      assert.match(await run('delete -f -', documents), /^configmap "one" deleted.*\nconfigmap "two" deleted/)
+      assert.equal(await run('apply -f -', documents), both('created'))
+    },
+  )
+
+  await t.test('a List with one wrong object creates the others, and the error names the field', async () => {
+    const items = [{ ...configMap('wrong', {}), dato: {} }, configMap('right', {})]
+    const { status, stdout, stderr } = await kubectl(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'List', items })
+    assert.deepEqual({ status, stdout }, { status: 1, stdout: 'configmap/right created\n' })
+    assert.match(stderr, /strict decoding error: unknown field "dato"/)
+  })
+
+  await t.test('apply refuses a Secret that lacks a key of its type, in the words of Kubernetes', async () => {
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'tls' }, type: 'kubernetes.io/tls', data: {} }
+    assert.match(
+      await fail('apply -f -', secret),
+      /The Secret "tls" is invalid: \n\* data\[tls\.crt\]: Required value\n\* data\[tls\.key\]: Required value/,
+    )
   })
 
   await t.test('apply names an unknown field and writes nothing', async () => {
@@ -184,6 +221,37 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
     assert.equal(await run("get configmap applied -o jsonpath='{.data.b}'"), '2')
   })
 
+  await t.test('scale sets the replicas of a workload, and refuses when there are others than expected', async () => {
+    const template = { metadata: { labels: { app: 'scaled' } }, spec: pod('scaled').spec }
+    const spec = { replicas: 1, selector: { matchLabels: { app: 'scaled' } }, template }
+    await run('apply -f -', { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'scaled' }, spec })
+    assert.equal(await run('scale deployment scaled --replicas=3'), 'deployment.apps/scaled scaled')
+    await eventually(async () => assert.equal((await run('get pods -l app=scaled -o name')).split('\n').length, 3))
+    assert.equal(await run('scale deploy/scaled --current-replicas=3 --replicas=0'), 'deployment.apps/scaled scaled')
+    assert.match(
+      await fail('scale deploy/scaled --current-replicas=3 --replicas=1'),
+      /Expected replicas to be 3, was 0/,
+    )
+    await eventually(async () => assert.equal(await run('get pods -l app=scaled -o name'), ''))
+    assert.equal(
+      await run("get deploy scaled --subresource=scale -o jsonpath='{.spec.replicas} {.status.selector}'"),
+      '0 app=scaled',
+    )
+    await run('delete deployment scaled')
+  })
+
+  await t.test('explain prints the fields of built-in and of custom kinds', async () => {
+    assert.match(
+      await run('explain pod.spec.containers.env'),
+      /FIELD: env <\[\]EnvVar>[\s\S]*valueFrom\t<EnvVarSource>/,
+    )
+    assert.match(
+      await run('explain crd.spec.versions.schema.openAPIV3Schema.properties'),
+      /<map\[string\]JSONSchemaProps>/,
+    )
+    assert.match(await fail('explain pod.spec.nothing'), /field "nothing" does not exist/)
+  })
+
   await t.test('a definition makes a kind, with columns, defaults, validation and pruning', async () => {
     assert.equal(
       await run('apply -f -', widgets),
@@ -202,6 +270,7 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
     assert.equal(stdout.trim(), 'widget.example.com/w1')
     assert.match(stderr, /Warning: example\.com\/v1alpha1 Widget is deprecated/)
     assert.match(await run('describe wd w1'), /Size: +4/)
+    assert.match(await run('explain widget.spec.size'), /FIELD: size <integer>[\s\S]*how many cells wide it is/)
     await run('delete crd widgets.example.com')
     assert.match(await fail('get wd'), /the server could not find the requested resource/)
   })
@@ -263,7 +332,7 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
     )
   })
 
-  await t.test('wait sees a condition come, and a deletion', async () => {
+  await t.test('wait sees a condition become true, and a deletion', async () => {
     const waiting = run('wait --for=condition=Ready pod/two --timeout=20s')
     const status = { conditions: [{ type: 'Ready', status: 'True' }] }
     await cluster.request(
@@ -286,7 +355,7 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
     assert.match(await fail('delete pod three'), /pods "three" not found/)
   })
 
-  await t.test('auth can-i and whoami answer for who asks', async () => {
+  await t.test('auth can-i and whoami answer for the user of the request', async () => {
     assert.equal(await run('auth can-i create pods'), 'yes')
     assert.match(
       await run('auth whoami'),

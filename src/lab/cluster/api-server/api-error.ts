@@ -7,34 +7,61 @@ export interface Cause {
     | 'FieldValueInvalid'
     | 'FieldValueNotSupported'
     | 'FieldValueNotFound'
+    | 'FieldValueDuplicate'
     | 'FieldValueForbidden'
+    | 'FieldValueTooLong'
     | 'FieldValueTypeInvalid'
     | 'FieldManagerConflict'
   field: string
-  /** Begins as Kubernetes' do: `Required value`, `Invalid value: "x": …`. */
+  /** Begins as in Kubernetes: `Required value`, `Invalid value: "x": …`. */
   message: string
 }
 
-export const required = (field: string): Cause => ({ reason: 'FieldValueRequired', field, message: 'Required value' })
+const json = (value: unknown) => JSON.stringify(value ?? null)
 
-/** `found` is shown as JSON. */
-export const invalidValue = (field: string, found: unknown, why: string): Cause => ({
-  reason: 'FieldValueInvalid',
-  field,
-  message: `Invalid value: ${JSON.stringify(found)}: ${why}`,
-})
+/** Collects the wrong fields of an object, in the words of Kubernetes. `found` values are shown as JSON. */
+export class Causes {
+  readonly list: Cause[] = []
 
-export const unsupportedValue = (field: string, found: unknown, allowed: readonly unknown[]): Cause => ({
-  reason: 'FieldValueNotSupported',
-  field,
-  message: `Unsupported value: ${JSON.stringify(found)}: supported values: ${allowed.map((one) => JSON.stringify(one)).join(', ')}`,
-})
+  required(field: string, why = ''): void {
+    this.#add('Required', field, why === '' ? 'Required value' : `Required value: ${why}`)
+  }
 
-export const forbiddenField = (field: string, why: string): Cause => ({
-  reason: 'FieldValueForbidden',
-  field,
-  message: `Forbidden: ${why}`,
-})
+  invalid(field: string, found: unknown, why: string): void {
+    this.#add('Invalid', field, `Invalid value: ${json(found)}: ${why}`)
+  }
+
+  unsupported(field: string, found: unknown, allowed: readonly unknown[]): void {
+    const supported = allowed.map(json).join(', ')
+    this.#add('NotSupported', field, `Unsupported value: ${json(found)}: supported values: ${supported}`)
+  }
+
+  forbidden(field: string, why: string): void {
+    this.#add('Forbidden', field, `Forbidden: ${why}`)
+  }
+
+  notFound(field: string, found: unknown): void {
+    this.#add('NotFound', field, `Not found: ${json(found)}`)
+  }
+
+  duplicate(field: string, found: unknown): void {
+    this.#add('Duplicate', field, `Duplicate value: ${json(found)}`)
+  }
+
+  tooLong(field: string, maxBytes: number): void {
+    this.#add('TooLong', field, `Too long: may not be more than ${maxBytes} bytes`)
+  }
+
+  /** @param types what the field may be. */
+  mistyped(field: string, found: string, types: string, subject = field): void {
+    const message = `Invalid value: "${found}": ${subject} in body must be of type ${types}: "${found}"`
+    this.#add('TypeInvalid', field, message)
+  }
+
+  #add(reason: string, field: string, message: string): void {
+    this.list.push({ reason: `FieldValue${reason}` as Cause['reason'], field, message })
+  }
+}
 
 interface Details {
   name?: string

@@ -279,9 +279,9 @@ test('an object is refused with every mistake in it', async (t) => {
     [
       'metadata.name',
       'metadata.labels',
-      'spec.restartPolicy',
       'spec.containers[0].image',
       'spec.containers[0].volumeMounts[0].name',
+      'spec.restartPolicy',
     ],
   )
   const refusals: [string, unknown, string][] = [

@@ -1,6 +1,6 @@
 import type { ApiObject } from '../api-object.ts'
+import { builtInRows } from '../kinds/built-in-kinds.ts'
 import { keyOf } from '../kinds/resource-row.ts'
-import { builtInRows } from '../kinds/resources.ts'
 import type { Objects } from '../objects/objects.ts'
 import type { Store } from '../objects/store.ts'
 

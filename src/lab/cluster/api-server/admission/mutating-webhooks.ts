@@ -1,5 +1,5 @@
 import { valueAt } from '#lib/formats'
-import { type Cause, forbiddenField, required, unsupportedValue } from '../api-error.ts'
+import type { Causes } from '../api-error.ts'
 import { type ApiObject, mapAt, numberAt, recordsAt, setDefaults, textAt, textsAt } from '../api-object.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 import { selectorMatches } from '../objects/selectors.ts'
@@ -17,7 +17,7 @@ export interface Webhook {
 /** The kind's name in the store. */
 export const webhookConfigurations = 'mutatingwebhookconfigurations.admissionregistration.k8s.io'
 
-/** The webhooks that a creation concerns, in the order in which they are asked. */
+/** The webhooks that a creation concerns, in the order in which they are called. */
 export function webhooksFor(
   store: Store,
   {
@@ -27,7 +27,7 @@ export function webhooksFor(
     object,
   }: { row: ResourceRow; version: string; namespace: string | undefined; object: ApiObject },
 ): Webhook[] {
-  // Nobody could mend a webhook that stops its own configuration.
+  // A webhook that refused its own configuration could not be repaired.
   if (row.group === 'admissionregistration.k8s.io') return []
   const namespaceLabels =
     namespace === undefined ? undefined : store.get('namespaces', undefined, namespace)?.metadata.labels
@@ -77,26 +77,21 @@ export function prepareWebhooks(configuration: ApiObject): void {
   }
 }
 
-/** What is missing, and what would silently not happen: webhooks are asked at CREATE, and without conditions. */
-export function validateWebhooks(configuration: ApiObject): Cause[] {
-  return recordsAt(configuration, 'webhooks').flatMap((webhook, index) => {
+/** What is missing, and what the local cluster would silently not do: webhooks are called at CREATE, and without conditions. */
+export function validateWebhooks(causes: Causes, configuration: ApiObject): void {
+  for (const [index, webhook] of recordsAt(configuration, 'webhooks').entries()) {
     const path = `webhooks[${index}]`
-    const client = valueAt(webhook, 'clientConfig')
-    const operations = recordsAt(webhook, 'rules').flatMap((rule) => textsAt(rule, 'operations'))
-    return [
-      ...(textAt(webhook, 'name') === '' ? [required(`${path}.name`)] : []),
-      ...(textsAt(webhook, 'admissionReviewVersions').length === 0
-        ? [required(`${path}.admissionReviewVersions`)]
-        : []),
-      ...(textAt(client, 'url') === '' && textAt(client, 'service', 'name') === ''
-        ? [required(`${path}.clientConfig: exactly one of url or service`)]
-        : []),
-      ...operations
-        .filter((operation) => operation !== 'CREATE')
-        .map((operation) => unsupportedValue(`${path}.rules.operations`, operation, ['CREATE'])),
-      ...(recordsAt(webhook, 'matchConditions').length > 0
-        ? [forbiddenField(`${path}.matchConditions`, 'not supported by the local cluster')]
-        : []),
-    ]
-  })
+    const client = webhook.clientConfig
+    if (textAt(webhook, 'name') === '') causes.required(`${path}.name`)
+    if (textsAt(webhook, 'admissionReviewVersions').length === 0) causes.required(`${path}.admissionReviewVersions`)
+    if (textAt(client, 'url') === '' && textAt(client, 'service', 'name') === '') {
+      causes.required(`${path}.clientConfig`, 'exactly one of url or service is required')
+    }
+    for (const operation of recordsAt(webhook, 'rules').flatMap((rule) => textsAt(rule, 'operations'))) {
+      if (operation !== 'CREATE') causes.unsupported(`${path}.rules.operations`, operation, ['CREATE'])
+    }
+    if (recordsAt(webhook, 'matchConditions').length > 0) {
+      causes.forbidden(`${path}.matchConditions`, 'not supported by the local cluster')
+    }
+  }
 }

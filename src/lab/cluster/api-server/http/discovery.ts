@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { Catalog } from '../kinds/catalog.ts'
 import { apiVersionOf, type ResourceRow, type Subresource } from '../kinds/resource-row.ts'
 import { reviewRows } from './reviews.ts'
+import { scaleKind } from './scale-handler.ts'
 
 type ApiResource = Pick<ResourceRow, 'group' | 'kind' | 'plural' | 'singular' | 'namespaced'> &
   Pick<ResourceRow, 'shortNames' | 'categories' | 'subresources'> & { version: string; verbs: readonly string[] }
@@ -9,6 +9,7 @@ type ApiResource = Pick<ResourceRow, 'group' | 'kind' | 'plural' | 'singular' | 
 const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 const subresourceVerbs: Record<Subresource, readonly string[]> = {
   status: ['get', 'patch', 'update'],
+  scale: ['get', 'patch', 'update'],
   token: ['create'],
   log: ['get'],
   exec: ['create', 'get'],
@@ -52,7 +53,11 @@ function aggregatedResource(resource: ApiResource): object {
     responseKind,
     scope: namespaced ? 'Namespaced' : 'Cluster',
     ...{ verbs, shortNames, categories },
-    subresources: subresources.map((name) => ({ subresource: name, responseKind, verbs: subresourceVerbs[name] })),
+    subresources: subresources.map((name) => ({
+      subresource: name,
+      responseKind: name === 'scale' ? scaleKind : responseKind,
+      verbs: subresourceVerbs[name],
+    })),
   }
 }
 
@@ -70,42 +75,9 @@ export function resourceList(catalog: Catalog, group: string, version: string): 
         { name: plural, singularName: singular, namespaced, kind, verbs, shortNames, categories },
         ...subresources.map((name) => ({
           ...{ name: `${plural}/${name}`, singularName: '', namespaced, kind, verbs: subresourceVerbs[name] },
+          ...(name === 'scale' ? scaleKind : {}),
         })),
       ]
     }),
-  }
-}
-
-const pathOf = (group: string, version: string) => (group === '' ? `api/${version}` : `apis/${group}/${version}`)
-
-/** The index of `/openapi/v3`. kubectl apply stops without one; it asks for a document again when its hash is another. */
-export function openApiIndex(catalog: Catalog): object {
-  const paths: Record<string, object> = {}
-  for (const [group, versions] of resourcesOf(catalog)) {
-    for (const [version, resources] of versions) {
-      const hash = createHash('sha256').update(JSON.stringify(resources)).digest('hex')
-      paths[pathOf(group, version)] = { serverRelativeURL: `/openapi/v3/${pathOf(group, version)}?hash=${hash}` }
-    }
-  }
-  return { paths }
-}
-
-/**
- * The OpenAPI document of one group version: as much of it as makes kubectl leave the validation of fields to the server
- * (each kind's `patch` takes `fieldValidation` and `dryRun`), and no schemas. Undefined when there is none.
- */
-export function openApiDocument(catalog: Catalog, group: string, version: string): object | undefined {
-  const resources = resourcesOf(catalog).get(group)?.get(version)
-  if (resources === undefined) return undefined
-  const parameters = ['dryRun', 'fieldManager', 'fieldValidation', 'force'].map((name) => ({ name, in: 'query' }))
-  const operations = resources.map(({ kind, plural, namespaced }) => [
-    `/${pathOf(group, version)}/${namespaced ? 'namespaces/{namespace}/' : ''}${plural}/{name}`,
-    { patch: { parameters, 'x-kubernetes-group-version-kind': { group, version, kind }, responses: {} } },
-  ])
-  return {
-    openapi: '3.0.0',
-    info: { title: 'Keymount local cluster', version: 'v1.34.0' },
-    paths: Object.fromEntries(operations),
-    components: { schemas: {} },
   }
 }

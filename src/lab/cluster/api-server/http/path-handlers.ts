@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { methodNotAllowed, notAcceptable, notSupported } from '../api-error.ts'
 import type { ApiContext } from './api-call.ts'
-import { aggregatedDiscovery, aggregatedType, openApiDocument, openApiIndex, resourceList } from './discovery.ts'
+import { aggregatedDiscovery, aggregatedType, resourceList } from './discovery.ts'
 import { sendJson } from './http-exchange.ts'
+import { openApiDocument, openApiIndex } from './open-api.ts'
 
 /** The version that kubectl prints. */
 const serverVersion = {
@@ -20,6 +21,12 @@ const serverVersion = {
 /** The only media type of the published keys. A real API server, too, refuses a client that accepts plain JSON alone. */
 const jwksType = 'application/jwk-set+json'
 
+/**
+ * kubectl reads the old OpenAPI document, in protobuf only, when it validates a `kind: List`. An empty one leaves the
+ * validation of the items to the server, as the documents of version 3 do for single objects.
+ */
+const openApiV2Type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+
 /** Answers a path that is not a resource: health, version, discovery, OpenAPI and the documents of the token issuer. */
 export async function handlePath(
   context: ApiContext,
@@ -36,6 +43,8 @@ export async function handlePath(
   } else if (pathname === '/api' || pathname === '/apis') {
     if (!accept.includes('as=APIGroupDiscoveryList')) throw notAcceptable(aggregatedType)
     sendJson(response, 200, aggregatedDiscovery(catalog, pathname === '/api'), aggregatedType)
+  } else if (pathname === '/openapi/v2') {
+    response.writeHead(200, { 'content-type': openApiV2Type, 'content-length': 0 }).end()
   } else if (pathname === '/openid/v1/jwks') {
     if (!accept.includes('*/*') && !accept.includes(jwksType)) throw notAcceptable(jwksType)
     sendJson(response, 200, await tokens.jwks(), jwksType)

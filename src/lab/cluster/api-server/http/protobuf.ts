@@ -2,27 +2,23 @@ import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { errorMessage, timestamp } from '#lib'
 import { badRequest, unsupportedMediaType } from '../api-error.ts'
 import { isRecord, textAt } from '../api-object.ts'
+import { builtInRows } from '../kinds/built-in-kinds.ts'
 
 /**
  * Reads the bodies that kubectl's typed commands send in protobuf, whatever the server offers; answers are always JSON.
- * One line per message: `NUMBER NAME TYPE`, from the `generated.proto` files of Kubernetes 1.34. Without a type it is a
- * string; `[]` is a list, `{}` a map with text keys.
+ * One entry per message, from the `generated.proto` files of Kubernetes 1.34: its fields, each `NUMBER NAME TYPE`. Without a
+ * type it is a string; `[]` is a list, `{}` a map with text keys. The messages of stored kinds are in their rows.
  */
-const source: Record<string, string> = {
+const common: Record<string, string> = {
   Unknown: '1 typeMeta TypeMeta, 2 raw bytes',
   TypeMeta: '1 apiVersion, 2 kind',
   Time: '1 seconds int',
   ObjectMeta:
     '1 name, 2 generateName, 3 namespace, 5 uid, 6 resourceVersion, 7 generation int, 8 creationTimestamp Time, 9 deletionTimestamp Time, 10 deletionGracePeriodSeconds int, 11 labels string{}, 12 annotations string{}, 13 ownerReferences OwnerReference[], 14 finalizers string[]',
   OwnerReference: '1 kind, 3 name, 4 uid, 5 apiVersion, 6 controller bool, 7 blockOwnerDeletion bool',
-  ObjectReference: '1 kind, 2 namespace, 3 name, 4 uid, 5 apiVersion',
-  LocalObjectReference: '1 name',
-  ServiceAccount:
-    '1 metadata ObjectMeta, 2 secrets ObjectReference[], 3 imagePullSecrets LocalObjectReference[], 4 automountServiceAccountToken bool',
-  Secret: '1 metadata ObjectMeta, 2 data bytes{}, 3 type, 4 stringData string{}, 5 immutable bool',
-  ConfigMap: '1 metadata ObjectMeta, 2 data string{}, 3 binaryData bytes{}, 4 immutable bool',
-  Namespace: '1 metadata ObjectMeta, 2 spec NamespaceSpec',
-  NamespaceSpec: '1 finalizers string[]',
+  DeleteOptions:
+    '1 gracePeriodSeconds int, 2 preconditions Preconditions, 3 orphanDependents bool, 4 propagationPolicy, 5 dryRun string[]',
+  Preconditions: '1 uid, 2 resourceVersion',
   TokenRequest: '1 metadata ObjectMeta, 2 spec TokenRequestSpec',
   TokenRequestSpec: '1 audiences string[], 3 boundObjectRef BoundObjectReference, 4 expirationSeconds int',
   BoundObjectReference: '1 kind, 2 apiVersion, 3 name, 4 uid',
@@ -32,6 +28,7 @@ const source: Record<string, string> = {
   NonResourceAttributes: '1 path, 2 verb',
   SelfSubjectReview: '1 metadata ObjectMeta',
 }
+const source = Object.assign({}, common, ...builtInRows.map(({ protobuf }) => protobuf)) as Record<string, string>
 
 interface Field {
   name: string
@@ -52,7 +49,7 @@ function parseFields(text: string): Map<number, Field> {
 
 const magic = Buffer.from('k8s\0')
 
-/** The object of a body of type `application/vnd.kubernetes.protobuf`. Throws 415 for a kind that is not in the table. */
+/** The object of a body of type `application/vnd.kubernetes.protobuf`. Throws 415 for a kind without a message. */
 export function decodeProtobuf(body: Buffer): unknown {
   if (!body.subarray(0, 4).equals(magic)) throw badRequest('a protobuf body must begin with the bytes "k8s\\0"')
   const envelope = decode('Unknown', body.subarray(4))

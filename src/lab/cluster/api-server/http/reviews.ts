@@ -1,7 +1,7 @@
 import { recordOf, valueAt } from '#lib/formats'
 import { type Attributes, isAllowed } from '../access/authorization.ts'
 import type { ServiceAccountTokens, User } from '../access/service-account-tokens.ts'
-import { badRequest, conflict, invalid, methodNotAllowed, notFound } from '../api-error.ts'
+import { badRequest, Causes, conflict, invalid, methodNotAllowed, notFound } from '../api-error.ts'
 import { type ApiObject, isRecord, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
 import type { ApiCall } from './api-call.ts'
@@ -94,8 +94,9 @@ async function issueToken(
   const { namespace = '', name, uid = '' } = account.metadata
   if (typeof seconds !== 'number' || seconds < 600) {
     const row = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' }
-    const message = `Invalid value: ${seconds}: may not specify a duration less than 10 minutes`
-    throw invalid(row, '', [{ reason: 'FieldValueInvalid', field: 'spec.expirationSeconds', message }])
+    const causes = new Causes()
+    causes.invalid('spec.expirationSeconds', seconds, 'may not specify a duration less than 10 minutes')
+    throw invalid(row, '', causes.list)
   }
   const subject = { namespace, serviceAccount: { name, uid } }
   const pod = bound === undefined ? undefined : boundPod(store, account, bound)

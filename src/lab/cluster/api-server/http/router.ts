@@ -13,6 +13,7 @@ import { handlePath } from './path-handlers.ts'
 import { handleGet, handleList } from './read-handlers.ts'
 import { attributesOf, parseResourceRequest, type ResourceRequest } from './request-info.ts'
 import { findReview, handleReview, handleTokenRequest } from './reviews.ts'
+import { handleGetScale, handlePatchScale, handleUpdateScale } from './scale-handler.ts'
 import { handleWatch } from './watch-handler.ts'
 import { handleCreate, handleDelete, handleDeleteCollection, handlePatch, handleUpdate } from './write-handlers.ts'
 
@@ -101,6 +102,9 @@ const handlers: Record<string, Handler> = {
   'get status': handleGet,
   'update status': handleUpdate,
   'patch status': handlePatch,
+  'get scale': handleGetScale,
+  'update scale': handleUpdateScale,
+  'patch scale': handlePatchScale,
   'create token': handleTokenRequest,
   'get log': handleLog,
   'get exec': refuseExec,

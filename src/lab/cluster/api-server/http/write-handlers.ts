@@ -5,23 +5,23 @@ import { apiVersionOf, keyOf } from '../kinds/resource-row.ts'
 import type { DeleteOptions } from '../objects/object-deletion.ts'
 import type { ObjectRef } from '../objects/objects.ts'
 import { jsonPatch, mergePatch, strategicPatch } from '../objects/patch.ts'
-import type { WriteOptions } from '../objects/write-request.ts'
 import type { ApiCall } from './api-call.ts'
-import { addWarning, mediaTypeOf, readObject, sendJson } from './http-exchange.ts'
+import { mediaTypeOf, readObject, sendJson } from './http-exchange.ts'
 import { selected, sendObject } from './read-handlers.ts'
 import { isTrue } from './request-info.ts'
+import { parseDryRun, writeOptionsOf } from './write-options.ts'
 
 export async function handleCreate(call: ApiCall): Promise<void> {
   const { context, row, info, request } = call
   const body = await admitted(call, await readObject(request))
-  sendObject(call, 201, context.objects.create(row, info.namespace, body, writeOptions(call)))
+  sendObject(call, 201, context.objects.create(row, info.namespace, body, writeOptionsOf(call)))
 }
 
 /** What webhooks make of a new object. */
 function admitted(call: ApiCall, body: unknown): Promise<unknown> {
   const { context, row, info, user } = call
   const { version, namespace } = info
-  const { dryRun = false, warn = () => undefined } = writeOptions(call)
+  const { dryRun = false, warn = () => undefined } = writeOptionsOf(call)
   return context.admission.admit({ row, version, namespace, body, user, dryRun, warn })
 }
 
@@ -31,7 +31,7 @@ export async function handleUpdate(call: ApiCall): Promise<void> {
   sendObject(
     call,
     200,
-    context.objects.update(row, refOf(call), () => body, writeOptions(call)),
+    context.objects.update(row, refOf(call), () => body, writeOptionsOf(call)),
   )
 }
 
@@ -39,7 +39,7 @@ export async function handlePatch(call: ApiCall): Promise<void> {
   const { context, row, info, request, url } = call
   const { store, objects } = context
   const patch = await readObject(request)
-  const options = writeOptions(call)
+  const options = writeOptionsOf(call)
   const ref = refOf(call)
   const type = mediaTypeOf(request)
   if (type === 'application/apply-patch+yaml') {
@@ -96,29 +96,6 @@ export async function handleDeleteCollection(call: ApiCall): Promise<void> {
 
 function refOf({ info }: ApiCall): ObjectRef {
   return { namespace: info.namespace, name: info.name ?? '' }
-}
-
-function writeOptions({ info, url, request, response }: ApiCall): WriteOptions {
-  const validation = url.searchParams.get('fieldValidation') || 'Warn'
-  if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore') {
-    throw badRequest(
-      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
-    )
-  }
-  return {
-    version: info.version,
-    manager: url.searchParams.get('fieldManager') || (request.headers['user-agent'] ?? '').split('/')[0] || 'unknown',
-    dryRun: parseDryRun(url.searchParams.get('dryRun')),
-    validation,
-    subresource: info.subresource === 'status' ? 'status' : undefined,
-    warn: (text) => addWarning(response, text),
-  }
-}
-
-function parseDryRun(value: string | null): boolean {
-  if (value === null || value === '') return false
-  if (value === 'All') return true
-  throw badRequest(`dryRun: Unsupported value: "${value}": supported values: "All"`)
 }
 
 /** Options come in the body, in the URL, or both. */

@@ -1,7 +1,7 @@
 import type { ResourceKey, Store } from '../objects/store.ts'
+import { builtInRows } from './built-in-kinds.ts'
 import { customRow } from './custom-resource.ts'
 import { keyOf, type ResourceRow } from './resource-row.ts'
-import { builtInRows } from './resources.ts'
 
 /** The kinds that the server has right now: the built-in ones, and one per CustomResourceDefinition in the store. */
 export interface Catalog {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ApiObject } from '../api-object.ts'
-import { columns } from './columns.ts'
+import { builtInRows } from './built-in-kinds.ts'
 
+const columns = Object.fromEntries(builtInRows.map((row) => [row.plural, row.columns('')]))
 const now = Date.parse('2026-01-01T01:00:00Z')
 const metadata = { name: 'x', creationTimestamp: '2026-01-01T00:50:00Z' }
 
@@ -44,7 +45,7 @@ test('the columns are those of a real API server', () => {
   assert.deepEqual(Object.fromEntries(found), expected)
 })
 
-test('the status of a pod is its most telling reason', () => {
+test('the status of a pod is its most specific reason', () => {
   const running = { state: { running: {} }, ready: true }
   const waiting = (reason: string) => ({ state: { waiting: { reason } } })
   const ended = (exitCode: number, more = {}) => ({ state: { terminated: { exitCode, ...more } } })

@@ -1,20 +1,22 @@
 import { valueAt } from '#lib/formats'
-import { type Cause, forbiddenField, invalidValue, required, unsupportedValue } from '../api-error.ts'
 import { type ApiObject, isRecord, recordsAt, textAt, textsAt } from '../api-object.ts'
-import { metadataFields } from './built-in-fields.ts'
+import { validateMetadata } from '../validation/metadata.ts'
+import { subdomainName } from '../validation/names.ts'
 import { ageColumn, type Column, nameColumn } from './columns.ts'
+import { metadataFields } from './fields.ts'
 import { ageOf } from './human-duration.ts'
 import type { ResourceRow } from './resource-row.ts'
-import { applyDefaults, type Schema, unknownKeywords, validateSchema } from './structural-schema.ts'
-import { validateMetadata } from './validate-metadata.ts'
+import { applyDefaults, type Schema, validateSchema } from './structural-schema.ts'
 
-const objectFields: Schema = {
-  properties: {
-    apiVersion: { type: 'string' },
-    kind: { type: 'string' },
-    metadata: { type: 'object', ...metadataFields },
-  },
+/** Fields that the schema of a definition need not name. */
+const commonFields: Record<string, Schema> = {
+  apiVersion: { type: 'string' },
+  kind: { type: 'string' },
+  metadata: { ...metadataFields, type: 'object' },
 }
+
+/** Of a custom resource, only the metadata is decoded into a structure of Go. */
+const decodedFields: Schema = { type: 'object', properties: { metadata: metadataFields } }
 
 interface Version {
   name: string
@@ -27,7 +29,7 @@ interface Version {
 export function customRow(definition: ApiObject): ResourceRow {
   const group = textAt(definition, 'spec', 'group')
   const names = valueAt(definition, 'spec', 'names')
-  // The version that is stored is the one that clients prefer.
+  // Clients prefer the stored version.
   const served = recordsAt(definition, 'spec', 'versions')
     .filter((version) => version.served === true)
     .toSorted((a, b) => Number(b.storage === true) - Number(a.storage === true))
@@ -38,6 +40,7 @@ export function customRow(definition: ApiObject): ResourceRow {
   return {
     builtIn: false,
     generation: true,
+    unconditionalUpdates: false,
     group,
     versions: [...versions.keys()],
     kind: textAt(names, 'kind'),
@@ -50,9 +53,14 @@ export function customRow(definition: ApiObject): ResourceRow {
     columns: (name) => version(name)?.columns ?? [nameColumn, ageColumn],
     fields: [],
     schema,
+    decoded: decodedFields,
+    protobuf: {},
     prepare: (draft, name) => applyDefaults(schema(name), draft),
     admit: () => {},
-    validate: (object, name) => [...validateMetadata(object, 'subdomain'), ...validateSchema(schema(name), object)],
+    validate(causes, object, name) {
+      validateMetadata(causes, object, subdomainName)
+      validateSchema(causes, schema(name), object)
+    },
     warnings: (name) => version(name)?.warnings ?? [],
   }
 }
@@ -65,7 +73,7 @@ function parseVersion(version: Record<string, unknown>, definition: ApiObject): 
   const deprecation = textAt(version, 'deprecationWarning') || `${apiVersion} ${kind} is deprecated`
   return {
     name,
-    schema: { ...schema, properties: { ...schema.properties, ...objectFields.properties } },
+    schema: { ...schema, properties: { ...schema.properties, ...commonFields } },
     columns: printerColumns(recordsAt(version, 'additionalPrinterColumns')),
     warnings: version.deprecated === true ? [deprecation] : [],
   }
@@ -102,7 +110,7 @@ function parseJsonPath(path: string): (string | number)[] {
   )
 }
 
-/** Defaults of a definition, and the status that says it is served. */
+/** Sets the defaults of a definition, and the status of one that is served. */
 export function acceptDefinition(definition: ApiObject): void {
   const spec = definition.spec
   if (!isRecord(spec) || !isRecord(spec.names)) return
@@ -128,36 +136,4 @@ export function acceptDefinition(definition: ApiObject): void {
     ],
     storedVersions: storage.map((version) => textAt(version, 'name')),
   }
-}
-
-export function validateDefinition(definition: ApiObject): Cause[] {
-  const problems: Cause[] = []
-  const text = (...path: string[]) => textAt(definition, 'spec', ...path)
-  for (const path of [['group'], ['names', 'plural'], ['names', 'kind']]) {
-    if (text(...path) === '') problems.push(required(`spec.${path.join('.')}`))
-  }
-  const scopes = ['Cluster', 'Namespaced']
-  if (!scopes.includes(text('scope'))) problems.push(unsupportedValue('spec.scope', text('scope'), scopes))
-  const { name } = definition.metadata
-  if (name !== `${text('names', 'plural')}.${text('group')}`) {
-    problems.push(invalidValue('metadata.name', name, 'must be spec.names.plural+"."+spec.group'))
-  }
-  const versions = recordsAt(definition, 'spec', 'versions')
-  if (versions.filter(({ storage }) => storage === true).length !== 1) {
-    const message = 'Invalid value: must have exactly one version marked as storage version'
-    problems.push({ reason: 'FieldValueInvalid', field: 'spec.versions', message })
-  }
-  for (const [index, version] of versions.entries()) {
-    const field = `spec.versions[${index}].schema.openAPIV3Schema`
-    const schema = valueAt(version, 'schema', 'openAPIV3Schema')
-    if (!isRecord(schema)) problems.push({ ...required(field), message: 'Required value: schemas are required' })
-    else {
-      const unknown = [...new Set(unknownKeywords(schema))].join(', ')
-      if (unknown !== '') problems.push(forbiddenField(field, `${unknown}: not supported by the local cluster`))
-    }
-  }
-  if (text('conversion', 'strategy') === 'Webhook') {
-    problems.push(forbiddenField('spec.conversion', 'conversion webhooks are not supported by the local cluster'))
-  }
-  return problems
 }

@@ -1,6 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
 import { valueAt } from '#lib/formats'
-import { type Cause, forbidden, forbiddenField, required, unsupportedValue } from '../api-error.ts'
+import { forbidden } from '../api-error.ts'
 import { type ApiObject, isRecord, recordsAt, setDefaults, textAt } from '../api-object.ts'
 import { randomSuffix } from '../objects/random-suffix.ts'
 import type { Lookup } from './resource-row.ts'
@@ -58,7 +57,7 @@ function defaultVolume(volume: Record<string, unknown>): void {
   }
 }
 
-/** Gives a new pod its service account, the volume with the account's token, and its first status. */
+/** Sets the service account of a new pod, the volume with the account's token, and its first status. */
 export function admitPod(pod: ApiObject, lookup: Lookup): void {
   const spec = pod.spec
   if (!isRecord(spec)) return
@@ -95,64 +94,4 @@ function mountToken(spec: Record<string, unknown>): void {
     { downwardAPI: { items: [{ path: 'namespace', fieldRef }] } },
   ]
   spec.volumes = [...recordsAt(spec, 'volumes'), { name, projected: { defaultMode: 0o644, sources } }]
-}
-
-/** The mistakes in a pod's spec that would else show up late, or as something else. */
-export function validatePodSpec(spec: unknown, path: string): Cause[] {
-  const containers = recordsAt(spec, 'containers')
-  if (containers.length === 0) return [required(`${path}.containers`)]
-  const volumes = new Set(recordsAt(spec, 'volumes').map((volume) => textAt(volume, 'name')))
-  const restart = textAt(spec, 'restartPolicy')
-  const problems: Cause[] = []
-  const policies = ['Always', 'OnFailure', 'Never']
-  if (!policies.includes(restart)) problems.push(unsupportedValue(`${path}.restartPolicy`, restart, policies))
-  const names = new Set<string>()
-  for (const group of ['initContainers', 'containers']) {
-    for (const [index, container] of recordsAt(spec, group).entries()) {
-      problems.push(...validateContainer(container, `${path}.${group}[${index}]`, volumes, names))
-    }
-  }
-  return problems
-}
-
-function validateContainer(
-  container: Record<string, unknown>,
-  path: string,
-  volumes: ReadonlySet<string>,
-  names: Set<string>,
-): Cause[] {
-  const problems: Cause[] = []
-  const name = textAt(container, 'name')
-  for (const field of ['name', 'image']) {
-    if (textAt(container, field) === '') problems.push(required(`${path}.${field}`))
-  }
-  if (names.has(name)) {
-    problems.push({ reason: 'FieldValueInvalid', field: `${path}.name`, message: `Duplicate value: "${name}"` })
-  }
-  names.add(name)
-  for (const [index, mount] of recordsAt(container, 'volumeMounts').entries()) {
-    const volume = textAt(mount, 'name')
-    if (volumes.has(volume)) continue
-    const field = `${path}.volumeMounts[${index}].name`
-    problems.push({ reason: 'FieldValueNotFound', field, message: `Not found: "${volume}"` })
-  }
-  return problems
-}
-
-/** A pod keeps its spec, but for images and a few numbers. */
-export function validatePodUpdate(pod: ApiObject, previous: ApiObject): Cause[] {
-  if (isDeepStrictEqual(fixedPart(pod), fixedPart(previous))) return []
-  const why =
-    'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,' +
-    '`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
-  return [forbiddenField('spec', why)]
-}
-
-function fixedPart(pod: ApiObject): unknown {
-  const spec = structuredClone(pod.spec)
-  if (!isRecord(spec)) return spec
-  for (const field of ['activeDeadlineSeconds', 'tolerations', 'terminationGracePeriodSeconds']) delete spec[field]
-  for (const container of [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')])
-    delete container.image
-  return spec
 }

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, timestamp } from '#lib'
-import { type ApiError, alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from '../api-error.ts'
+import {
+  type ApiError,
+  alreadyExists,
+  badRequest,
+  Causes,
+  conflict,
+  forbidden,
+  invalid,
+  notFound,
+} from '../api-error.ts'
 import { type ApiObject, serverFields } from '../api-object.ts'
 import { listKeysOf } from '../kinds/list-keys.ts'
 import { apiVersionOf, keyOf, type ResourceRow } from '../kinds/resource-row.ts'
@@ -115,8 +124,15 @@ function update(
     const why = 'the object has been modified; please apply your changes to the latest version and try again'
     throw conflict(row, ref.name, why)
   }
+  if (!resourceVersion && !row.unconditionalUpdates) throw missingVersion(row, ref.name)
   checkPreconditions(row, current, { uid })
   return replace(around, write, current, wanted, (next) => recorded(around, write, current, next))
+}
+
+function missingVersion({ group, plural }: ResourceRow, name: string): ApiError {
+  const causes = new Causes()
+  causes.invalid('metadata.resourceVersion', 0, 'must be specified for an update')
+  return invalid({ group, plural, kind: plural }, name, causes.list)
 }
 
 function apply(
@@ -204,8 +220,9 @@ function writeOf(row: ResourceRow, options: WriteOptions): Write {
 }
 
 function validate({ row, version }: Write, object: ApiObject, previous: ApiObject | undefined): void {
-  const problems = row.validate(object, version, previous)
-  if (problems.length > 0) throw invalid(row, object.metadata.name, problems)
+  const causes = new Causes()
+  row.validate(causes, object, version, previous)
+  if (causes.list.length > 0) throw invalid(row, object.metadata.name, causes.list)
 }
 
 /** A status write changes the status and nothing else. */

@@ -1,23 +1,24 @@
-import { badRequest, invalid } from '../api-error.ts'
+import { badRequest, Causes, invalid } from '../api-error.ts'
 import { type ApiObject, isRecord } from '../api-object.ts'
 import { apiVersionOf, type ResourceRow } from '../kinds/resource-row.ts'
 import { prune } from '../kinds/structural-schema.ts'
-import { requireTexts, undecodable } from '../kinds/validate-metadata.ts'
+import { decodeFault } from '../validation/decode.ts'
+import { undecodable } from '../validation/metadata.ts'
 import { randomSuffix } from './random-suffix.ts'
 
 export interface WriteOptions {
-  /** Version of the API that the writer speaks. Default: the preferred one. */
-  version?: string
+  /** Version of the API that the writer uses. Default: the preferred one. */
+  version?: string | undefined
   /** Name under which the writer's fields are recorded. */
   manager: string
-  /** Does everything but write. Default false. */
-  dryRun?: boolean
-  /** What an unknown field does: refuse the object, warn, or nothing. Default Warn. */
-  validation?: 'Strict' | 'Warn' | 'Ignore'
+  /** Does everything except write. Default false. */
+  dryRun?: boolean | undefined
+  /** Effect of an unknown field: the object is refused, a warning, or nothing. Default Warn. */
+  validation?: 'Strict' | 'Warn' | 'Ignore' | undefined
   /** Write only the status. */
   subresource?: 'status' | undefined
-  /** Hears of what is wrong but accepted. */
-  warn?(text: string): void
+  /** Called with each fault that is accepted. */
+  warn?: ((text: string) => void) | undefined
 }
 
 /** A write to one kind in one version. */
@@ -32,13 +33,15 @@ export function parseObject(
   body: unknown,
   { namespace, name }: { namespace?: string | undefined; name?: string },
 ): ApiObject {
-  if (!isRecord(body)) throw badRequest('the object provided is unrecognized (must be of type object)')
-  const apiVersion = apiVersionOf(row.group, version)
-  const object = { apiVersion, kind: row.kind, ...body } as ApiObject
-  if (object.kind !== row.kind || !row.versions.some((one) => apiVersionOf(row.group, one) === object.apiVersion)) {
-    const found = `${object.apiVersion}, Kind=${object.kind}`
-    throw badRequest(`the object provided is unrecognized: found ${found}, expected ${apiVersion}, Kind=${row.kind}`)
+  const draft = body === null ? {} : body
+  if (!isRecord(draft)) {
+    throw badRequest(`the object provided is unrecognized (must be of type ${row.kind}): it is not a JSON object`)
   }
+  const apiVersion = apiVersionOf(row.group, version)
+  const object = { ...draft, apiVersion: draft.apiVersion ?? apiVersion, kind: draft.kind ?? row.kind } as ApiObject
+  requireKind(row, object)
+  const fault = decodeFault(row.decoded, object)
+  if (fault !== undefined) throw undecodable(object, fault)
   const metadata = { ...object.metadata }
   if (row.namespaced && metadata.namespace && metadata.namespace !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
@@ -49,8 +52,6 @@ export function parseObject(
   if (row.namespaced && namespace !== undefined) metadata.namespace = namespace
   else delete metadata.namespace
   if (name !== undefined) metadata.name = name
-  requireTexts(object, 'ObjectMeta.metadata.labels', metadata.labels)
-  requireTexts(object, 'ObjectMeta.metadata.annotations', metadata.annotations)
   // Go leaves empty ones out.
   for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
     if (Object.keys(metadata[field] ?? {}).length === 0) delete metadata[field]
@@ -58,13 +59,21 @@ export function parseObject(
   return { ...object, apiVersion, metadata }
 }
 
+function requireKind(row: ResourceRow, { apiVersion, kind }: ApiObject): void {
+  const versions = row.versions.map((version) => apiVersionOf(row.group, version))
+  if (kind === row.kind && versions.includes(apiVersion)) return
+  const found = `${kind} in version "${String(apiVersion).split('/').at(-1)}" cannot be handled as a ${row.kind}`
+  throw badRequest(`${found}: expected ${versions.join(' or ')}, Kind=${row.kind}`)
+}
+
 /** The name of a new object, made from `generateName` where it has none. Throws 422. */
 export function nameOf({ row }: Write, { metadata }: ApiObject): string {
   if (metadata.name) return metadata.name
   // The prefix of a longer name is cut, as in Kubernetes, so that the whole stays a label (63).
   if (metadata.generateName) return `${metadata.generateName.slice(0, 58)}${randomSuffix()}`
-  const message = 'Required value: name or generateName is required'
-  throw invalid(row, '', [{ reason: 'FieldValueRequired', field: 'metadata.name', message }])
+  const causes = new Causes()
+  causes.required('metadata.name', 'name or generateName is required')
+  throw invalid(row, '', causes.list)
 }
 
 /** Removes unknown fields from a draft, and reports them as the writer wants it. */
