@@ -11,7 +11,7 @@ interface Workload extends Manifest {
   spec: {
     replicas?: number
     selector: { matchLabels: Record<string, string> }
-    template: { spec: { containers: { args: string[]; image: string }[] } }
+    template: { spec: { containers: { args: string[]; image: string; name: string }[] } }
   }
 }
 
