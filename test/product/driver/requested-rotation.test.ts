@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { classAnnotations, resources } from '#kubernetes/client'
+import { maxAgeAttribute } from '#kubernetes/provider-protocol'
+import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { eventually } from '../../support/eventually.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const minute = 60_000
+const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
+
+/** The oldest answers, in milliseconds, that the driver took from the provider, one per mount. */
+function maxAges({ provider }: TestDriver): (string | undefined)[] {
+  return provider.mounts.map(({ attributes }) => (JSON.parse(attributes) as Record<string, string>)[maxAgeAttribute])
+}
+
+test('a rotation that was asked for takes no answer that is older than the request', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  await driver.publish((await driver.pod({ name: 'web' })).request)
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
+  assert.deepEqual(maxAges(driver), [undefined, undefined], 'at its interval, a volume shares reads with others')
+
+  const ref = { name: 'web', namespace: 'default' }
+  await driver.kube.patch(resources.secretProviderClasses, ref, {
+    metadata: { annotations: { [classAnnotations.rotate]: 'now' } },
+  })
+  await eventually(async () => {
+    await clock.advance(100)
+    assert.equal(driver.provider.mounts.length, 3)
+  })
+  const age = Number(maxAges(driver)[2])
+  // The nodes of a cluster spread over two seconds.
+  assert.ok(age >= 0 && age <= 2200, `${age}`)
+
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(driver.provider.mounts.length, 4))
+  assert.equal(maxAges(driver)[3], undefined)
+})
+
+test('a class cannot set what the driver tells the provider about a request', async (t) => {
+  const driver = await startDriver(t)
+  const pod = await driver.pod({ name: 'web', parameters: { [maxAgeAttribute]: '0' } })
+  await driver.publish(pod.request)
+  assert.deepEqual(maxAges(driver), [undefined])
+})
