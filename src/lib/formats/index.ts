@@ -1,8 +1,12 @@
 /** lib/formats */
+export * from './certificate-chain.ts'
 export * from './duration.ts'
 export * from './json.ts'
+export * from './key-derivation.ts'
+export * from './key-material.ts'
 export * from './pem.ts'
 export * from './pkcs12.ts'
+export * from './private-key.ts'
 export * from './tar.ts'
 export * from './unknown-json.ts'
 export * from './wrap-text.ts'

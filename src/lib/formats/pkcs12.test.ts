@@ -110,3 +110,11 @@ test('decodePem() gives back what encodePem() wrote, whatever stands around it',
     }),
   )
 })
+
+test('decodePem() drops a block that another one interrupts, so that its work is bounded by the length of the text', () => {
+  const unfinished = '-----BEGIN A-----\n'.repeat(20_000)
+  assert.deepEqual(decodePem(unfinished), [])
+  const [block, ...more] = decodePem(`${unfinished}AAAA\n-----END A-----\n`)
+  assert.deepEqual([block?.label, block?.der.length, more.length], ['A', 3, 0])
+  assert.deepEqual(decodePem('-----BEGIN A-----\nAAAA\n-----END B-----\n-----END A-----'), [])
+})

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type forge from 'node-forge'
 import { errorMessage } from '#lib'
+import { type Forge, loadForge, parseDer, withinRoundBudget } from './forge.ts'
 
 /** What a PFX file holds, in its own order. */
 export interface Pkcs12 {
@@ -10,16 +11,15 @@ export interface Pkcs12 {
 }
 
 /**
- * Reads a PFX file with whatever encryption the field has: PBE with SHA-1 and RC2-40 or 3DES, PBES2 with AES, no
- * encryption; MAC with SHA-1 or SHA-2, or none. https://www.rfc-editor.org/rfc/rfc7292
+ * Reads a PFX file with whatever encryption is in use: PBE with SHA-1 and RC2-40 or 3DES, PBES2 with AES, no encryption; MAC
+ * with SHA-1 or SHA-2, or none. https://www.rfc-editor.org/rfc/rfc7292
  *
  * node-forge does the parsing because Node's own OpenSSL has no RC2 and cannot hand out what it read; it is loaded by the
- * first file. Throws with a text that holds nothing of the content.
+ * first file. Throws with a text that holds nothing of the content. A file of another person is read in a worker thread.
  */
 export async function readPkcs12(der: Uint8Array, password = ''): Promise<Pkcs12> {
-  loading ??= load()
-  const lib = await loading
-  const pfx = decode(lib, der, password)
+  const lib = await loadForge()
+  const pfx = withinRoundBudget(() => decode(lib, der, password))
   const bags = pfx.safeContents.flatMap(({ safeBags }) => safeBags)
   const { certBag, keyBag, pkcs8ShroudedKeyBag } = lib.pki.oids
   return {
@@ -28,30 +28,8 @@ export async function readPkcs12(der: Uint8Array, password = ''): Promise<Pkcs12
   }
 }
 
-let loading: Promise<typeof forge> | undefined
-
-/**
- * node-forge, taught one thing: BER allows an OCTET STRING in pieces (X.690 section 8.7), and some writers cut the
- * encrypted key so; node-forge takes only whole ones at that place, which it reaches by its own public function.
- */
-async function load(): Promise<typeof forge> {
-  const { default: lib } = await import('node-forge')
-  const decrypt = lib.pki.decryptPrivateKeyInfo
-  lib.pki.decryptPrivateKeyInfo = (info, password) => decrypt(withWholeOctets(lib, info), password)
-  return lib
-}
-
-function withWholeOctets(lib: typeof forge, node: forge.asn1.Asn1): forge.asn1.Asn1 {
-  if (!Array.isArray(node.value)) return node
-  const parts = node.value.map((part) => withWholeOctets(lib, part))
-  const { OCTETSTRING } = lib.asn1.Type
-  const inPieces = node.tagClass === lib.asn1.Class.UNIVERSAL && node.type === OCTETSTRING && node.constructed
-  if (!inPieces) return { ...node, value: parts }
-  return lib.asn1.create(node.tagClass, OCTETSTRING, false, parts.map(({ value }) => value).join(''))
-}
-
-function decode(lib: typeof forge, der: Uint8Array, password: string): forge.pkcs12.Pkcs12Pfx {
-  const asn1 = lib.asn1.fromDer(lib.util.createBuffer(Buffer.from(der).toString('binary')), false)
+function decode(lib: Forge, der: Uint8Array, password: string): forge.pkcs12.Pkcs12Pfx {
+  const asn1 = parseDer(lib, der)
   try {
     return lib.pkcs12.pkcs12FromAsn1(asn1, false, password)
   } catch (error) {
@@ -66,7 +44,7 @@ function decode(lib: typeof forge, der: Uint8Array, password: string): forge.pkc
 }
 
 /** node-forge knows RSA only and hands everything else out as it found it. */
-function keyOf(lib: typeof forge, { key, asn1 }: forge.pkcs12.Bag): KeyObject {
+function keyOf(lib: Forge, { key, asn1 }: forge.pkcs12.Bag): KeyObject {
   const info = key === undefined || key === null ? asn1 : lib.pki.wrapRsaPrivateKey(lib.pki.privateKeyToAsn1(key))
   try {
     return createPrivateKey({ key: toBuffer(lib, info), format: 'der', type: 'pkcs8' })
@@ -75,10 +53,10 @@ function keyOf(lib: typeof forge, { key, asn1 }: forge.pkcs12.Bag): KeyObject {
   }
 }
 
-function certificateOf(lib: typeof forge, { cert, asn1 }: forge.pkcs12.Bag): Buffer {
+function certificateOf(lib: Forge, { cert, asn1 }: forge.pkcs12.Bag): Buffer {
   return toBuffer(lib, cert === undefined || cert === null ? asn1 : lib.pki.certificateToAsn1(cert))
 }
 
-function toBuffer(lib: typeof forge, asn1: forge.asn1.Asn1): Buffer {
+function toBuffer(lib: Forge, asn1: forge.asn1.Asn1): Buffer {
   return Buffer.from(lib.asn1.toDer(asn1).getBytes(), 'binary')
 }
