@@ -60,7 +60,7 @@ test('passing failures are tried again, others are answered at once', async () =
   }
 })
 
-test('who sends says which failures to connect may be tried again', async () => {
+test('the caller decides which failures to connect may be tried again', async () => {
   const never = setUp([new HttpFault('timeout', 'x', 'late')], { retryableFault: () => false })
   await assert.rejects(never.send(slow), { code: 'timeout' })
   assert.equal(never.sent.length, 1)
@@ -88,15 +88,66 @@ test('Retry-After holds back every request to that host and none to another', as
 })
 
 test('a wait beyond the deadline is not begun', async () => {
-  const { clock, send, sent } = setUp([answer(429, { 'retry-after': '90' }), answer(200)])
+  const { clock, send, sent } = setUp([answer(429, { 'retry-after': '59' }), answer(200)], { deadlineMs: 30_000 })
   assert.equal((await send(slow)).status, 429)
   await assert.rejects(send(slow), {
     code: 'throttled',
-    retryAfterMs: 90_000,
-    message: /slow.example asked to be left alone for another 90 s/,
+    retryAfterMs: 59_000,
+    message: /slow.example asked for fewer requests, for another 59 s/,
   })
   assert.equal(sent.length, 1)
-  await clock.advance(90_000)
+  await clock.advance(59_000)
+  assert.equal((await send(slow)).status, 200)
+})
+
+test('a server that asks for hours is asked again by one request after a minute, and the others follow its success', async () => {
+  const { clock, send, sent } = setUp([
+    answer(429, { 'retry-after': '36000' }),
+    answer(429, { 'retry-after': '36000' }),
+    answer(200),
+  ])
+  assert.equal((await send(slow)).status, 429)
+  await assert.rejects(send(slow), { code: 'throttled', retryAfterMs: 60_000 })
+  await clock.advance(60_000)
+  assert.equal((await send(slow)).status, 429)
+  await clock.advance(60_000)
+  const all = Promise.all([send(slow), send(slow), send(slow)])
+  await clock.advance(0)
+  assert.deepEqual(
+    (await all).map(({ status }) => status),
+    [200, 200, 200],
+  )
+  assert.equal(sent.length, 5)
+})
+
+test('while one request finds out whether a server may be asked again, no other is sent', async () => {
+  const { promise, resolve } = Promise.withResolvers<HttpResponse>()
+  const clock = createManualClock()
+  const replies = [Promise.resolve(answer(429, { 'retry-after': '5' })), promise, Promise.resolve(answer(200))]
+  let sent = 0
+  const send = createRetryingSend({ send: () => replies[sent++] ?? Promise.resolve(answer(200)), clock, attempts: 1 })
+  await send(slow)
+  await clock.advance(5000)
+  const all = [send(slow), send(slow)]
+  await clock.advance(0)
+  assert.equal(sent, 2)
+  resolve(answer(200))
+  await Promise.all(all)
+  assert.equal(sent, 3)
+})
+
+test('requests with different keys are throttled apart', async () => {
+  const { send, sent } = setUp([answer(429, { 'retry-after': '60' }), answer(200)], { attempts: 1 })
+  await send({ ...slow, throttleKey: 'tenant client-a' })
+  assert.equal((await send({ ...slow, throttleKey: 'tenant client-b' })).status, 200)
+  assert.equal(sent.length, 2)
+})
+
+test('a wall clock that is set back does not lengthen a wait', async () => {
+  const { clock, send } = setUp([answer(429, { 'retry-after': '1' }), answer(200)], { attempts: 1 })
+  await send(slow)
+  clock.stepWallClock(-8 * 3_600_000)
+  await clock.advance(1000)
   assert.equal((await send(slow)).status, 200)
 })
 
