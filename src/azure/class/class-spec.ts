@@ -1,4 +1,4 @@
-import type { IdentityParameters } from '#azure/identity'
+import type { ClassIdentity } from '#azure/identity'
 import type { ObjectSpec } from './object-spec.ts'
 import type { ParameterValues } from './parameter-table.ts'
 
@@ -8,9 +8,3 @@ export interface ClassSpec {
   identity: ClassIdentity
   objects: readonly ObjectSpec[]
 }
-
-/** What a class says about identity; empty strings where it says nothing. */
-export type ClassIdentity = Pick<
-  IdentityParameters,
-  'usePodIdentity' | 'useVMManagedIdentity' | 'useAzureTokenProxy' | 'clientId' | 'tenantId' | 'userAssignedIdentityId'
->

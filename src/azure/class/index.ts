@@ -9,7 +9,7 @@
 export { checkClass } from './check-class.ts'
 export { checkClassTask } from './check-class-task.ts'
 export { classLimits } from './class-limits.ts'
-export type { ClassIdentity, ClassSpec } from './class-spec.ts'
+export type { ClassSpec } from './class-spec.ts'
 export { collidingPaths } from './file-name.ts'
 export { type Finding, formatFinding } from './finding.ts'
 export { jsonPathFields, type ObjectFieldRow, type ObjectFieldTable, objectFields } from './object-fields.ts'

@@ -1,3 +1,5 @@
+import { selectableWays } from '#azure/identity'
+
 /**
  * The parameters of a class. A row is what the parser reads a parameter by, and what `docs/secretproviderclass.md` and the
  * JSON Schema are generated from.
@@ -27,7 +29,7 @@ export interface ParameterRow {
 
 export type ParameterTable = Readonly<Record<string, ParameterRow>>
 
-export const classParameters = {
+const plainParameters = {
   keyvaultName: {
     type: 'text',
     missing: 'keyvaultName is not provided',
@@ -72,37 +74,12 @@ export const classParameters = {
     meaning: 'Client id of the application or managed identity to sign in as: workload identity.',
     readBy: 'provider',
   },
-  usePodIdentity: {
-    type: 'boolean',
-    default: 'false',
-    since: '0.0.1',
-    example: 'true',
-    meaning: 'Sign in by AAD Pod Identity.',
-    readBy: 'provider',
-    deprecated: 'clientID',
-  },
-  useVMManagedIdentity: {
-    type: 'boolean',
-    default: 'false',
-    since: '0.0.5',
-    example: 'true',
-    meaning: 'Sign in as a managed identity of the node, where the provider’s --managed-identities allows it.',
-    readBy: 'provider',
-  },
   userAssignedIdentityID: {
     type: 'text',
     default: 'the node’s system-assigned identity',
     since: '0.0.5',
     example: '3f2504e0-0000-0000-0000-0305e82c3301',
     meaning: 'With `useVMManagedIdentity`: client id of a user-assigned identity of the node.',
-    readBy: 'provider',
-  },
-  useAzureTokenProxy: {
-    type: 'boolean',
-    default: 'false',
-    since: '1.8.0',
-    example: 'true',
-    meaning: 'Sign in through the cluster’s token proxy: AKS identity bindings.',
     readBy: 'provider',
   },
   cloudName: {
@@ -148,10 +125,23 @@ export const classParameters = {
   },
 } as const satisfies ParameterTable
 
-export type ParameterName = keyof typeof classParameters
+/** Of the ways to sign in that a class selects by a parameter. */
+const signInParameters: ParameterTable = Object.fromEntries(
+  selectableWays.map(({ parameter: { name, ...rest } }) => [
+    name,
+    { type: 'boolean', default: 'false', example: 'true', readBy: 'provider', ...rest },
+  ]),
+)
 
-/** In the order of the table. */
-export const parameterNames = Object.keys(classParameters) as readonly ParameterName[]
+/** Every parameter of a class. */
+export const classParameters: ParameterTable = { ...plainParameters, ...signInParameters }
+
+export type PlainParameterName = keyof typeof plainParameters
+
+/** Those that are not about the way to sign in. */
+export const plainParameterRows = Object.entries(plainParameters) as readonly [PlainParameterName, ParameterRow][]
+
+export const parameterNames: readonly string[] = Object.keys(classParameters)
 
 /** Parameters of earlier releases of the provider, which many classes still have. They have no effect. */
 export const retiredParameters: readonly string[] = [
@@ -169,7 +159,7 @@ type ValueOf<T extends ParameterRow['type']> = T extends 'boolean'
     ? number | undefined
     : string
 
-/** The value of every parameter, trimmed and of its type; empty, false or undefined where the class has none. */
+/** The value of every plain parameter, trimmed and of its type; empty, false or undefined where the class has none. */
 export type ParameterValues = {
-  readonly [N in ParameterName]: ValueOf<(typeof classParameters)[N]['type']>
+  readonly [N in PlainParameterName]: ValueOf<(typeof plainParameters)[N]['type']>
 }

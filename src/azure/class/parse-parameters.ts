@@ -1,3 +1,4 @@
+import { type SignIn, selectableWays } from '#azure/identity'
 import { vaultAddress } from '#azure/keyvault'
 import { beyondLimit, nearestName, Problems } from '#lib'
 import { parseGoBool } from '#lib/flags'
@@ -6,11 +7,10 @@ import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
 import type { ObjectSpec } from './object-spec.ts'
 import {
-  classParameters,
-  type ParameterName,
   type ParameterRow,
   type ParameterValues,
   parameterNames,
+  plainParameterRows,
   retiredParameters,
 } from './parameter-table.ts'
 import { misspelt } from './parse-object.ts'
@@ -31,28 +31,20 @@ export function parseParameters(
   const before = problems.count
   checkSize(parameters, problems)
   // A class beyond the limits is not looked into.
-  if (problems.count > before) return classSpec(parseValues(new Map(), new Problems()), [])
+  if (problems.count > before) return classSpec(parseValues(new Map(), new Problems()), 'default', [])
   const values = parseValues(parameters, problems)
+  const signIn = parseSignIn(parameters, problems)
   reportMisspelt(parameters, problems)
   const objects = parse(values.objects, problems)
   checkVaultNames(values.keyvaultName, objects, problems)
-  return classSpec(values, objects)
+  return classSpec(values, signIn, objects)
 }
 
-function classSpec(values: ParameterValues, objects: readonly ObjectSpec[]): ClassSpec {
-  const { usePodIdentity, useVMManagedIdentity, useAzureTokenProxy, clientID, tenantID, tenantId } = values
-  return {
-    values,
-    identity: {
-      usePodIdentity,
-      useVMManagedIdentity,
-      useAzureTokenProxy,
-      clientId: clientID,
-      tenantId: tenantID || tenantId,
-      userAssignedIdentityId: values.userAssignedIdentityID,
-    },
-    objects,
-  }
+function classSpec(values: ParameterValues, signIn: SignIn, objects: readonly ObjectSpec[]): ClassSpec {
+  const { clientID, tenantID, tenantId, userAssignedIdentityID } = values
+  const tenant = tenantID || tenantId
+  const identity = { signIn, clientId: clientID, tenantId: tenant, userAssignedIdentityId: userAssignedIdentityID }
+  return { values, identity, objects }
 }
 
 /** A class's own parameters: without what a driver adds about the pod. */
@@ -76,8 +68,7 @@ function checkSize(parameters: Parameters, problems: Problems): void {
 }
 
 function parseValues(parameters: Parameters, problems: Problems): ParameterValues {
-  const values = parameterNames.map((name) => {
-    const row: ParameterRow = classParameters[name]
+  const values = plainParameterRows.map(([name, row]) => {
     const text = (parameters.get(name) ?? '').trim()
     if (text === '' && row.missing !== undefined) problems.add('', `${row.missing}${typoHint(parameters, name)}`)
     return [name, parseValue(name, row, text, problems)] as const
@@ -85,7 +76,7 @@ function parseValues(parameters: Parameters, problems: Problems): ParameterValue
   return Object.fromEntries(values) as ParameterValues
 }
 
-function parseValue(name: ParameterName, row: ParameterRow, text: string, problems: Problems) {
+function parseValue(name: string, row: ParameterRow, text: string, problems: Problems) {
   switch (row.type) {
     case 'boolean':
       return parseFlag(name, text, problems)
@@ -96,8 +87,23 @@ function parseValue(name: ParameterName, row: ParameterRow, text: string, proble
   }
 }
 
+/** The way to sign in that the class selects. What selects none or two is the default; two are a problem. */
+function parseSignIn(parameters: Parameters, problems: Problems): SignIn {
+  const selected = selectableWays.filter(({ parameter: { name } }) =>
+    parseFlag(name, (parameters.get(name) ?? '').trim(), problems),
+  )
+  if (selected.length > 1) {
+    const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(
+      selectableWays.map(({ parameter }) => parameter.name),
+    )
+    problems.add('', `only one identity mode can be enabled at a time: ${names}`)
+  }
+  const [only, ...more] = selected
+  return only === undefined || more.length > 0 ? 'default' : only.way
+}
+
 /** Go's ParseBool; nothing means false. */
-function parseFlag(name: ParameterName, text: string, problems: Problems): boolean {
+function parseFlag(name: string, text: string, problems: Problems): boolean {
   if (text === '') return false
   const parsed = parseGoBool(text)
   if (parsed === undefined) {
@@ -107,7 +113,7 @@ function parseFlag(name: ParameterName, text: string, problems: Problems): boole
   return parsed ?? false
 }
 
-function parseSpan(name: ParameterName, text: string, problems: Problems): number | undefined {
+function parseSpan(name: string, text: string, problems: Problems): number | undefined {
   if (text === '') return undefined
   const parsed = parseDuration(text) ?? 0
   if (parsed > 0) return parsed
@@ -116,9 +122,8 @@ function parseSpan(name: ParameterName, text: string, problems: Problems): numbe
 }
 
 /** ` (found "keyvaultname"; did you mean keyvaultName?)` for a required parameter that is missing. */
-function typoHint(parameters: Parameters, name: ParameterName): string {
-  const names: readonly string[] = parameterNames
-  const others = [...parameters.keys()].filter((key) => !names.includes(key) && !isForeign(key))
+function typoHint(parameters: Parameters, name: string): string {
+  const others = [...parameters.keys()].filter((key) => !parameterNames.includes(key) && !isForeign(key))
   const near = nearestName(name, others)
   return near === undefined ? '' : ` (found "${near}"; did you mean ${name}?)`
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { findCloud, isStackCloud, parseCloudFile } from './cloud.ts'
 
-test('every cloud of the field is found by its names, in any case', () => {
+test('every cloud that upstream knows is found by its names, in any case', () => {
   for (const [names, authority, suffix] of [
     [
       ['', 'AzurePublicCloud', 'AZUREPUBLICCLOUD', 'AzureCloud'],
@@ -42,18 +42,25 @@ test('an environment file describes a cloud, with member names in any case', () 
   })
 })
 
-test('an environment file that would send tokens astray is refused by the name of its member', () => {
+test('an environment file that would send tokens elsewhere is refused, without quoting it', () => {
   for (const [change, words] of [
     [
       { ActiveDirectoryEndpoint: 'http://adfs.local/' },
-      /activeDirectoryEndpoint: found "http:\/\/adfs.local\/", expected a URL that begins with https/,
+      /^Error: activeDirectoryEndpoint: expected a URL that begins with https:\/\/$/,
     ],
     [{ ActiveDirectoryEndpoint: '' }, /activeDirectoryEndpoint is missing/],
     [{ keyVaultDNSSuffix: undefined }, /keyVaultDNSSuffix is missing/],
-    [{ keyVaultDNSSuffix: 'evil/x' }, /keyVaultDNSSuffix: found "evil\/x"/],
-    [{ keyVaultEndpoint: 'vault' }, /keyVaultEndpoint: found "vault"/],
+    [{ keyVaultDNSSuffix: 'evil/x' }, /^Error: keyVaultDNSSuffix: expected a DNS suffix/],
+    [{ keyVaultEndpoint: 'vault' }, /^Error: keyVaultEndpoint: expected a URL/],
   ] as const) {
     assert.throws(() => parseCloudFile(JSON.stringify({ ...file, ...change })), words)
   }
   for (const text of ['', 'null', '[1', '"x"']) assert.throws(() => parseCloudFile(text))
+})
+
+test('an environment file may leave out keyVaultEndpoint or have an empty one: tokens are for the suffix then', () => {
+  for (const keyVaultEndpoint of ['', ' ', undefined]) {
+    const { vaultResource } = parseCloudFile(JSON.stringify({ ...file, keyVaultEndpoint }))
+    assert.equal(vaultResource, 'https://vault.local.azurestack.external')
+  }
 })

@@ -1,37 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SecretValue } from '#lib'
-import type { Credential } from './credential.ts'
 import { entraError } from './entra-error.ts'
+import type { Who } from './who.ts'
 
-const workload: Credential = {
-  kind: 'workload',
+const workload: Who = {
+  description: 'workload identity: client the-client',
+  sdkName: 'ClientAssertionCredential',
   tenantId: 'the-tenant',
   clientId: 'the-client',
-  assertion: {
-    token: SecretValue.of('planted'),
-    claims: {
-      issuer: 'https://issuer',
-      subject: 'system:serviceaccount:ns:sa',
-      audiences: ['api://AzureADTokenExchange'],
-      expiresAt: 0,
-    },
+  claims: {
+    issuer: 'https://issuer',
+    subject: 'system:serviceaccount:ns:sa',
+    audiences: ['api://AzureADTokenExchange'],
+    expiresAt: 0,
   },
 }
-const application: Credential = {
-  kind: 'service-principal',
-  tenantId: 'the-tenant',
-  clientId: 'the-client',
-  proof: { kind: 'secret', secret: SecretValue.of('planted') },
-}
+const application: Who = { ...workload, sdkName: 'ClientSecretCredential', claims: undefined }
 
-function refusal(credential: Credential, number: number, status = 400) {
+function refusal(who: Who, number: number, status = 400) {
   const text = `AADSTS${number}: It was refused. Trace ID: 12 Correlation ID: 34 Timestamp: 2026-01-01 00:00:00Z`
   const body = Buffer.from(JSON.stringify({ error: 'x', error_description: text, error_codes: [number] }))
-  return entraError(credential, 'https://login.example', { status, headers: {}, body })
+  return entraError(who, 'https://login.example', { status, headers: {}, body })
 }
 
-test('every number of Entra that people meet has a code, what was presented, and what has to be there', () => {
+test('every AADSTS number that users meet has a code, what was presented and what is expected', () => {
   for (const [number, code, ...words] of [
     [50013, 'entra-assertion-invalid'],
     [70021, 'entra-no-federated-credential', 'exactly issuer "https://issuer", subject "system:serviceaccount:ns:sa"'],
@@ -49,11 +41,11 @@ test('every number of Entra that people meet has a code, what was presented, and
   ] as const) {
     const error = refusal(workload, number)
     assert.equal(error.code, code, String(number))
-    assert.equal(error.passing, false)
+    assert.equal(error.retryable, false)
     for (const word of ['ClientAssertionCredential authentication failed', ...words]) {
       assert.ok(error.message.includes(word), `${word} in ${error.message}`)
     }
-    assert.doesNotMatch(error.message, /Trace ID|Timestamp|planted/)
+    assert.doesNotMatch(error.message, /Trace ID|Timestamp/)
   }
   for (const [number, code] of [
     [7000215, 'entra-client-secret-wrong'],
@@ -65,13 +57,13 @@ test('every number of Entra that people meet has a code, what was presented, and
   }
 })
 
-test('an Entra that is busy or broken is a passing trouble, whatever it says', () => {
+test('a busy or broken Entra is a retryable error, whatever its answer says', () => {
   for (const [status, code] of [
     [429, 'entra-throttled'],
     [503, 'entra-unreachable'],
   ] as const) {
     const error = refusal(workload, 700016, status)
-    assert.deepEqual([error.code, error.passing], [code, true])
+    assert.deepEqual([error.code, error.retryable], [code, true])
   }
   const body = Buffer.from('<html>')
   assert.match(entraError(workload, 'https://login.example', { status: 400, headers: {}, body }).message, /HTTP 400/)

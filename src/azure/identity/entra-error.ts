@@ -1,21 +1,17 @@
+import { parseJson, recordOf } from '#lib/formats'
 import type { HttpResponse } from '#lib/http'
-import {
-  type Credential,
-  describeCredential,
-  type IdentityBindingCredential,
-  type WorkloadCredential,
-} from './credential.ts'
 import { IdentityError, type IdentityErrorCode } from './identity-error.ts'
+import type { Who } from './who.ts'
 
 interface Cause {
   code: IdentityErrorCode
-  /** What would be right, for this credential. */
-  advice: (credential: Credential) => string
+  /** What would be right. */
+  advice: (who: Who) => string
 }
 
 /**
  * Entra's numbers, decoded. https://learn.microsoft.com/entra/identity-platform/reference-error-codes
- * Entra names what was presented; what the federated credential expects it keeps to itself, so the advice states what has to be there.
+ * Entra names what was presented and not what the federated credential expects, so the advice states what has to be there.
  */
 const causes: Record<number, Cause> = {
   50013: {
@@ -43,8 +39,8 @@ const causes: Record<number, Cause> = {
   },
   700016: {
     code: 'entra-app-not-found',
-    advice: (credential) =>
-      `clientID: found "${clientIdOf(credential)}"; expected the client id (not the object id) of an application or managed identity of tenant ${credential.tenantId}`,
+    advice: ({ clientId, tenantId }) =>
+      `clientID: found "${clientId}"; expected the client id (not the object id) of an application or managed identity of tenant ${tenantId}`,
   },
   700024: {
     code: 'entra-assertion-expired',
@@ -66,46 +62,44 @@ const causes: Record<number, Cause> = {
   },
   7000222: {
     code: 'entra-client-secret-expired',
-    advice: () => 'make a new client secret and put it in the nodePublishSecretRef Secret (az ad app credential reset)',
+    advice: () =>
+      'create a new client secret and put it in the nodePublishSecretRef Secret (az ad app credential reset)',
   },
   7002138: {
     code: 'entra-subject-case-mismatch',
-    advice: (credential) => `subjects are compared with their case; ${federatedAdvice(credential)}`,
+    advice: (who) => `subjects are compared with their case; ${federatedAdvice(who)}`,
   },
 }
 
 /** Reads Entra's refusal: `{"error":…,"error_description":"AADSTS…","error_codes":[…]}`. */
-export function entraError(credential: Credential, authority: string, { status, body }: HttpResponse): IdentityError {
+export function entraError(who: Who, authority: string, { status, body }: HttpResponse): IdentityError {
   const answer = parseBody(body)
-  const numbers = Array.isArray(answer['error_codes']) ? answer['error_codes'] : []
-  const description = typeof answer['error_description'] === 'string' ? answer['error_description'] : ''
+  const numbers = Array.isArray(answer.error_codes) ? answer.error_codes : []
+  const description = typeof answer.error_description === 'string' ? answer.error_description : ''
   const number = numbers.map(Number).find((one) => one in causes) ?? Number(/AADSTS(\d+)/.exec(description)?.[1])
   const cause = causes[number]
   const said = description === '' ? `HTTP ${status}` : essence(description)
-  const who = describeCredential(credential)
   if (status === 429) {
-    return new IdentityError('entra-throttled', `${authority} asks for fewer sign-ins (HTTP 429: ${said}); ${who}`, {
-      passing: true,
-    })
+    return new IdentityError(
+      'entra-throttled',
+      `${authority} asks for fewer sign-ins (HTTP 429: ${said}); ${who.description}`,
+      {
+        retryable: true,
+      },
+    )
   }
   if (status >= 500) {
     return new IdentityError(
       'entra-unreachable',
-      `${authority} cannot sign anybody in now (HTTP ${status}: ${said}); ${who}`,
-      { passing: true },
+      `${authority} cannot sign in anyone now (HTTP ${status}: ${said}); ${who.description}`,
+      { retryable: true },
     )
   }
-  const advice = cause === undefined ? '' : `; ${cause.advice(credential)}`
+  const advice = cause === undefined ? '' : `; ${cause.advice(who)}`
   return new IdentityError(
     cause?.code ?? 'entra-rejected',
-    `${sdkName(credential)} authentication failed. ${said}; ${who}${advice}`,
+    `${who.sdkName} authentication failed. ${said}; ${who.description}${advice}`,
   )
-}
-
-/** The words that people of the field search for. */
-function sdkName(credential: Credential): string {
-  if (credential.kind !== 'service-principal') return 'ClientAssertionCredential'
-  return credential.proof.kind === 'secret' ? 'ClientSecretCredential' : 'ClientCertificateCredential'
 }
 
 /** Sentences that say nothing about the case; ours say more, and an event has room for 1,024 characters only. */
@@ -113,32 +107,37 @@ const boilerplate = /^(Check |This can happen|This may happen|You may have|For h
 
 /** The text up to the trace ids and timestamps, which differ each time and would make every event a new one. */
 function essence(description: string): string {
-  const text = description.replace(/\s*(Trace ID|Correlation ID|Timestamp):[\s\S]*$/, '').replace(/\s+/g, ' ')
-  const sentences = text.split(/(?<=[.!]) |(?<=\S) (?=https:)|(?<=https:\S+) /)
+  const traces = description.search(/(?:Trace ID|Correlation ID|Timestamp):/)
+  const text = (traces === -1 ? description : description.slice(0, traces)).replace(/\s+/g, ' ').trim()
+  const sentences = sentencesOf(text)
   return sentences
     .filter((sentence) => !boilerplate.test(sentence))
     .join(' ')
     .trim()
 }
 
-function federatedAdvice(credential: Credential): string {
-  if (!isFederated(credential)) return 'no federated credential matches'
-  const { issuer, subject, audiences } = credential.assertion.claims
+/** Sentences of a text with single spaces; an address is one of its own. */
+function sentencesOf(text: string): string[] {
+  const sentences: string[][] = []
+  let previous = ''
+  for (const word of text.split(' ')) {
+    const starts = /[.!]$/.test(previous) || previous.includes('https:') || word.startsWith('https:')
+    if (starts || sentences.length === 0) sentences.push([word])
+    else sentences.at(-1)?.push(word)
+    previous = word
+  }
+  return sentences.map((words) => words.join(' '))
+}
+
+function federatedAdvice({ claims }: Who): string {
+  if (claims === undefined) return 'no federated credential matches'
+  const { issuer, subject, audiences } = claims
   return `expected: a federated credential of that client with exactly issuer "${issuer}", subject "${subject}", audience "${audiences[0] ?? ''}" (az identity federated-credential create)`
-}
-
-function isFederated(credential: Credential): credential is WorkloadCredential | IdentityBindingCredential {
-  return credential.kind === 'workload' || credential.kind === 'identity-binding'
-}
-
-function clientIdOf(credential: Credential): string {
-  return 'clientId' in credential ? (credential.clientId ?? '') : ''
 }
 
 function parseBody(body: Buffer): Record<string, unknown> {
   try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'))
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
+    return recordOf(parseJson('the answer', body)) ?? {}
   } catch {
     return {}
   }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SecretValue } from '#lib'
-import type { Credential } from './credential.ts'
 import { createIdentityKeys } from './identity-key.ts'
+import type { Credential } from './ways/index.ts'
 
 const common = { tenantId: 'tenant', clientId: 'client' }
 

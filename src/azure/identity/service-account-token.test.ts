@@ -9,7 +9,7 @@ test('parseServiceAccountTokens() takes the token of the audience, as Go would d
     '{"api://AzureADTokenExchange":{"Token":"abc"}}',
     ' {"api://AzureADTokenExchange":{"TOKEN":"abc","extra":1},"null":null} ',
   ]) {
-    assert.equal(parseServiceAccountTokens(json, tokenExchangeAudience).token.revealText(), 'abc')
+    assert.equal(parseServiceAccountTokens(json, [tokenExchangeAudience]).token.revealText(), 'abc')
   }
 })
 
@@ -28,7 +28,7 @@ test('parseServiceAccountTokens() refuses anything else in the words of the fiel
     ['{}', /\(found: none;/],
   ] as const) {
     assert.throws(
-      () => parseServiceAccountTokens(json, tokenExchangeAudience),
+      () => parseServiceAccountTokens(json, [tokenExchangeAudience]),
       (error: Error) => words.test(error.message) && !error.message.includes('planted'),
     )
   }

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:tls'
-import { errorMessage } from '#lib'
+import { errorMessage, withoutUserInfo } from '#lib'
 import { createHttpClient, type HttpClient, type HttpSend } from '#lib/http'
 import { IdentityError } from './identity-error.ts'
 
 export interface TokenProxyOptions {
   /** Where the proxy is. Default: the cluster's API server. */
-  url?: string
+  url?: string | undefined
   /** TLS server name of the proxy. Default: computed from the API server's certificate. */
-  sniName?: string
+  sniName?: string | undefined
   /** CA of API server and proxy; the system's roots when the file is not there. */
-  caFile?: string
+  caFile?: string | undefined
   /** Where the API server is, for its certificate. */
-  apiServer?: { host: string; port: number }
+  apiServer?: { host: string; port: number } | undefined
 }
 
 const inClusterUrl = 'https://kubernetes.default.svc.cluster.local'
@@ -26,7 +26,7 @@ export interface TokenProxy {
 
 /**
  * Sends what is meant for Entra through the cluster's token proxy (AKS identity bindings): same path and Host, another
- * address, and a TLS server name that says which cluster. Nothing happens before the first request; what fails then is
+ * address, and a TLS server name that identifies the cluster. Nothing happens before the first request; what fails then is
  * tried again by the next one, and a CA file that changed is read again.
  * https://learn.microsoft.com/azure/aks/identity-bindings-concepts
  */
@@ -45,7 +45,7 @@ export function createTokenProxy(options: TokenProxyOptions = {}): TokenProxy {
     const ca = caChangedAt === 0 ? undefined : readFileSync(caFile, 'utf8')
     const servername = options.sniName ?? (await computeSni({ apiServer, ca }))
     current?.client.stop()
-    current = { client: createHttpClient({ servername, ...(ca === undefined ? {} : { ca }) }), caChangedAt }
+    current = { client: createHttpClient({ servername, ca }), caChangedAt }
     return current.client
   }
 
@@ -53,7 +53,7 @@ export function createTokenProxy(options: TokenProxyOptions = {}): TokenProxy {
     async send(request) {
       const http = await client().catch((error: unknown) => {
         throw new IdentityError('token-proxy-unavailable', `proxy transport not available: ${errorMessage(error)}`, {
-          passing: true,
+          retryable: true,
         })
       })
       const path = `${base.pathname.replace(/\/$/, '')}${request.url.pathname}${request.url.search}`
@@ -70,7 +70,7 @@ export function createTokenProxy(options: TokenProxyOptions = {}): TokenProxy {
   }
 }
 
-/** Throws for a URL that could send tokens somewhere unencrypted, or carries what must not be there. */
+/** Throws for a URL that could send tokens somewhere unencrypted, or that has a part which is not used. */
 function parseProxyUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (
@@ -80,7 +80,9 @@ function parseProxyUrl(text: string): URL {
     url.search !== '' ||
     url.hash !== ''
   ) {
-    throw new Error(`token proxy: found "${text}", expected https://HOST[/PATH] without user, query or fragment`)
+    throw new Error(
+      `token proxy: found "${withoutUserInfo(text)}", expected https://HOST[/PATH] without user, query or fragment`,
+    )
   }
   return url
 }

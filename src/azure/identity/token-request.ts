@@ -1,5 +1,6 @@
 import type { Clock } from '#lib'
 import type { HttpSend } from '#lib/http'
+import type { TaskRunner } from '#lib/worker'
 import type { Cloud } from './cloud.ts'
 
 /** What a token is wanted for. */
@@ -10,10 +11,19 @@ export interface TokenRequest {
   signal?: AbortSignal | undefined
 }
 
-/** The same, put to a service on the node: IMDS or NMI. */
-export interface NodeTokenRequest extends TokenRequest {
+/** How the ways to sign in reach the services that give tokens. */
+export interface TokenTransport {
+  /** Reaches Entra; retries by itself. */
   send: HttpSend
-  /** Origin of the service. */
-  endpoint: string
+  /** Reaches the services of the node (IMDS, NMI), never through a proxy. */
+  sendOnNode: HttpSend
+  /** Reaches Entra through the cluster's token proxy; undefined for none. */
+  sendThroughTokenProxy: HttpSend | undefined
+  /** Origin of the instance metadata service. */
+  imdsEndpoint: string
+  /** Origin of NMI. */
+  nmiEndpoint: string
   clock: Clock
+  /** Where keys and certificates are parsed. */
+  tasks: TaskRunner
 }

@@ -2,32 +2,35 @@ import { type Clock, systemClock } from '#lib'
 import { createSingleFlight } from '#lib/async'
 import type { AccessToken } from './access-token.ts'
 import type { AcquireToken } from './acquire-token.ts'
-import type { Credential } from './credential.ts'
 import type { TokenRequest } from './token-request.ts'
+import type { Credential } from './ways/index.ts'
 
 /** Tokens of identities, each acquired once and held for a bounded time. */
 export interface TokenSource {
   /** @param identityKey tells identities apart: callers with the same key share, others never do. See `createIdentityKeys`. */
   get(identityKey: string, credential: Credential, request: TokenRequest): Promise<AccessToken>
-  /** Forgets a token that the resource refused. */
+  /** Drops a token that the resource refused. */
   forget(identityKey: string, request: TokenRequest, refused: AccessToken): void
 }
 
 export interface TokenSourceOptions {
   acquire: AcquireToken
   /** How long a token is held, in milliseconds; a removed federated credential takes effect after that. Default 10 minutes. */
-  holdMs?: number
-  clock?: Clock
-  onAcquired?: (kind: Credential['kind'], outcome: 'ok' | 'error') => void
+  holdMs?: number | undefined
+  clock?: Clock | undefined
+  onAcquired?: ((kind: Credential['kind'], outcome: 'ok' | 'error') => void) | undefined
 }
 
 interface Held {
   token: AccessToken
+  /** On the monotonic clock. */
   until: number
 }
 
 /** A token is not used in its last five minutes, or the vault might see it after its end. */
 const spareMs = 5 * 60_000
+/** Tokens held at once; the oldest goes first. */
+const maxHeld = 10_000
 
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const { acquire, holdMs = 10 * 60_000, clock = systemClock, onAcquired } = options
@@ -41,10 +44,14 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
       throw error
     })
     onAcquired?.(credential.kind, 'ok')
-    const entry = { token, until: Math.min(clock.now() + holdMs, token.expiresAt - spareMs) }
-    const hold = entry.until - clock.now()
+    const hold = Math.min(holdMs, token.expiresAt - clock.now() - spareMs)
+    const entry = { token, until: clock.elapsed() + hold }
     if (hold > 0) {
       held.set(key, entry)
+      for (const oldest of held.keys()) {
+        if (held.size <= maxHeld) break
+        held.delete(oldest)
+      }
       clock.after(hold, () => {
         if (held.get(key) === entry) held.delete(key)
       })
@@ -55,8 +62,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   return {
     async get(identityKey, credential, request) {
       const key = cacheKey(identityKey, request)
-      const known = held.get(key)
-      if (known !== undefined && known.until > clock.now()) return known.token
+      const entry = held.get(key)
+      if (entry !== undefined && entry.until > clock.elapsed()) return entry.token
       return joinFlight(key, () => acquireAndHold(key, credential, request))
     },
     forget(identityKey, request, refused) {

@@ -1,13 +1,14 @@
 import { createPublicKey, type JsonWebKey, type KeyObject, verify } from 'node:crypto'
 import { type Clock, systemClock } from '#lib'
+import { parseJson, recordOf, stringOf } from '#lib/formats'
 import type { ServiceAccountToken } from './service-account-token.ts'
 
 export interface TokenVerifierOptions {
-  /** The cluster's current public keys (a JWKS's `keys`), from a place that is trusted: never from where the token says. */
+  /** The cluster's current public keys (a JWKS's `keys`), from a trusted place: never from where the token points. */
   fetchKeys: () => Promise<readonly (JsonWebKey & { kid?: string })[]>
-  clock?: Clock
+  clock?: Clock | undefined
   /** How long keys are used, in milliseconds. Default 5 minutes. */
-  holdMs?: number
+  holdMs?: number | undefined
 }
 
 /** Shortest time between two fetches, so that tokens with invented key ids cost the API server nothing. */
@@ -16,8 +17,8 @@ const refetchMs = 30_000
 const leewayMs = 60_000
 
 /**
- * Whether a service account token was signed by the cluster and is valid now. Answers false when the keys cannot be had:
- * not knowing only means that pods do not share.
+ * Whether a service account token was signed by the cluster and is valid now. False as well when the keys cannot be read: that
+ * only means that pods do not share.
  */
 export function createTokenVerifier(options: TokenVerifierOptions): (token: ServiceAccountToken) => Promise<boolean> {
   const { fetchKeys, clock = systemClock, holdMs = 5 * 60_000 } = options
@@ -26,7 +27,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): (token: Serv
   let fetching: Promise<void> | undefined
 
   async function refresh(): Promise<void> {
-    fetchedAt = clock.now()
+    fetchedAt = clock.elapsed()
     try {
       const found = await fetchKeys()
       keys = new Map(found.map((jwk) => [jwk.kid ?? '', createPublicKey({ key: jwk, format: 'jwk' })]))
@@ -36,7 +37,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): (token: Serv
   }
 
   async function keyFor(kid: string): Promise<KeyObject | undefined> {
-    const age = () => clock.now() - fetchedAt
+    const age = () => clock.elapsed() - fetchedAt
     if (age() > holdMs || (!keys.has(kid) && age() > refetchMs)) {
       fetching ??= refresh().finally(() => {
         fetching = undefined
@@ -56,12 +57,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): (token: Serv
     if (key === undefined || key.asymmetricKeyType !== algorithm.type) return false
     const { hash, ieee = false } = algorithm
     const signed = Buffer.from(`${header}.${payload}`)
-    return verify(
-      hash,
-      signed,
-      { key, ...(ieee ? { dsaEncoding: 'ieee-p1363' } : {}) },
-      Buffer.from(signature, 'base64url'),
-    )
+    const bytes = Buffer.from(signature, 'base64url')
+    return ieee ? verify(hash, signed, { key, dsaEncoding: 'ieee-p1363' }, bytes) : verify(hash, signed, key, bytes)
   }
 }
 
@@ -75,8 +72,8 @@ const algorithms = new Map<string, { hash: string; type: string; ieee?: boolean 
 
 function readHeader(text: string): { alg: string; kid: string | undefined } {
   try {
-    const header = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as Record<string, unknown>
-    return { alg: String(header['alg']), kid: typeof header['kid'] === 'string' ? header['kid'] : undefined }
+    const { alg, kid } = recordOf(parseJson('the header', Buffer.from(text, 'base64url'))) ?? {}
+    return { alg: String(alg), kid: stringOf(kid) }
   } catch {
     return { alg: '', kid: undefined }
   }

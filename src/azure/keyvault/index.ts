@@ -1,10 +1,11 @@
 /**
- * keyvault: the calls to a vault's data plane that reading needs (get a secret, key or certificate, list versions) and the
- * types of its wire, which the emulator shares. One request per object, no challenge round trip: the resource is known from
- * the cloud. Failures are `VaultError`. https://learn.microsoft.com/rest/api/keyvault/
+ * azure/keyvault: the calls to a vault's data plane that reading needs (get a secret, key or certificate, list versions). One
+ * request per object, no challenge round trip: the resource is known from the cloud, unless the vault wants another one. Failures are `VaultError`. https://learn.microsoft.com/rest/api/keyvault/
  */
 export * from './object-id.ts'
+export type { Certificate, Key, ObjectVersionInfo, Secret } from './read-answer.ts'
 export * from './vault-address.ts'
 export * from './vault-client.ts'
 export * from './vault-error.ts'
-export * from './wire.ts'
+export { vaultLimits } from './vault-limits.ts'
+export type { JsonWebKeyWire, ObjectAttributes } from './wire.ts'

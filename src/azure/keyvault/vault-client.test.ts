@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SecretValue } from '#lib'
+import fc from 'fast-check'
+import { type Clock, SecretValue, systemClock } from '#lib'
 import { HttpFault, type HttpRequest, type HttpResponse } from '#lib/http'
 import { vaultAddress } from './vault-address.ts'
 import { createVaultClient, type VaultAuth } from './vault-client.ts'
@@ -14,22 +15,27 @@ function answer(status: number, body: unknown, headers: HttpResponse['headers'] 
 }
 
 /** A client whose vault answers by `reply`, and what was asked of it. */
-function clientWith(reply: (request: HttpRequest, count: number) => HttpResponse) {
+function clientWith(reply: (request: HttpRequest, count: number) => HttpResponse, clock?: Clock) {
   const asked: string[] = []
   const refused: string[] = []
+  const resources: string[] = []
   let tokens = 0
   const auth: VaultAuth = {
     resource: 'https://vault.azure.net',
-    token: async () => SecretValue.of(`token-${++tokens}`),
+    token: async (resource) => {
+      resources.push(resource)
+      return SecretValue.of(`token-${++tokens}`)
+    },
     refused: (token) => refused.push(token.revealText()),
   }
   const client = createVaultClient({
     async send(request) {
-      asked.push(`${request.url.pathname}${request.url.search} ${request.headers?.['authorization'] ?? ''}`)
+      asked.push(`${request.url.pathname}${request.url.search} ${request.headers?.authorization ?? ''}`)
       return reply(request, asked.length)
     },
+    clock,
   })
-  return { client, auth, asked, refused }
+  return { client, auth, asked, refused, resources }
 }
 
 async function failure(call: Promise<unknown>): Promise<VaultError> {
@@ -41,7 +47,7 @@ async function failure(call: Promise<unknown>): Promise<VaultError> {
   return error
 }
 
-test('getSecret() asks once, with the token and the version of the field', async () => {
+test('getSecret() asks once, with the token and the REST version of upstream', async () => {
   const { client, auth, asked } = clientWith(() => answer(200, { value: 'x', id }))
   const { value, version, ofCertificate } = await client.getSecret(vault, 'db', '', auth)
   assert.deepEqual([value.revealText(), version, ofCertificate], ['x', '0123456789abcdef0123456789abcdef', false])
@@ -110,12 +116,90 @@ test('listVersions() follows pages of the same vault and no others', async () =>
   }
 })
 
+test('listVersions() ends for a list without end, by pages and by time', async () => {
+  const nextLink = 'https://shop.vault.azure.net/secrets/db/versions?$skiptoken=x'
+  const endless = clientWith(() => answer(200, { value: [], nextLink }))
+  const error = await failure(endless.client.listVersions(vault, 'secrets', 'db', endless.auth))
+  assert.equal(error.code, 'vault-answer-invalid')
+  assert.match(error.message, /pages of a list of versions: found 101, at most 100 are accepted/)
+  assert.equal(endless.asked.length, 100)
+
+  let elapsed = 0
+  const slow = clientWith(
+    () => {
+      elapsed += 25_000
+      return answer(200, { value: [], nextLink })
+    },
+    { ...systemClock, elapsed: () => elapsed },
+  )
+  assert.match(
+    (await failure(slow.client.listVersions(vault, 'secrets', 'db', slow.auth))).message,
+    /no end within 60 s/,
+  )
+  assert.equal(slow.asked.length, 3)
+})
+
+const unknownVersion = (version: string, newest?: string) => ({
+  error: {
+    code: 'BadParameter',
+    message: `The specified version (${version}) is not recognized.${newest === undefined ? '' : ` Consider using the latest supported version (${newest}).`}`,
+  },
+})
+
+test('a vault that does not know the REST version is asked in the one that it names, and from then on at once', async () => {
+  for (const newest of ['7.1', '7.0', '2016-10-01', undefined]) {
+    const { client, auth, asked } = clientWith(({ url }) => {
+      const version = url.searchParams.get('api-version') ?? ''
+      return version === (newest ?? '2016-10-01')
+        ? answer(200, { value: 'x', id })
+        : answer(400, unknownVersion(version, newest))
+    })
+    for (let i = 0; i < 2; i++) assert.equal((await client.getSecret(vault, 'db', '', auth)).value.revealText(), 'x')
+    assert.deepEqual(
+      asked.map((line) => /api-version=(\S+)/.exec(line)?.[1]),
+      ['7.4', newest ?? '2016-10-01', newest ?? '2016-10-01'],
+    )
+  }
+  const { client, auth, asked } = clientWith(() => answer(400, unknownVersion('7.4', '7.9')))
+  assert.equal((await failure(client.getSecret(vault, 'db', '', auth))).code, 'vault-bad-request')
+  assert.equal(asked.length, 2)
+})
+
+const challengeFor = (resource: string) => ({
+  'www-authenticate': `Bearer authorization="https://login.stack.example/t", resource="${resource}"`,
+})
+
+test('a vault that wants a token for its own domain gets one, and from then on at once', async () => {
+  const stack = vaultAddress('shop', 'vault.region1.stack.example')
+  const wanted = 'https://vault.region1.stack.example'
+  const { client, auth, resources } = clientWith((request) =>
+    request.headers?.authorization === 'Bearer token-1'
+      ? answer(401, {}, challengeFor(wanted))
+      : answer(200, { value: 'x', id }),
+  )
+  const own = { ...auth, resource: 'https://vault.stack.example' }
+  for (let i = 0; i < 2; i++) await client.getSecret(stack, 'db', '', own)
+  assert.deepEqual(resources, ['https://vault.stack.example', wanted, wanted])
+})
+
+test('a vault that accepts no token is an error that names both audiences', async () => {
+  const stack = vaultAddress('shop', 'vault.region1.stack.example')
+  const wanted = 'https://vault.contoso.example/0f0f'
+  const { client, auth } = clientWith(() => answer(401, {}, challengeFor(wanted)))
+  const error = await failure(client.getSecret(stack, 'db', '', { ...auth, resource: 'https://vault.contoso.example' }))
+  assert.equal(error.code, 'vault-unauthorized')
+  assert.match(error.message, /token, which is for https:\/\/vault.contoso.example\/0f0f; does the vault belong/)
+})
+
 test('answers that are not what they should be are errors that quote nothing', async () => {
   for (const [body, words] of [
     ['planted', /did not answer with a JSON object/],
     ['"planted"', /did not answer with a JSON object/],
     [{ id }, /secret value is nil/],
     [{ value: 'planted' }, /secret id is nil/],
+    [{ value: 4, id }, /secret value is nil/],
+    [{ value: 'planted', id: 4 }, /secret id is nil/],
+    [['planted'], /did not answer with a JSON object/],
   ] as const) {
     const { client, auth } = clientWith(() => answer(200, body))
     const error = await failure(client.getSecret(vault, 'db', '', auth))
@@ -125,7 +209,7 @@ test('answers that are not what they should be are errors that quote nothing', a
   }
 })
 
-test('what a vault refuses is told apart', async () => {
+test('refusals of a vault have a code each', async () => {
   const error = (code: string, inner?: string) => ({
     error: { code, message: 'why', ...(inner === undefined ? {} : { innererror: { code: inner } }) },
   })
@@ -142,10 +226,10 @@ test('what a vault refuses is told apart', async () => {
     [501, error('NotImplemented'), 'vault-error', false],
     [503, 'no JSON at all', 'vault-error', true],
   ]
-  for (const [status, body, code, passing] of rows) {
+  for (const [status, body, code, retryable] of rows) {
     const { client, auth } = clientWith(() => answer(status, body))
     const found = await failure(client.getSecret(vault, 'db', '', auth))
-    assert.deepEqual([found.code, found.passing], [code, passing], `${status} ${JSON.stringify(body)}`)
+    assert.deepEqual([found.code, found.retryable], [code, retryable], `${status} ${JSON.stringify(body)}`)
   }
 })
 
@@ -161,7 +245,7 @@ test('an object that was deleted is not the same as one that never was', async (
   assert.equal(asked.length, 2)
 })
 
-test('what keeps us from a vault is told apart', async () => {
+test('failures on the way to a vault have a code each', async () => {
   for (const [kind, code] of [
     ['dns', 'vault-name-not-resolved'],
     ['refused', 'vault-connection-refused'],
@@ -176,7 +260,7 @@ test('what keeps us from a vault is told apart', async () => {
       throw new HttpFault(kind, 'shop.vault.azure.net', 'why')
     })
     const error = await failure(client.getSecret(vault, 'db', '', auth))
-    assert.deepEqual([error.code, error.passing], [code, true])
+    assert.deepEqual([error.code, error.retryable], [code, true])
     assert.match(error.message, /vault "shop" \(https:\/\/shop.vault.azure.net\)/)
   }
 })
@@ -188,4 +272,84 @@ test('vaultAddress() only gives hosts under the suffix', () => {
     assert.throws(() => vaultAddress(name, 'vault.azure.net'), /Invalid vault name/)
   }
   assert.equal(vaultAddress('testKV', 'vault.azure.cn').origin, 'https://testKV.vault.azure.cn')
+})
+
+test('odd shapes of every kind of answer are errors with a code', async () => {
+  const odd = fc.oneof(fc.constantFrom(null, [], {}, 'x', 4, [4], [null]), fc.jsonValue())
+  await fc.assert(
+    fc.asyncProperty(
+      fc.dictionary(fc.constantFrom('value', 'id', 'kid', 'key', 'cer', 'attributes', 'nextLink'), odd),
+      async (body) => {
+        const { client, auth } = clientWith(() => answer(200, body))
+        const calls = [
+          client.getSecret(vault, 'a', '', auth),
+          client.getKey(vault, 'a', '', auth),
+          client.getCertificate(vault, 'a', '', auth),
+          client.listVersions(vault, 'keys', 'a', auth),
+        ]
+        for (const { status, reason } of (await Promise.allSettled(calls)) as { status: string; reason?: unknown }[])
+          assert.ok(status === 'fulfilled' || reason instanceof VaultError, String(reason))
+      },
+    ),
+  )
+})
+
+test('a 403 passes on what the vault says about it, and advises what helps', async () => {
+  const rows: [inner: string, message: string, code: string, ...words: RegExp[]][] = [
+    [
+      'ForbiddenByFirewall',
+      'Client address is not authorized and caller is not a trusted service.\r\nClient address: 203.0.113.7\r\nCaller: appid=1;oid=2\r\nVault: shop;location=westeurope',
+      'vault-firewall',
+      /Client address: 203.0.113.7/,
+      /allow its address/,
+    ],
+    [
+      'ForbiddenByConnection',
+      'Public network access is disabled and request is not from a trusted service nor via an approved private link.\r\nCaller: appid=1',
+      'vault-firewall',
+      /Public network access is disabled/,
+      /private endpoint and its DNS zone/,
+    ],
+    [
+      'ForbiddenByRbac',
+      "Caller is not authorized to perform action on resource.\r\nAssignment: (not found)\r\nDenyAssignmentId: '/subscriptions/0/d1'\r\nDecisionReason: 'DeniedByDenyAssignment'",
+      'vault-forbidden',
+      /a deny assignment forbids it/,
+      /DecisionReason: 'DeniedByDenyAssignment'/,
+    ],
+    [
+      'ForbiddenByRbac',
+      'Caller is not authorized to perform action on resource.\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null',
+      'vault-forbidden',
+      /grant the role "Key Vault Secrets User"/,
+    ],
+    ['ForbiddenByPolicy', 'The operation is not allowed by policy.', 'vault-forbidden', /not allowed by policy/],
+    ['', 'does not have secrets get permission on key vault.', 'vault-forbidden', /secrets get permission/],
+  ]
+  for (const [inner, message, code, ...words] of rows) {
+    const { client, auth } = clientWith(() =>
+      answer(403, { error: { code: 'Forbidden', message, innererror: { code: inner } } }),
+    )
+    const error = await failure(client.getSecret(vault, 'db', '', auth))
+    assert.equal(error.code, code)
+    for (const word of words) assert.match(error.message, word)
+    assert.doesNotMatch(error.message, /Caller: appid|location=|\n/)
+  }
+})
+
+test('a certificate that has not been issued yet is an error of its own, for the certificate and for its key and secret', async () => {
+  const waiting = { id, pending: { id: 'x' }, attributes: { enabled: false } }
+  const { client, auth } = clientWith(({ url }) => {
+    if (url.pathname === '/certificates/tls/') return answer(200, waiting)
+    if (url.pathname === '/certificates/tls/pending') return answer(200, { status: 'inProgress' })
+    return answer(404, { error: { code: 'SecretNotFound' } })
+  })
+  for (const call of [
+    client.getCertificate(vault, 'tls', '', auth),
+    client.getSecret(vault, 'tls', '', auth),
+    client.getKey(vault, 'tls', '', auth),
+  ]) {
+    assert.equal((await failure(call)).code, 'vault-certificate-pending')
+  }
+  assert.equal((await failure(client.getSecret(vault, 'other', '', auth))).code, 'vault-object-missing')
 })

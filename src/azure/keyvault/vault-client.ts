@@ -1,56 +1,31 @@
-import { SecretValue } from '#lib'
+import { beyondLimit, type Clock, type SecretValue, systemClock } from '#lib'
 import type { HttpResponse, HttpSend } from '#lib/http'
-import { type Collection, type ObjectRef, singular, versionOfId } from './object-id.ts'
+import { type ApiVersions, createApiVersions } from './api-versions.ts'
+import { challengeResource } from './challenge.ts'
+import type { Collection, ObjectRef } from './object-id.ts'
+import {
+  type AnswerReader,
+  type Certificate,
+  type Key,
+  type ObjectVersionInfo,
+  readAnswer,
+  readCertificate,
+  readKey,
+  readSecret,
+  readVersion,
+  type Secret,
+} from './read-answer.ts'
 import type { Vault } from './vault-address.ts'
-import { answerError, transportError, VaultError } from './vault-error.ts'
-import type {
-  CertificateBundleWire,
-  JsonWebKeyWire,
-  KeyBundleWire,
-  ObjectAttributes,
-  SecretBundleWire,
-  VersionItemWire,
-  VersionListWire,
-} from './wire.ts'
-
-/** REST version of the field; every cloud, Azure Stack Hub included, serves it. */
-const apiVersion = '7.4'
+import { answerError, deletedError, pendingError, transportError, VaultError } from './vault-error.ts'
+import { vaultLimits } from './vault-limits.ts'
 
 /** Who asks. */
 export interface VaultAuth {
-  token(): Promise<SecretValue>
-  /** Told when the vault did not accept that token; the next `token()` is asked for another one. */
-  refused(token: SecretValue): void
-  /** For whom the token was made, for example `https://vault.azure.net`. */
+  /** For whom tokens are made, for example `https://vault.azure.net`, until a vault asks for another one of its own domain. */
   resource: string
-}
-
-export interface Secret {
-  value: SecretValue
-  version: string
-  contentType: string | undefined
-  /** Whether the secret backs a certificate. */
-  ofCertificate: boolean
-  attributes: ObjectAttributes
-}
-
-export interface Key {
-  jwk: JsonWebKeyWire
-  version: string
-  attributes: ObjectAttributes
-}
-
-export interface Certificate {
-  der: Uint8Array
-  version: string
-  attributes: ObjectAttributes
-}
-
-export interface ObjectVersionInfo {
-  version: string
-  enabled: boolean
-  /** Seconds since the epoch; 0 when the vault does not say. */
-  created: number
+  token(resource: string): Promise<SecretValue>
+  /** Called when the vault did not accept that token; the next `token()` is to be another one. */
+  refused(token: SecretValue): void
 }
 
 /** Each call is one request (paging aside) and throws {@link VaultError}. */
@@ -64,159 +39,145 @@ export interface VaultClient {
 export interface VaultClientOptions {
   send: HttpSend
   /** Sent with every request. */
-  userAgent?: string
+  userAgent?: string | undefined
+  clock?: Clock | undefined
 }
 
-export function createVaultClient({ send, userAgent = 'keymount' }: VaultClientOptions): VaultClient {
-  async function request(vault: Vault, url: URL, auth: VaultAuth): Promise<HttpResponse> {
-    for (let attempt = 1; ; attempt++) {
-      const token = await auth.token()
-      const headers = {
-        authorization: `Bearer ${token.revealText()}`,
-        accept: 'application/json',
-        'user-agent': userAgent,
-      }
-      const response = await send({ url, headers }).catch((error: unknown) => {
-        throw transportError(vault, error)
-      })
-      if (response.status !== 401) return response
-      checkChallenge(vault, response, auth)
-      auth.refused(token)
-      // A held token may have been revoked: one more try with a fresh one, never more.
-      if (attempt === 2) return response
-    }
-  }
+interface Calls {
+  send: HttpSend
+  userAgent: string
+  clock: Clock
+  versions: ApiVersions
+  /** Resource that a vault named in its 401, by origin. */
+  resources: Map<string, string>
+}
 
-  async function get<T>(vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<T> {
-    const response = await request(vault, objectUrl(vault, ref), auth)
-    if (response.status === 404 && (await isDeleted(vault, ref, auth))) throw deletedError(vault, ref)
-    if (response.status !== 200) throw answerError(vault, ref, response)
-    return parseAnswer(vault, response.body) as T
-  }
-
-  /** A vault answers 404 for what never was and for what was deleted; only this tells the two apart. */
-  async function isDeleted(vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<boolean> {
-    const url = versioned(new URL(`/deleted${ref.collection}/${encodeURIComponent(ref.name)}`, vault.origin))
-    const response = await request(vault, url, auth).catch(() => undefined)
-    return response?.status === 200
-  }
-
+export function createVaultClient({
+  send,
+  userAgent = 'keymount',
+  clock = systemClock,
+}: VaultClientOptions): VaultClient {
+  const calls: Calls = { send, userAgent, clock, versions: createApiVersions(), resources: new Map() }
   return {
-    async getSecret(vault, name, version, auth) {
-      const bundle = await get<SecretBundleWire>(vault, { collection: 'secrets', name, version }, auth)
-      return {
-        value: SecretValue.of(required(vault, bundle.value, 'secret value is nil')),
-        version: versionOfId(required(vault, bundle.id, 'secret id is nil')),
-        contentType: bundle.contentType,
-        ofCertificate: bundle.kid !== undefined && bundle.kid !== '',
-        attributes: bundle.attributes ?? {},
-      }
-    },
-    async getKey(vault, name, version, auth) {
-      const bundle = await get<KeyBundleWire>(vault, { collection: 'keys', name, version }, auth)
-      const jwk = required(vault, bundle.key, 'key value is nil')
-      return {
-        jwk,
-        version: versionOfId(required(vault, jwk.kid, 'key id is nil')),
-        attributes: bundle.attributes ?? {},
-      }
-    },
+    getSecret: async (vault, name, version, auth) =>
+      readSecret(await getObject(calls, vault, { collection: 'secrets', name, version }, auth)),
+    getKey: async (vault, name, version, auth) =>
+      readKey(await getObject(calls, vault, { collection: 'keys', name, version }, auth)),
     async getCertificate(vault, name, version, auth) {
-      const bundle = await get<CertificateBundleWire>(vault, { collection: 'certificates', name, version }, auth)
-      return {
-        der: Buffer.from(required(vault, bundle.cer, 'certificate value is nil'), 'base64'),
-        version: versionOfId(required(vault, bundle.id, 'certificate id is nil')),
-        attributes: bundle.attributes ?? {},
-      }
+      const ref: ObjectRef = { collection: 'certificates', name, version }
+      const answer = await getObject(calls, vault, ref, auth)
+      if (answer.optionalText('cer') === undefined && answer.hasRecord('pending')) throw pendingError(vault, ref)
+      return readCertificate(answer)
     },
-    async listVersions(vault, collection, name, auth) {
-      const ref = { collection, name, version: '' }
-      const found: VersionItemWire[] = []
-      let next: URL | undefined = versioned(
-        new URL(`/${collection}/${encodeURIComponent(name)}/versions`, vault.origin),
-      )
-      while (next !== undefined) {
-        const response: HttpResponse = await request(vault, next, auth)
-        if (response.status !== 200) throw answerError(vault, ref, response)
-        const page = parseAnswer(vault, response.body) as VersionListWire
-        found.push(...(page.value ?? []))
-        next = nextPage(vault, page.nextLink)
-      }
-      return found.filter((item) => item.attributes !== undefined).map(versionInfo)
-    },
+    listVersions: (vault, collection, name, auth) =>
+      listVersions(calls, vault, { collection, name, version: '' }, auth),
   }
 }
 
-function objectUrl(vault: Vault, { collection, name, version }: ObjectRef): URL {
-  return versioned(new URL(`/${collection}/${encodeURIComponent(name)}/${encodeURIComponent(version)}`, vault.origin))
+async function getObject(calls: Calls, vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<AnswerReader> {
+  const path = `/${ref.collection}/${encodeURIComponent(ref.name)}/${encodeURIComponent(ref.version)}`
+  const response = await request(calls, vault, new URL(path, vault.origin), auth)
+  if (response.status === 200) return readAnswer(vault, response)
+  if (response.status === 404) throw await absentError(calls, vault, ref, auth, response)
+  throw answerError(vault, ref, response)
 }
 
-function versioned(url: URL): URL {
-  url.searchParams.set('api-version', apiVersion)
-  return url
+/** A vault answers 404 for what never was, for what was deleted, and for the secret of a certificate that is not issued yet. */
+async function absentError(
+  calls: Calls,
+  vault: Vault,
+  ref: ObjectRef,
+  auth: VaultAuth,
+  response: HttpResponse,
+): Promise<VaultError> {
+  const name = encodeURIComponent(ref.name)
+  const answers = async (path: string) =>
+    (await request(calls, vault, new URL(path, vault.origin), auth).catch(() => undefined))?.status === 200
+  if (await answers(`/deleted${ref.collection}/${name}`)) return deletedError(vault, ref)
+  if (ref.collection !== 'certificates' && (await answers(`/certificates/${name}/pending`)))
+    return pendingError(vault, ref)
+  return answerError(vault, ref, response)
+}
+
+async function listVersions(calls: Calls, vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<ObjectVersionInfo[]> {
+  const until = calls.clock.elapsed() + vaultLimits.listMs.value
+  const found: ObjectVersionInfo[] = []
+  let next: URL | undefined = new URL(`/${ref.collection}/${encodeURIComponent(ref.name)}/versions`, vault.origin)
+  for (let pages = 0; next !== undefined; pages++) {
+    if (pages >= vaultLimits.pages.value || calls.clock.elapsed() > until) throw endlessList(vault, ref, pages)
+    const response = await request(calls, vault, next, auth)
+    if (response.status !== 200) throw answerError(vault, ref, response)
+    const page = readAnswer(vault, response)
+    const items = page.list('value').filter((item) => item.hasRecord('attributes'))
+    found.push(...items.map(readVersion))
+    next = nextPage(vault, page.optionalText('nextLink'))
+  }
+  return found
+}
+
+/** One request, with another token or in another version of the interface where the vault asks for it. */
+async function request(calls: Calls, vault: Vault, url: URL, auth: VaultAuth): Promise<HttpResponse> {
+  let resource = calls.resources.get(vault.origin) ?? auth.resource
+  for (let refusals = 0; ; ) {
+    const token = await auth.token(resource)
+    const response = await send(calls, vault, url, token)
+    if (response.status === 400 && calls.versions.lower(vault, response)) continue
+    if (response.status !== 401) return response
+    const wanted = challengeResource(vault, response, auth.resource) ?? resource
+    auth.refused(token)
+    // A held token may have been revoked: one more try with a fresh one, never more.
+    if (++refusals === 2) throw unacceptedToken(vault, response, { resource, wanted })
+    rememberResource(calls, vault, wanted)
+    resource = wanted
+  }
+}
+
+async function send({ send, userAgent, versions }: Calls, vault: Vault, url: URL, token: SecretValue) {
+  const versioned = new URL(url)
+  versioned.searchParams.set('api-version', versions.of(vault))
+  const headers = {
+    authorization: `Bearer ${token.revealText()}`,
+    accept: 'application/json',
+    'user-agent': userAgent,
+  }
+  return send({ url: versioned, headers }).catch((error: unknown) => {
+    throw transportError(vault, error)
+  })
+}
+
+function rememberResource({ resources }: Calls, { origin }: Vault, resource: string): void {
+  if (resources.size >= vaultLimits.resources.value) resources.clear()
+  resources.set(origin, resource)
+}
+
+function unacceptedToken(
+  vault: Vault,
+  { status }: HttpResponse,
+  { resource, wanted }: { resource: string; wanted: string },
+): VaultError {
+  const asks = wanted === resource ? '' : `, the vault asks for ${wanted}`
+  return new VaultError(
+    'vault-unauthorized',
+    `vault "${vault.name}" (${vault.origin}) does not accept the token, which is for ${resource}${asks}; does the vault belong to the tenant of the class; RESPONSE ${status}`,
+  )
+}
+
+function endlessList(vault: Vault, { name }: ObjectRef, pages: number): VaultError {
+  const { pages: limit, listMs } = vaultLimits
+  const reason = pages >= limit.value ? beyondLimit(limit, pages + 1) : `no end within ${listMs.value / 1000} s`
+  return new VaultError(
+    'vault-answer-invalid',
+    `vault "${vault.name}" (${vault.origin}), versions of "${name}": ${reason}`,
+  )
 }
 
 /** The token goes along with the next request, so the vault may not send us to another host. */
-function nextPage(vault: Vault, link: string | null | undefined): URL | undefined {
-  if (link === undefined || link === null || link === '') return undefined
+function nextPage(vault: Vault, link: string | undefined): URL | undefined {
+  if (link === undefined || link === '') return undefined
   const url = URL.canParse(link) ? new URL(link) : undefined
-  if (url === undefined || url.origin !== new URL(vault.origin).origin) {
-    throw new VaultError(
-      'vault-answer-invalid',
-      `vault "${vault.name}" (${vault.origin}) sends us to another host for the next page of a list; refused`,
-    )
-  }
-  return url
-}
-
-function versionInfo({ id, kid, attributes = {} }: VersionItemWire): ObjectVersionInfo {
-  return {
-    version: versionOfId(kid ?? id ?? ''),
-    enabled: attributes.enabled !== false,
-    created: attributes.created ?? 0,
-  }
-}
-
-/**
- * A vault that wants a token for something else than its own domain is no vault of this cloud: a token for what it asks
- * would work elsewhere. https://aka.ms/azsdk/blog/vault-uri
- */
-function checkChallenge(vault: Vault, { headers }: HttpResponse, auth: VaultAuth): void {
-  const challenge = headers['www-authenticate'] ?? ''
-  const wanted = /(?:resource|scope)="?([^",\s]+)/i.exec(challenge)?.[1]?.replace(/\/\.default$/, '')
-  if (wanted === undefined || !URL.canParse(wanted)) return
-  const host = new URL(vault.origin).host
-  const resourceHost = new URL(wanted).host
-  if (host.endsWith(`.${resourceHost}`) || resourceHost === new URL(auth.resource).host) return
-  throw new VaultError(
-    'vault-challenge-refused',
-    `challenge resource "${wanted}" doesn't match the requested domain ${host}; refused to sign in for it`,
-  )
-}
-
-function deletedError(vault: Vault, ref: ObjectRef): VaultError {
-  const kind = singular(ref.collection)
-  const recover = `az keyvault ${kind} recover --vault-name ${vault.name} --name ${ref.name}`
-  return new VaultError(
-    'vault-object-deleted',
-    `${kind} "${ref.name}" of vault "${vault.name}" (${vault.origin}) is deleted and can be recovered: ${recover}; RESPONSE 404`,
-  )
-}
-
-function parseAnswer(vault: Vault, body: Buffer): unknown {
-  try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'))
-    if (typeof parsed === 'object' && parsed !== null) return parsed
-  } catch {
-    // The parser's message quotes the text, which may be a secret.
-  }
+  if (url !== undefined && url.origin === new URL(vault.origin).origin) return url
   throw new VaultError(
     'vault-answer-invalid',
-    `vault "${vault.name}" (${vault.origin}) did not answer with a JSON object`,
+    `vault "${vault.name}" (${vault.origin}) sends us to another host for the next page of a list; refused`,
   )
-}
-
-function required<T>(vault: Vault, value: T | undefined | null, words: string): T {
-  if (value !== undefined && value !== null) return value
-  throw new VaultError('vault-answer-invalid', `${words}, in the answer of vault "${vault.name}" (${vault.origin})`)
 }

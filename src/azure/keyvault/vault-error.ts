@@ -1,13 +1,14 @@
 import { CodedError } from '#lib'
+import { parseJson, stringOf, valueAt } from '#lib/formats'
 import { HttpFault, type HttpResponse, isPassing } from '#lib/http'
 import { type ObjectRef, singular } from './object-id.ts'
 import type { Vault } from './vault-address.ts'
-import type { VaultErrorWire } from './wire.ts'
 
 /** Stable names of the causes why a vault gave nothing; `docs/errors.md` explains each. */
 export const vaultErrorCodes = [
   'vault-answer-invalid',
   'vault-bad-request',
+  'vault-certificate-pending',
   'vault-challenge-refused',
   'vault-connection-failed',
   'vault-connection-refused',
@@ -28,18 +29,18 @@ export const vaultErrorCodes = [
 
 export type VaultErrorCode = (typeof vaultErrorCodes)[number]
 
-/** Nothing came out of the vault, and why. */
+/** A vault gave nothing, and why. */
 export class VaultError extends CodedError<VaultErrorCode> {
   override readonly name = 'VaultError'
 }
 
-/** What kept us from an answer. A caller who left gets its own reason back. */
+/** Why there is no answer. An aborted call is passed on as it is. */
 export function transportError(vault: Vault, error: unknown): unknown {
   if (!(error instanceof HttpFault)) return error
   const at = `vault "${vault.name}" (${vault.origin})`
   const fail = (code: VaultErrorCode, advice: string) =>
-    new VaultError(code, `${at}: ${error.message}; ${advice}`, { cause: error, passing: true })
-  switch (error.kind) {
+    new VaultError(code, `${at}: ${error.message}; ${advice}`, { cause: error, retryable: true })
+  switch (error.code) {
     case 'aborted':
       return error
     case 'dns':
@@ -50,7 +51,7 @@ export function transportError(vault: Vault, error: unknown): unknown {
     case 'refused':
       return fail(
         'vault-connection-refused',
-        'something on the way refuses connections; check firewall and network policy from a hostNetwork pod',
+        'something between node and vault refuses connections; check firewall and network policy from a hostNetwork pod',
       )
     case 'tls':
       return fail(
@@ -60,7 +61,7 @@ export function transportError(vault: Vault, error: unknown): unknown {
     case 'proxy':
       return fail(
         'vault-proxy-refused',
-        'is keyvaultName right? Does the proxy (HTTPS_PROXY) allow this host, or does it belong into NO_PROXY?',
+        'is keyvaultName right? Does the proxy (HTTPS_PROXY) allow this host, or should NO_PROXY name it?',
       )
     case 'timeout':
       return fail(
@@ -68,56 +69,93 @@ export function transportError(vault: Vault, error: unknown): unknown {
         'context deadline exceeded: check egress, firewall and private endpoint from a hostNetwork pod of this node',
       )
     case 'throttled':
-      return fail('vault-throttled', 'the vault’s request limit is used up; this node leaves it alone until then')
+      return fail('vault-throttled', 'the vault’s request limit is used up; this node waits until then')
     default:
       return fail('vault-connection-failed', 'check egress and firewall from a hostNetwork pod of this node')
   }
 }
 
-/** What the vault said instead of giving the object. */
+/** What the vault answered instead of the object. */
 export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse): VaultError {
   const { status } = response
-  const { error = {} } = parseError(response.body)
-  const inner = error.innererror?.code ?? ''
-  const what = `${singular(ref.collection)} "${ref.name}"${ref.version === '' ? '' : ` version ${ref.version}`}`
+  const refusal = readRefusal(response.body)
+  const what = describeObject(ref)
   const where = `vault "${vault.name}" (${vault.origin})`
-  const said = `RESPONSE ${status}, ERROR CODE: ${[error.code, inner].filter(Boolean).join('/') || 'none'}`
-  const own = error.message === undefined ? '' : `: ${oneLine(error.message)}`
-  const fail = (code: VaultErrorCode, text: string, options: { passing?: boolean } = {}) =>
-    new VaultError(code, `${text}; ${said}`, options)
+  const codes = [refusal.code, refusal.inner].filter(Boolean).join('/') || 'none'
+  const own = refusal.words === '' ? '' : `: ${refusal.words}`
+  const fail = (code: VaultErrorCode, text: string, options: { retryable?: boolean } = {}) =>
+    new VaultError(code, `${text}; RESPONSE ${status}, ERROR CODE: ${codes}`, options)
 
   switch (status) {
     case 400:
       return fail('vault-bad-request', `${where} refuses the request for ${what}${own}`)
     case 401:
-      return fail(
-        'vault-unauthorized',
-        `${where} does not accept the token; does the vault belong to the tenant of the class${own}`,
-      )
-    case 403:
-      break
+      return fail('vault-unauthorized', `${where} does not accept the token${own}`)
+    case 403: {
+      const { code, text } = forbidden(refusal, ref, { what, where })
+      return fail(code, `${text}${own}`)
+    }
     case 404:
-      if (error.code === 'VaultNotFound')
+      if (refusal.code === 'VaultNotFound')
         return fail('vault-name-not-resolved', `there is no ${where}; check keyvaultName`)
       return fail('vault-object-missing', `${what} is not in ${where}; check objectName and objectType`)
     case 429:
-      return fail('vault-throttled', `${where} asks for fewer requests`, { passing: true })
+      return fail('vault-throttled', `${where} asks for fewer requests`, { retryable: true })
     default:
-      return fail('vault-error', `${where} cannot answer for ${what}${own}`, { passing: isPassing(response) })
+      return fail('vault-error', `${where} cannot answer for ${what}${own}`, { retryable: isPassing(response) })
   }
+}
+
+export function deletedError(vault: Vault, ref: ObjectRef): VaultError {
+  const kind = singular(ref.collection)
+  const recover = `az keyvault ${kind} recover --vault-name ${vault.name} --name ${ref.name}`
+  return new VaultError(
+    'vault-object-deleted',
+    `${kind} "${ref.name}" of vault "${vault.name}" (${vault.origin}) is deleted and can be recovered: ${recover}; RESPONSE 404`,
+  )
+}
+
+export function pendingError(vault: Vault, { name }: ObjectRef): VaultError {
+  return new VaultError(
+    'vault-certificate-pending',
+    `certificate "${name}" of vault "${vault.name}" (${vault.origin}) has not been issued yet: its request is pending; az keyvault certificate pending show --vault-name ${vault.name} --name ${name}`,
+  )
+}
+
+function describeObject({ collection, name, version }: ObjectRef): string {
+  return `${singular(collection)} "${name}"${version === '' ? '' : ` version ${version}`}`
+}
+
+/** Reasons of a 403, by the inner code; the first that fits. https://learn.microsoft.com/azure/key-vault/general/rest-error-codes */
+function forbidden(
+  { inner, words }: Refusal,
+  ref: ObjectRef,
+  { what, where }: { what: string; where: string },
+): { code: VaultErrorCode; text: string } {
   if (/Disabled$/.test(inner)) {
-    return fail('vault-object-disabled', `${what} in ${where} is disabled; enable it, or name an enabled objectVersion`)
+    return {
+      code: 'vault-object-disabled',
+      text: `${what} in ${where} is disabled; enable it, or name an enabled objectVersion`,
+    }
   }
   if (/Expired$|NotYetValid$/.test(inner)) {
-    return fail('vault-object-expired', `${what} in ${where} is outside its time of validity`)
+    return { code: 'vault-object-expired', text: `${what} in ${where} is outside its time of validity` }
+  }
+  if (inner === 'ForbiddenByConnection') {
+    const advice =
+      'the vault takes no requests from public networks: give the cluster a private endpoint and its DNS zone'
+    return { code: 'vault-firewall', text: `${where} refuses the network of this node; ${advice}` }
   }
   if (inner === 'ForbiddenByFirewall') {
-    return fail(
-      'vault-firewall',
-      `the firewall of ${where} keeps this node out; allow its address or use a private endpoint`,
-    )
+    const advice = 'allow its address or use a private endpoint'
+    return { code: 'vault-firewall', text: `the firewall of ${where} refuses this node; ${advice}` }
   }
-  return fail('vault-forbidden', `${where} does not let this identity read ${what}; ${missingRight(ref)}`)
+  const refused = `${where} does not let this identity read ${what}`
+  if (/DecisionReason: '?DeniedByDenyAssignment|DenyAssignmentId: '\//.test(words)) {
+    const advice = 'a deny assignment forbids it, which no role overrides'
+    return { code: 'vault-forbidden', text: `${refused}; ${advice}` }
+  }
+  return { code: 'vault-forbidden', text: `${refused}; ${missingRight(ref)}` }
 }
 
 /** https://learn.microsoft.com/azure/key-vault/general/rbac-guide */
@@ -130,15 +168,30 @@ function missingRight({ collection }: ObjectRef): string {
   return `grant the role "${role[collection]}" on the vault, or the access policy permission "get" on ${collection} (a new role may take up to 10 minutes)`
 }
 
-function parseError(body: Buffer): VaultErrorWire {
+interface Refusal {
+  code: string
+  inner: string
+  /** The vault's own words on one line, without what repeats caller and vault. */
+  words: string
+}
+
+function readRefusal(body: Buffer): Refusal {
+  let parsed: unknown
   try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'))
-    return typeof parsed === 'object' && parsed !== null ? parsed : {}
+    parsed = parseJson('the answer', body)
   } catch {
-    return {}
+    // A proxy's page, for example: the status is all there is.
+  }
+  const text = (...path: string[]) => stringOf(valueAt(parsed, 'error', ...path)) ?? ''
+  return {
+    code: text('code').slice(0, 100),
+    inner: text('innererror', 'code').slice(0, 100),
+    words: oneLine(text('message')),
   }
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').trim().slice(0, 400)
+  const lines = text.slice(0, 2000).split(/\r?\n/)
+  const informative = lines.filter((line) => !/^(Caller|Vault):/.test(line))
+  return informative.join(' ').replace(/\s+/g, ' ').trim().slice(0, 400)
 }

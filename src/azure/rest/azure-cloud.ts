@@ -1,5 +1,5 @@
 import { type Cloud, findCloud, parseCloudFile } from '#azure/identity'
-import { withoutUserInfo } from '#lib'
+import { withoutEnd, withoutUserInfo } from '#lib'
 
 /** One Azure cloud with the services that this part calls. Origins and resources have no trailing slash. */
 export interface AzureCloud extends Cloud {
@@ -42,7 +42,7 @@ export function parseAzureCloudFile(text: string): AzureCloud {
   const origin = (name: string): string => {
     const value = members.get(name.toLowerCase())
     if (typeof value === 'string' && URL.canParse(value) && new URL(value).protocol === 'https:') {
-      return value.replace(/\/+$/, '')
+      return withoutEnd(value, '/')
     }
     const shown = typeof value === 'string' ? withoutUserInfo(value) : value
     throw new Error(`${name}: found ${JSON.stringify(shown)}, expected a URL that begins with https://`)

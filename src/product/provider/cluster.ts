@@ -1,15 +1,21 @@
 import type { JsonWebKey } from 'node:crypto'
 import { createKubeClient, isForbidden, isNotFound, type KubeConfig, resources } from '#kubernetes/client'
+import { listOf, parseJson, recordOf, valueAt } from '#lib/formats'
 import { createReadCache } from './read-cache.ts'
 
-/** The little that the provider asks of the cluster; it works without, and then says what that costs. */
+export type TokenKey = JsonWebKey & { kid?: string }
+
+/** What the provider reads from the cluster. It works without one, for classes that name their identity. */
 export interface Cluster {
   /** Annotations of a service account; asked for at most once in a few seconds. Throws with words for the mount's error. */
   serviceAccountAnnotations(namespace: string, name: string): Promise<Record<string, string>>
   /** Keys with which the cluster signs service account tokens. */
-  tokenKeys(): Promise<readonly (JsonWebKey & { kid?: string })[]>
+  tokenKeys(): Promise<readonly TokenKey[]>
   stop(): void
 }
+
+/** Nothing of this is kept for an outage. */
+const readOnly = { allowStale: false, kindOf: () => 'busy' as const, sizeOf: () => 0 }
 
 export function createCluster(config: KubeConfig): Cluster {
   const kube = createKubeClient(config, { userAgent: 'keymount-provider' })
@@ -28,12 +34,13 @@ export function createCluster(config: KubeConfig): Cluster {
 
   return {
     serviceAccountAnnotations: (namespace, name) =>
-      cache.read(`${namespace}/${name}`, () => read(namespace, name), { allowStale: false, isPassing: () => false }),
+      cache.read(`${namespace}/${name}`, () => read(namespace, name), readOnly),
     async tokenKeys() {
       // The API server refuses a client that asks for plain JSON here. https://www.rfc-editor.org/rfc/rfc7517#section-8.5
       const headers = { accept: 'application/jwk-set+json' }
       const text = await kube.raw({ method: 'GET', path: '/openid/v1/jwks', headers })
-      return (JSON.parse(text) as { keys?: JsonWebKey[] }).keys ?? []
+      const keys = listOf(valueAt(parseJson('the key set', text), 'keys')) ?? []
+      return keys.flatMap((key): TokenKey[] => (recordOf(key) === undefined ? [] : [key as TokenKey]))
     },
     stop() {
       cache.stop()

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { cloudNames, findCloud, isStackCloud } from '#azure/identity'
+import { cloudNames, findCloud, isStackCloud, tokenExchangeAudience } from '#azure/identity'
 import { buildOf, buildVersion, httpFromEnvironment, metricsBackendFlag, readPem } from '#daemon'
 import { inClusterConfig, loadKubeconfig } from '#kubernetes/client'
 import type { LogLevel, Problems } from '#lib'
+import { withoutEnd } from '#lib'
 import {
   addressOfPort,
   type Environment,
@@ -13,6 +14,9 @@ import {
   type Program,
   parseListenAddress,
 } from '#lib/flags'
+import { type ManagedIdentityPolicy, parseManagedIdentities, systemAssigned } from './managed-identities.ts'
+import { providerLimits } from './provider-limits.ts'
+import { objectNameLabels } from './provider-metrics.ts'
 import type { ProviderConfig } from './start-provider.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
@@ -105,6 +109,39 @@ export const providerFlags = {
     help: 'What follows NAME. in the hosts of its vaults',
   },
   kubeconfig: { type: 'string', default: '', help: "Cluster to read service accounts from (default: the pod's own)" },
+  'cloud-files': {
+    type: 'string',
+    default: '',
+    help: 'Directory of environment files for AzureStackCloud that classes may name (empty: none)',
+  },
+  'managed-identities': {
+    type: 'strings',
+    default: ['any'],
+    help: 'Identities of the node that classes may sign in as: any, none, or client ids and system-assigned',
+  },
+  'token-audiences': {
+    type: 'strings',
+    default: [tokenExchangeAudience],
+    help: 'Audiences of the service account tokens that Entra exchanges, the preferred one first',
+  },
+  'max-mount-bytes': {
+    type: 'integer',
+    default: providerLimits.mountBytes.value,
+    min: 1024,
+    help: 'Largest answer to one mount; no more than the driver accepts',
+  },
+  'max-answer-bytes': {
+    type: 'integer',
+    default: providerLimits.answerBytes.value,
+    min: 1024,
+    help: 'Largest sum of answers to mounts in progress',
+  },
+  'object-name-labels': {
+    type: 'choice',
+    values: objectNameLabels,
+    default: 'plain',
+    help: 'How metrics show names of objects: as they are, hashed, or not at all',
+  },
 } as const satisfies FlagSpecs
 
 type Flags = FlagValues<typeof providerFlags>
@@ -132,7 +169,12 @@ export const providerProgram: Program<typeof providerFlags, ProviderProgramConfi
       healthAddress: addressOf('health-addr', flags['health-addr'], flags['healthz-port'], problems),
       healthPath: flags['healthz-path'],
       healthTimeoutMs: flags['healthz-timeout'],
-      cloud: { cloudName, cloudFile: env.AZURE_ENVIRONMENT_FILEPATH ?? '' },
+      cloud: { cloudName, cloudFile: env.AZURE_ENVIRONMENT_FILEPATH ?? '', cloudFiles: flags['cloud-files'] },
+      managedIdentities: managedIdentitiesOf(flags['managed-identities'], problems),
+      tokenAudiences: flags['token-audiences'],
+      maxMountBytes: flags['max-mount-bytes'],
+      maxAnswerBytes: flags['max-answer-bytes'],
+      objectNameLabels: flags['object-name-labels'],
       defaultTenantId: flags['default-tenant'] || (env.AZURE_TENANT_ID ?? ''),
       kube: kubeConfig(flags.kubeconfig, env),
       http: httpFromEnvironment(env, problems),
@@ -165,6 +207,13 @@ function addressOf(flag: string, text: string, port: number, problems: Problems)
   return address ?? undefined
 }
 
+function managedIdentitiesOf(words: readonly string[], problems: Problems): ManagedIdentityPolicy {
+  const policy = parseManagedIdentities(words)
+  if (policy === undefined)
+    problems.unexpected('--managed-identities', words.join(','), `any, none, or client ids and ${systemAssigned}`)
+  return policy ?? []
+}
+
 function emulatorConfig(flags: Flags, problems: Problems): ProviderConfig['emulator'] {
   const proxy = flags['emulator-proxy']
   if (proxy === '') return undefined
@@ -173,7 +222,7 @@ function emulatorConfig(flags: Flags, problems: Problems): ProviderConfig['emula
   return {
     cloud: {
       name: 'local Azure',
-      authority: flags['emulator-authority'].replace(/\/+$/, ''),
+      authority: withoutEnd(flags['emulator-authority'], '/'),
       vaultSuffix: suffix,
       vaultResource: `https://${suffix}`,
     },

@@ -9,7 +9,9 @@ export type MountErrorCode =
   | 'emulator-not-configured'
   | 'internal-error'
   | 'json-path-missing'
+  | 'managed-identity-not-allowed'
   | 'mount-cancelled'
+  | 'mount-too-large'
   | 'object-content-unusable'
   | 'object-version-missing'
   | 'parameters-invalid'
@@ -152,6 +154,11 @@ export const errorCatalogue: Record<ErrorCode, CatalogueEntry> = {
     meaning: 'The node has several user-assigned identities and the class names none.',
     fix: 'Set `userAssignedIdentityID` to the client id of one of them.',
   },
+  'managed-identity-not-allowed': {
+    grpc: Code.PERMISSION_DENIED,
+    meaning: 'The provider does not let classes sign in as this identity of the node (`--managed-identities`).',
+    fix: 'Use workload identity. An administrator can allow the identity by its client id: chart value `managedIdentities`.',
+  },
   'managed-identity-not-assigned': {
     grpc: Code.UNAUTHENTICATED,
     meaning: 'The identity is not assigned to the node’s machine or scale set.',
@@ -166,6 +173,11 @@ export const errorCatalogue: Record<ErrorCode, CatalogueEntry> = {
     grpc: Code.CANCELLED,
     meaning: 'The caller gave up.',
     fix: 'Nothing: kubelet asks again.',
+  },
+  'mount-too-large': {
+    grpc: Code.RESOURCE_EXHAUSTED,
+    meaning: 'The files of the class are larger than one mount may be.',
+    fix: 'Mount fewer objects per class. An administrator can raise the limit: chart value `maxCallRecvMsgSize`, which sets `--max-mount-bytes` of the provider and the driver’s own limit.',
   },
   'object-content-unusable': {
     grpc: Code.FAILED_PRECONDITION,
@@ -221,6 +233,11 @@ export const errorCatalogue: Record<ErrorCode, CatalogueEntry> = {
     grpc: Code.INVALID_ARGUMENT,
     meaning: 'The vault refuses the form of the request, for example an invalid version.',
     fix: 'Check `objectName` and `objectVersion`.',
+  },
+  'vault-certificate-pending': {
+    grpc: Code.FAILED_PRECONDITION,
+    meaning: 'The certificate has been requested and not been issued yet.',
+    fix: '`az keyvault certificate pending show --vault-name VAULT -n NAME` shows what its issuer waits for.',
   },
   'vault-challenge-refused': {
     grpc: Code.PERMISSION_DENIED,

@@ -1,7 +1,8 @@
-import type { ClassIdentity, ClassSpec } from '#azure/class'
+import type { ClassSpec } from '#azure/class'
+import type { ClassIdentity } from '#azure/identity'
 import type { SecretValue } from '#lib'
 
-/** What one volume wants: its class, for one pod. */
+/** What one volume needs: its class, for one pod. */
 export interface MountSpec extends ClassSpec {
   pod: PodRef
   identity: IdentitySpec
@@ -12,11 +13,11 @@ export interface MountSpec extends ClassSpec {
 export interface PodRef {
   namespace: string
   name: string
-  /** Empty when the driver does not say. */
+  /** Empty when the driver did not send it. */
   serviceAccount: string
 }
 
-/** What class, pod and volume say about identity. */
+/** What class and volume say about identity. */
 export interface IdentitySpec extends ClassIdentity {
   /** Empty when the driver sent none. */
   serviceAccountTokens: string

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Clock, createMetrics, type MetricTable, systemClock } from '#lib'
 import type { ReadOutcome } from './read-cache.ts'
 
@@ -12,7 +13,7 @@ const forgetMs = 60 * 60_000
 
 const object = {
   object_type: '`secret`, `key` or `cert`',
-  object_name: 'name in the vault',
+  object_name: 'name in the vault, its hash, or empty, as `--object-name-labels` says',
   vault: 'host of the vault',
 }
 
@@ -86,12 +87,26 @@ export interface ProviderMetrics {
   text(): string
 }
 
+/** How names of objects appear in labels: as they are, as a hash that tells them apart, or not at all. */
+export const objectNameLabels = ['plain', 'hashed', 'none'] as const
+export type ObjectNameLabels = (typeof objectNameLabels)[number]
+
 interface ObjectTimes {
   updated?: number | undefined
   exp?: number | undefined
 }
 
-export function createProviderMetrics({ clock = systemClock }: { clock?: Clock } = {}): ProviderMetrics {
+export interface ProviderMetricsOptions {
+  clock?: Clock | undefined
+  /** Default `plain`. */
+  objectNames?: ObjectNameLabels | undefined
+}
+
+export function createProviderMetrics({
+  clock = systemClock,
+  objectNames = 'plain',
+}: ProviderMetricsOptions = {}): ProviderMetrics {
+  const nameLabel = nameLabels[objectNames]
   const metrics = createMetrics(providerMetrics, {
     provider: 'azure',
     os_type: 'linux',
@@ -105,7 +120,7 @@ export function createProviderMetrics({ clock = systemClock }: { clock?: Clock }
     expiry.clear()
     const now = clock.now()
     for (const [key, { labels, times, seen }] of objects) {
-      if (now - seen > forgetMs) objects.delete(key)
+      if (clock.elapsed() - seen > forgetMs) objects.delete(key)
       else {
         if (times.updated !== undefined) age.set(Math.max(0, Math.round(now / 1000 - times.updated)), labels)
         if (times.exp !== undefined) expiry.set(Number(((times.exp - now / 1000) / 86_400).toFixed(2)), labels)
@@ -115,17 +130,23 @@ export function createProviderMetrics({ clock = systemClock }: { clock?: Clock }
 
   return {
     vaultRead: ({ type, name }, error, durationMs) =>
-      reads.observe(durationMs / 1000, { object_type: type, object_name: name, error }),
+      reads.observe(durationMs / 1000, { object_type: type, object_name: nameLabel(name), error }),
     rpc: (method, code, errorCode, durationMs) =>
       rpcs.observe(durationMs / 1000, { grpc_method: method, grpc_code: code, grpc_message: errorCode }),
     cache: (outcome) => cache.add({ outcome }),
     throttled: (host) => throttled.add({ host }),
     token: (kind, outcome) => tokens.add({ kind, outcome }),
     mounted({ type, name, vault }, times) {
-      const labels = { object_type: type, object_name: name, vault }
+      const labels = { object_type: type, object_name: nameLabel(name), vault }
       const key = JSON.stringify(labels)
-      if (objects.size < maxSeries || objects.has(key)) objects.set(key, { labels, times, seen: clock.now() })
+      if (objects.size < maxSeries || objects.has(key)) objects.set(key, { labels, times, seen: clock.elapsed() })
     },
     text: metrics.text,
   }
+}
+
+const nameLabels: Record<ObjectNameLabels, (name: string) => string> = {
+  plain: (name) => name,
+  hashed: (name) => createHash('sha256').update(name).digest('hex').slice(0, 12),
+  none: () => '',
 }

@@ -1,23 +1,34 @@
 import { type Clock, systemClock } from '#lib'
+import { providerLimits } from './provider-limits.ts'
 
-/** How a value was come by. */
+/** Where a value came from. */
 export type ReadOutcome = 'read' | 'joined' | 'shared' | 'stale'
+
+/**
+ * What a failed read says about an earlier answer: nobody could answer (it may stand in), the other side is busy (it may not,
+ * and stays), or the caller is refused (it is dropped).
+ */
+export type FailureKind = 'outage' | 'busy' | 'refusal'
 
 export interface ReadCacheOptions {
   /** For how long one answer serves other callers, counted from the moment it was asked for, in milliseconds. Default 5,000. */
-  shareMs?: number
+  shareMs?: number | undefined
   /** How old an answer may be to stand in during an outage, in milliseconds. Default 0: never. */
-  staleMs?: number
-  /** Answers kept for an outage; the longest unused goes first. Default 10,000. */
-  maxStale?: number
-  clock?: Clock
-  onOutcome?: (outcome: ReadOutcome) => void
+  staleMs?: number | undefined
+  /** Size of all answers kept for an outage; the longest unused goes first. Default: see `providerLimits`. */
+  staleBytes?: number | undefined
+  clock?: Clock | undefined
+  onOutcome?: ((outcome: ReadOutcome) => void) | undefined
 }
 
-export interface ReadOptions {
-  /** Whether an older answer may stand in when `read` fails for a passing reason. */
+export interface ReadOptions<T> {
+  /** Oldest time, by `clock.elapsed()`, at which a shared answer was asked for. Default: as {@link ReadCacheOptions.shareMs} says. */
+  notOlderThan?: number | undefined
+  /** Whether an older answer may stand in when `read` fails in an outage. */
   allowStale: boolean
-  isPassing: (error: unknown) => boolean
+  kindOf(error: unknown): FailureKind
+  /** Bytes of an answer, about. */
+  sizeOf(value: T): number
 }
 
 /**
@@ -25,72 +36,128 @@ export interface ReadOptions {
  * contain the identity that was proven; nothing here looks at who asks.
  */
 export interface ReadCache {
-  read<T>(key: string, read: () => Promise<T>, options: ReadOptions): Promise<T>
+  read<T>(key: string, read: () => Promise<T>, options: ReadOptions<T>): Promise<T>
   stop(): void
 }
 
 interface Shared {
   answer: Promise<unknown>
+  /** When it was asked for, by `clock.elapsed()`. */
+  asked: number
   until: number
-  settled: boolean
+  isPending: boolean
 }
 
-export function createReadCache(options: ReadCacheOptions = {}): ReadCache {
-  const { shareMs = 5000, staleMs = 0, maxStale = 10_000, clock = systemClock, onOutcome = () => {} } = options
-  const shared = new Map<string, Shared>()
-  const lastGood = new Map<string, { value: unknown; at: number }>()
+interface Kept {
+  value: unknown
+  /** When it was asked for, on the monotonic clock. */
+  at: number
+  bytes: number
+}
 
-  function start<T>(key: string, read: () => Promise<T>): Promise<T> {
-    const asked = clock.now()
-    const answer = read()
-    const entry: Shared = { answer, until: asked + shareMs, settled: false }
-    shared.set(key, entry)
-    const drop = () => {
-      if (shared.get(key) === entry) shared.delete(key)
-    }
-    answer.then((value) => {
-      entry.settled = true
-      if (staleMs > 0) remember(key, value, asked)
-      const rest = entry.until - clock.now()
+interface State {
+  shareMs: number
+  staleMs: number
+  staleBytes: number
+  clock: Clock
+  onOutcome: (outcome: ReadOutcome) => void
+  shared: Map<string, Shared>
+  /** The longest unused comes first. */
+  kept: Map<string, Kept>
+  keptBytes: number
+  cancelSweep: (() => void) | undefined
+}
+
+/** Longest time between two sweeps of what has become too old; also within what a timer can wait for. */
+const maxSweepMs = 60 * 60_000
+
+export function createReadCache(options: ReadCacheOptions = {}): ReadCache {
+  const state: State = {
+    shareMs: options.shareMs ?? 5000,
+    staleMs: options.staleMs ?? 0,
+    staleBytes: options.staleBytes ?? providerLimits.staleBytes.value,
+    clock: options.clock ?? systemClock,
+    onOutcome: options.onOutcome ?? (() => {}),
+    shared: new Map(),
+    kept: new Map(),
+    keptBytes: 0,
+    cancelSweep: undefined,
+  }
+  return {
+    read: (key, read, readOptions) => readThrough(state, key, read, readOptions),
+    stop() {
+      state.cancelSweep?.()
+      state.shared.clear()
+      state.kept.clear()
+    },
+  }
+}
+
+async function readThrough<T>(state: State, key: string, read: () => Promise<T>, options: ReadOptions<T>): Promise<T> {
+  const shared = state.shared.get(key)
+  const isNewEnough = shared !== undefined && shared.asked >= (options.notOlderThan ?? Number.NEGATIVE_INFINITY)
+  if (isNewEnough && (shared.isPending || shared.until > state.clock.elapsed())) {
+    state.onOutcome(shared.isPending ? 'joined' : 'shared')
+    return shared.answer as Promise<T>
+  }
+  try {
+    const value = await start(state, key, read, options)
+    state.onOutcome('read')
+    return value
+  } catch (error) {
+    const kept = state.kept.get(key)
+    if (kept === undefined || !options.allowStale || options.kindOf(error) !== 'outage') throw error
+    if (state.clock.elapsed() - kept.at > state.staleMs) throw error
+    state.onOutcome('stale')
+    return kept.value as T
+  }
+}
+
+function start<T>(state: State, key: string, read: () => Promise<T>, { kindOf, sizeOf }: ReadOptions<T>): Promise<T> {
+  const { clock, shareMs, staleMs, shared } = state
+  const asked = clock.elapsed()
+  const answer = read()
+  const entry: Shared = { answer, asked, until: asked + shareMs, isPending: true }
+  shared.set(key, entry)
+  const drop = () => {
+    if (shared.get(key) === entry) shared.delete(key)
+  }
+  answer.then(
+    (value) => {
+      entry.isPending = false
+      if (staleMs > 0) keep(state, key, { value, at: asked, bytes: sizeOf(value) })
+      const rest = entry.until - clock.elapsed()
       if (rest > 0) clock.after(rest, drop)
       else drop()
-    }, drop)
-    return answer
-  }
-
-  function remember(key: string, value: unknown, at: number): void {
-    lastGood.delete(key)
-    lastGood.set(key, { value, at })
-    for (const oldest of lastGood.keys()) {
-      if (lastGood.size <= maxStale) break
-      lastGood.delete(oldest)
-    }
-    clock.after(staleMs, () => {
-      if ((lastGood.get(key)?.at ?? Number.POSITIVE_INFINITY) <= at) lastGood.delete(key)
-    })
-  }
-
-  return {
-    async read<T>(key: string, read: () => Promise<T>, { allowStale, isPassing }: ReadOptions): Promise<T> {
-      const known = shared.get(key)
-      if (known !== undefined && (!known.settled || known.until > clock.now())) {
-        onOutcome(known.settled ? 'shared' : 'joined')
-        return known.answer as Promise<T>
-      }
-      try {
-        const value = await start(key, read)
-        onOutcome('read')
-        return value
-      } catch (error) {
-        const kept = lastGood.get(key)
-        if (!allowStale || kept === undefined || clock.now() - kept.at > staleMs || !isPassing(error)) throw error
-        onOutcome('stale')
-        return kept.value as T
-      }
     },
-    stop() {
-      shared.clear()
-      lastGood.clear()
+    (error: unknown) => {
+      drop()
+      if (kindOf(error) === 'refusal') discard(state, key)
     },
+  )
+  return answer
+}
+
+function keep(state: State, key: string, kept: Kept): void {
+  discard(state, key)
+  state.kept.set(key, kept)
+  state.keptBytes += kept.bytes
+  for (const oldest of state.kept.keys()) {
+    if (state.keptBytes <= state.staleBytes) break
+    discard(state, oldest)
   }
+  state.cancelSweep ??= state.clock.after(Math.min(state.staleMs, maxSweepMs), () => sweep(state))
+}
+
+function discard(state: State, key: string): void {
+  state.keptBytes -= state.kept.get(key)?.bytes ?? 0
+  state.kept.delete(key)
+}
+
+function sweep(state: State): void {
+  state.cancelSweep = undefined
+  const oldest = state.clock.elapsed() - state.staleMs
+  for (const [key, { at }] of state.kept) if (at <= oldest) discard(state, key)
+  if (state.kept.size > 0)
+    state.cancelSweep = state.clock.after(Math.min(state.staleMs, maxSweepMs), () => sweep(state))
 }

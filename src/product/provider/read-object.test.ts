@@ -6,7 +6,9 @@ import type { ObjectSpec } from '#azure/class'
 import { type ObjectVersionInfo, vaultAddress } from '#azure/keyvault'
 import { SecretValue } from '#lib'
 import { decodePem } from '#lib/formats'
+import { inlineTasks } from '#lib/worker'
 import { createOpenssl } from '../../../test/support/openssl.ts'
+import { createByteBudget } from './byte-budget.ts'
 import { type ReadObjectOptions, readObject } from './read-object.ts'
 import type { VaultReader } from './vault-reader.ts'
 
@@ -46,7 +48,10 @@ async function read(
     defaultMode: 0o644,
     constructPemChain: true,
     separateFiles: false,
-    onIncompleteChain: () => {},
+    owner: 'default',
+    tasks: inlineTasks(),
+    bytes: createByteBudget().open(),
+    onRemark: () => {},
     onAttributes: () => {},
     ...options,
   })
@@ -167,11 +172,11 @@ test('the secret of a certificate gives key and chain, PFX where asked, and sepa
     certificates: [stranger.certificate, certificate],
     args: ['-legacy', '-passout', 'pass:'],
   })
-  await read(secretOf(odd.toString('base64'), 'application/x-pkcs12'), {}, { onIncompleteChain: () => incomplete++ })
+  await read(secretOf(odd.toString('base64'), 'application/x-pkcs12'), {}, { onRemark: () => incomplete++ })
   assert.equal(incomplete, 1)
 })
 
-test('a PFX that somebody uploaded as a plain secret stays the text that it is', async () => {
+test('a PFX that was uploaded as a plain secret stays the text that it is', async () => {
   const reader: Partial<VaultReader> = {
     secret: async () => ({
       value: SecretValue.of('AAAA'),

@@ -1,7 +1,9 @@
 import type { ObjectSpec } from '#azure/class'
-import type { Vault } from '#azure/keyvault'
+import type { ObjectAttributes, Vault } from '#azure/keyvault'
 import { errorMessage, SecretValue } from '#lib'
 import { encodePem } from '#lib/formats'
+import type { TaskRunner } from '#lib/worker'
+import type { MountBytes } from './byte-budget.ts'
 import { decodeValue } from './decode-value.ts'
 import { extractJson } from './extract-json.ts'
 import { MountError } from './mount-error.ts'
@@ -24,12 +26,19 @@ export interface ReadObjectOptions {
   reader: VaultReader
   vault: Vault
   defaultMode: number
+  /** On whose behalf content is parsed, see `TaskOptions`. */
+  owner: string
+  /** Where certificates with their keys are parsed. */
+  tasks: TaskRunner
+  /** What the files of the mount have together. */
+  bytes: MountBytes
   constructPemChain: boolean
   /** Beside the combined file of a certificate's secret, `.crt` and `.key`. */
   separateFiles: boolean
-  onIncompleteChain: (object: ObjectSpec) => void
-  /** Told about times of validity and the last change, for metrics and warnings. */
-  onAttributes: (object: ObjectSpec, attributes: { updated?: number; exp?: number }) => void
+  /** Called with what a user should know about an object that was mounted all the same. */
+  onRemark: (object: ObjectSpec, text: string) => void
+  /** Called with times of validity and the last change, for metrics and warnings. */
+  onAttributes: (object: ObjectSpec, attributes: ObjectAttributes) => void
 }
 
 /** What one object of a vault is in the volume, before names and modes. */
@@ -56,24 +65,35 @@ async function readVersion(
 ): Promise<ObjectFile[]> {
   const { contents, version: found } = await readContents(object, version, options)
   const inFolder = (name: string) => (index === undefined ? name : `${name}/${index}`)
+  const counted = (file: ObjectFile) => {
+    options.bytes.add(file.contents.size + 2 * file.path.length + fileOverhead)
+    return file
+  }
   const objectId = inFolder(`${object.type}/${object.name}`)
   const common = { objectId, version: found }
   if (object.extracts.length > 0) {
     const [whole] = contents.slice(-1)
-    return object.extracts.map((extract) => ({
-      ...common,
-      path: inFolder(extract.fileName),
-      mode: extract.mode ?? object.mode ?? options.defaultMode,
-      contents: extractFrom(object, extract, whole?.contents ?? SecretValue.of('')),
-    }))
+    return object.extracts.map((extract) =>
+      counted({
+        ...common,
+        path: inFolder(extract.fileName),
+        mode: extract.mode ?? object.mode ?? options.defaultMode,
+        contents: extractFrom(object, extract, whole?.contents ?? SecretValue.of('')),
+      }),
+    )
   }
-  return contents.map(({ suffix, contents: bytes }) => ({
-    ...common,
-    path: `${inFolder(object.fileName)}${suffix}`,
-    mode: object.mode ?? options.defaultMode,
-    contents: bytes,
-  }))
+  return contents.map(({ suffix, contents: bytes }) =>
+    counted({
+      ...common,
+      path: `${inFolder(object.fileName)}${suffix}`,
+      mode: object.mode ?? options.defaultMode,
+      contents: bytes,
+    }),
+  )
 }
+
+/** About what ids, version and framing of one file take in the answer. */
+const fileOverhead = 256
 
 async function readContents(
   object: ObjectSpec,
@@ -88,6 +108,8 @@ async function readContents(
       const rendered = secret.ofCertificate
         ? await usable(object, () => certificateContents(object, secret, options))
         : [{ suffix: '', contents: secret.value }]
+      if (!secret.ofCertificate && object.encoding === 'utf-8' && looksLikePfx(secret.value))
+        options.onRemark(object, 'the secret is a PFX file in base64; objectEncoding: base64 gives the file itself')
       return { contents: await usable(object, async () => decoded(rendered, object)), version: secret.version }
     }
     case 'key': {
@@ -107,7 +129,7 @@ async function readContents(
   }
 }
 
-/** `.crt`, `.key`, then the combined file, in the order of the field. A PFX has no blocks to split. */
+/** `.crt`, `.key`, then the combined file, in upstream's order. A PFX has no blocks to split. */
 async function certificateContents(
   object: ObjectSpec,
   secret: { value: SecretValue; contentType: string | undefined },
@@ -116,13 +138,18 @@ async function certificateContents(
   const combined = await renderCertificateSecret(secret, {
     format: object.format,
     constructPemChain: options.constructPemChain,
-    onIncompleteChain: () => options.onIncompleteChain(object),
+    tasks: options.tasks,
+    owner: options.owner,
+    onIncompleteChain: () => options.onRemark(object, incompleteChain),
   })
   const whole = { suffix: '', contents: combined }
   if (!options.separateFiles) return [whole]
   const { certificates, key } = splitCertificateAndKey(combined)
   return [{ suffix: '.crt', contents: certificates }, { suffix: '.key', contents: key }, whole]
 }
+
+const incompleteChain =
+  'certificate chain is not complete due to missing intermediate/root certificates in the cert from key vault'
 
 function decoded(contents: Content[], { encoding }: ObjectSpec): Content[] {
   if (encoding === 'utf-8') return contents
@@ -148,6 +175,17 @@ function versionMissing({ version, path }: ObjectSpec, vault: Vault): MountError
   const found =
     version === '' ? 'there is no enabled version' : `version "${version}" is not among the enabled versions`
   return new MountError('object-version-missing', `${found} in vault "${vault.name}" (${path})`)
+}
+
+/** Base64 of what every PFX file begins with: a SEQUENCE, version 3, and a content of the type "data". RFC 7292 section 4 */
+function looksLikePfx(value: SecretValue): boolean {
+  if (value.size < 64) return false
+  const start = Buffer.from(Buffer.from(value.reveal().subarray(0, 80)).toString('latin1'), 'base64')
+  return (
+    start[0] === 0x30 &&
+    start.includes(Buffer.from('02010330', 'hex')) &&
+    start.includes(Buffer.from('06092a864886f70d0107', 'hex'))
+  )
 }
 
 /** A failed conversion is the class's or the object's fault, and says so. */

@@ -10,7 +10,7 @@ export interface ReadObjectsOptions {
   read: (object: ObjectSpec) => Promise<ObjectFile[]>
   /** Who asks, in words; said once at the end of an error of a vault. */
   identity: string
-  /** Told about each optional object that was not there. */
+  /** Called for each optional object that was not there. */
   onSkipped: (object: ObjectSpec, error: unknown) => void
 }
 
@@ -50,7 +50,7 @@ function isMissing(error: unknown): boolean {
   return missing.has(errorCodeOf(error))
 }
 
-/** One failed sign-in or one unreachable vault fails many objects for the same reason, which is then told once. */
+/** One failed sign-in or one unreachable vault fails many objects for the same reason, which is then given once. */
 function combine(failures: readonly Failure[], { total, identity }: { total: number; identity: string }): MountError {
   const byReason = new Map<string, Failure[]>()
   for (const failure of failures) {

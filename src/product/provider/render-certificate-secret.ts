@@ -1,14 +1,18 @@
 import type { ObjectFormat } from '#azure/class'
-import { type SecretValue, SecretValue as Value } from '#lib'
-import { decodePem, encodePem, type PemBlock, readPkcs12 } from '#lib/formats'
-import { orderChain } from './certificate-chain.ts'
+import { SecretValue } from '#lib'
+import { decodePem, encodePem, type PemBlock, readKeyMaterialTask } from '#lib/formats'
+import type { TaskRunner } from '#lib/worker'
 
 export interface CertificateSecretOptions {
   format: ObjectFormat
   /** Reorder the chain of a PFX, leaf first. */
   constructPemChain: boolean
-  /** Told when the certificates do not form one chain. */
-  onIncompleteChain?: () => void
+  /** Where a PFX is parsed: its content may be a tenant's. */
+  tasks: TaskRunner
+  /** On whose behalf, see `TaskOptions`. */
+  owner?: string | undefined
+  /** Called when the certificates do not form one chain. */
+  onIncompleteChain?: (() => void) | undefined
 }
 
 /**
@@ -32,21 +36,28 @@ export async function renderCertificateSecret(
   }
 }
 
-async function pfxToPem(value: SecretValue, options: CertificateSecretOptions): Promise<SecretValue> {
-  const { keys, certificates } = await readPkcs12(Buffer.from(value.revealText(), 'base64'))
-  const chain = options.constructPemChain ? orderChain(certificates) : { certificates, complete: true }
-  if (!chain.complete) options.onIncompleteChain?.()
+async function pfxToPem(
+  value: SecretValue,
+  { constructPemChain, tasks, owner, onIncompleteChain }: CertificateSecretOptions,
+): Promise<SecretValue> {
+  const contents = new Uint8Array(Buffer.from(value.revealText(), 'base64'))
+  const { keys, certificates, complete } = await tasks.run(
+    readKeyMaterialTask,
+    { contents, order: constructPemChain },
+    { owner },
+  )
+  if (!complete) onIncompleteChain?.()
   const blocks = [
-    ...keys.map((key) => encodePem({ label: 'PRIVATE KEY', der: key.export({ format: 'der', type: 'pkcs8' }) })),
-    ...chain.certificates.map((der) => encodePem({ label: 'CERTIFICATE', der })),
+    ...keys.map(({ pkcs8 }) => encodePem({ label: 'PRIVATE KEY', der: pkcs8 })),
+    ...certificates.map((der) => encodePem({ label: 'CERTIFICATE', der })),
   ]
-  return Value.of(blocks.join(''))
+  return SecretValue.of(blocks.join(''))
 }
 
 /** The blocks of a PEM text in two files: certificates, and everything else. */
 export function splitCertificateAndKey(pem: SecretValue): { certificates: SecretValue; key: SecretValue } {
   const blocks = decodePem(pem.revealText())
-  const text = (keep: (block: PemBlock) => boolean) => Value.of(blocks.filter(keep).map(encodePem).join(''))
+  const text = (wanted: (block: PemBlock) => boolean) => SecretValue.of(blocks.filter(wanted).map(encodePem).join(''))
   return {
     certificates: text(({ label }) => label === 'CERTIFICATE'),
     key: text(({ label }) => label !== 'CERTIFICATE'),

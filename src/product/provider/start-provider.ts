@@ -1,5 +1,4 @@
 import {
-  type AcquireTokenOptions,
   type Cloud,
   createAcquireToken,
   createIdentityKeys,
@@ -12,7 +11,7 @@ import {
 import { createVaultClient } from '#azure/keyvault'
 import type { KubeConfig } from '#kubernetes/client'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
-import type { ListenAddress } from '#lib/flags'
+import { type Endpoint, grpcAddress, type ListenAddress } from '#lib/flags'
 import {
   createHttpClient,
   createRetryingSend,
@@ -21,18 +20,23 @@ import {
   serveMetrics,
   serveStatus,
 } from '#lib/http'
-import { createCluster } from './cluster.ts'
+import { createWorkerPool, type TaskRunner } from '#lib/worker'
+import { createByteBudget } from './byte-budget.ts'
+import { type Cluster, createCluster } from './cluster.ts'
 import { askOwnHealth } from './health.ts'
-import { createMount, type VaultAccess } from './mount.ts'
-import { createProviderMetrics, type ProviderMetrics } from './provider-metrics.ts'
+import type { ManagedIdentityPolicy } from './managed-identities.ts'
+import { createMount, type Mount, type VaultAccess } from './mount.ts'
+import { providerLimits } from './provider-limits.ts'
+import { createProviderMetrics, type ObjectNameLabels, type ProviderMetrics } from './provider-metrics.ts'
 import { createReadCache } from './read-cache.ts'
 import type { CloudDefaults } from './resolve-cloud.ts'
-import { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts'
+import { serveGrpc } from './serve-grpc.ts'
+import { createVaultTurns } from './vault-turns.ts'
 
 export interface ProviderConfig {
   /** Where the driver finds us. */
-  endpoint: ServeGrpcOptions['endpoint']
-  /** Version that the protocol's Version call tells. */
+  endpoint: Endpoint
+  /** Version that the protocol's Version call answers. */
   version: string
   log: Log
   /** Where `/metrics` is; port 0 for a free one, undefined for none. */
@@ -40,13 +44,17 @@ export interface ProviderConfig {
   /** Where the liveness probe is; port 0 for a free one, undefined for none. */
   healthAddress?: ListenAddress | undefined
   /** Default `/healthz`. */
-  healthPath?: string
+  healthPath?: string | undefined
   /** Default 5,000 ms. */
-  healthTimeoutMs?: number
+  healthTimeoutMs?: number | undefined
   cloud: CloudDefaults
   /** Tenant of classes and service accounts that name none; empty for none. */
   defaultTenantId: string
-  /** The cluster's API server, for what service accounts say of themselves and for the keys of their tokens; undefined for none. */
+  /** Audiences of the service account token that Entra exchanges, the preferred one first. Default: Entra's own. */
+  tokenAudiences?: readonly string[] | undefined
+  /** Default `any`. */
+  managedIdentities?: ManagedIdentityPolicy | undefined
+  /** The cluster's API server, for annotations of service accounts and for the keys of their tokens; undefined for none. */
   kube?: KubeConfig | undefined
   /** Proxy and trust for Entra and vaults. */
   http: Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa' | 'timeoutMs'>
@@ -59,15 +67,22 @@ export interface ProviderConfig {
   /** For identity bindings; undefined for none. Nothing is opened before the first class that asks. */
   tokenProxy?: TokenProxyOptions | undefined
   /** See `ReadCacheOptions`. Defaults 5 s and never. */
-  readShareMs?: number
-  staleMs?: number
+  readShareMs?: number | undefined
+  staleMs?: number | undefined
   /** How long a token is held. Default 10 minutes. */
-  tokenHoldMs?: number
-  constructPemChain?: boolean
-  separateFiles?: boolean
+  tokenHoldMs?: number | undefined
+  /** See `providerLimits`. */
+  maxMountBytes?: number | undefined
+  maxAnswerBytes?: number | undefined
+  /** Default true. */
+  constructPemChain?: boolean | undefined
+  /** Default false. */
+  separateFiles?: boolean | undefined
+  /** How metrics show names of objects. Default `plain`. */
+  objectNameLabels?: ObjectNameLabels | undefined
   /** Added to the user agent. */
-  userAgent?: string
-  clock?: Clock
+  userAgent?: string | undefined
+  clock?: Clock | undefined
 }
 
 export interface RunningProvider extends Running {
@@ -75,101 +90,111 @@ export interface RunningProvider extends Running {
   healthPort: number | undefined
 }
 
-/** Starts everything and gives it back to be stopped; nothing is left behind when a part cannot start. */
+/** Starts everything and gives it back to be stopped; nothing is left behind when something cannot start. */
 export async function startProvider(config: ProviderConfig): Promise<RunningProvider> {
-  const { endpoint, log, clock = systemClock } = config
-  const metrics = createProviderMetrics({ clock })
-  const cache = createReadCache({
-    clock,
-    onOutcome: metrics.cache,
-    ...(config.readShareMs === undefined ? {} : { shareMs: config.readShareMs }),
-    ...(config.staleMs === undefined ? {} : { staleMs: config.staleMs }),
-  })
-  const cluster = config.kube === undefined ? undefined : createCluster(config.kube)
-  const onNode = createHttpClient({ maxSockets: 64 })
-  const out = createHttpClient(config.http)
-  const outToEmulator = config.emulator === undefined ? undefined : createHttpClient(config.emulator.http)
-  const tokenProxy = config.tokenProxy === undefined ? undefined : createTokenProxy(config.tokenProxy)
-  const accessThrough = (client: HttpClient) => createAccess({ client, onNode, tokenProxy, metrics, clock, config })
-  const mount = createMount({
+  const { endpoint, log, clock = systemClock, metricsAddress, healthAddress, healthPath = '/healthz' } = config
+  await using started = new AsyncDisposableStack()
+  const metrics = createProviderMetrics({ clock, objectNames: config.objectNameLabels })
+  const mount = openMount(config, { metrics, clock, started })
+  const metricsServer = metricsAddress && (await serveMetrics(metricsAddress, metrics.text))
+  if (metricsServer !== undefined) started.defer(() => metricsServer.stop())
+  const server = await serveGrpc({ mount, endpoint, runtimeVersion: config.version, metrics, log })
+  started.defer(() => server.stop())
+  const health =
+    healthAddress &&
+    (await serveStatus(healthAddress, {
+      [healthPath]: () => askOwnHealth(grpcAddress(endpoint), config.healthTimeoutMs),
+    }))
+  if (health !== undefined) started.defer(() => health.stop())
+
+  const ports = { metricsPort: metricsServer?.port, healthPort: health?.port }
+  if (config.kube === undefined)
+    log.info(
+      'no cluster to ask: classes must name clientID and tenantID, and pods share reads only with the same token',
+    )
+  log.info({ endpoint, ...ports }, 'ready')
+  const running = started.move()
+  return { ...ports, stop: () => running.disposeAsync() }
+}
+
+interface Shared {
+  metrics: ProviderMetrics
+  clock: Clock
+  started: AsyncDisposableStack
+}
+
+/** The mount call with all that it needs; `started` gets what has to be stopped after the last call. */
+function openMount(config: ProviderConfig, { metrics, clock, started }: Shared): Mount {
+  const opened = <T extends { stop(): unknown }>(part: T): T => {
+    started.defer(async () => void (await part.stop()))
+    return part
+  }
+  const cluster = config.kube && opened(createCluster(config.kube))
+  const tasks = opened(createWorkerPool({ timeoutMs: providerLimits.keyMaterialMs.value }))
+  const cache = opened(
+    createReadCache({ clock, onOutcome: metrics.cache, shareMs: config.readShareMs, staleMs: config.staleMs }),
+  )
+  const onNode = opened(createHttpClient({ maxSockets: 64 }))
+  const maxSockets = providerLimits.vaultRequests.value
+  const out = opened(createHttpClient({ ...config.http, maxSockets }))
+  const outToEmulator = config.emulator && opened(createHttpClient({ ...config.emulator.http, maxSockets }))
+  const tokenProxy = config.tokenProxy && opened(createTokenProxy(config.tokenProxy))
+  const accessThrough = (client: HttpClient) =>
+    createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, config })
+  return createMount({
     cloud: config.cloud,
     credential: {
       tenantId: config.defaultTenantId,
-      ...(cluster === undefined ? {} : { serviceAccountAnnotations: cluster.serviceAccountAnnotations }),
+      audiences: config.tokenAudiences,
+      serviceAccountAnnotations: cluster?.serviceAccountAnnotations,
     },
+    managedIdentities: config.managedIdentities ?? 'any',
     access: accessThrough(out),
-    emulator:
-      config.emulator === undefined || outToEmulator === undefined
-        ? undefined
-        : { cloud: config.emulator.cloud, access: accessThrough(outToEmulator) },
-    identityKeys: createIdentityKeys(
-      cluster === undefined ? {} : { verify: createTokenVerifier({ fetchKeys: cluster.tokenKeys, clock }) },
-    ),
+    emulator: config.emulator &&
+      outToEmulator && { cloud: config.emulator.cloud, access: accessThrough(outToEmulator) },
+    identityKeys: createIdentityKeys({ verify: verifierOf(cluster, clock) }),
     cache,
+    turns: createVaultTurns(),
+    budget: createByteBudget({ perMount: config.maxMountBytes, total: config.maxAnswerBytes }),
+    tasks,
     constructPemChain: config.constructPemChain ?? true,
     separateFiles: config.separateFiles ?? false,
     metrics,
-    log,
+    log: config.log,
+    clock,
   })
+}
 
-  const started: Running[] = []
-  const stop = async () => {
-    for (const part of started.toReversed()) await part.stop()
-    for (const client of [onNode, out, outToEmulator]) client?.stop()
-    tokenProxy?.stop()
-    cluster?.stop()
-    cache.stop()
-  }
-  try {
-    const metricsServer =
-      config.metricsAddress === undefined ? undefined : await serveMetrics(config.metricsAddress, metrics.text)
-    if (metricsServer !== undefined) started.push(metricsServer)
-    started.push(await serveGrpc({ mount, endpoint, runtimeVersion: config.version, metrics, log }))
-    const target = endpoint.kind === 'unix' ? `unix:${endpoint.path}` : endpoint.address
-    const health =
-      config.healthAddress === undefined
-        ? undefined
-        : await serveStatus(config.healthAddress, {
-            [config.healthPath ?? '/healthz']: () => askOwnHealth(target, config.healthTimeoutMs),
-          })
-    if (health !== undefined) started.push(health)
-    return { metricsPort: metricsServer?.port, healthPort: health?.port, stop }
-  } catch (error) {
-    await stop()
-    throw error
-  }
+function verifierOf(cluster: Cluster | undefined, clock: Clock) {
+  return cluster && createTokenVerifier({ fetchKeys: cluster.tokenKeys, clock })
 }
 
 interface AccessOptions {
   client: HttpClient
   onNode: HttpClient
   tokenProxy: TokenProxy | undefined
+  tasks: TaskRunner
   metrics: ProviderMetrics
   clock: Clock
   config: ProviderConfig
 }
 
-/** Patience, sign-in and vault calls over one HTTP client. */
-function createAccess({ client, onNode, tokenProxy, metrics, clock, config }: AccessOptions): VaultAccess {
-  const send = createRetryingSend({ send: client.send, clock, onThrottled: metrics.throttled })
-  const acquire: AcquireTokenOptions = {
+/** Retries, sign-in and vault calls over one HTTP client. */
+function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, config }: AccessOptions): VaultAccess {
+  const retrying = (send: HttpClient['send']) => createRetryingSend({ send, clock, onThrottled: metrics.throttled })
+  const send = retrying(client.send)
+  const acquire = createAcquireToken({
     send,
     sendOnNode: onNode.send,
-    ...(tokenProxy === undefined
-      ? {}
-      : {
-          sendThroughTokenProxy: createRetryingSend({ send: tokenProxy.send, clock, onThrottled: metrics.throttled }),
-        }),
+    sendThroughTokenProxy: tokenProxy && retrying(tokenProxy.send),
+    imdsEndpoint: config.imdsEndpoint,
+    nmiEndpoint: config.nmiEndpoint,
     clock,
-    ...(config.imdsEndpoint === undefined ? {} : { imdsEndpoint: config.imdsEndpoint }),
-    ...(config.nmiEndpoint === undefined ? {} : { nmiEndpoint: config.nmiEndpoint }),
-  }
-  const tokens = createTokenSource({
-    acquire: createAcquireToken(acquire),
-    clock,
-    onAcquired: metrics.token,
-    ...(config.tokenHoldMs === undefined ? {} : { holdMs: config.tokenHoldMs }),
+    tasks,
   })
-  const userAgent = `csi-secrets-store/${config.version} (linux; keymount)${config.userAgent === undefined || config.userAgent === '' ? '' : ` ${config.userAgent}`}`
-  return { tokens, client: createVaultClient({ send, userAgent }) }
+  const tokens = createTokenSource({ acquire, clock, onAcquired: metrics.token, holdMs: config.tokenHoldMs })
+  const userAgent = ['csi-secrets-store/', config.version, ' (linux; keymount) ', config.userAgent ?? '']
+    .join('')
+    .trim()
+  return { tokens, client: createVaultClient({ send, userAgent, clock }) }
 }

@@ -230,8 +230,9 @@ test('a caller that leaves ends its own mount and not that of others', async (t)
 
 test('a wrong command line is explained at once, with everything that is wrong', async (t) => {
   const rows: [string[], Record<string, string>, RegExp][] = [
-    [['--endpoint=udp://x'], {}, /--endpoint: invalid endpoint: udp:\/\/x/],
-    [['--endpoint=unix://'], {}, /--endpoint: invalid endpoint/],
+    [['--endpoint=udp://x'], {}, /--endpoint: found "udp:\/\/x", expected unix:\/\/PATH or tcp:\/\/HOST:PORT/],
+    [['--endpoint=unix://'], {}, /--endpoint: found "unix:\/\/"/],
+    [['--managed-identities=some'], {}, /--managed-identities: found "some", expected any, none, or client ids/],
     [['--clod-name=x'], {}, /--clod-name: unknown flag \(did you mean --cloud-name\?\)/],
     [
       ['--cloud-name=Mars', '--metrics-backend=otel'],
@@ -239,7 +240,7 @@ test('a wrong command line is explained at once, with everything that is wrong',
       /(?=.*--metrics-backend: found "otel")(?=.*--cloud-name: found "Mars", expected one of AzurePublicCloud)/,
     ],
     [['--read-share=5'], {}, /--read-share: found "5", expected a duration/],
-    [['--prometheus-port=70000'], {}, /--prometheus-port: found 70000/],
+    [['--prometheus-port=70000'], {}, /--prometheus-port: found "70000", expected a port/],
     [['--metrics-addr=8898'], {}, /--metrics-addr: found "8898", expected HOST:PORT or :PORT/],
     [[], { SSL_CERT_FILE: '/nowhere.pem' }, /SSL_CERT_FILE: cannot read \/nowhere.pem/],
     [['--emulator-proxy=localhost'], {}, /--emulator-proxy: found "localhost"/],
@@ -270,5 +271,5 @@ test('a port that is taken, or a file in the way of the socket, is named', async
   writeFileSync(join(directory, 'file'), '')
   const blocked = spawnProvider(t, [`--endpoint=unix://${directory}/file`, '--healthz-port=0', '--prometheus-port=0'])
   assert.equal(await blocked.exited, 1)
-  assert.match(blocked.written(), /a file that is not a socket is in the way/)
+  assert.match(blocked.written(), /there is a file that is not a socket; remove it/)
 })

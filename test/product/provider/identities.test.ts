@@ -177,7 +177,7 @@ test('pod identity asks the node agent for the pod that mounts', async (t) => {
   const token = await lab.azure.token('https://vault.azure.net')
   let answer: { status: number; body: unknown } = { status: 404, body: 'no AzureIdentityBinding found' }
   const nmi = createServer((request, response) => {
-    asked.push([request.url, request.headers['podname'], request.headers['podns']])
+    asked.push([request.url, request.headers.podname, request.headers.podns])
     response.writeHead(answer.status).end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
   })
   await new Promise<void>((resolve) => nmi.listen(0, '127.0.0.1', resolve))

@@ -87,18 +87,18 @@ test('a certificate is its leaf as cert, its public key as key, and its key with
       { objectName: name, objectType: 'key', objectAlias: 'key' },
       { objectName: name, objectType: 'secret', objectAlias: 'secret' },
     )
-    const leaf = new X509Certificate(texts['cert'] ?? '')
+    const leaf = new X509Certificate(texts.cert ?? '')
     assert.equal(leaf.subject, `CN=${name}`)
-    assert.equal(texts['certificate'], texts['cert'])
-    assert.equal(texts['key'], leaf.publicKey.export({ format: 'pem', type: 'spki' }))
-    const blocks = decodePem(texts['secret'] ?? '')
+    assert.equal(texts.certificate, texts.cert)
+    assert.equal(texts.key, leaf.publicKey.export({ format: 'pem', type: 'spki' }))
+    const blocks = decodePem(texts.secret ?? '')
     assert.deepEqual(
       blocks.map(({ label }) => label),
       ['PRIVATE KEY', 'CERTIFICATE'],
       name,
     )
     assert.ok(blocks[1]?.der.equals(leaf.raw))
-    assert.equal(createPublicKey(texts['secret'] ?? '').export({ format: 'pem', type: 'spki' }), texts['key'])
+    assert.equal(createPublicKey(texts.secret ?? '').export({ format: 'pem', type: 'spki' }), texts.key)
   }
 })
 
@@ -126,9 +126,9 @@ test('an imported chain comes out leaf first, and as the PFX that it is where th
       { objectName: `chain-${kind}`, objectType: 'secret', objectAlias: 'pfx', objectFormat: 'pfx' },
       { objectName: `chain-${kind}`, objectType: 'cert', objectAlias: 'cert' },
     )
-    assert.equal(texts['pem'], key + chain)
-    assert.equal(texts['cert'], certificate)
-    assert.ok(Buffer.from(texts['pfx'] ?? '', 'base64').length > 1000)
+    assert.equal(texts.pem, key + chain)
+    assert.equal(texts.cert, certificate)
+    assert.ok(Buffer.from(texts.pfx ?? '', 'base64').length > 1000)
   }
 })
 
@@ -146,9 +146,9 @@ test('an imported PEM comes out as it was stored, chain and all, and is not made
     { objectName: 'chain', objectType: 'cert', objectAlias: 'cert' },
     { objectName: 'chain', objectType: 'key', objectAlias: 'key' },
   )
-  assert.equal(texts['pem'], value)
-  assert.equal(texts['cert'], certificate)
-  assert.equal(texts['key'], new X509Certificate(certificate).publicKey.export({ format: 'pem', type: 'spki' }))
+  assert.equal(texts.pem, value)
+  assert.equal(texts.cert, certificate)
+  assert.equal(texts.key, new X509Certificate(certificate).publicKey.export({ format: 'pem', type: 'spki' }))
   await assert.rejects(
     mountObjects({ objectName: 'chain', objectType: 'secret', objectFormat: 'pfx' }),
     ({ details }: { details: string }) => {

@@ -214,7 +214,7 @@ test('mount() tells a vault that is down, throttles or does not exist apart', as
   assert.match(throttled.details, /\[vault-throttled\]/)
   await lab.takeCounts()
   const leftAlone = await failureOf(mount(await request('shop-vault')))
-  assert.match(leftAlone.details, /\[vault-throttled\].*asked to be left alone for another \d+ s/)
+  assert.match(leftAlone.details, /\[vault-throttled\].*asked for fewer requests, for another \d+ s/)
   assert.equal((await lab.takeCounts())['vault.secret.get'], undefined)
 })
 

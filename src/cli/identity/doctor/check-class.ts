@@ -2,7 +2,7 @@ import { type ClassSpec, checkClass, formatFinding, parseParameters } from '#azu
 import { completeIdentity, tokenExchangeAudience, type WayName, wayToSignIn } from '#azure/identity'
 import type { CsiDriver, SecretProviderClass, Volume } from '#kubernetes/client'
 import { Problems } from '#lib'
-import type { Answer } from '../answer.ts'
+import type { Answer } from '../../answer.ts'
 import { identityAnnotations } from '../identity-keys.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 

@@ -202,7 +202,7 @@ const clouds: Row[] = [
     name: 'a stack cloud without its file',
     parameters: { cloudName: 'AzureStackCloud', cloudEnvFileName: '/nowhere/stack.json' },
     expect: refused(
-      'cloudName AzureStackCloud is not valid, error: open /nowhere/stack.json: no such file or directory',
+      'cloudName AzureStackCloud is not valid, error: cloudEnvFileName /nowhere/stack.json: classes may name no file here; the provider has no --cloud-files',
     ),
   },
   {

@@ -162,7 +162,7 @@ async function createCertificate(lab: ProviderLab): Promise<void> {
     issuer: { name: 'Self' },
   }
   await lab.vault(vaultName, 'POST', '/certificates/web/create', { policy })
-  while ((await lab.vault(vaultName, 'GET', '/certificates/web/pending'))['status'] !== 'completed') {
+  while ((await lab.vault(vaultName, 'GET', '/certificates/web/pending')).status !== 'completed') {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

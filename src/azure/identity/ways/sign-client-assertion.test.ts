@@ -3,19 +3,19 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { SecretValue, systemClock } from '#lib'
-import { createOpenssl } from '../../../test/support/openssl.ts'
-import type { ServicePrincipalCredential } from './credential.ts'
-import { signClientAssertion } from './sign-client-assertion.ts'
+import { inlineTasks } from '#lib/worker'
+import { createOpenssl } from '../../../../test/support/openssl.ts'
+import { type ClientCertificate, signClientAssertion } from './sign-client-assertion.ts'
 
 const audience = 'https://login.microsoftonline.com/t/oauth2/v2.0/token'
+const options = { audience, clock: systemClock, tasks: inlineTasks() }
 
-function credentialWith(certificate: string, password?: string): ServicePrincipalCredential {
-  const proof = {
-    kind: 'certificate',
+function credentialWith(certificate: string, password?: string): ClientCertificate {
+  return {
+    clientId: 'app',
     certificate: SecretValue.of(certificate),
     password: password === undefined ? undefined : SecretValue.of(password),
-  } as const
-  return { kind: 'service-principal', tenantId: 't', clientId: 'app', proof }
+  }
 }
 
 test('signClientAssertion() proves the key of a certificate, from PEM, encrypted PEM or PFX with its chain', async (t) => {
@@ -33,8 +33,8 @@ test('signClientAssertion() proves the key of a certificate, from PEM, encrypted
     credentialWith(certificate + encrypted, 'pw'),
     credentialWith(pfx.toString('base64'), 'pw'),
   ]) {
-    const assertion = (await signClientAssertion(credential, { audience, clock: systemClock })).revealText()
-    // jose is somebody else's opinion on what a JWT is.
+    const assertion = (await signClientAssertion(credential, options)).revealText()
+    // jose is an independent implementation of JWT.
     await compactVerify(assertion, createPublicKey(certificate))
     const claims = decodeJwt(assertion)
     assert.deepEqual([claims.iss, claims.sub, claims.aud], ['app', 'app', audience])
@@ -53,14 +53,11 @@ test('signClientAssertion() says what is wrong with a certificate, without telli
     [other.certificate, /not usable/],
     ['planted', /not usable/],
   ] as const) {
-    await assert.rejects(
-      signClientAssertion(credentialWith(text), { audience, clock: systemClock }),
-      (error: Error & { code?: string }) => {
-        assert.equal(error.code, 'identity-certificate-invalid')
-        assert.match(error.message, reason)
-        assert.doesNotMatch(error.message, /planted|BEGIN/)
-        return true
-      },
-    )
+    await assert.rejects(signClientAssertion(credentialWith(text), options), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'identity-certificate-invalid')
+      assert.match(error.message, reason)
+      assert.doesNotMatch(error.message, /planted|BEGIN/)
+      return true
+    })
   }
 })

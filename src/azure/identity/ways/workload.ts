@@ -1,0 +1,73 @@
+import { errorMessage } from '#lib'
+import { assertionFields, exchangeToken } from '../exchange-token.ts'
+import { parseServiceAccountTokens, type ServiceAccountToken, tokenExchangeAudience } from '../service-account-token.ts'
+import type { Who } from '../who.ts'
+import { authProblem, type Way } from './way.ts'
+
+/** The pod's service account token is the proof: https://learn.microsoft.com/entra/workload-id/workload-identity-federation */
+export interface WorkloadCredential {
+  kind: 'workload'
+  tenantId: string
+  clientId: string
+  assertion: ServiceAccountToken
+}
+
+export const workload: Way<WorkloadCredential> = {
+  kind: 'workload',
+  clientIdFromAccount: true,
+  usesTenant: true,
+  choose({ tenantId, clientId, serviceAccountTokens, audiences = [tokenExchangeAudience] }, problems) {
+    try {
+      const assertion = parseServiceAccountTokens(serviceAccountTokens, audiences)
+      return { kind: 'workload', tenantId, clientId, assertion }
+    } catch (error) {
+      return authProblem(problems, 'None', `failed to parse workload identity tokens, error: ${errorMessage(error)}`)
+    }
+  },
+  describe: (credential) => federatedWho('workload identity', credential).description,
+  key: async ({ tenantId, clientId, assertion }, keying) => [
+    tenantId,
+    clientId,
+    ...(await assertionKey(assertion, keying)),
+  ],
+  acquire: (credential, request, { send, clock }) =>
+    exchangeToken({
+      who: federatedWho('workload identity', credential),
+      request,
+      send,
+      clock,
+      proof: assertionFields(credential.assertion.token.revealText()),
+    }),
+}
+
+interface Federated {
+  tenantId: string
+  clientId: string
+  assertion: ServiceAccountToken
+}
+
+/** Who signs in by a service account token. */
+export function federatedWho(how: string, { tenantId, clientId, assertion: { claims } }: Federated): Who {
+  const { subject, issuer, audiences } = claims
+  return {
+    description: `${how}: client ${clientId}, tenant ${tenantId}, subject ${subject}, issuer ${issuer}, audience ${audiences.join(' ')}`,
+    sdkName: 'ClientAssertionCredential',
+    tenantId,
+    clientId,
+    claims,
+  }
+}
+
+/**
+ * A service account token is a claim until it was verified. A pod's author may be able to put a forged one into the volume's
+ * attributes, and a cache that believed its subject would hand over another pod's secrets. So pods of one service account
+ * share only when the token's signature and time were verified; otherwise each token stands for itself.
+ */
+export async function assertionKey(
+  assertion: ServiceAccountToken,
+  { fingerprint, verify }: Parameters<Way<WorkloadCredential>['key']>[1],
+): Promise<readonly unknown[]> {
+  const { issuer, subject, audiences } = assertion.claims
+  const proof = (await verify(assertion)) ? 'verified' : fingerprint(assertion.token)
+  return [issuer, subject, [...audiences].sort(), proof]
+}

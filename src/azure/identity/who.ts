@@ -1,0 +1,13 @@
+import type { TokenClaims } from './service-account-token.ts'
+
+/** Who signs in, for errors. Never contains a proof. */
+export interface Who {
+  /** `workload identity: client …, tenant …` */
+  description: string
+  /** Upstream's SDK class for this way to sign in, whose name is what users search for. */
+  sdkName: string
+  tenantId: string
+  clientId: string
+  /** Of the service account token that was presented; undefined where there is none. */
+  claims?: TokenClaims | undefined
+}

@@ -1,0 +1,23 @@
+import type { LimitTable } from '#lib'
+
+/** What a vault's answers may cost. */
+export const vaultLimits = {
+  pages: {
+    value: 100,
+    unit: 'count',
+    what: 'pages of a list of versions',
+    beyond: 'the mount fails (vault-answer-invalid)',
+  },
+  listMs: {
+    value: 60_000,
+    unit: 'milliseconds',
+    what: 'time until a list of versions has ended',
+    beyond: 'the mount fails (vault-answer-invalid)',
+  },
+  resources: {
+    value: 1000,
+    unit: 'count',
+    what: 'vaults whose own token audience is remembered',
+    beyond: 'all are forgotten, and asked for again',
+  },
+} as const satisfies LimitTable

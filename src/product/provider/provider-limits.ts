@@ -1,0 +1,61 @@
+import type { LimitTable } from '#lib'
+
+/** What one mount, one namespace and all of them together may take of the provider. */
+export const providerLimits = {
+  mountBytes: {
+    value: 4 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'files of one mount, names included',
+    beyond: 'the mount fails (mount-too-large)',
+    flag: 'provider --max-mount-bytes',
+  },
+  answerBytes: {
+    value: 32 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'files of all mounts in progress on a node',
+    beyond: 'further mounts fail and are tried again (provider-busy)',
+    flag: 'provider --max-answer-bytes',
+  },
+  mounts: {
+    value: 1000,
+    unit: 'count',
+    what: 'mounts in progress on a node',
+    beyond: 'further mounts fail and are tried again (provider-busy)',
+  },
+  mountsOfNamespace: {
+    value: 250,
+    unit: 'count',
+    what: 'mounts in progress of one namespace on a node',
+    beyond: 'further mounts fail and are tried again (provider-busy)',
+  },
+  vaultRequests: {
+    value: 192,
+    unit: 'count',
+    what: 'requests in flight to one vault from a node',
+    beyond: 'further requests wait; namespaces take turns',
+  },
+  vaultRequestsOfNamespace: {
+    value: 48,
+    unit: 'count',
+    what: 'requests in flight to one vault from one namespace on a node',
+    beyond: 'further requests wait',
+  },
+  cloudFileBytes: {
+    value: 64 * 1024,
+    unit: 'bytes',
+    what: 'environment file of AzureStackCloud',
+    beyond: 'the mount fails (cloud-unknown)',
+  },
+  staleBytes: {
+    value: 16 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'values kept for an outage (--serve-stale-for)',
+    beyond: 'the longest unused is dropped',
+  },
+  keyMaterialMs: {
+    value: 10_000,
+    unit: 'milliseconds',
+    what: 'time to parse a certificate with its key, in a thread of 64 MiB',
+    beyond: 'the object or the sign-in fails',
+  },
+} as const satisfies LimitTable
