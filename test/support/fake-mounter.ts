@@ -42,12 +42,9 @@ export function createFakeMounter(): Mounter & { readonly mounts: ReadonlySet<st
 }
 
 /** As tmpfs counts it: whole pages, and the inodes of files, directories and links. */
-function memoryBelow(target: string): number {
-  const entries = readdirSync(target, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile())
-  const pages = files.reduce(
-    (sum, { parentPath, name }) => sum + Math.ceil(lstatSync(join(parentPath, name)).size / 4096),
-    0,
-  )
-  return pages * 4096 + (entries.length + 1) * 1024
+function memoryBelow(path: string): number {
+  const stat = lstatSync(path)
+  const below = stat.isDirectory() ? readdirSync(path).map((name) => memoryBelow(join(path, name))) : []
+  const pages = stat.isFile() ? Math.ceil(stat.size / 4096) * 4096 : 0
+  return below.reduce((sum, bytes) => sum + bytes, pages + 1024)
 }

@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join, win32 } from 'node:path'
+import { withoutEnd } from '#lib'
 import type { Mounter } from './mounter.ts'
 
 /** The calls to the file system, injected so that they can be tested on another system. */
@@ -19,7 +20,7 @@ export function createWindowsMounter(files: WindowsFiles = realFiles): Mounter {
   const isMounted = (target: string) => (files.list(target)?.length ?? 0) > 0
   /** One spelling per path: `C:/var\\lib\\` and `c:\\var\\lib` are the same directory. */
   const canonical = (path: string) => {
-    const plain = win32.normalize(path).replace(/[\\/]+$/, '')
+    const plain = withoutEnd(win32.normalize(path), '\\/')
     if (files.isLink(plain)) throw new Error(`${plain} is in the way: not a directory`)
     return plain.replace(/^[a-z]:/, (drive) => drive.toUpperCase())
   }

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Code } from '#kubernetes/grpc'
+import { SecretValue } from '#lib'
+import { createMemoryBudget, defaultMemoryBudget, memoryOfFiles, memoryUsed, reserveMemory } from './memory-budget.ts'
+
+const mebibyte = 1024 * 1024
+
+test('a volume that does not fit is refused with its pod, its size, what others take and the budget', () => {
+  const budget = createMemoryBudget(10 * mebibyte)
+  reserveMemory(budget, { target: '/a', pod: 'default/a', bytes: 8 * mebibyte })
+  assert.throws(() => reserveMemory(budget, { target: '/b', pod: 'default/b', bytes: 3 * mebibyte }), {
+    code: Code.RESOURCE_EXHAUSTED,
+    message:
+      /^the volume of pod default\/b takes 3\.0 MiB, and the other volumes of this node take 8\.0 MiB of the budget of 10\.0 MiB: raise .*--volume-memory-budget$/,
+  })
+  assert.equal(memoryUsed(budget), 8 * mebibyte)
+})
+
+test('a volume that does not grow is never refused, also when the budget has become smaller', () => {
+  const budget = createMemoryBudget(mebibyte)
+  budget.byTarget.set('/a', 4 * mebibyte)
+  assert.equal(reserveMemory(budget, { target: '/a', pod: 'default/a', bytes: 4 * mebibyte }), 4 * mebibyte)
+  assert.throws(() => reserveMemory(budget, { target: '/a', pod: 'default/a', bytes: 4 * mebibyte + 1 }))
+})
+
+test('whatever is reserved and freed, a volume that grows stays within the budget', () => {
+  const step = fc.record({ target: fc.constantFrom('/a', '/b', '/c'), bytes: fc.nat(150), free: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(step), (steps) => {
+      const budget = createMemoryBudget(200)
+      for (const { target, bytes, free } of steps) {
+        if (free) budget.byTarget.delete(target)
+        else
+          try {
+            reserveMemory(budget, { target, pod: target, bytes })
+          } catch {
+            // Refused: nothing has changed.
+          }
+        assert.ok(memoryUsed(budget) <= 200)
+      }
+    }),
+  )
+})
+
+test('files count in whole pages, and with their inodes', () => {
+  const file = (path: string, size: number) => ({ path, mode: 0o644, contents: SecretValue.of(Buffer.alloc(size)) })
+  assert.equal(memoryOfFiles([file('a', 1)]), 4096 + 5 * 1024)
+  assert.equal(memoryOfFiles([file('d/e/a', 4097), file('b', 0)]), 2 * 4096 + 9 * 1024)
+})
+
+test('the default budget is half of the memory limit, or of the machine without one', () => {
+  assert.equal(defaultMemoryBudget(200 * mebibyte, 8192 * mebibyte), 100 * mebibyte)
+  for (const none of [0, 2 ** 64, 9000 * mebibyte])
+    assert.equal(defaultMemoryBudget(none, 8192 * mebibyte), 4096 * mebibyte)
+})

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type KubeClient, KubeError, resources } from '#kubernetes/client'
+import { startDriver } from '../../support/driver.ts'
+import { eventually } from '../../support/eventually.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
+const minute = 60_000
+
+/** A client that the API server refuses every write of a status object, while `fault` is set. */
+function statusFault() {
+  const control = { fault: false, refused: 0 }
+  const guard = <T>(plural: string, call: () => Promise<T>) => {
+    if (!control.fault || plural !== 'secretproviderclasspodstatuses') return call()
+    control.refused++
+    return Promise.reject(new KubeError('POST /…: too many requests', { status: 429, reason: 'TooManyRequests' }))
+  }
+  const kube = (client: KubeClient): KubeClient => ({
+    ...client,
+    create: (resource, object, options) => guard(resource.plural, () => client.create(resource, object, options)),
+    replace: (resource, object, options) => guard(resource.plural, () => client.replace(resource, object, options)),
+    patch: (resource, ref, body, options) => guard(resource.plural, () => client.patch(resource, ref, body, options)),
+  })
+  return { control, kube }
+}
+
+const oneKey = [{ secretName: 's', data: [{ objectName: 'foo', key: 'k' }] }]
+
+test('a status write that fails undoes no mount: the pod starts, and the object is written later by itself', async (t) => {
+  const clock = createManualClock()
+  const { control, kube } = statusFault()
+  const driver = await startDriver(t, { clock, kube })
+  control.fault = true
+  const pod = await driver.pod({ secretObjects: oneKey })
+  await driver.publish(pod.request)
+  assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'secret')
+  assert.equal(await driver.mounter.isMounted(pod.targetPath), true)
+  assert.deepEqual(await driver.statuses(), [])
+  await driver.publish(pod.request)
+  assert.equal(driver.provider.mounts.length, 1)
+
+  await clock.advance(15_000)
+  await eventually(() => assert.equal(control.refused, 2))
+  control.fault = false
+  await eventually(async () => {
+    await clock.advance(5000)
+    const [status] = await driver.statuses()
+    assert.deepEqual(status?.status?.objects, [{ id: 'secret/foo', version: 'v1' }])
+  })
+  // The Secret of a bare pod belongs to its status object, so it had to wait.
+  await eventually(async () => {
+    await clock.advance(100)
+    const secret = await driver.kube.get(resources.secrets, { name: 's', namespace: 'default' })
+    const [status] = await driver.statuses()
+    assert.equal(secret.metadata.ownerReferences?.[0]?.uid, status?.metadata.uid)
+  })
+})
+
+test('a status write that fails after a rotation changes nothing of it: event, metric and Secret say that it happened', async (t) => {
+  const clock = createManualClock()
+  const { control, kube } = statusFault()
+  const driver = await startDriver(t, { flags: rotating, clock, kube })
+  const pod = await driver.pod({ secretObjects: oneKey })
+  await driver.publish(pod.request)
+  control.fault = true
+  driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'rotated'))
+  await eventually(async () => {
+    await clock.advance(100)
+    const { data } = await driver.kube.get(resources.secrets, { name: 's', namespace: 'default' })
+    assert.equal(Buffer.from(data?.k ?? '', 'base64').toString(), 'rotated')
+  })
+  await eventually(async () => {
+    const events = await driver.events()
+    assert.deepEqual(
+      events.map(({ reason }) => reason),
+      ['MountRotationComplete'],
+    )
+  })
+  const metrics = await driver.metrics()
+  assert.match(metrics, /rotation_reconcile_total\{.*rotated="true".*\} 1/)
+  assert.doesNotMatch(metrics, /rotation_reconcile_error_total/)
+  assert.equal(driver.log.join('').includes('the old files stay'), false)
+
+  control.fault = false
+  const asked = driver.provider.mounts.length
+  await clock.advance(20_000)
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.deepEqual(status?.status?.objects, [{ id: 'secret/foo', version: 'v2' }])
+  })
+  assert.equal(driver.provider.mounts.length, asked, 'without another check')
+})
+
+test('a status object that somebody deleted is written again with the next change', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  const [before] = await driver.statuses()
+  await driver.kube.delete(resources.secretProviderClassPodStatuses, { name: 'web-default-web', namespace: 'default' })
+  driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
+  await clock.advance(2 * minute)
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.deepEqual(status?.status?.objects, [{ id: 'secret/foo', version: 'v2' }])
+    assert.notEqual(status?.metadata.uid, before?.metadata.uid)
+  })
+})
