@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { proseOf, wordsOf } from './read-prose.ts'
+import { lineFinder, proseOf, wordsOf } from './read-prose.ts'
 
 interface Phrase {
   /** Matched in prose in any case, as whole words; a space matches any white space, line breaks included. */
@@ -131,11 +131,6 @@ function inProse(text: string): { index: number; phrase: string; write: string }
 function joinLines(text: string): string {
   const blank = (found: string) => ' '.repeat(found.length)
   return text.replaceAll(/https?:\/\/[^\s)>'"`]+/g, blank).replaceAll(/\n[ \t]*(?:\*(?!\*)|\/\/+|#+|>)?[ \t]*/g, blank)
-}
-
-function lineFinder(text: string): (offset: number) => number {
-  const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)]
-  return (offset) => starts.findLastIndex((start) => start <= offset) + 1
 }
 
 /** Empty for a file that another process has just removed. */

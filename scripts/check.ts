@@ -9,6 +9,10 @@ const bin = (name: string) => join(root, 'node_modules/.bin', name)
 const steps: { protects: string; command: string[]; slow?: true }[] = [
   { protects: 'Format and lint', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
   { protects: 'Types', command: [bin('tsc'), '-p', '.'] },
+  {
+    protects: 'Time in proportion to the input: regular expressions of product code',
+    command: [process.execPath, join(root, 'scripts/check-expressions.ts')],
+  },
   { protects: 'Charts', command: [process.execPath, join(root, 'scripts/chart-lint.ts')] },
   {
     protects: 'Tests, architecture, docs match code',

@@ -1,4 +1,4 @@
-/** Splits TypeScript into what people read in it: comments and strings, and the words of identifiers. */
+/** Splits TypeScript into what people read in it, comments, strings and the words of identifiers, and into its regular expressions. */
 
 export interface Prose {
   /** Offset of `text` in the file. */
@@ -7,7 +7,7 @@ export interface Prose {
 }
 
 interface Token {
-  kind: 'comment' | 'string' | 'identifier'
+  kind: 'comment' | 'string' | 'identifier' | 'expression'
   offset: number
   text: string
 }
@@ -29,6 +29,19 @@ export function proseOf(text: string): Prose[] {
   return found
 }
 
+/** Regular expressions as they are written, slashes and flags included. */
+export function expressionsOf(text: string): Prose[] {
+  return [...tokensOf(text)]
+    .filter(({ kind }) => kind === 'expression')
+    .map(({ offset, text: literal }) => ({ offset, text: literal }))
+}
+
+/** Offset in a text → line, from 1. */
+export function lineFinder(text: string): (offset: number) => number {
+  const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)]
+  return (offset) => starts.findLastIndex((start) => start <= offset) + 1
+}
+
 /** Each word of each identifier in lower case: `knownClass` has `known` and `class`. */
 export function wordsOf(text: string): { offset: number; word: string; identifier: string }[] {
   return [...tokensOf(text)]
@@ -47,6 +60,7 @@ const beforeValue = /(?:[([{},;:=!&|?+*%<>~^-]|=>|\b(?:return|typeof|case|in|of|
 
 function* tokensOf(text: string): Generator<Token> {
   const word = /[A-Za-z_$][\w$]*/y
+  const flags = /[a-z]*/y
   /** Depth of braces at which a template's text goes on. */
   const templates: number[] = []
   let depth = 0
@@ -75,7 +89,9 @@ function* tokensOf(text: string): Generator<Token> {
       }
     } else if (character === '/' && beforeValue.test(text.slice(Math.max(0, at - 40), at))) {
       end = endOfExpression(text, at + 1)
-      yield { kind: 'string', offset: at + 1, text: text.slice(at + 1, end) }
+      flags.lastIndex = end
+      end += flags.exec(text)?.[0].length ?? 0
+      yield { kind: 'expression', offset: at, text: text.slice(at, end) }
     } else if (/[A-Za-z_$]/.test(character)) {
       word.lastIndex = at
       const found = word.exec(text)?.[0] ?? character

@@ -18,7 +18,7 @@ export function parseDuration(text: string): number | undefined {
   const match = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(text)
   if (match === null) return undefined
   let total = 0
-  for (const [, amount, unit] of (match[2] ?? '').matchAll(/([\d.]+)([a-zµμ]+)/g)) {
+  for (const [, amount, unit] of (match[2] ?? '').matchAll(/([\d.]+)([a-zµμ]+)/gy)) {
     total += Number(amount) * (unitMs[unit ?? ''] ?? Number.NaN)
   }
   return match[1] === '-' ? -total : total

@@ -7,6 +7,7 @@ import {
   workloadIdentityVersion,
 } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
+import { withoutEnd } from '#lib'
 import type { Environment, FlagSpecs, Program } from '#lib/flags'
 import { metadataAddress } from '#product/imds'
 import type { ProxyConfig } from './start-proxy.ts'
@@ -94,5 +95,5 @@ function cloudOf(env: Environment, problems: Problems): Cloud {
   if (!/^https:\/\/[^?#@]+$/.test(authority) || !URL.canParse(authority)) {
     problems.unexpected('AZURE_AUTHORITY_HOST', authority, 'a URL such as https://login.microsoftonline.com/')
   }
-  return { ...publicCloud, authority: authority.replace(/\/+$/, '') }
+  return { ...publicCloud, authority: withoutEnd(authority, '/') }
 }

@@ -193,7 +193,8 @@ async function readIdentity(
   return found.identity ?? {}
 }
 
-const identityInText = /\/subscriptions\/[^'",\s]+\/userassignedidentities\/[^'",\s]+/gi
+const identityInText =
+  /\/subscriptions\/[^'",\s/]+\/resourcegroups\/[^'",\s/]+\/providers\/[^'",\s/]+\/userassignedidentities\/[^'",\s/]+/gi
 
 /** Ids of the identities that Azure names when it refuses an update because of them, in lower case. */
 export function refusedIds(error: unknown): string[] {
