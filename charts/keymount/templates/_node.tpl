@@ -34,9 +34,11 @@ still talk through the socket. All take {root, os, daemon}.
 {{- define "keymount.node.volumeMounts" -}}
 {{ include "keymount.driver.volumeMounts" . }}
 {{ include "keymount.provider.trustMount" . }}
+{{ include "keymount.provider.cloudMount" . }}
 {{- end -}}
 
 {{- define "keymount.node.volumes" -}}
 {{ include "keymount.driver.volumes" . }}
 {{ include "keymount.provider.trustVolume" . }}
+{{ include "keymount.provider.cloudVolume" . }}
 {{- end -}}

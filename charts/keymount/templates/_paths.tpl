@@ -13,6 +13,11 @@
 {{- eq . "windows" | ternary "C:\\keymount\\trust" "/etc/keymount/trust" -}}
 {{- end -}}
 
+{{/* Where the environment files of `cloudFiles` are in a container. Takes the OS. */}}
+{{- define "keymount.cloudDirectory" -}}
+{{- eq . "windows" | ternary "C:\\keymount\\clouds" "/etc/keymount/clouds" -}}
+{{- end -}}
+
 {{/* Environment of every process of the image. */}}
 {{- define "keymount.processEnv" -}}
 {{- if eq .os "linux" -}}

@@ -30,6 +30,11 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 - --prometheus-port={{ trimPrefix ":" $values.metricsAddr }}
 - --construct-pem-chain={{ $values.constructPEMChain }}
 - --write-cert-and-key-in-separate-files={{ $values.writeCertAndKeyInSeparateFiles }}
+- --max-mount-bytes={{ int64 $values.maxCallRecvMsgSize }}
+- --managed-identities={{ $values.managedIdentities }}
+{{- if or $values.cloudFiles.configMap $values.cloudFiles.hostPath }}
+- --cloud-files={{ include "keymount.cloudDirectory" .os }}
+{{- end }}
 {{- with $os.customUserAgent }}
 - {{ printf "--custom-user-agent=%s" . | quote }}
 {{- end }}
@@ -92,6 +97,7 @@ seccompProfile:
 - name: providers-dir
   mountPath: {{ include "keymount.containerPath" (list .os "provider") }}
 {{ include "keymount.provider.trustMount" . }}
+{{ include "keymount.provider.cloudMount" . }}
 {{- end -}}
 
 {{- define "keymount.provider.volumes" -}}
@@ -100,6 +106,7 @@ seccompProfile:
     path: {{ (index .root.Values .os).providersDir }}
     type: DirectoryOrCreate
 {{ include "keymount.provider.trustVolume" . }}
+{{ include "keymount.provider.cloudVolume" . }}
 {{- end -}}
 
 {{- define "keymount.provider.trustMount" -}}
@@ -113,6 +120,31 @@ seccompProfile:
   configMap:
     name: {{ include "keymount.trustName" . }}
     optional: true
+{{- end -}}
+
+{{- define "keymount.provider.cloudMount" -}}
+{{- with .root.Values.cloudFiles -}}
+{{- if or .configMap .hostPath -}}
+- name: clouds
+  mountPath: {{ include "keymount.cloudDirectory" $.os }}
+  readOnly: true
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "keymount.provider.cloudVolume" -}}
+{{- with .root.Values.cloudFiles -}}
+{{- if .configMap -}}
+- name: clouds
+  configMap:
+    name: {{ .configMap }}
+{{- else if .hostPath -}}
+- name: clouds
+  hostPath:
+    path: {{ .hostPath }}
+    type: Directory
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "keymount.provider.trustEnv" -}}

@@ -101,6 +101,7 @@ function makeSkeleton(rootfs: string): void {
     'var',
     'usr/local/bin',
     'etc/ssl/certs',
+    'etc/keymount/clouds',
     'etc/keymount/trust',
   ]) {
     mkdirSync(join(rootfs, name), { recursive: true })
