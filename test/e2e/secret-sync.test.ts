@@ -80,8 +80,11 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
       'delete a Secret': () => controller.delete(resources.secrets, { namespace, name: 'app-db' }),
       'create a Secret without an owner': () => controller.create(resources.secrets, secret('none', {}, [])),
       'create a Secret for another SecretSync': () => controller.create(resources.secrets, secret('other')),
-      'create a token Secret': () =>
-        controller.create(resources.secrets, secret('own', { type: 'kubernetes.io/service-account-token' })),
+      'create a token Secret': () => {
+        const token = secret('own', { type: 'kubernetes.io/service-account-token' })
+        token.metadata.annotations = { 'kubernetes.io/service-account.name': 'default' }
+        return controller.create(resources.secrets, token)
+      },
       'change a foreign Secret': () =>
         controller.patch(resources.secrets, { namespace, name: 'foreign' }, { data: { a: 'eA==' } }),
       'get a token of another audience': () =>

@@ -7,6 +7,8 @@ export interface KubeErrorOptions extends ErrorOptions {
   status: number
   reason?: string | undefined
   retryAfterSeconds?: number | undefined
+  /** The server's own text, without the request. Default: the message. */
+  serverMessage?: string | undefined
   /** Default: for the statuses of a server that is overloaded or on its way out. */
   retryable?: boolean | undefined
 }
@@ -17,12 +19,15 @@ export class KubeError extends CodedError<number> {
   readonly reason: string
   /** Seconds that the server asks to wait, from a Status or a `Retry-After` header. */
   readonly retryAfterSeconds: number | undefined
+  /** The server's own text, without the request that the message begins with. */
+  readonly serverMessage: string
 
   constructor(message: string, options: KubeErrorOptions) {
     const { status, reason = '', retryAfterSeconds, retryable = passing.has(status), cause } = options
     super(status, message, { cause, retryable })
     this.reason = reason
     this.retryAfterSeconds = retryAfterSeconds
+    this.serverMessage = options.serverMessage ?? message
   }
 
   /** HTTP status, 0 when there was no complete answer. */
@@ -39,6 +44,7 @@ export class KubeError extends CodedError<number> {
     return new KubeError(`${what}: ${shortened(message)}`, {
       status,
       reason: stringOf(answer.reason),
+      serverMessage: shortened(message),
       retryAfterSeconds: Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined,
     })
   }

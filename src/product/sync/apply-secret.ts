@@ -7,7 +7,6 @@ import {
   resources,
   type Secret,
 } from '#kubernetes/client'
-import { errorMessage } from '#lib'
 import { fieldManager, reservedKey, type SecretSync } from './secret-sync.ts'
 import { SyncError } from './sync-error.ts'
 import type { SecretData } from './sync-hash.ts'
@@ -59,7 +58,7 @@ function secretOf({ metadata, spec }: SecretSync, data: SecretData): Secret {
 
 /** The API server's own text, then what to do about it. */
 function reason(error: KubeError): string {
-  const text = errorMessage(error)
+  const text = error.serverMessage
   if (isConflict(error)) {
     return `${text} (another field manager owns these fields; remove them there, or delete the Secret) [secret-conflict]`
   }
