@@ -20,6 +20,8 @@ export interface Terminal {
    * While it runs, a terminal shows its title. A step that throws gets its line too, and rethrows.
    */
   step<T>(title: string, run: () => Promise<T>, describe: (result: T) => string): Promise<T>
+  /** While something runs, a terminal shows its title; nothing is left of it. */
+  wait<T>(title: string, run: () => Promise<T>): Promise<T>
 }
 
 export interface TerminalOptions {
@@ -66,6 +68,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
     line: (text = '') => write(stdout, text),
     error: (text) => write(stderr, text),
     step: (title, run, describe) => runStep(state, title, run, describe),
+    wait: (title, run) => run().finally(state.progress.show(title)),
   }
 }
 

@@ -15,8 +15,12 @@ export interface IdentityLab {
   resourceGroup: string
   /** What `keymount env` sets, with the administrator's client id and secret. */
   env: Record<string, string>
-  /** Runs `keymount identity …`, signed in as the administrator by the environment. */
+  /** Runs `keymount …`, signed in as the administrator by the environment. */
+  keymount(...words: string[]): Promise<CliResult>
+  /** Runs `keymount identity …`, signed in likewise. */
   identity(...words: string[]): Promise<CliResult>
+  /** Object id of a user-assigned identity of the resource group. */
+  principalOf(identity: string): Promise<string>
 }
 
 export async function startIdentityLab(t: TestContext): Promise<IdentityLab> {
@@ -53,7 +57,15 @@ export async function startIdentityLab(t: TestContext): Promise<IdentityLab> {
     subscriptionId: credentials.subscriptionId,
     resourceGroup,
     env,
+    keymount: (...words) => runCli(words, env),
     identity: (...words) => runCli(['identity', ...words], env),
+    async principalOf(identity) {
+      const path = `/subscriptions/${credentials.subscriptionId}/resourceGroups/${resourceGroup}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${identity}`
+      const found = await azure.resourceManager.get<{ properties: { principalId: string } }>(path, {
+        apiVersion: '2023-01-31',
+      })
+      return found.properties.principalId
+    },
   }
 }
 

@@ -77,7 +77,7 @@ async function withClients(session: Session, lab: Lab): Promise<void> {
 async function cleanUp({ home, world, terminal }: Session): Promise<string> {
   const running = startedPrograms(home).flatMap((name) => findBackground(home, name) ?? [])
   // An interrupted demo is cleaned up too, so the signal that interrupted it is not used.
-  const quiet = { ...terminal, step: <T>(_title: string, run: () => Promise<T>) => run() }
+  const quiet = { ...terminal, step: <T>(title: string, run: () => Promise<T>) => terminal.wait(title, run) }
   await takeDown({ home, world: { ...world, signal: new AbortController().signal }, terminal: quiet }, {})
   const alive = running.filter(({ process }) => isSameProcessAlive(process))
   check(alive.length === 0, 'no process of the lab is running', alive.map(({ name }) => name).join(', '))

@@ -1,5 +1,5 @@
 import { parseJson, stringOf, valueAt } from '#lib/formats'
-import { type Answer, attempt } from './answer.ts'
+import { type Answer, attempt } from '../answer.ts'
 
 /** The issuer of service account tokens, as the cluster's discovery document names it. */
 export function askIssuer(raw: (path: string) => Promise<string>): Promise<Answer<string>> {

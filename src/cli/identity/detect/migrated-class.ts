@@ -1,12 +1,10 @@
 import type { KubeObject, SecretProviderClass } from '#kubernetes/client'
+import { classVolumes } from '../../cluster/class-volumes.ts'
 import { cleanMetadata, templateOf } from './migrated-workload.ts'
 
 /** Names of the classes that a workload mounts. */
 export function classesOf(workload: KubeObject): string[] {
-  const { volumes = [] } = templateOf(workload).spec
-  return volumes.flatMap(({ csi }) =>
-    csi?.driver === 'secrets-store.csi.k8s.io' ? (csi.volumeAttributes?.secretProviderClass ?? []) : [],
-  )
+  return classVolumes(templateOf(workload).spec).flatMap(({ className }) => (className === '' ? [] : [className]))
 }
 
 /** The class, changed to sign in by workload identity; undefined for one that does not use pod identity. */

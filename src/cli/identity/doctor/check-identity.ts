@@ -1,6 +1,6 @@
 import { tokenExchangeAudience } from '#azure/identity'
 import { commandLine } from '#terminal'
-import type { Answer } from '../answer.ts'
+import type { Answer } from '../../answer.ts'
 import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
 import { type AzureIdentity, credentialCommand } from './azure-facts.ts'
 import { matchCredential } from './compare-credentials.ts'

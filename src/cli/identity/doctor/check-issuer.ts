@@ -1,5 +1,5 @@
 import { HttpFault, type HttpSend } from '#lib/http'
-import type { Answer } from '../answer.ts'
+import type { Answer } from '../../answer.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 import type { SignIn } from './sign-in.ts'
 

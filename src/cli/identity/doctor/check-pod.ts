@@ -1,7 +1,7 @@
 import { tokenExchangeAudience } from '#azure/identity'
 import type { Container, Pod, ServiceAccount } from '#kubernetes/client'
 import { commandLine } from '#terminal'
-import type { Answer } from '../answer.ts'
+import type { Answer } from '../../answer.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 

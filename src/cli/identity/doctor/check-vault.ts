@@ -1,6 +1,6 @@
 import type { ObjectSpec, ObjectType } from '#azure/class'
 import { commandLine } from '#terminal'
-import { type Answer, attempt } from '../answer.ts'
+import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'
 

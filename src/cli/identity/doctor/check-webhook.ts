@@ -1,6 +1,6 @@
 import type { KubeObject, Namespace, Pod, Resource } from '#kubernetes/client'
 import { commandLine } from '#terminal'
-import type { Answer } from '../answer.ts'
+import type { Answer } from '../../answer.ts'
 import { useLabel } from '../identity-keys.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'
 

@@ -11,7 +11,7 @@ import {
   resources,
   type ServiceAccount,
 } from '#kubernetes/client'
-import { type Answer, attempt } from '../answer.ts'
+import { type Answer, attempt } from '../../answer.ts'
 import { controllerOf, topOwner } from '../workload-owner.ts'
 import { driverName, type MountedClass } from './check-class.ts'
 import { type WebhookConfiguration, webhookConfigurations } from './check-webhook.ts'

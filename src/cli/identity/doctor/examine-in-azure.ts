@@ -1,6 +1,6 @@
 import type { KubeClient } from '#kubernetes/client'
 import { createHttpClient } from '#lib/http'
-import { type Answer, attempt } from '../answer.ts'
+import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { findIdentity } from './azure-facts.ts'
 import { checkIdentity } from './check-identity.ts'

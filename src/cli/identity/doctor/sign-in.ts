@@ -7,7 +7,7 @@ import {
 } from '#azure/identity'
 import type { KubeClient } from '#kubernetes/client'
 import { errorMessage, SecretValue } from '#lib'
-import { type Answer, attempt } from '../answer.ts'
+import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { askIssuer } from '../cluster-issuer.ts'
 import type { ServiceAccountRef } from '../names.ts'

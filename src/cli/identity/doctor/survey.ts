@@ -1,7 +1,7 @@
 import { type KubeClient, type Pod, resources } from '#kubernetes/client'
 import { wrapText } from '#lib/formats'
 import type { Terminal } from '#terminal'
-import { attempt } from '../answer.ts'
+import { attempt } from '../../answer.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
 import { driverName } from './check-class.ts'
 import { gatherCluster } from './cluster-facts.ts'

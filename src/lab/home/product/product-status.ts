@@ -138,8 +138,7 @@ async function notWorking(
   for (const { name } of pods) lines.push(...(await warnings(kube, name)))
   return new CliError({
     what: `Keymount is not working ${waitedMs / 1000} s after it was installed`,
-    why: pods.length === 0 ? 'the cluster has started none of its pods' : 'some of its pods are not ready',
-    detail: lines.join('\n'),
+    why: pods.length === 0 ? 'the cluster has started none of its pods' : lines.join('\n'),
     fix: [`see their logs: kubectl -n ${productNamespace} logs -l '${productPods}'`],
   })
 }

@@ -1,0 +1,5 @@
+/** A SecretProviderClass. */
+export interface ClassRef {
+  namespace: string
+  name: string
+}

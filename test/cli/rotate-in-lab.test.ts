@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startIdentityLab } from './identity-lab.ts'
+import { createMountingPod, name, podReady } from './mounted-pod.ts'
+
+test('rotate sees what has changed since a read of a moment ago: the value, and the right to read it', async (t) => {
+  const lab = await startIdentityLab(t)
+  const { vault } = await createMountingPod(lab, 'rotate-now')
+  await podReady(lab)
+  // The provider shares reads for five seconds; each of these runs is within that time of the last one.
+  for (let i = 0; i < 3; i++) {
+    await lab.azure.setSecret(vault, 'password', `value ${i}`)
+    const { code, stdout, stderr } = await lab.keymount('rotate', name, '-n', 'default')
+    assert.equal(code, 0, stdout + stderr)
+    assert.match(stdout, /^✓ changed: 1 pod \(orders\)\n {4}secret\/password {2}[0-9a-f]{32} → [0-9a-f]{32}\n$/)
+  }
+  const { stdout: unchanged } = await lab.keymount('rotate', name, '-n', 'default')
+  assert.equal(unchanged, '✓ unchanged: 1 pod (orders)\n')
+
+  const principalId = await lab.principalOf(name)
+  await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
+  const { code, stdout } = await lab.keymount('rotate', name, '-n', 'default')
+  assert.equal(code, 1)
+  assert.match(stdout, /^✗ failed; the old files stay: 1 pod \(orders\)\n/)
+  assert.match(stdout, /ForbiddenByRbac/)
+})
