@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Log } from '#lib'
+import type { Listening } from '#lib/http'
 import { createRoleAssignments, type RoleAssignments } from './access/role-assignments.ts'
 import { ownerRole } from './access/role-definitions.ts'
 import { createMachines, type Machine } from './arm/compute/machines.ts'
@@ -32,7 +33,6 @@ import { assignedIdentities } from './imds/assigned-identities.ts'
 import type { AssignedIdentity } from './imds/choose-identity.ts'
 import { createNodeEndpoints, type NodeEndpoint } from './imds/node-endpoints.ts'
 import { createImds } from './imds/routes.ts'
-import type { ImdsServer } from './imds/server.ts'
 import { createBackupSeal } from './keyvault/backup-seal.ts'
 import { createCertificateAdministration } from './keyvault/certificates/administration.ts'
 import type { Certificate } from './keyvault/certificates/certificate-kind.ts'
@@ -53,7 +53,7 @@ export interface ServicesOptions {
   issuerCaFiles: readonly string[]
   clusterBackend?: ClusterBackend | undefined
   /** Starts a metadata service on a port (0: any), for the nodes of a cluster. */
-  listenImds: (port: number, service: Service) => Promise<ImdsServer & NodeEndpoint>
+  listenImds: (port: number, service: Service) => Promise<Listening & NodeEndpoint>
   /** Receives the events of the vaults. */
   feed: EventFeed
   clock: Clock

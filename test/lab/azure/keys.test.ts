@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { constants, createHash, createPublicKey, generateKeyPairSync, publicEncrypt, verify } from 'node:crypto'
+import {
+  constants,
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  publicEncrypt,
+  verify,
+} from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { ClientSecretCredential } from '@azure/identity'
 import { CryptographyClient, type JsonWebKey, KeyClient, type KeyVaultKey } from '@azure/keyvault-keys'
@@ -121,12 +129,17 @@ for (const [curve, algorithm, hash] of curves) {
   })
 }
 
+/** In the form of the SDK, with bytes instead of base64. */
+function jwkOf(key: KeyObject): JsonWebKey {
+  const fields = Object.entries(key.export({ format: 'jwk' }))
+  const binary = fields.map(([name, value]) => [name, name === 'kty' ? value : Buffer.from(String(value), 'base64url')])
+  return Object.fromEntries(binary) as JsonWebKey
+}
+
 test('an imported key decrypts what was encrypted with its public half elsewhere', async (t) => {
   const { keys, cryptography } = await keyClients(t)
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const parts = Object.entries(privateKey.export({ format: 'jwk' }))
-  const binary = parts.map(([name, value]) => [name, name === 'kty' ? value : Buffer.from(String(value), 'base64url')])
-  const key = await keys.importKey('mine', Object.fromEntries(binary) as JsonWebKey)
+  const key = await keys.importKey('mine', jwkOf(privateKey))
   const ciphertext = publicEncrypt({ key: publicKey, oaepHash: 'sha256' }, message)
   const { result } = await cryptography(key).decrypt({ algorithm: 'RSA-OAEP-256', ciphertext })
   assert.deepEqual(Buffer.from(result), message)
@@ -171,4 +184,14 @@ test('a key with a release policy is refused as not implemented, not created wit
   const releasePolicy = { encodedPolicy: Buffer.from('{}') }
   await assert.rejects(keys.createRsaKey('rsa', { exportable: true, releasePolicy }), { code: 'NotImplemented' })
   await assert.rejects(keys.getKey('rsa'), { code: 'KeyNotFound' })
+})
+
+test('a key of a size that Key Vault does not have is refused, created or imported', async (t) => {
+  const { keys } = await keyClients(t)
+  const message = 'Unsupported key size (1024). Supported sizes are [2048, 3072, 4096]'
+  await assert.rejects(keys.createRsaKey('small', { keySize: 1024 }), { code: 'BadParameter', message })
+  await assert.rejects(keys.importKey('small', jwkOf(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey)), {
+    code: 'BadParameter',
+    message,
+  })
 })

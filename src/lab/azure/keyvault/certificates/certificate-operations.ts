@@ -25,7 +25,12 @@ export interface CertificateOptions extends BeginOptions {
 
 const parseCreate = bodyParser(z.object({ ...commonFields, policy: policySchema }))
 const parseImport = bodyParser(
-  z.object({ ...commonFields, value: z.string().min(1), pwd: z.string().nullish(), policy: policySchema.nullish() }),
+  z.object({
+    ...commonFields,
+    value: z.string().min(1),
+    pwd: z.string().max(200).nullish(),
+    policy: policySchema.nullish(),
+  }),
 )
 const parseUpdate = bodyParser(z.object({ ...commonFields, policy: policySchema.nullish() }))
 const parsePolicy = bodyParser(policySchema)
@@ -107,7 +112,7 @@ function checkIssuer({ vault }: VaultCall, policy: CertificatePolicy, administra
 async function importCertificate({ kind, stores, pending }: CertificateOptions, call: VaultCall): Promise<VaultAnswer> {
   const { value, pwd, policy: given, tags, attributes } = parseImport(await call.body())
   refuseWhilePending(pending, call)
-  const imported = await readImport(value, pwd ?? '')
+  const imported = await readImport(value, pwd ?? '', given?.secret_props?.contentType ?? undefined)
   const { version, changes } = await prepareCertificate(
     stores,
     { vault: call.vault.uid, name: call.name },

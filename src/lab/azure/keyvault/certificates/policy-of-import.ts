@@ -1,10 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import { jwkOf } from '../keys/generate-key.ts'
-import { type CertificatePolicy, completePolicy, type GivenPolicy, pemType, pfxType } from './policy.ts'
+import { type CertificatePolicy, completePolicy, type GivenPolicy } from './policy.ts'
 import type { ImportedCertificate } from './read-import.ts'
 
 /** The policy of an imported certificate: what the file holds overrides what was given. */
-export function policyOfImport(given: GivenPolicy, { key, chain, format }: ImportedCertificate): CertificatePolicy {
+export function policyOfImport(
+  given: GivenPolicy,
+  { key, chain, contentType }: ImportedCertificate,
+): CertificatePolicy {
   const jwk = jwkOf(key)
   const [leaf] = chain
   const subject = leaf === undefined ? '' : new X509Certificate(leaf).subject.replaceAll('\n', ', ')
@@ -14,7 +17,7 @@ export function policyOfImport(given: GivenPolicy, { key, chain, format }: Impor
       : { kty: 'RSA' as const, key_size: key.asymmetricKeyDetails?.modulusLength as never }
   return completePolicy({
     ...given,
-    secret_props: { contentType: given.secret_props?.contentType ?? (format === 'pem' ? pemType : pfxType) },
+    secret_props: { contentType },
     key_props: { ...given.key_props, ...keyProperties },
     x509_props: { ...given.x509_props, subject },
     issuer: given.issuer ?? { name: 'Unknown' },

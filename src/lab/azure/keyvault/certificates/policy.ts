@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Curve, curves, rsaSizes } from '../keys/generate-key.ts'
+import { type Curve, curveSizes, curves, rsaSizes } from '../keys/generate-key.ts'
 import { type LifetimeAction, lifetimeActionSchema } from './lifetime.ts'
 
 export const pfxType = 'application/x-pkcs12'
@@ -64,8 +64,6 @@ export interface CertificatePolicy {
   lifetime_actions: LifetimeAction[]
 }
 
-const curveBits: Record<Curve, number> = { 'P-256': 256, 'P-256K': 256, 'P-384': 384, 'P-521': 521 }
-
 /** The policy with Azure's defaults. */
 export function completePolicy(given: GivenPolicy): CertificatePolicy {
   const { x509_props: x509, issuer, lifetime_actions: actions } = given
@@ -123,7 +121,7 @@ function changeX509(
 function completeKeyProperties({ exportable, kty = 'RSA', key_size, crv, reuse_key }: z.output<typeof keyProperties>) {
   const common = { exportable: exportable ?? true, reuse_key: reuse_key ?? false }
   if (kty !== 'EC') return { ...common, kty: 'RSA' as const, key_size: key_size ?? 2048 }
-  const bySize = (Object.keys(curveBits) as Curve[]).find((name) => curveBits[name] === key_size)
+  const bySize = (Object.keys(curveSizes) as Curve[]).find((name) => curveSizes[name] === key_size)
   const curve = crv ?? bySize ?? 'P-256'
-  return { ...common, kty, crv: curve, key_size: curveBits[curve] }
+  return { ...common, kty, crv: curve, key_size: curveSizes[curve] }
 }

@@ -6,6 +6,7 @@ import {
   CertBag,
   Certificate,
   CryptoEngine,
+  ECNamedCurves,
   PFX,
   PKCS8ShroudedKeyBag,
   PrivateKeyInfo,
@@ -14,6 +15,8 @@ import {
   setEngine,
 } from 'pkijs'
 
+// pkijs parses EC keys of registered curves only.
+ECNamedCurves.register('P-256K', '1.3.132.0.10', 32)
 setEngine('node', new CryptoEngine({ name: 'node', crypto: webcrypto as never }))
 
 /** Object identifiers of RFC 7292 and RFC 2985. */

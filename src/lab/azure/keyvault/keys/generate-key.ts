@@ -10,6 +10,9 @@ export const curves = {
 } as const
 export type Curve = keyof typeof curves
 
+/** In bits. */
+export const curveSizes: Readonly<Record<Curve, number>> = { 'P-256': 256, 'P-256K': 256, 'P-384': 384, 'P-521': 521 }
+
 export const rsaSizes = [2048, 3072, 4096] as const
 
 /** The operations of a key whose creator named none. */

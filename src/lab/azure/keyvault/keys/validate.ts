@@ -1,7 +1,7 @@
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { Refusal } from '../../http/refusal.ts'
-import { badParameter } from '../error-response.ts'
+import { badParameter, unsupportedKeySize } from '../error-response.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import { type Curve, curves, jwkOf, rsaSizes } from './generate-key.ts'
 import { type KeyType, keyTypes } from './key-kind.ts'
@@ -11,7 +11,7 @@ const operations = z.array(z.enum(['encrypt', 'decrypt', 'sign', 'verify', 'wrap
 const createBody = z.object({
   ...commonFields,
   kty: z.enum(keyTypes),
-  key_size: z.union(rsaSizes.map((size) => z.literal(size))).nullish(),
+  key_size: z.number().int().nullish(),
   crv: z.enum(Object.keys(curves) as [Curve, ...Curve[]]).nullish(),
   public_exponent: z.number().int().min(3).nullish(),
   key_ops: operations.nullish(),
@@ -24,7 +24,15 @@ const importBody = z.object({
   hsm: z.boolean().nullish(),
 })
 
-export const parseCreateKey = bodyParser(createBody)
+/** Parses the body of a new key. Throws {@link Refusal}. */
+export function parseCreateKey(body: unknown): z.output<typeof createBody> {
+  const parsed = readCreateKey(body)
+  const { kty, key_size: bits } = parsed
+  const isRsa = kty.startsWith('RSA')
+  if (isRsa && bits != null && !rsaSizes.some((size) => size === bits)) throw unsupportedKeySize(bits, rsaSizes)
+  return parsed
+}
+const readCreateKey = bodyParser(createBody)
 export const parseImportKey = bodyParser(importBody)
 export const parseUpdateKey = bodyParser(z.object({ ...commonFields, key_ops: operations.nullish() }))
 
@@ -51,7 +59,7 @@ export function parsePrivateJwk(key: Record<string, unknown>, kty: KeyType): Jso
   const privateKey = readPrivateKey(jwk)
   const bits = privateKey.asymmetricKeyDetails?.modulusLength
   if (bits !== undefined && !rsaSizes.some((size) => size === bits)) {
-    throw badParameter(`Property has invalid value: key: found ${bits} bits, expected ${rsaSizes.join(', ')}`)
+    throw unsupportedKeySize(bits, rsaSizes)
   }
   return jwkOf(privateKey)
 }
