@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { runProgram } from './run-program.ts'
 
@@ -40,4 +41,17 @@ test('runProgram() keeps a bounded part of the output', async () => {
 
 test('runProgram() is not disturbed by a program that does not read its input', async () => {
   assert.equal((await runProgram({ ...sh('exit 2'), input: 'x'.repeat(1_000_000) })).status, 2)
+})
+
+test('runProgram() rejects, and ends nothing else, in a process without file descriptors', () => {
+  const url = JSON.stringify(import.meta.resolve('./run-program.ts'))
+  const program = `
+    import { openSync } from 'node:fs'
+    const { runProgram } = await import(${url})
+    const held = []
+    try { for (;;) held.push(openSync('/dev/null')) } catch {}
+    try { await runProgram({ program: 'true', args: [] }) } catch (error) { process.stdout.write(error.code) }`
+  const node = `ulimit -n 64; exec "$0" --input-type=module -e "$1"`
+  const { stdout, status } = spawnSync('sh', ['-c', node, process.execPath, program], { encoding: 'utf8' })
+  assert.deepEqual([stdout, status], ['EMFILE', 0])
 })

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { errorCode } from './problem.ts'
 
 export interface ProgramResult {
@@ -40,6 +40,14 @@ export const runProgram: RunProgram = ({
   new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const child = spawn(program, args, { env: { PATH: systemPath, ...env }, stdio: 'pipe' })
+    // First of all: a process without file descriptors gets a child without streams, and hears of it by this event alone.
+    child.on('error', (error) => {
+      finish()
+      if (errorCode(error) === 'ENOENT') resolve({ status: undefined, stdout: '', stderr: '' })
+      else reject(error)
+    })
+    let finish = () => {}
+    if (!hasStreams(child)) return
     const [stdout, stderr] = [textOf(child.stdout, maxOutputBytes), textOf(child.stderr, maxOutputBytes)]
     let ended: string | undefined
     const kill = (why: string) => {
@@ -52,15 +60,10 @@ export const runProgram: RunProgram = ({
     const timer = setTimeout(() => kill(`did not end within ${deadlineMs / 1000} s`), deadlineMs)
     const onAbort = () => kill('aborted')
     signal?.addEventListener('abort', onAbort, { once: true })
-    const finish = () => {
+    finish = () => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
     }
-    child.on('error', (error) => {
-      finish()
-      if (errorCode(error) === 'ENOENT') resolve({ status: undefined, stdout: '', stderr: '' })
-      else reject(error)
-    })
     child.on('close', (code, killedBy) => {
       finish()
       if (signal?.aborted) return reject(signal.reason)
@@ -70,6 +73,11 @@ export const runProgram: RunProgram = ({
     // A program that rejects its command line does not read its input.
     child.stdin.on('error', () => undefined).end(input)
   })
+
+/** Its type promises them; where the system gives none, they are undefined. */
+function hasStreams({ stdin, stdout, stderr }: Partial<ChildProcessWithoutNullStreams>): boolean {
+  return stdin !== undefined && stdout !== undefined && stderr !== undefined
+}
 
 function textOf(stream: NodeJS.ReadableStream, maxBytes: number): () => string {
   const chunks: Buffer[] = []

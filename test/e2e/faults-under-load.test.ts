@@ -127,7 +127,7 @@ describe('faults under load', options, () => {
   it('a volume that is full keeps its old files and follows when there is room', async () => {
     const [mount] = volumesOf(await uidOf('reader-1'))
     assert.ok(mount !== undefined)
-    const filler = join(mount, '..filler')
+    const filler = join(mount, 'filler')
     const { bavail, bsize } = statfsSync(mount)
     writeFileSync(filler, Buffer.alloc(bavail * bsize))
     try {
@@ -136,7 +136,7 @@ describe('faults under load', options, () => {
       await delay(6000)
       assert.ok((await report('reader-1')).version <= stuck.version + 3, 'a full volume has new files')
     } finally {
-      rmSync(filler)
+      rmSync(filler, { force: true })
     }
     await everyReaderFollows()
   })
