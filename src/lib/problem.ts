@@ -30,7 +30,8 @@ export class Problems {
   /** @param path of the field, below the path that {@link at} was given. */
   add(path: string, message: string): void {
     this.#shared.count++
-    if (this.#shared.list.length < maxReported) this.#shared.list.push({ path: `${this.#prefix}${path}`, message })
+    if (this.#shared.list.length < maxReported)
+      this.#shared.list.push(shortened({ path: `${this.#prefix}${path}`, message }))
   }
 
   /** Adds `found "X", expected Y`. The user and password of a URL are left out. */
@@ -59,6 +60,15 @@ export class Problems {
   throwIfAny(what: string): void {
     if (this.count > 0) throw new ProblemsError(what, this.list)
   }
+}
+
+/** Problems quote what was found, which may be as long as the input. */
+const maxLength = 1000
+
+/** A problem that is short enough to be reported: path and message of at most 1,000 characters each. */
+export function shortened({ path, message }: Problem): Problem {
+  const cut = (text: string) => (text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`)
+  return { path: cut(path), message: cut(message) }
 }
 
 /** Every problem of one input, in the order found. */

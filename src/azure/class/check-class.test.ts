@@ -38,7 +38,7 @@ test('a correct class has no findings', () => {
   assert.deepEqual(lines(classWith(everything)), [])
 })
 
-describe('what no pod can mount', () => {
+describe('problems that no pod can mount', () => {
   const rows: [what: string, changed: Record<string, unknown>, line: string | RegExp][] = [
     [
       'a misspelt parameter',
@@ -50,14 +50,18 @@ describe('what no pod can mount', () => {
       { clientId: 'x' },
       'spec.parameters: unknown parameter "clientId" (did you mean clientID?)',
     ],
-    ['a vault that cannot be', { keyvaultName: 'v' }, /^spec.parameters: failed to get vault: Invalid vault name: "v"/],
+    [
+      'a vault name that is too short',
+      { keyvaultName: 'v' },
+      /^spec.parameters: failed to get vault: Invalid vault name: "v"/,
+    ],
     [
       'bad YAML in objects',
       { objects: 'array:\n  - |\n   a: "' },
       /^spec.parameters: unmarshal failed for keyVaultObjects at index 0, error: yaml: /,
     ],
     [
-      'objects that are no YAML at all',
+      'objects that are not YAML',
       { objects: '{' },
       /^spec.parameters: failed to yaml unmarshal objects, error: yaml: /,
     ],
@@ -86,17 +90,17 @@ describe('what no pod can mount', () => {
       { usePodIdentity: 'true', useVMManagedIdentity: 'true' },
       /^spec.parameters: only one identity mode can be enabled at a time/,
     ],
-    ['a flag that is no flag', { usePodIdentity: 'yes' }, /failed to parse usePodIdentity flag/],
-    ['a tenant that cannot be', { tenantID: 'a/b' }, /^spec.parameters: invalid tenantID: found "a\/b"/],
+    ['a flag that is not a boolean', { usePodIdentity: 'yes' }, /failed to parse usePodIdentity flag/],
+    ['a tenant with a slash', { tenantID: 'a/b' }, /^spec.parameters: invalid tenantID: found "a\/b"/],
     ['an unknown cloud', { cloudName: 'Moon' }, /^spec.parameters: cloudName Moon is not valid/],
-    ['a file owner that is none', { fileOwner: 'root' }, /^spec.parameters.fileOwner: found "root"/],
+    ['a file owner that is not an id', { fileOwner: 'root' }, /^spec.parameters.fileOwner: found "root"/],
     [
-      'a hasty interval',
+      'an interval below a second',
       { syncInterval: '10ms' },
       /^spec.parameters.syncInterval: found "10ms", expected a duration of 1s/,
     ],
     [
-      'a value that is no text',
+      'a value that is not a text',
       { usePodIdentity: false },
       'spec.parameters.usePodIdentity: found a boolean, expected a text: put quotes around false',
     ],
@@ -125,7 +129,7 @@ describe('what no pod can mount', () => {
   })
 })
 
-describe('what a class may not mean', () => {
+describe('remarks', () => {
   const rows: [what: string, changed: Record<string, unknown>, line: RegExp][] = [
     ['no tenant', { tenantID: '' }, /^spec.parameters.tenantID: missing: pods can only mount the class if /],
     [
@@ -140,7 +144,7 @@ describe('what a class may not mean', () => {
     ],
   ]
   for (const [what, changed, line] of rows) {
-    test(`${what} is said, and fails nothing`, () => {
+    test(`${what} is remarked on, and fails nothing`, () => {
       const findings = checkClass(classWith(changed))
       assert.deepEqual(
         findings.map(({ fails }) => fails),
@@ -161,7 +165,7 @@ describe('secretObjects', () => {
       assert.deepEqual(named(name), [], name)
   })
 
-  test('that name what the class does not fetch are told so, with the name that was meant', () => {
+  test('that name a file which the class does not have are a problem, with the name that was meant', () => {
     const start = 'a Secret will be missing: spec.secretObjects[0].data[0].objectName: '
     assert.equal(
       named('dbb')[0],
@@ -172,7 +176,7 @@ describe('secretObjects', () => {
     assert.match(named('completely different')[0] ?? '', /\(the class has db, tls\/server, old\/0\)$/)
   })
 
-  test('are not compared with files that are not known', () => {
+  test('are not compared with the files of a class that has problems', () => {
     const secretObjects = [{ secretName: 's', data: [{ objectName: 'x', key: 'k' }] }]
     assert.equal(lines(classWith({ objects: '{' }, { secretObjects })).length, 1)
     assert.deepEqual(lines({ spec: { provider: 'vault', parameters: { any: 'thing' }, secretObjects } }), [])
@@ -195,7 +199,7 @@ describe('secretObjects', () => {
   })
 })
 
-test('checkClass() says something about anything, and throws at nothing', () => {
+test('checkClass() has findings for any input, and never throws', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), fc.string(), (spec, secretObjects, text) => {
       checkClass(spec)
@@ -204,4 +208,62 @@ test('checkClass() says something about anything, and throws at nothing', () => 
       checkClass({ spec: { provider: 'azure', parameters: spec, secretObjects: [spec, { data: [spec] }] } })
     }),
   )
+})
+
+describe('a class beyond a limit is refused without work that grows with it', () => {
+  const many = (count: number, value: (i: number) => string) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [value(i), 'x']))
+  const entry = (i: number) => `  - {objectName: s${i}, objectType: secret}\n`
+  const rows: [what: string, changed: Record<string, unknown>, line: RegExp][] = [
+    [
+      'parameters',
+      many(20_000, (i) => `parameter${i}`),
+      /parameters of a class: found 20,004, at most 64 are accepted/,
+    ],
+    ['misspelt parameters', many(8000, (i) => `keyvaultNam${i}`), /parameters of a class: found 8,004/],
+    ['a long name', { ['k'.repeat(200_000)]: 'x' }, /length of the name of a parameter: found 200,000 characters/],
+    ['bytes', { x: 'x'.repeat(300_000) }, /names and values of all parameters of a class: found 300,/],
+    [
+      'objects',
+      { objects: `array:\n${Array.from({ length: 501 }, (_, i) => entry(i)).join('')}` },
+      /objects of a class: found 501, at most 500/,
+    ],
+    [
+      'versions',
+      { objects: 'array:\n  - {objectName: a, objectType: secret, objectVersionHistory: 1001}\n' },
+      /files of a class \(objects × objectVersionHistory × jsonPath entries\): found 1,001, at most 1,000/,
+    ],
+    [
+      'fields',
+      { objects: `array:\n  - {${Array.from({ length: 40 }, (_, i) => `f${i}: x`).join(', ')}}\n` },
+      /fields of one object: found 40, at most 32/,
+    ],
+    [
+      'keys of a mapping',
+      { objects: Array.from({ length: 20_000 }, (_, i) => `k${i}: x`).join('\n') },
+      /document contains excessive aliasing or nesting|YAML tokens of the objects parameter/,
+    ],
+    [
+      'nesting',
+      { objects: '['.repeat(100_000) },
+      /YAML tokens of the objects parameter: found 40,001, at most 40,000 are accepted/,
+    ],
+  ]
+  for (const [what, changed, line] of rows) {
+    test(what, () => {
+      const found = lines(classWith(changed))
+      assert.match(found.join('\n'), line)
+      assert.ok(found.length <= 51, `${found.length} findings`)
+      assert.ok(found.join('').length < 110_000)
+    })
+  }
+
+  test('secretObjects', () => {
+    const data = Array.from({ length: 2000 }, (_, i) => ({ objectName: `no-such-file-${i}`, key: 'k' }))
+    const secretObjects = Array.from({ length: 2000 }, (_, i) => ({ secretName: `s${i}`, type: 'Opaque', data }))
+    const found = lines(classWith({}, { secretObjects }))
+    assert.match(found.join('\n'), /spec.secretObjects: secretObjects of a class: found 2,000, at most 100/)
+    assert.match(found.at(-1) ?? '', /^and \d+ more$/)
+    assert.equal(found.length, 51)
+  })
 })

@@ -43,6 +43,7 @@ function checkParameters(parameters: Map<string, string>, findings: Findings): C
   checkIdentity(spec.identity, problems, findings)
   for (const { path, message } of problems.list) fails(findings, within(path), message)
   remarkUnknown(parameters, problems, findings)
+  checkReserved(parameters, findings)
   return isComplete ? spec : undefined
 }
 
@@ -68,6 +69,12 @@ function checkIdentity(identity: ClassIdentity, problems: Problems, findings: Fi
       'missing: pods can only mount the class if their service account has the annotation azure.workload.identity/tenant-id, or the provider a --default-tenant',
     )
   } else checkTenant(tenantId, problems)
+  if (signIn === 'managed')
+    remark(
+      findings,
+      'useVMManagedIdentity',
+      'signs in as the node: unless the provider restricts it (--managed-identities), every namespace can use the same identity; workload identity gives each service account its own',
+    )
   if (userAssignedIdentityId !== '' && signIn !== 'managed')
     remark(findings, 'userAssignedIdentityID', 'has no effect without useVMManagedIdentity: "true"')
 }
@@ -79,6 +86,14 @@ function remarkUnknown(parameters: ReadonlyMap<string, string>, problems: Proble
     if (parameterNames.includes(name) || isForeign(name)) continue
     if (problems.list.some(({ message }) => message.includes(`"${name}"`))) continue
     remark(findings, name, 'is not a parameter of this provider, and has no effect')
+  }
+}
+
+/** What kubelet says about the pod; the driver passes on nothing else under these names. */
+function checkReserved(parameters: ReadonlyMap<string, string>, findings: Findings): void {
+  for (const name of parameters.keys()) {
+    if (name.startsWith('csi.storage.k8s.io/'))
+      remark(findings, name, 'is set by kubelet for each pod, and ignored in a class')
   }
 }
 

@@ -42,6 +42,12 @@ export const classLimits = {
     what: 'files of a class (objects × objectVersionHistory × jsonPath entries)',
     beyond: 'the mount is refused; the webhook reports it',
   },
+  yamlTokens: {
+    value: 40_000,
+    unit: 'count',
+    what: 'YAML tokens of the objects parameter',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
   yamlNodes: {
     value: 20_000,
     unit: 'count',

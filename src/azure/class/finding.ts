@@ -1,4 +1,4 @@
-import { formatProblem, type Problem } from '#lib'
+import { formatProblem, type Problem, shortened } from '#lib'
 
 /** Something that the author of a class should know before a pod mounts it. */
 export interface Finding extends Problem {
@@ -23,7 +23,7 @@ export class Findings {
 
   add(fails: Finding['fails'], { path, message }: Problem): void {
     this.#count++
-    if (this.#list.length < maxReported) this.#list.push({ path, message, fails })
+    if (this.#list.length < maxReported) this.#list.push({ ...shortened({ path, message }), fails })
   }
 
   /** Whether further findings are only counted, so that hints for them are not worth computing. */

@@ -4,12 +4,13 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   type ParsedNode,
   parseDocument,
 } from 'yaml'
-import { errorMessage } from '#lib'
+import { beyondLimit, errorMessage } from '#lib'
 import { classLimits } from './class-limits.ts'
 
 /** A scalar keeps its source text: `0755`, `1e5` and a version of digits must arrive as written. */
@@ -22,11 +23,13 @@ export type ParsedYaml = { value: RawValue } | { error: string }
 
 /** What may still be made of one class's YAML: aliases multiply values, so the text's length does not bound them. */
 export interface YamlBudget {
+  /** Pieces of text that the parser tells apart. */
+  tokens: number
   nodes: number
 }
 
 export function yamlBudget(): YamlBudget {
-  return { nodes: classLimits.yamlNodes.value }
+  return { tokens: classLimits.yamlTokens.value, nodes: classLimits.yamlNodes.value }
 }
 
 /** Reads the first document of a YAML text. Takes time in proportion to the text and the budget; never throws. */
@@ -34,10 +37,14 @@ export function parseYaml(text: string, budget: YamlBudget): ParsedYaml {
   if (hasForbiddenCharacter(text)) return { error: 'control characters are not allowed' }
   const lines = new LineCounter()
   try {
+    spendTokens(text, budget)
     const document = readDocument(text, lines)
     // Only the first document counts, as upstream.
     const error = document.errors.find(({ code }) => code !== 'MULTIPLE_DOCS')
-    if (error !== undefined) return { error: `line ${lines.linePos(error.pos[0]).line}: ${error.message}` }
+    if (error !== undefined) {
+      if (/^Maximum call stack/.test(error.message)) throw excessive()
+      return { error: `line ${lines.linePos(error.pos[0]).line}: ${error.message}` }
+    }
     const reading = { lines, budget, anchors: new Map<string, Node>() }
     return { value: toRaw(document.contents, reading, 0) }
   } catch (error) {
@@ -45,6 +52,13 @@ export function parseYaml(text: string, budget: YamlBudget): ParsedYaml {
     return { error: error instanceof RangeError ? excessive().message : errorMessage(error) }
   }
 }
+
+/** The parser takes microseconds for each token, and reports an error for each that is wrong: too many are not parsed at all. */
+function spendTokens(text: string, budget: YamlBudget): void {
+  for (const _ of new Lexer().lex(text)) if (--budget.tokens < 0) throw new Error(tooManyTokens)
+}
+
+const tooManyTokens = beyondLimit(classLimits.yamlTokens, classLimits.yamlTokens.value + 1)
 
 function readDocument(text: string, lineCounter: LineCounter): Document.Parsed {
   return parseDocument(text, {

@@ -1,5 +1,5 @@
 import { errorMessage, SecretValue } from '#lib'
-import { parseJson, recordOf } from '#lib/formats'
+import { parseJson, recordOf, stringOf, valueAt } from '#lib/formats'
 
 /** Audience of the token that Entra exchanges; the same in every cloud. */
 export const tokenExchangeAudience = 'api://AzureADTokenExchange'
@@ -37,6 +37,30 @@ export function parseServiceAccountTokens(json: string, audiences: readonly stri
     )
   }
   return { token: SecretValue.of(entry), claims: readTokenClaims(entry) }
+}
+
+/** For whom a token was made, as it claims. */
+export interface TokenHolder {
+  namespace: string
+  /** Undefined for a token that is not bound to a pod. */
+  podName: string | undefined
+}
+
+/** The holders of all tokens in kubelet's JSON that name one; none for text that is not such JSON. */
+export function tokenHolders(json: string): TokenHolder[] {
+  let tokens: Iterable<string>
+  try {
+    tokens = json.trim() === '' ? [] : parseTokensJson(json).values()
+  } catch {
+    return []
+  }
+  return [...tokens].flatMap((token) => {
+    const payload = decodePayload(token)
+    const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(stringOf(payload.sub) ?? '') ?? []
+    return namespace === undefined
+      ? []
+      : [{ namespace, podName: stringOf(valueAt(payload, 'kubernetes.io', 'pod', 'name')) }]
+  })
 }
 
 function parseTokensJson(json: string): Map<string, string> {
