@@ -70,6 +70,16 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
     meaning: 'Next check; missing where the driver does not rotate.',
   },
   lastFailure: { on: 'status object', type: 'text', meaning: 'Why the last check failed; missing after a success.' },
+  failingSince: {
+    on: 'status object',
+    type: 'time (RFC 3339)',
+    meaning: 'First of the failures in a row; missing after a success.',
+  },
+  failureCode: {
+    on: 'status object',
+    type: 'text, for example `PermissionDenied`',
+    meaning: 'gRPC code of the last failure; missing after a success.',
+  },
   secrets: {
     on: 'status object',
     type: 'names, separated by commas',

@@ -17,10 +17,23 @@ test('rotate sees what has changed since a read of a moment ago: the value, and 
   const { stdout: unchanged } = await lab.keymount('rotate', name, '-n', 'default')
   assert.equal(unchanged, '✓ unchanged: 1 pod (orders)\n')
 
+  assert.equal((await lab.keymount('status')).code, 0)
   const principalId = await lab.principalOf(name)
   await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
   const { code, stdout } = await lab.keymount('rotate', name, '-n', 'default')
   assert.equal(code, 1)
   assert.match(stdout, /^✗ failed; the old files stay: 1 pod \(orders\)\n/)
   assert.match(stdout, /ForbiddenByRbac/)
+
+  const status = await lab.keymount('status')
+  assert.equal(status.code, 1)
+  assert.match(status.stdout, /^Lab in .*: up$/m)
+  assert.match(status.stdout, /^Mounted volumes: 1, 1 failing$/m)
+  assert.match(status.stdout, /^ {2}✗ default\/orders: class orders, 1 object; the old files stay$/m)
+  assert.match(status.stdout, /^ {6}failing since \S+Z \(\d+s ago\): PermissionDenied$/m)
+  assert.match(status.stdout, /^ {6}.*ForbiddenByRbac/m)
+
+  await lab.azure.assignRole({ role: 'Key Vault Secrets User', principalId, vault })
+  assert.equal((await lab.keymount('rotate', name, '-n', 'default')).code, 0)
+  assert.equal((await lab.keymount('status')).code, 0)
 })

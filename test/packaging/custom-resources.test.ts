@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { statusAnnotations } from '#kubernetes/client'
 import { manifest } from './manifests.ts'
 
 interface Schema {
@@ -17,6 +18,7 @@ interface Version {
   deprecationWarning?: string
   schema: { openAPIV3Schema: Schema }
   subresources?: unknown
+  additionalPrinterColumns?: { name: string; jsonPath: string }[]
 }
 
 function definition(plural: string) {
@@ -117,4 +119,14 @@ test('a class of v1alpha1 is answered with a warning that names v1', () => {
   const old = definition('secretproviderclasses').versions.find(({ name }) => name === 'v1alpha1')
   assert.equal(old?.deprecated, true)
   assert.match(old?.deprecationWarning ?? '', /secrets-store\.csi\.x-k8s\.io\/v1 instead/)
+})
+
+test('kubectl get shows the annotations of a status object that the driver writes', () => {
+  const names: string[] = Object.values(statusAnnotations)
+  for (const version of definition('secretproviderclasspodstatuses').versions) {
+    const paths = (version.additionalPrinterColumns ?? []).map(({ jsonPath }) => jsonPath)
+    const annotations = paths.flatMap((path) => path.split('.metadata.annotations.')[1]?.replaceAll('\\.', '.') ?? [])
+    assert.equal(annotations.length, 5, version.name)
+    for (const name of annotations) assert.ok(names.includes(name), name)
+  }
 })

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { defineCommand } from '../command.ts'
 import {
   addHome,
@@ -40,9 +41,72 @@ const faults = defineCommand<HomeOption & OutputOption>({
   },
 })
 
+interface VaultOptions {
+  vault?: string[]
+  secret?: string[]
+}
+
+const collect = (text: string, before: string[] = []) => [...before, text]
+
+function addVaults(command: Command): Command {
+  return command
+    .option('--vault <name>', 'create this vault; repeatable (default: test, if there are secrets)', collect)
+    .option('--secret <name=value>', 'set a secret in the first vault, or VAULT/NAME=VALUE; repeatable', collect)
+}
+
+const exec = defineCommand<VaultOptions>({
+  name: 'exec',
+  summary: 'run a command with a Key Vault emulator of its own',
+  description:
+    'Starts a local Azure for one command, creates the vaults, sets the variables that the Azure SDKs read, runs the command ' +
+    'and exits with its status. Nothing stays.',
+  notes: (programName) =>
+    ['For example:', `  ${programName} azure exec --vault app --secret password=example -- pytest`].join('\n'),
+  options(command) {
+    addVaults(command).argument('<command...>', 'program and arguments, after --')
+  },
+  async run({ options: { vault = [], secret = [] }, words: [command], world }) {
+    const { azureExec } = await import('../lab/azure-emulator.ts')
+    return azureExec({ vaults: vault, secrets: secret, command: [command ?? []].flat(), world })
+  },
+})
+
+const serve = defineCommand<VaultOptions>({
+  name: 'serve',
+  summary: 'run a Key Vault emulator for a test fixture',
+  description:
+    'Starts a local Azure, creates the vaults, and prints the variables for clients as one line of JSON. Stops when standard ' +
+    'input ends, so that it never outlives the test run that started it.',
+  options: addVaults,
+  async run({ options: { vault = [], secret = [] }, world }) {
+    const { azureServe } = await import('../lab/azure-emulator.ts')
+    return azureServe({ vaults: vault, secrets: secret, world })
+  },
+})
+
+const createVault = defineCommand<HomeOption & Pick<VaultOptions, 'secret'>>({
+  name: 'create',
+  summary: 'create a vault of the lab that its administrator may use',
+  options(command) {
+    addHome(command)
+      .argument('<name>', 'name of the vault')
+      .option('--secret <name=value>', 'set a secret; repeatable', collect)
+  },
+  async run({ options: { home, secret = [] }, words: [name = ''], world }) {
+    const { azureVaultCreate } = await import('../lab/azure-emulator.ts')
+    return azureVaultCreate({ home, name, secrets: secret, world })
+  },
+})
+
+const vault = defineCommand({
+  name: 'vault',
+  summary: 'manage vaults of the lab',
+  subcommands: async () => [createVault],
+})
+
 export const command = defineCommand({
   name: 'azure',
   group: 'lab',
-  summary: 'make the local Azure fail on purpose',
-  subcommands: async () => [throttle, faults],
+  summary: 'use the local Azure as a Key Vault emulator, or make it fail on purpose',
+  subcommands: async () => [exec, serve, vault, throttle, faults],
 })

@@ -1,4 +1,5 @@
 import { chosenHome, type LabHome, type LabStatus, labStatus } from '#lab/home'
+import { formatDuration, wrapText } from '#lib/formats'
 import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
 
 export interface StatusCommand {
@@ -8,14 +9,21 @@ export interface StatusCommand {
   world: CliWorld
 }
 
+type ClusterStatus = NonNullable<LabStatus['cluster']>
+
 /** `keymount status`. Exit status 0 if everything works, 3 if the lab is not up, 1 otherwise. */
 export async function status({ home: named, json, world }: StatusCommand): Promise<number> {
-  const terminal = createTerminal(world)
+  const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const home = chosenHome(world, named)
-  const found = await labStatus(home, world.env)
+  const found = await terminal.wait('asking the cluster', () => labStatus(home, world.env))
   if (json) terminal.line(JSON.stringify(found, null, 2))
   else print(found, home, terminal)
+  if (found.state === 'up' && failingVolumes(found.cluster).length > 0) return exitCodes.failed
   return { up: exitCodes.ok, partly: exitCodes.failed, down: exitCodes.notUp }[found.state]
+}
+
+function failingVolumes(cluster: ClusterStatus | null) {
+  return cluster?.volumes.filter(({ failure }) => failure !== null) ?? []
 }
 
 function print(found: LabStatus, { option }: LabHome, terminal: Terminal): void {
@@ -28,22 +36,42 @@ function print(found: LabStatus, { option }: LabHome, terminal: Terminal): void 
     const managed = cluster === undefined ? '' : `, managed cluster ${cluster}`
     line(`  ${mark} ${name.padEnd(14)} ${pid === null ? 'not running' : `process ${pid}, ${address}`}${managed}`)
   }
-  if (found.cluster !== null) printCluster(found.cluster, terminal)
+  if (found.cluster !== null) {
+    printProduct(found.cluster, terminal)
+    printVolumes(found.cluster, terminal)
+  }
   const advice = { up: undefined, partly: 'Repair it', down: 'Start it' }[found.state]
   if (advice !== undefined) line(`\n${advice}: ${style.command(`keymount up${option}`)}`)
 }
 
-function printCluster(
-  { server, pods, registeredOn, volumes }: NonNullable<LabStatus['cluster']>,
-  terminal: Terminal,
-): void {
-  const { line, style } = terminal
+function printProduct({ server, pods, registeredOn }: ClusterStatus, { line, style }: Terminal): void {
   line(`\nKeymount in ${server}, registered on ${registeredOn.join(', ') || 'no node'}`)
   for (const { name, node, phase, ready, restarts, problem } of pods) {
     const mark = ready ? style.good('✓') : style.bad('✗')
     const trouble = problem === undefined ? '' : `, ${problem}`
     line(`  ${mark} ${name} on ${node}: ${phase}, ${countOf(restarts, 'restart')}${trouble}`)
   }
-  line(`\nMounted volumes: ${volumes.length}`)
-  for (const { pod, class: name, objects } of volumes) line(`  ${pod}: class ${name}, ${countOf(objects, 'object')}`)
+}
+
+function printVolumes(cluster: ClusterStatus, { line, style, width }: Terminal): void {
+  const { volumes } = cluster
+  const failing = failingVolumes(cluster).length
+  const summary = failing === 0 ? '' : `, ${style.bad(`${failing} failing`)}`
+  line(`\nMounted volumes: ${volumes.length}${summary}`)
+  for (const { pod, class: name, objects, failure } of volumes) {
+    const volume = `${pod}: class ${name}, ${countOf(objects, 'object')}`
+    if (failure === null) {
+      line(`  ${style.good('✓')} ${volume}`)
+      continue
+    }
+    line(`  ${style.bad('✗')} ${volume}; the old files stay`)
+    const since = failure.since === null ? '' : ` since ${failure.since} (${ageOf(failure.since)})`
+    line(`      failing${since}${failure.code === null ? '' : `: ${failure.code}`}`)
+    for (const text of wrapText(failure.message, width - 6)) line(`      ${text}`)
+  }
+}
+
+function ageOf(time: string): string {
+  const seconds = Math.max(Math.round((Date.now() - Date.parse(time)) / 1000), 0)
+  return `${formatDuration(seconds * 1000)} ago`
 }

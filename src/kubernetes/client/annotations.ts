@@ -16,6 +16,10 @@ export const statusAnnotations = {
   /** Absent where the driver does not rotate. */
   nextCheck: 'keymount.dev/next-check',
   lastFailure: 'keymount.dev/last-failure',
+  /** When the first of the failures in a row happened. */
+  failingSince: 'keymount.dev/failing-since',
+  /** The gRPC code of the last failure, such as `PermissionDenied`. */
+  failureCode: 'keymount.dev/failure-code',
   /** The last value of {@link classAnnotations.rotate} that was acted on; whether it failed says `lastFailure`. */
   rotatedFor: 'keymount.dev/rotated-for',
   /** Names of the Secrets that the class asks for, and of those that it no longer names and that are not removed yet; by commas. */

@@ -59,6 +59,7 @@ export interface VolumeMount {
   name: string
   mountPath: string
   subPath?: string
+  subPathExpr?: string
   readOnly?: boolean
   mountPropagation?: 'None' | 'HostToContainer' | 'Bidirectional'
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { createKubeClient, resources } from '#kubernetes/client'
+import { createKubeClient, resources, type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import type { CliWorld } from '#terminal'
 import { managedName, numberedPlaces } from './clusters/cluster-place.ts'
@@ -41,6 +41,16 @@ interface MountedVolume {
   pod: string
   class: string
   objects: number
+  /** Why its last check failed; null if it succeeded. */
+  failure: VolumeFailure | null
+}
+
+interface VolumeFailure {
+  message: string
+  /** Name of the gRPC code; null from a driver that does not report it. */
+  code: string | null
+  /** First of the failures in a row, RFC 3339; null from a driver that does not report it. */
+  since: string | null
 }
 
 export async function labStatus(home: LabHome, env: CliWorld['env']): Promise<LabStatus> {
@@ -94,13 +104,21 @@ async function clusterStatus(kubeconfig: string, env: CliWorld['env']) {
       productStatus(kube),
       kube.list(resources.secretProviderClassPodStatuses),
     ])
-    const volumes = statuses.items.map(({ metadata, status: mounted }) => ({
-      pod: `${metadata.namespace}/${mounted?.podName ?? ''}`,
-      class: mounted?.secretProviderClassName ?? '',
-      objects: mounted?.objects?.length ?? 0,
-    }))
-    return { server: kube.server, ...product, volumes }
+    return { server: kube.server, ...product, volumes: statuses.items.map(volumeOf) }
   } finally {
     kube.close()
+  }
+}
+
+function volumeOf({ metadata, status }: SecretProviderClassPodStatus): MountedVolume {
+  const annotations = metadata.annotations ?? {}
+  const message = annotations[statusAnnotations.lastFailure]
+  const code = annotations[statusAnnotations.failureCode] ?? null
+  const since = annotations[statusAnnotations.failingSince] ?? null
+  return {
+    pod: `${metadata.namespace}/${status?.podName ?? ''}`,
+    class: status?.secretProviderClassName ?? '',
+    objects: status?.objects?.length ?? 0,
+    failure: message === undefined ? null : { message, code, since },
   }
 }

@@ -70,7 +70,7 @@ async function createStatus(node: Node, volume: Volume, signal: AbortSignal): Pr
     (await createOrTake(node, volume, statusName(volume), signal)) ??
     (await createOrTake(node, volume, uniqueStatusName(volume), signal))
   const shouldRetry = (error: unknown) => isConflict(error) || isNotFound(error)
-  const object = await retry(create, { attempts: 4, initialMs: 20, shouldRetry, signal })
+  const object = await retry(create, { attempts: 4, initialMs: 20, shouldRetry, signal, clock: node.clock })
   if (object === undefined) throw new Error(`${uniqueStatusName(volume)} belongs to another volume`)
   return { name: object.metadata.name ?? '', uid: object.metadata.uid ?? '' }
 }
@@ -143,6 +143,8 @@ function annotationsOf({ config, clock }: Node, volume: Volume): Record<string, 
     [statusAnnotations.nextCheck]: config.rotation ? timeText(nextCheckAt) : null,
     [statusAnnotations.secrets]: volume.secrets.length === 0 ? null : volume.secrets.join(','),
     [statusAnnotations.lastFailure]: volume.failure?.message.slice(0, 1024) ?? null,
+    [statusAnnotations.failingSince]: timeText(volume.failure?.since ?? 0),
+    [statusAnnotations.failureCode]: volume.failure?.code ?? null,
     [statusAnnotations.rotatedFor]: volume.seenClass.rotateRequest ?? null,
   }
 }

@@ -5,7 +5,7 @@ import type { Node } from '../node.ts'
 import { listStatuses } from '../pod-status.ts'
 import { parseTargetPath } from './target-path.ts'
 import { volumeDriver } from './volume-driver.ts'
-import type { Volume } from './volumes.ts'
+import type { Volume, VolumeFailure } from './volumes.ts'
 
 /**
  * After a restart: counts the memory of what is mounted, and restores the volumes from this node's status objects. Their
@@ -83,6 +83,7 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
       retry: undefined,
     },
     versions: (status?.objects ?? []).map(({ id = '', version = '' }) => ({ id, version })),
+    large: false,
     digest: undefined,
     intervalMs: config.rotationIntervalMs,
     lastCheckAt,
@@ -91,9 +92,17 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     // Without the annotation, an earlier driver's: such a volume is due as soon as its tokens are known.
     nextCheckAt: clock.elapsed() + timeOf(object, statusAnnotations.nextCheck) - clock.now(),
     secrets: (metadata.annotations?.[statusAnnotations.secrets] ?? '').split(',').filter((name) => name !== ''),
-    failure: undefined,
+    failure: failureOf(object),
     seenClass: { generation: undefined, rotateRequest: metadata.annotations?.[statusAnnotations.rotatedFor] },
   }
+}
+
+/** Known again after a restart, so that it is reported until a check succeeds. */
+function failureOf(object: SecretProviderClassPodStatus): VolumeFailure | undefined {
+  const { [statusAnnotations.lastFailure]: message, [statusAnnotations.failureCode]: code = '' } =
+    object.metadata.annotations ?? {}
+  if (message === undefined) return undefined
+  return { message, code, times: 1, since: timeOf(object, statusAnnotations.failingSince) }
 }
 
 function timeOf({ metadata }: SecretProviderClassPodStatus, annotation: string): number {

@@ -27,6 +27,17 @@ export function notWritten(name: string): VolumeStatus {
   return { name, uid: '', writtenAt: Number.NEGATIVE_INFINITY, retry: undefined }
 }
 
+/** Why the last check of a volume failed. */
+export interface VolumeFailure {
+  readonly message: string
+  /** Name of its gRPC code. */
+  readonly code: string
+  /** How many checks in a row have failed. */
+  readonly times: number
+  /** When the first of them failed, in milliseconds since the epoch. */
+  readonly since: number
+}
+
 /** A volume that is mounted on this node. In memory only: it holds the pod's tokens. */
 export interface Volume {
   /** Target path with every link resolved; the key. */
@@ -40,6 +51,8 @@ export interface Volume {
   readonly request: PublishRequest | undefined
   readonly status: VolumeStatus
   readonly versions: readonly ObjectVersion[]
+  /** Whether the provider's last answer was a large one. */
+  readonly large: boolean
   /** Digest of the files as last written by this process. */
   readonly digest: string | undefined
   /** Rotation interval in milliseconds. */
@@ -53,7 +66,7 @@ export interface Volume {
   /** Names of the Secrets that its class asks for, and of those that it asked for and that are not removed yet. */
   readonly secrets: readonly string[]
   /** Why the last check failed; undefined when it succeeded. */
-  readonly failure: { readonly message: string; readonly times: number } | undefined
+  readonly failure: VolumeFailure | undefined
   /** The class as it was at the last check. */
   readonly seenClass: SeenClass
 }

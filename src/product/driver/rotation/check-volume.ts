@@ -1,5 +1,5 @@
 import { classAnnotations } from '#kubernetes/client'
-import { Code, RpcError } from '#kubernetes/grpc'
+import { Code, codeName, RpcError } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
 import { classKey } from '../content/class-ref.ts'
 import { type FilledVolume, fillVolume } from '../content/fill-volume.ts'
@@ -36,6 +36,7 @@ export async function checkVolume(node: Node, volume: CheckableVolume, signal: A
       mountClass,
       current: volume.versions,
       lastDigest: volume.digest,
+      large: volume.large,
       notOlderThan: isStale(volume.seenClass, object) ? requestedAt(node, volume, startedAt) : undefined,
       signal,
       timeoutMs: driverLimits.rotationCall.value,
@@ -88,6 +89,7 @@ function changesOf({ config, clock, schedule, volumes }: Node, before: Volume, {
     provider: mountClass.provider,
     versions: filled.versions,
     digest: filled.digest,
+    large: filled.large,
     intervalMs,
     lastCheckAt: clock.now(),
     lastChangeAt: filled.changed ? clock.now() : before.lastChangeAt,
@@ -117,7 +119,7 @@ async function recordFailure(node: Node, before: CheckableVolume, error: unknown
   const failed = volumes.update(before.target, {
     lastCheckAt: clock.now(),
     nextCheckAt: schedule.nextTry(before.intervalMs, clock.elapsed(), times),
-    failure: { message, times },
+    failure: { message, code: codeOf(error), times, since: before.failure?.since ?? clock.now() },
     // The status object reports that the rotation that was asked for has failed.
     seenClass: { ...before.seenClass, rotateRequest },
   })
@@ -129,6 +131,10 @@ async function recordFailure(node: Node, before: CheckableVolume, error: unknown
   const isReported = before.failure?.message === message && before.seenClass.rotateRequest === rotateRequest
   if (!isReported) records.push(saveStatus(node, failed, signal).catch(() => undefined))
   await Promise.all(records)
+}
+
+function codeOf(error: unknown): string {
+  return codeName(error instanceof RpcError ? error.code : Code.UNKNOWN)
 }
 
 /** A class that cannot be read asks for nothing new. */

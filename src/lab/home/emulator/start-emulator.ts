@@ -1,0 +1,55 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startLocalAzure } from '#lab/azure'
+import type { Running } from '#lib'
+import { createLabAzure, readCredentials } from '../azure/lab-azure.ts'
+import { clientVariables, type Environment } from './client-variables.ts'
+import { createVaultWithSecrets, type VaultSpec } from './vault-with-secrets.ts'
+
+/** A local Azure of its own for one test run, in this process and in a directory that is removed with it. */
+export interface Emulator extends Running {
+  /** For clients; undefined removes a variable. */
+  variables: Record<string, string | undefined>
+}
+
+/** Starts a local Azure with these vaults. Throws, and leaves nothing behind, when one of them cannot be created. */
+export async function startEmulator(vaults: readonly VaultSpec[], env: Environment): Promise<Emulator> {
+  await using started = new AsyncDisposableStack()
+  const directory = mkdtempSync(join(env.TMPDIR || tmpdir(), 'keymount-azure-'))
+  started.defer(() => rmSync(directory, { recursive: true, force: true }))
+  const azure = await startLocalAzure({ stateDir: join(directory, 'state') })
+  started.defer(() => azure.stop())
+  const variables = clientVariables({
+    azure,
+    credentials: readCredentials(azure.credentialsFile),
+    vault: vaults[0]?.name,
+    bundle: join(directory, 'ca-bundle.pem'),
+    env,
+  })
+  await createVaults(azure, vaults)
+  const running = started.move()
+  return { variables, stop: () => running.disposeAsync() }
+}
+
+/** The part of a local Azure, in this process or another, that its clients need. */
+export interface AzureEndpoint {
+  proxyUrl: string
+  caFile: string
+  credentialsFile: string
+}
+
+/** Creates vaults through the public REST interface, as the administrator. */
+export async function createVaults(azure: AzureEndpoint, vaults: readonly VaultSpec[]): Promise<void> {
+  if (vaults.length === 0) return
+  const client = createLabAzure({
+    credentials: readCredentials(azure.credentialsFile),
+    proxy: azure.proxyUrl,
+    ca: readFileSync(azure.caFile, 'utf8'),
+  })
+  try {
+    for (const vault of vaults) await createVaultWithSecrets(client, vault)
+  } finally {
+    client.stop()
+  }
+}
