@@ -40,7 +40,7 @@ const parts: Record<string, readonly string[]> = {
   'kubernetes/volume-files': ['lib'],
   'azure/identity': ['lib', 'lib/async', 'lib/formats', 'lib/http', 'lib/worker'],
   'azure/keyvault': ['lib', 'lib/formats', 'lib/http'],
-  'azure/rest': ['azure/identity', 'lib', 'lib/http'],
+  'azure/rest': ['azure/identity', 'lib', 'lib/formats', 'lib/http'],
   'azure/class': [
     'azure/identity',
     'azure/keyvault',
@@ -150,6 +150,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/http',
   ],
   'lab/home': [
+    'lab/azure',
     'terminal',
     'packaging/charts',
     'packaging/image',

@@ -11,19 +11,19 @@ export interface AzureClientOptions {
   tokens: AzureTokens
   /** Reaches Azure, without retries of its own: `createHttpClient(…).send`, with a timeout of a minute. */
   send: HttpSend
-  clock?: Clock
-  /** How long a long operation is waited for, in milliseconds. Default 30 minutes. */
-  operationTimeoutMs?: number
+  clock?: Clock | undefined
+  /** Longest wait for the end of a long operation, in milliseconds. Default 30 minutes. */
+  operationTimeoutMs?: number | undefined
   /** Called when a host answers 429 or 503, with the time that it asked for. */
-  onThrottled?: (host: string, retryAfterMs: number) => void
+  onThrottled?: ((host: string, retryAfterMs: number) => void) | undefined
 }
 
-/** Azure as one signed-in caller sees it. Give it to whoever needs it; it holds nothing that has to be stopped. */
+/** Azure as one signed-in caller sees it. It holds nothing that has to be stopped. */
 export interface AzureClient {
   readonly cloud: AzureCloud
   /**
    * Azure Resource Manager. Paths begin with a slash: `/subscriptions/…`; `apiVersion` is required by Azure. A PUT, PATCH,
-   * POST or DELETE that Azure goes on with after its answer is awaited to its end.
+   * POST or DELETE that Azure continues after its answer is awaited to its end.
    */
   readonly resourceManager: AzureService
   /** Microsoft Graph v1.0. Paths begin with a slash: `/applications`. */
@@ -51,7 +51,7 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
  * https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
  */
 function createPatientSend({ send, clock, onThrottled }: AzureClientOptions & { clock: Clock }): HttpSend {
-  const common = { send, clock, ...(onThrottled === undefined ? {} : { onThrottled }) }
+  const common = { send, clock, onThrottled }
   const read = createRetryingSend(common)
   const write = createRetryingSend(common)
   const create = createRetryingSend({ ...common, retryable: mayRepeatPost, retryableFault: mayRepeatFault })

@@ -1,5 +1,4 @@
-import { type Cloud, findCloud, parseCloudFile } from '#azure/identity'
-import { withoutEnd, withoutUserInfo } from '#lib'
+import { type Cloud, cloudFileReader, findCloud, parseCloudFile } from '#azure/identity'
 
 /** One Azure cloud with the services that this part calls. Origins and resources have no trailing slash. */
 export interface AzureCloud extends Cloud {
@@ -32,22 +31,13 @@ export function findAzureCloud(name: string): AzureCloud | undefined {
 
 /**
  * The cloud of an environment file of the Azure Stack form (`AZURE_ENVIRONMENT_FILEPATH`). Throws with the name of the key
- * that is missing or no HTTPS URL.
+ * that is missing or not an HTTPS URL.
  */
 export function parseAzureCloudFile(text: string): AzureCloud {
-  const cloud = parseCloudFile(text)
-  const members = new Map(
-    Object.entries(JSON.parse(text) as object).map(([key, value]) => [key.toLowerCase(), value as unknown]),
-  )
-  const origin = (name: string): string => {
-    const value = members.get(name.toLowerCase())
-    if (typeof value === 'string' && URL.canParse(value) && new URL(value).protocol === 'https:') {
-      return withoutEnd(value, '/')
-    }
-    const shown = typeof value === 'string' ? withoutUserInfo(value) : value
-    throw new Error(`${name}: found ${JSON.stringify(shown)}, expected a URL that begins with https://`)
-  }
-  // A cloud with AD FS has no Microsoft Graph; whoever calls it there gets the public one's refusal.
-  const graph = members.has('microsoftgraphendpoint') ? origin('microsoftGraphEndpoint') : 'https://graph.microsoft.com'
-  return { ...cloud, resourceManager: origin('resourceManagerEndpoint'), graph }
+  const { origin } = cloudFileReader(text)
+  const resourceManager = origin('resourceManagerEndpoint')
+  if (resourceManager === undefined) throw new Error('resourceManagerEndpoint is missing')
+  // A cloud with AD FS has no Microsoft Graph; a caller of it there gets the public one's refusal.
+  const graph = origin('microsoftGraphEndpoint') ?? 'https://graph.microsoft.com'
+  return { ...parseCloudFile(text), resourceManager, graph }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '#lib'
+import { parseJson } from '#lib/formats'
 import type { HttpRequest, HttpResponse, HttpSend } from '#lib/http'
 import { AzureRestError, azureError, isAzureNotFound } from './azure-error.ts'
 import type { AzureTokens } from './entra-tokens.ts'
@@ -6,12 +7,12 @@ import { awaitOperation } from './long-operation.ts'
 
 export interface CallOptions {
   /** `api-version` of Resource Manager and of vaults; Graph has none. */
-  apiVersion?: string
+  apiVersion?: string | undefined
   /** Further parameters of the query, for example `$filter`. */
-  query?: Readonly<Record<string, string>>
+  query?: Readonly<Record<string, string>> | undefined
   signal?: AbortSignal | undefined
-  /** As `az --no-wait`: gives Azure's first answer to a change, and leaves it to go on. */
-  noWait?: boolean
+  /** As `az --no-wait`: gives Azure's first answer to a change, without waiting for its end. */
+  noWait?: boolean | undefined
 }
 
 /**
@@ -20,7 +21,7 @@ export interface CallOptions {
  */
 export interface AzureService {
   get<T>(path: string, options?: CallOptions): Promise<T>
-  /** Undefined when Azure says that it is not there. */
+  /** Undefined when it does not exist. */
   find<T>(path: string, options?: CallOptions): Promise<T | undefined>
   /** All pages of a list. */
   list<T>(path: string, options?: CallOptions): Promise<T[]>
@@ -35,7 +36,7 @@ export interface AzureServiceOptions {
   /** Paths are appended to it. */
   base: URL
   resource: string
-  /** Resource Manager answers a DELETE of what is not there with 204; for Graph 204 is the success. */
+  /** Resource Manager answers 204 to a DELETE of what does not exist; for Graph 204 is the success. */
   noContentMeansGone: boolean
   tokens: AzureTokens
   send: HttpSend
@@ -53,105 +54,111 @@ interface Page<T> {
 
 type Method = NonNullable<HttpRequest['method']>
 
+/** A list of Azure is followed for no more pages than this. */
+const maxPages = 1000
+
 export function createAzureService(options: AzureServiceOptions): AzureService {
-  const { base, resource, noContentMeansGone, tokens, send, clock, operationTimeoutMs } = options
-
-  function urlOf(path: string, { apiVersion, query = {} }: CallOptions): URL {
-    const url = new URL(`${base.href.replace(/\/$/, '')}${path}`)
-    if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion)
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
-    return url
-  }
-
-  /** A link that Azure sends is followed on its own host only: the token must not travel to where an answer points. */
-  function follow(link: string): URL {
-    const url = new URL(link, base)
-    if (url.origin === base.origin) return url
-    const text = `the answer leads to another host: ${url.host}`
-    throw new AzureRestError(`GET ${base.host}`, { status: 0, code: 'UnexpectedLink', text })
-  }
-
-  async function call(
-    method: Method,
-    url: URL,
-    signal: AbortSignal | undefined,
-    body?: unknown,
-  ): Promise<HttpResponse> {
-    const token = await tokens.get(resource, signal)
-    const response = await send({
-      method,
-      url,
-      headers: {
-        authorization: `Bearer ${token.revealText()}`,
-        accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal,
-    })
-    if (response.status >= 200 && response.status < 300) return response
-    throw azureError(`${method} ${url.host}${url.pathname}`, response)
-  }
-
-  async function read<T>(url: URL, signal: AbortSignal | undefined): Promise<T> {
-    return jsonOf<T>(await call('GET', url, signal))
-  }
-
-  /** Asks for a change and waits until Azure is done with it. */
-  async function change(method: Method, path: string, options: CallOptions, body?: unknown): Promise<HttpResponse> {
-    const { signal, noWait = false } = options
-    const url = urlOf(path, options)
-    const answer = await call(method, url, signal, body)
-    if (noWait) return answer
-    return awaitOperation(answer, {
-      what: `${method} ${url.host}${url.pathname}`,
-      method,
-      url,
-      ask: (link) => call('GET', follow(link), signal),
-      clock,
-      timeoutMs: operationTimeoutMs,
-      signal,
-    })
-  }
-
-  const service: AzureService = {
-    get: (path, options = {}) => read(urlOf(path, options), options.signal),
-    async find(path, options = {}) {
-      try {
-        return await service.get(path, options)
-      } catch (error) {
-        if (isAzureNotFound(error)) return undefined
-        throw error
-      }
-    },
-    async list<T>(path: string, options: CallOptions = {}) {
-      const items: T[] = []
-      let next: URL | undefined = urlOf(path, options)
-      while (next !== undefined) {
-        const page: Page<T> = await read<Page<T>>(next, options.signal)
-        items.push(...(page.value ?? []))
-        const link = page.nextLink ?? page['@odata.nextLink'] ?? ''
-        next = link === '' ? undefined : follow(link)
-      }
-      return items
-    },
-    put: async (path, body, options = {}) => jsonOf(await change('PUT', path, options, body)),
-    patch: async (path, body, options = {}) => jsonOf(await change('PATCH', path, options, body)),
-    post: async (path, body, options = {}) => jsonOf(await change('POST', path, options, body)),
-    async delete(path, options = {}) {
-      try {
-        const { status } = await change('DELETE', path, options)
-        return !(noContentMeansGone && status === 204)
-      } catch (error) {
-        if (isAzureNotFound(error)) return false
-        throw error
-      }
+  return {
+    get: (path, call = {}) => read(options, urlOf(options, path, call), call.signal),
+    find: (path, call = {}) => orUndefined(read(options, urlOf(options, path, call), call.signal)),
+    list: (path, call = {}) => readAll(options, urlOf(options, path, call), call.signal),
+    put: async (path, body, call = {}) => jsonOf(await change(options, 'PUT', path, call, body)),
+    patch: async (path, body, call = {}) => jsonOf(await change(options, 'PATCH', path, call, body)),
+    post: async (path, body, call = {}) => jsonOf(await change(options, 'POST', path, call, body)),
+    async delete(path, call = {}) {
+      const answer = await orUndefined(change(options, 'DELETE', path, call))
+      return answer !== undefined && !(options.noContentMeansGone && answer.status === 204)
     },
   }
-  return service
+}
+
+async function orUndefined<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (isAzureNotFound(error)) return undefined
+    throw error
+  }
+}
+
+function urlOf({ base }: AzureServiceOptions, path: string, { apiVersion, query = {} }: CallOptions): URL {
+  const url = new URL(`${base.href.replace(/\/$/, '')}${path}`)
+  if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion)
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+  return url
+}
+
+async function readAll<T>(options: AzureServiceOptions, first: URL, signal: AbortSignal | undefined): Promise<T[]> {
+  const items: T[] = []
+  let next: URL | undefined = first
+  for (let pages = 0; next !== undefined; pages++) {
+    if (pages >= maxPages) throw unusable(options, 'EndlessList', `the list has more than ${maxPages} pages`)
+    const page: Page<T> = await read<Page<T>>(options, next, signal)
+    items.push(...(page.value ?? []))
+    const link = page.nextLink ?? page['@odata.nextLink'] ?? ''
+    next = link === '' ? undefined : follow(options, link)
+  }
+  return items
+}
+
+/** A link that Azure sends is followed on its own host only: the token must not travel to another host. */
+function follow(options: AzureServiceOptions, link: string): URL {
+  const url = new URL(link, options.base)
+  if (url.origin === options.base.origin) return url
+  throw unusable(options, 'UnexpectedLink', `the answer leads to another host: ${url.host}`)
+}
+
+function unusable({ base }: AzureServiceOptions, code: string, text: string): AzureRestError {
+  return new AzureRestError(`GET ${base.host}`, { status: 0, code, text })
+}
+
+/** Asks for a change and waits until Azure has finished it. */
+async function change(
+  options: AzureServiceOptions,
+  method: Method,
+  path: string,
+  call: CallOptions,
+  body?: unknown,
+): Promise<HttpResponse> {
+  const { signal, noWait = false } = call
+  const url = urlOf(options, path, call)
+  const answer = await sendTo(options, method, url, signal, body)
+  if (noWait) return answer
+  return awaitOperation(answer, {
+    what: `${method} ${url.host}${url.pathname}`,
+    method,
+    url,
+    ask: (link) => sendTo(options, 'GET', follow(options, link), signal),
+    clock: options.clock,
+    timeoutMs: options.operationTimeoutMs,
+    signal,
+  })
+}
+
+async function read<T>(options: AzureServiceOptions, url: URL, signal: AbortSignal | undefined): Promise<T> {
+  return jsonOf<T>(await sendTo(options, 'GET', url, signal))
+}
+
+async function sendTo(
+  { tokens, resource, send }: AzureServiceOptions,
+  method: Method,
+  url: URL,
+  signal: AbortSignal | undefined,
+  body?: unknown,
+): Promise<HttpResponse> {
+  const token = await tokens.get(resource, signal)
+  const headers = { authorization: `Bearer ${token.revealText()}`, accept: 'application/json' }
+  const response = await send({
+    method,
+    url,
+    headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal,
+  })
+  if (response.status >= 200 && response.status < 300) return response
+  throw azureError(`${method} ${url.host}${url.pathname}`, response)
 }
 
 function jsonOf<T>({ body }: HttpResponse): T {
-  const text = body.toString('utf8')
-  return (text === '' ? {} : JSON.parse(text)) as T
+  return (body.length === 0 ? {} : parseJson('the answer of Azure', body)) as T
 }

@@ -13,15 +13,15 @@ const onlyIdentity = 'self'
 
 export interface EntraTokensOptions {
   cloud: Cloud
-  /** Who asks: always the same identity. Called anew each time, because its proof may be a file that is renewed. */
+  /** Who asks: always the same identity. Called each time, because its proof may be a file that is renewed. */
   credential: () => Promise<Credential>
   /** Reaches Entra, without retries of its own. */
   send: HttpSend
   /** Reaches the services of the node (IMDS), never through a proxy. Default: `send`. */
-  sendOnNode?: HttpSend
+  sendOnNode?: HttpSend | undefined
   /** Default `http://169.254.169.254`. */
   imdsEndpoint?: string | undefined
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 /**
@@ -30,14 +30,8 @@ export interface EntraTokensOptions {
  */
 export function createEntraTokens(options: EntraTokensOptions): AzureTokens {
   const { cloud, credential, send, sendOnNode = send, imdsEndpoint, clock } = options
-  const withClock = clock === undefined ? {} : { clock }
-  const acquire = createAcquireToken({
-    send: createRetryingSend({ send, ...withClock }),
-    sendOnNode,
-    ...(imdsEndpoint === undefined ? {} : { imdsEndpoint }),
-    ...withClock,
-  })
-  const source = createTokenSource({ acquire, ...withClock })
+  const acquire = createAcquireToken({ send: createRetryingSend({ send, clock }), sendOnNode, imdsEndpoint, clock })
+  const source = createTokenSource({ acquire, clock })
   return {
     async get(resource, signal) {
       const { token } = await source.get(onlyIdentity, await credential(), { cloud, resource, signal })

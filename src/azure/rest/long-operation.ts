@@ -1,4 +1,5 @@
 import { type Clock, sleep } from '#lib'
+import { parseJson } from '#lib/formats'
 import { type HttpRequest, type HttpResponse, retryAfterMs } from '#lib/http'
 import { AzureRestError } from './azure-error.ts'
 
@@ -15,7 +16,7 @@ export interface LongOperationOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Between two questions when Azure does not say. */
+/** Between two requests when Azure does not say. */
 const pollMs = 5000
 
 interface OperationStatus {
@@ -24,7 +25,7 @@ interface OperationStatus {
 }
 
 /**
- * Waits for the end of what Azure goes on with after its answer, and gives the final answer. Throws {@link AzureRestError}
+ * Waits for the end of an operation that Azure continues after its answer, and gives the final answer. Throws {@link AzureRestError}
  * when the operation fails, is cancelled, or takes too long.
  * https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
  */
@@ -40,14 +41,14 @@ export async function awaitOperation(answer: HttpResponse, options: LongOperatio
   return answer.status === 202 && location !== undefined ? untilDone(location, answer, options) : answer
 }
 
-/** `Azure-AsyncOperation`: an object that tells how far it is. */
+/** `Azure-AsyncOperation`: an object with the status of the operation. */
 async function untilSucceeded(link: string, answer: HttpResponse, options: LongOperationOptions): Promise<void> {
   const { what, ask, clock, timeoutMs } = options
-  const deadline = clock.now() + timeoutMs
+  const deadline = clock.elapsed() + timeoutMs
   for (let last = answer; ; ) {
     await pause(last, deadline, options)
     last = await ask(link)
-    const { status = '', error } = JSON.parse(last.body.toString('utf8')) as OperationStatus
+    const { status = '', error } = parseJson('the answer of Azure', last.body) as OperationStatus
     if (status === 'Succeeded') return
     // Every other word, and there are many, means that it goes on.
     if (status === 'Failed' || status === 'Canceled') {
@@ -59,7 +60,7 @@ async function untilSucceeded(link: string, answer: HttpResponse, options: LongO
 
 /** `Location` alone: 202 until it is done. */
 async function untilDone(location: string, answer: HttpResponse, options: LongOperationOptions): Promise<HttpResponse> {
-  const deadline = options.clock.now() + options.timeoutMs
+  const deadline = options.clock.elapsed() + options.timeoutMs
   for (let last = answer, link = location; ; link = headerOf(last, 'location') ?? link) {
     await pause(last, deadline, options)
     last = await options.ask(link)
@@ -73,7 +74,7 @@ async function pause(
   { what, clock, timeoutMs, signal }: LongOperationOptions,
 ): Promise<void> {
   const wait = retryAfterMs(last, clock.now()) ?? pollMs
-  if (clock.now() + wait > deadline) {
+  if (clock.elapsed() + wait > deadline) {
     const text = `Azure is not done with it after ${timeoutMs / 1000} s`
     throw new AzureRestError(what, { status: last.status, code: 'OperationTimedOut', text })
   }

@@ -6,6 +6,8 @@ export interface JsonLimits {
   maxLength?: number | undefined
   /** How deep objects and lists may nest. Code that walks the value recursively relies on it. Default 128. */
   maxDepth?: number | undefined
+  /** As of `JSON.parse`; `context.source` is the text of a scalar as it was written. */
+  reviver?: ((key: string, value: unknown, context?: { source?: string }) => unknown) | undefined
 }
 
 export type JsonErrorCode = 'json-invalid' | 'json-too-deep' | 'json-too-large'
@@ -20,7 +22,7 @@ export class JsonError extends CodedError<JsonErrorCode> {}
  * @throws {JsonError}
  */
 export function parseJson(what: string, text: string | Uint8Array, limits: JsonLimits = {}): unknown {
-  const { maxLength = Number.POSITIVE_INFINITY, maxDepth = 128 } = limits
+  const { maxLength = Number.POSITIVE_INFINITY, maxDepth = 128, reviver } = limits
   if (text.length > maxLength) {
     const unit = typeof text === 'string' ? 'characters' : 'bytes'
     throw new JsonError('json-too-large', `${what} has ${text.length} ${unit}, more than the ${maxLength} allowed`)
@@ -30,7 +32,7 @@ export function parseJson(what: string, text: string | Uint8Array, limits: JsonL
     throw new JsonError('json-too-deep', `${what} nests deeper than the ${maxDepth} levels allowed`)
   }
   try {
-    return JSON.parse(json)
+    return JSON.parse(json, reviver)
   } catch {
     // Without a cause: it would carry the quotation into logs.
     throw new JsonError('json-invalid', `${what} is not valid JSON: ${faultOf(json)}`)

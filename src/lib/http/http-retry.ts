@@ -192,7 +192,7 @@ function isResponse(outcome: unknown): outcome is HttpResponse {
 }
 
 /** Statuses that a server sends when the same request may well succeed a little later. */
-export function isPassing({ status }: HttpResponse): boolean {
+export function isPassing({ status }: Pick<HttpResponse, 'status'>): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
 }
 

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseJsonPath } from '#azure/class'
-import { extractJson } from './extract-json.ts'
+import { jsonExtractor } from './extract-json.ts'
+
+const extractJson = (json: string, steps: readonly (string | number)[]) => jsonExtractor(json)(steps)
 
 test('extractJson() gives characters of texts, and JSON of everything else with its digits', () => {
   const json = '{"a":"x\\n","n":12345678901234567890,"f":1.50,"b":true,"z":null,"o":{"k":[1.0,"s"]},"__proto__":"own"}'

@@ -1,3 +1,5 @@
+import { parseJson } from '#lib/formats'
+
 /** A number with the digits it was written with; JavaScript's numbers would round a long one. */
 class SourceNumber {
   readonly source: string
@@ -6,26 +8,28 @@ class SourceNumber {
   }
 }
 
-/**
- * The text of one value of a JSON document: a string's characters, anything else as JSON. Undefined when it is not there.
- * Throws when `json` is no JSON; the message does not quote it.
- */
-export function extractJson(json: string, steps: readonly (string | number)[]): string | undefined {
-  let value: unknown
+/** Gives the text of the value at a path: a string's characters, anything else as JSON. Undefined when there is none. */
+export type JsonExtractor = (steps: readonly (string | number)[]) => string | undefined
+
+/** Parses a JSON document once, for any number of paths. Throws for text that is not JSON, without quoting it. */
+export function jsonExtractor(json: string): JsonExtractor {
+  let document: unknown
   try {
-    value = JSON.parse(json, keepNumbers)
+    document = parseJson('the value', json, { reviver: keepNumbers })
   } catch {
     throw new Error('the value is not JSON')
   }
-  for (const step of steps) {
-    if (typeof value !== 'object' || value === null || value instanceof SourceNumber) return undefined
-    if (Array.isArray(value) !== (typeof step === 'number') || !Object.hasOwn(value, step)) return undefined
-    value = (value as Record<string | number, unknown>)[step]
+  return (steps) => {
+    let value = document
+    for (const step of steps) {
+      if (typeof value !== 'object' || value === null || value instanceof SourceNumber) return undefined
+      if (Array.isArray(value) !== (typeof step === 'number') || !Object.hasOwn(value, step)) return undefined
+      value = (value as Record<string | number, unknown>)[step]
+    }
+    return typeof value === 'string' ? value : toJson(value)
   }
-  return typeof value === 'string' ? value : toJson(value)
 }
 
-/** `context.source` is JavaScript of 2025; TypeScript's library does not know it yet. */
 function keepNumbers(_key: string, value: unknown, context?: { source?: string }): unknown {
   return typeof value === 'number' && context?.source !== undefined ? new SourceNumber(context.source) : value
 }

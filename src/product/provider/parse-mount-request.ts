@@ -1,5 +1,6 @@
 import type { MountRequest } from '#kubernetes/provider-protocol'
 import { SecretValue } from '#lib'
+import { parseJson } from '#lib/formats'
 import { MountError } from './mount-error.ts'
 
 /** The three JSON texts of a request, decoded. */
@@ -11,7 +12,7 @@ export interface DecodedRequest {
   permission: number
 }
 
-/** Throws {@link MountError} with the field's words. The JSON parser's own words are left out: they quote what may be a secret. */
+/** Throws {@link MountError} in the words of upstream, without quoting anything. */
 export function decodeMountRequest({ attributes, secrets, permission }: MountRequest): DecodedRequest {
   return {
     attributes: new Map(decodeStrings('attributes', attributes) ?? []),
@@ -29,7 +30,7 @@ function decodeStrings(what: 'attributes' | 'secrets', text: string): [string, s
   if (text.trim() === '') throw fail('nothing')
   let parsed: unknown
   try {
-    parsed = JSON.parse(text)
+    parsed = parseJson(what, text)
   } catch {
     throw fail('text that is not JSON')
   }

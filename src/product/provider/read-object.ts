@@ -5,7 +5,7 @@ import { encodePem } from '#lib/formats'
 import type { TaskRunner } from '#lib/worker'
 import type { MountBytes } from './byte-budget.ts'
 import { decodeValue } from './decode-value.ts'
-import { extractJson } from './extract-json.ts'
+import { type JsonExtractor, jsonExtractor } from './extract-json.ts'
 import { MountError } from './mount-error.ts'
 import { renderCertificateSecret, splitCertificateAndKey } from './render-certificate-secret.ts'
 import { renderPublicKey } from './render-public-key.ts'
@@ -72,13 +72,13 @@ async function readVersion(
   const objectId = inFolder(`${object.type}/${object.name}`)
   const common = { objectId, version: found }
   if (object.extracts.length > 0) {
-    const [whole] = contents.slice(-1)
-    return object.extracts.map((extract) =>
+    const extract = extractorOf(object, contents.at(-1)?.contents ?? SecretValue.of(''))
+    return object.extracts.map((one) =>
       counted({
         ...common,
-        path: inFolder(extract.fileName),
-        mode: extract.mode ?? object.mode ?? options.defaultMode,
-        contents: extractFrom(object, extract, whole?.contents ?? SecretValue.of('')),
+        path: inFolder(one.fileName),
+        mode: one.mode ?? object.mode ?? options.defaultMode,
+        contents: extract(one),
       }),
     )
   }
@@ -159,16 +159,22 @@ function decoded(contents: Content[], { encoding }: ObjectSpec): Content[] {
   }))
 }
 
-function extractFrom(object: ObjectSpec, extract: ObjectSpec['extracts'][number], whole: SecretValue): SecretValue {
-  const at = `${object.path}.jsonPath "${extract.expression}"`
-  let text: string | undefined
+type Extract = ObjectSpec['extracts'][number]
+
+function extractorOf(object: ObjectSpec, whole: SecretValue): (extract: Extract) => SecretValue {
+  const fail = ({ expression }: Pick<Extract, 'expression'>, reason: string) =>
+    new MountError('json-path-missing', `${object.path}.jsonPath "${expression}": ${reason}`)
+  let extractor: JsonExtractor
   try {
-    text = extractJson(whole.revealText(), extract.steps)
+    extractor = jsonExtractor(whole.revealText())
   } catch (error) {
-    throw new MountError('json-path-missing', `${at}: ${errorMessage(error)}`)
+    throw fail(object.extracts[0] ?? { expression: '' }, errorMessage(error))
   }
-  if (text === undefined) throw new MountError('json-path-missing', `${at}: the JSON value has nothing there`)
-  return SecretValue.of(text)
+  return (extract) => {
+    const text = extractor(extract.steps)
+    if (text === undefined) throw fail(extract, 'the JSON value has nothing there')
+    return SecretValue.of(text)
+  }
 }
 
 function versionMissing({ version, path }: ObjectSpec, vault: Vault): MountError {

@@ -13,6 +13,7 @@ import {
 import { CSIDriverProviderService, type MountRequest } from '#kubernetes/provider-protocol'
 import { errorMessage, type Log, type Running } from '#lib'
 import type { Endpoint } from '#lib/flags'
+import { parseJson, stringOf, valueAt } from '#lib/formats'
 import { errorCatalogue } from './error-catalogue.ts'
 import type { Mount } from './mount.ts'
 import { MountError } from './mount-error.ts'
@@ -121,8 +122,8 @@ function describe(request: unknown): Record<string, string> {
   const text = (request as Partial<MountRequest> | undefined)?.attributes
   if (typeof text !== 'string' || text === '') return {}
   try {
-    const attributes = JSON.parse(text) as Record<string, unknown>
-    const word = (name: string) => String(attributes[name] ?? '')
+    const attributes = parseJson('attributes', text)
+    const word = (name: string) => stringOf(valueAt(attributes, name)) ?? ''
     const pod = `${word('csi.storage.k8s.io/pod.namespace')}/${word('csi.storage.k8s.io/pod.name')}`
     return { pod, class: word('secretProviderClass'), vault: word('keyvaultName') }
   } catch {

@@ -7,6 +7,7 @@ import {
 } from '#kubernetes/client'
 import { type ProviderClient, ProviderError } from '#kubernetes/provider-protocol'
 import { type Clock, errorMessage, type Log, SecretValue, timestamp } from '#lib'
+import { parseJson } from '#lib/formats'
 import { applySecret } from './apply-secret.ts'
 import { failureConditions, initialConditions, successConditions } from './conditions.ts'
 import { secretData } from './secret-data.ts'
@@ -262,7 +263,7 @@ async function annotate(
 
 function versionsOf({ metadata }: SecretSync): Record<string, string> {
   try {
-    const found: unknown = JSON.parse(metadata.annotations?.[syncAnnotations.versions] ?? '{}')
+    const found = parseJson('the annotation', metadata.annotations?.[syncAnnotations.versions] ?? '{}')
     return Object.fromEntries(
       Object.entries(found ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
     )
