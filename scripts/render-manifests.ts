@@ -12,12 +12,19 @@ export const helm = [process.env.KEYMOUNT_HELM, 'helm']
 
 /** The files of `deploy/` by name: the chart's objects for users without helm. They are never edited by hand. */
 export async function renderManifests(): Promise<Record<string, string>> {
-  const [plain, withSync, withWebhook] = await Promise.all([
+  const webhook = [
+    'webhook.enabled=true',
+    'webhook.classChecks.enabled=false',
+    'webhook.azureTenantID=$AZURE_TENANT_ID',
+  ]
+  const [plain, withSync, withWebhook, withFence] = await Promise.all([
     render(),
     render('syncSecret.enabled=true'),
-    render('webhook.enabled=true', 'webhook.classChecks.enabled=false', 'webhook.azureTenantID=$AZURE_TENANT_ID'),
+    render(...webhook),
+    renderFor(['admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'], ...webhook),
   ])
   const known = new Set(plain.map(identity))
+  const policies = withFence.filter((document) => /^ValidatingAdmissionPolicy/.test(String(document.get('kind'))))
   const beyond = (documents: readonly Document[]) => documents.filter((document) => !known.has(identity(document)))
   return {
     'keymount.yaml': fileText(plain, [
@@ -34,10 +41,19 @@ export async function renderManifests(): Promise<Record<string, string>> {
       'without checks of classes by `npm run manifests`. It needs your tenant:',
       '  AZURE_TENANT_ID=... envsubst < deploy/optional/workload-identity.yaml | kubectl apply -f -',
     ]),
+    'optional/fence.yaml': fileText(policies, [
+      'Admission policies that restrict the accounts of driver and webhook to what they do, in addition to keymount.yaml:',
+      'rendered from charts/keymount by `npm run manifests`. The chart installs them by default.',
+    ]),
   }
 }
 
-async function render(...settings: string[]): Promise<Document[]> {
+function render(...settings: string[]): Promise<Document[]> {
+  return renderFor([], ...settings)
+}
+
+/** @param kinds that the cluster has in addition to those that helm expects, such as `example.com/v1/Kind` */
+async function renderFor(kinds: readonly string[], ...settings: string[]): Promise<Document[]> {
   const { stdout } = await promisify(execFile)(
     helm ?? 'helm',
     [
@@ -48,6 +64,7 @@ async function render(...settings: string[]): Promise<Document[]> {
       'kube-system',
       '--kube-version',
       '1.34.0',
+      ...kinds.flatMap((kind) => ['--api-versions', kind]),
       ...settings.flatMap((setting) => ['--set', setting]),
     ],
     { maxBuffer: 16 * 1024 * 1024 },

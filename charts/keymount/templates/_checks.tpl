@@ -24,6 +24,14 @@
 {{- fail (printf "%s.image.repository is %s: that image is not Keymount's. Remove the image values from a values file of the upstream charts (docs/migrate.md)" $os $repository) -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.webhook.networkPolicy -}}
+{{- if and $.Values.webhook.enabled .enabled (not .apiServerCIDRs) -}}
+{{- fail "webhook.networkPolicy.apiServerCIDRs is empty: the API server could not reach the webhook, and labelled pods would be refused" -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.podIdentity.operationMode "managed") .Values.podIdentity.nmi.allowCrossNamespaceSecrets -}}
+{{- fail "podIdentity.nmi.allowCrossNamespaceSecrets is not available in managed mode" -}}
+{{- end -}}
 {{- $driver := lookup "storage.k8s.io/v1" "CSIDriver" "" .Values.driver.name -}}
 {{- if and .Values.driver.install $driver (not (include "keymount.isOurs" (list . $driver))) -}}
 {{- $annotations := $driver.metadata.annotations | default dict -}}

@@ -34,6 +34,14 @@ azure-workload-identity.io/system: "true"
 {{- with .Values.webhook.customTokenEndpoint.audience }}
 - --custom-token-endpoint-audience={{ . }}
 {{- end }}
+{{- with .Values.webhook.clientCertificate }}
+{{- if .caConfigMap }}
+- --client-ca-file=/client-ca/ca.crt
+{{- with .names }}
+- {{ printf "--client-names=%s" (join "," .) | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range .Values.webhook.extraArgs }}
 - {{ . | quote }}
 {{- end }}
@@ -49,6 +57,12 @@ PROXY_IMAGE: {{ .Values.webhook.proxy.image | default $image }}
 PROXY_INIT_IMAGE: {{ .Values.webhook.proxy.initImage | default $image }}
 {{- with .Values.webhook.proxy.extraArgs }}
 PROXY_ARGS: {{ join " " . | quote }}
+{{- end }}
+{{- with .Values.webhook.proxy.resources }}
+PROXY_RESOURCES: {{ toJson . | quote }}
+{{- end }}
+{{- with .Values.webhook.proxy.initResources }}
+PROXY_INIT_RESOURCES: {{ toJson . | quote }}
 {{- end }}
 {{- range $name, $value := include "keymount.proxyEnv" . | fromYaml }}
 PROXY_ENV_{{ $name }}: {{ $value | quote }}

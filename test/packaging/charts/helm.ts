@@ -2,9 +2,12 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { parseAllDocuments, stringify } from 'yaml'
+import { packageCharts } from '#packaging/charts'
 import { helm } from '../../../scripts/render-manifests.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 /** The chart of this repository. */
 export const chartDirectory = resolve(import.meta.dirname, '../../../charts/keymount')
@@ -29,18 +32,21 @@ export interface TemplateOptions {
   release?: string
   namespace?: string
   kubeVersion?: string
+  /** Kinds that the cluster has in addition to those that helm expects, such as `example.com/v1/Kind`. */
+  apiVersions?: readonly string[]
 }
 
 /** `helm template` with these values (as in a values file). Rejects with what helm printed. */
 export async function template(values: object = {}, options: TemplateOptions = {}): Promise<Manifest[]> {
   const { chart = chartDirectory, release = 'keymount', namespace = 'kube-system', kubeVersion = '1.34.0' } = options
+  const kinds = (options.apiVersions ?? []).flatMap((kind) => ['--api-versions', kind])
   const directory = await mkdtemp(join(tmpdir(), 'keymount-helm-'))
   try {
     const file = join(directory, 'values.yaml')
     await writeFile(file, stringify(values))
     const { stdout } = await promisify(execFile)(
       helm ?? 'helm',
-      ['template', release, chart, '-n', namespace, '-f', file, '--kube-version', kubeVersion],
+      ['template', release, chart, '-n', namespace, '-f', file, '--kube-version', kubeVersion, ...kinds],
       { maxBuffer: 16 * 1024 * 1024 },
     )
     return parseManifests(stdout)
@@ -138,4 +144,16 @@ export function rulesFor(objects: Manifest[], account: string): Rule[] {
   return objects
     .filter(({ kind, metadata }) => kind === 'ClusterRole' && roles.includes(metadata.name))
     .flatMap((role) => role.rules as Rule[])
+}
+
+export const charts = resolve(import.meta.dirname, '../../../charts')
+
+/** The package of a chart on disk, for helm. */
+export async function packaged(t: TestContext, name: string): Promise<string> {
+  const packages = await packageCharts({ directory: charts })
+  const chart = packages.find(({ metadata }) => metadata.name === name)
+  const directory = temporaryDirectory(t, 'thin-chart-')
+  const path = join(directory, chart?.fileName ?? '')
+  await writeFile(path, chart?.bytes ?? '')
+  return path
 }

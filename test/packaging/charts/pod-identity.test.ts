@@ -116,7 +116,7 @@ test('in managed mode there is no controller, and identities keep to their names
 })
 
 test('each program has the rights that it uses, and no more', needsHelm, async () => {
-  const objects = await render({ rbac: { allowAccessToSecrets: false } })
+  const objects = await render({ rbac: { createUserFacingClusterRoles: true } })
   const rulesOf = (name: string) => (named(objects, 'ClusterRole', name)?.rules ?? []) as unknown as Rule[]
   for (const rule of [...rulesOf('aad-pod-identity-mic'), ...rulesOf('aad-pod-identity-nmi')]) {
     assert.ok(!rule.verbs.includes('*') && !rule.resources.includes('*') && !rule.resources.includes('secrets'))
@@ -127,6 +127,9 @@ test('each program has the rights that it uses, and no more', needsHelm, async (
     rulesOf('aad-pod-identity-nmi').some(({ verbs }) => verbs.includes('create')),
     false,
   )
+
+  const [edit] = rulesOf('aad-pod-identity-edit')
+  assert.deepEqual(edit?.resources, ['azureidentities', 'azureidentitybindings'], 'no exceptions from the interception')
 
   const nmi = pods(objects, 'DaemonSet')
   assert.equal(nmi.spec.hostNetwork, true)
@@ -177,4 +180,17 @@ test('identities of the values are made with their bindings, after their kinds',
     selector: 'shop',
   })
   await assert.rejects(render({ azureIdentities: { shop: { type: 7, clientID: 'c', binding } } }), /type/)
+})
+
+test('Secrets of other namespaces and other authorities need values of their own', needsHelm, async () => {
+  const configFor = async (values: object) =>
+    configOf(nmiProgram, pods(await render(values), 'DaemonSet').container.args.slice(1)).nmi
+  assert.partialDeepStrictEqual(await configFor({}), { allowCrossNamespaceSecrets: false, allowedAuthorities: [] })
+  const allowedAuthorities = ['https://login.stack.example/adfs', 'https://other.example']
+  const nmi = { allowCrossNamespaceSecrets: true, allowedAuthorities }
+  assert.partialDeepStrictEqual(await configFor({ nmi }), nmi)
+  await assert.rejects(
+    render({ operationMode: 'managed', nmi: { allowCrossNamespaceSecrets: true } }),
+    /allowCrossNamespaceSecrets is not available in managed mode/,
+  )
 })

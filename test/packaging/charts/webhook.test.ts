@@ -53,12 +53,13 @@ const proxyEnvironment = (objects: Manifest[]) =>
 test('the proxy sidecar is the image of the release, unless another one is named', needsHelm, async () => {
   const linux = { image: { repository: 'registry/keymount', tag: '1' } }
   const own = await template({ ...alone, linux, webhook: { enabled: true, azureTenantID: 'tenant' } })
-  assert.deepEqual(proxyEnvironment(own), {
+  assert.partialDeepStrictEqual(proxyEnvironment(own), {
     PROXY_IMAGE: 'registry/keymount:1',
     PROXY_INIT_IMAGE: 'registry/keymount:1',
   })
+  const none = { resources: null, initResources: null }
   const named = await render({
-    proxy: { image: 'a', initImage: 'b', extraArgs: ['--token-cache-ttl=1m', '--x'] },
+    proxy: { ...none, image: 'a', initImage: 'b', extraArgs: ['--token-cache-ttl=1m', '--x'] },
     extraEnv: [{ name: 'PROXY_IMAGE', value: 'the way of upstream' }],
   })
   assert.deepEqual(proxyEnvironment(named), {
@@ -67,6 +68,57 @@ test('the proxy sidecar is the image of the release, unless another one is named
     PROXY_ARGS: '--token-cache-ttl=1m --x',
   })
 })
+
+test('the proxy sidecar and its init step have resources, which values change', needsHelm, async () => {
+  const limits = { memory: '64Mi' }
+  const objects = await render({ proxy: { initResources: { requests: null, limits } } })
+  const config = configOf(controllerProgram, [], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
+  const { resources, initResources } = config.webhook.settings.proxy
+  assert.deepEqual(resources, { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '128Mi' } })
+  assert.deepEqual(initResources, { limits })
+})
+
+test('a NetworkPolicy lets only the API servers call the webhook', needsHelm, async () => {
+  assert.equal(
+    (await render()).find(({ kind }) => kind === 'NetworkPolicy'),
+    undefined,
+  )
+  await assert.rejects(render({ networkPolicy: { enabled: true } }), /webhook\.networkPolicy\.apiServerCIDRs is empty/)
+  const metricsFrom = [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }]
+  const objects = await render({ networkPolicy: { enabled: true, apiServerCIDRs: ['10.0.0.4/32'], metricsFrom } })
+  const { spec } = only(objects, 'NetworkPolicy') as unknown as { spec: { podSelector: object; ingress: object[] } }
+  assert.deepEqual(spec.ingress, [
+    { from: [{ ipBlock: { cidr: '10.0.0.4/32' } }], ports: [{ port: 'webhook-server' }] },
+    { ports: [{ port: 'healthz' }] },
+    { from: metricsFrom, ports: [{ port: 'metrics' }] },
+  ])
+  const { selector } = only(objects, 'Service').spec as { selector: object }
+  assert.deepEqual(spec.podSelector, { matchLabels: selector })
+})
+
+test('a client certificate of the API server is required where a ConfigMap has its authority', needsHelm, async () => {
+  const { args } = containerOf(await render({ clientCertificate: { caConfigMap: 'ca', names: ['a', 'b'] } }))
+  assert.ok(args.includes('--client-ca-file=/client-ca/ca.crt') && args.includes('--client-names=a,b'))
+  assert.ok(!containerOf(await render()).args.some((word) => word.startsWith('--client-')))
+})
+
+test(
+  'admission policies restrict the accounts of the installed parts, where the API server has them',
+  needsHelm,
+  async () => {
+    const kind = 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'
+    const policies = async (values: object, apiVersions = [kind]) =>
+      (await template(values, { apiVersions }))
+        .filter((object) => object.kind === 'ValidatingAdmissionPolicy')
+        .map(({ metadata }) => metadata.name)
+    const webhook = { enabled: true, azureTenantID: 'tenant' }
+    const all = ['secretprovidersyncing-fence', 'secretproviderclasspodstatuses-fence', 'azure-wi-webhook-fence']
+    assert.deepEqual((await policies({ webhook })).toSorted(), all.toSorted())
+    assert.deepEqual(await policies({ ...alone, webhook }), ['azure-wi-webhook-fence'])
+    assert.deepEqual(await policies({ webhook, policies: { fence: false } }), [])
+    assert.deepEqual(await policies({ webhook }, []), [])
+  },
+)
 
 test('the proxy sidecar goes the way of proxySettings, and trusts what it trusts', needsHelm, async () => {
   const proxySettings = {
