@@ -44,6 +44,7 @@ const faults = defineCommand<HomeOption & OutputOption>({
 interface VaultOptions {
   vault?: string[]
   secret?: string[]
+  offline?: boolean
 }
 
 const collect = (text: string, before: string[] = []) => [...before, text]
@@ -52,6 +53,7 @@ function addVaults(command: Command): Command {
   return command
     .option('--vault <name>', 'create this vault; repeatable (default: test, if there are secrets)', collect)
     .option('--secret <name=value>', 'set a secret in the first vault, or VAULT/NAME=VALUE; repeatable', collect)
+    .option('--offline', 'refuse connections to hosts that the local Azure does not serve')
 }
 
 const exec = defineCommand<VaultOptions>({
@@ -65,9 +67,9 @@ const exec = defineCommand<VaultOptions>({
   options(command) {
     addVaults(command).argument('<command...>', 'program and arguments, after --')
   },
-  async run({ options: { vault = [], secret = [] }, words: [command], world }) {
+  async run({ options: { vault = [], secret = [], offline = false }, words: [command], world }) {
     const { azureExec } = await import('../lab/azure-emulator.ts')
-    return azureExec({ vaults: vault, secrets: secret, command: [command ?? []].flat(), world })
+    return azureExec({ vaults: vault, secrets: secret, offline, command: [command ?? []].flat(), world })
   },
 })
 
@@ -78,9 +80,9 @@ const serve = defineCommand<VaultOptions>({
     'Starts a local Azure, creates the vaults, and prints the variables for clients as one line of JSON. Stops when standard ' +
     'input ends, so that it never outlives the test run that started it.',
   options: addVaults,
-  async run({ options: { vault = [], secret = [] }, world }) {
+  async run({ options: { vault = [], secret = [], offline = false }, world }) {
     const { azureServe } = await import('../lab/azure-emulator.ts')
-    return azureServe({ vaults: vault, secrets: secret, world })
+    return azureServe({ vaults: vault, secrets: secret, offline, world })
   },
 })
 

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import {
   chosenHome,
   createVaults,
+  type EmulatorOptions,
   findLocalAzure,
   runCommand,
   signalOfParent,
@@ -14,14 +15,15 @@ import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
 export interface AzureExecCommand {
   vaults: readonly string[]
   secrets: readonly string[]
+  offline: boolean
   /** Program and arguments. */
   command: readonly string[]
   world: CliWorld
 }
 
 /** `keymount azure exec`: runs a command with a local Azure of its own, and returns its exit status. */
-export async function azureExec({ vaults, secrets, command, world }: AzureExecCommand): Promise<number> {
-  await using emulator = await disposable(vaultSpecs(vaults, secrets), world)
+export async function azureExec({ vaults, secrets, offline, command, world }: AzureExecCommand): Promise<number> {
+  await using emulator = await disposable({ vaults: vaultSpecs(vaults, secrets), env: world.env, offline })
   const signal = AbortSignal.any([world.signal, signalOfParent()])
   return await runCommand({ command, env: { ...world.env, ...emulator.variables }, signal })
 }
@@ -29,12 +31,13 @@ export async function azureExec({ vaults, secrets, command, world }: AzureExecCo
 export interface AzureServeCommand {
   vaults: readonly string[]
   secrets: readonly string[]
+  offline: boolean
   world: CliWorld
 }
 
 /** `keymount azure serve`: prints the variables of a local Azure of its own, and stops it at the end of standard input. */
-export async function azureServe({ vaults, secrets, world }: AzureServeCommand): Promise<number> {
-  await using emulator = await disposable(vaultSpecs(vaults, secrets), world)
+export async function azureServe({ vaults, secrets, offline, world }: AzureServeCommand): Promise<number> {
+  await using emulator = await disposable({ vaults: vaultSpecs(vaults, secrets), env: world.env, offline })
   const set = Object.entries(emulator.variables).filter(([, value]) => value !== undefined)
   world.stdout.write(`${JSON.stringify(Object.fromEntries(set))}\n`)
   const signal = AbortSignal.any([world.signal, signalOfParent()])
@@ -78,8 +81,8 @@ export async function azureVaultCreate({
   return exitCodes.ok
 }
 
-async function disposable(vaults: readonly VaultSpec[], { env }: CliWorld) {
-  const emulator = await startEmulator(vaults, env)
+async function disposable(options: EmulatorOptions) {
+  const emulator = await startEmulator(options)
   return { variables: emulator.variables, [Symbol.asyncDispose]: () => emulator.stop() }
 }
 

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { type LogLevel, logLevels } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
+import { readMachineProxy } from './proxy/machine-proxy.ts'
 import type { LocalAzureOptions } from './start-local-azure.ts'
 
 export const localAzureFlags = {
@@ -19,6 +20,11 @@ export const localAzureFlags = {
     default: '',
     help: 'Home of the lab that runs managed clusters (default: managed clusters cannot be created)',
   },
+  offline: {
+    type: 'boolean',
+    default: false,
+    help: 'Refuse connections to hosts that the local Azure does not serve, instead of forwarding them',
+  },
   delay: { type: 'duration', default: 0, help: 'Delay of every response' },
   'log-level': { type: 'choice', values: logLevels, default: 'info', help: 'Verbosity of the log' },
 } as const satisfies FlagSpecs
@@ -33,7 +39,7 @@ export const localAzureProgram: Program<typeof localAzureFlags, LocalAzureConfig
   name: 'local-azure',
   summary: 'The local Azure: Entra, Resource Manager, Graph, Key Vault and IMDS on loopback.',
   flags: localAzureFlags,
-  configure(flags, _env, problems) {
+  configure(flags, env, problems) {
     if (isIP(flags.listen) === 0) problems.unexpected('--listen', flags.listen, 'an IP address')
     return {
       stateDir: resolve(flags.state),
@@ -41,6 +47,7 @@ export const localAzureProgram: Program<typeof localAzureFlags, LocalAzureConfig
       port: flags.port,
       imdsPort: flags['imds-port'],
       issuerCaFiles: flags['issuer-ca'].map((file) => resolve(file)),
+      forwarding: flags.offline ? undefined : { proxyFor: readMachineProxy(env, problems) },
       delayMs: flags.delay,
       clustersHome: flags.clusters === '' ? undefined : resolve(flags.clusters),
       logLevel: flags['log-level'],

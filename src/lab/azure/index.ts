@@ -15,4 +15,5 @@ export { type LocalAzureConfig, localAzureFlags, localAzureProgram } from './con
 export type { AdministratorCredentials } from './credentials-file.ts'
 export type { OperationRow } from './http/service.ts'
 export { describeOperations, type ServiceReference } from './operation-reference.ts'
+export { type MachineProxy, readMachineProxy } from './proxy/machine-proxy.ts'
 export { type LocalAzure, type LocalAzureOptions, startLocalAzure } from './start-local-azure.ts'

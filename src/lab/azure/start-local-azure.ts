@@ -16,7 +16,7 @@ import { cloud } from './proxy/clouds.ts'
 import { type ConnectProxy, startConnectProxy } from './proxy/connect-proxy.ts'
 import { createFrontDoor } from './proxy/front-door.ts'
 import { type OtherSite, servicesOfSites } from './proxy/other-sites.ts'
-import { refusalOf, serviceOfHost } from './proxy/served-hosts.ts'
+import { type Forwarding, routeOfOther, serviceOfHost } from './proxy/served-hosts.ts'
 import { openRecordStore } from './records/record-store.ts'
 import { startControlServer } from './traffic/control-server.ts'
 import { createTraffic } from './traffic/traffic.ts'
@@ -38,6 +38,8 @@ export interface LocalAzureOptions {
   clusterBackend?: ClusterBackend | undefined
   /** Public hosts outside of Azure that the proxy serves too. Default: none. */
   sites?: readonly OtherSite[] | undefined
+  /** Forwards connections to other hosts, through the machine's own proxy where it has one. Default: they are refused. */
+  forwarding?: Forwarding
   clock?: Clock | undefined
   log?: Log | undefined
 }
@@ -58,7 +60,7 @@ export interface LocalAzure extends Running {
 /** Starts the local Azure. Throws, and leaves nothing running, when the state cannot be read or a port is taken. */
 export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
   const { stateDir, listen = '127.0.0.1', port = 0, imdsPort = 0, issuerCaFiles = [], delayMs = 0 } = options
-  const { clusterBackend, sites = [], clock = systemClock, log = silentLog } = options
+  const { clusterBackend, sites = [], forwarding, clock = systemClock, log = silentLog } = options
   const otherServices = servicesOfSites(sites)
   const isServed = (host: string) => serviceOfHost(cloud, host) !== undefined || otherServices.has(host)
   const paths = pathsOf(stateDir)
@@ -105,7 +107,8 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   proxy = await startConnectProxy({
     listen,
     port,
-    refusal: (host) => (isServed(host) ? undefined : refusalOf(cloud, host, [...otherServices.keys()])),
+    routeOf: (host) =>
+      isServed(host) ? { kind: 'served' } : routeOfOther(cloud, host, [...otherServices.keys()], forwarding),
     isUnreachable: (host) => traffic.faultOf(host)?.kind === 'unreachable',
     onTunnel: frontDoor.accept,
   })

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { connect as connectPlain, type Socket } from 'node:net'
-import { test } from 'node:test'
+import { createServer } from 'node:http'
+import { connect as connectPlain, createServer as createTcpServer, type Socket } from 'node:net'
+import { text as readText } from 'node:stream/consumers'
+import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { readMachineProxy } from '#lab/azure'
+import { Problems } from '#lib'
+import { listen } from '#lib/http'
 import { startLocalAzure, type TestAzure } from '../../support/local-azure.ts'
 
 /** What the proxy answers to the first line of a request. */
@@ -68,6 +73,52 @@ test('other hosts and ports are refused with the reason', async (t) => {
   const get = await askProxy(azure, 'GET http://example.com/ HTTP/1.1\r\nHost: example.com')
   assert.equal(get.status, 405)
   assert.match(get.text, /only answers CONNECT/)
+})
+
+test("other hosts are reached through the proxy when the lab is not offline, directly or by the machine's own proxy", async (t) => {
+  const site = await startTextServer(t, 'hello from elsewhere')
+  const direct = await startLocalAzure(t, { forwarding: { proxyFor: () => undefined } })
+  assert.match(await getThrough(direct.proxyUrl, site), /hello from elsewhere/)
+
+  const machine = await startMachineProxy(t)
+  const proxyFor = readMachineProxy(
+    { https_proxy: machine.url, HTTPS_PROXY: 'http://unused.example:1' },
+    new Problems(),
+  )
+  const through = await startLocalAzure(t, { forwarding: { proxyFor } })
+  assert.match(await getThrough(through.proxyUrl, site), /hello from elsewhere/)
+  assert.deepEqual(machine.requests, [`${site} ${machine.authorization}`])
+
+  const { status, text } = await askProxy(through, 'CONNECT login.microsoftonline.us:443 HTTP/1.1\r\nHost: x')
+  assert.equal(status, 403)
+  assert.match(text, /does not emulate AzureUSGovernment/)
+  assert.equal(await statusOf(through, 'https://management.azure.com/?api-version=2024-01-01'), 401)
+})
+
+test('a host that cannot be reached is a 502 that names the way, and a proxy that names itself is not asked', async (t) => {
+  const closed = await startTextServer(t, '')
+  await closed.stop()
+  const azure: TestAzure = await startLocalAzure(t, { forwarding: { proxyFor: () => new URL(azure.proxyUrl) } })
+  const own = await askProxy(azure, `CONNECT ${closed} HTTP/1.1\r\nHost: x`)
+  assert.equal(own.status, 502)
+  assert.match(own.text, /cannot reach it directly: .*ECONNREFUSED/)
+  const refusing = await startMachineProxy(t, 407)
+  const proxyFor = readMachineProxy({ HTTPS_PROXY: refusing.url, NO_PROXY: 'localhost' }, new Problems())
+  const other = await startLocalAzure(t, { forwarding: { proxyFor } })
+  const { status, text } = await askProxy(other, 'CONNECT example.com:443 HTTP/1.1\r\nHost: x')
+  assert.equal(status, 502)
+  assert.match(text, /cannot reach it through the proxy 127\.0\.0\.1:\d+: .* answered 407/)
+  assert.doesNotMatch(text, /password/)
+})
+
+test("the machine's proxy is left out for the hosts of NO_PROXY and their subdomains", () => {
+  const proxyFor = readMachineProxy(
+    { https_proxy: 'proxy.example:3128', no_proxy: 'a.example, .b.example' },
+    new Problems(),
+  )
+  for (const host of ['a.example', 'x.a.example', 'x.b.example']) assert.equal(proxyFor(host), undefined, host)
+  for (const host of ['ba.example', 'example']) assert.equal(proxyFor(host)?.href, 'http://proxy.example:3128/', host)
+  assert.equal(readMachineProxy({ HTTPS_PROXY: 'http://p', NO_PROXY: '*' }, new Problems())('a.example'), undefined)
 })
 
 test('a tunnel to a host of the lab does not reach other hosts', async (t) => {
@@ -159,3 +210,42 @@ test('the control socket refuses invalid requests, and names what it expects', a
     /404.*\/delay, \/faults\/HOST, \/requests, \/events, \/vaults or \/operations/,
   )
 })
+
+/** A plain server that answers every connection with a text; prints as its `HOST:PORT`. */
+async function startTextServer(t: TestContext, text: string) {
+  const server = createTcpServer((socket) => void socket.end(text))
+  const { port, stop } = await listen(server, { host: '127.0.0.1', port: 0 })
+  t.after(stop)
+  return { stop, toString: () => `127.0.0.1:${port}` }
+}
+
+/** What comes through a tunnel of the proxy. */
+async function getThrough(proxyUrl: string, target: { toString(): string }): Promise<string> {
+  const { hostname, port } = new URL(proxyUrl)
+  const socket = connectPlain(Number(port), hostname)
+  socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`)
+  return readText(socket)
+}
+
+/** The proxy of a company: it wants a password, records whom it was asked for, and forwards (or answers `status`). */
+async function startMachineProxy(t: TestContext, status = 200) {
+  const requests: string[] = []
+  const server = createServer()
+  server.on('connect', (request, socket) => {
+    requests.push(`${request.url} ${request.headers['proxy-authorization']}`)
+    if (status !== 200) return void socket.end(`HTTP/1.1 ${status} No\r\n\r\n`)
+    const { hostname, port } = new URL(`http://${request.url}`)
+    const far = connectPlain(Number(port), hostname, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      socket.pipe(far).pipe(socket)
+    })
+  })
+  const { port, stop } = await listen(server, { host: '127.0.0.1', port: 0 })
+  t.after(stop)
+  const authorization = `Basic ${Buffer.from('user:password').toString('base64')}`
+  return { url: `http://user:password@127.0.0.1:${port}`, requests, authorization }
+}
+
+async function statusOf(azure: TestAzure, url: string): Promise<number> {
+  return (await azure.send({ url: new URL(url) })).status
+}

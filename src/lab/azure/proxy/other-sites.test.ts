@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Refusal } from '../http/refusal.ts'
 import { cloud } from './clouds.ts'
 import { servicesOfSites } from './other-sites.ts'
-import { refusalOf } from './served-hosts.ts'
+import { routeOfOther } from './served-hosts.ts'
 
 const exchange = {
   host: 'charts.example',
@@ -22,6 +22,11 @@ test('a site answers for its host, is counted under it, and refuses in plain tex
   assert.equal(await refusal?.text(), 'later\n')
 })
 
-test('who asks for another host is told of the sites too', () => {
-  assert.match(refusalOf(cloud, 'example.com', ['charts.example']), /vault\.azure\.net, charts\.example, and forwards/)
+test('the refusal of another host names the sites too', () => {
+  const route = routeOfOther(cloud, 'example.com', ['charts.example'], undefined)
+  assert.equal(route.kind, 'refused')
+  assert.match(
+    JSON.stringify(route),
+    /vault\.azure\.net, charts\.example, and forwards nothing, because it runs with --offline/,
+  )
 })

@@ -1,4 +1,6 @@
 import { type Cloud, sovereignClouds } from './clouds.ts'
+import type { Route } from './connect-proxy.ts'
+import type { MachineProxy } from './machine-proxy.ts'
 
 export type ServiceName = 'entra' | 'arm' | 'graph' | 'keyvault'
 
@@ -19,13 +21,24 @@ export function vaultOfHost(cloud: Cloud, host: string): string | undefined {
   return /^[a-z0-9-]{1,63}$/.test(name) ? name : undefined
 }
 
-/** The refusal of a host that is neither the cloud's nor one of `others`. */
-export function refusalOf(cloud: Cloud, host: string, others: readonly string[] = []): string {
+/** What becomes of hosts that the local Azure does not serve. Undefined: it is offline, and refuses them. */
+export type Forwarding = { proxyFor: MachineProxy } | undefined
+
+/** What happens to tunnels to a host that is neither the cloud's nor one of `others`. */
+export function routeOfOther(cloud: Cloud, host: string, others: readonly string[], forwarding: Forwarding): Route {
   const sovereign = sovereignClouds.find((other) => serviceOfHost(other, host) !== undefined)
+  if (sovereign === undefined && forwarding !== undefined) {
+    return { kind: 'forwarded', proxy: forwarding.proxyFor(host) }
+  }
+  // Never forwarded: clients with credentials of the lab would send them to a real cloud.
   const reason =
     sovereign === undefined
       ? 'it is not a host of Azure that the lab emulates'
       : `the lab does not emulate ${sovereign.name}`
   const served = [cloud.login, cloud.resourceManager, cloud.graph, `*.${cloud.vaultSuffix}`, ...others].join(', ')
-  return `The local Azure does not serve ${host}: ${reason}. It serves ${served}, and forwards nothing.\n`
+  const offline = forwarding === undefined ? ', and forwards nothing, because it runs with --offline' : ''
+  return {
+    kind: 'refused',
+    reason: `The local Azure does not serve ${host}: ${reason}. It serves ${served}${offline}.\n`,
+  }
 }

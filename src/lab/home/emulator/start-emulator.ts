@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startLocalAzure } from '#lab/azure'
-import type { Running } from '#lib'
+import { readMachineProxy, startLocalAzure } from '#lab/azure'
+import { Problems, type Running } from '#lib'
 import { createLabAzure, readCredentials } from '../azure/lab-azure.ts'
 import { clientVariables, type Environment } from './client-variables.ts'
 import { createVaultWithSecrets, type VaultSpec } from './vault-with-secrets.ts'
@@ -13,12 +13,21 @@ export interface Emulator extends Running {
   variables: Record<string, string | undefined>
 }
 
+export interface EmulatorOptions {
+  vaults: readonly VaultSpec[]
+  /** The user's environment. */
+  env: Environment
+  /** Refuses connections to other hosts, instead of forwarding them. */
+  offline: boolean
+}
+
 /** Starts a local Azure with these vaults. Throws, and leaves nothing behind, when one of them cannot be created. */
-export async function startEmulator(vaults: readonly VaultSpec[], env: Environment): Promise<Emulator> {
+export async function startEmulator({ vaults, env, offline }: EmulatorOptions): Promise<Emulator> {
   await using started = new AsyncDisposableStack()
   const directory = mkdtempSync(join(env.TMPDIR || tmpdir(), 'keymount-azure-'))
   started.defer(() => rmSync(directory, { recursive: true, force: true }))
-  const azure = await startLocalAzure({ stateDir: join(directory, 'state') })
+  const forwarding = offline ? undefined : { proxyFor: machineProxy(env) }
+  const azure = await startLocalAzure({ stateDir: join(directory, 'state'), forwarding })
   started.defer(() => azure.stop())
   const variables = clientVariables({
     azure,
@@ -30,6 +39,13 @@ export async function startEmulator(vaults: readonly VaultSpec[], env: Environme
   await createVaults(azure, vaults)
   const running = started.move()
   return { variables, stop: () => running.disposeAsync() }
+}
+
+function machineProxy(env: Environment) {
+  const problems = new Problems()
+  const proxyFor = readMachineProxy(env, problems)
+  problems.throwIfAny('environment')
+  return proxyFor
 }
 
 /** The part of a local Azure, in this process or another, that its clients need. */
