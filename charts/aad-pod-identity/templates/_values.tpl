@@ -2,24 +2,22 @@
 {{- define "upstream.values" -}}
 {{- $ours := include "keymount.defaults" . | fromYaml -}}
 {{- $to := $ours.podIdentity -}}
-{{- $_ := include "upstream.take" (list .Values $to (list "operationMode" "adminsecret" "azureIdentities")) -}}
-{{- $_ := include "upstream.take" (list .Values $ours (list "imagePullSecrets")) -}}
-{{- /* Upstream has these as strings. */ -}}
-{{- range $key := list "forceNamespaced" "installMICException" -}}
-  {{- if hasKey $.Values $key }}{{ $_ := set $to $key (eq (toString (get $.Values $key)) "true") }}{{ end -}}
+{{- $_ := include "upstream.take" (list .Values $to (list "operationMode" "adminsecret" "azureIdentities" "forceNamespaced" "installMICException") "") -}}
+{{- $_ := include "upstream.take" (list .Values $ours (list "imagePullSecrets") "") -}}
+{{- range $name, $identity := $to.azureIdentities -}}
+  {{- if not (kindIs "map" $identity) }}{{ include "upstream.refuse" (list (printf "azureIdentities.%s" $name) $identity "a map") }}{{ end -}}
+  {{- if not (kindIs "map" $identity.binding) }}{{ include "upstream.refuse" (list (printf "azureIdentities.%s.binding" $name) $identity.binding "a map with name and selector") }}{{ end -}}
 {{- end -}}
 {{- range $component := list "mic" "nmi" -}}
   {{- $own := index $to $component -}}
-  {{- with index $.Values $component -}}
-    {{- $_ := include "upstream.take" (list . $own (keys $own | sortAlpha)) -}}
-  {{- end -}}
+  {{- $theirs := include "upstream.section" (list $.Values $component "") | fromYaml -}}
+  {{- $_ := include "upstream.take" (list $theirs $own (keys $own | sortAlpha) (printf "%s." $component)) -}}
   {{- /* What charts/keymount selects and spreads by. */ -}}
   {{- $_ := set $own "podLabels" (merge (dict "component" $component "k8s-app" "aad-pod-id") $own.podLabels) -}}
 {{- end -}}
-{{- with .Values.rbac -}}
-  {{- $_ := include "upstream.take" (list . $to.rbac (list "allowAccessToSecrets" "createUserFacingClusterRoles")) -}}
-  {{- if hasKey . "enabled" }}{{ $_ := set $ours.rbac "install" .enabled }}{{ end -}}
-{{- end -}}
+{{- $rbac := include "upstream.section" (list .Values "rbac" "") | fromYaml -}}
+{{- $_ := include "upstream.take" (list $rbac $to.rbac (list "allowAccessToSecrets" "createUserFacingClusterRoles") "rbac.") -}}
+{{- if hasKey $rbac "enabled" }}{{ $_ := include "upstream.set" (dict "to" $ours.rbac "key" "install" "value" $rbac.enabled "path" "rbac.enabled") }}{{ end -}}
 {{- $_ := set $ours.driver "install" false -}}
 {{- $_ := set $ours.provider "install" false -}}
 {{- $_ := set $to "enabled" true -}}

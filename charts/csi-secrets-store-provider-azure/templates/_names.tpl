@@ -17,5 +17,5 @@ app: {{ eq .daemon "provider" | ternary .root.Values.upstreamNames.providerApp "
 {{- $app := default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 provider: {{ contains $app .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $app) | trunc 63 | trimSuffix "-" }}
 providerApp: {{ $app }}
-driver: {{ index .Values "secrets-store-csi-driver" "fullnameOverride" | default (printf "%s-secrets-store-csi-driver" .Release.Name) | trunc 63 | trimSuffix "-" }}
+driver: {{ (index .Values "secrets-store-csi-driver" | default dict).fullnameOverride | default (printf "%s-secrets-store-csi-driver" .Release.Name) | trunc 63 | trimSuffix "-" }}
 {{- end -}}

@@ -4,27 +4,37 @@ whose they are: upstream's `linux` is the provider, and the driver is a chart of
 */}}
 {{- define "upstream.values" -}}
 {{- $ours := include "keymount.defaults" . | fromYaml -}}
-{{- $driver := index .Values "secrets-store-csi-driver" -}}
-{{- $_ := include "upstream.take" (list .Values $ours (include "upstream.provider.same" . | fromYamlArray)) -}}
-{{- $_ := include "upstream.take" (list $driver $ours (include "upstream.driver.same" . | fromYamlArray)) -}}
-{{- $_ := set $ours.driver "install" $driver.install -}}
+{{- $below := "secrets-store-csi-driver." -}}
+{{- $driver := include "upstream.section" (list .Values "secrets-store-csi-driver" "") | fromYaml -}}
+{{- $_ := include "upstream.take" (list .Values $ours (include "upstream.provider.same" . | fromYamlArray) "") -}}
+{{- $_ := include "upstream.take" (list $driver $ours (include "upstream.driver.same" . | fromYamlArray) $below) -}}
+{{- $_ := include "upstream.take" (list $driver $ours.driver (list "install") $below) -}}
 {{- range $os := list "linux" "windows" -}}
   {{- $to := index $ours $os -}}
-  {{- with index $.Values $os -}}
-    {{- $_ := include "upstream.take" (list . $to (include "upstream.provider.os" . | fromYamlArray)) -}}
-    {{- $_ := include "upstream.take" (list . $to.provider (include "upstream.provider.pods" . | fromYamlArray)) -}}
+  {{- /* Upstream's charts have a pod's values per daemon: so have we then, and either can drop a default. */ -}}
+  {{- range $key := concat (include "upstream.provider.pods" $ | fromYamlArray) (include "upstream.driver.pods" $ | fromYamlArray) | uniq -}}
+    {{- if hasKey $to $key -}}
+      {{- range $daemon := list "driver" "provider" }}{{ $_ := set (index $to $daemon) $key (deepCopy (get $to $key)) }}{{ end -}}
+      {{- $_ := unset $to $key -}}
+    {{- end -}}
   {{- end -}}
-  {{- with index $driver $os -}}
-    {{- $_ := include "upstream.take" (list . $to (include "upstream.driver.os" . | fromYamlArray)) -}}
-    {{- $_ := include "upstream.take" (list . $to.driver (include "upstream.driver.pods" . | fromYamlArray)) -}}
-    {{- $_ := include "upstream.take" (list (.driver | default dict) $to.driver (list "resources")) -}}
-    {{- $_ := include "upstream.take" (list (.crds | default dict) ($to.crds | default dict) (list "enabled" "annotations")) -}}
+  {{- $path := printf "%s." $os -}}
+  {{- $provider := include "upstream.section" (list $.Values $os "") | fromYaml -}}
+  {{- $_ := include "upstream.take" (list $provider $to (include "upstream.provider.os" $ | fromYamlArray) $path) -}}
+  {{- $_ := include "upstream.take" (list $provider $to.provider (include "upstream.provider.pods" $ | fromYamlArray) $path) -}}
+  {{- $path = printf "%s%s." $below $os -}}
+  {{- $own := include "upstream.section" (list $driver $os $below) | fromYaml -}}
+  {{- $_ := include "upstream.take" (list $own $to (include "upstream.driver.os" $ | fromYamlArray) $path) -}}
+  {{- $_ := include "upstream.take" (list $own $to.driver (include "upstream.driver.pods" $ | fromYamlArray) $path) -}}
+  {{- $_ := include "upstream.take" (list (include "upstream.section" (list $own "driver" $path) | fromYaml) $to.driver (list "resources") (printf "%sdriver." $path)) -}}
+  {{- if hasKey $to "crds" -}}
+    {{- $_ := include "upstream.take" (list (include "upstream.section" (list $own "crds" $path) | fromYaml) $to.crds (list "enabled" "annotations") (printf "%scrds." $path)) -}}
   {{- end -}}
 {{- end -}}
-{{- with (.Values.Azure | default dict).proxySettings -}}
-  {{- if .isProxyEnabled -}}
-    {{- $_ := include "upstream.take" (list . $ours.proxySettings (list "httpProxy" "httpsProxy" "noProxy" "proxyCert")) -}}
-  {{- end -}}
+{{- $azure := include "upstream.section" (list .Values "Azure" "") | fromYaml -}}
+{{- $proxy := include "upstream.section" (list $azure "proxySettings" "Azure.") | fromYaml -}}
+{{- if $proxy.isProxyEnabled -}}
+  {{- $_ := include "upstream.take" (list $proxy $ours.proxySettings (list "httpProxy" "httpsProxy" "noProxy" "proxyCert") "Azure.proxySettings.") -}}
 {{- end -}}
 {{- $_ := set $ours "upstreamNames" (include "upstream.names" . | fromYaml) -}}
 {{- toYaml $ours -}}
@@ -60,7 +70,7 @@ whose they are: upstream's `linux` is the provider, and the driver is a chart of
 {{- range $key := list "logFormatJSON" "enableArcExtension" "arc" -}}
   {{- if index $.Values $key }}{{ $ignored = append $ignored $key }}{{ end -}}
 {{- end -}}
-{{- $driver := index .Values "secrets-store-csi-driver" -}}
+{{- $driver := index .Values "secrets-store-csi-driver" | default dict -}}
 {{- range $key := list "logFormatJSON" "filteredWatchSecret" "nameOverride" -}}
   {{- if index $driver $key }}{{ $ignored = append $ignored (printf "secrets-store-csi-driver.%s" $key) }}{{ end -}}
 {{- end -}}

@@ -81,7 +81,7 @@ USER_ASSIGNED_MSI_CLIENT_ID: {key: UserAssignedMSIClientID, value: userAssignedM
   value: {{ .Values.podIdentity.mic.customCloud.configPath | quote }}
 {{- end }}
 {{- range $name, $from := include "keymount.podIdentity.adminKeys" . | fromYaml }}
-{{- if hasKey $.Values.podIdentity.adminsecret $from.value }}
+{{- if hasKey ($.Values.podIdentity.adminsecret | default dict) $from.value }}
 - name: {{ $name }}
   valueFrom:
     secretKeyRef:
@@ -110,6 +110,12 @@ USER_ASSIGNED_MSI_CLIENT_ID: {key: UserAssignedMSIClientID, value: userAssignedM
 - --block-instance-metadata={{ $nmi.blockInstanceMetadata }}
 - --metadata-header-required={{ $nmi.metadataHeaderRequired }}
 - --set-retry-after-header={{ $nmi.setRetryAfterHeader }}
+{{- if $nmi.allowCrossNamespaceSecrets }}
+- --allow-cross-namespace-secrets=true
+{{- end }}
+{{- with $nmi.allowedAuthorities }}
+- --allowed-authorities={{ join "," . }}
+{{- end }}
 - --allow-network-plugin-kubenet={{ $nmi.allowNetworkPluginKubenet }}
 - --kubelet-config={{ $nmi.kubeletConfig }}
 - -v={{ $nmi.logVerbosity }}

@@ -1,11 +1,10 @@
 {{/* The values of charts/keymount that upstream's values mean, as YAML: they are one level down there. Takes the root. */}}
 {{- define "upstream.values" -}}
 {{- $ours := include "keymount.defaults" . | fromYaml -}}
-{{- $_ := include "upstream.take" (list .Values $ours.sync (include "upstream.sync.same" . | fromYamlArray)) -}}
-{{- $_ := include "upstream.take" (list .Values $ours (list "logVerbosity")) -}}
-{{- with .Values.validatingAdmissionPolicies -}}
-  {{- $_ := include "upstream.take" (list . $ours.sync (list "applyPolicies" "allowedSecretTypes")) -}}
-{{- end -}}
+{{- $_ := include "upstream.take" (list .Values $ours.sync (include "upstream.sync.same" . | fromYamlArray) "") -}}
+{{- $_ := include "upstream.take" (list .Values $ours (list "logVerbosity") "") -}}
+{{- $policies := include "upstream.section" (list .Values "validatingAdmissionPolicies" "") | fromYaml -}}
+{{- $_ := include "upstream.take" (list $policies $ours.sync (list "applyPolicies" "allowedSecretTypes") "validatingAdmissionPolicies.") -}}
 {{- $audiences := list -}}
 {{- range .Values.tokenRequestAudience }}{{ with .audience }}{{ $audiences = append $audiences . }}{{ end }}{{ end -}}
 {{- if $audiences }}{{ $_ := set $ours.sync "tokenRequestAudience" $audiences }}{{ end -}}

@@ -1,14 +1,13 @@
 {{/* The values of charts/keymount that upstream's values mean, as YAML: they are one level down there. Takes the root. */}}
 {{- define "upstream.values" -}}
 {{- $ours := include "keymount.defaults" . | fromYaml -}}
-{{- $_ := include "upstream.take" (list .Values $ours.webhook (include "upstream.webhook.same" . | fromYamlArray)) -}}
-{{- $_ := include "upstream.take" (list .Values $ours (list "imagePullSecrets")) -}}
+{{- $_ := include "upstream.take" (list .Values $ours.webhook (include "upstream.webhook.same" . | fromYamlArray) "") -}}
+{{- $_ := include "upstream.take" (list .Values $ours (list "imagePullSecrets") "") -}}
 {{- /* A budget has one of the two. */ -}}
 {{- if ($ours.webhook.podDisruptionBudget).maxUnavailable }}{{ $_ := unset $ours.webhook.podDisruptionBudget "minAvailable" }}{{ end -}}
-{{- with .Values.image -}}
-  {{- $_ := include "upstream.take" (list . $ours.linux.image (list "repository" "pullPolicy")) -}}
-  {{- with .release }}{{ $_ := set $ours.linux.image "tag" . }}{{ end -}}
-{{- end -}}
+{{- $image := include "upstream.section" (list .Values "image" "") | fromYaml -}}
+{{- $_ := include "upstream.take" (list $image $ours.linux.image (list "repository" "pullPolicy") "image.") -}}
+{{- with $image.release }}{{ $_ := set $ours.linux.image "tag" (toString .) }}{{ end -}}
 {{- $_ := set $ours.driver "install" false -}}
 {{- $_ := set $ours.provider "install" false -}}
 {{- $_ := set $ours.webhook "enabled" true -}}

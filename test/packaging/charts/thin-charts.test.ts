@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { chartNames, packageCharts } from '#packaging/charts'
-import { temporaryDirectory } from '../../support/temporary-directory.ts'
-import { daemonSets, type Manifest, needsHelm, template } from './helm.ts'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { chartNames } from '#packaging/charts'
+import { charts, daemonSets, type Manifest, needsHelm, packaged, template } from './helm.ts'
 
 /** The charts with the names of upstream's. What `helm upgrade` cannot change is as upstream has it; their values work. */
 interface Workload extends Manifest {
@@ -13,18 +11,6 @@ interface Workload extends Manifest {
     selector: { matchLabels: Record<string, string> }
     template: { spec: { containers: { args: string[]; image: string; name: string }[] } }
   }
-}
-
-const charts = resolve(import.meta.dirname, '../../../charts')
-
-/** A package on disk, for helm. */
-async function packaged(t: TestContext, name: string): Promise<string> {
-  const packages = await packageCharts({ directory: charts })
-  const chart = packages.find(({ metadata }) => metadata.name === name)
-  const directory = temporaryDirectory(t, 'thin-chart-')
-  const path = join(directory, chart?.fileName ?? '')
-  await writeFile(path, chart?.bytes ?? '')
-  return path
 }
 
 function workload(objects: Manifest[], name: string): Workload {
