@@ -7,6 +7,7 @@
  *   node bench/attacks.ts [--against DIR] [--only NAME]
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
@@ -14,8 +15,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
-import { connect } from 'node:tls'
 import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { credentials } from '@grpc/grpc-js'
 import { CSIDriverProviderClient } from '#kubernetes/provider-protocol'
 import { startPodIdentityCluster } from '../test/product/pod-identity/cluster.ts'
@@ -254,7 +255,7 @@ async function webhookAttacks(): Promise<Attack[]> {
       }),
     )
   const slashes = podWith({
-    containers: [{ name: 'c', image: 'i', volumeMounts: [{ name: 'v', mountPath: '/'.repeat(110_000) }] }],
+    containers: [{ name: 'c', image: 'i', volumeMounts: [{ name: 'v', mountPath: `/x${'/'.repeat(110_000)}x` }] }],
   })
   const containers = podWith({ containers: Array.from({ length: 40_000 }, (_, i) => ({ name: `c${i}`, image: 'i' })) })
   const keys = Array.from({ length: 20_000 }, (_, i) => `k${i}: 1, `).join('')
@@ -299,18 +300,8 @@ function postTo(port: number, agent: Agent, path: string, body: string): Promise
 }
 
 async function unfinishedBodies({ ca, port }: Post): Promise<void> {
-  const size = 7 * 1024 * 1024
-  const sockets = Array.from({ length: 40 }, () => {
-    const socket = connect({ host: '127.0.0.1', port, servername: host, ca }, () => {
-      socket.write(
-        `POST /mutate-v1-pod HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${size}\r\n\r\n`,
-      )
-      socket.write(Buffer.alloc(size - 1, 0x20))
-    })
-    return socket.on('error', () => undefined)
-  })
-  await wait(8000)
-  for (const socket of sockets) socket.destroy()
+  const file = new URL('./support/unfinished-bodies.ts', import.meta.url)
+  await once(new Worker(file, { workerData: { ca, port, servername: host } }), 'exit')
 }
 
 function classReview(parameters: Record<string, string>): object {

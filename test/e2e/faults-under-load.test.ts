@@ -388,7 +388,7 @@ describe('faults under load', options, () => {
     await delay(10_000)
     await assertReads(name)
     await release.kube.delete(resources.pods, { namespace: release.namespace, name }, { gracePeriodSeconds: 1 })
-    await until(`pod ${name} gone`, async () => (await podOf(name)) === undefined, { withinMs: 400_000, everyMs: 2000 })
+    await until(`pod ${name} gone`, async () => (await podOf(name)) === undefined, { withinMs: 900_000, everyMs: 2000 })
   }
 })
 
