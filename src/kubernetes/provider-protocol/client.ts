@@ -9,24 +9,27 @@ import {
   type VersionResponse,
 } from './generated/provider.ts'
 
-/** Why there is no content: the provider's name is unusable, it has no socket, or it answered with an error. */
-export type ProviderErrorKind = 'invalid-name' | 'not-found' | 'rpc'
+/** Why there is no content: the provider's name is unusable, it has no socket, its answer was too large, or was an error. */
+export type ProviderErrorKind = 'invalid-name' | 'not-found' | 'too-large' | 'rpc'
 
 /** A call of a provider without a result. `code` is the gRPC code of the call; Unknown when there was no call. */
 export class ProviderError extends CodedError<Code> {
   readonly kind: ProviderErrorKind
+  /** Bytes of an answer that was too large, where gRPC says it. */
+  readonly answerBytes: number | undefined
 
   /** gRPC metadata never leaves this file: a provider may have put anything there. */
-  constructor(kind: ProviderErrorKind, code: Code, message: string) {
+  constructor(kind: ProviderErrorKind, code: Code, message: string, answerBytes?: number) {
     super(code, message)
     this.kind = kind
+    this.answerBytes = answerBytes
   }
 }
 
 export interface ProviderClientOptions {
   /** Directories that are searched for `<provider>.sock`, first hit wins; searched again on every call. */
   directories: readonly string[]
-  /** Largest answer in bytes. */
+  /** Largest answer in bytes, unless a call names another limit. */
   maxReceiveBytes: number
   /** Longest time for one Mount in milliseconds. Default 110,000: under kubelet's two minutes, so that our error is the one that is seen. */
   timeoutMs?: number | undefined
@@ -35,6 +38,8 @@ export interface ProviderClientOptions {
 export interface CallOptions {
   signal?: AbortSignal | undefined
   timeoutMs?: number | undefined
+  /** Largest answer in bytes. A larger one is refused before it is read. */
+  maxReceiveBytes?: number | undefined
 }
 
 /** Calls whichever providers have a socket on this node. Rejects with {@link ProviderError}, or the signal's reason. */
@@ -51,7 +56,7 @@ interface State {
   directories: readonly string[]
   maxReceiveBytes: number
   timeoutMs: number
-  /** By path of the socket. */
+  /** By path of the socket and limit of the answer, which gRPC has per connection. */
   connections: Map<string, Connection>
 }
 
@@ -88,10 +93,10 @@ function call<Request, Response>(
   provider: string,
   method: (client: CSIDriverProviderClient) => Method<Request, Response>,
   request: Request,
-  { signal, timeoutMs = state.timeoutMs }: CallOptions,
+  { signal, timeoutMs = state.timeoutMs, maxReceiveBytes = state.maxReceiveBytes }: CallOptions,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    const client = connect(state, provider)
+    const client = connect(state, provider, maxReceiveBytes)
     if (signal?.aborted) return reject(signal.reason)
     const running = method(client).call(
       client,
@@ -101,7 +106,7 @@ function call<Request, Response>(
       (error, response) => {
         signal?.removeEventListener('abort', cancel)
         if (error === null) return resolve(response)
-        reject(signal?.aborted ? signal.reason : providerError(state, provider, error, timeoutMs))
+        reject(signal?.aborted ? signal.reason : providerError(provider, error, { timeoutMs, maxReceiveBytes }))
       },
     )
     const cancel = () => running.cancel()
@@ -109,7 +114,11 @@ function call<Request, Response>(
   })
 }
 
-function connect({ directories, maxReceiveBytes, connections }: State, provider: string): CSIDriverProviderClient {
+function connect(
+  { directories, connections }: State,
+  provider: string,
+  maxReceiveBytes: number,
+): CSIDriverProviderClient {
   if (!namePattern.test(provider)) {
     const rule = 'expected 1 to 30 letters, digits, "-" or "_"'
     throw new ProviderError('invalid-name', Code.UNKNOWN, `invalid provider "${provider.slice(0, 64)}": ${rule}`)
@@ -119,11 +128,12 @@ function connect({ directories, maxReceiveBytes, connections }: State, provider:
     const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
     if (stat === undefined) continue
     const inode = `${stat.dev}:${stat.ino}:${stat.ctimeNs}`
-    const open = connections.get(path)
+    const key = `${maxReceiveBytes}:${path}`
+    const open = connections.get(key)
     if (open?.inode === inode) return open.client
     open?.client.close()
     const client = openClient(path, maxReceiveBytes)
-    connections.set(path, { client, inode })
+    connections.set(key, { client, inode })
     return client
   }
   throw new ProviderError(
@@ -147,16 +157,21 @@ function openClient(path: string, maxReceiveBytes: number): CSIDriverProviderCli
 }
 
 function providerError(
-  { maxReceiveBytes }: State,
   provider: string,
   { code, details }: ServiceError,
-  timeoutMs: number,
+  { timeoutMs, maxReceiveBytes }: { timeoutMs: number; maxReceiveBytes: number },
 ): ProviderError {
   if (code === Code.DEADLINE_EXCEEDED)
     return new ProviderError('rpc', code, `provider "${provider}" gave no answer within ${timeoutMs / 1000} s`)
   if (code === Code.RESOURCE_EXHAUSTED && details.includes('larger than max')) {
     const advice = `set --max-call-recv-msg-size above its default to allow more than ${maxReceiveBytes} bytes`
-    return new ProviderError('rpc', code, `${details}; ${advice}`)
+    const bytes = /larger than max \((\d{1,15}) /.exec(details)?.[1]
+    return new ProviderError(
+      'too-large',
+      code,
+      `${details}; ${advice}`,
+      bytes === undefined ? undefined : Number(bytes),
+    )
   }
   return new ProviderError('rpc', code, details === '' ? `provider "${provider}" failed without a message` : details)
 }

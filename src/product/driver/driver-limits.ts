@@ -19,6 +19,12 @@ export const driverLimits = {
     beyond: 'The mount fails with ResourceExhausted; a mounted volume keeps its files.',
     flag: 'driver --volume-size-limit',
   },
+  largeAnswers: {
+    value: 3,
+    unit: 'count',
+    what: 'responses above 128 KiB that a driver reads at the same time, of which one namespace gets one',
+    beyond: 'Further mounts and checks with such a response wait.',
+  },
   rotationSlots: {
     value: 16,
     unit: 'count',

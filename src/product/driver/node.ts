@@ -2,6 +2,7 @@ import type { EventRecorder, KubeClient, SecretProviderClass } from '#kubernetes
 import type { ProviderClient } from '#kubernetes/provider-protocol'
 import type { TlsValues } from '#kubernetes/secret-data'
 import type { Clock, Log, Running } from '#lib'
+import type { FairGate } from '#lib/async'
 import type { DriverConfig } from './config.ts'
 import type { DriverMetrics } from './driver-metrics.ts'
 import type { MemoryBudget } from './mount/memory-budget.ts'
@@ -24,6 +25,8 @@ export interface Node {
   /** What is mounted on the node. */
   readonly volumes: Volumes
   readonly memory: MemoryBudget
+  /** Bounds the large answers of providers that are in memory at the same time; namespaces take turns. */
+  readonly largeAnswers: FairGate
   /** One at a time per target path. */
   readonly operations: Operations
   readonly schedule: RotationSchedule

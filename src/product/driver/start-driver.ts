@@ -1,12 +1,14 @@
 import { createEventRecorder, type KubeClient } from '#kubernetes/client'
 import { IdentityService, NodeService } from '#kubernetes/csi'
 import { createUnary, type GrpcServer, startGrpcServer } from '#kubernetes/grpc'
-import { createProviderClient } from '#kubernetes/provider-protocol'
+import { createProviderClient, type ProviderClient } from '#kubernetes/provider-protocol'
 import { createTlsValues } from '#kubernetes/secret-data'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
+import { createFairGate } from '#lib/async'
 import { serveMetrics, serveStatus } from '#lib/http'
 import { createWorkerPool } from '#lib/worker'
 import type { DriverConfig } from './config.ts'
+import { driverLimits } from './driver-limits.ts'
 import { createDriverMetrics } from './driver-metrics.ts'
 import { createHealth, startProviderHealthCheck } from './health.ts'
 import { createMemoryBudget } from './mount/memory-budget.ts'
@@ -34,6 +36,8 @@ export interface DriverWorld {
   /** Version of the build, reported to kubelet. */
   version: string
   clock?: Clock | undefined
+  /** Default: those that have a socket in the directories of the configuration. */
+  providers?: ProviderClient | undefined
   /** Place of the rotation tick in its interval, 0 to 1. Default: random. */
   tickOffset?: number | undefined
 }
@@ -74,10 +78,10 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
   }
 }
 
-function createNode(config: DriverConfig, world: DriverWorld, started: AsyncDisposableStack): Node {
+export function createNode(config: DriverConfig, world: DriverWorld, started: AsyncDisposableStack): Node {
   const { kube, mounter, log, clock = systemClock, tickOffset = Math.random() } = world
   const { maxReceiveBytes, providerDirectories, nodeId } = config
-  const providers = createProviderClient({ directories: providerDirectories, maxReceiveBytes })
+  const providers = world.providers ?? createProviderClient({ directories: providerDirectories, maxReceiveBytes })
   started.defer(providers.stop)
   // Threads start with the first TLS Secret.
   const tasks = createWorkerPool({ threads: 2 })
@@ -93,6 +97,7 @@ function createNode(config: DriverConfig, world: DriverWorld, started: AsyncDisp
     log,
     volumes: createVolumes(),
     memory: createMemoryBudget(config.volumeMemoryBytes),
+    largeAnswers: createFairGate({ total: driverLimits.largeAnswers.value, perOwner: 1 }),
     operations: createOperations(),
     schedule: createRotationSchedule(tickOffset),
     watchedClasses: new Map(),
@@ -102,7 +107,7 @@ function createNode(config: DriverConfig, world: DriverWorld, started: AsyncDisp
   }
 }
 
-function startBackgroundWork(node: Node, stopping: AbortSignal, started: AsyncDisposableStack): void {
+export function startBackgroundWork(node: Node, stopping: AbortSignal, started: AsyncDisposableStack): void {
   const { config } = node
   addVolumeGauges(node)
   node.recovered = recoverVolumes(node, stopping)

@@ -108,6 +108,44 @@ test('a rotation that would exceed the budget leaves the old files and says why;
   await eventually(() => assert.equal(letter(), 'd'))
 })
 
+test('large answers of a namespace are read one at a time, and those of another namespace do not wait for them', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: ['--enable-secret-rotation', '--rotation-poll-interval=2m'], clock })
+  await driver.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other' } })
+  const large = Buffer.alloc(200_000, 'x')
+  const calls = new Map<string, number>()
+  const gates: (() => void)[] = []
+  let reading = 0
+  let most = 0
+  driver.provider.answer = async (request) => {
+    const attributes = JSON.parse(request.attributes) as Record<string, string>
+    const pod = attributes['csi.storage.k8s.io/pod.name'] ?? ''
+    calls.set(pod, (calls.get(pod) ?? 0) + 1)
+    // The first call of a pod is refused for its size; the second one reads it.
+    if (calls.get(pod) === 2 && attributes['csi.storage.k8s.io/pod.namespace'] === 'default') {
+      most = Math.max(most, ++reading)
+      await new Promise<void>((resolve) => gates.push(resolve))
+      reading--
+    }
+    const files = [{ path: 'foo', mode: 0o444, contents: large }]
+    return { objectVersion: [{ id: 'a', version: '1' }], error: undefined, files }
+  }
+  const pods = await Promise.all(Array.from({ length: 3 }, () => driver.pod()))
+  const publishing = pods.map(({ request }) => driver.publish(request))
+  await eventually(() => assert.equal(gates.length, 1))
+  await driver.publish((await driver.pod({ name: 'quiet', namespace: 'other' })).request)
+  for (let i = 1; i <= 3; i++) {
+    gates.at(-1)?.()
+    if (i < 3) await eventually(() => assert.equal(gates.length, i + 1))
+  }
+  await Promise.all(publishing)
+  assert.equal(most, 1)
+  assert.deepEqual([...calls.values()], [2, 2, 2, 2])
+  await clock.advance(120_000)
+  // A check knows that the answer is large.
+  await eventually(() => assert.deepEqual([...calls.values()], [3, 3, 3, 3]))
+})
+
 async function startMounting(t: TestContext, overrides: DriverOverrides) {
   const driver = await startDriver(t, { mounter: createLinuxMounter(), ...overrides })
   t.after(async () => {

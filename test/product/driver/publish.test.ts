@@ -66,6 +66,14 @@ test('publish() takes tokens from the secrets of the request before those of the
   assert.deepEqual(JSON.parse(mount?.secrets ?? ''), { clientid: 'a', [key]: '{"aud2":{}}' })
 })
 
+test('publish() hands over every key of the secrets of the request, whatever it is called', async (t) => {
+  const driver = await startDriver(t)
+  const pod = await driver.pod()
+  const secrets = JSON.parse('{"__proto__":"a","constructor":"b"}') as Record<string, string>
+  await driver.publish({ ...pod.request, secrets })
+  assert.equal(driver.provider.mounts[0]?.secrets, '{"__proto__":"a","constructor":"b"}')
+})
+
 test('publish() twice, and twice at once, mounts once', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod()

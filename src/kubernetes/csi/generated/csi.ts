@@ -389,7 +389,7 @@ export const GetPluginInfoResponse: MessageFns<GetPluginInfoResponse> = {
 
             const entry3 = GetPluginInfoResponse_ManifestEntry.decode(reader, reader.uint32());
             if (entry3.value !== undefined) {
-              message.manifest[entry3.key] = entry3.value;
+              Object.defineProperty(message.manifest, entry3.key, { value: entry3.value, configurable: true, enumerable: true, writable: true });
             }
             continue;
           }
@@ -1052,7 +1052,7 @@ export const NodeStageVolumeRequest: MessageFns<NodeStageVolumeRequest> = {
 
             const entry2 = NodeStageVolumeRequest_PublishContextEntry.decode(reader, reader.uint32());
             if (entry2.value !== undefined) {
-              message.publishContext[entry2.key] = entry2.value;
+              Object.defineProperty(message.publishContext, entry2.key, { value: entry2.value, configurable: true, enumerable: true, writable: true });
             }
             continue;
           }
@@ -1079,7 +1079,7 @@ export const NodeStageVolumeRequest: MessageFns<NodeStageVolumeRequest> = {
 
             const entry5 = NodeStageVolumeRequest_SecretsEntry.decode(reader, reader.uint32());
             if (entry5.value !== undefined) {
-              message.secrets[entry5.key] = entry5.value;
+              Object.defineProperty(message.secrets, entry5.key, { value: entry5.value, configurable: true, enumerable: true, writable: true });
             }
             continue;
           }
@@ -1090,7 +1090,7 @@ export const NodeStageVolumeRequest: MessageFns<NodeStageVolumeRequest> = {
 
             const entry6 = NodeStageVolumeRequest_VolumeContextEntry.decode(reader, reader.uint32());
             if (entry6.value !== undefined) {
-              message.volumeContext[entry6.key] = entry6.value;
+              Object.defineProperty(message.volumeContext, entry6.key, { value: entry6.value, configurable: true, enumerable: true, writable: true });
             }
             continue;
           }
@@ -1475,7 +1475,7 @@ export const NodePublishVolumeRequest: MessageFns<NodePublishVolumeRequest> = {
 
             const entry2 = NodePublishVolumeRequest_PublishContextEntry.decode(reader, reader.uint32());
             if (entry2.value !== undefined) {
-              message.publishContext[entry2.key] = entry2.value;
+              Object.defineProperty(message.publishContext, entry2.key, { value: entry2.value, configurable: true, enumerable: true, writable: true });
             }
             continue;
           }
@@ -1518,7 +1518,7 @@ export const NodePublishVolumeRequest: MessageFns<NodePublishVolumeRequest> = {
 
             const entry7 = NodePublishVolumeRequest_SecretsEntry.decode(reader, reader.uint32());
             if (entry7.value !== undefined) {
-              message.secrets[entry7.key] = entry7.value;
+              Object.defineProperty(message.secrets, entry7.key, { value: entry7.value, configurable: true, enumerable: true, writable: true });
             }
             continue;
           }
@@ -1529,7 +1529,7 @@ export const NodePublishVolumeRequest: MessageFns<NodePublishVolumeRequest> = {
 
             const entry8 = NodePublishVolumeRequest_VolumeContextEntry.decode(reader, reader.uint32());
             if (entry8.value !== undefined) {
-              message.volumeContext[entry8.key] = entry8.value;
+              Object.defineProperty(message.volumeContext, entry8.key, { value: entry8.value, configurable: true, enumerable: true, writable: true });
             }
             continue;
           }

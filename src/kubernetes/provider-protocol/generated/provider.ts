@@ -26,7 +26,7 @@ export const protobufFileName = "provider.proto";
 /**
  * The provider protocol of the Secrets Store CSI driver, version v1alpha1.
  * The driver is the client; a provider listens on <providers dir>/<provider name>.sock.
- * Public protocol: package, names and field numbers are those every provider of the field speaks.
+ * Public protocol: package, names and field numbers are those of every provider.
  */
 
 export interface VersionRequest {
@@ -405,7 +405,7 @@ export const File: MessageFns<File> = {
               break;
             }
 
-            message.contents = Buffer.from(reader.bytes());
+            message.contents = (reader.bytes() as Buffer);
             continue;
           }
         }

@@ -18,11 +18,17 @@ export interface VolumeContent {
   files: readonly VolumeFile[]
   /** Sorted by id; of equal ids the last. */
   versions: readonly ObjectVersion[]
+  /** See {@link FetchOptions.large}. */
+  large: boolean
 }
 
 export interface FetchOptions {
   /** What the volume holds already. */
   current: readonly ObjectVersion[]
+  /** Whether the last answer was larger than {@link smallBytes}. */
+  large: boolean
+  /** Called with the size of a large answer before it is read; throws if there is no room for it. */
+  assertRoom(bytes: number): void
   signal: AbortSignal
   /** Oldest time, by `clock.elapsed()`, of a shared answer that the provider may give. Default: as the provider shares. */
   notOlderThan?: number | undefined
@@ -45,23 +51,55 @@ export async function fetchContent(
     const pod = `${request.pod.namespace}/${request.pod.name}`
     return new PublishError(errorType, code, `failed to mount secrets store objects for pod ${pod}, err: ${what}`)
   }
-  const response = await ask(node, request, mountClass, options).catch((error: unknown) => {
+  const { response, large } = await ask(node, request, mountClass, options).catch((error: unknown) => {
     if (!(error instanceof ProviderError)) throw error
-    const isAnswer = error.kind === 'rpc'
+    const isAnswer = error.kind === 'rpc' || error.kind === 'too-large'
     throw fail(isAnswer ? 'GRPCProviderError' : 'FailedToLookupProviderGRPCClient', error.code, error.message)
   })
   const errorCode = response.error?.code ?? ''
   if (errorCode !== '') throw fail(errorCode, Code.UNKNOWN, `provider "${provider}" answered error code ${errorCode}`)
   if (response.objectVersion.length === 0)
     throw fail('GRPCProviderError', Code.UNKNOWN, `provider "${provider}" answered without any object version`)
-  return contentOf(response)
+  return { ...contentOf(response), large }
 }
 
-function ask(
+/** Answers that may be in memory in any number: most are a few KiB, and a node has some hundred volumes. */
+const smallBytes = 128 * 1024
+
+/**
+ * Answers are in memory as a whole, several times over. So the first call takes a small one only; gRPC refuses a larger one by
+ * its length, before it is read, and the second call waits for its turn.
+ */
+async function ask(
+  node: Node,
+  request: PublishRequest,
+  mountClass: MountClass,
+  options: FetchOptions,
+): Promise<{ response: MountResponse; large: boolean }> {
+  const maxReceiveBytes = Math.min(smallBytes, node.config.maxReceiveBytes)
+  if (!options.large) {
+    try {
+      return { response: await mount(node, request, mountClass, { ...options, maxReceiveBytes }), large: false }
+    } catch (error) {
+      const isTooLarge = error instanceof ProviderError && error.kind === 'too-large'
+      if (!isTooLarge || maxReceiveBytes === node.config.maxReceiveBytes) throw error
+      options.assertRoom(error.answerBytes ?? smallBytes)
+    }
+  }
+  const whole = () => mount(node, request, mountClass, options)
+  const response = await node.largeAnswers.run(request.pod.namespace, whole, options.signal)
+  return { response, large: sizeOf(response) > smallBytes }
+}
+
+function sizeOf({ files }: MountResponse): number {
+  return files.reduce((sum, { contents }) => sum + contents.length, 0)
+}
+
+function mount(
   { providers, clock }: Node,
   request: PublishRequest,
   { provider, attributes }: MountClass,
-  { current, notOlderThan, signal, timeoutMs }: FetchOptions,
+  { current, notOlderThan, signal, timeoutMs, maxReceiveBytes }: FetchOptions & { maxReceiveBytes?: number },
 ): Promise<MountResponse> {
   const tokens = request.tokens === undefined ? {} : { [tokensKey]: request.tokens.revealText() }
   const maxAge =
@@ -75,10 +113,10 @@ function ask(
     permission: defaultMode,
     currentObjectVersion: [...current],
   }
-  return providers.mount(provider, message, { signal, timeoutMs })
+  return providers.mount(provider, message, { signal, timeoutMs, maxReceiveBytes })
 }
 
-function contentOf({ files, objectVersion }: MountResponse): VolumeContent {
+function contentOf({ files, objectVersion }: MountResponse): Omit<VolumeContent, 'large'> {
   const versions = new Map(objectVersion.map(({ id, version }) => [id, version]))
   return {
     files: files.map(({ path, mode, contents }) => ({ path, mode, contents: SecretValue.of(contents) })),

@@ -3,7 +3,7 @@ import type { ObjectVersion } from '#kubernetes/provider-protocol'
 import { type VolumeFile, type WriteResult, writeFiles } from '#kubernetes/volume-files'
 import { beyondLimit } from '#lib'
 import { driverLimits } from '../driver-limits.ts'
-import { memoryOfFiles, reserveMemory } from '../mount/memory-budget.ts'
+import { memoryOfFiles, refuseBeyondBudget } from '../mount/memory-budget.ts'
 import type { Node } from '../node.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import type { PublishRequest } from '../rpc/publish-request.ts'
@@ -14,9 +14,11 @@ export interface FilledVolume {
   versions: readonly ObjectVersion[]
   changed: boolean
   digest: string | undefined
+  /** Whether the answer was a large one. */
+  large: boolean
 }
 
-export interface FillOptions extends FetchOptions {
+export interface FillOptions extends Omit<FetchOptions, 'assertRoom'> {
   target: string
   mountClass: MountClass
   /** Digest of the files that the volume holds; undefined when it is not known. */
@@ -27,14 +29,15 @@ export interface FillOptions extends FetchOptions {
 export async function fillVolume(node: Node, request: PublishRequest, options: FillOptions): Promise<FilledVolume> {
   const { target, mountClass, current, signal } = options
   warnOfReserved(node, request, mountClass)
-  const { files, versions } = await fetchContent(node, request, mountClass, options)
+  const assertRoom = (bytes: number) => refuseTooLarge(node, request, target, bytes)
+  const { files, versions, large } = await fetchContent(node, request, mountClass, { ...options, assertRoom })
   signal.throwIfAborted()
   // Providers of the first protocol version write into the target themselves and answer no files.
   const written = files.length > 0 ? await writeContent(node, request, files, options) : undefined
   if (written?.changed !== false) node.memory.byTarget.set(target, await node.mounter.memoryOf(target))
   return written === undefined
-    ? { versions, changed: isDifferent(current, versions), digest: undefined }
-    : { versions, ...written }
+    ? { versions, large, changed: isDifferent(current, versions), digest: undefined }
+    : { versions, large, ...written }
 }
 
 /** A class cannot choose who mounts it; leaving its parameter out silently would be hard to find. */
@@ -52,14 +55,11 @@ async function writeContent(
   files: readonly VolumeFile[],
   { target, mountClass, lastDigest, signal }: FillOptions,
 ): Promise<WriteResult> {
-  const { config, memory, mounter, clock } = node
+  const { memory, mounter, clock } = node
   const bytes = memoryOfFiles(files)
-  if (bytes > config.volumeSizeBytes) {
-    const what = beyondLimit(driverLimits.volumeBytes, bytes, config.volumeSizeBytes)
-    throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, what)
-  }
-  const pod = `${request.pod.namespace}/${request.pod.name}`
-  const before = reserveMemory(memory, { target, pod, bytes })
+  refuseTooLarge(node, request, target, bytes)
+  const before = memory.byTarget.get(target) ?? 0
+  memory.byTarget.set(target, bytes)
   try {
     await mounter.makeRoom(target, bytes)
     signal.throwIfAborted()
@@ -71,6 +71,14 @@ async function writeContent(
     signal.throwIfAborted()
     throw PublishError.because('FileWriteError', Code.UNKNOWN, 'failed to write the files of the volume', error)
   }
+}
+
+function refuseTooLarge({ config, memory }: Node, { pod }: PublishRequest, target: string, bytes: number): void {
+  if (bytes > config.volumeSizeBytes) {
+    const what = beyondLimit(driverLimits.volumeBytes, bytes, config.volumeSizeBytes)
+    throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, what)
+  }
+  refuseBeyondBudget(memory, { target, pod: `${pod.namespace}/${pod.name}`, bytes })
 }
 
 function isDifferent(before: readonly ObjectVersion[], after: readonly ObjectVersion[]): boolean {

@@ -3,14 +3,27 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Code } from '#kubernetes/grpc'
 import { SecretValue } from '#lib'
-import { createMemoryBudget, defaultMemoryBudget, memoryOfFiles, memoryUsed, reserveMemory } from './memory-budget.ts'
+import {
+  createMemoryBudget,
+  defaultMemoryBudget,
+  type MemoryBudget,
+  memoryOfFiles,
+  memoryUsed,
+  refuseBeyondBudget,
+} from './memory-budget.ts'
 
 const mebibyte = 1024 * 1024
 
+/** As the driver does before it writes. */
+function reserve(budget: MemoryBudget, target: string, bytes: number): void {
+  refuseBeyondBudget(budget, { target, pod: `default${target}`, bytes })
+  budget.byTarget.set(target, bytes)
+}
+
 test('a volume that does not fit is refused with its pod, its size, what others take and the budget', () => {
   const budget = createMemoryBudget(10 * mebibyte)
-  reserveMemory(budget, { target: '/a', pod: 'default/a', bytes: 8 * mebibyte })
-  assert.throws(() => reserveMemory(budget, { target: '/b', pod: 'default/b', bytes: 3 * mebibyte }), {
+  reserve(budget, '/a', 8 * mebibyte)
+  assert.throws(() => reserve(budget, '/b', 3 * mebibyte), {
     code: Code.RESOURCE_EXHAUSTED,
     message:
       /^the volume of pod default\/b takes 3\.0 MiB, and the other volumes of this node take 8\.0 MiB of the budget of 10\.0 MiB: raise .*--volume-memory-budget$/,
@@ -21,8 +34,8 @@ test('a volume that does not fit is refused with its pod, its size, what others 
 test('a volume that does not grow is never refused, also when the budget has become smaller', () => {
   const budget = createMemoryBudget(mebibyte)
   budget.byTarget.set('/a', 4 * mebibyte)
-  assert.equal(reserveMemory(budget, { target: '/a', pod: 'default/a', bytes: 4 * mebibyte }), 4 * mebibyte)
-  assert.throws(() => reserveMemory(budget, { target: '/a', pod: 'default/a', bytes: 4 * mebibyte + 1 }))
+  reserve(budget, '/a', 4 * mebibyte)
+  assert.throws(() => reserve(budget, '/a', 4 * mebibyte + 1))
 })
 
 test('whatever is reserved and freed, a volume that grows stays within the budget', () => {
@@ -34,7 +47,7 @@ test('whatever is reserved and freed, a volume that grows stays within the budge
         if (free) budget.byTarget.delete(target)
         else
           try {
-            reserveMemory(budget, { target, pod: target, bytes })
+            reserve(budget, target, bytes)
           } catch {
             // Refused: nothing has changed.
           }

@@ -19,23 +19,19 @@ export function createMemoryBudget(limit: number): MemoryBudget {
 }
 
 /**
- * Counts `bytes` for a volume before they are written, and gives what was counted for it so far. A volume that does not grow
- * is never refused: otherwise a full node would stop rotating.
- * Throws {@link PublishError} with ResourceExhausted.
+ * Throws {@link PublishError} with ResourceExhausted if a volume of `bytes` does not fit. A volume that does not grow is never
+ * refused: otherwise a full node would stop rotating.
  */
-export function reserveMemory(
+export function refuseBeyondBudget(
   { limit, byTarget }: MemoryBudget,
   { target, pod, bytes }: { target: string; pod: string; bytes: number },
-): number {
+): void {
   const before = byTarget.get(target) ?? 0
   const others = memoryUsed({ byTarget }) - before
-  if (bytes > before && others + bytes > limit) {
-    const what = `the volume of pod ${pod} takes ${mib(bytes)}, and the other volumes of this node take ${mib(others)} of the budget of ${mib(limit)}`
-    const advice = "raise the memory limit of the driver's container, or --volume-memory-budget"
-    throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, `${what}: ${advice}`)
-  }
-  byTarget.set(target, bytes)
-  return before
+  if (bytes <= before || others + bytes <= limit) return
+  const what = `the volume of pod ${pod} takes ${mib(bytes)}, and the other volumes of this node take ${mib(others)} of the budget of ${mib(limit)}`
+  const advice = "raise the memory limit of the driver's container, or --volume-memory-budget"
+  throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, `${what}: ${advice}`)
 }
 
 export function memoryUsed({ byTarget }: Pick<MemoryBudget, 'byTarget'>): number {

@@ -84,7 +84,8 @@ async function publish(
   const hadFiles = mounted && existsSync(join(target, '..data'))
   try {
     const mountClass = await both(readMountClass(node, request, signal), mounted ? undefined : mount(node, target))
-    const filled = await fillVolume(node, request, { target, mountClass, current: [], lastDigest: undefined, signal })
+    const nothing = { current: [], lastDigest: undefined, large: false }
+    const filled = await fillVolume(node, request, { target, mountClass, ...nothing, signal })
     const volume = newVolume(node, target, request, { mountClass, filled })
     volumes.set(volume)
     await saveStatus(node, volume, signal)
@@ -140,6 +141,7 @@ function newVolume(
     status: notWritten(statusName({ pod, className, target })),
     versions: filled.versions,
     digest: filled.digest,
+    large: filled.large,
     intervalMs,
     lastCheckAt: clock.now(),
     lastChangeAt: clock.now(),

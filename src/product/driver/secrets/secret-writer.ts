@@ -24,7 +24,7 @@ export type SecretOutcome = 'written' | 'unchanged' | 'other-class'
  */
 export async function writeSecret(node: Node, target: SecretTarget, signal: AbortSignal): Promise<SecretOutcome> {
   try {
-    const options = { attempts: 4, initialMs: 20, shouldRetry: isConflict, signal }
+    const options = { attempts: 4, initialMs: 20, shouldRetry: isConflict, signal, clock: node.clock }
     return await retry(() => bringUpToDate(node, target, signal), options)
   } catch (error) {
     signal.throwIfAborted()
