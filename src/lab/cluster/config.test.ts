@@ -3,13 +3,15 @@ import { test } from 'node:test'
 import { configOf } from '../../../test/support/config-of.ts'
 import { localClusterProgram } from './config.ts'
 
-test('the flags of the README become a configuration, with defaults', () => {
+test('the flags become a configuration, with defaults', () => {
   const config = configOf(localClusterProgram, [
     '--state',
     '/s',
     '--image',
     'app=/rootfs',
     '--image=other:1=/o',
+    '--image-overlay',
+    '/overlay',
     '--sync-frequency',
     '5s',
   ])
@@ -21,13 +23,14 @@ test('the flags of the README become a configuration, with defaults', () => {
       ['app', '/rootfs'],
       ['other:1', '/o'],
     ]),
+    imageOverlay: '/overlay',
     syncFrequencyMs: 5000,
     nodeName: 'keymount-local',
     logLevel: 'info',
   })
 })
 
-test('everything that is wrong on the command line is said at once', () => {
+test('every fault of the command line is reported at once', () => {
   const argv = ['--listen', 'localhost', '--port', '70000', '--image', 'nothing', '--log-level', 'loud']
   assert.throws(
     () => configOf(localClusterProgram, argv),

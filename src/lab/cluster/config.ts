@@ -12,7 +12,16 @@ export const localClusterFlags = {
   },
   listen: { type: 'string', default: '127.0.0.1', help: 'IP address to listen on' },
   port: { type: 'port', default: 16_443, help: 'Port of the API server; 0 takes a free one' },
-  image: { type: 'strings', default: [], help: 'NAME=ROOTFS: a container image and the directory with its files' },
+  image: {
+    type: 'strings',
+    default: [],
+    help: 'NAME=ROOTFS: a container image and the directory with its files; a NAME without a tag stands for all tags, and */NAME for all registries',
+  },
+  'image-overlay': {
+    type: 'string',
+    default: '',
+    help: 'Directory that lies over every image of --image; .environment in it may hold a JSON object of variables',
+  },
   'sync-frequency': {
     type: 'duration',
     default: 60_000,
@@ -27,6 +36,7 @@ export interface LocalClusterConfig {
   listen: string
   port: number
   images: ReadonlyMap<string, string>
+  imageOverlay: string | undefined
   syncFrequencyMs: number
   nodeName: string
   logLevel: LogLevel
@@ -49,6 +59,7 @@ export const localClusterProgram: Program<typeof localClusterFlags, LocalCluster
       listen: flags.listen,
       port: flags.port,
       images,
+      imageOverlay: flags['image-overlay'] === '' ? undefined : resolve(flags['image-overlay']),
       syncFrequencyMs: flags['sync-frequency'],
       nodeName: flags['node-name'],
       logLevel: flags['log-level'],

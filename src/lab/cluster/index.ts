@@ -23,8 +23,10 @@ export interface LocalClusterOptions {
   nodeName?: string | undefined
   /** False: no node agent, so pods stay Pending. Default true. */
   node?: boolean | undefined
-  /** Image name → directory with its root file system. */
+  /** Image name → directory with its root file system. A name without a tag stands for all tags, `*\/NAME` for all registries too. */
   images?: ReadonlyMap<string, string> | undefined
+  /** Directory that lies over every image in `images`; `.environment` in it may hold a JSON object of variables. Default: none. */
+  imageOverlay?: string | undefined
   /** Time between two checks of each pod by the node agent, in milliseconds. Default 60,000. */
   syncFrequencyMs?: number | undefined
   clock?: Clock | undefined
@@ -73,7 +75,17 @@ async function startNode(
   api: ApiServer,
   options: LocalClusterOptions & { listen: string; nodeName: string; kubeletRoot: string; clock: Clock },
 ): Promise<Running> {
-  const { stateDir, listen, nodeName, kubeletRoot, images = new Map(), syncFrequencyMs = 60_000, clock, log } = options
+  const {
+    stateDir,
+    listen,
+    nodeName,
+    kubeletRoot,
+    images = new Map(),
+    imageOverlay,
+    syncFrequencyMs = 60_000,
+    clock,
+    log,
+  } = options
   await using started = new AsyncDisposableStack()
   const kube = createKubeClient(loadKubeconfig(api.nodeKubeconfig), { userAgent: 'kubelet' })
   started.defer(() => kube.close())
@@ -82,8 +94,9 @@ async function startNode(
     nodeName,
     nodeIP: listen,
     kubeletRoot,
-    logsDirectory: join(stateDir, 'logs'),
+    stateDir,
     images,
+    imageOverlay,
     syncFrequencyMs,
     clock,
     log,

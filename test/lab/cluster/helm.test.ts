@@ -1,33 +1,16 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { resources } from '#kubernetes/client'
-import { chartDirectory, helm, needsHelm } from '../../packaging/charts/helm.ts'
+import { chartDirectory, needsHelm } from '../../packaging/charts/helm.ts'
+import { helmFor } from '../../support/helm.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 
 const names = async (answer: Promise<{ body: { items: { metadata: { name: string } }[] } }>) =>
   (await answer).body.items.map(({ metadata }) => metadata.name)
 
-/** A local cluster without a node, and helm with directories of its own. */
 async function start(t: TestContext) {
   const cluster = await startLocalCluster(t, { node: false })
-  const home = `${cluster.stateDir}/helm`
-  const env = {
-    PATH: process.env.PATH,
-    KUBECONFIG: cluster.kubeconfig,
-    HELM_CACHE_HOME: home,
-    HELM_CONFIG_HOME: home,
-    HELM_DATA_HOME: home,
-  }
-  return {
-    cluster,
-    run: (...args: string[]) =>
-      new Promise<string>((resolve, reject) =>
-        execFile(helm ?? 'helm', [...args, '-n', 'kube-system'], { env }, (error, stdout, stderr) =>
-          error === null ? resolve(stdout) : reject(new Error(`helm ${args.join(' ')}: ${stderr}`)),
-        ),
-      ),
-  }
+  return { cluster, run: helmFor({ kubeconfig: cluster.kubeconfig, directory: `${cluster.stateDir}/helm` }) }
 }
 
 test('helm installs, changes, rolls back and uninstalls our chart', needsHelm, async (t) => {

@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '#kubernetes/client'
 import { copyWithLibraries, findProgram } from '../../../src/lab/cluster/kubelet/host-programs.ts'
+import { eventually } from '../../support/eventually.ts'
 import { mayMount } from '../../support/may-mount.ts'
-import { processWith, startNode } from '../../support/node.ts'
+import { processesWith, processWith, startNode } from '../../support/node.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const skip = !mayMount()
 const sleeping = { command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'] }
@@ -186,9 +188,18 @@ test('a deleted pod gets SIGTERM and the time to end in peace', { skip }, async 
 
 test('a pod that ignores SIGTERM is killed after its grace period', { skip }, async (t) => {
   const node = await startNode(t)
-  await node.run('deaf', { command: ['sleep', '1000'] })
-  await node.ready('deaf')
-  await node.delete('deaf')
+  const script = 'trap "echo ignored >> /d/signals" TERM; while :; do sleep 86398.5 & wait; done'
+  await node.run(
+    'stubborn',
+    { command: ['sh', '-c', script], volumeMounts: [{ name: 'd', mountPath: '/d' }] },
+    { volumes: [{ name: 'd', hostPath: { path: node.stateDir } }], terminationGracePeriodSeconds: 1 },
+  )
+  await node.ready('stubborn')
+  await eventually(() => assert.notDeepEqual(processesWith('sleep\x0086398.5'), []))
+  await node.delete('stubborn')
+  assert.equal(readFileSync(join(node.stateDir, 'signals'), 'utf8'), 'ignored\n')
+  assert.deepEqual(processesWith('sleep\x0086398.5'), [])
+  assert.match((await node.events('stubborn')).join('\n'), /Normal Killing: Stopping container main/)
 })
 
 test('probes decide whether a pod is ready and whether it is restarted', { skip }, async (t) => {
@@ -248,6 +259,28 @@ test('an image that was given is its directory, with the command from its .entry
   assert.equal(await node.outputOf('own'), 'own root: a b\n')
   assert.ok(!existsSync(join(image, 'new')), 'the directory stays as it is')
   await node.run('other', { image: 'registry.example.com/own:2', command: ['ls', '/usr/bin/env'] })
+  assert.equal(await node.outputOf('other'), '/usr/bin/env\n')
+})
+
+test('an image that was given without a tag is that of all tags, and with */ of all registries; an overlay adds files and variables', {
+  skip,
+}, async (t) => {
+  const [image, overlay] = [temporaryDirectory(t), temporaryDirectory(t)]
+  await copyWithLibraries('/usr/bin/ldd', '/bin/sh', image, '/bin/sh')
+  writeFileSync(join(image, '.entrypoint'), '["/bin/sh", "-c", "read -r line < /added; echo $line $A $B"]')
+  writeFileSync(join(overlay, 'added'), 'added\n')
+  writeFileSync(join(overlay, '.environment'), JSON.stringify({ A: 'of the image', B: 'of the image' }))
+  const images = new Map([
+    ['registry.example.com/team/own', image],
+    ['*/any', image],
+  ])
+  const node = await startNode(t, { images, imageOverlay: overlay })
+  const names = ['registry.example.com/team/own:2', 'localhost:5000/a/any:1@sha256:0123', 'any']
+  for (const [index, name] of names.entries()) {
+    await node.run(`own-${index}`, { image: name, env: [{ name: 'B', value: 'of the pod' }] })
+    assert.equal(await node.outputOf(`own-${index}`), 'added of the image of the pod\n', name)
+  }
+  await node.run('other', { image: 'registry.example.com/other/own:2', command: ['ls', '/usr/bin/env'] })
   assert.equal(await node.outputOf('other'), '/usr/bin/env\n')
 })
 

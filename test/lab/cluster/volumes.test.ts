@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
@@ -197,6 +198,45 @@ test('a container cannot leave its volume through a link, nor the machine throug
   )
   await node.outputOf('inner')
   assert.ok(!existsSync('/etc/sub'))
+})
+
+test('a hostPath is a path of the node in the state directory, never of the machine, also through a link', {
+  skip,
+}, async (t) => {
+  const node = await startNode(t)
+  const name = `keymount-${randomUUID()}`
+  const hostPath = (path: string, type?: string) => ({
+    volumes: [{ name: 'd', hostPath: { path, ...(type === undefined ? {} : { type }) } }],
+  })
+  const writing = (script: string) => ({
+    command: ['sh', '-c', script],
+    volumeMounts: [{ name: 'd', mountPath: '/d' }],
+  })
+  for (const [pod, path, type] of [
+    ['created', `/etc/${name}`, 'DirectoryOrCreate'],
+    ['untyped', `/var/run/${name}`, undefined],
+    ['kubelet', `/var/lib/kubelet/plugins/${name}`, 'DirectoryOrCreate'],
+  ] as const) {
+    await node.run(pod, writing('echo there > /d/file'), hostPath(path, type))
+    await node.outputOf(pod)
+    assert.ok(!existsSync(path), path)
+  }
+  assert.equal(readFileSync(join(node.stateDir, 'node/etc', name, 'file'), 'utf8'), 'there\n')
+  assert.equal(readFileSync(join(node.stateDir, 'node/run', name, 'file'), 'utf8'), 'there\n')
+  assert.equal(readFileSync(join(node.kubeletRoot, 'plugins', name, 'file'), 'utf8'), 'there\n')
+
+  await node.run('linker', writing('ln -s /etc /d/link'), hostPath('/opt', 'Directory'))
+  await node.outputOf('linker')
+  await node.run('follower', writing('true'), hostPath('/opt/link/new', 'DirectoryOrCreate'))
+  await eventually(async () =>
+    assert.match((await node.events('follower')).join('\n'), /hostPath \/opt\/link\/new leads out of the node/),
+  )
+  assert.ok(!existsSync('/etc/new'))
+
+  await node.run('missing', writing('true'), hostPath(`/etc/${name}/none`, 'File'))
+  await eventually(async () =>
+    assert.match((await node.events('missing')).join('\n'), /hostPath type check failed: .*none does not exist/),
+  )
 })
 
 test('mounts of a privileged pod reach the machine and other pods', { skip }, async (t) => {

@@ -5,17 +5,19 @@ import { PodConfigError, podField } from './pod-fields.ts'
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * The environment of a container: the runtime's own variables, those that tell in-cluster clients where the API server is,
- * `envFrom`, then `env`, each of which may refer to the ones before it. Throws {@link PodConfigError} for what is missing.
+ * The environment of a container: that of its image, the runtime's own variables, the address of the API server for clients in
+ * the cluster, `envFrom`, then `env`, each of which may refer to the ones before it. Throws {@link PodConfigError} when a
+ * source does not exist.
  */
 export async function containerEnvironment(
   pod: Pod,
   container: Container,
-  kube: KubeClient,
+  { kube, defaults = {} }: { kube: KubeClient; defaults?: Readonly<Record<string, string>> },
 ): Promise<Map<string, string>> {
   const read = createConfigReader(kube, pod.metadata.namespace ?? '')
   const api = new URL(kube.server)
-  const environment = new Map([
+  const environment = new Map<string, string>([
+    ...Object.entries(defaults),
     ['PATH', defaultPath],
     ['HOSTNAME', hostnameOf(pod.metadata.name ?? '')],
     ['HOME', (container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser ?? 0) === 0 ? '/root' : '/'],

@@ -10,8 +10,8 @@ import { containerMounts } from './volumes.ts'
 export type RecordEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void
 
 /**
- * Everything that a container's process needs, from its specification and what that refers to. Throws when something is
- * missing or not supported, with a message for the container's status.
+ * Everything that a container's process needs, from its specification and the objects that this names. Throws when something
+ * is missing or not supported, with a message for the container's status.
  */
 export async function planContainer(
   pod: Pod,
@@ -21,7 +21,8 @@ export async function planContainer(
   event: RecordEvent,
 ): Promise<{ plan: ContainerPlan; process: ProcessSpec }> {
   const { securityContext = {}, workingDir = '/' } = spec
-  const [image, environment] = await Promise.all([images.find(spec.image ?? ''), containerEnvironment(pod, spec, kube)])
+  const image = await images.find(spec.image ?? '')
+  const environment = await containerEnvironment(pod, spec, { kube, defaults: image.environment })
   event('Normal', 'Pulled', image.description)
   const { arguments: credentials, refused } = credentialsOf(pod, spec, limits)
   for (const message of refused) event('Warning', 'UserNamespace', message)
@@ -35,12 +36,12 @@ export async function planContainer(
   }
   const command = commandOf(spec, image, environment)
   if (command.length > 0) return { plan, process: { command, environment, credentials } }
-  const why = `Container image "${spec.image}" is not on this machine and the container names no command: it idles`
+  const why = `Container image "${spec.image}" is not on this machine and the container has no command: it idles`
   event('Warning', 'NoCommand', why)
   return { plan, process: { command: ['sleep', 'infinity'], environment, credentials } }
 }
 
-/** Words of the container's own command, or of its image's. */
+/** Words of the container's own command, or of that of its image. */
 function commandOf(spec: Container, image: Image, environment: ReadonlyMap<string, string>): string[] {
   const { command = [], args = [] } = spec
   const own = [...command, ...args].map((word) => expandVariables(word, environment))

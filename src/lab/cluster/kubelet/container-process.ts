@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { type Clock, sleep } from '#lib'
+import { type Clock, CodedError, sleep } from '#lib'
 import { type ContainerPlan, containerScript, readyLine, type SandboxTools } from './container-script.ts'
 
 export interface Exit {
@@ -15,7 +15,7 @@ export interface ContainerProcess {
   /** Of process 1, as the machine counts. */
   pid: number
   exited: Promise<Exit>
-  /** SIGTERM, then SIGKILL after `graceMs`. Resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after `graceMs`. Resolves when the process has exited. */
   stop(graceMs: number, clock: Clock): Promise<Exit>
 }
 
@@ -29,14 +29,16 @@ export interface ProcessSpec {
 export interface StartOptions {
   /** Gets what the container writes. */
   logFile: string
-  /** Where the start script may be for a moment; its directory is in memory. */
+  /** File for the start script, which exists for a moment; its directory is in memory. */
   scriptFile: string
   keepStdinOpen: boolean
 }
 
-/** The container could not be made; the message is mount's or the shell's. */
-export class ContainerStartError extends Error {
-  override readonly name = 'ContainerStartError'
+/** The container could not be created; the message is that of mount or of the shell. */
+export class ContainerStartError extends CodedError<'container-start'> {
+  constructor(message: string) {
+    super('container-start', message)
+  }
 }
 
 export async function startContainer(
@@ -48,7 +50,7 @@ export async function startContainer(
   const { programs } = tools
   const { variables, late } = splitEnvironment(spec.environment)
   const words = commandInside(spec, plan.workingDirectory, late, tools)
-  // A file, because everybody can read the command line of a process, and `words` may hold a secret variable.
+  // A file, because every user can read the command line of a process, and `words` may hold a secret variable.
   writeFileSync(options.scriptFile, containerScript(plan, words, tools), { mode: 0o600 })
   const log = openSync(options.logFile, 'a', 0o640)
   const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--propagation=unchanged', '--fork', '--kill-child']
@@ -67,7 +69,7 @@ export async function startContainer(
   if (outcome === 'exited') throw new ContainerStartError(output.text())
   const pid = childOf(child.pid)
   return {
-    // A command that is over already has no process: nothing can be sent to it any more.
+    // A command that has already exited has no process to send signals to.
     pid: pid ?? 0,
     exited,
     async stop(graceMs, clock) {
@@ -83,7 +85,7 @@ export async function startContainer(
 
 const killed: Exit = { code: 137, signal: 'SIGKILL' }
 
-/** Standard error of the start: the script's errors, its ready line, and later what unshare says. */
+/** Standard error of the start: the script's errors, its ready line, and later the errors of unshare. */
 function watchSetup(child: ChildProcess) {
   let text = ''
   const ready = new Promise<'ready'>((resolve) => {
@@ -94,8 +96,8 @@ function watchSetup(child: ChildProcess) {
   })
   return {
     ready,
-    text: () => text.trim() || 'the container could not be made',
-    // unshare 2.38 cannot raise SIGKILL on itself as it does other signals of its child, says so, and exits with 1.
+    text: () => text.trim() || 'the container could not be created',
+    // unshare 2.38 cannot raise SIGKILL on itself as it does other signals of its child; it reports that, and exits with 1.
     sawKill: () => text.includes('sigprocmask unblock failed'),
   }
 }
@@ -109,7 +111,7 @@ export function exitOf(child: ChildProcess): Promise<Exit> {
   })
 }
 
-/** The only child of a process, by its number on the machine. */
+/** Process number, on the machine, of the first child of a process. */
 export function childOf(pid: number | undefined): number | undefined {
   try {
     const first = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]
@@ -124,7 +126,7 @@ export function signalProcess(pid: number | undefined, signal: NodeJS.Signals): 
   try {
     process.kill(pid, signal)
   } catch {
-    // It is gone already.
+    // It has exited.
   }
 }
 
@@ -144,7 +146,7 @@ export function commandInside(
   return [...toolbox.command('setpriv'), ...credentials, ...env, ...command]
 }
 
-/** Variables that can be given to the programs that start a command, and those that these would act on, or lose. */
+/** Separates variables that the programs which start a command pass on from those that these programs would act on or lose. */
 export function splitEnvironment(environment: ReadonlyMap<string, string>): {
   variables: Record<string, string>
   late: Map<string, string>

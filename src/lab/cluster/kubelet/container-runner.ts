@@ -13,11 +13,11 @@ import { watchHealth } from './probes.ts'
 
 export interface ContainerRunner {
   readonly record: ContainerRecord
-  /** Runs the container, again after each end as the restart policy asks, until it is over or the pod ends. */
+  /** Runs the container, again after each exit as its restart policy says, until it has ended for good or the pod ends. */
   run(volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined>
   /** Ends the running process. */
   stop(graceMs: number): Promise<void>
-  /** Where a command can be run, while the container runs. */
+  /** The running container, for commands that run in it. */
   target(): ExecTarget | undefined
   /** The log of this or the previous run, and a promise for the run's end. Throws when there was no previous run. */
   log(previous: boolean): { path: string; ended: Promise<unknown> }
@@ -25,7 +25,7 @@ export interface ContainerRunner {
 
 export interface RunnerOptions {
   context: PodContext
-  /** The pod as it is now, with its address. */
+  /** The current pod, with its address. */
   pod(): Pod
   record: ContainerRecord
   kind: 'init' | 'main'
@@ -33,7 +33,7 @@ export interface RunnerOptions {
   /** Aborts when the pod ends. */
   ending: AbortSignal
   graceMs(): number
-  /** The record changed. */
+  /** Called after each change of the record. */
   onChange(): void
   event: RecordEvent
 }
@@ -43,187 +43,208 @@ interface Running {
   target: ExecTarget
 }
 
-/** What runtimes give to a container that could not be started. */
+/** Exit code that container runtimes report for a container that could not be started. */
 const startErrorCode = 128
 
-/** kubelet's delays between restarts: at once, then 10 s doubling to 5 min, forgotten after 10 min of running. */
+/** kubelet's delays between restarts: none, then 10 s doubling to 5 min; they start again after 10 min of running. */
 const firstRestartDelayMs = 10_000
 const maxRestartDelayMs = 300_000
 const goodRunMs = 600_000
 
+interface State extends RunnerOptions {
+  running: Running | undefined
+  /** The next delay before a restart, in milliseconds. */
+  nextDelayMs: () => number
+  /** Number of the next run; kubelet counts the first as 0 restarts. */
+  runs: number
+}
+
 export function createContainerRunner(options: RunnerOptions): ContainerRunner {
-  const { context, record, kind, ending, onChange, event } = options
-  const { clock, tools } = context
-  const { spec } = record
-  let running: Running | undefined
-  let delays = restartDelays()
-  let runs = record.state.terminated === undefined && record.restartCount === 0 ? 0 : record.restartCount + 1
-
-  async function run(volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined> {
-    const earlier = record.state.terminated
-    if (earlier !== undefined && !restarts({ code: earlier.exitCode })) return { code: earlier.exitCode }
-    while (!ending.aborted) {
-      beginRun()
-      const startedAt = clock.now()
-      const exit = await runOnce(volumePaths)
-      if (exit === undefined || ending.aborted || !restarts(exit)) return exit
-      if (clock.now() - startedAt >= goodRunMs) delays = restartDelays()
-      await waitToRestart(delays())
-    }
-    return undefined
+  const { record, context } = options
+  const state: State = {
+    ...options,
+    running: undefined,
+    nextDelayMs: restartDelays(),
+    runs: record.state.terminated === undefined && record.restartCount === 0 ? 0 : record.restartCount + 1,
   }
-
-  /** What ended before becomes the last state. */
-  function beginRun(): void {
-    if (record.state.terminated !== undefined) record.lastState = { terminated: record.state.terminated }
-    record.restartCount = runs
-    runs++
-  }
-
-  function restarts({ code }: Exit): boolean {
-    const policy = options.pod().spec.restartPolicy ?? 'Always'
-    if (policy === 'Never') return false
-    return code !== 0 || (policy === 'Always' && kind === 'main')
-  }
-
-  async function waitToRestart(ms: number): Promise<void> {
-    if (ms === 0) return
-    const { name, namespace, uid } = options.pod().metadata
-    const label = `failed container=${spec.name} pod=${name}_${namespace}(${uid})`
-    if (record.state.terminated !== undefined) record.lastState = { terminated: record.state.terminated }
-    const message = `back-off ${formatDuration(ms)} restarting ${label}`
-    record.state = { waiting: { reason: 'CrashLoopBackOff', message } }
-    onChange()
-    event('Warning', 'BackOff', `Back-off restarting failed container ${spec.name} in pod ${name}_${namespace}(${uid})`)
-    await sleep(ms, { clock, signal: ending }).catch(() => undefined)
-  }
-
-  /** From start to end. Undefined when the pod ended before there was a process. */
-  async function runOnce(volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined> {
-    let startedAt = timestamp(clock.now())
-    try {
-      running = await start(volumePaths)
-      if (running === undefined) return undefined
-      startedAt = timestamp(clock.now())
-      noteStarted(startedAt)
-      const exit = await whileRunning(running)
-      noteEnded({ exitCode: exit.code, reason: exit.code === 0 ? 'Completed' : 'Error', startedAt })
-      return exit
-    } catch (error) {
-      if (!(error instanceof ContainerStartError)) throw error
-      event('Warning', 'Failed', `Error: ${error.message}`)
-      noteEnded({ exitCode: startErrorCode, reason: 'StartError', startedAt, message: error.message })
-      return { code: startErrorCode }
-    }
-  }
-
-  function noteStarted(startedAt: string): void {
-    record.containerID = `keymount://${randomUUID()}`
-    record.state = { running: { startedAt } }
-    record.started = spec.startupProbe === undefined
-    record.ready = record.started && spec.readinessProbe === undefined
-    onChange()
-    event('Normal', 'Started', `Started container ${spec.name}`)
-  }
-
-  function noteEnded(terminated: NonNullable<ContainerState['terminated']>): void {
-    running = undefined
-    record.started = false
-    record.ready = kind === 'init' && terminated.exitCode === 0
-    record.state = { terminated: { ...terminated, finishedAt: timestamp(clock.now()) } }
-    onChange()
-  }
-
-  /** Starts the process; waits for what the container's configuration misses. Undefined when the pod ends meanwhile. */
-  async function start(volumePaths: ReadonlyMap<string, string>): Promise<Running | undefined> {
-    const backoff = createBackoff({ initialMs: 1000, maxMs: 10_000, jitter: 0 })
-    while (!ending.aborted) {
-      try {
-        return await startProcess(volumePaths)
-      } catch (error) {
-        if (error instanceof ContainerStartError) throw error
-        const message = errorMessage(error)
-        record.state = { waiting: { reason: 'CreateContainerConfigError', message } }
-        onChange()
-        event('Warning', 'Failed', `Error: ${message}`)
-        await sleep(backoff.next(), { clock, signal: ending }).catch(() => undefined)
-      }
-    }
-    return undefined
-  }
-
-  async function startProcess(volumePaths: ReadonlyMap<string, string>): Promise<Running> {
-    const pod = options.pod()
-    const { plan, process: wanted } = await planContainer(pod, spec, volumePaths, context, event)
-    record.imageID = plan.image.id
-    event('Normal', 'Created', `Created container: ${spec.name}`)
-    const process = await startContainer(plan, wanted, tools, {
-      logFile: logFile(options.logsDirectory, spec.name, record.restartCount),
-      scriptFile: context.scriptFile(pod.metadata.uid ?? '', spec.name),
-      keepStdinOpen: spec.stdin === true,
-    })
-    const { environment, credentials } = wanted
-    return {
-      process,
-      target: { pid: process.pid, workingDirectory: plan.workingDirectory, environment, credentials },
-    }
-  }
-
-  async function whileRunning({ process, target }: Running): Promise<Exit> {
-    const over = new AbortController()
-    const { signal } = over
-    const watching = watch(process, target, signal).catch((error) => {
-      if (!signal.aborted) context.log.error({ err: error, container: spec.name }, 'probe failed to run')
-    })
-    // The pod may have ended while this container was starting.
-    const stopped = ending.aborted ? process.stop(options.graceMs(), clock) : undefined
-    const exit = await process.exited
-    over.abort(new Error('the container ended'))
-    await Promise.allSettled([watching, stopped])
-    return exit
-  }
-
-  function watch(process: ContainerProcess, target: ExecTarget, signal: AbortSignal): Promise<void> {
-    const run = (command: readonly string[], until: AbortSignal) => runInContainer(target, command, tools, until)
-    const setReady = (ready: boolean) => {
-      record.ready = ready
-      onChange()
-    }
-    return watchHealth(
-      { container: spec, podIP: context.nodeIP, run },
-      {
-        onStarted() {
-          record.started = true
-          setReady(spec.readinessProbe === undefined)
-        },
-        onReady: setReady,
-        onFailure: (probe, reason) => event('Warning', 'Unhealthy', `${probe} probe failed: ${reason}`),
-        onUnhealthy(probe) {
-          event('Normal', 'Killing', `Container ${spec.name} failed ${probe} probe, will be restarted`)
-          process.stop(options.graceMs(), clock).catch(() => undefined)
-        },
-      },
-      { clock, signal },
-    )
-  }
-
   return {
     record,
-    run,
+    run: (volumePaths) => run(state, volumePaths),
     async stop(graceMs) {
-      await running?.process.stop(graceMs, clock)
+      await state.running?.process.stop(graceMs, context.clock)
     },
-    target: () => running?.target,
-    log(previous) {
-      const { restartCount } = record
-      if (previous && restartCount === 0) {
-        const { name } = options.pod().metadata
-        throw new Error(`previous terminated container "${spec.name}" in pod "${name}" not found`)
-      }
-      const path = logFile(options.logsDirectory, spec.name, restartCount - (previous ? 1 : 0))
-      return { path, ended: previous ? Promise.resolve() : (running?.process.exited ?? Promise.resolve()) }
-    },
+    target: () => state.running?.target,
+    log: (previous) => logOf(state, previous),
   }
+}
+
+async function run(state: State, volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined> {
+  const { record, ending, context } = state
+  const earlier = record.state.terminated
+  if (earlier !== undefined && !restarts(state, earlier.exitCode)) return { code: earlier.exitCode }
+  while (!ending.aborted) {
+    rememberLastState(state)
+    record.restartCount = state.runs++
+    const startedAt = context.clock.elapsed()
+    const exit = await runOnce(state, volumePaths)
+    if (exit === undefined || ending.aborted || !restarts(state, exit.code)) return exit
+    if (context.clock.elapsed() - startedAt >= goodRunMs) state.nextDelayMs = restartDelays()
+    await waitToRestart(state, state.nextDelayMs())
+  }
+  return undefined
+}
+
+function restarts({ kind, pod }: State, exitCode: number): boolean {
+  const policy = pod().spec.restartPolicy ?? 'Always'
+  if (policy === 'Never') return false
+  return exitCode !== 0 || (policy === 'Always' && kind === 'main')
+}
+
+function rememberLastState({ record }: State): void {
+  if (record.state.terminated !== undefined) record.lastState = { terminated: record.state.terminated }
+}
+
+async function waitToRestart(state: State, ms: number): Promise<void> {
+  if (ms === 0) return
+  const { record, event, ending, context } = state
+  const { name, namespace, uid } = state.pod().metadata
+  const container = record.spec.name
+  rememberLastState(state)
+  const message = `back-off ${formatDuration(ms)} restarting failed container=${container} pod=${name}_${namespace}(${uid})`
+  record.state = { waiting: { reason: 'CrashLoopBackOff', message } }
+  state.onChange()
+  event('Warning', 'BackOff', `Back-off restarting failed container ${container} in pod ${name}_${namespace}(${uid})`)
+  await sleep(ms, { clock: context.clock, signal: ending }).catch(() => undefined)
+}
+
+/** From start to exit. Undefined when the pod ended before there was a process. */
+async function runOnce(state: State, volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined> {
+  const { clock } = state.context
+  let startedAt = timestamp(clock.now())
+  try {
+    const running = await start(state, volumePaths)
+    state.running = running
+    if (running === undefined) return undefined
+    startedAt = timestamp(clock.now())
+    recordStart(state, startedAt)
+    const exit = await exitOf(state, running)
+    recordExit(state, { exitCode: exit.code, reason: exit.code === 0 ? 'Completed' : 'Error', startedAt })
+    return exit
+  } catch (error) {
+    if (!(error instanceof ContainerStartError)) throw error
+    state.event('Warning', 'Failed', `Error: ${error.message}`)
+    recordExit(state, { exitCode: startErrorCode, reason: 'StartError', startedAt, message: error.message })
+    return { code: startErrorCode }
+  }
+}
+
+/** Starts the process; waits for Secrets and ConfigMaps that do not exist yet. Undefined when the pod ends meanwhile. */
+async function start(state: State, volumePaths: ReadonlyMap<string, string>): Promise<Running | undefined> {
+  const { record, ending, event, context } = state
+  const backoff = createBackoff({ initialMs: 1000, maxMs: 10_000, jitter: 0 })
+  while (!ending.aborted) {
+    try {
+      return await startProcess(state, volumePaths)
+    } catch (error) {
+      if (error instanceof ContainerStartError) throw error
+      const message = errorMessage(error)
+      record.state = { waiting: { reason: 'CreateContainerConfigError', message } }
+      state.onChange()
+      event('Warning', 'Failed', `Error: ${message}`)
+      await sleep(backoff.next(), { clock: context.clock, signal: ending }).catch(() => undefined)
+    }
+  }
+  return undefined
+}
+
+async function startProcess(state: State, volumePaths: ReadonlyMap<string, string>): Promise<Running> {
+  const { record, event, context, logsDirectory } = state
+  const { spec } = record
+  const pod = state.pod()
+  const { plan, process: wanted } = await planContainer(pod, spec, volumePaths, context, event)
+  record.imageID = plan.image.id
+  event('Normal', 'Created', `Created container: ${spec.name}`)
+  const process = await startContainer(plan, wanted, context.tools, {
+    logFile: logFile(logsDirectory, spec.name, record.restartCount),
+    scriptFile: context.scriptFile(pod.metadata.uid ?? '', spec.name),
+    keepStdinOpen: spec.stdin === true,
+  })
+  const { environment, credentials } = wanted
+  return {
+    process,
+    target: { pid: process.pid, workingDirectory: plan.workingDirectory, environment, credentials },
+  }
+}
+
+function recordStart(state: State, startedAt: string): void {
+  const { record, event } = state
+  const { name, startupProbe, readinessProbe } = record.spec
+  record.containerID = `keymount://${randomUUID()}`
+  record.state = { running: { startedAt } }
+  record.started = startupProbe === undefined
+  record.ready = record.started && readinessProbe === undefined
+  state.onChange()
+  event('Normal', 'Started', `Started container ${name}`)
+}
+
+async function exitOf(state: State, { process, target }: Running): Promise<Exit> {
+  const { record, ending, graceMs, context } = state
+  const over = new AbortController()
+  const { signal } = over
+  const watching = watch(state, { process, target }, signal).catch((error) => {
+    if (!signal.aborted) context.log.error({ err: error, container: record.spec.name }, 'probe failed to run')
+  })
+  // The pod may have ended while this container was starting.
+  const stopped = ending.aborted ? process.stop(graceMs(), context.clock) : undefined
+  const exit = await process.exited
+  over.abort(new Error('the container ended'))
+  await Promise.allSettled([watching, stopped])
+  return exit
+}
+
+function watch(state: State, { process, target }: Running, signal: AbortSignal): Promise<void> {
+  const { record, event, graceMs, context } = state
+  const { spec } = record
+  const execute = (command: readonly string[], until: AbortSignal) =>
+    runInContainer(target, command, context.tools, until)
+  const setReady = (ready: boolean) => {
+    record.ready = ready
+    state.onChange()
+  }
+  return watchHealth(
+    { container: spec, podIP: context.nodeIP, run: execute },
+    {
+      onStarted() {
+        record.started = true
+        setReady(spec.readinessProbe === undefined)
+      },
+      onReady: setReady,
+      onFailure: (probe, reason) => event('Warning', 'Unhealthy', `${probe} probe failed: ${reason}`),
+      onUnhealthy(probe) {
+        event('Normal', 'Killing', `Container ${spec.name} failed ${probe} probe, will be restarted`)
+        process.stop(graceMs(), context.clock).catch(() => undefined)
+      },
+    },
+    { clock: context.clock, signal },
+  )
+}
+
+function recordExit(state: State, terminated: NonNullable<ContainerState['terminated']>): void {
+  const { record, kind, context } = state
+  state.running = undefined
+  record.started = false
+  record.ready = kind === 'init' && terminated.exitCode === 0
+  record.state = { terminated: { ...terminated, finishedAt: timestamp(context.clock.now()) } }
+  state.onChange()
+}
+
+function logOf({ record, running, logsDirectory, pod }: State, previous: boolean) {
+  const { spec, restartCount } = record
+  if (previous && restartCount === 0) {
+    throw new Error(`previous terminated container "${spec.name}" in pod "${pod().metadata.name}" not found`)
+  }
+  const path = logFile(logsDirectory, spec.name, restartCount - (previous ? 1 : 0))
+  return { path, ended: previous ? Promise.resolve() : (running?.process.exited ?? Promise.resolve()) }
 }
 
 function restartDelays(): () => number {

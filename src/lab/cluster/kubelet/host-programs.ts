@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Problem, ProblemsError } from '#lib'
+import { Problems } from '#lib'
 
 const directories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
-/** What pods are made with, and the Debian package of each. */
+/** The programs that create pods, and the Debian package of each. */
 const packages = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
@@ -32,19 +32,19 @@ export function findProgram(name: string): string | undefined {
   return directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
 }
 
-/** Throws {@link ProblemsError} that names every missing program and the package that has it. */
+/** Throws `ProblemsError` that names every missing program and its package. */
 export function findHostPrograms(): HostPrograms {
-  const problems: Problem[] = []
+  const problems = new Problems()
   const found = Object.entries(packages).map(([name, from]) => {
     const path = findProgram(name)
-    if (path === undefined) problems.push({ path: name, message: `not found; the package ${from} has it` })
+    if (path === undefined) problems.add(name, `not found; install the package ${from}`)
     return [name, path ?? '']
   })
-  if (problems.length > 0) throw new ProblemsError('Programs that pods are made with', problems)
+  problems.throwIfAny('Programs that the node agent needs')
   return Object.fromEntries(found) as HostPrograms
 }
 
-/** Shared libraries of programs with their loader, as absolute paths; none for a static program, of which ldd complains. */
+/** Shared libraries of programs with their loader, as absolute paths; none for a static program, which ldd rejects. */
 async function librariesOf(ldd: string, ...programs: string[]): Promise<string[]> {
   const output = await promisify(execFile)(ldd, programs).catch((error: { stdout?: string }) => error)
   const paths = [...(output.stdout ?? '').matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].map((match) => match[1] ?? '')
@@ -65,7 +65,7 @@ const toolboxPrograms = ['mount', 'umount', 'mkdir', 'rmdir', 'env', 'setpriv'] 
 export type ToolboxProgram = (typeof toolboxPrograms)[number]
 
 export async function createToolbox(directory: string, programs: HostPrograms): Promise<Toolbox> {
-  // Afresh: a program that still runs cannot be written over.
+  // Removed first: a program that still runs cannot be overwritten.
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true, mode: 0o755 })
   const tools = toolboxPrograms.map((name) => programs[name])
@@ -76,7 +76,7 @@ export async function createToolbox(directory: string, programs: HostPrograms): 
   return { directory, command: (program) => [...prefix, `./${program}`] }
 }
 
-/** Copies a program to `target` in a root file system, and its libraries to the places where it looks for them. */
+/** Copies a program to `target` in a root file system, and its libraries to the paths where it looks for them. */
 export async function copyWithLibraries(ldd: string, program: string, root: string, target: string): Promise<void> {
   const copies = [[program, target], ...(await librariesOf(ldd, program)).map((path) => [path, path])]
   for (const [from = '', to = ''] of copies) {

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createSingleFlight } from '#lib/async'
+import { parseJson, recordOf } from '#lib/formats'
 import { copyWithLibraries, findProgram, type HostPrograms } from './host-programs.ts'
 
 /** The root file system that stands for a container image. */
@@ -23,32 +24,39 @@ export interface Image {
   layers: string[]
   /** Directories of the machine that are seen read-only at the same path. */
   hostDirectories: string[]
-  /** What runs, with the container's args, when the container names no command. */
+  /** The command of a container that has none (`ENTRYPOINT` of a Dockerfile). */
   entrypoint: string[]
-  /** The args when the container names neither (`CMD` of a Dockerfile). */
+  /** The arguments of a container that has neither command nor arguments (`CMD`). */
   defaultArgs: string[]
+  /** Variables of containers that do not set them (`ENV`). */
+  environment: Readonly<Record<string, string>>
   /** One sentence for the pod's events. */
   description: string
 }
 
 export interface Images {
-  /** Throws when the image's directory is missing or its `.entrypoint` is no list of words. */
+  /** Throws when the image's directory is missing or its `.entrypoint` is not a list of words. */
   find(name: string): Promise<Image>
 }
 
 export interface ImagesOptions {
-  /** Where root file systems are made. */
+  /** Directory for the root file systems that are created here. */
   directory: string
-  /** Image name → directory with its root file system; `.entrypoint` in it may hold a JSON array. */
+  /**
+   * Image name → directory with its root file system, in which `.entrypoint` may hold a JSON array. A name without a tag
+   * stands for all tags, and `*\/` in front of it for all registries and paths.
+   */
   given: ReadonlyMap<string, string>
+  /** Directory that lies over every given image; `.environment` in it may hold a JSON object of variables. Default: none. */
+  overlay?: string | undefined
   programs: HostPrograms
 }
 
 /**
- * There is no registry and no container image here: a name is mapped to a root file system. Names that were given have their
- * own directory; `busybox` becomes the machine's busybox; everything else the machine's own programs, read-only.
+ * There is neither a registry nor a container image: a name is mapped to a root file system. Given names have a directory of
+ * their own; `busybox` is the machine's busybox; all other images are the machine's own programs, read-only.
  */
-export function createImages({ directory, given, programs }: ImagesOptions): Images {
+export function createImages({ directory, given, overlay, programs }: ImagesOptions): Images {
   const singly = createSingleFlight<string>()
   const made = new Map<string, string>()
   const make = (name: string, build: (root: string) => Promise<void>) =>
@@ -65,8 +73,8 @@ export function createImages({ directory, given, programs }: ImagesOptions): Ima
 
   return {
     async find(name) {
-      const path = given.get(name)
-      if (path !== undefined) return givenImage(name, path, await base())
+      const path = findGiven(given, name)
+      if (path !== undefined) return givenImage(name, path, { base: await base(), overlay })
       const busybox = findProgram('busybox')
       if (name.includes('busybox') && busybox !== undefined) {
         const root = await make('busybox', (target) => buildBusybox(target, busybox, programs))
@@ -76,6 +84,7 @@ export function createImages({ directory, given, programs }: ImagesOptions): Ima
           hostDirectories: [],
           entrypoint: [],
           defaultArgs: ['sh'],
+          environment: {},
           description: `Container image "${name}" is made of this machine's busybox`,
         }
       }
@@ -87,32 +96,54 @@ export function createImages({ directory, given, programs }: ImagesOptions): Ima
         hostDirectories: systemDirectories.filter((entry) => existsSync(entry) && !lstatSync(entry).isSymbolicLink()),
         entrypoint: [],
         defaultArgs: [],
+        environment: {},
         description: `Container image "${name}" is made of this machine's own /usr, /bin and /lib, read-only${missing}`,
       }
     },
   }
 }
 
-function givenImage(name: string, path: string, base: string): Image {
+function findGiven(given: ReadonlyMap<string, string>, name: string): string | undefined {
+  const repository = name.replace(/(:[^:/@]+)?(@[^/]*)?$/, '')
+  return given.get(name) ?? given.get(repository) ?? given.get(`*/${repository.split('/').at(-1)}`)
+}
+
+function givenImage(
+  name: string,
+  path: string,
+  { base, overlay }: { base: string; overlay: string | undefined },
+): Image {
   if (!existsSync(path)) throw new Error(`Image "${name}": its root file system ${path} does not exist`)
-  const file = join(path, '.entrypoint')
-  const entrypoint: unknown = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []
-  if (!Array.isArray(entrypoint) || !entrypoint.every((word) => typeof word === 'string'))
-    throw new Error(`Image "${name}": ${file} must hold a JSON array of strings`)
+  const entrypoint = readSettings(join(path, '.entrypoint')) ?? []
+  if (!Array.isArray(entrypoint) || !entrypoint.every((word) => typeof word === 'string')) {
+    throw new Error(`Image "${name}": ${path}/.entrypoint must hold a JSON array of strings`)
+  }
+  const hasOverlay = overlay !== undefined && existsSync(overlay)
   return {
     id: `machine://${path}`,
-    layers: [base, path],
+    layers: hasOverlay ? [overlay, base, path] : [base, path],
     hostDirectories: [],
     entrypoint,
     defaultArgs: [],
+    environment: hasOverlay ? textsOf(readSettings(join(overlay, '.environment'))) : {},
     description: `Container image "${name}" already present on machine`,
   }
+}
+
+function textsOf(value: unknown): Record<string, string> {
+  const entries = Object.entries(recordOf(value) ?? {})
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+}
+
+/** The JSON in a file of an image; undefined when there is no such file. */
+function readSettings(file: string): unknown {
+  return existsSync(file) ? parseJson(file, readFileSync(file)) : undefined
 }
 
 const systemDirectories = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
 const worldWritable = 0o1777
 
-/** What every container has, whatever its image: places to mount on, and how to find hosts by name. */
+/** What every container has, whatever its image: mount points, and the configuration of the resolver. */
 function buildBase(root: string): void {
   for (const name of ['proc', 'dev/pts', 'dev/shm', 'sys', 'etc', 'tmp'])
     mkdirSync(join(root, name), { recursive: true })
@@ -125,7 +156,7 @@ function buildBase(root: string): void {
   }
 }
 
-/** Device nodes that a container sees, bound from the machine's. */
+/** Device nodes of a container, bound from the machine's. */
 export const deviceNames = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const
 const deviceLinks = {
   fd: '/proc/self/fd',
@@ -143,7 +174,7 @@ async function buildBusybox(root: string, busybox: string, programs: HostProgram
   buildCommon(root)
 }
 
-/** The machine's own programs without its files: `/etc` is made, everything else starts empty. */
+/** The machine's own programs without its files: `/etc` is generated, everything else is empty at first. */
 function buildHost(root: string): void {
   buildCommon(root)
   for (const path of systemDirectories.filter((entry) => existsSync(entry))) {

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { createEventRecorder, follow, type KubeClient, type Pod, resources } from '#kubernetes/client'
 import { type Clock, type Log, type Running, sleep, systemClock } from '#lib'
 import { readMounts } from '#lib/files'
@@ -8,6 +9,7 @@ import type { ContainerRunner } from './container-runner.ts'
 import { readIdentityLimits } from './credentials.ts'
 import { createCsiVolumes } from './csi-volume.ts'
 import { execInContainer } from './exec-session.ts'
+import { createHostPaths } from './host-paths.ts'
 import { createToolbox, findHostPrograms, type HostPrograms } from './host-programs.ts'
 import { createImages } from './images.ts'
 import { mountNodeDirectories, type NodeDirectories } from './node-directories.ts'
@@ -20,84 +22,142 @@ import { createPodTokens } from './token-cache.ts'
 import { createVolumes } from './volumes.ts'
 
 export interface NodeAgentOptions {
-  /** Client with the credentials of the node. Pods are told its server. */
+  /** Client with the credentials of the node. Its server is the API server of the pods, too. */
   kube: KubeClient
   nodeName: string
   /** Address of the node and of every pod: they share the machine's network. Default 127.0.0.1. */
-  nodeIP?: string
-  /** kubelet's root directory: plugin sockets and CSI volumes are below it at kubelet's places. */
+  nodeIP?: string | undefined
+  /** The counterpart of /var/lib/kubelet: plugin sockets and CSI volumes are at the same places below it. */
   kubeletRoot: string
-  logsDirectory: string
+  /** State directory of the cluster: the file system of the node is in it, and the logs of containers. */
+  stateDir: string
   /** Image name → directory with its root file system. */
   images: ReadonlyMap<string, string>
-  /** How often volumes are refreshed and published again, in milliseconds. kubelet: 60,000. */
+  /** Directory that lies over every image in `images`. Default: none. */
+  imageOverlay?: string | undefined
+  /** Time between two refreshes of a pod's volumes, in milliseconds. kubelet: 60,000. */
   syncFrequencyMs: number
-  clock?: Clock
+  clock?: Clock | undefined
   log: Log
 }
 
-/** How long containers may take to end when the node agent stops, in milliseconds. */
+/** Grace period of containers when the node agent stops, in milliseconds. */
 const stopGraceMs = 1000
-/** How long `stop` waits for pods, twice, before it unmounts what they hold; in milliseconds. */
+/** Time that `stop` waits for pods, twice, before it unmounts their volumes; in milliseconds. */
 const stopPatienceMs = 5000
 
 /**
  * Runs the pods of one node. Throws when the machine lacks a program or a permission that pods need.
- * When it stops, or dies, so do its pods' processes; the next node agent runs the pods again.
+ * When the agent stops, or is killed, so are its pods' processes; the next agent runs the pods again.
  */
 export async function startNodeAgent(options: NodeAgentOptions): Promise<NodeRuntime & Running> {
   const programs = findHostPrograms()
-  mkdirSync(options.logsDirectory, { recursive: true, mode: 0o750 })
+  await using started = new AsyncDisposableStack()
   const directories = await mountNodeDirectories(options.kubeletRoot, programs)
-  try {
-    return await runNode(options, programs, directories)
-  } catch (error) {
-    await directories.unmount()
-    throw error
+  started.defer(() => directories.unmount())
+  const context = await startContext(options, programs, directories, started)
+  const pods = followPods(context, options.nodeName, directories)
+  started.defer(() => pods.stop())
+  const running = started.move()
+  let stopping: Promise<void> | undefined
+  return {
+    async *logs(target, logOptions) {
+      const runner = await pods.runnerOf(target)
+      const { path, ended } = runner.log(logOptions.previous)
+      yield* readLog(path, logOptions, ended)
+    },
+    async exec(target, command, execOptions) {
+      const container = (await pods.runnerOf(target)).target()
+      if (container === undefined) throw new Error(`container ${target.container} of pod ${target.pod} is not running`)
+      return execInContainer(container, command, execOptions, context.tools)
+    },
+    stop() {
+      stopping ??= running.disposeAsync()
+      return stopping
+    },
   }
 }
 
-async function runNode(
+/** Starts what all pods share. */
+async function startContext(
   options: NodeAgentOptions,
   programs: HostPrograms,
   directories: NodeDirectories,
-): Promise<NodeRuntime & Running> {
-  const { kube, nodeName, nodeIP = '127.0.0.1', logsDirectory, syncFrequencyMs, clock = systemClock, log } = options
+  started: AsyncDisposableStack,
+): Promise<PodContext> {
+  const {
+    kube,
+    nodeName,
+    nodeIP = '127.0.0.1',
+    stateDir,
+    kubeletRoot,
+    syncFrequencyMs,
+    clock = systemClock,
+    log,
+  } = options
+  const logsDirectory = join(stateDir, 'logs')
+  mkdirSync(logsDirectory, { recursive: true, mode: 0o750 })
+  const hostPaths = createHostPaths({ stateDir, kubeletRoot })
   const limits = readIdentityLimits()
-  const [toolbox, node] = await Promise.all([
-    createToolbox(directories.toolbox, programs),
-    startNodeObject({ kube, nodeName, nodeIP, clock, log }),
-  ])
+  const toolbox = await createToolbox(directories.toolbox, programs)
+  const node = await startNodeObject({ kube, nodeName, nodeIP, clock, log })
+  started.defer(() => node.stop())
   await saveCsiNode(kube, nodeName, [])
-  const plugins = startPluginManager({ directory: directories.pluginsRegistry, kube, nodeName, clock, log })
+  const plugins = startPluginManager({ directory: directories.pluginsRegistry, hostPaths, kube, nodeName, clock, log })
+  started.defer(() => plugins.stop())
   const tokens = createPodTokens(kube, clock)
-  const csi = createCsiVolumes({ kube, plugins, tokens, directoryOf: directories.csiVolume })
-  const volumes = createVolumes({ directories, csi, limits, files: { kube, tokens } })
-  const { sandbox } = directories
-  const context: PodContext = {
-    ...{ kube, clock, log, nodeIP, logsDirectory, syncFrequencyMs, plugins, tokens, limits, volumes },
-    tools: { programs, toolbox, sandbox, machine: readMounts(), initialUserNamespace: limits.initialNamespace },
-    images: createImages({ directory: directories.images, given: options.images, programs }),
+  const csi = createCsiVolumes({ kube, plugins, tokens, hostPaths, directoryOf: directories.csiVolume })
+  return {
+    kube,
+    clock,
+    log,
+    nodeIP,
+    logsDirectory,
+    syncFrequencyMs,
+    plugins,
+    tokens,
+    limits,
+    volumes: createVolumes({ directories, hostPaths, csi, limits, files: { kube, tokens } }),
+    tools: {
+      programs,
+      toolbox,
+      sandbox: directories.sandbox,
+      machine: readMounts(),
+      initialUserNamespace: limits.initialNamespace,
+    },
+    images: createImages({
+      directory: directories.images,
+      given: options.images,
+      overlay: options.imageOverlay,
+      programs,
+    }),
     recorder: createEventRecorder({ client: kube, log, component: 'kubelet', host: nodeName, clock }),
     scriptFile: directories.script,
   }
+}
 
+interface Pods extends Running {
+  /** The container that a request names. Throws when the node does not have it. */
+  runnerOf(target: ContainerTarget): Promise<ContainerRunner>
+}
+
+/** Runs the pods that the API server binds to the node. */
+function followPods(context: PodContext, nodeName: string, directories: NodeDirectories): Pods {
+  const { kube, clock, log, volumes } = context
   const workers = new Map<string, PodWorker>()
   const stopped = new AbortController()
   let orphans: Promise<void>[] | undefined
-  let stopping: Promise<void> | undefined
 
-  function admit(pod: Pod): void {
+  const admit = (pod: Pod) => {
     const { uid = '' } = pod.metadata
-    const known = workers.get(uid)
-    known?.update(pod)
-    if (known !== undefined || stopped.signal.aborted) return
+    const existing = workers.get(uid)
+    existing?.update(pod)
+    if (existing !== undefined || stopped.signal.aborted) return
     const worker = createPodWorker(pod, context)
     workers.set(uid, worker)
     const forget = () => workers.delete(uid)
     worker.done.then(forget, forget)
   }
-
   const followed = follow(
     kube,
     resources.pods,
@@ -107,7 +167,7 @@ async function runNode(
         const present = new Set(pods.map(({ metadata }) => metadata.uid ?? ''))
         for (const [uid, worker] of workers) if (!present.has(uid)) worker.remove()
         for (const pod of pods) admit(pod)
-        // Pods that went away while no node agent ran.
+        // Pods that were deleted while no node agent ran.
         const gone = directories.podUids().filter((uid) => !present.has(uid))
         orphans ??= gone.map((uid) => releaseVolumes(uid, { volumes, clock, log, signal: stopped.signal }))
       },
@@ -117,43 +177,30 @@ async function runNode(
       },
     },
   )
-
-  async function podOf({ namespace, pod: name, container }: ContainerTarget): Promise<ContainerRunner> {
-    const { metadata } = await kube.get(resources.pods, { name, namespace })
-    const runner = workers.get(metadata.uid ?? '')?.runner(container)
-    if (runner === undefined) throw new Error(`container ${container} is not valid for pod ${name}`)
-    return runner
-  }
-
-  async function stop(): Promise<void> {
-    stopped.abort(new Error('stopped'))
-    await followed.stop()
-    const all = [...workers.values()]
-    const detach = (worker: PodWorker) => worker.detach(stopGraceMs)
-    // Pods with volumes of a driver first: the driver, which may be a pod too, has to unmount them.
-    await patiently([...all.filter(({ usesCsi }) => usesCsi).map(detach), ...(orphans ?? [])])
-    await patiently(all.filter(({ usesCsi }) => !usesCsi).map(detach))
-    await Promise.all([plugins.stop(), node.stop()])
-    await directories.unmount()
-  }
-
-  const patiently = (work: Promise<void>[]) =>
-    Promise.race([Promise.allSettled(work), sleep(stopPatienceMs, { clock })])
-
   return {
-    async *logs(target, logOptions) {
-      const runner = await podOf(target)
-      const { path, ended } = runner.log(logOptions.previous)
-      yield* readLog(path, logOptions, ended)
+    async runnerOf({ namespace, pod: name, container }) {
+      const { metadata } = await kube.get(resources.pods, { name, namespace })
+      const runner = workers.get(metadata.uid ?? '')?.runner(container)
+      if (runner === undefined) throw new Error(`container ${container} is not valid for pod ${name}`)
+      return runner
     },
-    async exec(target, command, execOptions) {
-      const running = (await podOf(target)).target()
-      if (running === undefined) throw new Error(`container ${target.container} of pod ${target.pod} is not running`)
-      return execInContainer(running, command, execOptions, context.tools)
-    },
-    stop() {
-      stopping ??= stop()
-      return stopping
+    async stop() {
+      stopped.abort(new Error('stopped'))
+      await followed.stop()
+      await detachAll([...workers.values()], orphans ?? [], clock)
     },
   }
+}
+
+/** Ends all pods. Pods with volumes of a CSI driver go first, because the driver, which may be a pod too, has to unmount them. */
+async function detachAll(
+  workers: readonly PodWorker[],
+  orphans: readonly Promise<void>[],
+  clock: Clock,
+): Promise<void> {
+  const waitFor = (work: readonly Promise<void>[]) =>
+    Promise.race([Promise.allSettled(work), sleep(stopPatienceMs, { clock })])
+  const detach = (worker: PodWorker) => worker.detach(stopGraceMs)
+  await waitFor([...workers.filter(({ usesCsi }) => usesCsi).map(detach), ...orphans])
+  await waitFor(workers.filter(({ usesCsi }) => !usesCsi).map(detach))
 }

@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { errorCode, errorMessage, ProblemsError } from '#lib'
+import { errorCode, errorMessage, Problems } from '#lib'
 import { isWithin, readMounts } from '#lib/files'
 import { childOf, signalProcess } from './container-process.ts'
 import type { HostPrograms } from './host-programs.ts'
 
-/** Where the node agent keeps what pods need. Under `root` as kubelet does, where others look at it. */
+/** Directories of the node agent, below `root` at kubelet's places where other programs look at them. */
 export interface NodeDirectories {
   root: string
   pluginsRegistry: string
@@ -22,33 +22,27 @@ export interface NodeDirectories {
   csiVolume(uid: string, volume: string): string
   /** A volume on disk. */
   diskVolume(uid: string, volume: string): string
-  /** A volume in memory: whatever holds secrets, and `emptyDir` of medium Memory. */
+  /** A volume in memory: everything with secrets, and `emptyDir` of medium Memory. */
   memoryVolume(uid: string, volume: string): string
-  /** Place for a container's start script, in memory. */
+  /** File for a container's start script, in memory. */
   script(uid: string, container: string): string
-  /** Uids of pods that have something here. */
+  /** Uids of the pods that have a directory. */
   podUids(): string[]
   /** Directories of a pod's CSI volumes. */
   csiVolumes(uid: string): string[]
   /** Removes a pod's directories, once its CSI volumes are unpublished. Throws while something is mounted there. */
   removePod(uid: string): void
-  /** Unmounts everything under the root and forgets what was in memory. */
+  /** Unmounts everything below the root; the files in memory are gone then. */
   unmount(): Promise<void>
 }
 
 /**
- * Makes the directories, with the root as a shared mount: what a privileged pod mounts under it reaches the machine and the
- * pods after it. Whatever an earlier node agent left behind that was killed, processes and mounts of its own, is removed
- * first; mounted CSI volumes stay, because their drivers unpublish them.
+ * Creates the directories, with the root as a shared mount: what a privileged pod mounts below it is visible on the machine and
+ * in pods that start later. Processes and mounts that a killed node agent left behind are removed first; mounted CSI volumes
+ * stay, because their drivers unpublish them.
  */
 export async function mountNodeDirectories(root: string, programs: HostPrograms): Promise<NodeDirectories> {
-  if (/[\s:,\\]/.test(root))
-    throw new ProblemsError('Node agent', [
-      {
-        path: 'kubeletRoot',
-        message: `"${root}" has a space, colon, comma or backslash, which mount options cannot hold`,
-      },
-    ])
+  requireMountable(root)
   const pods = join(root, 'pods')
   const memory = join(root, 'memory')
   const directories: NodeDirectories = {
@@ -97,6 +91,14 @@ export async function mountNodeDirectories(root: string, programs: HostPrograms)
   return directories
 }
 
+/** Throws for a path with characters that have a meaning in mount options. */
+function requireMountable(root: string): void {
+  const problems = new Problems()
+  if (/[\s:,\\]/.test(root))
+    problems.unexpected('kubeletRoot', root, 'a path without spaces, colons, commas and backslashes')
+  problems.throwIfAny('Node agent')
+}
+
 function list(directory: string): string[] {
   try {
     return readdirSync(directory)
@@ -106,15 +108,15 @@ function list(directory: string): string[] {
   }
 }
 
-/** Everything mounted below a directory, the last first; lazily, since a process may still hold a file open. */
+/** Unmounts everything below a directory, the last mount first; lazily, because a process may still have a file open. */
 async function unmountBelow(root: string, programs: HostPrograms): Promise<void> {
   const below = readMounts().filter(({ mountPoint }) => isWithin(root, mountPoint))
   for (const { mountPoint } of below.reverse()) await promisify(execFile)(programs.umount, ['-l', mountPoint])
 }
 
 /**
- * Kills containers that outlived their node agent. The kernel does that at the agent's death, unless a program inside gave
- * its process other credentials. A container is known by its root file system, whose upper layer is the sandbox.
+ * Kills containers that outlived their node agent. The kernel does that when the agent dies, unless a program inside gave
+ * its process other credentials. A container is recognized by its root file system, whose upper layer is the sandbox.
  */
 async function endLeftContainers(sandbox: string): Promise<void> {
   const mark = `upperdir=${join(sandbox, 'upper')},`

@@ -11,15 +11,15 @@ import {
   type RegistrationStatus,
 } from '#kubernetes/csi'
 import { codeName } from '#kubernetes/grpc'
+import { CodedError } from '#lib'
 
-/** What a plugin answered instead of a result. The message is kubelet's: `rpc error: code = Unknown desc = …`. */
-export class PluginError extends Error {
-  override readonly name = 'PluginError'
-  /** False when the plugin may still be working on the call, so that its result must not be cleaned away. */
+/** A failed call of a plugin; the code is that of gRPC. The message is kubelet's: `rpc error: code = Unknown desc = …`. */
+export class PluginError extends CodedError<number> {
+  /** False when the plugin may still be working on the call, so that its result must not be removed. */
   readonly final: boolean
 
   constructor({ code, details }: ServiceError) {
-    super(`rpc error: code = ${codeName(code)} desc = ${details}`)
+    super(code, `rpc error: code = ${codeName(code)} desc = ${details}`, { retryable: unfinished.has(code) })
     this.final = !unfinished.has(code)
   }
 }
@@ -33,7 +33,7 @@ const unfinished = new Set([
   status.ABORTED,
 ])
 
-/** kubelet's patience, in milliseconds. */
+/** kubelet's time limit of a call, in milliseconds. */
 const callTimeoutMs = 120_000
 const registrationTimeoutMs = 10_000
 
@@ -73,7 +73,7 @@ export const notifyRegistration = (socket: string, result: RegistrationStatus): 
 export const nodeInfo = (socket: string): Promise<NodeGetInfoResponse> =>
   node(socket, (client, ...rest) => client.nodeGetInfo({}, ...rest))
 
-/** Whether the driver gives the files of a volume to the group that it is told. */
+/** Whether the driver makes the files of a volume readable for a group. */
 export async function takesMountGroup(socket: string): Promise<boolean> {
   const { capabilities } = await node<NodeGetCapabilitiesResponse>(socket, (client, ...rest) =>
     client.nodeGetCapabilities({}, ...rest),

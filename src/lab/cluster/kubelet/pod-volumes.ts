@@ -6,11 +6,11 @@ import type { PluginManager } from './plugin-manager.ts'
 import type { Volumes } from './volumes.ts'
 
 export interface PodVolumes {
-  /** Makes every volume ready, however long it takes, and gives their paths on the machine. Rejects when the pod ends. */
+  /** Makes every volume ready, however long it takes. Rejects when the pod ends. @returns their paths on the machine, by name. */
   setUp(): Promise<Map<string, string>>
-  /** Refreshes every volume again and again, until the signal aborts. */
-  keepUp(signal: AbortSignal): Promise<void>
-  /** Releases everything, however long it takes; gives up when the signal aborts. */
+  /** Refreshes every volume at intervals, until the signal aborts. */
+  refresh(signal: AbortSignal): Promise<void>
+  /** Releases every volume, however long it takes; gives up when the signal aborts. */
   release(signal: AbortSignal): Promise<void>
 }
 
@@ -21,21 +21,21 @@ export interface PodVolumesOptions {
   log: Log
   /** Time between two refreshes, in milliseconds. */
   syncFrequencyMs: number
-  /** The pod as it is now. */
+  /** The current pod. */
   pod(): Pod
   /** Aborts when the pod ends. */
   ending: AbortSignal
-  /** A volume could not be mounted; the message is kubelet's. */
+  /** Called when a volume could not be mounted; the message is kubelet's. */
   onFailure(message: string): void
 }
 
 /** kubelet's delays between attempts. */
 const attempts = { initialMs: 500, maxMs: 122_000, jitter: 0 }
 
-/** The volumes of one pod: everything is tried again until it works. */
+/** The volumes of one pod. Every operation is retried until it succeeds. */
 export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
   const { volumes, plugins, clock, log, syncFrequencyMs, pod, ending } = options
-  const all = pod().spec.volumes ?? []
+  const all = () => pod().spec.volumes ?? []
 
   function failed({ name }: Volume, error: unknown): void {
     options.onFailure(`MountVolume.SetUp failed for volume "${name}" : ${errorMessage(error)}`)
@@ -54,7 +54,7 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
     }
   }
 
-  /** Waits, but not longer than until a driver that was missing is there. */
+  /** Waits `ms`, or until the driver that was missing registers. */
   async function waitAfter(error: unknown, ms: number): Promise<void> {
     const waited = new AbortController()
     const signal = AbortSignal.any([ending, waited.signal])
@@ -62,7 +62,7 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
     await Promise.race([sleep(ms, { clock, signal }), ...arrival]).finally(() => waited.abort(new Error('waited')))
   }
 
-  async function keepUpOne(volume: Volume, signal: AbortSignal): Promise<void> {
+  async function refreshOne(volume: Volume, signal: AbortSignal): Promise<void> {
     const backoff = createBackoff(attempts)
     let delay = syncFrequencyMs
     for (;;) {
@@ -81,19 +81,19 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
 
   return {
     async setUp() {
-      // All of them come to an end before the pod's volumes are released: none is published afterwards.
-      const results = await Promise.allSettled(all.map(setUpOne))
+      // Waits for all of them, so that none is published after the pod's volumes are released.
+      const results = await Promise.allSettled(all().map(setUpOne))
       ending.throwIfAborted()
       return new Map(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
     },
-    async keepUp(signal) {
-      await Promise.all(all.map((volume) => keepUpOne(volume, signal)))
+    async refresh(signal) {
+      await Promise.all(all().map((volume) => refreshOne(volume, signal)))
     },
     release: (signal) => releaseVolumes(pod().metadata.uid ?? '', { volumes, clock, log, signal }),
   }
 }
 
-/** Releases the volumes of a pod, which need not exist any more. Gives up when the signal aborts. */
+/** Releases the volumes of a pod, also of one that no longer exists. Gives up when the signal aborts. */
 export async function releaseVolumes(
   podUid: string,
   { volumes, clock, log, signal }: { volumes: Volumes; clock: Clock; log: Log; signal: AbortSignal },

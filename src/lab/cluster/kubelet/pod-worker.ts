@@ -4,15 +4,15 @@ import { isConflict, isNotFound, type Pod, resources } from '#kubernetes/client'
 import { type ContainerRunner, createContainerRunner } from './container-runner.ts'
 import type { PodContext } from './pod-context.ts'
 import { initialRecord, podStatus } from './pod-status.ts'
-import { createPodVolumes } from './pod-volumes.ts'
-import { createStatusWriter } from './status-writer.ts'
+import { createPodVolumes, type PodVolumes } from './pod-volumes.ts'
+import { createStatusWriter, type StatusWriter } from './status-writer.ts'
 
 export interface PodWorker {
-  /** The pod changed in the API. */
+  /** Takes over a change of the pod in the API. */
   update(pod: Pod): void
-  /** The pod is gone from the API: ends it at once. */
+  /** Ends the pod at once, because it no longer exists in the API. */
   remove(): void
-  /** The node agent stops: ends the containers and releases the volumes, but leaves the pod in the API. */
+  /** Ends the containers and releases the volumes, but leaves the pod in the API: the node agent stops. */
   detach(graceMs: number): Promise<void>
   /** Whether the pod has volumes of a CSI driver, which may itself be a pod of this node. */
   readonly usesCsi: boolean
@@ -23,151 +23,207 @@ export interface PodWorker {
 
 const defaultGraceSeconds = 30
 
-/** The life of one pod on this node: volumes, init containers, containers, and the way back. */
-export function createPodWorker(first: Pod, context: PodContext): PodWorker {
-  const { kube, clock, log, nodeIP } = context
-  const { name = '', namespace = '', uid = '' } = first.metadata
-  const logsDirectory = join(context.logsDirectory, `${namespace}_${name}_${uid}`)
+interface State {
+  first: Pod
+  context: PodContext
+  logsDirectory: string
   /** Aborts when the pod's processes have to end. */
-  const ending = new AbortController()
-  /** Aborts when they have ended. */
-  const over = new AbortController()
-  const detached = new AbortController()
-  const statusWriter = createStatusWriter(first, context)
-  let pod = withAddress(first, nodeIP)
-  let graceMs = defaultGraceSeconds * 1000
-  let prepared = false
-  let events: Promise<void> = Promise.resolve()
+  ending: AbortController
+  /** Aborts when its containers have ended. */
+  over: AbortController
+  /** Aborts when the node agent stops. */
+  detached: AbortController
+  statusWriter: StatusWriter
+  /** The current pod, with its address. */
+  pod: Pod
+  graceMs: number
+  /** Whether the volumes are mounted. */
+  prepared: boolean
+  /** Resolves when the events so far are written. */
+  events: Promise<void>
+  inits: readonly ContainerRunner[]
+  mains: readonly ContainerRunner[]
+  volumes: PodVolumes
+}
 
-  function event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
-    const about = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid }
-    const fieldPath = container === undefined ? {} : { fieldPath: `spec.containers{${container}}` }
-    events = events.then(() => context.recorder.record({ ...about, ...fieldPath }, type, reason, message))
-  }
-
-  function runnersOf(kind: 'init' | 'main'): ContainerRunner[] {
-    const { initContainers = [], containers } = pod.spec
-    const waiting = kind === 'main' && initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating'
-    return (kind === 'init' ? initContainers : containers).map((spec) => {
-      // Init containers run again after a restart of the node: what they prepared may be gone.
-      const status =
-        kind === 'init' ? undefined : pod.status?.containerStatuses?.find((entry) => entry.name === spec.name)
-      return createContainerRunner({
-        context,
-        kind,
-        logsDirectory,
-        record: initialRecord(spec, status, waiting, clock.now()),
-        ending: ending.signal,
-        pod: () => pod,
-        graceMs: () => graceMs,
-        onChange: report,
-        event: (type, reason, message) => event(type, reason, message, spec.name),
-      })
-    })
-  }
-
-  const inits = runnersOf('init')
-  const mains = runnersOf('main')
-  const volumes = createPodVolumes({
-    ...context,
-    pod: () => pod,
-    ending: ending.signal,
-    onFailure: (message) => event('Warning', 'FailedMount', message),
-  })
-
-  function report(): void {
-    if (detached.signal.aborted) return
-    const records = { initContainers: inits.map(({ record }) => record), containers: mains.map(({ record }) => record) }
-    const status = podStatus(pod, { ...records, prepared, nodeIP, now: clock.now() })
-    pod = { ...pod, status }
-    statusWriter.write(status)
-  }
-
-  async function life(): Promise<void> {
-    if (!isOver(first)) {
-      report()
-      await runContainers().catch((error) => {
-        if (!ending.signal.aborted) throw error
-      })
-    }
-    await volumes.release(detached.signal)
-    await aborted(ending.signal)
-    if (!detached.signal.aborted) await deletePod()
-  }
-
-  async function runContainers(): Promise<void> {
-    const paths = await volumes.setUp()
-    prepared = true
-    const upkeep = volumes.keepUp(AbortSignal.any([over.signal, ending.signal]))
-    if (await runInits(paths)) await Promise.all(mains.map((main) => main.run(paths)))
-    over.abort(new Error('the pod is over'))
-    await upkeep
-  }
-
-  async function runInits(paths: ReadonlyMap<string, string>): Promise<boolean> {
-    for (const init of inits) {
-      const exit = await init.run(paths)
-      if (exit?.code !== 0) return false
-    }
-    return true
-  }
-
-  async function deletePod(): Promise<void> {
-    report()
-    await Promise.all([statusWriter.flush(), events])
-    statusWriter.close()
-    try {
-      await kube.delete(resources.pods, { name, namespace }, { gracePeriodSeconds: 0, uid })
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error
-    }
-    context.tokens.forget(uid)
-    rmSync(logsDirectory, { recursive: true, force: true })
-  }
-
-  async function end(grace: number): Promise<void> {
-    graceMs = grace
-    const runners = [...inits, ...mains]
-    const announce = !ending.signal.aborted && !detached.signal.aborted
-    for (const { record } of announce ? runners : []) {
-      if (record.state.running !== undefined)
-        event('Normal', 'Killing', `Stopping container ${record.spec.name}`, record.spec.name)
-    }
-    ending.abort(new Error('the pod ends'))
-    await Promise.all(runners.map((runner) => runner.stop(grace)))
-  }
-
-  function endInBackground(grace: number): void {
-    end(grace).catch((error) => log.error({ err: error, pod: `${namespace}/${name}` }, 'pod could not be ended'))
-  }
-
+/** Runs one pod on this node: volumes, init containers, containers, and their removal. */
+export function createPodWorker(first: Pod, context: PodContext): PodWorker {
+  const state = createState(first, context)
+  const { log } = context
   // Not before the first update below, which may end the pod at once.
   const done = Promise.resolve()
-    .then(life)
-    .catch((error) => log.error({ err: error, pod: `${namespace}/${name}` }, 'pod worker failed'))
+    .then(() => live(state))
+    .catch((error) => log.error({ err: error, pod: nameOf(first) }, 'pod worker failed'))
   const worker: PodWorker = {
     usesCsi: (first.spec.volumes ?? []).some(({ csi }) => csi !== undefined),
     done,
-    update(next) {
-      pod = withAddress({ ...next, status: pod.status ?? {} }, nodeIP)
-      const { deletionTimestamp, deletionGracePeriodSeconds = defaultGraceSeconds } = next.metadata
-      const sooner = !ending.signal.aborted || deletionGracePeriodSeconds * 1000 < graceMs
-      if (deletionTimestamp !== undefined && sooner) endInBackground(deletionGracePeriodSeconds * 1000)
-    },
-    remove: () => endInBackground(0),
+    update: (next) => update(state, next),
+    remove: () => endInBackground(state, 0),
     async detach(grace) {
-      detached.abort(new Error('the node agent stops'))
-      statusWriter.close()
-      await end(grace)
-      await Promise.all([done, events])
+      state.detached.abort(new Error('the node agent stops'))
+      state.statusWriter.close()
+      await end(state, grace)
+      await Promise.all([done, state.events])
     },
-    runner: (container) => [...mains, ...inits].find(({ record }) => record.spec.name === container),
+    runner: (container) => [...state.mains, ...state.inits].find(({ record }) => record.spec.name === container),
   }
   worker.update(first)
   return worker
 }
 
-/** A pod whose containers are not to run again. */
+function createState(first: Pod, context: PodContext): State {
+  const { name = '', namespace = '', uid = '' } = first.metadata
+  const ending = new AbortController()
+  const pod = withAddress(first, context.nodeIP)
+  const state: State = {
+    first,
+    context,
+    logsDirectory: join(context.logsDirectory, `${namespace}_${name}_${uid}`),
+    ending,
+    over: new AbortController(),
+    detached: new AbortController(),
+    statusWriter: createStatusWriter(first, context),
+    pod,
+    graceMs: defaultGraceSeconds * 1000,
+    prepared: false,
+    events: Promise.resolve(),
+    inits: [],
+    mains: [],
+    volumes: createPodVolumes({
+      ...context,
+      pod: () => state.pod,
+      ending: ending.signal,
+      onFailure: (message) => recordEvent(state, 'Warning', 'FailedMount', message),
+    }),
+  }
+  state.inits = runnersOf(state, 'init')
+  state.mains = runnersOf(state, 'main')
+  return state
+}
+
+function runnersOf(state: State, kind: 'init' | 'main'): ContainerRunner[] {
+  const { context, logsDirectory, ending } = state
+  const { initContainers = [], containers } = state.pod.spec
+  const waiting = kind === 'main' && initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating'
+  return (kind === 'init' ? initContainers : containers).map((spec) => {
+    const earlier = state.pod.status?.containerStatuses?.find((entry) => entry.name === spec.name)
+    // Init containers run again after a restart of the node: what they prepared may no longer exist.
+    const status = kind === 'init' ? undefined : earlier
+    return createContainerRunner({
+      context,
+      kind,
+      logsDirectory,
+      record: initialRecord(spec, status, waiting, context.clock.now()),
+      ending: ending.signal,
+      pod: () => state.pod,
+      graceMs: () => state.graceMs,
+      onChange: () => report(state),
+      event: (type, reason, message) => recordEvent(state, type, reason, message, spec.name),
+    })
+  })
+}
+
+function recordEvent(
+  state: State,
+  type: 'Normal' | 'Warning',
+  reason: string,
+  message: string,
+  container?: string,
+): void {
+  const { name = '', namespace = '', uid = '' } = state.first.metadata
+  const about = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid }
+  const fieldPath = container === undefined ? {} : { fieldPath: `spec.containers{${container}}` }
+  state.events = state.events.then(() =>
+    state.context.recorder.record({ ...about, ...fieldPath }, type, reason, message),
+  )
+}
+
+/** Computes the status and writes it. */
+function report(state: State): void {
+  const { inits, mains, prepared, detached, context } = state
+  if (detached.signal.aborted) return
+  const records = { initContainers: inits.map(({ record }) => record), containers: mains.map(({ record }) => record) }
+  const status = podStatus(state.pod, { ...records, prepared, nodeIP: context.nodeIP, now: context.clock.now() })
+  state.pod = { ...state.pod, status }
+  state.statusWriter.write(status)
+}
+
+async function live(state: State): Promise<void> {
+  const { ending, detached, volumes } = state
+  if (!isOver(state.first)) {
+    report(state)
+    await runContainers(state).catch((error) => {
+      if (!ending.signal.aborted) throw error
+    })
+  }
+  await volumes.release(detached.signal)
+  await aborted(ending.signal)
+  if (!detached.signal.aborted) await deletePod(state)
+}
+
+async function runContainers(state: State): Promise<void> {
+  const { volumes, over, ending, mains } = state
+  const paths = await volumes.setUp()
+  state.prepared = true
+  const upkeep = volumes.refresh(AbortSignal.any([over.signal, ending.signal]))
+  if (await runInits(state, paths)) await Promise.all(mains.map((main) => main.run(paths)))
+  over.abort(new Error('the pod is over'))
+  await upkeep
+}
+
+async function runInits({ inits }: State, paths: ReadonlyMap<string, string>): Promise<boolean> {
+  for (const init of inits) {
+    const exit = await init.run(paths)
+    if (exit?.code !== 0) return false
+  }
+  return true
+}
+
+async function deletePod(state: State): Promise<void> {
+  const { first, context, statusWriter, logsDirectory } = state
+  const { name = '', namespace = '', uid = '' } = first.metadata
+  report(state)
+  await Promise.all([statusWriter.flush(), state.events])
+  statusWriter.close()
+  try {
+    await context.kube.delete(resources.pods, { name, namespace }, { gracePeriodSeconds: 0, uid })
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error
+  }
+  context.tokens.forget(uid)
+  rmSync(logsDirectory, { recursive: true, force: true })
+}
+
+function update(state: State, next: Pod): void {
+  const { ending, context } = state
+  state.pod = withAddress({ ...next, status: state.pod.status ?? {} }, context.nodeIP)
+  const { deletionTimestamp, deletionGracePeriodSeconds = defaultGraceSeconds } = next.metadata
+  const sooner = !ending.signal.aborted || deletionGracePeriodSeconds * 1000 < state.graceMs
+  if (deletionTimestamp !== undefined && sooner) endInBackground(state, deletionGracePeriodSeconds * 1000)
+}
+
+function endInBackground(state: State, graceMs: number): void {
+  end(state, graceMs).catch((error) =>
+    state.context.log.error({ err: error, pod: nameOf(state.first) }, 'pod could not be ended'),
+  )
+}
+
+async function end(state: State, graceMs: number): Promise<void> {
+  const { ending, detached, inits, mains } = state
+  state.graceMs = graceMs
+  const runners = [...inits, ...mains]
+  const announce = !ending.signal.aborted && !detached.signal.aborted
+  for (const { record } of announce ? runners : []) {
+    const { name } = record.spec
+    if (record.state.running !== undefined) recordEvent(state, 'Normal', 'Killing', `Stopping container ${name}`, name)
+  }
+  ending.abort(new Error('the pod ends'))
+  await Promise.all(runners.map((runner) => runner.stop(graceMs)))
+}
+
+const nameOf = ({ metadata }: Pod) => `${metadata.namespace}/${metadata.name}`
+
+/** Whether a pod has ended for good. */
 function isOver({ status }: Pod): boolean {
   return status?.phase === 'Succeeded' || status?.phase === 'Failed'
 }

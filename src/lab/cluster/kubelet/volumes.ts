@@ -1,31 +1,33 @@
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Container, Pod, Volume, VolumeMount } from '#kubernetes/client'
 import { writeFiles } from '#kubernetes/volume-files'
 import { isWithin, lockedFlags, mountOf, readMounts } from '#lib/files'
 import type { ContainerMount } from './container-script.ts'
 import type { IdentityLimits } from './credentials.ts'
 import type { CsiVolumes } from './csi-volume.ts'
+import type { HostPaths } from './host-paths.ts'
 import type { NodeDirectories } from './node-directories.ts'
 import { PodConfigError } from './pod-fields.ts'
 import { type FileSources, volumeFiles } from './volume-files.ts'
 
 export interface Volumes {
-  /** Makes a volume ready and gives its path on the machine. */
+  /** Makes a volume ready. @returns its path on the machine. */
   setUp(pod: Pod, volume: Volume): Promise<string>
-  /** Repeats what is repeated while a pod runs: written files follow their sources, drivers are asked again if they want to. */
+  /** What is repeated while a pod runs: files follow their sources, and drivers that require it republish. */
   refresh(pod: Pod, volume: Volume): Promise<void>
-  /** Releases everything of a pod; may be called again after it failed. */
+  /** Releases all volumes of a pod; may be called again after it failed. */
   tearDown(podUid: string): Promise<void>
 }
 
 export function createVolumes(options: {
   directories: NodeDirectories
+  hostPaths: HostPaths
   csi: CsiVolumes
   files: FileSources
   limits: IdentityLimits
 }): Volumes {
-  const { directories, csi, files, limits } = options
+  const { directories, hostPaths, csi, files, limits } = options
 
   const groupOf = (pod: Pod) => {
     const { fsGroup } = pod.spec.securityContext ?? {}
@@ -46,7 +48,7 @@ export function createVolumes(options: {
       const uid = pod.metadata.uid ?? ''
       if (volume.csi !== undefined)
         return csi.publish(pod, volume.name, volume.csi, { again: false, group: groupOf(pod) })
-      if (volume.hostPath !== undefined) return hostPath(volume.hostPath.path, volume.hostPath.type ?? '')
+      if (volume.hostPath !== undefined) return hostPath(hostPaths, volume.hostPath)
       if (volume.emptyDir !== undefined) {
         const inMemory = volume.emptyDir.medium === 'Memory'
         const place = inMemory ? directories.memoryVolume : directories.diskVolume
@@ -78,11 +80,19 @@ function emptyDir(path: string, group: number | undefined): string {
   return path
 }
 
-/** https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types */
-function hostPath(path: string, type: string): string {
-  if (type === 'DirectoryOrCreate') mkdirSync(path, { recursive: true, mode: 0o755 })
-  if (type === 'FileOrCreate') closeSync(openSync(path, 'a', 0o644))
-  const stat = statSync(path, { throwIfNoEntry: false })
+/**
+ * https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types
+ * Without a type, container runtimes create a directory where there is nothing.
+ */
+function hostPath(hostPaths: HostPaths, { path, type = '' }: NonNullable<Volume['hostPath']>): string {
+  const place = hostPaths.onMachine(path)
+  const missing = !existsSync(place)
+  if (missing && (type === 'DirectoryOrCreate' || type === '')) mkdirSync(place, { recursive: true, mode: 0o755 })
+  if (missing && type === 'FileOrCreate') {
+    mkdirSync(dirname(place), { recursive: true, mode: 0o755 })
+    closeSync(openSync(place, 'a', 0o644))
+  }
+  const stat = statSync(place, { throwIfNoEntry: false })
   if (stat === undefined) throw new Error(`hostPath type check failed: ${path} does not exist`)
   const fits: Record<string, boolean> = {
     Directory: stat.isDirectory(),
@@ -94,18 +104,18 @@ function hostPath(path: string, type: string): string {
     BlockDevice: stat.isBlockDevice(),
   }
   if (fits[type] === false) throw new Error(`hostPath type check failed: ${path} is not a ${type}`)
-  return path
+  return place
 }
 
-/** Where a container sees its volumes; parents before what is mounted inside them. */
+/** The mounts of a container; parents before mounts inside them. */
 export function containerMounts(container: Container, volumePaths: ReadonlyMap<string, string>): ContainerMount[] {
   const mounts = readMounts()
   const wanted = [...(container.volumeMounts ?? [])].sort((a, b) => depth(a) - depth(b))
-  return wanted.map((wish) => {
-    const volume = volumePaths.get(wish.name)
-    if (volume === undefined) throw new PodConfigError(`volumeMount "${wish.name}" names no volume of the pod`)
-    const source = sourceOf(wish, realpathSync(volume))
-    const propagation = wish.mountPropagation ?? 'None'
+  return wanted.map((mount) => {
+    const volume = volumePaths.get(mount.name)
+    if (volume === undefined) throw new PodConfigError(`the pod has no volume for the volumeMount "${mount.name}"`)
+    const source = sourceOf(mount, realpathSync(volume))
+    const propagation = mount.mountPropagation ?? 'None'
     const on = mountOf(mounts, source)
     if (propagation === 'Bidirectional') {
       if (container.securityContext?.privileged !== true)
@@ -115,9 +125,9 @@ export function containerMounts(container: Container, volumePaths: ReadonlyMap<s
     }
     return {
       source,
-      target: resolve('/', wish.mountPath),
+      target: resolve('/', mount.mountPath),
       kind: statSync(source).isDirectory() ? 'directory' : 'file',
-      readOnly: wish.readOnly ?? false,
+      readOnly: mount.readOnly ?? false,
       propagation: ({ None: 'rprivate', HostToContainer: 'rslave', Bidirectional: 'rshared' } as const)[propagation],
       keptFlags: lockedFlags(on),
     }
@@ -126,7 +136,7 @@ export function containerMounts(container: Container, volumePaths: ReadonlyMap<s
 
 const depth = ({ mountPath }: VolumeMount): number => resolve('/', mountPath).split('/').length
 
-/** The part of a volume that is mounted. A link in a volume must not lead out of it. */
+/** The directory or file of a volume that is mounted. A link in a volume must not lead out of it. */
 function sourceOf({ subPath = '', name }: VolumeMount, volume: string): string {
   if (subPath === '') return volume
   const wanted = join(volume, subPath)
