@@ -170,6 +170,26 @@ test('a deleted vault is recovered with its secrets, a purged one is not', async
   assert.equal(await secretCount(azure, fresh.url), 0)
 })
 
+test('a new vault uses roles by default since API version 2026-02-01, and an existing one keeps its model', async (t) => {
+  const azure = await startLocalAzure(t)
+  const { subscriptionId, tenantId } = azure.administrator
+  const vaults = `/subscriptions/${subscriptionId}/resourceGroups/${testGroup}/providers/Microsoft.KeyVault/vaults`
+  const put = async (name: string, version: string, more: object = {}) => {
+    const properties = { tenantId, sku: { family: 'A', name: 'standard' }, ...more }
+    const vault = await azure.arm.put(`${vaults}/${name}?api-version=${version}`, {
+      location: 'westeurope',
+      properties,
+    })
+    return vault.properties.enableRbacAuthorization
+  }
+  assert.equal(await put('older', '2024-11-01'), false)
+  assert.equal(await put('newer', '2026-02-01'), true)
+  assert.equal(await put('preview', '2026-03-01-preview'), true)
+  assert.equal(await put('explicit', '2026-02-01', { enableRbacAuthorization: false }), false)
+  assert.equal(await put('older', '2026-02-01'), false)
+  assert.equal(await put('newer', '2024-11-01'), true)
+})
+
 test('bad vaults are refused with the reason', async (t) => {
   const setting = await resourceManager(t)
   const { azure, group } = setting

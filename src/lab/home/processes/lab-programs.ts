@@ -75,6 +75,7 @@ export async function startLocalAzure(
     name: 'local-azure',
     title: 'the local Azure',
     flags,
+    env: machineProxyEnv(world),
   })
   return { ...localAzureReady.parse(ready), pid: process.pid }
 }
@@ -109,9 +110,11 @@ function startProgram(
     title: string
     flags: readonly string[]
     prefix?: readonly string[]
+    /** In addition to {@link daemonEnv}. */
+    env?: Record<string, string>
   },
 ): Promise<Background> {
-  const { name, entry = name, title, flags, prefix = [] } = program
+  const { name, entry = name, title, flags, prefix = [], env = {} } = program
   const file = join(world.packageRoot, 'src/bin', `${entry}.ts`)
   const node = [process.execPath, '--disable-warning=ExperimentalWarning']
   return startBackground({
@@ -119,7 +122,7 @@ function startProgram(
     name,
     title,
     command: [...prefix, ...node, file, ...flags],
-    env: daemonEnv(world),
+    env: { ...daemonEnv(world), ...env },
     signal: world.signal,
   })
 }
@@ -139,4 +142,13 @@ function daemonEnv({ env, cacheDirectory }: LabWorld): Record<string, string> {
     if (value !== undefined) variables[name] = value
   }
   return variables
+}
+
+/**
+ * The machine's own proxy, through which the local Azure forwards connections to hosts that it does not serve. It ignores
+ * variables that name itself, as in a shell that has run `eval "$(keymount env)"`.
+ */
+function machineProxyEnv({ env }: LabWorld): Record<string, string> {
+  const names = ['https_proxy', 'HTTPS_PROXY', 'no_proxy', 'NO_PROXY']
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }

@@ -70,11 +70,14 @@ export const accessPoliciesBody = z.object({ properties: z.object({ accessPolici
 
 type GivenProperties = NonNullable<z.output<typeof patchVaultBody>['properties']>
 
+/** New vaults use roles by default since this API version, access policies before. https://learn.microsoft.com/azure/key-vault/general/access-control-default */
+const rbacByDefaultSince = '2026-02-01'
+
 /** The vault's properties with `given` applied. Throws {@link Refusal} for changes that cannot be undone. */
 export function applyProperties(
   given: GivenProperties,
   before: VaultProperties | undefined,
-  tenantId: string,
+  { tenantId, apiVersion }: { tenantId: string; apiVersion: string },
 ): VaultProperties {
   refuse(given, before, tenantId)
   const { networkAcls } = given
@@ -82,7 +85,8 @@ export function applyProperties(
     tenantId,
     sku: given.sku ?? before?.sku ?? { family: 'A', name: 'standard' },
     accessPolicies: given.accessPolicies ?? before?.accessPolicies ?? [],
-    enableRbacAuthorization: given.enableRbacAuthorization ?? before?.enableRbacAuthorization ?? false,
+    enableRbacAuthorization:
+      given.enableRbacAuthorization ?? before?.enableRbacAuthorization ?? apiVersion >= rbacByDefaultSince,
     softDeleteRetentionInDays:
       before?.softDeleteRetentionInDays ?? given.softDeleteRetentionInDays ?? defaultRetentionDays,
     enablePurgeProtection: given.enablePurgeProtection === true ? true : before?.enablePurgeProtection,

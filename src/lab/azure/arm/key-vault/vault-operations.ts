@@ -102,12 +102,12 @@ export function vaultOperations(options: VaultOptions): ArmOperation[] {
 }
 
 async function put(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
-  const { tenant } = options
+  const context = contextOf(options, call)
   const { location, tags, properties: given } = await call.body(putVaultBody)
   const before = find(options, call)
   if (before !== undefined) {
     resolveLocation(location, before)
-    const properties = applyProperties(given, before.properties, tenant.tenantId)
+    const properties = applyProperties(given, before.properties, context)
     return store(options, { ...before, tags, properties, ...stamp(options, call) })
   }
   const name = call.name('name')
@@ -119,7 +119,7 @@ async function put(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
     name,
     location: resolveLocation(location, undefined),
     tags,
-    properties: applyProperties(given, undefined, tenant.tenantId),
+    properties: applyProperties(given, undefined, context),
     createdAt: modifiedAt,
     createdBy: modifiedBy,
     modifiedAt,
@@ -127,6 +127,10 @@ async function put(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
   })
   options.store.commit(changes)
   return { status: 201, body: render(options, vault) }
+}
+
+function contextOf({ tenant }: VaultOptions, { url }: ArmCall) {
+  return { tenantId: tenant.tenantId, apiVersion: url.searchParams.get('api-version') ?? '' }
 }
 
 function find({ vaults }: VaultOptions, call: ArmCall): Vault | undefined {
@@ -160,7 +164,7 @@ function recover(options: VaultOptions, name: string): ArmAnswer {
 async function update(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
   const { tags, properties: given = {} } = await call.body(patchVaultBody)
   const before = existing(options, call)
-  const properties = applyProperties(given, before.properties, options.tenant.tenantId)
+  const properties = applyProperties(given, before.properties, contextOf(options, call))
   return store(options, { ...before, tags: tags ?? before.tags, properties, ...stamp(options, call) })
 }
 
