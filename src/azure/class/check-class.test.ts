@@ -118,7 +118,7 @@ describe('problems that no pod can mount', () => {
   test('a class without provider and parameters, whatever else it is', () => {
     const missing = [
       'no pod can mount it: spec.provider: missing: it names the provider, for example azure',
-      'no pod can mount it: spec.parameters: missing: it tells the provider what to read',
+      'no pod can mount it: spec.parameters: missing: it lists what the provider reads',
     ]
     for (const object of [undefined, null, {}, { spec: null }, { spec: {} }]) assert.deepEqual(lines(object), missing)
     assert.match(lines({ spec: 'x' }).join(), /spec: found string, expected fields/)
@@ -138,7 +138,7 @@ describe('remarks', () => {
       /^spec.parameters.userAssignedIdentityID: has no effect without useVMManagedIdentity/,
     ],
     [
-      'a parameter of somebody else',
+      'a parameter of another program',
       { colour: 'blue' },
       /^spec.parameters.colour: is not a parameter of this provider/,
     ],

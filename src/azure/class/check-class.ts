@@ -13,7 +13,7 @@ import { checkTenant } from './tenant.ts'
 import { unknownCloud } from './unknown-cloud.ts'
 
 /**
- * Everything about a SecretProviderClass that can be told without a pod and without a vault. What the provider would refuse
+ * Everything about a SecretProviderClass that can be checked without a pod and without a vault. What the provider would refuse
  * is found by the provider's own parser. A class of another provider is only looked at where drivers act on it.
  */
 export function checkClass(object: unknown): Finding[] {
@@ -30,7 +30,7 @@ export function checkClass(object: unknown): Finding[] {
   return findings.list
 }
 
-/** The class, where its parameters are as they should be; otherwise its files cannot be told. */
+/** The class, where its parameters are as they should be; otherwise its files are unknown. */
 function checkParameters(parameters: Map<string, string>, findings: Findings): ClassSpec | undefined {
   const problems = new Problems()
   const spec = parseParameters(parameters, problems)
@@ -89,7 +89,7 @@ function remarkUnknown(parameters: ReadonlyMap<string, string>, problems: Proble
   }
 }
 
-/** What kubelet says about the pod; the driver passes on nothing else under these names. */
+/** Kubelet sets them for each pod; the driver passes on nothing else under these names. */
 function checkReserved(parameters: ReadonlyMap<string, string>, findings: Findings): void {
   for (const name of parameters.keys()) {
     if (name.startsWith('csi.storage.k8s.io/'))
@@ -103,7 +103,7 @@ function parametersAt(value: unknown, findings: Findings): Map<string, string> {
   const parameters = new Map(
     Object.entries(found).map(([name, text]) => [name, textAt(text, `${path}.${name}`, findings)]),
   )
-  if (parameters.size === 0) fails(findings, path, 'missing: it tells the provider what to read')
+  if (parameters.size === 0) fails(findings, path, 'missing: it lists what the provider reads')
   return parameters
 }
 

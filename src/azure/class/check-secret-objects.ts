@@ -5,7 +5,7 @@ import { classLimits } from './class-limits.ts'
 import type { Findings } from './finding.ts'
 import type { ObjectSpec } from './object-spec.ts'
 
-/** An entry as far as it can be looked at; its shape is what the CRD's schema says, or nothing. */
+/** An entry of unknown shape: the CRD's schema may not have been applied to it. */
 interface Entry {
   secretName?: unknown
   type?: unknown

@@ -1,6 +1,6 @@
 import type { ObjectSpec } from './object-spec.ts'
 
-/** The files that a volume of a class can have, as far as the class alone tells. */
+/** The files that a volume of a class can have, as far as the class alone determines them. */
 export interface ClassFiles {
   has(path: string): boolean
   /** One name of each, for messages. */

@@ -44,7 +44,7 @@ test('no path that leaves the volume, or that a driver would refuse, is let thro
   for (const name of corpus) assert.notEqual(fileNameProblem(name), undefined, JSON.stringify(name))
 })
 
-test('the words are those of the field', () => {
+test('the words are those of upstream', () => {
   assert.equal(fileNameProblem(''), 'file name must not be empty')
   assert.equal(fileNameProblem('/secret1'), 'file name must be a relative path')
   for (const name of ['secret1/..', '../secret1', 'a..b'])

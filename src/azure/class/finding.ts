@@ -2,7 +2,7 @@ import { formatProblem, type Problem, shortened } from '#lib'
 
 /** Something that the author of a class should know before a pod mounts it. */
 export interface Finding extends Problem {
-  /** What will fail: every mount, or the writing of a Secret. Undefined when the class may just not mean what it says. */
+  /** What will fail: every mount, or the writing of a Secret. Undefined for a remark. */
   fails: 'mount' | 'secret' | undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * azure/class: what a SecretProviderClass of the provider `azure` says: `parseParameters` gives its parameters by type, every
+ * azure/class: a SecretProviderClass of the provider `azure`: `parseParameters` gives its parameters by type, every
  * problem at once and in the words that users of upstream search for. Pure: it reads no file and sends no request, so the
  * provider parses with it at mount, and `checkClass` reports what would fail before a pod mounts the class.
  *

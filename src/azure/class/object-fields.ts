@@ -3,7 +3,7 @@ export interface ObjectFieldRow {
   /** `choice`: one of `allowed`. `octal`: digits such as `0400`. `paths`: a JSON path, or a list of entries with fields of their own. */
   type: 'text' | 'choice' | 'integer' | 'octal' | 'boolean' | 'paths'
   required?: true
-  /** What is used when the field is missing, in words or as a value; empty for nothing. */
+  /** What is used for an object without the field, in words or as a value; empty for nothing. */
   default: string
   allowed?: readonly string[]
   /** Whether `allowed` is matched in any case. */

@@ -11,7 +11,7 @@ export interface RawObject {
 
 /**
  * Reads `objects`: a YAML mapping whose `array` holds YAML texts (`- |`), which is upstream's form. Beyond it, entries may be
- * plain mappings, and the list may stand alone without `array`.
+ * plain mappings, and the list needs no `array` around it.
  */
 export function parseEntries(text: string, problems: Problems): readonly RawObject[] {
   if (text.length > classLimits.bytes.value) {

@@ -18,7 +18,7 @@ function texts(object: RawObject | undefined): Record<string, string> {
   )
 }
 
-test('anchors, aliases, merge keys, quoted scalars and binaries mean what YAML says', () => {
+test('anchors, aliases, merge keys, quoted scalars and binaries have the meaning of YAML', () => {
   const { objects, problems } = parse(`
 array:
   - "objectName: quoted\\nobjectType: secret\\n"

@@ -21,7 +21,7 @@ export type Parameters = ReadonlyMap<string, string>
 
 /**
  * The parameters of a class, parsed. Every problem goes to `problems`, each in the words that users of upstream search for;
- * the result is only good when there is none.
+ * the result is valid only without any.
  */
 export function parseParameters(
   parameters: Parameters,

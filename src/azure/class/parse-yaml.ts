@@ -23,7 +23,7 @@ export type ParsedYaml = { value: RawValue } | { error: string }
 
 /** What may still be made of one class's YAML: aliases multiply values, so the text's length does not bound them. */
 export interface YamlBudget {
-  /** Pieces of text that the parser tells apart. */
+  /** Lexical tokens. */
   tokens: number
   nodes: number
 }

@@ -57,7 +57,7 @@ test('every AADSTS number that users meet has a code, what was presented and wha
   }
 })
 
-test('a busy or broken Entra is a retryable error, whatever its answer says', () => {
+test('a busy or broken Entra is a retryable error, whatever its answer is', () => {
   for (const [status, code] of [
     [429, 'entra-throttled'],
     [503, 'entra-unreachable'],

@@ -78,11 +78,11 @@ export function entraError(who: Who, authority: string, { status, body }: HttpRe
   const description = typeof answer.error_description === 'string' ? answer.error_description : ''
   const number = numbers.map(Number).find((one) => one in causes) ?? Number(/AADSTS(\d+)/.exec(description)?.[1])
   const cause = causes[number]
-  const said = description === '' ? `HTTP ${status}` : essence(description)
+  const words = description === '' ? `HTTP ${status}` : essence(description)
   if (status === 429) {
     return new IdentityError(
       'entra-throttled',
-      `${authority} asks for fewer sign-ins (HTTP 429: ${said}); ${who.description}`,
+      `${authority} asks for fewer sign-ins (HTTP 429: ${words}); ${who.description}`,
       {
         retryable: true,
       },
@@ -91,18 +91,18 @@ export function entraError(who: Who, authority: string, { status, body }: HttpRe
   if (status >= 500) {
     return new IdentityError(
       'entra-unreachable',
-      `${authority} cannot sign in anyone now (HTTP ${status}: ${said}); ${who.description}`,
+      `${authority} cannot sign in anyone now (HTTP ${status}: ${words}); ${who.description}`,
       { retryable: true },
     )
   }
   const advice = cause === undefined ? '' : `; ${cause.advice(who)}`
   return new IdentityError(
     cause?.code ?? 'entra-rejected',
-    `${who.sdkName} authentication failed. ${said}; ${who.description}${advice}`,
+    `${who.sdkName} authentication failed. ${words}; ${who.description}${advice}`,
   )
 }
 
-/** Sentences that say nothing about the case; ours say more, and an event has room for 1,024 characters only. */
+/** Sentences without information about the case; an event has room for 1,024 characters only. */
 const boilerplate = /^(Check |This can happen|This may happen|You may have|For help|Please |https:)/
 
 /** The text up to the trace ids and timestamps, which differ each time and would make every event a new one. */

@@ -44,7 +44,7 @@ test('identities that are not the same never have the same key', async () => {
   assert.equal(new Set(keys).size, all.length)
   assert.ok(
     keys.every((key) => !/one|two/.test(key)),
-    'no proof stands in a key',
+    'no key contains a proof',
   )
 })
 

@@ -4,13 +4,13 @@ import { type Credential, keyOf } from './ways/index.ts'
 import type { Keying } from './ways/way.ts'
 
 /**
- * Names the identity that a credential proves, for caches: two credentials have the same key only if whoever holds the one
- * may see everything that the other may see.
+ * Names the identity that a credential proves, for caches: two credentials have the same key only if the holder of the one
+ * may see everything that the holder of the other may see.
  */
 export type IdentityKeys = (credential: Credential) => Promise<string>
 
 export interface IdentityKeysOptions {
-  /** Whether this token was signed by the cluster and is valid now. Default: that cannot be told, so no two tokens share. */
+  /** Whether this token was signed by the cluster and is valid now. Default: never, so no two tokens share. */
   verify?: ((token: ServiceAccountToken) => Promise<boolean>) | undefined
 }
 

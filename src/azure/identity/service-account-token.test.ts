@@ -13,7 +13,7 @@ test('parseServiceAccountTokens() takes the token of the audience, as Go would d
   }
 })
 
-test('parseServiceAccountTokens() refuses anything else in the words of the field, and quotes nothing', () => {
+test('parseServiceAccountTokens() refuses anything else in the words of upstream, and quotes nothing', () => {
   for (const [json, words] of [
     ['', /^service account tokens not found$/],
     ['planted', /^failed to unmarshal service account tokens, error: /],
@@ -34,7 +34,7 @@ test('parseServiceAccountTokens() refuses anything else in the words of the fiel
   }
 })
 
-test('readTokenClaims() says nothing of what is no JWT, whatever it is', () => {
+test('readTokenClaims() gives no claims for text that is not a JWT', () => {
   const nothing = { issuer: '', subject: '', audiences: [], expiresAt: undefined }
   for (const token of [
     '',

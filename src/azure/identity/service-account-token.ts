@@ -17,7 +17,7 @@ export interface TokenClaims {
   /** `system:serviceaccount:NAMESPACE:NAME` */
   subject: string
   audiences: readonly string[]
-  /** Milliseconds since the epoch; undefined when the token does not say. */
+  /** Milliseconds since the epoch; undefined for a token without the claim. */
   expiresAt: number | undefined
 }
 

@@ -8,7 +8,7 @@ import type { IdentityParameters } from './ways/way.ts'
  */
 export type SignIn = WayName | 'default'
 
-/** What a class says about identity; empty strings where it says nothing. */
+/** The identity part of a class; empty strings for what it leaves out. */
 export interface ClassIdentity {
   signIn: SignIn
   clientId: string

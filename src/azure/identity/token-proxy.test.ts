@@ -26,7 +26,7 @@ test('createTokenProxy() refuses a URL over which tokens must not travel', () =>
   }
 })
 
-test('a token proxy that cannot be set up says why, and is tried again', async () => {
+test('a token proxy that cannot be set up gives the reason, and is tried again', async () => {
   const proxy = createTokenProxy({ caFile: '/nowhere/ca.crt' })
   const request = { url: new URL('https://login.microsoftonline.com/t/oauth2/v2.0/token') }
   for (let i = 0; i < 2; i++) {

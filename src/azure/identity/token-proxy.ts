@@ -128,7 +128,7 @@ function dnsNames({ host, port }: { host: string; port: number }, ca: string): P
   })
 }
 
-/** The cluster's id in the first name of the shape `hcp-kubernetes.ID.svc.cluster.local`; undefined when there is none. */
+/** The cluster's id in the first name of the shape `hcp-kubernetes.ID.svc.cluster.local`; undefined for other names. */
 export function findClusterId(names: readonly string[]): string | undefined {
   for (const name of names) {
     const match =

@@ -7,7 +7,7 @@ import type { Credential } from './ways/index.ts'
 
 /** Tokens of identities, each acquired once and held for a bounded time. */
 export interface TokenSource {
-  /** @param identityKey tells identities apart: callers with the same key share, others never do. See `createIdentityKeys`. */
+  /** @param identityKey identifies the identity: callers with the same key share, others never do. See `createIdentityKeys`. */
   get(identityKey: string, credential: Credential, request: TokenRequest): Promise<AccessToken>
   /** Drops a token that the resource refused. */
   forget(identityKey: string, request: TokenRequest, refused: AccessToken): void

@@ -78,7 +78,7 @@ test('new keys of the cluster are noticed, and invented key ids do not make requ
   assert.equal(fetches(), 2)
 })
 
-test('without keys nobody is vouched for, and it is tried again', async () => {
+test('without keys no token is verified, and they are fetched again', async () => {
   let reachable = false
   const { verify, clock } = verifier(() => {
     if (!reachable) throw new Error('no API server')

@@ -8,6 +8,6 @@ export interface Who {
   sdkName: string
   tenantId: string
   clientId: string
-  /** Of the service account token that was presented; undefined where there is none. */
+  /** Of the service account token that was presented; undefined for other ways. */
   claims?: TokenClaims | undefined
 }

@@ -14,7 +14,7 @@ export function singular(collection: Collection): 'secret' | 'key' | 'certificat
   return collection === 'secrets' ? 'secret' : collection === 'keys' ? 'key' : 'certificate'
 }
 
-/** The version in an id such as `https://shop.vault.azure.net/secrets/db/0123…`; empty when there is none. */
+/** The version in an id such as `https://shop.vault.azure.net/secrets/db/0123…`; empty for an id without one. */
 export function versionOfId(id: string): string {
   return URL.canParse(id) ? (new URL(id).pathname.split('/')[3] ?? '') : ''
 }

@@ -96,7 +96,7 @@ export interface Certificate {
 export interface ObjectVersionInfo {
   version: string
   enabled: boolean
-  /** Seconds since the epoch; 0 when the vault does not say. */
+  /** Seconds since the epoch; 0 for an answer without it. */
   created: number
 }
 

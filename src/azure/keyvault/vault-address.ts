@@ -7,7 +7,7 @@ export interface Vault {
 
 /**
  * The address of a vault. The host is always NAME + the cloud's suffix, so no class can send a token to another host.
- * Throws with the field's own words.
+ * Throws in the words of upstream.
  */
 export function vaultAddress(name: string, suffix: string): Vault {
   if (name.length < 3 || name.length > 24) {

@@ -294,7 +294,7 @@ test('odd shapes of every kind of answer are errors with a code', async () => {
   )
 })
 
-test('a 403 passes on what the vault says about it, and advises what helps', async () => {
+test('a 403 passes on the vault’s own words, and advises what helps', async () => {
   const rows: [inner: string, message: string, code: string, ...words: RegExp[]][] = [
     [
       'ForbiddenByFirewall',

@@ -26,7 +26,7 @@ export interface EntraTokensOptions {
 
 /**
  * Tokens of one identity from Entra or from the instance metadata service, held for ten minutes at most. Rejects with
- * `IdentityError`, whose message says what would be right.
+ * `IdentityError`, whose message names what would be right.
  */
 export function createEntraTokens(options: EntraTokensOptions): AzureTokens {
   const { cloud, credential, send, sendOnNode = send, imdsEndpoint, clock } = options

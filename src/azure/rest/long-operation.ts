@@ -9,14 +9,14 @@ export interface LongOperationOptions {
   method: NonNullable<HttpRequest['method']>
   /** What was asked for. */
   url: URL
-  /** One GET; rejects when the answer is no success. */
+  /** One GET; rejects when the answer is not a success. */
   ask: (link: string) => Promise<HttpResponse>
   clock: Clock
   timeoutMs: number
   signal?: AbortSignal | undefined
 }
 
-/** Between two requests when Azure does not say. */
+/** Between two requests, without a Retry-After. */
 const pollMs = 5000
 
 interface OperationStatus {

@@ -26,8 +26,8 @@ export interface RoleAssignment {
 const authorizationApi = { apiVersion: '2022-04-01' }
 
 /**
- * An assignment's name is a GUID of the caller's choice; made of what the assignment says, the same one is the same resource
- * whoever asks for it.
+ * An assignment's name is a GUID of the caller's choice; made of the assignment's content, the same assignment is the same resource
+ * for every caller.
  */
 export function roleAssignmentId({ scope, roleDefinitionId, principalId }: RoleAssignment): string {
   const words = [scope, roleGuid(roleDefinitionId), principalId].map((word) => word.toLowerCase())
@@ -92,7 +92,7 @@ export function removeRole(resourceManager: AzureService, assignment: RoleAssign
   return resourceManager.delete(roleAssignmentId(assignment), authorizationApi)
 }
 
-/** ARM id of a role by its name, custom roles of the scope included; undefined when there is none. */
+/** ARM id of a role by its name, custom roles of the scope included; undefined for an unknown one. */
 export async function findRoleDefinition(
   resourceManager: AzureService,
   { scope, roleName }: { scope: string; roleName: string },

@@ -44,7 +44,7 @@ async function pathIn(directory: string, named: string): Promise<string> {
   const isPath = !isAbsolute(named) && /[/\\]/.test(named)
   if (isPath || named.includes('\0') || named === '.' || named === '..') throw new Error(refused)
   const inside = await realpath(directory)
-  // First of all the parent, so that no answer tells whether a file elsewhere exists.
+  // First of all the parent, so that no answer reveals whether a file elsewhere exists.
   const parent = await realpath(dirname(path)).catch(() => undefined)
   if (parent !== inside) throw new Error(refused)
   const found = await realpath(path).catch((error: unknown) => {

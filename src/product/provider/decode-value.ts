@@ -1,6 +1,6 @@
 import type { ObjectEncoding } from '#azure/class'
 
-/** Undoes `objectEncoding`. The texts are Go's, which people of the field search for. Throws without quoting the value. */
+/** Undoes `objectEncoding`. The texts are Go's, which users of upstream search for. Throws without quoting the value. */
 export function decodeValue(bytes: Uint8Array, encoding: ObjectEncoding): Uint8Array {
   switch (encoding) {
     case 'utf-8':
@@ -33,7 +33,7 @@ function decodeBase64(text: string): Buffer {
 }
 
 function decodeHex(text: string): Buffer {
-  // Go's text names the offending byte; it is a part of the secret, so here its place has to do.
+  // Go's text names the offending byte; it is a part of the secret, so this names its position.
   const offending = text.search(/[^0-9a-fA-F]/)
   if (offending >= 0) throw new Error(`encoding/hex: invalid byte at position ${offending}`)
   if (text.length % 2 !== 0) throw new Error('encoding/hex: odd length hex string')

@@ -8,7 +8,7 @@ class SourceNumber {
   }
 }
 
-/** Gives the text of the value at a path: a string's characters, anything else as JSON. Undefined when there is none. */
+/** Gives the text of the value at a path: a string's characters, anything else as JSON. Undefined for a path without a value. */
 export type JsonExtractor = (steps: readonly (string | number)[]) => string | undefined
 
 /** Parses a JSON document once, for any number of paths. Throws for text that is not JSON, without quoting it. */

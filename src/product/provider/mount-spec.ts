@@ -17,7 +17,7 @@ export interface PodRef {
   serviceAccount: string
 }
 
-/** What class and volume say about identity. */
+/** The identity parts of class and volume. */
 export interface IdentitySpec extends ClassIdentity {
   /** Empty when the driver sent none. */
   serviceAccountTokens: string

@@ -9,7 +9,7 @@ const podNamespace = 'csi.storage.k8s.io/pod.namespace'
 const serviceAccountName = 'csi.storage.k8s.io/serviceAccount.name'
 const tokensAttribute = 'csi.storage.k8s.io/serviceAccount.tokens'
 
-/** What one volume needs: its class, for its pod. Every problem goes to `problems`; the result is only good when there is none. */
+/** What one volume needs: its class, for its pod. Every problem goes to `problems`; the result is valid only without any. */
 export function parseMount(request: DecodedRequest, problems: Problems, parse: ParseObjects): MountSpec {
   const { attributes, secrets, permission } = request
   const attribute = (name: string) => (attributes.get(name) ?? '').trim()

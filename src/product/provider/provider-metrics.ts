@@ -13,7 +13,7 @@ const forgetMs = 60 * 60_000
 
 const object = {
   object_type: '`secret`, `key` or `cert`',
-  object_name: 'name in the vault, its hash, or empty, as `--object-name-labels` says',
+  object_name: 'name in the vault, its hash, or empty, by `--object-name-labels`',
   vault: 'host of the vault',
 }
 
@@ -82,12 +82,12 @@ export interface ProviderMetrics {
   cache(outcome: ReadOutcome): void
   throttled(host: string): void
   token(kind: string, outcome: 'ok' | 'error'): void
-  /** Seconds since the epoch, as the vault says. */
+  /** Seconds since the epoch, by the vault's clock. */
   mounted(object: { type: string; name: string; vault: string }, times: ObjectTimes): void
   text(): string
 }
 
-/** How names of objects appear in labels: as they are, as a hash that tells them apart, or not at all. */
+/** How names of objects appear in labels: as they are, as a hash, or not at all. */
 export const objectNameLabels = ['plain', 'hashed', 'none'] as const
 export type ObjectNameLabels = (typeof objectNameLabels)[number]
 

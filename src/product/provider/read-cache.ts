@@ -5,8 +5,8 @@ import { providerLimits } from './provider-limits.ts'
 export type ReadOutcome = 'read' | 'joined' | 'shared' | 'stale'
 
 /**
- * What a failed read says about an earlier answer: nobody could answer (it may stand in), the other side is busy (it may not,
- * and stays), or the caller is refused (it is dropped).
+ * What a failed read means for an earlier answer: there was no answer (the earlier one may be used), the other side is busy (it
+ * may not be used, and stays), or the caller is refused (it is dropped).
  */
 export type FailureKind = 'outage' | 'busy' | 'refusal'
 
@@ -22,9 +22,9 @@ export interface ReadCacheOptions {
 }
 
 export interface ReadOptions<T> {
-  /** Oldest time, by `clock.elapsed()`, at which a shared answer was asked for. Default: as {@link ReadCacheOptions.shareMs} says. */
+  /** Oldest time, by `clock.elapsed()`, at which a shared answer was asked for. Default: {@link ReadCacheOptions.shareMs} ago. */
   notOlderThan?: number | undefined
-  /** Whether an older answer may stand in when `read` fails in an outage. */
+  /** Whether an older answer may be used when `read` fails in an outage. */
   allowStale: boolean
   kindOf(error: unknown): FailureKind
   /** Bytes of an answer, about. */

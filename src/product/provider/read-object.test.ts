@@ -93,7 +93,7 @@ test('a key is given as its public half, from hardware or not', async () => {
   }
 })
 
-test('a key that has no public half is refused in the words of the field', async () => {
+test('a key that has no public half is refused in the words of upstream', async () => {
   for (const [jwk, words] of [
     [{ kty: 'oct' }, /failed to get key. key type 'oct' currently not supported/],
     [{}, /failed to get key. key type '' currently not supported/],

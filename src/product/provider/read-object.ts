@@ -194,7 +194,7 @@ function looksLikePfx(value: SecretValue): boolean {
   )
 }
 
-/** A failed conversion is the class's or the object's fault, and says so. */
+/** A failed conversion is the fault of the class or the object, and is reported as that. */
 async function usable<T>(object: ObjectSpec, convert: () => Promise<T>): Promise<T> {
   try {
     return await convert()

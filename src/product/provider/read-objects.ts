@@ -8,7 +8,7 @@ import type { ObjectFile } from './read-object.ts'
 
 export interface ReadObjectsOptions {
   read: (object: ObjectSpec) => Promise<ObjectFile[]>
-  /** Who asks, in words; said once at the end of an error of a vault. */
+  /** Who asks, in words; once at the end of an error of a vault. */
   identity: string
   /** Called for each optional object that was not there. */
   onSkipped: (object: ObjectSpec, error: unknown) => void

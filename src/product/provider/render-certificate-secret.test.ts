@@ -56,7 +56,7 @@ test('a certificate secret is given as stored where it is asked for, and refused
   )
 })
 
-test('splitCertificateAndKey() gives certificates and the rest, without what stands between them', () => {
+test('splitCertificateAndKey() gives certificates and the rest, without the text between them', () => {
   const key = encodePem({ label: 'PRIVATE KEY', der: Buffer.from('key') })
   const leaf = encodePem({ label: 'CERTIFICATE', der: Buffer.from('leaf') })
   const root = encodePem({ label: 'CERTIFICATE', der: Buffer.from('root') })

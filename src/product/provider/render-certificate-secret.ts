@@ -16,7 +16,7 @@ export interface CertificateSecretOptions {
 }
 
 /**
- * The secret behind a Key Vault certificate: private key and chain, PEM or PFX as the certificate's policy says. PEM is
+ * The secret behind a Key Vault certificate: private key and chain, PEM or PFX by the certificate's policy. PEM is
  * given as stored; PFX becomes PEM unless the class asks for `pfx`.
  */
 export async function renderCertificateSecret(

@@ -48,7 +48,7 @@ test('a mount that hangs is answered before its caller gives up', async (t) => {
   assert.match(details, /context deadline exceeded \(no result within 0.02 s/)
 })
 
-test('a request larger than 4 MiB is refused before it is looked at', async (t) => {
+test('a request larger than 4 MiB is refused before it is parsed', async (t) => {
   let looked = false
   const mount: Mount = async () => {
     looked = true

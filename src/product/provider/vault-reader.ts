@@ -29,12 +29,12 @@ export interface VaultReaderOptions {
   cache: ReadCache
   turns: VaultTurns
   credential: Credential
-  /** Tells identities apart in caches; see `createIdentityKeys`. */
+  /** Identifies the identity in caches; see `createIdentityKeys`. */
   identityKey: string
   /** Whose turn a request is: the pod's namespace. */
   owner: string
   cloud: Cloud
-  /** Whether an answer from before an outage may stand in. */
+  /** Whether an answer from before an outage may be used. */
   allowStale: boolean
   /** Oldest time, by `clock.elapsed()`, at which a shared answer was asked for. */
   notOlderThan: number | undefined

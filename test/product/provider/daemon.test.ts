@@ -76,7 +76,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test("the daemon takes upstream's flags, honours the environment, and tells nobody a secret", async (t) => {
+test("the daemon takes upstream's flags, honours the environment, and prints no secret", async (t) => {
   const lab = await startProviderLab(t)
   const { clientId: clientID } = await lab.createReadableVault('shop-vault')
   await lab.azure.setSecret('shop-vault', 'db', 'planted-value')
@@ -151,7 +151,7 @@ test("the daemon takes upstream's flags, honours the environment, and tells nobo
   assert.equal(await daemon.exited, 0)
 })
 
-test('the daemon trusts what SSL_CERT_FILE and NODE_EXTRA_CA_CERTS name, each alone and both, and nobody else', async (t) => {
+test('the daemon trusts what SSL_CERT_FILE and NODE_EXTRA_CA_CERTS name, each alone and both, and no other', async (t) => {
   const lab = await startProviderLab(t)
   const { clientId: clientID } = await lab.createReadableVault('shop-vault')
   await lab.azure.setSecret('shop-vault', 'db', 'planted-value')

@@ -126,11 +126,11 @@ test('a class of another tenant signs in there, with the same service account, a
 test('the default tenant stands in where a class names none, and only there', async (t) => {
   const { lab, identity } = await startWithSecret(t)
   const { tenantId } = lab.azure.administrator
-  const nobody = '11111111-2222-3333-4444-555555555555'
+  const unknownTenant = '11111111-2222-3333-4444-555555555555'
   const parameters = { keyvaultName: 'shop-vault', clientID: identity.clientId, objects }
   const right = await lab.startProvider({ defaultTenantId: tenantId })
   assert.equal((await right.mount(await lab.request({ ...parameters, tenantID: '' }))).files.length, 1)
-  const wrong = await lab.startProvider({ defaultTenantId: nobody })
+  const wrong = await lab.startProvider({ defaultTenantId: unknownTenant })
   assert.equal((await wrong.mount(await lab.request(parameters))).files.length, 1)
   const { details } = await failureOf(wrong.mount(await lab.request({ ...parameters, tenantID: ' ' })))
   assert.match(details, /\[entra-tenant-not-found\]/)
@@ -152,7 +152,7 @@ test('a managed identity of the node is used where the class asks for it', async
   const { files } = await mount(await request({ userAssignedIdentityID: identity.clientId }))
   assert.equal(files[0]?.contents.toString(), 'hunter2')
   assert.deepEqual(await lab.takeCounts(), { 'imds.token': 1, 'vault.secret.get': 1 })
-  // Whoever asks as another identity of the node is not served with what this one read.
+  // Another identity of the node is not served with what this one read.
   const stranger = await failureOf(mount(await request({ userAssignedIdentityID: 'another' })))
   assert.match(stranger.details, /Identity not found/)
 

@@ -158,7 +158,7 @@ test('an imported PEM comes out as it was stored, chain and all, and is not made
   )
 })
 
-test('an identity without rights on keys and certificates is told which role it lacks', async (t) => {
+test('an identity without rights on keys and certificates gets an error that names the missing role', async (t) => {
   const lab = await startProviderLab(t)
   const { clientId: clientID } = await lab.createReadableVault('shop-vault')
   await createCertificate(lab, 'web', { key: { kty: 'EC', crv: 'P-256' }, contentType: 'application/x-pkcs12' })

@@ -140,22 +140,22 @@ test('mount() names every object that failed, the vault and the identity, in one
   assert.ok(!details.includes('planted'))
 })
 
-test('mount() tells apart what Entra refuses, with what was presented and what has to be there', async (t) => {
+test('mount() has a code for each refusal of Entra, with what was presented and what is expected', async (t) => {
   const lab = await startProviderLab(t)
   const { clientId: clientID } = await lab.createReadableVault('shop-vault')
   await lab.azure.setSecret('shop-vault', 'db', 'x')
   const lonely = await lab.azure.createIdentity('lonely')
   const { mount } = await lab.startProvider()
   const good = { keyvaultName: 'shop-vault', clientID, objects: objectsOf(secret('db')) }
-  const nobody = '11111111-2222-3333-4444-555555555555'
+  const unknownId = '11111111-2222-3333-4444-555555555555'
   const rows: [
     code: string,
     parameters: Record<string, string>,
     options: Parameters<typeof lab.request>[1],
     texts: string[],
   ][] = [
-    ['entra-app-not-found', { clientID: nobody }, {}, ['AADSTS700016', nobody]],
-    ['entra-tenant-not-found', { tenantID: nobody }, {}, ['AADSTS90002', nobody]],
+    ['entra-app-not-found', { clientID: unknownId }, {}, ['AADSTS700016', unknownId]],
+    ['entra-tenant-not-found', { tenantID: unknownId }, {}, ['AADSTS90002', unknownId]],
     [
       'entra-subject-mismatch',
       {},
@@ -197,7 +197,7 @@ test('mount() says which role is missing when the vault refuses', async (t) => {
   assert.match(details, /\[vault-forbidden\].*role "Key Vault Secrets User".*Forbidden\/ForbiddenByRbac/)
 })
 
-test('mount() tells a vault that is down, throttles or does not exist apart', async (t) => {
+test('mount() has a code each for a vault that is down, throttles or does not exist', async (t) => {
   const lab = await startProviderLab(t)
   const { clientId: clientID } = await lab.createReadableVault('shop-vault')
   await lab.azure.setSecret('shop-vault', 'db', 'x')

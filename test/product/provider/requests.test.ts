@@ -11,7 +11,7 @@ const good = {
 }
 const secrets = JSON.stringify({ clientid: 'app', clientsecret: 'planted-client-secret' })
 
-test('version() answers the three values of the field', async (t) => {
+test('version() answers the three values of upstream', async (t) => {
   const provider = await startProvider(t)
   assert.deepEqual(await provider.version(), {
     version: 'v1alpha1',

@@ -100,7 +100,7 @@ test('during an outage a new pod of the same identity starts from what the node 
   const failed = async (call: Promise<unknown>) => (await failureOf(whileTimePasses(clock, call))).code
   assert.equal(await failed(careful.mount(request)), status.UNAVAILABLE)
   assert.equal((await whileTimePasses(clock, generous.mount(request))).files[3]?.contents.toString(), 'value 3')
-  // A volume that has content keeps it by itself, and has to be told of the failure.
+  // A volume that has content keeps it by itself, and has to get the failure.
   const rotation = { ...request, currentObjectVersion: [{ id: 'secret/s0', version: 'x' }] }
   assert.equal(await failed(generous.mount(rotation)), status.UNAVAILABLE)
   // Another identity never read it.

@@ -61,7 +61,7 @@ export function acquireBy(
   return wayOf(credential).acquire(credential, request, transport)
 }
 
-/** The types cannot say that a credential's way takes that very credential. */
+/** TypeScript cannot express that a credential's way takes that very credential. */
 function wayOf({ kind }: Credential): Way<Credential> {
   return ways[kind] as unknown as Way<Credential>
 }

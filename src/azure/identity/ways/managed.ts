@@ -76,9 +76,9 @@ function isPassingFault(error: unknown): boolean {
 }
 
 function refusal(credential: ManagedCredential, endpoint: string, { status, body }: HttpResponse): IdentityError {
-  const said = body.toString('utf8').slice(0, 300)
-  const text = `ManagedIdentityCredential authentication failed. ${endpoint} answered ${status}: ${said}; ${describe(credential)}`
-  if (/multiple user assigned identities/i.test(said)) {
+  const answer = body.toString('utf8').slice(0, 300)
+  const text = `ManagedIdentityCredential authentication failed. ${endpoint} answered ${status}: ${answer}; ${describe(credential)}`
+  if (/multiple user assigned identities/i.test(answer)) {
     return new IdentityError(
       'managed-identity-ambiguous',
       `${text}; set userAssignedIdentityID to the client id of one of them`,

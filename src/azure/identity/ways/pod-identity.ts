@@ -61,8 +61,8 @@ async function acquire(
     )
   }
   if (response.status !== 200) {
-    const said = response.body.toString('utf8').slice(0, 300)
-    const text = `nmi response failed with status code: ${response.status}, response body: ${said}; ${who}`
+    const answer = response.body.toString('utf8').slice(0, 300)
+    const text = `nmi response failed with status code: ${response.status}, response body: ${answer}; ${who}`
     const notBound = response.status === 404
     const advice = notBound
       ? '; is there an AzureIdentityBinding whose selector is the pod’s aadpodidbinding label?'

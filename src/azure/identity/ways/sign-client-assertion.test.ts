@@ -43,7 +43,7 @@ test('signClientAssertion() proves the key of a certificate, from PEM, encrypted
   }
 })
 
-test('signClientAssertion() says what is wrong with a certificate, without telling it', async (t) => {
+test('signClientAssertion() reports what is wrong with a certificate, without quoting it', async (t) => {
   const openssl = createOpenssl(t)
   const { key } = openssl.certificate('app')
   const other = openssl.certificate('other')

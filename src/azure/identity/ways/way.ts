@@ -3,7 +3,7 @@ import type { AccessToken } from '../access-token.ts'
 import type { ServiceAccountToken } from '../service-account-token.ts'
 import type { TokenRequest, TokenTransport } from '../token-request.ts'
 
-/** What class, service account and volume say about identity, defaults already filled in. */
+/** The identity parts of class, service account and volume, with defaults filled in. */
 export interface IdentityParameters {
   /** Empty when neither the class nor the service account names one. */
   clientId: string
@@ -32,14 +32,14 @@ export interface WayParameter {
 }
 
 export interface Keying {
-  /** Digest of proofs under a secret of this process, so that a key says nothing to whoever might see it. */
+  /** Digest of proofs under a secret of this process, so that a key reveals nothing. */
   fingerprint(...proofs: (SecretValue | undefined)[]): string
   /** Whether this token was signed by the cluster and is valid now. */
   verify(token: ServiceAccountToken): Promise<boolean>
 }
 
 /**
- * One way to prove an identity: from what a class says to the token. A way is a file of this folder and a row in the list of
+ * One way to prove an identity: from the class to the token. A way is a file of this folder and a row in the list of
  * `ways/index.ts`.
  */
 export interface Way<C extends { kind: string; tenantId: string }> {
@@ -54,7 +54,7 @@ export interface Way<C extends { kind: string; tenantId: string }> {
   choose(parameters: IdentityParameters, problems: Problems): C | undefined
   /** Who asks, in words for errors and logs: never contains a proof. */
   describe(credential: C): string
-  /** What tells this identity from every other one of this way, see `createIdentityKeys`. */
+  /** What distinguishes this identity from every other one of this way, see `createIdentityKeys`. */
   key(credential: C, keying: Keying): Promise<readonly unknown[]>
   acquire(credential: C, request: TokenRequest, transport: TokenTransport): Promise<AccessToken>
 }

@@ -162,7 +162,7 @@ const bindings: Row[] = [
     expect: refused(`${modeProxy}service account tokens are required for identity binding`),
   },
   {
-    name: 'identity binding with tokens that are no JSON',
+    name: 'identity binding with tokens that are not JSON',
     parameters: { [tokens]: '{', useAzureTokenProxy: 'true' },
     expect: refused(`${modeProxy}failed to parse service account token for identity binding, error: `),
   },
@@ -192,7 +192,7 @@ const clouds: Row[] = [
     expect: { words: [`https://${host}`], code: status.UNAVAILABLE },
   })),
   {
-    name: 'a cloud that nobody knows',
+    name: 'an unknown cloud',
     parameters: { cloudName: 'AzureCloud1' },
     expect: refused(
       'cloudName AzureCloud1 is not valid, error: autorest/azure: There is no cloud environment matching the name "AZURECLOUD1"',
@@ -217,7 +217,7 @@ const clouds: Row[] = [
   },
 ]
 
-/** A token with the claims of a service account that nobody signed. */
+/** A token with the claims of a service account, without a signature. */
 function unsigned(account: string): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const claims = {

@@ -3,10 +3,10 @@ import { status } from '@grpc/grpc-js'
 import { objectsOf } from '../../../support/provider.ts'
 import { dbValue, mounted, type Row, refused, walk } from './walk.ts'
 
-const nobody = '11111111-2222-3333-4444-555555555555'
+const unknownTenant = '11111111-2222-3333-4444-555555555555'
 const flags = ['usePodIdentity', 'useVMManagedIdentity', 'useAzureTokenProxy'] as const
 
-/** What tells that a mode was switched on. */
+/** The error of a mode that was switched on. */
 const modeOf = {
   usePodIdentity: { words: ['NMI at http://127.0.0.1:9 cannot be reached'], code: status.UNAVAILABLE },
   useVMManagedIdentity: { words: ['[managed-identity-not-assigned]'], code: status.UNAUTHENTICATED },
@@ -73,12 +73,12 @@ const tenants: Row[] = [
     parameters: ({ tenantID }) => ({ tenantID: '', tenantId: ` ${tenantID} ` }),
     expect: mounted,
   },
-  { name: 'tenantID wins', parameters: { tenantId: nobody }, expect: mounted },
+  { name: 'tenantID wins', parameters: { tenantId: unknownTenant }, expect: mounted },
   { name: 'tenantID is trimmed', parameters: ({ tenantID }) => ({ tenantID: `\t${tenantID} ` }), expect: mounted },
   {
     name: 'another tenant is asked, and not the one that the vault names',
-    parameters: { tenantID: nobody },
-    expect: { words: ['[entra-tenant-not-found]', nobody], code: status.UNAUTHENTICATED },
+    parameters: { tenantID: unknownTenant },
+    expect: { words: ['[entra-tenant-not-found]', unknownTenant], code: status.UNAUTHENTICATED },
   },
   { name: 'a tenant with a slash', parameters: { tenantID: 'a/b' }, expect: refused('invalid tenantID: found "a/b"') },
 ]
@@ -142,5 +142,5 @@ const others: Row[] = [
   },
 ]
 
-test('every parameter of a class, with every value that the field knows', (t) =>
+test('every parameter of a class, with every value that upstream knows', (t) =>
   walk(t, [...spellings, ...vaults, ...tenants, ...others]))

@@ -99,7 +99,7 @@ const kinds: Row[] = [
       ids: [`key/${name}`],
     }),
   ),
-  objects('a key on a curve that nobody reads', [{ objectName: 'p256k', objectType: 'key' }], {
+  objects('a key on a curve that is not supported', [{ objectName: 'p256k', objectType: 'key' }], {
     words: ['objectType:key, objectName:p256k', 'curve P-256K is not supported'],
     code: status.FAILED_PRECONDITION,
   }),
