@@ -156,6 +156,7 @@ test('the driver may do this in the cluster, and nothing else', () => {
     'create secretproviderclasspodstatuses',
     'update secretproviderclasspodstatuses',
     'patch secretproviderclasspodstatuses',
+    'delete secretproviderclasspodstatuses',
   ])
 })
 

@@ -31,6 +31,9 @@
 - --rotation-poll-interval={{ . }}
 {{- end }}
 - --max-call-recv-msg-size={{ int64 $values.maxCallRecvMsgSize }}
+{{- with $values.volumeMemoryBudget }}
+- --volume-memory-budget={{ int64 . }}
+{{- end }}
 - --provider-health-check={{ $values.providerHealthCheck }}
 - --provider-health-check-interval={{ $values.providerHealthCheckInterval }}
 - -v={{ $values.logVerbosity }}

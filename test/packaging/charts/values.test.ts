@@ -123,7 +123,7 @@ test('the driver has rights on Secrets only where Secrets are kept in step', nee
   assert.deepEqual(rights(without), [])
   assert.deepEqual(
     rights(withSync).map(({ verbs }) => verbs),
-    [['get', 'create', 'patch']],
+    [['get', 'create', 'patch', 'delete']],
   )
   assert.ok(names(withSync, 'ClusterRoleBinding').includes('secretprovidersyncing-rolebinding'))
 })
