@@ -24,6 +24,11 @@
 {{- fail (printf "%s.image.repository is %s: that image is not Keymount's. Remove the image values from a values file of the upstream charts (docs/migrate.md)" $os $repository) -}}
 {{- end -}}
 {{- end -}}
+{{- range list "kubernetes.io/service-account-token" "bootstrap.kubernetes.io/token" -}}
+{{- if has . $.Values.sync.allowedSecretTypes -}}
+{{- fail (printf "sync.allowedSecretTypes has %s: the API server takes Secrets of this type for credentials of the cluster" .) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.webhook.networkPolicy -}}
 {{- if and $.Values.webhook.enabled .enabled (not .apiServerCIDRs) -}}
 {{- fail "webhook.networkPolicy.apiServerCIDRs is empty: the API server could not reach the webhook, and labelled pods would be refused" -}}
