@@ -8,9 +8,10 @@ import {
   type TokenSource,
 } from '#azure/identity'
 import { type AzureIdentity, isNotFound, type KubeClient, objectKey, resources, type Secret } from '#kubernetes/client'
-import { errorMessage, SecretValue } from '#lib'
+import { beyondLimit, errorMessage, SecretValue } from '#lib'
 import { ImdsRefusal } from '#product/imds'
 import { identityTypes, typeOf } from '../azure-identity.ts'
+import { nmiLimits } from './limits.ts'
 import type { ImdsOperation, NmiMetrics } from './nmi-metrics.ts'
 
 export interface IdentityTokensOptions {
@@ -94,6 +95,11 @@ async function credentialsOf(
   const proof = type === identityTypes.servicePrincipal ? passwordOf(identity, secret) : certificateOf(identity, secret)
   const { uid = '', resourceVersion = '' } = secret.metadata
   const tenants = [tenantId, ...(auxiliaryTenantIDs ?? [])]
+  const { auxiliaryTenants: limit } = nmiLimits
+  if (tenants.length - 1 > limit.value) {
+    const message = `AzureIdentity ${objectKey(identity)}: ${beyondLimit(limit, tenants.length - 1)}`
+    throw new ImdsRefusal(403, 'forbidden', message)
+  }
   return {
     key: JSON.stringify([type, clientId, objectKey(secret), uid, resourceVersion]),
     credentials: tenants.map((tenant) => ({ kind: 'service-principal', tenantId: tenant, clientId, proof })),

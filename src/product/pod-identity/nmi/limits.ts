@@ -14,4 +14,10 @@ export const nmiLimits = {
     what: 'open connections of the node endpoint (NMI), of which one namespace gets a quarter',
     beyond: 'A further connection is closed.',
   },
+  auxiliaryTenants: {
+    value: 10,
+    unit: 'count',
+    what: 'auxiliaryTenantIDs of an AzureIdentity',
+    beyond: 'The request is answered with 403.',
+  },
 } as const satisfies LimitTable

@@ -1,7 +1,9 @@
 import { followInto, type KubeClient, type Pod, resources } from '#kubernetes/client'
 import { type Clock, type Log, type Running, sleep } from '#lib'
+import { createSingleFlight } from '#lib/async'
 import { ImdsRefusal } from '#product/imds'
 import { podIdentityNames } from '../names.ts'
+import { currentObjects, maxSilenceMs } from './current-objects.ts'
 
 /** The fields of a pod that decide about its tokens. */
 export interface NodePod {
@@ -19,7 +21,7 @@ export interface NodePods extends Running {
   byAddress(ip: string): Promise<NodePod>
   /** Namespace of the pods with this address, if the watch has reported any. */
   namespaceOf(ip: string): string | undefined
-  /** Undefined when the watch has reported no such pod. */
+  /** Undefined when the watch has reported no such pod, or is not up to date. */
   byName(namespace: string, name: string): NodePod | undefined
 }
 
@@ -55,28 +57,35 @@ export function followNodePods({ kube, nodeName, clock, log }: NodePodsOptions):
     )
   }
 
+  /** Requests of one address at the same time share one call. */
+  const joinFlight = createSingleFlight<AddressedPod[]>()
+  const list = (ip: string) => joinFlight(ip, () => listWithAddress(ip))
+
   return {
     synced: following.synced,
     stop: following.stop,
     namespaceOf: (ip) => withAddress(pods.values(), ip)[0]?.namespace,
-    byName: (namespace, name) => pods.get(`${namespace}/${name}`),
+    byName: (namespace, name) => (following.silentMs() <= maxSilenceMs ? pods.get(`${namespace}/${name}`) : undefined),
     async byAddress(ip) {
-      let found = withAddress(pods.values(), ip)
+      const current = () =>
+        currentObjects({ following, watched: () => withAddress(pods.values(), ip), list: () => list(ip), what: 'pods' })
+      let found = await current()
       for (let retry = 1; found.length === 0 && retry <= retries; retry++) {
         await sleep(retryMs, { clock })
-        found = withAddress(pods.values(), ip)
+        found = await current()
       }
-      // The watch may be interrupted for long.
-      if (found.length === 0) found = await listWithAddress(ip).catch(() => [])
-      const [pod, ...others] = found
-      if (pod === undefined) throw new ImdsRefusal(500, 'internal_error', 'pod list is empty')
-      if (others.length > 0) {
-        const names = found.map(({ namespace, name }) => `${namespace}/${name}`).join(' ')
-        throw new ImdsRefusal(500, 'internal_error', `failed to match pod IP ${ip} with [${names}]`)
-      }
-      return pod
+      if (found.length === 0) found = await list(ip).catch(() => [])
+      return onlyPod(found, ip)
     },
   }
+}
+
+function onlyPod(found: readonly AddressedPod[], ip: string): AddressedPod {
+  const [pod, ...others] = found
+  if (pod === undefined) throw new ImdsRefusal(500, 'internal_error', 'pod list is empty')
+  if (others.length === 0) return pod
+  const names = found.map(({ namespace, name }) => `${namespace}/${name}`).join(' ')
+  throw new ImdsRefusal(500, 'internal_error', `failed to match pod IP ${ip} with [${names}]`)
 }
 
 /** Undefined for a pod that cannot request tokens: it has ended, or has the address of its node. */

@@ -1,9 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AzureIdentity, AzurePodIdentityException } from '#kubernetes/client'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { AzureIdentity } from '#kubernetes/client'
 import { type Clock, errorMessage, type Log } from '#lib'
 import { createFairSlots, type FairSlots } from '#lib/async'
 import type { ListenAddress } from '#lib/flags'
-import { type Listening, listenHttp } from '#lib/http'
+import { type Listening, listen } from '#lib/http'
 import {
   type ForwardToImds,
   ImdsRefusal,
@@ -17,7 +18,7 @@ import {
   type TokenQuery,
   tokenAnswer,
 } from '#product/imds'
-import { isExcepted } from './exceptions.ts'
+import { type Exceptions, isExcepted } from './exceptions.ts'
 import type { FindIdentity, PodRef } from './find-assigned.ts'
 import type { TokensOf } from './identity-tokens.ts'
 import { nmiLimits } from './limits.ts'
@@ -28,7 +29,7 @@ import { type Route, routeOf } from './route.ts'
 /** What it takes to answer requests. */
 export interface NodeEndpoint {
   pods: NodePods
-  exceptions: Iterable<AzurePodIdentityException>
+  exceptions: Pick<Exceptions, 'of'>
   findIdentity: FindIdentity
   tokensOf: TokensOf
   /** Whether the pod belongs to the controller, which needs the identity of its machine. */
@@ -58,16 +59,26 @@ interface Exchange {
 }
 
 /** The node endpoint: pods reach it in place of IMDS, and programs of the host request the tokens of pods there. */
-export async function serveRequests(address: ListenAddress, endpoint: NodeEndpoint): Promise<Listening> {
-  const slots = createFairSlots(nmiLimits.requests.value)
-  return listenHttp(address, (request, response) => {
+export function serveRequests(address: ListenAddress, endpoint: NodeEndpoint): Promise<Listening> {
+  const requests = createFairSlots(nmiLimits.requests.value)
+  const server = createServer(timeLimits, (request, response) => {
     const exchange = startExchange(endpoint, request, response)
-    answerWithin(slots, exchange).catch((error: unknown) => {
+    answerWithin(requests, exchange).catch((error: unknown) => {
       if (!(error instanceof ImdsRefusal)) endpoint.log.error({ err: error, route: exchange.route }, 'a request failed')
       sendError(exchange, asRefusal(error))
     })
   })
+  const connections = createFairSlots(nmiLimits.connections.value)
+  server.on('connection', (socket) => {
+    const release = connections.take(holderOf(endpoint.pods, addressOf(socket)))
+    if (release === undefined) socket.destroy()
+    else socket.once('close', release)
+  })
+  return listen(server, address)
 }
+
+/** In milliseconds. */
+const timeLimits = { headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 }
 
 /** The exchange, which is logged and counted when its response closes. */
 function startExchange(endpoint: NodeEndpoint, request: IncomingMessage, response: ServerResponse): Exchange {
@@ -110,10 +121,13 @@ async function answerWithin(slots: FairSlots, exchange: Exchange): Promise<void>
 
 /** The namespace that the request counts against. Pods that the watch has not reported yet share one holder. */
 function slotHolder({ endpoint, request }: Exchange): string {
-  const address = remoteAddress(request)
-  if (!isLoopback(address)) return endpoint.pods.namespaceOf(address) ?? 'unknown pods'
   const { podns } = request.headers
-  return typeof podns === 'string' ? podns : 'the node'
+  const address = addressOf(request.socket)
+  return isLoopback(address) && typeof podns === 'string' ? podns : holderOf(endpoint.pods, address)
+}
+
+function holderOf(pods: Pick<NodePods, 'namespaceOf'>, address: string): string {
+  return isLoopback(address) ? 'the node' : (pods.namespaceOf(address) ?? 'unknown pods')
 }
 
 async function answer(exchange: Exchange): Promise<void> {
@@ -150,7 +164,8 @@ async function answerPod(exchange: Exchange): Promise<void> {
   const pod = await endpoint.pods.byAddress(remoteAddress(request))
   exchange.namespace = pod.namespace
   // For such a pod the endpoint behaves as if it were not there.
-  if (isExcepted(pod, endpoint.exceptions) || endpoint.isController(pod)) return forward(exchange)
+  const exceptions = await endpoint.exceptions.of(pod.namespace)
+  if (isExcepted(pod, exceptions) || endpoint.isController(pod)) return forward(exchange)
   const identity = await findPodIdentity(exchange, pod)
   const tokens = await endpoint.tokensOf(identity, query.resource)
   const answers = tokens.map((token) => tokenAnswer(token, { resource: query.resource, now: endpoint.clock.now() }))
@@ -213,11 +228,15 @@ function requireResource({ resource }: TokenQuery): void {
   if (resource === '') throw new ImdsRefusal(400, 'invalid_request', 'parameter resource cannot be empty')
 }
 
-/** Without the prefix that a socket for both families gives IPv4 addresses. */
 function remoteAddress({ socket }: IncomingMessage): string {
-  const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
+  const address = addressOf(socket)
   if (address === '') throw new ImdsRefusal(500, 'internal_error', 'request remote address is empty')
   return address
+}
+
+/** Without the prefix that a socket for both families gives IPv4 addresses. Empty when the other side is gone. */
+function addressOf({ remoteAddress: address = '' }: Socket): string {
+  return address.replace(/^::ffff:/, '')
 }
 
 function isLoopback(address: string): boolean {

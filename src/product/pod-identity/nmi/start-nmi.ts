@@ -6,6 +6,7 @@ import { serveMetrics, serveStatus } from '#lib/http'
 import { createForwardToImds } from '#product/imds'
 import { healthRoutes } from '../health.ts'
 import { podIdentityNames } from '../names.ts'
+import { currentObjects } from './current-objects.ts'
 import { followExceptions } from './exceptions.ts'
 import { createFindAssigned, type FindIdentity } from './find-assigned.ts'
 import { createFindBound } from './find-bound.ts'
@@ -76,7 +77,7 @@ export async function startNmi(config: NmiConfig, world: NmiWorld): Promise<Runn
 
   const pods = followNodePods({ kube, nodeName: config.nodeName, clock, log })
   started.defer(pods.stop)
-  const exceptions = followExceptions({ kube, log })
+  const exceptions = followExceptions({ kube, log, clock })
   started.defer(exceptions.stop)
   const identities = followIdentities(config, { kube, clock, log, pods })
   started.defer(identities.stop)
@@ -110,9 +111,12 @@ export async function startNmi(config: NmiConfig, world: NmiWorld): Promise<Runn
     redirect = await redirectPods({ ...world, clock, redirection, checkMs })
     started.defer(redirect.stop)
   }
-  void Promise.all([pods.synced, exceptions.synced, identities.synced]).then(() => {
-    synced = true
-  })
+  Promise.all([pods.synced, exceptions.synced, identities.synced]).then(
+    () => {
+      synced = true
+    },
+    () => undefined,
+  )
   const running = started.move()
   return {
     port: server.port,
@@ -145,15 +149,23 @@ function followIdentities(
   // Those of this node, by the label that the controller sets: the cost of a node does not depend on the others.
   const labelSelector = `${podIdentityNames.nodeLabel}=${config.nodeName}`
   const keep = (one: AzureAssignedIdentity) => one
-  const following = followInto(assigned, kube, resources.azureAssignedIdentities, { labelSelector, clock, log, keep })
+  const resource = resources.azureAssignedIdentities
+  const following = followInto(assigned, kube, resource, { labelSelector, clock, log, keep })
   const findIdentity = createFindAssigned({
-    assignmentsOf: async ({ namespace, name }) =>
-      [...assigned.values()].filter(({ spec }) => spec.pod === name && spec.podNamespace === namespace),
+    async assignmentsOf({ namespace, name }) {
+      const ofNode = await currentObjects({
+        following,
+        watched: () => [...assigned.values()],
+        list: async () => (await kube.list(resource, { labelSelector })).items,
+        what: 'assigned identities',
+      })
+      return ofNode.filter(({ spec }) => spec.pod === name && spec.podNamespace === namespace)
+    },
     forceNamespaced: config.forceNamespaced,
     attemptsForCreated: config.attemptsForCreated,
     attemptsForAssigned: config.attemptsForAssigned,
     retryMs: config.findRetryMs,
     clock,
   })
-  return { ...following, findIdentity }
+  return { synced: following.synced, stop: following.stop, findIdentity }
 }
