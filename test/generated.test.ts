@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import {
   checkClass,
@@ -70,8 +70,9 @@ const objects = z.fromJSONSchema({ $defs: schema.$defs, $ref: '#/$defs/objects' 
 test('the schema accepts every class of the examples', () => {
   const files = globSync('examples/**/*.yaml', { cwd: root })
   const found = files
-    .map((file) => parse(readFileSync(join(root, file), 'utf8')))
-    .filter(({ kind }) => kind === 'SecretProviderClass')
+    .flatMap((file) => [...parseAllDocuments(readFileSync(join(root, file), 'utf8'))])
+    .map((document) => document.toJS())
+    .filter(({ kind, spec }) => kind === 'SecretProviderClass' && spec.provider === 'azure')
   assert.ok(found.length > 5)
   for (const object of found) {
     assert.deepEqual(classes.safeParse(object).error?.issues ?? [], [], object.metadata.name)

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type { TlsKey } from '#kubernetes/client'
 import { SecretValue } from '#lib'
-import { readPkcs12 } from '#lib/formats'
+import { decodePem, encodePem, readPkcs12 } from '#lib/formats'
 
 /**
  * What belongs under a key of a TLS Secret, out of a file that may hold certificates and key together: PEM, or PFX without
@@ -17,14 +17,9 @@ interface PemBlock {
   text: string
 }
 
-/** https://www.rfc-editor.org/rfc/rfc7468 */
+/** The blocks of a text in their usual form: whatever is between and behind them is left out. */
 function pemBlocks(text: string): PemBlock[] {
-  return [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----\r?\n[\s\S]*?-----END \1-----/g)].map(
-    ([block, label = '']) => ({
-      label,
-      text: block.replaceAll('\r\n', '\n'),
-    }),
-  )
+  return decodePem(text).map((block) => ({ label: block.label, text: encodePem(block).trimEnd() }))
 }
 
 const isCertificate = ({ label }: PemBlock) => label === 'CERTIFICATE'
