@@ -34,6 +34,9 @@ export const command = defineCommand<HomeOption & OutputOption & UpOptions>({
           'off: every mount signs in and reads again, so that changes show at once (default: on)',
         ).choices(['on', 'off']),
       )
+      .optionsGroup('Network:')
+      .option('--offline', 'the local Azure refuses connections to hosts that it does not serve')
+      .option('--no-offline', 'the local Azure forwards them (default)')
       .optionsGroup('Rights:')
       .option('--secret-sync', 'let Keymount write Kubernetes Secrets (secretObjects of a class), from now on')
       .optionsGroup('A real cluster:')

@@ -57,13 +57,13 @@ export async function bringUp(session: Session, options: UpOptions): Promise<Lab
 /** Settings that running programs were started with cannot change. */
 function refuseChangesWhileUp(home: LabHome, before: LabState | undefined, requested: LabState): void {
   if (before === undefined) return
-  const fixed = ({ target, azure, listen, ports, syncFrequency }: LabState) =>
-    JSON.stringify({ target, azure, listen, ports, syncFrequency })
+  const fixed = ({ target, azure, listen, ports, syncFrequency, offline }: LabState) =>
+    JSON.stringify({ target, azure, listen, ports, syncFrequency, offline })
   if (fixed(before) === fixed(requested)) return
   if (findLocalAzure(home) === undefined && findLocalCluster(home) === undefined) return
   throw new CliError({
     what: `The lab in ${home.root} is up with other settings`,
-    why: 'its cluster, ports and addresses cannot change while it is running',
+    why: 'its cluster, ports, addresses and --offline cannot change while it is running',
     fix: [
       `stop it first: keymount down${home.option}`,
       'or start a second lab beside it: keymount up --home DIR --ports free',

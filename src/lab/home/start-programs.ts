@@ -75,7 +75,13 @@ async function localAzure(
   const start = async () => {
     const port = await concretePort(state.ports.azure, address)
     const imdsPort = await concretePort(state.ports.imds, address)
-    return startLocalAzure(home, world, { listen: address, port, imdsPort, issuerCa: home.clusterCa })
+    return startLocalAzure(home, world, {
+      listen: address,
+      port,
+      imdsPort,
+      issuerCa: home.clusterCa,
+      offline: state.offline === true,
+    })
   }
   return terminal.step('Local Azure', start, ({ proxy, pid }) => `HTTPS proxy at ${proxy} (process ${pid})`)
 }

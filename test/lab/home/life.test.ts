@@ -103,6 +103,18 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
     assert.match((await home.keymount('azure', 'faults')).stdout, /No host/)
   })
 
+  await t.test('azure vault create makes a vault with secrets for the administrator', async () => {
+    const args = ['azure', 'vault', 'create', 'settings', '--secret', 'password=example', '--secret', 'user=me']
+    const { code, stdout, stderr } = await home.keymount(...args)
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /https:\/\/settings\.vault\.azure\.net\/ has 2 secrets/)
+    const { kube, azure } = clients(lab)
+    const { value } = await azure.vault<{ value: string }>('GET', 'settings', '/secrets/password')
+    assert.equal(value, 'example')
+    kube.close()
+    azure.stop()
+  })
+
   await t.test('down stops all of it, twice is fine, and status then ends with 3', async () => {
     await useLab(lab)
     for (const expected of [/is down/, /was not up/]) {

@@ -38,6 +38,8 @@ export interface LocalAzureOptions {
   imdsPort: number
   /** File with the CA of the cluster whose issuer's keys it reads; the file may appear later. */
   issuerCa: string
+  /** Refuses connections to hosts that it does not serve. */
+  offline: boolean
 }
 
 export interface LocalClusterOptions {
@@ -48,6 +50,8 @@ export interface LocalClusterOptions {
   nodeName?: string | undefined
   /** Root file systems, by image name. */
   images: Readonly<Record<string, string>>
+  /** Directory that lies over every image. */
+  imageOverlay: string
   syncFrequency: string | undefined
 }
 
@@ -65,11 +69,12 @@ export function findLocalCluster(home: LabHome, program: ClusterProgram = 'local
 export async function startLocalAzure(
   home: LabHome,
   world: LabWorld,
-  { listen, port, imdsPort, issuerCa }: LocalAzureOptions,
+  { listen, port, imdsPort, issuerCa, offline }: LocalAzureOptions,
 ): Promise<LocalAzure> {
   const flags = [
     ...['--state', home.azure, '--clusters', home.root, '--issuer-ca', issuerCa],
     ...['--listen', listen, '--port', String(port), '--imds-port', String(imdsPort)],
+    ...(offline ? ['--offline'] : []),
   ]
   const { ready, process } = await startProgram(home, world, {
     name: 'local-azure',
@@ -83,10 +88,10 @@ export async function startLocalAzure(
 export async function startLocalCluster(
   home: LabHome,
   world: LabWorld,
-  { program, directory, port, nodeName, images, syncFrequency }: LocalClusterOptions,
+  { program, directory, port, nodeName, images, imageOverlay, syncFrequency }: LocalClusterOptions,
 ): Promise<LocalCluster> {
   const namespace = await openLabNamespace(home, { env: daemonEnv(world), signal: world.signal })
-  const flags = ['--state', directory, '--port', String(port)]
+  const flags = ['--state', directory, '--port', String(port), '--image-overlay', imageOverlay]
   if (nodeName !== undefined) flags.push('--node-name', nodeName)
   if (syncFrequency !== undefined) flags.push('--sync-frequency', syncFrequency)
   for (const [name, rootfs] of Object.entries(images)) flags.push('--image', `${name}=${rootfs}`)

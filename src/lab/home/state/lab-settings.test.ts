@@ -41,6 +41,13 @@ test('an option changes what it names and nothing else', () => {
   assert.deepEqual(state, { ...before, rotationPollInterval: '1m', ports: { ...before.ports, azure: 5000 } })
 })
 
+test('the lab stays offline until it is told otherwise', () => {
+  const offline = written({ offline: true }, before)
+  assert.equal(offline.offline, true)
+  assert.equal(written({}, offline).offline, true)
+  assert.deepEqual(written({ offline: false }, offline), before)
+})
+
 test('another cluster starts from the defaults: the address and ports of the old one do not fit', () => {
   const state = written({ kubeconfig: '/k' }, before)
   assert.deepEqual(state, {

@@ -18,6 +18,7 @@ export interface UpOptions {
   syncFrequency?: string | undefined
   caching?: 'on' | 'off' | undefined
   secretSync?: boolean | undefined
+  offline?: boolean | undefined
 }
 
 /** As in the help of `up`. */
@@ -46,6 +47,7 @@ export function nextState(options: UpOptions, previous: LabState | undefined): L
     rotationPollInterval: options.rotationPollInterval ?? before?.rotationPollInterval,
     syncFrequency: options.syncFrequency ?? before?.syncFrequency,
     caching: options.caching ?? before?.caching,
+    offline: (options.offline ?? before?.offline) === true ? true : undefined,
     image: options.image ?? before?.image,
     kubeletRoot: options.kubeletRoot ?? before?.kubeletRoot,
   }

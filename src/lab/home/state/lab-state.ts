@@ -34,6 +34,8 @@ const labStateSchema = z.strictObject({
   syncFrequency: z.string().optional(),
   /** Whether the provider caches tokens and reads; it does if absent. */
   caching: z.enum(['on', 'off']).optional(),
+  /** Whether the local Azure refuses connections to other hosts; it forwards them if absent. */
+  offline: z.literal(true).optional(),
   /** Whether Keymount may write Kubernetes Secrets; it may not if absent. */
   secretSync: z.literal(true).optional(),
   image: z.string().optional(),
