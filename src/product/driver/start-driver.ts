@@ -1,5 +1,5 @@
 import { createEventRecorder, type KubeClient } from '#kubernetes/client'
-import { IdentityService, NodeService } from '#kubernetes/csi'
+import { ControllerService, IdentityService, NodeService } from '#kubernetes/csi'
 import { createUnary, type GrpcServer, startGrpcServer } from '#kubernetes/grpc'
 import { createProviderClient, type ProviderClient } from '#kubernetes/provider-protocol'
 import { createTlsValues } from '#kubernetes/secret-data'
@@ -20,6 +20,7 @@ import { type Registration, startRegistration } from './registration.ts'
 import { watchClasses } from './rotation/class-watch.ts'
 import { startRotation } from './rotation/rotation.ts'
 import { createRotationSchedule } from './rotation/rotation-schedule.ts'
+import { createControllerService } from './rpc/controller-service.ts'
 import { createIdentityService } from './rpc/identity-service.ts'
 import { createNodeService } from './rpc/node-service.ts'
 import { createOperations } from './rpc/operations.ts'
@@ -126,6 +127,7 @@ function serveCsi(node: Node, version: string): Promise<GrpcServer> {
     config.endpoint,
     (server) => {
       server.addService(IdentityService, createIdentityService({ driverName, version, unary }))
+      server.addService(ControllerService, createControllerService(unary))
       server.addService(NodeService, createNodeService(node, unary))
     },
     { log },

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { lstatSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { credentials } from '@grpc/grpc-js'
-import { RegistrationClient } from '#kubernetes/csi'
+import { status as Code, credentials } from '@grpc/grpc-js'
+import { ControllerClient, RegistrationClient } from '#kubernetes/csi'
 import { startDriver, type TestDriver, unary } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -80,4 +80,25 @@ test('the driver introduces itself as an ephemeral-only node plugin', async (t) 
   assert.deepEqual(await unary(identity, identity.getPluginCapabilities, {}), { capabilities: [] })
   assert.deepEqual(await unary(identity, identity.probe, {}), { ready: { value: true } })
   assert.deepEqual(await unary(node, node.nodeGetInfo, {}), { nodeId: 'node-1', maxVolumesPerNode: 0 })
+})
+
+test('the driver has no controller: its service has no capability, checks arguments, and offers nothing', async (t) => {
+  const driver = await startDriver(t)
+  const client = new ControllerClient(driver.endpoint.replace('://', ':'), credentials.createInsecure(), {
+    'grpc.default_authority': 'localhost',
+  })
+  t.after(() => client.close())
+  assert.deepEqual(await unary(client, client.controllerGetCapabilities, {}), {})
+  await assert.rejects(unary(client, client.createVolume, { name: '', volumeCapabilities: [] }), {
+    code: Code.INVALID_ARGUMENT,
+    details: 'CreateVolume: name: missing; volume_capabilities: missing',
+  })
+  await assert.rejects(unary(client, client.deleteVolume, { volumeId: 'v' }), { code: Code.UNIMPLEMENTED })
+  await assert.rejects(
+    unary(client, client.controllerPublishVolume, { volumeId: 'v', nodeId: '', volumeCapability: undefined }),
+    { code: Code.INVALID_ARGUMENT, details: /node_id: missing; volume_capability: missing/ },
+  )
+  await assert.rejects(unary(client, client.controllerUnpublishVolume, { volumeId: '' }), {
+    code: Code.INVALID_ARGUMENT,
+  })
 })

@@ -300,6 +300,52 @@ export interface NodeGetInfoResponse {
   maxVolumesPerNode: number;
 }
 
+export interface CreateVolumeRequest {
+  name: string;
+  volumeCapabilities: VolumeCapability[];
+}
+
+export interface CreateVolumeResponse {
+}
+
+export interface DeleteVolumeRequest {
+  volumeId: string;
+}
+
+export interface DeleteVolumeResponse {
+}
+
+export interface ControllerPublishVolumeRequest {
+  volumeId: string;
+  nodeId: string;
+  volumeCapability: VolumeCapability | undefined;
+}
+
+export interface ControllerPublishVolumeResponse {
+}
+
+export interface ControllerUnpublishVolumeRequest {
+  volumeId: string;
+}
+
+export interface ControllerUnpublishVolumeResponse {
+}
+
+export interface ValidateVolumeCapabilitiesRequest {
+  volumeId: string;
+  volumeCapabilities: VolumeCapability[];
+}
+
+export interface ValidateVolumeCapabilitiesResponse {
+}
+
+export interface ControllerGetCapabilitiesRequest {
+}
+
+/** The list of capabilities is empty for a driver without a controller, so their type is left out. */
+export interface ControllerGetCapabilitiesResponse {
+}
+
 function createBaseGetPluginInfoRequest(): GetPluginInfoRequest {
   return {};
 }
@@ -2481,6 +2527,525 @@ export const NodeGetInfoResponse: MessageFns<NodeGetInfoResponse> = {
   },
 };
 
+function createBaseCreateVolumeRequest(): CreateVolumeRequest {
+  return { name: "", volumeCapabilities: [] };
+}
+
+export const CreateVolumeRequest: MessageFns<CreateVolumeRequest> = {
+  encode(message: CreateVolumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.volumeCapabilities) {
+      VolumeCapability.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateVolumeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateVolumeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.volumeCapabilities.push(VolumeCapability.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateVolumeResponse(): CreateVolumeResponse {
+  return {};
+}
+
+export const CreateVolumeResponse: MessageFns<CreateVolumeResponse> = {
+  encode(_: CreateVolumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateVolumeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateVolumeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDeleteVolumeRequest(): DeleteVolumeRequest {
+  return { volumeId: "" };
+}
+
+export const DeleteVolumeRequest: MessageFns<DeleteVolumeRequest> = {
+  encode(message: DeleteVolumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.volumeId !== "") {
+      writer.uint32(10).string(message.volumeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteVolumeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteVolumeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.volumeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDeleteVolumeResponse(): DeleteVolumeResponse {
+  return {};
+}
+
+export const DeleteVolumeResponse: MessageFns<DeleteVolumeResponse> = {
+  encode(_: DeleteVolumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteVolumeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteVolumeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseControllerPublishVolumeRequest(): ControllerPublishVolumeRequest {
+  return { volumeId: "", nodeId: "", volumeCapability: undefined };
+}
+
+export const ControllerPublishVolumeRequest: MessageFns<ControllerPublishVolumeRequest> = {
+  encode(message: ControllerPublishVolumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.volumeId !== "") {
+      writer.uint32(10).string(message.volumeId);
+    }
+    if (message.nodeId !== "") {
+      writer.uint32(18).string(message.nodeId);
+    }
+    if (message.volumeCapability !== undefined) {
+      VolumeCapability.encode(message.volumeCapability, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ControllerPublishVolumeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControllerPublishVolumeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.volumeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodeId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.volumeCapability = VolumeCapability.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseControllerPublishVolumeResponse(): ControllerPublishVolumeResponse {
+  return {};
+}
+
+export const ControllerPublishVolumeResponse: MessageFns<ControllerPublishVolumeResponse> = {
+  encode(_: ControllerPublishVolumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ControllerPublishVolumeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControllerPublishVolumeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseControllerUnpublishVolumeRequest(): ControllerUnpublishVolumeRequest {
+  return { volumeId: "" };
+}
+
+export const ControllerUnpublishVolumeRequest: MessageFns<ControllerUnpublishVolumeRequest> = {
+  encode(message: ControllerUnpublishVolumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.volumeId !== "") {
+      writer.uint32(10).string(message.volumeId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ControllerUnpublishVolumeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControllerUnpublishVolumeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.volumeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseControllerUnpublishVolumeResponse(): ControllerUnpublishVolumeResponse {
+  return {};
+}
+
+export const ControllerUnpublishVolumeResponse: MessageFns<ControllerUnpublishVolumeResponse> = {
+  encode(_: ControllerUnpublishVolumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ControllerUnpublishVolumeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControllerUnpublishVolumeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseValidateVolumeCapabilitiesRequest(): ValidateVolumeCapabilitiesRequest {
+  return { volumeId: "", volumeCapabilities: [] };
+}
+
+export const ValidateVolumeCapabilitiesRequest: MessageFns<ValidateVolumeCapabilitiesRequest> = {
+  encode(message: ValidateVolumeCapabilitiesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.volumeId !== "") {
+      writer.uint32(10).string(message.volumeId);
+    }
+    for (const v of message.volumeCapabilities) {
+      VolumeCapability.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateVolumeCapabilitiesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateVolumeCapabilitiesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.volumeId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.volumeCapabilities.push(VolumeCapability.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseValidateVolumeCapabilitiesResponse(): ValidateVolumeCapabilitiesResponse {
+  return {};
+}
+
+export const ValidateVolumeCapabilitiesResponse: MessageFns<ValidateVolumeCapabilitiesResponse> = {
+  encode(_: ValidateVolumeCapabilitiesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateVolumeCapabilitiesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateVolumeCapabilitiesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseControllerGetCapabilitiesRequest(): ControllerGetCapabilitiesRequest {
+  return {};
+}
+
+export const ControllerGetCapabilitiesRequest: MessageFns<ControllerGetCapabilitiesRequest> = {
+  encode(_: ControllerGetCapabilitiesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ControllerGetCapabilitiesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControllerGetCapabilitiesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseControllerGetCapabilitiesResponse(): ControllerGetCapabilitiesResponse {
+  return {};
+}
+
+export const ControllerGetCapabilitiesResponse: MessageFns<ControllerGetCapabilitiesResponse> = {
+  encode(_: ControllerGetCapabilitiesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ControllerGetCapabilitiesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControllerGetCapabilitiesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 export type IdentityService = typeof IdentityService;
 export const IdentityService = {
   getPluginInfo: {
@@ -2572,6 +3137,190 @@ export interface IdentityClient extends Client {
 export const IdentityClient = makeGenericClientConstructor(IdentityService, "csi.v1.Identity") as unknown as {
   new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): IdentityClient;
   service: typeof IdentityService;
+  serviceName: string;
+};
+
+/** Only what a driver without a controller has to answer; messages have the fields that are validated. */
+export type ControllerService = typeof ControllerService;
+export const ControllerService = {
+  createVolume: {
+    path: "/csi.v1.Controller/CreateVolume" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateVolumeRequest): Buffer => Buffer.from(CreateVolumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateVolumeRequest => CreateVolumeRequest.decode(value),
+    responseSerialize: (value: CreateVolumeResponse): Buffer =>
+      Buffer.from(CreateVolumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateVolumeResponse => CreateVolumeResponse.decode(value),
+  },
+  deleteVolume: {
+    path: "/csi.v1.Controller/DeleteVolume" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteVolumeRequest): Buffer => Buffer.from(DeleteVolumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteVolumeRequest => DeleteVolumeRequest.decode(value),
+    responseSerialize: (value: DeleteVolumeResponse): Buffer =>
+      Buffer.from(DeleteVolumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DeleteVolumeResponse => DeleteVolumeResponse.decode(value),
+  },
+  controllerPublishVolume: {
+    path: "/csi.v1.Controller/ControllerPublishVolume" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ControllerPublishVolumeRequest): Buffer =>
+      Buffer.from(ControllerPublishVolumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ControllerPublishVolumeRequest => ControllerPublishVolumeRequest.decode(value),
+    responseSerialize: (value: ControllerPublishVolumeResponse): Buffer =>
+      Buffer.from(ControllerPublishVolumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ControllerPublishVolumeResponse =>
+      ControllerPublishVolumeResponse.decode(value),
+  },
+  controllerUnpublishVolume: {
+    path: "/csi.v1.Controller/ControllerUnpublishVolume" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ControllerUnpublishVolumeRequest): Buffer =>
+      Buffer.from(ControllerUnpublishVolumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ControllerUnpublishVolumeRequest =>
+      ControllerUnpublishVolumeRequest.decode(value),
+    responseSerialize: (value: ControllerUnpublishVolumeResponse): Buffer =>
+      Buffer.from(ControllerUnpublishVolumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ControllerUnpublishVolumeResponse =>
+      ControllerUnpublishVolumeResponse.decode(value),
+  },
+  validateVolumeCapabilities: {
+    path: "/csi.v1.Controller/ValidateVolumeCapabilities" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ValidateVolumeCapabilitiesRequest): Buffer =>
+      Buffer.from(ValidateVolumeCapabilitiesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ValidateVolumeCapabilitiesRequest =>
+      ValidateVolumeCapabilitiesRequest.decode(value),
+    responseSerialize: (value: ValidateVolumeCapabilitiesResponse): Buffer =>
+      Buffer.from(ValidateVolumeCapabilitiesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ValidateVolumeCapabilitiesResponse =>
+      ValidateVolumeCapabilitiesResponse.decode(value),
+  },
+  controllerGetCapabilities: {
+    path: "/csi.v1.Controller/ControllerGetCapabilities" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ControllerGetCapabilitiesRequest): Buffer =>
+      Buffer.from(ControllerGetCapabilitiesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ControllerGetCapabilitiesRequest =>
+      ControllerGetCapabilitiesRequest.decode(value),
+    responseSerialize: (value: ControllerGetCapabilitiesResponse): Buffer =>
+      Buffer.from(ControllerGetCapabilitiesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ControllerGetCapabilitiesResponse =>
+      ControllerGetCapabilitiesResponse.decode(value),
+  },
+} as const;
+
+export interface ControllerServer extends UntypedServiceImplementation {
+  createVolume: handleUnaryCall<CreateVolumeRequest, CreateVolumeResponse>;
+  deleteVolume: handleUnaryCall<DeleteVolumeRequest, DeleteVolumeResponse>;
+  controllerPublishVolume: handleUnaryCall<ControllerPublishVolumeRequest, ControllerPublishVolumeResponse>;
+  controllerUnpublishVolume: handleUnaryCall<ControllerUnpublishVolumeRequest, ControllerUnpublishVolumeResponse>;
+  validateVolumeCapabilities: handleUnaryCall<ValidateVolumeCapabilitiesRequest, ValidateVolumeCapabilitiesResponse>;
+  controllerGetCapabilities: handleUnaryCall<ControllerGetCapabilitiesRequest, ControllerGetCapabilitiesResponse>;
+}
+
+export interface ControllerClient extends Client {
+  createVolume(
+    request: CreateVolumeRequest,
+    callback: (error: ServiceError | null, response: CreateVolumeResponse) => void,
+  ): ClientUnaryCall;
+  createVolume(
+    request: CreateVolumeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CreateVolumeResponse) => void,
+  ): ClientUnaryCall;
+  createVolume(
+    request: CreateVolumeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CreateVolumeResponse) => void,
+  ): ClientUnaryCall;
+  deleteVolume(
+    request: DeleteVolumeRequest,
+    callback: (error: ServiceError | null, response: DeleteVolumeResponse) => void,
+  ): ClientUnaryCall;
+  deleteVolume(
+    request: DeleteVolumeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DeleteVolumeResponse) => void,
+  ): ClientUnaryCall;
+  deleteVolume(
+    request: DeleteVolumeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DeleteVolumeResponse) => void,
+  ): ClientUnaryCall;
+  controllerPublishVolume(
+    request: ControllerPublishVolumeRequest,
+    callback: (error: ServiceError | null, response: ControllerPublishVolumeResponse) => void,
+  ): ClientUnaryCall;
+  controllerPublishVolume(
+    request: ControllerPublishVolumeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ControllerPublishVolumeResponse) => void,
+  ): ClientUnaryCall;
+  controllerPublishVolume(
+    request: ControllerPublishVolumeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ControllerPublishVolumeResponse) => void,
+  ): ClientUnaryCall;
+  controllerUnpublishVolume(
+    request: ControllerUnpublishVolumeRequest,
+    callback: (error: ServiceError | null, response: ControllerUnpublishVolumeResponse) => void,
+  ): ClientUnaryCall;
+  controllerUnpublishVolume(
+    request: ControllerUnpublishVolumeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ControllerUnpublishVolumeResponse) => void,
+  ): ClientUnaryCall;
+  controllerUnpublishVolume(
+    request: ControllerUnpublishVolumeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ControllerUnpublishVolumeResponse) => void,
+  ): ClientUnaryCall;
+  validateVolumeCapabilities(
+    request: ValidateVolumeCapabilitiesRequest,
+    callback: (error: ServiceError | null, response: ValidateVolumeCapabilitiesResponse) => void,
+  ): ClientUnaryCall;
+  validateVolumeCapabilities(
+    request: ValidateVolumeCapabilitiesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ValidateVolumeCapabilitiesResponse) => void,
+  ): ClientUnaryCall;
+  validateVolumeCapabilities(
+    request: ValidateVolumeCapabilitiesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ValidateVolumeCapabilitiesResponse) => void,
+  ): ClientUnaryCall;
+  controllerGetCapabilities(
+    request: ControllerGetCapabilitiesRequest,
+    callback: (error: ServiceError | null, response: ControllerGetCapabilitiesResponse) => void,
+  ): ClientUnaryCall;
+  controllerGetCapabilities(
+    request: ControllerGetCapabilitiesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ControllerGetCapabilitiesResponse) => void,
+  ): ClientUnaryCall;
+  controllerGetCapabilities(
+    request: ControllerGetCapabilitiesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ControllerGetCapabilitiesResponse) => void,
+  ): ClientUnaryCall;
+}
+
+export const ControllerClient = makeGenericClientConstructor(ControllerService, "csi.v1.Controller") as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): ControllerClient;
+  service: typeof ControllerService;
   serviceName: string;
 };
 
