@@ -213,6 +213,20 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
     assert.equal(await run("get configmap owned -o jsonpath='{.data}'"), '{"a":"2"}')
   })
 
+  await t.test('apply --server-side a second time changes nothing, defaults of the server included', async () => {
+    for (const object of [widgets, pod('defaulted'), configMap('defaulted', { a: '1' })]) {
+      const kind = object.kind.toLowerCase()
+      await run('apply --server-side -f -', object)
+      const first = await run(`get ${kind} ${object.metadata.name} -o json --show-managed-fields`)
+      await run('apply --server-side -f -', object)
+      assert.deepEqual(
+        JSON.parse(await run(`get ${kind} ${object.metadata.name} -o json --show-managed-fields`)),
+        JSON.parse(first),
+      )
+      await run(`delete ${kind} ${object.metadata.name}`)
+    }
+  })
+
   await t.test('diff shows the change and makes none', async () => {
     const { status, stdout } = await kubectl(['diff', '-f', '-'], configMap('applied', { b: '3' }))
     assert.equal(status, 1)

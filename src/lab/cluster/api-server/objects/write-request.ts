@@ -38,7 +38,12 @@ export function parseObject(
     throw badRequest(`the object provided is unrecognized (must be of type ${row.kind}): it is not a JSON object`)
   }
   const apiVersion = apiVersionOf(row.group, version)
-  const object = { ...draft, apiVersion: draft.apiVersion ?? apiVersion, kind: draft.kind ?? row.kind } as ApiObject
+  // A copy: defaults that are set later must not appear in what the writer sent.
+  const object = structuredClone({
+    ...draft,
+    apiVersion: draft.apiVersion ?? apiVersion,
+    kind: draft.kind ?? row.kind,
+  }) as ApiObject
   requireKind(row, object)
   const fault = decodeFault(row.decoded, object)
   if (fault !== undefined) throw undecodable(object, fault)
