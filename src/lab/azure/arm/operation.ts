@@ -16,6 +16,17 @@ export interface ArmOperation {
   run(call: ArmCall): ArmAnswer | Promise<ArmAnswer>
 }
 
+/** A row of the table of operations. */
+export function armOperation(
+  operation: string,
+  method: ArmOperation['method'],
+  path: string,
+  action: string,
+  run: ArmOperation['run'],
+): ArmOperation {
+  return { operation, method, path, action, run }
+}
+
 export interface ArmCall {
   caller: AccessTokenClaims
   /** A name in the path, in the caller's casing. */

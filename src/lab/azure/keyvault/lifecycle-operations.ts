@@ -4,7 +4,7 @@ import type { Permission } from './authorize.ts'
 import type { BackupSeal } from './backup-seal.ts'
 import { deletedObject, latestOf, liveObject, type ObjectKind, refuseManaged } from './object-kind.ts'
 import type { ObjectVersion, VaultObject } from './object-store.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from './operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from './operation.ts'
 import { page } from './paging.ts'
 import { parseRestore } from './validate.ts'
 
@@ -30,69 +30,49 @@ export function lifecycleOperations<P>(options: LifecycleOptions<P>): VaultOpera
   })
 
   return [
-    {
-      operation: `vault.${noun}.list`,
-      method: 'GET',
-      path: `/${plural}`,
-      permission: needs('list', readAction),
-      run: (call) => listObjects(kind, call),
-    },
-    {
-      operation: `vault.${noun}.listVersions`,
-      method: 'GET',
-      path: `/${plural}/:name/versions`,
-      permission: needs('list', readAction),
-      run: (call) => listVersions(kind, call),
-    },
-    {
-      operation: `vault.${noun}.delete`,
-      method: 'DELETE',
-      path: `/${plural}/:name`,
-      permission: needs('delete', deleteAction),
-      run: (call) => deleteObject(kind, call),
-    },
-    {
-      operation: `vault.${titled}.list`,
-      method: 'GET',
-      path: `/deleted${plural}`,
-      permission: needs('list', readAction),
-      run: (call) => listDeleted(kind, call),
-    },
-    {
-      operation: `vault.${titled}.get`,
-      method: 'GET',
-      path: `/deleted${plural}/:name`,
-      permission: needs('get', readAction),
-      run: (call) => deletedBundle(kind, call, deletedObject(kind, call)),
-    },
-    {
-      operation: `vault.${titled}.recover`,
-      method: 'POST',
-      path: `/deleted${plural}/:name/recover`,
-      permission: needs('recover', 'recover/action'),
-      run: (call) => recoverObject(kind, call),
-    },
-    {
-      operation: `vault.${titled}.purge`,
-      method: 'DELETE',
-      path: `/deleted${plural}/:name`,
-      permission: needs('purge', 'purge/action'),
-      run: (call) => purgeObject(kind, call),
-    },
-    {
-      operation: `vault.${noun}.restore`,
-      method: 'POST',
-      path: `/${plural}/restore`,
-      permission: needs('restore', 'restore/action'),
-      run: (call) => restoreObject(options, call),
-    },
-    {
-      operation: `vault.${noun}.backup`,
-      method: 'POST',
-      path: `/${plural}/:name/backup`,
-      permission: needs('backup', 'backup/action'),
-      run: (call) => backUpObject(options, call),
-    },
+    vaultOperation(`vault.${noun}.list`, 'GET', `/${plural}`, needs('list', readAction), (call) =>
+      listObjects(kind, call),
+    ),
+    vaultOperation(
+      `vault.${noun}.listVersions`,
+      'GET',
+      `/${plural}/:name/versions`,
+      needs('list', readAction),
+      (call) => listVersions(kind, call),
+    ),
+    vaultOperation(`vault.${noun}.delete`, 'DELETE', `/${plural}/:name`, needs('delete', deleteAction), (call) =>
+      deleteObject(kind, call),
+    ),
+    vaultOperation(`vault.${titled}.list`, 'GET', `/deleted${plural}`, needs('list', readAction), (call) =>
+      listDeleted(kind, call),
+    ),
+    vaultOperation(`vault.${titled}.get`, 'GET', `/deleted${plural}/:name`, needs('get', readAction), (call) =>
+      deletedBundle(kind, call, deletedObject(kind, call)),
+    ),
+    vaultOperation(
+      `vault.${titled}.recover`,
+      'POST',
+      `/deleted${plural}/:name/recover`,
+      needs('recover', 'recover/action'),
+      (call) => recoverObject(kind, call),
+    ),
+    vaultOperation(
+      `vault.${titled}.purge`,
+      'DELETE',
+      `/deleted${plural}/:name`,
+      needs('purge', 'purge/action'),
+      (call) => purgeObject(kind, call),
+    ),
+    vaultOperation(`vault.${noun}.restore`, 'POST', `/${plural}/restore`, needs('restore', 'restore/action'), (call) =>
+      restoreObject(options, call),
+    ),
+    vaultOperation(
+      `vault.${noun}.backup`,
+      'POST',
+      `/${plural}/:name/backup`,
+      needs('backup', 'backup/action'),
+      (call) => backUpObject(options, call),
+    ),
   ]
 }
 

@@ -12,6 +12,17 @@ export interface VaultOperation {
   run(call: VaultCall): VaultAnswer | Promise<VaultAnswer>
 }
 
+/** A row of the table of operations. */
+export function vaultOperation(
+  operation: string,
+  method: VaultOperation['method'],
+  path: string,
+  permission: Permission,
+  run: VaultOperation['run'],
+): VaultOperation {
+  return { operation, method, path, permission, run }
+}
+
 export interface VaultCall {
   vault: Vault
   caller: AccessTokenClaims

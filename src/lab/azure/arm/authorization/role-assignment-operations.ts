@@ -6,7 +6,7 @@ import type { Tenant } from '../../directory/tenant.ts'
 import type { FilterClause } from '../../http/odata-filter.ts'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { invalidFilter, readFilter } from '../read-filter.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 import type { ResourceGroups } from '../resources/resource-groups.ts'
@@ -40,34 +40,12 @@ const putBody = z.object({
 /** Role assignments, on any scope. https://learn.microsoft.com/rest/api/authorization/role-assignments */
 export function roleAssignmentOperations(options: RoleAssignmentOptions): ArmOperation[] {
   return [
-    {
-      operation: 'arm.roleAssignment.put',
-      method: 'PUT',
-      path: `${onScope}/:name`,
-      action: `${type}/write`,
-      run: (call) => put(options, call),
-    },
-    {
-      operation: 'arm.roleAssignment.get',
-      method: 'GET',
-      path: `${onScope}/:name`,
-      action: `${type}/read`,
-      run: (call) => get(options, call),
-    },
-    {
-      operation: 'arm.roleAssignment.list',
-      method: 'GET',
-      path: onScope,
-      action: `${type}/read`,
-      run: (call) => list(options, call),
-    },
-    {
-      operation: 'arm.roleAssignment.delete',
-      method: 'DELETE',
-      path: `${onScope}/:name`,
-      action: `${type}/delete`,
-      run: (call) => remove(options, call),
-    },
+    armOperation('arm.roleAssignment.put', 'PUT', `${onScope}/:name`, `${type}/write`, (call) => put(options, call)),
+    armOperation('arm.roleAssignment.get', 'GET', `${onScope}/:name`, `${type}/read`, (call) => get(options, call)),
+    armOperation('arm.roleAssignment.list', 'GET', onScope, `${type}/read`, (call) => list(options, call)),
+    armOperation('arm.roleAssignment.delete', 'DELETE', `${onScope}/:name`, `${type}/delete`, (call) =>
+      remove(options, call),
+    ),
   ]
 }
 

@@ -1,7 +1,7 @@
 import { builtInRoles, type RoleDefinition, roleDefinition } from '../../access/role-definitions.ts'
 import type { FilterClause } from '../../http/odata-filter.ts'
 import { Refusal } from '../../http/refusal.ts'
-import type { ArmOperation } from '../operation.ts'
+import { type ArmOperation, armOperation } from '../operation.ts'
 import { invalidFilter, readFilter } from '../read-filter.ts'
 
 const onScope = '/:scope{.+}/providers/microsoft.authorization/roledefinitions'
@@ -30,13 +30,10 @@ export function roleDefinitionOperations({ subscriptionId }: { subscriptionId: s
         return { status: 200, body: { value: value.map(render) } }
       },
     },
-    {
-      operation: 'arm.roleDefinition.get',
-      method: 'GET',
-      path: `${onScope}/:name`,
-      action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(existingRole(call.name('name'))) }),
-    },
+    armOperation('arm.roleDefinition.get', 'GET', `${onScope}/:name`, `${type}/read`, (call) => ({
+      status: 200,
+      body: render(existingRole(call.name('name'))),
+    })),
   ]
 }
 

@@ -6,7 +6,7 @@ import { Refusal } from '../../http/refusal.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
 import { resourceNotFound } from '../error-response.ts'
 import type { Identities } from '../managed-identity/identities.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import { instanceName, type Machine, type Machines, type MachineType, machineTypes } from './machines.ts'
 
@@ -71,41 +71,22 @@ function operationsOf(options: TypeOptions): ArmOperation[] {
       action: `${type}/write`,
       run: (call) => put(options, call),
     },
-    {
-      operation: `arm.${word}.update`,
-      method: 'PATCH',
-      path: onMachine,
-      action: `${type}/write`,
-      run: (call) => update(options, call),
-    },
-    {
-      operation: `arm.${word}.get`,
-      method: 'GET',
-      path: onMachine,
-      action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(options, existing(options, call)) }),
-    },
-    {
-      operation: `arm.${word}.listByGroup`,
-      method: 'GET',
-      path: `${inSubscription}/resourcegroups/:group/${provider}`,
-      action: `${type}/read`,
-      run: (call) => listByGroup(options, call),
-    },
-    {
-      operation: `arm.${word}.list`,
-      method: 'GET',
-      path: `${inSubscription}/${provider}`,
-      action: `${type}/read`,
-      run: () => listed(options, options.machines.ofType(type)),
-    },
-    {
-      operation: `arm.${word}.delete`,
-      method: 'DELETE',
-      path: onMachine,
-      action: `${type}/delete`,
-      run: (call) => remove(options, call),
-    },
+    armOperation(`arm.${word}.update`, 'PATCH', onMachine, `${type}/write`, (call) => update(options, call)),
+    armOperation(`arm.${word}.get`, 'GET', onMachine, `${type}/read`, (call) => ({
+      status: 200,
+      body: render(options, existing(options, call)),
+    })),
+    armOperation(
+      `arm.${word}.listByGroup`,
+      'GET',
+      `${inSubscription}/resourcegroups/:group/${provider}`,
+      `${type}/read`,
+      (call) => listByGroup(options, call),
+    ),
+    armOperation(`arm.${word}.list`, 'GET', `${inSubscription}/${provider}`, `${type}/read`, () =>
+      listed(options, options.machines.ofType(type)),
+    ),
+    armOperation(`arm.${word}.delete`, 'DELETE', onMachine, `${type}/delete`, (call) => remove(options, call)),
   ]
 }
 

@@ -1,7 +1,7 @@
 import type { Tenant } from '../../directory/tenant.ts'
 import { Refusal } from '../../http/refusal.ts'
 import { resourceNotFound } from '../error-response.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { resolveLocation } from '../validate.ts'
 import { type ClusterBackend, requireBackend } from './cluster-backend.ts'
 import { completeProperties, putClusterBody } from './cluster-body.ts'
@@ -32,41 +32,18 @@ export function clusterOperations(options: ClusterOptions): ArmOperation[] {
 function managedClusterOperations(options: ClusterOptions): ArmOperation[] {
   const { clusters, lifecycle } = options
   return [
-    {
-      operation: 'arm.cluster.put',
-      method: 'PUT',
-      path: onCluster,
-      action: `${type}/write`,
-      run: (call) => put(options, call),
-    },
-    {
-      operation: 'arm.cluster.get',
-      method: 'GET',
-      path: onCluster,
-      action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(options, existing(options, call)) }),
-    },
-    {
-      operation: 'arm.cluster.delete',
-      method: 'DELETE',
-      path: onCluster,
-      action: `${type}/delete`,
-      run: (call) => remove(options, call),
-    },
-    {
-      operation: 'arm.cluster.listByGroup',
-      method: 'GET',
-      path: `${inGroup}/managedclusters`,
-      action: `${type}/read`,
-      run: (call) => listByGroup(options, call),
-    },
-    {
-      operation: 'arm.cluster.list',
-      method: 'GET',
-      path: `${inSubscription}/managedclusters`,
-      action: `${type}/read`,
-      run: () => listed(options, clusters.all()),
-    },
+    armOperation('arm.cluster.put', 'PUT', onCluster, `${type}/write`, (call) => put(options, call)),
+    armOperation('arm.cluster.get', 'GET', onCluster, `${type}/read`, (call) => ({
+      status: 200,
+      body: render(options, existing(options, call)),
+    })),
+    armOperation('arm.cluster.delete', 'DELETE', onCluster, `${type}/delete`, (call) => remove(options, call)),
+    armOperation('arm.cluster.listByGroup', 'GET', `${inGroup}/managedclusters`, `${type}/read`, (call) =>
+      listByGroup(options, call),
+    ),
+    armOperation('arm.cluster.list', 'GET', `${inSubscription}/managedclusters`, `${type}/read`, () =>
+      listed(options, clusters.all()),
+    ),
     credentialOperation(options, 'clusterUser', 'listClusterUserCredential'),
     credentialOperation(options, 'clusterAdmin', 'listClusterAdminCredential'),
     backgroundOperation(options, 'start', lifecycle.start),
@@ -168,13 +145,9 @@ function agentPoolOperations(options: ClusterOptions): ArmOperation[] {
       action: `${type}/agentPools/read`,
       run: (call) => ({ status: 200, body: { value: renderPools(existing(options, call)) } }),
     },
-    {
-      operation: 'arm.agentPool.get',
-      method: 'GET',
-      path: `${onCluster}/agentpools/:pool`,
-      action: `${type}/agentPools/read`,
-      run: (call) => getAgentPool(options, call),
-    },
+    armOperation('arm.agentPool.get', 'GET', `${onCluster}/agentpools/:pool`, `${type}/agentPools/read`, (call) =>
+      getAgentPool(options, call),
+    ),
   ]
 }
 
@@ -187,13 +160,13 @@ function getAgentPool({ clusters }: ClusterOptions, call: ArmCall): ArmAnswer {
 
 function versionOperations(options: ClusterOptions): ArmOperation[] {
   return [
-    {
-      operation: 'arm.cluster.getUpgradeProfile',
-      method: 'GET',
-      path: `${onCluster}/upgradeprofiles/default`,
-      action: `${type}/upgradeProfiles/read`,
-      run: (call) => ({ status: 200, body: renderUpgrades(existing(options, call)) }),
-    },
+    armOperation(
+      'arm.cluster.getUpgradeProfile',
+      'GET',
+      `${onCluster}/upgradeprofiles/default`,
+      `${type}/upgradeProfiles/read`,
+      (call) => ({ status: 200, body: renderUpgrades(existing(options, call)) }),
+    ),
     {
       operation: 'arm.cluster.listVersions',
       method: 'GET',

@@ -2,7 +2,7 @@ import { Refusal } from '../../http/refusal.ts'
 import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import type { LongOperations } from '../long-operations.ts'
-import type { ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 
 export interface DeletedVaultOptions {
   store: RecordStore
@@ -41,20 +41,20 @@ export function deletedVaultOperations(options: DeletedVaultOptions): ArmOperati
   }
 
   return [
-    {
-      operation: 'arm.deletedVault.list',
-      method: 'GET',
-      path: `${inSubscription}/deletedvaults`,
-      action: 'Microsoft.KeyVault/deletedVaults/read',
-      run: () => ({ status: 200, body: { value: vaults.allDeleted().map(render) } }),
-    },
-    {
-      operation: 'arm.deletedVault.get',
-      method: 'GET',
-      path: onDeletedVault,
-      action: 'Microsoft.KeyVault/locations/deletedVaults/read',
-      run: (call) => ({ status: 200, body: render(existing(call)) }),
-    },
+    armOperation(
+      'arm.deletedVault.list',
+      'GET',
+      `${inSubscription}/deletedvaults`,
+      'Microsoft.KeyVault/deletedVaults/read',
+      () => ({ status: 200, body: { value: vaults.allDeleted().map(render) } }),
+    ),
+    armOperation(
+      'arm.deletedVault.get',
+      'GET',
+      onDeletedVault,
+      'Microsoft.KeyVault/locations/deletedVaults/read',
+      (call) => ({ status: 200, body: render(existing(call)) }),
+    ),
     {
       operation: 'arm.deletedVault.purge',
       method: 'POST',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { vaultNamePattern } from '../../keyvault/limits.ts'
-import type { ArmOperation } from '../operation.ts'
+import { type ArmOperation, armOperation } from '../operation.ts'
 
 const inSubscription = '/subscriptions/:subscription/providers/microsoft.keyvault'
 
@@ -11,27 +11,27 @@ const inSubscription = '/subscriptions/:subscription/providers/microsoft.keyvaul
 export function managedHsmOperations(): ArmOperation[] {
   const none = () => ({ status: 200, body: { value: [] } })
   return [
-    {
-      operation: 'arm.managedHsm.list',
-      method: 'GET',
-      path: `${inSubscription}/managedhsms`,
-      action: 'Microsoft.KeyVault/managedHSMs/read',
-      run: none,
-    },
-    {
-      operation: 'arm.managedHsm.listByGroup',
-      method: 'GET',
-      path: '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.keyvault/managedhsms',
-      action: 'Microsoft.KeyVault/managedHSMs/read',
-      run: none,
-    },
-    {
-      operation: 'arm.deletedManagedHsm.list',
-      method: 'GET',
-      path: `${inSubscription}/deletedmanagedhsms`,
-      action: 'Microsoft.KeyVault/deletedManagedHSMs/read',
-      run: none,
-    },
+    armOperation(
+      'arm.managedHsm.list',
+      'GET',
+      `${inSubscription}/managedhsms`,
+      'Microsoft.KeyVault/managedHSMs/read',
+      none,
+    ),
+    armOperation(
+      'arm.managedHsm.listByGroup',
+      'GET',
+      '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.keyvault/managedhsms',
+      'Microsoft.KeyVault/managedHSMs/read',
+      none,
+    ),
+    armOperation(
+      'arm.deletedManagedHsm.list',
+      'GET',
+      `${inSubscription}/deletedmanagedhsms`,
+      'Microsoft.KeyVault/deletedManagedHSMs/read',
+      none,
+    ),
     {
       operation: 'arm.managedHsm.checkName',
       method: 'POST',

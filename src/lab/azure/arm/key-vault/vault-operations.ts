@@ -7,7 +7,7 @@ import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { Cloud } from '../../proxy/clouds.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import { resourceNotFound } from '../error-response.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 import { groupNameOf } from '../resource-path.ts'
 import { resolveLocation } from '../validate.ts'
@@ -35,59 +35,29 @@ const checkNameBody = z.object({ name: z.string(), type: z.string() })
 export function vaultOperations(options: VaultOptions): ArmOperation[] {
   const { vaults } = options
   return [
-    {
-      operation: 'arm.vault.put',
-      method: 'PUT',
-      path: onVault,
-      action: `${type}/write`,
-      run: (call) => put(options, call),
-    },
-    {
-      operation: 'arm.vault.update',
-      method: 'PATCH',
-      path: onVault,
-      action: `${type}/write`,
-      run: (call) => update(options, call),
-    },
-    {
-      operation: 'arm.vault.get',
-      method: 'GET',
-      path: onVault,
-      action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(options, existing(options, call)) }),
-    },
-    {
-      operation: 'arm.vault.delete',
-      method: 'DELETE',
-      path: onVault,
-      action: `${type}/delete`,
-      run: (call) => remove(options, call),
-    },
-    {
-      operation: 'arm.vault.listByGroup',
-      method: 'GET',
-      path: `${inGroup}/vaults`,
-      action: `${type}/read`,
-      run: (call) =>
-        listed(
-          options,
-          vaults.all().filter((vault) => isInGroup(vault, call)),
-        ),
-    },
-    {
-      operation: 'arm.vault.list',
-      method: 'GET',
-      path: `${inSubscription}/vaults`,
-      action: `${type}/read`,
-      run: () => listed(options, vaults.all()),
-    },
-    {
-      operation: 'arm.vault.changeAccessPolicies',
-      method: 'PUT',
-      path: `${onVault}/accesspolicies/:change`,
-      action: `${type}/accessPolicies/write`,
-      run: (call) => changePolicies(options, call),
-    },
+    armOperation('arm.vault.put', 'PUT', onVault, `${type}/write`, (call) => put(options, call)),
+    armOperation('arm.vault.update', 'PATCH', onVault, `${type}/write`, (call) => update(options, call)),
+    armOperation('arm.vault.get', 'GET', onVault, `${type}/read`, (call) => ({
+      status: 200,
+      body: render(options, existing(options, call)),
+    })),
+    armOperation('arm.vault.delete', 'DELETE', onVault, `${type}/delete`, (call) => remove(options, call)),
+    armOperation('arm.vault.listByGroup', 'GET', `${inGroup}/vaults`, `${type}/read`, (call) =>
+      listed(
+        options,
+        vaults.all().filter((vault) => isInGroup(vault, call)),
+      ),
+    ),
+    armOperation('arm.vault.list', 'GET', `${inSubscription}/vaults`, `${type}/read`, () =>
+      listed(options, vaults.all()),
+    ),
+    armOperation(
+      'arm.vault.changeAccessPolicies',
+      'PUT',
+      `${onVault}/accesspolicies/:change`,
+      `${type}/accessPolicies/write`,
+      (call) => changePolicies(options, call),
+    ),
     {
       operation: 'arm.vault.checkName',
       method: 'POST',

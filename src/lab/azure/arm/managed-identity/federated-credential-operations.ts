@@ -9,7 +9,7 @@ import {
 import type { FederatedCredential, FederatedCredentials } from '../../directory/federated-credentials.ts'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { type Identities, type Identity, identityType } from './identities.ts'
 import { existingIdentity, onIdentity } from './identity-operations.ts'
 
@@ -26,34 +26,18 @@ const putBody = z.object({ properties: z.object(federatedCredentialFields) })
 /** Federated credentials of managed identities. https://learn.microsoft.com/rest/api/managedidentity/federated-identity-credentials */
 export function federatedCredentialOperations(options: FederatedCredentialOptions): ArmOperation[] {
   return [
-    {
-      operation: 'arm.federatedCredential.put',
-      method: 'PUT',
-      path: onCredential,
-      action: `${type}/write`,
-      run: (call) => put(options, call),
-    },
-    {
-      operation: 'arm.federatedCredential.get',
-      method: 'GET',
-      path: onCredential,
-      action: `${type}/read`,
-      run: (call) => get(options, call),
-    },
-    {
-      operation: 'arm.federatedCredential.list',
-      method: 'GET',
-      path: `${onIdentity}/federatedidentitycredentials`,
-      action: `${type}/read`,
-      run: (call) => list(options, call),
-    },
-    {
-      operation: 'arm.federatedCredential.delete',
-      method: 'DELETE',
-      path: onCredential,
-      action: `${type}/delete`,
-      run: (call) => remove(options, call),
-    },
+    armOperation('arm.federatedCredential.put', 'PUT', onCredential, `${type}/write`, (call) => put(options, call)),
+    armOperation('arm.federatedCredential.get', 'GET', onCredential, `${type}/read`, (call) => get(options, call)),
+    armOperation(
+      'arm.federatedCredential.list',
+      'GET',
+      `${onIdentity}/federatedidentitycredentials`,
+      `${type}/read`,
+      (call) => list(options, call),
+    ),
+    armOperation('arm.federatedCredential.delete', 'DELETE', onCredential, `${type}/delete`, (call) =>
+      remove(options, call),
+    ),
   ]
 }
 

@@ -4,7 +4,7 @@ import type { Tenant } from '../../directory/tenant.ts'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import { resourceNotFound } from '../error-response.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import { type Identities, type Identity, identityType as type } from './identities.ts'
 
@@ -27,48 +27,21 @@ const patchBody = z.object({ tags: z.record(z.string(), z.string()).optional() }
 export function identityOperations(options: IdentityOptions): ArmOperation[] {
   const { tenant, identities } = options
   return [
-    {
-      operation: 'arm.identity.put',
-      method: 'PUT',
-      path: onIdentity,
-      action: `${type}/write`,
-      run: (call) => put(options, call),
-    },
-    {
-      operation: 'arm.identity.update',
-      method: 'PATCH',
-      path: onIdentity,
-      action: `${type}/write`,
-      run: (call) => update(options, call),
-    },
-    {
-      operation: 'arm.identity.get',
-      method: 'GET',
-      path: onIdentity,
-      action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(tenant, existingIdentity(identities, call)) }),
-    },
-    {
-      operation: 'arm.identity.delete',
-      method: 'DELETE',
-      path: onIdentity,
-      action: `${type}/delete`,
-      run: (call) => remove(options, call),
-    },
-    {
-      operation: 'arm.identity.listByGroup',
-      method: 'GET',
-      path: inGroup,
-      action: `${type}/read`,
-      run: (call) => listByGroup(options, call),
-    },
-    {
-      operation: 'arm.identity.list',
-      method: 'GET',
-      path: '/subscriptions/:subscription/providers/microsoft.managedidentity/userassignedidentities',
-      action: `${type}/read`,
-      run: () => listed(tenant, identities.all()),
-    },
+    armOperation('arm.identity.put', 'PUT', onIdentity, `${type}/write`, (call) => put(options, call)),
+    armOperation('arm.identity.update', 'PATCH', onIdentity, `${type}/write`, (call) => update(options, call)),
+    armOperation('arm.identity.get', 'GET', onIdentity, `${type}/read`, (call) => ({
+      status: 200,
+      body: render(tenant, existingIdentity(identities, call)),
+    })),
+    armOperation('arm.identity.delete', 'DELETE', onIdentity, `${type}/delete`, (call) => remove(options, call)),
+    armOperation('arm.identity.listByGroup', 'GET', inGroup, `${type}/read`, (call) => listByGroup(options, call)),
+    armOperation(
+      'arm.identity.list',
+      'GET',
+      '/subscriptions/:subscription/providers/microsoft.managedidentity/userassignedidentities',
+      `${type}/read`,
+      () => listed(tenant, identities.all()),
+    ),
   ]
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import type { GroupDeletion } from './delete-group.ts'
 import type { ResourceGroup, ResourceGroups } from './resource-groups.ts'
@@ -30,20 +30,11 @@ export function groupOperations(options: GroupOptions): ArmOperation[] {
       createsGroup: true,
       run: (call) => put(options, call),
     },
-    {
-      operation: 'arm.group.update',
-      method: 'PATCH',
-      path: onGroup,
-      action: `${type}/write`,
-      run: (call) => update(options, call),
-    },
-    {
-      operation: 'arm.group.get',
-      method: 'GET',
-      path: onGroup,
-      action: `${type}/read`,
-      run: (call) => ({ status: 200, body: render(existing(options, call)) }),
-    },
+    armOperation('arm.group.update', 'PATCH', onGroup, `${type}/write`, (call) => update(options, call)),
+    armOperation('arm.group.get', 'GET', onGroup, `${type}/read`, (call) => ({
+      status: 200,
+      body: render(existing(options, call)),
+    })),
     {
       operation: 'arm.group.exists',
       method: 'HEAD',
@@ -54,20 +45,13 @@ export function groupOperations(options: GroupOptions): ArmOperation[] {
         return { status: 204 }
       },
     },
-    {
-      operation: 'arm.group.list',
-      method: 'GET',
-      path: '/subscriptions/:subscription/resourcegroups',
-      action: 'filtered',
-      run: (call) => list(options, call),
-    },
-    {
-      operation: 'arm.group.delete',
-      method: 'DELETE',
-      path: onGroup,
-      action: `${type}/delete`,
-      run: (call) => ({ status: 202, headers: options.deletion.begin(existing(options, call)) }),
-    },
+    armOperation('arm.group.list', 'GET', '/subscriptions/:subscription/resourcegroups', 'filtered', (call) =>
+      list(options, call),
+    ),
+    armOperation('arm.group.delete', 'DELETE', onGroup, `${type}/delete`, (call) => ({
+      status: 202,
+      headers: options.deletion.begin(existing(options, call)),
+    })),
   ]
 }
 

@@ -1,5 +1,5 @@
 import type { FilterClause } from '../../http/odata-filter.ts'
-import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { invalidFilter, readFilter } from '../read-filter.ts'
 import { type Resource, type ResourceKind, resourcesWithin } from '../resource-kind.ts'
 import { groupNameOf } from '../resource-path.ts'
@@ -15,20 +15,14 @@ export function resourceOperations(kinds: readonly ResourceKind[]): ArmOperation
   }
 
   return [
-    {
-      operation: 'arm.resource.list',
-      method: 'GET',
-      path: '/subscriptions/:subscription/resources',
-      action: 'filtered',
-      run: list,
-    },
-    {
-      operation: 'arm.resource.listByGroup',
-      method: 'GET',
-      path: '/subscriptions/:subscription/resourcegroups/:group/resources',
-      action: 'filtered',
-      run: list,
-    },
+    armOperation('arm.resource.list', 'GET', '/subscriptions/:subscription/resources', 'filtered', list),
+    armOperation(
+      'arm.resource.listByGroup',
+      'GET',
+      '/subscriptions/:subscription/resourcegroups/:group/resources',
+      'filtered',
+      list,
+    ),
   ]
 }
 

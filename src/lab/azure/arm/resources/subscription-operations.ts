@@ -1,6 +1,6 @@
 import { isWithin, type RoleAssignments } from '../../access/role-assignments.ts'
 import type { Tenant } from '../../directory/tenant.ts'
-import type { ArmOperation } from '../operation.ts'
+import { type ArmOperation, armOperation } from '../operation.ts'
 
 /** Some regions, for clients that look a location up. */
 const locations = [
@@ -19,13 +19,10 @@ const locations = [
 /** Tenants, subscriptions and their locations. https://learn.microsoft.com/rest/api/resources/subscriptions */
 export function subscriptionOperations({ tenant, roles }: { tenant: Tenant; roles: RoleAssignments }): ArmOperation[] {
   return [
-    {
-      operation: 'arm.tenant.list',
-      method: 'GET',
-      path: '/tenants',
-      action: 'filtered',
-      run: () => ({ status: 200, body: { value: [renderTenant(tenant)] } }),
-    },
+    armOperation('arm.tenant.list', 'GET', '/tenants', 'filtered', () => ({
+      status: 200,
+      body: { value: [renderTenant(tenant)] },
+    })),
     {
       operation: 'arm.subscription.list',
       method: 'GET',
@@ -36,20 +33,20 @@ export function subscriptionOperations({ tenant, roles }: { tenant: Tenant; role
         return { status: 200, body: { value, count: { type: 'Total', value: value.length } } }
       },
     },
-    {
-      operation: 'arm.subscription.get',
-      method: 'GET',
-      path: '/subscriptions/:subscription',
-      action: 'Microsoft.Resources/subscriptions/read',
-      run: () => ({ status: 200, body: renderSubscription(tenant) }),
-    },
-    {
-      operation: 'arm.location.list',
-      method: 'GET',
-      path: '/subscriptions/:subscription/locations',
-      action: 'Microsoft.Resources/subscriptions/locations/read',
-      run: () => ({ status: 200, body: { value: renderLocations(tenant) } }),
-    },
+    armOperation(
+      'arm.subscription.get',
+      'GET',
+      '/subscriptions/:subscription',
+      'Microsoft.Resources/subscriptions/read',
+      () => ({ status: 200, body: renderSubscription(tenant) }),
+    ),
+    armOperation(
+      'arm.location.list',
+      'GET',
+      '/subscriptions/:subscription/locations',
+      'Microsoft.Resources/subscriptions/locations/read',
+      () => ({ status: 200, body: { value: renderLocations(tenant) } }),
+    ),
   ]
 }
 

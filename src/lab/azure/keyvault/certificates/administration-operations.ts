@@ -3,7 +3,7 @@ import type { Clock } from '#lib'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import type { Permission } from '../authorize.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import { page } from '../paging.ts'
 import { bodyParser } from '../validate.ts'
 import type { CertificateAdministration, Contacts, Issuer } from './administration.ts'
@@ -101,34 +101,34 @@ function issuerOperations(options: AdministrationOptions): VaultOperation[] {
         return { body: page(url, administration.issuers(vault.uid), ({ name }) => name.toLowerCase(), render) }
       },
     },
-    {
-      operation: 'vault.certificate.getIssuer',
-      method: 'GET',
-      path: onIssuer,
-      permission: needs('getissuers', 'certificatecas/read'),
-      run: (call) => ({ body: renderIssuer(call, existingIssuer(options, call)) }),
-    },
-    {
-      operation: 'vault.certificate.setIssuer',
-      method: 'PUT',
-      path: onIssuer,
-      permission: needs('setissuers', 'certificatecas/write'),
-      run: (call) => setIssuer(options, call),
-    },
-    {
-      operation: 'vault.certificate.updateIssuer',
-      method: 'PATCH',
-      path: onIssuer,
-      permission: needs('setissuers', 'certificatecas/write'),
-      run: (call) => updateIssuer(options, call),
-    },
-    {
-      operation: 'vault.certificate.deleteIssuer',
-      method: 'DELETE',
-      path: onIssuer,
-      permission: needs('deleteissuers', 'certificatecas/delete'),
-      run: (call) => deleteIssuer(options, call),
-    },
+    vaultOperation(
+      'vault.certificate.getIssuer',
+      'GET',
+      onIssuer,
+      needs('getissuers', 'certificatecas/read'),
+      (call) => ({ body: renderIssuer(call, existingIssuer(options, call)) }),
+    ),
+    vaultOperation(
+      'vault.certificate.setIssuer',
+      'PUT',
+      onIssuer,
+      needs('setissuers', 'certificatecas/write'),
+      (call) => setIssuer(options, call),
+    ),
+    vaultOperation(
+      'vault.certificate.updateIssuer',
+      'PATCH',
+      onIssuer,
+      needs('setissuers', 'certificatecas/write'),
+      (call) => updateIssuer(options, call),
+    ),
+    vaultOperation(
+      'vault.certificate.deleteIssuer',
+      'DELETE',
+      onIssuer,
+      needs('deleteissuers', 'certificatecas/delete'),
+      (call) => deleteIssuer(options, call),
+    ),
   ]
 }
 

@@ -6,7 +6,7 @@ import { badParameter } from '../error-response.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
 import { latestOf, liveObject, type ObjectKind, versionOf } from '../object-kind.ts'
 import type { ObjectStore, ObjectVersion } from '../object-store.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import type { CertificateAdministration } from './administration.ts'
 import { type BeginOptions, beginCertificate } from './begin-certificate.ts'
@@ -40,48 +40,44 @@ export function certificateOperations(options: CertificateOptions): VaultOperati
   const { kind, backups } = options
   return [
     ...lifecycleOperations({ kind, backups, readAction: 'read', deleteAction: 'delete' }),
-    {
-      operation: 'vault.certificate.create',
-      method: 'POST',
-      path: '/certificates/:name/create',
-      permission: needs('create', 'create/action'),
-      run: (call) => createCertificate(options, call),
-    },
-    {
-      operation: 'vault.certificate.import',
-      method: 'POST',
-      path: '/certificates/:name/import',
-      permission: needs('import', 'import/action'),
-      run: (call) => importCertificate(options, call),
-    },
-    {
-      operation: 'vault.certificate.getPolicy',
-      method: 'GET',
-      path: '/certificates/:name/policy',
-      permission: needs('get', 'read'),
-      run: (call) => ({ body: renderPolicy(call, latestOf(liveObject(kind, call)).payload.policy) }),
-    },
-    {
-      operation: 'vault.certificate.updatePolicy',
-      method: 'PATCH',
-      path: '/certificates/:name/policy',
-      permission: needs('update', 'update/action'),
-      run: (call) => updatePolicy(options, call),
-    },
-    {
-      operation: 'vault.certificate.get',
-      method: 'GET',
-      path: '/certificates/:name/:version?',
-      permission: needs('get', 'read'),
-      run: (call) => getCertificate(options, call),
-    },
-    {
-      operation: 'vault.certificate.update',
-      method: 'PATCH',
-      path: '/certificates/:name/:version?',
-      permission: needs('update', 'update/action'),
-      run: (call) => updateCertificate(options, call),
-    },
+    vaultOperation(
+      'vault.certificate.create',
+      'POST',
+      '/certificates/:name/create',
+      needs('create', 'create/action'),
+      (call) => createCertificate(options, call),
+    ),
+    vaultOperation(
+      'vault.certificate.import',
+      'POST',
+      '/certificates/:name/import',
+      needs('import', 'import/action'),
+      (call) => importCertificate(options, call),
+    ),
+    vaultOperation(
+      'vault.certificate.getPolicy',
+      'GET',
+      '/certificates/:name/policy',
+      needs('get', 'read'),
+      (call) => ({ body: renderPolicy(call, latestOf(liveObject(kind, call)).payload.policy) }),
+    ),
+    vaultOperation(
+      'vault.certificate.updatePolicy',
+      'PATCH',
+      '/certificates/:name/policy',
+      needs('update', 'update/action'),
+      (call) => updatePolicy(options, call),
+    ),
+    vaultOperation('vault.certificate.get', 'GET', '/certificates/:name/:version?', needs('get', 'read'), (call) =>
+      getCertificate(options, call),
+    ),
+    vaultOperation(
+      'vault.certificate.update',
+      'PATCH',
+      '/certificates/:name/:version?',
+      needs('update', 'update/action'),
+      (call) => updateCertificate(options, call),
+    ),
   ]
 }
 

@@ -5,7 +5,7 @@ import { attributesOf } from '../attributes.ts'
 import type { Permission } from '../authorize.ts'
 import { badParameter } from '../error-response.ts'
 import type { ObjectKind } from '../object-kind.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import { bodyParser, commonFields } from '../validate.ts'
 import type { Certificate, CertificateStores } from './certificate-kind.ts'
 import type { PendingCertificate, PendingCertificates } from './pending-certificates.ts'
@@ -24,34 +24,18 @@ const parseMerge = bodyParser(z.object({ ...commonFields, x5c: z.array(z.base64(
 /** The creation of a certificate while it is in progress. https://learn.microsoft.com/rest/api/keyvault/certificates/merge-certificate */
 export function pendingOperations(options: PendingOptions): VaultOperation[] {
   return [
-    {
-      operation: 'vault.certificate.getOperation',
-      method: 'GET',
-      path: onPending,
-      permission: needs('get', 'read'),
-      run: (call) => ({ body: renderPending(call, existing(options, call)) }),
-    },
-    {
-      operation: 'vault.certificate.updateOperation',
-      method: 'PATCH',
-      path: onPending,
-      permission: needs('update', 'update/action'),
-      run: (call) => cancel(options, call),
-    },
-    {
-      operation: 'vault.certificate.deleteOperation',
-      method: 'DELETE',
-      path: onPending,
-      permission: needs('update', 'update/action'),
-      run: (call) => remove(options, call),
-    },
-    {
-      operation: 'vault.certificate.merge',
-      method: 'POST',
-      path: `${onPending}/merge`,
-      permission: needs('create', 'create/action'),
-      run: (call) => merge(options, call),
-    },
+    vaultOperation('vault.certificate.getOperation', 'GET', onPending, needs('get', 'read'), (call) => ({
+      body: renderPending(call, existing(options, call)),
+    })),
+    vaultOperation('vault.certificate.updateOperation', 'PATCH', onPending, needs('update', 'update/action'), (call) =>
+      cancel(options, call),
+    ),
+    vaultOperation('vault.certificate.deleteOperation', 'DELETE', onPending, needs('update', 'update/action'), (call) =>
+      remove(options, call),
+    ),
+    vaultOperation('vault.certificate.merge', 'POST', `${onPending}/merge`, needs('create', 'create/action'), (call) =>
+      merge(options, call),
+    ),
   ]
 }
 

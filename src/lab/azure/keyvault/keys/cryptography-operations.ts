@@ -5,7 +5,7 @@ import type { Permission } from '../authorize.ts'
 import { badParameter } from '../error-response.ts'
 import { type ObjectKind, refuseDisabled, versionOf } from '../object-kind.ts'
 import type { ObjectVersion } from '../object-store.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import { bodyParser } from '../validate.ts'
 import type { Key } from './key-kind.ts'
 import { rsaDecrypt, rsaEncrypt, rsaEncryptions } from './rsa-cryptography.ts'
@@ -31,20 +31,12 @@ export function cryptographyOperations(options: CryptographyOptions): VaultOpera
     cipherOperation(options, 'decrypt', 'decrypt', rsaDecrypt),
     cipherOperation(options, 'wrapKey', 'wrap', rsaEncrypt),
     cipherOperation(options, 'unwrapKey', 'unwrap', rsaDecrypt),
-    {
-      operation: 'vault.key.sign',
-      method: 'POST',
-      path: '/keys/:name/:version/sign',
-      permission: needs('sign', 'sign'),
-      run: (call) => sign(options, call),
-    },
-    {
-      operation: 'vault.key.verify',
-      method: 'POST',
-      path: '/keys/:name/:version/verify',
-      permission: needs('verify', 'verify'),
-      run: (call) => verify(options, call),
-    },
+    vaultOperation('vault.key.sign', 'POST', '/keys/:name/:version/sign', needs('sign', 'sign'), (call) =>
+      sign(options, call),
+    ),
+    vaultOperation('vault.key.verify', 'POST', '/keys/:name/:version/verify', needs('verify', 'verify'), (call) =>
+      verify(options, call),
+    ),
   ])
 }
 

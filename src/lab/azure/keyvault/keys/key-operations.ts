@@ -6,7 +6,7 @@ import { badParameter } from '../error-response.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
 import { type ObjectKind, refuseManaged, versionOf } from '../object-kind.ts'
 import type { ObjectFields } from '../object-store.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import type { Vault } from '../vaults.ts'
 import { generateEcKey, generateRsaKey, jwkOf, keyOperationsByType } from './generate-key.ts'
 import type { Key, KeyType } from './key-kind.ts'
@@ -24,34 +24,18 @@ export function keyOperations(options: KeyOptions): VaultOperation[] {
   const { kind, backups } = options
   return [
     ...lifecycleOperations({ kind, backups, readAction: 'read', deleteAction: 'delete' }),
-    {
-      operation: 'vault.key.create',
-      method: 'POST',
-      path: '/keys/:name/create',
-      permission: needs('create', 'create/action'),
-      run: (call) => createKey(options, call),
-    },
-    {
-      operation: 'vault.key.import',
-      method: 'PUT',
-      path: '/keys/:name',
-      permission: needs('import', 'import/action'),
-      run: (call) => importKey(options, call),
-    },
-    {
-      operation: 'vault.key.get',
-      method: 'GET',
-      path: '/keys/:name/:version?',
-      permission: needs('get', 'read'),
-      run: (call) => ({ body: kind.bundle(call.url.origin, call.vault, versionOf(kind, call)) }),
-    },
-    {
-      operation: 'vault.key.update',
-      method: 'PATCH',
-      path: '/keys/:name/:version?',
-      permission: needs('update', 'update/action'),
-      run: (call) => updateKey(options, call),
-    },
+    vaultOperation('vault.key.create', 'POST', '/keys/:name/create', needs('create', 'create/action'), (call) =>
+      createKey(options, call),
+    ),
+    vaultOperation('vault.key.import', 'PUT', '/keys/:name', needs('import', 'import/action'), (call) =>
+      importKey(options, call),
+    ),
+    vaultOperation('vault.key.get', 'GET', '/keys/:name/:version?', needs('get', 'read'), (call) => ({
+      body: kind.bundle(call.url.origin, call.vault, versionOf(kind, call)),
+    })),
+    vaultOperation('vault.key.update', 'PATCH', '/keys/:name/:version?', needs('update', 'update/action'), (call) =>
+      updateKey(options, call),
+    ),
   ]
 }
 

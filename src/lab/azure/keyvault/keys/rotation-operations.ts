@@ -2,7 +2,7 @@ import type { Clock } from '#lib'
 import type { Permission } from '../authorize.ts'
 import { latestOf, liveObject, type ObjectKind, refuseManaged } from '../object-kind.ts'
 import type { ObjectVersion, Prepared } from '../object-store.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import { type Curve, generateEcKey, generateRsaKey, jwkOf } from './generate-key.ts'
 import type { Key } from './key-kind.ts'
 import { defaultLifetimeActions, expiryOf, parseRotationPolicy, type RotationPolicy } from './rotation-policy.ts'
@@ -16,27 +16,27 @@ export interface RotationOptions {
 export function rotationOperations(options: RotationOptions): VaultOperation[] {
   const { kind } = options
   return [
-    {
-      operation: 'vault.key.rotate',
-      method: 'POST',
-      path: '/keys/:name/rotate',
-      permission: { kind: 'keys', policy: 'rotate', dataAction: 'keys/rotate/action' },
-      run: (call) => rotate(options, call),
-    },
-    {
-      operation: 'vault.key.getRotationPolicy',
-      method: 'GET',
-      path: '/keys/:name/rotationpolicy',
-      permission: needs('getrotationpolicy', 'read'),
-      run: (call) => ({ body: renderPolicy(call, latestOf(liveObject(kind, call)).payload.rotationPolicy) }),
-    },
-    {
-      operation: 'vault.key.updateRotationPolicy',
-      method: 'PUT',
-      path: '/keys/:name/rotationpolicy',
-      permission: needs('setrotationpolicy', 'write'),
-      run: (call) => updatePolicy(options, call),
-    },
+    vaultOperation(
+      'vault.key.rotate',
+      'POST',
+      '/keys/:name/rotate',
+      { kind: 'keys', policy: 'rotate', dataAction: 'keys/rotate/action' },
+      (call) => rotate(options, call),
+    ),
+    vaultOperation(
+      'vault.key.getRotationPolicy',
+      'GET',
+      '/keys/:name/rotationpolicy',
+      needs('getrotationpolicy', 'read'),
+      (call) => ({ body: renderPolicy(call, latestOf(liveObject(kind, call)).payload.rotationPolicy) }),
+    ),
+    vaultOperation(
+      'vault.key.updateRotationPolicy',
+      'PUT',
+      '/keys/:name/rotationpolicy',
+      needs('setrotationpolicy', 'write'),
+      (call) => updatePolicy(options, call),
+    ),
   ]
 }
 

@@ -3,7 +3,7 @@ import type { BackupSeal } from '../backup-seal.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
 import { type ObjectKind, refuseDisabled, refuseManaged, versionOf } from '../object-kind.ts'
 import type { ObjectVersion } from '../object-store.ts'
-import type { VaultAnswer, VaultCall, VaultOperation } from '../operation.ts'
+import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import type { Secret } from './secret-kind.ts'
 import { parseSetSecret, parseUpdateSecret } from './validate.ts'
 
@@ -16,27 +16,15 @@ export interface SecretOptions {
 export function secretOperations({ kind, backups }: SecretOptions): VaultOperation[] {
   return [
     ...lifecycleOperations({ kind, backups, readAction: 'readMetadata/action', deleteAction: 'delete/action' }),
-    {
-      operation: 'vault.secret.set',
-      method: 'PUT',
-      path: '/secrets/:name',
-      permission: needs('set', 'setSecret'),
-      run: (call) => setSecret(kind, call),
-    },
-    {
-      operation: 'vault.secret.get',
-      method: 'GET',
-      path: '/secrets/:name/:version?',
-      permission: needs('get', 'getSecret'),
-      run: (call) => getSecret(kind, call),
-    },
-    {
-      operation: 'vault.secret.update',
-      method: 'PATCH',
-      path: '/secrets/:name/:version?',
-      permission: needs('set', 'update'),
-      run: (call) => updateSecret(kind, call),
-    },
+    vaultOperation('vault.secret.set', 'PUT', '/secrets/:name', needs('set', 'setSecret'), (call) =>
+      setSecret(kind, call),
+    ),
+    vaultOperation('vault.secret.get', 'GET', '/secrets/:name/:version?', needs('get', 'getSecret'), (call) =>
+      getSecret(kind, call),
+    ),
+    vaultOperation('vault.secret.update', 'PATCH', '/secrets/:name/:version?', needs('set', 'update'), (call) =>
+      updateSecret(kind, call),
+    ),
   ]
 }
 
