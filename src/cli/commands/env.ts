@@ -2,7 +2,7 @@ import { Option } from 'commander'
 import { defineCommand } from '../command.ts'
 import { addHome, addOutput, type HomeOption, type OutputOption, wantsJson } from '../options.ts'
 
-export const command = defineCommand<HomeOption & OutputOption & { shell: 'sh' | 'fish' }>({
+export const command = defineCommand<HomeOption & OutputOption & { shell: 'sh' | 'fish'; unset?: boolean }>({
   name: 'env',
   group: 'lab',
   summary: 'print the variables that point kubectl, az and the SDKs at the lab',
@@ -13,15 +13,16 @@ export const command = defineCommand<HomeOption & OutputOption & { shell: 'sh' |
       'In your shell:',
       `  eval "$(${programName} env)"               sh, bash, zsh`,
       `  ${programName} env --shell fish | source   fish`,
+      `  eval "$(${programName} env --unset)"       back to your own`,
     ].join('\n'),
   options(command) {
     addHome(command).addOption(
       new Option('--shell <which>', 'syntax of the output').choices(['sh', 'fish']).default('sh'),
     )
-    addOutput(command)
+    addOutput(command).option('--unset', 'print what undoes it: your own values, and unset for the others')
   },
-  async run({ options: { home, shell, ...options }, world }) {
+  async run({ options: { home, shell, unset = false, ...options }, world }) {
     const { env } = await import('../lab/env.ts')
-    return env({ home, format: wantsJson(options) ? 'json' : shell, world })
+    return env({ home, unset, format: wantsJson(options) ? 'json' : shell, world })
   },
 })

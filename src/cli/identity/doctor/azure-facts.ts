@@ -7,15 +7,15 @@ import {
   managedIdentityCredentials,
 } from '../federated-credential.ts'
 
-/** An application or managed identity, as Azure knows it. */
+/** An application or managed identity, as Azure describes it. */
 export interface AzureIdentity {
   kind: 'application' | 'managed identity'
   name: string
   clientId: string
-  /** Object id of its service principal; undefined for an application that has none. */
+  /** Object id of its service principal; undefined for an application without one. */
   principalId: string | undefined
   credentials: readonly FederatedCredential[]
-  /** The words of an az command that name it, and what its federated credentials are called there. */
+  /** The words of an az command that name it, and the option that names one of its federated credentials. */
   az: { group: readonly string[]; identity: readonly string[]; credential: string }
 }
 
@@ -32,20 +32,20 @@ interface ManagedIdentity {
   properties: { clientId: string; principalId: string }
 }
 
-/** The identity with this client id; undefined when the tenant has none. Rejects when it may not be looked for. */
+/** The identity with this client id; undefined if the tenant has none. Rejects if the user has no right to look for it. */
 export async function findIdentity(azure: AzureSession, clientId: string): Promise<AzureIdentity | undefined> {
   try {
     const [principal] = await azure.graph.list<ServicePrincipal>('/servicePrincipals', byClientId(clientId))
     if (principal?.servicePrincipalType === 'ManagedIdentity') return managedIdentityOf(azure, principal, clientId)
     return await findApplication(azure, clientId, principal)
   } catch (error) {
-    // Without rights in the directory, a managed identity can still be found among the resources.
+    // Without rights in the directory, a managed identity can be found among the resources.
     if (!isAzureForbidden(error)) throw error
     return findManagedIdentity(azure, clientId, error)
   }
 }
 
-/** A class or an annotation may hold anything. */
+/** The client id is quoted, because a class or an annotation may have any text. */
 function byClientId(clientId: string) {
   return { query: { $filter: `appId eq '${clientId.replaceAll("'", "''")}'` } }
 }
@@ -99,13 +99,13 @@ function describeManagedIdentity(
   resourceId: string,
   facts: Pick<AzureIdentity, 'clientId' | 'principalId' | 'credentials'>,
 ): AzureIdentity {
-  const [, group = '', name = ''] =
-    /\/resourceGroups\/([^/]+)\/.*\/userAssignedIdentities\/([^/]+)$/i.exec(resourceId) ?? []
-  const identity = ['--identity-name', name, '--resource-group', group]
+  const [, subscription = '', group = '', name = ''] =
+    /\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/.*\/userAssignedIdentities\/([^/]+)$/i.exec(resourceId) ?? []
+  const identity = ['--subscription', subscription, '--resource-group', group, '--identity-name', name]
   return { kind: 'managed identity', name, ...facts, az: { group: ['identity'], identity, credential: '--name' } }
 }
 
-/** How to make a federated credential, or to change one, with az. */
+/** The az command that creates a federated credential, or updates an existing one. */
 export function credentialCommand(
   { kind, az }: AzureIdentity,
   wanted: Pick<FederatedCredential, 'name' | 'issuer' | 'subject' | 'audiences'>,
@@ -119,6 +119,7 @@ export function credentialCommand(
     return commandLine(...start, az.credential, existing?.name ?? name, ...values)
   }
   const which = existing === undefined ? [] : [az.credential, existing.id]
-  const body = { ...(existing === undefined ? { name } : {}), issuer, subject, audiences }
+  // JSON leaves out what is undefined: the name of an existing one cannot change.
+  const body = { name: existing === undefined ? name : undefined, issuer, subject, audiences }
   return commandLine(...start, ...which, '--parameters', JSON.stringify(body))
 }

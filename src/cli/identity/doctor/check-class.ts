@@ -1,17 +1,17 @@
 import { type ClassSpec, checkClass, formatFinding, parseParameters } from '#azure/class'
 import { completeIdentity, tokenExchangeAudience, type WayName, wayToSignIn } from '#azure/identity'
-import type { CsiDriver, SecretProviderClass, Volume } from '#kubernetes/client'
-import { Problems } from '#lib'
+import type { CsiDriver, SecretProviderClass } from '#kubernetes/client'
+import { driverName } from '#lab/home'
+import { nearestName, Problems } from '#lib'
 import type { Answer } from '../../answer.ts'
+import type { ClassVolume } from '../../cluster/class-volumes.ts'
 import { identityAnnotations } from '../identity-keys.ts'
+import type { ServiceAccountRef } from '../names.ts'
+import { annotateCommand } from './check-service-account.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 
-export const driverName = 'secrets-store.csi.k8s.io'
-
 /** A class that the pod has in a volume. */
-export interface MountedClass {
-  name: string
-  volume: Volume
+export interface MountedClass extends ClassVolume {
   class: Answer<SecretProviderClass | undefined>
 }
 
@@ -26,7 +26,7 @@ export interface ClassSignIn {
 
 type Annotations = Readonly<Record<string, string>>
 
-/** As the provider decides it, but for the default tenant, which only the provider has. Undefined for a class of another provider. */
+/** As the provider decides it, except for the default tenant, which only the provider has. Undefined for a class of another provider. */
 export function signInOf({ class: found, volume }: MountedClass, annotations: Annotations): ClassSignIn | undefined {
   if ('why' in found || found.value?.spec?.provider !== 'azure') return undefined
   const spec = parseParameters(new Map(Object.entries(found.value.spec.parameters ?? {})), new Problems())
@@ -36,53 +36,73 @@ export function signInOf({ class: found, volume }: MountedClass, annotations: An
   return { way, clientId: way === 'workload' ? identity.clientId : undefined, tenantId: identity.tenantId, spec }
 }
 
+/** Whether a class gets its client id from the service account, or would if that had one. */
+export function needsAccountClientId({ way, spec }: ClassSignIn, { volume }: MountedClass): boolean {
+  const hasSecret = volume.csi?.nodePublishSecretRef !== undefined
+  return spec.identity.clientId === '' && (way === 'workload' || (way === 'service-principal' && !hasSecret))
+}
+
+export interface ClassContext {
+  annotations: Annotations
+  account: ServiceAccountRef
+  driver: Answer<CsiDriver | undefined>
+  /** The command that installs Keymount. */
+  installCommand: string
+  /** Names of the classes of the namespace. */
+  classNames: readonly string[]
+}
+
 /** What is wrong with a class, and how it signs in. */
-export function checkMountedClass(
-  mounted: MountedClass,
-  { annotations, driver }: { annotations: Annotations; driver: Answer<CsiDriver | undefined> },
-): Finding[] {
-  const found = mounted.class
+export function checkMountedClass(mounted: MountedClass, context: ClassContext): Finding[] {
+  const { class: found, className } = mounted
   if ('why' in found) return [unknown('class', found.why)]
-  if (found.value === undefined) {
-    return [problem('class', `there is no SecretProviderClass "${mounted.name}" in the namespace of the pod`)]
-  }
+  if (found.value === undefined) return [missingClass(className, context)]
   const provider = found.value.spec?.provider
-  if (provider !== 'azure') return [note('class', `is of provider "${provider}", which is not ours to judge`)]
+  if (provider !== 'azure') return [note('class', `is of provider "${provider}", which is not checked`)]
   const wrong = checkClass(found.value).map((finding) =>
     finding.fails === undefined ? note('class', formatFinding(finding)) : problem('class', formatFinding(finding)),
   )
-  const signIn = signInOf(mounted, annotations)
-  return [...wrong, ...(signIn === undefined ? [] : checkMode(signIn, mounted, { annotations, driver }))]
+  const signIn = signInOf(mounted, context.annotations)
+  return [...wrong, ...(signIn === undefined ? [] : checkMode(signIn, mounted, context))]
 }
 
-function checkMode(
-  { way, clientId = '' }: ClassSignIn,
-  { volume }: MountedClass,
-  { annotations, driver }: { annotations: Annotations; driver: Answer<CsiDriver | undefined> },
-): Finding[] {
-  if (way !== 'workload') return [otherMode(way, volume)]
+function missingClass(name: string, { account: { namespace }, classNames }: ClassContext): Finding {
+  if (name === '') return problem('class', 'the volume names no class: volumeAttributes.secretProviderClass is missing')
+  const near = nearestName(name, classNames)
+  const hint = near === undefined ? '' : ` (did you mean ${near}?)`
+  return problem('class', `there is no SecretProviderClass "${name}" in namespace ${namespace}${hint}`)
+}
+
+function checkMode(signIn: ClassSignIn, mounted: MountedClass, context: ClassContext): Finding[] {
+  const { way, clientId = '' } = signIn
+  if (way !== 'workload') return [otherMode(way, mounted, context)]
   return [
     ok('mode', `workload identity, client ${clientId}`),
-    ...checkAgreement(clientId, annotations),
-    ...checkDriver(driver),
+    ...checkAgreement(clientId, context.annotations),
+    ...checkDriver(context),
   ]
 }
 
-function otherMode(way: Exclude<WayName, 'workload'>, { csi }: Volume): Finding {
+function otherMode(
+  way: Exclude<WayName, 'workload'>,
+  { volume: { csi } }: MountedClass,
+  { account }: ClassContext,
+): Finding {
   switch (way) {
-    case 'pod-identity': {
-      const text = 'signs in by pod identity (usePodIdentity), which upstream has retired'
-      return note('mode', text, ['keymount podidentity detect --output-dir migration'])
-    }
+    case 'pod-identity':
+      return note('mode', 'signs in by pod identity (usePodIdentity), which upstream has retired', [
+        `keymount podidentity detect --namespace ${account.namespace} --output-dir migration`,
+      ])
     case 'managed':
-      return note('mode', 'signs in as the node (useVMManagedIdentity): nothing of the pod matters')
+      return note('mode', 'signs in as the node (useVMManagedIdentity): nothing about the pod matters')
     case 'identity-binding':
       return note('mode', 'signs in through the cluster’s token proxy (identity binding)')
     case 'service-principal': {
       const secret = csi?.nodePublishSecretRef
       if (secret !== undefined) return note('mode', `signs in with the secret "${secret.name}" (nodePublishSecretRef)`)
-      const text = 'names no identity, and neither does the service account'
-      return problem('mode', text, ['set clientID in the parameters of the class, or annotate the service account'])
+      const text =
+        'names no identity, and neither does the service account: set clientID in its parameters, or annotate'
+      return problem('mode', `${text} the service account`, [annotateCommand(account)])
     }
     default:
       throw new Error(`unknown way to sign in ${JSON.stringify(way satisfies never)}`)
@@ -95,19 +115,17 @@ function checkAgreement(clientId: string, annotations: Annotations): Finding[] {
   return [note('client', `the class signs in as ${clientId}, SDKs in the pod as ${other} (service account)`)]
 }
 
-function checkDriver(driver: Answer<CsiDriver | undefined>): Finding[] {
+function checkDriver({ driver, installCommand }: ClassContext): Finding[] {
   if ('why' in driver) return [unknown('driver', driver.why)]
   if (driver.value === undefined) {
-    return [
-      problem('driver', `the CSI driver ${driverName} is not installed`, [
-        'helm install keymount charts/keymount --namespace kube-system',
-      ]),
-    ]
+    return [problem('driver', `the CSI driver ${driverName} is not installed`, [installCommand])]
   }
   const audiences = driver.value.spec.tokenRequests?.map(({ audience }) => audience) ?? []
-  if (audiences.includes(tokenExchangeAudience))
+  if (audiences.includes(tokenExchangeAudience)) {
     return [ok('driver', `asks kubelet for tokens of ${tokenExchangeAudience}`)]
-  const tokenRequests = [{ audience: tokenExchangeAudience }]
+  }
+  // Others stay, because providers of other clouds may need them.
+  const tokenRequests = [...(driver.value.spec.tokenRequests ?? []), { audience: tokenExchangeAudience }]
   return [
     problem('driver', `does not ask kubelet for tokens of ${tokenExchangeAudience}`, [
       `kubectl patch csidriver ${driverName} --type merge --patch '${JSON.stringify({ spec: { tokenRequests } })}'`,

@@ -18,12 +18,14 @@ const application: AzureIdentity = {
   az: { group: ['ad', 'app'], identity: ['--id', 'client'], credential: '--federated-credential-id' },
 }
 
-/** What is found where all is right, with one thing otherwise. */
+/** The findings where everything is right, with one change. */
 function check(change: Partial<IdentityFacts> = {}, identity: Partial<AzureIdentity> = {}) {
   return checkIdentity({
     clientId: 'client',
     tenantId: 'tenant',
     account: { namespace: 'shop', name: 'orders' },
+    isAnnotated: false,
+    owner: { kind: 'Deployment', name: 'orders', variables: [] },
     issuer: { value: issuer },
     identity: { value: { ...application, ...identity } },
     ownTenant: { value: 'tenant' },
@@ -53,7 +55,34 @@ test('a federated credential of an application is made, and changed, with az ad 
   )
 })
 
-test('with twenty federated credentials there is no room, and none is deleted on our word', () => {
+test('a credential of another service account is never changed, and none is made that the author did not ask for', () => {
+  const other = { ...right, subject: 'system:serviceaccount:shop:carts' }
+  const found = find(check({}, { credentials: [other] }), 'federation')
+  assert.match(found?.text ?? '', /it trusts system:serviceaccount:shop:carts of this cluster/)
+  const spec = { template: { spec: { serviceAccountName: 'carts' } } }
+  assert.deepEqual(found?.fix, [
+    `kubectl patch deployment orders --namespace shop --type merge --patch '${JSON.stringify({ spec })}'`,
+  ])
+  const elsewhere = find(check({}, { credentials: [{ ...right, subject: 'system:serviceaccount:a:b' }] }), 'federation')
+  assert.deepEqual(elsewhere?.fix, ['az ad app federated-credential list --id client --output table'])
+  const asked = find(check({ isAnnotated: true }, { credentials: [other] }), 'federation')
+  assert.match(asked?.fix?.[0] ?? '', /^az ad app federated-credential create/)
+})
+
+test('the service account "default" gets no credential: all pods without one of their own would have the identity', () => {
+  const account = { namespace: 'shop', name: 'default' }
+  const found = find(check({ account }, { credentials: [] }), 'federation')
+  assert.match(found?.text ?? '', /run the pod as a service account of its own/)
+  assert.deepEqual(found?.fix, [])
+})
+
+test('a credential of the same service account in another cluster stays, and one for this cluster is made', () => {
+  const found = find(check({}, { credentials: [{ ...right, issuer: 'https://other.example/' }] }), 'federation')
+  assert.match(found?.text ?? '', /one is for the same service account of issuer https:\/\/other\.example\//)
+  assert.match(found?.fix?.[0] ?? '', /^az ad app federated-credential create/)
+})
+
+test('with twenty federated credentials there is no room, and the doctor deletes none', () => {
   const credentials = Array.from({ length: 20 }, (_, i) => ({ ...right, id: `${i}`, subject: `other-${i}` }))
   const full = find(check({}, { credentials }), 'federation')
   assert.match(full?.text ?? '', /none of its 20 .*more than 20 are not possible/)
@@ -99,9 +128,9 @@ test('keys: of before a change of keys, of a kind that Entra does not take, and 
   const old = find(checkKeys({}, { keyId: 'new' }), 'keys')
   assert.match(old?.text ?? '', /the key of current tokens \(new\) is not among the 1/)
   assert.match(old?.fix?.[0] ?? '', /^keymount identity jwks --from-cluster/)
-  assert.match(find(checkKeys({ keys: [{ kid: 'k', kty: 'EC' }] }), 'keys')?.text ?? '', /Entra takes RSA/)
+  assert.match(find(checkKeys({ keys: [{ kid: 'k', kty: 'EC' }] }), 'keys')?.text ?? '', /Entra accepts RSA/)
   const many = Array.from({ length: 101 }, (_, i) => ({ kid: `${i}` }))
-  assert.match(find(checkKeys({ keys: many }), 'keys')?.text ?? '', /101 keys are published, and Entra keeps 100/)
+  assert.match(find(checkKeys({ keys: many }), 'keys')?.text ?? '', /101 keys are published, and Entra reads 100/)
 })
 
 test('an issuer that cannot be read is wrong, unless Entra takes its tokens', () => {

@@ -3,6 +3,7 @@ import { commandLine } from '#terminal'
 import type { Answer } from '../../answer.ts'
 import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
 import { type AzureIdentity, credentialCommand } from './azure-facts.ts'
+import { type PodOwner, runAs } from './check-pod.ts'
 import { matchCredential } from './compare-credentials.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 import type { SignIn } from './sign-in.ts'
@@ -11,10 +12,13 @@ export interface IdentityFacts {
   clientId: string
   tenantId: string
   account: ServiceAccountRef
+  /** Whether the service account's own annotation names this identity. */
+  isAnnotated: boolean
+  owner: PodOwner | undefined
   /** Of the cluster's tokens. */
   issuer: Answer<string>
   identity: Answer<AzureIdentity | undefined>
-  /** The tenant that we are signed in to. */
+  /** The tenant that the user is signed in to. */
   ownTenant: Answer<string>
   signIn: SignIn
 }
@@ -22,7 +26,7 @@ export interface IdentityFacts {
 /** https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations */
 const mostCredentials = 20
 
-/** The application or managed identity, its federated credential, and whether Entra lets the service account in. */
+/** The application or managed identity, its federated credential, and whether Entra accepts the service account. */
 export function checkIdentity(facts: IdentityFacts): Finding[] {
   const { identity } = facts
   const tenant = checkTenant(facts)
@@ -34,21 +38,19 @@ export function checkIdentity(facts: IdentityFacts): Finding[] {
 
 function checkTenant({ tenantId, ownTenant }: IdentityFacts): Finding[] {
   if (tenantId === '') {
-    return [
-      note('tenant', 'is named neither by class nor by service account: the default of the provider or webhook counts'),
-    ]
+    return [note('tenant', 'neither class nor service account names one: the default of provider or webhook applies')]
   }
   if ('why' in ownTenant) return [unknown('tenant', ownTenant.why)]
   if (ownTenant.value.toLowerCase() === tenantId.toLowerCase()) return [ok('tenant', tenantId)]
-  const text = `${tenantId} is not the tenant that you are signed in to (${ownTenant.value}); what follows is of yours`
+  const text = `${tenantId} is not the tenant that you are signed in to (${ownTenant.value}), which the rest is about`
   return [note('tenant', text, [`az login --tenant ${tenantId}`])]
 }
 
 function missingIdentity({ clientId, tenantId, ownTenant }: IdentityFacts): Finding {
   const isElsewhere =
     'value' in ownTenant && tenantId !== '' && ownTenant.value.toLowerCase() !== tenantId.toLowerCase()
-  if (isElsewhere) return unknown('identity', `it is not in your tenant, and ${tenantId} cannot be looked into`)
-  const text = `no application and no managed identity with client id ${clientId} is in tenant ${tenantId}: the object id was taken, or it was deleted`
+  if (isElsewhere) return unknown('identity', `it is not in your tenant, and you are not signed in to ${tenantId}`)
+  const text = `tenant ${tenantId} has no application and no managed identity with client id ${clientId}: it may be an object id, or of a deleted identity`
   return problem('identity', text, [
     'az identity list --query "[].{name:name, clientId:clientId}" --output table',
     'az ad app list --show-mine --query "[].{name:displayName, clientId:appId}" --output table',
@@ -61,8 +63,9 @@ function checkPrincipal({ kind, name, clientId, principalId }: AzureIdentity): F
   return [problem('identity', text, [`az ad sp create --id ${clientId}`])]
 }
 
-function checkCredential(identity: AzureIdentity, { account, issuer }: IdentityFacts): Finding[] {
-  if ('why' in issuer) return [unknown('federation', `the issuer is not known: ${issuer.why}`)]
+function checkCredential(identity: AzureIdentity, facts: IdentityFacts): Finding[] {
+  const { account, issuer } = facts
+  if ('why' in issuer) return [unknown('federation', `the issuer could not be found out: ${issuer.why}`)]
   const subject = subjectOf(account)
   const wanted = {
     name: managedCredentialName(account, issuer.value),
@@ -76,18 +79,43 @@ function checkCredential(identity: AzureIdentity, { account, issuer }: IdentityF
     const text = `credential "${match.credential.name}" does not fit: ${match.differences.join('; ')}`
     return [problem('federation', text, [credentialCommand(identity, wanted, match.credential)])]
   }
-  const others = identity.credentials.length
-  const text = `none of its ${others} federated credentials is for ${subject} of issuer ${issuer.value}`
-  const full =
-    others < mostCredentials
-      ? ''
-      : `; more than ${mostCredentials} are not possible, so one that nobody needs has to go`
-  return [
-    problem('federation', `${text}${full}`, full === '' ? [credentialCommand(identity, wanted)] : listAll(identity)),
-  ]
+  return [noCredential(identity, facts, wanted)]
 }
 
-/** Which of them nobody needs is for their owners to say. */
+/** A credential gives the service account the rights of the identity, so it is only proposed where that is meant. */
+function noCredential(
+  identity: AzureIdentity,
+  { account, isAnnotated, owner }: IdentityFacts,
+  wanted: Parameters<typeof credentialCommand>[1],
+): Finding {
+  const { issuer, subject } = wanted
+  const count = identity.credentials.length
+  const elsewhere = identity.credentials.find((one) => one.subject === subject)?.issuer
+  const hint = elsewhere === undefined ? '' : ` (one is for the same service account of issuer ${elsewhere})`
+  const text = `none of its ${count} federated credentials is for ${subject} of issuer ${issuer}${hint}`
+  if (count >= mostCredentials) {
+    return problem('federation', `${text}, and more than ${mostCredentials} are not possible`, listAll(identity))
+  }
+  const trusted = identity.credentials.filter((one) => one.issuer === issuer).map((one) => one.subject)
+  if (account.name === 'default') {
+    const advice = 'run the pod as a service account of its own: every pod without one runs as "default"'
+    return problem('federation', `${text}; ${advice}`, otherAccounts(trusted, account, owner))
+  }
+  if (trusted.length === 0 || isAnnotated) return problem('federation', text, [credentialCommand(identity, wanted)])
+  const advice = `it trusts ${trusted.join(', ')} of this cluster: run the pod as that, or let the identity trust this one too, which gives it the rights of the identity`
+  const others = otherAccounts(trusted, account, owner)
+  return problem('federation', `${text}; ${advice}`, others.length > 0 ? others : listAll(identity))
+}
+
+/** Commands that make the pod run as a trusted service account of its namespace. */
+function otherAccounts(trusted: readonly string[], account: ServiceAccountRef, owner: PodOwner | undefined): string[] {
+  const prefix = subjectOf({ ...account, name: '' })
+  return trusted
+    .filter((subject) => subject.startsWith(prefix))
+    .flatMap((subject) => runAs(owner, account.namespace, subject.slice(prefix.length)))
+}
+
+/** Which of them is no longer needed only their owners can say. */
 function listAll({ az }: AzureIdentity): string[] {
   return [commandLine('az', ...az.group, 'federated-credential', 'list', ...az.identity, '--output', 'table')]
 }
@@ -95,7 +123,7 @@ function listAll({ az }: AzureIdentity): string[] {
 function checkSignIn({ signIn }: IdentityFacts): Finding {
   switch (signIn.kind) {
     case 'accepted':
-      return ok('sign-in', 'Entra has given a token to the service account, just now')
+      return ok('sign-in', 'Entra has just given a token to the service account')
     case 'refused':
       return problem('sign-in', `tried with a token of the service account: ${signIn.words}`)
     case 'unknown':

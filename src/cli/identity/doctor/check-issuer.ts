@@ -1,4 +1,5 @@
 import { HttpFault, type HttpSend } from '#lib/http'
+import { commandLine } from '#terminal'
 import type { Answer } from '../../answer.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
 import type { SignIn } from './sign-in.ts'
@@ -6,24 +7,24 @@ import type { SignIn } from './sign-in.ts'
 export interface IssuerFacts {
   /** As the cluster's tokens name it. */
   issuer: Answer<string>
-  /** Key id in the header of a token of the service account; undefined when none could be had. */
+  /** Key id in the header of a token of the service account; undefined without a token. */
   keyId: string | undefined
   discovery: Answer<Fetched>
-  /** What Entra said to tokens of this issuer just now. */
+  /** How Entra has just answered to tokens of this issuer. */
   signIns: readonly SignIn[]
 }
 
-/** The two documents, as somebody without credentials gets them. */
+/** The two documents, fetched without credentials. */
 export interface Fetched {
   issuer: string
   keys: readonly { kid?: string; alg?: string; kty?: string }[]
-  /** Whether the certificate is one that the cluster has signed itself. */
+  /** Whether the certificate is signed by the cluster's own CA. */
   privateCa: boolean
 }
 
 /**
- * Fetches what Entra fetches. A certificate of the cluster's own CA is accepted and told: Entra would not take it, the local
- * Azure does.
+ * Fetches what Entra fetches. A certificate of the cluster's own CA is accepted and reported: Entra would not accept it, the
+ * local Azure does.
  */
 export async function fetchIssuer(issuer: string, send: { open: HttpSend; trusting: HttpSend }): Promise<Fetched> {
   const discoveryUrl = new URL(`${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`)
@@ -42,13 +43,13 @@ export async function fetchIssuer(issuer: string, send: { open: HttpSend; trusti
 }
 
 async function readJson(send: HttpSend, url: URL): Promise<unknown> {
-  // The API server answers in these types only; a static site does not look.
+  // The API server answers in these types only; a static site ignores the header.
   const { status, body } = await send({ url, headers: { accept: 'application/json, application/jwk-set+json' } })
   if (status !== 200) throw new Error(`GET ${url} without credentials answers ${status}`)
   return JSON.parse(body.toString('utf8'))
 }
 
-/** At most as many keys of an issuer does Entra keep. */
+/** Entra reads at most this many keys of an issuer. */
 const mostKeys = 100
 
 export function checkIssuer({ issuer, keyId, discovery, signIns }: IssuerFacts): Finding[] {
@@ -63,11 +64,11 @@ export function checkIssuer({ issuer, keyId, discovery, signIns }: IssuerFacts):
 }
 
 function unreachable(issuer: string, why: string, accepted: boolean): Finding {
-  if (accepted) return note('issuer', `${issuer} cannot be reached from here (${why}), but from Azure it can`)
-  const text = `${issuer} must be readable from the internet without credentials: ${why}`
+  if (accepted) return note('issuer', `${issuer} cannot be reached from here (${why}), but Azure can reach it`)
+  const text = `${issuer} must be readable from the internet without credentials: ${why}; on AKS by the first command, elsewhere by a web site with the files that the second one writes`
   return problem('issuer', text, [
-    'AKS: az aks update --name CLUSTER --resource-group GROUP --enable-oidc-issuer',
-    'own cluster: keymount identity jwks --from-cluster --issuer-url URL --output-dir SITE  # and put SITE behind that URL',
+    'az aks update --resource-group GROUP --name CLUSTER --enable-oidc-issuer',
+    commandLine('keymount', 'identity', 'jwks', '--from-cluster', '--issuer-url', issuer, '--output-dir', 'SITE'),
   ])
 }
 
@@ -78,36 +79,34 @@ function checkDocuments(issuer: string, { issuer: named, keys }: Fetched, keyId:
       : [
           problem(
             'discovery',
-            `its document names the issuer ${JSON.stringify(named)}, the tokens ${JSON.stringify(issuer)}: they must be the same to the last slash`,
+            `its document has the issuer ${JSON.stringify(named)}, the tokens have ${JSON.stringify(issuer)}: they must be equal, to the last slash`,
           ),
         ]
   return [...same, keyFinding(keys, keyId)]
 }
 
 function keyFinding(keys: Fetched['keys'], keyId: string | undefined): Finding {
-  if (keys.length > mostKeys) return problem('keys', `${keys.length} keys are published, and Entra keeps ${mostKeys}`)
+  if (keys.length > mostKeys) return problem('keys', `${keys.length} keys are published, and Entra reads ${mostKeys}`)
   if (keyId === undefined) return ok('keys', `${keys.length} published`)
   const key = keys.find(({ kid }) => kid === keyId)
   if (key === undefined) {
-    const text = `the key of current tokens (${keyId}) is not among the ${keys.length} that are published: they are of before a change of keys`
-    return problem('keys', text, [
-      'keymount identity jwks --from-cluster --output-file jwks  # and publish it at the issuer’s jwks_uri',
-    ])
+    const text = `the key of current tokens (${keyId}) is not among the ${keys.length} that are published: the keys of the cluster have changed. Publish the file that the command writes at the issuer’s jwks_uri`
+    return problem('keys', text, ['keymount identity jwks --from-cluster --output-file jwks.json'])
   }
   if (key.kty !== undefined && key.kty !== 'RSA') {
-    return problem('keys', `tokens are signed with a key of type ${key.kty}, and Entra takes RSA (RS256) only`)
+    return problem('keys', `tokens are signed with a key of type ${key.kty}, and Entra accepts RSA (RS256) only`)
   }
   return ok('keys', `${keys.length} published, the one of current tokens among them`)
 }
 
-/** Entra says so when it could not fetch the documents; before that, nothing is known. */
+/** Codes of Entra for documents that it could not fetch. */
 const couldNotFetch = /AADSTS(90061|50166)\b/
 
 function checkTrust({ privateCa }: Fetched, signIns: readonly SignIn[]): Finding[] {
   if (!privateCa) return []
-  const text = 'the issuer’s is signed by the cluster’s own CA'
-  if (signIns.some(({ kind }) => kind === 'accepted')) return [note('certificate', `${text}, which this Azure knows`)]
+  const text = 'that of the issuer is signed by the cluster’s own CA'
+  if (signIns.some(({ kind }) => kind === 'accepted')) return [note('certificate', `${text}, which this Azure trusts`)]
   const isWhy = signIns.some((signIn) => signIn.kind === 'refused' && couldNotFetch.test(signIn.words))
-  const words = `${text}: the public Entra takes those of public CAs only`
+  const words = `${text}: the public Entra accepts those of public CAs only`
   return [isWhy ? problem('certificate', words) : note('certificate', words)]
 }

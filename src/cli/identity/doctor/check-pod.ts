@@ -2,76 +2,37 @@ import { tokenExchangeAudience } from '#azure/identity'
 import type { Container, Pod, ServiceAccount } from '#kubernetes/client'
 import { commandLine } from '#terminal'
 import type { Answer } from '../../answer.ts'
+import { classVolumes } from '../../cluster/class-volumes.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
-import { type Finding, note, ok, problem, unknown } from './finding.ts'
+import { type Finding, note, ok, problem } from './finding.ts'
 
 const tokenFileVariable = 'AZURE_FEDERATED_TOKEN_FILE'
+
+/** What creates a pod, a Deployment for example. */
+export interface PodOwner {
+  kind: string
+  name: string
+  /** Variables that its template sets in a container; undefined if the template may not be read. */
+  variables: readonly string[] | undefined
+}
 
 export interface PodFacts {
   pod: Pod
   account: Answer<ServiceAccount | undefined>
-  /** What makes the pod, a Deployment for example; undefined for a pod of its own. */
-  owner: { kind: string; name: string } | undefined
-  /** Whether something else than the webhook gives this pod its identity: a class with a client id. Undefined: not known. */
-  signsInByClass: boolean | undefined
+  /** Undefined for a pod that nothing else creates. */
+  owner: PodOwner | undefined
 }
 
-/** Whether the webhook has, or should have, given this pod its token. */
-export function wantsWebhook({ pod, signsInByClass }: PodFacts): boolean {
-  return asksForWebhook(pod) || signsInByClass !== true
+/**
+ * Whether the pod needs the webhook. It does if it asks for it. Without that, files of a class need nothing of the webhook,
+ * and a pod without a class can only sign in by an SDK, which needs it.
+ */
+export function needsWebhook({ pod }: Pick<PodFacts, 'pod'>): boolean {
+  return asksForWebhook(pod) || classVolumes(pod.spec).length === 0
 }
 
 function asksForWebhook(pod: Pod): boolean {
   return isInjected(pod) || pod.metadata.labels?.[useLabel] !== undefined
-}
-
-/** The label that asks for the webhook, and what the webhook has made of the pod. */
-export function checkPod(facts: PodFacts): Finding[] {
-  if (!wantsWebhook(facts)) {
-    return [
-      note('webhook', 'the pod does not ask for it: its classes name their identity, and that is enough for files'),
-    ]
-  }
-  if (facts.signsInByClass === undefined && !asksForWebhook(facts.pod)) {
-    return [unknown('label', `${useLabel} is missing, which is right only if the pod’s classes name an identity`)]
-  }
-  const label = checkLabel(facts)
-  if (!isInjected(facts.pod)) return [label, ...(label.status === 'ok' ? [notInjected(facts)] : [])]
-  return [label, ...checkInjected(facts)]
-}
-
-function checkLabel({ pod, owner }: PodFacts): Finding {
-  const value = pod.metadata.labels?.[useLabel]
-  if (value === 'true') return ok('label', `${useLabel}: "true"`)
-  const found = value === undefined ? 'is missing' : `is "${value}"`
-  const text = `${useLabel} ${found}, and must be "true" on the pod (on the service account it means nothing)`
-  return problem('label', text, labelFix(pod, owner))
-}
-
-/** Labels of a running pod come too late: the webhook sees pods when they are made. */
-function labelFix({ metadata }: Pod, owner: PodFacts['owner']): string[] {
-  const namespace = ['--namespace', metadata.namespace ?? 'default']
-  const template = { metadata: { labels: { [useLabel]: 'true' } } }
-  if (owner === undefined) {
-    const read = commandLine('kubectl', 'get', 'pod', metadata.name ?? '', ...namespace, '--output', 'json')
-    const change = `kubectl label --local --overwrite --filename - ${useLabel}=true --output json`
-    return [`${read} | ${change} | kubectl replace --force --filename -`]
-  }
-  const spec = owner.kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template }
-  const patch = JSON.stringify({ spec })
-  return [
-    commandLine(
-      'kubectl',
-      'patch',
-      owner.kind.toLowerCase(),
-      owner.name,
-      ...namespace,
-      '--type',
-      'merge',
-      '--patch',
-      patch,
-    ),
-  ]
 }
 
 function isInjected({ spec }: Pod): boolean {
@@ -79,29 +40,74 @@ function isInjected({ spec }: Pod): boolean {
   return containers.some(({ env }) => env?.some(({ name }) => name === tokenFileVariable))
 }
 
+/** The label that asks for the webhook, and what the webhook has done to the pod. */
+export function checkPod(facts: PodFacts): Finding[] {
+  const { pod } = facts
+  if (!needsWebhook(facts)) {
+    return [note('webhook', 'the pod does not ask for it, and the files of its classes do not need it')]
+  }
+  const label = checkLabel(facts)
+  if (isInjected(pod)) return [label, ...checkInjected(facts)]
+  return label.status === 'ok' ? [label, notInjected(facts)] : [label]
+}
+
+function checkLabel({ pod, owner }: PodFacts): Finding {
+  const value = pod.metadata.labels?.[useLabel]
+  if (value === 'true') return ok('label', `${useLabel}: "true"`)
+  const found = value === undefined ? 'is missing' : `is "${value}"`
+  const text = `${useLabel} ${found}, and must be "true" on the pod (on the service account it has no effect)`
+  if (owner?.kind === 'Job') {
+    return problem('label', `${text}; the template of a Job cannot be changed: create the Job again with the label`)
+  }
+  return problem('label', text, labelFix(pod, owner))
+}
+
+/** Labels of a running pod come too late: the webhook sees pods when they are created. */
+function labelFix({ metadata }: Pod, owner: PodOwner | undefined): string[] {
+  const namespace = ['--namespace', metadata.namespace ?? 'default']
+  const template = { metadata: { labels: { [useLabel]: 'true' } } }
+  if (owner === undefined) {
+    const read = commandLine('kubectl', 'get', 'pod', metadata.name ?? '', ...namespace, '--output', 'json')
+    const change = `kubectl label --local --overwrite --filename - ${useLabel}=true --output json`
+    return [`${read} | ${change} | kubectl replace --force --filename -`]
+  }
+  return [patchOwner(owner, namespace, template)]
+}
+
+function patchOwner({ kind, name }: PodOwner, namespace: readonly string[], template: object): string {
+  const spec = kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template }
+  const patch = ['--type', 'merge', '--patch', JSON.stringify({ spec })]
+  return commandLine('kubectl', 'patch', kind.toLowerCase(), name, ...namespace, ...patch)
+}
+
+/** The command that makes the pods of an owner run as another service account. */
+export function runAs(owner: PodOwner | undefined, namespace: string, account: string): string[] {
+  if (owner === undefined || owner.kind === 'Job') return []
+  return [patchOwner(owner, ['--namespace', namespace], { spec: { serviceAccountName: account } })]
+}
+
 function notInjected({ pod, owner }: PodFacts): Finding {
-  const text = 'the pod has the label and no token: no webhook has seen it when it was made'
+  const text = 'the pod has the label and no token: there was no webhook when it was created'
   return problem('token', text, restartFix(pod, owner))
 }
 
-function restartFix({ metadata }: Pod, owner: PodFacts['owner']): string[] {
+function restartFix({ metadata }: Pod, owner: PodOwner | undefined): string[] {
   const namespace = ['--namespace', metadata.namespace ?? 'default']
   const restarts = ['Deployment', 'DaemonSet', 'StatefulSet']
   if (owner !== undefined && restarts.includes(owner.kind)) {
     return [commandLine('kubectl', 'rollout', 'restart', `${owner.kind.toLowerCase()}/${owner.name}`, ...namespace)]
   }
-  const remove = commandLine('kubectl', 'delete', 'pod', metadata.name ?? '', ...namespace)
-  return [owner === undefined ? `${remove}  # and make it again` : remove]
+  if (owner !== undefined) return [commandLine('kubectl', 'delete', 'pod', metadata.name ?? '', ...namespace)]
+  const read = commandLine('kubectl', 'get', 'pod', metadata.name ?? '', ...namespace, '--output', 'json')
+  return [`${read} | kubectl replace --force --filename -`]
 }
 
 function checkInjected(facts: PodFacts): Finding[] {
   const { pod } = facts
   const containers = pod.spec.containers.filter(({ env }) => env?.some(({ name }) => name === tokenFileVariable))
   const without = pod.spec.containers.filter((container) => !containers.includes(container)).map(({ name }) => name)
-  const token = ok(
-    'token',
-    `is in ${containers.map(({ name }) => name).join(', ')}${without.length === 0 ? '' : `, not in ${without.join(', ')}`}`,
-  )
+  const names = containers.map(({ name }) => name).join(', ')
+  const token = ok('token', `is in ${names}${without.length === 0 ? '' : `, not in ${without.join(', ')}`}`)
   return [token, ...checkAudience(pod), ...checkStale(facts, containers)]
 }
 
@@ -110,54 +116,30 @@ function checkAudience({ spec }: Pod): Finding[] {
     .filter(({ name }) => name.startsWith('azure-workload-identity-reserved-') || name === 'azure-identity-token')
     .flatMap(({ projected }) => projected?.sources ?? [])
     .flatMap(({ serviceAccountToken }) => serviceAccountToken ?? [])
-  if (tokens.length === 0) return [problem('token volume', 'the environment names a token file, and no volume has it')]
+  if (tokens.length === 0) return [problem('token volume', 'the environment names a token file, but no volume has it')]
   const audiences = tokens.map(({ audience = '' }) => audience)
   if (audiences.includes(tokenExchangeAudience)) return [ok('audience', tokenExchangeAudience)]
-  return [note('audience', `${audiences.join(', ')}: not the one of Entra; right with an identity binding only`)]
+  return [note('audience', `${audiences.join(', ')} is not the audience of Entra; right with an identity binding only`)]
 }
 
-/** What changes at the service account never reaches a pod that is there already. */
+/** A change of the service account never reaches a pod that exists already. What a pod sets itself is its own choice. */
 function checkStale({ pod, account, owner }: PodFacts, containers: readonly Container[]): Finding[] {
   if ('why' in account || account.value === undefined) return []
   const annotations = account.value.metadata.annotations ?? {}
   const rows = [
-    { check: 'client', variable: 'AZURE_CLIENT_ID', wanted: annotations[identityAnnotations.clientId] },
-    { check: 'pod tenant', variable: 'AZURE_TENANT_ID', wanted: annotations[identityAnnotations.tenantId] },
+    { check: 'client', variable: 'AZURE_CLIENT_ID', expected: annotations[identityAnnotations.clientId] },
+    { check: 'pod tenant', variable: 'AZURE_TENANT_ID', expected: annotations[identityAnnotations.tenantId] },
   ]
-  return rows.flatMap(({ check, variable, wanted }) => {
+  return rows.flatMap(({ check, variable, expected }) => {
     const values = new Set(containers.flatMap(({ env }) => env?.find(({ name }) => name === variable)?.value ?? []))
     const [found] = values
-    if (wanted === undefined || wanted === '') return []
-    if (values.size === 1 && found === wanted) return []
-    const text = `the pod has ${variable} ${found === undefined ? 'not set' : found}, the service account says ${wanted}: it was annotated after the pod was made, or the pod sets it itself`
-    return [problem(check, text, restartFix(pod, owner))]
+    if (expected === undefined || expected === '' || (values.size === 1 && found === expected)) return []
+    const text = `the pod has ${variable} ${found ?? 'not set'}, the service account has ${expected}`
+    const isOwn = owner?.variables?.includes(variable)
+    if (isOwn === true) return [note(check, `${text}: the ${owner?.kind} sets it itself`)]
+    if (isOwn === undefined) {
+      return [note(check, `${text}: the pod sets it itself, or the service account was annotated after it was created`)]
+    }
+    return [problem(check, `${text}: it was annotated after the pod was created`, restartFix(pod, owner))]
   })
-}
-
-/** The service account itself. */
-export function checkServiceAccount(
-  { namespace, name }: { namespace: string; name: string },
-  account: Answer<ServiceAccount | undefined>,
-  signsInByClass: boolean | undefined,
-): Finding[] {
-  if ('why' in account) return [unknown('service account', account.why)]
-  if (account.value === undefined) {
-    const fix = commandLine('kubectl', 'create', 'serviceaccount', name, '--namespace', namespace)
-    return [problem('service account', `${namespace}/${name} does not exist`, [fix])]
-  }
-  const { annotations = {}, labels = {} } = account.value.metadata
-  const clientId = annotations[identityAnnotations.clientId] ?? ''
-  const misplaced =
-    labels[useLabel] === undefined ? [] : [note('label', `${useLabel} on a service account means nothing`)]
-  return [clientIdFinding(clientId), ...misplaced]
-
-  function clientIdFinding(found: string): Finding {
-    const command = commandLine('kubectl', 'annotate', 'serviceaccount', name, '--namespace', namespace, '--overwrite')
-    const fix = [`${command} ${identityAnnotations.clientId}=CLIENT_ID`]
-    if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(found)) return ok('client id', found)
-    if (found !== '') return problem('client id', `${identityAnnotations.clientId} is "${found}", expected a UUID`, fix)
-    const text = `the annotation ${identityAnnotations.clientId} is missing`
-    if (signsInByClass === true) return note('client id', `${text}; the classes of the pod name it themselves`)
-    return problem('client id', text, fix)
-  }
 }

@@ -1,4 +1,6 @@
 import type { ObjectSpec, ObjectType } from '#azure/class'
+import { nearestName } from '#lib'
+import { HttpFault } from '#lib/http'
 import { commandLine } from '#terminal'
 import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
@@ -22,7 +24,7 @@ interface Definition {
   properties: { roleName: string; permissions: { dataActions?: string[]; notDataActions?: string[] }[] }
 }
 
-/** What reading an object of a class needs, in the terms of both ways to grant it. */
+/** What reading an object of a class needs, in both ways to grant it. */
 const needs: Record<ObjectType, { action: string; role: string; policy: string; flag: string }> = {
   secret: {
     action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
@@ -50,37 +52,69 @@ export interface VaultQuestion {
   vaultName: string
   /** Objects that the class reads from it. */
   objects: readonly Pick<ObjectSpec, 'type' | 'name'>[]
-  /** Object id of who reads; undefined when it is not known. */
+  /** Object id of the identity; undefined if it could not be found out. */
   principalId: string | undefined
 }
 
 /** Whether an identity may read what a class names, by role assignments or access policies. Never reads a value. */
 export async function checkVault(azure: AzureSession, question: VaultQuestion): Promise<Finding[]> {
   const { vaultName, principalId } = question
-  const vault = await attempt(() => findVault(azure, vaultName))
-  if ('why' in vault) return [unknown('vault', vault.why)]
-  if (vault.value === undefined) {
-    return [
-      unknown('vault', `${vaultName} is not in the subscription ${azure.subscriptionId()} (or you may not see it)`),
-    ]
-  }
-  if (principalId === undefined) return [unknown('rights', 'the identity is not known')]
-  const { properties } = vault.value
+  const vaults = await attempt(() => listVaults(azure))
+  const all = 'value' in vaults ? vaults.value : []
+  const vault = all.find(({ name }) => name.toLowerCase() === vaultName.toLowerCase())
+  if (vault === undefined) return [await missingVault(azure, vaultName, vaults)]
+  if (principalId === undefined) return [unknown('rights', 'the identity could not be found out')]
   const granted =
-    properties.enableRbacAuthorization === true
-      ? await attempt(() => roleGrants(azure, vault.value as Vault, principalId))
-      : { value: policyGrants(vault.value, principalId) }
+    vault.properties.enableRbacAuthorization === true
+      ? await attempt(() => roleGrants(azure, vault, principalId))
+      : { value: policyGrants(vault, principalId) }
   const types = [...new Set(question.objects.map(({ type }) => type))]
-  return types.map((type) => rightFinding(type, { vault: vault.value as Vault, granted, question, principalId }))
+  return types.map((type) => rightFinding(type, { vault, granted, question, principalId }))
 }
 
-async function findVault({ resourceManager, subscriptionId }: AzureSession, name: string): Promise<Vault | undefined> {
+/** Whether a vault exists; who reads from it is not known here. */
+export async function checkVaultExists(azure: AzureSession, vaultName: string): Promise<Finding[]> {
+  const vaults = await attempt(() => listVaults(azure))
+  const all = 'value' in vaults ? vaults.value : []
+  if (all.some(({ name }) => name.toLowerCase() === vaultName.toLowerCase())) return [ok('vault', 'exists')]
+  return [await missingVault(azure, vaultName, vaults)]
+}
+
+async function listVaults({ resourceManager, subscriptionId }: AzureSession): Promise<Vault[]> {
   const path = `/subscriptions/${subscriptionId()}/providers/Microsoft.KeyVault/vaults`
-  const all = await resourceManager.list<Vault>(path, { apiVersion: '2023-07-01' })
-  return all.find((vault) => vault.name.toLowerCase() === name.toLowerCase())
+  return resourceManager.list<Vault>(path, { apiVersion: '2023-07-01' })
 }
 
-/** What grants a type of object, in words; undefined when nothing does. */
+/** A vault that is not in the subscription may be in another one: whether it exists at all, its host shows. */
+async function missingVault(azure: AzureSession, vaultName: string, vaults: Answer<Vault[]>): Promise<Finding> {
+  if (await isNoVault(azure, vaultName)) {
+    const names = 'value' in vaults ? vaults.value.map(({ name }) => name) : []
+    const near = nearestName(vaultName, names)
+    const hint = near === undefined ? '' : ` (did you mean ${near}?)`
+    return problem('vault', `there is no vault ${vaultName}${hint}: check keyvaultName of the class`, [
+      'az keyvault list --query "[].name" --output tsv',
+    ])
+  }
+  if ('why' in vaults) return unknown('vault', vaults.why)
+  return unknown(
+    'vault',
+    `${vaultName} is not in subscription ${azure.subscriptionId()}, or you have no right to see it`,
+  )
+}
+
+/** True if the name of the vault does not resolve, or nothing answers for it. Without a token, a vault answers 401. */
+async function isNoVault({ send, cloud }: AzureSession, vaultName: string): Promise<boolean> {
+  const address = `https://${vaultName}.${new URL(cloud.vaultResource).hostname}/secrets?api-version=7.4`
+  if (!URL.canParse(address)) return true
+  try {
+    const { status } = await send({ url: new URL(address) })
+    return status === 404
+  } catch (error) {
+    return error instanceof HttpFault && error.code === 'dns'
+  }
+}
+
+/** What grants the right to read an object, in words; undefined if nothing does. */
 type Grants = (type: ObjectType, objectName: string) => string | undefined
 
 async function roleGrants({ resourceManager }: AzureSession, { id }: Vault, principalId: string): Promise<Grants> {
@@ -149,7 +183,9 @@ function rightFinding(type: ObjectType, { vault, granted, question, principalId 
 function grantCommand(type: ObjectType, { id, name, properties }: Vault, principalId: string): string {
   const { role, flag } = needs[type]
   if (properties.enableRbacAuthorization !== true) {
-    return commandLine('az', 'keyvault', 'set-policy', '--name', name, '--object-id', principalId, flag, 'get')
+    const [, subscription = ''] = /^\/subscriptions\/([^/]+)/i.exec(id) ?? []
+    const to = ['--subscription', subscription, '--object-id', principalId, flag, 'get']
+    return commandLine('az', 'keyvault', 'set-policy', '--name', name, ...to)
   }
   const to = ['--assignee-object-id', principalId, '--assignee-principal-type', 'ServicePrincipal']
   return commandLine('az', 'role', 'assignment', 'create', '--role', role, ...to, '--scope', id)

@@ -32,34 +32,35 @@ export interface WebhookFacts {
   pod: Pod
   configurations: Answer<readonly WebhookConfiguration[]>
   namespace: Answer<Namespace | undefined>
+  /** The command that installs the webhook. */
+  installCommand: string
 }
 
-/** Whether a webhook for this label is there, trusted, and asked about this namespace. */
-export function checkWebhook({ pod, configurations, namespace }: WebhookFacts): Finding {
+/** Whether a webhook for this label is installed, trusted, and called for this namespace. */
+export function checkWebhook({ pod, configurations, namespace, installCommand }: WebhookFacts): Finding {
   if ('why' in configurations) return unknown('webhook', configurations.why)
-  const found = configurations.value.flatMap(({ metadata, webhooks = [] }) =>
+  const [found] = configurations.value.flatMap(({ metadata, webhooks = [] }) =>
     webhooks.filter(isForIdentity).map((webhook) => ({ configuration: metadata, webhook })),
   )
-  const [one] = found
-  if (one === undefined) {
-    return problem('webhook', 'no webhook for workload identity is installed in this cluster', [
-      'helm upgrade --install keymount charts/keymount --reuse-values --set webhook.enabled=true --set webhook.azureTenantID=TENANT_ID',
-    ])
+  if (found === undefined) {
+    return problem('webhook', 'no webhook for workload identity is installed in this cluster', [installCommand])
   }
-  const { configuration, webhook } = one
+  const { configuration, webhook } = found
   const name = configuration.name ?? ''
   const { caBundle = '', service } = webhook.clientConfig
-  const where = service === undefined ? '' : `; see its pods: kubectl get pods --namespace ${service.namespace}`
   if (caBundle === '') {
-    return problem('webhook', `${name} has no caBundle yet, so the API server cannot call it${where}`)
+    const pods = service === undefined ? [] : [commandLine('kubectl', 'get', 'pods', '--namespace', service.namespace)]
+    return problem('webhook', `${name} has no caBundle yet, so the API server cannot call it; see its pods`, pods)
   }
   if ('value' in namespace && !matches(webhook.namespaceSelector, namespace.value?.metadata.labels ?? {})) {
-    return problem('webhook', `${name} leaves out namespace ${pod.metadata.namespace}, by its namespaceSelector`, [
-      commandLine('kubectl', 'get', 'mutatingwebhookconfiguration', name, '--output', 'yaml'),
-    ])
+    return problem(
+      'webhook',
+      `${name} does not apply to namespace ${pod.metadata.namespace}: see its namespaceSelector`,
+      [commandLine('kubectl', 'get', 'mutatingwebhookconfiguration', name, '--output', 'yaml')],
+    )
   }
   if (isExcludedByAks(pod, configuration)) {
-    return problem('webhook', `AKS keeps webhooks away from ${pod.metadata.namespace} unless they say otherwise`, [
+    return problem('webhook', `AKS does not call webhooks for ${pod.metadata.namespace} unless they ask for it`, [
       commandLine('kubectl', 'label', 'mutatingwebhookconfiguration', name, 'admissions.enforcer/disabled=true'),
     ])
   }

@@ -9,52 +9,66 @@ import {
   type Pod,
   type Resource,
   resources,
+  type SecretProviderClassPodStatus,
   type ServiceAccount,
+  statusAnnotations,
 } from '#kubernetes/client'
+import { driverName } from '#lab/home'
 import { type Answer, attempt } from '../../answer.ts'
+import { classVolumes } from '../../cluster/class-volumes.ts'
+import { templateOf } from '../detect/migrated-workload.ts'
+import type { ServiceAccountRef } from '../names.ts'
 import { controllerOf, topOwner } from '../workload-owner.ts'
-import { driverName, type MountedClass } from './check-class.ts'
+import type { MountedClass } from './check-class.ts'
+import type { PodOwner } from './check-pod.ts'
 import { type WebhookConfiguration, webhookConfigurations } from './check-webhook.ts'
-import { type Finding, note } from './finding.ts'
+import { type Installation, installationOf } from './installation.ts'
 
-/** What the cluster says about a pod, as far as we may ask. */
+/** What the cluster shows of a pod, as far as the user may read it. */
 export interface ClusterFacts {
   pod: Pod
-  owner: { kind: string; name: string } | undefined
-  accountRef: { namespace: string; name: string }
+  owner: PodOwner | undefined
+  accountRef: ServiceAccountRef
   account: Answer<ServiceAccount | undefined>
   namespace: Answer<Namespace | undefined>
   configurations: Answer<readonly WebhookConfiguration[]>
   driver: Answer<CsiDriver | undefined>
   classes: readonly MountedClass[]
-  /** Why its volumes are not mounted, by the latest event. */
-  lastError: readonly Finding[]
+  /** Names of the classes of the namespace; empty if they may not be listed. */
+  classNames: readonly string[]
+  installation: Installation
+  /** Why a volume is not mounted, or not rotated, by the latest report. */
+  lastErrors: readonly string[]
 }
 
-/** Undefined when there is no such pod. Only the pod itself must be readable. */
+/** Undefined if there is no such pod. Only the pod itself must be readable. */
 export async function gatherCluster(kube: KubeClient, ref: Required<ObjectRef>): Promise<ClusterFacts | undefined> {
   const pod = await findObject(kube, resources.pods, ref)
   if (pod === undefined) return undefined
-  const { namespace } = ref
-  const accountRef = { namespace: namespace ?? '', name: pod.spec.serviceAccountName ?? 'default' }
-  const known = <T extends KubeObject>(resource: Resource<T>, object: ObjectRef) =>
+  const namespace = ref.namespace ?? ''
+  const accountRef = { namespace, name: pod.spec.serviceAccountName ?? 'default' }
+  const find = <T extends KubeObject>(resource: Resource<T>, object: ObjectRef) =>
     attempt(() => findObject(kube, resource, object))
-  const volumes = (pod.spec.volumes ?? []).filter(({ csi }) => csi?.driver === driverName)
-  const [owner, account, namespaceObject, configurations, driver, classes, lastError] = await Promise.all([
-    ownerOf(kube, pod),
-    known(resources.serviceAccounts, accountRef),
-    known(resources.namespaces, { name: namespace ?? '' }),
-    attempt(() => listConfigurations(kube)),
-    known(resources.csiDrivers, { name: driverName }),
-    Promise.all(
-      volumes.map(async (volume) => {
-        const name = volume.csi?.volumeAttributes?.secretProviderClass ?? ''
-        return { name, volume, class: await known(resources.secretProviderClasses, { namespace, name }) }
-      }),
-    ),
-    lastMountError(kube, pod),
-  ])
-  return { pod, owner, accountRef, account, namespace: namespaceObject, configurations, driver, classes, lastError }
+  const [owner, account, namespaceObject, configurations, driver, version, classes, classNames, lastErrors] =
+    await Promise.all([
+      ownerOf(kube, pod),
+      find(resources.serviceAccounts, accountRef),
+      find(resources.namespaces, { name: namespace }),
+      attempt(() => listConfigurations(kube)),
+      find(resources.csiDrivers, { name: driverName }),
+      attempt(() => kube.raw({ method: 'GET', path: '/version' })),
+      Promise.all(
+        classVolumes(pod.spec).map(async (volume) => ({
+          ...volume,
+          class: await find(resources.secretProviderClasses, { namespace, name: volume.className }),
+        })),
+      ),
+      namesOfClasses(kube, namespace),
+      lastErrorsOf(kube, pod),
+    ])
+  const installation = installationOf(driver, version)
+  const shared = { configurations, driver, classes, classNames, installation, lastErrors }
+  return { pod, owner, accountRef, account, namespace: namespaceObject, ...shared }
 }
 
 async function findObject<T extends KubeObject>(
@@ -62,6 +76,7 @@ async function findObject<T extends KubeObject>(
   resource: Resource<T>,
   ref: ObjectRef,
 ): Promise<T | undefined> {
+  if (ref.name === '') return undefined
   try {
     return await kube.get(resource, ref)
   } catch (error) {
@@ -70,32 +85,61 @@ async function findObject<T extends KubeObject>(
   }
 }
 
-/** The one at the top, or the one that the pod names when the others may not be read. */
-async function ownerOf(kube: KubeClient, pod: Pod): Promise<ClusterFacts['owner']> {
+/** The one at the top, or the one that the pod names if the others may not be read. */
+async function ownerOf(kube: KubeClient, pod: Pod): Promise<PodOwner | undefined> {
   const top = await attempt(() => topOwner(kube, { ...pod, apiVersion: 'v1', kind: 'Pod' }))
-  if ('why' in top) return controllerOf(pod)
-  return top.value.kind === 'Pod' ? undefined : { kind: top.value.kind, name: top.value.metadata.name ?? '' }
+  if ('why' in top) {
+    const controller = controllerOf(pod)
+    return controller && { kind: controller.kind, name: controller.name, variables: undefined }
+  }
+  const { kind, metadata } = top.value
+  if (kind === 'Pod') return undefined
+  const { containers } = templateOf(top.value).spec
+  const variables = containers.flatMap(({ env = [] }) => env.map(({ name }) => name))
+  return { kind, name: metadata.name ?? '', variables }
 }
 
 async function listConfigurations(kube: KubeClient): Promise<readonly WebhookConfiguration[]> {
   try {
     return (await kube.list(webhookConfigurations)).items
   } catch (error) {
-    if (isNotFound(error)) throw new Error('this cluster knows no admission webhooks')
+    if (isNotFound(error)) throw new Error('this cluster has no admission webhooks')
     throw error
   }
 }
 
-async function lastMountError(kube: KubeClient, { metadata, status }: Pod): Promise<Finding[]> {
-  if (status?.phase === 'Running' || status?.phase === 'Succeeded') return []
-  const selector = { namespace: metadata.namespace, fieldSelector: `involvedObject.name=${metadata.name}` }
-  const events = await attempt(() => kube.list(resources.events, selector))
-  if ('why' in events) return []
-  const failures = events.value.items.filter(({ reason }) => reason === 'FailedMount')
-  const last = failures.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).at(-1)
-  return last === undefined ? [] : [note('last error', last.message ?? '')]
+async function namesOfClasses(kube: KubeClient, namespace: string): Promise<string[]> {
+  const classes = await attempt(() => kube.list(resources.secretProviderClasses, { namespace }))
+  return 'value' in classes ? classes.value.items.map(({ metadata }) => metadata.name ?? '') : []
+}
+
+/** Of a pod that is not running, the last failure to mount; of any pod, volumes whose last check has failed. */
+async function lastErrorsOf(kube: KubeClient, pod: Pod): Promise<string[]> {
+  const { namespace, name } = pod.metadata
+  const isStarting = pod.status?.phase !== 'Running' && pod.status?.phase !== 'Succeeded'
+  const [events, statuses] = await Promise.all([
+    attempt(() => kube.list(resources.events, { namespace, fieldSelector: `involvedObject.name=${name}` })),
+    attempt(() => kube.list(resources.secretProviderClassPodStatuses, { namespace })),
+  ])
+  const failures = 'value' in events && isStarting ? events.value.items.filter(isMountFailure) : []
+  const last = failures.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).at(-1)?.message
+  const rotations = 'value' in statuses ? statuses.value.items.flatMap((one) => rotationFailure(one, name)) : []
+  return [...(last === undefined ? [] : [last]), ...rotations]
+}
+
+function isMountFailure({ reason }: KubeEvent): boolean {
+  return reason === 'FailedMount'
 }
 
 function timeOf({ lastTimestamp, eventTime, metadata }: KubeEvent): string {
   return lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? ''
+}
+
+function rotationFailure({ metadata, status }: SecretProviderClassPodStatus, pod: string | undefined): string[] {
+  const failure = metadata.annotations?.[statusAnnotations.lastFailure]
+  if (failure === undefined || status?.podName !== pod) return []
+  const since = metadata.annotations?.[statusAnnotations.failingSince]
+  return [
+    `class ${status?.secretProviderClassName}: rotation has failed since ${since ?? 'an unknown time'}: ${failure}`,
+  ]
 }

@@ -1,5 +1,8 @@
 import type { KubeClient } from '#kubernetes/client'
+import { resources } from '#kubernetes/client'
+import { nearestName } from '#lib'
 import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { attempt } from '../../answer.ts'
 import { withCluster } from '../../cluster/open-cluster.ts'
 import type { ClusterOption } from '../../options.ts'
 import { parseAzureFlags } from '../azure-flags.ts'
@@ -12,11 +15,11 @@ import { count, printReport, type Report } from './print-report.ts'
 import { printSurvey, survey } from './survey.ts'
 
 export interface DoctorCommand {
-  /** Undefined: all of the namespace, as far as the cluster shows. */
+  /** Undefined: all pods of the namespace, as far as the cluster shows. */
   pod: string | undefined
   /** Default: the one of the kubeconfig's context. */
   namespace: string | undefined
-  /** Whether a token of the service account may be made, and shown to Entra. */
+  /** Whether a token of the service account may be created and sent to Entra. */
   signIn: boolean
   json: boolean
   azureFlags: AzureFlags
@@ -24,9 +27,14 @@ export interface DoctorCommand {
   world: CliWorld
 }
 
+interface PodRef {
+  namespace: string
+  name: string
+}
+
 /**
- * `keymount identity doctor`: why a pod does not sign in. Changes nothing. Exit status 0 when nothing is wrong, 1 when
- * something is; what may not be looked at is told and counts as neither.
+ * `keymount identity doctor`: why a pod does not sign in. Changes nothing. Exit status 0 if nothing is wrong, 1 if something
+ * is; what the user may not read is reported and counts as neither.
  */
 export async function doctor(command: DoctorCommand): Promise<number> {
   const { pod: name, signIn, cluster, world } = command
@@ -38,22 +46,26 @@ export async function doctor(command: DoctorCommand): Promise<number> {
 }
 
 async function reportNamespace(kube: KubeClient, namespace: string, { json, world }: DoctorCommand): Promise<number> {
-  const found = await survey(kube, namespace)
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
+  const found = await terminal.wait(`examining the pods of ${namespace}`, () =>
+    survey(kube, namespace, world.packageRoot),
+  )
   if (json) terminal.line(JSON.stringify(found, null, 2))
-  else printSurvey(found, terminal, world.programName)
+  else printSurvey(found, terminal)
   return found.pods.some(({ problems }) => problems.length > 0) ? exitCodes.failed : exitCodes.ok
 }
 
 async function reportPod(
   cluster: Omit<Examination, 'azure'>,
-  ref: { namespace: string; name: string },
+  ref: PodRef,
   { world, json, azureFlags }: DoctorCommand,
 ): Promise<number> {
   const azure = await openAzure(parseAzureFlags(azureFlags, world, { needsSubscription: false }), world)
   try {
-    const report = await examine({ ...cluster, azure }, ref)
     const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
+    const report = await terminal.wait(`examining ${ref.namespace}/${ref.name}`, () =>
+      examine({ ...cluster, azure }, ref, world.packageRoot),
+    )
     if (json) terminal.line(JSON.stringify({ ...report, ...count(report) }, null, 2))
     else printReport(report, terminal)
     return count(report).problems > 0 ? exitCodes.failed : exitCodes.ok
@@ -62,25 +74,28 @@ async function reportPod(
   }
 }
 
-async function examine(
-  examination: Examination,
-  { namespace, name }: { namespace: string; name: string },
-): Promise<Report> {
-  const facts = await gatherCluster(examination.kube, { namespace, name })
-  if (facts === undefined) throw noSuchPod(namespace, name)
-  const { sections, wanted } = examineInCluster(facts)
+async function examine(examination: Examination, ref: PodRef, packageRoot: string): Promise<Report> {
+  const facts = await gatherCluster(examination.kube, ref)
+  if (facts === undefined) throw await noSuchPod(examination.kube, ref)
+  const inCluster = examineInCluster(facts, packageRoot)
   const pod = {
-    namespace,
-    name,
+    ...ref,
     phase: facts.pod.status?.phase ?? 'Unknown',
     serviceAccount: facts.accountRef.name,
   }
-  return { pod, sections: [...sections, ...(await examineInAzure(examination, facts, wanted))] }
+  return { pod, sections: [...inCluster.sections, ...(await examineInAzure(examination, facts, inCluster))] }
 }
 
-function noSuchPod(namespace: string, name: string): CliError {
+async function noSuchPod(kube: KubeClient, { namespace, name }: PodRef): Promise<CliError> {
+  const pods = await attempt(() => kube.list(resources.pods, { namespace }))
+  const names = 'value' in pods ? pods.value.items.map(({ metadata }) => metadata.name ?? '') : []
+  const near = nearestName(name, names)
   return new CliError({
     what: `There is no pod "${name}" in namespace "${namespace}"`,
-    fix: ['name its namespace: -n NAMESPACE', 'see all of them: kubectl get pods -A'],
+    fix: [
+      ...(near === undefined ? [] : [`did you mean ${near}?`]),
+      'name its namespace: -n NAMESPACE',
+      'see all of them: kubectl get pods -A',
+    ],
   })
 }

@@ -1,40 +1,87 @@
-import { type ClassSignIn, checkMountedClass, signInOf } from './check-class.ts'
-import { checkPod, checkServiceAccount, wantsWebhook } from './check-pod.ts'
+import { join } from 'node:path'
+import { pinnedMounts } from '../../cluster/pinned-mounts.ts'
+import {
+  type ClassSignIn,
+  checkMountedClass,
+  type MountedClass,
+  needsAccountClientId,
+  signInOf,
+} from './check-class.ts'
+import { checkPod, needsWebhook } from './check-pod.ts'
+import { checkServiceAccount } from './check-service-account.ts'
 import { checkWebhook } from './check-webhook.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
-import type { Section } from './finding.ts'
-import { type WantedIdentity, wantedIdentities } from './wanted-identities.ts'
+import { type Finding, note, type Section } from './finding.ts'
+import { addWebhookCommand, installCommand } from './installation.ts'
+import { environmentOf, type UsedIdentity, usedIdentities } from './used-identities.ts'
 
-/** What the cluster alone shows of a pod, and which identities Azure has to be asked about. */
+/** What the cluster alone shows of a pod, and which identities are to be examined in Azure. */
 export interface ClusterExamination {
   sections: readonly Section[]
-  wanted: readonly WantedIdentity[]
+  identities: readonly UsedIdentity[]
+  /** Vaults of classes that sign in by another way than workload identity. */
+  otherVaults: readonly string[]
 }
 
-export function examineInCluster(facts: ClusterFacts): ClusterExamination {
-  const { pod, account, accountRef, classes, driver, lastError } = facts
-  const { namespace } = accountRef
+/** @param packageRoot of Keymount, for commands that install a part of it. */
+export function examineInCluster(facts: ClusterFacts, packageRoot: string): ClusterExamination {
+  const { pod, account, accountRef, classes, driver, lastErrors, classNames, installation } = facts
   const annotations = 'value' in account ? (account.value?.metadata.annotations ?? {}) : {}
-  const signIns = classes.flatMap((mounted) => signInOf(mounted, annotations) ?? [])
-  const byClass = signsInByClass(facts, signIns)
-  const podFacts = { ...facts, signsInByClass: byClass }
-  const webhook = wantsWebhook(podFacts) ? [checkWebhook(facts)] : []
+  const chart = join(packageRoot, 'charts/keymount')
+  const signIns = classes.flatMap((mounted) => {
+    const signIn = signInOf(mounted, annotations)
+    return signIn === undefined ? [] : [{ mounted, signIn }]
+  })
+  const tenantId = signIns.map(({ signIn }) => signIn.tenantId).find((id) => id !== '') ?? ''
+  const context = {
+    ...{ annotations, account: accountRef, driver, classNames },
+    installCommand: installCommand(installation, chart),
+  }
+  const webhook = needsWebhook(facts)
+    ? [checkWebhook({ ...facts, installCommand: addWebhookCommand(installation, chart, tenantId) })]
+    : []
+  const needsClientId = needsClientIdOf(facts, signIns)
   const sections = [
-    { title: 'Pod', findings: [...checkPod(podFacts), ...webhook, ...lastError] },
+    { title: 'Last error', findings: lastErrors.map((message) => note('reported', message)) },
+    { title: 'Pod', findings: [...checkPod(facts), ...webhook, ...pinnedFindings(facts)] },
     {
-      title: `Service account ${namespace}/${accountRef.name}`,
-      findings: checkServiceAccount(accountRef, account, byClass),
+      title: `Service account ${accountRef.namespace}/${accountRef.name}`,
+      findings: checkServiceAccount(accountRef, account, needsClientId),
     },
     ...classes.map((mounted) => ({
-      title: `Class ${namespace}/${mounted.name}`,
-      findings: checkMountedClass(mounted, { annotations, driver }),
+      title: `Class ${accountRef.namespace}/${mounted.className}`,
+      findings: checkMountedClass(mounted, context),
     })),
   ]
-  return { sections, wanted: wantedIdentities(pod, annotations, signIns) }
+  const used = usedIdentities(
+    pod,
+    needsWebhook(facts) ? annotations : {},
+    signIns.map(({ signIn }) => signIn),
+  )
+  return { sections, identities: used, otherVaults: vaultsOfOtherWays(signIns.map(({ signIn }) => signIn)) }
 }
 
-/** Undefined when none is known to, and some class could not be read. */
-function signsInByClass({ classes }: ClusterFacts, signIns: readonly ClassSignIn[]): boolean | undefined {
-  if (signIns.some(({ clientId }) => clientId !== undefined)) return true
-  return classes.some((mounted) => 'why' in mounted.class) ? undefined : false
+function vaultsOfOtherWays(signIns: readonly ClassSignIn[]): string[] {
+  const names = signIns
+    .filter(({ clientId }) => clientId === undefined)
+    .flatMap(({ spec }) => spec.objects.map(({ vaultName }) => vaultName ?? spec.values.keyvaultName))
+  return [...new Set(names)].filter((name) => name !== '')
+}
+
+/** Whether something in the pod has its client id from the service account alone. */
+function needsClientIdOf(
+  facts: ClusterFacts,
+  signIns: readonly { mounted: MountedClass; signIn: ClassSignIn }[],
+): boolean {
+  if (signIns.some(({ mounted, signIn }) => needsAccountClientId(signIn, mounted))) return true
+  return needsWebhook(facts) && environmentOf(facts.pod, 'AZURE_CLIENT_ID') === ''
+}
+
+function pinnedFindings({ pod }: ClusterFacts): Finding[] {
+  return pinnedMounts(pod).map(({ container, mountPath }) =>
+    note(
+      'subPath',
+      `${mountPath} in container ${container} is mounted by subPath: it keeps its content until a restart`,
+    ),
+  )
 }

@@ -1,15 +1,15 @@
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
-  /** What was looked at, in a word or two. */
+  /** What was checked, in a word or two. */
   check: string
-  /** `note`: nothing is wrong, but the reader should know. `unknown`: could not be checked. */
+  /** `note`: nothing is wrong, but worth knowing. `unknown`: could not be checked. */
   status: 'ok' | 'problem' | 'note' | 'unknown'
   text: string
-  /** Commands that mend it; any of them, or one after the other as the text says. */
+  /** Commands that fix it: any of them, or one after the other as the text says. Words in capitals are to be replaced. */
   fix?: readonly string[]
 }
 
-/** What was found about one thing: the pod, its issuer, an identity, a vault. */
+/** The results about one thing: the pod, its issuer, an identity, a vault. */
 export interface Section {
   title: string
   findings: readonly Finding[]

@@ -9,35 +9,38 @@ export interface Report {
 
 const indent = '  '
 
-/** For people: a section per thing, a line per finding, and below what is wrong the command that mends it. */
-export function printReport({ pod, sections }: Report, { line, style }: Pick<Terminal, 'line' | 'style'>): void {
+/** For people: a section per thing, a line per finding, and below what is wrong the commands that fix it. */
+export function printReport({ pod, sections }: Report, terminal: Terminal): void {
+  const { line, style } = terminal
   line(`Pod ${style.strong(`${pod.namespace}/${pod.name}`)} (${pod.phase}), service account ${pod.serviceAccount}`)
   const shown = sections.filter(({ findings }) => findings.length > 0)
-  const width = Math.max(...shown.flatMap(({ findings }) => findings.map(({ check }) => check.length)))
+  const checkWidth = Math.max(...shown.flatMap(({ findings }) => findings.map(({ check }) => check.length)))
   for (const { title, findings } of shown) {
     line()
     line(style.strong(title))
-    for (const finding of findings) printFinding(finding)
+    for (const finding of findings) printFinding(finding, checkWidth, terminal)
   }
   line()
-  line(summary())
+  line(summary(sections, terminal))
+}
 
-  function printFinding({ check, status, text, fix = [] }: Finding): void {
-    const marks = { ok: style.good('✓'), problem: style.bad('✗'), note: style.dim('·'), unknown: style.dim('?') }
-    const words = wrapText(text)
-    const margin = ' '.repeat(indent.length + 2 + width + 2)
-    const body = status === 'unknown' ? words.map(style.dim) : words
-    line(`${indent}${marks[status]} ${check.padEnd(width)}  ${body[0] ?? ''}`)
-    for (const more of body.slice(1)) line(`${margin}${more}`)
-    for (const command of fix) line(`${margin}${style.dim('→')} ${style.command(command)}`)
-  }
+function printFinding({ check, status, text, fix = [] }: Finding, checkWidth: number, terminal: Terminal): void {
+  const { line, style, width } = terminal
+  const marks = { ok: style.good('✓'), problem: style.bad('✗'), note: style.dim('·'), unknown: style.dim('?') }
+  const margin = ' '.repeat(indent.length + 2 + checkWidth + 2)
+  const words = wrapText(text, width - margin.length)
+  const [first = '', ...rest] = status === 'unknown' ? words.map(style.dim) : words
+  line(`${indent}${marks[status]} ${check.padEnd(checkWidth)}  ${first}`)
+  for (const more of rest) line(`${margin}${more}`)
+  // Commands are never wrapped, so that they can be copied.
+  for (const command of fix) line(`${margin}${style.dim('→')} ${style.command(command)}`)
+}
 
-  function summary(): string {
-    const { problems, unknowns } = count({ sections })
-    const rest = unknowns === 0 ? '' : `, ${unknowns} could not be checked`
-    if (problems === 0) return style.good(unknowns === 0 ? 'Nothing is wrong.' : `Nothing wrong was found${rest}.`)
-    return style.bad(`${problems} ${problems === 1 ? 'thing is' : 'things are'} wrong${rest}.`)
-  }
+function summary(sections: readonly Section[], { style }: Terminal): string {
+  const { problems, unknowns } = count({ sections })
+  const rest = unknowns === 0 ? '' : `, ${unknowns} could not be checked`
+  if (problems === 0) return style.good(unknowns === 0 ? 'Nothing is wrong.' : `Nothing wrong was found${rest}.`)
+  return style.bad(`${problems} ${problems === 1 ? 'thing is' : 'things are'} wrong${rest}.`)
 }
 
 export function count({ sections }: Pick<Report, 'sections'>): { problems: number; unknowns: number } {

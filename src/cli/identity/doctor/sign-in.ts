@@ -11,9 +11,9 @@ import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { askIssuer } from '../cluster-issuer.ts'
 import type { ServiceAccountRef } from '../names.ts'
-import type { WantedIdentity } from './wanted-identities.ts'
+import type { UsedIdentity } from './used-identities.ts'
 
-/** A token of the pod's service account, and what its tokens say in any case. */
+/** A token of the pod's service account, and what can be found out without one. */
 export interface AccountToken {
   issuer: Answer<string>
   /** `kid` of its header. */
@@ -21,10 +21,10 @@ export interface AccountToken {
   token: Answer<ServiceAccountToken>
 }
 
-/** The shortest that Kubernetes gives. */
+/** The shortest that Kubernetes allows. */
 const expirationSeconds = 600
 
-/** Asks the cluster for a token as kubelet does for the pod; without the right to, for its issuer only. */
+/** Asks the cluster for a token as kubelet does for the pod; without the right to do so, only for its issuer. */
 export async function accountToken(
   kube: KubeClient,
   account: ServiceAccountRef,
@@ -53,13 +53,13 @@ function keyIdOf({ token }: ServiceAccountToken): string | undefined {
   }
 }
 
-/** What Entra said to a token of the service account. */
+/** How Entra answered to a token of the service account. */
 export type SignIn = { kind: 'accepted' } | { kind: 'refused'; words: string } | { kind: 'unknown'; why: string }
 
-/** Shows the token to Entra, for this identity. The token that it gives is thrown away. */
+/** Sends the token to Entra, for this identity. The token in the answer is discarded. */
 export async function trySignIn(
   { token }: AccountToken,
-  { clientId, tenantId }: WantedIdentity,
+  { clientId, tenantId }: UsedIdentity,
   azure: AzureSession,
 ): Promise<SignIn> {
   if ('why' in token) return { kind: 'unknown', why: `there is no token of the service account: ${token.why}` }
@@ -77,7 +77,7 @@ export async function trySignIn(
   }
 }
 
-/** Entra's own words: who asked, and what would be right, stands in the other findings. */
+/** Only the message of Entra: who asked, and what would be right, is in other findings. */
 function entraWords(message: string): string {
   return message
     .replace(/^ClientAssertionCredential authentication failed\. /, '')

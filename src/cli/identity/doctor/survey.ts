@@ -2,19 +2,21 @@ import { type KubeClient, type Pod, resources } from '#kubernetes/client'
 import { wrapText } from '#lib/formats'
 import type { Terminal } from '#terminal'
 import { attempt } from '../../answer.ts'
+import { classVolumes } from '../../cluster/class-volumes.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
-import { driverName } from './check-class.ts'
 import { gatherCluster } from './cluster-facts.ts'
 import { examineInCluster } from './examine-in-cluster.ts'
 import type { Finding } from './finding.ts'
 
-/** The pods of a namespace that sign in to Azure, or should, and what is wrong with each as far as the cluster shows. */
+/** The pods of a namespace that sign in to Azure, and what is wrong with each as far as the cluster shows. */
 export interface Survey {
   namespace: string
   pods: readonly { name: string; problems: readonly Finding[] }[]
+  /** Pods whose service account has an identity that nothing in them uses: a label may have been forgotten. */
+  unlabelled: readonly string[]
 }
 
-export async function survey(kube: KubeClient, namespace: string): Promise<Survey> {
+export async function survey(kube: KubeClient, namespace: string, packageRoot: string): Promise<Survey> {
   const [pods, accounts] = await Promise.all([
     kube.list(resources.pods, { namespace }),
     attempt(() => kube.list(resources.serviceAccounts, { namespace })),
@@ -24,43 +26,42 @@ export async function survey(kube: KubeClient, namespace: string): Promise<Surve
       .filter(({ metadata }) => metadata.annotations?.[identityAnnotations.clientId] !== undefined)
       .map(({ metadata }) => metadata.name),
   )
-  const concerned = pods.items.filter((pod) => asksForIdentity(pod) || annotated.has(pod.spec.serviceAccountName))
-  const examined = await Promise.all(concerned.map(({ metadata }) => examinePod(kube, namespace, metadata.name ?? '')))
-  return { namespace, pods: examined.flat() }
+  const examined = await Promise.all(
+    pods.items.filter(asksForIdentity).map((pod) => examinePod(kube, pod, namespace, packageRoot)),
+  )
+  const unlabelled = pods.items.filter((pod) => !asksForIdentity(pod) && annotated.has(pod.spec.serviceAccountName))
+  return { namespace, pods: examined.flat(), unlabelled: unlabelled.map(({ metadata }) => metadata.name ?? '') }
 }
 
 function asksForIdentity({ metadata, spec }: Pod): boolean {
-  return metadata.labels?.[useLabel] !== undefined || (spec.volumes ?? []).some(({ csi }) => csi?.driver === driverName)
+  return metadata.labels?.[useLabel] !== undefined || classVolumes(spec).length > 0
 }
 
-/** Nothing for a pod that has gone meanwhile. */
-async function examinePod(kube: KubeClient, namespace: string, name: string): Promise<Survey['pods'][number][]> {
+/** Nothing for a pod that has been deleted meanwhile. */
+async function examinePod(
+  kube: KubeClient,
+  { metadata: { name = '' } }: Pod,
+  namespace: string,
+  packageRoot: string,
+): Promise<Survey['pods'][number][]> {
   const facts = await gatherCluster(kube, { namespace, name })
   if (facts === undefined) return []
-  const findings = examineInCluster(facts).sections.flatMap((section) => section.findings)
+  const findings = examineInCluster(facts, packageRoot).sections.flatMap((section) => section.findings)
   return [{ name, problems: findings.filter(({ status }) => status === 'problem') }]
 }
 
-export function printSurvey(
-  { namespace, pods }: Survey,
-  { line, style }: Pick<Terminal, 'line' | 'style'>,
-  programName: string,
-): void {
-  if (pods.length === 0) {
-    line(`No pod of namespace ${namespace} asks for an identity of Azure.`)
-    return
-  }
-  line(`Pods of namespace ${style.strong(namespace)} that sign in to Azure, or should`)
+export function printSurvey({ namespace, pods, unlabelled }: Survey, { line, style, width }: Terminal): void {
+  if (pods.length === 0) line(`No pod of namespace ${namespace} asks for an identity of Azure.`)
+  else line(`Pods of namespace ${style.strong(namespace)} that sign in to Azure`)
   for (const { name, problems } of pods) {
     line(`  ${problems.length === 0 ? style.good('✓') : style.bad('✗')} ${name}`)
     for (const { check, text } of problems) {
-      const [first = '', ...rest] = wrapText(text)
-      line(`      ${check}: ${first}`)
-      for (const more of rest) line(`      ${more}`)
+      for (const words of wrapText(`${check}: ${text}`, width - 6)) line(`      ${words}`)
     }
   }
+  for (const name of unlabelled)
+    line(`  ${style.dim('·')} ${name}: its service account has an identity, and it does not ask for it`)
+  if (pods.length + unlabelled.length === 0) return
   line()
-  line(
-    `With Azure, and the commands that mend it: ${style.command(`${programName} identity doctor POD -n ${namespace}`)}`,
-  )
+  line(`With Azure, and the commands that fix it: ${style.command(`keymount identity doctor POD -n ${namespace}`)}`)
 }

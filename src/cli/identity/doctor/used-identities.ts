@@ -3,37 +3,39 @@ import type { Pod } from '#kubernetes/client'
 import { identityAnnotations } from '../identity-keys.ts'
 import type { ClassSignIn } from './check-class.ts'
 
-/** An identity that the pod signs in as, and what it reads as that. */
-export interface WantedIdentity {
+/** An identity that the pod signs in as, and what it reads with it. */
+export interface UsedIdentity {
   clientId: string
-  /** Empty when it is named nowhere. */
+  /** Empty if it is named nowhere. */
   tenantId: string
   vaults: readonly { vaultName: string; objects: readonly ObjectSpec[] }[]
 }
 
-/** Every identity of a pod, once: those of its classes, and the one that the webhook gives to its SDKs. */
-export function wantedIdentities(
+/** Every identity of a pod, once: those of its classes, and the one that its SDKs get from the webhook. */
+export function usedIdentities(
   pod: Pod,
   annotations: Readonly<Record<string, string>>,
   signIns: readonly ClassSignIn[],
-): WantedIdentity[] {
+): UsedIdentity[] {
   const found = new Map<string, { tenantId: string; objects: Map<string, ObjectSpec[]> }>()
   const add = (clientId: string, tenantId: string) => {
     const key = clientId.toLowerCase()
-    const known = found.get(key) ?? { tenantId, objects: new Map<string, ObjectSpec[]>() }
-    found.set(key, known)
-    return known.objects
+    const identity = found.get(key) ?? { tenantId, objects: new Map<string, ObjectSpec[]>() }
+    found.set(key, identity)
+    return identity.objects
   }
   for (const { clientId, tenantId, spec } of signIns) {
     if (clientId === undefined) continue
-    const vaults = add(clientId, tenantId || environment(pod, 'AZURE_TENANT_ID'))
+    const vaults = add(clientId, tenantId || environmentOf(pod, 'AZURE_TENANT_ID'))
     for (const object of spec.objects) {
       const name = object.vaultName ?? spec.values.keyvaultName
       vaults.set(name, [...(vaults.get(name) ?? []), object])
     }
   }
-  const ofAccount = annotations[identityAnnotations.clientId] || environment(pod, 'AZURE_CLIENT_ID')
-  if (ofAccount !== '') add(ofAccount, annotations[identityAnnotations.tenantId] || environment(pod, 'AZURE_TENANT_ID'))
+  const ofSdk = environmentOf(pod, 'AZURE_CLIENT_ID') || (annotations[identityAnnotations.clientId] ?? '')
+  if (ofSdk !== '') {
+    add(ofSdk, annotations[identityAnnotations.tenantId] || environmentOf(pod, 'AZURE_TENANT_ID'))
+  }
   return [...found].map(([clientId, { tenantId, objects }]) => ({
     clientId,
     tenantId,
@@ -41,7 +43,8 @@ export function wantedIdentities(
   }))
 }
 
-function environment({ spec }: Pod, variable: string): string {
+/** The value of a variable in the first container that sets it; empty if none does. */
+export function environmentOf({ spec }: Pod, variable: string): string {
   for (const { env = [] } of spec.containers) {
     const value = env.find(({ name }) => name === variable)?.value
     if (value !== undefined) return value

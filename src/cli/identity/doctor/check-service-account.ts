@@ -1,0 +1,41 @@
+import type { ServiceAccount } from '#kubernetes/client'
+import { commandLine } from '#terminal'
+import type { Answer } from '../../answer.ts'
+import { identityAnnotations, useLabel } from '../identity-keys.ts'
+import type { ServiceAccountRef } from '../names.ts'
+import { type Finding, note, ok, problem, unknown } from './finding.ts'
+
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** The service account itself. @param needsClientId whether the pod has its client id from nowhere else. */
+export function checkServiceAccount(
+  ref: ServiceAccountRef,
+  account: Answer<ServiceAccount | undefined>,
+  needsClientId: boolean,
+): Finding[] {
+  if ('why' in account) return [unknown('service account', account.why)]
+  const { namespace, name } = ref
+  if (account.value === undefined) {
+    const fix = commandLine('kubectl', 'create', 'serviceaccount', name, '--namespace', namespace)
+    return [problem('service account', `${namespace}/${name} does not exist`, [fix])]
+  }
+  const { annotations = {}, labels = {} } = account.value.metadata
+  const clientId = checkClientId(ref, annotations[identityAnnotations.clientId] ?? '', needsClientId)
+  if (labels[useLabel] === undefined) return [clientId]
+  return [clientId, note('label', `${useLabel} on a service account has no effect`)]
+}
+
+function checkClientId(ref: ServiceAccountRef, found: string, needsClientId: boolean): Finding {
+  if (guid.test(found)) return ok('client id', found)
+  const report = needsClientId ? problem : note
+  const fix = needsClientId ? [annotateCommand(ref)] : []
+  if (found !== '') return report('client id', `${identityAnnotations.clientId} is "${found}", expected a UUID`, fix)
+  const rest = needsClientId ? '' : '; the pod has its client id elsewhere'
+  return report('client id', `the annotation ${identityAnnotations.clientId} is missing${rest}`, fix)
+}
+
+/** The command that gives a service account its identity. */
+export function annotateCommand({ namespace, name }: ServiceAccountRef): string {
+  const words = ['annotate', 'serviceaccount', name, '--namespace', namespace, '--overwrite']
+  return commandLine('kubectl', ...words, `${identityAnnotations.clientId}=CLIENT_ID`)
+}
