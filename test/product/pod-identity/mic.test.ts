@@ -287,3 +287,34 @@ test('a leader that dies without a word is followed when its time is over', asyn
     assert.equal(lease?.holderIdentity, 'heir')
   }, 20_000)
 })
+
+test('an AzureIdentity whose id ends in a line feed is reported, and others of the scale set are assigned', async (t) => {
+  const lab = await startMicLab(t)
+  const [node = ''] = await lab.createScaleSet('pool')
+  const { id, clientId } = await lab.azure.createIdentity('bad')
+  const identity = { id, name: 'bad', principalId: '', clientId }
+  await lab.bind('bad', { identity, spec: { type: 0, resourceID: `${id}\n`, clientID: clientId } })
+  await lab.bind('good')
+  await lab.createPod('one', { node, selector: 'bad' })
+  await lab.createPod('two', { node, selector: 'good' })
+  await lab.assignmentsAre('two-default-good Assigned')
+  await eventually(async () =>
+    assert.match((await lab.eventsOf('bad')).join('\n'), /spec\.resourceID: found ".*bad\\n"/),
+  )
+})
+
+test('more identities that were deleted in Azure than there are retries delay the others of a scale set by a cycle at most', async (t) => {
+  const lab = await startMicLab(t)
+  const [node = ''] = await lab.createScaleSet('pool')
+  for (const name of ['gone-a', 'gone-b', 'gone-c', 'gone-d']) {
+    const identity = await lab.azure.createIdentity(name)
+    await lab.azure.arm.delete(identity.id)
+    await lab.bind(name, { identity, selector: 'shop' })
+  }
+  await lab.bind('good', { selector: 'shop' })
+  await lab.createPod('web', { node, selector: 'shop' })
+  await lab.assignmentsAre(
+    ...['a', 'b', 'c', 'd'].map((letter) => `web-default-gone-${letter} Created`),
+    'web-default-good Assigned',
+  )
+})

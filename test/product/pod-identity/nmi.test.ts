@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { createAcquireToken, findCloud, IdentityError } from '#azure/identity'
 import { resources } from '#kubernetes/client'
@@ -324,4 +326,76 @@ test('health and metrics: active when the cluster is listed, and labels that pod
   assert.deepEqual(counts, [
     'aadpodidentity_nmi_operations_duration_seconds_count{operation_type="other",status_code="501",namespace="",resource=""} 5',
   ])
+})
+
+test('a tenant cannot have the Secret of another namespace sent to where it likes: neither namespace nor authority is taken', async (t) => {
+  const lab = await startNmiLab(t, { mode: 'managed', forceNamespaced: true })
+  const { tenantId, clientId } = lab.azure.administrator
+  const received: string[] = []
+  const thief = createServer((request, response) => {
+    received.push(`${request.method} ${request.url}`)
+    response.writeHead(400).end()
+  })
+  await new Promise<void>((resolve) => thief.listen(0, '127.0.0.1', resolve))
+  t.after(() => thief.close())
+  const adEndpoint = `http://127.0.0.1:${(thief.address() as AddressInfo).port}`
+  const data = { planted: Buffer.from('of kube-system').toString('base64') }
+  for (const [namespace, name] of [
+    ['kube-system', 'planted'],
+    ['default', 'own'],
+  ] as const) {
+    await lab.kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name }, data })
+  }
+  await lab.createPod('web', '127.0.0.2', { labels: { aadpodidbinding: 'shop' } })
+  const principal = { type: 1, clientID: clientId, tenantID: tenantId }
+  const rows = [
+    [{ clientPassword: { namespace: 'kube-system', name: 'planted' } }, 403, /found "kube-system", expected "default"/],
+    [{ clientPassword: { namespace: 'default', name: 'own' }, adEndpoint }, 403, /spec\.adEndpoint: found "http:/],
+    [{ clientPassword: { name: 'own' } }, 503, /the Secret default\/own has no key clientSecret/],
+  ] as const
+  for (const [i, [more, status, message]] of rows.entries()) {
+    const name = `identity-${i}`
+    await lab.createIdentityObject(name, { ...principal, ...more })
+    await lab.bind(name, 'shop')
+    const answer = await eventually(async () => {
+      const found = await lab.get(tokenPath, { from: '127.0.0.2' })
+      assert.notEqual(found.status, 404)
+      return found
+    })
+    assert.equal(answer.status, status)
+    assert.match(answer.text, message)
+    await lab.kube.delete(resources.azureIdentities, { namespace: 'default', name })
+  }
+  assert.deepEqual(received, [])
+})
+
+test('a request target that a lenient server could read in many ways, or that is long, costs no more than any other', async (t) => {
+  const lab = await startNmiLab(t)
+  const words = 'metadata/identity/oauth2/'.repeat(80)
+  const { status } = await lab.get(`/${words}`)
+  assert.notEqual(status, 200)
+  for (const target of [`/${words.repeat(3)}`, `/${'%25'.repeat(2000)}`]) {
+    const { status: refused, text } = await lab.get(target)
+    assert.equal(refused, 414)
+    assert.match(text, /at most 2,048 characters are accepted/)
+  }
+})
+
+test('a namespace that has a quarter of all requests gets 429 for more, and others are served', async (t) => {
+  const lab = await startNmiLab(t, { attemptsForCreated: 1000, findRetryMs: 50 })
+  await lab.createPod('greedy', '127.0.0.2')
+  const abort = new AbortController()
+  const waiting = Array.from({ length: 100 }, () =>
+    lab.get(tokenPath, { from: '127.0.0.2', signal: abort.signal }).catch(() => undefined),
+  )
+  const refused = await eventually(async () => {
+    const late = AbortSignal.timeout(200)
+    const answer = await lab.get(tokenPath, { from: '127.0.0.2', signal: late })
+    assert.equal(answer.status, 429)
+    return answer
+  })
+  assert.equal(refused.retryAfter, '5')
+  assert.equal((await lab.get('/metadata/doesnotexist', { from: '127.0.0.9' })).status, 501, 'others are served')
+  abort.abort()
+  await Promise.all(waiting)
 })
