@@ -108,7 +108,7 @@ function peakOf({ pid }: ChildProcess): number {
   return Math.round(Number(kib) / 1024)
 }
 
-/** A daemon of a checkout, when its log says that it is ready. */
+/** A daemon of a checkout, once its log reports that it is ready. */
 async function startDaemon(checkout: string, words: readonly string[], env: Record<string, string> = {}) {
   const program = join(checkout, 'src/bin/cli.ts')
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...words], {
@@ -117,10 +117,10 @@ async function startDaemon(checkout: string, words: readonly string[], env: Reco
   })
   cleanup.t.after(() => child.kill('SIGKILL'))
   for await (const line of createInterface({ input: child.stderr })) {
-    const said = JSON.parse(line) as { msg?: string; port?: number }
-    if (said.msg === 'ready' || said.msg === 'listening') {
+    const entry = JSON.parse(line) as { msg?: string; port?: number }
+    if (entry.msg === 'ready' || entry.msg === 'listening') {
       child.stderr.resume()
-      return { process: child, port: said.port ?? 0 }
+      return { process: child, port: entry.port ?? 0 }
     }
   }
   throw new Error(`${words[0]} did not start`)

@@ -95,7 +95,7 @@ async function reasonForNoStart(kube: KubeClient, node: string, image: Image): P
   }
 }
 
-/** `waiting`: why the image cannot be had. */
+/** `waiting`: why the image is not available. */
 function stateOf({ status }: Pod): { started: boolean; waiting: string | undefined } {
   const state = status?.containerStatuses?.[0]?.state
   const reason = state?.waiting?.reason ?? ''

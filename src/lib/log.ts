@@ -5,7 +5,7 @@ import { type DestinationStream, destination, type Logger, pino } from 'pino'
  * survive bundling, and no lost lines at exit).
  *
  * Agreed keys: `rpc`, `volumeId`, `targetPath`, `pod` (namespace/name), `class`, `provider`, `vault`, `object`, `identity`,
- * `durationMs`, `err`. A `SecretValue` prints as `[redacted]` whatever key it stands under.
+ * `durationMs`, `err`. A `SecretValue` prints as `[redacted]` under any key.
  */
 export type Log = Logger
 

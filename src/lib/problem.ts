@@ -11,7 +11,7 @@ export interface Problem {
   message: string
 }
 
-/** More problems than this help nobody, and an input can be made to have any number of them. */
+/** More problems than this help no reader, and an input can be made to have any number of them. */
 const maxReported = 50
 
 /**
@@ -45,7 +45,7 @@ export class Problems {
     return new Problems(this.#shared, `${this.#prefix}${prefix}`)
   }
 
-  /** What was added, in order; the last one says how many more there were. */
+  /** What was added, in order; the last one has the number of the others. */
   get list(): readonly Problem[] {
     const { list, count } = this.#shared
     return count <= list.length ? list : [...list, { path: '', message: `and ${count - list.length} more` }]

@@ -24,7 +24,7 @@ test('a SecretValue gives its bytes back and nothing else prints them', () => {
 test('the logger prints [redacted] for a SecretValue under any key', () => {
   const lines: string[] = []
   const log = createLog({ name: 'test', stream: { write: (line) => void lines.push(line) } })
-  log.info({ token: SecretValue.of(planted), nested: { any: [SecretValue.of(planted)] } }, 'said')
+  log.info({ token: SecretValue.of(planted), nested: { any: [SecretValue.of(planted)] } }, 'logged')
   assert.equal(lines.length, 1)
   assert.ok(!lines[0]?.includes(planted))
   assert.match(lines[0] ?? '', /\[redacted\]/)

@@ -40,7 +40,7 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     assert.ok(message.startsWith(text), message)
   })
 
-  await t.test('a class that is missing is told in upstream’s words', async () => {
+  await t.test('a class that is missing is reported in upstream’s words', async () => {
     await kube.create(secretSyncs, {
       ...syncOf(release, 'no-class'),
       spec: { ...syncOf(release, 'no-class').spec, secretProviderClassName: 'gone' },

@@ -50,11 +50,11 @@ function parseKey({ label, text }: PemBlock): KeyObject {
   try {
     return createPrivateKey(text)
   } catch {
-    throw new Error(`holds a block "${label}" that is no private key`)
+    throw new Error(`holds a block "${label}" that is not a private key`)
   }
 }
 
-/** RSA and EC keys in the older forms, which servers of the field expect; others as PKCS#8. */
+/** RSA and EC keys in the older forms, which many servers expect; others as PKCS#8. */
 function exportKey(key: KeyObject): string {
   const type = key.asymmetricKeyType === 'rsa' ? 'pkcs1' : key.asymmetricKeyType === 'ec' ? 'sec1' : 'pkcs8'
   return String(key.export({ format: 'pem', type }))

@@ -7,7 +7,7 @@ import { TaskError, type TaskRunner } from '#lib/worker'
 export interface TlsValues {
   /**
    * The value of a key of a TLS Secret, out of a file that may hold certificates and key together: PEM, or PFX without a
-   * password. Certificates come in the order of their chain, leaf first. Rejects with a text that says nothing of the content.
+   * password. Certificates come in the order of their chain, leaf first. Rejects with a text that does not quote the content.
    *
    * @param owner namespace of the Secret: owners take turns at the worker threads.
    */

@@ -1,7 +1,7 @@
 /** One holder per key at a time; others wait in the order of their calls. */
 export interface KeyedLock {
   run<T>(key: string, work: () => Promise<T>): Promise<T>
-  /** Whether somebody holds the key now. */
+  /** Whether the key is locked now. */
   held(key: string): boolean
 }
 

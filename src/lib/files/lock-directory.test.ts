@@ -14,7 +14,7 @@ test('a directory has one holder at a time', async (t) => {
   await second.stop()
 })
 
-test('a holder that was killed is no holder', async (t) => {
+test('the lock of a killed process is free', async (t) => {
   const directory = temporaryDirectory(t, 'keymount-lock-')
   const program = `import { lockDirectory } from ${JSON.stringify(import.meta.resolve('./lock-directory.ts'))}
     await lockDirectory(${JSON.stringify(directory)}); console.log('held'); setInterval(() => {}, 1000)`

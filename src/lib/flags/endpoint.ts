@@ -3,7 +3,7 @@ export type Endpoint = { kind: 'unix'; path: string } | { kind: 'tcp'; address: 
 
 /**
  * Reads `unix://path` or `tcp://host:port`, or gives undefined. A path of a Unix socket is absolute: a leading slash is
- * added where there is none, as upstream's manifests expect (`unix://tmp/csi.sock`), except on Windows. A TCP address
+ * added if it is missing, as upstream's manifests expect (`unix://tmp/csi.sock`), except on Windows. A TCP address
  * without a host means every interface.
  */
 export function parseEndpoint(text: string, platform: NodeJS.Platform = process.platform): Endpoint | undefined {

@@ -19,7 +19,7 @@ function parse(...argv: string[]) {
   return values
 }
 
-test('parseGoFlags() gives defaults when nothing is said', () => {
+test('parseGoFlags() gives defaults without arguments', () => {
   assert.deepEqual(parse(), {
     endpoint: 'unix:///tmp/csi.sock',
     rotate: false,

@@ -15,7 +15,7 @@ export type FlagSpec =
       type: 'string'
       default: string
       help: string
-      /** The flag must be given; this says what, for the error. */
+      /** The flag must be given; the error describes it with this text. */
       required?: string
     }
   | { type: 'boolean'; default: boolean; help: string }
@@ -28,11 +28,11 @@ export type FlagSpec =
   | { type: 'address'; default: string; help: string }
   /** `unix://PATH` or `tcp://HOST:PORT`. */
   | { type: 'endpoint'; default: string; help: string }
-  /** One of `values`, in any case. An empty default is no choice, which gives an empty string. */
+  /** One of `values`, in any case. An empty default means no choice: the value is an empty string. */
   | { type: 'choice'; values: readonly string[]; default: string; help: string }
   /** May be given several times, each value may be a comma-separated list. */
   | { type: 'strings'; default: readonly string[]; help: string }
-  /** Accepted and without effect; `help` says why. */
+  /** Accepted and without effect; `help` has the reason. */
   | { type: 'ignored'; help: string }
 
 export type FlagSpecs = Readonly<Record<string, FlagSpec>>

@@ -1,5 +1,5 @@
 /**
- * Go durations (`90s`, `1h30m`, `250ms`), the way the field writes times in flags and classes.
+ * Go durations (`90s`, `1h30m`, `250ms`), as flags and classes of the upstream projects have them.
  * Grammar: https://pkg.go.dev/time#ParseDuration. Here a duration is a number of milliseconds.
  */
 const unitMs: Record<string, number> = {
@@ -13,7 +13,7 @@ const unitMs: Record<string, number> = {
   h: 3_600_000,
 }
 
-/** Milliseconds, or undefined when `text` is no Go duration. */
+/** Milliseconds, or undefined when `text` is not a Go duration. */
 export function parseDuration(text: string): number | undefined {
   const match = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(text)
   if (match === null) return undefined

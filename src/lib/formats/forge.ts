@@ -32,7 +32,7 @@ interface Derivations {
 /**
  * Two changes to the library, at functions that it calls by their public names. BER allows an OCTET STRING in pieces (X.690
  * section 8.7), and some writers cut the encrypted key so; node-forge takes only whole ones at that place. And the number of
- * rounds of a key derivation is what the file says: it is checked before the rounds are computed.
+ * rounds of a key derivation comes from the file: it is checked before the rounds are computed.
  */
 async function load(): Promise<Forge> {
   const { default: lib } = await import('node-forge')

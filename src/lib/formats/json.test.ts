@@ -98,8 +98,8 @@ test('no error quotes the text', () => {
   fc.assert(
     fc.property(secret, fc.constantFrom('', '{', '{"', '["', '{"a":', '"\\'), (text, before) => {
       const error = errorOf(`${before}${text}\n`, {})
-      const told = `${error.message} ${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`
-      for (let i = 0; i + 4 <= text.length; i++) assert.ok(!told.includes(text.slice(i, i + 4)), told)
+      const shown = `${error.message} ${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`
+      for (let i = 0; i + 4 <= text.length; i++) assert.ok(!shown.includes(text.slice(i, i + 4)), shown)
     }),
   )
 })

@@ -50,7 +50,7 @@ test('readKeyMaterial() passes over other PEM blocks, and takes blanks behind a 
   }
 })
 
-test('readKeyMaterial() opens encrypted keys of every form with the password, and says what is wrong without it', async (t) => {
+test('readKeyMaterial() opens encrypted keys of every form with the password, and throws what is wrong without it', async (t) => {
   const openssl = createOpenssl(t)
   openssl.certificate('app', { kind: 'rsa' })
   const forms = [

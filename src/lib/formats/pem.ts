@@ -1,6 +1,6 @@
 /** One block of a PEM text. https://www.rfc-editor.org/rfc/rfc7468 */
 export interface PemBlock {
-  /** What stands between `BEGIN` and the dashes, for example `CERTIFICATE`. */
+  /** The text between `BEGIN` and the dashes, for example `CERTIFICATE`. */
   label: string
   der: Buffer
   /** Lines before the first empty one, such as `DEK-Info: …` of an encrypted key of the older form; undefined for none. */
@@ -27,7 +27,7 @@ const boundary = /-----(BEGIN|END) ([^\r\n-]{1,64})-----/g
 
 /**
  * Every block of a text, in order; text between blocks is dropped, and so is a block that another one interrupts. A boundary
- * may be followed by blanks and need not stand on a line of its own. Takes time in proportion to the text.
+ * may be followed by blanks and need not be on its own line. Takes time in proportion to the text.
  */
 export function decodePem(text: string): PemBlock[] {
   const blocks: PemBlock[] = []

@@ -58,7 +58,7 @@ for (const kind of ['rsa', 'ec'] satisfies KeyKind[]) {
   })
 }
 
-test('readPkcs12() takes a password, and says when it is wrong without telling it', async (t) => {
+test('readPkcs12() takes a password, and reports a wrong one without quoting it', async (t) => {
   const openssl = createOpenssl(t)
   const { key, certificate } = openssl.certificate('app')
   const pfx = openssl.pfx({ key, certificates: [certificate], args: ['-passout', 'pass:planted-password'] })
@@ -70,7 +70,7 @@ test('readPkcs12() takes a password, and says when it is wrong without telling i
   await assert.rejects(readPkcs12(pfx), /^Error: pkcs12: /)
 })
 
-test('readPkcs12() gives a certificate without a key where there is none', async (t) => {
+test('readPkcs12() gives the certificate of a file without a key', async (t) => {
   const openssl = createOpenssl(t)
   const { certificate } = openssl.certificate('app')
   const pfx = openssl.pfx({ key: '', certificates: [certificate], args: ['-nokeys', '-passout', 'pass:'] })
@@ -91,7 +91,7 @@ test('readPkcs12() refuses any other bytes with an error, and never hangs', asyn
   )
 })
 
-test('decodePem() gives back what encodePem() wrote, whatever stands around it', () => {
+test('decodePem() gives back what encodePem() wrote, whatever is around it', () => {
   const block = fc.record(
     {
       label: fc.constantFrom('CERTIFICATE', 'PRIVATE KEY', 'EC PARAMETERS'),

@@ -29,7 +29,7 @@ export async function readPrivateKey(block: PemBlock, password = ''): Promise<Ke
 const scryptOid = '1.3.6.1.4.1.11591.4.11'
 
 /**
- * OpenSSL computes as many rounds as the file says, and nothing can interrupt it. The parameters of every scheme are integers:
+ * OpenSSL computes as many rounds as the file demands, and nothing can interrupt it. The parameters of every scheme are integers:
  * the rounds of PBKDF2 and of the older schemes, a key length, and the three factors of scrypt.
  * https://www.rfc-editor.org/rfc/rfc8018, https://www.rfc-editor.org/rfc/rfc7914#section-7.1
  */

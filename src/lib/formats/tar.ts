@@ -1,5 +1,5 @@
 /**
- * Tar streams that are the same bytes for the same content: sorted by whoever calls, time zero, owner root.
+ * Tar streams that are the same bytes for the same content: sorted by the caller, time zero, owner root.
  * Format: ustar, https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_06
  */
 export type TarEntry =

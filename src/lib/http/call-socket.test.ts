@@ -24,7 +24,7 @@ test('callSocket() sends and parses JSON', async (t) => {
   assert.deepEqual(await callSocket(path, { method: 'PUT', path: '/x', body: { a: 1 } }), { saw: { a: 1 } })
 })
 
-test('callSocket() throws what the server said, and when it says nothing', async (t) => {
+test('callSocket() throws the error of the server, and when it does not respond', async (t) => {
   const refusing = await serve(t, (_incoming, response) => response.writeHead(404).end('no such thing'))
   await assert.rejects(callSocket(refusing, { method: 'GET', path: '/x' }), /answered 404 to GET \/x: no such thing/)
   const silent = await serve(t, () => undefined)

@@ -20,7 +20,7 @@ async function listen(t: TestContext, server: Server): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A server that writes these bytes to whoever connects, one piece per tick, and keeps the connection open. */
+/** A server that writes these bytes to every client, one piece per tick, and keeps the connection open. */
 function stallAfter(t: TestContext, pieces: readonly string[]): Promise<string> {
   return listen(
     t,

@@ -47,7 +47,7 @@ test('HTTP_PROXY is used, and NO_PROXY goes around it', async (t) => {
   assert.equal(proxy.asked.length, 1)
 })
 
-test('a server that is silent, gone or says too much is a fault that says which', async (t) => {
+test('a server that is silent, gone or sends too much is a fault with that name', async (t) => {
   const { url } = await startServer(t)
   const { send } = clientOf(t, { maxBodyBytes: 1000 })
   assert.equal(await faultOf(send({ url: new URL('/silent', url), timeoutMs: 20 })), 'timeout')

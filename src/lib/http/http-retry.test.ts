@@ -13,7 +13,7 @@ function answer(status: number, headers: HttpResponse['headers'] = {}): HttpResp
   return { status, headers, body: Buffer.alloc(0) }
 }
 
-/** Sends by `replies` (the last one stands), counts, and keeps a clock that tests move. */
+/** Sends by `replies` (the last one repeats), counts, and keeps a clock that tests move. */
 function setUp(
   replies: (HttpResponse | Error)[],
   options: {

@@ -33,7 +33,7 @@ interface Peer {
   notBefore: number
   budget: number
   isThrottled: boolean
-  /** Settles with the one request that is sent after a wait. */
+  /** Resolves with the one request that is sent after a wait. */
   probe: Promise<void> | undefined
 }
 
@@ -83,7 +83,7 @@ async function sendPatiently(retries: Retries, request: HttpRequest): Promise<Ht
     const outcome = await retries.send(request).catch((error: unknown) => error)
     const response = isResponse(outcome) ? outcome : undefined
     if (response !== undefined && !retryable(response)) {
-      settle(retries, key, peer)
+      finishWait(retries, key, peer)
       endTurn()
       return response
     }
@@ -166,7 +166,7 @@ function throttled({ url }: HttpRequest, wait: number): HttpFault {
 }
 
 /** After an answer that is not worth another try. */
-function settle({ peers, budget }: Retries, key: string, peer: Peer): void {
+function finishWait({ peers, budget }: Retries, key: string, peer: Peer): void {
   peer.budget = Math.min(peer.budget + 1, budget)
   peer.isThrottled = false
   if (peer.budget === budget && peers.get(key) === peer) peers.delete(key)

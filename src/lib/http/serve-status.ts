@@ -14,7 +14,7 @@ export interface StatusAnswer {
 /** What is answered on which path. A route that throws answers 503 with the reason. */
 export type StatusRoutes = Readonly<Record<string, () => StatusAnswer | Promise<StatusAnswer>>>
 
-/** What a daemon tells of itself over plain HTTP: health and metrics. */
+/** Health and metrics of a daemon over plain HTTP. */
 export function serveStatus(address: ListenAddress, routes: StatusRoutes): Promise<Listening> {
   const known = Object.keys(routes).join(', ')
   const answer = async (path: string): Promise<StatusAnswer> => {

@@ -48,7 +48,7 @@ export type TaskErrorCode =
   /** The thread could not start, or ended by itself. */
   | 'task-thread-lost'
 
-/** A task gave no result. Everything but `task-failed` says something about this process's resources, not about the input alone. */
+/** A task gave no result. Every code but `task-failed` is about this process's resources, not only about the input. */
 export class TaskError extends CodedError<TaskErrorCode> {}
 
 /** Runs tasks in this thread, without limits: for input that comes from this program's own user, and for tests. */

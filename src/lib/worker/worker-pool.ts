@@ -86,13 +86,13 @@ function runTask<O>(pool: Pool, request: TaskRequest, owner: string, signal: Abo
       const text = `${pool.waiting.size} tasks are waiting for a worker thread already`
       return reject(new TaskError('task-queue-full', text, { retryable: true }))
     }
-    const leave = () => settle(() => reject(signal?.reason))
+    const leave = () => finish(() => reject(signal?.reason))
     const tooLate = setTimeout(() => {
       if (!pool.waiting.remove(job)) return
       const text = `no worker thread was free within ${pool.options.maxWaitMs / 1000} s`
       job.reject(new TaskError('task-queue-full', text, { retryable: true }))
     }, pool.options.maxWaitMs)
-    const settle = (end: () => void) => {
+    const finish = (end: () => void) => {
       clearTimeout(tooLate)
       signal?.removeEventListener('abort', leave)
       pool.waiting.remove(job)
@@ -101,8 +101,8 @@ function runTask<O>(pool: Pool, request: TaskRequest, owner: string, signal: Abo
     const job: Job = {
       request,
       owner,
-      resolve: (output) => settle(() => resolve(output as O)),
-      reject: (reason) => settle(() => reject(reason)),
+      resolve: (output) => finish(() => resolve(output as O)),
+      reject: (reason) => finish(() => reject(reason)),
     }
     signal?.addEventListener('abort', leave, { once: true })
     pool.waiting.add(job)

@@ -7,7 +7,7 @@ export interface ChartRepository {
   answer(path: string): Response
 }
 
-/** A repository of these charts. Its addresses are relative, so it may stand anywhere. */
+/** A repository of these charts. Its addresses are relative, so it can be served at any address. */
 export function createChartRepository(charts: readonly PackagedChart[]): ChartRepository {
   const index = stringify({
     apiVersion: 'v1',

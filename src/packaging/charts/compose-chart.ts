@@ -27,7 +27,7 @@ const guard = 'templates/incomplete.yaml'
 
 /**
  * A thin chart with the whole of charts/keymount inside. Helm renders no template of a library chart by itself, so each
- * one gets a file in the outer chart that includes it, with our values as the outer chart's `upstream.values` says them.
+ * one gets a file in the outer chart that includes it, with our values from the outer chart's `upstream.values`.
  */
 export function composeChart(options: {
   outer: ChartFiles
@@ -78,7 +78,7 @@ function rendering(chart: string, path: string): string {
     lines.push(
       '{{- with include "upstream.ignored" . | fromYamlArray }}',
       '',
-      'Without meaning for Keymount, and ignored: {{ join ", " . }}. docs/migrate.md says what takes their place.',
+      'Without meaning for Keymount, and ignored: {{ join ", " . }}. docs/migrate.md has their replacements.',
       '{{- end }}',
     )
   }

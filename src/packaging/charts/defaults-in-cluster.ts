@@ -1,4 +1,4 @@
-/** Where a cluster of the lab says what its charts have to know: a ConfigMap with `values.yaml`. */
+/** Settings of a lab's cluster for its charts: a ConfigMap with `values.yaml`. */
 export const clusterDefaults = { namespace: 'kube-system', name: 'keymount-lab' } as const
 
 /**

@@ -41,7 +41,7 @@ test('the index of a repository names every chart with its digest, and where it 
   }
 })
 
-test('a repository says what is in it when asked for something else', async () => {
+test('a repository lists its content when asked for something else', async () => {
   const answer = createChartRepository(charts).answer('keymount-9.9.9.tgz')
   assert.equal(answer.status, 404)
   assert.match(await answer.text(), /index\.yaml, keymount-\d/)
@@ -52,6 +52,6 @@ test('a public site answers below the addresses of its charts only', async () =>
   const ask = (path: string) => site?.answer(new Request(`https://raw.githubusercontent.com${path}`))
   const found = await ask('/Azure/secrets-store-csi-driver-provider-azure/master/charts/index.yaml')
   assert.equal(found?.status, 200)
-  const other = await ask('/somebody/something/master/README.md')
+  const other = await ask('/someone/something/master/README.md')
   assert.equal(other?.status, 404)
 })

@@ -85,7 +85,7 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
     outdir: join(out, 'node_modules'),
     metafile: true,
   })
-  // Both have ended before a failure is told: the caller removes what they write.
+  // Both have ended before a failure is thrown: the caller removes what they write.
   await Promise.allSettled([programs, packages])
   const { metafile } = await programs
   const inputs = Object.keys({ ...metafile.inputs, ...(await packages).metafile.inputs })

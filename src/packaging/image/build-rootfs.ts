@@ -155,7 +155,7 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-/** Without the set-user-id bit that `mount` has: nobody in the container is anything but root. */
+/** Without the set-user-id bit that `mount` has: every process in the container is root. */
 function copyProgram(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true })
   copyFileSync(from, to)

@@ -1,4 +1,4 @@
-/** What a container of the image starts with. The same values stand in the Dockerfile, which a test compares. */
+/** What a container of the image starts with. The Dockerfile has the same values, which a test compares. */
 export const nodeFlags = [
   // The young generation of a daemon that is idle most of the time: 1 MiB instead of 16 saves about 2 MiB per process.
   '--max-semi-space-size=1',
@@ -13,7 +13,7 @@ export const programDirectory = '/opt/keymount'
 export const entrypoint: readonly string[] = ['/usr/local/bin/node', ...nodeFlags, `${programDirectory}/start.cjs`]
 
 /**
- * Upstream's name of the proxy, for whoever runs it in a container that is up: the hook that waits until the sidecar answers
+ * Upstream's name of the proxy, for running it in a container that is up: the hook that waits until the sidecar answers
  * (`/proxy --probe`), and people (`kubectl exec POD -c azwi-proxy -- /proxy --version`). The sidecar itself has the entry point.
  */
 export const proxyCommand = {

@@ -21,7 +21,7 @@ test('stripElf() gives what is stripped already back unchanged', () => {
   assert.ok(stripElf(once).equals(once))
 })
 
-test('stripElf() refuses what is no program', () => {
+test('stripElf() refuses a file that is not a program', () => {
   assert.throws(() => stripElf(Buffer.from('#!/bin/sh\necho no\n'.repeat(10))), /not 64-bit little-endian ELF/)
   assert.throws(() => stripElf(Buffer.alloc(0)), /not 64-bit little-endian ELF/)
 })

@@ -1,6 +1,6 @@
 /**
  * A program without its symbol table and debug sections, which are a seventh of Node's file: everything after the last byte
- * that is loaded into memory is cut off, and the header says that there are no sections. What runs is not touched.
+ * that is loaded into memory is cut off, and the header declares no sections. What runs is not touched.
  *
  * Done here because strip(1) comes with a compiler, which a machine that only builds the image need not have.
  * Throws when `bytes` is not a 64-bit little-endian ELF file. https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html

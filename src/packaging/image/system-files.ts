@@ -31,7 +31,7 @@ export async function systemFiles(node: string): Promise<SystemFile[]> {
   return [...found, ...libraries].map((path) => ({ path, source: realpathSync(path) }))
 }
 
-/** Nothing on a machine without iptables: few pods need it, and what does says that the image has none. */
+/** Nothing on a machine without iptables: few pods need it, and the programs that do report its absence. */
 function packetFilter(): string[] {
   const found = filterPrograms.map((name) => `/usr/sbin/${name}`).filter(existsSync)
   // Where they look for it is compiled into them.

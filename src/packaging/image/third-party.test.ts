@@ -20,7 +20,7 @@ const all = await thirdParties({
   files: await systemFiles(process.execPath),
 })
 
-test('thirdParties() names each package of a bundle once, with what its lock file says, and Node', () => {
+test('thirdParties() names each package of a bundle once, with the data of the lock file, and Node', () => {
   const npm = all.filter(({ purl }) => purl.startsWith('pkg:npm/'))
   assert.deepEqual(
     npm.map(({ name }) => name),

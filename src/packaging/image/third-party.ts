@@ -10,7 +10,7 @@ export interface ThirdParty {
   version: string
   /** https://github.com/package-url/purl-spec */
   purl: string
-  /** SPDX expression, as far as its package says. */
+  /** SPDX expression, as far as its package declares it. */
   licence: string | undefined
   /** The licence's text with its copyright lines; empty where the package has no file for it. */
   text: string
