@@ -58,6 +58,11 @@ export function numberedPlaces(home: LabHome): NumberedPlace[] {
     })
 }
 
+/** Directory that lies over the image of Keymount in the cluster of a place. */
+export function imageOverlayOf({ directory }: ClusterPlace): string {
+  return join(directory, 'image-overlay')
+}
+
 export function findNumbered(home: LabHome, id: string): NumberedPlace | undefined {
   return numberedPlaces(home).find(({ record }) => record.id.toLowerCase() === id.toLowerCase())
 }

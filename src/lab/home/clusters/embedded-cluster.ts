@@ -6,11 +6,14 @@ import { findLocalCluster, type LocalCluster, startLocalCluster } from '../proce
 import { areFree, concretePort, freePorts } from '../processes/ports.ts'
 import type { DaemonPorts, SharedMachine } from '../product/product-objects.ts'
 import type { Session } from '../session.ts'
-import type { ClusterPlace } from './cluster-place.ts'
+import { type ClusterPlace, imageOverlayOf } from './cluster-place.ts'
 import type { LabCluster } from './lab-cluster.ts'
 
 /** Containers of Keymount run from a directory of this machine, so its image has a name that no registry serves. */
 const imageRepository = 'keymount.local/keymount'
+
+/** Keymount's image under any other name: what a chart or a manifest that was not adapted to the lab has. */
+const anyImage = '*/keymount'
 
 /** How a local cluster is started, and what it was last started with. */
 export interface EmbeddedSettings {
@@ -52,7 +55,8 @@ export async function embeddedCluster(
       ...place,
       port: await concretePort(settings.port),
       nodeName: settings.nodeName,
-      images: { [image]: rootfs.path },
+      images: { [image]: rootfs.path, [anyImage]: rootfs.path },
+      imageOverlay: imageOverlayOf(place),
       syncFrequency: settings.syncFrequency,
     })
   const cluster = fits ? running : await terminal.step('Local cluster', start, describe)
@@ -62,7 +66,7 @@ export async function embeddedCluster(
 /** A running local cluster, as the lab uses it. */
 export function asLabCluster(
   cluster: LocalCluster,
-  { providers }: ClusterPlace,
+  place: ClusterPlace,
   { image, ports }: { image: string; ports: DaemonPorts },
 ): EmbeddedCluster {
   return {
@@ -74,7 +78,7 @@ export function asLabCluster(
     kubeletRoot: cluster.kubeletRoot,
     addressForPods: '127.0.0.1',
     image,
-    shared: { providersDirectory: providers, ports },
+    shared: { providersDirectory: place.providers, imageOverlay: imageOverlayOf(place), ports },
   }
 }
 

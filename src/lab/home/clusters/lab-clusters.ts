@@ -4,7 +4,7 @@ import { createKeyedLock, type KeyedLock } from '#lib/async'
 import { createTerminal } from '#terminal'
 import { findLocalAzure, type LocalAzure } from '../processes/lab-programs.ts'
 import { removeProduct } from '../product/install-product.ts'
-import { bringUpProduct, objectsToRemove, writeChartDefaults } from '../product/lab-product.ts'
+import { bringUpProduct, objectsToRemove, prepareForInstallation } from '../product/lab-product.ts'
 import { bringUpWebhook, removeWebhook } from '../product/lab-webhook.ts'
 import { refuseWhileMounted } from '../product/remove-from-cluster.ts'
 import type { LabWorld, Session } from '../session.ts'
@@ -101,7 +101,7 @@ function silentSession(home: LabHome, world: LabWorld): Session {
 
 /** Gives a running cluster the defaults for the charts of the package. */
 async function withChartDefaults(context: Context, cluster: LabCluster, imds: string): Promise<ClusterEndpoint> {
-  await writeChartDefaults(cluster, azureOf(context, imds))
+  await prepareForInstallation(cluster, azureOf(context, imds))
   const { server, issuer, caFile } = cluster
   return {
     host: new URL(server).host,

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
+import { originalEnvironment } from '../original-environment.ts'
 import type { LabWorld } from '../session.ts'
 import type { LabHome } from '../state/lab-home.ts'
 import {
@@ -150,10 +151,11 @@ function daemonEnv({ env, cacheDirectory }: LabWorld): Record<string, string> {
 }
 
 /**
- * The machine's own proxy, through which the local Azure forwards connections to hosts that it does not serve. It ignores
- * variables that name itself, as in a shell that has run `eval "$(keymount env)"`.
+ * The machine's own proxy, through which the local Azure forwards connections to hosts that it does not serve. In a shell
+ * that has run `eval "$(keymount env)"` the variables name the lab, and the user's own are saved beside them.
  */
-function machineProxyEnv({ env }: LabWorld): Record<string, string> {
+function machineProxyEnv(world: LabWorld): Record<string, string> {
+  const env = originalEnvironment(world.env)
   const names = ['https_proxy', 'HTTPS_PROXY', 'no_proxy', 'NO_PROXY']
   return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
 }

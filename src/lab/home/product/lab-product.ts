@@ -5,6 +5,7 @@ import type { LocalAzure } from '../processes/lab-programs.ts'
 import type { Session } from '../session.ts'
 import type { LabState } from '../state/lab-state.ts'
 import { chartDefaults } from './chart-defaults.ts'
+import { type WayToAzure, writeImageOverlay } from './image-overlay.ts'
 import { installProduct } from './install-product.ts'
 import { productObjects, readManifests } from './product-objects.ts'
 import { type ProductStatus, waitForProduct } from './product-status.ts'
@@ -32,11 +33,13 @@ export async function bringUpProduct(
   }
 }
 
-/** Writes what the charts of the package have to know of the cluster into the cluster. */
-export async function writeChartDefaults(cluster: LabCluster, azure: LocalAzure): Promise<void> {
+/** Prepares a cluster for an installation of Keymount by its user: settings for the charts of the package, and the way to the local Azure. */
+export async function prepareForInstallation(cluster: LabCluster, azure: LocalAzure): Promise<void> {
   const kube = createKubeClient(cluster.config)
+  const way = wayToAzure(azure, cluster)
+  if (cluster.shared?.imageOverlay !== undefined) writeImageOverlay(cluster.shared.imageOverlay, way)
   try {
-    await installProduct(kube, [chartDefaults({ ...cluster, azure: wayToAzure(azure, cluster) })])
+    await installProduct(kube, [chartDefaults({ ...cluster, azure: way })])
   } finally {
     kube.close()
   }
@@ -67,7 +70,7 @@ function objectsFor(packageRoot: string, { state, cluster, azure }: Installation
   })
 }
 
-function wayToAzure({ proxy, imds, ca }: LocalAzure, { server }: LabCluster) {
+function wayToAzure({ proxy, imds, ca }: LocalAzure, { server }: LabCluster): WayToAzure {
   const noProxy = new Set(['127.0.0.1', 'localhost', '.svc', new URL(server).hostname])
   return { proxy, imds, caPem: readFileSync(ca, 'utf8'), noProxy: [...noProxy] }
 }

@@ -25,6 +25,8 @@ export interface ProductSettings {
 export interface SharedMachine {
   /** Directory of the providers' sockets on the machine. */
   providersDirectory: string
+  /** Directory that lies over the image of Keymount in the cluster. */
+  imageOverlay?: string | undefined
   ports: DaemonPorts
 }
 
