@@ -52,10 +52,16 @@ export const providerLimits = {
     what: 'values kept for an outage (--serve-stale-for)',
     beyond: 'the longest unused is dropped',
   },
+  keyMaterialHeap: {
+    value: 32 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'memory of each of the two threads that parse certificates with their keys',
+    beyond: 'the object or the sign-in fails',
+  },
   keyMaterialMs: {
     value: 10_000,
     unit: 'milliseconds',
-    what: 'time to parse a certificate with its key, in a thread of 64 MiB',
+    what: 'time to parse a certificate with its key',
     beyond: 'the object or the sign-in fails',
   },
 } as const satisfies LimitTable

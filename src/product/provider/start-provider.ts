@@ -130,7 +130,7 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
     return part
   }
   const cluster = config.kube && opened(createCluster(config.kube))
-  const tasks = opened(createWorkerPool({ timeoutMs: providerLimits.keyMaterialMs.value }))
+  const tasks = opened(createKeyMaterialPool())
   const cache = opened(
     createReadCache({ clock, onOutcome: metrics.cache, shareMs: config.readShareMs, staleMs: config.staleMs }),
   )
@@ -163,6 +163,11 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
     log: config.log,
     clock,
   })
+}
+
+function createKeyMaterialPool(): TaskRunner {
+  const { keyMaterialMs, keyMaterialHeap } = providerLimits
+  return createWorkerPool({ timeoutMs: keyMaterialMs.value, heapMib: keyMaterialHeap.value / (1024 * 1024) })
 }
 
 function verifierOf(cluster: Cluster | undefined, clock: Clock) {
