@@ -1,14 +1,20 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { loadKubeconfig } from '#kubernetes/client'
 import { CliError } from '#terminal'
 import { writeAzProfile } from './azure/az-profile.ts'
+import { writeCaBundle } from './azure/ca-bundle.ts'
 import { readCredentials } from './azure/lab-azure.ts'
+import { bundleVariables, exceptionsFromProxy, userCertificates } from './emulator/client-variables.ts'
+import { type Environment, originalEnvironment, savedPrefix } from './original-environment.ts'
 import { findLocalAzure } from './processes/lab-programs.ts'
 import type { LabHome } from './state/lab-home.ts'
 import { type LabState, readLabState } from './state/lab-state.ts'
 
-/** The variables that point kubectl, az and the SDKs at the lab. Throws {@link CliError} if it is not up. */
-export function labVariables(home: LabHome): Record<string, string> {
+/**
+ * The variables that point kubectl, az, curl and the SDKs at the lab, in both spellings where clients differ, and the user's own
+ * values that they replace. Throws {@link CliError} if the lab is not up.
+ */
+export function labVariables(home: LabHome, env: Environment): Record<string, string> {
   const state = readLabState(home)
   const azure = findLocalAzure(home)
   const kubeconfig = kubeconfigOf(home, state)
@@ -20,16 +26,47 @@ export function labVariables(home: LabHome): Record<string, string> {
     })
   }
   if (azure === undefined) return { KUBECONFIG: kubeconfig }
-  return {
+  const user = originalEnvironment(env)
+  const own = userCertificates(user, home.caBundle)
+  if (own.length > 0) writeCaBundle(home.caBundle, [readFileSync(azure.ca, 'utf8'), ...own].join('\n'))
+  // kubectl uses HTTPS_PROXY too; its API server is not behind the proxy.
+  const exceptions = exceptionsFromProxy(user, apiServerHost(kubeconfig))
+  const variables = {
     KUBECONFIG: kubeconfig,
     HTTPS_PROXY: azure.proxy,
-    // kubectl honours HTTPS_PROXY too, and the proxy serves Azure's hosts only.
-    NO_PROXY: ['127.0.0.1', 'localhost', ...apiServerHost(kubeconfig)].join(','),
-    REQUESTS_CA_BUNDLE: home.caBundle,
-    SSL_CERT_FILE: home.caBundle,
-    NODE_EXTRA_CA_CERTS: azure.ca,
+    https_proxy: azure.proxy,
+    NO_PROXY: exceptions,
+    no_proxy: exceptions,
+    ...Object.fromEntries(bundleVariables.map((name) => [name, home.caBundle])),
     AZURE_CONFIG_DIR: home.azureCli,
   }
+  return { ...variables, ...saved(variables, env) }
+}
+
+/** The user's own values of variables that the lab replaces, for {@link restoredVariables}. */
+function saved(variables: Readonly<Record<string, string>>, env: Environment): Record<string, string> {
+  const user = originalEnvironment(env)
+  const entries = Object.keys(variables).flatMap((name) => {
+    const value = user[name]
+    return value === undefined || value === variables[name] ? [] : [[`${savedPrefix}${name}`, value]]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** What undoes `keymount env` in a shell: the values of before, and undefined for variables that have to go. */
+export function restoredVariables(env: Environment): Record<string, string | undefined> {
+  const names = [
+    'KUBECONFIG',
+    'AZURE_CONFIG_DIR',
+    'HTTPS_PROXY',
+    'https_proxy',
+    'NO_PROXY',
+    'no_proxy',
+    ...bundleVariables,
+  ]
+  const restored = names.map((name) => [name, env[`${savedPrefix}${name}`]])
+  const leftover = Object.keys(env).filter((name) => name.startsWith(savedPrefix))
+  return Object.fromEntries([...restored, ...leftover.map((name) => [name, undefined])])
 }
 
 /** Signs `az` in as the administrator of the local Azure, in the directory that {@link labVariables} names. */

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
+import { createAuthority } from '#lib/formats'
 import { listen } from '#lib/http'
 import { eventually } from '../../support/eventually.ts'
 import { findProgram } from '../../support/find-program.ts'
@@ -20,7 +21,8 @@ function emulator(t: TestContext) {
   return {
     directory,
     leftBehind: () => readdirSync(directory).filter((name) => name.startsWith('keymount-azure-')),
-    run: (args: readonly string[]) => runCli(['azure', ...args], { TMPDIR: directory }),
+    run: (args: readonly string[], more: Record<string, string> = {}) =>
+      runCli(['azure', ...args], { ...more, TMPDIR: directory }),
     start(args: readonly string[]) {
       const child = spawn(program, [...words, 'azure', ...args], { env, stdio: ['pipe', 'pipe', 'inherit'] })
       t.after(() => child.kill('SIGKILL'))
@@ -110,6 +112,38 @@ test('another host is reached through the emulator, and refused with --offline',
   `
   assert.match((await run(['exec', '--', ...node(tunnel)])).stdout, /from elsewhere/)
   assert.match((await run(['exec', '--offline', '--', ...node(tunnel)])).stdout, /403.*runs with --offline/s)
+})
+
+test('the emulator wins on a machine with a proxy and a CA of its own, and both stay in use for other hosts', async (t) => {
+  const { run, directory } = emulator(t)
+  const ca = join(directory, 'company.pem')
+  const { certificate } = await createAuthority({ name: 'CN=company', notBefore: new Date(), notAfter: new Date(4e12) })
+  writeFileSync(ca, certificate)
+  const company = {
+    https_proxy: 'http://127.0.0.1:9',
+    no_proxy: 'intranet.example,azure.net',
+    CURL_CA_BUNDLE: ca,
+    PIP_CERT: ca,
+    SSL_CERT_DIR: directory,
+  }
+  const curl = [
+    'curl',
+    '-s',
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_code}',
+    'https://test.vault.azure.net/secrets?api-version=7.4',
+  ]
+  const found = await run(['exec', '--secret', 'a=b', '--', ...curl], company)
+  assert.deepEqual([found.code, found.stdout], [0, '401'], found.stderr)
+  const other = await run(
+    ['exec', '--', 'sh', '-c', 'cat "$CURL_CA_BUNDLE"; echo "$no_proxy"; curl -sS https://example.com'],
+    company,
+  )
+  assert.ok(other.stdout.includes(certificate.trim()))
+  assert.match(other.stdout, /^127\.0\.0\.1,localhost,intranet\.example$/m)
+  assert.match(other.stderr, /502/)
 })
 
 test('serve prints the variables of an emulator as JSON, and stops with its standard input', async (t) => {

@@ -22,6 +22,8 @@ export interface TemporaryHome {
   path: string
   /** Runs `keymount` with KEYMOUNT_HOME set to this home. */
   keymount(...args: string[]): Promise<CliResult>
+  /** The same with more variables. */
+  keymountWith(env: Record<string, string>, ...args: string[]): Promise<CliResult>
   /** `up` on free ports; throws when it fails. */
   up(...args: string[]): Promise<UpSummary>
   status(): Promise<StatusSummary>
@@ -31,11 +33,13 @@ export interface TemporaryHome {
 export async function temporaryHome(t: TestContext): Promise<TemporaryHome> {
   // Short, because the path of a socket below it may have 107 bytes.
   const path = temporaryDirectory(t, 'h-')
-  const keymount = (...args: string[]) => runCli(args, { KEYMOUNT_HOME: path })
+  const keymountWith = (env: Record<string, string>, ...args: string[]) => runCli(args, { ...env, KEYMOUNT_HOME: path })
+  const keymount = (...args: string[]) => keymountWith({}, ...args)
   t.after(async () => void (await keymount('down', '--delete-state', '--force')))
   return {
     path,
     keymount,
+    keymountWith,
     async up(...args) {
       const { code, stdout, stderr } = await keymount('up', '--json', '--ports', 'free', ...args)
       if (code !== 0) throw new Error(`keymount up ended with ${code}:\n${stderr}`)

@@ -48,9 +48,14 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
     assert.deepEqual(Object.keys(json), [
       'KUBECONFIG',
       'HTTPS_PROXY',
+      'https_proxy',
       'NO_PROXY',
-      'REQUESTS_CA_BUNDLE',
+      'no_proxy',
       'SSL_CERT_FILE',
+      'REQUESTS_CA_BUNDLE',
+      'CURL_CA_BUNDLE',
+      'PIP_CERT',
+      'GIT_SSL_CAINFO',
       'NODE_EXTRA_CA_CERTS',
       'AZURE_CONFIG_DIR',
     ])
@@ -65,6 +70,12 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
       assert.ok(sh.includes(`export ${name}='${value}'\n`), sh)
       assert.ok(fish.includes(`set -gx ${name} '${value}'\n`), fish)
     }
+    const user = { https_proxy: 'http://proxy.example:3128', no_proxy: 'intranet.example' }
+    const { stdout: saved } = await home.keymountWith(user, 'env')
+    const script = `${saved}\n${(await home.keymountWith({ ...user, ...savedIn(saved) }, 'env', '--unset')).stdout}`
+    const { stdout: after } = await promisify(execFile)('sh', ['-c', `${script}\nenv`], { env: user })
+    assert.match(after, /^https_proxy=http:\/\/proxy\.example:3128$/m)
+    assert.doesNotMatch(after, /HTTPS_PROXY|KEYMOUNT|AZURE|CA_BUNDLE/)
   })
 
   const az = findAz()
@@ -175,4 +186,11 @@ async function assertUsed(lab: UpSummary): Promise<void> {
   })
   kube.close()
   azure.stop()
+}
+
+/** The variables that the output of `env` sets. */
+function savedIn(sh: string): Record<string, string> {
+  return Object.fromEntries(
+    [...sh.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name = '', value = '']) => [name, value]),
+  )
 }

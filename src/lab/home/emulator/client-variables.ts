@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs'
 import type { LocalAzure } from '#lab/azure'
 import { writeCaBundle } from '../azure/ca-bundle.ts'
 import type { AzureCredentials } from '../azure/lab-azure.ts'
+import type { Environment } from '../original-environment.ts'
 import { vaultUrlOf } from './vault-with-secrets.ts'
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface ClientVariablesOptions {
   azure: Pick<LocalAzure, 'proxyUrl' | 'caFile'>
@@ -18,7 +17,7 @@ export interface ClientVariablesOptions {
 }
 
 /** Variables with CA certificates for clients that would not trust the lab otherwise: each replaces the system's list. */
-const bundleVariables = [
+export const bundleVariables = [
   'SSL_CERT_FILE',
   'REQUESTS_CA_BUNDLE',
   'CURL_CA_BUNDLE',
@@ -53,9 +52,10 @@ export function clientVariables(options: ClientVariablesOptions): Record<string,
   }
 }
 
-/** The CAs that the user's own variables name, for hosts behind a proxy that inspects TLS. */
-function userCertificates(env: Environment): string[] {
+/** The CAs that the user's own variables name, for hosts behind a proxy that inspects TLS. @param except a file of the lab's own */
+export function userCertificates(env: Environment, except?: string): string[] {
   const files = new Set(bundleVariables.flatMap((name) => env[name] || []))
+  if (except !== undefined) files.delete(except)
   return [...files].flatMap((file) => {
     try {
       return [readFileSync(file, 'utf8')]
@@ -74,12 +74,13 @@ const servedHosts = [
   'name.vault.azure.net',
 ] as const
 
-function exceptionsFromProxy(env: Environment): string {
+/** `NO_PROXY` with the user's own exceptions, except those that cover hosts of the lab. */
+export function exceptionsFromProxy(env: Environment, more: readonly string[] = []): string {
   const entries = (env.no_proxy || env.NO_PROXY || '').split(',').map((entry) => entry.trim())
   const kept = entries.filter(
     (entry) => entry !== '' && entry !== '*' && !servedHosts.some((host) => covers(entry, host)),
   )
-  return [...new Set(['127.0.0.1', 'localhost', ...kept])].join(',')
+  return [...new Set(['127.0.0.1', 'localhost', ...more, ...kept])].join(',')
 }
 
 function covers(entry: string, host: string): boolean {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { errorMessage } from '#lib'
 import { CliError } from '#terminal'
-import type { Environment } from './client-variables.ts'
+import type { Environment } from '../original-environment.ts'
 
 export interface CommandOptions {
   /** Program and arguments. */

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { readMachineProxy, startLocalAzure } from '#lab/azure'
 import { Problems, type Running } from '#lib'
 import { createLabAzure, readCredentials } from '../azure/lab-azure.ts'
-import { clientVariables, type Environment } from './client-variables.ts'
+import type { Environment } from '../original-environment.ts'
+import { clientVariables } from './client-variables.ts'
 import { createVaultWithSecrets, type VaultSpec } from './vault-with-secrets.ts'
 
 /** A local Azure of its own for one test run, in this process and in a directory that is removed with it. */

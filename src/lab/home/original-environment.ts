@@ -1,0 +1,10 @@
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Prefix of the variables that hold what the user's shell had before `keymount env`. */
+export const savedPrefix = 'KEYMOUNT_ORIGINAL_'
+
+/** The environment as it was before `keymount env`. */
+export function originalEnvironment(env: Environment): Environment {
+  const entries = Object.entries(env).filter(([name]) => name.startsWith(savedPrefix))
+  return { ...env, ...Object.fromEntries(entries.map(([name, value]) => [name.slice(savedPrefix.length), value])) }
+}
