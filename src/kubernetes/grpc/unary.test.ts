@@ -16,7 +16,7 @@ type Run = (request: { service: string }, context: RpcContext) => Promise<{ stat
 
 const serving: { status: 1 } = { status: 1 }
 
-/** A server whose one method does what the test says. */
+/** A server whose one method does what the test gives it. */
 async function serve(
   t: TestContext,
   run: Run,
@@ -92,7 +92,7 @@ test('what was thrown becomes a status: bad input is InvalidArgument, an RpcErro
   )
 })
 
-test('a server may have statuses of its own, and says which fields of a request its log lines have', async (t) => {
+test('a server may have statuses of its own, and chooses which fields of a request its log lines have', async (t) => {
   const { call, calls, lines } = await serve(
     t,
     () => {
@@ -134,7 +134,7 @@ test("the signal aborts at the caller's deadline", async (t) => {
   await eventually(() => assert.match(String(signals[0]?.reason), /no result within the caller's deadline/))
 })
 
-test("the signal aborts at the server's own time limit, which the caller is told", async (t) => {
+test("the signal aborts at the server's own time limit, and the caller gets that error", async (t) => {
   const { call } = await serve(
     t,
     never(() => {}),
@@ -198,7 +198,7 @@ test('stop() waits for a call in progress, accepts none after it, and ends what 
   await assert.rejects(call('', 500))
 })
 
-test('health answers what the server says of itself, over a new connection each time', async (t) => {
+test('health answers whether the server serves, over a new connection each time', async (t) => {
   const path = join(temporaryDirectory(t), 'health.sock')
   let healthy = true
   const unary = createUnary({ log: silentLog })

@@ -15,7 +15,7 @@ export type ProviderErrorKind = 'invalid-name' | 'not-found' | 'too-large' | 'rp
 /** A call of a provider without a result. `code` is the gRPC code of the call; Unknown when there was no call. */
 export class ProviderError extends CodedError<Code> {
   readonly kind: ProviderErrorKind
-  /** Bytes of an answer that was too large, where gRPC says it. */
+  /** Bytes of an answer that was too large, where gRPC reports it. */
   readonly answerBytes: number | undefined
 
   /** gRPC metadata never leaves this file: a provider may have put anything there. */

@@ -1,6 +1,6 @@
 import type { FileOwner } from './write-files.ts'
 
-/** `1000` or `1000:2000`: a user id and, after a colon, a group id. Empty text is no wish; undefined when it is neither. */
+/** `1000` or `1000:2000`: a user id and, after a colon, a group id. Empty text names no owner; undefined when it is neither. */
 export function parseFileOwner(text: string): FileOwner | undefined {
   if (text === '') return {}
   const match = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text)

@@ -102,7 +102,7 @@ for (const { what, from, to } of changes) {
   })
 }
 
-test('writeFiles() mends what somebody took away or changed', (t) => {
+test('writeFiles() repairs what another program removed or changed', (t) => {
   const target = volume(t)
   const files = [file('a'), file('b/c')]
   const { digest: lastDigest } = write(target, files)

@@ -67,7 +67,7 @@ interface Layout {
  *   target/..data -> ..2026_04_30_10_11_12.123456789       switched by one rename
  *   target/db     -> ..data/db
  *
- * Equal content touches nothing, so that whoever watches the volume is not woken. Throws {@link ProblemsError} for unusable
+ * Equal content touches nothing, so that programs that watch the volume are not woken. Throws {@link ProblemsError} for unusable
  * paths or modes before anything is touched; when a write fails, the old files stay.
  * The layout is kubelet's: https://github.com/kubernetes/kubernetes/blob/master/pkg/volume/util/atomic_writer.go
  *
@@ -140,7 +140,7 @@ function digestOf({ files, owner }: Layout): string {
   return hash.digest('base64')
 }
 
-/** A writer of old put plain entries into the volume itself, which would stand in the way of our links. */
+/** Earlier writers put plain entries into the volume itself, which would be in the way of our links. */
 function removeForeign(target: string, { top }: Layout): void {
   for (const name of top) {
     const stat = lstatSync(join(target, name), { throwIfNoEntry: false })
@@ -168,8 +168,8 @@ function removeLeftovers(target: string, current: string | undefined): void {
 }
 
 /**
- * Whether what we wrote is still there, told by names, sizes and modes alone: nothing is opened, not even a directory, so
- * that whoever watches the volume hears nothing.
+ * Whether what we wrote is still there, by names, sizes and modes alone: nothing is opened, not even a directory, so that
+ * programs that watch the volume get no event.
  */
 function intact(target: string, current: string, layout: Layout): boolean {
   const linked = [...layout.top].every((name) => readLink(join(target, name)) === join(dataLink, name))

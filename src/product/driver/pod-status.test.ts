@@ -8,7 +8,7 @@ const volume = (pod: string, className: string, name = 'secrets') => ({
   target: `/var/lib/kubelet/pods/u/volumes/kubernetes.io~csi/${name}/mount`,
 })
 
-test('a status object has the name of the field as long as that fits', () => {
+test("a status object has upstream's name as long as that fits", () => {
   assert.equal(statusName(volume('web', 'app')), 'web-default-app')
   assert.equal(statusName(volume('p'.repeat(240), 'abcd')).length, 253)
 })

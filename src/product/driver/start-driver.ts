@@ -68,7 +68,7 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
   const metrics = metricsAddress && (await serveMetrics(metricsAddress, node.metrics.registry.text))
   if (metrics) started.defer(metrics.stop)
   node.log.info({ endpoint: config.endpoint, rotation: config.rotation, version: world.version }, 'driver started')
-  // First of all, so that no call waits for the volumes of before a restart.
+  // First of all, so that no call waits for the recovery of volumes.
   started.defer(() => stopping.abort(new Error('the driver stops')))
   const running = started.move()
   return {

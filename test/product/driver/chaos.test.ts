@@ -24,7 +24,7 @@ function setAll({ provider }: DriverLab, generation: number): void {
 }
 
 /**
- * What a container sees in one look: every file of one directory. Undefined when the driver switched meanwhile: then the
+ * What a container reads at one moment: every file of one directory. Undefined when the driver switched meanwhile: then the
  * directory that was being read is on its way out, as with kubelet's own volumes.
  */
 function snapshot({ targetPath }: TestPod): Map<string, string> | undefined {
@@ -48,7 +48,7 @@ function wholeVersion(seen: Map<string, string>): number {
   return generation
 }
 
-test(`whatever is killed, restarted, flooded or corrupted, each look at a volume is one whole version (${seconds} s)`, {
+test(`whatever is killed, restarted, flooded or corrupted, each read of a volume is one whole version (${seconds} s)`, {
   skip: !mayMount() && 'needs root or a user namespace',
   timeout: 120_000 + seconds * 1000,
 }, async (t) => {

@@ -19,7 +19,7 @@ async function start(t: TestContext): Promise<DriverLab> {
   return lab
 }
 
-/** Where a publish stands when the driver is killed: it has asked for this and gets no answer. */
+/** The step of a publish at which the driver is killed: it has sent this request and gets no answer. */
 const steps: { step: string; reached: (lab: DriverLab) => Promise<unknown> }[] = [
   { step: 'reading the class', reached: ({ api }) => api.holdNext(/^GET .*secretproviderclasses/) },
   {

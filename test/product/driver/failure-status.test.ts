@@ -33,7 +33,7 @@ test('the status object has the code of a failure and when the failures began, u
   await clock.advance(2 * minute)
   await eventually(async () => assert.deepEqual(await failure(), [since, 'Unavailable']))
 
-  // A restarted driver goes on from what the status object says.
+  // A restarted driver continues from its status object.
   await driver.restart()
   await driver.publish(pod.request)
   driver.provider.answer = undefined

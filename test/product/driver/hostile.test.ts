@@ -42,7 +42,7 @@ test('a provider that speaks something else than gRPC fails the mount at once', 
   assert.equal(existsSync(pod.targetPath), false)
 })
 
-test('a socket file that nobody listens on fails the mount at once, and a retry finds the provider that came back', async (t) => {
+test('a socket file without a listener fails the mount at once, and a retry finds the provider that came back', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod()
   await driver.provider.stop()
@@ -124,7 +124,7 @@ test('a target path that is a link is not followed', async (t) => {
   assert.equal(existsSync(elsewhere), true)
 })
 
-test('a forged status object gives nobody the files of another pod', async (t) => {
+test('a forged status object gives no pod the files of another', async (t) => {
   const driver = await startDriver(t, { flags: ['--enable-secret-rotation'] })
   const victim = await driver.pod({ name: 'victim', namespace: 'default' })
   await driver.publish(victim.request)

@@ -75,7 +75,7 @@ test('a restarted driver counts what is mounted, also without a status object', 
   await driver.publish(third.request)
 })
 
-test('a rotation that would exceed the budget leaves the old files and says why; one that does not grow is never refused', async (t) => {
+test('a rotation that would exceed the budget leaves the old files and reports the reason; one that does not grow is never refused', async (t) => {
   const clock = createManualClock()
   const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
   const driver = await startDriver(t, { flags: [...flags, budget(5)], clock })
@@ -173,7 +173,7 @@ test('the tmpfs of a volume is sized from its content', { skip }, async (t) => {
   assert.equal(readFileSync(join(large.targetPath, 'large')).length, 3 * mebibyte)
 })
 
-test('a rotation into a full volume makes room; beyond the limit of a volume it leaves the old files and says why', {
+test('a rotation into a full volume makes room; beyond the limit of a volume it leaves the old files and reports the reason', {
   skip,
 }, async (t) => {
   const clock = createManualClock()

@@ -22,7 +22,7 @@ test('calls are counted under the names and labels that dashboards of upstream u
   ])
 })
 
-test('metrics are Prometheus text; another path says which there are', async (t) => {
+test('metrics are Prometheus text; another path lists the paths', async (t) => {
   const driver = await startDriver(t)
   assert.equal((await driver.get('/metrics', driver.running.metricsPort)).status, 200)
   const lost = await driver.get('/', driver.running.metricsPort)

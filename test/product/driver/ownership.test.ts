@@ -23,7 +23,7 @@ function openParents({ targetPath }: TestPod, root: string): void {
   for (let path = dirname(targetPath); path.startsWith(root); path = dirname(path)) chmodSync(path, 0o755)
 }
 
-test('a non-root pod reads a 0400 file by its fsGroup, and nobody else does', { skip }, async (t) => {
+test('a non-root pod reads a 0400 file by its fsGroup, and no other pod does', { skip }, async (t) => {
   const driver = await startDriver(t, { mounter: createLinuxMounter() })
   driver.provider.objects.set('foo', { content: 'secret', version: '1', mode: 0o400 })
   const pod = await driver.pod()
@@ -50,7 +50,7 @@ test('a non-root pod reads a 0400 file of which its class makes it the owner', {
   await driver.unpublish(pod.request)
 })
 
-test('an owner that is no id is told in the words of the class', async (t) => {
+test('an owner that is not an id is refused with the parameter of the class', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod({ parameters: { fileOwner: 'app' } })
   await assert.rejects(

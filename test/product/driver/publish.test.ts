@@ -35,7 +35,7 @@ test('publish() gives the pod the files of its class, and records what is mounte
   })
 })
 
-test('publish() hands the provider what the protocol says', async (t) => {
+test('publish() hands the provider what the protocol defines', async (t) => {
   const driver = await startDriver(t)
   driver.provider.requiredAudiences = ['aud1']
   const pod = await driver.pod({ parameters: { shared: 'of the class', own: '1' } })
@@ -93,7 +93,7 @@ test('unpublish() leaves no mount and no directory, and may be repeated', async 
   await driver.unpublish(pod.request)
 })
 
-test('unpublish() leaves what no driver put there, and says so', async (t) => {
+test('unpublish() leaves what no driver wrote, and reports it', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod()
   mkdirSync(join(pod.targetPath, 'precious'), { recursive: true })
@@ -104,62 +104,69 @@ test('unpublish() leaves what no driver put there, and says so', async (t) => {
   assert.deepEqual(readdirSync(pod.targetPath), ['precious'])
 })
 
-const wrong: { what: string; change: (request: NodePublishVolumeRequest) => NodePublishVolumeRequest; says: RegExp }[] =
-  [
-    {
-      what: 'without a capability',
-      change: (r) => ({ ...r, volumeCapability: undefined }),
-      says: /volume_capability: missing/,
-    },
-    { what: 'without a volume id', change: (r) => ({ ...r, volumeId: '' }), says: /volume_id: missing/ },
-    { what: 'without a target path', change: (r) => ({ ...r, targetPath: '' }), says: /target_path: missing/ },
-    { what: 'without a volume context', change: (r) => ({ ...r, volumeContext: {} }), says: /volume_context: missing/ },
-    {
-      what: 'that is writable',
-      change: (r) => ({ ...r, readonly: false }),
-      says: /readonly: found false, expected true/,
-    },
-    {
-      what: 'with a relative target path',
-      change: (r) => ({ ...r, targetPath: 'a/b' }),
-      says: /expected an absolute path/,
-    },
-    {
-      what: 'with a target path that climbs',
-      change: (r) => ({ ...r, targetPath: `${r.targetPath}/../../x` }),
-      says: /without "\." and "\.\."/,
-    },
-    { what: 'with the root directory as target', change: (r) => ({ ...r, targetPath: '/' }), says: /root directory/ },
-    {
-      what: 'with a huge target path',
-      change: (r) => ({ ...r, targetPath: `/${'a'.repeat(5000)}` }),
-      says: /longer than 4095 bytes/,
-    },
-    { what: 'with a NUL in the target path', change: (r) => ({ ...r, targetPath: '/tmp/a\0b' }), says: /NUL/ },
-    {
-      what: 'of a block volume',
-      change: (r) => ({ ...r, volumeCapability: { accessType: { $case: 'block', value: {} }, accessMode: undefined } }),
-      says: /found block, expected mount/,
-    },
-    {
-      what: 'whose class name is a path',
-      change: (r) => ({ ...r, volumeContext: { ...r.volumeContext, secretProviderClass: '../secrets/x' } }),
-      says: /expected the name of an object/,
-    },
-    {
-      what: 'without pod information',
-      change: (r) => ({ ...r, volumeContext: { secretProviderClass: 'x' } }),
-      says: /pod\.name.*podInfoOnMount.*pod\.namespace/,
-    },
-  ]
+const wrong: {
+  what: string
+  change: (request: NodePublishVolumeRequest) => NodePublishVolumeRequest
+  message: RegExp
+}[] = [
+  {
+    what: 'without a capability',
+    change: (r) => ({ ...r, volumeCapability: undefined }),
+    message: /volume_capability: missing/,
+  },
+  { what: 'without a volume id', change: (r) => ({ ...r, volumeId: '' }), message: /volume_id: missing/ },
+  { what: 'without a target path', change: (r) => ({ ...r, targetPath: '' }), message: /target_path: missing/ },
+  {
+    what: 'without a volume context',
+    change: (r) => ({ ...r, volumeContext: {} }),
+    message: /volume_context: missing/,
+  },
+  {
+    what: 'that is writable',
+    change: (r) => ({ ...r, readonly: false }),
+    message: /readonly: found false, expected true/,
+  },
+  {
+    what: 'with a relative target path',
+    change: (r) => ({ ...r, targetPath: 'a/b' }),
+    message: /expected an absolute path/,
+  },
+  {
+    what: 'with a target path that climbs',
+    change: (r) => ({ ...r, targetPath: `${r.targetPath}/../../x` }),
+    message: /without "\." and "\.\."/,
+  },
+  { what: 'with the root directory as target', change: (r) => ({ ...r, targetPath: '/' }), message: /root directory/ },
+  {
+    what: 'with a huge target path',
+    change: (r) => ({ ...r, targetPath: `/${'a'.repeat(5000)}` }),
+    message: /longer than 4095 bytes/,
+  },
+  { what: 'with a NUL in the target path', change: (r) => ({ ...r, targetPath: '/tmp/a\0b' }), message: /NUL/ },
+  {
+    what: 'of a block volume',
+    change: (r) => ({ ...r, volumeCapability: { accessType: { $case: 'block', value: {} }, accessMode: undefined } }),
+    message: /found block, expected mount/,
+  },
+  {
+    what: 'whose class name is a path',
+    change: (r) => ({ ...r, volumeContext: { ...r.volumeContext, secretProviderClass: '../secrets/x' } }),
+    message: /expected the name of an object/,
+  },
+  {
+    what: 'without pod information',
+    change: (r) => ({ ...r, volumeContext: { secretProviderClass: 'x' } }),
+    message: /pod\.name.*podInfoOnMount.*pod\.namespace/,
+  },
+]
 
 test('publish() answers InvalidArgument and mounts nothing', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod()
-  for (const { what, change, says } of wrong) {
+  for (const { what, change, message } of wrong) {
     await t.test(`for a request ${what}`, async () => {
       const request = change(pod.request)
-      await assert.rejects(driver.publish(request), { code: Code.INVALID_ARGUMENT, details: says })
+      await assert.rejects(driver.publish(request), { code: Code.INVALID_ARGUMENT, details: message })
       assert.deepEqual([...(await driver.mounter.mounted())], [])
     })
   }
@@ -194,7 +201,7 @@ test('publish() answers Unknown and leaves nothing mounted', async (t) => {
     const pod = await driver.pod({ className: 'no-parameters' })
     await assert.rejects(driver.publish(pod.request), { code: Code.UNKNOWN, details: /spec\.parameters is missing/ })
   })
-  for (const [name, says] of [
+  for (const [name, message] of [
     ['bad/name', /invalid provider "bad\/name"/],
     ['absent', /provider not found.*absent\.sock/],
   ] as const) {
@@ -202,7 +209,7 @@ test('publish() answers Unknown and leaves nothing mounted', async (t) => {
       const className = `provider-${name.replace('/', '-')}`
       await driver.createClass(className, { provider: name, parameters: { a: 'b' } })
       const pod = await driver.pod({ className })
-      await assert.rejects(driver.publish(pod.request), { code: Code.UNKNOWN, details: says })
+      await assert.rejects(driver.publish(pod.request), { code: Code.UNKNOWN, details: message })
       assert.equal(existsSync(pod.targetPath), false)
     })
   }
@@ -276,7 +283,7 @@ test('publish() finds a provider that appears late, restarts, or moves to the ot
   assert.equal(await mountNew(), 'third')
 })
 
-test('publish() says which flag to raise when an answer is too large', async (t) => {
+test('publish() names the flag to raise when an answer is too large', async (t) => {
   const driver = await startDriver(t, { flags: ['--max-call-recv-msg-size=1000'] })
   const pod = await driver.pod()
   driver.provider.objects.set('foo', { content: 'x'.repeat(2000), version: '1' })

@@ -45,7 +45,7 @@ test('a changed secret reaches the volume within one interval, by the clock of t
   )
 })
 
-test('rotation tells the provider which versions the volume holds, and uses the tokens that kubelet sent last', async (t) => {
+test('rotation sends the provider the versions that the volume holds, and uses the tokens that kubelet sent last', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock })
   const pod = await driver.pod()
@@ -90,7 +90,7 @@ test('volumes of one interval are checked on one tick, a class may have its own 
   assert.deepEqual(new Set(gaps(quick.slice(1))), new Set([10_000]))
 })
 
-test('an unchanged volume is not touched: whoever watches it hears nothing', async (t) => {
+test('an unchanged volume is not touched: programs that watch it get no event', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock })
   const pod = await driver.pod()
@@ -110,7 +110,7 @@ test('an unchanged volume is not touched: whoever watches it hears nothing', asy
   assert.equal(readlinkSync(join(pod.targetPath, '..data')), before)
 })
 
-test('a rotation that fails leaves the old files, says why, and succeeds once the cause is gone', async (t) => {
+test('a rotation that fails leaves the old files, reports the reason, and succeeds once the cause is gone', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock })
   const pod = await driver.pod()
@@ -131,16 +131,16 @@ test('a rotation that fails leaves the old files, says why, and succeeds once th
 
   await driver.publish(pod.request)
   driver.provider.answer = undefined
-  setSecret(driver, 'mended', 'v3')
+  setSecret(driver, 'repaired', 'v3')
   await clock.advance(15_000)
-  await eventually(() => assert.equal(read(pod.targetPath), 'mended'))
+  await eventually(() => assert.equal(read(pod.targetPath), 'repaired'))
   await eventually(async () => {
     const [status] = await driver.statuses()
     assert.equal(status?.metadata.annotations?.['keymount.dev/last-failure'], undefined)
   })
 })
 
-test('metrics tell of each class how many volumes fail, and when they were and will be looked at', async (t) => {
+test('metrics show for each class how many volumes fail, and when they were and will be checked', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock, tickOffset: 0 })
   const pods = [await driver.pod({ name: 'web' }), await driver.pod({ name: 'other', className: 'web' })]
@@ -237,7 +237,7 @@ test('unpublish() during a rotation does not wait for a provider that hangs', as
   )
 })
 
-test('rotate now: a new value of the annotation on the class rotates its volumes at once, and the status says so', async (t) => {
+test('rotate now: a new value of the annotation on the class rotates its volumes at once, and the status object shows it', async (t) => {
   const driver = await startDriver(t, { flags: rotating })
   const pod = await driver.pod({ name: 'web' })
   await driver.publish(pod.request)

@@ -149,7 +149,7 @@ test('a rotated value reaches the Secret within the interval', async (t) => {
   })
 })
 
-test('a Secret that somebody deletes is made again, also by a driver that was restarted', async (t) => {
+test('a Secret that a user deletes is made again, also by a driver that was restarted', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { clock })
   await driver.publish((await driver.pod({ secretObjects: oneKey('s') })).request)
@@ -214,7 +214,7 @@ test('every entry that cannot be made is reported, the others are made', async (
   )
   assert.equal((await secret(driver, 'good')).type, 'Opaque')
   const reported = (await warnings(driver)).join('\n')
-  for (const says of [
+  for (const message of [
     /service-account-token is not allowed/,
     /bootstrap.kubernetes.io\/token is not allowed/,
     /entry "": secretName: missing/,
@@ -223,7 +223,7 @@ test('every entry that cannot be made is reported, the others are made', async (
     /"foo" cannot be read as PEM or as a PFX without a password/,
     /a kubernetes.io\/tls Secret has tls.crt, tls.key, ca.crt/,
   ])
-    assert.match(reported, says)
+    assert.match(reported, message)
   assert.equal((await driver.kube.list(resources.secrets, { namespace: 'default' })).items.length, 1)
 })
 
@@ -233,7 +233,7 @@ const rbac = (verb: string, resource: string) =>
     `${resource} "s" is forbidden: User "system:serviceaccount:kube-system:secrets-store-csi-driver" cannot ${verb} resource "${resource}" in API group "" in the namespace "default"`,
   )
 
-/** A client whose writes and reads of a kind are refused as `refuse` says. */
+/** A client whose writes and reads of a kind `refuse` may refuse. */
 function refusing(
   refuse: (verb: 'get' | 'apply' | 'patch' | 'delete', plural: string, body: unknown) => KubeError | undefined,
 ): (client: KubeClient) => KubeClient {
@@ -264,7 +264,7 @@ for (const plural of ['pods', 'secrets']) {
   })
 }
 
-for (const [what, error, says] of [
+for (const [what, error, message] of [
   [
     'an admission plug-in',
     forbidden('secrets "s" is forbidden: exceeded quota: few, requested: secrets=1'),
@@ -282,7 +282,7 @@ for (const [what, error, says] of [
     const pod = await driver.pod({ secretObjects: oneKey('s') })
     await driver.publish(pod.request)
     const [warning = ''] = await warnings(driver)
-    assert.match(warning, says)
+    assert.match(warning, message)
     assert.doesNotMatch(warning, /syncSecret/)
   })
 }

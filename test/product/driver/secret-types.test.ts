@@ -162,7 +162,7 @@ test('a PFX that asks for more rounds than the limit costs its own Secret alone'
   assert.match(event?.message ?? '', /"hostile" .*rounds/)
 })
 
-test('a PFX with a password is refused with an event that says so, and the pod starts', async (t) => {
+test('a PFX with a password is refused with an event, and the pod starts', async (t) => {
   const openssl = createOpenssl(t)
   const leaf = openssl.certificate('leaf')
   const pfx = openssl.pfx({ key: leaf.key, certificates: [leaf.certificate], args: ['-passout', 'pass:secret'] })

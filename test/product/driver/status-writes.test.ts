@@ -59,7 +59,7 @@ test('a status write that fails undoes no mount: the pod starts, and the object 
   })
 })
 
-test('a status write that fails after a rotation changes nothing of it: event, metric and Secret say that it happened', async (t) => {
+test('a status write that fails after a rotation changes nothing of it: event, metric and Secret are those of a success', async (t) => {
   const clock = createManualClock()
   const { control, kube } = statusFault()
   const driver = await startDriver(t, { flags: rotating, clock, kube })
@@ -96,7 +96,7 @@ test('a status write that fails after a rotation changes nothing of it: event, m
   assert.equal(driver.provider.mounts.length, asked, 'without another check')
 })
 
-test('a status object that somebody deleted is written again with the next change', async (t) => {
+test('a status object that a user deleted is written again with the next change', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock })
   const pod = await driver.pod({ name: 'web' })

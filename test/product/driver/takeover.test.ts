@@ -39,7 +39,7 @@ async function upstreamVolume(
   })
 }
 
-test('volumes of the upstream driver go on: nothing is mounted anew, the first republish brings what is new', async (t) => {
+test('volumes of the upstream driver go on: nothing is mounted again, the first republish brings what is new', async (t) => {
   const driver = await startDriver(t, { flags: ['--enable-secret-rotation'] })
   const pod = await driver.pod({ name: 'web' })
   await upstreamVolume(driver, pod, 'web')
@@ -70,7 +70,7 @@ test('a Secret of the upstream driver is kept up to date from then on, and keeps
   await upstreamVolume(driver, pod, 'web')
   const [status] = await driver.statuses()
   const { name = '', uid = '' } = status?.metadata ?? {}
-  // Of a pod that nobody made, the status object owns.
+  // The status object owns the Secrets of a bare pod.
   const owner = { apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClassPodStatus', name, uid }
   await driver.kube.create(
     resources.secrets,
@@ -97,7 +97,7 @@ test('a Secret of the upstream driver is kept up to date from then on, and keeps
   })
 })
 
-test('a mounted volume that nobody recorded is recorded; what fails then keeps the files, with a code that kubelet retries', async (t) => {
+test('a mounted volume without a status object gets one; what fails then keeps the files, with a code that kubelet retries', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod({ name: 'web', className: 'late' })
   await upstreamVolume(driver, pod, 'late')

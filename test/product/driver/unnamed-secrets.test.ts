@@ -110,7 +110,7 @@ test('a Secret that a second class names too is taken over by it, and not delete
   assert.equal(await exists(driver, 'shared'), true)
 })
 
-test('a Secret that is not ours is not deleted, whatever a status object says', async (t) => {
+test('a Secret that is not ours is not deleted, whatever is in a status object', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { clock })
   await driver.kube.create(resources.secrets, {

@@ -32,15 +32,15 @@ const name = fc.oneof(
 )
 
 for (const attributesWin of [true, false]) {
-  test(`whatever a class sets, the provider is told kubelet's pod (volume-attributes-win=${attributesWin})`, () => {
+  test(`whatever a class sets, the provider gets kubelet's pod (volume-attributes-win=${attributesWin})`, () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(name, fc.string()), { minLength: 1, maxLength: 8 }), (entries) => {
         const parameters = Object.fromEntries([...entries, ['objects', '']])
         delete parameters.syncInterval
         delete parameters.fileOwner
         const { attributes, reserved } = parseClass(classOf(parameters), kubelet, { attributesWin })
-        const told = Object.entries(attributes).filter(([key]) => isReserved(key))
-        assert.deepEqual(Object.fromEntries(told), kubelet)
+        const sent = Object.entries(attributes).filter(([key]) => isReserved(key))
+        assert.deepEqual(Object.fromEntries(sent), kubelet)
         assert.deepEqual(reserved, Object.keys(parameters).filter(isReserved))
         for (const key of Object.keys(parameters)) assert.ok(isReserved(key) || Object.hasOwn(attributes, key), key)
       }),
@@ -48,7 +48,7 @@ for (const attributesWin of [true, false]) {
   })
 }
 
-test('of equal names the volume’s attribute wins, unless the driver says otherwise', () => {
+test('of equal names the volume’s attribute wins, unless the driver is configured otherwise', () => {
   const [object, context] = [classOf({ shared: 'class' }), { ...kubelet, shared: 'volume' }]
   assert.equal(parseClass(object, context, { attributesWin: true }).attributes.shared, 'volume')
   assert.equal(parseClass(object, context, { attributesWin: false }).attributes.shared, 'class')
@@ -66,7 +66,7 @@ test('a class that cannot be mounted is refused with the field, what was found a
     assert.throws(() => parseClass(object, kubelet, { attributesWin: true }), { code: Code.UNKNOWN, message })
 })
 
-test('the interval of a class is in milliseconds, and its owner in ids; fileOwner is not told to the provider', () => {
+test('the interval of a class is in milliseconds, and its owner in ids; fileOwner is not sent to the provider', () => {
   const parsed = parseClass(classOf({ syncInterval: '5m', fileOwner: '1000:2000' }), kubelet, { attributesWin: true })
   assert.equal(parsed.intervalMs, 300_000)
   assert.deepEqual(parsed.owner, { userId: 1000, groupId: 2000 })

@@ -31,7 +31,7 @@ export interface MergeOptions {
 }
 
 /**
- * Attributes that say who mounts, and for what. They come from kubelet and the driver alone: a class that could set them would
+ * Attributes that identify the pod that mounts, and for what. They come from kubelet and the driver alone: a class that could set them would
  * choose another pod's identity.
  */
 export function isReserved(name: string): boolean {
@@ -48,7 +48,7 @@ export function parseClass(
   const { provider = '', parameters = {}, secretObjects = [] } = object.spec ?? {}
   if (provider === '') throw unusable(object, 'spec.provider is missing: it names the provider, for example azure')
   if (Object.keys(parameters).length === 0)
-    throw unusable(object, 'spec.parameters is missing: it tells the provider what to read')
+    throw unusable(object, 'spec.parameters is missing: it names what the provider reads')
   const allowed = Object.fromEntries(Object.entries(parameters).filter(([name]) => !isReserved(name)))
   const merged = attributesWin ? { ...allowed, ...context } : { ...context, ...allowed }
   const { fileOwner = '', ...attributes } = merged

@@ -23,7 +23,7 @@ export async function currentClass(node: Node, ref: ClassRef, signal?: AbortSign
   return node.watchedClasses.get(classKey(ref))?.current ?? (await readClass(node, ref, signal))
 }
 
-/** Whether a failed read says that there is no such class. */
+/** Whether a read failed because there is no such class. */
 export function isClassMissing(error: unknown): boolean {
   return error instanceof PublishError && isNotFound(error.cause)
 }

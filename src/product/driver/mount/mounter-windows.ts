@@ -14,7 +14,7 @@ export interface WindowsFiles {
 
 /**
  * Windows has no memory file system: a volume is a directory on the node's disk, and it counts as mounted when it is not
- * empty. Limits of size and memory do not apply. docs/windows.md says what that means.
+ * empty. Limits of size and memory do not apply. docs/windows.md describes what that means.
  */
 export function createWindowsMounter(files: WindowsFiles = realFiles): Mounter {
   const isMounted = (target: string) => (files.list(target)?.length ?? 0) > 0

@@ -7,7 +7,7 @@ export interface Mounter {
   isMounted(target: string): Promise<boolean>
   /** Those of the targets that are mounted. */
   mountedAmong(targets: readonly string[]): Promise<ReadonlySet<string>>
-  /** Every path at which a volume may be mounted, whoever mounted it. */
+  /** Every path at which a volume may be mounted, by this driver or another program. */
   mounted(): Promise<ReadonlySet<string>>
   /** Creates the directory if it is missing, and mounts an empty memory file system on it. */
   mount(target: string, options: MountOptions): Promise<void>

@@ -147,7 +147,7 @@ async function rotateRequestOf(node: Node, volume: Volume, signal: AbortSignal):
   }
 }
 
-/** An unpublish, a caller that left, or the end of the driver: none says anything about the volume. */
+/** An unpublish, a caller that left, or the end of the driver: none is a failure of the volume. */
 function isInterruption(error: unknown, signal: AbortSignal): boolean {
   const isEnd = error instanceof RpcError && (error.code === Code.ABORTED || error.code === Code.CANCELLED)
   return signal.aborted && error === signal.reason && isEnd

@@ -5,7 +5,7 @@ import { createRotationSchedule } from './rotation-schedule.ts'
 
 const minute = 60_000
 
-test('ticks of one interval are the same for everybody on the node, and exactly an interval apart', () => {
+test('ticks of one interval are the same for all volumes of the node, and exactly an interval apart', () => {
   const { nextTick } = createRotationSchedule(0.25)
   const first = nextTick(2 * minute, 1_000_000)
   assert.equal(nextTick(2 * minute, 1_000_100), first)

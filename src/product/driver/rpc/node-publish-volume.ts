@@ -18,7 +18,7 @@ import { errorTypeOf, PublishError } from './publish-error.ts'
 import { type PublishRequest, parsePublishRequest } from './publish-request.ts'
 
 /**
- * NodePublishVolume: the pod's secrets are at the target path, or there is no mount and an error that says why.
+ * NodePublishVolume: the pod's secrets are at the target path, or there is no mount, and an error with the reason.
  * kubelet repeats the call about once a minute for the life of the pod (`requiresRepublish`), with fresh tokens.
  */
 export async function nodePublishVolume(
@@ -60,7 +60,7 @@ async function isMounted({ mounter }: Node, target: string): Promise<boolean> {
   try {
     return await mounter.isMounted(target)
   } catch (error) {
-    const what = `cannot tell whether ${target} is mounted`
+    const what = `cannot find out whether ${target} is mounted`
     throw PublishError.because('FailedToEnsureMountPoint', Code.INTERNAL, what, error)
   }
 }
@@ -184,7 +184,7 @@ async function republish(node: Node, volume: Volume, request: PublishRequest, si
 }
 
 /**
- * A volume from before a restart: what its status object does not tell, the class does. A class that cannot be read is left
+ * A volume from before a restart: what its status object does not hold, the class does. A class that cannot be read is left
  * to the next check.
  */
 async function restore(node: Node, volume: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {

@@ -3,7 +3,7 @@ import { errorMessage } from '#lib'
 
 /**
  * Why the API server refused a request, for an event. RBAC refuses in the form `User "…" cannot get resource "secrets"`;
- * every other 403 comes from an admission plug-in or webhook, which says itself what it wants.
+ * every other 403 comes from an admission plug-in or webhook, whose message has the reason.
  * A chart without `syncSecret.enabled` gives none of the rights, so the first read is refused; an older role lacks single ones.
  */
 export function refusalText(error: unknown): string {

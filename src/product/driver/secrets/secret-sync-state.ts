@@ -9,7 +9,7 @@ export interface SecretSync {
   readonly gate: FairGate
   /** Owners of a volume's Secrets, by target. */
   readonly owners: Map<string, readonly OwnerReference[]>
-  /** Keys of classes that wait for the end of a burst of rotations; undefined when there is none. */
+  /** Keys of classes that wait for the end of a burst of rotations; undefined when nothing waits. */
   gathering: Set<string> | undefined
   /** Keys of classes that wait for the gate. */
   readonly waiting: Set<string>

@@ -27,7 +27,7 @@ export interface SourceFiles {
   contents: ReadonlyMap<string, SecretValue>
 }
 
-/** Makes the value of a key of a `kubernetes.io/tls` Secret. Throws with a text that says nothing of the content. */
+/** Makes the value of a key of a `kubernetes.io/tls` Secret. Throws with a text that holds nothing of the content. */
 export type TlsValue = (key: TlsKey, contents: SecretValue) => Promise<SecretValue>
 
 /** Names of the Secrets that a class asks for. */
