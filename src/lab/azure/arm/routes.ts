@@ -1,10 +1,10 @@
-import { Hono } from 'hono'
 import type { z } from 'zod'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { Tenant } from '../directory/tenant.ts'
 import type { AccessTokenClaims } from '../entra/access-tokens.ts'
 import { describeGap } from '../http/known-gaps.ts'
 import { Refusal } from '../http/refusal.ts'
+import { type RoutedRequest, routeOperations } from '../http/route-operations.ts'
 import { type Exchange, json, type OperationRow, type Service } from '../http/service.ts'
 import { type ArmAuthority, authenticate } from './authenticate.ts'
 import { armErrorResponse } from './error-response.ts'
@@ -22,25 +22,13 @@ export interface ArmOptions {
 
 /** Azure Resource Manager. Behind `management.azure.com`. */
 export function createArm(options: ArmOptions): Service {
-  const app = new Hono<{ Bindings: Exchange }>({ getPath: ({ url }) => canonicalPath(new URL(url).pathname) })
-  for (const operation of options.operations) {
-    const isHead = operation.method === 'HEAD'
-    // Hono hands HEAD to the handlers of GET; here it is an operation of its own.
-    app.on(isHead ? 'GET' : operation.method, operation.path, (c, next) => {
-      if ((c.req.method === 'HEAD') !== isHead) return next()
-      const names = c.req.param() as Record<string, string>
-      return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, names })
-    })
-  }
-  app.notFound((c) => {
-    return answerRequest(options, { request: c.req.raw, exchange: c.env, operation: undefined, names: {} })
-  })
-  app.onError((error) => {
-    throw error
-  })
   return {
     operations: options.operations.map(rowOf),
-    fetch: async (request, exchange) => app.fetch(request, exchange),
+    fetch: routeOperations({
+      operations: options.operations,
+      pathOf: (url) => canonicalPath(url.pathname),
+      answer: (routed) => answerRequest(options, routed),
+    }),
     refuse: armErrorResponse,
   }
 }
@@ -49,18 +37,8 @@ function rowOf({ action, ...row }: ArmOperation): OperationRow {
   return { ...row, requires: action === 'filtered' ? undefined : action }
 }
 
-/** A request after its path was matched. */
-interface RoutedRequest {
-  request: Request
-  exchange: Exchange
-  /** Undefined when no operation has this path. */
-  operation: ArmOperation | undefined
-  /** The names in the path, by parameter. */
-  names: Readonly<Record<string, string>>
-}
-
 /** Everything that happens to a request, in Resource Manager's order. */
-async function answerRequest(options: ArmOptions, routed: RoutedRequest): Promise<Response> {
+async function answerRequest(options: ArmOptions, routed: RoutedRequest<ArmOperation>): Promise<Response> {
   const { request, exchange, operation, names } = routed
   const { url } = exchange
   exchange.operation = 'arm.unauthenticated'

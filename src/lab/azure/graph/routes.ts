@@ -1,10 +1,10 @@
-import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Clock } from '#lib'
 import type { Directory } from '../directory/directory.ts'
 import type { AccessTokens } from '../entra/access-tokens.ts'
 import { describeGap } from '../http/known-gaps.ts'
 import { Refusal } from '../http/refusal.ts'
+import { type RoutedRequest, routeOperations } from '../http/route-operations.ts'
 import { type Exchange, json, type Service } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { authenticate } from './authenticate.ts'
@@ -22,38 +22,18 @@ export interface GraphOptions {
 
 /** Microsoft Graph: the directory over HTTP, for callers with a directory role. Behind `graph.microsoft.com`. */
 export function createGraph(options: GraphOptions): Service {
-  const app = new Hono<{ Bindings: Exchange }>({ strict: false })
-  for (const operation of options.operations) {
-    app.on(operation.method, operation.path, (c) => {
-      const names = c.req.param() as Record<string, string>
-      return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, names })
-    })
-  }
-  app.notFound((c) => {
-    return answerRequest(options, { request: c.req.raw, exchange: c.env, operation: undefined, names: {} })
-  })
-  app.onError((error) => {
-    throw error
-  })
   return {
     operations: options.operations,
-    fetch: async (request, exchange) => app.fetch(request, exchange),
+    fetch: routeOperations({
+      operations: options.operations,
+      answer: (routed) => answerRequest(options, routed),
+    }),
     refuse: (refusal, { requestId }) => graphErrorResponse(refusal, options.clock.now(), requestId),
   }
 }
 
-/** A request after its path was matched. */
-interface RoutedRequest {
-  request: Request
-  exchange: Exchange
-  /** Undefined when no operation has this path. */
-  operation: GraphOperation | undefined
-  /** The names in the path, by parameter. */
-  names: Readonly<Record<string, string>>
-}
-
 /** Everything that happens to a request, in order. */
-async function answerRequest(options: GraphOptions, routed: RoutedRequest): Promise<Response> {
+async function answerRequest(options: GraphOptions, routed: RoutedRequest<GraphOperation>): Promise<Response> {
   const { request, exchange, operation, names } = routed
   exchange.operation = 'graph.unauthenticated'
   const callerId = await authenticate(request, options.tokens, options.audiences)

@@ -1,7 +1,7 @@
-import { Hono } from 'hono'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import { describeGap } from '../http/known-gaps.ts'
 import { Refusal } from '../http/refusal.ts'
+import { type RoutedRequest, routeOperations } from '../http/route-operations.ts'
 import { type Exchange, json, type OperationRow, type Service } from '../http/service.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import { vaultOfHost } from '../proxy/served-hosts.ts'
@@ -22,23 +22,12 @@ export interface KeyVaultOptions {
 
 /** Key Vault's data plane. Behind `NAME.vault.azure.net`. */
 export function createKeyVault(options: KeyVaultOptions): Service {
-  const app = new Hono<{ Bindings: Exchange }>({ strict: false })
-  for (const operation of options.operations) {
-    app.on(operation.method, operation.path, (c) => {
-      const { name = '', version = '' } = c.req.param() as Record<string, string>
-      return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, name, version })
-    })
-  }
-  app.notFound((c) => {
-    const operation = undefined
-    return answerRequest(options, { request: c.req.raw, exchange: c.env, operation, name: '', version: '' })
-  })
-  app.onError((error) => {
-    throw error
-  })
   return {
     operations: options.operations.map(rowOf),
-    fetch: async (request, exchange) => app.fetch(request, exchange),
+    fetch: routeOperations({
+      operations: options.operations,
+      answer: (routed) => answerRequest(options, routed),
+    }),
     refuse: vaultErrorResponse,
   }
 }
@@ -48,20 +37,10 @@ function rowOf({ permission, ...row }: VaultOperation): OperationRow {
   return { ...row, requires: `Microsoft.KeyVault/vaults/${dataAction}`, requiresPolicy: `${kind}/${policy}` }
 }
 
-/** A request after its path was matched. */
-interface RoutedRequest {
-  request: Request
-  exchange: Exchange
-  /** Undefined when no operation has this path. */
-  operation: VaultOperation | undefined
-  /** From the path; empty when it has none. */
-  name: string
-  version: string
-}
-
 /** Everything that happens to a request, in Key Vault's order: a client without a token gets its challenge before any other check. */
-async function answerRequest(options: KeyVaultOptions, routed: RoutedRequest): Promise<Response> {
-  const { request, exchange, operation, name, version } = routed
+async function answerRequest(options: KeyVaultOptions, routed: RoutedRequest<VaultOperation>): Promise<Response> {
+  const { request, exchange, operation } = routed
+  const { name = '', version = '' } = routed.names
   const { host, url } = exchange
   const vault = findVault(options, host)
   exchange.operation = 'vault.challenge'

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
 import { buildVersion, kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
-import { type FlagSpecs, klogFlags, type Program } from '#lib/flags'
+import type { FlagSpecs, Program } from '#lib/flags'
+import { upstreamFlags } from '../upstream-flags.ts'
 import type { MicConfig } from './start-mic.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
@@ -62,11 +63,8 @@ export const micFlags = {
   'config-map-name': { type: 'ignored', help: 'Objects of releases before 1.6 are not rewritten' },
   'type-upgrade-status-key': { type: 'ignored', help: 'Objects of releases before 1.6 are not rewritten' },
   'enable-type-upgrade': { type: 'ignored', help: 'Objects of releases before 1.6 are not rewritten' },
-  enableProfile: { type: 'ignored', help: 'Profiling of Go programs' },
   enableScaleFeatures: { type: 'ignored', help: 'Always on' },
-  'log-format': { type: 'ignored', help: 'Logs are always JSON lines' },
-  'custom-user-agent': { type: 'ignored', help: 'The user agent is fixed' },
-  ...klogFlags,
+  ...upstreamFlags,
 } as const satisfies FlagSpecs
 
 export interface MicProgramConfig {

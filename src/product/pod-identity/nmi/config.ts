@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
 import { buildVersion, kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
-import { type FlagSpecs, klogFlags, type Program } from '#lib/flags'
+import type { FlagSpecs, Program } from '#lib/flags'
+import { upstreamFlags } from '../upstream-flags.ts'
 import { normalizeAuthority } from './identity-tokens.ts'
 import type { NmiConfig } from './start-nmi.ts'
 
@@ -95,10 +96,7 @@ export const nmiFlags = {
   'token-cache-ttl': { type: 'duration', default: 600_000, help: 'How long a token is reused' },
   enableScaleFeatures: { type: 'ignored', help: 'Always on: assignments are watched by the label nodename' },
   'enable-conntrack-deletion': { type: 'ignored', help: 'Open connections end by themselves' },
-  enableProfile: { type: 'ignored', help: 'Profiling of Go programs' },
-  'log-format': { type: 'ignored', help: 'Logs are always JSON lines' },
-  'custom-user-agent': { type: 'ignored', help: 'The user agent is fixed' },
-  ...klogFlags,
+  ...upstreamFlags,
 } as const satisfies FlagSpecs
 
 export interface NmiProgramConfig {

@@ -1,0 +1,9 @@
+import { type FlagSpecs, klogFlags } from '#lib/flags'
+
+/** Flags that both of upstream's programs have and that change nothing here. */
+export const upstreamFlags = {
+  enableProfile: { type: 'ignored', help: 'Profiling of Go programs' },
+  'log-format': { type: 'ignored', help: 'Logs are always JSON lines' },
+  'custom-user-agent': { type: 'ignored', help: 'The user agent is fixed' },
+  ...klogFlags,
+} as const satisfies FlagSpecs
