@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { classParameters, type ParameterRow } from '#azure/class'
 import { statusAnnotations } from '#kubernetes/client'
 import { manifest } from './manifests.ts'
 
 interface Schema {
   type: string
+  description?: string
   properties?: Record<string, Schema>
   items?: Schema
   additionalProperties?: Schema
@@ -128,5 +130,41 @@ test('kubectl get shows the annotations of a status object that the driver write
     const annotations = paths.flatMap((path) => path.split('.metadata.annotations.')[1]?.replaceAll('\\.', '.') ?? [])
     assert.equal(annotations.length, 5, version.name)
     for (const name of annotations) assert.ok(names.includes(name), name)
+  }
+})
+
+/** Paths of the fields below `spec` and `status` that have no description; the items of `byPod` are never written. */
+function undescribed({ schema }: Version): string[] {
+  const walk = (path: string, { description, properties = {}, items }: Schema): string[] => [
+    ...(description === undefined ? [path] : []),
+    ...Object.entries(properties).flatMap(([name, child]) => walk(`${path}.${name}`, child)),
+    ...Object.entries(items?.properties ?? {}).flatMap(([name, child]) => walk(`${path}[].${name}`, child)),
+  ]
+  const { spec, status } = schema.openAPIV3Schema.properties ?? {}
+  const found = Object.entries({ spec, status }).flatMap(([name, child]) =>
+    child === undefined ? [] : walk(name, child),
+  )
+  return found.filter((path) => !path.startsWith('status.byPod[]'))
+}
+
+test('every field has a description, for kubectl explain', () => {
+  for (const plural of Object.keys(expected)) {
+    for (const version of definition(plural).versions)
+      assert.deepEqual(undescribed(version), [], `${plural} ${version.name}`)
+  }
+})
+
+test('the description of the parameters lists those of the provider azure, as the parser knows them', () => {
+  const rows: [string, ParameterRow][] = Object.entries(classParameters)
+  const wanted = rows
+    .filter(([, { deprecated }]) => deprecated === undefined)
+    .map(
+      ([name, { missing, meaning }]) =>
+        `- ${name}${missing === undefined ? '' : ' (required)'}: ${meaning.replaceAll('`', '')}`,
+    )
+  for (const { name, schema } of definition('secretproviderclasses').versions) {
+    const { parameters } = schema.openAPIV3Schema.properties?.spec?.properties ?? {}
+    const listed = (parameters?.description ?? '').split('\n').filter((line) => line.startsWith('- '))
+    assert.deepEqual(listed, wanted, name)
   }
 })

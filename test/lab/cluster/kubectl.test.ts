@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
+import { customResourceDefinitions } from '../../support/custom-resources.ts'
 import { eventually } from '../../support/eventually.ts'
 import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
@@ -265,6 +266,25 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
     )
     assert.match(await fail('explain pod.spec.nothing'), /field "nothing" does not exist/)
   })
+
+  await t.test(
+    "explain prints the parameters of the product's classes, and get the columns of its status objects",
+    async () => {
+      for (const definition of customResourceDefinitions) await run('apply -f -', definition)
+      const text = await run('explain secretproviderclass.spec.parameters')
+      assert.match(text, /FIELD: parameters <map\[string\]string>/)
+      assert.match(text, /- keyvaultName \(required\): Name of the vault/)
+      const annotations = { 'keymount.dev/failure-code': 'PermissionDenied', 'keymount.dev/next-check': 'soon' }
+      await run('apply -f -', {
+        ...{ apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClassPodStatus' },
+        ...{ metadata: { name: 'p', annotations }, status: { podName: 'a', secretProviderClassName: 'b' } },
+      })
+      assert.match(
+        await run('get secretproviderclasspodstatuses --no-headers'),
+        /^p +a +b +<unknown> +soon +<unknown> +PermissionDenied$/,
+      )
+    },
+  )
 
   await t.test('a definition makes a kind, with columns, defaults, validation and pruning', async () => {
     assert.equal(

@@ -103,9 +103,10 @@ function printerColumns(wanted: readonly Record<string, unknown>[]): readonly Co
   ]
 }
 
-/** Field steps of a simple JSON path: `.status.conditions[0].type`, `.metadata.annotations.a\.b/c`. */
+/** Field steps of a simple JSON path: `.status.conditions[0].type`, `.metadata.annotations['a.b/c']` or `.annotations.a\.b/c`. */
 function parseJsonPath(path: string): (string | number)[] {
-  return [...path.matchAll(/\.((?:[\w/-]|\\.)+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]/g)].map(([, field, index, quoted]) =>
+  const steps = path.matchAll(/\.((?:[^.[\]\\]|\\.)+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]/g)
+  return [...steps].map(([, field, index, quoted]) =>
     index === undefined ? (field ?? quoted ?? '').replaceAll(/\\(.)/g, '$1') : Number(index),
   )
 }
