@@ -11,7 +11,7 @@ import { temporaryDirectory } from './temporary-directory.ts'
 /** The unmodified Azure CLI on a local Azure, signed in with a profile of its own. */
 export interface Az {
   readonly azure: TestAzure
-  /** Where files of the test may be put; removed with the test. */
+  /** Directory for files of the test; removed with the test. */
   readonly directory: string
   /** Runs `az` with these arguments and `--only-show-errors`. */
   run(args: readonly string[]): Promise<AzResult>
@@ -56,7 +56,7 @@ interface AzPlace {
   program: string
   azure: TestAzure
   directory: string
-  /** Whom it trusts. */
+  /** File with the CA certificates that it trusts. */
   bundle: string
 }
 
@@ -94,13 +94,13 @@ function azIn(place: AzPlace, environment: Record<string, string> = {}): Az {
  */
 export interface AzStep {
   az: string
-  /** A JMESPath for `--query`: what is compared and kept. */
+  /** A JMESPath for `--query`, whose result is compared and captured. */
   query?: string
-  /** What it prints, parsed as JSON. Default: anything, with exit status 0. */
+  /** Expected output, parsed as JSON. Default: anything, with exit status 0. */
   prints?: unknown
-  /** Keeps what it prints under this name. */
+  /** Captures the output under this name. */
   keep?: string
-  /** That it must fail, with which exit status and error. */
+  /** Expects a failure with this exit status and error. */
   fails?: { status: number; saying: RegExp }
 }
 
@@ -142,7 +142,7 @@ async function take(az: Az, { az: line, query, prints, keep, fails }: AzStep, na
 }
 
 function argumentsOf(line: string, names: Record<string, string>): string[] {
-  // Names are put in first, so that what a step kept may be several arguments.
+  // Names are replaced before splitting, so that a captured value may be several arguments.
   const whole = line.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = names[name]
     if (value === undefined) throw new Error(`no step kept {${name}}`)

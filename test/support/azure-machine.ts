@@ -12,22 +12,22 @@ const inside = join(import.meta.dirname, 'azure-machine-inside.ts')
  * metadata service at its true address, and an HTTPS proxy. Not every SDK lets that address be changed.
  */
 export interface AzureMachine {
-  /** Runs a program there, with these variables and the proxy's. Ends with its standard output, or throws with what it wrote. */
+  /** Runs a program there, with these variables and the proxy's. Resolves to its standard output; rejects with its output when it fails. */
   run(command: readonly string[], env: Record<string, string>): Promise<string>
 }
 
-/** Why there can be no machine here, if so: it takes root, or a user namespace. */
+/** Why such a machine cannot be created here; undefined when it can. It needs root or a user namespace. */
 export function machineMissing(): string | undefined {
   return mayMount() ? undefined : 'needs root or a user namespace, for a network of its own'
 }
 
-/** @param azure where the two of them really are, on this machine. */
+/** @param azure the real addresses of proxy and IMDS on this machine. */
 export async function createAzureMachine(
   t: TestContext,
   azure: { proxyUrl: string; imds: string },
 ): Promise<AzureMachine> {
   const directory = temporaryDirectory(t, 'azure-machine-')
-  // Sockets in the file system cross the border between two networks.
+  // Unix sockets connect the two network namespaces.
   const proxy = await bridge(t, join(directory, 'proxy.sock'), azure.proxyUrl)
   const imds = await bridge(t, join(directory, 'imds.sock'), azure.imds)
   return {

@@ -10,11 +10,11 @@ const program = join(import.meta.dirname, '../../src/bin/local-azure.ts')
 /** The local Azure as its users run it: a process with flags, which prints when it is ready. */
 export interface LocalAzureProcess extends LocalAzure {
   readonly process: ChildProcess
-  /** Ends it without a chance to tidy up. */
+  /** Kills it with SIGKILL. */
   kill(): Promise<void>
 }
 
-/** Starts the program on a state directory and free ports; it ends with the test. Rejects with what it wrote when it does not get ready. */
+/** Starts the program on a state directory and free ports; it ends with the test. Rejects with its output when it ends before it is ready. */
 export async function spawnLocalAzure(
   t: TestContext,
   stateDir: string,

@@ -53,7 +53,7 @@ function saved(variables: Readonly<Record<string, string>>, env: Environment): R
   return Object.fromEntries(entries)
 }
 
-/** What undoes `keymount env` in a shell: the values of before, and undefined for variables that have to go. */
+/** What undoes `keymount env` in a shell: the saved values, and undefined for variables to remove. */
 export function restoredVariables(env: Environment): Record<string, string | undefined> {
   const names = [
     'KUBECONFIG',

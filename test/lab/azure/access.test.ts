@@ -20,7 +20,7 @@ interface Setting {
   vault: TestVault
   identity: TestIdentity
   group: string
-  /** Calls the data plane as the identity, which signs in anew each time. */
+  /** Calls the data plane as the identity, which signs in again each time. */
   asIdentity(method: Method, path: string, body?: unknown): Promise<{ status: number; body: Body }>
   /** Calls Resource Manager as the identity. */
   armAsIdentity(method: Method, path: string, body?: unknown): Promise<{ status: number; body: Body }>
@@ -101,7 +101,7 @@ test('without a role everything is refused, and the refusal names caller, action
   assert.match(body.error.message, /Vault: shop;location=westeurope/)
 })
 
-test('a missing secret and a forbidden one look the same to a caller without rights', async (t) => {
+test('a caller without rights cannot distinguish a missing secret from a forbidden one', async (t) => {
   const { asIdentity } = await outsider(t)
   assert.equal((await asIdentity('GET', '/secrets/none')).status, 403)
 })

@@ -8,7 +8,7 @@ import { createClusterBackend } from '../../support/cluster-backend.ts'
 import { createOpenssl } from '../../support/openssl.ts'
 import { startTestIssuer } from '../../support/test-issuer.ts'
 
-/** The unmodified Azure CLI judges the local Azure, with Azure's own host names: each table is what somebody types in order. */
+/** The unmodified Azure CLI judges the local Azure, with Azure's own host names: each table is what a user types, in order. */
 function azTest(
   name: string,
   steps: readonly AzStep[],
@@ -214,7 +214,7 @@ azTest('az identity and az role', [
   { az: `role assignment delete --assignee {orders} --role Key\\ Vault\\ Secrets\\ User --scope ${scope}` },
   { az: 'role assignment list --assignee {orders} --all', prints: [] },
   {
-    az: `role assignment create --role Reader --assignee nobody --scope ${scope}`,
+    az: `role assignment create --role Reader --assignee missing --scope ${scope}`,
     fails: { status: 1, saying: /Cannot find user or service principal/ },
   },
   { az: 'identity delete -n orders -g shop' },
@@ -480,7 +480,7 @@ azTest('az vm and az vmss: the identities of machines', [
   { az: 'vmss identity remove -g shop -n nodes --identities {kubelet}' },
   { az: 'vmss show -g shop -n nodes', query: 'identity', prints: undefined },
   {
-    az: 'vmss identity assign -g shop -n nodes --identities nobody',
+    az: 'vmss identity assign -g shop -n nodes --identities missing',
     fails: { status: 1, saying: /FailedIdentityOperation|not found/ },
   },
 ])

@@ -119,9 +119,9 @@ test('a self-signed certificate is renewed before it expires', async (t) => {
   await put('certificates/web/create', { policy }, 'POST')
   const { next } = await read(azure)
   await clock.advance(52 * dayMs)
-  const told = await until(azure, next, 4)
+  const published = await until(azure, next, 4)
   assert.deepEqual(
-    told.filter((line) => line.startsWith('Certificate')),
+    published.filter((line) => line.startsWith('Certificate')),
     ['CertificateNearExpiry web', 'CertificateNewVersionCreated web'],
   )
 })

@@ -66,7 +66,7 @@ for (const algorithm of ['RSA1_5', 'RSA-OAEP', 'RSA-OAEP-256'] as const) {
     for (const each of [wrapped, Buffer.from(wrappedThere, 'base64url')]) {
       assert.deepEqual(Buffer.from((await client.unwrapKey(algorithm, each)).result), message)
     }
-    // OpenSSL answers damaged PKCS #1 v1.5 with noise, which tells an attacker nothing.
+    // OpenSSL answers damaged PKCS #1 v1.5 with noise, which reveals nothing to an attacker.
     if (algorithm === 'RSA1_5') return
     await assert.rejects(client.decrypt({ algorithm, ciphertext: Buffer.alloc(256) }), { code: 'BadParameter' })
   })

@@ -232,7 +232,7 @@ test("bad requests are refused with Key Vault's code and the reason", async (t) 
     ['an unknown api-version', ['GET', '/secrets/x?api-version=1.0'], /\(1\.0\) is not recognized/],
     ['an invalid name', ['PUT', '/secrets/my_secret?api-version=7.4', { value: 'x' }], /invalid name: my_secret/],
     ['no value', ['PUT', '/secrets/x?api-version=7.4', {}], /value/],
-    ['a value that is no text', ['PUT', '/secrets/x?api-version=7.4', { value: 1 }], /value/],
+    ['a value that is not a text', ['PUT', '/secrets/x?api-version=7.4', { value: 1 }], /value/],
     ['a value that is too long', ['PUT', '/secrets/x?api-version=7.4', { value: 'x'.repeat(25_001) }], /25000 bytes/],
     ['too many tags', ['PUT', '/secrets/x?api-version=7.4', { value: 'x', tags: tooManyTags() }], /15 tags/],
     ['no body', ['PUT', '/secrets/x?api-version=7.4'], /JSON/],

@@ -29,7 +29,7 @@ export interface EventFeed {
   publish(event: Omit<GridEvent, 'id' | 'dataVersion' | 'metadataVersion'>): void
   /** The events after the cursor; without one, all that are stored. */
   after(cursor: string | undefined): EventPage
-  /** The same, but waits for an event when there is none, until the signal aborts. */
+  /** The same, but waits for the first event, until the signal aborts. */
   wait(cursor: string | undefined, signal: AbortSignal): Promise<EventPage>
 }
 

@@ -9,7 +9,7 @@ export interface TunnelTarget {
   port: number
 }
 
-/** A connection to a host, directly or through the machine's own proxy. Rejects, naming neither credentials nor paths, when there is none. */
+/** A connection to a host, directly or through the machine's own proxy. Rejects when it cannot be made; the reason never has the proxy's credentials. */
 export async function openTunnel(target: TunnelTarget, proxy: URL | undefined, signal: AbortSignal): Promise<Socket> {
   return proxy === undefined ? connectTo(target, signal) : connectThrough(proxy, target, signal)
 }

@@ -4,7 +4,7 @@ import type { MachineProxy } from './machine-proxy.ts'
 
 export type ServiceName = 'entra' | 'arm' | 'graph' | 'keyvault'
 
-/** The service of a host name (lower case, no port); undefined when there is none. */
+/** The service of a host name (lower case, no port); undefined when no service has it. */
 export function serviceOfHost(cloud: Cloud, host: string): ServiceName | undefined {
   if (host === cloud.login) return 'entra'
   if (host === cloud.resourceManager) return 'arm'

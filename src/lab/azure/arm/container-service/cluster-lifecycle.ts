@@ -126,7 +126,7 @@ function beginCreation(
   return begin(state, creating, work, changes)
 }
 
-/** Stores `cluster`, whose state says that it is changing, and stores the outcome when `work` is done. */
+/** Stores `cluster`, whose state is a changing one, and stores the outcome when `work` is done. */
 function begin(
   state: State,
   cluster: Cluster,

@@ -1,4 +1,4 @@
-// What somebody does with the Azure SDK for Go, unmodified: read a secret, or everything that its quick starts show.
+// What a developer does with the Azure SDK for Go, unmodified: read a secret, or everything that its quick starts show.
 //
 //	azure-sdk-go read|everything CREDENTIAL VAULT_URL
 //

@@ -1,5 +1,5 @@
 /**
- * What somebody does with the Azure SDK for JavaScript, unmodified: read a secret, or everything that its quick starts show.
+ * What a developer does with the Azure SDK for JavaScript, unmodified: read a secret, or everything that its quick starts show.
  *
  *     tour.ts read|everything CREDENTIAL VAULT_URL
  *

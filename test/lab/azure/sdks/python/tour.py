@@ -1,4 +1,4 @@
-"""What somebody does with the Azure SDK for Python, unmodified: read a secret, or everything that its quick starts show.
+"""What a developer does with the Azure SDK for Python, unmodified: read a secret, or everything that its quick starts show.
 
     tour.py read|everything CREDENTIAL VAULT_URL
 
