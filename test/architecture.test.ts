@@ -97,6 +97,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/flags',
     'lib/formats',
     'lib/http',
+    'lib/worker',
   ],
   'product/webhook': [
     'product/proxy',

@@ -6,6 +6,7 @@ import {
   type SecretProviderClass,
 } from '#kubernetes/client'
 import { type ProviderClient, ProviderError } from '#kubernetes/provider-protocol'
+import type { TlsValues } from '#kubernetes/secret-data'
 import { type Clock, errorMessage, type Log, SecretValue, timestamp } from '#lib'
 import { parseJson } from '#lib/formats'
 import { applySecret } from './apply-secret.ts'
@@ -22,6 +23,7 @@ export interface Reconciler {
   kube: KubeClient
   providers: ProviderClient
   tokens: ServiceAccountTokens
+  tls: TlsValues
   /** From the watches; undefined when it is not there. */
   syncOf(key: string): SecretSync | undefined
   classOf(namespace: string, name: string): SecretProviderClass | undefined
@@ -51,7 +53,7 @@ export async function reconcile(reconciler: Reconciler, key: string, signal: Abo
     refuseReservedKeys(sync)
     const secretClass = findClass(reconciler, sync)
     const { files, versions } = await readFiles(reconciler, sync, secretClass, signal)
-    const data = await secretData(sync, files)
+    const data = await secretData(sync, files, reconciler.tls, signal)
     const changed = await writeSecret(reconciler, sync, secretClass, data, signal)
     await reportSuccess(reconciler, sync, { secretClass, data, versions, changed }, signal)
     reconciler.metrics.reconciled('success', '', performance.now() - startedAt)

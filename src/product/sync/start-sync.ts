@@ -3,12 +3,14 @@ import {
   createEventRecorder,
   followInto,
   type KubeClient,
+  parseSyncInterval,
   resources,
   type SecretProviderClass,
 } from '#kubernetes/client'
 import { createProviderClient } from '#kubernetes/provider-protocol'
+import { createTlsValues } from '#kubernetes/secret-data'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
-import { parseDuration } from '#lib/formats'
+import { createWorkerPool } from '#lib/worker'
 import { isReady } from './conditions.ts'
 import { keyOf, type Reconciler, reconcile } from './reconcile.ts'
 import { type SecretSync, secretSyncs } from './secret-sync.ts'
@@ -46,6 +48,7 @@ export function startSync(config: SyncConfig, { kube, metrics, log, clock = syst
   const classes = new Map<string, SecretProviderClass>()
   const lastCheck = new Map<string, number>()
   const providers = createProviderClient({ directories, maxReceiveBytes })
+  const tasks = createWorkerPool()
   const events = createEventRecorder({
     client: kube,
     log,
@@ -57,6 +60,7 @@ export function startSync(config: SyncConfig, { kube, metrics, log, clock = syst
     kube,
     providers,
     tokens: createServiceAccountTokens({ kube, audiences, clock }),
+    tls: createTlsValues(tasks, clock),
     syncOf: (key) => syncs.get(key),
     classOf: (namespace, name) => classes.get(`${namespace}/${name}`),
     digest: createChangeDigest(),
@@ -106,6 +110,7 @@ export function startSync(config: SyncConfig, { kube, metrics, log, clock = syst
       await queue.stop()
       await Promise.all(watches.map((watch) => watch.stop()))
       providers.stop()
+      await tasks.stop()
     },
   }
 }
@@ -216,6 +221,5 @@ function intervalOf(
 ): number {
   const secretClass =
     sync === undefined ? undefined : classes.get(`${sync.metadata.namespace}/${sync.spec.secretProviderClassName}`)
-  const own = parseDuration(secretClass?.spec?.parameters?.syncInterval ?? '')
-  return own !== undefined && own >= 1000 ? own : fallbackMs
+  return parseSyncInterval(secretClass?.spec?.parameters?.syncInterval ?? '') ?? fallbackMs
 }
