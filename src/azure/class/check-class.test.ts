@@ -182,6 +182,18 @@ describe('secretObjects', () => {
     assert.deepEqual(lines({ spec: { provider: 'vault', parameters: { any: 'thing' }, secretObjects } }), [])
   })
 
+  test('name each Secret once, and each key of a Secret once', () => {
+    const row = { objectName: 'db', key: 'A' }
+    const entry = { secretName: 's', data: [row] }
+    const start = 'a Secret will be missing: spec.secretObjects'
+    assert.deepEqual(lines(classWith({}, { secretObjects: [entry, { ...entry, secretName: ' s ' }] })), [
+      `${start}[1].secretName: "s" is the name of spec.secretObjects[0] already; put all keys into one entry`,
+    ])
+    assert.deepEqual(secretOf([row, { ...row, key: 'B' }, row]), [
+      `${start}[0].data[2].key: "A" is the key of data[0] already`,
+    ])
+  })
+
   test('need a name, a key, and a type that gives no rights', () => {
     const rights = { secretName: '', type: 'kubernetes.io/service-account-token' }
     const start = 'a Secret will be missing: spec.secretObjects[0]'

@@ -34,9 +34,19 @@ export function checkSecretObjects(
     findings.add('secret', { path: 'spec.secretObjects', message: beyondLimit(secretObjects, entries.length) })
   }
   let left: number = secretData.value
+  const firstOf = new Map<string, number>()
   for (const [index, entry] of entries.slice(0, secretObjects.value).entries()) {
     const data = listOf<DataRow | null>(entry?.data)
-    checkEntry({ at: `spec.secretObjects[${index}]`, entry, data: data.slice(0, left), files, findings })
+    const at = `spec.secretObjects[${index}]`
+    checkEntry({ at, entry, data: data.slice(0, left), files, findings })
+    const name = textOf(entry?.secretName)
+    const first = firstOf.get(name) ?? index
+    firstOf.set(name, first)
+    if (name !== '' && first !== index) {
+      // The two would write the Secret in turn for ever, each without the other's keys; the driver writes neither.
+      const message = `"${name}" is the name of spec.secretObjects[${first}] already; put all keys into one entry`
+      findings.add('secret', { path: `${at}.secretName`, message })
+    }
     if (data.length > left) {
       const path = `spec.secretObjects[${index}].data`
       findings.add('secret', { path, message: beyondLimit(secretData, secretData.value - left + data.length) })
@@ -61,8 +71,13 @@ function checkEntry({ at, entry, data, files, findings }: EntryCheck): void {
   if (refusedSecretTypes.has(type)) wrong('type', `${type} is not allowed: Kubernetes gives such a Secret rights`)
   if (data.length === 0 && listOf(entry?.data).length === 0)
     wrong('data', 'missing: give at least one objectName and key')
+  const rowOf = new Map<string, number>()
   for (const [row, item] of data.entries()) {
     const [name, key] = [textOf(item?.objectName), textOf(item?.key)]
+    const earlier = rowOf.get(key)
+    rowOf.set(key, earlier ?? row)
+    if (key !== '' && earlier !== undefined)
+      wrong(`data[${row}].key`, `"${key}" is the key of data[${earlier}] already`)
     if (key === '') wrong(`data[${row}].key`, 'missing')
     else if (type === tlsSecretType && !isTlsKey(key))
       wrong(`data[${row}].key`, `found "${key}": a ${tlsSecretType} Secret has ${tlsKeys.join(', ')}`)
