@@ -13,9 +13,9 @@ const program = join(import.meta.dirname, 'node.ts')
 /** A cluster that does not answer: the daemons have to be up without it. */
 const kubeconfig = `
 current-context: nowhere
-contexts: [{ name: nowhere, context: { cluster: nowhere, user: nobody } }]
+contexts: [{ name: nowhere, context: { cluster: nowhere, user: anonymous } }]
 clusters: [{ name: nowhere, cluster: { server: 'https://127.0.0.1:9' } }]
-users: [{ name: nobody, user: { token: none } }]
+users: [{ name: anonymous, user: { token: none } }]
 `
 
 async function freePort(): Promise<number> {

@@ -66,7 +66,7 @@ function staySmall(): void {
     if (!grown && !again) return
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     smallest = used()
-    // What calls that were under way still held is garbage by the next look.
+    // What calls that were under way still held is garbage by the next check.
     again = grown
   }
   setTimeout(look, 2000).unref()

@@ -1,6 +1,6 @@
 /**
  * daemon: what every program of `bin` and every configuration of the product shares: the way from a command line to an exit
- * status, the build's version, flags that several programs have, and what the environment says of the way to Azure and to
+ * status, the build's version, flags that several programs have, and the proxy and trust settings of the environment for Azure and
  * the cluster.
  */
 export { clusterConfig, kubeconfigFlag } from './cluster-config.ts'

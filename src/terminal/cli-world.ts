@@ -6,7 +6,7 @@ export interface CliWorld {
   /** Words after the program's name. */
   argv: readonly string[]
   env: Readonly<Record<string, string | undefined>>
-  /** The way to Azure and whom to trust there, as the environment says. Rejects with `ProblemsError` when that cannot be used. */
+  /** Proxy and trusted certificates for Azure, from the environment. Rejects with `ProblemsError` when that cannot be used. */
   azureHttp(): Promise<Pick<HttpClientOptions, 'proxyEnv' | 'ca' | 'extraCa'>>
   stdout: Output
   stderr: Output

@@ -17,7 +17,7 @@ const titles: Record<VolumeOutcome['outcome'], string> = {
   'no answer': 'no answer yet',
 }
 
-/** Pods with the same result stand together, with what differs between before and after once for all of them. */
+/** Pods with the same result are printed together, with what differs between before and after once for all of them. */
 export function printRotation({ namespace, name }: ClassRef, result: RotationResult, terminal: Terminal): void {
   const { line, style } = terminal
   const { outcomes, pinned } = result

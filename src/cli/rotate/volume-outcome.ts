@@ -7,7 +7,7 @@ export interface VolumeOutcome {
   outcome: 'changed' | 'unchanged' | 'failed' | 'gone' | 'no answer'
   /** Why it failed or did not answer. */
   reason: string | null
-  /** Its objects, with their versions before and after; null where there was or is none. */
+  /** Its objects, with their versions before and after; null where there was no such version. */
   objects: ObjectVersions[]
 }
 

@@ -2,13 +2,13 @@
 export const classAnnotations = {
   /** A new value makes every volume of the class rotate at once. */
   rotate: 'keymount.dev/rotate',
-  /** `warn`: what is wrong with this class is told, and never a reason to refuse it. */
+  /** `warn`: findings about this class are warnings, and never a reason to refuse it. */
   checks: 'keymount.dev/checks',
 } as const
 
 /**
- * What Keymount tells on a SecretProviderClassPodStatus beside the fields that the CRD has. Annotations, because the CRD's
- * schema is the field's and drops fields that it does not know.
+ * What Keymount writes to a SecretProviderClassPodStatus in addition to the fields that the CRD has. Annotations, because the CRD's
+ * schema is upstream's and drops other fields.
  */
 export const statusAnnotations = {
   lastCheck: 'keymount.dev/last-check',
@@ -20,7 +20,7 @@ export const statusAnnotations = {
   failingSince: 'keymount.dev/failing-since',
   /** The gRPC code of the last failure, such as `PermissionDenied`. */
   failureCode: 'keymount.dev/failure-code',
-  /** The last value of {@link classAnnotations.rotate} that was acted on; whether it failed says `lastFailure`. */
+  /** The last value of {@link classAnnotations.rotate} that was processed; `lastFailure` is set if that failed. */
   rotatedFor: 'keymount.dev/rotated-for',
   /** Names of the Secrets that the class asks for, and of those that it no longer names and that are not removed yet; by commas. */
   secrets: 'keymount.dev/secrets',

@@ -4,7 +4,7 @@ import type { KubeObject } from './objects.ts'
 import type { Resource } from './resources.ts'
 
 export interface FollowIntoOptions<T, V> extends FollowOptions {
-  /** What is kept of an object; undefined when it need not be kept at all. */
+  /** The part of an object to store; undefined to store nothing. */
   keep(object: T): V | undefined
   /** Called after every change. */
   onChange?: () => void

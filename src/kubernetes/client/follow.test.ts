@@ -17,7 +17,7 @@ const podOf = (name: string, resourceVersion: string): Pod => ({
 
 type Step = WatchEvent<Pod> | KubeError | 'end' | 'silence'
 
-/** An API server whose watches do as a script says, one list of steps per watch. */
+/** An API server whose watches follow a script, one list of steps per watch. */
 function world(t: TestContext, watches: Step[][]) {
   const clock = createManualClock()
   const log: string[] = []
@@ -98,7 +98,7 @@ test('silentMs() is the time since the server last showed the state', async (t) 
   assert.equal(followed.silentMs(), 300_000)
 })
 
-test('one that is stopped before its first list says so to those who wait for it', async (t) => {
+test('one that is stopped before its first list rejects for its waiters', async (t) => {
   const { followed, log } = world(t, [])
   const synced = assert.rejects(followed.synced, /stopped/)
   await followed.stop()

@@ -191,7 +191,7 @@ test('steps of the wall clock change neither who leads nor for how long', async 
   }
 })
 
-test('a label that an administrator sets on the lease is no loss, and stays', async (t) => {
+test('a label that an administrator sets on the lease does not end the leadership, and is preserved', async (t) => {
   const { start, edit, labels, clock } = world(t)
   const one = start('one')
   await clock.advance(1000)

@@ -87,7 +87,7 @@ export function lead(options: LeadOptions): Leadership {
 }
 
 function leads({ leadership, clock, deadlineMs }: Candidate): boolean {
-  // A process that was suspended learns of its deadline late.
+  // A process that was suspended sees its deadline late.
   return leadership !== undefined && clock.elapsed() - leadership.renewedAt < deadlineMs
 }
 

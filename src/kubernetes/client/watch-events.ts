@@ -51,7 +51,7 @@ function eventOf<T>(what: string, line: string): WatchEvent<T> {
 /** Longer than any object. */
 const maxLineBytes = 16 * 1024 * 1024
 
-/** Non-empty lines of a stream. Each byte is looked at once, however the lines are cut into chunks. */
+/** Non-empty lines of a stream. Each byte is read once, however the lines are cut into chunks. */
 async function* linesOf(stream: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<string> {
   let pieces: Uint8Array[] = []
   let size = 0
