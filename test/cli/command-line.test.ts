@@ -128,3 +128,27 @@ test('the version needs nothing but the entry point, and no state', async () => 
   assert.equal((await runCli(['--version', '--home', home])).code, 0)
   assert.ok(!existsSync(home))
 })
+
+/** Prints the files that Node 24 loads; an older Node only starts it. */
+const reportLoads = `
+import module from 'node:module'
+module.registerHooks?.({ load(url, context, next) { process.stderr.write('load ' + url + '\\n'); return next(url, context) } })
+`
+
+test('the version, the help and completions load nothing but the command line', async () => {
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(reportLoads)}`
+  for (const args of [['--version'], ['--help'], ['up', '-h'], ['completion', 'words', '--', 'up', '--p']]) {
+    const { code, stderr } = await runCli(args, { NODE_OPTIONS })
+    assert.equal(code, 0, stderr)
+    const loaded = [...stderr.matchAll(/^load file:\S*\/(src\/[a-z-]+|node_modules\/[^/]+)\//gm)].map(
+      ([, part]) => part,
+    )
+    const others = new Set(loaded.filter((part) => !['src/bin', 'src/cli', 'src/packaging'].includes(part ?? '')))
+    assert.ok(loaded.length > 0)
+    assert.deepEqual(
+      [...others].filter((part) => part !== 'node_modules/commander'),
+      [],
+      args.join(' '),
+    )
+  }
+})
