@@ -44,7 +44,7 @@ async function labOf(t: TestContext, kubeconfig: string): Promise<{ home: string
   return { home, azure }
 }
 
-test("a user's own cluster stands behind the first managed one, and is never stopped or deleted", {
+test("a user's own cluster backs the first managed one, and is never stopped or deleted", {
   skip,
 }, async (t) => {
   const cluster = await usersCluster(t)
@@ -71,8 +71,8 @@ test("a user's own cluster stands behind the first managed one, and is never sto
   const kubectl = kubectlWith(kubeconfig, home)
   assert.equal(await kubectl('get', 'nodes', '-o', 'name'), 'node/theirs')
 
-  await az.fails(`aks create ${named('second')} --generate-ssh-keys`, /QuotaExceeded.*stands behind .*first/s)
-  await az.fails(`aks stop ${named('first')}`, /is not the lab's to stop/)
+  await az.fails(`aks create ${named('second')} --generate-ssh-keys`, /QuotaExceeded.*which backs .*first/s)
+  await az.fails(`aks stop ${named('first')}`, /is yours: the lab does not stop it/)
   await az(`aks delete ${named('first')} --yes`)
   assert.equal(await kubectl('get', 'nodes', '-o', 'name'), 'node/theirs')
   await az(`aks create ${named('second')} --generate-ssh-keys`)
