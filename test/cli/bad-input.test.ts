@@ -85,7 +85,7 @@ test('a full disk is reported as such, and nothing is left running', async (t) =
   }
 })
 
-test('a kubeconfig that cannot be read, or names no cluster, is an error that says so', async (t) => {
+test('a kubeconfig that cannot be read, or names no cluster, is a clear error', async (t) => {
   const home = await temporaryHome(t)
   const missing = await home.keymount('up', '--ports', 'free', '--kubeconfig', '/nonexistent')
   assert.equal(missing.code, 1)

@@ -181,7 +181,7 @@ test('podidentity detect in a namespace without bindings writes nothing', async 
   assert.match(stderr, /0 workloads of namespace kube-system use pod identity: nothing to write/)
 })
 
-test('podidentity detect in a cluster without pod identity says so', async (t) => {
+test('podidentity detect reports a cluster without pod identity', async (t) => {
   const { kubeconfig } = await startLocalCluster(t)
   const { code, stderr } = await runCli(['pi', 'detect', '-o', 'x'], { KUBECONFIG: kubeconfig })
   assert.equal(code, 1)

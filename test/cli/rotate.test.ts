@@ -52,7 +52,7 @@ test('rotate prints why a pod keeps its old files, each time again, and ends wit
   assert.deepEqual(JSON.parse(stdout).volumes, [{ pod: 'web', outcome: 'unchanged', reason: null, objects }])
 })
 
-test('rotate does not wait for a driver that does not rotate, and says so', async (t) => {
+test('rotate does not wait for a driver that does not rotate, and reports it', async (t) => {
   const driver = await startDriver(t)
   await driver.publish((await driver.pod({ name: 'web' })).request)
   const { code, stdout } = await rotate(driver, 'web')

@@ -11,7 +11,7 @@ const shell = {
   PATH: '/bin',
 }
 
-test('the environment of before has the saved values, also after a second run of env', () => {
+test('the original environment has the saved values, also after a second run of env', () => {
   assert.equal(originalEnvironment(shell).https_proxy, 'http://proxy.example:3128')
   assert.equal(originalEnvironment(shell).PATH, '/bin')
 })

@@ -13,7 +13,7 @@ export type FailureKind = 'outage' | 'busy' | 'refusal'
 export interface ReadCacheOptions {
   /** For how long one answer serves other callers, counted from the moment it was asked for, in milliseconds. Default 5,000. */
   shareMs?: number | undefined
-  /** How old an answer may be to stand in during an outage, in milliseconds. Default 0: never. */
+  /** Maximum age of an answer that is served during an outage, in milliseconds. Default 0: never. */
   staleMs?: number | undefined
   /** Size of all answers kept for an outage; the longest unused goes first. Default: see `providerLimits`. */
   staleBytes?: number | undefined

@@ -41,7 +41,7 @@ export interface Reconciler {
   log: Log
 }
 
-/** One look at one SecretSync, from its spec to its Secret and its status. Rejects with {@link SyncError} when it is to be tried again. */
+/** Reconciles one SecretSync once, from its spec to its Secret and its status. Rejects with {@link SyncError} when it is to be tried again. */
 export async function reconcile(reconciler: Reconciler, key: string, signal: AbortSignal): Promise<void> {
   const found = reconciler.syncOf(key)
   if (found === undefined || isOthers(reconciler, found)) return
@@ -178,7 +178,7 @@ interface Outcome {
   changed: boolean
 }
 
-/** The status is written when it says something new; the time of the last check is an annotation, written with it. */
+/** The status is written when it changed; the time of the last check is an annotation, written with it. */
 async function reportSuccess(
   reconciler: Reconciler,
   sync: SecretSync,

@@ -65,7 +65,7 @@ async function tlsEntry(key: string, contents: SecretValue, tlsValue: TlsValue):
   throw new Error(`cannot be put under "${key}": a kubernetes.io/tls Secret has ${tlsKeys.join(', ')}`)
 }
 
-/** Sizes are rounded up to 64 KiB: an exact length says something about a value. */
+/** Sizes are rounded up to 64 KiB: an exact length reveals something about a value. */
 function refuseTooLarge(data: SecretData): void {
   const total = [...data.values()].reduce((sum, { size }) => sum + size, 0)
   if (total <= maxSecretBytes) return

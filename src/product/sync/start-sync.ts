@@ -144,7 +144,7 @@ function followNamespace({ kube, clock, log, namespace, syncs, classes, queue, f
       const before = seen.get(key)
       if (before === state) continue
       seen.set(key, state)
-      // After a restart of the controller, what is Ready waits for its place: thousands of them are no burst.
+      // After a restart of the controller, objects that are Ready are spread over time: thousands of them cause no burst.
       if (before === undefined && isReady(sync)) queue.later(key)
       else queue.soon(key)
     }

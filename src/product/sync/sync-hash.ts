@@ -17,7 +17,7 @@ export async function syncHash(sync: SecretSync, secretClass: SecretProviderClas
 export type SecretData = ReadonlyMap<string, SecretValue>
 
 /**
- * Whether something changed since the last look, without the cost of {@link syncHash}: a digest under a key that only this
+ * Whether something changed since the last check, without the cost of {@link syncHash}: a digest under a key that only this
  * process has and that never leaves it.
  */
 export function createChangeDigest(): (sync: SecretSync, secretClass: SecretProviderClass, data: SecretData) => string {

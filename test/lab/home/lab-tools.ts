@@ -21,8 +21,8 @@ export function clusterSkip(): string | undefined {
 interface Az {
   /** The words of a line, then arguments that hold spaces. Gives what it prints, as JSON; fails the test when it fails. */
   (line: string, ...more: string[]): Promise<unknown>
-  /** A command that must fail, saying so. */
-  fails(line: string, saying: RegExp): Promise<void>
+  /** A command that must fail with this message. */
+  fails(line: string, message: RegExp): Promise<void>
 }
 
 interface Kubectl {
@@ -38,9 +38,9 @@ export interface LabTools {
   kubeconfig: string
   /** A folder of `examples/` with its placeholders filled in. */
   example(folder: string, values: Record<string, string>): string
-  /** The metadata service that the pods of a cluster are told. */
+  /** The URL of the metadata service that pods of a cluster get. */
   imdsOf(kubeconfig: string): Promise<string>
-  /** The same with a profile of az that nobody is signed in to. */
+  /** The same with a profile of az without a sign-in. */
   fresh(): Pick<LabTools, 'az'>
 }
 
@@ -82,9 +82,9 @@ export function azWith(env: Record<string, string>): Az {
     assert.equal(status, 0, `az ${line}: ${stderr}`)
     return stdout.trim() === '' ? undefined : (JSON.parse(stdout) as unknown)
   }
-  const fails = async (line: string, saying: RegExp) => {
+  const fails = async (line: string, message: RegExp) => {
     const { status, stderr } = await run(line, [])
-    assert.match(stderr, saying)
+    assert.match(stderr, message)
     assert.notEqual(status, 0)
   }
   return Object.assign(az, { fails })

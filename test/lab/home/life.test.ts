@@ -95,7 +95,7 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
     },
   )
 
-  await t.test('azure throttle makes a vault answer 429, and says when there is no such vault', async () => {
+  await t.test('azure throttle makes a vault answer 429, and reports a vault that does not exist', async () => {
     const none = await home.keymount('azure', 'throttle', 'shop')
     assert.match(none.stderr, /The lab has no vault shop/)
     const { kube, azure } = clients(lab)

@@ -161,7 +161,7 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
     },
   )
 
-  await t.test('status tells which process is which cluster', async () => {
+  await t.test('status shows which process is which cluster', async () => {
     const { state, processes } = await home.status()
     assert.equal(state, 'up')
     assert.deepEqual(
@@ -200,7 +200,7 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
   })
 })
 
-test('the cluster of "up" is deleted as any other, and made anew by the next "up"', { skip }, async (t) => {
+test('the cluster of "up" is deleted as any other, and created again by the next "up"', { skip }, async (t) => {
   const home = await temporaryHome(t)
   const before = await home.up()
   const { az } = await labTools(t, home)
@@ -264,7 +264,7 @@ test('two labs on one machine have clusters of the same name, and neither sees t
   )
 })
 
-/** What there is of clusters that az made: directories, and files that tell of their processes. */
+/** What is left of clusters that az created: directories, and files about their processes. */
 function traces(home: string): string[] {
   return [home, join(home, 'run')].flatMap((directory) =>
     readdirSync(directory).filter((name) => name.startsWith('aks-')),

@@ -39,7 +39,7 @@ test('a rotation that was asked for takes no answer that is older than the reque
   assert.equal(maxAges(driver)[3], undefined)
 })
 
-test('a class cannot set what the driver tells the provider about a request', async (t) => {
+test('a class cannot set the attributes by which the driver describes a request to the provider', async (t) => {
   const driver = await startDriver(t)
   const pod = await driver.pod({ name: 'web', parameters: { [maxAgeAttribute]: '0' } })
   await driver.publish(pod.request)

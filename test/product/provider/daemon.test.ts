@@ -102,12 +102,12 @@ test("the daemon takes upstream's flags, honours the environment, and prints no 
     lab.request({ keyvaultName: 'shop-vault', clientID, objects, ...more })
   const good = await request(objectsOf({ objectName: 'db', objectType: 'secret' }))
   assert.equal((await mount(good)).files[0]?.contents.toString(), 'planted-value')
-  const said: string[] = []
-  const fails = async (failing: Parameters<typeof mount>[0]) => said.push((await failureOf(mount(failing))).details)
+  const failures: string[] = []
+  const fails = async (failing: Parameters<typeof mount>[0]) => failures.push((await failureOf(mount(failing))).details)
   await fails(await request(objectsOf({ objectName: 'odd', objectType: 'secret', objectEncoding: 'hex' })))
   await fails(await request(objectsOf({ objectName: 'odd', objectType: 'secret', jsonPath: '$.a' })))
   await fails(await request(objectsOf({ objectName: 'none', objectType: 'secret' })))
-  await fails(await request(objectsOf({ objectName: 'db', objectType: 'secret' }), { clientID: 'nobody' }))
+  await fails(await request(objectsOf({ objectName: 'db', objectType: 'secret' }), { clientID: 'unregistered' }))
   await fails({ ...good, secrets: '{"clientsecret":"planted-client-secret"' })
   await fails({ ...good, attributes: good.attributes?.slice(0, -1) ?? '' })
   const { clientId, clientSecret } = lab.azure.administrator
@@ -134,9 +134,9 @@ test("the daemon takes upstream's flags, honours the environment, and prints no 
   const token = JSON.parse(JSON.parse(attributes)['csi.storage.k8s.io/serviceAccount.tokens'])[
     'api://AzureADTokenExchange'
   ].token as string
-  const everything = [daemon.written(), metrics, ...said].join('\n')
+  const everything = [daemon.written(), metrics, ...failures].join('\n')
   for (const secret of ['planted', clientSecret, token.slice(-40), 'Bearer ey']) {
-    assert.ok(!everything.includes(secret), `${secret.slice(0, 8)}… is in what the provider said`)
+    assert.ok(!everything.includes(secret), `${secret.slice(0, 8)}… is in the output of the provider`)
   }
   assert.match(
     daemon.written(),

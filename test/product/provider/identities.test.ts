@@ -123,7 +123,7 @@ test('a class of another tenant signs in there, with the same service account, a
   assert.match(details, new RegExp(`\\[entra-tenant-not-found\\].*${foreign}`))
 })
 
-test('the default tenant stands in where a class names none, and only there', async (t) => {
+test('the default tenant is used where a class does not set one, and only there', async (t) => {
   const { lab, identity } = await startWithSecret(t)
   const { tenantId } = lab.azure.administrator
   const unknownTenant = '11111111-2222-3333-4444-555555555555'

@@ -180,7 +180,7 @@ test('mount() has a code for each refusal of Entra, with what was presented and 
   }
 })
 
-test('mount() says which role is missing when the vault refuses', async (t) => {
+test('the error of mount() names the missing role when the vault refuses', async (t) => {
   const lab = await startProviderLab(t)
   await lab.createReadableVault('shop-vault')
   const stranger = await lab.azure.createIdentity('stranger')

@@ -149,7 +149,7 @@ function writeCa(cluster: TestCluster): string {
   return join(cluster.stateDir, 'pki', 'ca.crt')
 }
 
-/** The local cluster says that it cannot evaluate rules in CEL; the controller checks the same. */
+/** The local cluster refuses rules in CEL, which it cannot evaluate; the controller checks the same. */
 function withoutRules(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutRules)
   if (typeof value !== 'object' || value === null) return value

@@ -84,10 +84,10 @@ test('a service account that does not exist is named', async (t) => {
   const lab = await startSyncLab(t)
   await lab.createClass('app', db)
   lab.start()
-  await lab.createSync('no-account', { serviceAccountName: 'nobody' })
+  await lab.createSync('no-account', { serviceAccountName: 'missing' })
   assert.equal(
     await lab.condition('no-account', 'Ready', 'False', 'ControllerSyncError'),
-    'service account "nobody" does not exist in namespace "default" [service-account-missing]',
+    'service account "missing" does not exist in namespace "default" [service-account-missing]',
   )
 })
 

@@ -24,7 +24,7 @@ const recordSchema = z.strictObject({
   daemonPorts: daemonPortsSchema.optional(),
 })
 
-/** What is known of a cluster from one `up` to the next. */
+/** What is stored about a cluster from one `up` to the next. */
 export type ClusterRecord = z.infer<typeof recordSchema>
 
 /** Where the program and the state of one cluster of the lab are. */

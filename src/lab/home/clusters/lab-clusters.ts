@@ -93,7 +93,7 @@ function backing(
   return { session, clusters: isLocal ? localClusters(session) : userCluster(session, target.path) }
 }
 
-/** Steps are printed nowhere: the caller learns the result from Azure. */
+/** A session that prints no steps: Azure returns the result to the caller. */
 function silentSession(home: LabHome, world: LabWorld): Session {
   const nowhere = { write: () => true }
   return { home, world, terminal: createTerminal({ stdout: nowhere, stderr: nowhere, env: {} }) }

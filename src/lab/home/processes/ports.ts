@@ -70,7 +70,7 @@ const firstPort = 10_000
 const lastPort = 65_535
 
 /**
- * Free ports, all different. The lab uses them again after `down`, so they are none of those that the kernel takes for
+ * Free ports, all different. The lab uses them again after `down`, so they are outside the range that the kernel uses for
  * outgoing connections, which any program of the machine could have by then.
  */
 export async function freePorts(count: number, listen = loopback): Promise<number[]> {

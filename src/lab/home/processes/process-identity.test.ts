@@ -21,6 +21,6 @@ test('a process with the same number and another start time, or of another boot,
   assert.equal(isSameProcessAlive({ ...identity, bootId: 'earlier' }), false)
 })
 
-test('a number that no process has is nobody', () => {
+test('a number that no process has gives no identity', () => {
   assert.equal(identifyProcess(0x7fff_ffff), undefined)
 })

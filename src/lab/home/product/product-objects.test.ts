@@ -36,7 +36,7 @@ test('with the default kubelet root and the real Azure, the objects are those th
     delete copy.spec.template.metadata?.annotations?.['keymount.dev/configuration']
     return copy
   })
-  // Manifests are data: how often an object was listed, and in what order its fields stand, is all that may differ.
+  // Manifests are data: only the order of fields, and how often an object was listed, may differ.
   assert.deepEqual(withoutMark, JSON.parse(JSON.stringify(manifests)))
 })
 

@@ -38,7 +38,7 @@ export async function removeFromCluster(
   }
 }
 
-/** The cluster does not answer, or there is no file that says where it is. */
+/** The cluster does not answer, or its kubeconfig is missing. */
 function isOutOfReach(error: unknown): boolean {
   return error instanceof KubeError ? error.status === 0 : error instanceof KubeconfigError
 }

@@ -4,7 +4,7 @@ import { CliError } from '#terminal'
 import { withHomeLock } from './home-lock.ts'
 import { labHome } from './lab-home.ts'
 
-test('one at a time works on a home; on another home nobody waits', async () => {
+test('only one process at a time works on a home; another home does not wait for it', async () => {
   const seen: string[] = []
   const work = (home: string, name: string) =>
     withHomeLock(labHome(home), async () => {
@@ -19,7 +19,7 @@ test('one at a time works on a home; on another home nobody waits', async () => 
   assert.deepEqual(seen.slice(0, 2).toSorted(), ['one begins', 'other begins'])
 })
 
-test('who waits too long is told which process holds the home', async () => {
+test('the error after waiting too long names the process that holds the home', async () => {
   const home = labHome(`/lock-c-${process.pid}`)
   const inner = () => withHomeLock(home, async () => undefined, 100)
   await assert.rejects(withHomeLock(home, inner), (error: unknown) => {

@@ -24,7 +24,7 @@ export interface LabHome {
   caBundle: string
   /** The CA of the cluster that a kubeconfig named, or of the first local one. */
   clusterCa: string
-  /** Which managed cluster the cluster of a kubeconfig stands behind. */
+  /** Which managed cluster the cluster of a kubeconfig backs. */
   userCluster: string
 }
 

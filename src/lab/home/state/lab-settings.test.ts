@@ -41,7 +41,7 @@ test('an option changes what it names and nothing else', () => {
   assert.deepEqual(state, { ...before, rotationPollInterval: '1m', ports: { ...before.ports, azure: 5000 } })
 })
 
-test('the lab stays offline until it is told otherwise', () => {
+test('the lab stays offline until the setting is changed', () => {
   const offline = written({ offline: true }, before)
   assert.equal(offline.offline, true)
   assert.equal(written({}, offline).offline, true)

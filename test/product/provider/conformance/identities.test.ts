@@ -117,7 +117,7 @@ const principals: Row[] = [
     },
   },
   {
-    name: 'a clientcertificate that is none',
+    name: 'an invalid clientcertificate',
     parameters: bare,
     secrets: { clientid: 'x', clientcertificate: 'planted-certificate' },
     expect: { words: ['[identity-certificate-invalid]'], code: status.INVALID_ARGUMENT },
@@ -228,5 +228,5 @@ function unsigned(account: string): string {
   return `${part({ alg: 'RS256', kid: 'x' })}.${part({ ...claims, exp: 4_000_000_000 })}.c2lnbmF0dXJl`
 }
 
-test('every way to say who signs in, and every cloud', (t) =>
+test('every way to choose who signs in, and every cloud', (t) =>
   walk(t, [...choice, ...principals, ...tokenRows, ...bindings, ...clouds]))

@@ -52,7 +52,7 @@ const documents: Row[] = [
 
 const invalidType = 'Invalid vaultObjectTypes. Should be secret, key, or cert'
 const typeRow = (text: string): Row =>
-  field(`objectType "${text}" is none`, { objectType: text }, refused(invalidType, `objectType:${text.trim()},`))
+  field(`objectType "${text}" is invalid`, { objectType: text }, refused(invalidType, `objectType:${text.trim()},`))
 
 const fields: Row[] = [
   field('texts are trimmed', { objectAlias: '"  db  "', objectType: '" secret "' }, mounted),
@@ -69,7 +69,7 @@ const fields: Row[] = [
     },
   ),
   ...['pem', 'PEM', 'pfx', 'PFX', '""'].map((text) =>
-    field(`objectFormat ${text} of a secret that is no certificate`, { objectFormat: text }, mounted),
+    field(`objectFormat ${text} of a secret that is not a certificate`, { objectFormat: text }, mounted),
   ),
   field('objectFormat pkcs', { objectFormat: 'pkcs' }, refused('invalid objectFormat: pkcs, should be PEM or PFX')),
   ...['key', 'cert'].flatMap((type) => [
@@ -144,7 +144,7 @@ const history = (text: string, versions: number): Row =>
   )
 const noInteger = (text: string, tag: string): Row =>
   field(
-    `objectVersionHistory ${text} is none`,
+    `objectVersionHistory ${text} is invalid`,
     { objectVersionHistory: text },
     refused(`cannot unmarshal ${tag}`, 'into int32'),
   )
@@ -205,8 +205,8 @@ const beyond: Row[] = [
     { objectName: 'rsa', objectType: 'key', jsonPath: '$.n' },
     refused('jsonPath only supported'),
   ),
-  field('jsonPath that is none', { jsonPath: '"$..*"' }, refused('jsonPath')),
+  field('invalid jsonPath', { jsonPath: '"$..*"' }, refused('jsonPath')),
 ]
 
-test('every form of objects, and every field of one, with every value that the field knows', (t) =>
+test('every form of objects, and every field of one, with every value that upstream accepts', (t) =>
   walk(t, [...documents, ...fields, ...histories, ...paths, ...beyond]))

@@ -131,12 +131,12 @@ const others: Row[] = [
   },
   { name: 'syncInterval is a duration', parameters: { syncInterval: '30s' }, expect: mounted },
   ...['5', '-1s', '0s', 'soon'].map((value) => ({
-    name: `syncInterval "${value}" is none`,
+    name: `syncInterval "${value}" is invalid`,
     parameters: { syncInterval: value },
     expect: refused(`syncInterval: found "${value}", expected a duration`),
   })),
   {
-    name: 'what a pod says overrides nothing of another pod: files are those of its own request',
+    name: 'the parameters of a pod override nothing of another pod: files are those of its own request',
     parameters: { objects: objectsOf({ objectName: 'db', objectType: 'secret', objectAlias: 'mine' }) },
     expect: { files: { mine: dbValue } },
   },

@@ -7,8 +7,8 @@ import { failureOf, objectsOf } from '../../../support/provider.ts'
 import { type ProviderLab, startProviderLab } from '../../../support/provider-lab.ts'
 
 /**
- * One line of what the field knows of the provider: an input, and the answer or the error. A row's class mounts the secret
- * `db` by workload identity, where the row does not say otherwise.
+ * One case of upstream's documented behaviour: an input, and the answer or the error. A row's class mounts the secret
+ * `db` by workload identity, where the row does not override it.
  */
 export interface Row {
   name: string
