@@ -29,6 +29,8 @@ export interface LocalClusterOptions {
   imageOverlay?: string | undefined
   /** Time between two checks of each pod by the node agent, in milliseconds. Default 60,000. */
   syncFrequencyMs?: number | undefined
+  /** Longest time for a request to arrive, and for a client to read nothing of its answer, in milliseconds. Default 60,000. */
+  clientTimeoutMs?: number | undefined
   clock?: Clock | undefined
   log: Log
 }
@@ -49,9 +51,10 @@ export interface LocalCluster extends Running {
 /** Starts the cluster. Rejects, and leaves nothing running, when its state is damaged, the port is taken, or the machine cannot run pods. */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { stateDir, listen = '127.0.0.1', port, nodeName = 'keymount-local', clock = systemClock, log } = options
+  const { clientTimeoutMs } = options
   const kubeletRoot = join(stateDir, 'kubelet')
   await using started = new AsyncDisposableStack()
-  const api = await startApiServer({ stateDir, listen, port, nodeName, clock, log })
+  const api = await startApiServer({ stateDir, listen, port, nodeName, clientTimeoutMs, clock, log })
   started.defer(() => api.stop())
   const controllers = startControllers(api.context, api.ca)
   started.defer(() => controllers.stop())

@@ -8,20 +8,20 @@ export interface ContainerTarget {
 }
 
 export interface ContainerLogOptions {
-  /** Stay until the container ends or `signal` aborts. */
+  /** Continue until the container ends or `signal` aborts. */
   follow: boolean
   /** Only the last so many lines; all when absent. */
-  tailLines?: number
+  tailLines?: number | undefined
   /** The log of the container's previous run. */
   previous: boolean
-  /** Aborted when the reader went away. */
+  /** Aborts when the client disconnects. */
   signal: AbortSignal
 }
 
 export interface ExecOptions {
   /** Run on a terminal: standard error then arrives on standard output. */
   tty: boolean
-  /** Whether anything will be written to `stdin`; when false the command reads end of file. */
+  /** Whether the client writes to `stdin`; when false the command reads end of file. */
   stdin: boolean
 }
 
@@ -31,11 +31,11 @@ export interface ExecSession {
   stdout: Readable
   /** Ends at once when the command has a terminal. */
   stderr: Readable
-  /** Tells the terminal its new size; nothing without a terminal. */
+  /** Sets the size of the terminal; does nothing without one. */
   resize(size: { columns: number; rows: number }): void
   /** The exit status (128 + n after signal n). Rejects when the command could not be started, with a message for the user. */
   exit: Promise<number>
-  /** Ends the command because its user went away. May be called after the end. */
+  /** Kills the command because its client disconnected. May be called after it has exited. */
   kill(): void
 }
 

@@ -14,7 +14,7 @@ const pod = (name: string, podLabels: Record<string, string> = labels): Pod => (
   spec,
 })
 
-/** The real webhook in front of a local cluster, behind a Service. `up` says that the Service's one pod is ready at its port. */
+/** The real webhook in front of a local cluster, behind a Service. `up` marks the Service's only pod as ready at its port. */
 async function withWebhook(t: TestContext): Promise<{ kube: KubeClient; up(): Promise<void> }> {
   const lab = await startWebhookLab(t)
   const { kube } = lab
@@ -54,7 +54,7 @@ async function withWebhook(t: TestContext): Promise<{ kube: KubeClient; up(): Pr
 const injected = ({ spec: { containers } }: Pod) => containers[0]?.env?.map(({ name }) => name) ?? []
 const variables = ['AZURE_TENANT_ID', 'AZURE_FEDERATED_TOKEN_FILE', 'AZURE_AUTHORITY_HOST']
 
-test('a labelled pod is created as the webhook wants it, whoever creates it; others do not depend on it', async (t) => {
+test('a labelled pod is created as the webhook wants it, whether by a user or a controller; others do not depend on it', async (t) => {
   const { kube, up } = await withWebhook(t)
   await up()
   assert.deepEqual(injected(await kube.create(resources.pods, pod('by-hand'))), variables)

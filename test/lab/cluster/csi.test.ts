@@ -50,7 +50,7 @@ test('a driver is registered by its socket, and is gone with it', { skip }, asyn
   await eventually(async () => assert.deepEqual(await drivers(), []))
 })
 
-test('a plugin of another kind or version is told so', { skip }, async (t) => {
+test('a plugin of another kind or version gets an error', { skip }, async (t) => {
   const node = await startNode(t)
   const wrong: [Partial<CsiPluginOptions>, RegExp][] = [
     [{ name: 'device', type: 'DevicePlugin' }, /a plugin of type "DevicePlugin" is not supported/],
@@ -107,7 +107,7 @@ test('an inline volume is published for its pod, seen read-only inside, and unpu
   assert.deepEqual(readdirSync(join(node.kubeletRoot, 'pods')), [])
 })
 
-test('a driver that wants it is asked again and again, with tokens for its audiences and the secret of the volume', {
+test('a driver that requires republishing is called repeatedly, with tokens for its audiences and the secret of the volume', {
   skip,
 }, async (t) => {
   const asks = {
@@ -137,7 +137,7 @@ test('a driver that wants it is asked again and again, with tokens for its audie
   assert.equal((await node.exec('app', ['cat', '/v/content'])).stdout, 'hello')
 })
 
-test('tokens go to the secrets of the call when the driver says so', { skip }, async (t) => {
+test('tokens go to the secrets of the call when the driver requests it', { skip }, async (t) => {
   const { node, plugin } = await start(t, { tokenRequests: [{ audience: 'x' }], serviceAccountTokenInSecrets: true })
   await node.run('app', idle, volumes())
   await node.ready('app')
@@ -152,14 +152,14 @@ test('a volume that cannot be published is an event; what failed for good leaves
   const { node, plugin } = await start(t)
   const failWith = (code: Code) => {
     plugin.onPublish = () => {
-      throw new RpcError(code, 'vault "v" says no')
+      throw new RpcError(code, 'vault "v" refused')
     }
   }
   failWith(Code.NOT_FOUND)
   const { metadata } = await node.run('app', idle, volumes())
   const directory = directoryOf(node, metadata.uid ?? '')
   const message = (code: string) =>
-    `Warning FailedMount: MountVolume.SetUp failed for volume "v" : rpc error: code = ${code} desc = vault "v" says no`
+    `Warning FailedMount: MountVolume.SetUp failed for volume "v" : rpc error: code = ${code} desc = vault "v" refused`
   await eventually(async () => assert.ok((await node.events('app')).includes(message('NotFound'))))
   assert.ok(!existsSync(directory))
   failWith(Code.UNAVAILABLE)

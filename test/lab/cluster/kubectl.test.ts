@@ -407,7 +407,7 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
       stderr,
       /secrets is forbidden: User "system:serviceaccount:default:default" cannot list resource "secrets" in API group "" in the namespace "default"/,
     )
-    assert.match(await fail('get pods --as somebody'), /impersonation \(--as\) is not supported by the local cluster/)
+    assert.match(await fail('get pods --as alice'), /impersonation \(--as\) is not supported by the local cluster/)
   })
 })
 

@@ -77,7 +77,7 @@ test('variables come from values, fields, secrets and config maps, and arguments
       '-c',
       'echo $0 $1; env; tr "\\0" "\\n" < /proc/self/environ',
       '$(GREETING)',
-      '$$(GREETING) $(NOBODY)',
+      '$$(GREETING) $(UNSET)',
     ],
     envFrom: [{ prefix: 'P_', configMapRef: { name: 'c' } }, { configMapRef: { name: 'none', optional: true } }],
     env: [
@@ -93,7 +93,7 @@ test('variables come from values, fields, secrets and config maps, and arguments
   const lines = new Set((await node.outputOf('env')).split('\n'))
   const api = new URL(node.kube.server)
   for (const line of [
-    'hello env $(GREETING) $(NOBODY)',
+    'hello env $(GREETING) $(UNSET)',
     'P_COLOUR=red',
     'P_odd.name=odd',
     'WORD=hush',
@@ -295,7 +295,7 @@ test('busybox is the machine’s own, if it has one', {
   assert.equal(await node.outputOf('args'), 'by args\n')
 })
 
-test('an image that is not on this machine and names no command idles, and says so', { skip }, async (t) => {
+test('an image that is not on this machine and names no command idles, and reports it', { skip }, async (t) => {
   const node = await startNode(t)
   await node.run('unknown', { image: 'nginx' })
   await node.ready('unknown')

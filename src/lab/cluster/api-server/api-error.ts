@@ -148,6 +148,10 @@ export const notSupported = (what: string) =>
 export const methodNotAllowed = () =>
   new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource')
 
+/** The client may try again a second later. */
+export const tooManyRequests = () =>
+  new ApiError(429, 'TooManyRequests', 'the server has received too many requests and has asked us to try again later')
+
 /** The client accepts none of the media types that the server can send. */
 export const notAcceptable = (available: string) =>
   new ApiError(406, 'NotAcceptable', `only the following media types are accepted: ${available}`)

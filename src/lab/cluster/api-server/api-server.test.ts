@@ -300,7 +300,7 @@ test('an object is refused with every mistake in it', async (t) => {
       { ...pod('x'), spec: { ...pod('x').spec, serviceAccountName: 'none' } },
       'error looking up service account default/none: serviceaccount "none" not found',
     ],
-    [configMaps, '{', 'the body of the request cannot be read'],
+    [configMaps, '{', 'the body of the request is not valid JSON: line 1, column 2'],
   ]
   for (const [path, object, message] of refusals) {
     const answer = await cluster.request('POST', path, object)

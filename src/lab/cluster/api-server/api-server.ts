@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
@@ -25,6 +26,8 @@ export interface ApiServerOptions {
   port: number
   /** Name of the one node: its agent gets a certificate of this name. */
   nodeName: string
+  /** Longest time for a request to arrive, and for a client to read nothing of its answer, in milliseconds. Default 60,000. */
+  clientTimeoutMs?: number | undefined
   clock: Clock
   log: Log
 }
@@ -71,6 +74,7 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
 
   let node: NodeRuntime | undefined
   const context: ApiContext = {
+    bodies: { inFlight: 0 },
     store,
     objects,
     clock,
@@ -105,14 +109,35 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
   }
 }
 
-async function serveTls({ listen: address, port }: ApiServerOptions, pki: Pki) {
+const handshakeTimeoutMs = 10_000
+const maxConnections = 2_000
+
+async function serveTls({ listen: address, port, clientTimeoutMs = 60_000 }: ApiServerOptions, pki: Pki) {
   const { certificate, privateKey } = await pki.issueServer([address])
-  // A client without a certificate, or with one of another CA, gets a Kubernetes answer instead of a TLS alert.
-  const tls = { cert: certificate, key: privateKey, ca: pki.ca, requestCert: true, rejectUnauthorized: false }
-  const server = createServer(tls)
+  const server = createServer({
+    cert: certificate,
+    key: privateKey,
+    ca: pki.ca,
+    // A client without a certificate, or with one of another CA, gets a Kubernetes answer instead of a TLS alert.
+    requestCert: true,
+    rejectUnauthorized: false,
+    handshakeTimeout: handshakeTimeoutMs,
+    headersTimeout: clientTimeoutMs,
+    requestTimeout: clientTimeoutMs,
+    connectionsCheckingInterval: Math.min(clientTimeoutMs, 10_000),
+  })
+  server.maxConnections = maxConnections
+  server.on('request', (_, response) => closeWhenUnread(response, clientTimeoutMs))
   const { port: taken, stop } = await listen(server, { host: address, port }, { drainMs: 1000 })
   const host = isIPv6(address) ? `[${address}]` : address
   return { server, url: `https://${host}:${taken}`, stop }
+}
+
+/** Closes a connection whose client reads nothing of an answer that waits for it. A quiet watch has nothing to be read. */
+function closeWhenUnread(response: ServerResponse, timeoutMs: number): void {
+  response.setTimeout(timeoutMs, () => {
+    if (response.writableLength > 0) response.destroy()
+  })
 }
 
 function startError(error: unknown, { stateDir, listen, port }: ApiServerOptions): unknown {

@@ -83,7 +83,7 @@ test('a deleted namespace goes with everything in it', async (t) => {
   await eventually('the namespace is gone', async () => !(await exists('/api/v1/namespaces/old')))
 })
 
-test('a pod is scheduled to a node that fits, and told why there is none', async (t) => {
+test('a pod is scheduled to a node that fits, and its events explain when there is none', async (t) => {
   const { request, get, addNode } = await start(t)
   const spec = { nodeSelector: { disk: 'ssd' }, containers: [{ name: 'c', image: 'busybox:1' }] }
   await request('POST', `${namespaced}/pods`, { metadata: { name: 'p' }, spec })
@@ -116,7 +116,7 @@ test('a daemon set keeps one pod per fitting node, and replaces it when the temp
     (await pods()).find(({ metadata }) => metadata.uid !== first.metadata.uid),
   )
   await request('PATCH', `${apps}/daemonsets/d`, newImage, merge)
-  await eventually('the old one is told to end', async () =>
+  await eventually('the old one is deleted', async () =>
     (await pods()).every(({ metadata }) => metadata.uid !== other.metadata.uid),
   )
   await remove(`${namespaced}/pods/${other.metadata.name}`)
@@ -150,7 +150,7 @@ test('a deployment keeps its replicas through a replica set, and changes over at
   await eventually('no pod is left', async () => (await pods()).length === 0)
 })
 
-test('a set whose pod is refused says why in an event, goes on when it is mended, and holds up no other', async (t) => {
+test('a set whose pod is refused reports the reason in an event, continues when it is fixed, and does not block others', async (t) => {
   const { request, pods, list } = await start(t)
   await request('POST', `${apps}/deployments`, workload('a', {}, { serviceAccountName: 'missing' }))
   await request('POST', `${apps}/deployments`, workload('b'))
@@ -179,7 +179,7 @@ test('what an object owns goes with it, after it or before it', async (t) => {
   await request('PATCH', `${configMaps}/foreground-part`, { metadata: { finalizers: ['example.com/wait'] } }, merge)
   await remove(`${configMaps}/foreground`, { propagationPolicy: 'Foreground' })
   await eventually(
-    'the part is told',
+    'the part is being deleted',
     async () => (await get(`${configMaps}/foreground-part`)).metadata.deletionTimestamp,
   )
   assert.ok(await exists(`${configMaps}/foreground`))

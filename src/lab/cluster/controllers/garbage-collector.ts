@@ -6,7 +6,7 @@ import type { Controller, ControllerContext } from './controller.ts'
 const eventLifetimeMs = 3_600_000
 
 /**
- * Deletes what nobody owns any more: objects whose owners are all gone (of several, those that are gone are forgotten), the
+ * Deletes what has no owner any more: objects whose owners are all gone (of several, those that are gone are forgotten), the
  * objects of a deleted definition, old events. An owner that is deleted in the foreground goes after its dependents. https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */
 export const garbageCollector: Controller = {
@@ -34,7 +34,7 @@ export const garbageCollector: Controller = {
   },
 }
 
-/** Of an owner of a kind that the cluster does not have, nobody can say that it is gone. */
+/** An owner of a kind that the cluster does not have cannot be found missing. */
 function isKnown({ catalog }: ControllerContext, { apiVersion, kind }: OwnerReference): boolean {
   return catalog.rows().some((row) => row.kind === kind && apiVersion.split('/').slice(0, -1).join('/') === row.group)
 }

@@ -26,7 +26,7 @@ export function isReady(pod: ApiObject): boolean {
   return recordsAt(pod, 'status', 'conditions').some(({ type, status }) => type === 'Ready' && status === 'True')
 }
 
-/** Tells templates apart, whatever the order of their fields. */
+/** Identifies a template, regardless of the order of its fields. */
 export function hashOf(template: unknown): string {
   const sorted = (_: string, value: unknown) =>
     isRecord(value) ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) : value
@@ -38,7 +38,7 @@ export function creationsOf({ creations }: ControllerContext, { metadata }: ApiO
   return creations.count(metadata.uid ?? '')
 }
 
-/** Makes a pod from the owner's template, at once or when webhooks have seen it. When that is refused, an event of the owner says why. */
+/** Makes a pod from the owner's template, at once or when webhooks have seen it. When that is refused, an event of the owner reports the reason. */
 export function createPod(context: ControllerContext, owner: ApiObject, labels: Record<string, string> = {}): void {
   const { objects, catalog, admission, creations } = context
   const component = componentOf(owner)

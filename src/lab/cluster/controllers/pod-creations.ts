@@ -11,8 +11,8 @@ export interface PodCreations {
   begin(ownerUid: string, create: () => Promise<void>): void
 }
 
-/** @param onSettled called whenever an owner may be looked at again. */
-export function createPodCreations(clock: Clock, onSettled: () => void): PodCreations {
+/** @param onCompleted called whenever an owner may be reconciled again. */
+export function createPodCreations(clock: Clock, onCompleted: () => void): PodCreations {
   const counts = new Map<string, number>()
   const backoffs = new Map<string, ReturnType<typeof createBackoff>>()
 
@@ -21,9 +21,9 @@ export function createPodCreations(clock: Clock, onSettled: () => void): PodCrea
     if (count === 0) counts.delete(uid)
     else counts.set(uid, count)
   }
-  const settle = (uid: string) => {
+  const complete = (uid: string) => {
     add(uid, -1)
-    onSettled()
+    onCompleted()
   }
 
   return {
@@ -33,12 +33,12 @@ export function createPodCreations(clock: Clock, onSettled: () => void): PodCrea
       create().then(
         () => {
           backoffs.delete(uid)
-          settle(uid)
+          complete(uid)
         },
         () => {
           const backoff = backoffs.get(uid) ?? createBackoff({ initialMs: 500, maxMs: 10_000 })
           backoffs.set(uid, backoff)
-          clock.after(backoff.next(), () => settle(uid))
+          clock.after(backoff.next(), () => complete(uid))
         },
       )
     },

@@ -4,7 +4,7 @@ import { createPod, creationsOf, deletePod, dependents, hasEnded, isReady, write
 
 const resource = 'replicasets.apps'
 
-/** Keeps as many pods as `replicas` says. */
+/** Keeps the number of pods at `replicas`. */
 export const replicaSets = controllerOf(resource, {
   name: 'replica-sets',
   watches: ['pods'],

@@ -13,7 +13,7 @@ import { watchHealth } from './probes.ts'
 
 export interface ContainerRunner {
   readonly record: ContainerRecord
-  /** Runs the container, again after each exit as its restart policy says, until it has ended for good or the pod ends. */
+  /** Runs the container, again after each exit as its restart policy specifies, until it has ended for good or the pod ends. */
   run(volumePaths: ReadonlyMap<string, string>): Promise<Exit | undefined>
   /** Ends the running process. */
   stop(graceMs: number): Promise<void>

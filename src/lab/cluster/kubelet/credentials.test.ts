@@ -25,13 +25,13 @@ test('credentialsOf() prefers the container over the pod, and adds fsGroup', () 
   assert.deepEqual(found.refused, [])
 })
 
-test('credentialsOf() leaves out what a user namespace cannot give, and says so', () => {
+test('credentialsOf() leaves out and reports what a user namespace cannot provide', () => {
   const found = credentialsOf(pod({ runAsUser: 1000, fsGroup: 3 }), container(), onlyRoot)
   assert.deepEqual(found.arguments.slice(0, 4), ['--pdeathsig=KILL', '--reuid=0', '--regid=0', '--keep-groups'])
   assert.deepEqual(found.refused, ['runAsUser 1000 is not mapped in this user namespace, runs as 0'])
 })
 
-test('credentialsOf() refuses root to a pod that says it is not', () => {
+test('credentialsOf() refuses root to a pod with runAsNonRoot', () => {
   const message = /runAsNonRoot and image will run as root/
   assert.throws(() => credentialsOf(pod({ runAsNonRoot: true }), container(), anything), message)
   credentialsOf(pod({ runAsNonRoot: true }), container({ runAsUser: 1 }), anything)

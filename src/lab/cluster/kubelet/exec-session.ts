@@ -22,7 +22,7 @@ export interface ExecTarget {
 
 /**
  * Runs a command in a container's namespaces with the container's user, variables and working directory. A terminal is a
- * real one: script(1) makes it outside the container, and stty(1) tells it its size.
+ * real one: script(1) creates it outside the container, and stty(1) sets its size.
  */
 export function execInContainer(
   target: ExecTarget,
@@ -33,7 +33,7 @@ export function execInContainer(
   const environment = new Map(target.environment)
   if (tty && !environment.has('TERM')) environment.set('TERM', 'xterm')
   const { variables, late } = splitEnvironment(environment)
-  // Odd names travel like the others where no shell is on the way, and never on a command line that everybody can read.
+  // Odd names travel like the others where no shell is on the way, and never on a command line that every process can read.
   const odd = [...late].filter(([name]) => !/^\w+$/.test(name))
   for (const [name] of odd) late.delete(name)
   const spec: ProcessSpec = { command: [...command], environment, credentials: target.credentials }
@@ -48,7 +48,7 @@ export function execInContainer(
     env: { ...variables, ...Object.fromEntries(odd), ...(tty ? { SHELL: programs.sh } : {}) },
     stdio: [stdin || tty ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   })
-  // A command that does not read to the end is no error of ours.
+  // A command that does not read to the end is not an error here.
   child.stdin?.on('error', () => undefined)
   const failed = new Promise<never>((_, reject) =>
     child.once('error', (cause) => reject(new Error(`cannot start nsenter: ${cause.message}`))),

@@ -6,7 +6,7 @@ import { type Clock, type Log, type Running, sleep, timestamp } from '#lib'
 /** The Kubernetes version whose kubelet this node agent takes as its example. */
 const kubeletVersion = 'v1.34.4-keymount'
 
-/** The store keeps every write: one heartbeat a minute says enough on one machine. */
+/** The store keeps every write: one heartbeat a minute is enough on one machine. */
 const heartbeatMs = 60_000
 
 /** Registers the node and keeps its status fresh. */

@@ -13,7 +13,7 @@ export interface StatusWriter {
   close(): void
 }
 
-/** Brings the status of one pod to the API server: in order, without repeating itself, again and again until it is there. */
+/** Brings the status of one pod to the API server: in order, without duplicates, with retries until it is written. */
 export function createStatusWriter(pod: Pod, options: { kube: KubeClient; clock: Clock; log: Log }): StatusWriter {
   const { kube, clock, log } = options
   const { name = '', namespace = '', uid = '' } = pod.metadata

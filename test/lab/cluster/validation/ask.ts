@@ -66,7 +66,7 @@ function comparable(message: string): string {
     .replace(/(must be a valid regular expression, but isn't: ).*/, '$1…')
     .replace(/(cannot be handled as a \w+: )(converting|no kind|expected) .*/, '$1…')
     .replace(
-      /^(the object provided is unrecognized|the body of the request cannot be read).*/,
+      /^(the object provided is unrecognized|the body of the request is not valid JSON).*/,
       'the body is not an object',
     )
 }

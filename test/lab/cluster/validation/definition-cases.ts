@@ -16,7 +16,7 @@ const definition = (spec: object = {}, metadata: object = {}) => ({
 })
 const withSchema = (field: object) => definition({ versions: [version({ schema: schema(field) })] })
 
-/** What the product's own definitions use, and what goes wrong when somebody writes one. */
+/** What the product's own definitions use, and common mistakes in one. */
 export const definitionCases = casesOf('apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
   'a definition': definition(),
   'another name than plural.group': definition({}, { name: 'gadgets.example.com' }),

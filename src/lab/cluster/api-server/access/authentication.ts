@@ -5,7 +5,7 @@ import type { ServiceAccountTokens, User } from './service-account-tokens.ts'
 
 const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
-/** Who sends a request: a bearer token, else a client certificate, else nobody in particular. Throws 401 for a credential that is not valid. */
+/** Who sends a request: by bearer token, else by client certificate, else anonymous. Throws 401 for a credential that is not valid. */
 export async function authenticate(request: IncomingMessage, tokens: ServiceAccountTokens): Promise<User> {
   if (request.headers['impersonate-user'] !== undefined) {
     throw new ApiError(403, 'Forbidden', 'impersonation (--as) is not supported by the local cluster')

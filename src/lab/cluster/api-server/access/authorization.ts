@@ -3,7 +3,7 @@ import { type ApiObject, recordsAt, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
 import type { User } from './service-account-tokens.ts'
 
-/** What somebody wants to do: to a resource, or at a path that is none. */
+/** What a user wants to do: to a resource, or at a non-resource path. */
 export type Attributes =
   | {
       verb: string

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { errorMessage } from '#lib'
-import { valueAt } from '#lib/formats'
+import { parseJson, valueAt } from '#lib/formats'
 import { createHttpClient } from '#lib/http'
 import { ApiError } from '../api-error.ts'
 import { type ApiObject, isRecord, numberAt, textAt, textsAt } from '../api-object.ts'
@@ -49,7 +49,7 @@ async function send(store: Store, { clientConfig, timeoutSeconds }: Webhook, rev
     const headers = { 'content-type': 'application/json', accept: 'application/json' }
     const { status, body } = await http.send({ method: 'POST', url, headers, body: JSON.stringify(review) })
     if (status !== 200) throw new Error(`the server answers ${status}`)
-    return JSON.parse(body.toString('utf8')) as unknown
+    return parseJson('the response', body)
   } finally {
     http.stop()
   }
@@ -80,12 +80,12 @@ function reviewOf(uid: string, { reviewVersions }: Webhook, creation: Creation &
 
 function parsePatch(webhook: Webhook, text: string): unknown[] {
   try {
-    const patch: unknown = JSON.parse(Buffer.from(text, 'base64').toString('utf8'))
+    const patch = parseJson('the patch', Buffer.from(text, 'base64'))
     if (Array.isArray(patch)) return patch
   } catch {
-    // Said below.
+    // Reported below.
   }
-  throw failure(webhook, new Error('its patch is no JSON patch'))
+  throw failure(webhook, new Error('the patch in its response is not a valid JSON patch'))
 }
 
 function failure({ name }: Webhook, error: unknown): ApiError {

@@ -1,7 +1,7 @@
 import type { User } from '../access/service-account-tokens.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 
-/** An object that somebody wants to create. */
+/** An object to create, as requested by a user or a controller. */
 export interface Creation {
   row: ResourceRow
   version: string

@@ -4,6 +4,7 @@ import { type ApiObject, mapAt, numberAt, recordsAt, setDefaults, textAt, textsA
 import type { ResourceRow } from '../kinds/resource-row.ts'
 import { selectorMatches } from '../objects/selectors.ts'
 import type { Store } from '../objects/store.ts'
+import { checkRange } from '../validation/numbers.ts'
 
 /** One entry of a MutatingWebhookConfiguration. */
 export interface Webhook {
@@ -83,6 +84,7 @@ export function validateWebhooks(causes: Causes, configuration: ApiObject): void
     const path = `webhooks[${index}]`
     const client = webhook.clientConfig
     if (textAt(webhook, 'name') === '') causes.required(`${path}.name`)
+    checkRange(causes, `${path}.timeoutSeconds`, webhook.timeoutSeconds, 1, 30)
     if (textsAt(webhook, 'admissionReviewVersions').length === 0) causes.required(`${path}.admissionReviewVersions`)
     if (textAt(client, 'url') === '' && textAt(client, 'service', 'name') === '') {
       causes.required(`${path}.clientConfig`, 'exactly one of url or service is required')

@@ -7,10 +7,12 @@ import type { Catalog } from '../kinds/catalog.ts'
 import type { ResourceRow } from '../kinds/resource-row.ts'
 import type { Objects } from '../objects/objects.ts'
 import type { Store } from '../objects/store.ts'
+import type { BodyBudget } from './http-exchange.ts'
 import type { ResourceRequest } from './request-info.ts'
 
-/** What every handler works on. */
+/** What all handlers share. */
 export interface ApiContext {
+  bodies: BodyBudget
   store: Store
   catalog: Catalog
   objects: Objects
@@ -18,7 +20,7 @@ export interface ApiContext {
   admission: Admission
   clock: Clock
   log: Log
-  /** The node agent, once it is there. */
+  /** The node agent, once it has started. */
   runtime(): NodeRuntime | undefined
   /** Aborted when the server stops: watches and streams end. */
   signal: AbortSignal

@@ -26,7 +26,7 @@ function resourcesOf(catalog: Catalog): Map<string, Map<string, ApiResource[]>> 
 
 export const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 
-/** What `/api` and `/apis` say to clients that ask for everything at once. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery */
+/** What `/api` and `/apis` answer to clients that ask for everything at once. https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery */
 export function aggregatedDiscovery(catalog: Catalog, core: boolean): object {
   const groups = [...resourcesOf(catalog)].filter(([group]) => (group === '') === core)
   return {

@@ -2,8 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import { errorMessage } from '#lib'
+import { parseJson } from '#lib/formats'
 import type { ExecSession } from '../../node-runtime.ts'
 import { badRequest } from '../api-error.ts'
+import { numberAt } from '../api-object.ts'
 import { type PodCall, runtimeError, runtimeOf, targetOf } from './pod-target.ts'
 import { isTrue } from './request-info.ts'
 
@@ -13,6 +15,8 @@ const protocol = 'v5.channel.k8s.io'
 
 const webSockets = new WebSocketServer({
   noServer: true,
+  // kubectl sends 32 KiB at a time.
+  maxPayload: 4 * 1024 * 1024,
   handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
 })
 
@@ -40,7 +44,9 @@ export async function handleExec(call: PodCall, socket: Duplex, head: Buffer): P
     context.signal.removeEventListener('abort', stop)
     session.kill()
   })
-  client.on('message', (data) => receive(session, data))
+  client.on('error', stop)
+  client.on('message', (data) => receive(session, client, data))
+  session.stdin.on('drain', () => client.resume())
   await relay(session, client)
 }
 
@@ -48,11 +54,13 @@ function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promis
   return new Promise((resolve) => webSockets.handleUpgrade(request, socket, head, resolve))
 }
 
-function receive({ stdin, resize }: ExecSession, data: RawData): void {
+function receive({ stdin, resize }: ExecSession, client: WebSocket, data: RawData): void {
   const message = Buffer.isBuffer(data) ? data : Buffer.concat([data].flat().map((part) => Buffer.from(part as Buffer)))
   const [first, second] = message
-  if (first === channel.stdin) stdin.write(message.subarray(1))
-  else if (first === channel.close && second === channel.stdin) stdin.end()
+  if (first === channel.stdin) {
+    // A command that does not read must not fill the memory.
+    if (!stdin.write(message.subarray(1))) client.pause()
+  } else if (first === channel.close && second === channel.stdin) stdin.end()
   else if (first === channel.resize) {
     const size = parseSize(message.subarray(1))
     if (size !== undefined) resize(size)
@@ -61,8 +69,8 @@ function receive({ stdin, resize }: ExecSession, data: RawData): void {
 
 function parseSize(bytes: Buffer): { columns: number; rows: number } | undefined {
   try {
-    const { Width, Height } = JSON.parse(bytes.toString('utf8'))
-    return { columns: Number(Width), rows: Number(Height) }
+    const size = parseJson('the size of the terminal', bytes)
+    return { columns: numberAt(size, 'Width'), rows: numberAt(size, 'Height') }
   } catch {
     return undefined
   }
@@ -74,7 +82,7 @@ async function relay(session: ExecSession, client: WebSocket): Promise<void> {
   const copy = async (to: number, from: AsyncIterable<Buffer>) => {
     for await (const chunk of from) await send(to, chunk)
   }
-  // A stdin that the command closed early is no error of the session.
+  // A command may close its stdin before its end.
   session.stdin.on('error', () => {})
   const [exit] = await Promise.allSettled([
     session.exit,

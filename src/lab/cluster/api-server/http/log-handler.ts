@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { badRequest } from '../api-error.ts'
 import type { ApiCall } from './api-call.ts'
 import { refuseWaiting, runtimeError, runtimeOf, targetOf } from './pod-target.ts'
-import { isTrue } from './request-info.ts'
+import { isTrue, parseCount } from './request-info.ts'
 
 /** Streams a container's log as plain text, chunk by chunk as it comes. */
 export async function handleLog(call: ApiCall): Promise<void> {
@@ -26,17 +26,18 @@ export async function handleLog(call: ApiCall): Promise<void> {
   response.end()
 }
 
-function parseLogOptions({ searchParams }: URL) {
+function parseLogOptions(url: URL) {
+  const { searchParams } = url
   const flag = (name: string) => isTrue(searchParams.get(name) ?? 'false')
   for (const name of ['sinceSeconds', 'sinceTime', 'timestamps', 'limitBytes']) {
     if (flag(name) || Number(searchParams.get(name)) > 0)
       throw badRequest(`${name} is not supported by the local cluster`)
   }
-  const tail = searchParams.get('tailLines')
-  return { follow: flag('follow'), previous: flag('previous'), ...(tail === null ? {} : { tailLines: Number(tail) }) }
+  const tailLines = searchParams.has('tailLines') ? parseCount(url, 'tailLines') : undefined
+  return { follow: flag('follow'), previous: flag('previous'), tailLines }
 }
 
-/** Sends the headers, unless they are out: an error before the first byte is still a Status. */
+/** Sends the headers, unless they are already sent: an error before the first byte is still a Status. */
 function begin(response: ServerResponse): void {
   if (response.headersSent) return
   response.writeHead(200, { 'content-type': 'text/plain' })

@@ -47,7 +47,7 @@ test('decodeProtobuf() reads maps, lists, times, flags and nested messages', () 
   })
 })
 
-test('decodeProtobuf() refuses what it cannot read, and says what to do', () => {
+test('decodeProtobuf() refuses what it cannot read, with a message that includes the fix', () => {
   assert.throws(
     () => decodeProtobuf(body('Deployment', Buffer.alloc(0))),
     /cannot read a Deployment in protobuf.*kubectl apply -f/,

@@ -1,9 +1,11 @@
+import { parseJson } from '#lib/formats'
 import { badRequest } from '../api-error.ts'
-import type { ApiObject } from '../api-object.ts'
+import { type ApiObject, numberAt, textAt } from '../api-object.ts'
 import { apiVersionOf, keyOf, type ResourceRow } from '../kinds/resource-row.ts'
 import { type Matcher, parseFieldSelector, parseLabelSelector } from '../objects/selectors.ts'
 import type { ApiCall } from './api-call.ts'
 import { sendJson, wantsTable } from './http-exchange.ts'
+import { parseCount } from './request-info.ts'
 
 /** An object as a client of one version sees it. */
 export function present(row: ResourceRow, version: string, object: ApiObject): ApiObject {
@@ -11,7 +13,7 @@ export function present(row: ResourceRow, version: string, object: ApiObject): A
   return object.apiVersion === apiVersion ? object : { ...object, apiVersion }
 }
 
-/** Sends one object, as a table of one row if that is what the client wants. */
+/** Sends one object, as a table of one row if the client prefers that. */
 export function sendObject(call: ApiCall, status: number, object: ApiObject): void {
   const { response, request, row, info } = call
   const shown = present(row, info.version, object)
@@ -61,17 +63,19 @@ export function matcherOf({ row, url }: ApiCall): Matcher {
 
 const orderOf = ({ metadata }: ApiObject) => `${metadata.namespace ?? ''}/${metadata.name}`
 
-/** Paging goes on after a name, in the objects of now: an object written meanwhile may appear in a later page. */
-function parsePage({ searchParams }: URL): { limit: number; after?: string; revision?: number } {
-  const limit = Number(searchParams.get('limit') ?? 0) || Number.POSITIVE_INFINITY
-  const token = searchParams.get('continue')
+/** A page continues after a name, in the current objects: an object written meanwhile may appear in a later page. */
+function parsePage(url: URL): { limit: number; after?: string; revision?: number } {
+  const limit = parseCount(url, 'limit') || Number.POSITIVE_INFINITY
+  const token = url.searchParams.get('continue')
   if (!token) return { limit }
   try {
-    const { rv, after } = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
-    return { limit, after, revision: rv }
+    const position = parseJson('the continue key', Buffer.from(token, 'base64url'))
+    const [revision, after] = [numberAt(position, 'rv'), textAt(position, 'after')]
+    if (after !== '') return { limit, after, revision }
   } catch {
-    throw badRequest('continue key is not valid: it does not come from a list of this server')
+    // Reported below.
   }
+  throw badRequest('continue key is not valid: it does not come from a list of this server')
 }
 
 const continueToken = (rv: number, last: ApiObject) =>

@@ -1,7 +1,7 @@
 import type { Attributes } from '../access/authorization.ts'
 import { badRequest } from '../api-error.ts'
 
-/** What a URL and a method ask for. */
+/** A request about objects, from its method and URL. */
 export interface ResourceRequest {
   verb: string
   group: string
@@ -56,9 +56,18 @@ function verbOf(method: string, { searchParams }: URL, name: string | undefined)
   }
 }
 
-/** A flag of a URL: `true`, `1`, or there without a value. */
+/** A flag of a URL: `true`, `1`, or without a value. */
 export function isTrue(value: string | null): boolean {
   return value === 'true' || value === '1' || value === ''
+}
+
+/** A number in a URL; 0 when there is none. Throws 400 for anything but a whole number of at least 0. */
+export function parseCount({ searchParams }: URL, name: string): number {
+  const text = searchParams.get(name) || '0'
+  if (!/^\d{1,15}$/.test(text)) {
+    throw badRequest(`${name}: found ${JSON.stringify(text)}, expected a whole number of at least 0`)
+  }
+  return Number(text)
 }
 
 /** A request in the terms of authorization. */
@@ -69,7 +78,7 @@ export function attributesOf(info: ResourceRequest | undefined, method: string, 
   return { verb, group, resource: plural, subresource, name, namespace: isNamespace ? name : (namespace ?? '') }
 }
 
-/** Who lists or watches one object by its name needs the right on that one only. */
+/** A client that lists or watches one object by its name needs the right on that one only. */
 function selectedName({ searchParams }: URL): string {
   const terms = (searchParams.get('fieldSelector') ?? '').split(',')
   return terms.flatMap((term) => /^metadata\.name==?([^=!]+)$/.exec(term)?.[1] ?? [])[0] ?? ''

@@ -46,7 +46,7 @@ export function findReview({ group, version, plural }: ResourceRequest): ReviewR
 export async function handleReview(exchange: Omit<ApiCall, 'row'>, row: ReviewRow): Promise<void> {
   const { context, request, response, user, info } = exchange
   if (info.verb !== 'create') throw methodNotAllowed()
-  const body = await readObject(request)
+  const body = await readObject(context, request)
   const { kind, group, version } = row
   const status = row.answer({ store: context.store, user }, body)
   sendJson(response, 201, { metadata: {}, ...recordOf(body), kind, apiVersion: `${group}/${version}`, status })
@@ -76,7 +76,7 @@ function attributesOf(spec: unknown): Attributes {
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/ */
 export async function handleTokenRequest({ context, request, response, row, info }: ApiCall): Promise<void> {
-  const body = await readObject(request)
+  const body = await readObject(context, request)
   const account = context.objects.get(row, { namespace: info.namespace, name: info.name ?? '' })
   sendJson(response, 201, await issueToken(context, account, body))
 }
@@ -92,12 +92,7 @@ async function issueToken(
   const seconds = valueAt(spec, 'expirationSeconds') ?? 3600
   const bound = valueAt(spec, 'boundObjectRef')
   const { namespace = '', name, uid = '' } = account.metadata
-  if (typeof seconds !== 'number' || seconds < 600) {
-    const row = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' }
-    const causes = new Causes()
-    causes.invalid('spec.expirationSeconds', seconds, 'may not specify a duration less than 10 minutes')
-    throw invalid(row, '', causes.list)
-  }
+  requireDuration(seconds)
   const subject = { namespace, serviceAccount: { name, uid } }
   const pod = bound === undefined ? undefined : boundPod(store, account, bound)
   const status = await tokens.issue({ ...subject, ...pod }, audiences, seconds)
@@ -108,6 +103,20 @@ async function issueToken(
     spec: { audiences, expirationSeconds: seconds, boundObjectRef: bound ?? null },
     status,
   }
+}
+
+const maxTokenSeconds = 2 ** 32
+
+function requireDuration(seconds: unknown): asserts seconds is number {
+  const causes = new Causes()
+  const field = 'spec.expirationSeconds'
+  if (!Number.isInteger(seconds)) throw badRequest(`${field} must be a whole number`)
+  if (Number(seconds) < 600) causes.invalid(field, seconds, 'may not specify a duration less than 10 minutes')
+  if (Number(seconds) > maxTokenSeconds) {
+    causes.invalid(field, seconds, 'may not specify a duration larger than 2^32 seconds')
+  }
+  const row = { group: 'authentication.k8s.io', kind: 'TokenRequest', plural: 'tokenrequests' }
+  if (causes.list.length > 0) throw invalid(row, '', causes.list)
 }
 
 function boundPod(store: Store, account: ApiObject, reference: unknown) {

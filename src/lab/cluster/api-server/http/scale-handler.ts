@@ -14,11 +14,11 @@ export function handleGetScale(call: ApiCall): void {
 }
 
 export async function handleUpdateScale(call: ApiCall): Promise<void> {
-  setScale(call, await readObject(call.request))
+  setScale(call, await readObject(call.context, call.request))
 }
 
 export async function handlePatchScale(call: ApiCall): Promise<void> {
-  const patch = await readObject(call.request)
+  const patch = await readObject(call.context, call.request)
   const current = scaleOf(workloadOf(call))
   setScale(
     call,

@@ -6,15 +6,15 @@ import type { Change } from '../objects/store.ts'
 import type { ApiCall } from './api-call.ts'
 import { wantsTable } from './http-exchange.ts'
 import { matcherOf, present, renderTable, selected } from './read-handlers.ts'
-import { isTrue } from './request-info.ts'
+import { isTrue, parseCount } from './request-info.ts'
 
-/** How often a quiet watch says up to where it is current. */
+/** Time between two bookmarks of a quiet watch. */
 const bookmarkIntervalMs = 60_000
 
-/** Longest watch, when the client names no `timeoutSeconds`. */
+/** The longest watch, also when the client asks for a longer one. */
 const maxWatchSeconds = 3_600
 
-/** What a watch may hold back for a slow reader. */
+/** The most bytes that wait for a slow reader. */
 const maxBufferedBytes = 16 * 1024 * 1024
 
 /**
@@ -27,6 +27,7 @@ export function handleWatch(call: ApiCall): void {
   const flag = (name: string) => isTrue(url.searchParams.get(name) ?? 'false')
   const from = url.searchParams.get('resourceVersion') || '0'
   if (!/^\d+$/.test(from)) throw badRequest(`Invalid resourceVersion: ${from}`)
+  const wanted = parseCount(url, 'timeoutSeconds')
   const matches = matcherOf(call)
   const events = openEvents(call)
 
@@ -58,7 +59,7 @@ export function handleWatch(call: ApiCall): void {
     bookmark()
     response.end()
   }
-  const seconds = Number(url.searchParams.get('timeoutSeconds')) || maxWatchSeconds
+  const seconds = wanted === 0 ? maxWatchSeconds : Math.min(wanted, maxWatchSeconds)
   const cancelFinish = clock.after(seconds * 1000, finish)
   signal.addEventListener('abort', finish)
   response.on('close', () => {
@@ -77,7 +78,7 @@ function openEvents(call: ApiCall) {
   response.flushHeaders()
   const send = (type: string, object: unknown) => {
     response.write(`${JSON.stringify({ type, object })}\n`)
-    // A reader that stands still lists again later; its changes are not kept for it.
+    // A reader that has stopped reading lists again later; changes are not held for it.
     if (response.writableLength > maxBufferedBytes) response.destroy()
   }
   return {
@@ -99,7 +100,7 @@ function openEvents(call: ApiCall) {
   }
 }
 
-/** What a change means to somebody who sees only the matching objects. */
+/** What a change means to a client that sees only the matching objects. */
 function eventFor({ type, object, previous }: Change, matches: Matcher): Change['type'] | undefined {
   const before = previous !== undefined && matches(previous)
   if (type === 'DELETED') return before ? 'DELETED' : undefined

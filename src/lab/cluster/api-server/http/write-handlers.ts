@@ -13,7 +13,7 @@ import { parseDryRun, writeOptionsOf } from './write-options.ts'
 
 export async function handleCreate(call: ApiCall): Promise<void> {
   const { context, row, info, request } = call
-  const body = await admitted(call, await readObject(request))
+  const body = await admitted(call, await readObject(context, request))
   sendObject(call, 201, context.objects.create(row, info.namespace, body, writeOptionsOf(call)))
 }
 
@@ -27,7 +27,7 @@ function admitted(call: ApiCall, body: unknown): Promise<unknown> {
 
 export async function handleUpdate(call: ApiCall): Promise<void> {
   const { context, row, request } = call
-  const body = await readObject(request)
+  const body = await readObject(context, request)
   sendObject(
     call,
     200,
@@ -38,7 +38,7 @@ export async function handleUpdate(call: ApiCall): Promise<void> {
 export async function handlePatch(call: ApiCall): Promise<void> {
   const { context, row, info, request, url } = call
   const { store, objects } = context
-  const patch = await readObject(request)
+  const patch = await readObject(context, request)
   const options = writeOptionsOf(call)
   const ref = refOf(call)
   const type = mediaTypeOf(request)
@@ -99,8 +99,8 @@ function refOf({ info }: ApiCall): ObjectRef {
 }
 
 /** Options come in the body, in the URL, or both. */
-async function deleteOptions({ request, url }: ApiCall): Promise<DeleteOptions> {
-  const body = (await readObject(request)) ?? {}
+async function deleteOptions({ context, request, url }: ApiCall): Promise<DeleteOptions> {
+  const body = (await readObject(context, request)) ?? {}
   if (!isRecord(body)) throw badRequest('DeleteOptions must be an object')
   const inUrl = ['gracePeriodSeconds', 'propagationPolicy'].flatMap((name) => {
     const value = url.searchParams.get(name)

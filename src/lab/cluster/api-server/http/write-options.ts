@@ -3,7 +3,7 @@ import type { WriteOptions } from '../objects/write-request.ts'
 import type { ApiCall } from './api-call.ts'
 import { addWarning } from './http-exchange.ts'
 
-/** What the query and the headers of a request say about its write. Throws 400. */
+/** The options of a write, from the query and the headers of its request. Throws 400. */
 export function writeOptionsOf({ info, url, request, response }: ApiCall): WriteOptions {
   const validation = url.searchParams.get('fieldValidation') || 'Warn'
   if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore') {

@@ -77,7 +77,7 @@ test('ages and times are written for people', () => {
   assert.equal(cell('events', 'Last Seen', {}), '<unknown>')
 })
 
-test('nodes, bindings and drivers say in a word what they are', () => {
+test('nodes, bindings and drivers are summarized in their columns', () => {
   const ready = {
     conditions: [{ type: 'Ready', status: 'True' }],
     addresses: [{ type: 'InternalIP', address: '10.0.0.1' }],

@@ -51,7 +51,7 @@ export const pairs = (name: string, path: string): Column =>
     return entries.map(([key, value]) => `${key}=${value}`).join(',') || '<none>'
   })
 
-/** The format tells kubectl where to print the kind, as in `kubectl get all`. */
+/** By this format kubectl finds the column in which to print the kind, as in `kubectl get all`. */
 export const nameColumn: Column = { ...text('Name', 'metadata.name'), format: 'name' }
 export const ageColumn: Column = column('Age', ({ metadata }, now) => ageOf(metadata.creationTimestamp, now))
 export const createdColumn: Column = text('Created At', 'metadata.creationTimestamp')

@@ -1,7 +1,7 @@
 import type { ResourceRow } from './resource-row.ts'
 import type { Schema } from './structural-schema.ts'
 
-/** The fields that tell the items of the list at a path apart; undefined for a list that is replaced as a whole. */
+/** The fields that identify an item of the list at a path; undefined for a list that is replaced as a whole. */
 export type ListKeys = (path: readonly string[]) => readonly string[] | undefined
 
 /** Merge keys of the built-in kinds' lists by field name, for strategic merge patches and field ownership. */
@@ -30,7 +30,7 @@ const keysOfKind: Record<string, typeof builtInKeys> = { services: { ports: ['po
 /** Lists of plain values that a strategic patch adds to. */
 export const mergedSets: ReadonlySet<string> = new Set(['finalizers'])
 
-/** Merge keys of a kind's lists: by name for built-in kinds, as the definition says for custom ones. */
+/** Merge keys of a kind's lists: by name for built-in kinds, as the definition specifies for custom ones. */
 export function listKeysOf(row: ResourceRow, version: string): ListKeys {
   if (row.builtIn) {
     const keys = { ...builtInKeys, ...keysOfKind[row.plural] }

@@ -9,7 +9,7 @@ function causesOf(schema: Schema, value: unknown, path = '') {
   return causes.list
 }
 
-test('prune() removes what the schema does not name, and says where it was', () => {
+test('prune() removes what the schema does not name, and returns the paths', () => {
   const schema: Schema = {
     properties: {
       spec: {
@@ -30,7 +30,7 @@ test('prune() removes what the schema does not name, and says where it was', () 
   assert.deepEqual(value, { spec: { list: [{ a: 1 }], map: { k: { a: 1 } } }, free: { any: 1, strict: {} } })
 })
 
-test('an embedded object keeps its metadata as it is, and has to say what it is', () => {
+test('an embedded object keeps its metadata as it is, and must have an apiVersion and a kind', () => {
   const schema: Schema = { properties: { ref: { 'x-kubernetes-embedded-resource': true, properties: { spec: {} } } } }
   const value = {
     ref: { apiVersion: 'v1', kind: 'Thing', metadata: { name: 'a', labels: { b: 'c' } }, spec: 1, other: 2 },

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ApiError } from '../api-error.ts'
-import { type ApiObject, isRecord, serverFields } from '../api-object.ts'
+import { type ApiObject, isRecord, serverFields, setField } from '../api-object.ts'
 import type { ListKeys } from '../kinds/list-keys.ts'
 
 /**
@@ -64,7 +64,7 @@ function leavesOf(object: unknown, keysOf: ListKeys): Leaves {
 const itemStep = (item: unknown, keys: readonly string[]) =>
   `k:${JSON.stringify(Object.fromEntries(keys.map((key) => [key, isRecord(item) ? item[key] : undefined])))}`
 
-/** The object with its managers after a plain write: the writer owns what it changed, nobody owns what is gone. */
+/** The object with its managers after a plain write: the writer owns the fields that it changed; removed fields have no owner. */
 export function recordUpdate(
   previous: ApiObject | undefined,
   next: ApiObject,
@@ -91,7 +91,7 @@ export function recordUpdate(
   return withEntries(next, entries)
 }
 
-/** Applies a configuration to a clone of the live object: sets its fields, removes those that its manager applied before and no longer names. */
+/** Applies a configuration to a clone of the live object: sets its fields, and removes those that its manager applied before and no longer has. */
 export function applyConfiguration(
   live: ApiObject,
   applied: ApiObject,
@@ -150,18 +150,19 @@ const display = (field: string) =>
 function mergeApplied(live: unknown, applied: unknown, keysOf: ListKeys, path: readonly string[]): unknown {
   const keys = Array.isArray(applied) ? keysOf(path) : undefined
   if (Array.isArray(applied) && keys !== undefined) {
-    const result: unknown[] = Array.isArray(live) ? [...live] : []
+    // By key, so that long lists take linear time.
+    const result = new Map((Array.isArray(live) ? live : []).map((item) => [itemStep(item, keys), item]))
     for (const item of applied) {
-      const at = result.findIndex((existing) => itemStep(existing, keys) === itemStep(item, keys))
-      if (at < 0) result.push(item)
-      else result[at] = mergeApplied(result[at], item, keysOf, [...path, '*'])
+      const step = itemStep(item, keys)
+      result.set(step, result.has(step) ? mergeApplied(result.get(step), item, keysOf, [...path, '*']) : item)
     }
-    return result
+    return [...result.values()]
   }
   if (!isRecord(applied)) return applied
   const result: Record<string, unknown> = isRecord(live) ? { ...live } : {}
   for (const [field, value] of Object.entries(applied)) {
-    if (value !== null) result[field] = mergeApplied(result[field], value, keysOf, [...path, field])
+    const before = Object.hasOwn(result, field) ? result[field] : undefined
+    if (value !== null) setField(result, field, mergeApplied(before, value, keysOf, [...path, field]))
   }
   return result
 }

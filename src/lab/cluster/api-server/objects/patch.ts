@@ -178,16 +178,17 @@ function patchList(target: unknown, patch: readonly unknown[], keysOf: ListKeys,
   if (patch.some((item) => valueOfDirective(item) === 'replace' && !(isRecord(item) && key in item))) {
     return patch.filter((item) => valueOfDirective(item) === undefined)
   }
-  const result = [...before]
+  // By key, so that long lists take linear time. A key that occurs twice, or not at all, does not identify an item.
+  const result = new Map<unknown, unknown>(before.map((item) => [keyIn(item, key) ?? item, item]))
   for (const item of patch) {
-    const at = result.findIndex((existing) => isRecord(existing) && isRecord(item) && existing[key] === item[key])
-    if (valueOfDirective(item) === 'delete') {
-      if (at >= 0) result.splice(at, 1)
-    } else if (at < 0) result.push(strategicPatch(undefined, item, keysOf, [...path, '*']))
-    else result[at] = strategicPatch(result[at], item, keysOf, [...path, '*'])
+    const identity = keyIn(item, key) ?? item
+    if (valueOfDirective(item) === 'delete') result.delete(identity)
+    else result.set(identity, strategicPatch(result.get(identity), item, keysOf, [...path, '*']))
   }
-  return result
+  return [...result.values()]
 }
+
+const keyIn = (item: unknown, key: string): unknown => (isRecord(item) ? item[key] : undefined)
 
 function steer(
   result: Record<string, unknown>,
@@ -207,10 +208,10 @@ function steer(
   if (name === '$deleteFromPrimitiveList') result[field] = list.filter((item) => !value.includes(item))
   if (name === '$setElementOrder') {
     const key = keysOf([...path, field])?.[0]
-    const identity = (item: unknown) => (key !== undefined && isRecord(item) ? item[key] : item)
-    const order = value.map(identity)
+    const identity = (item: unknown) => (key === undefined ? item : (keyIn(item, key) ?? item))
+    const order = new Map(value.map((item, index) => [identity(item), index]))
     // Items that the patch does not order stay at the end.
-    const rank = (item: unknown) => (order.includes(identity(item)) ? order.indexOf(identity(item)) : order.length)
+    const rank = (item: unknown) => order.get(identity(item)) ?? order.size
     result[field] = list.toSorted((a, b) => rank(a) - rank(b))
   }
 }
