@@ -11,7 +11,7 @@ export interface AzAccount {
   subscriptionId: string
 }
 
-/** Azure's own command line, whose sign-in is used. Every call rejects with a {@link CliError} that says what to do. */
+/** Azure's own command line, whose sign-in is used. Every call rejects with a {@link CliError} that includes the fix. */
 export interface AzCli extends AzureTokens {
   account(): Promise<AzAccount>
 }

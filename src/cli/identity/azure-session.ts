@@ -5,14 +5,14 @@ import { createAzCli } from './az-cli.ts'
 import type { AzureSettings } from './azure-flags.ts'
 import { once } from './once.ts'
 
-/** Azure, signed in as the flags say. Sends nothing before the first call. */
+/** Azure, signed in according to the flags. Sends nothing before the first call. */
 export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'graph'> {
   readonly cloud: AzureCloud
   /** Throws {@link CliError} if none was given. */
   subscriptionId(): string
   /** The tenant of the subscription. */
   tenantId(): Promise<string>
-  /** Reaches the network as the environment says, without credentials. */
+  /** Sends without credentials, with the proxy settings of the environment. */
   readonly send: HttpSend
   stop(): void
 }

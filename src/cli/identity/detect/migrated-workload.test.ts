@@ -85,7 +85,7 @@ test('azwi: detect: the resource file of a Pod', () => {
   })
 })
 
-test('a Job loses the selector and labels that the server makes anew', () => {
+test('a Job loses the selector and labels that the server generates', () => {
   const job = workload('Job')
   const made = templateOf(job)
   made.metadata = { labels: { ...labels, 'controller-uid': 'x', 'batch.kubernetes.io/job-name': 'web' } }
@@ -141,7 +141,7 @@ test('without a proxy, only label and service account are set', () => {
   assert.deepEqual(spec.containers, containers)
 })
 
-test('a workload that selects its pods by the binding is told apart', () => {
+test('a workload that selects its pods by the binding is recognized', () => {
   const deployment = workload('Deployment') as KubeObject & { spec: { selector: unknown } }
   assert.equal(selectsByBinding(deployment), false)
   deployment.spec.selector = { matchLabels: { aadpodidbinding: 'web' } }
@@ -181,7 +181,7 @@ test('azwi: detect: identity filter: two bindings with the same selector, the fi
   assert.deepEqual(names(bindings, [identity('first'), identity('second')]), ['web: first', 'other: second'])
 })
 
-test('service principals are not moved by themselves, and it says how', () => {
+test('service principals are not migrated automatically, and the warning names the manual steps', () => {
   const { matched, warnings } = matchBindings([binding('b', 'sp', 'web')], [identity('sp', { type: 1, clientID: 'c' })])
   assert.deepEqual(matched, [])
   assert.match(warnings[0] ?? '', /keymount identity serviceaccount create --aad-application-client-id c/)

@@ -124,7 +124,7 @@ test('the document must name the issuer to the last slash', () => {
   assert.match(found?.text ?? '', /to the last slash/)
 })
 
-test('keys: of before a change of keys, of a kind that Entra does not take, and too many', () => {
+test('keys: outdated after a key rotation, of a type that Entra does not accept, and too many', () => {
   const old = find(checkKeys({}, { keyId: 'new' }), 'keys')
   assert.match(old?.text ?? '', /the key of current tokens \(new\) is not among the 1/)
   assert.match(old?.fix?.[0] ?? '', /^keymount identity jwks --from-cluster/)
@@ -139,7 +139,7 @@ test('an issuer that cannot be read is wrong, unless Entra takes its tokens', ()
   assert.equal(find(checkKeys({}, { discovery, signIns: [{ kind: 'accepted' }] }), 'issuer')?.status, 'note')
 })
 
-test('a certificate of the cluster’s own CA is wrong once Entra says that it could not fetch the documents', () => {
+test('a certificate of the cluster’s own CA is wrong once Entra reports that it could not fetch the documents', () => {
   const status = (signIns: IssuerFacts['signIns']) =>
     find(checkKeys({ privateCa: true }, { signIns }), 'certificate')?.status
   assert.equal(status([]), 'note')

@@ -53,7 +53,7 @@ function missingIdentity({ clientId, tenantId, ownTenant }: IdentityFacts): Find
   const text = `tenant ${tenantId} has no application and no managed identity with client id ${clientId}: it may be an object id, or of a deleted identity`
   return problem('identity', text, [
     'az identity list --query "[].{name:name, clientId:clientId}" --output table',
-    'az ad app list --show-mine --query "[].{name:displayName, clientId:appId}" --output table',
+    'az ad app list --all --query "[].{name:displayName, clientId:appId}" --output table',
   ])
 }
 
@@ -115,7 +115,7 @@ function otherAccounts(trusted: readonly string[], account: ServiceAccountRef, o
     .flatMap((subject) => runAs(owner, account.namespace, subject.slice(prefix.length)))
 }
 
-/** Which of them is no longer needed only their owners can say. */
+/** Lists them: only their owners know which are no longer needed. */
 function listAll({ az }: AzureIdentity): string[] {
   return [commandLine('az', ...az.group, 'federated-credential', 'list', ...az.identity, '--output', 'table')]
 }

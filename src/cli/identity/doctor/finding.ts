@@ -5,7 +5,7 @@ export interface Finding {
   /** `note`: nothing is wrong, but worth knowing. `unknown`: could not be checked. */
   status: 'ok' | 'problem' | 'note' | 'unknown'
   text: string
-  /** Commands that fix it: any of them, or one after the other as the text says. Words in capitals are to be replaced. */
+  /** Commands that fix it: alternatives, or steps in order, as the text explains. Words in capitals are to be replaced. */
   fix?: readonly string[]
 }
 

@@ -126,6 +126,6 @@ function missing(title: string): CliError {
 function ambiguous(name: string, found: readonly ApplicationRecord[]): CliError {
   return new CliError({
     what: `${found.length} applications are called "${name}"`,
-    fix: found.map(({ appId }) => `say which one is meant: --aad-application-client-id ${appId}`),
+    fix: found.map(({ appId }) => `select one by its client ID: --aad-application-client-id ${appId}`),
   })
 }

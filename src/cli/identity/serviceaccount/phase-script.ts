@@ -2,8 +2,8 @@ import { commandLine } from '#terminal'
 import type { Phase, ScriptContext } from './phase.ts'
 
 /**
- * A shell script of az and kubectl commands that does what the phases do, and like them can be run again. Nobody is asked to
- * write it: what only Azure knows is looked up when it runs.
+ * A shell script of az and kubectl commands that does what the phases do, and like them can be run again. Building it sends
+ * no request to Azure: the script looks up IDs when it runs.
  */
 export function phaseScript(phases: readonly Phase[], context: ScriptContext): string {
   const bodies = phases.map((phase) => [`# ${phase.name}: ${phase.description}`, ...phase.commands(context)].join('\n'))

@@ -11,7 +11,7 @@ export interface Phase {
   description: string
   /** The options that it reads; `phase NAME` shows these only. */
   flags: readonly PhaseFlag[]
-  /** Which options it lacks, in upstream's words. Asks nobody. */
+  /** Which options it lacks, in upstream's words. Sends no request. */
   missing(settings: PhaseSettings): string[]
   run(context: PhaseContext): Promise<PhaseOutcome>
   /** The az and kubectl commands that do the same. */

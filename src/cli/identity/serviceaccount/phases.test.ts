@@ -23,7 +23,7 @@ test('azwi: option errors: one, two and three flags', () => {
   assert.deepEqual(requireOneOf(['--x', ''], ['--y', 'given']), [])
 })
 
-/** What a phase says to these options. */
+/** The problems that a phase reports for these options. */
 function missing(phases: readonly Phase[], name: string, options: PhaseOptions): string[] {
   const phase = phases.find((one) => one.name === name)
   assert.ok(phase !== undefined, name)
@@ -103,7 +103,7 @@ test('azwi: phases PreRun: token expiration 1h ok, below 1h and above 24h are er
   assert.throws(() => seconds('soon'), /found "soon", expected a duration/)
 })
 
-test('every wrong option is told at once', () => {
+test('every wrong option is reported at once', () => {
   const options = { identityType: 'user', aadApplicationObjectId: 'x', serviceAccountTokenExpiration: '1s' }
   assert.throws(
     () => parsePhaseOptions(options),
@@ -144,7 +144,7 @@ test('azwi: lazy lookups: application and service principal are fetched once and
   assert.deepEqual(calls, ["/applications displayName eq 'it''s'", "/servicePrincipals appId eq 'client'"])
 })
 
-test('azwi: lazy lookups: what is not there is an error that says what to do, and is looked up again', async () => {
+test('azwi: lazy lookups: what does not exist is an error with a fix, and is looked up again', async () => {
   const { calls, principal } = countingGraph({ applications: [], servicePrincipals: [] })
   await assert.rejects(principal.clientId(), /The application "it's" does not exist/)
   await assert.rejects(principal.clientId(), /does not exist/)
@@ -214,7 +214,7 @@ test('azwi: runner: every phase is checked before the first runs, and a skipped 
   assert.deepEqual(log, ['check one', 'check three', 'run one', 'run three'])
 })
 
-test('azwi: runner: what several phases lack is told once, with their names', () => {
+test('azwi: runner: options that several phases lack are reported once, with the names of the phases', () => {
   const { phases } = recorded('one', 'two')
   const lacking = phases.map((phase) => ({ ...phase, missing: () => ['--x is required'] }))
   assert.throws(

@@ -2,7 +2,7 @@ import { isNotFound, type KubeClient, resources } from '#kubernetes/client'
 import { identityAnnotations } from '../identity-keys.ts'
 import type { ServiceAccountRef } from '../names.ts'
 
-/** What kubelet uses when a service account says nothing. */
+/** What kubelet uses when a service account sets no expiration. */
 export const defaultTokenExpiration = 3600
 
 export interface ServiceAccountIdentity {
