@@ -52,7 +52,7 @@ export class Causes {
     this.#add('TooLong', field, `Too long: may not be more than ${maxBytes} bytes`)
   }
 
-  /** @param types what the field may be. */
+  /** @param types the types that are allowed there. */
   mistyped(field: string, found: string, types: string, subject = field): void {
     const message = `Invalid value: "${found}": ${subject} in body must be of type ${types}: "${found}"`
     this.#add('TypeInvalid', field, message)

@@ -28,7 +28,7 @@ async function tokenOf(cluster: TestCluster, account = 'default', spec = {}): Pr
   return body.status.token
 }
 
-test('nobody in particular may read health, version and the documents of the token issuer, and nothing else', async (t) => {
+test('an anonymous caller may read health, version and the documents of the token issuer, and nothing else', async (t) => {
   const cluster = await start(t)
   for (const path of [
     '/healthz',
@@ -308,7 +308,7 @@ test('an object is refused with every mistake in it', async (t) => {
   }
 })
 
-test('what the local cluster does not have, it says so', async (t) => {
+test('what the local cluster does not support is reported as such', async (t) => {
   const cluster = await start(t)
   const jobs = await cluster.request('GET', '/apis/batch/v1/namespaces/default/jobs')
   assert.deepEqual(
