@@ -107,7 +107,7 @@ function commandLine(file: string): string[] {
 async function startPods(release: HelmRelease): Promise<number> {
   const startedAt = performance.now()
   const names = podNames()
-  await Promise.all(names.map(release.createPod))
+  await Promise.all(names.map((name) => release.createPod(name)))
   for (;;) {
     const { items } = await release.kube.list(resources.pods, { namespace: release.namespace })
     const ready = items.filter(

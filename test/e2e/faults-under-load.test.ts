@@ -24,7 +24,6 @@ const noProcesses = processes === undefined ? 'needs a cluster whose programs ru
 const options = realClusterOnly('faults of a node need a real cluster', asked, noHelm, noNodeHost, noProcesses)
 
 const mountPath = '/mnt/secrets-store'
-const image = 'registry.k8s.io/e2e-test-images/busybox:1.29-4'
 const linesPerFile = 100
 const readers = ['reader-1', 'reader-2', 'reader-3', 'reader-4']
 const hoursMs = 3_600_000
@@ -282,28 +281,8 @@ describe('faults under load', options, () => {
   }
 
   async function startReader(name: string, overrides: object = {}): Promise<void> {
-    const { namespace, driver } = release
-    const volume = { driver, readOnly: true, volumeAttributes: { secretProviderClass: 'app' } }
-    await release.kube.create(resources.pods, {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { namespace, name },
-      spec: {
-        serviceAccountName: 'app',
-        terminationGracePeriodSeconds: 1,
-        restartPolicy: 'Never',
-        containers: [
-          {
-            name: 'reader',
-            image,
-            command: ['/bin/busybox', 'awk', readerProgram],
-            volumeMounts: [{ name: 'secrets', mountPath, readOnly: true }],
-          },
-        ],
-        volumes: [{ name: 'secrets', csi: volume }],
-        ...overrides,
-      },
-    })
+    const command = ['/bin/busybox', 'awk', readerProgram]
+    await release.createPod(name, { command, spec: { restartPolicy: 'Never', ...overrides } })
   }
 
   async function podOf(name: string): Promise<Pod | undefined> {
@@ -382,11 +361,14 @@ describe('faults under load', options, () => {
     return mounts().filter((point) => point.includes(`/pods/${uid}/`))
   }
 
+  /** Six times in a minute. Its pod goes too: kubelet would wait longer after each crash, up to five minutes. */
   async function killDriver(): Promise<void> {
     for (let i = 0; i < 6; i++) {
       await delay(10_000)
-      const pid = await pidOf('secrets-store-csi-driver').catch(() => undefined)
-      if (pid !== undefined) process.kill(pid, 'SIGKILL')
+      const { name = '' } = (await productPod('secrets-store-csi-driver')).metadata
+      const pid = await pidOf('secrets-store-csi-driver')
+      process.kill(pid, 'SIGKILL')
+      await release.kube.delete(resources.pods, { namespace: release.namespace, name }, { gracePeriodSeconds: 0 })
     }
   }
 

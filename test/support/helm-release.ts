@@ -42,8 +42,8 @@ export interface HelmRelease {
   uninstall(): Promise<void>
   /** Default: the first object of the class. */
   setSecret(value: string, name?: string): Promise<void>
-  /** A pod that mounts the class; does not wait for it. */
-  createPod(name: string): Promise<void>
+  /** A pod that mounts the class at /mnt/secrets-store; does not wait for it. Default: it sleeps. */
+  createPod(name: string, pod?: { command?: readonly string[]; spec?: object }): Promise<void>
   podReady(name: string): Promise<void>
   /** The mounted first object as the container sees it. */
   read(pod: string): Promise<string>
@@ -108,7 +108,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
     async setSecret(value, name = first) {
       await azure.setSecret(vault.name, name, value)
     },
-    createPod: (name) => createPod(kube, { namespace, name, driver }),
+    createPod: (name, pod) => createPod(kube, { namespace, name, driver, ...pod }),
     podReady: (name) => podReady(kube, namespace, name),
     async read(pod) {
       const command = ['cat', `/mnt/secrets-store/${first}`]
@@ -198,10 +198,17 @@ async function createWorkload(kube: KubeClient, namespace: string, parameters: R
   })
 }
 
-async function createPod(
-  kube: KubeClient,
-  { namespace, name, driver }: { namespace: string; name: string; driver: string },
-): Promise<void> {
+interface PodOptions {
+  namespace: string
+  name: string
+  driver: string
+  command?: readonly string[]
+  /** Fields over those that every pod has. */
+  spec?: object
+}
+
+async function createPod(kube: KubeClient, options: PodOptions): Promise<void> {
+  const { namespace, name, driver, command = ['/bin/sleep', '10000'], spec = {} } = options
   await kube.create(resources.pods, {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -213,11 +220,12 @@ async function createPod(
         {
           name: 'app',
           image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4',
-          command: ['/bin/sleep', '10000'],
+          command: [...command],
           volumeMounts: [{ name: 'secrets', mountPath: '/mnt/secrets-store', readOnly: true }],
         },
       ],
       volumes: [{ name: 'secrets', csi: { driver, readOnly: true, volumeAttributes: { secretProviderClass: 'app' } } }],
+      ...spec,
     },
   })
 }
