@@ -95,7 +95,7 @@ interface Actor extends Pick<Replica, 'process' | 'name'> {
   leads(): boolean
 }
 
-/** What a leader does: it acts when it may, again and again, until it is stopped. */
+/** What a leader does: it acts repeatedly while it leads, until it is stopped. */
 function act(world: World, { process, name, leads }: Actor, actions: Actions) {
   const term = ++actions.terms
   world.note(`${name} begins term ${term}`)
@@ -133,7 +133,7 @@ function disturbOne(world: World, server: SimulatedApiServer, replicas: Replica[
   random.pick(disturbances)()
 }
 
-/** What an administrator may do: it is no loss, and costs the leader a conflict. */
+/** What an administrator may do: it does not end the leadership, but causes a conflict for the leader. */
 function labelLease({ store }: SimulatedApiServer): void {
   const key = 'leases.coordination.k8s.io'
   const lease = store.get(key, 'default', 'lease')

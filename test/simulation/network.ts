@@ -76,28 +76,28 @@ function refusalOf({ world: { random } }: Link, status: 429 | 500 | 503): Transp
   return { status, headers, body: JSON.stringify(body) }
 }
 
-/** Settles once: by the answer, the client's time or its signal. */
+/** Completes once: by the answer, the client's timeout or its signal. */
 function pending<T>(link: Link, request: TransportRequest, begin: (done: Done<T>) => void): Promise<T> {
   const { world, process } = link
   const { signal, timeoutMs = 30_000 } = request
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
-    let settled = false
-    const settle = (run: () => void) => {
-      if (settled) return
-      settled = true
+    let completed = false
+    const complete = (run: () => void) => {
+      if (completed) return
+      completed = true
       cancelTimeout()
       signal?.removeEventListener('abort', onAbort)
       run()
     }
-    const onAbort = () => settle(() => reject(signal?.reason))
+    const onAbort = () => complete(() => reject(signal?.reason))
     const cancelTimeout = world.time.after(timeoutMs, () =>
-      process.deliver(() => settle(() => reject(unreachable(`no complete answer within ${timeoutMs / 1000} s`)))),
+      process.deliver(() => complete(() => reject(unreachable(`no complete answer within ${timeoutMs / 1000} s`)))),
     )
     signal?.addEventListener('abort', onAbort, { once: true })
     begin({
-      resolve: (value) => process.deliver(() => settle(() => resolve(value))),
-      reject: (error) => process.deliver(() => settle(() => reject(error))),
+      resolve: (value) => process.deliver(() => complete(() => resolve(value))),
+      reject: (error) => process.deliver(() => complete(() => reject(error))),
     })
   })
 }

@@ -27,7 +27,7 @@ export interface World {
   tail(): readonly string[]
   /** Of all lines of the trace: equal for equal runs. */
   digest(): string
-  /** The run fails with this text after the current event, whoever calls this. */
+  /** The run fails with this text after the current event, also when the caller catches errors. */
   violate(invariant: string): void
   /** Throws the first violation. */
   check(): void
