@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '#lib'
 import { leaderElection } from './leader-election.ts'
+import { nodeDriver } from './node-driver.ts'
 import { createRandom } from './random.ts'
 import type { Scenario } from './scenario.ts'
 import { countCryptoCalls } from './settle.ts'
@@ -24,7 +25,7 @@ export interface SeedReport {
   faults: Readonly<Record<string, number>>
 }
 
-export const scenarios: readonly Scenario[] = [leaderElection]
+export const scenarios: readonly Scenario[] = [nodeDriver, leaderElection]
 
 /** Runs one seed. The scenario follows from the seed unless it is named. Runs do not go on at the same time. */
 export async function runSeed(seed: number, name?: string): Promise<SeedReport> {

@@ -40,6 +40,7 @@ export async function startApiServer(world: World, directory: string): Promise<S
   const objects = createObjects({ store, clock })
   seed(store, objects)
   const context: ApiContext = {
+    bodies: { inFlight: 0 },
     store,
     objects,
     clock,

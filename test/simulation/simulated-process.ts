@@ -39,7 +39,7 @@ export function createProcess(world: World, name: string, options: ProcessOption
   const deliver = (run: () => void) => {
     if (!alive) return
     if (time.now >= pausedUntil) return run()
-    time.after(pausedUntil - time.now, () => deliver(run))
+    time.after(pausedUntil - time.now + 0.001, () => deliver(run))
   }
   const kill = (why: string) => {
     if (!alive) return
@@ -60,7 +60,8 @@ export function createProcess(world: World, name: string, options: ProcessOption
     clock: {
       now: () => epoch + time.now + wallOffset,
       elapsed,
-      after: (ms, run) => time.after(ms / rate, () => deliver(run)),
+      // As Node's timers: whole milliseconds, rounded down, at least one.
+      after: (ms, run) => time.after(Math.max(Math.trunc(ms), 1) / rate, () => deliver(run)),
     },
     deliver,
     effect<T>(what: string, latencyMs: number, run: () => Promise<T>) {

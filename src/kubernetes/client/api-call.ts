@@ -19,8 +19,8 @@ export interface ApiConnection {
   random: () => number
   /** How much later than the server the client ends a watch, because a connection may have died without a sign. */
   watchGraceMs: number
-  /** The server's clock minus ours at the last answer, in milliseconds. */
-  clockOffsetMs: number | undefined
+  /** The server's clock at the last answer, and when that was by our monotonic clock. */
+  serverTime: { now: number; at: number } | undefined
 }
 
 const defaultTimeoutMs = 30_000
@@ -97,9 +97,14 @@ function pauseAfter({ status, retryAfterSeconds }: KubeError, random: () => numb
   return (retryAfterSeconds + 0.25 * random()) * 1000
 }
 
+/** The server's clock minus ours. Counted on by the monotonic clock, so that a step of ours shows at once. */
+export function clockOffset({ serverTime, clock }: ApiConnection): number | undefined {
+  return serverTime && serverTime.now + clock.elapsed() - serverTime.at - clock.now()
+}
+
 function noteClock(connection: ApiConnection, { headers }: { headers: TransportResponse['headers'] }): void {
-  const date = Date.parse(headers.date ?? '')
-  if (!Number.isNaN(date)) connection.clockOffsetMs = date - connection.clock.now()
+  const now = Date.parse(headers.date ?? '')
+  if (!Number.isNaN(now)) connection.serverTime = { now, at: connection.clock.elapsed() }
 }
 
 /** Enough for a Status. */

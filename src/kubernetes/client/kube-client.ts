@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '#lib'
-import { type ApiConnection, type CallOptions, call, callJson } from './api-call.ts'
+import { type ApiConnection, type CallOptions, call, callJson, clockOffset } from './api-call.ts'
 import type { KubeConfig } from './kube-config.ts'
 import { listPages, type ObjectList } from './list-pages.ts'
 import type { KubeObject, ServiceAccountToken } from './objects.ts'
@@ -77,7 +77,7 @@ export interface KubeClient {
   ): Promise<ServiceAccountToken>
   /** Any other request; gives the body of the answer. */
   raw(request: TransportRequest): Promise<string>
-  /** The server's clock minus ours at the last answer, in milliseconds, exact to a second; undefined before the first. */
+  /** The server's clock minus ours, in milliseconds, exact to a second; undefined before the first answer. */
   clockOffsetMs(): number | undefined
   /** Ends the kept-alive connections. */
   close(): void
@@ -97,7 +97,7 @@ export interface KubeClientOptions {
 export function createKubeClient(config: KubeConfig, options: KubeClientOptions = {}): KubeClient {
   const { userAgent = 'keymount', clock = systemClock, random = Math.random, watchGraceMs = 15_000 } = options
   const transport = options.transport ?? createTransport(config)
-  const connection: ApiConnection = { transport, userAgent, clock, random, watchGraceMs, clockOffsetMs: undefined }
+  const connection: ApiConnection = { transport, userAgent, clock, random, watchGraceMs, serverTime: undefined }
   return {
     server: config.server,
     get: (resource, ref, { signal, timeoutMs } = {}) =>
@@ -132,7 +132,7 @@ export function createKubeClient(config: KubeConfig, options: KubeClientOptions 
     createToken: (serviceAccount, spec, callOptions = {}) =>
       requestToken(connection, serviceAccount, spec, callOptions),
     raw: async (request) => (await call(connection, request)).body,
-    clockOffsetMs: () => connection.clockOffsetMs,
+    clockOffsetMs: () => clockOffset(connection),
     close: () => transport.close(),
   }
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import type { Clock } from '#lib'
+import { createManualClock } from '../../../test/support/manual-clock.ts'
 import { createKubeClient, type KubeClient, type KubeClientOptions } from './kube-client.ts'
 import { KubeError } from './kube-error.ts'
 import type { Pod } from './objects.ts'
@@ -288,12 +289,15 @@ test('watch() refuses what is not an event, and a line without an end', async (t
   await assert.rejects(eventsOf(kube), /an event of the watch on pods is larger than 16777216 bytes/)
 })
 
-test("clockOffsetMs() gives the server's clock minus ours", async (t) => {
-  const clock = fastClock()
-  const { kube } = await serve(t, (_, response) => json(response, 200, pod, { date: new Date(90_000).toUTCString() }), {
-    clock,
-  })
+test("clockOffsetMs() gives the server's clock minus ours, also when ours was set since the last answer", async (t) => {
+  const clock = createManualClock(0)
+  const date = new Date(90_000).toUTCString()
+  const { kube } = await serve(t, (_, response) => json(response, 200, pod, { date }), { clock })
   assert.equal(kube.clockOffsetMs(), undefined)
   await kube.get(resources.pods, ref)
   assert.equal(kube.clockOffsetMs(), 90_000)
+  await clock.advance(5000)
+  assert.equal(kube.clockOffsetMs(), 90_000)
+  clock.stepWallClock(3_600_000)
+  assert.equal(kube.clockOffsetMs(), 90_000 - 3_600_000)
 })

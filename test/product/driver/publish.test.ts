@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import type { NodePublishVolumeRequest } from '#kubernetes/csi'
 import { startDriver } from '../../support/driver.ts'
+import { createFakeMounter } from '../../support/fake-mounter.ts'
 import { ProviderFault, startFakeProvider } from '../../support/fake-provider.ts'
 
 test('publish() gives the pod the files of its class, and records what is mounted', async (t) => {
@@ -240,6 +241,37 @@ test('publish() answers Unknown and leaves nothing mounted', async (t) => {
     assert.equal(existsSync(pod.targetPath), false)
   })
   assert.deepEqual([...(await driver.mounter.mounted())], [])
+})
+
+test('a publish that does not know whether it left a mount fails with Unavailable, upon which kubelet asks to unpublish', async (t) => {
+  const mounter = createFakeMounter()
+  const broken = { isMounted: false, unmount: false }
+  const fail = async () => {
+    throw new Error('the kernel does not answer')
+  }
+  const driver = await startDriver(t, {
+    mounter: {
+      ...mounter,
+      isMounted: (target) => (broken.isMounted ? fail() : mounter.isMounted(target)),
+      unmount: (target) => (broken.unmount ? fail() : mounter.unmount(target)),
+    },
+  })
+  const pod = await driver.pod()
+
+  broken.isMounted = true
+  const unknown = /cannot find out whether .* is mounted: the kernel does not answer/
+  await assert.rejects(driver.publish(pod.request), { code: Code.UNAVAILABLE, details: unknown })
+  broken.isMounted = false
+
+  broken.unmount = true
+  driver.provider.answer = () => {
+    throw new ProviderFault(Code.PERMISSION_DENIED, 'no right to read')
+  }
+  await assert.rejects(driver.publish(pod.request), { code: Code.UNAVAILABLE, details: /no right to read/ })
+  assert.equal(await mounter.isMounted(pod.targetPath), true)
+  broken.unmount = false
+  await driver.unpublish(pod.request)
+  assert.equal(existsSync(pod.targetPath), false)
 })
 
 test("publish() keeps the provider's own gRPC code and message", async (t) => {

@@ -60,8 +60,9 @@ async function isMounted({ mounter }: Node, target: string): Promise<boolean> {
   try {
     return await mounter.isMounted(target)
   } catch (error) {
+    // Not a code that lets kubelet take for granted that nothing is mounted: it would never ask to unpublish.
     const what = `cannot find out whether ${target} is mounted`
-    throw PublishError.because('FailedToEnsureMountPoint', Code.INTERNAL, what, error)
+    throw PublishError.because('FailedToEnsureMountPoint', Code.UNAVAILABLE, what, error)
   }
 }
 
@@ -93,8 +94,7 @@ async function publish(
     log.info({ ...logKeys(volume), durationMs: Math.round(clock.elapsed() - startedAt) }, 'mounted')
     return volume
   } catch (error) {
-    if (hadFiles) throw keepMounted(error)
-    await undo(node, target)
+    if (hadFiles || !(await undo(node, target))) throw keepMounted(error)
     throw error
   }
 }
@@ -154,22 +154,24 @@ function newVolume(
 }
 
 /**
- * The volume has complete files, so a container may be using them. Unavailable is one of the codes upon which kubelet keeps
- * the directory and asks again; upon others an older kubelet would clear it away.
+ * The volume is mounted, and a container may be using its files. Unavailable is one of the codes upon which kubelet keeps the
+ * directory and asks again, to publish or to unpublish; upon others it takes for granted that nothing is mounted.
  */
 function keepMounted(error: unknown): PublishError {
   return new PublishError(errorTypeOf(error), Code.UNAVAILABLE, errorMessage(error), { cause: error })
 }
 
-/** If publishing never succeeds kubelet never asks to unpublish: nothing may stay behind. */
-async function undo({ mounter, volumes, memory, log }: Node, target: string): Promise<void> {
+/** If publishing never succeeds kubelet never asks to unpublish: nothing may stay behind. Whether it was undone. */
+async function undo({ mounter, volumes, memory, log }: Node, target: string): Promise<boolean> {
   volumes.delete(target)
   try {
     await mounter.unmount(target)
     memory.byTarget.delete(target)
     rmdirSync(target)
+    return true
   } catch (error) {
     log.warn({ targetPath: target }, `a failed publish was not undone: ${errorMessage(error)}`)
+    return false
   }
 }
 

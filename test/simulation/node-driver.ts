@@ -1,0 +1,312 @@
+import {
+  classAnnotations,
+  isNotFound,
+  type KubeClient,
+  resources,
+  type Secret,
+  type SecretProviderClass,
+  type SecretProviderClassPodStatus,
+} from '#kubernetes/client'
+import type { Scenario } from './scenario.ts'
+import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import {
+  checkContent,
+  readContent,
+  runPod,
+  type SimulatedNode,
+  type SimulatedPod,
+  startNode,
+  stopPod,
+} from './simulated-node.ts'
+import { type Content, createVaults, objectNames, type SimulatedVaults } from './simulated-vaults.ts'
+import type { World } from './world.ts'
+
+const namespaces = ['blue', 'red']
+const stormMs = 8 * 60_000
+const intervalMs = 120_000
+/** Long enough for kubelet's longest retry, a rotation, the resync of Secrets and the retry of a status object. */
+const calmMs = 12 * 60_000
+
+interface Cluster {
+  world: World
+  server: SimulatedApiServer
+  vaults: SimulatedVaults
+  nodes: SimulatedNode[]
+  /** Names of pods so far. */
+  pods: number
+  /** Changes that may cause writes of Secrets, by namespace. */
+  causes: Map<string, number>
+  /** Writes of each Secret, by `namespace/name`. */
+  secretWrites: Map<string, number>
+}
+
+/**
+ * Two nodes with drivers, pods that come and go, vaults and classes that change, and everything that can go wrong on the way.
+ * No value reaches another pod's volume or another namespace's Secret; a volume and a Secret are always one complete answer;
+ * nothing is written that did not change; and in the end everything is delivered, and nothing is left of what is gone.
+ */
+export const nodeDriver: Scenario = {
+  name: 'node driver',
+  async run(world, directory) {
+    const server = await startApiServer(world, directory)
+    const vaults = createVaults(world, namespaces)
+    const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { name, server, vaults, directory, intervalMs }))
+    const cluster: Cluster = { world, server, vaults, nodes, pods: 0, causes: new Map(), secretWrites: new Map() }
+    await createObjects(cluster)
+    watchSecrets(cluster)
+    for (let i = 0; i < 3; i++) await createPod(cluster)
+    const act = () => {
+      if (!world.stormy) return
+      void step(cluster)
+      world.time.after(world.random.between(1000, 25_000), act)
+    }
+    act()
+    const look = () => {
+      checkVolumes(cluster)
+      world.time.after(5000, look)
+    }
+    look()
+    await world.time.runUntil(stormMs, world.check)
+    world.stormy = false
+    await world.time.runUntil(stormMs + calmMs, world.check)
+    await checkEnd(cluster)
+    world.check()
+  },
+}
+
+const classNames = ['app', 'web']
+
+async function createObjects({ server: { admin } }: Cluster): Promise<void> {
+  for (const namespace of namespaces) {
+    await admin.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } }
+    await admin.create(resources.serviceAccounts, account)
+    for (const name of classNames) await admin.create(resources.secretProviderClasses, classObject(namespace, name))
+  }
+}
+
+function classObject(namespace: string, name: string): SecretProviderClass {
+  return {
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClass',
+    metadata: { name, namespace },
+    spec: {
+      provider: 'simulated',
+      parameters: { vault: namespace, objects: 'password,token' },
+      ...(name === 'app' ? { secretObjects: [secretObject('password')] } : {}),
+    },
+  }
+}
+
+function secretObject(...objects: string[]) {
+  const data = objects.map((objectName) => ({ objectName, key: objectName }))
+  return { secretName: 'app-secret', type: 'Opaque', data }
+}
+
+async function createPod(cluster: Cluster): Promise<void> {
+  const { world, server, nodes } = cluster
+  const { random } = world
+  const namespace = random.pick(namespaces)
+  const className = random.pick(classNames)
+  const node = random.pick(nodes)
+  const name = `pod-${++cluster.pods}`
+  const { metadata } = await server.admin.create(resources.pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace },
+    spec: { nodeName: node.name, containers: [{ name: 'app', image: 'app' }] },
+  })
+  cause(cluster, namespace)
+  runPod(node, { name, namespace, className, uid: metadata.uid ?? '' })
+}
+
+async function deletePod(cluster: Cluster): Promise<void> {
+  const { world, server, nodes } = cluster
+  const node = world.random.pick(nodes)
+  const pods = [...node.pods.values()].filter(({ leaving }) => !leaving)
+  if (pods.length === 0) return
+  const pod = world.random.pick(pods)
+  cause(cluster, pod.namespace)
+  world.note(`${pod.name} is deleted`)
+  await stopPod(node, pod)
+  await server.admin.delete(resources.pods, { name: pod.name, namespace: pod.namespace }, { gracePeriodSeconds: 0 })
+}
+
+/** One thing that happens in a cluster. */
+async function step(cluster: Cluster): Promise<void> {
+  const { world, nodes, server } = cluster
+  const { random } = world
+  const namespace = random.pick(namespaces)
+  const driver = random.pick(nodes).driver
+  const steps: (() => void | Promise<void>)[] = [
+    () => changeVault(cluster, namespace),
+    () => changeVault(cluster, namespace),
+    () => createPod(cluster),
+    () => createPod(cluster),
+    () => deletePod(cluster),
+    () => editClass(cluster, namespace),
+    () => requestRotation(cluster, namespace),
+    () => driver?.process.kill('killed'),
+    () => driver?.process.stepWallClock(random.between(-1, 1) * 24 * 3_600_000),
+    () => driver?.process.pause(random.between(100, 20_000)),
+    () => driver?.network.partition(random.between(1000, 60_000)),
+    () => meddleWithSecret(cluster, namespace),
+    () => deleteStatus(server.admin, random.pick, namespace),
+  ]
+  await random.pick(steps)()
+}
+
+function changeVault(cluster: Cluster, namespace: string): void {
+  cause(cluster, namespace)
+  cluster.vaults.change(namespace)
+}
+
+function cause({ causes }: Cluster, namespace: string): void {
+  causes.set(namespace, (causes.get(namespace) ?? 0) + 1)
+}
+
+async function editClass(cluster: Cluster, namespace: string): Promise<void> {
+  const { server, world } = cluster
+  const { random } = world
+  cause(cluster, namespace)
+  const name = random.pick(classNames)
+  const objects = objectNames.filter((object) => object === 'password' || random.chance(0.6))
+  const secretObjects =
+    name === 'app' && random.chance(0.9) ? [secretObject(...objects.slice(0, 1 + random.int(2)))] : null
+  world.note(`class ${namespace}/${name} names ${objects.join(', ')}`)
+  const spec = { parameters: { objects: objects.join(',') }, secretObjects }
+  await server.admin.patch(resources.secretProviderClasses, { name, namespace }, { spec })
+}
+
+async function requestRotation(cluster: Cluster, namespace: string): Promise<void> {
+  const { server, world } = cluster
+  const name = world.random.pick(classNames)
+  world.note(`class ${namespace}/${name} asks for a rotation`)
+  const metadata = { annotations: { [classAnnotations.rotate]: String(world.time.now) } }
+  await server.admin.patch(resources.secretProviderClasses, { name, namespace }, { metadata })
+}
+
+async function meddleWithSecret(cluster: Cluster, namespace: string): Promise<void> {
+  const { server, world } = cluster
+  const ref = { name: 'app-secret', namespace }
+  cause(cluster, namespace)
+  try {
+    if (world.random.chance(0.5)) await server.admin.delete(resources.secrets, ref)
+    else await server.admin.patch(resources.secrets, ref, { metadata: { labels: { by: 'an-administrator' } } })
+    world.note(`an administrator changes Secret ${namespace}/app-secret`)
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+  }
+}
+
+async function deleteStatus(admin: KubeClient, pick: <T>(list: readonly T[]) => T, namespace: string): Promise<void> {
+  const { items } = await admin.list(resources.secretProviderClassPodStatuses, { namespace })
+  if (items.length === 0) return
+  await admin.delete(resources.secretProviderClassPodStatuses, { name: pick(items).metadata.name ?? '', namespace })
+}
+
+function podsOf({ nodes }: Cluster): { node: SimulatedNode; pod: SimulatedPod }[] {
+  return nodes.flatMap((node) => [...node.pods.values()].map((pod) => ({ node, pod })))
+}
+
+function checkVolumes(cluster: Cluster): void {
+  for (const { node, pod } of podsOf(cluster)) if (pod.running && !pod.leaving) checkContent(node, pod)
+}
+
+/** Every version of a Secret that the driver writes is part of one answer to a pod of its namespace. */
+function watchSecrets({ world, server, vaults, secretWrites }: Cluster): void {
+  server.store.follow(server.store.revision, ({ resource, type, object }) => {
+    if (resource !== 'secrets' || type === 'DELETED') return
+    const { namespace = '', name } = object.metadata
+    const key = `${namespace}/${name}`
+    secretWrites.set(key, (secretWrites.get(key) ?? 0) + 1)
+    const content = contentOf(object as unknown as Secret)
+    if (vaults.answersIn(namespace).some((answer) => isPartOf(content, answer))) return
+    world.violate(`Secret ${key} is not part of one answer: ${JSON.stringify(content)}`)
+  })
+}
+
+function contentOf({ data = {} }: Secret): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
+  )
+}
+
+function isPartOf(content: Content, answer: Content): boolean {
+  return Object.entries(content).every(([key, value]) => answer[key] === value)
+}
+
+async function checkEnd(cluster: Cluster): Promise<void> {
+  const { world, server } = cluster
+  const { admin } = server
+  for (const { node, pod } of podsOf(cluster)) {
+    if (pod.leaving) world.violate(`${pod.name} cannot leave`)
+    else if (!pod.running) world.violate(`${pod.name} does not run`)
+    else await checkPod(cluster, node, pod)
+  }
+  for (const namespace of namespaces) await checkSecret(cluster, namespace)
+  const { items } = await admin.list(resources.secretProviderClassPodStatuses)
+  const uids = new Set(podsOf(cluster).map(({ pod }) => pod.uid))
+  for (const { metadata } of items) {
+    const owner = metadata.ownerReferences?.[0]?.uid ?? ''
+    if (!uids.has(owner)) world.violate(`the status object ${metadata.name} is of no pod that exists`)
+  }
+  for (const { mounter, pods, name, driver } of cluster.nodes) {
+    const targets = new Set([...pods.values()].map(({ targetPath }) => targetPath))
+    for (const mount of mounter.mounts) if (!targets.has(mount)) world.violate(`${mount} is still mounted on ${name}`)
+    const counted = [...(driver?.node.memory.byTarget.keys() ?? [])]
+    for (const target of counted) if (!targets.has(target)) world.violate(`${name} counts the memory of ${target}`)
+  }
+}
+
+async function checkPod({ world, server, vaults }: Cluster, node: SimulatedNode, pod: SimulatedPod): Promise<void> {
+  const { name, namespace, className } = pod
+  const { spec } = await server.admin.get(resources.secretProviderClasses, { name: className, namespace })
+  const objects = (spec?.parameters?.objects ?? '').split(',')
+  const wanted = vaults.contentOf(namespace, objects.toSorted())
+  const found = readContent(pod)
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) {
+    world.violate(`${name} on ${node.name} has ${JSON.stringify(found)}, its class names ${JSON.stringify(wanted)}`)
+  }
+  const { items } = await server.admin.list(resources.secretProviderClassPodStatuses, { namespace })
+  const statuses = items.filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === pod.uid))
+  if (statuses.length !== 1) return world.violate(`${name} has ${statuses.length} status objects`)
+  const [status] = statuses
+  if (status !== undefined && versionsOf(status) !== versionsIn(wanted)) {
+    world.violate(`the status object of ${name} has ${versionsOf(status)}, the volume ${versionsIn(wanted)}`)
+  }
+}
+
+function versionsOf({ status }: SecretProviderClassPodStatus): string {
+  return (status?.objects ?? []).map(({ id, version }) => `${id}:${version}`).join()
+}
+
+function versionsIn(content: Content): string {
+  return Object.values(content)
+    .map((value) => value.split(':'))
+    .map(([, , object, version]) => `secret/${object}:${version}`)
+    .join()
+}
+
+/** The Secret of class `app`: there as long as a pod of the class is, with the vault's values. */
+async function checkSecret(cluster: Cluster, namespace: string): Promise<void> {
+  const { world, server, vaults } = cluster
+  const key = `${namespace}/app-secret`
+  const users = podsOf(cluster).filter(({ pod }) => pod.namespace === namespace && pod.className === 'app')
+  const { spec } = await server.admin.get(resources.secretProviderClasses, { name: 'app', namespace })
+  const secret = await server.admin.get(resources.secrets, { name: 'app-secret', namespace }).catch(() => undefined)
+  const names = spec?.secretObjects?.[0]?.data?.map(({ objectName = '' }) => objectName)
+  if (users.length === 0 && secret !== undefined) world.violate(`Secret ${key} has outlived its pods`)
+  if (users.length > 0 && names !== undefined) {
+    const wanted = vaults.contentOf(namespace, names)
+    const found = secret === undefined ? {} : contentOf(secret)
+    const isWanted = Object.keys(found).length === names.length && isPartOf(found, wanted)
+    if (!isWanted)
+      world.violate(`Secret ${key} has ${JSON.stringify(found)}, its class names ${JSON.stringify(wanted)}`)
+  }
+  // Each node may bring its own view of a change, and add its owners.
+  const allowed = 10 + 6 * (cluster.causes.get(namespace) ?? 0)
+  const writes = cluster.secretWrites.get(key) ?? 0
+  if (writes > allowed)
+    world.violate(`Secret ${key} was written ${writes} times for ${cluster.causes.get(namespace)} causes`)
+}
