@@ -102,8 +102,9 @@ test('a client that sends its request too slowly loses its connection, with head
   ]
   for (const text of slow) {
     const socket = await open(t, cluster)
+    const closed = once(socket, 'close')
     socket.resume().write(text)
-    await once(socket, 'close')
+    await closed
   }
   await answers(cluster)
 })
@@ -114,6 +115,7 @@ test('a client that reads nothing of a long answer loses its connection', async 
     await cluster.request('POST', configMaps, configMap(`c-${index}`, { a: 'x'.repeat(1024 * 1024) }))
   }
   const socket = await open(t, cluster)
+  const closed = once(socket, 'close')
   socket.pause()
   socket.write(`GET ${configMaps} HTTP/1.1\r\nhost: x\r\n\r\n`)
   // The end is seen only by a socket that reads; what was sent before is less than the answer.
@@ -122,7 +124,7 @@ test('a client that reads nothing of a long answer loses its connection', async 
   socket.on('data', (chunk: Buffer) => {
     received += chunk.length
   })
-  await once(socket, 'close')
+  await closed
   assert.ok(received < 20 * 1024 * 1024, `${received} bytes`)
   await answers(cluster)
 })
