@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { resources } from '#kubernetes/client'
 import { managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
 import { until } from '../support/eventually.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { bySecret, type IdentityLab, startIdentityLab, unwrapped } from './identity-lab.ts'
 import { account, classOf, createMountingPod, name, podOf, podReady, podRef } from './mounted-pod.ts'
 
@@ -77,9 +77,7 @@ async function limitedKubeconfig(t: TestContext, { kube, env }: IdentityLab): Pr
   })
   const { token } = await kube.createToken(reader, { audiences: [], expirationSeconds: 600 })
   const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
-  const directory = mkdtempSync(join(tmpdir(), 'keymount-reader-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  const path = join(directory, 'kubeconfig')
+  const path = join(temporaryDirectory(t), 'kubeconfig')
   config.users = config.users.map((user: { name: string }) => ({ name: user.name, user: { token } }))
   writeFileSync(path, stringify(config))
   return path

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { isNotFound, resources } from '#kubernetes/client'
+import { isNotFound, type Pod, resources } from '#kubernetes/client'
+import { managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
 import { azMissing, findAz } from '../support/az.ts'
 import { findKubectl, kubectlMissing } from '../support/kubectl.ts'
-import { runCli } from '../support/run-cli.ts'
+import { cliEnvironment, runCli } from '../support/run-cli.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { type IdentityLab, startIdentityLab, unwrapped } from './identity-lab.ts'
+import { account, createMountingPod, name, podOf, podReady, podRef } from './mounted-pod.ts'
 
 const [az, kubectl] = [findAz(), findKubectl()]
 const skip = az === undefined ? azMissing : kubectl === undefined ? kubectlMissing : false
@@ -16,8 +18,7 @@ const skip = az === undefined ? azMissing : kubectl === undefined ? kubectlMissi
 /** The lab for who has done `eval "$(keymount env)"` and nothing else: az is signed in by that. */
 async function startWithAz(t: TestContext) {
   const lab = await startIdentityLab(t)
-  const programs = mkdtempSync(join(tmpdir(), 'keymount-path-'))
-  t.after(() => rmSync(programs, { recursive: true, force: true }))
+  const programs = temporaryDirectory(t)
   symlinkSync(az ?? '', join(programs, 'az'))
   symlinkSync(kubectl ?? '', join(programs, 'kubectl'))
   const { AZURE_CLIENT_SECRET: _, AZURE_CLIENT_ID: __, AZURE_SUBSCRIPTION_ID: ___, ...variables } = lab.env
@@ -29,11 +30,12 @@ async function startWithAz(t: TestContext) {
   }
   const shell = (script: string) =>
     new Promise<{ code: number; output: string }>((done) => {
-      execFile('/bin/sh', ['-c', script], { env: { ...process.env, ...env } }, (error, stdout, stderr) => {
+      execFile('/bin/sh', ['-c', script], { env: { ...cliEnvironment(), ...env } }, (error, stdout, stderr) => {
         done({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
       })
     })
-  return { ...lab, shell, identity: (...words: string[]) => runCli(['identity', ...words], env) }
+  // `administrator` signs in by a secret instead.
+  return { ...lab, shell, administrator: lab, identity: (...words: string[]) => runCli(['identity', ...words], env) }
 }
 
 const serviceAccount = ({ kube }: IdentityLab) =>
@@ -81,49 +83,155 @@ for (const kind of ['application', 'managed-identity'] as const) {
   })
 }
 
-test('what the doctor prints, mends', { skip }, async (t) => {
-  const lab = await startWithAz(t)
-  const create = (...words: string[]) => lab.identity('sa', 'create', ...words, '--service-account-name', 'orders')
-  const kind = ['--identity-type', 'managed-identity', '--managed-identity-resource-group', lab.resourceGroup]
-  const skipped = ['--skip-phases', 'role-assignment']
-  const created = await create(...kind, ...skipped, '--service-account-issuer-url', `${lab.issuer}/`)
-  assert.equal(created.code, 0, created.stderr)
-  await lab.azure.createVault('doctor-az')
-  const clientID = /client (\S+)/.exec(created.stdout)?.[1] ?? ''
-  const objects = 'array:\n  - |\n    objectName: password\n    objectType: secret\n'
-  const parameters = { keyvaultName: 'doctor-az', clientID, tenantID: lab.azure.tenantId, objects }
-  await lab.kube.create(resources.secretProviderClasses, {
-    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
-    kind: 'SecretProviderClass',
-    metadata: { namespace: 'default', name: 'orders' },
-    spec: { provider: 'azure', parameters },
-  })
-  const csi = {
-    driver: 'secrets-store.csi.k8s.io',
-    readOnly: true,
-    volumeAttributes: { secretProviderClass: 'orders' },
-  }
-  const image = 'registry.k8s.io/e2e-test-images/busybox:1.29-4'
-  await lab.kube.create(resources.pods, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { namespace: 'default', name: 'orders' },
-    spec: {
-      serviceAccountName: 'orders',
-      containers: [{ name: 'main', image, command: ['sleep', '3600'] }],
-      volumes: [{ name: 'secrets', csi }],
-    },
+/** What is wrong, and the pod that shows it. Every command that the doctor prints is run; then it finds nothing wrong. */
+interface Case {
+  name: string
+  breakIt(lab: AzLab): Promise<unknown>
+  /** Default: the pod `orders`, which mounts a class. */
+  pod?: string
+  /** How many commands it prints. */
+  commands: number
+  /** Whether the commands fix it, or only show what to choose from. Default true. */
+  fixes?: boolean
+}
+
+const useLabel = 'azure.workload.identity/use'
+const clientIdAnnotation = 'azure.workload.identity/client-id'
+
+/** A pod that signs in by an SDK, without a class. */
+function sdkPod(podName: string, labels: Record<string, string>): Pod {
+  const { spec, ...rest } = podOf(podName)
+  const [container] = spec.containers
+  const { volumeMounts: _, ...bare } = container ?? { name: 'main' }
+  return { ...rest, metadata: { ...rest.metadata, labels }, spec: { serviceAccountName: name, containers: [bare] } }
+}
+
+const federate = (lab: IdentityLab, change: object) =>
+  lab.azure.setFederatedCredential(name, {
+    name: managedCredentialName(account, lab.issuer),
+    issuer: lab.issuer,
+    subject: subjectOf(account),
+    ...change,
   })
 
-  const before = await lab.identity('doctor', 'orders')
-  assert.equal(before.code, 1, before.stderr)
-  const commands = [...before.stdout.matchAll(/^ *→ (az .*)$/gm)].map(([, command]) => command ?? '')
-  assert.equal(commands.length, 2, before.stdout)
-  for (const command of commands) {
-    const { code, output } = await lab.shell(command)
-    assert.equal(code, 0, output)
+const cases: Case[] = [
+  {
+    name: 'the issuer of the federated credential lacks nothing but a slash',
+    breakIt: (lab) => federate(lab, { issuer: `${lab.issuer}/` }),
+    commands: 1,
+  },
+  {
+    name: 'the audience of the federated credential is another one',
+    breakIt: (lab) => federate(lab, { audiences: ['api://other'] }),
+    commands: 1,
+  },
+  {
+    name: 'there is no federated credential',
+    breakIt: (lab) =>
+      lab.identity(
+        ...['sa', 'delete', 'phase', 'federated-identity', '--identity-type', 'managed-identity'],
+        ...['--managed-identity-name', name, '--managed-identity-resource-group', lab.resourceGroup],
+        ...['--service-account-name', name, '--service-account-issuer-url', lab.issuer],
+      ),
+    commands: 1,
+  },
+  {
+    name: 'the identity has no role on the vault',
+    breakIt: async (lab) =>
+      lab.azure.removeRole({
+        role: 'Key Vault Secrets User',
+        principalId: await lab.principalOf(name),
+        vault: 'doctor-az',
+      }),
+    commands: 1,
+  },
+  {
+    name: 'the driver does not ask for tokens',
+    breakIt: ({ kube }) =>
+      kube.patch(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' }, { spec: { tokenRequests: null } }),
+    commands: 1,
+  },
+  {
+    name: 'neither class nor service account names an identity',
+    async breakIt({ kube }) {
+      await kube.patch(resources.secretProviderClasses, podRef, { spec: { parameters: { clientID: null } } })
+      await kube.patch(resources.serviceAccounts, account, {
+        metadata: { annotations: { [clientIdAnnotation]: null } },
+      })
+    },
+    commands: 1,
+  },
+  {
+    name: 'a pod that signs in by an SDK has neither label nor webhook',
+    breakIt: ({ kube }) => kube.create(resources.pods, sdkPod('sdk', {})),
+    pod: 'sdk',
+    commands: 2,
+  },
+  {
+    name: 'a pod was created with the label before there was a webhook',
+    async breakIt(lab) {
+      await lab.shell('az aks update --resource-group keymount --name keymount --disable-workload-identity')
+      await lab.kube.create(resources.pods, sdkPod('early', { [useLabel]: 'true' }))
+      await lab.shell('az aks update --resource-group keymount --name keymount --enable-workload-identity')
+    },
+    pod: 'early',
+    commands: 1,
+  },
+  {
+    name: 'the vault does not exist',
+    breakIt: ({ kube }) =>
+      kube.patch(resources.secretProviderClasses, podRef, { spec: { parameters: { keyvaultName: 'doctor-ax' } } }),
+    commands: 1,
+    fixes: false,
+  },
+  {
+    name: 'the client id is of no identity',
+    breakIt: ({ kube }) =>
+      kube.patch(resources.secretProviderClasses, podRef, {
+        spec: { parameters: { keyvaultName: 'doctor-az', clientID: '11111111-2222-3333-4444-555555555555' } },
+      }),
+    commands: 2,
+    fixes: false,
+  },
+  {
+    name: 'the service account does not exist',
+    async breakIt({ kube }) {
+      await kube.patch(resources.secretProviderClasses, podRef, { spec: { parameters: { clientID: null } } })
+      await kube.delete(resources.serviceAccounts, account)
+    },
+    commands: 2,
+  },
+]
+
+type AzLab = Awaited<ReturnType<typeof startWithAz>>
+
+/** What the doctor prints about a pod: its exit status, and the commands, each once. */
+async function examine(lab: AzLab, pod: string) {
+  const { code, stdout, stderr } = await lab.identity('doctor', pod, '-n', 'default')
+  assert.equal(stderr, '')
+  const commands = [...stdout.matchAll(/^ *→ (.*)$/gm)].map(([, command]) => command ?? '')
+  return { code, stdout, commands: [...new Set(commands)] }
+}
+
+test('every command that the doctor prints works where it is printed, and fixes what was wrong', {
+  skip,
+}, async (t) => {
+  const lab = await startWithAz(t)
+  const { clientId } = await createMountingPod(lab.administrator, 'doctor-az')
+  await podReady(lab)
+  for (const { name: title, breakIt, pod = name, commands: count, fixes = true } of cases) {
+    await t.test(title, async () => {
+      await breakIt(lab)
+      const before = await examine(lab, pod)
+      assert.equal(before.code, 1, before.stdout)
+      assert.equal(before.commands.length, count, before.stdout)
+      for (const command of before.commands) {
+        const { code, output } = await lab.shell(command.replaceAll('CLIENT_ID', clientId))
+        assert.equal(code, 0, `${command}\n${output}`)
+      }
+      if (!fixes) return
+      const after = await examine(lab, pod)
+      assert.equal(after.code, 0, `${before.commands.join('\n')}\n${after.stdout}`)
+    })
   }
-  const after = await lab.identity('doctor', 'orders')
-  assert.equal(after.code, 0, after.stdout)
-  assert.match(after.stdout, /^Nothing is wrong\.|^Nothing wrong was found/m)
 })

@@ -43,7 +43,8 @@ export function examineInCluster(facts: ClusterFacts, packageRoot: string): Clus
   const needsClientId = needsClientIdOf(facts, signIns)
   const sections = [
     { title: 'Last error', findings: lastErrors.map((message) => note('reported', message)) },
-    { title: 'Pod', findings: [...checkPod(facts), ...webhook, ...pinnedFindings(facts)] },
+    // The webhook first: a pod that is created again before there is one gets nothing from it.
+    { title: 'Pod', findings: [...webhook, ...checkPod(facts), ...pinnedFindings(facts)] },
     {
       title: `Service account ${accountRef.namespace}/${accountRef.name}`,
       findings: checkServiceAccount(accountRef, account, needsClientId),
