@@ -32,7 +32,7 @@ export interface SimulatedPod {
   mayBeMounted: boolean
   /** The call for this pod that is in progress: kubelet makes one at a time. */
   calling: Promise<unknown>
-  /** The last target of `..data` that was looked at, and the content behind it. */
+  /** The last target of `..data` that was read, and the content behind it. */
   seen: { link: string; content: string } | undefined
 }
 

@@ -13,7 +13,7 @@ export interface SimulatedProcess {
   deliver(run: () => void): void
   /** An effect outside of the process that takes `latencyMs`; the process may die before or after it. */
   effect<T>(what: string, latencyMs: number, run: () => Promise<T>): Promise<T>
-  /** Stands still for a while, as in a long garbage collection: time goes on without it. */
+  /** Pauses for a while, as in a long garbage collection: time goes on without it. */
   pause(ms: number): void
   stepWallClock(ms: number): void
   kill(why: string): void
@@ -83,7 +83,7 @@ export function createProcess(world: World, name: string, options: ProcessOption
     },
     pause(ms) {
       pausedUntil = Math.max(pausedUntil, time.now + ms)
-      world.note(`${name} stands still for ${Math.round(ms)} ms`)
+      world.note(`${name} pauses for ${Math.round(ms)} ms`)
     },
     stepWallClock(ms) {
       wallOffset += ms

@@ -14,7 +14,7 @@ export type Content = Readonly<Record<string, string>>
 
 /**
  * One vault per namespace, whose values name their vault, object and version; and what providers answered, so that the
- * content of a volume can be told to be one of the answers to its own pod.
+ * content of a volume can be checked against the answers to its own pod.
  */
 export interface SimulatedVaults {
   /** Gives objects of a vault new values. */
@@ -141,17 +141,17 @@ function call(
   const fail = (code: Code, text: string) => new ProviderError('rpc', code, text)
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
-    let settled = false
-    const settle = (run: () => void) => {
-      if (settled) return
-      settled = true
+    let completed = false
+    const complete = (run: () => void) => {
+      if (completed) return
+      completed = true
       cancelTimeout()
       signal?.removeEventListener('abort', onAbort)
       run()
     }
-    const onAbort = () => settle(() => reject(signal?.reason))
+    const onAbort = () => complete(() => reject(signal?.reason))
     signal?.addEventListener('abort', onAbort, { once: true })
-    const late = () => settle(() => reject(fail(Code.DEADLINE_EXCEEDED, 'the provider gave no answer in time')))
+    const late = () => complete(() => reject(fail(Code.DEADLINE_EXCEEDED, 'the provider gave no answer in time')))
     const cancelTimeout = time.after(timeoutMs, () => process.deliver(late))
     const fate = stormy && random.chance(0.08) ? random.pick(['hangs', 'fails', 'lost']) : 'answers'
     if (fate !== 'answers') world.count(`provider ${fate}`)
@@ -164,8 +164,8 @@ function call(
       )
       .then((answer) => {
         if (fate === 'lost') return
-        if (fate === 'fails') return settle(() => reject(fail(Code.UNAVAILABLE, 'the vault is not reached')))
-        settle(() => resolve(answer))
+        if (fate === 'fails') return complete(() => reject(fail(Code.UNAVAILABLE, 'the vault is not reached')))
+        complete(() => resolve(answer))
       }, reject)
   })
 }
