@@ -13,7 +13,7 @@ const slowWork = new Set([
 let cryptoCalls = 0
 
 /** Lets promises, and real work of the file system and of WebCrypto, come to rest. */
-export async function settle(): Promise<void> {
+export async function untilIdle(): Promise<void> {
   do {
     await new Promise((resolve) => setImmediate(resolve))
   } while (cryptoCalls > 0 || process.getActiveResourcesInfo().some((name) => slowWork.has(name)))

@@ -1,4 +1,4 @@
-import { settle } from './settle.ts'
+import { untilIdle } from './settle.ts'
 
 /** One true time for all processes of a run, and what happens when. Nothing happens between two events. */
 export interface SimulatedTime {
@@ -40,7 +40,7 @@ export function createSimulatedTime(): SimulatedTime {
       }
     },
     async runUntil(end, check) {
-      await settle()
+      await untilIdle()
       check()
       for (let next = events[0]; next !== undefined && next.at <= end; next = events[0]) {
         pop(events)
@@ -48,7 +48,7 @@ export function createSimulatedTime(): SimulatedTime {
         now = next.at
         count++
         next.run()
-        await settle()
+        await untilIdle()
         check()
       }
       now = end
