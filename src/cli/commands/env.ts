@@ -2,7 +2,9 @@ import { Option } from 'commander'
 import { defineCommand } from '../command.ts'
 import { addHome, addOutput, type HomeOption, type OutputOption, wantsJson } from '../options.ts'
 
-export const command = defineCommand<HomeOption & OutputOption & { shell: 'sh' | 'fish'; unset?: boolean }>({
+export const command = defineCommand<
+  HomeOption & OutputOption & { shell: 'sh' | 'fish'; unset?: boolean; admin?: boolean }
+>({
   name: 'env',
   group: 'lab',
   summary: 'print the variables that point kubectl, az and the SDKs at the lab',
@@ -19,10 +21,17 @@ export const command = defineCommand<HomeOption & OutputOption & { shell: 'sh' |
     addHome(command).addOption(
       new Option('--shell <which>', 'syntax of the output').choices(['sh', 'fish']).default('sh'),
     )
-    addOutput(command).option('--unset', 'print what undoes it: your own values, and unset for the others')
+    addOutput(command)
+      .option(
+        '--admin',
+        'also sign the SDKs in as the administrator (AZURE_CLIENT_ID, AZURE_CLIENT_SECRET), without az',
+      )
+      .addOption(
+        new Option('--unset', 'print what undoes it: your own values, and unset for the others').conflicts('admin'),
+      )
   },
-  async run({ options: { home, shell, unset = false, ...options }, world }) {
+  async run({ options: { home, shell, unset = false, admin = false, ...options }, world }) {
     const { env } = await import('../lab/env.ts')
-    return env({ home, unset, format: wantsJson(options) ? 'json' : shell, world })
+    return env({ home, unset, admin, format: wantsJson(options) ? 'json' : shell, world })
   },
 })

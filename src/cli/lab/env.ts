@@ -7,17 +7,19 @@ export interface EnvCommand {
   format: 'sh' | 'fish' | 'json'
   /** `--unset`. */
   unset: boolean
+  /** `--admin`. */
+  admin: boolean
   world: CliWorld
 }
 
 /** `keymount env`: prints the variables of a lab that is up, and leaves `az` signed in there. */
-export async function env({ home: named, format, unset, world }: EnvCommand): Promise<number> {
+export async function env({ home: named, format, unset, admin, world }: EnvCommand): Promise<number> {
   if (unset) {
     world.stdout.write(`${render(restoredVariables(world.env), format)}\n`)
     return exitCodes.ok
   }
   const home = chosenHome(world, named)
-  const variables = labVariables(home, world.env)
+  const variables = labVariables({ home, env: world.env, admin })
   signInAz(home)
   world.stdout.write(`${render(variables, format)}\n`)
   return exitCodes.ok

@@ -24,6 +24,19 @@ test('what undoes env restores saved values and removes the lab from everything 
   assert.ok(!('PATH' in restored))
 })
 
+test('what undoes env --admin restores or removes the variables of credentials, which env alone leaves as they are', () => {
+  const admin = {
+    AZURE_CLIENT_ID: 'lab',
+    KEYMOUNT_ORIGINAL_AZURE_CLIENT_ID: '',
+    KEYMOUNT_ORIGINAL_AZURE_TENANT_ID: 'own',
+  }
+  const restored = restoredVariables({ ...shell, ...admin })
+  assert.equal(restored.AZURE_TENANT_ID, 'own')
+  assert.ok('AZURE_CLIENT_ID' in restored && restored.AZURE_CLIENT_ID === undefined)
+  assert.equal(originalEnvironment(admin).AZURE_CLIENT_ID, undefined)
+  assert.ok(!('AZURE_CLIENT_ID' in restoredVariables(shell)))
+})
+
 test('exceptions from the proxy keep those of the user, except the ones that would bypass the lab', () => {
   const env = { no_proxy: '*, intranet.example ,.azure.com,VAULT.azure.net,login.microsoftonline.com,10.0.0.0/8' }
   assert.equal(exceptionsFromProxy(env, ['api.example']), '127.0.0.1,localhost,api.example,intranet.example,10.0.0.0/8')

@@ -4,17 +4,32 @@ import { CliError } from '#terminal'
 import { writeAzProfile } from './azure/az-profile.ts'
 import { writeCaBundle } from './azure/ca-bundle.ts'
 import { readCredentials } from './azure/lab-azure.ts'
-import { bundleVariables, exceptionsFromProxy, userCertificates } from './emulator/client-variables.ts'
+import {
+  administratorVariables,
+  bundleVariables,
+  exceptionsFromProxy,
+  userCertificates,
+} from './emulator/client-variables.ts'
 import { type Environment, originalEnvironment, savedPrefix } from './original-environment.ts'
 import { findLocalAzure } from './processes/lab-programs.ts'
 import type { LabHome } from './state/lab-home.ts'
 import { type LabState, readLabState } from './state/lab-state.ts'
 
+export interface LabVariablesOptions {
+  home: LabHome
+  /** The user's environment. */
+  env: Environment
+  /** Also the variables that sign `DefaultAzureCredential` in as the administrator, where there is no az. Default false. */
+  admin?: boolean | undefined
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
 /**
  * The variables that point kubectl, az, curl and the SDKs at the lab, in both spellings where clients differ, and the user's own
- * values that they replace. Throws {@link CliError} if the lab is not up.
+ * values that they replace; undefined for variables to remove. Throws {@link CliError} if the lab is not up.
  */
-export function labVariables(home: LabHome, env: Environment): Record<string, string> {
+export function labVariables({ home, env, admin = false }: LabVariablesOptions): Variables {
   const state = readLabState(home)
   const azure = findLocalAzure(home)
   const kubeconfig = kubeconfigOf(home, state)
@@ -25,7 +40,11 @@ export function labVariables(home: LabHome, env: Environment): Record<string, st
       code: 'notUp',
     })
   }
-  if (azure === undefined) return { KUBECONFIG: kubeconfig }
+  if (azure === undefined) {
+    if (admin)
+      throw new CliError({ what: 'This lab uses the public Azure, where Keymount has no administrator', code: 'usage' })
+    return { KUBECONFIG: kubeconfig }
+  }
   const user = originalEnvironment(env)
   const own = userCertificates(user, home.caBundle)
   if (own.length > 0) writeCaBundle(home.caBundle, [readFileSync(azure.ca, 'utf8'), ...own].join('\n'))
@@ -40,12 +59,12 @@ export function labVariables(home: LabHome, env: Environment): Record<string, st
     ...Object.fromEntries(bundleVariables.map((name) => [name, home.caBundle])),
     AZURE_CONFIG_DIR: home.azureCli,
   }
-  return { ...variables, ...saved(variables, env) }
+  const administrator = admin ? administratorVariables(readCredentials(azure.credentials)) : {}
+  return { ...variables, ...administrator, ...saved(variables, user), ...savedOrEmpty(administrator, user) }
 }
 
 /** The user's own values of variables that the lab replaces, for {@link restoredVariables}. */
-function saved(variables: Readonly<Record<string, string>>, env: Environment): Record<string, string> {
-  const user = originalEnvironment(env)
+function saved(variables: Variables, user: Environment): Variables {
   const entries = Object.keys(variables).flatMap((name) => {
     const value = user[name]
     return value === undefined || value === variables[name] ? [] : [[`${savedPrefix}${name}`, value]]
@@ -53,8 +72,13 @@ function saved(variables: Readonly<Record<string, string>>, env: Environment): R
   return Object.fromEntries(entries)
 }
 
+/** Empty for a variable that the user does not have: only then was the shell given it by `--admin`, and has to lose it. */
+function savedOrEmpty(variables: Variables, user: Environment): Variables {
+  return Object.fromEntries(Object.keys(variables).map((name) => [`${savedPrefix}${name}`, user[name] ?? '']))
+}
+
 /** What undoes `keymount env` in a shell: the saved values, and undefined for variables to remove. */
-export function restoredVariables(env: Environment): Record<string, string | undefined> {
+export function restoredVariables(env: Environment): Variables {
   const names = [
     'KUBECONFIG',
     'AZURE_CONFIG_DIR',
@@ -64,8 +88,9 @@ export function restoredVariables(env: Environment): Record<string, string | und
     'no_proxy',
     ...bundleVariables,
   ]
-  const restored = names.map((name) => [name, env[`${savedPrefix}${name}`]])
   const leftover = Object.keys(env).filter((name) => name.startsWith(savedPrefix))
+  const replaced = new Set([...names, ...leftover.map((name) => name.slice(savedPrefix.length))])
+  const restored = [...replaced].map((name) => [name, env[`${savedPrefix}${name}`] || undefined])
   return Object.fromEntries([...restored, ...leftover.map((name) => [name, undefined])])
 }
 

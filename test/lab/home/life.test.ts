@@ -126,6 +126,29 @@ test('a lab goes up, is used, goes down, and comes back with what was in it', as
     azure.stop()
   })
 
+  await t.test(
+    'env --admin signs DefaultAzureCredential in without az, and env --unset takes the credentials back',
+    async () => {
+      const program = [
+        "import { DefaultAzureCredential } from '@azure/identity'",
+        "import { SecretClient } from '@azure/keyvault-secrets'",
+        "const client = new SecretClient('https://settings.vault.azure.net', new DefaultAzureCredential())",
+        "process.stdout.write((await client.getSecret('password')).value)",
+      ].join('\n')
+      const user = { AZURE_CLIENT_ID: 'of-the-user', AZURE_FEDERATED_TOKEN_FILE: '/of/the/user' }
+      const { stdout: set } = await home.keymountWith(user, 'env', '--admin')
+      const script = `${set}\nexec "$0" --input-type=module -e "$1"`
+      const run = promisify(execFile)('sh', ['-c', script, process.execPath, program], {
+        env: { ...user, HOME: home.path },
+      })
+      assert.equal((await run).stdout, 'example')
+      const undo = `${set}\n${(await home.keymountWith({ ...user, ...savedIn(set) }, 'env', '--unset')).stdout}\nenv`
+      const { stdout: after } = await promisify(execFile)('sh', ['-c', undo], { env: user })
+      const azure = after.split('\n').filter((line) => line.startsWith('AZURE_'))
+      assert.deepEqual(azure.toSorted(), ['AZURE_CLIENT_ID=of-the-user', 'AZURE_FEDERATED_TOKEN_FILE=/of/the/user'])
+    },
+  )
+
   await t.test('down stops all of it, twice is fine, and status then ends with 3', async () => {
     await useLab(lab)
     for (const expected of [/is down/, /was not up/]) {

@@ -40,6 +40,15 @@ export function clientVariables(options: ClientVariablesOptions): Record<string,
     NO_PROXY: exceptions,
     no_proxy: exceptions,
     ...Object.fromEntries(bundleVariables.map((name) => [name, bundle])),
+    ...administratorVariables(credentials),
+    KEY_VAULT_NAME: vault,
+    VAULT_URL: vault === undefined ? undefined : vaultUrlOf(vault),
+  }
+}
+
+/** Signs `DefaultAzureCredential` in as the administrator. Undefined removes a variable that would select another credential. */
+export function administratorVariables(credentials: AzureCredentials) {
+  return {
     AZURE_TENANT_ID: credentials.tenantId,
     AZURE_SUBSCRIPTION_ID: credentials.subscriptionId,
     AZURE_CLIENT_ID: credentials.clientId,
@@ -47,8 +56,7 @@ export function clientVariables(options: ClientVariablesOptions): Record<string,
     AZURE_AUTHORITY_HOST: undefined,
     AZURE_CLIENT_CERTIFICATE_PATH: undefined,
     AZURE_FEDERATED_TOKEN_FILE: undefined,
-    KEY_VAULT_NAME: vault,
-    VAULT_URL: vault === undefined ? undefined : vaultUrlOf(vault),
+    AZURE_TOKEN_CREDENTIALS: undefined,
   }
 }
 
