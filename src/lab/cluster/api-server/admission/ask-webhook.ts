@@ -42,8 +42,8 @@ async function send(store: Store, { clientConfig, timeoutSeconds }: Webhook, rev
   const bundle = textAt(clientConfig, 'caBundle')
   const http = createHttpClient({
     timeoutMs: timeoutSeconds * 1000,
-    ...(bundle === '' ? {} : { ca: Buffer.from(bundle, 'base64').toString('utf8') }),
-    ...(servername === undefined ? {} : { servername }),
+    ca: bundle === '' ? undefined : Buffer.from(bundle, 'base64').toString('utf8'),
+    servername,
   })
   try {
     const headers = { 'content-type': 'application/json', accept: 'application/json' }
