@@ -25,7 +25,7 @@ const programs = 'e2e-upstream-driver'
 /** @param options.rotationSeconds after which the upstream driver asks again. */
 export async function driverChange(lab: Lab, options: { rotationSeconds: number }): Promise<DriverChange> {
   const { kube } = lab
-  const daemonSet = fresh(await kube.get(resources.daemonSets, { namespace, name: 'csi-secrets-store' }))
+  const daemonSet = fresh(await daemonSetOfDriver(lab))
   const csiDriver = fresh(await kube.get(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' }))
   let installed: 'product' | 'upstream' | undefined = 'product'
 
@@ -76,6 +76,13 @@ export async function driverChange(lab: Lab, options: { rotationSeconds: number 
       })
     },
   }
+}
+
+/** Found by its label: its name is another one where it is the add-on of a managed cluster. */
+async function daemonSetOfDriver({ kube }: Lab): Promise<DaemonSet> {
+  const [found] = (await kube.list(resources.daemonSets, { namespace, labelSelector: `app=${app}` })).items
+  if (found === undefined) throw new Error(`no DaemonSet has the label app=${app}`)
+  return found
 }
 
 /** An object as it is written, without what the API server adds. */

@@ -12,6 +12,7 @@ const skip = clusterSkip() ?? (mayMount() ? false : 'needs the right to mount')
 const addon = 'azure-keyvault-secrets-provider'
 const onShop = '-g shop -n shop'
 const nodeGroup = 'MC_shop_shop_westeurope'
+const addonDaemonSets = ['aks-secrets-store-csi-driver', 'aks-secrets-store-provider-azure']
 
 test('az makes clusters of the lab, with Keymount as their add-on', { skip }, async (t) => {
   const home = await temporaryHome(t)
@@ -62,6 +63,19 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
     )
   })
 
+  await t.test('the pods of the add-on are found as on AKS, by its names and labels', async () => {
+    const app = 'app in (secrets-store-csi-driver,secrets-store-provider-azure)'
+    const shown = await kubectl('get', 'pods', '-n', 'kube-system', '-l', app, '-o', 'wide')
+    const [head = '', ...rows] = shown.split('\n')
+    assert.match(head, /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES/)
+    assert.equal(rows.length, 2, shown)
+    assert.match(rows[0] ?? '', /^aks-secrets-store-csi-driver-\w{5} +1\/1 +Running +0 /)
+    assert.match(rows[1] ?? '', /^aks-secrets-store-provider-azure-\w{5} +1\/1 +Running +0 /)
+    const managed = ['-l', 'kubernetes.azure.com/managedby=aks', '-o', 'name']
+    assert.equal((await kubectl('get', 'pods', '-n', 'kube-system', ...managed)).split('\n').length, 2)
+    assert.deepEqual(await daemonSetsOf(kubectl), addonDaemonSets)
+  })
+
   await t.test('without a file, az merges into the one of "keymount env", and up keeps what is there', async () => {
     const { KUBECONFIG = '' } = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
     const merged = kubectlWith(KUBECONFIG, home.path)
@@ -80,6 +94,17 @@ test('az makes clusters of the lab, with Keymount as their add-on', { skip }, as
     assert.match(await driverArguments(tools), /--enable-secret-rotation=true.*--rotation-poll-interval=30s/)
     await az(`aks update ${onShop} --rotation-poll-interval 45s --enable-secret-rotation`)
     assert.match(await driverArguments(tools), /--rotation-poll-interval=45s/)
+  })
+
+  await t.test('DaemonSets with the names of an earlier version make way for those of the add-on', async () => {
+    await withEarlierNames(kubectl)
+    await az(`aks update ${onShop} --rotation-poll-interval 45s --enable-secret-rotation`)
+    assert.deepEqual(await daemonSetsOf(kubectl), addonDaemonSets)
+
+    const primary = kubectlWith(lab.kubeconfig, home.path)
+    await withEarlierNames(primary)
+    await home.up()
+    assert.deepEqual(await daemonSetsOf(primary), addonDaemonSets)
   })
 
   await t.test('a pod reads a secret as the identity of the add-on', async () => {
@@ -232,7 +257,7 @@ test('kill -9 while a cluster is made leaves one that has failed, and that can b
 
   await home.up()
   const shown = await az(`aks show ${onShop} --query`, '[provisioningState, status.provisioningError.message]')
-  assert.deepEqual(shown, ['Failed', 'The local Azure ended before this was done.'])
+  assert.deepEqual(shown, ['Failed', 'The local Azure was stopped before this operation finished.'])
   // What was begun goes by itself, with its process.
   await eventually(() => assert.deepEqual(traces(home.path), []))
   assert.equal((await home.status()).state, 'up')
@@ -290,12 +315,35 @@ async function driverArguments({ kubectl }: LabTools): Promise<string> {
   return kubectl(
     'get',
     'daemonset',
-    'csi-secrets-store',
+    'aks-secrets-store-csi-driver',
     '-n',
     'kube-system',
     '-o',
     'jsonpath={.spec.template.spec.containers[0].args}',
   )
+}
+
+async function daemonSetsOf(kubectl: LabTools['kubectl']): Promise<string[]> {
+  return (await kubectl('get', 'daemonsets', '-n', 'kube-system', '-o', 'jsonpath={.items[*].metadata.name}')).split(
+    ' ',
+  )
+}
+
+/** The add-on with the names of the manifests, as versions installed it that did not use those of AKS. */
+async function withEarlierNames(kubectl: LabTools['kubectl']): Promise<void> {
+  for (const name of addonDaemonSets) {
+    const { apiVersion, kind, metadata, spec } = JSON.parse(
+      await kubectl('get', 'daemonset', name, '-n', 'kube-system', '-o', 'json'),
+    )
+    const earlier = {
+      'aks-secrets-store-csi-driver': 'csi-secrets-store',
+      'aks-secrets-store-provider-azure': 'csi-secrets-store-provider-azure',
+    }[name]
+    const { namespace, labels } = metadata
+    await kubectl('delete', 'daemonset', name, '-n', 'kube-system', '--cascade=foreground')
+    await kubectl.apply(JSON.stringify({ apiVersion, kind, metadata: { name: earlier, namespace, labels }, spec }))
+  }
+  assert.deepEqual(await daemonSetsOf(kubectl), ['csi-secrets-store', 'csi-secrets-store-provider-azure'])
 }
 
 /** A vault with a secret, which the identity may read. */

@@ -138,11 +138,11 @@ async function setSecretsProvider(
   await bringUpProduct(session, { state, cluster, azure: azureOf(context, imds) })
 }
 
-async function uninstall({ world }: Session, { config }: LabCluster): Promise<void> {
-  const kube = createKubeClient(config)
+async function uninstall({ world }: Session, cluster: LabCluster): Promise<void> {
+  const kube = createKubeClient(cluster.config)
   try {
     await refuseWhileMounted(kube)
-    await removeProduct(kube, objectsToRemove(world.packageRoot))
+    await removeProduct(kube, objectsToRemove(world.packageRoot, cluster))
   } finally {
     kube.close()
   }

@@ -6,7 +6,7 @@ import type { Session } from '../session.ts'
 import type { LabState } from '../state/lab-state.ts'
 import { chartDefaults } from './chart-defaults.ts'
 import { type WayToAzure, writeImageOverlay } from './image-overlay.ts'
-import { installProduct } from './install-product.ts'
+import { installProduct, removeProduct } from './install-product.ts'
 import { productObjects, readManifests } from './product-objects.ts'
 import { type ProductStatus, waitForProduct } from './product-status.ts'
 
@@ -23,6 +23,7 @@ export async function bringUpProduct(
 ): Promise<ProductStatus> {
   const kube = createKubeClient(cluster.config)
   const run = async () => {
+    if (isManaged(cluster)) await removeProduct(kube, earlierDaemonSets(world.packageRoot))
     await installProduct(kube, objectsFor(world.packageRoot, { state, cluster, azure }))
     return waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
   }
@@ -55,10 +56,32 @@ export async function waitForInstalled({ world }: Session, cluster: LabCluster):
   }
 }
 
-/** Everything that `up` may have installed. Only names matter for the removal. */
-export function objectsToRemove(packageRoot: string): UntypedObject[] {
-  const anywhere = { kubeletRoot: '/var/lib/kubelet', azure: { proxy: '', imds: '', caPem: '', noProxy: [] } }
-  return productObjects(readManifests(packageRoot, { secretSync: true }), anywhere)
+/** Everything that the lab may have installed in a cluster. Only names matter for the removal. */
+export function objectsToRemove(packageRoot: string, cluster?: LabCluster): UntypedObject[] {
+  const azure = { proxy: '', imds: '', caPem: '', noProxy: [] }
+  const addon = cluster !== undefined && isManaged(cluster)
+  const objects = productObjects(readManifests(packageRoot, { secretSync: true }), {
+    kubeletRoot: '/var/lib/kubelet',
+    azure,
+    addon,
+  })
+  return addon ? [...objects, ...earlierDaemonSets(packageRoot)] : objects
+}
+
+/**
+ * Whether Keymount has the names and labels of the AKS add-on there. In the user's own cluster it never has, even when that
+ * cluster backs a managed one: a real AKS cluster may run its own add-on, whose DaemonSets must not be replaced or removed.
+ */
+function isManaged({ shared }: LabCluster): boolean {
+  return shared !== undefined
+}
+
+/**
+ * The DaemonSets of the add-on under the names that earlier versions gave them. They go before the new ones are installed,
+ * because both use the same sockets and ports of the node.
+ */
+function earlierDaemonSets(packageRoot: string): UntypedObject[] {
+  return readManifests(packageRoot, { secretSync: false }).filter(({ kind }) => kind === 'DaemonSet')
 }
 
 function objectsFor(packageRoot: string, { state, cluster, azure }: Installation): UntypedObject[] {
@@ -67,6 +90,7 @@ function objectsFor(packageRoot: string, { state, cluster, azure }: Installation
   return productObjects(readManifests(packageRoot, { secretSync }), {
     ...{ image, kubeletRoot, shared, rotation, rotationPollInterval, caching },
     azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
+    addon: isManaged(cluster),
   })
 }
 

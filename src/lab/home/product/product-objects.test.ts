@@ -80,6 +80,21 @@ test('a provider without caching sees changes of identities and values at once; 
   assert.deepEqual(has(providerOf(rendered({ ...plain, azure }))), [false, false])
 })
 
+test('as the add-on, the DaemonSets have the names and the label of those of AKS, and their own selectors', () => {
+  const sets = rendered({ ...plain, addon: true }).filter(({ kind }) => kind === 'DaemonSet') as DaemonSet[]
+  const seen = sets.map(({ metadata, spec }) => [
+    metadata.name,
+    ...[metadata.labels, spec.template.metadata?.labels].map((labels) => labels?.['kubernetes.azure.com/managedby']),
+    spec.selector.matchLabels,
+    spec.template.metadata?.labels?.app,
+  ])
+  const [driver, provider] = ['secrets-store-csi-driver', 'secrets-store-provider-azure']
+  assert.deepEqual(seen, [
+    ['aks-secrets-store-csi-driver', 'aks', 'aks', { app: driver }, driver],
+    ['aks-secrets-store-provider-azure', 'aks', 'aks', { app: provider }, provider],
+  ])
+})
+
 test('a changed configuration is a changed template, so that the pods read it', () => {
   const mark = (settings: ProductSettings) =>
     providerOf(rendered(settings)).spec.template.metadata?.annotations?.['keymount.dev/configuration']

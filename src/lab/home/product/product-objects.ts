@@ -18,6 +18,8 @@ export interface ProductSettings {
   azure?: { proxy: string; imds: string; caPem: string; noProxy: readonly string[] } | undefined
   /** `off`: the provider signs in and reads again for every mount. Default: on. */
   caching?: 'on' | 'off' | undefined
+  /** Whether Keymount is the add-on of a managed cluster: the DaemonSets then have the names and labels of those of AKS. */
+  addon?: boolean | undefined
   /** Set for a local cluster, where all pods share the network and file system of the machine with other programs. */
   shared?: SharedMachine | undefined
 }
@@ -41,6 +43,12 @@ export interface DaemonPorts {
 
 const namespace = 'kube-system'
 const labels = { 'app.kubernetes.io/name': 'keymount' }
+/** Names of the add-on's DaemonSets on AKS, by those of the manifests. */
+const addonNames: Record<string, string> = {
+  'csi-secrets-store': 'aks-secrets-store-csi-driver',
+  'csi-secrets-store-provider-azure': 'aks-secrets-store-provider-azure',
+}
+const addonLabels = { 'kubernetes.azure.com/managedby': 'aks' }
 const trustDirectory = '/etc/keymount/trust'
 const defaultKubeletRoot = '/var/lib/kubelet'
 
@@ -119,12 +127,26 @@ function daemonSet(object: DaemonSet, settings: ProductSettings, configurationDi
     // A container reads the ConfigMap when it starts, so new values must change the template.
     'keymount.dev/configuration': configurationDigest,
   }
-  return {
+  const adapted = {
     ...moved,
     spec: {
       ...moved.spec,
       template: { metadata: { ...template.metadata, annotations }, spec: podSpec(template.spec, settings) },
     },
+  }
+  return settings.addon === true ? asAddon(adapted) : adapted
+}
+
+/** The selectors do not change: on AKS, too, they have the label `app` alone. */
+function asAddon(set: DaemonSet): DaemonSet {
+  const { metadata, spec } = set
+  const { name = '' } = metadata
+  const withAddonLabels = (meta: KubeObject['metadata']) => ({ ...meta, labels: { ...meta.labels, ...addonLabels } })
+  const template = { ...spec.template, metadata: withAddonLabels(spec.template.metadata ?? {}) }
+  return {
+    ...set,
+    metadata: { ...withAddonLabels(metadata), name: addonNames[name] ?? name },
+    spec: { ...spec, template },
   }
 }
 
