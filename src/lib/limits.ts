@@ -25,12 +25,12 @@ export function beyondLimit(limit: Limit, found: number, value: number = limit.v
 
 /** A number of a limit's unit in the form that people read: `256 KiB`, `1,000`, `60 s`. */
 export function withUnit(value: number, unit: Limit['unit']): string {
-  const number = value.toLocaleString('en-US')
+  const number = grouped(value)
   switch (unit) {
     case 'bytes':
       return formatBytes(value)
     case 'milliseconds':
-      return value >= 1000 ? `${(value / 1000).toLocaleString('en-US')} s` : `${number} ms`
+      return value >= 1000 ? `${grouped(value / 1000)} s` : `${number} ms`
     case 'characters':
       return `${number} characters`
     case 'count':
@@ -45,7 +45,15 @@ function formatBytes(value: number): string {
     [1024 * 1024, 'MiB'],
     [1024, 'KiB'],
   ] as const) {
-    if (value >= size && value % size === 0) return `${(value / size).toLocaleString('en-US')} ${name}`
+    if (value >= size && value % size === 0) return `${grouped(value / size)} ${name}`
   }
-  return `${value.toLocaleString('en-US')} bytes`
+  return `${grouped(value)} bytes`
+}
+
+/** `1,234.5`. Not `toLocaleString`: its language data costs each daemon 5 MiB, already for the text of a flag. */
+function grouped(value: number): string {
+  const [whole = '', fraction] = String(Math.round(value * 1000) / 1000).split('.')
+  const groups: string[] = []
+  for (let end = whole.length; end > 0; end -= 3) groups.unshift(whole.slice(Math.max(0, end - 3), end))
+  return fraction === undefined ? groups.join(',') : `${groups.join(',')}.${fraction}`
 }

@@ -93,10 +93,11 @@ function parseSignIn(parameters: Parameters, problems: Problems): SignIn {
     parseFlag(name, (parameters.get(name) ?? '').trim(), problems),
   )
   if (selected.length > 1) {
-    const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(
-      selectableWays.map(({ parameter }) => parameter.name),
+    const names = selectableWays.map(({ parameter }) => parameter.name)
+    problems.add(
+      '',
+      `only one identity mode can be enabled at a time: ${names.slice(0, -1).join(', ')}, or ${names.at(-1)}`,
     )
-    problems.add('', `only one identity mode can be enabled at a time: ${names}`)
   }
   const [only, ...more] = selected
   return only === undefined || more.length > 0 ? 'default' : only.way

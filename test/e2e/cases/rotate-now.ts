@@ -25,7 +25,7 @@ export function rotateNowCases(lab: () => Lab): void {
       await until('the command to find it', async () => {
         const { code, stdout } = await rotate()
         assert.equal(code, 0, stdout)
-        return stdout.includes(`✓ ${workload.namespace}/${pod}: new content`) || undefined
+        return stdout.startsWith(`✓ changed: 1 pod (${pod})\n`) || undefined
       })
       assert.equal(await workload.read(pod, 'ExampleSecret'), 'looked up by the command')
       const found = await annotations()
@@ -44,7 +44,7 @@ export function rotateNowCases(lab: () => Lab): void {
           const failed = await rotate()
           return failed.code === 1 ? failed.stdout : undefined
         })
-        assert.ok(stdout.includes(`✗ ${workload.namespace}/${pod}: failed, the old files stay:`), stdout)
+        assert.ok(stdout.startsWith(`✗ failed; the old files stay: 1 pod (${pod})\n`), stdout)
         assert.ok((await annotations())['keymount.dev/last-failure']?.includes(workload.vault))
         await podEvent(lab(), workload.namespace, pod, 'MountRotationFailed', workload.vault)
       } finally {

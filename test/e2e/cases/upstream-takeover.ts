@@ -84,7 +84,7 @@ export function upstreamTakeoverCases(lab: () => Lab): void {
         assert.equal(data.volumeLifecycleMode, 'Ephemeral')
         assert.match(path, new RegExp(`/pods/${uid}/volumes/kubernetes.io~csi/[^/]+/mount$`))
       }
-      const found = /"volumes":(\d+),"msg":"found the volumes of [^"]*"/.exec(await driverLog())
+      const found = /"volumes":(\d+),"msg":"found the volumes [^"]*"/.exec(await driverLog())
       assert.ok(Number(found?.[1]) >= 2, `volumes found: ${found?.[1]}`)
     })
 
