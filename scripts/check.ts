@@ -13,6 +13,7 @@ const steps: { protects: string; command: string[]; slow?: true }[] = [
     protects: 'Time in proportion to the input: regular expressions of product code',
     command: [process.execPath, join(root, 'scripts/check-expressions.ts')],
   },
+  { protects: 'Plain English', command: [process.execPath, join(root, 'scripts/check-language.ts')] },
   { protects: 'Charts', command: [process.execPath, join(root, 'scripts/chart-lint.ts')] },
   {
     protects: 'Tests, architecture, docs match code',
