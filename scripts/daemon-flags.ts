@@ -5,11 +5,12 @@ import { micFlags, nmiFlags } from '#product/pod-identity'
 import { providerFlags } from '#product/provider'
 import { proxyFlags } from '#product/proxy'
 import { syncFlags } from '#product/sync'
+import { uninstallCheckFlags } from '#product/uninstall-check'
 import { controllerFlags } from '#product/webhook'
 
 /** The flags of each daemon by its name, for what is checked against them: the chart, deploy/, docs/configuration.md. */
 export const daemonFlags: Record<
-  'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'sync' | 'mic' | 'nmi',
+  'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'sync' | 'mic' | 'nmi' | 'uninstall-check',
   FlagSpecs
 > = {
   driver: driverFlags,
@@ -20,4 +21,5 @@ export const daemonFlags: Record<
   sync: syncFlags,
   mic: micFlags,
   nmi: nmiFlags,
+  'uninstall-check': uninstallCheckFlags,
 }

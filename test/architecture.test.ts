@@ -137,6 +137,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/formats',
     'lib/http',
   ],
+  'product/uninstall-check': ['daemon', 'kubernetes/client', 'lib/flags'],
   'lab/azure': ['lib', 'lib/async', 'lib/files', 'lib/flags', 'lib/formats', 'lib/http'],
   'lab/cluster': [
     'kubernetes/client',

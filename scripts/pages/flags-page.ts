@@ -21,6 +21,7 @@ const titles: Record<Daemon, string> = {
   sync: 'The controller of SecretSyncs: Secrets without a pod.',
   mic: 'The controller of pod identity.',
   nmi: 'The node endpoint of pod identity.',
+  'uninstall-check': 'The check before the driver is uninstalled.',
 }
 
 /** The text of docs/flags.md. */

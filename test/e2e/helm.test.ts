@@ -77,6 +77,30 @@ test(
   },
 )
 
+test(
+  'helm uninstall stops with the names of pods that have volumes, and continues without its hooks or without the pods',
+  options,
+  async (t) => {
+    const release = await createHelmRelease(t, { values: { uninstallCheck: { enabled: true } } })
+    await release.install()
+    await release.setSecret('first')
+    await release.createPod('app')
+    await release.podReady('app')
+    await assert.rejects(release.uninstall(), /1 pod has volumes.*\/app\b.*--no-hooks/s)
+    assert.equal(await release.read('app'), 'first')
+    await release.deletePod('app')
+    await release.uninstall()
+    assert.deepEqual((await release.kube.list(resources.daemonSets, { namespace: release.namespace })).items, [])
+
+    await release.install()
+    await release.createPod('app')
+    await release.podReady('app')
+    await release.uninstall('--no-hooks')
+    await release.install()
+    await release.deletePod('app')
+  },
+)
+
 async function driverArguments(kube: KubeClient, namespace: string): Promise<readonly string[]> {
   const { items } = await kube.list<DaemonSet>(resources.daemonSets, { namespace })
   const driver = items.find(({ metadata }) => metadata.labels?.app === 'secrets-store-csi-driver')

@@ -39,7 +39,7 @@ export interface HelmRelease {
   upgrade(...flags: string[]): Promise<void>
   /** Back to the first revision. */
   rollBack(): Promise<void>
-  uninstall(): Promise<void>
+  uninstall(...flags: string[]): Promise<void>
   /** Default: the first object of the class. */
   setSecret(value: string, name?: string): Promise<void>
   /** A pod that mounts the class at /mnt/secrets-store; does not wait for it. Default: it sleeps. */
@@ -104,7 +104,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
     install: () => run('install', chartDirectory, '-f', valuesFile),
     upgrade: (...flags) => run('upgrade', chartDirectory, '-f', valuesFile, ...flags),
     rollBack: () => run('rollback', '1'),
-    uninstall: () => run('uninstall'),
+    uninstall: (...flags) => run('uninstall', ...flags),
     async setSecret(value, name = first) {
       await azure.setSecret(vault.name, name, value)
     },

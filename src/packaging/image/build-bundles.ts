@@ -16,6 +16,7 @@ export const processNames = [
   'sync',
   'mic',
   'nmi',
+  'uninstall-check',
 ] as const
 
 /** The file of worker threads, which a program finds beside its own. */

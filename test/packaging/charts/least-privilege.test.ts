@@ -8,6 +8,7 @@ const installations = {
   'one process per node': { combined: true, syncSecret: { enabled: true } },
   'the webhook': { driver: { install: false }, provider: { install: false }, webhook: webhook() },
   'Secrets without a pod': { driver: { install: false }, provider: { install: false }, sync: { enabled: true } },
+  'the check before helm uninstall': { uninstallCheck: { enabled: true } },
   'pod identity': { driver: { install: false }, provider: { install: false }, podIdentity: { enabled: true } },
 }
 

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { driverProgram } from '#product/driver'
 import { nodeProgram } from '#product/node'
 import { providerProgram } from '#product/provider'
+import { uninstallCheckProgram } from '#product/uninstall-check'
 import { configOf } from '../../support/config-of.ts'
 import { chartDirectory, daemonSets, flagsOf, helm, type Manifest, needsHelm, rulesFor, template } from './helm.ts'
 
@@ -369,6 +370,23 @@ test('accounts and roles can be created by other means', needsHelm, async () => 
   const kinds = new Set(objects.map(({ kind }) => kind))
   assert.deepEqual([...kinds].toSorted(), ['CSIDriver', 'CustomResourceDefinition', 'DaemonSet'])
 })
+
+test(
+  'a check before helm uninstall is off by default, and runs a program of the image with its flags',
+  needsHelm,
+  async () => {
+    const jobs = (objects: Manifest[]) => objects.filter(({ kind }) => kind === 'Job')
+    assert.deepEqual(jobs(await template()), [])
+    assert.deepEqual(jobs(await template({ uninstallCheck: { enabled: true }, driver: { install: false } })), [])
+    const name = 'second.csi.example.com'
+    const [job = assert.fail()] = jobs(await template({ uninstallCheck: { enabled: true }, driver: { name } }))
+    assert.equal(job.metadata.annotations?.['helm.sh/hook'], 'pre-delete')
+    const { containers } = (job.spec as { template: { spec: { containers: { args: string[] }[] } } }).template.spec
+    const [program, ...flags] = containers[0]?.args ?? []
+    assert.equal(program, uninstallCheckProgram.name)
+    assert.equal(configOf(uninstallCheckProgram, flags).driver, name)
+  },
+)
 
 test(
   'helm uninstall leaves the CustomResourceDefinitions, and a value prevents their installation',

@@ -1,4 +1,4 @@
-import { createKubeClient, type KubeClient, KubeError, resources } from '#kubernetes/client'
+import { createKubeClient, type KubeClient, KubeError, podsThatMount } from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import { CliError, countOf } from '#terminal'
 import { KubeconfigError, readKubeconfig } from '../clusters/read-kubeconfig.ts'
@@ -48,10 +48,7 @@ function isOutOfReach(error: unknown): boolean {
  * with their names.
  */
 export async function refuseWhileMounted(kube: KubeClient, homeOption = ''): Promise<void> {
-  const { items } = await kube.list(resources.pods)
-  const users = items
-    .filter(({ spec }) => spec.volumes?.some(({ csi }) => csi?.driver === driverName))
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+  const users = await podsThatMount(kube, driverName)
   if (users.length === 0) return
   throw new CliError({
     what: 'Keymount cannot be removed from the cluster while pods have its volumes mounted',
