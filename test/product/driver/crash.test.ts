@@ -43,16 +43,22 @@ const steps: { step: string; reached: (lab: DriverLab) => Promise<unknown> }[] =
   },
 ]
 
+/** The driver is killed when it has reached a step of publishing a pod's volume, and started again. */
+async function killedWhilePublishing(t: TestContext, reached: (typeof steps)[number]['reached']) {
+  const lab = await start(t)
+  const pod = await lab.pod('web')
+  const there = reached(lab)
+  const broken = assert.rejects(lab.publish(pod))
+  await there
+  await lab.driver.kill()
+  await broken
+  await lab.startDriver()
+  return { lab, pod }
+}
+
 for (const { step, reached } of steps) {
   test(`a driver killed while ${step} loses nothing: kubelet's next call completes the volume`, { skip }, async (t) => {
-    const lab = await start(t)
-    const pod = await lab.pod('web')
-    const there = reached(lab)
-    const broken = assert.rejects(lab.publish(pod))
-    await there
-    await lab.driver.kill()
-    await broken
-    await lab.startDriver()
+    const { lab, pod } = await killedWhilePublishing(t, reached)
     await lab.publish(pod)
     assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'secret')
     assert.equal(await mounter.isMounted(pod.targetPath), true)
@@ -67,14 +73,7 @@ for (const { step, reached } of steps) {
   })
 
   test(`a driver killed while ${step} leaks nothing: kubelet may give up and unpublish`, { skip }, async (t) => {
-    const lab = await start(t)
-    const pod = await lab.pod('web')
-    const there = reached(lab)
-    const broken = assert.rejects(lab.publish(pod))
-    await there
-    await lab.driver.kill()
-    await broken
-    await lab.startDriver()
+    const { lab, pod } = await killedWhilePublishing(t, reached)
     await lab.unpublish(pod)
     assert.equal(existsSync(pod.targetPath), false)
     assert.deepEqual(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { resources } from '#kubernetes/client'
 import { eventually } from '../../support/eventually.ts'
 import { startMicLab } from './mic-lab.ts'
@@ -31,12 +31,7 @@ test('MIC simple: a pod gets its identity assigned to the scale set of its node,
 })
 
 test('MIC update identity: another resource id moves the machine to it, under the same assignment', async (t) => {
-  const lab = await startMicLab(t)
-  const [node = ''] = await lab.createScaleSet('pool')
-  await lab.bind('shop')
-  await lab.createPod('web', { node, selector: 'shop' })
-  await lab.assignmentsAre('web-default-shop Assigned')
-  const other = await lab.azure.createIdentity('other')
+  const { lab, other } = await assignedAndAnother(t)
   const spec = { resourceID: other.id, clientID: other.clientId }
   await lab.kube.patch(resources.azureIdentities, { namespace: 'default', name: 'shop' }, { spec })
   await lab.identitiesAre('pool', 'other')
@@ -44,12 +39,7 @@ test('MIC update identity: another resource id moves the machine to it, under th
 })
 
 test('MIC update identity: an identity that Azure does not remove is reported, because no assignment is left of it', async (t) => {
-  const lab = await startMicLab(t)
-  const [node = ''] = await lab.createScaleSet('pool')
-  await lab.bind('shop')
-  await lab.createPod('web', { node, selector: 'shop' })
-  await lab.assignmentsAre('web-default-shop Assigned')
-  const other = await lab.azure.createIdentity('other')
+  const { lab, other } = await assignedAndAnother(t)
   await lab.azure.control('PUT', '/faults/management.azure.com', { kind: 'error', status: 501 })
   const spec = { resourceID: other.id, clientID: other.clientId }
   await lab.kube.patch(resources.azureIdentities, { namespace: 'default', name: 'shop' }, { spec })
@@ -318,3 +308,13 @@ test('more identities that were deleted in Azure than there are retries delay th
     'web-default-good Assigned',
   )
 })
+
+/** A pod with its identity on a machine of the scale set `pool`, and an identity that no pod has. */
+async function assignedAndAnother(t: TestContext) {
+  const lab = await startMicLab(t)
+  const [node = ''] = await lab.createScaleSet('pool')
+  await lab.bind('shop')
+  await lab.createPod('web', { node, selector: 'shop' })
+  await lab.assignmentsAre('web-default-shop Assigned')
+  return { lab, other: await lab.azure.createIdentity('other') }
+}
