@@ -9,6 +9,7 @@ import { nodeDriver } from './node-driver.ts'
 import { createRandom } from './random.ts'
 import type { Scenario } from './scenario.ts'
 import { countCryptoCalls } from './settle.ts'
+import { webhookCertificates } from './webhook-certificates.ts'
 import { createWorld, type World } from './world.ts'
 
 export interface SeedReport {
@@ -25,11 +26,22 @@ export interface SeedReport {
   faults: Readonly<Record<string, number>>
 }
 
-export const scenarios: readonly Scenario[] = [nodeDriver, leaderElection]
+export const scenarios: readonly Scenario[] = [nodeDriver, leaderElection, webhookCertificates]
+
+/** What seeds run in turn: more of what can go wrong in more ways. */
+const turns: readonly Scenario[] = [
+  nodeDriver,
+  leaderElection,
+  nodeDriver,
+  webhookCertificates,
+  nodeDriver,
+  leaderElection,
+  nodeDriver,
+]
 
 /** Runs one seed. The scenario follows from the seed unless it is named. Runs do not go on at the same time. */
 export async function runSeed(seed: number, name?: string): Promise<SeedReport> {
-  const scenario = name === undefined ? scenarios[seed % scenarios.length] : scenarios.find((one) => one.name === name)
+  const scenario = name === undefined ? turns[seed % turns.length] : scenarios.find((one) => one.name === name)
   if (scenario === undefined) throw new Error(`no scenario "${name}": ${scenarios.map((one) => one.name).join(', ')}`)
   const directory = join(tmpdir(), `keymount-simulation-${process.pid}`)
   rmSync(directory, { recursive: true, force: true })

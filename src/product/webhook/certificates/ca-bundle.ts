@@ -14,6 +14,12 @@ export function joinBundle(bundle: string, authorities: readonly string[], expir
   return [...new Set([...kept, ...authorities.flatMap(certificatesOf)])].join('')
 }
 
+/** Whether a bundle has certificates other than those of an authority. */
+export function bundleHasOthers(bundle: string, authority: string): boolean {
+  const own = new Set(certificatesOf(authority))
+  return certificatesOf(bundle).some((pem) => !own.has(pem))
+}
+
 /** Whether a bundle contains an authority. */
 export function bundleHas(bundle: string, authority: string): boolean {
   const present = new Set(certificatesOf(bundle))

@@ -1,7 +1,14 @@
+import { X509Certificate } from 'node:crypto'
 import { createAuthority, issueCertificate } from '#lib/formats'
 import type { ServingCertificate } from './serving-certificate.ts'
 
 const hourMs = 3600 * 1000
+
+/** When a certificate of {@link issueServingCertificate}, or its authority, was issued, in milliseconds since the epoch. */
+export function issuedAt(pem: string): number {
+  return new X509Certificate(pem).validFromDate.getTime() + hourMs
+}
+
 const yearMs = 365 * 24 * hourMs
 
 export interface IssueOptions {

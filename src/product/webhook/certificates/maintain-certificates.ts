@@ -4,7 +4,7 @@ import { type Clock, type Log, type Running, systemClock } from '#lib'
 import { certificateOf, secretWith } from './certificate-secret.ts'
 import { reasonToRenew } from './check-certificate.ts'
 import { followOne } from './follow-one.ts'
-import { issueServingCertificate } from './issue-serving-certificate.ts'
+import { issuedAt, issueServingCertificate } from './issue-serving-certificate.ts'
 import type { ServingCertificate } from './serving-certificate.ts'
 import { createStepLoop, type StepLoop } from './step-loop.ts'
 import {
@@ -12,6 +12,7 @@ import {
   type ServiceRef,
   trustPatch,
   trusts,
+  trustsOthers,
   type WebhookConfiguration,
 } from './webhook-configuration.ts'
 
@@ -182,8 +183,8 @@ function serveWhenTrusted(maintenance: Maintenance, certificate: ServingCertific
   if (maintenance.trusted?.ca !== certificate.ca) {
     maintenance.trusted = { ca: certificate.ca, since: clock.elapsed() }
   }
-  // A replica that serves nothing yet has no client that might not trust the new certificate.
-  const waitMs = served === undefined ? 0 : maintenance.trusted.since + propagationMs - clock.elapsed()
+  const isWaitNeeded = served === undefined ? mayBeUnknown(maintenance, certificate) : true
+  const waitMs = isWaitNeeded ? maintenance.trusted.since + propagationMs - clock.elapsed() : 0
   if (waitMs > 0) {
     loop.wake(waitMs)
     return
@@ -195,6 +196,23 @@ function serveWhenTrusted(maintenance: Maintenance, certificate: ServingCertific
     { host: maintenance.host, serialNumber, expires: validToDate.toISOString() },
     'serving the certificate of the Secret',
   )
+}
+
+/** How long ago the certificate that a starting replica finds may have been issued without being trusted everywhere. */
+const freshMs = 15 * 60_000
+
+/**
+ * Whether API servers may not trust the certificate that a starting replica finds yet: they do not at first, when it has just
+ * replaced another one. At the first installation there is no other, and nothing to wait for.
+ */
+function mayBeUnknown(
+  { kube, clock, clockProblem, configurations, service }: Maintenance,
+  { ca }: ServingCertificate,
+): boolean {
+  if (!configurations.some(({ found }) => found !== undefined && trustsOthers(found, service, ca))) return false
+  // By the API server's clock, as far as it is known.
+  const ageMs = clock.now() + (kube.clockOffsetMs() ?? 0) - issuedAt(ca)
+  return clockProblem !== undefined || ageMs < freshMs
 }
 
 function followSecret(maintenance: Maintenance, loop: StepLoop): Running {

@@ -1,5 +1,5 @@
 import type { KubeObject, Resource } from '#kubernetes/client'
-import { bundleHas, joinBundle } from './ca-bundle.ts'
+import { bundleHas, bundleHasOthers, joinBundle } from './ca-bundle.ts'
 
 /** With the fields that we read. */
 export interface WebhookConfiguration extends KubeObject {
@@ -49,6 +49,11 @@ function bundlesOf({ webhooks = [] }: WebhookConfiguration, service: ServiceRef)
 export function trusts(configuration: WebhookConfiguration, service: ServiceRef, authority: string): boolean {
   const bundles = bundlesOf(configuration, service)
   return bundles.length > 0 && bundles.every(({ bundle }) => bundleHas(bundle, authority))
+}
+
+/** Whether entries of ours trust authorities other than this one: other replicas may present their certificates. */
+export function trustsOthers(configuration: WebhookConfiguration, service: ServiceRef, authority: string): boolean {
+  return bundlesOf(configuration, service).some(({ bundle }) => bundleHasOthers(bundle, authority))
 }
 
 /**
