@@ -55,6 +55,13 @@ describe('problems that no pod can mount', () => {
       { keyvaultName: 'v' },
       /^spec.parameters: failed to get vault: Invalid vault name: "v"/,
     ],
+    ...['https://shop.vault.azure.net/', 'shop.vault.azure.net', 'https://shop.vault.azure.net:443/secrets'].map(
+      (keyvaultName): [string, Record<string, unknown>, RegExp] => [
+        `the address ${keyvaultName} instead of the name of a vault`,
+        { keyvaultName },
+        /^spec.parameters: failed to get vault: .* \(keyvaultName; expected its name alone: shop\)$/,
+      ],
+    ),
     [
       'bad YAML in objects',
       { objects: 'array:\n  - |\n   a: "' },

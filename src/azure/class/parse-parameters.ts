@@ -153,7 +153,13 @@ function checkVaultNames(vaultName: string, objects: readonly ObjectSpec[], prob
       vaultAddress(name, 'vault.invalid')
     } catch (error) {
       const where = object.vaultName === undefined ? 'keyvaultName' : `${object.path}.vault`
-      problems.add('', `failed to get vault: ${(error as Error).message} (${where})`)
+      problems.add('', `failed to get vault: ${(error as Error).message} (${where}${addressHint(name)})`)
     }
   }
+}
+
+/** For a vault that is given by its URL or host, as the portal and az show it. */
+function addressHint(text: string): string {
+  const [, name] = /^(?:https?:\/\/)?([-a-z0-9]{3,24})\.[-a-z0-9.]+(?:[:/].*)?$/i.exec(text) ?? []
+  return name === undefined ? '' : `; expected its name alone: ${name}`
 }

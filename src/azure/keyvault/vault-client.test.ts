@@ -353,3 +353,10 @@ test('a certificate that has not been issued yet is an error of its own, for the
   }
   assert.equal((await failure(client.getSecret(vault, 'other', '', auth))).code, 'vault-object-missing')
 })
+
+test('an object without the version that is asked for is reported with the field of its version', async () => {
+  const { client, auth } = clientWith(() => answer(404, { error: { code: 'SecretNotFound' } }))
+  const version = '0123456789abcdef0123456789abcdef'
+  assert.match((await failure(client.getSecret(vault, 'a', version, auth))).message, /check objectVersion \(empty for/)
+  assert.match((await failure(client.getSecret(vault, 'a', '', auth))).message, /check objectName and objectType/)
+})

@@ -98,7 +98,7 @@ export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse
     case 404:
       if (refusal.code === 'VaultNotFound')
         return fail('vault-name-not-resolved', `there is no ${where}; check keyvaultName`)
-      return fail('vault-object-missing', `${what} is not in ${where}; check objectName and objectType`)
+      return fail('vault-object-missing', `${what} is not in ${where}; check ${fieldsOf(ref)}`)
     case 429:
       return fail('vault-throttled', `${where} asks for fewer requests`, { retryable: true })
     default:
@@ -120,6 +120,12 @@ export function pendingError(vault: Vault, { name }: ObjectRef): VaultError {
     'vault-certificate-pending',
     `certificate "${name}" of vault "${vault.name}" (${vault.origin}) has not been issued yet: its request is pending; az keyvault certificate pending show --vault-name ${vault.name} --name ${name}`,
   )
+}
+
+function fieldsOf({ version }: ObjectRef): string {
+  return version === ''
+    ? 'objectName and objectType'
+    : 'objectVersion (empty for the newest), objectName and objectType'
 }
 
 function describeObject({ collection, name, version }: ObjectRef): string {
