@@ -31,6 +31,8 @@ interface Replica {
   process: SimulatedProcess
   network: Network
   served: ServingCertificate | undefined
+  /** When that is valid, in milliseconds since the epoch. */
+  validity: { from: number; to: number }
 }
 
 interface Fleet {
@@ -152,9 +154,10 @@ function startReplica(fleet: Fleet, replica: Replica): void {
     lookaheadMs,
     onCertificate(certificate) {
       replica.served = certificate
-      const { serialNumber } = new X509Certificate(certificate.cert)
+      const { validFromDate, validToDate } = new X509Certificate(certificate.cert)
+      replica.validity = { from: validFromDate.getTime(), to: validToDate.getTime() }
       world.count('certificate served')
-      world.note(`${replica.name} serves a certificate (${serialNumber.length > 0 ? 'valid' : 'odd'})`)
+      world.note(`${replica.name} serves a certificate`)
     },
     onClock: () => undefined,
   })
@@ -165,7 +168,7 @@ function callReplica({ world, replicas, configurations }: Fleet): void {
   const { random, time } = world
   const ready = replicas.filter(({ process, served }) => process.alive && served !== undefined)
   if (ready.length === 0) return
-  const { name, served } = random.pick(ready)
+  const { name, served, validity } = random.pick(ready)
   if (served === undefined) return
   const seenAt = time.now - random.between(0, lagMs)
   const bundle = configurations.findLast(({ since }) => since <= seenAt)?.bundle ?? ''
@@ -173,10 +176,9 @@ function callReplica({ world, replicas, configurations }: Fleet): void {
   // An API server that has not seen the first bundle yet cannot call the webhook at all.
   if (bundle === '') return
   if (!bundleHas(bundle, served.ca)) world.violate(`${name} presents a certificate that its caller does not trust`)
-  const { validFromDate, validToDate } = new X509Certificate(served.cert)
   const now = epoch + time.now
-  if (now < validFromDate.getTime() || now > validToDate.getTime()) {
-    world.violate(`${name} presents a certificate that is valid from ${validFromDate.toISOString()}`)
+  if (now < validity.from || now > validity.to) {
+    world.violate(`${name} presents a certificate that is valid from ${new Date(validity.from).toISOString()}`)
   }
 }
 
