@@ -12,6 +12,7 @@ import {
 } from 'yaml'
 import { beyondLimit, errorMessage } from '#lib'
 import { classLimits } from './class-limits.ts'
+import { indentationHint } from './indentation-hint.ts'
 
 /** A scalar keeps its source text: `0755`, `1e5` and a version of digits must arrive as written. */
 export type RawValue =
@@ -43,7 +44,8 @@ export function parseYaml(text: string, budget: YamlBudget): ParsedYaml {
     const error = document.errors.find(({ code }) => code !== 'MULTIPLE_DOCS')
     if (error !== undefined) {
       if (/^Maximum call stack/.test(error.message)) throw excessive()
-      return { error: `line ${lines.linePos(error.pos[0]).line}: ${error.message}` }
+      const { line } = lines.linePos(error.pos[0])
+      return { error: `line ${line}: ${error.message}${indentationHint(text, line, error)}` }
     }
     const reading = { lines, budget, anchors: new Map<string, Node>() }
     return { value: toRaw(document.contents, reading, 0) }
