@@ -98,6 +98,31 @@ test('a pod is scheduled to a node that fits, and its events explain when there 
   assert.equal(scheduled(await get(`${namespaced}/pods/p`)).status, 'True')
 })
 
+test('a pod of another scheduler, or with a scheduling gate, gets no node', async (t) => {
+  const { request, get, addNode } = await start(t)
+  await addNode('n1')
+  const containers = [{ name: 'c', image: 'busybox:1' }]
+  const pods = {
+    others: { containers, schedulerName: 'other' },
+    gated: { containers, schedulingGates: [{ name: 'example.com/wait' }] },
+    ours: { containers },
+  }
+  for (const [name, spec] of Object.entries(pods))
+    await request('POST', `${namespaced}/pods`, { metadata: { name }, spec })
+  await eventually(
+    'the last pod has its node',
+    async () => (await get(`${namespaced}/pods/ours`)).spec.nodeName === 'n1',
+  )
+  for (const name of ['others', 'gated'])
+    assert.equal((await get(`${namespaced}/pods/${name}`)).spec.nodeName, undefined)
+  const gates = { spec: { schedulingGates: [] } }
+  await request('PATCH', `${namespaced}/pods/gated`, gates, merge)
+  await eventually(
+    'the pod without gates has its node',
+    async () => (await get(`${namespaced}/pods/gated`)).spec.nodeName === 'n1',
+  )
+})
+
 test('a daemon set keeps one pod per fitting node, and replaces it when the template changes', async (t) => {
   const { request, pods, get, addNode, ready, remove } = await start(t)
   await addNode('n1', { 'kubernetes.io/os': 'linux' })

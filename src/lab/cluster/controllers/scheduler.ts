@@ -16,13 +16,19 @@ export const scheduler = controllerOf('pods', {
   name: 'scheduler',
   watches: ['nodes'],
   sync(context, pod) {
-    if (textAt(pod, 'spec', 'nodeName') !== '') return
+    if (textAt(pod, 'spec', 'nodeName') !== '' || !isForUs(pod)) return
     const nodes = context.store.list('nodes')
     const node = nodes.find((candidate) => fits(pod.spec, candidate))
     if (node === undefined) explain(context, pod, nodes.length)
     else bind(context, pod, node.metadata.name)
   },
 })
+
+/** A pod may name another scheduler, and has to wait while it has gates. */
+function isForUs(pod: ApiObject): boolean {
+  const name = textAt(pod, 'spec', 'schedulerName')
+  return (name === '' || name === component) && recordsAt(pod, 'spec', 'schedulingGates').length === 0
+}
 
 /** What the binding subresource does in a real cluster: nothing else may change a pod's node. */
 function bind(context: ControllerContext, pod: ApiObject, nodeName: string): void {

@@ -85,8 +85,13 @@ export function validateNewPod(causes: Causes, { spec }: ApiObject): void {
   }
 }
 
-/** A pod keeps its spec, except for images and a few numbers. */
+/** A pod keeps its spec, except for images, a few numbers, and scheduling gates, which can be removed. */
 export function validatePodUpdate(causes: Causes, pod: ApiObject, previous: ApiObject): void {
+  const gates = new Set(recordsAt(previous, 'spec', 'schedulingGates').map(({ name }) => name))
+  for (const { name } of recordsAt(pod, 'spec', 'schedulingGates')) {
+    const text = `only deletion is allowed, but found new scheduling gate '${name}'`
+    if (!gates.has(name)) causes.forbidden('spec.schedulingGates', text)
+  }
   if (isDeepStrictEqual(fixedPart(pod), fixedPart(previous))) return
   causes.forbidden(
     'spec',
@@ -98,7 +103,8 @@ export function validatePodUpdate(causes: Causes, pod: ApiObject, previous: ApiO
 function fixedPart(pod: ApiObject): unknown {
   const spec = structuredClone(pod.spec)
   if (!isRecord(spec)) return spec
-  for (const field of ['activeDeadlineSeconds', 'tolerations', 'terminationGracePeriodSeconds']) delete spec[field]
+  const changeable = ['activeDeadlineSeconds', 'schedulingGates', 'terminationGracePeriodSeconds', 'tolerations']
+  for (const field of changeable) delete spec[field]
   for (const container of [...recordsAt(spec, 'initContainers'), ...recordsAt(spec, 'containers')]) {
     delete container.image
   }
