@@ -4,4 +4,6 @@ export const keptSeeds: readonly { scenario: string; seed: number; found: string
   { scenario: 'node driver', seed: 264, found: 'a failed look at the mounts was answered as a final failure' },
   { scenario: 'webhook certificates', seed: 3, found: 'a replica that restarts presents a certificate too early' },
   { scenario: 'webhook certificates', seed: 19, found: 'the same, after a partition' },
+  { scenario: 'pod identity', seed: 184, found: 'an identity stayed on its machine after a node could not be read' },
+  { scenario: 'pod identity', seed: 212, found: 'the same, for another node' },
 ]

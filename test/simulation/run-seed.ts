@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '#lib'
 import { leaderElection } from './leader-election.ts'
 import { nodeDriver } from './node-driver.ts'
+import { podIdentity } from './pod-identity.ts'
 import { createRandom } from './random.ts'
 import type { Scenario } from './scenario.ts'
 import { countCryptoCalls } from './settle.ts'
@@ -26,11 +27,12 @@ export interface SeedReport {
   faults: Readonly<Record<string, number>>
 }
 
-export const scenarios: readonly Scenario[] = [nodeDriver, leaderElection, webhookCertificates]
+export const scenarios: readonly Scenario[] = [nodeDriver, leaderElection, webhookCertificates, podIdentity]
 
 /** What seeds run in turn: more of what can go wrong in more ways. */
 const turns: readonly Scenario[] = [
   nodeDriver,
+  podIdentity,
   leaderElection,
   nodeDriver,
   webhookCertificates,

@@ -5,16 +5,18 @@ import { parse } from 'yaml'
 import { createKubeClient, type KubeClient, loadKubeconfig, resources, type UntypedObject } from '#kubernetes/client'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 
-const definitions = join(import.meta.dirname, '../../../charts/keymount/files/pod-identity-crds')
+const directory = join(import.meta.dirname, '../../../charts/keymount/files/pod-identity-crds')
+
+/** The CustomResourceDefinitions of pod identity, as the chart installs them. */
+export const podIdentityDefinitions: readonly UntypedObject[] = readdirSync(directory)
+  .toSorted()
+  .map((name) => parse(readFileSync(join(directory, name), 'utf8')) as UntypedObject)
 
 /** A local cluster that knows the kinds of pod identity, as the chart installs them. */
 export async function startPodIdentityCluster(t: TestContext): Promise<{ kube: KubeClient; kubeconfig: string }> {
   const cluster = await startLocalCluster(t)
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   t.after(() => kube.close())
-  for (const name of readdirSync(definitions)) {
-    const definition = parse(readFileSync(join(definitions, name), 'utf8')) as UntypedObject
-    await kube.create(resources.customResourceDefinitions, definition)
-  }
+  for (const definition of podIdentityDefinitions) await kube.create(resources.customResourceDefinitions, definition)
   return { kube, kubeconfig: cluster.kubeconfig }
 }

@@ -9,7 +9,7 @@ import {
   type Pod,
   resources,
 } from '#kubernetes/client'
-import type { Log, Running } from '#lib'
+import type { Clock, Log, Running } from '#lib'
 import { podIdentityNames } from '../names.ts'
 import type { BoundPod, ClusterState } from './match-pods.ts'
 
@@ -29,11 +29,12 @@ export interface ClusterView extends Running, ClusterState {
 export interface ClusterViewOptions {
   kube: KubeClient
   log: Log
+  clock: Clock
   /** Called after every change that may require other assignments. */
   onChange(): void
 }
 
-export function followCluster({ kube, log, onChange }: ClusterViewOptions): ClusterView {
+export function followCluster({ kube, log, clock, onChange }: ClusterViewOptions): ClusterView {
   const pods = new Map<string, BoundPod>()
   const identities = new Map<string, AzureIdentity>()
   const bindings = new Map<string, AzureIdentityBinding>()
@@ -45,13 +46,13 @@ export function followCluster({ kube, log, onChange }: ClusterViewOptions): Clus
     return held !== undefined && versionOf(held) > versionOf(object) ? held : object
   }
 
-  const whole = { log, onChange, keep: <T>(object: T) => object }
-  const boundPods = { log, onChange, keep: boundPod, labelSelector: podIdentityNames.podLabel }
+  const whole = { log, clock, onChange, keep: <T>(object: T) => object }
+  const boundPods = { log, clock, onChange, keep: boundPod, labelSelector: podIdentityNames.podLabel }
   const following = [
     followInto(pods, kube, resources.pods, boundPods),
     followInto(identities, kube, resources.azureIdentities, whole),
     followInto(bindings, kube, resources.azureIdentityBindings, whole),
-    followInto(assigned, kube, resources.azureAssignedIdentities, { log, onChange, keep: newest }),
+    followInto(assigned, kube, resources.azureAssignedIdentities, { log, clock, onChange, keep: newest }),
   ]
   return {
     synced: Promise.all(following.map(({ synced }) => synced)).then(() => undefined),

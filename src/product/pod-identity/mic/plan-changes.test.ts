@@ -137,7 +137,10 @@ test('an identity stays on a machine that a pod of the same name in another name
   const other = { ...elsewhere, node: 'b-0' }
   assert.deepEqual(machines([other], [gone, other]).updates, { '/vmss/a': { add: [], remove: ['/ids/x'] } })
   const unknown = { ...elsewhere, node: 'unknown' }
-  assert.deepEqual(machines([unknown], [gone, unknown]).updates, { '/vmss/a': { add: [], remove: [] } })
+  const waiting = machines([unknown], [gone, unknown])
+  assert.deepEqual(waiting.updates, { '/vmss/a': { add: [], remove: [] } })
+  // Without the assignment nothing would remove the identity later.
+  assert.deepEqual([waiting.unknownNodes, waiting.machines[0]?.release], [['unknown'], []])
 })
 
 test('MIC immutable ids: the assignment goes, and the machine keeps the identity', () => {

@@ -58,11 +58,8 @@ export function planMachines(options: MachinePlanOptions): MachinePlan {
     removeIdentity(planning, before, 'replaced')
   }
   for (const assigned of changes.remove) removeIdentity(planning, assigned, 'release')
-  const inUse = identitiesInUse(planning, desired)
-  const machines = [...planning.works.values()].map(({ delta: { add, remove }, ...work }) => ({
-    ...work,
-    delta: { add, remove: remove.filter((id) => !inUse(id, work.machine)) },
-  }))
+  const useOf = usesOfIdentities(planning, desired)
+  const machines = [...planning.works.values()].map((work) => withoutUsed(planning, work, useOf))
   return { machines, withoutMachine: planning.withoutMachine, unknownNodes: [...planning.unknownNodes] }
 }
 
@@ -101,20 +98,37 @@ function workOf({ works }: Planning, machine: Machine) {
   return work
 }
 
+/** Whether a pod on the machine needs the identity; the name of a node when that depends on the machine of this node. */
+type Use = boolean | { unknownNode: string }
+type UseOf = (id: string, machine: Machine) => Use
+
 /**
- * Whether an identity is needed by any pod on a machine, of whatever name and namespace. A node whose machine could not be
- * found out counts as on it.
+ * Leaves identities that other pods need on the machine. While it is not known whether one is needed, its assignments wait:
+ * without them nothing would remove it later.
  */
-function identitiesInUse(
-  { machineOfNode }: Planning,
-  desired: Iterable<AzureAssignedIdentity>,
-): (id: string, machine: Machine) => boolean {
+function withoutUsed({ unknownNodes }: Planning, { delta: { add, remove }, ...work }: MachineWork, useOf: UseOf) {
+  const uses = new Map(remove.map((id) => [id, useOf(id, work.machine)]))
+  const waits = (assigned: AzureAssignedIdentity) => typeof uses.get(machineIdentityId(assigned) ?? '') === 'object'
+  for (const use of uses.values()) if (typeof use === 'object') unknownNodes.add(use.unknownNode)
+  return {
+    ...work,
+    delta: { add, remove: remove.filter((id) => uses.get(id) === false) },
+    release: work.release.filter((assigned) => !waits(assigned)),
+  }
+}
+
+/** Of pods of whatever name and namespace. */
+function usesOfIdentities({ machineOfNode }: Planning, desired: Iterable<AzureAssignedIdentity>): UseOf {
   const nodes = nodesByIdentity(desired)
-  return (id, machine) =>
-    [...(nodes.get(id) ?? [])].some((nodeName) => {
+  return (id, machine) => {
+    let unknownNode: string | undefined
+    for (const nodeName of nodes.get(id) ?? []) {
       const other = machineOfNode(nodeName)
-      return other === 'unknown' || (other !== 'gone' && machineKey(other) === machineKey(machine))
-    })
+      if (other === 'unknown') unknownNode ??= nodeName
+      else if (other !== 'gone' && machineKey(other) === machineKey(machine)) return true
+    }
+    return unknownNode === undefined ? false : { unknownNode }
+  }
 }
 
 /** The nodes on which each identity should be, by its id. */

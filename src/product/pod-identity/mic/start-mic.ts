@@ -76,14 +76,14 @@ export async function startMic(config: MicConfig, world: MicWorld): Promise<Runn
   return { healthPort: health.port, metricsPort: status.port, stop: () => running.disposeAsync() }
 }
 
-type LeaderWorld = MicWorld & { metrics: MicMetrics; clock: Clock }
+export type LeaderWorld = MicWorld & { metrics: MicMetrics; clock: Clock }
 
 /** The work of the leader. */
-function assignIdentities(config: MicConfig, world: LeaderWorld): Running {
+export function assignIdentities(config: MicConfig, world: LeaderWorld): Running {
   const { kube, log, clock, metrics } = world
   let synced = false
   let wake = () => {}
-  const view = followCluster({ kube, log, onChange: () => wake() })
+  const view = followCluster({ kube, log, clock, onChange: () => wake() })
   const options = syncOptions(config, world, view)
   const cycles = runCycles({
     // An incomplete copy of the cluster would remove identities of pods that are not listed yet.

@@ -1,0 +1,241 @@
+import {
+  type AzureAssignedIdentity,
+  createKubeClient,
+  type KubeObject,
+  type Leadership,
+  lead,
+  type Resource,
+  resources,
+} from '#kubernetes/client'
+import { createMicMetrics } from '../../src/product/pod-identity/mic/mic-metrics.ts'
+import { assignIdentities, type LeaderWorld, type MicConfig } from '../../src/product/pod-identity/mic/start-mic.ts'
+import { podIdentityDefinitions } from '../product/pod-identity/cluster.ts'
+import { connectToApiServer, type Network } from './network.ts'
+import type { Scenario } from './scenario.ts'
+import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
+import { createMachines, type SimulatedMachines } from './simulated-machines.ts'
+import { createProcess, type SimulatedProcess } from './simulated-process.ts'
+import type { World } from './world.ts'
+
+const stormMs = 12 * 60_000
+/** Long enough for an election, the longest pause between cycles, and a check of the machines. */
+const calmMs = 12 * 60_000
+const nodeNames = ['node-1', 'node-2']
+const identityNames = ['orders', 'payments', 'reports']
+const namespace = 'default'
+
+interface Replica {
+  name: string
+  process: SimulatedProcess
+  network: Network
+  leadership: Leadership
+}
+
+interface Cluster {
+  world: World
+  server: SimulatedApiServer
+  machines: SimulatedMachines
+  replicas: Replica[]
+  pods: number
+  /** Identities whose assignment ended before it was recorded as Assigned, by node and id: they may stay, see planMachines(). */
+  unrecorded: Set<string>
+}
+
+/**
+ * Replicas of the controller of pod identity, pods that come and go, and machines in Azure. An assignment is Assigned only
+ * once its machine has the identity; and in the end each machine has exactly the identities of its pods, except for one that
+ * was given up before it was recorded as Assigned: it may be an administrator's.
+ */
+export const podIdentity: Scenario = {
+  name: 'pod identity',
+  async run(world, directory) {
+    const server = await startApiServer(world, directory)
+    const machines = createMachines(world, nodeNames)
+    const cluster: Cluster = { world, server, machines, replicas: [], pods: 0, unrecorded: new Set() }
+    await createObjects(cluster)
+    watchAssignments(cluster)
+    for (const name of ['mic-1', 'mic-2']) {
+      const replica = { name } as Replica
+      cluster.replicas.push(replica)
+      startReplica(cluster, replica)
+    }
+    const act = () => {
+      if (!world.stormy) return
+      void step(cluster)
+      world.time.after(world.random.between(1000, 30_000), act)
+    }
+    act()
+    await world.time.runUntil(stormMs, world.check)
+    world.stormy = false
+    await world.time.runUntil(stormMs + calmMs, world.check)
+    await checkEnd(cluster)
+    world.check()
+  },
+}
+
+function identityId(name: string): string {
+  return `/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
+}
+
+async function createObjects({ server: { admin }, machines }: Cluster): Promise<void> {
+  for (const definition of podIdentityDefinitions) await admin.create(resources.customResourceDefinitions, definition)
+  const metadata = { name: 'default', namespace }
+  await admin.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+  for (const name of nodeNames) {
+    const spec = { providerID: `azure://${machines.idOf(name)}` }
+    await admin.create(resources.nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec })
+  }
+  const apiVersion = 'aadpodidentity.k8s.io/v1'
+  for (const name of identityNames) {
+    await admin.create(resources.azureIdentities, {
+      apiVersion,
+      kind: 'AzureIdentity',
+      metadata: { name, namespace },
+      spec: { type: 0, resourceID: identityId(name), clientID: `client-of-${name}` },
+    })
+    await createBinding(admin, name)
+  }
+}
+
+async function createBinding(admin: SimulatedApiServer['admin'], name: string): Promise<void> {
+  await admin.create(resources.azureIdentityBindings, {
+    apiVersion: 'aadpodidentity.k8s.io/v1',
+    kind: 'AzureIdentityBinding',
+    metadata: { name, namespace },
+    spec: { azureIdentity: name, selector: name },
+  })
+}
+
+/** What is written about an assignment is true at that moment, in a world where only the controller changes machines. */
+function watchAssignments({ world, server, machines, unrecorded }: Cluster): void {
+  server.store.follow(server.store.revision, ({ resource, type, object, previous }) => {
+    if (resource !== 'azureassignedidentities.aadpodidentity.k8s.io') return
+    const { spec, status } = object as unknown as AzureAssignedIdentity
+    const before = previous as unknown as AzureAssignedIdentity | undefined
+    const id = spec.azureIdentityRef.spec.resourceID ?? ''
+    const ends = type === 'DELETED' || status?.status === 'Unassigned'
+    if (ends && before?.status?.status === 'Created') unrecorded.add(`${spec.nodename} ${id.toLowerCase()}`)
+    if (ends || status?.status !== 'Assigned' || before?.status?.status === 'Assigned') return
+    if (machines.everHad(spec.nodename, id)) return
+    world.violate(`${object.metadata.name} is Assigned, and ${spec.nodename} never had its identity`)
+  })
+}
+
+function startReplica(cluster: Cluster, replica: Replica): void {
+  const { world, server, machines } = cluster
+  const { random } = world
+  const { name } = replica
+  const process = createProcess(world, name, { crashChance: 0.002, clockDrift: 0.001 })
+  const network = connectToApiServer(world, server, process)
+  const { clock } = process
+  const kube = createKubeClient(
+    { server: serverUrl, namespace },
+    { transport: network.transport, clock, random: random.next },
+  )
+  const log = world.logOf(name)
+  const onLost = () => void clock.after(10, () => process.kill('lost the lease'))
+  const config = {
+    forceNamespaced: false,
+    immutableClientIds: [],
+    createDeleteBatch: 20,
+    syncRetryMs: 3_600_000,
+    reconcileMs: 180_000,
+    updateMaxRetry: 2,
+    updateRetryMs: 1000,
+  } as unknown as MicConfig
+  const leaderWorld = {
+    kube,
+    log,
+    clock,
+    onLost,
+    metrics: createMicMetrics(),
+    resourceManager: machines.serviceFor(process),
+    cloudConfig: () => ({ subscriptionId: 's', resourceGroup: 'g', clusterIdentity: undefined }),
+  } as unknown as LeaderWorld
+  const leadership = lead({
+    kube,
+    log,
+    clock,
+    lease: { namespace, name: 'mic' },
+    holder: `${name}-${world.time.now}`,
+    work: () => assignIdentities(config, leaderWorld),
+    onLost,
+  })
+  Object.assign(replica, { process, network, leadership })
+  process.onKill(() => void world.time.after(random.between(200, 30_000), () => startReplica(cluster, replica)))
+}
+
+async function step(cluster: Cluster): Promise<void> {
+  const { world, replicas, server } = cluster
+  const { random } = world
+  const { process, network } = random.pick(replicas)
+  const steps: (() => void | Promise<void>)[] = [
+    () => createPod(cluster),
+    () => createPod(cluster),
+    () => deleteOne(cluster, resources.pods),
+    () => deleteOne(cluster, resources.pods),
+    () => process.kill('killed'),
+    () => process.pause(random.between(100, 15_000)),
+    () => process.stepWallClock(random.between(-1, 1) * 24 * 3_600_000),
+    () => network.partition(random.between(1000, 40_000)),
+    async () => {
+      const name = random.pick(identityNames)
+      const { items } = await server.admin.list(resources.azureIdentityBindings, { namespace })
+      const isThere = items.some(({ metadata }) => metadata.name === name)
+      world.note(`the binding ${name} is ${isThere ? 'deleted' : 'created'}`)
+      if (isThere) await server.admin.delete(resources.azureIdentityBindings, { name, namespace })
+      else await createBinding(server.admin, name)
+    },
+  ]
+  await random.pick(steps)()
+}
+
+async function createPod(cluster: Cluster): Promise<void> {
+  const { world, server } = cluster
+  const name = `pod-${++cluster.pods}`
+  const selector = world.random.pick(identityNames)
+  const nodeName = world.random.pick(nodeNames)
+  world.note(`${name} with identity ${selector} arrives on ${nodeName}`)
+  await server.admin.create(resources.pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, labels: { aadpodidbinding: selector } },
+    spec: { nodeName, containers: [{ name: 'app', image: 'app' }] },
+  })
+}
+
+async function deleteOne<T extends KubeObject>({ world, server }: Cluster, resource: Resource<T>): Promise<void> {
+  const { items } = await server.admin.list(resource, { namespace })
+  if (items.length === 0) return
+  const { name = '' } = world.random.pick(items).metadata
+  world.note(`${name} is deleted`)
+  await server.admin.delete(resource, { name, namespace }, { gracePeriodSeconds: 0 })
+}
+
+async function checkEnd({ world, server, machines, unrecorded }: Cluster): Promise<void> {
+  const { admin } = server
+  const pods = (await admin.list(resources.pods, { namespace })).items
+  const bindings = (await admin.list(resources.azureIdentityBindings, { namespace })).items
+  const bound = new Set(bindings.map(({ metadata }) => metadata.name))
+  const wanted = pods.flatMap(({ metadata, spec }) => {
+    const selector = metadata.labels?.aadpodidbinding ?? ''
+    return bound.has(selector) ? [{ pod: metadata.name ?? '', node: spec.nodeName ?? '', selector }] : []
+  })
+  for (const node of nodeNames) {
+    const expected = new Set(
+      wanted.filter((one) => one.node === node).map(({ selector }) => identityId(selector).toLowerCase()),
+    )
+    const found = machines.identitiesOf(node).filter((id) => expected.has(id) || !unrecorded.has(`${node} ${id}`))
+    if ([...expected].toSorted().join() !== found.join()) {
+      world.violate(
+        `${node} has ${found.join(', ') || 'nothing'}, its pods need ${[...expected].join(', ') || 'nothing'}`,
+      )
+    }
+  }
+  const { items } = await admin.list(resources.azureAssignedIdentities)
+  const states = items.map(({ spec, status }) => `${spec.pod} ${spec.azureIdentityRef.metadata.name} ${status?.status}`)
+  const expected = wanted.map(({ pod, selector }) => `${pod} ${selector} Assigned`)
+  if (states.toSorted().join() !== expected.toSorted().join()) {
+    world.violate(`assignments are ${states.join(', ') || 'none'}, expected ${expected.join(', ') || 'none'}`)
+  }
+}
