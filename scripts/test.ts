@@ -5,7 +5,7 @@
 // This program prepares the surroundings and removes them: a directory for temporary files and, where the kernel allows it,
 // namespaces for processes and mounts, so that nothing is left of a run, however it ends. scripts/run-tests.ts runs the files.
 import { spawn, spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testEnvironment } from './test-environment.ts'
@@ -32,6 +32,8 @@ if (real && named.length === 0) {
 
 // Short, because the path of a socket may have 107 characters.
 const temporary = mkdtempSync(join(tmpdir(), 'k-'))
+// Tests run programs as other users, whose paths lead through it.
+chmodSync(temporary, 0o711)
 const [program = '', ...args] = [
   ...namespaces(),
   process.execPath,

@@ -16,6 +16,7 @@ test('npm run release:dry makes all that a release publishes, and its checksums 
     [
       'SHA256SUMS',
       'THIRD-PARTY-LICENSES',
+      'fence.yaml',
       `keymount-${version}-linux-${process.arch}.tar`,
       `keymount-${version}.tgz`,
       'keymount.yaml',
