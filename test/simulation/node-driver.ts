@@ -61,14 +61,14 @@ export const nodeDriver: Scenario = {
       world.time.after(world.random.between(1000, 25_000), act)
     }
     act()
-    const look = () => {
+    // After every event, so that no switch of the files is missed.
+    const check = () => {
       checkVolumes(cluster)
-      world.time.after(5000, look)
+      world.check()
     }
-    look()
-    await world.time.runUntil(stormMs, world.check)
+    await world.time.runUntil(stormMs, check)
     world.stormy = false
-    await world.time.runUntil(stormMs + calmMs, world.check)
+    await world.time.runUntil(stormMs + calmMs, check)
     await checkEnd(cluster)
     world.check()
   },

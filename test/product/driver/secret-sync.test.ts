@@ -164,6 +164,33 @@ test('a Secret that a user deletes is made again, also by a driver that was rest
   }
 })
 
+test('the Secret of a bare pod belongs to its new status object when the old one was deleted, and stays', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  await driver.publish((await driver.pod({ name: 'bare', secretObjects: oneKey('s') })).request)
+  const [first] = await driver.statuses()
+  const ref = { name: first?.metadata.name ?? '', namespace: 'default' }
+  await driver.kube.delete(resources.secretProviderClassPodStatuses, ref)
+  driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
+  await clock.advance(120_000)
+  const [second] = await eventually(async () => {
+    await clock.advance(100)
+    const found = await driver.statuses()
+    assert.equal(found.length, 1)
+    return found
+  })
+  assert.notEqual(second?.metadata.uid, first?.metadata.uid)
+  await eventually(async () => {
+    await clock.advance(120_000)
+    const { metadata, data } = await secret(driver, 's')
+    assert.deepEqual(
+      metadata.ownerReferences?.map(({ uid }) => uid),
+      [second?.metadata.uid],
+    )
+    assert.equal(Buffer.from(data?.username ?? '', 'base64').toString('utf8'), 'rotated')
+  })
+})
+
 test('a Secret that is not ours is refused with an event, and the pod starts', async (t) => {
   const driver = await startDriver(t)
   await driver.kube.create(resources.secrets, {

@@ -4,6 +4,8 @@ import { logKeys, type Volume } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
 import { refusalText } from './refusal.ts'
 
+const statusKind = 'SecretProviderClassPodStatus'
+
 /**
  * The objects with which a volume's Secrets are deleted: what made the pod or, for a bare pod, the volume's status object.
  * Empty for a pod that is gone, or is not the one that the volume was mounted for: it keeps no other pod from the Secret.
@@ -15,7 +17,8 @@ export async function secretOwners(
 ): Promise<readonly OwnerReference[]> {
   const { owners } = node.secretSync
   const held = owners.get(volume.target)
-  if (held !== undefined) return held
+  // A status object that was deleted and written again is another one: its namesake would own nothing.
+  if (held?.every(({ kind, uid }) => kind !== statusKind || uid === volume.status.uid)) return held
   try {
     const found = await findOwners(node, volume, signal)
     owners.set(volume.target, found)
@@ -37,5 +40,5 @@ async function findOwners({ kube }: Node, { pod, status }: Volume, signal: Abort
   if (makers.length > 0) return makers.map(({ apiVersion, kind, name, uid }) => ({ apiVersion, kind, name, uid }))
   if (status.uid === '') throw new Error('the status object of the volume, which is to own them, is not written yet')
   const { name, uid } = status
-  return [{ apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClassPodStatus', name, uid }]
+  return [{ apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: statusKind, name, uid }]
 }
