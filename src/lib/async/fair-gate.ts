@@ -1,3 +1,4 @@
+import { createFairSlots } from './fair-slots.ts'
 import { createTurnQueue } from './turn-queue.ts'
 
 /** Lets a bounded number of tasks run at once; further ones wait, and owners take turns. */
@@ -13,32 +14,22 @@ export interface FairGateOptions {
   perOwner?: number | undefined
 }
 
-export function createFairGate({ total, perOwner = Math.ceil(total / 4) }: FairGateOptions): FairGate {
-  const waiting = createTurnQueue<{ owner: string; start: () => void }>()
-  const running = new Map<string, number>()
-  let all = 0
+export function createFairGate({ total, perOwner }: FairGateOptions): FairGate {
+  const slots = createFairSlots(total, perOwner)
+  const waiting = createTurnQueue<{ owner: string; start: (release: () => void) => void }>()
 
-  const isFree = (owner: string) => (running.get(owner) ?? 0) < perOwner
-  const enter = (owner: string) => {
-    all++
-    running.set(owner, (running.get(owner) ?? 0) + 1)
-  }
-  const leave = (owner: string) => {
-    all--
-    const left = (running.get(owner) ?? 1) - 1
-    if (left > 0) running.set(owner, left)
-    else running.delete(owner)
-    const next = all < total ? waiting.next(isFree) : undefined
-    next?.start()
+  const startNext = () => {
+    const next = waiting.next(slots.isFree)
+    const release = next && slots.take(next.owner)
+    if (release !== undefined) next?.start(release)
   }
   const turn = (owner: string, signal: AbortSignal | undefined) =>
-    new Promise<void>((resolve, reject) => {
+    new Promise<() => void>((resolve, reject) => {
       const entry = {
         owner,
-        start() {
+        start(release: () => void) {
           signal?.removeEventListener('abort', abort)
-          enter(owner)
-          resolve()
+          resolve(release)
         },
       }
       const abort = () => {
@@ -51,12 +42,12 @@ export function createFairGate({ total, perOwner = Math.ceil(total / 4) }: FairG
   return {
     async run(owner, task, signal) {
       signal?.throwIfAborted()
-      if (all < total && isFree(owner)) enter(owner)
-      else await turn(owner, signal)
+      const release = slots.take(owner) ?? (await turn(owner, signal))
       try {
         return await task()
       } finally {
-        leave(owner)
+        release()
+        startNext()
       }
     },
   }
