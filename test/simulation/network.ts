@@ -5,6 +5,7 @@ import {
   type TransportResponse,
   type TransportStream,
 } from '#kubernetes/client'
+import { completeOnce, type Done } from './complete-once.ts'
 import type { SimulatedApiServer } from './simulated-api-server.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import type { World } from './world.ts'
@@ -76,35 +77,17 @@ function refusalOf({ world: { random } }: Link, status: 429 | 500 | 503): Transp
   return { status, headers, body: JSON.stringify(body) }
 }
 
-/** Completes once: by the answer, the client's timeout or its signal. */
+/** What reaches the process does so through {@link SimulatedProcess.deliver}. */
 function pending<T>(link: Link, request: TransportRequest, begin: (done: Done<T>) => void): Promise<T> {
   const { world, process } = link
   const { signal, timeoutMs = 30_000 } = request
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason)
-    let completed = false
-    const complete = (run: () => void) => {
-      if (completed) return
-      completed = true
-      cancelTimeout()
-      signal?.removeEventListener('abort', onAbort)
-      run()
-    }
-    const onAbort = () => complete(() => reject(signal?.reason))
-    const cancelTimeout = world.time.after(timeoutMs, () =>
-      process.deliver(() => complete(() => reject(unreachable(`no complete answer within ${timeoutMs / 1000} s`)))),
-    )
-    signal?.addEventListener('abort', onAbort, { once: true })
+  const late = () => unreachable(`no complete answer within ${timeoutMs / 1000} s`)
+  return completeOnce<T>({ world, process, signal, timeoutMs, late }, ({ resolve, reject }) =>
     begin({
-      resolve: (value) => process.deliver(() => complete(() => resolve(value))),
-      reject: (error) => process.deliver(() => complete(() => reject(error))),
-    })
-  })
-}
-
-interface Done<T> {
-  resolve(value: T): void
-  reject(error: unknown): void
+      resolve: (value) => process.deliver(() => resolve(value)),
+      reject: (error) => process.deliver(() => reject(error)),
+    }),
+  )
 }
 
 function send(link: Link, request: TransportRequest): Promise<TransportResponse> {

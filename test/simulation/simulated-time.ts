@@ -1,4 +1,4 @@
-import { untilIdle } from './settle.ts'
+import { untilIdle } from './idle.ts'
 
 /** One true time for all processes of a run, and what happens when. Nothing happens between two events. */
 export interface SimulatedTime {

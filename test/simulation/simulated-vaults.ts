@@ -6,6 +6,7 @@ import {
   type ProviderClient,
   ProviderError,
 } from '#kubernetes/provider-protocol'
+import { completeOnce } from './complete-once.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import type { World } from './world.ts'
 
@@ -137,22 +138,10 @@ function call(
   serve: () => Promise<MountResponse>,
   { signal, timeoutMs = 110_000 }: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
 ): Promise<MountResponse> {
-  const { random, time, stormy } = world
+  const { random, stormy } = world
   const fail = (code: Code, text: string) => new ProviderError('rpc', code, text)
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason)
-    let completed = false
-    const complete = (run: () => void) => {
-      if (completed) return
-      completed = true
-      cancelTimeout()
-      signal?.removeEventListener('abort', onAbort)
-      run()
-    }
-    const onAbort = () => complete(() => reject(signal?.reason))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    const late = () => complete(() => reject(fail(Code.DEADLINE_EXCEEDED, 'the provider gave no answer in time')))
-    const cancelTimeout = time.after(timeoutMs, () => process.deliver(late))
+  const late = () => fail(Code.DEADLINE_EXCEEDED, 'the provider gave no answer in time')
+  return completeOnce({ world, process, signal, timeoutMs, late }, ({ resolve, reject }) => {
     const fate = stormy && random.chance(0.08) ? random.pick(['hangs', 'fails', 'lost']) : 'answers'
     if (fate !== 'answers') world.count(`provider ${fate}`)
     if (fate === 'hangs') return
@@ -164,8 +153,8 @@ function call(
       )
       .then((answer) => {
         if (fate === 'lost') return
-        if (fate === 'fails') return complete(() => reject(fail(Code.UNAVAILABLE, 'the vault is not reached')))
-        complete(() => resolve(answer))
+        if (fate === 'fails') return reject(fail(Code.UNAVAILABLE, 'the vault is not reached'))
+        resolve(answer)
       }, reject)
   })
 }
