@@ -1,8 +1,7 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:http'
 import { type AcquireToken, type Cloud, createAcquireToken } from '#azure/identity'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
-import { createHttpClient, createRetryingSend, type HttpClientOptions, type HttpSend } from '#lib/http'
+import { createHttpClient, createRetryingSend, type HttpClientOptions, type HttpSend, listen } from '#lib/http'
 import { createForwardToImds } from '#product/imds'
 import { type ProxyState, serveRequest } from './serve-request.ts'
 import { createWorkloadTokens } from './workload-tokens.ts'
@@ -53,10 +52,9 @@ export async function startProxy(config: ProxyConfig, { log, clock = systemClock
     log,
   }
   const server = createServer(timeLimits, (request, response) => void serveRequest(proxy, request, response))
-  await listen(server, config.port)
-  started.defer(() => drain(server, clock))
-
-  const { port } = server.address() as AddressInfo
+  // The redirection turns the address of IMDS into 127.0.0.1; `localhost` may be ::1 first.
+  const { port, stop } = await listen(server, { host: '127.0.0.1', port: config.port }, { drainMs })
+  started.defer(stop)
   log.info({ port, tenantId, clientId: config.clientId }, 'listening')
   const running = started.move()
   return { port, stop: () => running.disposeAsync() }
@@ -80,21 +78,6 @@ function acquireThrough(send: HttpSend, userAgent: string, clock: Clock): Acquir
 
 /** Upstream's, in milliseconds. */
 const timeLimits = { headersTimeout: 5000 }
+
+/** How long requests that have begun may take when the proxy stops, in milliseconds. */
 const drainMs = 5000
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    // The redirection turns the address of IMDS into 127.0.0.1; `localhost` may be ::1 first.
-    server.listen({ port, host: '127.0.0.1' }, () => resolve())
-  })
-}
-
-/** Answers the requests that have begun; connections that are still open after five seconds are closed. */
-async function drain(server: Server, clock: Clock): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve))
-  server.closeIdleConnections()
-  const cancel = clock.after(drainMs, () => server.closeAllConnections())
-  await closed
-  cancel()
-}
