@@ -5,10 +5,9 @@ import {
   resources,
   type SecretProviderClassPodStatus,
 } from '#kubernetes/client'
-import { nearestName } from '#lib'
 import { parseDuration } from '#lib/formats'
-import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
-import { attempt } from '../answer.ts'
+import { type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { noSuchObject } from '../cluster/no-such-object.ts'
 import { withCluster } from '../cluster/open-cluster.ts'
 import { pinnedMountsOf } from '../cluster/pinned-mounts.ts'
 import type { ClusterOption } from '../options.ts'
@@ -68,21 +67,11 @@ async function requestRotation(kube: KubeClient, ref: ClassRef): Promise<string>
     return request
   } catch (error) {
     if (!isNotFound(error)) throw error
-    throw await noSuchClass(kube, ref, error)
+    throw await noSuchObject(kube, {
+      resource: resources.secretProviderClasses,
+      noun: 'SecretProviderClass',
+      ...ref,
+      cause: error,
+    })
   }
-}
-
-async function noSuchClass(kube: KubeClient, { namespace, name }: ClassRef, cause: unknown): Promise<CliError> {
-  const classes = await attempt(() => kube.list(resources.secretProviderClasses, { namespace }))
-  const names = 'value' in classes ? classes.value.items.map(({ metadata }) => metadata.name ?? '') : []
-  const near = nearestName(name, names)
-  return new CliError({
-    what: `There is no SecretProviderClass "${name}" in namespace "${namespace}"`,
-    fix: [
-      ...(near === undefined ? [] : [`did you mean ${near}?`]),
-      'name its namespace: -n NAMESPACE',
-      'see all of them: kubectl get secretproviderclasses -A',
-    ],
-    cause,
-  })
 }

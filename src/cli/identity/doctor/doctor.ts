@@ -1,8 +1,7 @@
 import type { KubeClient } from '#kubernetes/client'
 import { resources } from '#kubernetes/client'
-import { nearestName } from '#lib'
-import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
-import { attempt } from '../../answer.ts'
+import { type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { noSuchObject } from '../../cluster/no-such-object.ts'
 import { withCluster } from '../../cluster/open-cluster.ts'
 import type { ClusterOption } from '../../options.ts'
 import { parseAzureFlags } from '../azure-flags.ts'
@@ -76,7 +75,7 @@ async function reportPod(
 
 async function examine(examination: Examination, ref: PodRef, packageRoot: string): Promise<Report> {
   const facts = await gatherCluster(examination.kube, ref)
-  if (facts === undefined) throw await noSuchPod(examination.kube, ref)
+  if (facts === undefined) throw await noSuchObject(examination.kube, { resource: resources.pods, noun: 'pod', ...ref })
   const inCluster = examineInCluster(facts, packageRoot)
   const pod = {
     ...ref,
@@ -84,18 +83,4 @@ async function examine(examination: Examination, ref: PodRef, packageRoot: strin
     serviceAccount: facts.accountRef.name,
   }
   return { pod, sections: [...inCluster.sections, ...(await examineInAzure(examination, facts, inCluster))] }
-}
-
-async function noSuchPod(kube: KubeClient, { namespace, name }: PodRef): Promise<CliError> {
-  const pods = await attempt(() => kube.list(resources.pods, { namespace }))
-  const names = 'value' in pods ? pods.value.items.map(({ metadata }) => metadata.name ?? '') : []
-  const near = nearestName(name, names)
-  return new CliError({
-    what: `There is no pod "${name}" in namespace "${namespace}"`,
-    fix: [
-      ...(near === undefined ? [] : [`did you mean ${near}?`]),
-      'name its namespace: -n NAMESPACE',
-      'see all of them: kubectl get pods -A',
-    ],
-  })
 }
