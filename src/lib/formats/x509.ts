@@ -1,4 +1,4 @@
-import { randomBytes, webcrypto } from 'node:crypto'
+import { createPrivateKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import { SecretValue } from '#lib'
 import { encodePem } from './pem.ts'
@@ -105,6 +105,12 @@ export async function issueCertificate(authority: Authority, spec: CertificateSp
 export async function exportPrivateKey(key: webcrypto.CryptoKey): Promise<SecretValue> {
   const der = new Uint8Array(await subtle.exportKey('pkcs8', key))
   return SecretValue.of(encodePem({ label: 'PRIVATE KEY', der }))
+}
+
+/** The key of an {@link Authority} that {@link exportPrivateKey} has written: PEM, or what was parsed of it. */
+export function importSigningKey(key: string | KeyObject): webcrypto.CryptoKey {
+  const parsed = typeof key === 'string' ? createPrivateKey(key) : key
+  return parsed.toCryptoKey(algorithm, false, ['sign'])
 }
 
 /** 16 random bytes in hexadecimal digits, positive as RFC 5280 section 4.1.2.2 requires. */

@@ -1,9 +1,16 @@
-import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorMessage } from '#lib'
 import { replaceFile } from '#lib/files'
-import { type Authority, createAuthority, exportPrivateKey, issueCertificate, newCertificateKeys } from '#lib/formats'
+import {
+  type Authority,
+  createAuthority,
+  exportPrivateKey,
+  importSigningKey,
+  issueCertificate,
+  newCertificateKeys,
+} from '#lib/formats'
 
 /** The lab's own authority: the one certificate that clients must trust to reach the local Azure. */
 export interface CertificateAuthority {
@@ -32,7 +39,7 @@ export async function openCertificateAuthority(directory: string): Promise<Certi
   const caFile = join(directory, 'ca.pem')
   const keyFile = join(directory, 'ca-key.pem')
   if (!existsSync(caFile)) await storeNewAuthority(caFile, keyFile)
-  const authority = await loadAuthority(caFile, keyFile)
+  const authority = loadAuthority(caFile, keyFile)
   const keys = await newCertificateKeys()
 
   return {
@@ -65,17 +72,14 @@ async function storeNewAuthority(caFile: string, keyFile: string): Promise<void>
   replaceFile(caFile, certificate, 0o644)
 }
 
-async function loadAuthority(caFile: string, keyFile: string): Promise<Authority> {
+function loadAuthority(caFile: string, keyFile: string): Authority {
   try {
     const certificate = readFileSync(caFile, 'utf8')
     const privateKey = createPrivateKey(readFileSync(keyFile, 'utf8'))
     if (!new X509Certificate(certificate).checkPrivateKey(privateKey)) {
       throw new Error('the key does not belong to the certificate')
     }
-    const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
-    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
-    const key = await webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign'])
-    return { certificate, key }
+    return { certificate, key: importSigningKey(privateKey) }
   } catch (error) {
     throw new Error(
       `Cannot use the certificate authority in ${caFile} and ${keyFile}: ${errorMessage(error)}. Restore them, or remove both to create a new one (clients must then trust the new file)`,

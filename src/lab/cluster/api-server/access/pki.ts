@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type webcrypto } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { replaceFile } from '#lib/files'
@@ -7,6 +7,7 @@ import {
   type CertificateSpec,
   createAuthority,
   exportPrivateKey,
+  importSigningKey,
   issueCertificate,
   type Validity,
 } from '#lib/formats'
@@ -63,10 +64,6 @@ async function openAuthority(certificateFile: string, keyFile: string): Promise<
     replaceFile(certificateFile, created.certificate)
   }
   return { certificate: readPem(certificateFile), key: importSigningKey(readPem(keyFile)) }
-}
-
-function importSigningKey(pem: string): webcrypto.CryptoKey {
-  return createPrivateKey(pem).toCryptoKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
 }
 
 /** RS256, because every relying party of a cluster's tokens accepts it, Microsoft Entra ID among them. */
