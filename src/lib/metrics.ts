@@ -152,9 +152,10 @@ function keysOf(spec: MetricSpec, common: Labels): (labels?: Labels) => string {
   for (const [name, label] of Object.entries(spec.labels ?? {})) {
     if (typeof label !== 'string') limits.set(name, limited(label))
   }
+  const commonTexts = labelTexts(common)
   return (labels = {}) => {
-    const own = Object.entries(labels).map(([name, value]) => [name, limits.get(name)?.(value) ?? value])
-    return formatLabels({ ...Object.fromEntries(own), ...common })
+    const own = Object.entries(labels).map(([label, value]) => labelText(label, limits.get(label)?.(value) ?? value))
+    return [...own, ...commonTexts].join(',')
   }
 }
 
@@ -172,14 +173,16 @@ function line(name: string, labels: string, value: number): string {
   return `${name}${labels === '' ? '' : `{${labels}}`} ${value}`
 }
 
-function formatLabels(labels: Labels): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
-    .join(',')
+function labelTexts(labels: Labels): string[] {
+  return Object.entries(labels).map(([name, value]) => labelText(name, value))
+}
+
+function labelText(name: string, value: string): string {
+  return `${name}="${escapeLabel(value)}"`
 }
 
 function withLabel(labels: string, name: string, value: string): string {
-  return `${labels}${labels === '' ? '' : ','}${name}="${value}"`
+  return `${labels}${labels === '' ? '' : ','}${labelText(name, value)}`
 }
 
 function escapeLabel(value: string): string {
