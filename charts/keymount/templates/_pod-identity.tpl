@@ -52,6 +52,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- with $mic.immutableUserMSIs }}
 - --immutable-user-msis={{ join "," . }}
 {{- end }}
+{{ include "keymount.podIdentity.initialFlag" . }}
 - -v={{ $mic.logVerbosity }}
 {{- range $mic.extraArgs }}
 - {{ . | quote }}
@@ -118,6 +119,9 @@ USER_ASSIGNED_MSI_CLIENT_ID: {key: UserAssignedMSIClientID, value: userAssignedM
 {{- end }}
 - --allow-network-plugin-kubenet={{ $nmi.allowNetworkPluginKubenet }}
 - --kubelet-config={{ $nmi.kubeletConfig }}
+{{- if not (include "keymount.podIdentity.hasMic" .) }}
+{{ include "keymount.podIdentity.initialFlag" . }}
+{{- end }}
 - -v={{ $nmi.logVerbosity }}
 {{- range $nmi.extraArgs }}
 - {{ . | quote }}
@@ -125,13 +129,119 @@ USER_ASSIGNED_MSI_CLIENT_ID: {key: UserAssignedMSIClientID, value: userAssignedM
 {{- end -}}
 
 {{/*
-Annotations of an object whose kind this release installs: Helm checks that the kind exists before it creates anything. In the
-first installation the object is created afterwards, by a hook; the next upgrade adopts it into the release.
+The objects of values, as YAML documents. They belong to the release in the annotations too, so that the release can adopt those
+that a program of it created. Takes the root.
 */}}
-{{- define "keymount.podIdentity.late" -}}
-{{- if not (.Capabilities.APIVersions.Has "aadpodidentity.k8s.io/v1") -}}
-helm.sh/hook: post-install,post-upgrade
-meta.helm.sh/release-name: {{ .Release.Name }}
-meta.helm.sh/release-namespace: {{ .Release.Namespace }}
+{{- define "keymount.podIdentity.objects" -}}
+{{- $ours := dict "meta.helm.sh/release-name" .Release.Name "meta.helm.sh/release-namespace" .Release.Namespace -}}
+{{- if and .Values.podIdentity.installMICException (include "keymount.podIdentity.hasMic" .) }}
+---
+apiVersion: aadpodidentity.k8s.io/v1
+kind: AzurePodIdentityException
+metadata:
+  name: mic
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "keymount.labels" . | nindent 4 }}
+  annotations:
+    {{- toYaml $ours | nindent 4 }}
+spec:
+  # One label, because any single one exempts a pod.
+  podLabels:
+    app.kubernetes.io/component: mic
+{{- /* A cluster has one: the object of an earlier release or of another installation is not changed. */}}
+{{- $found := dict }}
+{{- if include "keymount.podIdentity.kindsServed" . }}
+{{- $found = lookup "aadpodidentity.k8s.io/v1" "AzurePodIdentityException" "kube-system" "aks-addon-exception" }}
+{{- end }}
+{{- if or (not $found) (include "keymount.isOurs" (list . $found)) }}
+---
+apiVersion: aadpodidentity.k8s.io/v1
+kind: AzurePodIdentityException
+metadata:
+  name: aks-addon-exception
+  namespace: kube-system
+  labels:
+    {{- include "keymount.labels" . | nindent 4 }}
+  annotations:
+    {{- toYaml $ours | nindent 4 }}
+spec:
+  podLabels:
+    kubernetes.azure.com/managedby: aks
+{{- end }}
+{{- end }}
+{{- range $name, $identity := .Values.podIdentity.azureIdentities }}
+---
+apiVersion: aadpodidentity.k8s.io/v1
+kind: AzureIdentity
+metadata:
+  name: {{ $identity.name | default $name }}
+  namespace: {{ $identity.namespace | default $.Release.Namespace }}
+  labels:
+    {{- include "keymount.labels" $ | nindent 4 }}
+  annotations:
+    {{- if $.Values.podIdentity.forceNamespaced }}
+    aadpodidentity.k8s.io/Behavior: namespaced
+    {{- end }}
+    {{- toYaml $ours | nindent 4 }}
+spec:
+  {{- toYaml (omit $identity "name" "namespace" "binding") | nindent 2 }}
+---
+apiVersion: aadpodidentity.k8s.io/v1
+kind: AzureIdentityBinding
+metadata:
+  name: {{ $identity.binding.name }}
+  namespace: {{ $identity.namespace | default $.Release.Namespace }}
+  labels:
+    {{- include "keymount.labels" $ | nindent 4 }}
+  annotations:
+    {{- toYaml $ours | nindent 4 }}
+spec:
+  azureIdentity: {{ $identity.name | default $name }}
+  selector: {{ $identity.binding.selector | quote }}
+{{- end }}
 {{- end -}}
+
+{{- define "keymount.podIdentity.kindsServed" -}}
+{{- if .Capabilities.APIVersions.Has "aadpodidentity.k8s.io/v1" }}true{{ end -}}
+{{- end -}}
+
+{{/*
+The same objects for a program of the release to create, as a list under the key `objects`: in the first installation the API
+server does not serve their kinds yet, and Helm refuses them. The next upgrade has them in the release. Takes the root.
+*/}}
+{{- define "keymount.podIdentity.initialObjects" -}}
+{{- $objects := list -}}
+{{- if not (include "keymount.podIdentity.kindsServed" .) -}}
+{{- range include "keymount.podIdentity.objects" . | splitList "\n---\n" -}}
+{{- with fromYaml . }}{{ $objects = append $objects . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "objects" $objects | toYaml -}}
+{{- end -}}
+
+{{- define "keymount.podIdentity.initialName" }}aad-pod-identity-initial-objects{{ end -}}
+{{- define "keymount.podIdentity.initialDirectory" }}/etc/aad-pod-identity/initial-objects{{ end -}}
+
+{{/* Which program creates them: the only one in managed mode is NMI. */}}
+{{- define "keymount.podIdentity.creator" -}}
+{{- if include "keymount.podIdentity.hasMic" . }}aad-pod-identity-mic{{ else }}aad-pod-identity-nmi{{ end -}}
+{{- end -}}
+
+{{- define "keymount.podIdentity.initialFlag" -}}
+- --initial-objects={{ include "keymount.podIdentity.initialDirectory" . }}/objects.json
+{{- end -}}
+
+{{- define "keymount.podIdentity.initialMount" -}}
+- name: initial-objects
+  mountPath: {{ include "keymount.podIdentity.initialDirectory" . }}
+  readOnly: true
+{{- end -}}
+
+{{/* Optional, so that pods stay the same when an upgrade removes the ConfigMap. */}}
+{{- define "keymount.podIdentity.initialVolume" -}}
+- name: initial-objects
+  configMap:
+    name: {{ include "keymount.podIdentity.initialName" . }}
+    optional: true
 {{- end -}}

@@ -16,11 +16,12 @@ interface PodTemplate {
   spec: {
     hostNetwork?: boolean
     serviceAccountName: string
-    volumes: { name: string; hostPath?: object }[]
+    volumes: { name: string; hostPath?: object; configMap?: object }[]
     containers: {
       args: string[]
       env: { name: string; valueFrom?: { secretKeyRef?: { name: string; key: string } } }[]
       securityContext: Record<string, unknown>
+      volumeMounts: { name: string; mountPath: string }[]
     }[]
   }
 }
@@ -167,20 +168,76 @@ test('credentials are in a Secret, under upstream’s keys, and on no command li
   assert.ok(container.args.every((word) => !word.startsWith('--cloudconfig')))
 })
 
-test('identities of the values are made with their bindings, after their kinds', needsHelm, async () => {
-  const binding = { name: 'shop-binding', selector: 'shop' }
-  const azureIdentities = { shop: { type: 0, resourceID: '/id', clientID: 'c', namespace: 'team', binding } }
-  const objects = await render({ azureIdentities })
-  const identity = named(objects, 'AzureIdentity', 'shop')
-  assert.deepEqual(identity?.spec, { type: 0, resourceID: '/id', clientID: 'c' })
-  assert.equal(identity?.metadata.namespace, 'team')
-  assert.equal(identity?.metadata.annotations?.['helm.sh/hook'], 'post-install,post-upgrade')
+const binding = { name: 'shop-binding', selector: 'shop' }
+const azureIdentities = { shop: { type: 0, resourceID: '/id', clientID: 'c', namespace: 'team', binding } }
+const served = ['aadpodidentity.k8s.io/v1']
+const renderServed = (values: object) =>
+  template({ ...alone, podIdentity: { enabled: true, ...values } }, { apiVersions: served })
+const isOwn = ({ apiVersion }: Manifest) => apiVersion === served[0]
+const keyOf = ({ kind, metadata }: Manifest) => `${kind} ${metadata.namespace}/${metadata.name}`
+
+test('identities of the values are made with their bindings, and with the exceptions', needsHelm, async () => {
+  const objects = (await renderServed({ azureIdentities })).filter(isOwn)
+  assert.deepEqual(objects.map(keyOf).toSorted(), [
+    'AzureIdentity team/shop',
+    'AzureIdentityBinding team/shop-binding',
+    'AzurePodIdentityException kube-system/aks-addon-exception',
+    'AzurePodIdentityException kube-system/mic',
+  ])
+  assert.deepEqual(named(objects, 'AzureIdentity', 'shop')?.spec, { type: 0, resourceID: '/id', clientID: 'c' })
   assert.deepEqual(named(objects, 'AzureIdentityBinding', 'shop-binding')?.spec, {
     azureIdentity: 'shop',
     selector: 'shop',
   })
   await assert.rejects(render({ azureIdentities: { shop: { type: 7, clientID: 'c', binding } } }), /type/)
 })
+
+test(
+  'a cluster that does not serve the kinds yet gets the same objects from a program, which may create them and nothing else',
+  needsHelm,
+  async () => {
+    for (const operationMode of ['standard', 'managed'] as const) {
+      const values = { operationMode, azureIdentities }
+      const first = await render(values)
+      assert.deepEqual(first.filter(isOwn), [], 'Helm creates none of a kind that is not served')
+      const map = named(first, 'ConfigMap', 'aad-pod-identity-initial-objects')
+      const { 'objects.json': text = '' } = (map?.data ?? {}) as Record<string, string>
+      const initial = JSON.parse(text) as Manifest[]
+      assert.deepEqual(initial.toSorted(byKey), (await renderServed(values)).filter(isOwn).toSorted(byKey))
+      for (const { metadata } of initial) {
+        assert.equal(metadata.annotations?.['meta.helm.sh/release-name'], 'keymount')
+        assert.equal(metadata.annotations?.['meta.helm.sh/release-namespace'], 'kube-system')
+        assert.equal(metadata.labels?.['app.kubernetes.io/managed-by'], 'Helm', 'the next upgrade adopts it')
+      }
+      const creator = operationMode === 'standard' ? 'mic' : 'nmi'
+      const { container, spec } = pods(first, creator === 'mic' ? 'Deployment' : 'DaemonSet')
+      const words = container.args.slice(1)
+      const { initialObjectsFile } = creator === 'mic' ? configOf(micProgram, words) : configOf(nmiProgram, words)
+      const mount = container.volumeMounts.find(({ name }) => name === 'initial-objects')
+      assert.equal(initialObjectsFile, `${mount?.mountPath}/objects.json`)
+      const volume = { name: map?.metadata.name, optional: true }
+      assert.partialDeepStrictEqual(spec.volumes, [{ name: 'initial-objects', configMap: volume }])
+
+      const roles = first.filter(({ kind, metadata }) => kind === 'Role' && metadata.name === map?.metadata.name)
+      const allowed = roles.flatMap(({ metadata, rules }) =>
+        (rules as Rule[]).map(({ resources, verbs }) => `${metadata.namespace}: ${verbs} ${resources.join()}`),
+      )
+      const exceptions = 'kube-system: create azurepodidentityexceptions'
+      const identities = 'team: create azureidentities,azureidentitybindings'
+      assert.deepEqual(allowed, creator === 'mic' ? [exceptions, identities] : [identities])
+      const subjects = first
+        .filter(({ kind, metadata }) => kind === 'RoleBinding' && metadata.name === map?.metadata.name)
+        .flatMap(({ subjects }) => (subjects as { name: string }[]).map(({ name }) => name))
+      assert.deepEqual(new Set(subjects), new Set([`aad-pod-identity-${creator}`]))
+
+      const next = await renderServed(values)
+      assert.deepEqual(pods(next, 'DaemonSet'), pods(first, 'DaemonSet'), 'the next upgrade restarts no pod')
+      assert.ok(!JSON.stringify(next.filter(({ kind }) => kind.startsWith('Role'))).includes('initial-objects'))
+    }
+  },
+)
+
+const byKey = (a: Manifest, b: Manifest) => (keyOf(a) < keyOf(b) ? -1 : 1)
 
 test('Secrets of other namespaces and other authorities need values of their own', needsHelm, async () => {
   const configFor = async (values: object) =>

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { buildVersion, kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
+import { initialObjectsFlag } from '../initial-objects.ts'
 import { upstreamFlags } from '../upstream-flags.ts'
 import type { MicConfig } from './start-mic.ts'
 
@@ -59,6 +60,7 @@ export const micFlags = {
     default: 'http://169.254.169.254',
     help: 'Instance metadata service, for the managed identity of the controller',
   },
+  'initial-objects': initialObjectsFlag,
   clientQps: { type: 'ignored', help: 'createDeleteBatch limits concurrent writes' },
   'config-map-name': { type: 'ignored', help: 'Objects of releases before 1.6 are not rewritten' },
   'type-upgrade-status-key': { type: 'ignored', help: 'Objects of releases before 1.6 are not rewritten' },
@@ -75,6 +77,8 @@ export interface MicProgramConfig {
   /** File that describes a custom cloud; empty for none. */
   customCloudFile: string
   imdsEndpoint: string
+  /** See `startInitialObjects`; empty for none. */
+  initialObjectsFile: string
   mic: MicConfig
 }
 
@@ -89,6 +93,7 @@ export const micProgram: Program<typeof micFlags, MicProgramConfig> = {
     cloudConfigFile: flags.cloudconfig,
     customCloudFile: env.AZURE_ENVIRONMENT_FILEPATH ?? '',
     imdsEndpoint: flags['imds-endpoint'],
+    initialObjectsFile: flags['initial-objects'],
     mic: {
       healthAddress: { host: undefined, port: flags['http-probe-port'] },
       metricsAddress: { host: undefined, port: flags['prometheus-port'] },

@@ -5,6 +5,7 @@ import { createKubeClient } from '#kubernetes/client'
 import { errorMessage, type Log, type Running } from '#lib'
 import type { Environment } from '#lib/flags'
 import { createHttpClient } from '#lib/http'
+import { startInitialObjects } from '../initial-objects.ts'
 import { type CloudConfig, cloudConfigOfEnvironment, parseCloudConfig } from './cloud-config.ts'
 import type { MicProgramConfig } from './config.ts'
 import { startMic } from './start-mic.ts'
@@ -35,6 +36,7 @@ export async function startMicDaemon(config: MicProgramConfig, { env, log, onLos
   const { resourceManager } = createAzureClient({ cloud, tokens, send: out.send })
   const kube = createKubeClient(clusterConfig(config.kubeconfig, env), { userAgent: `keymount/mic/${buildVersion}` })
   started.defer(kube.close)
+  started.defer(startInitialObjects({ kube, file: config.initialObjectsFile, log }).stop)
   const controller = await startMic(config.mic, { kube, resourceManager, cloudConfig, log, onLost })
   started.defer(controller.stop)
   const { healthPort, metricsPort } = controller

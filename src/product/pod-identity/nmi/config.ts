@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { buildVersion, kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
+import { initialObjectsFlag } from '../initial-objects.ts'
 import { upstreamFlags } from '../upstream-flags.ts'
 import { normalizeAuthority } from './identity-tokens.ts'
 import type { NmiConfig } from './start-nmi.ts'
@@ -92,6 +93,7 @@ export const nmiFlags = {
     default: [],
     help: 'https URLs that adEndpoint of an AzureIdentity may name in addition to those of the known clouds, separated by commas',
   },
+  'initial-objects': initialObjectsFlag,
   redirect: { type: 'boolean', default: true, help: 'Redirect requests of pods; false if other software does' },
   'token-cache-ttl': { type: 'duration', default: 600_000, help: 'How long a token is reused' },
   enableScaleFeatures: { type: 'ignored', help: 'Always on: assignments are watched by the label nodename' },
@@ -105,6 +107,8 @@ export interface NmiProgramConfig {
   tokenHoldMs: number
   /** File with kubelet's command line, which is checked for kubenet; empty when kubenet is allowed. */
   kubeletConfig: string
+  /** See `startInitialObjects`; empty for none. */
+  initialObjectsFile: string
   nmi: NmiConfig
 }
 
@@ -134,6 +138,7 @@ export const nmiProgram: Program<typeof nmiFlags, NmiProgramConfig> = {
       kubeconfig: flags.kubeconfig,
       tokenHoldMs: flags['token-cache-ttl'],
       kubeletConfig: flags['allow-network-plugin-kubenet'] ? '' : flags['kubelet-config'],
+      initialObjectsFile: flags['initial-objects'],
       nmi: {
         address: { host: flags['nmi-listen-address'], port: flags['nmi-port'] },
         healthAddress: { host: undefined, port: flags['http-probe-port'] },

@@ -5,6 +5,7 @@ import { createKubeClient } from '#kubernetes/client'
 import { type Log, type Running, runProgram } from '#lib'
 import type { Environment } from '#lib/flags'
 import { createHttpClient, createRetryingSend } from '#lib/http'
+import { startInitialObjects } from '../initial-objects.ts'
 import type { NmiProgramConfig } from './config.ts'
 import { refuseKubenet } from './refuse-kubenet.ts'
 import { startNmi } from './start-nmi.ts'
@@ -30,6 +31,7 @@ export async function startNmiDaemon(config: NmiProgramConfig, env: Environment,
   })
   const kube = createKubeClient(clusterConfig(kubeconfig, env), { userAgent: `keymount/nmi/${buildVersion}` })
   started.defer(kube.close)
+  started.defer(startInitialObjects({ kube, file: config.initialObjectsFile, log }).stop)
   const endpoint = await startNmi(nmi, {
     kube,
     tokens,
