@@ -101,6 +101,17 @@ export function classPage(): string {
     `Parameters of earlier upstream releases are accepted without effect: ${retiredParameters.map(code).join(', ')}.\n`,
     `## Objects\n\nThe fields of an entry of \`objects\`.\n\n${overview(objectFields)}\n`,
     ...fieldSections(objectFields, (fields) => ({ object: fields })),
+  startedWith: {
+    on: 'status object',
+    type: '16 hexadecimal digits',
+    meaning:
+      'Names the versions that the pod’s containers started with; never changes. Missing for a pod that an earlier driver mounted. See [restart.md](restart.md).',
+  },
+  mirroredFor: {
+    on: 'status object',
+    type: '16 hexadecimal digits',
+    meaning: 'Names the versions that the Secrets of the class carry; missing before they were written.',
+  },
     `## Values of a JSON secret\n\nThe fields of an entry of \`jsonPath\`, where it is a list.\n\n${overview(jsonPathFields)}\n`,
     ...fieldSections(jsonPathFields, (fields) => ({ object: { jsonPath: [{ path: '$.password', ...fields }] } })),
     secretObjectsSection(),

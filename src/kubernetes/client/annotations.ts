@@ -25,3 +25,7 @@ export const statusAnnotations = {
   /** Names of the Secrets that the class asks for, and of those that it no longer names and that are not removed yet; by commas. */
   secrets: 'keymount.dev/secrets',
 } as const
+  /** The {@link versionHash} that the pod's containers started with: of the first successful publish, and never again. */
+  startedWith: 'keymount.dev/started-with',
+  /** The {@link versionHash} that the Secrets of the class carry, as far as this node has written them. */
+  mirroredFor: 'keymount.dev/mirrored-for',

@@ -1,7 +1,7 @@
 import { type ApiConnection, type CallOptions, callJson } from './api-call.ts'
 import { isTooLarge, KubeError } from './kube-error.ts'
 import type { KubeObject } from './objects.ts'
-import { queryOf, type Selectors, selectorQuery } from './query.ts'
+import { acceptHeaders, queryOf, type Selectors, selectorQuery } from './query.ts'
 import { apiVersionOf, pathOf, type Resource } from './resources.ts'
 
 export interface ObjectList<T> {
@@ -34,6 +34,7 @@ export async function listPages<T extends KubeObject>(
   const { signal, timeoutMs } = selectors
   const deadline = clock.elapsed() + listTimeoutMs
   const collection = pathOf(resource, { namespace: selectors.namespace })
+  const headers = acceptHeaders(selectors, 'PartialObjectMetadataList')
   const items: T[] = []
   let limit = pageSize
   let token: string | undefined
@@ -41,7 +42,7 @@ export async function listPages<T extends KubeObject>(
     const path = `${collection}${queryOf({ ...selectorQuery(selectors), limit, continue: token })}`
     let page: Page<T>
     try {
-      page = await callJson<Page<T>>(connection, { method: 'GET', path, signal, timeoutMs })
+      page = await callJson<Page<T>>(connection, { method: 'GET', path, headers, signal, timeoutMs })
     } catch (error) {
       if (!isTooLarge(error) || limit === 1) throw error
       limit = Math.ceil(limit / 8)

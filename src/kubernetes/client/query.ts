@@ -5,6 +5,13 @@ export interface Selectors {
   labelSelector?: string | undefined
   /** `spec.nodeName=n1`. */
   fieldSelector?: string | undefined
+  /** Asks for the metadata of the objects alone: of large objects, the smaller part. */
+  metadataOnly?: boolean | undefined
+}
+
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches */
+export function acceptHeaders({ metadataOnly }: Selectors, kind: string): Record<string, string> {
+  return metadataOnly === true ? { accept: `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json` } : {}
 }
 
 export function selectorQuery({ labelSelector, fieldSelector }: Selectors): Record<string, string | undefined> {

@@ -61,6 +61,8 @@ export const resources = {
   events: resource<KubeEvent>('v1', 'Event', 'events'),
   daemonSets: resource<DaemonSet>('apps/v1', 'DaemonSet', 'daemonsets'),
   deployments: resource<UntypedObject>('apps/v1', 'Deployment', 'deployments'),
+  statefulSets: resource<UntypedObject>('apps/v1', 'StatefulSet', 'statefulsets'),
+  replicaSets: resource<UntypedObject>('apps/v1', 'ReplicaSet', 'replicasets'),
   mutatingWebhookConfigurations: resource<UntypedObject>(
     'admissionregistration.k8s.io/v1',
     'MutatingWebhookConfiguration',

@@ -2,7 +2,7 @@ import { parseJson, recordOf, stringOf, valueAt } from '#lib/formats'
 import { type ApiConnection, type CallOptions, callStream } from './api-call.ts'
 import { KubeError } from './kube-error.ts'
 import type { KubeObject } from './objects.ts'
-import { queryOf, type Selectors, selectorQuery } from './query.ts'
+import { acceptHeaders, queryOf, type Selectors, selectorQuery } from './query.ts'
 import { pathOf, type Resource } from './resources.ts'
 
 export type WatchEvent<T> =
@@ -31,8 +31,9 @@ export async function* watchEvents<T extends KubeObject>(
     timeoutSeconds,
   })
   const path = `${pathOf(resource, { namespace: options.namespace })}${query}`
+  const headers = acceptHeaders(options, 'PartialObjectMetadata')
   const streamMs = timeoutSeconds * 1000 + connection.watchGraceMs
-  const { body } = await callStream(connection, { method: 'GET', path, signal, timeoutMs, streamMs })
+  const { body } = await callStream(connection, { method: 'GET', path, headers, signal, timeoutMs, streamMs })
   const what = `an event of the watch on ${resource.plural}`
   for await (const line of linesOf(body, what)) yield eventOf<T>(what, line)
 }

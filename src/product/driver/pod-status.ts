@@ -38,7 +38,10 @@ export async function saveStatus(node: Node, volume: Volume, signal: AbortSignal
   const { volumes, clock, log } = node
   try {
     const ref = await writeStatus(node, volume, signal)
-    volumes.update(volume.target, { status: { ...ref, writtenAt: clock.elapsed(), retry: undefined } })
+    const current = volumes.get(volume.target)
+    // The Secrets may have been written meanwhile, which is recorded by another write.
+    const retry = current?.mirroredFor === volume.mirroredFor ? undefined : current?.status.retry
+    volumes.update(volume.target, { status: { ...ref, writtenAt: clock.elapsed(), retry } })
   } catch (error) {
     signal.throwIfAborted()
     const times = (volume.status.retry?.times ?? 0) + 1
@@ -92,10 +95,15 @@ async function createOrTake(
   const existing = await kube.get(resource, { name, namespace: volume.pod.namespace }, { signal })
   if (!isStatusOf(existing, volume)) return undefined
   const { metadata } = existing
+  const { startedWith, mirroredFor } = statusAnnotations
+  const { [startedWith]: started, [mirroredFor]: mirrored, ...others } = metadata.annotations ?? {}
+  // What another pod of this name started with says nothing about this one.
+  const ofThisPod = { [startedWith]: started, [mirroredFor]: mirrored }
+  const before = isOwnedBy(existing, volume) ? ofThisPod : {}
   const taken = {
     ...metadata,
     labels: { ...metadata.labels, ...wanted.metadata.labels },
-    annotations: { ...metadata.annotations, ...wanted.metadata.annotations },
+    annotations: { ...others, ...defined(before), ...wanted.metadata.annotations },
     ownerReferences: wanted.metadata.ownerReferences ?? [],
   }
   return kube.replace(resource, { ...wanted, metadata: taken }, { signal })
@@ -146,7 +154,18 @@ function annotationsOf({ config, clock }: Node, volume: Volume): Record<string, 
     [statusAnnotations.failingSince]: timeText(volume.failure?.since ?? 0),
     [statusAnnotations.failureCode]: volume.failure?.code ?? null,
     [statusAnnotations.rotatedFor]: volume.seenClass.rotateRequest ?? null,
+    // Where they are not known, what was recorded stays.
+    ...defined({
+      [statusAnnotations.startedWith]: volume.startedWith,
+      [statusAnnotations.mirroredFor]: volume.mirroredFor,
+    }),
   }
+}
+
+function defined(annotations: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotations).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
 }
 
 function withoutNull(annotations: Record<string, string | null>): Record<string, string> {
@@ -164,8 +183,15 @@ function timeText(ms: number): string | null {
 function isStatusOf({ metadata, status }: SecretProviderClassPodStatus, volume: Volume): boolean {
   if (status?.podName !== undefined && status.podName !== volume.pod.name) return false
   if (status?.secretProviderClassName !== undefined && status.secretProviderClassName !== volume.className) return false
-  const samePod = (metadata.ownerReferences ?? []).some(({ uid }) => uid === volume.pod.uid)
-  return !samePod || status?.targetPath === undefined || isSameVolume(status.targetPath, volume.targetPath)
+  return (
+    !isOwnedBy({ metadata }, volume) ||
+    status?.targetPath === undefined ||
+    isSameVolume(status.targetPath, volume.targetPath)
+  )
+}
+
+function isOwnedBy({ metadata }: Pick<SecretProviderClassPodStatus, 'metadata'>, { pod }: Volume): boolean {
+  return (metadata.ownerReferences ?? []).some(({ uid }) => uid === pod.uid)
 }
 
 function isSameVolume(recorded: string, target: string): boolean {

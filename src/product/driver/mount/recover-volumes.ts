@@ -84,6 +84,8 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     },
     versions: (status?.objects ?? []).map(({ id = '', version = '' }) => ({ id, version })),
     large: false,
+    startedWith: metadata.annotations?.[statusAnnotations.startedWith],
+    mirroredFor: metadata.annotations?.[statusAnnotations.mirroredFor],
     digest: undefined,
     intervalMs: config.rotationIntervalMs,
     lastCheckAt,

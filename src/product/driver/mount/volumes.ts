@@ -51,6 +51,10 @@ export interface Volume {
   readonly request: PublishRequest | undefined
   readonly status: VolumeStatus
   readonly versions: readonly ObjectVersion[]
+  /** Version hash of the first successful publish; undefined where it is not known, of a volume that an earlier driver mounted. */
+  readonly startedWith: string | undefined
+  /** Version hash that the Secrets of the class carry, as this node wrote them; undefined before. */
+  readonly mirroredFor: string | undefined
   /** Whether the provider's last answer was a large one. */
   readonly large: boolean
   /** Digest of the files as last written by this process. */

@@ -1,5 +1,6 @@
 import { existsSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { versionHash } from '#kubernetes/client'
 import type { NodePublishVolumeRequest, NodePublishVolumeResponse } from '#kubernetes/csi'
 import { Code } from '#kubernetes/grpc'
 import { errorMessage } from '#lib'
@@ -87,7 +88,7 @@ async function publish(
     const mountClass = await both(readMountClass(node, request, signal), mounted ? undefined : mount(node, target))
     const nothing = { current: [], lastDigest: undefined, large: false }
     const filled = await fillVolume(node, request, { target, mountClass, ...nothing, signal })
-    const volume = newVolume(node, target, request, { mountClass, filled })
+    const volume = newVolume(node, target, request, { mountClass, filled, hadFiles })
     volumes.set(volume)
     await saveStatus(node, volume, signal)
     await syncBeforeStart(node, volumes.get(target) ?? volume, mountClass.secretObjects, signal)
@@ -127,7 +128,7 @@ function newVolume(
   { config, clock, schedule }: Node,
   target: string,
   request: PublishRequest,
-  { mountClass, filled }: { mountClass: MountClass; filled: FilledVolume },
+  { mountClass, filled, hadFiles }: { mountClass: MountClass; filled: FilledVolume; hadFiles: boolean },
 ): Volume {
   const { pod, className } = request
   const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
@@ -140,6 +141,9 @@ function newVolume(
     request,
     status: notWritten(statusName({ pod, className, target })),
     versions: filled.versions,
+    // Containers may have started with the files that were there.
+    startedWith: hadFiles ? undefined : versionHash(className, filled.versions),
+    mirroredFor: undefined,
     digest: filled.digest,
     large: filled.large,
     intervalMs,

@@ -1,4 +1,4 @@
-import type { OwnerReference, SecretObject } from '#kubernetes/client'
+import { type OwnerReference, type SecretObject, versionHash } from '#kubernetes/client'
 import { mountedFiles, mountedPaths } from '#kubernetes/volume-files'
 import { beyondLimit, errorMessage, type Running } from '#lib'
 import { classKey } from '../content/class-ref.ts'
@@ -148,7 +148,21 @@ async function syncSecrets(node: Node, { group, secretObjects, takeOver, signal 
   }
   const owners = [...new Map(proven.flatMap((one) => one.owners).map((owner) => [owner.uid, owner])).values()]
   const run: EntryRun = { node, group, source, files, owners, takeOver, signal }
-  for (const index of secretObjects.keys()) await syncEntry(run, secretObjects, index)
+  let complete = true
+  for (const index of secretObjects.keys()) complete = (await syncEntry(run, secretObjects, index)) && complete
+  if (complete) recordMirrored(node, group, source)
+}
+
+/** The status objects record which versions the Secrets carry: their next write is due now. */
+function recordMirrored({ volumes, clock }: Node, group: ClassVolumes, source: Volume): void {
+  const mirroredFor = versionHash(source.className, source.versions)
+  for (const { target } of group.volumes) {
+    const volume = volumes.get(target)
+    if (volume === undefined || volume.mirroredFor === mirroredFor) continue
+    if (versionHash(volume.className, volume.versions) !== mirroredFor) continue
+    const status = { ...volume.status, retry: { at: clock.elapsed(), times: 0 } }
+    volumes.update(target, { mirroredFor, status })
+  }
 }
 
 interface EntryRun {
@@ -162,19 +176,21 @@ interface EntryRun {
   signal: AbortSignal
 }
 
-/** One entry; what is wrong with it is reported and keeps no other entry from its Secret. */
-async function syncEntry(run: EntryRun, secretObjects: readonly SecretObject[], index: number): Promise<void> {
+/** One entry; what is wrong with it is reported and keeps no other entry from its Secret. Whether its Secret is up to date. */
+async function syncEntry(run: EntryRun, secretObjects: readonly SecretObject[], index: number): Promise<boolean> {
   const { node, source, signal } = run
   const startedAt = node.clock.elapsed()
   try {
     const name = await writeEntry(run, secretObjects, index)
-    if (name === undefined) return
+    if (name === undefined) return true
     node.metrics.secretSync(source.provider, (node.clock.elapsed() - startedAt) / 1000)
     node.log.info({ ...logKeys(source), secret: name }, 'wrote the Secret')
+    return true
   } catch (error) {
     signal.throwIfAborted()
     node.metrics.secretSyncError(source.provider)
     await report(node, source, error)
+    return false
   }
 }
 
