@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { type KubeObject, type Pod, resourceOf, type UntypedObject } from '#kubernetes/client'
+import { type KubeObject, type Pod, resourceOf, resources, type UntypedObject } from '#kubernetes/client'
 import type { LabRole } from '#lab/home'
+import { until } from '../support/eventually.ts'
 import type { Lab } from '../support/lab.ts'
 import { createNamespace } from './namespaces.ts'
 import { plant } from './planted.ts'
@@ -24,8 +25,8 @@ export interface Workload {
   /** Starts a pod that mounts the class at /mnt/secrets-store. */
   startPod(name: string, overrides?: Partial<Pod['spec']>): Promise<void>
   /**
-   * Applies a folder of `examples/` in this namespace, with its placeholders filled in, and waits until its pod is Ready.
-   * Gives the pod's name.
+   * Applies a folder of `examples/` in this namespace, with its placeholders filled in, and waits until its pods are Ready.
+   * Gives the name of the pod, or of the first one of a Deployment.
    */
   applyExample(folder: string, values?: Record<string, string>): Promise<string>
   /** What the container reads. Throws when the file is not there. */
@@ -95,9 +96,9 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
       const files = readdirSync(join(examples, folder)).filter((name) => name.endsWith('.yaml'))
       const objects = files.toSorted().flatMap((name) => example(join(folder, name), { ...known, ...values }))
       for (const object of objects) await apply(lab, placed(object, namespace))
-      const pod = objects.find(({ kind }) => kind === 'Pod')?.metadata.name ?? ''
-      await podReady(lab, namespace, pod)
-      return pod
+      const pods = (await Promise.all(objects.map((object) => podsOf(lab, namespace, object)))).flat()
+      for (const pod of pods) await podReady(lab, namespace, pod)
+      return pods[0] ?? ''
     },
     async read(pod, file) {
       const { stdout, stderr, code } = await lab.exec(namespace, pod, undefined, ['cat', `/mnt/secrets-store/${file}`])
@@ -107,12 +108,28 @@ export async function createWorkload(lab: Lab, label: string, options: WorkloadO
   }
 }
 
-/** The object in another namespace; a pod ends quickly. */
+/** Names of the pods that an applied object is or has. */
+async function podsOf(lab: Lab, namespace: string, { kind, metadata, spec }: UntypedObject): Promise<string[]> {
+  if (kind === 'Pod') return [metadata.name ?? '']
+  if (kind !== 'Deployment') return []
+  const { replicas = 1, selector } = spec as { replicas?: number; selector: { matchLabels: Record<string, string> } }
+  const labelSelector = Object.entries(selector.matchLabels)
+    .map(([label, value]) => `${label}=${value}`)
+    .join(',')
+  return until(`${replicas} pods of ${metadata.name}`, async () => {
+    const { items } = await lab.kube.list(resources.pods, { namespace, labelSelector })
+    return items.length === replicas && items.map((pod) => pod.metadata.name ?? '')
+  })
+}
+
+/** The object in another namespace; its pods end quickly. */
 function placed(object: KubeObject, namespace: string, overrides: Partial<Pod['spec']> = {}): UntypedObject {
-  const moved = { ...object, metadata: { ...object.metadata, namespace } }
-  if (moved.kind !== 'Pod') return moved as UntypedObject
-  const { spec } = object as Pod
-  return { ...moved, spec: { ...spec, terminationGracePeriodSeconds: 1, ...overrides } } as KubeObject as UntypedObject
+  const moved = { ...object, metadata: { ...object.metadata, namespace } } as UntypedObject
+  const quick = (spec: unknown) => ({ ...(spec as Pod['spec']), terminationGracePeriodSeconds: 1, ...overrides })
+  if (moved.kind === 'Pod') return { ...moved, spec: quick(moved.spec) }
+  if (moved.kind !== 'Deployment') return moved
+  const { template, ...spec } = moved.spec as { template: { spec: unknown } }
+  return { ...moved, spec: { ...spec, template: { ...template, spec: quick(template.spec) } } }
 }
 
 /** The objects of an example manifest with its placeholders filled in. */

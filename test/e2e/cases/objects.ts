@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { resources } from '#kubernetes/client'
+import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { plant } from '../planted.ts'
 import { createCertificate, createKey, grantVaultData } from '../vault-objects.ts'
@@ -65,6 +67,42 @@ export function objectCases(lab: () => Lab): void {
       const pod = await workload.applyExample('several-vaults', { OTHER_KEYVAULT_NAME: other })
       assert.equal(await workload.read(pod, 'password'), 'of-the-first-vault')
       assert.equal(await workload.read(pod, 'shared/password'), 'of-the-second-vault')
+    })
+  })
+
+  describe('what a class makes of it', () => {
+    it('a Kubernetes Secret, which is there when the container starts', async () => {
+      const workload = await createWorkload(lab(), 'secret')
+      await workload.setSecret('api-key', 'of-the-secret')
+      const pod = await workload.applyExample('kubernetes-secret')
+      const { stdout } = await lab().exec(workload.namespace, pod, undefined, ['sh', '-c', 'echo $API_KEY'])
+      assert.equal(stdout.trim(), 'of-the-secret')
+    })
+
+    it('a TLS Secret with the key and the chain of a certificate', async () => {
+      const workload = await createWorkload(lab(), 'tls')
+      await grantVaultData(lab(), 'Key Vault Certificates Officer', workload.vault)
+      await createCertificate(lab(), workload.vault, 'web', 'CN=web.example.com')
+      await workload.applyExample('tls-secret')
+      const secret = await until('the TLS Secret', async () => {
+        const { items } = await lab().kube.list(resources.secrets, { namespace: workload.namespace })
+        return items.find(({ metadata }) => metadata.name === 'web-tls')
+      })
+      const [certificate, key] = ['tls.crt', 'tls.key'].map((name) => Buffer.from(secret.data?.[name] ?? '', 'base64'))
+      assert.equal(secret.type, 'kubernetes.io/tls')
+      const leaf = new X509Certificate(certificate ?? '')
+      assert.equal(leaf.subject, 'CN=web.example.com')
+      assert.ok(leaf.checkPrivateKey(createPrivateKey(key ?? '')))
+    })
+
+    it('files of a user of their own, in every pod of a Deployment', async () => {
+      const workload = await createWorkload(lab(), 'deploy')
+      await workload.setSecret('api-key', 'of-the-deployment')
+      const pod = await workload.applyExample('deployment')
+      assert.equal(await workload.read(pod, 'api-key'), 'of-the-deployment')
+      const path = '/mnt/secrets-store/api-key'
+      const { stdout } = await lab().exec(workload.namespace, pod, undefined, ['stat', '-L', '-c', '%a %u', path])
+      assert.equal(stdout.trim(), '400 1000')
     })
   })
 
