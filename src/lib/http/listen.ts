@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { errorCode, errorMessage, type Running } from '#lib'
+import { limitConnections } from './limit-connections.ts'
 import { ListenError } from './listen-error.ts'
 import { listenUnix } from './unix-socket.ts'
 
@@ -10,6 +11,8 @@ export type ServerAddress = { host?: string | undefined; port: number } | { path
 export interface ListenOptions {
   /** How long `stop` waits for exchanges in progress before it ends their connections, in milliseconds. Default 0. */
   drainMs?: number | undefined
+  /** Connections of an HTTP(S) server at once; see {@link limitConnections}. Default: any number. */
+  maxConnections?: number | undefined
   /** Called when a connection cannot be accepted, for lack of file descriptors for example. Default: nothing. */
   onError?: ((error: Error) => void) | undefined
 }
@@ -25,7 +28,7 @@ export interface Listening extends Running {
 export async function listen(
   server: Server,
   address: ServerAddress,
-  { drainMs = 0, onError = () => {} }: ListenOptions = {},
+  { drainMs = 0, maxConnections, onError = () => {} }: ListenOptions = {},
 ): Promise<Listening> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket) => {
@@ -33,6 +36,7 @@ export async function listen(
     socket.once('close', () => sockets.delete(socket))
   })
   if (isHttp(server)) closeIdleAfterStop(server)
+  if (maxConnections !== undefined) limitConnections(server, maxConnections)
   if ('path' in address) await listenUnix(address.path, (path) => bind(server, { path }))
   else await bind(server, address)
   server.on('error', onError)

@@ -6,6 +6,7 @@
 export { awaitReady } from './await-ready.ts'
 export { type ProxyProgramConfig, proxyFlags, proxyProgram } from './config.ts'
 export { proxyInitFlags, proxyInitProgram } from './init-config.ts'
+export { proxyLimits } from './limits.ts'
 export {
   type ContainerResources,
   type NewContainer,

@@ -3,6 +3,7 @@ import { type AcquireToken, type Cloud, createAcquireToken } from '#azure/identi
 import { type Clock, type Log, type Running, systemClock } from '#lib'
 import { createHttpClient, createRetryingSend, type HttpClientOptions, type HttpSend, listen } from '#lib/http'
 import { createForwardToImds } from '#product/imds'
+import { proxyLimits } from './limits.ts'
 import { type ProxyState, serveRequest } from './serve-request.ts'
 import { createWorkloadTokens } from './workload-tokens.ts'
 
@@ -53,7 +54,8 @@ export async function startProxy(config: ProxyConfig, { log, clock = systemClock
   }
   const server = createServer(timeLimits, (request, response) => void serveRequest(proxy, request, response))
   // The redirection turns the address of IMDS into 127.0.0.1; `localhost` may be ::1 first.
-  const { port, stop } = await listen(server, { host: '127.0.0.1', port: config.port }, { drainMs })
+  const options = { drainMs, maxConnections: proxyLimits.connections.value }
+  const { port, stop } = await listen(server, { host: '127.0.0.1', port: config.port }, options)
   started.defer(stop)
   log.info({ port, tenantId, clientId: config.clientId }, 'listening')
   const running = started.move()
@@ -76,8 +78,12 @@ function acquireThrough(send: HttpSend, userAgent: string, clock: Clock): Acquir
   return createAcquireToken({ send: retrying, sendOnNode: retrying, clock })
 }
 
-/** Upstream's, in milliseconds. */
-const timeLimits = { headersTimeout: 5000 }
+/** In milliseconds; that of headers is upstream's. */
+const timeLimits = {
+  headersTimeout: 5000,
+  requestTimeout: proxyLimits.request.value,
+  connectionsCheckingInterval: 1000,
+}
 
 /** How long requests that have begun may take when the proxy stops, in milliseconds. */
 const drainMs = 5000

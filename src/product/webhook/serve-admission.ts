@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:https'
 import type { SecureVersion, TLSSocket } from 'node:tls'
 import type { Running } from '#lib'
 import type { ListenAddress } from '#lib/flags'
+import { listen } from '#lib/http'
 import { AdmissionDenied } from './admission-denied.ts'
 import { type Admission, answerReview } from './answer-review.ts'
 import { type BodyBudget, type BodyFault, createBodyBudget, type ReceivedBody } from './body-budget.ts'
@@ -41,18 +41,18 @@ interface Serving {
   draining: boolean
 }
 
-/** Serves admission requests over HTTPS. Rejects when the port is taken. */
+/** Serves admission requests over HTTPS. Rejects with `ListenError`. */
 export async function serveAdmission(options: AdmissionServerOptions): Promise<AdmissionServer> {
   const serving: Serving = { options, bodies: createBodyBudget(webhookLimits.bodies.value), draining: false }
   const server = createServer(serverOptions(options), (request, response) => void serve(serving, request, response))
-  server.maxConnections = webhookLimits.connections.value
-  // A client that needs a connection is worth more than one that might need it again.
-  server.on('drop', () => server.closeIdleConnections())
   // A client that hangs up, or does not speak TLS, is not our problem.
   server.on('tlsClientError', () => undefined)
-  await listen(server, options.address)
+  const listening = await listen(server, options.address, {
+    drainMs: webhookLimits.request.value,
+    maxConnections: webhookLimits.connections.value,
+  })
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listening.port,
     use({ cert, key }) {
       const { ca, minVersion } = serverOptions(options)
       server.setSecureContext({ cert, key: Buffer.from(key.reveal()), ca, minVersion })
@@ -60,11 +60,9 @@ export async function serveAdmission(options: AdmissionServerOptions): Promise<A
     drain() {
       serving.draining = true
     },
-    async stop() {
+    stop() {
       serving.draining = true
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeIdleConnections()
-      await closed
+      return listening.stop()
     },
   }
 }
@@ -89,13 +87,6 @@ function serverOptions({ minVersion, clients }: AdmissionServerOptions) {
     connectionsCheckingInterval: 1000,
     keepAliveTimeout: keepAliveMs,
   }
-}
-
-function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host }, resolve)
-  })
 }
 
 /** Answers one request. Never rejects. */

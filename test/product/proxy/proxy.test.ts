@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -7,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { decodeJwt } from 'jose'
+import { proxyLimits } from '#product/proxy'
 import { eventually } from '../../support/eventually.ts'
 import type { TestIdentity } from '../../support/local-azure.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
@@ -172,6 +174,43 @@ describe('refused as IMDS refuses', () => {
       socket.on('error', reject)
     })
     assert.match(answered, /^HTTP\/1.1 400/)
+  })
+})
+
+describe('connections of a container that asks for too much', () => {
+  const openRaw = async (t: TestContext, port: number) => {
+    const socket = connect(port, '127.0.0.1')
+    t.after(() => socket.destroy())
+    const opened = { socket, text: '' }
+    socket.on('error', () => undefined)
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      opened.text += chunk
+    })
+    await once(socket, 'connect')
+    return opened
+  }
+
+  test('keep no other container out: beyond the limit the oldest one that sends nothing is ended', async (t) => {
+    const lab = await setting(t)
+    const proxy = await startProxyProcess(t, lab, lab.identity.clientId)
+    const most = proxyLimits.connections.value
+    const silent = await Promise.all(Array.from({ length: most }, () => openRaw(t, proxy.port)))
+    assert.equal((await proxy.ask('/readyz')).status, 200)
+    silent.push(...(await Promise.all(Array.from({ length: most }, () => openRaw(t, proxy.port)))))
+    assert.equal((await proxy.ask(tokenTarget({ resource }))).status, 200)
+    await eventually(() => assert.ok(silent.filter(({ socket }) => !socket.closed).length <= most))
+  })
+
+  test('are ended when half of a request has been sent and the rest does not come', async (t) => {
+    const lab = await setting(t)
+    const imds = await startImds(t, (_, response) => void response)
+    const proxy = await startProxyProcess(t, lab, lab.identity.clientId, { flags: [`--imds-endpoint=${imds}`] })
+    const [headless, bodiless] = [await openRaw(t, proxy.port), await openRaw(t, proxy.port)]
+    headless.socket.write('GET /metadata/instance HTTP/1.1\r\nhost: x\r\n')
+    bodiless.socket.write('PUT /metadata/instance HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{')
+    for (const { socket } of [headless, bodiless]) if (!socket.closed) await once(socket, 'close')
+    assert.match(headless.text, /^HTTP\/1.1 408/)
+    assert.doesNotMatch(bodiless.text, /^HTTP\/1.1 200/)
   })
 })
 
