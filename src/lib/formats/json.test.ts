@@ -24,6 +24,26 @@ test('parseJson() gives the same value as JSON.parse, from text and from bytes',
   )
 })
 
+test('values are counted before anything is parsed: those of a text that has too many take no memory', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
+      const json = JSON.stringify(value)
+      const count = countOf(value)
+      if (json.length > count) assert.deepEqual(parseJson('it', json, { maxValues: 2 * count }), JSON.parse(json))
+      if (count > 1 && json.length >= count)
+        assert.equal(errorOf(json, { maxValues: count / 2 - 1 }).code, 'json-too-many-values')
+    }),
+  )
+  const { code, message } = errorOf(`[${'{},'.repeat(1_000_000)}{}]`, { maxValues: 1000 })
+  assert.deepEqual([code, message], ['json-too-many-values', 'the text has more than the 1000 values allowed'])
+  assert.equal(typeof parseJson('it', JSON.stringify('[{,'.repeat(10_000)), { maxValues: 1 }), 'string')
+})
+
+function countOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.values(value).reduce<number>((sum, one) => sum + countOf(one), 1)
+}
+
 test('an error names position and kind of the first fault', () => {
   const cases: [text: string, fault: string][] = [
     ['', 'line 1, column 1: found an empty text, expected a value'],

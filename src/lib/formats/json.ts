@@ -6,11 +6,16 @@ export interface JsonLimits {
   maxLength?: number | undefined
   /** How deep objects and lists may nest. Code that walks the value recursively relies on it. Default 128. */
   maxDepth?: number | undefined
+  /**
+   * How many values there may be, those inside of others included. A text of empty objects takes twenty times its length in
+   * memory once it is parsed. Default: no limit, for texts that are short or whose author is trusted.
+   */
+  maxValues?: number | undefined
   /** As of `JSON.parse`; `context.source` is the text of a scalar as it was written. */
   reviver?: ((key: string, value: unknown, context?: { source?: string }) => unknown) | undefined
 }
 
-export type JsonErrorCode = 'json-invalid' | 'json-too-deep' | 'json-too-large'
+export type JsonErrorCode = 'json-invalid' | 'json-too-deep' | 'json-too-large' | 'json-too-many-values'
 
 /** A text that is not acceptable JSON. The message gives position and kind of the fault and never quotes the text. */
 export class JsonError extends CodedError<JsonErrorCode> {}
@@ -22,15 +27,13 @@ export class JsonError extends CodedError<JsonErrorCode> {}
  * @throws {JsonError}
  */
 export function parseJson(what: string, text: string | Uint8Array, limits: JsonLimits = {}): unknown {
-  const { maxLength = Number.POSITIVE_INFINITY, maxDepth = 128, reviver } = limits
+  const { maxLength = Number.POSITIVE_INFINITY, reviver } = limits
   if (text.length > maxLength) {
     const unit = typeof text === 'string' ? 'characters' : 'bytes'
     throw new JsonError('json-too-large', `${what} has ${text.length} ${unit}, more than the ${maxLength} allowed`)
   }
   const json = typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8')
-  if (isDeeperThan(json, maxDepth)) {
-    throw new JsonError('json-too-deep', `${what} nests deeper than the ${maxDepth} levels allowed`)
-  }
+  checkStructure(what, json, limits)
   try {
     return JSON.parse(json, reviver)
   } catch {
@@ -44,19 +47,26 @@ function faultOf(text: string): string {
   return `line ${line}, column ${column}: found ${found}, expected ${expected}`
 }
 
-/** Counts brackets outside of strings; what is not JSON is left for the parser. */
-function isDeeperThan(text: string, limit: number): boolean {
-  // A text needs a bracket and its partner for each level.
-  if (text.length <= limit) return false
+/** Counts brackets and commas outside of strings; what is not JSON is left for the parser. */
+function checkStructure(what: string, text: string, limits: JsonLimits): void {
+  const { maxDepth = 128, maxValues = Number.POSITIVE_INFINITY } = limits
+  // A text needs a bracket and its partner for each level, and a character and a comma for each value.
+  if (text.length <= maxDepth && text.length <= maxValues) return
   let depth = 0
+  let values = 1
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (code === 0x22) i = endOfString(text, i)
     else if (code === 0x5b || code === 0x7b) {
-      if (++depth > limit) return true
+      depth++
+      values++
     } else if (code === 0x5d || code === 0x7d) depth--
+    else if (code === 0x2c) values++
+    if (depth > maxDepth)
+      throw new JsonError('json-too-deep', `${what} nests deeper than the ${maxDepth} levels allowed`)
+    if (values > maxValues)
+      throw new JsonError('json-too-many-values', `${what} has more than the ${maxValues} values allowed`)
   }
-  return false
 }
 
 /** Index of the quote that ends the string that begins at `start`, or the end of the text. */

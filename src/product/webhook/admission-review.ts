@@ -1,6 +1,7 @@
-import { errorMessage } from '#lib'
-import { parseJson, recordOf, stringOf } from '#lib/formats'
+import { errorMessage, withUnit } from '#lib'
+import { JsonError, parseJson, recordOf, stringOf } from '#lib/formats'
 import { AdmissionDenied } from './admission-denied.ts'
+import { webhookLimits } from './limits.ts'
 import type { PatchOperation } from './patch-operation.ts'
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request */
@@ -55,9 +56,12 @@ export function parseAdmissionReview(body: Buffer): AdmissionReview {
 
 function parseBody(body: Buffer): unknown {
   if (body.length === 0) throw new AdmissionDenied('request body is empty')
+  const { what, value: maxValues } = webhookLimits.values
   try {
-    return parseJson('the body', body)
+    return parseJson('the body', body, { maxValues })
   } catch (error) {
+    if (error instanceof JsonError && error.code === 'json-too-many-values')
+      throw new AdmissionDenied(`${what}: at most ${withUnit(maxValues, 'count')} are accepted`, 413)
     throw new AdmissionDenied(`cannot decode the AdmissionReview: ${errorMessage(error)}`, 400, { cause: error })
   }
 }

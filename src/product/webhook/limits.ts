@@ -20,6 +20,12 @@ export const webhookLimits = {
     what: 'body of one admission request',
     beyond: 'The request is denied with 413.',
   },
+  values: {
+    value: 100_000,
+    unit: 'count',
+    what: 'values in the JSON of one admission request',
+    beyond: 'The request is denied with 413.',
+  },
   bodies: {
     value: 24 * 1024 * 1024,
     unit: 'bytes',
@@ -31,7 +37,7 @@ export const webhookLimits = {
     value: 512,
     unit: 'count',
     what: 'open connections of the webhook',
-    beyond: 'Idle connections are closed, and a further one is refused until others end.',
+    beyond: 'A further one takes the place of the oldest whose client has not sent a whole request, or of an idle one.',
   },
   request: {
     value: 10_000,

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
 import { resources } from '#kubernetes/client'
@@ -55,13 +57,20 @@ test('pods and connections of an attacker', { timeout: 120_000 }, async (t) => {
     },
   )
 
-  await t.test('so is a pod of 40,000 containers, or of as many mounts', async () => {
-    const many = Array.from({ length: 40_000 }, (_, i) => ({ name: `c${i}`, mountPath: `/${i}` }))
+  await t.test('so is a pod of 20,000 containers, or of as many mounts', async () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => ({ name: `c${i}`, mountPath: `/${i}` }))
     for (const containers of [many, [{ name: 'app', volumeMounts: many }]]) {
       const { allowed, patch, warnings } = await admit(podWith({ containers }))
       assert.deepEqual([allowed, patch], [true, undefined])
-      assert.match(warnings?.join() ?? '', /containers and volume mounts of a pod: found 40,00\d, at most 1,000/)
+      assert.match(warnings?.join() ?? '', /containers and volume mounts of a pod: found 20,00\d, at most 1,000/)
     }
+  })
+
+  await t.test('a body of two million empty objects is refused before it is parsed', async () => {
+    const body = `{"request":{"object":[${'{},'.repeat(2_000_000)}{}]}}`
+    const { response } = (await lab.post(webhook.port, {}, { body })).body
+    assert.deepEqual([response.allowed, response.status?.code], [false, 413])
+    assert.match(response.status?.message ?? '', /values in the JSON .*: at most 100,000 are accepted/)
   })
 
   await t.test('a pod at the limits gets its token', async () => {
@@ -103,6 +112,29 @@ test('pods and connections of an attacker', { timeout: 120_000 }, async (t) => {
       const pod = { ...samplePod, metadata: { ...samplePod.metadata, annotations: { filler } } }
       assert.equal((await admit(pod)).allowed, true)
     }
+  })
+
+  await t.test('clients that connect and never speak TLS keep nobody out, and are disconnected', async () => {
+    const silent: Socket[] = []
+    for (let round = 0; round < 3; round++) {
+      const opened = Array.from({ length: webhookLimits.connections.value }, () =>
+        connectTcp(webhook.port, '127.0.0.1'),
+      )
+      silent.push(...opened)
+      for (const socket of opened) socket.on('error', () => undefined).resume()
+      await Promise.all(opened.map((socket) => once(socket, 'connect')))
+      assert.equal((await admit(samplePod)).allowed, true)
+    }
+    await Promise.all(silent.map((socket) => socket.closed || once(socket, 'close')))
+  })
+
+  await t.test('clients that finish the handshake and send nothing keep nobody out either', async () => {
+    const idle = await Promise.all(
+      Array.from({ length: webhookLimits.connections.value }, () => openRaw(webhook.port, ca)),
+    )
+    for (const { socket } of idle) socket.on('error', () => undefined)
+    assert.equal((await admit(samplePod)).allowed, true)
+    for (const { socket } of idle) socket.destroy()
   })
 
   await t.test('a client that sends half of its request is disconnected', async () => {
