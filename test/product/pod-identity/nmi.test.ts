@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { test } from 'node:test'
+import { type AddressInfo, connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
 import { createAcquireToken, findCloud, IdentityError } from '#azure/identity'
 import { resources } from '#kubernetes/client'
 import { createHttpClient } from '#lib/http'
+import { nmiLimits } from '#product/pod-identity'
 import { eventually } from '../../support/eventually.ts'
 import { createOpenssl } from '../../support/openssl.ts'
 import { claims, hostPath, type NmiLab, startNmiLab, tokenPath } from './nmi-lab.ts'
@@ -398,4 +400,53 @@ test('a namespace that has a quarter of all requests gets 429 for more, and othe
   assert.equal((await lab.get('/metadata/doesnotexist', { from: '127.0.0.9' })).status, 501, 'others are served')
   abort.abort()
   await Promise.all(waiting)
+})
+
+/** A connection of the pod with this address; `text` is what has come back. */
+async function openFrom(t: TestContext, port: number, from: string) {
+  const socket = connect({ host: '127.0.0.1', port, localAddress: from })
+  t.after(() => socket.destroy())
+  const opened = { socket, text: '' }
+  socket.on('error', () => undefined)
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    opened.text += chunk
+  })
+  await once(socket, 'connect')
+  return opened
+}
+
+test('a namespace holds no more than a quarter of the connections, and others are served', async (t) => {
+  const lab = await startNmiLab(t)
+  await lab.createPod('greedy', '127.0.0.2')
+  await eventually(async () =>
+    assert.equal((await lab.get('/metadata/doesnotexist', { from: '127.0.0.2' })).status, 501),
+  )
+  const share = nmiLimits.connections.value / 4
+  const held = await Promise.all(Array.from({ length: share + 20 }, () => openFrom(t, lab.nmi.port, '127.0.0.2')))
+  const open = () => held.filter(({ socket }) => !socket.closed).length
+  await eventually(() => assert.equal(open(), share))
+  assert.equal((await lab.get('/metadata/doesnotexist', { from: '127.0.0.9' })).status, 501, 'others are served')
+  assert.equal(open(), share)
+  for (const { socket } of held) socket.destroy()
+  await eventually(async () =>
+    assert.equal((await lab.get('/metadata/doesnotexist', { from: '127.0.0.2' })).status, 501),
+  )
+})
+
+test('a pod that sends half of a request is disconnected', async (t) => {
+  const lab = await startNmiLab(t)
+  const headless = await openFrom(t, lab.nmi.port, '127.0.0.2')
+  const bodiless = await openFrom(t, lab.nmi.port, '127.0.0.2')
+  headless.socket.write('GET /metadata/instance HTTP/1.1\r\nhost: x\r\n')
+  bodiless.socket.write('PUT /metadata/instance HTTP/1.1\r\nhost: x\r\nmetadata: true\r\ncontent-length: 9\r\n\r\n{')
+  await Promise.all([headless, bodiless].map(({ socket }) => socket.closed || once(socket, 'close')))
+  assert.match(headless.text, /^HTTP\/1.1 408/)
+  assert.doesNotMatch(bodiless.text, /^HTTP\/1.1 200/)
+})
+
+test('a request with headers of more than 16 KiB is refused', async (t) => {
+  const lab = await startNmiLab(t)
+  const opened = await openFrom(t, lab.nmi.port, '127.0.0.2')
+  opened.socket.write(`GET /metadata/instance HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}`)
+  await eventually(() => assert.match(opened.text, /^HTTP\/1.1 431/))
 })
