@@ -1,5 +1,6 @@
 /** lib/async */
 
+export * from './fair-budget.ts'
 export * from './fair-gate.ts'
 export * from './fair-slots.ts'
 export * from './for-each-limited.ts'
