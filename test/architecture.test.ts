@@ -56,7 +56,9 @@ const parts: Record<string, readonly string[]> = {
   'packaging/charts': ['lib', 'lib/formats', 'lib/http'],
   'packaging/image': ['lib', 'lib/formats'],
   'packaging/places': [],
+  'product/error-catalogue': ['azure/identity', 'azure/keyvault'],
   'product/driver': [
+    'product/error-catalogue',
     'daemon',
     'kubernetes/client',
     'kubernetes/csi',
@@ -73,6 +75,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/worker',
   ],
   'product/provider': [
+    'product/error-catalogue',
     'daemon',
     'azure/class',
     'azure/identity',
@@ -165,6 +168,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/http',
   ],
   cli: [
+    'product/error-catalogue',
     'product/proxy',
     'lab/home',
     'terminal',

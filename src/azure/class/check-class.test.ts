@@ -85,7 +85,7 @@ describe('problems that no pod can mount', () => {
     [
       'a number in quotes',
       { objects: 'array:\n  - |\n    objectName: a\n    objectType: secret\n    objectVersionHistory: "3"\n' },
-      /cannot unmarshal !!str `3` into int32/,
+      /found "3", expected a plain number/,
     ],
     [
       'no object',
@@ -285,4 +285,35 @@ describe('a class beyond a limit is refused without work that grows with it', ()
     assert.match(found.at(-1) ?? '', /^and \d+ more$/)
     assert.equal(found.length, 51)
   })
+})
+
+test('one slip is one error: a name in another case does not make its value missing as well', () => {
+  const rows: [parameters: Record<string, string>, errors: RegExp[]][] = [
+    [
+      { objects: 'array:\n  - |\n    ObjectName: a\n    objectType: secret\n' },
+      [/unknown field "ObjectName".*objectName\?/],
+    ],
+    [
+      { objects: 'array:\n  - |\n    objectName: a\n    objectType: Secret\n    objectFormat: pfx\n' },
+      [/did you mean secret\?/],
+    ],
+    [{ objects: 'array:\n  - |\n    objectName: [a]\n    objectType: secret\n' }, [/found a list, expected a text/]],
+    [{ objects: 'array:\n  - |\n    objectType: secret\n' }, [/parameter name cannot be empty/]],
+    [
+      { objects: 'objectName: a\nobjectType: secret\n' },
+      [/found objectName without a list around it, expected "array:"/],
+    ],
+    [
+      { objects: 'Array:\n  - |\n    objectName: a\n    objectType: secret\n' },
+      [/found the field "Array", expected "array:"/],
+    ],
+    [{ tenantID: '', TenantID: 'contoso.com' }, [/unknown parameter "TenantID" \(did you mean tenantID\?\)/]],
+  ]
+  for (const [change, errors] of rows) {
+    const found = checkClass({ spec: { provider: 'azure', parameters: { ...parameters, ...change } } }).map(
+      formatFinding,
+    )
+    assert.equal(found.length, errors.length, found.join('\n'))
+    for (const [index, error] of errors.entries()) assert.match(found[index] ?? '', error)
+  }
 })

@@ -1,5 +1,6 @@
-import { beyondLimit, type Problems } from '#lib'
+import { beyondLimit, nearestName, type Problems } from '#lib'
 import { classLimits } from './class-limits.ts'
+import { type ObjectFieldName, objectFieldNames } from './object-fields.ts'
 import { isNull, parseYaml, type RawValue, type YamlBudget, yamlBudget } from './parse-yaml.ts'
 
 /** The fields of one entry of `objects`, as written. */
@@ -39,18 +40,32 @@ export function parseEntries(text: string, problems: Problems): readonly RawObje
 function findList(value: RawValue, problems: Problems): readonly RawValue[] {
   if (isNull(value)) return []
   if (value.kind === 'list') return value.items
-  if (value.kind === 'map') {
-    const array = value.entries.get('array')
-    if (array === undefined || isNull(array)) return []
-    if (array.kind === 'list') return array.items
+  const fail = (found: string) => {
+    const expected = 'expected "array:" with one "- |" block per object'
+    problems.add('', `failed to yaml unmarshal objects, error: yaml: found ${found}, ${expected}`)
+    return []
   }
-  const tag = value.kind === 'scalar' ? '!!str' : '!!map'
-  const expected = 'expected "array:" with one "- |" block per object'
-  problems.add(
-    '',
-    `failed to yaml unmarshal objects, error: yaml: unmarshal errors: cannot unmarshal ${tag} into types.StringArray (${expected})`,
-  )
-  return []
+  if (value.kind === 'scalar') return fail(`the text ${quoted(value.text)}`)
+  const array = value.entries.get('array')
+  if (array === undefined || isNull(array)) {
+    // Other fields have no effect, as upstream; without an object no pod can mount the class, so this one is the cause.
+    const meant = [...value.entries.keys()].find((key) => objectFieldNames.includes(key as ObjectFieldName))
+    if (meant !== undefined) return fail(`${meant} without a list around it`)
+    const near = nearestName(
+      'array',
+      [...value.entries.keys()].filter((key) => key !== 'array'),
+    )
+    return near === undefined ? [] : fail(`the field "${near}"`)
+  }
+  return array.kind === 'list' ? array.items : fail(`${kindOf(array)} under "array:"`)
+}
+
+function kindOf(value: RawValue): string {
+  return value.kind === 'scalar' ? `the text ${quoted(value.text)}` : `a ${value.kind === 'list' ? 'list' : 'mapping'}`
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 }
 
 function parseEntry(
@@ -62,14 +77,13 @@ function parseEntry(
     return undefined
   }
   if (entry.kind === 'map') return entry.entries
-  if (entry.kind === 'list') return fail('unmarshal errors: cannot unmarshal !!seq into types.KeyVaultObject')
+  const wrong = (value: RawValue) =>
+    fail(`found ${kindOf(value)}, expected fields such as "objectName: NAME", one per line`)
+  if (entry.kind === 'list') return wrong(entry)
   if (entry.text.trim() === '') return new Map()
   const inner = parseYaml(entry.text, budget)
   if ('error' in inner) return fail(inner.error)
   if (inner.value.kind === 'map') return inner.value.entries
   if (isNull(inner.value)) return new Map()
-  const tag = inner.value.kind === 'list' ? '!!seq' : '!!str'
-  return fail(
-    `unmarshal errors: cannot unmarshal ${tag} into types.KeyVaultObject (expected fields such as "objectName: NAME", one per line)`,
-  )
+  return wrong(inner.value)
 }

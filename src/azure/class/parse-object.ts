@@ -20,19 +20,20 @@ const types = new Map<string, ObjectType>([
 ])
 
 /** One entry of `objects`, or undefined when something in it is wrong; everything wrong goes to `problems`. */
-export function parseObject({ path, fields }: RawObject, problems: Problems): ObjectSpec | undefined {
+export function parseObject({ path, fields: given }: RawObject, problems: Problems): ObjectSpec | undefined {
   const before = problems.count
-  if (fields.size > classLimits.fields.value) {
-    problems.add(path, beyondLimit(classLimits.fields, fields.size))
+  if (given.size > classLimits.fields.value) {
+    problems.add(path, beyondLimit(classLimits.fields, given.size))
     return undefined
   }
+  const fields = withRightNames(given)
   const text = (name: ObjectFieldName): string => scalarText(path, name, fields.get(name), problems)
   const typeText = text('objectType')
   const name = text('objectName')
   const version = text('objectVersion')
   const report = reporter(path, objectLabel({ type: typeText, name, version }), problems)
 
-  for (const key of fields.keys()) {
+  for (const key of given.keys()) {
     const near = misspelt(key, objectFieldNames)
     if (near !== undefined) report(key, `unknown field "${key}"`, `did you mean ${near}?`)
   }
@@ -41,10 +42,13 @@ export function parseObject({ path, fields }: RawObject, problems: Problems): Ob
   const encoding = parseEncoding(text('objectEncoding'), type, report)
   const history = parseHistory(fields.get('objectVersionHistory'), report)
   const mode = parseMode(text('filePermission'), report)
-  checkName(name, report)
+  // A name of another kind has been reported.
+  if (isText(fields.get('objectName'))) checkName(name, report)
   checkVersion(version, report)
-  const extracts = parseExtracts(path, fields.get('jsonPath'), { alias: text('objectAlias'), name, problems })
-  const fileName = parseFileName(text('objectAlias') || name, { history, extracts, report })
+  const alias = text('objectAlias')
+  const extracts = parseExtracts(path, fields.get('jsonPath'), { alias, name, problems })
+  // A name that is missing is reported once, as the name.
+  const fileName = name === '' && alias === '' ? '' : parseFileName(alias || name, { history, extracts, report })
   const optional = parseOptional(text('optional'), report)
   if (extracts.length > 0 && type !== undefined && type !== 'secret') {
     report('jsonPath', 'jsonPath only supported for objectType: secret')
@@ -72,6 +76,16 @@ export function misspelt(name: string, names: readonly string[]): string | undef
   return names.includes(name) ? undefined : nearestName(name, names)
 }
 
+/** Values of misspelt fields under the right names: the name is reported, and its value is not missing as well. */
+function withRightNames(given: RawObject['fields']): Map<string, RawValue> {
+  const fields = new Map(given)
+  for (const [key, value] of given) {
+    const near = misspelt(key, objectFieldNames)
+    if (near !== undefined && !given.has(near)) fields.set(near, value)
+  }
+  return fields
+}
+
 type Report = (field: string, words: string, detail?: string) => void
 
 function reporter(path: string, label: string, problems: Problems): Report {
@@ -81,15 +95,19 @@ function reporter(path: string, label: string, problems: Problems): Report {
   }
 }
 
+function isText(value: RawValue | undefined): boolean {
+  return value === undefined || value.kind === 'scalar'
+}
+
 function scalarText(path: string, name: string, value: RawValue | undefined, problems: Problems): string {
   if (value === undefined || isNull(value)) return ''
   if (value.kind === 'scalar') return value.text.trim()
   if (name === 'jsonPath') return ''
-  const tag = value.kind === 'list' ? '!!seq' : '!!map'
+  const found = value.kind === 'list' ? 'a list' : 'a mapping'
   const index = /\d+/.exec(path)?.[0] ?? ''
   problems.add(
     '',
-    `unmarshal failed for keyVaultObjects at index ${index}, error: yaml: unmarshal errors: cannot unmarshal ${tag} into string (${path}.${name})`,
+    `unmarshal failed for keyVaultObjects at index ${index}, error: yaml: found ${found}, expected a text (${path}.${name})`,
   )
   return ''
 }
@@ -129,12 +147,8 @@ function parseHistory(value: RawValue | undefined, report: Report): number {
   const text = value.kind === 'scalar' ? value.text : ''
   const number = value.kind === 'scalar' && !value.quoted ? parseYamlNumber(text) : undefined
   if (number === undefined || number > 2_147_483_647 || number < -2_147_483_648) {
-    const tag = value.kind === 'list' ? '!!seq' : value.kind === 'map' ? '!!map' : '!!str'
-    report(
-      'objectVersionHistory',
-      `yaml: unmarshal errors: cannot unmarshal ${tag} \`${text}\` into int32`,
-      'expected a plain number such as 3, without quotes',
-    )
+    const found = value.kind === 'scalar' ? JSON.stringify(text) : `a ${value.kind === 'list' ? 'list' : 'mapping'}`
+    report('objectVersionHistory', `found ${found}, expected a plain number such as 3, without quotes`)
     return 1
   }
   return Math.max(1, number)

@@ -31,9 +31,10 @@ export function parseParameters(
   const before = problems.count
   checkSize(parameters, problems)
   // A class beyond the limits is not looked into.
-  if (problems.count > before) return classSpec(parseValues(new Map(), new Problems()), 'default', [])
-  const values = parseValues(parameters, problems)
-  const signIn = parseSignIn(parameters, problems)
+  if (problems.count > before) return classSpec(parseValues(new Map(), new Map(), new Problems()), 'default', [])
+  const corrected = withRightNames(parameters)
+  const values = parseValues(parameters, corrected, problems)
+  const signIn = parseSignIn(corrected, problems)
   reportMisspelt(parameters, problems)
   const objects = parse(values.objects, problems)
   checkVaultNames(values.keyvaultName, objects, problems)
@@ -67,10 +68,24 @@ function checkSize(parameters: Parameters, problems: Problems): void {
   if (longest > nameLength.value) problems.add('', beyondLimit(nameLength, longest))
 }
 
-function parseValues(parameters: Parameters, problems: Problems): ParameterValues {
+/**
+ * The parameters with the values of misspelt names under the right ones: the name is reported, and that its value is missing
+ * would be a second error for the same slip.
+ */
+function withRightNames(parameters: Parameters): Parameters {
+  const corrected = new Map(parameters)
+  for (const [name, value] of parameters) {
+    const near = isForeign(name) ? undefined : misspelt(name, parameterNames)
+    if (near !== undefined && (parameters.get(near) ?? '').trim() === '') corrected.set(near, value)
+  }
+  return corrected
+}
+
+function parseValues(parameters: Parameters, corrected: Parameters, problems: Problems): ParameterValues {
   const values = plainParameterRows.map(([name, row]) => {
-    const text = (parameters.get(name) ?? '').trim()
-    if (text === '' && row.missing !== undefined) problems.add('', `${row.missing}${typoHint(parameters, name)}`)
+    const isMissing = (parameters.get(name) ?? '').trim() === ''
+    if (isMissing && row.missing !== undefined) problems.add('', `${row.missing}${typoHint(parameters, name)}`)
+    const text = (corrected.get(name) ?? '').trim()
     return [name, parseValue(name, row, text, problems)] as const
   })
   return Object.fromEntries(values) as ParameterValues
@@ -103,13 +118,12 @@ function parseSignIn(parameters: Parameters, problems: Problems): SignIn {
   return only === undefined || more.length > 0 ? 'default' : only.way
 }
 
-/** Go's ParseBool; nothing means false. */
+/** The words of Go's ParseBool; nothing means false. */
 function parseFlag(name: string, text: string, problems: Problems): boolean {
   if (text === '') return false
   const parsed = parseGoBool(text)
   if (parsed === undefined) {
-    const words = `failed to parse ${name} flag, error: strconv.ParseBool: parsing "${text}": invalid syntax`
-    problems.add('', `${words} (found "${text}", expected "true" or "false")`)
+    problems.add('', `failed to parse ${name} flag, error: found "${text}", expected "true" or "false"`)
   }
   return parsed ?? false
 }

@@ -45,7 +45,8 @@ export function parseYaml(text: string, budget: YamlBudget): ParsedYaml {
     if (error !== undefined) {
       if (/^Maximum call stack/.test(error.message)) throw excessive()
       const { line } = lines.linePos(error.pos[0])
-      return { error: `line ${line}: ${error.message}${indentationHint(text, line, error)}` }
+      const hint = indentationHint(text, line, error)
+      return { error: `line ${line}: ${hint === undefined ? error.message : `wrong indentation: ${hint}`}` }
     }
     const reading = { lines, budget, anchors: new Map<string, Node>() }
     return { value: toRaw(document.contents, reading, 0) }

@@ -7,6 +7,8 @@ interface Cause {
   code: IdentityErrorCode
   /** What would be right. */
   advice: (who: Who) => string
+  /** Whether the advice names what the token claims. */
+  namesClaims?: true
 }
 
 /**
@@ -21,8 +23,8 @@ const causes: Record<number, Cause> = {
   },
   50027: { code: 'entra-assertion-invalid', advice: () => 'the presented token is malformed' },
   53003: { code: 'entra-rejected', advice: () => 'a Conditional Access policy blocks this workload' },
-  70021: { code: 'entra-no-federated-credential', advice: federatedAdvice },
-  70025: { code: 'entra-no-federated-credential', advice: federatedAdvice },
+  70021: federated('entra-no-federated-credential'),
+  70025: federated('entra-no-federated-credential'),
   90002: {
     code: 'entra-tenant-not-found',
     advice: ({ tenantId }) =>
@@ -50,11 +52,11 @@ const causes: Record<number, Cause> = {
     code: 'entra-certificate-unknown',
     advice: () => 'upload the certificate to the application: az ad app credential reset --append --cert @cert.pem',
   },
-  700211: { code: 'entra-issuer-mismatch', advice: federatedAdvice },
-  700212: { code: 'entra-audience-mismatch', advice: federatedAdvice },
-  700213: { code: 'entra-subject-mismatch', advice: federatedAdvice },
+  700211: federated('entra-issuer-mismatch'),
+  700212: federated('entra-audience-mismatch'),
+  700213: federated('entra-subject-mismatch'),
   7000112: { code: 'entra-app-not-found', advice: () => 'the application is disabled' },
-  7000214: { code: 'entra-no-federated-credential', advice: federatedAdvice },
+  7000214: federated('entra-no-federated-credential'),
   7000215: {
     code: 'entra-client-secret-wrong',
     advice: () =>
@@ -65,10 +67,7 @@ const causes: Record<number, Cause> = {
     advice: () =>
       'create a new client secret and put it in the nodePublishSecretRef Secret (az ad app credential reset)',
   },
-  7002138: {
-    code: 'entra-subject-case-mismatch',
-    advice: (who) => `subjects are compared with their case; ${federatedAdvice(who)}`,
-  },
+  7002138: federated('entra-subject-case-mismatch', 'subjects are compared with their case; '),
 }
 
 /** Reads Entra's refusal: `{"error":…,"error_description":"AADSTS…","error_codes":[…]}`. */
@@ -82,7 +81,7 @@ export function entraError(who: Who, authority: string, { status, body }: HttpRe
   if (status === 429) {
     return new IdentityError(
       'entra-throttled',
-      `${authority} asks for fewer sign-ins (HTTP 429: ${words}); ${who.description}`,
+      `${authority} asks for fewer sign-ins (HTTP 429: ${words}); signed in as ${who.description}`,
       {
         retryable: true,
       },
@@ -91,16 +90,23 @@ export function entraError(who: Who, authority: string, { status, body }: HttpRe
   if (status >= 500) {
     return new IdentityError(
       'entra-unreachable',
-      `${authority} cannot sign in anyone now (HTTP ${status}: ${words}); ${who.description}`,
+      `${authority} cannot sign in anyone now (HTTP ${status}: ${words}); signed in as ${who.description}`,
       { retryable: true },
     )
   }
-  const advice = cause === undefined ? '' : `; ${cause.advice(who)}`
-  return new IdentityError(
-    cause?.code ?? 'entra-rejected',
-    `${who.sdkName} authentication failed. ${words}; ${who.description}${advice}`,
-  )
+  const advice = cause?.advice(who)
+  // Who it was is last, because an event may be cut off there, and without what the advice has named.
+  const identity = cause?.namesClaims === true && who.claims !== undefined ? who.brief : undefined
+  const parts = [
+    `${who.sdkName} authentication failed. ${words}`,
+    advice,
+    `signed in as ${identity ?? who.description}`,
+  ]
+  return new IdentityError(cause?.code ?? 'entra-rejected', parts.filter((part) => part !== undefined).join('; '))
 }
+
+/** Of Entra's own words. */
+const maxWordsLength = 300
 
 /** Sentences without information about the case; an event has room for 1,024 characters only. */
 const boilerplate = /^(Check |This can happen|This may happen|You may have|For help|Please |https:)/
@@ -114,6 +120,7 @@ function essence(description: string): string {
     .filter((sentence) => !boilerplate.test(sentence))
     .join(' ')
     .trim()
+    .slice(0, maxWordsLength)
 }
 
 /** Sentences of a text with single spaces; an address is one of its own. */
@@ -129,10 +136,18 @@ function sentencesOf(text: string): string[] {
   return sentences.map((words) => words.join(' '))
 }
 
-function federatedAdvice({ claims }: Who): string {
-  if (claims === undefined) return 'no federated credential matches'
-  const { issuer, subject, audiences } = claims
-  return `expected: a federated credential of that client with exactly issuer "${issuer}", subject "${subject}", audience "${audiences[0] ?? ''}" (az identity federated-credential create)`
+/** For a token that fits no federated credential. @param before further advice. */
+function federated(code: IdentityErrorCode, before = ''): Cause {
+  return {
+    code,
+    namesClaims: true,
+    advice({ claims }) {
+      if (claims === undefined) return 'no federated credential matches'
+      const { issuer, subject, audiences } = claims
+      const expected = `issuer "${issuer}", subject "${subject}", audience "${audiences[0] ?? ''}"`
+      return `${before}the client needs a federated credential with exactly ${expected} (az identity federated-credential create)`
+    },
+  }
 }
 
 function parseBody(body: Buffer): Record<string, unknown> {

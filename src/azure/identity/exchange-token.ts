@@ -63,6 +63,6 @@ export async function exchangeToken({ who, request, send, clock, proof }: TokenE
 function unreachable(who: Who, cloud: Cloud, error: unknown): unknown {
   if (!(error instanceof HttpFault) || error.code === 'aborted') return error
   const code = error.code === 'throttled' ? 'entra-throttled' : 'entra-unreachable'
-  const message = `cannot sign in at ${cloud.authority}: ${error.message}; ${who.description}`
+  const message = `cannot sign in at ${cloud.authority}: ${error.message}; check egress to it from a hostNetwork pod of this node; signed in as ${who.description}`
   return new IdentityError(code, message, { cause: error, retryable: true })
 }

@@ -1,6 +1,6 @@
 import { Problems } from '#lib'
 import { type Credential, chooseBy, rulesOf, type WayName } from './ways/index.ts'
-import type { IdentityParameters } from './ways/way.ts'
+import { clientIdAnnotation, type IdentityParameters, tenantIdAnnotation } from './ways/way.ts'
 
 /**
  * The way to sign in that a class asks for. `default`: workload identity when there is a client id, else the service principal
@@ -16,10 +16,6 @@ export interface ClassIdentity {
   /** Client id of the user-assigned managed identity; empty for the system-assigned one. */
   userAssignedIdentityId: string
 }
-
-/** Annotations by which a service account names its identity, as the workload identity webhook reads them. */
-export const clientIdAnnotation = 'azure.workload.identity/client-id'
-export const tenantIdAnnotation = 'azure.workload.identity/tenant-id'
 
 /** What a volume has besides the class. */
 export interface IdentitySources {

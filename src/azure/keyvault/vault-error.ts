@@ -37,7 +37,7 @@ export class VaultError extends CodedError<VaultErrorCode> {
 /** Why there is no answer. An aborted call is passed on as it is. */
 export function transportError(vault: Vault, error: unknown): unknown {
   if (!(error instanceof HttpFault)) return error
-  const at = `vault "${vault.name}" (${vault.origin})`
+  const at = describeVault(vault)
   const fail = (code: VaultErrorCode, advice: string) =>
     new VaultError(code, `${at}: ${error.message}; ${advice}`, { cause: error, retryable: true })
   switch (error.code) {
@@ -75,51 +75,57 @@ export function transportError(vault: Vault, error: unknown): unknown {
   }
 }
 
-/** What the vault answered instead of the object. */
+/**
+ * What the vault answered instead of the object. The message does not name the object, which its reader does: so the same
+ * reason of several objects is the same message.
+ */
 export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse): VaultError {
   const { status } = response
   const refusal = readRefusal(response.body)
-  const what = describeObject(ref)
-  const where = `vault "${vault.name}" (${vault.origin})`
+  const where = describeVault(vault)
   const codes = [refusal.code, refusal.inner].filter(Boolean).join('/') || 'none'
   const own = refusal.words === '' ? '' : `: ${refusal.words}`
   const fail = (code: VaultErrorCode, text: string, options: { retryable?: boolean } = {}) =>
-    new VaultError(code, `${text}; RESPONSE ${status}, ERROR CODE: ${codes}`, options)
+    new VaultError(code, `${text}; RESPONSE ${status}, ERROR CODE: ${codes}${status === 404 ? '' : own}`, options)
 
   switch (status) {
     case 400:
-      return fail('vault-bad-request', `${where} refuses the request for ${what}${own}`)
+      return fail('vault-bad-request', `${where} refuses the request; check objectName and objectVersion`)
     case 401:
-      return fail('vault-unauthorized', `${where} does not accept the token${own}`)
+      return fail('vault-unauthorized', `${where} does not accept the token; does tenantID name the vault’s tenant?`)
     case 403: {
-      const { code, text } = forbidden(refusal, ref, { what, where })
-      return fail(code, `${text}${own}`)
+      const { code, text } = forbidden(refusal, ref, where)
+      return fail(code, text)
     }
     case 404:
       if (refusal.code === 'VaultNotFound')
         return fail('vault-name-not-resolved', `there is no ${where}; check keyvaultName`)
-      return fail('vault-object-missing', `${what} is not in ${where}; check ${fieldsOf(ref)}`)
+      return fail('vault-object-missing', `not in ${where}; check ${fieldsOf(ref)}`)
     case 429:
       return fail('vault-throttled', `${where} asks for fewer requests`, { retryable: true })
     default:
-      return fail('vault-error', `${where} cannot answer for ${what}${own}`, { retryable: isPassing(response) })
+      return fail('vault-error', `${where} cannot answer`, { retryable: isPassing(response) })
   }
 }
 
 export function deletedError(vault: Vault, ref: ObjectRef): VaultError {
-  const kind = singular(ref.collection)
-  const recover = `az keyvault ${kind} recover --vault-name ${vault.name} --name ${ref.name}`
+  const recover = `az keyvault ${singular(ref.collection)} recover --vault-name ${vault.name} --name ${ref.name}`
   return new VaultError(
     'vault-object-deleted',
-    `${kind} "${ref.name}" of vault "${vault.name}" (${vault.origin}) is deleted and can be recovered: ${recover}; RESPONSE 404`,
+    `deleted from ${describeVault(vault)}, and can be recovered: ${recover}; RESPONSE 404`,
   )
 }
 
 export function pendingError(vault: Vault, { name }: ObjectRef): VaultError {
+  const show = `az keyvault certificate pending show --vault-name ${vault.name} --name ${name}`
   return new VaultError(
     'vault-certificate-pending',
-    `certificate "${name}" of vault "${vault.name}" (${vault.origin}) has not been issued yet: its request is pending; az keyvault certificate pending show --vault-name ${vault.name} --name ${name}`,
+    `not issued yet: the certificate’s request is pending in ${describeVault(vault)}; see ${show}`,
   )
+}
+
+function describeVault({ name, origin }: Vault): string {
+  return `vault "${name}" (${origin})`
 }
 
 function fieldsOf({ version }: ObjectRef): string {
@@ -128,24 +134,17 @@ function fieldsOf({ version }: ObjectRef): string {
     : 'objectVersion (empty for the newest), objectName and objectType'
 }
 
-function describeObject({ collection, name, version }: ObjectRef): string {
-  return `${singular(collection)} "${name}"${version === '' ? '' : ` version ${version}`}`
-}
-
 /** Reasons of a 403, by the inner code; the first that fits. https://learn.microsoft.com/azure/key-vault/general/rest-error-codes */
-function forbidden(
-  { inner, words }: Refusal,
-  ref: ObjectRef,
-  { what, where }: { what: string; where: string },
-): { code: VaultErrorCode; text: string } {
+function forbidden({ inner, words }: Refusal, ref: ObjectRef, where: string): { code: VaultErrorCode; text: string } {
   if (/Disabled$/.test(inner)) {
     return {
       code: 'vault-object-disabled',
-      text: `${what} in ${where} is disabled; enable it, or name an enabled objectVersion`,
+      text: `disabled in ${where}; enable it, or name an enabled objectVersion`,
     }
   }
   if (/Expired$|NotYetValid$/.test(inner)) {
-    return { code: 'vault-object-expired', text: `${what} in ${where} is outside its time of validity` }
+    const advice = 'change its dates, or name an objectVersion that is valid'
+    return { code: 'vault-object-expired', text: `outside its time of validity in ${where}; ${advice}` }
   }
   if (inner === 'ForbiddenByConnection') {
     const advice =
@@ -156,7 +155,7 @@ function forbidden(
     const advice = 'allow its address or use a private endpoint'
     return { code: 'vault-firewall', text: `the firewall of ${where} refuses this node; ${advice}` }
   }
-  const refused = `${where} does not let this identity read ${what}`
+  const refused = `${where} does not let this identity read ${ref.collection}`
   if (/DecisionReason: '?DeniedByDenyAssignment|DenyAssignmentId: '\//.test(words)) {
     const advice = 'a deny assignment forbids it, which no role overrides'
     return { code: 'vault-forbidden', text: `${refused}; ${advice}` }
@@ -177,7 +176,7 @@ function missingRight({ collection }: ObjectRef): string {
 interface Refusal {
   code: string
   inner: string
-  /** The vault's own words on one line, without what repeats caller and vault. */
+  /** The vault's own words on one line, without what is the same for every refusal or names caller, vault and object. */
   words: string
 }
 
@@ -196,8 +195,12 @@ function readRefusal(body: Buffer): Refusal {
   }
 }
 
+/** Lines that repeat who asked for what, or state that there is nothing. */
+const uninformative =
+  /^(Caller|Vault|Action|Resource):|^(If role assignments|For help)|: (null|\(not found\)|'DeniedWithNoValidRBAC')\s*$|^Caller is not authorized to perform action on resource\.$/
+
 function oneLine(text: string): string {
   const lines = text.slice(0, 2000).split(/\r?\n/)
-  const informative = lines.filter((line) => !/^(Caller|Vault):/.test(line))
-  return informative.join(' ').replace(/\s+/g, ' ').trim().slice(0, 400)
+  const informative = lines.filter((line) => !uninformative.test(line))
+  return informative.join(' ').replace(/\s+/g, ' ').trim().slice(0, 200)
 }

@@ -1,6 +1,7 @@
 import { chosenHome, type LabHome, type LabStatus, labStatus } from '#lab/home'
 import { formatDuration, wrapText } from '#lib/formats'
 import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { failureText } from '../cluster/failure-text.ts'
 
 export interface StatusCommand {
   /** `--home`. */
@@ -67,7 +68,7 @@ function printVolumes(cluster: ClusterStatus, { line, style, width }: Terminal):
     line(`  ${style.bad('✗')} ${volume}; the old files stay`)
     const since = failure.since === null ? '' : ` since ${failure.since} (${ageOf(failure.since)})`
     line(`      failing${since}${failure.code === null ? '' : `: ${failure.code}`}`)
-    for (const text of wrapText(failure.message, width - 6)) line(`      ${text}`)
+    for (const text of wrapText(failureText(failure.message), width - 6)) line(`      ${text}`)
   }
 }
 

@@ -1,5 +1,6 @@
 import { wrapText } from '#lib/formats'
 import { countOf, type Terminal } from '#terminal'
+import { failureText } from '../cluster/failure-text.ts'
 import type { PinnedMount } from '../cluster/pinned-mounts.ts'
 import type { ClassRef } from './class-ref.ts'
 import type { ObjectVersions, VolumeOutcome } from './volume-outcome.ts'
@@ -58,9 +59,8 @@ function printGroup(group: readonly VolumeOutcome[], { line, style, width }: Ter
   for (const change of changesOf(objects)) line(`    ${change}`)
 }
 
-/** Without the name of the pod, which the group has already. */
 function reasonOf({ reason }: VolumeOutcome): string | null {
-  return reason?.replace(/^failed to mount secrets store objects for pod \S+, err: /, '') ?? null
+  return reason === null ? null : failureText(reason)
 }
 
 /** Objects whose version is another one, in words. */

@@ -9,8 +9,8 @@ import {
   type VersionResponse,
 } from './generated/provider.ts'
 
-/** Why there is no content: the provider's name is unusable, it has no socket, its answer was too large, or was an error. */
-export type ProviderErrorKind = 'invalid-name' | 'not-found' | 'too-large' | 'rpc'
+/** Why there is no content: the provider's name is unusable, it has no socket, its answer was too large, late, or an error. */
+export type ProviderErrorKind = 'invalid-name' | 'not-found' | 'too-large' | 'timeout' | 'rpc'
 
 /** A call of a provider without a result. `code` is the gRPC code of the call; Unknown when there was no call. */
 export class ProviderError extends CodedError<Code> {
@@ -161,8 +161,9 @@ function providerError(
   { code, details }: ServiceError,
   { timeoutMs, maxReceiveBytes }: { timeoutMs: number; maxReceiveBytes: number },
 ): ProviderError {
-  if (code === Code.DEADLINE_EXCEEDED)
-    return new ProviderError('rpc', code, `provider "${provider}" gave no answer within ${timeoutMs / 1000} s`)
+  // gRPC's own words; a provider may answer with this code, too, and then its words count.
+  if (code === Code.DEADLINE_EXCEEDED && /^(Deadline exceeded|$)/.test(details))
+    return new ProviderError('timeout', code, `provider "${provider}" gave no answer within ${timeoutMs / 1000} s`)
   if (code === Code.RESOURCE_EXHAUSTED && details.includes('larger than max')) {
     const advice = `set --max-call-recv-msg-size above its default to allow more than ${maxReceiveBytes} bytes`
     const bytes = /larger than max \((\d{1,15}) /.exec(details)?.[1]

@@ -72,7 +72,7 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const isNew = request.currentObjectVersion.length === 0
     return toResponse(await readFiles(mounting, volume, { bytes, allowStale: isNew, notOlderThan }))
   } catch (error) {
-    throw prefixed(error)
+    throw reported(mounting, decoded, error)
   } finally {
     bytes.release()
     release()
@@ -91,7 +91,7 @@ function takeSlot({ slots }: Mounting, { attributes }: DecodedRequest): () => vo
   const release = slots.take(namespace)
   if (release !== undefined) return release
   const text = `as many mounts are in progress as the provider takes at once, of all or of namespace "${namespace}"; try again`
-  throw new MountError('provider-busy', `failed to mount objects, error: ${text}`, { retryable: true })
+  throw new MountError('provider-busy', `failed to mount objects, error: [provider-busy] ${text}`, { retryable: true })
 }
 
 /** A volume whose class is understood and whose identity is decided. */
@@ -232,10 +232,16 @@ function viewOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-function prefixed(error: unknown): unknown {
+/** The error on the wire: upstream's words, then the code. What there is no room for is logged. */
+function reported({ log }: Mounting, { attributes }: DecodedRequest, error: unknown): unknown {
   const code = errorCodeOf(error)
   if (code === 'internal-error' || !(error instanceof Error)) return error
-  return new MountError(code, `failed to mount objects, error: ${error.message}`, { cause: error })
+  if (error instanceof MountError && error.whole !== undefined) {
+    const name = (key: string) => attributes.get(`csi.storage.k8s.io/pod.${key}`) ?? ''
+    log.warn({ pod: `${name('namespace')}/${name('name')}`, errorCode: code }, error.whole)
+  }
+  const text = error.message.startsWith(`[${code}] `) ? error.message : `[${code}] ${error.message}`
+  return new MountError(code, `failed to mount objects, error: ${text}`, { cause: error })
 }
 
 function podName({ pod }: MountSpec): string {

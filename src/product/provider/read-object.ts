@@ -106,16 +106,16 @@ async function readContents(
       const secret = await reader.secret(vault, object.name, version)
       options.onAttributes(object, secret.attributes)
       const rendered = secret.ofCertificate
-        ? await usable(object, () => certificateContents(object, secret, options))
+        ? await usable(() => certificateContents(object, secret, options))
         : [{ suffix: '', contents: secret.value }]
       if (!secret.ofCertificate && object.encoding === 'utf-8' && looksLikePfx(secret.value))
         options.onRemark(object, 'the secret is a PFX file in base64; objectEncoding: base64 gives the file itself')
-      return { contents: await usable(object, async () => decoded(rendered, object)), version: secret.version }
+      return { contents: await usable(async () => decoded(rendered, object)), version: secret.version }
     }
     case 'key': {
       const key = await reader.key(vault, object.name, version)
       options.onAttributes(object, key.attributes)
-      const pem = await usable(object, async () => renderPublicKey(key.jwk))
+      const pem = await usable(async () => renderPublicKey(key.jwk))
       return { contents: [{ suffix: '', contents: SecretValue.of(pem) }], version: key.version }
     }
     case 'cert': {
@@ -163,7 +163,7 @@ type Extract = ObjectSpec['extracts'][number]
 
 function extractorOf(object: ObjectSpec, whole: SecretValue): (extract: Extract) => SecretValue {
   const fail = ({ expression }: Pick<Extract, 'expression'>, reason: string) =>
-    new MountError('json-path-missing', `${object.path}.jsonPath "${expression}": ${reason}`)
+    new MountError('json-path-missing', `jsonPath "${expression}": ${reason}`)
   let extractor: JsonExtractor
   try {
     extractor = jsonExtractor(whole.revealText())
@@ -177,10 +177,13 @@ function extractorOf(object: ObjectSpec, whole: SecretValue): (extract: Extract)
   }
 }
 
-function versionMissing({ version, path }: ObjectSpec, vault: Vault): MountError {
+function versionMissing({ version }: ObjectSpec, vault: Vault): MountError {
   const found =
     version === '' ? 'there is no enabled version' : `version "${version}" is not among the enabled versions`
-  return new MountError('object-version-missing', `${found} in vault "${vault.name}" (${path})`)
+  return new MountError(
+    'object-version-missing',
+    `${found} in vault "${vault.name}" (${vault.origin}); check objectVersion`,
+  )
 }
 
 /** Base64 of what every PFX file begins with: a SEQUENCE, version 3, and a content of the type "data". RFC 7292 section 4 */
@@ -195,10 +198,10 @@ function looksLikePfx(value: SecretValue): boolean {
 }
 
 /** A failed conversion is the fault of the class or the object, and is reported as that. */
-async function usable<T>(object: ObjectSpec, convert: () => Promise<T>): Promise<T> {
+async function usable<T>(convert: () => Promise<T>): Promise<T> {
   try {
     return await convert()
   } catch (error) {
-    throw new MountError('object-content-unusable', `${errorMessage(error)} (${object.path})`)
+    throw new MountError('object-content-unusable', errorMessage(error))
   }
 }

@@ -2,7 +2,8 @@ import { type ObjectSpec, objectLabel } from '#azure/class'
 import { IdentityError } from '#azure/identity'
 import { VaultError } from '#azure/keyvault'
 import { errorMessage } from '#lib'
-import type { ErrorCode } from './error-catalogue.ts'
+import type { ProviderErrorCode } from '#product/error-catalogue'
+import { joinReasons, reasonsRoom } from './join-reasons.ts'
 import { MountError } from './mount-error.ts'
 import type { ObjectFile } from './read-object.ts'
 
@@ -37,7 +38,7 @@ interface Failure {
   error: unknown
 }
 
-const missing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const missing: ReadonlySet<ProviderErrorCode> = new Set<ProviderErrorCode>([
   'vault-object-missing',
   'vault-object-deleted',
   'vault-object-disabled',
@@ -50,29 +51,79 @@ function isMissing(error: unknown): boolean {
   return missing.has(errorCodeOf(error))
 }
 
-/** One failed sign-in or one unreachable vault fails many objects for the same reason, which is then given once. */
+/**
+ * One error for all that failed: code, objects, reason and fix, once for all objects that failed for the same reason. Who asked
+ * is last, because it is the longest, and an event may be cut off there.
+ */
 function combine(failures: readonly Failure[], { total, identity }: { total: number; identity: string }): MountError {
-  const byReason = new Map<string, Failure[]>()
-  for (const failure of failures) {
-    const reason = `[${errorCodeOf(failure.error)}] ${errorMessage(failure.error)}`
-    byReason.set(reason, [...(byReason.get(reason) ?? []), failure])
-  }
-  const parts = [...byReason].map(([reason, [first, ...others]]) => {
-    const same =
-      others.length === 0
-        ? ''
-        : ` (the same for ${others.map(({ object }) => `${object.type}/${object.name}`).join(', ')})`
-    return `failed to get ${first === undefined ? '' : objectLabel(first.object)}: ${reason}${same}`
+  const groups = [...Map.groupBy(failures, reasonOf).values()]
+  const names = (group: readonly Failure[]) => namesOf(group, failures.length)
+  const reasons = groups.map((group) => `[${codeOf(group)}] failed to get ${names(group)}: ${textOf(group)}`)
+  const { text, whole } = joinReasons(groups.length === 1 ? reasons : reasons.map(shortReason), reasonsRoom, (from) => {
+    const rest = groups.slice(from).map((group) => `[${codeOf(group)}] ${names(group)}`)
+    return `and ${joinWithin(maxRestLength, rest)}, see the provider’s log`
   })
-  const head = failures.length === 1 ? '' : `${failures.length} of ${total} objects failed: `
-  const codes = new Set(failures.map(({ error }) => errorCodeOf(error)))
-  const [code = 'internal-error'] = codes
+  const code = codeOf(failures)
+  const count = total === 1 ? '' : `; ${failures.length} of ${total} objects failed`
   const asked = failures.some(({ error }) => error instanceof VaultError) ? `; asked as ${identity}` : ''
-  return new MountError(code, head + parts.join('; ') + asked, { cause: failures[0]?.error })
+  return new MountError(code, `${text}${count}; more: keymount explain ${code}${asked}`, {
+    cause: failures[0]?.error,
+    whole: whole === undefined ? undefined : reasons.join('; ') + count + asked,
+  })
+}
+
+function codeOf([first]: readonly Failure[]): ProviderErrorCode {
+  return errorCodeOf(first?.error)
+}
+
+/** The same for objects that failed for the same reason. */
+function reasonOf(failure: Failure): string {
+  return `${errorCodeOf(failure.error)} ${withoutName(failure)}`
+}
+
+/** Commands name the object, which is not a difference. */
+function withoutName({ object, error }: Failure): string {
+  return errorMessage(error).replaceAll(`--name ${object.name}`, '--name NAME')
+}
+
+function textOf([first, ...others]: readonly Failure[]): string {
+  if (first === undefined) return ''
+  return others.length === 0 ? errorMessage(first.error) : withoutName(first)
+}
+
+/** One reason among several: without the status of the answer, and, after the first, without the address of the vault. */
+function shortReason(reason: string, index: number): string {
+  const text = reason.replace(/; RESPONSE \d+, ERROR CODE: [^:;]*$/, '')
+  return index === 0 ? text : text.replace(/(vault "[^"]*") \([^)]*\)/, '$1')
+}
+
+/** Room for the names of objects that failed for the same reason, and for the reasons that there is no room for. */
+const maxNamesLength = 160
+const maxRestLength = 200
+
+/** The only object that failed in the words of upstream, which users search for; otherwise a list. @param count of all that failed. */
+function namesOf([first, ...others]: readonly Failure[], count: number): string {
+  if (first === undefined) return ''
+  if (count === 1) return objectLabel(first.object)
+  return joinWithin(maxNamesLength, [first, ...others].map(nameOf))
+}
+
+function nameOf({ object: { type, name, version } }: Failure): string {
+  return version === '' ? `${type}/${name}` : `${type}/${name}/${version}`
+}
+
+/** A list in words, of as many as there is room for, but of one. */
+function joinWithin(length: number, [first = '', ...others]: readonly string[]): string {
+  let text = first
+  for (const [index, other] of others.entries()) {
+    if (text.length + other.length + 2 > length) return `${text} and ${others.length - index} more`
+    text += `, ${other}`
+  }
+  return text
 }
 
 /** The catalogue's code of anything that was thrown. */
-export function errorCodeOf(error: unknown): ErrorCode {
+export function errorCodeOf(error: unknown): ProviderErrorCode {
   if (error instanceof MountError || error instanceof VaultError || error instanceof IdentityError) return error.code
   return 'internal-error'
 }

@@ -32,7 +32,7 @@ test('more mounts than the bound are refused at once, and it is free again after
   const first = provider.mount({})
   const { code, details } = await failureOf(provider.mount({}))
   assert.equal(code, status.RESOURCE_EXHAUSTED)
-  assert.match(details, /1 mounts are in progress; try again/)
+  assert.match(details, /\[provider-busy\] .* \(1\); try again/)
   finish()
   await first
   const next = provider.mount({})

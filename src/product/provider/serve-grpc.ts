@@ -14,7 +14,7 @@ import { CSIDriverProviderService, type MountRequest } from '#kubernetes/provide
 import { errorMessage, type Log, type Running } from '#lib'
 import type { Endpoint } from '#lib/flags'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
-import { errorCatalogue } from './error-catalogue.ts'
+import { providerErrors } from '#product/error-catalogue'
 import type { Mount } from './mount.ts'
 import { MountError } from './mount-error.ts'
 import type { ProviderMetrics } from './provider-metrics.ts'
@@ -79,7 +79,7 @@ function bounded({ mount, maxMounts = 1000 }: ServeGrpcOptions) {
     if (inProgress >= maxMounts) {
       throw new MountError(
         'provider-busy',
-        `failed to mount objects, error: ${inProgress} mounts are in progress; try again`,
+        `failed to mount objects, error: [provider-busy] the mounts in progress are as many as the provider takes at once (${inProgress}); try again`,
       )
     }
     inProgress++
@@ -105,16 +105,16 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 function abortedMount(reason: unknown): unknown {
   if (!(reason instanceof RpcError)) return reason
   if (reason.code === Code.CANCELLED)
-    return new MountError('mount-cancelled', 'failed to mount objects, error: context canceled')
+    return new MountError('mount-cancelled', 'failed to mount objects, error: [mount-cancelled] context canceled')
   return new MountError(
     'deadline-exceeded',
-    `failed to mount objects, error: context deadline exceeded (${reason.message}; see the provider's log on this node)`,
+    `failed to mount objects, error: [deadline-exceeded] context deadline exceeded (${reason.message}); the provider’s log on this node names what it waits for`,
   )
 }
 
 function statusOf(error: unknown): RpcStatus {
   const errorCode = errorCodeOf(error)
-  return { code: errorCatalogue[errorCode].grpc, details: errorMessage(error), errorCode }
+  return { code: Code[providerErrors[errorCode].grpc], details: errorMessage(error), errorCode }
 }
 
 /** Which pod a call is for. Nothing else of a request may be logged: it holds tokens. */

@@ -52,7 +52,7 @@ test('a service principal signs in with its secret, whatever the case of the key
   const wrong = { clientid: clientId, clientsecret: 'planted-wrong-secret' }
   const { code, details } = await failureOf(mount({ ...request, secrets: JSON.stringify(wrong) }))
   assert.equal(code, status.UNAUTHENTICATED)
-  assert.match(details, /\[entra-client-secret-wrong\] ClientSecretCredential authentication failed.*AADSTS7000215/)
+  assert.match(details, /\[entra-client-secret-wrong\] .*: ClientSecretCredential authentication failed.*AADSTS7000215/)
   assert.ok(!details.includes('planted'))
 })
 
@@ -189,7 +189,7 @@ test('pod identity asks the node agent for the pod that mounts', async (t) => {
   assert.equal(unbound.code, status.UNAUTHENTICATED)
   assert.match(
     unbound.details,
-    /\[pod-identity-not-bound\] nmi response failed with status code: 404, response body: no AzureIdentityBinding found/,
+    /\[pod-identity-not-bound\] .*: nmi response failed with status code: 404, response body: no AzureIdentityBinding found/,
   )
 
   answer = { status: 200, body: { token: { Access_Token: token, expires_on: '4000000000' }, ClientID: 'x' } }

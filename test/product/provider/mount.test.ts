@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
-import { systemClock } from '#lib'
+import { createLog, systemClock } from '#lib'
 import { failureOf, objectsOf } from '../../support/provider.ts'
 import { appSubject, startProviderLab } from '../../support/provider-lab.ts'
 
@@ -125,19 +125,64 @@ test('mount() names every object that failed, the vault and the identity, in one
   const { code, details } = await failureOf(mount(await lab.request({ keyvaultName: 'shop-vault', clientID, objects })))
   assert.equal(code, status.NOT_FOUND)
   for (const text of [
-    'failed to mount objects, error: 4 of 5 objects failed: ',
-    'failed to get objectType:secret, objectName:gone, objectVersion:: [vault-object-missing]',
-    'ERROR CODE: SecretNotFound',
-    'failed to get objectType:secret, objectName:disabled, objectVersion:: [vault-object-disabled]',
-    'failed to get objectType:secret, objectName:deleted, objectVersion:: ',
-    `failed to get objectType:secret, objectName:here, objectVersion:${'f'.repeat(32)}: `,
-    'vault "shop-vault" (https://shop-vault.vault.azure.net)',
+    'failed to mount objects, error: [vault-object-missing] failed to get secret/gone: not in vault "shop-vault" (https://shop-vault.vault.azure.net)',
+    '[vault-object-disabled] failed to get secret/disabled: disabled in vault "shop-vault"; enable it',
+    'az keyvault secret recover --vault-name shop-vault --name deleted',
+    `secret/here/${'f'.repeat(32)}`,
+    '; 4 of 5 objects failed; more: keymount explain vault-object-missing; asked as workload identity: ',
     clientID,
     appSubject,
   ]) {
     assert.ok(details.includes(text), `${text}\nin ${details}`)
   }
   assert.ok(!details.includes('planted'))
+})
+
+test('mount() names the objects that failed for the same reason in one list, with what a reader needs in 700 characters', async (t) => {
+  const lab = await startProviderLab(t)
+  const { clientId: clientID } = await lab.createReadableVault('shop-vault')
+  await lab.azure.createVault('closed-vault')
+  const { mount } = await lab.startProvider()
+  const failure = async (keyvaultName: string, count: number) => {
+    const objects = objectsOf(...Array.from({ length: count }, (_, index) => secret(`secret-number-${index}`)))
+    return (await failureOf(mount(await lab.request({ keyvaultName, clientID, objects })))).details
+  }
+  for (const count of [1, 5, 30]) {
+    const details = await failure('closed-vault', count)
+    const start = details.slice(0, 700)
+    assert.match(start, /^failed to mount objects, error: \[vault-forbidden\] failed to get /)
+    assert.equal(details.match(/vault-forbidden\] failed/g)?.length, 1, details)
+    assert.ok(start.includes('secret-number-0'), details)
+    assert.ok(start.includes('vault "closed-vault" (https://closed-vault.vault.azure.net)'), details)
+    assert.ok(start.includes('grant the role "Key Vault Secrets User" on the vault'), details)
+    assert.ok(start.includes('more: keymount explain vault-forbidden; asked as workload identity: client '), details)
+    assert.ok(start.includes(clientID), details)
+    if (count === 30) assert.match(start, /secret\/secret-number-\d+ and \d+ more: .*30 of 30 objects failed/)
+    assert.ok(details.length < 850, `${details.length}: ${details}`)
+  }
+  // One object keeps upstream's words, which users search for.
+  assert.match(
+    await failure('shop-vault', 1),
+    /failed to get objectType:secret, objectName:secret-number-0, objectVersion:: /,
+  )
+})
+
+test('mount() logs what the error has no room for', async (t) => {
+  const lab = await startProviderLab(t)
+  const { clientId: clientID } = await lab.createReadableVault('shop-vault')
+  const lines: string[] = []
+  const log = createLog({ name: 'provider', stream: { write: (line) => void lines.push(line) } })
+  const { mount } = await lab.startProvider({ log })
+  const objects = objectsOf(
+    ...Array.from({ length: 9 }, (_, index) =>
+      secret(`a${index}`, { objectType: 'sekret', objectAlias: `../${index}` }),
+    ),
+  )
+  const { details } = await failureOf(mount(await lab.request({ keyvaultName: 'shop-vault', clientID, objects })))
+  assert.match(details, /^failed to mount objects, error: \[parameters-invalid\] .*and \d+ more in the provider’s log$/)
+  assert.ok(details.length < 800, details)
+  assert.ok(!details.includes('objectName:a8'))
+  assert.ok(lines.some((line) => line.includes('"errorCode":"parameters-invalid"') && line.includes('objectName:a8')))
 })
 
 test('mount() has a code for each refusal of Entra, with what was presented and what is expected', async (t) => {

@@ -27,18 +27,19 @@ test('mount() names every problem of a class at once', async (t) => {
     { objectName: 'a', objectType: 'x' },
     { objectName: 'b_', objectType: 'key', objectAlias: '../b' },
   )
-  const change = { tenantID: '', useVMManagedIdentity: 'maybe', cloudName: 'Mars', objects }
-  const { details } = await failureOf(mount({ attributes: attributes({ ...good, ...change }), secrets: 'null' }))
-  for (const text of [
-    'tenantId is not provided',
-    'useVMManagedIdentity',
-    'cloudName Mars',
-    'objects[0].objectType',
-    'objects[1].objectName',
-    "must not contain '..'",
-    'nodePublishSecretRef',
-  ]) {
-    assert.ok(details.includes(text), `${text} in ${details}`)
+  const rows: [change: Record<string, string>, words: string[]][] = [
+    [
+      { objects, useVMManagedIdentity: 'maybe' },
+      ['useVMManagedIdentity', 'objects[0].objectType', 'objects[1].objectName', "must not contain '..'"],
+    ],
+    [
+      { keyvaultName: '', tenantID: '', cloudName: 'Mars' },
+      ['keyvaultName', 'tenantId is not provided', 'cloudName Mars', 'nodePublishSecretRef'],
+    ],
+  ]
+  for (const [change, words] of rows) {
+    const { details } = await failureOf(mount({ attributes: attributes({ ...good, ...change }), secrets: 'null' }))
+    for (const text of words) assert.ok(details.includes(text), `${text} in ${details}`)
   }
 })
 

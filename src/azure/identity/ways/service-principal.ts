@@ -3,7 +3,7 @@ import { assertionFields, exchangeToken, tokenEndpoint } from '../exchange-token
 import type { TokenRequest, TokenTransport } from '../token-request.ts'
 import type { Who } from '../who.ts'
 import { signClientAssertion } from './sign-client-assertion.ts'
-import { authProblem, type Way } from './way.ts'
+import { authProblem, clientIdAnnotation, type Way } from './way.ts'
 
 /** An application with a client secret or a certificate (PEM or base64 PFX), from the class's `nodePublishSecretRef`. */
 export interface ServicePrincipalCredential {
@@ -23,7 +23,7 @@ export const servicePrincipal: Way<ServicePrincipalCredential> = {
   choose({ tenantId, secrets }, problems) {
     const fail = (reason: string) => authProblem(problems, 'None', reason)
     if (secrets === undefined) {
-      const ways = 'name an identity: clientID (workload identity), nodePublishSecretRef, or useVMManagedIdentity'
+      const ways = `name an identity: clientID in the class, or the annotation ${clientIdAnnotation} on the pod’s service account (workload identity); or nodePublishSecretRef in the volume`
       return fail(`failed to get credentials, nodePublishSecretRef secret is not set (${ways})`)
     }
     const clientId = secretNamed(secrets, 'clientid')

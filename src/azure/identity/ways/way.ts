@@ -3,6 +3,10 @@ import type { AccessToken } from '../access-token.ts'
 import type { ServiceAccountToken } from '../service-account-token.ts'
 import type { TokenRequest, TokenTransport } from '../token-request.ts'
 
+/** Annotations by which a service account names its identity, as the workload identity webhook reads them. */
+export const clientIdAnnotation = 'azure.workload.identity/client-id'
+export const tenantIdAnnotation = 'azure.workload.identity/tenant-id'
+
 /** The identity parts of class, service account and volume, with defaults filled in. */
 export interface IdentityParameters {
   /** Empty when neither the class nor the service account names one. */

@@ -50,6 +50,7 @@ interface Federated {
 export function federatedWho(how: string, { tenantId, clientId, assertion: { claims } }: Federated): Who {
   const { subject, issuer, audiences } = claims
   return {
+    brief: `${how}: client ${clientId}, tenant ${tenantId}`,
     description: `${how}: client ${clientId}, tenant ${tenantId}, subject ${subject}, issuer ${issuer}, audience ${audiences.join(' ')}`,
     sdkName: 'ClientAssertionCredential',
     tenantId,

@@ -78,11 +78,14 @@ function needsClientIdOf(
   return needsWebhook(facts) && environmentOf(facts.pod, 'AZURE_CLIENT_ID') === ''
 }
 
+/** Name of the check of mounts whose content does not change while the container runs. */
+export const pinnedCheck = 'subPath'
+
 function pinnedFindings({ pod }: ClusterFacts): Finding[] {
   return pinnedMounts(pod).map(({ container, mountPath }) =>
     note(
-      'subPath',
-      `${mountPath} in container ${container} is mounted by subPath: it keeps its content until a restart`,
+      pinnedCheck,
+      `${mountPath} in container ${container} is mounted by subPath: it keeps its content until the container restarts, whatever is rotated; mount the whole volume`,
     ),
   )
 }

@@ -5,13 +5,13 @@ import { attempt } from '../../answer.ts'
 import { classVolumes } from '../../cluster/class-volumes.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
 import { gatherCluster } from './cluster-facts.ts'
-import { examineInCluster } from './examine-in-cluster.ts'
+import { examineInCluster, pinnedCheck } from './examine-in-cluster.ts'
 import type { Finding } from './finding.ts'
 
 /** The pods of a namespace that sign in to Azure, and what is wrong with each as far as the cluster shows. */
 export interface Survey {
   namespace: string
-  pods: readonly { name: string; problems: readonly Finding[] }[]
+  pods: readonly { name: string; problems: readonly Finding[]; notes: readonly Finding[] }[]
   /** Pods whose service account has an identity that nothing in them uses: a label may have been forgotten. */
   unlabelled: readonly string[]
 }
@@ -47,15 +47,18 @@ async function examinePod(
   const facts = await gatherCluster(kube, { namespace, name })
   if (facts === undefined) return []
   const findings = examineInCluster(facts, packageRoot).sections.flatMap((section) => section.findings)
-  return [{ name, problems: findings.filter(({ status }) => status === 'problem') }]
+  const problems = findings.filter(({ status }) => status === 'problem')
+  // Nothing else in the cluster reports it: the pod runs, with values that never change.
+  const notes = findings.filter(({ status, check }) => status === 'note' && check === pinnedCheck)
+  return [{ name, problems, notes }]
 }
 
 export function printSurvey({ namespace, pods, unlabelled }: Survey, { line, style, width }: Terminal): void {
   if (pods.length === 0) line(`No pod of namespace ${namespace} asks for an identity of Azure.`)
   else line(`Pods of namespace ${style.strong(namespace)} that sign in to Azure`)
-  for (const { name, problems } of pods) {
+  for (const { name, problems, notes } of pods) {
     line(`  ${problems.length === 0 ? style.good('✓') : style.bad('✗')} ${name}`)
-    for (const { check, text } of problems) {
+    for (const { check, text } of [...problems, ...notes]) {
       for (const words of wrapText(`${check}: ${text}`, width - 6)) line(`      ${words}`)
     }
   }

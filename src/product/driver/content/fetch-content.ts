@@ -9,6 +9,7 @@ import {
 import type { VolumeFile } from '#kubernetes/volume-files'
 import { SecretValue } from '#lib'
 import type { Node } from '../node.ts'
+import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import { type PublishRequest, tokensKey } from '../rpc/publish-request.ts'
 import type { MountClass } from './mount-class.ts'
@@ -47,20 +48,42 @@ export async function fetchContent(
   options: FetchOptions,
 ): Promise<VolumeContent> {
   const { provider } = mountClass
-  const fail = (errorType: string, code: Code, what: string) => {
-    const pod = `${request.pod.namespace}/${request.pod.name}`
-    return new PublishError(errorType, code, `failed to mount secrets store objects for pod ${pod}, err: ${what}`)
-  }
+  const fail = (errorType: string, code: Code, what: string) =>
+    new PublishError(errorType, code, mountFailure(request, what))
   const { response, large } = await ask(node, request, mountClass, options).catch((error: unknown) => {
     if (!(error instanceof ProviderError)) throw error
-    const isAnswer = error.kind === 'rpc' || error.kind === 'too-large'
-    throw fail(isAnswer ? 'GRPCProviderError' : 'FailedToLookupProviderGRPCClient', error.code, error.message)
+    const isAnswer = error.kind !== 'invalid-name' && error.kind !== 'not-found'
+    throw fail(isAnswer ? 'GRPCProviderError' : 'FailedToLookupProviderGRPCClient', error.code, codedAnswer(error))
   })
   const errorCode = response.error?.code ?? ''
   if (errorCode !== '') throw fail(errorCode, Code.UNKNOWN, `provider "${provider}" answered error code ${errorCode}`)
-  if (response.objectVersion.length === 0)
-    throw fail('GRPCProviderError', Code.UNKNOWN, `provider "${provider}" answered without any object version`)
+  if (response.objectVersion.length === 0) {
+    const what = `provider "${provider}" answered without any object version; list at least one object in the class`
+    throw fail('GRPCProviderError', Code.UNKNOWN, codedText('provider-answer-empty', what))
+  }
   return { ...contentOf(response), large }
+}
+
+/**
+ * An error as pods' events show it, of which kubelet keeps 1,024 characters. A text with a code comes first, as it is what a
+ * reader needs, and upstream's words, by which logs are searched, follow. Other texts are as upstream's driver has them.
+ */
+function mountFailure({ pod }: PublishRequest, what: string): string {
+  const upstream = `failed to mount secrets store objects for pod ${pod.namespace}/${pod.name}, err: `
+  const [, words = '', text, code] = /^(failed to mount objects, error: )?((\[[a-z-]{1,40}\]) .+)$/s.exec(what) ?? []
+  return text === undefined ? `${upstream}${what}` : `${text}; ${upstream}${words}${code}`
+}
+
+/** Why a provider gave no content; what it answered itself is left as it is. */
+function codedAnswer({ kind, code, message }: ProviderError): string {
+  if (kind === 'invalid-name') return codedText('provider-name-invalid', message)
+  if (kind === 'not-found') return codedText('provider-not-found', message)
+  if (kind === 'too-large') return codedText('answer-too-large', message)
+  if (kind === 'timeout') return codedText('provider-timeout', message)
+  // gRPC's own words for a socket on which no process listens.
+  if (code === Code.UNAVAILABLE && /^(No connection established|Connection dropped)/.test(message))
+    return codedText('provider-unavailable', `the provider does not answer on its socket (${message})`)
+  return message
 }
 
 /** Answers that may be in memory in any number: most are a few KiB, and a node has some hundred volumes. */

@@ -5,6 +5,7 @@ import { beyondLimit } from '#lib'
 import { driverLimits } from '../driver-limits.ts'
 import { memoryOfFiles, refuseBeyondBudget } from '../mount/memory-budget.ts'
 import type { Node } from '../node.ts'
+import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import type { PublishRequest } from '../rpc/publish-request.ts'
 import { type FetchOptions, fetchContent } from './fetch-content.ts'
@@ -69,14 +70,15 @@ async function writeContent(
   } catch (error) {
     memory.byTarget.set(target, before)
     signal.throwIfAborted()
-    throw PublishError.because('FileWriteError', Code.UNKNOWN, 'failed to write the files of the volume', error)
+    const what = codedText('files-not-written', 'failed to write the files of the volume')
+    throw PublishError.because('FileWriteError', Code.UNKNOWN, what, error)
   }
 }
 
 function refuseTooLarge({ config, memory }: Node, { pod }: PublishRequest, target: string, bytes: number): void {
   if (bytes > config.volumeSizeBytes) {
     const what = beyondLimit(driverLimits.volumeBytes, bytes, config.volumeSizeBytes)
-    throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, what)
+    throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, codedText('volume-too-large', what))
   }
   refuseBeyondBudget(memory, { target, pod: `${pod.namespace}/${pod.name}`, bytes })
 }

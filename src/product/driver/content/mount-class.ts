@@ -9,6 +9,7 @@ import { Code } from '#kubernetes/grpc'
 import { maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { type FileOwner, parseFileOwner } from '#kubernetes/volume-files'
 import type { SeenClass } from '../mount/volumes.ts'
+import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 
 /** A SecretProviderClass as far as the driver acts on it, merged with the volume's attributes. */
@@ -83,5 +84,9 @@ function ownerOf(object: SecretProviderClass, text: string): FileOwner {
 
 function unusable({ metadata }: SecretProviderClass, what: string): PublishError {
   const { namespace = '', name = '' } = metadata
-  return new PublishError('FailedToMount', Code.UNKNOWN, `SecretProviderClass ${namespace}/${name}: ${what}`)
+  return new PublishError(
+    'FailedToMount',
+    Code.UNKNOWN,
+    codedText('class-invalid', `SecretProviderClass ${namespace}/${name}: ${what}`),
+  )
 }

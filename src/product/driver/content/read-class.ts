@@ -1,7 +1,9 @@
-import { isNotFound, KubeError, resources, type SecretProviderClass } from '#kubernetes/client'
+import { isNotFound, KubeError, pathOf, resources, type SecretProviderClass } from '#kubernetes/client'
 import { Code } from '#kubernetes/grpc'
-import { errorMessage } from '#lib'
+import { errorMessage, nearestName } from '#lib'
+import { listOf, parseJson, stringOf, valueAt } from '#lib/formats'
 import type { Node } from '../node.ts'
+import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import { type ClassRef, classKey } from './class-ref.ts'
 
@@ -14,7 +16,30 @@ export async function readClass({ kube }: Node, ref: ClassRef, signal?: AbortSig
     // This text is a contract: upstream's test suites look for it in the pod's event.
     const message = `failed to get secretproviderclass ${classKey(ref)}, error: ${errorMessage(error)}`
     const code = error instanceof KubeError && error.retryable ? Code.UNAVAILABLE : Code.UNKNOWN
-    throw new PublishError('SecretProviderClassNotFound', code, message, { cause: error })
+    const text = isNotFound(error)
+      ? codedText('class-not-found', `${message}${await similarClass(kube, ref, signal)}`)
+      : codedText('class-unreadable', message)
+    throw new PublishError('SecretProviderClassNotFound', code, text, { cause: error })
+  }
+}
+
+/** Names that are compared: one page of a list, however many classes a namespace has. */
+const maxNames = 200
+
+/** `; did you mean X?`, for a class of the namespace with a similar name; otherwise, and if they cannot be listed, empty. */
+async function similarClass(kube: Node['kube'], { namespace, name }: ClassRef, signal?: AbortSignal): Promise<string> {
+  const path = `${pathOf(resources.secretProviderClasses, { namespace })}?limit=${maxNames}`
+  const headers = { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json' }
+  try {
+    const text = await kube.raw({ method: 'GET', path, headers, signal, timeoutMs: 2000 })
+    const items = listOf(valueAt(parseJson('the list of classes', text), 'items')) ?? []
+    const near = nearestName(
+      name,
+      items.map((item) => stringOf(valueAt(item, 'metadata', 'name')) ?? ''),
+    )
+    return near === undefined ? '' : `; did you mean ${near}?`
+  } catch {
+    return ''
   }
 }
 

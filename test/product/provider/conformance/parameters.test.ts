@@ -27,7 +27,7 @@ const spellings: Row[] = flags.flatMap((flag) => [
   ...['yes', 'tRue', 'on', 'tru'].map((value) => ({
     name: `${flag} "${value}" is neither`,
     parameters: { [flag]: value },
-    expect: refused(`failed to parse ${flag} flag, error: strconv.ParseBool: parsing "${value}": invalid syntax`),
+    expect: refused(`failed to parse ${flag} flag, error: found "${value}", expected "true" or "false"`),
   })),
 ])
 

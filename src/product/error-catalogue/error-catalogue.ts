@@ -1,8 +1,8 @@
-import { status as Code } from '@grpc/grpc-js'
+import type { status as Code } from '@grpc/grpc-js'
 import type { IdentityErrorCode } from '#azure/identity'
 import type { VaultErrorCode } from '#azure/keyvault'
 
-/** Causes that this part finds itself; the others come from `identity` and `keyvault`. */
+/** Causes that the provider finds itself; its others come from `azure/identity` and `azure/keyvault`. */
 export type MountErrorCode =
   | 'cloud-unknown'
   | 'deadline-exceeded'
@@ -19,304 +19,386 @@ export type MountErrorCode =
   | 'request-invalid'
   | 'service-account-unreadable'
 
-export type ErrorCode = MountErrorCode | IdentityErrorCode | VaultErrorCode
+/** Causes that the provider reports. */
+export type ProviderErrorCode = MountErrorCode | IdentityErrorCode | VaultErrorCode
+
+/** Causes that the driver finds, before it asks a provider or after its answer. */
+export type DriverErrorCode =
+  | 'answer-too-large'
+  | 'class-invalid'
+  | 'class-not-found'
+  | 'class-unreadable'
+  | 'files-not-written'
+  | 'provider-answer-empty'
+  | 'provider-name-invalid'
+  | 'provider-not-found'
+  | 'provider-timeout'
+  | 'provider-unavailable'
+  | 'volume-too-large'
+
+export type ErrorCode = ProviderErrorCode | DriverErrorCode
+
+/** Name of a gRPC status code, in the spelling of the protocol. */
+export type GrpcCodeName = keyof typeof Code
 
 export interface CatalogueEntry {
   /** Status of the gRPC answer. */
-  grpc: Code
+  grpc: GrpcCodeName
   meaning: string
-  /** What to do, with the command where there is one. */
+  /** What to do, with the command where there is one. Commands and names of fields are in backticks. */
   fix: string
 }
 
 const createFederatedCredential =
   '`az identity federated-credential create --name NAME --identity-name IDENTITY -g GROUP --issuer ISSUER --subject system:serviceaccount:NAMESPACE:NAME --audiences api://AzureADTokenExchange`'
 
-/** Every cause of a failed mount, by its stable code. `docs/errors.md` is made from it. */
-export const errorCatalogue: Record<ErrorCode, CatalogueEntry> = {
+/** Every cause of a failed mount that the provider reports, by its stable code. */
+export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>> = {
   'cloud-unknown': {
-    grpc: Code.INVALID_ARGUMENT,
+    grpc: 'INVALID_ARGUMENT',
     meaning: '`cloudName` names no cloud, or the environment file of AzureStackCloud cannot be used.',
     fix: 'Use one of the names in the message; mount the environment file into the provider’s pod.',
   },
   'deadline-exceeded': {
-    grpc: Code.DEADLINE_EXCEEDED,
+    grpc: 'DEADLINE_EXCEEDED',
     meaning: 'The mount took longer than the caller waits.',
     fix: 'See which vault or sign-in the provider’s log line names; check egress from a hostNetwork pod of that node.',
   },
   'emulator-not-configured': {
-    grpc: Code.INVALID_ARGUMENT,
+    grpc: 'INVALID_ARGUMENT',
     meaning: 'The class has `useEmulator: "true"`, but no local Azure is configured for this provider.',
     fix: 'Remove `useEmulator`, or start the provider with `--emulator-proxy` (and `--emulator-ca-file`).',
   },
   'entra-app-not-found': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The tenant has no application or managed identity with this client id (AADSTS700016), or it is disabled.',
     fix: '`az identity show -g GROUP -n IDENTITY --query "{client:clientId, tenant:tenantId}"` gives both values; `clientID` is not the object id.',
   },
   'entra-assertion-expired': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The service account token is outside its time of validity (AADSTS700024).',
     fix: 'Check the node’s clock; kubelet renews tokens when the driver’s CSIDriver object has `requiresRepublish: true`.',
   },
   'entra-assertion-invalid': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The token’s signature or form is wrong (AADSTS50013, AADSTS50027).',
     fix: 'The issuer’s published keys must be the cluster’s current ones: `kubectl get --raw /openid/v1/jwks`.',
   },
   'entra-audience-mismatch': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'No federated credential has the presented audience (AADSTS700212).',
     fix: createFederatedCredential,
   },
   'entra-certificate-unknown': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The application does not know the certificate that signed in (AADSTS700027).',
     fix: '`az ad app credential reset --id APP --append --cert @cert.pem`',
   },
   'entra-client-secret-expired': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The client secret has expired (AADSTS7000222).',
     fix: '`az ad app credential reset --id APP`, then put the new value into the `nodePublishSecretRef` Secret.',
   },
   'entra-client-secret-wrong': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The client secret is not the application’s (AADSTS7000215).',
     fix: 'Put the secret’s value, not its id, under `clientsecret` of the `nodePublishSecretRef` Secret.',
   },
   'entra-issuer-mismatch': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'No federated credential has the presented issuer (AADSTS700211). A trailing slash counts.',
     fix: createFederatedCredential,
   },
   'entra-issuer-unreachable': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'Entra cannot fetch the issuer’s discovery document (AADSTS90061).',
     fix: 'Publish `ISSUER/.well-known/openid-configuration` where Entra can reach it.',
   },
   'entra-no-federated-credential': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The identity has no federated credential, or none that fits (AADSTS70021, AADSTS70025, AADSTS7000214).',
     fix: createFederatedCredential,
   },
   'entra-rejected': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'Entra refused the sign-in for another reason; its own text is in the message.',
     fix: 'Look the AADSTS number up at https://login.microsoftonline.com/error.',
   },
   'entra-resource-unknown': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The tenant does not know the vault’s resource (AADSTS500011).',
     fix: '`cloudName` must be the cloud of the tenant.',
   },
   'entra-subject-case-mismatch': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'A federated credential has this subject in another letter case (AADSTS7002138).',
     fix: createFederatedCredential,
   },
   'entra-subject-mismatch': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'No federated credential has the presented subject (AADSTS700213).',
     fix: createFederatedCredential,
   },
   'entra-tenant-not-found': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'There is no such tenant in this cloud (AADSTS90002).',
     fix: '`az account show --query tenantId` gives the value for `tenantID`.',
   },
   'entra-throttled': {
-    grpc: Code.RESOURCE_EXHAUSTED,
+    grpc: 'RESOURCE_EXHAUSTED',
     meaning: 'Entra asks for fewer sign-ins.',
     fix: 'Nothing: it is tried again. A longer `--token-cache-ttl` makes fewer sign-ins.',
   },
   'entra-unreachable': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'Entra cannot be reached or cannot answer now.',
     fix: 'Check egress to the login host of the cloud from a hostNetwork pod of the node.',
   },
   'identity-certificate-invalid': {
-    grpc: Code.INVALID_ARGUMENT,
+    grpc: 'INVALID_ARGUMENT',
     meaning: 'The service principal’s certificate cannot be used.',
     fix: 'Put PEM text with the RSA private key and its certificate, or a base64 PFX, under `clientcertificate`.',
   },
   'internal-error': {
-    grpc: Code.INTERNAL,
+    grpc: 'INTERNAL',
     meaning: 'A mistake of the provider itself.',
     fix: 'Report it, with the provider’s log line.',
   },
   'json-path-missing': {
-    grpc: Code.NOT_FOUND,
+    grpc: 'NOT_FOUND',
     meaning: 'The secret is not JSON, or has nothing at the `jsonPath`.',
     fix: '`az keyvault secret show --vault-name VAULT -n NAME --query value -o tsv | jq .` shows what is there.',
   },
   'managed-identity-ambiguous': {
-    grpc: Code.INVALID_ARGUMENT,
+    grpc: 'INVALID_ARGUMENT',
     meaning: 'The node has several user-assigned identities and the class names none.',
     fix: 'Set `userAssignedIdentityID` to the client id of one of them.',
   },
   'managed-identity-not-allowed': {
-    grpc: Code.PERMISSION_DENIED,
+    grpc: 'PERMISSION_DENIED',
     meaning: 'The provider does not let classes sign in as this identity of the node (`--managed-identities`).',
     fix: 'Use workload identity. An administrator can allow the identity by its client id: chart value `managedIdentities`.',
   },
   'managed-identity-not-assigned': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The identity is not assigned to the node’s machine or scale set.',
     fix: '`az vmss identity assign -g NODE_GROUP -n SCALE_SET --identities IDENTITY_ID`',
   },
   'managed-identity-unreachable': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'The instance metadata service does not answer.',
     fix: 'Managed identity works on Azure nodes only, and not where IMDS is blocked; workload identity works everywhere.',
   },
   'mount-cancelled': {
-    grpc: Code.CANCELLED,
+    grpc: 'CANCELLED',
     meaning: 'The caller gave up.',
     fix: 'Nothing: kubelet asks again.',
   },
   'mount-too-large': {
-    grpc: Code.RESOURCE_EXHAUSTED,
+    grpc: 'RESOURCE_EXHAUSTED',
     meaning: 'The files of the class are larger than one mount may be.',
     fix: 'Mount fewer objects per class. An administrator can raise the limit: chart value `maxCallRecvMsgSize`, which sets `--max-mount-bytes` of the provider and the driver’s own limit.',
   },
   'object-content-unusable': {
-    grpc: Code.FAILED_PRECONDITION,
+    grpc: 'FAILED_PRECONDITION',
     meaning: 'The object was read and cannot become the file that the class asks for (format, encoding, key type).',
     fix: 'Change `objectFormat`, `objectEncoding` or `objectType` as the message suggests.',
   },
   'object-version-missing': {
-    grpc: Code.NOT_FOUND,
+    grpc: 'NOT_FOUND',
     meaning: '`objectVersion` is not among the enabled versions of the object.',
     fix: '`az keyvault secret list-versions --vault-name VAULT -n NAME -o table`',
   },
   'parameters-invalid': {
-    grpc: Code.INVALID_ARGUMENT,
+    grpc: 'INVALID_ARGUMENT',
     meaning: 'The class’s parameters cannot be used; the message lists everything that is wrong.',
     fix: 'Change the SecretProviderClass; the pod starts by itself afterwards.',
   },
   'pod-identity-not-bound': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'AAD Pod Identity has no binding for the pod.',
     fix: '`kubectl get azureidentitybinding -A`: its selector must be the pod’s label `aadpodidbinding`. Better: move to workload identity.',
   },
   'pod-identity-unreachable': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'NMI does not answer on this node, or could not get the token.',
     fix: '`kubectl get pods -A -l component=nmi -o wide` and its log.',
   },
   'provider-busy': {
-    grpc: Code.RESOURCE_EXHAUSTED,
+    grpc: 'RESOURCE_EXHAUSTED',
     meaning: 'More mounts are in progress than the provider takes at once.',
     fix: 'Nothing: kubelet asks again.',
   },
   'request-invalid': {
-    grpc: Code.INVALID_ARGUMENT,
+    grpc: 'INVALID_ARGUMENT',
     meaning: 'The driver’s request is not in the form of the provider protocol.',
     fix: 'Use a driver of version 1.0 or newer.',
   },
   'service-account-unreadable': {
-    grpc: Code.FAILED_PRECONDITION,
+    grpc: 'FAILED_PRECONDITION',
     meaning: 'The class names no `clientID` or tenant, and the pod’s service account, which might, cannot be read.',
     fix: 'Name both in the class, or give the provider the right to `get` service accounts (the manifests in `deploy/` do).',
   },
   'token-proxy-unavailable': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'The cluster’s token proxy for identity bindings cannot be used.',
     fix: 'Identity bindings exist on AKS only; `--sni-name` and `--token-proxy-url` override what is found.',
   },
   'vault-answer-invalid': {
-    grpc: Code.INTERNAL,
+    grpc: 'INTERNAL',
     meaning: 'The vault’s answer is not what its interface promises.',
     fix: 'Is a proxy in the way that answers for the vault?',
   },
   'vault-bad-request': {
-    grpc: Code.INVALID_ARGUMENT,
+    grpc: 'INVALID_ARGUMENT',
     meaning: 'The vault refuses the form of the request, for example an invalid version.',
     fix: 'Check `objectName` and `objectVersion`.',
   },
   'vault-certificate-pending': {
-    grpc: Code.FAILED_PRECONDITION,
+    grpc: 'FAILED_PRECONDITION',
     meaning: 'The certificate has been requested and not been issued yet.',
     fix: '`az keyvault certificate pending show --vault-name VAULT -n NAME` shows what its issuer waits for.',
   },
   'vault-challenge-refused': {
-    grpc: Code.PERMISSION_DENIED,
+    grpc: 'PERMISSION_DENIED',
     meaning: 'The vault’s host asks for a token for something else than vaults of this cloud; none was sent.',
     fix: 'Check `keyvaultName`, `cloudName`, and who answers for that name in your DNS.',
   },
   'vault-connection-failed': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'The connection to the vault broke.',
     fix: 'Check egress and firewall from a hostNetwork pod of the node.',
   },
   'vault-connection-refused': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'The vault’s address refuses connections.',
     fix: 'Check firewall, network policy and private endpoint from a hostNetwork pod of the node.',
   },
   'vault-error': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'The vault answers with a server error.',
     fix: 'Nothing: it is tried again. See https://azure.status.microsoft.',
   },
   'vault-firewall': {
-    grpc: Code.PERMISSION_DENIED,
+    grpc: 'PERMISSION_DENIED',
     meaning: 'The vault’s firewall keeps the node out.',
     fix: '`az keyvault network-rule add -n VAULT --ip-address NODE_EGRESS`, or a private endpoint.',
   },
   'vault-forbidden': {
-    grpc: Code.PERMISSION_DENIED,
+    grpc: 'PERMISSION_DENIED',
     meaning: 'The identity may not read this object.',
     fix: '`az role assignment create --role "Key Vault Secrets User" --assignee CLIENT_ID --scope VAULT_ID` (keys: Key Vault Crypto User, certificates: Key Vault Certificate User), or `az keyvault set-policy -n VAULT --spn CLIENT_ID --secret-permissions get`. History needs `list` too.',
   },
   'vault-name-not-resolved': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'DNS knows no such vault.',
     fix: '`az keyvault show -n VAULT --query properties.vaultUri`; a private endpoint needs its private DNS zone linked.',
   },
   'vault-object-deleted': {
-    grpc: Code.NOT_FOUND,
+    grpc: 'NOT_FOUND',
     meaning: 'The object was deleted and can still be recovered.',
     fix: '`az keyvault secret recover --vault-name VAULT -n NAME`',
   },
   'vault-object-disabled': {
-    grpc: Code.PERMISSION_DENIED,
+    grpc: 'PERMISSION_DENIED',
     meaning: 'The object (or the version) is disabled.',
     fix: '`az keyvault secret set-attributes --vault-name VAULT -n NAME --enabled true`',
   },
   'vault-object-expired': {
-    grpc: Code.PERMISSION_DENIED,
+    grpc: 'PERMISSION_DENIED',
     meaning: 'The vault refuses the object because it is outside its time of validity.',
     fix: '`az keyvault secret set-attributes --vault-name VAULT -n NAME --expires DATE`, or set a new version.',
   },
   'vault-object-missing': {
-    grpc: Code.NOT_FOUND,
+    grpc: 'NOT_FOUND',
     meaning: 'The vault has no such object of this type.',
     fix: '`az keyvault secret list --vault-name VAULT -o table`; check `objectName`, `objectType`, `keyvaultName`.',
   },
   'vault-proxy-refused': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'The HTTPS proxy gives no way to the vault.',
     fix: 'Check `keyvaultName`; allow `*.vault.azure.net` in the proxy, or put it into NO_PROXY.',
   },
   'vault-throttled': {
-    grpc: Code.RESOURCE_EXHAUSTED,
+    grpc: 'RESOURCE_EXHAUSTED',
     meaning: 'The vault’s request limit is used up (429).',
     fix: 'Nothing: the node leaves that vault alone for as long as it asked. Fewer objects, or longer rotation intervals, make fewer requests.',
   },
   'vault-timeout': {
-    grpc: Code.DEADLINE_EXCEEDED,
+    grpc: 'DEADLINE_EXCEEDED',
     meaning: 'The vault does not answer in time.',
     fix: 'Check egress, firewall and private endpoint from a hostNetwork pod of the node.',
   },
   'vault-tls-failed': {
-    grpc: Code.UNAVAILABLE,
+    grpc: 'UNAVAILABLE',
     meaning: 'The vault’s certificate is not trusted.',
     fix: 'A proxy that inspects TLS needs its CA in SSL_CERT_FILE or NODE_EXTRA_CA_CERTS of the provider.',
   },
   'vault-unauthorized': {
-    grpc: Code.UNAUTHENTICATED,
+    grpc: 'UNAUTHENTICATED',
     meaning: 'The vault does not accept the identity’s token.',
     fix: 'The vault must belong to the tenant of `tenantID`: `az keyvault show -n VAULT --query properties.tenantId`.',
   },
 }
+
+/** Every cause of a failed mount that the driver reports. */
+export const driverErrors: Readonly<Record<DriverErrorCode, CatalogueEntry>> = {
+  'answer-too-large': {
+    grpc: 'RESOURCE_EXHAUSTED',
+    meaning: 'The provider’s answer is larger than the driver accepts.',
+    fix: 'Mount fewer or smaller objects per class. An administrator can raise the limit: chart value `maxCallRecvMsgSize`.',
+  },
+  'class-invalid': {
+    grpc: 'UNKNOWN',
+    meaning: 'The driver cannot use the SecretProviderClass; the message names the field.',
+    fix: 'Change the SecretProviderClass; the pod starts by itself afterwards.',
+  },
+  'class-not-found': {
+    grpc: 'UNKNOWN',
+    meaning: 'The namespace of the pod has no SecretProviderClass of this name.',
+    fix: '`kubectl get secretproviderclass -A` lists them. A pod can only use a class of its own namespace; the name is in `volumeAttributes.secretProviderClass` of the volume.',
+  },
+  'class-unreadable': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'The driver cannot read the SecretProviderClass from the API server.',
+    fix: 'Nothing if the API server was restarting: kubelet asks again. Otherwise compare the driver’s ClusterRole with the chart’s.',
+  },
+  'files-not-written': {
+    grpc: 'UNKNOWN',
+    meaning: 'The files cannot be written to the volume; the message has the system’s reason.',
+    fix: 'Two objects may need the same path as a file and as a folder: change `objectAlias`. Otherwise check the node’s memory: volumes are in tmpfs.',
+  },
+  'provider-answer-empty': {
+    grpc: 'UNKNOWN',
+    meaning: 'The provider answered without any object.',
+    fix: 'List at least one object in `objects` of the class.',
+  },
+  'provider-name-invalid': {
+    grpc: 'UNKNOWN',
+    meaning: '`spec.provider` of the class cannot be the name of a provider.',
+    fix: 'Set `spec.provider: azure`.',
+  },
+  'provider-not-found': {
+    grpc: 'UNKNOWN',
+    meaning: 'No provider of this name runs on the node of the pod.',
+    fix: '`kubectl get pods -A -l "app in (secrets-store-provider-azure,secrets-store-csi-driver)" -o wide` has to list a running pod on that node. Check `spec.provider` of the class, and the node selector and tolerations of the provider’s DaemonSet.',
+  },
+  'provider-timeout': {
+    grpc: 'DEADLINE_EXCEEDED',
+    meaning: 'The provider did not answer in time.',
+    fix: 'The log of the provider on that node names what it waits for.',
+  },
+  'provider-unavailable': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'The provider has a socket on the node of the pod, and does not answer there.',
+    fix: 'Nothing while it restarts: kubelet asks again. `kubectl get pods -A -l "app in (secrets-store-provider-azure,secrets-store-csi-driver)" -o wide` and its log show why it does not run.',
+  },
+  'volume-too-large': {
+    grpc: 'RESOURCE_EXHAUSTED',
+    meaning: 'The files are larger than a volume, or all volumes of the node, may be.',
+    fix: 'Mount fewer or smaller objects per class. An administrator can raise the limit that the message names.',
+  },
+}
+
+/** Every cause of a failed mount. `docs/errors.md` and `keymount explain` are made from it. */
+export const errorCatalogue: Readonly<Record<ErrorCode, CatalogueEntry>> = { ...providerErrors, ...driverErrors }
