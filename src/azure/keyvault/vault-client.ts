@@ -26,6 +26,8 @@ export interface VaultAuth {
   token(resource: string): Promise<SecretValue>
   /** Called when the vault did not accept that token; the next `token()` is to be another one. */
   refused(token: SecretValue): void
+  /** Sends one request to a vault when it is the caller's turn; signing in takes no turn. Default: at once. */
+  inTurn?<T>(origin: string, request: () => Promise<T>): Promise<T>
 }
 
 /** Each call is one request (paging aside) and throws {@link VaultError}. */
@@ -120,7 +122,8 @@ async function request(calls: Calls, vault: Vault, url: URL, auth: VaultAuth): P
   let resource = calls.resources.get(vault.origin) ?? auth.resource
   for (let refusals = 0; ; ) {
     const token = await auth.token(resource)
-    const response = await send(calls, vault, url, token)
+    const request = () => send(calls, vault, url, token)
+    const response = await (auth.inTurn === undefined ? request() : auth.inTurn(vault.origin, request))
     if (response.status === 400 && calls.versions.lower(vault, response)) continue
     if (response.status !== 401) return response
     const wanted = challengeResource(vault, response, auth.resource) ?? resource

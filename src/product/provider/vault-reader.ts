@@ -101,7 +101,7 @@ interface Question {
 }
 
 function cached<T>(
-  { cache, cloud, identityKey, owner, turns, allowStale, notOlderThan, onRead }: VaultReaderOptions,
+  { cache, cloud, identityKey, allowStale, notOlderThan, onRead }: VaultReaderOptions,
   { vault, type, name, what }: Question,
   { read, sizeOf }: { read: () => Promise<T>; sizeOf: (value: T) => number },
 ): Promise<T> {
@@ -119,11 +119,10 @@ function cached<T>(
       onRead?.(type, name, failure, performance.now() - started)
     }
   }
-  const inTurn = () => turns.run(vault.origin, owner, timed)
-  return cache.read(key, inTurn, { allowStale, notOlderThan, kindOf, sizeOf: (value) => entryBytes + sizeOf(value) })
+  return cache.read(key, timed, { allowStale, notOlderThan, kindOf, sizeOf: (value) => entryBytes + sizeOf(value) })
 }
 
-function createAuth({ tokens, credential, identityKey, cloud }: VaultReaderOptions): VaultAuth {
+function createAuth({ tokens, credential, identityKey, cloud, owner, turns }: VaultReaderOptions): VaultAuth {
   const given = new Map<SecretValue, { token: AccessToken; resource: string }>()
   return {
     resource: cloud.vaultResource,
@@ -136,6 +135,7 @@ function createAuth({ tokens, credential, identityKey, cloud }: VaultReaderOptio
       const refused = given.get(secret)
       if (refused !== undefined) tokens.forget(identityKey, { cloud, resource: refused.resource }, refused.token)
     },
+    inTurn: (origin, request) => turns.run(origin, owner, request),
   }
 }
 
