@@ -17,7 +17,10 @@ test('a port in use is reported with the process that has it and the option that
   const { port } = server.address() as AddressInfo
   const { code, stderr } = await home.keymount('up', '--ports', 'free', '--azure-port', String(port))
   assert.equal(code, 1)
-  assert.match(stderr, new RegExp(`port ${port} on 127\\.0\\.0\\.1 is in use by process ${process.pid} \\(`))
+  assert.match(
+    stderr,
+    new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: it is in use by process ${process.pid} \\(`),
+  )
   assert.match(stderr, /--azure-port PORT/)
   assert.equal((await home.status()).state, 'down', 'nothing was started')
 })

@@ -1,9 +1,8 @@
 import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename } from 'node:path'
-import { errorCode } from '#lib'
+import { ListenError, listen as listenOn } from '#lib/http'
 import { CliError } from '#terminal'
 
 const loopback = '127.0.0.1'
@@ -20,29 +19,21 @@ export interface WantedPort {
 /** Throws {@link CliError} if nothing can listen on the port; the error names the process that does. 0 is always free. */
 export async function assertPortFree({ listen, port, owner, option }: WantedPort): Promise<void> {
   if (port === 0) return
-  const server = createServer()
-  server.listen({ host: listen, port, exclusive: true })
   try {
-    await once(server, 'listening')
+    const listening = await listenOn(createServer(), { host: listen, port })
+    await listening.stop()
   } catch (cause) {
-    const code = errorCode(cause)
-    const reasons: Record<string, string> = {
-      EADDRINUSE: `port ${port} on ${listen} is in use${listener(port)}`,
-      EACCES: `this user has no right to listen on port ${port}`,
-      EADDRNOTAVAIL: `${listen} is not an address of this machine`,
-    }
+    if (!(cause instanceof ListenError)) throw cause
     throw new CliError({
-      what: `${owner.charAt(0).toUpperCase()}${owner.slice(1)} cannot listen on ${listen}:${port}`,
-      why: reasons[code ?? ''] ?? String(cause),
+      what: `${owner.charAt(0).toUpperCase()}${owner.slice(1)} cannot start`,
+      why: `${cause.message}${cause.code === 'EADDRINUSE' ? listener(port) : ''}`,
       fix:
-        code === 'EADDRNOTAVAIL'
+        cause.code === 'EADDRNOTAVAIL'
           ? ['name an address of this machine: --listen ADDRESS']
           : [`choose another port: ${option} PORT`, 'or let the lab take free ports: --ports free'],
       cause,
     })
   }
-  server.close()
-  await once(server, 'close')
 }
 
 /** Whether all of these ports of loopback are free now. */
