@@ -4,6 +4,16 @@ export const classAnnotations = {
   rotate: 'keymount.dev/rotate',
   /** `warn`: findings about this class are warnings, and never a reason to refuse it. */
   checks: 'keymount.dev/checks',
+  /** Written by the operator: what changed in the vault. A new value is as good as a new `rotate` for Secrets without a pod. */
+  changed: 'keymount.dev/changed',
+  /** Name of a service account: the sync controller makes the Secrets of `secretObjects` as this account, without a pod. */
+  syncServiceAccount: 'keymount.dev/sync-service-account',
+} as const
+
+/** What people set on a ServiceAccount. */
+export const accountAnnotations = {
+  /** Names of classes, by commas, or `*`: those whose Secrets may be made as this account. */
+  syncClasses: 'keymount.dev/sync-classes',
 } as const
 
 /**
@@ -24,8 +34,8 @@ export const statusAnnotations = {
   rotatedFor: 'keymount.dev/rotated-for',
   /** Names of the Secrets that the class asks for, and of those that it no longer names and that are not removed yet; by commas. */
   secrets: 'keymount.dev/secrets',
-} as const
   /** The {@link versionHash} that the pod's containers started with: of the first successful publish, and never again. */
   startedWith: 'keymount.dev/started-with',
   /** The {@link versionHash} that the Secrets of the class carry, as far as this node has written them. */
   mirroredFor: 'keymount.dev/mirrored-for',
+} as const
