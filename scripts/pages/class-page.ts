@@ -62,6 +62,17 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
     type: '`warn`',
     meaning: 'Findings of the class check are warnings for this class, also with `webhook.classChecks.refuse`.',
   },
+  changed: {
+    on: 'SecretProviderClass',
+    type: 'JSON',
+    meaning: 'What changed in the vault, written by the operator. A new value checks SecretSyncs of the class at once.',
+  },
+  syncServiceAccount: {
+    on: 'SecretProviderClass',
+    type: 'name of a ServiceAccount',
+    meaning:
+      'The sync controller makes the Secrets of `secretObjects` as this account, without a pod, and the driver leaves them alone. See [secret-sync.md](secret-sync.md).',
+  },
   lastCheck: { on: 'status object', type: 'time (RFC 3339)', meaning: 'Last check of the volume.' },
   lastChange: { on: 'status object', type: 'time (RFC 3339)', meaning: 'Last change of its files.' },
   nextCheck: {
@@ -90,17 +101,6 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
     type: 'text',
     meaning: 'The value of `keymount.dev/rotate` that the volume has processed, successfully or with `last-failure`.',
   },
-}
-
-/** The text of docs/secretproviderclass.md. */
-export function classPage(): string {
-  return [
-    intro,
-    `## Parameters\n\n\`spec.parameters\`. All values are strings.\n\n${overview(classParameters)}\n`,
-    ...Object.entries(classParameters).map(([name, row]) => parameterSection(name, row)),
-    `Parameters of earlier upstream releases are accepted without effect: ${retiredParameters.map(code).join(', ')}.\n`,
-    `## Objects\n\nThe fields of an entry of \`objects\`.\n\n${overview(objectFields)}\n`,
-    ...fieldSections(objectFields, (fields) => ({ object: fields })),
   startedWith: {
     on: 'status object',
     type: '16 hexadecimal digits',
@@ -112,6 +112,17 @@ export function classPage(): string {
     type: '16 hexadecimal digits',
     meaning: 'Names the versions that the Secrets of the class carry; missing before they were written.',
   },
+}
+
+/** The text of docs/secretproviderclass.md. */
+export function classPage(): string {
+  return [
+    intro,
+    `## Parameters\n\n\`spec.parameters\`. All values are strings.\n\n${overview(classParameters)}\n`,
+    ...Object.entries(classParameters).map(([name, row]) => parameterSection(name, row)),
+    `Parameters of earlier upstream releases are accepted without effect: ${retiredParameters.map(code).join(', ')}.\n`,
+    `## Objects\n\nThe fields of an entry of \`objects\`.\n\n${overview(objectFields)}\n`,
+    ...fieldSections(objectFields, (fields) => ({ object: fields })),
     `## Values of a JSON secret\n\nThe fields of an entry of \`jsonPath\`, where it is a list.\n\n${overview(jsonPathFields)}\n`,
     ...fieldSections(jsonPathFields, (fields) => ({ object: { jsonPath: [{ path: '$.password', ...fields }] } })),
     secretObjectsSection(),
