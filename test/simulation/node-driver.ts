@@ -4,10 +4,12 @@ import {
   type KubeClient,
   resources,
   type Secret,
+  type SecretObject,
   type SecretProviderClass,
   type SecretProviderClassPodStatus,
 } from '#kubernetes/client'
 import type { Scenario } from './scenario.ts'
+import { contentOf, isMadeFrom, objectOfKey } from './secret-content.ts'
 import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
 import {
   checkContent,
@@ -18,7 +20,7 @@ import {
   startNode,
   stopPod,
 } from './simulated-node.ts'
-import { type Content, createVaults, objectNames, type SimulatedVaults } from './simulated-vaults.ts'
+import { createVaults, objectNames, type SimulatedVaults, typedObjectNames } from './simulated-vaults.ts'
 import type { World } from './world.ts'
 
 const namespaces = ['blue', 'red']
@@ -29,6 +31,10 @@ const calmMs = 12 * 60_000
 
 interface Cluster {
   world: World
+  /** What classes name. */
+  objects: readonly string[]
+  /** Whether class `app` asks for Secrets of several types. */
+  typed: boolean
   server: SimulatedApiServer
   vaults: SimulatedVaults
   nodes: SimulatedNode[]
@@ -47,53 +53,64 @@ interface Cluster {
  */
 export const nodeDriver: Scenario = {
   name: 'node driver',
-  async run(world, directory) {
-    const server = await startApiServer(world, directory)
-    const vaults = createVaults(world, namespaces)
-    const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { name, server, vaults, directory, intervalMs }))
-    const cluster: Cluster = { world, server, vaults, nodes, pods: 0, causes: new Map(), secretWrites: new Map() }
-    await createObjects(cluster)
-    watchSecrets(cluster)
-    for (let i = 0; i < 3; i++) await createPod(cluster)
-    const act = () => {
-      if (!world.stormy) return
-      void step(cluster)
-      world.time.after(world.random.between(1000, 25_000), act)
-    }
-    act()
-    // After every event, so that no switch of the files is missed.
-    const check = () => {
-      checkVolumes(cluster)
-      world.check()
-    }
-    await world.time.runUntil(stormMs, check)
-    world.stormy = false
-    await world.time.runUntil(stormMs + calmMs, check)
-    await checkEnd(cluster)
+  run: (world, directory) => run(world, directory, { typed: false }),
+}
+
+/** The same, with Secrets of the types kubernetes.io/tls and kubernetes.io/dockerconfigjson beside the Opaque one. */
+export const nodeDriverTyped: Scenario = {
+  name: 'node driver with typed Secrets',
+  run: (world, directory) => run(world, directory, { typed: true }),
+}
+
+async function run(world: World, directory: string, { typed }: { typed: boolean }): Promise<void> {
+  const server = await startApiServer(world, directory)
+  const objects = typed ? typedObjectNames : objectNames
+  const vaults = createVaults(world, namespaces, objects)
+  const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { name, server, vaults, directory, intervalMs }))
+  const counts = { pods: 0, causes: new Map<string, number>(), secretWrites: new Map<string, number>() }
+  const cluster: Cluster = { world, objects, typed, server, vaults, nodes, ...counts }
+  await createObjects(cluster)
+  watchSecrets(cluster)
+  for (let i = 0; i < 3; i++) await createPod(cluster)
+  const act = () => {
+    if (!world.stormy) return
+    void step(cluster)
+    world.time.after(world.random.between(1000, 25_000), act)
+  }
+  act()
+  // After every event, so that no switch of the files is missed.
+  const check = () => {
+    checkVolumes(cluster)
     world.check()
-  },
+  }
+  await world.time.runUntil(stormMs, check)
+  world.stormy = false
+  await world.time.runUntil(stormMs + calmMs, check)
+  await checkEnd(cluster)
+  world.check()
 }
 
 const classNames = ['app', 'web']
 
-async function createObjects({ server: { admin } }: Cluster): Promise<void> {
+async function createObjects({ server: { admin }, typed }: Cluster): Promise<void> {
   for (const namespace of namespaces) {
     await admin.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
     const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } }
     await admin.create(resources.serviceAccounts, account)
-    for (const name of classNames) await admin.create(resources.secretProviderClasses, classObject(namespace, name))
+    for (const name of classNames)
+      await admin.create(resources.secretProviderClasses, classObject(namespace, name, typed))
   }
 }
 
-function classObject(namespace: string, name: string): SecretProviderClass {
+function classObject(namespace: string, name: string, typed: boolean): SecretProviderClass {
   return {
     apiVersion: 'secrets-store.csi.x-k8s.io/v1',
     kind: 'SecretProviderClass',
     metadata: { name, namespace },
     spec: {
       provider: 'simulated',
-      parameters: { vault: namespace, objects: 'password,token' },
-      ...(name === 'app' ? { secretObjects: [secretObject('password')] } : {}),
+      parameters: { vault: namespace, objects: (typed ? typedObjectNames : ['password', 'token']).join() },
+      ...(name === 'app' ? { secretObjects: [secretObject('password'), ...(typed ? typedSecrets : [])] } : {}),
     },
   }
 }
@@ -102,6 +119,19 @@ function secretObject(...objects: string[]) {
   const data = objects.map((objectName) => ({ objectName, key: objectName }))
   return { secretName: 'app-secret', type: 'Opaque', data }
 }
+
+const typedSecrets: readonly SecretObject[] = [
+  {
+    secretName: 'app-tls',
+    type: 'kubernetes.io/tls',
+    data: ['tls.crt', 'tls.key'].map((key) => ({ objectName: objectOfKey(key), key })),
+  },
+  {
+    secretName: 'app-registry',
+    type: 'kubernetes.io/dockerconfigjson',
+    data: [{ objectName: 'registry', key: '.dockerconfigjson' }],
+  },
+]
 
 async function createPod(cluster: Cluster): Promise<void> {
   const { world, server, nodes } = cluster
@@ -170,9 +200,12 @@ async function editClass(cluster: Cluster, namespace: string): Promise<void> {
   const { random } = world
   cause(cluster, namespace)
   const name = random.pick(classNames)
-  const objects = objectNames.filter((object) => object === 'password' || random.chance(0.6))
-  const secretObjects =
-    name === 'app' && random.chance(0.9) ? [secretObject(...objects.slice(0, 1 + random.int(2)))] : null
+  const objects = cluster.objects.filter((object) => object === 'password' || random.chance(0.6))
+  const opaque = () => secretObject(...objects.slice(0, 1 + random.int(2)))
+  const typed = typedSecrets.filter(({ data = [] }) =>
+    data.every(({ objectName = '' }) => objects.includes(objectName)),
+  )
+  const secretObjects = name === 'app' && random.chance(0.9) ? [opaque(), ...(cluster.typed ? typed : [])] : null
   world.note(`class ${namespace}/${name} names ${objects.join(', ')}`)
   const spec = { parameters: { objects: objects.join(',') }, secretObjects }
   await server.admin.patch(resources.secretProviderClasses, { name, namespace }, { spec })
@@ -188,15 +221,19 @@ async function requestRotation(cluster: Cluster, namespace: string): Promise<voi
 
 async function meddleWithSecret(cluster: Cluster, namespace: string): Promise<void> {
   const { server, world } = cluster
-  const ref = { name: 'app-secret', namespace }
+  const ref = { name: cluster.typed ? world.random.pick(secretNamesOf(cluster)) : 'app-secret', namespace }
   cause(cluster, namespace)
   try {
     if (world.random.chance(0.5)) await server.admin.delete(resources.secrets, ref)
     else await server.admin.patch(resources.secrets, ref, { metadata: { labels: { by: 'an-administrator' } } })
-    world.note(`an administrator changes Secret ${namespace}/app-secret`)
+    world.note(`an administrator changes Secret ${namespace}/${ref.name}`)
   } catch (error) {
     if (!isNotFound(error)) throw error
   }
+}
+
+function secretNamesOf({ typed }: Cluster): string[] {
+  return ['app-secret', ...(typed ? typedSecrets.map(({ secretName = '' }) => secretName) : [])]
 }
 
 async function deleteStatus(admin: KubeClient, pick: <T>(list: readonly T[]) => T, namespace: string): Promise<void> {
@@ -221,19 +258,9 @@ function watchSecrets({ world, server, vaults, secretWrites }: Cluster): void {
     const key = `${namespace}/${name}`
     secretWrites.set(key, (secretWrites.get(key) ?? 0) + 1)
     const content = contentOf(object as unknown as Secret)
-    if (vaults.answersIn(namespace).some((answer) => isPartOf(content, answer))) return
+    if (vaults.answersIn(namespace).some((answer) => isMadeFrom(content, answer))) return
     world.violate(`Secret ${key} is not part of one answer: ${JSON.stringify(content)}`)
   })
-}
-
-function contentOf({ data = {} }: Secret): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
-  )
-}
-
-function isPartOf(content: Content, answer: Content): boolean {
-  return Object.entries(content).every(([key, value]) => answer[key] === value)
 }
 
 async function checkEnd(cluster: Cluster): Promise<void> {
@@ -244,7 +271,8 @@ async function checkEnd(cluster: Cluster): Promise<void> {
     else if (!pod.running) world.violate(`${pod.name} does not run`)
     else await checkPod(cluster, node, pod)
   }
-  for (const namespace of namespaces) await checkSecret(cluster, namespace)
+  for (const namespace of namespaces)
+    for (const name of secretNamesOf(cluster)) await checkSecret(cluster, namespace, name)
   const { items } = await admin.list(resources.secretProviderClassPodStatuses)
   const uids = new Set(podsOf(cluster).map(({ pod }) => pod.uid))
   for (const { metadata } of items) {
@@ -264,6 +292,7 @@ async function checkPod({ world, server, vaults }: Cluster, node: SimulatedNode,
   const { spec } = await server.admin.get(resources.secretProviderClasses, { name: className, namespace })
   const objects = (spec?.parameters?.objects ?? '').split(',')
   const wanted = vaults.contentOf(namespace, objects.toSorted())
+  const versions = vaults.versionsOf(namespace, objects.toSorted()).join()
   const found = readContent(pod)
   if (JSON.stringify(found) !== JSON.stringify(wanted)) {
     world.violate(`${name} on ${node.name} has ${JSON.stringify(found)}, its class names ${JSON.stringify(wanted)}`)
@@ -272,8 +301,8 @@ async function checkPod({ world, server, vaults }: Cluster, node: SimulatedNode,
   const statuses = items.filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === pod.uid))
   if (statuses.length !== 1) return world.violate(`${name} has ${statuses.length} status objects`)
   const [status] = statuses
-  if (status !== undefined && versionsOf(status) !== versionsIn(wanted)) {
-    world.violate(`the status object of ${name} has ${versionsOf(status)}, the volume ${versionsIn(wanted)}`)
+  if (status !== undefined && versionsOf(status) !== versions) {
+    world.violate(`the status object of ${name} has ${versionsOf(status)}, the volume ${versions}`)
   }
 }
 
@@ -281,28 +310,23 @@ function versionsOf({ status }: SecretProviderClassPodStatus): string {
   return (status?.objects ?? []).map(({ id, version }) => `${id}:${version}`).join()
 }
 
-function versionsIn(content: Content): string {
-  return Object.values(content)
-    .map((value) => value.split(':'))
-    .map(([, , object, version]) => `secret/${object}:${version}`)
-    .join()
-}
-
-/** The Secret of class `app`: there as long as a pod of the class is, with the vault's values. */
-async function checkSecret(cluster: Cluster, namespace: string): Promise<void> {
+/** A Secret of class `app`: there as long as a pod of the class is, with the vault's values. */
+async function checkSecret(cluster: Cluster, namespace: string, name: string): Promise<void> {
   const { world, server, vaults } = cluster
-  const key = `${namespace}/app-secret`
+  const key = `${namespace}/${name}`
   const users = podsOf(cluster).filter(({ pod }) => pod.namespace === namespace && pod.className === 'app')
   const { spec } = await server.admin.get(resources.secretProviderClasses, { name: 'app', namespace })
-  const secret = await server.admin.get(resources.secrets, { name: 'app-secret', namespace }).catch(() => undefined)
-  const names = spec?.secretObjects?.[0]?.data?.map(({ objectName = '' }) => objectName)
+  const secret = await server.admin.get(resources.secrets, { name, namespace }).catch(() => undefined)
+  const entry = spec?.secretObjects?.find(({ secretName }) => secretName === name)
   if (users.length === 0 && secret !== undefined) world.violate(`Secret ${key} has outlived its pods`)
-  if (users.length > 0 && names !== undefined) {
-    const wanted = vaults.contentOf(namespace, names)
+  if (users.length > 0 && entry !== undefined) {
+    const keys = entry.data?.map(({ key: one = '' }) => one) ?? []
+    const wanted = vaults.contentOf(namespace, keys.map(objectOfKey))
     const found = secret === undefined ? {} : contentOf(secret)
-    const isWanted = Object.keys(found).length === names.length && isPartOf(found, wanted)
+    const isWanted = Object.keys(found).length === keys.length && isMadeFrom(found, wanted)
     if (!isWanted)
       world.violate(`Secret ${key} has ${JSON.stringify(found)}, its class names ${JSON.stringify(wanted)}`)
+    if (secret !== undefined && secret.type !== entry.type) world.violate(`Secret ${key} is a ${secret.type}`)
   }
   // Each node may bring its own view of a change, and add its owners.
   const allowed = 10 + 6 * (cluster.causes.get(namespace) ?? 0)

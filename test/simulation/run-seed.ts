@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { systemClock } from '#lib'
 import { countCryptoCalls } from './idle.ts'
 import { leaderElection } from './leader-election.ts'
-import { nodeDriver } from './node-driver.ts'
+import { nodeDriver, nodeDriverTyped } from './node-driver.ts'
 import { podIdentity } from './pod-identity.ts'
 import { createRandom } from './random.ts'
 import type { Scenario } from './scenario.ts'
+import { secretSync } from './secret-sync.ts'
 import { webhookCertificates } from './webhook-certificates.ts'
 import { createWorld, type World } from './world.ts'
 
@@ -27,7 +28,14 @@ export interface SeedReport {
   faults: Readonly<Record<string, number>>
 }
 
-export const scenarios: readonly Scenario[] = [nodeDriver, leaderElection, webhookCertificates, podIdentity]
+export const scenarios: readonly Scenario[] = [
+  nodeDriver,
+  nodeDriverTyped,
+  leaderElection,
+  webhookCertificates,
+  podIdentity,
+  secretSync,
+]
 
 /** What seeds run in turn: more of what can go wrong in more ways. */
 const turns: readonly Scenario[] = [
@@ -35,10 +43,14 @@ const turns: readonly Scenario[] = [
   podIdentity,
   leaderElection,
   nodeDriver,
+  secretSync,
+  nodeDriverTyped,
   webhookCertificates,
+  secretSync,
   nodeDriver,
   leaderElection,
-  nodeDriver,
+  secretSync,
+  nodeDriverTyped,
 ]
 
 /** In memory where there is such a directory: volumes are written often. */
@@ -76,7 +88,7 @@ export async function runSeed(seed: number, name?: string): Promise<SeedReport> 
 /** Takes the place of everything by which two runs of one seed could differ, and reports the use of real time. */
 function replaceChance(world: World): () => void {
   const { random: realRandom } = Math
-  const { randomUUID, randomInt } = crypto
+  const { randomUUID, randomInt, pbkdf2 } = crypto
   const { now, elapsed, after } = systemClock
   // A stream of its own: how often the code under test draws a number does not change what the world does.
   const { next, int } = createRandom(world.seed ^ 0x5eed)
@@ -87,6 +99,9 @@ function replaceChance(world: World): () => void {
   }
   crypto.randomInt = ((low: number, high?: number) =>
     high === undefined ? int(low) : low + int(high - low)) as typeof crypto.randomInt
+  // A hash that is slow on purpose: its rounds change nothing here.
+  crypto.pbkdf2 = (password, salt, _rounds, length, digest, done) =>
+    done(null, crypto.pbkdf2Sync(password, salt, 1, length, digest))
   syncBuiltinESMExports()
   const misuse = (what: string) => (): never => {
     world.violate(`${what} of the system's clock is used: ${new Error('here').stack}`)
@@ -96,7 +111,7 @@ function replaceChance(world: World): () => void {
   const stopCounting = countCryptoCalls()
   return () => {
     Math.random = realRandom
-    Object.assign(crypto, { randomUUID, randomInt })
+    Object.assign(crypto, { randomUUID, randomInt, pbkdf2 })
     syncBuiltinESMExports()
     Object.assign(systemClock, { now, elapsed, after })
     stopCounting()

@@ -33,7 +33,16 @@ export interface SimulatedApiServer {
 
 export const serverUrl = 'https://api.simulation'
 
-export async function startApiServer(world: World, directory: string): Promise<SimulatedApiServer> {
+export interface ApiServerOptions {
+  /** Whether an object that is written with an owner that is gone is collected too, as in a cluster. */
+  collectsOrphans?: boolean
+}
+
+export async function startApiServer(
+  world: World,
+  directory: string,
+  { collectsOrphans = false }: ApiServerOptions = {},
+): Promise<SimulatedApiServer> {
   const store = openStore({ file: join(directory, 'objects.jsonl') })
   const { time } = world
   const clock = { now: () => epoch + time.now, elapsed: () => time.now, after: time.after }
@@ -48,7 +57,10 @@ export async function startApiServer(world: World, directory: string): Promise<S
     tokens: {
       issuer: serverUrl,
       verify: async () => ({ name: 'simulation', groups: ['system:masters', 'system:authenticated'] }),
-      issue: () => Promise.reject(new Error('not in the simulation')),
+      issue: async ({ namespace, serviceAccount }, _audiences, seconds) => ({
+        token: `token-of-account:${namespace}/${serviceAccount.name}:${Math.round(time.now)}`,
+        expirationTimestamp: new Date(clock.now() + seconds * 1000).toISOString(),
+      }),
       discovery: () => ({}),
       jwks: async () => ({}),
     },
@@ -57,7 +69,7 @@ export async function startApiServer(world: World, directory: string): Promise<S
     runtime: () => undefined,
     signal: new AbortController().signal,
   }
-  collectGarbage(world, context)
+  collectGarbage(world, context, collectsOrphans)
   const serve = (request: TransportRequest, answer: Answer) => serveRequest(context, request, answer)
   const admin = createKubeClient(
     { server: serverUrl, namespace: 'default' },
@@ -67,12 +79,13 @@ export async function startApiServer(world: World, directory: string): Promise<S
   return { store, serve, admin }
 }
 
-/** Some time after a deletion, as in a cluster. */
-function collectGarbage(world: World, context: ApiContext): void {
+/** Some time after a deletion, or after a write of an object with an owner, as in a cluster. */
+function collectGarbage(world: World, context: ApiContext, collectsOrphans: boolean): void {
   let scheduled = false
   const creations = { delayMs: () => 0 } as never
-  context.store.follow(context.store.revision, ({ type }) => {
-    if (type !== 'DELETED' || scheduled) return
+  context.store.follow(context.store.revision, ({ type, object }) => {
+    const isOrphan = collectsOrphans && (object.metadata.ownerReferences?.length ?? 0) > 0
+    if ((type !== 'DELETED' && !isOrphan) || scheduled) return
     scheduled = true
     world.time.after(world.random.between(100, 5000), () => {
       scheduled = false

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createKubeClient } from '#kubernetes/client'
 import { type NodePublishVolumeRequest, VolumeCapability_AccessMode_Mode } from '#kubernetes/csi'
 import { Code, rpcStatus } from '#kubernetes/grpc'
+import { inlineTasks } from '#lib/worker'
 import { driverProgram, type Mounter } from '#product/driver'
 import type { Node as Driver } from '../../src/product/driver/node.ts'
 import { nodePublishVolume } from '../../src/product/driver/rpc/node-publish-volume.ts'
@@ -105,6 +106,7 @@ function startDriver(node: SimulatedNode): void {
     clock,
     providers: vaults.providerFor(name, process),
     tickOffset: random.next(),
+    tasks: inlineTasks(),
   }
   // Never disposed of: a process that dies stops nothing.
   const started = new AsyncDisposableStack()

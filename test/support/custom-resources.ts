@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { type KubeClient, resources, type UntypedObject } from '#kubernetes/client'
 
-const directory = join(import.meta.dirname, '../../charts/keymount/files/crds')
+const files = join(import.meta.dirname, '../../charts/keymount/files')
+const directory = join(files, 'crds')
 
 /** The product's CustomResourceDefinitions, as the chart installs them. */
 export const customResourceDefinitions: readonly UntypedObject[] = readdirSync(directory)
@@ -15,4 +16,17 @@ export async function createDefinitions(kube: KubeClient): Promise<void> {
   for (const definition of customResourceDefinitions) {
     await kube.create(resources.customResourceDefinitions, definition)
   }
+}
+
+/** The SecretSync kind, for the local cluster. */
+export const secretSyncDefinition = withoutRules(
+  parse(readFileSync(join(files, 'sync-crds/secretsyncs.yaml'), 'utf8')),
+) as UntypedObject
+
+/** The local cluster refuses rules in CEL, which it cannot evaluate; the controller checks the same. */
+function withoutRules(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutRules)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(([key]) => key !== 'x-kubernetes-validations')
+  return Object.fromEntries(entries.map(([key, inner]) => [key, withoutRules(inner)]))
 }

@@ -15,6 +15,8 @@ export interface EventRecorderOptions {
   clock?: Clock | undefined
   /** The same event about the same object is written at most once in this time, and counted in between. Default 60,000 ms. */
   quietMs?: number | undefined
+  /** Distinct events that are held for counting. Default 500. */
+  maxHeld?: number | undefined
 }
 
 export interface EventRecorder {
@@ -34,9 +36,6 @@ export interface Occurrence {
 
 /** Kubernetes refuses longer ones. https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
 const maxMessageLength = 1024
-
-/** How many distinct events are held for counting. */
-const maxHeld = 500
 
 /** A volume is not kept waiting by its event. */
 const timeoutMs = 5000
@@ -72,7 +71,7 @@ export function newEvent(about: ObjectReference, occurrence: Occurrence) {
 
 /** Writes events the way kubelet's are read: one object per (object, reason, message) whose `count` grows. */
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
-  const { client, log, component, host, clock = systemClock, quietMs = 60_000 } = options
+  const { client, log, component, host, clock = systemClock, quietMs = 60_000, maxHeld = 500 } = options
   const seen = new Map<string, { writtenAt: number; pending: number }>()
 
   async function write(event: KubeEvent & { count: number }): Promise<void> {

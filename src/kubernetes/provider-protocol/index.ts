@@ -2,6 +2,7 @@
  * kubernetes/provider-protocol: the protocol between the driver and a provider of secrets (`v1alpha1.CSIDriverProvider` on a Unix
  * socket): generated code and the client. It knows neither what is mounted nor where secrets come from.
  */
+export * from './account-annotations.ts'
 export * from './client.ts'
 export * from './generated/provider.ts'
 export * from './max-age.ts'

@@ -6,7 +6,7 @@ import { createTlsValues } from '#kubernetes/secret-data'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
 import { createFairGate } from '#lib/async'
 import { serveMetrics, serveStatus } from '#lib/http'
-import { createWorkerPool } from '#lib/worker'
+import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import type { DriverConfig } from './config.ts'
 import { driverLimits } from './driver-limits.ts'
 import { createDriverMetrics } from './driver-metrics.ts'
@@ -41,6 +41,8 @@ export interface DriverWorld {
   providers?: ProviderClient | undefined
   /** Place of the rotation tick in its interval, 0 to 1. Default: random. */
   tickOffset?: number | undefined
+  /** Where certificates are parsed. Default: worker threads. */
+  tasks?: TaskRunner | undefined
 }
 
 export interface RunningDriver extends Running {
@@ -85,7 +87,7 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
   const providers = world.providers ?? createProviderClient({ directories: providerDirectories, maxReceiveBytes })
   started.defer(providers.stop)
   // Threads start with the first TLS Secret.
-  const tasks = createWorkerPool({ threads: 2 })
+  const tasks = world.tasks ?? createWorkerPool({ threads: 2 })
   started.defer(tasks.stop)
   return {
     config,

@@ -15,6 +15,8 @@ export interface PodRef {
   name: string
   /** Empty when the driver did not send it. */
   serviceAccount: string
+  /** Annotations of the service account, where the caller sent them. */
+  accountAnnotations?: Readonly<Record<string, string>> | undefined
 }
 
 /** The identity parts of class and volume. */

@@ -1,6 +1,8 @@
 import { type ParseObjects, parseParameters } from '#azure/class'
 import { tokenHolders } from '#azure/identity'
+import { serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
 import type { Problems } from '#lib'
+import { parseJson, recordOf } from '#lib/formats'
 import type { MountSpec, PodRef } from './mount-spec.ts'
 import type { DecodedRequest } from './parse-mount-request.ts'
 
@@ -17,6 +19,7 @@ export function parseMount(request: DecodedRequest, problems: Problems, parse: P
     name: attribute(podName),
     namespace: attribute(podNamespace),
     serviceAccount: attribute(serviceAccountName),
+    accountAnnotations: accountAnnotationsOf(attributes.get(serviceAccountAnnotationsAttribute)),
   }
   if (pod.name === '')
     problems.add(
@@ -36,6 +39,16 @@ export function parseMount(request: DecodedRequest, problems: Problems, parse: P
       secrets: withoutTokens(secrets),
     },
     defaultMode: permission & 0o777,
+  }
+}
+
+function accountAnnotationsOf(text: string | undefined): Record<string, string> | undefined {
+  if (text === undefined) return undefined
+  try {
+    const entries = Object.entries(recordOf(parseJson(serviceAccountAnnotationsAttribute, text)) ?? {})
+    return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+  } catch {
+    return undefined
   }
 }
 

@@ -70,6 +70,7 @@ async function readServiceAccount(
   { serviceAccountAnnotations }: CredentialDefaults,
 ): Promise<AccountAnswer> {
   const missing = missingFromClass(identity, sources)
+  if (pod.accountAnnotations !== undefined) return { annotations: pod.accountAnnotations }
   const isNamed = pod.serviceAccount !== '' && pod.namespace !== ''
   if ((!missing.clientId && !missing.tenantId) || !isNamed || serviceAccountAnnotations === undefined)
     return { annotations: {} }

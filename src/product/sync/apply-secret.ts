@@ -7,40 +7,48 @@ import {
   resources,
   type Secret,
 } from '#kubernetes/client'
-import { fieldManager, reservedKey, type SecretSync } from './secret-sync.ts'
+import { fieldManager, reservedKey } from './secret-sync.ts'
 import { SyncError } from './sync-error.ts'
 import type { SecretData } from './sync-hash.ts'
+import type { Next } from './sync-queue.ts'
+import type { Wanted } from './wanted.ts'
 
 /**
  * Writes the Secret by server-side apply, without taking fields over: keys, labels and annotations of others survive, keys
- * that the SecretSync no longer names go. It has one owner, the SecretSync, and is deleted with it. An apply that changes
- * nothing costs the API server no write. Throws {@link SyncError}.
+ * that are no longer wanted go. It has one owner and is deleted with it. An apply that changes nothing costs the API server
+ * no write. Throws {@link SyncError}.
  *
- * @returns whether anything changed.
+ * @returns the resource version of the Secret.
  */
 export async function applySecret(
   kube: KubeClient,
-  sync: SecretSync,
+  wanted: Wanted,
   data: SecretData,
   signal: AbortSignal,
-): Promise<{ version: string }> {
+): Promise<string> {
   try {
-    const written = await kube.apply(resources.secrets, secretOf(sync, data), { fieldManager, force: false, signal })
-    return { version: written.metadata.resourceVersion ?? '' }
+    const written = await kube.apply(resources.secrets, secretOf(wanted, data), { fieldManager, force: false, signal })
+    return written.metadata.resourceVersion ?? ''
   } catch (error) {
     if (!(error instanceof KubeError)) throw error
-    const retryable = !isForbidden(error) && error.status !== 422
-    throw new SyncError('ControllerPatchError', `failed to patch secret "${sync.metadata.name}": ${reason(error)}`, {
-      cause: error,
-      retryable,
-    })
+    const text = `failed to patch secret "${wanted.sync.metadata.name}": ${reason(error)}`
+    throw new SyncError('ControllerPatchError', text, { cause: error, next: nextAfter(error) })
   }
 }
 
-function secretOf({ metadata, spec }: SecretSync, data: SecretData): Secret {
-  const { name = '', namespace = '', uid = '' } = metadata
+/** Kubernetes' texts for a namespace that is being deleted. */
+const isTerminating = (error: KubeError) =>
+  isNotFound(error) || (isForbidden(error) && /because it is being terminated/.test(error.serverMessage))
+
+function nextAfter(error: KubeError): Next {
+  if (isTerminating(error)) return 'asked'
+  // Invalid, or a field that cannot change: only an edit, or deleting the Secret, makes it right.
+  return error.status === 422 ? 'interval' : 'backoff'
+}
+
+function secretOf({ sync: { metadata, spec }, owner }: Wanted, data: SecretData): Secret {
+  const { name = '', namespace = '' } = metadata
   const { type = 'Opaque', labels, annotations } = spec.secretObject
-  const owner = { apiVersion: 'secret-sync.x-k8s.io/v1alpha1', kind: 'SecretSync', name, uid }
   return {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -59,12 +67,12 @@ function secretOf({ metadata, spec }: SecretSync, data: SecretData): Secret {
 /** The API server's own text, then what to do about it. */
 function reason(error: KubeError): string {
   const text = error.serverMessage
-  if (isConflict(error)) {
+  if (isConflict(error))
     return `${text} (another field manager owns these fields; remove them there, or delete the Secret) [secret-conflict]`
-  }
-  if (isNotFound(error)) return `${text} [namespace-terminating]`
-  if (isForbidden(error) && /only update secrets with a single|single secretsync owner/.test(text)) {
-    return `${text} (the Secret exists and was not made for this SecretSync: delete it or rename the SecretSync; one that secretObjects of a class made goes when they are removed there) [secret-not-ours]`
-  }
+  if (isTerminating(error)) return `${text} [namespace-terminating]`
+  if (error.status === 422 && /\btype: .*immutable/.test(text))
+    return `${text} (Kubernetes does not change the type of a Secret: delete the Secret, and it is made again at the next check) [secret-type-changed]`
+  if (isForbidden(error) && /can only update secrets with a single|does not have the correct label/.test(text))
+    return `${text} (the Secret exists and was not made for this: delete it or choose another name; one that the driver made for secretObjects of a class is removed there first) [secret-not-ours]`
   return text
 }

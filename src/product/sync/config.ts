@@ -44,6 +44,16 @@ export const syncFlags = {
     help: 'SecretSyncs that name another controller are left alone',
   },
   namespaces: { type: 'strings', default: [], help: 'Only SecretSyncs of these namespaces (default: all)' },
+  'namespace-selector': {
+    type: 'string',
+    default: '',
+    help: 'Only SecretSyncs of namespaces with these labels, as a label selector (default: all)',
+  },
+  'sync-classes': {
+    type: 'boolean',
+    default: false,
+    help: 'Also make the Secrets of secretObjects of classes that name a service account for it, where that account consents',
+  },
   workers: { type: 'integer', default: 8, min: 1, max: 100, help: 'SecretSyncs that are checked at once' },
   kubeconfig: kubeconfigFlag,
 } as const satisfies FlagSpecs
@@ -68,6 +78,8 @@ export const syncProgram: Program<typeof syncFlags, SyncProgramConfig> = {
     const namespace = flags['leader-election-namespace'] || env.SYNC_CONTROLLER_POD_NAMESPACE || ''
     if (flags['leader-elect'] && namespace === '')
       problems.add('--leader-election-namespace', 'missing; --leader-elect needs it')
+    if (flags.namespaces.length > 0 && flags['namespace-selector'] !== '')
+      problems.add('--namespace-selector', 'not together with --namespaces')
     const pod = { name: env.SYNC_CONTROLLER_POD_NAME ?? '', uid: env.SYNC_CONTROLLER_POD_UID ?? '' }
     return {
       logLevel: flags.v >= 4 ? 'debug' : 'info',
@@ -86,6 +98,8 @@ export const syncProgram: Program<typeof syncFlags, SyncProgramConfig> = {
       audiences: flags['token-request-audience'],
       intervalMs: interval,
       namespaces: flags.namespaces,
+      namespaceSelector: flags['namespace-selector'],
+      syncClasses: flags['sync-classes'],
       controllerName: flags['controller-name'],
       workers: flags.workers,
       pod,

@@ -1,6 +1,7 @@
-import { isTlsKey, type TlsKey, tlsKeys, tlsSecretType } from '#kubernetes/client'
+import { isTlsKey, type SecretProviderClass, type TlsKey, tlsKeys, tlsSecretType } from '#kubernetes/client'
 import type { TlsValues } from '#kubernetes/secret-data'
 import { errorMessage, type SecretValue } from '#lib'
+import { optionalPaths } from './optional-paths.ts'
 import type { SecretSync } from './secret-sync.ts'
 import { SyncError } from './sync-error.ts'
 import type { SecretData } from './sync-hash.ts'
@@ -11,25 +12,52 @@ const maxSecretBytes = 1024 * 1024
 /** Names that an error lists at most. */
 const maxListed = 20
 
+export interface WantedData {
+  data: SecretData
+  /** Keys that are left out because their objects are optional and not in the vault. */
+  absent: readonly string[]
+}
+
 /**
  * What goes under the keys of the Secret, out of the provider's files. `NAME/tls.crt` and `NAME/tls.key` are the certificates
  * and the key of the file NAME, where there is no file of that path. Throws {@link SyncError}.
  */
 export async function secretData(
   sync: SecretSync,
+  secretClass: SecretProviderClass,
   files: ReadonlyMap<string, SecretValue>,
   tls: TlsValues,
   signal: AbortSignal,
-): Promise<SecretData> {
+): Promise<WantedData> {
   const owner = sync.metadata.namespace ?? ''
   const tlsValue: TlsValue = (key, contents) => tls.value(key, contents, { owner, signal })
   const { type = 'Opaque', data: rows } = sync.spec.secretObject
   const data = new Map<string, SecretValue>()
+  const absent: string[] = []
   for (const { sourcePath, targetKey } of rows) {
-    data.set(targetKey.trim(), await entryValue(type, sourcePath.trim(), targetKey.trim(), files, tlsValue))
+    const [path, key] = [sourcePath.trim(), targetKey.trim()]
+    if (fileFor(path, files) === undefined && optionalPaths(secretClass).has(wholePath(path))) absent.push(key)
+    else data.set(key, await entryValue(type, path, key, files, tlsValue))
   }
+  if (data.size === 0) refuseEmpty(absent)
   refuseTooLarge(data)
-  return data
+  return { data, absent }
+}
+
+const partPattern = /^(.+)\/(tls\.crt|tls\.key)$/
+
+function fileFor(path: string, files: ReadonlyMap<string, SecretValue>): SecretValue | undefined {
+  return files.get(path) ?? files.get(wholePath(path))
+}
+
+/** The path without `/tls.crt` or `/tls.key`. */
+function wholePath(path: string): string {
+  return partPattern.exec(path)?.[1] ?? path
+}
+
+function refuseEmpty(absent: readonly string[]): void {
+  const text = `every key is of an optional object that is not in the vault: ${absent.join(', ') || 'no key is named'} [secret-empty]`
+  throw new SyncError('RemoteSecretStoreFetchFailed', text)
 }
 
 type TlsValue = (key: TlsKey, contents: SecretValue) => Promise<SecretValue>
@@ -42,11 +70,11 @@ async function entryValue(
   tlsValue: TlsValue,
 ): Promise<SecretValue> {
   const contents = files.get(path)
-  const part = /^(.+)\/(tls\.crt|tls\.key)$/.exec(path)
-  const whole = part === null ? undefined : files.get(part[1] ?? '')
+  const part = partPattern.exec(path)?.[2]
+  const whole = part === undefined ? undefined : files.get(wholePath(path))
   try {
     if (contents !== undefined) return type === tlsSecretType ? await tlsEntry(key, contents, tlsValue) : contents
-    if (whole !== undefined) return await tlsEntry(part?.[2] ?? '', whole, tlsValue)
+    if (whole !== undefined) return await tlsEntry(part ?? '', whole, tlsValue)
   } catch (error) {
     throw new SyncError('RemoteSecretStoreFetchFailed', `sourcePath "${path}" ${errorMessage(error)} [tls-unusable]`, {
       cause: error,

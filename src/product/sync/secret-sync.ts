@@ -56,6 +56,8 @@ export const syncAnnotations = {
   lastFailure: 'keymount.dev/last-failure',
   /** JSON: id of each object → its version. */
   versions: 'keymount.dev/versions',
+  /** What the Secret was written for; after a restart of the controller, an equal one needs no new `syncHash`. */
+  writtenFor: 'keymount.dev/written-for',
 } as const
 
 /** The label of every Secret that the controller writes, and the prefix that a SecretSync must not use. */

@@ -1,23 +1,17 @@
-import {
-  classAnnotations,
-  createEventRecorder,
-  followInto,
-  type KubeClient,
-  parseSyncInterval,
-  resources,
-  type SecretProviderClass,
-} from '#kubernetes/client'
-import { createProviderClient } from '#kubernetes/provider-protocol'
+import { createEventRecorder, type KubeClient, parseSyncInterval, type SecretProviderClass } from '#kubernetes/client'
+import { createProviderClient, type ProviderClient } from '#kubernetes/provider-protocol'
 import { createTlsValues } from '#kubernetes/secret-data'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
-import { createWorkerPool } from '#lib/worker'
+import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import { isReady } from './conditions.ts'
-import { keyOf, type Reconciler, reconcile } from './reconcile.ts'
-import { type SecretSync, secretSyncs } from './secret-sync.ts'
-import { createServiceAccountTokens } from './service-account-tokens.ts'
-import { createChangeDigest } from './sync-hash.ts'
+import { reconcile } from './reconcile.ts'
+import type { Reconciler } from './reconciler.ts'
+import type { SecretSync } from './secret-sync.ts'
+import { createServiceAccounts } from './service-accounts.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
-import { createSyncQueue, type SyncQueue } from './sync-queue.ts'
+import { createSyncQueue } from './sync-queue.ts'
+import { type Wanted, wantedByClass, wantedBySync } from './wanted.ts'
+import { type Watched, watch } from './watched.ts'
 
 export interface SyncConfig {
   /** Directories of provider sockets, searched in this order. */
@@ -29,7 +23,11 @@ export interface SyncConfig {
   intervalMs: number
   /** Empty: all. */
   namespaces: readonly string[]
+  /** Label selector of the namespaces; empty: all. Not together with `namespaces`. */
+  namespaceSelector: string
   controllerName: string
+  /** Whether Secrets are also made for `secretObjects` of classes that name a service account for it. */
+  syncClasses: boolean
   workers: number
   pod: { name: string; uid: string }
 }
@@ -39,187 +37,138 @@ export interface SyncWorld {
   metrics: SyncMetrics
   log: Log
   clock?: Clock | undefined
+  /** Default: those that have a socket in the directories of the configuration. */
+  providers?: ProviderClient | undefined
+  /** Where certificates are parsed. Default: worker threads. */
+  tasks?: TaskRunner | undefined
+}
+
+/** What a leader has. */
+interface Controller {
+  config: SyncConfig
+  /** One for the whole cluster, or one for each namespace. */
+  watches: Watched[]
+  /** Wall clock of the last check of each key. */
+  lastCheck: Map<string, number>
+  reported: Map<string, SecretSync>
 }
 
 /** What the leader does: follows SecretSyncs and their classes, and keeps the Secrets up to date. `stop` ends all work at once. */
-export function startSync(config: SyncConfig, { kube, metrics, log, clock = systemClock }: SyncWorld): Running {
-  const { providerDirectories: directories, maxReceiveBytes, audiences, controllerName, pod } = config
-  const syncs = new Map<string, SecretSync>()
-  const classes = new Map<string, SecretProviderClass>()
-  const lastCheck = new Map<string, number>()
-  const providers = createProviderClient({ directories, maxReceiveBytes })
-  const tasks = createWorkerPool()
-  const events = createEventRecorder({
-    client: kube,
-    log,
-    component: 'secrets-store-sync-controller',
-    clock,
-    quietMs: 3_600_000,
-  })
+export function startSync(config: SyncConfig, world: SyncWorld): Running {
+  const { kube, metrics, log, clock = systemClock } = world
+  const { providerDirectories: directories, maxReceiveBytes } = config
+  const providers = world.providers ?? createProviderClient({ directories, maxReceiveBytes })
+  const tasks = world.tasks ?? createWorkerPool()
+  const controller: Controller = { config, watches: [], lastCheck: new Map(), reported: new Map() }
   const reconciler: Reconciler = {
     kube,
     providers,
-    tokens: createServiceAccountTokens({ kube, audiences, clock }),
+    providerDirectories: directories,
+    accounts: createServiceAccounts({ kube, audiences: config.audiences, clock }),
     tls: createTlsValues(tasks, clock),
-    syncOf: (key) => syncs.get(key),
-    classOf: (namespace, name) => classes.get(`${namespace}/${name}`),
-    digest: createChangeDigest(),
-    last: new Map(),
-    pod,
-    controllerName,
+    wanted: (key) => wantedOf(controller, key),
+    classOf: (namespace, name) => classOf(controller, namespace, name),
+    written: new Map(),
+    reported: controller.reported,
+    pod: config.pod,
     nextCheck: (key) => queue.nextAt(key),
-    events,
+    events: createEventRecorder({
+      client: kube,
+      log,
+      component: 'secrets-store-sync-controller',
+      clock,
+      quietMs: 3_600_000,
+      maxHeld: 5000,
+    }),
     metrics,
     clock,
     log,
   }
   const queue = createSyncQueue({
     async work(key, signal) {
-      await reconcile(reconciler, key, signal)
-      lastCheck.set(key, clock.now())
+      const next = await reconcile(reconciler, key, signal)
+      if (reconciler.wanted(key) !== undefined) controller.lastCheck.set(key, clock.now())
+      return next
     },
-    intervalOf: (key) => intervalOf(syncs.get(key), classes, config.intervalMs),
+    intervalOf: (key) => intervalOf(controller, key),
     workers: config.workers,
     clock,
   })
-  const watches = watchedNamespaces(config.namespaces).map((namespace) =>
-    followNamespace({
-      kube,
-      clock,
-      log,
-      namespace,
-      syncs,
-      classes,
-      queue,
-      forget: (key, uid) => {
-        lastCheck.delete(key)
-        reconciler.last.delete(uid)
-      },
-    }),
-  )
-  metrics.state(() => ({
-    syncs: [...syncs.values()].map((sync) => ({
-      namespace: sync.metadata.namespace ?? '',
-      name: sync.metadata.name ?? '',
-      ready: isReady(sync),
-    })),
-    oldestCheckMs: lastCheck.size === 0 ? undefined : Math.min(...lastCheck.values()),
-  }))
+  const namespaces = config.namespaces.length === 0 ? [undefined] : config.namespaces
+  const { namespaceSelector, syncClasses } = config
+  const onGone = (key: string, uid: string) => {
+    controller.lastCheck.delete(key)
+    reconciler.written.delete(key)
+    controller.reported.delete(uid)
+  }
+  const options = { kube, clock, log, namespaceSelector, syncClasses, queue, onGone }
+  controller.watches.push(...namespaces.map((namespace) => watch({ ...options, namespace })))
+  metrics.state(() => stateOf(controller))
   return {
     async stop() {
       await queue.stop()
-      await Promise.all(watches.map((watch) => watch.stop()))
+      await Promise.all(controller.watches.map((one) => one.stop()))
       providers.stop()
       await tasks.stop()
     },
   }
 }
 
-/** One watch for the whole cluster, or one for each namespace. */
-function watchedNamespaces(namespaces: readonly string[]): readonly (string | undefined)[] {
-  return namespaces.length === 0 ? [undefined] : namespaces
+function wantedOf(controller: Controller, key: string): Wanted | undefined {
+  const [namespace = '', name = '', className = '', secretName = ''] = key.split('/')
+  if (!controller.watches.some((one) => one.isInReach(namespace))) return undefined
+  if (className !== '') {
+    const secretClass = classOf(controller, namespace, className)
+    return secretClass && controller.config.syncClasses ? wantedByClass(secretClass, secretName) : undefined
+  }
+  const watched = syncOf(controller, `${namespace}/${name}`)
+  if (watched === undefined || isOthers(controller.config, watched)) return undefined
+  return wantedBySync(newest(controller.reported, watched))
 }
 
-interface NamespaceWatch {
-  kube: KubeClient
-  clock: Clock
-  log: Log
-  namespace: string | undefined
-  syncs: Map<string, SecretSync>
-  classes: Map<string, SecretProviderClass>
-  queue: SyncQueue
-  forget(key: string, uid: string): void
+function isOthers({ controllerName }: SyncConfig, { spec, metadata }: SecretSync): boolean {
+  const named = spec.secretSyncControllerName ?? ''
+  return metadata.deletionTimestamp !== undefined || (named !== '' && named !== controllerName)
 }
 
-function followNamespace({ kube, clock, log, namespace, syncs, classes, queue, forget }: NamespaceWatch): Running {
-  const seen = new Map<string, string>()
-  const ofClass = new Map<string, string>()
-  const mine = (key: string) => namespace === undefined || key.startsWith(`${namespace}/`)
+/** The watch may be behind what a write of ours returned: nothing is written twice for that. */
+function newest(reported: Map<string, SecretSync>, watched: SecretSync): SecretSync {
+  const { uid = '', resourceVersion = '' } = watched.metadata
+  const returned = reported.get(uid)
+  if (returned === undefined) return watched
+  if (isNewer(returned.metadata.resourceVersion ?? '', resourceVersion)) return returned
+  reported.delete(uid)
+  return watched
+}
 
-  /** Queues what is new about SecretSyncs. A status or an annotation of ours is not. */
-  const syncsChanged = () => {
-    for (const [key, sync] of syncs) {
-      if (!mine(key)) continue
-      const state = `${sync.metadata.uid} ${sync.metadata.generation}`
-      const before = seen.get(key)
-      if (before === state) continue
-      seen.set(key, state)
-      // After a restart of the controller, objects that are Ready are spread over time: thousands of them cause no burst.
-      if (before === undefined && isReady(sync)) queue.later(key)
-      else queue.soon(key)
-    }
-    for (const [key, state] of seen) {
-      if (syncs.has(key)) continue
-      seen.delete(key)
-      queue.forget(key)
-      forget(key, state.split(' ')[0] ?? '')
-    }
-  }
-  const classesChanged = () => {
-    for (const [key, { metadata }] of classes) {
-      if (!mine(key)) continue
-      const { rotate } = classAnnotations
-      const state = [
-        metadata.uid,
-        metadata.generation,
-        metadata.annotations?.[rotate],
-        metadata.annotations?.[changedAnnotation],
-      ].join(' ')
-      const before = ofClass.get(key)
-      ofClass.set(key, state)
-      if (before !== undefined && before !== state) queueClass(key)
-      if (before === undefined)
-        queueClass(
-          key,
-          ({ status }) =>
-            status?.conditions?.some(({ reason }) => reason === 'SecretProviderClassMisconfigured') === true,
-        )
-    }
-    for (const key of ofClass.keys()) {
-      if (classes.has(key)) continue
-      ofClass.delete(key)
-      queueClass(key)
-    }
-  }
-  const queueClass = (key: string, which: (sync: SecretSync) => boolean = () => true) => {
-    for (const sync of syncs.values()) {
-      const className = `${sync.metadata.namespace}/${sync.spec.secretProviderClassName}`
-      if (className === key && which(sync)) queue.soon(keyOf(sync))
-    }
-  }
+/** Versions of one collection are integers that grow: https://github.com/kubernetes/enhancements/issues/5504 */
+function isNewer(version: string, than: string): boolean {
+  return version.length === than.length ? version > than : version.length > than.length
+}
 
-  const common = { namespace, clock, log }
-  // Classes first: a SecretSync whose class has not been listed yet would report that it is missing.
-  const classWatch = followInto(classes, kube, resources.secretProviderClasses, {
-    ...common,
-    keep: (secretClass) => secretClass,
-    onChange: classesChanged,
-  })
-  let syncWatch: Running | undefined
-  let stopped = false
-  const starting = classWatch.synced.then(() => {
-    if (stopped) return
-    syncWatch = followInto(syncs, kube, secretSyncs, { ...common, keep: (sync) => sync, onChange: syncsChanged })
-  })
+function syncOf({ watches }: Controller, key: string): SecretSync | undefined {
+  return watches.map(({ syncs }) => syncs.get(key)).find((sync) => sync !== undefined)
+}
+
+function classOf({ watches }: Controller, namespace: string, name: string): SecretProviderClass | undefined {
+  return watches.map(({ classes }) => classes.get(`${namespace}/${name}`)).find((found) => found !== undefined)
+}
+
+function intervalOf(controller: Controller, key: string): number {
+  const [namespace = '', , className] = key.split('/')
+  const name = className ?? syncOf(controller, key)?.spec.secretProviderClassName ?? ''
+  const parameters = classOf(controller, namespace, name)?.spec?.parameters
+  return parseSyncInterval(parameters?.syncInterval ?? '') ?? controller.config.intervalMs
+}
+
+function stateOf({ config, watches, lastCheck }: Controller) {
+  const syncs = watches.flatMap((one) => [...one.syncs.values()]).filter((sync) => !isOthers(config, sync))
   return {
-    async stop() {
-      stopped = true
-      await classWatch.stop()
-      await Promise.race([starting, Promise.resolve()])
-      await syncWatch?.stop()
-    },
+    syncs: syncs.map((sync) => ({
+      namespace: sync.metadata.namespace ?? '',
+      name: sync.metadata.name ?? '',
+      ready: isReady(sync),
+    })),
+    oldestCheckMs: lastCheck.size === 0 ? undefined : Math.min(...lastCheck.values()),
   }
-}
-
-/** Written by the part that follows events of vaults. */
-const changedAnnotation = 'keymount.dev/changed'
-
-function intervalOf(
-  sync: SecretSync | undefined,
-  classes: ReadonlyMap<string, SecretProviderClass>,
-  fallbackMs: number,
-): number {
-  const secretClass =
-    sync === undefined ? undefined : classes.get(`${sync.metadata.namespace}/${sync.spec.secretProviderClassName}`)
-  return parseSyncInterval(secretClass?.spec?.parameters?.syncInterval ?? '') ?? fallbackMs
 }

@@ -1,4 +1,4 @@
-import { createHmac, pbkdf2, randomBytes } from 'node:crypto'
+import { pbkdf2 } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { SecretProviderClass } from '#kubernetes/client'
 import type { SecretValue } from '#lib'
@@ -15,18 +15,6 @@ export async function syncHash(sync: SecretSync, secretClass: SecretProviderClas
 }
 
 export type SecretData = ReadonlyMap<string, SecretValue>
-
-/**
- * Whether something changed since the last check, without the cost of {@link syncHash}: a digest under a key that only this
- * process has and that never leaves it.
- */
-export function createChangeDigest(): (sync: SecretSync, secretClass: SecretProviderClass, data: SecretData) => string {
-  const key = randomBytes(32)
-  return (sync, secretClass, data) =>
-    createHmac('sha256', key)
-      .update(contentOf(sync, secretClass, data))
-      .digest('base64')
-}
 
 /** Every part with its length, so that no two contents have the same bytes. */
 function contentOf(sync: SecretSync, secretClass: SecretProviderClass, data: SecretData): Buffer {

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { parse, stringify } from 'yaml'
+import { stringify } from 'yaml'
 import {
   createKubeClient,
   isNotFound,
@@ -9,16 +8,16 @@ import {
   loadKubeconfig,
   resources,
   type Secret,
-  type UntypedObject,
 } from '#kubernetes/client'
 import { type Running, silentLog } from '#lib'
 import { createSyncMetrics, type SecretSync, type SyncConfig, secretSyncs, startSync } from '#product/sync'
+import { customResourceDefinitions, secretSyncDefinition } from '../../support/custom-resources.ts'
 import { until } from '../../support/eventually.ts'
+import { type FakeProvider, startFakeProvider } from '../../support/fake-provider.ts'
 import type { TestIdentity } from '../../support/local-azure.ts'
 import { startLocalCluster, type TestCluster } from '../../support/local-cluster.ts'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
-
-const crds = join(import.meta.dirname, '../../../charts/keymount/files')
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 /** A cluster, a vault and a provider; the controller starts with {@link SyncLab.start}. */
 export interface SyncLab {
@@ -32,7 +31,12 @@ export interface SyncLab {
   metrics: ReturnType<typeof createSyncMetrics>
   start(overrides?: Partial<SyncConfig>): Running
   createClass(name: string, objects: readonly object[], parameters?: Record<string, string>): Promise<void>
-  createSync(name: string, spec?: Partial<SecretSync['spec']>): Promise<SecretSync>
+  createSync(name: string, spec?: Partial<SecretSync['spec']>, namespace?: string): Promise<SecretSync>
+  /** Starts a fake provider of this name for a controller with `providerDirectories: [fakeProviders]`. */
+  startFakeProvider(name: string): Promise<FakeProvider>
+  fakeProviders: string
+  /** Messages of the events about objects of the namespace `default`, by reason. */
+  events(reason: string): Promise<string[]>
   sync(name: string): Promise<SecretSync>
   secret(name: string): Promise<Secret | undefined>
   /** The text under a key, when the Secret has it. */
@@ -46,8 +50,7 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
   const providerLab = await startProviderLab(t, { issuerCaFiles: [writeCa(cluster)] })
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   t.after(() => kube.close())
-  for (const file of ['crds/secretproviderclasses.yaml', 'sync-crds/secretsyncs.yaml']) {
-    const definition = withoutRules(parse(readFileSync(join(crds, file), 'utf8'))) as UntypedObject
+  for (const definition of [...customResourceDefinitions, secretSyncDefinition]) {
     await kube.create(resources.customResourceDefinitions, definition).catch((error: { status?: number }) => {
       if (error.status !== 409) throw error
     })
@@ -63,6 +66,7 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
   })
   const { socketPath } = await providerLab.startProvider({ readShareMs: 0, tokenHoldMs: 0 })
   const metrics = createSyncMetrics()
+  const fakeProviders = temporaryDirectory(t, 'providers-')
   const ref = (name: string) => ({ namespace: 'default', name })
   const lab: SyncLab = {
     cluster,
@@ -79,6 +83,8 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
         audiences: ['api://AzureADTokenExchange'],
         intervalMs: 1000,
         namespaces: [],
+        namespaceSelector: '',
+        syncClasses: false,
         controllerName: 'ours',
         workers: 8,
         pod: { name: 'controller', uid: 'u' },
@@ -105,11 +111,21 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
         },
       })
     },
-    createSync: (name, spec = {}) =>
+    fakeProviders,
+    async startFakeProvider(name) {
+      const provider = await startFakeProvider(fakeProviders, name)
+      t.after(() => provider.stop())
+      return provider
+    },
+    async events(reason) {
+      const { items } = await kube.list(resources.events, { namespace: 'default' })
+      return items.filter((event) => event.reason === reason).map(({ message = '' }) => message)
+    },
+    createSync: (name, spec = {}, namespace = 'default') =>
       kube.create(secretSyncs, {
         apiVersion: 'secret-sync.x-k8s.io/v1alpha1',
         kind: 'SecretSync',
-        metadata: ref(name),
+        metadata: { name, namespace },
         spec: {
           secretProviderClassName: 'app',
           serviceAccountName: 'app',
@@ -147,12 +163,4 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
 
 function writeCa(cluster: TestCluster): string {
   return join(cluster.stateDir, 'pki', 'ca.crt')
-}
-
-/** The local cluster refuses rules in CEL, which it cannot evaluate; the controller checks the same. */
-function withoutRules(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutRules)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(([key]) => key !== 'x-kubernetes-validations')
-  return Object.fromEntries(entries.map(([key, inner]) => [key, withoutRules(inner)]))
 }
