@@ -117,7 +117,10 @@ test('doctor: a pod that signs in, and what can be wrong with one', async (t) =>
     assert.match(letters[0]?.fix?.[0] ?? '', /federated-credential update/)
     await patient.federate({ subject: 'system:serviceaccount:shop:orders' })
     const other = (await patient.examine()).problems
-    assert.match(other[0]?.text ?? '', /it trusts system:serviceaccount:shop:orders of this cluster|none of its 1/)
+    assert.match(
+      other[0]?.text ?? '',
+      /it trusts system:serviceaccount:shop:orders of this cluster|its one federated credential is not for/,
+    )
     assert.doesNotMatch(other[0]?.fix?.[0] ?? '', /federated-credential update/)
     await patient.federate({})
   })
@@ -139,10 +142,7 @@ test('doctor: a pod that signs in, and what can be wrong with one', async (t) =>
       ...['--service-account-name', account.name, '--service-account-issuer-url', patient.issuer],
     )
     const { problems } = await patient.examine()
-    assert.match(
-      problems[0]?.text ?? '',
-      /none of its 0 federated credentials is for system:serviceaccount:default:orders/,
-    )
+    assert.match(problems[0]?.text ?? '', /it has no federated credential for system:serviceaccount:default:orders/)
     assert.match(
       problems[0]?.fix?.[0] ?? '',
       /^az identity federated-credential create --subscription .*--identity-name orders/,
@@ -310,6 +310,48 @@ test('doctor: a pod that signs in, and what can be wrong with one', async (t) =>
     const alone = await patient.identity('doctor', 'forgotten', '-n', 'default', ...bySecret)
     assert.equal(alone.code, 1, 'asked about that pod, what it lacks is a problem')
     assert.match(unwrapped(alone.stdout), /✗ label azure\.workload\.identity\/use is missing/)
+  })
+
+  await t.test(
+    'a mount by subPath, for the pod and in the list of its namespace: it never sees a rotation',
+    async () => {
+      const pinned = podOf('pinned')
+      pinned.spec.containers[0]?.volumeMounts?.push({ name: 'secrets', mountPath: '/etc/app', subPath: 'password' })
+      await patient.kube.create(resources.pods, pinned)
+      await podReady(patient, { namespace: 'default', name: 'pinned' })
+      const words =
+        /subPath\W+\/etc\/app in container main is mounted by subPath: it keeps its content until the container restarts/
+      const alone = await patient.identity('doctor', 'pinned', ...bySecret)
+      assert.equal(alone.code, 0, 'the pod works')
+      assert.match(unwrapped(alone.stdout), words)
+      assert.match(unwrapped((await patient.identity('doctor', '-n', 'default')).stdout), words)
+      await patient.kube.delete(resources.pods, { namespace: 'default', name: 'pinned' })
+    },
+  )
+
+  await t.test('a vault that is given by its URL is one problem, of the class', async () => {
+    await patient.setParameters({ keyvaultName: `https://${vault}.vault.azure.net/` })
+    const { problems, titles } = await patient.examine()
+    assert.deepEqual(
+      problems.map(({ check }) => check),
+      ['class'],
+    )
+    assert.match(problems[0]?.text ?? '', new RegExp(`expected its name alone: ${vault}`))
+    assert.ok(!titles.some((title) => title.startsWith('Vault ')), titles.join(', '))
+    await patient.setParameters({ keyvaultName: vault })
+  })
+
+  await t.test('a provider whose name is misspelt', async () => {
+    const misspelt = classOf({ objects: '' }, 'misspelt')
+    await patient.kube.create(resources.secretProviderClasses, {
+      ...misspelt,
+      spec: { ...misspelt.spec, provider: 'azur' },
+    })
+    await patient.kube.create(resources.pods, podOf('misspelt', 'misspelt'))
+    const { code, stdout } = await patient.identity('doctor', 'misspelt', ...bySecret)
+    assert.equal(code, 1)
+    assert.match(unwrapped(stdout), /✗ class is of provider "azur" \(did you mean azure\?\)/)
+    await patient.kube.delete(resources.pods, { namespace: 'default', name: 'misspelt' })
   })
 
   await t.test('a pod that does not exist', async () => {

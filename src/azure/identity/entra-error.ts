@@ -121,6 +121,7 @@ function essence(description: string): string {
     .join(' ')
     .trim()
     .slice(0, maxWordsLength)
+    .replace(/\.$/, '')
 }
 
 /** Sentences of a text with single spaces; an address is one of its own. */

@@ -10,3 +10,10 @@ export function failureText(message: string): string {
     )
     .replace(/^failed to mount objects, error: /, '')
 }
+
+/** kubelet's event about a failed mount: `volume "secrets": ` and what the driver reports. */
+export function mountFailureText(message: string): string {
+  const [, volume, text] =
+    /^MountVolume\.SetUp failed for volume "([^"]*)" : rpc error: code = \w+ desc = (.*)$/s.exec(message) ?? []
+  return text === undefined ? message : `volume "${volume}": ${failureText(text)}`
+}

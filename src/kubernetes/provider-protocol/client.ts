@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { status as Code, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { CodedError } from '#lib'
@@ -136,11 +136,26 @@ function connect(
     connections.set(key, { client, inode })
     return client
   }
+  const found = providersIn(directories)
+  const others = found.length === 0 ? 'no provider runs on this node' : `on this node: ${found.join(', ')}`
   throw new ProviderError(
     'not-found',
     Code.UNKNOWN,
-    `provider not found: provider "${provider}" has no socket (looked for ${paths.join(', ')}); is it running on this node?`,
+    `provider not found: provider "${provider}" has no socket ${paths.join(' nor ')}; ${others}`,
   )
+}
+
+/** Names of the providers that have a socket, at most ten. */
+function providersIn(directories: readonly string[]): string[] {
+  const files = directories.flatMap((directory) => {
+    try {
+      return readdirSync(directory)
+    } catch {
+      return []
+    }
+  })
+  const names = files.filter((file) => file.endsWith('.sock')).map((file) => file.slice(0, -'.sock'.length))
+  return [...new Set(names)].toSorted().slice(0, 10)
 }
 
 function openClient(path: string, maxReceiveBytes: number): CSIDriverProviderClient {

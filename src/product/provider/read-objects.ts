@@ -3,7 +3,7 @@ import { IdentityError } from '#azure/identity'
 import { VaultError } from '#azure/keyvault'
 import { errorMessage } from '#lib'
 import type { ProviderErrorCode } from '#product/error-catalogue'
-import { joinReasons, reasonsRoom } from './join-reasons.ts'
+import { eventRoom, joinReasons, reasonsRoom } from './join-reasons.ts'
 import { MountError } from './mount-error.ts'
 import type { ObjectFile } from './read-object.ts'
 
@@ -59,14 +59,17 @@ function combine(failures: readonly Failure[], { total, identity }: { total: num
   const groups = [...Map.groupBy(failures, reasonOf).values()]
   const names = (group: readonly Failure[]) => namesOf(group, failures.length)
   const reasons = groups.map((group) => `[${codeOf(group)}] failed to get ${names(group)}: ${textOf(group)}`)
-  const { text, whole } = joinReasons(groups.length === 1 ? reasons : reasons.map(shortReason), reasonsRoom, (from) => {
+  const code = codeOf(failures)
+  const count = total === 1 ? '' : `; ${failures.length} of ${total} objects failed`
+  const more = `; more: keymount explain ${code}`
+  // Errors of a sign-in have the identity at their own end.
+  const asked = failures.some(({ error }) => error instanceof VaultError) ? `; asked as ${identity}` : ''
+  const room = asked === '' ? eventRoom - count.length - more.length : reasonsRoom
+  const { text, whole } = joinReasons(groups.length === 1 ? reasons : reasons.map(shortReason), room, (from) => {
     const rest = groups.slice(from).map((group) => `[${codeOf(group)}] ${names(group)}`)
     return `and ${joinWithin(maxRestLength, rest)}, see the provider’s log`
   })
-  const code = codeOf(failures)
-  const count = total === 1 ? '' : `; ${failures.length} of ${total} objects failed`
-  const asked = failures.some(({ error }) => error instanceof VaultError) ? `; asked as ${identity}` : ''
-  return new MountError(code, `${text}${count}; more: keymount explain ${code}${asked}`, {
+  return new MountError(code, text + count + more + asked, {
     cause: failures[0]?.error,
     whole: whole === undefined ? undefined : reasons.join('; ') + count + asked,
   })
@@ -99,13 +102,16 @@ function shortReason(reason: string, index: number): string {
 
 /** Room for the names of objects that failed for the same reason, and for the reasons that there is no room for. */
 const maxNamesLength = 160
+/** The same where the names decide nothing, because the sign-in failed. */
+const maxNamesOfSignIn = 60
 const maxRestLength = 200
 
 /** The only object that failed in the words of upstream, which users search for; otherwise a list. @param count of all that failed. */
 function namesOf([first, ...others]: readonly Failure[], count: number): string {
   if (first === undefined) return ''
   if (count === 1) return objectLabel(first.object)
-  return joinWithin(maxNamesLength, [first, ...others].map(nameOf))
+  const room = first.error instanceof IdentityError ? maxNamesOfSignIn : maxNamesLength
+  return joinWithin(room, [first, ...others].map(nameOf))
 }
 
 function nameOf({ object: { type, name, version } }: Failure): string {

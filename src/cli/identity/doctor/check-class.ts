@@ -36,6 +36,11 @@ export function signInOf({ class: found, volume }: MountedClass, annotations: An
   return { way, clientId: way === 'workload' ? identity.clientId : undefined, tenantId: identity.tenantId, spec }
 }
 
+/** Whether there can be a vault of this name; others are findings about the class. */
+export function isVaultName(name: string): boolean {
+  return /^[-A-Za-z0-9]{3,24}$/.test(name)
+}
+
 /** Whether a class gets its client id from the service account, or would if that had one. */
 export function needsAccountClientId({ way, spec }: ClassSignIn, { volume }: MountedClass): boolean {
   const hasSecret = volume.csi?.nodePublishSecretRef !== undefined
@@ -58,7 +63,12 @@ export function checkMountedClass(mounted: MountedClass, context: ClassContext):
   if ('why' in found) return [unknown('class', found.why)]
   if (found.value === undefined) return [missingClass(className, context)]
   const provider = found.value.spec?.provider
-  if (provider !== 'azure') return [note('class', `is of provider "${provider}", which is not checked`)]
+  if (provider !== 'azure') {
+    const found = `is of provider "${provider}"`
+    return nearestName(provider ?? '', ['azure']) === undefined
+      ? [note('class', `${found}, which is not checked`)]
+      : [problem('class', `${found} (did you mean azure?)`)]
+  }
   const wrong = checkClass(found.value).map((finding) =>
     finding.fails === undefined ? note('class', formatFinding(finding)) : problem('class', formatFinding(finding)),
   )

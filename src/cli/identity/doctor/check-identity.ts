@@ -92,7 +92,10 @@ function noCredential(
   const count = identity.credentials.length
   const elsewhere = identity.credentials.find((one) => one.subject === subject)?.issuer
   const hint = elsewhere === undefined ? '' : ` (one is for the same service account of issuer ${elsewhere})`
-  const text = `none of its ${count} federated credentials is for ${subject} of issuer ${issuer}${hint}`
+  const all =
+    ['it has no federated credential', 'its one federated credential is not'][count] ??
+    `none of its ${count} federated credentials is`
+  const text = `${all} for ${subject} of issuer ${issuer}${hint}`
   if (count >= mostCredentials) {
     return problem('federation', `${text}, and more than ${mostCredentials} are not possible`, listAll(identity))
   }

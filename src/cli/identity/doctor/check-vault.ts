@@ -1,7 +1,7 @@
 import type { ObjectSpec, ObjectType } from '#azure/class'
 import { nearestName } from '#lib'
 import { HttpFault } from '#lib/http'
-import { commandLine } from '#terminal'
+import { commandLine, shortList } from '#terminal'
 import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'
@@ -176,7 +176,7 @@ function rightFinding(type: ObjectType, { vault, granted, question, principalId 
   const missing = names.filter((name) => granted.value(type, name) === undefined)
   const [first = ''] = names
   if (missing.length === 0) return ok(check, `may be read: ${granted.value(type, first) ?? ''}`)
-  const text = `the identity may not read ${type} ${missing.join(', ')} from ${vault.name}`
+  const text = `the identity may not read ${type} ${shortList(missing)} from ${vault.name}`
   return problem(check, text, [grantCommand(type, vault, principalId)])
 }
 

@@ -16,6 +16,7 @@ import {
 import { driverName } from '#lab/home'
 import { type Answer, attempt } from '../../answer.ts'
 import { classVolumes } from '../../cluster/class-volumes.ts'
+import { failureText, mountFailureText } from '../../cluster/failure-text.ts'
 import { templateOf } from '../detect/migrated-workload.ts'
 import type { ServiceAccountRef } from '../names.ts'
 import { controllerOf, topOwner } from '../workload-owner.ts'
@@ -124,7 +125,7 @@ async function lastErrorsOf(kube: KubeClient, pod: Pod): Promise<string[]> {
   const failures = 'value' in events && isStarting ? events.value.items.filter(isMountFailure) : []
   const last = failures.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).at(-1)?.message
   const rotations = 'value' in statuses ? statuses.value.items.flatMap((one) => rotationFailure(one, name)) : []
-  return [...(last === undefined ? [] : [last]), ...rotations]
+  return [...(last === undefined ? [] : [mountFailureText(last)]), ...rotations]
 }
 
 function isMountFailure({ reason }: KubeEvent): boolean {
@@ -140,6 +141,6 @@ function rotationFailure({ metadata, status }: SecretProviderClassPodStatus, pod
   if (failure === undefined || status?.podName !== pod) return []
   const since = metadata.annotations?.[statusAnnotations.failingSince]
   return [
-    `class ${status?.secretProviderClassName}: rotation has failed since ${since ?? 'an unknown time'}: ${failure}`,
+    `class ${status?.secretProviderClassName}: rotation has failed since ${since ?? 'an unknown time'}: ${failureText(failure)}`,
   ]
 }

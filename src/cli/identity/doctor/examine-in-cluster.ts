@@ -3,6 +3,7 @@ import { pinnedMounts } from '../../cluster/pinned-mounts.ts'
 import {
   type ClassSignIn,
   checkMountedClass,
+  isVaultName,
   type MountedClass,
   needsAccountClientId,
   signInOf,
@@ -66,7 +67,7 @@ function vaultsOfOtherWays(signIns: readonly ClassSignIn[]): string[] {
   const names = signIns
     .filter(({ clientId }) => clientId === undefined)
     .flatMap(({ spec }) => spec.objects.map(({ vaultName }) => vaultName ?? spec.values.keyvaultName))
-  return [...new Set(names)].filter((name) => name !== '')
+  return [...new Set(names)].filter(isVaultName)
 }
 
 /** Whether something in the pod has its client id from the service account alone. */

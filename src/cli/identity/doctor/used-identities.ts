@@ -1,7 +1,7 @@
 import type { ObjectSpec } from '#azure/class'
 import type { Pod } from '#kubernetes/client'
 import { identityAnnotations } from '../identity-keys.ts'
-import type { ClassSignIn } from './check-class.ts'
+import { type ClassSignIn, isVaultName } from './check-class.ts'
 
 /** An identity that the pod signs in as, and what it reads with it. */
 export interface UsedIdentity {
@@ -29,7 +29,8 @@ export function usedIdentities(
     const vaults = add(clientId, tenantId || environmentOf(pod, 'AZURE_TENANT_ID'))
     for (const object of spec.objects) {
       const name = object.vaultName ?? spec.values.keyvaultName
-      vaults.set(name, [...(vaults.get(name) ?? []), object])
+      // What cannot be a vault's name is a finding about the class.
+      if (isVaultName(name)) vaults.set(name, [...(vaults.get(name) ?? []), object])
     }
   }
   const ofSdk = environmentOf(pod, 'AZURE_CLIENT_ID') || (annotations[identityAnnotations.clientId] ?? '')

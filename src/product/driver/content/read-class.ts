@@ -17,7 +17,7 @@ export async function readClass({ kube }: Node, ref: ClassRef, signal?: AbortSig
     const message = `failed to get secretproviderclass ${classKey(ref)}, error: ${errorMessage(error)}`
     const code = error instanceof KubeError && error.retryable ? Code.UNAVAILABLE : Code.UNKNOWN
     const text = isNotFound(error)
-      ? codedText('class-not-found', `${message}${await similarClass(kube, ref, signal)}`)
+      ? codedText('class-not-found', `${message}${await adviceFor(kube, ref, signal)}`)
       : codedText('class-unreadable', message)
     throw new PublishError('SecretProviderClassNotFound', code, text, { cause: error })
   }
@@ -26,8 +26,8 @@ export async function readClass({ kube }: Node, ref: ClassRef, signal?: AbortSig
 /** Names that are compared: one page of a list, however many classes a namespace has. */
 const maxNames = 200
 
-/** `; did you mean X?`, for a class of the namespace with a similar name; otherwise, and if they cannot be listed, empty. */
-async function similarClass(kube: Node['kube'], { namespace, name }: ClassRef, signal?: AbortSignal): Promise<string> {
+/** What to do: `; did you mean X?`, for a class of the namespace with a similar name. */
+async function adviceFor(kube: Node['kube'], { namespace, name }: ClassRef, signal?: AbortSignal): Promise<string> {
   const path = `${pathOf(resources.secretProviderClasses, { namespace })}?limit=${maxNames}`
   const headers = { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json' }
   try {
@@ -37,10 +37,11 @@ async function similarClass(kube: Node['kube'], { namespace, name }: ClassRef, s
       name,
       items.map((item) => stringOf(valueAt(item, 'metadata', 'name')) ?? ''),
     )
-    return near === undefined ? '' : `; did you mean ${near}?`
+    if (near !== undefined) return `; did you mean ${near}?`
   } catch {
-    return ''
+    // A hint is not worth another error.
   }
+  return `; a pod can only use a class of its own namespace: kubectl get secretproviderclass -n ${namespace}`
 }
 
 /** The class as the watch last saw it, or else as the API server has it. Throws {@link PublishError}. */
