@@ -102,7 +102,10 @@ test('a mounted volume without a status object gets one; what fails then keeps t
   const pod = await driver.pod({ name: 'web', className: 'late' })
   await upstreamVolume(driver, pod, 'late')
   await driver.kube.delete(resources.secretProviderClassPodStatuses, { name: 'web-default-late', namespace: 'default' })
-  await assert.rejects(driver.publish(pod.request), /UNAVAILABLE: \[class-not-found\] failed to get secretproviderclass default\/late/)
+  await assert.rejects(
+    driver.publish(pod.request),
+    /UNAVAILABLE: \[class-not-found\] failed to get secretproviderclass default\/late/,
+  )
   assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'of upstream')
   assert.equal(await driver.mounter.isMounted(pod.targetPath), true)
   await driver.createClass('late', {
