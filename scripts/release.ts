@@ -1,55 +1,174 @@
-// What a release consists of, in dist/release: the image archive of this machine's architecture, the chart's package, the
-// manifests, the software bill of materials and the licences of what is in the image, and the checksums of all of them.
-// Publishing is not in here: `npm run release:dry` is all that can be done without a registry.
+// Makes all that a release publishes, in dist/release: the image, the charts, the manifests, the sources, the bill of
+// materials and the licences of what is in the image, notes, checksums, and the provenance of all of them. Signs them with a
+// key that is made for this run, and verifies what it signed. Publishing is not in here: `npm run release:dry` is all that can
+// be done without a registry. With `--unsigned` after `--`, signing is left to the caller (.github/workflows/release.yml).
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { packageCharts } from '#packaging/charts'
 import { buildRootfs, imageReference, ociArchive, programDirectory } from '#packaging/image'
+import { releaseNotes } from './release/notes.ts'
+import { provenance, type Source, type Subject, sourceOf } from './release/provenance.ts'
+import {
+  createSigner,
+  type Signer,
+  type Statement,
+  signedImage,
+  verifyBlob,
+  verifyStatement,
+} from './release/signing.ts'
 import { helm, renderManifests } from './render-manifests.ts'
 
 const root = join(import.meta.dirname, '..')
 const release = join(root, 'dist/release')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+const reference = imageReference(version)
+const repositoryOfImage = reference.slice(0, reference.lastIndexOf(':'))
+const name = `keymount-${version}`
+const platform = `linux-${process.arch}`
+const files = {
+  image: `${name}-${platform}.tar`,
+  sbom: `${name}-${platform}.cdx.json`,
+  licences: `${name}-${platform}.licenses.txt`,
+  sources: `${name}-source.tar.gz`,
+  notes: 'RELEASE-NOTES.md',
+  provenance: 'provenance.sigstore.json',
+  sums: 'SHA256SUMS',
+  sumsBundle: 'SHA256SUMS.sigstore.json',
+  key: 'cosign.pub',
+}
 
-if (helm === undefined) fail('helm not found: put it on the PATH or name it in KEYMOUNT_HELM')
-refuseStaleManifests(await renderManifests())
-
+const startedOn = new Date()
+const source = sourceOf(root)
+await refuseStaleManifests()
+const signer = process.argv.includes('--unsigned') ? undefined : createSigner()
 rmSync(release, { recursive: true, force: true })
 mkdirSync(release, { recursive: true })
-const { path: rootfs } = await buildRootfs(join(root, 'dist/image'))
-const image = await ociArchive(
-  rootfs,
-  join(release, `keymount-${version}-linux-${process.arch}.tar`),
-  imageReference(version),
-)
-execFileSync(helm, ['package', join(root, 'charts/keymount'), '--destination', release], { stdio: 'pipe' })
-for (const name of globSync('**/*.yaml', { cwd: join(root, 'deploy') })) {
-  copyFileSync(join(root, 'deploy', name), join(release, basename(name)))
-}
-for (const name of ['sbom.cdx.json', 'THIRD-PARTY-LICENSES']) {
-  copyFileSync(join(rootfs, programDirectory, name), join(release, name))
-}
-
-const files = readdirSync(release).toSorted()
-const sums = files.map((name) => `${sha256(join(release, name))}  ${name}\n`)
-writeFileSync(join(release, 'SHA256SUMS'), sums.join(''))
-
-console.log(`dist/release, image ${image.digest}`)
-for (const name of [...files, 'SHA256SUMS']) {
-  console.log(`  ${name.padEnd(40)}${(statSync(join(release, name)).size / 1024).toFixed(0).padStart(8)} KiB`)
-}
-console.log('Check them: (cd dist/release && sha256sum --check SHA256SUMS)')
+const image = await writeFiles(signer)
+if (signer !== undefined) writeProvenance(signer, image.digest)
+writeSums(signer)
+if (signer !== undefined) verifyRelease(image)
+report(source, image.digest)
 
 /** The manifests of a release have to be those of its chart. */
-function refuseStaleManifests(rendered: Record<string, string>): void {
-  for (const [name, text] of Object.entries(rendered)) {
-    if (readFileSync(join(root, 'deploy', name), 'utf8') !== text) fail(`deploy/${name} is stale: npm run manifests`)
+async function refuseStaleManifests(): Promise<void> {
+  if (helm === undefined) {
+    process.stderr.write('keymount: helm not found, so deploy/ is not compared with the chart\n')
+    return
+  }
+  for (const [path, text] of Object.entries(await renderManifests())) {
+    if (readFileSync(join(root, 'deploy', path), 'utf8') !== text) fail(`deploy/${path} is stale: npm run manifests`)
   }
 }
 
+interface SignedImage {
+  digest: string
+  /** The signatures that its archive has. */
+  bundles: readonly Buffer[]
+}
+
+/** Writes everything but provenance and checksums. */
+async function writeFiles(by: Signer | undefined): Promise<SignedImage> {
+  writeFileSync(join(release, files.notes), releaseNotes(readFileSync(join(root, 'CHANGELOG.md'), 'utf8'), version))
+  execFileSync(
+    'git',
+    ['archive', '--format=tar.gz', `--prefix=${name}/`, '--output', join(release, files.sources), 'HEAD'],
+    { cwd: root, stdio: 'pipe' },
+  )
+  for (const { fileName, bytes } of await packageCharts({ directory: join(root, 'charts') })) {
+    writeFileSync(join(release, fileName), bytes)
+  }
+  for (const path of globSync('**/*.yaml', { cwd: join(root, 'deploy') })) {
+    copyFileSync(join(root, 'deploy', path), join(release, basename(path)))
+  }
+  const { path: rootfs } = await buildRootfs(join(root, 'dist/image'))
+  copyFileSync(join(rootfs, programDirectory, 'sbom.cdx.json'), join(release, files.sbom))
+  copyFileSync(join(rootfs, programDirectory, 'THIRD-PARTY-LICENSES'), join(release, files.licences))
+  const bundles: Buffer[] = []
+  const { digest } = await ociArchive(rootfs, join(release, files.image), reference, {
+    bundles: (signed) => {
+      if (by !== undefined) bundles.push(by.signStatement(signedImage(reference, signed)))
+      return bundles
+    },
+  })
+  return { digest, bundles }
+}
+
+function writeProvenance(by: Signer, digest: string): void {
+  const image = { name: repositoryOfImage, sha256: digest.replace('sha256:', '') }
+  const subjects = [image, ...checksums()]
+  const sbom = readFileSync(join(release, files.sbom), 'utf8')
+  const statement = provenance({ root, version, source, subjects, sbom, startedOn, finishedOn: new Date() })
+  writeFileSync(join(release, files.provenance), by.signStatement(statement))
+}
+
+function writeSums(by: Signer | undefined): void {
+  if (by !== undefined) writeFileSync(join(release, files.key), by.publicKey)
+  const sums = checksums().map(({ name: file, sha256 }) => `${sha256}  ${file}\n`)
+  writeFileSync(join(release, files.sums), sums.join(''))
+  if (by !== undefined) writeFileSync(join(release, files.sumsBundle), by.signBlob(Buffer.from(sums.join(''))))
+}
+
+/** Reads everything back from disk, as someone who downloaded it. */
+function verifyRelease({ digest, bundles }: SignedImage): void {
+  const read = (file: string) => readFileSync(join(release, file))
+  const key = read(files.key).toString()
+  verifyBlob(key, read(files.sumsBundle), read(files.sums))
+  const proven = subjectsOf(verifyStatement(key, read(files.provenance)))
+  for (const line of read(files.sums).toString().trim().split('\n')) {
+    const [sum = '', file = ''] = line.split('  ')
+    if (sha256(file) !== sum) fail(`${file} does not have the checksum that is in ${files.sums}`)
+    if (file !== files.key && file !== files.provenance && proven.get(file) !== sum) fail(`${file} has no provenance`)
+  }
+  const hash = digest.replace('sha256:', '')
+  if (proven.get(repositoryOfImage) !== hash) fail('the image has no provenance')
+  for (const bundle of bundles) {
+    const blob = `blobs/sha256/${createHash('sha256').update(bundle).digest('hex')}`
+    const stored = execFileSync('tar', ['-xOf', join(release, files.image), blob])
+    if (subjectsOf(verifyStatement(key, stored)).get(reference) !== hash) fail('the image is not the signed one')
+  }
+}
+
+function subjectsOf({ subject }: Statement): Map<string, string> {
+  return new Map(subject.map(({ name: of, digest }) => [of, digest.sha256]))
+}
+
+function report({ commit, changed }: Source, digest: string): void {
+  const present = readdirSync(release).toSorted()
+  const width = Math.max(...present.map((file) => file.length)) + 2
+  const lines = [
+    `Keymount ${version} for ${platform}`,
+    `  commit   ${commit}`,
+    ...(changed ? ['           with uncommitted changes, which the archive of the sources does not have'] : []),
+    `  image    ${reference}`,
+    `           ${digest}`,
+    '',
+    'dist/release',
+    ...present.map((file) => `  ${file.padEnd(width)}${size(statSync(join(release, file)).size).padStart(9)}`),
+    '',
+    signer === undefined
+      ? 'Not signed. Compare the checksums: (cd dist/release && sha256sum --check SHA256SUMS)'
+      : `Signed with a key of this run, and verified: the image, ${files.sums}, the provenance of every file.\nSECURITY.md has the commands to verify them with cosign ("Verify what you install").`,
+  ]
+  console.log(lines.join('\n'))
+}
+
+/** Every file that is there already, by its hash. */
+function checksums(): Subject[] {
+  return readdirSync(release)
+    .toSorted()
+    .map((file) => ({ name: file, sha256: sha256(file) }))
+}
+
 function sha256(file: string): string {
-  return createHash('sha256').update(readFileSync(file)).digest('hex')
+  return createHash('sha256')
+    .update(readFileSync(join(release, file)))
+    .digest('hex')
+}
+
+function size(bytes: number): string {
+  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 }
 
 function fail(why: string): never {

@@ -7,4 +7,4 @@
 export { type Bundles, buildBundles, processNames } from './build-bundles.ts'
 export { buildRootfs, type Rootfs, type RootfsOptions } from './build-rootfs.ts'
 export { entrypoint, environment, imageReference, nodeFlags, programDirectory } from './image-config.ts'
-export { type Archive, ociArchive } from './oci-archive.ts'
+export { type Archive, type ArchiveOptions, ociArchive } from './oci-archive.ts'

@@ -64,3 +64,32 @@ test('ociArchive() gives the same digest for the same files, whenever they were 
   )
   assert.equal(digests[0]?.digest, digests[1]?.digest)
 })
+
+test('ociArchive() adds bundles as referrers of the image, which keeps its digest, and lists only the image', async (t) => {
+  const { directory, rootfs } = makeRootfs(t)
+  const plain = await ociArchive(rootfs, join(directory, 'plain.tar'), reference)
+  const asked: string[] = []
+  const bundles = (digest: string) => {
+    asked.push(digest)
+    return [Buffer.from('{"bundle":1}'), Buffer.from('{"bundle":2}')]
+  }
+  const { path, digest } = await ociArchive(rootfs, join(directory, 'signed.tar'), reference, { bundles })
+  assert.equal(digest, plain.digest)
+  assert.deepEqual(asked, [digest])
+  const { manifests } = jsonOf(path, 'index.json')
+  assert.equal(manifests.length, 1)
+  assert.equal(manifests[0].annotations.kind, 'dev.cosignproject.cosign/image')
+
+  const blobs = execFileSync('tar', ['-tf', path], { encoding: 'utf8' }).match(/^blobs\/sha256\/.+$/gm) ?? []
+  assert.equal(new Set(blobs).size, blobs.length)
+  const referrers = blobs
+    .filter((name) => contentOf(path, name).toString('latin1').startsWith('{'))
+    .map((name) => jsonOf(path, name))
+    .filter(({ subject }) => subject?.digest === digest)
+  const layers = referrers.map(({ layers: [layer] }) => layer)
+  assert.deepEqual(
+    layers.map((layer) => jsonOf(path, `blobs/${layer.digest.replace(':', '/')}`).bundle).toSorted(),
+    [1, 2],
+  )
+  for (const { mediaType } of layers) assert.equal(mediaType, 'application/vnd.dev.sigstore.bundle.v0.3+json')
+})

@@ -24,31 +24,56 @@ export interface Archive {
   digest: string
 }
 
+export interface ArchiveOptions {
+  /**
+   * Sigstore bundles that vouch for the image, given the digest of its manifest. They go into the archive as referrers of the
+   * image, where `cosign verify --local-image` finds them. The digest of the image does not depend on them.
+   */
+  bundles?: ((digest: string) => readonly Uint8Array[]) | undefined
+}
+
 interface Blob {
   mediaType: string
   digest: string
   size: number
 }
 
+interface JsonBlob {
+  blob: Blob
+  bytes: Buffer
+}
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json'
+/** https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md */
+const bundleType = 'application/vnd.dev.sigstore.bundle.v0.3+json'
+
 /**
  * Writes the root file system as an image archive with one layer: an OCI layout, and beside it the `manifest.json` that
  * Docker and kind read; `ctr image import`, `docker load` and `kind load image-archive` all take it.
  * https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  */
-export async function ociArchive(rootfs: string, tarPath: string, reference: string): Promise<Archive> {
+export async function ociArchive(
+  rootfs: string,
+  tarPath: string,
+  reference: string,
+  { bundles = () => [] }: ArchiveOptions = {},
+): Promise<Archive> {
   mkdirSync(dirname(tarPath), { recursive: true })
   const work = mkdtempSync(join(dirname(tarPath), 'archive-'))
   try {
     const layerFile = join(work, 'layer')
     const { layer, diffId } = await writeLayer(rootfs, layerFile)
     const config = jsonBlob('application/vnd.oci.image.config.v1+json', imageConfig(diffId))
-    const manifest = jsonBlob('application/vnd.oci.image.manifest.v1+json', {
+    const manifest = jsonBlob(manifestType, {
       schemaVersion: 2,
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      mediaType: manifestType,
       config: config.blob,
       layers: [layer],
     })
+    const referrers = uniqueBlobs(bundles(manifest.blob.digest).flatMap((bundle) => referrer(manifest.blob, bundle)))
     const annotations = {
+      // What cosign looks for in a layout to know which of its images is the signed one.
+      ...(referrers.length === 0 ? {} : { kind: 'dev.cosignproject.cosign/image' }),
       'io.containerd.image.name': reference,
       'org.opencontainers.image.ref.name': reference.slice(reference.lastIndexOf(':') + 1),
     }
@@ -66,6 +91,7 @@ export async function ociArchive(rootfs: string, tarPath: string, reference: str
       { type: 'directory', path: 'blobs/sha256', mode: 0o755 },
       memoryFile(blobPath(config.blob), config.bytes),
       memoryFile(blobPath(manifest.blob), manifest.bytes),
+      ...referrers.map(({ blob, bytes }) => memoryFile(blobPath(blob), bytes)),
       diskFile(blobPath(layer), layerFile, 0o644),
     ]
     await pipeline(Readable.from(tarStream(entries)), createWriteStream(tarPath))
@@ -73,6 +99,30 @@ export async function ociArchive(rootfs: string, tarPath: string, reference: str
   } finally {
     rmSync(work, { recursive: true })
   }
+}
+
+/**
+ * The blobs by which an image refers to a bundle: an artifact manifest whose subject is the image. The index does not list it,
+ * so container runtimes load only the image.
+ * https://github.com/opencontainers/image-spec/blob/main/manifest.md#guidelines-for-artifact-usage
+ */
+function referrer(subject: Blob, bundle: Uint8Array): JsonBlob[] {
+  const layer = bytesBlob(bundleType, Buffer.from(bundle))
+  const config = bytesBlob('application/vnd.oci.empty.v1+json', Buffer.from('{}'))
+  const manifest = jsonBlob(manifestType, {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    artifactType: bundleType,
+    config: config.blob,
+    layers: [layer.blob],
+    subject,
+  })
+  return [config, layer, manifest]
+}
+
+/** Referrers share their empty configuration. */
+function uniqueBlobs(blobs: readonly JsonBlob[]): JsonBlob[] {
+  return [...new Map(blobs.map((each) => [each.blob.digest, each])).values()]
 }
 
 /** https://github.com/opencontainers/image-spec/blob/main/config.md */
@@ -133,8 +183,11 @@ function json(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
-function jsonBlob(mediaType: string, value: unknown): { blob: Blob; bytes: Buffer } {
-  const bytes = json(value)
+function jsonBlob(mediaType: string, value: unknown): JsonBlob {
+  return bytesBlob(mediaType, json(value))
+}
+
+function bytesBlob(mediaType: string, bytes: Buffer): JsonBlob {
   return {
     bytes,
     blob: { mediaType, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length },

@@ -1,7 +1,7 @@
 import type { ThirdParty } from './third-party.ts'
 
 /**
- * What the image is made of, as CycloneDX 1.6. Without time and serial number: the same content gives the same bytes.
+ * What the image is made of, as CycloneDX 1.6, down to each file that the build took from the machine. Without time and serial number: the same content gives the same bytes.
  * https://cyclonedx.org/docs/1.6/json/
  */
 export function sbom(version: string, all: readonly ThirdParty[]): object {
@@ -25,7 +25,7 @@ export function sbom(version: string, all: readonly ThirdParty[]): object {
   }
 }
 
-function component({ name, version, purl, licence, integrity }: ThirdParty): object {
+function component({ name, version, purl, licence, integrity, files = [] }: ThirdParty): object {
   const [, algorithm, digest] = /^(sha\d+)-(.+)$/.exec(integrity ?? '') ?? []
   return {
     type: 'library',
@@ -36,13 +36,15 @@ function component({ name, version, purl, licence, integrity }: ThirdParty): obj
     ...(licence === undefined ? {} : { licenses: [{ expression: licence }] }),
     ...(algorithm === undefined || digest === undefined
       ? {}
+      : { hashes: [hash(algorithm, Buffer.from(digest, 'base64').toString('hex'))] }),
+    ...(files.length === 0
+      ? {}
       : {
-          hashes: [
-            {
-              alg: algorithm.replace('sha', 'SHA-').toUpperCase(),
-              content: Buffer.from(digest, 'base64').toString('hex'),
-            },
-          ],
+          components: files.map(({ path, sha256 }) => ({ type: 'file', name: path, hashes: [hash('sha256', sha256)] })),
         }),
   }
+}
+
+function hash(algorithm: string, content: string): object {
+  return { alg: algorithm.replace('sha', 'SHA-'), content }
 }

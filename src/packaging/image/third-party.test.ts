@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
-import { dirname, resolve } from 'node:path'
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { sbom } from './sbom.ts'
 import { systemFiles } from './system-files.ts'
 import { licencesText, thirdParties } from './third-party.ts'
+
+interface Hash {
+  alg: string
+  content: string
+}
+
+const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
 
 const root = resolve(import.meta.dirname, '../../..')
 const inputs = [
@@ -52,8 +62,37 @@ test('sbom() is CycloneDX with a hash for every npm package, and the same bytes 
   assert.equal(JSON.stringify(sbom('1.2.3', all)), JSON.stringify(bom))
 })
 
+test('sbom() has the hash of Node and of every file that the machine gave, each once', async () => {
+  const { components } = sbom('1.2.3', all) as {
+    components: { name: string; hashes?: Hash[]; components?: { name: string; hashes: Hash[] }[] }[]
+  }
+  const node = components.find(({ name }) => name === 'node')
+  assert.deepEqual(node?.hashes, [{ alg: 'SHA-256', content: sha256(process.execPath) }])
+  const recorded = components.flatMap(({ components: files = [] }) => files)
+  const files = await systemFiles(process.execPath)
+  assert.deepEqual(
+    recorded.toSorted((a, b) => a.name.localeCompare(b.name)),
+    files
+      .map(({ path, source }) => ({
+        type: 'file',
+        name: path,
+        hashes: [{ alg: 'SHA-256', content: sha256(source) }],
+      }))
+      .toSorted((a, b) => a.name.localeCompare(b.name)),
+  )
+})
+
+test('a file that no package owns is recorded under the distribution of the machine', async (t) => {
+  const source = join(temporaryDirectory(t, 'keymount-unowned-'), 'libown.so')
+  writeFileSync(source, 'own')
+  const files = [{ path: '/usr/lib/libown.so', source }]
+  const parties = await thirdParties({ root, inputs: [], node: process.execPath, nodeVersion: 'v24.1.0', files })
+  assert.deepEqual(parties.at(-1)?.files, [{ path: '/usr/lib/libown.so', sha256: sha256(source) }])
+  assert.match(parties.at(-1)?.purl ?? '', /^pkg:generic\/[a-z]+@/)
+})
+
 test('thirdParties() does without Node’s licence where its file is not beside it', async () => {
-  const elsewhere = { root, inputs: [], node: dirname(import.meta.dirname), nodeVersion: 'v24.1.0', files: [] }
+  const elsewhere = { root, inputs: [], node: import.meta.filename, nodeVersion: 'v24.1.0', files: [] }
   assert.deepEqual(
     (await thirdParties(elsewhere)).map(({ name }) => name),
     ['node'],

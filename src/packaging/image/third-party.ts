@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,8 +15,17 @@ export interface ThirdParty {
   licence: string | undefined
   /** The licence's text with its copyright lines; empty where the package has no file for it. */
   text: string
-  /** Subresource integrity of the package as npm installed it: `sha512-…`. */
+  /** Subresource integrity: of the package as npm installed it (`sha512-…`), of the program before it was stripped (`sha256-…`). */
   integrity?: string | undefined
+  /** Files of this machine that went into the image as they are. */
+  files?: readonly TakenFile[] | undefined
+}
+
+/** A file in the image, with the hash by which anyone can compare it with the one in a distribution's package. */
+export interface TakenFile {
+  path: string
+  /** Hexadecimal. */
+  sha256: string
 }
 
 export interface ThirdPartySources {
@@ -29,7 +39,10 @@ export interface ThirdPartySources {
   files: readonly SystemFile[]
 }
 
-/** All of it, in a stable order: npm packages whose code is in a bundle, Node, and the machine's packages that gave files. */
+/**
+ * All of it, in a stable order: npm packages whose code is in a bundle, Node, and the machine's packages that gave files. Files
+ * of a machine without dpkg are under the name of the machine's distribution.
+ */
 export async function thirdParties({
   root,
   inputs,
@@ -39,12 +52,15 @@ export async function thirdParties({
 }: ThirdPartySources): Promise<ThirdParty[]> {
   const packages = npmPackages(root, inputs)
   const version = nodeVersion.replace(/^v/, '')
-  const runtime = { name: 'node', version, purl: `pkg:generic/node@${version}`, licence: 'MIT' }
-  return [
-    ...packages,
-    { ...runtime, text: licenceText(dirname(dirname(node))) },
-    ...(await debianPackages(files.map(({ source }) => source))),
-  ]
+  const runtime = {
+    name: 'node',
+    version,
+    purl: `pkg:generic/node@${version}`,
+    licence: 'MIT',
+    text: licenceText(dirname(dirname(node))),
+    integrity: `sha256-${sha256(node).toString('base64')}`,
+  }
+  return [...packages, runtime, ...(await systemPackages(files))]
 }
 
 /** The file that keeps the promise of every licence: that its text goes along. */
@@ -80,17 +96,38 @@ function licenceText(directory: string): string {
     .join('\n\n')
 }
 
+async function systemPackages(files: readonly SystemFile[]): Promise<ThirdParty[]> {
+  const owners = await debianOwners(files)
+  const packages = await debianPackages([...new Set(owners.values())])
+  const takenFrom = (name: string | undefined) =>
+    files
+      .filter(({ source }) => owners.get(source) === name)
+      .map(({ path, source }) => ({ path, sha256: sha256(source).toString('hex') }))
+      .toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  const unowned = takenFrom(undefined)
+  return [
+    ...packages.map((each) => ({ ...each, files: takenFrom(each.name) })),
+    ...(unowned.length === 0 ? [] : [{ ...distribution(), licence: undefined, text: '', files: unowned }]),
+  ]
+}
+
+/** Which package of Debian or its kin each file belongs to, by the file's path. Empty on a machine without dpkg. */
+async function debianOwners(files: readonly SystemFile[]): Promise<Map<string, string>> {
+  // A package may have named the file before /bin and /lib became links into /usr.
+  const paths = new Map(
+    files.flatMap(({ source }) => [source, source.replace(/^\/usr/, '')].map((path) => [path, source])),
+  )
+  const output = await stdoutOf('dpkg-query', ['--search', ...paths.keys()])
+  const owners = [...output.matchAll(/^([^:\s]+)(?::\S+)?: (\/\S+)$/gm)]
+  return new Map(owners.map(([, name = '', path = '']) => [paths.get(path) ?? path, name]))
+}
+
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the language of dpkg-query(1)
 const debianLine = '${Package} ${Version} ${Architecture}\\n'
 
-/** Which packages of Debian or its kin gave these files. None on a machine without dpkg. */
-async function debianPackages(paths: readonly string[]): Promise<ThirdParty[]> {
-  // A package may have named the file before /bin and /lib became links into /usr.
-  const names = paths.flatMap((path) => [path, path.replace(/^\/usr/, '')])
-  const owners = await stdoutOf('dpkg-query', ['--search', ...names])
-  const packages = [...new Set([...owners.matchAll(/^([^:\s]+)(?::\S+)?: \//gm)].map((match) => match[1] ?? ''))]
-  if (packages.length === 0) return []
-  const listed = await stdoutOf('dpkg-query', ['--show', `--showformat=${debianLine}`, ...packages])
+async function debianPackages(names: readonly string[]): Promise<ThirdParty[]> {
+  if (names.length === 0) return []
+  const listed = await stdoutOf('dpkg-query', ['--show', `--showformat=${debianLine}`, ...names])
   return listed
     .trim()
     .split('\n')
@@ -102,6 +139,18 @@ async function debianPackages(paths: readonly string[]): Promise<ThirdParty[]> {
       const text = existsSync(copyright) ? readFileSync(copyright, 'utf8') : ''
       return { name, version, purl, licence: undefined, text }
     })
+}
+
+/** https://www.freedesktop.org/software/systemd/man/latest/os-release.html */
+function distribution(): Pick<ThirdParty, 'name' | 'version' | 'purl'> {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
+  const field = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, 'm').exec(release)?.[1] ?? ''
+  const [name, version] = [field('ID') || 'linux', field('VERSION_ID') || 'rolling']
+  return { name, version, purl: `pkg:generic/${name}@${encodeURIComponent(version)}` }
+}
+
+function sha256(path: string): Buffer {
+  return createHash('sha256').update(readFileSync(path)).digest()
 }
 
 /** What the program printed, also when it ended with a status other than 0 (one name of many was not found); empty when there is no such program. */
