@@ -7,8 +7,8 @@ runMain(localClusterProgram, ({ logLevel, ...options }) => {
   const log = createLog({ name: 'local-cluster', level: logLevel })
   const start = async () => {
     const cluster = await startLocalCluster({ ...options, log })
-    const { server, kubeconfig, ca, issuer, kubeletRoot } = cluster
-    process.stdout.write(`${JSON.stringify({ ready: true, server, kubeconfig, ca, issuer, kubeletRoot })}\n`)
+    const { stop: _, ...facts } = cluster
+    process.stdout.write(`${JSON.stringify({ ready: true, ...facts })}\n`)
     return cluster
   }
   return runUntilSignal(start, log)

@@ -99,6 +99,8 @@ export interface Container {
     allowPrivilegeEscalation?: boolean
     capabilities?: { add?: string[]; drop?: string[] }
   }
+  /** `Always` makes an init container a sidecar: it starts before the next one and runs as long as the pod. */
+  restartPolicy?: 'Always'
   tty?: boolean
   stdin?: boolean
 }
@@ -146,6 +148,7 @@ export interface PodSpec {
   hostNetwork?: boolean
   hostPID?: boolean
   dnsPolicy?: string
+  dnsConfig?: { nameservers?: string[]; searches?: string[]; options?: { name?: string; value?: string }[] }
   restartPolicy?: 'Always' | 'OnFailure' | 'Never'
   terminationGracePeriodSeconds?: number
   priorityClassName?: string

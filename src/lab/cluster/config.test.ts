@@ -12,6 +12,7 @@ test('the flags become a configuration, with defaults', () => {
     '--image=other:1=/o',
     '--image-overlay',
     '/overlay',
+    '--pod-network',
     '--sync-frequency',
     '5s',
   ])
@@ -24,6 +25,7 @@ test('the flags become a configuration, with defaults', () => {
       ['other:1', '/o'],
     ]),
     imageOverlay: '/overlay',
+    podNetwork: true,
     syncFrequencyMs: 5000,
     nodeName: 'keymount-local',
     logLevel: 'info',

@@ -22,6 +22,11 @@ export const localClusterFlags = {
     default: '',
     help: 'Directory that lies over every image of --image; .environment in it may hold a JSON object of variables',
   },
+  'pod-network': {
+    type: 'boolean',
+    default: false,
+    help: 'Give every pod a network of its own, where the machine allows it',
+  },
   'sync-frequency': {
     type: 'duration',
     default: 60_000,
@@ -37,6 +42,7 @@ export interface LocalClusterConfig {
   port: number
   images: ReadonlyMap<string, string>
   imageOverlay: string | undefined
+  podNetwork: boolean
   syncFrequencyMs: number
   nodeName: string
   logLevel: LogLevel
@@ -60,6 +66,7 @@ export const localClusterProgram: Program<typeof localClusterFlags, LocalCluster
       port: flags.port,
       images,
       imageOverlay: flags['image-overlay'] === '' ? undefined : resolve(flags['image-overlay']),
+      podNetwork: flags['pod-network'],
       syncFrequencyMs: flags['sync-frequency'],
       nodeName: flags['node-name'],
       logLevel: flags['log-level'],

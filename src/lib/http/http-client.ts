@@ -1,6 +1,13 @@
 import { type AgentOptions, Agent as PlainAgent, request as plainRequest } from 'node:http'
 import { Agent as TlsAgent, type AgentOptions as TlsAgentOptions, request as tlsRequest } from 'node:https'
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import type { Socket } from 'node:net'
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+} from 'node:tls'
 import { Problems } from '#lib'
 import { exchange, type HttpResponse, type HttpStream, type Outgoing, openStream } from './exchange.ts'
 import { type ProxyEnvironment, readProxyEnvironment } from './proxy-environment.ts'
@@ -52,6 +59,8 @@ export interface HttpClientOptions {
   key?: string | undefined
   /** TLS server name to ask for and to verify, when it is not the URL's host. */
   servername?: string | undefined
+  /** Opens the connections. Default: TCP in the network of this process. */
+  connect?: ((host: string, port: number) => Promise<Socket>) | undefined
   /** Accepts any server certificate. */
   insecureSkipTlsVerify?: boolean | undefined
   /** Connections per host. Default 48. */
@@ -72,6 +81,10 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
   const pool = { maxSockets, maxFreeSockets: options.maxFreeSockets ?? maxSockets }
   const agents = { secure: new TlsAgent({ ...secure, ...pool }), plain: new PlainAgent({ ...common, ...pool }) }
   const streams = { secure: new TlsAgent(secure), plain: new PlainAgent(common) }
+  if (options.connect !== undefined) {
+    for (const agent of [agents.secure, agents.plain, streams.secure, streams.plain])
+      useConnections(agent, options.connect)
+  }
   return {
     send: (request) => exchange(outgoing(request, agents), { timeoutMs: request.timeoutMs ?? timeoutMs, maxBodyBytes }),
     stream(request) {
@@ -81,6 +94,22 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
     stop() {
       for (const agent of [agents.secure, agents.plain, streams.secure, streams.plain]) agent.destroy()
     },
+  }
+}
+
+/** Lets an agent open its connections by `connect`. */
+function useConnections(agent: PlainAgent, connect: NonNullable<HttpClientOptions['connect']>): void {
+  agent.createConnection = (options, callback) => {
+    const { host, port } = options
+    connect(host ?? '', Number(port)).then(
+      (socket) =>
+        callback?.(
+          null,
+          agent instanceof TlsAgent ? connectTls({ ...(options as ConnectionOptions), socket }) : socket,
+        ),
+      (error: Error) => callback?.(error, undefined as never),
+    )
+    return undefined
   }
 }
 

@@ -79,8 +79,20 @@ test('a labelled pod is created as the webhook wants it, whether by a user or a 
   })
 })
 
-test('while the webhook cannot be asked, its pods are refused with the reason, and those of a Deployment come when it can', async (t) => {
+test('until the webhook has been ready once, its pods start without it, and from then on with it', async (t) => {
   const { kube, up } = await withWebhook(t)
+  assert.deepEqual(injected(await kube.create(resources.pods, pod('early'))), [])
+  await up()
+  assert.deepEqual(injected(await kube.create(resources.pods, pod('later'))), variables)
+})
+
+test('while a registered webhook cannot be asked, its pods are refused with the reason, and those of a Deployment come when it can', async (t) => {
+  const { kube, up } = await withWebhook(t)
+  const rules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }]
+  const registration = [{ op: 'add', path: '/webhooks/0/rules', value: rules }]
+  await kube.patch(resources.mutatingWebhookConfigurations, { name: webhookNames.configuration }, registration, {
+    type: 'json',
+  })
   const refusal = /failed calling webhook "mutation.azure-workload-identity.io".*no endpoints available for service/
   await assert.rejects(kube.create(resources.pods, pod('too-early')), (error) => {
     assert.ok(error instanceof KubeError)

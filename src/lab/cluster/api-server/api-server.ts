@@ -11,6 +11,7 @@ import { openPki, type Pki } from './access/pki.ts'
 import { seed } from './access/seed.ts'
 import { createServiceAccountTokens } from './access/service-account-tokens.ts'
 import { createAdmission } from './admission/admission.ts'
+import type { ConnectToPod } from './admission/ask-webhook.ts'
 import type { ApiContext } from './http/api-call.ts'
 import { handleRequest, handleUpgrade } from './http/router.ts'
 import { createCatalog } from './kinds/catalog.ts'
@@ -28,6 +29,8 @@ export interface ApiServerOptions {
   nodeName: string
   /** Longest time for a request to arrive, and for a client to read nothing of its answer, in milliseconds. Default 60,000. */
   clientTimeoutMs?: number | undefined
+  /** A connection to a pod, where pods have networks of their own. */
+  connectToPod?: ConnectToPod | undefined
   clock: Clock
   log: Log
 }
@@ -57,7 +60,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 }
 
 async function start(options: ApiServerOptions): Promise<ApiServer> {
-  const { stateDir, nodeName, clock, log } = options
+  const { stateDir, nodeName, connectToPod, clock, log } = options
   await using started = new AsyncDisposableStack()
   const lock = await lockDirectory(stateDir)
   started.defer(() => lock.stop())
@@ -80,7 +83,7 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
     clock,
     log,
     tokens: createServiceAccountTokens({ issuer: url, key: pki.serviceAccountKey, store, clock }),
-    admission: createAdmission({ store, log }),
+    admission: createAdmission({ store, connectToPod, log }),
     catalog: createCatalog(store),
     runtime: () => node,
     signal: stopping.signal,

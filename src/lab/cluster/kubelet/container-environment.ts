@@ -12,18 +12,22 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 export async function containerEnvironment(
   pod: Pod,
   container: Container,
-  { kube, defaults = {} }: { kube: KubeClient; defaults?: Readonly<Record<string, string>> },
+  options: {
+    kube: KubeClient
+    apiServer: { host: string; port: string }
+    defaults?: Readonly<Record<string, string>>
+  },
 ): Promise<Map<string, string>> {
+  const { kube, apiServer, defaults = {} } = options
   const read = createConfigReader(kube, pod.metadata.namespace ?? '')
-  const api = new URL(kube.server)
   const environment = new Map<string, string>([
     ...Object.entries(defaults),
     ['PATH', defaultPath],
     ['HOSTNAME', hostnameOf(pod.metadata.name ?? '')],
     ['HOME', (container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser ?? 0) === 0 ? '/root' : '/'],
-    ['KUBERNETES_SERVICE_HOST', api.hostname.replace(/^\[|\]$/g, '')],
-    ['KUBERNETES_SERVICE_PORT', api.port || '443'],
-    ['KUBERNETES_SERVICE_PORT_HTTPS', api.port || '443'],
+    ['KUBERNETES_SERVICE_HOST', apiServer.host],
+    ['KUBERNETES_SERVICE_PORT', apiServer.port],
+    ['KUBERNETES_SERVICE_PORT_HTTPS', apiServer.port],
   ])
   for (const { prefix = '', configMapRef, secretRef } of container.envFrom ?? []) {
     const entries =

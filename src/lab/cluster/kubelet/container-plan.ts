@@ -17,12 +17,12 @@ export async function planContainer(
   pod: Pod,
   spec: Container,
   volumePaths: ReadonlyMap<string, string>,
-  { kube, images, limits }: Pick<PodContext, 'kube' | 'images' | 'limits'>,
+  { kube, apiServer, images, limits }: Pick<PodContext, 'kube' | 'apiServer' | 'images' | 'limits'>,
   event: RecordEvent,
 ): Promise<{ plan: ContainerPlan; process: ProcessSpec }> {
   const { securityContext = {}, workingDir = '/' } = spec
   const image = await images.find(spec.image ?? '')
-  const environment = await containerEnvironment(pod, spec, { kube, defaults: image.environment })
+  const environment = await containerEnvironment(pod, spec, { kube, apiServer, defaults: image.environment })
   event('Normal', 'Pulled', image.description)
   const { arguments: credentials, refused } = credentialsOf(pod, spec, limits)
   for (const message of refused) event('Warning', 'UserNamespace', message)

@@ -32,6 +32,8 @@ export interface StartOptions {
   /** File for the start script, which exists for a moment; its directory is in memory. */
   scriptFile: string
   keepStdinOpen: boolean
+  /** Words before a command that run it in the pod's own network. */
+  enterNetwork: readonly string[]
 }
 
 /** The container could not be created; the message is that of mount or of the shell. */
@@ -55,7 +57,14 @@ export async function startContainer(
   const log = openSync(options.logFile, 'a', 0o640)
   const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--propagation=unchanged', '--fork', '--kill-child']
   // The kernel kills the container when the node agent dies, however it dies: setpriv for unshare, unshare for its child.
-  const argv = ['--pdeathsig=KILL', programs.unshare, ...namespaces, programs.sh, options.scriptFile]
+  const argv = [
+    '--pdeathsig=KILL',
+    ...options.enterNetwork,
+    programs.unshare,
+    ...namespaces,
+    programs.sh,
+    options.scriptFile,
+  ]
   const child = spawn(programs.setpriv, argv, {
     cwd: '/',
     env: variables,

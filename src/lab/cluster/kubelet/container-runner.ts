@@ -3,10 +3,12 @@ import type { ContainerState, Pod } from '#kubernetes/client'
 import { errorMessage, sleep, timestamp } from '#lib'
 import { createBackoff } from '#lib/async'
 import { formatDuration } from '#lib/formats'
+import type { PodSandbox } from '../network/pod-network.ts'
 import { logFile } from './container-logs.ts'
 import { planContainer, type RecordEvent } from './container-plan.ts'
 import { type ContainerProcess, ContainerStartError, type Exit, startContainer } from './container-process.ts'
 import { type ExecTarget, runInContainer } from './exec-session.ts'
+import { networkFiles } from './network-files.ts'
 import type { PodContext } from './pod-context.ts'
 import type { ContainerRecord } from './pod-status.ts'
 import { watchHealth } from './probes.ts'
@@ -33,6 +35,7 @@ export interface RunnerOptions {
   /** Aborts when the pod ends. */
   ending: AbortSignal
   graceMs(): number
+  sandbox: PodSandbox | undefined
   /** Called after each change of the record. */
   onChange(): void
   event: RecordEvent
@@ -158,21 +161,29 @@ async function start(state: State, volumePaths: ReadonlyMap<string, string>): Pr
 }
 
 async function startProcess(state: State, volumePaths: ReadonlyMap<string, string>): Promise<Running> {
-  const { record, event, context, logsDirectory } = state
+  const { record, event, context, logsDirectory, sandbox } = state
   const { spec } = record
   const pod = state.pod()
   const { plan, process: wanted } = await planContainer(pod, spec, volumePaths, context, event)
+  if (sandbox !== undefined) plan.mounts.unshift(...networkFiles(pod, plan.mounts, context))
   record.imageID = plan.image.id
   event('Normal', 'Created', `Created container: ${spec.name}`)
   const process = await startContainer(plan, wanted, context.tools, {
     logFile: logFile(logsDirectory, spec.name, record.restartCount),
     scriptFile: context.scriptFile(pod.metadata.uid ?? '', spec.name),
     keepStdinOpen: spec.stdin === true,
+    enterNetwork: sandbox?.enter() ?? [],
   })
   const { environment, credentials } = wanted
   return {
     process,
-    target: { pid: process.pid, workingDirectory: plan.workingDirectory, environment, credentials },
+    target: {
+      pid: process.pid,
+      workingDirectory: plan.workingDirectory,
+      environment,
+      credentials,
+      ownNetwork: sandbox !== undefined,
+    },
   }
 }
 
@@ -212,7 +223,7 @@ function watch(state: State, { process, target }: Running, signal: AbortSignal):
     state.onChange()
   }
   return watchHealth(
-    { container: spec, podIP: context.nodeIP, run: execute },
+    { container: spec, podIP: podIPOf(state), connect: context.network?.connect, run: execute },
     {
       onStarted() {
         record.started = true
@@ -228,6 +239,8 @@ function watch(state: State, { process, target }: Running, signal: AbortSignal):
     { clock: context.clock, signal },
   )
 }
+
+const podIPOf = ({ sandbox, context }: State) => sandbox?.address ?? context.nodeIP
 
 function recordExit(state: State, terminated: NonNullable<ContainerState['terminated']>): void {
   const { record, kind, context } = state

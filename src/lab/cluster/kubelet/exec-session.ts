@@ -18,6 +18,8 @@ export interface ExecTarget {
   workingDirectory: string
   environment: ReadonlyMap<string, string>
   credentials: string[]
+  /** Whether it has a network apart from that of the machine. */
+  ownNetwork: boolean
 }
 
 /**
@@ -38,7 +40,7 @@ export function execInContainer(
   for (const [name] of odd) late.delete(name)
   const spec: ProcessSpec = { command: [...command], environment, credentials: target.credentials }
   const words = commandInside(spec, target.workingDirectory, late, { toolbox })
-  const namespaces = ['--mount', '--pid', '--ipc', '--uts']
+  const namespaces = ['--mount', '--pid', '--ipc', '--uts', ...(target.ownNetwork ? ['--net'] : [])]
   // nsenter opens its working directory before it enters, so that the toolbox is at hand inside.
   const enter = [programs.nsenter, `--target=${target.pid}`, ...namespaces, `--wd=${toolbox.directory}`, '--', ...words]
   const inTerminal = ['-q', '-e', '-f', '-E', 'always', '-c', `exec ${enter.map(quote).join(' ')}`, '/dev/null']

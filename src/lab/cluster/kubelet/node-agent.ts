@@ -1,8 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createEventRecorder, follow, type KubeClient, type Pod, resources } from '#kubernetes/client'
+import { networkAddresses } from '#lab/router'
 import { type Clock, type Log, type Running, sleep, systemClock } from '#lib'
 import { readMounts } from '#lib/files'
+import type { PodNetwork } from '../network/pod-network.ts'
 import type { ContainerTarget, NodeRuntime } from '../node-runtime.ts'
 import { readLog } from './container-logs.ts'
 import type { ContainerRunner } from './container-runner.ts'
@@ -22,11 +24,13 @@ import { createPodTokens } from './token-cache.ts'
 import { createVolumes } from './volumes.ts'
 
 export interface NodeAgentOptions {
-  /** Client with the credentials of the node. Its server is the API server of the pods, too. */
+  /** Client with the credentials of the node. Without pod networks, its server is that of the pods, too. */
   kube: KubeClient
   nodeName: string
-  /** Address of the node and of every pod: they share the machine's network. Default 127.0.0.1. */
+  /** Address of the node; without pod networks that of every pod too, since they share the machine's. Default 127.0.0.1. */
   nodeIP?: string | undefined
+  /** Default: pods share the machine's network. */
+  network?: PodNetwork | undefined
   /** The counterpart of /var/lib/kubelet: plugin sockets and CSI volumes are at the same places below it. */
   kubeletRoot: string
   /** State directory of the cluster: the file system of the node is in it, and the logs of containers. */
@@ -88,7 +92,8 @@ async function startContext(
   const {
     kube,
     nodeName,
-    nodeIP = '127.0.0.1',
+    network,
+    nodeIP = network === undefined ? '127.0.0.1' : networkAddresses.node,
     stateDir,
     kubeletRoot,
     syncFrequencyMs,
@@ -112,6 +117,8 @@ async function startContext(
     clock,
     log,
     nodeIP,
+    network,
+    apiServer: network === undefined ? apiServerOf(kube) : { host: networkAddresses.apiServer, port: '443' },
     logsDirectory,
     syncFrequencyMs,
     plugins,
@@ -134,6 +141,11 @@ async function startContext(
     recorder: createEventRecorder({ client: kube, log, component: 'kubelet', host: nodeName, clock }),
     scriptFile: directories.script,
   }
+}
+
+function apiServerOf({ server }: KubeClient): { host: string; port: string } {
+  const { hostname, port } = new URL(server)
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port || '443' }
 }
 
 interface Pods extends Running {

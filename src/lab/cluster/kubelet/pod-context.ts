@@ -1,5 +1,6 @@
 import type { EventRecorder, KubeClient } from '#kubernetes/client'
 import type { Clock, Log } from '#lib'
+import type { PodNetwork } from '../network/pod-network.ts'
 import type { SandboxTools } from './container-script.ts'
 import type { IdentityLimits } from './credentials.ts'
 import type { Images } from './images.ts'
@@ -14,6 +15,10 @@ export interface PodContext {
   log: Log
   recorder: EventRecorder
   nodeIP: string
+  /** Pods' own networks; undefined where they share that of the machine. */
+  network: PodNetwork | undefined
+  /** Where pods find the API server. */
+  apiServer: { host: string; port: string }
   /** Parent of the pods' log directories. */
   logsDirectory: string
   /** Place for a container's start script. */

@@ -32,6 +32,7 @@ const facts = (containers: ContainerRecord[], initContainers: ContainerRecord[] 
   containers,
   prepared: true,
   nodeIP: '127.0.0.1',
+  podIP: '127.0.0.1',
   now,
 })
 

@@ -22,12 +22,13 @@ export interface PodFacts {
   /** Whether volumes are mounted, so that containers can start. */
   prepared: boolean
   nodeIP: string
+  podIP: string
   now: number
 }
 
 /** The status of a pod as kubelet computes it from its containers. */
 export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
-  const { initContainers, containers, nodeIP, now } = facts
+  const { initContainers, containers, nodeIP, podIP, now } = facts
   const time = timestamp(now)
   const earlier = pod.status ?? {}
   const phase = phaseOf(pod.spec.restartPolicy ?? 'Always', facts)
@@ -45,8 +46,8 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
     phase,
     conditions: conditionsOf(phase, facts).map(since),
     hostIP: nodeIP,
-    podIP: nodeIP,
-    podIPs: [{ ip: nodeIP }],
+    podIP,
+    podIPs: [{ ip: podIP }],
     startTime: earlier.startTime ?? time,
     ...(initContainers.length === 0 ? {} : { initContainerStatuses: initContainers.map(containerStatus) }),
     containerStatuses: containers.map(containerStatus),

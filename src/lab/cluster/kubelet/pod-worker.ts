@@ -1,6 +1,9 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isConflict, isNotFound, type Pod, resources } from '#kubernetes/client'
+import { errorMessage, sleep } from '#lib'
+import { createBackoff } from '#lib/async'
+import type { PodSandbox } from '../network/pod-network.ts'
 import { type ContainerRunner, createContainerRunner } from './container-runner.ts'
 import type { PodContext } from './pod-context.ts'
 import { initialRecord, podStatus } from './pod-status.ts'
@@ -41,6 +44,8 @@ interface State {
   prepared: boolean
   /** Resolves when the events so far are written. */
   events: Promise<void>
+  /** Where pods have networks of their own. */
+  sandbox: PodSandbox | undefined
   inits: readonly ContainerRunner[]
   mains: readonly ContainerRunner[]
   volumes: PodVolumes
@@ -74,7 +79,8 @@ export function createPodWorker(first: Pod, context: PodContext): PodWorker {
 function createState(first: Pod, context: PodContext): State {
   const { name = '', namespace = '', uid = '' } = first.metadata
   const ending = new AbortController()
-  const pod = withAddress(first, context.nodeIP)
+  const sandbox = isOver(first) ? undefined : context.network?.sandbox({ hostNetwork: first.spec.hostNetwork === true })
+  const pod = withAddresses(first, context, sandbox)
   const state: State = {
     first,
     context,
@@ -87,6 +93,7 @@ function createState(first: Pod, context: PodContext): State {
     graceMs: defaultGraceSeconds * 1000,
     prepared: false,
     events: Promise.resolve(),
+    sandbox,
     inits: [],
     mains: [],
     volumes: createPodVolumes({
@@ -102,7 +109,7 @@ function createState(first: Pod, context: PodContext): State {
 }
 
 function runnersOf(state: State, kind: 'init' | 'main'): ContainerRunner[] {
-  const { context, logsDirectory, ending } = state
+  const { context, logsDirectory, ending, sandbox } = state
   const { initContainers = [], containers } = state.pod.spec
   const waiting = kind === 'main' && initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating'
   return (kind === 'init' ? initContainers : containers).map((spec) => {
@@ -115,6 +122,7 @@ function runnersOf(state: State, kind: 'init' | 'main'): ContainerRunner[] {
       logsDirectory,
       record: initialRecord(spec, status, waiting, context.clock.now()),
       ending: ending.signal,
+      sandbox,
       pod: () => state.pod,
       graceMs: () => state.graceMs,
       onChange: () => report(state),
@@ -143,7 +151,9 @@ function report(state: State): void {
   const { inits, mains, prepared, detached, context } = state
   if (detached.signal.aborted) return
   const records = { initContainers: inits.map(({ record }) => record), containers: mains.map(({ record }) => record) }
-  const status = podStatus(state.pod, { ...records, prepared, nodeIP: context.nodeIP, now: context.clock.now() })
+  const { nodeIP, clock } = context
+  const podIP = state.sandbox?.address ?? nodeIP
+  const status = podStatus(state.pod, { ...records, prepared, nodeIP, podIP, now: clock.now() })
   state.pod = { ...state.pod, status }
   state.statusWriter.write(status)
 }
@@ -157,18 +167,34 @@ async function live(state: State): Promise<void> {
     })
   }
   await volumes.release(detached.signal)
+  await state.sandbox?.stop()
   await aborted(ending.signal)
   if (!detached.signal.aborted) await deletePod(state)
 }
 
 async function runContainers(state: State): Promise<void> {
   const { volumes, over, ending, mains } = state
-  const paths = await volumes.setUp()
+  const [paths] = await Promise.all([volumes.setUp(), startSandbox(state)])
   state.prepared = true
   const upkeep = volumes.refresh(AbortSignal.any([over.signal, ending.signal]))
   if (await runInits(state, paths)) await Promise.all(mains.map((main) => main.run(paths)))
   over.abort(new Error('the pod is over'))
   await upkeep
+}
+
+/** Tries until the pod ends: its status and events show why it does not start. */
+async function startSandbox(state: State): Promise<void> {
+  const { sandbox, ending, context } = state
+  const backoff = createBackoff({ initialMs: 1000, maxMs: 10_000, jitter: 0 })
+  while (sandbox !== undefined) {
+    try {
+      return await sandbox.start(ending.signal)
+    } catch (error) {
+      ending.signal.throwIfAborted()
+      recordEvent(state, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${errorMessage(error)}`)
+      await sleep(backoff.next(), { clock: context.clock, signal: ending.signal })
+    }
+  }
 }
 
 async function runInits({ inits }: State, paths: ReadonlyMap<string, string>): Promise<boolean> {
@@ -196,7 +222,7 @@ async function deletePod(state: State): Promise<void> {
 
 function update(state: State, next: Pod): void {
   const { ending, context } = state
-  state.pod = withAddress({ ...next, status: state.pod.status ?? {} }, context.nodeIP)
+  state.pod = withAddresses({ ...next, status: state.pod.status ?? {} }, context, state.sandbox)
   const { deletionTimestamp, deletionGracePeriodSeconds = defaultGraceSeconds } = next.metadata
   const sooner = !ending.signal.aborted || deletionGracePeriodSeconds * 1000 < state.graceMs
   if (deletionTimestamp !== undefined && sooner) endInBackground(state, deletionGracePeriodSeconds * 1000)
@@ -228,8 +254,9 @@ function isOver({ status }: Pod): boolean {
   return status?.phase === 'Succeeded' || status?.phase === 'Failed'
 }
 
-function withAddress(pod: Pod, ip: string): Pod {
-  return { ...pod, status: { ...pod.status, hostIP: ip, podIP: ip, podIPs: [{ ip }] } }
+function withAddresses(pod: Pod, { nodeIP }: PodContext, sandbox: PodSandbox | undefined): Pod {
+  const ip = sandbox?.address ?? nodeIP
+  return { ...pod, status: { ...pod.status, hostIP: nodeIP, podIP: ip, podIPs: [{ ip }] } }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,12 +1,15 @@
 import { request } from 'node:http'
 import { request as secureRequest } from 'node:https'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import type { Container, Probe } from '#kubernetes/client'
 import { type Clock, errorMessage, sleep } from '#lib'
 
 export interface ProbeTarget {
   container: Container
   podIP: string
+  /** Opens a connection to the pod. Default: in the network of this process. */
+  connect?: ((host: string, port: number) => Promise<Socket>) | undefined
   /** Runs a command in the container; gives its status and output. */
   run(command: readonly string[], signal: AbortSignal): Promise<{ code: number; output: string }>
 }
@@ -82,11 +85,13 @@ async function probeOnce(probe: Probe, target: ProbeTarget, ended: AbortSignal):
     if (httpGet !== undefined) {
       const { path = '/', scheme = 'HTTP', host = target.podIP, port } = httpGet
       const url = `${scheme.toLowerCase()}://${host}:${portNumber(target.container, port)}${path}`
-      const status = await statusOf(url, signal)
+      const status = await statusOf(url, target.connect, signal)
       return status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`
     }
     if (tcpSocket !== undefined) {
-      await connects(tcpSocket.host ?? target.podIP, portNumber(target.container, tcpSocket.port), signal)
+      const [host, port] = [tcpSocket.host ?? target.podIP, portNumber(target.container, tcpSocket.port)]
+      if (target.connect === undefined) await connects(host, port, signal)
+      else (await unlessAborted(target.connect(host, port), signal)).destroy()
       return undefined
     }
     if (exec?.command === undefined) return 'probes of this kind are not supported by the local cluster'
@@ -101,16 +106,42 @@ function portNumber({ ports = [] }: Container, port: number | string): number {
   return typeof port === 'number' ? port : (ports.find(({ name }) => name === port)?.containerPort ?? Number(port))
 }
 
-function statusOf(url: string, signal: AbortSignal): Promise<number> {
+async function statusOf(url: string, open: ProbeTarget['connect'], signal: AbortSignal): Promise<number> {
+  const secure = url.startsWith('https:')
+  // Like kubelet, which probes pods whose certificate it cannot know.
+  const options = { signal, rejectUnauthorized: false, headers: { 'user-agent': 'kube-probe/1.34' } }
+  const connection = open === undefined ? { agent: false as const } : await connectionTo(new URL(url), open, signal)
   return new Promise((resolve, reject) => {
-    // Like kubelet, which probes pods whose certificate it cannot know.
-    const options = { signal, agent: false, rejectUnauthorized: false, headers: { 'user-agent': 'kube-probe/1.34' } }
-    const sent = (url.startsWith('https:') ? secureRequest : request)(url, options, (response) => {
+    const sent = (secure ? secureRequest : request)(url, { ...options, ...connection }, (response) => {
       response.resume()
       resolve(response.statusCode ?? 0)
     })
     sent.on('error', reject)
     sent.end()
+  })
+}
+
+/** A connection to a pod with a network of its own, as options of a request. */
+async function connectionTo(
+  { protocol, hostname, port }: URL,
+  open: NonNullable<ProbeTarget['connect']>,
+  signal: AbortSignal,
+): Promise<{ createConnection(): Socket }> {
+  const isSecure = protocol === 'https:'
+  const socket = await unlessAborted(open(hostname, Number(port || (isSecure ? 443 : 80))), signal)
+  return { createConnection: () => (isSecure ? connectTls({ socket, rejectUnauthorized: false }) : socket) }
+}
+
+/** The connection, unless the signal aborts first; then it is closed when it comes. */
+function unlessAborted(opening: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      opening.then((socket) => socket.destroy()).catch(() => undefined)
+      reject(signal.reason)
+    }
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    opening.finally(() => signal.removeEventListener('abort', onAbort)).then(resolve, reject)
   })
 }
 

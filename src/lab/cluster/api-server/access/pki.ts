@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { networkAddresses } from '#lab/router'
 import { replaceFile } from '#lib/files'
 import {
   type Authority,
@@ -31,12 +32,13 @@ export interface Pki {
 
 const dayMs = 86_400_000
 
-/** Names by which pods of a real cluster reach the API server. */
+/** The names, and the address, by which pods with networks of their own reach the API server. */
 const serviceNames = [
   'kubernetes',
   'kubernetes.default',
   'kubernetes.default.svc',
   'kubernetes.default.svc.cluster.local',
+  networkAddresses.apiServer,
 ]
 
 /** Reads the CA and the service account key from `directory`, or creates them. Certificates of one year are issued at each start. */

@@ -1,8 +1,7 @@
 import type { Log } from '#lib'
 import { type ApiObject, isRecord } from '../api-object.ts'
 import { jsonPatch } from '../objects/patch.ts'
-import type { Store } from '../objects/store.ts'
-import { askWebhook } from './ask-webhook.ts'
+import { type AdmissionSurroundings, askWebhook } from './ask-webhook.ts'
 import type { Creation } from './creation.ts'
 import { type Webhook, webhooksFor } from './mutating-webhooks.ts'
 
@@ -17,16 +16,18 @@ export interface Admission {
   admit(creation: Creation): Promise<unknown>
 }
 
-export function createAdmission({ store, log }: { store: Store; log: Log }): Admission {
+export function createAdmission({ store, log, connectToPod }: AdmissionSurroundings & { log: Log }): Admission {
   const matching = ({ row, version, namespace, body }: Pick<Creation, 'row' | 'version' | 'namespace' | 'body'>) =>
     isRecord(body) ? webhooksFor(store, { row, version, namespace, object: body as ApiObject }) : []
 
   async function mutate(webhook: Webhook, creation: Creation, object: ApiObject): Promise<ApiObject> {
-    const answer = await askWebhook(store, webhook, { ...creation, object }).catch((error: unknown) => {
-      if (webhook.failurePolicy !== 'Ignore') throw error
-      log.warn({ err: error, webhook: webhook.name }, 'a webhook failed and is ignored')
-      return undefined
-    })
+    const answer = await askWebhook({ store, connectToPod }, webhook, { ...creation, object }).catch(
+      (error: unknown) => {
+        if (webhook.failurePolicy !== 'Ignore') throw error
+        log.warn({ err: error, webhook: webhook.name }, 'a webhook failed and is ignored')
+        return undefined
+      },
+    )
     if (answer === undefined) return object
     for (const warning of answer.warnings) creation.warn(warning)
     return jsonPatch(object, answer.patch) as ApiObject

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { errorMessage } from '#lib'
 import { parseJson, valueAt } from '#lib/formats'
 import { createHttpClient } from '#lib/http'
@@ -9,6 +10,15 @@ import type { Store } from '../objects/store.ts'
 import type { Creation } from './creation.ts'
 import type { Webhook } from './mutating-webhooks.ts'
 import { webhookAddress } from './webhook-address.ts'
+
+/** What it takes to call a webhook. */
+export interface AdmissionSurroundings {
+  store: Store
+  /** A connection to a pod, where pods have networks of their own. */
+  connectToPod?: ConnectToPod | undefined
+}
+
+export type ConnectToPod = (host: string, port: number) => Promise<Socket>
 
 export interface WebhookAnswer {
   /** JSON patch. */
@@ -21,14 +31,16 @@ export interface WebhookAnswer {
  * when it cannot be asked.
  */
 export async function askWebhook(
-  store: Store,
+  { store, connectToPod }: AdmissionSurroundings,
   webhook: Webhook,
   creation: Creation & { object: ApiObject },
 ): Promise<WebhookAnswer> {
   const uid = randomUUID()
-  const review = await send(store, webhook, reviewOf(uid, webhook, creation)).catch((error: unknown) => {
-    throw failure(webhook, error)
-  })
+  const review = await send({ store, connectToPod }, webhook, reviewOf(uid, webhook, creation)).catch(
+    (error: unknown) => {
+      throw failure(webhook, error)
+    },
+  )
   const response = valueAt(review, 'response')
   if (textAt(response, 'uid') !== uid) throw failure(webhook, new Error('the answer is for another request'))
   if (valueAt(response, 'allowed') !== true) throw denial(webhook, valueAt(response, 'status'))
@@ -36,14 +48,19 @@ export async function askWebhook(
   return { patch: patch === '' ? [] : parsePatch(webhook, patch), warnings: textsAt(response, 'warnings') }
 }
 
-async function send(store: Store, { clientConfig, timeoutSeconds }: Webhook, review: object): Promise<unknown> {
-  const { url, servername } = webhookAddress(store, clientConfig)
+async function send(
+  { store, connectToPod }: AdmissionSurroundings,
+  { clientConfig, timeoutSeconds }: Webhook,
+  review: object,
+): Promise<unknown> {
+  const { url, servername, inPod } = webhookAddress(store, clientConfig)
   url.searchParams.set('timeout', `${timeoutSeconds}s`)
   const bundle = textAt(clientConfig, 'caBundle')
   const http = createHttpClient({
     timeoutMs: timeoutSeconds * 1000,
     ca: bundle === '' ? undefined : Buffer.from(bundle, 'base64').toString('utf8'),
     servername,
+    connect: inPod ? connectToPod : undefined,
   })
   try {
     const headers = { 'content-type': 'application/json', accept: 'application/json' }

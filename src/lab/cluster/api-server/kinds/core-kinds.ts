@@ -1,3 +1,4 @@
+import { freeServiceAddress } from '#lab/router'
 import { valueAt } from '#lib/formats'
 import { type ApiObject, isRecord, recordsAt, setDefaults, textAt } from '../api-object.ts'
 import { validateConfigMap, validateSecret } from '../validation/config-data.ts'
@@ -10,7 +11,7 @@ import { fields, list } from './fields.ts'
 import { ageOf } from './human-duration.ts'
 import { admitPod, defaultPodSpec } from './pod-admission.ts'
 import { podSpecFields } from './pod-fields.ts'
-import type { ResourceRow } from './resource-row.ts'
+import type { Lookup, ResourceRow } from './resource-row.ts'
 import {
   lastSeen,
   nodeAddress,
@@ -128,7 +129,7 @@ export const coreKinds: readonly ResourceRow[] = [
       LocalObjectReference: '1 name',
     },
   }),
-  // Names for webhooks only: Services carry no traffic.
+  // Without pod networks, Services carry no traffic: they are names for webhooks only.
   defineKind('v1', 'Service', 'services', {
     short: ['svc'],
     names: labelName,
@@ -157,6 +158,7 @@ export const coreKinds: readonly ResourceRow[] = [
       ),
     },
     prepare: prepareService,
+    admit: admitService,
   }),
   defineKind('v1', 'Event', 'events', {
     short: ['ev'],
@@ -216,9 +218,24 @@ function prepareSecret(secret: ApiObject): void {
 }
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/ */
-function prepareService(service: ApiObject): void {
-  setDefaults(specOf(service), { type: 'ClusterIP', clusterIP: 'None', sessionAffinity: 'None' })
+function prepareService(service: ApiObject, previous: ApiObject | undefined): void {
+  const spec = specOf(service)
+  // An update that does not name the address keeps it.
+  const clusterIP = textAt(spec, 'clusterIP') || textAt(previous, 'spec', 'clusterIP')
+  if (clusterIP !== '') Object.assign(spec, { clusterIP, clusterIPs: [clusterIP] })
+  setDefaults(spec, { type: 'ClusterIP', sessionAffinity: 'None' })
   for (const port of recordsAt(service, 'spec', 'ports')) {
     setDefaults(port, { protocol: 'TCP', targetPort: valueAt(port, 'port') })
   }
+}
+
+/** Services have addresses where pods have networks of their own, which the Service of the API server shows. */
+function admitService(service: ApiObject, lookup: Lookup): void {
+  const spec = specOf(service)
+  if (textAt(spec, 'clusterIP') !== '' || textAt(spec, 'type') === 'ExternalName') return
+  const { name, namespace } = service.metadata
+  const withNetwork = lookup.get('services', 'default', 'kubernetes') !== undefined
+  const taken = new Set(lookup.list('services').map((each) => textAt(each, 'spec', 'clusterIP')))
+  spec.clusterIP = withNetwork ? freeServiceAddress(`${namespace}/${name}`, taken) : 'None'
+  spec.clusterIPs = [spec.clusterIP]
 }

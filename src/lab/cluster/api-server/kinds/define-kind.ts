@@ -27,7 +27,7 @@ export interface KindOptions {
   children?: Readonly<Record<string, Schema>>
   /** See {@link ResourceRow.protobuf}. */
   protobuf?: Readonly<Record<string, string>>
-  prepare?(draft: ApiObject): void
+  prepare?(draft: ApiObject, previous: ApiObject | undefined): void
   admit?(draft: ApiObject, lookup: Lookup): void
   validate?(causes: Causes, object: ApiObject, previous: ApiObject | undefined): void
 }
@@ -59,7 +59,7 @@ export function defineKind(apiVersion: string, kind: string, plural: string, opt
     schema: () => schema,
     decoded: schema,
     protobuf: options.protobuf ?? {},
-    prepare: (draft) => prepare?.(draft),
+    prepare: (draft, _version, previous) => prepare?.(draft, previous),
     admit: (draft, lookup) => admit?.(draft, lookup),
     validate(causes, object, _version, previous) {
       validateMetadata(causes, object, names)

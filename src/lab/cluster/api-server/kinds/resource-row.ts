@@ -7,7 +7,7 @@ import type { Schema } from './structural-schema.ts'
 export type Subresource = 'status' | 'scale' | 'token' | 'log' | 'exec'
 
 /** The part of the store that admission reads. */
-export type Lookup = Pick<Store, 'get'>
+export type Lookup = Pick<Store, 'get' | 'list'>
 
 /** Everything that the server has of one kind. Built-in kinds are rows of `built-in-kinds.ts`, custom ones come from their definition. */
 export interface ResourceRow {
@@ -35,8 +35,8 @@ export interface ResourceRow {
   decoded: Schema
   /** Fields of the kind's protobuf message and of messages inside it, for kinds that kubectl sends in protobuf (see `protobuf.ts`). */
   protobuf: Readonly<Record<string, string>>
-  /** Sets defaults, on every write. Throws 400 for a malformed object. */
-  prepare(draft: ApiObject, version: string): void
+  /** Sets defaults, on every write. Throws 400 for a malformed object. @param previous the object that an update replaces */
+  prepare(draft: ApiObject, version: string, previous?: ApiObject): void
   /** Completes or refuses a new object by the other objects in the store. */
   admit(draft: ApiObject, lookup: Lookup): void
   validate(causes: Causes, object: ApiObject, version: string, previous: ApiObject | undefined): void

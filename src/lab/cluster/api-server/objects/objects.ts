@@ -171,7 +171,7 @@ function replace(
   const { row, version } = write
   const next = write.subresource === 'status' ? statusOnly(current, wanted) : allButStatus(row, current, wanted)
   pruneUnknown(write, next)
-  row.prepare(next, version)
+  row.prepare(next, version, current)
   validate(write, next, current)
   if (isDeepStrictEqual({ ...next, apiVersion: current.apiVersion }, current)) return current
   if (row.generation && !isDeepStrictEqual(desired(next), desired(current))) {

@@ -1,0 +1,183 @@
+import { createPodAddresses, networkAddresses, type Routes } from '#lab/router'
+import type { Log } from '#lib'
+import { findHostPrograms, findProgram } from '../kubelet/host-programs.ts'
+import { type Forwards, readForwards } from './forwards.ts'
+import { type HeldNamespace, holdNamespace, inNetworkOf, ipCommands, type NamespacePrograms } from './hold-namespace.ts'
+import type { PodNetwork, PodSandbox } from './pod-network.ts'
+import { PodNetworkError } from './pod-network-error.ts'
+import { type RouterProcess, startRouter } from './router-process.ts'
+
+export interface PodNetworkOptions {
+  /** File with other servers of the machine that pods reach; see `forwards.ts`. */
+  forwardsFile: string | undefined
+  log: Log
+}
+
+const bridge = 'pods'
+
+/**
+ * The network of a cluster's pods: one network namespace per pod, one for the node, which connects them with a bridge, and one
+ * for the router, which connects the node with the machine. Each is held open by a process that dies with this one, and the
+ * kernel then removes all links and rules in it: nothing is left on the machine, however this process ends.
+ *
+ *     pod eth0 ── bridge, node ── router ── this process ── machine
+ *
+ * Rejects with {@link PodNetworkError} when the machine does not allow that.
+ */
+export async function startPodNetwork(options: PodNetworkOptions): Promise<PodNetwork> {
+  const programs = findNetworkPrograms()
+  await using started = new AsyncDisposableStack()
+  const node = await holdNamespace(programs, nodeSetup(programs))
+  started.defer(() => node.stop())
+  const forwards = createForwards(options)
+  const setup = routerSetup(programs, node)
+  const router = await startRouter({ programs, setup, forwards: forwards.current, log: options.log })
+  started.defer(() => router.stop())
+  const state: State = {
+    programs,
+    node,
+    router,
+    forwards,
+    addresses: createPodAddresses(),
+    services: { services: {}, names: {} },
+  }
+  sendRoutes(state)
+  const running = started.move()
+  return {
+    sandbox: ({ hostNetwork }) => (hostNetwork ? nodeSandbox(state) : podSandbox(state)),
+    connect: (host, port) => router.connect(host, port),
+    setApiServer(endpoint) {
+      forwards.setApiServer(endpoint)
+      sendRoutes(state)
+    },
+    setServices(services) {
+      state.services = services
+      sendRoutes(state)
+    },
+    stop: () => running.disposeAsync(),
+  }
+}
+
+interface State {
+  programs: NamespacePrograms
+  node: HeldNamespace
+  router: RouterProcess
+  forwards: ReturnType<typeof createForwards>
+  addresses: ReturnType<typeof createPodAddresses>
+  services: Pick<Routes, 'services' | 'names'>
+}
+
+function findNetworkPrograms(): NamespacePrograms {
+  const { setpriv, unshare, nsenter, sh } = findHostPrograms()
+  const ip = findProgram('ip')
+  if (ip === undefined) throw new PodNetworkError('this machine has no ip(8); install the package iproute2')
+  return { setpriv, unshare, nsenter, sh, ip }
+}
+
+/** As kube-proxy does, the node lets pods reach servers on its loopback address, to which rules redirect their connections. */
+function nodeSetup(programs: NamespacePrograms): string[] {
+  const { bridge: address, podPrefix } = networkAddresses
+  return [
+    'cd /proc/sys/net/ipv4',
+    'echo 1 >ip_forward',
+    'echo 1 >conf/all/route_localnet',
+    ipCommands(programs, [
+      'link set dev lo up',
+      `link add name ${bridge} type bridge`,
+      `address add ${address}/${podPrefix} dev ${bridge}`,
+      `link set dev ${bridge} up`,
+    ]),
+  ]
+}
+
+/** To the router, every address is its own, except for those of the pods. */
+function routerSetup(programs: NamespacePrograms, { pid }: HeldNamespace): string[] {
+  const { node, router, linkPrefix, pods, services, metadata } = networkAddresses
+  return [
+    ipCommands(programs, [
+      'link set dev lo up',
+      `link add name node type veth peer name router netns ${pid}`,
+      `address add ${router}/${linkPrefix} dev node`,
+      'link set dev node up',
+      `route add ${pods} via ${node}`,
+      `route add local ${services} dev lo`,
+      `route add local ${metadata} dev lo`,
+      'route add local default dev lo table main',
+    ]),
+    ipCommands(
+      programs,
+      [`address add ${node}/${linkPrefix} dev router`, 'link set dev router up', `route add default via ${router}`],
+      inNetworkOf(pid, programs),
+    ),
+  ]
+}
+
+function createForwards({ forwardsFile }: PodNetworkOptions) {
+  let ofFile: Forwards = {}
+  let ofCluster: Forwards = {}
+  return {
+    current: () => ({ ...ofFile, ...ofCluster }),
+    setApiServer(endpoint: string) {
+      ofCluster = { [`${networkAddresses.apiServer}:443`]: endpoint }
+    },
+    refresh() {
+      ofFile = forwardsFile === undefined ? {} : readForwards(forwardsFile)
+    },
+  }
+}
+
+/** Ports of the web, on which pods reach every host that the machine reaches. */
+const webPorts = [80, 443]
+
+function sendRoutes({ router, forwards, services }: State): void {
+  const endpoints = [...Object.keys(services.services), ...Object.keys(forwards.current())]
+  const ports = new Set([...webPorts, ...endpoints.map((endpoint) => Number(endpoint.split(':')[1]))])
+  router.setRoutes({ ...services, ports: [...ports] })
+}
+
+function podSandbox(state: State): PodSandbox {
+  const { programs, node, addresses } = state
+  const address = addresses.take()
+  let held: HeldNamespace | undefined
+  return {
+    address,
+    async start(signal) {
+      state.forwards.refresh()
+      sendRoutes(state)
+      held = await holdNamespace(programs, podSetup(programs, node, address), signal)
+    },
+    enter() {
+      if (held === undefined) throw new Error('the network of the pod has not been created')
+      return inNetworkOf(held.pid, programs)
+    },
+    async stop() {
+      await held?.stop()
+      held = undefined
+      addresses.release(address)
+    },
+  }
+}
+
+function podSetup(programs: NamespacePrograms, { pid }: HeldNamespace, address: string): string[] {
+  const { bridge: gateway, podPrefix } = networkAddresses
+  const peer = `pod${address.replaceAll('.', '-').slice('10-244'.length)}`
+  return [
+    ipCommands(programs, [
+      'link set dev lo up',
+      `link add name eth0 type veth peer name ${peer} netns ${pid}`,
+      `address add ${address}/${podPrefix} dev eth0`,
+      'link set dev eth0 up',
+      `route add default via ${gateway}`,
+    ]),
+    ipCommands(programs, [`link set dev ${peer} master ${bridge} up`], inNetworkOf(pid, programs)),
+  ]
+}
+
+function nodeSandbox({ node, programs }: State): PodSandbox {
+  return {
+    address: networkAddresses.node,
+    start: async () => undefined,
+    enter: () => inNetworkOf(node.pid, programs),
+    stop: async () => undefined,
+  }
+}
