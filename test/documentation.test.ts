@@ -69,6 +69,20 @@ test('links between pages lead to a file, and to a heading of it', () => {
   assert.deepEqual(broken, [])
 })
 
+test('docs/README.md is an index by task', () => {
+  const tasks = [...read('docs/README.md').matchAll(/^## (.*)$/gm)].map(([, task]) => task)
+  assert.deepEqual(tasks, ['Evaluate', 'Install', 'Use in your application', 'Operate', 'Develop', 'Migrate'])
+})
+
+test('examples/README.md has every example', () => {
+  const linked = new Set(linksOf('examples/README.md').map(({ path }) => path))
+  const folders = readdirSync(join(root, 'examples'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  assert.deepEqual(
+    folders.map(({ name }) => name).filter((name) => !linked.has(name)),
+    [],
+  )
+})
+
 test('docs/README.md links every page', () => {
   const linked = new Set(linksOf('docs/README.md').map(({ path }) => relative(root, join(root, 'docs', path))))
   const unlinked = globSync('docs/*.md', { cwd: root }).filter((page) => page !== 'docs/README.md' && !linked.has(page))
