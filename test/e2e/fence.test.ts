@@ -246,10 +246,27 @@ test('an account of the chart does its work and is refused everything else', opt
       if (typeof changed === 'string') assert.match(changed, /caBundle.*(certificate|PEM)/i)
       assert.equal((await kube.get(configurations, { name: configurationName })).kind, before.kind)
     })
-    const pods = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }
+    const ruleFor = (...resources: string[]) => ({
+      apiGroups: [''],
+      apiVersions: ['v1'],
+      operations: ['CREATE'],
+      resources,
+      scope: '*',
+    })
+    const addRules = (...rules: object[]) => change({ op: 'add', path: '/webhooks/0/rules', value: rules })
+    await areRefused(t, {
+      'register for Secrets': () => addRules(ruleFor('secrets')),
+      'register for more than pods': () => addRules(ruleFor('pods', 'secrets')),
+      'register with a second rule': () => addRules(ruleFor('pods'), ruleFor('secrets')),
+    })
+    await t.test('registers itself for pods', async () => {
+      const { webhooks } = await addRules(ruleFor('pods'))
+      assert.partialDeepStrictEqual(webhooks, [{ rules: [ruleFor('pods')] }])
+    })
     await areRefused(t, {
       ...foreignWork(fence, webhook),
-      'widen its rules': () => change({ op: 'replace', path: '/webhooks/0/rules/0', value: pods }),
+      'widen its rules': () => change({ op: 'replace', path: '/webhooks/0/rules/0', value: ruleFor('secrets') }),
+      'remove its rules': () => change({ op: 'remove', path: '/webhooks/0/rules' }),
       'drop its object selector': () => change({ op: 'remove', path: '/webhooks/0/objectSelector' }),
       'change where requests go': () =>
         change({ op: 'replace', path: '/webhooks/0/clientConfig/service/namespace', value: 'default' }),
@@ -283,11 +300,12 @@ test('an account of the chart does its work and is refused everything else', opt
         'write a Secret': () => client.create(resources.secrets, secretOf(namespace, 'by-thief', {}, false)),
         'change a webhook configuration': () =>
           client.patch(configurations, { name: configurationName }, { metadata: { labels: { stolen: 'yes' } } }),
+        // Until the first upgrade, the controller creates the exceptions of the chart: in this namespace and in kube-system.
         'exempt pods from pod identity': () =>
           client.create(resources.azurePodIdentityExceptions, {
             apiVersion: 'aadpodidentity.k8s.io/v1',
             kind: 'AzurePodIdentityException',
-            metadata: { namespace, name: 'stolen' },
+            metadata: { namespace: account === 'aad-pod-identity-mic' ? 'default' : namespace, name: 'stolen' },
             spec: { podLabels: { a: 'b' } },
           }),
       })

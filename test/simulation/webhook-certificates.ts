@@ -108,7 +108,6 @@ async function createObjects({ admin }: SimulatedApiServer): Promise<void> {
         sideEffects: 'None',
         // So that it concerns nothing in the simulation.
         objectSelector: { matchLabels: { 'in-the-simulation': 'never' } },
-        rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }],
       },
     ],
   } as unknown as WebhookConfiguration)
@@ -150,7 +149,7 @@ function startReplica(fleet: Fleet, replica: Replica): void {
     clock,
     service,
     secretName,
-    configurations: [{ resource: mutatingConfigurations, name: configurationName, required: true }],
+    configurations: [{ resource: mutatingConfigurations, name: configurationName, rule, required: true }],
     lookaheadMs,
     onCertificate(certificate) {
       replica.served = certificate
@@ -159,9 +158,13 @@ function startReplica(fleet: Fleet, replica: Replica): void {
       world.count('certificate served')
       world.note(`${replica.name} serves a certificate`)
     },
+    canServe: Promise.resolve(),
+    onRegistered: () => world.count('registration seen'),
     onClock: () => undefined,
   })
 }
+
+const rule = { operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], scope: '*' } as const
 
 /** An API server calls a replica that is ready, with the configuration as it sees it. */
 function callReplica({ world, replicas, configurations }: Fleet): void {

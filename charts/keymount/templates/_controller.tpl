@@ -107,3 +107,19 @@ PROXY_ENV_KEYMOUNT_EXTRA_CA: {{ . | quote }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
+
+{{/*
+Whether the manifest of a webhook configuration has rules. The webhook adds them when it can serve, and an upgrade leaves them.
+With --disable-cert-rotation it changes no configuration. Rules of upstream's chart or of an older release of ours are in the
+manifest of that release, so that an upgrade without them would remove them. Takes (list . kind name).
+*/}}
+{{- define "keymount.controller.statesRules" -}}
+{{- $root := index . 0 -}}
+{{- $isOffline := false -}}
+{{- range $root.Values.webhook.extraArgs }}{{ if regexMatch "^--?disable-cert-rotation(=true)?$" . }}{{ $isOffline = true }}{{ end }}{{ end -}}
+{{- $found := lookup "admissionregistration.k8s.io/v1" (index . 1) "" (index . 2) | default dict -}}
+{{- $isOurs := eq (dig "metadata" "annotations" "keymount.dev/registered-by" "" $found) "webhook" -}}
+{{- $hasRules := false -}}
+{{- range $found.webhooks }}{{ if .rules }}{{ $hasRules = true }}{{ end }}{{ end -}}
+{{- if or $isOffline (and $hasRules (not $isOurs)) }}true{{ end -}}
+{{- end -}}

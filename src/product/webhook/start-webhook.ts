@@ -60,6 +60,8 @@ export interface WebhookWorld {
   kube: KubeClient
   log: Log
   clock?: Clock | undefined
+  /** File of the threads that check classes. Default: that of every daemon. */
+  workerEntry?: string | undefined
 }
 
 export interface RunningWebhook extends Running {
@@ -88,14 +90,15 @@ export async function startWebhook(config: WebhookConfig, world: WebhookWorld): 
     '/mutate-v1-pod': podAdmission({ settings, accounts, metrics, log }),
   }
   if (config.classChecks !== 'off') {
-    const tasks = createWorkerPool(checkThreads)
+    const tasks = createWorkerPool({ ...checkThreads, entry: world.workerEntry })
     started.defer(tasks.stop)
     admissions['/validate-secretproviderclass'] = classAdmission({ checks: config.classChecks, tasks, metrics, log })
   }
   const { address, minVersion, clients } = config
   const server = await serveAdmission({ address, minVersion, clients, admissions })
   started.defer(server.stop)
-  const certificates = startCertificates(config, { kube, log, clock, server, metrics, readiness })
+  const canServe = accounts.synced
+  const certificates = startCertificates(config, { kube, log, clock, server, metrics, readiness, canServe })
   started.defer(certificates.stop)
   const self = { host: address.host ?? '127.0.0.1', port: server.port }
   const routes = healthRoutes({ self, notReady: readiness.reason })
@@ -142,7 +145,7 @@ type Readiness = ReturnType<typeof createReadiness>
 
 /** What the webhook still waits for. */
 function createReadiness() {
-  let [certificate, listed, ending] = [false, false, false]
+  let [certificate, listed, registered, ending] = [false, false, false, false]
   let clockProblem: string | undefined
   return {
     certificateReady: () => {
@@ -150,6 +153,9 @@ function createReadiness() {
     },
     accountsListed: () => {
       listed = true
+    },
+    registered: () => {
+      registered = true
     },
     clock: (problem: string | undefined) => {
       clockProblem = problem
@@ -161,7 +167,8 @@ function createReadiness() {
     reason: (): string | undefined => {
       if (ending) return 'stopping'
       if (!certificate) return clockProblem ?? 'no certificate yet'
-      return listed ? undefined : 'service accounts are not listed yet'
+      if (!listed) return 'service accounts are not listed yet'
+      return registered ? undefined : 'not registered yet: the webhook configuration has no rules'
     },
   }
 }
@@ -173,20 +180,36 @@ interface CertificateWorld {
   server: AdmissionServer
   metrics: WebhookMetrics
   readiness: Readiness
+  canServe: Promise<void>
 }
 
+/** Requests that each configuration sends us. */
+const rules = {
+  pods: { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: '*' },
+  classes: {
+    apiGroups: ['secrets-store.csi.x-k8s.io'],
+    apiVersions: ['v1'],
+    operations: ['CREATE', 'UPDATE'],
+    resources: ['secretproviderclasses'],
+    scope: '*',
+  },
+} as const
+
 function startCertificates({ certificates, classChecks }: WebhookConfig, world: CertificateWorld): Running {
-  const { kube, log, clock, server, metrics, readiness } = world
+  const { kube, log, clock, server, metrics, readiness, canServe } = world
   const onCertificate = (certificate: ServingCertificate) => {
     server.use(certificate)
     metrics.certificateExpires(expiryOf(certificate.cert))
     readiness.certificateReady()
   }
   if (certificates.kind === 'files') {
+    // The software that maintains the caBundle of the configuration maintains its rules too.
+    readiness.registered()
     return followCertificateFiles({ directory: certificates.directory, log, clock, onCertificate })
   }
   const { namespace, propagationMs } = certificates
-  const forClasses = { resource: validatingConfigurations, name: webhookNames.classConfiguration, required: false }
+  const forPods = { resource: mutatingConfigurations, name: webhookNames.configuration, rule: rules.pods }
+  const forClasses = { resource: validatingConfigurations, name: webhookNames.classConfiguration, rule: rules.classes }
   return maintainCertificates({
     kube,
     log,
@@ -194,11 +217,13 @@ function startCertificates({ certificates, classChecks }: WebhookConfig, world: 
     service: { name: webhookNames.service, namespace },
     secretName: webhookNames.secret,
     configurations: [
-      { resource: mutatingConfigurations, name: webhookNames.configuration, required: true },
-      ...(classChecks === 'off' ? [] : [forClasses]),
+      { ...forPods, required: true },
+      ...(classChecks === 'off' ? [] : [{ ...forClasses, required: false }]),
     ],
     propagationMs,
     onCertificate,
+    canServe,
+    onRegistered: readiness.registered,
     onClock: readiness.clock,
   })
 }

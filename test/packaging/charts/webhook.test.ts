@@ -135,26 +135,29 @@ test('the proxy sidecar goes the way of proxySettings, and trusts what it trusts
   ])
 })
 
-test('the webhook configuration is that of upstream, and its failure policy is a value', needsHelm, async () => {
-  const { webhooks } = only(await render({ failurePolicy: 'Ignore' }), 'MutatingWebhookConfiguration') as unknown as {
-    webhooks: object[]
-  }
-  assert.deepEqual(webhooks, [
-    {
-      name: 'mutation.azure-workload-identity.io',
-      admissionReviewVersions: ['v1', 'v1beta1'],
-      clientConfig: { service: { name: webhookNames.service, namespace: 'kube-system', path: '/mutate-v1-pod' } },
-      failurePolicy: 'Ignore',
-      matchPolicy: 'Equivalent',
-      reinvocationPolicy: 'IfNeeded',
-      sideEffects: 'None',
-      timeoutSeconds: 10,
-      namespaceSelector: {},
-      objectSelector: { matchLabels: { 'azure.workload.identity/use': 'true' } },
-      rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
-    },
-  ])
-})
+test(
+  'the webhook configuration is that of upstream without its rules, and its failure policy is a value',
+  needsHelm,
+  async () => {
+    const { webhooks } = only(await render({ failurePolicy: 'Ignore' }), 'MutatingWebhookConfiguration') as unknown as {
+      webhooks: object[]
+    }
+    assert.deepEqual(webhooks, [
+      {
+        name: 'mutation.azure-workload-identity.io',
+        admissionReviewVersions: ['v1', 'v1beta1'],
+        clientConfig: { service: { name: webhookNames.service, namespace: 'kube-system', path: '/mutate-v1-pod' } },
+        failurePolicy: 'Ignore',
+        matchPolicy: 'Equivalent',
+        reinvocationPolicy: 'IfNeeded',
+        sideEffects: 'None',
+        timeoutSeconds: 10,
+        namespaceSelector: {},
+        objectSelector: { matchLabels: { 'azure.workload.identity/use': 'true' } },
+      },
+    ])
+  },
+)
 
 test(
   'classes are checked by a configuration that accepts every class while no replica answers',
@@ -174,18 +177,30 @@ test(
         sideEffects: 'None',
         timeoutSeconds: 5,
         namespaceSelector: {},
-        rules: [
-          {
-            apiGroups: ['secrets-store.csi.x-k8s.io'],
-            apiVersions: ['v1'],
-            operations: ['CREATE', 'UPDATE'],
-            resources: ['secretproviderclasses'],
-          },
-        ],
       },
     ])
   },
 )
+
+test('a webhook that changes no configuration has its rules in the manifests', needsHelm, async () => {
+  const objects = await render({ extraArgs: ['--disable-cert-rotation'] })
+  const rules = ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'].map((kind) => {
+    const [webhook] = only(objects, kind).webhooks as { rules: object[] }[]
+    return webhook?.rules
+  })
+  assert.deepEqual(rules, [
+    [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: '*' }],
+    [
+      {
+        apiGroups: ['secrets-store.csi.x-k8s.io'],
+        apiVersions: ['v1'],
+        operations: ['CREATE', 'UPDATE'],
+        resources: ['secretproviderclasses'],
+        scope: '*',
+      },
+    ],
+  ])
+})
 
 test('class checks warn, refuse or are off, and then nothing of them is there', needsHelm, async () => {
   const modeOf = async (classChecks: object) => {

@@ -84,7 +84,7 @@ test('two replicas that start together agree on one certificate, which the API s
 test('a rotation under load refuses no request, of pods or of classes, whichever replica answers', async (t) => {
   const lab = await startWebhookLab(t)
   await createAccount(lab)
-  const config = { classChecks: 'warn', certificates: { kind: 'own', namespace, propagationMs: 1000 } } as const
+  const config = { classChecks: 'warn', certificates: { kind: 'own', namespace, propagationMs: 5000 } } as const
   const replicas = await Promise.all([lab.start(config), lab.start(config)])
   await Promise.all(replicas.map(lab.ready))
   await eventually(async () => assert.equal(await lab.bundle('classes'), await lab.bundle()))
@@ -93,7 +93,8 @@ test('a rotation under load refuses no request, of pods or of classes, whichever
   let rotated = false
   let answered = 0
   const bundles = () => Promise.all([lab.bundle('pods'), lab.bundle('classes')])
-  // An API server uses the bundle that it last saw, which may be older than what is stored.
+  // An API server uses the bundle that it last saw, which may be older than what is stored: here by one round, far less than
+  // propagationMs on a busy machine too.
   const load = replicas.map(async ({ port }) => {
     let cas = await bundles()
     while (!rotated) {
@@ -117,7 +118,7 @@ test('a rotation under load refuses no request, of pods or of classes, whichever
         return new X509Certificate(found)
       })
       for (const { port } of replicas) {
-        await eventually(async () => assert.equal(await shownBy(port), after.fingerprint256))
+        await eventually(async () => assert.equal(await shownBy(port), after.fingerprint256), 60_000)
       }
       const answeredBefore = answered
       await eventually(() =>
@@ -146,6 +147,56 @@ test('a bundle that is emptied is filled again, and other webhooks of the config
     webhooks: { clientConfig: { caBundle: string } }[]
   }
   assert.equal(webhooks[0]?.clientConfig.caBundle, 'b3RoZXI=')
+})
+
+test('a replica registers the webhook before it is ready, and registers it again when its rules are lost', async (t) => {
+  const lab = await startWebhookLab(t)
+  const rules = async (of: 'pods' | 'classes', name: string) => {
+    const { webhooks } = (await lab.kube.get(configurationResources[of], { name })) as unknown as {
+      webhooks: { rules?: object[] }[]
+    }
+    return webhooks.map((webhook) => webhook.rules ?? [])
+  }
+  const podRules = () => rules('pods', webhookNames.configuration)
+  assert.deepEqual(await podRules(), [[], []])
+  await lab.ready(await lab.start({ classChecks: 'warn' }))
+  const own = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: '*' }
+  assert.deepEqual(await podRules(), [[], [own]], 'the other entry of the configuration is not changed')
+  await eventually(async () => {
+    const [[rule] = []] = await rules('classes', webhookNames.classConfiguration)
+    assert.partialDeepStrictEqual(rule, { operations: ['CREATE', 'UPDATE'], resources: ['secretproviderclasses'] })
+  })
+
+  const ref = { name: webhookNames.configuration }
+  const lose = [{ op: 'remove', path: '/webhooks/1/rules' }]
+  await lab.kube.patch(configurationResources.pods, ref, lose, { type: 'json' })
+  await eventually(async () => assert.deepEqual(await podRules(), [[], [own]]))
+
+  const others = [{ ...own, resources: ['pods', 'pods/ephemeralcontainers'] }]
+  const change = [{ op: 'replace', path: '/webhooks/1/rules', value: others }]
+  await lab.kube.patch(configurationResources.pods, ref, change, { type: 'json' })
+  await lab.ready(await lab.start())
+  assert.deepEqual(await podRules(), [[], others], 'rules that somebody else wrote stay')
+})
+
+test('a replica that has not listed the service accounts registers nothing', async (t) => {
+  const lab = await startWebhookLab(t)
+  const list = lab.kube.list
+  const kube = {
+    ...lab.kube,
+    list: ((resource: { plural: string }, ...rest: []) =>
+      resource.plural === 'serviceaccounts'
+        ? Promise.reject(new Error('not now'))
+        : list(resource as never, ...rest)) as typeof list,
+  }
+  const webhook = await lab.start({}, { kube })
+  await eventually(async () => assert.match(await lab.bundle(), /BEGIN CERTIFICATE/))
+  const response = await fetch(`http://127.0.0.1:${webhook.healthPort}/readyz`)
+  assert.equal(await response.text(), 'service accounts are not listed yet\n')
+  const { webhooks } = (await lab.kube.get(configurationResources.pods, {
+    name: webhookNames.configuration,
+  })) as unknown as { webhooks: { rules?: object[] }[] }
+  assert.ok(webhooks.every(({ rules = [] }) => rules.length === 0))
 })
 
 test('the configuration of class checks trusts us too, and without it pods are still served', async (t) => {

@@ -98,7 +98,6 @@ export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
         admissionReviewVersions: ['v1', 'v1beta1'],
         clientConfig: serviceAt('/mutate-v1-pod'),
         objectSelector: { matchLabels: { 'azure.workload.identity/use': 'true' } },
-        rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
       },
     ],
   })

@@ -135,6 +135,7 @@ test('service accounts: missing, not annotated, annotated with something else, l
 const webhook = {
   name: 'mutation.azure-workload-identity.io',
   clientConfig: { caBundle: 'x', service: { namespace: 'wi', name: 'webhook' } },
+  rules: [{ operations: ['CREATE'], resources: ['pods'] }],
 }
 
 function configuration(change: object = {}): WebhookConfiguration {
@@ -162,6 +163,7 @@ test('webhooks: there, missing, without a certificate, leaving out the namespace
   assert.match(checkHook([]).text, /no webhook for workload identity is installed/)
   assert.deepEqual(checkHook([]).fix, ['helm upgrade keymount'])
   assert.match(checkHook([configuration({ clientConfig: { caBundle: '' } })]).text, /has no caBundle yet/)
+  assert.match(checkHook([configuration({ rules: undefined })]).text, /has no rules yet/)
   const only = { namespaceSelector: { matchLabels: { team: 'a' } } }
   assert.match(checkHook([configuration(only)]).text, /does not apply to namespace shop/)
   assert.equal(checkHook([configuration(only)], { labels: { team: 'a' } }).status, 'ok')

@@ -14,6 +14,7 @@ interface Webhook {
   clientConfig: { caBundle?: string; service?: { namespace: string; name: string } }
   namespaceSelector?: Selector
   objectSelector?: Selector
+  rules?: unknown[]
 }
 
 export interface WebhookConfiguration extends KubeObject {
@@ -48,9 +49,12 @@ export function checkWebhook({ pod, configurations, namespace, installCommand }:
   const { configuration, webhook } = found
   const name = configuration.name ?? ''
   const { caBundle = '', service } = webhook.clientConfig
+  const pods = service === undefined ? [] : [commandLine('kubectl', 'get', 'pods', '--namespace', service.namespace)]
   if (caBundle === '') {
-    const pods = service === undefined ? [] : [commandLine('kubectl', 'get', 'pods', '--namespace', service.namespace)]
     return problem('webhook', `${name} has no caBundle yet, so the API server cannot call it; see its pods`, pods)
+  }
+  if ((webhook.rules ?? []).length === 0) {
+    return problem('webhook', `${name} has no rules yet, so the API server does not call it; see its pods`, pods)
   }
   if ('value' in namespace && !matches(webhook.namespaceSelector, namespace.value?.metadata.labels ?? {})) {
     return problem(

@@ -9,6 +9,7 @@ import { maintainCertificates } from './maintain-certificates.ts'
 import type { ServingCertificate } from './serving-certificate.ts'
 import { mutatingConfigurations, type WebhookConfiguration } from './webhook-configuration.ts'
 
+const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: '*' } as const
 const service = { name: 'webhook', namespace: 'system' }
 const host = 'webhook.system.svc'
 
@@ -21,7 +22,7 @@ function startReplica(t: TestContext, certificate: ServingCertificate, authoriti
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
     metadata: { name: 'webhook' },
-    webhooks: [{ name: 'pods', clientConfig: { service, caBundle } }],
+    webhooks: [{ name: 'pods', clientConfig: { service, caBundle }, rules: [rule] }],
   }
   const kube = {
     async list({ plural }: { plural: string }) {
@@ -40,9 +41,11 @@ function startReplica(t: TestContext, certificate: ServingCertificate, authoriti
     clock,
     service,
     secretName: 'certificate',
-    configurations: [{ resource: mutatingConfigurations, name: 'webhook', required: true }],
+    configurations: [{ resource: mutatingConfigurations, name: 'webhook', rule, required: true }],
     propagationMs: 30_000,
     onCertificate: ({ cert }) => void served.push(cert),
+    canServe: Promise.resolve(),
+    onRegistered: () => undefined,
     onClock: () => undefined,
   })
   t.after(running.stop)

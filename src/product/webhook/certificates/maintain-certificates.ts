@@ -9,6 +9,7 @@ import type { ServingCertificate } from './serving-certificate.ts'
 import { createStepLoop, type StepLoop } from './step-loop.ts'
 import {
   type ConfigurationRef,
+  registerPatch,
   type ServiceRef,
   trustPatch,
   trusts,
@@ -33,6 +34,10 @@ export interface MaintainCertificatesOptions {
   propagationMs?: number | undefined
   /** A certificate is to be served from now on. */
   onCertificate(certificate: ServingCertificate): void
+  /** Resolves when everything but the registration is done that a request needs. */
+  canServe: Promise<void>
+  /** The API server calls the webhook: every required configuration has rules. */
+  onRegistered(): void
   /** Called when the difference to the API server's clock becomes too large to decide about certificates, and at its end. */
   onClock(problem: string | undefined): void
 }
@@ -52,7 +57,10 @@ interface Maintenance {
   lookaheadMs: number
   propagationMs: number
   onCertificate(certificate: ServingCertificate): void
+  onRegistered(): void
   onClock(problem: string | undefined): void
+  /** Whether `canServe` is resolved. */
+  canServe: boolean
   secret: Secret | undefined
   configurations: FollowedConfiguration[]
   served: ServingCertificate | undefined
@@ -65,12 +73,15 @@ interface Maintenance {
 const dayMs = 24 * 3600 * 1000
 
 /**
- * Maintains the webhook's certificate, one for all replicas, without a leader. The Secret holds it; a replica that finds it
+ * Maintains the webhook's certificate, one for all replicas, and registers the webhook, both without a leader. The Secret holds it; a replica that finds it
  * missing, broken or near its end writes a new one, and of two that do, the API server accepts the first and the other
  * replica adopts it.
  *
  * No request fails on the way, because each replica presents a new certificate only after the configurations have trusted its
  * authority for a while, and the old authority stays trusted until it expires: API servers may see either certificate.
+ *
+ * The chart installs configurations without rules, so that no pod depends on a webhook that cannot start. A replica that can
+ * serve adds them, and becomes ready then: pods that are created after that are mutated.
  */
 export function maintainCertificates(options: MaintainCertificatesOptions): Running {
   const { log, clock = systemClock, service } = options
@@ -80,6 +91,7 @@ export function maintainCertificates(options: MaintainCertificatesOptions): Runn
     host: `${service.name}.${service.namespace}.svc`,
     lookaheadMs: options.lookaheadMs ?? 90 * dayMs,
     propagationMs: options.propagationMs ?? 30_000,
+    canServe: false,
     secret: undefined,
     configurations: options.configurations.map((ref) => ({ ...ref, found: undefined })),
     served: undefined,
@@ -87,6 +99,13 @@ export function maintainCertificates(options: MaintainCertificatesOptions): Runn
     clockProblem: undefined,
   }
   const loop: StepLoop = createStepLoop(() => takeStep(maintenance, loop), { clock, log })
+  options.canServe.then(
+    () => {
+      maintenance.canServe = true
+      loop.wake(0)
+    },
+    () => undefined,
+  )
   const follows = [followSecret(maintenance, loop), ...followConfigurations(maintenance, loop)]
   return {
     async stop() {
@@ -104,8 +123,10 @@ async function takeStep(maintenance: Maintenance, loop: StepLoop): Promise<void>
   const reason = reasonToRenew(certificate, { ...maintenance, now: clock.now() })
   if (reason !== undefined && maintenance.clockProblem === undefined) return issue(maintenance, secret, reason)
   if (certificate === undefined) return
-  const failure = await trustAuthorities(maintenance, certificate)
+  const untrusted = await forEachConfiguration(maintenance, (one) => trust(maintenance, one, certificate))
   serveWhenTrusted(maintenance, certificate, loop)
+  const unregistered = await register(maintenance)
+  const failure = untrusted ?? unregistered
   // A configuration that is not required is retried like everything that fails.
   if (failure !== undefined) throw failure
 }
@@ -141,14 +162,15 @@ async function issue({ kube, log, clock, host, secretName }: Maintenance, secret
   await kube.replace(resources.secrets, secretWith(secret, certificate))
 }
 
-/** Makes the configurations trust the certificate of the Secret and the one that is served. Gives the failure of one that is not required. */
-async function trustAuthorities(maintenance: Maintenance, { ca }: ServingCertificate): Promise<unknown> {
-  const { served, configurations } = maintenance
-  const authorities = served === undefined ? [ca] : [ca, served.ca]
+/** Gives the failure of a configuration that is not required; throws that of one that is. */
+async function forEachConfiguration(
+  { configurations }: Maintenance,
+  change: (configuration: FollowedConfiguration) => Promise<void>,
+): Promise<unknown> {
   let failure: unknown
   for (const configuration of configurations) {
     try {
-      await trust(maintenance, configuration, authorities)
+      await change(configuration)
     } catch (error) {
       if (configuration.required) throw error
       failure ??= error
@@ -157,17 +179,34 @@ async function trustAuthorities(maintenance: Maintenance, { ca }: ServingCertifi
   return failure
 }
 
+/** Makes a configuration trust the certificate of the Secret and the one that is served. */
 async function trust(
-  { kube, log, clock, service, clockProblem }: Maintenance,
+  { kube, log, clock, service, clockProblem, served }: Maintenance,
   configuration: FollowedConfiguration,
-  authorities: string[],
+  { ca }: ServingCertificate,
 ): Promise<void> {
   const { resource, name, found } = configuration
+  const authorities = served === undefined ? [ca] : [ca, served.ca]
   const expiredAt = clockProblem === undefined ? clock.now() : undefined
   const patch = found && trustPatch(found, service, authorities, expiredAt)
   if (patch === undefined) return
   configuration.found = await kube.patch(resource, { name }, patch, { type: 'json' })
   log.info({ configuration: name }, 'the configuration trusts the certificates of this webhook')
+}
+
+/** Makes the API server call this webhook, if it can serve. The result is that of {@link forEachConfiguration}. */
+async function register(maintenance: Maintenance): Promise<unknown> {
+  const { kube, log, service, served, canServe } = maintenance
+  if (served === undefined || !canServe) return undefined
+  const failure = await forEachConfiguration(maintenance, async (configuration) => {
+    const { resource, name, rule, found } = configuration
+    const patch = found && registerPatch(found, service, rule)
+    if (patch === undefined) return
+    configuration.found = await kube.patch(resource, { name }, patch, { type: 'json' })
+    log.info({ configuration: name }, 'registered: the API server calls this webhook from now on')
+  })
+  maintenance.onRegistered()
+  return failure
 }
 
 function serveWhenTrusted(maintenance: Maintenance, certificate: ServingCertificate, loop: StepLoop): void {
