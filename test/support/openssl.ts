@@ -23,6 +23,8 @@ export interface CertificateOptions {
   ca?: boolean
   /** Without subject and authority key identifiers. */
   bare?: boolean
+  /** DNS names that a server with the certificate has. */
+  hosts?: readonly string[]
 }
 
 export interface Certificate {
@@ -46,7 +48,7 @@ export function createOpenssl(t: TestContext): Openssl {
   return {
     run,
     path,
-    certificate(name, { kind = 'rsa', issuer, ca = false, bare = false } = {}) {
+    certificate(name, { kind = 'rsa', issuer, ca = false, bare = false, hosts = [] } = {}) {
       const algorithm =
         kind === 'rsa'
           ? ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048']
@@ -54,6 +56,7 @@ export function createOpenssl(t: TestContext): Openssl {
       run(['genpkey', ...algorithm, '-out', `${name}.key`])
       const extensions = [
         `basicConstraints=critical,CA:${ca ? 'TRUE' : 'FALSE'}`,
+        ...(hosts.length > 0 ? [`subjectAltName=${hosts.map((host) => `DNS:${host}`).join(',')}`] : []),
         ...(bare ? ['subjectKeyIdentifier=none', 'authorityKeyIdentifier=none'] : []),
       ]
       writeFileSync(path(`${name}.ext`), extensions.join('\n'))

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { LocalAzure } from '#lab/azure'
 import { writeCaBundle } from '../azure/ca-bundle.ts'
 import type { AzureCredentials } from '../azure/lab-azure.ts'
@@ -62,13 +63,35 @@ export function administratorVariables(credentials: AzureCredentials) {
 
 /** The CAs that the user's own variables name, for hosts behind a proxy that inspects TLS. @param except a file of the lab's own */
 export function userCertificates(env: Environment, except?: string): string[] {
-  const files = new Set(bundleVariables.flatMap((name) => env[name] || []))
+  const files = new Set([
+    ...bundleVariables.flatMap((name) => env[name] || []),
+    ...filesOfDirectories(env.SSL_CERT_DIR),
+  ])
   if (except !== undefined) files.delete(except)
   return [...files].flatMap((file) => {
     try {
       return [readFileSync(file, 'utf8')]
     } catch {
       // A client that needs the file reports it better.
+      return []
+    }
+  })
+}
+
+/** Files of one directory that are read, however many it has. */
+const maxFiles = 500
+
+/**
+ * The certificates in the directories of SSL_CERT_DIR: clients whose bundle variable is set do not look there. The system's own
+ * directory holds what the bundle has already.
+ */
+function filesOfDirectories(text = ''): string[] {
+  const directories = text.split(':').filter((each) => each !== '' && each !== '/etc/ssl/certs')
+  return directories.flatMap((directory) => {
+    try {
+      const names = readdirSync(directory).filter((name) => /\.(pem|crt|cer)$/.test(name))
+      return names.slice(0, maxFiles).map((name) => join(directory, name))
+    } catch {
       return []
     }
   })
