@@ -1,15 +1,17 @@
 import { beyondLimit, withUnit } from '#lib'
+import { createFairBudget, type FairBudget } from '#lib/async'
 import { MountError } from './mount-error.ts'
 import { providerLimits } from './provider-limits.ts'
 
 /** Bytes of the answers that the provider puts together, each of one mount and all of them at once. */
 export interface ByteBudget {
-  open(): MountBytes
+  /** @param namespace of the pod. */
+  open(namespace: string): MountBytes
 }
 
 /** The share of one mount. */
 export interface MountBytes {
-  /** Throws {@link MountError} when the mount has become too large, also for the calls that follow. */
+  /** Throws {@link MountError} when the mount has become too large, or too much is in progress. */
   add(bytes: number): void
   /** Gives everything back. */
   release(): void
@@ -25,26 +27,27 @@ export function createByteBudget({
   perMount = providerLimits.mountBytes.value,
   total = providerLimits.answerBytes.value,
 }: ByteBudgetOptions = {}): ByteBudget {
-  let all = 0
+  const all = createFairBudget(total)
+  return { open: (namespace) => openMount({ all, perMount, total }, namespace) }
+}
+
+function openMount(limits: { all: FairBudget; perMount: number; total: number }, namespace: string): MountBytes {
+  const { all, perMount, total } = limits
+  let own = 0
   return {
-    open() {
-      let own = 0
-      return {
-        add(bytes) {
-          own += bytes
-          all += bytes
-          if (own > perMount)
-            throw new MountError('mount-too-large', beyondLimit(providerLimits.mountBytes, own, perMount))
-          if (all > total) {
-            const text = `answers of mounts in progress have ${withUnit(total, 'bytes')} together (${providerLimits.answerBytes.flag} raises it); try again`
-            throw new MountError('provider-busy', text, { retryable: true })
-          }
-        },
-        release() {
-          all -= own
-          own = 0
-        },
+    add(bytes) {
+      if (own + bytes > perMount)
+        throw new MountError('mount-too-large', beyondLimit(providerLimits.mountBytes, own + bytes, perMount))
+      if (!all.hasRoom(namespace, bytes)) {
+        const text = `answers of mounts in progress have ${withUnit(total, 'bytes')} together (${providerLimits.answerBytes.flag} raises it); try again`
+        throw new MountError('provider-busy', text, { retryable: true })
       }
+      own += bytes
+      all.add(namespace, bytes)
+    },
+    release() {
+      all.add(namespace, -own)
+      own = 0
     },
   }
 }

@@ -64,8 +64,9 @@ interface Mounting extends MountOptions {
 async function mountVolume(mounting: Mounting, request: MountRequest): Promise<MountResponse> {
   const decoded = decodeMountRequest(request)
   const notOlderThan = oldestShared(mounting, decoded)
-  const release = takeSlot(mounting, decoded)
-  const bytes = mounting.budget.open()
+  const namespace = namespaceOf(decoded)
+  const release = takeSlot(mounting, namespace)
+  const bytes = mounting.budget.open(namespace)
   try {
     const volume = await resolveVolume(mounting, decoded)
     // A volume that has content keeps it by itself when we fail; only a new pod needs the past.
@@ -86,8 +87,11 @@ function oldestShared({ clock }: Mounting, { attributes }: DecodedRequest): numb
   return text !== '' && maxAgeMs >= 0 ? clock.elapsed() - maxAgeMs : undefined
 }
 
-function takeSlot({ slots }: Mounting, { attributes }: DecodedRequest): () => void {
-  const namespace = attributes.get('csi.storage.k8s.io/pod.namespace') ?? ''
+function namespaceOf({ attributes }: DecodedRequest): string {
+  return attributes.get('csi.storage.k8s.io/pod.namespace') ?? ''
+}
+
+function takeSlot({ slots }: Mounting, namespace: string): () => void {
   const release = slots.take(namespace)
   if (release !== undefined) return release
   const text = `as many mounts are in progress as the provider takes at once, of all or of namespace "${namespace}"; try again`

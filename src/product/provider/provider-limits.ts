@@ -12,7 +12,7 @@ export const providerLimits = {
   answerBytes: {
     value: 32 * 1024 * 1024,
     unit: 'bytes',
-    what: 'files of all mounts in progress on a node',
+    what: 'files of all mounts in progress on a node; the last quarter is for namespaces that have less than a quarter',
     beyond: 'further mounts fail and are tried again (provider-busy)',
     flag: 'provider --max-answer-bytes',
   },

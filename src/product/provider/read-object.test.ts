@@ -50,7 +50,7 @@ async function read(
     separateFiles: false,
     owner: 'default',
     tasks: inlineTasks(),
-    bytes: createByteBudget().open(),
+    bytes: createByteBudget().open('default'),
     onRemark: () => {},
     onAttributes: () => {},
     ...options,
