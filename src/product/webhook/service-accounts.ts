@@ -2,7 +2,7 @@ import { followInto, isNotFound, type KubeClient, resources, type ServiceAccount
 import { errorMessage, type Log, type Running } from '#lib'
 import { createSingleFlight, retry } from '#lib/async'
 import { AdmissionDenied } from './admission-denied.ts'
-import { type Annotations, annotationPrefix } from './identity-request.ts'
+import { type Annotations, annotationKeys } from './identity-request.ts'
 
 export interface ServiceAccountsOptions {
   kube: KubeClient
@@ -83,8 +83,12 @@ export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccou
   }
 }
 
-function identityAnnotations({ metadata }: ServiceAccount): Annotations {
-  return Object.fromEntries(
-    Object.entries(metadata.annotations ?? {}).filter(([key]) => key.startsWith(annotationPrefix)),
-  )
+/** Those that are read, and no more of each than a valid one has: anyone may annotate the accounts of a namespace. */
+function identityAnnotations({ metadata: { annotations = {} } }: ServiceAccount): Annotations {
+  const found = accountKeys.filter((key) => Object.hasOwn(annotations, key))
+  return Object.fromEntries(found.map((key) => [key, (annotations[key] ?? '').slice(0, longestAnnotation)]))
 }
+
+const { clientId, tenantId, tokenExpiration } = annotationKeys
+const accountKeys = [clientId, tenantId, tokenExpiration]
+const longestAnnotation = 1024
