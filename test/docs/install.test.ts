@@ -6,7 +6,9 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { needsHelm, template } from '../packaging/charts/helm.ts'
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/install.md'), 'utf8')
+const root = join(import.meta.dirname, '../..')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+const page = readFileSync(join(root, 'docs/install.md'), 'utf8')
 
 test(
   'the values of docs/install.md replace every image of the chart, also with everything enabled',
@@ -25,7 +27,7 @@ test(
     assert.ok(images.length >= 8, `found only ${images.length} images`)
     assert.deepEqual(
       [...new Set(images.map(([, image, ofSidecar]) => image ?? ofSidecar))],
-      ['registry.example.com/platform/keymount:0.1.0'],
+      [`registry.example.com/platform/keymount:${version}`],
     )
     assert.equal(text.includes('ghcr.io'), false)
   },
