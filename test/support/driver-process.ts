@@ -29,13 +29,16 @@ export interface DriverProcessOptions {
   flags?: readonly string[]
   /** Program and first arguments. Default: this Node with src/bin/driver.ts. */
   command?: readonly string[]
+  /** Words before it, of a program that runs it in surroundings of its own. */
+  within?: readonly string[] | undefined
 }
 
 /** Starts the driver as its image does, as a process; resolves when its socket answers. */
 export async function startDriverProcess(options: DriverProcessOptions): Promise<DriverProcess> {
-  const { root, kubeconfig, flags = [] } = options
+  const { root, kubeconfig, within = [], flags = [] } = options
   const program = join(import.meta.dirname, '../../src/bin/driver.ts')
-  const [file = '', ...first] = options.command ?? [process.execPath, '--disable-warning=ExperimentalWarning', program]
+  const command = options.command ?? [process.execPath, '--disable-warning=ExperimentalWarning', program]
+  const [file = '', ...first] = [...within, ...command]
   const socket = join(root, 'csi', 'csi.sock')
   const child = spawn(
     file,

@@ -12,6 +12,18 @@ export const driverLimits = {
     beyond: 'The mount fails with ResourceExhausted; a mounted volume keeps its files.',
     flag: 'driver --max-call-recv-msg-size',
   },
+  requestBytes: {
+    value: 256 * 1024,
+    unit: 'bytes',
+    what: 'attributes of a volume, with the Secret of its nodePublishSecretRef',
+    beyond: 'The mount fails with InvalidArgument.',
+  },
+  secretBytes: {
+    value: mebibyte,
+    unit: 'bytes',
+    what: 'files of one entry of secretObjects, those under several keys counted for each',
+    beyond: 'The driver does not write that Secret; Kubernetes takes no larger one.',
+  },
   volumeBytes: {
     value: 64 * mebibyte,
     unit: 'bytes',

@@ -1,5 +1,4 @@
 import { classKey } from './content/class-ref.ts'
-import { memoryUsed } from './mount/memory-budget.ts'
 import { classOf, type Volume } from './mount/volumes.ts'
 import type { Node } from './node.ts'
 
@@ -8,7 +7,7 @@ export function addVolumeGauges(node: Node): void {
   const { config, memory, metrics } = node
   const { beforeScrape, series } = metrics.registry
   beforeScrape(() => {
-    series.volumeMemory.set(memoryUsed(memory))
+    series.volumeMemory.set(memory.used)
     series.volumeMemoryBudget.set(memory.limit)
     if (config.rotation) setRotationGauges(node)
   })

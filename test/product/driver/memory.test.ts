@@ -47,15 +47,28 @@ test('a volume beyond the budget of the node is refused with pod, size and budge
 })
 
 test('publishes at the same time share the budget', async (t) => {
-  const driver = await startDriver(t, { flags: [budget(10)] })
+  const driver = await startDriver(t, { flags: [budget(13)] })
   setContent(driver, 'large', 3 * mebibyte)
   const pods = await Promise.all(Array.from({ length: 8 }, () => driver.pod({ objects: ['large'] })))
   const results = await Promise.allSettled(pods.map(({ request }) => driver.publish(request)))
   assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 3)
 })
 
+test('pods of one namespace leave a quarter of the budget to those of others', async (t) => {
+  const driver = await startDriver(t, { flags: [budget(8)] })
+  await driver.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other' } })
+  setContent(driver, 'large', 1.9 * mebibyte)
+  const pods = await Promise.all(Array.from({ length: 4 }, () => driver.pod({ objects: ['large'] })))
+  const results = await Promise.allSettled(pods.map(({ request }) => driver.publish(request)))
+  const refused = results.filter((result) => result.status === 'rejected')
+  assert.equal(refused.length, 1)
+  assert.equal(refused[0]?.reason.code, Code.RESOURCE_EXHAUSTED)
+  assert.match(refused[0]?.reason.details, /the last quarter of which is for namespaces that have less than a quarter/)
+  await driver.publish((await driver.pod({ namespace: 'other', objects: ['large'] })).request)
+})
+
 test('a restarted driver counts what is mounted, also without a status object', async (t) => {
-  const driver = await startDriver(t, { flags: [budget(5)] })
+  const driver = await startDriver(t, { flags: [budget(6)] })
   setContent(driver, 'large', 2 * mebibyte)
   const pods = [await driver.pod({ objects: ['large'] }), await driver.pod({ objects: ['large'] })]
   for (const pod of pods) {
@@ -78,7 +91,7 @@ test('a restarted driver counts what is mounted, also without a status object', 
 test('a rotation that would exceed the budget leaves the old files and reports the reason; one that does not grow is never refused', async (t) => {
   const clock = createManualClock()
   const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
-  const driver = await startDriver(t, { flags: [...flags, budget(5)], clock })
+  const driver = await startDriver(t, { flags: [...flags, budget(6)], clock })
   setContent(driver, 'large', 3 * mebibyte, 'a')
   const pod = await driver.pod({ objects: ['large'] })
   await driver.publish(pod.request)
@@ -96,7 +109,7 @@ test('a rotation that would exceed the budget leaves the old files and reports t
   await clock.advance(120_000)
   await eventually(async () => {
     const [event] = (await driver.events()).filter(({ reason }) => reason === 'MountRotationFailed')
-    assert.match(event?.message ?? '', /old files stay: the volume of pod .* budget of 5\.0 MiB/)
+    assert.match(event?.message ?? '', /old files stay: .*the volume of pod .* budget of 6\.0 MiB/)
   })
   assert.equal(letter(), 'b')
   driver.provider.answer = undefined
@@ -196,7 +209,10 @@ test('a rotation into a full volume makes room; beyond the limit of a volume it 
   await clock.advance(120_000)
   await eventually(async () => {
     const [event] = (await driver.events()).filter(({ reason }) => reason === 'MountRotationFailed')
-    assert.match(event?.message ?? '', /old files stay: memory of the files of one volume: found .*--volume-size-limit/)
+    assert.match(
+      event?.message ?? '',
+      /old files stay: .*memory of the files of one volume: found .*--volume-size-limit/,
+    )
   })
   assert.equal(head(), 'b')
 })

@@ -155,6 +155,16 @@ const wrong: {
     message: /expected the name of an object/,
   },
   {
+    what: 'with attributes of 300 kB',
+    change: (r) => ({ ...r, volumeContext: { ...r.volumeContext, note: 'x'.repeat(300_000) } }),
+    message: /attributes of a volume.*: found 300,\d+ bytes, at most 256 KiB are accepted/,
+  },
+  {
+    what: 'with a Secret of 300 kB',
+    change: (r) => ({ ...r, secrets: { clientcertificate: 'x'.repeat(300_000) } }),
+    message: /attributes of a volume, with the Secret of its nodePublishSecretRef: found 300,\d+ bytes/,
+  },
+  {
     what: 'without pod information',
     change: (r) => ({ ...r, volumeContext: { secretProviderClass: 'x' } }),
     message: /pod\.name.*podInfoOnMount.*pod\.namespace/,

@@ -3,7 +3,7 @@ import type { ObjectVersion } from '#kubernetes/provider-protocol'
 import { type VolumeFile, type WriteResult, writeFiles } from '#kubernetes/volume-files'
 import { beyondLimit } from '#lib'
 import { driverLimits } from '../driver-limits.ts'
-import { memoryOfFiles, refuseBeyondBudget } from '../mount/memory-budget.ts'
+import { memoryOfFiles, memoryOfRequest, refuseBeyondBudget } from '../mount/memory-budget.ts'
 import type { Node } from '../node.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
@@ -35,7 +35,10 @@ export async function fillVolume(node: Node, request: PublishRequest, options: F
   signal.throwIfAborted()
   // Providers of the first protocol version write into the target themselves and answer no files.
   const written = files.length > 0 ? await writeContent(node, request, files, options) : undefined
-  if (written?.changed !== false) node.memory.byTarget.set(target, await node.mounter.memoryOf(target))
+  if (written?.changed !== false) {
+    const bytes = (await node.mounter.memoryOf(target)) + memoryOfRequest(request)
+    node.memory.set(target, { bytes, namespace: request.pod.namespace })
+  }
   return written === undefined
     ? { versions, large, changed: isDifferent(current, versions), digest: undefined }
     : { versions, large, ...written }
@@ -59,8 +62,8 @@ async function writeContent(
   const { memory, mounter, clock } = node
   const bytes = memoryOfFiles(files)
   refuseTooLarge(node, request, target, bytes)
-  const before = memory.byTarget.get(target) ?? 0
-  memory.byTarget.set(target, bytes)
+  const before = memory.byTarget.get(target)
+  memory.set(target, { bytes: bytes + memoryOfRequest(request), namespace: request.pod.namespace })
   try {
     await mounter.makeRoom(target, bytes)
     signal.throwIfAborted()
@@ -68,19 +71,23 @@ async function writeContent(
     const owner = groupId === undefined ? mountClass.owner : { groupId, ...mountClass.owner }
     return writeFiles(target, files, { owner, now: new Date(clock.now()), lastDigest })
   } catch (error) {
-    memory.byTarget.set(target, before)
+    memory.set(target, before)
     signal.throwIfAborted()
-    const what = codedText('files-not-written', 'failed to write the files of the volume')
-    throw PublishError.because('FileWriteError', Code.UNKNOWN, what, error)
+    throw PublishError.because(
+      'FileWriteError',
+      Code.UNKNOWN,
+      codedText('files-not-written', 'failed to write the files of the volume'),
+      error,
+    )
   }
 }
 
-function refuseTooLarge({ config, memory }: Node, { pod }: PublishRequest, target: string, bytes: number): void {
+function refuseTooLarge({ config, memory }: Node, request: PublishRequest, target: string, bytes: number): void {
   if (bytes > config.volumeSizeBytes) {
     const what = beyondLimit(driverLimits.volumeBytes, bytes, config.volumeSizeBytes)
     throw new PublishError('FileWriteError', Code.RESOURCE_EXHAUSTED, codedText('volume-too-large', what))
   }
-  refuseBeyondBudget(memory, { target, pod: `${pod.namespace}/${pod.name}`, bytes })
+  refuseBeyondBudget(memory, { target, pod: request.pod, bytes: bytes + memoryOfRequest(request) })
 }
 
 function isDifferent(before: readonly ObjectVersion[], after: readonly ObjectVersion[]): boolean {

@@ -8,50 +8,70 @@ import {
   defaultMemoryBudget,
   type MemoryBudget,
   memoryOfFiles,
-  memoryUsed,
   refuseBeyondBudget,
 } from './memory-budget.ts'
 
 const mebibyte = 1024 * 1024
 
 /** As the driver does before it writes. */
-function reserve(budget: MemoryBudget, target: string, bytes: number): void {
-  refuseBeyondBudget(budget, { target, pod: `default${target}`, bytes })
-  budget.byTarget.set(target, bytes)
+function reserve(budget: MemoryBudget, target: string, bytes: number, namespace = 'default'): void {
+  refuseBeyondBudget(budget, { target, pod: { namespace, name: target.slice(1) }, bytes })
+  budget.set(target, { bytes, namespace })
 }
 
 test('a volume that does not fit is refused with its pod, its size, what others take and the budget', () => {
   const budget = createMemoryBudget(10 * mebibyte)
-  reserve(budget, '/a', 8 * mebibyte)
-  assert.throws(() => reserve(budget, '/b', 3 * mebibyte), {
+  reserve(budget, '/a', 7 * mebibyte)
+  assert.throws(() => reserve(budget, '/b', 4 * mebibyte), {
     code: Code.RESOURCE_EXHAUSTED,
     message:
-      /^the volume of pod default\/b takes 3\.0 MiB, and the other volumes of this node take 8\.0 MiB of the budget of 10\.0 MiB: raise .*--volume-memory-budget$/,
+      /the volume of pod default\/b takes 4\.0 MiB, and the other volumes of this node take 7\.0 MiB of the budget of 10\.0 MiB: raise .*--volume-memory-budget$/,
   })
-  assert.equal(memoryUsed(budget), 8 * mebibyte)
+  assert.equal(budget.used, 7 * mebibyte)
+})
+
+test('the last quarter of the budget is left to namespaces that have less than a quarter', () => {
+  const budget = createMemoryBudget(10 * mebibyte)
+  reserve(budget, '/a', 7 * mebibyte)
+  assert.throws(() => reserve(budget, '/b', mebibyte), {
+    code: Code.RESOURCE_EXHAUSTED,
+    message:
+      /of the budget of 10\.0 MiB, the last quarter of which is for namespaces that have less than a quarter: raise/,
+  })
+  reserve(budget, '/c', 2 * mebibyte, 'other')
+  assert.throws(() => reserve(budget, '/d', mebibyte, 'other'))
+  reserve(budget, '/e', mebibyte, 'third')
+  budget.set('/a', undefined)
+  assert.equal(budget.used, 3 * mebibyte)
+  reserve(budget, '/b', mebibyte)
 })
 
 test('a volume that does not grow is never refused, also when the budget has become smaller', () => {
   const budget = createMemoryBudget(mebibyte)
-  budget.byTarget.set('/a', 4 * mebibyte)
+  budget.set('/a', { bytes: 4 * mebibyte, namespace: 'default' })
   reserve(budget, '/a', 4 * mebibyte)
   assert.throws(() => reserve(budget, '/a', 4 * mebibyte + 1))
 })
 
-test('whatever is reserved and freed, a volume that grows stays within the budget', () => {
-  const step = fc.record({ target: fc.constantFrom('/a', '/b', '/c'), bytes: fc.nat(150), free: fc.boolean() })
+test('whatever is reserved and freed, volumes that grow stay within the budget', () => {
+  const step = fc.record({
+    target: fc.constantFrom('/a', '/b', '/c'),
+    namespace: fc.constantFrom('default', 'other'),
+    bytes: fc.nat(150),
+    free: fc.boolean(),
+  })
   fc.assert(
     fc.property(fc.array(step), (steps) => {
       const budget = createMemoryBudget(200)
-      for (const { target, bytes, free } of steps) {
-        if (free) budget.byTarget.delete(target)
+      for (const { target, namespace, bytes, free } of steps) {
+        if (free) budget.set(target, undefined)
         else
           try {
-            reserve(budget, target, bytes)
+            reserve(budget, target, bytes, namespace)
           } catch {
             // Refused: nothing has changed.
           }
-        assert.ok(memoryUsed(budget) <= 200)
+        assert.ok(budget.used <= 200)
       }
     }),
   )

@@ -30,7 +30,7 @@ async function countMountedMemory({ config, mounter, memory, log }: Node): Promi
   try {
     for (const target of await mounter.mounted()) {
       if (parseTargetPath(target) === undefined || (await volumeDriver(target)) !== config.driverName) continue
-      memory.byTarget.set(target, await mounter.memoryOf(target))
+      memory.set(target, { bytes: await mounter.memoryOf(target), namespace: '' })
     }
   } catch (error) {
     log.warn(`the memory of mounted volumes cannot be counted: ${errorMessage(error)}`)
@@ -45,7 +45,8 @@ async function recoverFromStatuses(node: Node, signal: AbortSignal): Promise<voi
   const mounted = await mounter.mountedAmong(candidates.map(({ target }) => target))
   for (const volume of candidates) {
     if (!mounted.has(volume.target)) continue
-    memory.byTarget.set(volume.target, await mounter.memoryOf(volume.target))
+    const bytes = await mounter.memoryOf(volume.target)
+    memory.set(volume.target, { bytes, namespace: volume.pod.namespace })
     volumes.set(volume)
   }
   if (volumes.size > 0) log.info({ volumes: volumes.size }, 'found the volumes that were mounted before the restart')
@@ -83,9 +84,9 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
       retry: undefined,
     },
     versions: (status?.objects ?? []).map(({ id = '', version = '' }) => ({ id, version })),
-    large: false,
     startedWith: metadata.annotations?.[statusAnnotations.startedWith],
     mirroredFor: metadata.annotations?.[statusAnnotations.mirroredFor],
+    large: false,
     digest: undefined,
     intervalMs: config.rotationIntervalMs,
     lastCheckAt,

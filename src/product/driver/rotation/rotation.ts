@@ -69,7 +69,7 @@ async function checkOne({ node, stopping }: Rotation, target: string): Promise<v
       // A volume that vanished without an unpublish must not be written to: that would be the node's disk.
       if (await mounter.isMounted(target)) return await checkVolume(node, volume, signal)
       volumes.delete(target)
-      memory.byTarget.delete(target)
+      memory.set(target, undefined)
     })
   } catch (error) {
     log.debug({ targetPath: target }, `not checked: ${errorMessage(error)}`)

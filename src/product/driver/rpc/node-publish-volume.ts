@@ -8,6 +8,7 @@ import { untilAborted } from '#lib/async'
 import { type FilledVolume, fillVolume } from '../content/fill-volume.ts'
 import { type MountClass, parseClass } from '../content/mount-class.ts'
 import { currentClass, readClass } from '../content/read-class.ts'
+import { memoryOfRequest } from '../mount/memory-budget.ts'
 import { type CheckableVolume, classOf, logKeys, notWritten, type Volume } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
 import { saveStatus, statusName } from '../pod-status.ts'
@@ -170,7 +171,7 @@ async function undo({ mounter, volumes, memory, log }: Node, target: string): Pr
   volumes.delete(target)
   try {
     await mounter.unmount(target)
-    memory.byTarget.delete(target)
+    memory.set(target, undefined)
     rmdirSync(target)
     return true
   } catch (error) {
@@ -194,8 +195,10 @@ async function republish(node: Node, volume: Volume, request: PublishRequest, si
  * to the next check.
  */
 async function restore(node: Node, volume: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
-  const { config, clock, schedule, log } = node
+  const { config, clock, schedule, mounter, memory, log } = node
   let { provider, intervalMs } = volume
+  const bytes = (await mounter.memoryOf(volume.target)) + memoryOfRequest(request)
+  memory.set(volume.target, { bytes, namespace: volume.pod.namespace })
   try {
     const object = await currentClass(node, classOf(volume), signal)
     const mountClass = parseClass(object, request.context, { attributesWin: config.volumeAttributesWin })

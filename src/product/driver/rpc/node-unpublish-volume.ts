@@ -47,14 +47,14 @@ function forgetPath({ volumes, memory }: Node, targetPath: string): void {
   for (const volume of volumes.all()) {
     if (volume.targetPath !== targetPath) continue
     volumes.delete(volume.target)
-    memory.byTarget.delete(volume.target)
+    memory.set(volume.target, undefined)
   }
 }
 
 async function clear({ mounter, memory, log }: Node, target: string): Promise<void> {
   try {
     await mounter.unmount(target)
-    memory.byTarget.delete(target)
+    memory.set(target, undefined)
     // An interrupted publish has cleared up after itself.
     if (!existsSync(target)) return
     removeOwnEntries(target)

@@ -4,7 +4,8 @@ import type {
   NodeUnpublishVolumeRequest,
   VolumeCapability,
 } from '#kubernetes/csi'
-import { Problems, SecretValue } from '#lib'
+import { beyondLimit, Problems, SecretValue } from '#lib'
+import { driverLimits } from '../driver-limits.ts'
 
 /** A volume context key under which kubelet hands over the pod's service account tokens. */
 export const tokensKey = 'csi.storage.k8s.io/serviceAccount.tokens'
@@ -38,6 +39,7 @@ export function parsePublishRequest(raw: NodePublishVolumeRequest): PublishReque
     problems.add('volume_context', 'missing: the pod must name a secretProviderClass')
     problems.throwIfAny(rpc)
   }
+  checkSize(raw, problems)
   const { className, pod } = parsePod(raw.volumeContext, problems)
   problems.throwIfAny(rpc)
   const { [tokensKey]: contextTokens, ...context } = raw.volumeContext
@@ -53,6 +55,16 @@ export function parsePublishRequest(raw: NodePublishVolumeRequest): PublishReque
     secrets: secrets.length === 0 ? undefined : Object.fromEntries(secrets),
     groupId,
   }
+}
+
+/** The pod's author chooses their size, and the driver keeps them as long as the volume is mounted. */
+function checkSize({ volumeContext, secrets }: NodePublishVolumeRequest, problems: Problems): void {
+  const { [tokensKey]: _, ...attributes } = volumeContext
+  const { requestBytes: limit } = driverLimits
+  const bytes = [...Object.entries(attributes), ...Object.entries(secrets)]
+    .map(([name, value]) => Buffer.byteLength(name) + Buffer.byteLength(value))
+    .reduce((sum, size) => sum + size, 0)
+  if (bytes > limit.value) problems.add('volume_context', beyondLimit(limit, bytes))
 }
 
 /** Reads a NodeUnpublishVolumeRequest. Throws {@link ProblemsError}. */

@@ -6,7 +6,8 @@ import {
   tlsKeys,
   tlsSecretType,
 } from '#kubernetes/client'
-import { errorMessage, Problems, type SecretValue } from '#lib'
+import { beyondLimit, errorMessage, Problems, type SecretValue } from '#lib'
+import { driverLimits } from '../driver-limits.ts'
 
 /** Values by key. Without a prototype: `__proto__` is a valid key of a Secret. */
 export type SecretData = Readonly<Record<string, SecretValue>>
@@ -53,8 +54,11 @@ export async function wantedSecret(
   if (refusedSecretTypes.has(type))
     problems.add('type', `${type} is not allowed: Kubernetes gives such a Secret rights`)
   const sources = sourcesOf(object, files, problems)
+  const bytes = sources.reduce((sum, { contents }) => sum + contents.size, 0)
+  const isTooLarge = bytes > driverLimits.secretBytes.value
+  if (isTooLarge) problems.add('data', beyondLimit(driverLimits.secretBytes, bytes))
   const data: Record<string, SecretValue> = Object.create(null)
-  for (const { path, key, file, contents } of sources) {
+  for (const { path, key, file, contents } of isTooLarge ? [] : sources) {
     try {
       data[key] = type === tlsSecretType ? await tlsEntry(key, contents, tlsValue) : contents
     } catch (error) {
