@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { resources } from '#kubernetes/client'
+import { endlessClassCheckEntry } from '../../support/endless-class-check.ts'
 import { eventually } from '../../support/eventually.ts'
 import { readMetrics } from '../../support/metrics.ts'
-import { classPath, classReview, type Review, startWebhookLab } from './webhook-lab.ts'
+import { classPath, classReview, podReview, type Review, samplePod, startWebhookLab } from './webhook-lab.ts'
 
 const objects = 'array:\n  - |\n    objectName: db\n    objectType: secret\n'
 const parameters = { keyvaultName: 'vault', tenantID: 'tenant', clientID: 'client', objects }
@@ -98,4 +100,31 @@ test('the check of classes', async (t) => {
       /^Error: 404 no such path; there are \/mutate-v1-pod/,
     )
   })
+})
+
+test('a class whose check does not end is admitted with a warning, and pods do not wait for it', async (t) => {
+  const lab = await startWebhookLab(t)
+  const metadata = { name: 'app', namespace: 'default' }
+  await lab.kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+  const webhook = await lab.start({ classChecks: 'refuse' }, { workerEntry: endlessClassCheckEntry })
+  await lab.ready(webhook)
+  const ca = await eventually(async () => {
+    const bundle = await lab.bundle('classes')
+    assert.notEqual(bundle, '')
+    return bundle
+  })
+  let answered = 0
+  const classes = Array.from({ length: 4 }, async () => {
+    const { body } = await lab.post(webhook.port, classReview(broken), { path: classPath, ca })
+    answered++
+    return body.response
+  })
+  const pod = await lab.post(webhook.port, podReview(samplePod), { ca })
+  assert.equal(pod.body.response.allowed, true)
+  assert.notEqual(pod.body.response.patch, undefined)
+  assert.equal(answered, 0)
+  const responses = await Promise.all(classes)
+  for (const { allowed } of responses) assert.equal(allowed, true)
+  const [warning = ''] = responses[0]?.warnings ?? []
+  assert.match(warning, /^SecretProviderClass app: .*could not be checked: check-class took longer than 2 s/)
 })
