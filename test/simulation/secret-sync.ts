@@ -7,6 +7,7 @@ import {
   resources,
   type Secret,
   type SecretProviderClass,
+  type Transport,
 } from '#kubernetes/client'
 import { inlineTasks } from '#lib/worker'
 import { createSyncMetrics, type SecretSync, secretSyncs, startSync } from '#product/sync'
@@ -137,7 +138,7 @@ function startReplica(cluster: Cluster, replica: Replica): void {
   const { clock } = process
   const kube = createKubeClient(
     { server: serverUrl, namespace: 'default' },
-    { transport: network.transport, clock, random: random.next },
+    { transport: oneWriteAtOnce(world, network.transport), clock, random: random.next },
   )
   const log = world.logOf(name)
   const config = {
@@ -174,6 +175,25 @@ function startReplica(cluster: Cluster, replica: Replica): void {
   })
   Object.assign(replica, { process, network })
   process.onKill(() => void world.time.after(random.between(200, 30_000), () => startReplica(cluster, replica)))
+}
+
+/** One process never writes a Secret twice at once: an older content could come last. */
+function oneWriteAtOnce(world: World, transport: Transport): Transport {
+  const writing = new Set<string>()
+  return {
+    ...transport,
+    async send(request) {
+      const path = request.path.split('?', 1)[0] ?? ''
+      if (request.method !== 'PATCH' || !path.includes('/secrets/')) return transport.send(request)
+      if (writing.has(path)) world.violate(`${path} is written twice at once`)
+      writing.add(path)
+      try {
+        return await transport.send(request)
+      } finally {
+        writing.delete(path)
+      }
+    },
+  }
 }
 
 async function step(cluster: Cluster): Promise<void> {

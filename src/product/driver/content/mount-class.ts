@@ -11,6 +11,7 @@ import { type FileOwner, parseFileOwner } from '#kubernetes/volume-files'
 import type { SeenClass } from '../mount/volumes.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
+import { driverSecrets } from './driver-secrets.ts'
 
 /** A SecretProviderClass as far as the driver acts on it, merged with the volume's attributes. */
 export interface MountClass {
@@ -46,7 +47,7 @@ export function parseClass(
   { attributesWin }: MergeOptions,
 ): MountClass {
   const { generation, annotations = {} } = object.metadata
-  const { provider = '', parameters = {}, secretObjects = [] } = object.spec ?? {}
+  const { provider = '', parameters = {} } = object.spec ?? {}
   if (provider === '') throw unusable(object, 'spec.provider is missing: it names the provider, for example azure')
   if (Object.keys(parameters).length === 0)
     throw unusable(object, 'spec.parameters is missing: it names what the provider reads')
@@ -56,7 +57,7 @@ export function parseClass(
   return {
     provider,
     attributes,
-    secretObjects,
+    secretObjects: driverSecrets(object),
     intervalMs: intervalOf(object, attributes.syncInterval ?? ''),
     owner: ownerOf(object, fileOwner),
     seen: { generation, rotateRequest: annotations[classAnnotations.rotate] },

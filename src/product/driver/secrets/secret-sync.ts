@@ -2,6 +2,7 @@ import { type OwnerReference, type SecretObject, versionHash } from '#kubernetes
 import { mountedFiles, mountedPaths } from '#kubernetes/volume-files'
 import { beyondLimit, errorMessage, type Running } from '#lib'
 import { classKey } from '../content/class-ref.ts'
+import { driverSecrets, isSyncedWithoutPod } from '../content/driver-secrets.ts'
 import { currentClass, isClassMissing } from '../content/read-class.ts'
 import { driverLimits } from '../driver-limits.ts'
 import { classOf, logKeys, podReference, type Volume } from '../mount/volumes.ts'
@@ -109,6 +110,8 @@ async function syncClass(node: Node, key: string): Promise<void> {
   if (group === undefined) return
   try {
     const secretObjects = await secretObjectsOf(node, group, signal)
+    // The sync controller makes them: nothing of theirs is written or removed here.
+    if (secretObjects === undefined) return
     await syncSecrets(node, { group, secretObjects, takeOver: false, signal })
     await removeUnnamed(node, group, secretObjects, signal)
   } catch (error) {
@@ -116,15 +119,15 @@ async function syncClass(node: Node, key: string): Promise<void> {
   }
 }
 
-/** A class that was deleted asks for nothing. */
+/** A class that was deleted asks for nothing; undefined for one whose Secrets the sync controller makes. */
 async function secretObjectsOf(
   node: Node,
   { namespace, className }: ClassVolumes,
   signal: AbortSignal,
-): Promise<readonly SecretObject[]> {
+): Promise<readonly SecretObject[] | undefined> {
   try {
-    const { spec } = await currentClass(node, { namespace, name: className }, signal)
-    return spec?.secretObjects ?? []
+    const object = await currentClass(node, { namespace, name: className }, signal)
+    return isSyncedWithoutPod(object) ? undefined : driverSecrets(object)
   } catch (error) {
     if (isClassMissing(error)) return []
     throw error

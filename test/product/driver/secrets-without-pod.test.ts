@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isNotFound, resources } from '#kubernetes/client'
+import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { eventually } from '../../support/eventually.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
+
+/** Classes that name a service account for their Secrets: the sync controller makes these. */
+
+const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
+const secretObjects = [{ secretName: 'web-secret', data: [{ objectName: 'foo', key: 'username' }] }]
+
+async function annotate({ kube }: TestDriver, account: string | null): Promise<void> {
+  const annotations = { 'keymount.dev/sync-service-account': account }
+  await kube.patch(
+    resources.secretProviderClasses,
+    { name: 'web', namespace: 'default' },
+    { metadata: { annotations } },
+  )
+}
+
+async function exists({ kube }: TestDriver): Promise<boolean> {
+  try {
+    await kube.get(resources.secrets, { name: 'web-secret', namespace: 'default' })
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
+
+test('the driver neither writes nor removes the Secrets of a class that names a service account for them', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags, clock })
+  const { request } = await driver.pod({ name: 'web', secretObjects })
+  await annotate(driver, 'app')
+  await driver.publish(request)
+  assert.equal(await exists(driver), false)
+
+  await annotate(driver, null)
+  await eventually(async () => {
+    await clock.advance(60_000)
+    assert.equal(await exists(driver), true)
+  })
+  await annotate(driver, 'app')
+  // Longer than a Secret stays that its class no longer names.
+  for (let minutes = 0; minutes < 15; minutes++) {
+    await clock.advance(60_000)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  assert.equal(await exists(driver), true)
+  assert.deepEqual(
+    (await driver.events()).filter(({ reason }) => reason?.startsWith('Secret')).map(({ reason }) => reason),
+    [],
+  )
+})
