@@ -1,5 +1,5 @@
 # The image of Keymount for people with Docker. `npm run image` makes the same one without it, by the same code.
-#   docker build -t ghcr.io/keymount/keymount:0.1.0 .
+#   docker build -t ghcr.io/keymount/keymount:0.2.0 .
 # The digest is that of the tag's index, for amd64 and arm64. docs/releases.md describes how to move the pins.
 FROM node:24.21.0-bookworm-slim@sha256:d6aa754f16b3197301076f047b5def2f02ea1dbbc2ca920407d46d7ec7f87b20 AS build
 # The programs that redirect connections go into the image, with the libraries that they load.
@@ -26,4 +26,4 @@ RUN npm run image -- --rootfs \
 FROM scratch
 COPY --from=build /rootfs/ /
 ENV PATH=/usr/local/bin:/usr/bin:/bin MALLOC_ARENA_MAX=1
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "--expose-gc", "/opt/keymount/start.cjs"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "--expose-gc", "--disable-sigusr1", "/opt/keymount/start.cjs"]

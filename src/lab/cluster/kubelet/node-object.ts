@@ -85,7 +85,7 @@ function nodeStatus(
     nodeInfo: {
       architecture: architecture(),
       bootID: readLine('/proc/sys/kernel/random/boot_id'),
-      containerRuntimeVersion: 'keymount://0.1.0',
+      containerRuntimeVersion: 'keymount://0.2.0',
       kernelVersion: release(),
       kubeProxyVersion: '',
       kubeletVersion,
