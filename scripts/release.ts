@@ -9,7 +9,7 @@ import { basename, join } from 'node:path'
 import { packageCharts } from '#packaging/charts'
 import { buildRootfs, imageReference, ociArchive, programDirectory } from '#packaging/image'
 import { releaseNotes } from './release/notes.ts'
-import { provenance, type Source, type Subject, sourceOf } from './release/provenance.ts'
+import { provenance, repository, type Source, type Subject, sourceOf } from './release/provenance.ts'
 import {
   createSigner,
   type Signer,
@@ -40,7 +40,7 @@ const files = {
 }
 
 const startedOn = new Date()
-const source = sourceOf(root)
+const source = checkout()
 await refuseStaleManifests()
 const signer = process.argv.includes('--unsigned') ? undefined : createSigner()
 rmSync(release, { recursive: true, force: true })
@@ -50,6 +50,15 @@ if (signer !== undefined) writeProvenance(signer, image.digest)
 writeSums(signer)
 if (signer !== undefined) verifyRelease(image)
 report(source, image.digest)
+
+function checkout(): Source {
+  try {
+    return sourceOf(root)
+  } catch (error) {
+    const { stderr } = error as { stderr?: string }
+    fail(`a release is made from a git checkout: ${stderr?.trim() || (error as Error).message}`)
+  }
+}
 
 /** The manifests of a release have to be those of its chart. */
 async function refuseStaleManifests(): Promise<void> {
@@ -70,7 +79,8 @@ interface SignedImage {
 
 /** Writes everything but provenance and checksums. */
 async function writeFiles(by: Signer | undefined): Promise<SignedImage> {
-  writeFileSync(join(release, files.notes), releaseNotes(readFileSync(join(root, 'CHANGELOG.md'), 'utf8'), version))
+  const changelog = readFileSync(join(root, 'CHANGELOG.md'), 'utf8')
+  writeFileSync(join(release, files.notes), releaseNotes(changelog, version, `${repository}/blob/v${version}`))
   execFileSync(
     'git',
     ['archive', '--format=tar.gz', `--prefix=${name}/`, '--output', join(release, files.sources), 'HEAD'],

@@ -6,7 +6,7 @@ import { dockerfilePins } from './dockerfile.ts'
 import type { Statement } from './signing.ts'
 
 /** Where the sources are. A fork's release names the fork. */
-const repository = `${process.env.GITHUB_SERVER_URL ?? 'https://github.com'}/${process.env.GITHUB_REPOSITORY ?? 'keymount/keymount'}`
+export const repository = `${process.env.GITHUB_SERVER_URL ?? 'https://github.com'}/${process.env.GITHUB_REPOSITORY ?? 'keymount/keymount'}`
 
 /** The state of the checkout that a release is built from. */
 export interface Source {

@@ -51,7 +51,7 @@ test('npm run release:dry makes all that a release publishes, and its checksums 
     ].toSorted(),
   )
   execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: release, stdio: 'pipe' })
-  assert.match(read('RELEASE-NOTES.md').toString(), new RegExp(`^# Keymount ${version}\n\n- `))
+  assert.match(read('RELEASE-NOTES.md').toString(), new RegExp(`^# Keymount ${version}\n\n`))
   assert.match(printed, /^ {11}sha256:[0-9a-f]{64}$/m)
 })
 
@@ -116,10 +116,14 @@ test('a signature of another key, or over other bytes, is refused', () => {
   assert.throws(() => verifyBlob(signer.publicKey, signed, bytes), /no signature of a file/)
 })
 
-test('a version without a section in the changelog has no notes', () => {
-  const changelog = '# Changelog\n\n## 1.2.0 (2026-01-01)\n\n- New.\n\n## 1.1.0\n\n- Old.\n'
-  assert.equal(releaseNotes(changelog, '1.2.0'), '# Keymount 1.2.0\n\n- New.\n')
-  assert.throws(() => releaseNotes(changelog, '1.2'), /no section "## 1\.2"/)
+test('the notes of a release are its section of the changelog, with links that work elsewhere', () => {
+  const changelog =
+    '# Changelog\n\n## 1.2.0 (2026-01-01)\n\n- [New](docs/new.md), [so](https://example.com).\n\n## 1.1.0\n\n- Old.\n'
+  assert.equal(
+    releaseNotes(changelog, '1.2.0', 'https://host/files'),
+    '# Keymount 1.2.0\n\n- [New](https://host/files/docs/new.md), [so](https://example.com).\n',
+  )
+  assert.throws(() => releaseNotes(changelog, '1.2', 'https://host/files'), /no section "## 1\.2"/)
 })
 
 /** The commands of SECURITY.md, for this version and machine. */

@@ -89,3 +89,12 @@ test('a definition that needs more than the local cluster has is refused', () =>
     assert.deepEqual(causesOf(draft), [expected])
   }
 })
+
+test('a definition without a strategy of conversion gets one, also when its writer gave up the one that an older lab recorded', () => {
+  for (const change of [{}, { conversion: {} }]) {
+    const draft = definition(change)
+    acceptDefinition(draft)
+    assert.deepEqual((draft.spec as { conversion: unknown }).conversion, { strategy: 'None' })
+    assert.deepEqual(causesOf(draft), [])
+  }
+})

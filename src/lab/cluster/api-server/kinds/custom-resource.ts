@@ -119,7 +119,8 @@ export function acceptDefinition(definition: ApiObject): void {
   const kind = textAt(names, 'kind')
   names.singular ??= kind.toLowerCase()
   names.listKind ??= `${kind}List`
-  spec.conversion ??= { strategy: 'None' }
+  // Empty: what is left of it when its strategy was given up by the writer who owned it.
+  if (!isRecord(spec.conversion) || Object.keys(spec.conversion).length === 0) spec.conversion = { strategy: 'None' }
   const since = definition.metadata.creationTimestamp
   const storage = recordsAt(spec, 'versions').filter((version) => version.storage === true)
   const condition = (type: string, reason: string, message: string) => ({
