@@ -1,4 +1,4 @@
-import { Command, type Option } from 'commander'
+import { Command, type Help, type Option } from 'commander'
 import type { CliWorld } from '#terminal'
 import { type CommandDefinition, commandGroups, type HelpText } from './command.ts'
 import { loadCommands } from './find-commands.ts'
@@ -28,7 +28,11 @@ export async function buildProgram(words: readonly string[], context: ProgramCon
     .helpCommand(false)
     // Options after the name of a command are that command's, even if its parent has an option of the same name.
     .enablePositionalOptions()
-    .configureHelp({ showGlobalOptions: false, minWidthToWrap: 20 })
+    .configureHelp({
+      showGlobalOptions: false,
+      minWidthToWrap: 20,
+      formatItem: (term, termWidth, text, helper) => helpItem({ term, termWidth, text }, width, helper),
+    })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void world.stdout.write(text),
@@ -48,6 +52,23 @@ export async function buildProgram(words: readonly string[], context: ProgramCon
     }
   }
   return program
+}
+
+/** Below this width, texts go below their terms. */
+const minTextWidth = 32
+
+/** A command, argument or option with its text beside it, or below it where the terminal is narrow. */
+function helpItem(
+  { term, termWidth, text }: { term: string; termWidth: number; text: string },
+  width: number,
+  helper: Help,
+): string {
+  if (text === '') return `  ${term}`
+  const beside = 2 + termWidth + 2
+  const isNarrow = width - beside < minTextWidth
+  const margin = isNarrow ? 6 : beside
+  const wrapped = helper.boxWrap(text, width - margin).replaceAll('\n', `\n${' '.repeat(margin)}`)
+  return isNarrow ? `  ${term}\n${' '.repeat(margin)}${wrapped}` : `  ${term.padEnd(termWidth)}  ${wrapped}`
 }
 
 interface Place {

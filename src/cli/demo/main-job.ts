@@ -9,6 +9,7 @@ import {
   type UntypedObject,
 } from '#kubernetes/client'
 import { findLocalCluster, type Identity, mountsBelow } from '#lab/home'
+import { mountFailureText } from '../cluster/failure-text.ts'
 import {
   check,
   type DemoContext,
@@ -135,7 +136,7 @@ async function breakSubject(context: DemoContext): Promise<string> {
   })
   const { status } = await context.kube.get(resources.pods, podRef)
   check(status?.phase === 'Pending', 'the pod is Pending', `${status?.phase}`)
-  return `the pod waits, with the event FailedMount:\n${message}`
+  return `the pod waits, with the event FailedMount:\n${mountFailureText(message)}`
 }
 
 async function fixSubject(context: DemoContext): Promise<string> {
