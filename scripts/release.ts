@@ -8,6 +8,7 @@ import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, s
 import { basename, join } from 'node:path'
 import { packageCharts } from '#packaging/charts'
 import { buildRootfs, imageReference, ociArchive, programDirectory } from '#packaging/image'
+import { differencesFromPins } from './release/machine.ts'
 import { releaseNotes } from './release/notes.ts'
 import { provenance, repository, type Source, type Subject, sourceOf } from './release/provenance.ts'
 import {
@@ -95,6 +96,7 @@ async function writeFiles(by: Signer | undefined): Promise<SignedImage> {
   const { path: rootfs } = await buildRootfs(join(root, 'dist/image'))
   copyFileSync(join(rootfs, programDirectory, 'sbom.cdx.json'), join(release, files.sbom))
   copyFileSync(join(rootfs, programDirectory, 'THIRD-PARTY-LICENSES'), join(release, files.licences))
+  if (by === undefined) refuseOtherPackages()
   const bundles: Buffer[] = []
   const { digest } = await ociArchive(rootfs, join(release, files.image), reference, {
     bundles: (signed) => {
@@ -103,6 +105,20 @@ async function writeFiles(by: Signer | undefined): Promise<SignedImage> {
     },
   })
   return { digest, bundles }
+}
+
+/** What is published has to come from the pinned packages; a dry run reports others. */
+function refuseOtherPackages(): void {
+  const differences = otherPackages()
+  if (differences.length > 0)
+    fail(`the packages of this machine are not those of the Dockerfile: ${differences.join('; ')}`)
+}
+
+function otherPackages(): string[] {
+  return differencesFromPins(
+    readFileSync(join(root, 'Dockerfile'), 'utf8'),
+    readFileSync(join(release, files.sbom), 'utf8'),
+  )
 }
 
 function writeProvenance(by: Signer, digest: string): void {
@@ -153,6 +169,7 @@ function report({ commit, changed }: Source, digest: string): void {
     ...(changed ? ['           with uncommitted changes, which the archive of the sources does not have'] : []),
     `  image    ${reference}`,
     `           ${digest}`,
+    ...otherPackages().map((difference) => `  package  ${difference}, as the Dockerfile pins it`),
     '',
     'dist/release',
     ...present.map((file) => `  ${file.padEnd(width)}${size(statSync(join(release, file)).size).padStart(9)}`),

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dockerfilePins } from './dockerfile.ts'
+import { type Component, machineComponents } from './machine.ts'
 import type { Statement } from './signing.ts'
 
 /** Where the sources are. A fork's release names the fork. */
@@ -95,25 +96,16 @@ function ofDockerfile(root: string): ResourceDescriptor[] {
     name: 'base of the Dockerfile',
     uri: `pkg:docker/${image.replace(':', '@')}`,
     digest: { sha256: digest.replace('sha256:', '') },
+    annotations: { used: 'by docker build and by the release workflow; other builds use their machine, see below' },
   }))
-}
-
-interface Component {
-  name: string
-  purl: string
-  hashes?: { alg: string; content: string }[]
-  components?: Component[]
 }
 
 /** Node, and the packages of the machine with the files that the image got from them. npm packages are in package-lock.json. */
 function ofMachine(sbom: string): ResourceDescriptor[] {
-  const { components } = JSON.parse(sbom) as { components: Component[] }
-  return components
-    .filter(({ purl }) => !purl.startsWith('pkg:npm/'))
-    .flatMap(({ purl, hashes, components: files = [] }) => [
-      { uri: purl, ...digestOf(hashes) },
-      ...files.map(({ name, hashes: ofFile }) => ({ name, uri: `${purl}#${name.slice(1)}`, ...digestOf(ofFile) })),
-    ])
+  return machineComponents(sbom).flatMap(({ purl, hashes, components: files = [] }) => [
+    { uri: purl, ...digestOf(hashes) },
+    ...files.map(({ name, hashes: ofFile }) => ({ name, uri: `${purl}#${name.slice(1)}`, ...digestOf(ofFile) })),
+  ])
 }
 
 function digestOf(hashes: Component['hashes']): Pick<ResourceDescriptor, 'digest'> {

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join, resolve } from 'node:path'
 import { before, type TestContext, test } from 'node:test'
 import { chartNames, packageCharts } from '#packaging/charts'
+import { differencesFromPins } from '../../scripts/release/machine.ts'
 import { releaseNotes } from '../../scripts/release/notes.ts'
 import { createSigner, type Statement, verifyBlob, verifyStatement } from '../../scripts/release/signing.ts'
 import { findProgram } from '../support/find-program.ts'
@@ -61,6 +62,19 @@ test('the bill of materials names Node and the packages in the bundles', () => {
   }
   const names = new Set(components.map(({ name }) => name))
   for (const name of ['node', '@grpc/grpc-js', 'pino', 'node-forge']) assert.ok(names.has(name), name)
+})
+
+test('a package of the machine in another version than the Dockerfile pins is reported', () => {
+  const dockerfile = 'RUN apt-get install iptables=1.8.9-2 libmnl0=1.0.4-3 netbase=6.4'
+  const sbomOf = (...packages: [string, string][]) =>
+    JSON.stringify({
+      components: packages.map(([name, version]) => ({ name, version, purl: `pkg:deb/debian/${name}` })),
+    })
+  assert.deepEqual(differencesFromPins(dockerfile, sbomOf(['iptables', '1.8.9-2'], ['libmnl0', '1.0.4-3'])), [])
+  assert.deepEqual(differencesFromPins(dockerfile, sbomOf(['libmnl0', '1.0.5-1'])), [
+    'iptables is missing, not 1.8.9-2',
+    'libmnl0 is 1.0.5-1, not 1.0.4-3',
+  ])
 })
 
 test('the archive of the sources can be installed: it has the lock file', () => {
