@@ -1,6 +1,7 @@
 import type { FlagSpecs } from '#lib/flags'
 import { driverFlags } from '#product/driver'
 import { nodeFlags } from '#product/node'
+import { operatorFlags } from '#product/operator'
 import { micFlags, nmiFlags } from '#product/pod-identity'
 import { providerFlags } from '#product/provider'
 import { proxyFlags } from '#product/proxy'
@@ -10,7 +11,7 @@ import { controllerFlags } from '#product/webhook'
 
 /** The flags of each daemon by its name, for what is checked against them: the chart, deploy/, docs/configuration.md. */
 export const daemonFlags: Record<
-  'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'sync' | 'mic' | 'nmi' | 'uninstall-check',
+  'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'sync' | 'operator' | 'mic' | 'nmi' | 'uninstall-check',
   FlagSpecs
 > = {
   driver: driverFlags,
@@ -19,6 +20,7 @@ export const daemonFlags: Record<
   controller: controllerFlags,
   proxy: proxyFlags,
   sync: syncFlags,
+  operator: operatorFlags,
   mic: micFlags,
   nmi: nmiFlags,
   'uninstall-check': uninstallCheckFlags,

@@ -19,6 +19,7 @@ const titles: Record<Daemon, string> = {
   controller: 'The webhook of workload identity.',
   proxy: 'The proxy sidecar of workload identity.',
   sync: 'The controller of SecretSyncs: Secrets without a pod.',
+  operator: 'What acts on the whole cluster: restarts workloads when their secrets change.',
   mic: 'The controller of pod identity.',
   nmi: 'The node endpoint of pod identity.',
   'uninstall-check': 'The check before the driver is uninstalled.',

@@ -18,6 +18,7 @@ const titles: Readonly<Record<string, string>> = {
   providerMetrics: 'Provider',
   webhookMetrics: 'Controller (webhook)',
   syncMetrics: 'Controller of SecretSyncs (sync)',
+  operatorMetrics: 'Operator (operator)',
   micMetrics: 'Controller of pod identity (mic)',
   nmiMetrics: 'Node endpoint of pod identity (nmi)',
 }

@@ -14,6 +14,7 @@ export const processNames = [
   'proxy',
   'proxy-init',
   'sync',
+  'operator',
   'mic',
   'nmi',
   'uninstall-check',

@@ -1,0 +1,8 @@
+/**
+ * operator: `keymount operator`, what acts on the whole cluster. Its part `restart` rolls workloads out again whose pods
+ * started with older versions of secrets than are mounted now. It holds no value of a secret, and cannot read any.
+ */
+export { type OperatorConfig, operatorFlags, operatorProgram } from './config.ts'
+export { createOperatorMetrics, type OperatorMetrics, operatorMetrics } from './operator-metrics.ts'
+export { type RestartConfig, startRestart } from './restart/start-restart.ts'
+export { type RunningOperator, startOperatorDaemon } from './run-operator.ts'

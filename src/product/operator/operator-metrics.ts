@@ -1,0 +1,59 @@
+import { createMetrics, type MetricTable } from '#lib'
+
+export const operatorMetrics = {
+  restarts: {
+    type: 'counter',
+    name: 'restart_total',
+    help: 'Restarts of workloads, and those that failed or were only reported',
+    labels: {
+      kind: 'of the workload',
+      result: '`restarted`, `dry-run`, `needs-a-user` (OnDelete) or `failed`',
+    },
+  },
+  pending: {
+    type: 'gauge',
+    name: 'restart_pending',
+    help: 'Workloads whose pods started with older versions than they have now',
+    labels: {
+      reason:
+        'what they wait for: `agreement`, `secret`, `paused`, `rollout`, `min-interval`, `window`, `budget`, `triggered` (the rollout is under way) or `failed`',
+    },
+  },
+  stalePods: {
+    type: 'gauge',
+    name: 'restart_stale_pods',
+    help: 'Pods that started with older versions than they have now',
+  },
+  decision: {
+    type: 'histogram',
+    name: 'restart_decision_seconds',
+    help: 'Time from the first view of a change to the restart',
+    buckets: [1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
+  },
+} as const satisfies MetricTable
+
+export type RestartResult = 'restarted' | 'dry-run' | 'needs-a-user' | 'failed'
+
+export interface OperatorMetrics {
+  restarted(kind: string, result: RestartResult): void
+  decided(seconds: number): void
+  /** Called at every scrape. */
+  state(read: () => { pending: ReadonlyMap<string, number>; stalePods: number }): void
+  text(): string
+}
+
+export function createOperatorMetrics(): OperatorMetrics {
+  const { series, beforeScrape, text } = createMetrics(operatorMetrics)
+  return {
+    restarted: (kind, result) => series.restarts.add({ kind, result }),
+    decided: (seconds) => series.decision.observe(seconds),
+    state: (read) =>
+      beforeScrape(() => {
+        const { pending, stalePods } = read()
+        series.pending.clear()
+        for (const [reason, count] of pending) series.pending.set(count, { reason })
+        series.stalePods.set(stalePods)
+      }),
+    text,
+  }
+}
