@@ -4,6 +4,8 @@ export const nodeFlags = [
   '--max-semi-space-size=1',
   // start.cjs collects once, after the start.
   '--expose-gc',
+  // A program of the node that sends SIGUSR1 would otherwise open the inspector, which runs any code and reads any memory.
+  '--disable-sigusr1',
 ] as const
 
 /** Where the image keeps the program. */
