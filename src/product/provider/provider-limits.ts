@@ -46,6 +46,12 @@ export const providerLimits = {
     what: 'environment file of AzureStackCloud',
     beyond: 'the mount fails (cloud-unknown)',
   },
+  sharedBytes: {
+    value: 16 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'values that are shared for five seconds after they were read',
+    beyond: 'a further value is read again by the next mount',
+  },
   staleBytes: {
     value: 16 * 1024 * 1024,
     unit: 'bytes',

@@ -46,6 +46,7 @@ interface Shared {
   asked: number
   until: number
   isPending: boolean
+  bytes: number
 }
 
 interface Kept {
@@ -62,6 +63,7 @@ interface State {
   clock: Clock
   onOutcome: (outcome: ReadOutcome) => void
   shared: Map<string, Shared>
+  sharedBytes: number
   /** The longest unused comes first. */
   kept: Map<string, Kept>
   keptBytes: number
@@ -79,6 +81,7 @@ export function createReadCache(options: ReadCacheOptions = {}): ReadCache {
     clock: options.clock ?? systemClock,
     onOutcome: options.onOutcome ?? (() => {}),
     shared: new Map(),
+    sharedBytes: 0,
     kept: new Map(),
     keptBytes: 0,
     cancelSweep: undefined,
@@ -88,6 +91,7 @@ export function createReadCache(options: ReadCacheOptions = {}): ReadCache {
     stop() {
       state.cancelSweep?.()
       state.shared.clear()
+      state.sharedBytes = 0
       state.kept.clear()
     },
   }
@@ -117,18 +121,25 @@ function start<T>(state: State, key: string, read: () => Promise<T>, { kindOf, s
   const { clock, shareMs, staleMs, shared } = state
   const asked = clock.elapsed()
   const answer = read()
-  const entry: Shared = { answer, asked, until: asked + shareMs, isPending: true }
+  const entry: Shared = { answer, asked, until: asked + shareMs, isPending: true, bytes: 0 }
+  state.sharedBytes -= shared.get(key)?.bytes ?? 0
   shared.set(key, entry)
   const drop = () => {
-    if (shared.get(key) === entry) shared.delete(key)
+    if (shared.get(key) !== entry) return
+    shared.delete(key)
+    state.sharedBytes -= entry.bytes
   }
   answer.then(
     (value) => {
       entry.isPending = false
-      if (staleMs > 0) keep(state, key, { value, at: asked, bytes: sizeOf(value) })
+      const bytes = sizeOf(value)
+      if (staleMs > 0) keep(state, key, { value, at: asked, bytes })
       const rest = entry.until - clock.elapsed()
-      if (rest > 0) clock.after(rest, drop)
-      else drop()
+      if (shared.get(key) !== entry) return
+      if (rest <= 0 || state.sharedBytes + bytes > providerLimits.sharedBytes.value) return drop()
+      entry.bytes = bytes
+      state.sharedBytes += bytes
+      clock.after(rest, drop)
     },
     (error: unknown) => {
       drop()
