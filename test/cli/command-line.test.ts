@@ -152,3 +152,9 @@ test('the version, the help and completions load nothing but the command line', 
     )
   }
 })
+
+test('version -o json prints the version for programs', async () => {
+  const { code, stdout } = await runCli(['version', '-o', 'json'])
+  assert.equal(code, 0)
+  assert.deepEqual(JSON.parse(stdout), { version: (await runCli(['version'])).stdout.trim() })
+})

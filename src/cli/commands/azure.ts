@@ -10,22 +10,25 @@ import {
   wantsJson,
 } from '../options.ts'
 
-const throttle = defineCommand<HomeOption & { for?: string; retryAfter: number; off?: boolean }>({
+const throttle = defineCommand<HomeOption & OutputOption & { for?: string; retryAfter: number; off?: boolean }>({
   name: 'throttle',
   summary: 'make a vault answer 429 to everything',
   description:
     'Makes a vault of the lab answer every request with 429 and Retry-After, as Key Vault does under load. Ends after ' +
     '--for, with --off, or when the lab goes down.',
   options(command) {
-    addHome(command)
+    addOutput(addHome(command))
       .argument('<vault>', 'its name or URL')
       .addOption(new TimeOption('--for <time>', 'how long, as a Go duration (default: until --off)'))
       .option('--retry-after <seconds>', 'value of Retry-After', parseSeconds, 1)
       .option('--off', 'let the vault answer again')
   },
-  async run({ options: { home, for: duration, retryAfter, off = false }, words: [vault = ''], world }) {
+  async run({ options: { home, for: duration, retryAfter, off = false, ...options }, words: [vault = ''], world }) {
     const { azureThrottle } = await import('../lab/azure-faults.ts')
-    return azureThrottle({ home, vault, duration, retryAfterSeconds: retryAfter, off, world })
+    return azureThrottle({
+      ...{ home, vault, duration, retryAfterSeconds: retryAfter, off, world },
+      json: wantsJson(options),
+    })
   },
 })
 
@@ -86,17 +89,17 @@ const serve = defineCommand<VaultOptions>({
   },
 })
 
-const createVault = defineCommand<HomeOption & Pick<VaultOptions, 'secret'>>({
+const createVault = defineCommand<HomeOption & OutputOption & Pick<VaultOptions, 'secret'>>({
   name: 'create',
   summary: 'create a vault of the lab that its administrator may use',
   options(command) {
-    addHome(command)
+    addOutput(addHome(command))
       .argument('<name>', 'name of the vault')
       .option('--secret <name=value>', 'set a secret; repeatable', collect)
   },
-  async run({ options: { home, secret = [] }, words: [name = ''], world }) {
+  async run({ options: { home, secret = [], ...options }, words: [name = ''], world }) {
     const { azureVaultCreate } = await import('../lab/azure-emulator.ts')
-    return azureVaultCreate({ home, name, secrets: secret, world })
+    return azureVaultCreate({ home, name, secrets: secret, json: wantsJson(options), world })
   },
 })
 

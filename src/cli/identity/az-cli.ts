@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AzureTokens } from '#azure/rest'
 import { errorCode, SecretValue } from '#lib'
-import { CliError, type CliWorld } from '#terminal'
+import { CliError, type CliWorld, countOf } from '#terminal'
 
 /** The account that `az login` has signed in. */
 export interface AzAccount {
@@ -54,7 +54,7 @@ async function askAz<T>(world: CliWorld, words: readonly string[]): Promise<T> {
   } catch {
     // The parser's message would quote the answer, which may contain a token.
     throw new CliError({
-      what: `az ${words.slice(0, 2).join(' ')} printed ${answer.length} characters that are not JSON`,
+      what: `az ${words.slice(0, 2).join(' ')} printed ${countOf(answer.length, 'character')} instead of JSON`,
     })
   }
 }

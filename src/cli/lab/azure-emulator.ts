@@ -10,7 +10,7 @@ import {
   type VaultSpec,
   vaultUrlOf,
 } from '#lab/home'
-import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { CliError, type CliWorld, countOf, createTerminal, exitCodes } from '#terminal'
 
 export interface AzureExecCommand {
   vaults: readonly string[]
@@ -55,6 +55,7 @@ export interface AzureVaultCreateCommand {
   home: string | undefined
   name: string
   secrets: readonly string[]
+  json: boolean
   world: CliWorld
 }
 
@@ -63,6 +64,7 @@ export async function azureVaultCreate({
   home: named,
   name,
   secrets,
+  json,
   world,
 }: AzureVaultCreateCommand): Promise<number> {
   const home = chosenHome(world, named)
@@ -77,7 +79,10 @@ export async function azureVaultCreate({
   const [vault] = vaultSpecs([name], secrets)
   const endpoint = { proxyUrl: azure.proxy, caFile: azure.ca, credentialsFile: azure.credentials }
   await createVaults(endpoint, vault === undefined ? [] : [vault])
-  createTerminal(world).line(`${vaultUrlOf(name)} has ${Object.keys(vault?.secrets ?? {}).length} secrets.`)
+  const names = Object.keys(vault?.secrets ?? {})
+  const result = { name, url: vaultUrlOf(name), secrets: names }
+  const text = json ? JSON.stringify(result, null, 2) : `${result.url} has ${countOf(names.length, 'secret')}.`
+  createTerminal(world).line(text)
   return exitCodes.ok
 }
 

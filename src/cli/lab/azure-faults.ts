@@ -12,6 +12,7 @@ export interface AzureThrottleCommand {
   duration: string | undefined
   retryAfterSeconds: number
   off: boolean
+  json: boolean
   world: CliWorld
 }
 
@@ -19,7 +20,7 @@ const vaultSuffix = '.vault.azure.net'
 
 /** `keymount azure throttle`: makes a vault of the lab answer 429 to everything, or lets it answer again. */
 export async function azureThrottle(command: AzureThrottleCommand): Promise<number> {
-  const { duration, retryAfterSeconds, off, world } = command
+  const { duration, retryAfterSeconds, off, json, world } = command
   const { line, style } = createTerminal(world)
   const home = chosenHome(world, command.home)
   const control = labControlOf(home)
@@ -27,11 +28,16 @@ export async function azureThrottle(command: AzureThrottleCommand): Promise<numb
   const host = `${name}${vaultSuffix}`
   if (off) {
     await control.clearFault(host)
-    line(`${host} answers again.`)
+    line(json ? JSON.stringify({ host, fault: null }, null, 2) : `${host} answers again.`)
     return exitCodes.ok
   }
   const forMs = duration === undefined ? undefined : parseDuration(duration)
   await control.throttle(host, { retryAfterSeconds, forMs })
+  if (json) {
+    const fault = { kind: 'throttle', retryAfterSeconds, forSeconds: forMs === undefined ? null : forMs / 1000 }
+    line(JSON.stringify({ host, fault }, null, 2))
+    return exitCodes.ok
+  }
   const end = forMs === undefined ? '' : ` for ${formatDuration(forMs)}`
   line(`${host} answers 429 to every request${end}, with Retry-After: ${retryAfterSeconds}.`)
   if (forMs === undefined) line(`  ${style.dim('to end it:')} keymount azure throttle ${name} --off${home.option}`)

@@ -6,24 +6,30 @@ export interface DownCommand {
   /** `--home`. */
   home: string | undefined
   options: DownOptions & { deleteState?: boolean | undefined }
+  json: boolean
   world: CliWorld
 }
 
 /** `keymount down`: stops the lab, and deletes its state if asked to. */
-export async function down({ home: named, options, world }: DownCommand): Promise<number> {
+export async function down({ home: named, options, json, world }: DownCommand): Promise<number> {
   const terminal = createTerminal(world)
   const home = chosenHome(world, named)
-  if (!existsSync(home.root)) {
-    terminal.line(`There is no lab in ${home.root}.`)
-    return exitCodes.ok
-  }
-  const wasUp = await takeDown({ home, world, terminal }, options)
-  const before = wasUp ? 'is down' : 'was not up'
-  if (options.deleteState === true) {
-    rmSync(home.root, { recursive: true, force: true })
-    terminal.line(`The lab ${before}; deleted ${home.root} with its vaults, identities, cluster objects and logs.`)
-  } else {
-    terminal.line(`The lab in ${home.root} ${before}; its state is kept.`)
-  }
+  const exists = existsSync(home.root)
+  const wasUp = exists && (await takeDown({ home, world, terminal }, options))
+  const stateDeleted = exists && options.deleteState === true
+  if (stateDeleted) rmSync(home.root, { recursive: true, force: true })
+  if (json) terminal.line(JSON.stringify({ home: home.root, exists, wasUp, stateDeleted }, null, 2))
+  else terminal.line(summary(home.root, { exists, wasUp, stateDeleted }))
   return exitCodes.ok
+}
+
+function summary(
+  root: string,
+  { exists, wasUp, stateDeleted }: { exists: boolean; wasUp: boolean; stateDeleted: boolean },
+): string {
+  if (!exists) return `There is no lab in ${root}.`
+  const before = wasUp ? 'is down' : 'was not up'
+  return stateDeleted
+    ? `The lab ${before}; deleted ${root} with its vaults, identities, cluster objects and logs.`
+    : `The lab in ${root} ${before}; its state is kept.`
 }

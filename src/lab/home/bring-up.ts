@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { CliError } from '#terminal'
+import { CliError, countOf } from '#terminal'
 import { writeCaBundle } from './azure/ca-bundle.ts'
 import { numberedPlaces } from './clusters/cluster-place.ts'
 import type { LabCluster } from './clusters/lab-cluster.ts'
@@ -112,7 +112,7 @@ async function bringUpClusters(
       await registerPrimary(session, azure, state)
       return waitForInstalled(session, cluster)
     },
-    ({ pods }) => `driver and provider are running (${pods.length} pods)`,
+    ({ pods }) => `driver and provider are running (${countOf(pods.length, 'pod')})`,
   )
   if (numberedPlaces(session.home).length > 0) await bringUpOthers(session, azure)
   return product

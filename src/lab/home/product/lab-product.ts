@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createKubeClient, type UntypedObject } from '#kubernetes/client'
+import { countOf } from '#terminal'
 import type { LabCluster } from '../clusters/lab-cluster.ts'
 import type { LocalAzure } from '../processes/lab-programs.ts'
 import type { Session } from '../session.ts'
@@ -28,7 +29,11 @@ export async function bringUpProduct(
     return waitForProduct(kube, { signal: world.signal, probes: probesOf(cluster) })
   }
   try {
-    return await terminal.step('Keymount', run, ({ pods }) => `driver and provider are running (${pods.length} pods)`)
+    return await terminal.step(
+      'Keymount',
+      run,
+      ({ pods }) => `driver and provider are running (${countOf(pods.length, 'pod')})`,
+    )
   } finally {
     kube.close()
   }
