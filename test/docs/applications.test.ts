@@ -120,6 +120,71 @@ describe('a version that a sample cannot use', { concurrency: true }, () => {
   }
 })
 
+const readers: { language: string; missing: string | undefined; command: (volume: string) => readonly string[] }[] = [
+  {
+    language: 'JavaScript',
+    missing: undefined,
+    command: (volume) => [
+      process.execPath,
+      '--input-type=module',
+      '--eval',
+      `import { readSecrets } from ${JSON.stringify(join(root, 'examples/apps/javascript/secrets.mjs'))}
+      let last
+      for (;;) {
+        const files = await readSecrets(${JSON.stringify(volume)})
+        const line = [files.get('user'), files.get('folder/password'), files.size].join(' ')
+        if (line !== last) console.log(line)
+        last = line
+      }`,
+    ],
+  },
+  {
+    language: 'Python',
+    missing: applications.find(({ language }) => language === 'Python')?.missing,
+    command: (volume) => [
+      'python3',
+      '-B',
+      '-c',
+      `import sys; sys.path.insert(0, ${JSON.stringify(join(root, 'examples/apps/python'))})
+from secrets_volume import read_secrets
+last = None
+while True:
+    files = read_secrets(${JSON.stringify(volume)})
+    line = f'{files["user"].decode()} {files["folder/password"].decode()} {len(files)}'
+    if line != last:
+        print(line, flush=True)
+    last = line`,
+    ],
+  },
+]
+
+for (const { language, missing, command } of readers) {
+  test(`the reader in ${language} never mixes two versions, nor misses a file, while the volume is rewritten`, {
+    skip: missing ?? false,
+  }, async (t) => {
+    const volume = temporaryDirectory(t)
+    let version = 0
+    const write = () => {
+      version += 1
+      writeVolume(volume, { user: String(version), 'folder/password': String(version) })
+    }
+    write()
+    const [program = '', ...args] = command(volume)
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => child.kill('SIGKILL'))
+    const writing = setInterval(write, 2)
+    t.after(() => clearInterval(writing))
+    const seen = new Set<string>()
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [user = '', password, count] = line.split(' ')
+      assert.deepEqual([password, count], [user, '2'], line)
+      seen.add(user)
+      if (seen.size === 100) break
+    }
+    assert.equal(seen.size, 100, 'the reader ended')
+  })
+}
+
 function writeVolume(volume: string, files: Record<string, string>): void {
   const entries = Object.entries(files).map(([path, value]) => ({ path, mode: 0o644, contents: SecretValue.of(value) }))
   writeFiles(volume, entries, { now: new Date() })
