@@ -17,4 +17,9 @@ export const keptSeeds: readonly { scenario: string; seed: number; found: string
     found: 'a Secret was written twice at once after its SecretSync was made again',
   },
   { scenario: 'secret sync', seed: 32, found: 'the same, in another order' },
+  {
+    scenario: 'pod identity',
+    seed: 8761,
+    found: 'an identity stayed on its machine when the answer to the write of its assignment was lost',
+  },
 ]

@@ -26,6 +26,8 @@ export interface Assignments {
   setAssigned(assigned: AzureAssignedIdentity): Promise<boolean>
   /** The machine does not have it: only reported. */
   assignFailed(assigned: AzureAssignedIdentity, error: unknown): Promise<void>
+  /** As the API server has it now; as given when it is gone, and undefined when it cannot be read. */
+  read(assigned: AzureAssignedIdentity): Promise<AzureAssignedIdentity | undefined>
   /** The machine no longer has the identity: the object is deleted. */
   remove(assigned: AzureAssignedIdentity): Promise<boolean>
   /** The machine still has it: only reported. */
@@ -48,6 +50,7 @@ export function createAssignments(world: AssignmentsOptions): Assignments {
     replace: (after) => replace(world, after),
     setAssigned: (assigned) => setAssigned(world, assigned),
     assignFailed: (assigned, error) => reportFailure(world, assigned, 'apply', error),
+    read: (assigned) => read(world, assigned),
     remove: (assigned) => remove(world, assigned),
     removeFailed: (assigned, error) => reportFailure(world, assigned, 'remove', error),
   }
@@ -88,6 +91,22 @@ async function setAssigned(world: AssignmentsOptions, assigned: AzureAssignedIde
   const message = describe('applied', assigned)
   await report(world, assigned, { type: 'Normal', reason: 'binding applied', message })
   return true
+}
+
+async function read(
+  world: AssignmentsOptions,
+  assigned: AzureAssignedIdentity,
+): Promise<AzureAssignedIdentity | undefined> {
+  const failure = { operation: 'assigned_identity_deletion', reason: 'binding remove error' } as const
+  let current: AzureAssignedIdentity | undefined
+  await attempt(world, assigned, failure, async () => {
+    current = await world.kube.get(resource, refOf(assigned)).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error
+      return assigned
+    })
+  })
+  if (current !== undefined && current !== assigned) world.view.store(current)
+  return current
 }
 
 async function remove(world: AssignmentsOptions, assigned: AzureAssignedIdentity): Promise<boolean> {

@@ -37,9 +37,11 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
   for (const { about, message } of match.problems) {
     await events.record(referenceTo(about), 'Warning', 'binding apply error', message)
   }
-  const changes = planChanges(match.desired, view.assigned)
-  if (isEmpty(changes)) return { worked: false, complete: true }
+  const planned = planChanges(match.desired, view.assigned)
+  if (isEmpty(planned)) return { worked: false, complete: true }
 
+  const current = await readGivenUp(planned, { assignments, batch })
+  const { changes } = current
   const written = await writeCreated(changes, { assignments, batch })
   const machineOfNode = await nodes.machinesOf(nodeNames(changes, match))
   const plan = planMachines({
@@ -53,7 +55,33 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
     writeOutcome(withoutMachine, undefined, options),
     ...plan.machines.map((work) => updateMachine(work, options)),
   ])
-  return { worked: true, complete: written.complete && plan.unknownNodes.length === 0 && results.every(Boolean) }
+  const complete = current.complete && written.complete && plan.unknownNodes.length === 0 && results.every(Boolean)
+  return { worked: true, complete }
+}
+
+/**
+ * Reads the assignments that end and are Created as far as we know. One of them may be Assigned, if we never got the answer to
+ * our own write: taken for Created, its identity would stay on the machine. Those that cannot be read wait.
+ */
+async function readGivenUp(
+  changes: Changes,
+  { assignments, batch }: Pick<SyncOptions, 'assignments' | 'batch'>,
+): Promise<{ changes: Changes; complete: boolean }> {
+  const remove: Changes['remove'] = []
+  const replace: Changes['replace'] = []
+  const read = async (assigned: AzureAssignedIdentity) =>
+    stateOf(assigned) === 'Created' ? assignments.read(assigned) : assigned
+  await forEachLimited(changes.remove, batch, async (assigned) => {
+    const current = await read(assigned)
+    if (current !== undefined) remove.push(current)
+  })
+  await forEachLimited(changes.replace, batch, async (one) => {
+    const before = await read(one.before)
+    // Otherwise the next cycle plans the replacement of what is there.
+    if (before !== undefined && stateOf(before) === stateOf(one.before)) replace.push(one)
+  })
+  const complete = remove.length === changes.remove.length && replace.length === changes.replace.length
+  return { changes: { ...changes, remove, replace }, complete }
 }
 
 /** Every assignment exists as Created before the call to Azure, so that no identity is assigned without a record of it. */
