@@ -1,11 +1,13 @@
 // Makes all that a release publishes, in dist/release: the image, the charts, the manifests, the sources, the bill of
 // materials and the licences of what is in the image, notes, checksums, and the provenance of all of them. Signs them with a
 // key that is made for this run, and verifies what it signed. Publishing is not in here: `npm run release:dry` is all that can
-// be done without a registry. With `--unsigned` after `--`, signing is left to the caller (.github/workflows/release.yml).
+// be done without a registry. After `--`, `--unsigned` leaves signing to the caller (.github/workflows/release.yml), and
+// `--out DIRECTORY` writes elsewhere; what is in that directory is removed.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { packageCharts } from '#packaging/charts'
 import { buildRootfs, imageReference, ociArchive, programDirectory } from '#packaging/image'
 import { differencesFromPins } from './release/machine.ts'
@@ -22,7 +24,10 @@ import {
 import { helm, renderManifests } from './render-manifests.ts'
 
 const root = join(import.meta.dirname, '..')
-const release = join(root, 'dist/release')
+const { values: flags } = parseArgs({
+  options: { unsigned: { type: 'boolean' }, out: { type: 'string', default: join(root, 'dist/release') } },
+})
+const release = resolve(flags.out)
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 const reference = imageReference(version)
 const repositoryOfImage = reference.slice(0, reference.lastIndexOf(':'))
@@ -43,7 +48,7 @@ const files = {
 const startedOn = new Date()
 const source = checkout()
 await refuseStaleManifests()
-const signer = process.argv.includes('--unsigned') ? undefined : createSigner()
+const signer = flags.unsigned ? undefined : createSigner()
 rmSync(release, { recursive: true, force: true })
 mkdirSync(release, { recursive: true })
 const image = await writeFiles(signer)
@@ -171,11 +176,11 @@ function report({ commit, changed }: Source, digest: string): void {
     `           ${digest}`,
     ...otherPackages().map((difference) => `  package  ${difference}, as the Dockerfile pins it`),
     '',
-    'dist/release',
+    relative('.', release) || '.',
     ...present.map((file) => `  ${file.padEnd(width)}${size(statSync(join(release, file)).size).padStart(9)}`),
     '',
     signer === undefined
-      ? 'Not signed. Compare the checksums: (cd dist/release && sha256sum --check SHA256SUMS)'
+      ? 'Not signed. Compare the checksums with: sha256sum --check SHA256SUMS'
       : `Signed with a key of this run, and verified: the image, ${files.sums}, the provenance of every file.\nSECURITY.md has the commands to verify them with cosign ("Verify what you install").`,
   ]
   console.log(lines.join('\n'))
