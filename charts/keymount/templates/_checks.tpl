@@ -9,8 +9,8 @@
 
 {{/* What a schema cannot express: values that contradict each other, and clusters that already have a driver of this name. */}}
 {{- define "keymount.check" -}}
-{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.sync.enabled .Values.podIdentity.enabled) -}}
-{{- fail "driver.install and provider.install are both false, and so are webhook.enabled, sync.enabled and podIdentity.enabled: nothing is left to install" -}}
+{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.sync.enabled .Values.restart.enabled .Values.podIdentity.enabled) -}}
+{{- fail "driver.install and provider.install are both false, and so are webhook.enabled, sync.enabled, restart.enabled and podIdentity.enabled: nothing is left to install" -}}
 {{- end -}}
 {{- if and .Values.combined (not (and .Values.driver.install .Values.provider.install)) -}}
 {{- fail "combined runs driver and provider in one process: it needs driver.install and provider.install" -}}
@@ -47,5 +47,48 @@
 {{- $first := lookup "storage.k8s.io/v1" "CSIDriver" "" "secrets-store.csi.k8s.io" -}}
 {{- if and (include "keymount.isSecond" .) $first .Values.provider.install (eq .Values.linux.providersDir "/var/run/secrets-store-csi-providers") -}}
 {{- fail (printf "This cluster has the driver secrets-store.csi.k8s.io, whose Azure provider has its socket in %s. Use that provider with provider.install=false, or set another directory and other ports for this one: linux.providersDir, linux.healthzPort, metricsAddr" .Values.linux.providersDir) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Flags of `extraArgs` that the program does not have. files/generated/flags.json has those of this version, so that nothing is checked where
+the image is of another one. Takes the root.
+*/}}
+{{- define "keymount.checkFlags" -}}
+{{- $values := .Values -}}
+{{- $words := list -}}
+{{- range $os := list "linux" "windows" -}}
+  {{- range $daemon := include "keymount.daemons" $ | splitList " " | compact -}}
+    {{- if (index $values $os).enabled -}}
+      {{- $settings := include "keymount.settings" (dict "root" $ "os" $os "daemon" $daemon) | fromYaml -}}
+      {{- $words = append $words (list (printf "%s.%s.extraArgs" $os $daemon) $daemon $settings.extraArgs) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- if $values.webhook.enabled -}}
+  {{- $words = append $words (list "webhook.extraArgs" "controller" $values.webhook.extraArgs) -}}
+  {{- $words = append $words (list "webhook.proxy.extraArgs" "proxy" $values.webhook.proxy.extraArgs) -}}
+{{- end -}}
+{{- if $values.sync.enabled }}{{ $words = append $words (list "sync.extraArgs" "sync" $values.sync.extraArgs) }}{{ end -}}
+{{- if include "keymount.operator.enabled" . }}{{ $words = append $words (list "operator.extraArgs" "operator" $values.operator.extraArgs) }}{{ end -}}
+{{- if $values.podIdentity.enabled -}}
+  {{- $words = append $words (list "podIdentity.nmi.extraArgs" "nmi" $values.podIdentity.nmi.extraArgs) -}}
+  {{- if include "keymount.podIdentity.hasMic" . -}}
+    {{- $words = append $words (list "podIdentity.mic.extraArgs" "mic" $values.podIdentity.mic.extraArgs) -}}
+  {{- end -}}
+{{- end -}}
+{{- if not (or $values.linux.image.tag $values.linux.image.digest) -}}
+{{- $flags := .Files.Get "files/generated/flags.json" | fromJson -}}
+{{- range $words -}}
+  {{- $program := index . 1 -}}
+  {{- $known := get $flags $program -}}
+  {{- $path := index . 0 -}}
+  {{- range index . 2 -}}
+    {{- $flag := . | trimPrefix "-" | trimPrefix "-" | splitList "=" | first -}}
+    {{- if not (has $flag $known) -}}
+      {{- fail (printf "%s: found %q, expected a flag of the program %s (docs/flags.md#%s)" $path . $program $program) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -8,12 +8,13 @@ const installations = {
   'one process per node': { combined: true, syncSecret: { enabled: true } },
   'the webhook': { driver: { install: false }, provider: { install: false }, webhook: webhook() },
   'Secrets without a pod': { driver: { install: false }, provider: { install: false }, sync: { enabled: true } },
+  'the operator': { driver: { install: false }, provider: { install: false }, restart: { enabled: true } },
   'the check before helm uninstall': { uninstallCheck: { enabled: true } },
   'pod identity': { driver: { install: false }, provider: { install: false }, podIdentity: { enabled: true } },
 }
 
 function webhook() {
-  return { enabled: true, azureTenantID: 'tenant', classChecks: { refuse: true } }
+  return { enabled: true, azureTenantID: 'contoso.com', classChecks: { refuse: true } }
 }
 
 interface Process {
