@@ -13,10 +13,10 @@ const skip = reasonToSkipWalkthroughs()
 for (const page of ['install.md']) {
   test(`a reader can type docs/${page}`, { skip: skip ?? false }, async (t) => {
     const { terminal } = await walkthroughLab(t)
-    const { shell, directory, cluster } = await terminal(t)
-    for (const name of readdirSync(root)) symlinkSync(join(root, name), join(directory, name))
+    const typing = await terminal(t)
+    for (const name of readdirSync(root)) symlinkSync(join(root, name), join(typing.directory, name))
     const walkthrough = parseWalkthrough(withoutPlainBlocks(readFileSync(join(root, 'docs', page), 'utf8')))
-    await followWalkthrough(t, walkthrough, { shell, directory, cluster })
+    await followWalkthrough(t, walkthrough, typing)
   })
 }
 
