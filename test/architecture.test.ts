@@ -162,6 +162,7 @@ const parts: Record<string, readonly string[]> = {
   ],
   'lab/home': [
     'lab/azure',
+    'lab/router',
     'terminal',
     'packaging/charts',
     'packaging/image',

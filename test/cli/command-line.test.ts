@@ -12,8 +12,8 @@ const names = (directory: string) =>
     .map((file) => file.slice(0, -'.ts'.length))
 
 const commands = names('src/cli/commands')
-/** Programs that are not commands: the command line itself, the entry point of the image, and its worker threads. */
-const inner = ['cli', 'start', 'worker']
+/** Programs that are not commands: the command line, the image's entry point and worker threads, and a process of the local cluster. */
+const inner = ['cli', 'start', 'worker', 'pod-network-router']
 const daemons = names('src/bin').filter((name) => !inner.includes(name))
 
 /** The subcommands that a help lists, by the words that lead to each. */

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { noPodNetwork } from '../support/may-have-pod-network.ts'
 import type { Step, Walkthrough } from './parse-walkthrough.ts'
 import type { ShellSession, Typed } from './shell-session.ts'
 
@@ -13,11 +14,11 @@ import type { ShellSession, Typed } from './shell-session.ts'
 export async function followWalkthrough(
   t: TestContext,
   { steps }: Walkthrough,
-  { shell, directory, cluster }: { shell: ShellSession; directory: string; cluster: 'local' | 'real' },
+  { shell, directory, podNetwork }: { shell: ShellSession; directory: string; podNetwork: boolean },
 ): Promise<boolean> {
   for (const step of steps) {
     let failed = false
-    const skip = step.onlyReal && cluster === 'local' ? 'needs a real cluster: npm run e2e' : false
+    const skip = step.needsPodNetwork && !podNetwork ? noPodNetwork : false
     const name = `${step.role} (line ${step.line}): ${headline(step)}`
     await t.test(name, { skip }, async () => {
       try {

@@ -15,7 +15,7 @@ test('a walk-through is its blocks in their order, with what the placeholders st
       block('sh written refused=2', 'az keyvault create <name>'),
       block('prints', 'unrecognized <name>'),
       block('yaml instead file=pod.yaml', 'kind: Pod'),
-      block('sh check within=30 only=real', 'true'),
+      block('sh check within=30 needs=pod-network', 'true'),
     ].join('\n\n'),
   )
   assert.equal(title, 'A vault')
@@ -29,7 +29,7 @@ test('a walk-through is its blocks in their order, with what the placeholders st
         status: 2,
         prints: ['unrecognized contoso'],
         within: 0,
-        onlyReal: false,
+        needsPodNetwork: false,
       },
       {
         role: 'instead',
@@ -39,9 +39,9 @@ test('a walk-through is its blocks in their order, with what the placeholders st
         status: 0,
         prints: [],
         within: 0,
-        onlyReal: false,
+        needsPodNetwork: false,
       },
-      { role: 'check', section: 'Make it', text: 'true', status: 0, prints: [], within: 30, onlyReal: true },
+      { role: 'check', section: 'Make it', text: 'true', status: 0, prints: [], within: 30, needsPodNetwork: true },
     ],
   )
 })

@@ -26,8 +26,8 @@ export interface Step {
   prints: string[]
   /** Seconds to try a check again. 0: once. */
   within: number
-  /** It needs a real cluster, and is left out on a local one. */
-  onlyReal: boolean
+  /** It needs pods with networks of their own, and is left out on a cluster without them. */
+  needsPodNetwork: boolean
 }
 
 /** Reads one walk-through. `<name>` in commands is replaced by its value in the block `placeholders`. */
@@ -84,25 +84,26 @@ function isRole(word: string): word is Role {
   return roles.includes(word)
 }
 
-/** `sh written refused=2`, `yaml instead file=pod.yaml`, `sh check within=60`, `sh written only=real`. */
+/** `sh written refused=2`, `yaml instead file=pod.yaml`, `sh check within=60`, `sh written needs=pod-network`. */
 function parseStep({ info, line }: { info: string; line: number }, role: Role) {
   const options = new Map<string, string>()
   for (const [, name = '', value = ''] of info.matchAll(/(\w+)=(\S+)/g)) {
     options.set(name, value)
   }
   for (const name of options.keys()) {
-    if (!['refused', 'file', 'within', 'only'].includes(name)) throw new Error(`line ${line}: unknown option ${name}`)
+    if (!['refused', 'file', 'within', 'needs'].includes(name)) throw new Error(`line ${line}: unknown option ${name}`)
   }
   const file = options.get('file')
-  const only = options.get('only')
-  if (only !== undefined && only !== 'real') throw new Error(`line ${line}: found only=${only}, expected only=real`)
+  const needs = options.get('needs')
+  if (needs !== undefined && needs !== 'pod-network')
+    throw new Error(`line ${line}: found needs=${needs}, expected needs=pod-network`)
   return {
     role,
     line,
     status: Number(options.get('refused') ?? 0),
     within: Number(options.get('within') ?? 0),
     prints: [],
-    onlyReal: only === 'real',
+    needsPodNetwork: needs === 'pod-network',
     ...(file === undefined ? {} : { file }),
   }
 }

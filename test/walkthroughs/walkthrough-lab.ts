@@ -8,11 +8,11 @@ import { mayMount } from '../support/may-mount.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { type ShellSession, startShell } from './shell-session.ts'
 
-/** A shell in its own directory, and the kind of the cluster. */
+/** A shell in its own directory, and whether pods of its clusters have networks of their own. */
 export interface Terminal {
   shell: ShellSession
   directory: string
-  cluster: 'local' | 'real'
+  podNetwork: boolean
 }
 
 /** A running lab, with the output of `keymount env`. */
@@ -53,7 +53,7 @@ export async function walkthroughLab(t: TestContext, ...flags: string[]): Promis
         AZURE_CORE_NO_COLOR: 'yes',
       })
       inner.after(() => shell.stop())
-      return { shell, directory, cluster: flags.includes('--kubeconfig') ? 'real' : 'local' }
+      return { shell, directory, podNetwork: flags.includes('--kubeconfig') || flags.includes('--pod-network') }
     },
   }
 }

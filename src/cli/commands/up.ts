@@ -37,6 +37,8 @@ export const command = defineCommand<HomeOption & OutputOption & UpOptions>({
       .optionsGroup('Network:')
       .option('--offline', 'the local Azure refuses connections to hosts that it does not serve')
       .option('--no-offline', 'the local Azure forwards them (default)')
+      .option('--pod-network', 'pods of local clusters get networks of their own, if this machine allows it')
+      .option('--no-pod-network', "they share this machine's network (default)")
       .optionsGroup('Rights:')
       .option('--secret-sync', 'let Keymount write Kubernetes Secrets (secretObjects of a class), from now on')
       .optionsGroup('A real cluster:')

@@ -32,10 +32,11 @@ function print(found: LabStatus, { option }: LabHome, terminal: Terminal): void 
   const words = { up: style.good('up'), partly: style.bad('only partly up'), down: style.dim('down') }
   line(`Lab in ${found.home}: ${words[found.state]}`)
   if (found.problem !== null) line(`  ${found.problem}`)
-  for (const { name, pid, address, cluster } of found.processes) {
+  for (const { name, pid, address, cluster, network } of found.processes) {
     const mark = pid === null ? style.bad('✗') : style.good('✓')
     const managed = cluster === undefined ? '' : `, managed cluster ${cluster}`
     line(`  ${mark} ${name.padEnd(14)} ${pid === null ? 'not running' : `process ${pid}, ${address}`}${managed}`)
+    if (network !== undefined) line(`    ${style.dim(network)}`)
   }
   if (found.cluster !== null) {
     printProduct(found.cluster, terminal)

@@ -97,11 +97,12 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
 
 async function networkIfPossible({
   imageOverlay,
+  clock = systemClock,
   log,
 }: LocalClusterOptions): Promise<{ network?: PodNetwork; problem?: string }> {
   const forwardsFile = imageOverlay === undefined ? undefined : join(imageOverlay, forwardsFileName)
   try {
-    return { network: await startPodNetwork({ forwardsFile, log }) }
+    return { network: await startPodNetwork({ forwardsFile, clock, log }) }
   } catch (error) {
     if (!(error instanceof PodNetworkError)) throw error
     log.warn({ detail: error.message }, "pods share the machine's network: they cannot have networks of their own here")

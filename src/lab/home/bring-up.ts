@@ -57,13 +57,13 @@ export async function bringUp(session: Session, options: UpOptions): Promise<Lab
 /** Settings that running programs were started with cannot change. */
 function refuseChangesWhileUp(home: LabHome, before: LabState | undefined, requested: LabState): void {
   if (before === undefined) return
-  const fixed = ({ target, azure, listen, ports, syncFrequency, offline }: LabState) =>
-    JSON.stringify({ target, azure, listen, ports, syncFrequency, offline })
+  const fixed = ({ target, azure, listen, ports, syncFrequency, podNetwork, offline }: LabState) =>
+    JSON.stringify({ target, azure, listen, ports, syncFrequency, podNetwork, offline })
   if (fixed(before) === fixed(requested)) return
   if (findLocalAzure(home) === undefined && findLocalCluster(home) === undefined) return
   throw new CliError({
     what: `The lab in ${home.root} is up with other settings`,
-    why: 'its cluster, ports, addresses and --offline cannot change while it is running',
+    why: 'its cluster, ports, addresses, --pod-network and --offline cannot change while it is running',
     fix: [
       `stop it first: keymount down${home.option}`,
       'or start a second lab beside it: keymount up --home DIR --ports free',
@@ -77,9 +77,9 @@ function withTakenPorts(state: LabState, cluster: LabCluster, azure: LocalAzure 
   const portOf = (url: string) => Number(new URL(url).port)
   return {
     ...state,
-    listen: cluster.addressForPods,
+    listen: shared === undefined ? cluster.addressForPods : state.listen,
     localImage: shared === undefined ? state.localImage : image,
-    daemonPorts: shared === undefined ? state.daemonPorts : shared.ports,
+    daemonPorts: shared?.ports ?? state.daemonPorts,
     ports: {
       cluster: shared === undefined ? state.ports.cluster : portOf(cluster.server),
       azure: azure === undefined ? state.ports.azure : portOf(azure.proxy),

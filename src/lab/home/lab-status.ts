@@ -5,7 +5,7 @@ import type { CliWorld } from '#terminal'
 import { managedName, numberedPlaces } from './clusters/cluster-place.ts'
 import { readKubeconfig } from './clusters/read-kubeconfig.ts'
 import { findBackground } from './processes/background.ts'
-import { findLocalAzure, findLocalCluster } from './processes/lab-programs.ts'
+import { findLocalAzure, findLocalCluster, type LocalCluster, networkOf } from './processes/lab-programs.ts'
 import { isWorking, type ProductPod, productStatus } from './product/product-status.ts'
 import type { LabHome } from './state/lab-home.ts'
 import { type LabState, readLabState } from './state/lab-state.ts'
@@ -27,6 +27,8 @@ interface LabProcess {
   address: string | null
   /** Managed cluster that the process is, as `GROUP/NAME`. */
   cluster?: string
+  /** Of a local cluster: what the network of its pods is. */
+  network?: string
 }
 
 interface ClusterStatus {
@@ -74,16 +76,15 @@ export async function labStatus(home: LabHome, env: CliWorld['env']): Promise<La
 /** The processes that a lab of this state has, running or not. */
 function labProcesses(home: LabHome, state: LabState | undefined): LabProcess[] {
   const processes: LabProcess[] = []
-  const add = (name: string, running: { pid: number } | undefined, address: string | undefined) =>
-    processes.push({ name, pid: running?.pid ?? null, address: address ?? null })
+  const add = (name: string, running: { pid: number } | undefined, address: string | undefined, more = {}) =>
+    processes.push({ name, pid: running?.pid ?? null, address: address ?? null, ...more })
+  const addCluster = (name: string, running: LocalCluster | undefined, more = {}) =>
+    add(name, running, running?.server, running === undefined ? more : { ...more, network: networkOf(running) })
   if (state?.target.kind !== 'kubeconfig') {
-    const cluster = findLocalCluster(home)
-    add('local-cluster', cluster, cluster?.server)
+    addCluster('local-cluster', findLocalCluster(home))
   }
   for (const { program, record } of managedClusters(home)) {
-    const running = findLocalCluster(home, program)
-    const [pid, address] = [running?.pid ?? null, running?.server ?? null]
-    processes.push({ name: program, pid, address, cluster: managedName(record.id) })
+    addCluster(program, findLocalCluster(home, program), { cluster: managedName(record.id) })
   }
   if (state?.azure !== 'real') {
     const azure = findLocalAzure(home)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -8,6 +8,7 @@ import { eventually } from '../../support/eventually.ts'
 import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { mayHavePodNetwork, noPodNetwork } from '../../support/may-have-pod-network.ts'
+import { linksOfMachine, networkNamespaces } from '../../support/network-namespaces.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 // Pods with networks of their own, as the user of a real kubectl sees them.
@@ -188,6 +189,18 @@ test('two clusters have the same addresses and do not meet', { skip }, async (t)
   await assert.rejects(two.fetch('client', `http://${address}:${served}/name`))
 })
 
+test('the router is started again when it ends, and pods keep their addresses', { skip }, async (t) => {
+  const { create, ready, addressOf, fetch } = await start(t)
+  await create(pod('first', server('first')), pod('second', server('second')))
+  await Promise.all([ready('first'), ready('second')])
+  const address = await addressOf('first')
+  process.kill(ownRouter(), 'SIGKILL')
+  await eventually(async () =>
+    assert.match(await fetch('second', 'https://10.96.0.1/version').catch(String), /certificate|TLS|major/i),
+  )
+  assert.equal(await fetch('second', `http://${address}:${served}/name`), 'first')
+})
+
 test('nothing is left when the cluster stops', { skip }, async (t) => {
   const before = networkNamespaces()
   const links = linksOfMachine()
@@ -196,7 +209,7 @@ test('nothing is left when the cluster stops', { skip }, async (t) => {
   await Promise.all([ready('first'), ready('second')])
   const during = networkNamespaces()
   assert.ok([...during].filter((one) => !before.has(one)).length >= 4, 'node, router, and two pods')
-  assert.equal(linksOfMachine(), links, 'no link is added to the machine')
+  assert.deepEqual(linksOfMachine(), links, 'no link is added to the machine')
   await cluster.stop()
   await eventually(() =>
     assert.deepEqual(
@@ -204,26 +217,13 @@ test('nothing is left when the cluster stops', { skip }, async (t) => {
       [],
     ),
   )
-  assert.equal(linksOfMachine(), links)
+  assert.deepEqual(linksOfMachine(), links)
 })
 
-/** Network namespaces in which a process is. */
-function networkNamespaces(): Set<string> {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  return new Set(
-    pids.flatMap((pid) => {
-      try {
-        return [readlinkSync(`/proc/${pid}/ns/net`)]
-      } catch {
-        return []
-      }
-    }),
-  )
-}
-
-function linksOfMachine(): string {
-  return readFileSync('/proc/net/dev', 'utf8')
-    .split('\n')
-    .flatMap((line) => /^\s*([^\s:]+):/.exec(line)?.[1] ?? [])
-    .join(' ')
+/** The router of this process's one cluster: other test files run others. */
+function ownRouter(): number {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').map(Number)
+  const routers = children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('pod-network-router'))
+  assert.equal(routers.length, 1)
+  return routers[0] ?? 0
 }

@@ -15,7 +15,7 @@ export interface UpSummary {
 /** What `keymount status --json` prints, as far as these tests read it. */
 export interface StatusSummary {
   state: 'up' | 'partly' | 'down'
-  processes: { name: string; pid: number | null; address: string | null; cluster?: string }[]
+  processes: { name: string; pid: number | null; address: string | null; cluster?: string; network?: string }[]
 }
 
 export interface TemporaryHome {

@@ -60,10 +60,10 @@ function waitUntilReady(child: ChildProcess, signal: AbortSignal | undefined): P
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => fail(`not ready within ${patienceMs / 1000} s`), patienceMs)
     const onAbort = () => finish(() => reject(signal?.reason))
-    const finish = (settle: () => void) => {
+    const finish = (done: () => void) => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
-      settle()
+      done()
     }
     const fail = (why: string) => finish(() => reject(new PodNetworkError(why)))
     if (signal?.aborted) return onAbort()

@@ -20,6 +20,8 @@ interface RouterOptions {
   /** Shell commands that connect the router's namespace with that of the node. */
   setup: readonly string[]
   forwards(): Forwards
+  /** Called when it ends without having been stopped. */
+  onEnd(): void
   log: Log
 }
 
@@ -55,7 +57,9 @@ export async function startRouter(options: RouterOptions): Promise<RouterProcess
   }
   child.on('exit', () => {
     for (const { reject } of state.dials.values()) reject(new Error('the router of the pod network has ended'))
-    if (!state.stopping) log.error({ detail: errors() }, 'the router of the pod network has ended: restart the cluster')
+    if (state.stopping) return
+    log.error({ detail: errors() }, 'the router of the pod network has ended')
+    options.onEnd()
   })
   return {
     pid: child.pid ?? 0,

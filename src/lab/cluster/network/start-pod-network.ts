@@ -1,5 +1,6 @@
 import { createPodAddresses, networkAddresses, type Routes } from '#lab/router'
-import type { Log } from '#lib'
+import { type Clock, type Log, sleep } from '#lib'
+import { createBackoff } from '#lib/async'
 import { findHostPrograms, findProgram } from '../kubelet/host-programs.ts'
 import { type Forwards, readForwards } from './forwards.ts'
 import { type HeldNamespace, holdNamespace, inNetworkOf, ipCommands, type NamespacePrograms } from './hold-namespace.ts'
@@ -10,6 +11,7 @@ import { type RouterProcess, startRouter } from './router-process.ts'
 export interface PodNetworkOptions {
   /** File with other servers of the machine that pods reach; see `forwards.ts`. */
   forwardsFile: string | undefined
+  clock: Clock
   log: Log
 }
 
@@ -24,30 +26,34 @@ const bridge = 'pods'
  *
  * Rejects with {@link PodNetworkError} when the machine does not allow that.
  */
-export async function startPodNetwork(options: PodNetworkOptions): Promise<PodNetwork> {
+export async function startPodNetwork({ forwardsFile, log, clock }: PodNetworkOptions): Promise<PodNetwork> {
   const programs = findNetworkPrograms()
   await using started = new AsyncDisposableStack()
   const node = await holdNamespace(programs, nodeSetup(programs))
   started.defer(() => node.stop())
-  const forwards = createForwards(options)
-  const setup = routerSetup(programs, node)
-  const router = await startRouter({ programs, setup, forwards: forwards.current, log: options.log })
-  started.defer(() => router.stop())
   const state: State = {
     programs,
     node,
-    router,
-    forwards,
+    router: undefined,
+    forwards: createForwards(forwardsFile),
     addresses: createPodAddresses(),
     services: { services: {}, names: {} },
+    stopped: new AbortController(),
+    log,
+    clock,
   }
-  sendRoutes(state)
+  state.router = await routerOf(state)
+  started.defer(() => state.router?.stop() ?? Promise.resolve())
+  started.defer(() => state.stopped.abort(new Error('stopped')))
   const running = started.move()
   return {
     sandbox: ({ hostNetwork }) => (hostNetwork ? nodeSandbox(state) : podSandbox(state)),
-    connect: (host, port) => router.connect(host, port),
+    async connect(host, port) {
+      if (state.router === undefined) throw new Error('the router of the pod network is starting again')
+      return state.router.connect(host, port)
+    },
     setApiServer(endpoint) {
-      forwards.setApiServer(endpoint)
+      state.forwards.setApiServer(endpoint)
       sendRoutes(state)
     },
     setServices(services) {
@@ -61,10 +67,42 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<PodNe
 interface State {
   programs: NamespacePrograms
   node: HeldNamespace
-  router: RouterProcess
+  /** Undefined while it is started again. */
+  router: RouterProcess | undefined
   forwards: ReturnType<typeof createForwards>
   addresses: ReturnType<typeof createPodAddresses>
   services: Pick<Routes, 'services' | 'names'>
+  stopped: AbortController
+  log: Log
+  clock: Clock
+}
+
+function routerOf(state: State): Promise<RouterProcess> {
+  const { programs, node, forwards, log } = state
+  const onEnd = () => {
+    state.router = undefined
+    restartRouter(state).catch(() => undefined)
+  }
+  return startRouter({ programs, setup: routerSetup(programs, node), forwards: forwards.current, onEnd, log })
+}
+
+/** Its namespace has ended with it, so everything in it is made again. Rejects when the network stops. */
+async function restartRouter(state: State): Promise<void> {
+  const { clock, log, stopped } = state
+  const { signal } = stopped
+  const backoff = createBackoff({ initialMs: 100, maxMs: 10_000 })
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      state.router = await routerOf(state)
+      break
+    } catch (error) {
+      log.error({ err: error }, 'the router of the pod network cannot be started')
+      await sleep(backoff.next(), { clock, signal })
+    }
+  }
+  if (signal.aborted) await state.router.stop()
+  else sendRoutes(state)
 }
 
 function findNetworkPrograms(): NamespacePrograms {
@@ -112,7 +150,7 @@ function routerSetup(programs: NamespacePrograms, { pid }: HeldNamespace): strin
   ]
 }
 
-function createForwards({ forwardsFile }: PodNetworkOptions) {
+function createForwards(forwardsFile: string | undefined) {
   let ofFile: Forwards = {}
   let ofCluster: Forwards = {}
   return {
@@ -132,7 +170,7 @@ const webPorts = [80, 443]
 function sendRoutes({ router, forwards, services }: State): void {
   const endpoints = [...Object.keys(services.services), ...Object.keys(forwards.current())]
   const ports = new Set([...webPorts, ...endpoints.map((endpoint) => Number(endpoint.split(':')[1]))])
-  router.setRoutes({ ...services, ports: [...ports] })
+  router?.setRoutes({ ...services, ports: [...ports] })
 }
 
 function podSandbox(state: State): PodSandbox {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { loadKubeconfig } from '#kubernetes/client'
 import { buildRootfs } from '#packaging/image'
 import { stopBackground } from '../processes/background.ts'
-import { findLocalCluster, type LocalCluster, startLocalCluster } from '../processes/lab-programs.ts'
+import { findLocalCluster, type LocalCluster, networkOf, startLocalCluster } from '../processes/lab-programs.ts'
 import { areFree, concretePort, freePorts } from '../processes/ports.ts'
 import type { DaemonPorts, SharedMachine } from '../product/product-objects.ts'
 import type { Session } from '../session.ts'
@@ -20,6 +20,7 @@ export interface EmbeddedSettings {
   port: number
   nodeName?: string | undefined
   syncFrequency?: string | undefined
+  podNetwork?: boolean | undefined
   /** Build of Keymount that it was last started with. */
   localImage?: string | undefined
   daemonPorts?: DaemonPorts | undefined
@@ -58,6 +59,7 @@ export async function embeddedCluster(
       images: { [image]: rootfs.path, [anyImage]: rootfs.path },
       imageOverlay: imageOverlayOf(place),
       syncFrequency: settings.syncFrequency,
+      podNetwork: settings.podNetwork === true,
     })
   const cluster = fits ? running : await terminal.step('Local cluster', start, describe)
   return asLabCluster(cluster, place, { image, ports })
@@ -67,7 +69,7 @@ export async function embeddedCluster(
 export function asLabCluster(
   cluster: LocalCluster,
   place: ClusterPlace,
-  { image, ports }: { image: string; ports: DaemonPorts },
+  { image, ports }: { image: string; ports: DaemonPorts | undefined },
 ): EmbeddedCluster {
   return {
     kubeconfig: cluster.kubeconfig,
@@ -76,9 +78,13 @@ export function asLabCluster(
     issuer: cluster.issuer,
     caFile: cluster.ca,
     kubeletRoot: cluster.kubeletRoot,
-    addressForPods: '127.0.0.1',
+    addressForPods: cluster.machineAddress ?? '127.0.0.1',
     image,
-    shared: { providersDirectory: place.providers, imageOverlay: imageOverlayOf(place), ports },
+    shared: {
+      providersDirectory: place.providers,
+      imageOverlay: imageOverlayOf(place),
+      ports: cluster.machineAddress === undefined ? ports : undefined,
+    },
   }
 }
 
@@ -93,6 +99,6 @@ async function daemonPorts(before: DaemonPorts | undefined): Promise<DaemonPorts
   return { driverMetrics, driverHealth, providerMetrics, providerHealth, webhook, webhookHealth }
 }
 
-function describe({ server, pid }: LocalCluster): string {
-  return `API server at ${server} (process ${pid})`
+function describe(cluster: LocalCluster): string {
+  return `API server at ${cluster.server} (process ${cluster.pid}), ${networkOf(cluster)}`
 }

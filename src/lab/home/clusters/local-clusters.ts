@@ -50,7 +50,8 @@ async function startPrimary(session: Session): Promise<EmbeddedCluster> {
   const { ports, ...state } = requireLabState(home)
   const cluster = await embeddedCluster(session, primaryPlace(home), { ...state, port: ports.cluster })
   copyFileSync(cluster.caFile ?? '', home.clusterCa)
-  recordPrimary(home, { localImage: cluster.image, daemonPorts: cluster.shared.ports })
+  const { localImage, daemonPorts } = startedWith(cluster, state)
+  recordPrimary(home, { localImage, daemonPorts })
   return cluster
 }
 
@@ -58,12 +59,17 @@ async function startNumbered(session: Session, id: string): Promise<EmbeddedClus
   const { home } = session
   const place = findNumbered(home, id)
   if (place === undefined) throw new CliError({ what: `The lab in ${home.root} has no cluster ${id}` })
-  const { syncFrequency } = requireLabState(home)
+  const { syncFrequency, podNetwork } = requireLabState(home)
   const { stopped: _, ...record } = place.record
-  const cluster = await embeddedCluster(session, place, { ...record, syncFrequency })
+  const cluster = await embeddedCluster(session, place, { ...record, syncFrequency, podNetwork })
   const port = Number(new URL(cluster.server).port)
-  writeRecord(place, { ...record, port, localImage: cluster.image, daemonPorts: cluster.shared.ports })
+  writeRecord(place, { ...record, port, ...startedWith(cluster, record) })
   return cluster
+}
+
+/** Where pods have networks of their own, the ports of an earlier start are kept for a later one. */
+function startedWith({ image, shared }: EmbeddedCluster, before: Pick<LabState, 'daemonPorts'>) {
+  return { localImage: image, daemonPorts: shared.ports ?? before.daemonPorts }
 }
 
 async function remove(home: LabHome, id: string): Promise<void> {
@@ -77,7 +83,8 @@ function findRunning(home: LabHome, id: string): EmbeddedCluster {
   const place = recordedPlace(home, id)
   const found = place === undefined ? undefined : findLocalCluster(home, place.program)
   const { localImage: image, daemonPorts: ports } = place?.record ?? {}
-  if (place === undefined || found === undefined || image === undefined || ports === undefined) {
+  const hasPorts = ports !== undefined || found?.machineAddress !== undefined
+  if (place === undefined || found === undefined || image === undefined || !hasPorts) {
     throw new CliError({
       what: 'The cluster is not running',
       fix: ['start it: az aks start', 'or start the whole lab: keymount up'],

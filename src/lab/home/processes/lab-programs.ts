@@ -26,6 +26,8 @@ const localClusterReady = z.object({
   ca: z.string(),
   issuer: z.string(),
   kubeletRoot: z.string(),
+  machineAddress: z.string().optional(),
+  podNetworkProblem: z.string().optional(),
 })
 
 /** The ready line of the local Azure: its files and addresses, as in ARCHITECTURE.md, "Programs of the lab". */
@@ -54,6 +56,8 @@ export interface LocalClusterOptions {
   /** Directory that lies over every image. */
   imageOverlay: string
   syncFrequency: string | undefined
+  /** Whether pods get networks of their own, where the machine allows it. */
+  podNetwork: boolean
 }
 
 export function findLocalAzure(home: LabHome): LocalAzure | undefined {
@@ -65,6 +69,13 @@ export function findLocalAzure(home: LabHome): LocalAzure | undefined {
 export function findLocalCluster(home: LabHome, program: ClusterProgram = 'local-cluster'): LocalCluster | undefined {
   const running = findBackground(home, program)
   return running === undefined ? undefined : { ...localClusterReady.parse(running.ready), pid: running.process.pid }
+}
+
+/** What the network of a local cluster's pods is, and why it is not what `up` was asked for. */
+export function networkOf({ machineAddress, podNetworkProblem }: LocalCluster): string {
+  if (machineAddress !== undefined) return 'pods have networks of their own'
+  const why = podNetworkProblem === undefined ? '' : `, because they cannot have their own here: ${podNetworkProblem}`
+  return `pods share the machine's network${why}`
 }
 
 export async function startLocalAzure(
@@ -89,11 +100,12 @@ export async function startLocalAzure(
 export async function startLocalCluster(
   home: LabHome,
   world: LabWorld,
-  { program, directory, port, nodeName, images, imageOverlay, syncFrequency }: LocalClusterOptions,
+  { program, directory, port, nodeName, images, imageOverlay, syncFrequency, podNetwork }: LocalClusterOptions,
 ): Promise<LocalCluster> {
   const namespace = await openLabNamespace(home, { env: daemonEnv(world), signal: world.signal })
   const flags = ['--state', directory, '--port', String(port), '--image-overlay', imageOverlay]
   if (nodeName !== undefined) flags.push('--node-name', nodeName)
+  if (podNetwork) flags.push('--pod-network')
   if (syncFrequency !== undefined) flags.push('--sync-frequency', syncFrequency)
   for (const [name, rootfs] of Object.entries(images)) flags.push('--image', `${name}=${rootfs}`)
   const { ready, process } = await startProgram(home, world, {

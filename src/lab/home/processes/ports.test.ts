@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
 import { areFree, assertPortFree, concretePort, freePorts } from './ports.ts'
@@ -27,8 +27,11 @@ test('concretePort() keeps a port, and takes a free one for 0', async () => {
 })
 
 test('assertPortFree() names the process that has the port', async (t) => {
+  // The descriptor by which this process lists its own gets this number, and is closed when the socket behind it is reached.
+  const lower = openSync('/dev/null', 'r')
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
+  closeSync(lower)
   t.after(() => server.close())
   const { port } = server.address() as AddressInfo
   const wanted = { listen: '127.0.0.1', port, owner: 'the local Azure', option: '--azure-port' }

@@ -87,21 +87,36 @@ function listener(port: number): string {
   const inode = listeningInode(port)
   if (inode === undefined) return ''
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const found = readdirSync(`/proc/${pid}/fd`).some(
-        (fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`,
-      )
-      if (found) return ` by process ${pid} (${programOf(pid)})`
-    } catch {
-      // This user may not read it, or it has ended.
-    }
+    if (openFiles(pid).includes(`socket:[${inode}]`)) return ` by process ${pid} (${programOf(pid)})`
   }
   return ' by a process of another user'
 }
 
+/** What the descriptors of a process lead to; none if this user may not read them, or it has ended. */
+function openFiles(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => targetOf(`/proc/${pid}/fd/${fd}`) ?? [])
+  } catch {
+    return []
+  }
+}
+
+/** Undefined for a descriptor that was closed since it was listed, as the one is by which this process lists its own. */
+function targetOf(link: string): string | undefined {
+  try {
+    return readlinkSync(link)
+  } catch {
+    return undefined
+  }
+}
+
 /** Not /proc/PID/comm, which is a name that threads give themselves. */
 function programOf(pid: string): string {
-  return basename(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '')
+  try {
+    return basename(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '')
+  } catch {
+    return 'ended meanwhile'
+  }
 }
 
 function listeningInode(port: number): string | undefined {

@@ -13,11 +13,12 @@ export function chartDefaults(
   settings: Pick<ProductSettings, 'image' | 'kubeletRoot' | 'azure' | 'shared'>,
 ): UntypedObject {
   const { image, kubeletRoot, azure, shared } = settings
+  const ports = shared?.ports
   const [repository, tag] = image?.split(/:(?=[^/]*$)/) ?? []
   // YAML leaves out what is undefined.
   const values = {
-    metricsAddr: shared && String(shared.ports.providerMetrics),
-    livenessProbe: shared && { port: shared.ports.driverHealth },
+    metricsAddr: ports && String(ports.providerMetrics),
+    livenessProbe: ports && { port: ports.driverHealth },
     proxySettings: azure && {
       httpsProxy: azure.proxy,
       noProxy: azure.noProxy.join(','),
@@ -28,8 +29,8 @@ export function chartDefaults(
       kubeletRootDir: kubeletRoot,
       providersDir: shared?.providersDirectory,
       additionalProvidersDirs: shared && [join(shared.providersDirectory, 'additional')],
-      metricsAddr: shared && `127.0.0.1:${shared.ports.driverMetrics}`,
-      healthzPort: shared?.ports.providerHealth,
+      metricsAddr: ports && `127.0.0.1:${ports.driverMetrics}`,
+      healthzPort: ports?.providerHealth,
       provider: azure && { env: [{ name: 'AZURE_POD_IDENTITY_AUTHORITY_HOST', value: azure.imds }] },
     },
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createKubeClient, type UntypedObject } from '#kubernetes/client'
+import { networkAddresses } from '#lab/router'
 import { countOf } from '#terminal'
 import type { LabCluster } from '../clusters/lab-cluster.ts'
 import type { LocalAzure } from '../processes/lab-programs.ts'
@@ -99,14 +100,28 @@ function objectsFor(packageRoot: string, { state, cluster, azure }: Installation
   })
 }
 
-function wayToAzure({ proxy, imds, ca }: LocalAzure, { server }: LabCluster): WayToAzure {
-  const noProxy = new Set(['127.0.0.1', 'localhost', '.svc', new URL(server).hostname])
-  return { proxy, imds, caPem: readFileSync(ca, 'utf8'), noProxy: [...noProxy] }
+function wayToAzure({ proxy, imds, ca }: LocalAzure, { server, shared, addressForPods }: LabCluster): WayToAzure {
+  const noProxy = ['127.0.0.1', 'localhost', '.svc', new URL(server).hostname]
+  const caPem = readFileSync(ca, 'utf8')
+  if (shared === undefined || shared.ports !== undefined) return { proxy, imds, caPem, noProxy: [...new Set(noProxy)] }
+  const { apiServer, metadata } = networkAddresses
+  const seenByPods = (url: string) => `http://${addressForPods}:${new URL(url).port}`
+  return {
+    proxy: seenByPods(proxy),
+    imds: seenByPods(imds),
+    caPem,
+    noProxy: [...new Set([...noProxy, '.cluster.local', apiServer, addressForPods, metadata])],
+    forwards: {
+      [new URL(seenByPods(proxy)).host]: new URL(proxy).host,
+      [new URL(seenByPods(imds)).host]: new URL(imds).host,
+      [`${metadata}:80`]: new URL(imds).host,
+    },
+  }
 }
 
 /** Health endpoints of the daemons, where they listen on this machine. */
 function probesOf({ shared }: LabCluster): URL[] {
-  if (shared === undefined) return []
+  if (shared?.ports === undefined) return []
   const { driverHealth, providerHealth } = shared.ports
   return [driverHealth, providerHealth].map((port) => new URL(`http://127.0.0.1:${port}/healthz`))
 }

@@ -20,7 +20,7 @@ export interface ProductSettings {
   caching?: 'on' | 'off' | undefined
   /** Whether Keymount is the add-on of a managed cluster: the DaemonSets then have the names and labels of those of AKS. */
   addon?: boolean | undefined
-  /** Set for a local cluster, where all pods share the network and file system of the machine with other programs. */
+  /** Set for a local cluster, where all pods share the file system of the machine with other programs. */
   shared?: SharedMachine | undefined
 }
 
@@ -29,7 +29,8 @@ export interface SharedMachine {
   providersDirectory: string
   /** Directory that lies over the image of Keymount in the cluster. */
   imageOverlay?: string | undefined
-  ports: DaemonPorts
+  /** Set if they share its network too. */
+  ports: DaemonPorts | undefined
 }
 
 export interface DaemonPorts {
@@ -163,11 +164,11 @@ function podSpec(spec: PodSpec, settings: ProductSettings): PodSpec {
 function daemonContainer(container: Container, settings: ProductSettings): Container {
   const { image, shared } = settings
   const { args = [], ports = [] } = container
-  const replaceable = shared === undefined ? args : args.filter((word) => !portFlags.has(flagOf(word)))
+  const replaceable = shared?.ports === undefined ? args : args.filter((word) => !portFlags.has(flagOf(word)))
   const adapted: Container = {
     ...container,
     args: withFlags(replaceable, daemonFlags(container.name, settings)),
-    ports: shared === undefined ? ports : containerPorts(container, shared.ports),
+    ports: shared?.ports === undefined ? ports : containerPorts(container, shared.ports),
   }
   if (image !== undefined) adapted.image = image
   return adapted
@@ -190,7 +191,7 @@ function daemonFlags(container: string, settings: ProductSettings): Map<string, 
     for (const [flag, value] of Object.entries(withoutCaching)) flags.set(flag, value)
   }
   for (const [flag, port] of Object.entries(addressFlags[container] ?? {})) {
-    if (shared !== undefined) flags.set(flag, `127.0.0.1:${shared.ports[port]}`)
+    if (shared?.ports !== undefined) flags.set(flag, `127.0.0.1:${shared.ports[port]}`)
   }
   return flags
 }

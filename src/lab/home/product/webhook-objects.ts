@@ -31,11 +31,11 @@ function deployment(object: UntypedObject, { image, shared }: WebhookSettings): 
   const containers = spec.template.spec.containers.map((container) => ({
     ...container,
     ...(image && withImage(container, image)),
-    ...(shared && onSharedMachine(container, shared.ports)),
+    ...(shared?.ports && onSharedMachine(container, shared.ports)),
   }))
   const template = { ...spec.template, spec: { ...spec.template.spec, containers } }
-  // Pods of one machine cannot listen on one port twice.
-  const replicas = shared === undefined ? spec.replicas : 1
+  // Pods that share a network cannot listen on one port twice.
+  const replicas = shared?.ports === undefined ? spec.replicas : 1
   return { ...rest, spec: { ...spec, replicas, template } } as KubeObject as UntypedObject
 }
 

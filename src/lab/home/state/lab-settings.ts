@@ -19,6 +19,7 @@ export interface UpOptions {
   caching?: 'on' | 'off' | undefined
   secretSync?: boolean | undefined
   offline?: boolean | undefined
+  podNetwork?: boolean | undefined
 }
 
 /** As in the help of `up`. */
@@ -46,6 +47,7 @@ export function nextState(options: UpOptions, previous: LabState | undefined): L
     secretSync: (options.secretSync ?? before?.secretSync) === true ? true : undefined,
     rotationPollInterval: options.rotationPollInterval ?? before?.rotationPollInterval,
     syncFrequency: options.syncFrequency ?? before?.syncFrequency,
+    podNetwork: (options.podNetwork ?? before?.podNetwork) === true ? true : undefined,
     caching: options.caching ?? before?.caching,
     offline: (options.offline ?? before?.offline) === true ? true : undefined,
     image: options.image ?? before?.image,
@@ -62,7 +64,11 @@ function nextTarget({ kubeconfig }: UpOptions, previous: LabState | undefined): 
 
 /** Options that mean nothing for the chosen cluster are an error, rather than silently without effect. */
 function refuseMisfits(options: UpOptions, target: LabState['target']): void {
-  const onlyLocal = { '--port': options.port, '--sync-frequency': options.syncFrequency }
+  const onlyLocal = {
+    '--port': options.port,
+    '--sync-frequency': options.syncFrequency,
+    '--pod-network': options.podNetwork,
+  }
   const onlyReal = {
     '--image': options.image,
     '--kubelet-root': options.kubeletRoot,

@@ -32,6 +32,8 @@ const labStateSchema = z.strictObject({
   /** Go duration; the driver's default if absent. */
   rotationPollInterval: z.string().optional(),
   syncFrequency: z.string().optional(),
+  /** Whether pods of local clusters get networks of their own; they share the machine's if absent. */
+  podNetwork: z.literal(true).optional(),
   /** Whether the provider caches tokens and reads; it does if absent. */
   caching: z.enum(['on', 'off']).optional(),
   /** Whether the local Azure refuses connections to other hosts; it forwards them if absent. */
