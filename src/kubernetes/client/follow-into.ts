@@ -17,23 +17,28 @@ export function followInto<T extends KubeObject, V>(
   resource: Resource<T>,
   { keep, onChange = () => {}, ...options }: FollowIntoOptions<T, V>,
 ): Following {
-  const set = (object: T) => {
-    const value = keep(object)
-    if (value === undefined) map.delete(objectKey(object))
-    else map.set(objectKey(object), value)
+  const pick = (object: T) => [objectKey(object), keep(object)] as const
+  const set = ([key, value]: readonly [string, V | undefined]) => {
+    if (value === undefined) map.delete(key)
+    else map.set(key, value)
   }
-  return follow(client, resource, options, {
-    onList(objects) {
-      map.clear()
-      for (const object of objects) set(object)
-      onChange()
+  return follow(
+    client,
+    resource,
+    { ...options, pick },
+    {
+      onList(entries) {
+        map.clear()
+        for (const entry of entries) set(entry)
+        onChange()
+      },
+      onChange(type, object) {
+        if (type === 'DELETED') map.delete(objectKey(object))
+        else set(pick(object))
+        onChange()
+      },
     },
-    onChange(type, object) {
-      if (type === 'DELETED') map.delete(objectKey(object))
-      else set(object)
-      onChange()
-    },
-  })
+  )
 }
 
 /** `namespace/name`. */

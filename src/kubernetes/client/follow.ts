@@ -2,13 +2,14 @@ import { type Clock, type Log, type Running, silentLog, sleep, systemClock } fro
 import { createBackoff } from '#lib/async'
 import type { KubeClient } from './kube-client.ts'
 import { isExpired, KubeError } from './kube-error.ts'
+import type { ListOptions } from './list-pages.ts'
 import type { KubeObject } from './objects.ts'
 import type { Selectors } from './query.ts'
 import type { Resource } from './resources.ts'
 
-export interface FollowHandlers<T> {
+export interface FollowHandlers<T, P = T> {
   /** The complete state, after every (re)list. What is absent here is gone. */
-  onList(items: T[]): void
+  onList(items: P[]): void
   onChange(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void
 }
 
@@ -28,11 +29,12 @@ export interface Following extends Running {
   silentMs(): number
 }
 
-interface Follower<T extends KubeObject> {
+interface Follower<T extends KubeObject, P> {
   client: KubeClient
   resource: Resource<T>
   selectors: Selectors
-  handlers: FollowHandlers<T>
+  pick: ((object: T) => P) | undefined
+  handlers: FollowHandlers<T, P>
   clock: Clock
   log: Log
   random: () => number
@@ -49,18 +51,19 @@ interface Follower<T extends KubeObject> {
  * reconnects with back-off when a connection ends or the server is not reached.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
-export function follow<T extends KubeObject>(
+export function follow<T extends KubeObject, P = T>(
   client: KubeClient,
   resource: Resource<T>,
-  options: FollowOptions,
-  handlers: FollowHandlers<T>,
+  options: FollowOptions & Pick<ListOptions<T, P>, 'pick'>,
+  handlers: FollowHandlers<T, P>,
 ): Following {
-  const { clock = systemClock, log = silentLog, random = Math.random, ...selectors } = options
+  const { clock = systemClock, log = silentLog, random = Math.random, pick, ...selectors } = options
   const abort = new AbortController()
-  const follower: Follower<T> = {
+  const follower: Follower<T, P> = {
     client,
     resource,
     selectors,
+    pick,
     handlers,
     clock,
     log,
@@ -86,7 +89,7 @@ export function follow<T extends KubeObject>(
   }
 }
 
-async function run<T extends KubeObject>(follower: Follower<T>): Promise<void> {
+async function run<T extends KubeObject, P>(follower: Follower<T, P>): Promise<void> {
   const { resource, clock, log, backoff, signal } = follower
   while (!signal.aborted) {
     try {
@@ -99,9 +102,9 @@ async function run<T extends KubeObject>(follower: Follower<T>): Promise<void> {
   }
 }
 
-async function listAndWatch<T extends KubeObject>(follower: Follower<T>): Promise<void> {
-  const { client, resource, selectors, handlers, clock, backoff, signal } = follower
-  const { items, resourceVersion } = await client.list(resource, { ...selectors, signal })
+async function listAndWatch<T extends KubeObject, P>(follower: Follower<T, P>): Promise<void> {
+  const { client, resource, selectors, pick, handlers, clock, backoff, signal } = follower
+  const { items, resourceVersion } = await client.list(resource, { ...selectors, pick, signal })
   signal.throwIfAborted()
   handlers.onList(items)
   follower.version = resourceVersion
@@ -114,7 +117,7 @@ async function listAndWatch<T extends KubeObject>(follower: Follower<T>): Promis
 }
 
 /** Whether the watch ended in order. A server that is not reached has not forgotten the version: only its refusal is thrown. */
-async function watchOnce<T extends KubeObject>(follower: Follower<T>): Promise<'ended' | 'interrupted'> {
+async function watchOnce<T extends KubeObject, P>(follower: Follower<T, P>): Promise<'ended' | 'interrupted'> {
   const { clock, log, resource, signal } = follower
   try {
     await watchToEnd(follower)
@@ -127,7 +130,7 @@ async function watchOnce<T extends KubeObject>(follower: Follower<T>): Promise<'
   }
 }
 
-async function watchToEnd<T extends KubeObject>(follower: Follower<T>): Promise<void> {
+async function watchToEnd<T extends KubeObject, P>(follower: Follower<T, P>): Promise<void> {
   const { client, resource, selectors, handlers, clock, random, backoff, signal, version } = follower
   // Ends in time on purpose, so that a connection that died silently is noticed.
   const timeoutSeconds = 240 + Math.floor(random() * 60)

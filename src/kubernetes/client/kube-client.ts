@@ -1,9 +1,9 @@
 import { type Clock, systemClock } from '#lib'
 import { type ApiConnection, type CallOptions, call, callJson, clockOffset } from './api-call.ts'
 import type { KubeConfig } from './kube-config.ts'
-import { listPages, type ObjectList } from './list-pages.ts'
+import { type ListOptions, listPages, type ObjectList } from './list-pages.ts'
 import type { KubeObject, ServiceAccountToken } from './objects.ts'
-import { queryOf, type Selectors } from './query.ts'
+import { queryOf } from './query.ts'
 import { pathOf, type Resource, resources } from './resources.ts'
 import { createTransport, type Transport, type TransportRequest } from './transport.ts'
 import { type WatchEvent, type WatchOptions, watchEvents } from './watch-events.ts'
@@ -59,7 +59,7 @@ export interface KubeClient {
   readonly server: string
   get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions): Promise<T>
   /** All pages. */
-  list<T extends KubeObject>(resource: Resource<T>, selectors?: Selectors & CallOptions): Promise<ObjectList<T>>
+  list<T extends KubeObject, P = T>(resource: Resource<T>, options?: ListOptions<T, P>): Promise<ObjectList<P>>
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>
   /** Replaces an object; with a resourceVersion in it, only that version. */
   replace<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>
@@ -102,7 +102,7 @@ export function createKubeClient(config: KubeConfig, options: KubeClientOptions 
     server: config.server,
     get: (resource, ref, { signal, timeoutMs } = {}) =>
       callJson(connection, { method: 'GET', path: pathOf(resource, ref), signal, timeoutMs }),
-    list: (resource, selectors = {}) => listPages(connection, resource, selectors),
+    list: (resource, options = {}) => listPages(connection, resource, options),
     create: (resource, object, writeOptions = {}) =>
       write(
         connection,

@@ -9,6 +9,14 @@ export interface ObjectList<T> {
   resourceVersion: string
 }
 
+export interface ListOptions<T, P> extends Selectors, CallOptions {
+  /**
+   * What of each object is needed. Of a page that has been read nothing else stays in memory: users decide how large their
+   * objects are. Default: all of it.
+   */
+  pick?: ((object: T) => P) | undefined
+}
+
 interface Page<T> {
   items?: T[] | null
   metadata?: { resourceVersion?: string; continue?: string }
@@ -25,17 +33,17 @@ const listTimeoutMs = 300_000
  * All objects of a collection, page by page. A page with more bytes than the client accepts is asked for in smaller parts,
  * so that large objects cannot keep a list from being read.
  */
-export async function listPages<T extends KubeObject>(
+export async function listPages<T extends KubeObject, P = T>(
   connection: ApiConnection,
   resource: Resource<T>,
-  selectors: Selectors & CallOptions,
-): Promise<ObjectList<T>> {
+  { pick = (object) => object as unknown as P, ...selectors }: ListOptions<T, P>,
+): Promise<ObjectList<P>> {
   const { clock } = connection
   const { signal, timeoutMs } = selectors
   const deadline = clock.elapsed() + listTimeoutMs
   const collection = pathOf(resource, { namespace: selectors.namespace })
   const headers = acceptHeaders(selectors, 'PartialObjectMetadataList')
-  const items: T[] = []
+  const items: P[] = []
   let limit = pageSize
   let token: string | undefined
   for (let pages = 0; pages < maxPages && clock.elapsed() < deadline; pages++) {
@@ -50,7 +58,7 @@ export async function listPages<T extends KubeObject>(
     }
     // Items of a list have no apiVersion and kind of their own.
     for (const item of page.items ?? []) {
-      items.push({ ...item, apiVersion: apiVersionOf(resource), kind: resource.kind })
+      items.push(pick({ ...item, apiVersion: apiVersionOf(resource), kind: resource.kind }))
     }
     token = page.metadata?.continue
     if (!token) return { items, resourceVersion: page.metadata?.resourceVersion ?? '' }

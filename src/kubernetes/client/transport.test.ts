@@ -236,6 +236,20 @@ test('list() reads all pages', async (t) => {
   ])
 })
 
+test('list() takes what is picked of each object before it reads the next page', async (t) => {
+  const picked: string[] = []
+  const { kube } = await serve(t, ({ url = '' }, response) => {
+    const isSecond = url.includes('continue=two')
+    if (isSecond) assert.deepEqual(picked, ['a', 'b'])
+    json(response, 200, isSecond ? page(['c']) : page(['a', 'b'], 'two'))
+  })
+  const pick = ({ metadata: { name = '' } }: { metadata: { name?: string } }) => {
+    picked.push(name)
+    return name.toUpperCase()
+  }
+  assert.deepEqual((await kube.list(resources.pods, { pick })).items, ['A', 'B', 'C'])
+})
+
 test('list() asks for a page that is too large in smaller parts, so that large objects cannot hide the others', async (t) => {
   const large = Buffer.alloc(17 * 1024 * 1024, ' ')
   const { kube, requests } = await serve(t, ({ url = '' }, response) => {

@@ -86,7 +86,12 @@ export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccou
 /** Those that are read, and no more of each than a valid one has: anyone may annotate the accounts of a namespace. */
 function identityAnnotations({ metadata: { annotations = {} } }: ServiceAccount): Annotations {
   const found = accountKeys.filter((key) => Object.hasOwn(annotations, key))
-  return Object.fromEntries(found.map((key) => [key, (annotations[key] ?? '').slice(0, longestAnnotation)]))
+  return Object.fromEntries(found.map((key) => [key, shortened(annotations[key] ?? '')]))
+}
+
+/** A copy: the engine keeps the whole of a text as long as a part of it is used. */
+function shortened(text: string): string {
+  return text.length <= longestAnnotation ? text : Buffer.from(text.slice(0, longestAnnotation)).toString()
 }
 
 const { clientId, tenantId, tokenExpiration } = annotationKeys
