@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classAnnotations, resources } from '#kubernetes/client'
-import { maxAgeAttribute } from '#kubernetes/provider-protocol'
+import { maxAgeAttribute, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
 import { startDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -39,9 +39,17 @@ test('a rotation that was asked for takes no answer that is older than the reque
   assert.equal(maxAges(driver)[3], undefined)
 })
 
-test('a class cannot set the attributes by which the driver describes a request to the provider', async (t) => {
+test('neither a class nor a pod sets the attributes by which callers describe a request to the provider', async (t) => {
   const driver = await startDriver(t)
-  const pod = await driver.pod({ name: 'web', parameters: { [maxAgeAttribute]: '0' } })
-  await driver.publish(pod.request)
-  assert.deepEqual(maxAges(driver), [undefined])
+  const forged = {
+    [maxAgeAttribute]: '0',
+    [serviceAccountAnnotationsAttribute]: '{"azure.workload.identity/client-id":"x"}',
+  }
+  const { request } = await driver.pod({ name: 'web', parameters: forged })
+  await driver.publish({ ...request, volumeContext: { ...request.volumeContext, ...forged } })
+  const sent = JSON.parse(driver.provider.mounts[0]?.attributes ?? '{}') as Record<string, string>
+  assert.deepEqual(
+    Object.keys(sent).filter((name) => name in forged),
+    [],
+  )
 })

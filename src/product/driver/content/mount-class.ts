@@ -6,7 +6,7 @@ import {
   syncIntervalForm,
 } from '#kubernetes/client'
 import { Code } from '#kubernetes/grpc'
-import { maxAgeAttribute } from '#kubernetes/provider-protocol'
+import { maxAgeAttribute, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
 import { type FileOwner, parseFileOwner } from '#kubernetes/volume-files'
 import type { SeenClass } from '../mount/volumes.ts'
 import { codedText } from '../rpc/coded-text.ts'
@@ -37,8 +37,11 @@ export interface MergeOptions {
  * choose another pod's identity.
  */
 export function isReserved(name: string): boolean {
-  return name.startsWith('csi.storage.k8s.io/') || name === 'secretProviderClass' || name === maxAgeAttribute
+  return name.startsWith('csi.storage.k8s.io/') || name === 'secretProviderClass' || ofCallers.includes(name)
 }
+
+/** What a caller of the provider tells it beside class and volume: neither the one nor the other may set it. */
+const ofCallers: readonly string[] = [maxAgeAttribute, serviceAccountAnnotationsAttribute]
 
 /** @param context the volume's attributes. Throws {@link PublishError} for a class that cannot be mounted. */
 export function parseClass(
@@ -52,7 +55,8 @@ export function parseClass(
   if (Object.keys(parameters).length === 0)
     throw unusable(object, 'spec.parameters is missing: it names what the provider reads')
   const allowed = Object.fromEntries(Object.entries(parameters).filter(([name]) => !isReserved(name)))
-  const merged = attributesWin ? { ...allowed, ...context } : { ...context, ...allowed }
+  const ofVolume = Object.fromEntries(Object.entries(context).filter(([name]) => !ofCallers.includes(name)))
+  const merged = attributesWin ? { ...allowed, ...ofVolume } : { ...ofVolume, ...allowed }
   const { fileOwner = '', ...attributes } = merged
   return {
     provider,
