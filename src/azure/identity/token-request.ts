@@ -8,6 +8,8 @@ export interface TokenRequest {
   cloud: Cloud
   /** For whom the token is, without `/.default`, for example `https://vault.azure.net`. */
   resource: string
+  /** Namespace that the request is for: owners take turns where keys and certificates are parsed. Default: one owner for all. */
+  owner?: string | undefined
   signal?: AbortSignal | undefined
 }
 

@@ -1,6 +1,7 @@
 /** A queue whose owners take turns: one with a thousand entries delays another's first one by one entry only. */
 export interface TurnQueue<T extends { owner: string }> {
   readonly size: number
+  sizeOf(owner: string): number
   add(entry: T): void
   /** Takes an entry out; false when it is not in the queue. */
   remove(entry: T): boolean
@@ -18,6 +19,7 @@ export function createTurnQueue<T extends { owner: string }>(): TurnQueue<T> {
     get size() {
       return size
     },
+    sizeOf: (owner) => entries.get(owner)?.length ?? 0,
     add(entry) {
       const own = entries.get(entry.owner)
       if (own === undefined) entries.set(entry.owner, [entry])

@@ -69,7 +69,7 @@ test('owners take turns, and one of them never holds every thread', async (t) =>
 })
 
 test('what waits is bounded in number and time, and leaves with its caller', async (t) => {
-  const pool = startPool(t, { threads: 1, maxQueued: 2, maxWaitMs: 200, timeoutMs: 2000 })
+  const pool = startPool(t, { threads: 1, maxQueued: 8, maxWaitMs: 200, timeoutMs: 2000 })
   const running = codeOf(pool.run(spin, undefined))
   const gone = new AbortController()
   const leaving = pool.run(double, 1, { signal: gone.signal })
@@ -79,6 +79,14 @@ test('what waits is bounded in number and time, and leaves with its caller', asy
   await assert.rejects(leaving, /the caller left/)
   assert.equal(await waiting, 'task-queue-full')
   assert.equal(await running, 'task-timeout')
+})
+
+test('an owner that fills its quarter of the queue keeps no other out', async (t) => {
+  const pool = startPool(t, { threads: 2, maxQueued: 8, timeoutMs: 600 })
+  const greedy = Array.from({ length: 8 }, () => codeOf(pool.run(spin, undefined, { owner: 'greedy' })))
+  assert.equal(await pool.run(double, 21, { owner: 'other' }), 42)
+  const codes = await Promise.all(greedy)
+  assert.deepEqual(codes.toSorted(), [...Array(5).fill('task-queue-full'), ...Array(3).fill('task-timeout')])
 })
 
 test('stop() rejects what runs and what waits, and refuses what comes later', async () => {

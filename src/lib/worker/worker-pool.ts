@@ -15,7 +15,7 @@ export interface WorkerPoolOptions {
   heapMib?: number | undefined
   /** Longest time of one task, in milliseconds. Default 5,000. */
   timeoutMs?: number | undefined
-  /** Tasks that may wait; further ones are refused. Default 100. */
+  /** Tasks that may wait, of which one owner gets a quarter; further ones are refused. Default 100. */
   maxQueued?: number | undefined
   /** Longest time that a task waits for a thread, in milliseconds. Default 30,000. */
   maxWaitMs?: number | undefined
@@ -82,8 +82,9 @@ function runTask<O>(pool: Pool, request: TaskRequest, owner: string, signal: Abo
   return new Promise<O>((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     if (pool.stopped) return reject(new TaskError('task-thread-lost', 'the worker threads have been stopped'))
-    if (pool.waiting.size >= pool.options.maxQueued) {
-      const text = `${pool.waiting.size} tasks are waiting for a worker thread already`
+    const { maxQueued } = pool.options
+    if (pool.waiting.size >= maxQueued || pool.waiting.sizeOf(owner) >= Math.ceil(maxQueued / 4)) {
+      const text = `${pool.waiting.size} tasks are waiting for a worker thread already, ${pool.waiting.sizeOf(owner)} of them of this owner`
       return reject(new TaskError('task-queue-full', text, { retryable: true }))
     }
     const leave = () => finish(() => reject(signal?.reason))

@@ -127,7 +127,7 @@ function createAuth({ tokens, credential, identityKey, cloud, owner, turns }: Va
   return {
     resource: cloud.vaultResource,
     async token(resource) {
-      const token = await tokens.get(identityKey, credential, { cloud, resource })
+      const token = await tokens.get(identityKey, credential, { cloud, resource, owner })
       given.set(token.token, { token, resource })
       return token.token
     },

@@ -160,6 +160,37 @@ test('a certificate that asks for endless key derivation is refused at once, and
   await refused
 })
 
+test('slow certificates of one namespace, each with a client of its own, do not keep those of another waiting', async (t) => {
+  const { lab } = await startWithVault(t)
+  const openssl = createOpenssl(t)
+  const { key, certificate } = openssl.certificate('app', {})
+  const pfx = (rounds: number) =>
+    openssl.pfx({ key, certificates: [certificate], args: ['-passout', 'pass:', '-iter', String(rounds)] })
+  const { mount } = await lab.startProvider()
+  const { tenantId } = lab.azure.administrator
+  // Entra knows none of these clients: each mount fails once its certificate has been read.
+  const signIn = (namespace: string, clientid: string, file: Buffer) => {
+    const pod = { 'csi.storage.k8s.io/pod.namespace': namespace }
+    const secrets = { clientid, clientcertificate: file.toString('base64') }
+    return failureOf(
+      mount({
+        attributes: attributes({ keyvaultName: 'shop-vault', tenantID: tenantId, objects: db, ...pod }),
+        secrets: JSON.stringify(secrets),
+      }),
+    )
+  }
+  const [slow, quick] = [pfx(50_000), pfx(1)]
+  let ended = 0
+  const noisy = Array.from({ length: 12 }, async (_, i) => {
+    const { details } = await signIn('noisy', `client-${i}`, slow)
+    ended++
+    return details
+  })
+  assert.match((await signIn('quiet', 'client', quick)).details, /AADSTS/)
+  assert.ok(ended < 6, `${ended} of the others had ended`)
+  for (const details of await Promise.all(noisy)) assert.match(details, /AADSTS|no worker thread was free/)
+})
+
 test('a pod of another namespace than that of its tokens is refused', async (t) => {
   const { lab, parameters } = await startWithVault(t)
   const { mount } = await lab.startProvider()

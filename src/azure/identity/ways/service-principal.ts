@@ -64,13 +64,13 @@ function withoutFinalNewline(secret: SecretValue): SecretValue {
 
 async function proofFields(
   credential: ServicePrincipalCredential,
-  { cloud }: TokenRequest,
+  { cloud, owner }: TokenRequest,
   { clock, tasks }: TokenTransport,
 ): Promise<Record<string, string>> {
   const { proof, clientId, tenantId } = credential
   if (proof.kind === 'secret') return { client_secret: proof.secret.revealText() }
   const audience = tokenEndpoint(tenantId, cloud).href
-  const assertion = await signClientAssertion({ ...proof, clientId }, { audience, clock, tasks })
+  const assertion = await signClientAssertion({ ...proof, clientId }, { audience, owner, clock, tasks })
   return assertionFields(assertion.revealText())
 }
 

@@ -8,7 +8,7 @@ import { createOpenssl } from '../../../../test/support/openssl.ts'
 import { type ClientCertificate, signClientAssertion } from './sign-client-assertion.ts'
 
 const audience = 'https://login.microsoftonline.com/t/oauth2/v2.0/token'
-const options = { audience, clock: systemClock, tasks: inlineTasks() }
+const options = { owner: 'default', audience, clock: systemClock, tasks: inlineTasks() }
 
 function credentialWith(certificate: string, password?: string): ClientCertificate {
   return {

@@ -15,6 +15,8 @@ export interface ClientCertificate {
 export interface SigningOptions {
   /** The token endpoint. */
   audience: string
+  /** See `TokenRequest.owner`. Not the client id: users choose that, and any number of them. */
+  owner: string | undefined
   clock: Clock
   tasks: TaskRunner
 }
@@ -25,7 +27,7 @@ export interface SigningOptions {
  */
 export async function signClientAssertion(
   { clientId, certificate, password }: ClientCertificate,
-  { audience, clock, tasks }: SigningOptions,
+  { audience, owner, clock, tasks }: SigningOptions,
 ): Promise<SecretValue> {
   const input = {
     clientId,
@@ -35,7 +37,7 @@ export async function signClientAssertion(
     password: password?.revealText() ?? '',
   }
   try {
-    return SecretValue.of(await tasks.run(signAssertionTask, input, { owner: clientId }))
+    return SecretValue.of(await tasks.run(signAssertionTask, input, { owner }))
   } catch (error) {
     const message = `clientcertificate in the nodePublishSecretRef Secret is not usable (${errorMessage(error)}); expected PEM text with the RSA private key and its certificate, or a PFX file in base64`
     const retryable = error instanceof TaskError && error.retryable

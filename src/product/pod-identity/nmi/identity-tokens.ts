@@ -35,7 +35,7 @@ export function createIdentityTokens(options: IdentityTokensOptions): TokensOf {
     return Promise.all(
       credentials.map(async (credential) => {
         const operation: ImdsOperation = credential.kind === 'managed' ? 'adal_token_msi_userassignedid' : 'adal_token'
-        const request = { cloud, resource }
+        const request = { cloud, resource, owner: identity.metadata.namespace }
         try {
           return await metrics.token(operation, () =>
             source.get(JSON.stringify([key, credential.tenantId]), credential, request),
