@@ -176,6 +176,7 @@ const parts: Record<string, readonly string[]> = {
   ],
   cli: [
     'product/error-catalogue',
+    'product/operator',
     'product/proxy',
     'lab/home',
     'terminal',

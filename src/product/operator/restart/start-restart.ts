@@ -20,7 +20,6 @@ import {
   createClusterView,
   mountRecord,
   podRecord,
-  type SyncedObject,
   syncRecord,
   workloadRecord,
 } from './cluster-view.ts'
@@ -29,6 +28,7 @@ import { type Evaluation, type EvaluationWorld, evaluate } from './evaluate.ts'
 import type { NamespaceIndex } from './namespace-index.ts'
 import { createRestartBudget, type RestartBudget } from './restart-budget.ts'
 import { describeWait, eventTexts } from './restart-events.ts'
+import { secretSyncs } from './secret-syncs.ts'
 import { isServed, type WorkloadKind, workloadKey, workloadResources } from './workload-kinds.ts'
 
 export interface RestartConfig extends CandidateConfig {
@@ -179,15 +179,6 @@ async function followAll(restarter: Restarter): Promise<void> {
   restarter.synced = true
   for (const namespace of view.mounts.namespaces()) schedule(restarter, namespace, 0)
   for (const namespace of view.syncs.namespaces()) schedule(restarter, namespace, 0)
-}
-
-/** The fields that count of kubernetes-sigs/secrets-store-sync-controller's kind. */
-const secretSyncs: Resource<SyncedObject> = {
-  group: 'secret-sync.x-k8s.io',
-  version: 'v1alpha1',
-  plural: 'secretsyncs',
-  kind: 'SecretSync',
-  namespaced: true,
 }
 
 /** Kinds that a cluster need not have, as soon as it has them. */

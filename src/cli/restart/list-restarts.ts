@@ -1,0 +1,83 @@
+import { previewRestarts, type RestartPreview } from '#product/operator'
+import { CliError, type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { withCluster } from '../cluster/open-cluster.ts'
+import type { ClusterOption } from '../options.ts'
+
+export interface ListRestartsCommand {
+  /** Undefined: all. */
+  namespace: string | undefined
+  dryRun: boolean
+  guess: boolean
+  reloaderAnnotations: boolean
+  cluster: ClusterOption
+  json: boolean
+  world: CliWorld
+}
+
+/** The operator's defaults. */
+const rotationIntervalMs = 120_000
+const minIntervalMs = 300_000
+
+/** `keymount restart --dry-run`: what the operator would do now about each workload that asks for restarts. */
+export async function listRestarts(command: ListRestartsCommand): Promise<number> {
+  const { namespace, guess, reloaderAnnotations, json, cluster, world } = command
+  if (!command.dryRun) {
+    const fix = [
+      'Add --dry-run to list what would be restarted.',
+      'The operator restarts: restart.enabled of the chart.',
+    ]
+    throw new CliError({ what: 'this command restarts nothing by itself', fix, code: 'usage' })
+  }
+  const terminal = createTerminal(world)
+  return withCluster(cluster, world, async ({ kube }) => {
+    const signal = world.signal ?? new AbortController().signal
+    const options = { namespace, guess, reloaderAnnotations, rotationIntervalMs, minIntervalMs, signal }
+    const previews = await terminal.wait('reading workloads, pods and their volumes', () =>
+      previewRestarts(kube, options),
+    )
+    if (json) terminal.line(JSON.stringify({ workloads: previews }, null, 2))
+    else print(previews, terminal)
+    return exitCodes.ok
+  })
+}
+
+function print(previews: readonly RestartPreview[], { line, style }: Terminal): void {
+  if (previews.length === 0) {
+    line('No workload with running pods asks for restarts (annotation keymount.dev/restart-on-rotation).')
+    return
+  }
+  for (const preview of previews) {
+    const mark = preview.action === 'none' ? style.good('✓') : style.bad('!')
+    line(`${mark} ${preview.kind.toLowerCase()} ${preview.namespace}/${preview.name}: ${answerOf(preview)}`)
+    for (const problem of preview.problems) line(`    ${problem}`)
+    if (preview.stalePods.length > 0)
+      line(
+        `    ${countOf(preview.stalePods.length, 'pod')} of ${preview.pods} started with older versions, since ${preview.since}`,
+      )
+  }
+}
+
+const waits: Record<string, string> = {
+  agreement: 'until all pods have the same versions',
+  secret: 'until the Secrets of the class have the new versions',
+  paused: 'because the workload is paused',
+  rollout: 'for the rollout that is under way',
+  'min-interval': 'for the minimum interval',
+  window: 'for its window',
+}
+
+const nothing: Record<string, string> = {
+  fresh: 'all pods have the versions that they started with',
+  triggered: 'already rolled out for the present versions',
+  'not-mounted': 'no pod mounts one of its classes',
+  'older-driver': 'the driver does not record what pods started with (restart.guess)',
+  gone: 'it is being deleted',
+}
+
+function answerOf({ action, reason, until }: RestartPreview): string {
+  if (action === 'restart') return 'would be restarted now'
+  if (action === 'report') return 'its pods have to be deleted by hand (updateStrategy OnDelete)'
+  if (action === 'misconfigured') return 'not restarted: its annotations cannot be read'
+  if (action === 'none') return nothing[reason] ?? reason
+  return `would be restarted; waits ${waits[reason] ?? reason}${until === undefined ? '' : `, until ${until}`}`
+}
