@@ -9,13 +9,13 @@ import { reasonToSkipWalkthroughs, walkthroughLab } from '../walkthroughs/walkth
 import { noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 
 /**
- * The walk-through whose last part needs pods with a network of their own, on a real cluster: driver, provider and pod
- * identity by helm, from the addresses that it names. The others are followed on local clusters.
+ * The walk-through whose last part needs pods with networks of their own, on a real cluster: driver, provider and pod
+ * identity by helm, from the addresses that it names. All are followed on local clusters too.
  */
 const { KUBECONFIG = '', NODE_HOST, KEYMOUNT_IMAGE, KUBELET_ROOT } = process.env
 const root = resolve(import.meta.dirname, '../..')
 
-const options = realClusterOnly('pod identity needs a real cluster', noNodeHost, reasonToSkipWalkthroughs())
+const options = realClusterOnly('followed on a local cluster by test/walkthroughs', noNodeHost, reasonToSkipWalkthroughs())
 
 test('the walk-through with pod identity, to its end', options, async (t) => {
   const flags = Object.entries({
