@@ -17,14 +17,15 @@ test(
     const [, values = ''] = /<<'END'\n([\s\S]*?)END\n/.exec(page) ?? []
     const objects = await template({
       ...(parse(values) as object),
-      webhook: { enabled: true, azureTenantID: 'tenant' },
+      webhook: { enabled: true, azureTenantID: 'contoso.com' },
       sync: { enabled: true },
+      restart: { enabled: true },
       podIdentity: { enabled: true },
       uninstallCheck: { enabled: true },
     })
     const text = JSON.stringify(objects)
     const images = [...text.matchAll(/"image":"([^"]*)"|"name":"PROXY_(?:INIT_)?IMAGE","value":"([^"]*)"/g)]
-    assert.ok(images.length >= 8, `found only ${images.length} images`)
+    assert.ok(images.length >= 9, `found only ${images.length} images`)
     assert.deepEqual(
       [...new Set(images.map(([, image, ofSidecar]) => image ?? ofSidecar))],
       [`registry.example.com/platform/keymount:${version}`],

@@ -112,7 +112,7 @@ test('the scrape configuration finds the metrics of every daemon of the chart', 
   assert.equal(keeps.length, 2)
   for (const combined of [false, true]) {
     const ports = await metricsPorts(combined)
-    assert.ok(ports.length >= 6)
+    assert.ok(ports.length >= 7)
     for (const { program, meta } of ports) {
       for (const { source_labels, regex } of keeps) {
         const value = source_labels.map((label) => meta[label] ?? '').join(';')
@@ -126,8 +126,9 @@ test('the scrape configuration finds the metrics of every daemon of the chart', 
 async function metricsPorts(combined: boolean) {
   const objects = await template({
     combined,
-    webhook: { enabled: true, azureTenantID: 'tenant' },
+    webhook: { enabled: true, azureTenantID: 'contoso.com' },
     sync: { enabled: true },
+    restart: { enabled: true },
     podIdentity: { enabled: true },
   })
   return objects.flatMap(({ kind, metadata, spec }) => {
