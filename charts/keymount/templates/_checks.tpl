@@ -24,10 +24,22 @@
 {{- fail (printf "%s.image.repository is %s: that image is not Keymount's. Remove the image values from a values file of the upstream charts (docs/migrate.md)" $os $repository) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.windows.enabled (eq .Values.windows.image.repository "ghcr.io/keymount/keymount") -}}
+{{- fail "windows.enabled: no image of Keymount for Windows nodes is published. Set windows.image.repository to an image that you built (docs/windows.md)" -}}
+{{- end -}}
+{{- with .Values.webhook -}}
+{{- if and .enabled .azureTenantID (not (regexMatch "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z]{2,}|[$][A-Z_]+)$" .azureTenantID)) -}}
+{{- fail (printf "webhook.azureTenantID: found %q, expected the id of a tenant, such as 72f988bf-86f1-41af-91ab-2d7cd011db47, or one of its domains, such as contoso.onmicrosoft.com" .azureTenantID) -}}
+{{- end -}}
+{{- end -}}
+{{- include "keymount.checkFlags" . -}}
 {{- range list "kubernetes.io/service-account-token" "bootstrap.kubernetes.io/token" -}}
 {{- if has . $.Values.sync.allowedSecretTypes -}}
 {{- fail (printf "sync.allowedSecretTypes has %s: the API server takes Secrets of this type for credentials of the cluster" .) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.sync.enabled .Values.sync.namespaces (include "keymount.sync.selectorText" .Values.sync.namespaceSelector) -}}
+{{- fail "sync.namespaces and sync.namespaceSelector are both set: the controller has Roles in the first, and may not look at the labels of namespaces" -}}
 {{- end -}}
 {{- with .Values.webhook.networkPolicy -}}
 {{- if and $.Values.webhook.enabled .enabled (not .apiServerCIDRs) -}}

@@ -33,10 +33,28 @@ secrets-store.io/system: "true"
 {{- with .Values.sync.namespaces }}
 - {{ printf "--namespaces=%s" (join "," .) | quote }}
 {{- end }}
+{{- with include "keymount.sync.selectorText" .Values.sync.namespaceSelector }}
+- {{ printf "--namespace-selector=%s" . | quote }}
+{{- end }}
+{{- if .Values.sync.classes }}
+- --sync-classes
+{{- end }}
 - -v={{ .Values.logVerbosity }}
 {{- range .Values.sync.extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* A label selector as the API server's query has it. Takes the selector. */}}
+{{- define "keymount.sync.selectorText" -}}
+{{- $parts := list -}}
+{{- range $key, $value := .matchLabels }}{{ $parts = append $parts (printf "%s=%s" $key $value) }}{{ end -}}
+{{- range .matchExpressions -}}
+{{- $operator := get (dict "In" "in" "NotIn" "notin") .operator -}}
+{{- if $operator }}{{ $parts = append $parts (printf "%s %s (%s)" .key $operator (join "," .values)) }}
+{{- else }}{{ $parts = append $parts (printf "%s%s" (ternary "!" "" (eq .operator "DoesNotExist")) .key) }}{{ end -}}
+{{- end -}}
+{{- join "," $parts -}}
 {{- end -}}
 
 {{/* A list of texts as one in CEL. Takes the list. */}}
@@ -116,4 +134,10 @@ seccompProfile:
 - apiGroups: [secrets-store.csi.x-k8s.io]
   resources: [secretproviderclasses]
   verbs: [get, list, watch]
+{{- if include "keymount.sync.selectorText" .Values.sync.namespaceSelector }}
+# Their labels decide.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end }}
 {{- end -}}

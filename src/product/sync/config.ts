@@ -58,6 +58,8 @@ export const syncFlags = {
   kubeconfig: kubeconfigFlag,
 } as const satisfies FlagSpecs
 
+const leaseName = 'secrets-store-sync-controller'
+
 export interface SyncProgramConfig extends SyncConfig {
   logLevel: LogLevel
   kubeconfig: string
@@ -80,7 +82,8 @@ export const syncProgram: Program<typeof syncFlags, SyncProgramConfig> = {
       problems.add('--leader-election-namespace', 'missing; --leader-elect needs it')
     if (flags.namespaces.length > 0 && flags['namespace-selector'] !== '')
       problems.add('--namespace-selector', 'not together with --namespaces')
-    const pod = { name: env.SYNC_CONTROLLER_POD_NAME ?? '', uid: env.SYNC_CONTROLLER_POD_UID ?? '' }
+    // Providers refuse a request without the name of a pod.
+    const pod = { name: env.SYNC_CONTROLLER_POD_NAME || leaseName, uid: env.SYNC_CONTROLLER_POD_UID ?? '' }
     return {
       logLevel: flags.v >= 4 ? 'debug' : 'info',
       kubeconfig: flags.kubeconfig,
@@ -89,8 +92,8 @@ export const syncProgram: Program<typeof syncFlags, SyncProgramConfig> = {
       lease: flags['leader-elect']
         ? {
             namespace,
-            name: 'secrets-store-sync-controller',
-            holder: `${pod.name || 'sync'}-${pod.uid || process.pid}`,
+            name: leaseName,
+            holder: `${pod.name}-${pod.uid || process.pid}`,
           }
         : undefined,
       providerDirectories: flags['provider-volume'],

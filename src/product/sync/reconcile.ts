@@ -8,10 +8,11 @@ import { checkIdentity } from './identity-check.ts'
 import { providerMissing } from './provider-missing.ts'
 import type { Reconciler, Run } from './reconciler.ts'
 import { reportFailure, reportStarting, reportSuccess, versionsOf } from './report.ts'
-import { secretData } from './secret-data.ts'
+import { secretData, type WantedData } from './secret-data.ts'
 import { reservedKey, type SecretSync } from './secret-sync.ts'
 import type { AccountIdentity } from './service-accounts.ts'
 import { SyncError } from './sync-error.ts'
+import { syncHash } from './sync-hash.ts'
 import type { Next } from './sync-queue.ts'
 
 /** Reconciles one Secret once, from what is wanted to the Secret and the report. Rejects only when the signal aborts. */
@@ -36,16 +37,39 @@ export async function reconcile(reconciler: Reconciler, key: string, signal: Abo
 }
 
 async function syncOnce(run: Run): Promise<void> {
-  const { reconciler, signal } = run
-  await reportStarting(run)
-  refuseReservedKeys(run.sync)
+  // The status is written while the provider reads: its conditions come later anyway.
+  const [, read] = await Promise.allSettled([reportStarting(run), readOnce(run)])
+  if (read.status === 'rejected') throw read.reason
+  await writeOnce(run, read.value)
+}
+
+interface Read extends WantedData {
+  secretClass: SecretProviderClass
+  versions: Readonly<Record<string, string>>
+}
+
+async function readOnce(run: Run): Promise<Read> {
+  const { reconciler, sync, signal } = run
+  refuseReservedKeys(sync)
   const secretClass = findClass(run)
   if (run.wanted.fromClass) await checkConsent(run)
   const { files, versions } = await readFiles(run, secretClass)
-  const { data, absent } = await secretData(run.sync, secretClass, files, reconciler.tls, signal)
-  // At every check, changed or not: that brings back a Secret or a key that was deleted by hand.
-  const version = await applySecret(reconciler.kube, run.wanted, data, signal)
-  await reportSuccess(run, { secretClass, data, absent, versions, version })
+  return { ...(await secretData(sync, secretClass, files, reconciler.tls, signal)), secretClass, versions }
+}
+
+async function writeOnce(run: Run, read: Read): Promise<void> {
+  const { reconciler, wanted, sync, signal } = run
+  const { data, secretClass } = read
+  // The first one is needed for certain, and takes as long as the Secret does.
+  const isFirst = !wanted.fromClass && sync.status?.syncHash === undefined
+  const [hash, applied] = await Promise.allSettled([
+    isFirst ? syncHash(sync, secretClass, data) : undefined,
+    // At every check, changed or not: that brings back a Secret or a key that was deleted by hand.
+    applySecret(reconciler.kube, wanted, data, signal),
+  ])
+  if (applied.status === 'rejected') throw applied.reason
+  const known = hash.status === 'fulfilled' ? hash.value : undefined
+  await reportSuccess(run, { ...read, version: applied.value, hash: known })
 }
 
 /** The schema refuses them too; a cluster may have an older one. */

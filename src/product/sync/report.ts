@@ -22,6 +22,8 @@ export interface Outcome {
   versions: Readonly<Record<string, string>>
   /** Resource version of the Secret. */
   version: string
+  /** Where it was computed already. */
+  hash: string | undefined
 }
 
 /** Nothing is written when nothing changed. */
@@ -34,15 +36,17 @@ export async function reportSuccess(run: Run, outcome: Outcome): Promise<void> {
   const isHashed = annotation(sync, 'writtenFor') === writtenFor && sync.status?.syncHash !== undefined
   if (isHashed && isReported) return
   const before = sync.status?.syncHash
-  const hash = isHashed ? before : await syncHash(sync, outcome.secretClass, outcome.data)
+  const hash = isHashed ? before : (outcome.hash ?? (await syncHash(sync, outcome.secretClass, outcome.data)))
   const isNew = hash !== before
   const now = timestamp(reconciler.clock.now())
   const lastSuccessfulSyncTime = isNew ? now : (sync.status?.lastSuccessfulSyncTime ?? now)
   if (isNew || !isReported)
     await writeStatus(run, { conditions, lastSuccessfulSyncTime, ...(hash === undefined ? {} : { syncHash: hash }) })
   const versions = JSON.stringify(outcome.versions)
-  await annotate(run, { lastFailure: null, ...(isNew ? { lastChange: now } : {}), versions, writtenFor })
-  if (isNew) await recordWritten(run, outcome)
+  await Promise.all([
+    annotate(run, { lastFailure: null, ...(isNew ? { lastChange: now } : {}), versions, writtenFor }),
+    isNew ? recordWritten(run, outcome) : undefined,
+  ])
 }
 
 /** A class has no status: its events say what was written. */
