@@ -15,6 +15,7 @@ export const processNames = [
   'proxy-init',
   'sync',
   'operator',
+  'notify',
   'mic',
   'nmi',
   'uninstall-check',
@@ -101,9 +102,14 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
   return { files, metafile: JSON.stringify(metafile), inputs }
 }
 
-/** Runs a process once, so that `start.cjs` writes the code that it compiled. The seed makes it the same bytes each time. */
+/**
+ * Runs a process once, so that `start.cjs` writes the code that it compiled. The flags make it the same bytes each time: without
+ * `--predictable`, V8 decided in another thread about a bit of some functions (two bytes in one of six runs). Neither is
+ * among the flags that V8 compares when it reads the code.
+ */
 async function compile({ node, out, name }: { node: string; out: string; name: string }): Promise<void> {
-  await promisify(execFile)(node, ['--random-seed=1', ...nodeFlags, join(out, 'start.cjs'), name, '--version'], {
+  const reproducible = ['--random-seed=1', '--predictable']
+  await promisify(execFile)(node, [...reproducible, ...nodeFlags, join(out, 'start.cjs'), name, '--version'], {
     env: { KEYMOUNT_WRITE_CODE_CACHE: '1' },
   })
 }

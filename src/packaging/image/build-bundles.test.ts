@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { after, test } from 'node:test'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
+import { buildBundles, processNames } from './build-bundles.ts'
+import { nodeFlags } from './image-config.ts'
+
+const root = resolve(import.meta.dirname, '../../..')
+const directory = temporaryDirectory({ after }, 'keymount-bundles-')
+const out = join(directory, 'one')
+const { files } = await buildBundles({ root, out, node: process.execPath })
+
+test('buildBundles() writes the same bytes each time, compiled code included, wherever it writes them', async () => {
+  const again = join(directory, 'another place')
+  await buildBundles({ root, out: again, node: process.execPath })
+  assert.ok(files.some(({ path }) => path.endsWith('.cache')))
+  for (const { path } of files) {
+    const name = basename(path)
+    assert.ok(readFileSync(path).equals(readFileSync(join(again, name))), name)
+  }
+})
+
+test('Node takes the compiled code of each program with the flags of the image', () => {
+  const check = `
+    const { readFileSync } = require('node:fs')
+    const { Script } = require('node:vm')
+    const rejected = process.argv.slice(1).filter((name) => {
+      const source = readFileSync(name + '.cjs', 'latin1')
+      const code = '(function (exports, require, module, __filename, __dirname) {' + source + '\\n})'
+      return new Script(code, { filename: name + '.cjs', cachedData: readFileSync(name + '.cjs.cache') }).cachedDataRejected
+    })
+    console.log(JSON.stringify(rejected))`
+  const printed = execFileSync(process.execPath, [...nodeFlags, '-e', check, ...processNames], {
+    cwd: out,
+    encoding: 'utf8',
+  })
+  assert.deepEqual(JSON.parse(printed), [])
+})
