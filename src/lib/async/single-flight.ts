@@ -1,5 +1,7 @@
 /** Joins concurrent calls of one key: the first starts the work, the others await the same promise. Nothing is kept afterwards. */
-export function createSingleFlight<T>(): (key: string, run: () => Promise<T>) => Promise<T> {
+export type SingleFlight<T> = (key: string, run: () => Promise<T>) => Promise<T>
+
+export function createSingleFlight<T>(): SingleFlight<T> {
   const flights = new Map<string, Promise<T>>()
   return (key, run) => {
     const running = flights.get(key)

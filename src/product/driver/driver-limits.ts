@@ -37,6 +37,18 @@ export const driverLimits = {
     what: 'responses above 128 KiB that a driver reads at the same time, of which one namespace gets one',
     beyond: 'Further mounts and checks with such a response wait.',
   },
+  classReads: {
+    value: 16,
+    unit: 'count',
+    what: 'classes that a driver reads at the same time, of which one namespace gets a quarter',
+    beyond: 'Further reads wait.',
+  },
+  heldClass: {
+    value: 32 * 1024,
+    unit: 'bytes',
+    what: 'a class that a driver holds while its volumes are mounted',
+    beyond: 'It is read again for each check.',
+  },
   rotationSlots: {
     value: 16,
     unit: 'count',

@@ -2,7 +2,7 @@ import type { EventRecorder, KubeClient, SecretProviderClass } from '#kubernetes
 import type { ProviderClient } from '#kubernetes/provider-protocol'
 import type { TlsValues } from '#kubernetes/secret-data'
 import type { Clock, Log, Running } from '#lib'
-import type { FairGate } from '#lib/async'
+import type { FairGate, SingleFlight } from '#lib/async'
 import type { DriverConfig } from './config.ts'
 import type { DriverMetrics } from './driver-metrics.ts'
 import type { MemoryBudget } from './mount/memory-budget.ts'
@@ -27,6 +27,10 @@ export interface Node {
   readonly memory: MemoryBudget
   /** Bounds the large answers of providers that are in memory at the same time; namespaces take turns. */
   readonly largeAnswers: FairGate
+  /** Bounds the classes that are read at the same time: each may be as large as an object can be. */
+  readonly classReads: FairGate
+  /** Joins lists of the classes of a namespace. */
+  readonly classLists: SingleFlight<string>
   /** One at a time per target path. */
   readonly operations: Operations
   readonly schedule: RotationSchedule
@@ -39,7 +43,7 @@ export interface Node {
 }
 
 export interface WatchedClass extends Running {
-  /** Undefined until the watch has started, and when the class does not exist. */
+  /** Undefined until the watch has started, when the class does not exist, and when it is too large to be held. */
   current: SecretProviderClass | undefined
   /** When it was last seen to ask for a rotation, by being edited or annotated; by `clock.elapsed()`. */
   requestedAt: number

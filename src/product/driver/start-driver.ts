@@ -4,7 +4,7 @@ import { createUnary, type GrpcServer, startGrpcServer } from '#kubernetes/grpc'
 import { createProviderClient, type ProviderClient } from '#kubernetes/provider-protocol'
 import { createTlsValues } from '#kubernetes/secret-data'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
-import { createFairGate } from '#lib/async'
+import { createFairGate, createSingleFlight } from '#lib/async'
 import { serveMetrics, serveStatus } from '#lib/http'
 import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import type { DriverConfig } from './config.ts'
@@ -101,6 +101,8 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     volumes: createVolumes(),
     memory: createMemoryBudget(config.volumeMemoryBytes),
     largeAnswers: createFairGate({ total: driverLimits.largeAnswers.value, perOwner: 1 }),
+    classReads: createFairGate({ total: driverLimits.classReads.value }),
+    classLists: createSingleFlight(),
     operations: createOperations(),
     schedule: createRotationSchedule(tickOffset),
     watchedClasses: new Map(),

@@ -262,6 +262,19 @@ test('an edited class reaches running pods at once', async (t) => {
   assert.equal(driver.provider.mounts.length, 2)
 })
 
+test('an edited class that has become too large to be held reaches running pods too, and so does its next edit', async (t) => {
+  const driver = await startDriver(t, { flags: rotating })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  const edit = (parameters: Record<string, string>) =>
+    driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, { spec: { parameters } })
+  await edit({ note: 'x'.repeat(100_000), objects: objectsAttribute(['foo', 'fookey']) })
+  await eventually(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
+  await edit({ objects: objectsAttribute(['foo']) })
+  await eventually(() => assert.throws(() => read(pod.targetPath, 'fookey'), { code: 'ENOENT' }))
+  assert.equal(driver.provider.mounts.length, 3)
+})
+
 test('nothing is watched but the classes of the volumes that are mounted', async (t) => {
   const watches: string[] = []
   const driver = await startDriver(t, {

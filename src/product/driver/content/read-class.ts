@@ -8,16 +8,18 @@ import { PublishError } from '../rpc/publish-error.ts'
 import { type ClassRef, classKey } from './class-ref.ts'
 
 /** Reads a class from the API server. Throws {@link PublishError}. */
-export async function readClass({ kube }: Node, ref: ClassRef, signal?: AbortSignal): Promise<SecretProviderClass> {
+export async function readClass(node: Node, ref: ClassRef, signal?: AbortSignal): Promise<SecretProviderClass> {
+  const { kube, classReads } = node
   try {
-    return await kube.get(resources.secretProviderClasses, ref, { signal })
+    const read = () => kube.get(resources.secretProviderClasses, ref, { signal })
+    return await classReads.run(ref.namespace, read, signal)
   } catch (error) {
     if (signal?.aborted && error === signal.reason) throw error
     // This text is a contract: upstream's test suites look for it in the pod's event.
     const message = `failed to get secretproviderclass ${classKey(ref)}, error: ${errorMessage(error)}`
     const code = error instanceof KubeError && error.retryable ? Code.UNAVAILABLE : Code.UNKNOWN
     const text = isNotFound(error)
-      ? codedText('class-not-found', `${message}${await adviceFor(kube, ref, signal)}`)
+      ? codedText('class-not-found', `${message}${await adviceFor(node, ref)}`)
       : codedText('class-unreadable', message)
     throw new PublishError('SecretProviderClassNotFound', code, text, { cause: error })
   }
@@ -27,11 +29,13 @@ export async function readClass({ kube }: Node, ref: ClassRef, signal?: AbortSig
 const maxNames = 200
 
 /** What to do: `; did you mean X?`, for a class of the namespace with a similar name. */
-async function adviceFor(kube: Node['kube'], { namespace, name }: ClassRef, signal?: AbortSignal): Promise<string> {
+async function adviceFor({ kube, classLists }: Node, { namespace, name }: ClassRef): Promise<string> {
   const path = `${pathOf(resources.secretProviderClasses, { namespace })}?limit=${maxNames}`
   const headers = { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json' }
   try {
-    const text = await kube.raw({ method: 'GET', path, headers, signal, timeoutMs: 2000 })
+    // Callers share it: none of them ends it.
+    const list = () => kube.raw({ method: 'GET', path, headers, timeoutMs: 2000 })
+    const text = await classLists(namespace, list)
     const items = listOf(valueAt(parseJson('the list of classes', text), 'items')) ?? []
     const near = nearestName(
       name,

@@ -2,6 +2,7 @@ import { totalmem } from 'node:os'
 import { Code } from '#kubernetes/grpc'
 import type { VolumeFile } from '#kubernetes/volume-files'
 import { createFairBudget, type FairBudget } from '#lib/async'
+import { driverLimits } from '../driver-limits.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import type { PublishRequest } from '../rpc/publish-request.ts'
@@ -83,8 +84,8 @@ export function memoryOfFiles(files: readonly VolumeFile[]): number {
   return pages * pageBytes + (2 * files.length + directories + 3) * inodeBytes
 }
 
-/** The kernel's memory for a mount, with its root and directory entries, and the driver's for what it knows of a volume; rounded up. */
-const mountBytes = 16 * 1024
+/** The kernel's memory for a mount, with its root and directory entries, and the driver's for a volume and its class; rounded up. */
+export const mountBytes = 16 * 1024 + driverLimits.heldClass.value
 
 /** Memory that a volume takes beside its files, in bytes: what kubelet sent with it is kept as long as it is mounted. */
 export function memoryOfRequest({ context, tokens, secrets = {} }: PublishRequest): number {

@@ -3,6 +3,7 @@ import { errorMessage, sleep } from '#lib'
 import { createBackoff } from '#lib/async'
 import type { Node } from '../node.ts'
 import { listStatuses } from '../pod-status.ts'
+import { mountBytes } from './memory-budget.ts'
 import { parseTargetPath } from './target-path.ts'
 import { volumeDriver } from './volume-driver.ts'
 import type { Volume, VolumeFailure } from './volumes.ts'
@@ -30,7 +31,7 @@ async function countMountedMemory({ config, mounter, memory, log }: Node): Promi
   try {
     for (const target of await mounter.mounted()) {
       if (parseTargetPath(target) === undefined || (await volumeDriver(target)) !== config.driverName) continue
-      memory.set(target, { bytes: await mounter.memoryOf(target), namespace: '' })
+      memory.set(target, { bytes: (await mounter.memoryOf(target)) + mountBytes, namespace: '' })
     }
   } catch (error) {
     log.warn(`the memory of mounted volumes cannot be counted: ${errorMessage(error)}`)
@@ -45,7 +46,7 @@ async function recoverFromStatuses(node: Node, signal: AbortSignal): Promise<voi
   const mounted = await mounter.mountedAmong(candidates.map(({ target }) => target))
   for (const volume of candidates) {
     if (!mounted.has(volume.target)) continue
-    const bytes = await mounter.memoryOf(volume.target)
+    const bytes = (await mounter.memoryOf(volume.target)) + mountBytes
     memory.set(volume.target, { bytes, namespace: volume.pod.namespace })
     volumes.set(volume)
   }

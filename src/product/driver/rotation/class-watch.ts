@@ -1,6 +1,7 @@
 import { classAnnotations, follow, resources, type SecretProviderClass } from '#kubernetes/client'
 import type { Running } from '#lib'
 import { type ClassRef, classKey } from '../content/class-ref.ts'
+import { driverLimits } from '../driver-limits.ts'
 import { classOf, type SeenClass } from '../mount/volumes.ts'
 import type { Node, WatchedClass } from '../node.ts'
 
@@ -51,7 +52,7 @@ function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
   const watched: WatchedClass = { current: undefined, requestedAt: clock.elapsed(), stop: () => running.stop() }
   const see = (object: SecretProviderClass | undefined) => {
     if (object !== undefined && isNewRequest(watched.current, object)) watched.requestedAt = clock.elapsed()
-    watched.current = object
+    watched.current = object === undefined || isLarge(object) ? undefined : object
     if (object !== undefined) wakeVolumes(node, { namespace, name }, object)
   }
   const running = follow(
@@ -64,6 +65,11 @@ function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
     },
   )
   return watched
+}
+
+/** Its author decides how large it is, for each of the classes that are mounted. */
+function isLarge(object: SecretProviderClass): boolean {
+  return JSON.stringify(object).length > driverLimits.heldClass.value
 }
 
 function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, object: SecretProviderClass): void {
