@@ -1,3 +1,4 @@
+import { chartFlags } from './chart-flags.ts'
 import { classPage } from './class-page.ts'
 import { classSchema } from './class-schema.ts'
 import { errorsPage } from './errors-page.ts'
@@ -8,6 +9,7 @@ import { metricsPage } from './metrics-page.ts'
 
 /** Every generated page and schema: its path → its text. */
 export const generatedFiles: Readonly<Record<string, () => string | Promise<string>>> = {
+  'charts/keymount/files/generated/flags.json': chartFlags,
   'docs/errors.md': errorsPage,
   'docs/flags.md': flagsPage,
   'docs/lab-operations.md': labOperationsPage,

@@ -55,7 +55,7 @@ async function installAccounts(t: TestContext): Promise<Fence> {
   const values = {
     driver: { name: `e2e-${unique}.csi.keymount.dev` },
     syncSecret: { enabled: true },
-    webhook: { enabled: true, azureTenantID: 'tenant' },
+    webhook: { enabled: true, azureTenantID: 'contoso.com' },
     podIdentity: { enabled: true, rbac: { allowAccessToSecrets: true } },
   }
   const rendered = await template(values, { namespace, apiVersions: [policyKind] })

@@ -53,7 +53,7 @@ test('a release of upstream’s webhook becomes ours', needsRealCluster, async (
   const name = 'azure-wi-webhook-controller-manager'
   const before = await world.uids(resources.deployments, [name])
 
-  await world.upgrade({ azureTenantID: 'contoso', image: releaseImage(world.image.image) })
+  await world.upgrade({ azureTenantID: 'contoso.com', image: releaseImage(world.image.image) })
 
   assert.deepEqual(await world.uids(resources.deployments, [name]), before)
   const pod: Pod = {

@@ -1,14 +1,17 @@
-{{/* Gives a cluster role to a service account of the release. Takes {root, role, name, account}. */}}
+{{/* Gives a role to a service account of the release, in one namespace or everywhere. Takes {root, role, name, account, namespace}. */}}
 {{- define "keymount.binding" -}}
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
+kind: {{ empty .namespace | ternary "ClusterRoleBinding" "RoleBinding" }}
 metadata:
   name: {{ include "keymount.upstreamName" (list .root .name) }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
   labels:
     {{- include "keymount.labels" .root | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
+  kind: {{ empty .namespace | ternary "ClusterRole" "Role" }}
   name: {{ include "keymount.upstreamName" (list .root .role) }}
 subjects:
   - kind: ServiceAccount

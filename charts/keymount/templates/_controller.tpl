@@ -8,8 +8,7 @@ azure-workload-identity.io/system: "true"
 {{- end -}}
 
 {{- define "keymount.controller.labels" -}}
-{{ include "keymount.controller.selector" . }}
-{{ include "keymount.labels" . }}
+{{- merge (include "keymount.controller.selector" . | fromYaml) (dict "app.kubernetes.io/component" "webhook") (include "keymount.labels" . | fromYaml) | toYaml -}}
 {{- end -}}
 
 {{- define "keymount.controller.args" -}}

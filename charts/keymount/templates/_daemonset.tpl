@@ -29,7 +29,7 @@ metadata:
   name: {{ include "keymount.daemonName" . }}
   namespace: {{ .root.Release.Namespace }}
   labels:
-    {{- merge (include "keymount.selector" . | fromYaml) (include "keymount.labels" .root | fromYaml) | toYaml | nindent 4 }}
+    {{- merge (include "keymount.selector" . | fromYaml) (dict "app.kubernetes.io/component" .daemon) (include "keymount.labels" .root | fromYaml) | toYaml | nindent 4 }}
   {{- with $settings.daemonsetAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
@@ -40,10 +40,11 @@ spec:
       {{- include "keymount.selector" . | nindent 6 }}
   updateStrategy:
     {{- toYaml $settings.updateStrategy | nindent 4 }}
+  minReadySeconds: {{ $settings.minReadySeconds }}
   template:
     metadata:
       labels:
-        {{- merge (include "keymount.selector" . | fromYaml) (dict "app.kubernetes.io/name" "keymount") $settings.podLabels ($values.commonLabels | default dict) | toYaml | nindent 8 }}
+        {{- include "keymount.podLabels" (dict "root" .root "selector" (include "keymount.selector" . | fromYaml) "component" .daemon "labels" $settings.podLabels) | nindent 8 }}
       annotations:
         {{- toYaml $annotations | nindent 8 }}
     spec:
@@ -92,6 +93,8 @@ spec:
             {{- include (printf "%s.ports" $own) . | nindent 12 }}
           livenessProbe:
             {{- include (printf "%s.livenessProbe" $own) . | nindent 12 }}
+          readinessProbe:
+            {{- include (printf "%s.readinessProbe" $own) . | nindent 12 }}
           securityContext:
             {{- include (printf "%s.securityContext" $own) . | nindent 12 }}
           {{- with $settings.resources }}

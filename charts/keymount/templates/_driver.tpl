@@ -13,6 +13,11 @@
 
 {{- define "keymount.driver.pod" }}{{ end -}}
 
+{{/* An address of the driver, which with `combined` is on the network of the node. Takes (list {root, os, daemon} address). */}}
+{{- define "keymount.driver.address" -}}
+{{- if hasPrefix ":" (last .) }}{{ include "keymount.bindAddress" (first .) }}{{ end }}{{ last . -}}
+{{- end -}}
+
 {{- define "keymount.driver.args" -}}
 {{- $values := .root.Values -}}
 {{- $os := index $values .os -}}
@@ -24,8 +29,8 @@
 - --registration-dir={{ include "keymount.containerPath" (list .os "registration") }}
 - --provider-volume={{ $os.providersDir }}
 - --additional-provider-volume-paths={{ join "," $os.additionalProvidersDirs }}
-- --metrics-addr={{ $os.metricsAddr }}
-- --health-addr=:{{ $values.livenessProbe.port }}
+- --metrics-addr={{ include "keymount.driver.address" (list . $os.metricsAddr) }}
+- --health-addr={{ include "keymount.driver.address" (list . (printf ":%v" $values.livenessProbe.port)) }}
 - --enable-secret-rotation={{ $values.enableSecretRotation }}
 {{- with $values.rotationPollInterval }}
 - --rotation-poll-interval={{ . }}
@@ -56,14 +61,29 @@
   containerPort: {{ (index .root.Values .os).metricsAddr | splitList ":" | last }}
 {{- end -}}
 
-{{- define "keymount.driver.livenessProbe" -}}
+{{- define "keymount.driver.probe" -}}
 httpGet:
+  {{- with include "keymount.bindAddress" . }}
+  host: {{ . | quote }}
+  {{- end }}
   path: /healthz
   port: healthz
+{{- end -}}
+
+{{- define "keymount.driver.livenessProbe" -}}
+{{ include "keymount.driver.probe" . }}
 initialDelaySeconds: 30
 timeoutSeconds: 10
 periodSeconds: 15
 failureThreshold: 5
+{{- end -}}
+
+{{/* Not /readyz, which also needs a provider: an update of the driver must not wait for another program. */}}
+{{- define "keymount.driver.readinessProbe" -}}
+{{ include "keymount.driver.probe" . }}
+initialDelaySeconds: 1
+timeoutSeconds: 10
+periodSeconds: 5
 {{- end -}}
 
 {{- define "keymount.driver.securityContext" -}}
@@ -120,4 +140,27 @@ readOnlyRootFilesystem: true
     path: {{ $path }}
     type: DirectoryOrCreate
 {{- end }}
+{{- end -}}
+
+{{/* What Secret sync needs, in one namespace or, for an empty one, in all. Takes {root, namespace}. */}}
+{{- define "keymount.driver.secretRole" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ empty .namespace | ternary "ClusterRole" "Role" }}
+metadata:
+  name: {{ include "keymount.upstreamName" (list .root "secretprovidersyncing-role") }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "keymount.labels" .root | nindent 4 }}
+rules:
+  # To find the owner of the pod: a Secret is deleted with the last owner.
+  - apiGroups: [""]
+    resources: [pods]
+    verbs: [get]
+  # Read by name, written by server-side apply (create and patch), mostly removed by the cluster's garbage collector. delete: for
+  # Secrets that no class names any more or whose type changes, and to add owners where that plug-in is on.
+  - apiGroups: [""]
+    resources: [secrets]
+    verbs: [get, create, patch, delete]
 {{- end -}}

@@ -43,6 +43,19 @@ csi-secrets-store
 {{- merge $own (.Values.commonLabels | default dict) | toYaml -}}
 {{- end -}}
 
+{{/*
+Labels of pods: those that select them, which nothing replaces, then the standard ones, then those of values.
+Takes {root, selector, component, labels}.
+*/}}
+{{- define "keymount.podLabels" -}}
+{{- $standard := dict
+  "app.kubernetes.io/name" "keymount"
+  "app.kubernetes.io/instance" .root.Release.Name
+  "app.kubernetes.io/version" .root.Chart.AppVersion
+  "app.kubernetes.io/component" .component -}}
+{{- merge .selector $standard (.labels | default dict) (.root.Values.commonLabels | default dict) | toYaml -}}
+{{- end -}}
+
 {{/* The labels that select a daemon's pods. They cannot change after an install. Takes {root, os, daemon}. */}}
 {{- define "keymount.selector" -}}
 app: {{ eq .daemon "provider" | ternary "secrets-store-provider-azure" "secrets-store-csi-driver" }}

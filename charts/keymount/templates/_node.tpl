@@ -29,6 +29,8 @@ still talk through the socket. All take {root, os, daemon}.
 
 {{- define "keymount.node.livenessProbe" }}{{ include "keymount.driver.livenessProbe" . }}{{ end -}}
 
+{{- define "keymount.node.readinessProbe" }}{{ include "keymount.driver.readinessProbe" . }}{{ end -}}
+
 {{- define "keymount.node.securityContext" }}{{ include "keymount.driver.securityContext" . }}{{ end -}}
 
 {{- define "keymount.node.volumeMounts" -}}

@@ -21,13 +21,25 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 - -v={{ .root.Values.logVerbosity }}
 {{- end -}}
 
+{{/* Where a daemon on the network of the node listens for probes and /metrics; empty: on every address. */}}
+{{- define "keymount.bindAddress" -}}
+{{- if and (eq .os "linux") (ne .daemon "driver") }}{{ .root.Values.linux.bindAddress }}{{ end -}}
+{{- end -}}
+
 {{- define "keymount.provider.flags" -}}
 {{- $values := .root.Values -}}
 {{- $os := index $values .os -}}
+{{- $host := include "keymount.bindAddress" . }}
+{{- $prefix := eq .daemon "node" | ternary "provider-" "" }}
+{{- if $host }}
+- --{{ $prefix }}health-addr={{ $host }}:{{ $os.healthzPort }}
+- --{{ $prefix }}metrics-addr={{ $host }}:{{ trimPrefix ":" $values.metricsAddr }}
+{{- else }}
 - --healthz-port={{ $os.healthzPort }}
+- --prometheus-port={{ trimPrefix ":" $values.metricsAddr }}
+{{- end }}
 - --healthz-path={{ $os.healthzPath }}
 - --healthz-timeout={{ $os.healthzTimeout }}
-- --prometheus-port={{ trimPrefix ":" $values.metricsAddr }}
 - --construct-pem-chain={{ $values.constructPEMChain }}
 - --write-cert-and-key-in-separate-files={{ $values.writeCertAndKeyInSeparateFiles }}
 - --max-mount-bytes={{ int64 $values.maxCallRecvMsgSize }}
@@ -60,10 +72,24 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
   containerPort: {{ (index .root.Values .os).healthzPort }}
 {{- end -}}
 
-{{- define "keymount.provider.livenessProbe" -}}
+{{- define "keymount.provider.probe" -}}
 httpGet:
+  {{- with include "keymount.bindAddress" . }}
+  host: {{ . | quote }}
+  {{- end }}
   path: {{ (index .root.Values .os).healthzPath }}
   port: healthz
+{{- end -}}
+
+{{- define "keymount.provider.readinessProbe" -}}
+{{ include "keymount.provider.probe" . }}
+initialDelaySeconds: 1
+timeoutSeconds: 10
+periodSeconds: 5
+{{- end -}}
+
+{{- define "keymount.provider.livenessProbe" -}}
+{{ include "keymount.provider.probe" . }}
 initialDelaySeconds: 5
 timeoutSeconds: 10
 periodSeconds: 30

@@ -20,7 +20,7 @@ Takes {root, os, daemon}.
   {{- range $block := $blocks }}{{ $list = concat $list (index $block $key | default list) }}{{ end -}}
   {{- $_ := set $settings $key ($list | default list) -}}
 {{- end -}}
-{{- range $key := list "tolerations" "affinity" "priorityClassName" "updateStrategy" -}}
+{{- range $key := list "tolerations" "affinity" "priorityClassName" "updateStrategy" "minReadySeconds" -}}
   {{- $value := index $os $key -}}
   {{- range $block := $blocks }}{{ if hasKey $block $key }}{{ $value = index $block $key }}{{ end }}{{ end -}}
   {{- $_ := set $settings $key $value -}}

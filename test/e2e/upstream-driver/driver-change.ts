@@ -100,7 +100,7 @@ function ref({ metadata }: KubeObject) {
 function withUpstreamProgram(product: DaemonSet, rotationSeconds: number): DaemonSet {
   const { template } = product.spec
   const containers = template.spec.containers.map(
-    ({ livenessProbe: _, args = [], volumeMounts = [], ...container }) => ({
+    ({ livenessProbe: _, readinessProbe: __, args = [], volumeMounts = [], ...container }) => ({
       ...container,
       command: ['/usr/local/bin/node', '/program/program.cjs'],
       args: [...args.slice(1), `--rotation-seconds=${rotationSeconds}`],

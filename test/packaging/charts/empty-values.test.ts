@@ -43,7 +43,7 @@ const more: Record<string, { needs: Values; paths: readonly string[] }> = {
       'Azure.proxySettings',
     ],
   },
-  'workload-identity-webhook': { needs: { azureTenantID: 'tenant' }, paths: ['image', 'imagePullSecrets'] },
+  'workload-identity-webhook': { needs: { azureTenantID: 'contoso.com' }, paths: ['image', 'imagePullSecrets'] },
   'secrets-store-sync-controller': { needs: {}, paths: ['validatingAdmissionPolicies', 'logVerbosity'] },
   'aad-pod-identity': {
     needs: {},
@@ -141,7 +141,7 @@ for (const chart of Object.keys(listedUnder)) {
 
 test('charts/keymount renders with each of its values null, or its schema names the value', needsHelm, async () => {
   const values = parse(readFileSync(join(chartDirectory, 'values.yaml'), 'utf8')) as Values
-  const enabled = { webhook: { enabled: true, azureTenantID: 'tenant' }, podIdentity: { enabled: true } }
+  const enabled = { webhook: { enabled: true, azureTenantID: 'contoso.com' }, podIdentity: { enabled: true } }
   // What a null leaves without a value that the schema requires is named by the schema, all at once.
   const optional = leavesOf(values)
   const { stderr: refused } = await rejection(template(valuesWith(enabled, optional, null)))

@@ -109,7 +109,7 @@ test(
 
 test('the webhook’s chart has upstream’s name, selector and values', needsHelm, async (t) => {
   const chart = await packaged(t, 'workload-identity-webhook')
-  const values = { azureTenantID: 'contoso', replicaCount: 3, podDisruptionBudget: { maxUnavailable: 1 } }
+  const values = { azureTenantID: 'contoso.com', replicaCount: 3, podDisruptionBudget: { maxUnavailable: 1 } }
   const objects = await template(values, { chart, release: 'wi' })
   const { spec } = workload(objects, 'azure-wi-webhook-controller-manager')
   assert.equal(spec.replicas, 3)

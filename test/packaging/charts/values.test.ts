@@ -12,11 +12,16 @@ import { chartDirectory, daemonSets, flagsOf, helm, type Manifest, needsHelm, ru
 const names = (objects: Manifest[], kind: string) =>
   objects.filter((object) => object.kind === kind).map(({ metadata }) => metadata.name)
 
+/** As a user has to set it who has built an image. */
+const windows = { enabled: true, image: { repository: 'registry.example/keymount-windows' } }
+
 test('every flag of every way to install is one that the daemon takes', needsHelm, async () => {
   const ways = [
     {},
-    { windows: { enabled: true } },
-    { combined: true, windows: { enabled: true } },
+    { windows },
+    { combined: true, windows },
+    { linux: { bindAddress: '127.0.0.1' } },
+    { combined: true, linux: { bindAddress: '127.0.0.1' } },
     { driver: { name: 'second.csi.example.com' } },
     { logVerbosity: 5, providerHealthCheck: true, linux: { customUserAgent: 'contoso shop/1.0' } },
     { maxCallRecvMsgSize: 16_777_216, rotationPollInterval: '1h30m' },
@@ -64,6 +69,155 @@ test('a list, a map or an interval may be unset, as the upstream charts leave so
 test('what has to have a value cannot be unset', needsHelm, async () => {
   await assert.rejects(template({ linux: { metricsAddr: null } }), /metricsAddr/)
   await assert.rejects(template({ proxySettings: null }), /proxySettings/)
+})
+
+test('a misspelt name inside a value is refused, wherever Kubernetes would ignore it', needsHelm, async () => {
+  for (const [values, name] of [
+    [{ linux: { updateStrategy: { rollingUpdate: { maxUnavailble: 2 } } } }, 'maxUnavailble'],
+    [{ linux: { provider: { updateStrategy: { rollingUpdat: {} } } } }, 'rollingUpdat'],
+    [{ linux: { tolerations: [{ operator: 'Exist' }] } }, 'operator'],
+    [{ linux: { driver: { tolerations: [{ efect: 'NoExecute' }] } } }, 'efect'],
+    [{ linux: { affinity: { nodeAfinity: {} } } }, 'nodeAfinity'],
+    [{ webhook: { podDisruptionBudget: { minAvailble: 1 } } }, 'minAvailble'],
+    [{ webhook: { topologySpreadConstraints: [{ topologyKe: 'zone' }] } }, 'topologyKe'],
+    [{ podIdentity: { nmi: { updateStrategy: { rollingUpdate: { maxUnavailble: 2 } } } } }, 'maxUnavailble'],
+  ] as const) {
+    await assert.rejects(template(values), new RegExp(name), name)
+  }
+})
+
+test('a proxy without a scheme, and a tenant that is neither an id nor a domain, are refused', needsHelm, async () => {
+  for (const url of ['proxy:3128', 'https://proxy:3128', 'http://', 'http://proxy:3128/path']) {
+    await assert.rejects(template({ proxySettings: { httpsProxy: url } }), /httpsProxy/, url)
+  }
+  await template({ proxySettings: { httpProxy: 'http://user:pass@proxy.example:3128', httpsProxy: 'http://proxy/' } })
+  const withTenant = (azureTenantID: string) => template({ webhook: { enabled: true, azureTenantID } })
+  for (const tenant of ['contoso', '72f988bf-86f1-41af-91ab', 'contoso.com/', ' contoso.com', '$tenant']) {
+    await assert.rejects(withTenant(tenant), /webhook\.azureTenantID: found .*, expected the id of a tenant/, tenant)
+  }
+  for (const tenant of ['72f988bf-86f1-41af-91ab-2d7cd011db47', 'contoso.onmicrosoft.com', '$AZURE_TENANT_ID']) {
+    await withTenant(tenant)
+  }
+})
+
+test(
+  'a flag that the program does not have is refused, unless the image is of another version',
+  needsHelm,
+  async () => {
+    const all = {
+      webhook: { enabled: true, azureTenantID: 'contoso.com' },
+      sync: { enabled: true },
+      podIdentity: { enabled: true },
+    }
+    const extraArgs = ['--read-shar=1s']
+    for (const [path, values] of [
+      ['linux.driver.extraArgs', { linux: { driver: { extraArgs } } }],
+      ['linux.provider.extraArgs', { linux: { provider: { extraArgs } } }],
+      ['linux.node.extraArgs', { combined: true, linux: { provider: { extraArgs } } }],
+      ['webhook.extraArgs', { webhook: { ...all.webhook, extraArgs } }],
+      ['webhook.proxy.extraArgs', { webhook: { ...all.webhook, proxy: { extraArgs } } }],
+      ['sync.extraArgs', { sync: { enabled: true, extraArgs } }],
+      ['podIdentity.mic.extraArgs', { podIdentity: { enabled: true, mic: { extraArgs } } }],
+      ['podIdentity.nmi.extraArgs', { podIdentity: { enabled: true, nmi: { extraArgs } } }],
+    ] as const) {
+      const expected = new RegExp(
+        `${path.replaceAll('.', '\\.')}: found "--read-shar=1s", expected a flag of the program`,
+      )
+      await assert.rejects(template({ ...all, ...values }), expected, path)
+    }
+    await template({ linux: { provider: { extraArgs: ['--read-share=1s', '-v=5', '--log-format-json'] } } })
+    await template({ linux: { image: { tag: 'next' }, provider: { extraArgs } } })
+  },
+)
+
+test('an update goes on when the new pod is ready for a while, which every daemon reports', needsHelm, async () => {
+  const sets = (objects: Manifest[]) =>
+    objects
+      .filter(({ kind }) => kind === 'DaemonSet')
+      .map(
+        (object) =>
+          object.spec as { minReadySeconds: number; template: { spec: { containers: { readinessProbe?: object }[] } } },
+      )
+  for (const combined of [false, true]) {
+    const objects = await template({ combined, windows, podIdentity: { enabled: true } })
+    for (const spec of sets(objects)) {
+      assert.equal(spec.minReadySeconds, 5)
+      assert.notEqual(spec.template.spec.containers[0]?.readinessProbe, undefined)
+    }
+  }
+  const [driver, provider] = sets(await template({ linux: { minReadySeconds: 9, provider: { minReadySeconds: 0 } } }))
+  assert.deepEqual([driver?.minReadySeconds, provider?.minReadySeconds], [9, 0])
+})
+
+test('daemons on the network of the node can serve probes and metrics on one address of it', needsHelm, async () => {
+  const linux = { bindAddress: '127.0.0.1' }
+  const [driver = assert.fail(), provider = assert.fail()] = daemonSets(await template({ linux }))
+  assert.equal(
+    configOf(driverProgram, flagsOf(driver.container)).healthAddress?.host,
+    undefined,
+    'it has a network of its own',
+  )
+  const ofProvider = configOf(providerProgram, flagsOf(provider.container))
+  assert.deepEqual([ofProvider.healthAddress, ofProvider.metricsAddress], [at(8989), at(8898)])
+  assert.match(JSON.stringify(provider.container), /"livenessProbe":\{"httpGet":\{"host":"127.0.0.1"/)
+
+  const [node = assert.fail()] = daemonSets(await template({ combined: true, linux }))
+  const both = configOf(nodeProgram, flagsOf(node.container))
+  assert.deepEqual([both.driver.healthAddress, both.driver.metricsAddress], [at(9808), at(8095)])
+  assert.deepEqual([both.provider.healthAddress, both.provider.metricsAddress], [at(8989), at(8898)])
+})
+
+const at = (port: number) => ({ host: '127.0.0.1', port })
+
+test('pods and what makes them have the standard labels, and no selector has more than it had', needsHelm, async () => {
+  const all = { webhook: { enabled: true, azureTenantID: 'contoso.com' }, podIdentity: { enabled: true } }
+  const objects = await template({ ...all, windows }, { release: 'shop' })
+  const workloads = objects.filter(({ kind }) => kind === 'DaemonSet' || kind === 'Deployment')
+  const rows = workloads.map(({ metadata, spec }) => {
+    const { selector, template: pods } = spec as {
+      selector: { matchLabels: Record<string, string> }
+      template: { metadata: { labels: Record<string, string> } }
+    }
+    const component = metadata.labels?.['app.kubernetes.io/component']
+    for (const labels of [metadata.labels, pods.metadata.labels]) {
+      assert.equal(labels?.['app.kubernetes.io/instance'], 'shop')
+      assert.match(labels?.['app.kubernetes.io/version'] ?? '', /^\d/)
+      assert.equal(labels?.['app.kubernetes.io/component'], component)
+    }
+    return [metadata.name, component, Object.keys(selector.matchLabels).join()]
+  })
+  assert.deepEqual(rows, [
+    ['csi-secrets-store', 'driver', 'app'],
+    ['csi-secrets-store-windows', 'driver', 'app'],
+    ['csi-secrets-store-provider-azure', 'provider', 'app'],
+    ['csi-secrets-store-provider-azure-windows', 'provider', 'app'],
+    ['aad-pod-identity-nmi', 'nmi', 'k8s-app,component'],
+    ['aad-pod-identity-mic', 'mic', 'k8s-app,component'],
+    ['azure-workload-identity-webhook-controller-manager', 'webhook', 'app,azure-workload-identity.io/system'],
+  ])
+})
+
+test('Secret sync can be limited to namespaces, and then has no rights anywhere else', needsHelm, async () => {
+  const objects = await template({ syncSecret: { enabled: true, namespaces: ['shop', 'bank'] } })
+  const everywhere = rulesFor(objects, 'secrets-store-csi-driver').flatMap(({ resources }) => resources)
+  assert.ok(!everywhere.includes('secrets') && !everywhere.includes('pods'))
+  const [all] = (await template({ syncSecret: { enabled: true } })).filter(
+    ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === 'secretprovidersyncing-role',
+  )
+  for (const namespace of ['shop', 'bank']) {
+    const own = objects.filter(({ metadata }) => metadata.namespace === namespace)
+    const role = own.find(({ kind }) => kind === 'Role')
+    const binding = own.find(({ kind }) => kind === 'RoleBinding')
+    assert.deepEqual(role?.rules, all?.rules)
+    assert.deepEqual(binding?.roleRef, {
+      apiGroup: 'rbac.authorization.k8s.io',
+      kind: 'Role',
+      name: 'secretprovidersyncing-role',
+    })
+    assert.deepEqual(binding?.subjects, [
+      { kind: 'ServiceAccount', name: 'secrets-store-csi-driver', namespace: 'kube-system' },
+    ])
+  }
 })
 
 test('helm lint reports nothing', needsHelm, async () => {
@@ -320,22 +474,38 @@ test(
 )
 
 test('Windows gets DaemonSets of its own, with nothing in them that only Linux has', needsHelm, async () => {
-  const objects = await template({ windows: { enabled: true } })
-  const windows = daemonSets(objects).filter(({ name }) => name.endsWith('-windows'))
+  const objects = await template({ windows })
+  const sets = daemonSets(objects).filter(({ name }) => name.endsWith('-windows'))
   assert.deepEqual(
-    windows.map(({ name }) => name),
+    sets.map(({ name }) => name),
     ['csi-secrets-store-windows', 'csi-secrets-store-provider-azure-windows'],
   )
-  for (const { pod, container } of windows) {
+  for (const { pod, container } of sets) {
     assert.equal(pod.nodeSelector['kubernetes.io/os'], 'windows')
     assert.equal(pod.hostNetwork, undefined)
     assert.deepEqual(container.securityContext, { windowsOptions: { runAsUserName: 'ContainerAdministrator' } })
     for (const { mountPropagation } of container.volumeMounts) assert.equal(mountPropagation, undefined)
     for (const { hostPath } of pod.volumes) assert.ok(hostPath === undefined || /^C:\\[^/]*$/.test(hostPath.path))
   }
-  const flags = windows[0]?.container.args ?? []
+  const flags = sets[0]?.container.args ?? []
   assert.ok(flags.includes('--endpoint=unix://C:\\csi\\csi.sock'))
   assert.ok(flags.includes('--kubelet-registration-path=C:\\var\\lib\\kubelet\\plugins\\csi-secrets-store\\csi.sock'))
+})
+
+test(
+  'the driver is labelled for the namespaces of OpenShift, and a common label replaces that',
+  needsHelm,
+  async () => {
+    const label = 'security.openshift.io/csi-ephemeral-volume-profile'
+    const labelOf = async (values: object) =>
+      (await template(values)).find(({ kind }) => kind === 'CSIDriver')?.metadata.labels?.[label]
+    assert.equal(await labelOf({}), 'restricted')
+    assert.equal(await labelOf({ commonLabels: { [label]: 'privileged' } }), 'privileged')
+  },
+)
+
+test('Windows nodes need an image that somebody has built', needsHelm, async () => {
+  await assert.rejects(template({ windows: { enabled: true } }), /no image of Keymount for Windows nodes is published/)
 })
 
 test('a second driver shares no name, directory or pod with the first', needsHelm, async () => {

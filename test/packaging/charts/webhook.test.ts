@@ -6,7 +6,7 @@ import { type Manifest, needsHelm, type Rule, template } from './helm.ts'
 
 const alone = { driver: { install: false }, provider: { install: false } }
 const render = (values: object = {}) =>
-  template({ ...alone, webhook: { enabled: true, azureTenantID: 'tenant', ...values } })
+  template({ ...alone, webhook: { enabled: true, azureTenantID: 'contoso.com', ...values } })
 
 function only(objects: Manifest[], kind: string): Manifest {
   const [found, ...more] = objects.filter((object) => object.kind === kind)
@@ -52,20 +52,20 @@ const proxyEnvironment = (objects: Manifest[]) =>
 
 test('the proxy sidecar is the image of the release, unless another one is named', needsHelm, async () => {
   const linux = { image: { repository: 'registry/keymount', tag: '1' } }
-  const own = await template({ ...alone, linux, webhook: { enabled: true, azureTenantID: 'tenant' } })
+  const own = await template({ ...alone, linux, webhook: { enabled: true, azureTenantID: 'contoso.com' } })
   assert.partialDeepStrictEqual(proxyEnvironment(own), {
     PROXY_IMAGE: 'registry/keymount:1',
     PROXY_INIT_IMAGE: 'registry/keymount:1',
   })
   const none = { resources: null, initResources: null }
   const named = await render({
-    proxy: { ...none, image: 'a', initImage: 'b', extraArgs: ['--token-cache-ttl=1m', '--x'] },
+    proxy: { ...none, image: 'a', initImage: 'b', extraArgs: ['--token-cache-ttl=1m', '--log-level=debug'] },
     extraEnv: [{ name: 'PROXY_IMAGE', value: 'the way of upstream' }],
   })
   assert.deepEqual(proxyEnvironment(named), {
     PROXY_IMAGE: 'the way of upstream',
     PROXY_INIT_IMAGE: 'b',
-    PROXY_ARGS: '--token-cache-ttl=1m --x',
+    PROXY_ARGS: '--token-cache-ttl=1m --log-level=debug',
   })
 })
 
@@ -111,7 +111,7 @@ test(
       (await template(values, { apiVersions }))
         .filter((object) => object.kind === 'ValidatingAdmissionPolicy')
         .map(({ metadata }) => metadata.name)
-    const webhook = { enabled: true, azureTenantID: 'tenant' }
+    const webhook = { enabled: true, azureTenantID: 'contoso.com' }
     const all = ['secretprovidersyncing-fence', 'secretproviderclasspodstatuses-fence', 'azure-wi-webhook-fence']
     assert.deepEqual((await policies({ webhook })).toSorted(), all.toSorted())
     assert.deepEqual(await policies({ ...alone, webhook }), ['azure-wi-webhook-fence'])
@@ -126,7 +126,7 @@ test('the proxy sidecar goes the way of proxySettings, and trusts what it trusts
     noProxy: 'a,b',
     proxyCert: '-----BEGIN CERTIFICATE-----\nx\n',
   }
-  const objects = await template({ ...alone, proxySettings, webhook: { enabled: true, azureTenantID: 'tenant' } })
+  const objects = await template({ ...alone, proxySettings, webhook: { enabled: true, azureTenantID: 'contoso.com' } })
   const config = configOf(controllerProgram, [], { AZURE_TENANT_ID: 'tenant', ...proxyEnvironment(objects) })
   assert.deepEqual(config.webhook.settings.proxy.env, [
     { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
@@ -228,6 +228,34 @@ test('two replicas serve, one of which is always there, and nothing is asked of 
   assert.ok(!JSON.stringify(objects).includes('leases'))
 })
 
+interface SpreadConstraint {
+  topologyKey: string
+  labelSelector: { matchLabels: Record<string, string> }
+}
+
+test(
+  'replicas are on different nodes and zones, if they can, and an update counts only its own',
+  needsHelm,
+  async () => {
+    const { selector, template: pods } = only(await render(), 'Deployment').spec as {
+      selector: { matchLabels: Record<string, string> }
+      template: { spec: { topologySpreadConstraints: SpreadConstraint[] } }
+    }
+    const constraints = pods.spec.topologySpreadConstraints
+    assert.deepEqual(
+      constraints.map(({ topologyKey }) => topologyKey),
+      ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'],
+    )
+    for (const constraint of constraints) {
+      assert.partialDeepStrictEqual(constraint, {
+        whenUnsatisfiable: 'ScheduleAnyway',
+        matchLabelKeys: ['pod-template-hash'],
+      })
+      assert.partialDeepStrictEqual(selector.matchLabels, constraint.labelSelector.matchLabels)
+    }
+  },
+)
+
 test('the webhook may touch its own Secret and configurations only', needsHelm, async () => {
   const objects = await render()
   const rules = ['Role', 'ClusterRole'].flatMap(
@@ -259,7 +287,7 @@ test('values become the configuration of the process', needsHelm, async () => {
   const config = configOf(controllerProgram, args.slice(1), environment)
   assert.equal(config.webhook.serviceAccountSelector, 'a=b')
   assert.partialDeepStrictEqual(config.webhook.settings, {
-    tenantId: 'tenant',
+    tenantId: 'contoso.com',
     authorityHost: 'https://login.chinacloudapi.cn/',
     legacyTokenPath: true,
     tokenEndpoint: {

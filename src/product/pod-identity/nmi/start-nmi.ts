@@ -4,7 +4,7 @@ import { type Clock, type Log, type Running, type RunProgram, systemClock } from
 import type { ListenAddress } from '#lib/flags'
 import { serveMetrics, serveStatus } from '#lib/http'
 import { createForwardToImds } from '#product/imds'
-import { healthRoutes } from '../health.ts'
+import { healthRoutes, readyRoute } from '../health.ts'
 import { podIdentityNames } from '../names.ts'
 import { currentObjects } from './current-objects.ts'
 import { followExceptions } from './exceptions.ts'
@@ -70,7 +70,7 @@ export async function startNmi(config: NmiConfig, world: NmiWorld): Promise<Runn
   let redirect: Redirect | undefined
   let synced = false
   const isActive = () => synced && (config.redirect === undefined || redirect?.inPlace() === true)
-  const health = await serveStatus(config.healthAddress, healthRoutes(isActive))
+  const health = await serveStatus(config.healthAddress, { ...healthRoutes(isActive), ...readyRoute(isActive) })
   started.defer(health.stop)
   const status = await serveMetrics(config.metricsAddress, metrics.text)
   started.defer(status.stop)
