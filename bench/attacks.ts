@@ -11,6 +11,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -277,7 +278,31 @@ async function webhookAttacks(): Promise<Attack[]> {
       start: start((post) => post('/mutate-v1-pod', containers)),
     },
     { name: '2.5 bodies', what: 'forty unfinished bodies of 7 MiB', start: start(unfinishedBodies) },
+    {
+      name: '2.5 objects',
+      what: 'a body of two million empty objects',
+      start: start((post) => post('/mutate-v1-pod', `{"request":{"object":[${'{},'.repeat(2_000_000)}{}]}}`)),
+    },
+    {
+      name: '2.5 silence',
+      what: '600 connections that never speak TLS, for eight seconds',
+      start: start(({ port }) => holdConnections(port, 600, '127.0.0.1')),
+    },
   ]
+}
+
+/** Opens connections and sends nothing. One that is ended is opened again, a few times a second. */
+async function holdConnections(port: number, count: number, localAddress: string): Promise<void> {
+  const sockets = new Set<Socket>()
+  const open = () => {
+    const socket = connect({ host: '127.0.0.1', port, localAddress })
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
+    sockets.add(socket)
+  }
+  for (const endsAt = performance.now() + 8000; performance.now() < endsAt; await wait(200)) {
+    while (sockets.size < count) open()
+  }
+  for (const socket of sockets) socket.destroy()
 }
 
 interface Post {
@@ -334,21 +359,23 @@ async function nmiAttacks(): Promise<Attack[]> {
         .on('error', fail)
         .end()
     })
+  const start = (attack: (port: number) => Promise<unknown>) => async (checkout: string) => {
+    const flags = ['--nmi-port=0', '--http-probe-port=0', '--prometheus-port=0', '--redirect=false', '--node=n']
+    const imds = '--imds-endpoint=http://127.0.0.1:1'
+    const daemon = await startDaemon(checkout, ['nmi', `--kubeconfig=${kubeconfig}`, ...flags, imds])
+    return {
+      process: daemon.process,
+      probe: () => ask(daemon.port, '/metadata/instance'),
+      attack: () => attack(daemon.port),
+    }
+  }
   const path = `/${'metadata/identity/oauth2/'.repeat(170)}`
   return [
+    { name: '2.6 route', what: 'a GET of 4.3 kB', start: start((port) => ask(port, path)) },
     {
-      name: '2.6 route',
-      what: 'a GET of 4.3 kB',
-      async start(checkout) {
-        const flags = ['--nmi-port=0', '--http-probe-port=0', '--prometheus-port=0', '--redirect=false', '--node=n']
-        const imds = '--imds-endpoint=http://127.0.0.1:1'
-        const daemon = await startDaemon(checkout, ['nmi', `--kubeconfig=${kubeconfig}`, ...flags, imds])
-        return {
-          process: daemon.process,
-          probe: () => ask(daemon.port, '/metadata/instance'),
-          attack: () => ask(daemon.port, path),
-        }
-      },
+      name: '2.6 connections',
+      what: '1,200 connections of one pod, for eight seconds',
+      start: start((port) => holdConnections(port, 1200, '127.0.0.2')),
     },
   ]
 }
