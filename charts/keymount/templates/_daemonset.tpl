@@ -40,7 +40,7 @@ spec:
       {{- include "keymount.selector" . | nindent 6 }}
   updateStrategy:
     {{- toYaml $settings.updateStrategy | nindent 4 }}
-  minReadySeconds: {{ $settings.minReadySeconds }}
+  minReadySeconds: {{ $settings.minReadySeconds | default 0 }}
   template:
     metadata:
       labels:

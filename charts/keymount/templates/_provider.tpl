@@ -23,7 +23,7 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 
 {{/* Where a daemon on the network of the node listens for probes and /metrics; empty: on every address. */}}
 {{- define "keymount.bindAddress" -}}
-{{- if and (eq .os "linux") (ne .daemon "driver") }}{{ .root.Values.linux.bindAddress }}{{ end -}}
+{{- if and (eq .os "linux") (ne .daemon "driver") }}{{ .root.Values.linux.bindAddress | default "" }}{{ end -}}
 {{- end -}}
 
 {{- define "keymount.provider.flags" -}}

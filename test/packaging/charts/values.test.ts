@@ -53,13 +53,20 @@ test('a value of the wrong shape is refused', needsHelm, async () => {
 })
 
 test('a list, a map or an interval may be unset, as the upstream charts leave some of theirs', needsHelm, async () => {
+  // As after an upgrade with --reuse-values from a release that did not have them.
+  const added = { minReadySeconds: null, bindAddress: null }
   const unset = { env: null, volumes: null, volumeMounts: null, nodeSelector: null, podLabels: null }
   const objects = await template({
     commonLabels: null,
     imagePullSecrets: null,
     rotationPollInterval: null,
-    linux: { ...unset, additionalProvidersDirs: null, crds: { annotations: null } },
+    syncSecret: { enabled: true, namespaces: null },
+    linux: { ...unset, additionalProvidersDirs: null, crds: { annotations: null }, ...added },
   })
+  assert.deepEqual(
+    daemonSets(objects).map(({ container }) => container.args.filter((word) => word.includes('no value'))),
+    [[], []],
+  )
   const [{ container } = assert.fail()] = daemonSets(objects)
   const { rotationIntervalMs, providerDirectories } = configOf(driverProgram, flagsOf(container))
   assert.equal(rotationIntervalMs, 120_000)
