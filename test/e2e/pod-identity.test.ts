@@ -1,25 +1,29 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { execInPod, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
+import { execInPod, type Pod, resources } from '#kubernetes/client'
 import { podIdentityNames } from '#product/pod-identity'
 import { azMissing, findAz } from '../support/az.ts'
 import { until } from '../support/eventually.ts'
 import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
 import { type TestAzure, type TestIdentity, testGroup } from '../support/local-azure.ts'
+import { mayHavePodNetwork, noPodNetwork } from '../support/may-have-pod-network.ts'
+import { startPodNetworkCluster } from '../support/pod-network-cluster.ts'
 import { openMigrationGuide } from './migration-guide.ts'
 import { leaksIn, plant } from './planted.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 
 /**
- * Pod identity on a real cluster, as the chart installs it: the node is an instance of a scale set of the local Azure, whose
+ * Pod identity as the chart installs it, on a real cluster or on a local one with pod networks: the node is an instance of a scale set of the local Azure, whose
  * IMDS answers for what the scale set has. Pods ask at the address of IMDS, and the provider mounts with `usePodIdentity`.
  */
-const { KUBECONFIG } = process.env
 const scaleSet = 'aks-nodes-vmss'
 
-const options = realClusterOnly('redirection needs pods with a network of their own', noHelm, noNodeHost)
+const isReal = process.env.KEYMOUNT_E2E === 'real'
+const lacking = isReal ? [noHelm, noNodeHost] : [noHelm, mayHavePodNetwork() ? undefined : noPodNetwork]
+const reason = lacking.find((one) => one !== undefined)
+const options = reason === undefined ? {} : { skip: reason }
 const noAz = findAz() === undefined ? azMissing : undefined
-const migration = noAz === undefined ? {} : { skip: noAz }
+const migration = realClusterOnly('sidecars need a real cluster', noAz)
 
 test('pod identity gives pods the identities of their bindings, and no others', options, async (t) => {
   const world = await createWorld(t)
@@ -242,9 +246,9 @@ interface World {
 }
 
 async function createWorld(t: TestContext): Promise<World> {
-  const release = await createHelmRelease(t, { values: podIdentityValues })
-  const { kube, namespace, azure, vault, driver } = release
-  const kubeConfig = loadKubeconfig(KUBECONFIG ?? '', { environment: process.env })
+  const cluster = isReal ? {} : { cluster: await startPodNetworkCluster(t) }
+  const release = await createHelmRelease(t, { values: podIdentityValues, ...cluster })
+  const { kube, kubeConfig, namespace, azure, vault, driver } = release
   const machine = await createScaleSet(release)
   const identities = new Map<string, TestIdentity>()
   const secret = plant(`planted for ${namespace}`)

@@ -15,7 +15,11 @@ import { noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 const { KUBECONFIG = '', NODE_HOST, KEYMOUNT_IMAGE, KUBELET_ROOT } = process.env
 const root = resolve(import.meta.dirname, '../..')
 
-const options = realClusterOnly('followed on a local cluster by test/walkthroughs', noNodeHost, reasonToSkipWalkthroughs())
+const options = realClusterOnly(
+  'followed on a local cluster by test/walkthroughs',
+  noNodeHost,
+  reasonToSkipWalkthroughs(),
+)
 
 test('the walk-through with pod identity, to its end', options, async (t) => {
   const flags = Object.entries({

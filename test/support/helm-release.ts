@@ -29,6 +29,7 @@ const { KUBECONFIG, KUBELET_ROOT, NODE_HOST, KEYMOUNT_IMAGE } = process.env
  */
 export interface HelmRelease {
   kube: KubeClient
+  kubeConfig: KubeConfig
   /** Everything of the test is in it. */
   namespace: string
   /** Name of the CSI driver. */
@@ -55,30 +56,61 @@ export interface HelmReleaseOptions {
   values?: object | ((azure: TestAzure) => object)
   /** Secrets of the class. Default: `ExampleSecret`. */
   objects?: readonly string[]
+  /** Default: the one that KUBECONFIG names. */
+  cluster?: HelmCluster
+}
+
+/** A cluster for a release. */
+export interface HelmCluster {
+  kubeconfig: string
+  /** Address of this machine that the local Azure listens on. */
+  listen: string
+  kubeletRoot?: string | undefined
+  image?: string | undefined
+  /** How pods reach a local Azure of this machine. Default: as this machine does. */
+  seenByPods?(azure: Pick<TestAzure, 'proxyUrl' | 'imds'>): Pick<TestAzure, 'proxyUrl' | 'imds'>
+  /** Hosts that pods reach without the proxy, beside the API server. */
+  noProxy?: readonly string[]
+  /** Whether it ends with the test, so that nothing has to be removed from it. */
+  isTemporary?: boolean
+}
+
+const realCluster: HelmCluster = {
+  kubeconfig: KUBECONFIG ?? '',
+  listen: NODE_HOST ?? '',
+  kubeletRoot: KUBELET_ROOT,
+  image: KEYMOUNT_IMAGE,
 }
 
 /** Prepares everything but the installation, which is `run('install', …)`. All of it goes with the test. */
 export async function createHelmRelease(t: TestContext, options: HelmReleaseOptions = {}): Promise<HelmRelease> {
-  const { values = {}, objects = ['ExampleSecret'] } = options
+  const { values = {}, objects = ['ExampleSecret'], cluster = realCluster } = options
   const first = objects[0] ?? ''
   const unique = randomBytes(3).toString('hex')
   const namespace = `e2e-helm-${unique}`
   const driver = `e2e-${unique}.csi.keymount.dev`
   const directory = temporaryDirectory(t, 'keymount-helm-')
-  const kubeConfig = loadKubeconfig(KUBECONFIG ?? '', { environment: process.env })
+  const kubeConfig = loadKubeconfig(cluster.kubeconfig, { environment: process.env })
   const kube = createKubeClient(kubeConfig)
   t.after(() => kube.close())
 
-  const azure = await startAzure(t, kubeConfig, directory)
+  const azure = await startAzure(t, cluster.listen, kubeConfig, directory)
+  const forPods = { ...azure, ...cluster.seenByPods?.(azure) }
   const valuesFile = join(directory, 'values.yaml')
-  const own = typeof values === 'function' ? (values as (azure: TestAzure) => object)(azure) : values
-  await writeFile(valuesFile, stringify(merged(await releaseValues({ azure, driver, kubeConfig }), own)))
+  const own = typeof values === 'function' ? (values as (azure: TestAzure) => object)(forPods) : values
+  await writeFile(
+    valuesFile,
+    stringify(merged(await releaseValues({ azure: forPods, driver, kubeConfig, cluster }), own)),
+  )
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   await installDefinitions(kube)
   const run = async (verb: string, ...words: string[]) => {
-    await promisify(execFile)(helm ?? 'helm', [verb, namespace, ...words, '-n', namespace, '--wait', '--timeout', '2m'])
+    const env = { ...process.env, KUBECONFIG: cluster.kubeconfig }
+    const all = [verb, namespace, ...words, '-n', namespace, '--wait', '--timeout', '2m']
+    await promisify(execFile)(helm ?? 'helm', all, { env })
   }
   t.after(async () => {
+    if (cluster.isTemporary === true) return
     await run('uninstall', '--ignore-not-found')
     await kube.delete(resources.namespaces, { name: namespace })
   })
@@ -97,6 +129,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
 
   return {
     kube,
+    kubeConfig,
     namespace,
     driver,
     azure,
@@ -154,26 +187,32 @@ async function installDefinitions(kube: KubeClient): Promise<void> {
 }
 
 /** A local Azure that pods reach and that trusts the cluster's issuer. */
-async function startAzure(t: TestContext, { ca }: KubeConfig, directory: string): Promise<TestAzure> {
+async function startAzure(t: TestContext, listen: string, { ca }: KubeConfig, directory: string): Promise<TestAzure> {
   const clusterCa = join(directory, 'cluster-ca.crt')
   await writeFile(clusterCa, ca ?? '')
-  return startLocalAzure(t, { listen: NODE_HOST ?? '', issuerCaFiles: ca === undefined ? [] : [clusterCa] })
+  return startLocalAzure(t, { listen, issuerCaFiles: ca === undefined ? [] : [clusterCa] })
 }
 
-async function releaseValues(options: { azure: TestAzure; driver: string; kubeConfig: KubeConfig }): Promise<object> {
+async function releaseValues(options: {
+  azure: TestAzure
+  driver: string
+  kubeConfig: KubeConfig
+  cluster: HelmCluster
+}): Promise<object> {
   const { azure, driver, kubeConfig } = options
-  const [repository, tag] = KEYMOUNT_IMAGE?.split(/:(?=[^/]*$)/) ?? []
+  const { image, kubeletRoot, noProxy = [] } = options.cluster
+  const [repository, tag] = image?.split(/:(?=[^/]*$)/) ?? []
   return {
     driver: { name: driver },
     metricsAddr: '18898',
     proxySettings: {
       httpsProxy: azure.proxyUrl,
-      noProxy: `127.0.0.1,localhost,.svc,${new URL(kubeConfig.server).hostname}`,
+      noProxy: ['127.0.0.1', 'localhost', '.svc', new URL(kubeConfig.server).hostname, ...noProxy].join(','),
       proxyCert: await readFile(azure.caFile, 'utf8'),
     },
     linux: {
       ...(repository === undefined ? {} : { image: { repository, ...(tag === undefined ? {} : { tag }) } }),
-      ...(KUBELET_ROOT === undefined ? {} : { kubeletRootDir: KUBELET_ROOT }),
+      ...(kubeletRoot === undefined ? {} : { kubeletRootDir: kubeletRoot }),
       providersDir: '/var/run/keymount-e2e-helm',
       additionalProvidersDirs: [],
       healthzPort: 18_989,

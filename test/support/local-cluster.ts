@@ -30,6 +30,8 @@ export interface TestCluster {
   issuer: string
   stateDir: string
   kubeletRoot: string
+  machineAddress: string | undefined
+  podNetworkProblem: string | undefined
   /** One request as the administrator; a body that is not a string is sent as JSON. */
   request(method: string, path: string, body?: unknown, extras?: RequestExtras): Promise<Answer>
   /** The lines of a stream (a watch, a log) until `enough` is true or it ends. */

@@ -15,6 +15,9 @@ const entry = join(packageRoot, 'bin/keymount.mjs')
 /** Images and compiled code of the labs of all tests. */
 const cacheDirectory = join(packageRoot, 'node_modules/.cache/tests')
 
+/** The image that labs of tests run. */
+export const imageCache = join(cacheDirectory, 'keymount/image')
+
 /**
  * The environment of every `keymount` that a test starts: nothing of the developer's or the test runner's but PATH, so that
  * no test depends on a terminal, on colours, a locale, a time zone or a home directory.
