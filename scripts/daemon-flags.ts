@@ -1,6 +1,7 @@
 import type { FlagSpecs } from '#lib/flags'
 import { driverFlags } from '#product/driver'
 import { nodeFlags } from '#product/node'
+import { notifyFlags } from '#product/notify'
 import { operatorFlags } from '#product/operator'
 import { micFlags, nmiFlags } from '#product/pod-identity'
 import { providerFlags } from '#product/provider'
@@ -11,7 +12,17 @@ import { controllerFlags } from '#product/webhook'
 
 /** The flags of each daemon by its name, for what is checked against them: the chart, deploy/, docs/configuration.md. */
 export const daemonFlags: Record<
-  'driver' | 'provider' | 'node' | 'controller' | 'proxy' | 'sync' | 'operator' | 'mic' | 'nmi' | 'uninstall-check',
+  | 'driver'
+  | 'provider'
+  | 'node'
+  | 'controller'
+  | 'proxy'
+  | 'sync'
+  | 'operator'
+  | 'notify'
+  | 'mic'
+  | 'nmi'
+  | 'uninstall-check',
   FlagSpecs
 > = {
   driver: driverFlags,
@@ -21,6 +32,7 @@ export const daemonFlags: Record<
   proxy: proxyFlags,
   sync: syncFlags,
   operator: operatorFlags,
+  notify: notifyFlags,
   mic: micFlags,
   nmi: nmiFlags,
   'uninstall-check': uninstallCheckFlags,

@@ -91,6 +91,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/worker',
   ],
   'product/node': ['product/driver', 'product/provider', 'lib', 'lib/flags'],
+  'product/notify': ['daemon', 'lib', 'lib/async', 'lib/flags', 'lib/http'],
   'product/operator': ['daemon', 'kubernetes/client', 'lib', 'lib/flags', 'lib/formats', 'lib/http'],
   'product/sync': [
     'azure/class',

@@ -19,6 +19,7 @@ const titles: Readonly<Record<string, string>> = {
   webhookMetrics: 'Controller (webhook)',
   syncMetrics: 'Controller of SecretSyncs (sync)',
   operatorMetrics: 'Operator (operator)',
+  notifyMetrics: 'Sidecar of an application (notify)',
   micMetrics: 'Controller of pod identity (mic)',
   nmiMetrics: 'Node endpoint of pod identity (nmi)',
 }

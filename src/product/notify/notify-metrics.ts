@@ -1,0 +1,31 @@
+import { createMetrics, type MetricTable } from '#lib'
+
+export const notifyMetrics = {
+  notifications: {
+    type: 'counter',
+    name: 'notify_total',
+    help: 'Changes of the watched volumes by what was done about them',
+    labels: { action: '`post`, `signal`, `exit-code` or `command`', result: '`success` or `failure`' },
+  },
+  lastSuccess: {
+    type: 'gauge',
+    name: 'notify_last_success_timestamp_seconds',
+    help: 'When a change was last acted on with success',
+  },
+} as const satisfies MetricTable
+
+export interface NotifyMetrics {
+  acted(action: string, result: 'success' | 'failure', nowMs: number): void
+  text(): string
+}
+
+export function createNotifyMetrics(): NotifyMetrics {
+  const { series, text } = createMetrics(notifyMetrics)
+  return {
+    acted(action, result, nowMs) {
+      series.notifications.add({ action, result })
+      if (result === 'success') series.lastSuccess.set(Math.floor(nowMs / 1000))
+    },
+    text,
+  }
+}

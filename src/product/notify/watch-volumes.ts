@@ -1,0 +1,96 @@
+import { type FSWatcher, readlinkSync, watch } from 'node:fs'
+import { join } from 'node:path'
+import { type Clock, errorMessage, type Log, type Running } from '#lib'
+
+export interface WatchVolumesOptions {
+  /** Directories of volumes. */
+  directories: readonly string[]
+  /** A change is reported when nothing has changed for this long, in milliseconds. */
+  settleMs: number
+  /** Also looked at this often, whatever the kernel reports. Default 10,000 ms. */
+  pollMs?: number | undefined
+  /** Called after one or more volumes got other content, once for all changes until then. */
+  onChange(directories: readonly string[]): void
+  clock: Clock
+  log: Log
+}
+
+/** The link that names the directory of the present content: all files of a volume change with it at once. */
+const dataLink = '..data'
+
+const defaultPollMs = 10_000
+
+/**
+ * Watches volumes that kubelet or the driver writes. What counts is another target of `..data`, not the kernel's events, of
+ * which there are several for one change, and for none when events were lost. What is there at the start is not a change.
+ * Throws when a directory is no such volume.
+ */
+export function watchVolumes(options: WatchVolumesOptions): Running {
+  const { directories, settleMs, pollMs = defaultPollMs, onChange, clock, log } = options
+  const seen = new Map(directories.map((directory) => [directory, targetOf(directory)]))
+  const watchers = new Map<string, FSWatcher>()
+  const changed = new Set<string>()
+  let cancelSettle = () => {}
+  let cancelPoll = () => {}
+
+  function look(directory: string): void {
+    let target: string
+    try {
+      target = targetOf(directory)
+    } catch {
+      // Between two contents, or no longer mounted: looked at again.
+      return
+    }
+    if (target === seen.get(directory)) return
+    seen.set(directory, target)
+    changed.add(directory)
+    cancelSettle()
+    cancelSettle = clock.after(settleMs, () => {
+      const settled = [...changed]
+      changed.clear()
+      onChange(settled)
+    })
+  }
+
+  function listen(directory: string): void {
+    if (watchers.has(directory)) return
+    try {
+      const watcher = watch(directory, { persistent: false }, () => look(directory))
+      watchers.set(directory, watcher)
+      watcher.on('error', (error) => {
+        log.warn({ directory }, `the directory is only polled until it can be watched again: ${errorMessage(error)}`)
+        watcher.close()
+        watchers.delete(directory)
+      })
+    } catch (error) {
+      log.warn({ directory }, `the directory is only polled until it can be watched: ${errorMessage(error)}`)
+    }
+  }
+
+  function poll(): void {
+    for (const directory of directories) {
+      listen(directory)
+      look(directory)
+    }
+    cancelPoll = clock.after(pollMs, poll)
+  }
+
+  poll()
+  return {
+    async stop() {
+      cancelPoll()
+      cancelSettle()
+      for (const watcher of watchers.values()) watcher.close()
+      watchers.clear()
+    },
+  }
+}
+
+function targetOf(directory: string): string {
+  try {
+    return readlinkSync(join(directory, dataLink))
+  } catch (error) {
+    const what = `${directory} is not a volume whose files change at once: it has no link ${dataLink}`
+    throw new Error(`${what} (${errorMessage(error)})`, { cause: error })
+  }
+}
