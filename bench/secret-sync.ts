@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createKubeClient, isConflict, type KubeClient, loadKubeconfig, resources } from '#kubernetes/client'
 import { forEachLimited } from '#lib/async'
-import { secretSyncs } from '#product/sync'
+import { type SecretSync, secretSyncs } from '#product/sync'
 import { customResourceDefinitions, secretSyncDefinition } from '../test/support/custom-resources.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
 import { memoryMib } from '../test/support/process-memory.ts'
@@ -66,23 +66,29 @@ try {
   await wait(2000)
 
   const startedAt = performance.now()
-  const cpuAtStart = controller.cpuMs()
+  const cpuAtStart = { controller: controller.cpuMs(), server: process.cpuUsage() }
   await forEachLimited(indices, 16, (i) => createSync(kube, i))
   const createdAt = performance.now()
-  await untilReady(kube)
+  await untilAll(kube, ({ status }) =>
+    status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+  )
   const seconds = (performance.now() - startedAt) / 1000
   console.log(`(creating ${count} SecretSyncs took ${rounded((createdAt - startedAt) / 1000)} s of it)`)
   record(`${count} SecretSyncs Ready, s`, seconds, '< 60')
-  record('CPU of the controller until then, s', (controller.cpuMs() - cpuAtStart) / 1000, '-')
+  record('CPU of the controller until then, s', (controller.cpuMs() - cpuAtStart.controller) / 1000, '-')
+  const { user, system } = process.cpuUsage(cpuAtStart.server)
+  record('CPU of the API server (this process) until then, s', (user + system) / 1_000_000, '-')
   record('memory of the controller then, MiB', memoryMib(controller.pid).pss, '<= 150')
 
+  // Hashes that were put off while many waited are written at one of the next checks.
+  await untilAll(kube, ({ status }) => status?.syncHash !== undefined)
   await wait(5000)
   const before = await stateOf(kube)
   const cpuBefore = { controller: controller.cpuMs(), provider: provider.cpuMs() }
   const reads = await sampleReads(controller.metrics, restSeconds)
-  const cpu = (now: number, then: number) => (now - then) / 1000 / restSeconds
-  record('CPU of the controller at rest, cores', cpu(controller.cpuMs(), cpuBefore.controller), '<= 0.2')
-  record('CPU of the provider at rest, cores', cpu(provider.cpuMs(), cpuBefore.provider), '-')
+  const cpu = (now: number, then: number) => (now - then) / restSeconds
+  record('CPU of the controller at rest, millicores', cpu(controller.cpuMs(), cpuBefore.controller), '<= 200')
+  record('CPU of the provider at rest, millicores', cpu(provider.cpuMs(), cpuBefore.provider), '-')
   record('memory of the controller at rest, MiB', memoryMib(controller.pid).pss, '<= 150')
   record('reads a second, mean', reads.mean, String(rounded(count / 120)))
   record('reads a second, highest of five seconds, over the mean', reads.highest / reads.mean, '<= 2')
@@ -134,15 +140,12 @@ async function createSync(kube: KubeClient, index: number): Promise<void> {
   })
 }
 
-async function untilReady(kube: KubeClient): Promise<void> {
-  for (const deadline = Date.now() + 300_000; Date.now() < deadline; await wait(1000)) {
+async function untilAll(kube: KubeClient, is: (sync: SecretSync) => boolean | undefined): Promise<void> {
+  for (const deadline = Date.now() + 600_000; Date.now() < deadline; await wait(1000)) {
     const { items } = await kube.list(secretSyncs)
-    const ready = items.filter(({ status }) =>
-      status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
-    )
-    if (ready.length === count) return
+    if (items.filter((sync) => is(sync) === true).length === count) return
   }
-  throw new Error('not all SecretSyncs were Ready within five minutes')
+  throw new Error('not all SecretSyncs were done within ten minutes')
 }
 
 async function stateOf(kube: KubeClient): Promise<Map<string, string>> {

@@ -17,9 +17,10 @@ export async function renderManifests(): Promise<Record<string, string>> {
     'webhook.classChecks.enabled=false',
     'webhook.azureTenantID=$AZURE_TENANT_ID',
   ]
-  const [plain, withSync, withWebhook, withFence] = await Promise.all([
+  const [plain, withSync, withController, withWebhook, withFence] = await Promise.all([
     render(),
     render('syncSecret.enabled=true'),
+    render('sync.enabled=true'),
     render(...webhook),
     renderFor(['admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'], ...webhook),
   ])
@@ -35,6 +36,10 @@ export async function renderManifests(): Promise<Record<string, string>> {
     'optional/secret-sync.yaml': fileText(beyond(withSync), [
       'The rights on Secrets that `secretObjects` of a class needs, beside keymount.yaml: rendered from charts/keymount',
       'with syncSecret.enabled=true by `npm run manifests`.',
+    ]),
+    'optional/secret-sync-controller.yaml': fileText(beyond(withController), [
+      'The controller of SecretSyncs, beside keymount.yaml: rendered from charts/keymount with sync.enabled=true by',
+      '`npm run manifests`.',
     ]),
     'optional/workload-identity.yaml': fileText(beyond(withWebhook), [
       'The webhook of workload identity, beside keymount.yaml: rendered from charts/keymount with webhook.enabled=true and',
@@ -62,6 +67,7 @@ async function renderFor(kinds: readonly string[], ...settings: string[]): Promi
       join(root, 'charts/keymount'),
       '-n',
       'kube-system',
+      '--skip-tests',
       '--kube-version',
       '1.34.0',
       ...kinds.flatMap((kind) => ['--api-versions', kind]),

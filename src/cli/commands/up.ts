@@ -41,6 +41,7 @@ export const command = defineCommand<HomeOption & OutputOption & UpOptions>({
       .option('--no-pod-network', "they share this machine's network (default)")
       .optionsGroup('Rights:')
       .option('--secret-sync', 'let Keymount write Kubernetes Secrets (secretObjects of a class), from now on')
+      .option('--sync', 'also install the controller of SecretSyncs (Secrets without a pod), from now on')
       .optionsGroup('A real cluster:')
       .option('--kubeconfig <file>', 'use the cluster of this file')
       .option(

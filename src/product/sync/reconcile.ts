@@ -61,7 +61,7 @@ async function writeOnce(run: Run, read: Read): Promise<void> {
   const { reconciler, wanted, sync, signal } = run
   const { data, secretClass } = read
   // The first one is needed for certain, and takes as long as the Secret does.
-  const isFirst = !wanted.fromClass && sync.status?.syncHash === undefined
+  const isFirst = !wanted.fromClass && sync.status?.syncHash === undefined && !reconciler.isBusy()
   const [hash, applied] = await Promise.allSettled([
     isFirst ? syncHash(sync, secretClass, data) : undefined,
     // At every check, changed or not: that brings back a Secret or a key that was deleted by hand.

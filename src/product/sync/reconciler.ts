@@ -25,6 +25,8 @@ export interface Reconciler {
   /** Our own pod, whose name providers log. */
   pod: { name: string; uid: string }
   nextCheck(key: string): number | undefined
+  /** Whether many others wait: what can be done at the next check is done then. */
+  isBusy(): boolean
   events: EventRecorder
   metrics: SyncMetrics
   clock: Clock

@@ -33,20 +33,31 @@ export async function reportSuccess(run: Run, outcome: Outcome): Promise<void> {
   const conditions = successConditions(sync, reconciler.clock.now(), absentNote(outcome.absent))
   const isReported = JSON.stringify(conditions) === JSON.stringify(sync.status?.conditions)
   const writtenFor = writtenForOf(sync, outcome)
-  const isHashed = annotation(sync, 'writtenFor') === writtenFor && sync.status?.syncHash !== undefined
-  if (isHashed && isReported) return
+  const isSame = annotation(sync, 'writtenFor') === writtenFor
   const before = sync.status?.syncHash
-  const hash = isHashed ? before : (outcome.hash ?? (await syncHash(sync, outcome.secretClass, outcome.data)))
-  const isNew = hash !== before
+  const isHashed = isSame && before !== undefined
+  if (isHashed && isReported) return
+  const hash = isHashed ? before : await hashOf(run, outcome)
+  const isNew = !isSame && (hash === undefined || hash !== before)
   const now = timestamp(reconciler.clock.now())
   const lastSuccessfulSyncTime = isNew ? now : (sync.status?.lastSuccessfulSyncTime ?? now)
-  if (isNew || !isReported)
-    await writeStatus(run, { conditions, lastSuccessfulSyncTime, ...(hash === undefined ? {} : { syncHash: hash }) })
+  if (hash !== before || !isReported)
+    await writeStatus(run, { conditions, lastSuccessfulSyncTime, syncHash: hash ?? null })
   const versions = JSON.stringify(outcome.versions)
   await Promise.all([
-    annotate(run, { lastFailure: null, ...(isNew ? { lastChange: now } : {}), versions, writtenFor }),
+    isSame && isReported
+      ? undefined
+      : annotate(run, { lastFailure: null, ...(isNew ? { lastChange: now } : {}), versions, writtenFor }),
     isNew ? recordWritten(run, outcome) : undefined,
   ])
+}
+
+/** Undefined while many others wait and there is a next check: the hash is most of the work, and nothing depends on it. */
+async function hashOf(run: Run, { hash, secretClass, data }: Outcome): Promise<string | undefined> {
+  const { reconciler, key, sync } = run
+  if (hash !== undefined) return hash
+  if (reconciler.isBusy() && reconciler.nextCheck(key) !== undefined) return undefined
+  return syncHash(sync, secretClass, data)
 }
 
 /** A class has no status: its events say what was written. */
@@ -95,7 +106,7 @@ function isGone(error: unknown): boolean {
 
 class StatusRefused extends Error {}
 
-async function writeStatus(run: Run, status: SecretSyncStatus): Promise<void> {
+async function writeStatus(run: Run, status: StatusPatch): Promise<void> {
   await patch(run, { status }, 'status')
 }
 
@@ -128,9 +139,12 @@ async function patch(run: Run, change: Change, subresource?: 'status'): Promise<
   }
 }
 
+/** Null removes the hash of an earlier content. */
+type StatusPatch = Omit<SecretSyncStatus, 'syncHash'> & { syncHash?: string | null }
+
 interface Change {
   metadata?: { annotations: Record<string, string | null> }
-  status?: SecretSyncStatus
+  status?: StatusPatch
 }
 
 /** Equal only if the Secret, and what it is made for, are still the same. */

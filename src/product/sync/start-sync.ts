@@ -72,6 +72,7 @@ export function startSync(config: SyncConfig, world: SyncWorld): Running {
     reported: controller.reported,
     pod: config.pod,
     nextCheck: (key) => queue.nextAt(key),
+    isBusy: () => queue.isBusy(),
     events: createEventRecorder({
       client: kube,
       log,

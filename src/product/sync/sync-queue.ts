@@ -23,6 +23,8 @@ export interface SyncQueue extends Running {
   /** Within two minutes or the interval if that is shorter, at a place that the key decides, unless it is queued already. */
   later(key: string): void
   forget(key: string): void
+  /** Whether more keys wait for a worker than there are workers. */
+  isBusy(): boolean
   /** Milliseconds since the epoch of the next check; undefined for none. */
   nextAt(key: string): number | undefined
 }
@@ -79,6 +81,7 @@ export function createSyncQueue(options: SyncQueueOptions): SyncQueue {
     soon: (key) => soon(queue, key),
     later: (key) => later(queue, key),
     forget: (key) => forget(queue, key),
+    isBusy: () => queue.ready.size > workers,
     nextAt(key) {
       const wait = untilPlace(queue, key)
       return wait === Number.POSITIVE_INFINITY ? undefined : options.clock.now() + wait

@@ -11,9 +11,10 @@ import { type WayToAzure, writeImageOverlay } from './image-overlay.ts'
 import { installProduct, removeProduct } from './install-product.ts'
 import { productObjects, readManifests } from './product-objects.ts'
 import { type ProductStatus, waitForProduct } from './product-status.ts'
+import { syncObjects } from './sync-objects.ts'
 
 interface Installation {
-  state: Pick<LabState, 'rotationPollInterval' | 'caching' | 'secretSync'> & { rotation?: boolean | undefined }
+  state: Pick<LabState, 'rotationPollInterval' | 'caching' | 'secretSync' | 'sync'> & { rotation?: boolean | undefined }
   cluster: LabCluster
   azure: LocalAzure | undefined
 }
@@ -71,7 +72,8 @@ export function objectsToRemove(packageRoot: string, cluster?: LabCluster): Unty
     azure,
     addon,
   })
-  return addon ? [...objects, ...earlierDaemonSets(packageRoot)] : objects
+  const sync = syncObjects(packageRoot, {})
+  return addon ? [...objects, ...sync, ...earlierDaemonSets(packageRoot)] : [...objects, ...sync]
 }
 
 /**
@@ -92,12 +94,13 @@ function earlierDaemonSets(packageRoot: string): UntypedObject[] {
 
 function objectsFor(packageRoot: string, { state, cluster, azure }: Installation): UntypedObject[] {
   const { image, kubeletRoot, shared } = cluster
-  const { rotation, rotationPollInterval, caching, secretSync = false } = state
-  return productObjects(readManifests(packageRoot, { secretSync }), {
+  const { rotation, rotationPollInterval, caching, secretSync = false, sync = false } = state
+  const product = productObjects(readManifests(packageRoot, { secretSync }), {
     ...{ image, kubeletRoot, shared, rotation, rotationPollInterval, caching },
     azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
     addon: isManaged(cluster),
   })
+  return sync ? [...product, ...syncObjects(packageRoot, { image, shared, rotationPollInterval, caching })] : product
 }
 
 function wayToAzure({ proxy, imds, ca }: LocalAzure, { server, shared, addressForPods }: LabCluster): WayToAzure {

@@ -18,6 +18,7 @@ export interface UpOptions {
   syncFrequency?: string | undefined
   caching?: 'on' | 'off' | undefined
   secretSync?: boolean | undefined
+  sync?: boolean | undefined
   offline?: boolean | undefined
   podNetwork?: boolean | undefined
 }
@@ -45,6 +46,7 @@ export function nextState(options: UpOptions, previous: LabState | undefined): L
     listen: options.listen ?? before?.listen ?? (target.kind === 'local' ? '127.0.0.1' : ''),
     ports: nextPorts(options, before),
     secretSync: (options.secretSync ?? before?.secretSync) === true ? true : undefined,
+    sync: (options.sync ?? before?.sync) === true ? true : undefined,
     rotationPollInterval: options.rotationPollInterval ?? before?.rotationPollInterval,
     syncFrequency: options.syncFrequency ?? before?.syncFrequency,
     podNetwork: (options.podNetwork ?? before?.podNetwork) === true ? true : undefined,

@@ -40,6 +40,8 @@ const labStateSchema = z.strictObject({
   offline: z.literal(true).optional(),
   /** Whether Keymount may write Kubernetes Secrets; it may not if absent. */
   secretSync: z.literal(true).optional(),
+  /** Whether the controller of SecretSyncs is installed; it is not if absent. */
+  sync: z.literal(true).optional(),
   image: z.string().optional(),
   kubeletRoot: z.string().optional(),
   /** Build of Keymount that the local cluster was last started with. */
