@@ -16,6 +16,7 @@ const everything = {
     networkPolicy: { enabled: true, apiServerCIDRs: ['10.0.0.4/32'] },
   },
   sync: { enabled: true },
+  restart: { enabled: true },
   podIdentity: { enabled: true },
   uninstallCheck: { enabled: true },
 }
