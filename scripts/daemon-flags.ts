@@ -1,5 +1,6 @@
 import type { FlagSpecs } from '#lib/flags'
 import { driverFlags } from '#product/driver'
+import { installCheckFlags } from '#product/install-check'
 import { nodeFlags } from '#product/node'
 import { notifyFlags } from '#product/notify'
 import { operatorFlags } from '#product/operator'
@@ -22,6 +23,7 @@ export const daemonFlags: Record<
   | 'notify'
   | 'mic'
   | 'nmi'
+  | 'install-check'
   | 'uninstall-check',
   FlagSpecs
 > = {
@@ -35,5 +37,6 @@ export const daemonFlags: Record<
   notify: notifyFlags,
   mic: micFlags,
   nmi: nmiFlags,
+  'install-check': installCheckFlags,
   'uninstall-check': uninstallCheckFlags,
 }

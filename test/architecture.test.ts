@@ -145,6 +145,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/formats',
     'lib/http',
   ],
+  'product/install-check': ['daemon', 'kubernetes/client', 'lib', 'lib/flags', 'lib/formats'],
   'product/uninstall-check': ['daemon', 'kubernetes/client', 'lib/flags'],
   'lab/azure': ['lib', 'lib/async', 'lib/files', 'lib/flags', 'lib/formats', 'lib/http'],
   'lab/router': [],

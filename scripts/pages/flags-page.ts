@@ -23,6 +23,7 @@ const titles: Record<Daemon, string> = {
   notify: 'A sidecar that tells the application of its pod when its secrets have changed.',
   mic: 'The controller of pod identity.',
   nmi: 'The node endpoint of pod identity.',
+  'install-check': 'The check of `helm test`: everything of a release works.',
   'uninstall-check': 'The check before the driver is uninstalled.',
 }
 

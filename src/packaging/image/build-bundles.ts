@@ -18,6 +18,7 @@ export const processNames = [
   'notify',
   'mic',
   'nmi',
+  'install-check',
   'uninstall-check',
 ] as const
 

@@ -34,19 +34,22 @@ export interface TemplateOptions {
   kubeVersion?: string
   /** Kinds that the cluster has in addition to those that helm expects, such as `example.com/v1/Kind`. */
   apiVersions?: readonly string[]
+  /** Also what `helm test` would create. */
+  tests?: boolean
 }
 
 /** `helm template` with these values (as in a values file). Rejects with what helm printed. */
 export async function template(values: object = {}, options: TemplateOptions = {}): Promise<Manifest[]> {
   const { chart = chartDirectory, release = 'keymount', namespace = 'kube-system', kubeVersion = '1.34.0' } = options
   const kinds = (options.apiVersions ?? []).flatMap((kind) => ['--api-versions', kind])
+  const tests = options.tests === true ? [] : ['--skip-tests']
   const directory = await mkdtemp(join(tmpdir(), 'keymount-helm-'))
   try {
     const file = join(directory, 'values.yaml')
     await writeFile(file, stringify(values))
     const { stdout } = await promisify(execFile)(
       helm ?? 'helm',
-      ['template', release, chart, '-n', namespace, '-f', file, '--kube-version', kubeVersion, ...kinds],
+      ['template', release, chart, '-n', namespace, '-f', file, '--kube-version', kubeVersion, ...kinds, ...tests],
       { maxBuffer: 16 * 1024 * 1024 },
     )
     return parseManifests(stdout)

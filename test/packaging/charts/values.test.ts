@@ -3,11 +3,22 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { driverProgram } from '#product/driver'
+import { installCheckProgram } from '#product/install-check'
 import { nodeProgram } from '#product/node'
 import { providerProgram } from '#product/provider'
 import { uninstallCheckProgram } from '#product/uninstall-check'
 import { configOf } from '../../support/config-of.ts'
-import { chartDirectory, daemonSets, flagsOf, helm, type Manifest, needsHelm, rulesFor, template } from './helm.ts'
+import {
+  chartDirectory,
+  daemonSets,
+  flagsOf,
+  helm,
+  type Manifest,
+  needsHelm,
+  type Rule,
+  rulesFor,
+  template,
+} from './helm.ts'
 
 const names = (objects: Manifest[], kind: string) =>
   objects.filter((object) => object.kind === kind).map(({ metadata }) => metadata.name)
@@ -564,6 +575,37 @@ test(
     assert.equal(configOf(uninstallCheckProgram, flags).driver, name)
   },
 )
+
+test('helm test runs a program of the image, which may read what it checks and nothing else', needsHelm, async () => {
+  const webhook = { enabled: true, azureTenantID: 'contoso.com' }
+  const all = await template({ webhook }, { tests: true, release: 'shop' })
+  const added = all.filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'test')
+  assert.equal(all.length - added.length, (await template({ webhook }, { release: 'shop' })).length)
+  const pod = added.find(({ kind }) => kind === 'Pod')
+  assert.ok(pod !== undefined)
+  const { containers } = pod.spec as { containers: [{ args: string[] }] }
+  const [program, ...flags] = containers[0].args
+  assert.equal(program, installCheckProgram.name)
+  assert.partialDeepStrictEqual(configOf(installCheckProgram, flags), {
+    namespace: 'kube-system',
+    selector: 'app.kubernetes.io/instance=shop',
+    driver: 'secrets-store.csi.k8s.io',
+    webhookConfiguration: 'azure-wi-webhook-mutating-webhook-configuration',
+  })
+  const rules = added.flatMap((object) => (object.rules ?? []) as Rule[])
+  assert.deepEqual(new Set(rules.flatMap(({ verbs }) => verbs)), new Set(['list', 'get']))
+  const resources = rules.flatMap((rule) => rule.resources)
+  assert.deepEqual(resources.toSorted(), [
+    'csinodes',
+    'daemonsets',
+    'deployments',
+    'mutatingwebhookconfigurations',
+    'pods',
+  ])
+
+  const alone = await template({ driver: { install: false } }, { tests: true })
+  assert.ok(!JSON.stringify(alone).includes('csinodes'))
+})
 
 test(
   'helm uninstall leaves the CustomResourceDefinitions, and a value prevents their installation',

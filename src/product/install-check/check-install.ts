@@ -1,0 +1,125 @@
+import { isNotFound, type KubeClient, type KubeObject, type Pod, resources } from '#kubernetes/client'
+import { type Clock, errorMessage, sleep, systemClock } from '#lib'
+import { listOf, stringOf, valueAt } from '#lib/formats'
+import type { InstallCheckConfig } from './config.ts'
+
+export interface InstallCheckResult {
+  /** Of the process: 0 if all of the release works, 1 if not. */
+  status: 0 | 1
+  /** What to print, with a line end. */
+  text: string
+}
+
+interface Check extends Omit<InstallCheckConfig, 'kubeconfig' | 'waitMs'> {
+  kube: KubeClient
+}
+
+/** Time between two looks. */
+const everyMs = 2000
+
+/** Waits until a release works, for `waitMs` at most. Never rejects: what cannot be read is a problem. */
+export async function checkInstall(
+  kube: KubeClient,
+  { waitMs, ...config }: Omit<InstallCheckConfig, 'kubeconfig'>,
+  { clock = systemClock }: { clock?: Clock | undefined } = {},
+): Promise<InstallCheckResult> {
+  const end = clock.elapsed() + waitMs
+  for (;;) {
+    const { works, problems } = await look({ kube, ...config })
+    const isOver = clock.elapsed() + everyMs > end
+    if (problems.length === 0) return { status: 0, text: linesOf(works) }
+    if (isOver) return { status: 1, text: linesOf([...works, ...problems.map((problem) => `FAILED ${problem}`)]) }
+    await sleep(everyMs, { clock })
+  }
+}
+
+function linesOf(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n`
+}
+
+interface Findings {
+  works: string[]
+  problems: string[]
+}
+
+async function look(check: Check): Promise<Findings> {
+  const findings: Findings = { works: [], problems: [] }
+  try {
+    await lookAtWorkloads(check, findings)
+    if (check.driver !== '') await lookAtDriver(check, findings)
+    if (check.webhookConfiguration !== '') await lookAtWebhook(check, findings)
+  } catch (error) {
+    findings.problems.push(errorMessage(error))
+  }
+  return findings
+}
+
+/** DaemonSets and Deployments: every pod is of the current template and ready. */
+async function lookAtWorkloads({ kube, namespace, selector }: Check, findings: Findings): Promise<void> {
+  const options = { namespace, labelSelector: selector }
+  const sets = (await kube.list(resources.daemonSets, options)).items
+  const deployments = (await kube.list(resources.deployments, options)).items
+  for (const set of sets) {
+    const counts = { wanted: 'desiredNumberScheduled', updated: 'updatedNumberScheduled', ready: 'numberReady' }
+    countPods(set, 'DaemonSet', counts, findings)
+  }
+  for (const deployment of deployments) {
+    const counts = { wanted: undefined, updated: 'updatedReplicas', ready: 'readyReplicas' }
+    countPods(deployment, 'Deployment', counts, findings)
+  }
+  if (sets.length + deployments.length === 0) {
+    findings.problems.push(`no DaemonSet or Deployment in ${namespace} has the labels ${selector}`)
+  }
+}
+
+function countPods(
+  object: KubeObject,
+  kind: string,
+  counts: { wanted: string | undefined; updated: string; ready: string },
+  { works, problems }: Findings,
+): void {
+  const read = (...path: string[]) => Number(valueAt(object, ...path) ?? 0)
+  const wanted = counts.wanted === undefined ? read('spec', 'replicas') : read('status', counts.wanted)
+  const [updated, ready] = [read('status', counts.updated), read('status', counts.ready)]
+  const isObserved = read('status', 'observedGeneration') >= Number(object.metadata.generation ?? 0)
+  const text = `${kind} ${object.metadata.name}: ${ready} of ${wanted} pods are ready`
+  if (!isObserved || updated < wanted) problems.push(`${text}, ${updated} are up to date`)
+  else if (ready < wanted) problems.push(text)
+  else works.push(text)
+}
+
+/** kubelet has registered the driver on every node that has one of its pods. */
+async function lookAtDriver({ kube, namespace, selector, driver }: Check, findings: Findings): Promise<void> {
+  const { items } = await kube.list(resources.pods, { namespace, labelSelector: selector })
+  const wanted = new Set(items.filter(isDriver).map(({ spec }) => spec.nodeName ?? ''))
+  const nodes = (await kube.list(resources.csiNodes)).items
+  const has = (node: KubeObject) =>
+    (listOf(valueAt(node, 'spec', 'drivers')) ?? []).some((one) => stringOf(valueAt(one, 'name')) === driver)
+  const registered = new Set(nodes.filter(has).map(({ metadata }) => metadata.name ?? ''))
+  const missing = [...wanted].filter((node) => !registered.has(node)).toSorted()
+  const text = `CSI driver ${driver}: registered on ${wanted.size - missing.length} of ${wanted.size} nodes`
+  const named =
+    missing.length > 5 ? `${missing.slice(0, 5).join(', ')} and ${missing.length - 5} more` : missing.join(', ')
+  if (missing.length === 0) findings.works.push(text)
+  else findings.problems.push(`${text}; not on ${named}`)
+}
+
+/** Of the driver's DaemonSet, or of the one process of `combined`; other workloads have a component of their own. */
+function isDriver({ metadata }: Pod): boolean {
+  return /^(driver|node)$/.test(metadata.labels?.['app.kubernetes.io/component'] ?? '')
+}
+
+/** The API server trusts the webhook, and calls it. */
+async function lookAtWebhook({ kube, webhookConfiguration: name }: Check, findings: Findings): Promise<void> {
+  const configuration = await kube.get(resources.mutatingWebhookConfigurations, { name }).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined
+    throw error
+  })
+  const webhooks = listOf(configuration?.webhooks) ?? []
+  const isCalled = (webhook: unknown) =>
+    (stringOf(valueAt(webhook, 'clientConfig', 'caBundle')) ?? '') !== '' &&
+    (listOf(valueAt(webhook, 'rules')) ?? []).length > 0
+  if (webhooks.length > 0 && webhooks.every(isCalled)) findings.works.push(`webhook ${name}: the API server calls it`)
+  else
+    findings.problems.push(`webhook ${name}: the API server does not call it, because it has no rules or no caBundle`)
+}

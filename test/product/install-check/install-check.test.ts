@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { startLocalCluster } from '../../support/local-cluster.ts'
+import { runCli } from '../../support/run-cli.ts'
+
+const namespace = 'kube-system'
+const labels = { 'app.kubernetes.io/instance': 'shop' }
+const driver = 'secrets-store.csi.k8s.io'
+
+test('install-check names what does not work, and succeeds when everything does', async (t) => {
+  const cluster = await startLocalCluster(t, { node: false })
+  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
+  t.after(() => kube.close())
+  const check = (...flags: string[]) =>
+    runCli([
+      'install-check',
+      `--kubeconfig=${cluster.kubeconfig}`,
+      '--selector=app.kubernetes.io/instance=shop',
+      '--wait=0s',
+      ...flags,
+    ])
+  const [empty] = [await check()]
+  assert.deepEqual([empty.code, empty.stderr], [1, ''])
+  assert.match(empty.stdout, /^FAILED no DaemonSet or Deployment in kube-system has the labels .*=shop\n$/)
+
+  const container = { name: 'main', image: 'none' }
+  const selector = { matchLabels: { app: 'driver' } }
+  const template = { metadata: { labels: { app: 'driver', ...labels } }, spec: { containers: [container] } }
+  await kube.create(resources.daemonSets, {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { namespace, name: 'driver', labels },
+    spec: { selector, template },
+  })
+  await kube.create(resources.pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name: 'driver-1', labels: { ...labels, 'app.kubernetes.io/component': 'driver' } },
+    spec: { nodeName: 'node-1', containers: [container] },
+  })
+  const apiVersion = 'admissionregistration.k8s.io/v1'
+  const webhook = { name: 'pods.example.com', admissionReviewVersions: ['v1'], sideEffects: 'None' }
+  await kube.create(resources.mutatingWebhookConfigurations, {
+    apiVersion,
+    kind: 'MutatingWebhookConfiguration',
+    metadata: { name: 'webhook' },
+    webhooks: [{ ...webhook, clientConfig: { service: { name: 'webhook', namespace } } }],
+  })
+  const all = [`--drivername=${driver}`, '--webhook-configuration=webhook']
+  const broken = await check(...all)
+  assert.equal(broken.code, 1)
+  assert.match(
+    broken.stdout,
+    /^FAILED CSI driver secrets-store\.csi\.k8s\.io: registered on 0 of 1 nodes; not on node-1$/m,
+  )
+  assert.match(broken.stdout, /^FAILED webhook webhook: the API server does not call it, because it has no rules/m)
+  assert.match((await check('--webhook-configuration=other')).stdout, /^FAILED webhook other: /m)
+
+  await kube.create(resources.csiNodes, {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'CSINode',
+    metadata: { name: 'node-1' },
+    spec: { drivers: [{ name: driver, nodeID: 'node-1' }] },
+  })
+  const rules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }]
+  const caBundle = Buffer.from('-----BEGIN CERTIFICATE-----').toString('base64')
+  const change = [
+    { op: 'add', path: '/webhooks/0/rules', value: rules },
+    { op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: caBundle },
+  ]
+  await kube.patch(resources.mutatingWebhookConfigurations, { name: 'webhook' }, change, { type: 'json' })
+  const works = await check(...all, '--wait=20s')
+  assert.deepEqual(works, {
+    code: 0,
+    stdout: [
+      'DaemonSet driver: 0 of 0 pods are ready',
+      `CSI driver ${driver}: registered on 1 of 1 nodes`,
+      'webhook webhook: the API server calls it',
+      '',
+    ].join('\n'),
+    stderr: '',
+  })
+})
