@@ -1,6 +1,6 @@
 /** The samples of `examples/apps`: docs/use-in-your-app.md shows them, and each follows a rotation of a real volume. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -118,6 +118,21 @@ describe('a version that a sample cannot use', { concurrency: true }, () => {
       assert.equal(await subjectOf(port), 'renewed')
     })
   }
+})
+
+test('a sample runs without a cluster as docs/use-in-your-app.md describes', async (t) => {
+  const page = readFileSync(join(root, 'docs/use-in-your-app.md'), 'utf8')
+  const [, block = ''] = /```bash\n(mkdir -p dev[\s\S]*?)```/.exec(page) ?? []
+  const [before = '', after = ''] = block.split(/^SECRETS=dev .*\n/m)
+  const directory = temporaryDirectory(t)
+  const type = (text: string) => execFileSync('bash', ['-e', '-c', text], { cwd: directory })
+  type(before)
+  const [sample] = applications
+  assert.ok(sample !== undefined && after !== '')
+  const { send } = await startServer(t, sample, join(directory, 'dev'))
+  assert.equal(await send('one'), 204)
+  type(after)
+  await eventually(async () => assert.deepEqual([await send('two'), await send('one')], [204, 401]), 60_000)
 })
 
 const readers: { language: string; missing: string | undefined; command: (volume: string) => readonly string[] }[] = [
