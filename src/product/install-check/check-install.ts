@@ -14,7 +14,7 @@ interface Check extends Omit<InstallCheckConfig, 'kubeconfig' | 'waitMs'> {
   kube: KubeClient
 }
 
-/** Time between two looks. */
+/** Time between two checks. */
 const everyMs = 2000
 
 /** Waits until a release works, for `waitMs` at most. Never rejects: what cannot be read is a problem. */

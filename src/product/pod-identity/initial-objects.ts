@@ -19,7 +19,7 @@ export interface InitialObjectsOptions {
   clock?: Clock | undefined
 }
 
-/** Time between two looks at the file: kubelet updates a changed ConfigMap within about a minute. */
+/** Time between two reads of the file: kubelet updates a changed ConfigMap within about a minute. */
 const checkMs = 30_000
 
 /**

@@ -522,7 +522,7 @@ test(
   },
 )
 
-test('Windows nodes need an image that somebody has built', needsHelm, async () => {
+test('Windows nodes need an image of your own', needsHelm, async () => {
   await assert.rejects(template({ windows: { enabled: true } }), /no image of Keymount for Windows nodes is published/)
 })
 

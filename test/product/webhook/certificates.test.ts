@@ -176,7 +176,7 @@ test('a replica registers the webhook before it is ready, and registers it again
   const change = [{ op: 'replace', path: '/webhooks/1/rules', value: others }]
   await lab.kube.patch(configurationResources.pods, ref, change, { type: 'json' })
   await lab.ready(await lab.start())
-  assert.deepEqual(await podRules(), [[], others], 'rules that somebody else wrote stay')
+  assert.deepEqual(await podRules(), [[], others], 'rules of another program stay')
 })
 
 test('a replica that has not listed the service accounts registers nothing', async (t) => {

@@ -98,7 +98,7 @@ const registered = { annotation: 'keymount.dev/registered-by', by: 'webhook' }
 
 /**
  * The JSON patch that makes the API server call those of our entries that have no rules; undefined when all have some. Rules
- * that somebody else wrote are not changed.
+ * of a user or another program are not changed.
  */
 export function registerPatch(
   configuration: WebhookConfiguration,
