@@ -17,7 +17,11 @@ export interface ClusterOption extends HomeOption {
 
 /** Which lab. */
 export function addHome(command: Command): Command {
-  return command.option('--home <directory>', 'state directory of the lab (default: $KEYMOUNT_HOME or ~/.keymount)')
+  return command.addOption(
+    new Option('--home <directory>', 'state directory of the lab (default: $KEYMOUNT_HOME or ~/.keymount)').argParser(
+      parseDirectory,
+    ),
+  )
 }
 
 /** A result for programs. */
@@ -36,7 +40,7 @@ export function addCluster(command: Command): Command {
   return command
     .optionsGroup('Cluster:')
     .option('--kubeconfig <file>', 'the cluster (default: KUBECONFIG, or the cluster of the lab)')
-    .addOption(new Option('--home <directory>').hideHelp())
+    .addOption(new Option('--home <directory>').argParser(parseDirectory).hideHelp())
 }
 
 /** An option that takes a Go duration. What was given is checked before the command runs. */
@@ -44,6 +48,12 @@ export class TimeOption extends Option {
   constructor(flags: string, description: string) {
     super(flags, description)
   }
+}
+
+/** An empty text is the value of a shell variable that is not set, and would be the working directory. */
+export function parseDirectory(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('Expected the path of a directory.')
 }
 
 export function parsePort(text: string): number {

@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import type { CliWorld } from '#terminal'
 import { buildProgram, commandPath } from './build-program.ts'
 
@@ -26,11 +26,25 @@ export async function runCli(world: CliWorld): Promise<number> {
       },
     })
     path = commandPath(program, world.argv)
-    await program.parseAsync([...world.argv], { from: 'user' })
+    await program.parseAsync(withoutHelpIfUnknown(program, world.argv), { from: 'user' })
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const { reportError } = await import('./report-error.ts')
     return reportError(error, { world, path, help })
   }
+}
+
+/** Without `--help` if the words before it name a command that does not exist, which is then the error. */
+function withoutHelpIfUnknown(program: Command, words: readonly string[]): string[] {
+  let [command, index] = [program, 0]
+  for (; index < words.length; index++) {
+    const word = words[index] ?? ''
+    const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word))
+    if (next === undefined) break
+    command = next
+  }
+  const isUnknown = command.commands.length > 0 && command.registeredArguments.length === 0
+  const names = isUnknown && index < words.length && !words[index]?.startsWith('-')
+  return names ? words.filter((word) => word !== '--help' && word !== '-h') : [...words]
 }

@@ -43,7 +43,13 @@ function toCliError(error: unknown, path: string): CliError {
   if (error instanceof CommanderError) return usageError(error, path)
   if (error instanceof ProblemsError) {
     const why = error.problems.length > 1 ? error.problems.map(formatProblem).join('\n') : error.message
-    return new CliError({ what: 'The input is not valid', why, code: 'usage', cause: error })
+    return new CliError({
+      what: 'The input is not valid',
+      why,
+      fix: [`see ${path} --help`],
+      code: 'usage',
+      cause: error,
+    })
   }
   if (error instanceof KubeError) return kubeProblem(error)
   if (error instanceof AzureRestError || error instanceof IdentityError || error instanceof HttpFault) {
@@ -81,6 +87,8 @@ function kubeProblem(error: KubeError): CliError {
   })
 }
 
+const ofLab = ' (for the state of the lab: --home DIR)'
+
 /** What users can do when a file cannot be written. errno(3) */
 const fileReasons: Record<string, { why: string; fix: string }> = {
   ENOSPC: { why: 'the disk is full', fix: 'free some space, then run the same command again; nothing was lost' },
@@ -88,21 +96,26 @@ const fileReasons: Record<string, { why: string; fix: string }> = {
     why: 'the disk quota is used up',
     fix: 'free some space, then run the same command again; nothing was lost',
   },
-  EROFS: { why: 'the file system is read-only', fix: 'choose another state directory: --home DIR' },
+  EROFS: { why: 'the file system is read-only', fix: `choose another directory${ofLab}` },
   EACCES: {
     why: 'this user has no right to write there',
-    fix: 'choose another state directory: --home DIR, or change its owner',
+    fix: `choose another directory${ofLab}, or change its owner`,
   },
+  ENOENT: { why: 'the file system allows no directory there', fix: `choose another directory${ofLab}` },
   EPERM: { why: 'this user has no right to do that', fix: 'run it as the user who started the lab' },
   ENOTDIR: {
     why: 'a file is where a directory is needed',
-    fix: 'choose another state directory: --home DIR',
+    fix: `choose another directory${ofLab}`,
   },
+  EEXIST: { why: 'a file of this name exists', fix: `choose another directory${ofLab}` },
 }
 
 function fileProblem(error: unknown): CliError | undefined {
   const reason = fileReasons[errorCode(error) ?? '']
   if (reason === undefined) return undefined
+  // A file that is missing or in the way elsewhere is a mistake of this program, whose stack helps.
+  if (/^E(NOENT|XIST)$/.test(errorCode(error) ?? '') && (error as NodeJS.ErrnoException).syscall !== 'mkdir')
+    return undefined
   const path = (error as NodeJS.ErrnoException).path
   const what = path === undefined ? 'A system call failed' : `Cannot write ${path}`
   return new CliError({ what, why: `${reason.why} (${errorMessage(error)})`, fix: [reason.fix], cause: error })

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
 import { runCli } from '../support/run-cli.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 test('a port in use is reported with the process that has it and the option that selects another', async (t) => {
   const home = await temporaryHome(t)
@@ -123,4 +124,54 @@ test('down does not give up a cluster that does not answer, except with --force'
   assert.match(stderr, /cannot be removed from the cluster/)
   assert.match(stderr, /keymount down --force/)
   assert.equal((await home.keymount('down', '--force')).code, 0)
+})
+
+test('the help of a command that does not exist is an error that names the nearest one', async () => {
+  for (const words of [
+    ['help', 'stauts'],
+    ['stauts', '--help'],
+  ]) {
+    const { code, stdout, stderr } = await runCli(words)
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, /unknown command 'stauts'\n {2}fix {2}did you mean status\?/)
+  }
+  assert.match(
+    (await runCli(['azure', 'throtle', '-h'])).stderr,
+    /unknown command 'throtle'\n {2}fix {2}did you mean throttle\?/,
+  )
+})
+
+test('an empty --home, as of a shell variable that is not set, is not the working directory', async () => {
+  for (const command of ['up', 'down', 'status', 'env']) {
+    const { code, stderr } = await runCli([command, '--home', ''])
+    assert.equal(code, 2)
+    assert.match(stderr, /--home <directory>.*Expected the path of a directory/)
+  }
+})
+
+test('a directory that cannot be made is reported at once, without a stack', async (t) => {
+  const file = join(temporaryDirectory(t), 'file')
+  writeFileSync(file, '')
+  for (const [words, why] of [
+    [['up', '--home', '/proc/1/x'], /Cannot write \/proc\/1\/x\n {2}why {2}the file system allows no directory there/],
+    [['charts', 'package', '-d', '/proc/x'], /Cannot write \/proc\/x/],
+    [['charts', 'package', '-d', file], /a file of this name exists/],
+    [['up', '--home', `${file}/x`], /a file is where a directory is needed/],
+  ] as const) {
+    const { code, stderr } = await runCli([...words])
+    assert.equal(code, 1)
+    assert.match(stderr, why)
+    assert.doesNotMatch(stderr, /Unexpected error|\n {4}at /)
+  }
+})
+
+test('a program that does not exist, and a vault that cannot, are refused before an emulator starts', async () => {
+  const missing = await runCli(['azure', 'exec', '--', 'no-such-program'])
+  assert.equal(missing.code, 1)
+  assert.match(missing.stderr, /Cannot run no-such-program\n {2}why {2}there is no such program on the PATH/)
+  for (const name of ['a b', '1a', 'ab', 'a--b', 'a-', 'a'.repeat(25)]) {
+    const { code, stderr } = await runCli(['azure', 'exec', '--vault', name, '--', 'true'])
+    assert.equal(code, 2, name)
+    assert.match(stderr, /There can be no vault ".*\n {2}why {2}a name has 3 to 24 letters/)
+  }
 })

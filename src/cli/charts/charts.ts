@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { errorCode } from '#lib'
+import { makeDirectories } from '#lib/files'
 import { createChartRepository, packageCharts, startChartServer } from '#packaging/charts'
 import { CliError, type CliWorld, exitCodes } from '#terminal'
 
@@ -34,7 +35,7 @@ export async function serveCharts({ port, world }: { port: number; world: CliWor
 /** `keymount charts package`: writes the packages of all charts, as `helm package` would, and prints their paths. */
 export async function writeCharts({ destination, world }: { destination: string; world: CliWorld }): Promise<number> {
   const directory = resolve(destination)
-  mkdirSync(directory, { recursive: true })
+  makeDirectories(directory)
   for (const { fileName, bytes } of await packageCharts({ directory: chartsOf(world) })) {
     writeFileSync(join(directory, fileName), bytes)
     world.stdout.write(`${join(directory, fileName)}\n`)

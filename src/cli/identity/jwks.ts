@@ -1,8 +1,8 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errorMessage, Problems } from '#lib'
-import { replaceFile } from '#lib/files'
+import { makeDirectories, replaceFile } from '#lib/files'
 import { decodePem, encodePem, parseJson } from '#lib/formats'
 import { type CliWorld, exitCodes } from '#terminal'
 import { withCluster } from '../cluster/open-cluster.ts'
@@ -120,7 +120,7 @@ function writeIssuerDocuments(directory: string, issuer: string, keySet: string)
   }
   for (const [name, text] of Object.entries(documents)) {
     const path = join(directory, name)
-    mkdirSync(dirname(path), { recursive: true })
+    makeDirectories(dirname(path))
     replaceFile(path, text, 0o644)
   }
 }

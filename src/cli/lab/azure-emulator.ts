@@ -91,9 +91,20 @@ async function disposable(options: EmulatorOptions) {
   return { variables: emulator.variables, [Symbol.asyncDispose]: () => emulator.stop() }
 }
 
+/** Key Vault's own rule, so that nothing is started for a name that it refuses. */
+function checkVaultName(name: string): void {
+  if (/^[a-z](?:-?[a-z0-9]){2,23}$/i.test(name) && name.length <= 24) return
+  throw new CliError({
+    what: `There can be no vault "${name}"`,
+    why: 'a name has 3 to 24 letters, digits and single dashes, begins with a letter and does not end with a dash',
+    code: 'usage',
+  })
+}
+
 /** Secrets belong to the first vault, or to the one before a slash: `--secret other/name=value`. */
 function vaultSpecs(names: readonly string[], secrets: readonly string[]): VaultSpec[] {
   const all = names.length === 0 && secrets.length > 0 ? ['test'] : names
+  for (const name of all) checkVaultName(name)
   const specs = all.map((name) => ({ name, secrets: {} as Record<string, string> }))
   for (const text of secrets) {
     const [, vault = all[0], name = '', value = ''] = /^(?:([^/=]+)\/)?([^/=]+)=([\s\S]*)$/.exec(text) ?? []

@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isNotFound, type KubeClient, type KubeObject, resources, type SecretProviderClass } from '#kubernetes/client'
 import { Problems } from '#lib'
+import { makeDirectories } from '#lib/files'
 import { CliError, type CliWorld, countOf, createTerminal, exitCodes } from '#terminal'
 import { attempt } from '../../answer.ts'
 import { withCluster } from '../../cluster/open-cluster.ts'
@@ -126,7 +127,7 @@ function write(files: readonly MigrationFile[], directory: string, { stdout }: C
       stdout.write(name.endsWith('.yaml') ? `---\n# ${name}\n${text}` : `# ${name}\n${comment(text)}`)
     return
   }
-  mkdirSync(directory, { recursive: true, mode: 0o755 })
+  makeDirectories(directory, 0o755)
   for (const { name, text } of files) writeFileSync(join(directory, name), text)
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
-import { errorMessage } from '#lib'
+import { errorCode, errorMessage } from '#lib'
 import { CliError } from '#terminal'
 import type { Environment } from '../original-environment.ts'
 
@@ -28,10 +28,15 @@ export async function runCommand({ command, env, signal }: CommandOptions): Prom
     const [code, endedBy] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
     return code ?? 128 + (endedBy === null ? 0 : constants.signals[endedBy])
   } catch (error) {
-    throw new CliError({ what: `Cannot run ${program}`, why: errorMessage(error), cause: error })
+    throw new CliError({ what: `Cannot run ${program}`, why: whyNotRun(error), cause: error })
   } finally {
     signal.removeEventListener('abort', abort)
   }
+}
+
+function whyNotRun(error: unknown): string {
+  if (errorCode(error) === 'ENOENT') return 'there is no such program on the PATH'
+  return errorCode(error) === 'EACCES' ? 'it is not executable' : errorMessage(error)
 }
 
 function end(child: ChildProcess): void {

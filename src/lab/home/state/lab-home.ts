@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeDirectories } from '#lib/files'
 import { CliError } from '#terminal'
 
 /** The state directory of one lab, and what is where in it. Several labs can exist side by side, each in its own directory. */
@@ -66,6 +66,6 @@ export function labHome(root: string, option = ''): LabHome {
 /** Creates the directories that the command line itself writes to; readable by their owner only. */
 export function createLabHome(home: LabHome): void {
   for (const directory of [home.root, home.logs, home.run, home.azureCli]) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectories(directory, 0o700)
   }
 }
