@@ -9,6 +9,7 @@ import { leaderElection } from './leader-election.ts'
 import { nodeDriver, nodeDriverTyped } from './node-driver.ts'
 import { podIdentity } from './pod-identity.ts'
 import { createRandom } from './random.ts'
+import { restartOnRotation } from './restart.ts'
 import type { Scenario } from './scenario.ts'
 import { secretSync } from './secret-sync.ts'
 import { webhookCertificates } from './webhook-certificates.ts'
@@ -35,6 +36,7 @@ export const scenarios: readonly Scenario[] = [
   webhookCertificates,
   podIdentity,
   secretSync,
+  restartOnRotation,
 ]
 
 /** What seeds run in turn: more of what can go wrong in more ways. */
@@ -51,6 +53,7 @@ const turns: readonly Scenario[] = [
   leaderElection,
   secretSync,
   nodeDriverTyped,
+  restartOnRotation,
 ]
 
 /** In memory where there is such a directory: volumes are written often. */

@@ -60,6 +60,7 @@ function print(previews: readonly RestartPreview[], { line, style }: Terminal): 
 const waits: Record<string, string> = {
   agreement: 'until all pods have the same versions',
   secret: 'until the Secrets of the class have the new versions',
+  again: 'because it was already restarted for these versions',
   paused: 'because the workload is paused',
   rollout: 'for the rollout that is under way',
   'min-interval': 'for the minimum interval',

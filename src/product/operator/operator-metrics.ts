@@ -16,7 +16,7 @@ export const operatorMetrics = {
     help: 'Workloads whose pods started with older versions than they have now',
     labels: {
       reason:
-        'what they wait for: `agreement`, `secret`, `paused`, `rollout`, `min-interval`, `window`, `budget`, `triggered` (the rollout is under way) or `failed`',
+        'what they wait for: `agreement`, `secret`, `again`, `paused`, `rollout`, `min-interval`, `window`, `budget`, `triggered` (the rollout is under way) or `failed`',
     },
   },
   stalePods: {

@@ -213,6 +213,7 @@ function podView(
     name,
     uid: record.uid,
     createdAt: record.createdAt,
+    restartedFor: record.restartedFor,
     containersStartedAt: record.containersStartedAt,
     mounts: own.map(({ mount }) => mountView(mount, config)),
     statusNames: own.map(({ statusName }) => statusName),

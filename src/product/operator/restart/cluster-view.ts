@@ -7,7 +7,7 @@ import {
 } from '#kubernetes/client'
 import { recordOf, stringOf } from '#lib/formats'
 import { createNamespaceIndex, type NamespaceIndex } from './namespace-index.ts'
-import { listOf, restartTargetsAnnotation, settingsIn } from './restart-settings.ts'
+import { listOf, restartedForAnnotation, restartTargetsAnnotation, settingsIn } from './restart-settings.ts'
 import { parseTarget, type WorkloadKind } from './workload-kinds.ts'
 
 /** What is stored of a SecretProviderClassPodStatus: at most 300 bytes. */
@@ -31,6 +31,8 @@ export interface PodRecord {
   createdAt: number
   /** What made it: its kind, name and uid. */
   owner: { kind: string; name: string; uid: string } | undefined
+  /** What its template was rolled out for. */
+  restartedFor: string | undefined
   /** Annotations about restarts, which its template had. */
   settings: Readonly<Record<string, string>> | undefined
   /** When its containers had started at the last lookup: a restart makes it later. */
@@ -120,6 +122,7 @@ export function podRecord({ metadata }: KubeObject): PodRecord | undefined {
     uid: metadata.uid ?? '',
     createdAt: timeOf(metadata.creationTimestamp) ?? 0,
     owner: owner && { kind: owner.kind, name: owner.name, uid: owner.uid },
+    restartedFor: metadata.annotations?.[restartedForAnnotation]?.slice(0, 64),
     settings: settingsIn(metadata.annotations),
   }
 }

@@ -204,6 +204,21 @@ test('a SecretSync restarts pods that were created before it was written, once',
   assert.equal(decide(inputOf([{ ...old, containersStartedAt: now - 50_000 }], { syncs })).action, 'none')
 })
 
+test('pods that started with an older value after a restart for the present one are restarted an hour later, by another key', () => {
+  const first = decide(inputOf([podOf('p1', 'a', 'b')]))
+  assert.ok(first.action === 'restart')
+  const restarted = { ...idle, restartedFor: first.key, restartedAt: now }
+  const pods = [{ ...podOf('p2', 'a', 'b'), restartedFor: first.key }]
+  const waiting = decide(inputOf(pods, { workload: restarted }))
+  assert.deepEqual([waiting.action, waiting.action === 'wait' && waiting.reason], ['wait', 'again'])
+  const later = { now: now + 3_600_000 }
+  const again = decide(inputOf(pods, { workload: restarted, ...later }))
+  assert.ok(again.action === 'restart')
+  assert.notEqual(again.key, first.key)
+  const twice = { ...idle, restartedFor: again.key, restartedAt: later.now }
+  assert.equal(decide(inputOf(pods, { workload: twice, ...later })).action, 'none', 'those pods are being replaced')
+})
+
 test('pauses, rollouts, the interval, windows and OnDelete each have their answer', () => {
   const pods = [podOf('p1', 'a', 'b')]
   const answer = (changes: Partial<RestartInput>) => {

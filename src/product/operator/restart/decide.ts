@@ -18,6 +18,8 @@ export interface MountView {
 export interface PodView {
   name: string
   createdAt: number
+  /** Key that its template was rolled out for; undefined when there was no restart before it was created. */
+  restartedFor?: string | undefined
   /** Of the classes that count. Empty before the first volume is mounted. */
   mounts: readonly MountView[]
   /**
@@ -64,7 +66,7 @@ export interface RestartInput {
   windows: readonly RestartWindow[]
 }
 
-export type WaitReason = 'agreement' | 'secret' | 'paused' | 'rollout' | 'min-interval' | 'window'
+export type WaitReason = 'agreement' | 'secret' | 'again' | 'paused' | 'rollout' | 'min-interval' | 'window'
 
 /** What is known of a restart that is due. */
 export interface DueRestart {
@@ -111,8 +113,15 @@ export function decide(input: RestartInput): Decision {
   const patienceEndsAt = due.since + input.agreeTimeoutMs
   if (!agreed && now < patienceEndsAt) return wait('agreement', patienceEndsAt)
   if (!isMirrored(input)) return wait('secret')
-  const covered = (workload.coversUntil ?? Number.NEGATIVE_INFINITY) >= due.latest
-  if (covered || workload.restartedFor === due.key) return { action: 'none', reason: 'triggered' }
+  if ((workload.coversUntil ?? Number.NEGATIVE_INFINITY) >= due.latest) return { action: 'none', reason: 'triggered' }
+  const sameKeys = [due.key, shortHash([due.key, 'again'])]
+  if (sameKeys.includes(workload.restartedFor ?? '')) {
+    const startedOld = stale.some(({ pod }) => pod.restartedFor === workload.restartedFor)
+    if (!startedOld || workload.rollingOut) return { action: 'none', reason: 'triggered' }
+    const earliest = (workload.restartedAt ?? now) + againMs
+    if (now < earliest) return wait('again', earliest)
+    due.key = sameKeys.find((one) => one !== workload.restartedFor) ?? due.key
+  }
   const confirmed = stale.some(({ pod }) => pod.inspected)
   const inspect: Decision = { action: 'inspect', pod: stale[0]?.pod.name ?? '', ...due }
   if (!workload.replacesPods) return confirmed ? { action: 'report', ...due } : inspect
@@ -125,6 +134,13 @@ export function decide(input: RestartInput): Decision {
   if (opening > now) return wait('window', opening)
   return confirmed ? { action: 'restart', agreed, ...due } : inspect
 }
+
+/**
+ * A value that changed back while a workload was rolled out for it, and then changed again, leaves pods that started with the
+ * value in between, of a template that was rolled out for the present one. They are restarted too, but so late that a provider
+ * which always answers a start with older versions costs one restart an hour.
+ */
+const againMs = 3_600_000
 
 /** Whether any pod may be stale: without the workload itself, to find out whether it has to be read. */
 export function mayBeStale(input: Pick<RestartInput, 'pods' | 'syncs' | 'mirrored'>): boolean {

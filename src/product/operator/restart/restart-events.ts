@@ -34,6 +34,7 @@ export function describeWait(wait: { reason: WaitReason; untilMs: number | undef
     agreement: `pods have new versions of secrets; the restart waits until all pods have them, at the latest until ${until}`,
     secret:
       'pods have new versions of secrets; the restart waits until the Secrets of the class (secretObjects) have them too',
+    again: `pods have started with older versions of secrets since the last restart for these versions; the restart waits until ${until}`,
     paused: 'pods have new versions of secrets; the restart waits until the workload is no longer paused (spec.paused)',
     rollout: undefined,
     'min-interval': `pods have new versions of secrets; the restart waits for the minimum interval, until ${until}`,

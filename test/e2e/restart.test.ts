@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import {
+  createKubeClient,
+  isForbidden,
+  type KubeClient,
+  loadKubeconfig,
+  type Pod,
+  resources,
+  statusAnnotations,
+  type UntypedObject,
+  versionHash,
+} from '#kubernetes/client'
+import { sleep } from '#lib'
+import { stringOf, valueAt } from '#lib/formats'
+import { until } from '../support/eventually.ts'
+import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
+import { findClusterProcesses } from './cluster-processes.ts'
+import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
+
+/** Restarts on rotation, installed by the chart with nothing but `restart.enabled`, on a real cluster with its policies. */
+const options = realClusterOnly('admission policies and StatefulSets need a real cluster', noHelm, noNodeHost)
+const replicas = 10
+
+test('a workload is rolled out once after its secret has changed, while its operator is killed', options, async (t) => {
+  const release = await createHelmRelease(t, {
+    objects: ['db'],
+    values: { restart: { enabled: true, minInterval: '0s' }, rotationPollInterval: '5s' },
+  })
+  const { kube, namespace } = release
+  await release.setSecret('first')
+  await release.install()
+  await kube.create(resources.deployments, workloadOf(release, 'Deployment', 'web', { replicas }))
+  await kube.create(
+    resources.statefulSets,
+    workloadOf(release, 'StatefulSet', 'db', { serviceName: 'db', updateStrategy: { type: 'OnDelete' } }),
+  )
+  await until(`${replicas} pods`, async () => (await runningPods(release, 'web')).length === replicas)
+  await until('the pod of the StatefulSet', async () => (await runningPods(release, 'db')).length === 1)
+  await sleep(8000)
+  assert.equal(await restartedFor(release, 'web'), undefined, 'nothing has changed yet')
+
+  await t.test('a value that comes back while the workload is paused restarts nothing', async () => {
+    const pause = (paused: boolean) =>
+      kube.patch(resources.deployments, { namespace, name: 'web' }, { spec: { paused } })
+    await pause(true)
+    await release.setSecret('other')
+    await until(
+      'the pods to have it',
+      async () => (await versions(release, 'web')).size === 1 && (await stale(release)),
+    )
+    const before = await versions(release, 'web')
+    assert.equal(await restartedFor(release, 'web'), undefined)
+    assert.equal(before.size, 1)
+    await pause(false)
+  })
+
+  const killing = killOperator(t, release)
+  await until('the rollout', () => restartedFor(release, 'web'))
+  await release.setSecret('second')
+  await until('the last rollout', async () => {
+    const pods = await runningPods(release, 'web')
+    return pods.length === replicas && !(await stale(release)) && (await versions(release, 'web')).size === 1
+  })
+  await sleep(15_000)
+  killing.stop()
+  const sets = await replicaSets(release, 'web')
+  // The first template, one for "other", one for "second" unless it came before the first restart was decided.
+  assert.ok(sets.length === 2 || sets.length === 3, `${sets.length} ReplicaSets`)
+  const restarts = sets.flatMap((set) => restartKeyOf(set) ?? [])
+  assert.equal(new Set(restarts).size, restarts.length)
+  assert.ok(killing.count() >= 2, 'the operator was killed meanwhile')
+
+  await t.test('a StatefulSet with OnDelete gets an event', async () => {
+    await until('the event', async () => {
+      const { items } = await kube.list(resources.events, { namespace })
+      return items.some(({ reason, involvedObject }) => reason === 'RestartNeeded' && involvedObject.name === 'db')
+    })
+    assert.equal(await restartedFor(release, 'db', resources.statefulSets), undefined)
+  })
+
+  await t.test('kubectl apply and server-side apply of the manifest leave the annotation alone', async () => {
+    const key = await restartedFor(release, 'web')
+    const manifest = workloadOf(release, 'Deployment', 'web', { replicas })
+    await kube.apply(resources.deployments, manifest, { fieldManager: 'kubectl', force: true })
+    const labels = { metadata: { labels: { changed: 'by-a-merge-patch' } } }
+    await kube.patch(resources.deployments, { namespace, name: 'web' }, labels, {
+      fieldManager: 'kubectl-client-side-apply',
+    })
+    await kube.patch(resources.deployments, { namespace, name: 'web' }, manifest, {
+      type: 'strategic',
+      fieldManager: 'kubectl-client-side-apply',
+    })
+    assert.equal(await restartedFor(release, 'web'), key)
+    assert.equal((await replicaSets(release, 'web')).length, sets.length)
+  })
+
+  await t.test('the operator’s account is refused everything else', () => onlyItsWork(t, release))
+})
+
+async function onlyItsWork(t: TestContext, { kube, namespace }: HelmRelease): Promise<void> {
+  const { token } = await kube.createToken(
+    { namespace, name: 'keymount-operator' },
+    { audiences: [], expirationSeconds: 600 },
+  )
+  const { cert: _, key: __, ...config } = loadKubeconfig(process.env.KUBECONFIG ?? '')
+  const operator: KubeClient = createKubeClient({ ...config, token: async () => token })
+  t.after(() => operator.close())
+  const web = { namespace, name: 'web' }
+  const patch = (body: object) => operator.patch(resources.deployments, web, body, { type: 'strategic' })
+  const template = (body: object) => patch({ spec: { template: body } })
+  const refused: Record<string, () => Promise<unknown>> = {
+    'read a Secret': () => operator.list(resources.secrets, { namespace }),
+    'read a ConfigMap': () => operator.list(resources.configMaps, { namespace }),
+    'get a token': () => operator.createToken({ namespace, name: 'app' }, { audiences: ['a'], expirationSeconds: 600 }),
+    'create a pod': () =>
+      operator.create(resources.pods, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { namespace, name: 'x' },
+        spec: { containers: [{ name: 'a', image: 'a' }] },
+      }),
+    'delete a pod': () => operator.delete(resources.pods, { namespace, name: 'x' }),
+    'delete a workload': () => operator.delete(resources.deployments, web),
+    'create a workload': () =>
+      operator.create(resources.deployments, {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { namespace, name: 'x' },
+      }),
+    'change an image': () => template({ spec: { containers: [{ name: 'app', image: 'other' }] } }),
+    'change the account': () => template({ spec: { serviceAccountName: 'default' } }),
+    'add a container': () => template({ spec: { containers: [{ name: 'more', image: 'other' }] } }),
+    'change another annotation of the template': () => template({ metadata: { annotations: { x: 'y' } } }),
+    'remove an annotation of the template': () => template({ metadata: { annotations: { keep: null } } }),
+    'change a label of the template': () => template({ metadata: { labels: { x: 'y' } } }),
+    'change replicas': () => patch({ spec: { replicas: 0 } }),
+    'change an annotation': () => patch({ metadata: { annotations: { x: 'y' } } }),
+    'change a label': () => patch({ metadata: { labels: { x: 'y' } } }),
+    'add a finalizer': () => patch({ metadata: { finalizers: ['example.com/x'] } }),
+    'change a status': () =>
+      operator.patch(resources.deployments, web, { status: { replicas: 0 } }, { subresource: 'status' }),
+    'read another namespace’s Secrets': () => operator.list(resources.secrets, {}),
+  }
+  for (const [what, attempt] of Object.entries(refused)) {
+    await assert.rejects(attempt, (error) => isForbidden(error) || /denied request/.test(String(error)), what)
+  }
+  await template({ metadata: { annotations: { 'keymount.dev/restarted-for': 'by-the-test' } } })
+}
+
+function workloadOf({ driver, namespace }: HelmRelease, kind: string, name: string, spec: object): UntypedObject {
+  const labels = { app: name }
+  const container = {
+    name: 'app',
+    image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4',
+    imagePullPolicy: 'IfNotPresent',
+    command: ['sleep', '3600'],
+    volumeMounts: [{ name: 'secrets', mountPath: '/mnt/secrets-store', readOnly: true }],
+  }
+  const volumeAttributes = { secretProviderClass: 'app' }
+  return {
+    apiVersion: 'apps/v1',
+    kind,
+    metadata: { namespace, name, annotations: { 'keymount.dev/restart-on-rotation': 'true' } },
+    spec: {
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels, annotations: { keep: 'this' } },
+        spec: {
+          serviceAccountName: 'app',
+          terminationGracePeriodSeconds: 0,
+          containers: [container],
+          volumes: [{ name: 'secrets', csi: { driver, readOnly: true, volumeAttributes } }],
+        },
+      },
+      ...spec,
+    },
+  }
+}
+
+async function runningPods({ kube, namespace }: HelmRelease, app: string): Promise<Pod[]> {
+  const { items } = await kube.list(resources.pods, { namespace, labelSelector: `app=${app}` })
+  return items.filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status?.phase === 'Running')
+}
+
+/** Versions that the running pods have now. */
+async function versions(release: HelmRelease, app: string): Promise<Set<string>> {
+  return new Set((await statuses(release, app)).map(({ status }) => JSON.stringify(status?.objects)))
+}
+
+async function statuses(release: HelmRelease, app: string) {
+  const { kube, namespace } = release
+  const names = new Set((await runningPods(release, app)).map(({ metadata }) => metadata.name))
+  const { items } = await kube.list(resources.secretProviderClassPodStatuses, { namespace })
+  return items.filter(({ status }) => names.has(status?.podName))
+}
+
+/** Whether a running pod of `web` started with other versions than it has now. */
+async function stale(release: HelmRelease): Promise<boolean> {
+  return (await statuses(release, 'web')).some(({ metadata, status }) => {
+    const have = versionHash(status?.secretProviderClassName ?? '', status?.objects ?? [])
+    return metadata.annotations?.[statusAnnotations.startedWith] !== have
+  })
+}
+
+async function restartedFor(
+  { kube, namespace }: HelmRelease,
+  name: string,
+  resource = resources.deployments,
+): Promise<string | undefined> {
+  return restartKeyOf(await kube.get(resource, { namespace, name }))
+}
+
+function restartKeyOf(object: UntypedObject): string | undefined {
+  return stringOf(valueAt(object, 'spec', 'template', 'metadata', 'annotations', 'keymount.dev/restarted-for'))
+}
+
+async function replicaSets({ kube, namespace }: HelmRelease, app: string): Promise<UntypedObject[]> {
+  return (await kube.list(resources.replicaSets, { namespace, labelSelector: `app=${app}` })).items
+}
+
+/** SIGKILL to the operator's process every 5 s, as far as kubelet has started it again. */
+function killOperator(t: TestContext, { kube, namespace }: HelmRelease): { stop(): void; count(): number } {
+  const processes = findClusterProcesses(process.env.KUBECONFIG ?? '')
+  let killed = 0
+  let stopped = false
+  const kill = async () => {
+    const { items } = await kube.list(resources.pods, { namespace, labelSelector: 'app=keymount-operator' })
+    const pod = items.find(({ status }) => status?.containerStatuses?.[0]?.state?.running !== undefined)
+    if (pod === undefined || processes === undefined) return
+    await processes.kill(pod)
+    killed++
+  }
+  const loop = (async () => {
+    while (!stopped) {
+      await sleep(5000)
+      if (!stopped) await kill().catch(() => undefined)
+    }
+  })()
+  t.after(async () => {
+    stopped = true
+    await loop
+  })
+  return {
+    stop() {
+      stopped = true
+    },
+    count: () => killed,
+  }
+}
