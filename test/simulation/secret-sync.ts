@@ -363,6 +363,9 @@ async function meddleWithSecret(cluster: Cluster, namespace: string): Promise<vo
 function watchObjects(cluster: Cluster): void {
   const { server } = cluster
   server.store.follow(server.store.revision, ({ resource, type, object }) => {
+    const isReport = resource === 'secretsyncs.secret-sync.x-k8s.io' || resource === 'events'
+    if (isReport && JSON.stringify(object).includes('planted:'))
+      cluster.world.violate(`${resource} ${object.metadata.name} has a value of a vault`)
     if (resource === 'secretsyncs.secret-sync.x-k8s.io') cluster.writes++
     if (resource !== 'secrets' || type === 'DELETED') return
     cluster.writes++
