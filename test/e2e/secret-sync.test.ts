@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createKubeClient, isForbidden, isNotFound, loadKubeconfig, resources, type Secret } from '#kubernetes/client'
+import {
+  createKubeClient,
+  isForbidden,
+  isNotFound,
+  loadKubeconfig,
+  type Resource,
+  resources,
+  type Secret,
+  type UntypedObject,
+} from '#kubernetes/client'
 import { type SecretSync, secretSyncs } from '#product/sync'
 import { until } from '../support/eventually.ts'
 import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
@@ -30,33 +39,36 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
   await kube.delete(resources.secrets, { namespace, name: 'app-db' })
   await until('the Secret to come back', async () => (await valueOfSecret(release, 'app-db')) === 'second')
 
-  await t.test('a type that is not allowed is refused in upstream’s words', async () => {
-    await kube.create(secretSyncs, syncOf(release, 'custom', { type: 'example.com/api-credentials' }))
-    const message = await failed(release, 'custom', 'ControllerPatchError')
-    const policy = 'secrets-store-sync-controller-create-update-policy'
-    const text =
-      `failed to patch secret "custom": secrets "custom" is forbidden: ValidatingAdmissionPolicy '${policy}' with binding '${policy}-binding' ` +
-      'denied request: secrets-store-sync-controller has failed to CREATE secret with example.com/api-credentials type'
-    assert.ok(message.startsWith(text), message)
-  })
-
-  await t.test('a class that is missing is reported in upstream’s words', async () => {
-    await kube.create(secretSyncs, {
-      ...syncOf(release, 'no-class'),
-      spec: { ...syncOf(release, 'no-class').spec, secretProviderClassName: 'gone' },
+  for (const [what, name, object, expected] of failures)
+    await t.test(`${what} is reported in upstream’s words`, async () => {
+      await kube.create(secretSyncs, syncOf(release, name, object))
+      const message = await failed(release, name, 'ControllerPatchError')
+      assert.ok(message.startsWith(`failed to patch secret "${name}": ${expected}`), message)
+      await kube.delete(secretSyncs, { namespace, name })
     })
+
+  await t.test('a class that is missing, or in another namespace, is reported in upstream’s words', async () => {
+    const sync = syncOf(release, 'no-class')
+    await kube.create(secretSyncs, { ...sync, spec: { ...sync.spec, secretProviderClassName: 'gone' } })
     assert.equal(
       await failed(release, 'no-class', 'SecretProviderClassMisconfigured'),
       'failed to get SecretProviderClass "gone": secretproviderclass.secrets-store.csi.x-k8s.io "gone" not found',
     )
   })
 
-  await t.test('the schema refuses reserved and overlong keys', async () => {
-    const reserved = syncOf(release, 'reserved', { labels: { 'secrets-store.sync.x-k8s.io/x': 'y' } })
-    await assert.rejects(
-      kube.create(secretSyncs, reserved),
-      /Labels should not contain secrets-store\.sync\.x-k8s\.io\. This key is reserved for the controller\./,
-    )
+  await t.test('the schema refuses what upstream’s refuses, in its words', async () => {
+    for (const [what, spec, message] of invalid) {
+      const sync = syncOf(release, 'invalid')
+      const wrong = { ...sync, spec: { ...sync.spec, ...spec } } as SecretSync
+      await assert.rejects(kube.create(secretSyncs, wrong), (error) => String(error).includes(message), what)
+    }
+    const valid = syncOf(release, 'valid', {
+      type: 'ValidSecretType',
+      labels: { 'just.a/normal.label': 'and-its-value' },
+    })
+    valid.spec.secretSyncControllerName = 'there appears to be no validation on this field'
+    valid.spec.forceSynchronization = 'ThisOneShouldBeCapableOfUpperCases-AndAlsoDates.1989-11-17'
+    await kube.create(secretSyncs, valid)
   })
 
   await t.test('the controller’s account is refused everything else', async () => {
@@ -106,6 +118,58 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     for (const [what, attempt] of Object.entries(refused)) {
       await assert.rejects(attempt, (error) => isForbidden(error) || /denied request/.test(String(error)), what)
     }
+    const policy = 'secrets-store-sync-controller-create-update-policy'
+    const denied = `is forbidden: ValidatingAdmissionPolicy '${policy}' with binding '${policy}-binding' denied request: `
+    const onlyTypes = `in the ${namespace} namespace. The controller can only create or update secrets in the allowed types list with a single secretsync owner.`
+    const ofOwner = (name: string, version = 'v1', kind = 'SecretSync') => ({
+      ...{ apiVersion: `secret-sync.x-k8s.io/${version}`, kind, name, uid: 'someuid' },
+    })
+    const texts: [Secret, string][] = [
+      [
+        secret('no-owner-refs', {}, []),
+        `${denied}expression 'variables.allowedSecretTypes == true && variables.hasOneSecretSyncOwner == true' resulted in error: composited variable "hasOneSecretSyncOwner" fails to evaluate: no such key: ownerReferences`,
+      ],
+      [
+        secret('wrong-kind', {}, [ofOwner('wrong-kind', 'v1', 'User')]),
+        `${denied}secrets-store-sync-controller has failed to CREATE secret with Opaque type ${onlyTypes}`,
+      ],
+      [
+        secret('two-owner-refs', {}, [
+          ofOwner('two-owner-refs'),
+          { ...ofOwner('two-owner-refs', 'v1alpha'), uid: 'other' },
+        ]),
+        `${denied}secrets-store-sync-controller has failed to CREATE secret with Opaque type ${onlyTypes}`,
+      ],
+      [
+        secret('type-not-allowed', { type: 'very.random/custom-type' }, [ofOwner('type-not-allowed')]),
+        `${denied}secrets-store-sync-controller has failed to CREATE secret with very.random/custom-type type ${onlyTypes}`,
+      ],
+    ]
+    for (const [wrong, text] of texts) {
+      const expected = `secrets "${wrong.metadata.name}" ${text}`
+      await assert.rejects(
+        controller.create(resources.secrets, wrong),
+        (error) => String(error).includes(expected),
+        expected,
+      )
+    }
+    // Not even with more rights.
+    await kube.create(roleBindings, {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { namespace, name: 'sync-controller-edit' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+      subjects: [{ kind: 'ServiceAccount', ...account }],
+    })
+    await until('the policy against deletions', async () => {
+      const error = await controller
+        .delete(resources.secrets, { namespace, name: 'foreign' })
+        .catch((one: unknown) => one)
+      return String(error).includes(
+        `secrets "foreign" is forbidden: ValidatingAdmissionPolicy 'secrets-store-sync-controller-delete-policy' with binding 'secrets-store-sync-controller-delete-policy-binding' denied request: secrets-store-sync-controller has failed to DELETE secrets in the ${namespace} namespace. The controller is not allowed to delete secrets.`,
+      )
+    })
+    await kube.delete(roleBindings, { namespace, name: 'sync-controller-edit' })
     await controller.patch(
       secretSyncs,
       { namespace, name: 'app-db' },
@@ -116,6 +180,92 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
   await kube.delete(secretSyncs, { namespace, name: 'app-db' })
   await until('the Secret to go', async () => (await valueOfSecret(release, 'app-db')) === undefined)
 })
+
+const roleBindings: Resource<UntypedObject> = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  plural: 'rolebindings',
+  kind: 'RoleBinding',
+  namespaced: true,
+}
+
+type SecretObject = SecretSync['spec']['secretObject']
+
+const policyText =
+  "is forbidden: ValidatingAdmissionPolicy 'secrets-store-sync-controller-create-update-policy' with binding " +
+  "'secrets-store-sync-controller-create-update-policy-binding' denied request: secrets-store-sync-controller has failed to CREATE secret with"
+
+const nameRule =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+
+/** What upstream's own suite expects of the conditions: a SecretSync, and how the message begins. */
+const failures: [string, string, Partial<SecretObject>, string][] = [
+  [
+    'a type that is not allowed',
+    'custom',
+    { type: 'example.com/api-credentials' },
+    `secrets "custom" ${policyText} example.com/api-credentials type`,
+  ],
+  [
+    'a service account token',
+    'token',
+    { type: 'kubernetes.io/service-account-token', annotations: { 'kubernetes.io/service-account.name': 'default' } },
+    `secrets "token" ${policyText} kubernetes.io/service-account-token type`,
+  ],
+  [
+    'an invalid annotation',
+    'annotation',
+    { annotations: { 'my.annotation/with_invalid_characters!': 'x' } },
+    `Secret "annotation" is invalid: metadata.annotations: Invalid value: "my.annotation/with_invalid_characters!": ${nameRule}`,
+  ],
+  [
+    'an invalid label',
+    'label',
+    { labels: { 'invalid/key_with_invalid_characters!': 'x' } },
+    `Secret "label" is invalid: metadata.labels: Invalid value: "invalid/key_with_invalid_characters!": ${nameRule}`,
+  ],
+]
+
+const data = [{ sourcePath: 'db', targetKey: 'password' }]
+const dnsRule = "in body should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'"
+
+/** What upstream's schema refuses: fields of the spec, and a part of the message. */
+const invalid: [string, object, string][] = [
+  ['no data', { secretObject: { type: 'custom.type' } }, 'spec.secretObject.data: Required value'],
+  ['empty data', { secretObject: { data: [] } }, 'spec.secretObject.data in body should have at least 1 items'],
+  [
+    'a type with a space',
+    { secretObject: { type: 'TypeWith ASpace', data } },
+    'spec.secretObject.type: Invalid value: "TypeWith ASpace": spec.secretObject.type in body should match \'^[^\\s]+$\'',
+  ],
+  ['a class name', { secretProviderClassName: 'oh noes!<-invalid' }, `spec.secretProviderClassName ${dnsRule}`],
+  ['an account name', { serviceAccountName: 'defa:ult' }, `spec.serviceAccountName ${dnsRule}`],
+  [
+    'a request to sync',
+    { forceSynchronization: '</div>' },
+    "spec.forceSynchronization in body should match '^[A-Za-z0-9]([-A-Za-z0-9]+([-._a-zA-Z0-9]?[A-Za-z0-9])*)?$'",
+  ],
+  [
+    'a long label',
+    { secretObject: { data, labels: { 'my.label': 'x'.repeat(64) } } },
+    'Label keys must not exceed 317 characters (254 for prefix+separator, 63 for name), label values must not exceed 63 characters.',
+  ],
+  [
+    'a long annotation',
+    { secretObject: { data, annotations: { ['x'.repeat(318)]: 'y' } } },
+    'Annotations keys must not exceed 317 characters (254 for prefix+separator, 63 for name), annotation values must not exceed 256 kB.',
+  ],
+  [
+    'a reserved label',
+    { secretObject: { data, labels: { 'secrets-store.sync.x-k8s.io/x': 'y' } } },
+    'Labels should not contain secrets-store.sync.x-k8s.io. This key is reserved for the controller.',
+  ],
+  [
+    'a reserved annotation',
+    { secretObject: { data, annotations: { 'secrets-store.sync.x-k8s.io/x': 'y' } } },
+    'Annotations should not contain secrets-store.sync.x-k8s.io. This key is reserved for the controller.',
+  ],
+]
 
 function syncOf(
   { namespace }: HelmRelease,
