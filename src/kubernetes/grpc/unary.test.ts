@@ -131,7 +131,10 @@ test("the signal aborts at the caller's deadline", async (t) => {
     never((signal) => signals.push(signal)),
   )
   await assert.rejects(call('', 30), { code: Code.DEADLINE_EXCEEDED })
-  await eventually(() => assert.match(String(signals[0]?.reason), /no result within the caller's deadline/))
+  // The caller gives up at its deadline too, and the server may hear of that first.
+  await eventually(() =>
+    assert.match(String(signals[0]?.reason), /no result within the caller's deadline|the caller left/),
+  )
 })
 
 test("the signal aborts at the server's own time limit, and the caller gets that error", async (t) => {
