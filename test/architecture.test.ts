@@ -108,6 +108,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/worker',
   ],
   'product/webhook': [
+    'product/notify',
     'product/proxy',
     'daemon',
     'packaging/image',

@@ -2,6 +2,7 @@ import type { EnvVar, VolumeMount } from '#kubernetes/client'
 import { type NewContainer, proxyContainer, proxyInitContainer, proxyInitName, proxyName } from '#product/proxy'
 import { type Annotations, annotationKeys, annotationPrefix, identityRequest } from './identity-request.ts'
 import { mountChange } from './mount-change.ts'
+import { notifyContainer, notifyName } from './notify-sidecar.ts'
 import type { AdmittedContainer, AdmittedPod, AdmittedVolume } from './parse-pod.ts'
 import { appendTo, type PatchOperation } from './patch-operation.ts'
 import { tokenEnvironment } from './token-environment.ts'
@@ -38,10 +39,13 @@ export function mutatePod(pod: AdmittedPod, account: Annotations, settings: Webh
   const injection: Injection = {
     env: tokenEnvironment(request, settings),
     mounts: mountPaths.map((mountPath) => ({ name: volumeName, mountPath, readOnly: true })),
-    skipped: request.skipped,
+    // The sidecar that notifies has no use for a token.
+    skipped: new Set([...request.skipped, notifyName]),
   }
   const warnings = warningsAbout(pod, account, settings)
-  const { initContainers, containers } = withProxy(pod, settings, request.proxyPort)
+  const entries = withProxy(pod, settings, request.proxyPort)
+  addNotify(pod, settings, entries)
+  const { initContainers, containers } = entries
   const patch = [
     ...containerOperations('/spec/initContainers', pod.initContainers, initContainers, injection, warnings),
     ...containerOperations('/spec/containers', pod.containers, containers, injection, warnings),
@@ -69,6 +73,17 @@ function withProxy(
     initContainers.splice(afterProxy, 0, { added })
   }
   return { initContainers, containers }
+}
+
+/** Behind the pod's init containers, so that it does not delay them. */
+function addNotify(
+  pod: AdmittedPod,
+  settings: WebhookSettings,
+  { initContainers, containers }: { initContainers: Entry[]; containers: Entry[] },
+): void {
+  const added = notifyContainer(pod, settings)
+  const list = settings.proxy.nativeSidecar ? initContainers : containers
+  if (added !== undefined && !has(list, notifyName)) list.push({ added })
 }
 
 const nameOf = (entry: Entry) => ('added' in entry ? entry.added.name : entry.existing.name)

@@ -9,6 +9,15 @@ export interface ServerVersion {
  * versions older than its API server. https://kubernetes.io/releases/version-skew-policy/#kubelet
  */
 export function hasNativeSidecars(version: ServerVersion): boolean {
+  return isAtLeast(version, 32)
+}
+
+/** Whether a container may ask for a restart of all containers of its pod: a beta feature of 1.36. */
+export function mayRestartAllContainers(version: ServerVersion): boolean {
+  return isAtLeast(version, 36)
+}
+
+function isAtLeast(version: ServerVersion, oldest: number): boolean {
   const [major = 0, minor = 0] = [version.major, version.minor].map((text) => Number.parseInt(text ?? '0', 10))
-  return major > 1 || (major === 1 && minor >= 32)
+  return major > 1 || (major === 1 && minor >= oldest)
 }

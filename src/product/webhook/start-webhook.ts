@@ -16,7 +16,7 @@ import type { ServingCertificate } from './certificates/serving-certificate.ts'
 import { mutatingConfigurations, validatingConfigurations } from './certificates/webhook-configuration.ts'
 import { healthRoutes } from './health.ts'
 import { webhookLimits } from './limits.ts'
-import { hasNativeSidecars, type ServerVersion } from './native-sidecars.ts'
+import { hasNativeSidecars, mayRestartAllContainers, type ServerVersion } from './native-sidecars.ts'
 import { type AdmissionServer, type ClientCertificates, serveAdmission } from './serve-admission.ts'
 import { followServiceAccounts } from './service-accounts.ts'
 import { createWebhookMetrics, type WebhookMetrics } from './webhook-metrics.ts'
@@ -79,13 +79,15 @@ export async function startWebhook(config: WebhookConfig, world: WebhookWorld): 
   await using started = new AsyncDisposableStack()
   const metrics = createWebhookMetrics()
   const readiness = createReadiness()
-  const nativeSidecar = hasNativeSidecars(await serverVersion(kube, clock))
+  const version = await serverVersion(kube, clock)
+  const nativeSidecar = hasNativeSidecars(version)
+  const restartsAllContainers = mayRestartAllContainers(version)
   const accounts = followServiceAccounts({ kube, log, labelSelector: config.serviceAccountSelector })
   started.defer(accounts.stop)
   metrics.accounts(accounts.size)
   accounts.synced.then(readiness.accountsListed, () => undefined)
 
-  const settings = { ...config.settings, proxy: { ...config.settings.proxy, nativeSidecar } }
+  const settings = { ...config.settings, restartsAllContainers, proxy: { ...config.settings.proxy, nativeSidecar } }
   const admissions: Record<string, Admission> = {
     '/mutate-v1-pod': podAdmission({ settings, accounts, metrics, log }),
   }

@@ -12,6 +12,8 @@ export interface WebhookSettings {
   legacyTokenPath: boolean
   /** The sidecar that answers the token requests of applications that only know IMDS. */
   proxy: ProxySettings
+  /** The API server has the action RestartAllContainers of restartPolicyRules. Default false. */
+  restartsAllContainers?: boolean | undefined
   /** Undefined: pods that request the token endpoint sign in at Entra like all others. */
   tokenEndpoint?: TokenEndpoint | undefined
 }
