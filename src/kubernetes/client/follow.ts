@@ -103,17 +103,23 @@ async function run<T extends KubeObject, P>(follower: Follower<T, P>): Promise<v
 }
 
 async function listAndWatch<T extends KubeObject, P>(follower: Follower<T, P>): Promise<void> {
-  const { client, resource, selectors, pick, handlers, clock, backoff, signal } = follower
+  const { clock, backoff, signal } = follower
+  await listOnce(follower)
+  while (!signal.aborted) {
+    const pause = await watchOnce(follower)
+    await sleep(pause === 'ended' ? Math.min(backoff.next(), 1000) : backoff.next(), { clock, signal })
+  }
+}
+
+/** A function of its own: what it has of the list would stay in memory as long as the watch goes on. */
+async function listOnce<T extends KubeObject, P>(follower: Follower<T, P>): Promise<void> {
+  const { client, resource, selectors, pick, handlers, clock, signal } = follower
   const { items, resourceVersion } = await client.list(resource, { ...selectors, pick, signal })
   signal.throwIfAborted()
   handlers.onList(items)
   follower.version = resourceVersion
   follower.heardAt = clock.elapsed()
   follower.firstList.resolve()
-  while (!signal.aborted) {
-    const pause = await watchOnce(follower)
-    await sleep(pause === 'ended' ? Math.min(backoff.next(), 1000) : backoff.next(), { clock, signal })
-  }
 }
 
 /** Whether the watch ended in order. A server that is not reached has not forgotten the version: only its refusal is thrown. */

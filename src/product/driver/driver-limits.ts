@@ -43,6 +43,12 @@ export const driverLimits = {
     what: 'classes that a driver reads at the same time, of which one namespace gets a quarter',
     beyond: 'Further reads wait.',
   },
+  classBytes: {
+    value: 256 * 1024,
+    unit: 'bytes',
+    what: 'names and values of all parameters of a class',
+    beyond: 'The mount is refused; a mounted volume keeps its files.',
+  },
   heldClass: {
     value: 32 * 1024,
     unit: 'bytes',

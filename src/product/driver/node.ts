@@ -43,8 +43,10 @@ export interface Node {
 }
 
 export interface WatchedClass extends Running {
-  /** Undefined until the watch has started, when the class does not exist, and when it is too large to be held. */
-  current: SecretProviderClass | undefined
+  /** As the watch last saw it. Undefined until the watch has started, and when the class does not exist. */
+  metadata: SecretProviderClass['metadata'] | undefined
+  /** The class of that metadata, once it has been read, unless it is too large to be held. */
+  held: SecretProviderClass | undefined
   /** When it was last seen to ask for a rotation, by being edited or annotated; by `clock.elapsed()`. */
   requestedAt: number
 }

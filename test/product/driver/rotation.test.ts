@@ -282,7 +282,9 @@ test('nothing is watched but the classes of the volumes that are mounted', async
     kube: (client) => ({
       ...client,
       watch(resource, options) {
-        watches.push(`${resource.plural} ${options.namespace} ${options.fieldSelector}`)
+        watches.push(
+          `${resource.plural} ${options.namespace} ${options.fieldSelector} ${options.metadataOnly ? 'metadata' : 'all'}`,
+        )
         return client.watch(resource, options)
       },
     }),
@@ -291,5 +293,5 @@ test('nothing is watched but the classes of the volumes that are mounted', async
   const pod = await driver.pod({ name: 'web' })
   await driver.publish(pod.request)
   await driver.publish((await driver.pod({ className: 'web' })).request)
-  await eventually(() => assert.deepEqual(watches, ['secretproviderclasses default metadata.name=web']))
+  await eventually(() => assert.deepEqual(watches, ['secretproviderclasses default metadata.name=web metadata']))
 })

@@ -8,6 +8,8 @@ import {
 import { Code } from '#kubernetes/grpc'
 import { maxAgeAttribute, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
 import { type FileOwner, parseFileOwner } from '#kubernetes/volume-files'
+import { beyondLimit } from '#lib'
+import { driverLimits } from '../driver-limits.ts'
 import type { SeenClass } from '../mount/volumes.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
@@ -54,6 +56,9 @@ export function parseClass(
   if (provider === '') throw unusable(object, 'spec.provider is missing: it names the provider, for example azure')
   if (Object.keys(parameters).length === 0)
     throw unusable(object, 'spec.parameters is missing: it names what the provider reads')
+  const { classBytes: limit } = driverLimits
+  const bytes = Object.entries(parameters).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+  if (bytes > limit.value) throw unusable(object, `spec.parameters: ${beyondLimit(limit, bytes)}`)
   const allowed = Object.fromEntries(Object.entries(parameters).filter(([name]) => !isReserved(name)))
   const ofVolume = Object.fromEntries(Object.entries(context).filter(([name]) => !ofCallers.includes(name)))
   const merged = attributesWin ? { ...allowed, ...ofVolume } : { ...ofVolume, ...allowed }

@@ -2,6 +2,7 @@ import { isNotFound, KubeError, pathOf, resources, type SecretProviderClass } fr
 import { Code } from '#kubernetes/grpc'
 import { errorMessage, nearestName } from '#lib'
 import { listOf, parseJson, stringOf, valueAt } from '#lib/formats'
+import { driverLimits } from '../driver-limits.ts'
 import type { Node } from '../node.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
@@ -48,9 +49,19 @@ async function adviceFor({ kube, classLists }: Node, { namespace, name }: ClassR
   return `; a pod can only use a class of its own namespace: kubectl get secretproviderclass -n ${namespace}`
 }
 
-/** The class as the watch last saw it, or else as the API server has it. Throws {@link PublishError}. */
+/** The class that is held, if the watch has seen no other since, or else as the API server has it. Throws {@link PublishError}. */
 export async function currentClass(node: Node, ref: ClassRef, signal?: AbortSignal): Promise<SecretProviderClass> {
-  return node.watchedClasses.get(classKey(ref))?.current ?? (await readClass(node, ref, signal))
+  const watched = node.watchedClasses.get(classKey(ref))
+  if (watched?.held !== undefined) return watched.held
+  const object = await readClass(node, ref, signal)
+  const isSeen = object.metadata.resourceVersion === watched?.metadata?.resourceVersion
+  if (watched !== undefined && isSeen && isSmall(object)) watched.held = object
+  return object
+}
+
+/** Its author decides how large it is, for each of the classes that are mounted. */
+function isSmall(object: SecretProviderClass): boolean {
+  return JSON.stringify(object).length <= driverLimits.heldClass.value
 }
 
 /** Whether a read failed because there is no such class. */

@@ -52,7 +52,7 @@ export async function checkVolume(node: Node, volume: CheckableVolume, signal: A
 /** When the rotation was asked for. Without a watch of the class, it was before this check at the latest. */
 function requestedAt({ watchedClasses }: Node, volume: Volume, startedAt: number): number {
   const watched = watchedClasses.get(classKey(classOf(volume)))
-  return watched?.current === undefined ? startedAt : watched.requestedAt
+  return watched?.metadata === undefined ? startedAt : watched.requestedAt
 }
 
 interface Outcome {

@@ -1,7 +1,7 @@
 import { classAnnotations, follow, resources, type SecretProviderClass } from '#kubernetes/client'
 import type { Running } from '#lib'
 import { type ClassRef, classKey } from '../content/class-ref.ts'
-import { driverLimits } from '../driver-limits.ts'
+import { currentClass } from '../content/read-class.ts'
 import { classOf, type SeenClass } from '../mount/volumes.ts'
 import type { Node, WatchedClass } from '../node.ts'
 
@@ -47,35 +47,43 @@ function followMounted(node: Node, ending: Set<Promise<void>>): void {
   }
 }
 
+/** Of its metadata alone, which says whether it has changed: a watch keeps its last event in memory. */
 function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
   const { kube, clock, log } = node
-  const watched: WatchedClass = { current: undefined, requestedAt: clock.elapsed(), stop: () => running.stop() }
-  const see = (object: SecretProviderClass | undefined) => {
-    if (object !== undefined && isNewRequest(watched.current, object)) watched.requestedAt = clock.elapsed()
-    watched.current = object === undefined || isLarge(object) ? undefined : object
-    if (object !== undefined) wakeVolumes(node, { namespace, name }, object)
+  const requestedAt = clock.elapsed()
+  const stopping = new AbortController()
+  const stop = () => {
+    stopping.abort(new Error('the class is watched no more'))
+    return running.stop()
+  }
+  const watched: WatchedClass = { metadata: undefined, held: undefined, requestedAt, stop }
+  const see = (metadata: Metadata | undefined) => {
+    if (metadata !== undefined && isNewRequest(watched.metadata, metadata)) watched.requestedAt = clock.elapsed()
+    if (metadata?.resourceVersion !== watched.held?.metadata.resourceVersion) watched.held = undefined
+    watched.metadata = metadata
+    if (metadata === undefined) return
+    wakeVolumes(node, { namespace, name }, metadata)
+    // The next check finds it; one that fails reads it again.
+    if (watched.held === undefined) currentClass(node, { namespace, name }, stopping.signal).catch(() => undefined)
   }
   const running = follow(
     kube,
     resources.secretProviderClasses,
-    { namespace, fieldSelector: `metadata.name=${name}`, clock, log },
+    { namespace, fieldSelector: `metadata.name=${name}`, metadataOnly: true, clock, log },
     {
-      onList: ([object]) => see(object),
-      onChange: (type, object) => see(type === 'DELETED' ? undefined : object),
+      onList: ([object]) => see(object?.metadata),
+      onChange: (type, { metadata }) => see(type === 'DELETED' ? undefined : metadata),
     },
   )
   return watched
 }
 
-/** Its author decides how large it is, for each of the classes that are mounted. */
-function isLarge(object: SecretProviderClass): boolean {
-  return JSON.stringify(object).length > driverLimits.heldClass.value
-}
+type Metadata = SecretProviderClass['metadata']
 
-function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, object: SecretProviderClass): void {
+function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, metadata: Metadata): void {
   const stale = volumes
     .all()
-    .filter((volume) => classKey(classOf(volume)) === classKey(ref) && isStale(volume.seenClass, object))
+    .filter((volume) => classKey(classOf(volume)) === classKey(ref) && isStale(volume.seenClass, { metadata }))
   if (stale.length === 0) return
   // The same moment for all volumes of the class: their reads are shared.
   const at = clock.elapsed() + Math.random() * spreadMs
@@ -84,13 +92,16 @@ function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, object: Secre
 }
 
 /** Whether a class asks for a rotation that its last version did not ask for. */
-function isNewRequest(before: SecretProviderClass | undefined, { metadata }: SecretProviderClass): boolean {
-  if (before === undefined || before.metadata.generation !== metadata.generation) return true
-  return before.metadata.annotations?.[classAnnotations.rotate] !== metadata.annotations?.[classAnnotations.rotate]
+function isNewRequest(before: Metadata | undefined, metadata: Metadata): boolean {
+  if (before === undefined || before.generation !== metadata.generation) return true
+  return before.annotations?.[classAnnotations.rotate] !== metadata.annotations?.[classAnnotations.rotate]
 }
 
 /** Whether a volume was last filled from another version of the class. */
-export function isStale({ generation, rotateRequest }: SeenClass, { metadata }: SecretProviderClass): boolean {
+export function isStale(
+  { generation, rotateRequest }: SeenClass,
+  { metadata }: Pick<SecretProviderClass, 'metadata'>,
+): boolean {
   const isEdited = generation !== undefined && generation !== metadata.generation
   return isEdited || rotateRequest !== metadata.annotations?.[classAnnotations.rotate]
 }
