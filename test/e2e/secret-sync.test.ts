@@ -22,7 +22,7 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
   const release = await createHelmRelease(t, {
     objects: ['db'],
     values: {
-      sync: { enabled: true, rotationPollInterval: '2s' },
+      sync: { enabled: true, rotationPollInterval: '2s', classes: true },
       driver: { install: false },
       provider: { install: false },
     },
@@ -69,6 +69,35 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     valid.spec.secretSyncControllerName = 'there appears to be no validation on this field'
     valid.spec.forceSynchronization = 'ThisOneShouldBeCapableOfUpperCases-AndAlsoDates.1989-11-17'
     await kube.create(secretSyncs, valid)
+  })
+
+  await t.test('a Secret that exists and is not ours is never adopted, and the condition says what to do', async () => {
+    const metadata = { namespace, name: 'taken' }
+    await kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata, data: { other: 'eA==' } })
+    await kube.create(secretSyncs, syncOf(release, 'taken'))
+    assert.match(
+      await failed(release, 'taken', 'ControllerPatchError'),
+      /^failed to patch secret "taken": .*denied request: secrets-store-sync-controller has failed to UPDATE .*\[secret-not-ours\]$/s,
+    )
+    const { data: found } = await kube.get(resources.secrets, metadata)
+    assert.deepEqual(found, { other: 'eA==' })
+    await kube.delete(secretSyncs, metadata)
+  })
+
+  await t.test('a class that names a consenting service account gets its Secrets, also past the policies', async () => {
+    const secretObjects = [{ secretName: 'of-class', type: 'Opaque', data: [{ objectName: 'db', key: 'password' }] }]
+    const annotate = (annotations: Record<string, string>) => ({ metadata: { annotations } })
+    const app = { namespace, name: 'app' }
+    await kube.patch(resources.serviceAccounts, app, annotate({ 'keymount.dev/sync-classes': 'app' }))
+    await kube.patch(resources.secretProviderClasses, app, {
+      ...annotate({ 'keymount.dev/sync-service-account': 'app' }),
+      spec: { secretObjects },
+    })
+    await until('the Secret', async () => (await valueOfSecret(release, 'of-class')) === 'second')
+    await release.setSecret('third')
+    await until('the Secret to follow', async () => (await valueOfSecret(release, 'of-class')) === 'third')
+    await kube.delete(resources.secrets, { namespace, name: 'of-class' })
+    await until('the Secret to come back', async () => (await valueOfSecret(release, 'of-class')) === 'third')
   })
 
   await t.test('the controller’s account is refused everything else', async () => {
