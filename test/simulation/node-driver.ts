@@ -63,7 +63,7 @@ export const nodeDriverTyped: Scenario = {
 }
 
 async function run(world: World, directory: string, { typed }: { typed: boolean }): Promise<void> {
-  const server = await startApiServer(world, directory)
+  const server = await startApiServer(world, directory, { collectsOrphans: typed })
   const objects = typed ? typedObjectNames : objectNames
   const vaults = createVaults(world, namespaces, objects)
   const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { name, server, vaults, directory, intervalMs }))

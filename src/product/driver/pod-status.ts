@@ -60,8 +60,9 @@ async function writeStatus(node: Node, volume: Volume, signal: AbortSignal): Pro
   if (uid === '') return createStatus(node, volume, signal)
   const patch = { metadata: { annotations: annotationsOf(node, volume) }, status: statusOf(volume) }
   try {
-    await node.kube.patch(resource, { name, namespace: volume.pod.namespace }, patch, { signal })
-    return { name, uid }
+    const { metadata } = await node.kube.patch(resource, { name, namespace: volume.pod.namespace }, patch, { signal })
+    // Another one than before, where it was deleted and the answer to its creation was lost.
+    return { name, uid: metadata.uid ?? uid }
   } catch (error) {
     if (isNotFound(error)) return createStatus(node, volume, signal)
     throw error
@@ -97,7 +98,7 @@ async function createOrTake(
   const { metadata } = existing
   const { startedWith, mirroredFor } = statusAnnotations
   const { [startedWith]: started, [mirroredFor]: mirrored, ...others } = metadata.annotations ?? {}
-  // What another pod of this name started with says nothing about this one.
+  // What another pod of this name started with has no meaning for this one.
   const ofThisPod = { [startedWith]: started, [mirroredFor]: mirrored }
   const before = isOwnedBy(existing, volume) ? ofThisPod : {}
   const taken = {
