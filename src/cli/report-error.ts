@@ -26,7 +26,7 @@ export function reportError(error: unknown, { world, path, help }: FailedRun): n
     world.stderr.write(help)
     return exitCodes.usage
   }
-  const failure = toCliError(error, path)
+  const failure = toCliError(error, path, world)
   print(failure, terminal)
   return failure.exitCode
 }
@@ -38,7 +38,7 @@ function print({ what, why, fix, detail }: CliError, { style, error }: Terminal)
   for (const line of detail === undefined || detail === '' ? [] : detail.split('\n')) error(`    ${line}`)
 }
 
-function toCliError(error: unknown, path: string): CliError {
+function toCliError(error: unknown, path: string, { cacheDirectory }: CliWorld): CliError {
   if (error instanceof CliError) return error
   if (error instanceof CommanderError) return usageError(error, path)
   if (error instanceof ProblemsError) {
@@ -58,7 +58,7 @@ function toCliError(error: unknown, path: string): CliError {
       : []
     return new CliError({ what: 'A request to Azure failed', why: error.message, fix, cause: error })
   }
-  return fileProblem(error) ?? unexpected(error)
+  return fileProblem(error, cacheDirectory) ?? unexpected(error)
 }
 
 /** Commander's message is `error: …`, with its suggestion in parentheses on a second line. */
@@ -110,14 +110,16 @@ const fileReasons: Record<string, { why: string; fix: string }> = {
   EEXIST: { why: 'a file of this name exists', fix: `choose another directory${ofLab}` },
 }
 
-function fileProblem(error: unknown): CliError | undefined {
+function fileProblem(error: unknown, cacheDirectory: string): CliError | undefined {
   const reason = fileReasons[errorCode(error) ?? '']
   if (reason === undefined) return undefined
   // A file that is missing or in the way elsewhere is a mistake of this program, whose stack helps.
   if (/^E(NOENT|XIST)$/.test(errorCode(error) ?? '') && (error as NodeJS.ErrnoException).syscall !== 'mkdir')
     return undefined
   const path = (error as NodeJS.ErrnoException).path
-  const what = path === undefined ? 'A system call failed' : `Cannot write ${path}`
+  // A write to an open file does not name it.
+  const what =
+    path === undefined ? `Cannot write to ${cacheDirectory}, or to the state of the lab` : `Cannot write ${path}`
   return new CliError({ what, why: `${reason.why} (${errorMessage(error)})`, fix: [reason.fix], cause: error })
 }
 

@@ -1,4 +1,4 @@
-import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino'
 
 /**
  * Structured logs: one JSON line per event on standard error, written synchronously (no worker threads, which do not
@@ -30,6 +30,8 @@ export function createLog(options: LogOptions): Log {
       base: { name },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
+      // The default adds the messages of all causes to each message, which has its cause's already.
+      serializers: { err: stdSerializers.errWithCause },
     },
     stream,
   )

@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
+import { mayMount } from '../support/may-mount.ts'
 import { runCli } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -174,4 +175,30 @@ test('a program that does not exist, and a vault that cannot, are refused before
     assert.equal(code, 2, name)
     assert.match(stderr, /There can be no vault ".*\n {2}why {2}a name has 3 to 24 letters/)
   }
+})
+
+test('a disk that is full is reported with its directories, leaves nothing running, and its state can be deleted', {
+  skip: !mayMount() && 'needs the right to mount',
+}, async (t) => {
+  const home = temporaryDirectory(t, 'h-')
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', home])
+  t.after(() => execFileSync('umount', ['-l', home]))
+  const { code, stderr } = await runCli(['up', '--home', home, '--ports', 'free'])
+  assert.equal(code, 1)
+  assert.match(stderr, /ENOSPC|the disk of \S+ is full/)
+  assert.doesNotMatch(stderr, /Unexpected error/)
+  assert.equal((await runCli(['status', '--home', home])).code, 3)
+  const down = await runCli(['down', '--delete-state', '--home', home])
+  assert.deepEqual([down.code, down.stderr], [0, ''])
+  assert.match(down.stdout, /deleted/)
+
+  const cache = temporaryDirectory(t, 'c-')
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=15m', 'tmpfs', cache])
+  t.after(() => execFileSync('umount', ['-l', cache]))
+  const state = temporaryDirectory(t, 'h-')
+  const other = await runCli(['up', '--home', state, '--ports', 'free'], { XDG_CACHE_HOME: cache })
+  assert.equal(other.code, 1)
+  assert.match(other.stderr, new RegExp(`Cannot write \\S*.*${cache}`))
+  assert.match(other.stderr, /the disk is full/)
+  await runCli(['down', '--delete-state', '--home', state])
 })

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { chosenHome, type DownOptions, takeDown } from '#lab/home'
 import { type CliWorld, createTerminal, exitCodes } from '#terminal'
 
@@ -17,10 +17,20 @@ export async function down({ home: named, options, json, world }: DownCommand): 
   const exists = existsSync(home.root)
   const wasUp = exists && (await takeDown({ home, world, terminal }, options))
   const stateDeleted = exists && options.deleteState === true
-  if (stateDeleted) rmSync(home.root, { recursive: true, force: true })
+  if (stateDeleted) deleteState(home.root)
   if (json) terminal.line(JSON.stringify({ home: home.root, exists, wasUp, stateDeleted }, null, 2))
   else terminal.line(summary(home.root, { exists, wasUp, stateDeleted }))
   return exitCodes.ok
+}
+
+/** A directory that is a mount point itself stays, empty. */
+function deleteState(root: string): void {
+  try {
+    rmSync(root, { recursive: true, force: true })
+  } catch (error) {
+    // Node's error has no code of its own for this.
+    if (readdirSync(root).length > 0) throw error
+  }
 }
 
 function summary(
