@@ -20,7 +20,7 @@ const titles: Record<Daemon, string> = {
   proxy: 'The proxy sidecar of workload identity.',
   sync: 'The controller of SecretSyncs: Secrets without a pod.',
   operator: 'What acts on the whole cluster: restarts workloads when their secrets change.',
-  notify: 'A sidecar that tells the application of its pod when its secrets have changed.',
+  notify: 'A sidecar that notifies the application of its pod when its secrets have changed.',
   mic: 'The controller of pod identity.',
   nmi: 'The node endpoint of pod identity.',
   'install-check': 'The check of `helm test`: everything of a release works.',

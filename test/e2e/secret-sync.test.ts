@@ -71,18 +71,21 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     await kube.create(secretSyncs, valid)
   })
 
-  await t.test('a Secret that exists and is not ours is never adopted, and the condition says what to do', async () => {
-    const metadata = { namespace, name: 'taken' }
-    await kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata, data: { other: 'eA==' } })
-    await kube.create(secretSyncs, syncOf(release, 'taken'))
-    assert.match(
-      await failed(release, 'taken', 'ControllerPatchError'),
-      /^failed to patch secret "taken": .*denied request: secrets-store-sync-controller has failed to UPDATE .*\[secret-not-ours\]$/s,
-    )
-    const { data: found } = await kube.get(resources.secrets, metadata)
-    assert.deepEqual(found, { other: 'eA==' })
-    await kube.delete(secretSyncs, metadata)
-  })
+  await t.test(
+    'a Secret that exists and is not ours is never adopted, and the condition names what to do',
+    async () => {
+      const metadata = { namespace, name: 'taken' }
+      await kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata, data: { other: 'eA==' } })
+      await kube.create(secretSyncs, syncOf(release, 'taken'))
+      assert.match(
+        await failed(release, 'taken', 'ControllerPatchError'),
+        /^failed to patch secret "taken": .*denied request: secrets-store-sync-controller has failed to UPDATE .*\[secret-not-ours\]$/s,
+      )
+      const { data: found } = await kube.get(resources.secrets, metadata)
+      assert.deepEqual(found, { other: 'eA==' })
+      await kube.delete(secretSyncs, metadata)
+    },
+  )
 
   await t.test('a class that names a consenting service account gets its Secrets, also past the policies', async () => {
     const secretObjects = [{ secretName: 'of-class', type: 'Opaque', data: [{ objectName: 'db', key: 'password' }] }]

@@ -386,7 +386,7 @@ function checkSecret({ world, vaults, histories }: Cluster, secret: Secret): voi
   if (!answers.some((answer) => isMadeFrom(content, answer)))
     world.violate(`${describe} is not one answer to ${[...history.accounts].join(' or ')}`)
   if (!history.keys.has(keysOf(Object.keys(content))))
-    world.violate(`${describe} is none of ${[...history.keys].join(' or ')}`)
+    world.violate(`${describe} is not one of ${[...history.keys].join(' or ')}`)
 }
 
 async function checkSecrets({ world, server: { admin }, vaults }: Cluster): Promise<void> {

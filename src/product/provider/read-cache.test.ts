@@ -46,7 +46,7 @@ test('an answer of weeks ago is served in an outage, and no timer is longer than
   cache.stop()
 })
 
-test('a refusal drops what was kept, and a busy vault does not get it served', async () => {
+test('a refusal drops the stored answer, and a busy vault does not get it served', async () => {
   const { read, clock } = startCache({ staleMs: day })
   await read('a', { value: 'A' })
   await read('b', { value: 'B' })
@@ -58,7 +58,7 @@ test('a refusal drops what was kept, and a busy vault does not get it served', a
   assert.equal(await read('b', 'outage'), 'B')
 })
 
-test('what is kept for an outage is bounded by bytes: the longest unused goes', async () => {
+test('the answers stored for an outage are bounded by bytes: the longest unused goes', async () => {
   const { read, clock } = startCache({ staleMs: day, staleBytes: 25 })
   for (const key of ['a', 'b', 'c']) await read(key, { value: key })
   await clock.advance(6000)

@@ -3,7 +3,7 @@ import type { Run } from './reconciler.ts'
 import { SyncError } from './sync-error.ts'
 
 /**
- * The service account names the classes that may act as it: otherwise, whoever may edit a class could read with every account
+ * The service account names the classes that may act as it: otherwise, a user who may edit a class could read with every account
  * of the namespace. Read at every check, so that a consent that was taken back counts at once. Throws {@link SyncError}.
  */
 export async function checkConsent({ reconciler, wanted, sync, signal }: Run): Promise<void> {

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 /** Names that an error lists at most. */
 const maxListed = 20
 
-/** For a class whose provider has no socket: where it was looked for, and which providers are there. */
+/** For a class whose provider has no socket: where it was expected, and which providers are there. */
 export async function providerMissing(provider: string, directories: readonly string[]): Promise<string> {
   const entries = await Promise.all(directories.map((directory) => readdir(directory).catch(() => [])))
   const names = entries

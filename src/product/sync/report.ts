@@ -60,7 +60,7 @@ async function hashOf(run: Run, { hash, secretClass, data }: Outcome): Promise<s
   return syncHash(sync, secretClass, data)
 }
 
-/** A class has no status: its events say what was written. */
+/** A class has no status: its events name what was written. */
 async function reportForClass(run: Run, outcome: Outcome): Promise<void> {
   const { reconciler, key } = run
   if (reconciler.written.get(key) === outcome.version) return

@@ -7,7 +7,7 @@ import {
 } from '#kubernetes/client'
 import type { SecretSync } from './secret-sync.ts'
 
-/** A Secret that somebody asked for: by a SecretSync, or by an entry of `secretObjects` of a class. */
+/** A Secret that is requested: by a SecretSync, or by an entry of `secretObjects` of a class. */
 export interface Wanted {
   /** For an entry of a class, a SecretSync as its author would have written it; it exists nowhere. */
   sync: SecretSync

@@ -100,7 +100,7 @@ async function start(state: Watch, follows: Following[], stopped: AbortSignal): 
   await begin(follow(kube, secretSyncs, options, handlers(state.syncs, syncChanged(state))))
 }
 
-/** What a watch tells about one object: as it was and as it is; undefined for one that is not there. */
+/** A change of one object that a watch reports: as it was and as it is; undefined for one that is not there. */
 type Change<T> = (key: string, before: T | undefined, now: T | undefined) => void
 
 /** Keeps `map` up to date, and reports every change of it. */

@@ -8,7 +8,7 @@ import { createManualClock } from '../../support/manual-clock.ts'
 const minute = 60_000
 const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 
-/** What the one status object says: hash of its objects, and both annotations. */
+/** What the one status object has: hash of its objects, and both annotations. */
 async function hashes(driver: TestDriver) {
   const [found, ...others] = await driver.statuses()
   assert.deepEqual(others, [])

@@ -50,7 +50,7 @@ test('a class of a provider that is not there is reported with those that are', 
   )
 })
 
-test('a changed type is a condition that says what to do, and the Secret is made again once it is deleted', async (t) => {
+test('a changed type is a condition that names what to do, and the Secret is made again once it is deleted', async (t) => {
   const lab = await startSyncLab(t)
   await lab.azure.setSecret(lab.vault, 'db', 'x')
   await lab.createClass('app', db)
@@ -169,7 +169,7 @@ test('pod identity is refused: it would look for a pod of the controller’s nam
   assert.match(text, /^class "app" has usePodIdentity, /)
 })
 
-test('an optional object that is not in the vault leaves its key out, and the condition and an event say so', async (t) => {
+test('an optional object that is not in the vault leaves its key out, and the condition and an event name it', async (t) => {
   const lab = await startSyncLab(t)
   await lab.azure.setSecret(lab.vault, 'db', 'x')
   await lab.createClass('app', [...db, { objectName: 'replica', objectType: 'secret', optional: true }])

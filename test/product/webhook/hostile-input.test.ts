@@ -114,7 +114,7 @@ test('pods and connections of an attacker', { timeout: 120_000 }, async (t) => {
     }
   })
 
-  await t.test('clients that connect and never speak TLS keep nobody out, and are disconnected', async () => {
+  await t.test('clients that connect and never speak TLS keep no other client out, and are disconnected', async () => {
     const silent: Socket[] = []
     for (let round = 0; round < 3; round++) {
       const opened = Array.from({ length: webhookLimits.connections.value }, () =>
@@ -128,7 +128,7 @@ test('pods and connections of an attacker', { timeout: 120_000 }, async (t) => {
     await Promise.all(silent.map((socket) => socket.closed || once(socket, 'close')))
   })
 
-  await t.test('clients that finish the handshake and send nothing keep nobody out either', async () => {
+  await t.test('clients that finish the handshake and send nothing keep no other client out either', async () => {
     const idle = await Promise.all(
       Array.from({ length: webhookLimits.connections.value }, () => openRaw(webhook.port, ca)),
     )

@@ -42,7 +42,7 @@ export function isReserved(name: string): boolean {
   return name.startsWith('csi.storage.k8s.io/') || name === 'secretProviderClass' || ofCallers.includes(name)
 }
 
-/** What a caller of the provider tells it beside class and volume: neither the one nor the other may set it. */
+/** Attributes by which a caller of the provider describes a request, beside class and volume. Neither of those may set them. */
 const ofCallers: readonly string[] = [maxAgeAttribute, serviceAccountAnnotationsAttribute]
 
 /** @param context the volume's attributes. Throws {@link PublishError} for a class that cannot be mounted. */

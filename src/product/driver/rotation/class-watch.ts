@@ -47,7 +47,7 @@ function followMounted(node: Node, ending: Set<Promise<void>>): void {
   }
 }
 
-/** Of its metadata alone, which says whether it has changed: a watch keeps its last event in memory. */
+/** Of its metadata alone, which shows whether it has changed: a watch keeps its last event in memory. */
 function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
   const { kube, clock, log } = node
   const requestedAt = clock.elapsed()
