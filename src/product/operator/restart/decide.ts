@@ -85,7 +85,7 @@ export type Decision =
   | { action: 'none'; reason: 'not-mounted' | 'older-driver' | 'fresh' | 'triggered' }
   | ({ action: 'wait'; reason: WaitReason; untilMs: number | undefined } & DueRestart)
   /** Whether this pod is stale decides, and only its containers tell. */
-  | ({ action: 'inspect'; pod: string } & DueRestart)
+  | ({ action: 'inspect'; pod: string; agreed: boolean; replacesPods: boolean } & DueRestart)
   /** Somebody has to delete the pods. */
   | ({ action: 'report' } & DueRestart)
   | ({ action: 'restart'; agreed: boolean } & DueRestart)
@@ -123,7 +123,8 @@ export function decide(input: RestartInput): Decision {
     due.key = sameKeys.find((one) => one !== workload.restartedFor) ?? due.key
   }
   const confirmed = stale.some(({ pod }) => pod.inspected)
-  const inspect: Decision = { action: 'inspect', pod: stale[0]?.pod.name ?? '', ...due }
+  const pod = stale[0]?.pod.name ?? ''
+  const inspect: Decision = { action: 'inspect', pod, agreed, replacesPods: workload.replacesPods, ...due }
   if (!workload.replacesPods) return confirmed ? { action: 'report', ...due } : inspect
   if (workload.paused) return wait('paused')
   if (workload.rollingOut) return wait('rollout')
@@ -144,7 +145,12 @@ const againMs = 3_600_000
 
 /** Whether any pod may be stale: without the workload itself, to find out whether it has to be read. */
 export function mayBeStale(input: Pick<RestartInput, 'pods' | 'syncs' | 'mirrored'>): boolean {
-  return nothingToCompare(input) === undefined && stalePods(input).length > 0
+  return staleSince(input) !== undefined
+}
+
+/** The first change that may have made a pod stale. */
+export function staleSince(input: Pick<RestartInput, 'pods' | 'syncs' | 'mirrored'>): number | undefined {
+  return nothingToCompare(input) === undefined ? stalePods(input)[0]?.first : undefined
 }
 
 /** The key of what the pods have now: the set of version hashes of each class, and the hash of each SecretSync. */

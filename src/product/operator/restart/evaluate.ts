@@ -17,8 +17,14 @@ export type Evaluation = Exclude<Decision, { action: 'inspect' }> | { action: 'n
 /**
  * What is to be done about one workload now. What decides is read from the API server: the workload, and a pod that the
  * watches call stale with its status objects, because watches may be late.
+ *
+ * @param options.inspectPods false: a restart is decided without a look at pods, for a caller that decides again before it acts.
  */
-export async function evaluate(world: EvaluationWorld, candidate: Candidate): Promise<Evaluation> {
+export async function evaluate(
+  world: EvaluationWorld,
+  candidate: Candidate,
+  { inspectPods = true }: { inspectPods?: boolean } = {},
+): Promise<Evaluation> {
   if (!mayBeStale(candidate)) return decideFresh(candidate)
   const object = await readWorkload(world, candidate)
   if (object === undefined) return { action: 'none', reason: 'gone' }
@@ -37,7 +43,9 @@ export async function evaluate(world: EvaluationWorld, candidate: Candidate): Pr
     }
     const decision = decide(input)
     if (decision.action !== 'inspect') return decision
-    pods = await inspected(world, candidate, pods, decision.pod)
+    const { pod, replacesPods, ...due } = decision
+    if (!inspectPods && replacesPods) return { ...due, action: 'restart' }
+    pods = await inspected(world, candidate, pods, pod)
   }
 }
 

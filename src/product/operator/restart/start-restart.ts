@@ -23,7 +23,7 @@ import {
   syncRecord,
   workloadRecord,
 } from './cluster-view.ts'
-import { mayBeStale } from './decide.ts'
+import { mayBeStale, staleSince } from './decide.ts'
 import { type Evaluation, type EvaluationWorld, evaluate } from './evaluate.ts'
 import type { NamespaceIndex } from './namespace-index.ts'
 import { createRestartBudget, type RestartBudget } from './restart-budget.ts'
@@ -315,25 +315,30 @@ async function runPass(restarter: Restarter, namespace: string, pass: Pass): Pro
 async function lookAt(restarter: Restarter, namespace: string): Promise<number> {
   const { world, progress, clock } = restarter
   const candidates = await candidatesIn(world, namespace)
-  const before = progress.get(namespace) ?? new Map<string, Progress>()
-  const after = new Map<string, Progress>()
-  for (const candidate of candidates.workloads) {
+  const current = progress.get(namespace) ?? new Map<string, Progress>()
+  progress.set(namespace, current)
+  const since = new Map(candidates.workloads.map((one) => [one, staleSince(one) ?? Number.POSITIVE_INFINITY]))
+  for (const candidate of candidates.workloads.toSorted((a, b) => (since.get(a) ?? 0) - (since.get(b) ?? 0))) {
     const key = workloadKey(candidate.ref)
-    const next = await lookAtWorkload(restarter, candidate, before.get(key))
-    if (next !== undefined) after.set(key, next)
+    const next = await lookAtWorkload(restarter, candidate, current.get(key))
+    // A restart that began meanwhile knows more.
+    if (current.get(key)?.busy) continue
+    if (next === undefined) current.delete(key)
+    else current.set(key, next)
+    // The first need not wait for the last.
+    if (next?.evaluation.action === 'restart') dispatch(restarter)
   }
-  // A restart that began meanwhile knows more.
-  for (const [key, one] of before) if (one.busy) after.set(key, one)
-  if (after.size === 0) progress.delete(namespace)
-  else progress.set(namespace, after)
+  const present = new Set(candidates.workloads.map(({ ref }) => workloadKey(ref)))
+  for (const [key, one] of current) if (!present.has(key) && !one.busy) current.delete(key)
+  if (current.size === 0) progress.delete(namespace)
   reportLoose(restarter, namespace, candidates)
   reportSyncs(restarter, namespace)
   dispatch(restarter)
   const now = clock.now()
-  const waits = [...after.values()].map(({ evaluation }) =>
+  const waits = [...current.values()].map(({ evaluation }) =>
     evaluation.action === 'wait' ? Math.max((evaluation.untilMs ?? Number.POSITIVE_INFINITY) - now, 0) : lookAgainMs,
   )
-  return after.size === 0 ? Number.POSITIVE_INFINITY : Math.min(lookAgainMs, ...waits)
+  return current.size === 0 ? Number.POSITIVE_INFINITY : Math.min(lookAgainMs, ...waits)
 }
 
 /** Undefined for a workload without stale pods. */
@@ -362,7 +367,7 @@ async function lookAtWorkload(
   const now = clock.elapsed()
   if (before !== undefined && before.fingerprint === fingerprint && !isDue(before, now, clock.now()))
     return { ...before, candidate }
-  const evaluation = await evaluate(world, candidate)
+  const evaluation = await evaluate(world, candidate, { inspectPods: restarter.config.dryRun })
   if (evaluation.action === 'none' && evaluation.reason !== 'triggered') return undefined
   const progress: Progress = {
     candidate,
