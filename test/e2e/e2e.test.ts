@@ -14,6 +14,7 @@ import { apiValidationCases } from './cases/validation.ts'
 import { workloadIdentityCases } from './cases/workload-identity.ts'
 import { removeNamespaces } from './namespaces.ts'
 import { csiMounts } from './node.ts'
+import { noHelm, realClusterOnly } from './real-cluster-only.ts'
 
 /**
  * The end-to-end cases: one list for the local cluster (`npm test`) and for the cluster that KUBECONFIG names
@@ -43,7 +44,7 @@ describe(`end to end on the ${target} cluster`, () => {
   upstreamTakeoverCases(() => lab)
   upstreamCases(() => lab)
   upstreamProviderCases(() => lab)
-  workloadIdentityCases(() => lab)
+  workloadIdentityCases(() => lab, realClusterOnly('run on a local cluster by pod-network.test.ts', noHelm))
   apiValidationCases(() => lab)
   leakCases(() => lab)
 })

@@ -36,11 +36,15 @@ export async function installWebhook(lab: Lab, image: string, namespaces: string
       enabled: true,
       azureTenantID: lab.azure.tenantId,
       logLevel: 'debug',
+      // Local clusters have no validating webhooks.
+      ...(lab.isLocal && { classChecks: { enabled: false } }),
       mutatingWebhookNamespaceSelector: { matchExpressions: [{ key, operator: 'In', values: namespaces }] },
     },
   }
   const run = (...words: string[]) =>
-    promisify(execFile)(helm ?? 'helm', [...words, '-n', namespace, '--wait', '--timeout', '2m'])
+    promisify(execFile)(helm ?? 'helm', [...words, '-n', namespace, '--wait', '--timeout', '2m'], {
+      env: { ...process.env, KUBECONFIG: lab.kubeconfig },
+    })
   try {
     await writeFile(file, stringify(values))
     await run('install', namespace, chartDirectory, '-f', file)

@@ -23,11 +23,13 @@ export interface MigrationGuideOptions {
   variables: Record<'RELEASE' | 'RELEASE_NAMESPACE' | 'NAMESPACE', string>
   /** Host of the API server, which no proxy leads to. */
   apiServer: string
+  /** File. */
+  kubeconfig: string
 }
 
 /** A terminal with kubectl, helm, keymount, and an az that is signed in. Type nothing before the promise resolves. */
 export async function openMigrationGuide(t: TestContext, options: MigrationGuideOptions): Promise<MigrationGuide> {
-  const { azure, variables, apiServer } = options
+  const { azure, variables, apiServer, kubeconfig } = options
   const directory = temporaryDirectory(t, 'keymount-migration-')
   const bundle = join(directory, 'bundle.pem')
   writeFileSync(bundle, [...getCACertificates('system'), readFileSync(azure.caFile, 'utf8')].join('\n'))
@@ -41,7 +43,7 @@ export async function openMigrationGuide(t: TestContext, options: MigrationGuide
   const shell = startShell(directory, {
     PATH: `${directory}:${process.env.PATH ?? ''}`,
     HOME: directory,
-    KUBECONFIG: process.env.KUBECONFIG ?? '',
+    KUBECONFIG: kubeconfig,
     HTTPS_PROXY: azure.proxyUrl,
     NO_PROXY: apiServer,
     REQUESTS_CA_BUNDLE: bundle,

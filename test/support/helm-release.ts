@@ -57,7 +57,7 @@ export interface HelmReleaseOptions {
   /** Secrets of the class. Default: `ExampleSecret`. */
   objects?: readonly string[]
   /** Default: the one that KUBECONFIG names. */
-  cluster?: HelmCluster
+  cluster?: HelmCluster | undefined
 }
 
 /** A cluster for a release. */

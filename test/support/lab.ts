@@ -14,6 +14,7 @@ import {
   resources,
 } from '#kubernetes/client'
 import { createLabAzure, type LabAzure, readCredentials } from '#lab/home'
+import { networkAddresses } from '#lab/router'
 import { callSocket, type SocketCall } from '#lib/http'
 import { runCli } from './run-cli.ts'
 
@@ -26,6 +27,8 @@ export interface LabOptions {
   syncFrequency?: string
   /** Whether the product may keep Kubernetes Secrets. Default false. */
   secretSync?: boolean
+  /** Whether pods of a local cluster have networks of their own. Default false. */
+  podNetwork?: boolean
   /** Whether the provider keeps sign-ins and reads for a while. Default: on, as the product's. */
   caching?: 'on' | 'off'
 }
@@ -49,13 +52,14 @@ export type Fault =
 /** A lab that `keymount up` has brought up, with the clients that tests need. */
 export interface Lab {
   home: string
+  isLocal: boolean
   kubeconfig: string
   kubeConfig: KubeConfig
   kube: KubeClient
   /** OIDC issuer of the cluster's service account tokens. */
   issuer: string
   kubeletRoot: string
-  /** Where pods and this machine reach the local Azure, and the file with its CA. */
+  /** Where pods reach the local Azure, and the file with its CA. */
   azureProxy: { url: string; caFile: string }
   /** Signed in as owner of the subscription, who may also set secrets in every vault of the group. */
   azure: LabAzure
@@ -90,6 +94,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     'free',
     ...flags(target, options),
     ...(options.secretSync === true ? ['--secret-sync'] : []),
+    ...(options.podNetwork === true ? ['--pod-network'] : []),
   ])
   if (up.code !== 0) {
     await stop().catch(() => undefined)
@@ -108,12 +113,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   await azure.assignRole({ role: 'Key Vault Secrets Officer', principalId: await azure.principalId() })
   return {
     home,
+    isLocal: target === 'local',
     kubeconfig: summary.kubeconfig,
     kubeConfig,
     kube,
     issuer: summary.issuer,
     kubeletRoot: summary.kubeletRoot,
-    azureProxy: { url: summary.azure.proxy, caFile: summary.azure.ca },
+    azureProxy: { url: seenByPods(summary.azure.proxy, options), caFile: summary.azure.ca },
     azure,
     control: labControl(summary.azure.control),
     exec: (namespace, pod, container, command) => execInPod(kubeConfig, { namespace, pod, container, command }),
@@ -124,6 +130,11 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       await stop()
     },
   }
+}
+
+/** Pods with networks of their own reach servers of the machine at another address than the machine itself. */
+function seenByPods(url: string, { podNetwork }: LabOptions): string {
+  return podNetwork === true ? `http://${networkAddresses.router}:${new URL(url).port}` : url
 }
 
 /** Namespaces of cases with pods that use the driver: while it is there, or their volumes could not be unmounted. */

@@ -90,6 +90,7 @@ export interface Container {
   livenessProbe?: Probe
   readinessProbe?: Probe
   startupProbe?: Probe
+  lifecycle?: { postStart?: { exec?: { command?: string[] } } }
   securityContext?: {
     privileged?: boolean
     runAsUser?: number

@@ -10,7 +10,7 @@ import { type ContainerProcess, ContainerStartError, type Exit, startContainer }
 import { type ExecTarget, runInContainer } from './exec-session.ts'
 import { networkFiles } from './network-files.ts'
 import type { PodContext } from './pod-context.ts'
-import type { ContainerRecord } from './pod-status.ts'
+import { type ContainerRecord, isSidecar } from './pod-status.ts'
 import { watchHealth } from './probes.ts'
 
 export interface ContainerRunner {
@@ -97,7 +97,8 @@ async function run(state: State, volumePaths: ReadonlyMap<string, string>): Prom
   return undefined
 }
 
-function restarts({ kind, pod }: State, exitCode: number): boolean {
+function restarts({ kind, pod, record }: State, exitCode: number): boolean {
+  if (kind === 'init' && isSidecar(record.spec)) return true
   const policy = pod().spec.restartPolicy ?? 'Always'
   if (policy === 'Never') return false
   return exitCode !== 0 || (policy === 'Always' && kind === 'main')
@@ -129,6 +130,7 @@ async function runOnce(state: State, volumePaths: ReadonlyMap<string, string>): 
     state.running = running
     if (running === undefined) return undefined
     startedAt = timestamp(clock.now())
+    await runPostStart(state, running)
     recordStart(state, startedAt)
     const exit = await exitOf(state, running)
     recordExit(state, { exitCode: exit.code, reason: exit.code === 0 ? 'Completed' : 'Error', startedAt })
@@ -185,6 +187,30 @@ async function startProcess(state: State, volumePaths: ReadonlyMap<string, strin
       ownNetwork: sandbox !== undefined,
     },
   }
+}
+
+/**
+ * Runs the container's `postStart` command. The container counts as started when that has succeeded, and ends if it fails.
+ * https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/
+ */
+async function runPostStart(state: State, { process, target }: Running): Promise<void> {
+  const { record, event, ending, graceMs, context } = state
+  const command = record.spec.lifecycle?.postStart?.exec?.command
+  if (command === undefined) return
+  const over = new AbortController()
+  process.exited.then(() => over.abort(new Error('the container ended'))).catch(() => undefined)
+  const signal = AbortSignal.any([ending, over.signal])
+  const { code, output } = await runInContainer(target, command, context.tools, signal).catch((error: unknown) => ({
+    code: 1,
+    output: errorMessage(error),
+  }))
+  if (code === 0 || ending.aborted) return
+  event(
+    'Warning',
+    'FailedPostStartHook',
+    `PostStartHook failed: ${output.trim() || `the command ended with status ${code}`}`,
+  )
+  await process.stop(graceMs(), context.clock)
 }
 
 function recordStart(state: State, startedAt: string): void {
@@ -246,7 +272,7 @@ function recordExit(state: State, terminated: NonNullable<ContainerState['termin
   const { record, kind, context } = state
   state.running = undefined
   record.started = false
-  record.ready = kind === 'init' && terminated.exitCode === 0
+  record.ready = kind === 'init' && !isSidecar(record.spec) && terminated.exitCode === 0
   record.state = { terminated: { ...terminated, finishedAt: timestamp(context.clock.now()) } }
   state.onChange()
 }

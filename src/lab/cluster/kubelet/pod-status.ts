@@ -26,6 +26,17 @@ export interface PodFacts {
   now: number
 }
 
+/** Whether an init container is a sidecar: it runs beside the containers, and the pod does not wait for its end. */
+export function isSidecar({ restartPolicy }: Container): boolean {
+  return restartPolicy === 'Always'
+}
+
+/** Whether the pod may go on after this init container. A sidecar that has started once counts for good. */
+function isInitialized(record: ContainerRecord): boolean {
+  if (!isSidecar(record.spec)) return succeeded(record)
+  return record.started || record.state.terminated !== undefined || record.lastState !== undefined
+}
+
 /** The status of a pod as kubelet computes it from its containers. */
 export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
   const { initContainers, containers, nodeIP, podIP, now } = facts
@@ -56,9 +67,11 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase */
 function phaseOf(policy: string, { initContainers, containers }: PodFacts): Phase {
-  const failedInit = initContainers.some(({ state }) => (state.terminated?.exitCode ?? 0) !== 0)
+  const failedInit = initContainers.some(
+    ({ spec, state }) => !isSidecar(spec) && (state.terminated?.exitCode ?? 0) !== 0,
+  )
   if (failedInit && policy === 'Never') return 'Failed'
-  if (!initContainers.every(succeeded)) return 'Pending'
+  if (!initContainers.every(isInitialized)) return 'Pending'
   const running = containers.filter(({ state }) => state.running !== undefined)
   const ended = containers.filter(
     ({ state, lastState }) =>
@@ -75,8 +88,9 @@ function succeeded({ state }: ContainerRecord): boolean {
 }
 
 function conditionsOf(phase: Phase, { initContainers, containers, prepared }: PodFacts): Condition[] {
-  const incomplete = initContainers.filter((record) => !succeeded(record)).map(({ spec }) => spec.name)
-  const unready = containers.filter(({ ready }) => !ready).map(({ spec }) => spec.name)
+  const incomplete = initContainers.filter((record) => !isInitialized(record)).map(({ spec }) => spec.name)
+  const sidecars = initContainers.filter(({ spec }) => isSidecar(spec))
+  const unready = [...sidecars, ...containers].filter(({ ready }) => !ready).map(({ spec }) => spec.name)
   const over = phase === 'Succeeded' || phase === 'Failed'
   const ready: Omit<Condition, 'type'> =
     unready.length === 0

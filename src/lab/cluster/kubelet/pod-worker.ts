@@ -6,7 +6,7 @@ import { createBackoff } from '#lib/async'
 import type { PodSandbox } from '../network/pod-network.ts'
 import { type ContainerRunner, createContainerRunner } from './container-runner.ts'
 import type { PodContext } from './pod-context.ts'
-import { initialRecord, podStatus } from './pod-status.ts'
+import { initialRecord, isSidecar, podStatus } from './pod-status.ts'
 import { createPodVolumes, type PodVolumes } from './pod-volumes.ts'
 import { createStatusWriter, type StatusWriter } from './status-writer.ts'
 
@@ -46,6 +46,8 @@ interface State {
   events: Promise<void>
   /** Where pods have networks of their own. */
   sandbox: PodSandbox | undefined
+  /** Called at the next change of a container. */
+  waiting: (() => void)[]
   inits: readonly ContainerRunner[]
   mains: readonly ContainerRunner[]
   volumes: PodVolumes
@@ -94,6 +96,7 @@ function createState(first: Pod, context: PodContext): State {
     prepared: false,
     events: Promise.resolve(),
     sandbox,
+    waiting: [],
     inits: [],
     mains: [],
     volumes: createPodVolumes({
@@ -109,7 +112,7 @@ function createState(first: Pod, context: PodContext): State {
 }
 
 function runnersOf(state: State, kind: 'init' | 'main'): ContainerRunner[] {
-  const { context, logsDirectory, ending, sandbox } = state
+  const { context, logsDirectory, ending, over, sandbox } = state
   const { initContainers = [], containers } = state.pod.spec
   const waiting = kind === 'main' && initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating'
   return (kind === 'init' ? initContainers : containers).map((spec) => {
@@ -121,7 +124,8 @@ function runnersOf(state: State, kind: 'init' | 'main'): ContainerRunner[] {
       kind,
       logsDirectory,
       record: initialRecord(spec, status, waiting, context.clock.now()),
-      ending: ending.signal,
+      // A sidecar is not started again when the containers have ended.
+      ending: isSidecar(spec) && kind === 'init' ? AbortSignal.any([ending.signal, over.signal]) : ending.signal,
       sandbox,
       pod: () => state.pod,
       graceMs: () => state.graceMs,
@@ -149,6 +153,7 @@ function recordEvent(
 /** Computes the status and writes it. */
 function report(state: State): void {
   const { inits, mains, prepared, detached, context } = state
+  for (const changed of state.waiting.splice(0)) changed()
   if (detached.signal.aborted) return
   const records = { initContainers: inits.map(({ record }) => record), containers: mains.map(({ record }) => record) }
   const { nodeIP, clock } = context
@@ -177,8 +182,11 @@ async function runContainers(state: State): Promise<void> {
   const [paths] = await Promise.all([volumes.setUp(), startSandbox(state)])
   state.prepared = true
   const upkeep = volumes.refresh(AbortSignal.any([over.signal, ending.signal]))
-  if (await runInits(state, paths)) await Promise.all(mains.map((main) => main.run(paths)))
+  const sidecars: Promise<unknown>[] = []
+  if (await runInits(state, paths, sidecars)) await Promise.all(mains.map((main) => main.run(paths)))
   over.abort(new Error('the pod is over'))
+  await Promise.all(state.inits.map((init) => init.stop(state.graceMs)))
+  await Promise.all(sidecars)
   await upkeep
 }
 
@@ -197,12 +205,31 @@ async function startSandbox(state: State): Promise<void> {
   }
 }
 
-async function runInits({ inits }: State, paths: ReadonlyMap<string, string>): Promise<boolean> {
-  for (const init of inits) {
+/** @param sidecars gets those that were started, which go on when this has resolved */
+async function runInits(
+  state: State,
+  paths: ReadonlyMap<string, string>,
+  sidecars: Promise<unknown>[],
+): Promise<boolean> {
+  for (const init of state.inits) {
+    if (isSidecar(init.record.spec)) {
+      sidecars.push(init.run(paths))
+      await started(state, init)
+      continue
+    }
     const exit = await init.run(paths)
     if (exit?.code !== 0) return false
   }
   return true
+}
+
+async function started(state: State, { record }: ContainerRunner): Promise<void> {
+  const { signal } = state.ending
+  while (!record.started && !signal.aborted) {
+    const changed = new Promise<void>((resolve) => state.waiting.push(resolve))
+    await Promise.race([changed, aborted(signal)])
+  }
+  signal.throwIfAborted()
 }
 
 async function deletePod(state: State): Promise<void> {
@@ -244,7 +271,9 @@ async function end(state: State, graceMs: number): Promise<void> {
     if (record.state.running !== undefined) recordEvent(state, 'Normal', 'Killing', `Stopping container ${name}`, name)
   }
   ending.abort(new Error('the pod ends'))
-  await Promise.all(runners.map((runner) => runner.stop(graceMs)))
+  // Sidecars last: containers may need them to end.
+  await Promise.all(mains.map((runner) => runner.stop(graceMs)))
+  await Promise.all(inits.map((runner) => runner.stop(graceMs)))
 }
 
 const nameOf = ({ metadata }: Pod) => `${metadata.namespace}/${metadata.name}`
