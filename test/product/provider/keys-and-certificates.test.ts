@@ -1,19 +1,20 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
+import { createLog, type Log } from '#lib'
 import { decodePem } from '#lib/formats'
 import { createOpenssl } from '../../support/openssl.ts'
 import { objectsOf } from '../../support/provider.ts'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 
 /** A vault whose reader has the rights on keys and certificates too, and a way to mount objects by their type. */
-async function startWithRights(t: TestContext) {
+async function startWithRights(t: TestContext, overrides: { log?: Log } = {}) {
   const lab = await startProviderLab(t)
   const { clientId: clientID, principalId } = await lab.createReadableVault('shop-vault')
   const scope = `/subscriptions/${lab.azure.administrator.subscriptionId}`
   for (const role of ['Key Vault Crypto User', 'Key Vault Certificate User'])
     await lab.azure.assignRole(role, principalId, scope)
-  const { mount } = await lab.startProvider()
+  const { mount } = await lab.startProvider(overrides)
   const mountObjects = async (...objects: Record<string, string | number>[]) => {
     const { files, objectVersion } = await mount(
       await lab.request({ keyvaultName: 'shop-vault', clientID, objects: objectsOf(...objects) }),
@@ -176,4 +177,14 @@ test('an identity without rights on keys and certificates gets an error that nam
       return true
     },
   )
+})
+
+test('a key that is not valid yet is mounted, with a warning in the log', async (t) => {
+  const lines: string[] = []
+  const log = createLog({ name: 'provider', stream: { write: (line) => void lines.push(line) } })
+  const { lab, mountObjects } = await startWithRights(t, { log })
+  const attributes = { nbf: Math.floor(Date.now() / 1000) + 86_400 }
+  await lab.vault('shop-vault', 'POST', '/keys/later/create', { kty: 'EC', attributes })
+  await mountObjects({ objectName: 'later', objectType: 'key' })
+  assert.match(lines.join(''), /the mounted version is not valid yet/)
 })
