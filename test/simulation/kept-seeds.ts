@@ -12,6 +12,18 @@ export const keptSeeds: readonly { scenario: string; seed: number; found: string
   { scenario: 'pod identity', seed: 184, found: 'an identity stayed on its machine after a node could not be read' },
   { scenario: 'pod identity', seed: 212, found: 'the same, for another node' },
   {
+    scenario: 'node driver with typed Secrets',
+    seed: 284,
+    found:
+      'Secrets of a bare pod got an owner that was gone, after the answer to the creation of its status object was lost',
+  },
+  { scenario: 'node driver with typed Secrets', seed: 384, found: 'the same, for another pod' },
+  {
+    scenario: 'node driver with typed Secrets',
+    seed: 822,
+    found: 'a mounted volume whose memory could not be measured was answered as a final failure',
+  },
+  {
     scenario: 'secret sync',
     seed: 15,
     found: 'a Secret was written twice at once after its SecretSync was made again',

@@ -197,8 +197,13 @@ async function republish(node: Node, volume: Volume, request: PublishRequest, si
 async function restore(node: Node, volume: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
   const { config, clock, schedule, mounter, memory, log } = node
   let { provider, intervalMs } = volume
-  const bytes = (await mounter.memoryOf(volume.target)) + memoryOfRequest(request)
-  memory.set(volume.target, { bytes, namespace: volume.pod.namespace })
+  try {
+    const bytes = (await mounter.memoryOf(volume.target)) + memoryOfRequest(request)
+    memory.set(volume.target, { bytes, namespace: volume.pod.namespace })
+  } catch (error) {
+    // It counts as it did when the volume was found; a failure of this call would make kubelet take it for unmounted.
+    log.warn({ ...logKeys(volume) }, `cannot measure a mounted volume: ${errorMessage(error)}`)
+  }
   try {
     const object = await currentClass(node, classOf(volume), signal)
     const mountClass = parseClass(object, request.context, { attributesWin: config.volumeAttributesWin })
