@@ -38,8 +38,11 @@ export interface RestartSettings {
 type Annotations = Readonly<Record<string, string>>
 
 /** The settings of a workload that asks to be restarted; undefined for one that does not. */
-export function parseSettings(annotations: Annotations, options: { reloader: boolean }): RestartSettings | undefined {
-  const classes = classesOf(annotations) ?? (options.reloader ? reloaderClasses(annotations) : undefined)
+export function parseSettings(
+  annotations: Annotations,
+  { reloader = false }: { reloader?: boolean } = {},
+): RestartSettings | undefined {
+  const classes = classesOf(annotations) ?? (reloader ? reloaderClasses(annotations) : undefined)
   if (classes === undefined) return undefined
   return { ...optionsOf(annotations), counts: classes }
 }
