@@ -208,6 +208,8 @@ test('a Secret of which every key is optional and absent is not written empty', 
 test('versions of an object are under the paths that Azure’s extension for Arc documents', async (t) => {
   const lab = await startSyncLab(t)
   await lab.azure.setSecret(lab.vault, 'db', 'older')
+  // Key Vault orders versions by the second of their creation.
+  await new Promise((resolve) => setTimeout(resolve, 1100))
   await lab.azure.setSecret(lab.vault, 'db', 'newer')
   await lab.createClass('app', [{ objectName: 'db', objectType: 'secret', objectVersionHistory: 2 }])
   lab.start()
