@@ -84,8 +84,8 @@ test('a program that does not exist, a bad secret and a bad vault name are named
   assert.match(secret.stderr, /NAME=VALUE/)
   assert.doesNotMatch(secret.stderr, /hunter2/)
   const vault = await run(['exec', '--vault', 'x', '--', 'true'])
-  assert.equal(vault.code, 1)
-  assert.match(vault.stderr, /vault name 'x' is invalid/)
+  assert.equal(vault.code, 2)
+  assert.match(vault.stderr, /There can be no vault "x"\n {2}why {2}a name has 3 to 24 letters/)
   assert.deepEqual(leftBehind(), [])
 })
 
