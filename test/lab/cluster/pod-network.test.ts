@@ -166,6 +166,19 @@ test('a pod with hostNetwork has the network of the node, which other pods reach
   assert.equal(await fetch('node', `http://${client}:${served}/name`), 'client')
 })
 
+test('the gateway has a fixed hardware address, which pods remember', { skip }, async (t) => {
+  const { create, ready, run } = await start(t)
+  await create(pod('client', { ...sleeper, image: 'debian:12' }))
+  await ready('client')
+  const gateway = async () => {
+    await run('exec', 'client', '--', 'sh', '-c', 'timeout 1 bash -c "</dev/tcp/10.96.0.1/443" || true')
+    return /^10\.244\.0\.1\s.*?(([0-9a-f]{2}:){5}[0-9a-f]{2})/m.exec(
+      await run('exec', 'client', '--', 'cat', '/proc/net/arp'),
+    )?.[1]
+  }
+  assert.equal(await gateway(), '0a:58:0a:f4:00:01')
+})
+
 test('containers of a pod share its network, and a container that is started again is in it too', {
   skip,
 }, async (t) => {

@@ -16,6 +16,8 @@ export interface PodNetworkOptions {
 }
 
 const bridge = 'pods'
+/** Fixed: a bridge without one has the lowest of its ports', which changes under pods that remember it when another pod ends. */
+const bridgeHardwareAddress = '0a:58:0a:f4:00:01'
 
 /**
  * The network of a cluster's pods: one network namespace per pod, one for the node, which connects them with a bridge, and one
@@ -121,7 +123,7 @@ function nodeSetup(programs: NamespacePrograms): string[] {
     'echo 1 >conf/all/route_localnet',
     ipCommands(programs, [
       'link set dev lo up',
-      `link add name ${bridge} type bridge`,
+      `link add name ${bridge} address ${bridgeHardwareAddress} type bridge`,
       `address add ${address}/${podPrefix} dev ${bridge}`,
       `link set dev ${bridge} up`,
     ]),
