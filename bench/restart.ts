@@ -18,7 +18,7 @@ import {
   versionHash,
 } from '#kubernetes/client'
 import { sleep, timestamp } from '#lib'
-import { forEachLimited } from '#lib/async'
+import { forEachLimited, retry } from '#lib/async'
 import { stringOf, valueAt } from '#lib/formats'
 import { createDefinitions } from '../test/support/custom-resources.ts'
 import { until } from '../test/support/eventually.ts'
@@ -29,7 +29,8 @@ const [workloads = 500, perMinute = 600, killSeconds = 5] = process.argv.slice(2
 const burst = 20
 const namespaces = Array.from({ length: 10 }, (_, index) => `team-${index}`)
 const className = 'app'
-const parallel = 16
+/** The lab's API server is in this process. */
+const parallel = 4
 
 const cleanup = createCleanup()
 try {
@@ -47,12 +48,14 @@ try {
     const { items } = await kube.list(resources.serviceAccounts)
     return items.filter(({ metadata }) => namespaces.includes(metadata.namespace ?? '')).length === namespaces.length
   })
-  await forEachLimited(names, parallel, (ref) => kube.create(resources.deployments, deploymentOf(ref)).then(() => {}))
+  await forEachLimited(names, parallel, (ref) =>
+    retry(() => kube.apply(resources.deployments, deploymentOf(ref), { fieldManager: 'bench' })).then(() => {}),
+  )
   const pods = await until('the pods', async () => {
     const { items } = await kube.list(resources.pods)
     return items.length === workloads ? items : undefined
   })
-  await forEachLimited(pods, parallel, (pod) => start(pod))
+  await forEachLimited(pods, parallel, (pod) => retry(() => start(pod)))
 
   const restarts: { workload: string; at: number }[] = []
   const seen = new Map<string, string>()
@@ -80,7 +83,7 @@ try {
   await sleep(3000)
   if (restarts.length > 0) throw new Error(`${restarts.length} workloads were restarted before anything had changed`)
   const changedAt = performance.now()
-  await forEachLimited(pods, parallel, (pod) => rotate(pod))
+  await forEachLimited(pods, parallel, (pod) => retry(() => rotate(pod)))
   const writtenAt = performance.now()
   await until('all restarts', () => seen.size === workloads, { withinMs: 600_000 })
   const endedAt = performance.now()
@@ -114,20 +117,24 @@ try {
     const container = { name: 'app', ready: true, restartCount: 0, image: 'busybox', imageID: '', state }
     const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }], containerStatuses: [container] }
     await kube.patch(resources.pods, { namespace, name }, { status }, { subresource: 'status' })
-    await kube.create(resources.secretProviderClassPodStatuses, {
-      apiVersion: 'secrets-store.csi.x-k8s.io/v1',
-      kind: 'SecretProviderClassPodStatus',
-      metadata: {
-        namespace,
-        name,
-        annotations: {
-          'keymount.dev/started-with': versionHash(className, objectsOf('1')),
-          'keymount.dev/last-change': timestamp(Date.now()),
+    await kube.apply(
+      resources.secretProviderClassPodStatuses,
+      {
+        apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+        kind: 'SecretProviderClassPodStatus',
+        metadata: {
+          namespace,
+          name,
+          annotations: {
+            'keymount.dev/started-with': versionHash(className, objectsOf('1')),
+            'keymount.dev/last-change': timestamp(Date.now()),
+          },
+          ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name, uid }],
         },
-        ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name, uid }],
+        status: { podName: name, secretProviderClassName: className, mounted: true, objects: objectsOf('1') },
       },
-      status: { podName: name, secretProviderClassName: className, mounted: true, objects: objectsOf('1') },
-    })
+      { fieldManager: 'bench' },
+    )
   }
 
   async function rotate({ metadata }: Pod): Promise<void> {

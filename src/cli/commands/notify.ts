@@ -1,3 +1,3 @@
 import { daemonCommand } from '../daemon-command.ts'
 
-export const command = daemonCommand('notify', 'sidecar that tells an application when its secrets have changed')
+export const command = daemonCommand('notify', 'sidecar that signals an application when its secrets have changed')

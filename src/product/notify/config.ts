@@ -55,7 +55,7 @@ export interface NotifyProgramConfig {
 export const notifyProgram: Program<typeof notifyFlags, NotifyProgramConfig> = {
   name: 'notify',
   summary:
-    "A pod's sidecar that tells the application when its secrets have changed: by a request, a signal, a command or its own end.",
+    "A pod's sidecar that notifies the application when its secrets have changed: by a request, a signal, a command or its own end.",
   flags: notifyFlags,
   version: (env) => JSON.stringify({ buildVersion, gitCommit: buildOf(env).commit, buildDate: buildOf(env).date }),
   configure(flags, _env, problems) {
@@ -76,7 +76,7 @@ export const notifyProgram: Program<typeof notifyFlags, NotifyProgramConfig> = {
     return {
       logLevel: flags.v >= 4 ? 'debug' : 'info',
       metricsAddress: flags['metrics-addr'],
-      notify: { watch: flags.watch, settleMs: flags.settle, actions },
+      notify: { watch: flags.watch, quietMs: flags.settle, actions },
     }
   },
 }

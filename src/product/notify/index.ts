@@ -1,5 +1,5 @@
 /**
- * notify: `keymount notify`, a sidecar that tells the application of its own pod when the files of its volumes have changed.
+ * notify: `keymount notify`, a sidecar that notifies the application of its own pod when the files of its volumes have changed.
  * It has no rights in the cluster.
  */
 export { type ActionWords, actionsOf, type NotifyProgramConfig, notifyFlags, notifyProgram } from './config.ts'

@@ -7,7 +7,7 @@ import { watchVolumes } from './watch-volumes.ts'
 export interface NotifyConfig {
   /** Directories of volumes. */
   watch: readonly string[]
-  settleMs: number
+  quietMs: number
   actions: readonly NotifyAction[]
 }
 
@@ -21,7 +21,7 @@ export interface NotifyWorld extends ActionWorld {
 const attempts = { attempts: 5, initialMs: 1000, maxMs: 30_000 }
 
 /** Acts on each change of the volumes. A change during an action's tries begins them again: the newest content is what counts. */
-export function startNotify({ watch, settleMs, actions }: NotifyConfig, world: NotifyWorld): Running {
+export function startNotify({ watch, quietMs, actions }: NotifyConfig, world: NotifyWorld): Running {
   const { metrics, log, clock = systemClock, pollMs } = world
   let current = new AbortController()
   const work = new Set<Promise<void>>()
@@ -41,7 +41,7 @@ export function startNotify({ watch, settleMs, actions }: NotifyConfig, world: N
 
   const watching = watchVolumes({
     directories: watch,
-    settleMs,
+    quietMs,
     pollMs,
     clock,
     log,

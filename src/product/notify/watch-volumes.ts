@@ -6,7 +6,7 @@ export interface WatchVolumesOptions {
   /** Directories of volumes. */
   directories: readonly string[]
   /** A change is reported when nothing has changed for this long, in milliseconds. */
-  settleMs: number
+  quietMs: number
   /** Also looked at this often, whatever the kernel reports. Default 10,000 ms. */
   pollMs?: number | undefined
   /** Called after one or more volumes got other content, once for all changes until then. */
@@ -23,14 +23,14 @@ const defaultPollMs = 10_000
 /**
  * Watches volumes that kubelet or the driver writes. What counts is another target of `..data`, not the kernel's events, of
  * which there are several for one change, and for none when events were lost. What is there at the start is not a change.
- * Throws when a directory is no such volume.
+ * Throws for a directory that is not such a volume.
  */
 export function watchVolumes(options: WatchVolumesOptions): Running {
-  const { directories, settleMs, pollMs = defaultPollMs, onChange, clock, log } = options
+  const { directories, quietMs, pollMs = defaultPollMs, onChange, clock, log } = options
   const seen = new Map(directories.map((directory) => [directory, targetOf(directory)]))
   const watchers = new Map<string, FSWatcher>()
   const changed = new Set<string>()
-  let cancelSettle = () => {}
+  let cancelReport = () => {}
   let cancelPoll = () => {}
 
   function look(directory: string): void {
@@ -44,11 +44,11 @@ export function watchVolumes(options: WatchVolumesOptions): Running {
     if (target === seen.get(directory)) return
     seen.set(directory, target)
     changed.add(directory)
-    cancelSettle()
-    cancelSettle = clock.after(settleMs, () => {
-      const settled = [...changed]
+    cancelReport()
+    cancelReport = clock.after(quietMs, () => {
+      const reported = [...changed]
       changed.clear()
-      onChange(settled)
+      onChange(reported)
     })
   }
 
@@ -79,7 +79,7 @@ export function watchVolumes(options: WatchVolumesOptions): Running {
   return {
     async stop() {
       cancelPoll()
-      cancelSettle()
+      cancelReport()
       for (const watcher of watchers.values()) watcher.close()
       watchers.clear()
     },

@@ -17,7 +17,7 @@ const words = ['post', 'signal', 'process', 'exit-code'] as const
 const ownUser = 65_532
 
 /**
- * The sidecar that tells the application that its secrets have changed, as the pod's annotation asks for; undefined without
+ * The sidecar that notifies the application of changed secrets, as the pod's annotation asks for; undefined without
  * one. It gets every volume of a SecretProviderClass, and no token. Throws {@link AdmissionDenied}.
  */
 export function notifyContainer(

@@ -63,7 +63,7 @@ test(`each of ${rotations} rotations is one request, and there is none without a
   assert.match(await metrics(), new RegExp(`notify_total\\{action="post",result="success"\\} ${rotations}`))
 })
 
-test('changes within the settling time are one request', async (t) => {
+test('changes in quick succession are one request', async (t) => {
   const volumes = [volumeOf(t), volumeOf(t)]
   const app = await startReloadable()
   t.after(() => app.close())

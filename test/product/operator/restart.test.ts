@@ -107,7 +107,7 @@ test('a class with Secrets restarts its workload only when the Secret has the ne
   assert.equal(Buffer.from(secret.data?.k ?? '', 'base64').toString(), 'value of v2')
 })
 
-test('dry run, a pause, a window, an interval and a mistake each keep a workload from being restarted, and say so', async (t) => {
+test('dry run, a pause, a window, an interval and a mistake each keep a workload from being restarted, with an event', async (t) => {
   const lab = await startRestartLab(t)
   await lab.createClass('app')
   const hour = new Date().getUTCHours()

@@ -69,8 +69,8 @@ const anyInput: fc.Arbitrary<RestartInput> = fc.record({
   windows: fc.constant([]),
 })
 
-/** What a controller does that looks at every pod that decides. */
-function settle(input: RestartInput, containersStartedAt: (pod: string) => number): Decision {
+/** What a controller does that inspects every pod that decides. */
+function decideFully(input: RestartInput, containersStartedAt: (pod: string) => number): Decision {
   let { pods } = input
   for (let looks = 0; looks <= pods.length; looks++) {
     const decision = decide({ ...input, pods })
@@ -79,7 +79,7 @@ function settle(input: RestartInput, containersStartedAt: (pod: string) => numbe
       one.name === decision.pod ? { ...one, containersStartedAt: containersStartedAt(one.name), inspected: true } : one,
     )
   }
-  return assert.fail('a pod was to be looked at twice')
+  return assert.fail('a pod was to be inspected twice')
 }
 
 function disagrees({ pods }: RestartInput): boolean {
@@ -93,7 +93,7 @@ function disagrees({ pods }: RestartInput): boolean {
 test('a workload is restarted only if a pod is stale and nothing forbids it', () => {
   fc.assert(
     fc.property(anyInput, (input) => {
-      const decision = settle(input, () => Number.NEGATIVE_INFINITY)
+      const decision = decideFully(input, () => Number.NEGATIVE_INFINITY)
       if (decision.action !== 'restart') return
       const { workload, pods, syncs } = input
       const staleByMount = pods.some(({ mounts }) =>
@@ -125,16 +125,16 @@ test('a workload whose pods started with what they have is never restarted', () 
 test('a restart for a key happens once, and what is decided does not depend on the order of pods', () => {
   fc.assert(
     fc.property(anyInput, fc.nat(), (input, turn) => {
-      const decision = settle(input, () => 0)
+      const decision = decideFully(input, () => 0)
       const turned = input.pods.slice(turn % 5).concat(input.pods.slice(0, turn % 5))
       assert.deepEqual(
-        settle({ ...input, pods: turned }, () => 0),
+        decideFully({ ...input, pods: turned }, () => 0),
         decision,
       )
       if (decision.action !== 'restart') return
       const workload = { ...input.workload, restartedFor: decision.key, restartedAt: now }
       for (const minutes of [0, 6, 600]) {
-        const later = settle({ ...input, workload, now: now + minutes * 60_000 }, () => 0)
+        const later = decideFully({ ...input, workload, now: now + minutes * 60_000 }, () => 0)
         assert.deepEqual(later, { action: 'none', reason: 'triggered' })
       }
     }),
@@ -150,7 +150,7 @@ test('a stale workload is restarted in the end, unless it is paused or its Secre
       )
       const pods = input.pods.map((one) => ({ ...one, containersStartedAt: undefined, inspected: false }))
       const later = { ...input, pods, workload, mirrored: new Set<string>(), now: now + 3_600_000 }
-      if (stale) assert.equal(settle(later, () => Number.NEGATIVE_INFINITY).action, 'restart')
+      if (stale) assert.equal(decideFully(later, () => Number.NEGATIVE_INFINITY).action, 'restart')
     }),
   )
 })
@@ -175,7 +175,7 @@ test('a class with Secrets waits until they carry what the pods have', () => {
   assert.equal(decide(inputOf([podOf('p1', 'a', 'b', { mirroredFor: 'b' })], { mirrored })).action, 'restart')
 })
 
-test('a pod whose containers started after the change is fresh, and one that nobody looked at is to be looked at', () => {
+test('a pod whose containers started after the change is fresh, and one that was not inspected is to be inspected', () => {
   const stale = podOf('p1', 'a', 'b')
   const unseen = decide(inputOf([{ ...stale, inspected: false }]))
   assert.equal(unseen.action === 'inspect' && unseen.pod, 'p1')

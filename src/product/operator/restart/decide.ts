@@ -68,7 +68,7 @@ export interface RestartInput {
 
 export type WaitReason = 'agreement' | 'secret' | 'again' | 'paused' | 'rollout' | 'min-interval' | 'window'
 
-/** What is known of a restart that is due. */
+/** A restart that is due. */
 export interface DueRestart {
   /** Names what the pods have now, of all classes and SecretSyncs that count. */
   key: string
@@ -84,16 +84,16 @@ export type Decision =
   /** `triggered`: the template was rolled out for this key already. */
   | { action: 'none'; reason: 'not-mounted' | 'older-driver' | 'fresh' | 'triggered' }
   | ({ action: 'wait'; reason: WaitReason; untilMs: number | undefined } & DueRestart)
-  /** Whether this pod is stale decides, and only its containers tell. */
+  /** Whether this pod is stale decides, and only the state of its containers shows that. */
   | ({ action: 'inspect'; pod: string; agreed: boolean; replacesPods: boolean } & DueRestart)
-  /** Somebody has to delete the pods. */
+  /** A user has to delete the pods. */
   | ({ action: 'report' } & DueRestart)
   | ({ action: 'restart'; agreed: boolean } & DueRestart)
 
 /**
  * A workload is restarted when a pod of it started with other versions than it has now, all its pods agree on the versions
- * that they have now, and the template was not rolled out for these versions before. A function of what the cluster says
- * alone: a second caller, or one that was restarted, decides the same.
+ * that they have now, and the template was not rolled out for these versions before. A function of the state of the
+ * cluster alone: a second caller, or one that was restarted, decides the same.
  */
 export function decide(input: RestartInput): Decision {
   const { workload, now } = input

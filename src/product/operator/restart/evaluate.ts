@@ -18,7 +18,7 @@ export type Evaluation = Exclude<Decision, { action: 'inspect' }> | { action: 'n
  * What is to be done about one workload now. What decides is read from the API server: the workload, and a pod that the
  * watches call stale with its status objects, because watches may be late.
  *
- * @param options.inspectPods false: a restart is decided without a look at pods, for a caller that decides again before it acts.
+ * @param options.inspectPods false: a restart is decided without inspecting pods, for a caller that decides again before it acts.
  */
 export async function evaluate(
   world: EvaluationWorld,

@@ -13,7 +13,7 @@ export interface RestartPreview {
   name: string
   /**
    * `restart`: due now, as far as the budget lasts; `wait`: for `reason`; `report`: its pods have to be deleted by hand;
-   * `misconfigured`: `problems` says why; `none`: nothing to do, because of `reason`.
+   * `misconfigured`: `problems` has the reasons; `none`: nothing to do, because of `reason`.
    */
   action: 'restart' | 'wait' | 'report' | 'misconfigured' | 'none'
   reason: string

@@ -23,7 +23,7 @@ interface Bucket {
 }
 
 /**
- * Token buckets. The cluster's is empty at the start, so that an operator that is killed again and again restarts no more
+ * Token buckets. The cluster's is empty at the start, so that an operator that is killed repeatedly restarts no more
  * than one that lives; a namespace has half of the rate and of the burst, so that it leaves the rest to others.
  */
 export function createRestartBudget({ perMinute, burst, clock }: BudgetOptions): RestartBudget {

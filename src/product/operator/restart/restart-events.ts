@@ -1,7 +1,7 @@
 import { timestamp } from '#lib'
 import type { DueRestart, WaitReason } from './decide.ts'
 
-/** Texts of events. They hold times that stay the same while a workload waits, so that an event is not written again for each look. */
+/** Texts of events. They hold times that stay the same while a workload waits, so that an event is not written again by each pass. */
 export const eventTexts = {
   restarted: (due: DueRestart, guessed: boolean) =>
     `restarted, because ${podsOf(due)} started with older versions of secrets than are mounted now (${due.key})${
@@ -16,7 +16,7 @@ export const eventTexts = {
   loose: (pod: string) =>
     `pod ${pod} started with older versions of secrets than are mounted now, and no Deployment, StatefulSet or DaemonSet would replace it; its next pod has the new ones`,
   olderDriver:
-    'cannot tell whether pods started with older versions of secrets: their driver does not record what they started with. Update the driver and replace the pods, or set restart.guess',
+    'it is not known whether pods started with older versions of secrets: their driver does not record what they started with. Update the driver and replace the pods, or set restart.guess',
   misconfigured: (problems: readonly string[]) => `not restarted: ${problems.join('; ')}`,
   targets: (names: readonly string[]) =>
     `annotation keymount.dev/restart: found ${names.map((name) => JSON.stringify(name)).join(', ')}, expected deployment/NAME, statefulset/NAME, daemonset/NAME or rollout/NAME, separated by commas`,

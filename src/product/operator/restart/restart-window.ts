@@ -11,7 +11,7 @@ export const windowForm =
 
 const dayNames = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const allDays: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 6])
-/** More are a mistake, and would be looked through at every decision. */
+/** More are a mistake, and would cost time at every decision. */
 const maxWindows = 20
 const minuteMs = 60_000
 const dayMs = 24 * 60 * minuteMs

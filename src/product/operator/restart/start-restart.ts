@@ -53,7 +53,7 @@ export interface RestartWorld {
 }
 
 const defaultGatherMs = 2000
-/** What waits for something is looked at this often, whatever the watches say. */
+/** What waits for something is decided again this often, without any change. */
 const lookAgainMs = 60_000
 /** How often it is asked whether a kind has come that the cluster did not have. */
 const kindsMs = 300_000
@@ -62,7 +62,7 @@ const backoff = { initialMs: 5000, maxMs: 300_000 }
 /** A workload with stale pods. */
 interface Progress {
   candidate: Candidate
-  /** Of what the watches say: the same, and nothing needs to be read again. */
+  /** Of what the watches have: the same, and nothing needs to be read again. */
   fingerprint: string
   evaluation: Evaluation
   /** By `clock.elapsed()`. */
@@ -75,7 +75,7 @@ interface Progress {
   nextTryAt: number
 }
 
-/** When a namespace is looked at next. */
+/** The next pass over a namespace. */
 interface Pass {
   cancel(): void
   /** By `clock.elapsed()`. */
@@ -311,7 +311,7 @@ async function runPass(restarter: Restarter, namespace: string, pass: Pass): Pro
   else restarter.passes.delete(namespace)
 }
 
-/** Decides about all workloads of a namespace. In how many milliseconds it has to be looked at again, whatever changes. */
+/** Decides about all workloads of a namespace. In how many milliseconds the next pass is due, whatever changes. */
 async function lookAt(restarter: Restarter, namespace: string): Promise<number> {
   const { world, progress, clock } = restarter
   const candidates = await candidatesIn(world, namespace)
@@ -430,7 +430,7 @@ async function reportOlderDriver({ events, config }: Restarter, candidate: Candi
   await events.record(referenceOf(candidate), 'Warning', 'RestartNotPossible', eventTexts.olderDriver)
 }
 
-/** Pods that no new template replaces: their owners are told. */
+/** Pods that no new template replaces are reported to their owners. */
 function reportLoose(restarter: Restarter, namespace: string, { loose }: Candidates): void {
   for (const one of loose) {
     if (!mayBeStale({ pods: [one.pod], syncs: [], mirrored: new Set() })) continue
@@ -502,7 +502,7 @@ async function restart(restarter: Restarter, progress: Progress): Promise<void> 
   } finally {
     if (!written) budget.giveBack(ref.namespace)
     progress.busy = false
-    // Decided again at the next look.
+    // Decided again in the next pass.
     progress.fingerprint = ''
     schedule(restarter, ref.namespace, restarter.gatherMs)
   }

@@ -8,7 +8,7 @@ import type { WorkloadKind } from './workload-kinds.ts'
 /** Under this name the API server records the fields that are ours. */
 export const fieldManager = 'keymount-restart'
 
-/** What a workload's full object says about restarts. */
+/** What a workload's full object has about restarts. */
 export function workloadState(kind: WorkloadKind, object: UntypedObject): WorkloadView {
   const text = stringOf(valueAt(object, 'spec', 'template', 'metadata', 'annotations', restartedForAnnotation))
   if (kind === 'Rollout') return rolloutState(object)
