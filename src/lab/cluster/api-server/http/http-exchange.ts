@@ -119,13 +119,23 @@ function decodeYaml(body: Buffer): unknown {
   return decodeJson(Buffer.from(JSON.stringify(value) ?? 'null'))
 }
 
-/** Whether the client prefers a server-side table to the objects. */
-export function wantsTable(request: IncomingMessage): boolean {
+/** How a client wants to see objects: as they are, as a server-side table, or their metadata alone. */
+export type ObjectForm = 'object' | 'table' | 'metadata'
+
+const forms: Readonly<Record<string, ObjectForm>> = {
+  'as=Table': 'table',
+  'as=PartialObjectMetadata': 'metadata',
+  'as=PartialObjectMetadataList': 'metadata',
+}
+
+/** The first form of the Accept header that we have. */
+export function wantedForm(request: IncomingMessage): ObjectForm {
   for (const range of (request.headers.accept ?? '').split(',')) {
     const [type, ...parameters] = range.split(';').map((part) => part.trim())
-    if (parameters.includes('as=Table')) return parameters.includes('v=v1')
-    if (parameters.some((parameter) => parameter.startsWith('as='))) continue
-    if (type === 'application/json' || type === '*/*') return false
+    const as = parameters.find((parameter) => parameter.startsWith('as='))
+    const form = as === undefined ? undefined : forms[as]
+    if (form !== undefined && parameters.includes('v=v1')) return form
+    if (as === undefined && (type === 'application/json' || type === '*/*')) return 'object'
   }
-  return false
+  return 'object'
 }

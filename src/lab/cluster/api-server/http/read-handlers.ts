@@ -4,7 +4,7 @@ import { type ApiObject, numberAt, textAt } from '../api-object.ts'
 import { apiVersionOf, keyOf, type ResourceRow } from '../kinds/resource-row.ts'
 import { type Matcher, parseFieldSelector, parseLabelSelector } from '../objects/selectors.ts'
 import type { ApiCall } from './api-call.ts'
-import { sendJson, wantsTable } from './http-exchange.ts'
+import { type ObjectForm, sendJson, wantedForm } from './http-exchange.ts'
 import { parseCount } from './request-info.ts'
 
 /** An object as a client of one version sees it. */
@@ -13,12 +13,22 @@ export function present(row: ResourceRow, version: string, object: ApiObject): A
   return object.apiVersion === apiVersion ? object : { ...object, apiVersion }
 }
 
-/** Sends one object, as a table of one row if the client prefers that. */
+/** Sends one object, in the form that the client prefers. */
 export function sendObject(call: ApiCall, status: number, object: ApiObject): void {
   const { response, request, row, info } = call
-  const shown = present(row, info.version, object)
-  const { resourceVersion } = shown.metadata
-  sendJson(response, status, wantsTable(request) ? renderTable(call, [shown], { resourceVersion }) : shown)
+  sendJson(response, status, inForm(call, wantedForm(request), present(row, info.version, object)))
+}
+
+/** One object in the form that a client prefers. */
+export function inForm(call: ApiCall, form: ObjectForm, object: ApiObject): object {
+  const { resourceVersion } = object.metadata
+  if (form === 'table') return renderTable(call, [object], { resourceVersion })
+  return form === 'metadata' ? metadataOf(object) : object
+}
+
+/** https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches */
+function metadataOf({ metadata }: ApiObject): object {
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata }
 }
 
 export function handleGet(call: ApiCall): void {
@@ -27,7 +37,7 @@ export function handleGet(call: ApiCall): void {
 }
 
 export function handleList(call: ApiCall): void {
-  const { context, row, info, url, response, request } = call
+  const { context, row, info, url, response } = call
   const { store } = context
   const page = parsePage(url)
   const revision = page.revision ?? store.revision
@@ -40,11 +50,18 @@ export function handleList(call: ApiCall): void {
       ? {}
       : { continue: continueToken(revision, last), remainingItemCount: found.length - items.length }),
   }
-  const apiVersion = apiVersionOf(row.group, info.version)
-  const list = wantsTable(request)
-    ? renderTable(call, items, metadata)
-    : { kind: `${row.kind}List`, apiVersion, metadata, items }
-  sendJson(response, 200, list)
+  sendJson(response, 200, listInForm(call, items, metadata))
+}
+
+function listInForm(call: ApiCall, items: readonly ApiObject[], metadata: object): object {
+  const { row, info, request } = call
+  const form = wantedForm(request)
+  if (form === 'table') return renderTable(call, items, metadata)
+  if (form === 'metadata') {
+    const partial = items.map(metadataOf)
+    return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: partial }
+  }
+  return { kind: `${row.kind}List`, apiVersion: apiVersionOf(row.group, info.version), metadata, items }
 }
 
 /** The objects that a list or a deletion of many is about. */
@@ -86,10 +103,7 @@ export function renderTable({ row, info, url, context }: ApiCall, objects: reado
   const columns = row.columns(info.version)
   const now = context.clock.now()
   const include = url.searchParams.get('includeObject') ?? 'Metadata'
-  const shown = (object: ApiObject) =>
-    include === 'Object'
-      ? object
-      : { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata }
+  const shown = (object: ApiObject) => (include === 'Object' ? object : metadataOf(object))
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',

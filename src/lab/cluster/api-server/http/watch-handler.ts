@@ -4,8 +4,8 @@ import { apiVersionOf, keyOf } from '../kinds/resource-row.ts'
 import type { Matcher } from '../objects/selectors.ts'
 import type { Change } from '../objects/store.ts'
 import type { ApiCall } from './api-call.ts'
-import { wantsTable } from './http-exchange.ts'
-import { matcherOf, present, renderTable, selected } from './read-handlers.ts'
+import { wantedForm } from './http-exchange.ts'
+import { inForm, matcherOf, present, renderTable, selected } from './read-handlers.ts'
 import { isTrue, parseCount } from './request-info.ts'
 
 /** Time between two bookmarks of a quiet watch. */
@@ -73,7 +73,7 @@ export function handleWatch(call: ApiCall): void {
 /** Begins the answer: one line of JSON per event, with the object or a table of it. */
 function openEvents(call: ApiCall) {
   const { context, row, info, request, response } = call
-  const asTable = wantsTable(request)
+  const form = wantedForm(request)
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
   response.flushHeaders()
   const send = (type: string, object: unknown) => {
@@ -83,15 +83,17 @@ function openEvents(call: ApiCall) {
   }
   return {
     change(type: Change['type'], object: ApiObject) {
-      const shown = present(row, info.version, object)
-      const { resourceVersion } = shown.metadata
-      send(type, asTable ? renderTable(call, [shown], { resourceVersion }) : shown)
+      send(type, inForm(call, form, present(row, info.version, object)))
     },
     bookmark(annotations?: Record<string, string>) {
       const resourceVersion = String(context.store.revision)
       const metadata = { resourceVersion, ...(annotations === undefined ? {} : { annotations }) }
-      const object = { kind: row.kind, apiVersion: apiVersionOf(row.group, info.version), metadata }
-      send('BOOKMARK', asTable ? renderTable(call, [], metadata) : object)
+      if (form === 'table') return send('BOOKMARK', renderTable(call, [], metadata))
+      const [kind, apiVersion] =
+        form === 'metadata'
+          ? ['PartialObjectMetadata', 'meta.k8s.io/v1']
+          : [row.kind, apiVersionOf(row.group, info.version)]
+      send('BOOKMARK', { kind, apiVersion, metadata })
     },
     error(error: unknown) {
       send('ERROR', statusOf(error))
