@@ -11,10 +11,15 @@ export function runMain<S extends FlagSpecs, Config>(
   program: Program<S, Config>,
   run: (config: Config, env: Environment) => Promise<number>,
 ): void {
+  // Timers of a `Clock` do not keep a process alive: one that only waited would end, and with the status of a success.
+  const alive = setInterval(() => {}, longestTimerMs)
   void main(program, run).then((status) => {
+    clearInterval(alive)
     process.exitCode = status
   })
 }
+
+const longestTimerMs = 2 ** 31 - 1
 
 async function main<S extends FlagSpecs, Config>(
   program: Program<S, Config>,

@@ -82,3 +82,11 @@ test('install-check names what does not work, and succeeds when everything does'
     stderr: '',
   })
 })
+
+test('install-check waits for what does not work yet, and fails when the time is over', async (t) => {
+  const cluster = await startLocalCluster(t, { node: false })
+  const flags = [`--kubeconfig=${cluster.kubeconfig}`, '--selector=app.kubernetes.io/instance=shop', '--wait=3s']
+  const { code, stdout } = await runCli(['install-check', ...flags])
+  assert.match(stdout, /^FAILED no DaemonSet or Deployment in kube-system has the labels .*=shop\n$/)
+  assert.equal(code, 1)
+})
