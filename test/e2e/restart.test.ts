@@ -21,6 +21,9 @@ import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 /** Restarts on rotation, installed by the chart with nothing but `restart.enabled`, on a real cluster with its policies. */
 const options = realClusterOnly('admission policies and StatefulSets need a real cluster', noHelm, noNodeHost)
 const replicas = 10
+/** kubelet waits longer before each start of a container that ends again. */
+const patience = { withinMs: 240_000 }
+const mostKills = 3
 
 test('a workload is rolled out once after its secret has changed, while its operator is killed', options, async (t) => {
   const release = await createHelmRelease(t, {
@@ -58,10 +61,14 @@ test('a workload is rolled out once after its secret has changed, while its oper
   const killing = killOperator(t, release)
   await until('the rollout', () => restartedFor(release, 'web'))
   await release.setSecret('second')
-  await until('the last rollout', async () => {
-    const pods = await runningPods(release, 'web')
-    return pods.length === replicas && !(await stale(release)) && (await versions(release, 'web')).size === 1
-  })
+  await until(
+    'the last rollout',
+    async () => {
+      const pods = await runningPods(release, 'web')
+      return pods.length === replicas && !(await stale(release)) && (await versions(release, 'web')).size === 1
+    },
+    patience,
+  )
   await sleep(15_000)
   killing.stop()
   const sets = await replicaSets(release, 'web')
@@ -219,7 +226,7 @@ async function replicaSets({ kube, namespace }: HelmRelease, app: string): Promi
   return (await kube.list(resources.replicaSets, { namespace, labelSelector: `app=${app}` })).items
 }
 
-/** SIGKILL to the operator's process every 5 s, as far as kubelet has started it again. */
+/** SIGKILL to the operator's process every 5 s, as far as kubelet has started it again, at most {@link mostKills} times. */
 function killOperator(t: TestContext, { kube, namespace }: HelmRelease): { stop(): void; count(): number } {
   const processes = findClusterProcesses(process.env.KUBECONFIG ?? '')
   let killed = 0
@@ -232,7 +239,7 @@ function killOperator(t: TestContext, { kube, namespace }: HelmRelease): { stop(
     killed++
   }
   const loop = (async () => {
-    while (!stopped) {
+    while (!stopped && killed < mostKills) {
       await sleep(5000)
       if (!stopped) await kill().catch(() => undefined)
     }
