@@ -108,8 +108,12 @@ test('commands in messages are spelled as the user calls the program', () => {
   const { terminal, written } = record({ programName: 'npx keymount' })
   terminal.line('start it: keymount up --home /x')
   terminal.line('eval "$(keymount env)"')
+  terminal.line('az aks update --resource-group keymount --name keymount --enable-workload-identity')
   terminal.error('keymount: helm install keymount charts/keymount; helm repo add keymount http://x')
-  assert.equal(written.stdout, 'start it: npx keymount up --home /x\neval "$(npx keymount env)"\n')
+  assert.equal(
+    written.stdout,
+    'start it: npx keymount up --home /x\neval "$(npx keymount env)"\naz aks update --resource-group keymount --name keymount --enable-workload-identity\n',
+  )
   assert.equal(written.stderr, 'keymount: helm install keymount charts/keymount; helm repo add keymount http://x\n')
 })
 

@@ -112,8 +112,8 @@ function printStep(
   progress.above(() => void steps.write(`${lines.join('\n')}\n`))
 }
 
-/** `keymount` before the name of a command; not Helm's release or chart of that name. */
-const commandName = /(?<![\w./-])keymount(?= [a-z-]+(?![\w/:.-]))/g
+/** `keymount` before the name of a command; not a Helm release, a chart or a cluster of that name. */
+const commandName = /(?<![\w./-])keymount(?= [a-z][a-z-]*(?![\w/:.-]))/g
 
 function spellCommands(text: string, programName = 'keymount'): string {
   return programName === 'keymount' ? text : text.replaceAll(commandName, programName)

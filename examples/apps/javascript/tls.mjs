@@ -11,4 +11,7 @@ await followSecrets(SECRETS, (files) => {
   server.setSecureContext({ key: pem, cert: pem })
 })
 
+// The first process of a container ends at SIGTERM only if it asks for it; otherwise Kubernetes waits 30 seconds and kills it.
+process.on('SIGTERM', () => process.exit())
+
 server.listen(Number(PORT), HOST, () => console.log(`listening on port ${server.address().port}`))

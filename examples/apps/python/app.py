@@ -1,6 +1,8 @@
 """A server that accepts the API key in the file api-key of the volume: the new one as soon as it has been rotated."""
 import hmac
 import os
+import signal
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from secrets_volume import follow_secrets
@@ -23,6 +25,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+# The first process of a container ends at SIGTERM only if it asks for it; otherwise Kubernetes waits 30 seconds and kills it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 follow_secrets(os.environ.get("SECRETS", "/mnt/secrets-store"), use)
 address = (os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8080")))
 server = ThreadingHTTPServer(address, Handler)

@@ -1,6 +1,8 @@
 """An HTTPS server with the certificate in the file tls.pem of the volume: new connections get the renewed one."""
 import os
+import signal
 import ssl
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -26,6 +28,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+# The first process of a container ends at SIGTERM only if it asks for it; otherwise Kubernetes waits 30 seconds and kills it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 follow_secrets(volume, use)
 address = (os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8443")))
 server = ThreadingHTTPServer(address, Handler)

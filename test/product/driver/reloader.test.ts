@@ -81,7 +81,7 @@ test('Reloader sees one change for each rotation, the same one for all pods of a
     2,
   )
 
-  // A pod that starts later has the versions that the others have: it is no change.
+  // A pod that starts later has the versions that the others have: nothing changes.
   const three = await driver.pod({ name: 'three', className: 'app' })
   await driver.publish(three.request)
   assert.deepEqual(new Set((await driver.statuses()).map(reloaderHash)), changed)

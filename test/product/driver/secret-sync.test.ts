@@ -287,7 +287,10 @@ for (const plural of ['pods', 'secrets']) {
     const driver = await startDriver(t, { kube })
     const pod = await driver.pod({ secretObjects: oneKey('s') })
     await driver.publish(pod.request)
-    assert.match((await warnings(driver))[0] ?? '', /installed without syncSecret\.enabled=true.* cannot get resource/)
+    assert.match(
+      (await warnings(driver))[0] ?? '',
+      /may not write Secrets here; set syncSecret\.enabled=true.* cannot get resource/,
+    )
   })
 }
 

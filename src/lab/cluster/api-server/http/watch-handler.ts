@@ -77,6 +77,8 @@ function openEvents(call: ApiCall) {
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
   response.flushHeaders()
   const send = (type: string, object: unknown) => {
+    // A change may come between our end of the answer and that of the connection.
+    if (response.writableEnded) return
     response.write(`${JSON.stringify({ type, object })}\n`)
     // A reader that has stopped reading lists again later; changes are not held for it.
     if (response.writableLength > maxBufferedBytes) response.destroy()
