@@ -230,6 +230,18 @@ test('doctor: a pod that signs in, and what can be wrong with one', async (t) =>
     await patient.setParameters({})
   })
 
+  await t.test('for a pod that waits for another reason, the summary leads to its last error', async () => {
+    await patient.setParameters({ objects: 'array:\n  - |\n    objectName: lost\n    objectType: secret\n' })
+    await patient.kube.create(resources.pods, podOf('waiting'))
+    const examined = await until('the mount of the pod has failed', async () => {
+      const { stdout } = await patient.identity('doctor', 'waiting', ...bySecret)
+      return /vault-object-missing/.test(stdout) ? stdout : undefined
+    })
+    assert.match(unwrapped(examined), /The identity is right.* What fails is in the last error, above\./)
+    await patient.kube.delete(resources.pods, { namespace: 'default', name: 'waiting' }, { gracePeriodSeconds: 0 })
+    await patient.setParameters({})
+  })
+
   await t.test('class: what the provider would refuse', async () => {
     await patient.setParameters({ objects: 'array:\n  - |\n    objectName: password\n    objectType: sekret\n' })
     const { problems } = await patient.examine()

@@ -15,6 +15,9 @@ export interface Section {
   findings: readonly Finding[]
 }
 
+/** Of the section with what the driver last reported about the pod's volumes. */
+export const lastErrorTitle = 'Last error'
+
 export function ok(check: string, text: string): Finding {
   return { check, status: 'ok', text }
 }
