@@ -1,7 +1,7 @@
 import { buildOf, buildVersion, kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
 import { type FlagSpecs, klogFlags, type ListenAddress, type Program } from '#lib/flags'
-import type { RestartConfig } from './restart/start-restart.ts'
+import type { RestartConfig } from './restart/restarter.ts'
 
 /** `docs/configuration.md` is checked against this. */
 export const operatorFlags = {

@@ -5,5 +5,6 @@
 export { type OperatorConfig, operatorFlags, operatorProgram } from './config.ts'
 export { createOperatorMetrics, type OperatorMetrics, operatorMetrics } from './operator-metrics.ts'
 export { type PreviewOptions, previewRestarts, type RestartPreview } from './restart/preview-restarts.ts'
-export { type RestartConfig, startRestart } from './restart/start-restart.ts'
+export type { RestartConfig } from './restart/restarter.ts'
+export { startRestart } from './restart/start-restart.ts'
 export { type RunningOperator, startOperatorDaemon } from './run-operator.ts'
