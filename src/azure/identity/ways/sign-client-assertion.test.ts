@@ -3,7 +3,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { SecretValue, systemClock } from '#lib'
-import { inlineTasks } from '#lib/worker'
+import { inlineTasks, TaskError, type TaskRunner } from '#lib/worker'
 import { createOpenssl } from '../../../../test/support/openssl.ts'
 import { type ClientCertificate, signClientAssertion } from './sign-client-assertion.ts'
 
@@ -60,4 +60,17 @@ test('signClientAssertion() reports what is wrong with a certificate, without qu
       return true
     })
   }
+})
+
+test('signClientAssertion() does not blame a certificate that no thread was free to read', async () => {
+  const tasks: TaskRunner = {
+    run: () =>
+      Promise.reject(new TaskError('task-queue-full', 'no worker thread was free within 10 s', { retryable: true })),
+    stop: async () => {},
+  }
+  await assert.rejects(signClientAssertion(credentialWith('any'), { ...options, tasks }), {
+    retryable: true,
+    message:
+      'clientcertificate in the nodePublishSecretRef Secret could not be read yet (no worker thread was free within 10 s); it is tried again',
+  })
 })

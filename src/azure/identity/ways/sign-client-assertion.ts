@@ -39,8 +39,11 @@ export async function signClientAssertion(
   try {
     return SecretValue.of(await tasks.run(signAssertionTask, input, { owner }))
   } catch (error) {
-    const message = `clientcertificate in the nodePublishSecretRef Secret is not usable (${errorMessage(error)}); expected PEM text with the RSA private key and its certificate, or a PFX file in base64`
+    const where = 'clientcertificate in the nodePublishSecretRef Secret'
     const retryable = error instanceof TaskError && error.retryable
+    const message = retryable
+      ? `${where} could not be read yet (${errorMessage(error)}); it is tried again`
+      : `${where} is not usable (${errorMessage(error)}); expected PEM text with the RSA private key and its certificate, or a PFX file in base64`
     throw new IdentityError('identity-certificate-invalid', message, { retryable })
   }
 }
