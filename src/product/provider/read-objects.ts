@@ -97,7 +97,7 @@ function textOf([first, ...others]: readonly Failure[]): string {
 /** One reason among several: without the status of the answer, and, after the first, without the address of the vault. */
 function shortReason(reason: string, index: number): string {
   const text = reason.replace(/; RESPONSE \d+, ERROR CODE: [^:;]*$/, '')
-  return index === 0 ? text : text.replace(/(vault "[^"]*") \([^)]*\)/, '$1')
+  return index === 0 ? text : text.replace(/ \(https:\/\/[^\s()]*\)/, '')
 }
 
 /** Room for the names of objects that failed for the same reason, and for the reasons that there is no room for. */

@@ -70,7 +70,7 @@ function reason(error: KubeError): string {
   if (isConflict(error))
     return `${text} (another field manager owns these fields; remove them there, or delete the Secret) [secret-conflict]`
   if (isTerminating(error)) return `${text} [namespace-terminating]`
-  if (error.status === 422 && /\btype: .*immutable/.test(text))
+  if (error.status === 422 && text.includes(' type: ') && text.includes('immutable'))
     return `${text} (Kubernetes does not change the type of a Secret: delete the Secret, and it is made again at the next check) [secret-type-changed]`
   if (isForbidden(error) && /can only update secrets with a single|does not have the correct label/.test(text))
     return `${text} (the Secret exists and was not made for this: delete it or choose another name; one that the driver made for secretObjects of a class is removed there first) [secret-not-ours]`
