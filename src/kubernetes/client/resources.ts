@@ -97,6 +97,18 @@ export const resources = {
     'SecretProviderClassPodStatus',
     'secretproviderclasspodstatuses',
   ),
+  validatingAdmissionPolicies: resource<UntypedObject>(
+    'admissionregistration.k8s.io/v1',
+    'ValidatingAdmissionPolicy',
+    'validatingadmissionpolicies',
+    'cluster',
+  ),
+  validatingAdmissionPolicyBindings: resource<UntypedObject>(
+    'admissionregistration.k8s.io/v1',
+    'ValidatingAdmissionPolicyBinding',
+    'validatingadmissionpolicybindings',
+    'cluster',
+  ),
   leases: resource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases'),
   azureIdentities: resource<AzureIdentity>('aadpodidentity.k8s.io/v1', 'AzureIdentity', 'azureidentities'),
   azureIdentityBindings: resource<AzureIdentityBinding>(

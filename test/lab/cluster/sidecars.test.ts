@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { eventually } from '../../support/eventually.ts'
 import { mayMount } from '../../support/may-mount.ts'
 import { startNode } from '../../support/node.ts'
 
@@ -40,7 +41,7 @@ test('a sidecar starts before the next container, starts again when it ends, and
   const [first, second] = status?.initContainerStatuses ?? []
   assert.equal(first?.restartCount, 1)
   assert.equal(second?.state?.terminated?.exitCode, 0)
-  assert.match(await node.log('with', '?container=sidecar'), /ended/)
+  await eventually(async () => assert.match(await node.log('with', '?container=sidecar'), /ended/))
 })
 
 test('a container counts as started when its postStart command has succeeded, and ends when that fails', {

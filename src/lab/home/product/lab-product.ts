@@ -72,7 +72,7 @@ export function objectsToRemove(packageRoot: string, cluster?: LabCluster): Unty
     azure,
     addon,
   })
-  const sync = syncObjects(packageRoot, {})
+  const sync = syncObjects(packageRoot, { shared: cluster?.shared })
   return addon ? [...objects, ...sync, ...earlierDaemonSets(packageRoot)] : [...objects, ...sync]
 }
 

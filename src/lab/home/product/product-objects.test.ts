@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { ConfigMap, DaemonSet, KubeObject } from '#kubernetes/client'
+import { type ConfigMap, type DaemonSet, type KubeObject, resourceOf } from '#kubernetes/client'
+import { objectsToRemove } from './lab-product.ts'
 import { type ProductSettings, productObjects, readManifests } from './product-objects.ts'
 
 const manifests = readManifests(join(import.meta.dirname, '../../../..'), { secretSync: false })
@@ -123,5 +124,15 @@ test('on a shared machine, ports are those given, on loopback, and no directory 
   assert.ok(
     paths.every((path) => path.startsWith('/home/lab/') || path.startsWith('/var/lib/kubelet/')),
     paths.join(),
+  )
+})
+
+test('every object of the manifests has a kind that the lab can install and remove', () => {
+  const packageRoot = join(import.meta.dirname, '../../../..')
+  const removable = objectsToRemove(packageRoot)
+  assert.ok(removable.some(({ kind }) => kind === 'ValidatingAdmissionPolicy'))
+  assert.deepEqual(
+    removable.filter((object) => resourceOf(object) === undefined).map(({ kind }) => kind),
+    [],
   )
 })
