@@ -92,7 +92,7 @@ const parts: Record<string, readonly string[]> = {
   ],
   'product/node': ['product/driver', 'product/provider', 'lib', 'lib/flags'],
   'product/notify': ['daemon', 'lib', 'lib/async', 'lib/flags', 'lib/http'],
-  'product/operator': ['daemon', 'kubernetes/client', 'lib', 'lib/flags', 'lib/formats', 'lib/http'],
+  'product/operator': ['daemon', 'kubernetes/client', 'lib', 'lib/flags', 'lib/formats'],
   'product/sync': [
     'azure/class',
     'azure/identity',
@@ -104,7 +104,6 @@ const parts: Record<string, readonly string[]> = {
     'lib/async',
     'lib/flags',
     'lib/formats',
-    'lib/http',
     'lib/worker',
   ],
   'product/webhook': [

@@ -4,6 +4,14 @@
  * the cluster.
  */
 export { clusterConfig, kubeconfigFlag } from './cluster-config.ts'
+export {
+  type ControllerConfig,
+  type ControllerWorld,
+  controllerConfig,
+  controllerFlags,
+  type RunningController,
+  startController,
+} from './controller.ts'
 export { azureHttp, type HttpEnvironment, httpFromEnvironment, readPem } from './http-environment.ts'
 export { logLevelFlag, logLevelOf, metricsBackendFlag } from './log-level.ts'
 export { runMain } from './run-main.ts'

@@ -1,6 +1,5 @@
-import { buildOf, buildVersion, kubeconfigFlag } from '#daemon'
-import type { LogLevel } from '#lib'
-import { type FlagSpecs, klogFlags, type ListenAddress, type Program } from '#lib/flags'
+import { buildOf, buildVersion, type ControllerConfig, controllerConfig, controllerFlags } from '#daemon'
+import type { FlagSpecs, Program } from '#lib/flags'
 import type { RestartConfig } from './restart/restarter.ts'
 
 /** `docs/configuration.md` is checked against this. */
@@ -58,27 +57,10 @@ export const operatorFlags = {
     help: "The drivers' rotation interval, for classes without the parameter syncInterval",
   },
   namespaces: { type: 'strings', default: [], help: 'Only workloads of these namespaces (default: all)' },
-  'metrics-bind-address': { type: 'address', default: ':8085', help: 'Address of /metrics; 0 for none' },
-  'health-probe-bind-address': {
-    type: 'address',
-    default: ':8081',
-    help: 'Address of /healthz and /readyz; 0 for none',
-  },
-  'leader-elect': { type: 'boolean', default: false, help: 'Work only while holding the Lease' },
-  'leader-election-namespace': { type: 'string', default: '', help: "Namespace of the Lease (default: the pod's)" },
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
-  v: { type: 'integer', default: 0, help: 'Verbosity of the log: 0 info, 4 debug' },
-  ...klogFlags,
-  kubeconfig: kubeconfigFlag,
+  ...controllerFlags,
 } as const satisfies FlagSpecs
 
-export interface OperatorConfig {
-  logLevel: LogLevel
-  kubeconfig: string
-  metricsAddress: ListenAddress | undefined
-  healthAddress: ListenAddress | undefined
-  /** Undefined: work without one. */
-  lease: { namespace: string; name: string; holder: string } | undefined
+export interface OperatorConfig extends ControllerConfig {
   /** Undefined: this part is off. */
   restart: RestartConfig | undefined
 }
@@ -90,23 +72,16 @@ export const operatorProgram: Program<typeof operatorFlags, OperatorConfig> = {
   flags: operatorFlags,
   version: (env) => JSON.stringify({ buildVersion, gitCommit: buildOf(env).commit, buildDate: buildOf(env).date }),
   configure(flags, env, problems) {
-    const namespace = flags['leader-election-namespace'] || env.OPERATOR_POD_NAMESPACE || ''
-    if (flags['leader-elect'] && namespace === '')
-      problems.add('--leader-election-namespace', 'missing; --leader-elect needs it')
     if (!flags.restart) problems.add('--restart', 'no part of the operator is on; set --restart')
+    const pod = {
+      lease: 'keymount-operator',
+      namespace: env.OPERATOR_POD_NAMESPACE,
+      name: env.OPERATOR_POD_NAME || 'operator',
+      uid: env.OPERATOR_POD_UID,
+    }
     const agreeTimeoutMs = flags['restart-agree-timeout']
     return {
-      logLevel: flags.v >= 4 ? 'debug' : 'info',
-      kubeconfig: flags.kubeconfig,
-      metricsAddress: flags['metrics-bind-address'],
-      healthAddress: flags['health-probe-bind-address'],
-      lease: flags['leader-elect']
-        ? {
-            namespace,
-            name: 'keymount-operator',
-            holder: `${env.OPERATOR_POD_NAME || 'operator'}-${env.OPERATOR_POD_UID || process.pid}`,
-          }
-        : undefined,
+      ...controllerConfig(flags, pod, problems),
       restart: flags.restart
         ? {
             namespaces: flags.namespaces,

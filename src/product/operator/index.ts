@@ -7,4 +7,4 @@ export { createOperatorMetrics, type OperatorMetrics, operatorMetrics } from './
 export { type PreviewOptions, previewRestarts, type RestartPreview } from './restart/preview-restarts.ts'
 export type { RestartConfig } from './restart/restarter.ts'
 export { startRestart } from './restart/start-restart.ts'
-export { type RunningOperator, startOperatorDaemon } from './run-operator.ts'
+export { startOperatorDaemon } from './run-operator.ts'

@@ -4,7 +4,7 @@
  * and holds values only for the time of one check.
  */
 export { type SyncProgramConfig, syncFlags, syncProgram } from './config.ts'
-export { type RunningSync, startSyncDaemon } from './run-sync.ts'
+export { startSyncDaemon } from './run-sync.ts'
 export { type SecretSync, secretSyncs, syncAnnotations } from './secret-sync.ts'
 export { type SyncConfig, startSync } from './start-sync.ts'
 export { createSyncMetrics, syncMetrics } from './sync-metrics.ts'
