@@ -1,5 +1,6 @@
 import { createKubeClient, type Leadership, lead } from '#kubernetes/client'
 import { connectToApiServer, type Network } from './network.ts'
+import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
 import { createProcess, type SimulatedProcess } from './simulated-process.ts'
@@ -36,12 +37,7 @@ export const leaderElection: Scenario = {
     const server = await startApiServer(world, directory)
     const actions: Actions = { last: 0, terms: 0, lastAt: 0 }
     const replicas = ['one', 'two', 'three'].map((name) => createReplica(world, server, actions, name))
-    const disturb = () => {
-      if (!world.stormy) return
-      disturbOne(world, server, replicas)
-      world.time.after(world.random.between(500, 40_000), disturb)
-    }
-    disturb()
+    repeatWhileStormy(world, [500, 40_000], () => disturbOne(world, server, replicas))
     await world.time.runUntil(stormMs, world.check)
     world.stormy = false
     const renewals = server.store.revision

@@ -8,6 +8,7 @@ import {
   type SecretProviderClass,
   type SecretProviderClassPodStatus,
 } from '#kubernetes/client'
+import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { contentOf, isMadeFrom, objectOfKey } from './secret-content.ts'
 import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
@@ -72,12 +73,7 @@ async function run(world: World, directory: string, { typed }: { typed: boolean 
   await createObjects(cluster)
   watchSecrets(cluster)
   for (let i = 0; i < 3; i++) await createPod(cluster)
-  const act = () => {
-    if (!world.stormy) return
-    void step(cluster)
-    world.time.after(world.random.between(1000, 25_000), act)
-  }
-  act()
+  repeatWhileStormy(world, [1000, 25_000], () => step(cluster))
   // After every event, so that no switch of the files is missed.
   const check = () => {
     checkVolumes(cluster)

@@ -1,20 +1,12 @@
-import {
-  type AzureAssignedIdentity,
-  createKubeClient,
-  type KubeObject,
-  type Leadership,
-  lead,
-  type Resource,
-  resources,
-} from '#kubernetes/client'
+import { type AzureAssignedIdentity, type KubeObject, type Resource, resources } from '#kubernetes/client'
 import { createMicMetrics } from '../../src/product/pod-identity/mic/mic-metrics.ts'
 import { assignIdentities, type LeaderWorld, type MicConfig } from '../../src/product/pod-identity/mic/start-mic.ts'
 import { podIdentityDefinitions } from '../product/pod-identity/cluster.ts'
-import { connectToApiServer, type Network } from './network.ts'
+import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
+import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
+import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
 import { createMachines, type SimulatedMachines } from './simulated-machines.ts'
-import { createProcess, type SimulatedProcess } from './simulated-process.ts'
 import type { World } from './world.ts'
 
 const stormMs = 12 * 60_000
@@ -24,18 +16,11 @@ const nodeNames = ['node-1', 'node-2']
 const identityNames = ['orders', 'payments', 'reports']
 const namespace = 'default'
 
-interface Replica {
-  name: string
-  process: SimulatedProcess
-  network: Network
-  leadership: Leadership
-}
-
 interface Cluster {
   world: World
   server: SimulatedApiServer
   machines: SimulatedMachines
-  replicas: Replica[]
+  replicas: LeadingReplica[]
   pods: number
   /** Identities whose assignment ended before it was recorded as Assigned, by node and id: they may stay, see planMachines(). */
   unrecorded: Set<string>
@@ -54,17 +39,13 @@ export const podIdentity: Scenario = {
     const cluster: Cluster = { world, server, machines, replicas: [], pods: 0, unrecorded: new Set() }
     await createObjects(cluster)
     watchAssignments(cluster)
-    for (const name of ['mic-1', 'mic-2']) {
-      const replica = { name } as Replica
-      cluster.replicas.push(replica)
-      startReplica(cluster, replica)
-    }
-    const act = () => {
-      if (!world.stormy) return
-      void step(cluster)
-      world.time.after(world.random.between(1000, 30_000), act)
-    }
-    act()
+    cluster.replicas = startReplicas(world, server, {
+      names: ['mic-1', 'mic-2'],
+      lease: 'mic',
+      restartMs: [200, 30_000],
+      work: (program) => assignIdentities(config, leaderWorld(cluster, program)),
+    })
+    repeatWhileStormy(world, [1000, 30_000], () => step(cluster))
     await world.time.runUntil(stormMs, world.check)
     world.stormy = false
     await world.time.runUntil(stormMs + calmMs, world.check)
@@ -121,29 +102,18 @@ function watchAssignments({ world, server, machines, unrecorded }: Cluster): voi
   })
 }
 
-function startReplica(cluster: Cluster, replica: Replica): void {
-  const { world, server, machines } = cluster
-  const { random } = world
-  const { name } = replica
-  const process = createProcess(world, name, { crashChance: 0.002, clockDrift: 0.001 })
-  const network = connectToApiServer(world, server, process)
-  const { clock } = process
-  const kube = createKubeClient(
-    { server: serverUrl, namespace },
-    { transport: network.transport, clock, random: random.next },
-  )
-  const log = world.logOf(name)
-  const onLost = () => void clock.after(10, () => process.kill('lost the lease'))
-  const config = {
-    forceNamespaced: false,
-    immutableClientIds: [],
-    createDeleteBatch: 20,
-    syncRetryMs: 3_600_000,
-    reconcileMs: 180_000,
-    updateMaxRetry: 2,
-    updateRetryMs: 1000,
-  } as unknown as MicConfig
-  const leaderWorld = {
+const config = {
+  forceNamespaced: false,
+  immutableClientIds: [],
+  createDeleteBatch: 20,
+  syncRetryMs: 3_600_000,
+  reconcileMs: 180_000,
+  updateMaxRetry: 2,
+  updateRetryMs: 1000,
+} as unknown as MicConfig
+
+function leaderWorld({ machines }: Cluster, { kube, log, clock, process, onLost }: LeadingProgram): LeaderWorld {
+  return {
     kube,
     log,
     clock,
@@ -152,17 +122,6 @@ function startReplica(cluster: Cluster, replica: Replica): void {
     resourceManager: machines.serviceFor(process),
     cloudConfig: () => ({ subscriptionId: 's', resourceGroup: 'g', clusterIdentity: undefined }),
   } as unknown as LeaderWorld
-  const leadership = lead({
-    kube,
-    log,
-    clock,
-    lease: { namespace, name: 'mic' },
-    holder: `${name}-${world.time.now}`,
-    work: () => assignIdentities(config, leaderWorld),
-    onLost,
-  })
-  Object.assign(replica, { process, network, leadership })
-  process.onKill(() => void world.time.after(random.between(200, 30_000), () => startReplica(cluster, replica)))
 }
 
 async function step(cluster: Cluster): Promise<void> {

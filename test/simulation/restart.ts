@@ -1,9 +1,9 @@
-import { createKubeClient, type Leadership, lead, resources, type UntypedObject, versionHash } from '#kubernetes/client'
+import { resources, type UntypedObject, versionHash } from '#kubernetes/client'
 import { createOperatorMetrics, type RestartConfig, startRestart } from '#product/operator'
-import { connectToApiServer, type Network } from './network.ts'
+import { type LeadingReplica, startReplicas } from './leading-replicas.ts'
+import { repeat } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
-import { createProcess, type SimulatedProcess } from './simulated-process.ts'
+import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
 import { epoch, type World } from './world.ts'
 
 const minuteMs = 60_000
@@ -25,13 +25,6 @@ const config: RestartConfig = {
   guess: false,
   reloaderAnnotations: false,
   rotationIntervalMs: 2 * minuteMs,
-}
-
-interface Replica {
-  name: string
-  process: SimulatedProcess
-  network: Network
-  leadership: Leadership
 }
 
 interface Pod {
@@ -58,7 +51,7 @@ interface Workload {
 interface Fleet {
   world: World
   server: SimulatedApiServer
-  replicas: Replica[]
+  replicas: LeadingReplica[]
   workloads: Workload[]
   /** Of the value of each namespace, in the vault. */
   versions: Map<string, number>
@@ -78,11 +71,12 @@ export const restartOnRotation: Scenario = {
     const fleet: Fleet = { world, server, replicas: [], workloads: [], versions: new Map(), restarts: [] }
     await createObjects(fleet)
     watchTemplates(fleet)
-    for (const name of ['operator-1', 'operator-2']) {
-      const replica = { name } as Replica
-      fleet.replicas.push(replica)
-      startReplica(fleet, replica)
-    }
+    fleet.replicas = startReplicas(world, server, {
+      names: ['operator-1', 'operator-2'],
+      lease: 'keymount-operator',
+      restartMs: [100, 30_000],
+      work: ({ kube, log, clock }) => startRestart(config, { kube, log, clock, metrics: createOperatorMetrics() }),
+    })
     repeat(world, [1000, 40_000], () => world.stormy && disturb(fleet))
     repeat(world, [20_000, 200_000], () => world.stormy && rotate(fleet))
     await world.time.runUntil(stormMs, world.check)
@@ -96,13 +90,6 @@ export const restartOnRotation: Scenario = {
     if (fleet.restarts.length === 0) world.note('nothing was restarted')
     world.check()
   },
-}
-
-function repeat(world: World, [low, high]: [number, number], run: () => void): void {
-  world.time.after(world.random.between(low, high), () => {
-    run()
-    repeat(world, [low, high], run)
-  })
 }
 
 function nameOf({ namespace, name }: Pick<Workload, 'namespace' | 'name'>): string {
@@ -300,35 +287,6 @@ function checkRestart({ world, restarts }: Fleet, workload: Workload, restartedF
     if (restarts.length - index > allowed)
       world.violate(`${restarts.length - index} restarts in ${(now - at) / 1000} s`)
   }
-}
-
-function startReplica(fleet: Fleet, replica: Replica): void {
-  const { world, server } = fleet
-  const { name } = replica
-  const process = createProcess(world, name, { crashChance: 0.002, clockDrift: 0.001 })
-  const network = connectToApiServer(world, server, process)
-  const { clock } = process
-  const log = world.logOf(name)
-  const kube = createKubeClient(
-    { server: serverUrl, namespace: 'default' },
-    { transport: network.transport, clock, random: world.random.next },
-  )
-  const leadership = lead({
-    kube,
-    log,
-    lease: { namespace: 'default', name: 'keymount-operator' },
-    holder: `${name}-${world.time.now}`,
-    clock,
-    work: () => startRestart(config, { kube, log, clock, metrics: createOperatorMetrics() }),
-    onLost() {
-      world.count('leadership lost')
-      clock.after(10, () => process.kill('lost the lease'))
-    },
-  })
-  Object.assign(replica, { process, network, leadership })
-  process.onKill(() => {
-    world.time.after(world.random.between(100, 30_000), () => startReplica(fleet, replica))
-  })
 }
 
 function disturb({ world, replicas }: Fleet): void {

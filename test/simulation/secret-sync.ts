@@ -1,22 +1,21 @@
 import {
   classAnnotations,
-  createKubeClient,
   isNotFound,
   type KubeObject,
-  lead,
   resources,
   type Secret,
   type SecretProviderClass,
   type Transport,
 } from '#kubernetes/client'
+import type { Running } from '#lib'
 import { inlineTasks } from '#lib/worker'
 import { createSyncMetrics, type SecretSync, secretSyncs, startSync } from '#product/sync'
 import { secretSyncDefinition } from '../support/custom-resources.ts'
-import { connectToApiServer, type Network } from './network.ts'
+import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
+import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { contentOf, isMadeFrom, objectOfKey, valueOfKey } from './secret-content.ts'
-import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
-import { createProcess, type SimulatedProcess } from './simulated-process.ts'
+import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
 import { createVaults, type SimulatedVaults, typedObjectNames } from './simulated-vaults.ts'
 import type { World } from './world.ts'
 
@@ -37,12 +36,6 @@ const keysByType = {
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
 } as const
 
-interface Replica {
-  name: string
-  process: SimulatedProcess
-  network: Network
-}
-
 /** What one SecretSync asked for since it exists: any of it may be in its Secret. */
 interface History {
   /** `namespace/name`. */
@@ -55,7 +48,7 @@ interface Cluster {
   world: World
   server: SimulatedApiServer
   vaults: SimulatedVaults
-  replicas: Replica[]
+  replicas: LeadingReplica[]
   /** By uid. */
   histories: Map<string, History>
   /** Whether the world itself writes at this moment. */
@@ -87,17 +80,14 @@ export const secretSync: Scenario = {
     }
     await createObjects(cluster)
     watchObjects(cluster)
-    for (const name of ['sync-1', 'sync-2']) {
-      const replica = { name } as Replica
-      cluster.replicas.push(replica)
-      startReplica(cluster, replica)
-    }
-    const act = () => {
-      if (!world.stormy) return
-      void step(cluster)
-      world.time.after(world.random.between(500, 15_000), act)
-    }
-    act()
+    cluster.replicas = startReplicas(world, server, {
+      names: ['sync-1', 'sync-2'],
+      lease: 'sync',
+      restartMs: [200, 30_000],
+      wrap: (transport) => oneWriteAtOnce(world, transport),
+      work: (program) => startController(cluster, program),
+    })
+    repeatWhileStormy(world, [500, 15_000], () => step(cluster))
     await world.time.runUntil(stormMs, world.check)
     world.stormy = false
     await world.time.runUntil(stormMs + calmMs, world.check)
@@ -129,18 +119,7 @@ function classObject(namespace: string, name: string): SecretProviderClass {
   }
 }
 
-function startReplica(cluster: Cluster, replica: Replica): void {
-  const { world, server, vaults } = cluster
-  const { random } = world
-  const { name } = replica
-  const process = createProcess(world, name, { crashChance: 0.002, clockDrift: 0.001 })
-  const network = connectToApiServer(world, server, process)
-  const { clock } = process
-  const kube = createKubeClient(
-    { server: serverUrl, namespace: 'default' },
-    { transport: oneWriteAtOnce(world, network.transport), clock, random: random.next },
-  )
-  const log = world.logOf(name)
+function startController({ vaults }: Cluster, { name, kube, log, clock, process }: LeadingProgram): Running {
   const config = {
     providerDirectories: [],
     maxReceiveBytes: 0,
@@ -153,28 +132,14 @@ function startReplica(cluster: Cluster, replica: Replica): void {
     workers: 3,
     pod: { name, uid: `uid-of-${name}` },
   }
-  lead({
+  return startSync(config, {
     kube,
     log,
     clock,
-    lease: { namespace: 'default', name: 'sync' },
-    holder: `${name}-${world.time.now}`,
-    work: () =>
-      startSync(config, {
-        kube,
-        log,
-        clock,
-        metrics: createSyncMetrics(),
-        providers: vaults.providerForAccounts(process),
-        tasks: inlineTasks(),
-      }),
-    onLost() {
-      world.count('leadership lost')
-      clock.after(10, () => process.kill('lost the lease'))
-    },
+    metrics: createSyncMetrics(),
+    providers: vaults.providerForAccounts(process),
+    tasks: inlineTasks(),
   })
-  Object.assign(replica, { process, network })
-  process.onKill(() => void world.time.after(random.between(200, 30_000), () => startReplica(cluster, replica)))
 }
 
 /** One process never writes a Secret twice at once: an older content could come last. */

@@ -8,6 +8,7 @@ import {
   type WebhookConfiguration,
 } from '../../src/product/webhook/certificates/webhook-configuration.ts'
 import { connectToApiServer, type Network } from './network.ts'
+import { repeat } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
 import { createProcess, type SimulatedProcess } from './simulated-process.ts'
@@ -62,16 +63,8 @@ export const webhookCertificates: Scenario = {
       fleet.replicas.push(replica)
       startReplica(fleet, replica)
     }
-    repeat(
-      world,
-      () => world.random.between(3000, 25_000),
-      () => callReplica(fleet),
-    )
-    repeat(
-      world,
-      () => world.random.between(10_000, 300_000),
-      () => world.stormy && disturb(fleet),
-    )
+    repeat(world, [3000, 25_000], () => callReplica(fleet))
+    repeat(world, [10_000, 300_000], () => world.stormy && disturb(fleet))
     await world.time.runUntil(stormMs, world.check)
     world.stormy = false
     for (const { process } of fleet.replicas) process.stepWallClock(epoch + world.time.now - process.clock.now())
@@ -79,13 +72,6 @@ export const webhookCertificates: Scenario = {
     checkEnd(fleet)
     world.check()
   },
-}
-
-function repeat(world: World, pause: () => number, run: () => void): void {
-  world.time.after(pause(), () => {
-    run()
-    repeat(world, pause, run)
-  })
 }
 
 async function createObjects({ admin }: SimulatedApiServer): Promise<void> {
