@@ -1,13 +1,9 @@
-import { runMain } from '#daemon'
+import { endWhenLost, runMain } from '#daemon'
 import { createLog, runUntilSignal } from '#lib'
 import { micProgram, startMicDaemon } from '#product/pod-identity'
 
 runMain(micProgram, (config, env) => {
   const log = createLog({ name: 'mic', level: config.logLevel })
-  const onLost = () => {
-    log.fatal('another replica may lead now')
-    process.exit(1)
-  }
   // An update of a scale set that has begun is awaited.
-  return runUntilSignal(() => startMicDaemon(config, { env, log, onLost }), log, 60_000)
+  return runUntilSignal(() => startMicDaemon(config, { env, log, onLost: endWhenLost(log) }), log, 60_000)
 })

@@ -14,5 +14,12 @@ export {
 } from './controller.ts'
 export { azureHttp, type HttpEnvironment, httpFromEnvironment, readPem } from './http-environment.ts'
 export { logLevelFlag, logLevelOf, metricsBackendFlag } from './log-level.ts'
-export { runMain } from './run-main.ts'
-export { buildOf, buildVersion, packageVersion, workloadIdentityUserAgent, workloadIdentityVersion } from './version.ts'
+export { endWhenLost, runMain } from './run-main.ts'
+export {
+  buildOf,
+  buildVersion,
+  packageVersion,
+  programVersion,
+  workloadIdentityUserAgent,
+  workloadIdentityVersion,
+} from './version.ts'

@@ -1,4 +1,4 @@
-import { errorMessage, ProblemsError } from '#lib'
+import { errorMessage, type Log, ProblemsError } from '#lib'
 import { type Environment, type FlagSpecs, type Program, parseProgram } from '#lib/flags'
 
 /**
@@ -33,5 +33,13 @@ async function main<S extends FlagSpecs, Config>(
   } catch (error) {
     process.stderr.write(`${errorMessage(error)}\n`)
     return error instanceof ProblemsError ? 2 : 1
+  }
+}
+
+/** For programs that work with a Lease: ends the process at once when the Lease is lost, because another replica may lead then. */
+export function endWhenLost(log: Log): () => void {
+  return () => {
+    log.fatal('another replica may lead now')
+    process.exit(1)
   }
 }

@@ -12,6 +12,12 @@ export function buildOf(env: Environment): { commit: string; date: string } {
   return { commit: env.KEYMOUNT_COMMIT ?? '', date: env.KEYMOUNT_BUILD_DATE ?? '' }
 }
 
+/** What `--version` of Keymount's own programs prints. */
+export function programVersion(env: Environment): string {
+  const { commit: gitCommit, date: buildDate } = buildOf(env)
+  return JSON.stringify({ buildVersion, gitCommit, buildDate })
+}
+
 const platform = `${process.platform}/${process.arch}`
 
 /** What `--version` of workload identity's programs prints, in upstream's form. */

@@ -1,4 +1,4 @@
-import { buildOf, buildVersion, kubeconfigFlag } from '#daemon'
+import { kubeconfigFlag, programVersion } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 
 export const installCheckFlags = {
@@ -38,7 +38,7 @@ export const installCheckProgram: Program<typeof installCheckFlags, InstallCheck
   name: 'install-check',
   summary: 'Waits until everything of a release works, and fails with what does not.',
   flags: installCheckFlags,
-  version: (env) => JSON.stringify({ buildVersion, gitCommit: buildOf(env).commit, buildDate: buildOf(env).date }),
+  version: programVersion,
   configure: (flags) => ({
     namespace: flags.namespace,
     selector: flags.selector,

@@ -1,4 +1,4 @@
-import { buildOf, buildVersion } from '#daemon'
+import { programVersion } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
 import type { FlagSpecs, ListenAddress, Program } from '#lib/flags'
 import { type NotifyAction, signalName } from './actions.ts'
@@ -57,7 +57,7 @@ export const notifyProgram: Program<typeof notifyFlags, NotifyProgramConfig> = {
   summary:
     "A pod's sidecar that notifies the application when its secrets have changed: by a request, a signal, a command or its own end.",
   flags: notifyFlags,
-  version: (env) => JSON.stringify({ buildVersion, gitCommit: buildOf(env).commit, buildDate: buildOf(env).date }),
+  version: programVersion,
   configure(flags, _env, problems) {
     for (const directory of flags.watch)
       if (!directory.startsWith('/')) problems.unexpected('--watch', directory, 'an absolute path')

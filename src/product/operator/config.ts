@@ -1,4 +1,4 @@
-import { buildOf, buildVersion, type ControllerConfig, controllerConfig, controllerFlags } from '#daemon'
+import { type ControllerConfig, controllerConfig, controllerFlags, programVersion } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 import type { RestartConfig } from './restart/restarter.ts'
 
@@ -70,7 +70,7 @@ export const operatorProgram: Program<typeof operatorFlags, OperatorConfig> = {
   summary:
     'The operator: what acts on the whole cluster, part by part. It holds no value of a secret and cannot read any.',
   flags: operatorFlags,
-  version: (env) => JSON.stringify({ buildVersion, gitCommit: buildOf(env).commit, buildDate: buildOf(env).date }),
+  version: programVersion,
   configure(flags, env, problems) {
     if (!flags.restart) problems.add('--restart', 'no part of the operator is on; set --restart')
     const pod = {

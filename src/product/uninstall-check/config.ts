@@ -1,4 +1,4 @@
-import { buildOf, buildVersion, kubeconfigFlag } from '#daemon'
+import { kubeconfigFlag, programVersion } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 
 export const uninstallCheckFlags = {
@@ -16,6 +16,6 @@ export const uninstallCheckProgram: Program<typeof uninstallCheckFlags, Uninstal
   name: 'uninstall-check',
   summary: 'Lists the pods that have volumes of the driver, and fails if there are any: it cannot be uninstalled yet.',
   flags: uninstallCheckFlags,
-  version: (env) => JSON.stringify({ buildVersion, gitCommit: buildOf(env).commit, buildDate: buildOf(env).date }),
+  version: programVersion,
   configure: ({ drivername: driver, kubeconfig }) => ({ driver, kubeconfig }),
 }
