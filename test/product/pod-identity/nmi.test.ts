@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
 import { createAcquireToken, findCloud, IdentityError } from '#azure/identity'
 import { resources } from '#kubernetes/client'
 import { createHttpClient } from '#lib/http'
 import { nmiLimits } from '#product/pod-identity'
 import { eventually } from '../../support/eventually.ts'
 import { createOpenssl } from '../../support/openssl.ts'
+import { openRaw } from '../../support/raw-connection.ts'
 import { claims, hostPath, type NmiLab, startNmiLab, tokenPath } from './nmi-lab.ts'
 import { plainGet } from './plain-get.ts'
 
@@ -402,19 +403,6 @@ test('a namespace that has a quarter of all requests gets 429 for more, and othe
   await Promise.all(waiting)
 })
 
-/** A connection of the pod with this address; `text` is what has come back. */
-async function openFrom(t: TestContext, port: number, from: string) {
-  const socket = connect({ host: '127.0.0.1', port, localAddress: from })
-  t.after(() => socket.destroy())
-  const opened = { socket, text: '' }
-  socket.on('error', () => undefined)
-  socket.setEncoding('latin1').on('data', (chunk: string) => {
-    opened.text += chunk
-  })
-  await once(socket, 'connect')
-  return opened
-}
-
 test('a namespace holds no more than a quarter of the connections, and others are served', async (t) => {
   const lab = await startNmiLab(t)
   await lab.createPod('greedy', '127.0.0.2')
@@ -422,7 +410,7 @@ test('a namespace holds no more than a quarter of the connections, and others ar
     assert.equal((await lab.get('/metadata/doesnotexist', { from: '127.0.0.2' })).status, 501),
   )
   const share = nmiLimits.connections.value / 4
-  const held = await Promise.all(Array.from({ length: share + 20 }, () => openFrom(t, lab.nmi.port, '127.0.0.2')))
+  const held = await Promise.all(Array.from({ length: share + 20 }, () => openRaw(t, lab.nmi.port, '127.0.0.2')))
   const open = () => held.filter(({ socket }) => !socket.closed).length
   await eventually(() => assert.equal(open(), share))
   assert.equal((await lab.get('/metadata/doesnotexist', { from: '127.0.0.9' })).status, 501, 'others are served')
@@ -435,8 +423,8 @@ test('a namespace holds no more than a quarter of the connections, and others ar
 
 test('a pod that sends half of a request is disconnected', async (t) => {
   const lab = await startNmiLab(t)
-  const headless = await openFrom(t, lab.nmi.port, '127.0.0.2')
-  const bodiless = await openFrom(t, lab.nmi.port, '127.0.0.2')
+  const headless = await openRaw(t, lab.nmi.port, '127.0.0.2')
+  const bodiless = await openRaw(t, lab.nmi.port, '127.0.0.2')
   headless.socket.write('GET /metadata/instance HTTP/1.1\r\nhost: x\r\n')
   bodiless.socket.write('PUT /metadata/instance HTTP/1.1\r\nhost: x\r\nmetadata: true\r\ncontent-length: 9\r\n\r\n{')
   await Promise.all([headless, bodiless].map(({ socket }) => socket.closed || once(socket, 'close')))
@@ -446,7 +434,7 @@ test('a pod that sends half of a request is disconnected', async (t) => {
 
 test('a request with headers of more than 16 KiB is refused', async (t) => {
   const lab = await startNmiLab(t)
-  const opened = await openFrom(t, lab.nmi.port, '127.0.0.2')
+  const opened = await openRaw(t, lab.nmi.port, '127.0.0.2')
   opened.socket.write(`GET /metadata/instance HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}`)
   await eventually(() => assert.match(opened.text, /^HTTP\/1.1 431/))
 })

@@ -13,6 +13,7 @@ import { eventually } from '../../support/eventually.ts'
 import type { TestIdentity } from '../../support/local-azure.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 import { ask, spawnProxy, startProxyProcess, tokenTarget } from '../../support/proxy-process.ts'
+import { openRaw } from '../../support/raw-connection.ts'
 
 const resource = 'https://vault.azure.net'
 
@@ -178,18 +179,6 @@ describe('refused as IMDS refuses', () => {
 })
 
 describe('connections of a container that asks for too much', () => {
-  const openRaw = async (t: TestContext, port: number) => {
-    const socket = connect(port, '127.0.0.1')
-    t.after(() => socket.destroy())
-    const opened = { socket, text: '' }
-    socket.on('error', () => undefined)
-    socket.setEncoding('latin1').on('data', (chunk: string) => {
-      opened.text += chunk
-    })
-    await once(socket, 'connect')
-    return opened
-  }
-
   test('keep no other container out: beyond the limit the oldest one that sends nothing is ended', async (t) => {
     const lab = await setting(t)
     const proxy = await startProxyProcess(t, lab, lab.identity.clientId)
