@@ -65,7 +65,8 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
   changed: {
     on: 'SecretProviderClass',
     type: 'JSON',
-    meaning: 'What changed in the vault, written by the operator. A new value checks SecretSyncs of the class at once.',
+    meaning:
+      'What changed in the vault, written by the operator. A new value checks volumes and SecretSyncs of the class.',
   },
   syncServiceAccount: {
     on: 'SecretProviderClass',
@@ -111,6 +112,12 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
     on: 'status object',
     type: '16 hexadecimal digits',
     meaning: 'Names the versions that the Secrets of the class carry; missing before they were written.',
+  },
+  staleSince: {
+    on: 'status object',
+    type: 'time (RFC 3339)',
+    meaning:
+      'The values are as old as this time, because the vault or Entra did not answer; missing while everything is fresh. See [outages.md](outages.md).',
   },
 }
 

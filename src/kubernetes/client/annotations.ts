@@ -38,4 +38,12 @@ export const statusAnnotations = {
   startedWith: 'keymount.dev/started-with',
   /** The {@link versionHash} that the Secrets of the class carry, as far as this node has written them. */
   mirroredFor: 'keymount.dev/mirrored-for',
+  /** The values are as old as this time, because the vault or Entra did not answer. Absent: fresh. */
+  staleSince: 'keymount.dev/stale-since',
+} as const
+
+/** What Keymount sets on the CSIDriver object. */
+export const driverAnnotations = {
+  /** Go duration, written by the operator: how often drivers write the status object of a volume for which nothing has changed. */
+  statusInterval: 'keymount.dev/status-interval',
 } as const

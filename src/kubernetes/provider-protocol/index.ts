@@ -3,6 +3,8 @@
  * socket): generated code and the client. It knows neither what is mounted nor where secrets come from.
  */
 export * from './account-annotations.ts'
+export * from './changed.ts'
 export * from './client.ts'
 export * from './generated/provider.ts'
 export * from './max-age.ts'
+export * from './stale-since.ts'

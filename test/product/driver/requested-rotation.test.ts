@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classAnnotations, resources } from '#kubernetes/client'
-import { maxAgeAttribute, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
+import { changedAttribute, maxAgeAttribute, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
 import { startDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
@@ -43,6 +43,7 @@ test('neither a class nor a pod sets the attributes by which callers describe a 
   const driver = await startDriver(t)
   const forged = {
     [maxAgeAttribute]: '0',
+    [changedAttribute]: '["*"]',
     [serviceAccountAnnotationsAttribute]: '{"azure.workload.identity/client-id":"x"}',
   }
   const { request } = await driver.pod({ name: 'web', parameters: forged })
