@@ -88,7 +88,9 @@ test('the schema accepts a class with every parameter and field, and refuses wha
   const parameters = Object.entries(classParameters) as [string, ParameterRow][]
   const all = Object.fromEntries(parameters.map(([name, row]) => [name, row.example]))
   assert.ok(classes.safeParse(classWith({ parameters: all })).success)
-  for (const [name, { type }] of parameters.filter(([, row]) => ['boolean', 'duration', 'owner'].includes(row.type))) {
+  for (const [name, { type }] of parameters.filter(([, row]) =>
+    ['boolean', 'duration', 'owner', 'name'].includes(row.type),
+  )) {
     const wrong = classWith({ parameters: { [name]: invalidValue(name, type) ?? '' } })
     assert.equal(classes.safeParse(wrong).success, false, name)
     assert.notDeepEqual(checkClass(wrong), [], name)

@@ -48,6 +48,7 @@ const invalid: Partial<Record<Type, string>> = {
   duration: 'soon',
   objects: 'db-password',
   owner: 'root',
+  name: 'App_Fallback',
   choice: 'other',
   integer: 'some',
   octal: '0999',
@@ -55,6 +56,7 @@ const invalid: Partial<Record<Type, string>> = {
 }
 const invalidText: Readonly<Record<string, string>> = {
   keyvaultName: 'shop_vault',
+  fallbackKeyvaultName: 'shop_vault_west',
   tenantID: 'my tenant',
   tenantId: 'my tenant',
   cloudName: 'AzureMoonCloud',

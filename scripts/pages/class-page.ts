@@ -213,6 +213,7 @@ function typeText(row: ParameterRow | ObjectFieldRow): string {
     duration: 'duration, for example `30s`, `5m`, `1h30m`',
     objects: 'YAML text',
     owner: '`UID` or `UID:GID`',
+    name: 'name of a Kubernetes object',
     choice: 'choice',
     integer: 'integer',
     octal: 'octal digits in quotes',

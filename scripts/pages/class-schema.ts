@@ -95,6 +95,8 @@ function patternOf(type: ParameterRow['type']): Schema {
       return { pattern: '^([0-9]+(:[0-9]+)?)?$' }
     case 'objects':
       return { contentMediaType: 'application/yaml', contentSchema: { $ref: '#/$defs/objects' } }
+    case 'name':
+      return { pattern: '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$', maxLength: 253 }
     case 'text':
       return {}
     default:

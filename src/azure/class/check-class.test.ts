@@ -32,6 +32,9 @@ test('a correct class has no findings', () => {
     usePodIdentity: 'false',
     syncInterval: '5m',
     fileOwner: '1000:2000',
+    serveStaleFor: '0s',
+    fallbackKeyvaultName: 'vault-west',
+    fallbackSecretName: 'app.fallback-1',
     'secrets-store.csi.k8s.io/x': '1',
     resourceGroup: 'of an old release',
   }
@@ -105,6 +108,26 @@ describe('problems that no pod can mount', () => {
       'an interval below a second',
       { syncInterval: '10ms' },
       /^spec.parameters.syncInterval: found "10ms", expected a duration of 1s/,
+    ],
+    [
+      'a time for old values that is not a duration',
+      { serveStaleFor: '-1h' },
+      'spec.parameters: serveStaleFor: found "-1h", expected a duration such as 24h, or 0s for never',
+    ],
+    [
+      'the vault itself as its fallback',
+      { fallbackKeyvaultName: 'VAULT' },
+      /^spec.parameters: fallbackKeyvaultName: found "VAULT", which is keyvaultName; expected another vault/,
+    ],
+    [
+      'the address of a fallback vault',
+      { fallbackKeyvaultName: 'https://shop-west.vault.azure.net' },
+      /\(fallbackKeyvaultName; expected its name alone: shop-west\)$/,
+    ],
+    [
+      'a fallback Secret that cannot have this name',
+      { fallbackSecretName: 'App' },
+      /^spec.parameters.fallbackSecretName: found "App", expected lower case letters/,
     ],
     [
       'a value that is not a text',
@@ -215,6 +238,24 @@ describe('secretObjects', () => {
       secretOf([{ objectName: 'db', key: 'crt' }], { type: 'kubernetes.io/tls' }).join(),
       /found "crt": a kub/,
     )
+  })
+})
+
+describe('fallbackSecretName', () => {
+  const keysOf = (aliases: readonly string[]) => {
+    const entries = aliases.map((alias) => `  - {objectName: a, objectType: secret, objectAlias: "${alias}"}\n`)
+    return lines(classWith({ fallbackSecretName: 's', objects: `array:\n${entries.join('')}` }))
+  }
+  const start = 'a Secret will be missing: spec.parameters.fallbackSecretName: '
+
+  test('takes files whose names are different with "." for "/"', () => assert.deepEqual(keysOf(['a/b', 'b']), []))
+
+  test('takes no two files with one key', () => {
+    assert.deepEqual(keysOf(['a/b', 'a.b']), [`${start}files "a/b" and "a.b" have the same key "a.b"`])
+  })
+
+  test('takes no file whose name cannot be a key', () => {
+    assert.deepEqual(keysOf(['a b']), [`${start}file "a b": "a b" cannot be the key of a Secret`])
   })
 })
 

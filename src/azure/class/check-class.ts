@@ -1,9 +1,10 @@
 import { type ClassIdentity, findCloud, isStackCloud } from '#azure/identity'
-import { parseSyncInterval, syncIntervalForm } from '#kubernetes/client'
+import { fallbackSecretKey, parseSyncInterval, syncIntervalForm } from '#kubernetes/client'
 import { parseFileOwner } from '#kubernetes/volume-files'
 import { Problems } from '#lib'
 import { recordOf } from '#lib/formats'
 import { checkSecretObjects } from './check-secret-objects.ts'
+import { filePaths } from './class-files.ts'
 import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
 import { type Finding, Findings } from './finding.ts'
@@ -27,6 +28,7 @@ export function checkClass(object: unknown): Finding[] {
     fails(findings, 'spec.provider', `found "${provider}"; did you mean azure?`)
   const parsed = isAzure && parameters.size > 0 ? checkParameters(parameters, findings) : undefined
   checkSecretObjects(spec.secretObjects, parsed?.objects, findings)
+  if (parsed !== undefined && parsed.values.fallbackSecretName !== '') checkFallbackKeys(parsed, findings)
   return findings.list
 }
 
@@ -58,6 +60,21 @@ function checkDriverParameters(
   const interval = parameters.get('syncInterval') ?? ''
   if (values.syncInterval !== undefined && parseSyncInterval(interval) === undefined)
     problems.unexpected('syncInterval', interval, syncIntervalForm)
+}
+
+/** A Secret has one content under one key, so two files whose names differ only by the separator cannot both come from it. */
+function checkFallbackKeys({ objects }: ClassSpec, findings: Findings): void {
+  const files = new Map<string, string>()
+  for (const path of filePaths(objects)) {
+    const key = fallbackSecretKey(path)
+    const other = files.get(key) ?? path
+    files.set(key, other)
+    const at = within('fallbackSecretName')
+    if (other !== path)
+      findings.add('secret', { path: at, message: `files "${other}" and "${path}" have the same key "${key}"` })
+    if (!/^[-._a-zA-Z0-9]{1,253}$/.test(key))
+      findings.add('secret', { path: at, message: `file "${path}": "${key}" cannot be the key of a Secret` })
+  }
 }
 
 function checkIdentity(identity: ClassIdentity, problems: Problems, findings: Findings): void {

@@ -7,6 +7,15 @@ export interface ClassFiles {
   names: readonly string[]
 }
 
+/** The paths of all files that the class itself names, without what the provider splits off a certificate. */
+export function filePaths(objects: readonly ObjectSpec[]): string[] {
+  return objects.flatMap(({ fileName, history, extracts }) => {
+    const names = extracts.length === 0 ? [fileName] : extracts.map((one) => one.fileName)
+    const indexes = Array.from({ length: history }, (_, index) => index)
+    return history <= 1 ? names : names.flatMap((name) => indexes.map((index) => `${name}/${index}`))
+  })
+}
+
 /**
  * How many versions of an object there are, and whether the provider splits certificates into `.crt` and `.key`, is only
  * known at mount: a file that may be there counts as there.

@@ -6,10 +6,12 @@ import { selectableWays } from '#azure/identity'
  */
 export interface ParameterRow {
   /**
-   * `text` and `boolean` (Go's spellings, as text), `duration` (Go's form; milliseconds once parsed), `objects` (YAML) and
-   * `owner` (`UID` or `UID:GID`). The value in the class is always a string.
+   * `text` and `boolean` (Go's spellings, as text), `duration` (Go's form; milliseconds once parsed), `objects` (YAML), `owner`
+   * (`UID` or `UID:GID`) and `name` (of a Kubernetes object). The value in the class is always a string.
    */
-  type: 'text' | 'boolean' | 'duration' | 'objects' | 'owner'
+  type: 'text' | 'boolean' | 'duration' | 'objects' | 'owner' | 'name'
+  /** What a duration of 0s means; undefined where it is refused. */
+  zero?: string
   /** Words of the error when a class leaves it out; undefined for an optional parameter. */
   missing?: string
   /** What is used when the class leaves it out, in words or as a value; empty for nothing. */
@@ -121,6 +123,34 @@ const plainParameters = {
     since: 'Keymount',
     example: '1000:1000',
     meaning: 'Owner of the files: a user id, or user and group id.',
+    readBy: 'driver',
+  },
+  serveStaleFor: {
+    type: 'duration',
+    zero: 'never',
+    default: 'the provider’s --serve-stale-for',
+    since: 'Keymount',
+    example: '24h',
+    meaning:
+      'How old a value may be when a new pod starts while vault or Entra cannot answer, at most the provider’s --serve-stale-max; 0s: never.',
+    readBy: 'provider',
+  },
+  fallbackKeyvaultName: {
+    type: 'text',
+    default: '',
+    since: 'Keymount',
+    example: 'shop-vault-west',
+    meaning:
+      'Vault that is asked for the same objects when the vault of the class cannot answer. Objects with a `vault` of their own have none.',
+    readBy: 'provider',
+  },
+  fallbackSecretName: {
+    type: 'name',
+    default: '',
+    since: 'Keymount',
+    example: 'app-fallback',
+    meaning:
+      'Secret of the pod’s namespace that fills the volume of a new pod when the provider cannot: its keys are the files, with `.` for `/`.',
     readBy: 'driver',
   },
 } as const satisfies ParameterTable

@@ -1,5 +1,6 @@
 import { type SignIn, selectableWays } from '#azure/identity'
 import { vaultAddress } from '#azure/keyvault'
+import { isObjectName, objectNameForm } from '#kubernetes/client'
 import { beyondLimit, nearestName, Problems } from '#lib'
 import { parseGoBool } from '#lib/flags'
 import { parseDuration } from '#lib/formats'
@@ -38,6 +39,7 @@ export function parseParameters(
   reportMisspelt(parameters, problems)
   const objects = parse(values.objects, problems)
   checkVaultNames(values.keyvaultName, objects, problems)
+  checkFallbackVault(values, problems)
   return classSpec(values, signIn, objects)
 }
 
@@ -96,7 +98,10 @@ function parseValue(name: string, row: ParameterRow, text: string, problems: Pro
     case 'boolean':
       return parseFlag(name, text, problems)
     case 'duration':
-      return parseSpan(name, text, problems)
+      return parseSpan(name, row, text, problems)
+    case 'name':
+      if (text !== '' && !isObjectName(text)) problems.unexpected(name, text, objectNameForm)
+      return text
     default:
       return text
   }
@@ -128,11 +133,17 @@ function parseFlag(name: string, text: string, problems: Problems): boolean {
   return parsed ?? false
 }
 
-function parseSpan(name: string, text: string, problems: Problems): number | undefined {
+function parseSpan(
+  name: string,
+  { zero, example }: ParameterRow,
+  text: string,
+  problems: Problems,
+): number | undefined {
   if (text === '') return undefined
-  const parsed = parseDuration(text) ?? 0
-  if (parsed > 0) return parsed
-  problems.add('', `${name}: found "${text}", expected a duration such as 30s or 5m`)
+  const parsed = parseDuration(text) ?? -1
+  if (parsed > 0 || (parsed === 0 && zero !== undefined)) return parsed
+  const form = zero === undefined ? 'such as 30s or 5m' : `such as ${example}, or 0s for ${zero}`
+  problems.add('', `${name}: found "${text}", expected a duration ${form}`)
   return undefined
 }
 
@@ -169,6 +180,18 @@ function checkVaultNames(vaultName: string, objects: readonly ObjectSpec[], prob
       const where = object.vaultName === undefined ? 'keyvaultName' : `${object.path}.vault`
       problems.add('', `failed to get vault: ${(error as Error).message} (${where}${addressHint(name)})`)
     }
+  }
+}
+
+function checkFallbackVault({ keyvaultName, fallbackKeyvaultName: name }: ParameterValues, problems: Problems): void {
+  if (name === '') return
+  const where = 'fallbackKeyvaultName'
+  if (name.toLowerCase() === keyvaultName.toLowerCase())
+    problems.add('', `${where}: found "${name}", which is keyvaultName; expected another vault with the same objects`)
+  try {
+    vaultAddress(name, 'vault.invalid')
+  } catch (error) {
+    problems.add('', `failed to get vault: ${(error as Error).message} (${where}${addressHint(name)})`)
   }
 }
 
