@@ -4,7 +4,10 @@ export const classAnnotations = {
   rotate: 'keymount.dev/rotate',
   /** `warn`: findings about this class are warnings, and never a reason to refuse it. */
   checks: 'keymount.dev/checks',
-  /** Written by the operator: what changed in the vault. A new value is as good as a new `rotate` for Secrets without a pod. */
+  /**
+   * Written by the operator: what changed in the vault, see `ClassChange`. A new value is as good as a new `rotate` for Secrets
+   * without a pod.
+   */
   changed: 'keymount.dev/changed',
   /** Name of a service account: the sync controller makes the Secrets of `secretObjects` as this account, without a pod. */
   syncServiceAccount: 'keymount.dev/sync-service-account',
@@ -45,5 +48,11 @@ export const statusAnnotations = {
 /** What Keymount sets on the CSIDriver object. */
 export const driverAnnotations = {
   /** Go duration, written by the operator: how often drivers write the status object of a volume for which nothing has changed. */
+  statusInterval: 'keymount.dev/status-interval',
+} as const
+
+/** What Keymount writes to the CSIDriver object of its driver. */
+export const csiDriverAnnotations = {
+  /** Written by the operator: a Go duration, how often a driver writes the times of checks that changed nothing. Default 5m. */
   statusInterval: 'keymount.dev/status-interval',
 } as const

@@ -4,6 +4,7 @@
  */
 export * from './annotations.ts'
 export type { CallOptions } from './api-call.ts'
+export * from './class-change.ts'
 export * from './event-recorder.ts'
 export * from './exec.ts'
 export * from './fallback-secret.ts'
