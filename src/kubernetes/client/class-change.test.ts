@@ -25,7 +25,7 @@ test('more objects than fit are every object', () => {
   assert.ok(Buffer.byteLength(text) <= 4096)
 })
 
-test('an object that is no id of a vault is written as every object', () => {
+test('an object without the form of an id is written as every object', () => {
   assert.deepEqual(parseClassChange(printClassChange({ ...change, objects: ['db'] }))?.objects, ['*'])
 })
 
@@ -48,7 +48,7 @@ test('what is printed is parsed as it was', () => {
   fc.assert(fc.property(changes, (one) => assert.deepEqual(parseClassChange(printClassChange(one)), { ...one })))
 })
 
-test('any other text is no change', () => {
+test('any other text gives undefined', () => {
   const texts = [
     '',
     'now',

@@ -18,7 +18,7 @@ export interface ClassChange {
 /** In {@link ClassChange.objects}: each object of the class may have changed. */
 export const everyObject = '*'
 
-/** Whoever may edit a class can write its annotations, and each driver of the cluster reads them. */
+/** A user who may edit a class can write its annotations, and each driver of the cluster reads them. */
 export const classChangeLimits = {
   bytes: {
     value: 4096,
