@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { status as Code, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { type ClientUnaryCall, status as Code, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { CodedError } from '#lib'
 import {
   CSIDriverProviderClient,
@@ -8,6 +8,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from './generated/provider.ts'
+import { type StaleContent, staleContent } from './stale-since.ts'
 
 /** Why there is no content: the provider's name is unusable, it has no socket, its answer was too large, late, or an error. */
 export type ProviderErrorKind = 'invalid-name' | 'not-found' | 'too-large' | 'timeout' | 'rpc'
@@ -42,9 +43,15 @@ export interface CallOptions {
   maxReceiveBytes?: number | undefined
 }
 
+/** A provider's answer to a mount. */
+export interface MountAnswer extends MountResponse {
+  /** Undefined when everything is fresh. */
+  stale?: StaleContent | undefined
+}
+
 /** Calls whichever providers have a socket on this node. Rejects with {@link ProviderError}, or the signal's reason. */
 export interface ProviderClient {
-  mount(provider: string, request: MountRequest, options?: CallOptions): Promise<MountResponse>
+  mount(provider: string, request: MountRequest, options?: CallOptions): Promise<MountAnswer>
   version(provider: string, options?: CallOptions): Promise<VersionResponse>
   stop(): void
 }
@@ -70,10 +77,14 @@ export function createProviderClient(options: ProviderClientOptions): ProviderCl
   const { directories, maxReceiveBytes, timeoutMs = 110_000 } = options
   const state: State = { directories, maxReceiveBytes, timeoutMs, connections: new Map() }
   return {
-    mount: (provider, request, callOptions = {}) =>
-      call(state, provider, (client) => client.mount, request, callOptions),
-    version: (provider, callOptions = {}) =>
-      call(state, provider, (client) => client.version, { version: 'v1alpha1' }, callOptions),
+    async mount(provider, request, callOptions = {}) {
+      const { response, trailer } = await call(state, provider, (client) => client.mount, request, callOptions)
+      return { ...response, stale: staleContent(trailer) }
+    },
+    async version(provider, callOptions = {}) {
+      const request = { version: 'v1alpha1' }
+      return (await call(state, provider, (client) => client.version, request, callOptions)).response
+    },
     stop() {
       for (const { client } of state.connections.values()) client.close()
       state.connections.clear()
@@ -86,7 +97,12 @@ type Method<Request, Response> = (
   metadata: Metadata,
   options: { deadline: number },
   callback: (error: ServiceError | null, response: Response) => void,
-) => { cancel(): void }
+) => ClientUnaryCall
+
+interface Answer<Response> {
+  response: Response
+  trailer: Metadata
+}
 
 function call<Request, Response>(
   state: State,
@@ -94,7 +110,7 @@ function call<Request, Response>(
   method: (client: CSIDriverProviderClient) => Method<Request, Response>,
   request: Request,
   { signal, timeoutMs = state.timeoutMs, maxReceiveBytes = state.maxReceiveBytes }: CallOptions,
-): Promise<Response> {
+): Promise<Answer<Response>> {
   return new Promise((resolve, reject) => {
     const client = connect(state, provider, maxReceiveBytes)
     if (signal?.aborted) return reject(signal.reason)
@@ -105,8 +121,9 @@ function call<Request, Response>(
       { deadline: Date.now() + timeoutMs },
       (error, response) => {
         signal?.removeEventListener('abort', cancel)
-        if (error === null) return resolve(response)
-        reject(signal?.aborted ? signal.reason : providerError(provider, error, { timeoutMs, maxReceiveBytes }))
+        // gRPC emits the status, which has the trailer, right after this.
+        if (error === null) running.once('status', ({ metadata }) => resolve({ response, trailer: metadata }))
+        else reject(signal?.aborted ? signal.reason : providerError(provider, error, { timeoutMs, maxReceiveBytes }))
       },
     )
     const cancel = () => running.cancel()

@@ -1,5 +1,47 @@
+import { Metadata } from '@grpc/grpc-js'
+
 /**
  * Trailing metadata of a Mount answer: the time (RFC 3339) of the oldest values in it that the provider could not read again, because
  * the vault or Entra did not answer. Absent when everything is fresh. Other drivers ignore it.
  */
 export const staleSinceTrailer = 'keymount-stale-since'
+
+/** Beside {@link staleSinceTrailer}: why they could not be read, percent-encoded: `vault shop cannot be reached [vault-unreachable]`. */
+export const staleReasonTrailer = 'keymount-stale-reason'
+
+/** An answer with values from before an outage. */
+export interface StaleContent {
+  /** Time of the oldest of them, in milliseconds since the epoch. */
+  since: number
+  /** In words, with the code of the error; empty where the provider gave none. */
+  reason: string
+}
+
+/** Node sends headers of at most 64 KiB, and an event has 1,024 characters. */
+const maxReasonLength = 700
+
+/** The trailing metadata of an answer with such values. */
+export function staleMetadata({ since, reason }: StaleContent): Metadata {
+  const metadata = new Metadata()
+  metadata.set(staleSinceTrailer, new Date(since).toISOString())
+  const text = reason.toWellFormed().slice(0, maxReasonLength).toWellFormed()
+  if (text !== '') metadata.set(staleReasonTrailer, encodeURIComponent(text))
+  return metadata
+}
+
+/** Reads trailing metadata; undefined for a fresh answer. A provider may have put anything there. */
+export function staleContent(metadata: Metadata): StaleContent | undefined {
+  const [text] = metadata.get(staleSinceTrailer)
+  const since = typeof text === 'string' ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(since)) return undefined
+  return { since, reason: decoded(metadata.get(staleReasonTrailer)[0]) }
+}
+
+function decoded(text: string | Buffer | undefined): string {
+  if (typeof text !== 'string') return ''
+  try {
+    return decodeURIComponent(text).slice(0, maxReasonLength)
+  } catch {
+    return ''
+  }
+}
