@@ -1,5 +1,6 @@
 /** lib/async */
 
+export * from './all-ended.ts'
 export * from './fair-budget.ts'
 export * from './fair-gate.ts'
 export * from './fair-slots.ts'

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
-import { buildBundles, processNames } from './build-bundles.ts'
+import { buildBundles, compiledNames } from './build-bundles.ts'
 import { nodeFlags } from './image-config.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
@@ -32,7 +32,7 @@ test('Node takes the compiled code of each program with the flags of the image',
       return new Script(code, { filename: name + '.cjs', cachedData: readFileSync(name + '.cjs.cache') }).cachedDataRejected
     })
     console.log(JSON.stringify(rejected))`
-  const printed = execFileSync(process.execPath, [...nodeFlags, '-e', check, ...processNames], {
+  const printed = execFileSync(process.execPath, [...nodeFlags, '-e', check, ...compiledNames], {
     cwd: out,
     encoding: 'utf8',
   })

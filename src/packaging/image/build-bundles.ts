@@ -3,6 +3,7 @@ import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { BuildOptions } from 'esbuild'
+import { allEnded } from '#lib/async'
 import { nodeFlags } from './image-config.ts'
 
 /** The processes of the image. Each has an entry `src/bin/NAME.ts`. */
@@ -21,6 +22,10 @@ export const processNames = [
   'install-check',
   'uninstall-check',
 ] as const
+
+/** Those that check something once and end: they compile what they need, and the image is built without waiting for them. */
+const withoutCompiledCode: readonly string[] = ['install-check', 'uninstall-check']
+export const compiledNames = processNames.filter((name) => !withoutCompiledCode.includes(name))
 
 /** The file of worker threads, which a program finds beside its own. */
 const workerName = 'worker'
@@ -49,13 +54,30 @@ export interface BundleOptions {
   node: string
 }
 
+/** The programs of the image in `out`: {@link bundlePrograms}, then {@link compilePrograms}. */
+export async function buildBundles({ root, out, node }: BundleOptions): Promise<Bundles> {
+  const { metafile, inputs } = await bundlePrograms({ root, out })
+  await compilePrograms({ out, node })
+  const names = [
+    'start.cjs',
+    `${workerName}.cjs`,
+    ...processNames.map((name) => `${name}.cjs`),
+    ...compiledNames.map((name) => `${name}.cjs.cache`),
+  ]
+  const files = names.map((name) => ({ path: join(out, name), bytes: statSync(join(out, name)).size }))
+  return { files, metafile, inputs }
+}
+
 /**
- * One minified CommonJS file per process, `start.cjs` that runs them, and the compiled code of each.
+ * One minified CommonJS file per process, and `start.cjs` that runs them. esbuild works in a process of its own.
  *
  * CommonJS because only `vm.Script` takes compiled code from a file that does not depend on the processor's model, which
  * Node's own compile cache does; compiled code saves about 4 MiB per process, since nothing is parsed at start.
  */
-export async function buildBundles({ root, out, node }: BundleOptions): Promise<Bundles> {
+export async function bundlePrograms({
+  root,
+  out,
+}: Pick<BundleOptions, 'root' | 'out'>): Promise<Pick<Bundles, 'metafile' | 'inputs'>> {
   mkdirSync(out, { recursive: true })
   const { build } = await import('esbuild')
   const common = {
@@ -89,18 +111,13 @@ export async function buildBundles({ root, out, node }: BundleOptions): Promise<
     outdir: join(out, 'node_modules'),
     metafile: true,
   })
-  // Both have ended before a failure is thrown: the caller removes what they write.
-  await Promise.allSettled([programs, packages])
-  const { metafile } = await programs
-  const inputs = Object.keys({ ...metafile.inputs, ...(await packages).metafile.inputs })
-  await Promise.all(processNames.map((name) => compile({ node, out, name })))
-  const names = [
-    'start.cjs',
-    `${workerName}.cjs`,
-    ...processNames.flatMap((name) => [`${name}.cjs`, `${name}.cjs.cache`]),
-  ]
-  const files = names.map((name) => ({ path: join(out, name), bytes: statSync(join(out, name)).size }))
-  return { files, metafile: JSON.stringify(metafile), inputs }
+  const [{ metafile }, { metafile: ofPackages }] = await allEnded([programs, packages])
+  return { metafile: JSON.stringify(metafile), inputs: Object.keys({ ...metafile.inputs, ...ofPackages.inputs }) }
+}
+
+/** The compiled code of the programs that {@link bundlePrograms} wrote to `out`, but for those that end at once. */
+export async function compilePrograms({ out, node }: Pick<BundleOptions, 'out' | 'node'>): Promise<void> {
+  await Promise.all(compiledNames.map((name) => compile({ node, out, name })))
 }
 
 /**

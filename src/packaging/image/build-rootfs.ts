@@ -17,9 +17,11 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { rootCertificates } from 'node:tls'
 import { errorCode } from '#lib'
-import { buildBundles } from './build-bundles.ts'
+import { allEnded } from '#lib/async'
+import { bundlePrograms, compilePrograms } from './build-bundles.ts'
 import { contentHash } from './content-hash.ts'
 import { entrypoint, programDirectory, proxyCommand } from './image-config.ts'
 import { removeOldRootfs } from './remove-old-rootfs.ts'
@@ -74,14 +76,23 @@ async function populate(
   rootfs: string,
   { root, node, directory, files }: { root: string; node: string; directory: string; files: readonly SystemFile[] },
 ): Promise<void> {
-  makeSkeleton(rootfs)
-  linkOrCopy(strippedNode(node, directory), join(rootfs, 'usr/local/bin/node'))
-  for (const { path, source } of files) copyProgram(source, join(rootfs, path))
   const program = join(rootfs, programDirectory)
-  const { inputs } = await buildBundles({ root, out: program, node: join(rootfs, 'usr/local/bin/node') })
+  const nodeOfImage = join(rootfs, 'usr/local/bin/node')
+  const system = async () => {
+    // Files of 100 MiB are copied synchronously, so esbuild has its request before that.
+    await import('esbuild')
+    await setImmediate()
+    makeSkeleton(rootfs)
+    linkOrCopy(strippedNode(node, directory), nodeOfImage)
+    for (const { path, source } of files) copyProgram(source, join(rootfs, path))
+  }
+  const [{ inputs }] = await allEnded([bundlePrograms({ root, out: program }), system()])
+  const [others] = await allEnded([
+    thirdParties({ root, inputs, node, nodeVersion: process.version, files }),
+    compilePrograms({ out: program, node: nodeOfImage }),
+  ])
   writeFileSync(join(rootfs, proxyCommand.path), proxyCommand.text, { mode: 0o755 })
   copyFileSync(join(root, 'LICENSE'), join(program, 'LICENSE'))
-  const others = await thirdParties({ root, inputs, node, nodeVersion: process.version, files })
   writeFileSync(join(program, 'THIRD-PARTY-LICENSES'), licencesText(others))
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   writeFileSync(join(program, 'sbom.cdx.json'), `${JSON.stringify(sbom(version, others), null, 2)}\n`)
