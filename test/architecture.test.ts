@@ -54,7 +54,7 @@ const parts: Record<string, readonly string[]> = {
   terminal: ['lib', 'lib/formats', 'lib/http'],
   daemon: ['kubernetes/client', 'lib', 'lib/flags', 'lib/http'],
   'packaging/charts': ['lib', 'lib/formats', 'lib/http'],
-  'packaging/image': ['lib', 'lib/formats'],
+  'packaging/image': ['lib', 'lib/async', 'lib/formats'],
   'packaging/places': [],
   'product/error-catalogue': ['azure/identity', 'azure/keyvault'],
   'product/driver': [
