@@ -4,3 +4,4 @@
  * line loads it without the daemons.
  */
 export * from './error-catalogue.ts'
+export * from './passing-errors.ts'
