@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { stringify } from 'yaml'
 import {
   createKubeClient,
   isForbidden,
@@ -44,28 +45,37 @@ test('a workload is rolled out once after its secret has changed, while its oper
   assert.equal(await restartedFor(release, 'web'), undefined, 'nothing has changed yet')
 
   await t.test('a value that comes back while the workload is paused restarts nothing', async () => {
-    const pause = (paused: boolean) =>
-      kube.patch(resources.deployments, { namespace, name: 'web' }, { spec: { paused } })
-    await pause(true)
-    await release.setSecret('other')
-    await until(
-      'the pods to have it',
-      async () => (await versions(release, 'web')).size === 1 && (await stale(release)),
-    )
-    const before = await versions(release, 'web')
+    const versions = new Set((await mountsOf(release, 'web')).map(({ version }) => version))
+    const [first = ''] = versions
+    assert.equal(versions.size, 1)
+    await whilePaused(release, async () => {
+      await release.setSecret('other')
+      await until('all pods to have another value than they started with', async () => {
+        const mounts = await mountsOf(release, 'web')
+        return mounts.length === replicas && mounts.every((mount) => mount.isStale && mount.version !== first)
+      })
+      assert.equal(await restartedFor(release, 'web'), undefined)
+      await pinVersion(release, first)
+      await until('all pods to have the first value again', async () => {
+        const mounts = await mountsOf(release, 'web')
+        return mounts.length === replicas && mounts.every((mount) => !mount.isStale && mount.version === first)
+      })
+    })
+    await sleep(10_000)
     assert.equal(await restartedFor(release, 'web'), undefined)
-    assert.equal(before.size, 1)
-    await pause(false)
+    assert.equal((await replicaSets(release, 'web')).length, 1)
   })
 
   const killing = killOperator(t, release)
+  await pinVersion(release, '')
   await until('the rollout', () => restartedFor(release, 'web'))
+  const other = new Set((await mountsOf(release, 'web')).map(({ version }) => version))
   await release.setSecret('second')
   await until(
     'the last rollout',
     async () => {
-      const pods = await runningPods(release, 'web')
-      return pods.length === replicas && !(await stale(release)) && (await versions(release, 'web')).size === 1
+      const mounts = await mountsOf(release, 'web')
+      return mounts.length === replicas && mounts.every(({ isStale, version }) => !isStale && !other.has(version))
     },
     patience,
   )
@@ -190,24 +200,45 @@ async function runningPods({ kube, namespace }: HelmRelease, app: string): Promi
   return items.filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status?.phase === 'Running')
 }
 
-/** Versions that the running pods have now. */
-async function versions(release: HelmRelease, app: string): Promise<Set<string>> {
-  return new Set((await statuses(release, app)).map(({ status }) => JSON.stringify(status?.objects)))
+interface Mounted {
+  /** Of the object in the vault. */
+  version: string
+  /** Whether the pod started with other versions than it has now. */
+  isStale: boolean
 }
 
-async function statuses(release: HelmRelease, app: string) {
+/** What the running pods have now, by one read of their status objects: what a test judges, it judges of one state. */
+async function mountsOf(release: HelmRelease, app: string): Promise<Mounted[]> {
   const { kube, namespace } = release
   const names = new Set((await runningPods(release, app)).map(({ metadata }) => metadata.name))
   const { items } = await kube.list(resources.secretProviderClassPodStatuses, { namespace })
-  return items.filter(({ status }) => names.has(status?.podName))
+  return items
+    .filter(({ status }) => names.has(status?.podName))
+    .map(({ metadata, status }) => {
+      const have = versionHash(status?.secretProviderClassName ?? '', status?.objects ?? [])
+      return {
+        version: status?.objects?.[0]?.version ?? '',
+        isStale: metadata.annotations?.[statusAnnotations.startedWith] !== have,
+      }
+    })
 }
 
-/** Whether a running pod of `web` started with other versions than it has now. */
-async function stale(release: HelmRelease): Promise<boolean> {
-  return (await statuses(release, 'web')).some(({ metadata, status }) => {
-    const have = versionHash(status?.secretProviderClassName ?? '', status?.objects ?? [])
-    return metadata.annotations?.[statusAnnotations.startedWith] !== have
-  })
+/** Pauses the Deployment `web` for what is done, also when that fails. */
+async function whilePaused({ kube, namespace }: HelmRelease, work: () => Promise<void>): Promise<void> {
+  const pause = (paused: boolean) => kube.patch(resources.deployments, { namespace, name: 'web' }, { spec: { paused } })
+  await pause(true)
+  try {
+    await work()
+  } finally {
+    await pause(false)
+  }
+}
+
+/** Makes the class ask for one version of its object; an empty one is the latest. */
+async function pinVersion({ kube, namespace }: HelmRelease, objectVersion: string): Promise<void> {
+  const object = stringify({ objectName: 'db', objectType: 'secret', objectVersion })
+  const parameters = { objects: stringify({ array: [object] }) }
+  await kube.patch(resources.secretProviderClasses, { namespace, name: 'app' }, { spec: { parameters } })
 }
 
 async function restartedFor(

@@ -7,13 +7,23 @@ export interface StreamCount {
   admitted: number
   /** The webhook refused a pod, or a pod was admitted without the expected changes. */
   refused: string[]
-  /** The API server reached no webhook: the text of its error. */
-  unanswered: string[]
+  /** The API server got no answer of a webhook. */
+  unanswered: Unanswered[]
   /** There was no API server to ask. */
   unreached: number
 }
 
+/** An attempt that failed between the API server and a webhook. */
+export interface Unanswered {
+  /** When the attempt began, by `performance.now()`. */
+  began: number
+  /** The error of the API server. */
+  text: string
+}
+
 export interface PodStream {
+  /** How many attempts are on their way at once. */
+  readonly workers: number
   /** Counts from here on, and gives what was counted before. */
   phase(): StreamCount
   /** Resolves when so many more have been admitted. */
@@ -31,12 +41,13 @@ export function streamOfPods(kube: KubeClient, kinds: readonly Pod[]): PodStream
   let stopped = false
   const workers = kinds.map(async (kind) => {
     while (!stopped) {
+      const began = performance.now()
       try {
         const pod = await kube.create(resources.pods, kind, { dryRun: true })
         if (hasToken(pod)) count.admitted++
         else count.refused.push('a pod was created without its token')
       } catch (error) {
-        judge(error, count)
+        judge(error, began, count)
         await delay(50)
       }
     }
@@ -47,6 +58,7 @@ export function streamOfPods(kube: KubeClient, kinds: readonly Pod[]): PodStream
     return before
   }
   return {
+    workers: workers.length,
     phase,
     async untilAdmitted(more) {
       const { admitted } = count
@@ -67,9 +79,9 @@ function hasToken({ spec }: Pod): boolean {
 }
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#failure-policy */
-function judge(error: unknown, count: StreamCount): void {
+function judge(error: unknown, began: number, count: StreamCount): void {
   const text = String(error)
-  if (text.includes('failed calling webhook')) count.unanswered.push(text)
+  if (text.includes('failed calling webhook')) count.unanswered.push({ began, text })
   else if (error instanceof KubeError && (error.status === 0 || error.status >= 500)) count.unreached++
   else count.refused.push(text)
 }
