@@ -30,6 +30,7 @@ const parts: Record<string, readonly string[]> = {
   'lib/flags': ['lib', 'lib/formats'],
   'lib/formats': ['lib', 'lib/worker'],
   'lib/http': ['lib', 'lib/async', 'lib/flags', 'lib/formats'],
+  'lib/template': ['lib', 'lib/formats'],
   'lib/worker': ['lib', 'lib/async'],
   'kubernetes/client': ['lib', 'lib/async', 'lib/formats', 'lib/http'],
   'kubernetes/csi': [],

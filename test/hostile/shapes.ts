@@ -24,6 +24,13 @@ export const hostileShapes: Readonly<Record<string, (size: number) => string>> =
   dots: (size) => '$.a'.padEnd(size, '.a'),
   'list of numbers': (size) => '1,'.repeat(size / 2),
   'half of a surrogate pair': (size) => '\ud800'.repeat(size),
+  'template actions': (size) => '{{ .a }}'.repeat(size / 8),
+  'template blocks': (size) => '{{ if .a }}{{ end }}'.repeat(size / 20),
+  'open template blocks': (size) => '{{ if .a }}'.repeat(size / 11),
+  'template braces': (size) => '{{'.repeat(size / 2),
+  'template parentheses': (size) => `{{ ${'('.repeat(size)}`,
+  'a long pipeline': (size) => `{{ .a ${'| trim '.repeat(size / 7)} }}`,
+  'fields of fields': (size) => `{{ ${'.a'.repeat(size / 2)} }}`,
   'zero bytes': (size) => '\0'.repeat(size),
 }
 

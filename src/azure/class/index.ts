@@ -28,7 +28,6 @@ export {
   type ParameterValues,
   retiredParameters,
 } from './parameter-table.ts'
-export { parseJsonPath } from './parse-json-path.ts'
 export { createObjectsParser, type ParseObjects } from './parse-objects.ts'
 export { parseParameters } from './parse-parameters.ts'
 export { checkTenant } from './tenant.ts'

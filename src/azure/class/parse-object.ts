@@ -1,4 +1,5 @@
 import { beyondLimit, nearestName, type Problems } from '#lib'
+import { parseJsonPath } from '#lib/formats'
 import { classLimits } from './class-limits.ts'
 import { cleanPath, fileNameProblem } from './file-name.ts'
 import { jsonPathFieldNames, type ObjectFieldName, objectFieldNames, objectFields } from './object-fields.ts'
@@ -11,7 +12,6 @@ import {
   objectLabel,
 } from './object-spec.ts'
 import type { RawObject } from './parse-entries.ts'
-import { parseJsonPath } from './parse-json-path.ts'
 import { isNull, type RawValue } from './parse-yaml.ts'
 
 const types = new Map<string, ObjectType>([

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseJsonPath } from '#azure/class'
+import { parseJsonPath } from '#lib/formats'
 import { jsonExtractor } from './extract-json.ts'
 
 const extractJson = (json: string, steps: readonly (string | number)[]) => jsonExtractor(json)(steps)

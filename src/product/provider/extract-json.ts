@@ -1,12 +1,4 @@
-import { parseJson } from '#lib/formats'
-
-/** A number with the digits it was written with; JavaScript's numbers would round a long one. */
-class SourceNumber {
-  readonly source: string
-  constructor(source: string) {
-    this.source = source
-  }
-}
+import { parseSourceJson, printSourceJson, sourceJsonAt } from '#lib/formats'
 
 /** Gives the text of the value at a path: a string's characters, anything else as JSON. Undefined for a path without a value. */
 export type JsonExtractor = (steps: readonly (string | number)[]) => string | undefined
@@ -15,31 +7,12 @@ export type JsonExtractor = (steps: readonly (string | number)[]) => string | un
 export function jsonExtractor(json: string): JsonExtractor {
   let document: unknown
   try {
-    document = parseJson('the value', json, { reviver: keepNumbers })
+    document = parseSourceJson('the value', json)
   } catch {
     throw new Error('the value is not JSON')
   }
   return (steps) => {
-    let value = document
-    for (const step of steps) {
-      if (typeof value !== 'object' || value === null || value instanceof SourceNumber) return undefined
-      if (Array.isArray(value) !== (typeof step === 'number') || !Object.hasOwn(value, step)) return undefined
-      value = (value as Record<string | number, unknown>)[step]
-    }
-    return typeof value === 'string' ? value : toJson(value)
+    const value = sourceJsonAt(document, steps)
+    return value === undefined || typeof value === 'string' ? value : printSourceJson(value)
   }
-}
-
-function keepNumbers(_key: string, value: unknown, context?: { source?: string }): unknown {
-  return typeof value === 'number' && context?.source !== undefined ? new SourceNumber(context.source) : value
-}
-
-function toJson(value: unknown): string {
-  if (value instanceof SourceNumber) return value.source
-  if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}:${toJson(inner)}`)
-    return `{${members.join(',')}}`
-  }
-  return JSON.stringify(value)
 }

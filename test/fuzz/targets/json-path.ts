@@ -1,4 +1,4 @@
-import { parseJsonPath } from '#azure/class'
+import { parseJsonPath } from '#lib/formats'
 import { jsonExtractor } from '../../../src/product/provider/extract-json.ts'
 import { refuses } from '../expected-error.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseJsonPath } from './parse-json-path.ts'
+import { parseJsonPath } from './json-path.ts'
 
 test('parseJsonPath() reads the paths that name one value, and nothing else', () => {
   assert.deepEqual(parseJsonPath('$.db.user'), ['db', 'user'])
