@@ -7,6 +7,7 @@ import {
   SourceNumber,
   sourceJsonAt,
 } from '#lib/formats'
+import type { FunctionContext } from './function-context.ts'
 import { quoted, quotedJson, quoteFormats } from './quote.ts'
 import { templateLimits } from './template-limits.ts'
 import { fromBytes, TemplateValue, toBytes } from './template-value.ts'
