@@ -140,7 +140,7 @@ test('yaml writes texts in quotes, numbers as they are, and members in order', (
 
 const costly: readonly [what: string, template: string][] = [
   ['nested ranges', `${'{{ range $a := fromJson $.list }}'.repeat(8)}x${'{{ end }}'.repeat(8)}`],
-  ['a function again and again', `{{ .big ${'| b64enc '.repeat(200)} }}`],
+  ['one function many times over', `{{ .big ${'| b64enc '.repeat(200)} }}`],
   ['lines that grow', `{{ .lines ${'| indent 64 '.repeat(50)} }}`],
   [
     'a long text in a range',

@@ -10,7 +10,7 @@ export function printYaml(context: FunctionContext, value: TemplateValue): strin
   return block(context, value, '').trimStart()
 }
 
-/** What stands behind `key:` or `-`: on the same line for a scalar, on lines of its own for the rest. */
+/** What follows `key:` or `-`: on the same line for a scalar, on lines of its own for the rest. */
 function block(context: FunctionContext, value: TemplateValue, pad: string): string {
   const content = value.revealContent()
   switch (content.kind) {
