@@ -60,6 +60,8 @@ const parts: Record<string, readonly string[]> = {
   'product/error-catalogue': ['azure/identity', 'azure/keyvault'],
   'product/driver': [
     'product/error-catalogue',
+    // Names and modes of the files of a class, when a Secret takes the place of the vault.
+    'azure/class',
     'daemon',
     'kubernetes/client',
     'kubernetes/csi',

@@ -6,6 +6,8 @@ import {
   CSIDriverProviderService,
   type MountRequest,
   type MountResponse,
+  type StaleContent,
+  staleMetadata,
   type VersionResponse,
 } from '#kubernetes/provider-protocol'
 
@@ -21,6 +23,8 @@ export interface FakeProvider {
   readonly objects: Map<string, ProviderObject>
   /** Instead of the usual answer. Undefined for the usual one. */
   answer: ((request: MountRequest) => Promise<MountResponse> | MountResponse) | undefined
+  /** Its answers are from before an outage. */
+  stale: StaleContent | undefined
   /** Every Mount must carry a token for these. */
   requiredAudiences: readonly string[]
   /** True: a pod that mounts again gets `rotated` for every object, in version `v2`. */
@@ -63,6 +67,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
       ['fookey', { content: '-----BEGIN PUBLIC KEY-----\nThis is mock key\n-----END PUBLIC KEY-----', version: 'v1' }],
     ]),
     answer: undefined,
+    stale: undefined,
     requiredAudiences: [],
     rotated: false,
     stop: () => Promise.resolve(server.forceShutdown()),
@@ -104,7 +109,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
           return (provider.answer ?? usual)(call.request)
         })
         .then(
-          (answer) => respond(null, answer),
+          (answer) => respond(null, answer, provider.stale && staleMetadata(provider.stale)),
           (error: unknown) => {
             const code = error instanceof ProviderFault ? error.code : status.UNKNOWN
             respond({ code, details: error instanceof Error ? error.message : String(error) })

@@ -4,7 +4,7 @@ import { parseFileOwner } from '#kubernetes/volume-files'
 import { Problems } from '#lib'
 import { recordOf } from '#lib/formats'
 import { checkSecretObjects } from './check-secret-objects.ts'
-import { filePaths } from './class-files.ts'
+import { namedFiles } from './class-files.ts'
 import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
 import { type Finding, Findings } from './finding.ts'
@@ -65,7 +65,7 @@ function checkDriverParameters(
 /** A Secret has one content under one key, so two files whose names differ only by the separator cannot both come from it. */
 function checkFallbackKeys({ objects }: ClassSpec, findings: Findings): void {
   const files = new Map<string, string>()
-  for (const path of filePaths(objects)) {
+  for (const { path } of namedFiles(objects)) {
     const key = fallbackSecretKey(path)
     const other = files.get(key) ?? path
     files.set(key, other)

@@ -7,12 +7,25 @@ export interface ClassFiles {
   names: readonly string[]
 }
 
-/** The paths of all files that the class itself names, without what the provider splits off a certificate. */
-export function filePaths(objects: readonly ObjectSpec[]): string[] {
-  return objects.flatMap(({ fileName, history, extracts }) => {
-    const names = extracts.length === 0 ? [fileName] : extracts.map((one) => one.fileName)
+/** A file that the class itself names. */
+export interface NamedFile {
+  path: string
+  /** Undefined for the volume's default. */
+  mode: number | undefined
+  /** Whether a volume may lack it: of an optional object, or an older version of one. */
+  optional: boolean
+}
+
+/** All files that the class itself names, without what the provider splits off a certificate. */
+export function namedFiles(objects: readonly ObjectSpec[]): NamedFile[] {
+  return objects.flatMap(({ fileName, history, extracts, mode, optional }) => {
+    const own = extracts.length === 0 ? [{ fileName, mode }] : extracts
+    const files = own.map((one) => ({ path: one.fileName, mode: one.mode ?? mode, optional }))
+    if (history <= 1) return files
     const indexes = Array.from({ length: history }, (_, index) => index)
-    return history <= 1 ? names : names.flatMap((name) => indexes.map((index) => `${name}/${index}`))
+    return files.flatMap((file) =>
+      indexes.map((index) => ({ ...file, path: `${file.path}/${index}`, optional: optional || index > 0 })),
+    )
   })
 }
 

@@ -67,6 +67,12 @@ export const driverLimits = {
     what: 'time for the provider to answer a rotation check',
     beyond: 'The check fails, the files stay, and it is tried again.',
   },
+  staleCall: {
+    value: 10_000,
+    unit: 'milliseconds',
+    what: 'time for the provider to answer a check of a volume that has values from before an outage',
+    beyond: 'The check fails, the files stay, and it is tried again 15 s after its begin.',
+  },
   secretObjects: secretObjectLimits.secretObjects,
   secretData: secretObjectLimits.secretData,
 } as const satisfies LimitTable

@@ -106,6 +106,12 @@ export const driverMetrics = {
     help: 'Volumes whose last rotation check failed',
     labels: ofClass,
   },
+  staleVolumes: {
+    type: 'gauge',
+    name: 'stale_volumes',
+    help: 'Volumes with values from before an outage, which are read again every 15 seconds',
+    labels: ofClass,
+  },
   lastCheck: {
     type: 'gauge',
     name: 'rotation_last_check_timestamp_seconds',

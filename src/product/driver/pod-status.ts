@@ -154,6 +154,7 @@ function annotationsOf({ config, clock }: Node, volume: Volume): Record<string, 
     [statusAnnotations.lastFailure]: volume.failure?.message.slice(0, 1024) ?? null,
     [statusAnnotations.failingSince]: timeText(volume.failure?.since ?? 0),
     [statusAnnotations.failureCode]: volume.failure?.code ?? null,
+    [statusAnnotations.staleSince]: timeText(volume.stale?.since ?? 0),
     [statusAnnotations.rotatedFor]: volume.seenClass.rotateRequest ?? null,
     // Where they are not known, what was recorded stays.
     ...defined({

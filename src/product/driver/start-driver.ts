@@ -120,7 +120,7 @@ export function startBackgroundWork(node: Node, stopping: AbortSignal, started: 
   if (config.rotation) started.defer(watchClasses(node).stop)
   started.defer(startSecretSync(node).stop)
   started.defer(startStatusRetries(node).stop)
-  if (config.rotation) started.defer(startRotation(node).stop)
+  started.defer(startRotation(node).stop)
 }
 
 function serveCsi(node: Node, version: string): Promise<GrpcServer> {

@@ -2,15 +2,26 @@ import { classKey } from './content/class-ref.ts'
 import { classOf, type Volume } from './mount/volumes.ts'
 import type { Node } from './node.ts'
 
-/** What a scrape sees of the mounted volumes: their memory and, with rotation, the state of each class. */
+/** What a scrape sees of the mounted volumes: their memory, stale ones and, with rotation, the state of each class. */
 export function addVolumeGauges(node: Node): void {
   const { config, memory, metrics } = node
   const { beforeScrape, series } = metrics.registry
   beforeScrape(() => {
     series.volumeMemory.set(memory.used)
     series.volumeMemoryBudget.set(memory.limit)
+    setStaleGauge(node)
     if (config.rotation) setRotationGauges(node)
   })
+}
+
+/** A class whose volumes are fresh has a 0 and not no series: alerts see the end of an outage. */
+function setStaleGauge({ volumes, metrics }: Node): void {
+  const { staleVolumes } = metrics.registry.series
+  staleVolumes.clear()
+  for (const [key, some] of Map.groupBy(volumes.all(), (volume) => classKey(classOf(volume)))) {
+    const [namespace = '', secretClass = ''] = key.split('/')
+    staleVolumes.set(some.filter(({ stale }) => stale !== undefined).length, { namespace, class: secretClass })
+  }
 }
 
 /**

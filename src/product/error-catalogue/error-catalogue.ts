@@ -28,6 +28,10 @@ export type DriverErrorCode =
   | 'class-invalid'
   | 'class-not-found'
   | 'class-unreadable'
+  | 'fallback-secret-forbidden'
+  | 'fallback-secret-incomplete'
+  | 'fallback-secret-missing'
+  | 'fallback-secret-unreadable'
   | 'files-not-written'
   | 'provider-answer-empty'
   | 'provider-name-invalid'
@@ -362,6 +366,26 @@ export const driverErrors: Readonly<Record<DriverErrorCode, CatalogueEntry>> = {
     grpc: 'UNAVAILABLE',
     meaning: 'The driver cannot read the SecretProviderClass from the API server.',
     fix: 'Nothing if the API server was restarting: kubelet asks again. Otherwise compare the driver’s ClusterRole with the chart’s.',
+  },
+  'fallback-secret-forbidden': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'The vault cannot answer, and the driver has no right to read the Secret of `fallbackSecretName`.',
+    fix: 'Set the chart value `syncSecret.enabled` (and `syncSecret.namespaces`, if used). The reason for which the Secret is needed follows in the message.',
+  },
+  'fallback-secret-incomplete': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'The vault cannot answer, and the Secret of `fallbackSecretName` lacks files of the class.',
+    fix: 'Add the keys that the message names: a key is the path of a file, with `.` for `/`.',
+  },
+  'fallback-secret-missing': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'The vault cannot answer, and the namespace of the pod has no Secret of the name in `fallbackSecretName`.',
+    fix: 'Create it, with a SecretSync of the same class or by hand.',
+  },
+  'fallback-secret-unreadable': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'The vault cannot answer, and neither can the API server be asked for the Secret of `fallbackSecretName`.',
+    fix: 'Nothing: kubelet asks again.',
   },
   'files-not-written': {
     grpc: 'UNKNOWN',

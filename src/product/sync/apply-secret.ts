@@ -13,6 +13,12 @@ import type { SecretData } from './sync-hash.ts'
 import type { Next } from './sync-queue.ts'
 import type { Wanted } from './wanted.ts'
 
+export interface SecretContent {
+  data: SecretData
+  /** Beside those of the SecretSync; undefined for none. */
+  annotations: Readonly<Record<string, string>> | undefined
+}
+
 /**
  * Writes the Secret by server-side apply, without taking fields over: keys, labels and annotations of others survive, keys
  * that are no longer wanted go. It has one owner and is deleted with it. An apply that changes nothing costs the API server
@@ -23,11 +29,15 @@ import type { Wanted } from './wanted.ts'
 export async function applySecret(
   kube: KubeClient,
   wanted: Wanted,
-  data: SecretData,
+  { data, annotations }: SecretContent,
   signal: AbortSignal,
 ): Promise<string> {
   try {
-    const written = await kube.apply(resources.secrets, secretOf(wanted, data), { fieldManager, force: false, signal })
+    const written = await kube.apply(resources.secrets, secretOf(wanted, { data, annotations }), {
+      fieldManager,
+      force: false,
+      signal,
+    })
     return written.metadata.resourceVersion ?? ''
   } catch (error) {
     if (!(error instanceof KubeError)) throw error
@@ -46,7 +56,7 @@ function nextAfter(error: KubeError): Next {
   return error.status === 422 ? 'interval' : 'backoff'
 }
 
-function secretOf({ sync: { metadata, spec }, owner }: Wanted, data: SecretData): Secret {
+function secretOf({ sync: { metadata, spec }, owner }: Wanted, { data, annotations: own }: SecretContent): Secret {
   const { name = '', namespace = '' } = metadata
   const { type = 'Opaque', labels, annotations } = spec.secretObject
   return {
@@ -56,7 +66,7 @@ function secretOf({ sync: { metadata, spec }, owner }: Wanted, data: SecretData)
       name,
       namespace,
       labels: { ...labels, [reservedKey]: '' },
-      ...(annotations === undefined ? {} : { annotations }),
+      ...(annotations === undefined && own === undefined ? {} : { annotations: { ...annotations, ...own } }),
       ownerReferences: [owner],
     },
     type,

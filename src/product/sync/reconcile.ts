@@ -1,5 +1,5 @@
 import { status as Code } from '@grpc/grpc-js'
-import type { SecretProviderClass } from '#kubernetes/client'
+import { type SecretProviderClass, versionsAnnotation } from '#kubernetes/client'
 import { ProviderError, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
 import { errorMessage, SecretValue } from '#lib'
 import { applySecret } from './apply-secret.ts'
@@ -60,16 +60,26 @@ async function readOnce(run: Run): Promise<Read> {
 async function writeOnce(run: Run, read: Read): Promise<void> {
   const { reconciler, wanted, sync, signal } = run
   const { data, secretClass } = read
+  const annotations = fallbackAnnotations(sync, read)
   // The first one is needed for certain, and takes as long as the Secret does.
   const isFirst = !wanted.fromClass && sync.status?.syncHash === undefined && !reconciler.isBusy()
   const [hash, applied] = await Promise.allSettled([
     isFirst ? syncHash(sync, secretClass, data) : undefined,
     // At every check, changed or not: that brings back a Secret or a key that was deleted by hand.
-    applySecret(reconciler.kube, wanted, data, signal),
+    applySecret(reconciler.kube, wanted, { data, annotations }, signal),
   ])
   if (applied.status === 'rejected') throw applied.reason
   const known = hash.status === 'fulfilled' ? hash.value : undefined
   await reportSuccess(run, { ...read, version: applied.value, hash: known })
+}
+
+/** The driver fills volumes from the Secret in an outage, and then reports these versions. */
+function fallbackAnnotations(
+  { metadata }: SecretSync,
+  { secretClass, versions }: Read,
+): Record<string, string> | undefined {
+  const isFallback = secretClass.spec?.parameters?.fallbackSecretName === metadata.name
+  return isFallback ? { [versionsAnnotation]: JSON.stringify(versions) } : undefined
 }
 
 /** The schema refuses them too; a cluster may have an older one. */

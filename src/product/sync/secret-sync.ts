@@ -1,4 +1,4 @@
-import type { KubeObject, Resource } from '#kubernetes/client'
+import { type KubeObject, type Resource, versionsAnnotation } from '#kubernetes/client'
 
 /** A Secret that is kept up to date without a pod. The kind of kubernetes-sigs/secrets-store-sync-controller, unchanged. */
 export interface SecretSync extends KubeObject {
@@ -55,7 +55,7 @@ export const syncAnnotations = {
   lastChange: 'keymount.dev/last-change',
   lastFailure: 'keymount.dev/last-failure',
   /** JSON: id of each object → its version. */
-  versions: 'keymount.dev/versions',
+  versions: versionsAnnotation,
   /** What the Secret was written for; after a restart of the controller, an equal one needs no new `syncHash`. */
   writtenFor: 'keymount.dev/written-for',
 } as const

@@ -50,6 +50,24 @@ test('a SecretSync becomes a Secret without any pod, follows the vault, and goes
   await until('the Secret to go', async () => (await lab.secret('app-db')) === undefined)
 })
 
+test('the Secret that a class names as its fallback has the versions of its objects, which a volume filled from it reports', async (t) => {
+  const lab = await startSyncLab(t)
+  await lab.azure.setSecret(lab.vault, 'db', 'first')
+  await lab.createClass('app', db, { fallbackSecretName: 'app-fallback' })
+  lab.start()
+  const data = [{ sourcePath: 'db', targetKey: 'db' }]
+  for (const name of ['app-fallback', 'app-other'])
+    await lab.createSync(name, { secretObject: { type: 'Opaque', data, annotations: { team: 'a' } } })
+  const annotationsOf = async (name: string) => {
+    await lab.condition(name, 'Ready', 'True', 'SecretUpToDate')
+    return (await lab.secret(name))?.metadata.annotations ?? {}
+  }
+  const { team, 'keymount.dev/versions': versions = '' } = await annotationsOf('app-fallback')
+  assert.equal(team, 'a')
+  assert.deepEqual(Object.keys(JSON.parse(versions)), ['secret/db'])
+  assert.deepEqual(await annotationsOf('app-other'), { team: 'a' })
+})
+
 test('what fails is a condition in upstream’s words, and heals by itself', async (t) => {
   const lab = await startSyncLab(t)
   lab.start()

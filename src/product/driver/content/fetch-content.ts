@@ -1,10 +1,12 @@
 import { Code } from '#kubernetes/grpc'
 import {
+  changedAttribute,
+  type MountAnswer,
   type MountRequest,
-  type MountResponse,
   maxAgeAttribute,
   type ObjectVersion,
   ProviderError,
+  type StaleContent,
 } from '#kubernetes/provider-protocol'
 import type { VolumeFile } from '#kubernetes/volume-files'
 import { SecretValue } from '#lib'
@@ -21,6 +23,8 @@ export interface VolumeContent {
   versions: readonly ObjectVersion[]
   /** See {@link FetchOptions.large}. */
   large: boolean
+  /** Since when, and why, it is not what the vault has now; undefined for fresh content. */
+  stale: StaleContent | undefined
 }
 
 export interface FetchOptions {
@@ -33,6 +37,8 @@ export interface FetchOptions {
   signal: AbortSignal
   /** Oldest time, by `clock.elapsed()`, of a shared answer that the provider may give. Default: as the provider shares. */
   notOlderThan?: number | undefined
+  /** Objects that have changed in the vault: see {@link changedAttribute}. Default: not known. */
+  changed?: readonly string[] | undefined
   /** Longest time for the provider's answer. Default: the client's. */
   timeoutMs?: number | undefined
 }
@@ -61,7 +67,7 @@ export async function fetchContent(
     const what = `provider "${provider}" answered without any object version; list at least one object in the class`
     throw fail('GRPCProviderError', Code.UNKNOWN, codedText('provider-answer-empty', what))
   }
-  return { ...contentOf(response), large }
+  return { ...contentOf(response), large, stale: response.stale }
 }
 
 /**
@@ -98,7 +104,7 @@ async function ask(
   request: PublishRequest,
   mountClass: MountClass,
   options: FetchOptions,
-): Promise<{ response: MountResponse; large: boolean }> {
+): Promise<{ response: MountAnswer; large: boolean }> {
   const maxReceiveBytes = Math.min(smallBytes, node.config.maxReceiveBytes)
   if (!options.large) {
     try {
@@ -114,7 +120,7 @@ async function ask(
   return { response, large: sizeOf(response) > smallBytes }
 }
 
-function sizeOf({ files }: MountResponse): number {
+function sizeOf({ files }: MountAnswer): number {
   return files.reduce((sum, { contents }) => sum + contents.length, 0)
 }
 
@@ -122,14 +128,15 @@ function mount(
   { providers, clock }: Node,
   request: PublishRequest,
   { provider, attributes }: MountClass,
-  { current, notOlderThan, signal, timeoutMs, maxReceiveBytes }: FetchOptions & { maxReceiveBytes?: number },
-): Promise<MountResponse> {
+  { current, notOlderThan, changed, signal, timeoutMs, maxReceiveBytes }: FetchOptions & { maxReceiveBytes?: number },
+): Promise<MountAnswer> {
   const tokens = request.tokens === undefined ? {} : { [tokensKey]: request.tokens.revealText() }
   const maxAge =
     notOlderThan === undefined ? {} : { [maxAgeAttribute]: String(Math.max(clock.elapsed() - notOlderThan, 0)) }
+  const changes = changed === undefined ? {} : { [changedAttribute]: JSON.stringify(changed) }
   const secrets = Object.entries(request.secrets ?? {}).map(([key, value]) => [key, value.revealText()])
   const message: MountRequest = {
-    attributes: JSON.stringify({ ...attributes, ...tokens, ...maxAge }),
+    attributes: JSON.stringify({ ...attributes, ...tokens, ...maxAge, ...changes }),
     // Providers decode "null" where there are no secrets; an empty text breaks them.
     secrets: request.secrets === undefined ? 'null' : JSON.stringify(Object.fromEntries(secrets)),
     targetPath: request.targetPath,
@@ -139,10 +146,15 @@ function mount(
   return providers.mount(provider, message, { signal, timeoutMs, maxReceiveBytes })
 }
 
-function contentOf({ files, objectVersion }: MountResponse): Omit<VolumeContent, 'large'> {
-  const versions = new Map(objectVersion.map(({ id, version }) => [id, version]))
+function contentOf({ files, objectVersion }: MountAnswer): Pick<VolumeContent, 'files' | 'versions'> {
+  const versions = objectVersion.map(({ id, version }) => [id, version] as const)
   return {
     files: files.map(({ path, mode, contents }) => ({ path, mode, contents: SecretValue.of(contents) })),
-    versions: [...versions].map(([id, version]) => ({ id, version })).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    versions: sortedVersions(versions),
   }
+}
+
+/** As a volume holds them; of equal ids the last. */
+export function sortedVersions(versions: Iterable<readonly [string, string]>): ObjectVersion[] {
+  return [...new Map(versions)].map(([id, version]) => ({ id, version })).toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }

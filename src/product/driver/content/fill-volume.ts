@@ -1,5 +1,5 @@
 import { Code } from '#kubernetes/grpc'
-import type { ObjectVersion } from '#kubernetes/provider-protocol'
+import type { ObjectVersion, StaleContent } from '#kubernetes/provider-protocol'
 import { type VolumeFile, type WriteResult, writeFiles } from '#kubernetes/volume-files'
 import { beyondLimit } from '#lib'
 import { driverLimits } from '../driver-limits.ts'
@@ -8,7 +8,8 @@ import type { Node } from '../node.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
 import type { PublishRequest } from '../rpc/publish-request.ts'
-import { type FetchOptions, fetchContent } from './fetch-content.ts'
+import { contentFromFallback } from './fallback-secret.ts'
+import { type FetchOptions, fetchContent, type VolumeContent } from './fetch-content.ts'
 import type { MountClass } from './mount-class.ts'
 
 export interface FilledVolume {
@@ -17,6 +18,7 @@ export interface FilledVolume {
   digest: string | undefined
   /** Whether the answer was a large one. */
   large: boolean
+  stale: StaleContent | undefined
 }
 
 export interface FillOptions extends Omit<FetchOptions, 'assertRoom'> {
@@ -24,15 +26,19 @@ export interface FillOptions extends Omit<FetchOptions, 'assertRoom'> {
   mountClass: MountClass
   /** Digest of the files that the volume holds; undefined when it is not known. */
   lastDigest: string | undefined
+  /** Whether the Secret of `fallbackSecretName` may fill it: a volume that no container has used yet. */
+  mayFallBack: boolean
+  /** Called with stale content before it is written; throws to keep what the volume holds. */
+  onStale?: ((stale: StaleContent) => void) | undefined
 }
 
 /** Asks the provider and makes the volume hold its answer: all of it or, when anything fails, what it held before. */
 export async function fillVolume(node: Node, request: PublishRequest, options: FillOptions): Promise<FilledVolume> {
-  const { target, mountClass, current, signal } = options
+  const { target, mountClass, current, signal, onStale } = options
   warnOfReserved(node, request, mountClass)
-  const assertRoom = (bytes: number) => refuseTooLarge(node, request, target, bytes)
-  const { files, versions, large } = await fetchContent(node, request, mountClass, { ...options, assertRoom })
+  const { files, versions, large, stale } = await contentFor(node, request, options)
   signal.throwIfAborted()
+  if (stale !== undefined) onStale?.(stale)
   // Providers of the first protocol version write into the target themselves and answer no files.
   const written = files.length > 0 ? await writeContent(node, request, files, options) : undefined
   if (written?.changed !== false) {
@@ -40,8 +46,19 @@ export async function fillVolume(node: Node, request: PublishRequest, options: F
     node.memory.set(target, { bytes, namespace: request.pod.namespace })
   }
   return written === undefined
-    ? { versions, large, changed: isDifferent(current, versions), digest: undefined }
-    : { versions, large, ...written }
+    ? { versions, large, stale, changed: isDifferent(current, versions), digest: undefined }
+    : { versions, large, stale, ...written }
+}
+
+async function contentFor(node: Node, request: PublishRequest, options: FillOptions): Promise<VolumeContent> {
+  const { target, mountClass, mayFallBack, signal } = options
+  const assertRoom = (bytes: number) => refuseTooLarge(node, request, target, bytes)
+  try {
+    return await fetchContent(node, request, mountClass, { ...options, assertRoom })
+  } catch (error) {
+    if (!mayFallBack) throw error
+    return await contentFromFallback(node, request, mountClass, { failure: error, signal })
+  }
 }
 
 /** A class cannot choose who mounts it; leaving its parameter out silently would be hard to find. */

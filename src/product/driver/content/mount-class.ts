@@ -1,5 +1,7 @@
 import {
   classAnnotations,
+  isObjectName,
+  objectNameForm,
   parseSyncInterval,
   type SecretObject,
   type SecretProviderClass,
@@ -24,6 +26,8 @@ export interface MountClass {
   /** Rotation interval of the class in milliseconds; undefined for the driver's own. */
   intervalMs: number | undefined
   owner: FileOwner
+  /** Name of the Secret that fills a new volume in an outage; empty for none. */
+  fallbackSecret: string
   seen: SeenClass
   /** Parameters of the class that were left out, because only kubelet may set them. */
   reserved: readonly string[]
@@ -69,6 +73,7 @@ export function parseClass(
     secretObjects: driverSecrets(object),
     intervalMs: intervalOf(object, attributes.syncInterval ?? ''),
     owner: ownerOf(object, fileOwner),
+    fallbackSecret: fallbackOf(object, attributes.fallbackSecretName ?? ''),
     seen: { generation, rotateRequest: annotations[classAnnotations.rotate] },
     reserved: Object.keys(parameters).filter(isReserved),
   }
@@ -90,6 +95,12 @@ function ownerOf(object: SecretProviderClass, text: string): FileOwner {
       `parameters.fileOwner: found "${text.slice(0, 80)}", expected "<user id>" or "<user id>:<group id>"`,
     )
   return owner
+}
+
+function fallbackOf(object: SecretProviderClass, text: string): string {
+  if (text !== '' && !isObjectName(text))
+    throw unusable(object, `parameters.fallbackSecretName: found "${text.slice(0, 80)}", expected ${objectNameForm}`)
+  return text
 }
 
 function unusable({ metadata }: SecretProviderClass, what: string): PublishError {

@@ -1,4 +1,5 @@
 import { isForbidden, type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
+import type { StaleContent } from '#kubernetes/provider-protocol'
 import { errorMessage, sleep } from '#lib'
 import { createBackoff } from '#lib/async'
 import type { Node } from '../node.ts'
@@ -87,6 +88,7 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     versions: (status?.objects ?? []).map(({ id = '', version = '' }) => ({ id, version })),
     startedWith: metadata.annotations?.[statusAnnotations.startedWith],
     mirroredFor: metadata.annotations?.[statusAnnotations.mirroredFor],
+    stale: staleOf(object),
     large: false,
     digest: undefined,
     intervalMs: config.rotationIntervalMs,
@@ -107,6 +109,12 @@ function failureOf(object: SecretProviderClassPodStatus): VolumeFailure | undefi
     object.metadata.annotations ?? {}
   if (message === undefined) return undefined
   return { message, code, times: 1, since: timeOf(object, statusAnnotations.failingSince) }
+}
+
+/** The reason is in the event of the mount. */
+function staleOf(object: SecretProviderClassPodStatus): StaleContent | undefined {
+  const since = timeOf(object, statusAnnotations.staleSince)
+  return since === 0 ? undefined : { since, reason: '' }
 }
 
 function timeOf({ metadata }: SecretProviderClassPodStatus, annotation: string): number {

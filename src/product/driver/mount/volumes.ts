@@ -1,5 +1,5 @@
 import type { ObjectReference } from '#kubernetes/client'
-import type { ObjectVersion } from '#kubernetes/provider-protocol'
+import type { ObjectVersion, StaleContent } from '#kubernetes/provider-protocol'
 import type { ClassRef } from '../content/class-ref.ts'
 import type { PublishRequest } from '../rpc/publish-request.ts'
 
@@ -55,6 +55,8 @@ export interface Volume {
   readonly startedWith: string | undefined
   /** Version hash that the Secrets of the class carry, as this node wrote them; undefined before. */
   readonly mirroredFor: string | undefined
+  /** Since when and why it holds what the vault had before an outage; undefined for fresh content. */
+  readonly stale: StaleContent | undefined
   /** Whether the provider's last answer was a large one. */
   readonly large: boolean
   /** Digest of the files as last written by this process. */

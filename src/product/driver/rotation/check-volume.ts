@@ -1,6 +1,7 @@
 import { classAnnotations } from '#kubernetes/client'
 import { Code, codeName, RpcError } from '#kubernetes/grpc'
-import { errorMessage } from '#lib'
+import type { StaleContent } from '#kubernetes/provider-protocol'
+import { errorMessage, timestamp } from '#lib'
 import { classKey } from '../content/class-ref.ts'
 import { type FilledVolume, fillVolume } from '../content/fill-volume.ts'
 import { type MountClass, parseClass } from '../content/mount-class.ts'
@@ -9,7 +10,7 @@ import { driverLimits } from '../driver-limits.ts'
 import { type CheckableVolume, classOf, logKeys, podReference, type Volume } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
 import { saveStatus } from '../pod-status.ts'
-import { errorTypeOf } from '../rpc/publish-error.ts'
+import { errorTypeOf, PublishError } from '../rpc/publish-error.ts'
 import { syncSoon } from '../secrets/secret-sync.ts'
 import { secretNames } from '../secrets/wanted-secret.ts'
 import { isStale } from './class-watch.ts'
@@ -37,16 +38,24 @@ export async function checkVolume(node: Node, volume: CheckableVolume, signal: A
       current: volume.versions,
       lastDigest: volume.digest,
       large: volume.large,
+      mayFallBack: false,
+      onStale: (stale) => refuseOlder(volume, stale),
       notOlderThan: isStale(volume.seenClass, object) ? requestedAt(node, volume, startedAt) : undefined,
       signal,
-      timeoutMs: driverLimits.rotationCall.value,
+      timeoutMs: (volume.stale === undefined ? driverLimits.rotationCall : driverLimits.staleCall).value,
     })
   } catch (error) {
-    if (!isInterruption(error, signal)) await recordFailure(node, volume, error, signal)
+    if (!isInterruption(error, signal)) await recordFailure(node, volume, { error, startedAt, signal })
     return
   }
-  const seconds = (node.clock.elapsed() - startedAt) / 1000
-  await recordSuccess(node, volume, { mountClass, filled, seconds, signal })
+  await recordSuccess(node, volume, { mountClass, filled, startedAt, signal })
+}
+
+/** A volume never goes back to values that are older than its own. */
+function refuseOlder({ stale: held }: Volume, { since, reason }: StaleContent): void {
+  if (held !== undefined && held.since <= since) return
+  const text = `the provider has only values of ${timestamp(since)}${reason === '' ? '' : `, because ${reason}`}`
+  throw new PublishError('GRPCProviderError', Code.UNAVAILABLE, text)
 }
 
 /** When the rotation was asked for. Without a watch of the class, it was before this check at the latest. */
@@ -58,17 +67,18 @@ function requestedAt({ watchedClasses }: Node, volume: Volume, startedAt: number
 interface Outcome {
   mountClass: MountClass
   filled: FilledVolume
-  seconds: number
+  /** By `clock.elapsed()`. */
+  startedAt: number
   signal: AbortSignal
 }
 
 /** The files are switched by now: that is acted on first, whatever becomes of the records. */
 async function recordSuccess(node: Node, before: CheckableVolume, outcome: Outcome): Promise<void> {
   const { volumes, metrics, events, log } = node
-  const { filled, mountClass, seconds, signal } = outcome
+  const { filled, mountClass, startedAt, signal } = outcome
   const checked = volumes.update(before.target, changesOf(node, before, outcome))
   if (checked === undefined) return
-  metrics.rotation(checked.provider, filled.changed, seconds)
+  metrics.rotation(checked.provider, filled.changed, (node.clock.elapsed() - startedAt) / 1000)
   if (filled.changed || mountClass.seen.generation !== before.seenClass.generation) syncSoon(node, checked)
   const records: Promise<void>[] = []
   if (filled.changed) {
@@ -80,21 +90,26 @@ async function recordSuccess(node: Node, before: CheckableVolume, outcome: Outco
   await Promise.all(records)
 }
 
-function changesOf({ config, clock, schedule, volumes }: Node, before: Volume, { mountClass, filled }: Outcome) {
+function changesOf(
+  { config, clock, schedule, volumes }: Node,
+  before: Volume,
+  { mountClass, filled, startedAt }: Outcome,
+) {
   const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
-  const tick = schedule.nextTick(intervalMs, clock.elapsed())
+  const due = schedule.next(intervalMs, clock.elapsed(), filled.stale && startedAt)
   // The class may have been edited during the check, which made the volume due again.
   const woken = volumes.get(before.target)?.nextCheckAt ?? before.nextCheckAt
   return {
     provider: mountClass.provider,
     versions: filled.versions,
+    stale: filled.stale,
     digest: filled.digest,
     large: filled.large,
     intervalMs,
     lastCheckAt: clock.now(),
     lastChangeAt: filled.changed ? clock.now() : before.lastChangeAt,
     changedAt: filled.changed ? clock.elapsed() : before.changedAt,
-    nextCheckAt: woken === before.nextCheckAt ? tick : Math.min(woken, tick),
+    nextCheckAt: woken === before.nextCheckAt ? due : Math.min(woken, due),
     secrets: [...new Set([...before.secrets, ...secretNames(mountClass.secretObjects)])],
     failure: undefined,
     seenClass: mountClass.seen,
@@ -105,20 +120,28 @@ function isWorthWriting({ clock }: Node, before: Volume, { filled, mountClass }:
   return (
     filled.changed ||
     before.failure !== undefined ||
+    before.stale?.since !== filled.stale?.since ||
     secretNames(mountClass.secretObjects).some((name) => !before.secrets.includes(name)) ||
     before.seenClass.rotateRequest !== mountClass.seen.rotateRequest ||
     clock.elapsed() - before.status.writtenAt >= statusQuietMs
   )
 }
 
-async function recordFailure(node: Node, before: CheckableVolume, error: unknown, signal: AbortSignal): Promise<void> {
+interface FailedCheck {
+  error: unknown
+  startedAt: number
+  signal: AbortSignal
+}
+
+async function recordFailure(node: Node, before: CheckableVolume, check: FailedCheck): Promise<void> {
+  const { error, startedAt, signal } = check
   const { volumes, metrics, events, clock, schedule, log } = node
   const message = errorMessage(error)
   const times = (before.failure?.times ?? 0) + 1
   const rotateRequest = await rotateRequestOf(node, before, signal)
   const failed = volumes.update(before.target, {
     lastCheckAt: clock.now(),
-    nextCheckAt: schedule.nextTry(before.intervalMs, clock.elapsed(), times),
+    nextCheckAt: schedule.nextTry(before.intervalMs, clock.elapsed(), times, before.stale && startedAt),
     failure: { message, code: codeOf(error), times, since: before.failure?.since ?? clock.now() },
     // The status object reports that the rotation that was asked for has failed.
     seenClass: { ...before.seenClass, rotateRequest },

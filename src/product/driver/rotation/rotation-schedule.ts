@@ -6,12 +6,18 @@
 export interface RotationSchedule {
   /** The first tick of the interval after `now`; both in milliseconds. */
   nextTick(intervalMs: number, now: number): number
-  /** After a failure: soon, then less and less soon, but never later than the tick. @param times failures in a row. */
-  nextTry(intervalMs: number, now: number, times: number): number
+  /**
+   * The tick. @param staleCheckAt begin of the last check of a volume that has values from before an outage: such a volume is checked
+   * every 15 seconds.
+   */
+  next(intervalMs: number, now: number, staleCheckAt?: number): number
+  /** After a failure: soon, then less and less soon, but never later than {@link next}. @param times failures in a row. */
+  nextTry(intervalMs: number, now: number, times: number, staleCheckAt?: number): number
 }
 
 const firstRetryMs = 15_000
 const maxRetryMs = 300_000
+const staleRetryMs = 15_000
 
 /** @param random place of the tick in the interval, 0 to 1. */
 export function createRotationSchedule(random: number): RotationSchedule {
@@ -19,11 +25,14 @@ export function createRotationSchedule(random: number): RotationSchedule {
     const offset = random * intervalMs
     return (Math.floor((now - offset) / intervalMs) + 1) * intervalMs + offset
   }
+  const next = (intervalMs: number, now: number, staleCheckAt = Number.POSITIVE_INFINITY): number =>
+    Math.min(nextTick(intervalMs, now), Math.max(staleCheckAt + staleRetryMs, now))
   return {
     nextTick,
-    nextTry(intervalMs, now, times) {
+    next,
+    nextTry(intervalMs, now, times, staleCheckAt) {
       const wait = Math.min(firstRetryMs * 2 ** Math.min(times - 1, 20), maxRetryMs)
-      return Math.min(now + wait, nextTick(intervalMs, now))
+      return Math.min(now + wait, next(intervalMs, now, staleCheckAt))
     },
   }
 }

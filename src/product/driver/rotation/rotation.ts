@@ -19,7 +19,8 @@ interface Rotation {
 
 /**
  * Rotation by the driver's own clock: one timer for whichever volume is due next. Volumes that kubelet has not asked for since
- * the driver started are left out: their tokens are not known yet.
+ * the driver started are left out: their tokens are not known yet. Where rotation is off, only volumes with values from before an
+ * outage are checked, until they have what their mount promised.
  */
 export function startRotation(node: Node): Running {
   const rotation: Rotation = {
@@ -44,7 +45,8 @@ function dispatch(rotation: Rotation): void {
   const { node, gate, inProgress, stopping, timer } = rotation
   if (stopping.signal.aborted) return
   const now = node.clock.elapsed()
-  const waiting = node.volumes.all().filter((volume) => isCheckable(volume) && !inProgress.has(volume.target))
+  const isWaiting = (volume: Volume) => isCheckable(volume) && !inProgress.has(volume.target)
+  const waiting = node.volumes.all().filter((volume) => isWaiting(volume) && isKeptFresh(node, volume))
   const due = waiting.filter(({ nextCheckAt }) => nextCheckAt <= now)
   for (const { target, pod } of due.toSorted((a, b) => a.nextCheckAt - b.nextCheckAt)) {
     const check = gate
@@ -65,7 +67,7 @@ async function checkOne({ node, stopping }: Rotation, target: string): Promise<v
     await operations.run(target, stopping.signal, async (signal) => {
       const volume = volumes.get(target)
       // kubelet's republish may have checked it while this waited for the lock.
-      if (volume === undefined || !isCheckable(volume) || !isDue(node, volume)) return
+      if (volume === undefined || !isCheckable(volume) || !isKeptFresh(node, volume) || !isDue(node, volume)) return
       // A volume that vanished without an unpublish must not be written to: that would be the node's disk.
       if (await mounter.isMounted(target)) return await checkVolume(node, volume, signal)
       volumes.delete(target)
@@ -76,6 +78,10 @@ async function checkOne({ node, stopping }: Rotation, target: string): Promise<v
   }
 }
 
+function isKeptFresh({ config }: Node, { stale }: Volume): boolean {
+  return config.rotation || stale !== undefined
+}
+
 function isDue({ clock }: Node, { nextCheckAt }: CheckableVolume): boolean {
   return nextCheckAt <= clock.elapsed()
 }
@@ -84,6 +90,6 @@ function isDue({ clock }: Node, { nextCheckAt }: CheckableVolume): boolean {
 const lateMs = 5000
 
 /** Whether the volume's check should have happened by now. */
-export function isOverdue({ config, clock }: Node, { nextCheckAt }: Volume): boolean {
-  return config.rotation && nextCheckAt + lateMs <= clock.elapsed()
+export function isOverdue(node: Node, volume: Volume): boolean {
+  return isKeptFresh(node, volume) && volume.nextCheckAt + lateMs <= node.clock.elapsed()
 }

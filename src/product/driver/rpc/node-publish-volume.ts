@@ -12,6 +12,7 @@ import { memoryOfRequest } from '../mount/memory-budget.ts'
 import { type CheckableVolume, classOf, logKeys, notWritten, type Volume } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
 import { saveStatus, statusName } from '../pod-status.ts'
+import { reportStale } from '../report-stale.ts'
 import { checkVolume } from '../rotation/check-volume.ts'
 import { isOverdue } from '../rotation/rotation.ts'
 import { syncBeforeStart, syncSoon } from '../secrets/secret-sync.ts'
@@ -88,9 +89,10 @@ async function publish(
   try {
     const mountClass = await both(readMountClass(node, request, signal), mounted ? undefined : mount(node, target))
     const nothing = { current: [], lastDigest: undefined, large: false }
-    const filled = await fillVolume(node, request, { target, mountClass, ...nothing, signal })
+    const filled = await fillVolume(node, request, { target, mountClass, ...nothing, mayFallBack: !hadFiles, signal })
     const volume = newVolume(node, target, request, { mountClass, filled, hadFiles })
     volumes.set(volume)
+    if (volume.stale !== undefined) void reportStale(node, volume, volume.stale)
     await saveStatus(node, volume, signal)
     await syncBeforeStart(node, volumes.get(target) ?? volume, mountClass.secretObjects, signal)
     log.info({ ...logKeys(volume), durationMs: Math.round(clock.elapsed() - startedAt) }, 'mounted')
@@ -145,13 +147,14 @@ function newVolume(
     // Containers may have started with the files that were there.
     startedWith: hadFiles ? undefined : versionHash(className, filled.versions),
     mirroredFor: undefined,
+    stale: filled.stale,
     digest: filled.digest,
     large: filled.large,
     intervalMs,
     lastCheckAt: clock.now(),
     lastChangeAt: clock.now(),
     changedAt: clock.elapsed(),
-    nextCheckAt: schedule.nextTick(intervalMs, clock.elapsed()),
+    nextCheckAt: schedule.next(intervalMs, clock.elapsed(), filled.stale && clock.elapsed()),
     secrets: secretNames(mountClass.secretObjects),
     failure: undefined,
     seenClass: mountClass.seen,
