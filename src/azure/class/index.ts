@@ -8,7 +8,7 @@
  */
 export { checkClass } from './check-class.ts'
 export { checkClassTask } from './check-class-task.ts'
-export { type NamedFile, namedFiles } from './class-files.ts'
+export { type ClassFiles, classFiles, type NamedFile, namedFiles } from './class-files.ts'
 export { classLimits } from './class-limits.ts'
 export type { ClassSpec } from './class-spec.ts'
 export { collidingPaths } from './file-name.ts'

@@ -1,0 +1,54 @@
+import { type ClassSpec, checkClass, type Finding, parseParameters } from '#azure/class'
+import { Problems } from '#lib'
+import { recordOf, stringOf } from '#lib/formats'
+import { type ClassTexts, classTexts, findingPlace } from './finding-place.ts'
+import type { Place } from './place.ts'
+import type { Manifest } from './read-manifests.ts'
+
+export interface PlacedFinding extends Finding, Place {}
+
+/** What stands for a placeholder while a class is checked: valid for most fields, and recognizable in a message. */
+export const filledIn = 'fillmein'
+
+/** What a pipeline replaces before it applies a manifest: `${NAME}`, `$(NAME)`, `<name>`, `{{ name }}`, `#{NAME}#`. */
+const placeholder = /\$\{[^{}\n]*\}|\$\([\w.-]+\)|<[^<>\n]+>|\{\{[^{}\n]*\}\}|#\{[^{}\n]*\}#?/g
+
+/** The value with {@link filledIn} for each placeholder: nothing is known about what it will be. */
+function withoutPlaceholders<T>(value: T): T {
+  if (typeof value === 'string') return value.replaceAll(placeholder, filledIn) as T
+  if (Array.isArray(value)) return value.map(withoutPlaceholders) as T
+  const record = recordOf(value)
+  if (record === undefined) return value
+  return Object.fromEntries(Object.entries(record).map(([name, one]) => [name, withoutPlaceholders(one)])) as T
+}
+
+/** A SecretProviderClass. */
+export interface ClassManifest {
+  manifest: Manifest
+  provider: string
+  /** Those that are texts. */
+  parameters: ReadonlyMap<string, string>
+  /** Of a class of the provider azure; undefined where its parameters cannot be read. */
+  spec: ClassSpec | undefined
+  /** Findings of the provider's own parser, with places. */
+  findings: readonly PlacedFinding[]
+  texts: ClassTexts
+}
+
+export function classManifest(manifest: Manifest): ClassManifest {
+  const value = withoutPlaceholders(manifest.value)
+  const spec = recordOf(value.spec)
+  const provider = stringOf(spec?.provider) ?? ''
+  const parameters = new Map(
+    Object.entries(recordOf(spec?.parameters) ?? {}).flatMap(([name, value]): [string, string][] =>
+      typeof value === 'string' ? [[name, value]] : [],
+    ),
+  )
+  const texts = classTexts(manifest, parameters)
+  const findings = checkClass(value)
+    .filter(({ message }) => !message.includes(filledIn))
+    .map((one) => ({ ...one, ...findingPlace(one, texts) }))
+  const problems = new Problems()
+  const parsed = provider === 'azure' ? parseParameters(parameters, problems) : undefined
+  return { manifest, provider, parameters, spec: problems.count === 0 ? parsed : undefined, findings, texts }
+}

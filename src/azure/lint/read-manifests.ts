@@ -1,0 +1,123 @@
+import { Lexer, parseAllDocuments } from 'yaml'
+import { beyondLimit, errorMessage } from '#lib'
+import { recordOf, stringOf } from '#lib/formats'
+import { lintLimits } from './lint-limits.ts'
+import { type Place, type PlacedText, wholeFile } from './place.ts'
+import { type DuplicateKey, type Path, type YamlDocument, yamlDocument } from './yaml-document.ts'
+
+/** A Kubernetes object of a file. */
+export interface Manifest {
+  /** The file's name, as the caller gave it. */
+  file: string
+  apiVersion: string
+  kind: string
+  name: string
+  /** Empty where the manifest names none. */
+  namespace: string
+  value: Record<string, unknown>
+  /** Place of what is at a path of the object; of the nearest level above it where the object does not have it. */
+  placeOf(path: Path): Place
+  /** The text at a path of the object, with the places of its characters. */
+  textAt(path: Path): PlacedText | undefined
+}
+
+export interface Unreadable extends Place {
+  message: string
+}
+
+export interface ReadFile {
+  manifests: readonly Manifest[]
+  /** Why the file, or a document of it, could not be read. */
+  unreadable: readonly Unreadable[]
+  duplicates: readonly DuplicateKey[]
+}
+
+/**
+ * The Kubernetes objects of a text of YAML or JSON: of all documents, and of the items of lists. Documents of other kinds
+ * (values, workflows) are skipped. Takes time in proportion to the text; never throws.
+ */
+export function readManifests(file: string, text: string): ReadFile {
+  const placed = wholeFile(text)
+  try {
+    refuseUnfit(text)
+    return readDocuments(file, placed)
+  } catch (error) {
+    // Opening brackets without end overflow the parser's stack.
+    const message = error instanceof RangeError ? 'is nested too deeply' : errorMessage(error)
+    return { manifests: [], unreadable: [{ line: 1, column: 1, message }], duplicates: [] }
+  }
+}
+
+function refuseUnfit(text: string): void {
+  const { fileBytes, tokens } = lintLimits
+  if (text.length > fileBytes.value) throw new Error(beyondLimit(fileBytes, text.length))
+  if (text.includes('\0')) throw new Error('is not text: found a NUL character, expected YAML or JSON in UTF-8')
+  let left: number = tokens.value
+  // Each bracket and each error costs the parser more than its character.
+  for (const _ of new Lexer().lex(text)) if (--left < 0) throw new Error(beyondLimit(tokens, tokens.value + 1))
+}
+
+function readDocuments(file: string, placed: PlacedText): ReadFile {
+  const manifests: Manifest[] = []
+  const unreadable: Unreadable[] = []
+  const duplicates: DuplicateKey[] = []
+  const options = {
+    merge: false,
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+    keepSourceTokens: false,
+  } as const
+  const documents = parseAllDocuments(placed.text, options)
+  for (const { contents, errors } of Array.isArray(documents) ? documents : []) {
+    for (const { message, pos } of errors)
+      unreadable.push({ ...placed.at(pos[0]), message: yamlMessage(message, placed.text) })
+    if (errors.length > 0) continue
+    try {
+      const document = yamlDocument(contents, placed)
+      const found = manifestsOf(file, document)
+      manifests.push(...found)
+      if (found.length > 0) duplicates.push(...document.duplicates)
+    } catch (error) {
+      unreadable.push({ ...placed.at(contents?.range?.[0] ?? 0), message: errorMessage(error) })
+    }
+  }
+  return { manifests, unreadable: firstOf(unreadable), duplicates }
+}
+
+function firstOf(unreadable: Unreadable[]): Unreadable[] {
+  const { value } = lintLimits.errors
+  const [first] = unreadable
+  if (unreadable.length <= value || first === undefined) return unreadable
+  return [...unreadable.slice(0, value), { ...first, message: `and ${unreadable.length - value} more errors` }]
+}
+
+function yamlMessage(message: string, text: string): string {
+  if (/^Maximum call stack/.test(message)) return 'is nested too deeply'
+  const hint = text.includes('{{') ? '; it looks like a template: check the chart with --helm' : ''
+  return `is not valid YAML: ${message.split('\n')[0] ?? ''}${hint}`
+}
+
+function manifestsOf(file: string, document: YamlDocument): Manifest[] {
+  return objectsIn(document.value, []).map(({ value, path }) => {
+    const metadata = recordOf(value.metadata)
+    return {
+      file,
+      apiVersion: stringOf(value.apiVersion) ?? '',
+      kind: stringOf(value.kind) ?? '',
+      name: stringOf(metadata?.name) ?? '',
+      namespace: stringOf(metadata?.namespace) ?? '',
+      value,
+      placeOf: (inner) => document.placeOf([...path, ...inner]),
+      textAt: (inner) => document.textAt([...path, ...inner]),
+    }
+  })
+}
+
+/** The object itself, or the items of a list of any kind. */
+function objectsIn(value: unknown, path: Path): { value: Record<string, unknown>; path: Path }[] {
+  const object = recordOf(value)
+  if (object === undefined || typeof object.kind !== 'string' || typeof object.apiVersion !== 'string') return []
+  if (!object.kind.endsWith('List') || !Array.isArray(object.items)) return [{ value: object, path }]
+  return object.items.flatMap((item, index) => objectsIn(item, [...path, 'items', index]))
+}

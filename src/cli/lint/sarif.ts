@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto'
+import { type LintFinding, type LintResult, lintRules, notices, type Severity } from '#azure/lint'
+import { renderedSuffix } from './render.ts'
+
+const levels = { error: 'error', warning: 'warning', info: 'note' } as const satisfies Record<Severity, string>
+
+const documentation = 'https://github.com/keymount/keymount/blob/main/docs/lint.md'
+
+/** Findings in SARIF 2.1.0, which code scanning reads. https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html */
+export function sarifLog({ findings, unreadable }: LintResult, version: string) {
+  const table = Object.entries({ ...lintRules, ...notices })
+  const index = new Map(table.map(([id], at) => [id, at]))
+  const rules = table.map(([id, { title, severity, why, right }]) => ({
+    id,
+    name: nameOf(title),
+    shortDescription: { text: title },
+    fullDescription: { text: why },
+    help: { text: `${why} Right: ${right}.` },
+    helpUri: `${documentation}#${id.toLowerCase()}`,
+    defaultConfiguration: { level: levels[severity] },
+  }))
+  const driver = {
+    name: 'keymount lint',
+    semanticVersion: version.replace(/^v/, ''),
+    informationUri: documentation,
+    rules,
+  }
+  return {
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: [
+      {
+        tool: { driver },
+        invocations: [{ executionSuccessful: !unreadable }],
+        columnKind: 'utf16CodeUnits',
+        results: findings.map((one) => resultOf(one, index.get(one.id) ?? -1)),
+      },
+    ],
+  }
+}
+
+function resultOf({ id, severity, file, line, column, message, right, object }: LintFinding, ruleIndex: number) {
+  const isRendered = file.endsWith(renderedSuffix)
+  const name = isRendered ? file.slice(0, -renderedSuffix.length) : file
+  const artifactLocation = { uri: name.split('/').map(encodeURIComponent).join('/') }
+  const region = { startLine: line, startColumn: column }
+  const logicalLocations =
+    object === undefined
+      ? {}
+      : { logicalLocations: [{ name: object.name, kind: 'resource', fullyQualifiedName: qualified(object) }] }
+  return {
+    ruleId: id,
+    ruleIndex,
+    level: levels[severity],
+    message: { text: right === '' ? message : `${message}. Right: ${right}` },
+    locations: [{ physicalLocation: { artifactLocation, ...(isRendered ? {} : { region }) }, ...logicalLocations }],
+    // Code scanning follows a finding through changes of the lines above it.
+    partialFingerprints: { 'keymountLint/v1': hash(`${id}\n${name}\n${message}`) },
+  }
+}
+
+function qualified({ kind, namespace, name }: NonNullable<LintFinding['object']>): string {
+  return [kind, ...(namespace === '' ? [] : [namespace]), name].join('/')
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+}
+
+/** `class is not complete` → `ClassIsNotComplete` */
+function nameOf(title: string): string {
+  return title.replaceAll(/(?:^|[^A-Za-z0-9]+)([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
