@@ -13,6 +13,9 @@ A code is also \`errorCode\` in the provider's log, the \`error\` label of \`key
 The pod waits in \`ContainerCreating\` and starts without further action once the cause is fixed. A rotation that fails
 leaves the files unchanged.
 
+A code that is "an outage" says that the vault or Entra could not answer. After these, and after no others, a new pod may start from the
+class's \`fallbackKeyvaultName\`, \`serveStaleFor\` or \`fallbackSecretName\` ([secretproviderclass.md](secretproviderclass.md)).
+
 For codes that begin with \`entra-\`, and for \`vault-forbidden\`, run \`keymount identity doctor POD\`: it compares the
 cluster with Azure and prints the command that fixes the problem ([identity.md](identity.md)).
 
@@ -23,8 +26,8 @@ cluster with Azure and prints the command that fixes the problem ([identity.md](
 export function errorsPage(): string {
   const entries = Object.entries(errorCatalogue).toSorted(([a], [b]) => (a < b ? -1 : 1))
   const sections = entries.map(
-    ([code, { grpc, meaning, fix }]) =>
-      `## ${code}\n\n${meaning} (${code in driverErrors ? 'driver' : 'provider'}, gRPC ${grpcName(grpc)})\n\n**Fix:** ${fix}\n`,
+    ([code, { grpc, meaning, fix, outage }]) =>
+      `## ${code}\n\n${meaning} (${code in driverErrors ? 'driver' : 'provider'}, gRPC ${grpcName(grpc)}${outage === true ? ', an outage' : ''})\n\n**Fix:** ${fix}\n`,
   )
   return [intro, ...sections].join('\n')
 }

@@ -13,9 +13,15 @@ import { createLeakDetector, type LeakDetector } from './leak-detector.ts'
 import { readMetrics } from './metrics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
+export interface MountCallOptions {
+  timeoutMs?: number
+  /** Called with the trailing metadata of the answer. */
+  onTrailer?: (trailer: Metadata) => void
+}
+
 /** The calls of the provider protocol; they reject with grpc-js's ServiceError. */
 export interface ProviderCalls {
-  mount(request: Partial<MountRequest>, options?: { timeoutMs?: number }): Promise<MountResponse>
+  mount(request: Partial<MountRequest>, options?: MountCallOptions): Promise<MountResponse>
   version(): Promise<VersionResponse>
   health(): Promise<ServingStatus>
 }
@@ -59,12 +65,14 @@ export function connectProvider(t: TestContext, socketPath: string, leaks?: Leak
   const answer = <T>(call: (respond: (error: ServiceError | null, response: T) => void) => void): Promise<T> =>
     new Promise((resolve, reject) => call((error, response) => (error === null ? resolve(response) : reject(error))))
   return {
-    async mount(request, { timeoutMs = 110_000 } = {}) {
+    async mount(request, { timeoutMs = 110_000, onTrailer } = {}) {
       leaks?.addSecretsOf(request)
       try {
-        const response = await answer<MountResponse>((respond) =>
-          client.mount({ ...emptyRequest, ...request }, new Metadata(), { deadline: Date.now() + timeoutMs }, respond),
-        )
+        const deadline = Date.now() + timeoutMs
+        const response = await answer<MountResponse>((respond) => {
+          const call = client.mount({ ...emptyRequest, ...request }, new Metadata(), { deadline }, respond)
+          call.on('status', ({ metadata }) => onTrailer?.(metadata))
+        })
         leaks?.addFilesOf(response)
         return response
       } catch (error) {

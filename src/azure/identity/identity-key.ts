@@ -1,13 +1,18 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { ServiceAccountToken } from './service-account-token.ts'
 import { type Credential, keyOf } from './ways/index.ts'
-import type { Keying } from './ways/way.ts'
+import type { Keying, Proof } from './ways/way.ts'
 
-/**
- * Names the identity that a credential proves, for caches: two credentials have the same key only if the holder of the one
- * may see everything that the holder of the other may see.
- */
-export type IdentityKeys = (credential: Credential) => Promise<string>
+export interface IdentityKey {
+  /**
+   * Names the identity that a credential proves, for caches: two credentials have the same key only if the holder of the one
+   * may see everything that the holder of the other may see.
+   */
+  key: string
+  proof: Proof
+}
+
+export type IdentityKeys = (credential: Credential) => Promise<IdentityKey>
 
 export interface IdentityKeysOptions {
   /** Whether this token was signed by the cluster and is valid now. Default: never, so no two tokens share. */
@@ -21,5 +26,8 @@ export function createIdentityKeys({ verify = async () => false }: IdentityKeysO
     for (const proof of proofs) hash.update(`${proof?.size ?? -1}:`).update(proof?.reveal() ?? '')
     return hash.digest('base64url')
   }
-  return async (credential) => JSON.stringify([credential.kind, ...(await keyOf(credential, { fingerprint, verify }))])
+  return async (credential) => {
+    const { parts, proof } = await keyOf(credential, { fingerprint, verify })
+    return { key: JSON.stringify([credential.kind, ...parts]), proof }
+  }
 }

@@ -35,7 +35,7 @@ test('parseServiceAccountTokens() refuses anything else in the words of upstream
 })
 
 test('readTokenClaims() gives no claims for text that is not a JWT', () => {
-  const nothing = { issuer: '', subject: '', audiences: [], expiresAt: undefined }
+  const nothing = { issuer: '', subject: '', audiences: [], expiresAt: undefined, accountUid: undefined }
   for (const token of [
     '',
     'a',

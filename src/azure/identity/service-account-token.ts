@@ -19,6 +19,8 @@ export interface TokenClaims {
   audiences: readonly string[]
   /** Milliseconds since the epoch; undefined for a token without the claim. */
   expiresAt: number | undefined
+  /** UID of the service account; undefined for a token without the claim. */
+  accountUid?: string | undefined
 }
 
 /**
@@ -97,6 +99,7 @@ export function readTokenClaims(token: string): TokenClaims {
     subject: text(payload.sub),
     audiences: (Array.isArray(audience) ? audience : [audience]).filter((one) => typeof one === 'string'),
     expiresAt: typeof expiry === 'number' ? expiry * 1000 : undefined,
+    accountUid: stringOf(valueAt(payload, 'kubernetes.io', 'serviceaccount', 'uid')),
   }
 }
 

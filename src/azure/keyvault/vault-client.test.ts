@@ -221,7 +221,9 @@ test('refusals of a vault have a code each', async () => {
     [403, error('Forbidden', 'SecretDisabled'), 'vault-object-disabled', false],
     [403, error('Forbidden', 'SecretExpired'), 'vault-object-expired', false],
     [404, error('SecretNotFound'), 'vault-object-missing', false],
-    [404, error('VaultNotFound'), 'vault-name-not-resolved', false],
+    [404, error('VaultNotFound'), 'vault-missing', false],
+    [408, error('RequestTimeout'), 'vault-timeout', true],
+    [418, error('Teapot'), 'vault-answer-invalid', false],
     [429, error('Throttled'), 'vault-throttled', true],
     [501, error('NotImplemented'), 'vault-error', false],
     [503, 'no JSON at all', 'vault-error', true],
@@ -251,10 +253,11 @@ test('failures on the way to a vault have a code each', async () => {
     ['refused', 'vault-connection-refused'],
     ['tls', 'vault-tls-failed'],
     ['proxy', 'vault-proxy-refused'],
+    ['proxy-failed', 'vault-proxy-failed'],
     ['timeout', 'vault-timeout'],
     ['connection', 'vault-connection-failed'],
     ['throttled', 'vault-throttled'],
-    ['too-large', 'vault-connection-failed'],
+    ['too-large', 'vault-answer-invalid'],
   ] as const) {
     const { client, auth } = clientWith(() => {
       throw new HttpFault(kind, 'shop.vault.azure.net', 'why')

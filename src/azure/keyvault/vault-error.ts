@@ -15,11 +15,13 @@ export const vaultErrorCodes = [
   'vault-error',
   'vault-firewall',
   'vault-forbidden',
+  'vault-missing',
   'vault-name-not-resolved',
   'vault-object-deleted',
   'vault-object-disabled',
   'vault-object-expired',
   'vault-object-missing',
+  'vault-proxy-failed',
   'vault-proxy-refused',
   'vault-throttled',
   'vault-timeout',
@@ -63,6 +65,10 @@ export function transportError(vault: Vault, error: unknown): unknown {
         'vault-proxy-refused',
         'is keyvaultName right? Does the proxy (HTTPS_PROXY) allow this host, or should NO_PROXY name it?',
       )
+    case 'proxy-failed':
+      return fail('vault-proxy-failed', 'check the proxy (HTTPS_PROXY), and its way to the vault')
+    case 'too-large':
+      return fail('vault-answer-invalid', 'is there a vault behind this address?')
     case 'timeout':
       return fail(
         'vault-timeout',
@@ -98,12 +104,14 @@ export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse
       return fail(code, text)
     }
     case 404:
-      if (refusal.code === 'VaultNotFound')
-        return fail('vault-name-not-resolved', `there is no ${where}; check keyvaultName`)
+      if (refusal.code === 'VaultNotFound') return fail('vault-missing', `there is no ${where}; check keyvaultName`)
       return fail('vault-object-missing', `not in ${where}; check ${fieldsOf(ref)}`)
     case 429:
       return fail('vault-throttled', `${where} asks for fewer requests`, { retryable: true })
+    case 408:
+      return fail('vault-timeout', `${where} waited too long for the request`, { retryable: true })
     default:
+      if (status < 500) return fail('vault-answer-invalid', `${where} answers what no vault answers`)
       return fail('vault-error', `${where} cannot answer`, { retryable: isPassing(response) })
   }
 }

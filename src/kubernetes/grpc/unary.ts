@@ -1,10 +1,12 @@
-import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js'
+import { type handleUnaryCall, Metadata, type ServerUnaryCall } from '@grpc/grpc-js'
 import type { Log } from '#lib'
 import { Code, codeName, RpcError, type RpcStatus, rpcStatus } from './rpc-error.ts'
 
 export interface RpcContext {
   /** Aborts when the caller leaves, when its deadline passes, and when the server's own time limit passes. */
   signal: AbortSignal
+  /** Sends trailing metadata with the answer, of printable ASCII; an error has none. */
+  setTrailer(name: string, value: string): void
 }
 
 /** A call that was answered. */
@@ -50,6 +52,8 @@ export function createUnary(options: UnaryOptions): Unary {
     (call, respond) => {
       const startedAt = performance.now()
       const { signal, release } = signalOf(call, options.timeLimitMs)
+      const trailer = new Metadata()
+      const setTrailer = (name: string, value: string) => trailer.set(name, value)
       const answered = (code: Code, errorCode: string) => {
         release()
         const durationMs = performance.now() - startedAt
@@ -62,11 +66,11 @@ export function createUnary(options: UnaryOptions): Unary {
         }
       }
       Promise.resolve()
-        .then(() => run(call.request, { signal }))
+        .then(() => run(call.request, { signal, setTrailer }))
         .then(
           (response) => {
             options.log[level](answered(Code.OK, ''), 'answered')
-            respond(null, response)
+            respond(null, response, trailer)
           },
           (error: unknown) => {
             const { code, details, errorCode } = (options.statusOf ?? rpcStatus)(error)

@@ -5,6 +5,7 @@ export type HttpFaultCode =
   | 'refused'
   | 'tls'
   | 'proxy'
+  | 'proxy-failed'
   | 'timeout'
   | 'connection'
   | 'too-large'
@@ -40,7 +41,11 @@ export function httpFault(host: string, cause: unknown): HttpFault {
     return fault('dns', `the name ${host} cannot be resolved (${code})`)
   }
   if (code === 'ECONNREFUSED') return fault('refused', `${host} refused the connection (${text})`)
-  if (code === 'ERR_PROXY_TUNNEL') return fault('proxy', `the HTTPS proxy did not connect to ${host} (${text})`)
+  if (code === 'ERR_PROXY_TUNNEL') {
+    // A proxy that forbids the host answers 403 or 407; one that cannot reach it, or is stopping, answers 5xx or nothing.
+    const isRefusal = Math.floor(Number((cause as { statusCode?: unknown }).statusCode ?? 0) / 100) === 4
+    return fault(isRefusal ? 'proxy' : 'proxy-failed', `the HTTPS proxy did not connect to ${host} (${text})`)
+  }
   if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO|HOSTNAME/.test(code)) {
     return fault('tls', `no trusted TLS connection to ${host} (${code}: ${text})`)
   }

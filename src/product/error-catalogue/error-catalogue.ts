@@ -51,6 +51,8 @@ export interface CatalogueEntry {
   meaning: string
   /** What to do, with the command where there is one. Commands and names of fields are in backticks. */
   fix: string
+  /** Whether the vault or Entra could not answer; see {@link isOutage}. */
+  outage?: true
 }
 
 const createFederatedCredential =
@@ -67,6 +69,7 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     grpc: 'DEADLINE_EXCEEDED',
     meaning: 'The mount took longer than the caller waits.',
     fix: 'See which vault or sign-in the provider’s log line names; check egress from a hostNetwork pod of that node.',
+    outage: true,
   },
   'emulator-not-configured': {
     grpc: 'INVALID_ARGUMENT',
@@ -152,11 +155,13 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     grpc: 'RESOURCE_EXHAUSTED',
     meaning: 'Entra asks for fewer sign-ins.',
     fix: 'Nothing: it is tried again. A longer `--token-cache-ttl` makes fewer sign-ins.',
+    outage: true,
   },
   'entra-unreachable': {
     grpc: 'UNAVAILABLE',
     meaning: 'Entra cannot be reached or cannot answer now.',
     fix: 'Check egress to the login host of the cloud from a hostNetwork pod of the node.',
+    outage: true,
   },
   'identity-certificate-invalid': {
     grpc: 'INVALID_ARGUMENT',
@@ -272,16 +277,19 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     grpc: 'UNAVAILABLE',
     meaning: 'The connection to the vault broke.',
     fix: 'Check egress and firewall from a hostNetwork pod of the node.',
+    outage: true,
   },
   'vault-connection-refused': {
     grpc: 'UNAVAILABLE',
     meaning: 'The vault’s address refuses connections.',
     fix: 'Check firewall, network policy and private endpoint from a hostNetwork pod of the node.',
+    outage: true,
   },
   'vault-error': {
     grpc: 'UNAVAILABLE',
     meaning: 'The vault answers with a server error.',
     fix: 'Nothing: it is tried again. See https://azure.status.microsoft.',
+    outage: true,
   },
   'vault-firewall': {
     grpc: 'PERMISSION_DENIED',
@@ -293,10 +301,16 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     meaning: 'The identity may not read this object.',
     fix: '`az role assignment create --role "Key Vault Secrets User" --assignee CLIENT_ID --scope VAULT_ID` (keys: Key Vault Crypto User, certificates: Key Vault Certificate User), or `az keyvault set-policy -n VAULT --spn CLIENT_ID --secret-permissions get`. History needs `list` too.',
   },
+  'vault-missing': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'There is no vault of this name.',
+    fix: 'Check `keyvaultName`: `az keyvault list --query "[].name"`.',
+  },
   'vault-name-not-resolved': {
     grpc: 'UNAVAILABLE',
     meaning: 'DNS knows no such vault.',
     fix: '`az keyvault show -n VAULT --query properties.vaultUri`; a private endpoint needs its private DNS zone linked.',
+    outage: true,
   },
   'vault-object-deleted': {
     grpc: 'NOT_FOUND',
@@ -318,31 +332,50 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     meaning: 'The vault has no such object of this type.',
     fix: '`az keyvault secret list --vault-name VAULT -o table`; check `objectName`, `objectType`, `keyvaultName`.',
   },
+  'vault-proxy-failed': {
+    grpc: 'UNAVAILABLE',
+    meaning: 'The HTTPS proxy cannot connect to the vault.',
+    fix: 'Check `keyvaultName`, the proxy, and the proxy’s way to the vault.',
+    outage: true,
+  },
   'vault-proxy-refused': {
     grpc: 'UNAVAILABLE',
-    meaning: 'The HTTPS proxy gives no way to the vault.',
+    meaning: 'The HTTPS proxy forbids connections to the vault.',
     fix: 'Check `keyvaultName`; allow `*.vault.azure.net` in the proxy, or put it into NO_PROXY.',
   },
   'vault-throttled': {
     grpc: 'RESOURCE_EXHAUSTED',
     meaning: 'The vault’s request limit is used up (429).',
     fix: 'Nothing: the node leaves that vault alone for as long as it asked. Fewer objects, or longer rotation intervals, make fewer requests.',
+    outage: true,
   },
   'vault-timeout': {
     grpc: 'DEADLINE_EXCEEDED',
     meaning: 'The vault does not answer in time.',
     fix: 'Check egress, firewall and private endpoint from a hostNetwork pod of the node.',
+    outage: true,
   },
   'vault-tls-failed': {
     grpc: 'UNAVAILABLE',
     meaning: 'The vault’s certificate is not trusted.',
     fix: 'A proxy that inspects TLS needs its CA in SSL_CERT_FILE or NODE_EXTRA_CA_CERTS of the provider.',
+    outage: true,
   },
   'vault-unauthorized': {
     grpc: 'UNAUTHENTICATED',
     meaning: 'The vault does not accept the identity’s token.',
     fix: 'The vault must belong to the tenant of `tenantID`: `az keyvault show -n VAULT --query properties.tenantId`.',
   },
+}
+
+/**
+ * Whether this code, of a provider's error, says that the vault or Entra could not answer: the name was not resolved, the connection was refused
+ * or broke, no answer came in time, no TLS, 5xx, or 429 for as long as the mount may wait. Then, and only then, other sources may answer: the
+ * fallback vault, values of this node, the fallback Secret. What was decided by a person (401, 403, 404, a disabled, expired or deleted object,
+ * a refusal of Entra's with an AADSTS number) never counts.
+ */
+export function isOutage(code: string): boolean {
+  return Object.hasOwn(providerErrors, code) && providerErrors[code as ProviderErrorCode].outage === true
 }
 
 /** Every cause of a failed mount that the driver reports. */

@@ -26,3 +26,22 @@ test('what a mount did not get is not given back', () => {
   next.add(75)
   assert.throws(() => next.add(1))
 })
+
+test('a part of a mount counts as the mount, is given back once, and counts nothing after its end or that of the mount', () => {
+  const budget = createByteBudget({ perMount: 75, total: 100 })
+  const mount = budget.open('a')
+  const [first, second] = [mount.part(), mount.part()]
+  first.add(40)
+  second.add(35)
+  assert.throws(() => second.add(1), { code: 'mount-too-large' })
+  first.release()
+  first.release()
+  first.add(40)
+  second.add(40)
+  mount.release()
+  second.add(40)
+  second.release()
+  const next = budget.open('a')
+  next.add(75)
+  assert.throws(() => next.add(1))
+})

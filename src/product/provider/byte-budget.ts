@@ -9,12 +9,18 @@ export interface ByteBudget {
   open(namespace: string): MountBytes
 }
 
-/** The share of one mount. */
-export interface MountBytes {
-  /** Throws {@link MountError} when the mount has become too large, or too much is in progress. */
+/** Bytes that are in memory for an answer. */
+export interface CountedBytes {
+  /** Throws {@link MountError} when the mount has become too large, or too much is in progress. Counts nothing after `release`. */
   add(bytes: number): void
   /** Gives everything back. */
   release(): void
+}
+
+/** The share of one mount. */
+export interface MountBytes extends CountedBytes {
+  /** Bytes that count as those of the mount, and can be given back before it ends. */
+  part(): CountedBytes
 }
 
 export interface ByteBudgetOptions {
@@ -34,8 +40,8 @@ export function createByteBudget({
 function openMount(limits: { all: FairBudget; perMount: number; total: number }, namespace: string): MountBytes {
   const { all, perMount, total } = limits
   let own = 0
-  return {
-    add(bytes) {
+  const whole = counted({
+    take(bytes) {
       if (own + bytes > perMount)
         throw new MountError('mount-too-large', beyondLimit(providerLimits.mountBytes, own + bytes, perMount))
       if (!all.hasRoom(namespace, bytes)) {
@@ -45,9 +51,31 @@ function openMount(limits: { all: FairBudget; perMount: number; total: number },
       own += bytes
       all.add(namespace, bytes)
     },
-    release() {
+    give() {
       all.add(namespace, -own)
       own = 0
+    },
+  })
+  const giveBack = (bytes: number) => {
+    if (own === 0) return
+    own -= bytes
+    all.add(namespace, -bytes)
+  }
+  return { ...whole, part: () => counted({ take: whole.add, give: giveBack }) }
+}
+
+function counted({ take, give }: { take(bytes: number): void; give(bytes: number): void }): CountedBytes {
+  let own = 0
+  let isReleased = false
+  return {
+    add(bytes) {
+      if (isReleased) return
+      take(bytes)
+      own += bytes
+    },
+    release() {
+      if (!isReleased) give(own)
+      isReleased = true
     },
   }
 }

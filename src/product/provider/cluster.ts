@@ -14,9 +14,6 @@ export interface Cluster {
   stop(): void
 }
 
-/** Nothing of this is kept for an outage. */
-const readOnly = { allowStale: false, kindOf: () => 'busy' as const, sizeOf: () => 0 }
-
 export function createCluster(config: KubeConfig): Cluster {
   const kube = createKubeClient(config, { userAgent: 'keymount-provider' })
   const cache = createReadCache()
@@ -33,8 +30,10 @@ export function createCluster(config: KubeConfig): Cluster {
   }
 
   return {
-    serviceAccountAnnotations: (namespace, name) =>
-      cache.read(`${namespace}/${name}`, () => read(namespace, name), readOnly),
+    async serviceAccountAnnotations(namespace, name) {
+      const answer = await cache.read(`${namespace}/${name}`, () => read(namespace, name), { sizeOf: () => 0 })
+      return answer.value
+    },
     async tokenKeys() {
       // The API server refuses a client that asks for plain JSON here. https://www.rfc-editor.org/rfc/rfc7517#section-8.5
       const headers = { accept: 'application/jwk-set+json' }

@@ -14,6 +14,7 @@ import {
   type Program,
   parseListenAddress,
 } from '#lib/flags'
+import { formatDuration } from '#lib/formats'
 import { type ManagedIdentityPolicy, parseManagedIdentities, systemAssigned } from './managed-identities.ts'
 import { providerLimits } from './provider-limits.ts'
 import { objectNameLabels } from './provider-metrics.ts'
@@ -88,7 +89,18 @@ export const providerFlags = {
   'serve-stale-for': {
     type: 'duration',
     default: 0,
-    help: 'During an outage, let a new pod start from what this node read at most this long ago (0s: never)',
+    help: 'During an outage, let a new pod start from what this node read at most this long ago, where its class has no serveStaleFor (0s: never)',
+  },
+  'serve-stale-max': {
+    type: 'duration',
+    default: 72 * 3_600_000,
+    help: 'The longest that serveStaleFor of a class has an effect (0s: never)',
+  },
+  'last-good-bytes': {
+    type: 'integer',
+    default: providerLimits.lastGoodBytes.value,
+    min: 0,
+    help: 'Memory for values kept for an outage, oldest use first out',
   },
   'imds-endpoint': {
     type: 'string',
@@ -161,6 +173,10 @@ export const providerProgram: Program<typeof providerFlags, ProviderProgramConfi
     if (cloudName !== '' && findCloud(cloudName) === undefined && !isStackCloud(cloudName)) {
       problems.unexpected('--cloud-name', cloudName, `one of ${cloudNames.join(', ')}`)
     }
+    if (flags['serve-stale-for'] > flags['serve-stale-max']) {
+      const most = `at most --serve-stale-max, which is ${formatDuration(flags['serve-stale-max'])}`
+      problems.unexpected('--serve-stale-for', formatDuration(flags['serve-stale-for']), most)
+    }
     return {
       logLevel: flags.v >= 5 ? 'debug' : 'info',
       endpoint: flags.endpoint,
@@ -191,6 +207,8 @@ export const providerProgram: Program<typeof providerFlags, ProviderProgramConfi
       },
       readShareMs: flags['read-share'],
       staleMs: flags['serve-stale-for'],
+      maxStaleMs: flags['serve-stale-max'],
+      lastGoodBytes: flags['last-good-bytes'],
       tokenHoldMs: flags['token-cache-ttl'],
       constructPemChain: flags['construct-pem-chain'],
       separateFiles: flags['write-cert-and-key-in-separate-files'],

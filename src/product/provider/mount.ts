@@ -1,11 +1,13 @@
 import { collidingPaths, createObjectsParser, type ObjectSpec, objectLabel, type ParseObjects } from '#azure/class'
 import { type Cloud, type Credential, describeCredential, type IdentityKeys, type TokenSource } from '#azure/identity'
-import { type ObjectAttributes, type VaultClient, vaultAddress } from '#azure/keyvault'
-import { type MountRequest, type MountResponse, maxAgeAttribute } from '#kubernetes/provider-protocol'
+import { type ObjectAttributes, type Vault, type VaultClient, vaultAddress } from '#azure/keyvault'
+import { changedAttribute, type MountRequest, type MountResponse, maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { type Clock, formatProblem, type Log, Problems } from '#lib'
 import { createFairSlots, type FairSlots } from '#lib/async'
 import type { TaskRunner } from '#lib/worker'
-import type { ByteBudget, MountBytes } from './byte-budget.ts'
+import type { ByteBudget, CountedBytes, MountBytes } from './byte-budget.ts'
+import { parseChanged } from './changed-objects.ts'
+import type { LastGood } from './last-good.ts'
 import { checkManagedIdentity, type ManagedIdentityPolicy } from './managed-identities.ts'
 import { MountError, parameterError } from './mount-error.ts'
 import type { MountSpec } from './mount-spec.ts'
@@ -14,11 +16,18 @@ import { type DecodedRequest, decodeMountRequest } from './parse-mount-request.t
 import { providerLimits } from './provider-limits.ts'
 import type { ProviderMetrics } from './provider-metrics.ts'
 import type { ReadCache } from './read-cache.ts'
+import { readInOrder } from './read-in-order.ts'
 import { type ObjectFile, type ReadObjectOptions, readObject } from './read-object.ts'
 import { errorCodeOf, readObjects } from './read-objects.ts'
 import { type CloudDefaults, resolveCloud } from './resolve-cloud.ts'
 import { type CredentialDefaults, resolveCredential } from './resolve-credential.ts'
-import { createVaultReader } from './vault-reader.ts'
+import {
+  createMemoryReader,
+  createVaultReader,
+  type Freshness,
+  type VaultReader,
+  type VaultReaderOptions,
+} from './vault-reader.ts'
 import type { VaultTurns } from './vault-turns.ts'
 
 /** How to reach the vaults of a cloud, or of the local Azure. */
@@ -36,6 +45,9 @@ export interface MountOptions {
   emulator: { access: VaultAccess; cloud: Cloud } | undefined
   identityKeys: IdentityKeys
   cache: ReadCache
+  lastGood: LastGood
+  /** How old a value may be that starts a pod in an outage, in milliseconds: of classes that do not say, and at most. */
+  stale: { defaultMs: number; maxMs: number }
   turns: VaultTurns
   budget: ByteBudget
   tasks: TaskRunner
@@ -46,7 +58,13 @@ export interface MountOptions {
   clock: Clock
 }
 
-export type Mount = (request: MountRequest) => Promise<MountResponse>
+export interface MountAnswer {
+  response: MountResponse
+  /** When the oldest of its values was read that could not be read again, in milliseconds since the epoch; undefined for none. */
+  staleSince: number | undefined
+}
+
+export type Mount = (request: MountRequest) => Promise<MountAnswer>
 
 /** The Mount call: parameters → identity → objects, all at once → files. Throws {@link MountError}. */
 export function createMount(options: MountOptions): Mount {
@@ -61,17 +79,18 @@ interface Mounting extends MountOptions {
   slots: FairSlots
 }
 
-async function mountVolume(mounting: Mounting, request: MountRequest): Promise<MountResponse> {
+async function mountVolume(mounting: Mounting, request: MountRequest): Promise<MountAnswer> {
   const decoded = decodeMountRequest(request)
-  const notOlderThan = oldestShared(mounting, decoded)
+  const arrived = mounting.clock.elapsed()
   const namespace = namespaceOf(decoded)
   const release = takeSlot(mounting, namespace)
   const bytes = mounting.budget.open(namespace)
   try {
     const volume = await resolveVolume(mounting, decoded)
-    // A volume that has content keeps it by itself when we fail; only a new pod needs the past.
     const isNew = request.currentObjectVersion.length === 0
-    return toResponse(await readFiles(mounting, volume, { bytes, allowStale: isNew, notOlderThan }))
+    const freshness = freshnessOf(mounting, decoded, { volume, arrived })
+    const { files, staleSince } = await readFiles(mounting, volume, { bytes, isNew, freshness })
+    return { response: toResponse(files), staleSince }
   } catch (error) {
     throw reported(mounting, decoded, error)
   } finally {
@@ -85,6 +104,26 @@ function oldestShared({ clock }: Mounting, { attributes }: DecodedRequest): numb
   const text = attributes.get(maxAgeAttribute) ?? ''
   const maxAgeMs = Number(text)
   return text !== '' && maxAgeMs >= 0 ? clock.elapsed() - maxAgeMs : undefined
+}
+
+/** Interval of volumes whose class names none, about: the driver's default. */
+const usualIntervalMs = 2 * 60_000
+
+/**
+ * What a request may be answered by. One that names what has changed gets that from the vault, and the rest from what this node has
+ * read within the interval of the volume, where it holds it.
+ */
+function freshnessOf(
+  mounting: Mounting,
+  decoded: DecodedRequest,
+  { volume, arrived }: { volume: Volume; arrived: number },
+): VaultReaderOptions['freshness'] {
+  const notOlderThan = oldestShared(mounting, decoded)
+  const isChanged = parseChanged(decoded.attributes.get(changedAttribute))
+  if (isChanged === undefined) return () => ({ notOlderThan })
+  const changed: Freshness = { notOlderThan: notOlderThan ?? arrived }
+  const rest: Freshness = { keptMs: Math.min(volume.spec.values.syncInterval ?? usualIntervalMs, usualIntervalMs) }
+  return (vault, name) => (isChanged(vault, name) ? changed : rest)
 }
 
 function namespaceOf({ attributes }: DecodedRequest): string {
@@ -154,30 +193,65 @@ async function resolveAccess(
   }
 }
 
+interface ReadFilesOptions {
+  bytes: MountBytes
+  /** Whether the volume has no content yet. One that has keeps it by itself when we fail. */
+  isNew: boolean
+  freshness: VaultReaderOptions['freshness']
+}
+
 async function readFiles(
   mounting: Mounting,
-  { spec, access, cloud, credential }: Volume,
-  { bytes, allowStale, notOlderThan }: { bytes: MountBytes; allowStale: boolean; notOlderThan: number | undefined },
-): Promise<ObjectFile[]> {
-  const { cache, turns, metrics, log } = mounting
+  volume: Volume,
+  { bytes, isNew, freshness }: ReadFilesOptions,
+): Promise<{ files: ObjectFile[]; staleSince: number | undefined }> {
+  const { cache, lastGood, turns, metrics, log, clock } = mounting
+  const { spec, access, cloud, credential } = volume
+  const { key: identityKey, proof } = await mounting.identityKeys(credential)
+  const maxAgeMs = proof === 'none' ? 0 : staleMsOf(mounting, spec)
+  let oldest: number | undefined
   const reader = createVaultReader({
     ...access,
     cache,
+    lastGood,
     turns,
     credential,
-    identityKey: await mounting.identityKeys(credential),
+    identityKey,
     owner: spec.pod.namespace,
     cloud,
-    allowStale,
-    notOlderThan,
+    keepMs: maxAgeMs,
+    freshness,
+    onOutcome: metrics.cache,
     onRead: (type, name, error, durationMs) =>
       metrics.vaultRead({ type, name }, error === undefined ? '' : errorCodeOf(error), durationMs),
   })
-  return readObjects(spec.objects, {
+  const onFound = (asked: number) => {
+    oldest = Math.min(oldest ?? asked, asked)
+  }
+  const memory = createMemoryReader({ lastGood, cloud, identityKey, maxAgeMs, onFound })
+  const vaultOf = (name: string) => vaultAddress(name, cloud.vaultSuffix)
+  const files = await readObjects(spec.objects, {
     identity: describeCredential(credential),
     read(object) {
-      const vault = vaultAddress(object.vaultName ?? spec.values.keyvaultName, cloud.vaultSuffix)
-      return readObject(object, { ...contentOptions(mounting, spec, vault.name), reader, vault, bytes })
+      const vault = vaultOf(object.vaultName ?? spec.values.keyvaultName)
+      const readBy = (from: VaultReader) => (one: Vault) =>
+        inPart(bytes, (part) =>
+          readObject(object, { ...contentOptions(mounting, spec, one.name), reader: from, vault: one, bytes: part }),
+        )
+      const { fallbackKeyvaultName } = spec.values
+      const hasFallback = isNew && object.vaultName === undefined && fallbackKeyvaultName !== ''
+      return readInOrder({
+        vault,
+        fallback: hasFallback ? vaultOf(fallbackKeyvaultName) : undefined,
+        read: readBy(reader),
+        recall: isNew && maxAgeMs > 0 ? readBy(memory) : undefined,
+        needsSignIn: proof === 'sign-in',
+        onOther(source, code) {
+          metrics.cache(source === 'memory' ? 'stale' : 'fallback')
+          log.warn({ pod: podName(spec), object: objectLabel(object), source, code }, 'the vault cannot answer')
+        },
+        clock,
+      })
     },
     onSkipped: (object, error) =>
       log.warn(
@@ -185,6 +259,22 @@ async function readFiles(
         'optional object skipped',
       ),
   })
+  return { files, staleSince: oldest === undefined ? undefined : clock.now() - (clock.elapsed() - oldest) }
+}
+
+function staleMsOf({ stale: { defaultMs, maxMs } }: Mounting, { values }: MountSpec): number {
+  return Math.min(values.serveStaleFor ?? defaultMs, maxMs)
+}
+
+/** What a source that failed, or is not waited for any more, had read does not count. */
+async function inPart<T>(bytes: MountBytes, read: (part: CountedBytes) => Promise<T>): Promise<T> {
+  const part = bytes.part()
+  try {
+    return await read(part)
+  } catch (error) {
+    part.release()
+    throw error
+  }
 }
 
 /** How contents become files, and what is reported about them. */

@@ -52,11 +52,12 @@ export const providerLimits = {
     what: 'values that are shared for five seconds after they were read',
     beyond: 'a further value is read again by the next mount',
   },
-  staleBytes: {
+  lastGoodBytes: {
     value: 16 * 1024 * 1024,
     unit: 'bytes',
-    what: 'values kept for an outage (--serve-stale-for)',
-    beyond: 'the longest unused is dropped',
+    what: 'values kept for an outage (serveStaleFor), one at most a quarter of it',
+    beyond: 'the least recently used is dropped, of a namespace that has more than a quarter first',
+    flag: 'provider --last-good-bytes',
   },
   keyMaterialHeap: {
     value: 32 * 1024 * 1024,

@@ -47,8 +47,13 @@ export const providerMetrics = {
     help: 'Reads by how they were answered',
     labels: {
       outcome:
-        '`read` (asked the vault), `joined` (a read in flight), `shared` (a read of the last seconds) or `stale` (kept through an outage)',
+        '`read` (asked the vault), `joined` (a read in flight), `shared` (an earlier read), and in an outage `fallback` (from the fallback vault) or `stale` (an object from memory)',
     },
+  },
+  lastGood: {
+    type: 'gauge',
+    name: 'keymount_provider_last_good_bytes',
+    help: 'Size of the values kept for an outage',
   },
   throttled: {
     type: 'counter',
@@ -79,7 +84,9 @@ export const providerMetrics = {
 export interface ProviderMetrics {
   vaultRead(object: { type: string; name: string }, errorCode: string, durationMs: number): void
   rpc(method: string, code: string, errorCode: string, durationMs: number): void
-  cache(outcome: ReadOutcome): void
+  cache(outcome: ReadOutcome | 'fallback' | 'stale'): void
+  /** @param bytes asked for at each scrape. */
+  lastGoodBytes(bytes: () => number): void
   throttled(host: string): void
   token(kind: string, outcome: 'ok' | 'error'): void
   /** Seconds since the epoch, by the vault's clock. */
@@ -112,7 +119,7 @@ export function createProviderMetrics({
     os_type: 'linux',
     service_name: 'csi-secrets-store-provider-azure',
   })
-  const { reads, rpcs, cache, throttled, tokens, age, expiry } = metrics.series
+  const { reads, rpcs, cache, lastGood, throttled, tokens, age, expiry } = metrics.series
   const objects = new Map<string, { labels: Record<keyof typeof object, string>; times: ObjectTimes; seen: number }>()
 
   metrics.beforeScrape(() => {
@@ -134,6 +141,7 @@ export function createProviderMetrics({
     rpc: (method, code, errorCode, durationMs) =>
       rpcs.observe(durationMs / 1000, { grpc_method: method, grpc_code: code, grpc_message: errorCode }),
     cache: (outcome) => cache.add({ outcome }),
+    lastGoodBytes: (bytes) => metrics.beforeScrape(() => lastGood.set(bytes())),
     throttled: (host) => throttled.add({ host }),
     token: (kind, outcome) => tokens.add({ kind, outcome }),
     mounted({ type, name, vault }, times) {

@@ -3,7 +3,7 @@ import type { ObjectAttributes, Vault } from '#azure/keyvault'
 import { errorMessage, SecretValue } from '#lib'
 import { encodePem } from '#lib/formats'
 import type { TaskRunner } from '#lib/worker'
-import type { MountBytes } from './byte-budget.ts'
+import type { CountedBytes } from './byte-budget.ts'
 import { decodeValue } from './decode-value.ts'
 import { type JsonExtractor, jsonExtractor } from './extract-json.ts'
 import { MountError } from './mount-error.ts'
@@ -31,7 +31,7 @@ export interface ReadObjectOptions {
   /** Where certificates with their keys are parsed. */
   tasks: TaskRunner
   /** What the files of the mount have together. */
-  bytes: MountBytes
+  bytes: CountedBytes
   constructPemChain: boolean
   /** Beside the combined file of a certificate's secret, `.crt` and `.key`. */
   separateFiles: boolean

@@ -2,7 +2,7 @@ import { type ObjectSpec, objectLabel } from '#azure/class'
 import { IdentityError } from '#azure/identity'
 import { VaultError } from '#azure/keyvault'
 import { errorMessage } from '#lib'
-import type { ProviderErrorCode } from '#product/error-catalogue'
+import { isOutage, type ProviderErrorCode } from '#product/error-catalogue'
 import { eventRoom, joinReasons, reasonsRoom } from './join-reasons.ts'
 import { MountError } from './mount-error.ts'
 import type { ObjectFile } from './read-object.ts'
@@ -56,10 +56,12 @@ function isMissing(error: unknown): boolean {
  * is last, because it is the longest, and an event may be cut off there.
  */
 function combine(failures: readonly Failure[], { total, identity }: { total: number; identity: string }): MountError {
-  const groups = [...Map.groupBy(failures, reasonOf).values()]
+  // A driver may use the fallback Secret after an outage, and so never when one of the objects was refused.
+  const inOrder = failures.toSorted((a, b) => Number(isOutageOf(a)) - Number(isOutageOf(b)))
+  const groups = [...Map.groupBy(inOrder, reasonOf).values()]
   const names = (group: readonly Failure[]) => namesOf(group, failures.length)
   const reasons = groups.map((group) => `[${codeOf(group)}] failed to get ${names(group)}: ${textOf(group)}`)
-  const code = codeOf(failures)
+  const code = codeOf(inOrder)
   const count = total === 1 ? '' : `; ${failures.length} of ${total} objects failed`
   const more = `; more: keymount explain ${code}`
   // Errors of a sign-in have the identity at their own end.
@@ -70,9 +72,13 @@ function combine(failures: readonly Failure[], { total, identity }: { total: num
     return `and ${joinWithin(maxRestLength, rest)}, see the provider’s log`
   })
   return new MountError(code, text + count + more + asked, {
-    cause: failures[0]?.error,
+    cause: inOrder[0]?.error,
     whole: whole === undefined ? undefined : reasons.join('; ') + count + asked,
   })
+}
+
+function isOutageOf({ error }: Failure): boolean {
+  return isOutage(errorCodeOf(error))
 }
 
 function codeOf([first]: readonly Failure[]): ProviderErrorCode {

@@ -10,8 +10,8 @@ import {
   type RpcStatus,
   startGrpcServer,
 } from '#kubernetes/grpc'
-import { CSIDriverProviderService, type MountRequest } from '#kubernetes/provider-protocol'
-import { errorMessage, type Log, type Running } from '#lib'
+import { CSIDriverProviderService, type MountRequest, staleSinceTrailer } from '#kubernetes/provider-protocol'
+import { errorMessage, type Log, type Running, timestamp } from '#lib'
 import type { Endpoint } from '#lib/flags'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
 import { providerErrors } from '#product/error-catalogue'
@@ -75,7 +75,7 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
 /** A flood of mounts must not eat the node's memory, and a hanging one must not outlive its caller. */
 function bounded({ mount, maxMounts = 1000 }: ServeGrpcOptions) {
   let inProgress = 0
-  return async (request: MountRequest, { signal }: RpcContext) => {
+  return async (request: MountRequest, { signal, setTrailer }: RpcContext) => {
     if (inProgress >= maxMounts) {
       throw new MountError(
         'provider-busy',
@@ -84,7 +84,9 @@ function bounded({ mount, maxMounts = 1000 }: ServeGrpcOptions) {
     }
     inProgress++
     try {
-      return await untilAborted(mount(request), signal)
+      const { response, staleSince } = await untilAborted(mount(request), signal)
+      if (staleSince !== undefined) setTrailer(staleSinceTrailer, timestamp(staleSince))
+      return response
     } finally {
       inProgress--
     }

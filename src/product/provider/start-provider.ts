@@ -24,6 +24,7 @@ import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import { createByteBudget } from './byte-budget.ts'
 import { type Cluster, createCluster } from './cluster.ts'
 import { askOwnHealth } from './health.ts'
+import { createLastGood } from './last-good.ts'
 import type { ManagedIdentityPolicy } from './managed-identities.ts'
 import { createMount, type Mount, type VaultAccess } from './mount.ts'
 import { providerLimits } from './provider-limits.ts'
@@ -66,9 +67,14 @@ export interface ProviderConfig {
   nmiEndpoint?: string | undefined
   /** For identity bindings; undefined for none. Nothing is opened before the first class that asks. */
   tokenProxy?: TokenProxyOptions | undefined
-  /** See `ReadCacheOptions`. Defaults 5 s and never. */
+  /** See `ReadCacheOptions`. Default 5 s. */
   readShareMs?: number | undefined
+  /** How old a value may be that starts a pod in an outage, of classes that do not say. Default 0: none. */
   staleMs?: number | undefined
+  /** The same of any class. Default 72 hours. */
+  maxStaleMs?: number | undefined
+  /** See `providerLimits`. */
+  lastGoodBytes?: number | undefined
   /** How long a token is held. Default 10 minutes. */
   tokenHoldMs?: number | undefined
   /** See `providerLimits`. */
@@ -131,9 +137,9 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
   }
   const cluster = config.kube && opened(createCluster(config.kube))
   const tasks = opened(createKeyMaterialPool())
-  const cache = opened(
-    createReadCache({ clock, onOutcome: metrics.cache, shareMs: config.readShareMs, staleMs: config.staleMs }),
-  )
+  const cache = opened(createReadCache({ clock, shareMs: config.readShareMs }))
+  const lastGood = opened(createLastGood({ clock, maxBytes: config.lastGoodBytes }))
+  metrics.lastGoodBytes(() => lastGood.bytes)
   const onNode = opened(createHttpClient({ maxSockets: 64 }))
   const maxSockets = providerLimits.vaultRequests.value
   const out = opened(createHttpClient({ ...config.http, maxSockets }))
@@ -154,6 +160,8 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
       outToEmulator && { cloud: config.emulator.cloud, access: accessThrough(outToEmulator) },
     identityKeys: createIdentityKeys({ verify: verifierOf(cluster, clock) }),
     cache,
+    lastGood,
+    stale: { defaultMs: config.staleMs ?? 0, maxMs: config.maxStaleMs ?? 72 * 3_600_000 },
     turns: createVaultTurns(),
     budget: createByteBudget({ perMount: config.maxMountBytes, total: config.maxAnswerBytes }),
     tasks,

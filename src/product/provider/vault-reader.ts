@@ -4,6 +4,7 @@ import {
   type Certificate,
   type Collection,
   type Key,
+  type ObjectAttributes,
   type ObjectVersionInfo,
   type Secret,
   type Vault,
@@ -12,7 +13,9 @@ import {
   VaultError,
 } from '#azure/keyvault'
 import type { SecretValue } from '#lib'
-import type { FailureKind, ReadCache } from './read-cache.ts'
+import { isOutage } from '#product/error-catalogue'
+import type { KeptObject, LastGood } from './last-good.ts'
+import type { ReadCache, ReadOutcome } from './read-cache.ts'
 import type { VaultTurns } from './vault-turns.ts'
 
 /** Reads of one identity in one cloud. */
@@ -23,10 +26,19 @@ export interface VaultReader {
   versions(vault: Vault, type: ObjectType, name: string): Promise<readonly ObjectVersionInfo[]>
 }
 
+/** Which earlier answers a read may be answered by. */
+export interface Freshness {
+  /** Oldest time, by `clock.elapsed()`, at which a shared answer was asked for. Default: some seconds ago. */
+  notOlderThan?: number | undefined
+  /** Age of what this node holds for an outage and that may answer now, in milliseconds. Default 0: the vault is asked. */
+  keptMs?: number | undefined
+}
+
 export interface VaultReaderOptions {
   client: VaultClient
   tokens: TokenSource
   cache: ReadCache
+  lastGood: LastGood
   turns: VaultTurns
   credential: Credential
   /** Identifies the identity in caches; see `createIdentityKeys`. */
@@ -34,56 +46,89 @@ export interface VaultReaderOptions {
   /** Whose turn a request is: the pod's namespace. */
   owner: string
   cloud: Cloud
-  /** Whether an answer from before an outage may be used. */
-  allowStale: boolean
-  /** Oldest time, by `clock.elapsed()`, at which a shared answer was asked for. */
-  notOlderThan: number | undefined
+  /** How long answers are kept for an outage, in milliseconds; 0 for not at all. */
+  keepMs: number
+  freshness: (vault: Vault, name: string) => Freshness
+  onOutcome?: ((outcome: ReadOutcome) => void) | undefined
   /** Called after each request that was sent to a vault. */
   onRead?: ((type: ObjectType, name: string, error: unknown, durationMs: number) => void) | undefined
 }
 
 const collections: Record<ObjectType, Collection> = { secret: 'secrets', key: 'keys', cert: 'certificates' }
 
+/** Asks the vault, or shares what was just read. */
 export function createVaultReader(options: VaultReaderOptions): VaultReader {
-  const { client } = options
   const auth = createAuth(options)
+  return readerOf((question) => askVault(options, auth, question))
+}
+
+export interface MemoryReaderOptions extends Pick<VaultReaderOptions, 'lastGood' | 'cloud' | 'identityKey'> {
+  maxAgeMs: number
+  /** Called with the time, by `clock.elapsed()`, of each answer. */
+  onFound(asked: number): void
+}
+
+/** Answers from what this node has read for the same identity, and rejects with {@link NotKept} otherwise. */
+export function createMemoryReader({ lastGood, maxAgeMs, onFound, ...who }: MemoryReaderOptions): VaultReader {
+  return readerOf(async <T>({ ref, what }: Question<T>) => {
+    const kept = lastGood.find(keptObject(who, ref), what, maxAgeMs)
+    if (kept === undefined) throw new NotKept()
+    onFound(kept.asked)
+    return kept.value as T
+  })
+}
+
+/** This node holds no such answer that is young enough. */
+export class NotKept extends Error {}
+
+interface Ref {
+  vault: Vault
+  type: ObjectType
+  name: string
+}
+
+interface Question<T> {
+  ref: Ref
+  what: string
+  read(client: VaultClient, auth: VaultAuth): Promise<T>
+  sizeOf(value: T): number
+  attributesOf(value: T): ObjectAttributes
+}
+
+function readerOf(ask: <T>(question: Question<T>) => Promise<T>): VaultReader {
   return {
     secret: (vault, name, version) =>
-      cached(
-        options,
-        { vault, type: 'secret', name, what: ['get', version] },
-        {
-          read: () => client.getSecret(vault, name, version, auth),
-          sizeOf: ({ value }) => value.size,
-        },
-      ),
+      ask<Secret>({
+        ref: { vault, type: 'secret', name },
+        what: `get ${version}`,
+        read: (client, auth) => client.getSecret(vault, name, version, auth),
+        sizeOf: ({ value }) => value.size,
+        attributesOf: ({ attributes }) => attributes,
+      }),
     key: (vault, name, version) =>
-      cached(
-        options,
-        { vault, type: 'key', name, what: ['get', version] },
-        {
-          read: () => client.getKey(vault, name, version, auth),
-          sizeOf: () => keyBytes,
-        },
-      ),
+      ask<Key>({
+        ref: { vault, type: 'key', name },
+        what: `get ${version}`,
+        read: (client, auth) => client.getKey(vault, name, version, auth),
+        sizeOf: () => keyBytes,
+        attributesOf: ({ attributes }) => attributes,
+      }),
     certificate: (vault, name, version) =>
-      cached(
-        options,
-        { vault, type: 'cert', name, what: ['get', version] },
-        {
-          read: () => client.getCertificate(vault, name, version, auth),
-          sizeOf: ({ der }) => der.length,
-        },
-      ),
+      ask<Certificate>({
+        ref: { vault, type: 'cert', name },
+        what: `get ${version}`,
+        read: (client, auth) => client.getCertificate(vault, name, version, auth),
+        sizeOf: ({ der }) => der.length,
+        attributesOf: ({ attributes }) => attributes,
+      }),
     versions: (vault, type, name) =>
-      cached(
-        options,
-        { vault, type, name, what: ['versions'] },
-        {
-          read: () => client.listVersions(vault, collections[type], name, auth),
-          sizeOf: (versions) => versions.length * versionBytes,
-        },
-      ),
+      ask<readonly ObjectVersionInfo[]>({
+        ref: { vault, type, name },
+        what: 'versions',
+        read: (client, auth) => client.listVersions(vault, collections[type], name, auth),
+        sizeOf: (versions) => versions.length * versionBytes,
+        attributesOf: () => ({}),
+      }),
   }
 }
 
@@ -93,33 +138,57 @@ const versionBytes = 100
 /** About what the key of an answer and the entry around it take. */
 const entryBytes = 1024
 
-interface Question {
-  vault: Vault
-  type: ObjectType
-  name: string
-  what: readonly string[]
+async function askVault<T>(options: VaultReaderOptions, auth: VaultAuth, question: Question<T>): Promise<T> {
+  const { cache, lastGood, client, owner, keepMs, onOutcome } = options
+  const { ref, what, sizeOf, attributesOf } = question
+  const object = keptObject(options, ref)
+  const { notOlderThan, keptMs = 0 } = options.freshness(ref.vault, ref.name)
+  const recent = keptMs > 0 ? lastGood.find(object, what, keptMs) : undefined
+  if (recent !== undefined) {
+    onOutcome?.('shared')
+    return recent.value as T
+  }
+  const read = () => timed(options, ref, () => question.read(client, auth))
+  const size = (value: T) => entryBytes + sizeOf(value)
+  try {
+    const key = JSON.stringify([object.identity, object.name, what])
+    const { value, outcome, asked } = await cache.read(key, read, { notOlderThan, sizeOf: size })
+    onOutcome?.(outcome)
+    const { exp } = attributesOf(value)
+    const expiresAt = exp === undefined ? undefined : exp * 1000
+    const isOwnRead = outcome === 'read'
+    lastGood.keep({ value, asked }, { ...object, owner, what, bytes: size(value), forMs: keepMs, expiresAt, isOwnRead })
+    return value
+  } catch (error) {
+    forgetRefused(lastGood, object, error)
+    throw error
+  }
 }
 
-function cached<T>(
-  { cache, cloud, identityKey, allowStale, notOlderThan, onRead }: VaultReaderOptions,
-  { vault, type, name, what }: Question,
-  { read, sizeOf }: { read: () => Promise<T>; sizeOf: (value: T) => number },
-): Promise<T> {
-  const where = [cloud.name, cloud.authority, cloud.vaultResource, vault.origin]
-  const key = JSON.stringify([identityKey, ...where, type, name, ...what])
-  const timed = async () => {
-    const started = performance.now()
-    let failure: unknown
-    try {
-      return await read()
-    } catch (error) {
-      failure = error
-      throw error
-    } finally {
-      onRead?.(type, name, failure, performance.now() - started)
-    }
+/** What a person has decided ends what is kept: of the object where the vault refuses it, and all of an identity that Entra refuses. */
+function forgetRefused(lastGood: LastGood, object: KeptObject, error: unknown): void {
+  if (error instanceof VaultError && !isOutage(error.code)) lastGood.forget(object)
+  if (error instanceof IdentityError && error.code.startsWith('entra-') && !isOutage(error.code))
+    lastGood.forgetIdentity(object.identity)
+}
+
+function keptObject({ cloud, identityKey }: Pick<VaultReaderOptions, 'cloud' | 'identityKey'>, ref: Ref): KeptObject {
+  const { name: cloudName, authority, vaultResource } = cloud
+  const name = JSON.stringify([cloudName, authority, vaultResource, ref.vault.origin, ref.type, ref.name])
+  return { identity: identityKey, name }
+}
+
+async function timed<T>({ onRead }: VaultReaderOptions, { type, name }: Ref, read: () => Promise<T>): Promise<T> {
+  const started = performance.now()
+  let failure: unknown
+  try {
+    return await read()
+  } catch (error) {
+    failure = error
+    throw error
+  } finally {
+    onRead?.(type, name, failure, performance.now() - started)
   }
-  return cache.read(key, timed, { allowStale, notOlderThan, kindOf, sizeOf: (value) => entryBytes + sizeOf(value) })
 }
 
 function createAuth({ tokens, credential, identityKey, cloud, owner, turns }: VaultReaderOptions): VaultAuth {
@@ -137,11 +206,4 @@ function createAuth({ tokens, credential, identityKey, cloud, owner, turns }: Va
     },
     inTurn: (origin, request) => turns.run(origin, owner, request),
   }
-}
-
-/** Throttling is not an outage: the vault could answer, and may have another answer now. */
-function kindOf(error: unknown): FailureKind {
-  if (!(error instanceof VaultError) && !(error instanceof IdentityError)) return 'busy'
-  if (error.code === 'vault-throttled' || error.code === 'entra-throttled') return 'busy'
-  return error.retryable ? 'outage' : 'refusal'
 }

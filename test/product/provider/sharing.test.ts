@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
-import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
 import { failureOf, objectsOf } from '../../support/provider.ts'
 import { startProviderLab } from '../../support/provider-lab.ts'
 
@@ -69,71 +69,4 @@ test('a role that was taken away takes effect with the next read', async (t) => 
   await lab.azure.arm.delete(role)
   await clock.advance(5001)
   assert.equal((await failureOf(mount(request))).code, status.PERMISSION_DENIED)
-})
-
-/** Moves the clock, by which retries wait, until a call has ended. */
-async function whileTimePasses<T>(clock: ManualClock, call: Promise<T>): Promise<T> {
-  let isOver = false
-  const end = () => {
-    isOver = true
-  }
-  call.then(end, end)
-  while (!isOver) {
-    await clock.advance(500)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-  return call
-}
-
-const vaultFaults = '/faults/shop-vault.vault.azure.net'
-
-test('during an outage a new pod of the same identity starts from what the node holds, if that was asked for', async (t) => {
-  const { lab, identity, request } = await startWithTen(t)
-  const clock = createManualClock(Date.now())
-  const careful = await lab.startProvider({ clock })
-  const generous = await lab.startProvider({ clock, staleMs: 30 * 24 * 3_600_000 })
-  for (const { mount } of [careful, generous]) await mount(request)
-  await lab.azure.control('PUT', vaultFaults, { kind: 'error', status: 503 })
-  // Longer than a timer of Node can wait.
-  await clock.advance(26 * 24 * 3_600_000)
-
-  const failed = async (call: Promise<unknown>) => (await failureOf(whileTimePasses(clock, call))).code
-  assert.equal(await failed(careful.mount(request)), status.UNAVAILABLE)
-  assert.equal((await whileTimePasses(clock, generous.mount(request))).files[3]?.contents.toString(), 'value 3')
-  // A volume that has content keeps it by itself, and has to get the failure.
-  const rotation = { ...request, currentObjectVersion: [{ id: 'secret/s0', version: 'x' }] }
-  assert.equal(await failed(generous.mount(rotation)), status.UNAVAILABLE)
-  // Another identity never read it.
-  const other = await lab.request(
-    { keyvaultName: 'shop-vault', clientID: identity.clientId, objects },
-    { claims: { jti: 'another token' } },
-  )
-  assert.notEqual(await failed(generous.mount(other)), status.OK)
-  await clock.advance(4 * 24 * 3_600_000)
-  assert.equal(await failed(generous.mount(request)), status.UNAVAILABLE)
-})
-
-test('what an identity may not read any more is not served again, and a vault that throttles is not an outage', async (t) => {
-  const lab = await startProviderLab(t)
-  const vault = await lab.azure.createVault('shop-vault')
-  const identity = await lab.azure.createIdentity('reader')
-  await lab.azure.federate(identity, { issuer: lab.issuer.url, subject: 'system:serviceaccount:default:app' })
-  const role = await lab.azure.assignRole('Key Vault Secrets User', identity.principalId, vault.id)
-  await lab.azure.setSecret('shop-vault', 'db', 'x')
-  const one = objectsOf({ objectName: 'db', objectType: 'secret' })
-  const clock = createManualClock(Date.now())
-  const { mount } = await lab.startProvider({ clock, staleMs: 3_600_000 })
-  const request = await lab.request({ keyvaultName: 'shop-vault', clientID: identity.clientId, objects: one })
-  const failed = async () => (await failureOf(whileTimePasses(clock, mount(request)))).code
-  await mount(request)
-
-  await clock.advance(6000)
-  await lab.azure.control('PUT', vaultFaults, { kind: 'throttle', retryAfterSeconds: 3600 })
-  assert.equal(await failed(), status.RESOURCE_EXHAUSTED)
-  await lab.azure.control('DELETE', vaultFaults)
-  await clock.advance(60_000)
-  await lab.azure.arm.delete(role)
-  assert.equal(await failed(), status.PERMISSION_DENIED)
-  await lab.azure.control('PUT', vaultFaults, { kind: 'error', status: 503 })
-  assert.equal(await failed(), status.UNAVAILABLE)
 })

@@ -7,7 +7,7 @@ import {
   type ServiceAccountToken,
 } from '../service-account-token.ts'
 import { authProblem, type Way } from './way.ts'
-import { assertionKey, federatedWho } from './workload.ts'
+import { federatedKey, federatedWho } from './workload.ts'
 
 /** As workload identity, but the exchange goes through the cluster's token proxy (AKS identity bindings). */
 export interface IdentityBindingCredential {
@@ -38,11 +38,7 @@ export const identityBinding: Way<IdentityBindingCredential> = {
     }
   },
   describe: (credential) => federatedWho('identity binding', credential).description,
-  key: async ({ tenantId, clientId, assertion }, keying) => [
-    tenantId,
-    clientId,
-    ...(await assertionKey(assertion, keying)),
-  ],
+  key: federatedKey,
   async acquire(credential, request, { sendThroughTokenProxy: send, clock }) {
     if (send === undefined) {
       throw new IdentityError('token-proxy-unavailable', 'proxy transport not available: no token proxy is configured')

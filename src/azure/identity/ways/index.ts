@@ -5,7 +5,7 @@ import { identityBinding } from './identity-binding.ts'
 import { managed } from './managed.ts'
 import { podIdentity } from './pod-identity.ts'
 import { servicePrincipal } from './service-principal.ts'
-import type { IdentityParameters, Keying, Way, WayParameter } from './way.ts'
+import type { IdentityParameters, Keying, KeyParts, Way, WayParameter } from './way.ts'
 import { workload } from './workload.ts'
 
 /** Every way to sign in. */
@@ -49,7 +49,7 @@ export function describeCredential(credential: Credential): string {
   return wayOf(credential).describe(credential)
 }
 
-export function keyOf(credential: Credential, keying: Keying): Promise<readonly unknown[]> {
+export function keyOf(credential: Credential, keying: Keying): Promise<KeyParts> {
   return wayOf(credential).key(credential, keying)
 }
 

@@ -27,7 +27,7 @@ export const managed: Way<ManagedCredential> = {
     clientId: userAssignedIdentityId === '' ? undefined : userAssignedIdentityId,
   }),
   describe,
-  key: async ({ clientId = '' }) => [clientId],
+  key: async ({ clientId = '' }) => ({ parts: [clientId], proof: 'sign-in' }),
   acquire,
 }
 

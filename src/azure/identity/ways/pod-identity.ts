@@ -25,7 +25,7 @@ export const podIdentity: Way<PodIdentityCredential> = {
   usesTenant: false,
   choose: ({ tenantId, podName, podNamespace }) => ({ kind: 'pod-identity', tenantId, podName, podNamespace }),
   describe,
-  key: async ({ podNamespace, podName }) => [podNamespace, podName],
+  key: async ({ podNamespace, podName }) => ({ parts: [podNamespace, podName], proof: 'sign-in' }),
   acquire,
 }
 

@@ -35,7 +35,7 @@ export const servicePrincipal: Way<ServicePrincipalCredential> = {
   describe: (credential) => whoOf(credential).description,
   key: async ({ tenantId, clientId, proof }, { fingerprint }) => {
     const print = proof.kind === 'secret' ? fingerprint(proof.secret) : fingerprint(proof.certificate, proof.password)
-    return [tenantId, clientId, proof.kind, print]
+    return { parts: [tenantId, clientId, proof.kind, print], proof: 'own' }
   },
   async acquire(credential, request, transport) {
     const proof = await proofFields(credential, request, transport)

@@ -43,6 +43,18 @@ export interface Keying {
 }
 
 /**
+ * What shows who asks without asking Entra: `own` what the caller presents, which we have verified or which is equal to what
+ * Entra accepted; `sign-in` nothing but a token that was just given; `none` nothing at all.
+ */
+export type Proof = 'own' | 'sign-in' | 'none'
+
+/** Values without a proof in them that distinguish an identity from every other one of its way. */
+export interface KeyParts {
+  parts: readonly unknown[]
+  proof: Proof
+}
+
+/**
  * One way to prove an identity: from the class to the token. A way is a file of this folder and a row in the list of
  * `ways/index.ts`.
  */
@@ -59,7 +71,7 @@ export interface Way<C extends { kind: string; tenantId: string }> {
   /** Who asks, in words for errors and logs: never contains a proof. */
   describe(credential: C): string
   /** What distinguishes this identity from every other one of this way, see `createIdentityKeys`. */
-  key(credential: C, keying: Keying): Promise<readonly unknown[]>
+  key(credential: C, keying: Keying): Promise<KeyParts>
   acquire(credential: C, request: TokenRequest, transport: TokenTransport): Promise<AccessToken>
 }
 

@@ -2,7 +2,7 @@ import { errorMessage } from '#lib'
 import { assertionFields, exchangeToken } from '../exchange-token.ts'
 import { parseServiceAccountTokens, type ServiceAccountToken, tokenExchangeAudience } from '../service-account-token.ts'
 import type { Who } from '../who.ts'
-import { authProblem, type Way } from './way.ts'
+import { authProblem, type Keying, type KeyParts, type Way } from './way.ts'
 
 /** The pod's service account token is the proof: https://learn.microsoft.com/entra/workload-id/workload-identity-federation */
 export interface WorkloadCredential {
@@ -25,11 +25,7 @@ export const workload: Way<WorkloadCredential> = {
     }
   },
   describe: (credential) => federatedWho('workload identity', credential).description,
-  key: async ({ tenantId, clientId, assertion }, keying) => [
-    tenantId,
-    clientId,
-    ...(await assertionKey(assertion, keying)),
-  ],
+  key: federatedKey,
   acquire: (credential, request, { send, clock }) =>
     exchangeToken({
       who: federatedWho('workload identity', credential),
@@ -62,13 +58,16 @@ export function federatedWho(how: string, { tenantId, clientId, assertion: { cla
 /**
  * A service account token is a claim until it was verified. A pod's author may be able to put a forged one into the volume's
  * attributes, and a cache that believed its subject would hand over another pod's secrets. So pods of one service account
- * share only when the token's signature and time were verified; otherwise each token stands for itself.
+ * share only when the token's signature and time were verified; otherwise each token stands for itself. A service account
+ * that was deleted and created again is another one.
  */
-export async function assertionKey(
-  assertion: ServiceAccountToken,
-  { fingerprint, verify }: Parameters<Way<WorkloadCredential>['key']>[1],
-): Promise<readonly unknown[]> {
-  const { issuer, subject, audiences } = assertion.claims
-  const proof = (await verify(assertion)) ? 'verified' : fingerprint(assertion.token)
-  return [issuer, subject, [...audiences].sort(), proof]
+export async function federatedKey(
+  { tenantId, clientId, assertion }: Federated,
+  { fingerprint, verify }: Keying,
+): Promise<KeyParts> {
+  const { issuer, subject, audiences, accountUid = '' } = assertion.claims
+  const isVerified = await verify(assertion)
+  const proof = isVerified ? 'verified' : fingerprint(assertion.token)
+  const parts = [tenantId, clientId, issuer, subject, [...audiences].sort(), accountUid, proof]
+  return { parts, proof: isVerified ? 'own' : 'none' }
 }

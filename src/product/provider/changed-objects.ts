@@ -1,0 +1,39 @@
+import type { Vault } from '#azure/keyvault'
+import { listOf, parseJson } from '#lib/formats'
+
+/** Whether an object of a vault may have changed. */
+export type ChangedObjects = (vault: Vault, name: string) => boolean
+
+/**
+ * The attribute `keymount.dev/changed`: a JSON array of ids of objects or vaults, or of `*`. Undefined without one. Whatever cannot
+ * be understood stands for any object: the worst that follows is a read. An event of a certificate is one of its key and secret too, so the
+ * collection of an id does not matter.
+ */
+export function parseChanged(text: string | undefined): ChangedObjects | undefined {
+  if (text === undefined) return undefined
+  const ids = idsOf(text)
+  const keys = new Set<string>()
+  for (const id of ids) {
+    if (typeof id !== 'string' || !URL.canParse(id)) return () => true
+    const { host, pathname } = new URL(id)
+    const [, , name = ''] = pathname.split('/')
+    keys.add(keyOf(host, name))
+  }
+  return ({ origin }, name) => {
+    const { host } = new URL(origin)
+    return keys.has(keyOf(host, name)) || keys.has(keyOf(host, ''))
+  }
+}
+
+function idsOf(text: string): readonly unknown[] {
+  try {
+    return listOf(parseJson('changed objects', text)) ?? ['*']
+  } catch {
+    return ['*']
+  }
+}
+
+/** Names of objects do not differ by case. */
+function keyOf(host: string, name: string): string {
+  return `${host}/${name}`.toLowerCase()
+}
