@@ -13,7 +13,7 @@ A code is also \`errorCode\` in the provider's log, the \`error\` label of \`key
 The pod waits in \`ContainerCreating\` and starts without further action once the cause is fixed. A rotation that fails
 leaves the files unchanged.
 
-A code that is "an outage" says that the vault or Entra could not answer. After these, and after no others, a new pod may start from the
+A code marked "an outage" means that the vault or Entra could not answer. After these, and after no others, a new pod may start from the
 class's \`fallbackKeyvaultName\`, \`serveStaleFor\` or \`fallbackSecretName\` ([secretproviderclass.md](secretproviderclass.md)).
 
 For codes that begin with \`entra-\`, and for \`vault-forbidden\`, run \`keymount identity doctor POD\`: it compares the

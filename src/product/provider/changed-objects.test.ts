@@ -24,13 +24,13 @@ test('an id names the objects of that name in that vault, whatever their type, v
   assert.deepEqual(changed(), [])
 })
 
-test('an id of a vault names all of its objects, and what is no id names any', () => {
+test('an id of a vault names all of its objects, and anything else names any', () => {
   for (const id of ['https://shop.vault.azure.net', 'https://shop.vault.azure.net/'])
     assert.deepEqual(changed(id), ['shop/db', 'shop/tls'])
   for (const id of ['*', '', 4, null]) assert.deepEqual(changed(id), ['shop/db', 'shop/tls', 'bank/db'])
 })
 
-test('a text that is no list of ids names any object; without the attribute there is no answer', () => {
+test('a text that does not list ids names any object; without the attribute there is no answer', () => {
   assert.equal(parseChanged(undefined), undefined)
   for (const text of ['', '{}', 'null', '[', '"*"']) assert.equal(parseChanged(text)?.(shop, 'db'), true, text)
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => void parseChanged(text)?.(shop, 'db')))

@@ -39,7 +39,7 @@ test('an answer is found until it is older than the caller takes, or than its cl
   await clock.advance(1)
   assert.equal(find('a'), undefined)
   await clock.advance(10 * 60_000)
-  assert.equal(memory.bytes, 0, 'and what nobody may have any more is dropped')
+  assert.equal(memory.bytes, 0, 'answers that no class may use are dropped')
 })
 
 test('an object whose time has passed is not found', async () => {

@@ -31,7 +31,7 @@ export interface KeepOptions extends KeptObject {
 }
 
 /**
- * The last good answers of vaults, in memory only, for the time in which a vault or Entra cannot answer. Whoever asks here has
+ * The last good answers of vaults, in memory only, for the time in which a vault or Entra cannot answer. The caller has
  * proven the identity of the key; nothing here does. The least recently used object goes first.
  */
 export interface LastGood {

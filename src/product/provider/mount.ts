@@ -46,7 +46,7 @@ export interface MountOptions {
   identityKeys: IdentityKeys
   cache: ReadCache
   lastGood: LastGood
-  /** How old a value may be that starts a pod in an outage, in milliseconds: of classes that do not say, and at most. */
+  /** How old a value may be that starts a pod in an outage, in milliseconds: of classes without serveStaleFor, and at most. */
   stale: { defaultMs: number; maxMs: number }
   turns: VaultTurns
   budget: ByteBudget

@@ -69,7 +69,7 @@ export interface ProviderConfig {
   tokenProxy?: TokenProxyOptions | undefined
   /** See `ReadCacheOptions`. Default 5 s. */
   readShareMs?: number | undefined
-  /** How old a value may be that starts a pod in an outage, of classes that do not say. Default 0: none. */
+  /** How old a value may be that starts a pod in an outage, of classes without serveStaleFor. Default 0: none. */
   staleMs?: number | undefined
   /** The same of any class. Default 72 hours. */
   maxStaleMs?: number | undefined

@@ -165,7 +165,7 @@ async function askVault<T>(options: VaultReaderOptions, auth: VaultAuth, questio
   }
 }
 
-/** What a person has decided ends what is kept: of the object where the vault refuses it, and all of an identity that Entra refuses. */
+/** A refusal drops the kept answers: of the object where the vault refuses it, of all objects where Entra refuses the identity. */
 function forgetRefused(lastGood: LastGood, object: KeptObject, error: unknown): void {
   if (error instanceof VaultError && !isOutage(error.code)) lastGood.forget(object)
   if (error instanceof IdentityError && error.code.startsWith('entra-') && !isOutage(error.code))

@@ -28,7 +28,7 @@ interface Outage {
   lab: ProviderLab
   clock: ManualClock
   clientID: string
-  /** Mounts a new pod's volume while time passes, and gives its first file and what the answer says about its age. */
+  /** Mounts a new pod's volume while time passes, and gives its first file and the age in the answer. */
   start(parameters?: Record<string, string>, options?: RequestOptions): Promise<{ content: string; since?: string }>
   /** The gRPC status and text of a mount that fails. */
   failed(parameters?: Record<string, string>, options?: RequestOptions): Promise<{ code: number; details: string }>
@@ -134,7 +134,7 @@ for (const [what, host, fault] of outages) {
   })
 }
 
-test('what was decided by a person is no outage, and ends what is kept', async (t) => {
+test('a refusal does not count as an outage, and drops the kept answers', async (t) => {
   for (const fault of [401, 403, 404]) {
     const outage = await startOutage(t)
     await outage.lab.azure.control('PUT', `/faults/${vaultHost}`, { kind: 'error', status: fault })
@@ -170,7 +170,7 @@ test('a secret that was disabled is not served from memory when the vault is cut
   assert.equal((await outage.failed()).code, status.UNAVAILABLE)
 })
 
-test('a value is served for as long as the class says, which the administrator limits, and never after its expiry', async (t) => {
+test('a value is served for as long as the class allows, which the administrator limits, and never after its expiry', async (t) => {
   const outage = await startOutage(t, { maxStaleMs: 48 * hour })
   await outage.cut(vaultHost)
   await outage.clock.advance(23 * hour)
