@@ -18,6 +18,7 @@ const titles: Record<keyof Awaited<ReturnType<typeof describeOperations>>, strin
   arm: 'Azure Resource Manager',
   graph: 'Microsoft Graph',
   keyvault: 'Key Vault',
+  queue: 'Storage queues',
   imds: 'Instance metadata service',
 }
 
@@ -58,6 +59,6 @@ function table(operations: readonly OperationRow[]): string {
 function pathOf({ path }: OperationRow): string {
   return path
     .replaceAll(/:(\w+)\{[^}]*\}/g, '{$1}')
-    .replaceAll(/\/:(\w+)\?/g, '[/{$1}]')
+    .replaceAll(/\/:(\w+)\?(?=\/|$)/g, '[/{$1}]')
     .replaceAll(/:(\w+)/g, '{$1}')
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { getCACertificates } from 'node:tls'
 import { findProgram } from './find-program.ts'
 import { startLocalAzure, type TestAzure } from './local-azure.ts'
@@ -157,4 +157,23 @@ function parsed(text: string): unknown {
   } catch {
     return text
   }
+}
+
+/** The unmodified Azure CLI judges the local Azure, with Azure's own host names: each table is what a user types, in order. */
+export function azTest(
+  name: string,
+  steps: readonly AzStep[],
+  files: (t: TestContext) => Record<string, string> = () => ({}),
+): void {
+  const program = findAz()
+  test(name, { skip: program === undefined && azMissing }, async (t: TestContext) => {
+    await walk(t, await startAz(t, program ?? ''), steps, files(t))
+  })
+}
+
+/** A first step: the resource group `shop`. */
+export const group: AzStep = {
+  az: 'group create -n shop -l westeurope',
+  query: 'properties.provisioningState',
+  prints: 'Succeeded',
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,6 +70,19 @@ async function servicesInMemory(t: TestContext) {
       accessPolicies: [{ tenantId, objectId: administrator.objectId, permissions }],
     },
   })
+  await put(`${group}/providers/Microsoft.Storage/storageAccounts/orders`, {
+    location: 'westeurope',
+    kind: 'StorageV2',
+    sku: { name: 'Standard_LRS' },
+  })
+  const contributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+  await put(`${group}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`, {
+    properties: {
+      roleDefinitionId: `/subscriptions/${tenant.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${contributor}`,
+      principalId: administrator.objectId,
+      principalType: 'ServicePrincipal',
+    },
+  })
   return { tenant, services: { ...services, imds }, send, token, traffic }
 }
 
@@ -122,13 +136,14 @@ const likely: Record<string, string[]> = {
 
 /** The path of an operation with its parameters filled in, now and then with something odd. */
 function pathOf(template: string) {
-  const segments = template.split('/').map((segment) => {
+  const [path = '', query] = template.split(/\?(?=\w+=)/)
+  const segments = path.split('/').map((segment) => {
     const parameter = /^:(\w+)/.exec(segment)?.[1]
     if (parameter === undefined) return fc.oneof({ weight: 30, arbitrary: fc.constant(segment) }, oddWords)
     const known = likely[parameter] ?? ['x', 'y', 'X', '8e3af657-a8ff-443c-a75c-2fe8c4bcb635']
     return fc.oneof({ weight: 15, arbitrary: fc.constantFrom(...known) }, oddWords)
   })
-  return fc.tuple(...segments).map((parts) => parts.join('/'))
+  return fc.tuple(...segments).map((parts) => [parts.join('/'), ...(query === undefined ? [] : [query])].join('?'))
 }
 
 const hosts: Record<string, { service: ServiceName | 'imds'; resource?: string; version: string }> = {
@@ -136,6 +151,7 @@ const hosts: Record<string, { service: ServiceName | 'imds'; resource?: string; 
   'management.azure.com': { service: 'arm', resource: 'https://management.azure.com', version: '2024-01-01' },
   'graph.microsoft.com': { service: 'graph', resource: 'https://graph.microsoft.com', version: '' },
   [imdsHost]: { service: 'imds', version: '2018-02-01' },
+  'orders.queue.core.windows.net': { service: 'queue', resource: 'https://storage.azure.com', version: '' },
   'shop.vault.azure.net': { service: 'keyvault', resource: 'https://vault.azure.net', version: '7.4' },
 }
 
@@ -165,13 +181,13 @@ for (const [host, { service, resource, version }] of Object.entries(hosts)) {
       .chain((row) => fc.tuple(fc.oneof({ weight: 9, arbitrary: fc.constant(row.method) }, methods), pathOf(row.path)))
     await fc.assert(
       fc.asyncProperty(targets, queries, bodies, async ([method, path], query, body) => {
-        const target = `${path}?${query}`
+        const target = `${path}${path.includes('?') ? '&' : '?'}${query}`
           .replaceAll('SUBSCRIPTION', tenant.subscriptionId)
           .replaceAll('VERSION', version)
         const url = URL.parse(`${host === imdsHost ? 'http' : 'https'}://${host}${target}`)
         if (url === null || url.hostname !== host) return
         const withBody = method === 'GET' || method === 'HEAD' || body === undefined ? {} : { body }
-        const headers = { authorization, metadata: 'true' }
+        const headers = { authorization, metadata: 'true', 'x-ms-version': '2025-01-05' }
         const answer = await within(10_000, send(new Request(url, { method, headers, ...withBody })), url)
         assert.ok(
           answer.status < 500 || answer.status === 501,

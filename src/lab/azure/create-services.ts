@@ -47,6 +47,11 @@ import { createVaults } from './keyvault/vaults.ts'
 import { cloud } from './proxy/clouds.ts'
 import type { ServiceName } from './proxy/served-hosts.ts'
 import type { Change, RecordStore } from './records/record-store.ts'
+import { createStorageAccounts } from './storage/accounts.ts'
+import { messageOperations } from './storage/message-operations.ts'
+import { queueOperations } from './storage/queue-operations.ts'
+import { createQueues } from './storage/queues.ts'
+import { createQueueService } from './storage/routes.ts'
 
 export interface ServicesOptions {
   store: RecordStore
@@ -69,14 +74,16 @@ export async function createServices(options: ServicesOptions) {
   const { tenantId, subscriptionId } = tenant
   const tokens = await createAccessTokens(store, tenantId, clock)
   const objects = createVaultObjects(store, clock)
+  const queues = createQueues(store)
   const resources = {
     groups: createResourceGroups(store),
     vaults: createVaults(store, clock, objects.removeAll),
     identities: createIdentities(store, directory),
     machines: createMachines(store, directory),
     clusters: createClusters(store, directory),
+    accounts: createStorageAccounts(store, queues.removeAll),
   }
-  const { groups, vaults, identities, clusters } = resources
+  const { groups, vaults, identities, clusters, accounts } = resources
   const { stores } = objects
   const events = createVaultEvents({ feed, vaults, stores, vaultSuffix: cloud.vaultSuffix, clock })
   const maintenance = startMaintenance({ stores, vaults, events, clock, log })
@@ -111,6 +118,14 @@ export async function createServices(options: ServicesOptions) {
       vaults,
       roles,
       operations: keyVaultOperations({ store, clock, ...objects }),
+    }),
+    queue: createQueueService({
+      cloud,
+      authority: { tokens, tenantId, login, audiences: audiences.storage },
+      accounts,
+      roles,
+      operations: [...queueOperations({ store, queues }), ...messageOperations({ store, queues })],
+      clock,
     }),
   }
   await arm.lifecycle.resume()

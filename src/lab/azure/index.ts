@@ -1,7 +1,7 @@
 /**
- * local-azure: Entra ID, Resource Manager, Graph, Key Vault and IMDS in one process on loopback, behind an HTTPS proxy with
+ * local-azure: Entra ID, Resource Manager, Graph, Key Vault, storage queues and IMDS in one process on loopback, behind an HTTPS proxy with
  * its own certificate authority, so that clients use Azure's real host names. Tokens are verified and roles are enforced.
- * A request goes through proxy/ (CONNECT, TLS, host) to a service (entra, arm, graph, keyvault: each a table of operations)
+ * A request goes through proxy/ (CONNECT, TLS, host) to a service (entra, arm, graph, keyvault, storage: each a table of operations)
  * and its stores on records/ (one journal, durable before the response). traffic/ delays, breaks and counts requests for
  * tests; events/ publishes what happens in vaults, and keyvault/maintenance.ts does what is due in them without a request.
  * docs/lab.md lists what is implemented.

@@ -37,6 +37,7 @@ export async function describeOperations(
     arm: reference('arm', services.arm),
     graph: reference('graph', services.graph),
     keyvault: reference('keyvault', services.keyvault),
+    queue: reference('queue', services.queue),
     imds: reference('imds', imds),
   }
 }

@@ -3,28 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse } from 'yaml'
-import { type AzStep, azMissing, findAz, startAz, walk } from '../../support/az.ts'
+import { type AzStep, azMissing, azTest, findAz, group, startAz, walk } from '../../support/az.ts'
 import { createClusterBackend } from '../../support/cluster-backend.ts'
 import { createOpenssl } from '../../support/openssl.ts'
 import { startTestIssuer } from '../../support/test-issuer.ts'
 
-/** The unmodified Azure CLI judges the local Azure, with Azure's own host names: each table is what a user types, in order. */
-function azTest(
-  name: string,
-  steps: readonly AzStep[],
-  files: (t: TestContext) => Record<string, string> = () => ({}),
-): void {
-  const program = findAz()
-  test(name, { skip: program === undefined && azMissing }, async (t: TestContext) => {
-    await walk(t, await startAz(t, program ?? ''), steps, files(t))
-  })
-}
-
-const group: AzStep = {
-  az: 'group create -n shop -l westeurope',
-  query: 'properties.provisioningState',
-  prints: 'Succeeded',
-}
 const scope = '/subscriptions/{subscriptionId}/resourceGroups/shop'
 const administer: AzStep = {
   az: `role assignment create --role Key\\ Vault\\ Administrator --assignee {clientId} --scope ${scope}`,

@@ -14,6 +14,8 @@ export interface RoleDefinition {
 }
 
 const vaults = 'Microsoft.KeyVault/vaults'
+const storageAccounts = 'Microsoft.Storage/storageAccounts'
+const queues = `${storageAccounts}/queueServices/queues`
 
 /** The actions of every Key Vault data role on the resource itself: reading. */
 const vaultReadActions = [
@@ -234,6 +236,56 @@ export const builtInRoles: readonly RoleDefinition[] = [
         'Microsoft.KeyVault/deletedVaults/read',
       ],
     },
+  ),
+  role(
+    '17d1049b-9a84-46fb-8f53-869881c3d3ab',
+    'Storage Account Contributor',
+    'Lets you manage storage accounts, including accessing storage account keys which provide full access to storage account data.',
+    {
+      actions: [
+        'Microsoft.Authorization/*/read',
+        'Microsoft.Insights/alertRules/*',
+        'Microsoft.Insights/diagnosticSettings/*',
+        'Microsoft.Network/virtualNetworks/subnets/joinViaServiceEndpoint/action',
+        'Microsoft.ResourceHealth/availabilityStatuses/read',
+        'Microsoft.Resources/deployments/*',
+        'Microsoft.Resources/subscriptions/resourceGroups/read',
+        `${storageAccounts}/*`,
+        'Microsoft.Support/*',
+      ],
+    },
+  ),
+  role(
+    '974c5e8b-45b9-4653-ba55-5f855dd0fb88',
+    'Storage Queue Data Contributor',
+    'Allows for read, write, and delete access to Azure Storage queues and queue messages.',
+    {
+      actions: [`${queues}/delete`, `${queues}/read`, `${queues}/write`],
+      dataActions: [
+        `${queues}/messages/delete`,
+        `${queues}/messages/read`,
+        `${queues}/messages/write`,
+        `${queues}/messages/process/action`,
+      ],
+    },
+  ),
+  role(
+    '8a0f0c08-91a1-4084-bc3d-661d67233fed',
+    'Storage Queue Data Message Processor',
+    'Allows for peek, receive, and delete access to Azure Storage queue messages.',
+    { dataActions: [`${queues}/messages/read`, `${queues}/messages/process/action`] },
+  ),
+  role(
+    'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a',
+    'Storage Queue Data Message Sender',
+    'Allows for sending of Azure Storage queue messages.',
+    { dataActions: [`${queues}/messages/add/action`] },
+  ),
+  role(
+    '19e7f393-937e-4f77-808e-94535e297925',
+    'Storage Queue Data Reader',
+    'Allows for read access to Azure Storage queues and queue messages.',
+    { actions: [`${queues}/read`], dataActions: [`${queues}/messages/read`] },
   ),
 ]
 

@@ -7,6 +7,7 @@ import type { NodeEndpoints } from '../imds/node-endpoints.ts'
 import type { Vaults } from '../keyvault/vaults.ts'
 import type { Cloud } from '../proxy/clouds.ts'
 import type { RecordStore } from '../records/record-store.ts'
+import type { StorageAccounts } from '../storage/accounts.ts'
 import { roleAssignmentOperations } from './authorization/role-assignment-operations.ts'
 import { roleDefinitionOperations } from './authorization/role-definition-operations.ts'
 import { machineOperations } from './compute/machine-operations.ts'
@@ -30,6 +31,7 @@ import { groupOperations } from './resources/group-operations.ts'
 import type { ResourceGroups } from './resources/resource-groups.ts'
 import { resourceOperations } from './resources/resource-operations.ts'
 import { subscriptionOperations } from './resources/subscription-operations.ts'
+import { accountKind, accountOperations } from './storage/account-operations.ts'
 
 export interface ArmOperationsOptions {
   store: RecordStore
@@ -42,6 +44,7 @@ export interface ArmOperationsOptions {
   identities: Identities
   machines: Machines
   clusters: Clusters
+  accounts: StorageAccounts
   clusterBackend: ClusterBackend | undefined
   nodeEndpoints: NodeEndpoints
   longOperations: LongOperations
@@ -54,12 +57,13 @@ export function armOperations(options: ArmOperationsOptions): {
   lifecycle: ClusterLifecycle
   deletion: GroupDeletion
 } {
-  const { directory, vaults, identities, machines, clusters, longOperations } = options
+  const { directory, vaults, identities, machines, clusters, accounts, longOperations } = options
   const { federatedCredentials } = options.directory
   const { subscriptionId } = options.tenant
   const simpleKinds: ResourceKind[] = [
     vaultKind(vaults),
     identityKind(identities),
+    accountKind(accounts),
     ...machineTypes.map((type) => machineKind(machines, type)),
   ]
   const nodeGroups = createNodeGroups({ ...options, subscriptionId, kinds: simpleKinds })
@@ -76,6 +80,7 @@ export function armOperations(options: ArmOperationsOptions): {
     ...managedHsmOperations(),
     ...identityOperations(options),
     ...federatedCredentialOperations({ ...options, federatedCredentials }),
+    ...accountOperations(options),
     ...machineOperations(options),
     ...clusterOperations({ ...options, nodeGroups, lifecycle }),
     ...longOperationOperations(longOperations),

@@ -6,6 +6,7 @@ export function audiencesOf(cloud: Cloud) {
     arm: [`https://${cloud.legacyAudience}`, `https://${cloud.resourceManager}`],
     graph: [`https://${cloud.graph}`],
     keyvault: [`https://${cloud.vaultSuffix}`],
+    storage: ['https://storage.azure.com'],
   }
 }
 

@@ -36,6 +36,14 @@ export const knownGaps: Record<ServiceName | 'imds', readonly OperationRow[]> = 
     { operation: 'vault.key.getRandomBytes', method: 'POST', path: '/rng' },
     { operation: 'vault.storage.list', method: 'GET', path: '/storage' },
   ],
+  queue: [
+    { operation: 'queue.service.getProperties', method: 'GET', path: '/?comp=properties' },
+    { operation: 'queue.service.setProperties', method: 'PUT', path: '/?comp=properties' },
+    { operation: 'queue.service.getStatistics', method: 'GET', path: '/?comp=stats' },
+    { operation: 'queue.service.getUserDelegationKey', method: 'POST', path: '/?comp=userdelegationkey' },
+    { operation: 'queue.getAccessPolicy', method: 'GET', path: '/:queue?comp=acl' },
+    { operation: 'queue.setAccessPolicy', method: 'PUT', path: '/:queue?comp=acl' },
+  ],
   imds: [
     { operation: 'imds.instance', method: 'GET', path: '/metadata/instance' },
     { operation: 'imds.attested', method: 'GET', path: '/metadata/attested/document' },
@@ -52,8 +60,11 @@ export function describeGap(service: keyof typeof knownGaps, method: string, pat
   return gap === undefined ? `${method} ${path}` : `${gap.operation} (${method} ${path})`
 }
 
-function matches(pattern: string, path: string): boolean {
-  const wanted = pattern.split('/')
-  const found = path.toLowerCase().replace(/\/+$/, '').split('/')
+function matches(pattern: string, target: string): boolean {
+  const [patternPath = '', wantedQuery] = pattern.split('?')
+  const [path = '', query] = target.toLowerCase().split('?')
+  const wanted = patternPath.replace(/\/+$/, '').split('/')
+  const found = path.replace(/\/+$/, '').split('/')
+  if (wantedQuery !== query) return false
   return wanted.length === found.length && wanted.every((part, i) => part.startsWith(':') || part === found[i])
 }

@@ -6,6 +6,8 @@ export interface Cloud {
   graph: string
   /** Vaults are `NAME.<suffix>`; their tokens' audience is `https://<suffix>`. */
   vaultSuffix: string
+  /** Queues of storage accounts are at `NAME.queue.<suffix>`. */
+  storageSuffix: string
   /** Audience that Resource Manager accepts in addition to its own host. */
   legacyAudience: string
 }
@@ -16,6 +18,7 @@ const publicCloud: Cloud = {
   resourceManager: 'management.azure.com',
   graph: 'graph.microsoft.com',
   vaultSuffix: 'vault.azure.net',
+  storageSuffix: 'core.windows.net',
   legacyAudience: 'management.core.windows.net',
 }
 
@@ -27,6 +30,7 @@ export const sovereignClouds: readonly Cloud[] = [
     resourceManager: 'management.usgovcloudapi.net',
     graph: 'graph.microsoft.us',
     vaultSuffix: 'vault.usgovcloudapi.net',
+    storageSuffix: 'core.usgovcloudapi.net',
     legacyAudience: 'management.core.usgovcloudapi.net',
   },
   {
@@ -35,6 +39,7 @@ export const sovereignClouds: readonly Cloud[] = [
     resourceManager: 'management.chinacloudapi.cn',
     graph: 'microsoftgraph.chinacloudapi.cn',
     vaultSuffix: 'vault.azure.cn',
+    storageSuffix: 'core.chinacloudapi.cn',
     legacyAudience: 'management.core.chinacloudapi.cn',
   },
 ]

@@ -2,22 +2,30 @@ import { type Cloud, sovereignClouds } from './clouds.ts'
 import type { Route } from './connect-proxy.ts'
 import type { MachineProxy } from './machine-proxy.ts'
 
-export type ServiceName = 'entra' | 'arm' | 'graph' | 'keyvault'
+export type ServiceName = 'entra' | 'arm' | 'graph' | 'keyvault' | 'queue'
 
 /** The service of a host name (lower case, no port); undefined when no service has it. */
 export function serviceOfHost(cloud: Cloud, host: string): ServiceName | undefined {
   if (host === cloud.login) return 'entra'
   if (host === cloud.resourceManager) return 'arm'
   if (host === cloud.graph) return 'graph'
-  const vault = vaultOfHost(cloud, host)
-  return vault === undefined ? undefined : 'keyvault'
+  if (vaultOfHost(cloud, host) !== undefined) return 'keyvault'
+  return queueAccountOfHost(cloud, host) === undefined ? undefined : 'queue'
 }
 
 /** `shop` of `shop.vault.azure.net`, or undefined when the host is not a vault's. */
 export function vaultOfHost(cloud: Cloud, host: string): string | undefined {
-  const suffix = `.${cloud.vaultSuffix}`
-  if (!host.endsWith(suffix)) return undefined
-  const name = host.slice(0, -suffix.length)
+  return labelBefore(host, cloud.vaultSuffix)
+}
+
+/** `shop` of `shop.queue.core.windows.net`, or undefined when the host is not one of queues. */
+export function queueAccountOfHost(cloud: Cloud, host: string): string | undefined {
+  return labelBefore(host, `queue.${cloud.storageSuffix}`)
+}
+
+function labelBefore(host: string, suffix: string): string | undefined {
+  if (!host.endsWith(`.${suffix}`)) return undefined
+  const name = host.slice(0, -suffix.length - 1)
   return /^[a-z0-9-]{1,63}$/.test(name) ? name : undefined
 }
 
@@ -35,7 +43,8 @@ export function routeOfOther(cloud: Cloud, host: string, others: readonly string
     sovereign === undefined
       ? 'it is not a host of Azure that the lab emulates'
       : `the lab does not emulate ${sovereign.name}`
-  const served = [cloud.login, cloud.resourceManager, cloud.graph, `*.${cloud.vaultSuffix}`, ...others].join(', ')
+  const data = [`*.${cloud.vaultSuffix}`, `*.queue.${cloud.storageSuffix}`]
+  const served = [cloud.login, cloud.resourceManager, cloud.graph, ...data, ...others].join(', ')
   const offline = forwarding === undefined ? ', and forwards nothing, because it runs with --offline' : ''
   return {
     kind: 'refused',
