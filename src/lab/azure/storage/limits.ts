@@ -4,7 +4,7 @@ import type { LimitTable } from '#lib'
 
 /** Account names are host names, without hyphens. */
 export const accountNamePattern = /^[a-z0-9]{3,24}$/
-/** What a queue's name consists of; hyphens stand alone and neither begin nor end it. */
+/** Letters, digits and single hyphens, which neither begin nor end the name. */
 export const queueNamePattern = /^[a-z0-9]+(?:-[a-z0-9]+)*$/
 export const minQueueNameLength = 3
 export const maxQueueNameLength = 63
