@@ -1,7 +1,7 @@
-import { checkClassTask } from '#azure/class'
+import { checkClassTask, vaultObjectsTask } from '#azure/class'
 import { signAssertionTask } from '#azure/identity'
 import { readKeyMaterialTask } from '#lib/formats'
 import { serveTasks } from '#lib/worker'
 
 /** The worker threads of every daemon: tasks whose input a tenant wrote. */
-serveTasks([checkClassTask, readKeyMaterialTask, signAssertionTask])
+serveTasks([checkClassTask, readKeyMaterialTask, signAssertionTask, vaultObjectsTask])

@@ -1,0 +1,44 @@
+/** What a vault reports: something has changed. It says no value, and a reader of it asks the vault itself. */
+export interface VaultEvent {
+  /** Of the event, not of the message: one that is delivered twice has the same. */
+  id: string
+  /** Host of the vault, in lower case. */
+  vaultHost: string
+  /** `access`: who may read the vault has changed, so each object of it is concerned. */
+  kind: 'secret' | 'key' | 'certificate' | 'access'
+  /** Empty for `access`. */
+  name: string
+  /** The new version; empty where the event names none. */
+  version: string
+  /** When it happened, in milliseconds since the Unix epoch, by the vault's clock. */
+  at: number
+  /** Whether its source has delivered it before, perhaps to an operator that ended since. */
+  redelivered: boolean
+}
+
+/**
+ * Where events come from. One that was not given back by `done` comes again; one may come twice, late, or after newer ones.
+ */
+export interface EventSource {
+  /** For metrics and messages: `queue` or `vaults`. */
+  readonly name: string
+  /** Waits for events, a second or more where there is none; then, the list is empty. Rejects when the source does not answer. */
+  next(signal: AbortSignal): Promise<readonly VaultEvent[]>
+  /** These need not be delivered again. Rejects when the source does not answer: then, they may come again. */
+  done(events: readonly VaultEvent[], signal: AbortSignal): Promise<void>
+}
+
+/** Why an event leads to nothing. */
+export type IgnoredReason =
+  /** The message is none of Event Grid's, or not complete. */
+  | 'invalid'
+  /** An event of another type, such as `SecretNearExpiry`. */
+  | 'type'
+  /** No class has an object of that vault and name. */
+  | 'unmatched'
+  /** The classes have another version of that object by `objectVersion`. */
+  | 'pinned'
+  /** The same event has been processed. */
+  | 'duplicate'
+  /** It was delivered more than five times, and never processed. */
+  | 'undeliverable'
