@@ -9,8 +9,11 @@
 
 {{/* What a schema cannot express: values that contradict each other, and clusters that already have a driver of this name. */}}
 {{- define "keymount.check" -}}
-{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.sync.enabled .Values.restart.enabled .Values.podIdentity.enabled) -}}
-{{- fail "driver.install and provider.install are both false, and so are webhook.enabled, sync.enabled, restart.enabled and podIdentity.enabled: nothing is left to install" -}}
+{{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.sync.enabled .Values.restart.enabled .Values.events.enabled .Values.statusInterval.enabled .Values.podIdentity.enabled) -}}
+{{- fail "driver.install and provider.install are both false, and so are webhook.enabled, sync.enabled, restart.enabled, events.enabled, statusInterval.enabled and podIdentity.enabled: nothing is left to install" -}}
+{{- end -}}
+{{- if and .Values.events.enabled (not (or .Values.events.queue .Values.events.watchVaults)) -}}
+{{- fail "events.enabled needs events.queue or events.watchVaults: where events come from (keymount events setup)" -}}
 {{- end -}}
 {{- if and .Values.combined (not (and .Values.driver.install .Values.provider.install)) -}}
 {{- fail "combined runs driver and provider in one process: it needs driver.install and provider.install" -}}

@@ -1,7 +1,7 @@
 {{/* The operator: one Deployment for the parts that are on. A cluster has at most one. All take the root. */}}
 
 {{- define "keymount.operator.enabled" -}}
-{{- if .Values.restart.enabled }}true{{ end -}}
+{{- if or .Values.restart.enabled .Values.events.enabled .Values.statusInterval.enabled }}true{{ end -}}
 {{- end -}}
 
 {{- define "keymount.operator.name" }}keymount-operator{{ end -}}
@@ -12,6 +12,7 @@ app: keymount-operator
 
 {{- define "keymount.operator.args" -}}
 - operator
+{{- if .Values.restart.enabled }}
 {{- with .Values.restart }}
 - --restart
 - --restart-max-per-minute={{ .maxPerMinute | int64 }}
@@ -26,6 +27,28 @@ app: keymount-operator
 {{- end }}
 {{- end }}
 - --rotation-poll-interval={{ .Values.rotationPollInterval }}
+{{- end }}
+{{- if .Values.events.enabled }}
+{{- with .Values.events }}
+- --events
+{{- with .queue }}
+- --events-queue={{ . }}
+{{- end }}
+{{- range .watchVaults }}
+- --events-watch-vaults={{ .vault }}={{ .interval }}
+{{- end }}
+{{- with .cloud }}
+- --events-cloud={{ . }}
+{{- end }}
+{{- with .namespaces }}
+- {{ printf "--events-namespaces=%s" (join "," .) | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if .Values.statusInterval.enabled }}
+- --status-interval
+- --drivername={{ .Values.driver.name }}
+{{- end }}
 - --metrics-bind-address=:{{ .Values.operator.metricsPort }}
 - --health-probe-bind-address=:{{ .Values.operator.healthPort }}
 - --leader-elect
@@ -59,6 +82,42 @@ app: keymount-operator
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch, get]
+{{- end -}}
+
+{{/* Rights of the part `events`. A policy restricts the patches to one annotation. */}}
+{{- define "keymount.events.rules" -}}
+- apiGroups: [secrets-store.csi.x-k8s.io]
+  resources: [secretproviderclasses]
+  verbs: [get, list, watch, patch]
+{{- end -}}
+
+{{/* The identity of the operator in Azure: a token of its service account that Entra exchanges. */}}
+{{- define "keymount.events.env" -}}
+- name: AZURE_CLIENT_ID
+  value: {{ required "events.clientID: missing; expected the client id of the operator's identity (keymount events setup)" .Values.events.clientID | quote }}
+- name: AZURE_TENANT_ID
+  value: {{ required "events.tenantID: missing; expected the tenant of the operator's identity (keymount events setup)" .Values.events.tenantID | quote }}
+- name: AZURE_FEDERATED_TOKEN_FILE
+  value: /var/run/secrets/azure/tokens/azure-identity-token
+{{- end -}}
+
+{{/*
+Validations that an update changes one annotation of an object and nothing else. Takes {annotation, what, fields}: the fields are those
+of the object beside metadata that have to stay as they are.
+*/}}
+{{- define "keymount.operator.oneAnnotation" -}}
+{{- $message := printf "the operator changes only the annotation %s of a %s" .annotation .what -}}
+{{- $validations := list (dict "expression" "request.operation == 'UPDATE'" "message" (printf "the operator creates and deletes no %s" .what)) -}}
+{{- range $field := list "labels" "finalizers" "ownerReferences" }}
+{{- $empty := eq $field "labels" | ternary "{}" "[]" -}}
+{{- $validations = append $validations (dict "message" $message "expression" (printf "(has(object.metadata.%[1]s) ? object.metadata.%[1]s : %[2]s) == (has(oldObject.metadata.%[1]s) ? oldObject.metadata.%[1]s : %[2]s)" $field $empty)) -}}
+{{- end }}
+{{- range $field := .fields }}
+{{- $validations = append $validations (dict "message" $message "expression" (printf "has(object.%[1]s) == has(oldObject.%[1]s) && (!has(object.%[1]s) || object.%[1]s == oldObject.%[1]s)" $field)) -}}
+{{- end }}
+{{- $of := "(has(%[1]s.metadata.annotations) ? %[1]s.metadata.annotations : {})" -}}
+{{- $validations = append $validations (dict "message" $message "expression" (printf "%[1]s.all(key, key == '%[3]s' || (key in %[2]s && %[2]s[key] == %[1]s[key])) && %[2]s.all(key, key == '%[3]s' || key in %[1]s)" (printf $of "object") (printf $of "oldObject") .annotation)) -}}
+{{- $validations | toYaml -}}
 {{- end -}}
 
 {{/* Binds a role of the same name to the operator's account: in a namespace, or in the cluster. Takes {root, role, namespace}. */}}

@@ -1,5 +1,6 @@
 import { type ControllerConfig, controllerConfig, controllerFlags, programVersion } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
+import { type EventsConfig, eventsConfig, eventsFlags } from './events/events-config.ts'
 import type { RestartConfig } from './restart/restarter.ts'
 
 /** `docs/configuration.md` is checked against this. */
@@ -57,12 +58,28 @@ export const operatorFlags = {
     help: "The drivers' rotation interval, for classes without the parameter syncInterval",
   },
   namespaces: { type: 'strings', default: [], help: 'Only workloads of these namespaces (default: all)' },
+  ...eventsFlags,
+  'status-interval': {
+    type: 'boolean',
+    default: false,
+    help: 'Adapt how often drivers write the times of checks that changed nothing to the number of volumes in the cluster',
+  },
+  drivername: {
+    type: 'string',
+    default: 'secrets-store.csi.k8s.io',
+    help: 'Name of the driver, for --status-interval',
+  },
   ...controllerFlags,
 } as const satisfies FlagSpecs
 
 export interface OperatorConfig extends ControllerConfig {
   /** Undefined: this part is off. */
   restart: RestartConfig | undefined
+  /** Undefined: this part is off. */
+  events: EventsConfig | undefined
+  /** Name of the CSIDriver object whose interval of status writes is adapted. Undefined: this part is off. */
+  statusIntervalOf: string | undefined
+  pod: { namespace: string; name: string; uid: string | undefined }
 }
 
 export const operatorProgram: Program<typeof operatorFlags, OperatorConfig> = {
@@ -72,16 +89,20 @@ export const operatorProgram: Program<typeof operatorFlags, OperatorConfig> = {
   flags: operatorFlags,
   version: programVersion,
   configure(flags, env, problems) {
-    if (!flags.restart) problems.add('--restart', 'no part of the operator is on; set --restart')
+    if (!flags.restart && !flags.events && !flags['status-interval'])
+      problems.add('', 'no part of the operator is on; set --restart, --events or --status-interval')
     const pod = {
-      lease: 'keymount-operator',
-      namespace: env.OPERATOR_POD_NAMESPACE,
+      namespace: env.OPERATOR_POD_NAMESPACE || 'default',
       name: env.OPERATOR_POD_NAME || 'operator',
       uid: env.OPERATOR_POD_UID,
     }
+    const lease = { ...pod, lease: 'keymount-operator', namespace: env.OPERATOR_POD_NAMESPACE }
     const agreeTimeoutMs = flags['restart-agree-timeout']
     return {
-      ...controllerConfig(flags, pod, problems),
+      ...controllerConfig(flags, lease, problems),
+      pod,
+      events: eventsConfig(flags, env, problems),
+      statusIntervalOf: flags['status-interval'] ? flags.drivername : undefined,
       restart: flags.restart
         ? {
             namespaces: flags.namespaces,

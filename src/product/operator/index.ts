@@ -3,6 +3,10 @@
  * started with older versions of secrets than are mounted now. It holds no value of a secret, and cannot read any.
  */
 export { type OperatorConfig, operatorFlags, operatorProgram } from './config.ts'
+export { createEventsMetrics, type EventsMetrics, eventsMetrics } from './events/events-metrics.ts'
+export { eventTypes } from './events/parse-event-message.ts'
+export { type EventsWorld, startEvents } from './events/start-events.ts'
+export type { EventSource, VaultEvent } from './events/vault-event.ts'
 export { createOperatorMetrics, type OperatorMetrics, operatorMetrics } from './operator-metrics.ts'
 export { type PreviewOptions, previewRestarts, type RestartPreview } from './restart/preview-restarts.ts'
 export type { RestartConfig } from './restart/restarter.ts'

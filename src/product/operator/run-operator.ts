@@ -1,24 +1,80 @@
 import { type ControllerWorld, type RunningController, startController } from '#daemon'
-import type { Running } from '#lib'
+import type { KubeClient } from '#kubernetes/client'
+import { type Running, systemClock } from '#lib'
+import { createWorkerPool } from '#lib/worker'
 import type { OperatorConfig } from './config.ts'
-import { createOperatorMetrics } from './operator-metrics.ts'
+import { createSources } from './events/create-sources.ts'
+import type { EventsConfig } from './events/events-config.ts'
+import { createEventsMetrics, type EventsMetrics } from './events/events-metrics.ts'
+import { spreadSeconds } from './events/spread-seconds.ts'
+import { startEvents } from './events/start-events.ts'
+import { createOperatorMetrics, type OperatorMetrics } from './operator-metrics.ts'
 import { startRestart } from './restart/start-restart.ts'
+import { statusIntervalWriter } from './status-interval.ts'
+import { countVolumes, type VolumeCount } from './volume-count.ts'
 
 /** The operator, with the parts that are on. */
 export function startOperatorDaemon(config: OperatorConfig, world: ControllerWorld): Promise<RunningController> {
-  const { restart } = config
-  const { log } = world
   const metrics = createOperatorMetrics()
+  const ofEvents = createEventsMetrics()
   return startController(config, world, {
     name: 'operator',
-    metricsText: metrics.text,
-    start(kube): Running {
-      const parts = restart === undefined ? [] : [startRestart(restart, { kube, metrics, log })]
-      return {
-        async stop() {
-          await Promise.all(parts.map((part) => part.stop()))
-        },
-      }
-    },
+    metricsText: () => `${metrics.text()}${ofEvents.text()}`,
+    start: (kube) => startParts({ config, world, kube, metrics, ofEvents }),
   })
+}
+
+interface PartsWorld {
+  config: OperatorConfig
+  world: ControllerWorld
+  kube: KubeClient
+  metrics: OperatorMetrics
+  ofEvents: EventsMetrics
+}
+
+function startParts(parts: PartsWorld): Running {
+  const { config, world, kube, metrics } = parts
+  const { restart, events, statusIntervalOf } = config
+  const { log } = world
+  const running: Running[] = []
+  if (restart !== undefined) running.push(startRestart(restart, { kube, metrics, log }))
+  if (events !== undefined || statusIntervalOf !== undefined) {
+    const onCount =
+      statusIntervalOf === undefined ? undefined : statusIntervalWriter({ kube, driverName: statusIntervalOf, log })
+    const count = countVolumes({ kube, clock: systemClock, log, onCount })
+    running.push(count)
+    if (events !== undefined) running.push(eventsPart(events, parts, count))
+  }
+  return {
+    async stop() {
+      await Promise.all(running.map((part) => part.stop()))
+    },
+  }
+}
+
+function eventsPart(
+  events: EventsConfig,
+  { config, world, kube, ofEvents: metrics }: PartsWorld,
+  count: VolumeCount,
+): Running {
+  const { env, log } = world
+  const sources = createSources(events, { env, log, metrics })
+  const tasks = createWorkerPool({ threads: 1 })
+  const running = startEvents({
+    kube,
+    metrics,
+    log,
+    tasks,
+    sources: sources.list,
+    namespaces: events.namespaces,
+    pod: { apiVersion: 'v1', kind: 'Pod', ...config.pod },
+    spreadSeconds: (namespace, className, objects) => spreadSeconds(count.nodesOf(namespace, className), objects),
+  })
+  return {
+    async stop() {
+      await running.stop()
+      sources.close()
+      await tasks.stop()
+    },
+  }
 }

@@ -17,7 +17,9 @@ export interface ClassIndex {
   set(key: string, objects: readonly VaultObject[]): boolean
   remove(key: string): void
   match(event: VaultEvent): EventMatch
-  /** Classes that name the vault. */
+  /** How many objects a class has. */
+  objectsOf(key: string): number
+  /** How many classes there are. */
   readonly size: number
 }
 
@@ -67,6 +69,7 @@ export function createClassIndex(): ClassIndex {
       return true
     },
     remove,
+    objectsOf: (key) => objectsOf.get(key)?.length ?? 0,
     match: (event) => (event.kind === 'access' ? matchVault(vaults, event) : matchObject(vaults, event, event.kind)),
     get size() {
       return objectsOf.size

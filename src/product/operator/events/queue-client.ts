@@ -1,7 +1,7 @@
-import type { SecretValue } from '#lib'
+import { errorMessage, type SecretValue } from '#lib'
 import type { HttpRequest, HttpResponse, HttpSend } from '#lib/http'
 import { parseQueueMessages, type QueueMessage } from './parse-queue-messages.ts'
-import { answerError, transportError } from './queue-error.ts'
+import { answerError, QueueError, transportError } from './queue-error.ts'
 
 /** The two calls of a storage queue that receiving needs. Both reject with `QueueError`. */
 export interface QueueClient {
@@ -35,7 +35,7 @@ export function createQueueClient(options: QueueClientOptions): QueueClient {
       url.searchParams.set('visibilitytimeout', String(visibilitySeconds))
       const response = await call(options, { method: 'GET', url, signal })
       if (response.status !== 200) throw answerError(options.url, response)
-      return parseQueueMessages(response.body.toString('utf8'))
+      return messagesOf(options.url, response)
     },
     async delete({ id, popReceipt }, { signal }) {
       const url = new URL(`${options.url.href}/messages/${encodeURIComponent(id)}`)
@@ -46,6 +46,17 @@ export function createQueueClient(options: QueueClientOptions): QueueClient {
       if (code === 'MessageNotFound' || code === 'PopReceiptMismatch') return false
       throw answerError(options.url, response)
     },
+  }
+}
+
+function messagesOf(queue: URL, { body }: HttpResponse): QueueMessage[] {
+  try {
+    return parseQueueMessages(body.toString('utf8'))
+  } catch (error) {
+    throw new QueueError('queue-failed', `queue ${queue.host}: ${errorMessage(error)}`, {
+      cause: error,
+      retryable: true,
+    })
   }
 }
 

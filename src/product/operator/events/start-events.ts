@@ -2,6 +2,7 @@ import {
   classAnnotations,
   createEventRecorder,
   type EventRecorder,
+  everyObject,
   type KubeClient,
   KubeError,
   type ObjectReference,
@@ -41,7 +42,7 @@ export interface EventsWorld {
   /** Events about the sources are recorded about it. */
   pod: ObjectReference
   /** Seconds over which drivers spread their reads of a class. Default: none. */
-  spreadSeconds?: ((key: string, objects: number) => number) | undefined
+  spreadSeconds?: ((namespace: string, className: string, objects: number) => number) | undefined
   clock?: Clock | undefined
 }
 
@@ -195,13 +196,17 @@ async function writeChange(events: Events, change: PendingChange): Promise<void>
 /** Gone, or an object that the API server does not take, which its author can cause: to try again would not help. */
 const refusals: ReadonlySet<number> = new Set([400, 404, 413, 422])
 
-async function annotate({ backlog, clock, classes, world, signal }: Events, change: PendingChange): Promise<void> {
+async function annotate(
+  { backlog, clock, classes, index, world, signal }: Events,
+  change: PendingChange,
+): Promise<void> {
   const { key } = change
   const { kube, metrics, spreadSeconds = () => 0 } = world
   const [namespace = '', name = ''] = key.split('/')
+  const changed = change.objects.has(everyObject) ? index.objectsOf(key) : change.objects.size
   const annotation = annotationOf(backlog, change, {
     before: classes.changeOf(key),
-    spreadSeconds: spreadSeconds(key, change.objects.size),
+    spreadSeconds: spreadSeconds(namespace, name, changed),
     now: clock.now(),
     elapsed: clock.elapsed(),
   })

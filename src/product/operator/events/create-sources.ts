@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises'
+import { findCloud, readTokenClaims, type WorkloadCredential } from '#azure/identity'
+import { createEntraTokens } from '#azure/rest'
+import { azureHttp, buildVersion } from '#daemon'
+import { type Log, SecretValue } from '#lib'
+import type { Environment } from '#lib/flags'
+import { createHttpClient } from '#lib/http'
+import type { EventsConfig } from './events-config.ts'
+import type { EventsMetrics } from './events-metrics.ts'
+import { createQueueClient, storageResource } from './queue-client.ts'
+import { createQueueSource } from './queue-source.ts'
+import type { EventSource } from './vault-event.ts'
+
+export interface Sources {
+  list: readonly EventSource[]
+  close(): void
+}
+
+/** The sources of a configuration, signed in as the operator's own service account. */
+export function createSources(
+  { queue, cloud: cloudName, identity }: EventsConfig,
+  { env, log, metrics }: { env: Environment; log: Log; metrics: EventsMetrics },
+): Sources {
+  const cloud = findCloud(cloudName)
+  if (cloud === undefined) throw new Error(`unknown cloud ${cloudName}`)
+  const http = createHttpClient(azureHttp(env))
+  const userAgent = `keymount/operator/${buildVersion}`
+  const tokens = createEntraTokens({ cloud, credential: () => credentialOf(identity), send: http.send })
+  const list: EventSource[] = []
+  if (queue !== undefined) {
+    const token = (signal: AbortSignal) => tokens.get(storageResource, signal)
+    const client = createQueueClient({ url: queue, token, send: http.send, userAgent })
+    const { vaultSuffix } = cloud
+    list.push(createQueueSource({ queue: client, vaultSuffix, log, onIgnored: metrics.ignored, onAge: metrics.age }))
+  }
+  return { list, close: http.stop }
+}
+
+/** Kubelet renews the file. */
+async function credentialOf({ clientId, tenantId, tokenFile }: EventsConfig['identity']): Promise<WorkloadCredential> {
+  const token = (await readFile(tokenFile, 'utf8')).trim()
+  return {
+    kind: 'workload',
+    tenantId,
+    clientId,
+    assertion: { token: SecretValue.of(token), claims: readTokenClaims(token) },
+  }
+}

@@ -1,0 +1,84 @@
+import { type KubeClient, resources } from '#kubernetes/client'
+import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
+
+/** The volumes of the cluster as their status objects show them. */
+export interface VolumeCount extends Running {
+  /** Undefined before the first count. */
+  volumes(): number | undefined
+  /** Nodes that have a volume of the class; 0 in a cluster of fewer than {@link manyNodes}. */
+  nodesOf(namespace: string, className: string): number
+}
+
+export interface VolumeCountOptions {
+  kube: KubeClient
+  clock: Clock
+  log: Log
+  /** Called after each count. */
+  onCount?: ((volumes: number, signal: AbortSignal) => Promise<void>) | undefined
+}
+
+/** Below, all nodes may read from a vault at once. */
+export const manyNodes = 300
+const betweenCountsMs = 30 * 60_000
+const tryAgainMs = 60_000
+const nodeLabel = 'internal.secrets-store.csi.k8s.io/node-name'
+
+interface Counted {
+  volumes: number
+  /** Names of the status objects and their nodes, by namespace. Empty in a small cluster. */
+  byNamespace: Map<string, [name: string, node: string][]>
+}
+
+/** Counts the volumes at the start and every half hour. */
+export function countVolumes({ kube, clock, log, onCount }: VolumeCountOptions): VolumeCount {
+  const stopping = new AbortController()
+  const { signal } = stopping
+  let counted: Counted | undefined
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      let waitMs = betweenCountsMs
+      try {
+        counted = await count(kube, signal)
+        await onCount?.(counted.volumes, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn({ err: error }, `the volumes of the cluster could not be counted: ${errorMessage(error)}`)
+        waitMs = tryAgainMs
+      }
+      await sleep(waitMs, { clock, signal }).catch(() => undefined)
+    }
+  }
+  const running = run()
+  return {
+    volumes: () => counted?.volumes,
+    // The name of a status object is POD-NAMESPACE-CLASS; its class itself is not in its metadata.
+    nodesOf(namespace, className) {
+      const all = counted?.byNamespace.get(namespace) ?? []
+      return new Set(all.filter(([name]) => name.endsWith(`-${namespace}-${className}`)).map(([, node]) => node)).size
+    },
+    async stop() {
+      stopping.abort(new Error('the operator stops'))
+      await running
+    },
+  }
+}
+
+async function count(kube: KubeClient, signal: AbortSignal): Promise<Counted> {
+  const { items } = await kube.list(resources.secretProviderClassPodStatuses, {
+    metadataOnly: true,
+    signal,
+    pick: ({ metadata: { name = '', namespace = '', labels = {} } }) => ({
+      name,
+      namespace,
+      node: labels[nodeLabel] ?? '',
+    }),
+  })
+  const byNamespace: Counted['byNamespace'] = new Map()
+  if (new Set(items.map(({ node }) => node)).size >= manyNodes)
+    for (const [namespace, found] of Map.groupBy(items, (item) => item.namespace))
+      byNamespace.set(
+        namespace,
+        found.map(({ name, node }) => [name, node]),
+      )
+  return { volumes: items.length, byNamespace }
+}
