@@ -13,7 +13,7 @@ export interface EventMatch {
 
 /** The objects of all classes, by vault and name. */
 export interface ClassIndex {
-  /** Replaces what is known of a class. False: the classes of its namespace have too many objects, and this one is left out. */
+  /** Replaces the objects of a class. False: the classes of its namespace have too many objects, and this one is left out. */
   set(key: string, objects: readonly VaultObject[]): boolean
   remove(key: string): void
   match(event: VaultEvent): EventMatch

@@ -29,7 +29,7 @@ export interface ClassWatch extends Running {
   /** Resolves when every class that was there at the start is in the index. */
   ready: Promise<void>
   has(key: string): boolean
-  /** What the annotation of the class says. */
+  /** The annotation that the class has. */
   changeOf(key: string): ClassChange | undefined
   keys(): Iterable<string>
 }

@@ -17,7 +17,7 @@ export const eventsFlags = {
   'events-watch-vaults': {
     type: 'strings',
     default: [],
-    help: 'Vaults to list again and again for changes (metadata only), each as NAME=INTERVAL, for example shop=15s',
+    help: 'Vaults to list at an interval for changes (metadata only), each as NAME=INTERVAL, for example shop=15s',
   },
   'events-namespaces': { type: 'strings', default: [], help: 'Only classes of these namespaces (default: all)' },
   'events-cloud': { type: 'string', default: '', help: 'Azure cloud of queue and vaults (default: AzurePublicCloud)' },

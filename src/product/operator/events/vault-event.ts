@@ -1,4 +1,4 @@
-/** What a vault reports: something has changed. It says no value, and a reader of it asks the vault itself. */
+/** What a vault reports: something has changed. It has no value: who acts on it asks the vault. */
 export interface VaultEvent {
   /** Of the event, not of the message: one that is delivered twice has the same. */
   id: string
@@ -30,7 +30,7 @@ export interface EventSource {
 
 /** Why an event leads to nothing. */
 export type IgnoredReason =
-  /** The message is none of Event Grid's, or not complete. */
+  /** The message is not one of Event Grid, or it is incomplete. */
   | 'invalid'
   /** An event of another type, such as `SecretNearExpiry`. */
   | 'type'
