@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { resources, statusAnnotations } from '#kubernetes/client'
 import { startIdentityLab } from './identity-lab.ts'
 import { createMountingPod, name, podReady } from './mounted-pod.ts'
 
@@ -36,4 +37,15 @@ test('rotate sees what has changed since a read of a moment ago: the value, and 
   await lab.azure.assignRole({ role: 'Key Vault Secrets User', principalId, vault })
   assert.equal((await lab.keymount('rotate', name, '-n', 'default')).code, 0)
   assert.equal((await lab.keymount('status')).code, 0)
+
+  const ref = { namespace: 'default', name: `${name}-default-${name}` }
+  const annotations = { [statusAnnotations.staleSince]: '2026-11-28T14:02:00Z' }
+  await lab.kube.patch(resources.secretProviderClassPodStatuses, ref, { metadata: { annotations } })
+  const { code: staleCode, stdout: stale } = await lab.keymount('status')
+  assert.equal(staleCode, 1)
+  assert.match(stale, /^Mounted volumes: 1, 1 stale$/m)
+  assert.match(
+    stale,
+    /^ {2}✗ default\/orders: class orders, 1 object\n {6}values of 2026-11-28T14:02:00Z \(.* ago\), from before/m,
+  )
 })

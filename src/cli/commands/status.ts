@@ -6,8 +6,8 @@ export const command = defineCommand<HomeOption & OutputOption>({
   group: 'lab',
   summary: 'show what is running',
   description:
-    'Shows the processes and ports of the lab, the pods of Keymount, and the mounted volumes with the failures of their ' +
-    'last checks. The exit status is 0 if all of it works, 3 if the lab is not up, and 1 otherwise.',
+    'Shows the processes and ports of the lab, the pods of Keymount, and the mounted volumes: first those with values ' +
+    'from before an outage, then those whose last check failed. The exit status is 0 if all of it works, 3 if the lab is not up, and 1 otherwise.',
   options(command) {
     addOutput(addHome(command))
   },

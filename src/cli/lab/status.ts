@@ -19,12 +19,16 @@ export async function status({ home: named, json, world }: StatusCommand): Promi
   const found = await terminal.wait('asking the cluster', () => labStatus(home, world.env))
   if (json) terminal.line(JSON.stringify(found, null, 2))
   else print(found, home, terminal)
-  if (found.state === 'up' && failingVolumes(found.cluster).length > 0) return exitCodes.failed
+  if (found.state === 'up' && hasTrouble(found.cluster)) return exitCodes.failed
   return { up: exitCodes.ok, partly: exitCodes.failed, down: exitCodes.notUp }[found.state]
 }
 
 function failingVolumes(cluster: ClusterStatus | null) {
   return cluster?.volumes.filter(({ failure }) => failure !== null) ?? []
+}
+
+function hasTrouble(cluster: ClusterStatus | null): boolean {
+  return cluster?.volumes.some(({ failure, staleSince }) => failure !== null || staleSince !== null) ?? false
 }
 
 function print(found: LabStatus, { option }: LabHome, terminal: Terminal): void {
@@ -58,15 +62,20 @@ function printProduct({ server, pods, registeredOn }: ClusterStatus, { line, sty
 function printVolumes(cluster: ClusterStatus, { line, style, width }: Terminal): void {
   const { volumes } = cluster
   const failing = failingVolumes(cluster).length
-  const summary = failing === 0 ? '' : `, ${style.bad(`${failing} failing`)}`
-  line(`\nMounted volumes: ${volumes.length}${summary}`)
-  for (const { pod, class: name, objects, failure } of volumes) {
-    const volume = `${pod}: class ${name}, ${countOf(objects, 'object')}`
-    if (failure === null) {
-      line(`  ${style.good('✓')} ${volume}`)
-      continue
-    }
-    line(`  ${style.bad('✗')} ${volume}; the old files stay`)
+  const stale = volumes.filter(({ staleSince }) => staleSince !== null).length
+  const counts = { stale, failing }
+  const summary = Object.entries(counts).map(([word, count]) =>
+    count === 0 ? '' : `, ${style.bad(`${count} ${word}`)}`,
+  )
+  line(`\nMounted volumes: ${volumes.length}${summary.join('')}`)
+  for (const { pod, class: name, objects, failure, staleSince } of volumes) {
+    const isGood = failure === null && staleSince === null
+    const kept = failure === null ? '' : '; the old files stay'
+    const mark = isGood ? style.good('✓') : style.bad('✗')
+    line(`  ${mark} ${pod}: class ${name}, ${countOf(objects, 'object')}${kept}`)
+    if (staleSince !== null)
+      line(`      values of ${staleSince} (${ageOf(staleSince)}), from before an outage; read again every 15 s`)
+    if (failure === null) continue
     const since = failure.since === null ? '' : ` since ${failure.since} (${ageOf(failure.since)})`
     line(`      failing${since}${failure.code === null ? '' : `: ${failure.code}`}`)
     for (const text of wrapText(failureText(failure.message), width - 6)) line(`      ${text}`)

@@ -45,6 +45,8 @@ interface MountedVolume {
   objects: number
   /** Why its last check failed; null if it succeeded. */
   failure: VolumeFailure | null
+  /** Since when its values are not known to be the vault's, RFC 3339; null while they are. */
+  staleSince: string | null
 }
 
 interface VolumeFailure {
@@ -105,7 +107,11 @@ async function clusterStatus(kubeconfig: string, env: CliWorld['env']) {
       productStatus(kube),
       kube.list(resources.secretProviderClassPodStatuses),
     ])
-    return { server: kube.server, ...product, volumes: statuses.items.map(volumeOf) }
+    return {
+      server: kube.server,
+      ...product,
+      volumes: statuses.items.map(volumeOf).toSorted((a, b) => urgency(b) - urgency(a)),
+    }
   } finally {
     kube.close()
   }
@@ -121,5 +127,11 @@ function volumeOf({ metadata, status }: SecretProviderClassPodStatus): MountedVo
     class: status?.secretProviderClassName ?? '',
     objects: status?.objects?.length ?? 0,
     failure: message === undefined ? null : { message, code, since },
+    staleSince: annotations[statusAnnotations.staleSince] ?? null,
   }
+}
+
+/** Values from before an outage come first, then failures. */
+function urgency({ failure, staleSince }: MountedVolume): number {
+  return (staleSince === null ? 0 : 2) + (failure === null ? 0 : 1)
 }
