@@ -6,6 +6,7 @@ import {
   isForbidden,
   isNotFound,
   type KubeClient,
+  type KubeConfig,
   loadKubeconfig,
   type Resource,
   resources,
@@ -15,13 +16,14 @@ import {
 } from '#kubernetes/client'
 import { type Manifest, template } from '../packaging/charts/helm.ts'
 import { until } from '../support/eventually.ts'
-import { noHelm, realClusterOnly } from './real-cluster-only.ts'
+import { startLocalCluster } from '../support/local-cluster.ts'
+import { isRealCluster, noHelm } from './real-cluster-only.ts'
 
 /**
- * What the accounts of the chart can do on a real API server, with its roles and its admission policies: each is used by its
+ * What the accounts of the chart can do, with its roles and its admission policies: each is used by its
  * token, as a thief of the token would, and is refused everything but its work.
  */
-const options = realClusterOnly('admission policies need a real cluster', noHelm)
+const options = noHelm === undefined ? {} : { skip: noHelm }
 
 const managed = 'secrets-store.csi.k8s.io/managed'
 const nodeLabel = 'internal.secrets-store.csi.k8s.io/node-name'
@@ -45,13 +47,14 @@ interface Fence {
 
 /** The accounts, roles and policies of the chart, without the workloads that use them. */
 async function installAccounts(t: TestContext): Promise<Fence> {
-  const config = loadKubeconfig(process.env.KUBECONFIG ?? '', { environment: process.env })
+  const config = loadKubeconfig(await kubeconfig(t), { environment: process.env })
   const kube = createKubeClient(config)
   t.after(() => kube.close())
   const unique = randomBytes(3).toString('hex')
   const namespace = `e2e-fence-${unique}`
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
-  t.after(() => kube.delete(resources.namespaces, { name: namespace }))
+  // A local cluster goes as a whole.
+  if (isRealCluster) t.after(() => kube.delete(resources.namespaces, { name: namespace }))
   const values = {
     driver: { name: `e2e-${unique}.csi.keymount.dev` },
     syncSecret: { enabled: true },
@@ -62,8 +65,7 @@ async function installAccounts(t: TestContext): Promise<Fence> {
   const kinds =
     /^(ServiceAccount|(Cluster)?Role(Binding)?|CustomResourceDefinition|ValidatingAdmissionPolicy(Binding)?|MutatingWebhookConfiguration)$/
   for (const object of rendered.filter(({ kind }) => kinds.test(kind))) await install(t, kube, object)
-  const [first] = (await kube.list(resources.nodes)).items
-  const node = first?.metadata.name ?? ''
+  const node = await nodeOf(kube)
   const accounts = rendered.filter(({ kind }) => kind === 'ServiceAccount').map(({ metadata }) => metadata.name)
   return {
     kube,
@@ -72,10 +74,24 @@ async function installAccounts(t: TestContext): Promise<Fence> {
     as(suffix) {
       const account = accounts.find((name) => name.endsWith(suffix))
       assert.ok(account !== undefined, `no account ${suffix} among ${accounts.join(', ')}`)
-      return clientOf(t, { kube, namespace, node, account })
+      return clientOf(t, { kube, config, namespace, node, account })
     },
   }
 }
+
+/** Of the real cluster in `npm run e2e`, else of a local one. */
+async function kubeconfig(t: TestContext): Promise<string> {
+  return isRealCluster ? (process.env.KUBECONFIG ?? '') : (await startLocalCluster(t, { node: false })).kubeconfig
+}
+
+async function nodeOf(kube: KubeClient): Promise<string> {
+  const { items } = await kube.list(resources.nodes)
+  const node = items[0] ?? (await kube.create(resources.nodes, localNode))
+  return node.metadata.name ?? ''
+}
+
+/** Tokens name the node of their pod. It runs nothing. */
+const localNode = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-of-the-test' } }
 
 async function install(t: TestContext, kube: KubeClient, object: Manifest): Promise<void> {
   const [group = '', version] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : ['', object.apiVersion]
@@ -88,7 +104,7 @@ async function install(t: TestContext, kube: KubeClient, object: Manifest): Prom
   }
   await kube.apply(resource, object as UntypedObject, { fieldManager: 'e2e' })
   // Definitions stay, as after helm: other cases have objects of their kinds.
-  if (object.kind === 'CustomResourceDefinition') return
+  if (object.kind === 'CustomResourceDefinition' || !isRealCluster) return
   const { name, namespace } = object.metadata
   t.after(() =>
     kube.delete(resource, { name, namespace }).catch((error: unknown) => {
@@ -100,7 +116,7 @@ async function install(t: TestContext, kube: KubeClient, object: Manifest): Prom
 /** The token is bound to a pod on the node; the pod need not run. */
 async function clientOf(
   t: TestContext,
-  { kube, namespace, node, account }: Omit<Fence, 'as'> & { account: string },
+  { kube, config: admin, namespace, node, account }: Omit<Fence, 'as'> & { config: KubeConfig; account: string },
 ): Promise<KubeClient> {
   const name = `holder-of-${account}`
   const { metadata } = await kube.create(resources.pods, {
@@ -112,7 +128,7 @@ async function clientOf(
   const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name, uid: metadata.uid ?? '' }
   const spec = { audiences: [], expirationSeconds: 600, boundObjectRef }
   const { token } = await kube.createToken({ namespace, name: account }, spec)
-  const { cert: _, key: __, ...config } = loadKubeconfig(process.env.KUBECONFIG ?? '', { environment: process.env })
+  const { cert: _, key: __, ...config } = admin
   const client = createKubeClient({ ...config, token: async () => token })
   t.after(() => client.close())
   return client

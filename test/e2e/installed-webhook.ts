@@ -36,8 +36,6 @@ export async function installWebhook(lab: Lab, image: string, namespaces: string
       enabled: true,
       azureTenantID: lab.azure.tenantId,
       logLevel: 'debug',
-      // Local clusters have no validating webhooks.
-      ...(lab.isLocal && { classChecks: { enabled: false } }),
       mutatingWebhookNamespaceSelector: { matchExpressions: [{ key, operator: 'In', values: namespaces }] },
     },
   }

@@ -348,8 +348,6 @@ async function createWorld(t: TestContext): Promise<World> {
 function podIdentityValues({ administrator, imds }: TestAzure): object {
   const { tenantId, subscriptionId, clientId, clientSecret } = administrator
   return {
-    // Local clusters have no validating webhooks.
-    ...(!isReal && { webhook: { classChecks: { enabled: false } } }),
     podIdentity: {
       enabled: true,
       adminsecret: {

@@ -48,6 +48,7 @@ export async function startApiServer(
   const clock = { now: () => epoch + time.now, elapsed: () => time.now, after: time.after }
   const objects = createObjects({ store, clock })
   seed(store, objects)
+  const catalog = createCatalog(store)
   const context: ApiContext = {
     bodies: { inFlight: 0 },
     store,
@@ -64,8 +65,8 @@ export async function startApiServer(
       discovery: () => ({}),
       jwks: async () => ({}),
     },
-    admission: createAdmission({ store, log: silentLog }),
-    catalog: createCatalog(store),
+    admission: createAdmission({ store, catalog, log: silentLog }),
+    catalog,
     runtime: () => undefined,
     signal: new AbortController().signal,
   }

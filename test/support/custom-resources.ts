@@ -18,15 +18,7 @@ export async function createDefinitions(kube: KubeClient): Promise<void> {
   }
 }
 
-/** The SecretSync kind, for the local cluster. */
-export const secretSyncDefinition = withoutRules(
-  parse(readFileSync(join(files, 'sync-crds/secretsyncs.yaml'), 'utf8')),
+/** The SecretSync kind. */
+export const secretSyncDefinition = parse(
+  readFileSync(join(files, 'sync-crds/secretsyncs.yaml'), 'utf8'),
 ) as UntypedObject
-
-/** The local cluster refuses rules in CEL, which it cannot evaluate; the controller checks the same. */
-function withoutRules(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutRules)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(([key]) => key !== 'x-kubernetes-validations')
-  return Object.fromEntries(entries.map(([key, inner]) => [key, withoutRules(inner)]))
-}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
-import { resources } from '#kubernetes/client'
+import { resources, type UntypedObject } from '#kubernetes/client'
 import { secretSyncs } from '#product/sync'
 import { until } from '../../support/eventually.ts'
 import { type FakeProvider, ProviderFault } from '../../support/fake-provider.ts'
@@ -122,8 +122,14 @@ test('data larger than a Secret may be is refused before it is sent, with the si
   )
 })
 
-test('reserved labels and annotations are refused by the controller too', async (t) => {
+test('reserved labels and annotations are refused by the controller too, where the definition has no rules', async (t) => {
   const lab = await startSyncLab(t)
+  const name = 'secretsyncs.secret-sync.x-k8s.io'
+  const { spec } = await lab.kube.get<UntypedObject>(resources.customResourceDefinitions, { name })
+  const withoutRules = JSON.parse(
+    JSON.stringify({ spec }, (key, value) => (key === 'x-kubernetes-validations' ? [] : value)),
+  )
+  await lab.kube.patch(resources.customResourceDefinitions, { name }, withoutRules)
   await lab.createClass('app', db)
   lab.start()
   const data = [{ sourcePath: 'db', targetKey: 'password' }]

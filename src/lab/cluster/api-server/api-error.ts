@@ -67,7 +67,7 @@ interface Details {
   name?: string
   group?: string
   kind?: string
-  causes?: readonly Cause[]
+  causes?: readonly (Cause | Pick<Cause, 'message'>)[]
 }
 
 /**

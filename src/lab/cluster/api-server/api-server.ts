@@ -69,6 +69,7 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
   started.defer(() => store.close())
   const objects = createObjects({ store, clock })
   seed(store, objects)
+  const catalog = createCatalog(store)
   const stopping = new AbortController()
   const { server, url, stop } = await serveTls(options, pki)
   started.defer(stop)
@@ -83,8 +84,8 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
     clock,
     log,
     tokens: createServiceAccountTokens({ issuer: url, key: pki.serviceAccountKey, store, clock }),
-    admission: createAdmission({ store, connectToPod, log }),
-    catalog: createCatalog(store),
+    admission: createAdmission({ store, catalog, connectToPod, log }),
+    catalog,
     runtime: () => node,
     signal: stopping.signal,
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { errorMessage } from '#lib'
 import { valueAt } from '#lib/formats'
+import type { AdmissionRequest } from '../api-server/admission/admission-request.ts'
 import { type ApiObject, isRecord, mapAt, recordsAt, textAt } from '../api-server/api-object.ts'
 import type { ResourceKey } from '../api-server/objects/store.ts'
 import type { ControllerContext } from './controller.ts'
@@ -54,8 +55,14 @@ export function createPod(context: ControllerContext, owner: ApiObject, labels: 
     },
     spec: structuredClone(valueAt(template, 'spec')),
   }
+  const user = { name: `system:serviceaccount:kube-system:${component}`, groups: ['system:serviceaccounts'] }
+  const request: AdmissionRequest = {
+    ...{ operation: 'CREATE', row, version: 'v1', subresource: '', namespace, user, dryRun: false },
+    warn: () => undefined,
+  }
   const create = (admitted: unknown) => {
-    const pod = objects.create(row, namespace, admitted, { manager: component })
+    const admit = (object: ApiObject) => admission.checkPolicies(request, { object })
+    const pod = objects.create(row, namespace, admitted, { manager: component, admit })
     recordEvent(context, owner, { component, reason: 'SuccessfulCreate', message: `Created pod: ${pod.metadata.name}` })
   }
   const refused = (error: unknown) => {
@@ -63,8 +70,7 @@ export function createPod(context: ControllerContext, owner: ApiObject, labels: 
     recordEvent(context, owner, { component, type: 'Warning', reason: 'FailedCreate', message })
     throw error
   }
-  const asked = { row, version: 'v1', namespace, body }
-  if (!admission.concerns(asked)) {
+  if (!admission.concerns(request, body)) {
     try {
       create(body)
     } catch (error) {
@@ -72,9 +78,12 @@ export function createPod(context: ControllerContext, owner: ApiObject, labels: 
     }
     return
   }
-  const user = { name: `system:serviceaccount:kube-system:${component}`, groups: ['system:serviceaccounts'] }
-  const review = { ...asked, user, dryRun: false, warn: () => undefined }
-  creations.begin(owner.metadata.uid ?? '', () => admission.admit(review).then(create).catch(refused))
+  const admitted = async () => {
+    const mutated = await admission.mutate(request, body)
+    await admission.validate(request, { object: mutated as ApiObject })
+    return create(mutated)
+  }
+  creations.begin(owner.metadata.uid ?? '', () => admitted().catch(refused))
 }
 
 export function deletePod(context: ControllerContext, owner: ApiObject, pod: ApiObject): void {

@@ -14,23 +14,10 @@ interface Deployment extends KubeObject {
 /** The manifests of the controller of SecretSyncs, adapted to one cluster. */
 export function syncObjects(packageRoot: string, settings: SyncSettings): UntypedObject[] {
   const text = readFileSync(join(packageRoot, 'deploy/optional/secret-sync-controller.yaml'), 'utf8')
-  const objects = parseAllDocuments(text)
+  return parseAllDocuments(text)
     .map((document) => document.toJS() as UntypedObject | null)
     .filter((object) => object !== null)
     .map((object) => (object.kind === 'Deployment' ? deployment(object, settings) : object))
-  return settings.shared === undefined ? objects : withoutRules(objects)
-}
-
-/** A local cluster evaluates no rules in CEL. The controller refuses the same labels; the policies restrict what it may do at most. */
-function withoutRules(objects: readonly UntypedObject[]): UntypedObject[] {
-  return objects
-    .filter(({ kind }) => !kind.startsWith('ValidatingAdmissionPolicy'))
-    .map(
-      (object) =>
-        JSON.parse(
-          JSON.stringify(object, (key, value) => (key === 'x-kubernetes-validations' ? undefined : value)),
-        ) as UntypedObject,
-    )
 }
 
 function deployment(object: UntypedObject, settings: SyncSettings): UntypedObject {

@@ -4,12 +4,12 @@ import { errorMessage } from '#lib'
 import { parseJson, valueAt } from '#lib/formats'
 import { createHttpClient } from '#lib/http'
 import { ApiError } from '../api-error.ts'
-import { type ApiObject, isRecord, numberAt, textAt, textsAt } from '../api-object.ts'
-import { apiVersionOf } from '../kinds/resource-row.ts'
+import { isRecord, numberAt, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
-import type { Creation } from './creation.ts'
-import type { Webhook } from './mutating-webhooks.ts'
+import type { AdmissionRequest, Written } from './admission-request.ts'
+import { objectsOf, requestAttributes } from './request-attributes.ts'
 import { webhookAddress } from './webhook-address.ts'
+import type { Webhook } from './webhooks.ts'
 
 /** What it takes to call a webhook. */
 export interface AdmissionSurroundings {
@@ -24,28 +24,33 @@ export interface WebhookAnswer {
   /** JSON patch. */
   patch: unknown[]
   warnings: readonly string[]
+  /** Why the webhook refuses the object. */
+  refusal: ApiError | undefined
 }
 
 /**
- * Sends one AdmissionReview. Throws ApiError in a real API server's words: when the webhook refuses the object, and (500)
- * when it cannot be asked.
+ * Sends one AdmissionReview. Throws ApiError (500) in a real API server's words when the webhook cannot be asked.
  */
 export async function askWebhook(
   { store, connectToPod }: AdmissionSurroundings,
   webhook: Webhook,
-  creation: Creation & { object: ApiObject },
+  request: AdmissionRequest,
+  written: Written,
 ): Promise<WebhookAnswer> {
   const uid = randomUUID()
-  const review = await send({ store, connectToPod }, webhook, reviewOf(uid, webhook, creation)).catch(
+  const review = await send({ store, connectToPod }, webhook, reviewOf(uid, webhook, request, written)).catch(
     (error: unknown) => {
       throw failure(webhook, error)
     },
   )
   const response = valueAt(review, 'response')
   if (textAt(response, 'uid') !== uid) throw failure(webhook, new Error('the answer is for another request'))
-  if (valueAt(response, 'allowed') !== true) throw denial(webhook, valueAt(response, 'status'))
+  const warnings = textsAt(response, 'warnings')
+  if (valueAt(response, 'allowed') !== true) {
+    return { patch: [], warnings, refusal: refusalOf(webhook, valueAt(response, 'status')) }
+  }
   const patch = textAt(response, 'patch')
-  return { patch: patch === '' ? [] : parsePatch(webhook, patch), warnings: textsAt(response, 'warnings') }
+  return { patch: patch === '' ? [] : parsePatch(webhook, patch), warnings, refusal: undefined }
 }
 
 async function send(
@@ -73,25 +78,12 @@ async function send(
 }
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request */
-function reviewOf(uid: string, { reviewVersions }: Webhook, creation: Creation & { object: ApiObject }): object {
-  const { row, version, namespace, user, dryRun, object } = creation
-  const kind = { group: row.group, version, kind: row.kind }
-  const resource = { group: row.group, version, resource: row.plural }
+function reviewOf(uid: string, { reviewVersions }: Webhook, request: AdmissionRequest, written: Written): object {
   const known = ['v1', 'v1beta1'].find((each) => reviewVersions.includes(each)) ?? 'v1'
   return {
     apiVersion: `admission.k8s.io/${known}`,
     kind: 'AdmissionReview',
-    request: {
-      ...{ uid, kind, resource, requestKind: kind, requestResource: resource },
-      ...(object.metadata.name && { name: object.metadata.name }),
-      ...(namespace !== undefined && { namespace }),
-      operation: 'CREATE',
-      userInfo: { username: user.name, groups: user.groups },
-      object: { ...object, apiVersion: apiVersionOf(row.group, version), kind: row.kind },
-      oldObject: null,
-      dryRun,
-      options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' },
-    },
+    request: { uid, ...requestAttributes(request, written), ...objectsOf(request, written) },
   }
 }
 
@@ -111,7 +103,7 @@ function failure({ name }: Webhook, error: unknown): ApiError {
   return new ApiError(500, 'InternalError', message)
 }
 
-function denial({ name }: Webhook, status: unknown): ApiError {
+function refusalOf({ name }: Webhook, status: unknown): ApiError {
   const text = isRecord(status) ? textAt(status, 'message') || textAt(status, 'reason') : ''
   const message = `admission webhook "${name}" denied the request${text === '' ? ' without explanation' : `: ${text}`}`
   const code = numberAt(status, 'code')

@@ -4,9 +4,11 @@ import type { ServiceAccountTokens, User } from '../access/service-account-token
 import { badRequest, Causes, conflict, invalid, methodNotAllowed, notFound } from '../api-error.ts'
 import { type ApiObject, isRecord, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
+import { admissionRequestOf } from './admitted-write.ts'
 import type { ApiCall } from './api-call.ts'
 import { readObject, sendJson } from './http-exchange.ts'
 import type { ResourceRequest } from './request-info.ts'
+import { writeOptionsOf } from './write-options.ts'
 
 interface ReviewContext {
   store: Store
@@ -75,11 +77,17 @@ function attributesOf(spec: unknown): Attributes {
 }
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/ */
-export async function handleTokenRequest({ context, request, response, row, info }: ApiCall): Promise<void> {
+export async function handleTokenRequest(call: ApiCall): Promise<void> {
+  const { context, request, response, row, info } = call
   const body = await readObject(context, request)
   const account = context.objects.get(row, { namespace: info.namespace, name: info.name ?? '' })
+  const { namespace = '', name } = account.metadata
+  const object: ApiObject = { ...recordOf(body), ...tokenRequestKind, metadata: { namespace, name } }
+  context.admission.checkPolicies(admissionRequestOf(call, writeOptionsOf(call), { object }), { object })
   sendJson(response, 201, await issueToken(context, account, body))
 }
+
+const tokenRequestKind = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }
 
 async function issueToken(
   { store, tokens }: { store: Store; tokens: ServiceAccountTokens },
@@ -97,8 +105,7 @@ async function issueToken(
   const pod = bound === undefined ? undefined : boundPod(store, account, bound)
   const status = await tokens.issue({ ...subject, ...pod }, audiences, seconds)
   return {
-    kind: 'TokenRequest',
-    apiVersion: 'authentication.k8s.io/v1',
+    ...tokenRequestKind,
     metadata: { name, namespace, creationTimestamp: null },
     spec: { audiences, expirationSeconds: seconds, boundObjectRef: bound ?? null },
     status,

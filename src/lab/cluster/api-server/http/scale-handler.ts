@@ -2,9 +2,9 @@ import { valueAt } from '#lib/formats'
 import { badRequest, Causes, invalid } from '../api-error.ts'
 import { type ApiObject, isRecord, mapAt, numberAt, textAt } from '../api-object.ts'
 import { jsonPatch, mergePatch } from '../objects/patch.ts'
+import { admittedWrite } from './admitted-write.ts'
 import type { ApiCall } from './api-call.ts'
 import { mediaTypeOf, readObject, sendJson } from './http-exchange.ts'
-import { writeOptionsOf } from './write-options.ts'
 
 /** The number of replicas of a workload, as an object of its own. https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/scale-v1/ */
 export const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' } as const
@@ -14,13 +14,13 @@ export function handleGetScale(call: ApiCall): void {
 }
 
 export async function handleUpdateScale(call: ApiCall): Promise<void> {
-  setScale(call, await readObject(call.context, call.request))
+  await setScale(call, await readObject(call.context, call.request))
 }
 
 export async function handlePatchScale(call: ApiCall): Promise<void> {
   const patch = await readObject(call.context, call.request)
   const current = scaleOf(workloadOf(call))
-  setScale(
+  await setScale(
     call,
     mediaTypeOf(call.request).startsWith('application/json-patch')
       ? jsonPatch(current, patch)
@@ -44,7 +44,7 @@ function scaleOf({ metadata, spec, status }: ApiObject) {
   }
 }
 
-function setScale(call: ApiCall, scale: unknown): void {
+async function setScale(call: ApiCall, scale: unknown): Promise<void> {
   const { context, row, info, response } = call
   const { name = '', namespace } = info
   const replicas = valueAt(scale, 'spec', 'replicas') ?? 0
@@ -59,5 +59,8 @@ function setScale(call: ApiCall, scale: unknown): void {
     metadata: { ...draft.metadata, resourceVersion: textAt(scale, 'metadata', 'resourceVersion') },
     spec: { ...(isRecord(draft.spec) ? draft.spec : {}), replicas },
   })
-  sendJson(response, 200, scaleOf(context.objects.update(row, { namespace, name }, scaled, writeOptionsOf(call))))
+  const updated = await admittedWrite(call, (options) =>
+    context.objects.update(row, { namespace, name }, scaled, options),
+  )
+  sendJson(response, 200, scaleOf(updated))
 }

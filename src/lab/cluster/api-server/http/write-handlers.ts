@@ -5,6 +5,7 @@ import { apiVersionOf, keyOf } from '../kinds/resource-row.ts'
 import type { DeleteOptions } from '../objects/object-deletion.ts'
 import type { ObjectRef } from '../objects/objects.ts'
 import { jsonPatch, mergePatch, strategicPatch } from '../objects/patch.ts'
+import { admissionRequestOf, admittedDeletion, admittedWrite } from './admitted-write.ts'
 import type { ApiCall } from './api-call.ts'
 import { mediaTypeOf, readObject, sendJson } from './http-exchange.ts'
 import { selected, sendObject } from './read-handlers.ts'
@@ -13,33 +14,28 @@ import { parseDryRun, writeOptionsOf } from './write-options.ts'
 
 export async function handleCreate(call: ApiCall): Promise<void> {
   const { context, row, info, request } = call
-  const body = await admitted(call, await readObject(context, request))
-  sendObject(call, 201, context.objects.create(row, info.namespace, body, writeOptionsOf(call)))
+  const body = await mutated(call, await readObject(context, request))
+  const created = await admittedWrite(call, (options) => context.objects.create(row, info.namespace, body, options))
+  sendObject(call, 201, created)
 }
 
 /** What webhooks make of a new object. */
-function admitted(call: ApiCall, body: unknown): Promise<unknown> {
-  const { context, row, info, user } = call
-  const { version, namespace } = info
-  const { dryRun = false, warn = () => undefined } = writeOptionsOf(call)
-  return context.admission.admit({ row, version, namespace, body, user, dryRun, warn })
+function mutated(call: ApiCall, body: unknown): Promise<unknown> {
+  const operation = 'CREATE'
+  return call.context.admission.mutate({ ...admissionRequestOf(call, writeOptionsOf(call), {}), operation }, body)
 }
 
 export async function handleUpdate(call: ApiCall): Promise<void> {
   const { context, row, request } = call
   const body = await readObject(context, request)
-  sendObject(
-    call,
-    200,
-    context.objects.update(row, refOf(call), () => body, writeOptionsOf(call)),
-  )
+  const updated = await admittedWrite(call, (options) => context.objects.update(row, refOf(call), () => body, options))
+  sendObject(call, 200, updated)
 }
 
 export async function handlePatch(call: ApiCall): Promise<void> {
   const { context, row, info, request, url } = call
   const { store, objects } = context
   const patch = await readObject(context, request)
-  const options = writeOptionsOf(call)
   const ref = refOf(call)
   const type = mediaTypeOf(request)
   if (type === 'application/apply-patch+yaml') {
@@ -49,12 +45,10 @@ export async function handlePatch(call: ApiCall): Promise<void> {
       )
     }
     const isThere = store.get(keyOf(row), ref.namespace, ref.name) !== undefined
-    const wanted = isThere ? patch : await admitted(call, patch)
+    const wanted = isThere ? patch : await mutated(call, patch)
     const before = store.revision
-    const applied = objects.apply(row, ref, wanted, {
-      ...options,
-      force: isTrue(url.searchParams.get('force') ?? 'false'),
-    })
+    const force = isTrue(url.searchParams.get('force') ?? 'false')
+    const applied = await admittedWrite(call, (options) => objects.apply(row, ref, wanted, { ...options, force }))
     const isNew = Number(applied.metadata.resourceVersion) > before && applied.metadata.generation === 1
     sendObject(call, isNew ? 201 : 200, applied)
     return
@@ -69,13 +63,15 @@ export async function handlePatch(call: ApiCall): Promise<void> {
       'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml',
     )
   }
-  sendObject(call, 200, objects.update(row, ref, change, options))
+  sendObject(call, 200, await admittedWrite(call, (options) => objects.update(row, ref, change, options)))
 }
 
 export async function handleDelete(call: ApiCall): Promise<void> {
   const { context, row, response } = call
   const options = await deleteOptions(call)
-  const { object, gone } = context.objects.delete(row, refOf(call), options)
+  const { object, gone } = await admittedDeletion(call, options, (admission) =>
+    context.objects.delete(row, refOf(call), { ...options, ...admission }),
+  )
   // As in a real API server: what is still there is shown, what is gone is only confirmed.
   if (!gone || row.plural === 'pods') sendObject(call, 200, object)
   else {
@@ -89,7 +85,11 @@ export async function handleDeleteCollection(call: ApiCall): Promise<void> {
   const { context, row, info, response } = call
   const options = await deleteOptions(call)
   const found = selected(call)
-  for (const { metadata } of found) context.objects.delete(row, metadata, options)
+  for (const { metadata } of found) {
+    await admittedDeletion(call, options, (admission) =>
+      context.objects.delete(row, metadata, { ...options, ...admission }),
+    )
+  }
   const apiVersion = apiVersionOf(row.group, info.version)
   sendJson(response, 200, { kind: `${row.kind}List`, apiVersion, metadata: {}, items: found })
 }

@@ -20,6 +20,9 @@ test('the columns are those of a real API server', () => {
     serviceaccounts: 'Name, Secrets, Age',
     services: 'Name, Type, Cluster-IP, External-IP, Port(s), Age, Selector*',
     mutatingwebhookconfigurations: 'Name, Webhooks, Age',
+    validatingwebhookconfigurations: 'Name, Webhooks, Age',
+    validatingadmissionpolicies: 'Name, Validations, ParamKind, Age',
+    validatingadmissionpolicybindings: 'Name, PolicyName, ParamRef, Age',
     poddisruptionbudgets: 'Name, Min Available, Max Unavailable, Allowed Disruptions, Age',
     namespaces: 'Name, Status, Age',
     nodes:

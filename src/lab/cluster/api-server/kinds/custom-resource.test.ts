@@ -72,11 +72,11 @@ test('printer columns follow their paths', () => {
 })
 
 test('a definition that needs more than the local cluster has is refused', () => {
-  const validations = { type: 'object', 'x-kubernetes-validations': [] }
+  const anyOf = { type: 'object', anyOf: [] }
   const rows: [object, string][] = [
     [
-      { versions: [version('v1', { storage: true, schema: { openAPIV3Schema: validations } })] },
-      'spec.validation.openAPIV3Schema.x-kubernetes-validations: Forbidden: the keyword x-kubernetes-validations is not supported by the local cluster',
+      { versions: [version('v1', { storage: true, schema: { openAPIV3Schema: anyOf } })] },
+      'spec.validation.openAPIV3Schema.anyOf: Forbidden: the keyword anyOf is not supported by the local cluster',
     ],
     [
       { conversion: { strategy: 'Webhook', webhook: { clientConfig: {}, conversionReviewVersions: ['v1'] } } },

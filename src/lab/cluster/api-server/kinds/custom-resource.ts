@@ -6,6 +6,7 @@ import { ageColumn, type Column, nameColumn } from './columns.ts'
 import { metadataFields } from './fields.ts'
 import { ageOf } from './human-duration.ts'
 import type { ResourceRow } from './resource-row.ts'
+import { validateRules } from './schema-rules.ts'
 import { applyDefaults, type Schema, validateSchema } from './structural-schema.ts'
 
 /** Fields that the schema of a definition need not name. */
@@ -57,9 +58,12 @@ export function customRow(definition: ApiObject): ResourceRow {
     protobuf: {},
     prepare: (draft, name) => applyDefaults(schema(name), draft),
     admit: () => {},
-    validate(causes, object, name) {
+    validate(causes, object, name, previous) {
       validateMetadata(causes, object, subdomainName)
+      const before = causes.list.length
       validateSchema(causes, schema(name), object)
+      // Rules are written for objects that fit their schema.
+      if (causes.list.length === before) validateRules(causes, schema(name), object, previous)
     },
     warnings: (name) => version(name)?.warnings ?? [],
   }

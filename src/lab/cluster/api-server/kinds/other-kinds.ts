@@ -1,4 +1,12 @@
-import { prepareWebhooks, validateWebhooks } from '../admission/mutating-webhooks.ts'
+import {
+  bindingSpecFields,
+  policySpecFields,
+  preparePolicy,
+  prepareBinding as preparePolicyBinding,
+  validatePolicy,
+  validateBinding as validatePolicyBinding,
+} from '../admission/policy-fields.ts'
+import { prepareWebhooks, validateWebhooks } from '../admission/webhooks.ts'
 import type { Causes } from '../api-error.ts'
 import { type ApiObject, isRecord, recordsAt, setDefaults, textAt, textsAt } from '../api-object.ts'
 import { validateDefinition } from '../validation/definition.ts'
@@ -44,8 +52,51 @@ export const otherKinds: readonly ResourceRow[] = [
     fields: '',
     children: { webhooks: list(webhookFields()) },
     prepare: prepareWebhooks,
-    validate: validateWebhooks,
+    validate: (causes, configuration) => validateWebhooks(causes, configuration, ['CREATE']),
   }),
+  defineKind('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', {
+    scope: 'cluster',
+    generation: true,
+    columns: [nameColumn, size('Webhooks', 'webhooks'), ageColumn],
+    fields: '',
+    children: { webhooks: list(webhookFields()) },
+    prepare: prepareWebhooks,
+    validate: (causes, configuration) => validateWebhooks(causes, configuration, ['CREATE', 'UPDATE', 'DELETE']),
+  }),
+  defineKind('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', 'validatingadmissionpolicies', {
+    scope: 'cluster',
+    subresources: ['status'],
+    generation: true,
+    columns: [
+      nameColumn,
+      size('Validations', 'spec.validations'),
+      column('ParamKind', (object) => at(object, 'spec.paramKind.kind') ?? '<unset>'),
+      ageColumn,
+    ],
+    fields: 'status:any',
+    children: { spec: policySpecFields },
+    prepare: preparePolicy,
+    validate: validatePolicy,
+  }),
+  defineKind(
+    'admissionregistration.k8s.io/v1',
+    'ValidatingAdmissionPolicyBinding',
+    'validatingadmissionpolicybindings',
+    {
+      scope: 'cluster',
+      generation: true,
+      columns: [
+        nameColumn,
+        text('PolicyName', 'spec.policyName'),
+        column('ParamRef', (object) => at(object, 'spec.paramRef.name') ?? '<unset>'),
+        ageColumn,
+      ],
+      fields: '',
+      children: { spec: bindingSpecFields },
+      prepare: preparePolicyBinding,
+      validate: validatePolicyBinding,
+    },
+  ),
   // Stored, and never enforced: nothing evicts pods here.
   defineKind('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets', {
     short: ['pdb'],

@@ -26,16 +26,32 @@ export interface Schema {
   'x-kubernetes-embedded-resource'?: boolean
   'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map'
   'x-kubernetes-list-map-keys'?: string[]
+  'x-kubernetes-validations'?: SchemaRule[]
   /** Name of the Go type of a built-in kind's field, which decoding errors contain. */
   'x-go-type'?: string
+}
+
+/** A rule in CEL. */
+export interface SchemaRule {
+  rule: string
+  message?: string
+  messageExpression?: string
+  reason?: string
+  fieldPath?: string
 }
 
 const keywords = new Set([
   ...['type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'default', 'nullable', 'pattern'],
   ...['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'],
-  ...['preserve-unknown-fields', 'int-or-string', 'embedded-resource', 'list-type', 'list-map-keys', 'map-type'].map(
-    (name) => `x-kubernetes-${name}`,
-  ),
+  ...[
+    'preserve-unknown-fields',
+    'int-or-string',
+    'embedded-resource',
+    'list-type',
+    'list-map-keys',
+    'map-type',
+    'validations',
+  ].map((name) => `x-kubernetes-${name}`),
   // Refused by the validation of definitions.
   ...['$ref', 'uniqueItems'],
   // These are for readers of the schema.
@@ -94,7 +110,7 @@ const embeddedFields: Record<string, Schema> = {
   metadata: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
 }
 
-function childSchema(schema: Schema, field: string): Schema | undefined {
+export function childSchema(schema: Schema, field: string): Schema | undefined {
   if (schema['x-kubernetes-embedded-resource'] && Object.hasOwn(embeddedFields, field)) return embeddedFields[field]
   if (schema.properties !== undefined && Object.hasOwn(schema.properties, field)) return schema.properties[field]
   const { additionalProperties } = schema
@@ -128,7 +144,7 @@ function typeMismatch(schema: Schema, value: unknown): string | undefined {
   return schema.type === 'number' && found === 'integer' ? undefined : schema.type
 }
 
-function typeOf(value: unknown): string {
+export function typeOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
   if (Number.isInteger(value)) return 'integer'
@@ -168,7 +184,7 @@ function validateItems(causes: Causes, schema: Schema, list: readonly unknown[],
 }
 
 /** What must differ between the items of a list, if anything. */
-function identityOf(schema: Schema, item: unknown): unknown {
+export function identityOf(schema: Schema, item: unknown): unknown {
   const { 'x-kubernetes-list-type': type, 'x-kubernetes-list-map-keys': keys = [] } = schema
   if (type === 'map' && isRecord(item)) return Object.fromEntries(keys.map((key) => [key, item[key]]))
   return type === 'set' ? item : undefined

@@ -10,6 +10,8 @@ export interface DeleteOptions {
   propagationPolicy?: 'Background' | 'Foreground' | undefined
   preconditions?: { uid?: string | undefined; resourceVersion?: string | undefined } | undefined
   dryRun?: boolean | undefined
+  /** Called with the object that is to go; throws ApiError to refuse the deletion. */
+  admit?: ((object: ApiObject, previous: ApiObject | undefined) => void) | undefined
 }
 
 /** Throws 409 when the object has another UID or version. */

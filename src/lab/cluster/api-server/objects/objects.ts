@@ -69,7 +69,7 @@ function create(
 ): ApiObject {
   const write = writeOf(row, options)
   const draft = draftNew(around, write, namespace, body)
-  return put(around, write, recorded(around, write, undefined, draft))
+  return put(around, write, recorded(around, write, undefined, draft), undefined)
 }
 
 /** A new object with everything that the server adds to it. */
@@ -154,7 +154,7 @@ function apply(
   if (current === undefined) {
     const draft = draftNew(around, write, ref.namespace, applied)
     const { metadata } = applyConfiguration(structuredClone(draft), applied, how)
-    return put(around, write, { ...draft, metadata })
+    return put(around, write, { ...draft, metadata }, undefined)
   }
   pruneUnknown(write, applied)
   return replace(around, write, current, applyConfiguration(structuredClone(current), applied, how), (next) => next)
@@ -173,14 +173,23 @@ function replace(
   pruneUnknown(write, next)
   row.prepare(next, version, current)
   validate(write, next, current)
-  if (isDeepStrictEqual({ ...next, apiVersion: current.apiVersion }, current)) return current
+  if (isDeepStrictEqual({ ...next, apiVersion: current.apiVersion }, current)) {
+    write.admit?.(current, current)
+    return current
+  }
   if (row.generation && !isDeepStrictEqual(desired(next), desired(current))) {
     next.metadata.generation = (current.metadata.generation ?? 0) + 1
   }
-  return put(around, write, record(next))
+  return put(around, write, record(next), current)
 }
 
-function put({ store }: Surroundings, { row, dryRun }: Write, object: ApiObject): ApiObject {
+function put(
+  { store }: Surroundings,
+  { row, dryRun, admit }: Write,
+  object: ApiObject,
+  previous: ApiObject | undefined,
+): ApiObject {
+  admit?.(object, previous)
   if (dryRun) return object
   return isFinished(object) ? store.remove(keyOf(row), object) : store.put(keyOf(row), object)
 }
@@ -194,6 +203,7 @@ function remove(
   const { store, clock } = around
   const current = get(around, row, ref)
   checkPreconditions(row, current, options.preconditions ?? {})
+  options.admit?.(current, current)
   if (options.dryRun) return { object: current, gone: true }
   const marked = markDeleted(row, current, options, clock.now())
   if (isFinished(marked)) return { object: store.remove(keyOf(row), marked), gone: true }

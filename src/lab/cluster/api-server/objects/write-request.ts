@@ -17,6 +17,8 @@ export interface WriteOptions {
   validation?: 'Strict' | 'Warn' | 'Ignore' | undefined
   /** Write only the status. */
   subresource?: 'status' | undefined
+  /** Called with the object as it would be stored and as it is; throws ApiError to refuse the write. */
+  admit?: ((object: ApiObject, previous: ApiObject | undefined) => void) | undefined
   /** Called with each fault that is accepted. */
   warn?: ((text: string) => void) | undefined
 }

@@ -1,5 +1,6 @@
 import { errorMessage } from '#lib'
 import { Causes } from '../api-error.ts'
+import { compileRule } from '../expressions.ts'
 import { type Schema, validateSchema } from '../kinds/structural-schema.ts'
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string']
@@ -56,6 +57,7 @@ function validateKeywords(causes: Causes, schema: Schema, field: string): void {
   }
   if (pattern !== undefined) validatePattern(causes, pattern, `${field}.pattern`)
   validateListType(causes, schema, field)
+  validateSchemaRules(causes, schema, `${field}.x-kubernetes-validations`)
   if (schema.default !== undefined) validateDefault(causes, schema, `${field}.default`)
 }
 
@@ -64,6 +66,23 @@ function validatePattern(causes: Causes, pattern: string, field: string): void {
     new RegExp(pattern, 'u')
   } catch (error) {
     causes.invalid(field, pattern, `must be a valid regular expression, but isn't: ${errorMessage(error)}`)
+  }
+}
+
+function validateSchemaRules(causes: Causes, schema: Schema, field: string): void {
+  for (const [index, { rule, messageExpression }] of (schema['x-kubernetes-validations'] ?? []).entries()) {
+    if (rule.trim() === '') causes.required(`${field}[${index}].rule`, 'rule is not specified')
+    else checkCompiles(causes, rule, `${field}[${index}].rule`)
+    if (messageExpression !== undefined)
+      checkCompiles(causes, messageExpression, `${field}[${index}].messageExpression`)
+  }
+}
+
+function checkCompiles(causes: Causes, expression: string, field: string): void {
+  try {
+    compileRule(expression)
+  } catch (error) {
+    causes.invalid(field, expression, `compilation failed: ${errorMessage(error)}`)
   }
 }
 

@@ -1,12 +1,12 @@
 import { valueAt } from '#lib/formats'
 import type { Causes } from '../api-error.ts'
-import { type ApiObject, mapAt, numberAt, recordsAt, setDefaults, textAt, textsAt } from '../api-object.ts'
-import type { ResourceRow } from '../kinds/resource-row.ts'
-import { selectorMatches } from '../objects/selectors.ts'
+import { type ApiObject, numberAt, recordsAt, setDefaults, textAt, textsAt } from '../api-object.ts'
 import type { Store } from '../objects/store.ts'
 import { checkRange } from '../validation/numbers.ts'
+import type { Operation, Written } from './admission-request.ts'
+import { matches, type Subject } from './resource-rules.ts'
 
-/** One entry of a MutatingWebhookConfiguration. */
+/** One entry of a MutatingWebhookConfiguration or a ValidatingWebhookConfiguration. */
 export interface Webhook {
   name: string
   clientConfig: unknown
@@ -15,30 +15,28 @@ export interface Webhook {
   reviewVersions: readonly string[]
 }
 
-/** The kind's name in the store. */
-export const webhookConfigurations = 'mutatingwebhookconfigurations.admissionregistration.k8s.io'
+/** The kinds' names in the store. */
+export const webhookConfigurations = {
+  mutating: 'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+  validating: 'validatingwebhookconfigurations.admissionregistration.k8s.io',
+} as const
 
-/** The webhooks that a creation concerns, in the order in which they are called. */
+/** The webhooks that a write concerns, in the order of their configurations' names. */
 export function webhooksFor(
   store: Store,
-  {
-    row,
-    version,
-    namespace,
-    object,
-  }: { row: ResourceRow; version: string; namespace: string | undefined; object: ApiObject },
+  kind: keyof typeof webhookConfigurations,
+  subject: Subject,
+  written: Written,
 ): Webhook[] {
   // A webhook that refused its own configuration could not be repaired.
-  if (row.group === 'admissionregistration.k8s.io') return []
-  const namespaceLabels =
-    namespace === undefined ? undefined : store.get('namespaces', undefined, namespace)?.metadata.labels
+  if (subject.row.group === 'admissionregistration.k8s.io') return []
   return store
-    .list(webhookConfigurations)
+    .list(webhookConfigurations[kind])
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     .flatMap((configuration) => recordsAt(configuration, 'webhooks'))
-    .filter((webhook) => recordsAt(webhook, 'rules').some((rule) => ruleFits(rule, row, version)))
-    .filter((webhook) => selectorMatches(webhook.objectSelector, mapAt(object, 'metadata', 'labels')))
-    .filter((webhook) => namespaceLabels === undefined || selectorMatches(webhook.namespaceSelector, namespaceLabels))
+    .filter(({ rules, objectSelector, namespaceSelector }) =>
+      matches(store, { rules: Array.isArray(rules) ? rules : [], objectSelector, namespaceSelector }, subject, written),
+    )
     .map((webhook) => ({
       name: textAt(webhook, 'name'),
       clientConfig: webhook.clientConfig,
@@ -46,19 +44,6 @@ export function webhooksFor(
       timeoutSeconds: numberAt(webhook, 'timeoutSeconds'),
       reviewVersions: textsAt(webhook, 'admissionReviewVersions'),
     }))
-}
-
-function ruleFits(rule: unknown, { group, plural, namespaced }: ResourceRow, version: string): boolean {
-  const has = (field: string, value: string) => textsAt(rule, field).some((one) => one === '*' || one === value)
-  const scope = textAt(rule, 'scope')
-  const inScope = scope === '' || scope === '*' || (scope === 'Namespaced') === namespaced
-  return (
-    has('operations', 'CREATE') &&
-    has('apiGroups', group) &&
-    has('apiVersions', version) &&
-    has('resources', plural) &&
-    inScope
-  )
 }
 
 /** Defaults of the API server. https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/mutating-webhook-configuration-v1/ */
@@ -69,7 +54,7 @@ export function prepareWebhooks(configuration: ApiObject): void {
       matchPolicy: 'Equivalent',
       namespaceSelector: {},
       objectSelector: {},
-      reinvocationPolicy: 'Never',
+      ...(configuration.kind === 'MutatingWebhookConfiguration' && { reinvocationPolicy: 'Never' }),
       timeoutSeconds: 10,
     })
     const service = valueAt(webhook, 'clientConfig', 'service')
@@ -78,8 +63,8 @@ export function prepareWebhooks(configuration: ApiObject): void {
   }
 }
 
-/** What is missing, and what the local cluster would silently not do: webhooks are called at CREATE, and without conditions. */
-export function validateWebhooks(causes: Causes, configuration: ApiObject): void {
+/** What is missing, and what the local cluster would silently not do: other operations, and conditions. */
+export function validateWebhooks(causes: Causes, configuration: ApiObject, supported: readonly Operation[]): void {
   for (const [index, webhook] of recordsAt(configuration, 'webhooks').entries()) {
     const path = `webhooks[${index}]`
     const client = webhook.clientConfig
@@ -90,7 +75,8 @@ export function validateWebhooks(causes: Causes, configuration: ApiObject): void
       causes.required(`${path}.clientConfig`, 'exactly one of url or service is required')
     }
     for (const operation of recordsAt(webhook, 'rules').flatMap((rule) => textsAt(rule, 'operations'))) {
-      if (operation !== 'CREATE') causes.unsupported(`${path}.rules.operations`, operation, ['CREATE'])
+      if (!supported.some((each) => each === operation))
+        causes.unsupported(`${path}.rules.operations`, operation, supported)
     }
     if (recordsAt(webhook, 'matchConditions').length > 0) {
       causes.forbidden(`${path}.matchConditions`, 'not supported by the local cluster')
