@@ -40,12 +40,12 @@ function findAll(text: string, pattern: string): readonly string[] {
 const ofPolicies = environmentWith(policyNames)
 const ofRules = environmentWith(ruleNames)
 
-/** Throws an Error that says what is wrong with the expression. */
+/** Throws an Error with what is wrong in the expression. */
 export function compilePolicyExpression(text: string): Expression {
   return compile(ofPolicies, text)
 }
 
-/** Throws an Error that says what is wrong with the expression. */
+/** Throws an Error with what is wrong in the expression. */
 export function compileRule(text: string): Expression {
   return compile(ofRules, text)
 }
