@@ -6,6 +6,7 @@ import { leakCases } from './cases/leaks.ts'
 import { mainJobCases } from './cases/main-job.ts'
 import { objectCases } from './cases/objects.ts'
 import { ownershipCases } from './cases/ownership.ts'
+import { restartCases } from './cases/restart.ts'
 import { rotateNowCases } from './cases/rotate-now.ts'
 import { upstreamCases } from './cases/upstream.ts'
 import { upstreamProviderCases } from './cases/upstream-providers.ts'
@@ -40,6 +41,7 @@ describe(`end to end on the ${target} cluster`, () => {
   objectCases(() => lab)
   ownershipCases(() => lab)
   rotateNowCases(() => lab)
+  restartCases(() => lab)
   faultCases(() => lab)
   upstreamTakeoverCases(() => lab)
   upstreamCases(() => lab)

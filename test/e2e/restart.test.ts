@@ -6,18 +6,23 @@ import {
   isForbidden,
   type KubeClient,
   loadKubeconfig,
-  type Pod,
   resources,
-  statusAnnotations,
   type UntypedObject,
-  versionHash,
 } from '#kubernetes/client'
 import { sleep } from '#lib'
-import { stringOf, valueAt } from '#lib/formats'
 import { until } from '../support/eventually.ts'
 import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
 import { findClusterProcesses } from './cluster-processes.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
+import {
+  mountsOf,
+  replicaSets,
+  restartedFor,
+  restartedWorkload,
+  restartKeyOf,
+  runningPods,
+  whilePaused,
+} from './restarts.ts'
 
 /** Restarts on rotation, installed by the chart with nothing but `restart.enabled`, on a real cluster with its policies. */
 const options = realClusterOnly('admission policies and StatefulSets need a real cluster', noHelm, noNodeHost)
@@ -48,7 +53,7 @@ test('a workload is rolled out once after its secret has changed, while its oper
     const versions = new Set((await mountsOf(release, 'web')).map(({ version }) => version))
     const [first = ''] = versions
     assert.equal(versions.size, 1)
-    await whilePaused(release, async () => {
+    await whilePaused(release, 'web', async () => {
       await release.setSecret('other')
       await until('all pods to have another value than they started with', async () => {
         const mounts = await mountsOf(release, 'web')
@@ -166,72 +171,7 @@ async function onlyItsWork(t: TestContext, { kube, namespace }: HelmRelease): Pr
 }
 
 function workloadOf({ driver, namespace }: HelmRelease, kind: string, name: string, spec: object): UntypedObject {
-  const labels = { app: name }
-  const container = {
-    name: 'app',
-    image: 'registry.k8s.io/e2e-test-images/busybox:1.29-4',
-    imagePullPolicy: 'IfNotPresent',
-    command: ['sleep', '3600'],
-    volumeMounts: [{ name: 'secrets', mountPath: '/mnt/secrets-store', readOnly: true }],
-  }
-  const volumeAttributes = { secretProviderClass: 'app' }
-  return {
-    apiVersion: 'apps/v1',
-    kind,
-    metadata: { namespace, name, annotations: { 'keymount.dev/restart-on-rotation': 'true' } },
-    spec: {
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels, annotations: { keep: 'this' } },
-        spec: {
-          serviceAccountName: 'app',
-          terminationGracePeriodSeconds: 0,
-          containers: [container],
-          volumes: [{ name: 'secrets', csi: { driver, readOnly: true, volumeAttributes } }],
-        },
-      },
-      ...spec,
-    },
-  }
-}
-
-async function runningPods({ kube, namespace }: HelmRelease, app: string): Promise<Pod[]> {
-  const { items } = await kube.list(resources.pods, { namespace, labelSelector: `app=${app}` })
-  return items.filter(({ metadata, status }) => metadata.deletionTimestamp === undefined && status?.phase === 'Running')
-}
-
-interface Mounted {
-  /** Of the object in the vault. */
-  version: string
-  /** Whether the pod started with other versions than it has now. */
-  isStale: boolean
-}
-
-/** What the running pods have now, by one read of their status objects: what a test judges, it judges of one state. */
-async function mountsOf(release: HelmRelease, app: string): Promise<Mounted[]> {
-  const { kube, namespace } = release
-  const names = new Set((await runningPods(release, app)).map(({ metadata }) => metadata.name))
-  const { items } = await kube.list(resources.secretProviderClassPodStatuses, { namespace })
-  return items
-    .filter(({ status }) => names.has(status?.podName))
-    .map(({ metadata, status }) => {
-      const have = versionHash(status?.secretProviderClassName ?? '', status?.objects ?? [])
-      return {
-        version: status?.objects?.[0]?.version ?? '',
-        isStale: metadata.annotations?.[statusAnnotations.startedWith] !== have,
-      }
-    })
-}
-
-/** Pauses the Deployment `web` for what is done, also when that fails. */
-async function whilePaused({ kube, namespace }: HelmRelease, work: () => Promise<void>): Promise<void> {
-  const pause = (paused: boolean) => kube.patch(resources.deployments, { namespace, name: 'web' }, { spec: { paused } })
-  await pause(true)
-  try {
-    await work()
-  } finally {
-    await pause(false)
-  }
+  return restartedWorkload({ driver, namespace, className: 'app', serviceAccount: 'app' }, kind, name, spec)
 }
 
 /** Makes the class ask for one version of its object; an empty one is the latest. */
@@ -239,22 +179,6 @@ async function pinVersion({ kube, namespace }: HelmRelease, objectVersion: strin
   const object = stringify({ objectName: 'db', objectType: 'secret', objectVersion })
   const parameters = { objects: stringify({ array: [object] }) }
   await kube.patch(resources.secretProviderClasses, { namespace, name: 'app' }, { spec: { parameters } })
-}
-
-async function restartedFor(
-  { kube, namespace }: HelmRelease,
-  name: string,
-  resource = resources.deployments,
-): Promise<string | undefined> {
-  return restartKeyOf(await kube.get(resource, { namespace, name }))
-}
-
-function restartKeyOf(object: UntypedObject): string | undefined {
-  return stringOf(valueAt(object, 'spec', 'template', 'metadata', 'annotations', 'keymount.dev/restarted-for'))
-}
-
-async function replicaSets({ kube, namespace }: HelmRelease, app: string): Promise<UntypedObject[]> {
-  return (await kube.list(resources.replicaSets, { namespace, labelSelector: `app=${app}` })).items
 }
 
 /** SIGKILL to the operator's process every 5 s, as far as kubelet has started it again, at most {@link mostKills} times. */
