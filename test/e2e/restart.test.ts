@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import {
   createKubeClient,
@@ -10,8 +14,11 @@ import {
   type UntypedObject,
 } from '#kubernetes/client'
 import { sleep } from '#lib'
+import { helm } from '../packaging/charts/helm.ts'
 import { until } from '../support/eventually.ts'
 import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
+import { findKubectl, kubectlFor, kubectlMissing } from '../support/kubectl.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { findClusterProcesses } from './cluster-processes.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 import {
@@ -25,7 +32,12 @@ import {
 } from './restarts.ts'
 
 /** Restarts on rotation, installed by the chart with nothing but `restart.enabled`, on a real cluster with its policies. */
-const options = realClusterOnly('admission policies and StatefulSets need a real cluster', noHelm, noNodeHost)
+const options = realClusterOnly(
+  'admission policies, kubectl and helm need a real cluster',
+  noHelm,
+  noNodeHost,
+  findKubectl() === undefined ? kubectlMissing : undefined,
+)
 const replicas = 10
 /** kubelet waits longer before each start of a container that ends again. */
 const patience = { withinMs: 240_000 }
@@ -44,6 +56,8 @@ test('a workload is rolled out once after its secret has changed, while its oper
     resources.statefulSets,
     workloadOf(release, 'StatefulSet', 'db', { serviceName: 'db', updateStrategy: { type: 'OnDelete' } }),
   )
+  const tools = deploymentTools(t, release)
+  const manifestFor = (name: string) => workloadOf(release, 'Deployment', name, { replicas: 1 })
   await until(`${replicas} pods`, async () => (await runningPods(release, 'web')).length === replicas)
   await until('the pod of the StatefulSet', async () => (await runningPods(release, 'db')).length === 1)
   await sleep(8000)
@@ -71,6 +85,10 @@ test('a workload is rolled out once after its secret has changed, while its oper
     assert.equal((await replicaSets(release, 'web')).length, 1)
   })
 
+  for (const { name, apply } of Object.values(tools)) {
+    await apply(manifestFor(name))
+    await until(`the pod of ${name}`, async () => (await runningPods(release, name)).length === 1)
+  }
   const killing = killOperator(t, release)
   await pinVersion(release, '')
   await until('the rollout', () => restartedFor(release, 'web'))
@@ -86,6 +104,7 @@ test('a workload is rolled out once after its secret has changed, while its oper
   )
   await sleep(15_000)
   killing.stop()
+  for (const { name } of Object.values(tools)) await until(`a restart of ${name}`, () => restartedFor(release, name))
   const sets = await replicaSets(release, 'web')
   // The first template, one for "other", one for "second" unless it came before the first restart was decided.
   assert.ok(sets.length === 2 || sets.length === 3, `${sets.length} ReplicaSets`)
@@ -101,21 +120,21 @@ test('a workload is rolled out once after its secret has changed, while its oper
     assert.equal(await restartedFor(release, 'db', resources.statefulSets), undefined)
   })
 
-  await t.test('kubectl apply and server-side apply of the manifest leave the annotation alone', async () => {
-    const key = await restartedFor(release, 'web')
-    const manifest = workloadOf(release, 'Deployment', 'web', { replicas })
-    await kube.apply(resources.deployments, manifest, { fieldManager: 'kubectl', force: true })
-    const labels = { metadata: { labels: { changed: 'by-a-merge-patch' } } }
-    await kube.patch(resources.deployments, { namespace, name: 'web' }, labels, {
-      fieldManager: 'kubectl-client-side-apply',
+  for (const [what, tool] of Object.entries(tools))
+    await t.test(`${what} of a changed manifest leaves the restart as it is`, async () => {
+      const key = await restartedFor(release, tool.name)
+      assert.match(key ?? '', /^[0-9a-f]{16}$/)
+      const count = (await replicaSets(release, tool.name)).length
+      await tool.apply({
+        ...manifestFor(tool.name),
+        metadata: { ...manifestFor(tool.name).metadata, labels: { changed: 'yes' } },
+      })
+      const { metadata } = await kube.get(resources.deployments, { namespace, name: tool.name })
+      assert.equal(metadata.labels?.changed, 'yes')
+      assert.equal(await restartedFor(release, tool.name), key)
+      await sleep(3000)
+      assert.equal((await replicaSets(release, tool.name)).length, count)
     })
-    await kube.patch(resources.deployments, { namespace, name: 'web' }, manifest, {
-      type: 'strategic',
-      fieldManager: 'kubectl-client-side-apply',
-    })
-    assert.equal(await restartedFor(release, 'web'), key)
-    assert.equal((await replicaSets(release, 'web')).length, sets.length)
-  })
 
   await t.test('the operator’s account is refused everything else', () => onlyItsWork(t, release))
 })
@@ -168,6 +187,43 @@ async function onlyItsWork(t: TestContext, { kube, namespace }: HelmRelease): Pr
     await assert.rejects(attempt, (error) => isForbidden(error) || /denied request/.test(String(error)), what)
   }
   await template({ metadata: { annotations: { 'keymount.dev/restarted-for': 'by-the-test' } } })
+}
+
+interface DeploymentTool {
+  /** Of the Deployment. */
+  name: string
+  /** Creates it, and later brings it to another manifest. */
+  apply(manifest: UntypedObject): Promise<void>
+}
+
+/** How users deploy: none of these knows of the annotation that the operator writes. */
+function deploymentTools(t: TestContext, { namespace }: HelmRelease): Record<string, DeploymentTool> {
+  const directory = temporaryDirectory(t, 'keymount-tools-')
+  const kubectl = kubectlFor(findKubectl() ?? 'kubectl', {
+    kubeconfig: process.env.KUBECONFIG ?? '',
+    cacheDir: directory,
+  })
+  const applied = (name: string, ...flags: string[]): DeploymentTool => ({
+    name,
+    async apply(manifest) {
+      const { status, stderr } = await kubectl(['apply', '-f', '-', ...flags], manifest)
+      assert.equal(status, 0, stderr)
+    },
+  })
+  const chart = join(directory, 'app')
+  mkdirSync(join(chart, 'templates'), { recursive: true })
+  writeFileSync(join(chart, 'Chart.yaml'), stringify({ apiVersion: 'v2', name: 'app', version: '1.0.0' }))
+  return {
+    'kubectl apply': applied('by-apply'),
+    'kubectl apply --server-side': applied('by-server-side-apply', '--server-side'),
+    'helm upgrade': {
+      name: 'by-helm',
+      async apply(manifest) {
+        writeFileSync(join(chart, 'templates', 'deployment.yaml'), stringify(manifest))
+        await promisify(execFile)(helm ?? 'helm', ['upgrade', '--install', 'app', chart, '-n', namespace])
+      },
+    },
+  }
 }
 
 function workloadOf({ driver, namespace }: HelmRelease, kind: string, name: string, spec: object): UntypedObject {

@@ -59,6 +59,22 @@ test(
   },
 )
 
+test('users get the roles that upstream’s chart has for them, which are part of no other role', needsHelm, async () => {
+  const objects = await sync()
+  const status = 'secret-sync.x-k8s.io/secretsyncs/status: get'
+  for (const [name, verbs] of [
+    ['secretsync-editor-role', 'create delete get list patch update watch'],
+    ['secretsync-viewer-role', 'get list watch'],
+  ] as const) {
+    const role = named(objects, 'ClusterRole', name)
+    assert.deepEqual(rightsOf(role), [status, `secret-sync.x-k8s.io/secretsyncs: ${verbs}`])
+    assert.deepEqual(
+      Object.keys(role.metadata.labels ?? {}).filter((label) => label.includes('aggregate-to')),
+      [],
+    )
+  }
+})
+
 test('names that upstream’s tests and users look for are upstream’s', needsHelm, async () => {
   const objects = await sync()
   named(objects, 'ClusterRoleBinding', 'secrets-store-sync-controller-manager-rolebinding')
