@@ -46,6 +46,8 @@ interface Workload {
   restarts: { key: string; at: number }[]
   /** When a pod of it was stale last. */
   staleAt: number
+  /** When a driver last found another version for a pod of it. */
+  checkedAt: number
 }
 
 interface Fleet {
@@ -89,7 +91,33 @@ export const restartOnRotation: Scenario = {
     }
     if (fleet.restarts.length === 0) world.note('nothing was restarted')
     world.check()
+    await changeOnce(fleet)
   },
+}
+
+/**
+ * One change, which the drivers of the nodes see up to two minutes apart while every replica of the operator is killed again
+ * and again: each workload is restarted exactly once, after its last pod has the new value.
+ */
+async function changeOnce(fleet: Fleet): Promise<void> {
+  const { world, workloads, versions, replicas } = fleet
+  const [namespace = ''] = namespaces
+  const changedAt = world.time.now
+  const concerned = workloads.filter((one) => one.namespace === namespace)
+  const before = concerned.map(({ restarts }) => restarts.length)
+  setVersion(fleet, namespace, (versions.get(namespace) ?? 0) + 1)
+  for (let at = 20_000; at < 3 * minuteMs; at += 40_000)
+    world.time.after(at, () => {
+      for (const { process } of replicas) if (process.alive) process.kill('killed')
+    })
+  await world.time.runUntil(changedAt + 15 * minuteMs, world.check)
+  for (const [index, workload] of concerned.entries()) {
+    const restarts = workload.restarts.slice(before[index])
+    if (restarts.length !== 1) world.violate(`${nameOf(workload)} is restarted ${restarts.length} times for one change`)
+    else if ((restarts[0]?.at ?? 0) < workload.checkedAt)
+      world.violate(`${nameOf(workload)} is restarted before its last pod has the new value`)
+  }
+  world.check()
 }
 
 function nameOf({ namespace, name }: Pick<Workload, 'namespace' | 'name'>): string {
@@ -110,7 +138,17 @@ async function createObjects(fleet: Fleet): Promise<void> {
       const name = `web-${index}`
       const { metadata } = await admin.create(resources.deployments, deploymentOf(namespace, name))
       const uid = metadata.uid ?? ''
-      const workload = { namespace, name, uid, revision: 0, pods: [], rollingOut: false, restarts: [], staleAt: -1 }
+      const workload = {
+        namespace,
+        name,
+        uid,
+        revision: 0,
+        pods: [],
+        rollingOut: false,
+        restarts: [],
+        staleAt: -1,
+        checkedAt: -1,
+      }
       fleet.workloads.push(workload)
       await rollOut(fleet, workload)
     }
@@ -242,6 +280,7 @@ async function check(fleet: Fleet, workload: Workload, uid: string): Promise<voi
   if (pod === undefined || pod.have === version) return
   if (pod.startedWith !== pod.have) workload.staleAt = world.time.now
   pod.have = version
+  workload.checkedAt = world.time.now
   if (pod.startedWith !== pod.have) workload.staleAt = world.time.now
   const { metadata, status } = statusOf(fleet, workload, pod)
   const ref = { namespace: workload.namespace, name: pod.name }
