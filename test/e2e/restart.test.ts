@@ -127,10 +127,10 @@ test('a workload is rolled out once after its secret has changed, while its oper
       const count = (await replicaSets(release, tool.name)).length
       await tool.apply({
         ...manifestFor(tool.name),
-        metadata: { ...manifestFor(tool.name).metadata, labels: { changed: 'yes' } },
+        metadata: { ...manifestFor(tool.name).metadata, labels: { changed: 'after-the-restart' } },
       })
       const { metadata } = await kube.get(resources.deployments, { namespace, name: tool.name })
-      assert.equal(metadata.labels?.changed, 'yes')
+      assert.equal(metadata.labels?.changed, 'after-the-restart')
       assert.equal(await restartedFor(release, tool.name), key)
       await sleep(3000)
       assert.equal((await replicaSets(release, tool.name)).length, count)

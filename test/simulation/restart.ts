@@ -96,8 +96,8 @@ export const restartOnRotation: Scenario = {
 }
 
 /**
- * One change, which the drivers of the nodes see up to two minutes apart while every replica of the operator is killed again
- * and again: each workload is restarted exactly once, after its last pod has the new value.
+ * One change, which the drivers of the nodes see up to two minutes apart while every replica of the operator is killed several
+ * times: each workload is restarted exactly once, after its last pod has the new value.
  */
 async function changeOnce(fleet: Fleet): Promise<void> {
   const { world, workloads, versions, replicas } = fleet
