@@ -42,6 +42,11 @@ export interface RequestOptions {
 
 export const appSubject = 'system:serviceaccount:default:app'
 
+/** The cluster of the issuer's tokens: its keys are all that a provider asks for when the class names client and tenant. */
+export function clusterOf({ url, caFile }: TestIssuer): ProviderConfig['kube'] {
+  return { server: url, ca: readFileSync(caFile, 'utf8'), namespace: 'default' }
+}
+
 /** @param overrides of the local Azure, for example its clock. */
 export async function startProviderLab(
   t: TestContext,

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import fc from 'fast-check'
@@ -11,18 +10,18 @@ import type { ProviderConfig } from '#product/provider'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 import { readMetrics } from '../../support/metrics.ts'
 import { failureOf, objectsOf } from '../../support/provider.ts'
-import { appSubject, type ProviderLab, type RequestOptions, startProviderLab } from '../../support/provider-lab.ts'
-import type { TestIssuer } from '../../support/test-issuer.ts'
+import {
+  appSubject,
+  clusterOf,
+  type ProviderLab,
+  type RequestOptions,
+  startProviderLab,
+} from '../../support/provider-lab.ts'
 
 const hour = 3_600_000
 const vaultHost = 'shop-vault.vault.azure.net'
 const entraHost = 'login.microsoftonline.com'
 const db = objectsOf({ objectName: 'db', objectType: 'secret' })
-
-/** The cluster of the issuer's tokens: its keys are all that the provider asks for. */
-function clusterOf({ url, caFile }: TestIssuer): ProviderConfig['kube'] {
-  return { server: url, ca: readFileSync(caFile, 'utf8'), namespace: 'default' }
-}
 
 interface Outage {
   lab: ProviderLab
