@@ -20,6 +20,16 @@ export function tokenEndpoint(tenantId: string, { authority }: Cloud): URL {
   return new URL(`${authority}/${path}`)
 }
 
+/**
+ * Names an application where Entra counts its sign-ins: one of a tenant. Empty for identities whose tokens do not come from Entra.
+ */
+export function applicationOf(
+  { tenantId, clientId }: { tenantId: string; clientId?: string | undefined },
+  cloud: Cloud,
+): string {
+  return `${tokenEndpoint(tenantId, cloud).pathname} ${clientId ?? ''}`
+}
+
 export interface TokenExchange {
   who: Who
   request: TokenRequest
@@ -51,7 +61,7 @@ export async function exchangeToken({ who, request, send, clock, proof }: TokenE
       headers,
       body,
       signal,
-      throttleKey: `${url.pathname} ${who.clientId}`,
+      throttleKey: applicationOf(who, cloud),
     })
   } catch (error) {
     throw unreachable(who, cloud, error)

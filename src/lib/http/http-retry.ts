@@ -19,7 +19,13 @@ export interface HttpRetryOptions {
   clock?: Clock | undefined
   random?: (() => number) | undefined
   /** Called when a host answers 429 or 503, with the time that it asked for. */
-  onThrottled?: ((host: string, retryAfterMs: number) => void) | undefined
+  onThrottled?: ((host: string, retryAfterMs: number, answer: ThrottledAnswer) => void) | undefined
+}
+
+export interface ThrottledAnswer {
+  status: number
+  /** Of the request. */
+  throttleKey: string | undefined
 }
 
 /** Longest wait that a server's `Retry-After` leads to; then one request finds out whether it is over. */
@@ -45,7 +51,7 @@ interface Retries {
   random: () => number
   retryable: (response: HttpResponse) => boolean
   retryableFault: (error: unknown) => boolean
-  onThrottled: (host: string, retryAfterMs: number) => void
+  onThrottled: NonNullable<HttpRetryOptions['onThrottled']>
   clock: Clock
   peers: Map<string, Peer>
 }
@@ -176,14 +182,14 @@ function finishWait({ peers, budget }: Retries, key: string, peer: Peer): void {
 function noteThrottling(
   { clock, onThrottled }: Retries,
   peer: Peer,
-  { url }: HttpRequest,
+  { url, throttleKey }: HttpRequest,
   response: HttpResponse | undefined,
 ): number | undefined {
   const asked = response === undefined ? undefined : retryAfterMs(response, clock.now())
   if (asked === undefined && response?.status !== 429) return undefined
   peer.isThrottled = true
   peer.notBefore = Math.max(peer.notBefore, clock.elapsed() + Math.min(asked ?? 1000, maxWaitMs))
-  onThrottled(url.host, asked ?? 1000)
+  onThrottled(url.host, asked ?? 1000, { status: response?.status ?? 0, throttleKey })
   return asked
 }
 

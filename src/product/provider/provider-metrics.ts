@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { type Credential, IdentityError } from '#azure/identity'
 import { type Clock, createMetrics, type MetricTable, systemClock } from '#lib'
 import type { ReadOutcome } from './read-cache.ts'
 
@@ -67,6 +68,14 @@ export const providerMetrics = {
     help: 'Sign-ins by kind of identity and outcome',
     labels: { kind: 'of the identity', outcome: '`ok` or `error`' },
   },
+  entra: {
+    type: 'counter',
+    name: 'entra_token_requests_total',
+    help: 'Sign-ins at Entra, and each answer of 429 by itself',
+    labels: {
+      result: '`ok`, `refused`, `throttled` (an answer of 429) or `unreachable` (no answer, or 5xx)',
+    },
+  },
   age: {
     type: 'gauge',
     name: 'keymount_provider_object_age_seconds',
@@ -88,7 +97,9 @@ export interface ProviderMetrics {
   /** @param bytes asked for at each scrape. */
   lastGoodBytes(bytes: () => number): void
   throttled(host: string): void
-  token(kind: string, outcome: 'ok' | 'error'): void
+  /** A sign-in of one kind of identity that gave a token, or its error. */
+  signIn(kind: Credential['kind'], outcome: 'ok' | Error): void
+  entraRequest(result: EntraResult): void
   /** Seconds since the epoch, by the vault's clock. */
   mounted(object: { type: string; name: string; vault: string }, times: ObjectTimes): void
   text(): string
@@ -119,7 +130,7 @@ export function createProviderMetrics({
     os_type: 'linux',
     service_name: 'csi-secrets-store-provider-azure',
   })
-  const { reads, rpcs, cache, lastGood, throttled, tokens, age, expiry } = metrics.series
+  const { reads, rpcs, cache, lastGood, throttled, tokens, entra, age, expiry } = metrics.series
   const objects = new Map<string, { labels: Record<keyof typeof object, string>; times: ObjectTimes; seen: number }>()
 
   metrics.beforeScrape(() => {
@@ -143,7 +154,12 @@ export function createProviderMetrics({
     cache: (outcome) => cache.add({ outcome }),
     lastGoodBytes: (bytes) => metrics.beforeScrape(() => lastGood.set(bytes())),
     throttled: (host) => throttled.add({ host }),
-    token: (kind, outcome) => tokens.add({ kind, outcome }),
+    signIn(kind, outcome) {
+      tokens.add({ kind, outcome: outcome === 'ok' ? 'ok' : 'error' })
+      const result = kind === 'managed' || kind === 'pod-identity' ? undefined : entraResultOf(outcome)
+      if (result !== undefined) entra.add({ result })
+    },
+    entraRequest: (result) => entra.add({ result }),
     mounted({ type, name, vault }, times) {
       const labels = { object_type: type, object_name: nameLabel(name), vault }
       const key = JSON.stringify(labels)
@@ -151,6 +167,16 @@ export function createProviderMetrics({
     },
     text: metrics.text,
   }
+}
+
+type EntraResult = 'ok' | 'refused' | 'throttled' | 'unreachable'
+
+/** Undefined for what is counted where the answer comes, or never reached Entra. */
+function entraResultOf(outcome: 'ok' | Error): EntraResult | undefined {
+  if (outcome === 'ok') return 'ok'
+  const code = outcome instanceof IdentityError ? outcome.code : ''
+  if (code === 'entra-throttled' || !code.startsWith('entra-')) return undefined
+  return code === 'entra-unreachable' ? 'unreachable' : 'refused'
 }
 
 const nameLabels: Record<ObjectNameLabels, (name: string) => string> = {

@@ -2,6 +2,7 @@ import {
   type Cloud,
   createAcquireToken,
   createIdentityKeys,
+  createSignInLoad,
   createTokenProxy,
   createTokenSource,
   createTokenVerifier,
@@ -17,6 +18,7 @@ import {
   createRetryingSend,
   type HttpClient,
   type HttpClientOptions,
+  type HttpRetryOptions,
   serveMetrics,
   serveStatus,
 } from '#lib/http'
@@ -194,7 +196,14 @@ interface AccessOptions {
 
 /** Retries, sign-in and vault calls over one HTTP client. */
 function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, config }: AccessOptions): VaultAccess {
-  const retrying = (send: HttpClient['send']) => createRetryingSend({ send, clock, onThrottled: metrics.throttled })
+  const load = createSignInLoad({ clock })
+  const onThrottled: HttpRetryOptions['onThrottled'] = (host, _, { status, throttleKey }) => {
+    metrics.throttled(host)
+    if (status !== 429 || throttleKey === undefined) return
+    load.rise(throttleKey)
+    metrics.entraRequest('throttled')
+  }
+  const retrying = (send: HttpClient['send']) => createRetryingSend({ send, clock, onThrottled })
   const send = retrying(client.send)
   const acquire = createAcquireToken({
     send,
@@ -205,7 +214,13 @@ function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, confi
     clock,
     tasks,
   })
-  const tokens = createTokenSource({ acquire, clock, onAcquired: metrics.token, holdMs: config.tokenHoldMs })
+  const tokens = createTokenSource({
+    acquire,
+    clock,
+    onAcquired: metrics.signIn,
+    holdMs: config.tokenHoldMs,
+    loadOf: load.of,
+  })
   const userAgent = ['csi-secrets-store/', config.version, ' (linux; keymount) ', config.userAgent ?? '']
     .join('')
     .trim()

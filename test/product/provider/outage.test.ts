@@ -46,7 +46,8 @@ async function startOutage(
   const { clientId: clientID } = await lab.createReadableVault('shop-vault')
   await lab.azure.setSecret('shop-vault', 'db', 'from memory')
   const clock = createManualClock(Date.now())
-  const provider = await lab.startProvider({ clock, kube: clusterOf(lab.issuer), ...overrides })
+  // Without tokens held, an outage of Entra has its effect at once.
+  const provider = await lab.startProvider({ clock, kube: clusterOf(lab.issuer), tokenHoldMs: 0, ...overrides })
   const exp = Math.floor(Date.now() / 1000) + 100 * 24 * 3600
   const request = (parameters: Record<string, string>, { claims, ...rest }: RequestOptions = {}) =>
     lab.request(
@@ -132,6 +133,35 @@ for (const [what, host, fault] of outages) {
     assert.equal((await outage.start()).content, 'from memory')
   })
 }
+
+test('while Entra cannot answer, a token that is still valid reads fresh values', async (t) => {
+  const outage = await startOutage(t, { tokenHoldMs: undefined })
+  await outage.lab.azure.setSecret('shop-vault', 'db', 'fresh')
+  await outage.cut(entraHost)
+  assert.deepEqual(await outage.start(), { content: 'fresh' })
+  const { text } = await outage.metrics()
+  assert.match(text, /^entra_token_requests_total\{[^}]*result="ok"[^}]*\} 1$/m)
+  assert.match(text, /^entra_token_requests_total\{[^}]*result="unreachable"[^}]*\} 1$/m)
+})
+
+test('a token is used longer after Entra has asked for fewer sign-ins', async (t) => {
+  const outage = await startOutage(t, { tokenHoldMs: undefined, isRead: false })
+  const { lab, clock } = outage
+  await lab.azure.control('PUT', `/faults/${entraHost}`, { kind: 'throttle', retryAfterSeconds: 1 })
+  await outage.failed()
+  await outage.restore(entraHost)
+  const { text } = await outage.metrics()
+  assert.match(text, /^entra_token_requests_total\{[^}]*result="throttled"[^}]*\} [2-9]$/m)
+  await clock.advance(5000)
+  await outage.start()
+  await lab.takeCounts()
+  await clock.advance(19 * 60_000)
+  await outage.start()
+  assert.deepEqual(await lab.takeCounts(), { 'vault.secret.get': 1 })
+  await clock.advance(45 * 60_000)
+  await outage.start()
+  assert.deepEqual(await lab.takeCounts(), { 'entra.token': 1, 'vault.secret.get': 1 })
+})
 
 test('a refusal does not count as an outage, and drops the kept answers', async (t) => {
   for (const fault of [401, 403, 404]) {
