@@ -44,7 +44,7 @@ function startSource(options: Partial<TokenSourceOptions> = {}) {
   return { clock, entra, get }
 }
 
-/** Lets time pass until the call has ended, a second at most between two looks. */
+/** Lets time pass, in steps of a second, until the call has ended. */
 async function settled<T>(clock: ManualClock, call: Promise<T>): Promise<T> {
   let isOver = false
   const end = () => {
