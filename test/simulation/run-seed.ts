@@ -12,6 +12,7 @@ import { createRandom } from './random.ts'
 import { restartOnRotation } from './restart.ts'
 import type { Scenario } from './scenario.ts'
 import { secretSync } from './secret-sync.ts'
+import { vaultEvents } from './vault-events.ts'
 import { webhookCertificates } from './webhook-certificates.ts'
 import { createWorld, type World } from './world.ts'
 
@@ -37,6 +38,7 @@ export const scenarios: readonly Scenario[] = [
   podIdentity,
   secretSync,
   restartOnRotation,
+  vaultEvents,
 ]
 
 /** What seeds run in turn: more of what can go wrong in more ways. */
@@ -54,6 +56,7 @@ const turns: readonly Scenario[] = [
   secretSync,
   nodeDriverTyped,
   restartOnRotation,
+  vaultEvents,
 ]
 
 /** In memory where there is such a directory: volumes are written often. */

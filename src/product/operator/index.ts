@@ -5,6 +5,8 @@
 export { type OperatorConfig, operatorFlags, operatorProgram } from './config.ts'
 export { createEventsMetrics, type EventsMetrics, eventsMetrics } from './events/events-metrics.ts'
 export { eventTypes } from './events/parse-event-message.ts'
+export type { QueueClient } from './events/queue-client.ts'
+export { createQueueSource } from './events/queue-source.ts'
 export { type EventsWorld, startEvents } from './events/start-events.ts'
 export type { EventSource, VaultEvent } from './events/vault-event.ts'
 export { createOperatorMetrics, type OperatorMetrics, operatorMetrics } from './operator-metrics.ts'

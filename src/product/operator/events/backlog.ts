@@ -120,15 +120,13 @@ function acceptOne(
 }
 
 /**
- * Whether an operator that ended since has annotated the class because of this event, or of a newer one of the same objects. The event
- * was received before that annotation was written, so the drivers' reads are later than what it reports.
+ * Whether the class was annotated because of this event, by an operator that ended before it had deleted the message. An older version
+ * of an object does not count as covered by a newer one: which of two was first is decided by clocks that differ.
  */
 function isCovered(event: VaultEvent, objects: readonly string[], change: ClassChange | undefined): boolean {
   if (change === undefined) return false
   if (change.id === event.id) return true
-  if (!event.redelivered || change.at < event.at) return false
-  const written = new Set(change.objects.map(withoutVersion))
-  return written.has(everyObject) || objects.every((id) => written.has(withoutVersion(id)))
+  return event.version !== '' && objects.every((id) => change.objects.includes(id))
 }
 
 function addPending(backlog: Backlog, key: string, event: VaultEvent, objects: readonly string[], now: number): void {

@@ -18,7 +18,6 @@ const event = (kind: VaultEvent['kind'], name: string, version = 'a1'): VaultEve
   name,
   version,
   at: 0,
-  redelivered: false,
 })
 
 const url = 'https://shop.vault.azure.net'

@@ -19,7 +19,6 @@ export interface IgnoredEvent {
 export interface EventMessageOptions {
   /** What follows `NAME.` in the host of a vault, for events that name the vault alone. */
   vaultSuffix: string
-  redelivered: boolean
 }
 
 /** Event types that stand for a new value, as Azure writes them. https://learn.microsoft.com/azure/event-grid/event-schema-key-vault */
@@ -75,7 +74,7 @@ function readEvent(value: unknown, options: EventMessageOptions): VaultEvent | I
   const subject = subjectOf(recordOf(value)?.data, kind, options)
   if (id === '' || id.length > longestId || Number.isNaN(at) || subject === undefined)
     return { why: 'invalid', found: `${type} without a usable id, time or object` }
-  return { id, at, kind, redelivered: options.redelivered, ...subject }
+  return { id, at, kind, ...subject }
 }
 
 const longestId = 256

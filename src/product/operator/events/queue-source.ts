@@ -93,7 +93,7 @@ function eventsOf({ held, vaultSuffix, log, onIgnored }: QueueSource, message: Q
     onIgnored('undeliverable')
     return []
   }
-  const { events, ignored } = parseEventMessage(text, { vaultSuffix, redelivered: dequeueCount > 1 })
+  const { events, ignored } = parseEventMessage(text, { vaultSuffix })
   for (const { why, found } of ignored) {
     onIgnored(why)
     log.debug({ messageId: id, why, found }, 'an event leads to nothing')

@@ -12,8 +12,6 @@ export interface VaultEvent {
   version: string
   /** When it happened, in milliseconds since the Unix epoch, by the vault's clock. */
   at: number
-  /** Whether its source has delivered it before, perhaps to an operator that ended since. */
-  redelivered: boolean
 }
 
 /**
