@@ -35,6 +35,16 @@
 {{- fail (printf "webhook.azureTenantID: found %q, expected the id of a tenant, such as 72f988bf-86f1-41af-91ab-2d7cd011db47, or one of its domains, such as contoso.onmicrosoft.com" .azureTenantID) -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.webhook -}}
+{{- if and .classChecks.refuse (not (and .enabled .classChecks.enabled)) -}}
+{{- fail "webhook.classChecks.refuse needs webhook.enabled and webhook.classChecks.enabled: without them no class is checked" -}}
+{{- end -}}
+{{- end -}}
+{{- range list "dryRun" "guess" "reloaderAnnotations" -}}
+{{- if and (index $.Values.restart .) (not $.Values.restart.enabled) -}}
+{{- fail (printf "restart.%s needs restart.enabled: nothing restarts workloads" .) -}}
+{{- end -}}
+{{- end -}}
 {{- include "keymount.checkFlags" . -}}
 {{- range list "kubernetes.io/service-account-token" "bootstrap.kubernetes.io/token" -}}
 {{- if has . $.Values.sync.allowedSecretTypes -}}

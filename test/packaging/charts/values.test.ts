@@ -256,6 +256,9 @@ test(
       /combined runs driver and provider/,
     )
     await assert.rejects(template({ linux: { enabled: false } }), /linux\.enabled and windows\.enabled are both false/)
+    const refuse = { classChecks: { refuse: true } }
+    await assert.rejects(template({ webhook: refuse }), /webhook\.classChecks\.refuse needs webhook\.enabled/)
+    await assert.rejects(template({ restart: { dryRun: true } }), /restart\.dryRun needs restart\.enabled/)
   },
 )
 
