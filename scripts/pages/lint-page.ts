@@ -27,7 +27,7 @@ manifests/shop.yaml:41:29: error KL201: Secret "shop" has no key "password" (did
 - \`-o json\`, \`-o sarif\` (SARIF 2.1.0, for code scanning) and \`-o github\` (annotations of a pull request) are for programs.
 - \`--kubernetes 1.34\` is the version of the cluster.
 - Exit status: 0 nothing wrong, 1 an error (with \`--strict\` also a warning), 2 a file that cannot be read.
-- Placeholders that are filled in later (\`\${NAME}\`, \`<name>\`, \`$(NAME)\`, \`#{NAME}#\`, quoted \`{{ name }}\`) are not
+- Placeholders that are filled in later (\`\${NAME}\`, \`$NAME\`, \`<name>\`, \`$(NAME)\`, \`#{NAME}#\`, quoted \`{{ name }}\`) are not
   checked.
 - What a file may hold is in [limits.md](limits.md#azurelint).
 
@@ -38,7 +38,6 @@ is nested below it, and before the first line of a document for the document.
 
 \`\`\`yaml
 # keymount-lint: ignore KL402 the nodes of this cluster serve one team
-apiVersion: secrets-store.csi.x-k8s.io/v1
 kind: SecretProviderClass
 \`\`\`
 

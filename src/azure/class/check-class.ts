@@ -9,6 +9,7 @@ import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
 import { type Finding, Findings } from './finding.ts'
 import { parameterNames } from './parameter-table.ts'
+import { type ParseObjects, parseObjects } from './parse-objects.ts'
 import { isForeign, parseParameters } from './parse-parameters.ts'
 import { checkTenant } from './tenant.ts'
 import { unknownCloud } from './unknown-cloud.ts'
@@ -16,8 +17,10 @@ import { unknownCloud } from './unknown-cloud.ts'
 /**
  * Everything about a SecretProviderClass that can be checked without a pod and without a vault. What the provider would refuse
  * is found by the provider's own parser. A class of another provider is only looked at where drivers act on it.
+ *
+ * @param parse reads `objects`; a caller that parses the class as well passes one that remembers
  */
-export function checkClass(object: unknown): Finding[] {
+export function checkClass(object: unknown, parse: ParseObjects = parseObjects): Finding[] {
   const findings = new Findings()
   const spec = recordAt(recordOf(object)?.spec, 'spec', findings)
   const provider = textAt(spec.provider, 'spec.provider', findings)
@@ -26,16 +29,20 @@ export function checkClass(object: unknown): Finding[] {
   const isAzure = provider === 'azure'
   if (!isAzure && provider.trim().toLowerCase() === 'azure')
     fails(findings, 'spec.provider', `found "${provider}"; did you mean azure?`)
-  const parsed = isAzure && parameters.size > 0 ? checkParameters(parameters, findings) : undefined
+  const parsed = isAzure && parameters.size > 0 ? checkParameters(parameters, findings, parse) : undefined
   checkSecretObjects(spec.secretObjects, parsed?.objects, findings)
   if (parsed !== undefined && parsed.values.fallbackSecretName !== '') checkFallbackKeys(parsed, findings)
   return findings.list
 }
 
 /** The class, where its parameters are as they should be; otherwise its files are unknown. */
-function checkParameters(parameters: Map<string, string>, findings: Findings): ClassSpec | undefined {
+function checkParameters(
+  parameters: Map<string, string>,
+  findings: Findings,
+  parse: ParseObjects,
+): ClassSpec | undefined {
   const problems = new Problems()
-  const spec = parseParameters(parameters, problems)
+  const spec = parseParameters(parameters, problems, parse)
   const isComplete = problems.count === 0
   if (isComplete && spec.objects.length === 0)
     problems.add('objects', 'has no entry: a volume needs at least one object')

@@ -1,4 +1,4 @@
-import { type ClassSpec, checkClass, type Finding, parseParameters } from '#azure/class'
+import { type ClassSpec, checkClass, createObjectsParser, type Finding, parseParameters } from '#azure/class'
 import { Problems } from '#lib'
 import { recordOf, stringOf } from '#lib/formats'
 import { type ClassTexts, classTexts, findingPlace } from './finding-place.ts'
@@ -10,8 +10,13 @@ export interface PlacedFinding extends Finding, Place {}
 /** What stands for a placeholder while a class is checked: valid for most fields, and recognizable in a message. */
 export const filledIn = 'fillmein'
 
-/** What a pipeline replaces before it applies a manifest: `${NAME}`, `$(NAME)`, `<name>`, `{{ name }}`, `#{NAME}#`. */
-const placeholder = /\$\{[^{}\n]*\}|\$\([\w.-]+\)|<[^<>\n]+>|\{\{[^{}\n]*\}\}|#\{[^{}\n]*\}#?/g
+/** What a pipeline replaces before it applies a manifest: `${NAME}`, `$NAME`, `$(NAME)`, `<name>`, `{{ name }}`, `#{NAME}#`. */
+const placeholder = /\$\{[^{}\n]*\}|\$\([\w.-]+\)|\$[A-Z_]+|<[^<>\n]+>|\{\{[^{}\n]*\}\}|#\{[^{}\n]*\}#?/g
+
+/** Whether a text will be another one when the manifest is applied. */
+export function hasPlaceholder(text: string): boolean {
+  return text.search(placeholder) >= 0
+}
 
 /** The value with {@link filledIn} for each placeholder: nothing is known about what it will be. */
 function withoutPlaceholders<T>(value: T): T {
@@ -36,6 +41,7 @@ export interface ClassManifest {
 }
 
 export function classManifest(manifest: Manifest): ClassManifest {
+  const parse = createObjectsParser()
   const value = withoutPlaceholders(manifest.value)
   const spec = recordOf(value.spec)
   const provider = stringOf(spec?.provider) ?? ''
@@ -45,10 +51,10 @@ export function classManifest(manifest: Manifest): ClassManifest {
     ),
   )
   const texts = classTexts(manifest, parameters)
-  const findings = checkClass(value)
+  const findings = checkClass(value, parse)
     .filter(({ message }) => !message.includes(filledIn))
     .map((one) => ({ ...one, ...findingPlace(one, texts) }))
   const problems = new Problems()
-  const parsed = provider === 'azure' ? parseParameters(parameters, problems) : undefined
+  const parsed = provider === 'azure' ? parseParameters(parameters, problems, parse) : undefined
   return { manifest, provider, parameters, spec: problems.count === 0 ? parsed : undefined, findings, texts }
 }

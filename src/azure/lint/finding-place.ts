@@ -105,7 +105,8 @@ function lineOf(text: PlacedText, line: number): Place {
   let offset = 0
   for (let left = line; left > 1; left--) {
     const next = text.text.indexOf('\n', offset)
-    if (next < 0) break
+    // An error at the end of the text is reported after its last line.
+    if (next < 0 || next + 1 >= text.text.length) break
     offset = next + 1
   }
   const indent = /^ */.exec(text.text.slice(offset, offset + 200))?.[0].length ?? 0

@@ -2,6 +2,7 @@ import { classFiles } from '#azure/class'
 import { isTlsKey, refusedSecretTypes, tlsSecretType } from '#kubernetes/client'
 import { nearestName } from '#lib'
 import { listOf, stringOf, valueAt } from '#lib/formats'
+import { hasPlaceholder } from '../class-manifest.ts'
 import type { MadeSecret } from '../made-secrets.ts'
 import { type ManifestSet, mayShareNamespace, type SecretUse } from '../manifest-set.ts'
 import type { PodManifest } from '../pod-manifest.ts'
@@ -84,6 +85,13 @@ export const syncRules = {
     why: 'Environment variables keep the value with which the container started.',
     right: 'the annotation keymount.dev/restart-on-rotation, or read the file of the volume',
     check: staleEnvironment,
+  },
+  KL212: {
+    title: 'name of the Secret is not valid',
+    severity: 'error',
+    why: 'Kubernetes refuses a Secret of this name.',
+    right: 'lower case letters, digits, "-" and ".", at most 253',
+    check: invalidName,
   },
 } as const satisfies RuleTable
 
@@ -244,5 +252,17 @@ function* staleEnvironment(set: ManifestSet): Generator<RuleFinding> {
     reported.add(pod)
     const message = `reads the Secret "${use.name}" as environment variables, which do not change after a rotation`
     yield { manifest: use.manifest, path: use.path, message }
+  }
+}
+
+function* invalidName({ made }: ManifestSet): Generator<RuleFinding> {
+  for (const { manifest, by, name, path } of made) {
+    const isValid = name.length <= 253 && name.split('.').every((part) => /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part))
+    if (isValid || by === 'sync' || hasPlaceholder(name)) continue
+    yield {
+      manifest,
+      path: [...path, 'secretName'],
+      message: `the Secret has the name ${JSON.stringify(name.slice(0, 260))}`,
+    }
   }
 }
