@@ -117,7 +117,7 @@ describe('what is read', () => {
     ])
   })
 
-  test('documents that are no manifests are skipped', () => {
+  test('other documents are skipped', () => {
     const { findings, objects } = find('name: values\nkind: 3\n---\n- a\n---\njust text\n---\n')
     assert.deepEqual([findings, objects], [[], 0])
   })
@@ -249,7 +249,7 @@ test('lint() finds, and never throws, whatever the text is; every place is insid
   )
 })
 
-test('any fields of any kind are looked at without an exception', () => {
+test('any fields of any kind are checked without an exception', () => {
   const value = fc.letrec((tie) => ({
     value: fc.oneof(
       { maxDepth: 5 },

@@ -116,7 +116,7 @@ test('a file that cannot be read is an error with status 2, and the others are c
   assert.match(stdout, /^2 errors, 0 warnings, 0 remarks in 1 object$/m)
 })
 
-test('a path that does not exist, and a version that is none, are wrong usage', async () => {
+test('a path that does not exist, and a version that is not one, are wrong usage', async () => {
   const missing = await runCli(['lint', '/no/such/file'])
   assert.deepEqual([missing.code, missing.stdout], [2, ''])
   assert.match(missing.stderr, /Cannot read \/no\/such\/file\n +why +there is no such file or directory/)
@@ -125,7 +125,7 @@ test('a path that does not exist, and a version that is none, are wrong usage', 
   assert.match(version.stderr, /Expected a version such as 1\.34/)
 })
 
-test('a directory without manifests has nothing wrong, and that is said', async (t) => {
+test('a directory without manifests has nothing wrong, and that is reported', async (t) => {
   const { code, stderr } = await lintFiles(t, { 'a.yaml': 'a: 1\n' }, '/a.yaml')
   assert.deepEqual([code, stderr], [0, 'found no Kubernetes manifest\n'])
 })
