@@ -210,21 +210,3 @@ test('a Secret of which every key is optional and absent is not written empty', 
   )
   assert.equal(await lab.secret('app-db'), undefined)
 })
-
-test('versions of an object are under the paths that Azure’s extension for Arc documents', async (t) => {
-  const lab = await startSyncLab(t)
-  await lab.azure.setSecret(lab.vault, 'db', 'older')
-  // Key Vault orders versions by the second of their creation.
-  await new Promise((resolve) => setTimeout(resolve, 1100))
-  await lab.azure.setSecret(lab.vault, 'db', 'newer')
-  await lab.createClass('app', [{ objectName: 'db', objectType: 'secret', objectVersionHistory: 2 }])
-  lab.start()
-  const data = [
-    { sourcePath: 'db/0', targetKey: 'db-data-key0' },
-    { sourcePath: 'db/1', targetKey: 'db-data-key1' },
-  ]
-  await lab.createSync('secret-sync-name', { secretObject: { type: 'Opaque', data } })
-  await lab.condition('secret-sync-name', 'Ready', 'True', 'SecretUpToDate')
-  assert.equal(await lab.value('secret-sync-name', 'db-data-key0'), 'newer')
-  assert.equal(await lab.value('secret-sync-name', 'db-data-key1'), 'older')
-})
