@@ -12,7 +12,7 @@ import {
 } from '#kubernetes/client'
 import { type SecretSync, secretSyncs } from '#product/sync'
 import { until } from '../support/eventually.ts'
-import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
+import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 
 /** Secrets without a pod, installed by the chart with nothing but `sync.enabled`, on a real cluster with its admission policies. */
@@ -42,8 +42,10 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
   for (const [what, name, object, expected] of failures)
     await t.test(`${what} is reported in upstream’s words`, async () => {
       await kube.create(secretSyncs, syncOf(release, name, object))
-      const message = await failed(release, name, 'ControllerPatchError')
-      assert.ok(message.startsWith(`failed to patch secret "${name}": ${expected}`), message)
+      const message = `failed to patch secret "${name}": ${expected.replaceAll('NAMESPACE', namespace)}`
+      assert.equal(await failed(release, name, 'ControllerPatchError'), message)
+      assert.equal(await condition(release, name, 'SecretCreated', 'False', 'ControllerPatchError'), message)
+      assert.equal(await exists(kube.get(resources.secrets, { namespace, name })), false)
       await kube.delete(secretSyncs, { namespace, name })
     })
 
@@ -53,6 +55,10 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     assert.equal(
       await failed(release, 'no-class', 'SecretProviderClassMisconfigured'),
       'failed to get SecretProviderClass "gone": secretproviderclass.secrets-store.csi.x-k8s.io "gone" not found',
+    )
+    assert.equal(
+      await condition(release, 'no-class', 'SecretCreated', 'False', 'SecretProviderClassMisconfigured'),
+      'failed to get SecretProviderClass "gone": SecretProviderClass.secrets-store.csi.x-k8s.io "gone" not found',
     )
   })
 
@@ -228,21 +234,22 @@ const policyText =
   "'secrets-store-sync-controller-create-update-policy-binding' denied request: secrets-store-sync-controller has failed to CREATE secret with"
 
 const nameRule =
-  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
+  "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 
-/** What upstream's own suite expects of the conditions: a SecretSync, and how the message begins. */
+/** What upstream's own suite expects of the conditions: a SecretSync, and the rest of the message. */
 const failures: [string, string, Partial<SecretObject>, string][] = [
   [
     'a type that is not allowed',
     'custom',
     { type: 'example.com/api-credentials' },
-    `secrets "custom" ${policyText} example.com/api-credentials type`,
+    `secrets "custom" ${policyText} example.com/api-credentials type in the NAMESPACE namespace. The controller can only create or update secrets in the allowed types list with a single secretsync owner.`,
   ],
   [
     'a service account token',
     'token',
     { type: 'kubernetes.io/service-account-token', annotations: { 'kubernetes.io/service-account.name': 'default' } },
-    `secrets "token" ${policyText} kubernetes.io/service-account-token type`,
+    `secrets "token" ${policyText} kubernetes.io/service-account-token type in the NAMESPACE namespace. The controller is not allowed to create or update secrets with this type.`,
   ],
   [
     'an invalid annotation',

@@ -24,11 +24,12 @@ export function successConditions(sync: SecretSync, nowMs: number, note = ''): C
  * A failure before the first write is one of creating the Secret; after it, the Secret is there and out of date. Upstream's
  * newer releases report either at `SecretUpdated`, so that one is always false.
  */
-export function failureConditions(sync: SecretSync, nowMs: number, { code, message }: SyncError): Condition[] {
+export function failureConditions(sync: SecretSync, nowMs: number, error: SyncError): Condition[] {
+  const { code, message, notCreated } = error
   const failure = { status: 'False', reason: code, message: message.slice(0, maxMessage) } as const
   const created = sync.status?.conditions?.some(({ type, status }) => type === 'SecretCreated' && status === 'True')
   return merged(sync, nowMs, [
-    ...(created === true ? [] : [{ type: 'SecretCreated', ...failure }]),
+    ...(created === true ? [] : [{ type: 'SecretCreated', ...failure, message: notCreated.slice(0, maxMessage) }]),
     { type: 'SecretUpdated', ...failure },
     { type: 'Ready', ...failure },
   ])

@@ -99,9 +99,12 @@ function findClass({ reconciler, sync: { metadata, spec } }: Run): SecretProvide
   const name = spec.secretProviderClassName
   const found = reconciler.classOf(metadata.namespace ?? '', name)
   if (found !== undefined) return found
-  const missing = `secretproviderclass.secrets-store.csi.x-k8s.io "${name}" not found`
-  const text = `failed to get SecretProviderClass "${name}": ${missing}`
-  throw new SyncError('SecretProviderClassMisconfigured', text, { next: 'asked' })
+  const text = (kind: string) =>
+    `failed to get SecretProviderClass "${name}": ${kind}.secrets-store.csi.x-k8s.io "${name}" not found`
+  throw new SyncError('SecretProviderClassMisconfigured', text('secretproviderclass'), {
+    next: 'asked',
+    notCreated: text('SecretProviderClass'),
+  })
 }
 
 interface ProviderFiles {

@@ -76,7 +76,10 @@ test('what fails is a condition in upstream’s words, and heals by itself', asy
     await lab.condition('early', 'SecretUpdated', 'False', 'SecretProviderClassMisconfigured'),
     'failed to get SecretProviderClass "app": secretproviderclass.secrets-store.csi.x-k8s.io "app" not found',
   )
-  await lab.condition('early', 'SecretCreated', 'False', 'SecretProviderClassMisconfigured')
+  assert.equal(
+    await lab.condition('early', 'SecretCreated', 'False', 'SecretProviderClassMisconfigured'),
+    'failed to get SecretProviderClass "app": SecretProviderClass.secrets-store.csi.x-k8s.io "app" not found',
+  )
   await lab.createClass('app', db)
   const missing = await lab.condition('early', 'Ready', 'False', 'ProviderError')
   assert.match(missing, /^fetching secrets from the provider failed: .*db.*SecretNotFound/s)
