@@ -1,6 +1,4 @@
-import assert from 'node:assert/strict'
-import { after, before, describe } from 'node:test'
-import { type Lab, startLab } from '../support/lab.ts'
+import { describe } from 'node:test'
 import { faultCases } from './cases/faults.ts'
 import { leakCases } from './cases/leaks.ts'
 import { mainJobCases } from './cases/main-job.ts'
@@ -13,9 +11,8 @@ import { upstreamProviderCases } from './cases/upstream-providers.ts'
 import { upstreamTakeoverCases } from './cases/upstream-takeover.ts'
 import { apiValidationCases } from './cases/validation.ts'
 import { workloadIdentityCases } from './cases/workload-identity.ts'
-import { removeNamespaces } from './namespaces.ts'
-import { csiMounts } from './node.ts'
 import { noHelm, realClusterOnly } from './real-cluster-only.ts'
+import { sharedLab } from './shared-lab.ts'
 
 /**
  * The end-to-end cases: one list for the local cluster (`npm test`) and for the cluster that KUBECONFIG names
@@ -24,29 +21,17 @@ import { noHelm, realClusterOnly } from './real-cluster-only.ts'
 const target = process.env.KEYMOUNT_E2E === 'real' ? 'real' : 'local'
 
 describe(`end to end on the ${target} cluster`, () => {
-  let lab: Lab
-  before(async () => {
-    lab = await startLab({ target, rotationPollInterval: '5s', syncFrequency: '10s', secretSync: true })
-  })
-  after(async () => {
-    try {
-      await removeNamespaces(lab)
-      assert.deepEqual(await csiMounts(lab), [], 'no volume is left mounted')
-    } finally {
-      await lab.stop()
-    }
-  })
-
-  mainJobCases(() => lab)
-  objectCases(() => lab)
-  ownershipCases(() => lab)
-  rotateNowCases(() => lab)
-  restartCases(() => lab)
-  faultCases(() => lab)
-  upstreamTakeoverCases(() => lab)
-  upstreamCases(() => lab)
-  upstreamProviderCases(() => lab)
-  workloadIdentityCases(() => lab, realClusterOnly('run on a local cluster by pod-network.test.ts', noHelm))
-  apiValidationCases(() => lab)
-  leakCases(() => lab)
+  const lab = sharedLab({ target, rotationPollInterval: '5s', syncFrequency: '10s', secretSync: true })
+  mainJobCases(lab)
+  objectCases(lab)
+  ownershipCases(lab)
+  rotateNowCases(lab)
+  restartCases(lab)
+  faultCases(lab)
+  upstreamTakeoverCases(lab)
+  upstreamCases(lab)
+  upstreamProviderCases(lab)
+  workloadIdentityCases(lab, realClusterOnly('run on a local cluster by pod-network.test.ts', noHelm))
+  apiValidationCases(lab)
+  leakCases(lab)
 })

@@ -1,12 +1,9 @@
-import assert from 'node:assert/strict'
-import { after, before, describe } from 'node:test'
-import { type Lab, startLab } from '../support/lab.ts'
+import { describe } from 'node:test'
 import { mayHavePodNetwork, noPodNetwork } from '../support/may-have-pod-network.ts'
 import { mainJobCases } from './cases/main-job.ts'
 import { workloadIdentityCases } from './cases/workload-identity.ts'
-import { removeNamespaces } from './namespaces.ts'
-import { csiMounts } from './node.ts'
 import { noHelm } from './real-cluster-only.ts'
+import { sharedLab } from './shared-lab.ts'
 
 /** End-to-end cases whose pods need networks of their own, on a local cluster that gives them these. */
 const reason =
@@ -17,19 +14,7 @@ const reason =
       : noPodNetwork
 
 describe('end to end on a local cluster with pod networks', reason === undefined ? {} : { skip: reason }, () => {
-  let lab: Lab
-  before(async () => {
-    lab = await startLab({ target: 'local', podNetwork: true, rotationPollInterval: '5s', syncFrequency: '10s' })
-  })
-  after(async () => {
-    try {
-      await removeNamespaces(lab)
-      assert.deepEqual(await csiMounts(lab), [], 'no volume is left mounted')
-    } finally {
-      await lab.stop()
-    }
-  })
-
-  mainJobCases(() => lab)
-  workloadIdentityCases(() => lab, noHelm === undefined ? {} : { skip: noHelm })
+  const lab = sharedLab({ target: 'local', podNetwork: true, rotationPollInterval: '5s', syncFrequency: '10s' })
+  mainJobCases(lab)
+  workloadIdentityCases(lab, noHelm === undefined ? {} : { skip: noHelm })
 })

@@ -1,14 +1,8 @@
+import type { CheckResult } from '#daemon'
 import { isNotFound, type KubeClient, type KubeObject, type Pod, resources } from '#kubernetes/client'
 import { type Clock, errorMessage, sleep, systemClock } from '#lib'
 import { listOf, stringOf, valueAt } from '#lib/formats'
 import type { InstallCheckConfig } from './config.ts'
-
-export interface InstallCheckResult {
-  /** Of the process: 0 if all of the release works, 1 if not. */
-  status: 0 | 1
-  /** What to print, with a line end. */
-  text: string
-}
 
 interface Check extends Omit<InstallCheckConfig, 'kubeconfig' | 'waitMs'> {
   kube: KubeClient
@@ -22,7 +16,7 @@ export async function checkInstall(
   kube: KubeClient,
   { waitMs, ...config }: Omit<InstallCheckConfig, 'kubeconfig'>,
   { clock = systemClock }: { clock?: Clock | undefined } = {},
-): Promise<InstallCheckResult> {
+): Promise<CheckResult> {
   const end = clock.elapsed() + waitMs
   for (;;) {
     const { works, problems } = await look({ kube, ...config })

@@ -1,11 +1,5 @@
+import type { CheckResult } from '#daemon'
 import { type KubeClient, podsThatMount } from '#kubernetes/client'
-
-export interface CheckResult {
-  /** Of the process: 0 if the driver can be uninstalled, 1 if not. */
-  status: 0 | 1
-  /** What to print, with a line end. */
-  text: string
-}
 
 /** A Job's log is read in a terminal; the rest is counted. */
 const namesShown = 100
