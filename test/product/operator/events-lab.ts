@@ -1,0 +1,172 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import {
+  type ClassChange,
+  classAnnotations,
+  createKubeClient,
+  isAlreadyExists,
+  type KubeClient,
+  type KubeEvent,
+  loadKubeconfig,
+  parseClassChange,
+  resources,
+} from '#kubernetes/client'
+import { silentLog } from '#lib'
+import { operatorProgram, startOperatorDaemon } from '#product/operator'
+import { configOf } from '../../support/config-of.ts'
+import { customResourceDefinitions } from '../../support/custom-resources.ts'
+import { until } from '../../support/eventually.ts'
+import { startLocalAzure, type TestAzure, type TestIdentity } from '../../support/local-azure.ts'
+import { startLocalCluster } from '../../support/local-cluster.ts'
+import { readMetrics } from '../../support/metrics.ts'
+import { messageBody, sharedKeyHeaders } from '../../support/queue-calls.ts'
+import { createStorageAccount, type TestAccount } from '../../support/storage-account.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
+
+export const vault = 'events-vault'
+const namespace = 'default'
+const queueName = 'keymount'
+
+/** The API server, the local Azure with a queue, and the operator between them, signed in by its service account's token. */
+export interface EventsLab {
+  kube: KubeClient
+  azure: TestAzure
+  identity: TestIdentity
+  account: TestAccount
+  queue: string
+  /** Starts the operator with more flags; it stops with the test. */
+  operate(...flags: string[]): Promise<Operator>
+  createClass(name: string, objects: readonly string[], vaultName?: string): Promise<void>
+  /** Puts an event into the queue, as Event Grid does. */
+  send(event: TestEvent): Promise<void>
+  put(text: string): Promise<void>
+  /** The annotation of a class. */
+  change(name: string): Promise<ClassChange | undefined>
+  /** Messages that are visible or being processed. */
+  depth(): Promise<number>
+  allow(role?: string): Promise<string>
+  event(reason: string): Promise<KubeEvent>
+}
+
+export interface Operator {
+  metrics(): ReturnType<typeof readMetrics>
+  stop(): Promise<void>
+}
+
+export interface TestEvent {
+  id: string
+  name?: string
+  version?: string
+  type?: string
+}
+
+export async function startEventsLab(t: TestContext): Promise<EventsLab> {
+  const cluster = await startLocalCluster(t, { node: false })
+  const directory = temporaryDirectory(t, 'events-')
+  const authority = join(directory, 'cluster-ca.pem')
+  writeFileSync(authority, cluster.ca)
+  const azure = await startLocalAzure(t, { issuerCaFiles: [authority] })
+  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
+  t.after(() => kube.close())
+  await createDefinitions(kube)
+  const account = await createStorageAccount(azure)
+  const queue = `${account.queues}/${queueName}`
+  const call = (method: 'GET' | 'PUT' | 'POST', target: string, body?: string) =>
+    azure.send({
+      method,
+      url: new URL(`${account.queues}${target}`),
+      headers: sharedKeyHeaders({ method, target, body }, { account: account.name, key: account.key }),
+      body,
+    })
+  await call('PUT', `/${queueName}`)
+  const identity = await azure.createIdentity('keymount-operator')
+  await azure.federate(identity, { issuer: cluster.issuer, subject: `system:serviceaccount:${namespace}:operator` })
+  const tokenFile = join(directory, 'token')
+  writeFileSync(tokenFile, await operatorToken(kube))
+  const env = {
+    KUBECONFIG: cluster.kubeconfig,
+    HTTPS_PROXY: azure.proxyUrl,
+    SSL_CERT_FILE: azure.caFile,
+    AZURE_CLIENT_ID: identity.clientId,
+    AZURE_TENANT_ID: azure.administrator.tenantId,
+    AZURE_FEDERATED_TOKEN_FILE: tokenFile,
+    OPERATOR_POD_NAMESPACE: namespace,
+    OPERATOR_POD_NAME: 'operator-1',
+  }
+  const put = async (text: string) => {
+    const { status, body } = await call('POST', `/${queueName}/messages`, messageBody(text))
+    if (status !== 201) throw new Error(`Put Message: ${status} ${body}`)
+  }
+  return {
+    kube,
+    azure,
+    identity,
+    account,
+    queue,
+    async operate(...flags) {
+      const argv = ['--events', '--metrics-bind-address=127.0.0.1:0', '--health-probe-bind-address=0', ...flags]
+      const config = configOf(operatorProgram, argv, env)
+      const { metricsPort, stop } = await startOperatorDaemon(config, { env, log: silentLog, onLost: () => {} })
+      t.after(stop)
+      return { metrics: () => readMetrics(metricsPort), stop }
+    },
+    async createClass(name, objects, keyvaultName = vault) {
+      const entries = objects.map((one) => `  - |\n    objectName: ${one}\n    objectType: secret`).join('\n')
+      await kube.create(resources.secretProviderClasses, {
+        apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+        kind: 'SecretProviderClass',
+        metadata: { namespace, name },
+        spec: { provider: 'azure', parameters: { keyvaultName, objects: `array:\n${entries}` } },
+      })
+    },
+    send: (event) => put(Buffer.from(JSON.stringify(gridEvent(event))).toString('base64')),
+    put,
+    async change(name) {
+      const { metadata } = await kube.get(resources.secretProviderClasses, { namespace, name })
+      return parseClassChange(metadata.annotations?.[classAnnotations.changed] ?? '')
+    },
+    async depth() {
+      const { headers } = await call('GET', `/${queueName}?comp=metadata`)
+      return Number(headers['x-ms-approximate-messages-count'])
+    },
+    allow: (role = 'Storage Queue Data Message Processor') => azure.assignRole(role, identity.principalId, account.id),
+    event: (reason) =>
+      until(`an event ${reason}`, async () => {
+        const { items } = await kube.list(resources.events, { namespace })
+        return items.find((one) => one.reason === reason)
+      }),
+  }
+}
+
+async function createDefinitions(kube: KubeClient): Promise<void> {
+  for (const definition of customResourceDefinitions)
+    await kube.create(resources.customResourceDefinitions, definition).catch((error: unknown) => {
+      if (!isAlreadyExists(error)) throw error
+    })
+}
+
+async function operatorToken(kube: KubeClient): Promise<string> {
+  const account = { namespace, name: 'operator' }
+  await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account })
+  const { token } = await kube.createToken(account, { audiences: ['api://AzureADTokenExchange'] })
+  return token
+}
+
+function gridEvent({ id, name = 'db', version = id, type = 'SecretNewVersionCreated' }: TestEvent) {
+  return {
+    id,
+    subject: name,
+    eventType: `Microsoft.KeyVault.${type}`,
+    eventTime: new Date().toISOString(),
+    data: {
+      Id: `https://${vault}.vault.azure.net/secrets/${name}/${version}`,
+      VaultName: vault,
+      ObjectType: 'Secret',
+      ObjectName: name,
+      Version: version,
+    },
+    dataVersion: '1',
+    metadataVersion: '1',
+  }
+}
