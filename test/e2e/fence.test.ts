@@ -41,6 +41,8 @@ interface Fence {
   kube: KubeClient
   namespace: string
   node: string
+  /** Name of the CSIDriver object. */
+  driverName: string
   /** A client with the token of the account whose name ends so, as a pod on the node has it. */
   as(account: string): Promise<KubeClient>
 }
@@ -60,10 +62,12 @@ async function installAccounts(t: TestContext): Promise<Fence> {
     syncSecret: { enabled: true },
     webhook: { enabled: true, azureTenantID: 'contoso.com' },
     podIdentity: { enabled: true, rbac: { allowAccessToSecrets: true } },
+    events: { enabled: true, queue: 'https://account.queue.core.windows.net/keymount', clientID: 'c', tenantID: 't' },
+    statusInterval: { enabled: true },
   }
   const rendered = await template(values, { namespace, apiVersions: [policyKind] })
   const kinds =
-    /^(ServiceAccount|(Cluster)?Role(Binding)?|CustomResourceDefinition|ValidatingAdmissionPolicy(Binding)?|MutatingWebhookConfiguration)$/
+    /^(ServiceAccount|CSIDriver|(Cluster)?Role(Binding)?|CustomResourceDefinition|ValidatingAdmissionPolicy(Binding)?|MutatingWebhookConfiguration)$/
   for (const object of rendered.filter(({ kind }) => kinds.test(kind))) await install(t, kube, object)
   const node = await nodeOf(kube)
   const accounts = rendered.filter(({ kind }) => kind === 'ServiceAccount').map(({ metadata }) => metadata.name)
@@ -71,6 +75,7 @@ async function installAccounts(t: TestContext): Promise<Fence> {
     kube,
     namespace,
     node,
+    driverName: values.driver.name,
     as(suffix) {
       const account = accounts.find((name) => name.endsWith(suffix))
       assert.ok(account !== undefined, `no account ${suffix} among ${accounts.join(', ')}`)
@@ -116,7 +121,13 @@ async function install(t: TestContext, kube: KubeClient, object: Manifest): Prom
 /** The token is bound to a pod on the node; the pod need not run. */
 async function clientOf(
   t: TestContext,
-  { kube, config: admin, namespace, node, account }: Omit<Fence, 'as'> & { config: KubeConfig; account: string },
+  {
+    kube,
+    config: admin,
+    namespace,
+    node,
+    account,
+  }: Omit<Fence, 'as' | 'driverName'> & { config: KubeConfig; account: string },
 ): Promise<KubeClient> {
   const name = `holder-of-${account}`
   const { metadata } = await kube.create(resources.pods, {
@@ -193,7 +204,7 @@ function statusOf({ namespace }: Fence, name: string, node: string): SecretProvi
 
 test('an account of the chart does its work and is refused everything else', options, async (t) => {
   const fence = await installAccounts(t)
-  const { kube, namespace, node } = fence
+  const { kube, namespace, node, driverName } = fence
 
   await t.test("the driver's", async (t) => {
     const driver = await fence.as('secrets-store-csi-driver')
@@ -236,6 +247,48 @@ test('an account of the chart does its work and is refused everything else', opt
         driver.patch(resources.secretProviderClasses, { namespace, name: 'app' }, { spec: { provider: 'x' } }),
       'change a webhook configuration': () =>
         driver.patch(configurations, { name: configurationName }, { metadata: { labels: { stolen: 'yes' } } }),
+    })
+  })
+
+  await t.test("the operator's", async (t) => {
+    const operator = await fence.as('keymount-operator')
+    const ref = { namespace, name: 'app' }
+    await kube.create(resources.secretProviderClasses, {
+      apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+      kind: 'SecretProviderClass',
+      metadata: { ...ref, annotations: { 'example.com/owner': 'shop' } },
+      spec: { provider: 'azure', parameters: { keyvaultName: 'shop' } },
+    })
+    const annotate = (annotations: Record<string, string | null>) =>
+      operator.patch(resources.secretProviderClasses, ref, { metadata: { annotations } })
+    let number = 0
+    await until('the policies', () =>
+      annotate({ 'keymount.dev/rotate': String(++number) }).then(() => false, isForbidden),
+    )
+    const annotateDriver = (annotations: Record<string, string>) =>
+      operator.patch(resources.csiDrivers, { name: driverName }, { metadata: { annotations } })
+    await until('the policy for CSIDriver objects', () =>
+      annotateDriver({ 'keymount.dev/other': String(++number) }).then(() => false, isForbidden),
+    )
+    await t.test('annotates classes and the CSIDriver object', async () => {
+      await annotate({ 'keymount.dev/changed': '1' })
+      await annotate({ 'keymount.dev/changed': '2' })
+      await annotateDriver({ 'keymount.dev/status-interval': '10m' })
+    })
+    await areRefused(t, {
+      ...foreignWork(fence, operator),
+      'change the parameters of a class': () =>
+        operator.patch(resources.secretProviderClasses, ref, { spec: { parameters: { keyvaultName: 'thief' } } }),
+      'change the provider of a class': () =>
+        operator.patch(resources.secretProviderClasses, ref, { spec: { provider: 'x' } }),
+      'label a class': () => operator.patch(resources.secretProviderClasses, ref, { metadata: { labels: { a: 'b' } } }),
+      'take an annotation off a class': () => annotate({ 'example.com/owner': null }),
+      'delete a class': () => operator.delete(resources.secretProviderClasses, ref),
+      'change the spec of the CSIDriver object': () =>
+        operator.patch(resources.csiDrivers, { name: driverName }, { spec: { requiresRepublish: false } }),
+      'change another CSIDriver object': () =>
+        operator.patch(resources.csiDrivers, { name: 'other.csi.k8s.io' }, { metadata: { labels: { a: 'b' } } }),
+      'read a status object': () => operator.get(resources.secretProviderClassPodStatuses, { namespace, name: 'own' }),
     })
   })
 
