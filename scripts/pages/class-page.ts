@@ -102,6 +102,16 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
     type: 'text',
     meaning: 'The value of `keymount.dev/rotate` that the volume has processed, successfully or with `last-failure`.',
   },
+  classGeneration: {
+    on: 'status object',
+    type: 'number',
+    meaning: '`metadata.generation` of the class for which the volume was last read.',
+  },
+  changedFor: {
+    on: 'status object',
+    type: 'text',
+    meaning: 'The `id` in `keymount.dev/changed` of the class for which the volume was last read again, successfully.',
+  },
   startedWith: {
     on: 'status object',
     type: '16 hexadecimal digits',

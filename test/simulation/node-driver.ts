@@ -2,11 +2,13 @@ import {
   classAnnotations,
   isNotFound,
   type KubeClient,
+  printClassChange,
   resources,
   type Secret,
   type SecretObject,
   type SecretProviderClass,
   type SecretProviderClassPodStatus,
+  statusAnnotations,
 } from '#kubernetes/client'
 import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
@@ -27,6 +29,8 @@ import type { World } from './world.ts'
 const namespaces = ['blue', 'red']
 const stormMs = 8 * 60_000
 const intervalMs = 120_000
+/** Longer than the run, in which a wall clock may be set by a day. */
+const rareIntervalMs = 100 * 3_600_000
 /** Long enough for kubelet's longest retry, a rotation, the resync of Secrets and the retry of a status object. */
 const calmMs = 12 * 60_000
 
@@ -36,6 +40,8 @@ interface Cluster {
   objects: readonly string[]
   /** Whether class `app` asks for Secrets of several types. */
   typed: boolean
+  /** Objects that have changed and that no class has reported yet, by namespace; undefined where changes are found by polling. */
+  unreported: Map<string, Set<string>> | undefined
   server: SimulatedApiServer
   vaults: SimulatedVaults
   nodes: SimulatedNode[]
@@ -54,22 +60,37 @@ interface Cluster {
  */
 export const nodeDriver: Scenario = {
   name: 'node driver',
-  run: (world, directory) => run(world, directory, { typed: false }),
+  run: (world, directory) => run(world, directory, { typed: false, events: false }),
 }
 
 /** The same, with Secrets of the types kubernetes.io/tls and kubernetes.io/dockerconfigjson beside the Opaque one. */
 export const nodeDriverTyped: Scenario = {
   name: 'node driver with typed Secrets',
-  run: (world, directory) => run(world, directory, { typed: true }),
+  run: (world, directory) => run(world, directory, { typed: true, events: false }),
 }
 
-async function run(world: World, directory: string, { typed }: { typed: boolean }): Promise<void> {
+/**
+ * Volumes are polled so rarely that it never happens here: every change has to come by the annotation of the classes, and what was
+ * mounted while a vault could not be reached by the retries of the driver.
+ */
+export const nodeDriverEvents: Scenario = {
+  name: 'node driver with events and outages',
+  run: (world, directory) => run(world, directory, { typed: false, events: true }),
+}
+
+async function run(
+  world: World,
+  directory: string,
+  { typed, events }: { typed: boolean; events: boolean },
+): Promise<void> {
   const server = await startApiServer(world, directory, { collectsOrphans: typed })
   const objects = typed ? typedObjectNames : objectNames
   const vaults = createVaults(world, namespaces, objects)
-  const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { name, server, vaults, directory, intervalMs }))
+  const options = { server, vaults, directory, intervalMs: events ? rareIntervalMs : intervalMs }
+  const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { ...options, name }))
   const counts = { pods: 0, causes: new Map<string, number>(), secretWrites: new Map<string, number>() }
-  const cluster: Cluster = { world, objects, typed, server, vaults, nodes, ...counts }
+  const unreported = events ? new Map<string, Set<string>>() : undefined
+  const cluster: Cluster = { world, objects, typed, unreported, server, vaults, nodes, ...counts }
   await createObjects(cluster)
   watchSecrets(cluster)
   for (let i = 0; i < 3; i++) await createPod(cluster)
@@ -104,7 +125,7 @@ function classObject(namespace: string, name: string, typed: boolean): SecretPro
     kind: 'SecretProviderClass',
     metadata: { name, namespace },
     spec: {
-      provider: 'simulated',
+      provider: 'azure',
       parameters: { vault: namespace, objects: (typed ? typedObjectNames : ['password', 'token']).join() },
       ...(name === 'app' ? { secretObjects: [secretObject('password'), ...(typed ? typedSecrets : [])] } : {}),
     },
@@ -177,14 +198,40 @@ async function step(cluster: Cluster): Promise<void> {
     () => driver?.process.pause(random.between(100, 20_000)),
     () => driver?.network.partition(random.between(1000, 60_000)),
     () => meddleWithSecret(cluster, namespace),
-    () => deleteStatus(server.admin, random.pick, namespace),
+    // One that is deleted comes back with the next check.
+    cluster.unreported === undefined
+      ? () => deleteStatus(server.admin, random.pick, namespace)
+      : () => cluster.vaults.cut(namespace, random.between(5000, 90_000)),
   ]
   await random.pick(steps)()
 }
 
 function changeVault(cluster: Cluster, namespace: string): void {
   cause(cluster, namespace)
-  cluster.vaults.change(namespace)
+  const changed = cluster.vaults.change(namespace)
+  const { unreported, world } = cluster
+  if (unreported === undefined || changed.length === 0) return
+  unreported.set(namespace, new Set([...(unreported.get(namespace) ?? []), ...changed]))
+  // As the operator does: all that has happened within a second at once, a little later.
+  world.time.after(world.random.between(10, 3000), () => void reportChanges(cluster, namespace))
+}
+
+/** The annotation that the operator writes, for what has changed since the last one. */
+async function reportChanges({ unreported, server, world }: Cluster, namespace: string): Promise<void> {
+  const objects = [...(unreported?.get(namespace) ?? [])]
+  if (objects.length === 0) return
+  unreported?.delete(namespace)
+  const change = {
+    id: `event-${world.time.now}`,
+    at: Math.round(world.time.now),
+    seen: Math.round(world.time.now),
+    objects: objects.map((object) => `https://${namespace}.vault.azure.net/secrets/${object}/1f`),
+    spreadSeconds: world.random.pick([0, 0, 5]),
+  }
+  const metadata = { annotations: { [classAnnotations.changed]: printClassChange(change) } }
+  world.note(`the classes of ${namespace} report a change of ${objects.join(', ')}`)
+  for (const name of classNames)
+    await server.admin.patch(resources.secretProviderClasses, { name, namespace }, { metadata })
 }
 
 function cause({ causes }: Cluster, namespace: string): void {
@@ -300,6 +347,8 @@ async function checkPod({ world, server, vaults }: Cluster, node: SimulatedNode,
   if (status !== undefined && versionsOf(status) !== versions) {
     world.violate(`the status object of ${name} has ${versionsOf(status)}, the volume ${versions}`)
   }
+  const since = status?.metadata.annotations?.[statusAnnotations.staleSince]
+  if (since !== undefined) world.violate(`${name} still has values of ${since}`)
 }
 
 function versionsOf({ status }: SecretProviderClassPodStatus): string {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '#lib'
 import { countCryptoCalls } from './idle.ts'
 import { leaderElection } from './leader-election.ts'
-import { nodeDriver, nodeDriverTyped } from './node-driver.ts'
+import { nodeDriver, nodeDriverEvents, nodeDriverTyped } from './node-driver.ts'
 import { podIdentity } from './pod-identity.ts'
 import { createRandom } from './random.ts'
 import { restartOnRotation } from './restart.ts'
@@ -39,6 +39,7 @@ export const scenarios: readonly Scenario[] = [
   secretSync,
   restartOnRotation,
   vaultEvents,
+  nodeDriverEvents,
 ]
 
 /** What seeds run in turn: more of what can go wrong in more ways. */
@@ -57,6 +58,7 @@ const turns: readonly Scenario[] = [
   nodeDriverTyped,
   restartOnRotation,
   vaultEvents,
+  nodeDriverEvents,
 ]
 
 /** In memory where there is such a directory: volumes are written often. */

@@ -272,8 +272,9 @@ async function editClass({ world, server: { admin } }: Cluster, namespace: strin
   const name = random.pick(classNames)
   world.note(`class ${namespace}/${name} is edited`)
   const ref = { name, namespace }
+  const key = random.chance(0.5) ? classAnnotations.rotate : classAnnotations.changed
   const change = random.chance(0.5)
-    ? { metadata: { annotations: { [classAnnotations.rotate]: String(world.time.now) } } }
+    ? { metadata: { annotations: { [key]: String(world.time.now) } } }
     : { spec: { parameters: { edited: String(world.time.now) } } }
   await admin.patch(resources.secretProviderClasses, ref, change).catch(ignoreMissing)
 }

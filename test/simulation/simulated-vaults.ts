@@ -1,7 +1,9 @@
 import { status as Code } from '@grpc/grpc-js'
+import { everyObject } from '#kubernetes/client'
 import {
+  changedAttribute,
+  type MountAnswer,
   type MountRequest,
-  type MountResponse,
   maxAgeAttribute,
   type ProviderClient,
   ProviderError,
@@ -19,8 +21,10 @@ export type Content = Readonly<Record<string, string>>
  * so that the content of a volume or a Secret can be checked against the answers to its own identity.
  */
 export interface SimulatedVaults {
-  /** Gives objects of a vault new values. */
-  change(vault: string): void
+  /** Gives objects of a vault new values. @returns the objects. */
+  change(vault: string): readonly string[]
+  /** For so long, a new pod gets what the provider of its node has read before, and other requests fail. */
+  cut(vault: string, ms: number): void
   /** What a class that names these objects has to get now. */
   contentOf(vault: string, objects: readonly string[]): Content
   /** `secret/OBJECT:VERSION` of each of these objects. */
@@ -61,8 +65,9 @@ export function createVaults(
   )
   const answers = new Map<string, Content[]>()
   const answersByNamespace = new Map<string, Content[]>()
-  /** Time of the newest read, by node and vault. */
+  /** Time of the newest read, by node, vault and object. */
   const newestRead = new Map<string, number>()
+  const cutUntil = new Map<string, number>()
   const vaultOf = (name: string): Vault => {
     const vault = vaults.get(name)
     if (vault === undefined) throw new Error(`no vault ${name}`)
@@ -80,6 +85,12 @@ export function createVaults(
       vault.history.push({ since: time.now, versions: new Map(vault.versions) })
       world.count('vault change')
       world.note(`vault ${name} has new values of ${changed.join(', ') || 'nothing'}`)
+      return changed
+    },
+    cut(name, ms) {
+      cutUntil.set(name, time.now + ms)
+      world.count('vault cut')
+      world.note(`vault ${name} cannot be reached for ${Math.round(ms)} ms`)
     },
     contentOf: (name, objects) => render(name, vaultOf(name).versions, objects),
     versionsOf: (name, ids) => ids.map((id) => `secret/${id}:${vaultOf(name).versions.get(id)}`),
@@ -100,23 +111,50 @@ export function createVaults(
       ...withoutVersion,
     }),
   }
-  const answer = (node: string, request: VaultRequest): MountResponse => {
-    const { identity, namespace, vault, objects, maxAgeMs } = request
+  /** When each object was read that an answer has. A provider never goes back behind what it has read. */
+  const readTimes = (node: string, request: VaultRequest): Map<string, number> => {
+    const { vault, objects, maxAgeMs, changed } = request
     const age = random.chance(0.3) ? random.between(0, Math.min(sharedMs, maxAgeMs)) : 0
-    // A provider never goes back behind what it has read.
-    const readAt = Math.max(time.now - age, newestRead.get(`${node}/${vault}`) ?? 0)
-    newestRead.set(`${node}/${vault}`, readAt)
-    const versions = vaultOf(vault).history.findLast(({ since }) => since <= readAt)?.versions ?? initial()
+    const isCut = time.now < (cutUntil.get(vault) ?? 0)
+    const timeOf = (object: string): [string, number] => {
+      const before = newestRead.get(`${node}/${vault}/${object}`)
+      if (isCut) {
+        if (before === undefined || !request.isNew) throw unreachable(vault)
+        return [object, before]
+      }
+      if (changed === undefined) return [object, Math.max(time.now - age, before ?? 0)]
+      // Whatever has not changed may be as old as the interval.
+      const isListed = changed.some((id) => id === everyObject || id.includes(`/${object}/`))
+      return [object, isListed ? time.now : (before ?? time.now)]
+    }
+    return new Map(objects.map(timeOf))
+  }
+  const answer = (node: string, request: VaultRequest): MountAnswer => {
+    const { identity, namespace, vault, objects } = request
+    const times = readTimes(node, request)
+    const versionAt = (object: string, at: number) =>
+      (vaultOf(vault).history.findLast(({ since }) => since <= at)?.versions ?? initial()).get(object) ?? 0
+    const versions = new Map([...times].map(([object, at]) => [object, versionAt(object, at)]))
+    for (const [object, at] of times) newestRead.set(`${node}/${vault}/${object}`, at)
     const content = render(vault, versions, objects)
+    const isStale = time.now < (cutUntil.get(vault) ?? 0)
     push(answers, identity, content)
     push(answersByNamespace, namespace, content)
     return {
       objectVersion: objects.map((id) => ({ id: `secret/${id}`, version: String(versions.get(id)) })),
       error: undefined,
       files: objects.map((path) => ({ path, mode: 0o644, contents: Buffer.from(content[path] ?? '') })),
+      stale: isStale ? { since: epoch + Math.min(...times.values()), reason: unreachable(vault).message } : undefined,
     }
   }
   return vaultsOfWorld
+}
+
+/** The time of the vaults' own clocks at the begin. */
+const epoch = Date.parse('2026-11-28T00:00:00Z')
+
+function unreachable(vault: string): ProviderError {
+  return new ProviderError('rpc', Code.UNAVAILABLE, `[vault-timeout] vault ${vault} does not answer`)
 }
 
 const withoutVersion = {
@@ -143,6 +181,10 @@ interface VaultRequest {
   vault: string
   objects: readonly string[]
   maxAgeMs: number
+  /** Of the attribute; undefined without it. */
+  changed: readonly string[] | undefined
+  /** Whether the volume or Secret holds nothing yet. */
+  isNew: boolean
 }
 
 const attributesIn = ({ attributes }: MountRequest) => {
@@ -160,14 +202,20 @@ function readRequest(world: World, request: MountRequest): VaultRequest {
   if (!tokens.includes(`token-of-${uid}-`)) world.violate(`a request for pod ${name} has the tokens ${tokens}`)
   const vault = text('vault')
   if (vault !== namespace) world.violate(`pod ${namespace}/${name} asks for the vault ${vault}`)
-  const maxAge = text(maxAgeAttribute)
   return {
     identity: uid,
     namespace,
     vault,
     objects: text('objects').split(','),
-    maxAgeMs: maxAge === '' ? Number.POSITIVE_INFINITY : Number(maxAge),
+    maxAgeMs: ageIn(text),
+    changed: text(changedAttribute) === '' ? undefined : (JSON.parse(text(changedAttribute)) as string[]),
+    isNew: request.currentObjectVersion.length === 0,
   }
+}
+
+function ageIn(text: (name: string) => string): number {
+  const maxAge = text(maxAgeAttribute)
+  return maxAge === '' ? Number.POSITIVE_INFINITY : Number(maxAge)
 }
 
 /** A provider acts for the service account of the token: it has access to the vault of the account's name. */
@@ -178,15 +226,17 @@ function readAccountRequest(world: World, request: MountRequest): VaultRequest {
   const tokens = text('csi.storage.k8s.io/serviceAccount.tokens')
   const identity = /token-of-account:([^":]+)/.exec(tokens)?.[1] ?? ''
   if (identity !== named) world.violate(`a request for account ${named} has the tokens ${tokens}`)
-  return { identity, namespace, vault: identity, objects: text('objects').split(','), maxAgeMs: 0 }
+  const objects = text('objects').split(',')
+  const isNew = request.currentObjectVersion.length === 0
+  return { identity, namespace, vault: identity, objects, maxAgeMs: ageIn(text), changed: undefined, isNew }
 }
 
 function call(
   world: World,
   process: SimulatedProcess,
-  serve: () => Promise<MountResponse>,
+  serve: () => Promise<MountAnswer>,
   { signal, timeoutMs = 110_000 }: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
-): Promise<MountResponse> {
+): Promise<MountAnswer> {
   const { random, stormy } = world
   const fail = (code: Code, text: string) => new ProviderError('rpc', code, text)
   const late = () => fail(Code.DEADLINE_EXCEEDED, 'the provider gave no answer in time')

@@ -35,6 +35,10 @@ export const statusAnnotations = {
   failureCode: 'keymount.dev/failure-code',
   /** The last value of {@link classAnnotations.rotate} that was processed; `lastFailure` is set if that failed. */
   rotatedFor: 'keymount.dev/rotated-for',
+  /** `metadata.generation` of the class that the volume was last read for: an edit while the driver is down is found after it. */
+  classGeneration: 'keymount.dev/class-generation',
+  /** Id of the last {@link classAnnotations.changed} for which the volume was read again, successfully. */
+  changedFor: 'keymount.dev/changed-for',
   /** Names of the Secrets that the class asks for, and of those that it no longer names and that are not removed yet; by commas. */
   secrets: 'keymount.dev/secrets',
   /** The {@link versionHash} that the pod's containers started with: of the first successful publish, and never again. */

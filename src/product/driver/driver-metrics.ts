@@ -59,6 +59,16 @@ export const driverMetrics = {
     labels: { os_type },
     buckets,
   },
+  changeToFile: {
+    type: 'histogram',
+    name: 'keymount_change_to_file_seconds',
+    help: 'Time from a change in the vault to the files',
+    labels: {
+      source:
+        '`event`: since the change, as the operator reports it; `command`: since a rotation was asked for; `poll`: since the check before, the longest that it can have been',
+    },
+    buckets: [0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
+  },
   secretsSynced: {
     type: 'counter',
     name: 'sync_k8s_secret_total',

@@ -156,6 +156,8 @@ function annotationsOf({ config, clock }: Node, volume: Volume): Record<string, 
     [statusAnnotations.failureCode]: volume.failure?.code ?? null,
     [statusAnnotations.staleSince]: timeText(volume.stale?.since ?? 0),
     [statusAnnotations.rotatedFor]: volume.seenClass.rotateRequest ?? null,
+    [statusAnnotations.classGeneration]: volume.seenClass.generation?.toString() ?? null,
+    [statusAnnotations.changedFor]: volume.seenClass.changeId ?? null,
     // Where they are not known, what was recorded stays.
     ...defined({
       [statusAnnotations.startedWith]: volume.startedWith,

@@ -1,6 +1,11 @@
 import { status as Code } from '@grpc/grpc-js'
 import { type SecretProviderClass, versionsAnnotation } from '#kubernetes/client'
-import { ProviderError, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
+import {
+  changedAttribute,
+  maxAgeAttribute,
+  ProviderError,
+  serviceAccountAnnotationsAttribute,
+} from '#kubernetes/provider-protocol'
 import { errorMessage, SecretValue } from '#lib'
 import { applySecret } from './apply-secret.ts'
 import { checkConsent } from './class-consent.ts'
@@ -127,7 +132,7 @@ async function readFiles(run: Run, secretClass: SecretProviderClass): Promise<Pr
   }
   metrics.read()
   const request = {
-    attributes: JSON.stringify(attributesOf(run, secretClass, identity)),
+    attributes: JSON.stringify({ ...attributesOf(run, secretClass, identity), ...maxAgeOf(run, secretClass) }),
     secrets: 'null',
     targetPath: '/mnt/secrets-store',
     permission: '420',
@@ -151,8 +156,9 @@ function attributesOf(
   { metadata, spec }: SecretProviderClass,
   { tokens, annotations }: AccountIdentity,
 ): Record<string, string> {
+  const { [changedAttribute]: _, ...parameters } = spec?.parameters ?? {}
   return {
-    ...spec?.parameters,
+    ...parameters,
     'csi.storage.k8s.io/pod.name': pod.name,
     'csi.storage.k8s.io/pod.uid': pod.uid,
     'csi.storage.k8s.io/pod.namespace': sync.metadata.namespace ?? '',
@@ -161,6 +167,12 @@ function attributesOf(
     [serviceAccountAnnotationsAttribute]: JSON.stringify(annotations),
     secretProviderClass: metadata.name ?? '',
   }
+}
+
+/** The provider has to read after the class asked for it: what it shares may be older. */
+function maxAgeOf({ reconciler }: Run, { metadata }: SecretProviderClass): Record<string, string> {
+  const askedAt = reconciler.askedAt(metadata.namespace ?? '', metadata.name ?? '')
+  return askedAt === undefined ? {} : { [maxAgeAttribute]: String(reconciler.clock.elapsed() - askedAt) }
 }
 
 /** Nothing is wrong with the token then. Otherwise it may have been refused because its account is another one by now. */

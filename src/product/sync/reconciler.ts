@@ -18,6 +18,8 @@ export interface Reconciler {
   /** From the watches; undefined when it is not there, or is another controller's. */
   wanted(key: string): Wanted | undefined
   classOf(namespace: string, name: string): SecretProviderClass | undefined
+  /** When the class was last seen to ask for a read, by `clock.elapsed()`; undefined where that is not known. */
+  askedAt(namespace: string, name: string): number | undefined
   /** Resource version of each Secret that a class has us make, after its last sync; by the key in the queue. */
   written: Map<string, string>
   /** SecretSyncs as the last write to them returned them, until the watch has caught up; by uid. */

@@ -68,6 +68,7 @@ export function startSync(config: SyncConfig, world: SyncWorld): Running {
     tls: createTlsValues(tasks, clock),
     wanted: (key) => wantedOf(controller, key),
     classOf: (namespace, name) => classOf(controller, namespace, name),
+    askedAt: (namespace, name) => askedAt(controller, `${namespace}/${name}`),
     written: new Map(),
     reported: controller.reported,
     pod: config.pod,
@@ -153,6 +154,10 @@ function syncOf({ watches }: Controller, key: string): SecretSync | undefined {
 
 function classOf({ watches }: Controller, namespace: string, name: string): SecretProviderClass | undefined {
   return watches.map(({ classes }) => classes.get(`${namespace}/${name}`)).find((found) => found !== undefined)
+}
+
+function askedAt({ watches }: Controller, classKey: string): number | undefined {
+  return watches.map((one) => one.askedAt(classKey)).find((at) => at !== undefined)
 }
 
 function intervalOf(controller: Controller, key: string): number {

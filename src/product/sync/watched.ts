@@ -35,6 +35,8 @@ export interface WatchOptions {
 export interface Watched extends Running {
   readonly syncs: ReadonlyMap<string, SecretSync>
   readonly classes: ReadonlyMap<string, SecretProviderClass>
+  /** When the class was last seen to ask for a read (edited, annotated, changed in the vault), by `clock.elapsed()`. */
+  askedAt(classKey: string): number | undefined
   /** Whether the namespace selector lets the namespace in. */
   isInReach(namespace: string): boolean
 }
@@ -44,6 +46,7 @@ interface Watch {
   syncs: Map<string, SecretSync>
   classes: Map<string, SecretProviderClass>
   namespaces: Map<string, true>
+  askedAt: Map<string, number>
   /** Whether the classes have been listed once. */
   hasClasses: boolean
   /** Keys in the queue of the Secrets of each class, by the class's key. */
@@ -58,6 +61,7 @@ export function watch(options: WatchOptions): Watched {
     syncs: new Map(),
     classes: new Map(),
     namespaces: new Map(),
+    askedAt: new Map(),
     hasClasses: false,
     secretsOfClass: new Map(),
   }
@@ -67,6 +71,7 @@ export function watch(options: WatchOptions): Watched {
   return {
     syncs: state.syncs,
     classes: state.classes,
+    askedAt: (classKey) => state.askedAt.get(classKey),
     isInReach: (name) => namespaceSelector === '' || state.namespaces.has(`/${name}`),
     async stop() {
       stopping.abort()
@@ -150,6 +155,8 @@ function classChanged(state: Watch): Change<SecretProviderClass> {
   const watched = [rotate, changedInVault, syncServiceAccount]
   return (key, before, now) => {
     if (stateOf(before, watched) === stateOf(now, watched)) return
+    if (now === undefined) state.askedAt.delete(key)
+    else state.askedAt.set(key, state.options.clock.elapsed())
     for (const sync of state.syncs.values()) {
       const classKey = `${sync.metadata.namespace}/${sync.spec.secretProviderClassName}`
       if (classKey === key) state.options.queue.soon(keyOf(sync))

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resources } from '#kubernetes/client'
+import { printClassChange, resources } from '#kubernetes/client'
+import { changedAttribute, maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { secretSyncs } from '#product/sync'
 import { until } from '../../support/eventually.ts'
 import { startSyncLab } from './sync-lab.ts'
+
+const change = { at: Date.now(), seen: Date.now(), objects: ['*'], spreadSeconds: 0 }
 
 const db = [{ objectName: 'db', objectType: 'secret' }]
 
@@ -186,6 +189,41 @@ test('an edited class reaches the Secret at once, and so does the annotation tha
     metadata: { annotations: { 'keymount.dev/rotate': 'now' } },
   })
   await until('the new value', async () => (await lab.value('app-db', 'password')) === 'three')
+  await lab.azure.setSecret(lab.vault, 'other', 'four')
+  const annotations = { 'keymount.dev/changed': printClassChange({ ...change, id: 'event-1' }) }
+  await lab.kube.patch(resources.secretProviderClasses, ref, { metadata: { annotations } })
+  await until('the change in the vault', async () => (await lab.value('app-db', 'password')) === 'four')
+})
+
+test('a change in the vault that a class reports needs a read after it: what the provider shares may be older', async (t) => {
+  const lab = await startSyncLab(t)
+  const provider = await lab.startFakeProvider('other')
+  provider.answer = () => ({
+    objectVersion: [{ id: 'secret/db', version: '1' }],
+    files: [{ path: 'db', mode: 0o644, contents: Buffer.from('value') }],
+    error: undefined,
+  })
+  await lab.kube.create(resources.secretProviderClasses, {
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClass',
+    metadata: { namespace: 'default', name: 'app' },
+    spec: {
+      provider: 'other',
+      parameters: { objects: 'db', clientID: 'x', tenantID: 'x', [changedAttribute]: '["*"]' },
+    },
+  })
+  lab.start({ providerDirectories: [lab.fakeProviders], intervalMs: 3_600_000 })
+  await lab.createSync('app-db')
+  await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
+  const before = provider.mounts.length
+  const annotations = { 'keymount.dev/changed': printClassChange({ ...change, id: 'event-1' }) }
+  const ref = { namespace: 'default', name: 'app' }
+  await lab.kube.patch(resources.secretProviderClasses, ref, { metadata: { annotations } })
+  await until('a further read', () => provider.mounts.length > before)
+  const sent = JSON.parse(provider.mounts.at(-1)?.attributes ?? '{}') as Record<string, string>
+  const age = Number(sent[maxAgeAttribute])
+  assert.ok(age >= 0 && age < 5000, `${age} ms: less than a provider shares its reads`)
+  assert.equal(sent[changedAttribute], undefined, 'that of the class itself')
 })
 
 test('a Secret of that name that has another owner is never adopted', async (t) => {

@@ -43,6 +43,9 @@ export interface FetchOptions {
   timeoutMs?: number | undefined
 }
 
+/** The provider that knows {@link changedAttribute}. */
+const ownProvider = 'azure'
+
 /** Mode of files for which the provider gives none. The protocol has it as decimal text. */
 const defaultMode = String(0o644)
 
@@ -133,7 +136,8 @@ function mount(
   const tokens = request.tokens === undefined ? {} : { [tokensKey]: request.tokens.revealText() }
   const maxAge =
     notOlderThan === undefined ? {} : { [maxAgeAttribute]: String(Math.max(clock.elapsed() - notOlderThan, 0)) }
-  const changes = changed === undefined ? {} : { [changedAttribute]: JSON.stringify(changed) }
+  const changes =
+    changed === undefined || provider !== ownProvider ? {} : { [changedAttribute]: JSON.stringify(changed) }
   const secrets = Object.entries(request.secrets ?? {}).map(([key, value]) => [key, value.revealText()])
   const message: MountRequest = {
     attributes: JSON.stringify({ ...attributes, ...tokens, ...maxAge, ...changes }),

@@ -1,7 +1,9 @@
 import {
+  type ClassChange,
   classAnnotations,
   isObjectName,
   objectNameForm,
+  parseClassChange,
   parseSyncInterval,
   type SecretObject,
   type SecretProviderClass,
@@ -74,9 +76,15 @@ export function parseClass(
     intervalMs: intervalOf(object, attributes.syncInterval ?? ''),
     owner: ownerOf(object, fileOwner),
     fallbackSecret: fallbackOf(object, attributes.fallbackSecretName ?? ''),
-    seen: { generation, rotateRequest: annotations[classAnnotations.rotate] },
+    seen: { generation, rotateRequest: annotations[classAnnotations.rotate], changeId: changeOf(object)?.id },
     reserved: Object.keys(parameters).filter(isReserved),
   }
+}
+
+/** What changed in the vault, as the class reports it; undefined for nothing. */
+export function changeOf({ metadata }: Pick<SecretProviderClass, 'metadata'>): ClassChange | undefined {
+  const text = metadata.annotations?.[classAnnotations.changed]
+  return text === undefined ? undefined : parseClassChange(text)
 }
 
 function intervalOf(object: SecretProviderClass, text: string): number | undefined {

@@ -99,7 +99,12 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     nextCheckAt: clock.elapsed() + timeOf(object, statusAnnotations.nextCheck) - clock.now(),
     secrets: (metadata.annotations?.[statusAnnotations.secrets] ?? '').split(',').filter((name) => name !== ''),
     failure: failureOf(object),
-    seenClass: { generation: undefined, rotateRequest: metadata.annotations?.[statusAnnotations.rotatedFor] },
+    seenClass: {
+      generation: generationOf(object),
+      rotateRequest: metadata.annotations?.[statusAnnotations.rotatedFor],
+      changeId: metadata.annotations?.[statusAnnotations.changedFor],
+    },
+    change: undefined,
   }
 }
 
@@ -109,6 +114,12 @@ function failureOf(object: SecretProviderClassPodStatus): VolumeFailure | undefi
     object.metadata.annotations ?? {}
   if (message === undefined) return undefined
   return { message, code, times: 1, since: timeOf(object, statusAnnotations.failingSince) }
+}
+
+/** Of an earlier driver it is not known. */
+function generationOf({ metadata }: SecretProviderClassPodStatus): number | undefined {
+  const text = metadata.annotations?.[statusAnnotations.classGeneration] ?? ''
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
 /** The reason is in the event of the mount. */

@@ -5,10 +5,22 @@ import type { PublishRequest } from '../rpc/publish-request.ts'
 
 /** Which version of a class a volume was filled from. */
 export interface SeenClass {
-  /** Undefined when it is not known, after a restart. */
+  /** Undefined when it is not known, of a volume that an earlier driver mounted. */
   readonly generation: number | undefined
   /** Value of the rotate annotation. */
   readonly rotateRequest: string | undefined
+  /** Id of the last change in the vault that the class reported. */
+  readonly changeId: string | undefined
+}
+
+/** Changes in the vault that the class reported, and for which the volume has not been read again yet. */
+export interface PendingChange {
+  /** Of the newest of them. */
+  readonly id: string
+  /** When the first of them happened, in milliseconds since the epoch. */
+  readonly at: number
+  /** Ids of objects, or {@link everyObject} alone. */
+  readonly objects: readonly string[]
 }
 
 /** The SecretProviderClassPodStatus object of a volume. */
@@ -75,6 +87,7 @@ export interface Volume {
   readonly failure: VolumeFailure | undefined
   /** The class as it was at the last check. */
   readonly seenClass: SeenClass
+  readonly change: PendingChange | undefined
 }
 
 /** A volume that can be checked: its tokens are known. */

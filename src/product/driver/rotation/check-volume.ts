@@ -1,4 +1,4 @@
-import { classAnnotations } from '#kubernetes/client'
+import { classAnnotations, type SecretProviderClass } from '#kubernetes/client'
 import { Code, codeName, RpcError } from '#kubernetes/grpc'
 import type { StaleContent } from '#kubernetes/provider-protocol'
 import { errorMessage, timestamp } from '#lib'
@@ -7,13 +7,21 @@ import { type FilledVolume, fillVolume } from '../content/fill-volume.ts'
 import { type MountClass, parseClass } from '../content/mount-class.ts'
 import { currentClass } from '../content/read-class.ts'
 import { driverLimits } from '../driver-limits.ts'
-import { type CheckableVolume, classOf, logKeys, podReference, type Volume } from '../mount/volumes.ts'
+import {
+  type CheckableVolume,
+  classOf,
+  logKeys,
+  type PendingChange,
+  podReference,
+  type Volume,
+} from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
 import { saveStatus } from '../pod-status.ts'
 import { errorTypeOf, PublishError } from '../rpc/publish-error.ts'
 import { syncSoon } from '../secrets/secret-sync.ts'
 import { secretNames } from '../secrets/wanted-secret.ts'
 import { isStale } from './class-watch.ts'
+import { changeToRead } from './pending-change.ts'
 
 /** An unchanged volume has its status object written this often at most: each write is load on the API server. */
 const statusQuietMs = 300_000
@@ -29,8 +37,10 @@ export async function checkVolume(node: Node, volume: CheckableVolume, signal: A
   const startedAt = node.clock.elapsed()
   let mountClass: MountClass
   let filled: FilledVolume
+  let cause: Cause
   try {
     const object = await currentClass(node, classOf(volume), signal)
+    cause = causeOf(node, volume, { object, startedAt })
     mountClass = parseClass(object, volume.request.context, { attributesWin: node.config.volumeAttributesWin })
     filled = await fillVolume(node, volume.request, {
       target: volume.target,
@@ -40,7 +50,8 @@ export async function checkVolume(node: Node, volume: CheckableVolume, signal: A
       large: volume.large,
       mayFallBack: false,
       onStale: (stale) => refuseOlder(volume, stale),
-      notOlderThan: isStale(volume.seenClass, object) ? requestedAt(node, volume, startedAt) : undefined,
+      notOlderThan: cause.notOlderThan,
+      changed: cause.change?.objects,
       signal,
       timeoutMs: (volume.stale === undefined ? driverLimits.rotationCall : driverLimits.staleCall).value,
     })
@@ -48,7 +59,7 @@ export async function checkVolume(node: Node, volume: CheckableVolume, signal: A
     if (!isInterruption(error, signal)) await recordFailure(node, volume, { error, startedAt, signal })
     return
   }
-  await recordSuccess(node, volume, { mountClass, filled, startedAt, signal })
+  await recordSuccess(node, volume, { mountClass, filled, cause, startedAt, signal })
 }
 
 /** A volume never goes back to values that are older than its own. */
@@ -56,6 +67,40 @@ function refuseOlder({ stale: held }: Volume, { since, reason }: StaleContent): 
   if (held !== undefined && held.since <= since) return
   const text = `the provider has only values of ${timestamp(since)}${reason === '' ? '' : `, because ${reason}`}`
   throw new PublishError('GRPCProviderError', Code.UNAVAILABLE, text)
+}
+
+/** What a check is for. */
+interface Cause {
+  source: 'event' | 'poll' | 'command'
+  /** Of a command: when it was given, by `clock.elapsed()`. */
+  askedAt?: number | undefined
+  notOlderThan?: number | undefined
+  change?: PendingChange | undefined
+}
+
+/** A command reads every object again, those that have changed among them. */
+function causeOf(
+  node: Node,
+  volume: Volume,
+  { object, startedAt }: { object: SecretProviderClass; startedAt: number },
+): Cause {
+  const change = changeToRead(volume, object)
+  if (isStale(volume.seenClass, object)) {
+    const askedAt = requestedAt(node, volume, startedAt)
+    // The change may have come after the command.
+    return { source: 'command', askedAt, notOlderThan: change === undefined ? askedAt : startedAt }
+  }
+  return change === undefined ? { source: 'poll' } : { source: 'event', change }
+}
+
+/** How long the change took to reach the files, in seconds; a poll knows only that it came after the check before. */
+function secondsSince({ clock }: Node, before: Volume, { source, change, askedAt = 0 }: Cause): number {
+  const ms = {
+    event: clock.now() - (change?.at ?? clock.now()),
+    command: clock.elapsed() - askedAt,
+    poll: clock.now() - before.lastCheckAt,
+  }[source]
+  return Math.max(ms, 0) / 1000
 }
 
 /** When the rotation was asked for. Without a watch of the class, it was before this check at the latest. */
@@ -67,6 +112,7 @@ function requestedAt({ watchedClasses }: Node, volume: Volume, startedAt: number
 interface Outcome {
   mountClass: MountClass
   filled: FilledVolume
+  cause: Cause
   /** By `clock.elapsed()`. */
   startedAt: number
   signal: AbortSignal
@@ -75,13 +121,14 @@ interface Outcome {
 /** The files are switched by now: that is acted on first, whatever becomes of the records. */
 async function recordSuccess(node: Node, before: CheckableVolume, outcome: Outcome): Promise<void> {
   const { volumes, metrics, events, log } = node
-  const { filled, mountClass, startedAt, signal } = outcome
+  const { filled, mountClass, cause, startedAt, signal } = outcome
   const checked = volumes.update(before.target, changesOf(node, before, outcome))
   if (checked === undefined) return
   metrics.rotation(checked.provider, filled.changed, (node.clock.elapsed() - startedAt) / 1000)
   if (filled.changed || mountClass.seen.generation !== before.seenClass.generation) syncSoon(node, checked)
   const records: Promise<void>[] = []
   if (filled.changed) {
+    metrics.registry.series.changeToFile.observe(secondsSince(node, before, cause), { source: cause.source })
     log.info(logKeys(checked), 'rotated')
     const message = `successfully rotated the content of class ${checked.className}`
     records.push(events.record(podReference(checked), 'Normal', 'MountRotationComplete', message))
@@ -98,7 +145,7 @@ function changesOf(
   const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
   const due = schedule.next(intervalMs, clock.elapsed(), filled.stale && startedAt)
   // The class may have been edited during the check, which made the volume due again.
-  const woken = volumes.get(before.target)?.nextCheckAt ?? before.nextCheckAt
+  const { nextCheckAt: woken, change } = volumes.get(before.target) ?? before
   return {
     provider: mountClass.provider,
     versions: filled.versions,
@@ -113,6 +160,8 @@ function changesOf(
     secrets: [...new Set([...before.secrets, ...secretNames(mountClass.secretObjects)])],
     failure: undefined,
     seenClass: mountClass.seen,
+    // One that was seen during the check is still to be read for.
+    change: change === before.change || change?.id === mountClass.seen.changeId ? undefined : change,
   } satisfies Partial<Volume>
 }
 
@@ -123,6 +172,8 @@ function isWorthWriting({ clock }: Node, before: Volume, { filled, mountClass }:
     before.stale?.since !== filled.stale?.since ||
     secretNames(mountClass.secretObjects).some((name) => !before.secrets.includes(name)) ||
     before.seenClass.rotateRequest !== mountClass.seen.rotateRequest ||
+    before.seenClass.changeId !== mountClass.seen.changeId ||
+    before.seenClass.generation !== mountClass.seen.generation ||
     clock.elapsed() - before.status.writtenAt >= statusQuietMs
   )
 }
@@ -139,9 +190,12 @@ async function recordFailure(node: Node, before: CheckableVolume, check: FailedC
   const message = errorMessage(error)
   const times = (before.failure?.times ?? 0) + 1
   const rotateRequest = await rotateRequestOf(node, before, signal)
+  const nextTry = schedule.nextTry(before.intervalMs, clock.elapsed(), times, before.stale && startedAt)
+  // Made due again during the check, by an edit of the class or a change in the vault.
+  const woken = volumes.get(before.target)?.nextCheckAt ?? before.nextCheckAt
   const failed = volumes.update(before.target, {
     lastCheckAt: clock.now(),
-    nextCheckAt: schedule.nextTry(before.intervalMs, clock.elapsed(), times, before.stale && startedAt),
+    nextCheckAt: woken === before.nextCheckAt ? nextTry : Math.min(woken, nextTry),
     failure: { message, code: codeOf(error), times, since: before.failure?.since ?? clock.now() },
     // The status object reports that the rotation that was asked for has failed.
     seenClass: { ...before.seenClass, rotateRequest },

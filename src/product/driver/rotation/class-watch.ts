@@ -1,9 +1,11 @@
-import { classAnnotations, follow, resources, type SecretProviderClass } from '#kubernetes/client'
+import { classAnnotations, everyObject, follow, resources, type SecretProviderClass } from '#kubernetes/client'
 import type { Running } from '#lib'
 import { type ClassRef, classKey } from '../content/class-ref.ts'
+import { changeOf } from '../content/mount-class.ts'
 import { currentClass } from '../content/read-class.ts'
-import { classOf, type SeenClass } from '../mount/volumes.ts'
+import { classOf, type SeenClass, type Volume } from '../mount/volumes.ts'
 import type { Node, WatchedClass } from '../node.ts'
+import { everythingChanged, isNewChange, withChange } from './pending-change.ts'
 
 /** A change makes every node ask the vault at once; they spread over this time. */
 const spreadMs = 2000
@@ -11,7 +13,7 @@ const spreadMs = 2000
 /**
  * Follows the classes of the volumes that are mounted here, one watch per class, and nothing else: what a node costs the API
  * server depends on its own volumes. A class that was edited, or whose rotate annotation got a new value, makes its volumes
- * due at once.
+ * due at once; one that reports a change in the vault, within the time that it names.
  */
 export function watchClasses(node: Node): Running {
   const { watchedClasses } = node
@@ -56,13 +58,14 @@ function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
     stopping.abort(new Error('the class is watched no more'))
     return running.stop()
   }
-  const watched: WatchedClass = { metadata: undefined, held: undefined, requestedAt, stop }
-  const see = (metadata: Metadata | undefined) => {
+  const watched: WatchedClass = { metadata: undefined, held: undefined, requestedAt, change: undefined, stop }
+  const see = (metadata: Metadata | undefined, { listed }: { listed: boolean }) => {
     if (metadata !== undefined && isNewRequest(watched.metadata, metadata)) watched.requestedAt = clock.elapsed()
     if (metadata?.resourceVersion !== watched.held?.metadata.resourceVersion) watched.held = undefined
     watched.metadata = metadata
     if (metadata === undefined) return
     wakeVolumes(node, { namespace, name }, metadata)
+    seeChange(node, watched, { namespace, name }, { metadata, listed })
     // The next check finds it; one that fails reads it again.
     if (watched.held === undefined) currentClass(node, { namespace, name }, stopping.signal).catch(() => undefined)
   }
@@ -71,8 +74,8 @@ function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
     resources.secretProviderClasses,
     { namespace, fieldSelector: `metadata.name=${name}`, metadataOnly: true, clock, log },
     {
-      onList: ([object]) => see(object?.metadata),
-      onChange: (type, { metadata }) => see(type === 'DELETED' ? undefined : metadata),
+      onList: ([object]) => see(object?.metadata, { listed: true }),
+      onChange: (type, { metadata }) => see(type === 'DELETED' ? undefined : metadata, { listed: false }),
     },
   )
   return watched
@@ -89,6 +92,64 @@ function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, metadata: Met
   const at = clock.elapsed() + Math.random() * spreadMs
   log.info({ class: classKey(ref), volumes: stale.length }, 'the class asks for a rotation now')
   for (const { target, nextCheckAt } of stale) volumes.update(target, { nextCheckAt: Math.min(nextCheckAt, at) })
+}
+
+/**
+ * Volumes that have not been read for the change become due at a random moment of its spread. A list may have passed over earlier
+ * changes, whose objects are not known.
+ */
+function seeChange(
+  { volumes, clock, log }: Node,
+  watched: WatchedClass,
+  ref: ClassRef,
+  { metadata, listed }: { metadata: Metadata; listed: boolean },
+): void {
+  const change = changeOf({ metadata })
+  if (change === undefined) return
+  if (watched.change?.id !== change.id) watched.change = { id: change.id, seenAt: clock.elapsed() }
+  const isBehind = (volume: Volume) => classKey(classOf(volume)) === classKey(ref) && isNewChange(volume, change)
+  const behind = volumes.all().filter(isBehind)
+  if (behind.length === 0) return
+  const seen = listed ? everythingChanged(change) : change
+  const at = clock.elapsed() + Math.random() * change.spreadSeconds * 1000
+  log.info({ class: classKey(ref), volumes: behind.length }, 'the class reports a change in the vault')
+  for (const volume of behind)
+    volumes.update(volume.target, {
+      change: withChange(volume.change, seen),
+      nextCheckAt: Math.min(volume.nextCheckAt, at),
+    })
+}
+
+/** Longer than a provider shares what it has read. */
+const settledMs = 15_000
+
+/**
+ * What a new volume has to read: everything, until the class's change has been known here for longer than a provider shares what it
+ * has read. The volume counts as read for the change, so it must not get what was read before.
+ */
+export function changedForNewVolume(
+  { config, watchedClasses, clock }: Node,
+  object: SecretProviderClass,
+): readonly string[] | undefined {
+  const { namespace = '', name = '' } = object.metadata
+  const change = changeOf(object)
+  if (change === undefined || !config.rotation) return undefined
+  const known = watchedClasses.get(classKey({ namespace, name }))?.change
+  const isSettled = known?.id === change.id && clock.elapsed() - known.seenAt > settledMs
+  return isSettled ? undefined : [everyObject]
+}
+
+/** Makes a new volume due at once when its class has changed while it was filled: the watch did not know the volume yet. */
+export function catchUp({ watchedClasses, volumes, clock }: Node, volume: Volume): void {
+  const metadata = watchedClasses.get(classKey(classOf(volume)))?.metadata
+  if (metadata === undefined) return
+  const change = changeOf({ metadata })
+  const isMissed = change !== undefined && isNewChange(volume, change)
+  if (!isMissed && !isStale(volume.seenClass, { metadata })) return
+  volumes.update(volume.target, {
+    change: isMissed ? withChange(volume.change, everythingChanged(change)) : volume.change,
+    nextCheckAt: clock.elapsed(),
+  })
 }
 
 /** Whether a class asks for a rotation that its last version did not ask for. */

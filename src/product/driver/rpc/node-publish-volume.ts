@@ -14,6 +14,7 @@ import type { Node } from '../node.ts'
 import { saveStatus, statusName } from '../pod-status.ts'
 import { reportStale } from '../report-stale.ts'
 import { checkVolume } from '../rotation/check-volume.ts'
+import { catchUp, changedForNewVolume } from '../rotation/class-watch.ts'
 import { isOverdue } from '../rotation/rotation.ts'
 import { syncBeforeStart, syncSoon } from '../secrets/secret-sync.ts'
 import { secretNames } from '../secrets/wanted-secret.ts'
@@ -87,11 +88,20 @@ async function publish(
   const startedAt = clock.elapsed()
   const hadFiles = mounted && existsSync(join(target, '..data'))
   try {
-    const mountClass = await both(readMountClass(node, request, signal), mounted ? undefined : mount(node, target))
+    const read = readMountClass(node, request, signal)
+    const { mountClass, changed } = await both(read, mounted ? undefined : mount(node, target))
     const nothing = { current: [], lastDigest: undefined, large: false }
-    const filled = await fillVolume(node, request, { target, mountClass, ...nothing, mayFallBack: !hadFiles, signal })
+    const filled = await fillVolume(node, request, {
+      target,
+      mountClass,
+      ...nothing,
+      mayFallBack: !hadFiles,
+      changed,
+      signal,
+    })
     const volume = newVolume(node, target, request, { mountClass, filled, hadFiles })
     volumes.set(volume)
+    catchUp(node, volume)
     if (volume.stale !== undefined) void reportStale(node, volume, volume.stale)
     await saveStatus(node, volume, signal)
     await syncBeforeStart(node, volumes.get(target) ?? volume, mountClass.secretObjects, signal)
@@ -103,10 +113,11 @@ async function publish(
   }
 }
 
-async function readMountClass(node: Node, request: PublishRequest, signal: AbortSignal): Promise<MountClass> {
+async function readMountClass(node: Node, request: PublishRequest, signal: AbortSignal) {
   const { pod, className, context } = request
   const object = await readClass(node, { namespace: pod.namespace, name: className }, signal)
-  return parseClass(object, context, { attributesWin: node.config.volumeAttributesWin })
+  const mountClass = parseClass(object, context, { attributesWin: node.config.volumeAttributesWin })
+  return { mountClass, changed: changedForNewVolume(node, object) }
 }
 
 /** Size of a volume before its content is known: enough for most, so that few have to be made larger. */
@@ -158,6 +169,7 @@ function newVolume(
     secrets: secretNames(mountClass.secretObjects),
     failure: undefined,
     seenClass: mountClass.seen,
+    change: undefined,
   }
 }
 
@@ -186,7 +198,11 @@ async function undo({ mounter, volumes, memory, log }: Node, target: string): Pr
 /** A mounted volume keeps its files whatever happens here; what is new in the request are its tokens. */
 async function republish(node: Node, volume: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
   const isRecovered = volume.request === undefined
-  const current: CheckableVolume = { ...(isRecovered ? await restore(node, volume, request, signal) : volume), request }
+  const restored = isRecovered ? await restore(node, volume, request, signal) : undefined
+  // As it is now: its class may have reported a change meanwhile.
+  const latest = node.volumes.get(volume.target) ?? volume
+  const nextCheckAt = Math.min(latest.nextCheckAt, restored?.nextCheckAt ?? latest.nextCheckAt)
+  const current: CheckableVolume = { ...latest, ...restored, nextCheckAt, request }
   node.volumes.set(current)
   if (isRecovered) syncSoon(node, current)
   if (isOverdue(node, current)) await checkVolume(node, current, signal)
@@ -197,7 +213,12 @@ async function republish(node: Node, volume: Volume, request: PublishRequest, si
  * A volume from before a restart: what its status object does not hold, the class does. A class that cannot be read is left
  * to the next check.
  */
-async function restore(node: Node, volume: Volume, request: PublishRequest, signal: AbortSignal): Promise<Volume> {
+async function restore(
+  node: Node,
+  volume: Volume,
+  request: PublishRequest,
+  signal: AbortSignal,
+): Promise<Pick<Volume, 'provider' | 'intervalMs' | 'nextCheckAt'>> {
   const { config, clock, schedule, mounter, memory, log } = node
   let { provider, intervalMs } = volume
   try {
@@ -218,6 +239,6 @@ async function restore(node: Node, volume: Volume, request: PublishRequest, sign
   }
   // The interval may have been shortened since, and the wall clock that the status object was written by may have been set.
   const checkedAt = clock.elapsed() - Math.max(clock.now() - volume.lastCheckAt, 0)
-  const nextCheckAt = Math.min(volume.nextCheckAt, schedule.nextTick(intervalMs, checkedAt))
-  return { ...volume, provider, intervalMs, nextCheckAt }
+  const nextCheckAt = volume.stale === undefined ? schedule.nextTick(intervalMs, checkedAt) : clock.elapsed()
+  return { provider, intervalMs, nextCheckAt }
 }

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type ClassChange, printClassChange, resources } from '#kubernetes/client'
+import { changedAttribute } from '#kubernetes/provider-protocol'
+import { type DriverOverrides, startDriver, type TestDriver } from '../../support/driver.ts'
+import { eventually } from '../../support/eventually.ts'
+import { objectsAttribute, ProviderFault, startFakeProvider } from '../../support/fake-provider.ts'
+import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
+
+const minute = 60_000
+const flags = ['--enable-secret-rotation', '--rotation-poll-interval=1h']
+const idOf = (name: string) => `https://shop.vault.azure.net/secrets/${name}/1f`
+
+/** A driver whose provider is called `azure`, as ours, and a class that is polled hourly. */
+async function start(t: TestContext, overrides: DriverOverrides = {}) {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags, clock, tickOffset: 0.99, ...overrides })
+  const provider = await startFakeProvider(join(driver.root, 'providers'), 'azure')
+  t.after(() => provider.stop())
+  const azure: TestDriver = Object.assign(driver, { provider })
+  await driver.createClass('shop', { provider: 'azure', parameters: { objects: objectsAttribute(['foo', 'fookey']) } })
+  return { driver: azure, clock }
+}
+
+function report(driver: TestDriver, clock: ManualClock, change: Partial<ClassChange>) {
+  const text = printClassChange({
+    id: 'event-1',
+    at: clock.now() - 400,
+    seen: clock.now(),
+    objects: [idOf('foo')],
+    spreadSeconds: 0,
+    ...change,
+  })
+  return driver.kube.patch(
+    resources.secretProviderClasses,
+    { namespace: 'default', name: 'shop' },
+    { metadata: { annotations: { 'keymount.dev/changed': text } } },
+  )
+}
+
+/** The changes that each Mount so far named. */
+function changedSent({ provider }: TestDriver): (string | undefined)[] {
+  return provider.mounts.map(({ attributes }) => (JSON.parse(attributes) as Record<string, string>)[changedAttribute])
+}
+
+async function changedFor(driver: TestDriver): Promise<string | undefined> {
+  const [status] = await driver.statuses()
+  return status?.metadata.annotations?.['keymount.dev/changed-for']
+}
+
+/** The driver's clock does not move meanwhile. */
+const mounts = (driver: TestDriver, count: number) =>
+  eventually(() => assert.equal(driver.provider.mounts.length, count, JSON.stringify(changedSent(driver))))
+
+test('a change that the class reports reaches the files at once, and only its objects are named to the provider', async (t) => {
+  const { driver, clock } = await start(t)
+  const pod = await driver.pod({ className: 'shop' })
+  await driver.publish(pod.request)
+  assert.deepEqual(changedSent(driver), [undefined])
+  driver.provider.objects.set('foo', { content: 'new', version: 'v2' })
+  await report(driver, clock, {})
+  await eventually(async () => {
+    await clock.advance(1)
+    assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'new')
+  })
+  assert.deepEqual(changedSent(driver), [undefined, JSON.stringify([idOf('foo')])])
+  await eventually(async () => assert.equal(await changedFor(driver), 'event-1'))
+  const text = await driver.metrics()
+  assert.match(text, /^keymount_change_to_file_seconds_count\{.*source="event".*\} 1$/m)
+  assert.match(text, /^keymount_change_to_file_seconds_bucket\{.*le="0\.25".*\} 0$/m)
+  assert.match(text, /^keymount_change_to_file_seconds_bucket\{.*le="0\.5".*\} 1$/m)
+
+  // The same event again, as a queue may deliver it.
+  await report(driver, clock, { seen: clock.now() + 1 })
+  await clock.advance(minute)
+  assert.equal(driver.provider.mounts.length, 2)
+})
+
+test('a change of the future counts as one of now, and a driver without an event measures the time since its last check', async (t) => {
+  const { driver, clock } = await start(t)
+  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  driver.provider.objects.set('foo', { content: 'new', version: 'v2' })
+  await report(driver, clock, { at: clock.now() + 10 * minute })
+  await eventually(async () => {
+    await clock.advance(1)
+    assert.match(await driver.metrics(), /^keymount_change_to_file_seconds_sum\{.*source="event".*\} 0$/m)
+  })
+  driver.provider.objects.set('foo', { content: 'newer', version: 'v3' })
+  await clock.advance(60 * minute)
+  await eventually(async () =>
+    assert.match(await driver.metrics(), /^keymount_change_to_file_seconds_count\{.*source="poll".*\} 1$/m),
+  )
+})
+
+test('the reads after a change are spread, and the objects of changes that wait are read together', async (t) => {
+  const { driver, clock } = await start(t)
+  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  driver.provider.answer = () => {
+    throw new ProviderFault(14, '[vault-timeout] the vault does not answer')
+  }
+  await report(driver, clock, {})
+  await eventually(async () => {
+    await clock.advance(1)
+    assert.equal(driver.provider.mounts.length, 2)
+  })
+  await report(driver, clock, { id: 'event-2', objects: [idOf('fookey')], spreadSeconds: 3600 })
+  driver.provider.answer = undefined
+  await clock.advance(20_000)
+  await mounts(driver, 3)
+  assert.deepEqual(JSON.parse(changedSent(driver).at(-1) ?? '[]'), [idOf('foo'), idOf('fookey')])
+  await eventually(async () => assert.equal(await changedFor(driver), 'event-2'))
+})
+
+test('a pod that starts right after a change gets what was read after it, and later pods share reads again', async (t) => {
+  const { driver, clock } = await start(t)
+  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  await report(driver, clock, {})
+  await eventually(async () => {
+    await clock.advance(1)
+    assert.equal(driver.provider.mounts.length, 2)
+  })
+  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  assert.equal(changedSent(driver).at(-1), '["*"]')
+  await clock.advance(20_000)
+  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  assert.equal(changedSent(driver).at(-1), undefined)
+})
+
+test('after a restart, the driver reads for a change that came while it was down, and not for one that it has read for', async (t) => {
+  const { driver, clock } = await start(t)
+  const pod = await driver.pod({ className: 'shop' })
+  await driver.publish(pod.request)
+  await report(driver, clock, {})
+  await eventually(async () => {
+    await clock.advance(1)
+    assert.equal(await changedFor(driver), 'event-1')
+  })
+  const { provider } = driver
+  await driver.restart()
+  Object.assign(driver, { provider })
+  await driver.publish(pod.request)
+  await clock.advance(minute)
+  await mounts(driver, 2)
+
+  await driver.running.stop()
+  await report(driver, clock, { id: 'event-2' })
+  await driver.restart()
+  Object.assign(driver, { provider })
+  await driver.publish(pod.request)
+  await eventually(async () => {
+    await clock.advance(1)
+    assert.equal(provider.mounts.length, 3)
+  })
+  assert.equal(changedSent(driver).at(-1), '["*"]', 'it cannot know which changes it has missed')
+})
+
+test('an annotation that the operator did not write has no effect, and other providers do not see one that it did', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags, clock, tickOffset: 0.99 })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  const annotate = (text: string) =>
+    driver.kube.patch(
+      resources.secretProviderClasses,
+      { namespace: 'default', name: 'web' },
+      { metadata: { annotations: { 'keymount.dev/changed': text } } },
+    )
+  for (const text of ['now', '{"id":"x"}', `{"id":"${'x'.repeat(5000)}"}`]) await annotate(text)
+  await clock.advance(minute)
+  assert.equal(driver.provider.mounts.length, 1)
+  const time = new Date(clock.now()).toISOString()
+  await annotate(JSON.stringify({ id: 'e', at: time, seen: time, objects: ['*'], spreadSeconds: 0 }))
+  await eventually(async () => {
+    await clock.advance(1)
+    assert.equal(driver.provider.mounts.length, 2)
+  })
+  assert.deepEqual(changedSent(driver), [undefined, undefined])
+})
