@@ -9,6 +9,7 @@ import { createClusters, issuerAuthority } from './arm/container-service/cluster
 import { createLongOperations } from './arm/long-operations.ts'
 import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
+import { removeSystemIdentity } from './arm/resource-identity.ts'
 import { groupNameOf } from './arm/resource-path.ts'
 import { createResourceGroups } from './arm/resources/resource-groups.ts'
 import { createArm } from './arm/routes.ts'
@@ -24,7 +25,10 @@ import { audiencesOf } from './entra/resources.ts'
 import { createEntra } from './entra/routes.ts'
 import { createSignIn } from './entra/sign-in.ts'
 import { createUserSignIn } from './entra/user-sign-in.ts'
+import { deliverToQueue } from './events/deliver-to-queue.ts'
 import type { EventFeed } from './events/event-feed.ts'
+import { startEventGrid } from './events/event-grid.ts'
+import { createEventGridRecords } from './events/event-subscriptions.ts'
 import { createVaultEvents } from './events/vault-events.ts'
 import { graphOperations } from './graph/graph-operations.ts'
 import { createGraph } from './graph/routes.ts'
@@ -61,13 +65,16 @@ export interface ServicesOptions {
   listenImds: (port: number, service: Service) => Promise<Listening & NodeEndpoint>
   /** Receives the events of the vaults. */
   feed: EventFeed
+  /** Whether a host has a fault, which deliveries of events meet too. Default: none has. */
+  hasFault?: ((host: string) => boolean) | undefined
   clock: Clock
   log: Log
 }
 
 /** The cloud on one state: its tenant, and the service behind each kind of host. */
 export async function createServices(options: ServicesOptions) {
-  const { store, clusterBackend, listenImds, feed, clock, log } = options
+  const { store, clusterBackend, listenImds, feed, hasFault = () => false, clock, log } = options
+  const isFaulty = (account: string) => hasFault(`${account}.queue.${cloud.storageSuffix}`)
   const directory = createDirectory(store, clock)
   const roles = createRoleAssignments(store)
   const tenant = openOrCreateTenant(store, directory, roles, clock)
@@ -82,10 +89,25 @@ export async function createServices(options: ServicesOptions) {
     machines: createMachines(store, directory),
     clusters: createClusters(store, directory),
     accounts: createStorageAccounts(store, queues.removeAll),
+    eventGrid: createEventGridRecords(store, (topic) => removeSystemIdentity(directory, topic)),
   }
   const { groups, vaults, identities, clusters, accounts } = resources
   const { stores } = objects
   const events = createVaultEvents({ feed, vaults, stores, vaultSuffix: cloud.vaultSuffix, clock })
+  const grid = startEventGrid({
+    store,
+    feed,
+    records: resources.eventGrid,
+    deliver: (event, subscription) =>
+      deliverToQueue(
+        { ...resources, queues, roles, records: resources.eventGrid, isFaulty },
+        event,
+        subscription,
+        clock.now(),
+      ),
+    clock,
+    log,
+  })
   const maintenance = startMaintenance({ stores, vaults, events, clock, log })
   const longOperations = createLongOperations({ cloud, subscriptionId, clock, log })
   const imdsFor = (assigned: () => readonly AssignedIdentity[]) =>
@@ -134,9 +156,11 @@ export async function createServices(options: ServicesOptions) {
     tenant,
     services,
     vaults,
+    eventGrid: grid,
     imds: imdsFor(() => assignedIdentities(machinesOutsideClusters(resources), { directory, identities })),
     async stop() {
       await maintenance.stop()
+      await grid.stop()
       await longOperations.stop()
       await nodeEndpoints.stop()
     },

@@ -3,7 +3,7 @@
  * its own certificate authority, so that clients use Azure's real host names. Tokens are verified and roles are enforced.
  * A request goes through proxy/ (CONNECT, TLS, host) to a service (entra, arm, graph, keyvault, storage: each a table of operations)
  * and its stores on records/ (one journal, durable before the response). traffic/ delays, breaks and counts requests for
- * tests; events/ publishes what happens in vaults, and keyvault/maintenance.ts does what is due in them without a request.
+ * tests; events/ publishes what happens in vaults and delivers it to queues, and keyvault/maintenance.ts does what is due in them without a request.
  * docs/lab.md lists what is implemented.
  */
 export type {

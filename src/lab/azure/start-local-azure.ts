@@ -8,6 +8,7 @@ import { createLeafCertificates } from './certificates/leaf-certificates.ts'
 import { createServices } from './create-services.ts'
 import { writeCredentialsFile } from './credentials-file.ts'
 import { createEventFeed } from './events/event-feed.ts'
+import type { EventGrid } from './events/event-grid.ts'
 import { createDispatch } from './http/dispatch.ts'
 import type { Service } from './http/service.ts'
 import { imdsHost } from './imds/routes.ts'
@@ -70,6 +71,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   let proxy: ConnectProxy | undefined
   let operations: readonly string[] = []
   let vaultNames: () => string[] = () => []
+  let eventGrid: EventGrid | undefined
   const feed = createEventFeed()
   const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host), clock })
   // First, because it refuses to start next to a running process, before the state of that one is touched.
@@ -79,6 +81,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     operations: () => operations,
     vaults: () => vaultNames(),
     feed,
+    eventGrid: () => eventGrid,
     isServed: (host) => host === imdsHost || isServed(host),
   })
   started.defer(() => control.stop())
@@ -92,9 +95,20 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     const server = await startImdsServer({ listen, port: imdsPort, answer })
     return { ...server, url: urlOf(listen, server.port) }
   }
-  const services = await createServices({ store, issuerCaFiles, clusterBackend, listenImds, feed, clock, log })
+  const hasFault = (host: string) => traffic.faultOf(host) !== undefined
+  const services = await createServices({
+    store,
+    issuerCaFiles,
+    clusterBackend,
+    listenImds,
+    feed,
+    hasFault,
+    clock,
+    log,
+  })
   started.defer(services.stop)
   operations = operationNames([...Object.values(services.services), services.imds])
+  eventGrid = services.eventGrid
   vaultNames = () => services.vaults.all().map(({ name }) => name)
   writeCredentialsFile(paths.credentials, services.tenant)
 

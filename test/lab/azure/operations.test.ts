@@ -16,7 +16,7 @@ test('an operation of Azure that is not implemented is refused by its name', asy
   assert.match(text, /NotImplemented.*does not implement vault\.key\.release \(POST \/keys\/k\/v\/release\)/)
   const [, ofGraph] = await ask('GET', 'https://graph.microsoft.com/v1.0/users', 'https://graph.microsoft.com')
   assert.match(ofGraph, /does not implement graph\.user\.list/)
-  const providers = `/subscriptions/${azure.administrator.subscriptionId}/providers?api-version=2021-04-01`
-  const [, ofArm] = await ask('GET', `https://management.azure.com${providers}`, 'https://management.azure.com')
-  assert.match(ofArm, /does not implement arm\.provider\.list/)
+  const types = 'https://management.azure.com/providers/Microsoft.EventGrid/topicTypes?api-version=2021-04-01'
+  const [, ofArm] = await ask('GET', types, 'https://management.azure.com')
+  assert.match(ofArm, /does not implement arm\.topicType\.list/)
 })

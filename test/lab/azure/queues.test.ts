@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { ClientSecretCredential } from '@azure/identity'
 import { QueueServiceClient, StorageSharedKeyCredential } from '@azure/storage-queue'
 import { parseXml, xmlText } from '#lib/formats'
+import { createApplication } from '../../support/application.ts'
 import { sdkOptions, startLocalAzure, type TestAzure, trustInThisProcess } from '../../support/local-azure.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { messageBody, type QueueCall, sharedKeyHeaders } from '../../support/queue-calls.ts'
@@ -160,7 +161,9 @@ test('what a bearer token may do with queues and messages depends on its roles, 
     'of another queue': { method: 'GET', target: '/spare?comp=metadata' },
   }
   const allowed = async (role: string | undefined, scope: string) => {
-    const token = await principalToken(azure, role, scope)
+    const { principalId, token: tokenFor } = await createApplication(azure)
+    if (role !== undefined) await azure.assignRole(role, principalId, scope)
+    const token = await tokenFor(storage)
     const permitted: string[] = []
     for (const [name, call] of Object.entries(calls)) {
       const { status, code } = await ask(azure, account, call, token)
@@ -188,28 +191,6 @@ test('what a bearer token may do with queues and messages depends on its roles, 
     owner: ['list', 'create', 'metadata', 'of another queue'],
   })
 })
-
-/** A token of a new application for storage, with a role of its own. */
-async function principalToken(azure: TestAzure, role: string | undefined, scope: string): Promise<string> {
-  const application = await azure.graph('POST', '/applications', { displayName: 'client' })
-  const { appId, id } = application.body
-  const { body: principal } = await azure.graph('POST', '/servicePrincipals', { appId })
-  const { body: password } = await azure.graph('POST', `/applications/${id}/addPassword`, {})
-  if (role !== undefined) await azure.assignRole(role, principal.id, scope)
-  const form = {
-    grant_type: 'client_credentials',
-    client_id: appId,
-    client_secret: password.secretText,
-    scope: `${storage}/.default`,
-  }
-  const { body } = await azure.send({
-    method: 'POST',
-    url: new URL(`https://login.microsoftonline.com/${azure.administrator.tenantId}/oauth2/v2.0/token`),
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams(form).toString(),
-  })
-  return JSON.parse(body.toString('utf8')).access_token
-}
 
 test('a request without a proof, or with a wrong one, is refused with the reason', async (t) => {
   const { azure, account } = await withAccount(t)

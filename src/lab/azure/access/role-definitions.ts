@@ -287,6 +287,34 @@ export const builtInRoles: readonly RoleDefinition[] = [
     'Allows for read access to Azure Storage queues and queue messages.',
     { actions: [`${queues}/read`], dataActions: [`${queues}/messages/read`] },
   ),
+  role('1e241071-0855-49ea-94dc-649edcd759de', 'EventGrid Contributor', 'Lets you manage EventGrid operations.', {
+    actions: [
+      'Microsoft.Authorization/*/read',
+      'Microsoft.EventGrid/*',
+      'Microsoft.Insights/alertRules/*',
+      'Microsoft.Resources/deployments/*',
+      'Microsoft.Resources/subscriptions/resourceGroups/read',
+      'Microsoft.Support/*',
+    ],
+  }),
+  role(
+    '428e0ff0-5e57-4d9c-a221-2c70d0e0a443',
+    'EventGrid EventSubscription Contributor',
+    'Lets you manage EventGrid event subscription operations.',
+    {
+      actions: [
+        'Microsoft.Authorization/*/read',
+        'Microsoft.EventGrid/eventSubscriptions/*',
+        'Microsoft.EventGrid/topicTypes/eventSubscriptions/read',
+        'Microsoft.EventGrid/locations/eventSubscriptions/read',
+        'Microsoft.EventGrid/locations/topicTypes/eventSubscriptions/read',
+        'Microsoft.Insights/alertRules/*',
+        'Microsoft.Resources/deployments/*',
+        'Microsoft.Resources/subscriptions/resourceGroups/read',
+        'Microsoft.Support/*',
+      ],
+    },
+  ),
 ]
 
 /** The role of the ready-made administrator on the subscription. */

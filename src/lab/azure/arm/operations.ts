@@ -2,6 +2,7 @@ import type { Clock } from '#lib'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Tenant } from '../directory/tenant.ts'
+import type { EventGridRecords } from '../events/event-subscriptions.ts'
 import { assignedIdentities } from '../imds/assigned-identities.ts'
 import type { NodeEndpoints } from '../imds/node-endpoints.ts'
 import type { Vaults } from '../keyvault/vaults.ts'
@@ -17,6 +18,8 @@ import { type ClusterLifecycle, createClusterLifecycle } from './container-servi
 import { clusterOperations } from './container-service/cluster-operations.ts'
 import { type Clusters, clusterKind } from './container-service/clusters.ts'
 import { createNodeGroups } from './container-service/node-groups.ts'
+import { eventSubscriptionOperations } from './event-grid/event-subscription-operations.ts'
+import { systemTopicKind, systemTopicOperations } from './event-grid/system-topic-operations.ts'
 import { deletedVaultOperations } from './key-vault/deleted-vault-operations.ts'
 import { managedHsmOperations } from './key-vault/managed-hsm-operations.ts'
 import { vaultKind, vaultOperations } from './key-vault/vault-operations.ts'
@@ -28,6 +31,7 @@ import type { ArmOperation } from './operation.ts'
 import type { ResourceKind } from './resource-kind.ts'
 import { createGroupDeletion, type GroupDeletion } from './resources/delete-group.ts'
 import { groupOperations } from './resources/group-operations.ts'
+import { createProviders, providerOperations } from './resources/provider-operations.ts'
 import type { ResourceGroups } from './resources/resource-groups.ts'
 import { resourceOperations } from './resources/resource-operations.ts'
 import { subscriptionOperations } from './resources/subscription-operations.ts'
@@ -45,6 +49,7 @@ export interface ArmOperationsOptions {
   machines: Machines
   clusters: Clusters
   accounts: StorageAccounts
+  eventGrid: EventGridRecords
   clusterBackend: ClusterBackend | undefined
   nodeEndpoints: NodeEndpoints
   longOperations: LongOperations
@@ -57,13 +62,15 @@ export function armOperations(options: ArmOperationsOptions): {
   lifecycle: ClusterLifecycle
   deletion: GroupDeletion
 } {
-  const { directory, vaults, identities, machines, clusters, accounts, longOperations } = options
+  const { directory, vaults, identities, machines, clusters, accounts, eventGrid, longOperations } = options
+  const providers = createProviders(options.store)
   const { federatedCredentials } = options.directory
   const { subscriptionId } = options.tenant
   const simpleKinds: ResourceKind[] = [
-    vaultKind(vaults),
+    vaultKind(vaults, eventGrid),
     identityKind(identities),
     accountKind(accounts),
+    systemTopicKind(eventGrid),
     ...machineTypes.map((type) => machineKind(machines, type)),
   ]
   const nodeGroups = createNodeGroups({ ...options, subscriptionId, kinds: simpleKinds })
@@ -73,6 +80,7 @@ export function armOperations(options: ArmOperationsOptions): {
   const deletion = createGroupDeletion({ ...options, kinds })
   const operations = [
     ...subscriptionOperations(options),
+    ...providerOperations({ ...options, providers }),
     ...groupOperations({ ...options, deletion }),
     ...resourceOperations(kinds),
     ...vaultOperations(options),
@@ -81,6 +89,8 @@ export function armOperations(options: ArmOperationsOptions): {
     ...identityOperations(options),
     ...federatedCredentialOperations({ ...options, federatedCredentials }),
     ...accountOperations(options),
+    ...systemTopicOperations({ ...options, providers }),
+    ...eventSubscriptionOperations({ ...options, providers }),
     ...machineOperations(options),
     ...clusterOperations({ ...options, nodeGroups, lifecycle }),
     ...longOperationOperations(longOperations),

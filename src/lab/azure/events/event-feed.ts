@@ -27,6 +27,8 @@ export interface EventPage {
 /** The last events of this process. Readers send the cursor of their last page. */
 export interface EventFeed {
   publish(event: Omit<GridEvent, 'id' | 'dataVersion' | 'metadataVersion'>): void
+  /** Calls `listener` with each event from now on. Returns a function that ends it. */
+  onEvent(listener: (event: GridEvent) => void): () => void
   /** The events after the cursor; without one, all that are stored. */
   after(cursor: string | undefined): EventPage
   /** The same, but waits for the first event, until the signal aborts. */
@@ -39,6 +41,7 @@ export function createEventFeed(maxEvents = 5000): EventFeed {
   const process = randomUUID().slice(0, 8)
   const stored: GridEvent[] = []
   const waiting = new Set<() => void>()
+  const listeners = new Set<(event: GridEvent) => void>()
   let count = 0
 
   function after(cursor: string | undefined): EventPage {
@@ -50,11 +53,17 @@ export function createEventFeed(maxEvents = 5000): EventFeed {
   }
 
   return {
-    publish(event) {
-      stored.push({ id: randomUUID(), ...event, dataVersion: '1', metadataVersion: '1' })
+    publish(fields) {
+      const event: GridEvent = { id: randomUUID(), ...fields, dataVersion: '1', metadataVersion: '1' }
+      stored.push(event)
       count++
       if (stored.length > maxEvents) stored.shift()
       for (const wake of waiting) wake()
+      for (const listener of listeners) listener(event)
+    },
+    onEvent(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
     },
     after,
     async wait(cursor, signal) {

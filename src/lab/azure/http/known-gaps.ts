@@ -8,9 +8,10 @@ import type { OperationRow } from './service.ts'
 export const knownGaps: Record<ServiceName | 'imds', readonly OperationRow[]> = {
   entra: [{ operation: 'entra.logout', method: 'GET', path: '/:tenant/oauth2/v2.0/logout' }],
   arm: [
-    { operation: 'arm.provider.list', method: 'GET', path: '/subscriptions/:s/providers' },
-    { operation: 'arm.provider.get', method: 'GET', path: '/subscriptions/:s/providers/:p' },
-    { operation: 'arm.provider.register', method: 'POST', path: '/subscriptions/:s/providers/:p/register' },
+    { operation: 'arm.topicType.list', method: 'GET', path: '/providers/microsoft.eventgrid/topictypes' },
+    ...inGroup('arm.eventGridTopic.put', 'PUT', 'microsoft.eventgrid/topics/:n'),
+    ...inGroup('arm.eventGridDomain.put', 'PUT', 'microsoft.eventgrid/domains/:n'),
+    ...inGroup('arm.eventGridNamespace.put', 'PUT', 'microsoft.eventgrid/namespaces/:n'),
     ...inGroup('arm.deployment.put', 'PUT', 'microsoft.resources/deployments/:n'),
     ...inGroup('arm.managedHsm.put', 'PUT', 'microsoft.keyvault/managedhsms/:n'),
     ...inGroup('arm.vaultSecret.put', 'PUT', 'microsoft.keyvault/vaults/:n/secrets/:o'),

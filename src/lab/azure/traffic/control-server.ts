@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Running } from '#lib'
 import { listen } from '#lib/http'
 import type { EventFeed } from '../events/event-feed.ts'
+import type { DeliverySettings, EventGrid } from '../events/event-grid.ts'
 import { knownGaps } from '../http/known-gaps.ts'
 import type { Fault, Traffic } from './traffic.ts'
 
@@ -24,6 +25,15 @@ const faultBody = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('error'), status: z.number().int().min(400).max(599).default(500), forSeconds }),
 ]) satisfies z.ZodType<Fault>
 
+const share = z.number().min(0).max(1).default(0)
+
+/** What is left out has its default. */
+const eventGridBody = z.strictObject({
+  delayMs: z.number().min(0).max(600_000).optional(),
+  duplicate: share,
+  drop: share,
+}) satisfies z.ZodType<DeliverySettings>
+
 const eventsQuery = z.strictObject({
   after: z.string().optional(),
   waitSeconds: z.coerce.number().min(0).max(300).default(0),
@@ -41,11 +51,13 @@ export interface ControlServerOptions {
   vaults: () => readonly string[]
   /** Events of the vaults. */
   feed: EventFeed
+  /** Deliveries to event subscriptions; undefined until the services have started. */
+  eventGrid: () => EventGrid | undefined
 }
 
 /** Plain HTTP on a Unix socket, for the owner of the state directory: delays, faults, counters, vaults and events. */
 export async function startControlServer(options: ControlServerOptions): Promise<Running> {
-  const { path, traffic, isServed, operations, vaults, feed } = options
+  const { path, traffic, isServed, operations, vaults, feed, eventGrid } = options
   const stopping = new AbortController()
   const app = new Hono()
   app.get('/delay', (c) => c.json({ ms: traffic.delayMs }))
@@ -81,6 +93,15 @@ export async function startControlServer(options: ControlServerOptions): Promise
     const signal = AbortSignal.any([c.req.raw.signal, stopping.signal, AbortSignal.timeout(waitSeconds * 1000)])
     return c.json(await feed.wait(after, signal))
   })
+  app.get('/event-grid', (c) => c.json({ ...eventGrid()?.settings, ...eventGrid()?.counts() }))
+  app.put('/event-grid', async (c) => {
+    const body = eventGridBody.safeParse(await readJson(c.req.raw))
+    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
+    const grid = eventGrid()
+    if (grid === undefined) return c.json({ error: 'the local Azure is starting' }, 503)
+    grid.settings = body.data
+    return c.json(body.data)
+  })
   app.get('/operations', (c) => c.json({ operations: operations(), notImplemented: gaps }))
   app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
   app.delete('/requests', (c) => {
@@ -90,7 +111,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   app.notFound((c) =>
     c.json(
       {
-        error: `${c.req.method} ${c.req.path} is unknown; expected /delay, /faults/HOST, /requests, /events, /vaults or /operations`,
+        error: `${c.req.method} ${c.req.path} is unknown; expected /delay, /faults/HOST, /requests, /events, /event-grid, /vaults or /operations`,
       },
       404,
     ),

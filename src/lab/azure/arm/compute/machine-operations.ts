@@ -2,11 +2,11 @@ import { z } from 'zod'
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Directory } from '../../directory/directory.ts'
 import type { Tenant } from '../../directory/tenant.ts'
-import { Refusal } from '../../http/refusal.ts'
-import type { Change, RecordStore } from '../../records/record-store.ts'
+import type { RecordStore } from '../../records/record-store.ts'
 import { resourceNotFound } from '../error-response.ts'
 import type { Identities } from '../managed-identity/identities.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
+import { applyIdentity, type GivenIdentity, identitySchema, renderIdentity } from '../resource-identity.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import { instanceName, type Machine, type Machines, type MachineType, machineTypes } from './machines.ts'
 
@@ -23,16 +23,6 @@ export interface MachineOptions {
 interface TypeOptions extends MachineOptions {
   type: MachineType
 }
-
-const identitySchema = z.object({
-  type: z
-    .string()
-    .transform((word) => word.toLowerCase().replaceAll(' ', ''))
-    .pipe(z.enum(['none', 'systemassigned', 'userassigned', 'systemassigned,userassigned'])),
-  /** A null removes that identity. */
-  userAssignedIdentities: z.record(z.string(), z.looseObject({}).nullable()).nullish(),
-})
-type GivenIdentity = z.output<typeof identitySchema>
 
 const putBody = z.object({
   location: locationSchema.optional(),
@@ -110,74 +100,27 @@ async function put(options: TypeOptions, call: ArmCall): Promise<ArmAnswer> {
     systemPrincipalId: before?.systemPrincipalId,
     identityIds: before?.identityIds ?? [],
   }
-  return store(options, before === undefined ? 201 : 200, applyIdentity(options, call, machine, identity))
+  return store(options, before === undefined ? 201 : 200, call, machine, identity)
 }
 
 async function update(options: TypeOptions, call: ArmCall): Promise<ArmAnswer> {
   const { tags, identity } = await call.body(patchBody)
   const before = existing(options, call)
   const machine = { ...before, tags: tags ?? before.tags }
-  return store(options, 200, applyIdentity(options, call, machine, identity))
+  return store(options, 200, call, machine, identity)
 }
 
-/** A machine, and the changes of the directory that it needs. */
-interface ChangedMachine {
-  machine: Machine
-  changes: readonly Change[]
-}
-
-/** Applies `given` as a merge patch: identities that it does not name stay. */
-function applyIdentity(
+/** Stores the machine with `given` applied to its identities. */
+function store(
   options: TypeOptions,
+  status: number,
   call: ArmCall,
   machine: Machine,
   given: GivenIdentity | null | undefined,
-): ChangedMachine {
-  if (given == null) return { machine, changes: [] }
-  const identityIds = userIdentitiesOf(options, call, machine, given)
-  return applySystemIdentity(options, { ...machine, identityIds }, given.type.startsWith('systemassigned'))
-}
-
-function userIdentitiesOf(options: TypeOptions, call: ArmCall, { identityIds }: Machine, given: GivenIdentity) {
-  const named = Object.entries(given.userAssignedIdentities ?? {})
-  const isNamed = (id: string) => named.some(([other]) => other.toLowerCase() === id.toLowerCase())
-  const added = named.flatMap(([id, value]) => (value === null ? [] : [id]))
-  for (const id of added) checkAssignable(options, call, id)
-  return given.type.endsWith('userassigned') ? [...identityIds.filter((id) => !isNamed(id)), ...added] : []
-}
-
-function checkAssignable({ identities, type }: TypeOptions, call: ArmCall, identityId: string): void {
-  if (identities.get(identityId) === undefined) {
-    throw new Refusal(
-      400,
-      'FailedIdentityOperation',
-      `Identity operation for resource '${call.targetId}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '${identityId}' was not found.''.`,
-    )
-  }
-  const action = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action'
-  if (call.may(action, identityId)) return
-  const { appid, oid } = call.caller
-  throw new Refusal(
-    403,
-    'LinkedAuthorizationFailed',
-    `The client '${appid}' with object id '${oid}' has permission to perform action '${type}/write' on scope '${call.targetId}'; however, it does not have permission to perform action(s) '${action}' on the linked scope(s) '${identityId}' (respectively) or the linked scope(s) are invalid.`,
-  )
-}
-
-function applySystemIdentity({ directory }: TypeOptions, machine: Machine, isWanted: boolean): ChangedMachine {
-  const principal = directory.servicePrincipal(machine.systemPrincipalId ?? '')
-  if (!isWanted) {
-    const changes = principal === undefined ? [] : directory.removePrincipal(principal)
-    return { machine: { ...machine, systemPrincipalId: undefined }, changes }
-  }
-  if (principal !== undefined) return { machine, changes: [] }
-  const created = directory.addManagedIdentity(machine.name, machine.id)
-  return { machine: { ...machine, systemPrincipalId: created.principal.id }, changes: created.changes }
-}
-
-function store(options: TypeOptions, status: number, { machine, changes }: ChangedMachine): ArmAnswer {
-  options.store.commit([...changes, options.machines.put(machine)])
-  return { status, body: render(options, machine) }
+): ArmAnswer {
+  const { resource, changes } = applyIdentity(options, call, machine, given)
+  options.store.commit([...changes, options.machines.put(resource)])
+  return { status, body: render(options, resource) }
 }
 
 function listByGroup(options: TypeOptions, call: ArmCall): ArmAnswer {
@@ -209,23 +152,6 @@ function render(options: TypeOptions, machine: Machine) {
     sku,
     identity: renderIdentity(options, machine),
     properties: { ...properties, provisioningState: 'Succeeded' },
-  }
-}
-
-function renderIdentity({ identities, tenant }: TypeOptions, { systemPrincipalId, identityIds }: Machine) {
-  const hasSystem = systemPrincipalId !== undefined
-  const hasUser = identityIds.length > 0
-  if (!hasSystem && !hasUser) return undefined
-  const kinds = [hasSystem && 'SystemAssigned', hasUser && 'UserAssigned'].filter(Boolean)
-  const user = identityIds.map((id) => {
-    const { principalId, clientId } = identities.get(id) ?? {}
-    return [id, { principalId, clientId }]
-  })
-  return {
-    type: kinds.join(', '),
-    principalId: systemPrincipalId,
-    tenantId: hasSystem ? tenant.tenantId : undefined,
-    userAssignedIdentities: hasUser ? Object.fromEntries(user) : undefined,
   }
 }
 

@@ -1,20 +1,15 @@
 import type { Directory } from '../../directory/directory.ts'
 import type { Change, RecordStore } from '../../records/record-store.ts'
+import { type IdentityHolder, removeSystemIdentity } from '../resource-identity.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 
 /** A machine of the cloud. The lab evaluates its identities; everything else is stored as given. */
-export interface Machine {
-  id: string
+export interface Machine extends IdentityHolder {
   type: MachineType
-  name: string
   location: string
   tags: Record<string, string>
   sku?: unknown
   properties: Record<string, unknown>
-  /** Object id of the system-assigned identity. */
-  systemPrincipalId?: string | undefined
-  /** Resource ids of the user-assigned identities, in the given casing. */
-  identityIds: string[]
 }
 
 export const machineTypes = ['Microsoft.Compute/virtualMachines', 'Microsoft.Compute/virtualMachineScaleSets'] as const
@@ -36,11 +31,7 @@ export function createMachines(store: RecordStore, directory: Directory): Machin
     all: () => [...collection.values()],
     ofType: (type) => [...collection.values()].filter((machine) => machine.type === type),
     put: (machine) => collection.put(machine.id.toLowerCase(), machine),
-    remove(machine) {
-      const principal = directory.servicePrincipal(machine.systemPrincipalId ?? '')
-      const ofPrincipal = principal === undefined ? [] : directory.removePrincipal(principal)
-      return [...ofPrincipal, collection.remove(machine.id.toLowerCase())]
-    },
+    remove: (machine) => [...removeSystemIdentity(directory, machine), collection.remove(machine.id.toLowerCase())],
   }
 }
 

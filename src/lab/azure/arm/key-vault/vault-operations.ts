@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Clock } from '#lib'
 import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Tenant } from '../../directory/tenant.ts'
+import type { EventGridRecords } from '../../events/event-subscriptions.ts'
 import { Refusal } from '../../http/refusal.ts'
 import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { Cloud } from '../../proxy/clouds.ts'
@@ -20,6 +21,7 @@ export interface VaultOptions {
   cloud: Cloud
   tenant: Tenant
   vaults: Vaults
+  eventGrid: EventGridRecords
   roles: RoleAssignments
   clock: Clock
 }
@@ -147,7 +149,8 @@ function existing(options: VaultOptions, call: ArmCall): Vault {
 function remove(options: VaultOptions, call: ArmCall): ArmAnswer {
   const vault = find(options, call)
   if (vault === undefined) return { status: 204 }
-  options.store.commit([options.vaults.softDelete(vault), ...options.roles.removeUnder(vault.id)])
+  const { store, vaults, eventGrid, roles } = options
+  store.commit([vaults.softDelete(vault), ...eventGrid.removeSource(vault.id), ...roles.removeUnder(vault.id)])
   return { status: 200 }
 }
 
@@ -176,13 +179,13 @@ function render({ cloud }: VaultOptions, vault: Vault) {
 }
 
 /** Vaults as a kind of resource, for the groups that contain them. */
-export function vaultKind(vaults: Vaults): ResourceKind {
+export function vaultKind(vaults: Vaults, eventGrid: EventGridRecords): ResourceKind {
   return {
     type,
     all: () => vaults.all().map(({ id, name, location, tags }) => ({ id, name, type, location, tags })),
     delete(id) {
       const vault = vaults.all().find((each) => each.id.toLowerCase() === id.toLowerCase())
-      return vault === undefined ? [] : [vaults.softDelete(vault)]
+      return vault === undefined ? [] : [vaults.softDelete(vault), ...eventGrid.removeSource(vault.id)]
     },
   }
 }

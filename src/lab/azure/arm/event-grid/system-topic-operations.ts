@@ -1,0 +1,218 @@
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { RoleAssignments } from '../../access/role-assignments.ts'
+import type { Directory } from '../../directory/directory.ts'
+import type { Tenant } from '../../directory/tenant.ts'
+import type { EventGridRecords, SystemTopic } from '../../events/event-subscriptions.ts'
+import { eventGridLimits, topicNamePattern } from '../../events/limits.ts'
+import { Refusal } from '../../http/refusal.ts'
+import type { Vault, Vaults } from '../../keyvault/vaults.ts'
+import type { RecordStore } from '../../records/record-store.ts'
+import { resourceNotFound } from '../error-response.ts'
+import type { Identities } from '../managed-identity/identities.ts'
+import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
+import { applyIdentity, type GivenIdentity, identitySchema, renderIdentity } from '../resource-identity.ts'
+import type { ResourceKind } from '../resource-kind.ts'
+import { checkRegistered, type Providers } from '../resources/provider-operations.ts'
+import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
+
+export interface EventGridOperationsOptions {
+  store: RecordStore
+  tenant: Tenant
+  directory: Directory
+  identities: Identities
+  eventGrid: EventGridRecords
+  providers: Providers
+  vaults: Vaults
+  roles: RoleAssignments
+}
+
+export const systemTopicType = 'Microsoft.EventGrid/systemTopics'
+const type = systemTopicType
+/** The one type of topic that the lab has. */
+export const keyVaultTopicType = 'Microsoft.KeyVault.vaults'
+
+export const topicsInGroup =
+  '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.eventgrid/systemtopics'
+const onTopic = `${topicsInGroup}/:name`
+
+const putBody = z.object({
+  location: locationSchema.optional(),
+  tags: tagsSchema,
+  identity: identitySchema.nullish(),
+  properties: z.object({ source: z.string().min(1).max(1024), topicType: z.string().min(1).max(256) }),
+})
+const patchBody = z.object({ tags: z.record(z.string(), z.string()).nullish(), identity: identitySchema.nullish() })
+
+/** System topics: the events of an Azure resource as a resource. https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics */
+export function systemTopicOperations(options: EventGridOperationsOptions): ArmOperation[] {
+  const { topics } = options.eventGrid
+  const row = armOperation
+  return [
+    row('arm.systemTopic.put', 'PUT', onTopic, `${type}/write`, (call) => put(options, call)),
+    row('arm.systemTopic.update', 'PATCH', onTopic, `${type}/write`, (call) => update(options, call)),
+    row('arm.systemTopic.get', 'GET', onTopic, `${type}/read`, (call) => ({
+      status: 200,
+      body: render(options, existingTopic(options, call)),
+    })),
+    row('arm.systemTopic.delete', 'DELETE', onTopic, `${type}/delete`, (call) => remove(options, call)),
+    row('arm.systemTopic.listByGroup', 'GET', topicsInGroup, `${type}/read`, (call) => {
+      const prefix = `${call.targetId}/`.toLowerCase()
+      return listed(
+        options,
+        topics.all().filter(({ id }) => id.toLowerCase().startsWith(prefix)),
+      )
+    }),
+    row(
+      'arm.systemTopic.list',
+      'GET',
+      '/subscriptions/:subscription/providers/microsoft.eventgrid/systemtopics',
+      `${type}/read`,
+      () => listed(options, topics.all()),
+    ),
+  ]
+}
+
+async function put(options: EventGridOperationsOptions, call: ArmCall): Promise<ArmAnswer> {
+  checkRegistered(options.providers, 'Microsoft.EventGrid')
+  const { location, tags, identity, properties } = await call.body(putBody)
+  const before = find(options, call)
+  const source = sourceOf(options, properties)
+  checkSource(options, source, before)
+  if (before === undefined) checkNew(options, call.name('name'))
+  const given = resolveLocation(location, before)
+  if (given !== source.location) {
+    throw invalidRequest(
+      `The location of a system topic is that of its source: found '${given}', expected '${source.location}'.`,
+    )
+  }
+  const topic: SystemTopic = {
+    id: before?.id ?? topicIdOf(call),
+    name: before?.name ?? call.name('name'),
+    location: given,
+    tags,
+    source: source.id,
+    topicType: keyVaultTopicType,
+    metricResourceId: before?.metricResourceId ?? randomUUID(),
+    systemPrincipalId: before?.systemPrincipalId,
+    identityIds: before?.identityIds ?? [],
+  }
+  return stored(options, call, before === undefined ? 201 : 200, topic, identity)
+}
+
+export function topicIdOf(call: ArmCall): string {
+  return `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${call.name('name')}`
+}
+
+function find({ eventGrid }: EventGridOperationsOptions, call: ArmCall): SystemTopic | undefined {
+  return eventGrid.topics.get(topicIdOf(call))
+}
+
+function sourceOf(
+  { vaults }: EventGridOperationsOptions,
+  { source, topicType }: { source: string; topicType: string },
+): Vault {
+  if (topicType.toLowerCase() !== keyVaultTopicType.toLowerCase()) {
+    throw new Refusal(
+      501,
+      'NotImplemented',
+      `The local Azure does not implement system topics of the type '${topicType}'. It has ${keyVaultTopicType}.`,
+    )
+  }
+  return existingSource(vaults, source)
+}
+
+/** The vault with this resource id. Throws {@link Refusal}. */
+export function existingSource(vaults: Vaults, source: string): Vault {
+  const vault = vaults.get(source.slice(source.lastIndexOf('/') + 1))
+  if (vault !== undefined && vault.id.toLowerCase() === source.toLowerCase()) return vault
+  throw new Refusal(400, 'InvalidRequest', `The source '${source}' is not a vault that exists.`)
+}
+
+/** One topic for each source, which cannot change. */
+function checkSource({ eventGrid }: EventGridOperationsOptions, source: Vault, before: SystemTopic | undefined): void {
+  const isSource = (topic: SystemTopic) => topic.source.toLowerCase() === source.id.toLowerCase()
+  if (before !== undefined && !isSource(before)) {
+    throw invalidRequest(`The source of the system topic '${before.name}' cannot change: it is '${before.source}'.`)
+  }
+  const other = eventGrid.topics.all().find((topic) => isSource(topic) && topic.id !== before?.id)
+  if (other === undefined) return
+  throw invalidRequest(
+    `Only one system topic is allowed per source: '${source.id}' already has the system topic '${other.id}'.`,
+  )
+}
+
+function checkNew({ eventGrid }: EventGridOperationsOptions, name: string): void {
+  if (!topicNamePattern.test(name)) {
+    throw invalidRequest(`The system topic name '${name}' is invalid: it has 3 to 128 letters, digits and hyphens.`)
+  }
+  const { value: most } = eventGridLimits.systemTopics
+  if (eventGrid.topics.all().length < most) return
+  throw new Refusal(409, 'ResourceQuotaExceeded', `The local Azure keeps at most ${most} system topics.`)
+}
+
+function stored(
+  options: EventGridOperationsOptions,
+  call: ArmCall,
+  status: number,
+  topic: SystemTopic,
+  given: GivenIdentity | null | undefined,
+): ArmAnswer {
+  const { resource, changes } = applyIdentity({ ...options, type }, call, topic, given)
+  options.store.commit([...changes, options.eventGrid.topics.put(resource)])
+  return { status, body: render(options, resource) }
+}
+
+async function update(options: EventGridOperationsOptions, call: ArmCall): Promise<ArmAnswer> {
+  const { tags, identity } = await call.body(patchBody)
+  const before = existingTopic(options, call)
+  return stored(options, call, 200, { ...before, tags: tags ?? before.tags }, identity)
+}
+
+/** The system topic in the path, for its own operations and those of its subscriptions. Throws {@link Refusal}. */
+export function existingTopic(options: EventGridOperationsOptions, call: ArmCall): SystemTopic {
+  const topic = find(options, call)
+  if (topic === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
+  return topic
+}
+
+function remove(options: EventGridOperationsOptions, call: ArmCall): ArmAnswer {
+  const { store, eventGrid, roles } = options
+  const topic = find(options, call)
+  if (topic === undefined) return { status: 204 }
+  store.commit([...eventGrid.removeTopic(topic), ...roles.removeUnder(topic.id)])
+  return { status: 200 }
+}
+
+function listed(options: EventGridOperationsOptions, topics: readonly SystemTopic[]): ArmAnswer {
+  return { status: 200, body: { value: topics.map((topic) => render(options, topic)) } }
+}
+
+function render(options: EventGridOperationsOptions, topic: SystemTopic) {
+  const { id, name, location, tags, source, topicType, metricResourceId } = topic
+  return {
+    id,
+    name,
+    type,
+    location,
+    tags,
+    identity: renderIdentity(options, topic),
+    properties: { source, topicType, metricResourceId, provisioningState: 'Succeeded' },
+  }
+}
+
+export function invalidRequest(message: string): Refusal {
+  return new Refusal(400, 'InvalidRequest', message)
+}
+
+/** System topics as a kind of resource, for the groups that contain them. */
+export function systemTopicKind(eventGrid: EventGridRecords): ResourceKind {
+  return {
+    type,
+    all: () => eventGrid.topics.all().map(({ id, name, location, tags }) => ({ id, name, type, location, tags })),
+    delete(id) {
+      const topic = eventGrid.topics.get(id)
+      return topic === undefined ? [] : eventGrid.removeTopic(topic)
+    },
+  }
+}

@@ -1,0 +1,102 @@
+import { CodedError } from '#lib'
+import type { RoleAssignments } from '../access/role-assignments.ts'
+import type { Identities } from '../arm/managed-identity/identities.ts'
+import { Refusal } from '../http/refusal.ts'
+import type { Change } from '../records/record-store.ts'
+import type { StorageAccount, StorageAccounts } from '../storage/accounts.ts'
+import { defaultTimeToLiveSeconds, neverExpires } from '../storage/limits.ts'
+import type { Queues } from '../storage/queues.ts'
+import type { GridEvent } from './event-feed.ts'
+import type { EventGridRecords, EventSchema, EventSubscription } from './event-subscriptions.ts'
+
+export type DeliveryFailureCode = 'NotFound' | 'Forbidden' | 'Unavailable'
+
+/** An attempt that failed, and that Event Grid repeats. */
+export class DeliveryFailure extends CodedError<DeliveryFailureCode> {}
+
+export interface QueueDeliveryOptions {
+  accounts: StorageAccounts
+  queues: Queues
+  records: EventGridRecords
+  identities: Identities
+  roles: RoleAssignments
+  /** Whether the queues of this account have a fault, set through the control socket. */
+  isFaulty: (account: string) => boolean
+}
+
+/** The changes that put the event into the subscription's queue at `now`. Throws {@link DeliveryFailure}. */
+export function deliverToQueue(
+  options: QueueDeliveryOptions,
+  event: GridEvent,
+  subscription: EventSubscription,
+  now: number,
+): Change[] {
+  const { resourceId, queueName, queueMessageTimeToLiveInSeconds: given } = subscription.destination
+  const account = options.accounts.byId(resourceId)
+  if (account === undefined) throw new DeliveryFailure('NotFound', `there is no storage account ${resourceId}`)
+  if (options.isFaulty(account.name))
+    throw new DeliveryFailure('Unavailable', `the queues of ${account.name} are faulty`)
+  checkAccess(options, subscription, account)
+  const queue = options.queues.get(account.name, queueName)
+  if (queue === undefined) throw new DeliveryFailure('NotFound', `there is no queue ${queueName} in ${account.name}`)
+  const seconds = given ?? defaultTimeToLiveSeconds
+  const fields = {
+    text: messageOf(event, subscription.eventDeliverySchema),
+    insertedAt: now,
+    visibleAt: now,
+    expiresAt: seconds === -1 ? neverExpires : Math.min(now + seconds * 1000, neverExpires),
+  }
+  try {
+    return options.queues.add(queue, fields).changes
+  } catch (error) {
+    if (error instanceof Refusal) throw new DeliveryFailure('Unavailable', error.message)
+    throw error
+  }
+}
+
+/** With an identity, the delivery needs its role; without, Event Grid uses the account's key, as far as that is allowed. */
+function checkAccess(options: QueueDeliveryOptions, subscription: EventSubscription, account: StorageAccount): void {
+  const { allowSharedKeyAccess, publicNetworkAccess, networkAcls } = account.properties
+  const { identity, destination } = subscription
+  const isOpen = publicNetworkAccess === 'Enabled' && networkAcls.defaultAction === 'Allow'
+  const isTrusted = identity !== undefined && networkAcls.bypass.includes('AzureServices')
+  if (!isOpen && !isTrusted) {
+    throw new DeliveryFailure('Forbidden', `the firewall of ${account.name} keeps out a delivery without identity`)
+  }
+  if (identity === undefined) {
+    if (allowSharedKeyAccess) return
+    throw new DeliveryFailure('Forbidden', `${account.name} does not allow keys: the subscription needs an identity`)
+  }
+  const principalId = principalOf(options, subscription)
+  const queues = `${account.id}/queueServices/default/queues/${destination.queueName}`
+  const mayPut = ['add/action', 'write'].some((action) =>
+    options.roles.permitsData(
+      principalId ?? '',
+      `Microsoft.Storage/storageAccounts/queueServices/queues/messages/${action}`,
+      queues,
+    ),
+  )
+  if (mayPut) return
+  const who = principalId === undefined ? 'the identity, which its topic no longer has,' : `the identity ${principalId}`
+  throw new DeliveryFailure('Forbidden', `${who} needs the role Storage Queue Data Message Sender on ${queues}`)
+}
+
+/** Object id of the identity that delivers. */
+function principalOf({ records, identities }: QueueDeliveryOptions, subscription: EventSubscription) {
+  const topic = records.topics.get(subscription.topicId ?? '')
+  const { type, userAssignedIdentity = '' } = subscription.identity ?? {}
+  if (type === 'SystemAssigned') return topic?.systemPrincipalId
+  const isAssigned = topic?.identityIds.some((id) => id.toLowerCase() === userAssignedIdentity.toLowerCase())
+  return isAssigned === true ? identities.get(userAssignedIdentity)?.principalId : undefined
+}
+
+/** Base64 of the event's JSON, as Event Grid writes queue messages. */
+function messageOf(event: GridEvent, schema: EventSchema): string {
+  const body = schema === 'EventGridSchema' ? event : cloudEvent(event)
+  return Buffer.from(JSON.stringify(body)).toString('base64')
+}
+
+/** https://learn.microsoft.com/azure/event-grid/cloud-event-schema */
+function cloudEvent({ id, topic, subject, eventType, eventTime, data }: GridEvent) {
+  return { id, source: topic, subject, type: eventType, time: eventTime, data, specversion: '1.0' }
+}

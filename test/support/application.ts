@@ -1,0 +1,35 @@
+import type { TestAzure } from './local-azure.ts'
+
+export interface TestApplication {
+  appId: string
+  /** Object id of its service principal, without any role. */
+  principalId: string
+  /** A token of it, for example for `https://storage.azure.com`. */
+  token(resource: string): Promise<string>
+}
+
+/** An application with a secret that can sign in and has no rights. */
+export async function createApplication(azure: TestAzure, displayName = 'client'): Promise<TestApplication> {
+  const { body: application } = await azure.graph('POST', '/applications', { displayName })
+  const { body: principal } = await azure.graph('POST', '/servicePrincipals', { appId: application.appId })
+  const { body: password } = await azure.graph('POST', `/applications/${application.id}/addPassword`, {})
+  return {
+    appId: application.appId,
+    principalId: principal.id,
+    async token(resource) {
+      const form = {
+        grant_type: 'client_credentials',
+        client_id: application.appId,
+        client_secret: password.secretText,
+        scope: `${resource}/.default`,
+      }
+      const { body } = await azure.send({
+        method: 'POST',
+        url: new URL(`https://login.microsoftonline.com/${azure.administrator.tenantId}/oauth2/v2.0/token`),
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams(form).toString(),
+      })
+      return JSON.parse(body.toString('utf8')).access_token
+    },
+  }
+}
