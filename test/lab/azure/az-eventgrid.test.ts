@@ -57,7 +57,7 @@ azTest('az eventgrid system-topic, and az eventgrid system-topic event-subscript
   },
   {
     az: 'eventgrid system-topic event-subscription show -n changes -g shop --system-topic-name shop-topic --include-full-endpoint-url',
-    query: 'destination.properties.queueName',
+    query: 'destination.queueName',
     prints: 'changes',
   },
   {
