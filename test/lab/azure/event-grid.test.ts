@@ -17,7 +17,7 @@ interface Place {
   clock: ManualClock | undefined
 }
 
-/** A vault with a system topic that has an identity, and a queue whose account has the role for it unless told otherwise. */
+/** A vault with a system topic that has an identity, and a queue for which the identity has this role on the account. */
 async function withTopic(
   t: TestContext,
   {
@@ -83,7 +83,7 @@ async function peek(place: Place) {
 const subjects = async (place: Place) =>
   (await peek(place)).map(({ subject }: { subject: string }) => subject).toSorted()
 
-/** Waits until the control socket says that nothing is pending and this many were delivered. */
+/** Waits until the control socket reports that nothing is pending and this many were delivered. */
 async function delivered({ azure }: Place, count: number) {
   await eventually(async () => {
     const counts = (await azure.control('GET', '/event-grid')) as { delivered: number; pending: number }

@@ -147,7 +147,7 @@ function store(options: EventSubscriptionOptions, form: Form, call: ArmCall, giv
   return { status: 201, body: renderSubscription(subscription, form.type) }
 }
 
-/** The account must exist and be the caller's to write to, so that nobody floods another one's queue. */
+/** The account must exist and be the caller's to write to, so that no caller floods the queue of another. */
 function checkDestination(
   { accounts }: EventSubscriptionOptions,
   form: Form,
