@@ -15,7 +15,7 @@ test('explain prints the meaning of a code and its fix, with commands that can b
     stdout,
     /^ {4}az role assignment create --role "Key Vault Secrets User" --assignee CLIENT_ID --scope VAULT_ID$/m,
   )
-  assert.match(stdout, /^ {4}keymount identity doctor POD/m)
+  assert.match(stdout, /^ {4}keymount doctor pod\/POD -n NAMESPACE --azure$/m)
   assert.doesNotMatch(stdout, /`/)
 })
 

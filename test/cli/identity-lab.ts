@@ -23,9 +23,10 @@ export interface IdentityLab {
   principalOf(identity: string): Promise<string>
 }
 
-export async function startIdentityLab(t: TestContext): Promise<IdentityLab> {
+/** @param upFlags of `keymount up` */
+export async function startIdentityLab(t: TestContext, ...upFlags: string[]): Promise<IdentityLab> {
   const home = await temporaryHome(t)
-  const lab = await home.up()
+  const lab = await home.up(...upFlags)
   const variables = JSON.parse((await home.keymount('env', '--json')).stdout) as Record<string, string>
   const credentials = readCredentials(lab.azure.credentials)
   const resourceGroup = 'identity'

@@ -1,42 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { symlinkSync } from 'node:fs'
-import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { isNotFound, type Pod, resources } from '#kubernetes/client'
 import { managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
-import { azMissing, findAz } from '../support/az.ts'
-import { findKubectl, kubectlMissing } from '../support/kubectl.ts'
-import { cliEnvironment, runCli } from '../support/run-cli.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { type IdentityLab, startIdentityLab, unwrapped } from './identity-lab.ts'
+import { type IdentityLab, unwrapped } from './identity-lab.ts'
+import { labWithAzSkip as skip, startLabWithAz as startWithAz } from './lab-with-az.ts'
 import { account, createMountingPod, name, podOf, podReady, podRef } from './mounted-pod.ts'
-
-const [az, kubectl] = [findAz(), findKubectl()]
-const skip = az === undefined ? azMissing : kubectl === undefined ? kubectlMissing : false
-
-/** The lab for who has done `eval "$(keymount env)"` and nothing else: az is signed in by that. */
-async function startWithAz(t: TestContext) {
-  const lab = await startIdentityLab(t)
-  const programs = temporaryDirectory(t)
-  symlinkSync(az ?? '', join(programs, 'az'))
-  symlinkSync(kubectl ?? '', join(programs, 'kubectl'))
-  const { AZURE_CLIENT_SECRET: _, AZURE_CLIENT_ID: __, AZURE_SUBSCRIPTION_ID: ___, ...variables } = lab.env
-  const env = {
-    ...variables,
-    PATH: `${programs}:${process.env.PATH ?? ''}`,
-    AZURE_CORE_COLLECT_TELEMETRY: 'no',
-    AZURE_CORE_ONLY_SHOW_ERRORS: 'yes',
-  }
-  const shell = (script: string) =>
-    new Promise<{ code: number; output: string }>((done) => {
-      execFile('/bin/sh', ['-c', script], { env: { ...cliEnvironment(), ...env } }, (error, stdout, stderr) => {
-        done({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
-      })
-    })
-  // `administrator` signs in by a secret instead.
-  return { ...lab, shell, administrator: lab, identity: (...words: string[]) => runCli(['identity', ...words], env) }
-}
 
 const serviceAccount = ({ kube }: IdentityLab) =>
   kube.get(resources.serviceAccounts, { namespace: 'default', name: 'orders' })

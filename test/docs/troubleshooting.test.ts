@@ -3,18 +3,39 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { errorCatalogue } from '#product/error-catalogue'
+import { explanations } from '#product/error-catalogue'
 
 const root = join(import.meta.dirname, '../..')
 const page = readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8')
 
 test('every error code is linked from a symptom', () => {
-  const codes = Object.keys(errorCatalogue)
-  assert.ok(codes.length > 50)
+  const codes = Object.keys(explanations)
+  assert.ok(codes.length > 90)
   assert.deepEqual(
     codes.filter((code) => !page.includes(`(errors.md#${code})`)),
     [],
   )
+})
+
+test('every code in square brackets that the sources can report is in the catalogue', () => {
+  const files = globSync('src/product/**/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'))
+  const codes = files.flatMap((file) => {
+    // In texts, `[vault-forbidden]`; a character class of a regular expression has no word of this form.
+    const text = readFileSync(join(root, file), 'utf8').replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, '')
+    return [...text.matchAll(/\[([a-z]{3,}(?:-[a-z]{2,})+)\]/g)].map(([, code = '']) => code)
+  })
+  assert.ok(codes.includes('provider-missing'), 'this test does not find the codes any more')
+  assert.deepEqual(
+    [...new Set(codes)].filter((code) => !Object.hasOwn(explanations, code)),
+    [],
+  )
+})
+
+test('every code is explained by a cause and a fix, in whole sentences', () => {
+  for (const [code, { meaning, fix }] of Object.entries(explanations)) {
+    assert.match(meaning, /^[`A-Z].{10,}\.$/, code)
+    assert.ok(fix.length > 10, code)
+  }
 })
 
 /** Reasons of events in the sources of the product: of `record(…)`, and of the lists that it is called with. */

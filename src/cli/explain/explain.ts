@@ -1,6 +1,6 @@
 import { nearestName } from '#lib'
 import { wrapText } from '#lib/formats'
-import { type CatalogueEntry, driverErrors, type ErrorCode, errorCatalogue } from '#product/error-catalogue'
+import { type AnyCode, codesIn, explanations, isCode, reporterOf } from '#product/error-catalogue'
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 
 export interface ExplainCommand {
@@ -10,33 +10,29 @@ export interface ExplainCommand {
   world: CliWorld
 }
 
-/** `keymount explain`: what an error code means and how to fix it, from the table that provider and driver report by. */
+/** `keymount explain`: what an error code means and how to fix it, from the table that provider, driver and doctor report by. */
 export async function explain({ code, json, world }: ExplainCommand): Promise<number> {
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   if (code === undefined) {
-    const all = Object.keys(errorCatalogue).toSorted() as ErrorCode[]
+    const all = Object.keys(explanations).toSorted() as AnyCode[]
     if (json) terminal.line(JSON.stringify(all.map(described), null, 2))
     else printList(all, terminal)
     return exitCodes.ok
   }
-  const codes = codesIn(code)
+  const codes = namedCodes(code)
   if (json) terminal.line(JSON.stringify(codes.length === 1 ? codes.map(described)[0] : codes.map(described), null, 2))
   else for (const [index, one] of codes.entries()) printOne(one, index === 0 ? '' : '\n', terminal)
   return exitCodes.ok
 }
 
-function isCode(text: string): text is ErrorCode {
-  return Object.hasOwn(errorCatalogue, text)
-}
-
 /** Throws {@link CliError} for a text without a code that exists. */
-function codesIn(text: string): ErrorCode[] {
+function namedCodes(text: string): AnyCode[] {
   const bare = text.trim().toLowerCase()
   if (isCode(bare)) return [bare]
-  const words = [...text.matchAll(/\[([a-z]+(?:-[a-z]+)*)\]/g)].map(([, word = '']) => word)
-  const codes = [...new Set(words.filter(isCode))]
+  const codes = codesIn(text)
   if (codes.length > 0) return codes
-  const near = nearestName(words[0] ?? bare, Object.keys(errorCatalogue))
+  const [, word = bare] = /\[([a-z-]+)\]/.exec(text) ?? []
+  const near = nearestName(word, Object.keys(explanations))
   throw new CliError({
     what: `There is no error code ${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)}`,
     fix: [...(near === undefined ? [] : [`did you mean ${near}?`]), 'list all codes: keymount explain'],
@@ -44,40 +40,38 @@ function codesIn(text: string): ErrorCode[] {
   })
 }
 
-function described(code: ErrorCode) {
-  const { grpc, meaning, fix } = errorCatalogue[code]
-  return { code, reportedBy: reporterOf(code), grpc, meaning: plain(meaning), fix: plain(fix) }
+function described(code: AnyCode) {
+  const { meaning, fix } = explanations[code]
+  const { program, grpc } = reporterOf(code)
+  return { code, reportedBy: program, grpc, meaning: plain(meaning), fix: plain(fix) }
 }
 
-function reporterOf(code: ErrorCode): 'driver' | 'provider' {
-  return Object.hasOwn(driverErrors, code) ? 'driver' : 'provider'
-}
-
-function printList(codes: readonly ErrorCode[], { line, style, width }: Terminal): void {
+function printList(codes: readonly AnyCode[], { line, style, width }: Terminal): void {
   for (const code of codes) {
     line(style.strong(code))
-    for (const text of wrapText(plain(errorCatalogue[code].meaning), width - 2)) line(`  ${text}`)
+    for (const text of wrapText(plain(explanations[code].meaning), width - 2)) line(`  ${text}`)
   }
   line('\nkeymount explain CODE prints how to fix it.')
 }
 
-function printOne(code: ErrorCode, before: string, { line, style, width }: Terminal): void {
-  const entry: CatalogueEntry = errorCatalogue[code]
-  line(`${before}${style.strong(code)} ${style.dim(`(reported by the ${reporterOf(code)}, gRPC ${entry.grpc})`)}`)
+function printOne(code: AnyCode, before: string, { line, style, width }: Terminal): void {
+  const entry = explanations[code]
+  const { program, grpc } = reporterOf(code)
+  const status = grpc === undefined ? '' : `, gRPC ${grpc}`
+  line(`${before}${style.strong(code)} ${style.dim(`(reported by the ${program}${status})`)}`)
   for (const text of wrapText(plain(entry.meaning), width - 2)) line(`  ${text}`)
   line('\nFix:')
   for (const { isCommand, text } of partsOf(entry.fix)) {
     if (isCommand) line(`    ${style.command(text)}`)
     else for (const each of wrapText(text, width - 2)) line(`  ${each}`)
   }
-  if (isOfIdentity(code)) {
-    line('\nCompare the cluster with Azure, and print the command that fixes it:')
-    line(`    ${style.command('keymount identity doctor POD --namespace NAMESPACE')}`)
-  }
+  const azure = isOfIdentity(code) ? ' --azure' : ''
+  line('\nFollow the data path of a pod, and print the command that fixes it:')
+  line(`    ${style.command(`keymount doctor pod/POD -n NAMESPACE${azure}`)}`)
 }
 
-function isOfIdentity(code: ErrorCode): boolean {
-  return code.startsWith('entra-') || code === 'vault-forbidden' || code === 'vault-unauthorized'
+function isOfIdentity(code: AnyCode): boolean {
+  return code.startsWith('entra-') || code.startsWith('vault-')
 }
 
 /** A text of the catalogue without its Markdown. */

@@ -6,7 +6,7 @@ import type { AzureSettings } from './azure-flags.ts'
 import { once } from './once.ts'
 
 /** Azure, signed in according to the flags. Sends nothing before the first call. */
-export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'graph'> {
+export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'graph' | 'service'> {
   readonly cloud: AzureCloud
   /** Throws {@link CliError} if none was given. */
   subscriptionId(): string
@@ -41,11 +41,12 @@ export async function openAzure(settings: AzureSettings, world: CliWorld): Promi
           // https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables
           imdsEndpoint: world.env.AZURE_POD_IDENTITY_AUTHORITY_HOST || undefined,
         })
-  const { resourceManager, graph } = createAzureClient({ cloud, tokens, send })
+  const { resourceManager, graph, service } = createAzureClient({ cloud, tokens, send })
   return {
     cloud,
     resourceManager,
     graph,
+    service,
     subscriptionId: () => requireSubscription(subscriptionId),
     tenantId,
     send,

@@ -2,6 +2,7 @@ import { previewRestarts, type RestartPreview } from '#product/operator'
 import { CliError, type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { withCluster } from '../cluster/open-cluster.ts'
 import type { ClusterOption } from '../options.ts'
+import { restartAnswer } from './restart-answer.ts'
 
 export interface ListRestartsCommand {
   /** Undefined: all. */
@@ -48,37 +49,11 @@ function print(previews: readonly RestartPreview[], { line, style }: Terminal): 
   }
   for (const preview of previews) {
     const mark = preview.action === 'none' ? style.good('✓') : style.bad('!')
-    line(`${mark} ${preview.kind.toLowerCase()} ${preview.namespace}/${preview.name}: ${answerOf(preview)}`)
+    line(`${mark} ${preview.kind.toLowerCase()} ${preview.namespace}/${preview.name}: ${restartAnswer(preview)}`)
     for (const problem of preview.problems) line(`    ${problem}`)
     if (preview.stalePods.length > 0)
       line(
         `    ${countOf(preview.stalePods.length, 'pod')} of ${preview.pods} started with older versions, since ${preview.since}`,
       )
   }
-}
-
-const waits: Record<string, string> = {
-  agreement: 'until all pods have the same versions',
-  secret: 'until the Secrets of the class have the new versions',
-  again: 'because it was already restarted for these versions',
-  paused: 'because the workload is paused',
-  rollout: 'for the rollout that is under way',
-  'min-interval': 'for the minimum interval',
-  window: 'for its window',
-}
-
-const nothing: Record<string, string> = {
-  fresh: 'all pods have the versions that they started with',
-  triggered: 'already rolled out for the present versions',
-  'not-mounted': 'no pod mounts one of its classes',
-  'older-driver': 'the driver does not record what pods started with (restart.guess)',
-  gone: 'it is being deleted',
-}
-
-function answerOf({ action, reason, until }: RestartPreview): string {
-  if (action === 'restart') return 'would be restarted now'
-  if (action === 'report') return 'its pods have to be deleted by hand (updateStrategy OnDelete)'
-  if (action === 'misconfigured') return 'not restarted: its annotations cannot be read'
-  if (action === 'none') return nothing[reason] ?? reason
-  return `would be restarted; waits ${waits[reason] ?? reason}${until === undefined ? '' : `, until ${until}`}`
 }

@@ -45,14 +45,18 @@ export type ErrorCode = ProviderErrorCode | DriverErrorCode
 /** Name of a gRPC status code, in the spelling of the protocol. */
 export type GrpcCodeName = keyof typeof Code
 
-export interface CatalogueEntry {
-  /** Status of the gRPC answer. */
-  grpc: GrpcCodeName
+/** What a code means. */
+export interface Explanation {
   meaning: string
   /** What to do, with the command where there is one. Commands and names of fields are in backticks. */
   fix: string
   /** Whether the vault or Entra could not answer; see {@link isOutage}. */
   outage?: true
+}
+
+export interface CatalogueEntry extends Explanation {
+  /** Status of the gRPC answer. */
+  grpc: GrpcCodeName
 }
 
 const createFederatedCredential =
@@ -457,5 +461,5 @@ export const driverErrors: Readonly<Record<DriverErrorCode, CatalogueEntry>> = {
   },
 }
 
-/** Every cause of a failed mount. `docs/errors.md` and `keymount explain` are made from it. */
+/** Every cause of a failed mount. */
 export const errorCatalogue: Readonly<Record<ErrorCode, CatalogueEntry>> = { ...providerErrors, ...driverErrors }

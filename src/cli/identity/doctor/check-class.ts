@@ -1,9 +1,10 @@
-import { type ClassSpec, checkClass, formatFinding, parseParameters } from '#azure/class'
+import { type Finding as ClassFinding, type ClassSpec, checkClass, formatFinding, parseParameters } from '#azure/class'
 import { completeIdentity, tokenExchangeAudience, type WayName, wayToSignIn } from '#azure/identity'
 import type { CsiDriver, SecretProviderClass } from '#kubernetes/client'
 import { driverName } from '#lab/home'
 import { nearestName, Problems } from '#lib'
 import type { Answer } from '../../answer.ts'
+import { fixOfClass } from '../../cluster/class-commands.ts'
 import type { ClassVolume } from '../../cluster/class-volumes.ts'
 import { identityAnnotations } from '../identity-keys.ts'
 import type { ServiceAccountRef } from '../names.ts'
@@ -61,26 +62,44 @@ export interface ClassContext {
 export function checkMountedClass(mounted: MountedClass, context: ClassContext): Finding[] {
   const { class: found, className } = mounted
   if ('why' in found) return [unknown('class', found.why)]
-  if (found.value === undefined) return [missingClass(className, context)]
-  const provider = found.value.spec?.provider
+  const object = found.value
+  if (object === undefined) return [missingClass(className, context)]
+  const provider = object.spec?.provider ?? ''
+  const near = provider === 'azure' ? undefined : nearestName(provider, ['azure'])
   if (provider !== 'azure') {
-    const found = `is of provider "${provider}"`
-    return nearestName(provider ?? '', ['azure']) === undefined
-      ? [note('class', `${found}, which is not checked`)]
-      : [problem('class', `${found} (did you mean azure?)`)]
+    const text = `is of provider "${provider}"`
+    if (near === undefined && provider !== '') return [note('class', `${text}, which is not checked`)]
+    const finding = { path: 'spec.provider', message: 'did you mean azure?', fails: 'mount' } as const
+    return [problem('class', 'provider-not-found', `${text} (did you mean azure?)`, [fixOfClass(finding, object)])]
   }
-  const wrong = checkClass(found.value).map((finding) =>
-    finding.fails === undefined ? note('class', formatFinding(finding)) : problem('class', formatFinding(finding)),
-  )
   const signIn = signInOf(mounted, context.annotations)
-  return [...wrong, ...(signIn === undefined ? [] : checkMode(signIn, mounted, context))]
+  return [
+    ...checkClass(object).map((finding) => classFinding(finding, object)),
+    ...(signIn === undefined ? [] : checkMode(signIn, mounted, context)),
+  ]
+}
+
+/** What the class alone shows. */
+export function classFinding(finding: ClassFinding, object: SecretProviderClass): Finding {
+  if (finding.fails === undefined) return note('class', formatFinding(finding))
+  const code = finding.fails === 'mount' ? 'parameters-invalid' : 'secret-objects-invalid'
+  return problem('class', code, formatFinding(finding), [fixOfClass(finding, object)])
 }
 
 function missingClass(name: string, { account: { namespace }, classNames }: ClassContext): Finding {
-  if (name === '') return problem('class', 'the volume names no class: volumeAttributes.secretProviderClass is missing')
+  if (name === '')
+    return problem(
+      'class',
+      'class-not-found',
+      'the volume names no class: volumeAttributes.secretProviderClass is missing',
+    )
   const near = nearestName(name, classNames)
   const hint = near === undefined ? '' : ` (did you mean ${near}?)`
-  return problem('class', `there is no SecretProviderClass "${name}" in namespace ${namespace}${hint}`)
+  return problem(
+    'class',
+    'class-not-found',
+    `there is no SecretProviderClass "${name}" in namespace ${namespace}${hint}`,
+  )
 }
 
 function checkMode(signIn: ClassSignIn, mounted: MountedClass, context: ClassContext): Finding[] {
@@ -112,7 +131,7 @@ function otherMode(
       if (secret !== undefined) return note('mode', `signs in with the secret "${secret.name}" (nodePublishSecretRef)`)
       const text =
         'names no identity, and neither does the service account: set clientID in its parameters, or annotate'
-      return problem('mode', `${text} the service account`, [annotateCommand(account)])
+      return problem('mode', 'client-id-missing', `${text} the service account`, [annotateCommand(account)])
     }
     default:
       throw new Error(`unknown way to sign in ${JSON.stringify(way satisfies never)}`)
@@ -125,10 +144,11 @@ function checkAgreement(clientId: string, annotations: Annotations): Finding[] {
   return [note('client', `the class signs in as ${clientId}, SDKs in the pod as ${other} (service account)`)]
 }
 
-function checkDriver({ driver, installCommand }: ClassContext): Finding[] {
+/** Whether kubelet gives the driver tokens that Entra accepts. */
+export function checkDriver({ driver, installCommand }: Pick<ClassContext, 'driver' | 'installCommand'>): Finding[] {
   if ('why' in driver) return [unknown('driver', driver.why)]
   if (driver.value === undefined) {
-    return [problem('driver', `the CSI driver ${driverName} is not installed`, [installCommand])]
+    return [problem('driver', 'csidriver-missing', `the CSI driver ${driverName} is not installed`, [installCommand])]
   }
   const audiences = driver.value.spec.tokenRequests?.map(({ audience }) => audience) ?? []
   if (audiences.includes(tokenExchangeAudience)) {
@@ -137,7 +157,7 @@ function checkDriver({ driver, installCommand }: ClassContext): Finding[] {
   // Others stay, because providers of other clouds may need them.
   const tokenRequests = [...(driver.value.spec.tokenRequests ?? []), { audience: tokenExchangeAudience }]
   return [
-    problem('driver', `does not ask kubelet for tokens of ${tokenExchangeAudience}`, [
+    problem('driver', 'csidriver-audience-missing', `does not ask kubelet for tokens of ${tokenExchangeAudience}`, [
       `kubectl patch csidriver ${driverName} --type merge --patch '${JSON.stringify({ spec: { tokenRequests } })}'`,
     ]),
   ]

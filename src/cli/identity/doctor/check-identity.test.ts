@@ -104,7 +104,10 @@ test('an identity that is not there is wrong in our tenant, and not known in ano
 })
 
 test('what Entra refuses is wrong, what could not be tried is not known', () => {
-  assert.match(find(check({ signIn: { kind: 'refused', words: 'AADSTS1' } }), 'sign-in')?.text ?? '', /: AADSTS1$/)
+  assert.match(
+    find(check({ signIn: { kind: 'refused', code: 'entra-rejected', words: 'AADSTS1' } }), 'sign-in')?.text ?? '',
+    /: AADSTS1$/,
+  )
   assert.equal(find(check({ signIn: { kind: 'unknown', why: 'no network' } }), 'sign-in')?.status, 'unknown')
 })
 
@@ -143,9 +146,11 @@ test('a certificate of the cluster’s own CA is wrong once Entra reports that i
   const status = (signIns: IssuerFacts['signIns']) =>
     find(checkKeys({ privateCa: true }, { signIns }), 'certificate')?.status
   assert.equal(status([]), 'note')
-  assert.equal(status([{ kind: 'refused', words: 'AADSTS700211: No matching' }]), 'note')
+  assert.equal(status([{ kind: 'refused', code: 'entra-rejected', words: 'AADSTS700211: No matching' }]), 'note')
   assert.equal(
-    status([{ kind: 'refused', words: 'AADSTS50166: Request to External OIDC endpoint failed.' }]),
+    status([
+      { kind: 'refused', code: 'entra-rejected', words: 'AADSTS50166: Request to External OIDC endpoint failed.' },
+    ]),
     'problem',
   )
 })

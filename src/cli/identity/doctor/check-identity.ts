@@ -1,4 +1,5 @@
 import { tokenExchangeAudience } from '#azure/identity'
+import type { AnyCode } from '#product/error-catalogue'
 import { commandLine } from '#terminal'
 import type { Answer } from '../../answer.ts'
 import { managedCredentialName, type ServiceAccountRef, subjectOf } from '../names.ts'
@@ -51,7 +52,7 @@ function missingIdentity({ clientId, tenantId, ownTenant }: IdentityFacts): Find
     'value' in ownTenant && tenantId !== '' && ownTenant.value.toLowerCase() !== tenantId.toLowerCase()
   if (isElsewhere) return unknown('identity', `it is not in your tenant, and you are not signed in to ${tenantId}`)
   const text = `tenant ${tenantId} has no application and no managed identity with client id ${clientId}: it may be an object id, or of a deleted identity`
-  return problem('identity', text, [
+  return problem('identity', 'entra-app-not-found', text, [
     'az identity list --query "[].{name:name, clientId:clientId}" --output table',
     'az ad app list --all --query "[].{name:displayName, clientId:appId}" --output table',
   ])
@@ -60,7 +61,7 @@ function missingIdentity({ clientId, tenantId, ownTenant }: IdentityFacts): Find
 function checkPrincipal({ kind, name, clientId, principalId }: AzureIdentity): Finding[] {
   if (principalId !== undefined) return [ok('identity', `${kind} "${name}", client ${clientId}`)]
   const text = `${kind} "${name}" has no service principal in this tenant, so it cannot sign in`
-  return [problem('identity', text, [`az ad sp create --id ${clientId}`])]
+  return [problem('identity', 'service-principal-missing', text, [`az ad sp create --id ${clientId}`])]
 }
 
 function checkCredential(identity: AzureIdentity, facts: IdentityFacts): Finding[] {
@@ -77,9 +78,14 @@ function checkCredential(identity: AzureIdentity, facts: IdentityFacts): Finding
   if (match.kind === 'match') return [ok('federation', `credential "${match.credential.name}" for ${subject}`)]
   if (match.kind === 'near') {
     const text = `credential "${match.credential.name}" does not fit: ${match.differences.join('; ')}`
-    return [problem('federation', text, [credentialCommand(identity, wanted, match.credential)])]
+    return [problem('federation', codeOf(match.differs), text, [credentialCommand(identity, wanted, match.credential)])]
   }
   return [noCredential(identity, facts, wanted)]
+}
+
+/** As Entra reports the difference. */
+function codeOf(differs: 'issuer' | 'subject' | 'audience' | 'letters'): AnyCode {
+  return differs === 'letters' ? 'entra-subject-case-mismatch' : `entra-${differs}-mismatch`
 }
 
 /** A credential gives the service account the rights of the identity, so it is only proposed where that is meant. */
@@ -97,17 +103,34 @@ function noCredential(
     `none of its ${count} federated credentials is`
   const text = `${all} for ${subject} of issuer ${issuer}${hint}`
   if (count >= mostCredentials) {
-    return problem('federation', `${text}, and more than ${mostCredentials} are not possible`, listAll(identity))
+    return problem(
+      'federation',
+      'entra-no-federated-credential',
+      `${text}, and more than ${mostCredentials} are not possible`,
+      listAll(identity),
+    )
   }
   const trusted = identity.credentials.filter((one) => one.issuer === issuer).map((one) => one.subject)
   if (account.name === 'default') {
     const advice = 'run the pod as a service account of its own: every pod without one runs as "default"'
-    return problem('federation', `${text}; ${advice}`, otherAccounts(trusted, account, owner))
+    return problem(
+      'federation',
+      'entra-no-federated-credential',
+      `${text}; ${advice}`,
+      otherAccounts(trusted, account, owner),
+    )
   }
-  if (trusted.length === 0 || isAnnotated) return problem('federation', text, [credentialCommand(identity, wanted)])
+  if (trusted.length === 0 || isAnnotated) {
+    return problem('federation', 'entra-no-federated-credential', text, [credentialCommand(identity, wanted)])
+  }
   const advice = `it trusts ${trusted.join(', ')} of this cluster: run the pod as that, or let the identity trust this one too, which gives it the rights of the identity`
   const others = otherAccounts(trusted, account, owner)
-  return problem('federation', `${text}; ${advice}`, others.length > 0 ? others : listAll(identity))
+  return problem(
+    'federation',
+    'entra-no-federated-credential',
+    `${text}; ${advice}`,
+    others.length > 0 ? others : listAll(identity),
+  )
 }
 
 /** Commands that make the pod run as a trusted service account of its namespace. */
@@ -128,7 +151,7 @@ function checkSignIn({ signIn }: IdentityFacts): Finding {
     case 'accepted':
       return ok('sign-in', 'Entra has just given a token to the service account')
     case 'refused':
-      return problem('sign-in', `tried with a token of the service account: ${signIn.words}`)
+      return problem('sign-in', signIn.code, `tried with a token of the service account: ${signIn.words}`)
     case 'unknown':
       return unknown('sign-in', signIn.why)
     default:

@@ -66,7 +66,7 @@ export function checkIssuer({ issuer, keyId, discovery, signIns }: IssuerFacts):
 function unreachable(issuer: string, why: string, accepted: boolean): Finding {
   if (accepted) return note('issuer', `${issuer} cannot be reached from here (${why}), but Azure can reach it`)
   const text = `${issuer} must be readable from the internet without credentials: ${why}; on AKS by the first command, elsewhere by a web site with the files that the second one writes`
-  return problem('issuer', text, [
+  return problem('issuer', 'entra-issuer-unreachable', text, [
     'az aks update --resource-group GROUP --name CLUSTER --enable-oidc-issuer',
     commandLine('keymount', 'identity', 'jwks', '--from-cluster', '--issuer-url', issuer, '--output-dir', 'SITE'),
   ])
@@ -79,6 +79,7 @@ function checkDocuments(issuer: string, { issuer: named, keys }: Fetched, keyId:
       : [
           problem(
             'discovery',
+            'entra-issuer-mismatch',
             `its document has the issuer ${JSON.stringify(named)}, the tokens have ${JSON.stringify(issuer)}: they must be equal, to the last slash`,
           ),
         ]
@@ -86,15 +87,22 @@ function checkDocuments(issuer: string, { issuer: named, keys }: Fetched, keyId:
 }
 
 function keyFinding(keys: Fetched['keys'], keyId: string | undefined): Finding {
-  if (keys.length > mostKeys) return problem('keys', `${keys.length} keys are published, and Entra reads ${mostKeys}`)
+  if (keys.length > mostKeys)
+    return problem('keys', 'entra-assertion-invalid', `${keys.length} keys are published, and Entra reads ${mostKeys}`)
   if (keyId === undefined) return ok('keys', `${keys.length} published`)
   const key = keys.find(({ kid }) => kid === keyId)
   if (key === undefined) {
     const text = `the key of current tokens (${keyId}) is not among the ${keys.length} that are published: the keys of the cluster have changed. Publish the file that the command writes at the issuer’s jwks_uri`
-    return problem('keys', text, ['keymount identity jwks --from-cluster --output-file jwks.json'])
+    return problem('keys', 'entra-assertion-invalid', text, [
+      'keymount identity jwks --from-cluster --output-file jwks.json',
+    ])
   }
   if (key.kty !== undefined && key.kty !== 'RSA') {
-    return problem('keys', `tokens are signed with a key of type ${key.kty}, and Entra accepts RSA (RS256) only`)
+    return problem(
+      'keys',
+      'entra-assertion-invalid',
+      `tokens are signed with a key of type ${key.kty}, and Entra accepts RSA (RS256) only`,
+    )
   }
   return ok('keys', `${keys.length} published, the one of current tokens among them`)
 }
@@ -108,5 +116,5 @@ function checkTrust({ privateCa }: Fetched, signIns: readonly SignIn[]): Finding
   if (signIns.some(({ kind }) => kind === 'accepted')) return [note('certificate', `${text}, which this Azure trusts`)]
   const isWhy = signIns.some((signIn) => signIn.kind === 'refused' && couldNotFetch.test(signIn.words))
   const words = `${text}: the public Entra accepts those of public CAs only`
-  return [isWhy ? problem('certificate', words) : note('certificate', words)]
+  return [isWhy ? problem('certificate', 'entra-issuer-unreachable', words) : note('certificate', words)]
 }

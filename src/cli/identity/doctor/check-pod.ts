@@ -57,9 +57,13 @@ function checkLabel({ pod, owner }: PodFacts): Finding {
   const found = value === undefined ? 'is missing' : `is "${value}"`
   const text = `${useLabel} ${found}, and must be "true" on the pod (on the service account it has no effect)`
   if (owner?.kind === 'Job') {
-    return problem('label', `${text}; the template of a Job cannot be changed: create the Job again with the label`)
+    return problem(
+      'label',
+      'pod-label-missing',
+      `${text}; the template of a Job cannot be changed: create the Job again with the label`,
+    )
   }
-  return problem('label', text, labelFix(pod, owner))
+  return problem('label', 'pod-label-missing', text, labelFix(pod, owner))
 }
 
 /** Labels of a running pod come too late: the webhook sees pods when they are created. */
@@ -74,9 +78,15 @@ function labelFix({ metadata }: Pod, owner: PodOwner | undefined): string[] {
   return [patchOwner(owner, namespace, template)]
 }
 
-function patchOwner({ kind, name }: PodOwner, namespace: readonly string[], template: object): string {
+/** The command that changes the pod template of what creates a pod. */
+export function patchOwner(
+  { kind, name }: PodOwner,
+  namespace: readonly string[],
+  template: object,
+  type: 'merge' | 'strategic' = 'merge',
+): string {
   const spec = kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template }
-  const patch = ['--type', 'merge', '--patch', JSON.stringify({ spec })]
+  const patch = ['--type', type, '--patch', JSON.stringify({ spec })]
   return commandLine('kubectl', 'patch', kind.toLowerCase(), name, ...namespace, ...patch)
 }
 
@@ -88,10 +98,11 @@ export function runAs(owner: PodOwner | undefined, namespace: string, account: s
 
 function notInjected({ pod, owner }: PodFacts): Finding {
   const text = 'the pod has the label and no token: there was no webhook when it was created'
-  return problem('token', text, restartFix(pod, owner))
+  return problem('token', 'pod-token-missing', text, restartFix(pod, owner))
 }
 
-function restartFix({ metadata }: Pod, owner: PodOwner | undefined): string[] {
+/** The command that creates the pod again. */
+export function restartFix({ metadata }: Pod, owner: PodOwner | undefined): string[] {
   const namespace = ['--namespace', metadata.namespace ?? 'default']
   const restarts = ['Deployment', 'DaemonSet', 'StatefulSet']
   if (owner !== undefined && restarts.includes(owner.kind)) {
@@ -116,7 +127,8 @@ function checkAudience({ spec }: Pod): Finding[] {
     .filter(({ name }) => name.startsWith('azure-workload-identity-reserved-') || name === 'azure-identity-token')
     .flatMap(({ projected }) => projected?.sources ?? [])
     .flatMap(({ serviceAccountToken }) => serviceAccountToken ?? [])
-  if (tokens.length === 0) return [problem('token volume', 'the environment names a token file, but no volume has it')]
+  if (tokens.length === 0)
+    return [problem('token volume', 'pod-token-missing', 'the environment names a token file, but no volume has it')]
   const audiences = tokens.map(({ audience = '' }) => audience)
   if (audiences.includes(tokenExchangeAudience)) return [ok('audience', tokenExchangeAudience)]
   return [note('audience', `${audiences.join(', ')} is not the audience of Entra; right with an identity binding only`)]
@@ -140,6 +152,13 @@ function checkStale({ pod, account, owner }: PodFacts, containers: readonly Cont
     if (isOwn === undefined) {
       return [note(check, `${text}: the pod sets it itself, or the service account was annotated after it was created`)]
     }
-    return [problem(check, `${text}: it was annotated after the pod was created`, restartFix(pod, owner))]
+    return [
+      problem(
+        check,
+        'pod-token-missing',
+        `${text}: it was annotated after the pod was created`,
+        restartFix(pod, owner),
+      ),
+    ]
   })
 }

@@ -17,7 +17,7 @@ export function checkServiceAccount(
   const { namespace, name } = ref
   if (account.value === undefined) {
     const fix = commandLine('kubectl', 'create', 'serviceaccount', name, '--namespace', namespace)
-    return [problem('service account', `${namespace}/${name} does not exist`, [fix])]
+    return [problem('service account', 'service-account-missing', `${namespace}/${name} does not exist`, [fix])]
   }
   const { annotations = {}, labels = {} } = account.value.metadata
   const clientId = checkClientId(ref, annotations[identityAnnotations.clientId] ?? '', needsClientId)
@@ -27,11 +27,11 @@ export function checkServiceAccount(
 
 function checkClientId(ref: ServiceAccountRef, found: string, needsClientId: boolean): Finding {
   if (guid.test(found)) return ok('client id', found)
-  const report = needsClientId ? problem : note
-  const fix = needsClientId ? [annotateCommand(ref)] : []
-  if (found !== '') return report('client id', `${identityAnnotations.clientId} is "${found}", expected a UUID`, fix)
+  const report = (text: string) =>
+    needsClientId ? problem('client id', 'client-id-missing', text, [annotateCommand(ref)]) : note('client id', text)
+  if (found !== '') return report(`${identityAnnotations.clientId} is "${found}", expected a UUID`)
   const rest = needsClientId ? '' : '; the pod has its client id elsewhere'
-  return report('client id', `the annotation ${identityAnnotations.clientId} is missing${rest}`, fix)
+  return report(`the annotation ${identityAnnotations.clientId} is missing${rest}`)
 }
 
 /** The command that gives a service account its identity. */

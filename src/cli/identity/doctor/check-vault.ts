@@ -25,7 +25,7 @@ interface Definition {
 }
 
 /** What reading an object of a class needs, in both ways to grant it. */
-const needs: Record<ObjectType, { action: string; role: string; policy: string; flag: string }> = {
+export const needs: Record<ObjectType, { action: string; role: string; policy: string; flag: string }> = {
   secret: {
     action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
     role: 'Key Vault Secrets User',
@@ -88,10 +88,14 @@ async function listVaults({ resourceManager, subscriptionId }: AzureSession): Pr
 /** A vault that is not in the subscription may be in another one: whether it exists at all, its host shows. */
 async function missingVault(azure: AzureSession, vaultName: string, vaults: Answer<Vault[]>): Promise<Finding> {
   if (await isNoVault(azure, vaultName)) {
+    if (await isDeleted(azure, vaultName)) {
+      const text = `${vaultName} was deleted and can be recovered`
+      return problem('vault', 'vault-deleted', text, [commandLine('az', 'keyvault', 'recover', '--name', vaultName)])
+    }
     const names = 'value' in vaults ? vaults.value.map(({ name }) => name) : []
     const near = nearestName(vaultName, names)
     const hint = near === undefined ? '' : ` (did you mean ${near}?)`
-    return problem('vault', `there is no vault ${vaultName}${hint}: check keyvaultName of the class`, [
+    return problem('vault', 'vault-missing', `there is no vault ${vaultName}${hint}: check keyvaultName of the class`, [
       'az keyvault list --query "[].name" --output tsv',
     ])
   }
@@ -100,6 +104,12 @@ async function missingVault(azure: AzureSession, vaultName: string, vaults: Answ
     'vault',
     `${vaultName} is not in subscription ${azure.subscriptionId()}, or you have no right to see it`,
   )
+}
+
+async function isDeleted({ resourceManager, subscriptionId }: AzureSession, vaultName: string): Promise<boolean> {
+  const path = `/subscriptions/${subscriptionId()}/providers/Microsoft.KeyVault/deletedVaults`
+  const deleted = await attempt(() => resourceManager.list<{ name: string }>(path, { apiVersion: '2023-07-01' }))
+  return 'value' in deleted && deleted.value.some(({ name }) => name.toLowerCase() === vaultName.toLowerCase())
 }
 
 /** True if the name of the vault does not resolve, or nothing answers for it. Without a token, a vault answers 401. */
@@ -177,7 +187,7 @@ function rightFinding(type: ObjectType, { vault, granted, question, principalId 
   const [first = ''] = names
   if (missing.length === 0) return ok(check, `may be read: ${granted.value(type, first) ?? ''}`)
   const text = `the identity may not read ${type} ${shortList(missing)} from ${vault.name}`
-  return problem(check, text, [grantCommand(type, vault, principalId)])
+  return problem(check, 'vault-forbidden', text, [grantCommand(type, vault, principalId)])
 }
 
 function grantCommand(type: ObjectType, { id, name, properties }: Vault, principalId: string): string {

@@ -44,29 +44,45 @@ export function checkWebhook({ pod, configurations, namespace, installCommand }:
     webhooks.filter(isForIdentity).map((webhook) => ({ configuration: metadata, webhook })),
   )
   if (found === undefined) {
-    return problem('webhook', 'no webhook for workload identity is installed in this cluster', [installCommand])
+    return problem('webhook', 'webhook-not-ready', 'no webhook for workload identity is installed in this cluster', [
+      installCommand,
+    ])
   }
   const { configuration, webhook } = found
   const name = configuration.name ?? ''
   const { caBundle = '', service } = webhook.clientConfig
   const pods = service === undefined ? [] : [commandLine('kubectl', 'get', 'pods', '--namespace', service.namespace)]
   if (caBundle === '') {
-    return problem('webhook', `${name} has no caBundle yet, so the API server cannot call it; see its pods`, pods)
+    return problem(
+      'webhook',
+      'webhook-not-ready',
+      `${name} has no caBundle yet, so the API server cannot call it; see its pods`,
+      pods,
+    )
   }
   if ((webhook.rules ?? []).length === 0) {
-    return problem('webhook', `${name} has no rules yet, so the API server does not call it; see its pods`, pods)
+    return problem(
+      'webhook',
+      'webhook-not-ready',
+      `${name} has no rules yet, so the API server does not call it; see its pods`,
+      pods,
+    )
   }
   if ('value' in namespace && !matches(webhook.namespaceSelector, namespace.value?.metadata.labels ?? {})) {
     return problem(
       'webhook',
+      'webhook-not-ready',
       `${name} does not apply to namespace ${pod.metadata.namespace}: see its namespaceSelector`,
       [commandLine('kubectl', 'get', 'mutatingwebhookconfiguration', name, '--output', 'yaml')],
     )
   }
   if (isExcludedByAks(pod, configuration)) {
-    return problem('webhook', `AKS does not call webhooks for ${pod.metadata.namespace} unless they ask for it`, [
-      commandLine('kubectl', 'label', 'mutatingwebhookconfiguration', name, 'admissions.enforcer/disabled=true'),
-    ])
+    return problem(
+      'webhook',
+      'webhook-not-ready',
+      `AKS does not call webhooks for ${pod.metadata.namespace} unless they ask for it`,
+      [commandLine('kubectl', 'label', 'mutatingwebhookconfiguration', name, 'admissions.enforcer/disabled=true')],
+    )
   }
   return ok('webhook', `${name} is installed`)
 }

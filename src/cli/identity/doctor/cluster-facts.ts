@@ -17,6 +17,7 @@ import { driverName } from '#lab/home'
 import { type Answer, attempt } from '../../answer.ts'
 import { classVolumes } from '../../cluster/class-volumes.ts'
 import { failureText, mountFailureText } from '../../cluster/failure-text.ts'
+import { findObject } from '../../cluster/find-object.ts'
 import { templateOf } from '../detect/migrated-workload.ts'
 import type { ServiceAccountRef } from '../names.ts'
 import { controllerOf, topOwner } from '../workload-owner.ts'
@@ -50,14 +51,13 @@ export async function gatherCluster(kube: KubeClient, ref: Required<ObjectRef>):
   const accountRef = { namespace, name: pod.spec.serviceAccountName ?? 'default' }
   const find = <T extends KubeObject>(resource: Resource<T>, object: ObjectRef) =>
     attempt(() => findObject(kube, resource, object))
-  const [owner, account, namespaceObject, configurations, driver, version, classes, classNames, lastErrors] =
+  const [owner, account, namespaceObject, configurations, { driver, installation }, classes, classNames, lastErrors] =
     await Promise.all([
       ownerOf(kube, pod),
       find(resources.serviceAccounts, accountRef),
       find(resources.namespaces, { name: namespace }),
       attempt(() => listConfigurations(kube)),
-      find(resources.csiDrivers, { name: driverName }),
-      attempt(() => kube.raw({ method: 'GET', path: '/version' })),
+      gatherInstallation(kube),
       Promise.all(
         classVolumes(pod.spec).map(async (volume) => ({
           ...volume,
@@ -67,23 +67,17 @@ export async function gatherCluster(kube: KubeClient, ref: Required<ObjectRef>):
       namesOfClasses(kube, namespace),
       lastErrorsOf(kube, pod),
     ])
-  const installation = installationOf(driver, version)
   const shared = { configurations, driver, classes, classNames, installation, lastErrors }
   return { pod, owner, accountRef, account, namespace: namespaceObject, ...shared }
 }
 
-async function findObject<T extends KubeObject>(
-  kube: KubeClient,
-  resource: Resource<T>,
-  ref: ObjectRef,
-): Promise<T | undefined> {
-  if (ref.name === '') return undefined
-  try {
-    return await kube.get(resource, ref)
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+/** The CSIDriver object, and how Keymount was installed. */
+export async function gatherInstallation(kube: KubeClient): Promise<Pick<ClusterFacts, 'driver' | 'installation'>> {
+  const [driver, version] = await Promise.all([
+    attempt(() => findObject(kube, resources.csiDrivers, { name: driverName })),
+    attempt(() => kube.raw({ method: 'GET', path: '/version' })),
+  ])
+  return { driver, installation: installationOf(driver, version) }
 }
 
 /** The one at the top, or the one that the pod names if the others may not be read. */

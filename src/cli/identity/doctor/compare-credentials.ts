@@ -10,7 +10,12 @@ export interface PresentedToken {
 export type CredentialMatch =
   | { kind: 'match'; credential: FederatedCredential }
   /** One that was meant for the token, with what differs. */
-  | { kind: 'near'; credential: FederatedCredential; differences: readonly string[] }
+  | {
+      kind: 'near'
+      credential: FederatedCredential
+      differences: readonly string[]
+      differs: 'issuer' | 'subject' | 'audience' | 'letters'
+    }
   | { kind: 'none' }
 
 /**
@@ -28,7 +33,9 @@ export function matchCredential(token: PresentedToken, credentials: readonly Fed
         isSameExceptForm(subject, token.subject) && isSameExceptForm(issuer, token.issuer),
     )
     .toSorted((a, b) => a.differences.length - b.differences.length)[0]
-  return near === undefined ? { kind: 'none' } : { kind: 'near', ...near }
+  return near === undefined
+    ? { kind: 'none' }
+    : { kind: 'near', ...near, differs: differingField(token, near.credential) }
 }
 
 function isSameExceptForm(a: string, b: string): boolean {
@@ -43,6 +50,13 @@ function differences({ issuer, subject }: PresentedToken, credential: FederatedC
     ...difference('subject', credential.subject, subject),
     ...difference('audience', audience, tokenExchangeAudience),
   ]
+}
+
+/** The field that Entra would name first; `letters`: the subject, in upper and lower case only. */
+function differingField({ issuer, subject }: PresentedToken, credential: FederatedCredential) {
+  if (credential.issuer !== issuer) return 'issuer'
+  if (credential.subject === subject) return 'audience'
+  return credential.subject.toLowerCase() === subject.toLowerCase() ? 'letters' : 'subject'
 }
 
 function difference(what: string, found: string, expected: string): string[] {

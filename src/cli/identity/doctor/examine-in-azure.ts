@@ -30,6 +30,7 @@ export async function examineInAzure(
   { identities, otherVaults }: ClusterExamination,
 ): Promise<Section[]> {
   const vaults = otherVaults.map(async (vaultName) => ({
+    about: 'vault' as const,
     title: `Vault ${vaultName}`,
     findings: await checkVaultExists(azure, vaultName),
   }))
@@ -43,7 +44,7 @@ export async function examineInAzure(
     identities.map((used, i) => examineIdentity({ azure, facts, used, issuer, ownTenant, signIn: signIns[i] })),
   )
   return [
-    { title: 'Issuer', findings: checkIssuer({ issuer, keyId, discovery, signIns }) },
+    { about: 'issuer', title: 'Issuer', findings: checkIssuer({ issuer, keyId, discovery, signIns }) },
     ...sections.flat(),
     ...(await Promise.all(vaults)),
   ]
@@ -86,9 +87,10 @@ async function examineIdentity(examination: IdentityExamination): Promise<Sectio
   })
   const vaultSections = await Promise.all(
     vaults.map(async (vault) => ({
+      about: 'vault' as const,
       title: `Vault ${vault.vaultName}`,
       findings: await checkVault(azure, { ...vault, principalId }),
     })),
   )
-  return [{ title: `Identity ${clientId}`, findings }, ...vaultSections]
+  return [{ about: 'identity', title: `Identity ${clientId}`, findings }, ...vaultSections]
 }

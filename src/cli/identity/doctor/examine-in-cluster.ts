@@ -12,7 +12,7 @@ import { checkPod, needsWebhook } from './check-pod.ts'
 import { checkServiceAccount } from './check-service-account.ts'
 import { checkWebhook } from './check-webhook.ts'
 import type { ClusterFacts } from './cluster-facts.ts'
-import { type Finding, lastErrorTitle, note, type Section } from './finding.ts'
+import { type Finding, note, type Section } from './finding.ts'
 import { addWebhookCommand, installCommand } from './installation.ts'
 import { environmentOf, type UsedIdentity, usedIdentities } from './used-identities.ts'
 
@@ -43,14 +43,20 @@ export function examineInCluster(facts: ClusterFacts, packageRoot: string): Clus
     : []
   const needsClientId = needsClientIdOf(facts, signIns)
   const sections = [
-    { title: lastErrorTitle, findings: lastErrors.map((message) => note('reported', message)) },
-    // The webhook first: a pod that is created again before there is one gets nothing from it.
-    { title: 'Pod', findings: [...webhook, ...checkPod(facts), ...pinnedFindings(facts)] },
     {
+      about: 'last error' as const,
+      title: 'Last error',
+      findings: lastErrors.map((message) => note('reported', message)),
+    },
+    // The webhook first: a pod that is created again before there is one gets nothing from it.
+    { about: 'pod' as const, title: 'Pod', findings: [...webhook, ...checkPod(facts), ...pinnedFindings(facts)] },
+    {
+      about: 'account' as const,
       title: `Service account ${accountRef.namespace}/${accountRef.name}`,
       findings: checkServiceAccount(accountRef, account, needsClientId),
     },
     ...classes.map((mounted) => ({
+      about: 'class' as const,
       title: `Class ${accountRef.namespace}/${mounted.className}`,
       findings: checkMountedClass(mounted, context),
     })),

@@ -1,9 +1,13 @@
+import type { AnyCode } from '#product/error-catalogue'
+
 /** The result of one check. */
 export interface Finding {
   /** What was checked, in a word or two. */
   check: string
   /** `note`: nothing is wrong, but worth knowing. `unknown`: could not be checked. */
   status: 'ok' | 'problem' | 'note' | 'unknown'
+  /** Of a problem. */
+  code?: AnyCode | undefined
   text: string
   /** Commands that fix it: alternatives, or steps in order, as the text explains. Words in capitals are to be replaced. */
   fix?: readonly string[]
@@ -11,12 +15,11 @@ export interface Finding {
 
 /** The results about one thing: the pod, its issuer, an identity, a vault. */
 export interface Section {
+  /** What it is about. */
+  about: 'last error' | 'pod' | 'account' | 'class' | 'issuer' | 'identity' | 'vault'
   title: string
   findings: readonly Finding[]
 }
-
-/** Of the section with what the driver last reported about the pod's volumes. */
-export const lastErrorTitle = 'Last error'
 
 export function ok(check: string, text: string): Finding {
   return { check, status: 'ok', text }
@@ -26,8 +29,8 @@ export function note(check: string, text: string, fix: readonly string[] = []): 
   return { check, status: 'note', text, fix }
 }
 
-export function problem(check: string, text: string, fix: readonly string[] = []): Finding {
-  return { check, status: 'problem', text, fix }
+export function problem(check: string, code: AnyCode, text: string, fix: readonly string[] = []): Finding {
+  return { check, status: 'problem', code, text, fix }
 }
 
 export function unknown(check: string, why: string): Finding {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { CsiDriver } from '#kubernetes/client'
 import { commandLine } from '#terminal'
 import type { Answer } from '../../answer.ts'
@@ -39,6 +40,11 @@ export function addWebhookCommand(installation: Installation, chart: string, ten
     default:
       throw new Error(`unknown installation ${JSON.stringify(installation satisfies never)}`)
   }
+}
+
+/** The same, with the chart of this package. */
+export function chartInstallCommand(installation: Installation, packageRoot: string): string {
+  return installCommand(installation, join(packageRoot, 'charts/keymount'))
 }
 
 /** The command that installs Keymount, where there is no driver. */

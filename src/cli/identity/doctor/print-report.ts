@@ -1,6 +1,6 @@
 import { wrapText } from '#lib/formats'
 import type { Terminal } from '#terminal'
-import { type Finding, lastErrorTitle, type Section } from './finding.ts'
+import type { Finding, Section } from './finding.ts'
 
 export interface Report {
   pod: { namespace: string; name: string; phase: string; serviceAccount: string }
@@ -40,7 +40,7 @@ function summary(sections: readonly Section[], { style }: Terminal): string {
   const { problems, unknowns } = count({ sections })
   const rest = unknowns === 0 ? '' : `, ${unknowns} could not be checked`
   if (problems > 0) return style.bad(`${problems} ${problems === 1 ? 'thing is' : 'things are'} wrong${rest}.`)
-  const failed = sections.some(({ title, findings }) => title === lastErrorTitle && findings.length > 0)
+  const failed = sections.some(({ about, findings }) => about === 'last error' && findings.length > 0)
   if (failed) return style.bad(`The identity is right${rest}. What fails is in the last error, above.`)
   return style.good(unknowns === 0 ? 'Nothing is wrong.' : `Nothing wrong was found${rest}.`)
 }

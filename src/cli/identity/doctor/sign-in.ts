@@ -1,6 +1,7 @@
 import {
   createAcquireToken,
   IdentityError,
+  type IdentityErrorCode,
   readTokenClaims,
   type ServiceAccountToken,
   tokenExchangeAudience,
@@ -37,10 +38,14 @@ export async function accountToken(
       })
     : { why: '--no-sign-in' }
   if ('why' in token) {
-    const issuer = await askIssuer((path) => kube.raw({ method: 'GET', path }))
-    return { issuer, keyId: undefined, token }
+    return { issuer: await issuerOf(kube), keyId: undefined, token }
   }
   return { issuer: { value: token.value.claims.issuer }, keyId: keyIdOf(token.value), token }
+}
+
+/** The issuer of the cluster's tokens, from its discovery document. */
+export function issuerOf(kube: KubeClient): Promise<Answer<string>> {
+  return askIssuer((path) => kube.raw({ method: 'GET', path }))
 }
 
 /** https://www.rfc-editor.org/rfc/rfc7515#section-4.1.4 */
@@ -54,7 +59,10 @@ function keyIdOf({ token }: ServiceAccountToken): string | undefined {
 }
 
 /** How Entra answered to a token of the service account. */
-export type SignIn = { kind: 'accepted' } | { kind: 'refused'; words: string } | { kind: 'unknown'; why: string }
+export type SignIn =
+  | { kind: 'accepted' }
+  | { kind: 'refused'; code: IdentityErrorCode; words: string }
+  | { kind: 'unknown'; why: string }
 
 /** Sends the token to Entra, for this identity. The token in the answer is discarded. */
 export async function trySignIn(
@@ -72,7 +80,7 @@ export async function trySignIn(
   } catch (error) {
     const isRefusal = error instanceof IdentityError && !error.retryable
     return isRefusal
-      ? { kind: 'refused', words: entraWords(error.message) }
+      ? { kind: 'refused', code: error.code, words: entraWords(error.message) }
       : { kind: 'unknown', why: errorMessage(error) }
   }
 }

@@ -1,0 +1,112 @@
+import { checkClass } from '#azure/class'
+import { type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
+import { driverName } from '#lab/home'
+import { codesIn } from '#product/error-catalogue'
+
+import { commandLine } from '#terminal'
+import { type Answer, attempt } from '../answer.ts'
+import { classFinding } from '../identity/doctor/check-class.ts'
+import { gatherInstallation } from '../identity/doctor/cluster-facts.ts'
+import { chartInstallCommand } from '../identity/doctor/installation.ts'
+import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
+import { quietMsOf } from './judge/judge-files.ts'
+import { judgeNode } from './judge/judge-node.ts'
+import { judgeVolumes } from './judge/judge-volumes.ts'
+import { gatherNode, gatherProduct } from './product-facts.ts'
+import { type SecretSync, secretSyncs } from './secret-sync.ts'
+import { fail, fine, notKnown, type Observation, type Observed, observationOf } from './step.ts'
+
+/** This many objects are named for one step; the others are counted. */
+const mostNamed = 5
+
+/** A summary of the whole cluster, with the doctor's command for each object that is wrong. */
+export async function examineCluster(kube: KubeClient, packageRoot: string): Promise<[Observed, string[]]> {
+  const list = <T>(ask: () => Promise<{ items: T[] }>) => attempt(async () => (await ask()).items)
+  const [{ driver, installation }, product, nodes, pods, events, classes, statuses, syncs] = await Promise.all([
+    gatherInstallation(kube),
+    gatherProduct(kube),
+    list(() => kube.list(resources.nodes)),
+    list(() => kube.list(resources.pods, { fieldSelector: 'status.phase=Pending' })),
+    list(() => kube.list(resources.events, { fieldSelector: 'reason=FailedMount' })),
+    list(() => kube.list(resources.secretProviderClasses)),
+    list(() => kube.list(resources.secretProviderClassPodStatuses)),
+    list(() => kube.list(secretSyncs)),
+  ])
+  const installCommand = chartInstallCommand(installation, packageRoot)
+  const facts =
+    'why' in nodes
+      ? nodes
+      : { value: await Promise.all(nodes.value.map(({ metadata }) => gatherNode(kube, metadata.name ?? '', product))) }
+  const times = { nowMs: Date.now() + (kube.clockOffsetMs() ?? 0), quietMs: quietMsOf(driver) }
+  const observed: Observed = {
+    K1: judgeCsiDriver(driver, installCommand),
+    K2: observe(facts, (all) => {
+      const wrong = all.flatMap((one) => judgeNode(one, installCommand).filter(({ state }) => state === 'fail'))
+      return [
+        ...wrong.slice(0, mostNamed),
+        fine(`driver and provider run on ${all.length - wrong.length} of ${all.length} nodes`),
+      ]
+    }),
+    K3: observe(pods, (all) => judgePending(all, 'value' in events ? events.value : [])),
+    K4: observe(classes, (all) => {
+      const wrong = all.flatMap((object) =>
+        checkClass(object)
+          .filter(({ fails }) => fails !== undefined)
+          .slice(0, 1)
+          .map((finding) => {
+            const { code = 'parameters-invalid', text, fix } = observationOf(classFinding(finding, object))
+            return fail(code, `${object.metadata.namespace}/${object.metadata.name}: ${text}`, fix)
+          }),
+      )
+      return [...some(wrong), fine(`${all.length} classes`)]
+    }),
+    D1: observe(statuses, (all) => judgeVolumes(all, times)),
+    ...('why' in syncs ? {} : { S1: judgeSyncs(syncs.value) }),
+  }
+  return [observed, ['One pod, class, node or workload in detail: keymount doctor pod/NAME -n NAMESPACE.']]
+}
+
+function observe<T>(answer: Answer<T>, judge: (value: T) => Observation[]): Observation[] {
+  return 'why' in answer ? [notKnown(answer.why)] : judge(answer.value)
+}
+
+function some(wrong: readonly Observation[]): Observation[] {
+  const [first] = wrong
+  if (first === undefined || wrong.length <= mostNamed) return [...wrong]
+  return [...wrong.slice(0, mostNamed), { ...first, text: `and ${wrong.length - mostNamed} more`, fix: [] }]
+}
+
+/** Pods that wait for a volume of ours, each with what kubelet last said. */
+function judgePending(pods: readonly Pod[], events: readonly KubeEvent[]): Observation[] {
+  const waiting = pods.filter(({ spec }) => spec.volumes?.some(({ csi }) => csi?.driver === driverName))
+  const wrong = waiting.flatMap(({ metadata }) => {
+    const message = events.filter(({ involvedObject }) => involvedObject.uid === metadata.uid).at(-1)?.message
+    if (message === undefined) return []
+    const [code = 'pod-waits'] = codesIn(message)
+    const { namespace = '', name = '' } = metadata
+    return [
+      fail(code, `${namespace}/${name} waits for its volume`, [
+        commandLine('keymount', 'doctor', `pod/${name}`, '-n', namespace),
+      ]),
+    ]
+  })
+  return [
+    ...some(wrong),
+    fine(`${waiting.length - wrong.length} pods wait for a volume of this driver without an error`),
+  ]
+}
+
+function judgeSyncs(syncs: readonly SecretSync[]): Observation[] {
+  const wrong = syncs.flatMap(({ metadata, status }) => {
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+    if (ready?.status !== 'False') return []
+    const [code = 'secret-sync-not-ready'] = codesIn(ready.message ?? '')
+    const { namespace = '', name = '' } = metadata
+    return [
+      fail(code, `SecretSync ${namespace}/${name} is not Ready: ${ready.message}`, [
+        commandLine('keymount', 'doctor', `secretsync/${name}`, '-n', namespace),
+      ]),
+    ]
+  })
+  return [...some(wrong), fine(`${syncs.length} SecretSyncs`)]
+}

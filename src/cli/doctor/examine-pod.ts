@@ -1,0 +1,144 @@
+import type { SecretProviderClass } from '#kubernetes/client'
+import type { AzureSession } from '../identity/azure-session.ts'
+import { signInOf } from '../identity/doctor/check-class.ts'
+import { type Examination, examineInAzure } from '../identity/doctor/examine-in-azure.ts'
+import { type ClusterExamination, examineInCluster } from '../identity/doctor/examine-in-cluster.ts'
+import { chartInstallCommand } from '../identity/doctor/installation.ts'
+import { gatherObjects, type WantedObject } from './azure-facts.ts'
+import { withExactFixes } from './exact-fixes.ts'
+import { fixOfReport } from './fix-of-report.ts'
+import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
+import { judgeEvents } from './judge/judge-events.ts'
+import { judgeFiles } from './judge/judge-files.ts'
+import { judgeIdentity } from './judge/judge-identity.ts'
+import { judgeNode } from './judge/judge-node.ts'
+import { judgeObjects } from './judge/judge-objects.ts'
+import { judgePod } from './judge/judge-pod.ts'
+import { judgeRestart } from './judge/judge-restart.ts'
+import { judgeSecrets } from './judge/judge-secrets.ts'
+import type { PodFacts } from './pod-facts.ts'
+import type { Report } from './reports.ts'
+import { fine, notKnown, type Observation, type Observed, type StepId } from './step.ts'
+
+/** What an examination of Azure works with; undefined without `--azure`. */
+export type AzureAccess = Omit<Examination, 'kube'> | undefined
+
+/** All steps of one pod. */
+export async function examinePod(
+  facts: PodFacts,
+  { azure, kube, packageRoot }: { azure: AzureAccess; kube: Examination['kube']; packageRoot: string },
+): Promise<Observed> {
+  const { cluster } = facts
+  const inCluster = examineInCluster(cluster, packageRoot)
+  const sections = azure === undefined ? [] : await examineInAzure({ ...azure, kube }, cluster, inCluster)
+  const installCommand = chartInstallCommand(cluster.installation, packageRoot)
+  const direct: Observed = {
+    K1: judgeCsiDriver(cluster.driver, installCommand),
+    K2: facts.node === undefined ? [notKnown('the pod has no node yet')] : judgeNode(facts.node, installCommand),
+    K3: judgePod(facts),
+    ...withDefaults(judgeIdentity([...inCluster.sections, ...sections]), facts, inCluster),
+    ...(azure === undefined ? {} : { V2: await examineObjects(azure.azure, facts) }),
+    D1: judgeFiles(facts),
+    S1: judgeSecrets(facts),
+    R1: judgeRestart(facts.restart),
+    E1: judgeEvents(facts),
+  }
+  const steps = azure === undefined ? azureSteps : azureSteps.filter((id) => direct[id] === undefined)
+  const withEvidence = { ...direct, ...evidence(steps, facts, inCluster) }
+  const lookedAt = new Set<StepId>(azure === undefined ? [] : azureSteps.filter((id) => direct[id] !== undefined))
+  const reported = withReports(withEvidence, facts, lookedAt)
+  return azure === undefined ? reported : withExactFixes(reported, facts, { azure: azure.azure, kube })
+}
+
+/** Steps that only Azure, or what the driver reports, can tell. */
+const azureSteps = ['I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'V1', 'V2'] as const satisfies readonly StepId[]
+
+/** Steps that have no finding, because there is nothing wrong. */
+function withDefaults(observed: Observed, { cluster }: PodFacts, { identities }: ClusterExamination): Observed {
+  const names = cluster.classes.map(({ className }) => className)
+  const isIdentityUsed = identities.length > 0
+  return {
+    I1: [fine(isIdentityUsed ? 'names the identity' : 'is not used')],
+    I2: [fine('the pod does not ask for it')],
+    I3: [fine('no class signs in')],
+    ...observed,
+    K4: [
+      ...(observed.K4 ?? []),
+      fine(names.length === 0 ? 'the pod mounts none' : `${names.join(', ')}: read as the provider reads it`),
+    ],
+  }
+}
+
+/** What mounted volumes prove about steps that nobody has looked at. */
+function evidence(
+  steps: readonly StepId[],
+  { statuses, cluster }: PodFacts,
+  { identities }: ClusterExamination,
+): Observed {
+  const mounted = 'value' in statuses ? statuses.value : []
+  const ofIdentity = new Set<StepId>(['I4', 'I5', 'I6', 'I7'])
+  const isProven = mounted.length > 0 && mounted.length >= cluster.classes.length
+  return Object.fromEntries(
+    steps
+      .filter((id) => identities.length > 0 || !ofIdentity.has(id))
+      .map((id): [StepId, Observation[]] => [
+        id,
+        [isProven ? fine('the driver has read every object with it') : notKnown('not looked at: add --azure')],
+      ]),
+  )
+}
+
+/** What kubelet and driver reported, each at its step, unless a closer look there has found it right since. */
+function withReports(observed: Observed, facts: PodFacts, lookedAt: ReadonlySet<StepId>): Observed {
+  const result: Observed = { ...observed }
+  for (const report of facts.reports) {
+    const seen = observed[report.step] ?? []
+    if (seen.some(({ state }) => state === 'fail')) continue
+    const isRight = lookedAt.has(report.step) && seen.every(({ state }) => state === 'ok')
+    const isPast = isRight || hasChangedSince(report, facts)
+    const when = report.at === '' ? '' : ` (${report.at})`
+    const again = 'it is right now; kubelet tries again within two minutes'
+    result[report.step] = [
+      ...seen,
+      isPast
+        ? { state: 'warn', code: report.code, text: `${report.text}${when}: ${again}` }
+        : { state: 'fail', code: report.code, text: `${report.text}${when}`, fix: fixOfReport(report, facts) },
+    ]
+  }
+  return result
+}
+
+/** Whether the class was changed after the report about it. */
+function hasChangedSince({ step, at, className }: Report, { cluster: { classes } }: PodFacts): boolean {
+  if ((step !== 'K3' && step !== 'K4') || at === '') return false
+  return classes.some((mounted) => {
+    const object = 'value' in mounted.class ? mounted.class.value : undefined
+    if (object === undefined || (className !== undefined && mounted.className !== className)) return false
+    return lastChange(object) >= at
+  })
+}
+
+function lastChange({ metadata }: SecretProviderClass): string {
+  const times = (metadata.managedFields ?? []).flatMap((entry) => (entry as { time?: string }).time ?? [])
+  return [metadata.creationTimestamp ?? '', ...times].toSorted().at(-1) ?? ''
+}
+
+async function examineObjects(azure: AzureSession, facts: PodFacts): Promise<Observation[]> {
+  const { classes, account } = facts.cluster
+  const annotations = 'value' in account ? (account.value?.metadata.annotations ?? {}) : {}
+  const wanted = classes.flatMap((mounted): WantedObject[] => {
+    const signIn = signInOf(mounted, annotations)
+    return (signIn?.spec.objects ?? []).map((object) => ({
+      object,
+      className: mounted.className,
+      vaultName: object.vaultName ?? signIn?.spec.values.keyvaultName ?? '',
+    }))
+  })
+  const objects = await gatherObjects(azure, wanted)
+  const byName = new Map(
+    classes.flatMap(({ className, class: found }) =>
+      'value' in found && found.value !== undefined ? [[className, found.value] as const] : [],
+    ),
+  )
+  return judgeObjects(objects, byName, facts.nowMs)
+}

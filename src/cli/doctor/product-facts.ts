@@ -1,0 +1,76 @@
+import { type CsiNode, type DaemonSet, type KubeClient, type Node, type Pod, resources } from '#kubernetes/client'
+import { parseJson, recordOf, stringOf } from '#lib/formats'
+import { type Answer, attempt } from '../answer.ts'
+import { findObject } from '../cluster/find-object.ts'
+
+/** Keymount on one node. */
+export interface NodeFacts {
+  name: string
+  node: Answer<Node | undefined>
+  csiNode: Answer<CsiNode | undefined>
+  /** Of driver and provider, on this node. */
+  pods: Answer<readonly Pod[]>
+  daemonSets: Answer<readonly DaemonSet[]>
+  /** The last line of the log of containers that are not ready, by `POD/CONTAINER`. */
+  logs: ReadonlyMap<string, string>
+}
+
+/** Upstream's labels, which ours carry too. */
+export const driverApp = 'secrets-store-csi-driver'
+export const providerApp = 'secrets-store-provider-azure'
+const labelSelector = `app in (${driverApp},${providerApp})`
+
+/** What there is of Keymount in the whole cluster. */
+export interface ProductFacts {
+  pods: Answer<readonly Pod[]>
+  daemonSets: Answer<readonly DaemonSet[]>
+}
+
+export async function gatherProduct(kube: KubeClient): Promise<ProductFacts> {
+  const [pods, daemonSets] = await Promise.all([
+    attempt(async () => (await kube.list(resources.pods, { labelSelector })).items),
+    attempt(async () => (await kube.list(resources.daemonSets, { labelSelector })).items),
+  ])
+  return { pods, daemonSets }
+}
+
+export async function gatherNode(kube: KubeClient, name: string, product?: ProductFacts): Promise<NodeFacts> {
+  const [node, csiNode, { pods, daemonSets }] = await Promise.all([
+    attempt(() => findObject(kube, resources.nodes, { name })),
+    attempt(() => findObject(kube, resources.csiNodes, { name })),
+    product ?? gatherProduct(kube),
+  ])
+  const here = 'why' in pods ? pods : { value: pods.value.filter(({ spec }) => spec.nodeName === name) }
+  const logs = 'why' in here ? new Map<string, string>() : await lastLines(kube, here.value)
+  return { name, node, csiNode, pods: here, daemonSets, logs }
+}
+
+export function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false
+}
+
+async function lastLines(kube: KubeClient, pods: readonly Pod[]): Promise<ReadonlyMap<string, string>> {
+  const failing = pods
+    .filter((pod) => !isReady(pod))
+    .flatMap(({ metadata, status }) =>
+      (status?.containerStatuses ?? []).filter(({ ready }) => !ready).map(({ name }) => ({ metadata, name })),
+    )
+  const found = await Promise.all(
+    failing.slice(0, 4).map(async ({ metadata: { namespace = '', name: pod = '' }, name }) => {
+      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?container=${encodeURIComponent(name)}&tailLines=1`
+      const line = await attempt(() => kube.raw({ method: 'GET', path }))
+      return 'why' in line ? [] : [[`${pod}/${name}`, messageOf(line.value)] as const]
+    }),
+  )
+  return new Map(found.flat().filter(([, line]) => line !== ''))
+}
+
+/** Our logs are JSON lines; others are taken as they are. */
+function messageOf(line: string): string {
+  const text = line.trim().slice(0, 2000)
+  try {
+    return stringOf(recordOf(parseJson('a line of a log', text))?.msg) ?? text.slice(0, 300)
+  } catch {
+    return text.slice(0, 300)
+  }
+}

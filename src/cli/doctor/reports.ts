@@ -1,0 +1,79 @@
+import { type KubeEvent, type Pod, type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
+import { type AnyCode, codesIn } from '#product/error-catalogue'
+import { failureText, mountFailureText } from '../cluster/failure-text.ts'
+import { type StepId, stepIds } from './step.ts'
+import { stepOfCode } from './step-of-code.ts'
+
+/** What kubelet, driver or scheduler last said about a pod. */
+export interface Report {
+  step: StepId
+  code: AnyCode
+  text: string
+  /** RFC 3339; empty if unknown. */
+  at: string
+  /** Of a rotation: the class whose volume it is. */
+  className?: string | undefined
+}
+
+/** The latest failure of each sort. A pod that runs has got past its mount, whatever older events say. */
+export function reportsOf(
+  pod: Pod,
+  events: readonly KubeEvent[],
+  statuses: readonly SecretProviderClassPodStatus[],
+): Report[] {
+  const isStarting = pod.status?.phase !== 'Running' && pod.status?.phase !== 'Succeeded'
+  const ofStart = isStarting ? [latest(events, 'FailedMount'), latest(events, 'FailedScheduling')] : []
+  const ofSecrets = latest(events, 'FailedToCreateSecret')
+  return [
+    ...ofStart.flatMap((event) => (event === undefined ? [] : eventReport(event))),
+    ...(ofSecrets === undefined ? [] : secretReport(ofSecrets, statuses)),
+    ...statuses.flatMap(rotationReport),
+  ]
+}
+
+export function timeOf({ lastTimestamp, eventTime, metadata }: KubeEvent): string {
+  return lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? ''
+}
+
+function latest(events: readonly KubeEvent[], reason: string): KubeEvent | undefined {
+  const found = events.filter((event) => event.reason === reason)
+  return found.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).at(-1)
+}
+
+function eventReport(event: KubeEvent): Report[] {
+  const { message = '', reason } = event
+  const at = timeOf(event)
+  if (reason === 'FailedScheduling') return [{ step: 'K3', code: 'pod-not-scheduled', text: message, at }]
+  const [, driver] = /driver name (\S+) not found in the list of registered CSI drivers/.exec(message) ?? []
+  if (driver !== undefined) {
+    return [{ step: 'K2', code: 'driver-not-registered', text: `kubelet does not know the driver ${driver}`, at }]
+  }
+  return firstOf(codesIn(message), { text: mountFailureText(message), at })
+}
+
+/** Of several codes, the one that comes first on the data path: the others may follow from it. */
+function firstOf(codes: readonly AnyCode[], rest: Pick<Report, 'text' | 'at' | 'className'>): Report[] {
+  const ranked = codes.toSorted((a, b) => stepIds.indexOf(stepOfCode[a]) - stepIds.indexOf(stepOfCode[b]))
+  const [code] = ranked
+  return code === undefined ? [] : [{ step: stepOfCode[code], code, ...rest }]
+}
+
+/** Once the Secrets have been written after it, an event is history. */
+function secretReport(event: KubeEvent, statuses: readonly SecretProviderClassPodStatus[]): Report[] {
+  const at = timeOf(event)
+  const text = event.message ?? ''
+  const isForeign = /belongs to|is not managed|already exists|was not made|not ours/i.test(text)
+  const isLate = statuses.some(({ metadata }) => (metadata.annotations?.[statusAnnotations.lastCheck] ?? '') > at)
+  const code = isForeign ? 'secret-foreign' : 'secret-not-written'
+  return isLate && !isForeign ? [] : [{ step: 'S1', code, text, at }]
+}
+
+function rotationReport({ metadata, status }: SecretProviderClassPodStatus): Report[] {
+  const failure = metadata.annotations?.[statusAnnotations.lastFailure]
+  if (failure === undefined) return []
+  const since = metadata.annotations?.[statusAnnotations.failingSince] ?? ''
+  const className = status?.secretProviderClassName
+  const text = `rotation has failed since ${since || 'an unknown time'}, the old files stay: ${failureText(failure)}`
+  const codes = codesIn(failure)
+  return firstOf(codes.length === 0 ? ['rotation-failing'] : codes, { text, at: since, className })
+}

@@ -1,0 +1,562 @@
+/**
+ * Planted faults: for each of them `keymount doctor` has to name the step and the code, and the first command that it prints
+ * is run as it stands.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { resources } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
+import {
+  admit,
+  classOf,
+  create,
+  type DoctorLab,
+  deploymentOf,
+  examine,
+  mountFails,
+  name,
+  objectsOf,
+  type Patient,
+  podOf,
+  runs,
+  startAgain,
+  startDoctorLab,
+} from './doctor-lab.ts'
+import { labWithAzSkip as skip } from './lab-with-az.ts'
+
+interface Fault {
+  what: string
+  step: string
+  code: string
+  /** Leaves the patient as a user would bring it. */
+  plant(patient: Patient): Promise<void>
+  /** Default: the pod, with `--azure`. */
+  target?: string
+  words?: string[]
+  /** `false`: no command can know what was meant. */
+  repairs?: false
+  /** After the first command; default: the pod, created again, becomes ready. */
+  repaired?(patient: Patient): Promise<void>
+  /** Undoes what is not in the patient's namespace, where the command did not. */
+  cleanUp?(patient: Patient): Promise<void>
+}
+
+/** Class and pod, whose mount then fails. */
+async function fails(patient: Patient, { spec = {}, csi = {} }: { spec?: object; csi?: object } = {}): Promise<void> {
+  await create(patient, classOf(patient, spec), podOf(patient, csi))
+  await mountFails(patient)
+}
+
+/** Class and pod that work. */
+async function works(patient: Patient, { spec = {} }: { spec?: object } = {}): Promise<void> {
+  await create(patient, classOf(patient, spec), podOf(patient))
+  await runs(patient)
+}
+
+const federate = async (
+  { lab: { azure, issuer }, identity, namespace }: Patient,
+  change: Partial<{ issuer: string; subject: string; audiences: string[] }>,
+) => {
+  const subject = `system:serviceaccount:${namespace}:${name}`
+  await azure.setFederatedCredential(identity, { name: 'keymount', issuer, subject, ...change })
+}
+
+const vaultPath = ({ lab, vault }: Patient) =>
+  `/subscriptions/${lab.subscriptionId}/resourceGroups/${lab.resourceGroup}/providers/Microsoft.KeyVault/vaults/${vault}`
+
+const vaults = { apiVersion: '2023-07-01' }
+
+const faults: readonly Fault[] = [
+  {
+    what: 'the issuer of the federated credential has a slash at its end',
+    step: 'I7',
+    code: 'entra-issuer-mismatch',
+    async plant(patient) {
+      await federate(patient, { issuer: `${patient.lab.issuer}/` })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the subject of the federated credential is in other letters',
+    step: 'I7',
+    code: 'entra-subject-case-mismatch',
+    async plant(patient) {
+      await federate(patient, { subject: `system:serviceaccount:${patient.namespace}:App` })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the federated credential is for another audience',
+    step: 'I7',
+    code: 'entra-audience-mismatch',
+    async plant(patient) {
+      await federate(patient, { audiences: ['api://other'] })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the identity has no federated credential',
+    step: 'I7',
+    code: 'entra-no-federated-credential',
+    async plant(patient) {
+      const { lab, identity } = patient
+      const path = `/subscriptions/${lab.subscriptionId}/resourceGroups/${lab.resourceGroup}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${identity}/federatedIdentityCredentials/keymount`
+      await lab.azure.resourceManager.delete(path, { apiVersion: '2023-01-31' })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the class names a client id that does not exist',
+    step: 'I6',
+    code: 'entra-app-not-found',
+    async plant(patient) {
+      patient.parameters.clientID = '11111111-2222-3333-4444-555555555555'
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the class names a tenant that does not exist',
+    step: 'I5',
+    code: 'entra-tenant-not-found',
+    async plant(patient) {
+      patient.parameters.tenantID = '99999999-2222-3333-4444-555555555555'
+      await fails(patient)
+    },
+  },
+  {
+    what: 'neither class nor service account names an identity',
+    step: 'I1',
+    code: 'client-id-missing',
+    async plant(patient) {
+      delete patient.parameters.clientID
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the identity has no role on the vault',
+    step: 'I9',
+    code: 'vault-forbidden',
+    async plant(patient) {
+      const { lab, principalId, vault } = patient
+      await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the role is missing, and the doctor has no access to Azure',
+    step: 'I9',
+    code: 'vault-forbidden',
+    words: [],
+    async plant(patient) {
+      const { lab, principalId, vault } = patient
+      await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'a vault with access policies has none for the identity',
+    step: 'I9',
+    code: 'vault-forbidden',
+    async plant(patient) {
+      await patient.lab.azure.resourceManager.patch(
+        vaultPath(patient),
+        { properties: { enableRbacAuthorization: false, accessPolicies: [] } },
+        vaults,
+      )
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the identity may read secrets, and the class has a key',
+    step: 'I9',
+    code: 'vault-forbidden',
+    async plant(patient) {
+      const { lab, vault } = patient
+      await lab.azure.assignRole({
+        role: 'Key Vault Crypto Officer',
+        principalId: await lab.azure.principalId(),
+        vault,
+      })
+      await lab.azure.vault('POST', vault, '/keys/signing/create', { kty: 'RSA' })
+      patient.parameters.objects = 'array:\n  - |\n    objectName: signing\n    objectType: key\n'
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the client secret of a service principal is wrong',
+    step: 'I8',
+    code: 'entra-client-secret-wrong',
+    words: [],
+    async plant(patient) {
+      const { lab, vault, namespace } = patient
+      const { clientId, principalId } = await lab.azure.createApplication(`app-${namespace}`)
+      await lab.azure.assignRole({ role: 'Key Vault Secrets User', principalId, vault })
+      delete patient.parameters.clientID
+      const data = { clientid: btoa(clientId), clientsecret: btoa('of-last-year') }
+      const labels = { 'secrets-store.csi.k8s.io/used': 'true' }
+      await create(patient, {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { namespace, name: 'principal', labels },
+        data,
+      })
+      await fails(patient, { csi: { nodePublishSecretRef: { name: 'principal' } } })
+    },
+  },
+  {
+    what: 'the Secret of a service principal does not exist',
+    step: 'K3',
+    code: 'publish-secret-missing',
+    repairs: false,
+    async plant(patient) {
+      delete patient.parameters.clientID
+      await fails(patient, { csi: { nodePublishSecretRef: { name: 'principal' } } })
+    },
+  },
+  {
+    what: 'the name of the vault is misspelt',
+    step: 'V1',
+    code: 'vault-missing',
+    async plant(patient) {
+      patient.parameters.keyvaultName = `${patient.vault}s`
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the vault was deleted',
+    step: 'V1',
+    code: 'vault-deleted',
+    async plant(patient) {
+      await patient.lab.azure.resourceManager.delete(vaultPath(patient), vaults)
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the firewall of the vault keeps the node out',
+    step: 'V1',
+    code: 'vault-firewall',
+    repairs: false,
+    async plant(patient) {
+      const networkAcls = { defaultAction: 'Deny', bypass: 'None' }
+      await patient.lab.azure.resourceManager.patch(vaultPath(patient), { properties: { networkAcls } }, vaults)
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the secret is disabled',
+    step: 'V2',
+    code: 'vault-object-disabled',
+    async plant(patient) {
+      const { lab, vault } = patient
+      await lab.azure.vault('PUT', vault, '/secrets/password', { value: 'hunter2', attributes: { enabled: false } })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the secret is disabled, and the doctor has no access to Azure',
+    step: 'V2',
+    code: 'vault-object-disabled',
+    words: [],
+    async plant(patient) {
+      const { lab, vault } = patient
+      await lab.azure.vault('PUT', vault, '/secrets/password', { value: 'hunter2', attributes: { enabled: false } })
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the secret was deleted',
+    step: 'V2',
+    code: 'vault-object-deleted',
+    async plant(patient) {
+      const { lab, vault } = patient
+      const { code, output } = await lab.shell(`az keyvault secret delete --vault-name ${vault} --name password`)
+      assert.equal(code, 0, output)
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the name of the secret is misspelt',
+    step: 'V2',
+    code: 'vault-object-missing',
+    async plant(patient) {
+      patient.parameters.objects = objectsOf('passwrod')
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the version of the secret does not exist',
+    step: 'V2',
+    code: 'object-version-missing',
+    async plant(patient) {
+      patient.parameters.objects = objectsOf('password', `    objectVersion: ${'0123456789abcdef'.repeat(2)}\n`)
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the secret is not JSON, and the class takes a part of it',
+    step: 'V2',
+    code: 'json-path-missing',
+    repairs: false,
+    async plant(patient) {
+      patient.parameters.objects = objectsOf('password', '    jsonPath:\n      - path: .user\n        fileName: user\n')
+      await fails(patient)
+    },
+  },
+  {
+    what: 'an object of the class has an unknown type',
+    step: 'K4',
+    code: 'parameters-invalid',
+    async plant(patient) {
+      patient.parameters.objects = objectsOf('password').replace('objectType: secret', 'objectType: sekret')
+      await fails(patient)
+    },
+  },
+  {
+    what: 'a parameter of the class is misspelt',
+    step: 'K4',
+    code: 'parameters-invalid',
+    async plant(patient) {
+      const { keyvaultName = '', ...others } = patient.parameters
+      patient.parameters = { ...others, keyvaultname: keyvaultName }
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the class has the URL of the vault in place of its name',
+    step: 'K4',
+    code: 'parameters-invalid',
+    async plant(patient) {
+      patient.parameters.keyvaultName = `https://${patient.vault}.vault.azure.net/`
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the provider of the class is misspelt',
+    step: 'K4',
+    code: 'provider-not-found',
+    plant: (patient) => fails(patient, { spec: { provider: 'azur' } }),
+  },
+  {
+    what: 'secretObjects of the class name a file that no object has',
+    step: 'K4',
+    code: 'secret-objects-invalid',
+    plant: (patient) =>
+      works(patient, {
+        spec: {
+          secretObjects: [{ secretName: 'db', type: 'Opaque', data: [{ objectName: 'pasword', key: 'password' }] }],
+        },
+      }),
+  },
+  {
+    what: 'the volume names a class that is written otherwise',
+    step: 'K3',
+    code: 'class-not-found',
+    async plant(patient) {
+      const wrong = { volumeAttributes: { secretProviderClass: `${name}-class` } }
+      const right = classOf(patient)
+      right.metadata.name = `${name}-clas`
+      await create(patient, right, podOf(patient, wrong))
+      await mountFails(patient)
+    },
+  },
+  {
+    what: 'the volume of a Deployment names a class that is written otherwise',
+    step: 'K3',
+    code: 'class-not-found',
+    target: `deployment/${name}`,
+    words: [],
+    async plant(patient) {
+      const right = classOf(patient)
+      right.metadata.name = 'orders-db'
+      await create(patient, right)
+      await create(patient, deploymentOf(patient, { volumeAttributes: { secretProviderClass: 'order-db' } }))
+      await mountFails(patient)
+    },
+    repaired: runs,
+  },
+  {
+    what: 'the class is in another namespace',
+    step: 'K3',
+    code: 'class-not-found',
+    async plant(patient) {
+      const there = `${patient.namespace}-shared`
+      const { kube } = patient.lab
+      await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: there } })
+      const object = classOf(patient)
+      object.metadata = { namespace: there, name: `class-of-${patient.namespace}` }
+      const csi = { volumeAttributes: { secretProviderClass: object.metadata.name } }
+      await create(patient, object, podOf(patient, csi))
+      await mountFails(patient)
+    },
+  },
+  {
+    what: 'the volume names a driver that does not exist',
+    step: 'K3',
+    code: 'driver-name-wrong',
+    plant: (patient) => fails(patient, { csi: { driver: 'secret-store.csi.k8s.io' } }),
+  },
+  {
+    what: 'the volume may be written to',
+    step: 'K3',
+    code: 'volume-not-read-only',
+    plant: (patient) => fails(patient, { csi: { readOnly: false } }),
+  },
+  {
+    what: 'the service account of a Deployment does not exist',
+    step: 'K3',
+    code: 'pod-not-created',
+    target: `deployment/${name}`,
+    words: [],
+    async plant(patient) {
+      const { kube } = patient.lab
+      await kube.delete(resources.serviceAccounts, { namespace: patient.namespace, name })
+      await create(patient, classOf(patient), deploymentOf(patient))
+      await waitForEvent(patient, 'FailedCreate')
+    },
+    repaired: runs,
+  },
+  {
+    what: 'a role was taken away while the pod runs',
+    step: 'I9',
+    code: 'vault-forbidden',
+    async plant(patient) {
+      const { lab, principalId, vault, namespace } = patient
+      await works(patient)
+      await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
+      const rotated = await lab.keymount('rotate', name, '-n', namespace)
+      assert.equal(rotated.code, 1, rotated.stdout)
+    },
+    async repaired({ lab, namespace }) {
+      const { code, stdout } = await lab.keymount('rotate', name, '-n', namespace)
+      assert.equal(code, 0, stdout)
+    },
+  },
+  {
+    what: 'the Secret of the class belongs to something else',
+    step: 'S1',
+    code: 'secret-foreign',
+    async plant(patient) {
+      const metadata = { namespace: patient.namespace, name: 'db' }
+      await create(patient, { apiVersion: 'v1', kind: 'Secret', metadata, data: { password: btoa('other') } })
+      await works(patient, {
+        spec: {
+          secretObjects: [{ secretName: 'db', type: 'Opaque', data: [{ objectName: 'password', key: 'password' }] }],
+        },
+      })
+    },
+  },
+  {
+    what: 'the annotation about restarts cannot be read',
+    step: 'R1',
+    code: 'restart-misconfigured',
+    target: `deployment/${name}`,
+    async plant(patient) {
+      await create(patient, classOf(patient))
+      await create(
+        patient,
+        deploymentOf(
+          patient,
+          {},
+          { 'keymount.dev/restart-on-rotation': 'true', 'keymount.dev/restart-window': '25:00' },
+        ),
+      )
+      await runs(patient)
+    },
+    repaired: runs,
+  },
+]
+
+/** Faults of the whole cluster: one after the other, after all others. */
+const clusterFaults: readonly Fault[] = [
+  {
+    what: 'the CSIDriver object asks for no token of Entra’s audience',
+    step: 'K1',
+    code: 'csidriver-audience-missing',
+    async plant(patient) {
+      const patch = { spec: { tokenRequests: [{ audience: 'api://AKSIdentityBinding' }] } }
+      await patient.lab.kube.patch(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' }, patch)
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the CSIDriver object does not ask for a repetition',
+    step: 'K1',
+    code: 'csidriver-republish-off',
+    async plant(patient) {
+      const patch = { spec: { requiresRepublish: false } }
+      await patient.lab.kube.patch(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' }, patch)
+      await works(patient)
+    },
+  },
+  ...(['driver', 'provider'] as const).map(
+    (program): Fault => ({
+      what: `the DaemonSet of the ${program} selects other nodes`,
+      step: 'K2',
+      code: `${program}-not-on-node`,
+      async plant(patient) {
+        const set = `aks-secrets-store-${program === 'driver' ? 'csi-driver' : 'provider-azure'}`
+        const nodeSelector = { 'example.com/pool': program }
+        await patient.lab.kube.patch(
+          resources.daemonSets,
+          { namespace: 'kube-system', name: set },
+          { spec: { template: { spec: { nodeSelector } } } },
+        )
+        await waitForNoPod(patient, set)
+        await fails(patient)
+      },
+    }),
+  ),
+]
+
+async function waitForEvent({ lab: { kube }, namespace }: Patient, reason: string): Promise<void> {
+  await until(`an event ${reason} in ${namespace}`, async () => {
+    const { items } = await kube.list(resources.events, { namespace })
+    return items.some((event) => event.reason === reason)
+  })
+}
+
+async function waitForNoPod({ lab: { kube } }: Patient, daemonSet: string): Promise<void> {
+  await until(`no pod of ${daemonSet} is left`, async () => {
+    const { items } = await kube.list(resources.pods, { namespace: 'kube-system' })
+    return !items.some(({ metadata }) => metadata.name?.startsWith(daemonSet))
+  })
+}
+
+/** Plants the fault, examines, runs the first command as it stands. Whether that repaired it. */
+async function treat(lab: DoctorLab, fault: Fault, id: string): Promise<boolean> {
+  const { step, code, target = `pod/${name}`, words = ['--azure'], repairs } = fault
+  const patient = await admit(lab, id)
+  await fault.plant(patient)
+  const { wrong, steps } = await examine(patient, target, ...words)
+  const table = steps.map((row) => `${row.id} ${row.state} ${row.code ?? ''} ${row.found ?? ''}`).join('\n')
+  assert.equal(`${wrong?.id} ${wrong?.code}`, `${step} ${code}`, table)
+  const [command = ''] = wrong?.fix ?? []
+  if (repairs === false) return false
+  const { code: status, output } = await lab.shell(command)
+  assert.equal(status, 0, `$ ${command}\n${output}`)
+  if (fault.repaired === undefined) {
+    await startAgain(patient)
+    await runs(patient)
+  } else await fault.repaired(patient)
+  const after = await examine(patient, target, ...words)
+  const still = after.steps.find((row) => row.id === step)
+  assert.notEqual(still?.state, 'fail', `$ ${command}\n${still?.found}`)
+  return true
+}
+
+test('the doctor names step and code of every planted fault, and its first command repairs it where a command can', {
+  skip,
+  concurrency: 3,
+}, async (t) => {
+  const lab = await startDoctorLab(t)
+  let repaired = 0
+  const run = (fault: Fault, id: string) =>
+    t.test(fault.what, async () => {
+      if (await treat(lab, fault, id)) repaired++
+    })
+  await Promise.all(faults.map((fault, index) => run(fault, `f${index}`)))
+  for (const [index, fault] of clusterFaults.entries()) await run(fault, `c${index}`)
+  const all = faults.length + clusterFaults.length
+  t.diagnostic(`${all} faults, ${repaired} of them repaired by the first command`)
+  assert.ok(all >= 30 && repaired >= 25, `${all} faults, ${repaired} repaired`)
+})
