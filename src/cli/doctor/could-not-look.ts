@@ -18,7 +18,7 @@ export async function asCouldNotLook<T>(signal: AbortSignal, run: () => Promise<
         ? ['print the rights that it needs: keymount doctor --rbac']
         : ['check --kubeconfig and the cluster']
     throw new CliError({
-      what: 'The cluster could not be looked at',
+      what: 'The cluster could not be examined',
       why: errorMessage(cause),
       fix,
       code: 'usage',

@@ -76,7 +76,7 @@ function some(wrong: readonly Observation[]): Observation[] {
   return [...wrong.slice(0, mostNamed), { ...first, text: `and ${wrong.length - mostNamed} more`, fix: [] }]
 }
 
-/** Pods that wait for a volume of ours, each with what kubelet last said. */
+/** Pods that wait for a volume of ours, each with kubelet's last report. */
 function judgePending(pods: readonly Pod[], events: readonly KubeEvent[]): Observation[] {
   const waiting = pods.filter(({ spec }) => spec.volumes?.some(({ csi }) => csi?.driver === driverName))
   const wrong = waiting.flatMap(({ metadata }) => {

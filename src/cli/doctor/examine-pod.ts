@@ -45,12 +45,13 @@ export async function examinePod(
   }
   const steps = azure === undefined ? azureSteps : azureSteps.filter((id) => direct[id] === undefined)
   const withEvidence = { ...direct, ...evidence(steps, facts, inCluster) }
-  const lookedAt = new Set<StepId>(azure === undefined ? [] : azureSteps.filter((id) => direct[id] !== undefined))
+  const ofAzure = azure === undefined ? [] : azureSteps.filter((id) => direct[id] !== undefined)
+  const lookedAt = new Set<StepId>(['S1', ...ofAzure])
   const reported = withReports(withEvidence, facts, lookedAt)
   return azure === undefined ? reported : withExactFixes(reported, facts, { azure: azure.azure, kube })
 }
 
-/** Steps that only Azure, or what the driver reports, can tell. */
+/** Steps about which only Azure, or the driver, knows. */
 const azureSteps = ['I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'V1', 'V2'] as const satisfies readonly StepId[]
 
 /** Steps that have no finding, because there is nothing wrong. */
@@ -69,7 +70,7 @@ function withDefaults(observed: Observed, { cluster }: PodFacts, { identities }:
   }
 }
 
-/** What mounted volumes prove about steps that nobody has looked at. */
+/** What mounted volumes prove about steps that were not examined. */
 function evidence(
   steps: readonly StepId[],
   { statuses, cluster }: PodFacts,

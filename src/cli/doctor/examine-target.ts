@@ -85,7 +85,7 @@ async function examineOnePod(
   return { title, observed: { ...observed, ...probed.observed }, notes: probed.notes }
 }
 
-/** Pods of a workload differ by their node and their age: this many are looked at, those that look worst first. */
+/** Pods of a workload differ by their node and their age: this many are examined, those that seem worst first. */
 const maxPods = 8
 
 async function worstOf(examination: TargetExamination, pods: readonly Pod[]): Promise<Examined> {
@@ -94,7 +94,7 @@ async function worstOf(examination: TargetExamination, pods: readonly Pod[]): Pr
   const found: { examined: Examined; depth: number }[] = []
   await forEachLimited(ranked.entries(), 3, async ([index, { metadata }]) => {
     const ref = { namespace: metadata.namespace ?? '', name: metadata.name ?? '' }
-    // One probe is enough: of the pod that looks worst.
+    // One probe is enough: of the pod that seems worst.
     const one = { ...examination, probe: examination.probe && index === 0 }
     const examined = await attempt(() => examineOnePod(one, ref, product))
     if ('value' in examined) found.push({ examined: examined.value, depth: depthOf(tableOf(examined.value.observed)) })
@@ -105,7 +105,7 @@ async function worstOf(examination: TargetExamination, pods: readonly Pod[]): Pr
     return examineOnePod(examination, { namespace: first?.metadata.namespace ?? '', name: first?.metadata.name ?? '' })
   }
   const { examined } = worst
-  const note = `The worst of ${pods.length} pods${pods.length > ranked.length ? `, of which ${ranked.length} were looked at` : ''}.`
+  const note = `The worst of ${pods.length} pods${pods.length > ranked.length ? `, of which ${ranked.length} were examined` : ''}.`
   return { ...examined, notes: [note, ...examined.notes] }
 }
 

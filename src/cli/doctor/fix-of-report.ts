@@ -8,7 +8,7 @@ import type { Report } from './reports.ts'
 /** Groups of az commands, by the words of an error. */
 const groups: Readonly<Record<string, string>> = { secret: 'secret', key: 'key', cert: 'certificate' }
 
-/** The commands that follow from a report and the class alone, without a look into Azure. */
+/** The commands that follow from a report and the class alone, without asking Azure. */
 export function fixOfReport(report: Report, facts: PodFacts): string[] {
   const context = contextOf(report, facts)
   const exact = context === undefined ? undefined : commandOf(report, context)

@@ -19,7 +19,7 @@ export interface PodRef {
   name: string
 }
 
-/** Everything that is looked at for one pod, each part an answer or the reason why there is none. Gathered once, judged later. */
+/** Everything that is examined for one pod, each part an answer or the reason why there is none. Gathered once, judged later. */
 export interface PodFacts {
   ref: PodRef
   cluster: ClusterFacts
@@ -75,7 +75,7 @@ async function statusesOf(kube: KubeClient, ref: PodRef): Promise<readonly Secre
   return items.filter(({ status }) => status?.podName === ref.name)
 }
 
-/** Names of Secrets come from tenants: more than this many are not looked up. */
+/** Names of Secrets come from tenants: more than this many are not asked for. */
 const maxSecrets = 50
 
 async function gatherSecrets(

@@ -37,7 +37,7 @@ export interface RbacOptions {
   azure: boolean
 }
 
-/** The least rights with which every step can be looked at, as JSON that kubectl applies. */
+/** The least rights with which every step can be examined, as JSON that kubectl applies. */
 export function minimalRoles({ namespace, probe, azure }: RbacOptions): object {
   const apiVersion = 'rbac.authorization.k8s.io/v1'
   const rules = [

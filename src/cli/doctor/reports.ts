@@ -1,10 +1,11 @@
 import { type KubeEvent, type Pod, type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
+import { driverName } from '#lab/home'
 import { type AnyCode, codesIn } from '#product/error-catalogue'
 import { failureText, mountFailureText } from '../cluster/failure-text.ts'
 import { type StepId, stepIds } from './step.ts'
 import { stepOfCode } from './step-of-code.ts'
 
-/** What kubelet, driver or scheduler last said about a pod. */
+/** The last report of kubelet, driver or scheduler about a pod. */
 export interface Report {
   step: StepId
   code: AnyCode
@@ -15,7 +16,7 @@ export interface Report {
   className?: string | undefined
 }
 
-/** The latest failure of each sort. A pod that runs has got past its mount, whatever older events say. */
+/** The latest failure of each sort. A pod that runs has got past its mount, whatever older events report. */
 export function reportsOf(
   pod: Pod,
   events: readonly KubeEvent[],
@@ -46,7 +47,8 @@ function eventReport(event: KubeEvent): Report[] {
   if (reason === 'FailedScheduling') return [{ step: 'K3', code: 'pod-not-scheduled', text: message, at }]
   const [, driver] = /driver name (\S+) not found in the list of registered CSI drivers/.exec(message) ?? []
   if (driver !== undefined) {
-    return [{ step: 'K2', code: 'driver-not-registered', text: `kubelet does not know the driver ${driver}`, at }]
+    const code = driver === driverName ? 'driver-not-registered' : 'driver-name-wrong'
+    return [{ step: stepOfCode[code], code, text: `kubelet does not know the driver ${driver}`, at }]
   }
   return firstOf(codesIn(message), { text: mountFailureText(message), at })
 }

@@ -28,7 +28,7 @@ export type StepId = keyof typeof stepTitles
 
 export const stepIds = Object.keys(stepTitles) as StepId[]
 
-/** What one look at one step has found. */
+/** What one check of a step has found. */
 export interface Observation {
   state: 'ok' | 'warn' | 'fail' | 'unknown'
   code?: AnyCode | undefined

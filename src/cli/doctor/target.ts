@@ -50,7 +50,7 @@ export function parseTarget(text: string | undefined): Target {
   if (kind !== undefined && /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(name)) return { kind, name }
   const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
   throw new CliError({
-    what: `${shown} is no target`,
+    what: `${shown} is not a target`,
     fix: [
       'name one: pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME, class/NAME, secretsync/NAME, node/NAME',
     ],

@@ -44,7 +44,7 @@ export type FindingCode =
 
 const productPods = '`kubectl get pods -A -l "app in (secrets-store-provider-azure,secrets-store-csi-driver)" -o wide`'
 
-/** Every finding of `keymount doctor` that is no error of a mount, by its stable code. */
+/** Every finding of `keymount doctor` that is not an error of a mount, by its stable code. */
 export const findings: Readonly<Record<FindingCode, Explanation>> = {
   'change-not-applied': {
     meaning: 'The vault reported a change, and a volume of the class has not been checked since.',
@@ -139,7 +139,7 @@ export const findings: Readonly<Record<FindingCode, Explanation>> = {
   },
   'restart-pending': {
     meaning: 'Pods of a workload started with older values than are mounted now; the restart is due or waits.',
-    fix: '`keymount restart --dry-run -n NAMESPACE` says for what. `kubectl rollout restart` does not wait.',
+    fix: '`keymount restart --dry-run -n NAMESPACE` prints what it waits for. `kubectl rollout restart` does not wait.',
   },
   'rotation-failing': {
     meaning: 'The last check of a volume failed for a reason without a code of its own; the old files stay.',

@@ -48,7 +48,7 @@ export const syncFindings: Readonly<Record<SyncCode, Explanation>> = {
   },
   'source-path-missing': {
     meaning:
-      'A `sourcePath` of the SecretSync is no file that the class gives; the message lists those that there are.',
+      'A `sourcePath` of the SecretSync is not a file that the class gives; the message lists those that there are.',
     fix: 'Correct `sourcePath`: it is the `objectAlias`, or the `objectName` without one.',
   },
   'sync-not-allowed': {
@@ -56,7 +56,8 @@ export const syncFindings: Readonly<Record<SyncCode, Explanation>> = {
     fix: '`kubectl annotate serviceaccount NAME -n NAMESPACE keymount.dev/sync-classes=CLASS`',
   },
   'tls-unusable': {
-    meaning: 'A file cannot become `tls.crt` or `tls.key`: it is no certificate with its private key in a known form.',
+    meaning:
+      'A file cannot become `tls.crt` or `tls.key`: it is not a certificate with its private key in a known form.',
     fix: 'Read the certificate with `objectType: secret`, which has the key too.',
   },
   'token-forbidden': {

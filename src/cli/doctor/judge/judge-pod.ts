@@ -7,7 +7,7 @@ import { changeVolume } from '../pod-commands.ts'
 import type { PodFacts } from '../pod-facts.ts'
 import { fail, fine, notKnown, type Observation, warn } from '../step.ts'
 
-/** K3: what the pod itself says about its volumes, and whether it has a node. */
+/** K3: the volumes of the pod, and whether it has a node. */
 export function judgePod(facts: PodFacts): Observation[] {
   const { pod } = facts.cluster
   const { volumes = [] } = pod.spec

@@ -12,10 +12,13 @@ export function judgeRestart(restart: Answer<RestartPreview | undefined>): Obser
   const { kind, name, namespace, action, problems } = preview
   const workload = `${kind.toLowerCase()}/${name}`
   if (action === 'misconfigured') {
-    const annotation = 'keymount.dev/restart-on-rotation=true'
+    const [, annotation = 'keymount.dev/restart-on-rotation'] =
+      /annotation (keymount\.dev\/[a-z-]+)/.exec(problems.join('; ')) ?? []
+    // One that cannot be read is removed, which leaves the default.
+    const change = annotation === 'keymount.dev/restart-on-rotation' ? `${annotation}=true` : `${annotation}-`
     return [
       fail('restart-misconfigured', `${workload}: ${problems.join('; ')}`, [
-        commandLine('kubectl', 'annotate', workload, '--namespace', namespace, '--overwrite', annotation),
+        commandLine('kubectl', 'annotate', workload, '--namespace', namespace, '--overwrite', change),
       ]),
     ]
   }
