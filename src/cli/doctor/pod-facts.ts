@@ -43,7 +43,7 @@ export interface PodFacts {
 export interface Gathering {
   kube: KubeClient
   signal: AbortSignal
-  /** Of the cluster, where several pods are looked at. */
+  /** Of the cluster, where several pods are examined. */
   product?: ProductFacts | undefined
 }
 
