@@ -49,12 +49,6 @@ export const statusAnnotations = {
   staleSince: 'keymount.dev/stale-since',
 } as const
 
-/** What Keymount sets on the CSIDriver object. */
-export const driverAnnotations = {
-  /** Go duration, written by the operator: how often drivers write the status object of a volume for which nothing has changed. */
-  statusInterval: 'keymount.dev/status-interval',
-} as const
-
 /** What Keymount writes to the CSIDriver object of its driver. */
 export const csiDriverAnnotations = {
   /** Written by the operator: a Go duration, how often a driver writes the times of checks that changed nothing. Default 5m. */

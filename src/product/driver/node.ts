@@ -38,6 +38,8 @@ export interface Node {
   readonly watchedClasses: Map<string, WatchedClass>
   readonly secretSync: SecretSync
   readonly tls: TlsValues
+  /** The status object of a volume for which nothing has changed is written this often at most: each write is load on the API server. */
+  statusIntervalMs: number
   /** Resolves when the volumes that were mounted before a restart are in {@link volumes}. */
   recovered: Promise<void>
 }

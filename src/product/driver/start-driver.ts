@@ -26,6 +26,7 @@ import { createNodeService } from './rpc/node-service.ts'
 import { createOperations } from './rpc/operations.ts'
 import { startSecretSync } from './secrets/secret-sync.ts'
 import { createSecretSync } from './secrets/secret-sync-state.ts'
+import { defaultStatusIntervalMs, followStatusInterval } from './status-interval.ts'
 import { startStatusRetries } from './status-retries.ts'
 import { addVolumeGauges } from './volume-gauges.ts'
 
@@ -108,6 +109,7 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     watchedClasses: new Map(),
     secretSync: createSecretSync(),
     tls: createTlsValues(tasks, clock),
+    statusIntervalMs: defaultStatusIntervalMs,
     recovered: Promise.resolve(),
   }
 }
@@ -120,6 +122,7 @@ export function startBackgroundWork(node: Node, stopping: AbortSignal, started: 
   if (config.rotation) started.defer(watchClasses(node).stop)
   started.defer(startSecretSync(node).stop)
   started.defer(startStatusRetries(node).stop)
+  if (config.rotation) started.defer(followStatusInterval(node).stop)
   started.defer(startRotation(node).stop)
 }
 

@@ -111,3 +111,52 @@ test('a status object that a user deleted is written again with the next change'
     assert.notEqual(status?.metadata.uid, before?.metadata.uid)
   })
 })
+
+test('the CSIDriver object names how often the object of a volume without news is written; a failure is written at once', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const ref = { name: 'secrets-store.csi.k8s.io' }
+  const annotate = (text: string) => {
+    const annotations = { 'keymount.dev/status-interval': text }
+    return driver.kube.patch(resources.csiDrivers, ref, { metadata: { annotations } })
+  }
+  const create = () =>
+    driver.kube.create(resources.csiDrivers, {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'CSIDriver',
+      metadata: { ...ref, annotations: { 'keymount.dev/status-interval': '20m' } },
+      spec: {},
+    })
+  await create().catch(() => annotate('20m'))
+  await driver.restart()
+  await driver.publish((await driver.pod({ name: 'web' })).request)
+  const versionOf = async () => (await driver.statuses())[0]?.metadata.resourceVersion
+  /** Checks until the clock has moved so far; the object's version afterwards. */
+  const pass = async (minutes: number) => {
+    for (let i = 0; i < minutes; i += 2) {
+      const asked = driver.provider.mounts.length
+      await clock.advance(2 * minute)
+      await eventually(() => assert.equal(driver.provider.mounts.length, asked + 1))
+    }
+    return versionOf()
+  }
+  const written = await versionOf()
+  assert.equal(await pass(18), written)
+  await pass(4)
+  await eventually(async () => assert.notEqual(await versionOf(), written))
+
+  // An interval that cannot be read is the driver’s own.
+  await annotate('soon')
+  await pass(10)
+  const before = await versionOf()
+  await pass(8)
+  await eventually(async () => assert.notEqual(await versionOf(), before))
+  await annotate('20m')
+  await pass(12)
+  driver.provider.answer = () => {
+    throw new Error('the vault does not answer')
+  }
+  const quiet = await versionOf()
+  await clock.advance(2 * minute)
+  await eventually(async () => assert.notEqual(await versionOf(), quiet))
+})

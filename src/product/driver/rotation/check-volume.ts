@@ -23,9 +23,6 @@ import { secretNames } from '../secrets/wanted-secret.ts'
 import { isStale } from './class-watch.ts'
 import { changeToRead } from './pending-change.ts'
 
-/** An unchanged volume has its status object written this often at most: each write is load on the API server. */
-const statusQuietMs = 300_000
-
 /**
  * One rotation of one mounted volume: asks the provider again, switches the files if anything changed, and records what was
  * found. Never throws: whatever fails leaves the old files, and is reported in an event, a metric, the log and the status
@@ -165,7 +162,7 @@ function changesOf(
   } satisfies Partial<Volume>
 }
 
-function isWorthWriting({ clock }: Node, before: Volume, { filled, mountClass }: Outcome): boolean {
+function isWorthWriting({ clock, statusIntervalMs }: Node, before: Volume, { filled, mountClass }: Outcome): boolean {
   return (
     filled.changed ||
     before.failure !== undefined ||
@@ -174,7 +171,7 @@ function isWorthWriting({ clock }: Node, before: Volume, { filled, mountClass }:
     before.seenClass.rotateRequest !== mountClass.seen.rotateRequest ||
     before.seenClass.changeId !== mountClass.seen.changeId ||
     before.seenClass.generation !== mountClass.seen.generation ||
-    clock.elapsed() - before.status.writtenAt >= statusQuietMs
+    clock.elapsed() - before.status.writtenAt >= statusIntervalMs
   )
 }
 

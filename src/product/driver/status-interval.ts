@@ -1,0 +1,45 @@
+import { csiDriverAnnotations, resources } from '#kubernetes/client'
+import { errorMessage, type Running } from '#lib'
+import { parseDuration } from '#lib/formats'
+import type { Node } from './node.ts'
+
+/** How often the status object of a volume for which nothing has changed is written, unless the operator asks for less. */
+export const defaultStatusIntervalMs = 300_000
+
+/** The operator's annotation may be another's work: status objects stay useful. */
+const maxStatusIntervalMs = 24 * 3_600_000
+
+const readEveryMs = 600_000
+const timeoutMs = 10_000
+
+/** Reads the interval from the CSIDriver object, now and every ten minutes. */
+export function followStatusInterval(node: Node): Running {
+  const stopping = new AbortController()
+  let cancel = () => {}
+  let reading: Promise<void> = Promise.resolve()
+  const read = () => {
+    reading = readInterval(node, stopping.signal).then(() => {
+      if (!stopping.signal.aborted) cancel = node.clock.after(readEveryMs, read)
+    })
+  }
+  read()
+  return {
+    async stop() {
+      stopping.abort(new Error('the driver stops'))
+      cancel()
+      await reading
+    },
+  }
+}
+
+/** What cannot be read leaves the interval as it is. Never rejects. */
+async function readInterval(node: Node, signal: AbortSignal): Promise<void> {
+  const { kube, config, log } = node
+  try {
+    const { metadata } = await kube.get(resources.csiDrivers, { name: config.driverName }, { signal, timeoutMs })
+    const asked = parseDuration(metadata.annotations?.[csiDriverAnnotations.statusInterval] ?? '')
+    node.statusIntervalMs = Math.min(Math.max(asked ?? 0, defaultStatusIntervalMs), maxStatusIntervalMs)
+  } catch (error) {
+    log.debug(`the CSIDriver object cannot be read: ${errorMessage(error)}`)
+  }
+}
