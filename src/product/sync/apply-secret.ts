@@ -53,8 +53,12 @@ const isTerminating = (error: KubeError) =>
 function nextAfter(error: KubeError): Next {
   if (isTerminating(error)) return 'asked'
   // Invalid, or a field that cannot change: only an edit, or deleting the Secret, makes it right.
-  return error.status === 422 ? 'interval' : 'backoff'
+  return error.status === 422 && !isNotOurs(error) ? 'interval' : 'backoff'
 }
+
+/** Two policies refuse the Secret of someone else, one as forbidden and one, as upstream's does, as invalid; either is reported. */
+const isNotOurs = ({ serverMessage }: KubeError) =>
+  /can only update secrets with a single|does not have the correct label/.test(serverMessage)
 
 function secretOf({ sync: { metadata, spec }, owner }: Wanted, { data, annotations: own }: SecretContent): Secret {
   const { name = '', namespace = '' } = metadata
@@ -82,7 +86,7 @@ function reason(error: KubeError): string {
   if (isTerminating(error)) return `${text} [namespace-terminating]`
   if (error.status === 422 && text.includes(' type: ') && text.includes('immutable'))
     return `${text} (Kubernetes does not change the type of a Secret: delete the Secret, and it is made again at the next check) [secret-type-changed]`
-  if (isForbidden(error) && /can only update secrets with a single|does not have the correct label/.test(text))
+  if (isNotOurs(error))
     return `${text} (the Secret exists and was not made for this: delete it or choose another name; one that the driver made for secretObjects of a class is removed there first) [secret-not-ours]`
   return text
 }
