@@ -99,6 +99,7 @@ const parts: Record<string, readonly string[]> = {
   'product/operator': [
     'azure/class',
     'azure/identity',
+    'azure/keyvault',
     'azure/rest',
     'daemon',
     'kubernetes/client',

@@ -3,9 +3,9 @@
  * request per object, no challenge round trip: the resource is known from the cloud, unless the vault wants another one. Failures are `VaultError`. https://learn.microsoft.com/rest/api/keyvault/
  */
 export * from './object-id.ts'
-export type { Certificate, Key, ObjectVersionInfo, Secret } from './read-answer.ts'
+export type { Certificate, Key, ListedObject, ObjectVersionInfo, Secret } from './read-answer.ts'
 export * from './vault-address.ts'
 export * from './vault-client.ts'
 export * from './vault-error.ts'
-export { vaultLimits } from './vault-limits.ts'
+export { objectsPerPage, vaultLimits } from './vault-limits.ts'
 export type { JsonWebKeyWire, ObjectAttributes } from './wire.ts'

@@ -100,6 +100,14 @@ export interface ObjectVersionInfo {
   created: number
 }
 
+/** An object as a list of the vault has it: no value, and no version. */
+export interface ListedObject {
+  name: string
+  enabled: boolean
+  /** Last change of the object, its attributes or its tags; seconds since the epoch, 0 for an answer without it. */
+  updated: number
+}
+
 export function readSecret(answer: AnswerReader): Secret {
   return {
     value: SecretValue.of(answer.text('value', 'secret value is nil')),
@@ -136,4 +144,11 @@ export function readVersion(item: AnswerReader): ObjectVersionInfo {
     enabled: enabled !== false,
     created: created ?? 0,
   }
+}
+
+export function readListed(item: AnswerReader): ListedObject {
+  const { enabled, updated } = item.attributes()
+  const id = item.optionalText('kid') ?? item.optionalText('id') ?? ''
+  const name = URL.canParse(id) ? (new URL(id).pathname.split('/')[2] ?? '') : ''
+  return { name, enabled: enabled !== false, updated: updated ?? 0 }
 }

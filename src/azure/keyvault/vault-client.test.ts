@@ -116,6 +116,23 @@ test('listVersions() follows pages of the same vault and no others', async () =>
   }
 })
 
+test('listObjects() gives names, times and states of all pages', async () => {
+  const url = 'https://shop.vault.azure.net/keys'
+  const { client, auth, asked } = clientWith((_, count) =>
+    count === 1
+      ? answer(200, {
+          value: [{ kid: `${url}/a`, attributes: { enabled: false, updated: 5 } }, { kid: `${url}/b` }],
+          nextLink: `${url}?$skiptoken=x`,
+        })
+      : answer(200, { value: [{ kid: `${url}/c`, attributes: {} }], nextLink: null }),
+  )
+  assert.deepEqual(await client.listObjects(vault, 'keys', auth), [
+    { name: 'a', enabled: false, updated: 5 },
+    { name: 'c', enabled: true, updated: 0 },
+  ])
+  assert.equal(asked.length, 2)
+})
+
 test('listVersions() ends for a list without end, by pages and by time', async () => {
   const nextLink = 'https://shop.vault.azure.net/secrets/db/versions?$skiptoken=x'
   const endless = clientWith(() => answer(200, { value: [], nextLink }))

@@ -1,4 +1,4 @@
-import { beyondLimit, type Clock, type SecretValue, systemClock } from '#lib'
+import { beyondLimit, type Clock, type Limit, type SecretValue, systemClock } from '#lib'
 import type { HttpResponse, HttpSend } from '#lib/http'
 import { type ApiVersions, createApiVersions } from './api-versions.ts'
 import { challengeResource } from './challenge.ts'
@@ -7,10 +7,12 @@ import {
   type AnswerReader,
   type Certificate,
   type Key,
+  type ListedObject,
   type ObjectVersionInfo,
   readAnswer,
   readCertificate,
   readKey,
+  readListed,
   readSecret,
   readVersion,
   type Secret,
@@ -36,6 +38,8 @@ export interface VaultClient {
   getKey(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<Key>
   getCertificate(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<Certificate>
   listVersions(vault: Vault, collection: Collection, name: string, auth: VaultAuth): Promise<ObjectVersionInfo[]>
+  /** The metadata of all objects of a kind: {@link objectsPerPage} for each request. */
+  listObjects(vault: Vault, collection: Collection, auth: VaultAuth): Promise<ListedObject[]>
 }
 
 export interface VaultClientOptions {
@@ -73,6 +77,7 @@ export function createVaultClient({
     },
     listVersions: (vault, collection, name, auth) =>
       listVersions(calls, vault, { collection, name, version: '' }, auth),
+    listObjects: (vault, collection, auth) => listObjects(calls, vault, collection, auth),
   }
 }
 
@@ -102,16 +107,41 @@ async function absentError(
 }
 
 async function listVersions(calls: Calls, vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<ObjectVersionInfo[]> {
+  const path = `/${ref.collection}/${encodeURIComponent(ref.name)}/versions`
+  const items = await listAll(calls, { vault, ref, path, auth, pages: vaultLimits.pages })
+  return items.map(readVersion)
+}
+
+async function listObjects(
+  calls: Calls,
+  vault: Vault,
+  collection: Collection,
+  auth: VaultAuth,
+): Promise<ListedObject[]> {
+  const ref: ObjectRef = { collection, name: '', version: '' }
+  const items = await listAll(calls, { vault, ref, path: `/${collection}`, auth, pages: vaultLimits.pagesOfObjects })
+  return items.map(readListed).filter(({ name }) => name !== '')
+}
+
+interface List {
+  vault: Vault
+  ref: ObjectRef
+  path: string
+  auth: VaultAuth
+  pages: Limit
+}
+
+async function listAll(calls: Calls, list: List): Promise<AnswerReader[]> {
+  const { vault, ref, path, auth } = list
   const until = calls.clock.elapsed() + vaultLimits.listMs.value
-  const found: ObjectVersionInfo[] = []
-  let next: URL | undefined = new URL(`/${ref.collection}/${encodeURIComponent(ref.name)}/versions`, vault.origin)
+  const found: AnswerReader[] = []
+  let next: URL | undefined = new URL(path, vault.origin)
   for (let pages = 0; next !== undefined; pages++) {
-    if (pages >= vaultLimits.pages.value || calls.clock.elapsed() > until) throw endlessList(vault, ref, pages)
+    if (pages >= list.pages.value || calls.clock.elapsed() > until) throw endlessList(list, pages)
     const response = await request(calls, vault, next, auth)
     if (response.status !== 200) throw answerError(vault, ref, response)
     const page = readAnswer(vault, response)
-    const items = page.list('value').filter((item) => item.hasRecord('attributes'))
-    found.push(...items.map(readVersion))
+    found.push(...page.list('value').filter((item) => item.hasRecord('attributes')))
     next = nextPage(vault, page.optionalText('nextLink'))
   }
   return found
@@ -165,13 +195,11 @@ function unacceptedToken(
   )
 }
 
-function endlessList(vault: Vault, { name }: ObjectRef, pages: number): VaultError {
-  const { pages: limit, listMs } = vaultLimits
-  const reason = pages >= limit.value ? beyondLimit(limit, pages + 1) : `no end within ${listMs.value / 1000} s`
-  return new VaultError(
-    'vault-answer-invalid',
-    `vault "${vault.name}" (${vault.origin}), versions of "${name}": ${reason}`,
-  )
+function endlessList({ vault, ref: { collection, name }, pages: limit }: List, pages: number): VaultError {
+  const reason =
+    pages >= limit.value ? beyondLimit(limit, pages + 1) : `no end within ${vaultLimits.listMs.value / 1000} s`
+  const what = name === '' ? `list of ${collection}` : `versions of "${name}"`
+  return new VaultError('vault-answer-invalid', `vault "${vault.name}" (${vault.origin}), ${what}: ${reason}`)
 }
 
 /** The token goes along with the next request, so the vault may not send us to another host. */

@@ -1,5 +1,8 @@
 import type { LimitTable } from '#lib'
 
+/** Objects that a vault gives in one answer. */
+export const objectsPerPage = 25
+
 /** What a vault's answers may cost. */
 export const vaultLimits = {
   pages: {
@@ -7,6 +10,12 @@ export const vaultLimits = {
     unit: 'count',
     what: 'pages of a list of versions',
     beyond: 'the mount fails (vault-answer-invalid)',
+  },
+  pagesOfObjects: {
+    value: 1200,
+    unit: 'count',
+    what: 'pages of a list of the objects of a vault',
+    beyond: 'the operator does not watch the vault (vault-answer-invalid)',
   },
   listMs: {
     value: 60_000,

@@ -105,3 +105,17 @@ test('what one operator leaves another one finishes', async (t) => {
   await until('the annotation', async () => (await lab.change('app'))?.id === 'e2')
   await until('an empty queue', async () => (await lab.depth()) === 0)
 })
+
+test('a vault that is watched needs no queue: its lists show what has changed', async (t) => {
+  const lab = await startEventsLab(t)
+  const { id } = await lab.azure.createVault(vault)
+  await lab.azure.assignRole('Key Vault Reader', lab.identity.principalId, id)
+  await lab.azure.setSecret(vault, 'db', 'first')
+  await lab.createClass('app', ['db'])
+  const operator = await lab.operate(`--events-watch-vaults=${vault}=5s`)
+  const first = await until('what was set before', () => lab.change('app'))
+  assert.deepEqual(first.objects, [`${secrets}/db`])
+  await lab.azure.setSecret(vault, 'db', 'second')
+  await until('another change', async () => (await lab.change('app'))?.id !== first.id)
+  assert.equal((await operator.metrics()).value('events_source_up', { source: `vault ${vault}` }), 1)
+})

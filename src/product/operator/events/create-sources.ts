@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { findCloud, readTokenClaims, type WorkloadCredential } from '#azure/identity'
+import { createVaultClient, vaultAddress } from '#azure/keyvault'
 import { createEntraTokens } from '#azure/rest'
 import { azureHttp, buildVersion } from '#daemon'
 import { type Log, SecretValue } from '#lib'
@@ -10,6 +11,7 @@ import type { EventsMetrics } from './events-metrics.ts'
 import { createQueueClient, storageResource } from './queue-client.ts'
 import { createQueueSource } from './queue-source.ts'
 import type { EventSource } from './vault-event.ts'
+import { watchVault } from './watch-vault.ts'
 
 export interface Sources {
   list: readonly EventSource[]
@@ -18,7 +20,7 @@ export interface Sources {
 
 /** The sources of a configuration, signed in as the operator's own service account. */
 export function createSources(
-  { queue, cloud: cloudName, identity }: EventsConfig,
+  { queue, vaults, cloud: cloudName, identity }: EventsConfig,
   { env, log, metrics }: { env: Environment; log: Log; metrics: EventsMetrics },
 ): Sources {
   const cloud = findCloud(cloudName)
@@ -33,6 +35,10 @@ export function createSources(
     const { vaultSuffix } = cloud
     list.push(createQueueSource({ queue: client, vaultSuffix, log, onIgnored: metrics.ignored, onAge: metrics.age }))
   }
+  const client = createVaultClient({ send: http.send, userAgent })
+  const auth = { resource: cloud.vaultResource, token: (resource: string) => tokens.get(resource), refused: () => {} }
+  for (const { name, intervalMs } of vaults)
+    list.push(watchVault({ vault: vaultAddress(name, cloud.vaultSuffix), intervalMs, client, auth, log }))
   return { list, close: http.stop }
 }
 

@@ -6,7 +6,7 @@ export const eventsMetrics = {
     type: 'gauge',
     name: 'events_source_up',
     help: '1 while the source of events answers, 0 while it does not: then, volumes follow by their interval',
-    labels: { source: '`queue` or `vaults` (metadata watch)' },
+    labels: { source: '`queue`, or `vault NAME` for a vault that is watched' },
   },
   received: {
     type: 'counter',

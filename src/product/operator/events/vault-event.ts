@@ -18,9 +18,9 @@ export interface VaultEvent {
  * Where events come from. One that was not given back by `done` comes again; one may come twice, late, or after newer ones.
  */
 export interface EventSource {
-  /** For metrics and messages: `queue` or `vaults`. */
+  /** For metrics and messages: `queue` or `vault NAME`. */
   readonly name: string
-  /** Waits for events, a second or more where there is none; then, the list is empty. Rejects when the source does not answer. */
+  /** Waits for events; the list is empty where there were none for a while. Rejects when the source does not answer. */
   next(signal: AbortSignal): Promise<readonly VaultEvent[]>
   /** These need not be delivered again. Rejects when the source does not answer: then, they may come again. */
   done(events: readonly VaultEvent[], signal: AbortSignal): Promise<void>
