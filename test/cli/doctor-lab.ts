@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 import { type Pod, resources, type SecretProviderClass } from '#kubernetes/client'
 import { subjectOf } from '../../src/cli/identity/names.ts'
 import { until } from '../support/eventually.ts'
+import type { IdentityLab } from './identity-lab.ts'
 import { startLabWithAz } from './lab-with-az.ts'
 
 export type DoctorLab = Awaited<ReturnType<typeof startLabWithAz>>
@@ -18,8 +19,8 @@ export interface StepRow {
 }
 
 /** A pod in a namespace of its own with its own class, vault and identity, in which one thing is about to be wrong. */
-export interface Patient {
-  lab: DoctorLab
+export interface Patient<Lab extends IdentityLab = DoctorLab> {
+  lab: Lab
   namespace: string
   vault: string
   /** Name of the managed identity, the federated credential's subject is `NAMESPACE:app`. */
@@ -39,7 +40,7 @@ export function startDoctorLab(t: TestContext): Promise<DoctorLab> {
 }
 
 /** A namespace with a service account, a vault with the secret `password`, and an identity that may read it. */
-export async function admit(lab: DoctorLab, id: string): Promise<Patient> {
+export async function admit<Lab extends IdentityLab>(lab: Lab, id: string): Promise<Patient<Lab>> {
   const { azure, kube, issuer } = lab
   const [namespace, vault, identity] = [id, `kv-${id}`, `id-${id}`]
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
@@ -67,7 +68,7 @@ export function objectsOf(objectName: string, more = ''): string {
   return `array:\n  - |\n    objectName: ${objectName}\n    objectType: secret\n${more}`
 }
 
-export function classOf({ namespace, parameters }: Patient, spec: object = {}): SecretProviderClass {
+export function classOf({ namespace, parameters }: Patient<IdentityLab>, spec: object = {}): SecretProviderClass {
   return {
     apiVersion: 'secrets-store.csi.x-k8s.io/v1',
     kind: 'SecretProviderClass',
@@ -76,7 +77,7 @@ export function classOf({ namespace, parameters }: Patient, spec: object = {}): 
   }
 }
 
-export function podOf({ namespace }: Patient, csi: object = {}): Pod {
+export function podOf({ namespace }: Patient<IdentityLab>, csi: object = {}): Pod {
   const volume = {
     driver: 'secrets-store.csi.k8s.io',
     readOnly: true,
@@ -104,7 +105,11 @@ export function podOf({ namespace }: Patient, csi: object = {}): Pod {
 }
 
 /** A Deployment of the same pod. */
-export function deploymentOf(patient: Patient, csi: object = {}, annotations: Record<string, string> = {}) {
+export function deploymentOf(
+  patient: Patient<IdentityLab>,
+  csi: object = {},
+  annotations: Record<string, string> = {},
+) {
   const { spec } = podOf(patient, csi)
   return {
     apiVersion: 'apps/v1',
@@ -118,7 +123,7 @@ export function deploymentOf(patient: Patient, csi: object = {}, annotations: Re
   }
 }
 
-export async function create({ lab: { kube } }: Patient, ...objects: object[]): Promise<void> {
+export async function create({ lab: { kube } }: Patient<IdentityLab>, ...objects: object[]): Promise<void> {
   for (const object of objects) {
     const { kind } = object as { kind: string }
     const row = Object.values(resources).find((one) => one.kind === kind)
@@ -128,13 +133,13 @@ export async function create({ lab: { kube } }: Patient, ...objects: object[]): 
 }
 
 /** The first of the pods that are not on their way out. */
-async function currentPod({ lab: { kube }, namespace }: Patient): Promise<Pod | undefined> {
+async function currentPod({ lab: { kube }, namespace }: Patient<IdentityLab>): Promise<Pod | undefined> {
   const { items } = await kube.list(resources.pods, { namespace })
   return items.find(({ metadata }) => metadata.deletionTimestamp === undefined)
 }
 
 /** Waits until kubelet has reported that a volume cannot be mounted. */
-export async function mountFails(patient: Patient): Promise<void> {
+export async function mountFails(patient: Patient<IdentityLab>): Promise<void> {
   const { kube } = patient.lab
   await until(`the mount in ${patient.namespace} has failed`, async () => {
     const { items } = await kube.list(resources.events, { namespace: patient.namespace })
@@ -142,7 +147,7 @@ export async function mountFails(patient: Patient): Promise<void> {
   })
 }
 
-export async function runs(patient: Patient): Promise<void> {
+export async function runs(patient: Patient<IdentityLab>): Promise<void> {
   await until(`a pod in ${patient.namespace} is ready`, async () => {
     const pod = await currentPod(patient)
     return pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')
@@ -150,7 +155,7 @@ export async function runs(patient: Patient): Promise<void> {
 }
 
 /** Creates the pod again as it is now, without kubelet's growing pauses between attempts. */
-export async function startAgain(patient: Patient): Promise<void> {
+export async function startAgain(patient: Patient<IdentityLab>): Promise<void> {
   const { kube } = patient.lab
   const pod = await currentPod(patient)
   if (pod === undefined) return
@@ -165,7 +170,7 @@ export async function startAgain(patient: Patient): Promise<void> {
 
 /** Runs the doctor; the step that is wrong, or the first to know. */
 export async function examine(
-  { lab, namespace }: Patient,
+  { lab, namespace }: Patient<IdentityLab>,
   target: string,
   ...words: string[]
 ): Promise<{ code: number; wrong: StepRow | undefined; steps: StepRow[] }> {

@@ -68,7 +68,8 @@ function judgeClassName(volume: Volume, facts: PodFacts): Observation[] {
   if (other !== undefined) {
     const { namespace: there, labels } = other.metadata
     const metadata = { name: className, namespace, labels }
-    const copy = commandLine('echo', JSON.stringify({ ...other, metadata }))
+    // Not echo: that of some shells reads the \n of the text.
+    const copy = commandLine('printf', '%s', JSON.stringify({ ...other, metadata }))
     const text = `${missing}; namespace ${there} has one, and a pod can only use a class of its own namespace`
     return [fail('class-not-found', text, [`${copy} | kubectl apply --filename -`])]
   }

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { parse, stringify } from 'yaml'
+import { type KubeObject, resources } from '#kubernetes/client'
+import { until } from '../support/eventually.ts'
+import { cliCommand, cliEnvironment } from '../support/run-cli.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import {
+  admit,
+  classOf,
+  create,
+  deploymentOf,
+  examine,
+  mountFails,
+  name,
+  type Patient,
+  podOf,
+  runs,
+} from './doctor-lab.ts'
+import { bySecret, type IdentityLab, startIdentityLab, unwrapped } from './identity-lab.ts'
+
+const stepIds = 'K1 K2 K3 K4 I1 I2 I3 I4 I5 I6 I7 I8 I9 V1 V2 D1 S1 R1 E1'.split(' ')
+
+/** A kubeconfig of a service account with these rights, and no others. */
+async function kubeconfigOf(
+  t: TestContext,
+  { kube, env }: IdentityLab,
+  user: string,
+  roles: readonly KubeObject[],
+): Promise<string> {
+  const account = { namespace: 'default', name: user }
+  await kube.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account })
+  for (const role of roles) {
+    const isClusterWide = role.kind === 'ClusterRole'
+    const metadata = { ...role.metadata, name: user }
+    const binding = {
+      apiVersion: role.apiVersion,
+      kind: `${role.kind}Binding`,
+      metadata,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: role.kind, name: user },
+      subjects: [{ kind: 'ServiceAccount', ...account }],
+    }
+    await kube.create(isClusterWide ? resources.clusterRoles : resources.roles, { ...role, metadata })
+    await kube.create(isClusterWide ? resources.clusterRoleBindings : resources.roleBindings, binding)
+  }
+  const { token } = await kube.createToken(account, { audiences: [], expirationSeconds: 600 })
+  const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
+  const path = join(temporaryDirectory(t), 'kubeconfig')
+  config.users = config.users.map((one: { name: string }) => ({ name: one.name, user: { token } }))
+  writeFileSync(path, stringify(config))
+  return path
+}
+
+async function probes({ lab: { kube }, namespace }: Patient<IdentityLab>) {
+  return (await kube.list(resources.pods, { namespace, labelSelector: 'keymount.dev/doctor-probe' })).items
+}
+
+test('doctor: a pod with nothing wrong, and the same from other sides', async (t) => {
+  const lab = await startIdentityLab(t)
+  const patient = await admit(lab, 'healthy')
+  await create(patient, classOf(patient), deploymentOf(patient))
+  await runs(patient)
+  const [pod] = (await lab.kube.list(resources.pods, { namespace: patient.namespace })).items
+  const podName = pod?.metadata.name ?? ''
+
+  await t.test('without access to Azure, every step is right, as far as the driver has proven it', async () => {
+    const { code, steps } = await examine(patient, `pod/${podName}`)
+    assert.deepEqual(
+      steps.map(({ id }) => id),
+      stepIds,
+    )
+    assert.deepEqual(
+      steps.filter(({ state }) => state !== 'ok'),
+      [],
+    )
+    assert.equal(code, 0)
+    assert.match(steps.find(({ id }) => id === 'D1')?.found ?? '', /1 object, checked up to 5m ago/)
+  })
+
+  await t.test('with Azure, identity, rights and each object are asked for, and no value is read', async () => {
+    const control = lab.env.KEYMOUNT_HOME ?? ''
+    assert.notEqual(control, '')
+    const { code, steps } = await examine(patient, `pod/${podName}`, '--azure', ...bySecret)
+    assert.deepEqual(
+      steps.filter(({ state }) => state !== 'ok'),
+      [],
+    )
+    assert.equal(code, 0)
+    assert.match(steps.find(({ id }) => id === 'V2')?.found ?? '', /1 of 1 looked up/)
+  })
+
+  await t.test('a probe mounts the same volumes, lists names and rounded sizes, and is deleted', async () => {
+    const { code, steps } = await examine(patient, `pod/${podName}`, '--probe')
+    assert.equal(code, 0)
+    assert.match(
+      steps.find(({ id }) => id === 'D1')?.found ?? '',
+      /a probe on \S+ has mounted the volumes: password \(up to 64 bytes\)/,
+    )
+    assert.deepEqual(await probes(patient), [])
+    const { items } = await lab.kube.list(resources.pods, { namespace: patient.namespace })
+    assert.deepEqual(
+      items.map(({ metadata }) => metadata.name),
+      [podName],
+      'the Deployment has kept its pod',
+    )
+  })
+
+  await t.test('of a Deployment, the pod that is worst', async () => {
+    const { code, stdout } = await lab.keymount('doctor', `deployment/${name}`, '-n', patient.namespace)
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, new RegExp(`^Pod healthy/${podName} on keymount-local, service account app \\(https://`))
+    assert.match(unwrapped(stdout), /The worst of 1 pods\. .*Nothing is wrong\./)
+    assert.deepEqual(
+      stdout.split('\n').filter((line) => line.length > 80 && !line.startsWith('Pod ')),
+      [],
+    )
+  })
+
+  await t.test('a class, a node, and the whole cluster', async () => {
+    for (const target of [`class/${name}`, 'node/keymount-local']) {
+      const { code, stdout } = await lab.keymount('doctor', target, '-n', patient.namespace)
+      assert.equal(code, 0, stdout)
+    }
+    const { code, stdout } = await lab.keymount('doctor', '-o', 'json')
+    assert.equal(code, 0, stdout)
+    const { steps, target } = JSON.parse(stdout)
+    assert.equal(target, 'cluster')
+    assert.deepEqual(
+      steps.map(({ id }: { id: string }) => id),
+      ['K1', 'K2', 'K3', 'K4', 'D1'],
+    )
+  })
+
+  await t.test('what does not exist could not be looked at: status 2', async () => {
+    for (const target of ['pod/none', 'deployment/none', 'class/none', 'node/none', 'secretsync/none']) {
+      const { code, stderr } = await lab.keymount('doctor', target, '-n', patient.namespace)
+      assert.equal(code, 2, `${target}: ${stderr}`)
+    }
+    const nothing = await lab.keymount('doctor', 'pods/a/b')
+    assert.equal(nothing.code, 2)
+    assert.match(nothing.stderr, /"pods\/a\/b" is not a target/)
+  })
+
+  await t.test('the rights that --rbac prints are enough; without them the missing verb is named', async () => {
+    const printed = await lab.keymount('doctor', '--rbac', '-n', patient.namespace)
+    const { items } = JSON.parse(printed.stdout) as { items: KubeObject[] }
+    const enough = await kubeconfigOf(t, lab, 'doctor', items)
+    const all = await examine(patient, `pod/${podName}`, '--kubeconfig', enough)
+    assert.deepEqual(
+      all.steps.filter(({ state }) => state !== 'ok'),
+      [],
+    )
+    const few = await kubeconfigOf(t, lab, 'visitor', [
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'Role',
+        metadata: { namespace: patient.namespace },
+        rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }],
+      } as KubeObject,
+    ])
+    const { code, steps } = await examine(patient, `pod/${podName}`, '--kubeconfig', few)
+    assert.equal(code, 0)
+    const unknown = steps.filter(({ state }) => state === 'unknown')
+    assert.deepEqual(unknown.map(({ id }) => id).slice(0, 3), ['K1', 'K2', 'K4'])
+    assert.match(unknown[0]?.found ?? '', /you have no right to get csidrivers\.storage\.k8s\.io in the whole cluster/)
+  })
+})
+
+test('doctor: a pod that waits, in the summary of the cluster and with a probe that is interrupted', async (t) => {
+  const lab = await startIdentityLab(t)
+  const patient = await admit(lab, 'waiting')
+  patient.parameters.objects = patient.parameters.objects?.replace('password', 'lost') ?? ''
+  await create(patient, classOf(patient), podOf(patient))
+  await mountFails(patient)
+
+  await t.test('the summary names the pod, with the command for it', async () => {
+    const { code, stdout } = await lab.keymount('doctor', '-o', 'json')
+    assert.equal(code, 1)
+    const { steps } = JSON.parse(stdout) as { steps: { id: string; code?: string; fix?: string[] }[] }
+    const waiting = steps.find(({ id }) => id === 'K3')
+    assert.equal(waiting?.code, 'vault-object-missing')
+    assert.deepEqual(waiting?.fix, ['keymount doctor pod/app -n waiting'])
+  })
+
+  await t.test('a probe reports what the node meets, and is deleted', async () => {
+    const { code, wrong } = await examine(patient, `pod/${name}`, '--probe')
+    assert.equal(code, 1)
+    assert.equal(wrong?.code, 'vault-object-missing')
+    assert.deepEqual(await probes(patient), [])
+  })
+
+  await t.test('Ctrl-C deletes the probe too', async () => {
+    const [program, ...words] = cliCommand
+    const args = [...words, 'doctor', `pod/${name}`, '-n', patient.namespace, '--probe']
+    const child = spawn(program, args, { env: { ...cliEnvironment(), ...lab.env }, stdio: 'ignore' })
+    const ended = new Promise<number | null>((done) => child.once('exit', done))
+    await until('the probe is there', async () => (await probes(patient)).length === 1, {
+      withinMs: 30_000,
+      everyMs: 5,
+    })
+    child.kill('SIGINT')
+    assert.equal(await ended, 130)
+    assert.deepEqual(await probes(patient), [])
+  })
+})
