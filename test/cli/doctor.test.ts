@@ -134,7 +134,7 @@ test('doctor: a pod with nothing wrong, and the same from other sides', async (t
     )
   })
 
-  await t.test('what does not exist could not be looked at: status 2', async () => {
+  await t.test('a target that does not exist ends with status 2', async () => {
     for (const target of ['pod/none', 'deployment/none', 'class/none', 'node/none', 'secretsync/none']) {
       const { code, stderr } = await lab.keymount('doctor', target, '-n', patient.namespace)
       assert.equal(code, 2, `${target}: ${stderr}`)
