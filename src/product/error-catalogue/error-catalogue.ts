@@ -372,16 +372,6 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
   },
 }
 
-/**
- * Whether this code of a provider’s error means that the vault or Entra could not answer: the name was not resolved, the connection was refused
- * or broke, no answer came in time, no TLS, 5xx, or 429 for as long as the mount may wait. Then, and only then, other sources may answer: the
- * fallback vault, values of this node, the fallback Secret. What was decided by a person (401, 403, 404, a disabled, expired or deleted object,
- * a refusal of Entra's with an AADSTS number) never counts.
- */
-export function isOutage(code: string): boolean {
-  return Object.hasOwn(providerErrors, code) && providerErrors[code as ProviderErrorCode].outage === true
-}
-
 /** Every cause of a failed mount that the driver reports. */
 export const driverErrors: Readonly<Record<DriverErrorCode, CatalogueEntry>> = {
   'answer-too-large': {
@@ -448,11 +438,13 @@ export const driverErrors: Readonly<Record<DriverErrorCode, CatalogueEntry>> = {
     grpc: 'DEADLINE_EXCEEDED',
     meaning: 'The provider did not answer in time.',
     fix: 'The log of the provider on that node names what it waits for.',
+    outage: true,
   },
   'provider-unavailable': {
     grpc: 'UNAVAILABLE',
     meaning: 'The provider has a socket on the node of the pod, and does not answer there.',
     fix: 'Nothing while it restarts: kubelet asks again. `kubectl get pods -A -l "app in (secrets-store-provider-azure,secrets-store-csi-driver)" -o wide` and its log show why it does not run.',
+    outage: true,
   },
   'volume-too-large': {
     grpc: 'RESOURCE_EXHAUSTED',
@@ -463,3 +455,13 @@ export const driverErrors: Readonly<Record<DriverErrorCode, CatalogueEntry>> = {
 
 /** Every cause of a failed mount. */
 export const errorCatalogue: Readonly<Record<ErrorCode, CatalogueEntry>> = { ...providerErrors, ...driverErrors }
+
+/**
+ * Whether this code of a provider’s error means that the vault or Entra could not answer: the name was not resolved, the connection was refused
+ * or broke, no answer came in time, no TLS, 5xx, or 429 for as long as the mount may wait. Then, and only then, other sources may answer: the
+ * fallback vault, values of this node, the fallback Secret. What was decided by a person (401, 403, 404, a disabled, expired or deleted object,
+ * a refusal of Entra's with an AADSTS number) never counts.
+ */
+export function isOutage(code: string): boolean {
+  return Object.hasOwn(errorCatalogue, code) && errorCatalogue[code as ErrorCode].outage === true
+}

@@ -6,5 +6,4 @@
 export * from './doctor-findings.ts'
 export * from './error-catalogue.ts'
 export * from './explanations.ts'
-export * from './passing-errors.ts'
 export * from './sync-findings.ts'

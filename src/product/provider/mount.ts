@@ -62,6 +62,8 @@ export interface MountAnswer {
   response: MountResponse
   /** When the oldest of its values was read that could not be read again, in milliseconds since the epoch; undefined for none. */
   staleSince: number | undefined
+  /** Why not, with the code of the error; empty for fresh values. */
+  staleReason: string
 }
 
 export type Mount = (request: MountRequest) => Promise<MountAnswer>
@@ -89,8 +91,8 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const volume = await resolveVolume(mounting, decoded)
     const isNew = request.currentObjectVersion.length === 0
     const freshness = freshnessOf(mounting, decoded, { volume, arrived })
-    const { files, staleSince } = await readFiles(mounting, volume, { bytes, isNew, freshness })
-    return { response: toResponse(files), staleSince }
+    const { files, ...stale } = await readFiles(mounting, volume, { bytes, isNew, freshness })
+    return { response: toResponse(files), ...stale }
   } catch (error) {
     throw reported(mounting, decoded, error)
   } finally {
@@ -204,12 +206,13 @@ async function readFiles(
   mounting: Mounting,
   volume: Volume,
   { bytes, isNew, freshness }: ReadFilesOptions,
-): Promise<{ files: ObjectFile[]; staleSince: number | undefined }> {
+): Promise<{ files: ObjectFile[] } & Omit<MountAnswer, 'response'>> {
   const { cache, lastGood, turns, metrics, log, clock } = mounting
   const { spec, access, cloud, credential } = volume
   const { key: identityKey, proof } = await mounting.identityKeys(credential)
   const maxAgeMs = proof === 'none' ? 0 : staleMsOf(mounting, spec)
   let oldest: number | undefined
+  let staleReason = ''
   const reader = createVaultReader({
     ...access,
     cache,
@@ -248,6 +251,7 @@ async function readFiles(
         needsSignIn: proof === 'sign-in',
         onOther(source, code) {
           metrics.cache(source === 'memory' ? 'stale' : 'fallback')
+          if (source === 'memory') staleReason = `vault ${vault.name} cannot answer [${code}]`
           log.warn({ pod: podName(spec), object: objectLabel(object), source, code }, 'the vault cannot answer')
         },
         clock,
@@ -259,7 +263,8 @@ async function readFiles(
         'optional object skipped',
       ),
   })
-  return { files, staleSince: oldest === undefined ? undefined : clock.now() - (clock.elapsed() - oldest) }
+  const staleSince = oldest === undefined ? undefined : clock.now() - (clock.elapsed() - oldest)
+  return { files, staleSince, staleReason }
 }
 
 function staleMsOf({ stale: { defaultMs, maxMs } }: Mounting, { values }: MountSpec): number {

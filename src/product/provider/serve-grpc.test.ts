@@ -23,7 +23,7 @@ async function serve(t: TestContext, options: Pick<ServeGrpcOptions, 'mount' | '
   return connectProvider(t, path)
 }
 
-const nothing = { response: { objectVersion: [], files: [], error: undefined }, staleSince: undefined }
+const nothing = { response: { objectVersion: [], files: [], error: undefined }, staleSince: undefined, staleReason: '' }
 
 test('more mounts than the bound are refused at once, and it is free again afterwards', async (t) => {
   let finish = () => {}

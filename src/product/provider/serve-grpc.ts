@@ -10,7 +10,12 @@ import {
   type RpcStatus,
   startGrpcServer,
 } from '#kubernetes/grpc'
-import { CSIDriverProviderService, type MountRequest, staleSinceTrailer } from '#kubernetes/provider-protocol'
+import {
+  CSIDriverProviderService,
+  type MountRequest,
+  staleReasonTrailer,
+  staleSinceTrailer,
+} from '#kubernetes/provider-protocol'
 import { errorMessage, type Log, type Running, timestamp } from '#lib'
 import type { Endpoint } from '#lib/flags'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
@@ -84,8 +89,11 @@ function bounded({ mount, maxMounts = 1000 }: ServeGrpcOptions) {
     }
     inProgress++
     try {
-      const { response, staleSince } = await untilAborted(mount(request), signal)
-      if (staleSince !== undefined) setTrailer(staleSinceTrailer, timestamp(staleSince))
+      const { response, staleSince, staleReason } = await untilAborted(mount(request), signal)
+      if (staleSince !== undefined) {
+        setTrailer(staleSinceTrailer, timestamp(staleSince))
+        setTrailer(staleReasonTrailer, encodeURIComponent(staleReason))
+      }
       return response
     } finally {
       inProgress--

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import fc from 'fast-check'
 import type { MountResponse } from '#kubernetes/provider-protocol'
-import { staleSinceTrailer } from '#kubernetes/provider-protocol'
+import { staleReasonTrailer, staleSinceTrailer } from '#kubernetes/provider-protocol'
 import { timestamp } from '#lib'
 import { isOutage } from '#product/error-catalogue'
 import type { ProviderConfig } from '#product/provider'
@@ -62,6 +62,9 @@ async function startOutage(
       let since: string | undefined
       const onTrailer = (trailer: { get(name: string): unknown[] }) => {
         since = trailer.get(staleSinceTrailer)[0]?.toString()
+        if (since === undefined) return
+        const reason = decodeURIComponent(String(trailer.get(staleReasonTrailer)[0]))
+        assert.match(reason, /^vault [-a-z0-9]+ cannot answer \[(vault|entra)-[a-z-]+\]$/)
       }
       const call = provider.mount(await request(parameters, options), { onTrailer })
       const { files } = await whileTimePasses(clock, call)

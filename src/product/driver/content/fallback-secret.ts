@@ -13,7 +13,7 @@ import type { ObjectVersion } from '#kubernetes/provider-protocol'
 import type { VolumeFile } from '#kubernetes/volume-files'
 import { errorMessage, Problems, SecretValue } from '#lib'
 import { parseJson, recordOf, stringOf, valueAt } from '#lib/formats'
-import { type DriverErrorCode, errorCatalogue, isPassingError } from '#product/error-catalogue'
+import { type DriverErrorCode, errorCatalogue, isOutage } from '#product/error-catalogue'
 import type { Node } from '../node.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
@@ -41,7 +41,7 @@ export async function contentFromFallback(
   { failure, signal }: FallbackOptions,
 ): Promise<VolumeContent> {
   const name = mountClass.fallbackSecret
-  if (name === '' || !(failure instanceof PublishError) || !isPassingFailure(failure.message)) throw failure
+  if (name === '' || !(failure instanceof PublishError) || !isOutageFailure(failure.message)) throw failure
   const fallback: Fallback = { node, request, name, failure, signal }
   const secret = await readFallback(fallback)
   const files = filesOf(fallback, secret, filesOfClass(mountClass))
@@ -57,14 +57,14 @@ export async function contentFromFallback(
 const codePattern = /\[([a-z]{1,20}(?:-[a-z]{1,20}){1,5})\]/g
 
 /**
- * Whether each of the causes passes. The first code is the provider's own; others are of further objects, or words of the class,
+ * Whether each of the causes is an outage. The first code is the provider's own; others are of further objects, or words of the class,
  * which can only make it a refusal.
  */
-function isPassingFailure(message: string): boolean {
+function isOutageFailure(message: string): boolean {
   const codes = [...message.matchAll(codePattern)].map(([, code = '']) => code)
   const [first = '', ...others] = codes
   const isKnown = (code: string) => Object.hasOwn(errorCatalogue, code)
-  return message.startsWith(`[${first}] `) && [first, ...others.filter(isKnown)].every(isPassingError)
+  return message.startsWith(`[${first}] `) && [first, ...others.filter(isKnown)].every(isOutage)
 }
 
 interface Fallback {
