@@ -1,4 +1,5 @@
 import { describe } from 'node:test'
+import { eventCases } from './cases/events.ts'
 import { faultCases } from './cases/faults.ts'
 import { leakCases } from './cases/leaks.ts'
 import { mainJobCases } from './cases/main-job.ts'
@@ -26,6 +27,7 @@ describe(`end to end on the ${target} cluster`, () => {
   objectCases(lab)
   ownershipCases(lab)
   rotateNowCases(lab)
+  eventCases(lab)
   restartCases(lab)
   faultCases(lab)
   upstreamTakeoverCases(lab)

@@ -12,6 +12,7 @@ import {
 } from '#azure/rest'
 import { SecretValue } from '#lib'
 import { createHttpClient } from '#lib/http'
+import { createEventQueue, type EventQueue, type EventQueueContext, giveRole, subscribeToVault } from './event-queue.ts'
 
 /** How to reach an Azure, and as whom. */
 export interface LabAzureOptions {
@@ -86,6 +87,10 @@ export interface LabAzure {
    * managed by this Azure, to a new scale set of this name.
    */
   assignToNodes(name: string, identities: readonly string[]): Promise<void>
+  /** A storage queue for events of vaults, which the identity with this object id may take messages from. */
+  createEventQueue(name: string, reader: string): Promise<EventQueue>
+  /** Has Event Grid write these events of a vault of the resource group to the queue. */
+  subscribeToVault(vault: string, queue: EventQueue, types: readonly string[]): Promise<void>
   /** An application that can sign in with a password. */
   createApplication(name: string): Promise<Application>
   /** One call of the data plane of a vault, for example `/keys/NAME/create`; the API version is added. */
@@ -134,11 +139,17 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
     principalId,
   })
 
+  const principalId = async () => objectIdOf(await tokens.get(cloud.resourceManager))
+  const eventQueueContext = async (): Promise<EventQueueContext> => ({
+    ...{ resourceManager, group, subscriptionId, location, tokens, send },
+    principalId: await principalId(),
+  })
+
   return {
     tenantId,
     subscriptionId,
     resourceManager,
-    principalId: async () => objectIdOf(await tokens.get(cloud.resourceManager)),
+    principalId,
     async createResourceGroup() {
       await resourceManager.put(group, { location }, groups)
     },
@@ -169,6 +180,15 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
       const identity = { type: 'UserAssigned', userAssignedIdentities }
       if (ofCluster !== undefined) await resourceManager.patch(ofCluster.id, { identity }, machines)
       else await resourceManager.put(`${group}/${type}/${name}`, { location, identity, properties: {} }, machines)
+    },
+    async createEventQueue(name, reader) {
+      const queue = await createEventQueue(await eventQueueContext(), name)
+      const role = 'Storage Queue Data Message Processor'
+      await giveRole({ resourceManager, subscriptionId }, { role, principalId: reader, scope: queue.account })
+      return queue
+    },
+    async subscribeToVault(vault, queue, types) {
+      await subscribeToVault(await eventQueueContext(), { vault, queue, types })
     },
     async createApplication(displayName) {
       const { id, appId } = await graph.post<{ id: string; appId: string }>('/applications', { displayName })

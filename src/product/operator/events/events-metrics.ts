@@ -62,7 +62,7 @@ export interface EventsMetrics {
   ignored(why: IgnoredReason): void
   changed(result: 'written' | 'failed' | 'refused'): void
   lag(seconds: number): void
-  age(seconds: number): void
+  age(ms: number): void
   /** Called at every scrape. */
   state(read: () => { held: number; classes: number }): void
   text(): string
@@ -79,7 +79,7 @@ export function createEventsMetrics(): EventsMetrics {
     ignored: (why) => series.ignored.add({ why }),
     changed: (result) => series.changes.add({ result }),
     lag: (seconds) => series.lag.observe(seconds),
-    age: (seconds) => series.age.set(seconds),
+    age: (ms) => series.age.set(ms / 1000),
     state: (read) =>
       beforeScrape(() => {
         const { held, classes } = read()

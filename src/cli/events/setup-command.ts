@@ -1,0 +1,38 @@
+import { Option } from 'commander'
+import { defineCommand } from '../command.ts'
+import { addCluster, type ClusterOption, splitNames } from '../options.ts'
+import type { SetupCommand } from './setup.ts'
+import type { SetupOptions } from './setup-plan.ts'
+
+interface Options extends SetupOptions, ClusterOption {
+  issuer?: string
+  format: SetupCommand['format']
+  apply?: boolean
+}
+
+export const setupCommand = defineCommand<Options>({
+  name: 'setup',
+  summary: 'print, or run, what brings the events of vaults to a cluster',
+  description:
+    'Prints commands of the Azure CLI (or Bicep, or Terraform) that create a storage queue for the cluster, a system topic and an ' +
+    'event subscription for each vault, and the identity of the operator; the last lines are values for the chart. ' +
+    'Nothing is created without --apply, which runs the commands with the az that is signed in.',
+  options(command) {
+    command
+      .requiredOption('--vault <name>', 'a vault; may be repeated', splitNames)
+      .requiredOption('--cluster <name>', 'names the queue and the identity: keymount-NAME, keymount-operator-NAME')
+      .requiredOption('--resource-group <name>', 'of the queue and the identity; it has to exist')
+      .option('--storage-account <name>', 'default: a name made from those of cluster and resource group')
+      .option('--namespace <name>', 'of the operator', 'kube-system')
+      .option('--issuer <url>', 'of the cluster’s service account tokens (default: the cluster is asked)')
+      .addOption(new Option('--format <format>', 'what to print').choices(['az', 'bicep', 'terraform']).default('az'))
+      .option('--apply', 'run the commands of az instead of printing them')
+      .option('--probe', 'also set a secret keymount-probe-NAME in the first vault, and wait for its event')
+    addCluster(command)
+  },
+  async run({ options, world }) {
+    const { setup } = await import('./setup.ts')
+    const { format, apply = false, issuer, kubeconfig, home } = options
+    return setup({ options, format, apply, issuer, cluster: { kubeconfig, home }, world })
+  },
+})

@@ -1,0 +1,129 @@
+import {
+  type ClassChange,
+  classAnnotations,
+  type KubeClient,
+  objectKey,
+  type Pod,
+  parseClassChange,
+  resources,
+} from '#kubernetes/client'
+import { timestamp } from '#lib'
+import { formatDuration } from '#lib/formats'
+import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { type Answer, attempt } from '../answer.ts'
+import { withCluster } from '../cluster/open-cluster.ts'
+import type { ClusterOption } from '../options.ts'
+import { type EventsFigures, readFigures } from './read-figures.ts'
+
+export interface StatusCommand {
+  json: boolean
+  cluster: ClusterOption
+  world: CliWorld
+}
+
+/** What can be found out about the operator and its events, with the rights of the caller. */
+interface EventsStatus {
+  /** `namespace/name` of the pods of the operator. */
+  pods: Answer<string[]>
+  /** Of the pod that leads. */
+  figures: Answer<EventsFigures>
+  warnings: Answer<string[]>
+  /** Classes that were annotated, the newest first. */
+  changes: Answer<(ClassChange & { class: string })[]>
+}
+
+/** `keymount events status`: whether events arrive, how late, and what they led to. */
+export async function eventsStatus({ json, cluster, world }: StatusCommand): Promise<number> {
+  const terminal = createTerminal(world)
+  return withCluster(cluster, world, async ({ kube }) => {
+    const status = await terminal.wait('asking the operator', () => readStatus(kube))
+    if (json) terminal.line(JSON.stringify(status, null, 2))
+    else print(status, terminal, Date.now())
+    const figures = 'value' in status.figures ? status.figures.value : undefined
+    const works = figures !== undefined && figures.sources.length > 0 && figures.sources.every(({ up }) => up)
+    return works ? exitCodes.ok : exitCodes.failed
+  })
+}
+
+async function readStatus(kube: KubeClient): Promise<EventsStatus> {
+  const pods = await attempt(async () => {
+    const { items } = await kube.list(resources.pods, { labelSelector: 'app=keymount-operator' })
+    return items.filter(({ status }) => status?.phase === 'Running')
+  })
+  const running = 'value' in pods ? pods.value : []
+  return {
+    pods: 'value' in pods ? { value: running.map(objectKey) } : pods,
+    figures: await attempt(() => figuresOf(kube, running)),
+    warnings: await attempt(() => warningsOf(kube, running)),
+    changes: await attempt(() => changesOf(kube)),
+  }
+}
+
+const metricsPort = 8085
+
+async function figuresOf(kube: KubeClient, pods: readonly Pod[]): Promise<EventsFigures> {
+  const [first] = pods
+  if (first === undefined) throw new Error('no operator runs: set events.enabled of the chart')
+  const all = await Promise.all(
+    pods.map(async ({ metadata: { namespace = '', name = '' } }) => {
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}:${metricsPort}/proxy/metrics`
+      return readFigures(await kube.raw({ method: 'GET', path }))
+    }),
+  )
+  // Only the one that leads has sources.
+  return all.find(({ sources }) => sources.length > 0) ?? all[0] ?? readFigures('')
+}
+
+async function warningsOf(kube: KubeClient, pods: readonly Pod[]): Promise<string[]> {
+  const uids = new Set(pods.map(({ metadata }) => metadata.uid))
+  const namespaces = new Set(pods.map(({ metadata }) => metadata.namespace))
+  const found = await Promise.all(
+    [...namespaces].map((namespace) =>
+      kube.list(resources.events, { namespace, fieldSelector: 'involvedObject.kind=Pod' }),
+    ),
+  )
+  return found
+    .flatMap(({ items }) => items)
+    .filter(({ type, involvedObject }) => type === 'Warning' && uids.has(involvedObject.uid))
+    .map(({ lastTimestamp, reason, message }) => `${lastTimestamp ?? ''} ${reason}: ${message}`)
+}
+
+async function changesOf(kube: KubeClient): Promise<(ClassChange & { class: string })[]> {
+  const { items } = await kube.list(resources.secretProviderClasses, { metadataOnly: true })
+  return items
+    .flatMap((object) => {
+      const change = parseClassChange(object.metadata.annotations?.[classAnnotations.changed] ?? '')
+      return change === undefined ? [] : [{ class: objectKey(object), ...change }]
+    })
+    .toSorted((a, b) => b.seen - a.seen)
+}
+
+function print({ pods, figures, warnings, changes }: EventsStatus, terminal: Terminal, now: number): void {
+  const { line, style } = terminal
+  const ago = (ms: number) => `${formatDuration(Math.max(Math.round((now - ms) / 1000), 0) * 1000)} ago`
+  if ('why' in pods) line(`${style.bad('!')} operator: ${pods.why}`)
+  if ('why' in figures) line(`${style.bad('!')} figures: ${figures.why}`)
+  else {
+    const { sources, last, lag, age, held, ignored, classes } = figures.value
+    if (sources.length === 0) line(`${style.bad('!')} the operator has not asked for events yet`)
+    for (const { name, up } of sources)
+      line(`${up ? style.good('✓') : style.bad('!')} ${name}: ${up ? 'answers' : 'does not answer'}`)
+    line(`  last event: ${last === undefined ? 'none yet' : `${timestamp(last)} (${ago(last)})`}`)
+    line(`  lag, from the vault to the class: ${lag === undefined ? 'none yet' : `${lag.toFixed(2)} s on average`}`)
+    line(`  oldest message of the last answer: ${formatDuration(Math.round(age) * 1000)}; events not finished: ${held}`)
+    line(`  classes that events are matched with: ${classes}`)
+    for (const [why, count] of Object.entries(ignored)) line(`  ignored, ${why}: ${count}`)
+  }
+  if ('value' in warnings) for (const warning of warnings.value) line(`${style.bad('!')} ${warning}`)
+  if ('why' in changes) line(`${style.bad('!')} classes: ${changes.why}`)
+  else if (changes.value.length === 0) line('  no class has changed yet')
+  else
+    for (const change of changes.value.slice(0, 20))
+      line(`  ${change.class}: ${ago(change.seen)}, ${objectsText(change)}`)
+}
+
+function objectsText({ objects }: ClassChange): string {
+  const [first = ''] = objects
+  if (first === '*') return 'each object'
+  return objects.length === 1 ? first : `${first} and ${objects.length - 1} more`
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { runCli } from '../support/run-cli.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { labWithAzSkip as skip, startLabWithAz } from './lab-with-az.ts'
+
+const required = ['--vault', 'shop-events,bank-events', '--cluster', 'prod', '--resource-group', 'identity']
+const issuer = ['--issuer', 'https://issuer.example/prod']
+
+test('events setup prints commands, a template or a configuration with the same names', async () => {
+  for (const format of ['az', 'bicep', 'terraform']) {
+    const { code, stdout, stderr } = await runCli(['events', 'setup', ...required, ...issuer, '--format', format])
+    assert.equal(code, 0, stderr)
+    for (const name of [
+      'keymount-prod',
+      'keymount-operator-prod',
+      'shop-events',
+      'bank-events',
+      'https://issuer.example/prod',
+    ])
+      assert.ok(stdout.includes(name), `${format} without ${name}`)
+    for (const text of [
+      'SecretNewVersionCreated',
+      'VaultAccessPolicyChanged',
+      'kube-system:keymount-operator',
+      '86400',
+    ])
+      assert.ok(stdout.includes(text), `${format} without ${text}`)
+  }
+})
+
+test('events setup names each option that Azure would not take', async () => {
+  const options = ['--vault', 'a;rm', '--cluster', 'Prod', '--resource-group', 'g', '--storage-account', 'A-b']
+  const { code, stderr, stdout } = await runCli(['events', 'setup', ...options, ...issuer])
+  assert.deepEqual([code, stdout], [2, ''])
+  for (const option of ['--vault', '--cluster', '--storage-account'])
+    assert.ok(stderr.includes(`${option}: found`), stderr)
+  const both = await runCli(['events', 'setup', ...required, ...issuer, '--apply', '--format', 'bicep'])
+  assert.equal(both.code, 2)
+  assert.match(both.stderr, /--apply and --format bicep cannot be used together/)
+})
+
+test('the printed commands run on the lab as they are, twice, and then a secret becomes a message', {
+  skip,
+}, async (t) => {
+  const lab = await startLabWithAz(t)
+  for (const vault of ['shop-events', 'bank-events']) {
+    const created = await lab.shell(
+      `az keyvault create -n ${vault} -g ${lab.resourceGroup} -l westeurope --enable-rbac-authorization false --output none`,
+    )
+    assert.equal(created.code, 0, created.output)
+  }
+  const { stdout, code, stderr } = await lab.keymount('events', 'setup', ...required)
+  assert.equal(code, 0, stderr)
+  assert.ok(stdout.includes(lab.issuer))
+  const file = join(temporaryDirectory(t), 'setup.sh')
+  writeFileSync(file, stdout)
+  for (let times = 0; times < 2; times++) {
+    const { code, output } = await lab.shell(`bash ${file}`)
+    assert.equal(code, 0, output)
+    assert.match(
+      output,
+      /queue: https:\/\/keymountprod[0-9a-f]{8}\.queue\.core\.windows\.net\/keymount-prod\n {2}clientID: [0-9a-f-]{36}\n/,
+    )
+  }
+  const account = /--account-name (\w+)/.exec(stdout)?.[1]
+  const set = await lab.shell('az keyvault secret set --vault-name bank-events -n db --value x --output none')
+  assert.equal(set.code, 0, set.output)
+  const peek = `az storage message peek -q keymount-prod --account-name ${account} --auth-mode key --query '[].content' -o tsv`
+  const found = await lab.shell(
+    `for i in 1 2 3 4 5; do text=$(${peek}); [ -n "$text" ] && break; sleep 1; done; echo "$text"`,
+  )
+  assert.match(
+    Buffer.from(found.output.trim(), 'base64').toString('utf8'),
+    /bank-events\.vault\.azure\.net\/secrets\/db/,
+  )
+
+  const applied = await lab.keymount('events', 'setup', ...required, '--apply', '--probe')
+  assert.equal(applied.code, 0, applied.stdout + applied.stderr)
+  assert.match(applied.stderr, /the event of the probe has arrived/)
+
+  const status = await lab.keymount('events', 'status')
+  assert.equal(status.code, 1)
+  assert.match(status.stdout, /no operator runs: set events.enabled of the chart/)
+})
