@@ -1,4 +1,5 @@
 import { describe } from 'node:test'
+import { doctorCases } from './cases/doctor.ts'
 import { eventCases } from './cases/events.ts'
 import { faultCases } from './cases/faults.ts'
 import { leakCases } from './cases/leaks.ts'
@@ -30,6 +31,7 @@ describe(`end to end on the ${target} cluster`, () => {
   eventCases(lab)
   restartCases(lab)
   faultCases(lab)
+  doctorCases(lab)
   upstreamTakeoverCases(lab)
   upstreamCases(lab)
   upstreamProviderCases(lab)

@@ -36,7 +36,11 @@ export async function examinePod(
     K1: judgeCsiDriver(cluster.driver, installCommand),
     K2: facts.node === undefined ? [notKnown('the pod has no node yet')] : judgeNode(facts.node, installCommand),
     K3: judgePod(facts),
-    ...withDefaults(judgeIdentity([...inCluster.sections, ...sections]), facts, inCluster),
+    ...withDefaults(
+      judgeIdentity([...inCluster.sections, ...sections], cluster.classes.length === 0),
+      facts,
+      inCluster,
+    ),
     ...(azure === undefined ? {} : { V2: await examineObjects(azure.azure, facts) }),
     D1: judgeFiles(facts),
     S1: judgeSecrets(facts),

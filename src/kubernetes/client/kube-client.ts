@@ -57,6 +57,8 @@ const patchTypes = {
  */
 export interface KubeClient {
   readonly server: string
+  /** As whom, by the kubeconfig: see `KubeConfig.userName`. */
+  readonly userName?: string | undefined
   get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: CallOptions): Promise<T>
   /** All pages. */
   list<T extends KubeObject, P = T>(resource: Resource<T>, options?: ListOptions<T, P>): Promise<ObjectList<P>>
@@ -100,6 +102,7 @@ export function createKubeClient(config: KubeConfig, options: KubeClientOptions 
   const connection: ApiConnection = { transport, userAgent, clock, random, watchGraceMs, serverTime: undefined }
   return {
     server: config.server,
+    userName: config.userName,
     get: (resource, ref, { signal, timeoutMs } = {}) =>
       callJson(connection, { method: 'GET', path: pathOf(resource, ref), signal, timeoutMs }),
     list: (resource, options = {}) => listPages(connection, resource, options),

@@ -21,6 +21,8 @@ export interface KubeConfig {
   insecureSkipTlsVerify?: boolean | undefined
   /** Namespace of the context. Default `default`. */
   namespace: string
+  /** Name of the context’s user in the kubeconfig; for the clusters of az it has resource group and name. */
+  userName?: string | undefined
 }
 
 const serviceAccountDirectory = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -86,6 +88,7 @@ export function loadKubeconfig(path: string, options: KubeconfigOptions = {}): K
   const config: KubeConfig = {
     server: server ?? '',
     namespace: stringOf(context?.namespace) ?? 'default',
+    userName,
     ca: pemOf(kubeconfig, cluster, 'certificate-authority'),
     cert: pemOf(kubeconfig, user, 'client-certificate'),
     key: pemOf(kubeconfig, user, 'client-key'),

@@ -29,9 +29,11 @@ const stepOfSection: Readonly<Record<Section['about'], StepId>> = {
 
 /**
  * K4 and I1 to I9, V1: the findings of `keymount identity doctor`, each at its step. Those about the driver, about volumes and
- * the last error have a closer look elsewhere.
+ * the last error are judged elsewhere.
+ *
+ * @param needsWebhook whether the pod gets what it mounts only with the webhook; otherwise what is wrong with that is worth knowing
  */
-export function judgeIdentity(sections: readonly Section[]): Observed {
+export function judgeIdentity(sections: readonly Section[], needsWebhook: boolean): Observed {
   const observed: Partial<Record<StepId, Observation[]>> = {}
   for (const { about, findings } of sections) {
     if (about === 'last error') continue
@@ -41,7 +43,9 @@ export function judgeIdentity(sections: readonly Section[]): Observed {
       observed[step] = [...(observed[step] ?? []), observationOf(finding)]
     }
   }
-  return observed
+  const { I2 = [] } = observed
+  if (needsWebhook || I2.length === 0) return observed
+  return { ...observed, I2: I2.map((one) => (one.state === 'fail' ? { ...one, state: 'warn' } : one)) }
 }
 
 /** A refused sign-in is at the step of Entra's reason. */

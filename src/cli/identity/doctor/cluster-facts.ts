@@ -77,7 +77,7 @@ export async function gatherInstallation(kube: KubeClient): Promise<Pick<Cluster
     attempt(() => findObject(kube, resources.csiDrivers, { name: driverName })),
     attempt(() => kube.raw({ method: 'GET', path: '/version' })),
   ])
-  return { driver, installation: installationOf(driver, version) }
+  return { driver, installation: installationOf(driver, version, kube.userName) }
 }
 
 /** The one at the top, or the one that the pod names if the others may not be read. */

@@ -33,3 +33,22 @@ test('the local cluster of a lab is a managed cluster', () => {
   assert.match(addWebhookCommand(installation, chart, ''), /^az aks update .* --enable-workload-identity$/)
   assert.equal(installCommand(installation, chart), 'keymount up')
 })
+
+test('commands name the cluster of the kubeconfig’s context, not the first one of the lab', () => {
+  const lab = version('v1.34.0+keymount-local')
+  const second = installationOf({ why: 'no right' }, lab, 'clusterUser_shop_blue')
+  const update = 'az aks update --resource-group shop --name blue --enable-workload-identity'
+  assert.equal(addWebhookCommand(second, chart, ''), update)
+  assert.equal(
+    installCommand(second, chart),
+    'az aks enable-addons --addons azure-keyvault-secrets-provider --resource-group shop --name blue',
+  )
+  const labels = { 'kubernetes.azure.com/managedby': 'aks' }
+  const driver = driverWith({})
+  driver.value.metadata.labels = labels
+  assert.equal(
+    addWebhookCommand(installationOf(driver, version('v1.34.0'), 'clusterAdmin_shop_blue'), chart, ''),
+    update,
+  )
+  assert.equal(installationOf(driver, version('v1.34.0'), 'somebody').kind, 'other')
+})

@@ -5,7 +5,8 @@ import type { Answer } from '../../answer.ts'
 
 /** How Keymount was installed in a cluster, which decides how parts of it are added. */
 export type Installation =
-  | { kind: 'lab' }
+  /** A managed cluster of Azure with the add-on, or a cluster of the lab, which is one too. */
+  | { kind: 'managed'; isLab: boolean; group: string; name: string }
   | { kind: 'helm'; release: string; namespace: string }
   /** By manifests, or by something that is not known. */
   | { kind: 'other' }
@@ -13,21 +14,42 @@ export type Installation =
 /** Of the local cluster's `/version`. */
 const labVersion = /\+keymount-local"/
 
-/** @param version the text of `/version`. */
-export function installationOf(driver: Answer<CsiDriver | undefined>, version: Answer<string>): Installation {
-  if ('value' in version && labVersion.test(version.value)) return { kind: 'lab' }
+/**
+ * @param version the text of `/version`.
+ * @param userName of the kubeconfig: `az aks get-credentials` names users after group and cluster.
+ */
+export function installationOf(
+  driver: Answer<CsiDriver | undefined>,
+  version: Answer<string>,
+  userName = '',
+): Installation {
+  const isLab = 'value' in version && labVersion.test(version.value)
+  const [group, name] = managedNames(userName) ?? ['keymount', 'keymount']
+  if (isLab) return { kind: 'managed', isLab, group, name }
+  const labels = 'value' in driver ? (driver.value?.metadata.labels ?? {}) : {}
+  if (labels['kubernetes.azure.com/managedby'] === 'aks' && managedNames(userName) !== undefined) {
+    return { kind: 'managed', isLab, group, name }
+  }
   const annotations = 'value' in driver ? (driver.value?.metadata.annotations ?? {}) : {}
   const release = annotations['meta.helm.sh/release-name']
   const namespace = annotations['meta.helm.sh/release-namespace']
   return release === undefined || namespace === undefined ? { kind: 'other' } : { kind: 'helm', release, namespace }
 }
 
+/** Neither names of groups nor of clusters are told apart by an underscore in them: those are not recognized. */
+function managedNames(userName: string): [group: string, name: string] | undefined {
+  const [, group, name] = /^cluster(?:User|Admin)_([^_]+)_([^_]+)$/.exec(userName) ?? []
+  return group === undefined || name === undefined ? undefined : [group, name]
+}
+
 /** The command that adds the workload identity webhook. @param tenantId empty if it is not known. */
 export function addWebhookCommand(installation: Installation, chart: string, tenantId: string): string {
   const tenant = tenantId === '' ? 'TENANT_ID' : tenantId
   switch (installation.kind) {
-    case 'lab':
-      return 'az aks update --resource-group keymount --name keymount --enable-workload-identity'
+    case 'managed': {
+      const { group, name } = installation
+      return commandLine('az', 'aks', 'update', '--resource-group', group, '--name', name, '--enable-workload-identity')
+    }
     case 'helm': {
       const { release, namespace } = installation
       const values = ['--set', 'webhook.enabled=true', '--set', `webhook.azureTenantID=${tenant}`]
@@ -49,6 +71,11 @@ export function chartInstallCommand(installation: Installation, packageRoot: str
 
 /** The command that installs Keymount, where there is no driver. */
 export function installCommand(installation: Installation, chart: string): string {
-  if (installation.kind === 'lab') return 'keymount up'
+  if (installation.kind === 'managed') {
+    const { isLab, group, name } = installation
+    if (isLab && name === 'keymount') return 'keymount up'
+    const cluster = ['--resource-group', group, '--name', name]
+    return commandLine('az', 'aks', 'enable-addons', '--addons', 'azure-keyvault-secrets-provider', ...cluster)
+  }
   return commandLine('helm', 'upgrade', '--install', 'keymount', chart, '--namespace', 'kube-system')
 }
