@@ -5,7 +5,7 @@ import { resources } from '#kubernetes/client'
 import { until } from '../../support/eventually.ts'
 import { findKubectl } from '../../support/kubectl.ts'
 import type { Lab } from '../../support/lab.ts'
-import { runCli } from '../../support/run-cli.ts'
+import { cliEnvironment, runCli } from '../../support/run-cli.ts'
 import { podReady } from '../wait.ts'
 import { createWorkload, type Workload } from '../workload.ts'
 
@@ -96,7 +96,7 @@ export function doctorCases(lab: () => Lab): void {
 
     function shell(command: string): Promise<void> {
       const script = command.replaceAll(/(^|\| )kubectl /g, `$1${findKubectl() ?? 'kubectl'} `)
-      const env = { PATH: process.env.PATH ?? '', KUBECONFIG: lab().kubeconfig }
+      const env = { ...cliEnvironment(), KUBECONFIG: lab().kubeconfig }
       return new Promise((done, failed) => {
         execFile('/bin/sh', ['-c', script], { env }, (error) => (error === null ? done() : failed(error)))
       })
