@@ -36,7 +36,7 @@ export function installationOf(
   return release === undefined || namespace === undefined ? { kind: 'other' } : { kind: 'helm', release, namespace }
 }
 
-/** Neither names of groups nor of clusters are told apart by an underscore in them: those are not recognized. */
+/** An underscore may be in the name of a group and of a cluster: such a pair is ambiguous, and not recognized. */
 function managedNames(userName: string): [group: string, name: string] | undefined {
   const [, group, name] = /^cluster(?:User|Admin)_([^_]+)_([^_]+)$/.exec(userName) ?? []
   return group === undefined || name === undefined ? undefined : [group, name]
