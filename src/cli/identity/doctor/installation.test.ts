@@ -50,5 +50,5 @@ test('commands name the cluster of the kubeconfig’s context, not the first one
     addWebhookCommand(installationOf(driver, version('v1.34.0'), 'clusterAdmin_shop_blue'), chart, ''),
     update,
   )
-  assert.equal(installationOf(driver, version('v1.34.0'), 'somebody').kind, 'other')
+  assert.equal(installationOf(driver, version('v1.34.0'), 'developer').kind, 'other')
 })
