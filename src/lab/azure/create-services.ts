@@ -6,6 +6,7 @@ import { ownerRole } from './access/role-definitions.ts'
 import { createMachines, type Machine } from './arm/compute/machines.ts'
 import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
 import { createClusters, issuerAuthority } from './arm/container-service/clusters.ts'
+import { createIdentityBindings } from './arm/container-service/identity-bindings.ts'
 import { createLongOperations } from './arm/long-operations.ts'
 import { createIdentities } from './arm/managed-identity/identities.ts'
 import { armOperations } from './arm/operations.ts'
@@ -82,12 +83,14 @@ export async function createServices(options: ServicesOptions) {
   const tokens = await createAccessTokens(store, tenantId, clock)
   const objects = createVaultObjects(store, clock)
   const queues = createQueues(store)
+  const bindings = createIdentityBindings(store, directory.federatedCredentials)
   const resources = {
     groups: createResourceGroups(store),
     vaults: createVaults(store, clock, objects.removeAll),
     identities: createIdentities(store, directory),
     machines: createMachines(store, directory),
-    clusters: createClusters(store, directory),
+    clusters: createClusters(store, directory, bindings.removeCluster),
+    bindings,
     accounts: createStorageAccounts(store, queues.removeAll),
     eventGrid: createEventGridRecords(store, (topic) => removeSystemIdentity(directory, topic)),
   }

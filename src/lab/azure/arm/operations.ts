@@ -17,6 +17,8 @@ import type { ClusterBackend } from './container-service/cluster-backend.ts'
 import { type ClusterLifecycle, createClusterLifecycle } from './container-service/cluster-lifecycle.ts'
 import { clusterOperations } from './container-service/cluster-operations.ts'
 import { type Clusters, clusterKind } from './container-service/clusters.ts'
+import { identityBindingOperations } from './container-service/identity-binding-operations.ts'
+import type { IdentityBindings } from './container-service/identity-bindings.ts'
 import { createNodeGroups } from './container-service/node-groups.ts'
 import { eventSubscriptionOperations } from './event-grid/event-subscription-operations.ts'
 import { systemTopicKind, systemTopicOperations } from './event-grid/system-topic-operations.ts'
@@ -48,6 +50,7 @@ export interface ArmOperationsOptions {
   identities: Identities
   machines: Machines
   clusters: Clusters
+  bindings: IdentityBindings
   accounts: StorageAccounts
   eventGrid: EventGridRecords
   clusterBackend: ClusterBackend | undefined
@@ -93,6 +96,7 @@ export function armOperations(options: ArmOperationsOptions): {
     ...eventSubscriptionOperations({ ...options, providers }),
     ...machineOperations(options),
     ...clusterOperations({ ...options, nodeGroups, lifecycle }),
+    ...identityBindingOperations(options),
     ...longOperationOperations(longOperations),
     ...roleDefinitionOperations({ subscriptionId }),
     ...roleAssignmentOperations({ ...options, kinds }),

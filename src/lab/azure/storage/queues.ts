@@ -38,7 +38,7 @@ export interface Queues {
   /** Messages that are neither expired nor deleted, hidden ones included. */
   count(queue: Queue, now: number): number
   message(queue: Queue, id: string, now: number): Message | undefined
-  /** The first messages that are visible at `now`: those that have been visible longest. */
+  /** The first messages that are visible at `now`, in the order in which they were put, read or updated last. */
   visible(queue: Queue, limit: number, now: number): Message[]
   /** Throws {@link Refusal} when the queue or the account is full. */
   add(queue: Queue, fields: NewMessage): { message: Message; changes: Change[] }

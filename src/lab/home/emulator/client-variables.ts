@@ -103,6 +103,7 @@ const servedHosts = [
   'management.azure.com',
   'graph.microsoft.com',
   'name.vault.azure.net',
+  'name.queue.core.windows.net',
 ] as const
 
 /** `NO_PROXY` with the user's own exceptions, except those that cover hosts of the lab. */

@@ -40,7 +40,12 @@ export interface Clusters {
 
 export const clusterType = 'Microsoft.ContainerService/managedClusters'
 
-export function createClusters(store: RecordStore, directory: Directory): Clusters {
+/** @param removeBindings returns the changes that remove the identity bindings of the cluster with this id. */
+export function createClusters(
+  store: RecordStore,
+  directory: Directory,
+  removeBindings: (clusterId: string) => Change[],
+): Clusters {
   const collection = store.collection<Cluster>('managed-clusters')
   return {
     get: (id) => collection.get(id.toLowerCase()),
@@ -49,7 +54,7 @@ export function createClusters(store: RecordStore, directory: Directory): Cluste
     remove({ id, principalId }) {
       const principal = directory.servicePrincipal(principalId)
       const ofPrincipal = principal === undefined ? [] : directory.removePrincipal(principal)
-      return [...ofPrincipal, collection.remove(id.toLowerCase())]
+      return [...ofPrincipal, ...removeBindings(id), collection.remove(id.toLowerCase())]
     },
   }
 }
