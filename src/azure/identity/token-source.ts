@@ -11,6 +11,8 @@ import type { Credential } from './ways/index.ts'
 export interface TokenSource {
   /** @param identityKey identifies the identity: callers with the same key share, others never do. See `createIdentityKeys`. */
   get(identityKey: string, credential: Credential, request: TokenRequest): Promise<AccessToken>
+  /** Whether `get` has a token to give without a sign-in. */
+  isHeld(identityKey: string, request: TokenRequest): boolean
   /** Drops a token that the resource refused. */
   forget(identityKey: string, request: TokenRequest, refused: AccessToken): void
 }
@@ -70,6 +72,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   const { held } = state
   return {
     get: (identityKey, credential, request) => getToken(state, cacheKey(identityKey, request), credential, request),
+    isHeld: (identityKey, request) => (held.get(cacheKey(identityKey, request))?.until ?? 0) > state.clock.elapsed(),
     forget(identityKey, request, refused) {
       const key = cacheKey(identityKey, request)
       if (held.get(key)?.token === refused) held.delete(key)

@@ -37,7 +37,7 @@ function verifier(keys: () => readonly (JsonWebKey & { kid: string })[]) {
     fetches++
     return keys()
   }
-  return { clock, verify: createTokenVerifier({ fetchKeys, clock }), fetches: () => fetches }
+  return { clock, ...createTokenVerifier({ fetchKeys, clock }), fetches: () => fetches }
 }
 
 test('a token is vouched for when the cluster signed it and it is valid now', async () => {
@@ -88,4 +88,11 @@ test('without keys no token is verified, and they are fetched again', async () =
   reachable = true
   await clock.advance(30_001)
   assert.equal(await verify(tokenOf({})), true)
+})
+
+test('keys that were read before the first token serve it', async () => {
+  const { verify, prepare, fetches } = verifier(() => [jwk(rsa.publicKey, 'rsa')])
+  await prepare()
+  assert.equal(await verify(tokenOf({})), true)
+  assert.equal(fetches(), 1)
 })

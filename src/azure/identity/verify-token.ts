@@ -16,11 +16,17 @@ const refetchMs = 30_000
 /** Clocks of node and API server may differ by this much. */
 const leewayMs = 60_000
 
+export interface TokenVerifier {
+  verify(token: ServiceAccountToken): Promise<boolean>
+  /** Reads the keys before the first token comes. Never rejects. */
+  prepare(): Promise<void>
+}
+
 /**
  * Whether a service account token was signed by the cluster and is valid now. False as well when the keys cannot be read: that
  * only means that pods do not share.
  */
-export function createTokenVerifier(options: TokenVerifierOptions): (token: ServiceAccountToken) => Promise<boolean> {
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
   const { fetchKeys, clock = systemClock, holdMs = 5 * 60_000 } = options
   let keys = new Map<string, KeyObject>()
   let fetchedAt = Number.NEGATIVE_INFINITY
@@ -39,15 +45,20 @@ export function createTokenVerifier(options: TokenVerifierOptions): (token: Serv
   async function keyFor(kid: string): Promise<KeyObject | undefined> {
     const age = () => clock.elapsed() - fetchedAt
     if (age() > holdMs || (!keys.has(kid) && age() > refetchMs)) {
-      fetching ??= refresh().finally(() => {
-        fetching = undefined
-      })
+      void fetchOnce()
     }
     if (fetching !== undefined) await fetching
     return keys.get(kid)
   }
 
-  return async ({ token, claims }) => {
+  function fetchOnce(): Promise<void> {
+    fetching ??= refresh().finally(() => {
+      fetching = undefined
+    })
+    return fetching
+  }
+
+  async function verifyToken({ token, claims }: ServiceAccountToken): Promise<boolean> {
     const [header = '', payload = '', signature = '', ...rest] = token.revealText().split('.')
     const { alg, kid } = readHeader(header)
     const algorithm = algorithms.get(alg)
@@ -60,6 +71,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): (token: Serv
     const bytes = Buffer.from(signature, 'base64url')
     return ieee ? verify(hash, signed, { key, dsaEncoding: 'ieee-p1363' }, bytes) : verify(hash, signed, key, bytes)
   }
+
+  return { verify: verifyToken, prepare: fetchOnce }
 }
 
 /** What API servers sign with. https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/ */

@@ -10,6 +10,7 @@ import {
 } from 'node:tls'
 import { Problems } from '#lib'
 import { exchange, type HttpResponse, type HttpStream, type Outgoing, openStream } from './exchange.ts'
+import { prepareConnections } from './prepared-connections.ts'
 import { type ProxyEnvironment, readProxyEnvironment } from './proxy-environment.ts'
 
 /**
@@ -43,6 +44,11 @@ export interface HttpClient {
   send: HttpSend
   /** An answer that is read as it comes, over a connection that does not count towards `maxSockets`. */
   stream(request: HttpStreamRequest): Promise<HttpStream>
+  /**
+   * Opens connections to the host of an https URL, until `count` are open and unused, for requests that are about to be sent. Does
+   * nothing for clients that open connections by themselves, and through a proxy that is asked by TLS.
+   */
+  prepare(url: URL, count: number): void
   /** Closes idle connections and ends those in use. */
   stop(): void
 }
@@ -85,16 +91,26 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
     for (const agent of [agents.secure, agents.plain, streams.secure, streams.plain])
       useConnections(agent, options.connect)
   }
+  const isPreparable = options.connect === undefined && !proxiesOf(options).some((proxy) => /^https:/i.test(proxy))
+  const prepared = isPreparable ? prepareConnections(agents.secure) : undefined
   return {
+    prepare({ protocol, hostname, port }, count) {
+      if (protocol === 'https:') prepared?.prepare(hostname, Number(port || 443), Math.min(count, maxSockets))
+    },
     send: (request) => exchange(outgoing(request, agents), { timeoutMs: request.timeoutMs ?? timeoutMs, maxBodyBytes }),
     stream(request) {
       const { headTimeoutMs = timeoutMs } = request
       return openStream(outgoing(request, streams), { headTimeoutMs, timeoutMs: request.timeoutMs })
     },
     stop() {
+      prepared?.stop()
       for (const agent of [agents.secure, agents.plain, streams.secure, streams.plain]) agent.destroy()
     },
   }
+}
+
+function proxiesOf({ proxyEnv = {} }: HttpClientOptions): string[] {
+  return Object.values(proxyEnv).filter((value) => typeof value === 'string')
 }
 
 /** Lets an agent open its connections by `connect`. */

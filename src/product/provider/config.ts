@@ -213,6 +213,7 @@ export const providerProgram: Program<typeof providerFlags, ProviderProgramConfi
       constructPemChain: flags['construct-pem-chain'],
       separateFiles: flags['write-cert-and-key-in-separate-files'],
       userAgent: flags['custom-user-agent'],
+      prepare: true,
     }
   },
 }

@@ -24,11 +24,12 @@ import {
 } from '#lib/http'
 import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import { createByteBudget } from './byte-budget.ts'
-import { type Cluster, createCluster } from './cluster.ts'
+import { createCluster } from './cluster.ts'
 import { askOwnHealth } from './health.ts'
 import { createLastGood } from './last-good.ts'
 import type { ManagedIdentityPolicy } from './managed-identities.ts'
 import { createMount, type Mount, type VaultAccess } from './mount.ts'
+import { prepare } from './prepare.ts'
 import { providerLimits } from './provider-limits.ts'
 import { createProviderMetrics, type ObjectNameLabels, type ProviderMetrics } from './provider-metrics.ts'
 import { createReadCache } from './read-cache.ts'
@@ -88,6 +89,8 @@ export interface ProviderConfig {
   separateFiles?: boolean | undefined
   /** How metrics show names of objects. Default `plain`. */
   objectNameLabels?: ObjectNameLabels | undefined
+  /** Whether to open connections and to compile code before the first mount. Default false. */
+  prepare?: boolean | undefined
   /** Added to the user agent. */
   userAgent?: string | undefined
   clock?: Clock | undefined
@@ -147,6 +150,9 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
   const out = opened(createHttpClient({ ...config.http, maxSockets }))
   const outToEmulator = config.emulator && opened(createHttpClient({ ...config.emulator.http, maxSockets }))
   const tokenProxy = config.tokenProxy && opened(createTokenProxy(config.tokenProxy))
+  const verifier = cluster && createTokenVerifier({ fetchKeys: cluster.tokenKeys, clock })
+  if (config.prepare === true)
+    started.defer(prepare({ client: out, cloudName: config.cloud.cloudName, readKeys: verifier?.prepare, clock }))
   const accessThrough = (client: HttpClient) =>
     createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, config })
   return createMount({
@@ -160,7 +166,7 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
     access: accessThrough(out),
     emulator: config.emulator &&
       outToEmulator && { cloud: config.emulator.cloud, access: accessThrough(outToEmulator) },
-    identityKeys: createIdentityKeys({ verify: verifierOf(cluster, clock) }),
+    identityKeys: createIdentityKeys({ verify: verifier?.verify }),
     cache,
     lastGood,
     stale: { defaultMs: config.staleMs ?? 0, maxMs: config.maxStaleMs ?? 72 * 3_600_000 },
@@ -178,10 +184,6 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
 function createKeyMaterialPool(): TaskRunner {
   const { keyMaterialMs, keyMaterialHeap } = providerLimits
   return createWorkerPool({ timeoutMs: keyMaterialMs.value, heapMib: keyMaterialHeap.value / (1024 * 1024) })
-}
-
-function verifierOf(cluster: Cluster | undefined, clock: Clock) {
-  return cluster && createTokenVerifier({ fetchKeys: cluster.tokenKeys, clock })
 }
 
 interface AccessOptions {
@@ -224,5 +226,9 @@ function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, confi
   const userAgent = ['csi-secrets-store/', config.version, ' (linux; keymount) ', config.userAgent ?? '']
     .join('')
     .trim()
-  return { tokens, client: createVaultClient({ send, userAgent, clock }) }
+  return {
+    tokens,
+    client: createVaultClient({ send, userAgent, clock }),
+    prepare: ({ origin }, count) => client.prepare(new URL(origin), count),
+  }
 }

@@ -41,7 +41,7 @@ test('a request that names what has changed gets that from the vault, and the re
     for (const name of ['a', 'b']) await lab.azure.setSecret('shop-vault', name, value)
   }
   const clock = createManualClock(Date.now())
-  const { mount } = await lab.startProvider({ clock })
+  const { mount } = await lab.startProvider({ clock, kube: clusterOf(lab.issuer) })
   const read = async (changed?: readonly string[], parameters: Record<string, string> = {}) => {
     const objects = objectsOf({ objectName: 'a', objectType: 'secret' }, { objectName: 'b', objectType: 'secret' })
     const attribute = changed === undefined ? {} : { [changedAttribute]: JSON.stringify(changed) }

@@ -34,6 +34,7 @@ function tokensWith(setting: Setting = {}) {
       if (failure !== undefined) throw failure
       return { token: SecretValue.of('token'), expiresAt: 0 }
     },
+    isHeld: () => false,
     forget: () => undefined,
   }
   const kube = {

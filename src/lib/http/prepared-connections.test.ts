@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { eventually } from '../../../test/support/eventually.ts'
+import { startTlsServer } from '../../../test/support/tls-server.ts'
+import { createHttpClient } from './http-client.ts'
+import { HttpFault } from './http-fault.ts'
+
+async function start(t: TestContext) {
+  const server = await startTlsServer(t)
+  const client = createHttpClient({ ca: server.ca })
+  t.after(() => client.stop())
+  const send = async () => (await client.send({ url: server.url })).body.toString()
+  return { server, client, send }
+}
+
+test('requests use the connections that were prepared for their host, and open others when there are no more', async (t) => {
+  const { server, client, send } = await start(t)
+  client.prepare(server.url, 2)
+  await eventually(() => assert.equal(server.connections, 2))
+  assert.deepEqual(await Promise.all([send(), send()]), ['ok', 'ok'])
+  assert.equal(server.connections, 2)
+  await Promise.all([send(), send(), send()])
+  assert.equal(server.connections, 3)
+})
+
+test('connections on their way serve requests, and idle ones count: none is opened twice', async (t) => {
+  const { server, client, send } = await start(t)
+  client.prepare(server.url, 2)
+  client.prepare(server.url, 2)
+  assert.deepEqual(await Promise.all([send(), send()]), ['ok', 'ok'])
+  client.prepare(server.url, 2)
+  assert.equal(await send(), 'ok')
+  assert.equal(server.connections, 2)
+  client.prepare(server.url, 3)
+  await eventually(() => assert.equal(server.connections, 3))
+})
+
+test('a prepared connection that the server closed is not used', async (t) => {
+  const { server, client, send } = await start(t)
+  client.prepare(server.url, 1)
+  await eventually(() => assert.equal(server.connections, 1))
+  server.closeConnections()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal(await send(), 'ok')
+  assert.equal(server.connections, 2)
+})
+
+test('a connection that cannot be prepared is the fault of the request that waits for it, and harms no other', async (t) => {
+  const { server, client } = await start(t)
+  const nowhere = new URL('https://127.0.0.1:9/')
+  client.prepare(nowhere, 1)
+  await assert.rejects(client.send({ url: nowhere }), (error) => error instanceof HttpFault && error.code === 'refused')
+  client.prepare(nowhere, 3)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  await assert.rejects(client.send({ url: nowhere }), (error) => error instanceof HttpFault && error.code === 'refused')
+  const untrusting = createHttpClient()
+  t.after(() => untrusting.stop())
+  untrusting.prepare(server.url, 1)
+  await assert.rejects(
+    untrusting.send({ url: server.url }),
+    (error) => error instanceof HttpFault && error.code === 'tls',
+  )
+})
+
+test('stopping the client closes what was prepared', async (t) => {
+  const { server, client } = await start(t)
+  client.prepare(server.url, 2)
+  await eventually(() => assert.equal(server.connections, 2))
+  client.prepare(new URL('http://localhost/'), 1)
+  client.stop()
+})
