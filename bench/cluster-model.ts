@@ -256,7 +256,7 @@ function clusterOfSize(size: number, { profile, rest, change }: Measured) {
   const readsOfTick = (rest.reads * intervalMs) / 3_600_000
   const peak = peakOfBursts({ nodes: size, size: readsOfTick, spanMs: intervalMs, windowMs })
   const perSecond = (perHour: number) => (perHour * size) / 3600
-  const spread = spreadSeconds(size, 1)
+  const spread = spreadSeconds(size, objects)
   const changeReads = (change?.reads ?? 0) * size
   const changePeak = peakOfBursts({ nodes: size, size: change?.reads ?? 0, spanMs: spread * 1000, windowMs })
   return {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classAnnotations, resources } from '#kubernetes/client'
 import { sleep } from '#lib'
+import { forEachLimited } from '#lib/async'
 import { until } from '../../support/eventually.ts'
 import { startEventsLab, vault } from './events-lab.ts'
 
@@ -34,6 +35,36 @@ test('an event in the queue annotates the classes that have the object, and its 
   assert.equal(metrics.value('events_source_up', { source: 'queue' }), 1)
   assert.equal(metrics.value('events_changes_total', { result: 'written' }), 1)
   assert.equal(metrics.value('events_held', {}), 0)
+})
+
+test('in a large cluster the drivers spread their reads of all objects of the class, of which one has changed', async (t) => {
+  const lab = await startEventsLab(t)
+  await lab.allow()
+  await lab.createClass('app', ['db', 'cache', 'key'])
+  const nodes = Array.from({ length: 300 }, (_, index) => `node-${index}`)
+  await forEachLimited(nodes, 8, async (node) => {
+    const metadata = {
+      namespace: 'default',
+      name: `pod-${node}-default-app`,
+      labels: { 'internal.secrets-store.csi.k8s.io/node-name': node },
+    }
+    await lab.kube.create(resources.secretProviderClassPodStatuses, {
+      apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+      kind: 'SecretProviderClassPodStatus',
+      metadata,
+    })
+  })
+  await lab.operate(`--events-queue=${lab.queue}`)
+  // The first events may come before the nodes are counted.
+  let events = 0
+  const { objects, spreadSeconds } = await until('a spread', async () => {
+    await lab.send({ id: `e${++events}`, version: 'a1' })
+    await sleep(1500)
+    const change = await lab.change('app')
+    return change?.spreadSeconds === 0 ? undefined : change
+  })
+  assert.deepEqual(objects, [`${secrets}/db/a1`])
+  assert.equal(spreadSeconds, 6, '900 reads at 150 in a second')
 })
 
 test('a class is found however late it is created or edited', async (t) => {

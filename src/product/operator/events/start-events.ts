@@ -2,7 +2,6 @@ import {
   classAnnotations,
   createEventRecorder,
   type EventRecorder,
-  everyObject,
   type KubeClient,
   KubeError,
   type ObjectReference,
@@ -203,10 +202,10 @@ async function annotate(
   const { key } = change
   const { kube, metrics, spreadSeconds = () => 0 } = world
   const [namespace = '', name = ''] = key.split('/')
-  const changed = change.objects.has(everyObject) ? index.objectsOf(key) : change.objects.size
   const annotation = annotationOf(backlog, change, {
     before: classes.changeOf(key),
-    spreadSeconds: spreadSeconds(namespace, name, changed),
+    // A driver gets a volume as a whole: a provider that keeps no values reads all objects of the class.
+    spreadSeconds: spreadSeconds(namespace, name, index.objectsOf(key)),
     now: clock.now(),
     elapsed: clock.elapsed(),
   })
