@@ -21,8 +21,13 @@ import {
   readFileInPod,
   until,
 } from './demo-context.ts'
+import { setClassInterval, startPush } from './push.ts'
 
-const values = { first: 'MyAKSExampleSecret', second: 'a new value, set while the pod runs' } as const
+const values = {
+  first: 'MyAKSExampleSecret',
+  second: 'a new value, set while the pod runs',
+  third: 'pushed by an event',
+} as const
 
 const subjects = {
   /** Of the tokens of the example's pod. */
@@ -40,6 +45,7 @@ export async function showMainJob(context: DemoContext): Promise<void> {
   await step('File', () => readFirstValue(context), asItIs)
   const mounted = await step('Status object', () => readStatus(context), describeStatus)
   await step('New value', () => rotate(context, mounted), asItIs)
+  await step('Event', () => push(context), asItIs)
   await step('Wrong subject', () => breakSubject(context), asItIs)
   await step('Fixed', () => fixSubject(context), asItIs)
   await step('Pod deleted', () => unmount(context, pod), asItIs)
@@ -125,6 +131,24 @@ async function rotate(context: DemoContext, before: SecretProviderClassPodStatus
   return `the file changes to: ${values.second}\n(version ${after}, without a restart of the pod)`
 }
 
+/** The class is read once an hour, so what comes within seconds came by the event. */
+async function push(context: DemoContext): Promise<string> {
+  await setClassInterval(context, '1h')
+  const operator = await startPush(context)
+  try {
+    const startedAt = performance.now()
+    await context.azure.setSecret(names.vault, names.secret, values.third)
+    await until(context, 'the file in the container has the value of the event', async () =>
+      (await readFileInPod(context)) === values.third ? true : undefined,
+    )
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+    return `the class is read once an hour, and the file changes after ${seconds} s:\nvault, Event Grid, queue, operator, driver, file`
+  } finally {
+    await operator.stop()
+    await setClassInterval(context, undefined)
+  }
+}
+
 async function breakSubject(context: DemoContext): Promise<string> {
   await expectSubject(context, subjects.wrong)
   await deletePod(context)
@@ -143,7 +167,7 @@ async function fixSubject(context: DemoContext): Promise<string> {
   await expectSubject(context, subjects.right)
   await podReady(context)
   const text = await readFileInPod(context)
-  check(text === values.second, `the file contains "${values.second}"`, `"${text}"`)
+  check(text === values.third, `the file contains "${values.third}"`, `"${text}"`)
   return 'the federated credential is correct again, and the pod has started by itself'
 }
 
