@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { KubeEvent, Pod } from '#kubernetes/client'
+import { reportsOf } from './reports.ts'
+
+function pod(phase: 'Pending' | 'Running'): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'shop', name: 'web' },
+    spec: { containers: [] },
+    status: { phase },
+  }
+}
+
+function event(reason: string, message: string, lastTimestamp: string): KubeEvent {
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: {},
+    involvedObject: { name: 'web' },
+    reason,
+    message,
+    lastTimestamp,
+  }
+}
+
+const mount = 'MountVolume.SetUp failed for volume "secrets" : rpc error: code = Unknown desc = '
+
+test('the latest failed mount of a pod that waits, at the first step of its codes; none of a pod that runs', () => {
+  const events = [
+    event(
+      'FailedMount',
+      `${mount}[vault-object-missing] failed to get a; [vault-forbidden] failed to get b`,
+      '2026-01-01T10:00:00Z',
+    ),
+    event('FailedMount', `${mount}[class-not-found] no class`, '2026-01-01T09:00:00Z'),
+  ]
+  const [report] = reportsOf(pod('Pending'), events, [])
+  assert.deepEqual([report?.step, report?.code, report?.at], ['I9', 'vault-forbidden', '2026-01-01T10:00:00Z'])
+  assert.deepEqual(reportsOf(pod('Running'), events, []), [])
+})
+
+test('a driver that kubelet does not know is ours, or a misspelt name', () => {
+  const unknown = (name: string) =>
+    event('FailedMount', `driver name ${name} not found in the list of registered CSI drivers`, '')
+  const code = (name: string) => reportsOf(pod('Pending'), [unknown(name)], [])[0]?.code
+  assert.equal(code('secrets-store.csi.k8s.io'), 'driver-not-registered')
+  assert.equal(code('secret-store.csi.k8s.io'), 'driver-name-wrong')
+})
+
+test('the failure of a rotation is where its code belongs, or with the files', () => {
+  const status = (failure: string) => ({
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClassPodStatus',
+    metadata: { annotations: { 'keymount.dev/last-failure': failure } },
+    status: { podName: 'web', secretProviderClassName: 'db' },
+  })
+  assert.equal(reportsOf(pod('Running'), [], [status('[vault-forbidden] no role')])[0]?.step, 'I9')
+  assert.equal(reportsOf(pod('Running'), [], [status('something else')])[0]?.code, 'rotation-failing')
+})
