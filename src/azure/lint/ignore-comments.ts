@@ -31,14 +31,45 @@ export function ignoreComments(text: string): IgnoreComments {
   const problems: IgnoreProblem[] = []
   if (!text.includes('keymount-lint')) return { comments, problems }
   const lines = text.split(/\r?\n/)
+  const documents = documentsOf(lines)
   for (const [index, line] of lines.entries()) {
     const at = line.indexOf(marker)
     if (at < 0 || !line.slice(0, at).trimEnd().endsWith('#')) continue
+    if (comments.length === maxComments) {
+      problems.push({ line: index + 1, message: `is beyond the ${maxComments} that a file may have, and ignored` })
+      break
+    }
     const parsed = parseWords(line.slice(at + marker.length))
     if ('problem' in parsed) problems.push({ line: index + 1, message: parsed.problem })
-    comments.push({ line: index + 1, rules: parsed.rules, ...reach(lines, index) })
+    comments.push({ line: index + 1, rules: parsed.rules, ...reach(lines, index, documents) })
   }
   return { comments, problems }
+}
+
+const maxComments = 500
+
+/** Indexes of a document's lines. */
+interface DocumentLines {
+  /** The first that is neither empty nor a comment. */
+  content: number
+  last: number
+}
+
+function documentsOf(lines: readonly string[]): DocumentLines[] {
+  const documents: DocumentLines[] = []
+  let current: DocumentLines | undefined
+  for (const [index, line] of lines.entries()) {
+    if (/^---/.test(line) && current !== undefined) current = undefined
+    if (/^(\s*#.*|\s*|---\s*)$/.test(line)) {
+      if (current !== undefined) current.last = index
+      continue
+    }
+    if (current === undefined) {
+      current = { content: index, last: index }
+      documents.push(current)
+    } else current.last = index
+  }
+  return documents
 }
 
 function parseWords(words: string): { rules: string[] } | { rules: string[]; problem: string } {
@@ -54,18 +85,23 @@ function parseWords(words: string): { rules: string[] } | { rules: string[]; pro
   return { rules }
 }
 
-function reach(lines: readonly string[], index: number): { from: number; to: number } {
-  const own = lines[index] ?? ''
-  if (!/^\s*#/.test(own)) return { from: index + 1, to: index + 1 }
-  if (beginsDocument(lines, index)) return { from: index + 1, to: documentEnd(lines, index) }
+function reach(
+  lines: readonly string[],
+  index: number,
+  documents: readonly DocumentLines[],
+): { from: number; to: number } {
+  if (!/^\s*#/.test(lines[index] ?? '')) return { from: index + 1, to: index + 1 }
+  const document = documents.find(({ last }) => last >= index)
+  if (document === undefined) return { from: index + 1, to: index + 1 }
+  if (document.content > index) return { from: index + 1, to: document.last + 1 }
   let next = index + 1
   while (next < lines.length && /^\s*(#.*)?$/.test(lines[next] ?? '')) next++
   const indent = indentOf(lines[next] ?? '')
   let last = next
-  for (let line = next + 1; line < lines.length; line++) {
+  for (let line = next + 1; line <= document.last; line++) {
     const text = lines[line] ?? ''
     if (text.trim() === '') continue
-    if (indentOf(text) <= indent || /^(---|\.\.\.)/.test(text)) break
+    if (indentOf(text) <= indent) break
     last = line
   }
   return { from: next + 1, to: last + 1 }
@@ -74,24 +110,4 @@ function reach(lines: readonly string[], index: number): { from: number; to: num
 /** The width before the text; an entry of a list is deeper than its dash. */
 function indentOf(line: string): number {
   return /^\s*/.exec(line)?.[0].length ?? 0
-}
-
-/** Whether there are only comments between the beginning of the document and this line. */
-function beginsDocument(lines: readonly string[], index: number): boolean {
-  for (let line = index - 1; line >= 0; line--) {
-    const text = lines[line] ?? ''
-    if (/^---/.test(text)) return true
-    if (!/^\s*(#.*)?$/.test(text)) return false
-  }
-  return true
-}
-
-function documentEnd(lines: readonly string[], index: number): number {
-  let hasContent = false
-  for (let line = index + 1; line < lines.length; line++) {
-    const text = lines[line] ?? ''
-    if (/^---/.test(text) && hasContent) return line
-    hasContent ||= !/^(\s*#.*|\s*|---\s*)$/.test(text)
-  }
-  return lines.length
 }

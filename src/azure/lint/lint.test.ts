@@ -174,6 +174,15 @@ describe('comments turn rules off', () => {
     assert.deepEqual(places(text), [])
   })
 
+  test('beyond 500 of a file they are reported, and have no effect', () => {
+    const found = find('# keymount-lint: ignore KL004 none\n'.repeat(100_000)).findings
+    assert.equal(found.length, 501)
+    assert.deepEqual(
+      found.filter(({ id }) => id === 'KL901').map(({ line }) => line),
+      [501],
+    )
+  })
+
   test('without a reason, with an unknown rule, and without effect they are reported', () => {
     assert.deepEqual(places(objects('', ' # keymount-lint: ignore KL009')), ['KL901 15:1'])
     assert.deepEqual(places(objects('', ' # keymount-lint: ignore KL999 because')), ['KL901 15:1', 'KL009 15:11'])
@@ -205,6 +214,7 @@ describe('what cannot be read is an error with its place', () => {
       `kind: x\napiVersion: v1\na0: &a0 [x,x,x,x,x,x,x,x,x,x]\n${Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(10)}]`).join('\n')}\n`,
       /YAML values of a document, aliases resolved: found 200,001, at most 200,000/,
     ],
+    ['errors without end', ']\n'.repeat(200_000), /is not valid YAML: Unexpected flow-seq-end/],
     ['too many bytes', `a: ${'x'.repeat(9 * 1024 * 1024)}`, /size of a file/],
     ['too many tokens', '- a\n'.repeat(800_000), /YAML tokens of a file: found 1,500,001/],
   ]

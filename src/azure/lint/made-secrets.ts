@@ -1,3 +1,4 @@
+import { classLimits } from '#azure/class'
 import { listOf, recordOf, stringOf, valueAt } from '#lib/formats'
 import type { ClassManifest } from './class-manifest.ts'
 import type { Manifest } from './read-manifests.ts'
@@ -17,7 +18,11 @@ export interface MadeSecret {
 }
 
 export function secretsOfClass({ manifest }: ClassManifest): MadeSecret[] {
-  return (listOf(valueAt(manifest.value, 'spec', 'secretObjects')) ?? []).flatMap((one, index): MadeSecret[] => {
+  const entries = (listOf(valueAt(manifest.value, 'spec', 'secretObjects')) ?? []).slice(
+    0,
+    classLimits.secretObjects.value,
+  )
+  return entries.flatMap((one, index): MadeSecret[] => {
     const name = stringOf(valueAt(one, 'secretName'))?.trim() ?? ''
     if (name === '') return []
     const path = ['spec', 'secretObjects', index]
@@ -43,5 +48,6 @@ export function secretsOfSync(manifest: Manifest): MadeSecret[] {
 }
 
 function keysOf(secret: unknown, field: string): string[] {
-  return (listOf(valueAt(secret, 'data')) ?? []).flatMap((row) => stringOf(valueAt(row, field))?.trim() ?? [])
+  const rows = (listOf(valueAt(secret, 'data')) ?? []).slice(0, classLimits.secretData.value)
+  return rows.flatMap((row) => stringOf(valueAt(row, field))?.trim() ?? [])
 }

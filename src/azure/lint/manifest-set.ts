@@ -26,11 +26,13 @@ export interface ManifestSet {
   accountNamed: Lookup<Manifest>
   secretNamed: Lookup<Manifest>
   madeNamed: Lookup<MadeSecret>
+  /** Pods by the name of a class that they mount. */
+  podsMounting: Lookup<PodManifest>
   /** Where pods, Ingresses and Gateways read Secrets, except for references that are marked optional. */
   uses: readonly SecretUse[]
 }
 
-/** Objects of a name that may be in the namespace of another one. */
+/** Objects of a name that may be in the namespace of another one: at most 200. */
 export type Lookup<T> = (name: string, beside: Pick<Manifest, 'namespace'>) => readonly T[]
 
 export function manifestSet(manifests: readonly Manifest[], kubernetes: KubernetesVersion): ManifestSet {
@@ -53,13 +55,37 @@ export function manifestSet(manifests: readonly Manifest[], kubernetes: Kubernet
     accountNamed: lookup(accounts, (manifest) => manifest),
     secretNamed: lookup(secrets, (manifest) => manifest),
     madeNamed: lookup(made, ({ name, manifest }) => ({ name, namespace: manifest.namespace })),
+    podsMounting: podsMounting(pods),
     uses: [...pods.flatMap(usesOfPod), ...manifests.flatMap(usesOfRouting)],
   }
 }
 
+function podsMounting(pods: readonly PodManifest[]): Lookup<PodManifest> {
+  const mounts = pods.flatMap((pod) => pod.classVolumes.map(({ className }) => ({ pod, className })))
+  const find = lookup(mounts, ({ pod, className }) => ({ name: className, namespace: pod.manifest.namespace }))
+  return (className, beside) => find(className, beside).map(({ pod }) => pod)
+}
+
+/** More objects of one name are a mistake, and comparing all with all takes time that grows with their square. */
+const maxOfName = 100
+
 function lookup<T>(list: readonly T[], keyOf: (one: T) => Pick<Manifest, 'name' | 'namespace'>): Lookup<T> {
-  const byName = Map.groupBy(list, (one) => keyOf(one).name)
-  return (name, beside) => (byName.get(name) ?? []).filter((one) => mayShareNamespace(keyOf(one), beside))
+  const byName = new Map<string, T[]>()
+  const byNamespace = new Map<string, T[]>()
+  const add = (map: Map<string, T[]>, key: string, one: T) => {
+    const found = map.get(key)
+    if (found === undefined) map.set(key, [one])
+    else if (found.length < maxOfName) found.push(one)
+  }
+  for (const one of list) {
+    const { name, namespace } = keyOf(one)
+    add(byName, name, one)
+    add(byNamespace, `${namespace}/${name}`, one)
+  }
+  return (name, { namespace }) =>
+    namespace === ''
+      ? (byName.get(name) ?? [])
+      : [...(byNamespace.get(`${namespace}/${name}`) ?? []), ...(byNamespace.get(`/${name}`) ?? [])]
 }
 
 /** Whether two objects may be in one namespace: a manifest without one gets it when it is applied. */

@@ -1,4 +1,4 @@
-import { Lexer, parseAllDocuments } from 'yaml'
+import { Composer, type CST, Lexer, Parser } from 'yaml'
 import { beyondLimit, errorMessage } from '#lib'
 import { recordOf, stringOf } from '#lib/formats'
 import { lintLimits } from './lint-limits.ts'
@@ -61,15 +61,9 @@ function readDocuments(file: string, placed: PlacedText): ReadFile {
   const manifests: Manifest[] = []
   const unreadable: Unreadable[] = []
   const duplicates: DuplicateKey[] = []
-  const options = {
-    merge: false,
-    uniqueKeys: false,
-    prettyErrors: false,
-    logLevel: 'silent',
-    keepSourceTokens: false,
-  } as const
-  const documents = parseAllDocuments(placed.text, options)
-  for (const { contents, errors } of Array.isArray(documents) ? documents : []) {
+  const options = { merge: false, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const
+  const tokens = untilTooManyErrors(new Parser().parse(placed.text))
+  for (const { contents, errors } of new Composer(options).compose(tokens)) {
     for (const { message, pos } of errors)
       unreadable.push({ ...placed.at(pos[0]), message: yamlMessage(message, placed.text) })
     if (errors.length > 0) continue
@@ -83,6 +77,15 @@ function readDocuments(file: string, placed: PlacedText): ReadFile {
     }
   }
   return { manifests, unreadable: firstOf(unreadable), duplicates }
+}
+
+/** Each error takes the composer longer than a token that is right. */
+function* untilTooManyErrors(tokens: Iterable<CST.Token>): Generator<CST.Token> {
+  let left = 10 * lintLimits.errors.value
+  for (const token of tokens) {
+    if (token.type === 'error' && --left < 0) throw new Error(yamlMessage(token.message, ''))
+    yield token
+  }
 }
 
 function firstOf(unreadable: Unreadable[]): Unreadable[] {

@@ -41,6 +41,9 @@ export function yamlDocument(contents: Node | null, text: PlacedText): YamlDocum
   }
 }
 
+/** More of them help no reader. */
+const maxDuplicates = 20
+
 /** Makes plain values, within a budget: aliases multiply nodes. */
 class Reader {
   readonly #text: PlacedText
@@ -82,7 +85,8 @@ class Reader {
         for (const one of Array.isArray(inner) ? inner.toReversed() : [inner])
           for (const [field, each] of Object.entries((one ?? {}) as object)) merged.set(field, each)
       } else {
-        if (own.has(name)) this.#duplicates.push({ key: name, at: this.#text.at(startOf(key)) })
+        if (own.has(name) && this.#duplicates.length < maxDuplicates)
+          this.#duplicates.push({ key: name, at: this.#text.at(startOf(key)) })
         own.set(name, inner)
       }
     }

@@ -4,8 +4,7 @@ import { nearestName } from '#lib'
 import { listOf, stringOf, valueAt } from '#lib/formats'
 import { hasPlaceholder } from '../class-manifest.ts'
 import type { MadeSecret } from '../made-secrets.ts'
-import { type ManifestSet, mayShareNamespace, type SecretUse } from '../manifest-set.ts'
-import type { PodManifest } from '../pod-manifest.ts'
+import type { ManifestSet, SecretUse } from '../manifest-set.ts'
 import type { RuleFinding, RuleTable } from '../rule.ts'
 
 export const syncRules = {
@@ -114,17 +113,14 @@ function* missingKey(set: ManifestSet): Generator<RuleFinding> {
 }
 
 function* withoutVolume(set: ManifestSet): Generator<RuleFinding> {
-  const mounting = new Map<string, PodManifest[]>()
-  for (const pod of set.pods)
-    for (const { className } of pod.classVolumes) mounting.set(className, [...(mounting.get(className) ?? []), pod])
   for (const use of set.uses) {
     const sources = madeFor(set, use)
     const [first] = sources
     if (first === undefined || sources.some(({ by }) => by === 'sync')) continue
     if (set.secretNamed(use.name, use.manifest).length > 0) continue
-    const pods = sources.flatMap(({ className }) => mounting.get(className) ?? [])
-    if (use.pod !== undefined && pods.includes(use.pod)) continue
-    const other = pods.find((pod) => mayShareNamespace(pod.manifest, use.manifest))
+    const classNames = sources.map(({ className }) => className)
+    if (use.pod?.classVolumes.some(({ className }) => classNames.includes(className)) === true) continue
+    const [other] = classNames.flatMap((name) => set.podsMounting(name, use.manifest))
     const reads = `reads the Secret "${use.name}" of the class "${first.className}"`
     yield other === undefined
       ? { manifest: use.manifest, path: use.path, message: `${reads}, and no pod of the input mounts the class` }
