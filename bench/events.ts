@@ -67,7 +67,9 @@ async function startPods(lab: Lab, workload: Workload): Promise<string[]> {
     .map(({ mountPoint }) => join(`/proc/${cluster.pid}/root`, mountPoint))
 }
 
-const contentOf = (volume: string) => readFileSync(join(volume, secret), 'utf8')
+function contentOf(volume: string): string {
+  return readFileSync(join(volume, secret), 'utf8')
+}
 
 /** From the request that sets the value to the last of the files that has it. */
 async function measureSets(workload: Workload, volumes: readonly string[]): Promise<void> {
