@@ -13,8 +13,17 @@ import {
   type ObjectFieldRow,
   objectFields,
   type ParameterRow,
+  selectFields,
+  templateFields,
 } from '#azure/class'
-import { classWith, fieldValue, findingsOf, invalidValue, parameterWith } from '../scripts/pages/class-example.ts'
+import {
+  classWith,
+  fieldValue,
+  findingsOf,
+  invalidValue,
+  isOfSelect,
+  parameterWith,
+} from '../scripts/pages/class-example.ts'
 import { classSchema } from '../scripts/pages/class-schema.ts'
 import { generatedFiles } from '../scripts/pages/index.ts'
 import { metricTables } from '../scripts/pages/metrics-page.ts'
@@ -48,10 +57,15 @@ test('the example of every parameter is accepted, and what the reference calls a
   }
 })
 
+/** `all` is without the pattern that the example's class has otherwise. */
+const usual = (fields: object) => ('all' in fields ? { namePattern: '' } : {})
+
 test('the example of every field is accepted, and what the reference calls an error is one', () => {
   const tables = [
-    [objectFields, (fields: object) => ({ object: { ...fields } })],
+    [objectFields, (fields: object) => (isOfSelect(fields) ? { entry: { ...fields } } : { object: { ...fields } })],
     [jsonPathFields, (fields: object) => ({ object: { jsonPath: [{ path: '$.password', ...fields }] } })],
+    [selectFields, (fields: object) => ({ select: { ...usual(fields), ...fields } })],
+    [templateFields, (fields: object) => ({ template: { ...fields } })],
   ] as const
   for (const [table, changes] of tables) {
     for (const [name, row] of Object.entries(table) as [string, ObjectFieldRow][]) {
@@ -96,7 +110,7 @@ test('the schema accepts a class with every parameter and field, and refuses wha
     assert.notDeepEqual(checkClass(wrong), [], name)
   }
   for (const [name, row] of Object.entries(objectFields) as [string, ObjectFieldRow][]) {
-    const base = { objectName: 'a', objectType: 'secret' }
+    const base = isOfSelect({ [name]: '' }) ? { select: { all: true } } : { objectName: 'a', objectType: 'secret' }
     assert.ok(objects.safeParse([{ ...base, [name]: fieldValue(row.type, row.example) }]).success, name)
     if (['choice', 'integer', 'octal'].includes(row.type))
       assert.equal(objects.safeParse([{ ...base, [name]: invalidValue(name, row.type) }]).success, false, name)

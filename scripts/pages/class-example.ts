@@ -1,20 +1,38 @@
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { checkClass, type Finding, type ObjectFieldRow, type ParameterRow } from '#azure/class'
 
 /** A class that has everything it needs, as the base of examples. */
 const base = { keyvaultName: 'shop-vault', tenantID: '72f988bf-0000-0000-0000-2d7cd011db47' }
 const object = { objectName: 'db-password', objectType: 'secret' }
+const template = { fileName: 'app.properties', template: 'password={{ .db_password }}' }
 
 interface Changes {
   parameters?: Record<string, string> | undefined
   object?: Record<string, unknown> | undefined
+  /** Fields of an entry with `select` beside the usual one. */
+  entry?: Record<string, unknown> | undefined
+  /** Fields of its `select`. */
+  select?: Record<string, unknown> | undefined
+  /** Fields of an entry of `templates`. */
+  template?: Record<string, unknown> | undefined
   secretObjects?: unknown
 }
 
+/** Fields of an entry with `select`, which has neither name nor type. */
+const ofSelect: readonly string[] = ['select', 'fileName', 'stripPrefix', 'limit']
+
+export function isOfSelect(fields: object): boolean {
+  return Object.keys(fields).some((name) => ofSelect.includes(name))
+}
+
 /** A class with these changes; an empty parameter is left out. */
-export function classWith({ parameters, object: fields, secretObjects }: Changes) {
-  const objects = stringify({ array: [stringify({ ...object, ...fields })] })
-  const all = Object.entries({ ...base, objects, ...parameters }).filter(([, value]) => value !== '')
+export function classWith({ parameters, object: fields, entry, select, template: text, secretObjects }: Changes) {
+  const hasSelect = entry !== undefined || select !== undefined
+  const selecting = hasSelect ? [stringify({ select: { namePattern: 'app-.*', ...select }, ...entry })] : []
+  const objects = stringify({ array: [stringify({ ...object, ...fields }), ...selecting] })
+  const made = text ?? (fields?.only === undefined ? undefined : {})
+  const templates = made === undefined ? '' : stringify([{ ...template, ...made }])
+  const all = Object.entries({ ...base, objects, templates, ...parameters }).filter(([, value]) => value !== '')
   return {
     apiVersion: 'secrets-store.csi.x-k8s.io/v1',
     kind: 'SecretProviderClass',
@@ -39,6 +57,7 @@ type Type = ParameterRow['type'] | ObjectFieldRow['type']
 /** The example of a field as YAML has it: a number and a boolean are not text there. */
 export function fieldValue(type: Type, example: string): unknown {
   if (type === 'integer') return Number(example)
+  if (type === 'select' || type === 'tags') return parse(example)
   return type === 'boolean' ? example === 'true' : example
 }
 
@@ -53,6 +72,9 @@ const invalid: Partial<Record<Type, string>> = {
   integer: 'some',
   octal: '0999',
   paths: '$.hosts[',
+  select: 'all',
+  tags: 'app',
+  templates: 'app.properties',
 }
 const invalidText: Readonly<Record<string, string>> = {
   keyvaultName: 'shop_vault',
@@ -64,6 +86,10 @@ const invalidText: Readonly<Record<string, string>> = {
   objectAlias: '../db-password',
   vault: 'other_vault',
   path: '$[',
+  fileName: '../x',
+  namePattern: '(app',
+  exclude: '(app)\\1',
+  template: '{{ .db_password | uper }}',
 }
 
 /** A value that the parser refuses; undefined where any text is valid. */

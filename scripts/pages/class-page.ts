@@ -9,9 +9,11 @@ import {
   type ParameterRow,
   type ParameterTable,
   retiredParameters,
+  selectFields,
+  templateFields,
 } from '#azure/class'
 import { classAnnotations, statusAnnotations } from '#kubernetes/client'
-import { type classWith, findingsOf, invalidValue, parameterWith } from './class-example.ts'
+import { type classWith, findingsOf, invalidValue, isOfSelect, parameterWith } from './class-example.ts'
 import { code, generatedFrom, markdownTable } from './table.ts'
 
 const intro = `# SecretProviderClass
@@ -138,10 +140,14 @@ export function classPage(): string {
     `## Parameters\n\n\`spec.parameters\`. All values are strings.\n\n${overview(classParameters)}\n`,
     ...Object.entries(classParameters).map(([name, row]) => parameterSection(name, row)),
     `Parameters of earlier upstream releases are accepted without effect: ${retiredParameters.map(code).join(', ')}.\n`,
-    `## Objects\n\nThe fields of an entry of \`objects\`.\n\n${overview(objectFields)}\n`,
-    ...fieldSections(objectFields, (fields) => ({ object: fields })),
+    `## Objects\n\nThe fields of an entry of \`objects\`. With \`select\`, the entry is for many objects and has neither \`objectName\` nor \`objectType\`.\n\n${overview(objectFields)}\n`,
+    ...fieldSections(objectFields, (fields) => (isOfSelect(fields) ? { entry: fields } : { object: fields })),
     `## Values of a JSON secret\n\nThe fields of an entry of \`jsonPath\`, where it is a list.\n\n${overview(jsonPathFields)}\n`,
     ...fieldSections(jsonPathFields, (fields) => ({ object: { jsonPath: [{ path: '$.password', ...fields }] } })),
+    `## Objects that are selected\n\nThe fields of \`select\`, in an entry of \`objects\` without \`objectName\`. See [selectors.md](selectors.md).\n\n${overview(selectFields)}\n`,
+    ...fieldSections(selectFields, (fields) => ({ select: fields })),
+    `## Templates\n\nThe fields of an entry of \`templates\`. See [templates.md](templates.md).\n\n${overview(templateFields)}\n`,
+    ...fieldSections(templateFields, (fields) => ({ template: fields })),
     secretObjectsSection(),
     annotationsSection(),
   ].join('\n')
@@ -228,6 +234,9 @@ function typeText(row: ParameterRow | ObjectFieldRow): string {
     integer: 'integer',
     octal: 'octal digits in quotes',
     paths: 'path, or list of entries',
+    select: 'mapping',
+    tags: 'mapping of texts',
+    templates: 'YAML text',
   }
   const { allowed } = row
   if (allowed === undefined) return words[row.type]
@@ -241,8 +250,16 @@ function secretObjectsSection(): string {
     ['type', 'text', 'Type of the Secret, for example `Opaque` (default) or `kubernetes.io/tls`.'],
     ['labels', 'map of text', 'Labels of the Secret.'],
     ['annotations', 'map of text', 'Annotations of the Secret.'],
-    ['data[].objectName', 'text, required', 'File of the volume: the `objectAlias` of an object, or its `objectName`.'],
-    ['data[].key', 'text, required', 'Key of the Secret that gets the content of the file.'],
+    [
+      'data[].objectName',
+      'text, required',
+      'File of the volume: the `objectAlias` of an object, its `objectName`, or the `fileName` of a template. With `syncAll`, `"*"` for every file.',
+    ],
+    [
+      'data[].key',
+      'text, required',
+      'Key of the Secret that gets the content of the file. For `"*"` it has `{file}`, the path of the file with `.` for `/`.',
+    ],
   ]
   const errors = findingsOf({
     secretObjects: [

@@ -9,6 +9,8 @@ import {
   objectFields,
   type ParameterRow,
   retiredParameters,
+  selectFields,
+  templateFields,
 } from '#azure/class'
 import { classAnnotations } from '#kubernetes/client'
 
@@ -45,8 +47,11 @@ export function classSchema(): Schema {
     },
     $defs: {
       objects: objectsSchema(),
-      object: fieldsSchema(objectFields),
+      object: objectSchema(),
       jsonPathEntry: fieldsSchema(jsonPathFields),
+      select: selectSchema(),
+      templates: listSchema({ $ref: '#/$defs/template' }),
+      template: fieldsSchema(templateFields),
     },
   }
 }
@@ -97,6 +102,8 @@ function patternOf(type: ParameterRow['type']): Schema {
       return { contentMediaType: 'application/yaml', contentSchema: { $ref: '#/$defs/objects' } }
     case 'name':
       return { pattern: '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$', maxLength: 253 }
+    case 'templates':
+      return { contentMediaType: 'application/yaml', contentSchema: { $ref: '#/$defs/templates' } }
     case 'text':
       return {}
     default:
@@ -104,8 +111,23 @@ function patternOf(type: ParameterRow['type']): Schema {
   }
 }
 
+/** An entry names one object, or selects many. */
+function objectSchema(): Schema {
+  const { required, ...schema } = fieldsSchema(objectFields)
+  return { ...schema, anyOf: [{ required }, { required: ['select'] }] }
+}
+
+function selectSchema(): Schema {
+  const needed = ['namePattern', 'tags', 'all'].map((name) => ({ required: [name] }))
+  return { ...fieldsSchema(selectFields), additionalProperties: false, anyOf: needed }
+}
+
 function objectsSchema(): Schema {
-  const entry = { $ref: '#/$defs/object' }
+  return listSchema({ $ref: '#/$defs/object' })
+}
+
+/** A list, bare or under `array`, of mappings or of texts that are mappings. */
+function listSchema(entry: Schema): Schema {
   const asText = { type: 'string', contentMediaType: 'application/yaml', contentSchema: entry }
   const list = { type: 'array', items: { anyOf: [entry, asText] } }
   return { anyOf: [list, { type: 'object', required: ['array'], properties: { array: list } }] }
@@ -138,6 +160,10 @@ function typeOf({ type, allowed = [], anyCase }: ObjectFieldRow): Schema {
       return { type: ['string', 'integer'], pattern: '^(0?[0-7]{1,3})?$' }
     case 'paths':
       return { anyOf: [{ type: 'string' }, { type: 'array', items: { $ref: '#/$defs/jsonPathEntry' } }] }
+    case 'select':
+      return { $ref: '#/$defs/select' }
+    case 'tags':
+      return { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } }
     case 'text':
       return { type: ['string', 'number'] }
     default:

@@ -15,6 +15,8 @@ export interface Parser {
 type Arguments = (text: string) => readonly unknown[]
 
 const asBytes: Arguments = (text) => [Buffer.from(text)]
+const ignore = () => {}
+const withReport: Arguments = (text) => [text, ignore]
 const withProblems: Arguments = (text) => [text, new Problems()]
 const request = (text: string) => ({
   volumeId: text,
@@ -34,6 +36,13 @@ const argumentsOf: Readonly<Record<string, Arguments>> = {
   parseTokenAnswer: asBytes,
   parseAdmissionReview: asBytes,
   parseEntries: withProblems,
+  parseOnly: withReport,
+  parseOptional: withReport,
+  parseMode: withReport,
+  parseType: withReport,
+  parseFormat: (text) => [text, 'secret', ignore],
+  parseEncoding: (text) => [text, 'secret', ignore],
+  parseTemplates: (text) => [text, { objects: [], selects: [] }, new Problems()],
   parseObjects: withProblems,
   parseParameters: (text) => [
     new Map([
@@ -78,6 +87,8 @@ const argumentsOf: Readonly<Record<string, Arguments>> = {
 export const left: Readonly<Record<string, string>> = {
   parseYaml: 'takes a budget; parseObjects calls it with the real one',
   parseObject: 'takes what parseEntries returns; parseObjects calls both',
+  parseSelects: 'takes what parseEntries returns; parseObjects calls both',
+  parseExtracts: 'takes a part of what parseEntries returns; parseObjects calls both',
   parseMount: 'takes what decodeMountRequest returns, and its parsers',
   parseDer: 'takes a library; it runs in a worker thread, and key-material.test.ts has its hostile inputs',
   parseProgram: 'reads a command line, which the administrator writes',

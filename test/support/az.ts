@@ -40,7 +40,11 @@ export async function startAz(
   program: string,
   overrides: Parameters<typeof startLocalAzure>[1] = {},
 ): Promise<Az> {
-  const azure = await startLocalAzure(t, overrides)
+  return signedInAz(t, program, await startLocalAzure(t, overrides))
+}
+
+/** The same for a local Azure that runs already. */
+export async function signedInAz(t: TestContext, program: string, azure: TestAzure): Promise<Az> {
   const directory = temporaryDirectory(t, 'az-')
   const bundle = join(directory, 'bundle.pem')
   writeFileSync(bundle, [...getCACertificates('system'), readFileSync(azure.caFile, 'utf8')].join('\n'))

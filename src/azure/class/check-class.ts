@@ -4,6 +4,7 @@ import { parseFileOwner } from '#kubernetes/volume-files'
 import { Problems } from '#lib'
 import { recordOf } from '#lib/formats'
 import { checkSecretObjects } from './check-secret-objects.ts'
+import { checkTemplateNames } from './check-template-names.ts'
 import { namedFiles } from './class-files.ts'
 import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
@@ -30,7 +31,7 @@ export function checkClass(object: unknown, parse: ParseObjects = parseObjects):
   if (!isAzure && provider.trim().toLowerCase() === 'azure')
     fails(findings, 'spec.provider', `found "${provider}"; did you mean azure?`)
   const parsed = isAzure && parameters.size > 0 ? checkParameters(parameters, findings, parse) : undefined
-  checkSecretObjects(spec.secretObjects, parsed?.objects, findings)
+  checkSecretObjects(spec.secretObjects, parsed, findings)
   if (parsed !== undefined && parsed.values.fallbackSecretName !== '') checkFallbackKeys(parsed, findings)
   return findings.list
 }
@@ -44,13 +45,14 @@ function checkParameters(
   const problems = new Problems()
   const spec = parseParameters(parameters, problems, parse)
   const isComplete = problems.count === 0
-  if (isComplete && spec.objects.length === 0)
+  if (isComplete && spec.objects.length === 0 && spec.selects.length === 0)
     problems.add('objects', 'has no entry: a volume needs at least one object')
   checkDriverParameters(parameters, spec, problems)
   const { cloudName } = spec.values
   if (findCloud(cloudName) === undefined && !isStackCloud(cloudName)) problems.add('', unknownCloud(cloudName))
   checkIdentity(spec.identity, problems, findings)
   for (const { path, message } of problems.list) fails(findings, within(path), message)
+  if (isComplete) checkTemplateNames(spec, findings)
   remarkUnknown(parameters, problems, findings)
   checkReserved(parameters, findings)
   return isComplete ? spec : undefined
@@ -70,9 +72,9 @@ function checkDriverParameters(
 }
 
 /** A Secret has one content under one key, so two files whose names differ only by the separator cannot both come from it. */
-function checkFallbackKeys({ objects }: ClassSpec, findings: Findings): void {
+function checkFallbackKeys(spec: ClassSpec, findings: Findings): void {
   const files = new Map<string, string>()
-  for (const { path } of namedFiles(objects)) {
+  for (const { path } of namedFiles(spec)) {
     const key = fallbackSecretKey(path)
     const other = files.get(key) ?? path
     files.set(key, other)

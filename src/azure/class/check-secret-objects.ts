@@ -1,9 +1,9 @@
-import { isTlsKey, refusedSecretTypes, tlsKeys, tlsSecretType } from '#kubernetes/client'
+import { everyFile, isEveryFileKey, isTlsKey, refusedSecretTypes, tlsKeys, tlsSecretType } from '#kubernetes/client'
 import { beyondLimit, nearestName } from '#lib'
 import { type ClassFiles, classFiles } from './class-files.ts'
 import { classLimits } from './class-limits.ts'
+import type { ClassSpec } from './class-spec.ts'
 import type { Findings } from './finding.ts'
-import type { ObjectSpec } from './object-spec.ts'
 
 /** An entry of unknown shape: the CRD's schema may not have been applied to it. */
 interface Entry {
@@ -20,14 +20,11 @@ interface DataRow {
 /**
  * What keeps a Secret of `secretObjects` from being written.
  *
- * @param objects of the class; undefined when they cannot be read, and with them its files
+ * @param spec the class; undefined when its parameters cannot be read, and with them its files
  */
-export function checkSecretObjects(
-  value: unknown,
-  objects: readonly ObjectSpec[] | undefined,
-  findings: Findings,
-): void {
-  const files = objects === undefined ? undefined : classFiles(objects)
+export function checkSecretObjects(value: unknown, spec: ClassSpec | undefined, findings: Findings): void {
+  const files = spec === undefined ? undefined : classFiles(spec)
+  const syncAll = spec?.values.syncAll
   const entries = listOf<Entry | null>(value)
   const { secretObjects, secretData } = classLimits
   if (entries.length > secretObjects.value) {
@@ -38,7 +35,7 @@ export function checkSecretObjects(
   for (const [index, entry] of entries.slice(0, secretObjects.value).entries()) {
     const data = listOf<DataRow | null>(entry?.data)
     const at = `spec.secretObjects[${index}]`
-    checkEntry({ at, entry, data: data.slice(0, left), files, findings })
+    checkEntry({ at, entry, data: data.slice(0, left), files, syncAll, findings })
     const name = textOf(entry?.secretName)
     const first = firstOf.get(name) ?? index
     firstOf.set(name, first)
@@ -61,10 +58,12 @@ interface EntryCheck {
   entry: Entry | null
   data: readonly (DataRow | null)[]
   files: ClassFiles | undefined
+  /** Whether an entry may be for all files; undefined when that is unknown. */
+  syncAll: boolean | undefined
   findings: Findings
 }
 
-function checkEntry({ at, entry, data, files, findings }: EntryCheck): void {
+function checkEntry({ at, entry, data, files, syncAll, findings }: EntryCheck): void {
   const wrong = (field: string, message: string) => findings.add('secret', { path: `${at}.${field}`, message })
   const type = textOf(entry?.type)
   if (textOf(entry?.secretName) === '') wrong('secretName', 'missing')
@@ -78,13 +77,36 @@ function checkEntry({ at, entry, data, files, findings }: EntryCheck): void {
     rowOf.set(key, earlier ?? row)
     if (key !== '' && earlier !== undefined)
       wrong(`data[${row}].key`, `"${key}" is the key of data[${earlier}] already`)
+    if (name === everyFile) {
+      const fault = everyFileFault({ key, type, syncAll })
+      if (fault !== undefined) wrong(`data[${row}].${fault.field}`, fault.message)
+      continue
+    }
     if (key === '') wrong(`data[${row}].key`, 'missing')
     else if (type === tlsSecretType && !isTlsKey(key))
       wrong(`data[${row}].key`, `found "${key}": a ${tlsSecretType} Secret has ${tlsKeys.join(', ')}`)
     if (name === '') wrong(`data[${row}].objectName`, 'missing')
-    else if (files?.has(name) === false)
+    else if (files?.has(name) === false && !files.open)
       wrong(`data[${row}].objectName`, findings.full ? '' : notFetched(name, files.names))
   }
+}
+
+function everyFileFault({
+  key,
+  type,
+  syncAll,
+}: {
+  key: string
+  type: string
+  syncAll: boolean | undefined
+}): { field: 'objectName' | 'key'; message: string } | undefined {
+  if (syncAll === false)
+    return { field: 'objectName', message: 'found "*": every file needs the parameter syncAll: "true"' }
+  if (!isEveryFileKey(key))
+    return { field: 'key', message: `found "${key}": a key of every file has {file} once, such as "{file}"` }
+  if (type === tlsSecretType)
+    return { field: 'objectName', message: `found "*": a ${tlsSecretType} Secret has ${tlsKeys.join(', ')}` }
+  return undefined
 }
 
 function notFetched(name: string, names: readonly string[]): string {

@@ -1,3 +1,4 @@
+import type { ClassSpec } from './class-spec.ts'
 import type { ObjectSpec } from './object-spec.ts'
 
 /** The files that a volume of a class can have, as far as the class alone determines them. */
@@ -5,6 +6,8 @@ export interface ClassFiles {
   has(path: string): boolean
   /** One name of each, for messages. */
   names: readonly string[]
+  /** Whether there may be others, as only the vault knows what a `select` finds. */
+  open: boolean
 }
 
 /** A file that the class itself names. */
@@ -17,7 +20,12 @@ export interface NamedFile {
 }
 
 /** All files that the class itself names, without what the provider splits off a certificate. */
-export function namedFiles(objects: readonly ObjectSpec[]): NamedFile[] {
+export function namedFiles({ objects, templates }: Pick<ClassSpec, 'objects' | 'templates'>): NamedFile[] {
+  const made = templates.map(({ fileName, mode }) => ({ path: fileName, mode, optional: false }))
+  return [...filesOfWritten(objects.filter(({ onlyTemplates }) => !onlyTemplates)), ...made]
+}
+
+function filesOfWritten(objects: readonly ObjectSpec[]): NamedFile[] {
   return objects.flatMap(({ fileName, history, extracts, mode, optional }) => {
     const own = extracts.length === 0 ? [{ fileName, mode }] : extracts
     const files = own.map((one) => ({ path: one.fileName, mode: one.mode ?? mode, optional }))
@@ -33,7 +41,25 @@ export function namedFiles(objects: readonly ObjectSpec[]): NamedFile[] {
  * How many versions of an object there are, and whether the provider splits certificates into `.crt` and `.key`, is only
  * known at mount: a file that may be there counts as there.
  */
-export function classFiles(objects: readonly ObjectSpec[]): ClassFiles {
+export function classFiles({ objects, selects, templates }: ClassContent): ClassFiles {
+  const written = objects.filter(({ onlyTemplates }) => !onlyTemplates)
+  const own = filesOfObjects(written)
+  const made = templates.map(({ fileName }) => fileName)
+  return {
+    has: (path) => own.has(path) || made.includes(path),
+    names: [...own.names, ...made],
+    open: selects.some(({ onlyTemplates }) => !onlyTemplates),
+  }
+}
+
+type ClassContent = Pick<ClassSpec, 'objects' | 'selects' | 'templates'>
+
+/** What templates of a class can use: also the objects that have no file of their own. */
+export function templateSources({ objects, selects }: ClassContent): ClassFiles {
+  return { ...filesOfObjects(objects), open: selects.length > 0 }
+}
+
+function filesOfObjects(objects: readonly ObjectSpec[]): Omit<ClassFiles, 'open'> {
   /** By the object's own path: how many versions it has at most, and whether it may have `.crt` and `.key` beside it. */
   const files = new Map<string, { history: number; split: boolean }>()
   const add = (name: string, { history, type, extracts }: ObjectSpec) => {

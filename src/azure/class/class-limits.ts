@@ -60,5 +60,41 @@ export const classLimits = {
     what: 'nesting of the objects parameter',
     beyond: 'the mount is refused; the webhook reports it',
   },
+  selected: {
+    value: 500,
+    unit: 'count',
+    what: 'objects that one select takes (its limit, 100 without one)',
+    beyond: 'the mount fails (select-too-many)',
+  },
+  selects: {
+    value: 20,
+    unit: 'count',
+    what: 'entries of a class with select',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  tags: {
+    value: 15,
+    unit: 'count',
+    what: 'tags of a select',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  patternLength: {
+    value: 256,
+    unit: 'characters',
+    what: 'length of a namePattern or exclude',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  patternStates: {
+    value: 1000,
+    unit: 'count',
+    what: 'states of a pattern, {n,m} written out',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
+  templates: {
+    value: 20,
+    unit: 'count',
+    what: 'templates of a class',
+    beyond: 'the mount is refused; the webhook reports it',
+  },
   ...secretObjectLimits,
 } as const satisfies LimitTable

@@ -13,7 +13,14 @@ export { classLimits } from './class-limits.ts'
 export type { ClassSpec } from './class-spec.ts'
 export { collidingPaths } from './file-name.ts'
 export { type Finding, formatFinding } from './finding.ts'
-export { jsonPathFields, type ObjectFieldRow, type ObjectFieldTable, objectFields } from './object-fields.ts'
+export {
+  jsonPathFields,
+  type ObjectFieldRow,
+  type ObjectFieldTable,
+  objectFields,
+  selectFields,
+  templateFields,
+} from './object-fields.ts'
 export {
   type ExtractSpec,
   type ObjectEncoding,
@@ -21,6 +28,8 @@ export {
   type ObjectSpec,
   type ObjectType,
   objectLabel,
+  type SelectSpec,
+  type TemplateSpec,
 } from './object-spec.ts'
 export {
   classParameters,
@@ -29,8 +38,10 @@ export {
   type ParameterValues,
   retiredParameters,
 } from './parameter-table.ts'
-export { createObjectsParser, type ParseObjects } from './parse-objects.ts'
+export { type ClassObjects, createObjectsParser, type ParseObjects } from './parse-objects.ts'
 export { parseParameters } from './parse-parameters.ts'
+export { selectedFileName } from './select-file-name.ts'
+export { compileNamePattern, type NamePattern } from './select-pattern.ts'
 export { checkTenant } from './tenant.ts'
 export { unknownCloud } from './unknown-cloud.ts'
 export { type VaultObject, vaultObjects, vaultObjectsTask } from './vault-objects.ts'

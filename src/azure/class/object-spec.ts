@@ -1,3 +1,5 @@
+import type { Template } from '#lib/template'
+
 export type ObjectType = 'secret' | 'key' | 'cert'
 export type ObjectFormat = 'pem' | 'pfx'
 export type ObjectEncoding = 'utf-8' | 'hex' | 'base64'
@@ -24,6 +26,46 @@ export interface ObjectSpec {
   optional: boolean
   /** Parts of a JSON secret that become files of their own, instead of the whole. */
   extracts: readonly ExtractSpec[]
+  /** Whether only templates use it: it has no file of its own. */
+  onlyTemplates: boolean
+  /** Whether a `select` found it: one that has gone since does not fail the mount. */
+  selected: boolean
+}
+
+/** An entry of `objects` with `select`: what each object that it finds has in common. */
+export interface SelectSpec {
+  /** Its position in the class, for messages: `objects[2]`. */
+  path: string
+  type: ObjectType
+  /** Texts of patterns that `compileNamePattern` takes; empty for none. Kept as texts: compiled they take much more memory. */
+  namePattern: string
+  exclude: string
+  /** Tags that an object has; `*` for any value. */
+  tags: ReadonlyMap<string, string>
+  /** Name of the set for templates; empty for none. */
+  setName: string
+  /** With `{name}` and `{tag:KEY}`. */
+  fileName: string
+  stripPrefix: string
+  limit: number
+  format: ObjectFormat
+  encoding: ObjectEncoding
+  mode: number | undefined
+  vaultName: string | undefined
+  /** Whether there may be no object at all. */
+  optional: boolean
+  /** Of each object; `fileName` is empty for the object's own file, otherwise a path in a folder of that name. */
+  extracts: readonly ExtractSpec[]
+  onlyTemplates: boolean
+}
+
+/** An entry of `templates`. */
+export interface TemplateSpec {
+  /** `templates[0]` */
+  path: string
+  fileName: string
+  mode: number | undefined
+  template: Template
 }
 
 export interface ExtractSpec {

@@ -6,10 +6,10 @@ import { selectableWays } from '#azure/identity'
  */
 export interface ParameterRow {
   /**
-   * `text` and `boolean` (Go's spellings, as text), `duration` (Go's form; milliseconds once parsed), `objects` (YAML), `owner`
+   * `text` and `boolean` (Go's spellings, as text), `duration` (Go's form; milliseconds once parsed), `objects` and `templates` (YAML), `owner`
    * (`UID` or `UID:GID`) and `name` (of a Kubernetes object). The value in the class is always a string.
    */
-  type: 'text' | 'boolean' | 'duration' | 'objects' | 'owner' | 'name'
+  type: 'text' | 'boolean' | 'duration' | 'objects' | 'templates' | 'owner' | 'name'
   /** What a duration of 0s means; undefined where it is refused. */
   zero?: string
   /** Words of the error when a class leaves it out; undefined for an optional parameter. */
@@ -49,6 +49,23 @@ const plainParameters = {
     example: 'array:\n  - |\n    objectName: db-password\n    objectType: secret\n',
     meaning: 'YAML: the list of objects to read, one block per object under `array`.',
     readBy: 'provider',
+  },
+  templates: {
+    type: 'templates',
+    default: '',
+    since: 'Keymount',
+    example: '- fileName: app.properties\n  template: |\n    password={{ .db_password | quote "properties" }}\n',
+    meaning: 'YAML: a list of files that are made of the objects, as docs/templates.md describes.',
+    readBy: 'provider',
+  },
+  syncAll: {
+    type: 'boolean',
+    default: 'false',
+    since: 'Keymount',
+    example: 'true',
+    meaning:
+      'Lets an entry of `secretObjects` have `objectName: "*"` with `key: "{file}"`: a key for every file of the volume.',
+    readBy: 'driver',
   },
   tenantID: {
     type: 'text',

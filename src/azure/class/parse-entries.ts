@@ -3,9 +3,9 @@ import { classLimits } from './class-limits.ts'
 import { type ObjectFieldName, objectFieldNames } from './object-fields.ts'
 import { isNull, parseYaml, type RawValue, type YamlBudget, yamlBudget } from './parse-yaml.ts'
 
-/** The fields of one entry of `objects`, as written. */
+/** The fields of one entry of `objects` or `templates`, as written. */
 export interface RawObject {
-  /** `objects[2]` */
+  /** `objects[2]`, `templates[0]` */
   path: string
   fields: ReadonlyMap<string, RawValue>
 }
@@ -14,35 +14,41 @@ export interface RawObject {
  * Reads `objects`: a YAML mapping whose `array` holds YAML texts (`- |`), which is upstream's form. Beyond it, entries may be
  * plain mappings, and the list needs no `array` around it.
  */
-export function parseEntries(text: string, problems: Problems): readonly RawObject[] {
+export function parseEntries(
+  text: string,
+  problems: Problems,
+  list: 'objects' | 'templates' = 'objects',
+): readonly RawObject[] {
   if (text.length > classLimits.bytes.value) {
-    problems.add('objects', beyondLimit(classLimits.bytes, text.length))
+    problems.add(list, beyondLimit(classLimits.bytes, text.length))
     return []
   }
   const budget = yamlBudget()
   const outer = parseYaml(text, budget)
   if ('error' in outer) {
-    problems.add('', `failed to yaml unmarshal objects, error: yaml: ${outer.error}`)
+    problems.add('', `failed to yaml unmarshal ${list}, error: yaml: ${outer.error}`)
     return []
   }
   // A dangling `-` is not an entry; the ones behind it move up, as upstream.
-  const entries = findList(outer.value, problems).filter((entry) => !isNull(entry))
-  if (entries.length > classLimits.objects.value) {
-    problems.add('objects', beyondLimit(classLimits.objects, entries.length))
+  const entries = findList(outer.value, problems, list).filter((entry) => !isNull(entry))
+  const limit = classLimits[list]
+  if (entries.length > limit.value) {
+    problems.add(list, beyondLimit(limit, entries.length))
     return []
   }
   return entries.flatMap((entry, index) => {
-    const fields = parseEntry(entry, { index, budget, problems })
-    return fields === undefined ? [] : [{ path: `objects[${index}]`, fields }]
+    const fields = parseEntry(entry, { index, budget, problems, list })
+    return fields === undefined ? [] : [{ path: `${list}[${index}]`, fields }]
   })
 }
 
-function findList(value: RawValue, problems: Problems): readonly RawValue[] {
+function findList(value: RawValue, problems: Problems, list: 'objects' | 'templates'): readonly RawValue[] {
   if (isNull(value)) return []
   if (value.kind === 'list') return value.items
   const fail = (found: string) => {
-    const expected = 'expected "array:" with one "- |" block per object'
-    problems.add('', `failed to yaml unmarshal objects, error: yaml: found ${found}, ${expected}`)
+    const expected =
+      list === 'objects' ? 'expected "array:" with one "- |" block per object' : 'expected a list: "- fileName: …"'
+    problems.add('', `failed to yaml unmarshal ${list}, error: yaml: found ${found}, ${expected}`)
     return []
   }
   if (value.kind === 'scalar') return fail(`the text ${quoted(value.text)}`)
@@ -70,15 +76,22 @@ function quoted(text: string): string {
 
 function parseEntry(
   entry: RawValue,
-  { index, budget, problems }: { index: number; budget: YamlBudget; problems: Problems },
+  {
+    index,
+    budget,
+    problems,
+    list,
+  }: { index: number; budget: YamlBudget; problems: Problems; list: 'objects' | 'templates' },
 ): ReadonlyMap<string, RawValue> | undefined {
   const fail = (reason: string) => {
-    problems.add('', `unmarshal failed for keyVaultObjects at index ${index}, error: yaml: ${reason}`)
+    const what = list === 'objects' ? 'keyVaultObjects' : list
+    problems.add('', `unmarshal failed for ${what} at index ${index}, error: yaml: ${reason}`)
     return undefined
   }
   if (entry.kind === 'map') return entry.entries
+  const example = list === 'objects' ? 'objectName' : 'fileName'
   const wrong = (value: RawValue) =>
-    fail(`found ${kindOf(value)}, expected fields such as "objectName: NAME", one per line`)
+    fail(`found ${kindOf(value)}, expected fields such as "${example}: NAME", one per line`)
   if (entry.kind === 'list') return wrong(entry)
   if (entry.text.trim() === '') return new Map()
   const inner = parseYaml(entry.text, budget)

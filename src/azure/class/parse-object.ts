@@ -50,6 +50,9 @@ export function parseObject({ path, fields: given }: RawObject, problems: Proble
   // A name that is missing is reported once, as the name.
   const fileName = name === '' && alias === '' ? '' : parseFileName(alias || name, { history, extracts, report })
   const optional = parseOptional(text('optional'), report)
+  const onlyTemplates = parseOnly(text('only'), report)
+  for (const field of selectOnlyFields)
+    if (fields.has(field)) report(field, `${field} needs select`, 'an entry with objectName is one object')
   if (extracts.length > 0 && type !== undefined && type !== 'secret') {
     report('jsonPath', 'jsonPath only supported for objectType: secret')
   }
@@ -68,7 +71,17 @@ export function parseObject({ path, fields: given }: RawObject, problems: Proble
     vaultName: text('vault') || undefined,
     optional,
     extracts,
+    onlyTemplates,
+    selected: false,
   }
+}
+
+/** Fields that only an entry with `select` has. */
+const selectOnlyFields = ['fileName', 'stripPrefix', 'limit'] as const satisfies readonly ObjectFieldName[]
+
+export function parseOnly(text: string, report: Report): boolean {
+  if (text !== '' && text !== 'templates') report('only', `invalid only: ${text}`, 'expected templates, or nothing')
+  return text === 'templates'
 }
 
 /** The name that was probably meant, for an unknown name; undefined for a name of `names` and for one that resembles nothing. */
@@ -77,7 +90,7 @@ export function misspelt(name: string, names: readonly string[]): string | undef
 }
 
 /** Values of misspelt fields under the right names: the name is reported, and its value is not missing as well. */
-function withRightNames(given: RawObject['fields']): Map<string, RawValue> {
+export function withRightNames(given: RawObject['fields']): Map<string, RawValue> {
   const fields = new Map(given)
   for (const [key, value] of given) {
     const near = misspelt(key, objectFieldNames)
@@ -86,9 +99,9 @@ function withRightNames(given: RawObject['fields']): Map<string, RawValue> {
   return fields
 }
 
-type Report = (field: string, words: string, detail?: string) => void
+export type Report = (field: string, words: string, detail?: string) => void
 
-function reporter(path: string, label: string, problems: Problems): Report {
+export function reporter(path: string, label: string, problems: Problems): Report {
   return (field, words, detail = '') => {
     const where = field === '' ? path : `${path}.${field}`
     problems.add('', `failed to get ${label}: ${words} (${where}${detail === '' ? '' : `: ${detail}`})`)
@@ -99,7 +112,7 @@ function isText(value: RawValue | undefined): boolean {
   return value === undefined || value.kind === 'scalar'
 }
 
-function scalarText(path: string, name: string, value: RawValue | undefined, problems: Problems): string {
+export function scalarText(path: string, name: string, value: RawValue | undefined, problems: Problems): string {
   if (value === undefined || isNull(value)) return ''
   if (value.kind === 'scalar') return value.text.trim()
   if (name === 'jsonPath') return ''
@@ -112,7 +125,7 @@ function scalarText(path: string, name: string, value: RawValue | undefined, pro
   return ''
 }
 
-function parseType(text: string, report: Report): ObjectType | undefined {
+export function parseType(text: string, report: Report): ObjectType | undefined {
   const type = types.get(text)
   if (type === undefined) {
     const near = text === '' ? undefined : nearestName(text, objectFields.objectType.allowed)
@@ -122,7 +135,7 @@ function parseType(text: string, report: Report): ObjectType | undefined {
   return type
 }
 
-function parseFormat(text: string, type: ObjectType | undefined, report: Report): ObjectFormat {
+export function parseFormat(text: string, type: ObjectType | undefined, report: Report): ObjectFormat {
   const format = text.toLowerCase()
   if (format === '' || format === 'pem') return 'pem'
   if (format !== 'pfx') report('objectFormat', `invalid objectFormat: ${text}, should be PEM or PFX`)
@@ -131,7 +144,7 @@ function parseFormat(text: string, type: ObjectType | undefined, report: Report)
   return 'pfx'
 }
 
-function parseEncoding(text: string, type: ObjectType | undefined, report: Report): ObjectEncoding {
+export function parseEncoding(text: string, type: ObjectType | undefined, report: Report): ObjectEncoding {
   const encoding = text.toLowerCase()
   if (encoding === '') return 'utf-8'
   if (type !== undefined && type !== 'secret')
@@ -154,7 +167,7 @@ function parseHistory(value: RawValue | undefined, report: Report): number {
   return Math.max(1, number)
 }
 
-function parseYamlNumber(text: string): number | undefined {
+export function parseYamlNumber(text: string): number | undefined {
   const plain = text.length > 64 ? '' : text.replaceAll('_', '')
   const match = /^([+-]?)(0x[0-9a-f]+|0o[0-7]+|0b[01]+|0[0-7]+|\d+|(?:\d+\.\d*|\.\d+|\d+)(?:e[+-]?\d+)?)$/i.exec(plain)
   if (match === null) return undefined
@@ -164,7 +177,7 @@ function parseYamlNumber(text: string): number | undefined {
 }
 
 /** Octal text. Upstream drops its parse error and gives the file mode 0. */
-function parseMode(text: string, report: Report): number | undefined {
+export function parseMode(text: string, report: Report): number | undefined {
   if (text === '') return undefined
   const mode = /^\+?[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN
   if (mode <= 0o777) return mode
@@ -186,7 +199,7 @@ function checkVersion(version: string, report: Report): void {
   report('objectVersion', `invalid objectVersion: ${version}`, expected)
 }
 
-function parseOptional(text: string, report: Report): boolean {
+export function parseOptional(text: string, report: Report): boolean {
   if (text === '' || text === 'false') return false
   if (text !== 'true') report('optional', `invalid optional: ${text}`, 'expected true or false')
   return true
@@ -211,7 +224,11 @@ interface Names {
 }
 
 /** `jsonPath: $.user` (into the object's own file) or a list of `{ path, objectAlias, filePermission }`. */
-function parseExtracts(path: string, value: RawValue | undefined, { alias, name, problems }: Names): ExtractSpec[] {
+export function parseExtracts(
+  path: string,
+  value: RawValue | undefined,
+  { alias, name, problems }: Names,
+): ExtractSpec[] {
   if (value === undefined || isNull(value)) return []
   if (value.kind !== 'list') return parseExtract(`${path}.jsonPath`, value, { alias, name, problems })
   if (value.items.length > classLimits.files.value) {

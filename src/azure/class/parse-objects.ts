@@ -1,18 +1,27 @@
 import { beyondLimit, type Problem, Problems } from '#lib'
 import { classLimits } from './class-limits.ts'
 import { collidingPaths } from './file-name.ts'
-import type { ObjectSpec } from './object-spec.ts'
+import type { ObjectSpec, SelectSpec } from './object-spec.ts'
 import { parseEntries } from './parse-entries.ts'
 import { parseObject } from './parse-object.ts'
+import { parseSelects } from './parse-select.ts'
+
+/** The entries of `objects`. */
+export interface ClassObjects {
+  /** Those that name one object. */
+  objects: readonly ObjectSpec[]
+  /** Those with `select`. */
+  selects: readonly SelectSpec[]
+}
 
 /** The objects of a class, from the text of its parameter `objects`. */
-export type ParseObjects = (text: string, problems: Problems) => readonly ObjectSpec[]
+export type ParseObjects = (text: string, problems: Problems) => ClassObjects
 
 /** Texts remembered, and how long all of them together may be. */
 const memory = { texts: 200, characters: 2 * 1024 * 1024 }
 
 interface Remembered {
-  objects: readonly ObjectSpec[]
+  parsed: ClassObjects
   problems: readonly Problem[]
 }
 
@@ -36,24 +45,28 @@ export function createObjectsParser(): ParseObjects {
       forget(oldest)
     }
     for (const { path, message } of remembered.problems) problems.add(path, message)
-    return remembered.objects
+    return remembered.parsed
   }
 }
 
 function parseOnce(text: string): Remembered {
   const problems = new Problems()
-  const objects = parseObjects(text, problems)
-  return { objects, problems: problems.list }
+  const parsed = parseObjects(text, problems)
+  return { parsed, problems: problems.list }
 }
 
 /** Reads and checks `objects`. Throws nothing: what is wrong goes to `problems`, and an entry with a problem is left out. */
-export function parseObjects(text: string, problems: Problems): readonly ObjectSpec[] {
-  const entries = parseEntries(text, problems)
-  const objects = entries.flatMap((entry) => parseObject(entry, problems) ?? [])
+export function parseObjects(text: string, problems: Problems): ClassObjects {
+  const [selecting, single] = partition(parseEntries(text, problems), ({ fields }) => fields.has('select'))
+  const objects = single.flatMap((entry) => parseObject(entry, problems) ?? [])
   const files = objects.reduce((sum, { history, extracts }) => sum + history * Math.max(1, extracts.length), 0)
   if (files > classLimits.files.value) problems.add('objects', beyondLimit(classLimits.files, files))
   else checkPaths(objects, problems)
-  return objects
+  return { objects, selects: parseSelects(selecting, problems) }
+}
+
+function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))]
 }
 
 /** Two objects in one file would be decided by chance: the driver keeps the last. */
@@ -77,7 +90,8 @@ function checkPaths(objects: readonly ObjectSpec[], problems: Problems): void {
   problems.add('objects', `${text}; give one of them another objectAlias`)
 }
 
-function filesOf({ extracts, fileName, history }: ObjectSpec): { fileName: string; part: string }[] {
+/** The files of an object that the class alone determines, with what makes each of them. */
+export function filesOf({ extracts, fileName, history }: ObjectSpec): { fileName: string; part: string }[] {
   if (extracts.length === 0) return [{ fileName: history > 1 ? `${fileName}/0` : fileName, part: '' }]
   return extracts.map((extract) => ({ fileName: extract.fileName, part: JSON.stringify(extract) }))
 }

@@ -6,7 +6,7 @@ import { parseGoBool } from '#lib/flags'
 import { parseDuration } from '#lib/formats'
 import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
-import type { ObjectSpec } from './object-spec.ts'
+import type { ObjectSpec, SelectSpec } from './object-spec.ts'
 import {
   type ParameterRow,
   type ParameterValues,
@@ -16,6 +16,7 @@ import {
 } from './parameter-table.ts'
 import { misspelt } from './parse-object.ts'
 import { type ParseObjects, parseObjects } from './parse-objects.ts'
+import { parseTemplates } from './parse-templates.ts'
 
 /** Parameters by their names; a driver sends what it knows of the pod among them, under names with a slash. */
 export type Parameters = ReadonlyMap<string, string>
@@ -32,22 +33,31 @@ export function parseParameters(
   const before = problems.count
   checkSize(parameters, problems)
   // A class beyond the limits is not looked into.
-  if (problems.count > before) return classSpec(parseValues(new Map(), new Map(), new Problems()), 'default', [])
+  if (problems.count > before) {
+    const values = parseValues(new Map(), new Map(), new Problems())
+    return classSpec(values, 'default', { objects: [], selects: [], templates: [] })
+  }
   const corrected = withRightNames(parameters)
   const values = parseValues(parameters, corrected, problems)
   const signIn = parseSignIn(corrected, problems)
   reportMisspelt(parameters, problems)
   const objects = parse(values.objects, problems)
-  checkVaultNames(values.keyvaultName, objects, problems)
+  // As written: without the last line end, the text of the last template would have none.
+  const templates = parseTemplates(corrected.get('templates') ?? '', objects, problems)
+  checkVaultNames(values.keyvaultName, [...objects.objects, ...objects.selects], problems)
   checkFallbackVault(values, problems)
-  return classSpec(values, signIn, objects)
+  return classSpec(values, signIn, { ...objects, templates })
 }
 
-function classSpec(values: ParameterValues, signIn: SignIn, objects: readonly ObjectSpec[]): ClassSpec {
+function classSpec(
+  values: ParameterValues,
+  signIn: SignIn,
+  content: Pick<ClassSpec, 'objects' | 'selects' | 'templates'>,
+): ClassSpec {
   const { clientID, tenantID, tenantId, userAssignedIdentityID } = values
   const tenant = tenantID || tenantId
   const identity = { signIn, clientId: clientID, tenantId: tenant, userAssignedIdentityId: userAssignedIdentityID }
-  return { values, identity, objects }
+  return { values, identity, ...content }
 }
 
 /** A class's own parameters: without what a driver adds about the pod. */
@@ -169,7 +179,7 @@ function reportMisspelt(parameters: Parameters, problems: Problems): void {
   }
 }
 
-function checkVaultNames(vaultName: string, objects: readonly ObjectSpec[], problems: Problems): void {
+function checkVaultNames(vaultName: string, objects: readonly (ObjectSpec | SelectSpec)[], problems: Problems): void {
   // Without objects upstream does not look at the vault's name either.
   if (objects.length === 0 || vaultName === '') return
   const names = new Map(objects.map((object) => [object.vaultName ?? vaultName, object]))

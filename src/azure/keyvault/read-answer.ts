@@ -1,7 +1,7 @@
 import { SecretValue } from '#lib'
 import { listOf, parseJson, recordOf, stringOf } from '#lib/formats'
 import type { HttpResponse } from '#lib/http'
-import { versionOfId } from './object-id.ts'
+import { nameOfId, versionOfId } from './object-id.ts'
 import type { Vault } from './vault-address.ts'
 import { VaultError } from './vault-error.ts'
 import type { JsonWebKeyWire, ObjectAttributes } from './wire.ts'
@@ -15,6 +15,10 @@ export interface AnswerReader {
   list(name: string): readonly AnswerReader[]
   attributes(): ObjectAttributes
   hasRecord(name: string): boolean
+  /** The members of a record that are texts; none for another kind of value. */
+  texts(name: string): ReadonlyMap<string, string>
+  /** Whether the field is `true`. */
+  flag(name: string): boolean
 }
 
 export function readAnswer(vault: Vault, { body }: HttpResponse): AnswerReader {
@@ -54,6 +58,11 @@ function reader(vault: Vault, fields: Record<string, unknown>): AnswerReader {
     },
     attributes: () => attributesOf(recordOf(fields.attributes) ?? {}),
     hasRecord: (name) => recordOf(fields[name]) !== undefined,
+    texts: (name) => {
+      const entries = Object.entries(recordOf(fields[name]) ?? {})
+      return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+    },
+    flag: (name) => fields[name] === true,
   }
 }
 
@@ -108,6 +117,15 @@ export interface ListedObject {
   updated: number
 }
 
+/** What the list of a vault has about an object, for a choice among all. */
+export interface ObjectDetails {
+  name: string
+  tags: ReadonlyMap<string, string>
+  /** Whether it belongs to a certificate, with which it comes and goes. */
+  managed: boolean
+  attributes: ObjectAttributes
+}
+
 export function readSecret(answer: AnswerReader): Secret {
   return {
     value: SecretValue.of(answer.text('value', 'secret value is nil')),
@@ -146,9 +164,13 @@ export function readVersion(item: AnswerReader): ObjectVersionInfo {
   }
 }
 
+export function readDetails(item: AnswerReader): ObjectDetails {
+  const name = nameOfId(item.optionalText('kid') ?? item.optionalText('id') ?? '')
+  return { name, tags: item.texts('tags'), managed: item.flag('managed'), attributes: item.attributes() }
+}
+
 export function readListed(item: AnswerReader): ListedObject {
   const { enabled, updated } = item.attributes()
-  const id = item.optionalText('kid') ?? item.optionalText('id') ?? ''
-  const name = URL.canParse(id) ? (new URL(id).pathname.split('/')[2] ?? '') : ''
+  const name = nameOfId(item.optionalText('kid') ?? item.optionalText('id') ?? '')
   return { name, enabled: enabled !== false, updated: updated ?? 0 }
 }

@@ -8,9 +8,11 @@ import {
   type Certificate,
   type Key,
   type ListedObject,
+  type ObjectDetails,
   type ObjectVersionInfo,
   readAnswer,
   readCertificate,
+  readDetails,
   readKey,
   readListed,
   readSecret,
@@ -40,6 +42,13 @@ export interface VaultClient {
   listVersions(vault: Vault, collection: Collection, name: string, auth: VaultAuth): Promise<ObjectVersionInfo[]>
   /** The metadata of all objects of a kind: {@link objectsPerPage} for each request. */
   listObjects(vault: Vault, collection: Collection, auth: VaultAuth): Promise<ListedObject[]>
+  /** The same with tags, for a choice among all. @param onBytes called with what each page adds to memory; may throw */
+  listDetails(
+    vault: Vault,
+    collection: Collection,
+    auth: VaultAuth,
+    onBytes?: (bytes: number) => void,
+  ): Promise<ObjectDetails[]>
 }
 
 export interface VaultClientOptions {
@@ -78,6 +87,8 @@ export function createVaultClient({
     listVersions: (vault, collection, name, auth) =>
       listVersions(calls, vault, { collection, name, version: '' }, auth),
     listObjects: (vault, collection, auth) => listObjects(calls, vault, collection, auth),
+    listDetails: (vault, collection, auth, onBytes = () => {}) =>
+      listDetails(calls, vault, { collection, auth, onBytes }),
   }
 }
 
@@ -123,6 +134,40 @@ async function listObjects(
   return items.map(readListed).filter(({ name }) => name !== '')
 }
 
+interface DetailsOptions {
+  collection: Collection
+  auth: VaultAuth
+  onBytes: (bytes: number) => void
+}
+
+async function listDetails(
+  calls: Calls,
+  vault: Vault,
+  { collection, auth, onBytes }: DetailsOptions,
+): Promise<ObjectDetails[]> {
+  const ref: ObjectRef = { collection, name: '', version: '' }
+  const list: List = { vault, ref, path: `/${collection}`, auth, pages: vaultLimits.pagesOfDetails }
+  const { detailBytes } = vaultLimits
+  const found: ObjectDetails[] = []
+  let bytes = 0
+  for await (const page of pagesOf(calls, list)) {
+    const objects = page.map(readDetails).filter(({ name }) => name !== '')
+    const added = objects.reduce((sum, object) => sum + bytesOfDetails(object), 0)
+    bytes += added
+    if (bytes > detailBytes.value) throw listError(list, beyondLimit(detailBytes, bytes))
+    onBytes(added)
+    found.push(...objects)
+  }
+  return found
+}
+
+/** About what it takes in memory. */
+export function bytesOfDetails({ name, tags }: ObjectDetails): number {
+  let bytes = 100 + name.length
+  for (const [key, value] of tags) bytes += key.length + value.length + 50
+  return bytes
+}
+
 interface List {
   vault: Vault
   ref: ObjectRef
@@ -132,19 +177,23 @@ interface List {
 }
 
 async function listAll(calls: Calls, list: List): Promise<AnswerReader[]> {
+  const found: AnswerReader[] = []
+  for await (const page of pagesOf(calls, list)) found.push(...page)
+  return found
+}
+
+async function* pagesOf(calls: Calls, list: List): AsyncGenerator<readonly AnswerReader[]> {
   const { vault, ref, path, auth } = list
   const until = calls.clock.elapsed() + vaultLimits.listMs.value
-  const found: AnswerReader[] = []
   let next: URL | undefined = new URL(path, vault.origin)
   for (let pages = 0; next !== undefined; pages++) {
     if (pages >= list.pages.value || calls.clock.elapsed() > until) throw endlessList(list, pages)
     const response = await request(calls, vault, next, auth)
     if (response.status !== 200) throw answerError(vault, ref, response)
     const page = readAnswer(vault, response)
-    found.push(...page.list('value').filter((item) => item.hasRecord('attributes')))
+    yield page.list('value').filter((item) => item.hasRecord('attributes'))
     next = nextPage(vault, page.optionalText('nextLink'))
   }
-  return found
 }
 
 /** One request, with another token or in another version of the interface where the vault asks for it. */
@@ -195,9 +244,14 @@ function unacceptedToken(
   )
 }
 
-function endlessList({ vault, ref: { collection, name }, pages: limit }: List, pages: number): VaultError {
+function endlessList(list: List, pages: number): VaultError {
+  const { pages: limit } = list
   const reason =
     pages >= limit.value ? beyondLimit(limit, pages + 1) : `no end within ${vaultLimits.listMs.value / 1000} s`
+  return listError(list, reason)
+}
+
+function listError({ vault, ref: { collection, name } }: List, reason: string): VaultError {
   const what = name === '' ? `list of ${collection}` : `versions of "${name}"`
   return new VaultError('vault-answer-invalid', `vault "${vault.name}" (${vault.origin}), ${what}: ${reason}`)
 }

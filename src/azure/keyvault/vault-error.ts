@@ -163,7 +163,7 @@ function forbidden({ inner, words }: Refusal, ref: ObjectRef, where: string): { 
     const advice = 'allow its address or use a private endpoint'
     return { code: 'vault-firewall', text: `the firewall of ${where} refuses this node; ${advice}` }
   }
-  const refused = `${where} does not let this identity read ${ref.collection}`
+  const refused = `${where} does not let this identity ${ref.name === '' ? 'list' : 'read'} ${ref.collection}`
   if (/DecisionReason: '?DeniedByDenyAssignment|DenyAssignmentId: '\//.test(words)) {
     const advice = 'a deny assignment forbids it, which no role overrides'
     return { code: 'vault-forbidden', text: `${refused}; ${advice}` }
@@ -172,13 +172,13 @@ function forbidden({ inner, words }: Refusal, ref: ObjectRef, where: string): { 
 }
 
 /** https://learn.microsoft.com/azure/key-vault/general/rbac-guide */
-function missingRight({ collection }: ObjectRef): string {
+function missingRight({ collection, name }: ObjectRef): string {
   const role = {
     secrets: 'Key Vault Secrets User',
     keys: 'Key Vault Crypto User',
     certificates: 'Key Vault Certificate User',
   }
-  return `grant the role "${role[collection]}" on the vault, or the access policy permission "get" on ${collection} (a new role may take up to 10 minutes)`
+  return `grant the role "${role[collection]}" on the vault, or the access policy permission "${name === '' ? 'list' : 'get'}" on ${collection} (a new role may take up to 10 minutes)`
 }
 
 interface Refusal {

@@ -17,6 +17,18 @@ export const vaultLimits = {
     what: 'pages of a list of the objects of a vault',
     beyond: 'the operator does not watch the vault (vault-answer-invalid)',
   },
+  pagesOfDetails: {
+    value: 400,
+    unit: 'count',
+    what: 'pages of a list of objects, of 25 objects each, for a select',
+    beyond: 'the mount fails (vault-answer-invalid)',
+  },
+  detailBytes: {
+    value: 2 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'names and tags of a list of objects for a select',
+    beyond: 'the mount fails (vault-answer-invalid)',
+  },
   listMs: {
     value: 60_000,
     unit: 'milliseconds',

@@ -5,6 +5,7 @@
 export * from './account-annotations.ts'
 export * from './changed.ts'
 export * from './client.ts'
+export * from './empty-volume.ts'
 export * from './generated/provider.ts'
 export * from './max-age.ts'
 export * from './stale-since.ts'

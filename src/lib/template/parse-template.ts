@@ -3,22 +3,18 @@ import { functionNames, templateFunctions } from './functions.ts'
 import type { Branch, Command, Operand, Pipeline, Template, TemplateNode } from './template-ast.ts'
 import { positionAt, TemplateError } from './template-error.ts'
 import { templateLimits } from './template-limits.ts'
-import { type ActionToken, type Token, tokensOf } from './tokens.ts'
+import { type ActionToken, type TemplateBudget, type Token, templateBudget, tokensOf } from './tokens.ts'
 
 /**
  * Parses a template of the subset: the names of files, `index`, `selected`, pipelines, `if`, `range`, comments, trim markers
  * and the functions of `templateFunctions`, with the meaning they have in https://pkg.go.dev/text/template. Takes time in
  * proportion to the text.
  *
+ * @param budget of all templates of one author together
  * @throws {TemplateError} with `template-invalid`, line and column
  */
-export function parseTemplate(text: string): Template {
-  const tokens: Token[] = []
-  for (const token of tokensOf(text)) {
-    tokens.push(token)
-    if (tokens.length > templateLimits.templateActions.value)
-      throw fault(text, token.offset, beyondLimit(templateLimits.templateActions, tokens.length))
-  }
+export function parseTemplate(text: string, budget: TemplateBudget = templateBudget()): Template {
+  const tokens = [...tokensOf(text, budget)]
   const parser: Parser = { text, tokens, next: 0, depth: 0, variables: [] }
   const { nodes, ended } = parseBody(parser)
   if (ended !== undefined) throw fault(text, ended.offset, `${ended.word} without an if or a range before it`)

@@ -174,7 +174,7 @@ test('a template that takes too many steps or writes too much ends with template
 test('a template that nests too deep or has too many actions is refused', () => {
   assert.match(failure('{{ if .a }}'.repeat(40)).message, /nesting of blocks/)
   assert.match(failure(`{{ ${'('.repeat(40)} }}`).message, /nesting of blocks/)
-  assert.match(failure('{{ .a }}'.repeat(5001)).message, /actions and texts/)
+  assert.match(failure('{{ .a }}'.repeat(5001)).message, /words, symbols and texts/)
 })
 
 test('the names that a template asks for have their places, and whether it works without them', () => {

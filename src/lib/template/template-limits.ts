@@ -26,10 +26,10 @@ export const templateLimits = {
     what: 'nesting of blocks and parentheses in a template',
     beyond: 'the mount is refused; the webhook reports it',
   },
-  templateActions: {
-    value: 5_000,
+  templateTokens: {
+    value: 10_000,
     unit: 'count',
-    what: 'actions and texts between them in a template',
+    what: 'words, symbols and texts of all templates of a class together',
     beyond: 'the mount is refused; the webhook reports it',
   },
   templateIndent: {

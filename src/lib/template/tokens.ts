@@ -1,4 +1,6 @@
+import { beyondLimit } from '#lib'
 import { positionAt, TemplateError } from './template-error.ts'
+import { templateLimits } from './template-limits.ts'
 
 export type Token =
   | { kind: 'text'; text: string; offset: number }
@@ -13,18 +15,33 @@ export interface ActionToken {
   spaced: boolean
 }
 
+/** What may still be made of the templates of one author. */
+export interface TemplateBudget {
+  tokens: number
+}
+
+export function templateBudget(): TemplateBudget {
+  return { tokens: templateLimits.templateTokens.value }
+}
+
+function spendToken(budget: TemplateBudget, text: string, offset: number): void {
+  const { templateTokens } = templateLimits
+  if (--budget.tokens < 0) throw invalid(text, offset, beyondLimit(templateTokens, templateTokens.value + 1))
+}
+
 /** Cuts a template into texts and actions, trim markers applied and comments left out. Takes time in proportion to the text. */
-export function* tokensOf(text: string): Generator<Token> {
+export function* tokensOf(text: string, budget: TemplateBudget): Generator<Token> {
   let from = 0
   let trimStart = false
   while (from < text.length) {
     const open = text.indexOf('{{', from)
     const end = open < 0 ? text.length : open
     const trimEnd = open >= 0 && text[open + 2] === '-' && isBlank(text[open + 3])
+    spendToken(budget, text, from)
     const between = trimmed(text.slice(from, end), trimStart, trimEnd)
     if (between !== '') yield { kind: 'text', text: between, offset: from }
     if (open < 0) return
-    const action = scanAction(text, open, open + (trimEnd ? 3 : 2))
+    const action = scanAction(text, open, open + (trimEnd ? 3 : 2), budget)
     if (action.tokens !== undefined) yield { kind: 'action', tokens: action.tokens, offset: open }
     from = action.end
     trimStart = action.trim
@@ -44,7 +61,7 @@ interface ScannedAction {
   trim: boolean
 }
 
-function scanAction(text: string, open: number, start: number): ScannedAction {
+function scanAction(text: string, open: number, start: number, budget: TemplateBudget): ScannedAction {
   const from = skipBlanks(text, start)
   if (text.startsWith('/*', from)) return scanComment(text, from)
   const tokens: ActionToken[] = []
@@ -55,6 +72,7 @@ function scanAction(text: string, open: number, start: number): ScannedAction {
     const spaced = next > at
     const close = closing(text, next, spaced)
     if (close !== undefined) return { tokens, ...close }
+    spendToken(budget, text, next)
     const token = scanToken(text, next)
     tokens.push({ kind: token.kind, text: token.text, offset: next, spaced })
     at = token.end

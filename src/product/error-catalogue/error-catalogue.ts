@@ -17,7 +17,11 @@ export type MountErrorCode =
   | 'parameters-invalid'
   | 'provider-busy'
   | 'request-invalid'
+  | 'select-file-name'
+  | 'select-nothing-found'
+  | 'select-too-many'
   | 'service-account-unreadable'
+  | 'template-failed'
 
 /** Causes that the provider reports. */
 export type ProviderErrorCode = MountErrorCode | IdentityErrorCode | VaultErrorCode
@@ -247,6 +251,24 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     meaning: 'The driver’s request is not in the form of the provider protocol.',
     fix: 'Use a driver of version 1.0 or newer.',
   },
+  'select-file-name': {
+    grpc: 'INVALID_ARGUMENT',
+    meaning:
+      'An object that a `select` found has no path of its own: `fileName` names a tag that it lacks, gives a path that a volume cannot have, or the path of another file.',
+    fix: 'Change `fileName` (`{name}`, `{tag:KEY}`) or `stripPrefix` of the entry, or the tag: `az keyvault secret set-attributes --vault-name VAULT -n NAME --tags KEY=VALUE`.',
+  },
+  'select-nothing-found': {
+    grpc: 'NOT_FOUND',
+    meaning:
+      'No object of the vault fits a `select`. Objects that are disabled, expired, not valid yet, or belong to a certificate never do.',
+    fix: '`az keyvault secret list --vault-name VAULT --query "[].{name:name,enabled:attributes.enabled,managed:managed,tags:tags}" -o table` shows what there is. `optional: true` accepts an empty set.',
+  },
+  'select-too-many': {
+    grpc: 'FAILED_PRECONDITION',
+    meaning:
+      'More objects fit a `select` than its `limit` (100 without one) or than a class may have, or its patterns take too long.',
+    fix: 'Make `namePattern`, `tags` or `exclude` narrower, or raise `limit`, up to 500.',
+  },
   'service-account-unreadable': {
     grpc: 'FAILED_PRECONDITION',
     meaning: 'The class names no `clientID` or tenant, and the pod’s service account, which might, cannot be read.',
@@ -256,6 +278,12 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     grpc: 'UNAVAILABLE',
     meaning: 'The cluster’s token proxy for identity bindings cannot be used.',
     fix: 'Identity bindings exist on AKS only; `--sni-name` and `--token-proxy-url` override what is found.',
+  },
+  'template-failed': {
+    grpc: 'INVALID_ARGUMENT',
+    meaning:
+      'A template of the class cannot be filled in: the message has its file, line and column, and what is missing or too much.',
+    fix: 'Compare the name with the objects of the class (`objectAlias`, or the name, with `_` for other characters); write `if` around what may be absent, or `default "…"`.',
   },
   'vault-answer-invalid': {
     grpc: 'INTERNAL',

@@ -1,7 +1,7 @@
 import type { Vault } from '#azure/keyvault'
 import { listOf, parseJson } from '#lib/formats'
 
-/** Whether an object of a vault may have changed. */
+/** Whether an object of a vault may have changed; an empty name is for the list of all. */
 export type ChangedObjects = (vault: Vault, name: string) => boolean
 
 /**
@@ -13,14 +13,18 @@ export function parseChanged(text: string | undefined): ChangedObjects | undefin
   if (text === undefined) return undefined
   const ids = idsOf(text)
   const keys = new Set<string>()
+  const hosts = new Set<string>()
   for (const id of ids) {
     if (typeof id !== 'string' || !URL.canParse(id)) return () => true
     const { host, pathname } = new URL(id)
     const [, , name = ''] = pathname.split('/')
     keys.add(keyOf(host, name))
+    hosts.add(host)
   }
   return ({ origin }, name) => {
     const { host } = new URL(origin)
+    // A list may have changed with any object of the vault.
+    if (name === '') return hosts.has(host)
     return keys.has(keyOf(host, name)) || keys.has(keyOf(host, ''))
   }
 }

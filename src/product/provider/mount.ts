@@ -1,13 +1,20 @@
 import { collidingPaths, createObjectsParser, type ObjectSpec, objectLabel, type ParseObjects } from '#azure/class'
 import { type Cloud, type Credential, describeCredential, type IdentityKeys, type TokenSource } from '#azure/identity'
 import { type ObjectAttributes, type Vault, type VaultClient, vaultAddress } from '#azure/keyvault'
-import { changedAttribute, type MountRequest, type MountResponse, maxAgeAttribute } from '#kubernetes/provider-protocol'
+import {
+  changedAttribute,
+  emptyVolume,
+  type MountRequest,
+  type MountResponse,
+  maxAgeAttribute,
+} from '#kubernetes/provider-protocol'
 import { type Clock, formatProblem, type Log, Problems } from '#lib'
 import { createFairSlots, type FairSlots } from '#lib/async'
 import type { TaskRunner } from '#lib/worker'
 import type { ByteBudget, CountedBytes, MountBytes } from './byte-budget.ts'
 import { parseChanged } from './changed-objects.ts'
 import type { LastGood } from './last-good.ts'
+import { makeTemplateFiles } from './make-template-files.ts'
 import { checkManagedIdentity, type ManagedIdentityPolicy } from './managed-identities.ts'
 import { MountError, parameterError } from './mount-error.ts'
 import type { MountSpec } from './mount-spec.ts'
@@ -21,6 +28,7 @@ import { type ObjectFile, type ReadObjectOptions, readObject } from './read-obje
 import { errorCodeOf, readObjects } from './read-objects.ts'
 import { type CloudDefaults, resolveCloud } from './resolve-cloud.ts'
 import { type CredentialDefaults, resolveCredential } from './resolve-credential.ts'
+import { selectObjects } from './select-objects.ts'
 import {
   createMemoryReader,
   createVaultReader,
@@ -94,7 +102,7 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const isNew = request.currentObjectVersion.length === 0
     const freshness = freshnessOf(mounting, decoded, { volume, arrived })
     const { files, ...stale } = await readFiles(mounting, volume, { bytes, isNew, freshness })
-    return { response: toResponse(files), ...stale }
+    return { response: toResponse(files, volume.spec), ...stale }
   } catch (error) {
     throw reported(mounting, decoded, error)
   } finally {
@@ -170,7 +178,7 @@ async function resolveVolume(mounting: Mounting, decoded: DecodedRequest): Promi
       'the class signs in as the node; --managed-identities=any lets every class',
     )
   }
-  if (spec.objects.length === 0)
+  if (spec.objects.length === 0 && spec.selects.length === 0)
     log.warn({ pod: podName(spec) }, 'the class lists no objects; drivers refuse a volume without any')
   return { spec, access, cloud, credential }
 }
@@ -207,10 +215,58 @@ interface ReadFilesOptions {
 async function readFiles(
   mounting: Mounting,
   volume: Volume,
-  { bytes, isNew, freshness }: ReadFilesOptions,
+  options: ReadFilesOptions,
 ): Promise<{ files: ObjectFile[] } & Omit<MountAnswer, 'response'>> {
+  const { log, clock } = mounting
+  const { spec, credential } = volume
+  const { bytes } = options
+  const { readFrom, stale } = await openSources(mounting, volume, options)
+  const identity = describeCredential(credential)
+  const lists = bytes.part()
+  const selected = await selectObjects(spec, {
+    list: ({ type, vaultName, path }) =>
+      readFrom({ vaultName, label: `${path}.select` }, (from) => (vault) => from.list(vault, type, lists.add)),
+    vaultNameOf: ({ vaultName }) => vaultName ?? spec.values.keyvaultName,
+    identity,
+    clock,
+  }).finally(() => lists.release())
+  const sources = await readObjects([...spec.objects, ...selected], {
+    identity,
+    read: (object) =>
+      readFrom(
+        { vaultName: object.vaultName, label: objectLabel(object) },
+        (from) => (vault) =>
+          inPart(bytes, (part) =>
+            readObject(object, { ...contentOptions(mounting, spec, vault.name), reader: from, vault, bytes: part }),
+          ),
+      ),
+    onSkipped: (object, error) =>
+      log.warn(
+        { pod: podName(spec), object: objectLabel(object), code: errorCodeOf(error) },
+        object.selected ? 'object went while the volume was read' : 'optional object skipped',
+      ),
+  })
+  const { templates, selects, defaultMode } = spec
+  const made = await makeTemplateFiles({ templates, selects, sources, defaultMode, bytes })
+  return { files: [...sources.filter(({ onlyTemplates }) => !onlyTemplates), ...made], ...stale() }
+}
+
+/** Where what a volume needs comes from: its vault, the fallback vault, what this node holds. */
+interface VolumeSources {
+  /** @param what undefined for the vault of the class; `label` is for the log. */
+  readFrom<T>(
+    what: { vaultName: string | undefined; label: string },
+    readBy: (from: VaultReader) => (vault: Vault) => Promise<T>,
+  ): Promise<T>
+  stale(): Omit<MountAnswer, 'response'>
+}
+
+async function openSources(
+  mounting: Mounting,
+  { spec, access, cloud, credential }: Volume,
+  { isNew, freshness }: ReadFilesOptions,
+): Promise<VolumeSources> {
   const { cache, lastGood, turns, metrics, log, clock } = mounting
-  const { spec, access, cloud, credential } = volume
   const { key: identityKey, proof } = await mounting.identityKeys(credential)
   const maxAgeMs = proof === 'none' ? 0 : staleMsOf(mounting, spec)
   let oldest: number | undefined
@@ -236,19 +292,15 @@ async function readFiles(
   const memory = createMemoryReader({ lastGood, cloud, identityKey, maxAgeMs, onFound })
   const vaultOf = (name: string) => vaultAddress(name, cloud.vaultSuffix)
   if (isNew && !access.tokens.isHeld(identityKey, { cloud, resource: cloud.vaultResource })) {
-    const vaults = spec.objects.map(({ vaultName }) => vaultOf(vaultName ?? spec.values.keyvaultName))
+    const read = [...spec.objects, ...spec.selects]
+    const vaults = read.map(({ vaultName }) => vaultOf(vaultName ?? spec.values.keyvaultName))
     clock.after(signInSentMs, () => prepareVaults(access, vaults))
   }
-  const files = await readObjects(spec.objects, {
-    identity: describeCredential(credential),
-    read(object) {
-      const vault = vaultOf(object.vaultName ?? spec.values.keyvaultName)
-      const readBy = (from: VaultReader) => (one: Vault) =>
-        inPart(bytes, (part) =>
-          readObject(object, { ...contentOptions(mounting, spec, one.name), reader: from, vault: one, bytes: part }),
-        )
+  return {
+    readFrom({ vaultName, label }, readBy) {
       const { fallbackKeyvaultName } = spec.values
-      const hasFallback = isNew && object.vaultName === undefined && fallbackKeyvaultName !== ''
+      const hasFallback = isNew && vaultName === undefined && fallbackKeyvaultName !== ''
+      const vault = vaultOf(vaultName ?? spec.values.keyvaultName)
       return readInOrder({
         vault,
         fallback: hasFallback ? vaultOf(fallbackKeyvaultName) : undefined,
@@ -258,19 +310,16 @@ async function readFiles(
         onOther(source, code) {
           metrics.cache(source === 'memory' ? 'stale' : 'fallback')
           if (source === 'memory') staleReason = `vault ${vault.name} cannot answer [${code}]`
-          log.warn({ pod: podName(spec), object: objectLabel(object), source, code }, 'the vault cannot answer')
+          log.warn({ pod: podName(spec), object: label, source, code }, 'the vault cannot answer')
         },
         clock,
       })
     },
-    onSkipped: (object, error) =>
-      log.warn(
-        { pod: podName(spec), object: objectLabel(object), code: errorCodeOf(error) },
-        'optional object skipped',
-      ),
-  })
-  const staleSince = oldest === undefined ? undefined : clock.now() - (clock.elapsed() - oldest)
-  return { files, staleSince, staleReason }
+    stale: () => ({
+      staleSince: oldest === undefined ? undefined : clock.now() - (clock.elapsed() - oldest),
+      staleReason,
+    }),
+  }
 }
 
 /** By then the sign-in was sent, which would otherwise wait for the CPU that these connections take. */
@@ -327,7 +376,7 @@ function contentOptions(
 }
 
 /** Files and versions are parallel lists, one entry per file, as drivers expect. */
-function toResponse(files: readonly ObjectFile[]): MountResponse {
+function toResponse(files: readonly ObjectFile[], { selects }: MountSpec): MountResponse {
   const collision = collidingPaths([...new Set(files.map(({ path }) => path))])
   if (collision !== undefined) {
     const problem = {
@@ -337,7 +386,11 @@ function toResponse(files: readonly ObjectFile[]): MountResponse {
     throw new MountError('parameters-invalid', formatProblem(problem))
   }
   return {
-    objectVersion: files.map(({ objectId, version }) => ({ id: objectId, version })),
+    // A select that may be empty leaves an empty volume, which drivers refuse without any object.
+    objectVersion:
+      files.length === 0 && selects.length > 0
+        ? [emptyVolume]
+        : files.map(({ objectId, version }) => ({ id: objectId, version })),
     files: files.map(({ path, mode, contents }) => ({ path, mode, contents: viewOf(contents.reveal()) })),
     error: undefined,
   }

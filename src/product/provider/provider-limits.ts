@@ -40,6 +40,12 @@ export const providerLimits = {
     what: 'requests in flight to one vault from one namespace on a node',
     beyond: 'further requests wait',
   },
+  selectSteps: {
+    value: 20_000_000,
+    unit: 'count',
+    what: 'steps of the patterns of a class at one check, each some nanoseconds',
+    beyond: 'the mount fails (select-too-many)',
+  },
   cloudFileBytes: {
     value: 64 * 1024,
     unit: 'bytes',

@@ -17,6 +17,7 @@ const none: VaultReader = {
   key: () => Promise.reject(new Error('not a key')),
   certificate: () => Promise.reject(new Error('not a certificate')),
   versions: () => Promise.reject(new Error('no versions')),
+  list: () => Promise.reject(new Error('no list')),
 }
 
 function specOf(change: Partial<ObjectSpec>): ObjectSpec {
@@ -33,6 +34,8 @@ function specOf(change: Partial<ObjectSpec>): ObjectSpec {
     vaultName: undefined,
     optional: false,
     extracts: [],
+    onlyTemplates: false,
+    selected: false,
   } as const
   return { ...plain, ...change }
 }

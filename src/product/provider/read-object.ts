@@ -20,6 +20,10 @@ export interface ObjectFile {
   /** Id and version as `SecretProviderClassPodStatus` shows them. */
   objectId: string
   version: string
+  /** Position of its entry in the class. */
+  entry: string
+  /** Whether only templates use it. */
+  onlyTemplates: boolean
 }
 
 export interface ReadObjectOptions {
@@ -70,7 +74,7 @@ async function readVersion(
     return file
   }
   const objectId = inFolder(`${object.type}/${object.name}`)
-  const common = { objectId, version: found }
+  const common = { objectId, version: found, entry: object.path, onlyTemplates: object.onlyTemplates }
   if (object.extracts.length > 0) {
     const extract = extractorOf(object, contents.at(-1)?.contents ?? SecretValue.of(''))
     return object.extracts.map((one) =>

@@ -11,7 +11,7 @@ export interface ReadObjectsOptions {
   read: (object: ObjectSpec) => Promise<ObjectFile[]>
   /** Who asks, in words; once at the end of an error of a vault. */
   identity: string
-  /** Called for each optional object that was not there. */
+  /** Called for each object that was not there and may be missing. */
   onSkipped: (object: ObjectSpec, error: unknown) => void
 }
 
@@ -26,7 +26,7 @@ export async function readObjects(objects: readonly ObjectSpec[], options: ReadO
   for (const [index, object] of objects.entries()) {
     const outcome = outcomes[index]
     if (outcome?.status === 'fulfilled') files.push(...outcome.value)
-    else if (object.optional && isMissing(outcome?.reason)) options.onSkipped(object, outcome?.reason)
+    else if (mayLack(object, outcome?.reason)) options.onSkipped(object, outcome?.reason)
     else failures.push({ object, error: outcome?.reason })
   }
   if (failures.length > 0) throw combine(failures, { total: objects.length, identity: options.identity })
@@ -46,9 +46,18 @@ const missing: ReadonlySet<ProviderErrorCode> = new Set<ProviderErrorCode>([
   'json-path-missing',
 ])
 
+/** What a `select` found, and what is not there by the time it is read. */
+const gone: ReadonlySet<ProviderErrorCode> = new Set<ProviderErrorCode>([
+  'vault-object-missing',
+  'vault-object-deleted',
+  'vault-object-disabled',
+  'vault-object-expired',
+])
+
 /** Only an object that is not there is optional: a vault that refuses or is down must not look like one. */
-function isMissing(error: unknown): boolean {
-  return missing.has(errorCodeOf(error))
+function mayLack({ optional, selected }: ObjectSpec, error: unknown): boolean {
+  const code = errorCodeOf(error)
+  return (optional && missing.has(code)) || (selected && gone.has(code))
 }
 
 /**

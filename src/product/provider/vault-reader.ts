@@ -1,10 +1,12 @@
 import type { ObjectType } from '#azure/class'
 import { type AccessToken, type Cloud, type Credential, IdentityError, type TokenSource } from '#azure/identity'
 import {
+  bytesOfDetails,
   type Certificate,
   type Collection,
   type Key,
   type ObjectAttributes,
+  type ObjectDetails,
   type ObjectVersionInfo,
   type Secret,
   type Vault,
@@ -24,6 +26,8 @@ export interface VaultReader {
   key(vault: Vault, name: string, version: string): Promise<Key>
   certificate(vault: Vault, name: string, version: string): Promise<Certificate>
   versions(vault: Vault, type: ObjectType, name: string): Promise<readonly ObjectVersionInfo[]>
+  /** All objects of a type, without their contents. @param onBytes called with what each page adds to memory; may throw */
+  list(vault: Vault, type: ObjectType, onBytes: (bytes: number) => void): Promise<readonly ObjectDetails[]>
 }
 
 /** Which earlier answers a read may be answered by. */
@@ -54,7 +58,7 @@ export interface VaultReaderOptions {
   onRead?: ((type: ObjectType, name: string, error: unknown, durationMs: number) => void) | undefined
 }
 
-const collections: Record<ObjectType, Collection> = { secret: 'secrets', key: 'keys', cert: 'certificates' }
+export const collections: Record<ObjectType, Collection> = { secret: 'secrets', key: 'keys', cert: 'certificates' }
 
 /** Asks the vault, or shares what was just read. */
 export function createVaultReader(options: VaultReaderOptions): VaultReader {
@@ -84,6 +88,7 @@ export class NotKept extends Error {}
 interface Ref {
   vault: Vault
   type: ObjectType
+  /** Empty for the list of all. */
   name: string
 }
 
@@ -127,6 +132,14 @@ function readerOf(ask: <T>(question: Question<T>) => Promise<T>): VaultReader {
         what: 'versions',
         read: (client, auth) => client.listVersions(vault, collections[type], name, auth),
         sizeOf: (versions) => versions.length * versionBytes,
+        attributesOf: () => ({}),
+      }),
+    list: (vault, type, onBytes) =>
+      ask<readonly ObjectDetails[]>({
+        ref: { vault, type, name: '' },
+        what: 'list',
+        read: (client, auth) => client.listDetails(vault, collections[type], auth, onBytes),
+        sizeOf: (listed) => listed.reduce((sum, object) => sum + bytesOfDetails(object), 0),
         attributesOf: () => ({}),
       }),
   }

@@ -4,10 +4,14 @@ import { Problems } from '#lib'
 
 const parseObjects = createObjectsParser()
 
-/** Paths of the files that a class may lack: those of its objects with `optional: true`. Other providers have no such field. */
-export function optionalPaths({ spec }: SecretProviderClass): ReadonlySet<string> {
+/**
+ * Paths of the files that a class may lack: those of its objects with `optional: true`, and any where a `select` has it, as
+ * only the vault knows what that finds. Other providers have no such field.
+ */
+export function optionalPaths({ spec }: SecretProviderClass): { has(path: string): boolean } {
   if (spec?.provider !== 'azure') return new Set()
-  const objects = parseObjects(spec.parameters?.objects ?? '', new Problems())
+  const { objects, selects } = parseObjects(spec.parameters?.objects ?? '', new Problems())
+  if (selects.some(({ optional }) => optional)) return { has: () => true }
   const paths = objects.flatMap(({ optional, fileName, history, extracts }) => {
     if (!optional) return []
     if (extracts.length > 0) return extracts.map((extract) => extract.fileName)

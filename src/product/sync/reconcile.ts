@@ -59,7 +59,9 @@ async function readOnce(run: Run): Promise<Read> {
   const secretClass = findClass(run)
   if (run.wanted.fromClass) await checkConsent(run)
   const { files, versions } = await readFiles(run, secretClass)
-  return { ...(await secretData(sync, secretClass, files, reconciler.tls, signal)), secretClass, versions }
+  const { fromClass } = run.wanted
+  const data = await secretData(sync, secretClass, files, reconciler.tls, { fromClass, signal })
+  return { ...data, secretClass, versions }
 }
 
 async function writeOnce(run: Run, read: Read): Promise<void> {

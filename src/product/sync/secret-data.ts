@@ -1,4 +1,12 @@
-import { isTlsKey, type SecretProviderClass, type TlsKey, tlsKeys, tlsSecretType } from '#kubernetes/client'
+import {
+  everyFileRows,
+  isTlsKey,
+  type SecretProviderClass,
+  syncsEveryFile,
+  type TlsKey,
+  tlsKeys,
+  tlsSecretType,
+} from '#kubernetes/client'
 import type { TlsValues } from '#kubernetes/secret-data'
 import { errorMessage, type SecretValue } from '#lib'
 import { optionalPaths } from './optional-paths.ts'
@@ -27,14 +35,14 @@ export async function secretData(
   secretClass: SecretProviderClass,
   files: ReadonlyMap<string, SecretValue>,
   tls: TlsValues,
-  signal: AbortSignal,
+  { fromClass, signal }: { fromClass: boolean; signal: AbortSignal },
 ): Promise<WantedData> {
   const owner = sync.metadata.namespace ?? ''
   const tlsValue: TlsValue = (key, contents) => tls.value(key, contents, { owner, signal })
   const { type = 'Opaque', data: rows } = sync.spec.secretObject
   const data = new Map<string, SecretValue>()
   const absent: string[] = []
-  for (const { sourcePath, targetKey } of rows) {
+  for (const { sourcePath, targetKey } of fromClass ? everyFileEntries(secretClass, rows, files) : rows) {
     const [path, key] = [sourcePath.trim(), targetKey.trim()]
     if (fileFor(path, files) === undefined && optionalPaths(secretClass).has(wholePath(path))) absent.push(key)
     else data.set(key, await entryValue(type, path, key, files, tlsValue))
@@ -42,6 +50,20 @@ export async function secretData(
   if (data.size === 0) refuseEmpty(absent)
   refuseTooLarge(data)
   return { data, absent }
+}
+
+type Entries = SecretSync['spec']['secretObject']['data']
+
+/** The entries of a class with those for every file (parameter `syncAll`) written out. */
+function everyFileEntries(
+  secretClass: SecretProviderClass,
+  rows: Entries,
+  files: ReadonlyMap<string, SecretValue>,
+): Entries {
+  if (!syncsEveryFile(secretClass)) return rows
+  const given = rows.map(({ sourcePath, targetKey }) => ({ objectName: sourcePath, key: targetKey }))
+  const all = everyFileRows(given, [...files.keys()])
+  return all.map(({ objectName = '', key = '' }) => ({ sourcePath: objectName, targetKey: key }))
 }
 
 const partPattern = /^(.+)\/(tls\.crt|tls\.key)$/

@@ -71,6 +71,36 @@ export function objectCases(lab: () => Lab): void {
   })
 
   describe('what a class makes of it', () => {
+    it('every object whose name fits, with one entry instead of fifty', async () => {
+      const workload = await createWorkload(lab(), 'select')
+      const names = Array.from({ length: 50 }, (_, index) => String(index).padStart(3, '0'))
+      for (const name of names) await workload.setSecret(`shop-${name}`, `setting-${name}`)
+      await workload.setSecret('shop-001-test', 'excluded')
+      await workload.setSecret('other', 'not-selected')
+      const pod = await workload.applyExample('selectors')
+      const folder = '/mnt/secrets-store/settings'
+      const { stdout } = await lab().exec(workload.namespace, pod, undefined, ['ls', folder])
+      assert.deepEqual(stdout.trim().split(/\s+/), names)
+      assert.equal(await workload.read(pod, 'settings/042'), 'setting-042')
+    })
+
+    it('one file of several secrets, by a template', async () => {
+      const workload = await createWorkload(lab(), 'template')
+      await workload.setSecret('db-url', 'jdbc:postgresql://db.example/shop')
+      await workload.setSecret('db-password', 'p=1:2#3')
+      await workload.setSecret('flag-beta', 'on')
+      const pod = await workload.applyExample('templates')
+      const lines = [
+        'spring.datasource.url=jdbc:postgresql://db.example/shop',
+        'spring.datasource.password=p\\=1\\:2\\#3',
+        'flags.beta=on',
+        '',
+      ]
+      assert.equal(await workload.read(pod, 'application.properties'), lines.join('\n'))
+      const { stdout } = await lab().exec(workload.namespace, pod, undefined, ['ls', '/mnt/secrets-store'])
+      assert.equal(stdout.trim(), 'application.properties')
+    })
+
     it('a Kubernetes Secret, which is there when the container starts', async () => {
       const workload = await createWorkload(lab(), 'secret')
       await workload.setSecret('api-key', 'of-the-secret')

@@ -175,13 +175,13 @@ function* missingSyncClass({ syncs, classes, classNamed }: ManifestSet): Generat
 function* missingSource({ syncs, classNamed }: ManifestSet): Generator<RuleFinding> {
   for (const manifest of syncs) {
     const found = classNamed(classNameOf(manifest), manifest)
-    const files = found.flatMap(({ spec }) => (spec === undefined ? [] : [classFiles(spec.objects)]))
+    const files = found.flatMap(({ spec }) => (spec === undefined ? [] : [classFiles(spec)]))
     if (files.length === 0) continue
     for (const [index, row] of (listOf(valueAt(manifest.value, 'spec', 'secretObject', 'data')) ?? []).entries()) {
       const source = stringOf(valueAt(row, 'sourcePath'))?.trim() ?? ''
       // The controller splits certificates under these names.
       const file = source.replace(/\/tls\.(crt|key)$/, '')
-      if (files.some((one) => one.has(source) || one.has(file))) continue
+      if (files.some((one) => one.open || one.has(source) || one.has(file))) continue
       const names = files.flatMap((one) => one.names)
       const near = nearestName(file, names)
       const hint = near === undefined ? `the class has ${names.slice(0, 20).join(', ')}` : `did you mean ${near}?`

@@ -1,4 +1,4 @@
-import { createObjectsParser, type NamedFile, namedFiles } from '#azure/class'
+import { createObjectsParser, type NamedFile, namedFiles, parseParameters } from '#azure/class'
 import {
   fallbackSecretKey,
   isForbidden,
@@ -108,8 +108,9 @@ const parseObjects = createObjectsParser()
 
 /** The files by their keys. Of a provider other than ours they are not known: there, a key is the name of a file. */
 function filesOfClass({ provider, attributes }: MountClass): Map<string, NamedFile> {
-  const objects = provider === 'azure' ? parseObjects(attributes.objects ?? '', new Problems()) : []
-  return new Map(namedFiles(objects).map((file) => [fallbackSecretKey(file.path), file]))
+  if (provider !== 'azure') return new Map()
+  const spec = parseParameters(new Map(Object.entries(attributes)), new Problems(), parseObjects)
+  return new Map(namedFiles(spec).map((file) => [fallbackSecretKey(file.path), file]))
 }
 
 /** All keys of the Secret; a file of the class that has no key makes it unusable, because a volume is never half full. */

@@ -1,5 +1,5 @@
 import { Code } from '#kubernetes/grpc'
-import type { ObjectVersion, StaleContent } from '#kubernetes/provider-protocol'
+import { isEmptyVolume, type ObjectVersion, type StaleContent } from '#kubernetes/provider-protocol'
 import { type VolumeFile, type WriteResult, writeFiles } from '#kubernetes/volume-files'
 import { beyondLimit } from '#lib'
 import { driverLimits } from '../driver-limits.ts'
@@ -40,7 +40,8 @@ export async function fillVolume(node: Node, request: PublishRequest, options: F
   signal.throwIfAborted()
   if (stale !== undefined) onStale?.(stale)
   // Providers of the first protocol version write into the target themselves and answer no files.
-  const written = files.length > 0 ? await writeContent(node, request, files, options) : undefined
+  const written =
+    files.length > 0 || isEmptyVolume(versions) ? await writeContent(node, request, files, options) : undefined
   if (written?.changed !== false) {
     const bytes = (await node.mounter.memoryOf(target)) + memoryOfRequest(request)
     node.memory.set(target, { bytes, namespace: request.pod.namespace })

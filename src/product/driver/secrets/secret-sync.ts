@@ -145,10 +145,8 @@ async function syncSecrets(node: Node, { group, secretObjects, takeOver, signal 
   const source = proven[0]?.volume
   if (source === undefined) return
   // All at once: a rotation between two reads would mix two versions.
-  const files = {
-    paths: mountedPaths(source.target),
-    contents: mountedFiles(source.target, sourcePaths(secretObjects)),
-  }
+  const paths = mountedPaths(source.target)
+  const files = { paths, contents: mountedFiles(source.target, sourcePaths(secretObjects, paths)) }
   const owners = [...new Map(proven.flatMap((one) => one.owners).map((owner) => [owner.uid, owner])).values()]
   const run: EntryRun = { node, group, source, files, owners, takeOver, signal }
   let complete = true

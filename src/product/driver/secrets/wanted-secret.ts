@@ -1,4 +1,6 @@
 import {
+  everyFile,
+  everyFileRows,
   isTlsKey,
   refusedSecretTypes,
   type SecretObject,
@@ -7,6 +9,7 @@ import {
   tlsSecretType,
 } from '#kubernetes/client'
 import { beyondLimit, errorMessage, Problems, type SecretValue } from '#lib'
+import type { DriverSecret } from '../content/driver-secrets.ts'
 import { driverLimits } from '../driver-limits.ts'
 
 /** Values by key. Without a prototype: `__proto__` is a valid key of a Secret. */
@@ -36,14 +39,16 @@ export function secretNames(secretObjects: readonly SecretObject[]): string[] {
   return secretObjects.map(nameOf).filter((name) => name !== '')
 }
 
-/** Paths of the files that the entries of a class name. */
-export function sourcePaths(secretObjects: readonly SecretObject[]): Set<string> {
-  return new Set(secretObjects.flatMap(({ data = [] }) => data.map(({ objectName = '' }) => objectName.trim())))
+/** Paths of the files that the entries of a class name. @param paths of all files */
+export function sourcePaths(secretObjects: readonly DriverSecret[], paths: readonly string[]): Set<string> {
+  const named = new Set(secretObjects.flatMap(({ data = [] }) => data.map(({ objectName = '' }) => objectName.trim())))
+  const isAll = named.has(everyFile) && secretObjects.some((object) => object.everyFile === true)
+  return isAll ? new Set([...named, ...paths]) : named
 }
 
 /** Makes one entry of `secretObjects` out of the mounted files. Throws {@link ProblemsError} when it cannot be made. */
 export async function wantedSecret(
-  object: SecretObject,
+  object: DriverSecret,
   files: SourceFiles,
   tlsValue: TlsValue,
 ): Promise<WantedSecret> {
@@ -77,7 +82,8 @@ interface Source {
 }
 
 /** What goes under which key: each key once, each from a file that exists. */
-function sourcesOf({ data = [] }: SecretObject, files: SourceFiles, problems: Problems): Source[] {
+function sourcesOf({ data: given = [], everyFile }: DriverSecret, files: SourceFiles, problems: Problems): Source[] {
+  const data = everyFile === true ? everyFileRows(given, files.paths) : given
   if (data.length === 0) problems.add('data', 'missing: give at least one objectName and key')
   const sources: Source[] = []
   const rows = new Map<string, number>()
