@@ -5,11 +5,15 @@ import { defineTask } from '#lib/worker'
 import type { ObjectType } from './object-spec.ts'
 import { parseParameters } from './parse-parameters.ts'
 
+/** Name of an object that stands for all of its collection: a class selects some of them, and not by their names alone. */
+export const anyName = '*'
+
 /** An object of a class by where it is. */
 export interface VaultObject {
   /** In lower case. */
   vaultHost: string
   collection: Collection
+  /** {@link anyName} for a selection. */
   name: string
   /** Empty for the current version. */
   version: string

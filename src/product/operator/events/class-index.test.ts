@@ -54,6 +54,15 @@ test('a class with another version of the object is not concerned', () => {
   assert.deepEqual([...index.match(event('secret', 'db', '')).classes.keys()], ['blue/app', 'red/app'])
 })
 
+test('a class that selects objects of a vault is concerned by all of their kind', () => {
+  const index = createClassIndex()
+  index.set('blue/app', [object('secrets', '*'), object('secrets', 'db')])
+  const ids = [...index.match(event('secret', 'db')).classes]
+  assert.deepEqual(ids, [['blue/app', [`${url}/secrets/db/a1`]]])
+  assert.deepEqual([...index.match(event('secret', 'new')).classes.keys()], ['blue/app'])
+  assert.deepEqual([...index.match(event('key', 'new')).classes.keys()], [])
+})
+
 test('a change of access concerns every class of the vault', () => {
   const index = createClassIndex()
   index.set('blue/app', [object('secrets', 'db'), object('keys', 'k')])

@@ -1,4 +1,4 @@
-import type { VaultObject } from '#azure/class'
+import { anyName, type VaultObject } from '#azure/class'
 import { everyObject } from '#kubernetes/client'
 import { eventsLimits } from './events-limits.ts'
 import type { VaultEvent } from './vault-event.ts'
@@ -95,9 +95,11 @@ function matchObject(
   let pinned = false
   for (const collection of concerned[kind]) {
     const id = `https://${vaultHost}/${collection}/${name}${version === '' ? '' : `/${version}`}`
-    for (const [key, versions] of vaults.get(vaultHost)?.get(nameOf({ collection, name })) ?? []) {
+    const objects = vaults.get(vaultHost)
+    const found = [name, anyName].flatMap((one) => [...(objects?.get(nameOf({ collection, name: one })) ?? [])])
+    for (const [key, versions] of found) {
       if (versions.some((one) => one === '' || version === '' || one === version.toLowerCase()))
-        classes.set(key, [...(classes.get(key) ?? []), id])
+        classes.set(key, [...new Set([...(classes.get(key) ?? []), id])])
       else pinned = true
     }
   }
