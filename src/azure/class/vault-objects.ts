@@ -26,10 +26,11 @@ const collections: Readonly<Record<ObjectType, Collection>> = { secret: 'secrets
  * a cloud whose endpoints only the nodes know. Throws nothing.
  */
 export function vaultObjects(parameters: ReadonlyMap<string, string>): VaultObject[] {
-  const { values, objects } = parseParameters(parameters, new Problems())
+  const { values, objects, selects } = parseParameters(parameters, new Problems())
   const suffix = findCloud(values.cloudName)?.vaultSuffix
   if (suffix === undefined) return []
-  return objects.flatMap(({ type, name, version, vaultName = values.keyvaultName }) => {
+  const selected = selects.map(({ type, vaultName }) => ({ type, vaultName, name: anyName, version: '' }))
+  return [...objects, ...selected].flatMap(({ type, name, version, vaultName = values.keyvaultName }) => {
     const vaultHost = hostOf(vaultName, suffix)
     return vaultHost === undefined ? [] : [{ vaultHost, collection: collections[type], name, version }]
   })
