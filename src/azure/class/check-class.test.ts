@@ -358,3 +358,124 @@ test('one slip is one error: a name in another case does not make its value miss
     for (const [index, error] of errors.entries()) assert.match(found[index] ?? '', error)
   }
 })
+
+describe('templates and selects', () => {
+  const template = (text: string, more = '') =>
+    `- fileName: app.properties\n  template: ${JSON.stringify(text)}\n${more}`
+  const rows: [what: string, changed: Record<string, string>, line: RegExp][] = [
+    [
+      'a template that is not one, with line and column',
+      { templates: template('a\n{{ .db | uper }}') },
+      /^no pod can mount it: spec.parameters.templates\[0\].template: line 2, column 10: there is no function "uper"; did you mean upper\?/,
+    ],
+    [
+      'a name that no object gives',
+      { templates: template('{{ .dbb }}') },
+      /^no pod can mount it: spec.parameters.templates\[0\].template: line 1, column 4: no object of the class is "dbb"; did you mean db\?/,
+    ],
+    [
+      'an exact name that no object gives',
+      { templates: template('{{ index "tls/serve" }}') },
+      /line 1, column 10: no object of the class is "tls\/serve"; did you mean tls\/server\?/,
+    ],
+    [
+      'a name that is never true',
+      { templates: template('{{ if .nope }}x{{ end }}') },
+      /^spec.parameters.templates\[0\].template: line 1, column 7: no object/,
+    ],
+    [
+      'a set without a select',
+      { templates: template('{{ selected "app" | json }}') },
+      /no entry of objects has select.name "app"/,
+    ],
+    [
+      'the file of an object',
+      { templates: template('x').replace('app.properties', 'db') },
+      /templates: "db" is the file of two entries/,
+    ],
+    [
+      'a field that templates do not have',
+      { templates: template('x', '  mode: "0400"\n') },
+      /templates\[0\]: unknown field "mode"/,
+    ],
+    ['a list of nothing', { templates: 'app.properties' }, /failed to yaml unmarshal templates.*expected a list/],
+    [
+      'only without templates',
+      { objects: '- { objectName: a, objectType: secret, only: templates }' },
+      /objects\[0\].only: found templates, but the class has no templates/,
+    ],
+    [
+      'a field of select without it',
+      { objects: '- { objectName: a, objectType: secret, limit: 5 }' },
+      /limit needs select/,
+    ],
+    [
+      'a misspelt field of select',
+      { objects: '- { select: { namePatern: a } }' },
+      /objects\[0\].select: unknown field "namePatern"; did you mean namePattern\?/,
+    ],
+    [
+      'two sets of one name',
+      { objects: '- { select: { all: true, name: a } }\n- { select: { all: true, name: a } }' },
+      /"a" is the name of objects\[0\] already/,
+    ],
+    [
+      'more selects than a class may have',
+      { objects: '- { select: { all: true } }\n'.repeat(21) },
+      /entries of a class with select: found 21, at most 20/,
+    ],
+    [
+      'more templates than a class may have',
+      { templates: template('x').repeat(21) },
+      /templates of a class: found 21, at most 20/,
+    ],
+    [
+      'more words than all templates may have',
+      { templates: `${template('{{ .db }}'.repeat(3000))}${template('{{ .db }}'.repeat(3000)).replace('app', 'b')}` },
+      /words, symbols and texts of all templates/,
+    ],
+  ]
+  for (const [what, changed, line] of rows) {
+    test(`${what} is found`, () => {
+      const found = lines(classWith(changed))
+      assert.ok(
+        found.some((one) => line.test(one)),
+        found.join('\n'),
+      )
+    })
+  }
+
+  test('a class with selects and templates has no findings, whatever names its templates and Secrets have', () => {
+    const more =
+      '- { select: { name: app, namePattern: app-.* } }\n- { objectName: db, objectType: secret, only: templates }\n'
+    const changed = {
+      objects: more,
+      templates: template('{{ .anything }}{{ selected "app" | json }}'),
+      syncAll: 'true',
+    }
+    const secretObjects = [
+      { secretName: 's', type: 'Opaque', data: [{ objectName: '*', key: '{file}' }] },
+      { secretName: 't', type: 'Opaque', data: [{ objectName: 'app-anything', key: 'a' }] },
+      { secretName: 'u', type: 'Opaque', data: [{ objectName: 'app.properties', key: 'a' }] },
+    ]
+    assert.deepEqual(lines(classWith(changed, { secretObjects })), [])
+  })
+
+  test('every file into a Secret needs syncAll and a key with {file}', () => {
+    const secretObjects = (key: string, type = 'Opaque') => [
+      { secretName: 's', type, data: [{ objectName: '*', key }] },
+    ]
+    const one = (changed: Record<string, string>, objects: unknown) =>
+      lines(classWith(changed, { secretObjects: objects })).join('\n')
+    assert.match(one({}, secretObjects('{file}')), /every file needs the parameter syncAll: "true"/)
+    assert.match(
+      one({ syncAll: 'true' }, secretObjects('all')),
+      /data\[0\].key: found "all": a key of every file has \{file\} once/,
+    )
+    assert.match(
+      one({ syncAll: 'true' }, secretObjects('{file}', 'kubernetes.io/tls')),
+      /a kubernetes.io\/tls Secret has/,
+    )
+    assert.equal(one({ syncAll: 'true' }, secretObjects('APP_{file}')), '')
+  })
+})
