@@ -1,5 +1,6 @@
 import { resources, type UntypedObject, versionHash } from '#kubernetes/client'
 import { createOperatorMetrics, type RestartConfig, startRestart } from '#product/operator'
+import { calmReplicas, disturbReplica } from './disturb-replica.ts'
 import { type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeat } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
@@ -79,11 +80,10 @@ export const restartOnRotation: Scenario = {
       restartMs: [100, 30_000],
       work: ({ kube, log, clock }) => startRestart(config, { kube, log, clock, metrics: createOperatorMetrics() }),
     })
-    repeat(world, [1000, 40_000], () => world.stormy && disturb(fleet))
+    repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, fleet.replicas))
     repeat(world, [20_000, 200_000], () => world.stormy && rotate(fleet))
     await world.time.runUntil(stormMs, world.check)
-    world.stormy = false
-    for (const { process } of fleet.replicas) process.stepWallClock(epoch + world.time.now - process.clock.now())
+    calmReplicas(world, fleet.replicas)
     await world.time.runUntil(stormMs + calmMs, world.check)
     for (const workload of fleet.workloads) {
       const stale = workload.pods.filter(({ startedWith, have }) => startedWith !== have)
@@ -326,17 +326,4 @@ function checkRestart({ world, restarts }: Fleet, workload: Workload, restartedF
     if (restarts.length - index > allowed)
       world.violate(`${restarts.length - index} restarts in ${(now - at) / 1000} s`)
   }
-}
-
-function disturb({ world, replicas }: Fleet): void {
-  const { random } = world
-  const { process, network } = random.pick(replicas)
-  if (!process.alive) return
-  const disturbances = [
-    () => network.partition(random.between(1000, 60_000)),
-    () => process.pause(random.between(100, 20_000)),
-    () => process.stepWallClock(random.between(-1, 1) * minuteMs),
-    () => process.kill('killed'),
-  ]
-  random.pick(disturbances)()
 }

@@ -2,6 +2,7 @@ import { classAnnotations, parseClassChange, resources, type SecretProviderClass
 import type { Running } from '#lib'
 import { inlineTasks } from '#lib/worker'
 import { createEventsMetrics, createQueueSource, startEvents } from '#product/operator'
+import { calmReplicas, disturbReplica } from './disturb-replica.ts'
 import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeat, repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
@@ -69,12 +70,11 @@ export const vaultEvents: Scenario = {
       restartMs: [100, 20_000],
       work: (program) => startPart(fleet, program),
     })
-    repeat(world, [1000, 40_000], () => world.stormy && disturb(fleet))
+    repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, fleet.replicas))
     repeatWhileStormy(world, [50, 20_000], () => set(fleet))
     repeatWhileStormy(world, [20_000, 90_000], () => burst(fleet))
     await world.time.runUntil(stormMs, world.check)
-    world.stormy = false
-    for (const { process } of fleet.replicas) process.stepWallClock(epoch + world.time.now - process.clock.now())
+    calmReplicas(world, fleet.replicas)
     await world.time.runUntil(stormMs + calmMs, world.check)
     checkEnd(fleet)
     world.check()
@@ -190,17 +190,4 @@ function checkEnd({ world, queue, classes: watched, sets }: Fleet): void {
     const repeated = ids.length - new Set(ids).size
     if (repeated > crashes) world.violate(`${repeated} changes of ${key} came back, and ${crashes} crashes`)
   }
-}
-
-function disturb({ world, replicas }: Fleet): void {
-  const { random } = world
-  const { process, network } = random.pick(replicas)
-  if (!process.alive) return
-  const disturbances = [
-    () => network.partition(random.between(1000, 60_000)),
-    () => process.pause(random.between(100, 20_000)),
-    () => process.stepWallClock(random.between(-1, 1) * 60_000),
-    () => process.kill('killed'),
-  ]
-  random.pick(disturbances)()
 }

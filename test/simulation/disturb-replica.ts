@@ -1,0 +1,22 @@
+import type { LeadingReplica } from './leading-replicas.ts'
+import { epoch, type World } from './world.ts'
+
+/** One thing that goes wrong with one of the replicas of a controller. */
+export function disturbReplica(world: World, replicas: readonly LeadingReplica[]): void {
+  const { random } = world
+  const { process, network } = random.pick(replicas)
+  if (!process.alive) return
+  const disturbances = [
+    () => network.partition(random.between(1000, 60_000)),
+    () => process.pause(random.between(100, 20_000)),
+    () => process.stepWallClock(random.between(-1, 1) * 60_000),
+    () => process.kill('killed'),
+  ]
+  random.pick(disturbances)()
+}
+
+/** The storm is over: clocks are right again. */
+export function calmReplicas(world: World, replicas: readonly LeadingReplica[]): void {
+  world.stormy = false
+  for (const { process } of replicas) process.stepWallClock(epoch + world.time.now - process.clock.now())
+}
