@@ -1,23 +1,17 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { parseXml, type XmlElement } from '#lib/formats'
 import { createHttpClient, type HttpResponse } from '#lib/http'
-import { eventually } from '../../support/eventually.ts'
-import { findProgram } from '../../support/find-program.ts'
+import { azuriteMissing, findAzurite, startAzurite } from '../../support/azurite.ts'
 import { startLocalAzure } from '../../support/local-azure.ts'
 import { messageBody, type QueueCall, sharedKeyHeaders } from '../../support/queue-calls.ts'
 import { createStorageAccount } from '../../support/storage-account.ts'
-import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 /**
  * Azurite, Microsoft's emulator of storage, answers the same list of calls as the local Azure, and both answers are compared:
  * status, error code, headers that clients read, and XML.
  */
-const azurite = findProgram('azurite-queue', 'KEYMOUNT_AZURITE')
-const missing =
-  'azurite-queue is not installed: npm install --prefix DIR azurite@3.37.0, then KEYMOUNT_AZURITE=DIR/node_modules/.bin/azurite-queue'
+const azurite = findAzurite()
 
 interface Step extends Omit<QueueCall, 'target'> {
   /** `{id}` and `{receipt}` are those of the message that the service answered last. */
@@ -103,10 +97,10 @@ interface Side {
 }
 
 test('the queues of the local Azure answer as those of Azurite', {
-  skip: azurite === undefined && missing,
+  skip: azurite === undefined && azuriteMissing,
 }, async (t) => {
   const ours = await localAzure(t)
-  const theirs = await startAzurite(t, azurite ?? '')
+  const theirs = await azuriteSide(t, azurite ?? '')
   const kept = { ours: {}, theirs: {} } as Record<'ours' | 'theirs', Record<string, string>>
   for (const call of calls) {
     const [found, expected] = [await answerOf(ours, call, kept.ours), await answerOf(theirs, call, kept.theirs)]
@@ -136,44 +130,18 @@ async function localAzure(t: TestContext): Promise<Side> {
   }
 }
 
-async function startAzurite(t: TestContext, program: string): Promise<Side> {
-  const account = 'compared'
-  const key = randomBytes(64).toString('base64')
-  const args = [
-    '--queueHost',
-    '127.0.0.1',
-    '--queuePort',
-    '0',
-    '--inMemoryPersistence',
-    '--disableTelemetry',
-    '--silent',
-  ]
-  const env = { PATH: process.env.PATH, HOME: temporaryDirectory(t, 'azurite-'), AZURITE_ACCOUNTS: `${account}:${key}` }
-  const child = spawn(program, args, { env, cwd: env.HOME, stdio: ['ignore', 'pipe', 'pipe'] })
-  t.after(() => child.kill('SIGKILL'))
-  const port = await eventually(portOf(child))
+async function azuriteSide(t: TestContext, program: string): Promise<Side> {
+  const { account, key, base, url } = await startAzurite(t, program)
   const http = createHttpClient({})
   t.after(() => http.stop())
   return {
     send: (call) =>
       http.send({
         method: call.method as 'GET',
-        url: new URL(`http://127.0.0.1:${port}/${account}${call.target}`),
-        headers: sharedKeyHeaders(call, { account, key, base: `/${account}` }),
+        url: new URL(`${url}${call.target}`),
+        headers: sharedKeyHeaders(call, { account, key, base }),
         body: call.body,
       }),
-  }
-}
-
-/** Reads the port from the line that Azurite prints when it listens. */
-function portOf(child: ChildProcess): () => string {
-  let printed = ''
-  child.stdout?.on('data', (chunk) => (printed += chunk))
-  child.stderr?.on('data', (chunk) => (printed += chunk))
-  return () => {
-    const port = /listens (?:at|on) http:\/\/127\.0\.0\.1:(\d+)/i.exec(printed)?.[1]
-    assert.ok(port, `Azurite printed: ${printed}`)
-    return port
   }
 }
 
