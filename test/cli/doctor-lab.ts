@@ -154,18 +154,22 @@ export async function runs(patient: Patient<IdentityLab>): Promise<void> {
   })
 }
 
-/** Creates the pod again as it is now, without kubelet's growing pauses between attempts. */
-export async function startAgain(patient: Patient<IdentityLab>): Promise<void> {
+/**
+ * Starts the pod as it is now under another name, without kubelet's growing pauses between attempts, and waits until
+ * it is ready. Gives its name.
+ */
+export async function startAgain(patient: Patient<IdentityLab>): Promise<string> {
   const { kube } = patient.lab
   const pod = await currentPod(patient)
-  if (pod === undefined) return
-  const { namespace = '', name: podName = '' } = pod.metadata
-  await kube.delete(resources.pods, { namespace, name: podName }, { gracePeriodSeconds: 0, uid: pod.metadata.uid })
-  if (pod.metadata.ownerReferences !== undefined) return
+  assert.ok(pod)
   const { nodeName: _, ...spec } = pod.spec
-  await until(`${namespace}/${podName} is gone`, async () => (await currentPod(patient)) === undefined)
-  const metadata = { namespace, name: podName, labels: pod.metadata.labels ?? {} }
+  const metadata = { namespace: patient.namespace, name: `${name}-again`, labels: pod.metadata.labels ?? {} }
   await kube.create(resources.pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec })
+  await until(`${metadata.name} in ${patient.namespace} is ready`, async () => {
+    const { status } = await kube.get(resources.pods, metadata)
+    return status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True')
+  })
+  return metadata.name
 }
 
 /** Runs the doctor; the step that is wrong, or the first to know. */

@@ -144,6 +144,37 @@ test('doctor: a pod with nothing wrong, and the same from other sides', async (t
     assert.match(nothing.stderr, /"pods\/a\/b" is not a target/)
   })
 
+  await t.test('an operator that receives no events is worth knowing', async () => {
+    const pods = { namespace: 'kube-system', name: 'keymount-operator-1' }
+    const labels = { 'app.kubernetes.io/component': 'operator', 'app.kubernetes.io/name': 'keymount' }
+    const operator = podOf(patient)
+    await lab.kube.create(resources.pods, {
+      ...operator,
+      metadata: { ...pods, labels },
+      spec: {
+        containers: operator.spec.containers.map(({ volumeMounts: _, ...rest }) => rest),
+        nodeSelector: { none: 'none' },
+      },
+    })
+    const event = (reason: string, lastTimestamp: string) =>
+      lab.kube.create(resources.events, {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { namespace: pods.namespace, name: `${pods.name}.${reason.toLowerCase()}` },
+        involvedObject: { apiVersion: 'v1', kind: 'Pod', ...pods },
+        type: 'Warning',
+        reason,
+        message: `${reason} of the queue`,
+        lastTimestamp,
+      })
+    await event('EventsUnavailable', new Date(Date.now() - 60_000).toISOString())
+    const down = await examine(patient, `pod/${podName}`)
+    assert.deepEqual([down.code, down.wrong?.id, down.wrong?.code], [0, 'E1', 'events-unavailable'])
+    assert.match(down.wrong?.found ?? '', /EventsUnavailable of the queue/)
+    await event('EventsReceived', new Date().toISOString())
+    assert.equal((await examine(patient, `pod/${podName}`)).wrong, undefined)
+  })
+
   await t.test('the rights that --rbac prints are enough; without them the missing verb is named', async () => {
     const printed = await lab.keymount('doctor', '--rbac', '-n', patient.namespace)
     const { items } = JSON.parse(printed.stdout) as { items: KubeObject[] }

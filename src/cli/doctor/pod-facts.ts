@@ -36,6 +36,8 @@ export interface PodFacts {
   elsewhere: ReadonlyMap<string, KubeObject>
   /** What the operator would decide about its workload. */
   restart: Answer<RestartPreview | undefined>
+  /** Events of the operator’s pods; none if no operator runs. */
+  operatorEvents: Answer<readonly KubeEvent[]>
   /** By the clock of the API server, in milliseconds. */
   nowMs: number
 }
@@ -53,21 +55,32 @@ export async function gatherPod({ kube, signal, product }: Gathering, ref: PodRe
   if (cluster === undefined) return undefined
   const { pod } = cluster
   const { nodeName = '' } = pod.spec
-  const [node, events, statuses, secrets, elsewhere, restart] = await Promise.all([
+  const [node, events, statuses, secrets, elsewhere, restart, operatorEvents] = await Promise.all([
     nodeName === '' ? undefined : gatherNode(kube, nodeName, product),
     attempt(() => eventsOf(kube, ref)),
     attempt(() => statusesOf(kube, ref)),
     gatherSecrets(kube, cluster),
     classesElsewhere(kube, cluster),
     attempt(() => restartOf(kube, cluster, signal)),
+    attempt(() => eventsOfOperator(kube)),
   ])
   const reports = reportsOf(pod, 'value' in events ? events.value : [], 'value' in statuses ? statuses.value : [])
   const nowMs = Date.now() + (kube.clockOffsetMs() ?? 0)
-  return { ref, cluster, node, events, statuses, reports, secrets, elsewhere, restart, nowMs }
+  return { ref, cluster, node, events, statuses, reports, secrets, elsewhere, restart, operatorEvents, nowMs }
 }
 
 async function eventsOf(kube: KubeClient, { namespace, name }: PodRef): Promise<readonly KubeEvent[]> {
   return (await kube.list(resources.events, { namespace, fieldSelector: `involvedObject.name=${name}` })).items
+}
+
+/** Metadata alone: the pods themselves show nothing that is needed. */
+async function eventsOfOperator(kube: KubeClient): Promise<readonly KubeEvent[]> {
+  const labelSelector = 'app.kubernetes.io/component=operator,app.kubernetes.io/name=keymount'
+  const { items } = await kube.list(resources.pods, { labelSelector, metadataOnly: true })
+  const found = await Promise.all(
+    items.slice(0, 4).map(({ metadata: { namespace = '', name = '' } }) => eventsOf(kube, { namespace, name })),
+  )
+  return found.flat()
 }
 
 async function statusesOf(kube: KubeClient, ref: PodRef): Promise<readonly SecretProviderClassPodStatus[]> {

@@ -40,6 +40,7 @@ export interface RbacOptions {
 /** The least rights with which every step can be examined, as JSON that kubectl applies. */
 export function minimalRoles({ namespace, probe, azure }: RbacOptions): object {
   const apiVersion = 'rbac.authorization.k8s.io/v1'
+  const ofOperator = [{ apiGroups: [''], resources: ['events'], verbs: ['list'] }]
   const rules = [
     ...namespaced,
     ...(probe ? [{ apiGroups: [''], resources: ['pods'], verbs: ['create', 'delete'] }] : []),
@@ -50,6 +51,8 @@ export function minimalRoles({ namespace, probe, azure }: RbacOptions): object {
     kind: 'List',
     items: [
       { apiVersion, kind: 'Role', metadata: { name: 'keymount-doctor', namespace }, rules },
+      // Of the operator’s own events.
+      { apiVersion, kind: 'Role', metadata: { name: 'keymount-doctor', namespace: 'kube-system' }, rules: ofOperator },
       { apiVersion, kind: 'ClusterRole', metadata: { name: 'keymount-doctor' }, rules: [...clusterWide, ...ofProduct] },
     ],
   }

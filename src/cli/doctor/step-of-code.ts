@@ -38,6 +38,7 @@ export const stepOfCode: Readonly<Record<AnyCode, StepId>> = {
   'entra-tenant-not-found': 'I5',
   'entra-throttled': 'I8',
   'entra-unreachable': 'I8',
+  'events-unavailable': 'E1',
   'fallback-secret-forbidden': 'S1',
   'fallback-secret-incomplete': 'S1',
   'fallback-secret-missing': 'S1',

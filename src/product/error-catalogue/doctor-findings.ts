@@ -13,6 +13,7 @@ export type FindingCode =
   | 'driver-not-on-node'
   | 'driver-not-ready'
   | 'driver-not-registered'
+  | 'events-unavailable'
   | 'mounted-by-subpath'
   | 'pod-label-missing'
   | 'pod-not-created'
@@ -91,6 +92,10 @@ export const findings: Readonly<Record<FindingCode, Explanation>> = {
   'driver-not-registered': {
     meaning: 'The driver runs, and kubelet does not know it: the CSINode object does not list it.',
     fix: 'kubelet’s root may not be `/var/lib/kubelet` (chart value `linux.kubeletRootDir`). Otherwise restart the driver: `kubectl rollout restart -n kube-system daemonset/secrets-store-csi-driver`.',
+  },
+  'events-unavailable': {
+    meaning: 'The operator receives no events of the vaults; volumes follow by their interval.',
+    fix: 'The reason is in the message: the queue, its name resolution, or the role “Storage Queue Data Message Processor” of the operator’s identity. `keymount events status` examines them.',
   },
   'mounted-by-subpath': {
     meaning: 'A container mounts a file of the volume by `subPath`: it keeps its first content, whatever is rotated.',

@@ -7,13 +7,29 @@ import {
 } from '#kubernetes/client'
 import { commandLine } from '#terminal'
 import type { PodFacts } from '../pod-facts.ts'
+import { timeOf } from '../reports.ts'
 import { fine, notKnown, type Observation, warn } from '../step.ts'
 
 /** Between an event and the record of the check that follows it. */
 const graceMs = 60_000
 
 /** E1: whether the volumes were checked after the last change that the operator has passed on. */
-export function judgeEvents({ cluster: { classes }, statuses, nowMs }: PodFacts): Observation[] {
+export function judgeEvents(facts: PodFacts): Observation[] {
+  return [...judgeSource(facts), ...judgeChanges(facts)]
+}
+
+/** Whether the operator receives events, by the last of its own about that. */
+function judgeSource({ operatorEvents }: PodFacts): Observation[] {
+  if ('why' in operatorEvents) return [notKnown(operatorEvents.why)]
+  const ofSource = operatorEvents.value.filter(({ reason = '' }) =>
+    ['EventsUnavailable', 'EventsReceived'].includes(reason),
+  )
+  const last = ofSource.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).at(-1)
+  if (last?.reason !== 'EventsUnavailable') return []
+  return [warn('events-unavailable', `${last.message ?? ''} (${timeOf(last)})`, ['keymount events status'])]
+}
+
+function judgeChanges({ cluster: { classes }, statuses, nowMs }: PodFacts): Observation[] {
   if ('why' in statuses) return [notKnown(statuses.why)]
   const changes = classes.flatMap(({ className, class: found }) => {
     const change = 'value' in found && found.value !== undefined ? changeOf(found.value) : undefined
