@@ -44,7 +44,13 @@ test('buildRootfs() gives a directory whose entry point runs the named program w
 test('buildRootfs() holds the programs that mount, their libraries, and a place for temporary files', async (t) => {
   const { root, out } = makePackage(t)
   const { path } = await buildRootfs(out, { root })
-  for (const name of ['usr/bin/mount', 'usr/bin/umount', 'etc/ssl/certs/ca-certificates.crt', 'etc/passwd']) {
+  for (const name of [
+    'usr/bin/mount',
+    'usr/bin/umount',
+    'usr/bin/xargs',
+    'etc/ssl/certs/ca-certificates.crt',
+    'etc/passwd',
+  ]) {
     assert.ok(existsSync(join(path, name)), name)
   }
   assert.equal(statSync(join(path, 'tmp')).mode & 0o7777, 0o1777)

@@ -11,8 +11,8 @@ export interface SystemFile {
   source: string
 }
 
-/** The driver mounts and unmounts tmpfs with them. */
-const programs = ['mount', 'umount']
+/** The driver mounts and unmounts tmpfs with them; `xargs` starts the two others at a fraction of what it costs the driver. */
+const programs = ['mount', 'umount', 'xargs']
 
 /**
  * `proxy-init` and the node endpoint of pod identity redirect connections with them: one program for each of the kernel's two
@@ -43,7 +43,7 @@ function packetFilter(): string[] {
 function findProgram(name: string): string {
   const path = [`/usr/bin/${name}`, `/bin/${name}`].find(existsSync)
   if (path === undefined)
-    throw new Error(`Cannot build the image: no /usr/bin/${name} on this machine; install util-linux`)
+    throw new Error(`Cannot build the image: no /usr/bin/${name} on this machine; install util-linux and findutils`)
   return path
 }
 

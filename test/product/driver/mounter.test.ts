@@ -110,3 +110,48 @@ test('Linux mounter: unmount() ends mounts that are stacked on one path', { skip
   await mounter.unmount(target)
   assert.equal(await mounter.isMounted(target), false)
 })
+
+/** Of the processes that wait for words of `mount` and `umount`. */
+function helperPids(): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(process.pid), '-x', 'xargs'], { encoding: 'utf8' })
+  return stdout.split('\n').filter(Boolean).map(Number)
+}
+
+test('many mounts at once all succeed, a refused one has the words of mount, and a helper that was killed is replaced', {
+  skip: mayMount() ? false : 'needs the right to mount',
+}, async (t) => {
+  const mounter = createLinuxMounter()
+  const root = realpathSync(await mkdtemp(join(tmpdir(), 'keymount-mounter-')))
+  const targets = Array.from({ length: 20 }, (_, index) => join(root, `volume-${index}`))
+  t.after(async () => {
+    for (const target of targets) await mounter.unmount(target)
+    rmSync(root, { recursive: true, force: true })
+  })
+  const before = new Set(helperPids())
+  const own = () => helperPids().filter((pid) => !before.has(pid))
+  await Promise.all(targets.map((target) => mounter.mount(target, { sizeBytes })))
+  assert.equal((await mounter.mountedAmong(targets)).size, 20)
+  await assert.rejects(
+    mounter.mount(join(root, 'refused'), { sizeBytes: Number.NaN }),
+    /^Error: mount: \S+\/refused: .*/,
+  )
+  await mounter.mount(join(root, 'volume-0'), { sizeBytes })
+  await mounter.unmount(join(root, 'volume-0'))
+  assert.equal(await mounter.isMounted(join(root, 'volume-0')), false, 'both of them')
+
+  for (let round = 0; round < 3; round++) {
+    for (const pid of own()) process.kill(pid, 'SIGKILL')
+    await Promise.all(
+      targets.map(async (target) => {
+        await mounter.unmount(target)
+        await mounter.mount(target, { sizeBytes })
+      }),
+    )
+    assert.equal((await mounter.mountedAmong(targets)).size, 20)
+    const table = await mounter.mounted()
+    assert.equal(targets.filter((target) => table.has(target)).length, 20)
+  }
+  await Promise.all(targets.map((target) => mounter.unmount(target)))
+  assert.equal((await mounter.mountedAmong(targets)).size, 0, 'none was mounted twice')
+  assert.equal(own().length, 2)
+})

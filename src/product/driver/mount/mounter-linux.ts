@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { runProgram } from '#lib'
 import { parseMounts } from '#lib/files'
 import { inodeBytes } from './memory-budget.ts'
+import { createMountHelpers, HelperUnavailable, type MountHelpers } from './mount-helpers.ts'
 import type { Mounter } from './mounter.ts'
 
 /** A crash between two drivers may leave several mounts on one path; more than this are another program's. */
@@ -12,11 +13,12 @@ const maxStacked = 8
 interface State {
   /** Until a mount shows that the kernel, or the user namespace, does not allow it. */
   noswap: boolean
+  helpers: MountHelpers
 }
 
 /** tmpfs by the system's `mount` and `umount`, which know the kernel's rules. */
 export function createLinuxMounter(): Mounter {
-  const state: State = { noswap: true }
+  const state: State = { noswap: true, helpers: createMountHelpers() }
   return {
     async resolve(targetPath) {
       mkdirSync(dirname(targetPath), { recursive: true, mode: 0o750 })
@@ -62,7 +64,7 @@ export function createLinuxMounter(): Mounter {
       for (let i = 0; i < maxStacked; i++) {
         if (!isTmpfsRoot(target)) return
         empty(target)
-        await command('umount', [target])
+        await umount(state, target)
       }
       throw new Error(`${target} is still mounted after ${maxStacked} unmounts`)
     },
@@ -71,13 +73,31 @@ export function createLinuxMounter(): Mounter {
 
 /** Secrets must not reach a swap partition. Linux 6.4 and later can promise that, except in a user namespace. */
 async function mountTmpfs(state: State, target: string, options: string): Promise<void> {
-  const mount = (more: string) => command('mount', ['-t', 'tmpfs', '-o', `${options}${more}`, 'tmpfs', target])
+  const mount = async (more: string) => {
+    const words = ['-t', 'tmpfs', '-o', `${options}${more}`, 'tmpfs', target] as const
+    try {
+      await state.helpers.mount(words)
+    } catch (error) {
+      if (!(error instanceof HelperUnavailable)) throw error
+      // It may have mounted before it ended.
+      if (!isTmpfsRoot(target)) await command('mount', words)
+    }
+  }
   if (!state.noswap) return mount('')
   try {
     await mount(',noswap')
   } catch {
     await mount('')
     state.noswap = false
+  }
+}
+
+async function umount({ helpers }: State, target: string): Promise<void> {
+  try {
+    await helpers.unmount(target)
+  } catch (error) {
+    if (!(error instanceof HelperUnavailable)) throw error
+    if (isTmpfsRoot(target)) await command('umount', [target])
   }
 }
 
