@@ -7,7 +7,7 @@ import {
   SourceNumber,
   sourceJsonAt,
 } from '#lib/formats'
-import type { FunctionContext } from './function-context.ts'
+import { bytesOfValue, type FunctionContext } from './function-context.ts'
 import { quoted, quotedJson, quoteFormats } from './quote.ts'
 import { templateLimits } from './template-limits.ts'
 import { fromBytes, TemplateValue, toBytes } from './template-value.ts'
@@ -207,8 +207,10 @@ function indented(context: FunctionContext, spaces: TemplateValue, value: Templa
 }
 
 function parseDocument(context: FunctionContext, value: TemplateValue): unknown {
+  const text = fromBytes(context.text(value))
+  context.spend(valuesIn(text) * bytesOfValue)
   try {
-    return parseSourceJson('the value', fromBytes(context.text(value)), {
+    return parseSourceJson('the value', text, {
       maxValues: templateLimits.templateJsonValues.value,
       maxDepth: 64,
     })
@@ -216,6 +218,16 @@ function parseDocument(context: FunctionContext, value: TemplateValue): unknown 
     if (!(error instanceof JsonError)) throw error
     throw new FunctionFault(error.code === 'json-invalid' ? 'the value is not JSON' : error.message)
   }
+}
+
+/** About how many values a JSON text has: one for each comma and each bracket that opens. */
+function valuesIn(text: string): number {
+  let count = 1
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === 0x2c || code === 0x5b || code === 0x7b) count++
+  }
+  return count
 }
 
 function fromSource(value: unknown): TemplateValue {
@@ -229,6 +241,7 @@ function fromSource(value: unknown): TemplateValue {
 
 /** Members in the order of their names. */
 function printJson(context: FunctionContext, value: TemplateValue): string {
+  context.spend(bytesOfValue)
   const content = value.revealContent()
   switch (content.kind) {
     case 'null':

@@ -11,6 +11,8 @@ export interface Rendered {
   contents: SecretValue
   /** Names of the files that it was made of, and of those that it asked for and that are not there, sorted. */
   used: readonly string[]
+  /** What it took, see `templateLimits`. */
+  steps: number
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Rendered {
 export function renderTemplate(template: Template, files: TemplateFiles): Rendered {
   const state: State = { template, files, steps: 0, written: 0, chunks: [], used: new Set() }
   renderBody(state, template.body, { dot: TemplateValue.files, variables: new Map() })
-  return { contents: secretOf(state.chunks.join('')), used: [...state.used].toSorted() }
+  return { contents: secretOf(state.chunks.join('')), used: [...state.used].toSorted(), steps: state.steps }
 }
 
 interface State {

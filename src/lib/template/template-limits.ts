@@ -8,6 +8,12 @@ export const templateLimits = {
     what: 'steps of one template (an action, a function, or 1 KiB of text that they read or write)',
     beyond: 'the mount fails (template-failed)',
   },
+  templateStepsOfClass: {
+    value: 50_000,
+    unit: 'count',
+    what: 'steps of all templates of a class',
+    beyond: 'the mount fails (template-failed)',
+  },
   templateOutputBytes: {
     value: 1024 * 1024,
     unit: 'bytes',

@@ -1,4 +1,4 @@
-import type { FunctionContext } from './function-context.ts'
+import { bytesOfValue, type FunctionContext } from './function-context.ts'
 import { quotedJson } from './quote.ts'
 import { type TemplateValue, toBytes } from './template-value.ts'
 
@@ -31,7 +31,7 @@ function block(context: FunctionContext, value: TemplateValue, pad: string): str
 }
 
 function line(context: FunctionContext, pad: string, start: string, value: TemplateValue): string {
-  context.spend(pad.length + start.length)
+  context.spend(pad.length + start.length + bytesOfValue)
   return `\n${pad}${start}${block(context, value, `${pad}  `)}`
 }
 

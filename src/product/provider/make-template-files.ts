@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import type { SelectSpec, TemplateSpec } from '#azure/class'
-import { renderTemplate, TemplateError, templateFiles } from '#lib/template'
+import { beyondLimit } from '#lib'
+import { renderTemplate, TemplateError, templateFiles, templateLimits } from '#lib/template'
 import type { CountedBytes } from './byte-budget.ts'
 import { MountError } from './mount-error.ts'
 import type { ObjectFile } from './read-object.ts'
@@ -29,11 +30,16 @@ export async function makeTemplateFiles(options: TemplateFilesOptions): Promise<
     ),
   )
   const files = templateFiles(new Map(sources.map((file) => [file.path, file.contents])), sets)
+  const { templateStepsOfClass } = templateLimits
   const made: ObjectFile[] = []
+  let steps = 0
   for (const { path: entry, fileName, mode, template } of templates) {
     // A template may take some milliseconds: others have a turn between two.
     await setImmediate()
-    const { contents, used } = rendered(entry, fileName, () => renderTemplate(template, files))
+    const { contents, used, steps: taken } = rendered(entry, fileName, () => renderTemplate(template, files))
+    steps += taken
+    if (steps > templateStepsOfClass.value)
+      throw new MountError('template-failed', `templates: ${beyondLimit(templateStepsOfClass, Math.ceil(steps))}`)
     bytes.add(contents.size + 2 * fileName.length)
     const version = versionOf(template.text, used, byPath)
     const objectId = `template/${fileName}`

@@ -41,7 +41,7 @@ export const providerLimits = {
     beyond: 'further requests wait',
   },
   selectSteps: {
-    value: 20_000_000,
+    value: 10_000_000,
     unit: 'count',
     what: 'steps of the patterns of a class at one check, each some nanoseconds',
     beyond: 'the mount fails (select-too-many)',

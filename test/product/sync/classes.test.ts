@@ -96,3 +96,22 @@ test('a class that names an account is left alone unless the controller was star
   await lab.condition('other', 'Ready', 'True', 'SecretUpToDate')
   assert.equal(await lab.secret('app-db'), undefined)
 })
+
+test('with syncAll and a select, the Secret of a class has a key for every file, and loses what goes', async (t) => {
+  const lab = await startSyncLab(t)
+  for (const name of ['shop-a', 'shop-b']) await lab.azure.setSecret(lab.vault, name, `of ${name}`)
+  await lab.createClass('app', [{ select: { namePattern: 'shop-.*' }, fileName: 'shop/{name}', stripPrefix: 'shop-' }])
+  const every: SecretObject[] = [{ secretName: 'all', type: 'Opaque', data: [{ objectName: '*', key: '{file}' }] }]
+  const spec = { secretObjects: every, parameters: { syncAll: 'true' } }
+  await lab.kube.patch(resources.secretProviderClasses, at('app'), { spec })
+  lab.start({ syncClasses: true })
+  await consent(lab, 'app')
+  await annotateClass(lab, 'app')
+  await until('both keys', async () => (await lab.value('all', 'shop.a')) && lab.value('all', 'shop.b'))
+  assert.equal(await lab.value('all', 'shop.a'), 'of shop-a')
+  await lab.azure.setSecret(lab.vault, 'shop-c', 'of shop-c')
+  await until('the new key', async () => (await lab.value('all', 'shop.c')) === 'of shop-c')
+  await lab.callVault(lab.vault, 'DELETE', '/secrets/shop-a')
+  await until('the key to go', async () => (await lab.value('all', 'shop.a')) === undefined)
+  assert.equal(await lab.value('all', 'shop.b'), 'of shop-b')
+})
