@@ -52,6 +52,8 @@ function refuseUnfit(text: string): void {
   const { fileBytes, tokens } = lintLimits
   if (text.length > fileBytes.value) throw new Error(beyondLimit(fileBytes, text.length))
   if (text.includes('\0')) throw new Error('is not text: found a NUL character, expected YAML or JSON in UTF-8')
+  // There are less than three tokens per character.
+  if (text.length <= tokens.value / 3) return
   let left: number = tokens.value
   // Each bracket and each error costs the parser more than its character.
   for (const _ of new Lexer().lex(text)) if (--left < 0) throw new Error(beyondLimit(tokens, tokens.value + 1))
