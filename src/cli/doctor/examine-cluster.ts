@@ -3,7 +3,7 @@ import { type KubeClient, type KubeEvent, type Pod, resources } from '#kubernete
 import { driverName } from '#lab/home'
 import { codesIn } from '#product/error-catalogue'
 
-import { commandLine } from '#terminal'
+import { commandLine, countOf } from '#terminal'
 import { type Answer, attempt } from '../answer.ts'
 import { classFinding } from '../identity/doctor/check-class.ts'
 import { gatherInstallation } from '../identity/doctor/cluster-facts.ts'
@@ -58,7 +58,10 @@ export async function examineCluster(kube: KubeClient, packageRoot: string): Pro
             return fail(code, `${object.metadata.namespace}/${object.metadata.name}: ${text}`, fix)
           }),
       )
-      return [...some(wrong), fine(`${all.length} classes`)]
+      return [
+        ...some(wrong),
+        fine(`${countOf(all.length, 'class', 'classes')}, read as the provider reads them`),
+      ]
     }),
     D1: observe(statuses, (all) => judgeVolumes(all, times)),
     ...('why' in syncs ? {} : { S1: judgeSyncs(syncs.value) }),
@@ -92,7 +95,7 @@ function judgePending(pods: readonly Pod[], events: readonly KubeEvent[]): Obser
   })
   return [
     ...some(wrong),
-    fine(`${waiting.length - wrong.length} pods wait for a volume of this driver without an error`),
+    fine(`${countOf(waiting.length - wrong.length, 'pod')} of a class not started yet, without an error`),
   ]
 }
 
@@ -108,5 +111,5 @@ function judgeSyncs(syncs: readonly SecretSync[]): Observation[] {
       ]),
     ]
   })
-  return [...some(wrong), fine(`${syncs.length} SecretSyncs`)]
+  return [...some(wrong), fine(countOf(syncs.length, 'SecretSync'))]
 }

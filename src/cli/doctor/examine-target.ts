@@ -105,8 +105,11 @@ async function worstOf(examination: TargetExamination, pods: readonly Pod[]): Pr
     return examineOnePod(examination, { namespace: first?.metadata.namespace ?? '', name: first?.metadata.name ?? '' })
   }
   const { examined } = worst
-  const note = `The worst of ${pods.length} pods${pods.length > ranked.length ? `, of which ${ranked.length} were examined` : ''}.`
-  return { ...examined, notes: [note, ...examined.notes] }
+  const note =
+    pods.length > ranked.length
+      ? `The worst of ${ranked.length} pods that were examined, of ${pods.length}.`
+      : `The worst of ${pods.length} pods.`
+  return { ...examined, notes: [...(pods.length > 1 ? [note] : []), ...examined.notes] }
 }
 
 /** Pods that wait first, then those that restart. */

@@ -1,7 +1,7 @@
 import type { Volume } from '#kubernetes/client'
 import { driverName } from '#lab/home'
 import { nearestName } from '#lib'
-import { commandLine } from '#terminal'
+import { commandLine, countOf } from '#terminal'
 import { pinnedMounts } from '../../cluster/pinned-mounts.ts'
 import { changeVolume } from '../pod-commands.ts'
 import type { PodFacts } from '../pod-facts.ts'
@@ -28,7 +28,7 @@ export function judgePod(facts: PodFacts): Observation[] {
   if (ours.length === 0 && observations.length === 0) {
     return [fine('no volume of the pod is of this driver; what follows is about its sign-in alone')]
   }
-  return [...observations, fine(`${pod.status?.phase ?? 'Unknown'}; ${ours.map(({ name }) => name).join(', ')}`)]
+  return [...observations, fine(`${pod.status?.phase ?? 'Unknown'}, with ${countOf(ours.length, 'volume')} of a class`)]
 }
 
 function judgeDriverName(volume: Volume, { cluster: { pod, owner } }: PodFacts): Observation[] {

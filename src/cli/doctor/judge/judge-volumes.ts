@@ -1,6 +1,6 @@
 import { type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
 import { codesIn } from '#product/error-catalogue'
-import { commandLine } from '#terminal'
+import { commandLine, countOf } from '#terminal'
 import { failureText } from '../../cluster/failure-text.ts'
 import { fail, fine, type Observation } from '../step.ts'
 import { judgeStatus } from './judge-files.ts'
@@ -19,8 +19,14 @@ export function judgeVolumes(
     ...(failing.length === 0 ? [] : [failureOf(failing)]),
     ...(late.length === 0
       ? []
-      : [fail('check-late', `${late.length} volumes are checked too late: ${namesOf(late)}`, commandsOf(late))]),
-    fine(`${statuses.length} volumes, all checked in time`),
+      : [
+          fail(
+            'check-late',
+            `checked too late: ${countOf(late.length, 'volume')} (${namesOf(late)})`,
+            commandsOf(late),
+          ),
+        ]),
+    fine(`${countOf(statuses.length, 'volume')}, checked in time`),
   ]
 }
 
@@ -28,7 +34,7 @@ function failureOf(failing: readonly SecretProviderClassPodStatus[]): Observatio
   const [first] = failing
   const message = first?.metadata.annotations?.[statusAnnotations.lastFailure] ?? ''
   const [code = 'rotation-failing'] = codesIn(message)
-  const text = `${failing.length} of the volumes fail, the old files stay: ${namesOf(failing)}; for example ${failureText(message)}`
+  const text = `the rotation of ${countOf(failing.length, 'volume')} fails, the old files stay (${namesOf(failing)}): ${failureText(message)}`
   return fail(code, text, commandsOf(failing))
 }
 
