@@ -58,10 +58,7 @@ export async function examineCluster(kube: KubeClient, packageRoot: string): Pro
             return fail(code, `${object.metadata.namespace}/${object.metadata.name}: ${text}`, fix)
           }),
       )
-      return [
-        ...some(wrong),
-        fine(`${countOf(all.length, 'class', 'classes')}, read as the provider reads them`),
-      ]
+      return [...some(wrong), fine(`${countOf(all.length, 'class', 'classes')}, read as the provider reads them`)]
     }),
     D1: observe(statuses, (all) => judgeVolumes(all, times)),
     ...('why' in syncs ? {} : { S1: judgeSyncs(syncs.value) }),
