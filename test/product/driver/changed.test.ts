@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type ClassChange, printClassChange, resources } from '#kubernetes/client'
-import { changedAttribute } from '#kubernetes/provider-protocol'
+import { changedAttribute, maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { type DriverOverrides, startDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { objectsAttribute, ProviderFault, startFakeProvider } from '../../support/fake-provider.ts'
@@ -76,6 +76,22 @@ test('a change that the class reports reaches the files at once, and only its ob
   await report(driver, clock, { seen: clock.now() + 1 })
   await clock.advance(minute)
   assert.equal(driver.provider.mounts.length, 2)
+})
+
+test('the volumes of a class take what was read for one of them since the node saw the change', async (t) => {
+  const { driver, clock } = await start(t)
+  for (let pods = 0; pods < 3; pods++) await driver.publish((await driver.pod({ className: 'shop' })).request)
+  driver.provider.objects.set('foo', { content: 'new', version: 'v2' })
+  await report(driver, clock, { spreadSeconds: 10 })
+  await eventually(async () => {
+    await clock.advance(500)
+    assert.equal(driver.provider.mounts.length, 6)
+  })
+  const seen = driver.provider.mounts.map(
+    ({ attributes }) => (JSON.parse(attributes) as Record<string, string>)[maxAgeAttribute],
+  )
+  assert.deepEqual(seen.slice(0, 3), [undefined, undefined, undefined])
+  for (const age of seen.slice(3)) assert.ok(Number(age) >= 0 && Number(age) <= clock.elapsed(), String(age))
 })
 
 test('a change of the future counts as one of now, and a driver without an event measures the time since its last check', async (t) => {

@@ -87,7 +87,18 @@ function causeOf(
     // The change may have come after the command.
     return { source: 'command', askedAt, notOlderThan: change === undefined ? askedAt : startedAt }
   }
-  return change === undefined ? { source: 'poll' } : { source: 'event', change }
+  if (change === undefined) return { source: 'poll' }
+  return { source: 'event', change, notOlderThan: changeSeenAt(node, volume, { change, startedAt }) }
+}
+
+/** When this node saw the change: what any volume of it has read since then serves all of them. */
+function changeSeenAt(
+  { watchedClasses }: Node,
+  volume: Volume,
+  { change, startedAt }: { change: PendingChange; startedAt: number },
+): number {
+  const seen = watchedClasses.get(classKey(classOf(volume)))?.change
+  return seen?.id === change.id ? seen.seenAt : startedAt
 }
 
 /** How long the change took to reach the files, in seconds; a poll knows only that it came after the check before. */
