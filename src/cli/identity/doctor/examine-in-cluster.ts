@@ -72,7 +72,9 @@ export function examineInCluster(facts: ClusterFacts, packageRoot: string): Clus
 function vaultsOfOtherWays(signIns: readonly ClassSignIn[]): string[] {
   const names = signIns
     .filter(({ clientId }) => clientId === undefined)
-    .flatMap(({ spec }) => spec.objects.map(({ vaultName }) => vaultName ?? spec.values.keyvaultName))
+    .flatMap(({ spec }) =>
+      [...spec.objects, ...spec.selects].map(({ vaultName }) => vaultName ?? spec.values.keyvaultName),
+    )
   return [...new Set(names)].filter(isVaultName)
 }
 

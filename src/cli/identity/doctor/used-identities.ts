@@ -8,8 +8,11 @@ export interface UsedIdentity {
   clientId: string
   /** Empty if it is named nowhere. */
   tenantId: string
-  vaults: readonly { vaultName: string; objects: readonly ObjectSpec[] }[]
+  vaults: readonly { vaultName: string; objects: readonly ReadObject[] }[]
 }
+
+/** An object that a class reads; of the name `*` for those that a `select` finds. */
+export type ReadObject = Pick<ObjectSpec, 'type' | 'name'>
 
 /** Every identity of a pod, once: those of its classes, and the one that its SDKs get from the webhook. */
 export function usedIdentities(
@@ -17,17 +20,18 @@ export function usedIdentities(
   annotations: Readonly<Record<string, string>>,
   signIns: readonly ClassSignIn[],
 ): UsedIdentity[] {
-  const found = new Map<string, { tenantId: string; objects: Map<string, ObjectSpec[]> }>()
+  const found = new Map<string, { tenantId: string; objects: Map<string, ReadObject[]> }>()
   const add = (clientId: string, tenantId: string) => {
     const key = clientId.toLowerCase()
-    const identity = found.get(key) ?? { tenantId, objects: new Map<string, ObjectSpec[]>() }
+    const identity = found.get(key) ?? { tenantId, objects: new Map<string, ReadObject[]>() }
     found.set(key, identity)
     return identity.objects
   }
   for (const { clientId, tenantId, spec } of signIns) {
     if (clientId === undefined) continue
     const vaults = add(clientId, tenantId || environmentOf(pod, 'AZURE_TENANT_ID'))
-    for (const object of spec.objects) {
+    const selected = spec.selects.map(({ type, vaultName }) => ({ type, vaultName, name: '*' }))
+    for (const object of [...spec.objects, ...selected]) {
       const name = object.vaultName ?? spec.values.keyvaultName
       // What cannot be a vault's name is a finding about the class.
       if (isVaultName(name)) vaults.set(name, [...(vaults.get(name) ?? []), object])
