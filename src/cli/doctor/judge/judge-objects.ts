@@ -31,6 +31,9 @@ function judgeObject(facts: ObjectFacts, object: SecretProviderClass | undefined
   }
   const read = versionOf(versions.value, wanted.version)
   if (read === undefined) return [noVersion(facts, object, label, az('list-versions'))]
+  if (wanted.version === '' && isAmbiguous(versions.value, read)) {
+    return [notKnown(`${label}: two versions are of the same second, and one of them is disabled`)]
+  }
   const { enabled, nbf = 0, exp } = read.attributes ?? {}
   if (enabled === false) {
     return [fail('vault-object-disabled', `${label} is disabled`, [`${az('set-attributes')} --enabled true`])]
@@ -70,6 +73,12 @@ function noVersion(
 
 function versionOf(versions: readonly ObjectVersion[], wanted: string): ObjectVersion | undefined {
   return wanted === '' ? newestOf(versions) : versions.find((version) => nameOf(version) === wanted)
+}
+
+/** Times have whole seconds: of versions of the same second, metadata does not show which is read. */
+function isAmbiguous(versions: readonly ObjectVersion[], newest: ObjectVersion): boolean {
+  const same = versions.filter(({ attributes }) => attributes?.created === newest.attributes?.created)
+  return new Set(same.map(({ attributes }) => attributes?.enabled)).size > 1
 }
 
 function newestOf(versions: readonly ObjectVersion[]): ObjectVersion | undefined {

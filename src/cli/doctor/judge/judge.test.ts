@@ -167,6 +167,12 @@ test('V2: what expired is worth knowing, an optional object may be missing, and 
   assert.deepEqual(judge({}), ['vault-object-missing'])
   assert.deepEqual(judge({ object: { ...wanted.object, optional: true } }), [])
   assert.deepEqual(judge({ versions: { why: 'forbidden' } }), ['unknown'])
+  const version = (id: string, enabled: boolean, created: number) => ({ id, attributes: { enabled, created } })
+  assert.deepEqual(judge({ versions: { value: [version('v/2', false, 7), version('v/1', true, 7)] } }), ['unknown'])
+  assert.deepEqual(judge({ versions: { value: [version('v/2', false, 6), version('v/1', true, 7)] } }), [])
+  assert.deepEqual(judge({ versions: { value: [version('v/2', false, 8), version('v/1', true, 7)] } }), [
+    'vault-object-disabled',
+  ])
 })
 
 test('R1: a paused workload is resumed, pods of OnDelete are deleted by hand', () => {
