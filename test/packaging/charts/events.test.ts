@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseProgram } from '#lib/flags'
+import { operatorProgram } from '#product/operator'
+import { type Manifest, needsHelm, type Rule, template } from './helm.ts'
+
+/** The operator's part `events` as the chart installs it. */
+
+const only = { driver: { install: false }, provider: { install: false } }
+const queue = 'https://account.queue.core.windows.net/keymount-prod'
+const identity = { clientID: 'client', tenantID: 'tenant' }
+const events = (values: object = {}, others: object = {}) =>
+  template({ ...only, events: { enabled: true, queue, ...identity, ...values }, ...others })
+
+interface Container {
+  args: string[]
+  env: { name: string; value?: string }[]
+}
+
+function containerOf(objects: Manifest[]): Container {
+  const deployment = objects.find(({ kind }) => kind === 'Deployment')
+  assert.ok(deployment !== undefined)
+  const { template: pod } = deployment.spec as { template: { spec: { containers: Container[] } } }
+  const [container] = pod.spec.containers
+  assert.ok(container !== undefined)
+  return container
+}
+
+test('the values become flags and an identity that the operator accepts', needsHelm, async () => {
+  const watchVaults = [{ vault: 'shop', interval: '15s' }]
+  const { args, env } = containerOf(
+    await events({ watchVaults, namespaces: ['a', 'b'] }, { statusInterval: { enabled: true } }),
+  )
+  const environment = Object.fromEntries(env.map(({ name, value = 'x' }) => [name, value]))
+  const invocation = parseProgram(operatorProgram, args.slice(1), environment)
+  assert.ok(invocation.kind === 'run')
+  const { config } = invocation
+  assert.equal(config.events?.queue?.href, queue)
+  assert.deepEqual(config.events?.vaults, [{ name: 'shop', intervalMs: 15_000 }])
+  assert.deepEqual(config.events?.namespaces, ['a', 'b'])
+  const tokenFile = '/var/run/secrets/azure/tokens/azure-identity-token'
+  assert.deepEqual(config.events?.identity, { clientId: 'client', tenantId: 'tenant', tokenFile })
+  assert.equal(config.statusIntervalOf, 'secrets-store.csi.k8s.io')
+  assert.equal(config.restart, undefined)
+})
+
+test('the operator has no right but those of the parts that are on', needsHelm, async () => {
+  const rights = (objects: Manifest[]) =>
+    objects
+      .filter(({ kind }) => kind === 'ClusterRole')
+      .flatMap(({ rules }) => rules as Rule[])
+      .map(({ resources, verbs }) => `${resources.join(' ')}: ${verbs.join(' ')}`)
+      .toSorted()
+  const counts = 'secretproviderclasspodstatuses: list'
+  assert.deepEqual(rights(await events()), [counts, 'secretproviderclasses: get list watch patch'].toSorted())
+  const alone = await template({ ...only, statusInterval: { enabled: true } })
+  assert.deepEqual(rights(alone), ['csidrivers: get patch', counts])
+  assert.ok(!containerOf(alone).env.some(({ name }) => name.startsWith('AZURE_')), 'it signs in nowhere')
+  const namespaced = await events({ namespaces: ['a', 'b'] })
+  assert.deepEqual(rights(namespaced), [counts])
+  const roles = namespaced.filter(({ kind, metadata }) => kind === 'Role' && metadata.name === 'keymount-events')
+  assert.deepEqual(
+    roles.map(({ metadata }) => metadata.namespace),
+    ['a', 'b'],
+  )
+})
+
+test('what is missing is named', needsHelm, async () => {
+  await assert.rejects(events({ queue: '' }), /events.enabled needs events.queue or events.watchVaults/)
+  await assert.rejects(events({ clientID: '' }), /events.clientID: missing; expected the client id/)
+  await assert.rejects(events({ tenantID: '' }), /events.tenantID: missing; expected the tenant/)
+  await assert.rejects(events({ queue: 'http://account.queue.core.windows.net/q' }), /queue/)
+})
