@@ -116,6 +116,49 @@ test('listVersions() follows pages of the same vault and no others', async () =>
   }
 })
 
+test('listDetails() gives tags and states of all pages, and what each page takes; a list without end or of great size ends', async () => {
+  const origin = 'https://shop.vault.azure.net'
+  const item = (name: string, more: object) => ({ id: `${origin}/secrets/${name}`, attributes: {}, ...more })
+  const { client, auth } = clientWith((_, count) =>
+    count === 1
+      ? answer(200, {
+          value: [item('a', { tags: { app: 'x', odd: 1 }, attributes: { enabled: false } }), { attributes: {} }],
+          nextLink: `${origin}/secrets?$skiptoken=x`,
+        })
+      : answer(200, { value: [item('b', { managed: true })], nextLink: null }),
+  )
+  const bytes: number[] = []
+  const listed = await client.listDetails(vault, 'secrets', auth, (added) => bytes.push(added))
+  assert.deepEqual(
+    listed.map(({ name, tags, managed, attributes }) => [name, [...tags], managed, attributes.enabled]),
+    [
+      ['a', [['app', 'x']], false, false],
+      ['b', [], true, undefined],
+    ],
+  )
+  assert.deepEqual(bytes, [155, 101])
+  const nextLink = `${origin}/secrets?$skiptoken=x`
+  const tags = Object.fromEntries(Array.from({ length: 15 }, (_, index) => [`key${index}`, 'v'.repeat(256)]))
+  const value = Array.from({ length: 25 }, (_, index) => item(`n${index}`, { tags }))
+  for (const [page, words] of [
+    [{ value: [], nextLink }, /pages of a list of objects, of 25 objects each, for a select: found 401/],
+    [{ value, nextLink }, /names and tags of a list of objects for a select: found .* at most 2 MiB/],
+  ] as const) {
+    const endless = clientWith(() => answer(200, page))
+    const error = await failure(endless.client.listDetails(vault, 'secrets', endless.auth))
+    assert.equal(error.code, 'vault-answer-invalid')
+    assert.match(error.message, words)
+  }
+  const refused = clientWith(() =>
+    answer(403, { error: { code: 'Forbidden', innererror: { code: 'ForbiddenByRbac' } } }),
+  )
+  const { message } = await failure(refused.client.listDetails(vault, 'keys', refused.auth))
+  assert.match(
+    message,
+    /does not let this identity list keys; grant the role "Key Vault Crypto User".*permission "list" on keys/,
+  )
+})
+
 test('listObjects() gives names, times and states of all pages', async () => {
   const url = 'https://shop.vault.azure.net/keys'
   const { client, auth, asked } = clientWith((_, count) =>
