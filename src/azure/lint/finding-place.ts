@@ -102,15 +102,20 @@ function yamlErrorPlace(message: string, texts: ClassTexts): Place | undefined {
 }
 
 function lineOf(text: PlacedText, line: number): Place {
-  let offset = 0
-  for (let left = line; left > 1; left--) {
-    const next = text.text.indexOf('\n', offset)
-    // An error at the end of the text is reported after its last line.
-    if (next < 0 || next + 1 >= text.text.length) break
-    offset = next + 1
-  }
+  const offset = lineStart(text.text, line)
   const indent = /^ */.exec(text.text.slice(offset, offset + 200))?.[0].length ?? 0
   return text.at(offset + indent)
+}
+
+/** Where a line of the text begins; its last one for lines after it, where errors at the end of a text are reported. */
+function lineStart(text: string, line: number): number {
+  let offset = 0
+  for (let left = line; left > 1; left--) {
+    const next = text.indexOf('\n', offset)
+    if (next < 0 || next + 1 >= text.length) break
+    offset = next + 1
+  }
+  return offset
 }
 
 /** `objects[2].objectType`, or an entry of another parameter that is a list. */
@@ -122,19 +127,24 @@ function entryPlace(text: string, texts: ClassTexts): Place | undefined {
     if (index === undefined) continue
     const list = texts.listOf(parameter)
     const entry = list?.entries[Number(index)]
-    if (list !== undefined && entry !== undefined) return fieldPlace(entry, list.text, stepsOf(rest))
+    if (list === undefined || entry === undefined) continue
+    // An error inside a template has its place in that text.
+    const [, line, column] = /\bline (\d+), column (\d+): /.exec(text) ?? []
+    const inside = line === undefined ? undefined : { line: Number(line), column: Number(column) }
+    return fieldPlace(entry, list.text, stepsOf(rest), inside)
   }
   return undefined
 }
 
-function fieldPlace(entry: Node, whole: PlacedText, steps: Path): Place {
-  if (!isScalar(entry)) return nodePlace(entry, whole, steps)
+/** @param inside a place in the text that the field holds */
+function fieldPlace(entry: Node, whole: PlacedText, steps: Path, inside?: Place): Place {
+  if (!isScalar(entry)) return nodePlace(entry, whole, steps, inside)
   const inner = textOfScalar(entry as Scalar, whole)
   const contents = parsed(inner.text)
-  return contents === null ? whole.at(startOf(entry)) : nodePlace(contents, inner, steps)
+  return contents === null ? whole.at(startOf(entry)) : nodePlace(contents, inner, steps, inside)
 }
 
-function nodePlace(top: Node, text: PlacedText, steps: Path): Place {
+function nodePlace(top: Node, text: PlacedText, steps: Path, inside?: Place): Place {
   let node: Node | null = top
   let offset = startOf(top)
   for (const step of steps) {
@@ -149,7 +159,9 @@ function nodePlace(top: Node, text: PlacedText, steps: Path): Place {
     if (node === null) break
     offset = startOf(node)
   }
-  return text.at(offset)
+  if (inside === undefined || !isScalar(node)) return text.at(offset)
+  const content = textOfScalar(node as Scalar, text)
+  return content.at(lineStart(content.text, inside.line) + inside.column - 1)
 }
 
 /** Of two entries with one file, the second. */

@@ -69,6 +69,12 @@ describe('a finding inside objects is in its line and column', () => {
     assert.deepEqual(places(classText(objects)), ['KL003 14:11'])
   })
 
+  test('an error of a template is in its line and column', () => {
+    const template =
+      '    templates: |\n      - fileName: a\n        template: |\n          one\n          two {{ .a }\n'
+    assert.deepEqual(places(classText('"[{objectName: a, objectType: secret}]"', template)), ['KL004 14:21'])
+  })
+
   test('of two objects in one file, the second', () => {
     const entry = (name: string) =>
       `        - |\n          objectName: ${name}\n          objectType: secret\n          objectAlias: x\n`
