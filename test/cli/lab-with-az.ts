@@ -26,6 +26,8 @@ export async function startLabWithAz(t: TestContext, ...upFlags: string[]) {
     ...variables,
     PATH: `${programs}:${process.env.PATH ?? ''}`,
     AZURE_CORE_COLLECT_TELEMETRY: 'no',
+    // A command that opens an editor fails, and does not wait for a person.
+    EDITOR: 'false',
     AZURE_CORE_ONLY_SHOW_ERRORS: 'yes',
   }
   const shell = (script: string) =>

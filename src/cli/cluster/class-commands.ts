@@ -24,7 +24,7 @@ export function patchObjects(object: SecretProviderClass, found: string, wanted:
 /** The command that corrects what a check of a class has found: exactly, where it knows what was meant; else the editor. */
 export function fixOfClass({ path, message }: Finding, object: SecretProviderClass): string {
   const [, near] = /did you mean ([^?\s]+)\?/.exec(message) ?? []
-  const exact = near === undefined ? withoutName(path, message, object) : corrected(path, message, near, object)
+  const exact = near === undefined ? withoutName(message, object) : corrected(path, message, near, object)
   return exact ?? editClass(object)
 }
 
@@ -45,11 +45,13 @@ function corrected(path: string, message: string, near: string, object: SecretPr
   return wrong === undefined ? undefined : patchObjects(object, wrong, near)
 }
 
-/** A vault that is given by its URL. */
-function withoutName(path: string, message: string, object: SecretProviderClass): string | undefined {
-  const [, name] = /expected its name alone: (\S+)$/.exec(message) ?? []
-  const [, parameter] = /^spec\.parameters\.(\w+)$/.exec(path) ?? []
-  return name === undefined || parameter === undefined ? undefined : patchParameters(object, { [parameter]: name })
+/** A vault that is given by its URL: of the class, or of one object. */
+function withoutName(message: string, object: SecretProviderClass): string | undefined {
+  const [, wrong = ''] = /Invalid vault name: "([^"]+)"/.exec(message) ?? []
+  const [, name] = /expected its name alone: ([-A-Za-z0-9]+)/.exec(message) ?? []
+  if (name === undefined) return undefined
+  const { keyvaultName = '' } = object.spec?.parameters ?? {}
+  return keyvaultName === wrong ? patchParameters(object, { keyvaultName: name }) : patchObjects(object, wrong, name)
 }
 
 function patch(metadata: SecretProviderClass['metadata'], type: 'merge' | 'json', change: unknown): string {
