@@ -4,6 +4,7 @@ import { errorMessage, sleep } from '#lib'
 import { createBackoff } from '#lib/async'
 import type { Node } from '../node.ts'
 import { listStatuses } from '../pod-status.ts'
+import { catchUp } from '../rotation/class-watch.ts'
 import { mountBytes } from './memory-budget.ts'
 import { parseTargetPath } from './target-path.ts'
 import { volumeDriver } from './volume-driver.ts'
@@ -50,6 +51,8 @@ async function recoverFromStatuses(node: Node, signal: AbortSignal): Promise<voi
     const bytes = (await mounter.memoryOf(volume.target)) + mountBytes
     memory.set(volume.target, { bytes, namespace: volume.pod.namespace })
     volumes.set(volume)
+    // The watch of its class may have begun for another volume, and reported its state already.
+    catchUp(node, volume)
   }
   if (volumes.size > 0) log.info({ volumes: volumes.size }, 'found the volumes that were mounted before the restart')
 }

@@ -139,7 +139,7 @@ export function changedForNewVolume(
   return isSettled ? undefined : [everyObject]
 }
 
-/** Makes a new volume due at once when its class has changed while it was filled: the watch did not know the volume yet. */
+/** Makes a new or recovered volume due at once when its class has changed before the watch knew the volume. */
 export function catchUp({ watchedClasses, volumes, clock }: Node, volume: Volume): void {
   const metadata = watchedClasses.get(classKey(classOf(volume)))?.metadata
   if (metadata === undefined) return
