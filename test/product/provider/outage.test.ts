@@ -348,3 +348,16 @@ test('no identity gets from memory what another one has read', async (t) => {
     { numRuns: 25 },
   )
 })
+
+test('a select and a template of a new pod start with the list and the values from before an outage', async (t) => {
+  const outage = await startOutage(t, { isRead: false })
+  const objects = '- { select: { name: all, namePattern: d.* }, only: templates }'
+  const templates =
+    '- { fileName: f, template: \'{{ range $name, $value := selected "all" }}{{ $name }}={{ $value }}{{ end }}\' }'
+  assert.deepEqual(await outage.start({ objects, templates }), { content: 'db=from memory' })
+  await outage.clock.advance(11 * 60_000)
+  await outage.cut(vaultHost)
+  const { content, since } = await outage.start({ objects, templates })
+  assert.equal(content, 'db=from memory')
+  assert.notEqual(since, undefined)
+})
