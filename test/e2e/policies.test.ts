@@ -107,7 +107,7 @@ const bad: [what: string, object: object, message: RegExp][] = [
   ['objects without an object', classOf({ objects: 'array: []' }), /names no object/],
   ['objects of 70 KiB', classOf({ objects: entry(`#${'x'.repeat(70_000)}\n`) }), /longer than 64 KiB/],
   ['objects of 250 KiB', classOf({ objects: entry(`#${'x'.repeat(250_000)}\n`) }), /longer than 64 KiB/],
-  ['two identities', classOf({ parameters: { usePodIdentity: 'true', useVMManagedIdentity: 'True' } }), /only one of/],
+  ['two identities', classOf({ parameters: { usePodIdentity: 'true', useAzureTokenProxy: 'True' } }), /only one of/],
   ['a boolean that is not one', classOf({ parameters: { usePodIdentity: 'yes' } }), /are booleans/],
   ['a credential', classOf({ parameters: { clientSecret: 'x' } }), /looks like a credential/],
   ['a private key', classOf({ parameters: { extra: pem } }), /private key or a token/],
