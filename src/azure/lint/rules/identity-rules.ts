@@ -28,7 +28,7 @@ export const identityRules = {
     title: 'more than 20 subjects for one client id',
     severity: 'warning',
     why: 'An application or managed identity has at most 20 federated credentials; tokens of further accounts are refused.',
-    right: 'several identities, or an identity binding (useAzureADIdentityBinding)',
+    right: 'several identities, or an identity binding (useAzureTokenProxy)',
     check: manySubjects,
   },
   KL304: {
