@@ -21,7 +21,12 @@ import { createHttpClient } from '#lib/http'
 import { objectsOf } from '../test/support/provider.ts'
 import { appSubject, type ProviderLab, startProviderLabProcess } from '../test/support/provider-lab.ts'
 import { createCleanup } from './support/cleanup.ts'
-import { type ProviderDaemon, type ProviderDaemonOptions, startProviderDaemon } from './support/provider-daemon.ts'
+import {
+  otherProvider,
+  type ProviderDaemon,
+  type ProviderDaemonOptions,
+  startProviderDaemon,
+} from './support/provider-daemon.ts'
 import { quantile, rounded } from './support/statistics.ts'
 
 const { values: options } = parseArgs({
@@ -64,13 +69,7 @@ try {
   }
   await lab.azure.control('PUT', '/delay', { ms: 30 })
   const request = await requestFor(20)
-  const first = await firstMounts(lab, request, [
-    {},
-    ...options.other.map((command) => {
-      const [node = '', ...program] = command.split(' ')
-      return { node, program: program.at(-1)?.endsWith('start.cjs') ? [...program, 'provider'] : program }
-    }),
-  ])
+  const first = await firstMounts(lab, request, [{}, ...options.other.map(otherProvider)])
   console.table(first)
   console.log(JSON.stringify({ bench: 'provider-mount', unit: 'ms', p50: results, first }))
 } finally {

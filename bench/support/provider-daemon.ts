@@ -1,19 +1,21 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
-import { CSIDriverProviderClient } from '#kubernetes/provider-protocol'
+import { CSIDriverProviderClient, type MountRequest } from '#kubernetes/provider-protocol'
 import { nodeFlags } from '../../src/packaging/image/image-config.ts'
 import type { ProviderLab } from '../../test/support/provider-lab.ts'
 
 export interface ProviderDaemon {
   readonly socket: string
   /** One Mount as the driver calls it; rejects when it fails. */
-  mount(request: { attributes?: string }): Promise<void>
+  mount(request: Pick<Partial<MountRequest>, 'attributes' | 'currentObjectVersion'>): Promise<void>
   /** Memory in MiB from `smaps_rollup`. */
   memory(): { pss: number; pssAnon: number }
+  /** TCP connections that it has opened or accepted, and that are open. */
+  connections(): number
   /** Milliseconds of CPU that the process has used. */
   cpuMs(): number
   stop(): Promise<void>
@@ -74,8 +76,8 @@ export async function startProviderDaemon(
   return {
     socket,
     stop,
-    mount({ attributes = '' }) {
-      const message = { attributes, secrets: 'null', targetPath: '/', permission: '420', currentObjectVersion: [] }
+    mount({ attributes = '', currentObjectVersion = [] }) {
+      const message = { attributes, secrets: 'null', targetPath: '/', permission: '420', currentObjectVersion }
       return new Promise((resolve, reject) =>
         client.mount(message, (error) => (error === null ? resolve() : reject(error))),
       )
@@ -86,9 +88,35 @@ export async function startProviderDaemon(
         Number((Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) / 1024).toFixed(1))
       return { pss: mib('Pss'), pssAnon: mib('Pss_Anon') }
     },
+    connections() {
+      const established = readFileSync(`/proc/${child.pid}/net/tcp`, 'utf8').split('\n').slice(1)
+      const inodes = new Set(
+        established.flatMap((line) => {
+          const [, , , state, , , , , , inode] = line.trim().split(/\s+/)
+          return state === '01' && inode !== undefined ? [inode] : []
+        }),
+      )
+      const files = readdirSync(`/proc/${child.pid}/fd`)
+      return files.filter((file) => inodes.has(socketInode(`/proc/${child.pid}/fd/${file}`))).length
+    },
     cpuMs() {
       const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
       return (Number(fields[11]) + Number(fields[12])) * 10
     },
+  }
+}
+
+/** The provider of another commit, from its Node and its `start.cjs` or `provider.ts`. */
+export function otherProvider(command: string): ProviderDaemonOptions {
+  const [node = '', ...program] = command.split(' ')
+  return { node, program: program.at(-1)?.endsWith('start.cjs') ? [...program, 'provider'] : program }
+}
+
+/** Empty for a file that is not a socket, or is closed by now. */
+function socketInode(path: string): string {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(path))?.[1] ?? ''
+  } catch {
+    return ''
   }
 }

@@ -59,6 +59,7 @@ export interface MountOptions {
   /** How old a value may be that starts a pod in an outage, in milliseconds: of classes without serveStaleFor, and at most. */
   stale: { defaultMs: number; maxMs: number }
   turns: VaultTurns
+  tickTurns: VaultTurns
   budget: ByteBudget
   tasks: TaskRunner
   constructPemChain: boolean
@@ -101,7 +102,8 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const volume = await resolveVolume(mounting, decoded)
     const isNew = request.currentObjectVersion.length === 0
     const freshness = freshnessOf(mounting, decoded, { volume, arrived })
-    const { files, ...stale } = await readFiles(mounting, volume, { bytes, isNew, freshness })
+    const isUrgent = isNew || wasAskedFor(decoded)
+    const { files, ...stale } = await readFiles(mounting, volume, { bytes, isNew, isUrgent, freshness })
     return { response: toResponse(files, volume.spec), ...stale }
   } catch (error) {
     throw reported(mounting, decoded, error)
@@ -136,6 +138,11 @@ function freshnessOf(
   const changed: Freshness = { notOlderThan: notOlderThan ?? arrived }
   const rest: Freshness = { keptMs: Math.min(volume.spec.values.syncInterval ?? usualIntervalMs, usualIntervalMs) }
   return (vault, name) => (isChanged(vault, name) ? changed : rest)
+}
+
+/** A driver describes a rotation that a user or an event asked for; a tick has only the versions of the volume. */
+function wasAskedFor({ attributes }: DecodedRequest): boolean {
+  return attributes.has(maxAgeAttribute) || attributes.has(changedAttribute)
 }
 
 function namespaceOf({ attributes }: DecodedRequest): string {
@@ -209,6 +216,8 @@ interface ReadFilesOptions {
   bytes: MountBytes
   /** Whether the volume has no content yet. One that has keeps it by itself when we fail. */
   isNew: boolean
+  /** Whether a pod or a user waits; the tick of a rotation is not urgent. */
+  isUrgent: boolean
   freshness: VaultReaderOptions['freshness']
 }
 
@@ -264,7 +273,7 @@ interface VolumeSources {
 async function openSources(
   mounting: Mounting,
   { spec, access, cloud, credential }: Volume,
-  { isNew, freshness }: ReadFilesOptions,
+  { isNew, isUrgent, freshness }: ReadFilesOptions,
 ): Promise<VolumeSources> {
   const { cache, lastGood, turns, metrics, log, clock } = mounting
   const { key: identityKey, proof } = await mounting.identityKeys(credential)
@@ -276,6 +285,7 @@ async function openSources(
     cache,
     lastGood,
     turns,
+    tickTurns: isUrgent ? undefined : mounting.tickTurns,
     credential,
     identityKey,
     owner: spec.pod.namespace,

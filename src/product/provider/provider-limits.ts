@@ -46,6 +46,18 @@ export const providerLimits = {
     what: 'steps of the patterns of a class at one check, each some nanoseconds',
     beyond: 'the mount fails (select-too-many)',
   },
+  tickReads: {
+    value: 2,
+    unit: 'count',
+    what: 'reads of one vault in flight from a node for the ticks of rotation',
+    beyond: 'further reads of ticks wait; mounts of new pods and rotations that were asked for do not',
+  },
+  tickWaitMs: {
+    value: 5000,
+    unit: 'milliseconds',
+    what: 'time that a read of a tick waits for others',
+    beyond: 'it is sent with the others',
+  },
   cloudFileBytes: {
     value: 64 * 1024,
     unit: 'bytes',

@@ -35,7 +35,7 @@ import { createProviderMetrics, type ObjectNameLabels, type ProviderMetrics } fr
 import { createReadCache } from './read-cache.ts'
 import type { CloudDefaults } from './resolve-cloud.ts'
 import { serveGrpc } from './serve-grpc.ts'
-import { createVaultTurns } from './vault-turns.ts'
+import { createTickTurns, createVaultTurns } from './vault-turns.ts'
 
 export interface ProviderConfig {
   /** Where the driver finds us. */
@@ -171,6 +171,7 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
     lastGood,
     stale: { defaultMs: config.staleMs ?? 0, maxMs: config.maxStaleMs ?? 72 * 3_600_000 },
     turns: createVaultTurns(),
+    tickTurns: createTickTurns({ clock }),
     budget: createByteBudget({ perMount: config.maxMountBytes, total: config.maxAnswerBytes }),
     tasks,
     constructPemChain: config.constructPemChain ?? true,

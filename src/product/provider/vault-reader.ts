@@ -44,6 +44,8 @@ export interface VaultReaderOptions {
   cache: ReadCache
   lastGood: LastGood
   turns: VaultTurns
+  /** Of reads that are not urgent; undefined for others. */
+  tickTurns: VaultTurns | undefined
   credential: Credential
   /** Identifies the identity in caches; see `createIdentityKeys`. */
   identityKey: string
@@ -165,7 +167,12 @@ async function askVault<T>(options: VaultReaderOptions, auth: VaultAuth, questio
   const size = (value: T) => entryBytes + sizeOf(value)
   try {
     const key = JSON.stringify([object.identity, object.name, what])
-    const { value, outcome, asked } = await cache.read(key, read, { notOlderThan, sizeOf: size })
+    // The turn is taken before the read is shared: an urgent mount must not join one that waits.
+    const shared = () => cache.read(key, read, { notOlderThan, sizeOf: size })
+    const { tickTurns } = options
+    const { value, outcome, asked } = await (tickTurns === undefined
+      ? shared()
+      : tickTurns.run(ref.vault.origin, owner, shared))
     onOutcome?.(outcome)
     const { exp } = attributesOf(value)
     const expiresAt = exp === undefined ? undefined : exp * 1000

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '#lib'
 import { createFairGate, type FairGate } from '#lib/async'
 import { providerLimits } from './provider-limits.ts'
 
@@ -7,20 +8,50 @@ export interface VaultTurns {
 }
 
 export function createVaultTurns(): VaultTurns {
-  const total = providerLimits.vaultRequests.value
-  const perOwner = providerLimits.vaultRequestsOfNamespace.value
-  /** Only of vaults that have requests now. */
-  const gates = new Map<string, { gate: FairGate; users: number }>()
+  const { vaultRequests, vaultRequestsOfNamespace } = providerLimits
+  const gates = createGates({ total: vaultRequests.value, perOwner: vaultRequestsOfNamespace.value })
+  return { run: (origin, owner, request) => gates(origin, (gate) => gate.run(owner, request)) }
+}
+
+/**
+ * Reads of the ticks of rotation, which are not urgent: a few at once for each vault, so that a tick opens few connections and takes
+ * little CPU at once. A read that has waited for some seconds waits no longer: a slow vault must not make mounts late.
+ */
+export function createTickTurns({ clock = systemClock }: { clock?: Clock | undefined } = {}): VaultTurns {
+  const { tickReads, tickWaitMs } = providerLimits
+  const gates = createGates({ total: tickReads.value, perOwner: tickReads.value })
   return {
-    async run(origin, owner, request) {
-      const entry = gates.get(origin) ?? { gate: createFairGate({ total, perOwner }), users: 0 }
-      gates.set(origin, entry)
-      entry.users++
+    async run(origin, owner, read) {
+      const enough = new AbortController()
+      const cancel = clock.after(tickWaitMs.value, () => enough.abort())
+      let isStarted = false
+      const start = () => {
+        isStarted = true
+        return read()
+      }
       try {
-        return await entry.gate.run(owner, request)
+        return await gates(origin, (gate) => gate.run(owner, start, enough.signal))
+      } catch (error) {
+        if (isStarted || !enough.signal.aborted) throw error
+        return await read()
       } finally {
-        if (--entry.users === 0) gates.delete(origin)
+        cancel()
       }
     },
+  }
+}
+
+/** One gate for each vault, while it has users. */
+function createGates(limits: { total: number; perOwner: number }) {
+  const gates = new Map<string, { gate: FairGate; users: number }>()
+  return async <T>(origin: string, use: (gate: FairGate) => Promise<T>): Promise<T> => {
+    const entry = gates.get(origin) ?? { gate: createFairGate(limits), users: 0 }
+    gates.set(origin, entry)
+    entry.users++
+    try {
+      return await use(entry.gate)
+    } finally {
+      if (--entry.users === 0) gates.delete(origin)
+    }
   }
 }

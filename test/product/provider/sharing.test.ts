@@ -70,3 +70,25 @@ test('a role that was taken away takes effect with the next read', async (t) => 
   await clock.advance(5001)
   assert.equal((await failureOf(mount(request))).code, status.PERMISSION_DENIED)
 })
+
+test('a tick of a rotation reads two objects at once, and a new pod meanwhile all of its own', async (t) => {
+  const { lab, request } = await startWithTen(t)
+  const clock = createManualClock(Date.now())
+  const { mount } = await lab.startProvider({ clock })
+  // Nothing is answered: requests that were sent stay in flight.
+  await mount(request)
+  await clock.advance(6000)
+  await lab.takeCounts()
+  await lab.azure.control('PUT', '/delay', { ms: 1000 })
+  const counted = async () => (await lab.takeCounts())['vault.secret.get'] ?? 0
+  const currentObjectVersion = [{ id: 'secret/s0', version: 'x' }]
+  const tick = mount({ ...request, currentObjectVersion })
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.equal(await counted(), 2)
+  const pod = mount(request)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.equal(await counted(), 8, 'it shares the two, and does not wait with the others')
+  await lab.azure.control('PUT', '/delay', { ms: 0 })
+  assert.equal((await pod).files.length, 10)
+  assert.equal((await tick).files.length, 10)
+})
