@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { failureOf, objectsOf } from '../../support/provider.ts'
 import { startProviderLab } from '../../support/provider-lab.ts'
@@ -75,19 +76,21 @@ test('a tick of a rotation reads two objects at once, and a new pod meanwhile al
   const { lab, request } = await startWithTen(t)
   const clock = createManualClock(Date.now())
   const { mount } = await lab.startProvider({ clock })
-  // Nothing is answered: requests that were sent stay in flight.
   await mount(request)
   await clock.advance(6000)
   await lab.takeCounts()
-  await lab.azure.control('PUT', '/delay', { ms: 1000 })
-  const counted = async () => (await lab.takeCounts())['vault.secret.get'] ?? 0
-  const currentObjectVersion = [{ id: 'secret/s0', version: 'x' }]
-  const tick = mount({ ...request, currentObjectVersion })
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  assert.equal(await counted(), 2)
+  // Requests that were sent stay in flight while the test counts them.
+  await lab.azure.control('PUT', '/delay', { ms: 5000 })
+  const sent = async () => {
+    const { counts } = (await lab.azure.control('GET', '/requests')) as { counts: Record<string, number> }
+    return counts['vault.secret.get'] ?? 0
+  }
+  const tick = mount({ ...request, currentObjectVersion: [{ id: 'secret/s0', version: 'x' }] })
+  await eventually(async () => assert.equal(await sent(), 2))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  assert.equal(await sent(), 2)
   const pod = mount(request)
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  assert.equal(await counted(), 8, 'it shares the two, and does not wait with the others')
+  await eventually(async () => assert.equal(await sent(), 10, 'it shares the two, and does not wait with the others'))
   await lab.azure.control('PUT', '/delay', { ms: 0 })
   assert.equal((await pod).files.length, 10)
   assert.equal((await tick).files.length, 10)
