@@ -1,5 +1,5 @@
 import { type CliWorld, createTerminal, exitCodes } from '#terminal'
-import { refuseSecretOnCommandLine } from '../identity/sign-in-options.ts'
+import { refuseSecretOnCommandLine } from '../identity/refuse-secret.ts'
 import { doctor } from './doctor.ts'
 import type { TopDoctorOptions } from './doctor-options.ts'
 import { minimalRoles } from './rbac.ts'

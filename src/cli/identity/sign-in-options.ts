@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { CliError } from '#terminal'
 import type { ClusterOption } from '../options.ts'
 
 /** How the user wants to sign in to Azure, as the command line gives it. */
@@ -44,15 +43,4 @@ export function addSignIn(command: Command): Command {
     .option('--certificate-path <file>', 'its certificate, PEM (default: AZURE_CLIENT_CERTIFICATE_PATH)')
     .option('--private-key-path <file>', 'the key of the certificate, PEM, unless it is in the same file')
     .addOption(new Option('--client-secret <secret>').hideHelp())
-}
-
-/** A secret on a command line is visible to everyone who can list processes, and stays in the history of the shell. */
-export function refuseSecretOnCommandLine({ clientSecret }: SignInOptions): void {
-  if (clientSecret === undefined) return
-  throw new CliError({
-    what: '--client-secret is not accepted on the command line',
-    why: 'other users of this machine would see it in the list of processes',
-    fix: ['put it in the environment: AZURE_CLIENT_SECRET', 'or in a file: --client-secret-file FILE'],
-    code: 'usage',
-  })
 }

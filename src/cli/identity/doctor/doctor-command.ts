@@ -1,6 +1,7 @@
 import { defineCommand } from '../../command.ts'
 import { addCluster, addOutput, type OutputOption, wantsJson } from '../../options.ts'
-import { addSignIn, refuseSecretOnCommandLine, type SignInOptions } from '../sign-in-options.ts'
+import { refuseSecretOnCommandLine } from '../refuse-secret.ts'
+import { addSignIn, type SignInOptions } from '../sign-in-options.ts'
 
 interface DoctorOptions extends SignInOptions, OutputOption {
   namespace?: string
