@@ -27,5 +27,7 @@ export function withChange(pending: PendingChange | undefined, change: ClassChan
 export function changeToRead(volume: Volume, object: SecretProviderClass): PendingChange | undefined {
   const change = changeOf(object)
   const isNew = change !== undefined && isNewChange(volume, change)
-  return isNew ? withChange(volume.change, everythingChanged(change)) : volume.change
+  const pending = isNew ? withChange(volume.change, everythingChanged(change)) : volume.change
+  // Of a volume with values from before an outage any object may be old, and what the node holds may be no newer.
+  return pending !== undefined && volume.stale !== undefined ? { ...pending, objects: [everyObject] } : pending
 }
