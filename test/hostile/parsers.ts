@@ -53,6 +53,7 @@ const argumentsOf: Readonly<Record<string, Arguments>> = {
     new Problems(),
   ],
   parseJson: (text) => ['the input', text],
+  parseXml: (text) => ['the input', text],
   parseEventMessage: (text) => [text, { vaultSuffix: 'vault.azure.net' }],
   parseSourceJson: (text) => ['the input', text],
   parseGoInteger: (text) => [text, 32],
