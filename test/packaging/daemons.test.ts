@@ -157,6 +157,7 @@ test('the driver may do this in the cluster, and nothing else', () => {
     'update secretproviderclasspodstatuses',
     'patch secretproviderclasspodstatuses',
     'delete secretproviderclasspodstatuses',
+    'get csidrivers',
   ])
 })
 
