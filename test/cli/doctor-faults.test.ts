@@ -500,7 +500,8 @@ const clusterFaults: readonly Fault[] = [
       code: `${program}-not-on-node`,
       async plant(patient) {
         const set = `aks-secrets-store-${program === 'driver' ? 'csi-driver' : 'provider-azure'}`
-        const nodeSelector = { 'example.com/pool': program }
+        // A label for each: the second command must not undo the first.
+        const nodeSelector = { [`example.com/${program}`]: 'here' }
         await patient.lab.kube.patch(
           resources.daemonSets,
           { namespace: 'kube-system', name: set },
