@@ -543,9 +543,11 @@ async function treat(lab: DoctorLab, fault: Fault, id: string): Promise<boolean>
   let again = target
   if (fault.repaired === undefined) again = `pod/${await startAgain(patient)}`
   else await fault.repaired(patient)
-  const after = await examine(patient, again, ...words)
-  const still = after.steps.find((row) => row.id === step)
-  assert.notEqual(still?.state, 'fail', `$ ${command}\n${still?.found}`)
+  // A pod of a DaemonSet is ready a moment after it serves the first mount.
+  await until(`${step} is right after ${command}`, async () => {
+    const after = await examine(patient, again, ...words)
+    return after.steps.find((row) => row.id === step)?.state !== 'fail'
+  })
   return true
 }
 
