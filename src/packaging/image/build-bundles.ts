@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { BuildOptions } from 'esbuild'
 import { allEnded } from '#lib/async'
@@ -92,6 +92,8 @@ export async function bundlePrograms({
     keepNames: true,
     legalComments: 'none',
     logLevel: 'silent',
+    // Written here: esbuild reports a full disk as an error of the program.
+    write: false,
   } satisfies BuildOptions
   const programs = build({
     ...common,
@@ -111,7 +113,14 @@ export async function bundlePrograms({
     outdir: join(out, 'node_modules'),
     metafile: true,
   })
-  const [{ metafile }, { metafile: ofPackages }] = await allEnded([programs, packages])
+  const [{ metafile, outputFiles }, { metafile: ofPackages, outputFiles: packageFiles }] = await allEnded([
+    programs,
+    packages,
+  ])
+  for (const { path, contents } of [...outputFiles, ...packageFiles]) {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, contents)
+  }
   return { metafile: JSON.stringify(metafile), inputs: Object.keys({ ...metafile.inputs, ...ofPackages.inputs }) }
 }
 

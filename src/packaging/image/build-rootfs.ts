@@ -86,7 +86,7 @@ async function populate(
     linkOrCopy(strippedNode(node, directory), nodeOfImage)
     for (const { path, source } of files) copyProgram(source, join(rootfs, path))
   }
-  const [{ inputs }] = await allEnded([bundlePrograms({ root, out: program }), system()])
+  const [, { inputs }] = await allEnded([system(), bundlePrograms({ root, out: program })])
   const [others] = await allEnded([
     thirdParties({ root, inputs, node, nodeVersion: process.version, files }),
     compilePrograms({ out: program, node: nodeOfImage }),
