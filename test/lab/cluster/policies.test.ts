@@ -4,13 +4,15 @@ import { createServer } from 'node:https'
 import { type TestContext, test } from 'node:test'
 import { listen } from '#lib/http'
 import { openCertificateAuthority } from '../../../src/lab/azure/certificates/certificate-authority.ts'
+import { noHelm } from '../../e2e/real-cluster-only.ts'
+import { template } from '../../packaging/charts/helm.ts'
 import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 // What the local cluster refuses, and its words, are those of a real API server.
 const program = findKubectl()
-const options = program === undefined ? { skip: kubectlMissing } : {}
+const options: { skip?: string } = program === undefined ? { skip: kubectlMissing } : {}
 
 async function start(t: TestContext) {
   const cluster = await startLocalCluster(t, { node: false })
@@ -35,6 +37,8 @@ async function start(t: TestContext) {
     run: answer,
   }
 }
+
+const policyKind = 'admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'
 
 const policy = (name: string, spec: object) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -256,6 +260,39 @@ test('a validating webhook sees what would be stored, and what it refuses is not
   await accepts(configuration('Ignore', 'https://127.0.0.1:1/'))
   await accepts(configMap('c', {}))
 })
+
+test(
+  'the policies of the chart refuse what is wrong in a new class, and let what is there be annotated',
+  options.skip === undefined && noHelm !== undefined ? { skip: noHelm } : options,
+  async (t) => {
+    const { accepts, refuses, run } = await start(t)
+    const values = {
+      policies: { enabled: true, action: 'Deny', vaults: { '*': ['shop'] } },
+      webhook: { enabled: false },
+    }
+    const rendered = await template(values, { apiVersions: [policyKind] })
+    const ofKind = (kind: RegExp) => rendered.filter((object) => kind.test(object.kind))
+    const classOf = (name: string, objects: string, labels = {}) => ({
+      apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+      kind: 'SecretProviderClass',
+      metadata: { name, namespace: 'default', labels },
+      spec: { provider: 'azure', parameters: { keyvaultName: 'shop', tenantID: 'contoso.com', objects } },
+    })
+    const right = 'array:\n  - |\n    objectName: a\n    objectType: secret\n'
+    const wrong = 'array:\n  - |\n    objectName: a\n    vault: Other\n'
+    await accepts(...ofKind(/^CustomResourceDefinition$/))
+    await accepts(classOf('before', wrong))
+    await accepts(...ofKind(/^(ValidatingAdmissionPolicy(Binding)?|ConfigMap)$/))
+    await accepts(classOf('right', right))
+    assert.match(await refuses(classOf('wrong', wrong)), /may use the vaults shop; found other/)
+    const secret = {
+      spec: { provider: 'azure', parameters: { keyvaultName: 'shop', objects: right, clientSecret: 'x' } },
+    }
+    assert.match(await refuses({ ...classOf('secret', right), ...secret }), /a parameter looks like a credential/)
+    assert.equal((await run('annotate secretproviderclass before keymount.dev/rotate=1')).status, 0)
+    assert.match(await refuses(classOf('before', `${wrong}    objectType: secret\n`)), /found other/)
+  },
+)
 
 interface Review {
   operation: string

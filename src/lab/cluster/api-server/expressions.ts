@@ -33,8 +33,10 @@ function environmentWith(names: readonly string[]): Environment {
     )
 }
 
+/** Flags of RE2 are at the beginning of a pattern. */
 function findAll(text: string, pattern: string): readonly string[] {
-  return text.match(new RegExp(pattern, 'gu')) ?? []
+  const [, flags = '', rest = pattern] = /^\(\?([ims]+)\)(.*)$/su.exec(pattern) ?? []
+  return text.match(new RegExp(rest, `gu${flags}`)) ?? []
 }
 
 const ofPolicies = environmentWith(policyNames)
