@@ -32,12 +32,12 @@ export async function selectObjects(spec: ClassSpec, options: SelectOptions): Pr
   const { selects } = spec
   const lists = await Promise.all(selects.map((select) => options.list(select).catch(listFailure(select, options))))
   const work: Work = { left: providerLimits.selectSteps.value, sinceYield: 0 }
-  const found: ObjectSpec[] = []
-  for (const [index, select] of selects.entries()) {
-    const matching = await matchingObjects(select, lists[index] ?? [], { ...options, work })
-    found.push(...matching.map((object) => objectOf(select, object)))
-  }
-  checkFiles(spec, found)
+  const chosen: Chosen[] = []
+  for (const [index, select] of selects.entries())
+    chosen.push({ select, matching: await matchingObjects(select, lists[index] ?? [], { ...options, work }) })
+  checkCount(spec, chosen)
+  const found = chosen.flatMap(({ select, matching }) => matching.map((object) => objectOf(select, object)))
+  checkFileNames(spec, found)
   return found
 }
 
@@ -133,6 +133,20 @@ function tooMany({ path, type, limit }: SelectSpec, count: number, vault: string
   return new MountError('select-too-many', text)
 }
 
+interface Chosen {
+  select: SelectSpec
+  matching: readonly ObjectDetails[]
+}
+
+/** Before anything is made of them: objects × jsonPath entries are many more than either. */
+function checkCount({ objects, templates }: ClassSpec, chosen: readonly Chosen[]): void {
+  const { files } = classLimits
+  const written = objects.map(({ extracts, history }) => Math.max(extracts.length, 1) * Math.max(history, 1))
+  const selected = chosen.map(({ select, matching }) => matching.length * Math.max(select.extracts.length, 1))
+  const count = [...written, ...selected].reduce((sum, made) => sum + made, templates.length)
+  if (count > files.value) throw new MountError('select-too-many', `objects: ${beyondLimit(files, count)}`)
+}
+
 function objectOf(select: SelectSpec, object: ObjectDetails): ObjectSpec {
   const { path, type, format, encoding, mode, vaultName, onlyTemplates } = select
   const file = selectedFileName(select, object)
@@ -161,15 +175,11 @@ function objectOf(select: SelectSpec, object: ObjectDetails): ObjectSpec {
 }
 
 /** Which file is whose would be decided by chance otherwise. */
-function checkFiles(spec: ClassSpec, selected: readonly ObjectSpec[]): void {
-  const { objects, templates } = spec
-  const { files } = classLimits
+function checkFileNames({ objects, templates }: ClassSpec, selected: readonly ObjectSpec[]): void {
   const owners = new Map(namedFiles({ objects: [], templates }).map(({ path }) => [path, 'a template']))
-  let count = owners.size
   for (const object of [...objects, ...selected]) {
     const owner = `${object.type} "${object.name}"${object.vaultName === undefined ? '' : ` of vault "${object.vaultName}"`}`
     for (const { path } of namedFiles({ objects: [{ ...object, onlyTemplates: false }], templates: [] })) {
-      count++
       const other = owners.get(path)
       if (other !== undefined && other !== owner && (object.selected || other === 'a template')) {
         const text = `${object.path}: "${path}" is the file of ${other} and of ${owner}; give one of them another fileName`
@@ -178,5 +188,4 @@ function checkFiles(spec: ClassSpec, selected: readonly ObjectSpec[]): void {
       owners.set(path, owner)
     }
   }
-  if (count > files.value) throw new MountError('select-too-many', `objects: ${beyondLimit(files, count)}`)
 }
