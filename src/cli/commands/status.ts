@@ -7,7 +7,7 @@ export const command = defineCommand<HomeOption & OutputOption>({
   summary: 'show what is running',
   description:
     'Shows the processes and ports of the lab, the pods of Keymount, and the mounted volumes: first those with values ' +
-    'from before an outage, then those whose last check failed. The exit status is 0 if all of it works, 3 if the lab is not up, and 1 otherwise.',
+    'of memory or a fallback because their vault could not answer, then those whose last check failed. The exit status is 0 if all of it works, 3 if the lab is not up, and 1 otherwise.',
   options(command) {
     addOutput(addHome(command))
   },

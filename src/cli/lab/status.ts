@@ -74,7 +74,9 @@ function printVolumes(cluster: ClusterStatus, { line, style, width }: Terminal):
     const mark = isGood ? style.good('✓') : style.bad('✗')
     line(`  ${mark} ${pod}: class ${name}, ${countOf(objects, 'object')}${kept}`)
     if (staleSince !== null)
-      line(`      values of ${staleSince} (${ageOf(staleSince)}), from before an outage; read again every 15 s`)
+      line(
+        `      values of ${staleSince} (${ageOf(staleSince)}), because its vault could not answer; read again every 15 s`,
+      )
     if (failure === null) continue
     const since = failure.since === null ? '' : ` since ${failure.since} (${ageOf(failure.since)})`
     line(`      failing${since}${failure.code === null ? '' : `: ${failure.code}`}`)

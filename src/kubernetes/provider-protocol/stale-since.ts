@@ -1,8 +1,8 @@
 import { Metadata } from '@grpc/grpc-js'
 
 /**
- * Trailing metadata of a Mount answer: the time (RFC 3339) of the oldest values in it that the provider could not read again, because
- * the vault or Entra did not answer. Absent when everything is fresh. Other drivers ignore it.
+ * Trailing metadata of a Mount answer: the time (RFC 3339) of the oldest values in it that did not come from their own vault, because
+ * the vault or Entra did not answer: from memory, or at this time from the fallback vault. Absent when everything is fresh. Other drivers ignore it.
  */
 export const staleSinceTrailer = 'keymount-stale-since'
 

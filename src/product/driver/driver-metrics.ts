@@ -119,7 +119,7 @@ export const driverMetrics = {
   staleVolumes: {
     type: 'gauge',
     name: 'stale_volumes',
-    help: 'Volumes with values from before an outage, which are read again every 15 seconds',
+    help: 'Volumes with values from before an outage, or of a fallback vault, which are read again every 15 seconds',
     labels: ofClass,
   },
   lastCheck: {

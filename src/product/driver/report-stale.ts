@@ -3,7 +3,7 @@ import { timestamp } from '#lib'
 import { logKeys, podReference, type Volume } from './mount/volumes.ts'
 import type { Node } from './node.ts'
 
-/** A pod starts with values from before an outage: in the log, and in an event of the pod. Never rejects. */
+/** A pod starts with values from before an outage, or of a fallback vault: in the log, and in an event of the pod. Never rejects. */
 export async function reportStale(
   { events, log }: Node,
   volume: Volume,

@@ -187,8 +187,8 @@ export const findings: Readonly<Record<FindingCode, Explanation>> = {
     fix: '`az ad sp create --id CLIENT_ID`',
   },
   'values-stale': {
-    meaning: 'The values are older than they should be, because the vault did not answer.',
-    fix: 'Nothing if the vault was away for a moment: it is tried again every few seconds. Otherwise the reason is in the message.',
+    meaning: 'The values are from before an outage, or of a fallback, because the vault or Entra did not answer.',
+    fix: 'Nothing if the vault was away for a moment: it is asked again every 15 s. Otherwise the event `MountedStale` of the pod has the reason; `vault-name-not-resolved` may be a mistyped `keyvaultName`.',
   },
   'vault-deleted': {
     meaning: 'The vault was deleted and can still be recovered.',

@@ -71,7 +71,10 @@ export interface MountOptions {
 
 export interface MountAnswer {
   response: MountResponse
-  /** When the oldest of its values was read that could not be read again, in milliseconds since the epoch; undefined for none. */
+  /**
+   * When the oldest of its values was read that did not come from its own vault just now, but from memory or from the fallback
+   * vault, in milliseconds since the epoch; undefined for none.
+   */
   staleSince: number | undefined
   /** Why not, with the code of the error; empty for fresh values. */
   staleReason: string
@@ -279,7 +282,7 @@ async function openSources(
   const { key: identityKey, proof } = await mounting.identityKeys(credential)
   const maxAgeMs = proof === 'none' ? 0 : staleMsOf(mounting, spec)
   let oldest: number | undefined
-  let staleReason = ''
+  const reasons: { memory?: string; fallback?: string } = {}
   const reader = createVaultReader({
     ...access,
     cache,
@@ -319,7 +322,12 @@ async function openSources(
         needsSignIn: proof === 'sign-in',
         onOther(source, code) {
           metrics.cache(source === 'memory' ? 'stale' : 'fallback')
-          if (source === 'memory') staleReason = `vault ${vault.name} cannot answer [${code}]`
+          if (source === 'memory') reasons.memory = `vault ${vault.name} cannot answer [${code}]`
+          else {
+            // So that the driver reads again soon: a volume goes back to its own vault as one from memory does.
+            onFound(clock.elapsed())
+            reasons.fallback = `fallback vault "${fallbackKeyvaultName}" answered for vault "${vault.name}", which cannot answer [${code}]`
+          }
           log.warn({ pod: podName(spec), object: label, source, code }, 'the vault cannot answer')
         },
         clock,
@@ -327,7 +335,7 @@ async function openSources(
     },
     stale: () => ({
       staleSince: oldest === undefined ? undefined : clock.now() - (clock.elapsed() - oldest),
-      staleReason,
+      staleReason: [reasons.fallback, reasons.memory].filter((reason) => reason !== undefined).join('; '),
     }),
   }
 }

@@ -15,7 +15,7 @@ export interface Sources<T> {
   recall: ((vault: Vault) => Promise<T>) | undefined
   /** Whether a token that was just given is all that shows who asks, see `Proof`. */
   needsSignIn: boolean
-  /** Called when another source than the vault answers, with the code of the outage. */
+  /** Called when another source than the vault answers, also that it lacks the object, with the code of the outage. */
   onOther?: ((source: 'fallback' | 'memory', code: string) => void) | undefined
   clock?: Clock | undefined
 }
@@ -88,12 +88,10 @@ async function readFallback<T>(
           (error: unknown) => ({ error }),
         )
       : await within(work, fallback, clock)
-  if ('value' in outcome) {
-    onOther?.('fallback', code)
-    return outcome
-  }
-  const otherCode = errorCodeOf(outcome.error)
-  if (isOutage(otherCode)) return { code: otherCode }
+  const otherCode = 'value' in outcome ? undefined : errorCodeOf(outcome.error)
+  if (otherCode !== undefined && isOutage(otherCode)) return { code: otherCode }
+  onOther?.('fallback', code)
+  if ('value' in outcome) return outcome
   throw withNotes(outcome.error, [`asked because the vault of the class cannot answer [${code}]`])
 }
 

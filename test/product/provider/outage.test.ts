@@ -27,8 +27,11 @@ interface Outage {
   lab: ProviderLab
   clock: ManualClock
   clientID: string
-  /** Mounts a new pod's volume while time passes, and gives its first file and the age in the answer. */
-  start(parameters?: Record<string, string>, options?: RequestOptions): Promise<{ content: string; since?: string }>
+  /** Mounts a new pod's volume while time passes, and gives its first file and the age in the answer, with the reason of a fallback vault. */
+  start(
+    parameters?: Record<string, string>,
+    options?: RequestOptions,
+  ): Promise<{ content: string; since?: string; reason?: string }>
   /** The gRPC status and text of a mount that fails. */
   failed(parameters?: Record<string, string>, options?: RequestOptions): Promise<{ code: number; details: string }>
   rotate(parameters?: Record<string, string>): Promise<MountResponse>
@@ -60,16 +63,19 @@ async function startOutage(
     clientID,
     async start(parameters = {}, options = {}) {
       let since: string | undefined
+      let reason = ''
       const onTrailer = (trailer: { get(name: string): unknown[] }) => {
         since = trailer.get(staleSinceTrailer)[0]?.toString()
         if (since === undefined) return
-        const reason = decodeURIComponent(String(trailer.get(staleReasonTrailer)[0]))
+        reason = decodeURIComponent(String(trailer.get(staleReasonTrailer)[0]))
+        if (reason.startsWith('fallback ')) return
         assert.match(reason, /^vault [-a-z0-9]+ cannot answer \[(vault|entra)-[a-z-]+\]$/)
       }
       const call = provider.mount(await request(parameters, options), { onTrailer })
       const { files } = await whileTimePasses(clock, call)
       const content = files[0]?.contents.toString() ?? ''
-      return since === undefined ? { content } : { content, since }
+      if (since === undefined) return { content }
+      return reason.startsWith('fallback ') ? { content, since, reason } : { content, since }
     },
     async failed(parameters = {}, options = {}) {
       const { code, details } = await failureOf(
@@ -250,20 +256,60 @@ test('the default of the class is the flag', async (t) => {
   assert.equal((await outage.failed({ serveStaleFor: '' })).code, status.UNAVAILABLE)
 })
 
-test('the fallback vault is asked when the vault cannot answer, before memory, and not when the vault refuses', async (t) => {
-  const outage = await startOutage(t)
-  const { azure } = outage.lab
+/** Creates the vault `shop-west`, which the identity of the pod may read. */
+async function createWest({ lab: { azure }, clientID }: Outage): Promise<void> {
   const west = await azure.createVault('shop-west')
   const { value: identities } = (await azure.arm.get(
     `/subscriptions/${azure.administrator.subscriptionId}/providers/Microsoft.ManagedIdentity/userAssignedIdentities`,
   )) as { value: { properties: { clientId: string; principalId: string } }[] }
-  const reader = identities.find(({ properties }) => properties.clientId === outage.clientID)
+  const reader = identities.find(({ properties }) => properties.clientId === clientID)
   await azure.assignRole('Key Vault Secrets User', reader?.properties.principalId ?? '', west.id)
   await azure.setSecret('shop-west', 'db', 'from the west')
-  const withWest = { fallbackKeyvaultName: 'shop-west' }
+}
 
+const withWest = { fallbackKeyvaultName: 'shop-west' }
+
+test('values of the fallback vault have a time and a reason, until the vault answers again', async (t) => {
+  const outage = await startOutage(t, { isRead: false })
+  await createWest(outage)
+  assert.deepEqual(await outage.start({ ...withWest, serveStaleFor: '' }), { content: 'from memory' })
   await outage.cut(vaultHost)
-  assert.deepEqual(await outage.start(withWest), { content: 'from the west' })
+  await outage.clock.advance(60_000)
+  const before = outage.clock.now()
+  const { content, since = '', reason = '' } = await outage.start({ ...withWest, serveStaleFor: '' })
+  assert.equal(content, 'from the west')
+  assert.ok(Date.parse(since) >= before - 1000 && Date.parse(since) <= outage.clock.now(), since)
+  assert.match(
+    reason,
+    /^fallback vault "shop-west" answered for vault "shop-vault", which cannot answer \[vault-[a-z-]+\]$/,
+  )
+  const { text } = await outage.metrics()
+  assert.match(text, /keymount_provider_reads_total\{[^}]*outcome="fallback"[^}]*\} 1\n/)
+  await outage.restore(vaultHost)
+  await outage.clock.advance(60_000)
+  assert.deepEqual(await outage.start({ ...withWest, serveStaleFor: '' }), { content: 'from memory' })
+})
+
+test('a volume without an optional object that only the fallback vault lacks is read again soon, too', async (t) => {
+  const outage = await startOutage(t, { isRead: false })
+  const { lab } = outage
+  await createWest(outage)
+  await lab.azure.setSecret('shop-vault', 'extra', 'only here')
+  await outage.cut(vaultHost)
+  const objects = objectsOf(
+    { objectName: 'db', objectType: 'secret', vault: 'shop-west' },
+    { objectName: 'extra', objectType: 'secret', optional: 'true' },
+  )
+  const { content, reason } = await outage.start({ ...withWest, objects })
+  assert.equal(content, 'from the west')
+  assert.match(reason ?? '', /^fallback vault "shop-west" answered/)
+})
+
+test('the fallback vault is asked when the vault cannot answer, before memory, and not when the vault refuses', async (t) => {
+  const outage = await startOutage(t)
+  await createWest(outage)
+  await outage.cut(vaultHost)
+  assert.equal((await outage.start(withWest)).content, 'from the west')
   assert.equal((await failureOf(outage.rotate(withWest))).code, status.UNAVAILABLE)
   const own = objectsOf({ objectName: 'db', objectType: 'secret', vault: 'shop-vault' })
   assert.equal((await outage.start({ ...withWest, objects: own })).content, 'from memory')
