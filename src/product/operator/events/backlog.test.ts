@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ClassChange } from '#kubernetes/client'
+import { type ClassChange, everyObject } from '#kubernetes/client'
 import {
   type AcceptWorld,
   accept,
@@ -156,4 +156,38 @@ test('namespaces take turns', () => {
   const backlog = createBacklog()
   accept(backlog, [event('e1')], worldOf(['evil/1', 'evil/2', 'evil/3', 'blue/app', 'red/app']))
   assert.deepEqual(dueClasses(backlog, 0, 4), ['evil/1', 'blue/app', 'red/app', 'evil/2'])
+})
+
+test('namespaces take turns also when one class at a time is asked for', () => {
+  const backlog = createBacklog()
+  accept(backlog, [event('e1')], worldOf(['evil/1', 'evil/2', 'evil/3', 'blue/app', 'red/app']))
+  const order = Array.from({ length: 5 }, () => {
+    const [key = ''] = dueClasses(backlog, 0, 1)
+    takePending(backlog, key)
+    return key
+  })
+  assert.deepEqual(order, ['evil/1', 'blue/app', 'red/app', 'evil/2', 'evil/3'])
+})
+
+test('a change of more objects than an annotation can name is one of every object, and takes the memory of one', () => {
+  const backlog = createBacklog()
+  const burst = Array.from({ length: 150 }, (_, index) => event(`e${index}`, { name: `s${index}` }))
+  accept(backlog, burst, one)
+  const change = takePending(backlog, 'blue/app')
+  assert.deepEqual([...change.objects.keys()], [everyObject])
+  accept(backlog, [event('later', { name: 'later' })], one)
+  changeFailed(backlog, change, 0)
+  const again = takePending(backlog, 'blue/app')
+  assert.deepEqual([...again.objects.keys()], [everyObject])
+  assert.equal(again.events.size, 151)
+})
+
+test('the pairs of events and classes that wait for each other are counted', () => {
+  const backlog = createBacklog()
+  accept(backlog, [event('e1'), event('e2')], worldOf(['blue/app', 'red/app']))
+  assert.equal(backlog.pairs, 4)
+  changeWritten(backlog, takePending(backlog, 'blue/app'), 0)
+  assert.equal(backlog.pairs, 2)
+  changeWritten(backlog, takePending(backlog, 'red/app'), 0)
+  assert.equal(backlog.pairs, 0)
 })

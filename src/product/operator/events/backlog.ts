@@ -46,6 +46,10 @@ export interface Backlog {
   writing: Set<string>
   /** Ids of events that are done, the oldest first. */
   handled: Set<string>
+  /** Of events and classes that wait for each other: what the memory of `open` and `pending` depends on. */
+  pairs: number
+  /** Namespaces, the one served last at the end. */
+  served: Set<string>
 }
 
 export function createBacklog(): Backlog {
@@ -56,6 +60,8 @@ export function createBacklog(): Backlog {
     failed: new Map(),
     writing: new Set(),
     handled: new Set(),
+    pairs: 0,
+    served: new Set(),
   }
 }
 
@@ -67,6 +73,7 @@ export const betweenChangesMs = 1000
  */
 const repeatMs = 30_000
 const mostHandled = 10_000
+const mostServed = 10_000
 const backoff = { initialMs: 1000, maxMs: 60_000 }
 
 export interface AcceptWorld {
@@ -115,6 +122,7 @@ function acceptOne(
     return 'duplicate'
   }
   backlog.open.set(event.id, { deliveries: [event], classes: new Set(concerned.map(([key]) => key)) })
+  backlog.pairs += concerned.length
   for (const [key, objects] of concerned) addPending(backlog, key, event, objects, now)
   return undefined
 }
@@ -137,13 +145,26 @@ function addPending(backlog: Backlog, key: string, event: VaultEvent, objects: r
   if (isNewest) change.newest = event
   for (const id of objects) {
     const name = withoutVersion(id)
-    if (isNewest || !change.objects.has(name)) change.objects.set(name, id)
+    if (isNewest || !change.objects.has(name)) addObject(change.objects, name, id)
   }
   change.events.add(event.id)
 }
 
-/** The classes to annotate now, at most `limit`: namespaces take turns. */
-export function dueClasses({ pending, written, failed, writing }: Backlog, elapsed: number, limit: number): string[] {
+/** A change of more objects than an annotation can name is one of every object. */
+function addObject(objects: Map<string, string>, name: string, id: string): void {
+  if (objects.has(everyObject)) return
+  objects.set(name, id)
+  if (objects.size <= classChangeLimits.objects.value) return
+  objects.clear()
+  objects.set(everyObject, everyObject)
+}
+
+/** The classes to annotate now, at most `limit`: namespaces take turns, the one served least recently first. */
+export function dueClasses(
+  { pending, written, failed, writing, served }: Backlog,
+  elapsed: number,
+  limit: number,
+): string[] {
   const byNamespace = new Map<string, string[]>()
   for (const key of pending.keys()) {
     if (writing.has(key) || dueAt({ written, failed }, key) > elapsed) continue
@@ -151,9 +172,11 @@ export function dueClasses({ pending, written, failed, writing }: Backlog, elaps
     keys.push(key)
     byNamespace.set(namespaceOf(key), keys)
   }
+  const order = new Map([...served].map((namespace, index) => [namespace, index]))
+  const turns = [...byNamespace].toSorted(([a], [b]) => (order.get(a) ?? -1) - (order.get(b) ?? -1))
   const due: string[] = []
   for (let turn = 0; due.length < limit && byNamespace.size > 0; turn++)
-    for (const [namespace, keys] of byNamespace) {
+    for (const [namespace, keys] of turns) {
       const key = keys[turn]
       if (key === undefined) byNamespace.delete(namespace)
       else if (due.length < limit) due.push(key)
@@ -179,6 +202,10 @@ export function takePending(backlog: Backlog, key: string): PendingChange {
   if (change === undefined) throw new Error(`nothing is pending for ${key}`)
   backlog.pending.delete(key)
   backlog.writing.add(key)
+  const { served } = backlog
+  served.delete(namespaceOf(key))
+  served.add(namespaceOf(key))
+  keepNewest(served, mostServed)
   return change
 }
 
@@ -231,7 +258,7 @@ export function changeFailed(backlog: Backlog, change: PendingChange, elapsed: n
   const since = backlog.pending.get(key)
   if (since !== undefined) {
     if (since.newest.at >= change.newest.at) change.newest = since.newest
-    for (const [name, id] of since.objects) change.objects.set(name, id)
+    for (const [name, id] of since.objects) addObject(change.objects, name, id)
     for (const id of since.events) change.events.add(id)
   }
   backlog.pending.set(key, change)
@@ -240,7 +267,9 @@ export function changeFailed(backlog: Backlog, change: PendingChange, elapsed: n
 /** Events are done with a class: those that wait for no other are finished. */
 function finish(backlog: Backlog, id: string, key: string): VaultEvent[] {
   const open = backlog.open.get(id)
-  if (open === undefined || !open.classes.delete(key) || open.classes.size > 0) return []
+  if (open === undefined || !open.classes.delete(key)) return []
+  backlog.pairs--
+  if (open.classes.size > 0) return []
   backlog.open.delete(id)
   remember(backlog, id)
   return open.deliveries
@@ -248,9 +277,13 @@ function finish(backlog: Backlog, id: string, key: string): VaultEvent[] {
 
 function remember({ handled }: Backlog, id: string): void {
   handled.add(id)
-  for (const oldest of handled) {
-    if (handled.size <= mostHandled) break
-    handled.delete(oldest)
+  keepNewest(handled, mostHandled)
+}
+
+function keepNewest(set: Set<string>, most: number): void {
+  for (const oldest of set) {
+    if (set.size <= most) break
+    set.delete(oldest)
   }
 }
 

@@ -27,6 +27,13 @@ export const eventsLimits = {
     what: 'events that the operator has received and not finished',
     beyond: 'The operator receives no more until there are fewer. The others wait in the queue.',
   },
+  heldPairs: {
+    value: 100_000,
+    unit: 'count',
+    what: 'pairs of an event and a class that is to be annotated because of it',
+    beyond:
+      'The operator accepts no further event until there are fewer. The others wait, or come again from the queue.',
+  },
   objectsOfNamespace: {
     value: 20_000,
     unit: 'count',

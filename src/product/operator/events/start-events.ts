@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import {
   classAnnotations,
   createEventRecorder,
@@ -111,7 +112,7 @@ async function receiveAll(events: Events, source: EventSource): Promise<void> {
   let up: boolean | undefined
   while (!signal.aborted) {
     try {
-      while (backlog.open.size >= eventsLimits.heldEvents.value && !signal.aborted) await events.wake.promise
+      while (isFull(backlog) && !signal.aborted) await events.wake.promise
       const received = await source.next(signal)
       if (up !== true) await reportUp(events, source, up)
       up = true
@@ -128,15 +129,25 @@ async function receiveAll(events: Events, source: EventSource): Promise<void> {
 
 async function take(events: Events, source: EventSource, received: readonly VaultEvent[]): Promise<void> {
   const { world, backlog, index, classes, clock, sourceOf } = events
-  const now = clock.now()
+  const given: VaultEvent[] = []
   for (const event of received) {
+    while (isFull(backlog) && !events.signal.aborted) await events.wake.promise
+    if (events.signal.aborted) return
+    const now = clock.now()
     sourceOf.set(event, source)
     world.metrics.received(event.kind, now / 1000)
+    const { finished, ignored } = accept(backlog, [event], { index, changeOf: classes.changeOf, now })
+    for (const why of ignored) world.metrics.ignored(why)
+    given.push(...finished)
+    wake(events)
+    // An event may concern every class of the cluster: others have their turn after each.
+    await setImmediate()
   }
-  const { finished, ignored } = accept(backlog, received, { index, changeOf: classes.changeOf, now })
-  for (const why of ignored) world.metrics.ignored(why)
-  wake(events)
-  await giveBack(events, finished)
+  await giveBack(events, given)
+}
+
+function isFull({ open, pairs }: Backlog): boolean {
+  return open.size >= eventsLimits.heldEvents.value || pairs >= eventsLimits.heldPairs.value
 }
 
 /** An event that its source could not take back comes again, and is then a duplicate. */
@@ -152,17 +163,18 @@ async function giveBack({ sourceOf, signal, world }: Events, finished: readonly 
 async function writeAll(events: Events): Promise<void> {
   const { backlog, clock, signal, writes } = events
   while (!signal.aborted) {
-    const [key] = writes.size < writesAtOnce ? dueClasses(backlog, clock.elapsed(), 1) : []
-    if (key === undefined) {
-      await untilDue(events)
-      continue
+    const free = writesAtOnce - writes.size
+    const keys = free > 0 ? dueClasses(backlog, clock.elapsed(), free) : []
+    if (keys.length === 0) await untilDue(events)
+    for (const key of keys) {
+      const write = writeChange(events, takePending(backlog, key)).finally(() => {
+        writes.delete(write)
+        wake(events)
+      })
+      writes.add(write)
+      await sleep(betweenWritesMs, { clock, signal }).catch(() => undefined)
+      if (signal.aborted) return
     }
-    const write = writeChange(events, takePending(backlog, key)).finally(() => {
-      writes.delete(write)
-      wake(events)
-    })
-    writes.add(write)
-    await sleep(betweenWritesMs, { clock, signal }).catch(() => undefined)
   }
 }
 
