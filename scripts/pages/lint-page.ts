@@ -28,7 +28,7 @@ manifests/shop.yaml:41:29: error KL201: Secret "shop" has no key "password" (did
 - \`--kubernetes 1.34\` is the version of the cluster.
 - Exit status: 0 nothing wrong, 1 an error (with \`--strict\` also a warning), 2 a file that cannot be read.
 - Placeholders that are filled in later (\`\${NAME}\`, \`$NAME\`, \`<name>\`, \`$(NAME)\`, \`#{NAME}#\`, quoted \`{{ name }}\`) are not
-  checked.
+  checked. \`templates\` of a class is checked: there, \`{{ name }}\` is for the provider.
 - What a file may hold is in [limits.md](limits.md#azurelint).
 
 ## Turn a rule off

@@ -1,6 +1,6 @@
 import { type ClassSpec, checkClass, createObjectsParser, type Finding, parseParameters } from '#azure/class'
 import { Problems } from '#lib'
-import { recordOf, stringOf } from '#lib/formats'
+import { recordOf, stringOf, valueAt } from '#lib/formats'
 import { type ClassTexts, classTexts, findingPlace } from './finding-place.ts'
 import type { Place } from './place.ts'
 import type { Manifest } from './read-manifests.ts'
@@ -27,6 +27,30 @@ function withoutPlaceholders<T>(value: T): T {
   return Object.fromEntries(Object.entries(record).map(([name, one]) => [name, withoutPlaceholders(one)])) as T
 }
 
+/**
+ * The class as it is checked. `{{ … }}` in `templates` is what the provider executes: what comes later may fill in a name of
+ * an object, but not these.
+ */
+function filledClass(value: Record<string, unknown>): Record<string, unknown> {
+  const filled = withoutPlaceholders(value)
+  const templates = valueAt(value, 'spec', 'parameters', 'templates')
+  const [spec, parameters] = [recordOf(filled.spec), recordOf(valueAt(filled, 'spec', 'parameters'))]
+  if (spec === undefined || parameters === undefined || templates === undefined) return filled
+  return { ...filled, spec: { ...spec, parameters: { ...parameters, templates } } }
+}
+
+/** Placeholders that are none of a template's own actions and variables. */
+const placeholderInTemplate = /\$\{|\$\(|<[^<>\n]+>|#\{/
+
+/** Whether the finding may be wrong once the placeholders of the class are filled in. */
+function dependsOnPlaceholder({ path, message }: Finding, parameters: ReadonlyMap<string, string>): boolean {
+  if (message.includes(filledIn)) return true
+  if (!path.startsWith('spec.parameters') || !/\btemplates\b/.test(`${path} ${message}`)) return false
+  const isAboutNames = /no object of the class is|no entry of objects has/.test(message)
+  if (isAboutNames && parameters.get('objects')?.includes(filledIn) === true) return true
+  return placeholderInTemplate.test(message)
+}
+
 /** A SecretProviderClass. */
 export interface ClassManifest {
   manifest: Manifest
@@ -42,7 +66,7 @@ export interface ClassManifest {
 
 export function classManifest(manifest: Manifest): ClassManifest {
   const parse = createObjectsParser()
-  const value = withoutPlaceholders(manifest.value)
+  const value = filledClass(manifest.value)
   const spec = recordOf(value.spec)
   const provider = stringOf(spec?.provider) ?? ''
   const parameters = new Map(
@@ -52,7 +76,7 @@ export function classManifest(manifest: Manifest): ClassManifest {
   )
   const texts = classTexts(manifest, parameters)
   const findings = checkClass(value, parse)
-    .filter(({ message }) => !message.includes(filledIn))
+    .filter((one) => !dependsOnPlaceholder(one, parameters))
     .map((one) => ({ ...one, ...findingPlace(one, texts) }))
   const problems = new Problems()
   const parsed = provider === 'azure' ? parseParameters(parameters, problems, parse) : undefined

@@ -151,6 +151,45 @@ describe('what is read', () => {
   })
 })
 
+describe('templates of a class are checked, although they look like placeholders', () => {
+  const withTemplate = (text: string, objects = '"[{objectName: db-url, objectType: secret}]"') =>
+    classText(objects, `    templates: |\n      - fileName: a\n        template: |\n          one\n          ${text}\n`)
+  const variable = ['$', '{NAME}'].join('')
+
+  const wrong: [what: string, text: string, place: string, message: RegExp][] = [
+    [
+      'a name that no object gives',
+      'x={{ .db_ulr }}',
+      'KL004 14:16',
+      /no object of the class is "db_ulr"; did you mean db_url\?/,
+    ],
+    ['a function that does not exist', '{{ .db_url | quot "properties" }}', 'KL004 14:24', /quot/],
+    ['a statement that is not supported', '{{ with .db_url }}{{ end }}', 'KL004 14:14', /with is not supported/],
+  ]
+  for (const [what, text, place, message] of wrong)
+    test(what, () => {
+      const { findings } = find(withTemplate(text))
+      assert.deepEqual(findings.map(shown), [place])
+      assert.match(findings[0]?.message ?? '', message)
+    })
+
+  test('what the provider accepts has no finding', () => {
+    assert.deepEqual(places(withTemplate('{{ if .db_url }}{{ .db_url }}{{ end }} $HOME <a>')), [])
+  })
+
+  test('names that are filled in later are not checked', () => {
+    const objects = `"[{objectName: ${variable}-url, objectType: secret}]"`
+    assert.deepEqual(places(withTemplate('{{ .db_url }}', objects)), [])
+    assert.deepEqual(places(withTemplate(`{{ index . "${variable}" }}`)), [])
+    assert.deepEqual(places(withTemplate('{{ quot }}', objects)), ['KL004 14:14'])
+  })
+
+  test('a chart that is not rendered is not checked in the other parameters', () => {
+    const text = withTemplate('{{ .db_url }}').replace('shop', '"{{ .Values.vault }}"')
+    assert.deepEqual(places(text), [])
+  })
+})
+
 describe('comments turn rules off', () => {
   const objects = (before: string, after = '') =>
     classText(
