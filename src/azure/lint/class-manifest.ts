@@ -39,7 +39,7 @@ function filledClass(value: Record<string, unknown>): Record<string, unknown> {
   return { ...filled, spec: { ...spec, parameters: { ...parameters, templates } } }
 }
 
-/** Placeholders that are none of a template's own actions and variables. */
+/** Placeholders that cannot be an action or a variable of a template. */
 const placeholderInTemplate = /\$\{|\$\(|<[^<>\n]+>|#\{/
 
 /** Whether the finding may be wrong once the placeholders of the class are filled in. */

@@ -1,6 +1,6 @@
 import { isRuleId } from './rules/index.ts'
 
-/** A comment that turns rules off, and where. */
+/** A comment that turns rules off, and where: with a reason, otherwise it turns off none. */
 export interface IgnoreComment {
   /** Of the comment. */
   line: number
@@ -74,14 +74,16 @@ function documentsOf(lines: readonly string[]): DocumentLines[] {
 
 function parseWords(words: string): { rules: string[] } | { rules: string[]; problem: string } {
   const [verb = '', ...rest] = words.trim().split(/[\s,]+/)
-  if (verb !== 'ignore') return { rules: [], problem: `found "${verb.slice(0, 40)}", expected "ignore"` }
+  if (verb !== 'ignore') return { rules: [], problem: `has "${verb.slice(0, 40)}", expected "ignore"` }
   const end = rest.findIndex((word) => !/^KL\d+$/.test(word))
   const ids = end < 0 ? rest : rest.slice(0, end)
+  const reason = rest.slice(ids.length).join(' ')
+  if (ids.length === 0) return { rules: [], problem: 'names no rule' }
+  if (!/[\p{L}\d]/u.test(reason))
+    return { rules: [], problem: `gives no reason for ignoring ${ids.join(', ')}, so it has no effect` }
   const rules = ids.filter(isRuleId)
   const unknown = ids.find((id) => !isRuleId(id))
-  if (ids.length === 0) return { rules, problem: 'names no rule' }
-  if (unknown !== undefined) return { rules, problem: `there is no rule ${unknown}` }
-  if (end < 0) return { rules, problem: `gives no reason for ignoring ${ids.join(', ')}` }
+  if (unknown !== undefined) return { rules, problem: `names ${unknown}, which is not a rule` }
   return { rules }
 }
 

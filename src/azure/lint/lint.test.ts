@@ -229,11 +229,22 @@ describe('comments turn rules off', () => {
   })
 
   test('without a reason, with an unknown rule, and without effect they are reported', () => {
-    assert.deepEqual(places(objects('', ' # keymount-lint: ignore KL009')), ['KL901 15:1'])
+    for (const words of ['KL009', 'KL009,', 'KL009, KL999', 'KL009 -'])
+      assert.deepEqual(places(objects('', ` # keymount-lint: ignore ${words}`)), ['KL901 15:1', 'KL009 15:11'], words)
     assert.deepEqual(places(objects('', ' # keymount-lint: ignore KL999 because')), ['KL901 15:1', 'KL009 15:11'])
     assert.deepEqual(places(`# keymount-lint: off\n${objects('')}`), ['KL901 1:1', 'KL009 16:11'])
     assert.deepEqual(places(objects('', ' # keymount-lint: ignore KL004 none')), ['KL902 15:1', 'KL009 15:11'])
   })
+})
+
+test('what is wrong with a comment is a sentence', () => {
+  const messageOf = (words: string) =>
+    find(`# keymount-lint: ${words}\nkind: x\napiVersion: v1\n`).findings.map(({ message }) => message)
+  const prefix = 'the comment'
+  assert.deepEqual(messageOf('ignore KL999 because'), [`${prefix} names KL999, which is not a rule`])
+  assert.deepEqual(messageOf('ignore KL103'), [`${prefix} gives no reason for ignoring KL103, so it has no effect`])
+  assert.deepEqual(messageOf('ignore because'), [`${prefix} names no rule`])
+  assert.deepEqual(messageOf('off'), [`${prefix} has "off", expected "ignore"`])
 })
 
 describe('what cannot be read is an error with its place', () => {

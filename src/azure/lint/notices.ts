@@ -11,7 +11,7 @@ export const notices = {
   KL901: {
     title: 'ignore comment is not valid',
     severity: 'warning',
-    why: 'A comment that turns a rule off names a rule and a reason.',
+    why: 'A comment that turns a rule off names a rule and a reason; without a reason it has no effect.',
     right: '# keymount-lint: ignore KL012 why it is right here',
   },
   KL902: {

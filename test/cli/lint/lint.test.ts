@@ -63,6 +63,14 @@ test('warnings are errors with --strict only', async (t) => {
   assert.match(lax.stdout, /^a\.yaml:1:1: warning KL007: /)
 })
 
+test('a comment without a reason leaves the error, and the status is 1', async (t) => {
+  const bad = goodClass.replace('objectType: secret', 'objectType: secrets')
+  const bare = await lintFiles(t, { 'a.yaml': `# keymount-lint: ignore KL004\n${bad}` }, '/a.yaml')
+  const reasoned = await lintFiles(t, { 'a.yaml': `# keymount-lint: ignore KL004 a test\n${bad}` }, '/a.yaml')
+  assert.deepEqual([bare.code, reasoned.code], [1, 0])
+  assert.match(bare.stdout, /error KL004: [\s\S]*1 error, 1 warning, /)
+})
+
 test('standard input is checked, too', async () => {
   const [program, ...words] = cliCommand
   const output = await new Promise<string>((resolve) => {
