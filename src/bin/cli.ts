@@ -21,16 +21,22 @@ if (isDaemon(word)) {
   process.argv.splice(2, process.argv.length, ...words.slice(1))
   await import(`./${word}.ts`)
 } else {
-  const { runCli } = await import('#cli')
-  process.exitCode = await runCli({
-    argv: words,
-    env: process.env,
-    azureHttp: async () => (await import('#daemon')).azureHttp(process.env),
-    stdout: process.stdout,
-    stderr: process.stderr,
-    ...packagePlaces(process.env),
-    signal: stopSignal(),
-  })
+  // Timers of a `Clock` do not keep a process alive: a command that only waited would end without its result.
+  const alive = setInterval(() => {}, 2 ** 31 - 1)
+  try {
+    const { runCli } = await import('#cli')
+    process.exitCode = await runCli({
+      argv: words,
+      env: process.env,
+      azureHttp: async () => (await import('#daemon')).azureHttp(process.env),
+      stdout: process.stdout,
+      stderr: process.stderr,
+      ...packagePlaces(process.env),
+      signal: stopSignal(),
+    })
+  } finally {
+    clearInterval(alive)
+  }
 }
 
 /** Whether this is both a command and a program of this folder. */

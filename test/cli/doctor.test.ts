@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { type KubeObject, resources } from '#kubernetes/client'
+import { findLocalAzure, labHome } from '#lab/home'
+import { callSocket } from '#lib/http'
 import { until } from '../support/eventually.ts'
 import { cliCommand, cliEnvironment } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -90,6 +92,31 @@ test('doctor: a pod with nothing wrong, and the same from other sides', async (t
     )
     assert.equal(code, 0)
     assert.match(steps.find(({ id }) => id === 'V2')?.found ?? '', /1 of 1 looked up/)
+  })
+
+  await t.test('a vault or Resource Manager that does not answer is a step that could not be checked', async () => {
+    const { control } = findLocalAzure(labHome(lab.env.KEYMOUNT_HOME ?? '')) ?? {}
+    assert.ok(control !== undefined)
+    const [vault, arm] = [`${patient.vault}.vault.azure.net`, 'management.azure.com']
+    const faults = [
+      { host: vault, step: 'V2', fault: { kind: 'unreachable' } },
+      { host: vault, step: 'V2', fault: { kind: 'throttle', retryAfterSeconds: 30 } },
+      { host: vault, step: 'V2', fault: { kind: 'error', status: 503 } },
+      { host: arm, step: 'I5', fault: { kind: 'error', status: 503 } },
+    ]
+    for (const { host, step, fault } of faults) {
+      await callSocket(control, { method: 'PUT', path: `/faults/${host}`, body: fault })
+      const { code, steps } = await examine(patient, `pod/${podName}`, '--azure', ...bySecret)
+      await callSocket(control, { method: 'DELETE', path: `/faults/${host}` })
+      const what = `${host} ${JSON.stringify(fault)}: ${JSON.stringify(steps)}`
+      assert.equal(code, 0, what)
+      const unknown = steps.filter(({ state }) => state === 'unknown')
+      assert.ok(
+        unknown.some(({ id, found = '' }) => id === step && /could not be checked: /.test(found)),
+        what,
+      )
+      assert.doesNotMatch(what, /--azure/)
+    }
   })
 
   await t.test('a probe mounts the same volumes, lists names and rounded sizes, and is deleted', async () => {

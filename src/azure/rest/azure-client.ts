@@ -12,6 +12,8 @@ export interface AzureClientOptions {
   /** Reaches Azure, without retries of its own: `createHttpClient(…).send`, with a timeout of a minute. */
   send: HttpSend
   clock?: Clock | undefined
+  /** Longest time that one request may take with all its repetitions, in milliseconds. Default a minute. */
+  deadlineMs?: number | undefined
   /** Longest wait for the end of a long operation, in milliseconds. Default 30 minutes. */
   operationTimeoutMs?: number | undefined
   /** Called when a host answers 429 or 503, with the time that it asked for. */
@@ -50,8 +52,9 @@ export function createAzureClient(options: AzureClientOptions): AzureClient {
  * is repeated only when it certainly had no effect.
  * https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
  */
-function createPatientSend({ send, clock, onThrottled }: AzureClientOptions & { clock: Clock }): HttpSend {
-  const common = { send, clock, onThrottled }
+function createPatientSend(options: AzureClientOptions & { clock: Clock }): HttpSend {
+  const { send, clock, deadlineMs, onThrottled } = options
+  const common = { send, clock, deadlineMs, onThrottled }
   const read = createRetryingSend(common)
   const write = createRetryingSend(common)
   const create = createRetryingSend({ ...common, retryable: mayRepeatPost, retryableFault: mayRepeatFault })

@@ -76,6 +76,7 @@ async function accessOf(
   ca: string | undefined,
 ): Promise<AzureAccess> {
   if (!azure) return undefined
-  const session = await openAzure(parseAzureFlags(azureFlags, world, { needsSubscription: false }), world)
+  const settings = parseAzureFlags(azureFlags, world, { needsSubscription: false })
+  const session = await openAzure(settings, world, { timeoutMs: requestMs })
   return { azure: session, ca, signIn }
 }

@@ -48,15 +48,22 @@ export async function examinePod(
     E1: judgeEvents(facts),
   }
   const steps = azure === undefined ? azureSteps : azureSteps.filter((id) => direct[id] === undefined)
-  const withEvidence = { ...direct, ...evidence(steps, facts, inCluster) }
+  const unproven = azure === undefined ? 'not looked at: add --azure' : unansweredOf(direct.V2)
+  const withEvidence = { ...direct, ...evidence(steps, facts, inCluster, unproven) }
   const ofAzure = azure === undefined ? [] : azureSteps.filter((id) => direct[id] !== undefined)
   const lookedAt = new Set<StepId>(['S1', ...ofAzure])
-  const reported = withReports(withEvidence, facts, lookedAt)
+  const reported = withReports(withEvidence, facts, { lookedAt, isAzureGiven: azure !== undefined })
   return azure === undefined ? reported : withExactFixes(reported, facts, { azure: azure.azure, kube })
 }
 
 /** Steps about which only Azure, or the driver, knows. */
 const azureSteps = ['I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'V1', 'V2'] as const satisfies readonly StepId[]
+
+/** Why a step that Azure was asked about has no finding: mostly, the vault did not answer. */
+function unansweredOf(objects: readonly Observation[] = []): string {
+  const failed = objects.find(({ state }) => state === 'unknown')
+  return failed?.text ?? 'could not be checked: nothing that Azure answered is about it'
+}
 
 /** Steps that have no finding, because there is nothing wrong. */
 function withDefaults(observed: Observed, { cluster }: PodFacts, { identities }: ClusterExamination): Observed {
@@ -79,6 +86,7 @@ function evidence(
   steps: readonly StepId[],
   { statuses, cluster }: PodFacts,
   { identities }: ClusterExamination,
+  unproven: string,
 ): Observed {
   const mounted = 'value' in statuses ? statuses.value : []
   const ofIdentity = new Set<StepId>(['I4', 'I5', 'I6', 'I7'])
@@ -88,13 +96,17 @@ function evidence(
       .filter((id) => identities.length > 0 || !ofIdentity.has(id))
       .map((id): [StepId, Observation[]] => [
         id,
-        [isProven ? fine('the driver has read every object with it') : notKnown('not looked at: add --azure')],
+        [isProven ? fine('the driver has read every object with it') : notKnown(unproven)],
       ]),
   )
 }
 
 /** What kubelet and driver reported, each at its step, unless a closer look there has found it right since. */
-function withReports(observed: Observed, facts: PodFacts, lookedAt: ReadonlySet<StepId>): Observed {
+function withReports(
+  observed: Observed,
+  facts: PodFacts,
+  { lookedAt, isAzureGiven }: { lookedAt: ReadonlySet<StepId>; isAzureGiven: boolean },
+): Observed {
   const result: Observed = { ...observed }
   for (const report of facts.reports) {
     const seen = observed[report.step] ?? []
@@ -107,7 +119,12 @@ function withReports(observed: Observed, facts: PodFacts, lookedAt: ReadonlySet<
       ...seen,
       isPast
         ? { state: 'warn', code: report.code, text: `${report.text}${when}: ${again}` }
-        : { state: 'fail', code: report.code, text: `${report.text}${when}`, fix: fixOfReport(report, facts) },
+        : {
+            state: 'fail',
+            code: report.code,
+            text: `${report.text}${when}`,
+            fix: fixOfReport(report, facts, isAzureGiven),
+          },
     ]
   }
   return result

@@ -81,7 +81,7 @@ async function examineOnePod(
   const { pod } = facts.cluster
   const title = `Pod ${ref.namespace}/${ref.name} on ${pod.spec.nodeName ?? 'no node'}, service account ${facts.cluster.accountRef.name}`
   if (!probe) return { title, observed, notes: [] }
-  const probed = await probePod(kube, facts, signal)
+  const probed = await probePod(kube, facts, { signal, isAzureGiven: azure !== undefined })
   return { title, observed: { ...observed, ...probed.observed }, notes: probed.notes }
 }
 

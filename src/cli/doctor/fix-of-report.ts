@@ -8,12 +8,12 @@ import type { Report } from './reports.ts'
 /** Groups of az commands, by the words of an error. */
 const groups: Readonly<Record<string, string>> = { secret: 'secret', key: 'key', cert: 'certificate' }
 
-/** The commands that follow from a report and the class alone, without asking Azure. */
-export function fixOfReport(report: Report, facts: PodFacts): string[] {
+/** The commands that follow from a report and the class alone; with `--azure` as a closer look where that was not given. */
+export function fixOfReport(report: Report, facts: PodFacts, isAzureGiven: boolean): string[] {
   const context = contextOf(report, facts)
   const exact = context === undefined ? undefined : commandOf(report, context)
   const { namespace, name } = facts.ref
-  const isAboutAzure = /^(I[4-9]|V[12])$/.test(report.step)
+  const isAboutAzure = !isAzureGiven && /^(I[4-9]|V[12])$/.test(report.step)
   const closer = isAboutAzure ? [commandLine('keymount', 'doctor', `pod/${name}`, '-n', namespace, '--azure')] : []
   return [...(exact === undefined ? [] : [exact]), ...closer, `keymount explain ${report.code}`]
 }

@@ -25,11 +25,21 @@ export interface Probed {
   notes: readonly string[]
 }
 
+export interface ProbeOptions {
+  signal: AbortSignal
+  /** Whether Azure is examined too: a closer look there is no advice then. */
+  isAzureGiven: boolean
+}
+
 /**
  * Starts a pod with the same service account, labels and volumes on the same node, waits until it has mounted them or fails,
  * and deletes it, whatever happens. It lists names and rounded sizes of files; it never reads one.
  */
-export async function probePod(kube: KubeClient, facts: PodFacts, signal: AbortSignal): Promise<Probed> {
+export async function probePod(
+  kube: KubeClient,
+  facts: PodFacts,
+  { signal, isAzureGiven }: ProbeOptions,
+): Promise<Probed> {
   await sweep(kube, facts)
   const image = imageOf(facts)
   const volumes = classVolumes(facts.cluster.pod.spec)
@@ -44,7 +54,7 @@ export async function probePod(kube: KubeClient, facts: PodFacts, signal: AbortS
   const ref = { namespace: facts.ref.namespace, name: pod.metadata.name ?? '' }
   try {
     await kube.create(resources.pods, pod, { signal, timeoutMs: 10_000 })
-    return await watchProbe(kube, facts, ref, signal)
+    return await watchProbe(kube, facts, ref, { signal, isAzureGiven })
   } finally {
     // With a deadline of its own: the user may have pressed Ctrl-C.
     const timeLimit = AbortSignal.timeout(deleteMs)
@@ -140,7 +150,7 @@ async function watchProbe(
   kube: KubeClient,
   facts: PodFacts,
   ref: { namespace: string; name: string },
-  signal: AbortSignal,
+  { signal, isAzureGiven }: ProbeOptions,
 ): Promise<Probed> {
   const deadline = performance.now() + probeMs
   for (;;) {
@@ -154,9 +164,10 @@ async function watchProbe(
       return { observed: {}, notes: [`The probe ended with an error: ${pod.status?.message ?? 'see its log'}`] }
     const [report] = reports
     if (report !== undefined) {
+      const fix = fixOfReport(report, facts, isAzureGiven)
       const text = `the probe on the same node: ${report.text}`
       return {
-        observed: { [report.step]: [{ state: 'fail', code: report.code, text, fix: fixOfReport(report, facts) }] },
+        observed: { [report.step]: [{ state: 'fail', code: report.code, text, fix }] },
         notes: [],
       }
     }

@@ -17,10 +17,18 @@ export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'gra
   stop(): void
 }
 
-/** Rejects with `ProblemsError` if the environment names certificates that cannot be read. */
-export async function openAzure(settings: AzureSettings, world: CliWorld): Promise<AzureSession> {
+/**
+ * Rejects with `ProblemsError` if the environment names certificates that cannot be read.
+ *
+ * @param timeoutMs of each request, with its repetitions. Default a minute.
+ */
+export async function openAzure(
+  settings: AzureSettings,
+  world: CliWorld,
+  { timeoutMs = 60_000 }: { timeoutMs?: number } = {},
+): Promise<AzureSession> {
   const { cloud, signIn, subscriptionId } = settings
-  const http = createHttpClient({ ...(await world.azureHttp()), timeoutMs: 60_000 })
+  const http = createHttpClient({ ...(await world.azureHttp()), timeoutMs })
   // IMDS is never behind a proxy.
   const onNode = createHttpClient()
   const { send } = http
@@ -41,7 +49,7 @@ export async function openAzure(settings: AzureSettings, world: CliWorld): Promi
           // https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables
           imdsEndpoint: world.env.AZURE_POD_IDENTITY_AUTHORITY_HOST || undefined,
         })
-  const { resourceManager, graph, service } = createAzureClient({ cloud, tokens, send })
+  const { resourceManager, graph, service } = createAzureClient({ cloud, tokens, send, deadlineMs: timeoutMs })
   return {
     cloud,
     resourceManager,
@@ -68,12 +76,12 @@ function requireSubscription(subscriptionId: string | undefined): string {
 /** To a request without a token, Resource Manager answers with the authority, which names the tenant of the subscription. */
 async function discoverTenant(send: HttpSend, cloud: AzureCloud, subscriptionId: string): Promise<string> {
   const url = new URL(`${cloud.resourceManager}/subscriptions/${subscriptionId}?api-version=2022-12-01`)
-  const { headers } = await send({ url })
+  const { headers, status } = await send({ url })
   const tenant = /authorization_uri="[^"]*\/([^/"]+)"/.exec(headers['www-authenticate'] ?? '')?.[1]
   if (tenant !== undefined) return tenant
   throw new CliError({
     what: `The tenant of subscription ${subscriptionId} could not be found out`,
-    why: `${url.host} does not name it`,
+    why: status === 401 ? `${url.host} does not name it` : `${url.host} answered with status ${status}`,
     fix: ['name it: --tenant-id ID'],
   })
 }

@@ -22,7 +22,7 @@ export function judgeObjects(
 function judgeObject(facts: ObjectFacts, object: SecretProviderClass | undefined, nowMs: number): Observation[] {
   const { versions, vaultName, isDeleted, object: wanted } = facts
   const label = `${wanted.type} ${wanted.name} of ${vaultName}`
-  if ('why' in versions) return [notKnown(`${label}: ${versions.why}`)]
+  if ('why' in versions) return [notKnown(`could not be checked: ${label}: ${versions.why}`)]
   const az = (...words: string[]) =>
     commandLine('az', 'keyvault', groups[wanted.type], ...words, '--vault-name', vaultName, '--name', wanted.name)
   if (versions.value.length === 0) {
