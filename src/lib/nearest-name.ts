@@ -7,10 +7,10 @@ const maxNames = 1000
  * The name of `names` with the smallest edit distance to `name`, if it is near enough to be a misspelling. Takes a bounded time:
  * long names, and names after the first 1,000, are not compared.
  */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
+export function nearestName<T extends string>(name: string, names: readonly T[]): T | undefined {
   if (name.length > maxNameLength) return undefined
   const wanted = name.toLowerCase()
-  let best: string | undefined
+  let best: T | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of names.slice(0, maxNames)) {
     if (Math.abs(candidate.length - name.length) >= bestDistance) continue

@@ -11,10 +11,18 @@ import { bytesOfValue, type FunctionContext } from './function-context.ts'
 import { quoted, quotedJson, quoteFormats } from './quote.ts'
 import { templateLimits } from './template-limits.ts'
 import { fromBytes, TemplateValue, toBytes } from './template-value.ts'
+import { type Words, words } from './template-words.ts'
 import { printYaml } from './yaml-text.ts'
 
-/** Why a function has no result: words that hold no value. The evaluator adds the position. */
-export class FunctionFault extends Error {}
+/** Why a function has no result. The evaluator adds the position. */
+export class FunctionFault extends Error {
+  readonly words: Words
+
+  constructor(reason: Words) {
+    super(reason.toString())
+    this.words = reason
+  }
+}
 
 /** A function of templates. A row is what the parser, the evaluator and the reference go by. */
 export interface FunctionRow {
@@ -133,22 +141,22 @@ export const templateFunctions = {
       const expression = fromBytes(context.text(path))
       const steps = parseJsonPath(expression)
       if (steps === undefined)
-        throw new FunctionFault('jsonPath expects a path such as $.database.password or $.hosts[0]')
+        throw new FunctionFault(words`jsonPath expects a path such as $.database.password or $.hosts[0]`)
       const found = sourceJsonAt(parseDocument(context, value), steps)
-      return found === undefined ? TemplateValue.missing(expression.slice(0, 100)) : fromSource(found)
+      return found === undefined ? TemplateValue.missing(path.literal) : fromSource(found)
     },
   },
   pemChain: {
     ...one,
     usage: 'VALUE | pemChain',
     meaning: 'The certificates of a PEM text.',
-    call: (context, value) => pemBlocks(context, value, 'certificate', (label) => label === 'CERTIFICATE'),
+    call: (context, value) => pemBlocks(context, value, words`certificate`, (label) => label === 'CERTIFICATE'),
   },
   pemKey: {
     ...one,
     usage: 'VALUE | pemKey',
     meaning: 'The private key of a PEM text.',
-    call: (context, value) => pemBlocks(context, value, 'private key', (label) => label.endsWith('PRIVATE KEY')),
+    call: (context, value) => pemBlocks(context, value, words`private key`, (label) => label.endsWith('PRIVATE KEY')),
   },
 } as const satisfies Readonly<Record<string, FunctionRow>>
 
@@ -161,7 +169,7 @@ function decodeBase64(bytes: string): string {
   const digits = bytes.replace(/[\r\n]/g, '')
   const padding = digits.endsWith('==') ? 2 : digits.endsWith('=') ? 1 : 0
   const body = digits.slice(0, digits.length - padding)
-  if (digits.length % 4 !== 0 || /[^A-Za-z0-9+/]/.test(body)) throw new FunctionFault('the value is not base64')
+  if (digits.length % 4 !== 0 || /[^A-Za-z0-9+/]/.test(body)) throw new FunctionFault(words`the value is not base64`)
   return Buffer.from(body, 'base64').toString('latin1')
 }
 
@@ -197,7 +205,7 @@ function indented(context: FunctionContext, spaces: TemplateValue, value: Templa
   const content = spaces.revealContent()
   const count = content.kind === 'number' ? Number(content.digits) : Number.NaN
   const most = templateLimits.templateIndent.value
-  if (!(count >= 0 && count <= most)) throw new FunctionFault(`expected a number of spaces from 0 to ${most}`)
+  if (!(count >= 0 && count <= most)) throw new FunctionFault(words`expected a number of spaces from 0 to ${most}`)
   const bytes = context.text(value)
   let lines = 1
   for (let at = bytes.indexOf('\n'); at >= 0; at = bytes.indexOf('\n', at + 1)) lines++
@@ -206,17 +214,21 @@ function indented(context: FunctionContext, spaces: TemplateValue, value: Templa
   return pad + bytes.replaceAll('\n', `\n${pad}`)
 }
 
+const maxValues = templateLimits.templateJsonValues.value
+const maxDepth = 64
+
 function parseDocument(context: FunctionContext, value: TemplateValue): unknown {
   const text = fromBytes(context.text(value))
   context.spend(valuesIn(text) * bytesOfValue)
   try {
-    return parseSourceJson('the value', text, {
-      maxValues: templateLimits.templateJsonValues.value,
-      maxDepth: 64,
-    })
+    return parseSourceJson('the value', text, { maxValues, maxDepth })
   } catch (error) {
     if (!(error instanceof JsonError)) throw error
-    throw new FunctionFault(error.code === 'json-invalid' ? 'the value is not JSON' : error.message)
+    if (error.code === 'json-too-many-values')
+      throw new FunctionFault(words`the value has more than the ${maxValues} values allowed`)
+    if (error.code === 'json-too-deep')
+      throw new FunctionFault(words`the value nests deeper than the ${maxDepth} levels allowed`)
+    throw new FunctionFault(words`the value is not JSON`)
   }
 }
 
@@ -265,10 +277,10 @@ function printJson(context: FunctionContext, value: TemplateValue): string {
 function pemBlocks(
   context: FunctionContext,
   value: TemplateValue,
-  what: string,
+  what: Words,
   wanted: (label: string) => boolean,
 ): TemplateValue {
   const blocks = decodePem(fromBytes(context.text(value))).filter(({ label }) => wanted(label))
-  if (blocks.length === 0) throw new FunctionFault(`the value has no PEM block of a ${what}`)
+  if (blocks.length === 0) throw new FunctionFault(words`the value has no PEM block of a ${what}`)
   return TemplateValue.ofText(blocks.map(encodePem).join(''))
 }

@@ -3,6 +3,8 @@ import { functionNames, templateFunctions } from './functions.ts'
 import type { Branch, Command, Operand, Pipeline, Template, TemplateNode } from './template-ast.ts'
 import { positionAt, TemplateError } from './template-error.ts'
 import { templateLimits } from './template-limits.ts'
+import { TemplateValue, toBytes } from './template-value.ts'
+import { type Quotable, quotableText, words } from './template-words.ts'
 import { type ActionToken, type TemplateBudget, type Token, templateBudget, tokensOf } from './tokens.ts'
 
 /**
@@ -38,7 +40,7 @@ interface Ending {
 }
 
 function fault(text: string, offset: number, reason: string): TemplateError {
-  return new TemplateError('template-invalid', positionAt(text, offset), reason)
+  return new TemplateError('template-invalid', positionAt(text, offset), words`${quotableText(reason)}`)
 }
 
 function parseBody(parser: Parser): { nodes: TemplateNode[]; ended: Ending | undefined } {
@@ -47,11 +49,11 @@ function parseBody(parser: Parser): { nodes: TemplateNode[]; ended: Ending | und
     const token = parser.tokens[parser.next++]
     if (token === undefined) return { nodes, ended: undefined }
     if (token.kind === 'text') {
-      nodes.push(token)
+      nodes.push({ kind: 'text', bytes: toBytes(token.text), offset: token.offset })
       continue
     }
     const [first, ...rest] = token.tokens
-    const word = first?.kind === 'word' ? first.text : ''
+    const word: string = first?.kind === 'word' ? first.text : ''
     const { offset } = token
     if (word === 'end' && rest.length === 0) return { nodes, ended: { word, rest, offset } }
     if (word === 'else') return { nodes, ended: { word, rest, offset } }
@@ -215,9 +217,9 @@ function parseOperand(reader: Reader): Operand {
   reader.next++
   switch (kind) {
     case 'string':
-      return { kind: 'text', text, offset }
+      return { kind: 'text', text, value: TemplateValue.ofLiteral(text), offset }
     case 'number':
-      return { kind: 'number', text, offset }
+      return { kind: 'number', value: TemplateValue.ofLiteralNumber(quotableText(String(Number(text)))), offset }
     case 'field':
       return { kind: 'dot', fields: [...(text === '' ? [] : [text]), ...parseFields(reader)], offset }
     case 'variable':
@@ -238,8 +240,8 @@ function parseOperand(reader: Reader): Operand {
 }
 
 /** `.b.c` directly behind an operand. */
-function parseFields(reader: Reader): string[] {
-  const fields: string[] = []
+function parseFields(reader: Reader): Quotable[] {
+  const fields: Quotable[] = []
   for (;;) {
     const token = peek(reader)
     if (token?.kind !== 'field' || token.spaced || token.text === '') return fields

@@ -1,9 +1,10 @@
 import { fromBytes, toBytes } from './template-value.ts'
+import { quotableText, type Words, words } from './template-words.ts'
 
 /** The formats of `quote`. */
 export const quoteFormats = ['properties', 'shell', 'json', 'yaml', 'toml'] as const
 
-type Quoted = { bytes: string } | { fault: string }
+type Quoted = { bytes: string } | { fault: Words }
 
 /** A text as a value of a file of this format. @param bytes each character is a byte */
 export function quoted(format: string, bytes: string): Quoted {
@@ -12,7 +13,7 @@ export function quoted(format: string, bytes: string): Quoted {
       return { bytes: quotedProperties(fromBytes(bytes)) }
     case 'shell':
       return bytes.includes('\0')
-        ? { fault: 'a shell cannot hold a NUL byte' }
+        ? { fault: words`a shell cannot hold a NUL byte` }
         : { bytes: `'${bytes.replaceAll("'", `'\\''`)}'` }
     case 'json':
     case 'yaml':
@@ -20,7 +21,7 @@ export function quoted(format: string, bytes: string): Quoted {
     case 'toml':
       return { bytes: toBytes(quotedToml(fromBytes(bytes))) }
     default:
-      return { fault: `quote expects one of ${quoteFormats.join(', ')}` }
+      return { fault: words`quote expects one of ${quotableText(quoteFormats.join(', '))}` }
   }
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { SecretValue } from '#lib'
+import { functionNames, templateFunctions } from './functions.ts'
 import { parseTemplate } from './parse-template.ts'
 import { renderTemplate } from './render-template.ts'
 import { TemplateError } from './template-error.ts'
@@ -18,6 +19,8 @@ const contents = {
   'db.password2': 'c',
   json: `{"password":"${secret}","list":[1,2],"none":null}`,
   broken: `{"password":"${secret}`,
+  pin: '4711',
+  named: ' db-url\n',
 }
 const files = templateFiles(
   new Map(Object.entries(contents).map(([name, text]) => [name, SecretValue.of(text)])),
@@ -82,6 +85,113 @@ for (const [template, code, line, words] of failures) {
     assert.doesNotMatch(error.message, /hunter2/)
   })
 }
+
+const computed: readonly [template: string, words: RegExp][] = [
+  ['{{ index .db_password }}', /^line 1, column 1: there is nothing with the name that was computed \(for/],
+  ['{{ selected .db_password | json }}', /^line 1, column 4: the class has no select with the name that was computed$/],
+  ['{{ .json | jsonPath .db_password }}', /nothing with the name that was computed/],
+  ['{{ .json | jsonPath (.json | jsonPath "$.password") }}', /nothing with the name that was computed/],
+  ['{{ index (.json | fromJson) .db_password }}', /nothing with the name that was computed/],
+  ['{{ index (.json | fromJson) .db_password "x" }}', /nothing with the name that was computed/],
+  ['{{ index (selected "app") .db_password }}', /nothing with the name that was computed/],
+  ['{{ index $ .db_password }}', /nothing with the name that was computed/],
+  ['{{ index (.json | fromJson).list (.pin | fromJson) }}', /nothing with the name that was computed/],
+  ['{{ range $k, $v := fromJson .json }}{{ index $k }}{{ end }}', /nothing with the name that was computed/],
+  ['{{ index ("db-passwor" | lower) }}', /nothing with the name that was computed/],
+  ['{{ index ("" | default .db_password) }}', /nothing with the name that was computed/],
+  ['{{ index (.absent | default "db-passwor") }}', /there is no "db-passwor"; did you mean db-password\?/],
+  ['{{ index (.json | fromJson).list 7 }}', /there is no "7"/],
+]
+
+for (const [template, words] of computed) {
+  test(`${template} is refused, and a name is quoted only when the template has it`, () => {
+    const { message } = failure(template)
+    assert.match(message, words)
+    assert.doesNotMatch(message, /hunter2|4711/)
+  })
+}
+
+test('a name that was computed is among what was used only when it is of a file', () => {
+  const { used } = renderTemplate(
+    parseTemplate('{{ if index .db_password }}{{ end }}{{ if index $ (.named | trim) }}{{ end }}'),
+    files,
+  )
+  assert.deepEqual(used, ['db-password', 'db-url', 'named'])
+})
+
+/** A call with about as many operands as the function takes, `given` of them by the pipe. */
+function callOf(operand: fc.Arbitrary<string>, given: number): fc.Arbitrary<string> {
+  return fc.constantFrom(...functionNames).chain((name) => {
+    const { least, most } = templateFunctions[name]
+    return fc
+      .array(operand, { minLength: Math.max(0, least - given), maxLength: Math.min(3, most) - given })
+      .map((operands) => [name, ...operands].join(' '))
+  })
+}
+
+test('no error of a random template quotes a value, nor what a function made of one', () => {
+  const planted = 'qzxj'
+  const values = {
+    word: `${planted}-word`,
+    pin: '47114711',
+    doc: `{"${planted}-key":"${planted}-value","list":["${planted}-item",47114711],"none":null,"deep":{"in":"${planted}"}}`,
+    broken: `{"${planted}`,
+    encoded: Buffer.from(planted).toString('base64'),
+    pem: `-----BEGIN ${planted.toUpperCase()}-----\n${planted}`,
+  }
+  const all = templateFiles(
+    new Map(Object.entries(values).map(([name, text]) => [name, SecretValue.of(text)])),
+    new Map([['set', ['word', 'doc']]]),
+  )
+  const names = [...Object.keys(values), 'absent', 'set', '$.list', '$.none', '$.list[9]', 'xml', 'json']
+  const { template } = fc.letrec<{
+    operand: string
+    call: string
+    piped: string
+    pipeline: string
+    node: string
+    template: string
+  }>((tie) => ({
+    operand: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      fc.constantFrom(...Object.keys(values), 'absent', 'deep', 'list').map((name) => `$.${name}`),
+      fc.constantFrom('.', '$', '$v', '$k', '$v.in', '.list', '$.doc.in', '7', '0', 'true'),
+      fc.constantFrom(...names).map((name) => JSON.stringify(name)),
+      fc
+        .tuple(tie('pipeline'), fc.constantFrom('', '.list', '.deep', '.absent'))
+        .map(([inner, field]) => `(${inner})${field}`),
+    ),
+    call: callOf(tie('operand'), 0),
+    piped: callOf(tie('operand'), 1),
+    pipeline: fc
+      .tuple(fc.oneof(tie('operand'), tie('call')), fc.array(tie('piped'), { maxLength: 2 }))
+      .map(([first, rest]) => [first, ...rest].join(' | ')),
+    node: fc.oneof(
+      tie('pipeline').map((pipeline) => `{{ ${pipeline} }}`),
+      tie('pipeline').map((pipeline) => `{{ if ${pipeline} }}x{{ end }}`),
+    ),
+    template: fc
+      .tuple(
+        fc.constantFrom('fromJson $.doc', '(fromJson $.doc).list', 'selected "set"'),
+        fc.array(tie('node'), { minLength: 1, maxLength: 3 }),
+      )
+      .map(([over, nodes]) => `{{ range $k, $v := ${over} }}${nodes.join('')}{{ end }}`),
+  }))
+  let failed = 0
+  fc.assert(
+    fc.property(template, (text) => {
+      try {
+        renderTemplate(parseTemplate(text), all)
+      } catch (error) {
+        assert.ok(error instanceof TemplateError, inspect(error))
+        if (error.code === 'template-failed') failed++
+        assert.doesNotMatch(inspect(error).split('\n    at ')[0] ?? '', /qzxj|cXp4|4711/i)
+      }
+    }),
+    { numRuns: 3000 },
+  )
+  assert.ok(failed > 300, `only ${failed} templates were refused while they were filled in`)
+})
 
 test('a field that several files can be is refused with the exact names, and one that is a name itself is not', () => {
   assert.equal(render('{{ .db_password2 }}'), 'b')

@@ -2,10 +2,10 @@ import { nearestName, type SecretValue, withUnit } from '#lib'
 import { FunctionFault, type FunctionRow, templateFunctions } from './functions.ts'
 import type { Command, Operand, Pipeline, Range, Template, TemplateNode } from './template-ast.ts'
 import { positionAt, TemplateError } from './template-error.ts'
-import { fieldOf } from './template-field.ts'
 import type { TemplateFiles } from './template-files.ts'
 import { templateLimits } from './template-limits.ts'
-import { fromBytes, secretOf, TemplateValue, toBytes } from './template-value.ts'
+import { fromBytes, secretOf, TemplateValue } from './template-value.ts'
+import { cut, type Quotable, quotableText, type Words, words } from './template-words.ts'
 
 export interface Rendered {
   contents: SecretValue
@@ -41,7 +41,7 @@ interface Scope {
   variables: ReadonlyMap<string, TemplateValue>
 }
 
-function failed({ template }: State, offset: number, reason: string): TemplateError {
+function failed({ template }: State, offset: number, reason: Words): TemplateError {
   return new TemplateError('template-failed', positionAt(template.text, offset), reason)
 }
 
@@ -49,7 +49,11 @@ function spend(state: State, offset: number, steps: number): void {
   state.steps += steps
   const { value } = templateLimits.templateSteps
   if (state.steps > value)
-    throw failed(state, offset, `the template takes more than the ${withUnit(value, 'count')} steps it may take`)
+    throw failed(state, offset, words`the template takes more than the ${limitText(value, 'count')} steps it may take`)
+}
+
+function limitText(value: number, unit: 'count' | 'bytes'): Quotable {
+  return quotableText(withUnit(value, unit))
 }
 
 function spendBytes(state: State, offset: number, bytes: number): void {
@@ -60,7 +64,7 @@ function write(state: State, offset: number, bytes: string): void {
   state.written += bytes.length
   const { value } = templateLimits.templateOutputBytes
   if (state.written > value)
-    throw failed(state, offset, `the template writes more than the ${withUnit(value, 'bytes')} it may write`)
+    throw failed(state, offset, words`the template writes more than the ${limitText(value, 'bytes')} it may write`)
   spendBytes(state, offset, bytes.length)
   state.chunks.push(bytes)
 }
@@ -70,7 +74,7 @@ function renderBody(state: State, nodes: readonly TemplateNode[], scope: Scope):
     spend(state, node.offset, 1)
     switch (node.kind) {
       case 'text':
-        write(state, node.offset, toBytes(node.text))
+        write(state, node.offset, node.bytes)
         break
       case 'output':
         write(state, node.offset, printed(state, node.offset, evaluate(state, node.pipeline, scope)))
@@ -109,7 +113,7 @@ function entriesOf(state: State, offset: number, value: TemplateValue): [Templat
     case 'null':
       return []
     default:
-      throw failed(state, offset, 'a range goes over a set (selected "NAME"), or a list or map of fromJson')
+      throw failed(state, offset, words`a range goes over a set (selected "NAME"), or a list or map of fromJson`)
   }
 }
 
@@ -146,16 +150,20 @@ function printed(state: State, offset: number, value: TemplateValue): string {
     case 'missing':
       throw failed(state, offset, missingWords(state, content.name))
     case 'null':
-      throw failed(state, offset, 'the JSON value is null; default "…" gives another')
+      throw failed(state, offset, words`the JSON value is null; default "…" gives another`)
     default:
-      throw failed(state, offset, 'found several values, expected one: json or yaml writes them all')
+      throw failed(state, offset, words`found several values, expected one: json or yaml writes them all`)
   }
 }
 
-function missingWords({ files }: State, name: string): string {
-  const near = nearestName(name, [...files.names, ...files.names.map(fieldOf)])
-  const hint = near === undefined ? '' : `; did you mean ${near}?`
-  return `there is no "${name}"${hint} (for one that may be absent: if, or default "…")`
+function missingWords({ files }: State, name: Quotable | undefined): Words {
+  const what = name === undefined ? words`nothing with the name that was computed` : words`no "${cut(name)}"`
+  return words`there is ${what}${hintAt(name, files.names)} (for one that may be absent: if, or default "…")`
+}
+
+function hintAt(name: Quotable | undefined, names: readonly Quotable[]): Words {
+  const near = name === undefined ? undefined : nearestName(name, names)
+  return near === undefined ? words`` : words`; did you mean ${near}?`
 }
 
 function evaluate(state: State, pipeline: Pipeline, scope: Scope): TemplateValue {
@@ -184,7 +192,7 @@ function call(
     const [other = TemplateValue.null, value = TemplateValue.null] = args
     return isTrue(value) ? value : other
   }
-  const row: FunctionRow = templateFunctions[name as keyof typeof templateFunctions]
+  const row: FunctionRow = templateFunctions[name as string as keyof typeof templateFunctions]
   const context = {
     text(value: TemplateValue) {
       const bytes = printed(state, offset, value)
@@ -199,15 +207,22 @@ function call(
     if (content.kind === 'text') spendBytes(state, offset, content.bytes.length)
     return result
   } catch (error) {
-    if (error instanceof FunctionFault) throw failed(state, offset, `${name}: ${error.message}`)
+    if (error instanceof FunctionFault) throw failed(state, offset, words`${name}: ${error.words}`)
     throw error
   }
 }
 
-function nameIn(state: State, offset: number, value: TemplateValue | undefined): string {
+/** A name that a template asks for. */
+interface Name {
+  text: string
+  /** What a message calls it; undefined for a name that was computed, as it may hold a value. */
+  quote: Quotable | undefined
+}
+
+function nameIn(state: State, offset: number, value: TemplateValue | undefined): Name {
   const content = value?.revealContent()
-  if (content?.kind === 'text') return fromBytes(content.bytes).slice(0, maxName)
-  throw failed(state, offset, 'expected a name in quotes')
+  if (content?.kind === 'text') return { text: fromBytes(content.bytes).slice(0, maxName), quote: value?.literal }
+  throw failed(state, offset, words`expected a name in quotes`)
 }
 
 /** Longer names are of no file. */
@@ -222,35 +237,36 @@ function indexOf(state: State, offset: number, args: readonly TemplateValue[]): 
 function entryOf(state: State, offset: number, within: TemplateValue, key: TemplateValue): TemplateValue {
   const [content, wanted] = [within.revealContent(), key.revealContent()]
   if (content.kind === 'list' && wanted.kind === 'number')
-    return content.items[Number(wanted.digits)] ?? TemplateValue.missing(wanted.digits)
+    return content.items[Number(wanted.digits)] ?? TemplateValue.missing(key.literal)
   const name = nameIn(state, offset, key)
   if (content.kind === 'files') return fileNamed(state, name)
-  if (content.kind === 'map') return content.entries.get(name) ?? TemplateValue.missing(name)
+  if (content.kind === 'map') return content.entries.get(name.text) ?? TemplateValue.missing(name.quote)
   if (content.kind === 'missing') return within
-  throw failed(state, offset, 'index expects a set, or a list or map of fromJson')
+  throw failed(state, offset, words`index expects a set, or a list or map of fromJson`)
 }
 
 /** The contents of a file, or that it is missing: either is what the result depends on. */
-function fileNamed({ files, used }: State, name: string): TemplateValue {
-  used.add(name)
-  const contents = files.read(name)
-  return contents === undefined ? TemplateValue.missing(name) : TemplateValue.ofSecret(contents)
+function fileNamed({ files, used }: State, { text, quote }: Name): TemplateValue {
+  const contents = files.read(text)
+  // A computed name of no file may be a value; what it was computed from is used already.
+  if (contents !== undefined || quote !== undefined) used.add(text)
+  return contents === undefined ? TemplateValue.missing(quote) : TemplateValue.ofSecret(contents)
 }
 
-function selectedSet(state: State, offset: number, set: string): TemplateValue {
+function selectedSet(state: State, offset: number, { text, quote }: Name): TemplateValue {
   const { files, used } = state
-  const names = files.sets.get(set)
+  const names = files.sets.get(text)
   if (names === undefined) {
-    const near = nearestName(set, [...files.sets.keys()])
-    const hint = near === undefined ? '' : `; did you mean ${near}?`
-    throw failed(state, offset, `the class has no select with name: ${set.slice(0, 100)}${hint}`)
+    const what = quote === undefined ? words`the name that was computed` : words`name: ${cut(quote)}`
+    throw failed(state, offset, words`the class has no select with ${what}${hintAt(quote, files.setNames)}`)
   }
   spend(state, offset, names.length)
   const entries = names.map((name) => {
     used.add(name)
     const contents = files.read(name)
     spendBytes(state, offset, contents?.size ?? 0)
-    return [name, contents === undefined ? TemplateValue.missing(name) : TemplateValue.ofSecret(contents)] as const
+    const value = contents === undefined ? TemplateValue.missing(quotableText(name)) : TemplateValue.ofSecret(contents)
+    return [name, value] as const
   })
   return TemplateValue.ofMap(entries)
 }
@@ -259,9 +275,8 @@ function operandValue(state: State, operand: Operand, scope: Scope): TemplateVal
   spend(state, operand.offset, 1)
   switch (operand.kind) {
     case 'text':
-      return TemplateValue.ofText(operand.text)
     case 'number':
-      return TemplateValue.ofNumber(String(Number(operand.text)))
+      return operand.value
     case 'boolean':
       return TemplateValue.ofBoolean(operand.value)
     case 'dot':
@@ -281,7 +296,7 @@ function operandValue(state: State, operand: Operand, scope: Scope): TemplateVal
 
 function fieldsOf(
   state: State,
-  { fields, offset }: { fields: readonly string[]; offset: number },
+  { fields, offset }: { fields: readonly Quotable[]; offset: number },
   start: TemplateValue,
 ): TemplateValue {
   return fields.reduce<TemplateValue>((value, field) => {
@@ -290,16 +305,18 @@ function fieldsOf(
     if (content.kind === 'files') return fileOfField(state, offset, field)
     if (content.kind === 'map') return content.entries.get(field) ?? TemplateValue.missing(field)
     if (content.kind === 'missing') return value
-    throw failed(state, offset, `.${field.slice(0, 100)} is asked of a single value, which has no members`)
+    throw failed(state, offset, words`.${cut(field)} is asked of a single value, which has no members`)
   }, start)
 }
 
-function fileOfField(state: State, offset: number, field: string): TemplateValue {
+function fileOfField(state: State, offset: number, field: Quotable): TemplateValue {
   const { files } = state
   const names = files.read(field) !== undefined ? [field] : (files.byField.get(field) ?? [])
   if (names.length > 1) {
-    const list = names.slice(0, 5).map((name) => `index "${name}"`)
-    throw failed(state, offset, `.${field.slice(0, 100)} can be each of several files; use ${list.join(' or ')}`)
+    const list = names.slice(0, 5).map((name) => words`index "${name}"`)
+    const either = list.reduce((all, one) => words`${all} or ${one}`)
+    throw failed(state, offset, words`.${cut(field)} can be each of several files; use ${either}`)
   }
-  return fileNamed(state, names[0] ?? field)
+  const name = names[0] ?? field
+  return fileNamed(state, { text: name, quote: name })
 }

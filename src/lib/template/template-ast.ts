@@ -1,3 +1,6 @@
+import type { TemplateValue } from './template-value.ts'
+import type { Quotable } from './template-words.ts'
+
 /** A template, parsed. Offsets are into its text, for the positions of errors. */
 export interface Template {
   text: string
@@ -5,7 +8,8 @@ export interface Template {
 }
 
 export type TemplateNode =
-  | { kind: 'text'; text: string; offset: number }
+  /** Each character is a byte. */
+  | { kind: 'text'; bytes: string; offset: number }
   | { kind: 'output'; pipeline: Pipeline; offset: number }
   | { kind: 'if'; branches: readonly Branch[]; otherwise: readonly TemplateNode[]; offset: number }
   | { kind: 'range'; range: Range; offset: number }
@@ -29,13 +33,13 @@ export type Pipeline = readonly Command[]
 
 export type Command =
   | { kind: 'operand'; operand: Operand; offset: number }
-  | { kind: 'call'; name: string; args: readonly Operand[]; offset: number }
+  | { kind: 'call'; name: Quotable; args: readonly Operand[]; offset: number }
 
 export type Operand =
-  | { kind: 'text'; text: string; offset: number }
-  | { kind: 'number'; text: string; offset: number }
+  | { kind: 'text'; text: Quotable; value: TemplateValue; offset: number }
+  | { kind: 'number'; value: TemplateValue; offset: number }
   | { kind: 'boolean'; value: boolean; offset: number }
   /** `.a.b` (fields of dot), `$.a` (of the volume: `variable` is empty), `$v.a`. */
-  | { kind: 'dot'; fields: readonly string[]; offset: number }
-  | { kind: 'variable'; variable: string; fields: readonly string[]; offset: number }
-  | { kind: 'pipeline'; pipeline: Pipeline; fields: readonly string[]; offset: number }
+  | { kind: 'dot'; fields: readonly Quotable[]; offset: number }
+  | { kind: 'variable'; variable: Quotable; fields: readonly Quotable[]; offset: number }
+  | { kind: 'pipeline'; pipeline: Pipeline; fields: readonly Quotable[]; offset: number }

@@ -1,4 +1,5 @@
 import { CodedError } from '#lib'
+import type { Words } from './template-words.ts'
 
 /** Where in the text of a template: both count from 1. */
 export interface TemplatePosition {
@@ -14,7 +15,7 @@ export type TemplateErrorCode = 'template-invalid' | 'template-failed'
 export class TemplateError extends CodedError<TemplateErrorCode> {
   readonly position: TemplatePosition
 
-  constructor(code: TemplateErrorCode, position: TemplatePosition, reason: string) {
+  constructor(code: TemplateErrorCode, position: TemplatePosition, reason: Words) {
     super(code, `line ${position.line}, column ${position.column}: ${reason}`)
     this.position = position
   }

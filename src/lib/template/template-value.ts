@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { SecretValue } from '#lib'
+import type { Quotable } from './template-words.ts'
 
 /**
  * Texts are strings of bytes, as Go's are: each character is one byte (Latin-1), so a file that is not UTF-8 passes through
@@ -11,8 +12,8 @@ type Content =
   | { kind: 'number'; digits: string }
   | { kind: 'boolean'; value: boolean }
   | { kind: 'null' }
-  /** Something that is not there; `name` is what the template calls it. */
-  | { kind: 'missing'; name: string }
+  /** Something that is not there; `name` is what the template calls it, undefined for a name that was computed. */
+  | { kind: 'missing'; name: Quotable | undefined }
   | { kind: 'list'; items: readonly TemplateValue[] }
   /** In the order of their names. */
   | { kind: 'map'; entries: ReadonlyMap<string, TemplateValue> }
@@ -23,9 +24,22 @@ const redacted = '[redacted]'
 /** A value in the evaluation of a template: a secret, or made of secrets. It prints as `[redacted]`, as a `SecretValue` does. */
 export class TemplateValue {
   readonly #content: Content
+  /** The text or number as the template has it: the one part of a value that a message may quote. Undefined for all that was computed. */
+  readonly literal: Quotable | undefined
 
-  private constructor(content: Content) {
+  private constructor(content: Content, literal?: Quotable) {
     this.#content = content
+    this.literal = literal
+  }
+
+  /** A text that the template itself has. */
+  static ofLiteral(text: Quotable): TemplateValue {
+    return new TemplateValue({ kind: 'text', bytes: toBytes(text) }, text)
+  }
+
+  /** A number that the template itself has. */
+  static ofLiteralNumber(digits: Quotable): TemplateValue {
+    return new TemplateValue({ kind: 'number', digits }, digits)
   }
 
   static ofSecret(value: SecretValue): TemplateValue {
@@ -59,7 +73,7 @@ export class TemplateValue {
     return new TemplateValue({ kind: 'map', entries: new Map(sorted) })
   }
 
-  static missing(name: string): TemplateValue {
+  static missing(name: Quotable | undefined): TemplateValue {
     return new TemplateValue({ kind: 'missing', name })
   }
 

@@ -1,6 +1,7 @@
 import { beyondLimit } from '#lib'
 import { positionAt, TemplateError } from './template-error.ts'
 import { templateLimits } from './template-limits.ts'
+import { type Quotable, quotableText, words } from './template-words.ts'
 
 export type Token =
   | { kind: 'text'; text: string; offset: number }
@@ -9,7 +10,7 @@ export type Token =
 export interface ActionToken {
   kind: 'field' | 'variable' | 'word' | 'string' | 'number' | 'symbol'
   /** The name without its dot or dollar, the string's content, the digits, the symbol. */
-  text: string
+  text: Quotable
   offset: number
   /** Whether a blank comes before it: `.a.b` is one operand, `.a .b` are two. */
   spaced: boolean
@@ -49,7 +50,7 @@ export function* tokensOf(text: string, budget: TemplateBudget): Generator<Token
 }
 
 function invalid(text: string, offset: number, reason: string): TemplateError {
-  return new TemplateError('template-invalid', positionAt(text, offset), reason)
+  return new TemplateError('template-invalid', positionAt(text, offset), words`${quotableText(reason)}`)
 }
 
 interface ScannedAction {
@@ -74,7 +75,7 @@ function scanAction(text: string, open: number, start: number, budget: TemplateB
     if (close !== undefined) return { tokens, ...close }
     spendToken(budget, text, next)
     const token = scanToken(text, next)
-    tokens.push({ kind: token.kind, text: token.text, offset: next, spaced })
+    tokens.push({ kind: token.kind, text: quotableText(token.text), offset: next, spaced })
     at = token.end
   }
 }

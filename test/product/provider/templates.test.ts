@@ -95,6 +95,11 @@ test('a template that cannot be filled in names its file, line and what is missi
       /\[template-failed\].*line 1, column 19: fromJson: the value is not JSON/,
     ],
     [
+      "'{{ index .db_url }}'",
+      /\[template-failed\].*line 1, column 1: there is nothing with the name that was computed/,
+    ],
+    ["'{{ selected .db_url | json }}'", /\[template-failed\].*no select with the name that was computed/],
+    [
       "'{{ .db_url | uper }}'",
       /\[parameters-invalid\].*templates\[0\]\.template: line 1, column 14:.*did you mean upper/,
     ],
