@@ -2,7 +2,7 @@ import { Command, type Help, type Option } from 'commander'
 import type { CliWorld } from '#terminal'
 import { type CommandDefinition, commandGroups, type HelpText } from './command.ts'
 import { loadCommands } from './find-commands.ts'
-import { TimeOption } from './options.ts'
+import { RequiredOption, TimeOption } from './options.ts'
 
 export interface ProgramContext {
   world: CliWorld
@@ -97,6 +97,7 @@ async function addCommand(
   const { run } = definition
   if (run !== undefined) {
     command.action(async () => {
+      checkRequired(command)
       await checkTimes(command)
       finish(await run({ options: command.opts(), words: command.processedArgs, world }))
     })
@@ -116,6 +117,18 @@ export function commandPath(program: Command, words: readonly string[]): string 
 
 function isNamed({ name, aliases = [] }: CommandDefinition, word: string | undefined): boolean {
   return word === name || aliases.includes(word ?? '')
+}
+
+function checkRequired(command: Command): void {
+  const missing = command.options.filter((option) => {
+    const value: unknown =
+      option instanceof RequiredOption ? command.getOptionValue(option.attributeName()) : 'optional'
+    return value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+  })
+  if (missing.length === 0) return
+  const names = missing.map(({ flags }) => `'${flags}'`).join(', ')
+  const message = `error: required option${missing.length > 1 ? 's' : ''} ${names} not specified`
+  command.error(message, { code: 'commander.missingMandatoryOptionValue' })
 }
 
 /** Durations are checked here, and not by the options themselves, so that the help does without the parser. */

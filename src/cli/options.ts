@@ -50,6 +50,13 @@ export class TimeOption extends Option {
   }
 }
 
+/** An option without which the command does not run. All that are missing are reported together. */
+export class RequiredOption extends Option {
+  constructor(flags: string, description: string) {
+    super(flags, `${description} (required)`)
+  }
+}
+
 /** An empty text is the value of a shell variable that is not set, and would be the working directory. */
 export function parseDirectory(text: string): string {
   if (text !== '') return text

@@ -31,6 +31,32 @@ test('events setup prints commands, a template or a configuration with the same 
   }
 })
 
+test('the help of events setup marks the options that it needs, and all that are missing are reported together', async () => {
+  const help = await runCli(['events', 'setup', '--help'])
+  for (const option of ['vault', 'cluster', 'resource-group'])
+    assert.match(help.stdout, new RegExp(`  --${option} <name> [^(]*\\(required\\)`))
+  assert.equal(help.stdout.split('(required)').length, 4)
+  const { code, stderr } = await runCli(['events', 'setup', '--vault', ''])
+  assert.equal(code, 2)
+  assert.match(
+    stderr,
+    /required options '--vault <name>', '--cluster <name>', '--resource-group <name>' not specified\n/,
+  )
+  const one = await runCli(['events', 'setup', '--vault', 'shop', '--cluster', 'prod'])
+  assert.match(one.stderr, /required option '--resource-group <name>' not specified\n/)
+})
+
+test('the operator may take messages from its queue, and not from others of the storage account', async () => {
+  const scopes = {
+    az: /"Storage Queue Data Message Processor" .* --scope "\$account\/queueServices\/default\/queues\/keymount-prod"/,
+    bicep: /resource processor [^{]*{\n.*\n {2}scope: queue\n/,
+    terraform:
+      /"processor" {\n {2}scope += "\${azurerm_storage_account.events.id}\/queueServices\/default\/queues\/\${azurerm_storage_queue.events.name}"/,
+  }
+  for (const [format, scope] of Object.entries(scopes))
+    assert.match((await runCli(['events', 'setup', ...required, ...issuer, '--format', format])).stdout, scope)
+})
+
 test('events setup names each option that Azure would not take', async () => {
   const options = ['--vault', 'a;rm', '--cluster', 'Prod', '--resource-group', 'g', '--storage-account', 'A-b']
   const { code, stderr, stdout } = await runCli(['events', 'setup', ...options, ...issuer])
@@ -52,6 +78,7 @@ test('the printed commands run on the lab as they are, twice, and then a secret 
     )
     assert.equal(created.code, 0, created.output)
   }
+  const user = await topicWithUserIdentity(lab, 'bank-events')
   const { stdout, code, stderr } = await lab.keymount('events', 'setup', ...required)
   assert.equal(code, 0, stderr)
   assert.ok(stdout.includes(lab.issuer))
@@ -65,6 +92,16 @@ test('the printed commands run on the lab as they are, twice, and then a secret 
       /queue: https:\/\/keymountprod[0-9a-f]{8}\.queue\.core\.windows\.net\/keymount-prod\n {2}clientID: [0-9a-f-]{36}\n/,
     )
   }
+  const topic = await lab.shell(`az rest --method get --url ${user.topicUrl} --query identity.type --output tsv`)
+  assert.equal(topic.output.trim(), 'SystemAssigned, UserAssigned')
+  const kept = await lab.shell(
+    `az rest --method get --url ${user.topicUrl} --query "keys(identity.userAssignedIdentities)" --output tsv`,
+  )
+  assert.deepEqual(kept.output.trim().split('\n').toSorted(), user.identities)
+  const scopes = await lab.shell(
+    `az role assignment list --all --query "[?roleDefinitionName=='Storage Queue Data Message Processor'].scope" --output tsv`,
+  )
+  assert.match(scopes.output, /^\S+\/keymountprod[0-9a-f]{8}\/queueServices\/default\/queues\/keymount-prod\n$/)
   const account = /--account-name (\w+)/.exec(stdout)?.[1]
   const set = await lab.shell('az keyvault secret set --vault-name bank-events -n db --value x --output none')
   assert.equal(set.code, 0, set.output)
@@ -77,11 +114,39 @@ test('the printed commands run on the lab as they are, twice, and then a secret 
     /bank-events\.vault\.azure\.net\/secrets\/db/,
   )
 
-  const applied = await lab.keymount('events', 'setup', ...required, '--apply', '--probe')
-  assert.equal(applied.code, 0, applied.stdout + applied.stderr)
-  assert.match(applied.stderr, /the event of the probe has arrived/)
+  for (let times = 0; times < 2; times++) {
+    const applied = await lab.keymount('events', 'setup', ...required, '--apply', '--probe')
+    assert.equal(applied.code, 0, applied.stdout + applied.stderr)
+    assert.match(applied.stderr, /the event of the probe has arrived/)
+    assert.match(applied.stderr, /the secret keymount-probe-prod-\d+ is deleted/)
+  }
+  const left = await lab.shell(`az keyvault secret list --vault-name shop-events --query '[].name' --output tsv`)
+  assert.deepEqual([left.code, left.output], [0, ''])
 
   const status = await lab.keymount('events', 'status')
   assert.equal(status.code, 1)
   assert.match(status.stdout, /no operator runs: set events.enabled of the chart/)
 })
+
+/** A system topic of the vault that has only user-assigned identities, as somebody else may have made it. */
+async function topicWithUserIdentity(lab: Awaited<ReturnType<typeof startLabWithAz>>, vault: string) {
+  const group = lab.resourceGroup
+  const made = await lab.shell(
+    `set -e
+    az provider register --namespace Microsoft.EventGrid --wait
+    az identity create -n topic-one -g ${group} -l westeurope --query id -o tsv
+    az identity create -n topic-two -g ${group} -l westeurope --query id -o tsv
+    az keyvault show -n ${vault} --query id -o tsv`,
+  )
+  assert.equal(made.code, 0, made.output)
+  const [one = '', two = '', source = ''] = made.output.trim().split('\n')
+  const topicUrl = `https://management.azure.com${source.split('/providers/')[0]}/providers/Microsoft.EventGrid/systemTopics/of-another?api-version=2022-06-15`
+  const body = JSON.stringify({
+    location: 'westeurope',
+    identity: { type: 'UserAssigned', userAssignedIdentities: { [one]: {}, [two]: {} } },
+    properties: { source, topicType: 'Microsoft.KeyVault.vaults' },
+  })
+  const { code, output } = await lab.shell(`az rest --method put --url '${topicUrl}' --body '${body}' --output none`)
+  assert.equal(code, 0, output)
+  return { topicUrl: `'${topicUrl}'`, identities: [one, two].toSorted() }
+}

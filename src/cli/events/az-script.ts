@@ -48,10 +48,22 @@ function vaultLines(vault: string, { queue }: SetupPlan): string[] {
     'fi',
     `sender=$(az rest --method get --url ${topicUrl} --query identity.principalId --output tsv)`,
     'if [ -z "$sender" ]; then',
-    `  sender=$(az rest --method patch --url ${topicUrl} --body '{"identity":{"type":"SystemAssigned"}}' --query identity.principalId --output tsv)`,
+    ...systemIdentityLines(topicUrl).map((line) => `  ${line}`),
     'fi',
     `az role assignment create --role "${senderRole}" --assignee-object-id "$sender" --assignee-principal-type ServicePrincipal --scope "$account" --output none`,
     `az rest --method put --url "\${manager%/}$topic/eventSubscriptions/${queue}?api-version=${eventGridVersion}" --body "${body}" --output none`,
+  ]
+}
+
+/** Gives the topic a system identity. A patch replaces the whole identity, so user-assigned ones are named in it. */
+function systemIdentityLines(topicUrl: string): string[] {
+  return [
+    `users=$(az rest --method get --url ${topicUrl} --query "identity.userAssignedIdentities && join('\\":{},\\"', keys(identity.userAssignedIdentities))" --output tsv)`,
+    'identity="{\\"type\\":\\"SystemAssigned\\"}"',
+    'if [ -n "$users" ]; then',
+    '  identity="{\\"type\\":\\"SystemAssigned, UserAssigned\\",\\"userAssignedIdentities\\":{\\"$users\\":{}}}"',
+    'fi',
+    `sender=$(az rest --method patch --url ${topicUrl} --body "{\\"identity\\":$identity}" --query identity.principalId --output tsv)`,
   ]
 }
 
@@ -72,14 +84,14 @@ export function subscriptionBody(resourceId: string, queueName: string) {
   }
 }
 
-function identityLines({ identity, resourceGroup, issuer, subject }: SetupPlan): string[] {
+function identityLines({ identity, resourceGroup, queue, issuer, subject }: SetupPlan): string[] {
   const where = `--resource-group ${resourceGroup}`
   return [
     '# The operator: an identity that its service account signs in as, and that may take messages from the queue',
     `client=$(az identity create --name ${identity} ${where} --query clientId --output tsv)`,
     `operator=$(az identity show --name ${identity} ${where} --query principalId --output tsv)`,
     `az identity federated-credential create --name keymount-operator --identity-name ${identity} ${where} --issuer ${issuer} --subject ${subject} --audiences api://AzureADTokenExchange --output none`,
-    `az role assignment create --role "${processorRole}" --assignee-object-id "$operator" --assignee-principal-type ServicePrincipal --scope "$account" --output none`,
+    `az role assignment create --role "${processorRole}" --assignee-object-id "$operator" --assignee-principal-type ServicePrincipal --scope "$account/queueServices/default/queues/${queue}" --output none`,
     'tenant=$(az account show --query tenantId --output tsv)',
   ]
 }
@@ -98,12 +110,22 @@ function valuesLines({ queue }: SetupPlan): string[] {
 }
 
 function probeLines({ vaults: [vault = ''], cluster, storageAccount, queue }: SetupPlan): string[] {
-  const secret = `keymount-probe-${cluster}`
   return [
-    '# A probe: a new secret, and its event in the queue',
-    `az keyvault secret set --vault-name ${vault} --name ${secret} --value "$(date +%s)" --output none`,
+    '# A probe: a new secret, and its event in the queue. It is deleted at the end, also when the script is interrupted; the time in',
+    '# its name lets the next probe create another one while the vault keeps the deleted one.',
+    `probe=keymount-probe-${cluster}-$(date +%s)`,
+    `az keyvault secret set --vault-name ${vault} --name "$probe" --value probe --output none`,
+    'delete_probe() {',
+    `  if az keyvault secret delete --vault-name ${vault} --name "$probe" --output none; then`,
+    `    echo "the secret $probe is deleted; the vault ${vault} keeps it as a deleted secret for its retention period" >&2`,
+    '  else',
+    `    echo "the secret $probe of the vault ${vault} could not be deleted: delete it" >&2`,
+    '  fi',
+    '}',
+    'trap delete_probe EXIT',
     'for try in $(seq 30); do',
-    `  if az storage message peek --queue-name ${queue} --account-name ${storageAccount} --auth-mode key --num-messages 32 --query '[].content' --output tsv | while read -r text; do base64 --decode <<<"$text"; done | grep --quiet ${secret}; then`,
+    `  messages=$(az storage message peek --queue-name ${queue} --account-name ${storageAccount} --auth-mode key --num-messages 32 --query '[].content' --output tsv | while read -r text; do base64 --decode <<<"$text"; done) || messages=`,
+    '  if [[ $messages == *"$probe"* ]]; then',
     '    echo "the event of the probe has arrived" >&2',
     '    exit 0',
     '  fi',

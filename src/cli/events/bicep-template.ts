@@ -99,8 +99,8 @@ resource federation 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedI
 }
 
 resource processor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, operator.id, 'processor')
-  scope: account
+  name: guid(queue.id, operator.id, 'processor')
+  scope: queue
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '${roles.processor}')
     principalId: operator.properties.principalId

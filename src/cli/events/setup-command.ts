@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import { defineCommand } from '../command.ts'
-import { addCluster, type ClusterOption, splitNames } from '../options.ts'
+import { addCluster, type ClusterOption, RequiredOption, splitNames } from '../options.ts'
 import type { SetupCommand } from './setup.ts'
 import type { SetupOptions } from './setup-plan.ts'
 
@@ -19,15 +19,20 @@ export const setupCommand = defineCommand<Options>({
     'Nothing is created without --apply, which runs the commands with the az that is signed in.',
   options(command) {
     command
-      .requiredOption('--vault <name>', 'a vault; may be repeated', splitNames)
-      .requiredOption('--cluster <name>', 'names the queue and the identity: keymount-NAME, keymount-operator-NAME')
-      .requiredOption('--resource-group <name>', 'of the queue and the identity; it has to exist')
+      .addOption(new RequiredOption('--vault <name>', 'a vault; may be repeated').argParser(splitNames))
+      .addOption(
+        new RequiredOption('--cluster <name>', 'names the queue keymount-NAME and the identity keymount-operator-NAME'),
+      )
+      .addOption(new RequiredOption('--resource-group <name>', 'of the queue and the identity; it has to exist'))
       .option('--storage-account <name>', 'default: a name made from those of cluster and resource group')
       .option('--namespace <name>', 'of the operator', 'kube-system')
       .option('--issuer <url>', 'of the cluster’s service account tokens (default: the cluster is asked)')
       .addOption(new Option('--format <format>', 'what to print').choices(['az', 'bicep', 'terraform']).default('az'))
       .option('--apply', 'run the commands of az instead of printing them')
-      .option('--probe', 'also set a secret keymount-probe-NAME in the first vault, and wait for its event')
+      .option(
+        '--probe',
+        'also set a secret keymount-probe-NAME-TIME in the first vault, wait for its event, and delete the secret',
+      )
     addCluster(command)
   },
   async run({ options, world }) {

@@ -5,7 +5,8 @@ import { messageSeconds, processorRole, type SetupPlan, senderRole } from './set
 export function terraformConfig(plan: SetupPlan): string {
   const { vaults, cluster, resourceGroup, storageAccount, queue, identity, issuer, subject } = plan
   const list = (texts: readonly string[]) => `[${texts.map((text) => JSON.stringify(text)).join(', ')}]`
-  return `# Events of vaults for the cluster ${cluster}. A vault has at most one system topic: import the topics of vaults that have one.
+  return `# Events of vaults for the cluster ${cluster}. A vault has at most one system topic: import the topics of vaults that have one, and
+# write their user-assigned identities into the block identity, so that they stay.
 locals {
   vaults = toset(${list(vaults)})
 }
@@ -89,7 +90,7 @@ resource "azurerm_federated_identity_credential" "operator" {
 }
 
 resource "azurerm_role_assignment" "processor" {
-  scope                = azurerm_storage_account.events.id
+  scope                = "\${azurerm_storage_account.events.id}/queueServices/default/queues/\${azurerm_storage_queue.events.name}"
   role_definition_name = "${processorRole}"
   principal_id         = azurerm_user_assigned_identity.operator.principal_id
   principal_type       = "ServicePrincipal"
