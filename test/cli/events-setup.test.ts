@@ -128,7 +128,7 @@ test('the printed commands run on the lab as they are, twice, and then a secret 
   assert.match(status.stdout, /no operator runs: set events.enabled of the chart/)
 })
 
-/** A system topic of the vault that has only user-assigned identities, as somebody else may have made it. */
+/** A system topic of the vault that has only user-assigned identities, as another owner of the vault may have made it. */
 async function topicWithUserIdentity(lab: Awaited<ReturnType<typeof startLabWithAz>>, vault: string) {
   const group = lab.resourceGroup
   const made = await lab.shell(

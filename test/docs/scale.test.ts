@@ -1,4 +1,4 @@
-/** What docs/scale.md says about the load of a vault, compared with its own table and with the computation of bench/cluster-model.ts. */
+/** What docs/scale.md states about the load of a vault, compared with its own table and with the computation of bench/cluster-model.ts. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

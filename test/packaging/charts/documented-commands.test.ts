@@ -18,6 +18,20 @@ test('the documentation shows how to install the chart', () => {
   assert.ok(commands.length > 0)
 })
 
+test('every documented helm template names the version of Kubernetes: without a cluster helm assumes one that the chart refuses', () => {
+  const rendering = globSync(['*.md', 'docs/**/*.md', 'charts/**/*.md'], { cwd: root }).flatMap((page) =>
+    [...readFileSync(join(root, page), 'utf8').matchAll(/helm template [^`\n]*charts\/[^`\n]*/g)].map(([line]) => ({
+      page,
+      line,
+    })),
+  )
+  assert.ok(rendering.some(({ page }) => page === 'docs/install.md'))
+  assert.deepEqual(
+    rendering.filter(({ line }) => !line.includes('--kube-version ')),
+    [],
+  )
+})
+
 for (const { page, words } of commands) {
   test(`${page}: helm install ${words.join(' ')}`, needsHelm, () => {
     // The content of a user's own values file is unknown here.

@@ -56,6 +56,20 @@ test('templates are files of the volume, and objects with only: templates are no
   )
 })
 
+test('the first variable of a range over a set is the path of the file, not the name of the object', async (t) => {
+  const { send, set } = await startShop(t)
+  await set('app-mode', 'fast')
+  const path = async (fields: string) => {
+    const select = `- { select: { name: app, namePattern: app-mode }, only: templates${fields} }`
+    const template = '{{ range $path, $value := selected "app" }}{{ $path }}={{ $value }}{{ end }}'
+    const { files } = await send(select, `- { fileName: paths, template: '${template}' }`)
+    return files.map(({ contents }) => contents.toString()).join()
+  }
+  assert.equal(await path(''), 'app-mode=fast')
+  assert.equal(await path(', stripPrefix: app-'), 'mode=fast')
+  assert.equal(await path(', fileName: "settings/{name}"'), 'settings/app-mode=fast')
+})
+
 test('the version of a template changes with its text and with each object that it used, and with nothing else', async (t) => {
   const { send, set } = await startShop(t)
   const versions = async (text = templates) => {
