@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { needsHelm, template } from './helm.ts'
 
 const policies = async (values: object, sync = false) => {
@@ -28,6 +31,14 @@ test('the policies that check classes are off by default, and warn when they are
     [['Warn']],
   )
   assert.equal(vaults, undefined)
+})
+
+test('the values that docs/policies.md begins with warn, as the page advises', needsHelm, async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/policies.md'), 'utf8')
+  const [, values = ''] = /```yaml\n(policies:[\s\S]*?)```/.exec(page) ?? []
+  const { names, bindings } = await policies((parse(values) as { policies: object }).policies)
+  assert.ok(names.includes('keymount-vaults'))
+  assert.ok(bindings.every(({ spec }) => spec.validationActions.join() === 'Warn'))
 })
 
 test('each policy comes with its value, all with the same action', needsHelm, async () => {
