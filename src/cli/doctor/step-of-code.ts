@@ -91,6 +91,7 @@ export const stepOfCode: Readonly<Record<AnyCode, StepId>> = {
   'secret-objects-invalid': 'K4',
   'secret-sync-not-ready': 'S1',
   'secret-too-large': 'S1',
+  'secret-too-many-keys': 'S1',
   'secret-type-changed': 'S1',
   'service-account-missing': 'I1',
   'select-file-name': 'V2',

@@ -1,5 +1,7 @@
+import { beyondLimit } from '#lib'
 import { parseGoBool } from '#lib/flags'
 import type { SecretObject, SecretProviderClass } from './objects.ts'
+import { secretObjectLimits } from './secret-object-limits.ts'
 
 /** `objectName` of an entry of `secretObjects` that stands for every file, with {@link syncsEveryFile}. */
 export const everyFile = '*'
@@ -19,11 +21,31 @@ export function isEveryFileKey(key: string): boolean {
 
 type Row = NonNullable<SecretObject['data']>[number]
 
+/** @returns the key of a row for every file; undefined for another row */
+function everyFileKey({ objectName, key = '' }: Row): string | undefined {
+  const trimmed = key.trim()
+  return objectName?.trim() === everyFile && isEveryFileKey(trimmed) ? trimmed : undefined
+}
+
+/**
+ * What is wrong with the number of rows of all entries of a class; undefined for nothing. It is asked before
+ * {@link everyFileRows}, as rows multiply with files.
+ *
+ * @param files how many files a row for every file stands for; 1 in a class without the parameter `syncAll`
+ */
+export function rowsFault(secretObjects: readonly SecretObject[], files: number): string | undefined {
+  const { secretData } = secretObjectLimits
+  let count = 0
+  for (const { data = [] } of secretObjects)
+    for (const row of data) count += everyFileKey(row) === undefined ? 1 : files
+  return count > secretData.value ? beyondLimit(secretData, count) : undefined
+}
+
 /** The rows of an entry with those for every file written out; `/` in a path becomes `.`, as a key cannot have it. */
 export function everyFileRows(rows: readonly Row[], paths: readonly string[]): Row[] {
   return rows.flatMap((row) => {
-    const key = row.key?.trim() ?? ''
-    if (row.objectName?.trim() !== everyFile || !isEveryFileKey(key)) return [row]
+    const key = everyFileKey(row)
+    if (key === undefined) return [row]
     return paths.map((path) => ({ objectName: path, key: key.replace(placeholder, () => path.replaceAll('/', '.')) }))
   })
 }

@@ -8,6 +8,7 @@ export type SyncCode =
   | 'secret-empty'
   | 'secret-not-ours'
   | 'secret-too-large'
+  | 'secret-too-many-keys'
   | 'secret-type-changed'
   | 'source-path-missing'
   | 'sync-not-allowed'
@@ -41,6 +42,10 @@ export const syncFindings: Readonly<Record<SyncCode, Explanation>> = {
   'secret-too-large': {
     meaning: 'The Secret would be larger than the 1024 KiB that Kubernetes allows.',
     fix: 'Split it into several SecretSyncs, or mount the files.',
+  },
+  'secret-too-many-keys': {
+    meaning: '`secretObjects` of the class have more entries of `data` than 1,000; `"*"` counts once for each file.',
+    fix: 'Give fewer entries `"*"`, select fewer objects, or split the class.',
   },
   'secret-type-changed': {
     meaning: 'The type of an existing Secret cannot be changed.',

@@ -1,6 +1,7 @@
 import {
   everyFileRows,
   isTlsKey,
+  rowsFault,
   type SecretProviderClass,
   syncsEveryFile,
   type TlsKey,
@@ -40,16 +41,28 @@ export async function secretData(
   const owner = sync.metadata.namespace ?? ''
   const tlsValue: TlsValue = (key, contents) => tls.value(key, contents, { owner, signal })
   const { type = 'Opaque', data: rows } = sync.spec.secretObject
+  if (fromClass) refuseTooManyRows(secretClass, files.size)
   const data = new Map<string, SecretValue>()
   const absent: string[] = []
+  let optional: ReturnType<typeof optionalPaths> | undefined
   for (const { sourcePath, targetKey } of fromClass ? everyFileEntries(secretClass, rows, files) : rows) {
     const [path, key] = [sourcePath.trim(), targetKey.trim()]
-    if (fileFor(path, files) === undefined && optionalPaths(secretClass).has(wholePath(path))) absent.push(key)
+    // The class is parsed once at most, and only where a file is missing.
+    const isMissing = fileFor(path, files) === undefined
+    if (isMissing) optional ??= optionalPaths(secretClass)
+    if (isMissing && optional?.has(wholePath(path))) absent.push(key)
     else data.set(key, await entryValue(type, path, key, files, tlsValue))
   }
   if (data.size === 0) refuseEmpty(absent)
   refuseTooLarge(data)
   return { data, absent }
+}
+
+/** Of all entries together, as in the driver. */
+function refuseTooManyRows(secretClass: SecretProviderClass, files: number): void {
+  const fault = rowsFault(secretClass.spec?.secretObjects ?? [], syncsEveryFile(secretClass) ? files : 1)
+  if (fault !== undefined)
+    throw new SyncError('SecretProviderClassMisconfigured', `spec.secretObjects: ${fault} [secret-too-many-keys]`)
 }
 
 type Entries = SecretSync['spec']['secretObject']['data']

@@ -70,3 +70,15 @@ test('without syncAll, "*" is the name of a file that is not there', async (t) =
   const [event] = (await driver.events()).filter(({ reason }) => reason === 'FailedToCreateSecret')
   assert.match(event?.message ?? '', /"\*" is not a file of the volume/)
 })
+
+test('with syncAll, no Secret is written of entries that have more keys together than a class may have', async (t) => {
+  const driver = await startDriver(t)
+  driver.provider.answer = () => answerOf(Array.from({ length: 40 }, (_, index) => `f${index}`))
+  const data = Array.from({ length: 13 }, (_, index) => ({ objectName: '*', key: `k${index}-{file}` }))
+  const secretObjects = ['one', 'two'].map((secretName) => ({ secretName, type: 'Opaque', data }))
+  const pod = await driver.pod({ name: 'web', parameters: { syncAll: 'true' }, secretObjects })
+  await driver.publish(pod.request)
+  const [event] = (await driver.events()).filter(({ reason }) => reason === 'FailedToCreateSecret')
+  assert.match(event?.message ?? '', /data entries of all secretObjects .* found 1,040, at most 1,000 are accepted/)
+  for (const name of ['one', 'two']) await assert.rejects(dataOf(driver, name))
+})

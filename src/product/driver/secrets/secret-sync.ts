@@ -11,7 +11,7 @@ import { type ClassVolumes, classVolumes } from './class-volumes.ts'
 import { removeUnnamed } from './remove-unnamed.ts'
 import { secretOwners } from './secret-owners.ts'
 import { writeSecret } from './secret-writer.ts'
-import { nameOf, type SourceFiles, sourcePaths, wantedSecret } from './wanted-secret.ts'
+import { nameOf, refuseTooManyRows, type SourceFiles, sourcePaths, wantedSecret } from './wanted-secret.ts'
 
 interface SyncOptions {
   group: ClassVolumes
@@ -146,6 +146,7 @@ async function syncSecrets(node: Node, { group, secretObjects, takeOver, signal 
   if (source === undefined) return
   // All at once: a rotation between two reads would mix two versions.
   const paths = mountedPaths(source.target)
+  refuseTooManyRows(secretObjects, paths)
   const files = { paths, contents: mountedFiles(source.target, sourcePaths(secretObjects, paths)) }
   const owners = [...new Map(proven.flatMap((one) => one.owners).map((owner) => [owner.uid, owner])).values()]
   const run: EntryRun = { node, group, source, files, owners, takeOver, signal }

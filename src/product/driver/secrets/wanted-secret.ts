@@ -3,6 +3,7 @@ import {
   everyFileRows,
   isTlsKey,
   refusedSecretTypes,
+  rowsFault,
   type SecretObject,
   type TlsKey,
   tlsKeys,
@@ -37,6 +38,13 @@ export type TlsValue = (key: TlsKey, contents: SecretValue) => Promise<SecretVal
 /** Names of the Secrets that a class asks for. */
 export function secretNames(secretObjects: readonly SecretObject[]): string[] {
   return secretObjects.map(nameOf).filter((name) => name !== '')
+}
+
+/** Throws for more rows than the entries of a class may have together. @param paths of all files */
+export function refuseTooManyRows(secretObjects: readonly DriverSecret[], paths: readonly string[]): void {
+  const isAll = secretObjects.some((object) => object.everyFile === true)
+  const fault = rowsFault(secretObjects, isAll ? paths.length : 1)
+  if (fault !== undefined) throw new Error(fault)
 }
 
 /** Paths of the files that the entries of a class name. @param paths of all files */
