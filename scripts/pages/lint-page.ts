@@ -80,10 +80,12 @@ export function lintPage(): string {
 interface Described {
   title: string
   severity: string
+  exception?: string
   why: string
   right: string
 }
 
-function section(id: string, { title, severity, why, right }: Described): string {
-  return `### ${id}\n\n${title[0]?.toUpperCase() ?? ''}${title.slice(1)} (${severity}). ${why}\n\n**Right:** ${right}.\n`
+function section(id: string, { title, severity, exception, why, right }: Described): string {
+  const level = exception === undefined ? severity : `${severity}; ${exception}`
+  return `### ${id}\n\n${title[0]?.toUpperCase() ?? ''}${title.slice(1)} (${level}). ${why}\n\n**Right:** ${right}.\n`
 }

@@ -190,6 +190,42 @@ describe('templates of a class are checked, although they look like placeholders
   })
 })
 
+test('a SecretSync that writes the fallback Secret has a key for each file of the class', () => {
+  const objects =
+    '"[{objectName: a, objectType: secret, objectAlias: db/url}, {objectName: b, objectType: secret, optional: true}]"'
+  const both = (key: string) =>
+    `${classText(objects, '    fallbackSecretName: spare\n')}---
+apiVersion: secret-sync.x-k8s.io/v1alpha1
+kind: SecretSync
+metadata: {name: spare}
+spec:
+  secretProviderClassName: app
+  serviceAccountName: app
+  secretObject:
+    type: Opaque
+    data:
+      - {sourcePath: db/url, targetKey: ${key}}
+`
+  assert.deepEqual(places(both('db.url')), [])
+  const [finding, ...others] = find(both('url')).findings
+  assert.deepEqual([finding?.id, finding?.severity, finding?.line, others], ['KL213', 'error', 21, []])
+  assert.match(finding?.message ?? '', /class "app" .* lacks the key "db\.url" \(file "db\/url"\)$/)
+})
+
+test('the first error that makes a class unreadable names what is not checked because of it', () => {
+  const messages = find(classText('"[{objectName: a, objectType: x}, {objectName: b, objectType: x}]"')).findings
+  const unchecked = /until this is fixed, the files, .* are not checked/
+  assert.deepEqual(
+    messages.map(({ message }) => unchecked.test(message)),
+    [true, false],
+  )
+  const readable = find(classText('"[{objectName: a, objectType: secret, objectVersion: \\"1\\"}]"')).findings
+  assert.deepEqual(
+    readable.map(({ message }) => unchecked.test(message)),
+    [false],
+  )
+})
+
 describe('comments turn rules off', () => {
   const objects = (before: string, after = '') =>
     classText(

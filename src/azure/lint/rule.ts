@@ -24,6 +24,8 @@ export interface Rule {
   /** Two to five words, for lists and for SARIF. */
   title: string
   severity: Severity
+  /** Where a finding has another severity, for docs/lint.md: `info where …`. */
+  exception?: string
   /** What follows from it. One or two sentences for docs/lint.md. */
   why: string
   /** What would be right, for findings that have no text of their own. */

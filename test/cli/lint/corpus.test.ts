@@ -3,13 +3,20 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
-import { type LintFile, type LintFinding, lint } from '#azure/lint'
+import { type LintFile, type LintFinding, lint, ruleEntries } from '#azure/lint'
 
 const root = join(import.meta.dirname, '../../..')
 const kubernetes = { major: 1, minor: 34 }
 
+/** Each with a severity that docs/lint.md gives for its rule. */
 function findingsIn(...files: LintFile[]): readonly LintFinding[] {
-  return lint(files, { kubernetes }).findings
+  const { findings } = lint(files, { kubernetes })
+  for (const { id, severity } of findings) {
+    const rule = ruleEntries.find(([each]) => each === id)?.[1]
+    if (rule === undefined || severity === rule.severity) continue
+    assert.equal(rule.exception?.split(' ')[0], severity, `${id}: docs/lint.md does not list the severity ${severity}`)
+  }
+  return findings
 }
 
 const shown = ({ file, line, id, message }: LintFinding) => `${file}:${line} ${id} ${message}`

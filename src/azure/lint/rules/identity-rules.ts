@@ -13,6 +13,7 @@ export const identityRules = {
   KL301: {
     title: 'no identity to sign in as',
     severity: 'error',
+    exception: 'warning where the account is not in the input',
     why: 'Neither the class nor the service account names a client id, and the volume has no nodePublishSecretRef.',
     right: `clientID in the class, or the annotation ${clientIdAnnotation} of the service account`,
     check: noIdentity,

@@ -74,6 +74,7 @@ export const podRules = {
   KL110: {
     title: 'workload identity label is misplaced',
     severity: 'warning',
+    exception: 'info for a label of a service account',
     why: 'The webhook reads the label of the pod. On a Deployment, a service account or as an annotation it has no effect.',
     right: `the label ${useLabel}: "true" under spec.template.metadata.labels`,
     check: misplacedLabel,

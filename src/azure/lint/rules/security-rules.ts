@@ -9,6 +9,7 @@ export const securityRules = {
   KL401: {
     title: 'file is open to every user',
     severity: 'warning',
+    exception: 'info where others can only read',
     why: 'A filePermission with rights for others lets every process of the pod read the value.',
     right: 'rights for owner and group only, such as 0440 with fsGroup, or 0400 with fileOwner',
     check: openFile,

@@ -1,8 +1,8 @@
-import { classFiles } from '#azure/class'
-import { isTlsKey, refusedSecretTypes, tlsSecretType } from '#kubernetes/client'
+import { classFiles, namedFiles } from '#azure/class'
+import { fallbackSecretKey, isTlsKey, refusedSecretTypes, tlsSecretType } from '#kubernetes/client'
 import { nearestName } from '#lib'
 import { listOf, stringOf, valueAt } from '#lib/formats'
-import { hasPlaceholder } from '../class-manifest.ts'
+import { filledIn, hasPlaceholder } from '../class-manifest.ts'
 import type { MadeSecret } from '../made-secrets.ts'
 import type { ManifestSet, SecretUse } from '../manifest-set.ts'
 import type { RuleFinding, RuleTable } from '../rule.ts'
@@ -18,6 +18,7 @@ export const syncRules = {
   KL202: {
     title: 'Secret without a volume',
     severity: 'error',
+    exception: 'warning where another pod of the input mounts the class',
     why: 'A Secret of `secretObjects` exists only while a pod mounts the class. A pod that reads the Secret without mounting the class waits for it.',
     right: 'mount the class in the same pod, or make the Secret by a SecretSync, which needs no pod',
     check: withoutVolume,
@@ -39,6 +40,7 @@ export const syncRules = {
   KL205: {
     title: 'class of the SecretSync is missing',
     severity: 'warning',
+    exception: 'error where the SecretSync names none',
     why: 'The sync controller makes no Secret until the class is in the namespace.',
     right: 'a SecretProviderClass of this name in the namespace of the SecretSync',
     check: missingSyncClass,
@@ -91,6 +93,13 @@ export const syncRules = {
     why: 'Kubernetes refuses a Secret of this name.',
     right: 'lower case letters, digits, "-" and ".", at most 253',
     check: invalidName,
+  },
+  KL213: {
+    title: 'fallback Secret lacks files',
+    severity: 'error',
+    why: 'The driver fills a volume from `fallbackSecretName` only if the Secret has every file of the class; otherwise the pod does not start while the vault does not answer.',
+    right: 'a targetKey for each file of the class: its path with "." for "/"',
+    check: incompleteFallback,
   },
 } as const satisfies RuleTable
 
@@ -149,6 +158,24 @@ function* fallbackSecret({ classes, madeNamed, secretNamed }: ManifestSet): Gene
     const path = ['spec', 'parameters', 'fallbackSecretName']
     const of = sources.length === 0 ? 'nothing in the input makes it' : 'only pods that mount a class make it'
     yield { manifest, path, message: `fallbackSecretName is "${name}", and ${of}` }
+  }
+}
+
+function* incompleteFallback({ classes, madeNamed }: ManifestSet): Generator<RuleFinding> {
+  for (const { manifest, spec } of classes) {
+    const name = spec?.values.fallbackSecretName.trim() ?? ''
+    if (spec === undefined || name === '') continue
+    const wanted = namedFiles(spec).filter(({ path, optional }) => !optional && !path.includes(filledIn))
+    for (const { manifest: sync, by, path, keys } of madeNamed(name, manifest)) {
+      if (by !== 'sync' || keys.length === 0 || keys.some(hasPlaceholder)) continue
+      const present = new Set(keys)
+      const missing = wanted.filter((file) => !present.has(fallbackSecretKey(file.path)))
+      if (missing.length === 0) continue
+      const named = missing.slice(0, 5).map((file) => `"${fallbackSecretKey(file.path)}" (file "${file.path}")`)
+      const more = missing.length > named.length ? ` and ${missing.length - named.length} more` : ''
+      const message = `class "${manifest.name}" has this Secret as fallbackSecretName, and it lacks the key ${named.join(', ')}${more}`
+      yield { manifest: sync, path: [...path, 'data'], message }
+    }
   }
 }
 
