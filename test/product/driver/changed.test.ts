@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type ClassChange, printClassChange, resources } from '#kubernetes/client'
-import { changedAttribute, maxAgeAttribute } from '#kubernetes/provider-protocol'
+import { changedAttribute, type MountResponse, maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { type DriverOverrides, startDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { objectsAttribute, ProviderFault, startFakeProvider } from '../../support/fake-provider.ts'
@@ -48,6 +48,13 @@ function changedSent({ provider }: TestDriver): (string | undefined)[] {
 async function changedFor(driver: TestDriver): Promise<string | undefined> {
   const [status] = await driver.statuses()
   return status?.metadata.annotations?.['keymount.dev/changed-for']
+}
+
+/** Versions without files: the volume keeps what it holds. */
+const unchanged: MountResponse = {
+  objectVersion: ['foo', 'fookey'].map((name) => ({ id: `secret/${name}`, version: 'v1' })),
+  error: undefined,
+  files: [],
 }
 
 /** The driver's clock does not move meanwhile. */
@@ -128,6 +135,34 @@ test('the reads after a change are spread, and the objects of changes that wait 
   assert.deepEqual(JSON.parse(changedSent(driver).at(-1) ?? '[]'), [idOf('foo'), idOf('fookey')])
   await eventually(async () => assert.equal(await changedFor(driver), 'event-2'))
 })
+
+for (const outcome of ['is answered', 'fails'])
+  test(`a change that is reported during a check that ${outcome} is read for right after it`, async (t) => {
+    const { driver, clock } = await start(t)
+    const pod = await driver.pod({ className: 'shop' })
+    await driver.publish(pod.request)
+    const held = Promise.withResolvers<MountResponse>()
+    driver.provider.answer = () => held.promise
+    await report(driver, clock, {})
+    await eventually(async () => {
+      await clock.advance(1)
+      assert.equal(driver.provider.mounts.length, 2)
+    })
+    driver.provider.answer = undefined
+    driver.provider.objects.set('fookey', { content: 'new', version: 'v2' })
+    await report(driver, clock, { id: 'event-2', objects: [idOf('fookey')] })
+    const seen = () => driver.log.filter((line) => line.includes('the class reports a change in the vault'))
+    await eventually(() => assert.equal(seen().length, 2))
+    if (outcome === 'fails') held.reject(new ProviderFault(14, '[vault-timeout] the vault does not answer'))
+    else held.resolve(unchanged)
+    await eventually(async () => {
+      await clock.advance(1)
+      assert.equal(readFileSync(join(pod.targetPath, 'fookey'), 'utf8'), 'new')
+    })
+    assert.deepEqual(JSON.parse(changedSent(driver).at(-1) ?? '[]'), [idOf('foo'), idOf('fookey')])
+    assert.equal(driver.provider.mounts.length, 3)
+    await eventually(async () => assert.equal(await changedFor(driver), 'event-2'))
+  })
 
 test('a pod that starts right after a change gets what was read after it, and later pods share reads again', async (t) => {
   const { driver, clock } = await start(t)

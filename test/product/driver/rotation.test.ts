@@ -262,6 +262,37 @@ test('an edited class reaches running pods at once', async (t) => {
   assert.equal(driver.provider.mounts.length, 2)
 })
 
+test('a class that is edited during a check reaches running pods right after it', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: rotating, clock })
+  const pod = await driver.pod({ name: 'web' })
+  await driver.publish(pod.request)
+  const held = Promise.withResolvers<never>()
+  driver.provider.answer = () => held.promise
+  await clock.advance(2 * minute)
+  await eventually(() => assert.equal(driver.provider.mounts.length, 2))
+  driver.provider.answer = undefined
+  const patch = {
+    metadata: { annotations: { 'keymount.dev/rotate': 'now-1' } },
+    spec: { parameters: { objects: objectsAttribute(['foo', 'fookey']) } },
+  }
+  await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, patch)
+  await eventually(() => assert.ok(driver.log.some((line) => line.includes('the class asks for a rotation now'))))
+  held.reject(new ProviderFault(Code.UNAVAILABLE, '[vault-timeout] the vault does not answer'))
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.match(status?.metadata.annotations?.['keymount.dev/last-failure'] ?? '', /vault-timeout/)
+    assert.equal(status?.metadata.annotations?.['keymount.dev/rotated-for'], undefined)
+  })
+  // Before the first retry of a failure.
+  await clock.advance(5000)
+  await eventually(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
+  await eventually(async () => {
+    const [status] = await driver.statuses()
+    assert.equal(status?.metadata.annotations?.['keymount.dev/rotated-for'], 'now-1')
+  })
+})
+
 test('an edited class that has become too large to be held reaches running pods too, and so does its next edit', async (t) => {
   const driver = await startDriver(t, { flags: rotating })
   const pod = await driver.pod({ name: 'web' })

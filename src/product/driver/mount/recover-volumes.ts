@@ -100,6 +100,7 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     changedAt: clock.elapsed() - agoOf(lastChangeAt),
     // Without the annotation, an earlier driver's: such a volume is due as soon as its tokens are known.
     nextCheckAt: clock.elapsed() + timeOf(object, statusAnnotations.nextCheck) - clock.now(),
+    wokenAt: Number.POSITIVE_INFINITY,
     secrets: (metadata.annotations?.[statusAnnotations.secrets] ?? '').split(',').filter((name) => name !== ''),
     failure: failureOf(object),
     seenClass: {

@@ -81,6 +81,11 @@ export interface Volume {
   /** The last change and the next check by `clock.elapsed()`: a wall clock that is set must neither reorder nor delay anything. */
   readonly changedAt: number
   readonly nextCheckAt: number
+  /**
+   * The earliest time, by `clock.elapsed()`, for which its class has made it due since the last check began; infinity for none.
+   * {@link nextCheckAt} cannot show that during a check: it has passed already, and no later time replaces it.
+   */
+  readonly wokenAt: number
   /** Names of the Secrets that its class asks for, and of those that it asked for and that are not removed yet. */
   readonly secrets: readonly string[]
   /** Why the last check failed; undefined when it succeeded. */

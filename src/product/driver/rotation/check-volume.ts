@@ -32,6 +32,8 @@ import { changeToRead } from './pending-change.ts'
  */
 export async function checkVolume(node: Node, volume: CheckableVolume, signal: AbortSignal): Promise<void> {
   const startedAt = node.clock.elapsed()
+  // From here on, an edit of the class or a change in the vault needs another check.
+  node.volumes.update(volume.target, { wokenAt: Number.POSITIVE_INFINITY })
   let mountClass: MountClass
   let filled: FilledVolume
   let cause: Cause
@@ -152,8 +154,7 @@ function changesOf(
 ) {
   const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
   const due = schedule.next(intervalMs, clock.elapsed(), filled.stale && startedAt)
-  // The class may have been edited during the check, which made the volume due again.
-  const { nextCheckAt: woken, change } = volumes.get(before.target) ?? before
+  const { wokenAt, change } = volumes.get(before.target) ?? before
   return {
     provider: mountClass.provider,
     versions: filled.versions,
@@ -164,7 +165,7 @@ function changesOf(
     lastCheckAt: clock.now(),
     lastChangeAt: filled.changed ? clock.now() : before.lastChangeAt,
     changedAt: filled.changed ? clock.elapsed() : before.changedAt,
-    nextCheckAt: woken === before.nextCheckAt ? due : Math.min(woken, due),
+    nextCheckAt: Math.min(wokenAt, due),
     secrets: [...new Set([...before.secrets, ...secretNames(mountClass.secretObjects)])],
     failure: undefined,
     seenClass: mountClass.seen,
@@ -197,13 +198,14 @@ async function recordFailure(node: Node, before: CheckableVolume, check: FailedC
   const { volumes, metrics, events, clock, schedule, log } = node
   const message = errorMessage(error)
   const times = (before.failure?.times ?? 0) + 1
-  const rotateRequest = await rotateRequestOf(node, before, signal)
+  const requested = await rotateRequestOf(node, before, signal)
+  const { wokenAt } = volumes.get(before.target) ?? before
+  // One that was given during the check is not answered yet: the next check reads for it.
+  const rotateRequest = wokenAt === Number.POSITIVE_INFINITY ? requested : before.seenClass.rotateRequest
   const nextTry = schedule.nextTry(before.intervalMs, clock.elapsed(), times, before.stale && startedAt)
-  // Made due again during the check, by an edit of the class or a change in the vault.
-  const woken = volumes.get(before.target)?.nextCheckAt ?? before.nextCheckAt
   const failed = volumes.update(before.target, {
     lastCheckAt: clock.now(),
-    nextCheckAt: woken === before.nextCheckAt ? nextTry : Math.min(woken, nextTry),
+    nextCheckAt: Math.min(wokenAt, nextTry),
     failure: { message, code: codeOf(error), times, since: before.failure?.since ?? clock.now() },
     // The status object reports that the rotation that was asked for has failed.
     seenClass: { ...before.seenClass, rotateRequest },

@@ -91,7 +91,7 @@ function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, metadata: Met
   // The same moment for all volumes of the class: their reads are shared.
   const at = clock.elapsed() + Math.random() * spreadMs
   log.info({ class: classKey(ref), volumes: stale.length }, 'the class asks for a rotation now')
-  for (const { target, nextCheckAt } of stale) volumes.update(target, { nextCheckAt: Math.min(nextCheckAt, at) })
+  for (const volume of stale) volumes.update(volume.target, wokenFor(volume, at))
 }
 
 /**
@@ -114,10 +114,7 @@ function seeChange(
   const at = clock.elapsed() + Math.random() * change.spreadSeconds * 1000
   log.info({ class: classKey(ref), volumes: behind.length }, 'the class reports a change in the vault')
   for (const volume of behind)
-    volumes.update(volume.target, {
-      change: withChange(volume.change, seen),
-      nextCheckAt: Math.min(volume.nextCheckAt, at),
-    })
+    volumes.update(volume.target, { ...wokenFor(volume, at), change: withChange(volume.change, seen) })
 }
 
 /** Longer than a provider shares what it has read. */
@@ -147,9 +144,14 @@ export function catchUp({ watchedClasses, volumes, clock }: Node, volume: Volume
   const isMissed = change !== undefined && isNewChange(volume, change)
   if (!isMissed && !isStale(volume.seenClass, { metadata })) return
   volumes.update(volume.target, {
+    ...wokenFor(volume, clock.elapsed()),
     change: isMissed ? withChange(volume.change, everythingChanged(change)) : volume.change,
-    nextCheckAt: clock.elapsed(),
   })
+}
+
+/** A volume that is due at this time; if it is being checked, it is checked once more then. */
+function wokenFor({ nextCheckAt, wokenAt }: Volume, at: number): Pick<Volume, 'nextCheckAt' | 'wokenAt'> {
+  return { nextCheckAt: Math.min(nextCheckAt, at), wokenAt: Math.min(wokenAt, at) }
 }
 
 /** Whether a class asks for a rotation that its last version did not ask for. */

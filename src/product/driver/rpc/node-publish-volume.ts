@@ -166,6 +166,7 @@ function newVolume(
     lastChangeAt: clock.now(),
     changedAt: clock.elapsed(),
     nextCheckAt: schedule.next(intervalMs, clock.elapsed(), filled.stale && clock.elapsed()),
+    wokenAt: Number.POSITIVE_INFINITY,
     secrets: secretNames(mountClass.secretObjects),
     failure: undefined,
     seenClass: mountClass.seen,
