@@ -86,6 +86,19 @@ test('every metric of docs/metrics.md has its question', () => {
   )
 })
 
+test('values from before an outage, an answer of a fallback vault, and an operator that is gone have alerts', () => {
+  const wanted = [
+    /\(stale_volumes\) > 0$/,
+    /keymount_provider_reads_total\{outcome="fallback"\}.* > 0$/,
+    /\(events_source_up\) == 0$/,
+    /^absent\(events_source_up\)$/,
+  ]
+  assert.deepEqual(
+    wanted.filter((pattern) => !rules.some(({ expr }) => pattern.test(expr))),
+    [],
+  )
+})
+
 test('the text of an alert uses labels that its expression keeps', () => {
   const ofTheTarget = ['app', 'node']
   for (const { alert, expr, annotations } of rules) {

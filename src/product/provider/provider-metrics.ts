@@ -131,6 +131,8 @@ export function createProviderMetrics({
     service_name: 'csi-secrets-store-provider-azure',
   })
   const { reads, rpcs, cache, lastGood, throttled, tokens, entra, age, expiry } = metrics.series
+  // From the start: `rate` does not see the first one of a series that appears with it.
+  for (const outcome of ['fallback', 'stale']) cache.add({ outcome }, 0)
   const objects = new Map<string, { labels: Record<keyof typeof object, string>; times: ObjectTimes; seen: number }>()
 
   metrics.beforeScrape(() => {

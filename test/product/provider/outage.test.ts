@@ -273,6 +273,8 @@ test('values of the fallback vault have a time and a reason, until the vault ans
   const outage = await startOutage(t, { isRead: false })
   await createWest(outage)
   assert.deepEqual(await outage.start({ ...withWest, serveStaleFor: '' }), { content: 'from memory' })
+  const quiet = await outage.metrics()
+  assert.match(quiet.text, /keymount_provider_reads_total\{[^}]*outcome="fallback"[^}]*\} 0\n/, 'for rate()')
   await outage.cut(vaultHost)
   await outage.clock.advance(60_000)
   const before = outage.clock.now()
