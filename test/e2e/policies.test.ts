@@ -159,6 +159,21 @@ const bad: [what: string, object: object, message: RegExp][] = [
     classOf({ objects: '- {objectName: a, objectType: secret, "va\\u0075lt": pay-kv}' }),
     /cannot be read/,
   ],
+  [
+    'a vault in quotes within quotes',
+    classOf({ objects: "- '{objectName: a, objectType: secret, ''vault'': pay-kv}'\n" }),
+    /cannot be read/,
+  ],
+  [
+    'a vault in quotes within quotes, after an empty line',
+    classOf({ objects: "- '{objectName: a, objectType: secret, ''vault''\n\n    : pay-kv}'\n" }),
+    /cannot be read/,
+  ],
+  [
+    'a selector of a vault in quotes within quotes',
+    classOf({ objects: "- '{objectType: secret, select: {all: true}, ''vault'': pay-kv}'\n" }),
+    /cannot be read/,
+  ],
   ['a vault in the next line', classOf({ objects: entry('    vault:\n      pay-kv\n') }), /cannot be read/],
   [
     'a vault as an explicit key',

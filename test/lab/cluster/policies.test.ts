@@ -285,6 +285,8 @@ test(
     await accepts(...ofKind(/^(ValidatingAdmissionPolicy(Binding)?|ConfigMap)$/))
     await accepts(classOf('right', right))
     assert.match(await refuses(classOf('wrong', wrong)), /may use the vaults shop; found other/)
+    const quoted = "- '{objectName: a, objectType: secret, ''vault'': other}'\n"
+    assert.match(await refuses(classOf('quoted', quoted)), /the vaults of the objects cannot be read/)
     const secret = {
       spec: { provider: 'azure', parameters: { keyvaultName: 'shop', objects: right, clientSecret: 'x' } },
     }
