@@ -32,6 +32,11 @@ export function ignoreComments(text: string): IgnoreComments {
   if (!text.includes('keymount-lint')) return { comments, problems }
   const lines = text.split(/\r?\n/)
   const documents = documentsOf(lines)
+  let found: Shape | undefined
+  const shape = () => {
+    found ??= shapeOf(lines, documents)
+    return found
+  }
   for (const [index, line] of lines.entries()) {
     const at = line.indexOf(marker)
     if (at < 0 || !line.slice(0, at).trimEnd().endsWith('#')) continue
@@ -41,7 +46,7 @@ export function ignoreComments(text: string): IgnoreComments {
     }
     const parsed = parseWords(line.slice(at + marker.length))
     if ('problem' in parsed) problems.push({ line: index + 1, message: parsed.problem })
-    comments.push({ line: index + 1, rules: parsed.rules, ...reach(lines, index, documents) })
+    comments.push({ line: index + 1, rules: parsed.rules, ...reach(lines, index, { documents, shape }) })
   }
   return { comments, problems }
 }
@@ -90,23 +95,49 @@ function parseWords(words: string): { rules: string[] } | { rules: string[]; pro
 function reach(
   lines: readonly string[],
   index: number,
-  documents: readonly DocumentLines[],
+  { documents, shape }: { documents: readonly DocumentLines[]; shape: () => Shape },
 ): { from: number; to: number } {
   if (!/^\s*#/.test(lines[index] ?? '')) return { from: index + 1, to: index + 1 }
   const document = documents.find(({ last }) => last >= index)
   if (document === undefined) return { from: index + 1, to: index + 1 }
   if (document.content > index) return { from: index + 1, to: document.last + 1 }
-  let next = index + 1
-  while (next < lines.length && /^\s*(#.*)?$/.test(lines[next] ?? '')) next++
-  const indent = indentOf(lines[next] ?? '')
-  let last = next
-  for (let line = next + 1; line <= document.last; line++) {
-    const text = lines[line] ?? ''
-    if (text.trim() === '') continue
-    if (indentOf(text) <= indent) break
-    last = line
+  const { content, ends } = shape()
+  const next = content[index + 1] ?? lines.length
+  return { from: next + 1, to: (ends[next] ?? next) + 1 }
+}
+
+interface Shape {
+  /** For each line, itself or the first one after it that is neither empty nor a comment. */
+  content: Int32Array
+  /** For each of these, the last of the lines that are nested below it. */
+  ends: Int32Array
+}
+
+/** In time linear in the number of lines, however many comments ask for it. */
+function shapeOf(lines: readonly string[], documents: readonly DocumentLines[]): Shape {
+  const content = new Int32Array(lines.length)
+  for (let line = lines.length - 1; line >= 0; line--) {
+    const isContent = !/^\s*(#.*)?$/.test(lines[line] ?? '')
+    content[line] = isContent ? line : (content[line + 1] ?? lines.length)
   }
-  return { from: next + 1, to: last + 1 }
+  const ends = new Int32Array(lines.length)
+  for (const { content: first, last } of documents) {
+    const open: { line: number; indent: number }[] = []
+    let before = first
+    const close = (indent: number) => {
+      while ((open.at(-1)?.indent ?? -1) >= indent) ends[open.pop()?.line ?? 0] = before
+    }
+    for (let line = first; line <= last; line++) {
+      const text = lines[line] ?? ''
+      if (text.trim() === '') continue
+      const indent = indentOf(text)
+      close(indent)
+      open.push({ line, indent })
+      before = line
+    }
+    close(0)
+  }
+  return { content, ends }
 }
 
 /** The width before the text; an entry of a list is deeper than its dash. */
