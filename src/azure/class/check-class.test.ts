@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { checkClass } from './check-class.ts'
-import { formatFinding } from './finding.ts'
+import { Findings, formatFinding } from './finding.ts'
 
 const objects = `
 array:
@@ -477,5 +477,35 @@ describe('templates and selects', () => {
       /a kubernetes.io\/tls Secret has/,
     )
     assert.equal(one({ syncAll: 'true' }, secretObjects('APP_{file}')), '')
+  })
+})
+
+describe('unknown names of templates', () => {
+  const template = (text: string) => `- fileName: f\n  template: '${text}'`
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `${'a'.repeat(43)}${index}`)
+
+  test('a set that no select has is reported once, and no more than 20 of them', () => {
+    const set = (name: string) => `{{ selected "${name}" | json }}`
+    const same = lines(classWith({ templates: template(set('nope').repeat(1000)) }))
+    assert.equal(same.length, 1)
+    const many = lines(classWith({ templates: template(names(1000).map(set).join('')) }))
+    assert.equal(many.length, 21)
+    assert.match(many.at(-1) ?? '', /more names that no entry of objects has as select.name, beside these 20/)
+  })
+
+  test('a name that no object gives is reported once where it is needed, and once where it may be absent', () => {
+    const text = `${'{{ .nope }}'.repeat(1000)}${'{{ if .nope }}{{ end }}'.repeat(500)}`
+    assert.equal(lines(classWith({ templates: template(text) })).length, 2)
+  })
+
+  test('hints end once they cost enough, and those of a class of usual names do not', () => {
+    const hints = (name: string, list: readonly string[]) => {
+      const findings = new Findings()
+      return Array.from({ length: 1000 }, () => findings.nearest(name, list)).filter((near) => near !== undefined)
+        .length
+    }
+    const long = Array.from({ length: 1000 }, (_, index) => `${'a'.repeat(90)}${index}`)
+    assert.ok(hints('a'.repeat(92), long) <= 3)
+    assert.equal(hints('db-pasword', ['db-password', 'db-url', 'tls/server']), 1000)
   })
 })

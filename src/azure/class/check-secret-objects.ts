@@ -1,5 +1,5 @@
 import { everyFile, isEveryFileKey, isTlsKey, refusedSecretTypes, tlsKeys, tlsSecretType } from '#kubernetes/client'
-import { beyondLimit, nearestName } from '#lib'
+import { beyondLimit } from '#lib'
 import { type ClassFiles, classFiles } from './class-files.ts'
 import { classLimits } from './class-limits.ts'
 import type { ClassSpec } from './class-spec.ts'
@@ -87,7 +87,7 @@ function checkEntry({ at, entry, data, files, syncAll, findings }: EntryCheck): 
       wrong(`data[${row}].key`, `found "${key}": a ${tlsSecretType} Secret has ${tlsKeys.join(', ')}`)
     if (name === '') wrong(`data[${row}].objectName`, 'missing')
     else if (files?.has(name) === false && !files.open)
-      wrong(`data[${row}].objectName`, findings.full ? '' : notFetched(name, files.names))
+      wrong(`data[${row}].objectName`, findings.full ? '' : notFetched(name, files.names, findings))
   }
 }
 
@@ -109,8 +109,8 @@ function everyFileFault({
   return undefined
 }
 
-function notFetched(name: string, names: readonly string[]): string {
-  const near = nearestName(name, names)
+function notFetched(name: string, names: readonly string[], findings: Findings): string {
+  const near = findings.nearest(name, names)
   const hint = near === undefined ? `the class has ${names.slice(0, 20).join(', ')}` : `did you mean ${near}?`
   return `"${name}" is not a file of this class: an object is named by its objectAlias, or its objectName without one (${hint})`
 }

@@ -1,4 +1,4 @@
-import { formatProblem, type Problem, shortened } from '#lib'
+import { formatProblem, nearestName, type Problem, shortened } from '#lib'
 
 /** Something that the author of a class should know before a pod mounts it. */
 export interface Finding extends Problem {
@@ -16,19 +16,30 @@ export function formatFinding({ fails, ...problem }: Finding): string {
 /** More findings than this help no reader, and a class can be made to have any number of them. */
 const maxReported = 50
 
+/** What the hints of a class may cost: comparisons of two letters. */
+const maxCompared = 10_000_000
+
 /** Collects findings about one class: at most 50; the rest is counted. */
 export class Findings {
   readonly #list: Finding[] = []
   #count = 0
+  #compared = 0
 
   add(fails: Finding['fails'], { path, message }: Problem): void {
     this.#count++
     if (this.#list.length < maxReported) this.#list.push({ ...shortened({ path, message }), fails })
   }
 
-  /** Whether further findings are only counted, so that hints for them are not worth computing. */
+  /** Whether further findings are only counted, so that details of them are not worth computing. */
   get full(): boolean {
     return this.#list.length >= maxReported
+  }
+
+  /** The name that was probably meant, for a finding that is to be added; undefined also when the hints of the class have cost enough. */
+  nearest(name: string, names: readonly string[]): string | undefined {
+    if (this.full || this.#compared > maxCompared) return undefined
+    this.#compared += name.length * names.reduce((letters, { length }) => letters + length, 0)
+    return nearestName(name, names)
   }
 
   get list(): Finding[] {

@@ -65,11 +65,25 @@ function parseText(path: string, fields: RawObject['fields'], { budget, problems
   return undefined
 }
 
+/** More of them help no reader, and each costs a comparison with every set. */
+const maxUnknownSets = 20
+
+/** Reports each name of no set once, at its first place. */
 function checkSets(templates: readonly TemplateSpec[], { selects }: ClassObjects, problems: Problems): void {
   const sets = selects.map(({ setName }) => setName).filter((name) => name !== '')
+  const known = new Set(sets)
+  let unknown = 0
   for (const { path, template } of templates) {
     for (const { kind, name, position } of templateNames(template)) {
-      if (kind !== 'set' || sets.includes(name)) continue
+      if (kind !== 'set' || known.has(name)) continue
+      if (++unknown > maxUnknownSets) {
+        problems.add(
+          'templates',
+          `more names that no entry of objects has as select.name, beside these ${maxUnknownSets}`,
+        )
+        return
+      }
+      known.add(name)
       const near = nearestName(name, sets)
       const hint = near === undefined ? 'name one: select: { name: … }' : `did you mean ${near}?`
       const where = `line ${position.line}, column ${position.column}`
