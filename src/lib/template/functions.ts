@@ -203,7 +203,7 @@ function escapeQuery(bytes: string): string {
 
 function indented(context: FunctionContext, spaces: TemplateValue, value: TemplateValue): string {
   const content = spaces.revealContent()
-  const count = content.kind === 'number' ? Number(content.digits) : Number.NaN
+  const count = content.kind === 'number' ? Number(context.text(spaces)) : Number.NaN
   const most = templateLimits.templateIndent.value
   if (!(count >= 0 && count <= most)) throw new FunctionFault(words`expected a number of spaces from 0 to ${most}`)
   const bytes = context.text(value)

@@ -281,6 +281,42 @@ test('a template that takes too many steps or writes too much ends with template
   }
 })
 
+test('the bytes of literals, conditions, files and numbers count as steps', () => {
+  const kib = 20
+  const text = 'x'.repeat(kib * 1024)
+  const one = templateFiles(
+    new Map([
+      ['text', SecretValue.of(text)],
+      ['digits', SecretValue.of(`[${'1'.repeat(kib * 1024)}]`)],
+    ]),
+    new Map(),
+  )
+  const steps = (template: string) => renderTemplate(parseTemplate(template), one).steps
+  const rows: readonly [template: string, without: string][] = [
+    [`{{ if "${text}" }}{{ end }}`, '{{ if "" }}{{ end }}'],
+    [`{{ if "x" | default "${text}" }}{{ end }}`, '{{ if "x" | default "" }}{{ end }}'],
+    ['{{ if .text }}{{ end }}', '{{ if .absent }}{{ end }}'],
+    ['{{ if index "text" }}{{ end }}', '{{ if index "absent" }}{{ end }}'],
+    [
+      '{{ range fromJson .digits }}{{ if . }}{{ end }}{{ end }}',
+      '{{ range fromJson .digits }}{{ if "" }}{{ end }}{{ end }}',
+    ],
+    [
+      '{{ range $d := fromJson .digits }}{{ if index (fromJson $.digits) $d }}{{ end }}{{ end }}',
+      '{{ range $d := fromJson .digits }}{{ if index (fromJson $.digits) 7 }}{{ end }}{{ end }}',
+    ],
+  ]
+  for (const [template, without] of rows) assert.ok(steps(template) - steps(without) > kib - 1, template.slice(0, 80))
+})
+
+test('a long literal in a range ends the template, and a name of any length is refused before it is decoded', () => {
+  const long = 'é'.repeat(100 * 1024)
+  const loop = (inside: string) => `{{ range fromJson "[${'1,'.repeat(2399)}1]" }}${inside}{{ end }}`
+  assert.match(failure(loop(`{{ if "${long}" }}{{ end }}`)).message, /more than the 10,000 steps/)
+  assert.match(failure(loop(`{{ if index "${long}" }}{{ end }}`)).message, /expected a name of at most 4096 bytes/)
+  assert.match(failure(`{{ selected "${long}" | json }}`).message, /expected a name of at most 4096 bytes/)
+})
+
 test('a template that nests too deep or has too many actions is refused', () => {
   assert.match(failure('{{ if .a }}'.repeat(40)).message, /nesting of blocks/)
   assert.match(failure(`{{ ${'('.repeat(40)} }}`).message, /nesting of blocks/)

@@ -80,7 +80,9 @@ function renderBody(state: State, nodes: readonly TemplateNode[], scope: Scope):
         write(state, node.offset, printed(state, node.offset, evaluate(state, node.pipeline, scope)))
         break
       case 'if': {
-        const branch = node.branches.find(({ condition }) => isTrue(evaluate(state, condition, scope)))
+        const branch = node.branches.find(({ condition }) =>
+          isTrue(state, node.offset, evaluate(state, condition, scope)),
+        )
         renderBody(state, branch?.body ?? node.otherwise, scope)
         break
       }
@@ -118,12 +120,13 @@ function entriesOf(state: State, offset: number, value: TemplateValue): [Templat
 }
 
 /** As Go: what is empty or 0 is false, and so is what is not there. */
-function isTrue(value: TemplateValue): boolean {
+function isTrue(state: State, offset: number, value: TemplateValue): boolean {
   const content = value.revealContent()
   switch (content.kind) {
     case 'text':
       return content.bytes !== ''
     case 'number':
+      spendBytes(state, offset, content.digits.length)
       return Number(content.digits) !== 0
     case 'boolean':
       return content.value
@@ -190,7 +193,7 @@ function call(
   if (name === 'selected') return selectedSet(state, offset, nameIn(state, offset, args[0]))
   if (name === 'default') {
     const [other = TemplateValue.null, value = TemplateValue.null] = args
-    return isTrue(value) ? value : other
+    return isTrue(state, offset, value) ? value : other
   }
   const row: FunctionRow = templateFunctions[name as string as keyof typeof templateFunctions]
   const context = {
@@ -221,36 +224,46 @@ interface Name {
 
 function nameIn(state: State, offset: number, value: TemplateValue | undefined): Name {
   const content = value?.revealContent()
-  if (content?.kind === 'text') return { text: fromBytes(content.bytes).slice(0, maxName), quote: value?.literal }
+  if (content?.kind === 'text') return nameOf(state, offset, content.bytes, value?.literal)
   throw failed(state, offset, words`expected a name in quotes`)
 }
 
-/** Longer names are of no file. */
-const maxName = 4096
+/** The length is checked first: a name may be a text of any size. */
+function nameOf(state: State, offset: number, bytes: string, quote: Quotable | undefined): Name {
+  const { value } = templateLimits.templateNameBytes
+  if (bytes.length > value) throw failed(state, offset, words`expected a name of at most ${value} bytes`)
+  spendBytes(state, offset, bytes.length)
+  return { text: fromBytes(bytes), quote }
+}
 
 function indexOf(state: State, offset: number, args: readonly TemplateValue[]): TemplateValue {
   const [first, ...keys] = args
-  if (keys.length === 0) return fileNamed(state, nameIn(state, offset, first))
+  if (keys.length === 0) return fileNamed(state, offset, nameIn(state, offset, first))
   return keys.reduce<TemplateValue>((within, key) => entryOf(state, offset, within, key), first ?? TemplateValue.null)
 }
 
 function entryOf(state: State, offset: number, within: TemplateValue, key: TemplateValue): TemplateValue {
   const [content, wanted] = [within.revealContent(), key.revealContent()]
-  if (content.kind === 'list' && wanted.kind === 'number')
+  if (content.kind === 'list' && wanted.kind === 'number') {
+    spendBytes(state, offset, wanted.digits.length)
     return content.items[Number(wanted.digits)] ?? TemplateValue.missing(key.literal)
+  }
   const name = nameIn(state, offset, key)
-  if (content.kind === 'files') return fileNamed(state, name)
+  if (content.kind === 'files') return fileNamed(state, offset, name)
   if (content.kind === 'map') return content.entries.get(name.text) ?? TemplateValue.missing(name.quote)
   if (content.kind === 'missing') return within
   throw failed(state, offset, words`index expects a set, or a list or map of fromJson`)
 }
 
 /** The contents of a file, or that it is missing: either is what the result depends on. */
-function fileNamed({ files, used }: State, { text, quote }: Name): TemplateValue {
+function fileNamed(state: State, offset: number, { text, quote }: Name): TemplateValue {
+  const { files, used } = state
   const contents = files.read(text)
   // A computed name of no file may be a value; what it was computed from is used already.
   if (contents !== undefined || quote !== undefined) used.add(text)
-  return contents === undefined ? TemplateValue.missing(quote) : TemplateValue.ofSecret(contents)
+  if (contents === undefined) return TemplateValue.missing(quote)
+  spendBytes(state, offset, contents.size)
+  return TemplateValue.ofSecret(contents)
 }
 
 function selectedSet(state: State, offset: number, { text, quote }: Name): TemplateValue {
@@ -275,6 +288,8 @@ function operandValue(state: State, operand: Operand, scope: Scope): TemplateVal
   spend(state, operand.offset, 1)
   switch (operand.kind) {
     case 'text':
+      spendBytes(state, operand.offset, printed(state, operand.offset, operand.value).length)
+      return operand.value
     case 'number':
       return operand.value
     case 'boolean':
@@ -318,5 +333,5 @@ function fileOfField(state: State, offset: number, field: Quotable): TemplateVal
     throw failed(state, offset, words`.${cut(field)} can be each of several files; use ${either}`)
   }
   const name = names[0] ?? field
-  return fileNamed(state, { text: name, quote: name })
+  return fileNamed(state, offset, { text: name, quote: name })
 }

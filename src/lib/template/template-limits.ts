@@ -5,13 +5,19 @@ export const templateLimits = {
   templateSteps: {
     value: 10_000,
     unit: 'count',
-    what: 'steps of one template (an action, a function, or 1 KiB of text that they read or write)',
+    what: 'steps of one template (an action, a function, or 1 KiB of text that they read, test or write)',
     beyond: 'the mount fails (template-failed)',
   },
   templateStepsOfClass: {
     value: 50_000,
     unit: 'count',
     what: 'steps of all templates of a class',
+    beyond: 'the mount fails (template-failed)',
+  },
+  templateNameBytes: {
+    value: 4096,
+    unit: 'bytes',
+    what: 'name that index or selected of a template looks up',
     beyond: 'the mount fails (template-failed)',
   },
   templateOutputBytes: {
