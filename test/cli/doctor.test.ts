@@ -7,6 +7,7 @@ import { parse, stringify } from 'yaml'
 import { type KubeObject, resources } from '#kubernetes/client'
 import { findLocalAzure, labHome } from '#lab/home'
 import { callSocket } from '#lib/http'
+import { secretSyncs } from '../../src/cli/doctor/secret-sync.ts'
 import { until } from '../support/eventually.ts'
 import { cliCommand, cliEnvironment } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -228,7 +229,7 @@ test('doctor: a pod with nothing wrong, and the same from other sides', async (t
 })
 
 test('doctor: a pod that waits, in the summary of the cluster and with a probe that is interrupted', async (t) => {
-  const lab = await startIdentityLab(t)
+  const lab = await startIdentityLab(t, '--sync')
   const patient = await admit(lab, 'waiting')
   patient.parameters.objects = patient.parameters.objects?.replace('password', 'lost') ?? ''
   await create(patient, classOf(patient), podOf(patient))
@@ -241,6 +242,43 @@ test('doctor: a pod that waits, in the summary of the cluster and with a probe t
     const waiting = steps.find(({ id }) => id === 'K3')
     assert.equal(waiting?.code, 'vault-object-missing')
     assert.deepEqual(waiting?.fix, ['keymount doctor pod/app -n waiting'])
+  })
+
+  await t.test(
+    'of a SecretSync, the sync controller runs, and the condition is the one that the controller wrote',
+    async () => {
+      const sync = {
+        apiVersion: 'secret-sync.x-k8s.io/v1alpha1',
+        kind: 'SecretSync',
+        metadata: { namespace: patient.namespace, name: 'synced' },
+        spec: {
+          secretProviderClassName: name,
+          serviceAccountName: name,
+          secretObject: { type: 'Opaque', data: [{ sourcePath: 'lost', targetKey: 'lost' }] },
+        },
+      }
+      await lab.kube.create(secretSyncs, sync)
+      await until('the condition of the SecretSync', async () => {
+        const { steps } = await examine(patient, 'secretsync/synced')
+        return steps.some(({ code }) => code === 'vault-object-missing')
+      })
+      const { steps } = await examine(patient, 'secretsync/synced')
+      assert.deepEqual(
+        steps.map(({ id, state }) => `${id} ${state}`),
+        ['K2 ok', 'K4 ok', 'I1 ok', 'V2 fail'],
+      )
+    },
+  )
+
+  await t.test('the summary of a namespace is about it alone', async () => {
+    const own = await lab.keymount('doctor', '-n', 'waiting')
+    assert.equal(own.code, 1, own.stdout)
+    assert.match(own.stdout, /^Namespace waiting /)
+    assert.match(unwrapped(own.stdout), /keymount doctor pod\/NAME -n waiting\./)
+    const other = await lab.keymount('doctor', '-n', 'default')
+    assert.equal(other.code, 0, other.stdout)
+    const none = await lab.keymount('doctor', '-n', 'nowhere')
+    assert.equal(none.code, 2, none.stdout)
   })
 
   await t.test('a probe reports what the node meets, and is deleted', async () => {

@@ -22,11 +22,12 @@ export async function noSuchObject<T extends KubeObject>(
   const names = 'value' in found ? found.value.items.map(({ metadata }) => metadata.name ?? '') : []
   const near = nearestName(name, names)
   return new CliError({
-    what: `There is no ${noun} "${name}" in namespace "${namespace}"`,
+    what: `There is no ${noun} "${name}"${resource.namespaced ? ` in namespace "${namespace}"` : ''}`,
     fix: [
       ...(near === undefined ? [] : [`did you mean ${near}?`]),
-      'name its namespace: -n NAMESPACE',
-      `see all of them: kubectl get ${resource.plural} -A`,
+      resource.namespaced
+        ? `find its namespace, for -n: kubectl get ${resource.plural} -A`
+        : `see all of them: kubectl get ${resource.plural}`,
     ],
     cause,
   })

@@ -58,6 +58,7 @@ async function examine(command: DoctorCommand): Promise<DoctorReport> {
       return await examineTarget({
         target,
         namespace: command.namespace ?? config.namespace,
+        givenNamespace: command.namespace,
         kube: withDeadlines(kube, { timeoutMs: requestMs, signal: world.signal }),
         azure,
         probe: command.probe,

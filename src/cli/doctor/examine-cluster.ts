@@ -3,8 +3,9 @@ import { type KubeClient, type KubeEvent, type Pod, resources } from '#kubernete
 import { driverName } from '#lab/home'
 import { codesIn } from '#product/error-catalogue'
 
-import { commandLine, countOf } from '#terminal'
+import { CliError, commandLine, countOf } from '#terminal'
 import { type Answer, attempt } from '../answer.ts'
+import { findObject } from '../cluster/find-object.ts'
 import { classFinding } from '../identity/doctor/check-class.ts'
 import { gatherInstallation } from '../identity/doctor/cluster-facts.ts'
 import { chartInstallCommand } from '../identity/doctor/installation.ts'
@@ -13,24 +14,33 @@ import { quietMsOf } from './judge/judge-files.ts'
 import { judgeNode } from './judge/judge-node.ts'
 import { judgeVolumes } from './judge/judge-volumes.ts'
 import { gatherNode, gatherProduct } from './product-facts.ts'
+import { timeOf } from './reports.ts'
 import { type SecretSync, secretSyncs } from './secret-sync.ts'
 import { fail, fine, notKnown, type Observation, type Observed, observationOf } from './step.ts'
 
 /** This many objects are named for one step; the others are counted. */
 const mostNamed = 5
 
-/** A summary of the whole cluster, with the doctor's command for each object that is wrong. */
-export async function examineCluster(kube: KubeClient, packageRoot: string): Promise<[Observed, string[]]> {
+/**
+ * A summary of the whole cluster, or of one namespace and what it needs of the cluster, with the doctor's command for each
+ * object that is wrong. Rejects with `CliError` if there is no such namespace.
+ */
+export async function examineCluster(
+  kube: KubeClient,
+  packageRoot: string,
+  namespace: string | undefined,
+): Promise<[Observed, string[]]> {
+  if (namespace !== undefined) await requireNamespace(kube, namespace)
   const list = <T>(ask: () => Promise<{ items: T[] }>) => attempt(async () => (await ask()).items)
   const [{ driver, installation }, product, nodes, pods, events, classes, statuses, syncs] = await Promise.all([
     gatherInstallation(kube),
     gatherProduct(kube),
     list(() => kube.list(resources.nodes)),
-    list(() => kube.list(resources.pods, { fieldSelector: 'status.phase=Pending' })),
-    list(() => kube.list(resources.events, { fieldSelector: 'reason=FailedMount' })),
-    list(() => kube.list(resources.secretProviderClasses)),
-    list(() => kube.list(resources.secretProviderClassPodStatuses)),
-    list(() => kube.list(secretSyncs)),
+    list(() => kube.list(resources.pods, { namespace, fieldSelector: 'status.phase=Pending' })),
+    list(() => kube.list(resources.events, { namespace, fieldSelector: 'reason=FailedMount' })),
+    list(() => kube.list(resources.secretProviderClasses, { namespace })),
+    list(() => kube.list(resources.secretProviderClassPodStatuses, { namespace })),
+    list(() => kube.list(secretSyncs, { namespace })),
   ])
   const installCommand = chartInstallCommand(installation, packageRoot)
   const facts =
@@ -63,7 +73,14 @@ export async function examineCluster(kube: KubeClient, packageRoot: string): Pro
     D1: observe(statuses, (all) => judgeVolumes(all, times)),
     ...('why' in syncs ? {} : { S1: judgeSyncs(syncs.value) }),
   }
-  return [observed, ['One pod, class, node or workload in detail: keymount doctor pod/NAME -n NAMESPACE.']]
+  const where = namespace ?? 'NAMESPACE'
+  return [observed, [`One pod, class, node or workload in detail: keymount doctor pod/NAME -n ${where}.`]]
+}
+
+async function requireNamespace(kube: KubeClient, name: string): Promise<void> {
+  const found = await attempt(() => findObject(kube, resources.namespaces, { name }))
+  if ('why' in found || found.value !== undefined) return
+  throw new CliError({ what: `There is no namespace "${name}"`, fix: ['see all of them: kubectl get namespaces'] })
 }
 
 function observe<T>(answer: Answer<T>, judge: (value: T) => Observation[]): Observation[] {
@@ -73,14 +90,15 @@ function observe<T>(answer: Answer<T>, judge: (value: T) => Observation[]): Obse
 function some(wrong: readonly Observation[]): Observation[] {
   const [first] = wrong
   if (first === undefined || wrong.length <= mostNamed) return [...wrong]
-  return [...wrong.slice(0, mostNamed), { ...first, text: `and ${wrong.length - mostNamed} more`, fix: [] }]
+  return [...wrong.slice(0, mostNamed), { state: first.state, text: `and ${wrong.length - mostNamed} more` }]
 }
 
 /** Pods that wait for a volume of ours, each with kubelet's last report. */
 function judgePending(pods: readonly Pod[], events: readonly KubeEvent[]): Observation[] {
   const waiting = pods.filter(({ spec }) => spec.volumes?.some(({ csi }) => csi?.driver === driverName))
   const wrong = waiting.flatMap(({ metadata }) => {
-    const message = events.filter(({ involvedObject }) => involvedObject.uid === metadata.uid).at(-1)?.message
+    const own = events.filter(({ involvedObject }) => involvedObject.uid === metadata.uid)
+    const message = own.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).at(-1)?.message
     if (message === undefined) return []
     const [code = 'pod-waits'] = codesIn(message)
     const { namespace = '', name = '' } = metadata

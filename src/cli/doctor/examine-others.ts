@@ -83,7 +83,8 @@ export async function examineSecretSync(kube: KubeClient, ref: PodRef): Promise<
   return withCondition(observed, sync)
 }
 
-const controllerLabel = 'app.kubernetes.io/component in (sync,secrets-store-sync-controller)'
+/** The selector of the chart's Deployment, which is upstream's. */
+const controllerLabel = 'control-plane=controller-manager,secrets-store.io/system=true'
 
 function judgeController(pods: Awaited<ReturnType<typeof attempt<Parameters<typeof isReady>[0][]>>>): Observation {
   if ('why' in pods) return notKnown(pods.why)

@@ -16,6 +16,8 @@ import type { Target } from './target.ts'
 export interface TargetExamination {
   target: Target
   namespace: string
+  /** As `-n` names it: a summary is then about it alone. */
+  givenNamespace: string | undefined
   kube: KubeClient
   azure: AzureAccess
   probe: boolean
@@ -27,19 +29,25 @@ export interface TargetExamination {
 
 /** The report about any target. Rejects with `CliError` if it does not exist. */
 export async function examineTarget(examination: TargetExamination): Promise<DoctorReport> {
-  const { target, namespace, kube, packageRoot, kubeconfig } = examination
+  const { target, namespace, givenNamespace, kube, packageRoot, kubeconfig } = examination
   const { kind, name } = target
   const where = ` (${kube.server}, ${kubeconfig})`
   const report = (title: string, observed: Observed, notes: readonly string[] = []): DoctorReport => ({
     target:
-      kind === 'cluster' || kind === 'node' ? `${kind}/${name}`.replace(/\/$/, '') : `${kind}/${name} -n ${namespace}`,
+      (kind === 'cluster' && givenNamespace === undefined) || kind === 'node'
+        ? `${kind}/${name}`.replace(/\/$/, '')
+        : `${kind}/${name} -n ${namespace}`.replace('/ ', ' '),
     title: `${title}${where}`,
-    steps: tableOf(observed),
+    // A summary is about many objects, and a SecretSync has a condition of its own: what is wrong first explains no other step.
+    steps: tableOf(observed, kind !== 'cluster' && kind !== 'secretsync'),
     notes,
   })
   switch (kind) {
     case 'cluster':
-      return report('The whole cluster', ...(await examineCluster(kube, packageRoot)))
+      return report(
+        givenNamespace === undefined ? 'The whole cluster' : `Namespace ${givenNamespace}`,
+        ...(await examineCluster(kube, packageRoot, givenNamespace)),
+      )
     case 'node':
       return report(`Node ${name}`, await examineNode(kube, name, packageRoot))
     case 'secretsync':

@@ -26,7 +26,8 @@ function printStep(step: Step, titleWidth: number, { line, style, width }: Termi
   const marks = { ok: style.good('✓'), fail: style.bad('✗'), warn: style.bad('!'), unknown: style.dim('?') }
   const mark = state === 'not-reached' ? style.dim('·') : marks[state]
   const margin = ' '.repeat(2 + 2 + 3 + titleWidth + 2)
-  const text = code === undefined ? found : `[${code}] ${found}`
+  const hasCode = code === undefined || found.startsWith(`[${code}] `)
+  const text = hasCode ? found : `[${code}] ${found}`
   const [first = '', ...more] = wrapText(text, Math.max(width - margin.length, 24))
   line(`  ${mark} ${id} ${title.padEnd(titleWidth)}  ${state === 'unknown' ? style.dim(first) : first}`)
   for (const words of more) line(`${margin}${state === 'unknown' ? style.dim(words) : words}`)
@@ -35,8 +36,8 @@ function printStep(step: Step, titleWidth: number, { line, style, width }: Termi
 }
 
 function summaryOf(steps: readonly Step[], { style }: Terminal): string {
-  const wrong = steps.find(({ state }) => state === 'fail')
-  if (wrong !== undefined) return style.bad(`${wrong.id} ${wrong.title} is wrong.`)
+  const wrong = steps.filter(({ state }) => state === 'fail').map(({ id, title }) => `${id} ${title}`)
+  if (wrong.length > 0) return style.bad(`${wrong.join(', ')} ${wrong.length > 1 ? 'are' : 'is'} wrong.`)
   const warnings = steps.filter(({ state }) => state === 'warn').length
   const unknown = steps.filter(({ state }) => state === 'unknown').length
   const rest = [

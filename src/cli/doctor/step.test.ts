@@ -31,3 +31,25 @@ test('a step that could not be checked does not end the way, and hides nothing t
   assert.equal(first?.state, 'unknown')
   assert.equal(second?.state, 'warn')
 })
+
+test('a code is named once: in front of the text, and of each text where they differ', () => {
+  const missing = fail('vault-missing', 'volume "s": [vault-missing] no vault x')
+  assert.deepEqual(
+    tableOf({ K3: [missing] }).map(({ code, found }) => [code, found]),
+    [['vault-missing', 'volume "s": no vault x']],
+  )
+  const [step] = tableOf({ K3: [missing, fail('vault-forbidden', 'a/b waits')] })
+  assert.equal(step?.found, '[vault-missing] volume "s": no vault x; [vault-forbidden] a/b waits')
+})
+
+test('a summary does not stop at the first step that is wrong', () => {
+  const observed = { K3: [fail('vault-missing', 'x')], D1: [fail('rotation-failing', 'y')] }
+  assert.deepEqual(
+    tableOf(observed, false).map(({ state }) => state),
+    ['fail', 'fail'],
+  )
+  assert.deepEqual(
+    tableOf(observed).map(({ state }) => state),
+    ['fail', 'not-reached'],
+  )
+})

@@ -50,8 +50,12 @@ export interface Step {
 /** All observations of a step; a step that does not apply to the target is absent. */
 export type Observed = Partial<Record<StepId, readonly Observation[]>>
 
-/** The table: steps after the first that is wrong are not reached, because what they show may follow from it. */
-export function tableOf(observed: Observed): Step[] {
+/**
+ * The table: steps after the first that is wrong are not reached, because what they show may follow from it.
+ *
+ * @param stops false where the steps are about different objects, as in a summary
+ */
+export function tableOf(observed: Observed, stops = true): Step[] {
   let isReached = true
   return stepIds.flatMap((id): Step[] => {
     const observations = observed[id]
@@ -59,24 +63,34 @@ export function tableOf(observed: Observed): Step[] {
     const title = stepTitles[id]
     if (!isReached) return [{ id, title, state: 'not-reached' }]
     const step = { id, title, ...merged(observations) }
-    isReached = step.state !== 'fail'
+    isReached = !stops || step.state !== 'fail'
     return [step]
   })
 }
 
 const severity = ['fail', 'warn', 'unknown', 'ok'] as const
 
-/** The worst of them, in their own words. */
+/** The worst of them, in their own words; each with its code if they have different ones. */
 function merged(observations: readonly Observation[]): Omit<Step, 'id' | 'title'> {
   const state = severity.find((one) => observations.some((each) => each.state === one)) ?? 'unknown'
   const worst = observations.filter((one) => one.state === state)
+  const codes = [...new Set(worst.flatMap(({ code }) => code ?? []))]
+  const texts = worst.map(({ code, text }) => {
+    const own = withoutCode(text, code)
+    return codes.length > 1 && code !== undefined ? `[${code}] ${own}` : own
+  })
   const fix = [...new Set(worst.flatMap((one) => one.fix ?? []))]
   return {
     state,
-    code: worst.find(({ code }) => code !== undefined)?.code,
-    found: [...new Set(worst.map(({ text }) => text))].join('; ') || undefined,
+    code: codes[0],
+    found: [...new Set(texts)].join('; ') || undefined,
     fix: fix.length === 0 ? undefined : fix,
   }
+}
+
+/** Messages of driver and provider have their code in brackets; the table names it once. */
+function withoutCode(text: string, code: AnyCode | undefined): string {
+  return code === undefined ? text : text.replaceAll(`[${code}] `, '').replaceAll(` [${code}]`, '')
 }
 
 export function fine(text: string): Observation {
