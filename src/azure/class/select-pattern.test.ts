@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Session } from 'node:inspector/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { compileNamePattern } from './select-pattern.ts'
@@ -81,4 +82,52 @@ test('patterns that backtracking engines take for ever on are as quick as others
   const name = `${'a'.repeat(126)}b`
   for (const pattern of ['(a*)*', '(a|a)*', '(a|aa)+', '(.*)*x', '(a?){60}a{60}', '([a-z]+)+$'])
     assert.equal(matches(pattern, `${name}-`), false, pattern)
+})
+
+test('the steps of a match are in proportion to its work, also for large classes that never fit', async () => {
+  const name = 'a'.repeat(123)
+  const patterns = [
+    `(?i)(?:(?:[${'!'.repeat(220)}]?){230}.)*`,
+    `(?:(?:[${'\\s'.repeat(110)}]?){230}.)*`,
+    '(?:(?:b?){230}.)*',
+    '(?:a{0,490}.)*',
+    '(a|b|c|d|e|f|g|h|i|j)*',
+  ]
+  const counted: { pattern: string; steps: number; blocks: number }[] = []
+  for (const pattern of patterns) {
+    const compiled = compileNamePattern(pattern)
+    if ('fault' in compiled) assert.fail(`${pattern}: ${compiled.fault}`)
+    let steps = 0
+    const blocks = await blocksOf(() =>
+      compiled.matches(name, (taken) => {
+        steps += taken
+      }),
+    )
+    counted.push({ pattern, steps, blocks })
+  }
+  for (const { pattern, steps, blocks } of counted)
+    assert.ok(steps > 1000 && blocks < 5 * steps, `${pattern}: ${blocks} blocks of code for ${steps} steps`)
+})
+
+/** How many blocks of the code of patterns are executed, as V8's precise coverage counts them. */
+async function blocksOf(action: () => void): Promise<number> {
+  const session = new Session()
+  session.connect()
+  try {
+    await session.post('Profiler.enable')
+    await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+    await session.post('Profiler.takePreciseCoverage')
+    action()
+    const { result } = await session.post('Profiler.takePreciseCoverage')
+    const own = result.filter(({ url }) => url.endsWith('/select-pattern.ts'))
+    return own
+      .flatMap(({ functions }) => functions.flatMap(({ ranges }) => ranges))
+      .reduce((sum, { count }) => sum + count, 0)
+  } finally {
+    session.disconnect()
+  }
+}
+
+test('a name with letters beyond ASCII, which no vault has, fits no pattern', () => {
+  for (const pattern of ['.*', '[^a]+', '\\W+', 'é+']) assert.equal(matches(pattern, 'éé'), false, pattern)
 })

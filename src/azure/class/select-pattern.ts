@@ -49,10 +49,22 @@ type Tree =
   | { kind: 'empty' }
   | { kind: 'start' }
   | { kind: 'end' }
-  | { kind: 'letter'; takes: (letter: string) => boolean }
+  | { kind: 'letter'; taken: Letters }
   | { kind: 'sequence'; parts: readonly Tree[] }
   | { kind: 'alternatives'; parts: readonly Tree[] }
   | { kind: 'repeat'; part: Tree; least: number; most: number | undefined }
+
+/**
+ * What a state takes, by the code of the letter: looked up in the same time for a class of a hundred members as for one letter.
+ * Names of objects are ASCII, and no other letter is taken.
+ */
+type Letters = Uint8Array
+
+const asciiLetters: readonly string[] = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code))
+
+function lettersOf(takes: (letter: string) => boolean): Letters {
+  return Uint8Array.from(asciiLetters, (letter) => (takes(letter) ? 1 : 0))
+}
 
 interface Reader {
   text: string
@@ -131,10 +143,10 @@ function parseOne(reader: Reader): Tree {
     case '(':
       return parseGroup(reader)
     case '[':
-      return { kind: 'letter', takes: parseClass(reader) }
+      return { kind: 'letter', taken: lettersOf(parseClass(reader)) }
     case '.':
       reader.next++
-      return { kind: 'letter', takes: () => true }
+      return { kind: 'letter', taken: lettersOf(() => true) }
     case '^':
       reader.next++
       return { kind: 'start' }
@@ -156,7 +168,7 @@ function parseOne(reader: Reader): Tree {
 
 function oneLetter({ ignoreCase }: Reader, letter: string): Tree {
   const wanted = ignoreCase ? letter.toLowerCase() : letter
-  return { kind: 'letter', takes: (other) => other === wanted }
+  return { kind: 'letter', taken: lettersOf((other) => other === wanted) }
 }
 
 function parseGroup(reader: Reader): Tree {
@@ -194,7 +206,7 @@ function parseEscape(reader: Reader): Tree {
   if (takes === undefined && /[0-9A-Za-z]|^$/.test(letter))
     throw fail(reader, `found \\${letter}: back-references and other escapes than \\d, \\w, \\s are not supported`)
   reader.next += 2
-  return takes === undefined ? oneLetter(reader, letter) : { kind: 'letter', takes }
+  return takes === undefined ? oneLetter(reader, letter) : { kind: 'letter', taken: lettersOf(takes) }
 }
 
 function parseClass(reader: Reader): (letter: string) => boolean {
@@ -238,7 +250,7 @@ function memberLetter(reader: Reader): string | ((letter: string) => boolean) {
 
 type State =
   | { kind: 'match' }
-  | { kind: 'letter'; takes: (letter: string) => boolean; then: number }
+  | { kind: 'letter'; taken: Letters; then: number }
   | { kind: 'either'; targets: number[] }
   | { kind: 'start' | 'end'; then: number }
 
@@ -261,7 +273,7 @@ function build(states: State[], tree: Tree, then: number): number {
     case 'empty':
       return then
     case 'letter':
-      return states.push({ kind: 'letter', takes: tree.takes, then }) - 1
+      return states.push({ kind: 'letter', taken: tree.taken, then }) - 1
     case 'sequence':
       return tree.parts.reduceRight((next, part) => build(states, part, next), then)
     case 'alternatives':
@@ -294,11 +306,12 @@ function run(states: readonly State[], start: number, name: string): { matches: 
   const walk: Walk = { at: 0, end: name.length, visited, steps: states.length }
   let current = closure(states, [start], walk)
   for (let at = 0; at < name.length && current.length > 0; at++) {
-    const letter = name[at] ?? ''
+    const code = name.charCodeAt(at)
     const next: number[] = []
     for (const index of current) {
+      walk.steps++
       const state = states[index]
-      if (state?.kind === 'letter' && state.takes(letter)) next.push(state.then)
+      if (state?.kind === 'letter' && state.taken[code] === 1) next.push(state.then)
     }
     walk.at = at + 1
     current = closure(states, next, walk)
