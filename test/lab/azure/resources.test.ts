@@ -369,8 +369,8 @@ test('requests need a token for Resource Manager and an api-version', async (t) 
 test('an operation that is not implemented is refused by name', async (t) => {
   const { azure, group } = await resourceManager(t)
   await assert.rejects(
-    azure.arm.put(`${group}/providers/Microsoft.Storage/storageAccounts/x`, {}),
-    fails(501, 'NotImplemented', /PUT .*microsoft\.storage\/storageaccounts\/x/),
+    azure.arm.put(`${group}/providers/Microsoft.Cache/redis/x`, {}),
+    fails(501, 'NotImplemented', /PUT .*microsoft\.cache\/redis\/x/),
   )
 })
 
