@@ -10,7 +10,7 @@ import {
 } from 'node:tls'
 import { Problems } from '#lib'
 import { exchange, type HttpResponse, type HttpStream, type Outgoing, openStream } from './exchange.ts'
-import { prepareConnections } from './prepared-connections.ts'
+import { type PreparedLimits, prepareConnections } from './prepared-connections.ts'
 import { type ProxyEnvironment, readProxyEnvironment } from './proxy-environment.ts'
 
 /**
@@ -45,10 +45,13 @@ export interface HttpClient {
   /** An answer that is read as it comes, over a connection that does not count towards `maxSockets`. */
   stream(request: HttpStreamRequest): Promise<HttpStream>
   /**
-   * Opens connections to the host of an https URL, until `count` are open and unused, for requests that are about to be sent. Does
-   * nothing for clients that open connections by themselves, and through a proxy that is asked by TLS.
+   * Opens connections to the host of an https URL, until `count` are open and unused, for requests that are about to be sent, or fewer
+   * where `prepared` allows no more. Does nothing for clients that open connections by themselves, and through a proxy that is asked
+   * by TLS.
+   *
+   * @param owner of the share of `prepared` that they count towards. Default: an owner without a name.
    */
-  prepare(url: URL, count: number): void
+  prepare(url: URL, count: number, owner?: string): void
   /** Closes idle connections and ends those in use. */
   stop(): void
 }
@@ -73,11 +76,15 @@ export interface HttpClientOptions {
   maxSockets?: number | undefined
   /** Idle connections that stay open per host. Default: as many as `maxSockets`. */
   maxFreeSockets?: number | undefined
+  /** Connections that `prepare` opened and no request uses yet, of all hosts and of one owner. Default 64, and 24 of one owner. */
+  prepared?: PreparedLimits | undefined
   /** Time for one exchange, body included, in milliseconds. Default 10,000. */
   timeoutMs?: number | undefined
   /** Largest body accepted, in bytes. Default 4 MiB. */
   maxBodyBytes?: number | undefined
 }
+
+const defaultPrepared: PreparedLimits = { total: 64, perOwner: 24 }
 
 /** Throws `ProblemsError` for proxy variables that cannot be used, and OpenSSL's error for such certificates or keys. */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
@@ -92,10 +99,10 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
       useConnections(agent, options.connect)
   }
   const isPreparable = options.connect === undefined && !proxiesOf(options).some((proxy) => /^https:/i.test(proxy))
-  const prepared = isPreparable ? prepareConnections(agents.secure) : undefined
+  const prepared = isPreparable ? prepareConnections(agents.secure, options.prepared ?? defaultPrepared) : undefined
   return {
-    prepare({ protocol, hostname, port }, count) {
-      if (protocol === 'https:') prepared?.prepare(hostname, Number(port || 443), Math.min(count, maxSockets))
+    prepare({ protocol, hostname, port }, count, owner = '') {
+      if (protocol === 'https:') prepared?.prepare(hostname, Number(port || 443), Math.min(count, maxSockets), owner)
     },
     send: (request) => exchange(outgoing(request, agents), { timeoutMs: request.timeoutMs ?? timeoutMs, maxBodyBytes }),
     stream(request) {

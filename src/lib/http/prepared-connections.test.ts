@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { Agent } from 'node:https'
+import { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { eventually } from '../../../test/support/eventually.ts'
 import { startTlsServer } from '../../../test/support/tls-server.ts'
 import { createHttpClient } from './http-client.ts'
 import { HttpFault } from './http-fault.ts'
+import { prepareConnections } from './prepared-connections.ts'
 
 async function start(t: TestContext) {
   const server = await startTlsServer(t)
@@ -68,4 +71,42 @@ test('stopping the client closes what was prepared', async (t) => {
   await eventually(() => assert.equal(server.connections, 2))
   client.prepare(new URL('http://localhost/'), 1)
   client.stop()
+})
+
+/** Prepared connections of an agent whose connections open when the test makes them open. */
+function prepareByHand() {
+  const opening: Socket[] = []
+  const agent = new Agent()
+  agent.createConnection = (() => {
+    const socket = new Socket()
+    opening.push(socket)
+    return socket
+  }) as typeof agent.createConnection
+  const connections = prepareConnections(agent, { total: 64, perOwner: 24 })
+  const request = (host: string) =>
+    agent.createConnection({ host, port: 443 } as Parameters<typeof agent.createConnection>[0], () => {})
+  return { opening, request, prepare: connections.prepare }
+}
+
+test('all hosts and mounts of one owner have a share of the connections, and all owners a number together', () => {
+  const { opening, prepare } = prepareByHand()
+  for (let host = 0; host < 100; host++) prepare(`host-${host}`, 443, 24, 'a')
+  assert.equal(opening.length, 24)
+  for (const owner of ['b', 'c', 'd']) for (let host = 0; host < 10; host++) prepare(`${owner}-${host}`, 443, 24, owner)
+  assert.equal(opening.length, 64)
+})
+
+test('a connection that is used, closed or failed makes room for another', () => {
+  const { opening, prepare, request } = prepareByHand()
+  prepare('first', 443, 24, 'a')
+  opening[0]?.emit('error', new Error('refused'))
+  opening[1]?.emit('secureConnect')
+  opening[1]?.emit('close')
+  request('first')
+  assert.equal(opening.length, 24, 'the request takes one that is on its way')
+  prepare('second', 443, 24, 'a')
+  assert.equal(opening.length, 27)
+  opening[2]?.emit('error', new Error('refused'))
+  prepare('third', 443, 24, 'a')
+  assert.equal(opening.length, 27, 'one that a request took counts once')
 })

@@ -1,14 +1,21 @@
 import type { Agent, AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
+import { createFairSlots } from '#lib/async'
 
 /** Connections that are opened before a request needs them. */
 export interface PreparedConnections {
   /**
-   * Opens connections to a host until `count` are open and unused, or on their way. A failure is that of the request that would have
-   * used the connection, or of none.
+   * Opens connections to a host until `count` are open and unused, or on their way, or the owner has its share of all. A failure is
+   * that of the request that would have used the connection, or of none.
    */
-  prepare(host: string, port: number, count: number): void
+  prepare(host: string, port: number, count: number, owner: string): void
   stop(): void
+}
+
+/** Connections that were prepared and are not used yet, to all hosts together. */
+export interface PreparedLimits {
+  total: number
+  perOwner: number
 }
 
 interface Prepared {
@@ -16,6 +23,8 @@ interface Prepared {
   opened: Socket | undefined
   /** Makes it an ordinary connection of the agent. */
   handOver(): void
+  /** Gives back its place among all that are prepared; may be called twice. */
+  release(): void
 }
 
 /** How long a connection waits for a request, in milliseconds. */
@@ -27,12 +36,21 @@ type Create = (
 ) => Socket | null | undefined
 
 /** Makes an agent of `node:https` take its connections from those that were prepared, the oldest first, while there are any. */
-export function prepareConnections(agent: Agent): PreparedConnections {
+export function prepareConnections(agent: Agent, { total, perOwner }: PreparedLimits): PreparedConnections {
   const create = agent.createConnection.bind(agent) as unknown as Create
-  const prepared = new Map<string, Prepared[]>()
+  const slots = createFairSlots(total, perOwner)
+  const prepared = new Map<string, Set<Prepared>>()
+  const remove = (key: string, one: Prepared) => {
+    one.release()
+    const ofHost = prepared.get(key)
+    ofHost?.delete(one)
+    if (ofHost?.size === 0) prepared.delete(key)
+  }
   agent.createConnection = ((options: Parameters<Create>[0], callback: Parameters<Create>[1]) => {
-    const first = prepared.get(`${options.host}:${options.port}`)?.shift()
+    const key = `${options.host}:${options.port}`
+    const [first] = prepared.get(key) ?? []
     if (first === undefined) return create(options, callback)
+    remove(key, first)
     first.socket.then(
       (socket) => {
         first.handOver()
@@ -43,23 +61,19 @@ export function prepareConnections(agent: Agent): PreparedConnections {
     return undefined
   }) as unknown as Agent['createConnection']
   return {
-    prepare(host, port, count) {
+    prepare(host, port, count, owner) {
       const key = `${host}:${port}`
-      const list = prepared.get(key) ?? []
-      prepared.set(key, list)
-      for (let missing = count - list.length - freeOf(agent, key); missing > 0; missing--) {
-        const one = open(
-          create,
-          { ...(agent.options as AgentOptions), keepAlive: true, servername: host, host, port },
-          () => {
-            if (list.includes(one)) list.splice(list.indexOf(one), 1)
-          },
-        )
-        list.push(one)
+      const options = { ...(agent.options as AgentOptions), keepAlive: true, servername: host, host, port }
+      const unused = (prepared.get(key)?.size ?? 0) + freeOf(agent, key)
+      for (let missing = count - unused; missing > 0; missing--) {
+        const release = slots.take(owner)
+        if (release === undefined) return
+        const one = open(create, options, { release, onGone: () => remove(key, one) })
+        prepared.set(key, (prepared.get(key) ?? new Set()).add(one))
       }
     },
     stop() {
-      for (const { opened } of [...prepared.values()].flat()) opened?.destroy()
+      for (const { opened } of [...prepared.values()].flatMap((ofHost) => [...ofHost])) opened?.destroy()
     },
   }
 }
@@ -70,13 +84,17 @@ function freeOf({ freeSockets }: Agent, key: string): number {
   return lists.reduce((sum, [, sockets]) => sum + (sockets?.length ?? 0), 0)
 }
 
-function open(create: Create, options: Parameters<Create>[0], onGone: () => void): Prepared {
+function open(
+  create: Create,
+  options: Parameters<Create>[0],
+  { release, onGone }: { release: () => void; onGone: () => void },
+): Prepared {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   const fail = (error: Error) => {
     reject(error)
     onGone()
   }
-  const one: Prepared = { socket: promise, opened: undefined, handOver: () => {} }
+  const one: Prepared = { socket: promise, opened: undefined, handOver: () => {}, release }
   const ready = (socket: Socket) => {
     const end = () => {
       socket.destroy()

@@ -20,6 +20,7 @@ import { MountError, parameterError } from './mount-error.ts'
 import type { MountSpec } from './mount-spec.ts'
 import { parseMount } from './parse-mount.ts'
 import { type DecodedRequest, decodeMountRequest } from './parse-mount-request.ts'
+import { type PrepareConnections, prepareVault } from './prepare-vault.ts'
 import { providerLimits } from './provider-limits.ts'
 import type { ProviderMetrics } from './provider-metrics.ts'
 import type { ReadCache } from './read-cache.ts'
@@ -42,8 +43,7 @@ import type { VaultTurns } from './vault-turns.ts'
 export interface VaultAccess {
   client: VaultClient
   tokens: TokenSource
-  /** Opens connections to a vault that is about to be asked. */
-  prepare?: ((vault: Vault, count: number) => void) | undefined
+  prepare?: PrepareConnections | undefined
 }
 
 export interface MountOptions {
@@ -305,9 +305,7 @@ async function openSources(
   const memory = createMemoryReader({ lastGood, cloud, identityKey, maxAgeMs, onFound })
   const vaultOf = (name: string) => vaultAddress(name, cloud.vaultSuffix)
   if (isNew && !access.tokens.isHeld(identityKey, { cloud, resource: cloud.vaultResource })) {
-    const read = [...spec.objects, ...spec.selects]
-    const vaults = read.map(({ vaultName }) => vaultOf(vaultName ?? spec.values.keyvaultName))
-    clock.after(signInSentMs, () => prepareVaults(access, vaults))
+    clock.after(signInSentMs, () => prepareVault(access, spec, vaultOf))
   }
   return {
     readFrom({ vaultName, label }, readBy) {
@@ -342,15 +340,6 @@ async function openSources(
 
 /** By then the sign-in was sent, which would otherwise wait for the CPU that these connections take. */
 const signInSentMs = 5
-/** Connections that one mount opens to a vault before it has a token. */
-const maxPrepared = 24
-
-/** While the mount signs in, the connections that its reads take are opened: two waits become one. */
-function prepareVaults({ prepare }: VaultAccess, vaults: readonly Vault[]): void {
-  for (const [first, ...others] of Map.groupBy(vaults, ({ origin }) => origin).values())
-    if (first !== undefined) prepare?.(first, Math.min(1 + others.length, maxPrepared))
-}
-
 function staleMsOf({ stale: { defaultMs, maxMs } }: Mounting, { values }: MountSpec): number {
   return Math.min(values.serveStaleFor ?? defaultMs, maxMs)
 }

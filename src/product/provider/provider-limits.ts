@@ -40,6 +40,18 @@ export const providerLimits = {
     what: 'requests in flight to one vault from one namespace on a node',
     beyond: 'further requests wait',
   },
+  preparedConnections: {
+    value: 64,
+    unit: 'count',
+    what: 'connections of a node that are open to vaults before a request needs them',
+    beyond: 'further ones are opened by the requests that use them',
+  },
+  preparedConnectionsOfNamespace: {
+    value: 24,
+    unit: 'count',
+    what: 'connections to vaults that are open before a request needs them, for mounts of one namespace on a node',
+    beyond: 'further ones are opened by the requests that use them',
+  },
   selectSteps: {
     value: 10_000_000,
     unit: 'count',

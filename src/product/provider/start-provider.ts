@@ -146,9 +146,11 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
   const lastGood = opened(createLastGood({ clock, maxBytes: config.lastGoodBytes }))
   metrics.lastGoodBytes(() => lastGood.bytes)
   const onNode = opened(createHttpClient({ maxSockets: 64 }))
-  const maxSockets = providerLimits.vaultRequests.value
-  const out = opened(createHttpClient({ ...config.http, maxSockets }))
-  const outToEmulator = config.emulator && opened(createHttpClient({ ...config.emulator.http, maxSockets }))
+  const { vaultRequests, preparedConnections, preparedConnectionsOfNamespace } = providerLimits
+  const prepared = { total: preparedConnections.value, perOwner: preparedConnectionsOfNamespace.value }
+  const pool = { maxSockets: vaultRequests.value, prepared }
+  const out = opened(createHttpClient({ ...config.http, ...pool }))
+  const outToEmulator = config.emulator && opened(createHttpClient({ ...config.emulator.http, ...pool }))
   const tokenProxy = config.tokenProxy && opened(createTokenProxy(config.tokenProxy))
   const verifier = cluster && createTokenVerifier({ fetchKeys: cluster.tokenKeys, clock })
   if (config.prepare === true)
@@ -230,6 +232,6 @@ function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, confi
   return {
     tokens,
     client: createVaultClient({ send, userAgent, clock }),
-    prepare: ({ origin }, count) => client.prepare(new URL(origin), count),
+    prepare: ({ origin }, count, owner) => client.prepare(new URL(origin), count, owner),
   }
 }
