@@ -42,6 +42,7 @@ export const stepOfCode: Readonly<Record<AnyCode, StepId>> = {
   'fallback-secret-forbidden': 'S1',
   'fallback-secret-incomplete': 'S1',
   'fallback-secret-missing': 'S1',
+  'fallback-secret-too-large': 'S1',
   'fallback-secret-unreadable': 'S1',
   'files-not-written': 'D1',
   'identity-certificate-invalid': 'I8',

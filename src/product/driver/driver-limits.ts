@@ -1,3 +1,4 @@
+import { classLimits } from '#azure/class'
 import { secretObjectLimits } from '#kubernetes/client'
 import type { LimitTable } from '#lib'
 
@@ -42,6 +43,25 @@ export const driverLimits = {
     unit: 'count',
     what: 'classes that a driver reads at the same time, of which one namespace gets a quarter',
     beyond: 'Further reads wait.',
+  },
+  fallbackReads: {
+    value: 4,
+    unit: 'count',
+    what: 'Secrets of fallbackSecretName that a driver reads at the same time, of which one namespace gets one',
+    beyond: 'Further mounts that need such a Secret wait.',
+  },
+  fallbackKeys: {
+    value: classLimits.files.value,
+    unit: 'count',
+    what: 'keys of a Secret of fallbackSecretName, and versions in its keymount.dev/versions',
+    beyond:
+      'The mount is refused for the keys; for the versions, the resource version of the Secret counts for each key.',
+  },
+  fallbackVersionsLength: {
+    value: 128 * 1024,
+    unit: 'characters',
+    what: 'length of keymount.dev/versions of a Secret of fallbackSecretName',
+    beyond: 'It is ignored; the resource version of the Secret counts for each key.',
   },
   classBytes: {
     value: 256 * 1024,

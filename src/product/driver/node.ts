@@ -29,6 +29,8 @@ export interface Node {
   readonly largeAnswers: FairGate
   /** Bounds the classes that are read at the same time: each may be as large as an object can be. */
   readonly classReads: FairGate
+  /** Bounds the Secrets of `fallbackSecretName` that are in memory at the same time; namespaces take turns. */
+  readonly fallbackReads: FairGate
   /** Joins lists of the classes of a namespace. */
   readonly classLists: SingleFlight<string>
   /** One at a time per target path. */

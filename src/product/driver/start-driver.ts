@@ -103,6 +103,7 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     memory: createMemoryBudget(config.volumeMemoryBytes),
     largeAnswers: createFairGate({ total: driverLimits.largeAnswers.value, perOwner: 1 }),
     classReads: createFairGate({ total: driverLimits.classReads.value }),
+    fallbackReads: createFairGate({ total: driverLimits.fallbackReads.value, perOwner: 1 }),
     classLists: createSingleFlight(),
     operations: createOperations(),
     schedule: createRotationSchedule(tickOffset),

@@ -35,6 +35,7 @@ export type DriverErrorCode =
   | 'fallback-secret-forbidden'
   | 'fallback-secret-incomplete'
   | 'fallback-secret-missing'
+  | 'fallback-secret-too-large'
   | 'fallback-secret-unreadable'
   | 'files-not-written'
   | 'provider-answer-empty'
@@ -436,6 +437,12 @@ export const driverErrors: Readonly<Record<DriverErrorCode, CatalogueEntry>> = {
     grpc: 'UNAVAILABLE',
     meaning: 'The vault cannot answer, and the namespace of the pod has no Secret of the name in `fallbackSecretName`.',
     fix: 'Create it, with a SecretSync of the same class or by hand.',
+  },
+  'fallback-secret-too-large': {
+    grpc: 'UNAVAILABLE',
+    meaning:
+      'The vault cannot answer, and the Secret of `fallbackSecretName` has more keys than a volume may have files.',
+    fix: 'Remove the keys that are not files of the class: each key becomes a file. The limit is in [limits.md](limits.md).',
   },
   'fallback-secret-unreadable': {
     grpc: 'UNAVAILABLE',

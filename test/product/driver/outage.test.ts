@@ -266,6 +266,61 @@ test('a Secret that cannot be used is an error that names the parameter, and wha
   assert.equal(existsSync(pod.targetPath), false)
 })
 
+test('pods of one namespace that need the Secret at once read it one after the other', async (t) => {
+  let reading = 0
+  let most = 0
+  const kube = (client: KubeClient): KubeClient => ({
+    ...client,
+    async get(resource, ref, options) {
+      if (resource.plural !== 'secrets') return await client.get(resource, ref, options)
+      most = Math.max(most, ++reading)
+      try {
+        return await client.get(resource, ref, options)
+      } finally {
+        reading--
+      }
+    },
+  })
+  const { driver } = await startWithFallback(t, { kube })
+  await createFallback(driver, { 'app.db': 'a', port: 'b' })
+  outage(driver)
+  const pods = await Promise.all(Array.from({ length: 12 }, () => driver.pod({ className: 'shop' })))
+  await Promise.all(pods.map(({ request }) => driver.publish(request)))
+  for (const { targetPath } of pods) assert.equal(readFileSync(join(targetPath, 'port'), 'utf8'), 'b')
+  assert.equal(most, 1)
+})
+
+const excessive = {
+  'more versions than a volume has files': Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`v${i}`, '1'])),
+  'longer than 128 Ki characters': { ['v'.repeat(131_072)]: '1' },
+}
+
+for (const [what, recorded] of Object.entries(excessive))
+  test(`recorded versions that the controller cannot have written count as none: ${what}`, async (t) => {
+    const { driver, pod } = await startWithFallback(t)
+    const annotations = { 'keymount.dev/versions': JSON.stringify(recorded) }
+    await createFallback(driver, { 'app.db': 'a', port: 'b' }, annotations)
+    outage(driver)
+    await driver.publish(pod.request)
+    const [status] = await driver.statuses()
+    assert.deepEqual(
+      status?.status?.objects?.map(({ id }) => id),
+      ['app.db', 'port'],
+    )
+  })
+
+test('a Secret with more keys than a volume may have files is refused', async (t) => {
+  const { driver, pod } = await startWithFallback(t)
+  const more = Object.fromEntries(Array.from({ length: 999 }, (_, i) => [`k${i}`, '']))
+  await createFallback(driver, { 'app.db': 'a', port: 'b', ...more })
+  outage(driver)
+  await assert.rejects(driver.publish(pod.request), {
+    code: Code.UNAVAILABLE,
+    details: /^\[fallback-secret-too-large\] .*keys of a Secret .*: found 1,001, at most 1,000 are accepted; /,
+  })
+  assert.equal(existsSync(pod.targetPath), false)
+})
+
 test('a fallbackSecretName that cannot be the name of a Secret is refused with the class', async (t) => {
   const driver = await startDriver(t)
   const { request } = await driver.pod({ parameters: { fallbackSecretName: '../other/secret' } })

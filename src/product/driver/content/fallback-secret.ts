@@ -11,9 +11,10 @@ import {
 import { Code } from '#kubernetes/grpc'
 import type { ObjectVersion } from '#kubernetes/provider-protocol'
 import type { VolumeFile } from '#kubernetes/volume-files'
-import { errorMessage, Problems, SecretValue } from '#lib'
+import { beyondLimit, errorMessage, Problems, SecretValue } from '#lib'
 import { parseJson, recordOf, stringOf, valueAt } from '#lib/formats'
 import { type DriverErrorCode, errorCatalogue, isOutage } from '#product/error-catalogue'
+import { driverLimits } from '../driver-limits.ts'
 import type { Node } from '../node.ts'
 import { codedText } from '../rpc/coded-text.ts'
 import { PublishError } from '../rpc/publish-error.ts'
@@ -43,14 +44,17 @@ export async function contentFromFallback(
   const name = mountClass.fallbackSecret
   if (name === '' || !(failure instanceof PublishError) || !isOutageFailure(failure.message)) throw failure
   const fallback: Fallback = { node, request, name, failure, signal }
-  const secret = await readFallback(fallback)
-  const files = filesOf(fallback, secret, filesOfClass(mountClass))
+  // A Secret of a MiB is several in memory until it has become files.
+  const content = await node.fallbackReads.run(
+    request.pod.namespace,
+    async () => contentOf(fallback, await readFallback(fallback), filesOfClass(mountClass)),
+    signal,
+  )
   node.log.warn(
     { pod: `${request.pod.namespace}/${request.pod.name}`, class: request.className, secret: name },
     `the volume is filled from fallbackSecretName: ${failure.message}`,
   )
-  const reason = `Secret "${name}" (fallbackSecretName) filled the volume: ${failure.message}`
-  return { files, versions: versionsOf(secret), large: false, stale: { since: writtenAt(node, secret), reason } }
+  return content
 }
 
 /** A code in brackets, as the texts of our provider and of the driver have it. */
@@ -93,6 +97,13 @@ async function readFallback(fallback: Fallback): Promise<Secret> {
   }
 }
 
+function contentOf(fallback: Fallback, secret: Secret, named: ReadonlyMap<string, NamedFile>): VolumeContent {
+  const { node, name, failure } = fallback
+  const reason = `Secret "${name}" (fallbackSecretName) filled the volume: ${failure.message}`
+  const stale = { since: writtenAt(node, secret), reason }
+  return { files: filesOf(fallback, secret, named), versions: versionsOf(secret), large: false, stale }
+}
+
 /** Room for the provider's reason in an event of 1,024 characters, most of which kubelet takes for its own words. */
 const maxReason = 500
 
@@ -122,6 +133,9 @@ function filesOf(fallback: Fallback, { data = {} }: Secret, named: ReadonlyMap<s
     throw unusable(fallback, 'fallback-secret-incomplete', `the Secret has no key ${keys.join(', ')}${more}`)
   }
   const entries = Object.entries(data)
+  const { fallbackKeys: most } = driverLimits
+  if (entries.length > most.value)
+    throw unusable(fallback, 'fallback-secret-too-large', beyondLimit(most, entries.length))
   if (entries.length === 0) throw unusable(fallback, 'fallback-secret-incomplete', 'the Secret has no keys')
   return entries.map(([key, text]) => ({
     path: named.get(key)?.path ?? key,
@@ -137,9 +151,12 @@ function versionsOf({ metadata, data = {} }: Secret): ObjectVersion[] {
   return sortedVersions(Object.keys(data).map((key) => [key, metadata.resourceVersion ?? '']))
 }
 
+/** None where they are not readable, or more than the controller records: each goes into a status object. */
 function recordedVersions(text: string): [string, string][] {
+  if (text.length > driverLimits.fallbackVersionsLength.value) return []
   try {
     const entries = Object.entries(recordOf(parseJson(versionsAnnotation, text)) ?? {})
+    if (entries.length > driverLimits.fallbackKeys.value) return []
     return entries.flatMap(([id, version]) => (typeof version === 'string' ? [[id, version] as [string, string]] : []))
   } catch {
     return []
