@@ -51,6 +51,11 @@ export class Problems {
     return count <= list.length ? list : [...list, { path: '', message: `and ${count - list.length} more` }]
   }
 
+  /** Whether further problems are only counted, so that hints for them are not worth computing. */
+  get full(): boolean {
+    return this.#shared.list.length >= maxReported
+  }
+
   /** How many were added, those beyond the limit included. */
   get count(): number {
     return this.#shared.count

@@ -26,14 +26,15 @@ export function parseObject({ path, fields: given }: RawObject, problems: Proble
     problems.add(path, beyondLimit(classLimits.fields, given.size))
     return undefined
   }
-  const fields = withRightNames(given)
+  // A class with so many problems is refused already.
+  const fields = problems.full ? given : withRightNames(given)
   const text = (name: ObjectFieldName): string => scalarText(path, name, fields.get(name), problems)
   const typeText = text('objectType')
   const name = text('objectName')
   const version = text('objectVersion')
   const report = reporter(path, objectLabel({ type: typeText, name, version }), problems)
 
-  for (const key of given.keys()) {
+  for (const key of problems.full ? [] : given.keys()) {
     const near = misspelt(key, objectFieldNames)
     if (near !== undefined) report(key, `unknown field "${key}"`, `did you mean ${near}?`)
   }
@@ -249,7 +250,7 @@ function parseExtract(at: string, item: RawValue, { alias, name, problems }: Nam
           ['objectAlias', literal(alias || name)],
         ])
   const field = (key: (typeof jsonPathFieldNames)[number]) => scalarText(at, key, fields.get(key), problems)
-  for (const key of fields.keys()) {
+  for (const key of problems.full ? [] : fields.keys()) {
     const near = misspelt(key, jsonPathFieldNames)
     if (near !== undefined) problems.add(`${at}.${key}`, `unknown field; did you mean ${near}?`)
   }

@@ -112,3 +112,11 @@ test('no text makes the parser throw or hang, and remembering changes nothing', 
     { numRuns: 500 },
   )
 })
+
+test('hints at misspelt fields end once the problems are full', () => {
+  const fields = Array.from({ length: 25 }, (_, index) => `  objectAlias${index}: 1`).join('\n')
+  const problems = new Problems()
+  parseObjects(`- |\n${fields}\n`.repeat(100), problems)
+  assert.ok(problems.list.some(({ message }) => message.includes('did you mean objectAlias?')))
+  assert.ok(problems.count < 1000, `${problems.count} problems`)
+})
