@@ -478,6 +478,20 @@ describe('templates and selects', () => {
     )
     assert.equal(one({ syncAll: 'true' }, secretObjects('APP_{file}')), '')
   })
+
+  test('keys for every file of a class count for each file that it names', () => {
+    const objects = Array.from({ length: 40 }, (_, index) => `- { objectName: o${index}, objectType: secret }`).join(
+      '\n',
+    )
+    const data = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ objectName: '*', key: `k${index}-{file}` }))
+    const found = (count: number) => {
+      const secretObjects = ['s', 't'].map((secretName) => ({ secretName, type: 'Opaque', data: data(count) }))
+      return lines(classWith({ objects, syncAll: 'true' }, { secretObjects })).join('\n')
+    }
+    assert.equal(found(12), '')
+    assert.match(found(13), /spec\.secretObjects: data entries of all secretObjects .* found 1,040, at most 1,000/)
+  })
 })
 
 describe('unknown names of templates', () => {

@@ -31,6 +31,7 @@ export function checkSecretObjects(value: unknown, spec: ClassSpec | undefined, 
     findings.add('secret', { path: 'spec.secretObjects', message: beyondLimit(secretObjects, entries.length) })
   }
   let left: number = secretData.value
+  const rows = { given: 0, written: 0 }
   const firstOf = new Map<string, number>()
   for (const [index, entry] of entries.slice(0, secretObjects.value).entries()) {
     const data = listOf<DataRow | null>(entry?.data)
@@ -49,7 +50,13 @@ export function checkSecretObjects(value: unknown, spec: ClassSpec | undefined, 
       findings.add('secret', { path, message: beyondLimit(secretData, secretData.value - left + data.length) })
     }
     left = Math.max(0, left - data.length)
+    const isForAll = (row: DataRow | null) => textOf(row?.objectName) === everyFile && isEveryFileKey(textOf(row?.key))
+    const forAll = syncAll === true ? data.filter(isForAll).length : 0
+    rows.given += data.length
+    rows.written += data.length + forAll * ((files?.names.length ?? 1) - 1)
   }
+  if (rows.given <= secretData.value && rows.written > secretData.value)
+    findings.add('secret', { path: 'spec.secretObjects', message: beyondLimit(secretData, rows.written) })
 }
 
 interface EntryCheck {
