@@ -81,6 +81,12 @@ export const driverLimits = {
     what: 'rotation checks in progress on one node, of which one namespace gets a quarter',
     beyond: 'Further checks wait.',
   },
+  classCheckInterval: {
+    value: 1000,
+    unit: 'milliseconds',
+    what: 'time between the checks of a volume that edits and annotations of its class cause',
+    beyond: 'The next check waits; it reads what the class asks for by then.',
+  },
   rotationCall: {
     value: 30_000,
     unit: 'milliseconds',

@@ -53,6 +53,8 @@ export interface WatchedClass extends Running {
   held: SecretProviderClass | undefined
   /** When it was last seen to ask for a rotation, by being edited or annotated; by `clock.elapsed()`. */
   requestedAt: number
+  /** When the last check of one of its volumes began, by `clock.elapsed()`. */
+  checkedAt: number
   /** The last change in the vault that it reported, and when that was first seen, by `clock.elapsed()`. */
   change: { id: string; seenAt: number } | undefined
 }

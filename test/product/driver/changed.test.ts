@@ -164,6 +164,39 @@ for (const outcome of ['is answered', 'fails'])
     await eventually(async () => assert.equal(await changedFor(driver), 'event-2'))
   })
 
+for (const key of ['changed', 'rotate'])
+  test(`a class whose ${key} annotation gets 30 values in a second is checked once in that second, and once more for the last`, async (t) => {
+    const { driver, clock } = await start(t)
+    await driver.publish((await driver.pod({ className: 'shop' })).request)
+    const write = (value: number) =>
+      key === 'changed'
+        ? report(driver, clock, { id: `event-${value}`, objects: [idOf(value === 30 ? 'fookey' : 'foo')] })
+        : driver.kube.patch(
+            resources.secretProviderClasses,
+            { namespace: 'default', name: 'shop' },
+            { metadata: { annotations: { 'keymount.dev/rotate': String(value) } } },
+          )
+    t.mock.method(Math, 'random', () => 0)
+    await write(1)
+    await mounts(driver, 2)
+    for (let value = 2; value <= 30; value++) {
+      await write(value)
+      await clock.advance(2)
+    }
+    await clock.advance(900)
+    await mounts(driver, 2)
+    await eventually(async () => {
+      await clock.advance(10)
+      const [status] = await driver.statuses()
+      const { annotations = {} } = status?.metadata ?? {}
+      if (key === 'changed') assert.equal(annotations['keymount.dev/changed-for'], 'event-30')
+      else assert.equal(annotations['keymount.dev/rotated-for'], '30')
+    })
+    await clock.advance(minute)
+    await mounts(driver, 3)
+    if (key === 'changed') assert.deepEqual(changedSent(driver).at(-1), JSON.stringify([idOf('foo'), idOf('fookey')]))
+  })
+
 test('a pod that starts right after a change gets what was read after it, and later pods share reads again', async (t) => {
   const { driver, clock } = await start(t)
   await driver.publish((await driver.pod({ className: 'shop' })).request)

@@ -32,6 +32,8 @@ import { changeToRead } from './pending-change.ts'
  */
 export async function checkVolume(node: Node, volume: CheckableVolume, signal: AbortSignal): Promise<void> {
   const startedAt = node.clock.elapsed()
+  const watched = node.watchedClasses.get(classKey(classOf(volume)))
+  if (watched !== undefined) watched.checkedAt = startedAt
   // From here on, an edit of the class or a change in the vault needs another check.
   node.volumes.update(volume.target, { wokenAt: Number.POSITIVE_INFINITY })
   let mountClass: MountClass

@@ -3,12 +3,15 @@ import type { Running } from '#lib'
 import { type ClassRef, classKey } from '../content/class-ref.ts'
 import { changeOf } from '../content/mount-class.ts'
 import { currentClass } from '../content/read-class.ts'
+import { driverLimits } from '../driver-limits.ts'
 import { classOf, type SeenClass, type Volume } from '../mount/volumes.ts'
 import type { Node, WatchedClass } from '../node.ts'
 import { everythingChanged, isNewChange, withChange } from './pending-change.ts'
 
 /** A change makes every node ask the vault at once; they spread over this time. */
 const spreadMs = 2000
+/** Between the checks of a class for what is written to it: a user who may edit it can write many values in a second. */
+const betweenMs = driverLimits.classCheckInterval.value
 
 /**
  * Follows the classes of the volumes that are mounted here, one watch per class, and nothing else: what a node costs the API
@@ -58,13 +61,20 @@ function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
     stopping.abort(new Error('the class is watched no more'))
     return running.stop()
   }
-  const watched: WatchedClass = { metadata: undefined, held: undefined, requestedAt, change: undefined, stop }
+  const watched: WatchedClass = {
+    metadata: undefined,
+    held: undefined,
+    requestedAt,
+    checkedAt: Number.NEGATIVE_INFINITY,
+    change: undefined,
+    stop,
+  }
   const see = (metadata: Metadata | undefined, { listed }: { listed: boolean }) => {
     if (metadata !== undefined && isNewRequest(watched.metadata, metadata)) watched.requestedAt = clock.elapsed()
     if (metadata?.resourceVersion !== watched.held?.metadata.resourceVersion) watched.held = undefined
     watched.metadata = metadata
     if (metadata === undefined) return
-    wakeVolumes(node, { namespace, name }, metadata)
+    wakeVolumes(node, watched, { namespace, name }, metadata)
     seeChange(node, watched, { namespace, name }, { metadata, listed })
     // The next check finds it; one that fails reads it again.
     if (watched.held === undefined) currentClass(node, { namespace, name }, stopping.signal).catch(() => undefined)
@@ -83,13 +93,19 @@ function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
 
 type Metadata = SecretProviderClass['metadata']
 
-function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, metadata: Metadata): void {
+/** When a class that asks for a check now gets it. What it asks for until then is part of that check, so the last value counts. */
+function checkDue({ clock }: Node, { checkedAt }: WatchedClass, withinMs: number): number {
+  return Math.max(clock.elapsed() + Math.random() * withinMs, checkedAt + betweenMs)
+}
+
+function wakeVolumes(node: Node, watched: WatchedClass, ref: ClassRef, metadata: Metadata): void {
+  const { volumes, log } = node
   const stale = volumes
     .all()
     .filter((volume) => classKey(classOf(volume)) === classKey(ref) && isStale(volume.seenClass, { metadata }))
   if (stale.length === 0) return
   // The same moment for all volumes of the class: their reads are shared.
-  const at = clock.elapsed() + Math.random() * spreadMs
+  const at = checkDue(node, watched, spreadMs)
   log.info({ class: classKey(ref), volumes: stale.length }, 'the class asks for a rotation now')
   for (const volume of stale) volumes.update(volume.target, wokenFor(volume, at))
 }
@@ -99,11 +115,12 @@ function wakeVolumes({ volumes, clock, log }: Node, ref: ClassRef, metadata: Met
  * changes, whose objects are not known.
  */
 function seeChange(
-  { volumes, clock, log }: Node,
+  node: Node,
   watched: WatchedClass,
   ref: ClassRef,
   { metadata, listed }: { metadata: Metadata; listed: boolean },
 ): void {
+  const { volumes, clock, log } = node
   const change = changeOf({ metadata })
   if (change === undefined) return
   if (watched.change?.id !== change.id) watched.change = { id: change.id, seenAt: clock.elapsed() }
@@ -111,7 +128,7 @@ function seeChange(
   const behind = volumes.all().filter(isBehind)
   if (behind.length === 0) return
   const seen = listed ? everythingChanged(change) : change
-  const at = clock.elapsed() + Math.random() * change.spreadSeconds * 1000
+  const at = checkDue(node, watched, change.spreadSeconds * 1000)
   log.info({ class: classKey(ref), volumes: behind.length }, 'the class reports a change in the vault')
   for (const volume of behind)
     volumes.update(volume.target, { ...wokenFor(volume, at), change: withChange(volume.change, seen) })
@@ -136,15 +153,17 @@ export function changedForNewVolume(
   return isSettled ? undefined : [everyObject]
 }
 
-/** Makes a new or recovered volume due at once when its class has changed before the watch knew the volume. */
-export function catchUp({ watchedClasses, volumes, clock }: Node, volume: Volume): void {
-  const metadata = watchedClasses.get(classKey(classOf(volume)))?.metadata
-  if (metadata === undefined) return
+/** Makes a new or recovered volume due when its class has changed before the watch knew the volume. */
+export function catchUp(node: Node, volume: Volume): void {
+  const { watchedClasses, volumes } = node
+  const watched = watchedClasses.get(classKey(classOf(volume)))
+  const metadata = watched?.metadata
+  if (watched === undefined || metadata === undefined) return
   const change = changeOf({ metadata })
   const isMissed = change !== undefined && isNewChange(volume, change)
   if (!isMissed && !isStale(volume.seenClass, { metadata })) return
   volumes.update(volume.target, {
-    ...wokenFor(volume, clock.elapsed()),
+    ...wokenFor(volume, checkDue(node, watched, 0)),
     change: isMissed ? withChange(volume.change, everythingChanged(change)) : volume.change,
   })
 }
