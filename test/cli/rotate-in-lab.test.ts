@@ -46,6 +46,6 @@ test('rotate sees what has changed since a read of a moment ago: the value, and 
   assert.match(stale, /^Mounted volumes: 1, 1 stale$/m)
   assert.match(
     stale,
-    /^ {2}✗ default\/orders: class orders, 1 object\n {6}values of 2026-11-28T14:02:00Z \(.* ago\), from before/m,
+    /^ {2}✗ default\/orders: class orders, 1 object\n {6}values of 2026-11-28T14:02:00Z \(.* ago\), because its vault could not answer/m,
   )
 })

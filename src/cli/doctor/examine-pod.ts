@@ -110,7 +110,7 @@ function withReports(
   const result: Observed = { ...observed }
   for (const report of facts.reports) {
     const seen = observed[report.step] ?? []
-    if (seen.some(({ state }) => state === 'fail')) continue
+    if (hasFailed(seen) || isExplained(report, observed)) continue
     const isRight = lookedAt.has(report.step) && seen.every(({ state }) => state === 'ok')
     const isPast = isRight || hasChangedSince(report, facts)
     const when = report.at === '' ? '' : ` (${report.at})`
@@ -128,6 +128,16 @@ function withReports(
     ]
   }
   return result
+}
+
+/** The provider reports a class without an identity as wrong parameters; the step that looked for the identity has the fix. */
+function isExplained({ step }: Report, observed: Observed): boolean {
+  const isClassRight = (observed.K4 ?? []).every(({ state }) => state === 'ok')
+  return step === 'K4' && isClassRight && (['I1', 'I3'] as const).some((id) => hasFailed(observed[id]))
+}
+
+function hasFailed(observations: readonly Observation[] = []): boolean {
+  return observations.some(({ state }) => state === 'fail')
 }
 
 /** Whether the class was changed after the report about it. */
