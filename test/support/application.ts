@@ -1,4 +1,4 @@
-import type { TestAzure } from './local-azure.ts'
+import { requestToken, type TestAzure } from './local-azure.ts'
 
 export interface TestApplication {
   appId: string
@@ -16,20 +16,15 @@ export async function createApplication(azure: TestAzure, displayName = 'client'
   return {
     appId: application.appId,
     principalId: principal.id,
-    async token(resource) {
-      const form = {
-        grant_type: 'client_credentials',
-        client_id: application.appId,
-        client_secret: password.secretText,
-        scope: `${resource}/.default`,
-      }
-      const { body } = await azure.send({
-        method: 'POST',
-        url: new URL(`https://login.microsoftonline.com/${azure.administrator.tenantId}/oauth2/v2.0/token`),
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams(form).toString(),
-      })
-      return JSON.parse(body.toString('utf8')).access_token
-    },
+    token: (resource) =>
+      requestToken(
+        azure.send,
+        {
+          tenantId: azure.administrator.tenantId,
+          clientId: application.appId,
+          clientSecret: password.secretText,
+        },
+        resource,
+      ),
   }
 }

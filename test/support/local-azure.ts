@@ -235,9 +235,10 @@ async function ownObjectId({ send, administrator, token }: AdministratorClient):
   return JSON.parse(body.toString('utf8')).value[0].id
 }
 
-async function requestToken(
+/** A token of an application that signs in with its secret. Throws when it is refused. */
+export async function requestToken(
   send: HttpSend,
-  { tenantId, clientId, clientSecret }: AdministratorCredentials,
+  { tenantId, clientId, clientSecret }: Pick<AdministratorCredentials, 'tenantId' | 'clientId' | 'clientSecret'>,
   resource: string,
 ): Promise<string> {
   const form = {

@@ -18,7 +18,7 @@ import { judgeRestart } from './judge/judge-restart.ts'
 import { judgeSecrets } from './judge/judge-secrets.ts'
 import type { PodFacts } from './pod-facts.ts'
 import type { Report } from './reports.ts'
-import { fine, notKnown, type Observation, type Observed, type StepId } from './step.ts'
+import { fine, hasFailed, notKnown, type Observation, type Observed, type StepId } from './step.ts'
 
 /** What an examination of Azure works with; undefined without `--azure`. */
 export type AzureAccess = Omit<Examination, 'kube'> | undefined
@@ -134,10 +134,6 @@ function withReports(
 function isExplained({ step }: Report, observed: Observed): boolean {
   const isClassRight = (observed.K4 ?? []).every(({ state }) => state === 'ok')
   return step === 'K4' && isClassRight && (['I1', 'I3'] as const).some((id) => hasFailed(observed[id]))
-}
-
-function hasFailed(observations: readonly Observation[] = []): boolean {
-  return observations.some(({ state }) => state === 'fail')
 }
 
 /** Whether the class was changed after the report about it. */

@@ -109,6 +109,10 @@ export function notKnown(why: string): Observation {
   return { state: 'unknown', text: why }
 }
 
+export function hasFailed(observations: readonly Observation[] = []): boolean {
+  return observations.some(({ state }) => state === 'fail')
+}
+
 /** A finding of `keymount identity doctor` as an observation. What is worth knowing there is not wrong. */
 export function observationOf({ status, code, check, text, fix }: Finding): Observation {
   const state = { ok: 'ok', note: 'ok', problem: 'fail', unknown: 'unknown' } as const

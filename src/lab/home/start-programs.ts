@@ -1,4 +1,5 @@
 import { copyFileSync } from 'node:fs'
+import { allEnded } from '#lib/async'
 import { primaryPlace } from './clusters/cluster-place.ts'
 import { embeddedCluster } from './clusters/embedded-cluster.ts'
 import type { LabCluster } from './clusters/lab-cluster.ts'
@@ -30,12 +31,12 @@ export async function startPrograms(session: Session, state: LabState): Promise<
     state.target.kind === 'local' ? primaryCluster(session, state) : realCluster(session, state, state.target.path)
   const listen = state.listen === '' ? cluster.then(({ addressForPods }) => addressForPods) : state.listen
   const azure = localAzure(session, state, listen)
-  await Promise.allSettled([cluster, azure])
-  const started = running(home).filter((name) => !before.includes(name))
+  const started = () => running(home).filter((name) => !before.includes(name))
   try {
-    return { cluster: await cluster, azure: await azure, started }
+    const [runningCluster, runningAzure] = await allEnded([cluster, azure])
+    return { cluster: runningCluster, azure: runningAzure, started: started() }
   } catch (error) {
-    for (const name of started) await stopBackground(home, name)
+    for (const name of started()) await stopBackground(home, name)
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { driverName } from '#lab/home'
 import { recordOf, stringOf } from '#lib/formats'
 import { commandLine } from '#terminal'
 import { driverApp, isReady, type NodeFacts, providerApp } from '../product-facts.ts'
-import { fail, fine, notKnown, type Observation, warn } from '../step.ts'
+import { fail, fine, hasFailed, notKnown, type Observation, warn } from '../step.ts'
 
 const programs = [
   { app: driverApp, noun: 'driver', absent: 'driver-not-on-node', unready: 'driver-not-ready' },
@@ -19,7 +19,7 @@ export function judgeNode(facts: NodeFacts, installCommand: string): Observation
     'why' in pods
       ? [notKnown(pods.why)]
       : programs.flatMap((program) => judgeProgram(program, facts, pods.value, installCommand))
-  const isWrong = ofPods.some(({ state }) => state === 'fail')
+  const isWrong = hasFailed(ofPods)
   const registration = 'why' in csiNode ? [notKnown(csiNode.why)] : judgeRegistration(facts)
   const skew = 'value' in pods ? judgeVersions(pods.value) : []
   const rest = isWrong ? [] : [...registration, ...skew, fine(`both run on ${name}, and kubelet knows the driver`)]

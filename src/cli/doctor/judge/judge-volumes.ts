@@ -2,7 +2,7 @@ import { type SecretProviderClassPodStatus, statusAnnotations } from '#kubernete
 import { codesIn } from '#product/error-catalogue'
 import { commandLine, countOf } from '#terminal'
 import { failureText } from '../../cluster/failure-text.ts'
-import { fail, fine, type Observation } from '../step.ts'
+import { fail, fine, hasFailed, type Observation } from '../step.ts'
 import { judgeStatus } from './judge-files.ts'
 
 /** This many pods are named; the others are counted. */
@@ -14,7 +14,7 @@ export function judgeVolumes(
   times: { nowMs: number; quietMs: number },
 ): Observation[] {
   const failing = statuses.filter(({ metadata }) => metadata.annotations?.[statusAnnotations.lastFailure] !== undefined)
-  const late = statuses.filter((status) => judgeStatus(status, times).some(({ state }) => state === 'fail'))
+  const late = statuses.filter((status) => hasFailed(judgeStatus(status, times)))
   return [
     ...(failing.length === 0 ? [] : [failureOf(failing)]),
     ...(late.length === 0

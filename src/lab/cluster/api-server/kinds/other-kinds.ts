@@ -1,3 +1,4 @@
+import type { Operation } from '../admission/admission-request.ts'
 import {
   bindingSpecFields,
   policySpecFields,
@@ -45,24 +46,12 @@ export const otherKinds: readonly ResourceRow[] = [
   defineKind(rbac, 'ClusterRole', 'clusterroles', { ...role, scope: 'cluster', fields: 'aggregationRule:any' }),
   defineKind(rbac, 'RoleBinding', 'rolebindings', binding),
   defineKind(rbac, 'ClusterRoleBinding', 'clusterrolebindings', { ...binding, scope: 'cluster' }),
-  defineKind('admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', 'mutatingwebhookconfigurations', {
-    scope: 'cluster',
-    generation: true,
-    columns: [nameColumn, size('Webhooks', 'webhooks'), ageColumn],
-    fields: '',
-    children: { webhooks: list(webhookFields()) },
-    prepare: prepareWebhooks,
-    validate: (causes, configuration) => validateWebhooks(causes, configuration, ['CREATE']),
-  }),
-  defineKind('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', {
-    scope: 'cluster',
-    generation: true,
-    columns: [nameColumn, size('Webhooks', 'webhooks'), ageColumn],
-    fields: '',
-    children: { webhooks: list(webhookFields()) },
-    prepare: prepareWebhooks,
-    validate: (causes, configuration) => validateWebhooks(causes, configuration, ['CREATE', 'UPDATE', 'DELETE']),
-  }),
+  webhookConfiguration('MutatingWebhookConfiguration', 'mutatingwebhookconfigurations', ['CREATE']),
+  webhookConfiguration('ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', [
+    'CREATE',
+    'UPDATE',
+    'DELETE',
+  ]),
   defineKind('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', 'validatingadmissionpolicies', {
     scope: 'cluster',
     subresources: ['status'],
@@ -176,6 +165,19 @@ export const otherKinds: readonly ResourceRow[] = [
     validate: validateDefinition,
   }),
 ]
+
+/** @param operations at which the local cluster calls webhooks of this kind. */
+function webhookConfiguration(kind: string, plural: string, operations: readonly Operation[]): ResourceRow {
+  return defineKind('admissionregistration.k8s.io/v1', kind, plural, {
+    scope: 'cluster',
+    generation: true,
+    columns: [nameColumn, size('Webhooks', 'webhooks'), ageColumn],
+    fields: '',
+    children: { webhooks: list(webhookFields()) },
+    prepare: prepareWebhooks,
+    validate: (causes, configuration) => validateWebhooks(causes, configuration, operations),
+  })
+}
 
 function webhookFields() {
   return fields(
