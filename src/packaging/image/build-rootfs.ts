@@ -24,6 +24,7 @@ import { allEnded } from '#lib/async'
 import { bundlePrograms, compilePrograms } from './build-bundles.ts'
 import { contentHash } from './content-hash.ts'
 import { entrypoint, programDirectory, proxyCommand } from './image-config.ts'
+import { type Platform, platformOfMachine, type Skeleton } from './platforms.ts'
 import { removeOldRootfs } from './remove-old-rootfs.ts'
 import { sbom } from './sbom.ts'
 import { stripElf } from './strip-elf.ts'
@@ -33,8 +34,6 @@ import { licencesText, thirdParties } from './third-party.ts'
 export interface RootfsOptions {
   /** Directory of the package. Default: the one this file belongs to. */
   root?: string
-  /** The Node that goes into the image. Default: the one that runs this. */
-  node?: string
 }
 
 export interface Rootfs {
@@ -51,8 +50,10 @@ export interface Rootfs {
  * the machine's files have changed, else found in well under 100 ms. May be called by several processes at once.
  */
 export async function buildRootfs(directory: string, options: RootfsOptions = {}): Promise<Rootfs> {
-  const { root = dirname(dirname(dirname(import.meta.dirname))), node = process.execPath } = options
-  const files = await systemFiles(node)
+  const { root = dirname(dirname(dirname(import.meta.dirname))) } = options
+  const platform = platformOfMachine()
+  const node = process.execPath
+  const files = await systemFiles(platform, node)
   const hash = contentHash(root, node, files)
   const path = join(directory, `rootfs-${hash}`)
   const cached = existsSync(path)
@@ -60,7 +61,7 @@ export async function buildRootfs(directory: string, options: RootfsOptions = {}
     mkdirSync(directory, { recursive: true })
     const unfinished = mkdtempSync(join(directory, 'building-'))
     try {
-      await populate(unfinished, { root, node, directory, files })
+      await populate(unfinished, { root, platform, node, directory, files })
       putInPlace(unfinished, path)
     } finally {
       rmSync(unfinished, { recursive: true, force: true })
@@ -72,17 +73,23 @@ export async function buildRootfs(directory: string, options: RootfsOptions = {}
   return { path, hash, cached }
 }
 
-async function populate(
-  rootfs: string,
-  { root, node, directory, files }: { root: string; node: string; directory: string; files: readonly SystemFile[] },
-): Promise<void> {
+interface Contents {
+  root: string
+  platform: Platform
+  /** The Node that goes into the image. */
+  node: string
+  directory: string
+  files: readonly SystemFile[]
+}
+
+async function populate(rootfs: string, { root, platform, node, directory, files }: Contents): Promise<void> {
   const program = join(rootfs, programDirectory)
-  const nodeOfImage = join(rootfs, 'usr/local/bin/node')
+  const nodeOfImage = join(rootfs, platform.node)
   const system = async () => {
     // Files of 100 MiB are copied synchronously, so esbuild has its request before that.
     await import('esbuild')
     await setImmediate()
-    makeSkeleton(rootfs)
+    makeSkeleton(rootfs, platform.skeleton)
     linkOrCopy(strippedNode(node, directory), nodeOfImage)
     for (const { path, source } of files) copyProgram(source, join(rootfs, path))
   }
@@ -99,36 +106,14 @@ async function populate(
   writeFileSync(join(rootfs, '.entrypoint'), `${JSON.stringify(entrypoint)}\n`)
 }
 
-/** Directories and configuration of a small Linux. `/bin`, `/lib` and the like are links into `/usr`, as distributions do it today. */
-function makeSkeleton(rootfs: string): void {
+/** The directories, links and configuration of the platform. */
+function makeSkeleton(rootfs: string, { directories, links, files, certificates }: Skeleton): void {
   chmodSync(rootfs, 0o755)
-  for (const name of [
-    'dev',
-    'proc',
-    'sys',
-    'run',
-    'root',
-    'mnt',
-    'var',
-    'usr/local/bin',
-    'etc/ssl/certs',
-    'etc/keymount/clouds',
-    'etc/keymount/trust',
-  ]) {
-    mkdirSync(join(rootfs, name), { recursive: true })
-  }
-  for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
-    mkdirSync(join(rootfs, 'usr', name), { recursive: true })
-    symlinkSync(`usr/${name}`, join(rootfs, name))
-  }
-  symlinkSync('../run', join(rootfs, 'var/run'))
-  mkdirSync(join(rootfs, 'tmp'))
+  for (const name of directories) mkdirSync(join(rootfs, name), { recursive: true })
+  for (const [name, target] of Object.entries(links)) symlinkSync(target, join(rootfs, name))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(rootfs, name), text)
+  writeFileSync(join(rootfs, certificates), `${rootCertificates.join('\n')}\n`)
   chmodSync(join(rootfs, 'tmp'), 0o1777)
-  const write = (name: string, text: string) => writeFileSync(join(rootfs, name), text)
-  write('etc/passwd', 'root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n')
-  write('etc/group', 'root:x:0:\nnogroup:x:65534:\n')
-  write('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')
-  write('etc/ssl/certs/ca-certificates.crt', `${rootCertificates.join('\n')}\n`)
 }
 
 /** Node without its symbols, kept beside the root file systems so that all of them share one file, on disk and in memory. */

@@ -16,6 +16,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { type TarEntry, tarStream } from '#lib/formats'
 import { entrypoint, environment } from './image-config.ts'
+import { type Platform, platformOfMachine } from './platforms.ts'
 
 export interface Archive {
   path: string
@@ -30,6 +31,8 @@ export interface ArchiveOptions {
    * image, where `cosign verify --local-image` finds them. The digest of the image does not depend on them.
    */
   bundles?: ((digest: string) => readonly Uint8Array[]) | undefined
+  /** Default: that of this machine. */
+  platform?: Platform | undefined
 }
 
 interface Blob {
@@ -56,14 +59,14 @@ export async function ociArchive(
   rootfs: string,
   tarPath: string,
   reference: string,
-  { bundles = () => [] }: ArchiveOptions = {},
+  { bundles = () => [], platform = platformOfMachine() }: ArchiveOptions = {},
 ): Promise<Archive> {
   mkdirSync(dirname(tarPath), { recursive: true })
   const work = mkdtempSync(join(dirname(tarPath), 'archive-'))
   try {
     const layerFile = join(work, 'layer')
     const { layer, diffId } = await writeLayer(rootfs, layerFile)
-    const config = jsonBlob('application/vnd.oci.image.config.v1+json', imageConfig(diffId))
+    const config = jsonBlob('application/vnd.oci.image.config.v1+json', imageConfig(diffId, platform))
     const manifest = jsonBlob(manifestType, {
       schemaVersion: 2,
       mediaType: manifestType,
@@ -126,11 +129,11 @@ function uniqueBlobs(blobs: readonly JsonBlob[]): JsonBlob[] {
 }
 
 /** https://github.com/opencontainers/image-spec/blob/main/config.md */
-function imageConfig(diffId: string) {
+function imageConfig(diffId: string, { architecture, os }: Platform) {
   const epoch = '1970-01-01T00:00:00Z'
   return {
-    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
-    os: 'linux',
+    architecture,
+    os,
     created: epoch,
     config: {
       Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, globSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Platform, SystemContents } from './platforms.ts'
 
 /** A file of this machine that goes into the image. */
 export interface SystemFile {
@@ -11,29 +12,19 @@ export interface SystemFile {
   source: string
 }
 
-/** The driver mounts and unmounts tmpfs with them; `xargs` starts the two others at a fraction of what it costs the driver. */
-const programs = ['mount', 'umount', 'xargs']
-
-/**
- * `proxy-init` and the node endpoint of pod identity redirect connections with them: one program for each of the kernel's two
- * packet filters, and what they load for the rules that are written (docs/decisions/0005-programs-that-redirect.md).
- */
-const filterPrograms = ['xtables-nft-multi', 'xtables-legacy-multi']
-const filterExtensions = ['standard', 'tcp', 'owner', 'REDIRECT', 'DNAT']
-
 /**
  * The programs that the image needs beside Node, and the libraries of both, as this machine has them.
  * Throws with the name of what is missing.
  */
-export async function systemFiles(node: string): Promise<SystemFile[]> {
-  const found = [...programs.map(findProgram), ...packetFilter()]
+export async function systemFiles({ system }: Platform, node: string): Promise<SystemFile[]> {
+  const found = [...system.programs.map(findProgram), ...packetFilter(system)]
   const libraries = await librariesOf([node, ...found])
   return [...found, ...libraries].map((path) => ({ path, source: realpathSync(path) }))
 }
 
 /** Nothing on a machine without iptables: few pods need it, and the programs that do report its absence. */
-function packetFilter(): string[] {
-  const found = filterPrograms.map((name) => `/usr/sbin/${name}`).filter(existsSync)
+function packetFilter({ optionalPrograms, filterExtensions }: SystemContents): string[] {
+  const found = optionalPrograms.map((name) => `/usr/sbin/${name}`).filter(existsSync)
   // Where they look for it is compiled into them.
   const [directory] = globSync('/usr/{lib/*-linux-gnu,lib64,lib}/xtables')
   if (found.length === 0 || directory === undefined) return []

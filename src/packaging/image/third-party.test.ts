@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
+import { platformOfMachine } from './platforms.ts'
 import { sbom } from './sbom.ts'
 import { systemFiles } from './system-files.ts'
 import { licencesText, thirdParties } from './third-party.ts'
@@ -27,7 +28,7 @@ const all = await thirdParties({
   inputs,
   node: process.execPath,
   nodeVersion: 'v24.1.0',
-  files: await systemFiles(process.execPath),
+  files: await systemFiles(platformOfMachine(), process.execPath),
 })
 
 test('thirdParties() names each package of a bundle once, with the data of the lock file, and Node', () => {
@@ -69,7 +70,7 @@ test('sbom() has the hash of Node and of every file that the machine gave, each 
   const node = components.find(({ name }) => name === 'node')
   assert.deepEqual(node?.hashes, [{ alg: 'SHA-256', content: sha256(process.execPath) }])
   const recorded = components.flatMap(({ components: files = [] }) => files)
-  const files = await systemFiles(process.execPath)
+  const files = await systemFiles(platformOfMachine(), process.execPath)
   assert.deepEqual(
     recorded.toSorted((a, b) => a.name.localeCompare(b.name)),
     files

