@@ -9,9 +9,15 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createKubeClient, isConflict, type KubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import {
+  createKubeClient,
+  isConflict,
+  type KubeClient,
+  loadKubeconfig,
+  resources,
+  type SecretSync,
+} from '#kubernetes/client'
 import { forEachLimited } from '#lib/async'
-import { type SecretSync, secretSyncs } from '#product/sync'
 import { customResourceDefinitions, secretSyncDefinition } from '../test/support/custom-resources.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
 import { memoryMib } from '../test/support/process-memory.ts'
@@ -128,7 +134,7 @@ async function createObjects(kube: KubeClient, identity: { clientId: string; ten
 
 async function createSync(kube: KubeClient, index: number): Promise<void> {
   const { namespace, name } = namesOf(index)
-  await kube.create(secretSyncs, {
+  await kube.create(resources.secretSyncs, {
     apiVersion: 'secret-sync.x-k8s.io/v1alpha1',
     kind: 'SecretSync',
     metadata: { namespace, name },
@@ -142,7 +148,7 @@ async function createSync(kube: KubeClient, index: number): Promise<void> {
 
 async function untilAll(kube: KubeClient, is: (sync: SecretSync) => boolean | undefined): Promise<void> {
   for (const deadline = Date.now() + 600_000; Date.now() < deadline; await wait(1000)) {
-    const { items } = await kube.list(secretSyncs)
+    const { items } = await kube.list(resources.secretSyncs)
     if (items.filter((sync) => is(sync) === true).length === count) return
   }
   throw new Error('not all SecretSyncs were done within ten minutes')
@@ -150,7 +156,7 @@ async function untilAll(kube: KubeClient, is: (sync: SecretSync) => boolean | un
 
 async function stateOf(kube: KubeClient): Promise<Map<string, string>> {
   const lists = [
-    await kube.list(secretSyncs),
+    await kube.list(resources.secretSyncs),
     await kube.list(resources.secrets),
     await kube.list(resources.secretProviderClasses),
     await kube.list(resources.events),

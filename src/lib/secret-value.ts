@@ -1,16 +1,14 @@
-import { inspect } from 'node:util'
-
-const redacted = '[redacted]'
+import { Unprintable } from './unprintable.ts'
 
 /**
- * Bytes that must not be printed. `String(v)`, template strings, `JSON.stringify`, `console.log` and the logger all give
- * `[redacted]`; the bytes leave only through {@link reveal} and {@link revealText}, so that a search for `.reveal` lists
- * every place where a secret leaves the process.
+ * Bytes that must not be printed. They leave only through {@link reveal} and {@link revealText}, so that a search for
+ * `.reveal` lists every place where a secret leaves the process.
  */
-export class SecretValue {
+export class SecretValue extends Unprintable {
   readonly #bytes: Uint8Array
 
   private constructor(bytes: Uint8Array) {
+    super()
     this.#bytes = bytes
   }
 
@@ -35,17 +33,5 @@ export class SecretValue {
 
   equals(other: SecretValue): boolean {
     return Buffer.compare(this.#bytes, other.#bytes) === 0
-  }
-
-  toString(): string {
-    return redacted
-  }
-
-  toJSON(): string {
-    return redacted
-  }
-
-  [inspect.custom](): string {
-    return redacted
   }
 }

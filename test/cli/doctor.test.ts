@@ -7,7 +7,6 @@ import { parse, stringify } from 'yaml'
 import { type KubeObject, resources } from '#kubernetes/client'
 import { findLocalAzure, labHome } from '#lab/home'
 import { callSocket } from '#lib/http'
-import { secretSyncs } from '../../src/cli/doctor/secret-sync.ts'
 import { until } from '../support/eventually.ts'
 import { cliCommand, cliEnvironment } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -257,7 +256,7 @@ test('doctor: a pod that waits, in the summary of the cluster and with a probe t
           secretObject: { type: 'Opaque', data: [{ sourcePath: 'lost', targetKey: 'lost' }] },
         },
       }
-      await lab.kube.create(secretSyncs, sync)
+      await lab.kube.create(resources.secretSyncs, sync)
       await until('the condition of the SecretSync', async () => {
         const { steps } = await examine(patient, 'secretsync/synced')
         return steps.some(({ code }) => code === 'vault-object-missing')

@@ -8,9 +8,9 @@ import {
   type Resource,
   resources,
   type Secret,
+  type SecretSync,
   type UntypedObject,
 } from '#kubernetes/client'
-import { type SecretSync, secretSyncs } from '#product/sync'
 import { until } from '../support/eventually.ts'
 import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
@@ -30,7 +30,7 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
   const { kube, namespace } = release
   await release.setSecret('first')
   await release.install()
-  await kube.create(secretSyncs, syncOf(release, 'app-db'))
+  await kube.create(resources.secretSyncs, syncOf(release, 'app-db'))
   await ready(release, 'app-db')
   assert.equal(await valueOfSecret(release, 'app-db'), 'first')
 
@@ -41,17 +41,17 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
 
   for (const [what, name, object, expected] of failures)
     await t.test(`${what} is reported in upstream’s words`, async () => {
-      await kube.create(secretSyncs, syncOf(release, name, object))
+      await kube.create(resources.secretSyncs, syncOf(release, name, object))
       const message = `failed to patch secret "${name}": ${expected.replaceAll('NAMESPACE', namespace)}`
       assert.equal(await failed(release, name, 'ControllerPatchError'), message)
       assert.equal(await condition(release, name, 'SecretCreated', 'False', 'ControllerPatchError'), message)
       assert.equal(await exists(kube.get(resources.secrets, { namespace, name })), false)
-      await kube.delete(secretSyncs, { namespace, name })
+      await kube.delete(resources.secretSyncs, { namespace, name })
     })
 
   await t.test('a class that is missing, or in another namespace, is reported in upstream’s words', async () => {
     const sync = syncOf(release, 'no-class')
-    await kube.create(secretSyncs, { ...sync, spec: { ...sync.spec, secretProviderClassName: 'gone' } })
+    await kube.create(resources.secretSyncs, { ...sync, spec: { ...sync.spec, secretProviderClassName: 'gone' } })
     assert.equal(
       await failed(release, 'no-class', 'SecretProviderClassMisconfigured'),
       'failed to get SecretProviderClass "gone": secretproviderclass.secrets-store.csi.x-k8s.io "gone" not found',
@@ -66,7 +66,7 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     for (const [what, spec, message] of invalid) {
       const sync = syncOf(release, 'invalid')
       const wrong = { ...sync, spec: { ...sync.spec, ...spec } } as SecretSync
-      await assert.rejects(kube.create(secretSyncs, wrong), (error) => String(error).includes(message), what)
+      await assert.rejects(kube.create(resources.secretSyncs, wrong), (error) => String(error).includes(message), what)
     }
     const valid = syncOf(release, 'valid', {
       type: 'ValidSecretType',
@@ -74,7 +74,7 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     })
     valid.spec.secretSyncControllerName = 'there appears to be no validation on this field'
     valid.spec.forceSynchronization = 'ThisOneShouldBeCapableOfUpperCases-AndAlsoDates.1989-11-17'
-    await kube.create(secretSyncs, valid)
+    await kube.create(resources.secretSyncs, valid)
   })
 
   await t.test(
@@ -82,14 +82,14 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     async () => {
       const metadata = { namespace, name: 'taken' }
       await kube.create(resources.secrets, { apiVersion: 'v1', kind: 'Secret', metadata, data: { other: 'eA==' } })
-      await kube.create(secretSyncs, syncOf(release, 'taken'))
+      await kube.create(resources.secretSyncs, syncOf(release, 'taken'))
       assert.match(
         await failed(release, 'taken', 'ControllerPatchError'),
         /^failed to patch secret "taken": .*denied request: secrets-store-sync-controller has failed to UPDATE .*\[secret-not-ours\]$/s,
       )
       const { data: found } = await kube.get(resources.secrets, metadata)
       assert.deepEqual(found, { other: 'eA==' })
-      await kube.delete(secretSyncs, metadata)
+      await kube.delete(resources.secretSyncs, metadata)
     },
   )
 
@@ -148,9 +148,17 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
           { audiences: ['api://AzureADTokenExchange'], expirationSeconds: 3600 },
         ),
       'change a spec': () =>
-        controller.patch(secretSyncs, { namespace, name: 'app-db' }, { spec: { serviceAccountName: 'default' } }),
+        controller.patch(
+          resources.secretSyncs,
+          { namespace, name: 'app-db' },
+          { spec: { serviceAccountName: 'default' } },
+        ),
       'change a foreign annotation': () =>
-        controller.patch(secretSyncs, { namespace, name: 'app-db' }, { metadata: { annotations: { x: 'y' } } }),
+        controller.patch(
+          resources.secretSyncs,
+          { namespace, name: 'app-db' },
+          { metadata: { annotations: { x: 'y' } } },
+        ),
       'read pods': () => controller.list(resources.pods, { namespace }),
     }
     for (const [what, attempt] of Object.entries(refused)) {
@@ -209,13 +217,13 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
     })
     await kube.delete(roleBindings, { namespace, name: 'sync-controller-edit' })
     await controller.patch(
-      secretSyncs,
+      resources.secretSyncs,
       { namespace, name: 'app-db' },
       { metadata: { annotations: { 'keymount.dev/last-check': 'now' } } },
     )
   })
 
-  await kube.delete(secretSyncs, { namespace, name: 'app-db' })
+  await kube.delete(resources.secretSyncs, { namespace, name: 'app-db' })
   await until('the Secret to go', async () => (await valueOfSecret(release, 'app-db')) === undefined)
 })
 
@@ -350,7 +358,7 @@ function condition(
   reason: string,
 ): Promise<string> {
   return until(`${name}: ${type}=${status} ${reason}`, async () => {
-    const { conditions = [] } = (await kube.get(secretSyncs, { namespace, name })).status ?? {}
+    const { conditions = [] } = (await kube.get(resources.secretSyncs, { namespace, name })).status ?? {}
     const found = conditions.find((one) => one.type === type)
     if (found?.status !== status || found.reason !== reason) throw new Error(JSON.stringify(conditions))
     return found.message

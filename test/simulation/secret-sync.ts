@@ -5,11 +5,12 @@ import {
   resources,
   type Secret,
   type SecretProviderClass,
+  type SecretSync,
   type Transport,
 } from '#kubernetes/client'
 import type { Running } from '#lib'
 import { inlineTasks } from '#lib/worker'
-import { createSyncMetrics, type SecretSync, secretSyncs, startSync } from '#product/sync'
+import { createSyncMetrics, startSync } from '#product/sync'
 import { secretSyncDefinition } from '../support/custom-resources.ts'
 import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeatWhileStormy } from './repeat.ts'
@@ -201,7 +202,7 @@ async function createSync(cluster: Cluster, namespace: string, named?: string): 
   const type = random.pick(Object.keys(keysByType) as (keyof typeof keysByType)[])
   const account = random.pick(accountNames)
   const data = dataOf(keysByType[type].filter((key) => type !== 'Opaque' || key === 'password' || random.chance(0.5)))
-  const created = await server.admin.create(secretSyncs, {
+  const created = await server.admin.create(resources.secretSyncs, {
     apiVersion: 'secret-sync.x-k8s.io/v1alpha1',
     kind: 'SecretSync',
     metadata: { name, namespace },
@@ -245,7 +246,7 @@ async function editSync(cluster: Cluster, namespace: string): Promise<void> {
     ...(keys === undefined ? {} : { secretObject: { data: dataOf(keys) } }),
   }
   world.note(`SecretSync ${namespace}/${name} is edited: ${spec.serviceAccountName}, ${keys?.join()}`)
-  remember(cluster, await server.admin.patch(secretSyncs, { name, namespace }, { spec }))
+  remember(cluster, await server.admin.patch(resources.secretSyncs, { name, namespace }, { spec }))
 }
 
 async function deleteSync(cluster: Cluster, namespace: string): Promise<string | undefined> {
@@ -253,7 +254,7 @@ async function deleteSync(cluster: Cluster, namespace: string): Promise<string |
   const name = sync?.metadata.name
   if (name === undefined) return undefined
   cluster.world.note(`SecretSync ${namespace}/${name} is deleted`)
-  await cluster.server.admin.delete(secretSyncs, { name, namespace })
+  await cluster.server.admin.delete(resources.secretSyncs, { name, namespace })
   return name
 }
 
@@ -263,7 +264,7 @@ async function replaceSync(cluster: Cluster, namespace: string): Promise<void> {
 }
 
 async function pick({ world, server }: Cluster, namespace: string): Promise<SecretSync | undefined> {
-  const { items } = await server.admin.list(secretSyncs, { namespace })
+  const { items } = await server.admin.list(resources.secretSyncs, { namespace })
   return items.length === 0 ? undefined : world.random.pick(items)
 }
 
@@ -357,7 +358,7 @@ function checkSecret({ world, vaults, histories }: Cluster, secret: Secret): voi
 
 async function checkSecrets({ world, server: { admin }, vaults }: Cluster): Promise<void> {
   for (const namespace of namespaces) {
-    const syncs = (await admin.list(secretSyncs, { namespace })).items
+    const syncs = (await admin.list(resources.secretSyncs, { namespace })).items
     const secrets = new Map(
       (await admin.list(resources.secrets, { namespace })).items.map((secret) => [secret.metadata.name, secret]),
     )

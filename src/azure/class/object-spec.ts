@@ -4,11 +4,23 @@ export type ObjectType = 'secret' | 'key' | 'cert'
 export type ObjectFormat = 'pem' | 'pfx'
 export type ObjectEncoding = 'utf-8' | 'hex' | 'base64'
 
-/** One entry of `objects`. */
-export interface ObjectSpec {
+/** What every entry of `objects` has. */
+interface EntrySpec {
   /** Its position in the class, for messages: `objects[2]`. */
   path: string
   type: ObjectType
+  format: ObjectFormat
+  encoding: ObjectEncoding
+  /** Undefined for the volume's default. */
+  mode: number | undefined
+  /** Another vault than the class's; undefined for that one. */
+  vaultName: string | undefined
+  /** Whether only templates use it: it has no file of its own. */
+  onlyTemplates: boolean
+}
+
+/** An entry of `objects` that names one object. */
+export interface ObjectSpec extends EntrySpec {
   name: string
   /** Empty for the current version. */
   version: string
@@ -16,27 +28,16 @@ export interface ObjectSpec {
   history: number
   /** Alias, or the name: path of the file in the volume. */
   fileName: string
-  format: ObjectFormat
-  encoding: ObjectEncoding
-  /** Undefined for the volume's default. */
-  mode: number | undefined
-  /** Another vault than the class's; undefined for that one. */
-  vaultName: string | undefined
   /** A missing object is skipped and reported instead of failing the mount. */
   optional: boolean
   /** Parts of a JSON secret that become files of their own, instead of the whole. */
   extracts: readonly ExtractSpec[]
-  /** Whether only templates use it: it has no file of its own. */
-  onlyTemplates: boolean
   /** Whether a `select` found it: one that has gone since does not fail the mount. */
   selected: boolean
 }
 
 /** An entry of `objects` with `select`: what each object that it finds has in common. */
-export interface SelectSpec {
-  /** Its position in the class, for messages: `objects[2]`. */
-  path: string
-  type: ObjectType
+export interface SelectSpec extends EntrySpec {
   /** Texts of patterns that `compileNamePattern` takes; empty for none. Kept as texts: compiled they take much more memory. */
   namePattern: string
   exclude: string
@@ -48,15 +49,10 @@ export interface SelectSpec {
   fileName: string
   stripPrefix: string
   limit: number
-  format: ObjectFormat
-  encoding: ObjectEncoding
-  mode: number | undefined
-  vaultName: string | undefined
   /** Whether there may be no object at all. */
   optional: boolean
   /** Of each object; `fileName` is empty for the object's own file, otherwise a path in a folder of that name. */
   extracts: readonly ExtractSpec[]
-  onlyTemplates: boolean
 }
 
 /** An entry of `templates`. */

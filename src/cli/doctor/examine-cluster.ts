@@ -1,5 +1,5 @@
 import { checkClass } from '#azure/class'
-import { type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
+import { type KubeClient, type KubeEvent, type Pod, resources, type SecretSync } from '#kubernetes/client'
 import { driverName } from '#lab/home'
 import { codesIn } from '#product/error-catalogue'
 
@@ -15,7 +15,6 @@ import { judgeNode } from './judge/judge-node.ts'
 import { judgeVolumes } from './judge/judge-volumes.ts'
 import { gatherNode, gatherProduct } from './product-facts.ts'
 import { timeOf } from './reports.ts'
-import { type SecretSync, secretSyncs } from './secret-sync.ts'
 import { fail, fine, notKnown, type Observation, type Observed, observationOf } from './step.ts'
 
 /** This many objects are named for one step; the others are counted. */
@@ -40,7 +39,7 @@ export async function examineCluster(
     list(() => kube.list(resources.events, { namespace, fieldSelector: 'reason=FailedMount' })),
     list(() => kube.list(resources.secretProviderClasses, { namespace })),
     list(() => kube.list(resources.secretProviderClassPodStatuses, { namespace })),
-    list(() => kube.list(secretSyncs, { namespace })),
+    list(() => kube.list(resources.secretSyncs, { namespace })),
   ])
   const installCommand = chartInstallCommand(installation, packageRoot)
   const facts =

@@ -1,5 +1,5 @@
 import { checkClass } from '#azure/class'
-import { type KubeClient, type KubeObject, resources } from '#kubernetes/client'
+import { type KubeClient, type KubeObject, resources, type SecretSync } from '#kubernetes/client'
 import { codesIn } from '#product/error-catalogue'
 
 import { commandLine } from '#terminal'
@@ -15,7 +15,6 @@ import { judgeNode } from './judge/judge-node.ts'
 import { judgeVolumes } from './judge/judge-volumes.ts'
 import type { PodRef } from './pod-facts.ts'
 import { gatherNode, isReady } from './product-facts.ts'
-import { type SecretSync, secretSyncs } from './secret-sync.ts'
 import { fail, fine, notKnown, type Observation, type Observed, observationOf, type StepId } from './step.ts'
 import { stepOfCode } from './step-of-code.ts'
 
@@ -57,8 +56,9 @@ export async function examineNode(kube: KubeClient, name: string, packageRoot: s
 
 /** The path of a Secret without a pod: controller, class, service account, and the condition that the controller has written. */
 export async function examineSecretSync(kube: KubeClient, ref: PodRef): Promise<Observed> {
-  const sync = await findObject(kube, secretSyncs, ref)
-  if (sync === undefined) throw await noSuchObject(kube, { resource: secretSyncs, noun: 'SecretSync', ...ref })
+  const sync = await findObject(kube, resources.secretSyncs, ref)
+  if (sync === undefined)
+    throw await noSuchObject(kube, { resource: resources.secretSyncs, noun: 'SecretSync', ...ref })
   const { namespace } = ref
   const { secretProviderClassName: className, serviceAccountName } = sync.spec
   const [controllers, object, account] = await Promise.all([

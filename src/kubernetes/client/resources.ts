@@ -21,6 +21,7 @@ import type {
   AzureIdentityBinding,
   AzurePodIdentityException,
 } from './pod-identity-objects.ts'
+import type { SecretSync } from './secret-sync-objects.ts'
 
 /** Where objects of a kind live in the API. `T` is the object's type. */
 export interface Resource<T extends KubeObject = UntypedObject> {
@@ -110,6 +111,7 @@ export const resources = {
     'cluster',
   ),
   leases: resource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases'),
+  secretSyncs: resource<SecretSync>('secret-sync.x-k8s.io/v1alpha1', 'SecretSync', 'secretsyncs'),
   azureIdentities: resource<AzureIdentity>('aadpodidentity.k8s.io/v1', 'AzureIdentity', 'azureidentities'),
   azureIdentityBindings: resource<AzureIdentityBinding>(
     'aadpodidentity.k8s.io/v1',

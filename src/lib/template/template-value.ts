@@ -1,5 +1,4 @@
-import { inspect } from 'node:util'
-import { SecretValue } from '#lib'
+import { SecretValue, Unprintable } from '#lib'
 import type { Quotable } from './template-words.ts'
 
 /**
@@ -19,15 +18,14 @@ type Content =
   | { kind: 'map'; entries: ReadonlyMap<string, TemplateValue> }
   | { kind: 'files' }
 
-const redacted = '[redacted]'
-
-/** A value in the evaluation of a template: a secret, or made of secrets. It prints as `[redacted]`, as a `SecretValue` does. */
-export class TemplateValue {
+/** A value in the evaluation of a template: a secret, or made of secrets. */
+export class TemplateValue extends Unprintable {
   readonly #content: Content
   /** The text or number as the template has it: the one part of a value that a message may quote. Undefined for all that was computed. */
   readonly literal: Quotable | undefined
 
   private constructor(content: Content, literal?: Quotable) {
+    super()
     this.#content = content
     this.literal = literal
   }
@@ -84,18 +82,6 @@ export class TemplateValue {
   /** What is in it; the one way out, so that a search for `.revealContent` lists every use. */
   revealContent(): Content {
     return this.#content
-  }
-
-  toString(): string {
-    return redacted
-  }
-
-  toJSON(): string {
-    return redacted
-  }
-
-  [inspect.custom](): string {
-    return redacted
   }
 }
 

@@ -7,7 +7,7 @@ import {
   resources,
   type Secret,
 } from '#kubernetes/client'
-import { fieldManager, reservedKey } from './secret-sync.ts'
+import { fieldManager, reservedKey } from './secret-marks.ts'
 import { SyncError } from './sync-error.ts'
 import type { SecretData } from './sync-hash.ts'
 import type { Next } from './sync-queue.ts'

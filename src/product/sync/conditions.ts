@@ -1,9 +1,9 @@
+import type { SecretSync, SyncCondition } from '#kubernetes/client'
 import { timestamp } from '#lib'
-import type { Condition, SecretSync } from './secret-sync.ts'
 import type { SyncError } from './sync-error.ts'
 
 /** Before the first attempt: the two conditions of upstream, in upstream's words. */
-export function initialConditions(sync: SecretSync, nowMs: number): Condition[] {
+export function initialConditions(sync: SecretSync, nowMs: number): SyncCondition[] {
   return merged(sync, nowMs, [
     { type: 'SecretCreated', status: 'Unknown', reason: 'SyncStarting', message: '' },
     { type: 'SecretUpdated', status: 'Unknown', reason: 'NoUpdatesAttemptedYet', message: '' },
@@ -11,7 +11,7 @@ export function initialConditions(sync: SecretSync, nowMs: number): Condition[] 
   ])
 }
 
-export function successConditions(sync: SecretSync, nowMs: number, note = ''): Condition[] {
+export function successConditions(sync: SecretSync, nowMs: number, note = ''): SyncCondition[] {
   const upToDate = `Secret contains last observed values.${note}`
   return merged(sync, nowMs, [
     { type: 'SecretCreated', status: 'True', reason: 'CreateSuccessful', message: 'Secret created successfully.' },
@@ -24,7 +24,7 @@ export function successConditions(sync: SecretSync, nowMs: number, note = ''): C
  * A failure before the first write is one of creating the Secret; after it, the Secret is there and out of date. Upstream's
  * newer releases report either at `SecretUpdated`, so that one is always false.
  */
-export function failureConditions(sync: SecretSync, nowMs: number, error: SyncError): Condition[] {
+export function failureConditions(sync: SecretSync, nowMs: number, error: SyncError): SyncCondition[] {
   const { code, message, notCreated } = error
   const failure = { status: 'False', reason: code, message: message.slice(0, maxMessage) } as const
   const created = sync.status?.conditions?.some(({ type, status }) => type === 'SecretCreated' && status === 'True')
@@ -43,10 +43,10 @@ export function isReady(sync: SecretSync): boolean {
 /** The limit of the schema. */
 const maxMessage = 32_768
 
-type NewCondition = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>
+type NewCondition = Pick<SyncCondition, 'type' | 'status' | 'reason' | 'message'>
 
 /** The conditions that are there, these in place of those of their types. The time changes only with the status. */
-function merged(sync: SecretSync, nowMs: number, changed: readonly NewCondition[]): Condition[] {
+function merged(sync: SecretSync, nowMs: number, changed: readonly NewCondition[]): SyncCondition[] {
   const before = new Map(sync.status?.conditions?.map((condition) => [condition.type, condition]))
   for (const condition of changed) {
     const old = before.get(condition.type)

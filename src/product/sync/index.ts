@@ -5,6 +5,5 @@
  */
 export { type SyncProgramConfig, syncFlags, syncProgram } from './config.ts'
 export { startSyncDaemon } from './run-sync.ts'
-export { type SecretSync, secretSyncs, syncAnnotations } from './secret-sync.ts'
 export { type SyncConfig, startSync } from './start-sync.ts'
 export { createSyncMetrics, syncMetrics } from './sync-metrics.ts'

@@ -1,5 +1,5 @@
 import { status as Code } from '@grpc/grpc-js'
-import { type SecretProviderClass, versionsAnnotation } from '#kubernetes/client'
+import { type SecretProviderClass, type SecretSync, versionsAnnotation } from '#kubernetes/client'
 import {
   changedAttribute,
   maxAgeAttribute,
@@ -14,7 +14,7 @@ import { providerMissing } from './provider-missing.ts'
 import type { Reconciler, Run } from './reconciler.ts'
 import { reportFailure, reportStarting, reportSuccess, versionsOf } from './report.ts'
 import { secretData, type WantedData } from './secret-data.ts'
-import { reservedKey, type SecretSync } from './secret-sync.ts'
+import { reservedKey } from './secret-marks.ts'
 import type { AccountIdentity } from './service-accounts.ts'
 import { SyncError } from './sync-error.ts'
 import { syncHash } from './sync-hash.ts'

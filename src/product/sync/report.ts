@@ -1,9 +1,16 @@
-import { isConflict, isNotFound, type SecretProviderClass } from '#kubernetes/client'
+import {
+  isConflict,
+  isNotFound,
+  resources,
+  type SecretProviderClass,
+  type SecretSync,
+  type SecretSyncStatus,
+  syncAnnotations,
+} from '#kubernetes/client'
 import { timestamp } from '#lib'
 import { parseJson } from '#lib/formats'
 import { failureConditions, initialConditions, successConditions } from './conditions.ts'
 import type { Run } from './reconciler.ts'
-import { type SecretSync, type SecretSyncStatus, secretSyncs, syncAnnotations } from './secret-sync.ts'
 import type { SyncError } from './sync-error.ts'
 import { type SecretData, syncHash } from './sync-hash.ts'
 
@@ -131,7 +138,7 @@ async function patch(run: Run, change: Change, subresource?: 'status'): Promise<
   const { name = '', namespace = '', uid = '' } = sync.metadata
   const body = { ...change, metadata: { ...change.metadata, uid } }
   try {
-    run.sync = await reconciler.kube.patch(secretSyncs, { name, namespace }, body, { subresource, signal })
+    run.sync = await reconciler.kube.patch(resources.secretSyncs, { name, namespace }, body, { subresource, signal })
     reconciler.reported.set(uid, run.sync)
   } catch (error) {
     if (isNotFound(error) || isConflict(error)) throw new StatusRefused('the SecretSync is gone', { cause: error })

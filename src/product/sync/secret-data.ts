@@ -3,6 +3,7 @@ import {
   isTlsKey,
   rowsFault,
   type SecretProviderClass,
+  type SecretSync,
   syncsEveryFile,
   type TlsKey,
   tlsKeys,
@@ -11,7 +12,6 @@ import {
 import type { TlsValues } from '#kubernetes/secret-data'
 import { errorMessage, type SecretValue } from '#lib'
 import { optionalPaths } from './optional-paths.ts'
-import type { SecretSync } from './secret-sync.ts'
 import { SyncError } from './sync-error.ts'
 import type { SecretData } from './sync-hash.ts'
 

@@ -1,4 +1,10 @@
-import { createEventRecorder, type KubeClient, parseSyncInterval, type SecretProviderClass } from '#kubernetes/client'
+import {
+  createEventRecorder,
+  type KubeClient,
+  parseSyncInterval,
+  type SecretProviderClass,
+  type SecretSync,
+} from '#kubernetes/client'
 import { createProviderClient, type ProviderClient } from '#kubernetes/provider-protocol'
 import { createTlsValues } from '#kubernetes/secret-data'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
@@ -6,7 +12,6 @@ import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import { isReady } from './conditions.ts'
 import { reconcile } from './reconcile.ts'
 import type { Reconciler } from './reconciler.ts'
-import type { SecretSync } from './secret-sync.ts'
 import { createServiceAccounts } from './service-accounts.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
 import { createSyncQueue } from './sync-queue.ts'

@@ -1,8 +1,7 @@
 import { pbkdf2 } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { SecretProviderClass } from '#kubernetes/client'
+import type { SecretProviderClass, SecretSync } from '#kubernetes/client'
 import type { SecretValue } from '#lib'
-import type { SecretSync } from './secret-sync.ts'
 
 /** Slow on purpose: a status is readable by more people than a Secret, and a short value could be guessed from a fast hash. */
 const rounds = 100_000

@@ -4,8 +4,8 @@ import {
   type OwnerReference,
   type SecretObject,
   type SecretProviderClass,
+  type SecretSync,
 } from '#kubernetes/client'
-import type { SecretSync } from './secret-sync.ts'
 
 /** A Secret that is requested: by a SecretSync, or by an entry of `secretObjects` of a class. */
 export interface Wanted {

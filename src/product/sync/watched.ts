@@ -9,10 +9,10 @@ import {
   objectKey,
   resources,
   type SecretProviderClass,
+  type SecretSync,
 } from '#kubernetes/client'
 import type { Clock, Log, Running } from '#lib'
 import { isReady } from './conditions.ts'
-import { type SecretSync, secretSyncs } from './secret-sync.ts'
 import type { SyncQueue } from './sync-queue.ts'
 import { classSecretKeys, keyOf } from './wanted.ts'
 
@@ -102,7 +102,7 @@ async function start(state: Watch, follows: Following[], stopped: AbortSignal): 
   // Classes first: a SecretSync whose class has not been listed yet would report that it is missing.
   await begin(follow(kube, resources.secretProviderClasses, options, handlers(state.classes, classChanged(state))))
   state.hasClasses = true
-  await begin(follow(kube, secretSyncs, options, handlers(state.syncs, syncChanged(state))))
+  await begin(follow(kube, resources.secretSyncs, options, handlers(state.syncs, syncChanged(state))))
 }
 
 /** A change of one object that a watch reports: as it was and as it is; undefined for one that is not there. */

@@ -242,16 +242,21 @@ test('a SecretSync restarts the workloads that it names, and no pod that is newe
   assert.equal((await lab.replicaSetsOf('web')).length, 2)
 
   async function createSync(name: string, restart: string, hash: string, at: number): Promise<void> {
-    await lab.kube.create(syncs, {
+    await lab.kube.create(resources.secretSyncs, {
       apiVersion: 'secret-sync.x-k8s.io/v1alpha1',
       kind: 'SecretSync',
       metadata: { namespace, name, annotations: { 'keymount.dev/restart': restart } },
-    } as UntypedObject)
+      spec: {
+        secretProviderClassName: 'app',
+        serviceAccountName: 'default',
+        secretObject: { data: [{ sourcePath: 'db', targetKey: 'db' }] },
+      },
+    })
     await setStatus(name, hash, at)
   }
   async function setStatus(name: string, syncHash: string, at: number): Promise<void> {
     const status = { syncHash, lastSuccessfulSyncTime: timestamp(at) }
-    await lab.kube.patch(syncs, { namespace, name }, { status })
+    await lab.kube.patch(resources.secretSyncs, { namespace, name }, { status })
   }
 })
 
@@ -295,13 +300,6 @@ test('a Rollout of Argo gets a time to restart at instead of a new template', as
   assert.equal(await lab.restartedFor('canary', rollouts), undefined)
 })
 
-const syncs = {
-  group: 'secret-sync.x-k8s.io',
-  version: 'v1alpha1',
-  plural: 'secretsyncs',
-  kind: 'SecretSync',
-  namespaced: true,
-}
 const rollouts = { group: 'argoproj.io', version: 'v1alpha1', plural: 'rollouts', kind: 'Rollout', namespaced: true }
 
 function ownerOf(apiVersion: string, { kind, metadata }: UntypedObject) {

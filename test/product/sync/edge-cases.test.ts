@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import { resources, type UntypedObject } from '#kubernetes/client'
-import { secretSyncs } from '#product/sync'
 import { until } from '../../support/eventually.ts'
 import { type FakeProvider, ProviderFault } from '../../support/fake-provider.ts'
 import { type SyncLab, startSyncLab } from './sync-lab.ts'
@@ -57,7 +56,7 @@ test('a changed type is a condition that names what to do, and the Secret is mad
   lab.start()
   await lab.createSync('app-db')
   await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
-  await lab.kube.patch(secretSyncs, at('app-db'), { spec: { secretObject: { type: 'example.com/own' } } })
+  await lab.kube.patch(resources.secretSyncs, at('app-db'), { spec: { secretObject: { type: 'example.com/own' } } })
   assert.match(
     await lab.condition('app-db', 'Ready', 'False', 'ControllerPatchError'),
     /^failed to patch secret "app-db": .*type: .*immutable.*delete the Secret.*\[secret-type-changed\]$/s,
@@ -75,7 +74,7 @@ test('a SecretSync that is deleted and made again at once owns its Secret', asyn
   lab.start()
   await lab.createSync('app-db')
   await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
-  await lab.kube.delete(secretSyncs, at('app-db'))
+  await lab.kube.delete(resources.secretSyncs, at('app-db'))
   const { metadata } = await lab.createSync('app-db')
   await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
   await until('the Secret of the new one', async () => {
@@ -161,7 +160,7 @@ test('a class that names no identity takes that of the service account, and is r
       },
     },
   })
-  await lab.kube.patch(secretSyncs, at('app-db'), { spec: { forceSynchronization: 'now' } })
+  await lab.kube.patch(resources.secretSyncs, at('app-db'), { spec: { forceSynchronization: 'now' } })
   await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
   assert.equal(await lab.value('app-db', 'password'), 'x')
 })

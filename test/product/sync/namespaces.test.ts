@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resources } from '#kubernetes/client'
-import { secretSyncs } from '#product/sync'
 import { until } from '../../support/eventually.ts'
 import { type SyncLab, startSyncLab } from './sync-lab.ts'
 
@@ -28,7 +27,7 @@ async function startWithProvider(t: Parameters<typeof startSyncLab>[0]): Promise
 }
 
 async function isReady({ kube }: SyncLab, namespace: string): Promise<boolean> {
-  const { status } = await kube.get(secretSyncs, { namespace, name: 'app-db' })
+  const { status } = await kube.get(resources.secretSyncs, { namespace, name: 'app-db' })
   return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true
 }
 
@@ -38,7 +37,7 @@ test('with --namespaces only these are worked on, and the list of one does not d
   for (const name of ['a', 'b', 'c']) await lab.createSync('app-db', {}, name)
   lab.start({ providerDirectories: [lab.fakeProviders], namespaces: ['a', 'b'] })
   await until('both to be Ready', async () => (await isReady(lab, 'a')) && isReady(lab, 'b'))
-  assert.equal((await lab.kube.get(secretSyncs, { namespace: 'c', name: 'app-db' })).status, undefined)
+  assert.equal((await lab.kube.get(resources.secretSyncs, { namespace: 'c', name: 'app-db' })).status, undefined)
 })
 
 test('with --namespace-selector a namespace is worked on as long as it has the labels', async (t) => {
@@ -48,7 +47,7 @@ test('with --namespace-selector a namespace is worked on as long as it has the l
   for (const name of ['a', 'b']) await lab.createSync('app-db', {}, name)
   lab.start({ providerDirectories: [lab.fakeProviders], namespaceSelector: 'sync=yes' })
   await until('the labelled one to be Ready', () => isReady(lab, 'a'))
-  assert.equal((await lab.kube.get(secretSyncs, { namespace: 'b', name: 'app-db' })).status, undefined)
+  assert.equal((await lab.kube.get(resources.secretSyncs, { namespace: 'b', name: 'app-db' })).status, undefined)
   await lab.kube.patch(resources.namespaces, { name: 'b' }, { metadata: { labels: { sync: 'yes' } } })
   await until('the other to be Ready', () => isReady(lab, 'b'))
   await lab.kube.patch(resources.namespaces, { name: 'a' }, { metadata: { labels: { sync: null } } })
@@ -68,7 +67,7 @@ test('two controllers of two names share a cluster: each does the SecretSyncs th
   for (const controller of ['ours', 'theirs'])
     await lab.createSync(`for-${controller}`, { secretSyncControllerName: controller }, 'a')
   const namedReady = async (name: string) => {
-    const { status } = await lab.kube.get(secretSyncs, { namespace: 'a', name })
+    const { status } = await lab.kube.get(resources.secretSyncs, { namespace: 'a', name })
     return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true
   }
   const first = lab.start({ providerDirectories: [lab.fakeProviders], controllerName: 'ours' })
@@ -76,13 +75,19 @@ test('two controllers of two names share a cluster: each does the SecretSyncs th
   assert.equal(await namedReady('for-theirs'), false)
   lab.start({ providerDirectories: [lab.fakeProviders], controllerName: 'theirs' })
   await until('theirs', () => namedReady('for-theirs'))
-  const before = (await lab.kube.get(secretSyncs, { namespace: 'a', name: 'for-ours' })).metadata.resourceVersion
+  const before = (await lab.kube.get(resources.secretSyncs, { namespace: 'a', name: 'for-ours' })).metadata
+    .resourceVersion
   await first.stop()
-  await lab.kube.patch(secretSyncs, { namespace: 'a', name: 'for-theirs' }, { spec: { forceSynchronization: 'now' } })
+  await lab.kube.patch(
+    resources.secretSyncs,
+    { namespace: 'a', name: 'for-theirs' },
+    { spec: { forceSynchronization: 'now' } },
+  )
   await until('theirs again', async () => {
-    const { status, metadata } = await lab.kube.get(secretSyncs, { namespace: 'a', name: 'for-theirs' })
+    const { status, metadata } = await lab.kube.get(resources.secretSyncs, { namespace: 'a', name: 'for-theirs' })
     return status?.conditions?.every((one) => one.observedGeneration === metadata.generation) === true
   })
-  const after = (await lab.kube.get(secretSyncs, { namespace: 'a', name: 'for-ours' })).metadata.resourceVersion
+  const after = (await lab.kube.get(resources.secretSyncs, { namespace: 'a', name: 'for-ours' })).metadata
+    .resourceVersion
   assert.equal(after, before)
 })

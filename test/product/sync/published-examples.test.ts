@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
-import { resources, type SecretProviderClass } from '#kubernetes/client'
+import { resources, type SecretProviderClass, type SecretSync } from '#kubernetes/client'
 import type { ObjectVersion } from '#kubernetes/provider-protocol'
-import { type SecretSync, secretSyncs } from '#product/sync'
 import { type SyncLab, startSyncLab } from './sync-lab.ts'
 
 /** Manifests in the shape of those that vendors of this style publish. */
@@ -127,5 +126,5 @@ async function apply({ kube }: SyncLab, text: string): Promise<void> {
   const [secretClass, sync] = parseAllDocuments(text).map((document) => document.toJS() as unknown)
   const options = { fieldManager: 'kubectl' }
   await kube.apply(resources.secretProviderClasses, secretClass as SecretProviderClass, options)
-  await kube.apply(secretSyncs, sync as SecretSync, options)
+  await kube.apply(resources.secretSyncs, sync as SecretSync, options)
 }

@@ -8,9 +8,10 @@ import {
   loadKubeconfig,
   resources,
   type Secret,
+  type SecretSync,
 } from '#kubernetes/client'
 import { type Running, silentLog } from '#lib'
-import { createSyncMetrics, type SecretSync, type SyncConfig, secretSyncs, startSync } from '#product/sync'
+import { createSyncMetrics, type SyncConfig, startSync } from '#product/sync'
 import { customResourceDefinitions, secretSyncDefinition } from '../../support/custom-resources.ts'
 import { until } from '../../support/eventually.ts'
 import { type FakeProvider, startFakeProvider } from '../../support/fake-provider.ts'
@@ -122,7 +123,7 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
       return items.filter((event) => event.reason === reason).map(({ message = '' }) => message)
     },
     createSync: (name, spec = {}, namespace = 'default') =>
-      kube.create(secretSyncs, {
+      kube.create(resources.secretSyncs, {
         apiVersion: 'secret-sync.x-k8s.io/v1alpha1',
         kind: 'SecretSync',
         metadata: { name, namespace },
@@ -133,7 +134,7 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
           ...spec,
         },
       }),
-    sync: (name) => kube.get(secretSyncs, ref(name)),
+    sync: (name) => kube.get(resources.secretSyncs, ref(name)),
     async secret(name) {
       try {
         return await kube.get(resources.secrets, ref(name))

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { printClassChange, resources } from '#kubernetes/client'
 import { changedAttribute, maxAgeAttribute } from '#kubernetes/provider-protocol'
-import { secretSyncs } from '#product/sync'
 import { until } from '../../support/eventually.ts'
 import { startSyncLab } from './sync-lab.ts'
 
@@ -49,7 +48,7 @@ test('a SecretSync becomes a Secret without any pod, follows the vault, and goes
   await lab.kube.delete(resources.secrets, { namespace: 'default', name: 'app-db' })
   await until('the Secret to come back', async () => (await lab.value('app-db', 'password')) === 'second')
 
-  await lab.kube.delete(secretSyncs, { namespace: 'default', name: 'app-db' })
+  await lab.kube.delete(resources.secretSyncs, { namespace: 'default', name: 'app-db' })
   await until('the Secret to go', async () => (await lab.secret('app-db')) === undefined)
 })
 

@@ -2,6 +2,7 @@ import {
   type KubeObject,
   type SecretProviderClass,
   type SecretProviderClassPodStatus,
+  type SecretSync,
   statusAnnotations,
   versionHash,
 } from '#kubernetes/client'
@@ -141,16 +142,11 @@ export function classRecord({ metadata, spec }: SecretProviderClass): ClassRecor
   }
 }
 
-/** The fields of a SecretSync that count. */
-export interface SyncedObject extends KubeObject {
-  status?: { syncHash?: string; lastSuccessfulSyncTime?: string }
-}
-
 /** A tenant may write any number of targets. */
 const maxTargets = 50
 
 /** Undefined for a SecretSync that names no workload, or has no Secret yet. */
-export function syncRecord({ metadata, status }: SyncedObject): SyncRecord | undefined {
+export function syncRecord({ metadata, status }: Pick<SecretSync, 'metadata' | 'status'>): SyncRecord | undefined {
   const names = listOf(metadata.annotations?.[restartTargetsAnnotation] ?? '').slice(0, maxTargets)
   const syncedAt = timeOf(status?.lastSuccessfulSyncTime)
   const hash = status?.syncHash ?? ''

@@ -3,7 +3,6 @@ import { classRecord, mountRecord, podRecord, syncRecord, workloadRecord } from 
 import type { NamespaceIndex } from './namespace-index.ts'
 import { schedule } from './passes.ts'
 import { backoff, type Restarter, track } from './restarter.ts'
-import { secretSyncs } from './secret-syncs.ts'
 import { isServed, type WorkloadKind, workloadResources } from './workload-kinds.ts'
 
 /** Time between two requests for a kind that the cluster did not have. */
@@ -43,10 +42,10 @@ async function followOptionalKinds(
         followIndex(restarter, resource, { namespace, metadataOnly: true }, view.workloads[kind], workloadRecord)
       return [resource, followIn]
     }),
-    [secretSyncs, followSyncs],
+    [resources.secretSyncs, followSyncs],
   ]
   function followSyncs(namespace: string | undefined): void {
-    followIndex(restarter, secretSyncs, { namespace }, view.syncs, syncRecord)
+    followIndex(restarter, resources.secretSyncs, { namespace }, view.syncs, syncRecord)
   }
   let again = kindsMs
   for (const [resource, followIn] of optional) {

@@ -4,7 +4,6 @@ import { type Candidate, type CandidateConfig, candidatesIn } from './candidates
 import { classRecord, createClusterView, mountRecord, podRecord, syncRecord, workloadRecord } from './cluster-view.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
 import type { NamespaceIndex } from './namespace-index.ts'
-import { secretSyncs } from './secret-syncs.ts'
 import { isServed, type WorkloadKind, workloadResources } from './workload-kinds.ts'
 
 export interface RestartPreview {
@@ -53,7 +52,7 @@ export async function previewRestarts(kube: KubeClient, options: PreviewOptions)
     if (await isServed(kube, resource, signal))
       await load(resource, view.workloads[kind], workloadRecord, { metadataOnly: true })
   }
-  if (await isServed(kube, secretSyncs, signal)) await load(secretSyncs, view.syncs, syncRecord)
+  if (await isServed(kube, resources.secretSyncs, signal)) await load(resources.secretSyncs, view.syncs, syncRecord)
   await load(resources.secretProviderClasses, view.classes, classRecord)
   await load(resources.secretProviderClassPodStatuses, view.mounts, mountRecord)
   const fieldSelector = 'status.phase!=Succeeded,status.phase!=Failed'

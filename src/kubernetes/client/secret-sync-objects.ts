@@ -1,4 +1,5 @@
-import { type KubeObject, type Resource, versionsAnnotation } from '#kubernetes/client'
+import { versionsAnnotation } from './fallback-secret.ts'
+import type { KubeObject } from './objects.ts'
 
 /** A Secret that is kept up to date without a pod. The kind of kubernetes-sigs/secrets-store-sync-controller, unchanged. */
 export interface SecretSync extends KubeObject {
@@ -27,25 +28,17 @@ export interface SecretSyncStatus {
   syncHash?: string
   /** RFC 3339. */
   lastSuccessfulSyncTime?: string
-  conditions?: Condition[]
+  conditions?: SyncCondition[]
 }
 
 /** https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties */
-export interface Condition {
+export interface SyncCondition {
   type: string
   status: 'True' | 'False' | 'Unknown'
   reason: string
   message: string
   lastTransitionTime: string
   observedGeneration?: number
-}
-
-export const secretSyncs: Resource<SecretSync> = {
-  group: 'secret-sync.x-k8s.io',
-  version: 'v1alpha1',
-  plural: 'secretsyncs',
-  kind: 'SecretSync',
-  namespaced: true,
 }
 
 /** What the controller reports on a SecretSync beside the fields of its status. */
@@ -59,9 +52,3 @@ export const syncAnnotations = {
   /** What the Secret was written for; after a restart of the controller, an equal one needs no new `syncHash`. */
   writtenFor: 'keymount.dev/written-for',
 } as const
-
-/** The label of every Secret that the controller writes, and the prefix that a SecretSync must not use. */
-export const reservedKey = 'secrets-store.sync.x-k8s.io'
-
-/** Under this name the API server records the fields that are ours. */
-export const fieldManager = 'secrets-store-sync-controller'
