@@ -15,6 +15,8 @@ export interface Manifest {
   /** Empty where the manifest names none. */
   namespace: string
   value: Record<string, unknown>
+  /** The text of its document, comments above it included; undefined for an item of a list. */
+  document: string | undefined
   /** Place of what is at a path of the object; of the nearest level above it where the object does not have it. */
   placeOf(path: Path): Place
   /** The text at a path of the object, with the places of its characters. */
@@ -65,13 +67,13 @@ function readDocuments(file: string, placed: PlacedText): ReadFile {
   const duplicates: DuplicateKey[] = []
   const options = { merge: false, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const
   const tokens = untilTooManyErrors(new Parser().parse(placed.text))
-  for (const { contents, errors } of new Composer(options).compose(tokens)) {
+  for (const { contents, errors, range } of new Composer(options).compose(tokens)) {
     for (const { message, pos } of errors)
       unreadable.push({ ...placed.at(pos[0]), message: yamlMessage(message, placed.text) })
     if (errors.length > 0) continue
     try {
       const document = yamlDocument(contents, placed)
-      const found = manifestsOf(file, document)
+      const found = manifestsOf(file, document, placed.text.slice(range[0], range[2]))
       manifests.push(...found)
       if (found.length > 0) duplicates.push(...document.duplicates)
     } catch (error) {
@@ -103,7 +105,7 @@ function yamlMessage(message: string, text: string): string {
   return `is not valid YAML: ${message.split('\n')[0] ?? ''}${hint}`
 }
 
-function manifestsOf(file: string, document: YamlDocument): Manifest[] {
+function manifestsOf(file: string, document: YamlDocument, text: string): Manifest[] {
   return objectsIn(document.value, []).map(({ value, path }) => {
     const metadata = recordOf(value.metadata)
     return {
@@ -113,6 +115,7 @@ function manifestsOf(file: string, document: YamlDocument): Manifest[] {
       name: stringOf(metadata?.name) ?? '',
       namespace: stringOf(metadata?.namespace) ?? '',
       value,
+      document: path.length === 0 ? text : undefined,
       placeOf: (inner) => document.placeOf([...path, ...inner]),
       textAt: (inner) => document.textAt([...path, ...inner]),
     }

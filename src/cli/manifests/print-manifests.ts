@@ -1,0 +1,73 @@
+import { Document, isNode, type Node, parseDocument } from 'yaml'
+
+/** An object as a command writes it to a file. */
+export interface PrintedManifest {
+  object: Readonly<Record<string, unknown>>
+  /** Text above it, without `#`; its lines stay lines. */
+  comment?: string | undefined
+}
+
+/**
+ * YAML of the objects, fields in their order, texts of several lines as blocks. What YAML 1.1 (kubectl) would read as
+ * something else than a text is in quotes. The same objects always give the same bytes.
+ */
+export function printManifests(manifests: readonly PrintedManifest[]): string {
+  return manifests.map(printManifest).join('---\n')
+}
+
+function printManifest({ object, comment }: PrintedManifest): string {
+  const document = new Document(object, { aliasDuplicateObjects: false, compat: 'yaml-1.1' })
+  const text = document.toString(format)
+  return `${comment === undefined || comment.trim() === '' ? '' : commentLines(comment)}${text}`
+}
+
+const format = { lineWidth: 0, blockQuote: 'literal', nullStr: 'null' } as const
+
+/** Control characters would end the comment, or hide what follows. */
+export function commentLines(comment: string, indent = ''): string {
+  const lines = comment.trimEnd().split(/\r?\n/)
+  return lines.map((line) => `${indent}${`# ${line.replaceAll(/\p{Cc}/gu, ' ').trim()}`.trimEnd()}\n`).join('')
+}
+
+export interface ManifestChange {
+  path: readonly (string | number)[]
+  /** Undefined removes the field. */
+  value: unknown
+}
+
+/**
+ * The YAML of one document with fields changed: everything else, comments and order included, stays as its author wrote it.
+ * Gives back the same text where there is nothing to change. The text has to be valid YAML.
+ */
+export function editManifest(text: string, changes: readonly ManifestChange[]): string {
+  if (changes.length === 0) return text.endsWith('\n') ? text : `${text}\n`
+  const document = parseDocument(text, { version: '1.2', schema: 'core', compat: 'yaml-1.1', uniqueKeys: false })
+  for (const { path, value } of changes) {
+    if (value === undefined) document.deleteIn(path)
+    else document.setIn(path, withComments(document.createNode(value), document.getIn(path, true)))
+  }
+  return document.toString(format)
+}
+
+/** The new node, with what the author wrote beside the old one. */
+function withComments(node: Node, old: unknown): Node {
+  if (!isNode(old)) return node
+  const { comment, commentBefore, spaceBefore } = old
+  return Object.assign(node, { comment, commentBefore, spaceBefore })
+}
+
+/** An entry of a list that is written as text into a parameter of a class, such as `objects`. */
+export interface ListEntry {
+  fields: Readonly<Record<string, unknown>>
+  comment?: string | undefined
+}
+
+/** YAML of a list of entries, each below its comment. */
+export function printList(entries: readonly ListEntry[]): string {
+  return entries
+    .map(({ fields, comment }) => {
+      const text = new Document([fields], { aliasDuplicateObjects: false }).toString({ ...format, indentSeq: false })
+      return `${comment === undefined || comment.trim() === '' ? '' : commentLines(comment)}${text}`
+    })
+    .join('')
+}
