@@ -1,3 +1,7 @@
+import { dashboards } from '../monitoring/dashboards/index.ts'
+import { renderDashboard } from '../monitoring/render-dashboard.ts'
+import { chartRules, rulesFile } from '../monitoring/render-rules.ts'
+import { alertsPage } from './alerts-page.ts'
 import { chartFlags } from './chart-flags.ts'
 import { classPage } from './class-page.ts'
 import { classSchema } from './class-schema.ts'
@@ -8,9 +12,20 @@ import { limitsPage } from './limits-page.ts'
 import { lintPage } from './lint-page.ts'
 import { metricsPage } from './metrics-page.ts'
 
+const dashboardFiles = Object.fromEntries(
+  dashboards.map((dashboard) => [
+    `charts/keymount/files/generated/dashboards/${dashboard.name}.json`,
+    () => renderDashboard(dashboard),
+  ]),
+)
+
 /** Every generated page and schema: its path → its text. */
 export const generatedFiles: Readonly<Record<string, () => string | Promise<string>>> = {
+  'charts/keymount/files/generated/alerts.json': chartRules,
   'charts/keymount/files/generated/flags.json': chartFlags,
+  ...dashboardFiles,
+  'deploy/monitoring/rules.yaml': () => rulesFile(),
+  'docs/alerts.md': alertsPage,
   'docs/errors.md': errorsPage,
   'docs/flags.md': flagsPage,
   'docs/lab-operations.md': labOperationsPage,

@@ -1,9 +1,11 @@
-/** Metrics, alerts and the scrape configuration of docs/monitoring.md, compared with the programs and the chart. */
+/** Metrics and the scrape configuration of docs/monitoring.md, and the alerts, compared with the programs and the chart. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { alerts } from '../../scripts/monitoring/alerts.ts'
+import { ruleOf } from '../../scripts/monitoring/render-rules.ts'
 import { needsHelm, template } from '../packaging/charts/helm.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
@@ -21,8 +23,7 @@ const metrics = new Map(
 )
 
 const yamlBlocks = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => parse(text) as unknown)
-const alerts = (yamlBlocks[0] as { groups: { rules: { alert: string; expr: string; annotations: object }[] }[] }).groups
-const rules = alerts.flatMap((group) => group.rules)
+const rules = alerts.map((alert) => ruleOf(alert))
 
 /** Every query of the page: code in tables, and the expressions of alerts. */
 const queries = [
@@ -120,7 +121,7 @@ interface Relabeling {
 }
 
 test('the scrape configuration finds the metrics of every daemon of the chart', needsHelm, async () => {
-  const { scrape_configs: jobs } = yamlBlocks[1] as { scrape_configs: { relabel_configs: Relabeling[] }[] }
+  const { scrape_configs: jobs } = yamlBlocks[0] as { scrape_configs: { relabel_configs: Relabeling[] }[] }
   const keeps = (jobs[0]?.relabel_configs ?? []).filter(({ action }) => action === 'keep')
   assert.equal(keeps.length, 2)
   for (const combined of [false, true]) {

@@ -369,8 +369,8 @@ function contentOptions(
     constructPemChain,
     separateFiles,
     onRemark: (object, text) => log.warn(label(object), text),
-    onAttributes(object: ObjectSpec, times: ObjectAttributes) {
-      metrics.mounted({ type: object.type, name: object.name, vault: vaultName }, times)
+    onAttributes(object: ObjectSpec, times: ObjectAttributes, isCertificate: boolean) {
+      metrics.mounted({ type: object.type, name: object.name, vault: vaultName, isCertificate }, times)
       const now = clock.now() / 1000
       if (times.exp !== undefined && times.exp < now) log.warn(label(object), 'the mounted version has expired')
       if (times.nbf !== undefined && times.nbf > now)

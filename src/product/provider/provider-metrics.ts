@@ -9,6 +9,9 @@ const buckets = [0.1, 0.2, 0.3, 0.4, 0.5, 1, 1.5, 2, 2.5, 3, 5, 10, 15, 30]
 /** Distinct objects, or hosts, that get series of their own. Classes choose them. */
 const maxSeries = 500
 
+/** Distinct certificates that get series of their own. */
+const maxCertificates = 1000
+
 /** An object that was neither mounted nor rotated for this long is not on this node any more. */
 const forgetMs = 60 * 60_000
 
@@ -88,6 +91,18 @@ export const providerMetrics = {
     help: 'Days until the mounted version expires; negative afterwards',
     labels: object,
   },
+  certificateExpiry: {
+    type: 'gauge',
+    name: 'certificate_expiry_timestamp_seconds',
+    help: `When the mounted version of a certificate expires, also of one that is mounted as a secret; for the first ${maxCertificates}`,
+    labels: { object_name: object.object_name, vault: object.vault },
+  },
+  vaultRequests: {
+    type: 'counter',
+    name: 'keymount_provider_vault_requests_total',
+    help: 'Requests to vaults',
+    labels: { vault: { help: object.vault, limit: maxSeries } },
+  },
 } as const satisfies MetricTable
 
 export interface ProviderMetrics {
@@ -100,14 +115,24 @@ export interface ProviderMetrics {
   /** A sign-in of one kind of identity that gave a token, or its error. */
   signIn(kind: Credential['kind'], outcome: 'ok' | Error): void
   entraRequest(result: EntraResult): void
-  /** Seconds since the epoch, by the vault's clock. */
-  mounted(object: { type: string; name: string; vault: string }, times: ObjectTimes): void
+  /** One request that is sent to a vault, each attempt counted. */
+  vaultRequest(host: string): void
+  /** Times in seconds since the epoch, by the vault's clock. */
+  mounted(object: MountedObject, times: ObjectTimes): void
   text(): string
 }
 
 /** How names of objects appear in labels: as they are, as a hash, or not at all. */
 export const objectNameLabels = ['plain', 'hashed', 'none'] as const
 export type ObjectNameLabels = (typeof objectNameLabels)[number]
+
+interface MountedObject {
+  type: string
+  name: string
+  vault: string
+  /** A certificate, or the secret with its key. */
+  isCertificate: boolean
+}
 
 interface ObjectTimes {
   updated?: number | undefined
@@ -130,7 +155,7 @@ export function createProviderMetrics({
     os_type: 'linux',
     service_name: 'csi-secrets-store-provider-azure',
   })
-  const { reads, rpcs, cache, lastGood, throttled, tokens, entra, age, expiry } = metrics.series
+  const { reads, rpcs, cache, lastGood, throttled, tokens, entra, age, expiry, vaultRequests } = metrics.series
   // From the start: `rate` does not see the first one of a series that appears with it.
   for (const outcome of ['fallback', 'stale']) cache.add({ outcome }, 0)
   const objects = new Map<string, { labels: Record<keyof typeof object, string>; times: ObjectTimes; seen: number }>()
@@ -147,6 +172,12 @@ export function createProviderMetrics({
       }
     }
   })
+  const certificates = createCertificateTimes(clock)
+  metrics.beforeScrape(() => {
+    const { certificateExpiry } = metrics.series
+    certificateExpiry.clear()
+    for (const { exp, vault, label } of certificates.list()) certificateExpiry.set(exp, { object_name: label, vault })
+  })
 
   return {
     vaultRead: ({ type, name }, error, durationMs) =>
@@ -162,12 +193,43 @@ export function createProviderMetrics({
       if (result !== undefined) entra.add({ result })
     },
     entraRequest: (result) => entra.add({ result }),
-    mounted({ type, name, vault }, times) {
+    vaultRequest: (vault) => vaultRequests.add({ vault }),
+    mounted({ type, name, vault, isCertificate }, times) {
+      if (isCertificate && times.exp !== undefined)
+        certificates.set({ name, vault, label: nameLabel(name), exp: times.exp })
       const labels = { object_type: type, object_name: nameLabel(name), vault }
       const key = JSON.stringify(labels)
       if (objects.size < maxSeries || objects.has(key)) objects.set(key, { labels, times, seen: clock.elapsed() })
     },
     text: metrics.text,
+  }
+}
+
+interface CertificateTime {
+  name: string
+  vault: string
+  label: string
+  /** Seconds since the epoch. */
+  exp: number
+}
+
+/** The mounted certificates of this node; of those that share a label, the one that expires first. */
+function createCertificateTimes(clock: Clock) {
+  const known = new Map<string, CertificateTime & { seen: number }>()
+  return {
+    set(one: CertificateTime): void {
+      const key = JSON.stringify([one.vault, one.name])
+      if (known.size < maxCertificates || known.has(key)) known.set(key, { ...one, seen: clock.elapsed() })
+    },
+    list(): CertificateTime[] {
+      const first = new Map<string, CertificateTime>()
+      for (const [key, { seen, ...one }] of known) {
+        const label = JSON.stringify([one.vault, one.label])
+        if (clock.elapsed() - seen > forgetMs) known.delete(key)
+        else if (one.exp < (first.get(label)?.exp ?? Number.POSITIVE_INFINITY)) first.set(label, one)
+      }
+      return [...first.values()]
+    },
   }
 }
 

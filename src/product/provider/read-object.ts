@@ -42,7 +42,8 @@ export interface ReadObjectOptions {
   /** Called with what a user should know about an object that was mounted all the same. */
   onRemark: (object: ObjectSpec, text: string) => void
   /** Called with times of validity and the last change, for metrics and warnings. */
-  onAttributes: (object: ObjectSpec, attributes: ObjectAttributes) => void
+  /** `isCertificate`: also for the secret with the key of a certificate. */
+  onAttributes: (object: ObjectSpec, attributes: ObjectAttributes, isCertificate: boolean) => void
 }
 
 /** What one object of a vault is in the volume, before names and modes. */
@@ -108,7 +109,7 @@ async function readContents(
   switch (object.type) {
     case 'secret': {
       const secret = await reader.secret(vault, object.name, version)
-      options.onAttributes(object, secret.attributes)
+      options.onAttributes(object, secret.attributes, secret.ofCertificate)
       const rendered = secret.ofCertificate
         ? await usable(() => certificateContents(object, secret, options))
         : [{ suffix: '', contents: secret.value }]
@@ -118,13 +119,13 @@ async function readContents(
     }
     case 'key': {
       const key = await reader.key(vault, object.name, version)
-      options.onAttributes(object, key.attributes)
+      options.onAttributes(object, key.attributes, false)
       const pem = await usable(async () => renderPublicKey(key.jwk))
       return { contents: [{ suffix: '', contents: SecretValue.of(pem) }], version: key.version }
     }
     case 'cert': {
       const { der, version: found, attributes } = await reader.certificate(vault, object.name, version)
-      options.onAttributes(object, attributes)
+      options.onAttributes(object, attributes, true)
       const pem = encodePem({ label: 'CERTIFICATE', der })
       return { contents: [{ suffix: '', contents: SecretValue.of(pem) }], version: found }
     }

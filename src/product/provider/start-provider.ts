@@ -210,6 +210,10 @@ function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, confi
   }
   const retrying = (send: HttpClient['send']) => createRetryingSend({ send, clock, onThrottled })
   const send = retrying(client.send)
+  const sendToVault = retrying((request) => {
+    metrics.vaultRequest(request.url.hostname)
+    return client.send(request)
+  })
   const acquire = createAcquireToken({
     send,
     sendOnNode: onNode.send,
@@ -231,7 +235,7 @@ function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, confi
     .trim()
   return {
     tokens,
-    client: createVaultClient({ send, userAgent, clock }),
+    client: createVaultClient({ send: sendToVault, userAgent, clock }),
     prepare: ({ origin }, count, owner) => client.prepare(new URL(origin), count, owner),
   }
 }
