@@ -1,4 +1,4 @@
-import type { FileOwner } from './write-files.ts'
+import type { FileOwner } from './volume-system.ts'
 
 /** `1000` or `1000:2000`: a user id and, after a colon, a group id. Empty text names no owner; undefined when it is neither. */
 export function parseFileOwner(text: string): FileOwner | undefined {

@@ -13,13 +13,15 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, win32 } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { ProblemsError, SecretValue } from '#lib'
 import { filePathProblem } from './file-path.ts'
 import { mountedFiles } from './mounted-files.ts'
-import { type FileOwner, type VolumeFile, writeFiles } from './write-files.ts'
+import type { FileOwner } from './volume-system.ts'
+import { windowsFiles } from './windows-files.ts'
+import { type VolumeFile, writeFiles } from './write-files.ts'
 
 const now = new Date('2026-04-30T10:11:12.999Z')
 
@@ -288,13 +290,100 @@ test('after any series of writes the volume holds exactly the last', () => {
   )
 })
 
-test('on Windows writeFiles() switches by taking the link away, and compares the write bit alone', (t) => {
+const platform = 'win32'
+
+test('on Windows writeFiles() compares the write bit alone, and sets no owner', (t) => {
   const target = volume(t)
-  const platform = 'win32'
   const { digest: lastDigest } = write(target, [file('a', 'x', 0o644)], { platform })
   chmodSync(join(target, '..data', 'a'), 0o666)
   assert.equal(write(target, [file('a', 'x', 0o644)], { platform, lastDigest }).changed, false)
   assert.equal(write(target, [file('a', 'y', 0o644), file('b/c')], { platform, owner: { userId: 1000 } }).changed, true)
   assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'y')
   assert.equal(readFileSync(join(target, 'b/c'), 'utf8'), 'content of b/c')
+  assert.equal(lstatSync(join(target, '..data', 'a')).uid, process.getuid?.())
+})
+
+test('on Windows a link is made again when a file takes the place of a directory, or the reverse', (t) => {
+  const target = volume(t)
+  write(target, [file('a')], { platform })
+  const before = lstatSync(join(target, 'a'), { bigint: true }).ctimeNs
+  write(target, [file('a', 'x'), file('b')], { platform })
+  assert.equal(lstatSync(join(target, 'a'), { bigint: true }).ctimeNs, before)
+  write(target, [file('a/b')], { platform })
+  assert.notEqual(lstatSync(join(target, 'a'), { bigint: true }).ctimeNs, before)
+  assert.equal(readFileSync(join(target, 'a/b'), 'utf8'), 'content of a/b')
+})
+
+/** Names of files come from a class, which a tenant writes. */
+const hostileOnWindows = [
+  '..\\..\\a',
+  'a\\b',
+  'C:\\Windows\\win.ini',
+  'C:a',
+  'a:stream',
+  'a::$DATA',
+  'CON',
+  'con',
+  'Nul.txt',
+  'aux .json',
+  'db/COM1',
+  'lpt¹.pem',
+  'CONIN$',
+  'a.',
+  'a ',
+  'db /a',
+  'a?',
+  'a*',
+  'a|b',
+  'a<b',
+  'a"b',
+  'a\tb',
+  'x'.repeat(256),
+]
+
+for (const path of hostileOnWindows) {
+  test(`on Windows writeFiles() refuses ${JSON.stringify(path.slice(0, 20))} before anything is touched`, (t) => {
+    const target = volume(t)
+    assert.throws(() => write(target, [file('good'), file(path)], { platform }), ProblemsError)
+    assert.deepEqual(readdirSync(target), [])
+  })
+}
+
+test('on Windows writeFiles() takes names that only look like those of devices', (t) => {
+  const target = volume(t)
+  const names = ['console', 'com', 'com10', 'nullable.txt', 'a.con', '.env', 'tls.crt', 'ключ']
+  write(
+    target,
+    names.map((name) => file(name)),
+    { platform },
+  )
+  assert.deepEqual(visible(target), names.toSorted())
+})
+
+for (const [one, other] of [
+  ['password', 'Password'],
+  ['db/a', 'DB/b'],
+  ['a', 'A/b'],
+] as const) {
+  test(`on Windows writeFiles() refuses "${one}" beside "${other}", which differ in case alone`, (t) => {
+    const target = volume(t)
+    assert.throws(() => write(target, [file(one), file(other)], { platform }), ProblemsError)
+    assert.equal(write(target, [file(one), file(other)], { platform: 'linux' }).changed, true)
+  })
+}
+
+test('no path that Windows takes leaves the volume, or names a stream or a device', () => {
+  const part = fc.oneof(
+    fc.constantFrom('..', 'C:', 'a', 'nul', '$DATA', '\\', ':', '.', ' ', 'COM1'),
+    fc.string({ maxLength: 4 }),
+  )
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), fc.constantFrom('/', ''), (parts, separator) => {
+      const path = parts.join(separator)
+      if ((filePathProblem(path) ?? windowsFiles.pathProblem(path)) !== undefined) return
+      const full = win32.resolve('C:\\volume\\data', path)
+      assert.equal(full, `C:\\volume\\data\\${path.replaceAll('/', '\\')}`)
+      assert.equal(full.lastIndexOf(':'), 1)
+    }),
+  )
 })

@@ -1,22 +1,12 @@
 import { createHash, randomInt } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join, sep } from 'node:path'
 import type { SecretValue } from '#lib'
 import { errorCode, type Problem, ProblemsError } from '#lib'
 import { filePathProblem } from './file-path.ts'
+import { linuxFiles } from './linux-files.ts'
+import type { FileOwner, VolumeSystem } from './volume-system.ts'
+import { windowsFiles } from './windows-files.ts'
 
 /** One file of a volume. */
 export interface VolumeFile {
@@ -25,12 +15,6 @@ export interface VolumeFile {
   /** Permission bits, 0 to 0777. */
   mode: number
   contents: SecretValue
-}
-
-/** Whose the files are. Default: root's. */
-export interface FileOwner {
-  userId?: number | undefined
-  groupId?: number | undefined
 }
 
 export interface WriteOptions {
@@ -56,8 +40,7 @@ interface Layout {
   /** First names of all paths: what a reader sees in the volume. */
   top: ReadonlySet<string>
   owner: FileOwner
-  /** Windows keeps the write bit alone, has no owners, and cannot rename a link over another. */
-  windows: boolean
+  system: VolumeSystem
 }
 
 /**
@@ -80,30 +63,33 @@ export function writeFiles(target: string, files: readonly VolumeFile[], options
   if (current !== undefined && digest === options.lastDigest && intact(target, current, layout))
     return { changed: false, digest }
   removeForeign(target, layout)
-  removeLeftovers(target, current)
+  removeLeftovers(target, layout, current)
   if (current !== undefined && same(join(target, current), layout)) {
     linkTopLevel(target, layout)
     return { changed: false, digest }
   }
   const next = directoryName(options.now)
+  const { system } = layout
   try {
     writeDirectory(join(target, next), layout)
-    switchTo(target, next, layout)
+    system.link(next, join(target, nextLink), 'directory')
+    system.replaceLink(join(target, nextLink), join(target, dataLink))
   } catch (error) {
-    rmSync(join(target, next), { recursive: true, force: true })
+    system.discard(join(target, next))
     throw error
   }
-  linkTopLevel(target, layout)
-  if (current !== undefined) rmSync(join(target, current), { recursive: true, force: true })
+  linkTopLevel(target, layout, current)
+  if (current !== undefined) system.discard(join(target, current))
   return { changed: true, digest }
 }
 
 function planLayout(given: readonly VolumeFile[], { owner = {}, platform = process.platform }: WriteOptions): Layout {
   const problems: Problem[] = []
   const files = new Map<string, VolumeFile>()
+  const system = platform === 'win32' ? windowsFiles : linuxFiles
   for (const [index, file] of given.entries()) {
     const shown = file.path.length > 100 ? `${file.path.slice(0, 100)}…` : file.path
-    const pathProblem = filePathProblem(file.path)
+    const pathProblem = filePathProblem(file.path) ?? system.pathProblem(file.path)
     if (pathProblem !== undefined) problems.push({ path: `files[${index}].path`, message: `"${shown}" ${pathProblem}` })
     if (!Number.isInteger(file.mode) || file.mode < 0 || file.mode > 0o777)
       problems.push({
@@ -112,14 +98,32 @@ function planLayout(given: readonly VolumeFile[], { owner = {}, platform = proce
       })
     files.set(file.path, { ...file, mode: modeFor(file.mode, owner) })
   }
-  for (const path of files.keys()) {
-    for (let parent = dirname(path); parent !== '.' && parent !== '/'; parent = dirname(parent)) {
-      if (files.has(parent))
-        problems.push({ path: 'files', message: `"${parent}" is both a file and the directory of "${path}"` })
+  problems.push(...collisions([...files.keys()], system))
+  if (problems.length > 0) throw new ProblemsError('the files of the volume', problems)
+  return { files, top: new Set([...files.keys()].map(firstName)), owner, system }
+}
+
+/** Names that the system takes for one, and files in the place of a directory. */
+function collisions(paths: readonly string[], { pathKey }: VolumeSystem): Problem[] {
+  const problems: Problem[] = []
+  const add = (message: string) => problems.push({ path: 'files', message })
+  const files = new Map<string, string>()
+  for (const path of paths) {
+    const other = files.get(pathKey(path))
+    if (other !== undefined) add(`"${other}" and "${path}" are one file here`)
+    files.set(pathKey(path), path)
+  }
+  const directories = new Map<string, string>()
+  for (const path of paths) {
+    for (const parent of parentsOf(path)) {
+      const file = files.get(pathKey(parent))
+      const other = directories.get(pathKey(parent)) ?? parent
+      if (file !== undefined) add(`"${file}" is both a file and the directory of "${path}"`)
+      if (other !== parent) add(`"${other}" and "${parent}" are one directory here`)
+      directories.set(pathKey(parent), other)
     }
   }
-  if (problems.length > 0) throw new ProblemsError('the files of the volume', problems)
-  return { files, top: new Set([...files.keys()].map(firstName)), owner, windows: platform === 'win32' }
+  return problems
 }
 
 /** A group that the pod asked for gets to read what the owner may read: without it a 0400 file is useless to a non-root pod. */
@@ -141,10 +145,10 @@ function digestOf({ files, owner }: Layout): string {
 }
 
 /** Earlier writers put plain entries into the volume itself, which would be in the way of our links. */
-function removeForeign(target: string, { top }: Layout): void {
+function removeForeign(target: string, { top, system }: Layout): void {
   for (const name of top) {
     const stat = lstatSync(join(target, name), { throwIfNoEntry: false })
-    if (stat !== undefined && !stat.isSymbolicLink()) rmSync(join(target, name), { recursive: true, force: true })
+    if (stat !== undefined && !stat.isSymbolicLink()) system.remove(join(target, name))
   }
 }
 
@@ -159,11 +163,11 @@ function isDataDirectory(name: string): boolean {
   return name.startsWith('..') && name !== '..' && name !== dataLink && name !== nextLink && !name.includes('/')
 }
 
-/** What a crash in the middle of a write left behind. */
-function removeLeftovers(target: string, current: string | undefined): void {
+/** What a crash in the middle of a write left behind, or a reader held. */
+function removeLeftovers(target: string, { system }: Layout, current: string | undefined): void {
   for (const name of readdirSync(target)) {
-    const leftover = name === nextLink || (isDataDirectory(name) && name !== current)
-    if (leftover) rmSync(join(target, name), { recursive: true, force: true })
+    if (name === nextLink) system.remove(join(target, name))
+    else if (isDataDirectory(name) && name !== current) system.discard(join(target, name))
   }
 }
 
@@ -180,7 +184,7 @@ function intact(target: string, current: string, layout: Layout): boolean {
 function same(directory: string, layout: Layout): boolean {
   const { files } = layout
   const wanted = new Set([...files.keys()].flatMap((path) => [path, ...parentsOf(path)]))
-  const found = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  const found = readdirSync(directory, { recursive: true, encoding: 'utf8' }).map(withSlashes)
   if (found.length !== wanted.size || found.some((path) => !wanted.has(path))) return false
   return [...files.values()].every((file) => {
     const full = join(directory, file.path)
@@ -188,15 +192,13 @@ function same(directory: string, layout: Layout): boolean {
   })
 }
 
-function sameStat(path: string, { mode, contents }: VolumeFile, { owner, windows }: Layout): boolean {
+function withSlashes(path: string): string {
+  return sep === '/' ? path : path.replaceAll(sep, '/')
+}
+
+function sameStat(path: string, { mode, contents }: VolumeFile, { owner, system }: Layout): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false })
-  if (stat?.isFile() !== true || stat.size !== contents.size) return false
-  if (windows) return (stat.mode & 0o200) === (mode & 0o200)
-  return (
-    (stat.mode & 0o777) === mode &&
-    stat.uid === (owner.userId ?? process.getuid?.() ?? 0) &&
-    stat.gid === (owner.groupId ?? process.getgid?.() ?? 0)
-  )
+  return stat?.isFile() === true && stat.size === contents.size && system.hasAccess(stat, { mode, owner })
 }
 
 /** UTC, and random digits so that two writes of one second differ. */
@@ -205,7 +207,7 @@ function directoryName(now: Date): string {
   return `..${stamp}.${String(randomInt(1e9)).padStart(9, '0')}`
 }
 
-function writeDirectory(directory: string, { files, owner, windows }: Layout): void {
+function writeDirectory(directory: string, { files, owner, system }: Layout): void {
   mkdirSync(directory)
   chmodSync(directory, 0o755)
   const made = new Set<string>()
@@ -218,10 +220,7 @@ function writeDirectory(directory: string, { files, owner, windows }: Layout): v
       chmodSync(join(directory, parent), 0o755)
     }
     writeFileSync(full, contents.reveal(), { mode: 0o600, flag: 'wx' })
-    if (!windows && (owner.userId !== undefined || owner.groupId !== undefined))
-      chownSync(full, owner.userId ?? process.getuid?.() ?? 0, owner.groupId ?? process.getgid?.() ?? 0)
-    // After chown, which clears bits; never by the mode of open(2), which the umask cuts.
-    chmodSync(full, mode)
+    system.setAccess(full, { mode, owner })
   }
 }
 
@@ -231,34 +230,39 @@ function parentsOf(path: string): string[] {
   return names.map((_, i) => names.slice(0, i + 1).join('/'))
 }
 
-/** One rename; on Windows a reader may find no link for a moment. */
-function switchTo(target: string, directory: string, { windows }: Layout): void {
-  if (windows) rmSync(join(target, dataLink), { force: true, recursive: true })
-  symlinkSync(directory, join(target, nextLink), windows ? 'dir' : undefined)
-  renameSync(join(target, nextLink), join(target, dataLink))
-}
-
-/** Links for every first name, made after the switch so that none dangles, and removed when their file is gone. */
-function linkTopLevel(target: string, { top }: Layout): void {
+/**
+ * Links for every first name, made after the switch so that none dangles, and removed when their file is gone.
+ * @param previous the directory before the switch; undefined when there was none, or it is the same.
+ */
+function linkTopLevel(target: string, { top, system }: Layout, previous?: string): void {
   for (const name of top) {
     const link = join(target, name)
     const wanted = join(dataLink, name)
     const found = readLink(link)
-    if (found === wanted) continue
-    if (found !== undefined) unlinkSync(link)
-    symlinkSync(wanted, link)
+    const kind = kindOf(join(target, dataLink, name))
+    const was = previous === undefined ? kind : (kindOf(join(target, previous, name)) ?? kind)
+    if (found === wanted && (was === kind || !system.linksHaveKinds)) continue
+    if (found !== undefined) system.remove(link)
+    system.link(wanted, link, kind ?? 'file')
   }
   for (const name of readdirSync(target)) {
     if (top.has(name) || name.startsWith('..')) continue
-    if (readLink(join(target, name)) === join(dataLink, name)) unlinkSync(join(target, name))
+    if (readLink(join(target, name)) === join(dataLink, name)) system.remove(join(target, name))
   }
+}
+
+function kindOf(path: string): 'file' | 'directory' | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return undefined
+  return stat.isDirectory() ? 'directory' : 'file'
 }
 
 function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path)
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'EINVAL') return undefined
+    // UNKNOWN: what libuv makes of the Windows error for a file that is no link.
+    if (['ENOENT', 'EINVAL', 'UNKNOWN'].includes(errorCode(error) ?? '')) return undefined
     throw error
   }
 }

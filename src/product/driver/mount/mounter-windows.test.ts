@@ -46,3 +46,19 @@ test('Windows mounter: a link at the target is refused', async () => {
   const mounter = createWindowsMounter(fakeFiles([target]))
   await assert.rejects(mounter.resolve(target), /is in the way/)
 })
+
+for (const path of [
+  '\\\\server\\share\\mount',
+  '\\\\?\\C:\\mount',
+  '\\\\.\\pipe\\mount',
+  '\\mount',
+  'C:mount',
+  'C:\\',
+  'C:\\a\\b:c',
+]) {
+  test(`Windows mounter: ${path} is refused as a target`, async () => {
+    const files = fakeFiles()
+    await assert.rejects(createWindowsMounter(files).resolve(path), /expected a path on a drive/)
+    assert.equal(files.entries.size, 0)
+  })
+}

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join, win32 } from 'node:path'
+import { win32 } from 'node:path'
 import { withoutEnd } from '#lib'
 import type { Mounter } from './mounter.ts'
 
@@ -18,11 +18,10 @@ export interface WindowsFiles {
  */
 export function createWindowsMounter(files: WindowsFiles = realFiles): Mounter {
   const isMounted = (target: string) => (files.list(target)?.length ?? 0) > 0
-  /** One spelling per path: `C:/var\\lib\\` and `c:\\var\\lib` are the same directory. */
   const canonical = (path: string) => {
-    const plain = withoutEnd(win32.normalize(path), '\\/')
+    const plain = onDrive(path)
     if (files.isLink(plain)) throw new Error(`${plain} is in the way: not a directory`)
-    return plain.replace(/^[a-z]:/, (drive) => drive.toUpperCase())
+    return plain
   }
   return {
     async resolve(targetPath) {
@@ -48,9 +47,17 @@ export function createWindowsMounter(files: WindowsFiles = realFiles): Mounter {
   }
 }
 
+/** One spelling per path: `C:/var\\lib\\` and `c:\\var\\lib` are the same directory. Shares, devices and data streams are refused. */
+function onDrive(path: string): string {
+  const plain = withoutEnd(win32.normalize(path), '\\/')
+  if (!/^[A-Za-z]:\\[^:]+$/.test(plain)) throw new Error(`found ${path}, expected a path on a drive, such as C:\\var`)
+  return `${plain.slice(0, 1).toUpperCase()}${plain.slice(1)}`
+}
+
 const realFiles: WindowsFiles = {
   list: (path) => (existsSync(path) && lstatSync(path).isDirectory() ? readdirSync(path) : undefined),
   makeDirectory: (path) => mkdirSync(path, { recursive: true }),
-  remove: (path) => rmSync(join(path), { recursive: true, force: true }),
+  // A file that a container or a scanner still holds is tried again for 300 ms, and after that by kubelet.
+  remove: (path) => rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }),
   isLink: (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
 }
