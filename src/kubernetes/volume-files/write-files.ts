@@ -261,7 +261,7 @@ function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path)
   } catch (error) {
-    // UNKNOWN: what libuv makes of the Windows error for a file that is no link.
+    // UNKNOWN: what libuv makes of the Windows error for a file without a link.
     if (['ENOENT', 'EINVAL', 'UNKNOWN'].includes(errorCode(error) ?? '')) return undefined
     throw error
   }
