@@ -3,7 +3,7 @@ import type { RoleAssignments } from '../../access/role-assignments.ts'
 import type { Directory } from '../../directory/directory.ts'
 import type { Tenant } from '../../directory/tenant.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { resourceNotFound } from '../error-response.ts'
+import { existing, groupResourceOperations, pathsOf } from '../group-resources.ts'
 import type { Identities } from '../managed-identity/identities.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { applyIdentity, type GivenIdentity, identitySchema, renderIdentity } from '../resource-identity.ts'
@@ -40,50 +40,31 @@ export function machineOperations(options: MachineOptions): ArmOperation[] {
 }
 
 function operationsOf(options: TypeOptions): ArmOperation[] {
-  const { type } = options
+  const { type, machines } = options
   const word = type === 'Microsoft.Compute/virtualMachines' ? 'vm' : 'vmss'
-  const inSubscription = '/subscriptions/:subscription'
-  const provider = `providers/${type.toLowerCase()}`
-  const onMachine = `${inSubscription}/resourcegroups/:group/${provider}/:name`
-  const instances: ArmOperation = {
-    operation: 'arm.vmssInstance.list',
-    method: 'GET',
-    path: `${onMachine}/virtualmachines`,
-    action: `${type}/virtualMachines/read`,
-    run: (call) => ({ status: 200, body: { value: renderInstances(existing(options, call)) } }),
-  }
+  const instances = armOperation(
+    'arm.vmssInstance.list',
+    'GET',
+    `${pathsOf(type).one}/virtualmachines`,
+    `${type}/virtualMachines/read`,
+    (call) => ({ status: 200, body: { value: renderInstances(existing(kindOf(options), call)) } }),
+  )
   return [
     ...(word === 'vmss' ? [instances] : []),
-    {
-      operation: `arm.${word}.put`,
-      method: 'PUT',
-      path: onMachine,
-      action: `${type}/write`,
-      run: (call) => put(options, call),
-    },
-    armOperation(`arm.${word}.update`, 'PATCH', onMachine, `${type}/write`, (call) => update(options, call)),
-    armOperation(`arm.${word}.get`, 'GET', onMachine, `${type}/read`, (call) => ({
-      status: 200,
-      body: render(options, existing(options, call)),
-    })),
-    armOperation(
-      `arm.${word}.listByGroup`,
-      'GET',
-      `${inSubscription}/resourcegroups/:group/${provider}`,
-      `${type}/read`,
-      (call) => listByGroup(options, call),
-    ),
-    armOperation(`arm.${word}.list`, 'GET', `${inSubscription}/${provider}`, `${type}/read`, () =>
-      listed(options, options.machines.ofType(type)),
-    ),
-    armOperation(`arm.${word}.delete`, 'DELETE', onMachine, `${type}/delete`, (call) => remove(options, call)),
+    ...groupResourceOperations<Machine>({
+      ...kindOf(options),
+      operation: `arm.${word}`,
+      all: () => machines.ofType(type),
+      render: (machine) => render(options, machine),
+      put: (call) => put(options, call),
+      update: (call) => update(options, call),
+      remove: (machine) => remove(options, machine),
+    }),
   ]
 }
 
-function existing({ machines, type }: TypeOptions, call: ArmCall): Machine {
-  const machine = machines.get(call.targetId)
-  if (machine === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
-  return machine
+function kindOf({ machines, type }: TypeOptions) {
+  return { type, find: (call: ArmCall) => machines.get(call.targetId) }
 }
 
 async function put(options: TypeOptions, call: ArmCall): Promise<ArmAnswer> {
@@ -105,7 +86,7 @@ async function put(options: TypeOptions, call: ArmCall): Promise<ArmAnswer> {
 
 async function update(options: TypeOptions, call: ArmCall): Promise<ArmAnswer> {
   const { tags, identity } = await call.body(patchBody)
-  const before = existing(options, call)
+  const before = existing(kindOf(options), call)
   const machine = { ...before, tags: tags ?? before.tags }
   return store(options, 200, call, machine, identity)
 }
@@ -123,20 +104,8 @@ function store(
   return { status, body: render(options, resource) }
 }
 
-function listByGroup(options: TypeOptions, call: ArmCall): ArmAnswer {
-  const prefix = `${call.targetId}/`.toLowerCase()
-  const inGroup = options.machines.ofType(options.type).filter(({ id }) => id.toLowerCase().startsWith(prefix))
-  return listed(options, inGroup)
-}
-
-function listed(options: TypeOptions, machines: readonly Machine[]): ArmAnswer {
-  return { status: 200, body: { value: machines.map((machine) => render(options, machine)) } }
-}
-
-function remove(options: TypeOptions, call: ArmCall): ArmAnswer {
+function remove(options: TypeOptions, machine: Machine): ArmAnswer {
   const { machines, roles } = options
-  const machine = machines.get(call.targetId)
-  if (machine === undefined) return { status: 204 }
   options.store.commit([...machines.remove(machine), ...roles.removeUnder(machine.id)])
   return { status: 200 }
 }

@@ -1,6 +1,7 @@
 import type { Tenant } from '../../directory/tenant.ts'
 import { Refusal } from '../../http/refusal.ts'
 import { resourceNotFound } from '../error-response.ts'
+import { existing, groupResourceOperations, pathsOf } from '../group-resources.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { resolveLocation } from '../validate.ts'
 import { type ClusterBackend, requireBackend } from './cluster-backend.ts'
@@ -21,8 +22,7 @@ export interface ClusterOptions {
 }
 
 const inSubscription = '/subscriptions/:subscription/providers/microsoft.containerservice'
-const inGroup = '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.containerservice'
-const onCluster = `${inGroup}/managedclusters/:name`
+const onCluster = pathsOf(type).one
 
 /** Managed clusters. https://learn.microsoft.com/rest/api/aks/managed-clusters */
 export function clusterOperations(options: ClusterOptions): ArmOperation[] {
@@ -32,18 +32,14 @@ export function clusterOperations(options: ClusterOptions): ArmOperation[] {
 function managedClusterOperations(options: ClusterOptions): ArmOperation[] {
   const { clusters, lifecycle } = options
   return [
-    armOperation('arm.cluster.put', 'PUT', onCluster, `${type}/write`, (call) => put(options, call)),
-    armOperation('arm.cluster.get', 'GET', onCluster, `${type}/read`, (call) => ({
-      status: 200,
-      body: render(options, existing(options, call)),
-    })),
-    armOperation('arm.cluster.delete', 'DELETE', onCluster, `${type}/delete`, (call) => remove(options, call)),
-    armOperation('arm.cluster.listByGroup', 'GET', `${inGroup}/managedclusters`, `${type}/read`, (call) =>
-      listByGroup(options, call),
-    ),
-    armOperation('arm.cluster.list', 'GET', `${inSubscription}/managedclusters`, `${type}/read`, () =>
-      listed(options, clusters.all()),
-    ),
+    ...groupResourceOperations<Cluster>({
+      ...kindOf(clusters),
+      operation: 'arm.cluster',
+      all: clusters.all,
+      render: (cluster) => renderCluster(cluster, options.tenant, options.nodeGroups),
+      put: (call) => put(options, call),
+      remove: (cluster) => ({ status: 202, headers: lifecycle.delete(cluster).headers }),
+    }),
     credentialOperation(options, 'clusterUser', 'listClusterUserCredential'),
     credentialOperation(options, 'clusterAdmin', 'listClusterAdminCredential'),
     backgroundOperation(options, 'start', lifecycle.start),
@@ -51,10 +47,8 @@ function managedClusterOperations(options: ClusterOptions): ArmOperation[] {
   ]
 }
 
-function existing({ clusters }: ClusterOptions, call: ArmCall): Cluster {
-  const cluster = clusters.get(call.targetId)
-  if (cluster === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
-  return cluster
+function kindOf(clusters: Clusters) {
+  return { type, find: (call: ArmCall) => clusters.get(call.targetId) }
 }
 
 async function put(options: ClusterOptions, call: ArmCall): Promise<ArmAnswer> {
@@ -76,26 +70,11 @@ async function put(options: ClusterOptions, call: ArmCall): Promise<ArmAnswer> {
   }
   const change = before === undefined ? lifecycle.create(path, spec) : lifecycle.update(before, spec)
   const { cluster, headers } = await change
-  return { status: before === undefined ? 201 : 200, body: render(options, cluster), headers }
-}
-
-function remove({ clusters, lifecycle }: ClusterOptions, call: ArmCall): ArmAnswer {
-  const cluster = clusters.get(call.targetId)
-  return cluster === undefined ? { status: 204 } : { status: 202, headers: lifecycle.delete(cluster).headers }
-}
-
-function listByGroup(options: ClusterOptions, call: ArmCall): ArmAnswer {
-  const prefix = `${call.targetId}/`.toLowerCase()
-  const clusters = options.clusters.all().filter(({ id }) => id.toLowerCase().startsWith(prefix))
-  return listed(options, clusters)
-}
-
-function listed(options: ClusterOptions, clusters: readonly Cluster[]): ArmAnswer {
-  return { status: 200, body: { value: clusters.map((cluster) => render(options, cluster)) } }
-}
-
-function render({ tenant, nodeGroups }: ClusterOptions, cluster: Cluster) {
-  return renderCluster(cluster, tenant, nodeGroups)
+  return {
+    status: before === undefined ? 201 : 200,
+    body: renderCluster(cluster, options.tenant, options.nodeGroups),
+    headers,
+  }
 }
 
 function credentialOperation(
@@ -109,7 +88,7 @@ function credentialOperation(
     path: `${onCluster}/${word.toLowerCase()}`,
     action: `${type}/${word}/action`,
     async run(call) {
-      const cluster = existing(options, call)
+      const cluster = existing(kindOf(options.clusters), call)
       if (cluster.endpoint === undefined) {
         const message = `The cluster '${cluster.name}' is not running: its state is ${cluster.provisioningState}.`
         throw new Refusal(409, 'OperationNotAllowed', message)
@@ -132,7 +111,7 @@ function backgroundOperation(
     method: 'POST',
     path: `${onCluster}/${word}`,
     action: `${type}/${word}/action`,
-    run: (call) => ({ status: 202, headers: begin(existing(options, call)).headers }),
+    run: (call) => ({ status: 202, headers: begin(existing(kindOf(options.clusters), call)).headers }),
   }
 }
 
@@ -143,7 +122,7 @@ function agentPoolOperations(options: ClusterOptions): ArmOperation[] {
       method: 'GET',
       path: `${onCluster}/agentpools`,
       action: `${type}/agentPools/read`,
-      run: (call) => ({ status: 200, body: { value: renderPools(existing(options, call)) } }),
+      run: (call) => ({ status: 200, body: { value: renderPools(existing(kindOf(options.clusters), call)) } }),
     },
     armOperation('arm.agentPool.get', 'GET', `${onCluster}/agentpools/:pool`, `${type}/agentPools/read`, (call) =>
       getAgentPool(options, call),
@@ -165,7 +144,7 @@ function versionOperations(options: ClusterOptions): ArmOperation[] {
       'GET',
       `${onCluster}/upgradeprofiles/default`,
       `${type}/upgradeProfiles/read`,
-      (call) => ({ status: 200, body: renderUpgrades(existing(options, call)) }),
+      (call) => ({ status: 200, body: renderUpgrades(existing(kindOf(options.clusters), call)) }),
     ),
     {
       operation: 'arm.cluster.listVersions',

@@ -19,8 +19,8 @@ import {
   existingTopic,
   invalidRequest,
   keyVaultTopicType,
+  onTopic,
   systemTopicType,
-  topicsInGroup,
 } from './system-topic-operations.ts'
 
 export interface EventSubscriptionOptions extends EventGridOperationsOptions {
@@ -48,7 +48,7 @@ interface Parent {
 const ofSystemTopic: Form = {
   word: 'systemTopicEventSubscription',
   type: `${systemTopicType}/eventSubscriptions`,
-  collection: `${topicsInGroup}/:name/eventsubscriptions`,
+  collection: `${onTopic}/eventsubscriptions`,
   parentOf(options, call) {
     const { id, source } = existingTopic(options, call)
     return { prefix: `${id}/eventSubscriptions/`, source, topicId: id }

@@ -8,9 +8,9 @@ import { eventGridLimits, topicNamePattern } from '../../events/limits.ts'
 import { Refusal } from '../../http/refusal.ts'
 import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { resourceNotFound } from '../error-response.ts'
+import { existing, groupResourceOperations, pathsOf, resourceIdOf } from '../group-resources.ts'
 import type { Identities } from '../managed-identity/identities.ts'
-import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
+import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import { applyIdentity, type GivenIdentity, identitySchema, renderIdentity } from '../resource-identity.ts'
 import type { ResourceKind } from '../resource-kind.ts'
 import { checkRegistered, type Providers } from '../resources/provider-operations.ts'
@@ -32,9 +32,7 @@ const type = systemTopicType
 /** The one type of topic that the lab has. */
 export const keyVaultTopicType = 'Microsoft.KeyVault.vaults'
 
-export const topicsInGroup =
-  '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.eventgrid/systemtopics'
-const onTopic = `${topicsInGroup}/:name`
+export const onTopic = pathsOf(type).one
 
 const putBody = z.object({
   location: locationSchema.optional(),
@@ -46,31 +44,19 @@ const patchBody = z.object({ tags: z.record(z.string(), z.string()).nullish(), i
 
 /** System topics: the events of an Azure resource as a resource. https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics */
 export function systemTopicOperations(options: EventGridOperationsOptions): ArmOperation[] {
-  const { topics } = options.eventGrid
-  const row = armOperation
-  return [
-    row('arm.systemTopic.put', 'PUT', onTopic, `${type}/write`, (call) => put(options, call)),
-    row('arm.systemTopic.update', 'PATCH', onTopic, `${type}/write`, (call) => update(options, call)),
-    row('arm.systemTopic.get', 'GET', onTopic, `${type}/read`, (call) => ({
-      status: 200,
-      body: render(options, existingTopic(options, call)),
-    })),
-    row('arm.systemTopic.delete', 'DELETE', onTopic, `${type}/delete`, (call) => remove(options, call)),
-    row('arm.systemTopic.listByGroup', 'GET', topicsInGroup, `${type}/read`, (call) => {
-      const prefix = `${call.targetId}/`.toLowerCase()
-      return listed(
-        options,
-        topics.all().filter(({ id }) => id.toLowerCase().startsWith(prefix)),
-      )
-    }),
-    row(
-      'arm.systemTopic.list',
-      'GET',
-      '/subscriptions/:subscription/providers/microsoft.eventgrid/systemtopics',
-      `${type}/read`,
-      () => listed(options, topics.all()),
-    ),
-  ]
+  return groupResourceOperations<SystemTopic>({
+    ...kindOf(options),
+    operation: 'arm.systemTopic',
+    all: options.eventGrid.topics.all,
+    render: (topic) => render(options, topic),
+    put: (call) => put(options, call),
+    update: (call) => update(options, call),
+    remove: (topic) => remove(options, topic),
+  })
+}
+
+function kindOf(options: EventGridOperationsOptions) {
+  return { type, find: (call: ArmCall) => find(options, call) }
 }
 
 async function put(options: EventGridOperationsOptions, call: ArmCall): Promise<ArmAnswer> {
@@ -87,7 +73,7 @@ async function put(options: EventGridOperationsOptions, call: ArmCall): Promise<
     )
   }
   const topic: SystemTopic = {
-    id: before?.id ?? topicIdOf(call),
+    id: before?.id ?? resourceIdOf(type, call),
     name: before?.name ?? call.name('name'),
     location: given,
     tags,
@@ -100,12 +86,8 @@ async function put(options: EventGridOperationsOptions, call: ArmCall): Promise<
   return stored(options, call, before === undefined ? 201 : 200, topic, identity)
 }
 
-export function topicIdOf(call: ArmCall): string {
-  return `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${call.name('name')}`
-}
-
 function find({ eventGrid }: EventGridOperationsOptions, call: ArmCall): SystemTopic | undefined {
-  return eventGrid.topics.get(topicIdOf(call))
+  return eventGrid.topics.get(resourceIdOf(type, call))
 }
 
 function sourceOf(
@@ -171,21 +153,12 @@ async function update(options: EventGridOperationsOptions, call: ArmCall): Promi
 
 /** The system topic in the path, for its own operations and those of its subscriptions. Throws {@link Refusal}. */
 export function existingTopic(options: EventGridOperationsOptions, call: ArmCall): SystemTopic {
-  const topic = find(options, call)
-  if (topic === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
-  return topic
+  return existing(kindOf(options), call)
 }
 
-function remove(options: EventGridOperationsOptions, call: ArmCall): ArmAnswer {
-  const { store, eventGrid, roles } = options
-  const topic = find(options, call)
-  if (topic === undefined) return { status: 204 }
+function remove({ store, eventGrid, roles }: EventGridOperationsOptions, topic: SystemTopic): ArmAnswer {
   store.commit([...eventGrid.removeTopic(topic), ...roles.removeUnder(topic.id)])
   return { status: 200 }
-}
-
-function listed(options: EventGridOperationsOptions, topics: readonly SystemTopic[]): ArmAnswer {
-  return { status: 200, body: { value: topics.map((topic) => render(options, topic)) } }
 }
 
 function render(options: EventGridOperationsOptions, topic: SystemTopic) {

@@ -7,10 +7,9 @@ import { Refusal } from '../../http/refusal.ts'
 import type { Vault, Vaults } from '../../keyvault/vaults.ts'
 import type { Cloud } from '../../proxy/clouds.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import { resourceNotFound } from '../error-response.ts'
+import { existing, groupResourceOperations, isInGroup, pathsOf, resourceIdOf } from '../group-resources.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import type { ResourceKind } from '../resource-kind.ts'
-import { groupNameOf } from '../resource-path.ts'
 import { resolveLocation } from '../validate.ts'
 import { accessPolicyChanges } from './access-policy-changes.ts'
 import { accessPoliciesBody, applyProperties, patchVaultBody, putVaultBody, renderVault } from './vault-body.ts'
@@ -27,43 +26,32 @@ export interface VaultOptions {
 }
 
 const type = 'Microsoft.KeyVault/vaults'
-const inSubscription = '/subscriptions/:subscription/providers/microsoft.keyvault'
-const inGroup = '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.keyvault'
-const onVault = `${inGroup}/vaults/:name`
-
 const checkNameBody = z.object({ name: z.string(), type: z.string() })
 
 /** Vaults as resources. https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults */
 export function vaultOperations(options: VaultOptions): ArmOperation[] {
   const { vaults } = options
   return [
-    armOperation('arm.vault.put', 'PUT', onVault, `${type}/write`, (call) => put(options, call)),
-    armOperation('arm.vault.update', 'PATCH', onVault, `${type}/write`, (call) => update(options, call)),
-    armOperation('arm.vault.get', 'GET', onVault, `${type}/read`, (call) => ({
-      status: 200,
-      body: render(options, existing(options, call)),
-    })),
-    armOperation('arm.vault.delete', 'DELETE', onVault, `${type}/delete`, (call) => remove(options, call)),
-    armOperation('arm.vault.listByGroup', 'GET', `${inGroup}/vaults`, `${type}/read`, (call) =>
-      listed(
-        options,
-        vaults.all().filter((vault) => isInGroup(vault, call)),
-      ),
-    ),
-    armOperation('arm.vault.list', 'GET', `${inSubscription}/vaults`, `${type}/read`, () =>
-      listed(options, vaults.all()),
-    ),
+    ...groupResourceOperations<Vault>({
+      ...kindOf(options),
+      operation: 'arm.vault',
+      all: vaults.all,
+      render: (vault) => render(options, vault),
+      put: (call) => put(options, call),
+      update: (call) => update(options, call),
+      remove: (vault) => remove(options, vault),
+    }),
     armOperation(
       'arm.vault.changeAccessPolicies',
       'PUT',
-      `${onVault}/accesspolicies/:change`,
+      `${pathsOf(type).one}/accesspolicies/:change`,
       `${type}/accessPolicies/write`,
       (call) => changePolicies(options, call),
     ),
     {
       operation: 'arm.vault.checkName',
       method: 'POST',
-      path: `${inSubscription}/checknameavailability`,
+      path: '/subscriptions/:subscription/providers/microsoft.keyvault/checknameavailability',
       action: 'Microsoft.KeyVault/checkNameAvailability/read',
       async run(call) {
         const { name } = await call.body(checkNameBody)
@@ -87,7 +75,7 @@ async function put(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
   checkNewVaultName(options.vaults, name)
   const { modifiedAt, modifiedBy } = stamp(options, call)
   const { vault, changes } = options.vaults.create({
-    id: `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${name}`,
+    id: resourceIdOf(type, call),
     name,
     location: resolveLocation(location, undefined),
     tags,
@@ -105,13 +93,13 @@ function contextOf({ tenant }: VaultOptions, { url }: ArmCall) {
   return { tenantId: tenant.tenantId, apiVersion: url.searchParams.get('api-version') ?? '' }
 }
 
+function kindOf(options: VaultOptions) {
+  return { type, find: (call: ArmCall) => find(options, call) }
+}
+
 function find({ vaults }: VaultOptions, call: ArmCall): Vault | undefined {
   const vault = vaults.get(call.name('name'))
   return vault !== undefined && isInGroup(vault, call) ? vault : undefined
-}
-
-function isInGroup(vault: Vault, call: ArmCall): boolean {
-  return groupNameOf(vault.id)?.toLowerCase() === call.name('group').toLowerCase()
 }
 
 function stamp({ clock }: VaultOptions, call: ArmCall): Pick<Vault, 'modifiedAt' | 'modifiedBy'> {
@@ -135,32 +123,20 @@ function recover(options: VaultOptions, name: string): ArmAnswer {
 
 async function update(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
   const { tags, properties: given = {} } = await call.body(patchVaultBody)
-  const before = existing(options, call)
+  const before = existing(kindOf(options), call)
   const properties = applyProperties(given, before.properties, contextOf(options, call))
   return store(options, { ...before, tags: tags ?? before.tags, properties, ...stamp(options, call) })
 }
 
-function existing(options: VaultOptions, call: ArmCall): Vault {
-  const vault = find(options, call)
-  if (vault === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
-  return vault
-}
-
-function remove(options: VaultOptions, call: ArmCall): ArmAnswer {
-  const vault = find(options, call)
-  if (vault === undefined) return { status: 204 }
+function remove(options: VaultOptions, vault: Vault): ArmAnswer {
   const { store, vaults, eventGrid, roles } = options
   store.commit([vaults.softDelete(vault), ...eventGrid.removeSource(vault.id), ...roles.removeUnder(vault.id)])
   return { status: 200 }
 }
 
-function listed(options: VaultOptions, vaults: readonly Vault[]): ArmAnswer {
-  return { status: 200, body: { value: vaults.map((vault) => render(options, vault)) } }
-}
-
 async function changePolicies(options: VaultOptions, call: ArmCall): Promise<ArmAnswer> {
   const { properties } = await call.body(accessPoliciesBody)
-  const vault = existing(options, call)
+  const vault = existing(kindOf(options), call)
   const change = accessPolicyChanges.get(call.name('change').toLowerCase())
   if (change === undefined) {
     const words = [...accessPolicyChanges.keys()].join(', ')

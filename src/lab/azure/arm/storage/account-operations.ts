@@ -11,10 +11,9 @@ import {
   accountType as type,
 } from '../../storage/accounts.ts'
 import { accountNamePattern, storageLimits } from '../../storage/limits.ts'
-import { resourceNotFound } from '../error-response.ts'
+import { existing, groupResourceOperations, pathsOf, resourceIdOf } from '../group-resources.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import type { ResourceKind } from '../resource-kind.ts'
-import { groupNameOf } from '../resource-path.ts'
 import { resolveLocation } from '../validate.ts'
 import { applyAccountProperties, patchAccountBody, putAccountBody, renderAccount } from './account-body.ts'
 
@@ -26,37 +25,27 @@ export interface AccountOptions {
   clock: Clock
 }
 
-const inSubscription = '/subscriptions/:subscription/providers/microsoft.storage'
-const inGroup = '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.storage/storageaccounts'
-const onAccount = `${inGroup}/:name`
+const onAccount = pathsOf(type).one
 
 const checkNameBody = z.object({ name: z.string(), type: z.string() })
 const regenerateBody = z.object({ keyName: z.enum(['key1', 'key2']) })
 
 /** Storage accounts. https://learn.microsoft.com/rest/api/storagerp/storage-accounts */
 export function accountOperations(options: AccountOptions): ArmOperation[] {
-  const { accounts } = options
   const row = armOperation
   return [
-    row('arm.storageAccount.put', 'PUT', onAccount, `${type}/write`, (call) => put(options, call)),
-    row('arm.storageAccount.update', 'PATCH', onAccount, `${type}/write`, (call) => update(options, call)),
-    row('arm.storageAccount.get', 'GET', onAccount, `${type}/read`, (call) => ({
-      status: 200,
-      body: render(options, existing(options, call)),
-    })),
-    row('arm.storageAccount.delete', 'DELETE', onAccount, `${type}/delete`, (call) => remove(options, call)),
-    row('arm.storageAccount.listByGroup', 'GET', inGroup, `${type}/read`, (call) =>
-      listed(
-        options,
-        accounts.all().filter((account) => isInGroup(account, call)),
-      ),
-    ),
-    row('arm.storageAccount.list', 'GET', `${inSubscription}/storageaccounts`, `${type}/read`, () =>
-      listed(options, accounts.all()),
-    ),
+    ...groupResourceOperations<StorageAccount>({
+      ...kindOf(options),
+      operation: 'arm.storageAccount',
+      all: options.accounts.all,
+      render: (account) => render(options, account),
+      put: (call) => put(options, call),
+      update: (call) => update(options, call),
+      remove: (account) => remove(options, account),
+    }),
     row('arm.storageAccount.listKeys', 'POST', `${onAccount}/listkeys`, `${type}/listkeys/action`, (call) => ({
       status: 200,
-      body: renderKeys(existing(options, call)),
+      body: renderKeys(existing(kindOf(options), call)),
     })),
     row(
       'arm.storageAccount.regenerateKey',
@@ -68,7 +57,7 @@ export function accountOperations(options: AccountOptions): ArmOperation[] {
     row(
       'arm.storageAccount.checkName',
       'POST',
-      `${inSubscription}/checknameavailability`,
+      '/subscriptions/:subscription/providers/microsoft.storage/checknameavailability',
       'Microsoft.Storage/checknameavailability/read',
       async (call) => ({ status: 200, body: availability(options, (await call.body(checkNameBody)).name) }),
     ),
@@ -82,7 +71,7 @@ async function put(options: AccountOptions, call: ArmCall): Promise<ArmAnswer> {
   if (before === undefined) checkNewName(options, name)
   const now = new Date(options.clock.now()).toISOString()
   const account: StorageAccount = {
-    id: before?.id ?? idOf(call),
+    id: before?.id ?? resourceIdOf(type, call),
     name,
     location: resolveLocation(location, before),
     tags,
@@ -95,12 +84,12 @@ async function put(options: AccountOptions, call: ArmCall): Promise<ArmAnswer> {
   return stored(options, account)
 }
 
-function idOf(call: ArmCall): string {
-  return `/subscriptions/${call.name('subscription')}/resourceGroups/${call.name('group')}/providers/${type}/${call.name('name')}`
+function kindOf(options: AccountOptions) {
+  return { type, find: (call: ArmCall) => find(options, call) }
 }
 
 function find({ accounts }: AccountOptions, call: ArmCall): StorageAccount | undefined {
-  return accounts.byId(idOf(call))
+  return accounts.byId(resourceIdOf(type, call))
 }
 
 function checkNewName({ accounts }: AccountOptions, name: string): void {
@@ -145,7 +134,7 @@ function render({ cloud }: AccountOptions, account: StorageAccount) {
 
 async function update(options: AccountOptions, call: ArmCall): Promise<ArmAnswer> {
   const { tags, sku, kind, properties: given } = await call.body(patchAccountBody)
-  const before = existing(options, call)
+  const before = existing(kindOf(options), call)
   return stored(options, {
     ...before,
     tags: tags ?? before.tags,
@@ -155,25 +144,9 @@ async function update(options: AccountOptions, call: ArmCall): Promise<ArmAnswer
   })
 }
 
-function existing(options: AccountOptions, call: ArmCall): StorageAccount {
-  const account = find(options, call)
-  if (account === undefined) throw resourceNotFound(type, call.name('name'), call.name('group'))
-  return account
-}
-
-function remove(options: AccountOptions, call: ArmCall): ArmAnswer {
-  const account = find(options, call)
-  if (account === undefined) return { status: 204 }
+function remove(options: AccountOptions, account: StorageAccount): ArmAnswer {
   options.store.commit([...options.accounts.remove(account), ...options.roles.removeUnder(account.id)])
   return { status: 200 }
-}
-
-function isInGroup({ id }: StorageAccount, call: ArmCall): boolean {
-  return groupNameOf(id)?.toLowerCase() === call.name('group').toLowerCase()
-}
-
-function listed(options: AccountOptions, accounts: readonly StorageAccount[]): ArmAnswer {
-  return { status: 200, body: { value: accounts.map((account) => render(options, account)) } }
 }
 
 function renderKeys({ keys }: StorageAccount) {
@@ -182,7 +155,7 @@ function renderKeys({ keys }: StorageAccount) {
 
 async function regenerateKey(options: AccountOptions, call: ArmCall): Promise<ArmAnswer> {
   const { keyName } = await call.body(regenerateBody)
-  const before = existing(options, call)
+  const before = existing(kindOf(options), call)
   const fresh = newStorageKey(keyName, new Date(options.clock.now()).toISOString())
   const account = { ...before, keys: before.keys.map((key) => (key.keyName === keyName ? fresh : key)) }
   options.store.commit([options.accounts.put(account)])
