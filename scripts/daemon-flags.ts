@@ -1,5 +1,6 @@
 import type { FlagSpecs } from '#lib/flags'
 import { driverFlags } from '#product/driver'
+import { envFileFlags } from '#product/env-file'
 import { installCheckFlags } from '#product/install-check'
 import { nodeFlags } from '#product/node'
 import { notifyFlags } from '#product/notify'
@@ -21,6 +22,7 @@ export const daemonFlags: Record<
   | 'sync'
   | 'operator'
   | 'notify'
+  | 'env-file'
   | 'mic'
   | 'nmi'
   | 'install-check'
@@ -35,6 +37,7 @@ export const daemonFlags: Record<
   sync: syncFlags,
   operator: operatorFlags,
   notify: notifyFlags,
+  'env-file': envFileFlags,
   mic: micFlags,
   nmi: nmiFlags,
   'install-check': installCheckFlags,

@@ -96,6 +96,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/template',
     'lib/worker',
   ],
+  'product/env-file': ['product/error-catalogue', 'daemon', 'lib', 'lib/files', 'lib/flags'],
   'product/node': ['product/driver', 'product/provider', 'lib', 'lib/flags'],
   'product/notify': ['daemon', 'lib', 'lib/async', 'lib/flags', 'lib/http'],
   'product/operator': [
@@ -126,6 +127,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/worker',
   ],
   'product/webhook': [
+    'product/env-file',
     'product/notify',
     'product/proxy',
     'daemon',

@@ -21,6 +21,7 @@ const titles: Record<Daemon, string> = {
   sync: 'The controller of SecretSyncs: Secrets without a pod.',
   operator: 'What acts on the whole cluster: restarts workloads when their secrets change.',
   notify: 'A sidecar that notifies the application of its pod when its secrets have changed.',
+  'env-file': 'An init container that writes secrets as environment variables of its pod.',
   mic: 'The controller of pod identity.',
   nmi: 'The node endpoint of pod identity.',
   'install-check': 'The check of `helm test`: everything of a release works.',

@@ -15,7 +15,7 @@ function run(name: string): void {
   const script = compile(name, file)
   if (script === undefined) {
     process.stderr.write(
-      `keymount: no program "${name}" in this image; the first argument is driver, provider, node, controller, proxy, proxy-init, sync, operator, notify, mic, nmi, install-check or uninstall-check\n`,
+      `keymount: no program "${name}" in this image; the first argument is driver, provider, node, controller, proxy, proxy-init, sync, operator, notify, env-file, mic, nmi, install-check or uninstall-check\n`,
     )
     process.exitCode = 2
     return

@@ -1,5 +1,6 @@
 import { describe } from 'node:test'
 import { doctorCases } from './cases/doctor.ts'
+import { envFileCases } from './cases/env-files.ts'
 import { eventCases } from './cases/events.ts'
 import { faultCases } from './cases/faults.ts'
 import { leakCases } from './cases/leaks.ts'
@@ -36,6 +37,7 @@ describe(`end to end on the ${target} cluster`, () => {
   upstreamCases(lab)
   upstreamProviderCases(lab)
   workloadIdentityCases(lab, realClusterOnly('run on a local cluster by pod-network.test.ts', noHelm))
+  envFileCases(lab, realClusterOnly('a local cluster does not have fileKeyRef', noHelm))
   apiValidationCases(lab)
   leakCases(lab)
 })

@@ -21,7 +21,13 @@ export function productImage(defaultReference: string): string {
   return process.env.KEYMOUNT_IMAGE || defaultReference
 }
 
-export async function installWebhook(lab: Lab, image: string, namespaces: string[]): Promise<InstalledWebhook> {
+/** @param more of the chart's values below `webhook`. */
+export async function installWebhook(
+  lab: Lab,
+  image: string,
+  namespaces: string[],
+  more: object = {},
+): Promise<InstalledWebhook> {
   const namespace = await createNamespace(lab, 'wi-webhook')
   const directory = await mkdtemp(join(tmpdir(), 'keymount-helm-'))
   const file = join(directory, 'values.yaml')
@@ -37,6 +43,7 @@ export async function installWebhook(lab: Lab, image: string, namespaces: string
       azureTenantID: lab.azure.tenantId,
       logLevel: 'debug',
       mutatingWebhookNamespaceSelector: { matchExpressions: [{ key, operator: 'In', values: namespaces }] },
+      ...more,
     },
   }
   const run = (...words: string[]) =>

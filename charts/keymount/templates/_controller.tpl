@@ -21,6 +21,9 @@ azure-workload-identity.io/system: "true"
 {{- with .Values.webhook.classChecks }}
 - --class-checks={{ ternary (ternary "refuse" "warn" .refuse) "off" .enabled }}
 {{- end }}
+{{- if .Values.webhook.envFiles.enabled }}
+- --env-files
+{{- end }}
 {{- with .Values.webhook.audience }}
 - --audience={{ . }}
 {{- end }}

@@ -46,6 +46,8 @@ export interface EnvVar {
     fieldRef?: { fieldPath: string }
     secretKeyRef?: { name: string; key: string; optional?: boolean }
     configMapKeyRef?: { name: string; key: string; optional?: boolean }
+    /** Kubernetes 1.35. */
+    fileKeyRef?: { volumeName: string; path: string; key: string; optional?: boolean }
   }
 }
 

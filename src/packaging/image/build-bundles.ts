@@ -17,6 +17,7 @@ export const processNames = [
   'sync',
   'operator',
   'notify',
+  'env-file',
   'mic',
   'nmi',
   'install-check',
@@ -24,7 +25,7 @@ export const processNames = [
 ] as const
 
 /** Those that check something once and end: they compile what they need, and the image is built without waiting for them. */
-const withoutCompiledCode: readonly string[] = ['install-check', 'uninstall-check']
+const withoutCompiledCode: readonly string[] = ['env-file', 'install-check', 'uninstall-check']
 export const compiledNames = processNames.filter((name) => !withoutCompiledCode.includes(name))
 
 /** The file of worker threads, which a program finds beside its own. */

@@ -4,6 +4,7 @@
  * `keymount explain` print the tables. Data alone: the command line loads it without the daemons.
  */
 export * from './doctor-findings.ts'
+export * from './env-findings.ts'
 export * from './error-catalogue.ts'
 export * from './explanations.ts'
 export * from './sync-findings.ts'

@@ -70,6 +70,11 @@ export const controllerFlags = {
     default: 'off',
     help: 'What to do with a SecretProviderClass that no pod can mount: admit it, admit it with a warning, or refuse it',
   },
+  'env-files': {
+    type: 'boolean',
+    default: false,
+    help: 'Give pods with the annotation keymount.dev/env environment variables from files (Kubernetes 1.35); otherwise such pods are refused',
+  },
   'client-ca-file': {
     type: 'string',
     default: '',
@@ -126,6 +131,7 @@ export const controllerProgram: Program<typeof controllerFlags, ControllerConfig
           : { kind: 'own', namespace: env.POD_NAMESPACE || 'azure-workload-identity-system' },
         serviceAccountSelector: flags['service-account-selector'],
         classChecks: flags['class-checks'],
+        envFiles: flags['env-files'],
         drainMs: flags['drain-time'],
         settings: {
           tenantId,

@@ -14,6 +14,18 @@ export const webhookLimits = {
     what: 'mountPath of a volume mount',
     beyond: 'The pod is admitted unchanged, without a token, and its creator is warned.',
   },
+  envAnnotation: {
+    value: 16_384,
+    unit: 'characters',
+    what: 'annotation keymount.dev/env of a pod',
+    beyond: 'The pod is refused.',
+  },
+  envVariables: {
+    value: 2000,
+    unit: 'count',
+    what: 'environment variables that keymount.dev/env adds to all containers of a pod',
+    beyond: 'The pod is refused.',
+  },
   body: {
     value: 7 * 1024 * 1024,
     unit: 'bytes',

@@ -1,5 +1,6 @@
 import type { EnvVar, VolumeMount } from '#kubernetes/client'
 import { type NewContainer, proxyContainer, proxyInitContainer, proxyInitName, proxyName } from '#product/proxy'
+import { type EnvFiles, envFiles, envName, isOurs } from './env-files.ts'
 import { type Annotations, annotationKeys, annotationPrefix, identityRequest } from './identity-request.ts'
 import { mountChange } from './mount-change.ts'
 import { notifyContainer, notifyName } from './notify-sidecar.ts'
@@ -21,6 +22,8 @@ interface Injection {
   env: EnvVar[]
   mounts: VolumeMount[]
   skipped: ReadonlySet<string>
+  /** What the annotation of the pod asks for; undefined without it. */
+  envFiles: EnvFiles | undefined
 }
 
 /** A container of the pod, or one that joins it. */
@@ -39,17 +42,19 @@ export function mutatePod(pod: AdmittedPod, account: Annotations, settings: Webh
   const injection: Injection = {
     env: tokenEnvironment(request, settings),
     mounts: mountPaths.map((mountPath) => ({ name: volumeName, mountPath, readOnly: true })),
-    // The sidecar that notifies has no use for a token.
-    skipped: new Set([...request.skipped, notifyName]),
+    // These have no use for a token.
+    skipped: new Set([...request.skipped, notifyName, envName]),
+    envFiles: envFiles(pod, settings),
   }
   const warnings = warningsAbout(pod, account, settings)
   const entries = withProxy(pod, settings, request.proxyPort)
+  addEnvFiles(injection.envFiles, entries.initContainers)
   addNotify(pod, settings, entries)
   const { initContainers, containers } = entries
   const patch = [
     ...containerOperations('/spec/initContainers', pod.initContainers, initContainers, injection, warnings),
     ...containerOperations('/spec/containers', pod.containers, containers, injection, warnings),
-    ...volumeOperations(pod.volumes, tokenVolume(volumeName, request, settings)),
+    ...volumeOperations(pod.volumes, tokenVolume(volumeName, request, settings), injection.envFiles?.volume),
   ]
   return { patch, warnings }
 }
@@ -73,6 +78,13 @@ function withProxy(
     initContainers.splice(afterProxy, 0, { added })
   }
   return { initContainers, containers }
+}
+
+/** Before the pod's own init containers, which get the variables too, and after the proxies. */
+function addEnvFiles(files: EnvFiles | undefined, initContainers: Entry[]): void {
+  if (files === undefined || has(initContainers, envName)) return
+  const afterProxies = Math.max(indexOf(initContainers, proxyName), indexOf(initContainers, proxyInitName)) + 1
+  initContainers.splice(afterProxies, 0, { added: files.initContainer })
 }
 
 /** Behind the pod's init containers, so that it does not delay them. */
@@ -123,16 +135,38 @@ function complete(container: NewContainer, { env, mounts, skipped }: Injection):
 function changesOf(
   path: string,
   container: AdmittedContainer,
-  { env, mounts, skipped }: Injection,
+  { env, mounts, skipped, envFiles: files }: Injection,
   warnings: string[],
 ): PatchOperation[] {
-  if (skipped.has(container.name)) return []
-  const present = new Set((container.env ?? []).map(({ name }) => name))
-  const missing = env.filter(({ name }) => !present.has(name))
+  const fromFiles = files?.variablesOf(container.name) ?? []
+  warnAboutOwn(container, fromFiles, warnings)
+  if (skipped.has(container.name)) return envOperations(`${path}/env`, container, fromFiles, [])
   return [
-    ...appendTo(`${path}/env`, container.env, missing),
+    ...envOperations(`${path}/env`, container, fromFiles, env),
     ...mountOperations(`${path}/volumeMounts`, container, mounts, warnings),
   ]
+}
+
+/** @param first before the container's own variables, which may then refer to them: `$(DB_PASSWORD)`. */
+function envOperations(
+  path: string,
+  container: AdmittedContainer,
+  first: readonly EnvVar[],
+  last: readonly EnvVar[],
+): PatchOperation[] {
+  const present = new Set((container.env ?? []).map(({ name }) => name))
+  const isMissing = ({ name }: EnvVar) => !present.has(name)
+  const [front, back] = [first.filter(isMissing), last.filter(isMissing)]
+  if (container.env === undefined) return appendTo(path, undefined, [...front, ...back])
+  const added = front.map((value, i) => ({ op: 'add' as const, path: `${path}/${i}`, value }))
+  return [...added, ...appendTo(path, container.env, back)]
+}
+
+function warnAboutOwn({ name, env = [] }: AdmittedContainer, wanted: readonly EnvVar[], warnings: string[]): void {
+  const names = new Set(wanted.map((variable) => variable.name))
+  const own = env.filter((variable) => names.has(variable.name) && !isOurs(variable)).map((variable) => variable.name)
+  if (own.length > 0)
+    warnings.push(`container ${name} sets ${own.join(', ')} itself, so it does not get the value of the secret`)
 }
 
 function mountOperations(
@@ -155,11 +189,21 @@ function mountOperations(
   return [...replaced, ...appendTo(path, volumeMounts, missing)]
 }
 
-function volumeOperations(volumes: readonly AdmittedVolume[] | undefined, wanted: AdmittedVolume): PatchOperation[] {
-  const index = volumes?.findIndex(({ name }) => name === wanted.name) ?? -1
+function volumeOperations(
+  volumes: readonly AdmittedVolume[] | undefined,
+  token: AdmittedVolume,
+  env: AdmittedVolume | undefined,
+): PatchOperation[] {
+  const indexIn = (wanted: AdmittedVolume) => volumes?.findIndex(({ name }) => name === wanted.name) ?? -1
+  const index = indexIn(token)
   const existing = volumes?.[index]
-  if (existing === undefined) return appendTo('/spec/volumes', volumes, [wanted])
-  return isSameVolume(existing, wanted) ? [] : [{ op: 'replace', path: `/spec/volumes/${index}`, value: wanted }]
+  const missing = existing === undefined ? [token] : []
+  if (env !== undefined && indexIn(env) < 0) missing.push(env)
+  const replaced = existing !== undefined && !isSameVolume(existing, token)
+  return [
+    ...(replaced ? [{ op: 'replace' as const, path: `/spec/volumes/${index}`, value: token }] : []),
+    ...appendTo('/spec/volumes', volumes, missing),
+  ]
 }
 
 /** The annotation of AKS for its token endpoint. */

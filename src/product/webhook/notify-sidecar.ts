@@ -1,9 +1,10 @@
 import { formatProblem, Problems } from '#lib'
-import { parseDuration, recordOf, stringOf } from '#lib/formats'
+import { parseDuration } from '#lib/formats'
 import { type ActionWords, actionsOf } from '#product/notify'
 import type { NewContainer } from '#product/proxy'
 import { AdmissionDenied } from './admission-denied.ts'
-import type { AdmittedPod, AdmittedVolume } from './parse-pod.ts'
+import { classOf } from './class-volumes.ts'
+import type { AdmittedPod } from './parse-pod.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
 export const notifyName = 'keymount-notify'
@@ -27,7 +28,7 @@ export function notifyContainer(
   const text = annotations[notifyAnnotation]
   if (text === undefined) return undefined
   const { flags, exitCode, hasSignal } = parseAnnotation(text)
-  const names = volumes.filter(isOfClass).map(({ name }) => name)
+  const names = volumes.filter((volume) => classOf(volume) !== undefined).map(({ name }) => name)
   if (names.length === 0)
     throw new AdmissionDenied(`annotation ${notifyAnnotation}: the pod has no volume of a SecretProviderClass to watch`)
   if (exitCode !== undefined && !restartsAllContainers)
@@ -53,10 +54,6 @@ export function notifyContainer(
     restartPolicy: proxy.nativeSidecar ? 'Always' : undefined,
     restartPolicyRules: exitCode === undefined ? undefined : [rule],
   }
-}
-
-function isOfClass({ csi }: AdmittedVolume): boolean {
-  return stringOf(recordOf(recordOf(csi)?.volumeAttributes)?.secretProviderClass) !== undefined
 }
 
 function parseAnnotation(text: string): { flags: string[]; exitCode: number | undefined; hasSignal: boolean } {

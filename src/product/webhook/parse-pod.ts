@@ -13,6 +13,8 @@ export interface AdmittedPod {
   annotations: Readonly<Record<string, string>>
   serviceAccountName: string
   hostNetwork: boolean
+  /** The pod sets the user of all its containers. */
+  runsAsUser: boolean
   initContainers: readonly AdmittedContainer[] | undefined
   containers: readonly AdmittedContainer[] | undefined
   volumes: readonly AdmittedVolume[] | undefined
@@ -20,7 +22,7 @@ export interface AdmittedPod {
 
 export interface AdmittedContainer {
   name: string
-  env: readonly Pick<EnvVar, 'name'>[] | undefined
+  env: readonly (Pick<EnvVar, 'name'> & { valueFrom?: unknown })[] | undefined
   volumeMounts: readonly VolumeMount[] | undefined
 }
 
@@ -54,6 +56,7 @@ export function parsePod(object: unknown): AdmittedPod {
     annotations: annotations as Record<string, string>,
     serviceAccountName: serviceAccountName === '' ? 'default' : serviceAccountName,
     hostNetwork: spec.hostNetwork === true,
+    runsAsUser: typeof recordOf(spec.securityContext)?.runAsUser === 'number',
     ...lists,
   }
 }

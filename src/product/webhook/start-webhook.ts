@@ -16,7 +16,7 @@ import type { ServingCertificate } from './certificates/serving-certificate.ts'
 import { mutatingConfigurations, validatingConfigurations } from './certificates/webhook-configuration.ts'
 import { healthRoutes } from './health.ts'
 import { webhookLimits } from './limits.ts'
-import { hasNativeSidecars, mayRestartAllContainers, type ServerVersion } from './native-sidecars.ts'
+import { envFilesProblem, hasNativeSidecars, mayRestartAllContainers, type ServerVersion } from './native-sidecars.ts'
 import { type AdmissionServer, type ClientCertificates, serveAdmission } from './serve-admission.ts'
 import { followServiceAccounts } from './service-accounts.ts'
 import { createWebhookMetrics, type WebhookMetrics } from './webhook-metrics.ts'
@@ -53,7 +53,9 @@ export interface WebhookConfig {
   classChecks: 'off' | 'warn' | 'refuse'
   /** How long requests are still answered after `stop`, in milliseconds: until clients no longer send any. */
   drainMs: number
-  settings: Omit<WebhookSettings, 'proxy'> & { proxy: Omit<WebhookSettings['proxy'], 'nativeSidecar'> }
+  /** Pods may ask for environment variables from files. Default false. */
+  envFiles?: boolean | undefined
+  settings: Omit<WebhookSettings, 'proxy' | 'envFiles'> & { proxy: Omit<WebhookSettings['proxy'], 'nativeSidecar'> }
 }
 
 export interface WebhookWorld {
@@ -87,7 +89,9 @@ export async function startWebhook(config: WebhookConfig, world: WebhookWorld): 
   metrics.accounts(accounts.size)
   accounts.synced.then(readiness.accountsListed, () => undefined)
 
-  const settings = { ...config.settings, restartsAllContainers, proxy: { ...config.settings.proxy, nativeSidecar } }
+  const envFiles = config.envFiles === true ? { problem: envFilesProblem(version) } : undefined
+  const proxy = { ...config.settings.proxy, nativeSidecar }
+  const settings = { ...config.settings, restartsAllContainers, envFiles, proxy }
   const admissions: Record<string, Admission> = {
     '/mutate-v1-pod': podAdmission({ settings, accounts, metrics, log }),
   }

@@ -14,8 +14,16 @@ export interface WebhookSettings {
   proxy: ProxySettings
   /** The API server has the action RestartAllContainers of restartPolicyRules. Default false. */
   restartsAllContainers?: boolean | undefined
+  /** Environment variables from files, for pods that ask for them. Undefined: such pods are refused. */
+  envFiles?: EnvFileSupport | undefined
   /** Undefined: pods that request the token endpoint sign in at Entra like all others. */
   tokenEndpoint?: TokenEndpoint | undefined
+}
+
+/** Whether the cluster can give containers environment variables from files. */
+export interface EnvFileSupport {
+  /** Why it cannot, for the creator of the pod. */
+  problem: string | undefined
 }
 
 /** A token endpoint in the cluster instead of Entra (AKS identity bindings), for pods that request it by annotation. */
