@@ -42,6 +42,7 @@ export const stepOfCode: Readonly<Record<AnyCode, StepId>> = {
   'env-file-not-written': 'K3',
   'env-file-too-large': 'K3',
   'env-name-invalid': 'K3',
+  'env-node-too-old': 'K3',
   'env-not-enabled': 'K3',
   'env-not-supported': 'K3',
   'env-source-missing': 'K3',

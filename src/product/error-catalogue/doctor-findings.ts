@@ -13,6 +13,7 @@ export type FindingCode =
   | 'driver-not-on-node'
   | 'driver-not-ready'
   | 'driver-not-registered'
+  | 'env-node-too-old'
   | 'events-unavailable'
   | 'mounted-by-subpath'
   | 'pod-label-missing'
@@ -92,6 +93,11 @@ export const findings: Readonly<Record<FindingCode, Explanation>> = {
   'driver-not-registered': {
     meaning: 'The driver runs, and kubelet does not know it: the CSINode object does not list it.',
     fix: 'kubelet’s root may not be `/var/lib/kubelet` (chart value `linux.kubeletRootDir`). Otherwise restart the driver: `kubectl rollout restart -n kube-system daemonset/secrets-store-csi-driver`.',
+  },
+  'env-node-too-old': {
+    meaning:
+      'The pod has environment variables from files, and the kubelet of its node is older than 1.35: the variables are empty.',
+    fix: 'Upgrade the node, or let the pod run on newer ones only (`nodeSelector`).',
   },
   'events-unavailable': {
     meaning: 'The operator receives no events of the vaults; volumes follow by their interval.',

@@ -79,9 +79,9 @@ export function envFileCases(lab: () => Lab, options: { skip?: string }): void {
       pod.spec.initContainers = [{ name: 'early', image: busybox, command: ['sh', '-c', 'test -n "$DB_PASSWORD"'] }]
       await create(pod)
       await podReady(lab(), workload.namespace, 'env')
-      const print = (name: string) => lab().exec(workload.namespace, 'env', 'app', ['printenv', name])
-      assert.equal((await print('DB_PASSWORD')).stdout, `${first}\n`)
-      assert.equal((await print('COMPOSED')).stdout, `<${first}>\n`)
+      const print = (name: string) => lab().exec(workload.namespace, 'env', 'app', ['sh', '-c', `printf %s "$${name}"`])
+      assert.equal((await print('DB_PASSWORD')).stdout, first)
+      assert.equal((await print('COMPOSED')).stdout, `<${first}>`)
     })
 
     it('are in no manifest, Secret, event or description, and not in etcd', async (t) => {
@@ -113,9 +113,9 @@ export function envFileCases(lab: () => Lab, options: { skip?: string }): void {
       await workload.setSecret('ExampleSecret', second)
       await until('the new value', async () => {
         const printed = await lab()
-          .exec(workload.namespace, 'renewed', 'app', ['printenv', 'DB_PASSWORD'])
+          .exec(workload.namespace, 'renewed', 'app', ['sh', '-c', 'printf %s "$DB_PASSWORD"'])
           .catch(() => undefined)
-        return printed?.stdout === `${second}\n` || undefined
+        return printed?.stdout === second || undefined
       })
       const now = await lab().kube.get(resources.pods, { namespace: workload.namespace, name: 'renewed' })
       assert.equal(now.metadata.uid, metadata.uid)

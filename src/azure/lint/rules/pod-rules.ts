@@ -114,6 +114,13 @@ export const podRules = {
     right: 'the version that Kubernetes serves',
     check: removedVersion,
   },
+  KL116: {
+    title: 'keymount.dev/env has no effect',
+    severity: 'error',
+    why: 'The webhook adds environment variables to pods that have its label, the annotation, and a volume of a SecretProviderClass.',
+    right: `the annotation and the label ${useLabel}: "true" in the metadata of the pod or the pod template`,
+    check: envWithoutEffect,
+  },
 } as const satisfies RuleTable
 
 function* missingClass({ pods, classes }: ManifestSet): Generator<RuleFinding> {
@@ -304,6 +311,23 @@ function* misplacedLabel({ pods, accounts }: ManifestSet): Generator<RuleFinding
       const severity = field === 'labels' ? 'info' : 'warning'
       yield { manifest, path, message: `${useLabel} has no effect on a service account`, severity }
     }
+}
+
+const envAnnotation = 'keymount.dev/env'
+
+function* envWithoutEffect({ pods }: ManifestSet): Generator<RuleFinding> {
+  for (const pod of pods) {
+    const { manifest, path, labels, annotations, classVolumes } = pod
+    const misplaced = ['metadata', 'annotations', envAnnotation]
+    const inPlace = [...path, ...misplaced]
+    if (annotations[envAnnotation] === undefined) {
+      if (path.length > 0 && valueAt(manifest.value, ...misplaced) !== undefined)
+        yield { manifest, path: misplaced, message: `${envAnnotation} is not an annotation of the pod template` }
+    } else if (labels[useLabel] !== 'true')
+      yield { manifest, path: inPlace, message: `the pod has ${envAnnotation}, and not the label ${useLabel}: "true"` }
+    else if (classVolumes.length === 0)
+      yield { manifest, path: inPlace, message: `the pod has ${envAnnotation}, and no volume of a SecretProviderClass` }
+  }
 }
 
 function* missingLabel({ pods, accountNamed }: ManifestSet): Generator<RuleFinding> {

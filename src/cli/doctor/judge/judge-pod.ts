@@ -6,6 +6,7 @@ import { pinnedMounts } from '../../cluster/pinned-mounts.ts'
 import { changeVolume } from '../pod-commands.ts'
 import type { PodFacts } from '../pod-facts.ts'
 import { fail, fine, notKnown, type Observation, warn } from '../step.ts'
+import { judgeEnvFiles } from './judge-env-files.ts'
 
 /** K3: the volumes of the pod, and whether it has a node. */
 export function judgePod(facts: PodFacts): Observation[] {
@@ -17,6 +18,7 @@ export function judgePod(facts: PodFacts): Observation[] {
     ...volumes.flatMap((volume) => judgeDriverName(volume, facts)),
     ...ours.flatMap((volume) => [...judgeVolume(volume, facts), ...judgeSecretRef(volume, facts)]),
     ...(pod.spec.nodeName ? [] : scheduling.map(({ code, text }) => fail(code, text))),
+    ...judgeEnvFiles(facts),
     ...judgeWaiting(facts),
     ...pinnedMounts(pod).map(({ container, mountPath }) =>
       warn(
