@@ -128,6 +128,7 @@ const parts: Record<string, readonly string[]> = {
   ],
   'product/webhook': [
     'product/env-file',
+    'product/error-catalogue',
     'product/notify',
     'product/proxy',
     'daemon',
