@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { beyondLimit, SecretValue } from '#lib'
+import { beyondLimit, SecretValue, withUnit } from '#lib'
 import { EnvFileError } from './env-file-error.ts'
 import { envFileLimits } from './limits.ts'
 
@@ -29,12 +29,12 @@ export function formatEnvFile(variables: readonly Variable[]): SecretValue {
   )
   const file = Buffer.concat(lines)
   if (file.length > envFileLimits.file.value)
-    throw new EnvFileError('env-file-too-large', `${beyondSize}: all values together are larger`)
+    throw new EnvFileError('env-file-too-large', `${beyondSize}, and all values together are larger`)
   return SecretValue.of(file)
 }
 
-/** Not with the size that was found: no message has the length of a value. */
-const beyondSize = beyondLimit(envFileLimits.file, 0).replace(/found [^,]*, /, '')
+/** Without the size that was found: no message has the length of a value. */
+const beyondSize = `${envFileLimits.file.what}: at most ${withUnit(envFileLimits.file.value, 'bytes')} are accepted`
 
 function problemOf({ name, source, value }: Variable): string | undefined {
   const fault = faultOf(value)
