@@ -18,7 +18,7 @@ export const envRefusals: readonly EnvCode[] = ['env-annotation-invalid', 'env-n
 export const envFindings: Readonly<Record<EnvCode, Explanation>> = {
   'env-annotation-invalid': {
     meaning: 'The annotation `keymount.dev/env` or `keymount.dev/env-containers` of the pod cannot be used.',
-    fix: 'Correct it as the message says: `VARIABLE=FILE`, or `VARIABLE=CLASS:FILE` if the pod has several classes, separated by commas.',
+    fix: 'Correct it; the message has what would be right: `VARIABLE=FILE`, or `VARIABLE=CLASS:FILE` if the pod has several classes, separated by commas.',
   },
   'env-file-not-written': {
     meaning: 'The file with the environment variables could not be written.',
