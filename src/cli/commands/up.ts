@@ -3,7 +3,7 @@ import type { UpOptions } from '#lab/home'
 import { defineCommand } from '../command.ts'
 import { addHome, addOutput, type HomeOption, type OutputOption, parsePort, TimeOption, wantsJson } from '../options.ts'
 
-export const command = defineCommand<HomeOption & OutputOption & UpOptions>({
+export const command = defineCommand<HomeOption & OutputOption & UpOptions & { example?: boolean }>({
   name: 'up',
   group: 'lab',
   summary: 'start the lab, or a local Azure for your own cluster',
@@ -42,6 +42,11 @@ export const command = defineCommand<HomeOption & OutputOption & UpOptions>({
       .optionsGroup('Rights:')
       .option('--secret-sync', 'let Keymount write Kubernetes Secrets (secretObjects of a class), from now on')
       .option('--sync', 'also install the controller of SecretSyncs (Secrets without a pod), from now on')
+      .optionsGroup('To begin with:')
+      .option(
+        '--example',
+        'mount a first secret: a vault, an identity, and the class and pod of examples/workload-identity',
+      )
       .optionsGroup('A real cluster:')
       .option('--kubeconfig <file>', 'use the cluster of this file')
       .option(
@@ -54,8 +59,8 @@ export const command = defineCommand<HomeOption & OutputOption & UpOptions>({
       .optionsGroup('Output:')
     addOutput(command)
   },
-  async run({ options: { home, output, json, ...options }, world }) {
+  async run({ options: { home, output, json, example = false, ...options }, world }) {
     const { up } = await import('../lab/up.ts')
-    return up({ home, options, json: wantsJson({ output, json }), world })
+    return up({ home, options, example, json: wantsJson({ output, json }), world })
   },
 })

@@ -1,29 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { execInPod, isNotFound, type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
-import type { Lab, LabAzure, Session } from '#lab/home'
+import { execInPod, isNotFound, type KubeEvent, type Pod, resources } from '#kubernetes/client'
+import type { Lab, Session } from '#lab/home'
 import { CliError } from '#terminal'
+import { type ExamplePlace, exampleNames, examplePod } from '../example/example.ts'
 
 /** What the steps of the demo work with. */
-export interface DemoContext extends Session {
+export interface DemoContext extends Session, ExamplePlace {
   lab: Lab
-  kube: KubeClient
-  azure: LabAzure
 }
-
-/** Names of the demo. Those of Kubernetes objects are the ones of examples/workload-identity. */
-export const names = {
-  vault: 'keymount-demo',
-  secret: 'ExampleSecret',
-  identity: 'workload-identity',
-  federatedCredential: 'workload-identity-sa',
-  namespace: 'default',
-  serviceAccount: 'workload-identity-sa',
-  class: 'azure-kvname-wi',
-  pod: 'busybox-secrets-store-inline-wi',
-  file: '/mnt/secrets-store/ExampleSecret',
-} as const
-
-export const podRef = { namespace: names.namespace, name: names.pod }
 
 /** Fails the demo unless something holds. @param found what was found instead. */
 export function check(holds: boolean, what: string, found: string): void {
@@ -49,16 +33,20 @@ export async function until<T>(
 
 /** The file as a process in the container reads it. */
 export async function readFileInPod({ lab }: DemoContext): Promise<string> {
-  const { namespace, name: pod } = podRef
-  const { stdout, stderr, code } = await execInPod(lab.cluster.config, { namespace, pod, command: ['cat', names.file] })
-  check(code === 0, `cat ${names.file} succeeds in the container`, `exit status ${code}: ${stderr}`)
+  const { namespace, name: pod } = examplePod
+  const { stdout, stderr, code } = await execInPod(lab.cluster.config, {
+    namespace,
+    pod,
+    command: ['cat', exampleNames.file],
+  })
+  check(code === 0, `cat ${exampleNames.file} succeeds in the container`, `exit status ${code}: ${stderr}`)
   return stdout
 }
 
 export async function podReady(context: DemoContext): Promise<Pod> {
   try {
-    return await until(context, `pod ${names.pod} is ready`, async () => {
-      const pod = await context.kube.get(resources.pods, podRef)
+    return await until(context, `pod ${exampleNames.pod} is ready`, async () => {
+      const pod = await context.kube.get(resources.pods, examplePod)
       const ready = pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')
       return ready === true ? pod : undefined
     })
@@ -72,18 +60,18 @@ export async function podReady(context: DemoContext): Promise<Pod> {
 
 export async function podEvents({ kube }: DemoContext): Promise<KubeEvent[]> {
   const { items } = await kube.list(resources.events, {
-    namespace: names.namespace,
-    fieldSelector: `involvedObject.name=${names.pod}`,
+    namespace: exampleNames.namespace,
+    fieldSelector: `involvedObject.name=${exampleNames.pod}`,
   })
   return items
 }
 
 /** Deletes the pod and waits until it is gone. */
 export async function deletePod(context: DemoContext): Promise<void> {
-  await context.kube.delete(resources.pods, podRef, { gracePeriodSeconds: 1 })
-  await until(context, `pod ${names.pod} is gone`, async () => {
+  await context.kube.delete(resources.pods, examplePod, { gracePeriodSeconds: 1 })
+  await until(context, `pod ${exampleNames.pod} is gone`, async () => {
     try {
-      await context.kube.get(resources.pods, podRef)
+      await context.kube.get(resources.pods, examplePod)
       return undefined
     } catch (error) {
       if (isNotFound(error)) return true

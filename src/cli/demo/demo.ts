@@ -1,21 +1,19 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createKubeClient } from '#kubernetes/client'
 import {
   bringUp,
-  createLabAzure,
   findBackground,
   isSameProcessAlive,
   type Lab,
   labHome,
   mountsBelow,
-  readCredentials,
   type Session,
   startedPrograms,
   takeDown,
 } from '#lab/home'
 import { type CliWorld, countOf, createTerminal, exitCodes } from '#terminal'
+import { withLabClients } from '../example/clients-of-lab.ts'
 import { check } from './demo-context.ts'
 import { showMainJob } from './main-job.ts'
 
@@ -44,7 +42,7 @@ export async function demo({ keep, world }: DemoCommand): Promise<number> {
       // The demo breaks a federated credential that was used a moment before.
       caching: 'off',
     })
-    await withClients(session, lab)
+    await showAll(session, lab)
   } finally {
     if (keep) line(`\nThe lab is still up: ${style.command(`keymount status${home.option}`)}`)
     else await terminal.step('Clean-up', () => cleanUp(session), asItIs)
@@ -56,21 +54,12 @@ export async function demo({ keep, world }: DemoCommand): Promise<number> {
   return exitCodes.ok
 }
 
-async function withClients(session: Session, lab: Lab): Promise<void> {
+async function showAll(session: Session, lab: Lab): Promise<void> {
   if (lab.azure === undefined) throw new Error('the demo needs the local Azure')
-  const kube = createKubeClient(lab.cluster.config)
-  const azure = createLabAzure({
-    credentials: readCredentials(lab.azure.credentials),
-    proxy: lab.azure.proxy,
-    ca: readFileSync(lab.azure.ca, 'utf8'),
-    resourceGroup: 'keymount-demo',
-  })
-  try {
-    await showMainJob({ ...session, lab, kube, azure })
-  } finally {
-    azure.stop()
-    kube.close()
-  }
+  const place = { issuer: lab.cluster.issuer, vault: 'keymount-demo', packageRoot: session.world.packageRoot }
+  await withLabClients(lab, lab.azure, 'keymount-demo', (clients) =>
+    showMainJob({ ...session, ...place, ...clients, lab }),
+  )
 }
 
 /** Takes the lab down, whatever happened before, and checks that nothing is left of it. */

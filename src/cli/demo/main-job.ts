@@ -1,26 +1,17 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { parse } from 'yaml'
-import {
-  type Pod,
-  resourceOf,
-  resources,
-  type SecretProviderClassPodStatus,
-  type UntypedObject,
-} from '#kubernetes/client'
+import { type Pod, resources, type SecretProviderClassPodStatus } from '#kubernetes/client'
 import { findLocalCluster, type Identity, mountsBelow } from '#lab/home'
 import { mountFailureText } from '../cluster/failure-text.ts'
 import {
-  check,
-  type DemoContext,
-  deletePod,
-  names,
-  podEvents,
-  podReady,
-  podRef,
-  readFileInPod,
-  until,
-} from './demo-context.ts'
+  applyExample,
+  applyExamplePod,
+  createExampleIdentity,
+  createExampleVault,
+  exampleNames,
+  examplePod,
+  exampleSubject,
+  trustSubject,
+} from '../example/example.ts'
+import { check, type DemoContext, deletePod, podEvents, podReady, readFileInPod, until } from './demo-context.ts'
 import { setClassInterval, startPush } from './push.ts'
 
 const values = {
@@ -29,18 +20,15 @@ const values = {
   third: 'pushed by an event',
 } as const
 
-const subjects = {
-  /** Of the tokens of the example's pod. */
-  right: `system:serviceaccount:${names.namespace}:${names.serviceAccount}`,
-  wrong: 'system:serviceaccount:default:another-account',
-} as const
+/** Of another account than the example's. */
+const wrongSubject = 'system:serviceaccount:default:another-account'
 
 /** The steps of the demo. Each prints what it has checked, and throws if a check fails. */
 export async function showMainJob(context: DemoContext): Promise<void> {
   const { step } = context.terminal
   const asItIs = (text: string) => text
   await step('Vault', () => createVault(context), asItIs)
-  const identity = await step('Identity', () => createIdentity(context), describeIdentity)
+  const identity = await step('Identity', () => createExampleIdentity(context), describeIdentity)
   const pod = await step('Pod', () => startExample(context, identity), describePod)
   await step('File', () => readFirstValue(context), asItIs)
   const mounted = await step('Status object', () => readStatus(context), describeStatus)
@@ -51,42 +39,17 @@ export async function showMainJob(context: DemoContext): Promise<void> {
   await step('Pod deleted', () => unmount(context, pod), asItIs)
 }
 
-/** As in Azure, the owner of a subscription has no right to read from a vault until it assigns itself a role. */
-async function createVault({ azure }: DemoContext): Promise<string> {
-  await azure.createResourceGroup()
-  await azure.createVault(names.vault)
-  const role = 'Key Vault Secrets Officer'
-  await azure.assignRole({ role, principalId: await azure.principalId(), vault: names.vault })
-  await azure.setSecret(names.vault, names.secret, values.first)
-  return `secret ${names.secret} in https://${names.vault}.vault.azure.net`
-}
-
-async function createIdentity(context: DemoContext): Promise<Identity> {
-  const { azure } = context
-  const identity = await azure.createIdentity(names.identity)
-  await expectSubject(context, subjects.right)
-  await azure.assignRole({ role: 'Key Vault Secrets User', principalId: identity.principalId, vault: names.vault })
-  return identity
+async function createVault(context: DemoContext): Promise<string> {
+  await createExampleVault(context, values.first)
+  return `secret ${exampleNames.secret} in https://${context.vault}.vault.azure.net`
 }
 
 function describeIdentity({ clientId }: Identity): string {
-  return `user-assigned, client ${clientId}, "Key Vault Secrets User" on the vault,\nfederated with ${subjects.right}`
+  return `user-assigned, client ${clientId}, "Key Vault Secrets User" on the vault,\nfederated with ${exampleSubject}`
 }
 
-async function startExample(context: DemoContext, { clientId }: Identity): Promise<Pod> {
-  const placeholders = {
-    USER_ASSIGNED_CLIENT_ID: clientId,
-    KEYVAULT_NAME: names.vault,
-    IDENTITY_TENANT: context.azure.tenantId,
-  }
-  for (const file of ['1-serviceaccount.yaml', '2-secretproviderclass.yaml']) {
-    await applyExample(context, file, placeholders)
-  }
-  return startPod(context)
-}
-
-async function startPod(context: DemoContext): Promise<Pod> {
-  await applyExample(context, '3-pod.yaml', {})
+async function startExample(context: DemoContext, identity: Identity): Promise<Pod> {
+  await applyExample(context, identity)
   return podReady(context)
 }
 
@@ -97,17 +60,17 @@ function describePod({ metadata, status }: Pod): string {
 async function readFirstValue(context: DemoContext): Promise<string> {
   const text = await readFileInPod(context)
   check(text === values.first, `the file contains "${values.first}"`, `"${text}"`)
-  return `in the container, cat ${names.file}\nprints ${text}`
+  return `in the container, cat ${exampleNames.file}\nprints ${text}`
 }
 
 async function readStatus({ kube }: DemoContext): Promise<SecretProviderClassPodStatus> {
   const status = await kube.get(resources.secretProviderClassPodStatuses, {
-    namespace: names.namespace,
-    name: `${names.pod}-${names.namespace}-${names.class}`,
+    namespace: exampleNames.namespace,
+    name: `${exampleNames.pod}-${exampleNames.namespace}-${exampleNames.class}`,
   })
   const ids = status.status?.objects?.map(({ id }) => id) ?? []
   check(status.status?.mounted === true, 'the status object has mounted: true', JSON.stringify(status.status))
-  check(ids.includes(`secret/${names.secret}`), `it lists secret/${names.secret}`, ids.join(', '))
+  check(ids.includes(`secret/${exampleNames.secret}`), `it lists secret/${exampleNames.secret}`, ids.join(', '))
   return status
 }
 
@@ -117,7 +80,7 @@ function describeStatus({ metadata, status }: SecretProviderClassPodStatus): str
 }
 
 async function rotate(context: DemoContext, before: SecretProviderClassPodStatus): Promise<string> {
-  await context.azure.setSecret(names.vault, names.secret, values.second)
+  await context.azure.setSecret(context.vault, exampleNames.secret, values.second)
   await until(context, 'the file in the container has the new value', async () => {
     const text = await readFileInPod(context)
     check(text === values.first || text === values.second, 'the file contains the old or the new value', `"${text}"`)
@@ -137,7 +100,7 @@ async function push(context: DemoContext): Promise<string> {
   const operator = await startPush(context)
   try {
     const startedAt = performance.now()
-    await context.azure.setSecret(names.vault, names.secret, values.third)
+    await context.azure.setSecret(context.vault, exampleNames.secret, values.third)
     await until(context, 'the file in the container has the value of the event', async () =>
       (await readFileInPod(context)) === values.third ? true : undefined,
     )
@@ -150,21 +113,21 @@ async function push(context: DemoContext): Promise<string> {
 }
 
 async function breakSubject(context: DemoContext): Promise<string> {
-  await expectSubject(context, subjects.wrong)
+  await trustSubject(context, wrongSubject)
   await deletePod(context)
-  await applyExample(context, '3-pod.yaml', {})
+  await applyExamplePod(context)
   const message = await until(context, 'an event of the pod names both subjects', async () => {
     const events = await podEvents(context)
-    const both = (text: string) => text.includes(subjects.right) && text.includes(subjects.wrong)
+    const both = (text: string) => text.includes(exampleSubject) && text.includes(wrongSubject)
     return events.find((event) => event.reason === 'FailedMount' && both(event.message ?? ''))?.message
   })
-  const { status } = await context.kube.get(resources.pods, podRef)
+  const { status } = await context.kube.get(resources.pods, examplePod)
   check(status?.phase === 'Pending', 'the pod is Pending', `${status?.phase}`)
   return `the pod waits, with the event FailedMount:\n${mountFailureText(message)}`
 }
 
 async function fixSubject(context: DemoContext): Promise<string> {
-  await expectSubject(context, subjects.right)
+  await trustSubject(context, exampleSubject)
   await podReady(context)
   const text = await readFileInPod(context)
   check(text === values.third, `the file contains "${values.third}"`, `"${text}"`)
@@ -172,14 +135,16 @@ async function fixSubject(context: DemoContext): Promise<string> {
 }
 
 async function unmount(context: DemoContext, { metadata }: Pod): Promise<string> {
-  const { items } = await context.kube.list(resources.pods, { namespace: names.namespace })
+  const { items } = await context.kube.list(resources.pods, { namespace: exampleNames.namespace })
   const uids = [metadata.uid, ...items.map((pod) => pod.metadata.uid)].filter((uid) => uid !== undefined)
   await deletePod(context)
   await until(context, 'the volume is unmounted', async () =>
     volumesOf(context, uids).length === 0 ? true : undefined,
   )
   await until(context, 'the status object is gone', async () => {
-    const statuses = await context.kube.list(resources.secretProviderClassPodStatuses, { namespace: names.namespace })
+    const statuses = await context.kube.list(resources.secretProviderClassPodStatuses, {
+      namespace: exampleNames.namespace,
+    })
     return statuses.items.length === 0 ? true : undefined
   })
   return 'its volume is unmounted, its status object is gone'
@@ -192,28 +157,4 @@ function volumesOf({ home, lab }: DemoContext, uids: readonly string[]): string[
   return mounts
     .map(({ mountPoint }) => mountPoint)
     .filter((path) => path.includes('kubernetes.io~csi') && uids.some((uid) => path.includes(uid)))
-}
-
-/** Sets which service account the identity's federated credential is for. */
-async function expectSubject({ azure, lab }: Pick<DemoContext, 'azure' | 'lab'>, subject: string): Promise<void> {
-  await azure.setFederatedCredential(names.identity, {
-    name: names.federatedCredential,
-    issuer: lab.cluster.issuer,
-    subject,
-  })
-}
-
-/** Applies a manifest of the example, as `envsubst < FILE | kubectl apply -f -` would. */
-async function applyExample(
-  { world, kube }: DemoContext,
-  file: string,
-  placeholders: Record<string, string>,
-): Promise<void> {
-  const text = readFileSync(join(world.packageRoot, 'examples/workload-identity', file), 'utf8')
-  const filled = text.replace(/\$\{(\w+)\}/g, (whole, name: string) => placeholders[name] ?? whole)
-  const object = parse(filled) as UntypedObject
-  const resource = resourceOf(object)
-  if (resource === undefined) throw new Error(`${file}: unknown kind ${object.kind}`)
-  const metadata = { namespace: names.namespace, ...object.metadata }
-  await kube.apply(resource, { ...object, metadata }, { fieldManager: 'keymount-demo' })
 }

@@ -1,0 +1,28 @@
+import { isNotFound, resources } from '#kubernetes/client'
+import type { Lab, LocalAzure } from '#lab/home'
+import { withLabClients } from '../example/clients-of-lab.ts'
+import {
+  applyExample,
+  createExampleIdentity,
+  createExampleVault,
+  exampleNames,
+  examplePod,
+} from '../example/example.ts'
+
+/** Name of the example's vault and of its resource group. */
+export const exampleVault = 'keymount-example'
+
+/** Sets up examples/workload-identity, unless its pod is there: what a user has changed since stays as it is. */
+export async function setUpExample(lab: Lab, localAzure: LocalAzure, packageRoot: string): Promise<string> {
+  await withLabClients(lab, localAzure, exampleVault, async (clients) => {
+    if ((await clients.kube.get(resources.pods, examplePod).catch(undefinedIfAbsent)) !== undefined) return
+    const place = { ...clients, issuer: lab.cluster.issuer, vault: exampleVault, packageRoot }
+    await createExampleVault(place, 'MyAKSExampleSecret')
+    await applyExample(place, await createExampleIdentity(place))
+  })
+  return `pod ${exampleNames.pod} mounts ${exampleNames.secret} of vault ${exampleVault},\nwith the files of examples/workload-identity`
+}
+
+function undefinedIfAbsent(error: unknown): undefined {
+  if (!isNotFound(error)) throw error
+}
