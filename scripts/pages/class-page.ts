@@ -125,6 +125,12 @@ const annotations: Record<keyof typeof classAnnotations | keyof typeof statusAnn
     type: '16 hexadecimal digits',
     meaning: 'Names the versions that the Secrets of the class carry; missing before they were written.',
   },
+  pollInterval: {
+    on: 'status object',
+    type: 'Go duration',
+    meaning:
+      'The volume is polled this rarely, because the operator confirms that it hears of every change; missing while its own interval counts. See [events.md](events.md#quiet-polling).',
+  },
   staleSince: {
     on: 'status object',
     type: 'time (RFC 3339)',

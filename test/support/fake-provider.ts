@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
+import { Metadata, Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
 import { parse } from 'yaml'
 import {
   CSIDriverProviderService,
@@ -9,6 +9,8 @@ import {
   type StaleContent,
   staleMetadata,
   type VersionResponse,
+  vaultsText,
+  vaultsTrailer,
 } from '#kubernetes/provider-protocol'
 
 /** A provider of secrets for tests, on a real socket; the test sets contents and faults. */
@@ -25,6 +27,8 @@ export interface FakeProvider {
   answer: ((request: MountRequest) => Promise<MountResponse> | MountResponse) | undefined
   /** Its answers are from before an outage. */
   stale: StaleContent | undefined
+  /** Vaults that its answers name. */
+  vaults: readonly string[]
   /** Every Mount must carry a token for these. */
   requiredAudiences: readonly string[]
   /** True: a pod that mounts again gets `rotated` for every object, in version `v2`. */
@@ -68,6 +72,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
     ]),
     answer: undefined,
     stale: undefined,
+    vaults: [],
     requiredAudiences: [],
     rotated: false,
     stop: () => Promise.resolve(server.forceShutdown()),
@@ -109,7 +114,7 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
           return (provider.answer ?? usual)(call.request)
         })
         .then(
-          (answer) => respond(null, answer, provider.stale && staleMetadata(provider.stale)),
+          (answer) => respond(null, answer, trailerOf(provider)),
           (error: unknown) => {
             const code = error instanceof ProviderFault ? error.code : status.UNKNOWN
             respond({ code, details: error instanceof Error ? error.message : String(error) })
@@ -123,6 +128,12 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
     )
   })
   return provider
+}
+
+function trailerOf({ stale, vaults }: FakeProvider): Metadata {
+  const metadata = stale === undefined ? new Metadata() : staleMetadata(stale)
+  if (vaults.length > 0) metadata.set(vaultsTrailer, vaultsText(vaults))
+  return metadata
 }
 
 function objectNames(text: string | undefined): string[] {

@@ -47,10 +47,14 @@ export const statusAnnotations = {
   mirroredFor: 'keymount.dev/mirrored-for',
   /** The values are as old as this time, because the vault or Entra did not answer. Absent: fresh. */
   staleSince: 'keymount.dev/stale-since',
+  /** A Go duration: the volume is polled this rarely, because events of its vaults are confirmed. Absent: at its own interval. */
+  pollInterval: 'keymount.dev/poll-interval',
 } as const
 
 /** What Keymount writes to the CSIDriver object of its driver. */
 export const csiDriverAnnotations = {
   /** Written by the operator: a Go duration, how often a driver writes the times of checks that changed nothing. Default 5m. */
   statusInterval: 'keymount.dev/status-interval',
+  /** Written by the operator: see `EventsConfirmation`. Without it, drivers poll at their own intervals. */
+  eventsConfirmed: 'keymount.dev/events-confirmed',
 } as const

@@ -8,6 +8,7 @@ import {
   type MountResponse,
   type VersionResponse,
 } from './generated/provider.ts'
+import { vaultsIn } from './read-vaults.ts'
 import { type StaleContent, staleContent } from './stale-since.ts'
 
 /** Why there is no content: the provider's name is unusable, it has no socket, its answer was too large, late, or an error. */
@@ -47,6 +48,8 @@ export interface CallOptions {
 export interface MountAnswer extends MountResponse {
   /** Undefined when everything is fresh. */
   stale?: StaleContent | undefined
+  /** Hosts of the vaults that have its objects; empty where the provider named none. */
+  vaults?: readonly string[] | undefined
 }
 
 /** Calls whichever providers have a socket on this node. Rejects with {@link ProviderError}, or the signal's reason. */
@@ -79,7 +82,7 @@ export function createProviderClient(options: ProviderClientOptions): ProviderCl
   return {
     async mount(provider, request, callOptions = {}) {
       const { response, trailer } = await call(state, provider, (client) => client.mount, request, callOptions)
-      return { ...response, stale: staleContent(trailer) }
+      return { ...response, stale: staleContent(trailer), vaults: vaultsIn(trailer) }
     },
     async version(provider, callOptions = {}) {
       const request = { version: 'v1alpha1' }

@@ -116,6 +116,12 @@ export const driverMetrics = {
     help: 'Volumes whose last rotation check failed',
     labels: ofClass,
   },
+  quietVolumes: {
+    type: 'gauge',
+    name: 'rotation_quiet_volumes',
+    help: 'Volumes that are polled rarely, because the operator confirms that it hears of every change of their vaults',
+    labels: ofClass,
+  },
   staleVolumes: {
     type: 'gauge',
     name: 'stale_volumes',

@@ -8,6 +8,7 @@ import type { DriverMetrics } from './driver-metrics.ts'
 import type { MemoryBudget } from './mount/memory-budget.ts'
 import type { Mounter } from './mount/mounter.ts'
 import type { Volumes } from './mount/volumes.ts'
+import type { ConfirmedEvents } from './rotation/quiet-polling.ts'
 import type { RotationSchedule } from './rotation/rotation-schedule.ts'
 import type { Operations } from './rpc/operations.ts'
 import type { SecretSync } from './secrets/secret-sync-state.ts'
@@ -42,6 +43,8 @@ export interface Node {
   readonly tls: TlsValues
   /** The status object of a volume for which nothing has changed is written this often at most: each write is load on the API server. */
   statusIntervalMs: number
+  /** Events that the operator confirms: see quiet-polling.ts. */
+  readonly confirmed: ConfirmedEvents
   /** Resolves when the volumes that were mounted before a restart are in {@link volumes}. */
   recovered: Promise<void>
 }

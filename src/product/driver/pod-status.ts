@@ -9,6 +9,7 @@ import {
 } from '#kubernetes/client'
 import { errorMessage, timestamp } from '#lib'
 import { retry } from '#lib/async'
+import { formatDuration } from '#lib/formats'
 import { parseTargetPath } from './mount/target-path.ts'
 import { logKeys, type Volume, type VolumeStatus } from './mount/volumes.ts'
 import type { Node } from './node.ts'
@@ -150,6 +151,7 @@ function annotationsOf({ config, clock }: Node, volume: Volume): Record<string, 
     [statusAnnotations.lastCheck]: timeText(volume.lastCheckAt),
     [statusAnnotations.lastChange]: timeText(volume.lastChangeAt),
     [statusAnnotations.nextCheck]: config.rotation ? timeText(nextCheckAt) : null,
+    [statusAnnotations.pollInterval]: volume.quietMs === undefined ? null : formatDuration(volume.quietMs),
     [statusAnnotations.secrets]: volume.secrets.length === 0 ? null : volume.secrets.join(','),
     [statusAnnotations.lastFailure]: volume.failure?.message.slice(0, 1024) ?? null,
     [statusAnnotations.failingSince]: timeText(volume.failure?.since ?? 0),

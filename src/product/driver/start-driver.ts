@@ -8,6 +8,7 @@ import { createFairGate, createSingleFlight } from '#lib/async'
 import { serveMetrics, serveStatus } from '#lib/http'
 import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import type { DriverConfig } from './config.ts'
+import { defaultStatusIntervalMs, followCsiDriver } from './csi-driver-object.ts'
 import { driverLimits } from './driver-limits.ts'
 import { createDriverMetrics } from './driver-metrics.ts'
 import { createHealth, startProviderHealthCheck } from './health.ts'
@@ -18,6 +19,7 @@ import { createVolumes } from './mount/volumes.ts'
 import type { Node } from './node.ts'
 import { type Registration, startRegistration } from './registration.ts'
 import { watchClasses } from './rotation/class-watch.ts'
+import { noConfirmedEvents } from './rotation/quiet-polling.ts'
 import { startRotation } from './rotation/rotation.ts'
 import { createRotationSchedule } from './rotation/rotation-schedule.ts'
 import { createControllerService } from './rpc/controller-service.ts'
@@ -26,7 +28,6 @@ import { createNodeService } from './rpc/node-service.ts'
 import { createOperations } from './rpc/operations.ts'
 import { startSecretSync } from './secrets/secret-sync.ts'
 import { createSecretSync } from './secrets/secret-sync-state.ts'
-import { defaultStatusIntervalMs, followStatusInterval } from './status-interval.ts'
 import { startStatusRetries } from './status-retries.ts'
 import { addVolumeGauges } from './volume-gauges.ts'
 
@@ -111,6 +112,7 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     secretSync: createSecretSync(),
     tls: createTlsValues(tasks, clock),
     statusIntervalMs: defaultStatusIntervalMs,
+    confirmed: noConfirmedEvents(),
     recovered: Promise.resolve(),
   }
 }
@@ -123,7 +125,8 @@ export function startBackgroundWork(node: Node, stopping: AbortSignal, started: 
   if (config.rotation) started.defer(watchClasses(node).stop)
   started.defer(startSecretSync(node).stop)
   started.defer(startStatusRetries(node).stop)
-  if (config.rotation) started.defer(followStatusInterval(node).stop)
+  if (config.rotation) started.defer(followCsiDriver(node).stop)
+  started.defer(() => node.confirmed.cancel())
   started.defer(startRotation(node).stop)
 }
 

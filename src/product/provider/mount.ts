@@ -7,6 +7,7 @@ import {
   type MountRequest,
   type MountResponse,
   maxAgeAttribute,
+  vaultsText,
 } from '#kubernetes/provider-protocol'
 import { type Clock, formatProblem, type Log, Problems } from '#lib'
 import { createFairSlots, type FairSlots } from '#lib/async'
@@ -78,6 +79,8 @@ export interface MountAnswer {
   staleSince: number | undefined
   /** Why not, with the code of the error; empty for fresh values. */
   staleReason: string
+  /** Hosts of the vaults of its objects, as the driver reads them. */
+  vaults: string
 }
 
 export type Mount = (request: MountRequest) => Promise<MountAnswer>
@@ -107,7 +110,7 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const freshness = freshnessOf(mounting, decoded, { volume, arrived })
     const isUrgent = isNew || wasAskedFor(decoded)
     const { files, ...stale } = await readFiles(mounting, volume, { bytes, isNew, isUrgent, freshness })
-    return { response: toResponse(files, volume.spec), ...stale }
+    return { response: toResponse(files, volume.spec), ...stale, vaults: vaultsText(vaultHosts(volume)) }
   } catch (error) {
     throw reported(mounting, decoded, error)
   } finally {
@@ -215,6 +218,15 @@ async function resolveAccess(
   }
 }
 
+/** Also of objects that are optional and not there: a change brings them. */
+function vaultHosts({ spec, cloud }: Volume): string[] {
+  // The local Azure may have a vault of the same name.
+  if (spec.values.useEmulator) return []
+  return [...spec.objects, ...spec.selects].map(({ vaultName }) =>
+    new URL(vaultAddress(vaultName ?? spec.values.keyvaultName, cloud.vaultSuffix).origin).host.toLowerCase(),
+  )
+}
+
 interface ReadFilesOptions {
   bytes: MountBytes
   /** Whether the volume has no content yet. One that has keeps it by itself when we fail. */
@@ -228,7 +240,7 @@ async function readFiles(
   mounting: Mounting,
   volume: Volume,
   options: ReadFilesOptions,
-): Promise<{ files: ObjectFile[] } & Omit<MountAnswer, 'response'>> {
+): Promise<{ files: ObjectFile[] } & Omit<MountAnswer, 'response' | 'vaults'>> {
   const { log, clock } = mounting
   const { spec, credential } = volume
   const { bytes } = options
@@ -270,7 +282,7 @@ interface VolumeSources {
     what: { vaultName: string | undefined; label: string },
     readBy: (from: VaultReader) => (vault: Vault) => Promise<T>,
   ): Promise<T>
-  stale(): Omit<MountAnswer, 'response'>
+  stale(): Pick<MountAnswer, 'staleSince' | 'staleReason'>
 }
 
 async function openSources(

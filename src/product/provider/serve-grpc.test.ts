@@ -23,7 +23,12 @@ async function serve(t: TestContext, options: Pick<ServeGrpcOptions, 'mount' | '
   return connectProvider(t, path)
 }
 
-const nothing = { response: { objectVersion: [], files: [], error: undefined }, staleSince: undefined, staleReason: '' }
+const nothing = {
+  response: { objectVersion: [], files: [], error: undefined },
+  staleSince: undefined,
+  staleReason: '',
+  vaults: '',
+}
 
 test('more mounts than the bound are refused at once, and it is free again afterwards', async (t) => {
   let finish = () => {}

@@ -15,6 +15,7 @@ import {
   type MountRequest,
   staleReasonTrailer,
   staleSinceTrailer,
+  vaultsTrailer,
 } from '#kubernetes/provider-protocol'
 import { errorMessage, type Log, type Running, timestamp } from '#lib'
 import type { Endpoint } from '#lib/flags'
@@ -89,11 +90,12 @@ function bounded({ mount, maxMounts = 1000 }: ServeGrpcOptions) {
     }
     inProgress++
     try {
-      const { response, staleSince, staleReason } = await untilAborted(mount(request), signal)
+      const { response, staleSince, staleReason, vaults } = await untilAborted(mount(request), signal)
       if (staleSince !== undefined) {
         setTrailer(staleSinceTrailer, timestamp(staleSince))
         setTrailer(staleReasonTrailer, encodeURIComponent(staleReason))
       }
+      if (vaults !== '') setTrailer(vaultsTrailer, vaults)
       return response
     } finally {
       inProgress--

@@ -25,6 +25,8 @@ export interface VolumeContent {
   large: boolean
   /** Since when, and why, it is not what the vault has now; undefined for fresh content. */
   stale: StaleContent | undefined
+  /** Hosts of the vaults that have its objects; empty where the provider named none. */
+  vaults: readonly string[]
 }
 
 export interface FetchOptions {
@@ -70,7 +72,7 @@ export async function fetchContent(
     const what = `provider "${provider}" answered without any object version; list at least one object in the class`
     throw fail('GRPCProviderError', Code.UNKNOWN, codedText('provider-answer-empty', what))
   }
-  return { ...contentOf(response), large, stale: response.stale }
+  return { ...contentOf(response), large, stale: response.stale, vaults: response.vaults ?? [] }
 }
 
 /**

@@ -19,6 +19,8 @@ export interface FilledVolume {
   /** Whether the answer was a large one. */
   large: boolean
   stale: StaleContent | undefined
+  /** Hosts of the vaults whose events concern it; empty where they are not known. */
+  vaults: readonly string[]
 }
 
 export interface FillOptions extends Omit<FetchOptions, 'assertRoom'> {
@@ -36,7 +38,7 @@ export interface FillOptions extends Omit<FetchOptions, 'assertRoom'> {
 export async function fillVolume(node: Node, request: PublishRequest, options: FillOptions): Promise<FilledVolume> {
   const { target, mountClass, current, signal, onStale } = options
   warnOfReserved(node, request, mountClass)
-  const { files, versions, large, stale } = await contentFor(node, request, options)
+  const { files, versions, large, stale, vaults: found } = await contentFor(node, request, options)
   signal.throwIfAborted()
   if (stale !== undefined) onStale?.(stale)
   // Providers of the first protocol version write into the target themselves and answer no files.
@@ -46,9 +48,11 @@ export async function fillVolume(node: Node, request: PublishRequest, options: F
     const bytes = (await node.mounter.memoryOf(target)) + memoryOfRequest(request)
     node.memory.set(target, { bytes, namespace: request.pod.namespace })
   }
+  // The operator matches events with the class, and knows nothing of what the pod replaces in it.
+  const vaults = mountClass.overridden ? [] : found
   return written === undefined
-    ? { versions, large, stale, changed: isDifferent(current, versions), digest: undefined }
-    : { versions, large, stale, ...written }
+    ? { versions, large, stale, vaults, changed: isDifferent(current, versions), digest: undefined }
+    : { versions, large, stale, vaults, ...written }
 }
 
 async function contentFor(node: Node, request: PublishRequest, options: FillOptions): Promise<VolumeContent> {

@@ -33,6 +33,8 @@ export interface MountClass {
   seen: SeenClass
   /** Parameters of the class that were left out, because only kubelet may set them. */
   reserved: readonly string[]
+  /** Whether the volume's attributes add or replace parameters. */
+  overridden: boolean
 }
 
 export interface MergeOptions {
@@ -78,6 +80,7 @@ export function parseClass(
     fallbackSecret: fallbackOf(object, attributes.fallbackSecretName ?? ''),
     seen: { generation, rotateRequest: annotations[classAnnotations.rotate], changeId: changeOf(object)?.id },
     reserved: Object.keys(parameters).filter(isReserved),
+    overridden: Object.entries(merged).some(([name, value]) => !isReserved(name) && allowed[name] !== value),
   }
 }
 

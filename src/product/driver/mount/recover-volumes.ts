@@ -2,6 +2,7 @@ import { isForbidden, type SecretProviderClassPodStatus, statusAnnotations } fro
 import type { StaleContent } from '#kubernetes/provider-protocol'
 import { errorMessage, sleep } from '#lib'
 import { createBackoff } from '#lib/async'
+import { parseDuration } from '#lib/formats'
 import type { Node } from '../node.ts'
 import { listStatuses } from '../pod-status.ts'
 import { catchUp } from '../rotation/class-watch.ts'
@@ -95,6 +96,9 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     large: false,
     digest: undefined,
     intervalMs: config.rotationIntervalMs,
+    vaults: [],
+    readAt: Number.NEGATIVE_INFINITY,
+    quietMs: parseDuration(metadata.annotations?.[statusAnnotations.pollInterval] ?? ''),
     lastCheckAt,
     lastChangeAt,
     changedAt: clock.elapsed() - agoOf(lastChangeAt),

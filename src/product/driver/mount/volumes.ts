@@ -75,6 +75,12 @@ export interface Volume {
   readonly digest: string | undefined
   /** Rotation interval in milliseconds. */
   readonly intervalMs: number
+  /** Hosts of the vaults that have its objects; empty where they are not known, or events of its class do not cover them. */
+  readonly vaults: readonly string[]
+  /** When the last check that read every object began, by `clock.elapsed()`. */
+  readonly readAt: number
+  /** The longer interval for which {@link nextCheckAt} was recorded, while events are confirmed; undefined for its own. */
+  readonly quietMs: number | undefined
   /** Milliseconds since the epoch: for people. */
   readonly lastCheckAt: number
   readonly lastChangeAt: number

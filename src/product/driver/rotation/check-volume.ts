@@ -22,6 +22,7 @@ import { syncSoon } from '../secrets/secret-sync.ts'
 import { secretNames } from '../secrets/wanted-secret.ts'
 import { isStale } from './class-watch.ts'
 import { changeToRead } from './pending-change.ts'
+import { quietIntervalOf } from './quiet-polling.ts'
 
 /**
  * One rotation of one mounted volume: asks the provider again, switches the files if anything changed, and records what was
@@ -145,25 +146,30 @@ async function recordSuccess(node: Node, before: CheckableVolume, outcome: Outco
     const message = `successfully rotated the content of class ${checked.className}`
     records.push(events.record(podReference(checked), 'Normal', 'MountRotationComplete', message))
   }
-  if (isWorthWriting(node, before, outcome)) records.push(saveStatus(node, checked, signal).catch(() => undefined))
+  if (before.quietMs !== checked.quietMs || isWorthWriting(node, before, outcome))
+    records.push(saveStatus(node, checked, signal).catch(() => undefined))
   await Promise.all(records)
 }
 
-function changesOf(
-  { config, clock, schedule, volumes }: Node,
-  before: Volume,
-  { mountClass, filled, startedAt }: Outcome,
-) {
+function changesOf(node: Node, before: Volume, { mountClass, filled, cause, startedAt }: Outcome) {
+  const { config, clock, schedule, volumes } = node
   const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
-  const due = schedule.next(intervalMs, clock.elapsed(), filled.stale && startedAt)
+  // After an event the provider answers what did not change from what it has read before.
+  const readAt = cause.source === 'event' ? before.readAt : startedAt
+  const { vaults, stale } = filled
+  const quietMs = quietIntervalOf(node, { ...before, vaults, readAt, intervalMs, stale })
+  const due = schedule.next(quietMs ?? intervalMs, clock.elapsed(), stale && startedAt)
   const { wokenAt, change } = volumes.get(before.target) ?? before
   return {
     provider: mountClass.provider,
     versions: filled.versions,
-    stale: filled.stale,
+    stale,
     digest: filled.digest,
     large: filled.large,
     intervalMs,
+    vaults,
+    readAt,
+    quietMs,
     lastCheckAt: clock.now(),
     lastChangeAt: filled.changed ? clock.now() : before.lastChangeAt,
     changedAt: filled.changed ? clock.elapsed() : before.changedAt,

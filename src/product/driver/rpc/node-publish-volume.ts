@@ -99,7 +99,7 @@ async function publish(
       changed,
       signal,
     })
-    const volume = newVolume(node, target, request, { mountClass, filled, hadFiles })
+    const volume = newVolume(node, target, request, { mountClass, filled, hadFiles, startedAt })
     volumes.set(volume)
     catchUp(node, volume)
     if (volume.stale !== undefined) void reportStale(node, volume, volume.stale)
@@ -138,11 +138,19 @@ async function both<T>(first: Promise<T>, second: Promise<void> | undefined): Pr
   return first
 }
 
+interface Publication {
+  mountClass: MountClass
+  filled: FilledVolume
+  hadFiles: boolean
+  /** By `clock.elapsed()`. */
+  startedAt: number
+}
+
 function newVolume(
   { config, clock, schedule }: Node,
   target: string,
   request: PublishRequest,
-  { mountClass, filled, hadFiles }: { mountClass: MountClass; filled: FilledVolume; hadFiles: boolean },
+  { mountClass, filled, hadFiles, startedAt }: Publication,
 ): Volume {
   const { pod, className } = request
   const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
@@ -162,6 +170,9 @@ function newVolume(
     digest: filled.digest,
     large: filled.large,
     intervalMs,
+    vaults: filled.vaults,
+    readAt: startedAt,
+    quietMs: undefined,
     lastCheckAt: clock.now(),
     lastChangeAt: clock.now(),
     changedAt: clock.elapsed(),
@@ -238,8 +249,10 @@ async function restore(
     signal.throwIfAborted()
     log.warn({ ...logKeys(volume) }, `cannot read the class of a mounted volume: ${errorMessage(error)}`)
   }
+  // One that was polled rarely has not been checked for long: all of these at once would be a burst.
+  const isQuiet = volume.quietMs !== undefined
   // The interval may have been shortened since, and the wall clock that the status object was written by may have been set.
-  const checkedAt = clock.elapsed() - Math.max(clock.now() - volume.lastCheckAt, 0)
+  const checkedAt = clock.elapsed() - (isQuiet ? 0 : Math.max(clock.now() - volume.lastCheckAt, 0))
   const nextCheckAt = volume.stale === undefined ? schedule.nextTick(intervalMs, checkedAt) : clock.elapsed()
   return { provider, intervalMs, nextCheckAt }
 }

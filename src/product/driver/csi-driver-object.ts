@@ -2,6 +2,7 @@ import { csiDriverAnnotations, resources } from '#kubernetes/client'
 import { errorMessage, type Running } from '#lib'
 import { parseDuration } from '#lib/formats'
 import type { Node } from './node.ts'
+import { seeConfirmation } from './rotation/quiet-polling.ts'
 
 /** How often the status object of a volume for which nothing has changed is written, unless the operator asks for less. */
 export const defaultStatusIntervalMs = 300_000
@@ -10,16 +11,19 @@ export const defaultStatusIntervalMs = 300_000
 const maxStatusIntervalMs = 24 * 3_600_000
 
 const readEveryMs = 600_000
+/** While events are confirmed, which is trusted for a few minutes. */
+const readConfirmationEveryMs = 120_000
 const timeoutMs = 10_000
 
-/** Reads the interval from the CSIDriver object, now and every ten minutes. */
-export function followStatusInterval(node: Node): Running {
+/** Reads what the operator writes to the CSIDriver object, now and every ten minutes; every two while it confirms events. */
+export function followCsiDriver(node: Node): Running {
   const stopping = new AbortController()
   let cancel = () => {}
   let reading: Promise<void> = Promise.resolve()
   const read = () => {
-    reading = readInterval(node, stopping.signal).then(() => {
-      if (!stopping.signal.aborted) cancel = node.clock.after(readEveryMs, read)
+    reading = readObject(node, stopping.signal).then(() => {
+      const waitMs = node.confirmed.beat === undefined ? readEveryMs : readConfirmationEveryMs
+      if (!stopping.signal.aborted) cancel = node.clock.after(waitMs, read)
     })
   }
   read()
@@ -32,13 +36,15 @@ export function followStatusInterval(node: Node): Running {
   }
 }
 
-/** What cannot be read leaves the interval as it is. Never rejects. */
-async function readInterval(node: Node, signal: AbortSignal): Promise<void> {
+/** What cannot be read leaves everything as it is. Never rejects. */
+async function readObject(node: Node, signal: AbortSignal): Promise<void> {
   const { kube, config, log } = node
   try {
     const { metadata } = await kube.get(resources.csiDrivers, { name: config.driverName }, { signal, timeoutMs })
-    const asked = parseDuration(metadata.annotations?.[csiDriverAnnotations.statusInterval] ?? '')
+    const { statusInterval, eventsConfirmed } = csiDriverAnnotations
+    const asked = parseDuration(metadata.annotations?.[statusInterval] ?? '')
     node.statusIntervalMs = Math.min(Math.max(asked ?? 0, defaultStatusIntervalMs), maxStatusIntervalMs)
+    seeConfirmation(node, metadata.annotations?.[eventsConfirmed])
   } catch (error) {
     log.debug(`the CSIDriver object cannot be read: ${errorMessage(error)}`)
   }

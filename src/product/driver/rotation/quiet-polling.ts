@@ -1,0 +1,95 @@
+import { type EventsConfirmation, isConfirmed, parseEventsConfirmation } from '#kubernetes/client'
+import { formatDuration } from '#lib/formats'
+import { classKey } from '../content/class-ref.ts'
+import type { Volume } from '../mount/volumes.ts'
+import type { Node } from '../node.ts'
+
+/**
+ * Polling while the operator confirms that it hears of every change: as rarely as it says, of volumes that were read as a whole since then.
+ * All by this node's own clock: a confirmation counts from when this node first saw it, because wall clocks differ and are set.
+ */
+export interface ConfirmedEvents {
+  /** Of the last confirmation; undefined where there has been none. */
+  beat: number | undefined
+  /** The last one that this node saw coming: the first that it sees may be of an operator that has ended long ago. */
+  trusted: EventsConfirmation | undefined
+  /** Of the vaults that are confirmed: the period, and when this node first saw it, by `clock.elapsed()`. */
+  periods: ReadonlyMap<string, { id: string; seenAt: number }>
+  /** Stops the timer that ends the trust. */
+  cancel(): void
+}
+
+export function noConfirmedEvents(): ConfirmedEvents {
+  return { beat: undefined, trusted: undefined, periods: new Map(), cancel: () => {} }
+}
+
+/** A confirmation is renewed every minute, and read every two. */
+const trustMs = 5 * 60_000
+
+/** What the annotation of the CSIDriver object says now. Undefined: there is none. */
+export function seeConfirmation(node: Node, text: string | undefined): void {
+  const { confirmed, clock, log } = node
+  const found = text === undefined ? undefined : parseEventsConfirmation(text)
+  if (found === undefined) {
+    confirmed.beat = undefined
+    endTrust(node, 'events are confirmed no more')
+    return
+  }
+  const isNew = confirmed.beat !== undefined && found.beat > confirmed.beat
+  confirmed.beat = found.beat
+  if (!isNew) return
+  const now = clock.elapsed()
+  if (confirmed.trusted === undefined)
+    log.info(
+      { interval: formatDuration(found.intervalMs) },
+      'events are confirmed: volumes of these vaults are polled rarely',
+    )
+  const known = confirmed.periods
+  const periodOf = (host: string, id: string) => (known.get(host)?.id === id ? known.get(host) : undefined)
+  confirmed.periods = new Map(
+    [...found.vaults].map(([host, id]) => [host, periodOf(host, id) ?? { id, seenAt: now }] as const),
+  )
+  confirmed.trusted = found
+  confirmed.cancel()
+  confirmed.cancel = clock.after(trustMs, () => endTrust(node, 'events have not been confirmed lately'))
+  wakeUnconfirmed(node)
+}
+
+function endTrust(node: Node, why: string): void {
+  const { confirmed, log } = node
+  if (confirmed.trusted === undefined) return
+  log.info(`${why}: volumes are polled at their own intervals`)
+  confirmed.trusted = undefined
+  confirmed.cancel()
+  wakeUnconfirmed(node)
+}
+
+/** Volumes whose next check was put off for events that are not confirmed any more are checked at the next tick of their own interval. */
+function wakeUnconfirmed(node: Node): void {
+  const { volumes, schedule, clock } = node
+  for (const volume of volumes.all()) {
+    if (volume.quietMs === undefined || quietIntervalOf(node, volume) !== undefined) continue
+    const nextCheckAt = Math.min(volume.nextCheckAt, schedule.nextTick(volume.intervalMs, clock.elapsed()))
+    if (nextCheckAt < volume.nextCheckAt) volumes.update(volume.target, { nextCheckAt })
+  }
+}
+
+/** What decides how often a volume is polled. */
+export type PolledVolume = Pick<Volume, 'pod' | 'className' | 'vaults' | 'readAt' | 'intervalMs' | 'stale'>
+
+/**
+ * The interval of a volume whose changes are all reported, in milliseconds: its vaults are confirmed, it was read since their periods began,
+ * and its class is watched. Undefined where its own interval counts.
+ */
+export function quietIntervalOf({ confirmed, watchedClasses }: Node, volume: PolledVolume): number | undefined {
+  const { pod, className, vaults, readAt, intervalMs, stale } = volume
+  const { trusted, periods } = confirmed
+  if (trusted === undefined || stale !== undefined || trusted.intervalMs <= intervalMs) return undefined
+  if (!isConfirmed(trusted, { namespace: pod.namespace, hosts: vaults })) return undefined
+  const isWatched = watchedClasses.get(classKey({ namespace: pod.namespace, name: className }))?.metadata !== undefined
+  const isRead = vaults.every((host) => readAt - sharedMs >= (periods.get(host)?.seenAt ?? Number.POSITIVE_INFINITY))
+  return isWatched && isRead ? trusted.intervalMs : undefined
+}
+
+/** A provider shares what it has read for so long: a check may get what is older than its begin. */
+const sharedMs = 5000
