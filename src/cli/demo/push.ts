@@ -32,10 +32,13 @@ export async function startPush(context: DemoContext): Promise<Running> {
       events: {
         queue: new URL(queue.url),
         vaults: [],
+        queueVaults: [],
+        quietIntervalMs: undefined,
         namespaces: [],
         cloud: '',
         identity: { clientId, tenantId, tokenFile },
       },
+      driverName: 'secrets-store.csi.k8s.io',
       statusIntervalOf: undefined,
       pod: { ...account, uid: undefined },
     },

@@ -67,7 +67,7 @@ export const operatorFlags = {
   drivername: {
     type: 'string',
     default: 'secrets-store.csi.k8s.io',
-    help: 'Name of the driver, for --status-interval',
+    help: 'Name of the driver, for --status-interval and --events-quiet-poll-interval',
   },
   ...controllerFlags,
 } as const satisfies FlagSpecs
@@ -79,6 +79,8 @@ export interface OperatorConfig extends ControllerConfig {
   events: EventsConfig | undefined
   /** Name of the CSIDriver object whose interval of status writes is adapted. Undefined: this part is off. */
   statusIntervalOf: string | undefined
+  /** Name of the CSIDriver object. */
+  driverName: string
   pod: { namespace: string; name: string; uid: string | undefined }
 }
 
@@ -102,6 +104,7 @@ export const operatorProgram: Program<typeof operatorFlags, OperatorConfig> = {
       ...controllerConfig(flags, lease, problems),
       pod,
       events: eventsConfig(flags, env, problems),
+      driverName: flags.drivername,
       statusIntervalOf: flags['status-interval'] ? flags.drivername : undefined,
       restart: flags.restart
         ? {

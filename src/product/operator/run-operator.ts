@@ -68,6 +68,10 @@ function eventsPart(
     sources: sources.list,
     namespaces: events.namespaces,
     pod: { apiVersion: 'v1', kind: 'Pod', ...config.pod },
+    quiet:
+      events.quietIntervalMs === undefined
+        ? undefined
+        : { driverName: config.driverName, intervalMs: events.quietIntervalMs },
     spreadSeconds: (namespace, className, objects) => spreadSeconds(count.nodesOf(namespace, className), objects),
   })
   return {

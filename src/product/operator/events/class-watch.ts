@@ -31,6 +31,8 @@ export interface ClassWatch extends Running {
   has(key: string): boolean
   /** The annotation that the class has. */
   changeOf(key: string): ClassChange | undefined
+  /** Classes of our provider whose objects are not all in the index, so that events of them are not matched. */
+  unmatched: ReadonlySet<string>
   keys(): Iterable<string>
 }
 
@@ -40,12 +42,14 @@ interface WatchedClass {
   changed: ClassChange | undefined
   /** Until they are in the index. Undefined for a class of another provider, or beyond its limits. */
   parameters: Record<string, string> | undefined
+  isBeyondLimits: boolean
 }
 
 interface Watch extends ClassWatchOptions {
   classes: Map<string, WatchedClass>
   /** Classes whose parameters are being read, with the one that this began with. */
   reading: Map<string, Promise<void>>
+  unmatched: Set<string>
   signal: AbortSignal
 }
 
@@ -53,7 +57,13 @@ interface Watch extends ClassWatchOptions {
 export function watchClasses(options: ClassWatchOptions): ClassWatch {
   const { kube, clock, log, namespaces } = options
   const stopping = new AbortController()
-  const watch: Watch = { ...options, classes: new Map(), reading: new Map(), signal: stopping.signal }
+  const watch: Watch = {
+    ...options,
+    classes: new Map(),
+    reading: new Map(),
+    unmatched: new Set(),
+    signal: stopping.signal,
+  }
   const scopes = namespaces.length === 0 ? [undefined] : namespaces
   const follows: Following[] = scopes.map((namespace) =>
     follow(
@@ -76,6 +86,7 @@ export function watchClasses(options: ClassWatchOptions): ClassWatch {
     }),
     has: (key) => watch.classes.has(key),
     changeOf: (key) => watch.classes.get(key)?.changed,
+    unmatched: watch.unmatched,
     keys: () => watch.classes.keys(),
     async stop() {
       stopping.abort(new Error('the classes are watched no more'))
@@ -91,7 +102,10 @@ function watchedClass({ classes }: Watch, object: SecretProviderClass): WatchedC
   const before = classes.get(objectKey(object))
   const isSame = before?.uid === uid && before.generation === generation
   const changed = parseClassChange(annotations?.[classAnnotations.changed] ?? '')
-  return { uid, generation, changed, parameters: isSame ? before.parameters : parametersOf(object) }
+  if (isSame) return { ...before, changed }
+  const parameters = parametersOf(object)
+  const isBeyondLimits = object.spec?.provider === 'azure' && parameters === undefined
+  return { uid, generation, changed, parameters, isBeyondLimits }
 }
 
 function parametersOf({ spec }: SecretProviderClass): Record<string, string> | undefined {
@@ -110,16 +124,19 @@ function replaceAll(watch: Watch, namespace: string | undefined, listed: Readonl
   for (const [key, one] of listed) see(watch, key, one)
 }
 
-function forget({ classes, index }: Watch, key: string): void {
+function forget({ classes, index, unmatched }: Watch, key: string): void {
+  unmatched.delete(key)
   classes.delete(key)
   index.remove(key)
 }
 
 function see(watch: Watch, key: string, now: WatchedClass): void {
-  const { classes, reading, index } = watch
+  const { classes, reading, index, unmatched } = watch
   const before = classes.get(key)
   classes.set(key, now)
   if (before !== undefined && before.uid === now.uid && before.generation === now.generation) return
+  if (now.isBeyondLimits) unmatched.add(key)
+  else if (now.parameters === undefined) unmatched.delete(key)
   if (now.parameters === undefined) index.remove(key)
   else if (!reading.has(key))
     reading.set(
@@ -130,7 +147,7 @@ function see(watch: Watch, key: string, now: WatchedClass): void {
 
 /** Puts the objects of a class into the index: of its newest generation, however often it changes meanwhile. */
 async function read(watch: Watch, key: string): Promise<void> {
-  const { classes, index, log, signal } = watch
+  const { classes, index, unmatched, log, signal } = watch
   while (!signal.aborted) {
     const one = classes.get(key)
     if (one?.parameters === undefined) return
@@ -138,7 +155,10 @@ async function read(watch: Watch, key: string): Promise<void> {
     if (classes.get(key)?.uid !== one.uid || classes.get(key)?.generation !== one.generation) continue
     const current = classes.get(key)
     if (current !== undefined) current.parameters = undefined
-    if (!index.set(key, objects))
+    const isIndexed = index.set(key, objects ?? [])
+    if (isIndexed && objects !== undefined) unmatched.delete(key)
+    else unmatched.add(key)
+    if (!isIndexed)
       log.warn(
         { class: key },
         'the classes of the namespace have too many objects; events of this class are not matched',
@@ -149,9 +169,9 @@ async function read(watch: Watch, key: string): Promise<void> {
 
 type Objects = Parameters<ClassIndex['set']>[1]
 
-/** None of a class that cannot be parsed. What is due to this process's resources is tried again. */
-async function objectsOf(watch: Watch, key: string, parameters: Record<string, string>): Promise<Objects> {
-  const { tasks, clock, log, signal } = watch
+/** Undefined for a class that cannot be parsed. What is due to this process's resources is tried again. */
+async function objectsOf(watch: Watch, key: string, parameters: Record<string, string>): Promise<Objects | undefined> {
+  const { tasks, clock, unmatched, log, signal } = watch
   for (let attempt = 1; ; attempt++)
     try {
       return await tasks.run(vaultObjectsTask, new Map(Object.entries(parameters)), { owner: namespaceOf(key), signal })
@@ -162,7 +182,8 @@ async function objectsOf(watch: Watch, key: string, parameters: Record<string, s
           { class: key, err: error },
           `the class cannot be read: ${errorMessage(error)}; its events are not matched`,
         )
-      if (isOver) return []
+      if (isOver) return undefined
+      unmatched.add(key)
       await sleep(tryAgainMs, { clock, signal }).catch(() => undefined)
     }
 }

@@ -20,7 +20,7 @@ export interface Sources {
 
 /** The sources of a configuration, signed in as the operator's own service account. */
 export function createSources(
-  { queue, vaults, cloud: cloudName, identity }: EventsConfig,
+  { queue, vaults, queueVaults, cloud: cloudName, identity }: EventsConfig,
   { env, log, metrics }: { env: Environment; log: Log; metrics: EventsMetrics },
 ): Sources {
   const cloud = findCloud(cloudName)
@@ -33,7 +33,9 @@ export function createSources(
     const token = (signal: AbortSignal) => tokens.get(storageResource, signal)
     const client = createQueueClient({ url: queue, token, send: http.send, userAgent })
     const { vaultSuffix } = cloud
-    list.push(createQueueSource({ queue: client, vaultSuffix, log, onIgnored: metrics.ignored, onAge: metrics.age }))
+    const hosts = queueVaults.map((name) => new URL(vaultAddress(name, vaultSuffix).origin).host)
+    const { ignored: onIgnored, age: onAge } = metrics
+    list.push(createQueueSource({ queue: client, vaults: hosts, vaultSuffix, log, onIgnored, onAge }))
   }
   const client = createVaultClient({ send: http.send, userAgent })
   const auth = { resource: cloud.vaultResource, token: (resource: string) => tokens.get(resource), refused: () => {} }

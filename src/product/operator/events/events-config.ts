@@ -1,4 +1,5 @@
 import { findCloud } from '#azure/identity'
+import { eventsConfirmationLimits } from '#kubernetes/client'
 import type { Problems } from '#lib'
 import type { Environment, FlagSpecs, FlagValues } from '#lib/flags'
 import { parseDuration } from '#lib/formats'
@@ -19,6 +20,18 @@ export const eventsFlags = {
     default: [],
     help: 'Vaults to list at an interval for changes (metadata only), each as NAME=INTERVAL, for example shop=15s',
   },
+  'events-vaults': {
+    type: 'strings',
+    default: [],
+    help: 'Vaults whose events all come to --events-queue, for --events-quiet-poll-interval',
+  },
+  'events-quiet-poll-interval': {
+    type: 'duration',
+    default: 0,
+    min: 0,
+    max: eventsConfirmationLimits.intervalMs.value,
+    help: 'How often drivers poll volumes whose vaults all are in --events-vaults or --events-watch-vaults, while these are heard of; 0s for their own interval',
+  },
   'events-namespaces': { type: 'strings', default: [], help: 'Only classes of these namespaces (default: all)' },
   'events-cloud': { type: 'string', default: '', help: 'Azure cloud of queue and vaults (default: AzurePublicCloud)' },
 } as const satisfies FlagSpecs
@@ -32,6 +45,10 @@ export interface WatchedVault {
 export interface EventsConfig {
   queue: URL | undefined
   vaults: readonly WatchedVault[]
+  /** Names of the vaults whose events all come to the queue. */
+  queueVaults: readonly string[]
+  /** Of polling while events are confirmed, in milliseconds; undefined: drivers poll at their own intervals. */
+  quietIntervalMs: number | undefined
   /** Empty: all. */
   namespaces: readonly string[]
   /** Name of the cloud; empty for the public one. */
@@ -57,6 +74,8 @@ export function eventsConfig(
   return {
     queue: parseQueueUrl(flags['events-queue'], problems),
     vaults: flags['events-watch-vaults'].flatMap((text) => parseWatchedVault(text, problems) ?? []),
+    queueVaults: parseQueueVaults(flags, problems),
+    quietIntervalMs: quietIntervalOf(flags, problems),
     namespaces: flags['events-namespaces'],
     cloud: flags['events-cloud'],
     identity: {
@@ -66,6 +85,29 @@ export function eventsConfig(
     },
   }
 }
+
+function parseQueueVaults(flags: FlagValues<typeof eventsFlags>, problems: Problems): string[] {
+  const names = flags['events-vaults'].map((name) => name.toLowerCase())
+  if (names.length > 0 && flags['events-queue'] === '')
+    problems.add('--events-vaults', 'needs --events-queue: where the events of these vaults come to')
+  for (const name of names)
+    if (!namePattern.test(name)) problems.unexpected('--events-vaults', name, 'names of vaults, for example shop')
+  return names.filter((name) => namePattern.test(name))
+}
+
+/** Where nothing can be confirmed, it would have no effect. */
+function quietIntervalOf(flags: FlagValues<typeof eventsFlags>, problems: Problems): number | undefined {
+  const ms = flags['events-quiet-poll-interval']
+  if (ms === 0) return undefined
+  if (flags['events-vaults'].length === 0 && flags['events-watch-vaults'].length === 0)
+    problems.add(
+      '--events-quiet-poll-interval',
+      'needs --events-vaults or --events-watch-vaults: the vaults of which every change is heard of',
+    )
+  return ms
+}
+
+const namePattern = /^[-A-Za-z0-9]{3,24}$/
 
 function variable(name: string, env: Environment, problems: Problems): string {
   const value = env[name] ?? ''
@@ -93,12 +135,7 @@ const shortestIntervalMs = 5000
 function parseWatchedVault(text: string, problems: Problems): WatchedVault | undefined {
   const [name = '', interval = '', ...rest] = text.split('=')
   const intervalMs = parseDuration(interval)
-  if (
-    /^[-A-Za-z0-9]{3,24}$/.test(name) &&
-    rest.length === 0 &&
-    intervalMs !== undefined &&
-    intervalMs >= shortestIntervalMs
-  )
+  if (namePattern.test(name) && rest.length === 0 && intervalMs !== undefined && intervalMs >= shortestIntervalMs)
     return { name, intervalMs }
   problems.unexpected(
     '--events-watch-vaults',

@@ -49,6 +49,12 @@ export const eventsMetrics = {
     name: 'events_last_timestamp_seconds',
     help: 'When the last event was received',
   },
+  confirmed: {
+    type: 'gauge',
+    name: 'events_confirmed',
+    help: '1 while the operator confirms that it hears of every change of the vault, so that drivers poll it rarely',
+    labels: { vault: 'host of the vault' },
+  },
   classes: {
     type: 'gauge',
     name: 'events_classes',
@@ -63,6 +69,8 @@ export interface EventsMetrics {
   changed(result: 'written' | 'failed' | 'refused'): void
   lag(seconds: number): void
   age(ms: number): void
+  /** Vaults that are confirmed now, in place of those before. */
+  confirmed(hosts: readonly string[]): void
   /** Called at every scrape. */
   state(read: () => { held: number; classes: number }): void
   text(): string
@@ -70,6 +78,7 @@ export interface EventsMetrics {
 
 export function createEventsMetrics(): EventsMetrics {
   const { series, beforeScrape, text } = createMetrics(eventsMetrics)
+  const vaults = new Set<string>()
   return {
     sourceUp: (source, up) => series.sourceUp.set(up ? 1 : 0, { source }),
     received(kind, seconds) {
@@ -80,6 +89,13 @@ export function createEventsMetrics(): EventsMetrics {
     changed: (result) => series.changes.add({ result }),
     lag: (seconds) => series.lag.observe(seconds),
     age: (ms) => series.age.set(ms / 1000),
+    confirmed(hosts) {
+      for (const vault of vaults) series.confirmed.set(0, { vault })
+      for (const vault of hosts) {
+        vaults.add(vault)
+        series.confirmed.set(1, { vault })
+      }
+    },
     state: (read) =>
       beforeScrape(() => {
         const { held, classes } = read()

@@ -10,6 +10,8 @@ export interface QueueSourceOptions {
   queue: QueueClient
   /** What follows `NAME.` in the host of a vault. */
   vaultSuffix: string
+  /** Hosts of the vaults whose events all come to the queue. Default: not known of any. */
+  vaults?: readonly string[] | undefined
   log: Log
   clock?: Clock | undefined
   onIgnored(why: IgnoredReason): void
@@ -31,6 +33,8 @@ interface QueueSource extends QueueSourceOptions {
   /** By the id of the message. */
   held: Map<string, HeldMessage>
   messageOf: WeakMap<VaultEvent, HeldMessage>
+  /** Messages that were deleted unread. */
+  lost: number
 }
 
 /** How often an empty queue is asked. */
@@ -40,13 +44,16 @@ const visibilitySeconds = 30
 /** Full answers that are read before the events of all of them are processed: the newest of an object then covers the others. */
 const mostAnswers = 32
 const deletesAtOnce = 8
+/** Messages wait for longer: Event Grid keeps them for seven days unless a subscription says otherwise, and ours for one. */
+const keepsMs = 3_600_000
 
 /** Events of Event Grid from a storage queue. A message is deleted when all its events are done, or lead to nothing. */
 export function createQueueSource(options: QueueSourceOptions): EventSource {
-  const { clock = systemClock } = options
-  const source: QueueSource = { ...options, clock, held: new Map(), messageOf: new WeakMap() }
+  const { clock = systemClock, vaults = [] } = options
+  const source: QueueSource = { ...options, clock, held: new Map(), messageOf: new WeakMap(), lost: 0 }
   return {
     name: 'queue',
+    coverage: { vaults, keepsMs, lost: () => source.lost },
     next: (signal) => receiveAll(source, signal),
     done: (events, signal) => finish(source, events, signal),
   }
@@ -85,12 +92,14 @@ async function open(
   return events
 }
 
-function eventsOf({ held, vaultSuffix, log, onIgnored }: QueueSource, message: QueueMessage): readonly VaultEvent[] {
+function eventsOf(source: QueueSource, message: QueueMessage): readonly VaultEvent[] {
+  const { held, vaultSuffix, log, onIgnored } = source
   const { id, dequeueCount, text } = message
   // One that this process holds was not lost: it is only late.
   if (dequeueCount > eventsLimits.deliveries.value && !held.has(id)) {
     log.warn({ messageId: id, dequeueCount }, 'a message of the queue was delivered too often, and is deleted unread')
     onIgnored('undeliverable')
+    source.lost++
     return []
   }
   const { events, ignored } = parseEventMessage(text, { vaultSuffix })

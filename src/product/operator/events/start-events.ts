@@ -24,8 +24,9 @@ import {
   type PendingChange,
   takePending,
 } from './backlog.ts'
-import { createClassIndex } from './class-index.ts'
+import { createClassIndex, namespaceOf } from './class-index.ts'
 import { type ClassWatch, watchClasses } from './class-watch.ts'
+import { type Confirming, type QuietPolling, startConfirming } from './confirm-events.ts'
 import { eventsLimits } from './events-limits.ts'
 import type { EventsMetrics } from './events-metrics.ts'
 import type { EventSource, VaultEvent } from './vault-event.ts'
@@ -43,6 +44,8 @@ export interface EventsWorld {
   pod: ObjectReference
   /** Seconds over which drivers spread their reads of a class. Default: none. */
   spreadSeconds?: ((namespace: string, className: string, objects: number) => number) | undefined
+  /** Undefined: drivers poll at their own intervals. */
+  quiet?: QuietPolling | undefined
   clock?: Clock | undefined
 }
 
@@ -56,6 +59,9 @@ interface Events {
   sourceOf: WeakMap<VaultEvent, EventSource>
   /** Writes that are under way. */
   writes: Set<Promise<void>>
+  /** Classes that could not be annotated, and were given up. */
+  refused: Set<string>
+  confirming: Confirming | undefined
   /** Resolves when there may be something to write, or room for more events. */
   wake: PromiseWithResolvers<void>
   signal: AbortSignal
@@ -79,13 +85,17 @@ export function startEvents(world: EventsWorld): Running {
     classes: watchClasses({ kube, clock, log, tasks, index, namespaces }),
     sourceOf: new WeakMap(),
     writes: new Set(),
+    refused: new Set(),
+    confirming: undefined,
     wake: Promise.withResolvers(),
     signal: stopping.signal,
   }
   metrics.state(() => ({ held: events.backlog.open.size, classes: index.size }))
-  const work = events.classes.ready.then(() =>
-    Promise.all([writeAll(events), ...sources.map((source) => receiveAll(events, source))]),
-  )
+  const work = events.classes.ready.then(() => {
+    if (stopping.signal.aborted) return undefined
+    events.confirming = confirmingOf(events)
+    return Promise.all([writeAll(events), ...sources.map((source) => receiveAll(events, source))])
+  })
   const ended = work.catch((error: unknown) => {
     if (!stopping.signal.aborted) log.error({ err: error }, `events end: ${errorMessage(error)}`)
   })
@@ -95,9 +105,22 @@ export function startEvents(world: EventsWorld): Running {
       wake(events)
       await events.classes.stop()
       await ended
+      await events.confirming?.stop()
       await Promise.all(events.writes)
     },
   }
+}
+
+function confirmingOf({ world, classes, refused, backlog, clock }: Events): Confirming | undefined {
+  const { kube, metrics, log, sources, namespaces, quiet } = world
+  if (quiet === undefined) return undefined
+  return startConfirming({
+    ...quiet,
+    ...{ kube, sources, namespaces, clock, log },
+    unmatched: () => [...classes.unmatched, ...[...refused].filter(classes.has)].map(namespaceOf),
+    oldestEvent: () => backlog.open.keys().next().value,
+    onConfirmed: metrics.confirmed,
+  })
 }
 
 function wake(events: Events): void {
@@ -118,6 +141,7 @@ async function receiveAll(events: Events, source: EventSource): Promise<void> {
       up = true
       backoff.reset()
       await take(events, source, received)
+      events.confirming?.answered(source)
     } catch (error) {
       if (signal.aborted) return
       await reportDown(events, source, error)
@@ -193,12 +217,14 @@ async function writeChange(events: Events, change: PendingChange): Promise<void>
   const { key } = change
   try {
     if (classes.has(key)) await annotate(events, change)
+    events.refused.delete(key)
   } catch (error) {
     if (signal.aborted) return
     const isRefused = error instanceof KubeError && refusals.has(error.status)
     world.metrics.changed(isRefused ? 'refused' : 'failed')
     world.log.warn({ class: key, err: error }, `the class cannot be annotated: ${errorMessage(error)}`)
     if (!isRefused) return changeFailed(backlog, change, clock.elapsed())
+    if (classes.has(key)) events.refused.add(key)
   }
   if (signal.aborted) return
   await giveBack(events, changeWritten(backlog, change, clock.elapsed()))

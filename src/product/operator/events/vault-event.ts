@@ -20,10 +20,22 @@ export interface VaultEvent {
 export interface EventSource {
   /** For metrics and messages: `queue` or `vault NAME`. */
   readonly name: string
+  /** The vaults of which it reports every change; undefined where that is not known. */
+  readonly coverage?: Coverage | undefined
   /** Waits for events; the list is empty where there were none for a while. Rejects when the source does not answer. */
   next(signal: AbortSignal): Promise<readonly VaultEvent[]>
   /** These need not be delivered again. Rejects when the source does not answer: then, they may come again. */
   done(events: readonly VaultEvent[], signal: AbortSignal): Promise<void>
+}
+
+/** What can be relied on. */
+export interface Coverage {
+  /** Hosts of the vaults. */
+  vaults: readonly string[]
+  /** What happens while nothing asks the source is reported later, for so long; in milliseconds. */
+  keepsMs: number
+  /** How many events were lost for certain. */
+  lost(): number
 }
 
 /** Why an event leads to nothing. */

@@ -58,6 +58,8 @@ export function watchVault(options: WatchVaultOptions): EventSource {
   const watch: Watch = { ...options, clock, host, seen: undefined, nextAt: 0, requests: 0 }
   return {
     name: `vault ${vault.name}`,
+    // An operator before this one may have listed just before it ended.
+    coverage: { vaults: [host], keepsMs: beforeFirstMs / 2, lost: () => 0 },
     async next(signal) {
       await sleep(Math.max(watch.nextAt - clock.elapsed(), 0), { clock, signal })
       return list(watch, signal)

@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto'
+import {
+  csiDriverAnnotations,
+  type EventsConfirmation,
+  eventsConfirmationLimits,
+  type KubeClient,
+  parseEventsConfirmation,
+  printEventsConfirmation,
+  resources,
+} from '#kubernetes/client'
+import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
+import type { EventSource } from './vault-event.ts'
+
+/** While it is confirmed that every change is heard of, drivers poll rarely. */
+export interface QuietPolling {
+  /** Name of the CSIDriver object, where the drivers read the confirmation. */
+  driverName: string
+  /** Of their polls meanwhile, in milliseconds. */
+  intervalMs: number
+}
+
+export interface ConfirmOptions extends QuietPolling {
+  kube: KubeClient
+  sources: readonly EventSource[]
+  /** Empty: all. */
+  namespaces: readonly string[]
+  /** Namespaces with classes whose events reach no volume. */
+  unmatched(): Iterable<string>
+  /** Id of the event that waits longest for its classes; undefined for none. */
+  oldestEvent(): string | undefined
+  onConfirmed(hosts: readonly string[]): void
+  clock: Clock
+  log: Log
+}
+
+export interface Confirming extends Running {
+  /** The source has answered, and what it reported was taken in. */
+  answered(source: EventSource): void
+}
+
+interface SourceState {
+  /** By `clock.elapsed()`; undefined before the first answer. */
+  answeredAt: number | undefined
+  /** As its coverage counted when the periods began. */
+  lost: number
+  /** By host. */
+  periods: Map<string, string>
+}
+
+interface State extends ConfirmOptions {
+  bySource: Map<EventSource, SourceState>
+  /** The event that waits longest, and since when it does, by `clock.elapsed()`. */
+  oldest: { id: string; since: number } | undefined
+  /** The confirmation of an operator before this one has been read. */
+  isContinued: boolean
+}
+
+/** Drivers trust a confirmation for a few minutes. */
+const betweenBeatsMs = 60_000
+/** A source that has not answered for longer, and an event that waits for longer, end the confirmation. */
+const answerMs = 3 * 60_000
+const waitingMs = 2 * 60_000
+const timeoutMs = 10_000
+/** By how much clocks of operators may differ. */
+const clockDifferenceMs = 60_000
+
+/**
+ * Confirms every minute, on the CSIDriver object, the vaults of which every change is heard of. Whatever is not certain is left out, and
+ * drivers then poll at their own intervals: a source that does not answer, an event that cannot be delivered, a class whose objects are
+ * not known. What may have been missed begins a new period, upon which drivers read everything once.
+ */
+export function startConfirming(options: ConfirmOptions): Confirming {
+  const { sources, clock } = options
+  const stopping = new AbortController()
+  const bySource = new Map<EventSource, SourceState>()
+  for (const source of sources)
+    if (source.coverage !== undefined) bySource.set(source, { answeredAt: undefined, lost: 0, periods: new Map() })
+  const state: State = { ...options, bySource, oldest: undefined, isContinued: false }
+  const running = run(state, stopping.signal)
+  return {
+    answered(source) {
+      const found = bySource.get(source)
+      if (found === undefined) return
+      const now = clock.elapsed()
+      if (now - (found.answeredAt ?? now) > (source.coverage?.keepsMs ?? 0)) found.periods.clear()
+      found.answeredAt = now
+    },
+    async stop() {
+      stopping.abort(new Error('the operator stops'))
+      await running
+    },
+  }
+}
+
+async function run(state: State, signal: AbortSignal): Promise<void> {
+  const { clock, log } = state
+  while (!signal.aborted) {
+    try {
+      await confirm(state, signal)
+    } catch (error) {
+      if (!signal.aborted) log.warn({ err: error }, `events cannot be confirmed: ${errorMessage(error)}`)
+    }
+    // Until every source has answered once: a confirmation without its vaults would make the drivers poll.
+    const isComplete = [...state.bySource.values()].every(({ answeredAt }) => answeredAt !== undefined)
+    await sleep(isComplete ? betweenBeatsMs : 1000, { clock, signal }).catch(() => undefined)
+  }
+}
+
+async function confirm(state: State, signal: AbortSignal): Promise<void> {
+  const { kube, driverName: name, clock, namespaces, intervalMs, log } = state
+  const isStuck = seeOldest(state)
+  if (![...state.bySource.values()].some(({ answeredAt }) => answeredAt !== undefined)) return
+  const { metadata } = await kube.get(resources.csiDrivers, { name }, { signal, timeoutMs })
+  const before = parseEventsConfirmation(metadata.annotations?.[csiDriverAnnotations.eventsConfirmed] ?? '')
+  if (!state.isContinued && before !== undefined) continuePeriods(state, before)
+  state.isContinued = true
+  const except = [...new Set(state.unmatched())].toSorted()
+  const isUnclear = isStuck || except.length > eventsConfirmationLimits.names.value
+  const vaults = isUnclear ? new Map<string, string>() : confirmedVaults(state)
+  const confirmation = {
+    beat: (before?.beat ?? 0) + 1,
+    at: clock.now(),
+    intervalMs,
+    vaults,
+    namespaces: namespaces.length === 0 ? undefined : namespaces,
+    except: isUnclear ? [] : except,
+  }
+  const text = printEventsConfirmation(confirmation)
+  if (text === undefined) log.warn('events are not confirmed: there are too many vaults or namespaces')
+  const annotations = { [csiDriverAnnotations.eventsConfirmed]: text ?? null }
+  await kube.patch(resources.csiDrivers, { name }, { metadata: { annotations } }, { signal, timeoutMs })
+  state.onConfirmed(text === undefined ? [] : [...vaults.keys()])
+}
+
+/** Whether an event has waited for its classes for so long that it cannot be said when it arrives. */
+function seeOldest(state: State): boolean {
+  const { clock } = state
+  const id = state.oldestEvent()
+  if (id === undefined) state.oldest = undefined
+  else if (state.oldest?.id !== id) state.oldest = { id, since: clock.elapsed() }
+  return state.oldest !== undefined && clock.elapsed() - state.oldest.since > waitingMs
+}
+
+/** What an operator before this one confirmed goes on where the source has kept what happened since. */
+function continuePeriods({ bySource, clock }: State, { at, vaults }: EventsConfirmation): void {
+  const age = clock.now() - at
+  for (const [{ coverage }, { periods }] of bySource) {
+    if (coverage === undefined || age < -clockDifferenceMs || age > coverage.keepsMs) continue
+    for (const host of coverage.vaults) {
+      const period = vaults.get(host)
+      if (period !== undefined) periods.set(host, period)
+    }
+  }
+}
+
+function confirmedVaults({ bySource, clock }: State): Map<string, string> {
+  const vaults = new Map<string, string>()
+  for (const [{ coverage }, source] of bySource) {
+    if (coverage === undefined) continue
+    const lost = coverage.lost()
+    if (lost !== source.lost) source.periods.clear()
+    source.lost = lost
+    const isHeard = source.answeredAt !== undefined && clock.elapsed() - source.answeredAt <= answerMs
+    for (const host of coverage.vaults) {
+      const period = source.periods.get(host) ?? randomUUID().slice(0, 8)
+      source.periods.set(host, period)
+      if (isHeard) vaults.set(host, period)
+    }
+  }
+  return vaults
+}
