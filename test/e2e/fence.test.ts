@@ -62,7 +62,14 @@ async function installAccounts(t: TestContext): Promise<Fence> {
     syncSecret: { enabled: true },
     webhook: { enabled: true, azureTenantID: 'contoso.com' },
     podIdentity: { enabled: true, rbac: { allowAccessToSecrets: true } },
-    events: { enabled: true, queue: 'https://account.queue.core.windows.net/keymount', clientID: 'c', tenantID: 't' },
+    events: {
+      enabled: true,
+      queue: 'https://account.queue.core.windows.net/keymount',
+      clientID: 'c',
+      tenantID: 't',
+      vaults: ['shop'],
+      quietPollInterval: '24h',
+    },
     statusInterval: { enabled: true },
   }
   const rendered = await template(values, { namespace, apiVersions: [policyKind] })
@@ -274,6 +281,7 @@ test('an account of the chart does its work and is refused everything else', opt
       await annotate({ 'keymount.dev/changed': '1' })
       await annotate({ 'keymount.dev/changed': '2' })
       await annotateDriver({ 'keymount.dev/status-interval': '10m' })
+      await annotateDriver({ 'keymount.dev/events-confirmed': '{}' })
     })
     await areRefused(t, {
       ...foreignWork(fence, operator),

@@ -15,6 +15,14 @@
 {{- if and .Values.events.enabled (not (or .Values.events.queue .Values.events.watchVaults)) -}}
 {{- fail "events.enabled needs events.queue or events.watchVaults: where events come from (keymount events setup)" -}}
 {{- end -}}
+{{- with .Values.events -}}
+{{- if and .enabled .vaults (not .queue) -}}
+{{- fail "events.vaults needs events.queue: where the events of these vaults come to" -}}
+{{- end -}}
+{{- if and .quietPollInterval (not (and .enabled (or .vaults .watchVaults))) -}}
+{{- fail "events.quietPollInterval needs events.enabled, and events.vaults or events.watchVaults: the vaults of which the operator hears of every change" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.combined (not (and .Values.driver.install .Values.provider.install)) -}}
 {{- fail "combined runs driver and provider in one process: it needs driver.install and provider.install" -}}
 {{- end -}}

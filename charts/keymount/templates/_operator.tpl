@@ -4,6 +4,14 @@
 {{- if or .Values.restart.enabled .Values.events.enabled .Values.statusInterval.enabled }}true{{ end -}}
 {{- end -}}
 
+{{/* Annotations of the CSIDriver object that the operator writes, by commas; empty for none. */}}
+{{- define "keymount.operator.csiDriverAnnotations" -}}
+{{- $annotations := list -}}
+{{- if .Values.statusInterval.enabled }}{{ $annotations = append $annotations "keymount.dev/status-interval" }}{{ end -}}
+{{- if and .Values.events.enabled .Values.events.quietPollInterval }}{{ $annotations = append $annotations "keymount.dev/events-confirmed" }}{{ end -}}
+{{- join "," $annotations -}}
+{{- end -}}
+
 {{- define "keymount.operator.name" }}keymount-operator{{ end -}}
 
 {{- define "keymount.operator.selector" -}}
@@ -37,6 +45,12 @@ app: keymount-operator
 {{- range .watchVaults }}
 - --events-watch-vaults={{ .vault }}={{ .interval }}
 {{- end }}
+{{- with .vaults }}
+- {{ printf "--events-vaults=%s" (join "," .) | quote }}
+{{- end }}
+{{- with .quietPollInterval }}
+- --events-quiet-poll-interval={{ . }}
+{{- end }}
 {{- with .cloud }}
 - --events-cloud={{ . }}
 {{- end }}
@@ -47,6 +61,8 @@ app: keymount-operator
 {{- end }}
 {{- if .Values.statusInterval.enabled }}
 - --status-interval
+{{- end }}
+{{- if include "keymount.operator.csiDriverAnnotations" . }}
 - --drivername={{ .Values.driver.name }}
 {{- end }}
 - --metrics-bind-address=:{{ .Values.operator.metricsPort }}
@@ -102,11 +118,12 @@ app: keymount-operator
 {{- end -}}
 
 {{/*
-Validations that an update changes one annotation of an object and nothing else. Takes {annotation, what, fields}: the fields are those
-of the object beside metadata that have to stay as they are.
+Validations that an update changes some annotations of an object and nothing else. Takes {annotations, what, fields}: the names by commas,
+and the fields of the object beside metadata that have to stay as they are.
 */}}
-{{- define "keymount.operator.oneAnnotation" -}}
-{{- $message := printf "the operator changes only the annotation %s of a %s" .annotation .what -}}
+{{- define "keymount.operator.onlyAnnotations" -}}
+{{- $names := splitList "," .annotations -}}
+{{- $message := printf "the operator changes only the annotation%s %s of a %s" (gt (len $names) 1 | ternary "s" "") (join " and " $names) .what -}}
 {{- $validations := list (dict "expression" "request.operation == 'UPDATE'" "message" (printf "the operator creates and deletes no %s" .what)) -}}
 {{- range $field := list "labels" "finalizers" "ownerReferences" }}
 {{- $empty := eq $field "labels" | ternary "{}" "[]" -}}
@@ -116,7 +133,7 @@ of the object beside metadata that have to stay as they are.
 {{- $validations = append $validations (dict "message" $message "expression" (printf "has(object.%[1]s) == has(oldObject.%[1]s) && (!has(object.%[1]s) || object.%[1]s == oldObject.%[1]s)" $field)) -}}
 {{- end }}
 {{- $of := "(has(%[1]s.metadata.annotations) ? %[1]s.metadata.annotations : {})" -}}
-{{- $validations = append $validations (dict "message" $message "expression" (printf "%[1]s.all(key, key == '%[3]s' || (key in %[2]s && %[2]s[key] == %[1]s[key])) && %[2]s.all(key, key == '%[3]s' || key in %[1]s)" (printf $of "object") (printf $of "oldObject") .annotation)) -}}
+{{- $validations = append $validations (dict "message" $message "expression" (printf "%[1]s.all(key, key in ['%[3]s'] || (key in %[2]s && %[2]s[key] == %[1]s[key])) && %[2]s.all(key, key in ['%[3]s'] || key in %[1]s)" (printf $of "object") (printf $of "oldObject") (join "', '" $names))) -}}
 {{- $validations | toYaml -}}
 {{- end -}}
 

@@ -13,6 +13,8 @@ test('what the operator writes is what events status reads', () => {
   metrics.lag(0.5)
   metrics.lag(1.5)
   metrics.age(7000)
+  metrics.confirmed(['shop.vault.azure.net', 'bank.vault.azure.net'])
+  metrics.confirmed(['bank.vault.azure.net'])
   metrics.state(() => ({ held: 3, classes: 4 }))
   assert.deepEqual(readFigures(metrics.text()), {
     sources: [
@@ -24,11 +26,15 @@ test('what the operator writes is what events status reads', () => {
     age: 7,
     held: 3,
     classes: 4,
+    confirmed: [
+      { vault: 'shop.vault.azure.net', isConfirmed: false },
+      { vault: 'bank.vault.azure.net', isConfirmed: true },
+    ],
     ignored: { unmatched: 2 },
   })
 })
 
 test('an operator without events has no figures', () => {
-  const none = { sources: [], last: undefined, lag: undefined, age: 0, held: 0, classes: 0, ignored: {} }
+  const none = { sources: [], last: undefined, lag: undefined, age: 0, held: 0, classes: 0, confirmed: [], ignored: {} }
   assert.deepEqual(readFigures('restart_total 1\n'), none)
 })

@@ -9,6 +9,8 @@ export interface EventsFigures {
   age: number
   held: number
   classes: number
+  /** Vaults of which every change is heard of, by `events_confirmed`; empty where drivers poll at their own intervals. */
+  confirmed: readonly { vault: string; isConfirmed: boolean }[]
   /** By the reason. */
   ignored: Readonly<Record<string, number>>
 }
@@ -33,6 +35,7 @@ export function readFigures(text: string): EventsFigures {
     age: one('events_queue_age_seconds') ?? 0,
     held: one('events_held') ?? 0,
     classes: one('events_classes') ?? 0,
+    confirmed: all('events_confirmed').map(({ label, value }) => ({ vault: label, isConfirmed: value === 1 })),
     ignored: Object.fromEntries(all('events_ignored_total').map(({ label, value }) => [label, value])),
   }
 }

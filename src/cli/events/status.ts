@@ -104,7 +104,7 @@ function print({ pods, figures, warnings, changes }: EventsStatus, terminal: Ter
   if ('why' in pods) line(`${style.bad('!')} operator: ${pods.why}`)
   if ('why' in figures) line(`${style.bad('!')} figures: ${figures.why}`)
   else {
-    const { sources, last, lag, age, held, ignored, classes } = figures.value
+    const { sources, last, lag, age, held, ignored, classes, confirmed } = figures.value
     if (sources.length === 0) line(`${style.bad('!')} the operator has not asked for events yet`)
     for (const { name, up } of sources)
       line(`${up ? style.good('✓') : style.bad('!')} ${name}: ${up ? 'answers' : 'does not answer'}`)
@@ -112,6 +112,12 @@ function print({ pods, figures, warnings, changes }: EventsStatus, terminal: Ter
     line(`  lag, from the vault to the class: ${lag === undefined ? 'none yet' : `${lag.toFixed(2)} s on average`}`)
     line(`  oldest message of the last answer: ${formatDuration(Math.round(age) * 1000)}; events not finished: ${held}`)
     line(`  classes that events are matched with: ${classes}`)
+    for (const { vault, isConfirmed } of confirmed)
+      line(
+        isConfirmed
+          ? `${style.good('✓')} ${vault}: every change is heard of; its volumes are polled rarely`
+          : `${style.bad('!')} ${vault}: not certain that every change is heard of; its volumes are polled at their own intervals`,
+      )
     for (const [why, count] of Object.entries(ignored)) line(`  ignored, ${why}: ${count}`)
   }
   if ('value' in warnings) for (const warning of warnings.value) line(`${style.bad('!')} ${warning}`)

@@ -19,7 +19,7 @@ test('the vaults of an answer are read as they were written, each once', () => {
   )
 })
 
-test('more vaults than are named, and any other text, are none', () => {
+test('too many vaults, and any other text, give an empty list', () => {
   assert.equal(vaultsText(Array.from({ length: 17 }, (_, i) => `v${i}.vault.azure.net`)), '')
   for (const text of ['', 'shop.vault.azure.net,', 'Shop', 'a b', 'x'.repeat(300), `${'a,'.repeat(20)}a`])
     assert.deepEqual(vaultsIn(metadataOf(text)), [], text)

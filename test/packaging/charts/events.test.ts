@@ -38,11 +38,54 @@ test('the values become flags and an identity that the operator accepts', needsH
   assert.equal(config.events?.queue?.href, queue)
   assert.deepEqual(config.events?.vaults, [{ name: 'shop', intervalMs: 15_000 }])
   assert.deepEqual(config.events?.namespaces, ['a', 'b'])
+  assert.equal(config.events?.quietIntervalMs, undefined)
   const tokenFile = '/var/run/secrets/azure/tokens/azure-identity-token'
   assert.deepEqual(config.events?.identity, { clientId: 'client', tenantId: 'tenant', tokenFile })
   assert.equal(config.statusIntervalOf, 'secrets-store.csi.k8s.io')
   assert.equal(config.restart, undefined)
 })
+
+test(
+  'quiet polling: its values become flags, a right on the CSIDriver object, and one policy for what the operator writes there',
+  needsHelm,
+  async () => {
+    const objects = await template(
+      {
+        ...only,
+        driver: { install: false, name: 'other.csi.k8s.io' },
+        events: { enabled: true, queue, ...identity, vaults: ['shop', 'Bank'], quietPollInterval: '24h' },
+        statusInterval: { enabled: true },
+      },
+      { apiVersions: ['admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'] },
+    )
+    const { args } = containerOf(objects)
+    const environment = { AZURE_CLIENT_ID: 'c', AZURE_TENANT_ID: 't', AZURE_FEDERATED_TOKEN_FILE: 'f' }
+    const invocation = parseProgram(operatorProgram, args.slice(1), environment)
+    assert.ok(invocation.kind === 'run')
+    const { events, driverName } = invocation.config
+    assert.deepEqual(events?.queueVaults, ['shop', 'bank'])
+    assert.equal(events?.quietIntervalMs, 24 * 3_600_000)
+    assert.equal(driverName, 'other.csi.k8s.io')
+    const right = objects.flatMap(({ rules = [] }) =>
+      (rules as (Rule & { resourceNames?: string[] })[]).filter((rule) => rule.resources.includes('csidrivers')),
+    )
+    assert.deepEqual(
+      right.map(({ resourceNames, verbs }) => [resourceNames, verbs]),
+      [[['other.csi.k8s.io'], ['get', 'patch']]],
+    )
+    const policies = objects.filter(
+      ({ kind, spec }) => kind === 'ValidatingAdmissionPolicy' && JSON.stringify(spec).includes('csidrivers'),
+    )
+    assert.equal(policies.length, 1)
+    assert.match(
+      JSON.stringify(policies),
+      /only the annotations keymount.dev\/status-interval and keymount.dev\/events-confirmed of a CSIDriver/,
+    )
+    const without =
+      events === undefined ? [] : await template({ ...only, events: { enabled: true, queue, ...identity } })
+    assert.doesNotMatch(JSON.stringify(without), /csidrivers|quiet/)
+  },
+)
 
 test('the operator has no right but those of the parts that are on', needsHelm, async () => {
   const rights = (objects: Manifest[]) =>
@@ -67,6 +110,10 @@ test('the operator has no right but those of the parts that are on', needsHelm, 
 
 test('what is missing is named', needsHelm, async () => {
   await assert.rejects(events({ queue: '' }), /events.enabled needs events.queue or events.watchVaults/)
+  await assert.rejects(
+    events({ quietPollInterval: '24h' }),
+    /events.quietPollInterval needs events.enabled, and events.vaults/,
+  )
   await assert.rejects(events({ clientID: '' }), /events.clientID: missing; expected the client id/)
   await assert.rejects(events({ tenantID: '' }), /events.tenantID: missing; expected the tenant/)
   await assert.rejects(events({ queue: 'http://account.queue.core.windows.net/q' }), /queue/)

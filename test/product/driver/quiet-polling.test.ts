@@ -82,7 +82,7 @@ async function start(t: TestContext) {
   return { driver, provider, clock, confirm, write, step, confirmFor, annotation, mount, checks }
 }
 
-test('while the operator confirms that it hears of every change, volumes are polled at its interval; status and metrics say so', async (t) => {
+test('while the operator confirms that it hears of every change, volumes are polled at its interval; status and metrics show it', async (t) => {
   const { driver, clock, confirmFor, annotation, mount, checks } = await start(t)
   await mount()
   assert.equal(await annotation('poll-interval'), '')

@@ -64,10 +64,15 @@ export function judgeStatus(
     ]
   }
   const count = status?.objects?.length ?? 0
+  const objects = `class ${className}: ${count} ${count === 1 ? 'object' : 'objects'}`
+  const recorded = annotations[statusAnnotations.lastCheck]
+  const interval = annotations[statusAnnotations.pollInterval]
   return [
     ...staleness,
     fine(
-      `class ${className}: ${count} ${count === 1 ? 'object' : 'objects'}, checked up to ${formatDuration(quietMs)} ago (recorded ${annotations[statusAnnotations.lastCheck]})`,
+      interval === undefined
+        ? `${objects}, checked up to ${formatDuration(quietMs)} ago (recorded ${recorded})`
+        : `${objects}, checked ${recorded}; changes come by events, which are confirmed, and polls every ${interval} (next ${annotations[statusAnnotations.nextCheck]})`,
     ),
   ]
 }

@@ -1,32 +1,13 @@
-import { type EventsConfirmation, isConfirmed, parseEventsConfirmation } from '#kubernetes/client'
+import { isConfirmed, parseEventsConfirmation } from '#kubernetes/client'
 import { formatDuration } from '#lib/formats'
 import { classKey } from '../content/class-ref.ts'
 import type { Volume } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
 
-/**
- * Polling while the operator confirms that it hears of every change: as rarely as it says, of volumes that were read as a whole since then.
- * All by this node's own clock: a confirmation counts from when this node first saw it, because wall clocks differ and are set.
- */
-export interface ConfirmedEvents {
-  /** Of the last confirmation; undefined where there has been none. */
-  beat: number | undefined
-  /** The last one that this node saw coming: the first that it sees may be of an operator that has ended long ago. */
-  trusted: EventsConfirmation | undefined
-  /** Of the vaults that are confirmed: the period, and when this node first saw it, by `clock.elapsed()`. */
-  periods: ReadonlyMap<string, { id: string; seenAt: number }>
-  /** Stops the timer that ends the trust. */
-  cancel(): void
-}
-
-export function noConfirmedEvents(): ConfirmedEvents {
-  return { beat: undefined, trusted: undefined, periods: new Map(), cancel: () => {} }
-}
-
 /** A confirmation is renewed every minute, and read every two. */
 const trustMs = 5 * 60_000
 
-/** What the annotation of the CSIDriver object says now. Undefined: there is none. */
+/** The annotation of the CSIDriver object as it is now. Undefined: there is none. */
 export function seeConfirmation(node: Node, text: string | undefined): void {
   const { confirmed, clock, log } = node
   const found = text === undefined ? undefined : parseEventsConfirmation(text)

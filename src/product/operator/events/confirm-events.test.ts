@@ -119,7 +119,7 @@ test('while an event cannot be delivered, nothing is confirmed; namespaces whose
   world.oldest = 'e1'
   await pass(5)
   assert.deepEqual(vaults(), {})
-  // Others that come and go are no sign of that.
+  // Others that come and go do not count as that.
   for (let i = 2; i < 8; i++) {
     world.oldest = `e${i}`
     await pass(1)

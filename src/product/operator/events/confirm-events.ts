@@ -132,7 +132,7 @@ async function confirm(state: State, signal: AbortSignal): Promise<void> {
   state.onConfirmed(text === undefined ? [] : [...vaults.keys()])
 }
 
-/** Whether an event has waited for its classes for so long that it cannot be said when it arrives. */
+/** Whether an event has waited for its classes too long: when it arrives is not known. */
 function seeOldest(state: State): boolean {
   const { clock } = state
   const id = state.oldestEvent()

@@ -1,4 +1,4 @@
-import { classChangeLimits } from '#kubernetes/client'
+import { classChangeLimits, eventsConfirmationLimits } from '#kubernetes/client'
 import type { LimitTable } from '#lib'
 
 /** What senders of events and authors of classes may take of the operator. */
@@ -42,4 +42,7 @@ export const eventsLimits = {
       'Further classes of the namespace are not matched: their volumes follow by the interval, as without events.',
   },
   ...classChangeLimits,
+  confirmationBytes: eventsConfirmationLimits.bytes,
+  confirmationNames: eventsConfirmationLimits.names,
+  quietInterval: eventsConfirmationLimits.intervalMs,
 } as const satisfies LimitTable

@@ -44,7 +44,7 @@ const visibilitySeconds = 30
 /** Full answers that are read before the events of all of them are processed: the newest of an object then covers the others. */
 const mostAnswers = 32
 const deletesAtOnce = 8
-/** Messages wait for longer: Event Grid keeps them for seven days unless a subscription says otherwise, and ours for one. */
+/** Messages wait for longer: Event Grid keeps them for seven days by default, and ours for one. */
 const keepsMs = 3_600_000
 
 /** Events of Event Grid from a storage queue. A message is deleted when all its events are done, or lead to nothing. */

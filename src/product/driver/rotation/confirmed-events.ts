@@ -1,0 +1,20 @@
+import type { EventsConfirmation } from '#kubernetes/client'
+
+/**
+ * Polling while the operator confirms that it hears of every change: at the interval that it names, of volumes that were read as a whole since then.
+ * All by this node's own clock: a confirmation counts from when this node first saw it, because wall clocks differ and are set.
+ */
+export interface ConfirmedEvents {
+  /** Of the last confirmation; undefined where there has been none. */
+  beat: number | undefined
+  /** The last one that this node saw coming: the first that it sees may be of an operator that has ended long ago. */
+  trusted: EventsConfirmation | undefined
+  /** Of the vaults that are confirmed: the period, and when this node first saw it, by `clock.elapsed()`. */
+  periods: ReadonlyMap<string, { id: string; seenAt: number }>
+  /** Stops the timer that ends the trust. */
+  cancel(): void
+}
+
+export function noConfirmedEvents(): ConfirmedEvents {
+  return { beat: undefined, trusted: undefined, periods: new Map(), cancel: () => {} }
+}
