@@ -20,7 +20,7 @@ export async function setUpExample(lab: Lab, localAzure: LocalAzure, packageRoot
     await createExampleVault(place, 'MyAKSExampleSecret')
     await applyExample(place, await createExampleIdentity(place))
   })
-  return `pod ${exampleNames.pod} mounts ${exampleNames.secret} of vault ${exampleVault},\nwith the files of examples/workload-identity`
+  return `${exampleNames.secret} of vault ${exampleVault}\nin pod ${exampleNames.pod}`
 }
 
 function undefinedIfAbsent(error: unknown): undefined {

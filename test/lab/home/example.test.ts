@@ -13,7 +13,7 @@ test('up --example mounts a first secret, and a second time changes nothing that
 }, async (t) => {
   const home = await temporaryHome(t)
   const { stderr } = await home.keymount('up', '--ports', 'free', '--example', '--rotation-poll-interval', '2s')
-  assert.match(stderr, /Example .* pod busybox-secrets-store-inline-wi mounts ExampleSecret of vault keymount-example/)
+  assert.match(stderr, /Example .* ExampleSecret of vault keymount-example\n *in pod busybox-secrets-store-inline-wi/)
   const { az } = await labTools(t, home)
   const lab = await home.up()
   const kubectl = kubectlWith(lab.kubeconfig, home.path)
