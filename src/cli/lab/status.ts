@@ -1,7 +1,13 @@
-import { chosenHome, type LabHome, type LabStatus, labStatus } from '#lab/home'
+import { createKubeClient } from '#kubernetes/client'
+import { chosenHome, type LabHome, type LabStatus, labStatus, readKubeconfig } from '#lab/home'
 import { formatDuration, wrapText } from '#lib/formats'
 import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { attempt } from '../answer.ts'
+import { chosenKubeconfig } from '../cluster/chosen-kubeconfig.ts'
 import { failureText } from '../cluster/failure-text.ts'
+import { loadObjects } from '../status/load-objects.ts'
+import type { VolumeRow } from '../status/rows.ts'
+import { volumeRows } from '../status/volume-rows.ts'
 
 export interface StatusCommand {
   /** `--home`. */
@@ -12,15 +18,43 @@ export interface StatusCommand {
 
 type ClusterStatus = NonNullable<LabStatus['cluster']>
 
-/** `keymount status`. Exit status 0 if everything works, 3 if the lab is not up, 1 otherwise. */
+/** A pod that has not started because it has no volume yet. */
+type WaitingPod = Pick<VolumeRow, 'namespace' | 'pod' | 'class' | 'code' | 'message' | 'since'>
+
+/** `keymount status`. Exit status 0 if everything works and no pod waits for a volume, 3 if the lab is not up, 1 otherwise. */
 export async function status({ home: named, json, world }: StatusCommand): Promise<number> {
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const home = chosenHome(world, named)
-  const found = await terminal.wait('asking the cluster', () => labStatus(home, world.env))
-  if (json) terminal.line(JSON.stringify(found, null, 2))
-  else print(found, home, terminal)
-  if (found.state === 'up' && hasTrouble(found.cluster)) return exitCodes.failed
+  const [found, waiting] = await terminal.wait('asking the cluster', async () => {
+    const lab = await labStatus(home, world.env)
+    return [lab, lab.cluster === null ? [] : await waitingPods(named, world)] as const
+  })
+  if (json) {
+    const cluster = found.cluster === null ? null : { ...found.cluster, waiting }
+    terminal.line(JSON.stringify({ ...found, cluster }, null, 2))
+  } else print(found, waiting, home, terminal)
+  if (found.state === 'up' && (hasTrouble(found.cluster) || waiting.length > 0)) return exitCodes.failed
   return { up: exitCodes.ok, partly: exitCodes.failed, down: exitCodes.notUp }[found.state]
+}
+
+/** Of the cluster of the lab; none if its pods may not be listed, which the administrator of a lab may. */
+async function waitingPods(named: string | undefined, world: CliWorld): Promise<WaitingPod[]> {
+  const env = { ...world.env, KUBECONFIG: undefined }
+  const kubeconfig = chosenKubeconfig({ home: named }, { ...world, env })
+  const kube = createKubeClient(readKubeconfig(kubeconfig, world.env))
+  try {
+    const read = await attempt(() =>
+      loadObjects(kube, { namespace: undefined, views: ['volumes'], signal: world.signal }),
+    )
+    if ('why' in read) return []
+    const nowMs = Date.now() + (kube.clockOffsetMs() ?? 0)
+    const rows = volumeRows(read.value.objects, { nowMs, quietMs: 0 }).filter(({ state }) => state === 'waiting')
+    return rows.map(({ namespace, pod, class: name, code, message, since }) => {
+      return { namespace, pod, class: name, code, message, since }
+    })
+  } finally {
+    kube.close()
+  }
 }
 
 function failingVolumes(cluster: ClusterStatus | null) {
@@ -31,7 +65,7 @@ function hasTrouble(cluster: ClusterStatus | null): boolean {
   return cluster?.volumes.some(({ failure, staleSince }) => failure !== null || staleSince !== null) ?? false
 }
 
-function print(found: LabStatus, { option }: LabHome, terminal: Terminal): void {
+function print(found: LabStatus, waiting: readonly WaitingPod[], { option }: LabHome, terminal: Terminal): void {
   const { line, style } = terminal
   const words = { up: style.good('up'), partly: style.bad('only partly up'), down: style.dim('down') }
   line(`Lab in ${found.home}: ${words[found.state]}`)
@@ -44,6 +78,7 @@ function print(found: LabStatus, { option }: LabHome, terminal: Terminal): void 
   }
   if (found.cluster !== null) {
     printProduct(found.cluster, terminal)
+    printWaiting(waiting, terminal)
     printVolumes(found.cluster, terminal)
   }
   const advice = { up: undefined, partly: 'Repair it', down: 'Start it' }[found.state]
@@ -56,6 +91,17 @@ function printProduct({ server, pods, registeredOn }: ClusterStatus, { line, sty
     const mark = ready ? style.good('✓') : style.bad('✗')
     const trouble = problem === undefined ? '' : `, ${problem}`
     line(`  ${mark} ${name} on ${node}: ${phase}, ${countOf(restarts, 'restart')}${trouble}`)
+  }
+}
+
+function printWaiting(waiting: readonly WaitingPod[], { line, style, width }: Terminal): void {
+  if (waiting.length === 0) return
+  line(`\nPods that wait for a volume: ${style.bad(String(waiting.length))}`)
+  for (const { namespace, pod, class: name, code, message, since } of waiting) {
+    const age = since === null ? '' : ` since ${since} (${ageOf(since)})`
+    line(`  ${style.bad('✗')} ${namespace}/${pod}: class ${name},${age}${code === null ? '' : `: ${code}`}`)
+    for (const text of wrapText(message ?? '', width - 6)) line(`      ${text}`)
+    line(`      ${style.command(`keymount doctor pod/${pod} -n ${namespace}`)}`)
   }
 }
 
