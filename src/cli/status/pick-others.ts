@@ -1,6 +1,15 @@
-import type { Condition, CsiDriver, CsiNode, DaemonSet, KubeEvent, KubeObject, Node, Pod } from '#kubernetes/client'
+import type {
+  Condition,
+  CsiDriver,
+  CsiNode,
+  DaemonSet,
+  KubeEvent,
+  KubeObject,
+  Node,
+  Pod,
+  SecretSync,
+} from '#kubernetes/client'
 import { listOf, recordOf, stringOf } from '#lib/formats'
-import type { SecretSync } from '../doctor/secret-sync.ts'
 import { cleanName, cleanText } from './clean-text.ts'
 import type { RestartWish, SyncFacts } from './cluster-objects.ts'
 import { eventKinds } from './event-kinds.ts'

@@ -1,6 +1,5 @@
 import { type KubeObject, objectKey, type Resource, resources, type Selectors } from '#kubernetes/client'
 import { driverApp, providerApp } from '../doctor/product-facts.ts'
-import { secretSyncs } from '../doctor/secret-sync.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
 import { pickClass } from './pick-class.ts'
 import { pickMount, pickPod, pickWaiting } from './pick-mount.ts'
@@ -88,7 +87,7 @@ export const sources: readonly Source[] = [
   workload(resources.deployments),
   workload(resources.statefulSets),
   workload(resources.daemonSets as Resource<KubeObject>),
-  source('syncs', secretSyncs, pickSync, {
+  source('syncs', resources.secretSyncs, pickSync, {
     noun: 'SecretSyncs',
     views: ['classes', 'secrets', 'problems'],
     isOptional: true,
