@@ -20,7 +20,7 @@ export interface ClusterObjects {
   classes: Map<string, ClassFacts>
   syncs: Map<string, SyncFacts>
   /** Workloads that ask for restarts, by `deployment/NAMESPACE/NAME`. */
-  workloads: Map<string, RestartWish>
+  workloads: Map<string, RestartRequest>
   nodes: Map<string, Node>
   csiNodes: Map<string, CsiNode>
   csiDrivers: Map<string, CsiDriver>
@@ -88,7 +88,7 @@ export interface SyncFacts {
   restarts: readonly string[]
 }
 
-export interface RestartWish {
+export interface RestartRequest {
   /** `deployment/web`. */
   workload: string
   namespace: string

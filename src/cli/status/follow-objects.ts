@@ -70,7 +70,7 @@ export function followObjects(kube: KubeClient, { namespace, views }: FollowObje
   }
 }
 
-/** Asks for one object first: a kind that is not there, or may not be listed, is no interruption of a watch. */
+/** Asks for one object first: a kind that does not exist, or may not be listed, must not look like an interrupted watch. */
 function followSource(follower: Follower, source: Source): { ready: Promise<void>; ended: Promise<void> } {
   const { promise: ready, resolve } = Promise.withResolvers<void>()
   const run = async () => {

@@ -11,7 +11,7 @@ import type {
 } from '#kubernetes/client'
 import { listOf, recordOf, stringOf } from '#lib/formats'
 import { cleanName, cleanText } from './clean-text.ts'
-import type { RestartWish, SyncFacts } from './cluster-objects.ts'
+import type { RestartRequest, SyncFacts } from './cluster-objects.ts'
 import { eventKinds } from './event-kinds.ts'
 import { named } from './pick-mount.ts'
 import { statusLimits } from './status-limits.ts'
@@ -47,7 +47,7 @@ function namesIn(text: unknown): string[] {
 }
 
 /** Undefined for a workload that asks for no restart: it is not kept. */
-export function pickWorkload({ kind, metadata }: KubeObject): RestartWish | undefined {
+export function pickWorkload({ kind, metadata }: KubeObject): RestartRequest | undefined {
   const asked = stringOf(metadata.annotations?.['keymount.dev/restart-on-rotation'])?.trim()
   if (asked === undefined || asked === '' || asked === 'false') return undefined
   const { namespace, name } = named(metadata)

@@ -47,7 +47,9 @@ function ofSync(key: string, sync: SyncFacts): SecretRow {
 function ofClass(facts: ClassFacts, mounts: readonly Mount[], objects: ClusterObjects): SecretRow[] {
   const { namespace, class: className } = facts
   const restarts = [...objects.workloads.values()]
-    .filter((wish) => wish.namespace === namespace && isUsedBy(wish, mounts, objects) && names(wish.classes, className))
+    .filter(
+      (asked) => asked.namespace === namespace && isUsedBy(asked, mounts, objects) && names(asked.classes, className),
+    )
     .map(({ workload }) => workload)
   return facts.secrets.map(({ name, type, keys }) => {
     const state = stateOf(name, mounts)

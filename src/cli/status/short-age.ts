@@ -10,7 +10,7 @@ export function shortAge(time: string | null, nowMs: number): string {
   const ms = time === null ? Number.NaN : nowMs - Date.parse(time)
   if (Number.isNaN(ms)) return ''
   const seconds = Math.round(Math.abs(ms) / 1000)
-  // 100 minutes say more than 1 hour.
+  // 100 minutes are more exact than 1 hour.
   const [size, unit] = units.find(([one]) => seconds >= one * (one === 86_400 ? 2 : one === 1 ? 0 : 2)) ?? [1, 's']
   const text = `${Math.floor(seconds / size)}${unit}`
   return ms < -1000 ? `in ${text}` : text

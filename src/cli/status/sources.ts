@@ -24,7 +24,7 @@ export interface Source {
   views: readonly ViewName[]
   /** Where the entries are kept. */
   map: keyof ClusterObjects
-  /** What is kept of an object; undefined to keep nothing. */
+  /** The part of an object that is stored, under its key; undefined to store nothing. */
   entry(object: KubeObject): readonly [key: string, value: unknown] | undefined
   /** Whether a cluster without this kind is as it should be. */
   isOptional: boolean

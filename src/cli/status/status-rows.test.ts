@@ -116,7 +116,7 @@ function event(reason: string, about: string, message: string) {
 const volumesOf = (objects: ClusterObjects) => rowsOf(objects, context, ['volumes']).volumes
 const stateOf = (objects: ClusterObjects) => volumesOf(objects).map(({ state, code }) => [state, code])
 
-test('the state of a volume is the worst that is known of it', () => {
+test('the state of a volume is the worst of those that apply', () => {
   const failure = {
     [statusAnnotations.lastFailure]: '[vault-forbidden] no right',
     [statusAnnotations.failingSince]: ago(60),

@@ -53,7 +53,7 @@ function stateColumn<R extends Row>(share = 9): Column<R> {
   return { id: 'state', title: 'State', kind: 'state', text: ({ state }) => state, order: urgency, share }
 }
 
-/** What needs somebody comes first. */
+/** What needs an operator comes first. */
 export function urgency({ tone, state }: Pick<Row, 'tone' | 'state'>): string {
   return `${toneOrder[tone]} ${state}`
 }
@@ -142,7 +142,7 @@ const objects: View<ObjectRow> = {
   ],
 }
 
-/** A version of a vault is 32 digits, of which eight tell it from the others. */
+/** A version of a vault is 32 digits, of which the first eight are enough to distinguish it. */
 export function shortVersion(version: string): string {
   return /^[0-9a-f]{32}$/.test(version) ? version.slice(0, 8) : version
 }

@@ -110,8 +110,8 @@ function stateOf(
   if (annotations[statusAnnotations.staleSince] !== undefined) return 'stale'
   if (hasFailed(judgeStatus(object, times))) return 'overdue'
   const startedWith = annotations[statusAnnotations.startedWith]
-  const wish = objects.workloads.get(`${namespace}/${workload}`)
-  if (startedWith !== undefined && startedWith !== hash && wish !== undefined && names(wish.classes, className))
+  const asked = objects.workloads.get(`${namespace}/${workload}`)
+  if (startedWith !== undefined && startedWith !== hash && asked !== undefined && names(asked.classes, className))
     return 'restart'
   if (annotations[statusAnnotations.nextCheck] === undefined) return 'static'
   return objects.classes.get(`${namespace}/${className}`)?.isPinned === true ? 'pinned' : 'fresh'
