@@ -1,8 +1,8 @@
 import { runMain } from '#daemon'
 import { createLog, runUntilSignal } from '#lib'
-import { providerProgram, startProvider } from '#product/provider'
+import { providerProgram, startProviderDaemon } from '#product/provider'
 
-runMain(providerProgram, (config) => {
+runMain(providerProgram, (config, env) => {
   const log = createLog({ name: 'provider', level: config.logLevel })
-  return runUntilSignal(() => startProvider({ ...config, log }), log)
+  return runUntilSignal(() => startProviderDaemon({ ...config, log }, env), log)
 })

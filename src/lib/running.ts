@@ -20,6 +20,8 @@ export async function runUntilSignal(start: () => Promise<Running>, log: Log, gr
     }
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)
+    // Windows has no signal that asks a program to end: the relay that started it closes its input.
+    if (process.env.KEYMOUNT_RELAY !== undefined) process.stdin.resume().once('close', () => onSignal('SIGTERM'))
   })
   let running: Running
   try {

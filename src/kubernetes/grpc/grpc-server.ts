@@ -1,10 +1,12 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { Server } from '@grpc/grpc-js'
+import { bindServer, type NodeSockets, unixSockets } from '#kubernetes/sockets'
 import type { Log, Running } from '#lib'
-import { type Endpoint, grpcAddress } from '#lib/flags'
-import { listenUnix } from '#lib/http'
+import type { Endpoint } from '#lib/flags'
 
 export interface GrpcServerOptions {
   log: Log
+  /** Default: those of Node. */
+  sockets?: NodeSockets | undefined
   /** Largest request in bytes. Default 4 MiB. */
   maxRequestBytes?: number | undefined
   /** Largest response in bytes. Default: none; the client has its own limit. */
@@ -29,30 +31,28 @@ export async function startGrpcServer(
   register: (server: Server) => void,
   options: GrpcServerOptions,
 ): Promise<GrpcServer> {
-  const { log, maxRequestBytes = 4 * 1024 * 1024, maxResponseBytes = -1, drainMs = 8000 } = options
+  const { sockets = unixSockets, maxRequestBytes = 4 * 1024 * 1024, maxResponseBytes = -1 } = options
   const server = new Server({
     'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_send_message_length': maxResponseBytes,
   })
   register(server)
-  const bind = () => bindServer(server, grpcAddress(endpoint))
-  const port = endpoint.kind === 'unix' ? await listenUnix(endpoint.path, bind).then(() => 0) : await bind()
+  const port = endpoint.kind === 'tcp' ? await bindServer(server, endpoint.address) : 0
+  const socket = endpoint.kind === 'unix' ? await sockets.serve(endpoint.path, server) : undefined
   let stopped: Promise<void> | undefined
   return {
     port,
     stop() {
-      stopped ??= drain(server, drainMs, log)
+      stopped ??= stop(server, socket, options)
       return stopped
     },
   }
 }
 
-function bindServer(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-      error === null ? resolve(port) : reject(error),
-    )
-  })
+async function stop(server: Server, socket: Running | undefined, options: GrpcServerOptions): Promise<void> {
+  const { drainMs = 8000, log } = options
+  await socket?.stop()
+  await drain(server, drainMs, log)
 }
 
 function drain(server: Server, drainMs: number, log: Log): Promise<void> {

@@ -1,6 +1,6 @@
-import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ClientUnaryCall, status as Code, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { type NodeSockets, unixSockets } from '#kubernetes/sockets'
 import { CodedError } from '#lib'
 import {
   CSIDriverProviderClient,
@@ -31,6 +31,8 @@ export class ProviderError extends CodedError<Code> {
 export interface ProviderClientOptions {
   /** Directories that are searched for `<provider>.sock`, first hit wins; searched again on every call. */
   directories: readonly string[]
+  /** Default: those of Node. */
+  sockets?: NodeSockets | undefined
   /** Largest answer in bytes, unless a call names another limit. */
   maxReceiveBytes: number
   /** Longest time for one Mount in milliseconds. Default 110,000: under kubelet's two minutes, so that our error is the one that is seen. */
@@ -64,6 +66,7 @@ const namePattern = /^[a-zA-Z0-9_-]{1,30}$/
 
 interface State {
   directories: readonly string[]
+  sockets: NodeSockets
   maxReceiveBytes: number
   timeoutMs: number
   /** By path of the socket and limit of the answer, which gRPC has per connection. */
@@ -73,12 +76,12 @@ interface State {
 interface Connection {
   client: CSIDriverProviderClient
   /** Which file it was opened on: a provider that restarted has made a new one. */
-  inode: string
+  identity: string
 }
 
 export function createProviderClient(options: ProviderClientOptions): ProviderClient {
-  const { directories, maxReceiveBytes, timeoutMs = 110_000 } = options
-  const state: State = { directories, maxReceiveBytes, timeoutMs, connections: new Map() }
+  const { directories, sockets = unixSockets, maxReceiveBytes, timeoutMs = 110_000 } = options
+  const state: State = { directories, sockets, maxReceiveBytes, timeoutMs, connections: new Map() }
   return {
     async mount(provider, request, callOptions = {}) {
       const { response, trailer } = await call(state, provider, (client) => client.mount, request, callOptions)
@@ -135,7 +138,7 @@ function call<Request, Response>(
 }
 
 function connect(
-  { directories, connections }: State,
+  { directories, sockets, connections }: State,
   provider: string,
   maxReceiveBytes: number,
 ): CSIDriverProviderClient {
@@ -145,18 +148,17 @@ function connect(
   }
   const paths = directories.map((directory) => join(directory, `${provider}.sock`))
   for (const path of paths) {
-    const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
-    if (stat === undefined) continue
-    const inode = `${stat.dev}:${stat.ino}:${stat.ctimeNs}`
+    const identity = sockets.identity(path)
+    if (identity === undefined) continue
     const key = `${maxReceiveBytes}:${path}`
     const open = connections.get(key)
-    if (open?.inode === inode) return open.client
+    if (open?.identity === identity) return open.client
     open?.client.close()
-    const client = openClient(path, maxReceiveBytes)
-    connections.set(key, { client, inode })
+    const client = openClient(sockets.address(path), maxReceiveBytes)
+    connections.set(key, { client, identity })
     return client
   }
-  const found = providersIn(directories)
+  const found = providersIn(sockets, directories)
   const others = found.length === 0 ? 'no provider runs on this node' : `on this node: ${found.join(', ')}`
   throw new ProviderError(
     'not-found',
@@ -166,20 +168,14 @@ function connect(
 }
 
 /** Names of the providers that have a socket, at most ten. */
-function providersIn(directories: readonly string[]): string[] {
-  const files = directories.flatMap((directory) => {
-    try {
-      return readdirSync(directory)
-    } catch {
-      return []
-    }
-  })
+function providersIn(sockets: NodeSockets, directories: readonly string[]): string[] {
+  const files = directories.flatMap(sockets.list)
   const names = files.filter((file) => file.endsWith('.sock')).map((file) => file.slice(0, -'.sock'.length))
   return [...new Set(names)].toSorted().slice(0, 10)
 }
 
-function openClient(path: string, maxReceiveBytes: number): CSIDriverProviderClient {
-  return new CSIDriverProviderClient(`unix:${path}`, credentials.createInsecure(), {
+function openClient(address: string, maxReceiveBytes: number): CSIDriverProviderClient {
+  return new CSIDriverProviderClient(address, credentials.createInsecure(), {
     // Providers in Go and Node refuse the path that gRPC would send; the e2e provider insists on this name.
     'grpc.default_authority': 'localhost',
     'grpc.max_receive_message_length': maxReceiveBytes,

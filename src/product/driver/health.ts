@@ -1,14 +1,15 @@
-import { readdirSync } from 'node:fs'
 import { credentials } from '@grpc/grpc-js'
 import { IdentityClient } from '#kubernetes/csi'
 import type { ProviderClient } from '#kubernetes/provider-protocol'
+import type { NodeSockets } from '#kubernetes/sockets'
 import { type Clock, errorMessage, type Log, type Running } from '#lib'
-import { type Endpoint, grpcAddress } from '#lib/flags'
+import type { Endpoint } from '#lib/flags'
 import type { StatusAnswer } from '#lib/http'
 import type { Registration } from './registration.ts'
 
 export interface HealthOptions {
   endpoint: Endpoint
+  sockets: NodeSockets
   registration: Registration | undefined
   providers: ProviderClient
   providerDirectories: readonly string[]
@@ -38,7 +39,9 @@ export interface HealthRoutes {
 
 export function createHealth(options: HealthOptions): HealthRoutes & { stop(): void } {
   // Through the socket and not past it: a driver that no longer accepts connections must not look healthy.
-  const client = new IdentityClient(grpcAddress(options.endpoint), credentials.createInsecure(), {
+  const { endpoint, sockets } = options
+  const address = endpoint.kind === 'unix' ? sockets.address(endpoint.path) : endpoint.address
+  const client = new IdentityClient(address, credentials.createInsecure(), {
     'grpc.default_authority': 'localhost',
   })
   return {
@@ -56,8 +59,8 @@ export function createHealth(options: HealthOptions): HealthRoutes & { stop(): v
 }
 
 async function examine(options: HealthOptions, client: IdentityClient): Promise<Health> {
-  const { providers, providerDirectories } = options
-  const [csi, found] = await Promise.all([probe(client), askProviders(providers, providerDirectories)])
+  const { providers, providerDirectories: directories, sockets } = options
+  const [csi, found] = await Promise.all([probe(client), askProviders({ providers, directories, sockets })])
   return { csi, registration: registrationHealth(options), providers: Object.fromEntries(found) }
 }
 
@@ -94,12 +97,16 @@ function answer(health: Health, healthy: boolean): StatusAnswer {
   }
 }
 
+interface AskOptions {
+  providers: ProviderClient
+  directories: readonly string[]
+  sockets: NodeSockets
+}
+
 /** Asks every provider with a socket on this node for its version: `ok`, or what is wrong. */
-export async function askProviders(
-  providers: ProviderClient,
-  directories: readonly string[],
-): Promise<Map<string, string>> {
-  const names = new Set(directories.flatMap(socketsIn))
+export async function askProviders({ providers, directories, sockets }: AskOptions): Promise<Map<string, string>> {
+  const files = directories.flatMap(sockets.list).filter((file) => file.endsWith('.sock'))
+  const names = new Set(files.map((file) => file.slice(0, -'.sock'.length)))
   const states = [...names].map(async (name): Promise<[string, string]> => {
     try {
       await providers.version(name, { timeoutMs: probeTimeoutMs })
@@ -112,18 +119,14 @@ export async function askProviders(
 }
 
 /** Logs which providers do not answer, every `intervalMs`. */
-export function startProviderHealthCheck(options: {
-  providers: ProviderClient
-  directories: readonly string[]
-  intervalMs: number
-  clock: Clock
-  log: Log
-}): Running {
-  const { providers, directories, intervalMs, clock, log } = options
+export function startProviderHealthCheck(
+  options: AskOptions & { intervalMs: number; clock: Clock; log: Log },
+): Running {
+  const { intervalMs, clock, log } = options
   let stopped = false
   let asking = Promise.resolve()
   const ask = async () => {
-    for (const [provider, state] of await askProviders(providers, directories)) {
+    for (const [provider, state] of await askProviders(options)) {
       if (state === ok) log.debug({ provider }, 'the provider answers')
       else log.warn({ provider }, `the provider does not answer: ${state}`)
     }
@@ -139,15 +142,5 @@ export function startProviderHealthCheck(options: {
       cancel()
       await asking
     },
-  }
-}
-
-function socketsIn(directory: string): string[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.isSocket() && entry.name.endsWith('.sock'))
-      .map(({ name }) => name.slice(0, -'.sock'.length))
-  } catch {
-    return []
   }
 }

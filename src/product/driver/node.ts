@@ -1,6 +1,7 @@
 import type { EventRecorder, KubeClient, SecretProviderClass } from '#kubernetes/client'
 import type { ProviderClient } from '#kubernetes/provider-protocol'
 import type { TlsValues } from '#kubernetes/secret-data'
+import type { NodeSockets } from '#kubernetes/sockets'
 import type { Clock, Log, Running } from '#lib'
 import type { FairGate, SingleFlight } from '#lib/async'
 import type { DriverConfig } from './config.ts'
@@ -18,6 +19,7 @@ export interface Node {
   readonly config: DriverConfig
   readonly kube: KubeClient
   readonly mounter: Mounter
+  readonly sockets: NodeSockets
   readonly providers: ProviderClient
   readonly events: EventRecorder
   readonly metrics: DriverMetrics

@@ -1,7 +1,8 @@
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type RegistrationServer, RegistrationService } from '#kubernetes/csi'
 import { createUnary, startGrpcServer } from '#kubernetes/grpc'
+import type { NodeSockets } from '#kubernetes/sockets'
 import { type Clock, errorMessage, type Log, type Running } from '#lib'
 
 export interface RegistrationOptions {
@@ -10,6 +11,7 @@ export interface RegistrationOptions {
   directory: string
   /** Path of the CSI socket, as kubelet sees it. */
   kubeletPath: string
+  sockets: NodeSockets
   clock: Clock
   log: Log
 }
@@ -30,7 +32,7 @@ interface Registrar extends RegistrationOptions {
   /** The socket in kubelet's directory. */
   path: string
   state: RegistrationState
-  server: { running: Running; inode: number | undefined } | undefined
+  server: { running: Running; identity: string | undefined } | undefined
 }
 
 /** Time between two checks whether the socket is still there, in milliseconds. A kubelet that restarts may empty the directory. */
@@ -74,15 +76,15 @@ export function startRegistration(options: RegistrationOptions): Registration {
 
 /** Offers the driver to kubelet, unless that has been done and holds. */
 async function offer(registrar: Registrar): Promise<void> {
-  const { directory, path, clock, log } = registrar
+  const { directory, path, sockets, clock, log } = registrar
   if (!existsSync(directory)) {
     if (registrar.state.kind !== 'elsewhere')
       log.info({ directory }, 'there is no registration directory: another program registers the driver')
     registrar.state = { kind: 'elsewhere' }
     return
   }
-  const inode = inodeOf(path)
-  const isLost = inode === undefined || inode !== registrar.server?.inode
+  const identity = sockets.identity(path)
+  const isLost = identity === undefined || identity !== registrar.server?.identity
   if (registrar.server !== undefined) {
     if (!isLost && registrar.state.kind !== 'refused') return
     // kubelet asks a socket only when it appears: after a refusal it has to appear again.
@@ -95,9 +97,9 @@ async function offer(registrar: Registrar): Promise<void> {
   const running = await startGrpcServer(
     { kind: 'unix', path },
     (server) => server.addService(RegistrationService, register),
-    { log },
+    { log, sockets },
   )
-  registrar.server = { running, inode: inodeOf(path) }
+  registrar.server = { running, identity: sockets.identity(path) }
 }
 
 function registrationService(registrar: Registrar): RegistrationServer {
@@ -117,9 +119,4 @@ function registrationService(registrar: Registrar): RegistrationServer {
       return {}
     }),
   }
-}
-
-/** Undefined when nothing is there, which may be so a moment after it was made. */
-function inodeOf(path: string): number | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })?.ino
 }

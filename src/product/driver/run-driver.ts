@@ -1,5 +1,6 @@
 import { buildVersion, clusterConfig } from '#daemon'
 import { createKubeClient } from '#kubernetes/client'
+import { socketsOf } from '#kubernetes/sockets'
 import type { Log, Running } from '#lib'
 import type { Environment } from '#lib/flags'
 import type { DriverConfig } from './config.ts'
@@ -14,7 +15,9 @@ export async function startDriverDaemon(config: DriverConfig, env: Environment, 
   const kube = createKubeClient(clusterConfig(config.kubeconfig, env), { userAgent })
   started.defer(kube.close)
   const mounter = process.platform === 'win32' ? createWindowsMounter() : createLinuxMounter()
-  const driver = await startDriver(config, { kube, mounter, log, version: buildVersion })
+  const sockets = socketsOf(env, log)
+  started.defer(async () => sockets.stop())
+  const driver = await startDriver(config, { kube, mounter, sockets, log, version: buildVersion })
   started.defer(driver.stop)
   const running = started.move()
   return { stop: () => running.disposeAsync() }

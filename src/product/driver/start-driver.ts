@@ -3,6 +3,7 @@ import { ControllerService, IdentityService, NodeService } from '#kubernetes/csi
 import { createUnary, type GrpcServer, startGrpcServer } from '#kubernetes/grpc'
 import { createProviderClient, type ProviderClient } from '#kubernetes/provider-protocol'
 import { createTlsValues } from '#kubernetes/secret-data'
+import { type NodeSockets, unixSockets } from '#kubernetes/sockets'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
 import { createFairGate, createSingleFlight } from '#lib/async'
 import { serveMetrics, serveStatus } from '#lib/http'
@@ -39,6 +40,8 @@ export interface DriverWorld {
   /** Version of the build, reported to kubelet. */
   version: string
   clock?: Clock | undefined
+  /** Default: those of Node. */
+  sockets?: NodeSockets | undefined
   /** Default: those that have a socket in the directories of the configuration. */
   providers?: ProviderClient | undefined
   /** Place of the rotation tick in its interval, 0 to 1. Default: random. */
@@ -84,9 +87,10 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
 }
 
 export function createNode(config: DriverConfig, world: DriverWorld, started: AsyncDisposableStack): Node {
-  const { kube, mounter, log, clock = systemClock, tickOffset = Math.random() } = world
+  const { kube, mounter, sockets = unixSockets, log, clock = systemClock, tickOffset = Math.random() } = world
   const { maxReceiveBytes, providerDirectories, nodeId } = config
-  const providers = world.providers ?? createProviderClient({ directories: providerDirectories, maxReceiveBytes })
+  const directories = providerDirectories
+  const providers = world.providers ?? createProviderClient({ directories, sockets, maxReceiveBytes })
   started.defer(providers.stop)
   // Threads start with the first TLS Secret.
   const tasks = world.tasks ?? createWorkerPool({ threads: 2 })
@@ -95,6 +99,7 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     config,
     kube,
     mounter,
+    sockets,
     providers,
     events: createEventRecorder({ client: kube, log, component: 'secrets-store-csi-driver', host: nodeId, clock }),
     metrics: createDriverMetrics({ osType: process.platform === 'win32' ? 'windows' : 'linux' }),
@@ -131,7 +136,7 @@ export function startBackgroundWork(node: Node, stopping: AbortSignal, started: 
 }
 
 function serveCsi(node: Node, version: string): Promise<GrpcServer> {
-  const { config, log } = node
+  const { config, sockets, log } = node
   const unary = createUnary({ log })
   const { driverName } = config
   return startGrpcServer(
@@ -141,19 +146,28 @@ function serveCsi(node: Node, version: string): Promise<GrpcServer> {
       server.addService(ControllerService, createControllerService(unary))
       server.addService(NodeService, createNodeService(node, unary))
     },
-    { log },
+    { log, sockets },
   )
 }
 
-function startRegistering({ config, clock, log }: Node, started: AsyncDisposableStack): Registration | undefined {
+function startRegistering(
+  { config, sockets, clock, log }: Node,
+  started: AsyncDisposableStack,
+): Registration | undefined {
   if (config.registration === undefined) return undefined
-  const registration = startRegistration({ ...config.registration, driverName: config.driverName, clock, log })
+  const registration = startRegistration({
+    ...config.registration,
+    driverName: config.driverName,
+    sockets,
+    clock,
+    log,
+  })
   started.defer(registration.stop)
   return registration
 }
 
 function createRoutes(
-  { config, providers, clock, log }: Node,
+  { config, providers, sockets, clock, log }: Node,
   csi: GrpcServer,
   registration: Registration | undefined,
   started: AsyncDisposableStack,
@@ -161,9 +175,16 @@ function createRoutes(
   const { providerDirectories: directories, providerHealthCheckMs: intervalMs } = config
   const endpoint =
     config.endpoint.kind === 'unix' ? config.endpoint : { ...config.endpoint, address: `localhost:${csi.port}` }
-  const health = createHealth({ endpoint, registration, providers, providerDirectories: directories, clock })
+  const health = createHealth({
+    endpoint,
+    sockets,
+    registration,
+    providers,
+    providerDirectories: directories,
+    clock,
+  })
   started.defer(health.stop)
   if (intervalMs !== undefined)
-    started.defer(startProviderHealthCheck({ providers, directories, intervalMs, clock, log }).stop)
+    started.defer(startProviderHealthCheck({ providers, directories, sockets, intervalMs, clock, log }).stop)
   return { '/healthz': health.live, '/readyz': health.ready }
 }

@@ -5,4 +5,4 @@
  */
 
 export { type ProviderProgramConfig, providerFlags, providerProgram } from './config.ts'
-export { type ProviderConfig, type RunningProvider, startProvider } from './start-provider.ts'
+export { type ProviderConfig, type RunningProvider, startProvider, startProviderDaemon } from './start-provider.ts'

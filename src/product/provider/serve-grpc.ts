@@ -17,6 +17,7 @@ import {
   staleSinceTrailer,
   vaultsTrailer,
 } from '#kubernetes/provider-protocol'
+import type { NodeSockets } from '#kubernetes/sockets'
 import { errorMessage, type Log, type Running, timestamp } from '#lib'
 import type { Endpoint } from '#lib/flags'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
@@ -29,6 +30,7 @@ import { errorCodeOf } from './read-objects.ts'
 export interface ServeGrpcOptions {
   mount: Mount
   endpoint: Endpoint
+  sockets?: NodeSockets | undefined
   runtimeVersion: string
   metrics: ProviderMetrics
   log: Log
@@ -42,7 +44,7 @@ export interface ServeGrpcOptions {
 
 /** The provider protocol and gRPC health on one socket; one log line per call. */
 export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
-  const { endpoint, log, metrics, runtimeVersion, mountTimeoutMs = 110_000, drainMs } = options
+  const { endpoint, sockets, log, metrics, runtimeVersion, mountTimeoutMs = 110_000, drainMs } = options
   let serving = true
   const unary = createUnary({
     log,
@@ -68,7 +70,7 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
         createHealthService(unary, () => serving),
       )
     },
-    { log, drainMs },
+    { log, sockets, drainMs },
   )
   return {
     stop() {

@@ -11,8 +11,9 @@ import {
 } from '#azure/identity'
 import { createVaultClient } from '#azure/keyvault'
 import type { KubeConfig } from '#kubernetes/client'
+import { type NodeSockets, socketsOf, unixSockets } from '#kubernetes/sockets'
 import { type Clock, type Log, type Running, systemClock } from '#lib'
-import { type Endpoint, grpcAddress, type ListenAddress } from '#lib/flags'
+import type { Endpoint, Environment, ListenAddress } from '#lib/flags'
 import {
   createHttpClient,
   createRetryingSend,
@@ -40,6 +41,8 @@ import { createTickTurns, createVaultTurns } from './vault-turns.ts'
 export interface ProviderConfig {
   /** Where the driver finds us. */
   endpoint: Endpoint
+  /** Default: those of Node. */
+  sockets?: NodeSockets | undefined
   /** Version that the protocol's Version call answers. */
   version: string
   log: Log
@@ -101,20 +104,40 @@ export interface RunningProvider extends Running {
   healthPort: number | undefined
 }
 
+/** The provider with the sockets of this process: through the relay where one has started it. */
+export async function startProviderDaemon(config: ProviderConfig, env: Environment): Promise<Running> {
+  await using started = new AsyncDisposableStack()
+  const sockets = socketsOf(env, config.log)
+  started.defer(async () => sockets.stop())
+  const provider = await startProvider({ ...config, sockets })
+  started.defer(provider.stop)
+  const running = started.move()
+  return { stop: () => running.disposeAsync() }
+}
+
 /** Starts everything and gives it back to be stopped; nothing is left behind when something cannot start. */
 export async function startProvider(config: ProviderConfig): Promise<RunningProvider> {
-  const { endpoint, log, clock = systemClock, metricsAddress, healthAddress, healthPath = '/healthz' } = config
+  const {
+    endpoint,
+    sockets = unixSockets,
+    log,
+    clock = systemClock,
+    metricsAddress,
+    healthAddress,
+    healthPath = '/healthz',
+  } = config
   await using started = new AsyncDisposableStack()
   const metrics = createProviderMetrics({ clock, objectNames: config.objectNameLabels })
   const mount = openMount(config, { metrics, clock, started })
   const metricsServer = metricsAddress && (await serveMetrics(metricsAddress, metrics.text))
   if (metricsServer !== undefined) started.defer(() => metricsServer.stop())
-  const server = await serveGrpc({ mount, endpoint, runtimeVersion: config.version, metrics, log })
+  const server = await serveGrpc({ mount, endpoint, sockets, runtimeVersion: config.version, metrics, log })
   started.defer(() => server.stop())
+  const address = endpoint.kind === 'unix' ? sockets.address(endpoint.path) : endpoint.address
   const health =
     healthAddress &&
     (await serveStatus(healthAddress, {
-      [healthPath]: () => askOwnHealth(grpcAddress(endpoint), config.healthTimeoutMs),
+      [healthPath]: () => askOwnHealth(address, config.healthTimeoutMs),
     }))
   if (health !== undefined) started.defer(() => health.stop())
 

@@ -1,0 +1,3 @@
+module keymount.dev/relay
+
+go 1.24

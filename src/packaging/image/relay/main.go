@@ -1,0 +1,87 @@
+// Command relay is the entry point of the Windows image. It starts the program that its arguments name and is that program's
+// access to Unix sockets: kubelet and providers use them, and Node.js on Windows has none.
+// docs/decisions/0015-unix-sockets-on-windows.md
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// How long the program may take to end after it was asked to; kubelet's grace is 30 s.
+const grace = 25 * time.Second
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: relay PROGRAM [ARGUMENT…]: runs the program and opens Unix sockets for it")
+		os.Exit(2)
+	}
+	code, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "relay: %v\n", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(command []string) (int, error) {
+	relay, err := newRelay()
+	if err != nil {
+		return 0, err
+	}
+	defer relay.close()
+	go relay.serve()
+
+	child := exec.Command(program(command[0]), command[1:]...)
+	child.Env = append(os.Environ(), "KEYMOUNT_RELAY="+relay.address())
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	child.SysProcAttr = childAttributes()
+	// The end of its input asks the program to stop: Windows has no signal for that.
+	input, err := child.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := child.Start(); err != nil {
+		return 0, err
+	}
+	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	go end(stop, input, child)
+	err = child.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return max(exit.ExitCode(), 1), nil
+	}
+	return 0, err
+}
+
+func end(stop context.Context, input io.Closer, child *exec.Cmd) {
+	<-stop.Done()
+	input.Close()
+	time.Sleep(grace)
+	child.Process.Kill()
+}
+
+// program is the path of a program that may lie beside this one.
+func program(name string) string {
+	if filepath.Base(name) != name {
+		return name
+	}
+	own, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	beside := filepath.Join(filepath.Dir(own), name)
+	if _, err := os.Stat(beside); err != nil {
+		return name
+	}
+	return beside
+}
