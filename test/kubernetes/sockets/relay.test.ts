@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, suite, type TestContext, test } from 'node:test'
 import { Code, checkHealth, createHealthService, createUnary, HealthService, startGrpcServer } from '#kubernetes/grpc'
-import { createProviderClient, MountRequest } from '#kubernetes/provider-protocol'
+import { createProviderClient } from '#kubernetes/provider-protocol'
 import { createRelayedSockets } from '#kubernetes/sockets'
 import { silentLog } from '#lib'
 import { startDriver } from '../../support/driver.ts'
@@ -77,7 +77,13 @@ suite('relay', { skip: findGo() === undefined ? goMissing : false }, () => {
     provider.answer = () => ({ objectVersion: [], files: [{ path: 'a', mode: 0, contents }], error: undefined })
     const client = createProviderClient({ directories: [directory], sockets, maxReceiveBytes: 64 * 1024 * 1024 })
     t.after(() => client.stop())
-    const { files } = await client.mount('e2e-provider', MountRequest.fromPartial({ attributes: '{}' }))
+    const { files } = await client.mount('e2e-provider', {
+      attributes: '{}',
+      secrets: '',
+      permission: '420',
+      targetPath: '/target',
+      currentObjectVersion: [],
+    })
     assert.equal(Buffer.compare(files[0]?.contents ?? Buffer.alloc(0), contents), 0)
   })
 
