@@ -17,7 +17,7 @@ import (
 )
 
 // The program connects to a port of 127.0.0.1. The first line of each connection begins with a secret that only the program
-// knows, and says what the connection is for:
+// knows, and names what the connection is for:
 //
 //	SECRET control       lines in both directions, until either end closes it; then all sockets are closed
 //	SECRET accept ID     a connection that came in on a socket
@@ -159,7 +159,7 @@ func dial(connection net.Conn, path string) {
 // control answers the program's requests and reports connections until the connection ends.
 func (r *relay) control(connection net.Conn) {
 	var mutex sync.Mutex
-	tell := func(format string, words ...any) {
+	send := func(format string, words ...any) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		fmt.Fprintf(connection, format+"\n", words...)
@@ -184,12 +184,12 @@ func (r *relay) control(connection net.Conn) {
 		}
 		socket, err := listen(path)
 		if err != nil {
-			tell("failed %s\t%s", path, oneLine(err))
+			send("failed %s\t%s", path, oneLine(err))
 			continue
 		}
 		sockets[path] = socket
-		tell("listening %s", path)
-		go r.accept(socket, func(id string) { tell("incoming %s %s", id, path) })
+		send("listening %s", path)
+		go r.accept(socket, func(id string) { send("incoming %s %s", id, path) })
 	}
 }
 
