@@ -16,3 +16,6 @@ export const proxyAnnotations = {
   inject: 'azure.workload.identity/inject-proxy-sidecar',
   port: 'azure.workload.identity/proxy-sidecar-port',
 } as const
+
+/** Annotation of a pod that signs in through the token proxy of its cluster (AKS identity bindings). */
+export const bindingAnnotation = 'azure.workload.identity/use-identity-binding'

@@ -3,7 +3,7 @@ import { extname, join } from 'node:path'
 import { type LintFile, lintLimits } from '#azure/lint'
 import { beyondLimit, errorCode } from '#lib'
 import { CliError } from '#terminal'
-import type { LintCommand } from './lint-options.ts'
+import type { InputOptions } from './lint-options.ts'
 import { renderChart, renderKustomization } from './render.ts'
 
 export interface LintInput {
@@ -16,7 +16,7 @@ const extensions = new Set(['.yaml', '.yml', '.json'])
 const kustomizations = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
 /** Reads what the paths name. Throws {@link CliError} for a path that does not exist and for a chart that cannot be rendered. */
-export async function readInput(command: LintCommand): Promise<LintInput> {
+export async function readInput(command: InputOptions): Promise<LintInput> {
   const found: Found = { files: [], charts: [], kustomizations: [] }
   let standardInput = false
   for (const path of command.paths) {
@@ -50,7 +50,7 @@ const maxDepth = 50
 const maxFiles = 50_000
 
 /** Hidden folders, packages and links are left out: what they lead to is not part of the directory. */
-function walk(directory: string, found: Found, command: LintCommand, depth: number): void {
+function walk(directory: string, found: Found, command: InputOptions, depth: number): void {
   const has = (name: string) => existsSync(join(directory, name))
   if (has('Chart.yaml')) {
     found.charts.push(directory)

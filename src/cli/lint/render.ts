@@ -2,14 +2,14 @@ import { basename, join } from 'node:path'
 import type { LintFile } from '#azure/lint'
 import { type ProgramResult, runProgram } from '#lib'
 import { CliError } from '#terminal'
-import type { LintCommand } from './lint-options.ts'
+import type { InputOptions } from './lint-options.ts'
 
 const maxOutputBytes = 64 * 1024 * 1024
 
 /** Ends the name of a file whose lines are those of the rendered text, not of the file. */
 export const renderedSuffix = ' (rendered)'
 
-type Context = Pick<LintCommand, 'values' | 'world' | 'kubernetes'>
+type Context = Pick<InputOptions, 'values' | 'world' | 'kubernetes'>
 
 /** The manifests of a chart, one file per template. */
 export async function renderChart(directory: string, { values, world, kubernetes }: Context): Promise<LintFile[]> {
@@ -50,7 +50,7 @@ export async function renderKustomization(directory: string, { world }: Context)
   throw missing('kubectl', what, 'https://kubernetes.io/docs/tasks/tools/')
 }
 
-function run(program: string, args: readonly string[], { env, signal }: LintCommand['world']): Promise<ProgramResult> {
+function run(program: string, args: readonly string[], { env, signal }: InputOptions['world']): Promise<ProgramResult> {
   const own = Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   )
