@@ -8,11 +8,12 @@ export const command = defineCommand({
     'Workload identity from the command line: the application or managed identity, the service account, the federated ' +
     'credential and the role; the issuer’s documents; and why a pod does not sign in. The flags are those of azwi.',
   async subcommands() {
-    const [{ serviceAccountCommand }, { jwksCommand }, { doctorCommand }] = await Promise.all([
+    const [{ serviceAccountCommand }, { jwksCommand }, { doctorCommand }, { planCommand }] = await Promise.all([
       import('../identity/serviceaccount/serviceaccount-command.ts'),
       import('../identity/jwks-command.ts'),
       import('../identity/doctor/doctor-command.ts'),
+      import('../identity/plan/plan-command.ts'),
     ])
-    return [serviceAccountCommand, jwksCommand, doctorCommand]
+    return [serviceAccountCommand, jwksCommand, doctorCommand, planCommand]
   },
 })

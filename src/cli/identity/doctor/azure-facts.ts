@@ -12,6 +12,8 @@ export interface AzureIdentity {
   kind: 'application' | 'managed identity'
   name: string
   clientId: string
+  /** Of a managed identity. */
+  resourceId?: string | undefined
   /** Object id of its service principal; undefined for an application without one. */
   principalId: string | undefined
   credentials: readonly FederatedCredential[]
@@ -102,7 +104,13 @@ function describeManagedIdentity(
   const [, subscription = '', group = '', name = ''] =
     /\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/.*\/userAssignedIdentities\/([^/]+)$/i.exec(resourceId) ?? []
   const identity = ['--subscription', subscription, '--resource-group', group, '--identity-name', name]
-  return { kind: 'managed identity', name, ...facts, az: { group: ['identity'], identity, credential: '--name' } }
+  return {
+    kind: 'managed identity',
+    name,
+    resourceId,
+    ...facts,
+    az: { group: ['identity'], identity, credential: '--name' },
+  }
 }
 
 /** The az command that creates a federated credential, or updates an existing one. */

@@ -1,4 +1,5 @@
 import type { ObjectSpec, ObjectType } from '#azure/class'
+import type { BuiltInRole } from '#azure/rest'
 import { nearestName } from '#lib'
 import { HttpFault } from '#lib/http'
 import { commandLine, shortList } from '#terminal'
@@ -6,7 +7,7 @@ import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { type Finding, ok, problem, unknown } from './finding.ts'
 
-interface Vault {
+export interface Vault {
   id: string
   name: string
   properties: {
@@ -25,7 +26,7 @@ interface Definition {
 }
 
 /** What reading an object of a class needs, in both ways to grant it. */
-export const needs: Record<ObjectType, { action: string; role: string; policy: string; flag: string }> = {
+export const needs: Record<ObjectType, { action: string; role: BuiltInRole; policy: string; flag: string }> = {
   secret: {
     action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
     role: 'Key Vault Secrets User',
@@ -64,10 +65,7 @@ export async function checkVault(azure: AzureSession, question: VaultQuestion): 
   const vault = all.find(({ name }) => name.toLowerCase() === vaultName.toLowerCase())
   if (vault === undefined) return [await missingVault(azure, vaultName, vaults)]
   if (principalId === undefined) return [unknown('rights', 'the identity could not be found out')]
-  const granted =
-    vault.properties.enableRbacAuthorization === true
-      ? await attempt(() => roleGrants(azure, vault, principalId))
-      : { value: policyGrants(vault, principalId) }
+  const granted = await attempt(() => vaultGrants(azure, vault, principalId))
   const types = [...new Set(question.objects.map(({ type }) => type))]
   return types.map((type) => rightFinding(type, { vault, granted, question, principalId }))
 }
@@ -80,7 +78,7 @@ export async function checkVaultExists(azure: AzureSession, vaultName: string): 
   return [await missingVault(azure, vaultName, vaults)]
 }
 
-async function listVaults({ resourceManager, subscriptionId }: AzureSession): Promise<Vault[]> {
+export async function listVaults({ resourceManager, subscriptionId }: AzureSession): Promise<Vault[]> {
   const path = `/subscriptions/${subscriptionId()}/providers/Microsoft.KeyVault/vaults`
   return resourceManager.list<Vault>(path, { apiVersion: '2023-07-01' })
 }
@@ -124,8 +122,19 @@ async function isNoVault({ send, cloud }: AzureSession, vaultName: string): Prom
   }
 }
 
-/** What grants the right to read an object, in words; undefined if nothing does. */
-type Grants = (type: ObjectType, objectName: string) => string | undefined
+/**
+ * What grants the right to read an object, in words; undefined if nothing does.
+ *
+ * @param objectName empty for all objects of the vault
+ */
+export type Grants = (type: ObjectType, objectName: string, lists?: boolean) => string | undefined
+
+/** By role assignments or access policies, whichever the vault has. */
+export async function vaultGrants(azure: AzureSession, vault: Vault, principalId: string): Promise<Grants> {
+  return vault.properties.enableRbacAuthorization === true
+    ? roleGrants(azure, vault, principalId)
+    : policyGrants(vault, principalId)
+}
 
 async function roleGrants({ resourceManager }: AzureSession, { id }: Vault, principalId: string): Promise<Grants> {
   const query = { $filter: `assignedTo('${principalId}')` }
@@ -164,11 +173,12 @@ function policyGrants({ properties }: Vault, principalId: string): Grants {
   const policies = (properties.accessPolicies ?? []).filter(
     ({ objectId }) => objectId.toLowerCase() === principalId.toLowerCase(),
   )
-  return (type) => {
+  return (type, _, lists = false) => {
     const words = policies
       .flatMap(({ permissions }) => permissions[needs[type].policy] ?? [])
       .map((w) => w.toLowerCase())
-    return words.includes('get') || words.includes('all') ? `access policy: ${needs[type].policy} get` : undefined
+    const has = (word: string) => words.includes(word) || words.includes('all')
+    return has('get') && (!lists || has('list')) ? `access policy: ${needs[type].policy} get` : undefined
   }
 }
 

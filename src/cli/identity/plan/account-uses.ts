@@ -111,7 +111,10 @@ function collectClass(collection: Collection, { user, account, className, hasSec
     return
   }
   if (found.provider !== 'azure') return
-  if (found.spec === undefined) return problem(collection, found.manifest, 'has mistakes: see keymount lint')
+  if (found.spec === undefined) {
+    problem(collection, found.manifest, 'has mistakes: see keymount lint')
+    return
+  }
   const { identity } = found.spec
   const annotations = annotationsOf(collection.set, account, user)
   const named = { ...identity, clientId: identity.clientId || clientId }
@@ -121,7 +124,8 @@ function collectClass(collection: Collection, { user, account, className, hasSec
   if (!isFederated && (way !== 'service-principal' || hasSecret)) return
   if (complete.clientId === '') {
     const who = shown(account || 'default')
-    return problem(collection, user, `neither class ${shown(className)} nor account ${who} names a client id`)
+    problem(collection, user, `neither class ${shown(className)} nor account ${who} names a client id`)
+    return
   }
   const use = useOf(collection, { user, account, clientId: complete.clientId, annotations })
   if (use === undefined) return
@@ -146,7 +150,10 @@ function readsOf({ values, objects, selects }: ClassSpec): VaultRead[] {
   }))
 }
 
-function collectSelfSignIn(collection: Collection, { manifest, path, labels, annotations, account }: PodManifest): void {
+function collectSelfSignIn(
+  collection: Collection,
+  { manifest, path, labels, annotations, account }: PodManifest,
+): void {
   if (labels[useLabel] !== 'true') return
   const ofAccount = annotationsOf(collection.set, account, manifest)
   const clientId = ofAccount[clientIdAnnotation]?.trim() ?? ''
@@ -164,8 +171,11 @@ interface Signer {
   annotations: Readonly<Record<string, string>>
 }
 
-/** What is known of the account already; undefined, with a problem, for names that neither Kubernetes nor Entra would take. */
-function useOf(collection: Collection, { user, account: given, clientId: id, annotations }: Signer): Collected | undefined {
+/** The use of this account and client so far; undefined, with a problem, for names that neither Kubernetes nor Entra would take. */
+function useOf(
+  collection: Collection,
+  { user, account: given, clientId: id, annotations }: Signer,
+): Collected | undefined {
   const clientId = id.toLowerCase()
   const namespace = user.namespace || collection.defaultNamespace
   const account = given || 'default'
@@ -196,7 +206,9 @@ function useOf(collection: Collection, { user, account: given, clientId: id, ann
 function annotationsOf(set: ManifestSet, account: string, user: Manifest): Record<string, string> {
   const [found] = set.accountNamed(account || 'default', user)
   const annotations = recordOf(valueAt(found?.value, 'metadata', 'annotations')) ?? {}
-  return Object.fromEntries(Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+  return Object.fromEntries(
+    Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
 }
 
 export function isClientId(text: string): boolean {
@@ -207,7 +219,11 @@ export function isNamespaceName(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)
 }
 
-function problem({ problems }: Collection, { file, kind, name }: Manifest | ClassManifest['manifest'], text: string): void {
+function problem(
+  { problems }: Collection,
+  { file, kind, name }: Manifest | ClassManifest['manifest'],
+  text: string,
+): void {
   problems.add(`${file}: ${kind} ${shown(name)}: ${text}`)
 }
 

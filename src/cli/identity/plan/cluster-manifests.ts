@@ -42,7 +42,7 @@ const needed: ReadonlySet<string> = new Set(['SecretProviderClass', 'ServiceAcco
 
 /** Only what a plan reads: pods of a large cluster have much else. A pod with a controller is read from its workload. */
 function fileOf({ group, version, kind }: Resource<KubeObject>, object: KubeObject): LintFile[] {
-  const { name, namespace, labels, annotations, ownerReferences } = object.metadata
+  const { name = '', namespace, labels, annotations, ownerReferences } = object.metadata
   if (kind === 'Job' && ownerReferences?.some((owner) => owner.kind === 'CronJob')) return []
   const isOfWorkload = ownerReferences?.some(
     (owner) => owner.kind === 'ReplicaSet' || workloads.some((one) => one.kind === owner.kind),

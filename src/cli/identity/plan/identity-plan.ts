@@ -28,6 +28,9 @@ export interface PlanOptions {
 export interface AzureThere {
   /** How many federated credentials the identity has besides those of these subjects. */
   otherCredentials(clientId: string, subjects: readonly Subject[]): number
+  hasCredential(clientId: string, credential: Credential): boolean
+  hasGrant(clientId: string, grant: Grant): boolean
+  hasBinding(clientId: string, binding: Binding): boolean
   /** Why the identity cannot be bound in this cluster; undefined when it can, or when nothing is known. */
   bindingObstacle(clientId: string, cluster: Pick<FleetCluster, 'aks'>): string | undefined
 }
@@ -46,20 +49,28 @@ export interface Credential extends Subject {
   name: string
 }
 
+/** Something that the plan needs. */
+export type Needed<T> = T & {
+  /** Whether Azure has it already; undefined when Azure was not asked. */
+  there: boolean | undefined
+}
+
 /** A role on a vault, or on one object of it. */
 export interface Grant {
   vault: string
   type: ObjectType
   /** Empty for the whole vault. */
   object: string
+  /** Whether a class selects objects, so that it lists them. */
+  lists: boolean
 }
 
 /** An identity with its own credentials: the one that the manifests name, or a new one that takes over a part of its subjects. */
 export interface Part {
   /** Undefined for the one that the manifests name. */
   newName: string | undefined
-  credentials: readonly Credential[]
-  grants: readonly Grant[]
+  credentials: readonly Needed<Credential>[]
+  grants: readonly Needed<Grant>[]
 }
 
 export interface Binding {
@@ -92,7 +103,7 @@ export interface IdentityPlan {
   subjects: readonly Subject[]
   /** The first one is the identity that the manifests name. */
   parts: readonly Part[]
-  bindings: readonly Binding[]
+  bindings: readonly Needed<Binding>[]
   /** Name of the ClusterRole, when there are bindings. */
   clusterRole: string
   /** Clusters that need the ClusterRole. */

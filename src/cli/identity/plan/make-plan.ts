@@ -7,6 +7,7 @@ import type {
   FleetCluster,
   Grant,
   IdentityPlan,
+  Needed,
   Part,
   PlacedUse,
   PlanOptions,
@@ -19,7 +20,9 @@ import { splitSubjects } from './split-subjects.ts'
 export function makePlan(fleet: readonly FleetCluster[], options: PlanOptions): IdentityPlan[] {
   const placed = fleet.flatMap((cluster) => cluster.uses.map((use) => ({ ...use, cluster })))
   const byClient = Map.groupBy(placed, ({ clientId }) => clientId)
-  return [...byClient].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([clientId, uses]) => planIdentity(clientId, uses, options))
+  return [...byClient]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([clientId, uses]) => planIdentity(clientId, uses, options))
 }
 
 function planIdentity(clientId: string, uses: readonly PlacedUse[], options: PlanOptions): IdentityPlan {
@@ -29,13 +32,17 @@ function planIdentity(clientId: string, uses: readonly PlacedUse[], options: Pla
   const bound = way === 'bindings' ? uses : uses.filter(isBound)
   const split = way === 'split' ? splitSubjects(federated, options) : [way === 'bindings' ? [] : federated]
   const parts = split.map((ofPart, index): Part => {
-    const readers = index === 0 ? [...ofPart, ...bound] : ofPart
+    const isOld = index === 0
+    const needed = neededIn(isOld ? options.there : undefined)
     return {
-      newName: index === 0 ? undefined : `keymount-${clientId.slice(0, 8)}-${index + 1}`,
-      credentials: ofPart.map((use) => credentialOf(use)),
-      grants: grantsOf(readers, options.scope),
+      newName: isOld ? undefined : `keymount-${clientId.slice(0, 8)}-${index + 1}`,
+      credentials: ofPart.map(credentialOf).map((one) => needed(one, (there) => there.hasCredential(clientId, one))),
+      grants: grantsOf(isOld ? [...ofPart, ...bound] : ofPart, options.scope).map((one) =>
+        needed(one, (there) => there.hasGrant(clientId, one)),
+      ),
     }
   })
+  const needed = neededIn(options.there)
   const clusterRole = `keymount-identity-${clientId}`
   return {
     clientId,
@@ -43,11 +50,18 @@ function planIdentity(clientId: string, uses: readonly PlacedUse[], options: Pla
     why,
     subjects: uses.map(subjectIn),
     parts,
-    bindings: bindingsOf(bound, clientId),
+    bindings: bindingsOf(bound, clientId).map((one) => needed(one, (there) => there.hasBinding(clientId, one))),
     clusterRole,
     ...permissionsOf(bound, clusterRole),
     ...planChanges({ clientId, way, split, bound }),
   }
+}
+
+function neededIn(there: AzureThere | undefined) {
+  return <T>(one: T, ask: (there: AzureThere) => boolean): Needed<T> => ({
+    ...one,
+    there: there === undefined ? undefined : ask(there),
+  })
 }
 
 function signsInThroughProxy({ classes, workloads }: PlacedUse): boolean {
@@ -115,7 +129,9 @@ function grantsOf(uses: readonly PlacedUse[], scope: PlanOptions['scope']): Gran
   const grants = new Map<string, Grant>()
   for (const { vault, type, name } of uses.flatMap(({ reads }) => reads)) {
     const object = scope === 'vault' || name === '*' ? '' : name
-    grants.set(`${vault} ${type} ${object}`, { vault, type, object })
+    const key = `${vault} ${type} ${object}`
+    const lists = name === '*' || grants.get(key)?.lists === true
+    grants.set(key, { vault, type, object, lists })
   }
   const wide = (grant: Grant) => grants.has(`${grant.vault} ${grant.type} `)
   const kept = [...grants].filter(([, grant]) => grant.object === '' || !wide(grant))
@@ -128,7 +144,10 @@ function bindingsOf(bound: readonly PlacedUse[], clientId: string): Binding[] {
   return clusters.flatMap(({ name: cluster, aks }) => (aks === undefined ? [] : [{ cluster, aks, name }]))
 }
 
-function permissionsOf(bound: readonly PlacedUse[], clusterRole: string): Pick<IdentityPlan, 'permissions' | 'roleClusters'> {
+function permissionsOf(
+  bound: readonly PlacedUse[],
+  clusterRole: string,
+): Pick<IdentityPlan, 'permissions' | 'roleClusters'> {
   const named = bound.map(({ cluster, namespace, account }) => ({
     cluster,
     namespace,

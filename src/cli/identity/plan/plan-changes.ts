@@ -14,7 +14,10 @@ type Changes = Pick<IdentityPlan, 'changes' | 'warnings'>
 /** What has to change in the manifests. */
 export function planChanges({ clientId, way, split, bound }: ChangeQuestion): Changes {
   if (way === 'split') return splitChanges(clientId, split)
-  return { changes: bound.flatMap(throughProxy).filter(isFirst), warnings: bound.length === 0 ? [] : bindingWarnings(clientId, bound) }
+  return {
+    changes: bound.flatMap(throughProxy).filter(isFirst),
+    warnings: bound.length === 0 ? [] : bindingWarnings(clientId, bound),
+  }
 }
 
 function throughProxy({ cluster, namespace, classes, workloads }: PlacedUse): ManifestChange[] {
@@ -40,7 +43,8 @@ function bindingWarnings(clientId: string, bound: readonly PlacedUse[]): string[
     const open = classes.filter(({ namesClient, throughProxy }) => !namesClient && !throughProxy)
     return open.flatMap(({ name }) => {
       const others = cluster.uses.filter(
-        (use) => use.clientId !== clientId && use.namespace === namespace && use.classes.some((one) => one.name === name),
+        (use) =>
+          use.clientId !== clientId && use.namespace === namespace && use.classes.some((one) => one.name === name),
       )
       return others.map(
         (use) =>

@@ -180,7 +180,11 @@ function readCluster(entry: unknown, path: string, problems: Problems): NamedClu
   check('issuer', isIssuer, issuerForm)
   if (fields.aks !== undefined) check('aks', isAksId, aksForm)
   if (fields.context !== undefined)
-    check('context', (name) => name !== '' && name.length <= 253 && !/\p{Cc}/u.test(name), 'a context of the kubeconfig')
+    check(
+      'context',
+      (name) => name !== '' && name.length <= 253 && !/\p{Cc}/u.test(name),
+      'a context of the kubeconfig',
+    )
   const paths = fields.paths === undefined ? [] : listOf(fields.paths)
   if (paths?.every((one) => typeof one === 'string') !== true) problems.add(`${path}.paths`, 'expected a list of paths')
   return {

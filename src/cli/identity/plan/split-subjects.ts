@@ -33,5 +33,7 @@ function byNamespace(sorted: readonly PlacedUse[], max: number): PlacedUse[][] {
 }
 
 function chunksOf(list: readonly PlacedUse[], size: number): PlacedUse[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size))
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  )
 }

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
+import { recordOf } from '#lib/formats'
+import { parseBicep, parseTerraform } from '../../support/grammars.ts'
+import { runCli } from '../../support/run-cli.ts'
+import { temporaryDirectory } from '../../support/temporary-directory.ts'
+import { fleetFile, fleetManifests } from './fleets.ts'
+
+const shop = {
+  clientId: '5E0D0000-0000-4000-8000-00000000000A',
+  tenantId: '61630000-0000-4000-8000-00000000000b',
+  vault: 'shop-prod',
+}
+const issuer = ['--issuer', 'https://oidc.example/prod/']
+const threeNamespaces = ['bank', 'blog', 'shop']
+
+interface Fleet {
+  manifests: string
+  clusters?: string
+  flags: readonly string[]
+}
+
+const fleets: Readonly<Record<string, Fleet>> = {
+  '1x15': { manifests: fleetManifests({ ...shop, accounts: 15, namespaces: ['shop'] }), flags: issuer },
+  '1x45': {
+    manifests: fleetManifests({ ...shop, accounts: 45, namespaces: threeNamespaces }),
+    flags: [...issuer, '--split', 'by-namespace'],
+  },
+  '25x3': {
+    manifests: fleetManifests({ ...shop, accounts: 3, namespaces: ['shop'] }),
+    clusters: fleetFile(25, { aks: true }),
+    flags: [],
+  },
+}
+
+function prepare(t: TestContext, { manifests, clusters, flags }: Fleet): string[] {
+  const directory = temporaryDirectory(t)
+  mkdirSync(join(directory, 'apps'))
+  writeFileSync(join(directory, 'apps/all.yaml'), manifests)
+  if (clusters === undefined) return [join(directory, 'apps'), ...flags]
+  writeFileSync(join(directory, 'fleet.yaml'), clusters)
+  return [join(directory, 'apps'), '--fleet', join(directory, 'fleet.yaml'), ...flags]
+}
+
+const identityPlan = (...words: string[]) => runCli(['identity', 'plan', ...words])
+
+/** `KEYMOUNT_WRITE_GOLDEN=1` writes the files, for a review of what changed. */
+function equalsGolden(name: string, text: string): void {
+  const file = join(import.meta.dirname, 'golden', name)
+  if (process.env.KEYMOUNT_WRITE_GOLDEN === '1') writeFileSync(file, text)
+  assert.equal(text, readFileSync(file, 'utf8'))
+}
+
+for (const [name, fleet] of Object.entries(fleets)) {
+  test(`the plan of the fleet ${name}, as a table and as commands of az`, async (t) => {
+    const words = prepare(t, fleet)
+    for (const [format, ending] of [
+      ['table', 'txt'],
+      ['az', 'sh'],
+    ] as const) {
+      const { code, stdout, stderr } = await identityPlan(...words, '--format', format)
+      assert.equal(code, 0, stderr)
+      equalsGolden(`${name}.${ending}`, stdout)
+    }
+  })
+
+  test(`the plan of the fleet ${name} is Bicep by its grammar for tree-sitter, and Terraform by HashiCorp’s parser`, async (t) => {
+    const words = prepare(t, fleet)
+    const wanted = JSON.parse((await identityPlan(...words, '--format', 'json')).stdout) as JsonPlan
+    const directory = temporaryDirectory(t)
+    for (const format of ['bicep', 'terraform']) {
+      const out = join(directory, format)
+      const { code, stdout, stderr } = await identityPlan(...words, '--format', format, '--output-dir', out)
+      assert.equal(code, 0, stderr)
+      const files = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((one) => one.includes('.'))
+      assert.deepEqual(stdout.trim().split('\n').toSorted(), files.map((one) => join(out, one)).toSorted())
+      for (const file of files) await checkFile(file, readFileSync(join(out, file), 'utf8'))
+    }
+    const main = await parseTerraform('main.tf', readFileSync(join(directory, 'terraform/main.tf'), 'utf8'))
+    const locals = recordOf((main.locals as unknown[])[0]) ?? {}
+    const { parts, bindings } = wanted.identities[0] ?? { parts: [], bindings: [] }
+    const all = parts.flatMap(({ credentials }) => credentials)
+    assert.equal(Object.keys(recordOf(locals.credentials) ?? {}).length, all.length)
+    assert.equal(Object.keys(recordOf(locals.bindings) ?? {}).length, bindings.length)
+    const modules = await parseBicep('main.bicep', readFileSync(join(directory, 'bicep/main.bicep'), 'utf8'))
+    const declared = Object.values(modules).flat()
+    assert.equal(declared.filter((one) => one.startsWith('binding_')).length, bindings.length)
+    assert.equal(declared.filter((one) => one.startsWith('identity_')).length, parts.length)
+  })
+}
+
+interface JsonPlan {
+  done: boolean
+  identities: {
+    clientId: string
+    way: string
+    parts: { newName?: string; credentials: { name: string; subject: string }[]; grants: unknown[] }[]
+    bindings: unknown[]
+    changes: { kind: string; name: string }[]
+  }[]
+  problems: string[]
+}
+
+async function checkFile(file: string, text: string): Promise<void> {
+  if (file.endsWith('.bicep')) await parseBicep(file, text)
+  else if (file.endsWith('.tf') || file.endsWith('.tfvars')) await parseTerraform(file, text)
+  else if (file.endsWith('.json')) JSON.parse(text)
+  else
+    assert.deepEqual(
+      parseAllDocuments(text).flatMap(({ errors }) => errors),
+      [],
+    )
+  assert.doesNotMatch(text, /client_?secret|password/i)
+}
+
+const jsonOf = async (...words: string[]): Promise<JsonPlan> =>
+  JSON.parse((await identityPlan(...words, '--format', 'json')).stdout) as JsonPlan
+
+test('the fleet of 45 is split so that no identity has more than 20 subjects, in both ways', async (t) => {
+  const words = prepare(t, { ...(fleets['1x45'] ?? { manifests: '' }), flags: issuer })
+  for (const split of ['round-robin', 'by-namespace']) {
+    const { identities } = await jsonOf(...words, '--split', split)
+    assert.deepEqual(
+      identities.map(({ way, parts }) => [way, parts.map(({ credentials }) => credentials.length)]),
+      [['split', [15, 15, 15]]],
+    )
+    const subjects = identities.flatMap(({ parts }) =>
+      parts.flatMap((part) => part.credentials.map((one) => one.subject)),
+    )
+    assert.equal(new Set(subjects).size, 45)
+  }
+  const { identities } = await jsonOf(...words, '--split', 'by-namespace', '--max-fics', '30')
+  assert.deepEqual(
+    identities.map(({ parts }) => parts.map(({ credentials }) => credentials.length)),
+    [[30, 15]],
+  )
+})
+
+test('the order of the manifests changes neither a name nor a part', async (t) => {
+  const backwards = (fleets['1x45']?.manifests ?? '').split('---\n').toReversed().join('---\n')
+  const one = await jsonOf(...prepare(t, { manifests: fleets['1x45']?.manifests ?? '', flags: issuer }))
+  assert.deepEqual(await jsonOf(...prepare(t, { manifests: backwards, flags: issuer })), one)
+})
+
+test('identity bindings need the resource id of every cluster, and can be refused', async (t) => {
+  const words = prepare(t, {
+    ...(fleets['25x3'] ?? { manifests: '' }),
+    clusters: fleetFile(25, { aks: false }),
+    flags: [],
+  })
+  assert.equal((await jsonOf(...words)).identities[0]?.way, 'split')
+  const demanded = await identityPlan(...words, '--bindings', 'always')
+  assert.equal(demanded.code, 2)
+  assert.match(demanded.stderr, /cluster prod-01 has no resource id of AKS/)
+  const withIds = prepare(t, { ...(fleets['25x3'] ?? { manifests: '' }), flags: [] })
+  assert.equal((await jsonOf(...withIds, '--bindings', 'never')).identities[0]?.way, 'split')
+  const small = prepare(t, { ...(fleets['1x15'] ?? { manifests: '' }), flags: issuer })
+  const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c'
+  assert.equal((await jsonOf(...small, '--bindings', 'always', '--aks', id)).identities[0]?.way, 'bindings')
+})
+
+test('roles are for the type of object that a class reads; --scope object gives one for each, and a selection needs the vault', async (t) => {
+  const objects = [
+    { objectName: 'db', objectType: 'secret' },
+    { objectName: 'sign', objectType: 'key' },
+    { objectName: 'tls', objectType: 'cert' },
+    { objectName: 'other', objectType: 'secret', vault: 'shop-two' },
+  ]
+  const words = prepare(t, {
+    manifests: fleetManifests({ ...shop, accounts: 1, namespaces: ['shop'], objects }),
+    flags: issuer,
+  })
+  const roles = async (...flags: string[]) =>
+    (await identityPlan(...words, ...flags)).stdout.split('\n').flatMap((line) => /role (.*)/.exec(line)?.[1] ?? [])
+  assert.deepEqual(await roles(), [
+    '"Key Vault Certificate User" on shop-prod',
+    '"Key Vault Crypto User" on shop-prod',
+    '"Key Vault Secrets User" on shop-prod',
+    '"Key Vault Secrets User" on shop-two',
+  ])
+  assert.deepEqual(await roles('--scope', 'object'), [
+    '"Key Vault Certificate User" on shop-prod/certificates/tls',
+    '"Key Vault Crypto User" on shop-prod/keys/sign',
+    '"Key Vault Secrets User" on shop-prod/secrets/db',
+    '"Key Vault Secrets User" on shop-two/secrets/other',
+  ])
+})
+
+test('what cannot be planned is reported with its file, and the rest is planned', async (t) => {
+  const good = fleetManifests({ ...shop, accounts: 1, namespaces: ['shop'] })
+  const hostile = fleetManifests({ ...shop, accounts: 1, namespaces: ["x'; rm -rf ~ #"] })
+  const template = fleetManifests({ ...shop, clientId: '<client id>', accounts: 1, namespaces: ['bank'] })
+  const words = prepare(t, { manifests: [good, hostile, template].join('---\n'), flags: issuer })
+  const { code, stdout, stderr } = await identityPlan(...words, '--format', 'az')
+  assert.equal(code, 1)
+  assert.match(
+    stdout,
+    /^credential km-[0-9a-f]{10} https:\/\/oidc\.example\/prod\/ system:serviceaccount:shop:app-01$/m,
+  )
+  assert.doesNotMatch(stdout, /rm -rf/)
+  assert.match(stderr, /not planned: .*all\.yaml: Pod app-01: "x'; rm -rf ~ #" is not the name of a namespace/)
+  assert.match(stderr, /not planned: .*client id .* is not a UUID/)
+})
+
+test('the file of a fleet is checked field by field', async (t) => {
+  const words = prepare(t, {
+    manifests: fleets['1x15']?.manifests ?? '',
+    clusters:
+      'clusters:\n- name: A b\n  issuer: http://x\n  aks: prod\n  extra: 1\n- name: a\n  issuer: https://x/\n- name: a\n  issuer: https://y/\n',
+    flags: [],
+  })
+  const { code, stderr } = await identityPlan(...words)
+  assert.equal(code, 2)
+  for (const text of [
+    'clusters[0].name',
+    'clusters[0].issuer',
+    'clusters[0].aks',
+    'found "extra"',
+    '"a" is there twice',
+  ])
+    assert.ok(stderr.includes(text), `${text} in ${stderr}`)
+})
+
+test('without manifests, an issuer or a choice between files and the cluster, the command names what is missing', async (t) => {
+  const [path = ''] = prepare(t, fleets['1x15'] ?? { manifests: '', flags: [] })
+  assert.match((await identityPlan(...issuer)).stderr, /no manifests are named/)
+  assert.match((await identityPlan(path)).stderr, /the issuer of the service account tokens is not known/)
+  assert.match(
+    (await identityPlan(path, '--cluster')).stderr,
+    /--cluster reads the cluster of the kubeconfig, and no files/,
+  )
+})
