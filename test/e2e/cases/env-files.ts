@@ -45,8 +45,9 @@ export function envFileCases(lab: () => Lab, options: { skip?: string }): void {
       minor = Number.parseInt(String(valueAt(answer, 'minor')), 10)
       version = String(valueAt(answer, 'gitVersion'))
       kubectl = kubectlFor(findKubectl() ?? 'kubectl', { kubeconfig: lab().kubeconfig, cacheDir })
-      workload = await createWorkload(lab(), 'env')
+      workload = await createWorkload(lab(), 'env', { objects: objectsOf('ExampleSecret', 'QuotedSecret') })
       await workload.setSecret('ExampleSecret', first)
+      await workload.setSecret('QuotedSecret', "planted-env isn't representable")
       const image = productImage(imageReference(packageJson.version))
       webhook = await installWebhook(lab(), image, [workload.namespace], { envFiles: { enabled: true } })
       // A Service gets ready pods a moment after helm sees them.
@@ -84,25 +85,6 @@ export function envFileCases(lab: () => Lab, options: { skip?: string }): void {
       assert.equal((await print('COMPOSED')).stdout, `<${first}>`)
     })
 
-    it('are in no manifest, Secret, event or description, and not in etcd', async (t) => {
-      if (!needs(t, oldest)) return
-      const texts = [
-        ['get', 'pod,secret,configmap,event', '-A', '-o', 'yaml'],
-        ['describe', 'pod', '-n', workload.namespace, 'env'],
-        ['logs', '-n', workload.namespace, 'env', '--all-containers'],
-      ]
-      for (const words of texts) {
-        const { stdout, stderr, status } = await kubectl(words)
-        assert.equal(status, 0, stderr)
-        assert.ok(words[0] === 'logs' || stdout.includes('keymount-env'), words.join(' '))
-        assert.doesNotMatch(stdout, /planted-env/, words.join(' '))
-      }
-      if (etcdDirectory === undefined) return t.skip('KEYMOUNT_ETCD_DATA does not name the data directory of etcd')
-      const content = etcdContent(etcdDirectory)
-      assert.ok(content.includes('keymount.dev/env'), 'the pod is in it')
-      assert.doesNotMatch(content, /planted-env/)
-    })
-
     it('have the new value in the same pod after a rotation, with notify and a restart of its containers', async (t) => {
       // On by default from then on: RestartAllContainers.
       if (!needs(t, 37)) return
@@ -123,8 +105,7 @@ export function envFileCases(lab: () => Lab, options: { skip?: string }): void {
 
     it('that cannot be written keep the pod from starting, with the code in its status and without the value', async (t) => {
       if (!needs(t, oldest)) return
-      await workload.setSecret('ExampleSecret', plant("planted-env isn't representable"))
-      await create(podWith('quoted', { 'keymount.dev/env': 'DB_PASSWORD=ExampleSecret' }))
+      await create(podWith('quoted', { 'keymount.dev/env': 'DB_PASSWORD=QuotedSecret' }))
       const message = await until('the init container to fail', async () => {
         const { status } = await lab().kube.get(resources.pods, { namespace: workload.namespace, name: 'quoted' })
         const found = status?.initContainerStatuses?.find(({ name }) => name === 'keymount-env')
@@ -133,8 +114,29 @@ export function envFileCases(lab: () => Lab, options: { skip?: string }): void {
       assert.match(message, /variable DB_PASSWORD: it has a single quote.*\[env-value-not-representable\]/)
       assert.doesNotMatch(message, /planted-env/)
     })
+
+    it('are in no manifest, Secret, event or description, and not in etcd', async (t) => {
+      if (!needs(t, oldest)) return
+      const texts = [
+        ['get', 'pod,secret,configmap,event', '-A', '-o', 'yaml'],
+        ['describe', 'pod', '-n', workload.namespace, 'env'],
+        ['logs', '-n', workload.namespace, 'env', '--all-containers'],
+      ]
+      for (const words of texts) {
+        const { stdout, stderr, status } = await kubectl(words)
+        assert.equal(status, 0, stderr)
+        assert.ok(words[0] === 'logs' || stdout.includes('keymount-env'), words.join(' '))
+        assert.doesNotMatch(stdout, /planted-env/, words.join(' '))
+      }
+      if (etcdDirectory === undefined) return t.skip('KEYMOUNT_ETCD_DATA does not name the data directory of etcd')
+      const content = etcdContent(etcdDirectory)
+      assert.ok(content.includes('keymount.dev/env'), 'the pod is in it')
+      assert.doesNotMatch(content, /planted-env/)
+    })
   })
 }
+
+const objectsOf = (...names: string[]) => names.map((name) => `- {objectName: ${name}, objectType: secret}`).join('\n')
 
 function podOf(
   { namespace, serviceAccount, className }: Workload,
