@@ -5,6 +5,7 @@ import { alertsPage } from './alerts-page.ts'
 import { chartFlags } from './chart-flags.ts'
 import { classPage } from './class-page.ts'
 import { classSchema } from './class-schema.ts'
+import { compatibilityPage } from './compatibility-page.ts'
 import { errorsPage } from './errors-page.ts'
 import { flagsPage } from './flags-page.ts'
 import { labOperationsPage } from './lab-operations-page.ts'
@@ -26,6 +27,7 @@ export const generatedFiles: Readonly<Record<string, () => string | Promise<stri
   ...dashboardFiles,
   'deploy/monitoring/rules.yaml': () => rulesFile(),
   'docs/alerts.md': alertsPage,
+  'docs/compatibility.md': compatibilityPage,
   'docs/errors.md': errorsPage,
   'docs/flags.md': flagsPage,
   'docs/lab-operations.md': labOperationsPage,
