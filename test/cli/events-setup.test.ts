@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parseBicep, parseTerraform } from '../support/grammars.ts'
 import { runCli } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { labWithAzSkip as skip, startLabWithAz } from './lab-with-az.ts'
@@ -31,6 +32,24 @@ test('events setup prints commands, a template or a configuration with the same 
   }
 })
 
+test('the template of events setup is Bicep by its grammar for tree-sitter, and the configuration Terraform by HashiCorp’s parser', async () => {
+  const print = async (format: string) =>
+    (await runCli(['events', 'setup', ...required, ...issuer, '--format', format])).stdout
+  const declared = Object.values(await parseBicep('events.bicep', await print('bicep'))).flat()
+  for (const name of ['queue', 'topic', 'subscription', 'sender', 'operator', 'federation', 'processor'])
+    assert.ok(declared.includes(name), `${name} in ${declared.join(', ')}`)
+  const { resource } = await parseTerraform('events.tf', await print('terraform'))
+  assert.deepEqual(Object.keys(resource as object).toSorted(), [
+    'azurerm_eventgrid_system_topic',
+    'azurerm_eventgrid_system_topic_event_subscription',
+    'azurerm_federated_identity_credential',
+    'azurerm_role_assignment',
+    'azurerm_storage_account',
+    'azurerm_storage_queue',
+    'azurerm_user_assigned_identity',
+  ])
+})
+
 test('the help of events setup marks the options that it needs, and all that are missing are reported together', async () => {
   const help = await runCli(['events', 'setup', '--help'])
   for (const option of ['vault', 'cluster', 'resource-group'])
@@ -56,7 +75,7 @@ test('the operator may take messages from its queue, and not from others of the 
     az: /"Storage Queue Data Message Processor" .* --scope "\$account\/queueServices\/default\/queues\/keymount-prod"/,
     bicep: /resource processor [^{]*{\n.*\n {2}scope: queue\n/,
     terraform:
-      /"processor" {\n {2}scope += "\${azurerm_storage_account.events.id}\/queueServices\/default\/queues\/\${azurerm_storage_queue.events.name}"/,
+      /"processor" {\n {2}scope += format\("%s\/queueServices\/default\/queues\/%s", azurerm_storage_account.events.id, azurerm_storage_queue.events.name\)/,
   }
   for (const [format, scope] of Object.entries(scopes))
     assert.match((await runCli(['events', 'setup', ...required, ...issuer, '--format', format])).stdout, scope)

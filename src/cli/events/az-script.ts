@@ -1,4 +1,5 @@
 import { eventTypes } from '#product/operator'
+import { azFederation, azRole } from '../azure-code/identity-resources.ts'
 import { eventGridVersion, messageSeconds, processorRole, type SetupPlan, senderRole } from './setup-plan.ts'
 
 /**
@@ -50,7 +51,7 @@ function vaultLines(vault: string, { queue }: SetupPlan): string[] {
     'if [ -z "$sender" ]; then',
     ...systemIdentityLines(topicUrl).map((line) => `  ${line}`),
     'fi',
-    `az role assignment create --role "${senderRole}" --assignee-object-id "$sender" --assignee-principal-type ServicePrincipal --scope "$account" --output none`,
+    azRole(`"${senderRole}"`, { principal: '"$sender"', scope: '"$account"' }),
     `az rest --method put --url "\${manager%/}$topic/eventSubscriptions/${queue}?api-version=${eventGridVersion}" --body "${body}" --output none`,
   ]
 }
@@ -90,8 +91,11 @@ function identityLines({ identity, resourceGroup, queue, issuer, subject }: Setu
     '# The operator: an identity that its service account signs in as, and that may take messages from the queue',
     `client=$(az identity create --name ${identity} ${where} --query clientId --output tsv)`,
     `operator=$(az identity show --name ${identity} ${where} --query principalId --output tsv)`,
-    `az identity federated-credential create --name keymount-operator --identity-name ${identity} ${where} --issuer ${issuer} --subject ${subject} --audiences api://AzureADTokenExchange --output none`,
-    `az role assignment create --role "${processorRole}" --assignee-object-id "$operator" --assignee-principal-type ServicePrincipal --scope "$account/queueServices/default/queues/${queue}" --output none`,
+    azFederation({ name: 'keymount-operator', identity, group: resourceGroup, issuer, subject }),
+    azRole(`"${processorRole}"`, {
+      principal: '"$operator"',
+      scope: `"$account/queueServices/default/queues/${queue}"`,
+    }),
     'tenant=$(az account show --query tenantId --output tsv)',
   ]
 }

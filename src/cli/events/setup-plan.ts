@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { BuiltInRole } from '#azure/rest'
 import { CliError } from '#terminal'
 
 /** What brings the events of vaults to one cluster. */
@@ -84,5 +85,5 @@ function unlessMatches(option: string, text: string, pattern: RegExp, expected: 
 export const eventGridVersion = '2022-06-15'
 /** How long a message waits for the operator. */
 export const messageSeconds = 86_400
-export const senderRole = 'Storage Queue Data Message Sender'
-export const processorRole = 'Storage Queue Data Message Processor'
+export const senderRole = 'Storage Queue Data Message Sender' satisfies BuiltInRole
+export const processorRole = 'Storage Queue Data Message Processor' satisfies BuiltInRole

@@ -1,108 +1,148 @@
 import { eventTypes } from '#product/operator'
+import { terraformFederation, terraformRole } from '../azure-code/identity-resources.ts'
+import {
+  type TerraformBlock,
+  type TerraformValue,
+  terraformBlock,
+  terraformCode,
+  terraformFile,
+} from '../azure-code/terraform.ts'
 import { messageSeconds, processorRole, type SetupPlan, senderRole } from './setup-plan.ts'
+
+type Attributes = Readonly<Record<string, TerraformValue>>
+
+const resource = (type: string, label: string, attributes: Attributes, blocks: readonly TerraformBlock[] = []) =>
+  terraformBlock({ type: 'resource', labels: [`azurerm_${type}`, label], attributes, blocks })
+const data = (type: string, label: string, attributes: Attributes = {}) =>
+  terraformBlock({ type: 'data', labels: [`azurerm_${type}`, label], attributes })
+
+const inGroup = {
+  resource_group_name: terraformCode('data.azurerm_resource_group.keymount.name'),
+  location: terraformCode('data.azurerm_resource_group.keymount.location'),
+}
+const eachVault = { for_each: terraformCode('local.vaults') }
 
 /** The setup for Terraform's provider azurerm 4. The vaults have to be in the same resource group. */
 export function terraformConfig(plan: SetupPlan): string {
-  const { vaults, cluster, resourceGroup, storageAccount, queue, identity, issuer, subject } = plan
-  const list = (texts: readonly string[]) => `[${texts.map((text) => JSON.stringify(text)).join(', ')}]`
-  return `# Events of vaults for the cluster ${cluster}. A vault has at most one system topic: import the topics of vaults that have one, and
+  const { vaults, cluster, resourceGroup } = plan
+  const names = terraformBlock({
+    type: 'locals',
+    attributes: { vaults: terraformCode(`toset(${JSON.stringify(vaults)})`) },
+  })
+  return terraformFile(
+    `# Events of vaults for the cluster ${cluster}. A vault has at most one system topic: import the topics of vaults that have one, and
 # write their user-assigned identities into the block identity, so that they stay.
-locals {
-  vaults = toset(${list(vaults)})
+${names}`,
+    data('client_config', 'current'),
+    data('resource_group', 'keymount', { name: resourceGroup }),
+    data('key_vault', 'vault', {
+      ...eachVault,
+      name: terraformCode('each.key'),
+      resource_group_name: inGroup.resource_group_name,
+    }),
+    ...queueResources(plan),
+    ...topicResources(plan),
+    ...operatorResources(plan),
+    terraformBlock({
+      type: 'output',
+      labels: ['events'],
+      attributes: {
+        value: {
+          enabled: true,
+          queue: terraformCode(
+            'format("%s%s", azurerm_storage_account.events.primary_queue_endpoint, azurerm_storage_queue.events.name)',
+          ),
+          clientID: terraformCode('azurerm_user_assigned_identity.operator.client_id'),
+          tenantID: terraformCode('data.azurerm_client_config.current.tenant_id'),
+        },
+      },
+    }),
+  )
 }
 
-data "azurerm_client_config" "current" {}
-
-data "azurerm_resource_group" "keymount" {
-  name = "${resourceGroup}"
+function queueResources({ storageAccount, queue }: SetupPlan): string[] {
+  return [
+    resource('storage_account', 'events', {
+      name: storageAccount,
+      ...inGroup,
+      account_tier: 'Standard',
+      account_replication_type: 'LRS',
+      min_tls_version: 'TLS1_2',
+    }),
+    resource('storage_queue', 'events', {
+      name: queue,
+      storage_account_id: terraformCode('azurerm_storage_account.events.id'),
+    }),
+  ]
 }
 
-data "azurerm_key_vault" "vault" {
-  for_each            = local.vaults
-  name                = each.key
-  resource_group_name = data.azurerm_resource_group.keymount.name
+function topicResources({ queue }: SetupPlan): string[] {
+  const systemIdentity = { type: 'SystemAssigned' }
+  return [
+    resource(
+      'eventgrid_system_topic',
+      'vault',
+      {
+        ...eachVault,
+        name: terraformCode('format("keymount-%s", each.key)'),
+        resource_group_name: inGroup.resource_group_name,
+        location: terraformCode('data.azurerm_key_vault.vault[each.key].location'),
+        source_resource_id: terraformCode('data.azurerm_key_vault.vault[each.key].id'),
+        topic_type: 'Microsoft.KeyVault.vaults',
+      },
+      [{ type: 'identity', attributes: systemIdentity }],
+    ),
+    terraformRole({
+      label: 'sender',
+      forEach: eachVault.for_each,
+      scope: terraformCode('azurerm_storage_account.events.id'),
+      role: senderRole,
+      principalId: terraformCode('azurerm_eventgrid_system_topic.vault[each.key].identity[0].principal_id'),
+    }),
+    resource(
+      'eventgrid_system_topic_event_subscription',
+      'queue',
+      {
+        ...eachVault,
+        name: queue,
+        system_topic: terraformCode('azurerm_eventgrid_system_topic.vault[each.key].name'),
+        resource_group_name: inGroup.resource_group_name,
+        included_event_types: eventTypes,
+        depends_on: [terraformCode('azurerm_role_assignment.sender')],
+      },
+      [
+        { type: 'delivery_identity', attributes: systemIdentity },
+        {
+          type: 'storage_queue_endpoint',
+          attributes: {
+            storage_account_id: terraformCode('azurerm_storage_account.events.id'),
+            queue_name: terraformCode('azurerm_storage_queue.events.name'),
+            queue_message_time_to_live_in_seconds: messageSeconds,
+          },
+        },
+      ],
+    ),
+  ]
 }
 
-resource "azurerm_storage_account" "events" {
-  name                     = "${storageAccount}"
-  resource_group_name      = data.azurerm_resource_group.keymount.name
-  location                 = data.azurerm_resource_group.keymount.location
-  account_tier             = "Standard"
-  account_replication_type = "LRS"
-  min_tls_version          = "TLS1_2"
-}
-
-resource "azurerm_storage_queue" "events" {
-  name               = "${queue}"
-  storage_account_id = azurerm_storage_account.events.id
-}
-
-resource "azurerm_eventgrid_system_topic" "vault" {
-  for_each            = local.vaults
-  name                = "keymount-\${each.key}"
-  resource_group_name = data.azurerm_resource_group.keymount.name
-  location            = data.azurerm_key_vault.vault[each.key].location
-  source_resource_id  = data.azurerm_key_vault.vault[each.key].id
-  topic_type          = "Microsoft.KeyVault.vaults"
-  identity {
-    type = "SystemAssigned"
-  }
-}
-
-resource "azurerm_role_assignment" "sender" {
-  for_each             = local.vaults
-  scope                = azurerm_storage_account.events.id
-  role_definition_name = "${senderRole}"
-  principal_id         = azurerm_eventgrid_system_topic.vault[each.key].identity[0].principal_id
-  principal_type       = "ServicePrincipal"
-}
-
-resource "azurerm_eventgrid_system_topic_event_subscription" "queue" {
-  for_each             = local.vaults
-  name                 = "${queue}"
-  system_topic         = azurerm_eventgrid_system_topic.vault[each.key].name
-  resource_group_name  = data.azurerm_resource_group.keymount.name
-  included_event_types = ${list(eventTypes)}
-  delivery_identity {
-    type = "SystemAssigned"
-  }
-  storage_queue_endpoint {
-    storage_account_id                    = azurerm_storage_account.events.id
-    queue_name                            = azurerm_storage_queue.events.name
-    queue_message_time_to_live_in_seconds = ${messageSeconds}
-  }
-  depends_on = [azurerm_role_assignment.sender]
-}
-
-resource "azurerm_user_assigned_identity" "operator" {
-  name                = "${identity}"
-  resource_group_name = data.azurerm_resource_group.keymount.name
-  location            = data.azurerm_resource_group.keymount.location
-}
-
-resource "azurerm_federated_identity_credential" "operator" {
-  name                = "keymount-operator"
-  resource_group_name = data.azurerm_resource_group.keymount.name
-  parent_id           = azurerm_user_assigned_identity.operator.id
-  issuer              = "${issuer}"
-  subject             = "${subject}"
-  audience            = ["api://AzureADTokenExchange"]
-}
-
-resource "azurerm_role_assignment" "processor" {
-  scope                = "\${azurerm_storage_account.events.id}/queueServices/default/queues/\${azurerm_storage_queue.events.name}"
-  role_definition_name = "${processorRole}"
-  principal_id         = azurerm_user_assigned_identity.operator.principal_id
-  principal_type       = "ServicePrincipal"
-}
-
-output "events" {
-  value = {
-    enabled  = true
-    queue    = "\${azurerm_storage_account.events.primary_queue_endpoint}\${azurerm_storage_queue.events.name}"
-    clientID = azurerm_user_assigned_identity.operator.client_id
-    tenantID = data.azurerm_client_config.current.tenant_id
-  }
-}
-`
+function operatorResources({ identity, issuer, subject }: SetupPlan): string[] {
+  return [
+    resource('user_assigned_identity', 'operator', { name: identity, ...inGroup }),
+    terraformFederation({
+      label: 'operator',
+      name: 'keymount-operator',
+      resourceGroup: inGroup.resource_group_name,
+      identityId: terraformCode('azurerm_user_assigned_identity.operator.id'),
+      issuer,
+      subject,
+    }),
+    terraformRole({
+      label: 'processor',
+      scope: terraformCode(
+        'format("%s/queueServices/default/queues/%s", azurerm_storage_account.events.id, azurerm_storage_queue.events.name)',
+      ),
+      role: processorRole,
+      principalId: terraformCode('azurerm_user_assigned_identity.operator.principal_id'),
+    }),
+  ]
 }
