@@ -32,7 +32,12 @@ export function fleetManifests({
     metadata: { name: 'app', namespace },
     spec: {
       provider: 'azure',
-      parameters: { keyvaultName: vault, clientID: clientId, tenantId, objects: stringify({ array: entries }) },
+      parameters: {
+        keyvaultName: vault,
+        clientID: clientId,
+        tenantID: tenantId,
+        objects: stringify({ array: entries }),
+      },
     },
   }))
   const apps = Array.from({ length: accounts }, (_, index) => {
