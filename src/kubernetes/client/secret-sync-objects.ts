@@ -51,4 +51,6 @@ export const syncAnnotations = {
   versions: versionsAnnotation,
   /** What the Secret was written for; after a restart of the controller, an equal one needs no new `syncHash`. */
   writtenFor: 'keymount.dev/written-for',
+  /** The values are as old as this time, because the vault or Entra did not answer. Absent: fresh. */
+  staleSince: 'keymount.dev/stale-since',
 } as const

@@ -1,4 +1,5 @@
 import type { SecretSync, SyncCondition } from '#kubernetes/client'
+import type { StaleContent } from '#kubernetes/provider-protocol'
 import { timestamp } from '#lib'
 import type { SyncError } from './sync-error.ts'
 
@@ -11,13 +12,25 @@ export function initialConditions(sync: SecretSync, nowMs: number): SyncConditio
   ])
 }
 
-export function successConditions(sync: SecretSync, nowMs: number, note = ''): SyncCondition[] {
-  const upToDate = `Secret contains last observed values.${note}`
+export function successConditions(
+  sync: SecretSync,
+  nowMs: number,
+  { note = '', stale }: { note?: string; stale?: StaleContent | undefined } = {},
+): SyncCondition[] {
+  const created = { type: 'SecretCreated', status: 'True', reason: 'CreateSuccessful' } as const
+  const message = stale === undefined ? 'Secret contains last observed values.' : `${staleText(stale)}.`
+  const reason = stale === undefined ? 'SecretUpToDate' : 'SecretStale'
   return merged(sync, nowMs, [
-    { type: 'SecretCreated', status: 'True', reason: 'CreateSuccessful', message: 'Secret created successfully.' },
-    { type: 'SecretUpdated', status: 'True', reason: 'SecretUpToDate', message: upToDate },
-    { type: 'Ready', status: 'True', reason: 'SecretUpToDate', message: upToDate },
+    { ...created, message: 'Secret created successfully.' },
+    { type: 'SecretUpdated', status: stale === undefined ? 'True' : 'False', reason, message: `${message}${note}` },
+    { type: 'Ready', status: 'True', reason, message: `${message}${note}` },
   ])
+}
+
+/** Of a Secret that was made in an outage. */
+export function staleText({ since, reason }: StaleContent): string {
+  const cause = reason === '' ? '' : `, because ${reason}`
+  return `the Secret has values of ${timestamp(since)}${cause}; they are read again soon`.slice(0, maxMessage / 2)
 }
 
 /**

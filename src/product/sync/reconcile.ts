@@ -4,15 +4,16 @@ import {
   changedAttribute,
   maxAgeAttribute,
   ProviderError,
+  type StaleContent,
   serviceAccountAnnotationsAttribute,
 } from '#kubernetes/provider-protocol'
-import { errorMessage, SecretValue } from '#lib'
+import { errorMessage, SecretValue, timestamp } from '#lib'
 import { applySecret } from './apply-secret.ts'
 import { checkConsent } from './class-consent.ts'
 import { checkIdentity } from './identity-check.ts'
 import { providerMissing } from './provider-missing.ts'
 import type { Reconciler, Run } from './reconciler.ts'
-import { reportFailure, reportStarting, reportSuccess, versionsOf } from './report.ts'
+import { reportFailure, reportStarting, reportSuccess, staleSinceOf, versionsOf } from './report.ts'
 import { secretData, type WantedData } from './secret-data.ts'
 import { reservedKey } from './secret-marks.ts'
 import type { AccountIdentity } from './service-accounts.ts'
@@ -28,9 +29,9 @@ export async function reconcile(reconciler: Reconciler, key: string, signal: Abo
   const run: Run = { reconciler, key, wanted, sync: wanted.sync, signal }
   const startedAt = clock.elapsed()
   try {
-    await syncOnce(run)
+    const { stale } = await syncOnce(run)
     metrics.reconciled('success', '', clock.elapsed() - startedAt)
-    return 'interval'
+    return stale === undefined ? 'interval' : 'backoff'
   } catch (error) {
     // Losing the Lease, or the end of the process, is not the SecretSync's failure.
     signal.throwIfAborted()
@@ -41,16 +42,19 @@ export async function reconcile(reconciler: Reconciler, key: string, signal: Abo
   }
 }
 
-async function syncOnce(run: Run): Promise<void> {
+async function syncOnce(run: Run): Promise<Read> {
   // The status is written while the provider reads: its conditions come later anyway.
   const [, read] = await Promise.allSettled([reportStarting(run), readOnce(run)])
   if (read.status === 'rejected') throw read.reason
   await writeOnce(run, read.value)
+  return read.value
 }
 
 interface Read extends WantedData {
   secretClass: SecretProviderClass
   versions: Readonly<Record<string, string>>
+  /** Since when, and why, it is not what the vault has now; undefined for fresh values. */
+  stale: StaleContent | undefined
 }
 
 async function readOnce(run: Run): Promise<Read> {
@@ -58,10 +62,11 @@ async function readOnce(run: Run): Promise<Read> {
   refuseReservedKeys(sync)
   const secretClass = findClass(run)
   if (run.wanted.fromClass) await checkConsent(run)
-  const { files, versions } = await readFiles(run, secretClass)
+  const { files, versions, stale } = await readFiles(run, secretClass)
+  if (stale !== undefined) refuseOlder(run, stale)
   const { fromClass } = run.wanted
   const data = await secretData(sync, secretClass, files, reconciler.tls, { fromClass, signal })
-  return { ...data, secretClass, versions }
+  return { ...data, secretClass, versions, stale }
 }
 
 async function writeOnce(run: Run, read: Read): Promise<void> {
@@ -114,7 +119,22 @@ function findClass({ reconciler, sync: { metadata, spec } }: Run): SecretProvide
   })
 }
 
+/**
+ * Values from before an outage make a new Secret, and never replace newer ones. Of a Secret that a class asks for, it is not recorded
+ * how old its values are.
+ */
+function refuseOlder({ wanted, sync }: Run, { since, reason }: StaleContent): void {
+  const isWritten = Object.keys(versionsOf(sync)).length > 0
+  const held = staleSinceOf(sync)
+  const isOlder = isWritten && (held === undefined || since < held)
+  if (!wanted.fromClass && !isOlder) return
+  const cause = reason === '' ? '' : `, because ${reason}`
+  const text = `the provider has only values of ${timestamp(since)}${cause}; the Secret is left as it is`
+  throw new SyncError('ProviderError', `fetching secrets from the provider failed: ${text}`)
+}
+
 interface ProviderFiles {
+  stale: StaleContent | undefined
   files: ReadonlyMap<string, SecretValue>
   versions: Readonly<Record<string, string>>
 }
@@ -147,6 +167,7 @@ async function readFiles(run: Run, secretClass: SecretProviderClass): Promise<Pr
   const code = response.error?.code ?? ''
   if (code !== '') throw new SyncError('ProviderError', `fetching secrets from the provider failed: ${code}`)
   return {
+    stale: response.stale,
     files: new Map(response.files.map(({ path, contents }) => [path, SecretValue.of(contents)])),
     versions: Object.fromEntries(response.objectVersion.map(({ id, version }) => [id, version])),
   }

@@ -7,9 +7,10 @@ import {
   type SecretSyncStatus,
   syncAnnotations,
 } from '#kubernetes/client'
+import type { StaleContent } from '#kubernetes/provider-protocol'
 import { timestamp } from '#lib'
 import { parseJson } from '#lib/formats'
-import { failureConditions, initialConditions, successConditions } from './conditions.ts'
+import { failureConditions, initialConditions, staleText, successConditions } from './conditions.ts'
 import type { Run } from './reconciler.ts'
 import type { SyncError } from './sync-error.ts'
 import { type SecretData, syncHash } from './sync-hash.ts'
@@ -27,6 +28,7 @@ export interface Outcome {
   /** Keys that are left out because their objects are optional and not in the vault. */
   absent: readonly string[]
   versions: Readonly<Record<string, string>>
+  stale: StaleContent | undefined
   /** Resource version of the Secret. */
   version: string
   /** Where it was computed already. */
@@ -37,13 +39,18 @@ export interface Outcome {
 export async function reportSuccess(run: Run, outcome: Outcome): Promise<void> {
   if (run.wanted.fromClass) return reportForClass(run, outcome)
   const { sync, reconciler } = run
-  const conditions = successConditions(sync, reconciler.clock.now(), absentNote(outcome.absent))
+  const conditions = successConditions(sync, reconciler.clock.now(), {
+    note: absentNote(outcome.absent),
+    stale: outcome.stale,
+  })
   const isReported = JSON.stringify(conditions) === JSON.stringify(sync.status?.conditions)
   const writtenFor = writtenForOf(sync, outcome)
   const isSame = annotation(sync, 'writtenFor') === writtenFor
   const before = sync.status?.syncHash
   const isHashed = isSame && before !== undefined
-  if (isHashed && isReported) return
+  const staleSince = outcome.stale === undefined ? undefined : timestamp(outcome.stale.since)
+  const isSameStale = annotation(sync, 'staleSince') === staleSince
+  if (isHashed && isReported && isSameStale) return
   const hash = isHashed ? before : await hashOf(run, outcome)
   const isNew = !isSame && (hash === undefined || hash !== before)
   const now = timestamp(reconciler.clock.now())
@@ -51,11 +58,13 @@ export async function reportSuccess(run: Run, outcome: Outcome): Promise<void> {
   if (hash !== before || !isReported)
     await writeStatus(run, { conditions, lastSuccessfulSyncTime, syncHash: hash ?? null })
   const versions = JSON.stringify(outcome.versions)
+  const stale = isSameStale ? {} : { staleSince: staleSince ?? null }
   await Promise.all([
-    isSame && isReported
+    isSame && isReported && isSameStale
       ? undefined
-      : annotate(run, { lastFailure: null, ...(isNew ? { lastChange: now } : {}), versions, writtenFor }),
+      : annotate(run, { lastFailure: null, ...(isNew ? { lastChange: now } : {}), versions, writtenFor, ...stale }),
     isNew ? recordWritten(run, outcome) : undefined,
+    isSameStale || outcome.stale === undefined ? undefined : recordStale(run, outcome.stale),
   ])
 }
 
@@ -81,6 +90,13 @@ async function recordWritten({ reconciler, key, wanted, sync }: Run, { data, abs
   log.info({ secretSync: key, keys }, 'wrote the Secret')
   const text = `wrote Secret "${sync.metadata.name}" with ${keys.join(', ')}${absentNote(absent)}`
   await events.record(wanted.about, 'Normal', 'Synced', text)
+}
+
+async function recordStale({ reconciler, key, wanted }: Run, stale: StaleContent): Promise<void> {
+  const { events, log } = reconciler
+  const text = staleText(stale)
+  log.warn({ secretSync: key }, text)
+  await events.record(wanted.about, 'Warning', 'SyncedStale', text)
 }
 
 function absentNote(absent: readonly string[]): string {
@@ -162,6 +178,12 @@ function writtenForOf({ metadata }: SecretSync, { secretClass, version }: Outcom
 
 function annotation({ metadata }: SecretSync, name: keyof typeof syncAnnotations): string | undefined {
   return metadata.annotations?.[syncAnnotations[name]]
+}
+
+/** In milliseconds since the epoch; undefined for fresh values. */
+export function staleSinceOf(sync: SecretSync): number | undefined {
+  const ms = Date.parse(annotation(sync, 'staleSince') ?? '')
+  return Number.isNaN(ms) ? undefined : ms
 }
 
 export function versionsOf(sync: SecretSync): Record<string, string> {

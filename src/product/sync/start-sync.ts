@@ -12,6 +12,7 @@ import { createWorkerPool, type TaskRunner } from '#lib/worker'
 import { isReady } from './conditions.ts'
 import { reconcile } from './reconcile.ts'
 import type { Reconciler } from './reconciler.ts'
+import { staleSinceOf } from './report.ts'
 import { createServiceAccounts } from './service-accounts.ts'
 import type { SyncMetrics } from './sync-metrics.ts'
 import { createSyncQueue } from './sync-queue.ts'
@@ -179,6 +180,7 @@ function stateOf({ config, watches, lastCheck }: Controller) {
       namespace: sync.metadata.namespace ?? '',
       name: sync.metadata.name ?? '',
       ready: isReady(sync),
+      stale: staleSinceOf(sync) !== undefined,
     })),
     oldestCheckMs: lastCheck.size === 0 ? undefined : Math.min(...lastCheck.values()),
   }

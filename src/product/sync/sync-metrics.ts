@@ -31,6 +31,12 @@ export const syncMetrics = {
     help: `Whether a SecretSync is Ready; for the first ${maxSyncs}, of the others their number is under the name "others"`,
     labels: { namespace: 'of the SecretSync', name: 'of the SecretSync' },
   },
+  stale: {
+    type: 'gauge',
+    name: 'secretsync_stale',
+    help: 'Secrets of SecretSyncs with values from before an outage, or of a fallback vault; a namespace without any has no series',
+    labels: { namespace: 'of the SecretSyncs' },
+  },
   oldestCheck: {
     type: 'gauge',
     name: 'secretsync_last_check_timestamp_seconds',
@@ -48,7 +54,7 @@ export interface SyncMetrics {
 }
 
 export interface SyncState {
-  syncs: readonly { namespace: string; name: string; ready: boolean }[]
+  syncs: readonly { namespace: string; name: string; ready: boolean; stale: boolean }[]
   /** Milliseconds since the epoch; undefined before the first check. */
   oldestCheckMs: number | undefined
 }
@@ -70,6 +76,12 @@ export function createSyncMetrics(): SyncMetrics {
       beforeScrape(() => {
         const { syncs, oldestCheckMs } = read()
         series.ready.clear()
+        series.stale.clear()
+        for (const [namespace, some] of Map.groupBy(
+          syncs.filter(({ stale }) => stale).slice(0, maxSyncs),
+          (sync) => sync.namespace,
+        ))
+          series.stale.set(some.length, { namespace })
         for (const { namespace, name, ready } of syncs.slice(0, maxSyncs))
           series.ready.set(Number(ready), { namespace, name })
         const others = syncs.slice(maxSyncs)
