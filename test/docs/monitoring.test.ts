@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { alerts } from '../../scripts/monitoring/alerts.ts'
+import { dashboards } from '../../scripts/monitoring/dashboards/index.ts'
 import { ruleOf } from '../../scripts/monitoring/render-rules.ts'
 import { needsHelm, template } from '../packaging/charts/helm.ts'
 
@@ -23,6 +24,7 @@ const metrics = new Map(
 )
 
 const yamlBlocks = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => parse(text) as unknown)
+const panels = dashboards.flatMap(({ rows }) => rows.flatMap((row) => row.panels))
 const rules = alerts.map((alert) => ruleOf(alert))
 
 /** Every query of the page: code in tables, and the expressions of alerts. */
@@ -40,6 +42,7 @@ const queries = [
       ].map(([, code = '']) => code),
     ),
   ...rules.map(({ expr }) => expr),
+  ...panels.flatMap((panel) => panel.queries.map(({ expr }) => expr)),
 ].filter((code) => !code.startsWith('--'))
 
 /** The words of a query that can only be metrics: not labels, functions, keywords or text. */
@@ -70,7 +73,7 @@ test('every metric of the queries and alerts exists, and has the labels that the
     )
     const grouped = [...query.matchAll(/by \(([^)]*)\)/g)].flatMap(([, list = '']) => list.split(', '))
     const matched = [...query.matchAll(/[{,](\w+)(?:=~?|!=)"/g)].map(([, label = '']) => label)
-    const known = ['le', 'job', ...named.flatMap((name) => rowOf(name)?.labels ?? [])]
+    const known = ['le', 'job', 'node', ...named.flatMap((name) => rowOf(name)?.labels ?? [])]
     assert.deepEqual(
       [...grouped, ...matched].filter((label) => !known.includes(label)),
       [],

@@ -9,3 +9,6 @@ export class AdmissionDenied extends CodedError<number> {
     super(code, message, options)
   }
 }
+
+/** A request that is refused because this program could not find out what it needs: no fault of the request, and counted as `failed`. */
+export class AdmissionFailed extends AdmissionDenied {}

@@ -1,5 +1,5 @@
 import { errorMessage, type Log } from '#lib'
-import { AdmissionDenied } from './admission-denied.ts'
+import { AdmissionDenied, AdmissionFailed } from './admission-denied.ts'
 import { type AdmissionAnswer, type AdmissionReview, parseAdmissionReview, renderAnswer } from './admission-review.ts'
 
 /** What is done with the reviews of one path. */
@@ -27,7 +27,7 @@ export async function answerReview(admission: Admission, received: AdmissionBody
     answer = await admission.admit(review)
     outcome = answer
   } catch (error) {
-    outcome = error instanceof AdmissionDenied ? 'denied' : 'failed'
+    outcome = error instanceof AdmissionDenied && !(error instanceof AdmissionFailed) ? 'denied' : 'failed'
     answer = { allowed: false, code: codeOf(error), message: errorMessage(error) }
     logRefusal(admission.log, outcome, error, review)
   }

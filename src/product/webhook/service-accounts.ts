@@ -1,7 +1,7 @@
 import { followInto, isNotFound, type KubeClient, resources, type ServiceAccount } from '#kubernetes/client'
 import { errorMessage, type Log, type Running } from '#lib'
 import { createSingleFlight, retry } from '#lib/async'
-import { AdmissionDenied } from './admission-denied.ts'
+import { AdmissionDenied, AdmissionFailed } from './admission-denied.ts'
 import { type Annotations, annotationKeys } from './identity-request.ts'
 
 export interface ServiceAccountsOptions {
@@ -65,7 +65,7 @@ export function followServiceAccounts({ kube, log, labelSelector }: ServiceAccou
       return identityAnnotations(account)
     } catch (error) {
       if (isNotFound(error)) throw new AdmissionDenied(`serviceaccounts "${name}" not found`, 400, { cause: error })
-      throw new AdmissionDenied(`cannot read service account ${namespace}/${name}: ${errorMessage(error)}`, 400, {
+      throw new AdmissionFailed(`cannot read service account ${namespace}/${name}: ${errorMessage(error)}`, 400, {
         cause: error,
       })
     }

@@ -50,6 +50,7 @@ export interface EventsLab {
 }
 
 export interface Operator {
+  metricsPort: number | undefined
   metrics(): ReturnType<typeof readMetrics>
   stop(): Promise<void>
 }
@@ -109,7 +110,7 @@ export async function startEventsLab(t: TestContext): Promise<EventsLab> {
       const config = configOf(operatorProgram, argv, env)
       const { metricsPort, stop } = await startOperatorDaemon(config, { env, log: silentLog, onLost: () => {} })
       t.after(stop)
-      return { metrics: () => readMetrics(metricsPort), stop }
+      return { metricsPort, metrics: () => readMetrics(metricsPort), stop }
     },
     async createClass(name, objects, keyvaultName = vault) {
       const entries = objects.map((one) => `  - |\n    objectName: ${one}\n    objectType: secret`).join('\n')
