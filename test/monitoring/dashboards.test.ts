@@ -1,4 +1,4 @@
-/** The JSON of the dashboards, which Grafana's own library builds: what its types do not say. */
+/** The JSON of the dashboards, which Grafana's own library builds: what its types do not check. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard'

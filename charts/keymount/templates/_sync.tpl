@@ -11,7 +11,7 @@ secrets-store.io/system: "true"
 
 {{- define "keymount.sync.podLabels" -}}
 {{- $own := dict "control-plane" "controller-manager" "secrets-store.io/system" "true" "app" "secrets-store-sync-controller" -}}
-{{- merge $own (.Values.sync.podLabels | default dict) (.Values.commonLabels | default dict) | toYaml -}}
+{{- include "keymount.podLabels" (dict "root" . "selector" $own "component" "sync" "labels" .Values.sync.podLabels) -}}
 {{- end -}}
 
 {{- define "keymount.sync.labels" -}}
