@@ -60,6 +60,7 @@ const parts: Record<string, readonly string[]> = {
   'packaging/charts': ['lib', 'lib/formats', 'lib/http'],
   'packaging/image': ['lib', 'lib/async', 'lib/formats'],
   'packaging/places': [],
+  'packaging/registry': ['lib', 'lib/async', 'lib/formats', 'lib/http'],
   'product/error-catalogue': ['azure/identity', 'azure/keyvault'],
   'product/driver': [
     'product/error-catalogue',
@@ -209,6 +210,7 @@ const parts: Record<string, readonly string[]> = {
     'terminal',
     'packaging/charts',
     'packaging/image',
+    'packaging/registry',
     'azure/class',
     'azure/identity',
     'azure/lint',

@@ -43,6 +43,7 @@ export async function writeCharts({ destination, world }: { destination: string;
   return exitCodes.ok
 }
 
-function chartsOf({ packageRoot }: CliWorld): string {
+/** Directory of the charts' sources. */
+export function chartsOf({ packageRoot }: CliWorld): string {
   return join(packageRoot, 'charts')
 }

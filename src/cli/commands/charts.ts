@@ -33,5 +33,8 @@ export const command = defineCommand({
   description:
     'The Helm charts of this package: keymount, and the same under the names, values and selectors of the upstream ' +
     'charts, so that "helm upgrade" takes over a release of theirs (docs/migrate.md).',
-  subcommands: async () => [serve, packageCommand],
+  async subcommands() {
+    const { pushCommand } = await import('../charts/push-command.ts')
+    return [serve, packageCommand, pushCommand]
+  },
 })

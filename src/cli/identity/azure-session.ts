@@ -12,6 +12,7 @@ export interface AzureSession extends Pick<AzureClient, 'resourceManager' | 'gra
   subscriptionId(): string
   /** The tenant of the subscription. */
   tenantId(): Promise<string>
+  readonly tokens: AzureTokens
   /** Sends without credentials, with the proxy settings of the environment. */
   readonly send: HttpSend
   stop(): void
@@ -52,6 +53,7 @@ export async function openAzure(
   const { resourceManager, graph, service } = createAzureClient({ cloud, tokens, send, deadlineMs: timeoutMs })
   return {
     cloud,
+    tokens,
     resourceManager,
     graph,
     service,

@@ -1,10 +1,18 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import { aborted, type HttpFault, httpFault, timedOut, tooLarge } from './http-fault.ts'
 
 export interface HttpResponse {
   status: number
   headers: IncomingMessage['headers']
   body: Buffer
+}
+
+/** A request's body that is read while it is sent, from its beginning for each attempt. */
+export interface HttpBody {
+  /** How many bytes {@link open} gives. */
+  bytes: number
+  open(): AsyncIterable<Uint8Array>
 }
 
 export interface HttpStream {
@@ -19,7 +27,7 @@ export interface Outgoing {
   open(): ClientRequest
   /** Names the server in errors. */
   host: string
-  body?: string | undefined
+  body?: string | HttpBody | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -98,8 +106,20 @@ export function openStream(
       response.on('close', ending.release)
       resolve({ status, headers, body: bodyOf(response, request, host, ending) })
     })
-    request.end(body)
+    if (body === undefined || typeof body === 'string') request.end(body)
+    else sendBody(request, body, fail)
   })
+}
+
+/** A server may answer before it has read the whole body, and close: its answer then counts, not the broken connection. */
+function sendBody(request: ClientRequest, body: HttpBody, fail: (error: unknown) => void): void {
+  const source = Readable.from(body.open(), { objectMode: false })
+  source.on('error', (error) => {
+    fail(error)
+    request.destroy()
+  })
+  request.on('close', () => source.destroy())
+  source.pipe(request)
 }
 
 async function* bodyOf(

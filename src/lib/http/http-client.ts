@@ -9,7 +9,7 @@ import {
   type SecureContext,
 } from 'node:tls'
 import { Problems } from '#lib'
-import { exchange, type HttpResponse, type HttpStream, type Outgoing, openStream } from './exchange.ts'
+import { exchange, type HttpBody, type HttpResponse, type HttpStream, type Outgoing, openStream } from './exchange.ts'
 import { type PreparedLimits, prepareConnections } from './prepared-connections.ts'
 import { type ProxyEnvironment, readProxyEnvironment } from './proxy-environment.ts'
 
@@ -20,10 +20,10 @@ import { type ProxyEnvironment, readProxyEnvironment } from './proxy-environment
  */
 export interface HttpRequest {
   /** Default `GET`. */
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | undefined
+  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | undefined
   url: URL
   headers?: Record<string, string> | undefined
-  body?: string | undefined
+  body?: string | HttpBody | undefined
   signal?: AbortSignal | undefined
   /** Time for the whole exchange, body included, in milliseconds. Default: the client's. */
   timeoutMs?: number | undefined
@@ -183,7 +183,7 @@ function outgoing(request: HttpRequest, agents: Agents): Outgoing {
   const { method = 'GET', url, headers = {}, body, signal } = request
   const options = {
     method,
-    headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
+    headers: body === undefined ? headers : { ...headers, 'content-length': sizeOf(body) },
   }
   return {
     open: () =>
@@ -194,4 +194,8 @@ function outgoing(request: HttpRequest, agents: Agents): Outgoing {
     body,
     signal,
   }
+}
+
+function sizeOf(body: string | HttpBody): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.bytes
 }

@@ -1,6 +1,6 @@
 /** lib/http */
 export * from './call-socket.ts'
-export { type HttpResponse, type HttpStream, readAll } from './exchange.ts'
+export { type HttpBody, type HttpResponse, type HttpStream, readAll } from './exchange.ts'
 export * from './http-client.ts'
 export { HttpFault, type HttpFaultCode } from './http-fault.ts'
 export * from './http-retry.ts'

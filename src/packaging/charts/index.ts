@@ -7,5 +7,11 @@
 export { type ChartRepository, createChartRepository } from './chart-repository.ts'
 export { type ChartServer, startChartServer } from './chart-server.ts'
 export { clusterDefaults, defaultsInCluster } from './defaults-in-cluster.ts'
-export { type ChartSourceOptions, chartNames, type PackagedChart, packageCharts } from './package-charts.ts'
+export {
+  type ChartImage,
+  type ChartSourceOptions,
+  chartNames,
+  type PackagedChart,
+  packageCharts,
+} from './package-charts.ts'
 export { type ChartSite, publicChartSites } from './public-sites.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { parse } from 'yaml'
+import { parse, parseDocument } from 'yaml'
 import { packFiles, readChart } from './chart-files.ts'
 import { type ChartMetadata, type ComposedChart, composeChart } from './compose-chart.ts'
 
@@ -17,6 +17,16 @@ export interface ChartSourceOptions {
   directory: string
   /** Template text that gives the thin charts the defaults of charts/keymount, as YAML. Default: its values.yaml. */
   defaults?: string
+  /** The image that the charts install. Default: that of values.yaml, with the chart's version as tag. */
+  image?: ChartImage | undefined
+}
+
+export interface ChartImage {
+  /** `REGISTRY/NAME`. */
+  repository: string
+  tag: string
+  /** `sha256:…`. */
+  digest: string
 }
 
 /** Charts that carry charts/keymount inside, and are named as upstream's. */
@@ -30,9 +40,19 @@ const thinCharts = [
 /** Every chart that there is, by the name that people type. */
 export const chartNames = ['keymount', ...thinCharts] as const
 
+const valuesFile = 'values.yaml'
+
+/** The values with this image, and with their comments. */
+function valuesWithImage(text: string, image: ChartImage): string {
+  const values = parseDocument(text)
+  for (const [name, value] of Object.entries(image)) values.setIn(['linux', 'image', name], value)
+  return values.toString({ lineWidth: 0 })
+}
+
 /** Puts all charts together and packages them. */
-export async function packageCharts({ directory, defaults }: ChartSourceOptions): Promise<PackagedChart[]> {
+export async function packageCharts({ directory, defaults, image }: ChartSourceOptions): Promise<PackagedChart[]> {
   const inner = readChart(join(directory, 'keymount'))
+  if (image !== undefined) inner.set(valuesFile, valuesWithImage(inner.get(valuesFile) ?? '', image))
   const innerMetadata = metadataOf(inner)
   const whole: ComposedChart = { metadata: innerMetadata, files: inner }
   const thin = thinCharts.map((name) => {

@@ -53,6 +53,8 @@ export interface BundleOptions {
   out: string
   /** Node to run them with. */
   node: string
+  /** What comes before it on a command line. Default: nothing. */
+  emulator?: readonly string[] | undefined
 }
 
 /** The programs of the image in `out`: {@link bundlePrograms}, then {@link compilePrograms}. */
@@ -126,8 +128,12 @@ export async function bundlePrograms({
 }
 
 /** The compiled code of the programs that {@link bundlePrograms} wrote to `out`, but for those that end at once. */
-export async function compilePrograms({ out, node }: Pick<BundleOptions, 'out' | 'node'>): Promise<void> {
-  await Promise.all(compiledNames.map((name) => compile({ node, out, name })))
+export async function compilePrograms({
+  out,
+  node,
+  emulator = [],
+}: Pick<BundleOptions, 'out' | 'node' | 'emulator'>): Promise<void> {
+  await Promise.all(compiledNames.map((name) => compile([...emulator, node], out, name)))
 }
 
 /**
@@ -135,9 +141,13 @@ export async function compilePrograms({ out, node }: Pick<BundleOptions, 'out' |
  * `--predictable`, V8 decided in another thread about a bit of some functions (two bytes in one of six runs). Neither is
  * among the flags that V8 compares when it reads the code.
  */
-async function compile({ node, out, name }: { node: string; out: string; name: string }): Promise<void> {
+async function compile([program = '', ...words]: string[], out: string, name: string): Promise<void> {
   const reproducible = ['--random-seed=1', '--predictable']
-  await promisify(execFile)(node, [...reproducible, ...nodeFlags, join(out, 'start.cjs'), name, '--version'], {
-    env: { KEYMOUNT_WRITE_CODE_CACHE: '1' },
-  })
+  await promisify(execFile)(
+    program,
+    [...words, ...reproducible, ...nodeFlags, join(out, 'start.cjs'), name, '--version'],
+    {
+      env: { KEYMOUNT_WRITE_CODE_CACHE: '1' },
+    },
+  )
 }

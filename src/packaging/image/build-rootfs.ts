@@ -29,11 +29,16 @@ import { removeOldRootfs } from './remove-old-rootfs.ts'
 import { sbom } from './sbom.ts'
 import { stripElf } from './strip-elf.ts'
 import { type SystemFile, systemFiles } from './system-files.ts'
+import { type Environment, type SystemRoot, systemRoot } from './system-root.ts'
 import { licencesText, thirdParties } from './third-party.ts'
 
 export interface RootfsOptions {
   /** Directory of the package. Default: the one this file belongs to. */
   root?: string
+  /** Default: that of this machine. */
+  platform?: Platform | undefined
+  /** For npm and apt, which fetch what another platform needs: PATH, HOME, proxies, npm's settings. Default: empty. */
+  env?: Environment | undefined
 }
 
 export interface Rootfs {
@@ -50,18 +55,17 @@ export interface Rootfs {
  * the machine's files have changed, else found in well under 100 ms. May be called by several processes at once.
  */
 export async function buildRootfs(directory: string, options: RootfsOptions = {}): Promise<Rootfs> {
-  const { root = dirname(dirname(dirname(import.meta.dirname))) } = options
-  const platform = platformOfMachine()
-  const node = process.execPath
-  const files = await systemFiles(platform, node)
-  const hash = contentHash(root, node, files)
+  const { root = dirname(dirname(dirname(import.meta.dirname))), platform = platformOfMachine(), env = {} } = options
+  const system = await systemRoot(platform, { directory, root, env })
+  const files = await systemFiles(platform, system)
+  const hash = contentHash(root, system.node, files)
   const path = join(directory, `rootfs-${hash}`)
   const cached = existsSync(path)
   if (!cached) {
     mkdirSync(directory, { recursive: true })
     const unfinished = mkdtempSync(join(directory, 'building-'))
     try {
-      await populate(unfinished, { root, platform, node, directory, files })
+      await populate(unfinished, { root, platform, system, directory, files })
       putInPlace(unfinished, path)
     } finally {
       rmSync(unfinished, { recursive: true, force: true })
@@ -76,27 +80,26 @@ export async function buildRootfs(directory: string, options: RootfsOptions = {}
 interface Contents {
   root: string
   platform: Platform
-  /** The Node that goes into the image. */
-  node: string
+  system: SystemRoot
   directory: string
   files: readonly SystemFile[]
 }
 
-async function populate(rootfs: string, { root, platform, node, directory, files }: Contents): Promise<void> {
+async function populate(rootfs: string, { root, platform, system, directory, files }: Contents): Promise<void> {
   const program = join(rootfs, programDirectory)
   const nodeOfImage = join(rootfs, platform.node)
-  const system = async () => {
+  const programs = async () => {
     // Files of 100 MiB are copied synchronously, so esbuild has its request before that.
     await import('esbuild')
     await setImmediate()
     makeSkeleton(rootfs, platform.skeleton)
-    linkOrCopy(strippedNode(node, directory), nodeOfImage)
+    linkOrCopy(strippedNode(system.node, directory), nodeOfImage)
     for (const { path, source } of files) copyProgram(source, join(rootfs, path))
   }
-  const [, { inputs }] = await allEnded([system(), bundlePrograms({ root, out: program })])
+  const [, { inputs }] = await allEnded([programs(), bundlePrograms({ root, out: program })])
   const [others] = await allEnded([
-    thirdParties({ root, inputs, node, nodeVersion: process.version, files }),
-    compilePrograms({ out: program, node: nodeOfImage }),
+    thirdParties({ root, inputs, system, files }),
+    compilePrograms({ out: program, node: nodeOfImage, emulator: system.emulator }),
   ])
   writeFileSync(join(rootfs, proxyCommand.path), proxyCommand.text, { mode: 0o755 })
   copyFileSync(join(root, 'LICENSE'), join(program, 'LICENSE'))

@@ -1,21 +1,19 @@
-import { createHash, type Hash } from 'node:crypto'
-import {
-  createReadStream,
-  createWriteStream,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { Readable, Transform } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
 import { type TarEntry, tarStream } from '#lib/formats'
-import { entrypoint, environment } from './image-config.ts'
+import {
+  type Blob,
+  bytesBlob,
+  diskFile,
+  indexType,
+  type JsonBlob,
+  json,
+  jsonBlob,
+  manifestType,
+  ociImage,
+} from './oci-image.ts'
 import { type Platform, platformOfMachine } from './platforms.ts'
 
 export interface Archive {
@@ -35,18 +33,6 @@ export interface ArchiveOptions {
   platform?: Platform | undefined
 }
 
-interface Blob {
-  mediaType: string
-  digest: string
-  size: number
-}
-
-interface JsonBlob {
-  blob: Blob
-  bytes: Buffer
-}
-
-const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 /** https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md */
 const bundleType = 'application/vnd.dev.sigstore.bundle.v0.3+json'
 
@@ -65,14 +51,7 @@ export async function ociArchive(
   const work = mkdtempSync(join(dirname(tarPath), 'archive-'))
   try {
     const layerFile = join(work, 'layer')
-    const { layer, diffId } = await writeLayer(rootfs, layerFile)
-    const config = jsonBlob('application/vnd.oci.image.config.v1+json', imageConfig(diffId, platform))
-    const manifest = jsonBlob(manifestType, {
-      schemaVersion: 2,
-      mediaType: manifestType,
-      config: config.blob,
-      layers: [layer],
-    })
+    const { manifest, config, layer } = await ociImage(rootfs, layerFile, platform)
     const referrers = uniqueBlobs(bundles(manifest.blob.digest).flatMap((bundle) => referrer(manifest.blob, bundle)))
     const annotations = {
       // What cosign looks for in a layout to know which of its images is the signed one.
@@ -82,10 +61,12 @@ export async function ociArchive(
     }
     const index = json({
       schemaVersion: 2,
-      mediaType: 'application/vnd.oci.image.index.v1+json',
+      mediaType: indexType,
       manifests: [{ ...manifest.blob, annotations }],
     })
-    const dockerManifest = json([{ Config: blobPath(config.blob), RepoTags: [reference], Layers: [blobPath(layer)] }])
+    const dockerManifest = json([
+      { Config: blobPath(config.blob), RepoTags: [reference], Layers: [blobPath(layer.blob)] },
+    ])
     const entries: TarEntry[] = [
       memoryFile('oci-layout', json({ imageLayoutVersion: '1.0.0' })),
       memoryFile('index.json', index),
@@ -95,7 +76,7 @@ export async function ociArchive(
       memoryFile(blobPath(config.blob), config.bytes),
       memoryFile(blobPath(manifest.blob), manifest.bytes),
       ...referrers.map(({ blob, bytes }) => memoryFile(blobPath(blob), bytes)),
-      diskFile(blobPath(layer), layerFile, 0o644),
+      diskFile(blobPath(layer.blob), layerFile, 0o644),
     ]
     await pipeline(Readable.from(tarStream(entries)), createWriteStream(tarPath))
     return { path: tarPath, bytes: statSync(tarPath).size, digest: manifest.blob.digest }
@@ -128,85 +109,10 @@ function uniqueBlobs(blobs: readonly JsonBlob[]): JsonBlob[] {
   return [...new Map(blobs.map((each) => [each.blob.digest, each])).values()]
 }
 
-/** https://github.com/opencontainers/image-spec/blob/main/config.md */
-function imageConfig(diffId: string, { architecture, os }: Platform) {
-  const epoch = '1970-01-01T00:00:00Z'
-  return {
-    architecture,
-    os,
-    created: epoch,
-    config: {
-      Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-      Entrypoint: entrypoint,
-      WorkingDir: '/',
-    },
-    rootfs: { type: 'layers', diff_ids: [diffId] },
-    history: [{ created: epoch, comment: 'keymount' }],
-  }
-}
-
-async function writeLayer(rootfs: string, file: string): Promise<{ layer: Blob; diffId: string }> {
-  const plain = createHash('sha256')
-  const packed = createHash('sha256')
-  await pipeline(
-    Readable.from(tarStream(walk(rootfs, ''))),
-    hashing(plain),
-    createGzip(),
-    hashing(packed),
-    createWriteStream(file),
-  )
-  const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip'
-  const layer = { mediaType, digest: `sha256:${packed.digest('hex')}`, size: statSync(file).size }
-  return { layer, diffId: `sha256:${plain.digest('hex')}` }
-}
-
-/** What is in the directory, in the order of names. The image's command is configuration, not a file. */
-function* walk(rootfs: string, below: string): Generator<TarEntry> {
-  for (const name of readdirSync(join(rootfs, below)).toSorted()) {
-    const path = join(below, name)
-    const file = join(rootfs, path)
-    const stat = lstatSync(file)
-    if (stat.isSymbolicLink()) yield { type: 'link', path, target: readlinkSync(file) }
-    else if (stat.isDirectory()) {
-      yield { type: 'directory', path, mode: stat.mode & 0o7777 }
-      yield* walk(rootfs, path)
-    } else if (path !== '.entrypoint') yield diskFile(path, file, stat.mode & 0o7777)
-  }
-}
-
-function diskFile(path: string, file: string, mode: number): TarEntry {
-  return { type: 'file', path, mode, size: statSync(file).size, content: createReadStream(file) }
-}
-
 function memoryFile(path: string, bytes: Buffer): TarEntry {
   return { type: 'file', path, mode: 0o644, size: bytes.length, content: [bytes] }
 }
 
-function json(value: unknown): Buffer {
-  return Buffer.from(JSON.stringify(value))
-}
-
-function jsonBlob(mediaType: string, value: unknown): JsonBlob {
-  return bytesBlob(mediaType, json(value))
-}
-
-function bytesBlob(mediaType: string, bytes: Buffer): JsonBlob {
-  return {
-    bytes,
-    blob: { mediaType, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length },
-  }
-}
-
 function blobPath({ digest }: Blob): string {
   return `blobs/${digest.replace(':', '/')}`
-}
-
-/** Passes bytes through and hashes them. */
-function hashing(hash: Hash): Transform {
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk)
-      done(null, chunk)
-    },
-  })
 }

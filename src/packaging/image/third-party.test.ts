@@ -23,12 +23,12 @@ const inputs = [
   'node_modules/yaml/dist/nodes/Node.js',
   'node_modules/@grpc/grpc-js/build/src/index.js',
 ]
+const system = { path: '/', node: process.execPath, nodeVersion: 'v24.1.0', emulator: [] }
 const all = await thirdParties({
   root,
   inputs,
-  node: process.execPath,
-  nodeVersion: 'v24.1.0',
-  files: await systemFiles(platformOfMachine(), process.execPath),
+  system,
+  files: await systemFiles(platformOfMachine(), system),
 })
 
 test('thirdParties() names each package of a bundle once, with the data of the lock file, and Node', () => {
@@ -70,7 +70,7 @@ test('sbom() has the hash of Node and of every file that the machine gave, each 
   const node = components.find(({ name }) => name === 'node')
   assert.deepEqual(node?.hashes, [{ alg: 'SHA-256', content: sha256(process.execPath) }])
   const recorded = components.flatMap(({ components: files = [] }) => files)
-  const files = await systemFiles(platformOfMachine(), process.execPath)
+  const files = await systemFiles(platformOfMachine(), system)
   assert.deepEqual(
     recorded.toSorted((a, b) => a.name.localeCompare(b.name)),
     files
@@ -87,13 +87,13 @@ test('a file that no package owns is recorded under the distribution of the mach
   const source = join(temporaryDirectory(t, 'keymount-unowned-'), 'libown.so')
   writeFileSync(source, 'own')
   const files = [{ path: '/usr/lib/libown.so', source }]
-  const parties = await thirdParties({ root, inputs: [], node: process.execPath, nodeVersion: 'v24.1.0', files })
+  const parties = await thirdParties({ root, inputs: [], system, files })
   assert.deepEqual(parties.at(-1)?.files, [{ path: '/usr/lib/libown.so', sha256: sha256(source) }])
   assert.match(parties.at(-1)?.purl ?? '', /^pkg:generic\/[a-z]+@/)
 })
 
 test('thirdParties() does without Node’s licence where its file is not beside it', async () => {
-  const elsewhere = { root, inputs: [], node: import.meta.filename, nodeVersion: 'v24.1.0', files: [] }
+  const elsewhere = { root, inputs: [], system: { ...system, node: import.meta.filename }, files: [] }
   assert.deepEqual(
     (await thirdParties(elsewhere)).map(({ name }) => name),
     ['node'],

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import type { SystemFile } from './system-files.ts'
+import type { SystemRoot } from './system-root.ts'
 
 /** Something in the image that others wrote. */
 export interface ThirdParty {
@@ -33,9 +34,7 @@ export interface ThirdPartySources {
   root: string
   /** Inputs of the bundles: paths below `root`. */
   inputs: readonly string[]
-  /** The Node of the image, before it was stripped. */
-  node: string
-  nodeVersion: string
+  system: Pick<SystemRoot, 'path' | 'node' | 'nodeVersion'>
   files: readonly SystemFile[]
 }
 
@@ -43,15 +42,11 @@ export interface ThirdPartySources {
  * All of it, in a stable order: npm packages whose code is in a bundle, Node, and the machine's packages that gave files. Files
  * of a machine without dpkg are under the name of the machine's distribution.
  */
-export async function thirdParties({
-  root,
-  inputs,
-  node,
-  nodeVersion,
-  files,
-}: ThirdPartySources): Promise<ThirdParty[]> {
+export async function thirdParties({ root, inputs, system, files }: ThirdPartySources): Promise<ThirdParty[]> {
   const packages = npmPackages(root, inputs)
-  const version = nodeVersion.replace(/^v/, '')
+  // Before it was stripped.
+  const { node } = system
+  const version = system.nodeVersion.replace(/^v/, '')
   const runtime = {
     name: 'node',
     version,
@@ -60,7 +55,7 @@ export async function thirdParties({
     text: licenceText(dirname(dirname(node))),
     integrity: `sha256-${sha256(node).toString('base64')}`,
   }
-  return [...packages, runtime, ...(await systemPackages(files))]
+  return [...packages, runtime, ...(await systemPackages(files, system.path))]
 }
 
 /** The file that keeps the promise of every licence: that its text goes along. */
@@ -96,9 +91,9 @@ function licenceText(directory: string): string {
     .join('\n\n')
 }
 
-async function systemPackages(files: readonly SystemFile[]): Promise<ThirdParty[]> {
-  const owners = await debianOwners(files)
-  const packages = await debianPackages([...new Set(owners.values())])
+async function systemPackages(files: readonly SystemFile[], root: string): Promise<ThirdParty[]> {
+  const owners = await debianOwners(files, root)
+  const packages = await debianPackages([...new Set(owners.values())], root)
   const takenFrom = (name: string | undefined) =>
     files
       .filter(({ source }) => owners.get(source) === name)
@@ -112,12 +107,15 @@ async function systemPackages(files: readonly SystemFile[]): Promise<ThirdParty[
 }
 
 /** Which package of Debian or its kin each file belongs to, by the file's path. Empty on a machine without dpkg. */
-async function debianOwners(files: readonly SystemFile[]): Promise<Map<string, string>> {
+async function debianOwners(files: readonly SystemFile[], root: string): Promise<Map<string, string>> {
   // A package may have named the file before /bin and /lib became links into /usr.
   const paths = new Map(
-    files.flatMap(({ source }) => [source, source.replace(/^\/usr/, '')].map((path) => [path, source])),
+    files.flatMap(({ source }) => {
+      const path = join('/', relative(root, source))
+      return [path, path.replace(/^\/usr/, '')].map((name) => [name, source])
+    }),
   )
-  const output = await stdoutOf('dpkg-query', ['--search', ...paths.keys()])
+  const output = await stdoutOf('dpkg-query', [databaseOf(root), '--search', ...paths.keys()])
   const owners = [...output.matchAll(/^([^:\s]+)(?::\S+)?: (\/\S+)$/gm)]
   return new Map(owners.map(([, name = '', path = '']) => [paths.get(path) ?? path, name]))
 }
@@ -125,9 +123,13 @@ async function debianOwners(files: readonly SystemFile[]): Promise<Map<string, s
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the language of dpkg-query(1)
 const debianLine = '${Package} ${Version} ${Architecture}\\n'
 
-async function debianPackages(names: readonly string[]): Promise<ThirdParty[]> {
+function databaseOf(root: string): string {
+  return `--admindir=${join(root, 'var/lib/dpkg')}`
+}
+
+async function debianPackages(names: readonly string[], root: string): Promise<ThirdParty[]> {
   if (names.length === 0) return []
-  const listed = await stdoutOf('dpkg-query', ['--show', `--showformat=${debianLine}`, ...names])
+  const listed = await stdoutOf('dpkg-query', [databaseOf(root), '--show', `--showformat=${debianLine}`, ...names])
   return listed
     .trim()
     .split('\n')
@@ -135,7 +137,7 @@ async function debianPackages(names: readonly string[]): Promise<ThirdParty[]> {
     .map((line) => {
       const [name = '', version = '', architecture = ''] = line.split(' ')
       const purl = `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${architecture}`
-      const copyright = `/usr/share/doc/${name}/copyright`
+      const copyright = join(root, 'usr/share/doc', name, 'copyright')
       const text = existsSync(copyright) ? readFileSync(copyright, 'utf8') : ''
       return { name, version, purl, licence: undefined, text }
     })
