@@ -32,7 +32,9 @@ export class RegistryError extends CodedError<RegistryErrorCode> {
 export function refusal(what: string, host: string, response: HttpResponse): RegistryError {
   const { status } = response
   const errors = errorsOf(response)
-  const reported = errors.map(({ code, message }) => [code, message].filter((text) => text !== '').join(': ')).join('; ')
+  const reported = errors
+    .map(({ code, message }) => [code, message].filter((text) => text !== '').join(': '))
+    .join('; ')
   const codes = errors.map(({ code }) => code)
   const code = codeOf(status, codes, response)
   const text = `${what}: ${host} answered ${status}${reported === '' ? '' : ` (${reported})`}`
