@@ -9,6 +9,7 @@ const bin = (name: string) => join(root, 'node_modules/.bin', name)
 const steps: { protects: string; command: string[]; slow?: true }[] = [
   { protects: 'Format and lint', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
   { protects: 'Types', command: [bin('tsc'), '-p', '.'] },
+  { protects: 'Types of the page of the dashboard', command: [bin('tsc'), '-p', 'src/cli/dashboard/page'] },
   {
     protects: 'Time in proportion to the input: regular expressions of product code',
     command: [process.execPath, join(root, 'scripts/check-expressions.ts')],

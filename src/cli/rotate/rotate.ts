@@ -53,13 +53,16 @@ export async function rotate(command: RotateCommand): Promise<number> {
   })
 }
 
-async function statusesOf(kube: KubeClient, { namespace, name }: ClassRef): Promise<SecretProviderClassPodStatus[]> {
+export async function statusesOf(
+  kube: KubeClient,
+  { namespace, name }: ClassRef,
+): Promise<SecretProviderClassPodStatus[]> {
   const { items } = await kube.list(resources.secretProviderClassPodStatuses, { namespace })
   return items.filter(({ status }) => status?.secretProviderClassName === name)
 }
 
 /** Gives the value that the status objects will have once the drivers have acted on the request. */
-async function requestRotation(kube: KubeClient, ref: ClassRef): Promise<string> {
+export async function requestRotation(kube: KubeClient, ref: ClassRef): Promise<string> {
   const request = new Date().toISOString()
   try {
     const annotations = { [classAnnotations.rotate]: request }

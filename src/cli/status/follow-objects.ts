@@ -24,6 +24,8 @@ export interface FollowedObjects extends Running {
   readonly ready: Promise<void>
   /** Raised by every change. */
   version(): number
+  /** Raises the version: what rows are made of beside the objects has changed. */
+  touch(): void
   /** Milliseconds since the server last showed that what is here is current; of the source that is silent for longest. */
   silentMs(): number
 }
@@ -62,6 +64,9 @@ export function followObjects(kube: KubeClient, { namespace, views }: FollowObje
     missing,
     ready: Promise.all(started.map(({ ready }) => ready)).then(() => undefined),
     version: () => follower.version,
+    touch() {
+      follower.version += 1
+    },
     silentMs: () => Math.max(0, ...follower.followings.map((one) => one.silentMs())),
     async stop() {
       abort.abort(new Error('stopped'))

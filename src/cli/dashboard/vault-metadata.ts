@@ -1,0 +1,78 @@
+import type { ObjectType } from '#azure/class'
+import { type Running, sleep } from '#lib'
+import { gatherObjects, type ObjectFacts } from '../doctor/azure-facts.ts'
+import type { AzureSession } from '../identity/azure-session.ts'
+import { cleanName } from '../status/clean-text.ts'
+import type { ClusterObjects } from '../status/cluster-objects.ts'
+import type { FollowedObjects } from '../status/follow-objects.ts'
+import type { VaultMetadata } from '../status/object-rows.ts'
+
+export interface VaultWatch extends Running {
+  known(): ReadonlyMap<string, VaultMetadata>
+}
+
+const everyMs = 300_000
+/** The list of the classes may take a moment. */
+const firstMs = 2000
+const maxObjects = 1000
+/** That many are asked for by one call. */
+const batch = 100
+
+/** Reads what the vaults of the classes have, without values, every five minutes. */
+export function watchVaults(azure: AzureSession, { objects, touch }: FollowedObjects): VaultWatch {
+  const abort = new AbortController()
+  const { signal } = abort
+  let known: ReadonlyMap<string, VaultMetadata> = new Map()
+  const run = async () => {
+    await sleep(firstMs, { signal })
+    while (!signal.aborted) {
+      known = await readVaults(azure, objects, signal)
+      touch()
+      await sleep(known.size === 0 ? 15_000 : everyMs, { signal })
+    }
+  }
+  const ended = run().catch(() => undefined)
+  return {
+    known: () => known,
+    async stop() {
+      abort.abort(new Error('stopped'))
+      await ended
+    },
+  }
+}
+
+async function readVaults(
+  azure: AzureSession,
+  { classes }: ClusterObjects,
+  signal: AbortSignal,
+): Promise<Map<string, VaultMetadata>> {
+  const wanted = new Map(
+    [...classes.values()].flatMap(({ class: className, vaultOf }) =>
+      [...vaultOf].flatMap(([id, vaultName]) => {
+        const [type = '', name = ''] = id.split('/')
+        const object = { type: type as ObjectType, name, version: '', optional: false }
+        return name === '*' ? [] : [[`${vaultName}/${id}`, { vaultName, className, object }] as const]
+      }),
+    ),
+  )
+  const found = new Map<string, VaultMetadata>()
+  const all = [...wanted.values()].slice(0, maxObjects)
+  for (let at = 0; at < all.length && !signal.aborted; at += batch) {
+    for (const facts of await gatherObjects(azure, all.slice(at, at + batch))) {
+      const newest = newestOf(facts)
+      if (newest !== undefined) found.set(`${facts.vaultName}/${facts.object.type}/${facts.object.name}`, newest)
+    }
+  }
+  return found
+}
+
+/** The version that a read without one gives: the newest that is enabled. */
+function newestOf({ versions }: ObjectFacts): VaultMetadata | undefined {
+  if ('why' in versions) return undefined
+  const enabled = versions.value.filter(({ attributes }) => attributes?.enabled !== false)
+  const [newest] = enabled.toSorted((a, b) => (b.attributes?.created ?? 0) - (a.attributes?.created ?? 0))
+  if (newest === undefined) return undefined
+  const { id = '', attributes = {} } = newest
+  const time = (seconds: number | undefined) => (seconds === undefined ? null : new Date(seconds * 1000).toISOString())
+  return { newest: cleanName(id.split('/').at(-1)), expires: time(attributes.exp), created: time(attributes.created) }
+}
