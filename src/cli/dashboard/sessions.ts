@@ -3,7 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 
 /**
- * Who may use the dashboard: whoever has the token, which is printed once, on the terminal of the user. The page exchanges it for a cookie
+ * Who may use the dashboard: a browser that has the token, which is printed on the terminal of the user. The page exchanges it for a cookie
  * and a key. A cookie alone is not enough: browsers send it to every port of the machine.
  */
 export interface Sessions {

@@ -214,7 +214,7 @@ const problems: View<ProblemRow> = {
   empty: 'Nothing is wrong.',
   sort: 'state',
   columns: [
-    stateColumn(8),
+    { ...stateColumn<ProblemRow>(8), order: (row) => `${urgency(row)} ${String(1e9 - row.affectedCount)}` },
     text('code', 'Code', (row) => row.code, 16, { kind: 'code' }),
     text('where', 'Where', (row) => row.where, 18, { aliases: ['class', 'node'] }),
     text('namespace', 'Namespace', (row) => row.namespace, 9, { aliases: ['ns'], wideOnly: true }),

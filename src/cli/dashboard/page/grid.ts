@@ -215,11 +215,10 @@ let slotCount = 0
 
 function newSlot(name: ViewName): HTMLTableRowElement {
   const places = narrowPlaces[name]
-  const cells = grid.columns.map(({ id, kind = 'text', title }) => {
+  const cells = grid.columns.map(({ id, kind = 'text' }) => {
     const place = id === 'state' ? 'state' : places[id]
     const attributes = { role: 'gridcell', class: `${kind}${place === undefined ? '' : ` at-${place}`}` }
     const cell = el('td', attributes)
-    if (kind === 'number') cell.dataset.title = title.toLowerCase()
     return cell
   })
   slotCount += 1
@@ -239,7 +238,7 @@ function fillSlot(slot: HTMLTableRowElement, row: Row, index: number, nowMs: num
 }
 
 function fillCell(cell: HTMLTableCellElement, column: Column<Row>, row: Row, nowMs: number): void {
-  const text = column.text(row, nowMs)
+  const text = isNarrow() ? narrowText(cell, column, row, nowMs) : column.text(row, nowMs)
   const mark = column.mark?.(row)
   const signature = `${text}\n${mark?.text ?? ''}\n${column.kind === 'state' ? row.tone : ''}`
   const title = column.kind === 'time' ? (column.at?.(row) ?? '') : text
@@ -258,9 +257,19 @@ function fillCell(cell: HTMLTableCellElement, column: Column<Row>, row: Row, now
   }
 }
 
+/** On a narrow page there are no heads: a text explains itself. */
+function narrowText(cell: HTMLElement, column: Column<Row>, row: Row, nowMs: number): string {
+  const text = column.text(row, nowMs)
+  if (cell.classList.contains('at-sub') && 'namespace' in row && row.namespace !== '' && column.id !== 'namespace')
+    return `${row.namespace} · ${text}`
+  if (!cell.classList.contains('at-end') || text === '') return text
+  if (column.kind === 'number') return `${text} ${column.title.toLowerCase()}`
+  return text.startsWith('in ') ? text : `${text} ago`
+}
+
 /** Shape, colour and word: none of them alone. */
 export function stateMark({ state, tone }: Pick<Row, 'state' | 'tone'>): HTMLElement {
-  return el('span', { class: `state ${tone}` }, el('span', { class: 'dot' }), el('span', { class: 'word' }, state))
+  return el('span', { class: `status ${tone}` }, el('span', { class: 'dot' }), el('span', { class: 'word' }, state))
 }
 
 /** Placeholders while nothing has been read yet. */

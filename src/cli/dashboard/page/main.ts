@@ -49,8 +49,8 @@ const input = byId<HTMLInputElement>('filter')
 const grid = byId('grid')
 const nowMs = () => Date.now() + state.offsetMs
 
-function say(text: string): void {
-  setText(byId('said'), text)
+function announce(text: string): void {
+  setText(byId('announcement'), text)
 }
 
 // ---- address ----
@@ -146,11 +146,11 @@ function update(rows: readonly Row[]): void {
   const changed = rows.filter((row) => isNews(state.rows.get(row.key), row)).map(({ key }) => key)
   for (const row of rows) state.rows.set(row.key, row)
   markChanged(changed)
-  if (changed.length > 0) say(`${changed.length} ${state.view.noun[changed.length === 1 ? 0 : 1]} changed`)
+  if (changed.length > 0) announce(`${changed.length} ${state.view.noun[changed.length === 1 ? 0 : 1]} changed`)
   scheduleRows()
 }
 
-/** A check that found nothing new is no news. */
+/** A check that found nothing new is not marked. */
 function isNews(before: Row | undefined, now: Row): boolean {
   if (before === undefined || before.state !== now.state) return true
   const versionOf = (row: Row) => ('version' in row ? row.version : 'newest' in row ? row.newest : '')
@@ -247,9 +247,13 @@ function renderChips(): void {
         },
         el(
           'span',
-          { class: `state ${tone}` },
+          { class: `status ${tone}` },
           el('span', { class: 'dot' }),
-          el('span', { class: 'word' }, `${count.toLocaleString('en')} ${word}`),
+          el(
+            'span',
+            { class: 'word' },
+            `${count.toLocaleString('en')} ${word}${/^(error|warning)$/.test(word) && count !== 1 ? 's' : ''}`,
+          ),
         ),
       )
       if (focused === word) queueMicrotask(() => chip.focus())
@@ -307,7 +311,7 @@ function emptyHint(view: ViewName): Node[] {
   if (view === 'nodes') return []
   return [
     el('p', {}, 'A pod gets secrets by a volume that names a SecretProviderClass. A first one to apply:'),
-    commandElement('kubectl apply -f examples/quickstart.yaml', say),
+    commandElement('kubectl apply -f examples/workload-identity', announce),
   ]
 }
 
@@ -405,7 +409,7 @@ function showSignedOut(): void {
       {},
       'This page needs the token at the end of that address. A dashboard that was started again has a new one.',
     ),
-    commandElement('keymount dashboard', say),
+    commandElement('keymount dashboard', announce),
   )
 }
 
@@ -413,7 +417,7 @@ function showSignedOut(): void {
 
 const panelHandlers = {
   nowMs,
-  say,
+  announce,
   onLink: ({ view, filter }: Link) => openView(view, filter),
   onClose: closeDetails,
 }
@@ -516,7 +520,7 @@ function openAndFocus(): void {
 function copyFirst(): void {
   const row = state.chosen === undefined ? undefined : state.rows.get(state.chosen)
   const [command] = row !== undefined && 'fix' in row ? row.fix : []
-  if (command !== undefined) void copy(command, say)
+  if (command !== undefined) void copy(command, announce)
 }
 
 // ---- start ----

@@ -8,7 +8,7 @@ export interface PanelHandlers {
   nowMs(): number
   onLink(link: Link): void
   onClose(): void
-  say(text: string): void
+  announce(text: string): void
 }
 
 interface Rights {
@@ -73,7 +73,7 @@ function factsElement(row: Row, facts: Facts, handlers: PanelHandlers): HTMLElem
     el('div', { class: 'headline' }, stateMark(row)),
     message !== null && message !== '' && el('p', { class: `message ${row.tone}` }, message),
     fix.length > 0 && el('h3', {}, fix.length === 1 ? 'Command' : 'Commands'),
-    ...fix.map((command) => commandElement(command, handlers.say)),
+    ...fix.map((command) => commandElement(command, handlers.announce)),
     el('h3', {}, 'Facts'),
     el(
       'dl',
@@ -112,10 +112,10 @@ function linkElement(link: Link, { onLink }: PanelHandlers): HTMLElement {
 }
 
 /** A command with the button that copies it. */
-export function commandElement(command: string, say: (text: string) => void): HTMLElement {
+export function commandElement(command: string, announce: (text: string) => void): HTMLElement {
   const button = el('button', { type: 'button', class: 'button small', 'aria-label': `Copy: ${command}` }, 'Copy')
   button.addEventListener('click', () => {
-    void copy(command, say).then((isCopied) => {
+    void copy(command, announce).then((isCopied) => {
       setText(button, isCopied ? 'Copied' : 'Press Ctrl-C')
       setTimeout(() => setText(button, 'Copy'), 1600)
     })
@@ -123,13 +123,13 @@ export function commandElement(command: string, say: (text: string) => void): HT
   return el('div', { class: 'command' }, el('code', {}, command), button)
 }
 
-export async function copy(command: string, say: (text: string) => void): Promise<boolean> {
+export async function copy(command: string, announce: (text: string) => void): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(command)
-    say('copied to the clipboard')
+    announce('copied to the clipboard')
     return true
   } catch {
-    say('the browser does not allow copying')
+    announce('the browser does not allow copying')
     return false
   }
 }
@@ -138,7 +138,7 @@ async function addActions(
   actions: HTMLElement,
   results: HTMLElement,
   facts: Facts,
-  { say }: PanelHandlers,
+  { announce }: PanelHandlers,
 ): Promise<void> {
   const { rotate, doctor, node } = facts
   if (node !== undefined) void showRates(node, results)
@@ -159,7 +159,7 @@ async function addActions(
           })
           const counts = Object.entries(found.counts).map(([outcome, count]) => `${count} ${outcome}`)
           const text = counts.length === 0 ? 'No pod has this class mounted.' : `Rotated: ${counts.join(', ')}.`
-          say(text)
+          announce(text)
           results.replaceChildren(
             el('p', { class: 'result' }, text),
             ...found.reasons.map((reason) => el('p', { class: 'message bad' }, reason)),
@@ -177,8 +177,8 @@ async function addActions(
         'button',
         async () => {
           const found = await api<DoctorAnswer>('/api/doctor', { body: doctor })
-          say(`The doctor has examined ${found.title}`)
-          results.replaceChildren(stepsElement(found, say))
+          announce(`The doctor has examined ${found.title}`)
+          results.replaceChildren(stepsElement(found, announce))
         },
         results,
       ),
@@ -219,7 +219,7 @@ interface DoctorAnswer {
 
 const stepTones: Readonly<Record<string, string>> = { ok: 'good', fail: 'bad', warn: 'warn' }
 
-function stepsElement({ steps }: DoctorAnswer, say: (text: string) => void): HTMLElement {
+function stepsElement({ steps }: DoctorAnswer, announce: (text: string) => void): HTMLElement {
   return el(
     'ol',
     { class: 'steps', 'aria-label': 'Doctor' },
@@ -234,7 +234,7 @@ function stepsElement({ steps }: DoctorAnswer, say: (text: string) => void): HTM
           el('strong', {}, title),
           code !== '' && el('span', {}, ' ', el('code', {}, code)),
           found !== '' && el('p', { class: 'found' }, found),
-          ...fix.map((command) => commandElement(command, say)),
+          ...fix.map((command) => commandElement(command, announce)),
         ),
       ),
     ),

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { TestContext } from 'node:test'
+import { cliCommand, cliEnvironment } from './run-cli.ts'
+
+/** `keymount dashboard` as a user starts it. */
+export interface OpenDashboard {
+  /** As printed, with the token. */
+  url: string
+  origin: string
+  port: number
+  token: string
+  pid: number
+  /** The lines of a stream until `enough` is true. */
+  // biome-ignore lint/suspicious/noExplicitAny: messages of every shape
+  lines(path: string, headers: Record<string, string>, enough: (lines: readonly any[]) => boolean): Promise<any[]>
+  stop(): Promise<void>
+}
+
+export async function openDashboard(
+  t: Pick<TestContext, 'after'>,
+  kubeconfig: string,
+  ...flags: string[]
+): Promise<OpenDashboard> {
+  const [program, ...words] = cliCommand
+  const child = spawn(program, [...words, 'dashboard', '--json', '--kubeconfig', kubeconfig, ...flags], {
+    env: cliEnvironment(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const stop = async () => {
+    if (child.exitCode !== null) return
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  }
+  t.after(stop)
+  const [line] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => [''])])
+  const { url } = JSON.parse(String(line)) as { url: string }
+  const { origin, port, hash } = new URL(url)
+  return {
+    url,
+    origin,
+    port: Number(port),
+    token: hash.slice('#token='.length),
+    pid: child.pid ?? 0,
+    lines: (path, headers, enough) => readLines(`${origin}${path}`, headers, enough),
+    stop,
+  }
+}
+
+async function readLines(
+  url: string,
+  headers: Record<string, string>,
+  enough: (lines: readonly unknown[]) => boolean,
+): Promise<unknown[]> {
+  const abort = new AbortController()
+  const { body, status } = await fetch(url, {
+    headers,
+    signal: AbortSignal.any([abort.signal, AbortSignal.timeout(30_000)]),
+  })
+  if (body === null || status !== 200) throw new Error(`${url}: status ${status}`)
+  const lines: unknown[] = []
+  let rest = ''
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    const parts = `${rest}${chunk}`.split('\n')
+    rest = parts.pop() ?? ''
+    lines.push(...parts.map((part) => JSON.parse(part) as unknown))
+    if (enough(lines)) break
+  }
+  abort.abort()
+  return lines
+}
