@@ -221,6 +221,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/files',
     'lib/formats',
     'lib/http',
+    'lib/template',
   ],
 }
 

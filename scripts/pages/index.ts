@@ -12,6 +12,7 @@ import { labOperationsPage } from './lab-operations-page.ts'
 import { limitsPage } from './limits-page.ts'
 import { lintPage } from './lint-page.ts'
 import { metricsPage } from './metrics-page.ts'
+import { migrateFindingsPage } from './migrate-findings-page.ts'
 
 const dashboardFiles = Object.fromEntries(
   dashboards.map((dashboard) => [
@@ -34,6 +35,7 @@ export const generatedFiles: Readonly<Record<string, () => string | Promise<stri
   'docs/limits.md': limitsPage,
   'docs/lint.md': lintPage,
   'docs/metrics.md': metricsPage,
+  'docs/migrate-findings.md': migrateFindingsPage,
   'docs/secretproviderclass.md': classPage,
   'schemas/secretproviderclass.schema.json': () => `${JSON.stringify(classSchema(), undefined, 2)}\n`,
 }

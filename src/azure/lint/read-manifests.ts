@@ -66,14 +66,17 @@ function readDocuments(file: string, placed: PlacedText): ReadFile {
   const unreadable: Unreadable[] = []
   const duplicates: DuplicateKey[] = []
   const options = { merge: false, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' } as const
+  let end = 0
   const tokens = untilTooManyErrors(new Parser().parse(placed.text))
   for (const { contents, errors, range } of new Composer(options).compose(tokens)) {
     for (const { message, pos } of errors)
       unreadable.push({ ...placed.at(pos[0]), message: yamlMessage(message, placed.text) })
+    const start = end
+    end = range[2]
     if (errors.length > 0) continue
     try {
       const document = yamlDocument(contents, placed)
-      const found = manifestsOf(file, document, placed.text.slice(range[0], range[2]))
+      const found = manifestsOf(file, document, placed.text.slice(start, end))
       manifests.push(...found)
       if (found.length > 0) duplicates.push(...document.duplicates)
     } catch (error) {

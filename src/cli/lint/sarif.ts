@@ -1,14 +1,46 @@
 import { createHash } from 'node:crypto'
-import { type LintFinding, type LintResult, lintRules, notices, type Severity } from '#azure/lint'
+import { lintRules, notices, type Place, type Severity } from '#azure/lint'
 import { renderedSuffix } from './render.ts'
 
 const levels = { error: 'error', warning: 'warning', info: 'note' } as const satisfies Record<Severity, string>
 
 const documentation = 'https://github.com/keymount/keymount/blob/main/docs/lint.md'
 
+/** A finding as SARIF has it: of lint, or of another command that looks at manifests. */
+export interface SarifFinding extends Place {
+  id: string
+  severity: Severity
+  file: string
+  message: string
+  right: string
+  object?: { kind: string; namespace: string; name: string } | undefined
+}
+
+export interface SarifTool {
+  /** `keymount lint` */
+  name: string
+  /** Address of the page that has the rules. */
+  documentation: string
+  rules: Readonly<Record<string, { title: string; severity: Severity; why: string; right: string }>>
+  /** Key of the fingerprints. */
+  fingerprint: string
+}
+
+const lintTool: SarifTool = {
+  name: 'keymount lint',
+  documentation,
+  rules: { ...lintRules, ...notices },
+  fingerprint: 'keymountLint/v1',
+}
+
+export interface SarifResult {
+  findings: readonly SarifFinding[]
+  unreadable: boolean
+}
+
 /** Findings in SARIF 2.1.0, which code scanning reads. https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html */
-export function sarifLog({ findings, unreadable }: LintResult, version: string) {
-  const table = Object.entries({ ...lintRules, ...notices })
+export function sarifLog({ findings, unreadable }: SarifResult, version: string, tool: SarifTool = lintTool) {
+  const table = Object.entries(tool.rules)
   const index = new Map(table.map(([id], at) => [id, at]))
   const rules = table.map(([id, { title, severity, why, right }]) => ({
     id,
@@ -16,13 +48,13 @@ export function sarifLog({ findings, unreadable }: LintResult, version: string) 
     shortDescription: { text: title },
     fullDescription: { text: why },
     help: { text: `${why} Right: ${right}.` },
-    helpUri: `${documentation}#${id.toLowerCase()}`,
+    helpUri: `${tool.documentation}#${id.toLowerCase()}`,
     defaultConfiguration: { level: levels[severity] },
   }))
   const driver = {
-    name: 'keymount lint',
+    name: tool.name,
     semanticVersion: version.replace(/^v/, ''),
-    informationUri: documentation,
+    informationUri: tool.documentation,
     rules,
   }
   return {
@@ -33,13 +65,14 @@ export function sarifLog({ findings, unreadable }: LintResult, version: string) 
         tool: { driver },
         invocations: [{ executionSuccessful: !unreadable }],
         columnKind: 'utf16CodeUnits',
-        results: findings.map((one) => resultOf(one, index.get(one.id) ?? -1)),
+        results: findings.map((one) => resultOf(one, index.get(one.id) ?? -1, tool)),
       },
     ],
   }
 }
 
-function resultOf({ id, severity, file, line, column, message, right, object }: LintFinding, ruleIndex: number) {
+function resultOf(finding: SarifFinding, ruleIndex: number, { fingerprint }: SarifTool) {
+  const { id, severity, file, line, column, message, right, object } = finding
   const isRendered = file.endsWith(renderedSuffix)
   const name = isRendered ? file.slice(0, -renderedSuffix.length) : file
   const artifactLocation = { uri: name.split('/').map(encodeURIComponent).join('/') }
@@ -55,11 +88,11 @@ function resultOf({ id, severity, file, line, column, message, right, object }: 
     message: { text: right === '' ? message : `${message}. Right: ${right}` },
     locations: [{ physicalLocation: { artifactLocation, ...(isRendered ? {} : { region }) }, ...logicalLocations }],
     // Code scanning follows a finding through changes of the lines above it.
-    partialFingerprints: { 'keymountLint/v1': hash(`${id}\n${name}\n${message}`) },
+    partialFingerprints: { [fingerprint]: hash(`${id}\n${name}\n${message}`) },
   }
 }
 
-function qualified({ kind, namespace, name }: NonNullable<LintFinding['object']>): string {
+function qualified({ kind, namespace, name }: NonNullable<SarifFinding['object']>): string {
   return [kind, ...(namespace === '' ? [] : [namespace]), name].join('/')
 }
 

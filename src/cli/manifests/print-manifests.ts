@@ -1,4 +1,4 @@
-import { Document, isNode, type Node, parseDocument } from 'yaml'
+import { Document, isNode, isSeq, type Node, parseDocument } from 'yaml'
 
 /** An object as a command writes it to a file. */
 export interface PrintedManifest {
@@ -43,10 +43,17 @@ export function editManifest(text: string, changes: readonly ManifestChange[]): 
   if (changes.length === 0) return text.endsWith('\n') ? text : `${text}\n`
   const document = parseDocument(text, { version: '1.2', schema: 'core', compat: 'yaml-1.1', uniqueKeys: false })
   for (const { path, value } of changes) {
-    if (value === undefined) document.deleteIn(path)
+    if (value === undefined) remove(document, path)
     else document.setIn(path, withComments(document.createNode(value), document.getIn(path, true)))
   }
   return document.toString(format)
+}
+
+/** A comment above the first entry of a list belongs to that entry, and goes with it. */
+function remove(document: Document.Parsed, path: ManifestChange['path']): void {
+  const list = document.getIn(path.slice(0, -1), true)
+  if (isSeq(list) && path.at(-1) === 0) list.commentBefore = null
+  document.deleteIn(path)
 }
 
 /** The new node, with what the author wrote beside the old one. */

@@ -1,0 +1,153 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { isForbidden, isNotFound, type KubeClient, resources } from '#kubernetes/client'
+import { errorMessage } from '#lib'
+import { CliError, type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { withCluster } from '../cluster/open-cluster.ts'
+import type { ClusterOption } from '../options.ts'
+import type { SecretPair } from './draft.ts'
+import { migrateLimits } from './migrate-limits.ts'
+
+export interface CompareCommand {
+  /** A directory that `keymount migrate` wrote, or pairs `OLD=NEW`. */
+  what: readonly string[]
+  namespace: string | undefined
+  json: boolean
+  cluster: ClusterOption
+  world: CliWorld
+}
+
+type Verdict = 'equal' | 'different' | 'only in the old one' | 'only in the new one'
+
+/** Verdicts about two Secrets by key: never a value, a hash or a length. */
+export interface Comparison extends SecretPair {
+  /** Whether everything is equal; undefined where a Secret cannot be read. */
+  equal: boolean | undefined
+  /** `type` is the type of the Secret. */
+  type: 'equal' | 'different' | undefined
+  keys: Readonly<Record<string, Verdict>>
+  /** Why a Secret cannot be read. */
+  problem: string | undefined
+}
+
+/** `keymount migrate compare`: whether new Secrets have what the old ones have. */
+export async function compareSecrets(command: CompareCommand): Promise<number> {
+  const { what, namespace, json, cluster, world } = command
+  const terminal = createTerminal(world)
+  const pairs = what.flatMap(pairsOf)
+  return withCluster(cluster, world, async ({ kube, config }) => {
+    const usual = namespace ?? config.namespace ?? 'default'
+    const placed = pairs.map((pair) => (pair.namespace === '' ? { ...pair, namespace: usual } : pair))
+    const hash = hashOfThisRun()
+    const comparisons = await terminal.wait('comparing Secrets', async () => {
+      const found: Comparison[] = []
+      for (const pair of placed) found.push(await compare(kube, pair, hash, world.signal))
+      return found
+    })
+    if (json) terminal.line(JSON.stringify({ version: 1, secrets: comparisons }, undefined, 2))
+    else print(comparisons, terminal)
+    if (comparisons.some(({ problem }) => problem !== undefined)) return exitCodes.usage
+    return comparisons.every(({ equal }) => equal) ? exitCodes.ok : exitCodes.failed
+  })
+}
+
+function pairsOf(word: string): SecretPair[] {
+  const [, old, new_] = /^([a-z0-9.-]{1,253})=([a-z0-9.-]{1,253})$/.exec(word) ?? []
+  if (old !== undefined && new_ !== undefined) return [{ namespace: '', old, new: new_ }]
+  const file = join(word, 'secrets.tsv')
+  if (!existsSync(file))
+    throw new CliError({
+      what: `Cannot compare ${word}`,
+      why: `it is not a pair OLD=NEW, and there is no ${file}`,
+      fix: ['name the directory that keymount migrate wrote', 'or two Secrets: keymount migrate compare OLD=NEW'],
+      code: 'usage',
+    })
+  return readPairs(file)
+}
+
+const maxFileBytes = 16 * 1024 * 1024
+
+function readPairs(file: string): SecretPair[] {
+  const rows = statSync(file).size > maxFileBytes ? [] : readFileSync(file, 'utf8').split('\n').slice(1)
+  const pairs = rows.filter((row) => row !== '').map((row) => row.split('\t'))
+  const name = /^[a-z0-9.-]{1,253}$/
+  const isValid = pairs.every(
+    ([namespace = '', old = '', new_ = '', ...rest]) =>
+      rest.length === 0 && name.test(old) && name.test(new_) && (namespace === '' || name.test(namespace)),
+  )
+  if (!isValid || pairs.length === 0 || pairs.length > migrateLimits.objects.value)
+    throw new CliError({
+      what: `${file} cannot be read`,
+      why: 'expected lines of namespace, old and new name, separated by tabs',
+      code: 'usage',
+    })
+  return pairs.map(([namespace = '', old = '', new_ = '']) => ({ namespace, old, new: new_ }))
+}
+
+/** With a key that exists only now: a hash that got out would reveal nothing. */
+function hashOfThisRun(): (value: string) => string {
+  const key = randomBytes(32)
+  return (value) => createHmac('sha256', key).update(value).digest('base64')
+}
+
+interface Hashed {
+  type: string
+  keys: ReadonlyMap<string, string>
+}
+
+async function compare(
+  kube: KubeClient,
+  pair: SecretPair,
+  hash: (value: string) => string,
+  signal: AbortSignal,
+): Promise<Comparison> {
+  const read = async (name: string): Promise<Hashed | { why: string }> => {
+    try {
+      const { type = 'Opaque', data } = await kube.get(
+        resources.secrets,
+        { namespace: pair.namespace, name },
+        { signal },
+      )
+      return { type, keys: new Map(Object.entries(data ?? {}).map(([key, value]) => [key, hash(value)])) }
+    } catch (error) {
+      if (signal.aborted) throw error
+      return { why: whyNot(error, name) }
+    }
+  }
+  const [before, after] = [await read(pair.old), await read(pair.new)]
+  const why = [before, after].flatMap((one) => ('why' in one ? [one.why] : []))
+  if ('why' in before || 'why' in after)
+    return { ...pair, equal: undefined, type: undefined, keys: {}, problem: why.join('; ') }
+  const names = [...new Set([...before.keys.keys(), ...after.keys.keys()])].toSorted()
+  const keys = Object.fromEntries(names.map((name) => [name, verdict(before.keys.get(name), after.keys.get(name))]))
+  const type = before.type === after.type ? 'equal' : 'different'
+  const equal = type === 'equal' && Object.values(keys).every((one) => one === 'equal')
+  return { ...pair, equal, type, keys, problem: undefined }
+}
+
+function whyNot(error: unknown, name: string): string {
+  if (isNotFound(error)) return `there is no Secret "${name}"`
+  if (isForbidden(error)) return `you have no right to get the Secret "${name}"`
+  return errorMessage(error)
+}
+
+function verdict(before: string | undefined, after: string | undefined): Verdict {
+  if (before === undefined) return 'only in the new one'
+  if (after === undefined) return 'only in the old one'
+  return before === after ? 'equal' : 'different'
+}
+
+function print(comparisons: readonly Comparison[], { line, style }: Terminal): void {
+  for (const { namespace, old, new: new_, equal, type, keys, problem } of comparisons) {
+    const mark = equal === true ? style.good('✓') : style.bad('✗')
+    const names = Object.keys(keys)
+    const text = problem ?? (equal === true ? `equal (${countOf(names.length, 'key')})` : 'different')
+    line(`${mark} ${namespace}/${old} and ${new_}: ${text}`)
+    if (equal !== false) continue
+    if (type === 'different') line('    type: different')
+    for (const name of names) line(`    ${name}: ${keys[name] ?? ''}`)
+  }
+  const equal = comparisons.filter((one) => one.equal === true).length
+  line(`${equal} of ${countOf(comparisons.length, 'Secret')} equal`)
+}
