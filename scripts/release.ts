@@ -10,6 +10,7 @@ import { basename, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageCharts } from '#packaging/charts'
 import { buildRootfs, imageReference, ociArchive, programDirectory } from '#packaging/image'
+import { writeKrewPlugin } from './release/krew.ts'
 import { differencesFromPins } from './release/machine.ts'
 import { releaseNotes } from './release/notes.ts'
 import { provenance, repository, type Source, type Subject, sourceOf } from './release/provenance.ts'
@@ -38,6 +39,7 @@ const files = {
   sbom: `${name}-${platform}.cdx.json`,
   licences: `${name}-${platform}.licenses.txt`,
   sources: `${name}-source.tar.gz`,
+  krew: 'krew.yaml',
   notes: 'RELEASE-NOTES.md',
   provenance: 'provenance.sigstore.json',
   sums: 'SHA256SUMS',
@@ -98,6 +100,8 @@ async function writeFiles(by: Signer | undefined): Promise<SignedImage> {
   for (const path of globSync('**/*.yaml', { cwd: join(root, 'deploy') })) {
     copyFileSync(join(root, 'deploy', path), join(release, basename(path)))
   }
+  const url = `${repository}/releases/download/v${version}`
+  writeFileSync(join(release, files.krew), writeKrewPlugin({ root, out: release, version, url }).manifest)
   const { path: rootfs } = await buildRootfs(join(root, 'dist/image'))
   copyFileSync(join(rootfs, programDirectory, 'sbom.cdx.json'), join(release, files.sbom))
   copyFileSync(join(rootfs, programDirectory, 'THIRD-PARTY-LICENSES'), join(release, files.licences))

@@ -7,7 +7,7 @@ ${generatedFrom('the table of alerts (`scripts/monitoring/alerts.ts`)')}
 
 One heading per alert: what it means for pods, when it fires and why then, and what to do. The annotation \`runbook_url\` of each alert
 leads here. The chart installs them as a PrometheusRule with \`metrics.rules.enabled=true\`; without the Prometheus Operator, load
-[deploy/monitoring/rules.yaml](../deploy/monitoring/rules.yaml). [monitoring.md](monitoring.md) has how to scrape the daemons, and the
+[deploy/monitoring/prometheus-rules.yaml](../deploy/monitoring/prometheus-rules.yaml). [monitoring.md](monitoring.md) has how to scrape the daemons, and the
 queries behind the dashboards.
 `
 

@@ -2,6 +2,7 @@ import { dashboards } from '../monitoring/dashboards/index.ts'
 import { renderDashboard } from '../monitoring/render-dashboard.ts'
 import { chartRules, rulesFile } from '../monitoring/render-rules.ts'
 import { alertsPage } from './alerts-page.ts'
+import { argocdConfig } from './argocd-config.ts'
 import { chartFlags } from './chart-flags.ts'
 import { classPage } from './class-page.ts'
 import { classSchema } from './class-schema.ts'
@@ -26,7 +27,8 @@ export const generatedFiles: Readonly<Record<string, () => string | Promise<stri
   'charts/keymount/files/generated/alerts.json': chartRules,
   'charts/keymount/files/generated/flags.json': chartFlags,
   ...dashboardFiles,
-  'deploy/monitoring/rules.yaml': () => rulesFile(),
+  'deploy/argocd/argocd-cm.yaml': argocdConfig,
+  'deploy/monitoring/prometheus-rules.yaml': () => rulesFile(),
   'docs/alerts.md': alertsPage,
   'docs/compatibility.md': compatibilityPage,
   'docs/errors.md': errorsPage,

@@ -44,6 +44,8 @@ test('npm run release:dry makes all that a release publishes, and its checksums 
       `keymount-${version}-linux-${process.arch}.licenses.txt`,
       `keymount-${version}-source.tar.gz`,
       ...charts.map(({ fileName }) => fileName),
+      `kubectl-keymount-${version}.tar.gz`,
+      'krew.yaml',
       ...globSync('**/*.yaml', { cwd: join(root, 'deploy') }).map((path) => basename(path)),
       'provenance.sigstore.json',
     ].toSorted(),
