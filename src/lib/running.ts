@@ -4,6 +4,8 @@ import { errorMessage } from './problem.ts'
 /** Something that was started and can be stopped; `stop` awaits what it began and may be called twice. */
 export interface Running {
   stop(): Promise<void>
+  /** Resolves when it should be stopped though no signal has come. */
+  stopRequested?: Promise<void> | undefined
 }
 
 /**
@@ -20,8 +22,6 @@ export async function runUntilSignal(start: () => Promise<Running>, log: Log, gr
     }
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)
-    // Windows has no signal that asks a program to end: the relay that started it closes its input.
-    if (process.env.KEYMOUNT_RELAY !== undefined) process.stdin.resume().once('close', () => onSignal('SIGTERM'))
   })
   let running: Running
   try {
@@ -30,7 +30,8 @@ export async function runUntilSignal(start: () => Promise<Running>, log: Log, gr
     log.fatal({ err: error }, `cannot start: ${errorMessage(error)}`)
     return 1
   }
-  const signal = await signalled
+  const requested = running.stopRequested?.then(() => 'stop requested')
+  const signal = await (requested === undefined ? signalled : Promise.race([signalled, requested]))
   log.info({ signal }, 'stopping')
   const forced = setTimeout(() => {
     log.error({ graceMs }, 'did not stop in time')

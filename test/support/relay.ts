@@ -33,10 +33,10 @@ export interface TestRelay {
 
 /** A relay with a program that only prints the address and waits. */
 export async function startRelay(t: Cleanup, program: string): Promise<TestRelay> {
-  const child = spawn(program, ['sh', '-c', 'echo $KEYMOUNT_RELAY; exec cat'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(program, ['sh', '-c', 'echo $KEYMOUNT_RELAY; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   t.after(async () => {
-    child.kill('SIGTERM')
+    child.stdin.end()
     await ended
   })
   const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]

@@ -11,6 +11,8 @@ export interface NodeSockets {
   identity(path: string): string | undefined
   /** Names of a directory's sockets; none when there is no directory. */
   list(directory: string): string[]
+  /** Resolves when whatever opens the sockets asks this process to end, or has ended. Undefined where signals do that. */
+  stopRequested?: Promise<void> | undefined
   /** Ends what {@link address} needs. What was served has been stopped before. */
   stop(): void
 }

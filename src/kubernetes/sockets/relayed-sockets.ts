@@ -33,6 +33,7 @@ interface State {
   /** By path of the socket. */
   locals: Map<string, { address: string; server: LocalServer }>
   connections: Set<Socket>
+  requestStop: () => void
 }
 
 interface Control {
@@ -53,7 +54,9 @@ const answerMs = 10_000
  * and bytes are described in `src/packaging/image/relay/relay.go`.
  */
 export function createRelayedSockets({ relay, log, localPath = ownPath }: RelayedSocketsOptions): NodeSockets {
+  const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>()
   const state: State = {
+    requestStop,
     relay,
     log,
     localPath,
@@ -69,6 +72,7 @@ export function createRelayedSockets({ relay, log, localPath = ownPath }: Relaye
     // to a process that has started again is not the old one.
     identity: (path) => (namesIn(dirname(path)).includes(basename(path)) ? path : undefined),
     list: namesIn,
+    stopRequested,
     stop() {
       void state.control?.then(({ socket }) => socket.destroy()).catch(() => {})
       for (const { server } of state.locals.values()) server.close()
@@ -114,10 +118,11 @@ async function openControl(state: State): Promise<Control> {
   const control: Control = { socket, waiting: new Map() }
   const fail = () => {
     state.control = undefined
+    state.requestStop()
     for (const answer of control.waiting.values()) answer('the relay has ended')
   }
   socket.on('close', fail)
-  onLines(socket, (line) => onControlLine(state, control, line))
+  onLines(socket, (line) => (line === 'stop' ? state.requestStop() : onControlLine(state, control, line)))
   return control
 }
 

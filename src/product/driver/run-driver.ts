@@ -20,5 +20,5 @@ export async function startDriverDaemon(config: DriverConfig, env: Environment, 
   const driver = await startDriver(config, { kube, mounter, sockets, log, version: buildVersion })
   started.defer(driver.stop)
   const running = started.move()
-  return { stop: () => running.disposeAsync() }
+  return { stop: () => running.disposeAsync(), stopRequested: sockets.stopRequested }
 }

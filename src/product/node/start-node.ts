@@ -13,5 +13,5 @@ export async function startNode({ driver, provider }: NodeConfig, env: Environme
   const runningDriver = await startDriverDaemon(driver, env, createLog({ name: 'driver', level: driver.logLevel }))
   started.defer(runningDriver.stop)
   const running = started.move()
-  return { stop: () => running.disposeAsync() }
+  return { stop: () => running.disposeAsync(), stopRequested: runningDriver.stopRequested }
 }

@@ -112,7 +112,7 @@ export async function startProviderDaemon(config: ProviderConfig, env: Environme
   const provider = await startProvider({ ...config, sockets })
   started.defer(provider.stop)
   const running = started.move()
-  return { stop: () => running.disposeAsync() }
+  return { stop: () => running.disposeAsync(), stopRequested: sockets.stopRequested }
 }
 
 /** Starts everything and gives it back to be stopped; nothing is left behind when something cannot start. */

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -42,19 +41,14 @@ func run(command []string) (int, error) {
 
 	child := exec.Command(program(command[0]), command[1:]...)
 	child.Env = append(os.Environ(), "KEYMOUNT_RELAY="+relay.address())
-	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
 	child.SysProcAttr = childAttributes()
-	// The end of its input asks the program to stop: Windows has no signal for that.
-	input, err := child.StdinPipe()
-	if err != nil {
-		return 0, err
-	}
 	if err := child.Start(); err != nil {
 		return 0, err
 	}
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	go end(stop, input, child)
+	go end(stop, relay, child)
 	err = child.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -63,9 +57,10 @@ func run(command []string) (int, error) {
 	return 0, err
 }
 
-func end(stop context.Context, input io.Closer, child *exec.Cmd) {
+// end asks the program to stop through its control connection: Windows has no signal for that.
+func end(stop context.Context, relay *relay, child *exec.Cmd) {
 	<-stop.Done()
-	input.Close()
+	close(relay.stopping)
 	time.Sleep(grace)
 	child.Process.Kill()
 }

@@ -24,7 +24,7 @@ import (
 //	SECRET dial PATH     a new connection to a socket: a line "ok" or "error REASON", then its bytes
 //
 // Lines of control, from the program: "listen PATH", "close PATH". To it: "listening PATH", "failed PATH<TAB>REASON",
-// "incoming ID PATH".
+// "incoming ID PATH", "stop".
 const (
 	maxLine       = 4096
 	firstLineTime = 5 * time.Second
@@ -38,6 +38,8 @@ type relay struct {
 	listener  net.Listener
 	secret    string
 	strangers chan struct{}
+	// Closed when the program is to end.
+	stopping chan struct{}
 
 	mutex    sync.Mutex
 	nextID   int
@@ -53,6 +55,7 @@ func newRelay() (*relay, error) {
 		listener:  listener,
 		secret:    randomHex(32),
 		strangers: make(chan struct{}, maxStrangers),
+		stopping:  make(chan struct{}),
 		incoming:  map[string]net.Conn{},
 	}, nil
 }
@@ -142,7 +145,7 @@ func join(one, other net.Conn) {
 }
 
 func dial(connection net.Conn, path string) {
-	socket, err := net.DialTimeout("unix", path, firstLineTime)
+	socket, err := net.DialTimeout("unix", nativePath(path), firstLineTime)
 	if err != nil {
 		fmt.Fprintf(connection, "error %s\n", oneLine(err))
 		connection.Close()
@@ -165,7 +168,16 @@ func (r *relay) control(connection net.Conn) {
 		fmt.Fprintf(connection, format+"\n", words...)
 	}
 	sockets := map[string]net.Listener{}
+	ended := make(chan struct{})
+	defer close(ended)
 	defer connection.Close()
+	go func() {
+		select {
+		case <-r.stopping:
+			send("stop")
+		case <-ended:
+		}
+	}()
 	defer func() {
 		for _, socket := range sockets {
 			socket.Close() // which removes its file
@@ -182,7 +194,7 @@ func (r *relay) control(connection net.Conn) {
 		if verb != "listen" {
 			continue
 		}
-		socket, err := listen(path)
+		socket, err := listen(nativePath(path))
 		if err != nil {
 			send("failed %s\t%s", path, oneLine(err))
 			continue
