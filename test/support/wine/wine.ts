@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { bundlePrograms, nodeFlags } from '#packaging/image'
 import { eventually } from '../eventually.ts'
@@ -17,7 +17,9 @@ export function wineMissing(): string | false {
   return findGo() === undefined ? goMissing : false
 }
 
-const findWine = () => findProgram('wine', 'KEYMOUNT_WINE')
+/** Debian's package wine64 puts it where no PATH leads. */
+const debianWine = '/usr/lib/wine/wine64'
+const findWine = () => findProgram('wine64', 'KEYMOUNT_WINE') ?? (existsSync(debianWine) ? debianWine : undefined)
 const findNode = () => findProgram('node.exe', 'KEYMOUNT_WINDOWS_NODE')
 
 /** A Windows that has the programs of the image, in a new prefix. */
@@ -64,7 +66,7 @@ export async function startWine(t: Cleanup): Promise<Wine> {
   const processes = new Set<ChildProcess>()
   t.after(async () => {
     for (const child of processes) child.kill('SIGKILL')
-    await promisify(execFile)('wineserver', ['-k'], { env }).catch(() => {})
+    await promisify(execFile)(join(dirname(findWine() ?? ''), 'wineserver'), ['-k'], { env }).catch(() => {})
   })
   const unix = (path: string) => join(drive, path.replace(/^c:/i, '').replaceAll('\\', '/'))
   const links = { KEYMOUNT_TEST_LINKS: 'C:\\links.json', KEYMOUNT_TEST_DRIVE: drive }
