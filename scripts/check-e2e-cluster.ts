@@ -39,6 +39,18 @@ export async function reasonForNoRun(env = process.env): Promise<string | undefi
   }
 }
 
+/** Ends with 3 if a pod does not reach a Service: that of the API server, which every cluster has. */
+const noServices = 3
+const reachesServices = `
+const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env
+const end = Date.now() + 20000
+const connect = () => {
+  const socket = require('node:net').connect({ host, port, timeout: 5000 }, () => process.exit(0))
+  const again = () => socket.destroy() && (Date.now() < end ? setTimeout(connect, 1000) : process.exit(${noServices}))
+  socket.once('error', again).once('timeout', again)
+}
+connect()`
+
 function productImage(named: string | undefined): Image {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   const name = named || imageReference(version)
@@ -48,7 +60,7 @@ function productImage(named: string | undefined): Image {
     '  ctr -n k8s.io image import dist/keymount-node.tar',
     'or name an image that the nodes can pull in KEYMOUNT_IMAGE.',
   ]
-  return { name, command: ['/usr/local/bin/node', '--version'], load: load.join('\n') }
+  return { name, command: ['/usr/local/bin/node', '-e', reachesServices], load: load.join('\n') }
 }
 
 /** The image of the examples, which the end-to-end cases apply as they are. */
@@ -63,7 +75,7 @@ function busyboxImage(): Image {
   return { name, command: ['/bin/sh', '-c', 'true'], load: load.join('\n') }
 }
 
-/** Runs the image once on the node; undefined if it started. */
+/** Runs the image once on the node; undefined if it ended well. */
 async function reasonForNoStart(kube: KubeClient, node: string, image: Image): Promise<string | undefined> {
   const name = `keymount-check-${randomUUID().slice(0, 8)}`
   const where = { namespace: 'default', name }
@@ -84,23 +96,25 @@ async function reasonForNoStart(kube: KubeClient, node: string, image: Image): P
   try {
     const end = performance.now() + timeoutMs
     while (performance.now() < end) {
-      const { waiting, started } = stateOf(await kube.get(resources.pods, where))
-      if (started) return undefined
+      const { waiting, exitCode } = stateOf(await kube.get(resources.pods, where))
+      if (exitCode === noServices)
+        return `Pods on node ${node} do not reach Services: is kube-proxy, or what has its place, running there?`
+      if (exitCode !== undefined) return undefined
       if (waiting !== undefined) return `Node ${node} has no image ${image.name} (${waiting}).\n${image.load}`
       await delay(250)
     }
-    return `A pod with the image ${image.name} did not start on node ${node} within ${timeoutMs / 1000} s.`
+    return `A pod with the image ${image.name} did not start and end on node ${node} within ${timeoutMs / 1000} s.`
   } finally {
     await kube.delete(resources.pods, where, { gracePeriodSeconds: 0 })
   }
 }
 
-/** `waiting`: why the image is not available. */
-function stateOf({ status }: Pod): { started: boolean; waiting: string | undefined } {
+/** `waiting`: why the image is not available. `exitCode`: of a program that has ended. */
+function stateOf({ status }: Pod): { exitCode: number | undefined; waiting: string | undefined } {
   const state = status?.containerStatuses?.[0]?.state
   const reason = state?.waiting?.reason ?? ''
   return {
-    started: state?.running !== undefined || state?.terminated !== undefined,
+    exitCode: state?.terminated?.exitCode,
     waiting: /^(ErrImage\w*|ImagePullBackOff|ImageInspectError|InvalidImageName)$/.test(reason) ? reason : undefined,
   }
 }

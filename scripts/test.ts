@@ -19,6 +19,16 @@ const endToEnd = globSync('test/e2e/*.test.ts', { cwd: root })
 const others = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).filter(
   (file) => !file.startsWith('test/e2e/'),
 )
+/** Files of a minute and more. They begin first, so that none of them is alone at the end. */
+const long = [
+  'test/walkthroughs/walkthroughs.test.ts',
+  'test/cli/doctor-faults.test.ts',
+  'test/cli/identity-with-az.test.ts',
+  'test/lab/azure/az.test.ts',
+  'test/e2e/e2e.test.ts',
+  'test/lab/home/managed-clusters.test.ts',
+  'test/packaging/charts/empty-values.test.ts',
+]
 const files = named.length > 0 ? named : real ? endToEnd : [...others, ...endToEnd]
 
 if (real && named.length === 0) {
@@ -41,7 +51,7 @@ const [program = '', ...args] = [
   join(root, 'scripts/run-tests.ts'),
   // The files of the end-to-end cases share the one real cluster, and each checks that nothing is left on it.
   `--concurrency=${real ? 1 : 2}`,
-  ...files.toSorted(),
+  ...files.toSorted(longFirst),
 ]
 const env = { ...testEnvironment(process.env), KEYMOUNT_E2E: real ? 'real' : 'local', TMPDIR: temporary }
 // Its own session, so that Ctrl-C reaches this program alone; the end of descriptor 3 is what stops the tests.
@@ -70,6 +80,11 @@ function endAll(): void {
   } catch {
     // Nothing is left.
   }
+}
+
+function longFirst(a: string, b: string): number {
+  const [longA, longB] = [long.indexOf(a), long.indexOf(b)].map((index) => (index < 0 ? long.length : index))
+  return (longA ?? 0) - (longB ?? 0) || (a < b ? -1 : 1)
 }
 
 /**
