@@ -27,9 +27,14 @@ export function kubectlFor(
   const env = { PATH: process.env.PATH ?? '', HOME: cacheDir, KUBECONFIG: kubeconfig }
   return (args, input) =>
     new Promise((resolve) => {
-      const child = execFile(program, ['--cache-dir', cacheDir, ...args], { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
-        resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
-      })
+      const child = execFile(
+        program,
+        ['--cache-dir', cacheDir, ...args],
+        { env, maxBuffer: 64 * 1024 * 1024 },
+        (error, stdout, stderr) => {
+          resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
+        },
+      )
       child.stdin?.end(input === undefined || typeof input === 'string' ? input : JSON.stringify(input))
     })
 }
