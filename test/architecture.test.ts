@@ -176,6 +176,7 @@ const parts: Record<string, readonly string[]> = {
   'lab/azure': ['lib', 'lib/async', 'lib/files', 'lib/flags', 'lib/formats', 'lib/http'],
   'lab/router': [],
   'lab/cluster': [
+    'azure/identity',
     'lab/router',
     'kubernetes/client',
     'kubernetes/csi',

@@ -16,7 +16,6 @@ export interface TokenProxyOptions {
   apiServer?: { host: string; port: number } | undefined
 }
 
-const inClusterUrl = 'https://kubernetes.default.svc.cluster.local'
 const inClusterCa = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'
 
 export interface TokenProxy {
@@ -32,9 +31,9 @@ export interface TokenProxy {
  */
 export function createTokenProxy(options: TokenProxyOptions = {}): TokenProxy {
   const {
-    url = inClusterUrl,
     caFile = inClusterCa,
     apiServer = { host: 'kubernetes.default.svc.cluster.local', port: 443 },
+    url = `https://${apiServer.host}:${apiServer.port}`,
   } = options
   const base = parseProxyUrl(url)
   let current: { client: HttpClient; caChangedAt: number } | undefined

@@ -18,13 +18,14 @@ import { newPassword } from './directory/credentials.ts'
 import { createDirectory, type Directory } from './directory/directory.ts'
 import { openTenant, type Tenant } from './directory/tenant.ts'
 import { type AccessTokens, createAccessTokens } from './entra/access-tokens.ts'
+import { createBindingTokens } from './entra/binding-tokens.ts'
 import { entraOperations } from './entra/entra-operations.ts'
 import { createAssertionVerifier } from './entra/federated-assertion.ts'
 import { createIssuerKeys } from './entra/issuer-keys.ts'
 import { createOwnAssertions } from './entra/own-assertion.ts'
 import { audiencesOf } from './entra/resources.ts'
 import { createEntra } from './entra/routes.ts'
-import { createSignIn } from './entra/sign-in.ts'
+import { createSignIn, type SignIn } from './entra/sign-in.ts'
 import { createUserSignIn } from './entra/user-sign-in.ts'
 import { deliverToQueue } from './events/deliver-to-queue.ts'
 import type { EventFeed } from './events/event-feed.ts'
@@ -120,8 +121,9 @@ export async function createServices(options: ServicesOptions) {
   const shared = { store, cloud, tenant, directory, roles, clock }
   const arm = armOperations({ ...shared, ...resources, clusterBackend, nodeEndpoints, longOperations })
   const moreAuthorities = () => clusters.all().flatMap(issuerAuthority)
+  const signIn = signInOf({ ...options, tenant, directory, tokens, moreAuthorities })
   const services: Record<ServiceName, Service> = {
-    entra: entraService({ ...options, tenant, directory, tokens, moreAuthorities }),
+    entra: entraService({ ...options, tenant, directory, tokens, signIn }),
     arm: createArm({
       authority: { tokens, tenantId, login, audiences: audiences.arm },
       tenant,
@@ -159,6 +161,7 @@ export async function createServices(options: ServicesOptions) {
     tenant,
     services,
     vaults,
+    bindingTokens: createBindingTokens({ tenant, clusters, bindings, signIn }),
     eventGrid: grid,
     imds: imdsFor(() => assignedIdentities(machinesOutsideClusters(resources), { directory, identities })),
     async stop() {
@@ -221,7 +224,7 @@ function createVaultObjects(store: RecordStore, clock: Clock) {
   }
 }
 
-interface EntraServiceOptions extends ServicesOptions {
+interface SignInServiceOptions extends ServicesOptions {
   tenant: Tenant
   directory: Directory
   tokens: AccessTokens
@@ -229,10 +232,10 @@ interface EntraServiceOptions extends ServicesOptions {
   moreAuthorities: () => readonly string[]
 }
 
-function entraService(options: EntraServiceOptions): Service {
+function signInOf(options: SignInServiceOptions): SignIn {
   const { tenant, directory, tokens, issuerCaFiles, moreAuthorities, clock, log } = options
   const keys = createIssuerKeys({ caFiles: issuerCaFiles, moreAuthorities, clock, log })
-  const signIn = createSignIn({
+  return createSignIn({
     tenant,
     directory,
     tokens,
@@ -240,6 +243,13 @@ function entraService(options: EntraServiceOptions): Service {
     ownAssertions: createOwnAssertions({ login, tenant, directory, clock }),
     audiences: allAudiences,
   })
+}
+
+interface EntraServiceOptions extends Pick<SignInServiceOptions, 'tenant' | 'directory' | 'tokens' | 'clock'> {
+  signIn: SignIn
+}
+
+function entraService({ tenant, directory, tokens, signIn, clock }: EntraServiceOptions): Service {
   const userSignIn = createUserSignIn({ login, tenant, directory, clock })
   return createEntra({
     tenant,

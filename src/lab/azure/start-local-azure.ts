@@ -7,6 +7,7 @@ import { openCertificateAuthority } from './certificates/certificate-authority.t
 import { createLeafCertificates } from './certificates/leaf-certificates.ts'
 import { createServices } from './create-services.ts'
 import { writeCredentialsFile } from './credentials-file.ts'
+import type { BindingTokens } from './entra/binding-tokens.ts'
 import { createEventFeed } from './events/event-feed.ts'
 import type { EventGrid } from './events/event-grid.ts'
 import { createDispatch } from './http/dispatch.ts'
@@ -72,6 +73,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   let operations: readonly string[] = []
   let vaultNames: () => string[] = () => []
   let eventGrid: EventGrid | undefined
+  let bindingTokens: BindingTokens | undefined
   const feed = createEventFeed()
   const traffic = createTraffic({ delayMs, onUnreachable: (host) => proxy?.cut(host), clock })
   // First, because it refuses to start next to a running process, before the state of that one is touched.
@@ -82,6 +84,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     vaults: () => vaultNames(),
     feed,
     eventGrid: () => eventGrid,
+    bindingTokens: () => bindingTokens,
     isServed: (host) => host === imdsHost || isServed(host),
   })
   started.defer(() => control.stop())
@@ -109,6 +112,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   started.defer(services.stop)
   operations = operationNames([...Object.values(services.services), services.imds])
   eventGrid = services.eventGrid
+  bindingTokens = services.bindingTokens
   vaultNames = () => services.vaults.all().map(({ name }) => name)
   writeCredentialsFile(paths.credentials, services.tenant)
 

@@ -22,6 +22,11 @@ export const localClusterFlags = {
     default: '',
     help: 'Directory that lies over every image of --image; .environment in it may hold a JSON object of variables',
   },
+  'azure-control': {
+    type: 'string',
+    default: '',
+    help: 'Control socket of a local Azure: the API server then has a token proxy for its identity bindings',
+  },
   'pod-network': {
     type: 'boolean',
     default: false,
@@ -42,6 +47,7 @@ export interface LocalClusterConfig {
   port: number
   images: ReadonlyMap<string, string>
   imageOverlay: string | undefined
+  azureControl: string | undefined
   podNetwork: boolean
   syncFrequencyMs: number
   nodeName: string
@@ -66,6 +72,7 @@ export const localClusterProgram: Program<typeof localClusterFlags, LocalCluster
       port: flags.port,
       images,
       imageOverlay: flags['image-overlay'] === '' ? undefined : resolve(flags['image-overlay']),
+      azureControl: flags['azure-control'] === '' ? undefined : resolve(flags['azure-control']),
       podNetwork: flags['pod-network'],
       syncFrequencyMs: flags['sync-frequency'],
       nodeName: flags['node-name'],

@@ -37,6 +37,8 @@ export interface LocalClusterOptions {
   images?: ReadonlyMap<string, string> | undefined
   /** Directory that lies over every image in `images`; `.environment` in it may hold a JSON object of variables. Default: none. */
   imageOverlay?: string | undefined
+  /** Control socket of a local Azure. With it, there is a token proxy for the identity bindings that this Azure has. */
+  azureControl?: string | undefined
   /** Time between two checks of each pod by the node agent, in milliseconds. Default 60,000. */
   syncFrequencyMs?: number | undefined
   /** Longest time for a request to arrive, and for a client to read nothing of its answer, in milliseconds. Default 60,000. */
@@ -54,6 +56,8 @@ export interface LocalCluster extends Running {
   ca: string
   /** Issuer of the service account tokens. */
   issuer: string
+  /** TLS server name of the token proxy for identity bindings; undefined without one. */
+  tokenProxyName: string | undefined
   /** The node agent's counterpart of /var/lib/kubelet. */
   kubeletRoot: string
   /** The address at which pods with networks of their own reach servers of this machine; undefined without such networks. */
@@ -65,13 +69,13 @@ export interface LocalCluster extends Running {
 /** Starts the cluster. Rejects, and leaves nothing running, when its state is damaged, the port is taken, or the machine cannot run pods. */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { stateDir, listen = '127.0.0.1', port, nodeName = 'keymount-local', clock = systemClock, log } = options
-  const { clientTimeoutMs, podNetwork = false } = options
+  const { clientTimeoutMs, azureControl, podNetwork = false } = options
   const kubeletRoot = join(stateDir, 'kubelet')
   await using started = new AsyncDisposableStack()
   const { network, problem } = podNetwork ? await networkIfPossible(options) : {}
   if (network !== undefined) started.defer(() => network.stop())
   const api = await startApiServer({
-    ...{ stateDir, listen, port, nodeName, clientTimeoutMs, clock, log },
+    ...{ stateDir, listen, port, nodeName, clientTimeoutMs, azureControl, clock, log },
     connectToPod: network?.connect,
   })
   started.defer(() => api.stop())
@@ -88,6 +92,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     kubeconfig: api.kubeconfig,
     ca: join(stateDir, 'pki', 'ca.crt'),
     issuer: api.url,
+    tokenProxyName: api.tokenProxyName,
     kubeletRoot,
     machineAddress: network === undefined ? undefined : networkAddresses.router,
     podNetworkProblem: problem,

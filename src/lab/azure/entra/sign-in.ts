@@ -69,9 +69,17 @@ async function authenticate(
   principal: ServicePrincipal,
 ): Promise<void> {
   if (proof.kind === 'secret') return checkSecret(directory, clientId, proof.secret)
+  if (proof.kind === 'identity-binding') return checkBinding(directory, principal, proof.issuer)
   if (isOwnAssertion(proof.assertion)) return ownAssertions.verify(proof.assertion, clientId)
   const credentials = directory.federatedCredentials.of(principal.appId)
   return assertions.verify(proof.assertion, { clientId, displayName: principal.displayName, credentials })
+}
+
+/** The identity still has the federated credential of its bindings. */
+function checkBinding({ federatedCredentials }: Directory, { appId }: ServicePrincipal, issuer: string): void {
+  if (federatedCredentials.of(appId).some((one) => one.issuer === issuer && one.subject === appId)) return
+  const text = `No matching federated identity record found for presented assertion issuer '${issuer}' and subject '${appId}'.`
+  throw new EntraRefusal(401, 'invalid_client', 700213, text)
 }
 
 function checkSecret(directory: Directory, clientId: string, secret: string): void {

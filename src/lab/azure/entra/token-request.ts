@@ -5,7 +5,11 @@ export interface ClientCredentialsForm {
   clientId: string
   /** The `aud` of the token. */
   audience: string
-  proof: { kind: 'secret'; secret: string } | { kind: 'assertion'; assertion: string }
+  proof:
+    | { kind: 'secret'; secret: string }
+    | { kind: 'assertion'; assertion: string }
+    /** AKS vouches for the caller; no request from outside has it. */
+    | { kind: 'identity-binding'; issuer: string }
 }
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Running } from '#lib'
 import { listen } from '#lib/http'
+import type { BindingTokens } from '../entra/binding-tokens.ts'
 import type { EventFeed } from '../events/event-feed.ts'
 import type { DeliverySettings, EventGrid } from '../events/event-grid.ts'
 import { knownGaps } from '../http/known-gaps.ts'
@@ -34,6 +35,8 @@ const eventGridBody = z.strictObject({
   drop: share,
 }) satisfies z.ZodType<DeliverySettings>
 
+const bindingTokenBody = z.strictObject({ issuer: z.string(), form: z.string().max(65_536) })
+
 const eventsQuery = z.strictObject({
   after: z.string().optional(),
   waitSeconds: z.coerce.number().min(0).max(300).default(0),
@@ -51,13 +54,15 @@ export interface ControlServerOptions {
   vaults: () => readonly string[]
   /** Events of the vaults. */
   feed: EventFeed
+  /** Tokens for the token proxies of clusters; undefined until the services have started. */
+  bindingTokens: () => BindingTokens | undefined
   /** Deliveries to event subscriptions; undefined until the services have started. */
   eventGrid: () => EventGrid | undefined
 }
 
 /** Plain HTTP on a Unix socket, for the owner of the state directory: delays, faults, counters, vaults and events. */
 export async function startControlServer(options: ControlServerOptions): Promise<Running> {
-  const { path, traffic, isServed, operations, vaults, feed, eventGrid } = options
+  const { path, traffic, isServed, operations, vaults, feed, eventGrid, bindingTokens } = options
   const stopping = new AbortController()
   const app = new Hono()
   app.get('/delay', (c) => c.json({ ms: traffic.delayMs }))
@@ -102,6 +107,13 @@ export async function startControlServer(options: ControlServerOptions): Promise
     grid.settings = body.data
     return c.json(body.data)
   })
+  app.post('/identity-bindings/token', async (c) => {
+    const body = bindingTokenBody.safeParse(await readJson(c.req.raw))
+    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400)
+    const tokens = bindingTokens()
+    if (tokens === undefined) return c.json({ error: 'the local Azure is starting' }, 503)
+    return c.json(await tokens(body.data))
+  })
   app.get('/operations', (c) => c.json({ operations: operations(), notImplemented: gaps }))
   app.get('/requests', (c) => c.json({ counts: traffic.counts() }))
   app.delete('/requests', (c) => {
@@ -111,7 +123,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   app.notFound((c) =>
     c.json(
       {
-        error: `${c.req.method} ${c.req.path} is unknown; expected /delay, /faults/HOST, /requests, /events, /event-grid, /vaults or /operations`,
+        error: `${c.req.method} ${c.req.path} is unknown; expected /delay, /faults/HOST, /requests, /events, /event-grid, /vaults, /identity-bindings/token or /operations`,
       },
       404,
     ),

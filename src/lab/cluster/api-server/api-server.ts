@@ -17,6 +17,7 @@ import { handleRequest, handleUpgrade } from './http/router.ts'
 import { createCatalog } from './kinds/catalog.ts'
 import { createObjects } from './objects/objects.ts'
 import { openStore } from './objects/store.ts'
+import { createTokenProxy, type TokenProxy } from './token-proxy/token-proxy.ts'
 
 export interface ApiServerOptions {
   /** Directory of keys, objects and kubeconfigs. */
@@ -29,6 +30,8 @@ export interface ApiServerOptions {
   nodeName: string
   /** Longest time for a request to arrive, and for a client to read nothing of its answer, in milliseconds. Default 60,000. */
   clientTimeoutMs?: number | undefined
+  /** Control socket of a local Azure. With it, there is a token proxy for the identity bindings that this Azure has. */
+  azureControl?: string | undefined
   /** A connection to a pod, where pods have networks of their own. */
   connectToPod?: ConnectToPod | undefined
   clock: Clock
@@ -44,6 +47,8 @@ export interface ApiServer extends Running {
   kubeconfig: string
   /** File of the node agent's kubeconfig (user system:node:NAME). */
   nodeKubeconfig: string
+  /** TLS server name of the token proxy; undefined without one. */
+  tokenProxyName: string | undefined
   /** For the controllers, which run in this process. */
   context: ApiContext
   /** Sends logs and exec to this node agent from now on. */
@@ -60,7 +65,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 }
 
 async function start(options: ApiServerOptions): Promise<ApiServer> {
-  const { stateDir, nodeName, connectToPod, clock, log } = options
+  const { stateDir, nodeName, azureControl, connectToPod, clock, log } = options
   await using started = new AsyncDisposableStack()
   const lock = await lockDirectory(stateDir)
   started.defer(() => lock.stop())
@@ -71,7 +76,8 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
   seed(store, objects)
   const catalog = createCatalog(store)
   const stopping = new AbortController()
-  const { server, url, stop } = await serveTls(options, pki)
+  const tokenProxy = azureControl === undefined ? undefined : await createTokenProxy(pki, azureControl)
+  const { server, url, stop } = await serveTls(options, pki, tokenProxy)
   started.defer(stop)
   // Ends watches and streams.
   started.defer(() => stopping.abort())
@@ -89,7 +95,10 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
     runtime: () => node,
     signal: stopping.signal,
   }
-  server.on('request', (request, response) => void handleRequest(context, request, response))
+  server.on('request', (request, response) => {
+    if (tokenProxy?.isFor(request) === true) void tokenProxy.handle(context, request, response)
+    else void handleRequest(context, request, response)
+  })
   server.on('upgrade', (request, socket, head) => void handleUpgrade(context, request, socket, head))
 
   const writeConfig = async (file: string, user: string, group: string) => {
@@ -105,6 +114,7 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
     ca: pki.ca,
     kubeconfig,
     nodeKubeconfig,
+    tokenProxyName: tokenProxy?.name,
     context,
     attachNode: (runtime) => {
       node = runtime
@@ -116,12 +126,18 @@ async function start(options: ApiServerOptions): Promise<ApiServer> {
 const handshakeTimeoutMs = 10_000
 const maxConnections = 2_000
 
-async function serveTls({ listen: address, port, clientTimeoutMs = 60_000 }: ApiServerOptions, pki: Pki) {
-  const { certificate, privateKey } = await pki.issueServer([address])
+async function serveTls(
+  { listen: address, port, clientTimeoutMs = 60_000 }: ApiServerOptions,
+  pki: Pki,
+  tokenProxy: TokenProxy | undefined,
+) {
+  const names = tokenProxy === undefined ? [address] : [address, tokenProxy.apiServerName]
+  const { certificate, privateKey } = await pki.issueServer(names)
   const server = createServer({
     cert: certificate,
     key: privateKey,
     ca: pki.ca,
+    SNICallback: (servername, answer) => answer(null, tokenProxy?.context(servername)),
     // A client without a certificate, or with one of another CA, gets a Kubernetes answer instead of a TLS alert.
     requestCert: true,
     rejectUnauthorized: false,

@@ -78,6 +78,11 @@ export function asLabCluster(
     issuer: cluster.issuer,
     caFile: cluster.ca,
     kubeletRoot: cluster.kubeletRoot,
+    // Pods that share the machine's network do not know the names of the cluster.
+    tokenProxy:
+      cluster.machineAddress !== undefined || cluster.tokenProxyName === undefined
+        ? undefined
+        : { url: cluster.server, sniName: cluster.tokenProxyName },
     addressForPods: cluster.machineAddress ?? '127.0.0.1',
     image,
     shared: {

@@ -26,6 +26,7 @@ const localClusterReady = z.object({
   ca: z.string(),
   issuer: z.string(),
   kubeletRoot: z.string(),
+  tokenProxyName: z.string().optional(),
   machineAddress: z.string().optional(),
   podNetworkProblem: z.string().optional(),
 })
@@ -104,6 +105,7 @@ export async function startLocalCluster(
 ): Promise<LocalCluster> {
   const namespace = await openLabNamespace(home, { env: daemonEnv(world), signal: world.signal })
   const flags = ['--state', directory, '--port', String(port), '--image-overlay', imageOverlay]
+  flags.push('--azure-control', join(home.azure, 'control.sock'))
   if (nodeName !== undefined) flags.push('--node-name', nodeName)
   if (podNetwork) flags.push('--pod-network')
   if (syncFrequency !== undefined) flags.push('--sync-frequency', syncFrequency)

@@ -93,10 +93,10 @@ function earlierDaemonSets(packageRoot: string): UntypedObject[] {
 }
 
 function objectsFor(packageRoot: string, { state, cluster, azure }: Installation): UntypedObject[] {
-  const { image, kubeletRoot, shared } = cluster
+  const { image, kubeletRoot, shared, tokenProxy } = cluster
   const { rotation, rotationPollInterval, caching, secretSync = false, sync = false } = state
   const product = productObjects(readManifests(packageRoot, { secretSync }), {
-    ...{ image, kubeletRoot, shared, rotation, rotationPollInterval, caching },
+    ...{ image, kubeletRoot, shared, tokenProxy, rotation, rotationPollInterval, caching },
     azure: azure === undefined ? undefined : wayToAzure(azure, cluster),
     addon: isManaged(cluster),
   })

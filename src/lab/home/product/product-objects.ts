@@ -16,12 +16,20 @@ export interface ProductSettings {
   rotationPollInterval?: string | undefined
   /** The way to a local Azure. Default: the public Azure. */
   azure?: { proxy: string; imds: string; caPem: string; noProxy: readonly string[] } | undefined
+  /** The token proxy of identity bindings. Default: at the API server's name in the cluster. */
+  tokenProxy?: TokenProxyPlace | undefined
   /** `off`: the provider signs in and reads again for every mount. Default: on. */
   caching?: 'on' | 'off' | undefined
   /** Whether Keymount is the add-on of a managed cluster: the DaemonSets then have the names and labels of those of AKS. */
   addon?: boolean | undefined
   /** Set for a local cluster, where all pods share the file system of the machine with other programs. */
   shared?: SharedMachine | undefined
+}
+
+export interface TokenProxyPlace {
+  url: string
+  /** TLS server name. */
+  sniName: string
 }
 
 export interface SharedMachine {
@@ -176,7 +184,7 @@ function daemonContainer(container: Container, settings: ProductSettings): Conta
 
 /** The flags that a container gets beyond those of the manifests. */
 function daemonFlags(container: string, settings: ProductSettings): Map<string, string> {
-  const { rotation, rotationPollInterval, azure, caching, shared } = settings
+  const { rotation, rotationPollInterval, azure, caching, shared, tokenProxy } = settings
   const flags = new Map<string, string>()
   if (container === containers.driver) {
     if (rotation !== undefined) flags.set('enable-secret-rotation', String(rotation))
@@ -186,6 +194,10 @@ function daemonFlags(container: string, settings: ProductSettings): Map<string, 
     // All classes reach the local Azure by the environment; these flags are for classes with `useEmulator`.
     flags.set('emulator-proxy', azure.proxy)
     flags.set('emulator-ca-file', `${trustDirectory}/ca.crt`)
+  }
+  if (container === containers.provider && tokenProxy !== undefined) {
+    flags.set('token-proxy-url', tokenProxy.url)
+    flags.set('sni-name', tokenProxy.sniName)
   }
   if (container === containers.provider && caching === 'off') {
     for (const [flag, value] of Object.entries(withoutCaching)) flags.set(flag, value)

@@ -13,7 +13,12 @@ import { type Identities, type Identity, identityType } from '../managed-identit
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { checkLinkedPermission } from '../resource-identity.ts'
 import { type Cluster, type Clusters, clusterType } from './clusters.ts'
-import { bindingCredentialName, type IdentityBinding, type IdentityBindings } from './identity-bindings.ts'
+import {
+  bindingCredentialName,
+  bindingIssuer,
+  type IdentityBinding,
+  type IdentityBindings,
+} from './identity-bindings.ts'
 
 export interface IdentityBindingOptions {
   store: RecordStore
@@ -34,7 +39,7 @@ const putBody = z.object({
   properties: z.object({ managedIdentity: z.object({ resourceId: z.string().min(1).max(1024) }) }),
 })
 
-/** Identity bindings of managed clusters; the lab has no token proxy for them. https://learn.microsoft.com/rest/api/aks/identity-bindings */
+/** Identity bindings of managed clusters. https://learn.microsoft.com/rest/api/aks/identity-bindings */
 export function identityBindingOperations(options: IdentityBindingOptions): ArmOperation[] {
   return [
     armOperation('arm.identityBinding.put', 'PUT', onBinding, `${type}/write`, (call) => put(options, call)),
@@ -116,7 +121,7 @@ function sharedCredential({ directory, tenant }: IdentityBindingOptions, { clien
   const credential = {
     clientId,
     name: bindingCredentialName,
-    issuer: issuerOf(tenant, clientId),
+    issuer: bindingIssuer(tenant.tenantId, clientId),
     subject: clientId,
     audiences: [defaultFederationAudience],
   }
@@ -128,11 +133,6 @@ function sharedCredential({ directory, tenant }: IdentityBindingOptions, { clien
     )
   }
   return [federatedCredentials.put(credential)]
-}
-
-/** One issuer for each identity, the same in all clusters. */
-function issuerOf({ tenantId }: Tenant, clientId: string): string {
-  return `https://ib.oic.prod-aks.azure.com/${tenantId}/${clientId}`
 }
 
 function existing(options: IdentityBindingOptions, call: ArmCall): IdentityBinding {
@@ -161,7 +161,7 @@ function render({ tenant, identities }: IdentityBindingOptions, binding: Identit
         clientId,
         tenantId: tenant.tenantId,
       },
-      oidcIssuer: { oidcIssuerUrl: issuerOf(tenant, clientId) },
+      oidcIssuer: { oidcIssuerUrl: bindingIssuer(tenant.tenantId, clientId) },
       provisioningState: 'Succeeded',
     },
   }

@@ -24,6 +24,11 @@ export interface IdentityBindings {
 /** The one federated credential of an identity with bindings, which AKS manages. */
 export const bindingCredentialName = 'aks-identity-binding'
 
+/** One issuer for each identity, the same in all clusters. */
+export function bindingIssuer(tenantId: string, clientId: string): string {
+  return `https://ib.oic.prod-aks.azure.com/${tenantId}/${clientId}`
+}
+
 export function createIdentityBindings(
   store: RecordStore,
   federatedCredentials: FederatedCredentials,

@@ -33,8 +33,12 @@ export interface IssuedToken {
 export interface ServiceAccountTokens {
   readonly issuer: string
   issue(subject: TokenSubject, audiences: readonly string[], expirationSeconds: number): Promise<IssuedToken>
-  /** The account that a token for this API server stands for; undefined when it is not valid or what it is bound to is gone. */
-  verify(token: string): Promise<User | undefined>
+  /**
+   * The account that a token stands for; undefined when it is not valid or what it is bound to is gone.
+   *
+   * @param audience default: this API server
+   */
+  verify(token: string, audience?: string): Promise<User | undefined>
   /** The discovery document of OpenID Connect. */
   discovery(): object
   jwks(): Promise<object>
@@ -90,11 +94,11 @@ export function createServiceAccountTokens({ issuer, key, store, clock }: TokenO
         .sign(privateKey)
       return { token, expirationTimestamp: timestamp(expires * 1000) }
     },
-    async verify(token) {
+    async verify(token, audience = issuer) {
       const currentDate = new Date(clock.now())
       const verified = await jwtVerify(token, publicKey, {
         issuer,
-        audience: issuer,
+        audience,
         algorithms: ['RS256'],
         currentDate,
       }).catch(() => undefined)
