@@ -183,6 +183,26 @@ const faults: readonly Fault[] = [
     },
   },
   {
+    what: 'the class names the wrong type of an object, which the identity may not read',
+    step: 'I9',
+    code: 'vault-forbidden',
+    async plant(patient) {
+      patient.parameters.objects = objectsOf('password').replace('objectType: secret', 'objectType: cert')
+      await fails(patient)
+    },
+  },
+  {
+    what: 'the class names the wrong type of an object, which the identity may read',
+    step: 'V2',
+    code: 'vault-object-missing',
+    async plant(patient) {
+      const { lab, vault, principalId } = patient
+      await lab.azure.assignRole({ role: 'Key Vault Crypto Officer', principalId, vault })
+      patient.parameters.objects = objectsOf('password').replace('objectType: secret', 'objectType: key')
+      await fails(patient)
+    },
+  },
+  {
     what: 'the client secret of a service principal is wrong',
     step: 'I8',
     code: 'entra-client-secret-wrong',

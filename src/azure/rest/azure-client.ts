@@ -12,6 +12,8 @@ export interface AzureClientOptions {
   /** Reaches Azure, without retries of its own: `createHttpClient(…).send`, with a timeout of a minute. */
   send: HttpSend
   clock?: Clock | undefined
+  /** Ends every call that has no signal of its own. */
+  signal?: AbortSignal | undefined
   /** Longest time that one request may take with all its repetitions, in milliseconds. Default a minute. */
   deadlineMs?: number | undefined
   /** Longest wait for the end of a long operation, in milliseconds. Default 30 minutes. */
@@ -35,10 +37,10 @@ export interface AzureClient {
 }
 
 export function createAzureClient(options: AzureClientOptions): AzureClient {
-  const { cloud, tokens, clock = systemClock, operationTimeoutMs = 30 * 60_000 } = options
+  const { cloud, tokens, clock = systemClock, signal, operationTimeoutMs = 30 * 60_000 } = options
   const send = createPatientSend({ ...options, clock })
   const service = (base: URL, resource: string, noContentMeansGone = false) =>
-    createAzureService({ base, resource, noContentMeansGone, tokens, send, clock, operationTimeoutMs })
+    createAzureService({ base, resource, noContentMeansGone, tokens, send, clock, signal, operationTimeoutMs })
   return {
     cloud,
     resourceManager: service(new URL(cloud.resourceManager), cloud.resourceManager, true),

@@ -41,6 +41,8 @@ export interface AzureServiceOptions {
   tokens: AzureTokens
   send: HttpSend
   clock: Clock
+  /** Of calls that have none. */
+  signal?: AbortSignal | undefined
   operationTimeoutMs: number
 }
 
@@ -59,9 +61,9 @@ const maxPages = 1000
 
 export function createAzureService(options: AzureServiceOptions): AzureService {
   return {
-    get: (path, call = {}) => read(options, urlOf(options, path, call), call.signal),
-    find: (path, call = {}) => orUndefined(read(options, urlOf(options, path, call), call.signal)),
-    list: (path, call = {}) => readAll(options, urlOf(options, path, call), call.signal),
+    get: (path, call = {}) => read(options, urlOf(options, path, call), signalOf(options, call)),
+    find: (path, call = {}) => orUndefined(read(options, urlOf(options, path, call), signalOf(options, call))),
+    list: (path, call = {}) => readAll(options, urlOf(options, path, call), signalOf(options, call)),
     put: async (path, body, call = {}) => jsonOf(await change(options, 'PUT', path, call, body)),
     patch: async (path, body, call = {}) => jsonOf(await change(options, 'PATCH', path, call, body)),
     post: async (path, body, call = {}) => jsonOf(await change(options, 'POST', path, call, body)),
@@ -70,6 +72,10 @@ export function createAzureService(options: AzureServiceOptions): AzureService {
       return answer !== undefined && !(options.noContentMeansGone && answer.status === 204)
     },
   }
+}
+
+function signalOf(options: AzureServiceOptions, call: CallOptions): AbortSignal | undefined {
+  return call.signal ?? options.signal
 }
 
 async function orUndefined<T>(call: Promise<T>): Promise<T | undefined> {
@@ -120,7 +126,8 @@ async function change(
   call: CallOptions,
   body?: unknown,
 ): Promise<HttpResponse> {
-  const { signal, noWait = false } = call
+  const { noWait = false } = call
+  const signal = signalOf(options, call)
   const url = urlOf(options, path, call)
   const answer = await sendTo(options, method, url, signal, body)
   if (noWait) return answer

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkClass } from '#azure/class'
 import type { SecretProviderClass } from '#kubernetes/client'
-import { fixOfClass } from './class-commands.ts'
+import { fixOfClass, patchObjectType } from './class-commands.ts'
 
 const id = '11111111-2222-3333-4444-555555555555'
 
@@ -46,4 +46,29 @@ test('what was meant is not known, or is in the text more than once: the editor'
   assert.deepEqual(fixesOf({ keyvaultName: '' }), [edit])
   const twice = 'array:\n  - |\n    objectName: sekret\n    objectType: sekret\n'
   assert.deepEqual(fixesOf({ objects: twice }), [edit])
+})
+
+test('the type of one entry is patched, where the entry is lines of its own', () => {
+  const patched = (objects: string, name = 'a') => {
+    const object = {
+      apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+      kind: 'SecretProviderClass',
+      metadata: { namespace: 'web', name: 'db' },
+      spec: { provider: 'azure', parameters: { objects } },
+    } as SecretProviderClass
+    const [, json] = / --patch '(.*)'$/.exec(patchObjectType(object, name, 'key') ?? '') ?? []
+    return json === undefined ? undefined : (JSON.parse(json) as SecretProviderClass).spec?.parameters?.objects
+  }
+  const entry = (name: string, type: string) => `  - |\n    objectName: ${name}\n    objectType: ${type}\n`
+  assert.equal(
+    patched(`array:\n${entry('a', 'secret')}${entry('b', 'secret')}`),
+    `array:\n${entry('a', 'key')}${entry('b', 'secret')}`,
+  )
+  assert.equal(
+    patched('array:\n  - |\n    objectName: "a"\n    jsonPath:\n      - path: $.x\n'),
+    'array:\n  - |\n    objectName: "a"\n    objectType: key\n    jsonPath:\n      - path: $.x\n',
+  )
+  assert.equal(patched('- objectName: a\n  objectAlias: x\n'), '- objectName: a\n  objectType: key\n  objectAlias: x\n')
+  for (const objects of ['[{"objectName":"a"}]', `array:\n${entry('a', 'secret')}${entry('a', 'cert')}`, ''])
+    assert.equal(patched(objects), undefined)
 })

@@ -21,6 +21,47 @@ export function patchObjects(object: SecretProviderClass, found: string, wanted:
     : patchParameters(object, { objects: parts.join(wanted) })
 }
 
+/**
+ * The command that gives one entry of `objects` another `objectType`; undefined if the entry is not written as lines of its own, or
+ * is there twice.
+ */
+export function patchObjectType(object: SecretProviderClass, name: string, wanted: string): string | undefined {
+  const entries = entriesOf(object.spec?.parameters?.objects ?? '')
+  const named = entries.filter((entry) => fieldOf(entry, 'objectName') === name)
+  const [entry] = named
+  if (entry === undefined || named.length > 1) return undefined
+  const found = fieldOf(entry, 'objectType')
+  const changed = entry.split('\n').flatMap((line) => {
+    const [, before, field] = /^([ \t-]*)(objectName|objectType)[ \t]*:/.exec(line) ?? []
+    if (field === 'objectType') return [`${before}objectType: ${wanted}`]
+    // An entry without a type is a secret.
+    const isPlace = field === 'objectName' && found === undefined
+    return isPlace ? [line, `${before?.replace('-', ' ')}objectType: ${wanted}`] : [line]
+  })
+  const objects = entries.map((one) => (one === entry ? changed.join('\n') : one)).join('')
+  return patchParameters(object, { objects })
+}
+
+/** The text in front of the list, and the text of each of its entries. */
+function entriesOf(objects: string): string[] {
+  const start = /^[ \t]*- /m.exec(objects)?.[0]
+  const entries = ['']
+  for (const line of objects.split(/(?<=\n)/)) {
+    if (start !== undefined && line.startsWith(start)) entries.push('')
+    entries.push(`${entries.pop() ?? ''}${line}`)
+  }
+  return entries
+}
+
+/** The value of a field that has a line of its own. */
+function fieldOf(entry: string, field: 'objectName' | 'objectType'): string | undefined {
+  for (const line of entry.split('\n')) {
+    const [, name, value = ''] = /^[ \t-]*(objectName|objectType)[ \t]*:[ \t]*(\S*)/.exec(line) ?? []
+    if (name === field) return value.replaceAll(/^["']|["']$/g, '')
+  }
+  return undefined
+}
+
 /** The command that corrects what a check of a class has found: exactly, where it knows what was meant; else the editor. */
 export function fixOfClass({ path, message }: Finding, object: SecretProviderClass): string {
   const [, near] = /did you mean ([^?\s]+)\?/.exec(message) ?? []

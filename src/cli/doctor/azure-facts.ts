@@ -1,5 +1,5 @@
 import type { ObjectSpec, ObjectType } from '#azure/class'
-import { isAzureNotFound } from '#azure/rest'
+import { type AzureService, isAzureNotFound } from '#azure/rest'
 import { nearestName } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { type Answer, attempt } from '../answer.ts'
@@ -49,13 +49,33 @@ export async function gatherObjects(azure: AzureSession, wanted: readonly Wanted
   return found
 }
 
+/** Types of object that a vault has under a name, as far as the caller may list them. */
+export async function typesNamed(azure: AzureSession, vaultName: string, name: string): Promise<ObjectType[]> {
+  const vault = vaultOf(azure, vaultName)
+  const types = Object.keys(collections) as ObjectType[]
+  const found = await Promise.all(types.map((type) => attempt(() => versionsOf(vault, { type, name }))))
+  return types.filter((_, index) => {
+    const versions = found[index]
+    return versions !== undefined && 'value' in versions && versions.value.length > 0
+  })
+}
+
+function vaultOf(azure: AzureSession, vaultName: string): AzureService {
+  const { vaultResource } = azure.cloud
+  return azure.service(new URL(`https://${vaultName}.${new URL(vaultResource).hostname}`), vaultResource)
+}
+
+/** None for an object that does not exist. */
+function versionsOf(vault: AzureService, { type, name }: Pick<ObjectSpec, 'type' | 'name'>): Promise<ObjectVersion[]> {
+  const path = `/${collections[type]}/${encodeURIComponent(name)}/versions`
+  return orNone(vault.list<ObjectVersion>(path, { apiVersion }))
+}
+
 async function gatherObject(azure: AzureSession, wanted: WantedObject): Promise<ObjectFacts> {
   const { vaultName, object } = wanted
-  const { vaultResource } = azure.cloud
-  const vault = azure.service(new URL(`https://${vaultName}.${new URL(vaultResource).hostname}`), vaultResource)
+  const vault = vaultOf(azure, vaultName)
   const collection = collections[object.type]
-  const path = `/${collection}/${encodeURIComponent(object.name)}/versions`
-  const versions = await attempt(() => orNone(vault.list<ObjectVersion>(path, { apiVersion })))
+  const versions = await attempt(() => versionsOf(vault, object))
   if ('why' in versions || versions.value.length > 0) return { ...wanted, versions, isDeleted: false, near: undefined }
   const [deleted, all] = await Promise.all([
     attempt(() => vault.find(`/deleted${collection}/${encodeURIComponent(object.name)}`, { apiVersion })),

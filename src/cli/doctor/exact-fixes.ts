@@ -2,14 +2,16 @@ import type { SecretProviderClass } from '#kubernetes/client'
 import { forEachLimited } from '#lib/async'
 import { commandLine } from '#terminal'
 import { attempt } from '../answer.ts'
-import { patchParameters } from '../cluster/class-commands.ts'
+import { patchObjectType, patchParameters } from '../cluster/class-commands.ts'
 import type { AzureSession } from '../identity/azure-session.ts'
 import { issuerOf } from '../identity/doctor/sign-in.ts'
 import { managedIdentityCredentials } from '../identity/federated-credential.ts'
 import { identityAnnotations } from '../identity/identity-keys.ts'
 import { subjectOf } from '../identity/names.ts'
+import { typesNamed } from './azure-facts.ts'
 import type { Gathering, PodFacts } from './pod-facts.ts'
 import type { Observation, Observed, StepId } from './step.ts'
+import { wantedObjects } from './wanted-objects.ts'
 
 /**
  * Puts before the fixes of some findings the one command that repairs it, where Azure shows what was meant: the tenant, the
@@ -53,20 +55,43 @@ async function exactFix({ code, text }: Observation, facts: PodFacts, tools: Too
       const clientId = await trustedIdentity(facts, tools)
       return clientId === undefined ? undefined : annotate(facts, clientId)
     }
+    case 'vault-forbidden':
+    case 'vault-object-missing':
+      return otherType(facts, text, tools.azure)
     default:
       return undefined
   }
 }
 
+/** Where the vault has the object that the finding is about under one other type only, the class names the wrong type. */
+async function otherType(facts: PodFacts, text: string, azure: AzureSession): Promise<string | undefined> {
+  const named = wantedObjects(facts).find(({ object, vaultName }) => isNamedIn(text, object.name, vaultName))
+  const object = named && classesOf(facts).find(({ metadata }) => metadata.name === named.className)
+  if (named === undefined || object === undefined) return undefined
+  const { type, name } = named.object
+  const types = await typesNamed(azure, named.vaultName, name)
+  const [only] = types
+  if (only === undefined || types.length > 1 || only === type) return undefined
+  return patchObjectType(object, name, only)
+}
+
+function isNamedIn(text: string, ...words: readonly string[]): boolean {
+  const found = new Set(text.toLowerCase().split(/[^\w-]+/))
+  return words.every((word) => found.has(word.toLowerCase()))
+}
+
 /** Of the class whose value the finding is about; undefined if the value comes from elsewhere. */
 function changeClass({ cluster }: PodFacts, parameter: string, text: string, wanted: string): string | undefined {
-  const classes = cluster.classes.flatMap(({ class: found }): SecretProviderClass[] =>
-    'value' in found && found.value !== undefined ? [found.value] : [],
-  )
-  const having = classes.filter(({ spec }) => spec?.parameters?.[parameter] !== undefined)
+  const having = classesOf({ cluster }).filter(({ spec }) => spec?.parameters?.[parameter] !== undefined)
   const named = having.find(({ spec }) => text.includes(spec?.parameters?.[parameter] ?? ''))
   const object = named ?? (having.length === 1 ? having[0] : undefined)
   return object === undefined ? undefined : patchParameters(object, { [parameter]: wanted })
+}
+
+function classesOf({ cluster }: Pick<PodFacts, 'cluster'>): SecretProviderClass[] {
+  return cluster.classes.flatMap(({ class: found }) =>
+    'value' in found && found.value !== undefined ? [found.value] : [],
+  )
 }
 
 function annotate({ cluster: { accountRef } }: PodFacts, clientId: string): string {

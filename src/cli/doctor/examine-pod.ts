@@ -1,10 +1,9 @@
 import type { SecretProviderClass } from '#kubernetes/client'
 import type { AzureSession } from '../identity/azure-session.ts'
-import { signInOf } from '../identity/doctor/check-class.ts'
 import { type Examination, examineInAzure } from '../identity/doctor/examine-in-azure.ts'
 import { type ClusterExamination, examineInCluster } from '../identity/doctor/examine-in-cluster.ts'
 import { chartInstallCommand } from '../identity/doctor/installation.ts'
-import { gatherObjects, type WantedObject } from './azure-facts.ts'
+import { gatherObjects } from './azure-facts.ts'
 import { withExactFixes } from './exact-fixes.ts'
 import { fixOfReport } from './fix-of-report.ts'
 import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
@@ -19,6 +18,7 @@ import { judgeSecrets } from './judge/judge-secrets.ts'
 import type { PodFacts } from './pod-facts.ts'
 import type { Report } from './reports.ts'
 import { fine, hasFailed, notKnown, type Observation, type Observed, type StepId } from './step.ts'
+import { wantedObjects } from './wanted-objects.ts'
 
 /** What an examination of Azure works with; undefined without `--azure`. */
 export type AzureAccess = Omit<Examination, 'kube'> | undefined
@@ -152,17 +152,8 @@ function lastChange({ metadata }: SecretProviderClass): string {
 }
 
 async function examineObjects(azure: AzureSession, facts: PodFacts): Promise<Observation[]> {
-  const { classes, account } = facts.cluster
-  const annotations = 'value' in account ? (account.value?.metadata.annotations ?? {}) : {}
-  const wanted = classes.flatMap((mounted): WantedObject[] => {
-    const signIn = signInOf(mounted, annotations)
-    return (signIn?.spec.objects ?? []).map((object) => ({
-      object,
-      className: mounted.className,
-      vaultName: object.vaultName ?? signIn?.spec.values.keyvaultName ?? '',
-    }))
-  })
-  const objects = await gatherObjects(azure, wanted)
+  const { classes } = facts.cluster
+  const objects = await gatherObjects(azure, wantedObjects(facts))
   const byName = new Map(
     classes.flatMap(({ className, class: found }) =>
       'value' in found && found.value !== undefined ? [[className, found.value] as const] : [],

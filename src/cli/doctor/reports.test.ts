@@ -41,6 +41,35 @@ test('the latest failed mount of a pod that waits, at the first step of its code
   assert.deepEqual(reportsOf(pod('Running'), events, []), [])
 })
 
+test('a failed mount is history once the volume that it names is mounted, also of a pod that still waits for something else', () => {
+  const at = (time: string) => event('FailedMount', `${mount}[vault-forbidden] no role`, time)
+  const waiting: Pod = {
+    ...pod('Pending'),
+    spec: {
+      containers: [],
+      volumes: ['secrets', 'others'].map((name) => ({
+        name,
+        csi: { driver: 'secrets-store.csi.k8s.io', volumeAttributes: { secretProviderClass: `of-${name}` } },
+      })),
+    },
+  }
+  const mounted = (className: string, annotations: Record<string, string> = {}) => ({
+    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
+    kind: 'SecretProviderClassPodStatus',
+    metadata: { creationTimestamp: '2026-01-01T10:00:00Z', annotations },
+    status: { podName: 'web', secretProviderClassName: className },
+  })
+  const reported = (time: string, ...statuses: ReturnType<typeof mounted>[]) =>
+    reportsOf(waiting, [at(time)], statuses).map(({ code }) => code)
+  assert.deepEqual(reported('2026-01-01T09:59:59Z', mounted('of-secrets')), [])
+  assert.deepEqual(reported('2026-01-01T09:59:59Z', mounted('of-others')), ['vault-forbidden'])
+  assert.deepEqual(reported('2026-01-01T10:00:01Z', mounted('of-secrets')), ['vault-forbidden'])
+  const checked = { 'keymount.dev/last-check': '2026-01-01T10:01:00.5Z' }
+  assert.deepEqual(reported('2026-01-01T10:01:00Z', mounted('of-secrets', checked)), [])
+  const failing = { ...checked, 'keymount.dev/last-failure': '[vault-unreachable] no answer' }
+  assert.ok(reported('2026-01-01T10:01:00Z', mounted('of-secrets', failing)).includes('vault-forbidden'))
+})
+
 test('a driver that kubelet does not know is ours, or a misspelt name', () => {
   const unknown = (name: string) =>
     event('FailedMount', `driver name ${name} not found in the list of registered CSI drivers`, '')

@@ -1,6 +1,7 @@
 import { type KubeEvent, type Pod, type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
 import { driverName } from '#lab/home'
 import { type AnyCode, codesIn } from '#product/error-catalogue'
+import { classVolumes } from '../cluster/class-volumes.ts'
 import { failureText, mountFailureText } from '../cluster/failure-text.ts'
 import { type StepId, stepIds } from './step.ts'
 import { stepOfCode } from './step-of-code.ts'
@@ -23,13 +24,39 @@ export function reportsOf(
   statuses: readonly SecretProviderClassPodStatus[],
 ): Report[] {
   const isStarting = pod.status?.phase !== 'Running' && pod.status?.phase !== 'Succeeded'
-  const ofStart = isStarting ? [latest(events, 'FailedMount'), latest(events, 'FailedScheduling')] : []
+  const mount = latest(events, 'FailedMount')
+  const ofMount = mount === undefined || isMountedSince(mount, pod, statuses) ? undefined : mount
+  const ofStart = isStarting ? [ofMount, latest(events, 'FailedScheduling')] : []
   const ofSecrets = latest(events, 'FailedToCreateSecret')
   return [
     ...ofStart.flatMap((event) => (event === undefined ? [] : eventReport(event))),
     ...(ofSecrets === undefined ? [] : secretReport(ofSecrets, statuses)),
     ...statuses.flatMap(rotationReport),
   ]
+}
+
+/**
+ * Whether the volume that the event is about has been mounted since; all volumes of the driver, where it names none. Times of events
+ * have whole seconds, and a mount is not tried again within the second of its success.
+ */
+function isMountedSince(event: KubeEvent, pod: Pod, statuses: readonly SecretProviderClassPodStatus[]): boolean {
+  const [, named] = /\bfor volume "([^"]+)"/.exec(event.message ?? '') ?? []
+  const volumes = classVolumes(pod.spec).filter(({ volume }) => named === undefined || volume.name === named)
+  const failed = Date.parse(timeOf(event))
+  return (
+    volumes.length > 0 &&
+    volumes.every(({ className }) =>
+      statuses.some((one) => one.status?.secretProviderClassName === className && lastSuccess(one) >= failed),
+    )
+  )
+}
+
+/** The driver creates the status object after the first mount; a check that failed is annotated. */
+function lastSuccess({ metadata }: SecretProviderClassPodStatus): number {
+  const { annotations = {}, creationTimestamp = '' } = metadata
+  const checked =
+    annotations[statusAnnotations.lastFailure] === undefined ? annotations[statusAnnotations.lastCheck] : undefined
+  return Math.max(...[creationTimestamp, checked ?? ''].map((time) => Date.parse(time) || 0))
 }
 
 export function timeOf({ lastTimestamp, eventTime, metadata }: KubeEvent): string {

@@ -32,7 +32,7 @@ export async function openAzure(
   const http = createHttpClient({ ...(await world.azureHttp()), timeoutMs })
   // IMDS is never behind a proxy.
   const onNode = createHttpClient()
-  const { send } = http
+  const send: HttpSend = (request) => http.send({ ...request, signal: request.signal ?? world.signal })
   const az = createAzCli(world, subscriptionId)
   const tenantId = once(async () => {
     if (settings.tenantId !== undefined) return settings.tenantId
@@ -50,7 +50,10 @@ export async function openAzure(
           // https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables
           imdsEndpoint: world.env.AZURE_POD_IDENTITY_AUTHORITY_HOST || undefined,
         })
-  const { resourceManager, graph, service } = createAzureClient({ cloud, tokens, send, deadlineMs: timeoutMs })
+  const { resourceManager, graph, service } = createAzureClient({
+    ...{ cloud, tokens, send, deadlineMs: timeoutMs },
+    signal: world.signal,
+  })
   return {
     cloud,
     tokens,
