@@ -105,6 +105,17 @@ export function entraError(who: Who, authority: string, { status, body }: HttpRe
   return new IdentityError(cause?.code ?? 'entra-rejected', parts.filter((part) => part !== undefined).join('; '))
 }
 
+/** The refusal of the token proxy of a cluster, which speaks for RBAC of that cluster and for the identity binding. */
+export function bindingRefusal({ clientId, description }: Who, { body }: HttpResponse): IdentityError {
+  const answer = parseBody(body)
+  const words = typeof answer.error_description === 'string' ? essence(answer.error_description) : 'HTTP 403'
+  const advice = `the account needs the verb use-managed-identity on ${clientId} in the API group cid.wi.aks.azure.com (ClusterRole, ClusterRoleBinding), and the cluster an identity binding`
+  return new IdentityError(
+    'identity-binding-refused',
+    `the token proxy of the cluster refuses: ${words}; ${advice}; signed in as ${description}`,
+  )
+}
+
 /** Of Entra's own words. */
 const maxWordsLength = 300
 

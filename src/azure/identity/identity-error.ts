@@ -19,6 +19,7 @@ export const identityErrorCodes = [
   'entra-tenant-not-found',
   'entra-throttled',
   'entra-unreachable',
+  'identity-binding-refused',
   'identity-certificate-invalid',
   'managed-identity-ambiguous',
   'managed-identity-not-assigned',

@@ -114,6 +114,7 @@ export const stepOfCode: Readonly<Record<AnyCode, StepId>> = {
   'sync-not-allowed': 'I1',
   'tls-unusable': 'S1',
   'token-forbidden': 'I8',
+  'identity-binding-refused': 'I8',
   'token-proxy-unavailable': 'I8',
   'token-unavailable': 'I8',
   'values-stale': 'D1',

@@ -24,6 +24,7 @@ test('the flags become a configuration, with defaults', () => {
       ['app', '/rootfs'],
       ['other:1', '/o'],
     ]),
+    azureControl: undefined,
     imageOverlay: '/overlay',
     podNetwork: true,
     syncFrequencyMs: 5000,

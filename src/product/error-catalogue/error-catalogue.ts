@@ -172,6 +172,11 @@ export const providerErrors: Readonly<Record<ProviderErrorCode, CatalogueEntry>>
     fix: 'Check egress to the login host of the cloud from a hostNetwork pod of the node.',
     outage: true,
   },
+  'identity-binding-refused': {
+    grpc: 'PERMISSION_DENIED',
+    meaning: 'The cluster’s token proxy for identity bindings refuses the service account.',
+    fix: 'A ClusterRole with the verb `use-managed-identity` on the client id in the API group `cid.wi.aks.azure.com`, a ClusterRoleBinding for the account, and an identity binding of the cluster (`az aks identity-binding list`). `keymount identity plan --cluster --azure --format az` prints what is missing ([identity-plan.md](identity-plan.md)).',
+  },
   'identity-certificate-invalid': {
     grpc: 'INVALID_ARGUMENT',
     meaning: 'The service principal’s certificate cannot be used.',

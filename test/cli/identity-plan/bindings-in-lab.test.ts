@@ -98,7 +98,9 @@ test('45 pods of one identity mount a secret through its identity binding, after
     const messages = items.filter((event) => event.involvedObject.name === 'late').map(({ message }) => message)
     assert.match(
       messages.join('\n'),
-      new RegExp(`system:serviceaccount:${namespace}:${name} has no right to use-managed-identity`),
+      new RegExp(
+        `\\[identity-binding-refused\\].*system:serviceaccount:${namespace}:${name} has no right to use-managed-identity`,
+      ),
     )
   }, 60_000)
   const back = await lab.administrator.identity(

@@ -1,4 +1,6 @@
 import { errorMessage } from '#lib'
+import type { HttpSend } from '#lib/http'
+import { bindingRefusal } from '../entra-error.ts'
 import { assertionFields, exchangeToken } from '../exchange-token.ts'
 import { IdentityError } from '../identity-error.ts'
 import {
@@ -44,7 +46,12 @@ export const identityBinding: Way<IdentityBindingCredential> = {
       throw new IdentityError('token-proxy-unavailable', 'proxy transport not available: no token proxy is configured')
     }
     const who = federatedWho('identity binding', credential)
+    const sendChecked: HttpSend = async (outgoing) => {
+      const response = await send(outgoing)
+      if (response.status === 403) throw bindingRefusal(who, response)
+      return response
+    }
     const proof = assertionFields(credential.assertion.token.revealText())
-    return exchangeToken({ who, request, send, clock, proof })
+    return exchangeToken({ who, request, send: sendChecked, clock, proof })
   },
 }
