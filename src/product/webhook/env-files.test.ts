@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { applyJsonPatch } from '../../../test/product/webhook/apply-json-patch.ts'
+import { AdmissionDenied } from './admission-denied.ts'
 import { mutatePod } from './mutate-pod.ts'
 import { envFilesProblem } from './native-sidecars.ts'
 import { parsePod } from './parse-pod.ts'
@@ -203,4 +205,27 @@ test('a cluster that cannot do it refuses the pod with the version that was foun
   )
   assert.equal(envFilesProblem({ major: '1', minor: '35+' }), undefined)
   assert.deepEqual(mutate(podWith({}), { envFiles: undefined }).warnings, [])
+})
+
+test('any text of the annotation is refused, or mounts files of the pod’s own volumes alone', () => {
+  const word = fc.constantFrom('DB', '=', ':', ',', '/', '..', 'shop', 'db', ' ', '--to', '\n', 'other')
+  const text = fc.oneof(
+    fc.array(word, { maxLength: 12 }).map((words) => words.join('')),
+    fc.string(),
+  )
+  fc.assert(
+    fc.property(text, (annotation) => {
+      let spec: TestPod['spec']
+      try {
+        spec = mutate(podWith({ 'keymount.dev/env': annotation })).spec
+      } catch (error) {
+        assert.ok(error instanceof AdmissionDenied)
+        assert.match(error.message, /\[env-annotation-invalid\]$/)
+        return
+      }
+      const maps = (spec.initContainers[0]?.args as string[] | undefined)?.slice(3) ?? []
+      assert.ok(maps.length > 0)
+      for (const map of maps) assert.match(map, /^--map=[A-Za-z_]\w*=secrets\/(?!\.\.?(\/|$))[^/]/)
+    }),
+  )
 })
