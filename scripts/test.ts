@@ -6,7 +6,7 @@
 // namespaces for processes and mounts, so that nothing is left of a run, however it ends. scripts/run-tests.ts runs the files.
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testEnvironment } from './test-environment.ts'
 
@@ -49,8 +49,9 @@ const [program = '', ...args] = [
   process.execPath,
   '--disable-warning=ExperimentalWarning',
   join(root, 'scripts/run-tests.ts'),
-  // The files of the end-to-end cases share the one real cluster, and each checks that nothing is left on it.
-  `--concurrency=${real ? 1 : 2}`,
+  // The files of the end-to-end cases share the one real cluster, and each checks that nothing is left on it. Of the others, most
+  // wait for clusters and programs more than half of their time: one more than there are processors.
+  `--concurrency=${real ? 1 : availableParallelism() + 1}`,
   ...files.toSorted(longFirst),
 ]
 const env = { ...testEnvironment(process.env), KEYMOUNT_E2E: real ? 'real' : 'local', TMPDIR: temporary }
