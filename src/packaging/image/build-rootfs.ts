@@ -22,15 +22,17 @@ import { rootCertificates } from 'node:tls'
 import { errorCode } from '#lib'
 import { allEnded } from '#lib/async'
 import { bundlePrograms, compilePrograms } from './build-bundles.ts'
+import { buildRelay } from './build-relay.ts'
 import { contentHash } from './content-hash.ts'
-import { entrypoint, programDirectory, proxyCommand } from './image-config.ts'
+import { proxyCommand } from './image-config.ts'
 import { type Platform, platformOfMachine, type Skeleton } from './platforms.ts'
+import { emptyHive } from './registry-hive.ts'
 import { removeOldRootfs } from './remove-old-rootfs.ts'
 import { sbom } from './sbom.ts'
 import { stripElf } from './strip-elf.ts'
 import { type SystemFile, systemFiles } from './system-files.ts'
 import { type Environment, type SystemRoot, systemRoot } from './system-root.ts'
-import { licencesText, thirdParties } from './third-party.ts'
+import { licencesText, type ThirdParty, thirdParties } from './third-party.ts'
 
 export interface RootfsOptions {
   /** Directory of the package. Default: the one this file belongs to. */
@@ -65,7 +67,7 @@ export async function buildRootfs(directory: string, options: RootfsOptions = {}
     mkdirSync(directory, { recursive: true })
     const unfinished = mkdtempSync(join(directory, 'building-'))
     try {
-      await populate(unfinished, { root, platform, system, directory, files })
+      await populate(unfinished, { root, platform, system, directory, files, env })
       putInPlace(unfinished, path)
     } finally {
       rmSync(unfinished, { recursive: true, force: true })
@@ -83,30 +85,53 @@ interface Contents {
   system: SystemRoot
   directory: string
   files: readonly SystemFile[]
+  env: Environment
 }
 
-async function populate(rootfs: string, { root, platform, system, directory, files }: Contents): Promise<void> {
-  const program = join(rootfs, programDirectory)
+async function populate(rootfs: string, contents: Contents): Promise<void> {
+  const { root, platform, system, directory, files } = contents
+  const program = join(rootfs, platform.program)
   const nodeOfImage = join(rootfs, platform.node)
   const programs = async () => {
     // Files of 100 MiB are copied synchronously, so esbuild has its request before that.
     await import('esbuild')
     await setImmediate()
     makeSkeleton(rootfs, platform.skeleton)
-    linkOrCopy(strippedNode(system.node, directory), nodeOfImage)
+    if (platform.os === 'windows') copyProgram(system.node, nodeOfImage)
+    else linkOrCopy(strippedNode(system.node, directory), nodeOfImage)
     for (const { path, source } of files) copyProgram(source, join(rootfs, path))
   }
   const [, { inputs }] = await allEnded([programs(), bundlePrograms({ root, out: program })])
-  const [others] = await allEnded([
+  const ofPlatform = platform.os === 'windows' ? addWindowsParts : addLinuxParts
+  const [others, more] = await allEnded([
     thirdParties({ root, inputs, system, files }),
-    compilePrograms({ out: program, node: nodeOfImage, emulator: system.emulator }),
+    ofPlatform(rootfs, { ...contents, program, nodeOfImage }),
   ])
-  writeFileSync(join(rootfs, proxyCommand.path), proxyCommand.text, { mode: 0o755 })
+  const all = [...others, ...more]
   copyFileSync(join(root, 'LICENSE'), join(program, 'LICENSE'))
-  writeFileSync(join(program, 'THIRD-PARTY-LICENSES'), licencesText(others))
+  writeFileSync(join(program, 'THIRD-PARTY-LICENSES'), licencesText(all))
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-  writeFileSync(join(program, 'sbom.cdx.json'), `${JSON.stringify(sbom(version, others), null, 2)}\n`)
-  writeFileSync(join(rootfs, '.entrypoint'), `${JSON.stringify(entrypoint)}\n`)
+  writeFileSync(join(program, 'sbom.cdx.json'), `${JSON.stringify(sbom(version, all), null, 2)}\n`)
+  writeFileSync(join(rootfs, '.entrypoint'), `${JSON.stringify(platform.command.entrypoint)}\n`)
+}
+
+interface Parts extends Contents {
+  program: string
+  nodeOfImage: string
+}
+
+async function addLinuxParts(rootfs: string, { program, nodeOfImage, system }: Parts): Promise<ThirdParty[]> {
+  await compilePrograms({ out: program, node: nodeOfImage, emulator: system.emulator })
+  writeFileSync(join(rootfs, proxyCommand.path), proxyCommand.text, { mode: 0o755 })
+  chmodSync(join(rootfs, 'tmp'), 0o1777)
+  return []
+}
+
+/** Nothing is compiled ahead: this machine does not run programs of Windows. */
+async function addWindowsParts(rootfs: string, { root, program, env }: Parts): Promise<ThirdParty[]> {
+  for (const name of ['DEFAULT', 'SAM', 'SECURITY', 'SOFTWARE', 'SYSTEM'])
+    writeFileSync(join(rootfs, 'Files/Windows/System32/config', name), emptyHive(name))
+  return [await buildRelay({ source: join(root, 'src/packaging/image/relay'), out: join(program, 'relay.exe'), env })]
 }
 
 /** The directories, links and configuration of the platform. */
@@ -116,7 +141,6 @@ function makeSkeleton(rootfs: string, { directories, links, files, certificates 
   for (const [name, target] of Object.entries(links)) symlinkSync(target, join(rootfs, name))
   for (const [name, text] of Object.entries(files)) writeFileSync(join(rootfs, name), text)
   writeFileSync(join(rootfs, certificates), `${rootCertificates.join('\n')}\n`)
-  chmodSync(join(rootfs, 'tmp'), 0o1777)
 }
 
 /** Node without its symbols, kept beside the root file systems so that all of them share one file, on disk and in memory. */

@@ -9,7 +9,7 @@ import type { SystemFile } from './system-files.ts'
  */
 export function contentHash(root: string, node: string, files: readonly SystemFile[]): string {
   const hash = createHash('sha256')
-  const sources = globSync('src/**/*.ts', { cwd: root }).filter((path) => !path.endsWith('.test.ts'))
+  const sources = globSync('src/**/*.{ts,go,mod}', { cwd: root }).filter((path) => !path.endsWith('.test.ts'))
   for (const path of ['package.json', 'package-lock.json', ...sources.toSorted()]) {
     hash
       .update(`${path}\0`)

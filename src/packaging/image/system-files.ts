@@ -19,6 +19,7 @@ export interface SystemFile {
  * Throws with the name of what is missing.
  */
 export async function systemFiles({ system }: Platform, from: SystemRoot): Promise<SystemFile[]> {
+  if (system.programs.length === 0) return []
   const found = [...system.programs.map((name) => findProgram(name, from)), ...packetFilter(system, from)]
   const libraries = await librariesOf([from.node, ...found.map((path) => join(from.path, path))], system, from)
   return [...found, ...libraries].map((path) => ({ path, source: realpathSync(join(from.path, path)) }))

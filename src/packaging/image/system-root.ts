@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -45,7 +46,7 @@ export async function systemRoot(
   if (platform === platformOfMachine()) {
     return { path: '/', node: process.execPath, nodeVersion: process.version, emulator: [] }
   }
-  const emulator = findEmulator(platform)
+  const emulator = platform.emulator === undefined ? [] : [findEmulator(platform.emulator, platform)]
   const locked = lockedNode(platform, root)
   const path = join(directory, `system-${platform.os}-${platform.architecture}-${locked.version}`)
   if (!isFresh(path)) await fetchSystem(platform, locked, { path, env })
@@ -53,11 +54,11 @@ export async function systemRoot(
     path,
     node: join(path, nodeDirectory, platform.nodePackage.file),
     nodeVersion: locked.version,
-    emulator: [emulator, '-L', path],
+    emulator: emulator.flatMap((program) => [program, '-L', path]),
   }
 }
 
-function findEmulator({ emulator, name }: Platform): string {
+function findEmulator(emulator: string, { name }: Platform): string {
   const path = `/usr/bin/${emulator}`
   if (existsSync(path)) return path
   throw new CodedError(
@@ -94,7 +95,8 @@ async function fetchSystem(
   mkdirSync(dirname(path), { recursive: true })
   const unfinished = mkdtempSync(join(dirname(path), 'fetching-'))
   try {
-    await allEnded([fetchNode(platform, locked, unfinished, run), fetchPackages(platform.system, unfinished, run)])
+    const packages = platform.system.packages.length === 0 ? [] : [fetchPackages(platform.system, unfinished, run)]
+    await allEnded([fetchNode(platform, locked, unfinished, run), ...packages])
     const now = new Date()
     utimesSync(unfinished, now, now)
     rmSync(path, { recursive: true, force: true })
@@ -116,8 +118,11 @@ async function fetchNode({ nodePackage }: Platform, locked: LockedPackage, into:
       `npm's ${nodePackage.name}@${locked.version} is not the one of package-lock.json: its hash is ${found}, not ${locked.integrity}`,
     )
   }
-  const wanted = [nodePackage.file, 'LICENSE'].map((file) => `package/${file}`)
-  await run('tar', ['-xzf', archive, '-C', out, ...wanted])
+  await run('tar', ['-xzf', archive, '-C', out])
+  // npm's package for Windows has no licence; that of the Node that runs this is the same text.
+  const licence = join(out, 'package/LICENSE')
+  const own = join(dirname(dirname(process.execPath)), 'LICENSE')
+  if (!existsSync(licence) && existsSync(own)) copyFileSync(own, licence)
   rmSync(archive)
 }
 

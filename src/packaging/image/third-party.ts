@@ -92,6 +92,7 @@ function licenceText(directory: string): string {
 }
 
 async function systemPackages(files: readonly SystemFile[], root: string): Promise<ThirdParty[]> {
+  if (files.length === 0) return []
   const owners = await debianOwners(files, root)
   const packages = await debianPackages([...new Set(owners.values())], root)
   const takenFrom = (name: string | undefined) =>
