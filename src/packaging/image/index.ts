@@ -4,7 +4,7 @@
  * Results are kept by a hash of all that goes in, so that asking again costs milliseconds.
  * `platforms.ts` has what differs between platforms.
  */
-export { type Bundles, buildBundles, bundlePrograms, processNames } from './build-bundles.ts'
+export { type Bundles, buildBundles, processNames } from './build-bundles.ts'
 export { buildRootfs, type Rootfs, type RootfsOptions } from './build-rootfs.ts'
 export { entrypoint, environment, imageReference, nodeFlags, programDirectory } from './image-config.ts'
 export { type Archive, type ArchiveOptions, ociArchive } from './oci-archive.ts'

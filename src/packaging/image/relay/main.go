@@ -39,7 +39,9 @@ func run(command []string) (int, error) {
 	defer relay.close()
 	go relay.serve()
 
-	child := exec.Command(program(command[0]), command[1:]...)
+	path, directory := program(command[0])
+	child := exec.Command(path, command[1:]...)
+	child.Dir = directory
 	child.Env = append(os.Environ(), "KEYMOUNT_RELAY="+relay.address())
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
 	child.SysProcAttr = childAttributes()
@@ -65,18 +67,19 @@ func end(stop context.Context, relay *relay, child *exec.Cmd) {
 	child.Process.Kill()
 }
 
-// program is the path of a program that may lie beside this one.
-func program(name string) string {
+// program is the path of a program that may lie beside this one, and then the directory of both: where the image's files are, wherever
+// its container starts.
+func program(name string) (path, directory string) {
 	if filepath.Base(name) != name {
-		return name
+		return name, ""
 	}
 	own, err := os.Executable()
 	if err != nil {
-		return name
+		return name, ""
 	}
-	beside := filepath.Join(filepath.Dir(own), name)
-	if _, err := os.Stat(beside); err != nil {
-		return name
+	directory = filepath.Dir(own)
+	if _, err := os.Stat(filepath.Join(directory, name)); err != nil {
+		return name, ""
 	}
-	return beside
+	return filepath.Join(directory, name), directory
 }
