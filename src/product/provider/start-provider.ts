@@ -155,10 +155,12 @@ interface Shared {
   metrics: ProviderMetrics
   clock: Clock
   started: AsyncDisposableStack
+  /** To Entra and the vaults. Default: one of the configuration. */
+  client?: HttpClient | undefined
 }
 
 /** The mount call with all that it needs; `started` gets what has to be stopped after the last call. */
-function openMount(config: ProviderConfig, { metrics, clock, started }: Shared): Mount {
+export function openMount(config: ProviderConfig, { metrics, clock, started, client }: Shared): Mount {
   const opened = <T extends { stop(): unknown }>(part: T): T => {
     started.defer(async () => void (await part.stop()))
     return part
@@ -172,7 +174,7 @@ function openMount(config: ProviderConfig, { metrics, clock, started }: Shared):
   const { vaultRequests, preparedConnections, preparedConnectionsOfNamespace } = providerLimits
   const prepared = { total: preparedConnections.value, perOwner: preparedConnectionsOfNamespace.value }
   const pool = { maxSockets: vaultRequests.value, prepared }
-  const out = opened(createHttpClient({ ...config.http, ...pool }))
+  const out = opened(client ?? createHttpClient({ ...config.http, ...pool }))
   const outToEmulator = config.emulator && opened(createHttpClient({ ...config.emulator.http, ...pool }))
   const tokenProxy = config.tokenProxy && opened(createTokenProxy(config.tokenProxy))
   const verifier = cluster && createTokenVerifier({ fetchKeys: cluster.tokenKeys, clock })

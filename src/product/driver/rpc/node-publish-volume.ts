@@ -15,6 +15,7 @@ import { saveStatus, statusName } from '../pod-status.ts'
 import { reportStale } from '../report-stale.ts'
 import { checkVolume } from '../rotation/check-volume.ts'
 import { catchUp, changedForNewVolume } from '../rotation/class-watch.ts'
+import { quietIntervalOf } from '../rotation/quiet-polling.ts'
 import { isOverdue } from '../rotation/rotation.ts'
 import { syncBeforeStart, syncSoon } from '../secrets/secret-sync.ts'
 import { secretNames } from '../secrets/wanted-secret.ts'
@@ -147,13 +148,16 @@ interface Publication {
 }
 
 function newVolume(
-  { config, clock, schedule }: Node,
+  node: Node,
   target: string,
   request: PublishRequest,
   { mountClass, filled, hadFiles, startedAt }: Publication,
 ): Volume {
+  const { config, clock, schedule } = node
   const { pod, className } = request
+  const { vaults, stale } = filled
   const intervalMs = mountClass.intervalMs ?? config.rotationIntervalMs
+  const quietMs = quietIntervalOf(node, { pod, className, vaults, stale, intervalMs, readAt: startedAt })
   return {
     target,
     targetPath: request.targetPath,
@@ -166,17 +170,17 @@ function newVolume(
     // Containers may have started with the files that were there.
     startedWith: hadFiles ? undefined : versionHash(className, filled.versions),
     mirroredFor: undefined,
-    stale: filled.stale,
+    stale,
     digest: filled.digest,
     large: filled.large,
     intervalMs,
-    vaults: filled.vaults,
+    vaults,
     readAt: startedAt,
-    quietMs: undefined,
+    quietMs,
     lastCheckAt: clock.now(),
     lastChangeAt: clock.now(),
     changedAt: clock.elapsed(),
-    nextCheckAt: schedule.next(intervalMs, clock.elapsed(), filled.stale && clock.elapsed()),
+    nextCheckAt: schedule.next(quietMs ?? intervalMs, clock.elapsed(), stale && clock.elapsed()),
     wokenAt: Number.POSITIVE_INFINITY,
     secrets: secretNames(mountClass.secretObjects),
     failure: undefined,
