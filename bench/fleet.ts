@@ -21,11 +21,13 @@ const { values } = parseArgs({
     hours: { type: 'string', default: '6' },
     quiet: { type: 'string', default: '96' },
     'entra-limit': { type: 'string', default: '200' },
+    /** Seconds for a size. */
+    limit: { type: 'string', default: '180' },
     /** One size, in this process. */
     size: { type: 'string' },
   },
 })
-const longestSeconds = 180
+const longestSeconds = Number(values.limit)
 const vaultLimit = 4000
 
 if (values.size === undefined) await runAll()
@@ -84,9 +86,7 @@ async function runAll(): Promise<void> {
     `these contradict each other where a class is read as a whole: ${5000 * objects} reads at 2,000 in 10 s take ${(5000 * objects) / 200} s; ` +
       `within 35 s they are ${Math.round((5000 * objects) / 3.5)} in 10 s. A class of one object meets all three.`,
   )
-  console.log(
-    '\nstart: nodes begin one after the other, so that they read 200 objects a second; then one poll of everything',
-  )
+  console.log('\nstart: nodes begin one after the other, so that they read 200 objects a second')
   console.table(results.map(startRow))
   console.log(JSON.stringify(results))
 }

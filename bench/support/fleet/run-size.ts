@@ -189,7 +189,7 @@ function startOperator({ options, time, api: { kube }, messages }: Fleet): void 
   })
 }
 
-/** Starts the nodes one after the other, and waits until each volume has been polled once. @returns the interval, in milliseconds. */
+/** Starts the nodes one after the other. @returns the interval, in milliseconds. */
 async function startNodes({ options, lab, time, api, azure }: Fleet): Promise<number> {
   const { nodes, volumes, objects } = options
   const perNode = volumes * objects + 1
@@ -204,13 +204,17 @@ async function startNodes({ options, lab, time, api, azure }: Fleet): Promise<nu
   for (let index = 0; index < nodes; index++) {
     time.clock.after((index * perNode * 1000) / startReadsPerSecond, () => {
       const world = { time, kube: api.kube, azure: azure.client, rotationPollInterval: formatDuration(pollMs), tokens }
-      startFleetNode({ name: `node-${index}`, ...world })(classes).catch((error: unknown) => {
-        if (failures++ === 0) console.error(error)
+      const publish = startFleetNode({ name: `node-${index}`, ...world })
+      // kubelet starts pods after the driver has registered.
+      time.clock.after(10_000, () => {
+        publish(classes).catch((error: unknown) => {
+          if (failures++ === 0) console.error(error)
+        })
       })
     })
   }
   const started = begun + (nodes * perNode * 1000) / startReadsPerSecond
-  await time.runUntil(started + pollMs + 20 * 60_000)
+  await time.runUntil(started + 20 * 60_000)
   if (failures > 0) throw new Error(`${failures} nodes could not start`)
   return pollMs
 }

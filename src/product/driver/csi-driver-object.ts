@@ -44,7 +44,7 @@ async function readObject(node: Node, signal: AbortSignal): Promise<void> {
     const { statusInterval, eventsConfirmed } = csiDriverAnnotations
     const asked = parseDuration(metadata.annotations?.[statusInterval] ?? '')
     node.statusIntervalMs = Math.min(Math.max(asked ?? 0, defaultStatusIntervalMs), maxStatusIntervalMs)
-    seeConfirmation(node, metadata.annotations?.[eventsConfirmed])
+    seeConfirmation(node, metadata.annotations?.[eventsConfirmed], signal)
   } catch (error) {
     log.debug(`the CSIDriver object cannot be read: ${errorMessage(error)}`)
   }

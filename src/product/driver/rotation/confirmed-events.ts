@@ -9,6 +9,8 @@ export interface ConfirmedEvents {
   beat: number | undefined
   /** The last one that this node saw coming: the first that it sees may be of an operator that has ended long ago. */
   trusted: EventsConfirmation | undefined
+  /** Whether there has been one. */
+  hasTrusted: boolean
   /** Of the vaults that are confirmed: the period, and when this node first saw it, by `clock.elapsed()`. */
   periods: ReadonlyMap<string, { id: string; seenAt: number }>
   /** Stops the timer that ends the trust. */
@@ -16,5 +18,5 @@ export interface ConfirmedEvents {
 }
 
 export function noConfirmedEvents(): ConfirmedEvents {
-  return { beat: undefined, trusted: undefined, periods: new Map(), cancel: () => {} }
+  return { beat: undefined, trusted: undefined, hasTrusted: false, periods: new Map(), cancel: () => {} }
 }

@@ -1,14 +1,15 @@
-import { isConfirmed, parseEventsConfirmation } from '#kubernetes/client'
+import { type EventsConfirmation, isConfirmed, parseEventsConfirmation } from '#kubernetes/client'
 import { formatDuration } from '#lib/formats'
 import { classKey } from '../content/class-ref.ts'
 import type { Volume } from '../mount/volumes.ts'
 import type { Node } from '../node.ts'
+import { saveStatus } from '../pod-status.ts'
 
 /** A confirmation is renewed every minute, and read every two. */
 const trustMs = 5 * 60_000
 
 /** The annotation of the CSIDriver object as it is now. Undefined: there is none. */
-export function seeConfirmation(node: Node, text: string | undefined): void {
+export function seeConfirmation(node: Node, text: string | undefined, signal: AbortSignal): void {
   const { confirmed, clock, log } = node
   const found = text === undefined ? undefined : parseEventsConfirmation(text)
   if (found === undefined) {
@@ -18,22 +19,45 @@ export function seeConfirmation(node: Node, text: string | undefined): void {
   }
   const isNew = confirmed.beat !== undefined && found.beat > confirmed.beat
   confirmed.beat = found.beat
+  seePeriods(node, found)
   if (!isNew) return
-  const now = clock.elapsed()
+  const isFirst = !confirmed.hasTrusted
   if (confirmed.trusted === undefined)
     log.info(
       { interval: formatDuration(found.intervalMs) },
       'events are confirmed: volumes of these vaults are polled rarely',
     )
-  const known = confirmed.periods
-  const periodOf = (host: string, id: string) => (known.get(host)?.id === id ? known.get(host) : undefined)
-  confirmed.periods = new Map(
-    [...found.vaults].map(([host, id]) => [host, periodOf(host, id) ?? { id, seenAt: now }] as const),
-  )
   confirmed.trusted = found
+  confirmed.hasTrusted = true
   confirmed.cancel()
   confirmed.cancel = clock.after(trustMs, () => endTrust(node, 'events have not been confirmed lately'))
   wakeUnconfirmed(node)
+  // What was mounted since this driver has started; later ones are found by their next check, so that nodes do not write all at once.
+  if (isFirst) for (const { target } of node.volumes.all()) void pollRarely(node, target, signal)
+}
+
+/** Also of a confirmation that is not trusted yet: one that goes on with the same period proves that nothing was missed since. */
+function seePeriods({ confirmed, clock }: Node, { vaults }: EventsConfirmation): void {
+  const known = confirmed.periods
+  const seenAt = clock.elapsed()
+  confirmed.periods = new Map(
+    [...vaults].map(([host, id]) => {
+      const before = known.get(host)
+      return [host, before?.id === id ? before : { id, seenAt }] as const
+    }),
+  )
+}
+
+/** A volume that was just read need not be polled at its own interval first. Records it, and never rejects. */
+export async function pollRarely(node: Node, target: string, signal: AbortSignal): Promise<void> {
+  const { volumes, schedule, clock } = node
+  const volume = volumes.get(target)
+  if (volume === undefined || volume.quietMs !== undefined || volume.failure !== undefined) return
+  const quietMs = quietIntervalOf(node, volume)
+  const isAwaited = volume.change !== undefined || volume.wokenAt !== Number.POSITIVE_INFINITY
+  if (quietMs === undefined || isAwaited) return
+  const quiet = volumes.update(target, { quietMs, nextCheckAt: schedule.nextTick(quietMs, clock.elapsed()) })
+  if (quiet !== undefined) await saveStatus(node, quiet, signal).catch(() => undefined)
 }
 
 function endTrust(node: Node, why: string): void {

@@ -15,7 +15,7 @@ import { saveStatus, statusName } from '../pod-status.ts'
 import { reportStale } from '../report-stale.ts'
 import { checkVolume } from '../rotation/check-volume.ts'
 import { catchUp, changedForNewVolume } from '../rotation/class-watch.ts'
-import { quietIntervalOf } from '../rotation/quiet-polling.ts'
+import { pollRarely, quietIntervalOf } from '../rotation/quiet-polling.ts'
 import { isOverdue } from '../rotation/rotation.ts'
 import { syncBeforeStart, syncSoon } from '../secrets/secret-sync.ts'
 import { secretNames } from '../secrets/wanted-secret.ts'
@@ -107,6 +107,8 @@ async function publish(
     await saveStatus(node, volume, signal)
     await syncBeforeStart(node, volumes.get(target) ?? volume, mountClass.secretObjects, signal)
     log.info({ ...logKeys(volume), durationMs: Math.round(clock.elapsed() - startedAt) }, 'mounted')
+    // By now the watch of the class has mostly begun.
+    void pollRarely(node, target, signal)
     return volume
   } catch (error) {
     if (hadFiles || !(await undo(node, target))) throw keepMounted(error)
