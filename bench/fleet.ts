@@ -122,7 +122,7 @@ function changeRow({ nodes }: SizeResult, change: ChangePhase) {
   }
 }
 
-function startRow({ nodes, start, nodeKib, realSeconds }: SizeResult) {
+function startRow({ nodes, start, nodeKib, realSeconds, cpuSeconds }: SizeResult) {
   return {
     nodes,
     reads: start.reads,
@@ -132,6 +132,7 @@ function startRow({ nodes, start, nodeKib, realSeconds }: SizeResult) {
     '429 of Entra': start.signInsRefused,
     'KiB of a node': Math.round(nodeKib),
     'took s': Math.round(realSeconds),
+    'CPU s': Math.round(cpuSeconds),
   }
 }
 

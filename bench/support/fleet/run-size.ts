@@ -59,6 +59,8 @@ export interface SizeResult {
   /** Memory of a node, in KiB. */
   nodeKib: number
   realSeconds: number
+  /** Of this process, without the local Azure. */
+  cpuSeconds: number
 }
 
 interface Fleet {
@@ -104,6 +106,8 @@ export async function runSize(options: SizeOptions): Promise<SizeResult> {
     const change = await changeObject(fleet, { className: 'class-0', object: 'secret-0' })
     const single = await changeObject(fleet, { className: singleClass, object: singleClass })
     const realSeconds = (performance.now() - begun) / 1000
+    const { user, system } = process.cpuUsage()
+    const took = { realSeconds, cpuSeconds: (user + system) / 1e6 }
     return {
       nodes: options.nodes,
       pollInterval: formatDuration(pollMs),
@@ -112,7 +116,7 @@ export async function runSize(options: SizeOptions): Promise<SizeResult> {
       change,
       single,
       nodeKib,
-      realSeconds,
+      ...took,
     }
   } finally {
     await cleanup.run()

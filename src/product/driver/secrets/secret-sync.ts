@@ -81,7 +81,7 @@ function enqueueAll(node: Node): void {
   const { owners } = node.secretSync
   const present = new Set(node.volumes.all().map(({ target }) => target))
   for (const target of owners.keys()) if (!present.has(target)) owners.delete(target)
-  enqueue(node, allClassVolumes(node).keys())
+  enqueue(node, new Set(node.volumes.all().map(keyOf)))
 }
 
 function enqueue(node: Node, keys: Iterable<string>): void {
@@ -106,7 +106,8 @@ async function syncClass(node: Node, key: string): Promise<void> {
   const { signal } = stopping
   // From here on a change needs another sync.
   waiting.delete(key)
-  const group = allClassVolumes(node).get(key)
+  const [one, ...others] = node.volumes.all().filter((volume) => keyOf(volume) === key)
+  const group = one && classVolumes(one, others)
   if (group === undefined) return
   try {
     const secretObjects = await secretObjectsOf(node, group, signal)
@@ -226,13 +227,6 @@ async function report({ events, log }: Node, volume: Volume, error: unknown): Pr
   const text = errorMessage(error)
   log.error(logKeys(volume), `a Secret was not written: ${text}`)
   await events.record(podReference(volume), 'Warning', 'FailedToCreateSecret', text)
-}
-
-function allClassVolumes({ volumes }: Node): Map<string, ClassVolumes> {
-  const found = Map.groupBy(volumes.all(), keyOf)
-  return new Map(
-    [...found].flatMap(([key, [one, ...others]]) => (one === undefined ? [] : [[key, classVolumes(one, others)]])),
-  )
 }
 
 function namespaceOf(key: string): string {
