@@ -1,8 +1,10 @@
 import {
   classAnnotations,
+  csiDriverAnnotations,
   isNotFound,
   type KubeClient,
   printClassChange,
+  printEventsConfirmation,
   resources,
   type Secret,
   type SecretObject,
@@ -42,6 +44,8 @@ interface Cluster {
   typed: boolean
   /** Objects that have changed and that no class has reported yet, by namespace; undefined where changes are found by polling. */
   unreported: Map<string, Set<string>> | undefined
+  /** That confirms that it reports every change; undefined where none does. */
+  operator: SimulatedOperator | undefined
   server: SimulatedApiServer
   vaults: SimulatedVaults
   nodes: SimulatedNode[]
@@ -78,20 +82,43 @@ export const nodeDriverEvents: Scenario = {
   run: (world, directory) => run(world, directory, { typed: false, events: true }),
 }
 
-async function run(
-  world: World,
-  directory: string,
-  { typed, events }: { typed: boolean; events: boolean },
-): Promise<void> {
+/**
+ * An operator confirms that it reports every change, so that volumes are polled so rarely that it never happens here. It ends and starts
+ * again, has lost or kept what happened meanwhile, and in the end may be gone for good: then polling at the volumes' own interval has to
+ * deliver what was never reported.
+ */
+export const nodeDriverQuiet: Scenario = {
+  name: 'node driver with quiet polling',
+  run: (world, directory) => run(world, directory, { typed: false, events: false, quiet: true }),
+}
+
+interface SimulatedOperator {
+  isRunning: boolean
+  beat: number
+  /** By vault. */
+  periods: Map<string, number>
+}
+
+interface Variant {
+  typed: boolean
+  events: boolean
+  quiet?: boolean
+}
+
+async function run(world: World, directory: string, { typed, events, quiet = false }: Variant): Promise<void> {
   const server = await startApiServer(world, directory, { collectsOrphans: typed })
   const objects = typed ? typedObjectNames : objectNames
   const vaults = createVaults(world, namespaces, objects)
   const options = { server, vaults, directory, intervalMs: events ? rareIntervalMs : intervalMs }
   const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { ...options, name }))
   const counts = { pods: 0, causes: new Map<string, number>(), secretWrites: new Map<string, number>() }
-  const unreported = events ? new Map<string, Set<string>>() : undefined
-  const cluster: Cluster = { world, objects, typed, unreported, server, vaults, nodes, ...counts }
+  const unreported = events || quiet ? new Map<string, Set<string>>() : undefined
+  const operator = quiet
+    ? { isRunning: true, beat: 0, periods: new Map(namespaces.map((name) => [name, 1])) }
+    : undefined
+  const cluster: Cluster = { world, objects, typed, unreported, operator, server, vaults, nodes, ...counts }
   await createObjects(cluster)
+  if (operator !== undefined) await startOperator(cluster, operator)
   watchSecrets(cluster)
   for (let i = 0; i < 3; i++) await createPod(cluster)
   repeatWhileStormy(world, [1000, 25_000], () => step(cluster))
@@ -102,6 +129,8 @@ async function run(
   }
   await world.time.runUntil(stormMs, check)
   world.stormy = false
+  // Nothing is left for an operator that runs; one that has ended does not come back.
+  if (operator?.isRunning === true) await Promise.all(namespaces.map((name) => reportChanges(cluster, name)))
   await world.time.runUntil(stormMs + calmMs, check)
   await checkEnd(cluster)
   world.check()
@@ -199,9 +228,11 @@ async function step(cluster: Cluster): Promise<void> {
     () => driver?.network.partition(random.between(1000, 60_000)),
     () => meddleWithSecret(cluster, namespace),
     // One that is deleted comes back with the next check.
-    cluster.unreported === undefined
-      ? () => deleteStatus(server.admin, random.pick, namespace)
-      : () => cluster.vaults.cut(namespace, random.between(5000, 90_000)),
+    cluster.operator !== undefined
+      ? () => restartOperator(cluster)
+      : cluster.unreported === undefined
+        ? () => deleteStatus(server.admin, random.pick, namespace)
+        : () => cluster.vaults.cut(namespace, random.between(5000, 90_000)),
   ]
   await random.pick(steps)()
 }
@@ -216,8 +247,50 @@ function changeVault(cluster: Cluster, namespace: string): void {
   world.time.after(world.random.between(10, 3000), () => void reportChanges(cluster, namespace))
 }
 
+const csiDriver = { name: 'secrets-store.csi.k8s.io' }
+
+async function startOperator(cluster: Cluster, operator: SimulatedOperator): Promise<void> {
+  const { world, server } = cluster
+  const object = { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: csiDriver, spec: {} }
+  await server.admin.create(resources.csiDrivers, object)
+  const beat = () => {
+    if (operator.isRunning) void confirm(cluster, operator)
+    world.time.after(60_000, beat)
+  }
+  beat()
+}
+
+async function confirm({ world, server }: Cluster, operator: SimulatedOperator): Promise<void> {
+  const text = printEventsConfirmation({
+    beat: ++operator.beat,
+    at: Math.round(world.time.now),
+    intervalMs: rareIntervalMs,
+    vaults: new Map([...operator.periods].map(([name, period]) => [`${name}.vault.azure.net`, `p${period}`])),
+    namespaces: undefined,
+    except: [],
+  })
+  const annotations = { [csiDriverAnnotations.eventsConfirmed]: text }
+  await server.admin.patch(resources.csiDrivers, csiDriver, { metadata: { annotations } })
+}
+
+/** It ends; or it comes back, and either reports what has happened meanwhile or has lost it, which it knows. */
+async function restartOperator(cluster: Cluster): Promise<void> {
+  const { operator, unreported, world } = cluster
+  if (operator === undefined) return
+  operator.isRunning = !operator.isRunning
+  world.note(`the operator ${operator.isRunning ? 'runs' : 'has ended'}`)
+  if (!operator.isRunning) return
+  const isLost = world.random.chance(0.5)
+  for (const namespace of namespaces)
+    if (isLost && unreported?.delete(namespace) === true) {
+      world.count('events lost')
+      operator.periods.set(namespace, (operator.periods.get(namespace) ?? 0) + 1)
+    } else await reportChanges(cluster, namespace)
+}
+
 /** The annotation that the operator writes, for what has changed since the last one. */
-async function reportChanges({ unreported, server, world }: Cluster, namespace: string): Promise<void> {
+async function reportChanges({ unreported, operator, server, world }: Cluster, namespace: string): Promise<void> {
+  if (operator?.isRunning === false) return
   const objects = [...(unreported?.get(namespace) ?? [])]
   if (objects.length === 0) return
   unreported?.delete(namespace)

@@ -144,6 +144,7 @@ export function createVaults(
       objectVersion: objects.map((id) => ({ id: `secret/${id}`, version: String(versions.get(id)) })),
       error: undefined,
       files: objects.map((path) => ({ path, mode: 0o644, contents: Buffer.from(content[path] ?? '') })),
+      vaults: [`${vault}.vault.azure.net`],
       stale: isStale ? { since: epoch + Math.min(...times.values()), reason: unreachable(vault).message } : undefined,
     }
   }

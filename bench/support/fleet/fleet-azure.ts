@@ -4,7 +4,7 @@ import { createLimit, createLoadCounter, type LoadCounter } from './load-counter
 
 /**
  * Entra and the vaults for thousands of nodes. The answers are the local Azure's: each different request goes there once, and equal ones of
- * other nodes get the same answer, because their number is what is looked at. Requests are counted, and throttled as Key Vault documents it;
+ * other nodes get the same answer, because only their number matters. Requests are counted, and throttled as Key Vault documents it;
  * Entra publishes no limit, so the one for it is an assumption.
  */
 export interface FleetAzure {

@@ -18,7 +18,7 @@ export function createFleetTime(epoch: number): FleetTime {
   const heap: number[] = []
   let now = 0
   let busy = 0
-  const settle = async () => {
+  const untilIdle = async () => {
     do {
       await setImmediate()
       await setImmediate()
@@ -54,14 +54,14 @@ export function createFleetTime(epoch: number): FleetTime {
       }
     },
     async runUntil(end) {
-      await settle()
+      await untilIdle()
       for (let next = heap[0]; next !== undefined && next <= end; next = heap[0]) {
         pop(heap)
         now = next
         const list = moments.get(next) ?? []
         moments.delete(next)
         for (const run of list) run()
-        await settle()
+        await untilIdle()
       }
       now = end
     },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { VolumeFile, WriteOptions, WriteResult } from '../../../src/kubernetes/volume-files/write-files.ts'
 
-/** In place of `writeFiles` in a model with millions of files: it says whether they differ, and writes none. */
+/** In place of `writeFiles` in a model with millions of files: it finds out whether they differ, and writes none. */
 export function writeFiles(target: string, files: readonly VolumeFile[], { lastDigest }: WriteOptions): WriteResult {
   const hash = createHash('sha1')
   for (const { path, contents } of files) hash.update(path).update(contents.reveal())
