@@ -97,7 +97,7 @@ function put(state: State, plural: string, object: KubeObject): KubeObject {
   // One event of a rotation is like another: their number is counted.
   if (plural !== 'events') of.set(`${namespace}/${name}`, kept as KubeObject)
   for (const key of [`${plural}/${name}`, `${plural}/`])
-    for (const tell of state.watchers.get(key) ?? []) tell({ type: 'MODIFIED', object: kept as KubeObject })
+    for (const send of state.watchers.get(key) ?? []) send({ type: 'MODIFIED', object: kept as KubeObject })
   return kept as KubeObject
 }
 
@@ -105,12 +105,12 @@ function put(state: State, plural: string, object: KubeObject): KubeObject {
 async function* watch({ watchers }: State, key: string, signal?: AbortSignal): AsyncGenerator<WatchEvent<KubeObject>> {
   const events: WatchEvent<KubeObject>[] = []
   let wake = () => {}
-  const tell = (event: WatchEvent<KubeObject>) => {
+  const send = (event: WatchEvent<KubeObject>) => {
     events.push(event)
     wake()
   }
   const of = watchers.get(key) ?? new Set()
-  watchers.set(key, of.add(tell))
+  watchers.set(key, of.add(send))
   signal?.addEventListener('abort', () => wake(), { once: true })
   try {
     for (;;) {
@@ -123,6 +123,6 @@ async function* watch({ watchers }: State, key: string, signal?: AbortSignal): A
         })
     }
   } finally {
-    of.delete(tell)
+    of.delete(send)
   }
 }
