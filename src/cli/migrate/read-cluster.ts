@@ -1,4 +1,3 @@
-import { stringify } from 'yaml'
 import type { LintFile } from '#azure/lint'
 import {
   isForbidden,
@@ -13,6 +12,7 @@ import { beyondLimit, errorMessage } from '#lib'
 import { listOf, parseJson, stringOf, valueAt } from '#lib/formats'
 import { CliError } from '#terminal'
 import { attempt } from '../answer.ts'
+import { printManifests } from '../manifests/print-manifests.ts'
 import { migrateLimits } from './migrate-limits.ts'
 import type { SourceName } from './migrate-options.ts'
 import { type ReadManifests, readTexts } from './read-files.ts'
@@ -64,36 +64,41 @@ async function resourcesOf(kube: KubeClient, { from, signal }: ReadClusterOption
   const kinds = sources.filter(({ name }) => from === 'auto' || name === from).flatMap((source) => source.kinds)
   // GKE's and Arc's SecretSyncs read classes.
   const all = [...kinds, ...sources.flatMap((one) => (one.name === 'upstream' ? one.kinds : []))]
-  const found: Resource[] = []
-  for (const group of new Set(all.map((one) => one.group))) {
-    const versions = await servedVersions(kube, group, signal)
-    for (const kind of new Set(all.filter((one) => one.group === group))) {
-      const version = versions.find(({ plurals }) => plurals.includes(kind.plural))?.version
-      if (version !== undefined && !found.some((one) => one.group === group && one.plural === kind.plural))
-        found.push({ ...kind, version })
-    }
+  const served = await servedVersions(kube, signal)
+  const found = new Map<string, Resource>()
+  for (const kind of all) {
+    const key = `${kind.group}/${kind.plural}`
+    const version = served.get(key)
+    if (version !== undefined) found.set(key, { ...kind, version })
   }
-  return [...found, ...beside]
+  return [...found.values(), ...beside.filter(({ group, plural }) => served.has(`${group}/${plural}`) || group === '')]
 }
 
-/** Versions of a group with their kinds, the preferred one first; none for a group that the cluster does not have. */
-async function servedVersions(kube: KubeClient, group: string, signal: AbortSignal) {
-  const ask = async (path: string) => parseJson('discovery', await kube.raw({ method: 'GET', path, signal }))
-  try {
-    const answer = await ask(`/apis/${group}`)
-    const preferred = stringOf(valueAt(answer, 'preferredVersion', 'version')) ?? ''
-    const listed = (listOf(valueAt(answer, 'versions')) ?? []).map((one) => stringOf(valueAt(one, 'version')) ?? '')
-    const versions = [...new Set([preferred, ...listed])].filter((one) => /^v[0-9a-z]{1,20}$/.test(one)).slice(0, 10)
-    return await Promise.all(
-      versions.map(async (version) => {
-        const rows = listOf(valueAt(await ask(`/apis/${group}/${version}`), 'resources')) ?? []
-        return { version, plurals: rows.map((row) => stringOf(valueAt(row, 'name')) ?? '') }
-      }),
-    )
-  } catch (error) {
-    if (isNotFound(error) || isForbidden(error)) return []
-    throw error
-  }
+const discovery = ['v2', 'v2beta1'].map(
+  (version) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+)
+
+/** The preferred version of each kind that the cluster has, by group and plural: all in one request (Kubernetes 1.27). */
+async function servedVersions(kube: KubeClient, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  const headers = { accept: discovery.join(',') }
+  const answer = parseJson('discovery', await kube.raw({ method: 'GET', path: '/apis', headers, signal }))
+  const groups = listOf(valueAt(answer, 'items'))
+  if (groups === undefined)
+    throw new CliError({
+      what: 'The cluster does not list its kinds',
+      why: 'its API server has no aggregated discovery (Kubernetes 1.27 or newer)',
+      fix: ['write its objects to a file: kubectl get externalsecrets,secretstores -A -o yaml > FILE'],
+    })
+  const served = new Map<string, string>()
+  for (const group of groups)
+    for (const one of listOf(valueAt(group, 'versions')) ?? [])
+      for (const resource of listOf(valueAt(one, 'resources')) ?? []) {
+        const key = `${stringOf(valueAt(group, 'metadata', 'name')) ?? ''}/${stringOf(valueAt(resource, 'resource')) ?? ''}`
+        const version = stringOf(valueAt(one, 'version')) ?? ''
+        // The preferred version is the first one.
+        if (!served.has(key) && /^v[0-9a-z]{1,20}$/.test(version)) served.set(key, version)
+      }
+  return served
 }
 
 /** Fields that the cluster adds. */
@@ -119,7 +124,7 @@ function fileOf(object: KubeObject, { kind }: Resource): LintFile {
   const { apiVersion, kind: own, ...fields } = rest
   const name = `cluster/${metadata.namespace ?? ''}/${kind.toLowerCase()}/${metadata.name ?? ''}`
   const written = { apiVersion, kind: own, metadata: kept, ...fields }
-  return { name, text: stringify(written, { lineWidth: 0, aliasDuplicateObjects: false }) }
+  return { name, text: printManifests([{ object: written }]) }
 }
 
 /** Reads the keys of Secrets that the conversion asks for: names alone, the values are dropped at once. */
