@@ -56,7 +56,7 @@ const parts: Record<string, readonly string[]> = {
   ],
   'azure/lint': ['azure/class', 'azure/identity', 'kubernetes/client', 'lib', 'lib/formats'],
   terminal: ['lib', 'lib/formats', 'lib/http'],
-  daemon: ['kubernetes/client', 'lib', 'lib/flags', 'lib/http'],
+  daemon: ['kubernetes/client', 'lib', 'lib/async', 'lib/flags', 'lib/http'],
   'packaging/charts': ['lib', 'lib/formats', 'lib/http'],
   'packaging/image': ['lib', 'lib/async', 'lib/formats'],
   'packaging/places': [],

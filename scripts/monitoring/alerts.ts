@@ -227,6 +227,22 @@ export const alerts: readonly Alert[] = [
     ],
   },
   {
+    name: 'KeymountSyncServingStale',
+    expr: 'sum by (namespace) (secretsync_stale) > 0',
+    for: '5m',
+    severity: 'warning',
+    needs: 'sync',
+    summary:
+      'Secrets of SecretSyncs in {{ $labels.namespace }} have values from before an outage, or of a fallback vault',
+    meaning:
+      'The vault did not answer, and the class lets Secrets be made of older values (`serveStaleFor`, `fallbackKeyvaultName`).',
+    why: 'As for KeymountServingStale: five minutes are an outage, or a mistyped `keyvaultName` whose fallback hides it.',
+    steps: [
+      '`kubectl get secretsyncs -n NAMESPACE` and the condition `SecretUpdated` with the reason SecretStale name them.',
+      'As for [KeymountServingStale](#keymountservingstale).',
+    ],
+  },
+  {
     name: 'KeymountRestartStuck',
     expr: 'sum by (reason) (restart_pending{reason!~"window|min-interval"}) > 0',
     for: '1h',

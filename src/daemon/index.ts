@@ -14,8 +14,10 @@ export {
 } from './controller.ts'
 export { azureHttp, type HttpEnvironment, httpFromEnvironment, readPem } from './http-environment.ts'
 export { logLevelFlag, logLevelOf, metricsBackendFlag } from './log-level.ts'
+export type { Tracing, TracingOptions } from './open-telemetry.ts'
 export { type CheckResult, runCheck } from './run-check.ts'
 export { endWhenLost, runMain } from './run-main.ts'
+export { startTracing } from './tracing.ts'
 export {
   buildOf,
   buildVersion,

@@ -122,6 +122,12 @@ const cases: Readonly<Record<string, Case>> = {
     fires: '16m',
     labels: { namespace: 'shop', name: 'db' },
   },
+  KeymountSyncServingStale: {
+    series: { 'secretsync_stale{namespace="shop"}': '1x60' },
+    quiet: '4m',
+    fires: '6m',
+    labels: { namespace: 'shop' },
+  },
   KeymountRestartStuck: {
     series: { 'restart_pending{reason="rollout"}': '1x120', 'restart_pending{reason="window"}': '1x120' },
     quiet: '59m',

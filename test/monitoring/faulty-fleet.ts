@@ -174,12 +174,18 @@ async function fill(driver: TestDriver, namespace: string): Promise<void> {
   }
 }
 
+/** A SecretSync whose object is not in the vault, and one that has a fallback vault's value. */
 async function secretSyncWithoutSecret(t: TestContext): Promise<Part> {
   const lab = await startSyncLab(t)
   lab.start()
   await lab.createClass('app', [{ objectName: 'absent', objectType: 'secret' }])
   await lab.createSync('absent')
   await lab.condition('absent', 'Ready', 'False', 'ProviderError')
+  await lab.azure.setSecret(lab.vault, 'db', 'a value')
+  await lab.azure.control('PUT', '/faults/away.vault.azure.net', { kind: 'unreachable' })
+  const parameters = { keyvaultName: 'away', fallbackKeyvaultName: lab.vault }
+  await lab.createClass('fallback', [{ objectName: 'db', objectType: 'secret' }], parameters)
+  await lab.createSync('fallback', { secretProviderClassName: 'fallback' })
   return { targets: [await served(t, 'secrets-store-sync-controller', lab.metrics.text)] }
 }
 

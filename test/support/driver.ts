@@ -20,7 +20,7 @@ import {
   type NodePublishVolumeRequest,
   VolumeCapability_AccessMode_Mode,
 } from '#kubernetes/csi'
-import { type Clock, createLog, systemClock } from '#lib'
+import { type Clock, createLog, systemClock, type Tracer } from '#lib'
 import { driverProgram, type Mounter, type RunningDriver, startDriver as start } from '#product/driver'
 import { configOf } from './config-of.ts'
 import { createDefinitions } from './custom-resources.ts'
@@ -35,6 +35,7 @@ export interface DriverOverrides {
   flags?: readonly string[]
   clock?: Clock
   mounter?: Mounter
+  tracer?: Tracer
   /** Puts something between the driver and the API server. */
   kube?: (client: KubeClient) => KubeClient
   /** Place of the rotation tick, 0 to 1. Default 0. */
@@ -134,6 +135,7 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
         mounter,
         version: 'v0.0.0-test',
         clock: more.clock ?? systemClock,
+        tracer: more.tracer,
         tickOffset: more.tickOffset ?? 0,
         log: createLog({ name: 'driver', level: 'debug', stream: { write: (line) => log.push(line) } }),
       },

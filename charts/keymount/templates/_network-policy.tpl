@@ -38,6 +38,9 @@ spec:
     {{- range .to }}
     {{- include (printf "keymount.networkPolicy.%s" .) $.root | nindent 4 }}
     {{- end }}
+    {{- with .root.Values.networkPolicy.extraEgress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end -}}
 
 {{/* Rules of `egress`. A rule without addresses allows the ports at every address. All take the root. */}}

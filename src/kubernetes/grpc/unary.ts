@@ -1,5 +1,5 @@
 import { type handleUnaryCall, Metadata, type ServerUnaryCall } from '@grpc/grpc-js'
-import type { Log } from '#lib'
+import { type Log, noTracer, type SpanSpec, type Tracer } from '#lib'
 import { Code, codeName, RpcError, type RpcStatus, rpcStatus } from './rpc-error.ts'
 
 export interface RpcContext {
@@ -30,6 +30,8 @@ export interface UnaryOptions {
    * (CVE-2023-2878 was such a log line).
    */
   describe?: ((request: unknown) => Readonly<Record<string, string>>) | undefined
+  /** Of methods that have a span. Default: none are made. */
+  tracer?: Tracer | undefined
   /** Called once per call, when it is answered: for metrics. */
   onAnswer?: ((call: AnsweredCall) => void) | undefined
 }
@@ -37,6 +39,8 @@ export interface UnaryOptions {
 export interface MethodOptions {
   /** Level of the log line of a success. Default `debug`. */
   level?: 'debug' | 'info' | undefined
+  /** A span of each call. `attributes` of the request never hold values. Default: none. */
+  span?: { name: string; attributes: (request: unknown) => Readonly<Record<string, string>> } | undefined
 }
 
 /** Makes a gRPC handler of an async function. @param method name for logs and metrics. */
@@ -48,7 +52,8 @@ export type Unary = <Request, Response>(
 
 /** Every call: one log line, one count, a signal that ends its work, and what was thrown as a gRPC status. */
 export function createUnary(options: UnaryOptions): Unary {
-  return (method, run, { level = 'debug' } = {}) =>
+  const { tracer = noTracer } = options
+  return (method, run, { level = 'debug', span } = {}) =>
     (call, respond) => {
       const startedAt = performance.now()
       const { signal, release } = signalOf(call, options.timeLimitMs)
@@ -65,8 +70,9 @@ export function createUnary(options: UnaryOptions): Unary {
           code: codeName(code),
         }
       }
+      const answer = async () => run(call.request, { signal, setTrailer })
       Promise.resolve()
-        .then(() => run(call.request, { signal, setTrailer }))
+        .then(() => (span === undefined || tracer === noTracer ? answer() : tracer.span(spanOf(span, call), answer)))
         .then(
           (response) => {
             options.log[level](answered(Code.OK, ''), 'answered')
@@ -82,6 +88,14 @@ export function createUnary(options: UnaryOptions): Unary {
           },
         )
     }
+}
+
+function spanOf<Request, Response>(
+  { name, attributes }: NonNullable<MethodOptions['span']>,
+  { request, metadata }: ServerUnaryCall<Request, Response>,
+): SpanSpec {
+  const [parent] = metadata.get('traceparent')
+  return { name, kind: 'server', attributes: attributes(request), parent: parent?.toString() }
 }
 
 function signalOf<Request, Response>(

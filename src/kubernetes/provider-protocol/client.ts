@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type ClientUnaryCall, status as Code, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { type NodeSockets, unixSockets } from '#kubernetes/sockets'
-import { CodedError } from '#lib'
+import { CodedError, noTracer, type Tracer } from '#lib'
 import {
   CSIDriverProviderClient,
   type MountRequest,
@@ -37,6 +37,8 @@ export interface ProviderClientOptions {
   maxReceiveBytes: number
   /** Longest time for one Mount in milliseconds. Default 110,000: under kubelet's two minutes, so that our error is the one that is seen. */
   timeoutMs?: number | undefined
+  /** Whose span the provider’s is in. Default: none. */
+  tracer?: Tracer | undefined
 }
 
 export interface CallOptions {
@@ -69,6 +71,7 @@ interface State {
   sockets: NodeSockets
   maxReceiveBytes: number
   timeoutMs: number
+  tracer: Tracer
   /** By path of the socket and limit of the answer, which gRPC has per connection. */
   connections: Map<string, Connection>
 }
@@ -80,8 +83,8 @@ interface Connection {
 }
 
 export function createProviderClient(options: ProviderClientOptions): ProviderClient {
-  const { directories, sockets = unixSockets, maxReceiveBytes, timeoutMs = 110_000 } = options
-  const state: State = { directories, sockets, maxReceiveBytes, timeoutMs, connections: new Map() }
+  const { directories, sockets = unixSockets, maxReceiveBytes, timeoutMs = 110_000, tracer = noTracer } = options
+  const state: State = { directories, sockets, maxReceiveBytes, timeoutMs, tracer, connections: new Map() }
   return {
     async mount(provider, request, callOptions = {}) {
       const { response, trailer } = await call(state, provider, (client) => client.mount, request, callOptions)
@@ -123,7 +126,7 @@ function call<Request, Response>(
     const running = method(client).call(
       client,
       request,
-      new Metadata(),
+      metadataOf(state.tracer),
       { deadline: Date.now() + timeoutMs },
       (error, response) => {
         signal?.removeEventListener('abort', cancel)
@@ -135,6 +138,13 @@ function call<Request, Response>(
     const cancel = () => running.cancel()
     signal?.addEventListener('abort', cancel, { once: true })
   })
+}
+
+function metadataOf(tracer: Tracer): Metadata {
+  const metadata = new Metadata()
+  const parent = tracer.parent()
+  if (parent !== undefined) metadata.set('traceparent', parent)
+  return metadata
 }
 
 function connect(

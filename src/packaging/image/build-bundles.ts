@@ -35,7 +35,15 @@ const workerName = 'worker'
  * Packages that our sources import when they are first needed, each bundled into a file of its own: the text of a bundle
  * stays in memory, so what most nodes never need must not be in it.
  */
-const lazyPackages = ['node-forge', '@peculiar/x509', 'reflect-metadata'] as const
+const lazyPackages = [
+  'node-forge',
+  '@peculiar/x509',
+  'reflect-metadata',
+  '@opentelemetry/api',
+  '@opentelemetry/exporter-trace-otlp-http',
+  '@opentelemetry/resources',
+  '@opentelemetry/sdk-trace-base',
+] as const
 
 export interface Bundles {
   /** Files written, with their size in bytes. */

@@ -1,4 +1,4 @@
-import { buildVersion, clusterConfig } from '#daemon'
+import { buildVersion, clusterConfig, startTracing } from '#daemon'
 import { createKubeClient } from '#kubernetes/client'
 import { socketsOf } from '#kubernetes/sockets'
 import type { Log, Running } from '#lib'
@@ -17,7 +17,10 @@ export async function startDriverDaemon(config: DriverConfig, env: Environment, 
   const mounter = process.platform === 'win32' ? createWindowsMounter() : createLinuxMounter()
   const sockets = socketsOf(env, log)
   started.defer(async () => sockets.stop())
-  const driver = await startDriver(config, { kube, mounter, sockets, log, version: buildVersion })
+  const tracing = await startTracing(env, { service: 'keymount-driver', version: buildVersion, log })
+  started.defer(tracing.stop)
+  const { tracer } = tracing
+  const driver = await startDriver(config, { kube, mounter, sockets, log, tracer, version: buildVersion })
   started.defer(driver.stop)
   const running = started.move()
   return { stop: () => running.disposeAsync(), stopRequested: sockets.stopRequested }

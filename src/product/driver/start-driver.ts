@@ -4,7 +4,7 @@ import { createUnary, type GrpcServer, startGrpcServer } from '#kubernetes/grpc'
 import { createProviderClient, type ProviderClient } from '#kubernetes/provider-protocol'
 import { createTlsValues } from '#kubernetes/secret-data'
 import { type NodeSockets, unixSockets } from '#kubernetes/sockets'
-import { type Clock, type Log, type Running, systemClock } from '#lib'
+import { type Clock, type Log, type Running, systemClock, type Tracer } from '#lib'
 import { createFairGate, createSingleFlight } from '#lib/async'
 import { serveMetrics, serveStatus } from '#lib/http'
 import { createWorkerPool, type TaskRunner } from '#lib/worker'
@@ -40,6 +40,8 @@ export interface DriverWorld {
   /** Version of the build, reported to kubelet. */
   version: string
   clock?: Clock | undefined
+  /** Of mounts. Default: none. */
+  tracer?: Tracer | undefined
   /** Default: those of Node. */
   sockets?: NodeSockets | undefined
   /** Default: those that have a socket in the directories of the configuration. */
@@ -65,7 +67,7 @@ export async function startDriver(config: DriverConfig, world: DriverWorld): Pro
   const node = createNode(config, world, started)
   const stopping = new AbortController()
   startBackgroundWork(node, stopping.signal, started)
-  const csi = await serveCsi(node, world.version)
+  const csi = await serveCsi(node, world)
   started.defer(csi.stop)
   const registration = startRegistering(node, started)
   const { healthAddress, metricsAddress } = config
@@ -90,7 +92,8 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
   const { kube, mounter, sockets = unixSockets, log, clock = systemClock, tickOffset = Math.random() } = world
   const { maxReceiveBytes, providerDirectories, nodeId } = config
   const directories = providerDirectories
-  const providers = world.providers ?? createProviderClient({ directories, sockets, maxReceiveBytes })
+  const providers =
+    world.providers ?? createProviderClient({ directories, sockets, maxReceiveBytes, tracer: world.tracer })
   started.defer(providers.stop)
   // Threads start with the first TLS Secret.
   const tasks = world.tasks ?? createWorkerPool({ threads: 2 })
@@ -135,9 +138,9 @@ export function startBackgroundWork(node: Node, stopping: AbortSignal, started: 
   started.defer(startRotation(node).stop)
 }
 
-function serveCsi(node: Node, version: string): Promise<GrpcServer> {
+function serveCsi(node: Node, { version, tracer }: DriverWorld): Promise<GrpcServer> {
   const { config, sockets, log } = node
-  const unary = createUnary({ log })
+  const unary = createUnary({ log, tracer })
   const { driverName } = config
   return startGrpcServer(
     config.endpoint,

@@ -9,7 +9,7 @@ import {
   maxAgeAttribute,
   vaultsText,
 } from '#kubernetes/provider-protocol'
-import { type Clock, formatProblem, type Log, Problems } from '#lib'
+import { type Clock, formatProblem, type Log, Problems, type Tracer } from '#lib'
 import { createFairSlots, type FairSlots } from '#lib/async'
 import type { TaskRunner } from '#lib/worker'
 import type { ByteBudget, CountedBytes, MountBytes } from './byte-budget.ts'
@@ -44,6 +44,7 @@ import type { VaultTurns } from './vault-turns.ts'
 export interface VaultAccess {
   client: VaultClient
   tokens: TokenSource
+  tracer?: Tracer | undefined
   prepare?: PrepareConnections | undefined
 }
 

@@ -18,7 +18,7 @@ import {
   vaultsTrailer,
 } from '#kubernetes/provider-protocol'
 import type { NodeSockets } from '#kubernetes/sockets'
-import { errorMessage, type Log, type Running, timestamp } from '#lib'
+import { errorMessage, type Log, type Running, type Tracer, timestamp } from '#lib'
 import type { Endpoint } from '#lib/flags'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
 import { providerErrors } from '#product/error-catalogue'
@@ -32,6 +32,7 @@ export interface ServeGrpcOptions {
   endpoint: Endpoint
   sockets?: NodeSockets | undefined
   runtimeVersion: string
+  tracer?: Tracer | undefined
   metrics: ProviderMetrics
   log: Log
   /** Mounts in progress at once; more are refused. Default 1,000. */
@@ -51,6 +52,7 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
     timeLimitMs: mountTimeoutMs,
     statusOf,
     describe,
+    tracer: options.tracer,
     onAnswer: ({ method, code, errorCode, durationMs }: AnsweredCall) =>
       metrics.rpc(method, codeName(code), errorCode, durationMs),
   })
@@ -63,7 +65,10 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
           runtimeName: 'secrets-store-csi-driver-provider-azure',
           runtimeVersion,
         })),
-        mount: unary('/v1alpha1.CSIDriverProvider/Mount', bounded(options), { level: 'info' }),
+        mount: unary('/v1alpha1.CSIDriverProvider/Mount', bounded(options), {
+          level: 'info',
+          span: { name: 'provider mount', attributes: describe },
+        }),
       })
       grpc.addService(
         HealthService,

@@ -10,9 +10,10 @@ import {
   type TokenProxyOptions,
 } from '#azure/identity'
 import { createVaultClient } from '#azure/keyvault'
+import { startTracing } from '#daemon'
 import type { KubeConfig } from '#kubernetes/client'
 import { type NodeSockets, socketsOf, unixSockets } from '#kubernetes/sockets'
-import { type Clock, type Log, type Running, systemClock } from '#lib'
+import { type Clock, type Log, noTracer, type Running, systemClock, type Tracer } from '#lib'
 import type { Endpoint, Environment, ListenAddress } from '#lib/flags'
 import {
   createHttpClient,
@@ -50,6 +51,8 @@ export interface ProviderConfig {
   metricsAddress?: ListenAddress | undefined
   /** Where the liveness probe is; port 0 for a free one, undefined for none. */
   healthAddress?: ListenAddress | undefined
+  /** Of mounts, sign-ins and reads. Default: none. */
+  tracer?: Tracer | undefined
   /** Default `/healthz`. */
   healthPath?: string | undefined
   /** Default 5,000 ms. */
@@ -109,7 +112,10 @@ export async function startProviderDaemon(config: ProviderConfig, env: Environme
   await using started = new AsyncDisposableStack()
   const sockets = socketsOf(env, config.log)
   started.defer(async () => sockets.stop())
-  const provider = await startProvider({ ...config, sockets })
+  const { log, version } = config
+  const tracing = await startTracing(env, { service: 'keymount-provider', version, log })
+  started.defer(tracing.stop)
+  const provider = await startProvider({ ...config, sockets, tracer: tracing.tracer })
   started.defer(provider.stop)
   const running = started.move()
   return { stop: () => running.disposeAsync(), stopRequested: sockets.stopRequested }
@@ -131,7 +137,15 @@ export async function startProvider(config: ProviderConfig): Promise<RunningProv
   const mount = openMount(config, { metrics, clock, started })
   const metricsServer = metricsAddress && (await serveMetrics(metricsAddress, metrics.text))
   if (metricsServer !== undefined) started.defer(() => metricsServer.stop())
-  const server = await serveGrpc({ mount, endpoint, sockets, runtimeVersion: config.version, metrics, log })
+  const server = await serveGrpc({
+    mount,
+    endpoint,
+    sockets,
+    runtimeVersion: config.version,
+    metrics,
+    tracer: config.tracer,
+    log,
+  })
   started.defer(() => server.stop())
   const address = endpoint.kind === 'unix' ? sockets.address(endpoint.path) : endpoint.address
   const health =
@@ -248,8 +262,12 @@ function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, confi
     clock,
     tasks,
   })
+  const { tracer = noTracer } = config
   const tokens = createTokenSource({
-    acquire,
+    acquire: (credential, request) =>
+      tracer.span({ name: 'sign-in', kind: 'client', attributes: { kind: credential.kind } }, () =>
+        acquire(credential, request),
+      ),
     clock,
     onAcquired: metrics.signIn,
     holdMs: config.tokenHoldMs,
@@ -260,6 +278,7 @@ function createAccess({ client, onNode, tokenProxy, tasks, metrics, clock, confi
     .trim()
   return {
     tokens,
+    tracer,
     client: createVaultClient({ send: sendToVault, userAgent, clock }),
     prepare: ({ origin }, count, owner) => client.prepare(new URL(origin), count, owner),
   }

@@ -14,7 +14,7 @@ import {
   type VaultClient,
   VaultError,
 } from '#azure/keyvault'
-import type { SecretValue } from '#lib'
+import { noTracer, type SecretValue, type Tracer } from '#lib'
 import { isOutage } from '#product/error-catalogue'
 import type { KeptObject, LastGood } from './last-good.ts'
 import type { ReadCache, ReadOutcome } from './read-cache.ts'
@@ -56,6 +56,8 @@ export interface VaultReaderOptions {
   keepMs: number
   freshness: (vault: Vault, name: string) => Freshness
   onOutcome?: ((outcome: ReadOutcome) => void) | undefined
+  /** Default: none. */
+  tracer?: Tracer | undefined
   /** Called after each request that was sent to a vault. */
   onRead?: ((type: ObjectType, name: string, error: unknown, durationMs: number) => void) | undefined
 }
@@ -198,11 +200,16 @@ function keptObject({ cloud, identityKey }: Pick<VaultReaderOptions, 'cloud' | '
   return { identity: identityKey, name }
 }
 
-async function timed<T>({ onRead }: VaultReaderOptions, { type, name }: Ref, read: () => Promise<T>): Promise<T> {
+async function timed<T>(
+  { onRead, tracer = noTracer }: VaultReaderOptions,
+  { vault, type, name }: Ref,
+  read: () => Promise<T>,
+): Promise<T> {
   const started = performance.now()
   let failure: unknown
   try {
-    return await read()
+    const attributes = { vault: new URL(vault.origin).host, type }
+    return await tracer.span({ name: 'read', kind: 'client', attributes }, read)
   } catch (error) {
     failure = error
     throw error

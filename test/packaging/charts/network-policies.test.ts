@@ -141,6 +141,7 @@ test(
   needsHelm,
   async () => {
     const metricsFrom = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }]
+    const collector = { ports: [{ port: 4318 }], to: [{ namespaceSelector: {} }] }
     const objects = await template({
       ...everything,
       webhook: { ...everything.webhook, networkPolicy: { enabled: true, apiServerCIDRs: ['10.0.0.4/32'] } },
@@ -150,6 +151,7 @@ test(
         azure: { cidrs: ['10.1.0.0/24'] },
         dnsPorts: [5353],
         metricsFrom,
+        extraEgress: [collector],
       },
     })
     const policies = new Map(
@@ -159,11 +161,13 @@ test(
     )
     assert.deepEqual(policies.get('csi-secrets-store')?.egress, [
       { ports: [{ port: 443 }], to: [{ ipBlock: { cidr: '10.0.0.4/32' } }] },
+      collector,
     ])
     const sync = policies.get('secrets-store-sync-controller-manager')
     assert.deepEqual(sync?.egress?.slice(1), [
       { ports: [{ port: 5353, protocol: 'UDP' }, { port: 5353 }] },
       { ports: [{ port: 443 }], to: [{ ipBlock: { cidr: '10.1.0.0/24' } }] },
+      collector,
     ])
     assert.deepEqual(sync?.ingress?.[1], { ports: [{ port: 'metrics' }, { port: 'azure-metrics' }], from: metricsFrom })
     const webhook = 'azure-workload-identity-webhook-controller-manager'

@@ -1,4 +1,8 @@
-import { NodeServiceCapability_RPC_Type as Capability, type NodeServer } from '#kubernetes/csi'
+import {
+  NodeServiceCapability_RPC_Type as Capability,
+  type NodePublishVolumeRequest,
+  type NodeServer,
+} from '#kubernetes/csi'
 import { Code, RpcError, type Unary } from '#kubernetes/grpc'
 import type { Node } from '../node.ts'
 import { nodeGetVolumeStats } from './node-get-volume-stats.ts'
@@ -15,7 +19,9 @@ export function createNodeService(node: Node, unary: Unary): NodeServer {
       throw new RpcError(Code.UNIMPLEMENTED, `${rpc} is not offered: volumes of this driver are inline in a pod`)
     })
   return {
-    nodePublishVolume: unary('NodePublishVolume', (request, { signal }) => nodePublishVolume(node, request, signal)),
+    nodePublishVolume: unary('NodePublishVolume', (request, { signal }) => nodePublishVolume(node, request, signal), {
+      span: { name: 'mount', attributes: describeVolume },
+    }),
     nodeUnpublishVolume: unary('NodeUnpublishVolume', (request, { signal }) =>
       nodeUnpublishVolume(node, request, signal),
     ),
@@ -28,4 +34,12 @@ export function createNodeService(node: Node, unary: Unary): NodeServer {
     nodeUnstageVolume: notOffered('NodeUnstageVolume'),
     nodeExpandVolume: notOffered('NodeExpandVolume'),
   }
+}
+
+/** Of a request that nothing has checked yet. */
+function describeVolume(request: unknown): Record<string, string> {
+  const context = (request as Partial<NodePublishVolumeRequest>).volumeContext ?? {}
+  const word = (name: string) => context[name] ?? ''
+  const pod = `${word('csi.storage.k8s.io/pod.namespace')}/${word('csi.storage.k8s.io/pod.name')}`
+  return { pod, class: word('secretProviderClass') }
 }
