@@ -13,6 +13,8 @@ export interface Az {
   readonly azure: TestAzure
   /** Directory for files of the test; removed with the test. */
   readonly directory: string
+  /** Its environment: the sign-in, the local Azure and what it trusts. For programs that run az. */
+  readonly environment: Readonly<Record<string, string>>
   /** Runs `az` with these arguments and `--only-show-errors`. */
   run(args: readonly string[]): Promise<AzResult>
   /** The same command in another profile, which is not signed in, with additional environment variables. */
@@ -80,6 +82,7 @@ function azIn(place: AzPlace, environment: Record<string, string> = {}): Az {
   return {
     azure,
     directory,
+    environment: env,
     run: (args) =>
       new Promise((resolve) => {
         const options = { env, cwd: directory }
