@@ -32,13 +32,13 @@ const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     if (interrupted.signal.aborted) return
-    say('\nInterrupted. Removing what this run has made; this takes up to some minutes.')
+    print('\nInterrupted. Removing what this run has made; this takes up to some minutes.')
     interrupted.abort(new Error('interrupted'))
   })
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  say(`conformance: ${errorMessage(error)}`)
+  print(`conformance: ${errorMessage(error)}`)
   return interrupted.signal.aborted ? 130 : 1
 })
 
@@ -55,7 +55,7 @@ async function main(): Promise<number> {
 function isConfirmed({ id, name, user }: Account): boolean {
   if (flags.subscription === id) return true
   const found = flags.subscription === undefined ? 'none was named' : `${flags.subscription} was named`
-  say(
+  print(
     [
       `conformance: the subscription has to be confirmed, and ${found}.`,
       `  az is signed in as ${user.name}, in "${name}" (${id}).`,
@@ -86,7 +86,7 @@ async function run(environment: Environment): Promise<Fact[]> {
     return await runIn(environment, { names, fence, signal, now })
   } finally {
     await remove(environment, names.group, removal)
-    if (where === 'azure') say(`Removed ${names.group} and its vault.`)
+    if (where === 'azure') print(`Removed ${names.group} and its vault.`)
   }
 }
 
@@ -101,7 +101,7 @@ async function runIn(environment: Environment, { names, fence, signal, now }: Ru
   const { subscriptionId, tenantId, objectId } = environment
   const { arm, vault, send } = clientsOf(environment, fence, signal)
   const { location } = flags
-  if (environment.name === 'azure') say(`Working in resource group ${names.group} of ${subscriptionId}.`)
+  if (environment.name === 'azure') print(`Working in resource group ${names.group} of ${subscriptionId}.`)
   await createGroup(arm, { subscriptionId, group: names.group, location, now })
   const group = `/subscriptions/${subscriptionId}/resourceGroups/${names.group}`
   const all = { keys: ['all', 'purge'], secrets: ['all', 'purge'], certificates: ['all', 'purge'] }
@@ -128,7 +128,7 @@ async function sweep(environment: Environment, fence: Fence, now: Date): Promise
   const { arm } = clientsOf(environment, fence)
   for (const group of await leftovers(arm, environment.subscriptionId, now)) {
     interrupted.signal.throwIfAborted()
-    say(`Removing ${group}, which an earlier run has left.`)
+    print(`Removing ${group}, which an earlier run has left.`)
     fence.groups.add(group)
     await remove(environment, group, fence)
   }
@@ -157,6 +157,6 @@ function report(local: readonly Fact[], azure: readonly Fact[] | undefined): num
   return table === '' ? 0 : 1
 }
 
-function say(text: string): void {
+function print(text: string): void {
   process.stderr.write(`${text}\n`)
 }
