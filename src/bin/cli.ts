@@ -22,6 +22,7 @@ if (isDaemon(word)) {
   await import(`./${word}.ts`)
 } else {
   // Timers of a `Clock` do not keep a process alive: a command that only waited would end without its result.
+  const signal = stopSignal()
   const alive = setInterval(() => {}, 2 ** 31 - 1)
   try {
     const { runCli } = await import('#cli')
@@ -32,8 +33,10 @@ if (isDaemon(word)) {
       stdout: process.stdout,
       stderr: process.stderr,
       ...packagePlaces(process.env),
-      signal: stopSignal(),
+      signal,
     })
+    // A connection that its proxy never answers is not closed with its request, and would keep the process until it is.
+    if (signal.aborted) process.exit()
   } finally {
     clearInterval(alive)
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { checkAzurerm } from '../support/azurerm.ts'
 import { parseBicep, parseTerraform } from '../support/grammars.ts'
 import { runCli } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -32,13 +33,15 @@ test('events setup prints commands, a template or a configuration with the same 
   }
 })
 
-test('the template of events setup is Bicep by its grammar for tree-sitter, and the configuration Terraform by HashiCorp’s parser', async () => {
+test('the template of events setup is Bicep by its grammar for tree-sitter, and the configuration Terraform by HashiCorp’s parser, with arguments that azurerm knows', async () => {
   const print = async (format: string) =>
     (await runCli(['events', 'setup', ...required, ...issuer, '--format', format])).stdout
   const declared = Object.values(await parseBicep('events.bicep', await print('bicep'))).flat()
   for (const name of ['queue', 'topic', 'subscription', 'sender', 'operator', 'federation', 'processor'])
     assert.ok(declared.includes(name), `${name} in ${declared.join(', ')}`)
-  const { resource } = await parseTerraform('events.tf', await print('terraform'))
+  const configuration = await parseTerraform('events.tf', await print('terraform'))
+  checkAzurerm(configuration)
+  const { resource } = configuration
   assert.deepEqual(Object.keys(resource as object).toSorted(), [
     'azurerm_eventgrid_system_topic',
     'azurerm_eventgrid_system_topic_event_subscription',

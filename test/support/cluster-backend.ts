@@ -10,6 +10,8 @@ export interface TestClusterBackend extends ClusterBackend {
   room: number
   /** Awaited by whatever makes a cluster, so that a test can hold it. */
   gate: () => Promise<void>
+  /** Issuer of every cluster. */
+  issuerUrl: string
 }
 
 export function createClusterBackend(): TestClusterBackend {
@@ -20,13 +22,14 @@ export function createClusterBackend(): TestClusterBackend {
     classes: [],
     room: 1,
     gate: async () => undefined,
+    issuerUrl: 'https://localhost:6443',
     quotaReached: async () => (clusters.size < backend.room ? undefined : `There is room for ${backend.room} cluster.`),
     async create({ id }) {
       await backend.gate()
       clusters.set(id, undefined)
-      return endpoint
+      return endpointOf(backend)
     },
-    start: async () => endpoint,
+    start: async () => endpointOf(backend),
     stop: async () => undefined,
     kubeconfig: async () => kubeconfig,
     async setSecretsProvider(id, settings) {
@@ -41,7 +44,7 @@ export function createClusterBackend(): TestClusterBackend {
   return backend
 }
 
-const endpoint = { host: 'localhost:6443', issuerUrl: 'https://localhost:6443' }
+const endpointOf = ({ issuerUrl }: TestClusterBackend) => ({ host: 'localhost:6443', issuerUrl })
 
 const kubeconfig = `
 apiVersion: v1

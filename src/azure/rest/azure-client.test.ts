@@ -17,7 +17,7 @@ function answer(status: number, body?: unknown, headers: HttpResponse['headers']
 }
 
 /** A client whose requests are answered in this order, on a clock that the test moves. */
-function setUp(replies: (HttpResponse | Error)[]) {
+function setUp(replies: (HttpResponse | Error)[], signal?: AbortSignal) {
   const clock = createManualClock()
   const sent: HttpRequest[] = []
   const cloud = findAzureCloud('')
@@ -33,6 +33,7 @@ function setUp(replies: (HttpResponse | Error)[]) {
       return reply
     },
     clock,
+    signal,
   })
   return { ...client, clock, sent, lines: () => sent.map(({ method, url }) => `${method} ${url}`) }
 }
@@ -48,6 +49,19 @@ test('a call carries the token of its service, and the version', async () => {
   assert.deepEqual(
     sent.map(({ headers }) => headers?.authorization),
     ['Bearer token for https://management.azure.com', 'Bearer token for https://graph.microsoft.com'],
+  )
+})
+
+test('a call without a signal has that of the client', async () => {
+  const [ofClient, own] = [AbortSignal.timeout(60_000), AbortSignal.timeout(60_000)]
+  const { resourceManager, sent } = setUp([answer(200), answer(200, { value: [] }), answer(200), answer(204)], ofClient)
+  await resourceManager.get(machine, version)
+  await resourceManager.list('/subscriptions', version)
+  await resourceManager.put(machine, {}, { ...version, signal: own })
+  await resourceManager.delete(machine, version)
+  assert.deepEqual(
+    sent.map(({ signal }) => signal === ofClient),
+    [true, true, false, true],
   )
 })
 

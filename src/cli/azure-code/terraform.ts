@@ -49,14 +49,23 @@ function attributes(members: Readonly<Record<string, TerraformValue | undefined>
   const rows = Object.entries(members).flatMap(([name, value]) =>
     value === undefined ? [] : [{ name: attributeName(name), text: terraformValue(value, indent) }],
   )
-  return rows.map(({ name, text }, index) => {
-    if (text.includes('\n')) return `${indent}${name} = ${text}`
-    let [first, last] = [index, index]
-    while (first > 0 && rows[first - 1]?.text.includes('\n') === false) first--
-    while (rows[last + 1]?.text.includes('\n') === false) last++
-    const width = Math.max(...rows.slice(first, last + 1).map((row) => row.name.length))
-    return `${indent}${name.padEnd(width)} = ${text}`
-  })
+  const lines: string[] = []
+  let run: typeof rows = []
+  const endRun = () => {
+    const width = run.reduce((widest, { name }) => Math.max(widest, name.length), 0)
+    lines.push(...run.map(({ name, text }) => `${indent}${name.padEnd(width)} = ${text}`))
+    run = []
+  }
+  for (const row of rows) {
+    if (!row.text.includes('\n')) {
+      run.push(row)
+      continue
+    }
+    endRun()
+    lines.push(`${indent}${row.name} = ${row.text}`)
+  }
+  endRun()
+  return lines
 }
 
 function attributeName(name: string): string {

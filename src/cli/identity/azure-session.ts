@@ -32,7 +32,9 @@ export async function openAzure(
   const http = createHttpClient({ ...(await world.azureHttp()), timeoutMs })
   // IMDS is never behind a proxy.
   const onNode = createHttpClient()
-  const send: HttpSend = (request) => http.send({ ...request, signal: request.signal ?? world.signal })
+  // A sign-in has a signal of its own, which knows nothing of Ctrl-C.
+  const send: HttpSend = (request) =>
+    http.send({ ...request, signal: AbortSignal.any([world.signal, ...(request.signal ? [request.signal] : [])]) })
   const az = createAzCli(world, subscriptionId)
   const tenantId = once(async () => {
     if (settings.tenantId !== undefined) return settings.tenantId

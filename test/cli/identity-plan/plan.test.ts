@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { recordOf } from '#lib/formats'
+import { checkAzurerm } from '../../support/azurerm.ts'
 import { parseBicep, parseTerraform } from '../../support/grammars.ts'
-import { runCli } from '../../support/run-cli.ts'
+import { cliCommand, cliEnvironment, runCli } from '../../support/run-cli.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { fleetFile, fleetManifests } from './fleets.ts'
 
@@ -45,6 +49,8 @@ function prepare(t: TestContext, { manifests, clusters, flags }: Fleet): string[
   return [join(directory, 'apps'), '--fleet', join(directory, 'fleet.yaml'), ...flags]
 }
 
+const nothing: Fleet = { manifests: '', flags: [] }
+
 const identityPlan = (...words: string[]) => runCli(['identity', 'plan', ...words])
 
 /** `KEYMOUNT_WRITE_GOLDEN=1` writes the files, for a review of what changed. */
@@ -67,7 +73,7 @@ for (const [name, fleet] of Object.entries(fleets)) {
     }
   })
 
-  test(`the plan of the fleet ${name} is Bicep by its grammar for tree-sitter, and Terraform by HashiCorp’s parser`, async (t) => {
+  test(`the plan of the fleet ${name} is Bicep by its grammar for tree-sitter, and Terraform by HashiCorp’s parser, with arguments that azurerm knows`, async (t) => {
     const words = prepare(t, fleet)
     const wanted = JSON.parse((await identityPlan(...words, '--format', 'json')).stdout) as JsonPlan
     const directory = temporaryDirectory(t)
@@ -106,7 +112,7 @@ interface JsonPlan {
 
 async function checkFile(file: string, text: string): Promise<void> {
   if (file.endsWith('.bicep')) await parseBicep(file, text)
-  else if (file.endsWith('.tf') || file.endsWith('.tfvars')) await parseTerraform(file, text)
+  else if (file.endsWith('.tf') || file.endsWith('.tfvars')) checkAzurerm(await parseTerraform(file, text))
   else if (file.endsWith('.json')) JSON.parse(text)
   else
     assert.deepEqual(
@@ -232,4 +238,35 @@ test('without manifests, an issuer or a choice between files and the cluster, th
     (await identityPlan(path, '--cluster')).stderr,
     /--cluster reads the cluster of the kubeconfig, and no files/,
   )
+})
+
+test('Ctrl-C ends a plan that waits for Azure', { timeout: 60_000 }, async (t) => {
+  // Accepts connections and answers nothing, as a network that swallows packets.
+  const sockets = new Set<Socket>()
+  const silent = createServer((socket) => void sockets.add(socket.on('error', () => undefined)))
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  t.after(() => {
+    silent.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const connected = once(silent, 'connection')
+  const [program, ...words] = cliCommand
+  const flags = ['--azure', '--auth-method', 'client_secret', '--subscription-id', shop.tenantId]
+  const child = spawn(program, [...words, 'identity', 'plan', ...prepare(t, fleets['1x15'] ?? nothing), ...flags], {
+    env: {
+      ...cliEnvironment(),
+      HTTPS_PROXY: `http://127.0.0.1:${port}`,
+      AZURE_TENANT_ID: shop.tenantId,
+      AZURE_CLIENT_ID: shop.clientId,
+      AZURE_CLIENT_SECRET: 'of-nothing',
+    },
+    stdio: 'ignore',
+  })
+  const ended = once(child, 'close')
+  await connected
+  child.kill('SIGINT')
+  assert.deepEqual(await ended, [130, null])
+  assert.equal(sockets.size, 1, 'nothing was tried again')
 })

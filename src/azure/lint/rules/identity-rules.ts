@@ -29,7 +29,7 @@ export const identityRules = {
     title: 'more than 20 subjects for one client id',
     severity: 'warning',
     why: 'An application or managed identity has at most 20 federated credentials; tokens of further accounts are refused.',
-    right: 'several identities, or an identity binding (useAzureTokenProxy)',
+    right: 'several identities, or an identity binding (useAzureTokenProxy): keymount identity plan',
     check: manySubjects,
   },
   KL304: {

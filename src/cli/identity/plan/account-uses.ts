@@ -53,10 +53,13 @@ export interface AccountUses {
   problems: readonly string[]
 }
 
-interface Collected extends AccountUse {
-  classes: UsedClass[]
-  workloads: SelfSignIn[]
-  reads: VaultRead[]
+/** A use while it is collected: each list by its content, so that what many pods have in common is there once. */
+interface Collected extends Omit<AccountUse, 'classes' | 'workloads' | 'reads'> {
+  classes: Map<string, UsedClass>
+  workloads: Map<string, SelfSignIn>
+  reads: Map<string, VaultRead>
+  /** Classes whose objects are in `reads`. */
+  readClasses: Set<ClassManifest>
 }
 
 interface Collection {
@@ -91,7 +94,13 @@ export function accountUses(set: ManifestSet, defaultNamespace: string): Account
       hasSecret: false,
       clientId: '',
     })
-  return { uses: [...collection.uses.values()].toSorted(bySubject), problems: [...collection.problems].toSorted() }
+  const uses = [...collection.uses.values()].map(({ classes, workloads, reads, readClasses: _, ...use }) => ({
+    ...use,
+    classes: [...classes.values()],
+    workloads: [...workloads.values()],
+    reads: [...reads.values()],
+  }))
+  return { uses: uses.toSorted(bySubject), problems: [...collection.problems].toSorted() }
 }
 
 interface ClassUser {
@@ -134,6 +143,9 @@ function collectClass(collection: Collection, { user, account, className, hasSec
     namesClient: identity.clientId !== '',
     throughProxy: way === 'identity-binding',
   })
+  // Thousands of pods may mount a class of many objects.
+  if (use.readClasses.has(found)) return
+  use.readClasses.add(found)
   for (const read of readsOf(found.spec)) {
     if (isVaultName(read.vault)) addOnce(use.reads, read)
     else problem(collection, found.manifest, `${shown(read.vault)} is not the name of a vault`)
@@ -195,9 +207,10 @@ function useOf(
     account,
     subject: subjectOf({ namespace, name: account }),
     annotatedClient: (annotations[clientIdAnnotation] ?? '').trim().toLowerCase(),
-    classes: [],
-    workloads: [],
-    reads: [],
+    classes: new Map(),
+    workloads: new Map(),
+    reads: new Map(),
+    readClasses: new Set(),
   }
   collection.uses.set(key, use)
   return use
@@ -233,9 +246,8 @@ function shown(text: string): string {
   return /^[\w./:-]+$/.test(short) ? short : JSON.stringify(short)
 }
 
-function addOnce<T extends object>(list: T[], one: T): void {
-  const text = JSON.stringify(one)
-  if (!list.some((other) => JSON.stringify(other) === text)) list.push(one)
+function addOnce<T extends object>(list: Map<string, T>, one: T): void {
+  list.set(JSON.stringify(one), one)
 }
 
 function bySubject(a: AccountUse, b: AccountUse): number {

@@ -1,10 +1,13 @@
 import { isAzureNotFound } from '#azure/rest'
+import { beyondLimit } from '#lib'
+import { forEachLimited } from '#lib/async'
 import { CliError } from '#terminal'
 import { attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { type AzureIdentity, findIdentity } from '../doctor/azure-facts.ts'
 import { type Grants, listVaults, type Vault, vaultGrants } from '../doctor/check-vault.ts'
 import type { AzureThere, FleetCluster } from './identity-plan.ts'
+import { planLimits } from './plan-limits.ts'
 
 /** What Azure has of what a fleet uses, asked once. */
 export interface AzureFacts extends AzureThere {
@@ -49,27 +52,30 @@ interface Gathered {
 /** Asks Azure; values of vaults are never read. Rejects where the user may not see what a plan needs. */
 export async function askAzure(azure: AzureSession, fleet: readonly FleetCluster[]): Promise<AzureFacts> {
   const uses = fleet.flatMap((cluster) => cluster.uses)
-  const clientIds = [...new Set(uses.map(({ clientId }) => clientId))]
+  const all = [...new Set(uses.map(({ clientId }) => clientId))]
+  const clientIds = all.slice(0, planLimits.identities.value)
   const [vaults, clusters] = [byName(await listVaults(azure)), await listClusters(azure)]
   const identities = new Map<string, AzureIdentity>()
   const grants = new Map<string, Grants>()
-  for (const clientId of clientIds) {
+  const usesOf = Map.groupBy(uses, ({ clientId }) => clientId)
+  await forEachLimited(clientIds, 8, async (clientId) => {
     const identity = await findIdentity(azure, clientId)
-    if (identity === undefined) continue
+    if (identity === undefined) return
     identities.set(clientId, identity)
-    const names = new Set(uses.flatMap((use) => (use.clientId === clientId ? use.reads.map(({ vault }) => vault) : [])))
+    const names = new Set(usesOf.get(clientId)?.flatMap(({ reads }) => reads.map(({ vault }) => vault)))
     for (const name of names) {
       const vault = vaults.get(name)
       if (vault === undefined || identity.principalId === undefined) continue
       grants.set(`${clientId} ${name}`, await vaultGrants(azure, vault, identity.principalId))
     }
-  }
+  })
   const known = fleet.map((cluster) => withAks(cluster, clusters))
   const bindings = new Map<string, readonly IdentityBinding[]>()
   for (const { aks } of known) if (aks !== undefined) bindings.set(aks.toLowerCase(), await listBindings(azure, aks))
   const featureObstacle = bindings.size === 0 ? undefined : await askFeature(azure)
   const gathered = { identities, vaults, clusters, grants, bindings, featureObstacle }
   const missing = [
+    ...(all.length > clientIds.length ? [beyondLimit(planLimits.identities, all.length)] : []),
     ...clientIds.filter((id) => !identities.has(id)).map((id) => `client id ${id} is not in the tenant`),
     ...[...new Set(uses.flatMap(({ reads }) => reads.map(({ vault }) => vault)))]
       .filter((name) => !vaults.has(name))
@@ -101,6 +107,7 @@ function thereIn(gathered: Gathered): Omit<AzureFacts, 'missing'> {
       grants.get(`${clientId} ${vault}`)?.(type, object, lists) !== undefined,
     hasBinding: (clientId, binding) =>
       (bindings.get(binding.aks.toLowerCase()) ?? []).some((one) => binds(one, clientId, identities)),
+    isBound: (clientId) => [...bindings.values()].flat().some((one) => binds(one, clientId, identities)),
     bindingObstacle: (clientId, cluster) => obstacleOf(gathered, clientId, cluster),
   }
 }

@@ -31,6 +31,8 @@ export interface AzureThere {
   hasCredential(clientId: string, credential: Credential): boolean
   hasGrant(clientId: string, grant: Grant): boolean
   hasBinding(clientId: string, binding: Binding): boolean
+  /** Whether any of the clusters has a binding of the identity. */
+  isBound(clientId: string): boolean
   /** Why the identity cannot be bound in this cluster; undefined when it can, or when nothing is known. */
   bindingObstacle(clientId: string, cluster: Pick<FleetCluster, 'aks'>): string | undefined
 }

@@ -53,9 +53,25 @@ function planIdentity(clientId: string, uses: readonly PlacedUse[], options: Pla
     bindings: bindingsOf(bound, clientId).map((one) => needed(one, (there) => there.hasBinding(clientId, one))),
     clusterRole,
     ...permissionsOf(bound, clusterRole),
-    ...planChanges({ clientId, way, split, bound }),
+    ...withRoomFor(options.there, clientId, way, planChanges({ clientId, way, split, bound })),
   }
 }
+
+/** The first binding of an identity adds the credential that all its bindings share. */
+function withRoomFor(
+  there: AzureThere | undefined,
+  clientId: string,
+  way: IdentityPlan['way'],
+  planned: Pick<IdentityPlan, 'changes' | 'warnings'>,
+): typeof planned {
+  const isFull = (there?.otherCredentials(clientId, []) ?? 0) >= maxCredentials
+  if (way !== 'bindings' || !isFull || there?.isBound(clientId) === true) return planned
+  const warning = `${clientId} has ${maxCredentials} federated credentials: delete one that is no longer used before the first identity binding, which needs one`
+  return { ...planned, warnings: [...planned.warnings, warning] }
+}
+
+/** https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations */
+const maxCredentials = 20
 
 function neededIn(there: AzureThere | undefined) {
   return <T>(one: T, ask: (there: AzureThere) => boolean): Needed<T> => ({

@@ -15,7 +15,7 @@ type Changes = Pick<IdentityPlan, 'changes' | 'warnings'>
 export function planChanges({ clientId, way, split, bound }: ChangeQuestion): Changes {
   if (way === 'split') return splitChanges(clientId, split)
   return {
-    changes: bound.flatMap(throughProxy).filter(isFirst),
+    changes: once(bound.flatMap(throughProxy)),
     warnings: bound.length === 0 ? [] : bindingWarnings(clientId, bound),
   }
 }
@@ -32,25 +32,32 @@ function throughProxy({ cluster, namespace, classes, workloads }: PlacedUse): Ma
   ]
 }
 
-function isFirst(change: ManifestChange, index: number, all: readonly ManifestChange[]): boolean {
-  const key = JSON.stringify(change)
-  return all.findIndex((other) => JSON.stringify(other) === key) === index
+/** Accounts share classes: each change once. */
+function once(changes: readonly ManifestChange[]): ManifestChange[] {
+  return [...new Map(changes.map((change) => [JSON.stringify(change), change])).values()]
 }
 
 /** A class that names no client signs in as that of each account that mounts it. */
 function bindingWarnings(clientId: string, bound: readonly PlacedUse[]): string[] {
-  return bound.flatMap(({ cluster, namespace, classes }) => {
-    const open = classes.filter(({ namesClient, throughProxy }) => !namesClient && !throughProxy)
-    return open.flatMap(({ name }) => {
-      const others = cluster.uses.filter(
-        (use) =>
-          use.clientId !== clientId && use.namespace === namespace && use.classes.some((one) => one.name === name),
-      )
-      return others.map(
-        (use) =>
-          `class ${namespace}/${name} is also mounted as client ${use.clientId} (account ${use.account}), which then needs an identity binding, too`,
-      )
-    })
+  const clusters = new Set(bound.map(({ cluster }) => cluster))
+  return [...clusters].flatMap((cluster) => {
+    const open = new Set(
+      bound
+        .filter((use) => use.cluster === cluster)
+        .flatMap(({ namespace, classes }) =>
+          classes.filter((one) => !one.namesClient && !one.throughProxy).map(({ name }) => `${namespace}/${name}`),
+        ),
+    )
+    if (open.size === 0) return []
+    return cluster.uses
+      .filter((use) => use.clientId !== clientId)
+      .flatMap((use) => {
+        const shared = use.classes.map(({ name }) => `${use.namespace}/${name}`).filter((name) => open.has(name))
+        return shared.map(
+          (name) =>
+            `class ${name} is also mounted as client ${use.clientId} (account ${use.account}), which then needs an identity binding, too`,
+        )
+      })
   })
 }
 

@@ -12,6 +12,7 @@ import { askIssuer } from '../cluster-issuer.ts'
 import { accountUses } from './account-uses.ts'
 import { clusterManifests } from './cluster-manifests.ts'
 import type { FleetCluster } from './identity-plan.ts'
+import { planLimits } from './plan-limits.ts'
 
 export interface FleetOptions {
   paths: readonly string[]
@@ -138,15 +139,14 @@ function checked(cluster: NamedCluster): NamedCluster {
   return cluster
 }
 
-const maxClusters = 1000
-
 /** Reads `clusters: [{name, issuer, aks, context, paths}]`. Paths are relative to the file. */
 function readFleetFile(file: string): NamedCluster[] {
   const problems = new Problems()
   const list = listOf(recordOf(readYaml(file))?.clusters) ?? []
-  if (list.length === 0 || list.length > maxClusters)
-    problems.unexpected('clusters', `${list.length} entries`, `1 to ${maxClusters}`)
-  const clusters = list.slice(0, maxClusters).map((entry, index) => readCluster(entry, `clusters[${index}]`, problems))
+  const { clusters: limit } = planLimits
+  if (list.length === 0) problems.add('clusters', 'found none')
+  if (list.length > limit.value) problems.add('clusters', beyondLimit(limit, list.length))
+  const clusters = list.slice(0, limit.value).map((entry, index) => readCluster(entry, `clusters[${index}]`, problems))
   const names = new Set<string>()
   for (const [index, { name }] of clusters.entries()) {
     if (names.has(name)) problems.add(`clusters[${index}].name`, `"${name}" is there twice`)
