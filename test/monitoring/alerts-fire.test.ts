@@ -32,6 +32,9 @@ test('every alert fires for its fault, and every panel has data', {
     prometheus,
     expected.filter((name) => !afterTheEnd.includes(name)),
   )
+  const ofClasses = (await prometheus.firing()).map((labels) => labels.class)
+  assert.ok(ofClasses.includes('away'))
+  assert.ok(!ofClasses.includes('expiring'), 'the volume whose vault is well has no alert')
   const answered = new Set<string>()
   await askPanels(prometheus, answered)
   await fleet.recover()

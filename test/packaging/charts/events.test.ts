@@ -118,3 +118,23 @@ test('what is missing is named', needsHelm, async () => {
   await assert.rejects(events({ tenantID: '' }), /events.tenantID: missing; expected the tenant/)
   await assert.rejects(events({ queue: 'http://account.queue.core.windows.net/q' }), /queue/)
 })
+
+test(
+  'the operator reaches queue and vaults through the proxy of proxySettings, with the certificates to trust',
+  needsHelm,
+  async () => {
+    const proxyCert = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
+    const objects = await events({}, { proxySettings: { httpsProxy: 'http://proxy.example:3128', proxyCert } })
+    const { env, envFrom, volumeMounts } = containerOf(objects) as Container & {
+      envFrom: { configMapRef: { name: string } }[]
+      volumeMounts: { name: string; mountPath: string }[]
+    }
+    const environment = objects.find(({ metadata }) => metadata.name === envFrom[0]?.configMapRef.name)
+    assert.deepEqual(environment?.data, { HTTPS_PROXY: 'http://proxy.example:3128' })
+    const file = env.find(({ name }) => name === 'NODE_EXTRA_CA_CERTS')?.value ?? ''
+    const mount = volumeMounts.find(({ mountPath }) => file.startsWith(`${mountPath}/`))
+    assert.equal(mount?.name, 'trust')
+    const withoutEvents = containerOf(await template({ ...only, restart: { enabled: true } })) as { envFrom?: unknown }
+    assert.equal(withoutEvents.envFrom, undefined, 'it asks the API server only')
+  },
+)
