@@ -36,7 +36,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and .Values.windows.enabled (eq .Values.windows.image.repository "ghcr.io/keymount/keymount") -}}
-{{- fail "windows.enabled: no image of Keymount for Windows nodes is published. Set windows.image.repository to an image that you built (docs/windows.md)" -}}
+{{- fail "windows.enabled: no image of Keymount for Windows nodes is published. Set windows.image.repository to an image that you built with `npm run image -- --platform windows/amd64` (docs/windows.md)" -}}
 {{- end -}}
 {{- with .Values.webhook -}}
 {{- if and .enabled .azureTenantID (not (regexMatch "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z]{2,}|[$][A-Z_]+)$" .azureTenantID)) -}}

@@ -101,14 +101,24 @@ spec:
           resources:
             {{- toYaml . | nindent 12 }}
           {{- end }}
+          {{- $mounts := include (printf "%s.volumeMounts" $own) . | trim }}
+          {{- if or $mounts $settings.volumeMounts }}
           volumeMounts:
-            {{- include (printf "%s.volumeMounts" $own) . | nindent 12 }}
+            {{- with $mounts }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- with $settings.volumeMounts }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
+          {{- end }}
+      {{- $volumes := include (printf "%s.volumes" $own) . | trim }}
+      {{- if or $volumes $settings.volumes }}
       volumes:
-        {{- include (printf "%s.volumes" $own) . | nindent 8 }}
+        {{- with $volumes }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- with $settings.volumes }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+      {{- end }}
 {{- end -}}

@@ -11,7 +11,7 @@
 {{- if include "keymount.isSecond" . }}{{ .Values.driver.name }}{{ else }}csi-secrets-store{{ end -}}
 {{- end -}}
 
-{{- define "keymount.driver.pod" }}{{ end -}}
+{{- define "keymount.driver.pod" }}{{ if eq .os "windows" }}hostNetwork: true{{ end }}{{ end -}}
 
 {{/* An address of the driver, which with `combined` is on the network of the node. Takes (list {root, os, daemon} address). */}}
 {{- define "keymount.driver.address" -}}
@@ -22,11 +22,11 @@
 {{- $values := .root.Values -}}
 {{- $os := index $values .os -}}
 - driver
-- --endpoint=unix://{{ include "keymount.path" (list .os (include "keymount.containerPath" (list .os "csi")) "csi.sock") }}
+- --endpoint=unix://{{ include "keymount.path" (list .os (include "keymount.directory" (list .os "/csi" (include "keymount.pluginDirectory" .))) "csi.sock") }}
 - --drivername={{ $values.driver.name }}
 - --nodeid=$(KUBE_NODE_NAME)
-- --kubelet-registration-path={{ include "keymount.path" (list .os $os.kubeletRootDir "plugins" (include "keymount.driver.plugin" .root) "csi.sock") }}
-- --registration-dir={{ include "keymount.containerPath" (list .os "registration") }}
+- --kubelet-registration-path={{ include "keymount.path" (list .os (include "keymount.pluginDirectory" .) "csi.sock") }}
+- --registration-dir={{ include "keymount.directory" (list .os "/registration" (include "keymount.registryDirectory" .)) }}
 - --provider-volume={{ $os.providersDir }}
 - --additional-provider-volume-paths={{ join "," $os.additionalProvidersDirs }}
 - --metrics-addr={{ include "keymount.driver.address" (list . $os.metricsAddr) }}
@@ -88,8 +88,7 @@ periodSeconds: 5
 
 {{- define "keymount.driver.securityContext" -}}
 {{- if eq .os "windows" -}}
-windowsOptions:
-  runAsUserName: ContainerAdministrator
+{{ include "keymount.hostProcess" . }}
 {{- else -}}
 # Bidirectional mount propagation requires a privileged container.
 privileged: true
@@ -97,17 +96,17 @@ readOnlyRootFilesystem: true
 {{- end -}}
 {{- end -}}
 
+{{/* On Windows the driver sees the directories of the node as they are. */}}
 {{- define "keymount.driver.volumeMounts" -}}
+{{- if eq .os "linux" -}}
 {{- $os := index .root.Values .os -}}
 - name: plugin-dir
-  mountPath: {{ include "keymount.containerPath" (list .os "csi") }}
+  mountPath: /csi
 - name: registration-dir
-  mountPath: {{ include "keymount.containerPath" (list .os "registration") }}
+  mountPath: /registration
 - name: mountpoint-dir
   mountPath: {{ include "keymount.path" (list .os $os.kubeletRootDir "pods") }}
-  {{- if eq .os "linux" }}
   mountPropagation: Bidirectional
-  {{- end }}
 - name: providers-dir
   mountPath: {{ $os.providersDir }}
 {{- range $i, $path := $os.additionalProvidersDirs }}
@@ -115,16 +114,18 @@ readOnlyRootFilesystem: true
   mountPath: {{ $path }}
 {{- end }}
 {{- end -}}
+{{- end -}}
 
 {{- define "keymount.driver.volumes" -}}
+{{- if eq .os "linux" -}}
 {{- $os := index .root.Values .os -}}
 - name: plugin-dir
   hostPath:
-    path: {{ include "keymount.path" (list .os $os.kubeletRootDir "plugins" (include "keymount.driver.plugin" .root)) }}
+    path: {{ include "keymount.pluginDirectory" . }}
     type: DirectoryOrCreate
 - name: registration-dir
   hostPath:
-    path: {{ include "keymount.path" (list .os $os.kubeletRootDir "plugins_registry") }}
+    path: {{ include "keymount.registryDirectory" . }}
     type: Directory
 - name: mountpoint-dir
   hostPath:
@@ -140,6 +141,7 @@ readOnlyRootFilesystem: true
     path: {{ $path }}
     type: DirectoryOrCreate
 {{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/* What Secret sync needs, in one namespace or, for an empty one, in all. Takes {root, namespace}. */}}

@@ -3,9 +3,28 @@
 {{- join (eq (first .) "windows" | ternary "\\" "/") (rest .) -}}
 {{- end -}}
 
-{{/* A directory at the top of a container. Takes (list os name). */}}
-{{- define "keymount.containerPath" -}}
-{{- eq (first .) "windows" | ternary "C:\\" "/" }}{{ last . -}}
+{{/*
+A directory of the node as a process sees it: where it is mounted on Linux, and where it is on Windows, whose containers are processes of
+the node (HostProcess). Takes (list os mountPath hostPath).
+*/}}
+{{- define "keymount.directory" -}}
+{{- eq (first .) "windows" | ternary (last .) (index . 1) -}}
+{{- end -}}
+
+{{/* Where kubelet and the driver meet. Take {root, os, daemon}. */}}
+{{- define "keymount.pluginDirectory" -}}
+{{- include "keymount.path" (list .os (index .root.Values .os).kubeletRootDir "plugins" (include "keymount.driver.plugin" .root)) -}}
+{{- end -}}
+
+{{- define "keymount.registryDirectory" -}}
+{{- include "keymount.path" (list .os (index .root.Values .os).kubeletRootDir "plugins_registry") -}}
+{{- end -}}
+
+{{/* A HostProcess container is a process of the node with all rights, on the node's network. */}}
+{{- define "keymount.hostProcess" -}}
+windowsOptions:
+  hostProcess: true
+  runAsUserName: NT AUTHORITY\SYSTEM
 {{- end -}}
 
 {{/* Where the CA of `proxySettings.proxyCert` is in a container. Takes the OS. */}}

@@ -6,24 +6,24 @@
 {{- include "keymount.upstreamName" (list . "csi-secrets-store-provider-azure") -}}
 {{- end -}}
 
-{{/* Managed identity (IMDS) and pod identity (NMI) answer on the host's network only. Windows pods have neither. */}}
+{{/* Managed identity (IMDS) and pod identity (NMI) answer on the host's network only. */}}
 {{- define "keymount.provider.pod" -}}
-{{- if eq .os "linux" -}}
 hostNetwork: true
+{{- if eq .os "linux" }}
 dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 {{- end }}
 {{- end -}}
 
 {{- define "keymount.provider.args" -}}
 - provider
-- --endpoint=unix://{{ include "keymount.path" (list .os (include "keymount.containerPath" (list .os "provider")) "azure.sock") }}
+- --endpoint=unix://{{ include "keymount.path" (list .os (include "keymount.directory" (list .os "/provider" (index .root.Values .os).providersDir)) "azure.sock") }}
 {{ include "keymount.provider.flags" . }}
 - -v={{ .root.Values.logVerbosity }}
 {{- end -}}
 
 {{/* Where a daemon on the network of the node listens for probes and /metrics; empty: on every address. */}}
 {{- define "keymount.bindAddress" -}}
-{{- if and (eq .os "linux") (ne .daemon "driver") }}{{ .root.Values.linux.bindAddress | default "" }}{{ end -}}
+{{- if or (eq .os "windows") (ne .daemon "driver") }}{{ (index .root.Values .os).bindAddress | default "" }}{{ end -}}
 {{- end -}}
 
 {{- define "keymount.provider.flags" -}}
@@ -98,8 +98,7 @@ failureThreshold: 3
 
 {{- define "keymount.provider.securityContext" -}}
 {{- if eq .os "windows" -}}
-windowsOptions:
-  runAsUserName: ContainerAdministrator
+{{ include "keymount.hostProcess" . }}
 {{- else if .root.Values.linux.privileged -}}
 privileged: true
 runAsUser: 0
@@ -120,17 +119,21 @@ seccompProfile:
 {{- end -}}
 
 {{- define "keymount.provider.volumeMounts" -}}
+{{- if eq .os "linux" }}
 - name: providers-dir
-  mountPath: {{ include "keymount.containerPath" (list .os "provider") }}
+  mountPath: /provider
+{{- end }}
 {{ include "keymount.provider.trustMount" . }}
 {{ include "keymount.provider.cloudMount" . }}
 {{- end -}}
 
 {{- define "keymount.provider.volumes" -}}
+{{- if eq .os "linux" }}
 - name: providers-dir
   hostPath:
     path: {{ (index .root.Values .os).providersDir }}
     type: DirectoryOrCreate
+{{- end }}
 {{ include "keymount.provider.trustVolume" . }}
 {{ include "keymount.provider.cloudVolume" . }}
 {{- end -}}

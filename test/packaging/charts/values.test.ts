@@ -503,13 +503,17 @@ test('Windows gets DaemonSets of its own, with nothing in them that only Linux h
   )
   for (const { pod, container } of sets) {
     assert.equal(pod.nodeSelector['kubernetes.io/os'], 'windows')
-    assert.equal(pod.hostNetwork, undefined)
-    assert.deepEqual(container.securityContext, { windowsOptions: { runAsUserName: 'ContainerAdministrator' } })
-    for (const { mountPropagation } of container.volumeMounts) assert.equal(mountPropagation, undefined)
-    for (const { hostPath } of pod.volumes) assert.ok(hostPath === undefined || /^C:\\[^/]*$/.test(hostPath.path))
+    // A HostProcess pod is on the node's network, and its process sees the node's directories without mounts.
+    assert.equal(pod.hostNetwork, true)
+    assert.deepEqual(container.securityContext, {
+      windowsOptions: { hostProcess: true, runAsUserName: 'NT AUTHORITY\\SYSTEM' },
+    })
+    for (const { hostPath } of pod.volumes ?? []) assert.equal(hostPath, undefined)
   }
   const flags = sets[0]?.container.args ?? []
-  assert.ok(flags.includes('--endpoint=unix://C:\\csi\\csi.sock'))
+  assert.ok(flags.includes('--endpoint=unix://C:\\var\\lib\\kubelet\\plugins\\csi-secrets-store\\csi.sock'))
+  assert.ok(flags.includes('--registration-dir=C:\\var\\lib\\kubelet\\plugins_registry'))
+  assert.ok(sets[1]?.container.args.includes('--endpoint=unix://C:\\k\\secrets-store-csi-providers\\azure.sock'))
   assert.ok(flags.includes('--kubelet-registration-path=C:\\var\\lib\\kubelet\\plugins\\csi-secrets-store\\csi.sock'))
 })
 
