@@ -18,7 +18,7 @@ import { withRegistry } from './open-registry.ts'
 export interface PushImageCommand {
   /** `REGISTRY/NAME:TAG`. */
   reference: string
-  /** Default: all. */
+  /** Default: all of Linux. */
   platforms: readonly string[] | undefined
   plainHttp: boolean
   json: boolean
@@ -30,7 +30,8 @@ export interface PushImageCommand {
 export async function pushImage(command: PushImageCommand): Promise<number> {
   const { plainHttp, json, signIn, world } = command
   const at = parseReference(command.reference)
-  const wanted = (command.platforms ?? Object.keys(platforms)).map(platformNamed)
+  const ofLinux = Object.values(platforms).filter(({ os }) => os === 'linux')
+  const wanted = command.platforms?.map(platformNamed) ?? ofLinux
   const terminal = createTerminal({ ...world, titleWidth: 22 })
   const work = mkdtempSync(join(tmpdir(), 'keymount-push-'))
   try {
