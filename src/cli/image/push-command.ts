@@ -18,7 +18,11 @@ export const pushCommand = defineCommand<PushFlags>({
   options(command) {
     command
       .argument('<reference>', 'REGISTRY/NAME:TAG, for example contoso.azurecr.io/keymount:0.2.0')
-      .option('--platform <names>', 'of linux/amd64, linux/arm64 and windows/amd64, for example linux/amd64 (default: both of Linux)', splitNames)
+      .option(
+        '--platform <names>',
+        'of linux/amd64, linux/arm64 and windows/amd64, for example linux/amd64 (default: both of Linux)',
+        splitNames,
+      )
       .option('--plain-http', 'the registry has no TLS')
     addSignIn(addOutput(command))
   },
