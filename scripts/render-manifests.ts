@@ -17,10 +17,16 @@ export async function renderManifests(): Promise<Record<string, string>> {
     'webhook.classChecks.enabled=false',
     'webhook.azureTenantID=$AZURE_TENANT_ID',
   ]
-  const [plain, withSync, withController, withWebhook, withFence] = await Promise.all([
+  const [plain, withSync, withController, withEvents, withWebhook, withFence] = await Promise.all([
     render(),
     render('syncSecret.enabled=true'),
     render('sync.enabled=true'),
+    render(
+      'events.enabled=true',
+      'events.queue=https://account.queue.core.windows.net/keymount',
+      'events.clientID=$AZURE_CLIENT_ID',
+      'events.tenantID=$AZURE_TENANT_ID',
+    ),
     render(...webhook),
     renderFor(['admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy'], ...webhook),
   ])
@@ -40,6 +46,11 @@ export async function renderManifests(): Promise<Record<string, string>> {
     'optional/secret-sync-controller.yaml': fileText(beyond(withController), [
       'The controller of SecretSyncs, beside keymount.yaml: rendered from charts/keymount with sync.enabled=true by',
       '`npm run manifests`.',
+    ]),
+    'optional/operator-events.yaml': fileText(beyond(withEvents), [
+      'The operator that has the drivers read what changes in a vault at once (docs/events.md), beside keymount.yaml: rendered',
+      'from charts/keymount with events.enabled=true by `npm run manifests`. Replace the address of the queue by yours, then:',
+      '  AZURE_CLIENT_ID=... AZURE_TENANT_ID=... envsubst < deploy/optional/operator-events.yaml | kubectl apply -f -',
     ]),
     'optional/workload-identity.yaml': fileText(beyond(withWebhook), [
       'The webhook of workload identity, beside keymount.yaml: rendered from charts/keymount with webhook.enabled=true and',

@@ -3,7 +3,7 @@ import type { UpOptions } from '#lab/home'
 import { defineCommand } from '../command.ts'
 import { addHome, addOutput, type HomeOption, type OutputOption, parsePort, TimeOption, wantsJson } from '../options.ts'
 
-export const command = defineCommand<HomeOption & OutputOption & UpOptions & { example?: boolean }>({
+export const command = defineCommand<HomeOption & OutputOption & UpOptions & { example?: boolean; events?: boolean }>({
   name: 'up',
   group: 'lab',
   summary: 'start the lab, or a local Azure for your own cluster',
@@ -47,6 +47,10 @@ export const command = defineCommand<HomeOption & OutputOption & UpOptions & { e
         '--example',
         'mount a first secret: a vault, an identity, and the class and pod of examples/workload-identity',
       )
+      .option(
+        '--events',
+        'have changes in the vaults that there are reach the pods at once: a queue, subscriptions and the operator',
+      )
       .optionsGroup('A real cluster:')
       .option('--kubeconfig <file>', 'use the cluster of this file')
       .option(
@@ -59,8 +63,8 @@ export const command = defineCommand<HomeOption & OutputOption & UpOptions & { e
       .optionsGroup('Output:')
     addOutput(command)
   },
-  async run({ options: { home, output, json, example = false, ...options }, world }) {
+  async run({ options: { home, output, json, example = false, events = false, ...options }, world }) {
     const { up } = await import('../lab/up.ts')
-    return up({ home, options, example, json: wantsJson({ output, json }), world })
+    return up({ home, options, example, events, json: wantsJson({ output, json }), world })
   },
 })

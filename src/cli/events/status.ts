@@ -59,14 +59,22 @@ async function readStatus(kube: KubeClient): Promise<EventsStatus> {
   }
 }
 
-const metricsPort = 8085
+const defaultMetricsPort = 8085
+
+/** The chart and the lab choose the port. */
+function metricsPortOf({ spec }: Pod): number {
+  const args = spec?.containers?.flatMap((container) => container.args ?? []) ?? []
+  const port = args.flatMap((word) => /^--metrics-bind-address=.*?(\d{1,5})$/.exec(word)?.[1] ?? [])[0]
+  return port === undefined ? defaultMetricsPort : Number(port)
+}
 
 async function figuresOf(kube: KubeClient, pods: readonly Pod[]): Promise<EventsFigures> {
   const [first] = pods
   if (first === undefined) throw new Error('no operator runs: set events.enabled of the chart')
   const all = await Promise.all(
-    pods.map(async ({ metadata: { namespace = '', name = '' } }) => {
-      const path = `/api/v1/namespaces/${namespace}/pods/${name}:${metricsPort}/proxy/metrics`
+    pods.map(async (pod) => {
+      const { namespace = '', name = '' } = pod.metadata
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}:${metricsPortOf(pod)}/proxy/metrics`
       return readFigures(await kube.raw({ method: 'GET', path }))
     }),
   )

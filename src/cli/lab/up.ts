@@ -1,6 +1,7 @@
 import { bringUp, chosenHome, type Lab, type LabHome, type LocalAzure, type UpOptions } from '#lab/home'
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { exampleNames } from '../example/example.ts'
+import { setUpEvents } from './events-in-lab.ts'
 import { exampleVault, setUpExample } from './example-in-lab.ts'
 
 export interface UpCommand {
@@ -9,16 +10,19 @@ export interface UpCommand {
   options: UpOptions
   /** Set up examples/workload-identity as well. */
   example: boolean
+  /** Set up events of the vaults that there are. */
+  events: boolean
   json: boolean
   world: CliWorld
 }
 
 /** `keymount up`: starts the lab and prints what to do next. */
-export async function up({ home, options, example, json, world }: UpCommand): Promise<number> {
+export async function up({ home, options, example, events, json, world }: UpCommand): Promise<number> {
   const terminal = createTerminal(world)
   const startedAt = performance.now()
   const lab = await bringUp({ home: chosenHome(world, home), world, terminal }, options)
   if (example) await showExample(lab, world, terminal)
+  if (events) await showEvents(lab, world, terminal)
   const seconds = (performance.now() - startedAt) / 1000
   if (json) terminal.line(JSON.stringify(summary(lab, seconds), null, 2))
   else printLab(lab, seconds, example, terminal)
@@ -37,6 +41,23 @@ async function showExample(lab: Lab, { packageRoot }: CliWorld, { step }: Termin
   await step(
     'Example',
     () => setUpExample(lab, azure, packageRoot),
+    (text) => text,
+  )
+}
+
+async function showEvents(lab: Lab, { packageRoot, signal }: CliWorld, { step }: Terminal): Promise<void> {
+  const { azure } = lab
+  if (azure === undefined) {
+    throw new CliError({
+      what: '--events cannot be used here',
+      why: 'it makes a queue in the local Azure, and this lab uses the public cloud',
+      fix: ['print what the public cloud needs: keymount events setup'],
+      code: 'usage',
+    })
+  }
+  await step(
+    'Events',
+    () => setUpEvents(lab, azure, { packageRoot, signal }),
     (text) => text,
   )
 }

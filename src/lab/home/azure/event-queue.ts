@@ -50,11 +50,10 @@ export async function createEventQueue(context: EventQueueContext, name: string)
 /** Has Event Grid write the events of a vault to the queue, with the identity of the vault's topic. */
 export async function subscribeToVault(
   context: EventQueueContext,
-  { queue, vault, types }: { queue: EventQueue; vault: string; types: readonly string[] },
+  { queue, vault, source, types }: { queue: EventQueue; vault: string; source: string; types: readonly string[] },
 ): Promise<void> {
   const { resourceManager, group, subscriptionId, location } = context
   await resourceManager.post(`/subscriptions/${subscriptionId}/providers/Microsoft.EventGrid/register`, {}, providers)
-  const source = `${group}/providers/Microsoft.KeyVault/vaults/${vault}`
   const topic = `${group}/providers/Microsoft.EventGrid/systemTopics/keymount-${vault}`
   const { identity } = await resourceManager.put<{ identity: { principalId: string } }>(
     topic,

@@ -1,30 +1,13 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
-import type { Container, KubeObject, PodSpec, UntypedObject } from '#kubernetes/client'
+import type { Container, UntypedObject } from '#kubernetes/client'
 import { withFlags } from './container-flags.ts'
+import { optionalObjects } from './manifest-objects.ts'
 import type { ProductSettings } from './product-objects.ts'
 
 export type SyncSettings = Pick<ProductSettings, 'image' | 'shared' | 'rotationPollInterval' | 'caching'>
 
-interface Deployment extends KubeObject {
-  spec: { template: { spec: PodSpec } }
-}
-
 /** The manifests of the controller of SecretSyncs, adapted to one cluster. */
 export function syncObjects(packageRoot: string, settings: SyncSettings): UntypedObject[] {
-  const text = readFileSync(join(packageRoot, 'deploy/optional/secret-sync-controller.yaml'), 'utf8')
-  return parseAllDocuments(text)
-    .map((document) => document.toJS() as UntypedObject | null)
-    .filter((object) => object !== null)
-    .map((object) => (object.kind === 'Deployment' ? deployment(object, settings) : object))
-}
-
-function deployment(object: UntypedObject, settings: SyncSettings): UntypedObject {
-  const { spec, ...rest } = object as KubeObject as Deployment
-  const containers = spec.template.spec.containers.map((one) => container(one, settings))
-  const template = { ...spec.template, spec: { ...spec.template.spec, containers } }
-  return { ...rest, spec: { ...spec, template } } as KubeObject as UntypedObject
+  return optionalObjects(packageRoot, 'secret-sync-controller.yaml', (one) => container(one, settings))
 }
 
 function container(one: Container, { image, shared, rotationPollInterval, caching }: SyncSettings): Container {

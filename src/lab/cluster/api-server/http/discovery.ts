@@ -12,6 +12,7 @@ const subresourceVerbs: Record<Subresource, readonly string[]> = {
   scale: ['get', 'patch', 'update'],
   token: ['create'],
   log: ['get'],
+  proxy: ['get'],
   exec: ['create', 'get'],
 }
 

@@ -25,7 +25,8 @@ export function parseResourceRequest(method: string, url: URL): ResourceRequest 
     parts.splice(0, 2)
   }
   const [plural = '', name, subresource = ''] = parts
-  if (plural === '' || parts.length > 3) return undefined
+  // Of a proxy, the path on the other side follows.
+  if (plural === '' || (parts.length > 3 && subresource !== 'proxy')) return undefined
   return { verb: verbOf(method, url, name), group, version, plural, subresource, namespace, name }
 }
 

@@ -10,6 +10,7 @@ import { handleExec } from './exec-handler.ts'
 import { addWarning, sendError } from './http-exchange.ts'
 import { handleLog } from './log-handler.ts'
 import { handlePath } from './path-handlers.ts'
+import { handleProxy } from './proxy-handler.ts'
 import { handleGet, handleList } from './read-handlers.ts'
 import { attributesOf, parseResourceRequest, type ResourceRequest } from './request-info.ts'
 import { findReview, handleReview, handleTokenRequest } from './reviews.ts'
@@ -107,6 +108,7 @@ const handlers: Record<string, Handler> = {
   'patch scale': handlePatchScale,
   'create token': handleTokenRequest,
   'get log': handleLog,
+  'get proxy': handleProxy,
   'get exec': refuseExec,
   'create exec': refuseExec,
 }

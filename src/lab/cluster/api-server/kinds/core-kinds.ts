@@ -68,7 +68,7 @@ export const coreKinds: readonly ResourceRow[] = [
   defineKind('v1', 'Pod', 'pods', {
     short: ['po'],
     categories: ['all'],
-    subresources: ['status', 'log', 'exec'],
+    subresources: ['status', 'log', 'exec', 'proxy'],
     generation: true,
     selectable: ['spec.nodeName', 'spec.restartPolicy', 'spec.serviceAccountName', 'status.phase', 'status.podIP'],
     columns: [

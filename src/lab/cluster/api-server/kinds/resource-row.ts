@@ -4,7 +4,7 @@ import type { Store } from '../objects/store.ts'
 import type { Column } from './columns.ts'
 import type { Schema } from './structural-schema.ts'
 
-export type Subresource = 'status' | 'scale' | 'token' | 'log' | 'exec'
+export type Subresource = 'status' | 'scale' | 'token' | 'log' | 'exec' | 'proxy'
 
 /** The part of the store that admission reads. */
 export type Lookup = Pick<Store, 'get' | 'list'>
