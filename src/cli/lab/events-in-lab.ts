@@ -25,7 +25,7 @@ export async function setUpEvents(
     await azure.setFederatedCredential(name, { name, issuer: lab.cluster.issuer, subject })
     const queue = await azure.createEventQueue('keymount', identity.principalId)
     const vaults = await azure.vaults()
-    for (const vault of vaults) await azure.subscribeToVault(vault.name, queue, eventTypes, vault.id)
+    for (const vault of vaults) await azure.subscribeToVault(vault, queue, eventTypes)
     const { clientId } = identity
     const values = { queue: queue.url, clientId, tenantId: azure.tenantId }
     for (const object of await operatorObjects(packageRoot, lab.cluster, values))

@@ -47,20 +47,31 @@ export async function createEventQueue(context: EventQueueContext, name: string)
   return { url: url.href, name, account }
 }
 
+/** A vault by its resource id, and where it is. */
+export interface VaultSource {
+  id: string
+  name: string
+  location: string
+}
+
 /** Has Event Grid write the events of a vault to the queue, with the identity of the vault's topic. */
 export async function subscribeToVault(
   context: EventQueueContext,
-  { queue, vault, source, types }: { queue: EventQueue; vault: string; source: string; types: readonly string[] },
+  { queue, vault, types }: { queue: EventQueue; vault: VaultSource; types: readonly string[] },
 ): Promise<void> {
-  const { resourceManager, group, subscriptionId, location } = context
+  const { resourceManager, group, subscriptionId } = context
   await resourceManager.post(`/subscriptions/${subscriptionId}/providers/Microsoft.EventGrid/register`, {}, providers)
-  const topic = `${group}/providers/Microsoft.EventGrid/systemTopics/keymount-${vault}`
+  const topics = `/subscriptions/${subscriptionId}/providers/Microsoft.EventGrid/systemTopics`
+  const all = await resourceManager.list<{ id: string; properties: { source: string } }>(topics, eventGrid)
+  // A vault has one topic at most.
+  const found = all.find(({ properties }) => properties.source.toLowerCase() === vault.id.toLowerCase())
+  const topic = found?.id ?? `${group}/providers/Microsoft.EventGrid/systemTopics/keymount-${vault.name}`
   const { identity } = await resourceManager.put<{ identity: { principalId: string } }>(
     topic,
     {
-      location,
+      location: vault.location,
       identity: { type: 'SystemAssigned' },
-      properties: { source, topicType: 'Microsoft.KeyVault.vaults' },
+      properties: { source: vault.id, topicType: 'Microsoft.KeyVault.vaults' },
     },
     eventGrid,
   )

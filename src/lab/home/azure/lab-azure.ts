@@ -12,7 +12,14 @@ import {
 } from '#azure/rest'
 import { SecretValue } from '#lib'
 import { createHttpClient } from '#lib/http'
-import { createEventQueue, type EventQueue, type EventQueueContext, giveRole, subscribeToVault } from './event-queue.ts'
+import {
+  createEventQueue,
+  type EventQueue,
+  type EventQueueContext,
+  giveRole,
+  subscribeToVault,
+  type VaultSource,
+} from './event-queue.ts'
 
 /** How to reach an Azure, and as whom. */
 export interface LabAzureOptions {
@@ -89,10 +96,10 @@ export interface LabAzure {
   assignToNodes(name: string, identities: readonly string[]): Promise<void>
   /** A storage queue for events of vaults, which the identity with this object id may take messages from. */
   createEventQueue(name: string, reader: string): Promise<EventQueue>
-  /** Has Event Grid write these events of a vault to the queue. @param id of a vault in another resource group. */
-  subscribeToVault(vault: string, queue: EventQueue, types: readonly string[], id?: string): Promise<void>
+  /** Has Event Grid write these events of a vault to the queue. @param vault in the resource group, by its name, or any. */
+  subscribeToVault(vault: string | VaultSource, queue: EventQueue, types: readonly string[]): Promise<void>
   /** All of the subscription. */
-  vaults(): Promise<{ name: string; id: string }[]>
+  vaults(): Promise<VaultSource[]>
   /** An application that can sign in with a password. */
   createApplication(name: string): Promise<Application>
   /** One call of the data plane of a vault, for example `/keys/NAME/create`; the API version is added. */
@@ -189,14 +196,12 @@ export function createLabAzure(options: LabAzureOptions): LabAzure {
       await giveRole({ resourceManager, subscriptionId }, { role, principalId: reader, scope: queue.account })
       return queue
     },
-    async subscribeToVault(vault, queue, types, source = vaultPath(vault)) {
-      await subscribeToVault(await eventQueueContext(), { vault, source, queue, types })
+    async subscribeToVault(named, queue, types) {
+      const vault = typeof named === 'string' ? { name: named, id: vaultPath(named), location } : named
+      await subscribeToVault(await eventQueueContext(), { vault, queue, types })
     },
     vaults: () =>
-      resourceManager.list<{ name: string; id: string }>(
-        `/subscriptions/${subscriptionId}/providers/Microsoft.KeyVault/vaults`,
-        vaults,
-      ),
+      resourceManager.list<VaultSource>(`/subscriptions/${subscriptionId}/providers/Microsoft.KeyVault/vaults`, vaults),
     async createApplication(displayName) {
       const { id, appId } = await graph.post<{ id: string; appId: string }>('/applications', { displayName })
       const principal = await graph.post<{ id: string }>('/servicePrincipals', { appId })
