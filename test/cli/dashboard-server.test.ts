@@ -102,7 +102,6 @@ test('the dashboard answers its own page alone', async (t) => {
       '127.0.0.1',
       `[::1]:${dashboard.port}`,
       `${host}.attacker.example`,
-      '',
     ]) {
       for (const path of ['/', '/api/info', '/app/dashboard/page/main.ts']) {
         const { status, text } = await send(dashboard, { path, headers: { ...session, host: name } })

@@ -75,6 +75,8 @@ export function showView(view: View, sort: string): void {
   if (grid.view !== view) {
     scroll.scrollTop = 0
     grid.changed.clear()
+    // Rows of the other view have other fields.
+    grid.rows = []
   }
   grid.view = view
   grid.sort = sort
