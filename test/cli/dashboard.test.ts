@@ -221,7 +221,7 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
     }
   })
 
-  await t.test('a page of another origin, in the same browser, changes and learns nothing', () =>
+  await t.test('a page of another origin, in the same browser, changes nothing and reads nothing', () =>
     attackFromElsewhere(t, lab.kube, open, dashboard),
   )
 
@@ -292,7 +292,7 @@ function recordResponses(page: Page): () => Promise<string[]> {
   return () => Promise.all(bodies)
 }
 
-/** What a page can try that the user has open beside the dashboard; gives what it has learned. */
+/** What a page can try that the user has open beside the dashboard; gives what it could read. */
 const attack = `async (target) => {
   const body = JSON.stringify({ namespace: 'default', name: 'orders' })
   const tries = [
