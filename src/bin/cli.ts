@@ -16,6 +16,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0)
 })
 
+// As where bin/run.mjs starts another Node: the users of a command can do nothing about a warning of Node about itself.
+const printWarning = process.listeners('warning')
+process.removeAllListeners('warning')
+process.on('warning', (warning) => {
+  if (warning.name !== 'ExperimentalWarning') for (const print of printWarning) print(warning)
+})
+
 if (isDaemon(word)) {
   // The program finds the command line that it would have if it had been started by itself.
   process.argv.splice(2, process.argv.length, ...words.slice(1))

@@ -13,7 +13,7 @@ import { account, classOf, createMountingPod, name, podOf, podReady } from './mo
 const planted = 'planted-value-0f9c'
 const hostile = '<img src=x onerror="document.title=\'owned\'"> \u202E{{7*7}}'
 
-/** Two pods that mount a class, one that cannot, and what nobody may see on the page. */
+/** Two pods that mount a class, one that cannot, and what must not be on the page. */
 async function createWorld(lab: IdentityLab): Promise<{ vault: string }> {
   const { vault, parameters } = await createMountingPod(lab, 'dashboard')
   const { kube } = lab

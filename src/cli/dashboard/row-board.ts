@@ -2,12 +2,18 @@ import { type Running, sleep } from '#lib'
 import { rowsOf } from '../status/all-rows.ts'
 import type { FollowedObjects } from '../status/follow-objects.ts'
 import type { VaultMetadata } from '../status/object-rows.ts'
-import type { ViewName } from '../status/rows.ts'
+import type { Row, ViewName } from '../status/rows.ts'
 import { viewNames } from '../status/views.ts'
 
-/** The rows of one moment, each as JSON by its key. A row that has not changed is the same string as before. */
+/** A row, and its JSON as it is sent. */
+export interface BoardEntry {
+  row: Row
+  text: string
+}
+
+/** The rows of one moment by their keys. The entry of a row that has not changed is the same object as before. */
 export interface Board {
-  rows: Readonly<Record<ViewName, ReadonlyMap<string, string>>>
+  rows: Readonly<Record<ViewName, ReadonlyMap<string, BoardEntry>>>
   counts: Readonly<Record<ViewName, { all: number; bad: number; warn: number }>>
   /** Of the server's clock, in milliseconds. */
   nowMs: number
@@ -39,13 +45,14 @@ export function createRowBoard(options: RowBoardOptions): RowBoard {
   const state = { board: emptyBoard(), version: -1, madeAt: Number.NEGATIVE_INFINITY, pauseMs: shortestPauseMs }
   const refresh = () => {
     const startedAt = performance.now()
+    const usedBefore = cpuMs()
     const isDue = startedAt - state.madeAt > longestPauseMs
     const version = options.followed.version()
     if (startedAt - state.madeAt < state.pauseMs || (version === state.version && !isDue)) return state.board
     state.version = version
     state.board = makeBoard(options, state.board)
     state.madeAt = performance.now()
-    state.pauseMs = Math.max(shortestPauseMs, (state.madeAt - startedAt) * pausePerWork)
+    state.pauseMs = Math.min(Math.max(shortestPauseMs, (cpuMs() - usedBefore) * pausePerWork), longestPauseMs)
     return state.board
   }
   return {
@@ -65,8 +72,14 @@ export function createRowBoard(options: RowBoardOptions): RowBoard {
   }
 }
 
+/** Of this process: on a machine that is busy with other work, the time on the clock says little. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 function emptyBoard(): Board {
-  const empty = viewNames.map((name) => [name, new Map<string, string>()] as const)
+  const empty = viewNames.map((name) => [name, new Map<string, BoardEntry>()] as const)
   const none = viewNames.map((name) => [name, { all: 0, bad: 0, warn: 0 }] as const)
   return { rows: Object.fromEntries(empty), counts: Object.fromEntries(none), nowMs: 0 } as unknown as Board
 }
@@ -75,19 +88,17 @@ function makeBoard({ followed, installCommand, nowMs, vaults }: RowBoardOptions,
   const knowsDriver = !followed.missing.has('CSIDrivers') && followed.objects.csiDrivers !== undefined
   const now = nowMs()
   const all = rowsOf(followed.objects, { nowMs: now, installCommand, knowsDriver, vaults: vaults() }, viewNames)
-  const rows: Partial<Record<ViewName, ReadonlyMap<string, string>>> = {}
+  const rows: Partial<Record<ViewName, ReadonlyMap<string, BoardEntry>>> = {}
   const counts: Partial<Record<ViewName, { all: number; bad: number; warn: number }>> = {}
   for (const name of viewNames) {
-    const made = new Map<string, string>()
+    const made = new Map<string, BoardEntry>()
     const count = { all: 0, bad: 0, warn: 0 }
     const old = before.rows[name]
     let isSame = true
     for (const row of all[name]) {
-      const text = JSON.stringify(row)
-      const known = old.get(row.key)
-      const isKnown = known === text
-      if (!isKnown) isSame = false
-      made.set(row.key, isKnown ? known : text)
+      const entry = entryOf(row, old.get(row.key))
+      if (entry !== old.get(row.key)) isSame = false
+      made.set(row.key, entry)
       count.all += 1
       if (row.tone === 'bad') count.bad += 1
       if (row.tone === 'warn') count.warn += 1
@@ -96,4 +107,11 @@ function makeBoard({ followed, installCommand, nowMs, vaults }: RowBoardOptions,
     counts[name] = count
   }
   return { rows: rows as Board['rows'], counts: counts as Board['counts'], nowMs: now }
+}
+
+/** Rows of volumes stay the same object while they do not change; others may be equal. */
+function entryOf(row: Row, old: BoardEntry | undefined): BoardEntry {
+  if (old?.row === row) return old
+  const text = JSON.stringify(row)
+  return old?.text === text ? old : { row, text }
 }

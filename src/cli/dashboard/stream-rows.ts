@@ -1,5 +1,5 @@
 import type { ViewName } from '../status/rows.ts'
-import type { Board, RowBoard } from './row-board.ts'
+import type { Board, BoardEntry, RowBoard } from './row-board.ts'
 
 /** One line of the stream. */
 export type StreamMessage =
@@ -35,7 +35,7 @@ export async function* streamRows(
 ): AsyncGenerator<string> {
   yield '{"type":"reset"}\n'
   let last: Board | undefined
-  let sent: ReadonlyMap<string, string> = new Map()
+  let sent: ReadonlyMap<string, BoardEntry> = new Map()
   while (!signal.aborted) {
     const now = await board.next(last, last === undefined || !isReady() ? 200 : aliveMs, signal)
     const head: StreamMessage = {
@@ -54,13 +54,13 @@ export async function* streamRows(
   }
 }
 
-function* changes(sent: ReadonlyMap<string, string>, rows: ReadonlyMap<string, string>): Generator<string> {
+function* changes(sent: ReadonlyMap<string, BoardEntry>, rows: ReadonlyMap<string, BoardEntry>): Generator<string> {
   const gone = [...sent.keys()].filter((key) => !rows.has(key))
   if (gone.length > 0) yield `${JSON.stringify({ type: 'gone', keys: gone })}\n`
   let texts: string[] = []
-  for (const [key, text] of rows) {
-    if (sent.get(key) === text) continue
-    texts.push(text)
+  for (const [key, entry] of rows) {
+    if (sent.get(key) === entry) continue
+    texts.push(entry.text)
     if (texts.length < rowsPerLine) continue
     yield `{"type":"set","rows":[${texts.join(',')}]}\n`
     texts = []

@@ -8,7 +8,7 @@ import type {
   SecretProviderClass,
   SecretProviderClassPodStatus,
 } from '#kubernetes/client'
-import type { ClassProblem, ClassRow } from './rows.ts'
+import type { ClassProblem, ClassRow, VolumeRow } from './rows.ts'
 
 /** What the rows are made of: of each object the part that is shown, with every text of bounded length. By `namespace/name`. */
 export interface ClusterObjects {
@@ -36,6 +36,17 @@ export interface Mount {
   node: string
   /** Of all versions together. */
   hash: string
+  /** Its row, for as long as nothing about that changes: of 10,000, few change in a second. */
+  made?: MadeRow
+}
+
+export interface MadeRow {
+  row: VolumeRow
+  quietMs: number
+  lateAfterMs: number
+  /** The same row with `agrees`. */
+  agreeing?: VolumeRow
+  differing?: VolumeRow
 }
 
 export interface PodOwner {

@@ -2,10 +2,9 @@ import { statusAnnotations } from '#kubernetes/client'
 import { codesIn } from '#product/error-catalogue'
 import { commandLine } from '#terminal'
 import { failureText, mountFailureText } from '../cluster/failure-text.ts'
-import { judgeStatus } from '../doctor/judge/judge-files.ts'
-import { hasFailed } from '../doctor/step.ts'
+import { lateAfterMs } from '../doctor/judge/judge-files.ts'
 import { cleanCommands } from './clean-text.ts'
-import type { ClusterObjects, Mount, WaitingPod } from './cluster-objects.ts'
+import type { ClusterObjects, MadeRow, Mount, WaitingPod } from './cluster-objects.ts'
 import { latestEvents } from './latest-events.ts'
 import type { Tone, VolumeRow } from './rows.ts'
 
@@ -26,18 +25,35 @@ const tones: Readonly<Record<VolumeRow['state'], Tone>> = {
   static: 'quiet',
 }
 
+const none: ReadonlySet<string> = new Set()
+
 /** One row for each pod and class: those that are mounted, and those that a pod waits for. */
 export function volumeRows(objects: ClusterObjects, times: Times): VolumeRow[] {
   const mounted = [...objects.mounts].map(([key, mount]) => mountedRow(key, mount, objects, times))
-  const isMounted = new Set(mounted.map((row) => `${row.namespace}/${row.pod}/${row.class}`))
+  const isMounted =
+    objects.waiting.size === 0 ? none : new Set(mounted.map((row) => `${row.namespace}/${row.pod}/${row.class}`))
   const events = latestEvents(objects, 'FailedMount')
   const waiting = [...objects.waiting.values()]
     .flatMap((pod) => pod.classes.map((className) => waitingRow(pod, className, events)))
     .filter((row) => !isMounted.has(`${row.namespace}/${row.pod}/${row.class}`))
-  return withAgreement([...mounted, ...waiting])
+  return withAgreement([...mounted, ...waiting], objects)
 }
 
 function mountedRow(key: string, mount: Mount, objects: ClusterObjects, times: Times): VolumeRow {
+  const { quietMs } = times
+  const { metadata, status } = mount.object
+  const { made } = mount
+  const late = made?.quietMs === quietMs ? made.lateAfterMs : lateAfterMs(metadata.annotations ?? {}, quietMs)
+  const pod = status?.podName ?? ''
+  const workload = objects.pods.get(`${metadata.namespace ?? ''}/${pod}`)?.workload ?? `pod/${pod}`
+  const state = stateOf(mount, { objects, isLate: times.nowMs > late, workload })
+  if (made?.quietMs === quietMs && made.row.state === state && made.row.workload === workload) return made.row
+  const row = newRow(key, mount, state, workload)
+  mount.made = { row, quietMs, lateAfterMs: late }
+  return row
+}
+
+function newRow(key: string, mount: Mount, state: VolumeRow['state'], workload: string): VolumeRow {
   const { metadata, status } = mount.object
   const annotations = metadata.annotations ?? {}
   const at = (name: keyof typeof statusAnnotations) => annotations[statusAnnotations[name]] ?? null
@@ -45,8 +61,6 @@ function mountedRow(key: string, mount: Mount, objects: ClusterObjects, times: T
   const pod = status?.podName ?? ''
   const className = status?.secretProviderClassName ?? ''
   const failure = at('lastFailure')
-  const workload = objects.pods.get(`${namespace}/${pod}`)?.workload ?? `pod/${pod}`
-  const state = stateOf(mount, { objects, times, workload })
   const failing = failure === null ? undefined : failureText(failure)
   return {
     key,
@@ -102,13 +116,13 @@ function messageOf(state: VolumeRow['state'], staleSince: string | null): string
 
 function stateOf(
   { object, hash }: Mount,
-  { objects, times, workload }: { objects: ClusterObjects; times: Times; workload: string },
+  { objects, isLate, workload }: { objects: ClusterObjects; isLate: boolean; workload: string },
 ): VolumeRow['state'] {
   const { annotations = {}, namespace = '' } = object.metadata
   const className = object.status?.secretProviderClassName ?? ''
   if (annotations[statusAnnotations.lastFailure] !== undefined) return 'failing'
   if (annotations[statusAnnotations.staleSince] !== undefined) return 'stale'
-  if (hasFailed(judgeStatus(object, times))) return 'overdue'
+  if (isLate) return 'overdue'
   const startedWith = annotations[statusAnnotations.startedWith]
   const asked = objects.workloads.get(`${namespace}/${workload}`)
   if (startedWith !== undefined && startedWith !== hash && asked !== undefined && names(asked.classes, className))
@@ -157,19 +171,29 @@ function fixOf(namespace: string, pod: string, className: string, state: VolumeR
 }
 
 /** Of pods of one workload and class: whether they have the same versions. */
-function withAgreement(rows: readonly VolumeRow[]): VolumeRow[] {
-  const versions = new Map<string, { pods: number; seen: Set<string> }>()
+function withAgreement(rows: readonly VolumeRow[], { mounts }: ClusterObjects): VolumeRow[] {
+  const groups = new Map<string, { pods: number; version: string; isSame: boolean }>()
   const keyOf = (row: VolumeRow) => `${row.namespace} ${row.workload} ${row.class}`
   for (const row of rows) {
     if (row.version === null) continue
     const key = keyOf(row)
-    const one = versions.get(key) ?? { pods: 0, seen: new Set() }
-    one.pods += 1
-    one.seen.add(row.version)
-    versions.set(key, one)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { pods: 1, version: row.version, isSame: true })
+    else {
+      group.pods += 1
+      if (group.version !== row.version) group.isSame = false
+    }
   }
   return rows.map((row) => {
-    const of = versions.get(keyOf(row))
-    return of === undefined || of.pods < 2 || row.version === null ? row : { ...row, agrees: of.seen.size === 1 }
+    const group = row.version === null ? undefined : groups.get(keyOf(row))
+    return group === undefined || group.pods < 2 ? row : agreed(row, group.isSame, mounts.get(row.key)?.made)
   })
+}
+
+function agreed(row: VolumeRow, agrees: boolean, made: MadeRow | undefined): VolumeRow {
+  const known = agrees ? made?.agreeing : made?.differing
+  if (known !== undefined) return known
+  const next = { ...row, agrees }
+  if (made !== undefined) made[agrees ? 'agreeing' : 'differing'] = next
+  return next
 }

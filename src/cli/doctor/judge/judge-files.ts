@@ -52,10 +52,8 @@ export function judgeStatus(
   if (Number.isNaN(next)) {
     return [...staleness, warn('rotation-off', `class ${className}: the driver does not rotate`)]
   }
-  const age = nowMs - last
-  const due = Math.max(quietMs, next - last) + graceMs
-  if (age > due) {
-    const ago = formatDuration(Math.round(age / 1000) * 1000)
+  if (nowMs > lateAfterMs(annotations, quietMs)) {
+    const ago = formatDuration(Math.round((nowMs - last) / 1000) * 1000)
     return [
       ...staleness,
       fail('check-late', `class ${className}: the last recorded check is ${ago} ago`, [
@@ -75,6 +73,13 @@ export function judgeStatus(
         : `${objects}, checked ${recorded}; changes come by events, which are confirmed, and polls every ${interval} (next ${annotations[statusAnnotations.nextCheck]})`,
     ),
   ]
+}
+
+/** When a check of the volume with these annotations is late, in milliseconds since the Unix epoch; NaN where the driver does not rotate. */
+export function lateAfterMs(annotations: Readonly<Record<string, string>>, quietMs: number): number {
+  const last = Date.parse(annotations[statusAnnotations.lastCheck] ?? '')
+  const next = Date.parse(annotations[statusAnnotations.nextCheck] ?? '')
+  return last + Math.max(quietMs, next - last) + graceMs
 }
 
 function pinnedVersions({ cluster: { classes } }: PodFacts): Observation[] {
