@@ -11,6 +11,7 @@ import { followObjects } from '../status/follow-objects.ts'
 import { viewNames } from '../status/views.ts'
 import { rotateNow, runDoctorNow } from './actions.ts'
 import { readNodeRates } from './node-metrics.ts'
+import { releaseMemory } from './release-memory.ts'
 import { createRights } from './rights.ts'
 import { createRowBoard } from './row-board.ts'
 import { serveDashboard } from './serve-dashboard.ts'
@@ -50,6 +51,8 @@ export interface RunningDashboard extends AsyncDisposable {
 
 export async function startDashboard(options: DashboardOptions, world: CliWorld): Promise<RunningDashboard> {
   await using started = new AsyncDisposableStack()
+  const memory = releaseMemory()
+  started.defer(() => memory.stop())
   const kubeconfig = chosenKubeconfig(options, world)
   const config = readKubeconfig(kubeconfig, world.env)
   const kube = createKubeClient(config, { userAgent: 'keymount-dashboard' })

@@ -44,9 +44,6 @@ export interface MadeRow {
   row: VolumeRow
   quietMs: number
   lateAfterMs: number
-  /** The same row with `agrees`. */
-  agreeing?: VolumeRow
-  differing?: VolumeRow
 }
 
 export interface PodOwner {

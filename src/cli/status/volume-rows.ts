@@ -186,14 +186,15 @@ function withAgreement(rows: readonly VolumeRow[], { mounts }: ClusterObjects): 
   }
   return rows.map((row) => {
     const group = row.version === null ? undefined : groups.get(keyOf(row))
-    return group === undefined || group.pods < 2 ? row : agreed(row, group.isSame, mounts.get(row.key)?.made)
+    const agrees = group === undefined || group.pods < 2 ? null : group.isSame
+    return agreed(row, agrees, mounts.get(row.key)?.made)
   })
 }
 
-function agreed(row: VolumeRow, agrees: boolean, made: MadeRow | undefined): VolumeRow {
-  const known = agrees ? made?.agreeing : made?.differing
-  if (known !== undefined) return known
+/** The row as it is shown takes the place of the one that it was made from. */
+function agreed(row: VolumeRow, agrees: boolean | null, made: MadeRow | undefined): VolumeRow {
+  if (row.agrees === agrees) return row
   const next = { ...row, agrees }
-  if (made !== undefined) made[agrees ? 'agreeing' : 'differing'] = next
+  if (made !== undefined) made.row = next
   return next
 }
