@@ -8,7 +8,7 @@ const growth = 1.1
 const leastBytes = 8 * 1024 * 1024
 
 /**
- * Gives memory back to the machine. The lists of a large cluster leave garbage several times as large as what is kept of them, which V8
+ * Gives memory back to the machine. The lists of a large cluster leave several times as much garbage as they leave in use, which V8
  * has no reason to collect while the process has nothing else to do.
  */
 export function releaseMemory(): Running {

@@ -72,7 +72,7 @@ export function createRowBoard(options: RowBoardOptions): RowBoard {
   }
 }
 
-/** Of this process: on a machine that is busy with other work, the time on the clock says little. */
+/** Of this process: on a machine that is busy with other work, elapsed time would be misleading. */
 function cpuMs(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1000
