@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -15,6 +15,11 @@ export interface ClusterProcesses {
   restartApiServer(graceMs: number): Promise<void>
   /** Ends the API server, which has so long to do it itself; the function it gives starts it again as it was. */
   stopApiServer(graceMs: number): Promise<() => void>
+  /**
+   * Remembers how kube-proxy was started; the function it gives starts it again if it has ended since. That of Kubernetes 1.37 ends when its
+   * Node is deleted. Elsewhere it is a pod, which kubelet starts again.
+   */
+  keepKubeProxy(): () => void
   /** Process id, on this machine, of the first process of a pod's container (default: its first container). */
   pidOf(pod: Pod, container?: string): Promise<number>
   /** SIGKILL to the first process of a pod's only container, as the kernel does it when memory is short. */
@@ -27,6 +32,26 @@ export function findClusterProcesses(kubeconfig: string): ClusterProcesses | und
   if (![pidFile('kube-apiserver'), pidFile('kubelet')].every(existsSync)) return undefined
   const pidOf = (name: string) => Number(readFileSync(pidFile(name), 'utf8'))
 
+  /** A program that runs now, and how to start it again as it was. */
+  function programNamed(name: string): { pid: number; start(): void } {
+    const pid = pidOf(name)
+    const program = readlinkSync(`/proc/${pid}/exe`)
+    const [, ...words] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)
+    const start = () => {
+      const log = openSync(join(home, 'log', `${name}.log`), 'a')
+      // In the network of the node, as before.
+      const network = `--net=/proc/${pidOf('kubelet')}/ns/net`
+      const started: ChildProcess = spawn('nsenter', [network, program, ...words], {
+        detached: true,
+        stdio: ['ignore', log, log],
+      })
+      started.unref()
+      closeSync(log)
+      writeFileSync(pidFile(name), `${started.pid}\n`)
+    }
+    return { pid, start }
+  }
+
   return {
     async restartApiServer(graceMs) {
       const start = await this.stopApiServer(graceMs)
@@ -34,24 +59,19 @@ export function findClusterProcesses(kubeconfig: string): ClusterProcesses | und
     },
 
     async stopApiServer(graceMs) {
-      const pid = pidOf('kube-apiserver')
-      const program = readlinkSync(`/proc/${pid}/exe`)
-      const [, ...words] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)
+      const { pid, start } = programNamed('kube-apiserver')
       process.kill(pid, 'SIGTERM')
       // It would wait a minute for those who watch.
       await delay(graceMs)
       if (isAlive(pid)) process.kill(pid, 'SIGKILL')
       await until('the API server to end', async () => !isAlive(pid) || undefined)
+      return start
+    },
+
+    keepKubeProxy() {
+      const { pid, start } = programNamed('kube-proxy')
       return () => {
-        const log = openSync(join(home, 'log', 'kube-apiserver.log'), 'a')
-        // In the network of the node, as before.
-        const network = `--net=/proc/${pidOf('kubelet')}/ns/net`
-        const started: ChildProcess = spawn('nsenter', [network, program, ...words], {
-          detached: true,
-          stdio: ['ignore', log, log],
-        })
-        started.unref()
-        writeFileSync(pidFile('kube-apiserver'), `${started.pid}\n`)
+        if (!isAlive(pid)) start()
       }
     },
 

@@ -6,6 +6,7 @@ import { findKubectl } from '../support/kubectl.ts'
 import { followWalkthrough } from '../walkthroughs/follow-walkthrough.ts'
 import { parseWalkthrough } from '../walkthroughs/parse-walkthrough.ts'
 import { reasonToSkipWalkthroughs, walkthroughLab } from '../walkthroughs/walkthrough-lab.ts'
+import { findClusterProcesses } from './cluster-processes.ts'
 import { noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 
 /**
@@ -22,6 +23,9 @@ const options = realClusterOnly(
 )
 
 test('the walk-through with pod identity, to its end', options, async (t) => {
+  // The walk-through gives the node another provider id by deleting and creating it.
+  const keepKubeProxy = findClusterProcesses(KUBECONFIG)?.keepKubeProxy()
+  t.after(() => keepKubeProxy?.())
   const flags = Object.entries({
     kubeconfig: KUBECONFIG,
     listen: NODE_HOST,
