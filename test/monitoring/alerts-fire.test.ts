@@ -20,7 +20,7 @@ const notHere: Readonly<Record<string, string>> = {
 const withoutData = ['sum(rate(sync_k8s_secret_removed_total[1m]))']
 
 test('every alert fires for its fault, and every panel has data', {
-  timeout: 240_000,
+  timeout: 480_000,
   ...needsPrometheus,
 }, async (t) => {
   const fleet = await startFaultyFleet(t)
@@ -44,7 +44,7 @@ test('every alert fires for its fault, and every panel has data', {
       panelQueries.filter((query) => !answered.has(query)),
       withoutData,
     )
-  }, 60_000)
+  }, 120_000)
   await fleet.stopOperator()
   await firing(prometheus, afterTheEnd)
   await faults.stop()
@@ -60,7 +60,7 @@ async function firing(prometheus: TestPrometheus, names: readonly string[]): Pro
       if (missing.length > 0) throw new Error(`not firing: ${missing.join(', ')}`)
       return true
     },
-    { withinMs: 60_000 },
+    { withinMs: 120_000 },
   )
 }
 
