@@ -1,4 +1,3 @@
-import type { ObjectType } from '#azure/class'
 import { commandLine } from '#terminal'
 import { azFederation, azRole } from '../../azure-code/identity-resources.ts'
 import { needs } from '../doctor/check-vault.ts'
@@ -108,22 +107,15 @@ function partLines({ newName, credentials, grants }: Part, index: number, client
 }
 
 function grantLine({ type, object, lists }: Grant): string {
-  const { role, flag } = needs[type]
+  const { role, flag, policy } = needs[type]
   return commandLine(
     'grant',
     role,
-    object === '' ? '' : `/${collections[type]}/${object}`,
+    object === '' ? '' : `/${policy}/${object}`,
     flag,
     'get',
     ...(lists ? ['list'] : []),
   )
-}
-
-/** Part of the scope of a role for one object. */
-export const collections: Readonly<Record<ObjectType, string>> = {
-  secret: 'secrets',
-  key: 'keys',
-  cert: 'certificates',
 }
 
 /** Subscription, group and name of a cluster. */

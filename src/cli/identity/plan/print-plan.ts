@@ -1,6 +1,5 @@
 import { countOf, type Terminal } from '#terminal'
 import { needs } from '../doctor/check-vault.ts'
-import { collections } from './az-script.ts'
 import type { Grant, IdentityPlan, ManifestChange } from './identity-plan.ts'
 
 /** Whether Azure and the manifests have all of it. Without knowledge of Azure there is always something to do. */
@@ -42,7 +41,7 @@ const words: Readonly<Record<IdentityPlan['way'], string>> = {
 }
 
 function grantText({ vault, type, object }: Grant): string {
-  const where = object === '' ? vault : `${vault}/${collections[type]}/${object}`
+  const where = object === '' ? vault : `${vault}/${needs[type].policy}/${object}`
   return `role "${needs[type].role}" on ${where}`
 }
 

@@ -7,7 +7,7 @@ import {
   terraformValue,
 } from '../../azure-code/terraform.ts'
 import { needs } from '../doctor/check-vault.ts'
-import { aksWords, collections } from './az-script.ts'
+import { aksWords } from './az-script.ts'
 import type { AzureNames } from './azure-names.ts'
 import { bindingVersion } from './azure-there.ts'
 import type { IdentityPlan } from './identity-plan.ts'
@@ -34,11 +34,11 @@ function locals(plans: readonly IdentityPlan[]) {
         if (there !== true) credentials[`${identity}/${name}`] = { identity, name, issuer, subject }
       for (const { vault, type, object, there } of grants)
         if (there !== true)
-          roles[`${identity}/${vault}/${collections[type]}/${object || '*'}`] = {
+          roles[`${identity}/${vault}/${needs[type].policy}/${object || '*'}`] = {
             identity,
             vault,
             role: needs[type].role,
-            object: object === '' ? '' : `/${collections[type]}/${object}`,
+            object: object === '' ? '' : `/${needs[type].policy}/${object}`,
           }
     }
     for (const { cluster: label, aks, name, there } of needed) {
