@@ -21,6 +21,8 @@ test('the printed commands of az make every pod of a fleet start, whether its id
     { name: 'shop', accounts: 15, namespaces: ['shop'], flags: [] },
     // The class of a namespace is shared by accounts of several parts.
     { name: 'bank', accounts: 5, namespaces: ['bank', 'blog'], flags: ['--max-fics', '2'] },
+    // An application instead of a managed identity, and a vault with access policies instead of roles.
+    { name: 'apps', accounts: 1, namespaces: ['apps'], flags: [] },
   ]
   for (const name of ['shop', 'bank']) {
     await azure.createVault(`plan-${name}`)
@@ -32,7 +34,15 @@ test('the printed commands of az make every pod of a fleet start, whether its id
     await azure.assignRole(officer)
     await azure.setSecret(`plan-${name}`, 'db', 'one')
   }
-  const made = await Promise.all(fleets.map(({ name }) => azure.createIdentity(`app-${name}`)))
+  const policies = await lab.shell(
+    `az keyvault create -n plan-apps -g ${lab.resourceGroup} -l westeurope --enable-rbac-authorization false --output none && az keyvault secret set --vault-name plan-apps -n db --value one --output none`,
+  )
+  assert.equal(policies.code, 0, policies.output)
+  const made = await Promise.all(
+    fleets.map(({ name }) =>
+      name === 'apps' ? azure.createApplication(`app-${name}`) : azure.createIdentity(`app-${name}`),
+    ),
+  )
   const namespaces = fleets.flatMap((fleet) => fleet.namespaces)
   for (const name of namespaces)
     await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
@@ -64,7 +74,7 @@ test('the printed commands of az make every pod of a fleet start, whether its id
     const { code, output } = await lab.shell(`bash ${script}`)
     assert.equal(code, 0, output)
   }
-  await eventually(async () => assert.equal(await running(), 20), 180_000)
+  await eventually(async () => assert.equal(await running(), 21), 180_000)
 
   const shop = [join(directory, 'shop.yaml'), '--issuer', issuer, '--azure', '--auth-method', 'client_secret']
   const again = await lab.administrator.identity('plan', ...shop)
@@ -89,8 +99,9 @@ test('the printed commands of az make every pod of a fleet start, whether its id
   }
   assert.deepEqual(problems, [])
   assert.equal(done, true, inCluster.stdout)
-  // The split has become three identities, which the accounts name.
+  // The application; and the split, which has become three identities, which the accounts name.
   assert.deepEqual(identities.map(({ way, subjects }) => [way, subjects.length]).toSorted(), [
+    ['credentials', 1],
     ['credentials', 1],
     ['credentials', 15],
     ['credentials', 2],
