@@ -100,13 +100,14 @@ function identityLines({ identity, resourceGroup, queue, issuer, subject }: Setu
   ]
 }
 
-function valuesLines({ queue }: SetupPlan): string[] {
+function valuesLines({ queue, vaults }: SetupPlan): string[] {
   return [
     '# Values for the chart',
     'cat <<END',
     'events:',
     '  enabled: true',
     `  queue: \${queues}${queue}`,
+    `  vaults: [${vaults.join(', ')}]`,
     '  clientID: $client',
     '  tenantID: $tenant',
     'END',

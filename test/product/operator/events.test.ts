@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { classAnnotations, resources } from '#kubernetes/client'
+import { classAnnotations, parseEventsConfirmation, resources } from '#kubernetes/client'
 import { sleep } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { until } from '../../support/eventually.ts'
@@ -35,6 +35,34 @@ test('an event in the queue annotates the classes that have the object, and its 
   assert.equal(metrics.value('events_source_up', { source: 'queue' }), 1)
   assert.equal(metrics.value('events_changes_total', { result: 'written' }), 1)
   assert.equal(metrics.value('events_held', {}), 0)
+})
+
+test('the operator confirms the vaults of its queue on the CSIDriver object while the queue answers, and not the others', async (t) => {
+  const lab = await startEventsLab(t)
+  await lab.createClass('app', ['db'])
+  const ref = { name: 'secrets-store.csi.k8s.io' }
+  await lab.kube
+    .create(resources.csiDrivers, { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', metadata: ref, spec: {} })
+    .catch(() => undefined)
+  const operator = await lab.operate(
+    `--events-queue=${lab.queue}`,
+    `--events-vaults=${vault}`,
+    '--events-quiet-poll-interval=24h',
+  )
+  const confirmation = async () => {
+    const { metadata } = await lab.kube.get(resources.csiDrivers, ref)
+    return parseEventsConfirmation(metadata.annotations?.['keymount.dev/events-confirmed'] ?? '')
+  }
+  await lab.event('EventsUnavailable')
+  assert.equal(await confirmation(), undefined, 'it may not read the queue')
+  await lab.allow()
+  const found = await until('the confirmation', confirmation)
+  assert.deepEqual([...found.vaults.keys()], [`${vault}.vault.azure.net`])
+  assert.equal(found.intervalMs, 24 * 3_600_000)
+  await until('the metric', async () => {
+    const metrics = await operator.metrics()
+    return metrics.value('events_confirmed', { vault: `${vault}.vault.azure.net` }) === 1
+  })
 })
 
 test('in a large cluster the drivers spread their reads of all objects of the class, of which one has changed', async (t) => {

@@ -144,6 +144,13 @@ test('D1: a check is late only when neither the quiet time of status writes nor 
   )
   assert.deepEqual(judge('2026-01-01T11:10:00Z', '2026-01-01T12:10:00Z'), [], 'an interval of an hour')
   assert.deepEqual(judge('2026-01-01T11:59:00Z', undefined), ['rotation-off'])
+  const quiet = status('2025-12-31T12:00:00Z', '2026-01-01T16:00:00Z')
+  const annotations = { ...quiet.metadata.annotations, 'keymount.dev/poll-interval': '28h' }
+  const [found] = judgeStatus({ ...quiet, metadata: { ...quiet.metadata, annotations } }, { nowMs, quietMs: 300_000 })
+  assert.match(
+    found?.text ?? '',
+    /changes come by events, which are confirmed, and polls every 28h \(next 2026-01-01T16:00:00Z\)/,
+  )
 })
 
 test('V2: what expired is worth knowing, an optional object may be missing, and rights to list may be', () => {
