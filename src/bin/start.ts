@@ -6,37 +6,47 @@ import { Script } from 'node:vm'
 /**
  * Entry point of the image: `start.cjs NAME …` runs the bundle NAME.cjs that lies beside it, from its compiled code in
  * NAME.cjs.cache where that fits this Node (V8 checks version, flags and source; otherwise it compiles as usual).
- * With KEYMOUNT_WRITE_CODE_CACHE=1 it writes that file when the process ends; the image build does.
+ * With KEYMOUNT_WRITE_CODE_CACHE=1 it runs several (`start.cjs NAME,NAME …`) one after the other and writes the code that each
+ * has compiled; the image build does.
  */
-run(process.argv[2] ?? '')
+const [name = '', ...args] = process.argv.slice(2)
+if (process.env.KEYMOUNT_WRITE_CODE_CACHE === '1') for (const each of name.split(',')) writeCode(each, args)
+else run(name, args)
 
-function run(name: string): void {
-  const file = join(import.meta.dirname, `${name}.cjs`)
-  const script = compile(name, file)
+function writeCode(of: string, words: readonly string[]): void {
+  const script = run(of, words)
+  if (script !== undefined) writeFileSync(`${fileOf(of)}.cache`, script.createCachedData())
+}
+
+function fileOf(of: string): string {
+  return join(import.meta.dirname, `${of}.cjs`)
+}
+
+function run(of: string, words: readonly string[]): Script | undefined {
+  const file = fileOf(of)
+  const script = compile(of, file)
   if (script === undefined) {
     process.stderr.write(
-      `keymount: no program "${name}" in this image; the first argument is driver, provider, node, controller, proxy, proxy-init, sync, operator, notify, env-file, mic, nmi, install-check or uninstall-check\n`,
+      `keymount: no program "${of}" in this image; the first argument is driver, provider, node, controller, proxy, proxy-init, sync, operator, notify, env-file, mic, nmi, install-check or uninstall-check\n`,
     )
     process.exitCode = 2
-    return
-  }
-  if (process.env.KEYMOUNT_WRITE_CODE_CACHE === '1') {
-    process.on('exit', () => writeFileSync(`${file}.cache`, script.createCachedData()))
+    return undefined
   }
   // The program finds the command line it would have if it had been started by itself.
-  process.argv.splice(1, 2, file)
+  process.argv.splice(1, process.argv.length, file, ...words)
   const module_ = { exports: {} }
   script.runInThisContext().call(module_.exports, module_.exports, createRequire(file), module_, file, dirname(file))
   staySmall()
+  return script
 }
 
 /** In a function of its own, so that what was read can be collected. Latin-1, because the bundles are ASCII: one byte per character. */
-function compile(name: string, file: string): Script | undefined {
-  const source = /^[a-z-]+$/.test(name) ? readOptional(file) : undefined
+function compile(of: string, file: string): Script | undefined {
+  const source = /^[a-z-]+$/.test(of) ? readOptional(file) : undefined
   if (source === undefined) return undefined
   const cachedData = readOptional(`${file}.cache`)
   const code = `(function (exports, require, module, __filename, __dirname) {${source.toString('latin1')}\n})`
-  return new Script(code, { filename: `${name}.cjs`, ...(cachedData === undefined ? {} : { cachedData }) })
+  return new Script(code, { filename: `${of}.cjs`, ...(cachedData === undefined ? {} : { cachedData }) })
 }
 
 function readOptional(path: string): Buffer | undefined {
