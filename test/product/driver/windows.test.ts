@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
@@ -78,18 +78,23 @@ test('driver and provider on Windows', { skip: wineMissing() }, async (t) => {
     await node.unpublish(pod)
   })
 
-  await t.test('a repeated publish changes nothing, and a new version arrives by rotation', async () => {
-    const pod = await node.pod(parameters({ objectName: 'password', objectType: 'secret' }))
-    await node.publish(pod)
-    const before = readdirSync(node.wine.unix(pod.targetPath))
-    await node.publish(pod)
-    assert.deepEqual(readdirSync(node.wine.unix(pod.targetPath)), before)
-    await set('password', 'two')
-    await eventually(() => assert.equal(node.read(pod, 'password'), 'two'), 60_000)
-    await eventually(() => assert.equal(readdirSync(node.wine.unix(pod.targetPath)).length, before.length))
-    await node.unpublish(pod)
-    await set('password', 'one')
-  })
+  await t.test(
+    'a repeated publish changes nothing, and a new version replaces even a file that is read-only',
+    async () => {
+      const readOnly = { filePermission: '0400' }
+      const pod = await node.pod(parameters({ objectName: 'password', objectType: 'secret', ...readOnly }))
+      await node.publish(pod)
+      const before = readdirSync(node.wine.unix(pod.targetPath))
+      await node.publish(pod)
+      assert.deepEqual(readdirSync(node.wine.unix(pod.targetPath)), before)
+      assert.equal(statSync(node.wine.unix(`${pod.targetPath}\\password`)).mode & 0o222, 0)
+      await set('password', 'two')
+      await eventually(() => assert.equal(node.read(pod, 'password'), 'two'), 60_000)
+      await eventually(() => assert.equal(readdirSync(node.wine.unix(pod.targetPath)).length, before.length))
+      await node.unpublish(pod)
+      await set('password', 'one')
+    },
+  )
 
   await t.test('unpublish removes the files and then the directory, and may be repeated', async () => {
     const pod = await node.pod(parameters({ objectName: 'password', objectType: 'secret' }))
