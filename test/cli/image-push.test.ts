@@ -5,12 +5,15 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import { decodeJwt, type JWTPayload } from 'jose'
 import { platformOfMachine } from '#packaging/image'
 import { helm } from '../packaging/charts/helm.ts'
 import { needsRegistry, startRegistry } from '../support/docker-registry.ts'
 import { findProgram } from '../support/find-program.ts'
+import { startLocalAzure } from '../support/local-azure.ts'
 import { runCli } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
+import { startTokenRegistry } from '../support/token-registry.ts'
 
 const crane = findProgram('crane', 'KEYMOUNT_CRANE')
 const { name: platform, architecture } = platformOfMachine()
@@ -128,5 +131,53 @@ test(
     assert.match(wrong.stderr, /answered 401/)
     assert.match(wrong.stderr, /sign in: docker login 127\.0\.0\.1:\d+/)
     assert.ok(!wrong.stderr.includes('wrong horse'))
+  },
+)
+
+test(
+  'a push to Azure Container Registry signs in with Entra, as the account that the options name',
+  needsRegistry,
+  async (t) => {
+    const registry = 'contoso.azurecr.io'
+    const { host, token } = await startTokenRegistry(t, registry)
+    const claims: JWTPayload[] = []
+    const answer = async (request: Request): Promise<Response> => {
+      const { pathname, search } = new URL(request.url)
+      if (pathname === '/oauth2/exchange') {
+        const form = await request.formData()
+        claims.push(decodeJwt(String(form.get('access_token'))))
+        return Response.json({ refresh_token: 'refresh' })
+      }
+      if (pathname === '/oauth2/token') {
+        const form = await request.formData()
+        return Response.json({ access_token: await token(String(form.get('scope'))) })
+      }
+      const { method } = request
+      const headers = new Headers(request.headers)
+      for (const name of ['host', 'connection', 'content-length']) headers.delete(name)
+      headers.set('x-forwarded-host', registry)
+      headers.set('x-forwarded-proto', 'https')
+      const hasBody = method !== 'GET' && method !== 'HEAD'
+      const body = hasBody ? { body: await request.arrayBuffer() } : {}
+      return fetch(`http://${host}${pathname}${search}`, { method, headers, redirect: 'manual', ...body })
+    }
+    const azure = await startLocalAzure(t, { sites: [{ host: registry, answer }] })
+    const { tenantId, clientId, clientSecret } = azure.administrator
+    const { code, stdout, stderr } = await runCli(
+      ['charts', 'push', `${registry}/charts`, '--auth-method', 'client_secret', '--tenant-id', tenantId],
+      {
+        HTTPS_PROXY: azure.proxyUrl,
+        SSL_CERT_FILE: azure.caFile,
+        AZURE_CLIENT_ID: clientId,
+        AZURE_CLIENT_SECRET: clientSecret,
+      },
+    )
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^oci:\/\/contoso\.azurecr\.io\/charts\/keymount \S+ sha256:[0-9a-f]{64}$/m)
+    assert.deepEqual(
+      new Set(claims.map(({ aud, appid, tid }) => `${aud} ${appid} ${tid}`)),
+      new Set([`https://containerregistry.azure.net ${clientId} ${tenantId}`]),
+    )
+    assert.ok(!`${stdout}${stderr}`.includes(clientSecret))
   },
 )

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { SignJWT } from 'jose'
 import { SecretValue } from '#lib'
 import { createHttpClient } from '#lib/http'
 import {
@@ -16,10 +14,9 @@ import {
   pushArtifact,
   type RegistryCredentials,
 } from '#packaging/registry'
-import { openCertificateAuthority } from '../../../src/lab/azure/certificates/certificate-authority.ts'
-import { needsRegistry, startRegistry } from '../../support/docker-registry.ts'
+import { needsRegistry } from '../../support/docker-registry.ts'
 import { type Intercept, startRegistryFront, textOf } from '../../support/registry-front.ts'
-import { temporaryDirectory } from '../../support/temporary-directory.ts'
+import { startTokenRegistry } from '../../support/token-registry.ts'
 
 const registry = 'contoso.azurecr.io'
 const entraToken = 'token of Entra'
@@ -30,15 +27,7 @@ const refreshToken = 'token of the registry'
  * one repository, which Docker's registry verifies.
  */
 async function startAzureRegistry(t: TestContext) {
-  const directory = temporaryDirectory(t)
-  const authority = await openCertificateAuthority(directory)
-  const tls = await authority.issue(registry)
-  const certificates = join(directory, 'tokens.pem')
-  writeFileSync(certificates, tls.cert)
-  const realm = `https://${registry}/oauth2/token`
-  const { host } = await startRegistry(t, {
-    auth: { token: { realm, service: registry, issuer: 'azure', rootcertbundle: certificates } },
-  })
+  const { host, authority, tls, token } = await startTokenRegistry(t, registry)
   const forms: Record<string, string>[] = []
   const intercept: Intercept = async (request, response) => {
     if (request.url !== '/oauth2/exchange' && request.url !== '/oauth2/token') return false
@@ -49,7 +38,7 @@ async function startAzureRegistry(t: TestContext) {
       if (isValid) response.end(JSON.stringify({ refresh_token: refreshToken }))
       else response.writeHead(401).end('{"errors":[{"code":"UNAUTHORIZED","message":"token is not valid"}]}')
     } else if (form.refresh_token !== refreshToken) response.writeHead(401).end()
-    else response.end(JSON.stringify({ access_token: await accessToken(tls, form.scope ?? '') }))
+    else response.end(JSON.stringify({ access_token: await token(form.scope ?? '') }))
     return true
   }
   const port = await startRegistryFront(t, { registry: host, tls, intercept })
@@ -59,19 +48,6 @@ async function startAzureRegistry(t: TestContext) {
   })
   t.after(() => http.stop())
   return { http, forms }
-}
-
-async function accessToken({ cert, key }: { cert: string; key: string }, scope: string): Promise<string> {
-  const [type, name, actions = ''] = scope.split(':')
-  const [first = ''] = cert.split(/(?<=-----END CERTIFICATE-----)/)
-  return new SignJWT({ access: [{ type, name, actions: actions.split(',') }] })
-    .setProtectedHeader({ alg: 'ES256', typ: 'JWT', x5c: [new X509Certificate(first).raw.toString('base64')] })
-    .setIssuer('azure')
-    .setAudience(registry)
-    .setIssuedAt()
-    .setNotBefore('-1m')
-    .setExpirationTime('5m')
-    .sign(createPrivateKey(key))
 }
 
 const chart = { metadata: { name: 'keymount', version: '1.2.3+a' }, bytes: Buffer.from('a chart') }
