@@ -1,8 +1,9 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createPrivateKey, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isForbidden, isNotFound, type KubeClient, resources } from '#kubernetes/client'
 import { errorMessage } from '#lib'
+import { decodePem, encodePem } from '#lib/formats'
 import { CliError, type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { withCluster } from '../cluster/open-cluster.ts'
 import type { ClusterOption } from '../options.ts'
@@ -18,7 +19,7 @@ export interface CompareCommand {
   world: CliWorld
 }
 
-type Verdict = 'equal' | 'different' | 'only in the old one' | 'only in the new one'
+type Verdict = 'equal' | 'equal in another form' | 'different' | 'only in the old one' | 'only in the new one'
 
 /** Verdicts about two Secrets by key: never a value, a hash or a length. */
 export interface Comparison extends SecretPair {
@@ -93,7 +94,33 @@ function hashOfThisRun(): (value: string) => string {
 
 interface Hashed {
   type: string
-  keys: ReadonlyMap<string, string>
+  keys: ReadonlyMap<string, ValueHash>
+}
+
+interface ValueHash {
+  exact: string
+  /** Of what a PEM text means: the same key may be written as PKCS #1 and as PKCS #8. Undefined for other values. */
+  meaning: string | undefined
+}
+
+function hashOf(value: string, hash: (value: string) => string): ValueHash {
+  const meaning = meaningOfPem(Buffer.from(value, 'base64').toString('latin1'))
+  return { exact: hash(value), meaning: meaning === undefined ? undefined : hash(meaning) }
+}
+
+/** Certificates and keys of a PEM text as DER in base64, keys as PKCS #8; undefined for any other text. */
+function meaningOfPem(text: string): string | undefined {
+  if (!text.includes('-----BEGIN ')) return undefined
+  try {
+    const blocks = decodePem(text).map(({ label, der }) => {
+      if (!label.endsWith('PRIVATE KEY')) return `${label} ${Buffer.from(der).toString('base64')}`
+      const key = createPrivateKey(encodePem({ label, der }))
+      return `key ${key.export({ type: 'pkcs8', format: 'der' }).toString('base64')}`
+    })
+    return blocks.join('\n')
+  } catch {
+    return undefined
+  }
 }
 
 async function compare(
@@ -109,7 +136,7 @@ async function compare(
         { namespace: pair.namespace, name },
         { signal },
       )
-      return { type, keys: new Map(Object.entries(data ?? {}).map(([key, value]) => [key, hash(value)])) }
+      return { type, keys: new Map(Object.entries(data ?? {}).map(([key, value]) => [key, hashOf(value, hash)])) }
     } catch (error) {
       if (signal.aborted) throw error
       return { why: whyNot(error, name) }
@@ -122,7 +149,7 @@ async function compare(
   const names = [...new Set([...before.keys.keys(), ...after.keys.keys()])].toSorted()
   const keys = Object.fromEntries(names.map((name) => [name, verdict(before.keys.get(name), after.keys.get(name))]))
   const type = before.type === after.type ? 'equal' : 'different'
-  const equal = type === 'equal' && Object.values(keys).every((one) => one === 'equal')
+  const equal = type === 'equal' && Object.values(keys).every((one) => one.startsWith('equal'))
   return { ...pair, equal, type, keys, problem: undefined }
 }
 
@@ -132,10 +159,11 @@ function whyNot(error: unknown, name: string): string {
   return errorMessage(error)
 }
 
-function verdict(before: string | undefined, after: string | undefined): Verdict {
+function verdict(before: ValueHash | undefined, after: ValueHash | undefined): Verdict {
   if (before === undefined) return 'only in the new one'
   if (after === undefined) return 'only in the old one'
-  return before === after ? 'equal' : 'different'
+  if (before.exact === after.exact) return 'equal'
+  return before.meaning !== undefined && before.meaning === after.meaning ? 'equal in another form' : 'different'
 }
 
 function print(comparisons: readonly Comparison[], { line, style }: Terminal): void {
@@ -144,9 +172,8 @@ function print(comparisons: readonly Comparison[], { line, style }: Terminal): v
     const names = Object.keys(keys)
     const text = problem ?? (equal === true ? `equal (${countOf(names.length, 'key')})` : 'different')
     line(`${mark} ${namespace}/${old} and ${new_}: ${text}`)
-    if (equal !== false) continue
     if (type === 'different') line('    type: different')
-    for (const name of names) line(`    ${name}: ${keys[name] ?? ''}`)
+    for (const name of names) if (equal === false || keys[name] !== 'equal') line(`    ${name}: ${keys[name] ?? ''}`)
   }
   const equal = comparisons.filter((one) => one.equal === true).length
   line(`${equal} of ${countOf(comparisons.length, 'Secret')} equal`)

@@ -1,4 +1,5 @@
 import type { Manifest } from '#azure/lint'
+import { stringOf, valueAt } from '#lib/formats'
 import {
   editManifest,
   type ListEntry,
@@ -7,8 +8,8 @@ import {
   printList,
   printManifests,
 } from '../manifests/print-manifests.ts'
+import type { Input } from './input.ts'
 import { isName } from './is-name.ts'
-import type { ConvertOptions } from './migrate-options.ts'
 import type { Work } from './work.ts'
 
 /** A Secret that an object of the old tool makes, and the one that replaces it. */
@@ -33,7 +34,7 @@ export interface Draft {
   /** Other objects of the input that have to be converted, too. */
   needs?: readonly Manifest[] | undefined
   /** What a service account has to allow: that this class makes Secrets with its identity. */
-  consent?: { namespace: string; account: string; className: string } | undefined
+  consent?: { namespace: string; account: string; before: readonly string[]; className: string } | undefined
 }
 
 /** A class, and the Secret with its objects, in our terms. A key of the Secret is a file of the class. */
@@ -79,7 +80,7 @@ export function editedDraft(work: Work, changes: readonly ManifestChange[], more
 }
 
 /** The manifests of a class and its Secret, as the strategy asks for. */
-export function draftOf(work: Work, wanted: WantedClass, options: ConvertOptions): Draft {
+export function draftOf(work: Work, wanted: WantedClass, { options, named }: Input): Draft {
   const { suffix, strategy } = options
   if (strategy !== 'files' && !isName(wanted.account)) work.add('KM004', 'the name of the service account is not valid')
   const [className, secretName] = [`${wanted.name}${suffix}`, `${wanted.secret.name}${suffix}`]
@@ -99,8 +100,18 @@ export function draftOf(work: Work, wanted: WantedClass, options: ConvertOptions
     makes,
     secrets: withSecret ? [{ namespace, old: wanted.secret.name, new: secretName }] : [],
     volume: strategy === 'secrets' ? undefined : className,
-    consent: ofClass ? { namespace, account: wanted.account, className } : undefined,
+    consent: ofClass ? { namespace, account: wanted.account, before: consentsOf(wanted, named), className } : undefined,
   }
+}
+
+/** Classes that the account of the input allows already. */
+function consentsOf({ namespace, account }: WantedClass, named: Input['named']): string[] {
+  const [found] = named('ServiceAccount', account, { namespace })
+  const text = stringOf(valueAt(found?.value, 'metadata', 'annotations', 'keymount.dev/sync-classes')) ?? ''
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name === '*' || isName(name))
 }
 
 function metadataOf(name: string, namespace: string) {

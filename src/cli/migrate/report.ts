@@ -83,7 +83,8 @@ function consentCommands({ files }: Converted): string[] {
   const byAccount = Map.groupBy(consents, ({ namespace, account }) => `${namespace}/${account}`)
   return [...byAccount.values()].map((all) => {
     const [{ namespace = '', account = '' } = {}] = all
-    const classes = all.map(({ className }) => className).join(',')
+    const names = new Set([...all.flatMap(({ before }) => before), ...all.map(({ className }) => className)])
+    const classes = names.has('*') ? '*' : [...names].join(',')
     const where = namespace === '' ? [] : ['-n', namespace]
     const annotation = `keymount.dev/sync-classes=${classes}`
     return commandLine('kubectl', 'annotate', 'serviceaccount', account, ...where, '--overwrite', annotation)

@@ -1,20 +1,9 @@
 import type { Manifest } from '#azure/lint'
 import type { Draft } from './draft.ts'
-import type { ConvertOptions, SourceName } from './migrate-options.ts'
+import type { Input } from './input.ts'
+import type { SourceName } from './migrate-options.ts'
 import type { MigrateRules } from './rule.ts'
 import type { Work } from './work.ts'
-
-/** Everything that a conversion may look at. */
-export interface Input {
-  manifests: readonly Manifest[]
-  options: ConvertOptions
-  /** Objects of a kind that may be in the namespace of another one. */
-  named(kind: string, name: string, beside: Pick<Manifest, 'namespace'>): readonly Manifest[]
-  /** The comment at a field of an object. */
-  commentAt(manifest: Manifest, path: readonly (string | number)[]): string
-  /** Keys of a Secret of the cluster, where the command reads one; otherwise why they are not known. */
-  keysOfSecret(namespace: string, name: string): readonly string[] | { why: string }
-}
 
 /** One tool that a migration comes from. */
 export interface Source {

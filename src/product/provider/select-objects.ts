@@ -176,12 +176,16 @@ function objectOf(select: SelectSpec, object: ObjectDetails): ObjectSpec {
 
 /** Which file is whose would be decided by chance otherwise. */
 function checkFileNames({ objects, templates }: ClassSpec, selected: readonly ObjectSpec[]): void {
-  const owners = new Map(namedFiles({ objects: [], templates }).map(({ path }) => [path, 'a template']))
+  const ofTemplates = new Set(namedFiles({ objects: [], templates }).map(({ path }) => path))
+  const owners = new Map<string, string>()
   for (const object of [...objects, ...selected]) {
     const owner = `${object.type} "${object.name}"${object.vaultName === undefined ? '' : ` of vault "${object.vaultName}"`}`
     for (const { path } of namedFiles({ objects: [{ ...object, onlyTemplates: false }], templates: [] })) {
-      const other = owners.get(path)
-      if (other !== undefined && other !== owner && (object.selected || other === 'a template')) {
+      const before = owners.get(path)
+      // An object that only templates use has a name for them, and no file that could be in the way of theirs.
+      const isTemplate = ofTemplates.has(path) && !object.onlyTemplates
+      if (isTemplate || (before !== undefined && before !== owner && object.selected)) {
+        const other = isTemplate ? 'a template' : before
         const text = `${object.path}: "${path}" is the file of ${other} and of ${owner}; give one of them another fileName`
         throw new MountError('select-file-name', text)
       }

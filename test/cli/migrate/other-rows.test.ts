@@ -161,6 +161,16 @@ spec:
     assert.match(written, /secretProviderClass: parts/)
   })
 
+  test('env of one container of several with --strategy files: only that container gets the variables; different ones: a finding', () => {
+    const side = (env: string) => `        - name: side\n          image: example.com/side\n${env}`
+    const secrets = [akvs({ type: 'secret' }), parts].map((one) => stringify(one)).join('---\n')
+    const one = convertText(`${secrets}---\n${deployment}${side('')}`, { strategy: 'files' })
+    assert.deepEqual(one.errors, [])
+    assert.match(one.converted.files.at(-1)?.text ?? '', /keymount\.dev\/env-containers: api/)
+    const both = side('          env: [{ name: PASSWORD, value: db@azurekeyvault }]\n')
+    assert.deepEqual(codesOf(convertText(`${secrets}---\n${deployment}${both}`, { strategy: 'files' })), ['KM213'])
+  })
+
   test('env that names an unknown object, or one that is left out, leaves the pod out', () => {
     assert.deepEqual(codesOf(pod([akvs({ type: 'secret' })])), ['KM210'])
     const broken = akvs({ type: 'secret' }, { configMap: { name: 'x', dataKey: 'y' } })

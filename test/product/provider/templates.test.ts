@@ -56,6 +56,19 @@ test('templates are files of the volume, and objects with only: templates are no
   )
 })
 
+test('a template may have the name of an object that only templates use', async (t) => {
+  const { send, set } = await startShop(t)
+  await set('db', ' x ')
+  const { files } = await send(
+    '- { objectName: db, objectType: secret, only: templates }',
+    '- { fileName: db, template: "{{ .db | trim }}" }',
+  )
+  assert.deepEqual(
+    files.map(({ path, contents }) => [path, contents.toString()]),
+    [['db', 'x']],
+  )
+})
+
 test('the first variable of a range over a set is the path of the file, not the name of the object', async (t) => {
   const { send, set } = await startShop(t)
   await set('app-mode', 'fast')

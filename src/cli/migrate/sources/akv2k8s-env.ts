@@ -1,6 +1,6 @@
 import { type Manifest, type Path, podManifest } from '#azure/lint'
 import { listOf, stringOf, valueAt } from '#lib/formats'
-import type { Input } from '../source.ts'
+import type { Input } from '../input.ts'
 
 /** An environment variable whose value akv2k8s replaces. */
 export interface EnvUse {

@@ -73,4 +73,10 @@ export const akv2k8sRules = {
     why: 'azureIdentity names an identity of AAD Pod Identity. A class reads with the identity of a service account.',
     right: 'workload identity for the service account (docs/migrate-from-pod-identity.md), then remove azureIdentity',
   },
+  KM213: {
+    title: 'containers with different variables',
+    severity: 'error',
+    why: 'The annotation keymount.dev/env has one list of variables for a pod, and a container must not see what only another one had.',
+    right: '--strategy secrets, or a pod for each',
+  },
 } as const satisfies MigrateRules

@@ -4,8 +4,9 @@ import { recordOf, stringOf, valueAt } from '#lib/formats'
 import type { ListEntry } from '../../manifests/print-manifests.ts'
 import { headComment } from '../comments.ts'
 import { type Draft, draftOf, editedDraft } from '../draft.ts'
+import type { Input } from '../input.ts'
 import { type KnownFields, reportUnknownFields } from '../known-fields.ts'
-import { groupOf, type Input, type Source } from '../source.ts'
+import { groupOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 import { type EnvUse, envUses, usesOf } from './akv2k8s-env.ts'
 import { akv2k8sRules } from './akv2k8s-rules.ts'
@@ -28,6 +29,7 @@ export const akv2k8sSource: Source = {
     'akv2k8s reads with one identity for the whole cluster; a class reads with the identity of a service account (`--service-account`, `--client-id`). That account needs a federated credential and the right to read the vault.',
     'The label `azure-key-vault-env-injection: enabled` of a namespace makes akv2k8s start every container through its own program. Remove it when the pods are switched.',
     'Certificates come with the leaf first, as `chainOrder: ensureserverfirst` asks for.',
+    'With `--strategy files` the variables of pods come from the webhook (`webhook.envFiles.enabled`, Kubernetes 1.35): docs/environment-variables.md.',
   ],
   convert(work, input) {
     const { kind } = work.manifest
@@ -121,7 +123,7 @@ function convertSecret(work: Work, input: Input): Draft | undefined {
         everyFile: false,
       },
     },
-    input.options,
+    input,
   )
 }
 
@@ -329,6 +331,7 @@ function withoutSecret(work: Work, files: readonly FileUse[], needs: Draft['need
     csi: { driver: 'secrets-store.csi.k8s.io', readOnly: true, volumeAttributes: { secretProviderClass } },
   }))
   const isOne = volumes.length === 1
+  const containers = containersOf(work, files)
   const variables = new Set(
     files.map(({ use, className, key }) => `${use.variable}=${isOne ? '' : `${className}:`}${key}`),
   )
@@ -344,7 +347,31 @@ function withoutSecret(work: Work, files: readonly FileUse[], needs: Draft['need
     // Without the label the webhook does not see the pod.
     { path: [...path, 'metadata', 'labels', 'azure.workload.identity/use'], value: 'true' },
     { path: [...path, 'metadata', 'annotations', 'keymount.dev/env'], value: [...variables].join(', ') },
+    ...(containers === undefined
+      ? []
+      : [{ path: [...path, 'metadata', 'annotations', 'keymount.dev/env-containers'], value: containers }]),
     ...(before.length > 0 ? added : [{ path: [...path, 'spec', 'volumes'], value: volumes }]),
   ]
   return editedDraft(work, changes, { needs })
+}
+
+/**
+ * Names of the containers that get the variables; undefined where all do. The annotation has one list of variables, so
+ * containers with different ones are a finding: none may see what only another one had.
+ */
+function containersOf(work: Work, files: readonly FileUse[]): string | undefined {
+  const pod = podManifest(work.manifest)
+  const all = pod?.containers ?? []
+  const ofContainer = all.map(({ name, path }) => ({
+    name,
+    variables: files
+      .filter(({ use }) => use.path.slice(0, path.length).join('/') === path.join('/'))
+      .map(({ use, className, key }) => `${use.variable}=${className}:${key}`)
+      .toSorted()
+      .join(),
+  }))
+  const using = ofContainer.filter(({ variables }) => variables !== '')
+  if (new Set(using.map(({ variables }) => variables)).size > 1)
+    work.add('KM213', 'its containers have different variables from the vault', { path: pod?.path ?? [] })
+  return using.length === all.length ? undefined : using.map(({ name }) => name).join(', ')
 }

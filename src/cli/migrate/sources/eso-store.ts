@@ -1,6 +1,6 @@
 import type { Manifest, Path } from '#azure/lint'
 import { listOf, recordOf, stringOf, valueAt } from '#lib/formats'
-import type { Input } from '../source.ts'
+import type { Input } from '../input.ts'
 import type { Work } from '../work.ts'
 import { cloudNames, vaultNameOf } from './vault-address.ts'
 

@@ -3,9 +3,10 @@ import { parseDuration, recordOf, stringOf, valueAt } from '#lib/formats'
 import type { ListEntry } from '../../manifests/print-manifests.ts'
 import { headComment } from '../comments.ts'
 import { type Draft, draftOf, type WantedClass } from '../draft.ts'
+import type { Input } from '../input.ts'
 import { type KnownFields, reportUnknownFields } from '../known-fields.ts'
 import { migrateLimits } from '../migrate-limits.ts'
-import { groupOf, type Input, type Source } from '../source.ts'
+import { groupOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 import { esoRules } from './eso-rules.ts'
 import { readStore, type StoreParameters } from './eso-store.ts'
@@ -33,6 +34,7 @@ export const esoSource: Source = {
   owns: (manifest) => groupOf(manifest) === group || groupOf(manifest).endsWith(`.${group}`),
   notes: [
     'A secret that belongs to a certificate comes as PEM (certificates and key); the operator gives what the vault stores, often a PFX in base64. `keymount migrate compare` shows such keys as different.',
+    'The RSA key of a Secret of type kubernetes.io/tls is PKCS #1, as the Secrets Store CSI driver writes it, and the operator’s PKCS #8: the same key, which `compare` shows as equal in another form.',
     'The operator reads once an hour by default, and so do the classes (`syncInterval: 1h`). Without that parameter Keymount reads every 2 minutes.',
     'Where the operator writes what it could get, Keymount writes a Secret whole or not at all.',
   ],
@@ -102,7 +104,7 @@ function convertExternalSecret(work: Work, input: Input): Draft | undefined {
   readDataFrom(reading)
   applyTemplateUse(reading)
   if (work.failed || store === undefined) return undefined
-  return draftOf(work, wantedClass(reading, store, syncInterval, headComment(manifest)), input.options)
+  return draftOf(work, wantedClass(reading, store, syncInterval, headComment(manifest)), input)
 }
 
 interface Reading {

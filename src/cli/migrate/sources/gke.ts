@@ -1,7 +1,8 @@
 import { stringOf, valueAt } from '#lib/formats'
 import { type Draft, editedDraft } from '../draft.ts'
+import type { Input } from '../input.ts'
 import type { MigrateRules } from '../rule.ts'
-import { groupOf, type Input, type Source } from '../source.ts'
+import { groupOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 import { convertSecretSync } from './sse.ts'
 

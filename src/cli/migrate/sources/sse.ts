@@ -1,9 +1,10 @@
 import { recordOf, stringOf, valueAt } from '#lib/formats'
 import { headComment } from '../comments.ts'
 import { classObject, type Draft, editedDraft, syncObject } from '../draft.ts'
+import type { Input } from '../input.ts'
 import { type KnownFields, reportUnknownFields } from '../known-fields.ts'
 import type { MigrateRules } from '../rule.ts'
-import { groupOf, type Input, type Source } from '../source.ts'
+import { groupOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 
 const group = 'secret-sync.x-k8s.io'

@@ -1,8 +1,9 @@
 import { podManifest } from '#azure/lint'
 import { listOf, stringOf, valueAt } from '#lib/formats'
 import { editedDraft } from '../draft.ts'
+import type { Input } from '../input.ts'
 import type { MigrateRules } from '../rule.ts'
-import { groupOf, type Input, type Source } from '../source.ts'
+import { groupOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 
 const upstreamRules = {
