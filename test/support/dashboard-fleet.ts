@@ -200,7 +200,16 @@ export async function createFleet(kube: KubeClient, { volumes = 0 }: { volumes?:
       .filter(({ state }) => state !== 'waiting')
       .flatMap((one) => Array.from({ length: one.pods }, (_, i) => statusOf(one, i))),
   )
-  await createAll(kube, resources.events, all.flatMap(eventsOf))
+  const uids = new Map<string, string>()
+  for (const one of workloads) {
+    const name = podName(one, 0)
+    uids.set(name, (await kube.get(resources.pods, { namespace: one.namespace, name })).metadata.uid ?? '')
+  }
+  await createAll(
+    kube,
+    resources.events,
+    all.flatMap((one) => eventsOf(one, uids.get(podName(one, 0)) ?? '')),
+  )
   await createSyncs(kube)
   return { volumes: pods.length }
 }
@@ -395,13 +404,13 @@ function statusOf(workload: Workload, index: number) {
   }
 }
 
-function eventsOf(workload: Workload): object[] {
+function eventsOf(workload: Workload, uid: string): object[] {
   const { namespace, state, class: className, objects } = workload
   const name = podName(workload, 0)
   const event = (reason: string, message: string, seconds: number, more: object = {}) => ({
     ...base('v1', 'Event'),
     metadata: { namespace, name: `${name}.${digits(`${name}${reason}`, 16)}` },
-    involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid: digits(`uid ${name}`) },
+    involvedObject: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
     reason,
     message,
     type: 'Normal',

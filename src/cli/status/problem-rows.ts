@@ -8,6 +8,7 @@ import type { ClusterObjects } from './cluster-objects.ts'
 import type { JudgedNode } from './node-rows.ts'
 import type { ProblemRow, SecretRow, VolumeRow } from './rows.ts'
 import { statusLimits } from './status-limits.ts'
+import { withoutCode } from './volume-rows.ts'
 
 /** What is wrong in one place. Places with the same code and text are one row. */
 interface Found {
@@ -54,7 +55,10 @@ function rowOf(key: string, group: readonly Found[]): ProblemRow {
     .toSorted()
     .at(0)
   const explanation = isCode(code) ? [commandLine('keymount', 'explain', code)] : []
-  const fix = [...new Set(group.flatMap((one) => one.fix))].slice(0, 5)
+  const fixes = [...new Set(group.flatMap((one) => one.fix))]
+  // The pods of a class fail for one reason: the doctor need not examine all of them.
+  const doctor = fixes.filter((command) => command.startsWith('keymount doctor ')).slice(0, 1)
+  const fix = [...fixes.filter((command) => !command.startsWith('keymount doctor ')).slice(0, 4), ...doctor]
   return {
     key,
     state: isWarning ? 'warning' : 'error',
@@ -69,11 +73,6 @@ function rowOf(key: string, group: readonly Found[]): ProblemRow {
     affectedCount: affected.length,
     fix: [...fix, ...explanation],
   }
-}
-
-/** Messages of driver and provider begin with their code in brackets. */
-function withoutCode(text: string, code: string): string {
-  return text.replaceAll(`[${code}] `, '').replaceAll(` [${code}]`, '')
 }
 
 function ofDriver({ csiDrivers }: ClusterObjects, { installCommand, knowsDriver }: Judged): Found[] {

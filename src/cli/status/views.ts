@@ -49,7 +49,7 @@ export interface View<R extends Row = Row> {
 
 const toneOrder: Readonly<Record<Tone, number>> = { bad: 0, warn: 1, quiet: 2, good: 3 }
 
-function stateColumn<R extends Row>(share = 9): Column<R> {
+function stateColumn<R extends Row>(share = 10.5): Column<R> {
   return { id: 'state', title: 'State', kind: 'state', text: ({ state }) => state, order: urgency, share }
 }
 
@@ -214,7 +214,7 @@ const problems: View<ProblemRow> = {
   empty: 'Nothing is wrong.',
   sort: 'state',
   columns: [
-    { ...stateColumn<ProblemRow>(8), order: (row) => `${urgency(row)} ${String(1e9 - row.affectedCount)}` },
+    { ...stateColumn<ProblemRow>(9.5), order: (row) => `${urgency(row)} ${String(1e9 - row.affectedCount)}` },
     text('code', 'Code', (row) => row.code, 16, { kind: 'code' }),
     text('where', 'Where', (row) => row.where, 18, { aliases: ['class', 'node'] }),
     text('namespace', 'Namespace', (row) => row.namespace, 9, { aliases: ['ns'], wideOnly: true }),

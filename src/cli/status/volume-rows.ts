@@ -61,7 +61,8 @@ function newRow(key: string, mount: Mount, state: VolumeRow['state'], workload: 
   const pod = status?.podName ?? ''
   const className = status?.secretProviderClassName ?? ''
   const failure = at('lastFailure')
-  const failing = failure === null ? undefined : failureText(failure)
+  const code = failure === null ? codes[state] : (codesIn(failure)[0] ?? at('failureCode') ?? 'rotation-failing')
+  const failing = failure === null ? undefined : withoutCode(failureText(failure), code)
   return {
     key,
     state,
@@ -79,11 +80,16 @@ function newRow(key: string, mount: Mount, state: VolumeRow['state'], workload: 
     lastCheck: at('lastCheck'),
     nextCheck: at('nextCheck'),
     lastChange: at('lastChange'),
-    code: failure === null ? codes[state] : (codesIn(failure)[0] ?? at('failureCode') ?? 'rotation-failing'),
+    code,
     message: failing ?? messageOf(state, at('staleSince')),
     since: failure === null ? at('staleSince') : at('failingSince'),
     fix: state === 'fresh' ? [] : fixOf(namespace, pod, className, state),
   }
+}
+
+/** Messages of driver and provider begin with their code in brackets; it has a field of its own. */
+export function withoutCode(text: string, code: string | null): string {
+  return text.replaceAll(`[${code}] `, '').replaceAll(` [${code}]`, '')
 }
 
 const codes: Readonly<Record<VolumeRow['state'], string | null>> = {
@@ -159,7 +165,8 @@ function waitingRow(pod: WaitingPod, className: string, events: ReturnType<typeo
     nextCheck: null,
     lastChange: null,
     code: event === undefined ? null : code,
-    message: text === null ? 'the pod has not started yet, and there is no error' : mountFailureText(text),
+    message:
+      text === null ? 'the pod has not started yet, and there is no error' : withoutCode(mountFailureText(text), code),
     since: event?.firstTimestamp ?? created,
     fix: event === undefined ? [] : fixOf(namespace, name, className, 'waiting'),
   }

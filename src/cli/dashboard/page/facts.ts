@@ -70,7 +70,7 @@ function ofVolume(row: VolumeRow, nowMs: number): Facts {
       ['Node', row.node === '' ? '–' : { view: 'nodes', filter: `node=${row.node}`, text: row.node }],
       ['Code', row.code ?? '–'],
       ['Since', at(row.since, nowMs)],
-      ['Version', `${row.version ?? '–'} ${agreement[`${row.agrees}`]}`.trim()],
+      ['Version', `${row.version ?? '–'}${agreement[`${row.agrees}`]}`],
       ['Last check', at(row.lastCheck, nowMs)],
       ['Next check', at(row.nextCheck, nowMs)],
       ['Last change', at(row.lastChange, nowMs)],
