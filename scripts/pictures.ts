@@ -1,6 +1,7 @@
 // Makes the pictures of docs/pictures: the dashboard of a local cluster with an invented fleet, and the output of `keymount demo`.
 //
 //   node bin/node.mjs scripts/pictures.ts [--only dashboard|demo]
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,10 +12,10 @@ import { browserMissing, openPage, startBrowser } from '../test/support/browser.
 import { openDashboard } from '../test/support/dashboard.ts'
 import { createFleet } from '../test/support/dashboard-fleet.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
-import { runCli } from '../test/support/run-cli.ts'
+import { cliCommand, cliEnvironment } from '../test/support/run-cli.ts'
 
 const directory = join(import.meta.dirname, '../docs/pictures')
-/** A page of the documentation is no place for larger ones. */
+/** Larger ones would slow down the page that shows them. */
 const maxBytes = 300 * 1024
 
 interface Shot {
@@ -48,6 +49,8 @@ const styles: Readonly<Record<string, string>> = {
   32: 'color:#63c98d',
   36: 'color:#8ab4ff',
 }
+
+const clearLine = '\r\u001b[2K'
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } })
 if (browserMissing !== false) throw new Error(browserMissing)
@@ -89,14 +92,30 @@ async function shootDashboard(browser: Browser): Promise<void> {
 }
 
 async function shootDemo(browser: Browser): Promise<void> {
-  const { stdout, stderr, code } = await runCli(['demo'], { FORCE_COLOR: '1' })
-  if (code !== 0) throw new Error(`keymount demo ended with ${code}: ${stderr}`)
+  const text = demoOutput()
   const context = await browser.newContext({ viewport: { width: 940, height: 600 } })
   const page = await context.newPage()
-  await page.setContent(terminalPage(`$ keymount demo\n${stdout}${stderr}`))
+  await page.setContent(terminalPage(`$ keymount demo\n${text}`))
   await page.locator('main').screenshot({ path: fileOf('demo') })
   await context.close()
   checkSize('demo')
+}
+
+/** What a terminal of 108 columns shows in the end: of a line that is written again, the last text. */
+function demoOutput(): string {
+  const [program, entry] = cliCommand
+  const command = `stty cols 108 rows 60; exec ${program} ${entry} demo`
+  const { status, stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+    env: { ...cliEnvironment(), TERM: 'xterm', FORCE_COLOR: '1', SHELL: '/bin/sh' },
+    encoding: 'utf8',
+    timeout: 180_000,
+    maxBuffer: 16 * 1024 * 1024,
+  })
+  if (status !== 0) throw new Error(`keymount demo ended with ${status}: ${stdout.slice(-2000)}`)
+  const lines = stdout.replaceAll('\r\n', '\n').split('\n')
+  return lines
+    .map((line) => line.slice(line.lastIndexOf(clearLine) < 0 ? 0 : line.lastIndexOf(clearLine) + clearLine.length))
+    .join('\n')
 }
 
 function fileOf(name: string): string {
