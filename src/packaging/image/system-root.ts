@@ -99,7 +99,11 @@ async function fetchSystem(
     await allEnded([fetchNode(platform, locked, unfinished, run), ...packages])
     const now = new Date()
     utimesSync(unfinished, now, now)
-    rmSync(path, { recursive: true, force: true })
+    // Another process may have fetched the same meanwhile, and use it; then ours is not needed.
+    if (isFresh(path)) return
+    // Those of older versions of Node, too.
+    const older = globSync(join(dirname(path), `system-${platform.os}-${platform.architecture}-*`))
+    for (const each of older) rmSync(each, { recursive: true, force: true })
     renameSync(unfinished, path)
   } finally {
     rmSync(unfinished, { recursive: true, force: true })
