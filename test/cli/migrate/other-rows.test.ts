@@ -365,6 +365,11 @@ describe('upstream driver', () => {
     assert.equal(suggested(convertAll([azureClass('azure', { secretObjects }), pod([use])])).length, 0)
   })
 
+  test('the report notes that a values file works with the chart of the same name', () => {
+    const [outcome] = convertAll([azureClass()]).converted.outcomes
+    assert.match(outcome?.source.notes.join('\n') ?? '', /values file of an upstream chart works unchanged/)
+  })
+
   test('findings of lint are reported, and leave nothing out', () => {
     const wrong = azureClass('azure', {
       secretObjects: [{ ...secretObjects[0], data: [{ objectName: 'x', key: 'y' }] }],

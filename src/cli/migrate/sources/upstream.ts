@@ -32,7 +32,10 @@ export const upstreamSource: Source = {
     groupOf(manifest) === 'secrets-store.csi.x-k8s.io'
       ? manifest.kind === 'SecretProviderClass' && valueAt(manifest.value, 'spec', 'provider') === 'azure'
       : (podManifest(manifest)?.classVolumes.length ?? 0) > 0,
-  notes: ['Classes and pods stay as they are. How the charts are replaced under running pods: docs/migrate.md.'],
+  notes: [
+    'Classes and pods stay as they are. How the charts are replaced under running pods: docs/migrate.md.',
+    'A values file of an upstream chart works unchanged with Keymount’s chart of the same name (`keymount charts serve`). For charts/keymount, docs/migrate.md has a table of the values.',
+  ],
   convert(work, input) {
     if (work.manifest.kind === 'SecretProviderClass') suggestSyncs(work, input)
     return editedDraft(work, [])
