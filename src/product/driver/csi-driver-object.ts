@@ -2,7 +2,7 @@ import { csiDriverAnnotations, resources } from '#kubernetes/client'
 import { errorMessage, type Running } from '#lib'
 import { parseDuration } from '#lib/formats'
 import type { Node } from './node.ts'
-import { seeConfirmation } from './rotation/quiet-polling.ts'
+import { isRenewed, seeConfirmation } from './rotation/quiet-polling.ts'
 
 /** How often the status object of a volume for which nothing has changed is written, unless the operator asks for less. */
 export const defaultStatusIntervalMs = 300_000
@@ -22,7 +22,7 @@ export function followCsiDriver(node: Node): Running {
   let reading: Promise<void> = Promise.resolve()
   const read = () => {
     reading = readObject(node, stopping.signal).then(() => {
-      const waitMs = node.confirmed.beat === undefined ? readEveryMs : readConfirmationEveryMs
+      const waitMs = isRenewed(node) ? readConfirmationEveryMs : readEveryMs
       if (!stopping.signal.aborted) cancel = node.clock.after(waitMs, read)
     })
   }

@@ -8,6 +8,7 @@ import {
   printEventsConfirmation,
   resources,
 } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { startDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { objectsAttribute, startFakeProvider } from '../../support/fake-provider.ts'
@@ -79,7 +80,7 @@ async function start(t: TestContext) {
   }
   /** Until the volume has been checked so often beside its mount. */
   const checks = (count: number) => eventually(() => assert.equal(provider.mounts.length, 1 + count))
-  return { driver, provider, clock, confirm, write, step, confirmFor, annotation, mount, checks }
+  return { driver, provider, clock, confirm, write, step, confirmFor, annotation, mount, checks, reads: () => reads }
 }
 
 test('while the operator confirms that it hears of every change, volumes are polled at its interval; status and metrics show it', async (t) => {
@@ -104,7 +105,7 @@ test('while the operator confirms that it hears of every change, volumes are pol
 })
 
 test('an operator that ends is noticed within minutes: the volume is checked at the next tick of its own interval', async (t) => {
-  const { clock, confirmFor, annotation, mount, checks, step } = await start(t)
+  const { clock, confirmFor, annotation, mount, checks, step, reads } = await start(t)
   await mount()
   await confirmFor(40 * minute)
   await checks(1)
@@ -115,6 +116,14 @@ test('an operator that ends is noticed within minutes: the volume is checked at 
   await eventually(async () => assert.equal(await annotation('poll-interval'), ''))
   await clock.advance(10 * minute)
   await checks(3)
+  // Half an hour later, the driver reads the annotation as rarely as without one.
+  for (let i = 0; i < 12; i++) await step()
+  const before = reads()
+  for (let i = 0; i < 20; i++) {
+    await clock.advance(minute)
+    await sleep(20)
+  }
+  assert.ok(reads() - before <= 3, String(reads() - before))
 })
 
 test('a confirmation that is withdrawn, and vaults and namespaces that are left out of it, end at once', async (t) => {

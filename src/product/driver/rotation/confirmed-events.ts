@@ -7,6 +7,8 @@ import type { EventsConfirmation } from '#kubernetes/client'
 export interface ConfirmedEvents {
   /** Of the last confirmation; undefined where there has been none. */
   beat: number | undefined
+  /** When this node first saw it, by `clock.elapsed()`. */
+  beatAt: number
   /** The last one that this node saw coming: the first that it sees may be of an operator that has ended long ago. */
   trusted: EventsConfirmation | undefined
   /** Whether there has been one. */
@@ -18,5 +20,5 @@ export interface ConfirmedEvents {
 }
 
 export function noConfirmedEvents(): ConfirmedEvents {
-  return { beat: undefined, trusted: undefined, hasTrusted: false, periods: new Map(), cancel: () => {} }
+  return { beat: undefined, beatAt: 0, trusted: undefined, hasTrusted: false, periods: new Map(), cancel: () => {} }
 }

@@ -18,6 +18,7 @@ export function seeConfirmation(node: Node, text: string | undefined, signal: Ab
     return
   }
   const isNew = confirmed.beat !== undefined && found.beat > confirmed.beat
+  if (found.beat !== confirmed.beat) confirmed.beatAt = clock.elapsed()
   confirmed.beat = found.beat
   seePeriods(node, found)
   if (!isNew) return
@@ -78,6 +79,13 @@ function wakeUnconfirmed(node: Node): void {
     if (nextCheckAt < volume.nextCheckAt) volumes.update(volume.target, { nextCheckAt })
   }
 }
+
+/** Whether an operator renews its confirmation, or did so within half an hour: the annotation of one that has ended stays. */
+export function isRenewed({ confirmed, clock }: Node): boolean {
+  return confirmed.beat !== undefined && clock.elapsed() - confirmed.beatAt < renewedMs
+}
+
+const renewedMs = 30 * 60_000
 
 /** What decides how often a volume is polled. */
 export type PolledVolume = Pick<Volume, 'pod' | 'className' | 'vaults' | 'readAt' | 'intervalMs' | 'stale'>
