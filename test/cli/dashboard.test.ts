@@ -225,6 +225,20 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
     attackFromElsewhere(t, lab.kube, open, dashboard),
   )
 
+  await t.test('--azure reads the metadata of the vaults: the newest version, before any pod has it', async () => {
+    await lab.azure.setSecret(vault, 'password', `${planted} that no pod has`)
+    const withAzure = await openDashboard(t, lab.env, '--azure', '--auth-method', 'client_secret')
+    const other = await openPage(browser, withAzure)
+    await other.goto('/objects?q=vault=dashboard')
+    await other.page.waitForSelector('#body .warn .word')
+    assert.equal(
+      await other.page.locator('#body tr', { hasText: 'secret/password' }).locator('td').first().innerText(),
+      'behind',
+    )
+    await other.page.context().close()
+    await withAzure.stop()
+  })
+
   await t.test('a user without the rights gets the rows that they may list, and no button', async () => {
     const limited = await openDashboard(t, await kubeconfigOf(lab), '-n', 'default')
     const other = await openPage(browser, limited)

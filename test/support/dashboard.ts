@@ -17,14 +17,15 @@ export interface OpenDashboard {
   stop(): Promise<void>
 }
 
+/** @param cluster its kubeconfig, or the variables of a lab */
 export async function openDashboard(
   t: Pick<TestContext, 'after'>,
-  kubeconfig: string,
+  cluster: string | Readonly<Record<string, string>>,
   ...flags: string[]
 ): Promise<OpenDashboard> {
   const [program, ...words] = cliCommand
-  const child = spawn(program, [...words, 'dashboard', '--json', '--kubeconfig', kubeconfig, ...flags], {
-    env: cliEnvironment(),
+  const child = spawn(program, [...words, 'dashboard', '--json', ...flags], {
+    env: { ...cliEnvironment(), ...(typeof cluster === 'string' ? { KUBECONFIG: cluster } : cluster) },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const stop = async () => {

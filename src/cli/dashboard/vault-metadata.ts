@@ -1,6 +1,7 @@
 import type { ObjectType } from '#azure/class'
 import { type Running, sleep } from '#lib'
-import { gatherObjects, type ObjectFacts } from '../doctor/azure-facts.ts'
+import { forEachLimited } from '#lib/async'
+import { gatherObjects, type ObjectFacts, type WantedObject } from '../doctor/azure-facts.ts'
 import type { AzureSession } from '../identity/azure-session.ts'
 import { cleanName } from '../status/clean-text.ts'
 import type { ClusterObjects } from '../status/cluster-objects.ts'
@@ -15,6 +16,7 @@ const everyMs = 300_000
 /** The list of the classes may take a moment. */
 const firstMs = 2000
 const maxObjects = 1000
+const vaultsAtOnce = 4
 /** That many are asked for by one call. */
 const batch = 100
 
@@ -22,13 +24,16 @@ const batch = 100
 export function watchVaults(azure: AzureSession, { objects, touch }: FollowedObjects): VaultWatch {
   const abort = new AbortController()
   const { signal } = abort
-  let known: ReadonlyMap<string, VaultMetadata> = new Map()
+  const known = new Map<string, VaultMetadata>()
   const run = async () => {
     await sleep(firstMs, { signal })
     while (!signal.aborted) {
-      known = await readVaults(azure, objects, signal)
-      touch()
-      await sleep(known.size === 0 ? 15_000 : everyMs, { signal })
+      const vaults = objectsOfVaults(objects)
+      await forEachLimited([...vaults.values()], vaultsAtOnce, async (wanted) => {
+        for (const [key, metadata] of await readVault(azure, wanted, signal)) known.set(key, metadata)
+        touch()
+      })
+      await sleep(vaults.size === 0 ? firstMs : everyMs, { signal })
     }
   }
   const ended = run().catch(() => undefined)
@@ -41,11 +46,8 @@ export function watchVaults(azure: AzureSession, { objects, touch }: FollowedObj
   }
 }
 
-async function readVaults(
-  azure: AzureSession,
-  { classes }: ClusterObjects,
-  signal: AbortSignal,
-): Promise<Map<string, VaultMetadata>> {
+/** The objects that classes name, by their vault: one that does not answer does not hold up the others. */
+function objectsOfVaults({ classes }: ClusterObjects): Map<string, WantedObject[]> {
   const wanted = new Map(
     [...classes.values()].flatMap(({ class: className, vaultOf }) =>
       [...vaultOf].flatMap(([id, vaultName]) => {
@@ -55,10 +57,17 @@ async function readVaults(
       }),
     ),
   )
+  return Map.groupBy([...wanted.values()].slice(0, maxObjects), ({ vaultName }) => vaultName)
+}
+
+async function readVault(
+  azure: AzureSession,
+  wanted: readonly WantedObject[],
+  signal: AbortSignal,
+): Promise<Map<string, VaultMetadata>> {
   const found = new Map<string, VaultMetadata>()
-  const all = [...wanted.values()].slice(0, maxObjects)
-  for (let at = 0; at < all.length && !signal.aborted; at += batch) {
-    for (const facts of await gatherObjects(azure, all.slice(at, at + batch))) {
+  for (let at = 0; at < wanted.length && !signal.aborted; at += batch) {
+    for (const facts of await gatherObjects(azure, wanted.slice(at, at + batch))) {
       const newest = newestOf(facts)
       if (newest !== undefined) found.set(`${facts.vaultName}/${facts.object.type}/${facts.object.name}`, newest)
     }
