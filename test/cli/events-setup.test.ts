@@ -116,7 +116,7 @@ test('the printed commands run on the lab as they are, twice, and then a secret 
     assert.equal(code, 0, output)
     assert.match(
       output,
-      /queue: https:\/\/keymountprod[0-9a-f]{8}\.queue\.core\.windows\.net\/keymount-prod\n {2}clientID: [0-9a-f-]{36}\n/,
+      /queue: https:\/\/keymountprod[0-9a-f]{8}\.queue\.core\.windows\.net\/keymount-prod\n {2}vaults: \[shop-events, bank-events\]\n {2}clientID: [0-9a-f-]{36}\n/,
     )
   }
   const topic = await lab.shell(`az rest --method get --url ${user.topicUrl} --query identity.type --output tsv`)
