@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
 import { mayMount } from '../support/may-mount.ts'
 import { runCli } from '../support/run-cli.ts'
@@ -202,3 +202,55 @@ test('a disk that is full is reported with its directories, leaves nothing runni
   assert.match(other.stderr, /the disk is full/)
   await runCli(['down', '--delete-state', '--home', state])
 })
+
+test('a directory that cannot be made is an error, and does not keep the command busy for good', async (t) => {
+  const secret = 'apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: db}\n'
+  const input = join(temporaryDirectory(t), 'db.yaml')
+  writeFileSync(input, secret)
+  for (const args of [
+    ['migrate', '-o', '/proc/nope/x', input],
+    ['local-azure', '--state', '/proc/nope/x'],
+  ]) {
+    const { code, stderr } = await runCli(args)
+    assert.notEqual(code, 0, args.join(' '))
+    assert.match(stderr, /\/proc\/nope/)
+  }
+})
+
+test('a dashboard on a port in use names the option that selects another', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { code, stderr } = await runCli(['dashboard', '--port', String(port), '--kubeconfig', unreachable(t)])
+  assert.equal(code, 2)
+  assert.match(stderr, /it is in use/)
+  assert.match(stderr, /--port PORT/)
+  assert.doesNotMatch(stderr, / at /)
+})
+
+test('a cluster that does not answer is not reported as an empty one', async (t) => {
+  const { code, stdout, stderr } = await runCli(['status', 'volumes', '--kubeconfig', unreachable(t)])
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.equal(stderr.match(/is unreachable/g)?.length, 1, stderr)
+})
+
+test('a rule of lint or migrate is no error code, and explain says where it is described', async () => {
+  const { code, stderr } = await runCli(['explain', 'KM117'])
+  assert.equal(code, 2)
+  assert.match(stderr, /KM117 is a rule of keymount migrate, and no error code\n.*docs\/migrate-findings\.md/)
+})
+
+function unreachable(t: TestContext): string {
+  const file = join(temporaryDirectory(t), 'kubeconfig')
+  const text = `apiVersion: v1
+kind: Config
+current-context: x
+contexts: [{name: x, context: {cluster: x, user: x}}]
+clusters: [{name: x, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: x, user: {token: x}}]
+`
+  writeFileSync(file, text)
+  return file
+}

@@ -124,8 +124,8 @@ function addSource(command: Command): Command {
         .default(''),
     )
     .option('--service-account <name>', 'account that reads, where the manifests name none of the namespace')
-    .option('--client-id <id>', 'client id for the classes, where the account has no annotation')
-    .option('--tenant-id <id>', 'tenant for the classes')
+    .option('--client-id <id>', 'client id for the classes, where the account has no annotation', parseUuid)
+    .option('--tenant-id <id>', 'tenant for the classes', parseUuid)
     .option('--accept-pem', 'certificates and keys may come as PEM where the old tool writes DER or JWK')
     .addOption(
       new Option('--provider-map <old=new>', 'change the provider of classes; may be repeated').argParser(parseMapping),
@@ -153,6 +153,11 @@ function commonOf(options: SourceOptions, words: readonly (string | undefined)[]
 function parseSuffix(text: string): string {
   if (/^(?:[-.]?[a-z0-9]+)*$/.test(text) && text.length <= 40) return text
   throw new InvalidArgumentError('Expected lower case letters, digits, "-" and ".", such as -km.')
+}
+
+function parseUuid(text: string): string {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text
+  throw new InvalidArgumentError('Expected a UUID, such as 6b2c9d4e-0f3a-4c1b-9d8e-7a6f5e4d3c2b.')
 }
 
 function parseMapping(text: string, before: Map<string, string> = new Map()): Map<string, string> {

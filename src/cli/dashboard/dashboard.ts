@@ -1,6 +1,7 @@
 import { createKubeClient } from '#kubernetes/client'
 import { readKubeconfig } from '#lab/home'
-import { type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { ListenError } from '#lib/http'
+import { CliError, type CliWorld, createTerminal, exitCodes } from '#terminal'
 import { chosenKubeconfig } from '../cluster/chosen-kubeconfig.ts'
 import { parseAzureFlags } from '../identity/azure-flags.ts'
 import { openAzure } from '../identity/azure-session.ts'
@@ -92,7 +93,7 @@ export async function startDashboard(options: DashboardOptions, world: CliWorld)
       },
     },
     options.port,
-  )
+  ).catch(portProblem)
   started.defer(() => served.stop())
   const all = started.move()
   return {
@@ -101,6 +102,17 @@ export async function startDashboard(options: DashboardOptions, world: CliWorld)
     ready: followed.ready,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
+}
+
+/** Throws {@link CliError} when the port cannot be used. */
+function portProblem(error: unknown): never {
+  if (!(error instanceof ListenError)) throw error
+  throw new CliError({
+    what: error.message,
+    fix: ['choose another port: --port PORT', 'or any free one: --port 0'],
+    code: 'usage',
+    cause: error,
+  })
 }
 
 async function azureOf(options: DashboardOptions, world: CliWorld, started: AsyncDisposableStack) {

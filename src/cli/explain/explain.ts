@@ -32,6 +32,14 @@ function namedCodes(text: string): AnyCode[] {
   const codes = codesIn(text)
   if (codes.length > 0) return codes
   const [, word = bare] = /\[([a-z-]+)\]/.exec(text) ?? []
+  const rules = ruleBooks.find(({ id }) => id.test(text.trim()))
+  if (rules !== undefined) {
+    throw new CliError({
+      what: `${text.trim()} is a rule of ${rules.command}, and no error code`,
+      fix: [`read ${rules.page}`],
+      code: 'usage',
+    })
+  }
   const near = nearestName(word, Object.keys(explanations))
   throw new CliError({
     what: `There is no error code ${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)}`,
@@ -39,6 +47,12 @@ function namedCodes(text: string): AnyCode[] {
     code: 'usage',
   })
 }
+
+/** Rules have pages of their own. */
+const ruleBooks = [
+  { id: /^KL\d+$/i, command: 'keymount lint', page: 'docs/lint.md' },
+  { id: /^KM\d+$/i, command: 'keymount migrate', page: 'docs/migrate-findings.md' },
+] as const
 
 function described(code: AnyCode) {
   const { meaning, fix } = explanations[code]

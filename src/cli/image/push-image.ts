@@ -1,6 +1,7 @@
-import { createReadStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeDirectories } from '#lib/files'
 import {
   buildRootfs,
   type JsonBlob,
@@ -66,7 +67,7 @@ function buildImage(name: string, work: string, { terminal, world }: Here): Prom
   const platform = platformNamed(name)
   const build = async () => {
     const directory = join(world.cacheDirectory, 'image')
-    mkdirSync(directory, { recursive: true })
+    makeDirectories(directory)
     const rootfs = await buildRootfs(directory, { root: world.packageRoot, platform, env: world.env })
     return ociImage(rootfs.path, join(work, `${platform.os}-${platform.architecture}`), platform)
   }

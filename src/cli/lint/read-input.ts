@@ -42,7 +42,12 @@ function statOf(path: string) {
     return statSync(path)
   } catch (error) {
     const why = errorCode(error) === 'ENOENT' ? 'there is no such file or directory' : (errorCode(error) ?? '')
-    throw new CliError({ what: `Cannot read ${path}`, why, fix: ['see keymount lint --help'], code: 'usage' })
+    throw new CliError({
+      what: `Cannot read ${path}`,
+      why,
+      fix: ['name a file, a directory, or - for standard input'],
+      code: 'usage',
+    })
   }
 }
 

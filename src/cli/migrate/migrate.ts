@@ -1,10 +1,10 @@
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { sarifLog } from '../lint/sarif.ts'
+import { refuseOccupied, writeDirectory } from '../manifests/write-directory.ts'
 import type { MigrateCommand } from './migrate-options.ts'
 import { type ReadAndConverted, readAndConvert } from './read-and-convert.ts'
 import { allRules, countsOf, pairsOf, pairsText, reportText, sorted, summaryOf } from './report.ts'
 import type { MigrateFinding } from './work.ts'
-import { refuseOccupied, writeDirectory } from './write-output.ts'
 
 /** `keymount migrate`: manifests of other tools become manifests of ours, in a new directory. */
 export async function migrate(command: MigrateCommand): Promise<number> {
@@ -15,12 +15,12 @@ export async function migrate(command: MigrateCommand): Promise<number> {
       fix: ['-o DIR: it must not exist yet', 'to see what there is, without writing: keymount migrate check'],
       code: 'usage',
     })
-  refuseOccupied(output)
+  refuseOccupied(output, '-o')
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const converted = await readAndConvert(command)
   if (converted.problems.length === 0 || converted.outcomes.length > 0) {
     const pairs = pairsOf(converted)
-    writeDirectory(output, [
+    writeDirectory(output, '-o', [
       ...converted.files,
       { path: 'REPORT.md', text: reportText(converted, command, output) },
       ...(pairs.length === 0 ? [] : [{ path: 'secrets.tsv', text: pairsText(pairs) }]),

@@ -57,6 +57,7 @@ async function printOnce(reader: Reader): Promise<number> {
   const read = await terminal.wait('reading volumes, classes and pods', () =>
     loadObjects(kube, { namespace: options.namespace, views: [view.name], signal: world.signal }),
   )
+  refuseUnreadable(view, read)
   const rows = allRows(reader, read)
   const chosen = choose(reader, rows)
   for (const line of textOf(reader, read, rows, chosen)) terminal.line(line)
@@ -75,6 +76,13 @@ const mainSource: Readonly<Record<ViewName, string>> = {
   secrets: 'SecretProviderClasses',
   nodes: 'nodes',
   events: 'events',
+}
+
+/** A cluster that cannot be read at all is not an empty one: the reason is said once. Throws {@link CliError}. */
+function refuseUnreadable(view: View, { missing }: Read): void {
+  const why = missing.get(mainSource[view.name])
+  if (why === undefined || missing.size < 2 || [...missing.values()].some((other) => other !== why)) return
+  throw new CliError({ what: `${view.title} could not be read`, why, code: 'failed' })
 }
 
 function nowOf(kube: KubeClient): number {

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { type Clock, type Log, type Running, silentLog, systemClock } from '#lib'
+import { makeDirectories } from '#lib/files'
 import type { ClusterBackend } from './arm/container-service/cluster-backend.ts'
 import { openCertificateAuthority } from './certificates/certificate-authority.ts'
 import { createLeafCertificates } from './certificates/leaf-certificates.ts'
@@ -66,7 +66,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const otherServices = servicesOfSites(sites)
   const isServed = (host: string) => serviceOfHost(cloud, host) !== undefined || otherServices.has(host)
   const paths = pathsOf(stateDir)
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  makeDirectories(stateDir, 0o700)
   await using started = new AsyncDisposableStack()
 
   let proxy: ConnectProxy | undefined

@@ -3,7 +3,6 @@ import {
   existsSync,
   fstatSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseJson } from '#lib/formats'
+import { makeDirectories } from './make-directories.ts'
 
 /**
  * State that survives `kill -9`: a file of JSON lines. What was appended before an answer left is there after a restart,
@@ -29,7 +29,7 @@ export interface Journal {
 
 /** Opens or creates the journal at `path` (mode 0600). Throws when a line other than the last is not JSON: the file is left as it is. */
 export function openJournal(path: string): Journal {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeDirectories(dirname(path), 0o700)
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   const { entries, intact } = parseLines(path, text)
   if (!intact) writeWhole(path, entries)

@@ -270,3 +270,17 @@ test('Ctrl-C ends a plan that waits for Azure', { timeout: 60_000 }, async (t) =
   assert.deepEqual(await ended, [130, null])
   assert.equal(sockets.size, 1, 'nothing was tried again')
 })
+
+test('files that a user may have filled in are not replaced by the next plan, and a directory that cannot be made is an error', async (t) => {
+  const words = prepare(t, fleets['1x15'] ?? nothing)
+  const out = join(temporaryDirectory(t), 'out')
+  const write = (directory: string) => identityPlan(...words, '--format', 'bicep', '--output-dir', directory)
+  assert.equal((await write(out)).code, 0)
+  const again = await write(out)
+  assert.equal(again.code, 2)
+  assert.match(again.stderr, /is not empty\n.*nothing is overwritten/)
+  assert.match(again.stderr, /--output-dir DIR/)
+  const impossible = await write('/proc/nope/x')
+  assert.equal(impossible.code, 1)
+  assert.match(impossible.stderr, /\/proc\/nope/)
+})

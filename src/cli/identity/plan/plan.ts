@@ -1,6 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { writeDirectory } from '../../manifests/write-directory.ts'
 import { parseAzureFlags } from '../azure-flags.ts'
 import { openAzure } from '../azure-session.ts'
 import type { AzureFlags } from '../sign-in-options.ts'
@@ -87,16 +87,15 @@ function printFiles(
   directory: string | undefined,
   line: (text: string) => void,
 ): void {
+  if (directory !== undefined) {
+    const named = [...files].map(([path, text]) => ({ path, text }))
+    writeDirectory(directory, '--output-dir', named)
+    for (const { path } of named) line(join(directory, path))
+    return
+  }
   for (const [name, text] of files) {
-    if (directory === undefined) {
-      if (files.size > 1) line(`${name.includes('.bicep') ? '//' : '#'} file: ${name}`)
-      line(text.trimEnd())
-      continue
-    }
-    const path = join(directory, name)
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, text)
-    line(path)
+    if (files.size > 1) line(`${name.includes('.bicep') ? '//' : '#'} file: ${name}`)
+    line(text.trimEnd())
   }
 }
 

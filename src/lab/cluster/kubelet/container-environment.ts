@@ -51,7 +51,10 @@ async function variableValue(
   const { fieldRef, secretKeyRef, configMapKeyRef } = valueFrom
   if (fieldRef !== undefined) return podField(pod, fieldRef.fieldPath)
   const ref = secretKeyRef ?? configMapKeyRef
-  if (ref === undefined) throw new PodConfigError('a valueFrom of this kind is not supported by the local cluster')
+  if (ref === undefined) {
+    const kind = Object.keys(valueFrom).join(', ') || 'nothing'
+    throw new PodConfigError(`the local cluster, which is Kubernetes 1.34, does not support valueFrom with ${kind}`)
+  }
   const entries = await (secretKeyRef === undefined ? read.configMap : read.secret)(ref)
   const text = entries?.get(ref.key)?.toString('utf8')
   if (text === undefined && ref.optional !== true) {

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { networkAddresses } from '#lab/router'
-import { replaceFile } from '#lib/files'
+import { makeDirectories, replaceFile } from '#lib/files'
 import {
   type Authority,
   type CertificateSpec,
@@ -43,7 +43,7 @@ const serviceNames = [
 
 /** Reads the CA and the service account key from `directory`, or creates them. Certificates of one year are issued at each start. */
 export async function openPki(directory: string): Promise<Pki> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDirectories(directory, 0o700)
   const authority = await openAuthority(join(directory, 'ca.crt'), join(directory, 'ca.key'))
   return {
     ca: authority.certificate,

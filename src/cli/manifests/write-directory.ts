@@ -1,37 +1,46 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { makeDirectories } from '#lib/files'
 import { CliError } from '#terminal'
 
-/** Throws {@link CliError} for a directory that has something in it. */
-export function refuseOccupied(directory: string): void {
+/** Throws {@link CliError} for a directory that has something in it. @param flag with which the user named it */
+export function refuseOccupied(directory: string, flag: string): void {
   const path = resolve(directory)
   if (!existsSync(path)) return
   let entries: readonly string[]
   try {
     entries = readdirSync(path)
   } catch {
-    throw new CliError({ what: `${directory} is not a directory`, fix: ['choose another one: -o DIR'], code: 'usage' })
+    throw new CliError({
+      what: `${directory} is not a directory`,
+      fix: [`choose another one: ${flag} DIR`],
+      code: 'usage',
+    })
   }
   if (entries.length === 0) return
   throw new CliError({
     what: `${directory} is not empty`,
     why: 'nothing is overwritten: what is there may have been edited',
-    fix: ['choose another directory: -o DIR', `or remove it: rm -r ${directory}`],
+    fix: [`choose another directory: ${flag} DIR`, `or remove it: rm -r ${directory}`],
     code: 'usage',
   })
 }
 
 /** Writes the files as one directory: there is all of it, or nothing. */
-export function writeDirectory(directory: string, files: readonly { path: string; text: string }[]): void {
-  refuseOccupied(directory)
+export function writeDirectory(
+  directory: string,
+  flag: string,
+  files: readonly { path: string; text: string }[],
+): void {
+  refuseOccupied(directory, flag)
   const target = resolve(directory)
-  mkdirSync(dirname(target), { recursive: true })
+  makeDirectories(dirname(target))
   const next = mkdtempSync(join(dirname(target), `.${basename(target)}-`))
   try {
     chmodSync(next, 0o755)
     for (const { path, text } of files) {
       const file = join(next, path)
-      mkdirSync(dirname(file), { recursive: true })
+      makeDirectories(dirname(file))
       writeFileSync(file, text, { flag: 'wx' })
     }
     renameSync(next, target)
