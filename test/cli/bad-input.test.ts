@@ -236,10 +236,10 @@ test('a cluster that does not answer is not reported as an empty one', async (t)
   assert.equal(stderr.match(/is unreachable/g)?.length, 1, stderr)
 })
 
-test('a rule of lint or migrate is no error code, and explain says where it is described', async () => {
+test('explain names the page of a rule of lint or migrate, which is not an error code', async () => {
   const { code, stderr } = await runCli(['explain', 'KM117'])
   assert.equal(code, 2)
-  assert.match(stderr, /KM117 is a rule of keymount migrate, and no error code\n.*docs\/migrate-findings\.md/)
+  assert.match(stderr, /KM117 is a rule of keymount migrate, not an error code\n.*docs\/migrate-findings\.md/)
 })
 
 function unreachable(t: TestContext): string {

@@ -35,7 +35,7 @@ function namedCodes(text: string): AnyCode[] {
   const rules = ruleBooks.find(({ id }) => id.test(text.trim()))
   if (rules !== undefined) {
     throw new CliError({
-      what: `${text.trim()} is a rule of ${rules.command}, and no error code`,
+      what: `${text.trim()} is a rule of ${rules.command}, not an error code`,
       fix: [`read ${rules.page}`],
       code: 'usage',
     })

@@ -78,7 +78,7 @@ const mainSource: Readonly<Record<ViewName, string>> = {
   events: 'events',
 }
 
-/** A cluster that cannot be read at all is not an empty one: the reason is said once. Throws {@link CliError}. */
+/** A cluster that cannot be read at all is not an empty one: the reason is printed once. Throws {@link CliError}. */
 function refuseUnreadable(view: View, { missing }: Read): void {
   const why = missing.get(mainSource[view.name])
   if (why === undefined || missing.size < 2 || [...missing.values()].some((other) => other !== why)) return
