@@ -1,8 +1,7 @@
-import { chmodSync, lstatSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import { errorCode } from '#lib'
-import { makeDirectories } from '#lib/files'
 import { ListenError } from './listen-error.ts'
 
 /**
@@ -13,7 +12,7 @@ import { ListenError } from './listen-error.ts'
  */
 export async function listenUnix<T>(path: string, bind: (path: string) => Promise<T>): Promise<T> {
   refuseLongPath(path)
-  makeDirectories(dirname(path), 0o700)
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   await removeStaleSocket(path)
   // bind(2) takes the mode from the umask; without it the socket would be open to others until chmod.
   const before = process.umask(0o077)
