@@ -68,7 +68,9 @@ test('in a cluster of the lab that az has made without the add-on, README’s he
     )
     await kubectl('create', 'serviceaccount', 'app')
     await kubectl.apply(podWithSecret({ clientId: clientId ?? '', tenantId: tenant ?? '' }))
-    await kubectl('wait', '--for=condition=Ready', 'pod/app', '--timeout=60s')
+    await kubectl('wait', '--for=condition=Ready', 'pod/app', '--timeout=60s').catch(async (error: unknown) => {
+      throw new Error(`pod/app: ${await kubectl('describe', 'pod', 'app')}`, { cause: error })
+    })
     assert.equal(await kubectl('exec', 'app', '--', 'cat', '/mnt/secrets/db'), 'hunter2')
   })
 

@@ -207,7 +207,7 @@ test('the control socket refuses invalid requests, and names what it expects', a
   )
   await assert.rejects(
     azure.control('GET', '/nothing'),
-    /404.*\/delay, \/faults\/HOST, \/requests, \/events, \/event-grid, \/vaults or \/operations/,
+    /404.*\/delay, \/faults\/HOST, \/requests, \/events, \/event-grid, \/vaults, \/identity-bindings\/token or \/operations/,
   )
 })
 

@@ -154,6 +154,7 @@ test('metrics show for each class how many volumes fail, and when they were and 
   assert.deepEqual(await values(), {
     volumes: 2,
     failing_volumes: 0,
+    quiet_volumes: 0,
     last_check_timestamp_seconds: mountedAt,
     last_change_timestamp_seconds: mountedAt,
     next_check_timestamp_seconds: nextTick,

@@ -19,9 +19,11 @@ function container(one: Container, { image, shared, rotationPollInterval, cachin
     flags.set('read-share', '0s')
   }
   const adapted = { ...one, ...(image === undefined ? {} : { image }) }
+  if (shared?.ports === undefined) return { ...adapted, args: withFlags(one.args ?? [], flags) }
   // Pods that share a network cannot listen on one port twice.
-  if (!isManager || shared?.ports === undefined) return { ...adapted, args: withFlags(one.args ?? [], flags) }
-  flags.set('metrics-bind-address', '0').set('health-probe-bind-address', '0')
+  for (const name of isManager ? ['metrics-bind-address', 'health-probe-bind-address'] : ['prometheus-port']) {
+    flags.set(name, '0')
+  }
   const { livenessProbe: _, readinessProbe: __, ports: ___, ...withoutPorts } = adapted
   return { ...withoutPorts, args: withFlags(one.args ?? [], flags) }
 }
