@@ -13,7 +13,7 @@ test('on a shared machine no container of the controller of SecretSyncs listens 
   const containers = (shared: Parameters<typeof syncObjects>[1]['shared']) =>
     syncObjects(packageRoot, { shared })
       .filter(({ kind }) => kind === 'Deployment')
-      .flatMap((deployment) => JSON.stringify(deployment).match(/"--[\w-]+=[^"]*:?\d{4,5}"/g) ?? [])
+      .flatMap((deployment) => JSON.stringify(deployment).match(/"--[\w-]*(?:port|address)=[^"]*\d{4,5}"/g) ?? [])
   assert.notDeepEqual(containers(undefined), [], 'elsewhere they do')
   assert.deepEqual(containers({ providersDirectory: '/p', ports }), [])
 })
