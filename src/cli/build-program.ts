@@ -111,8 +111,22 @@ async function addCommand(
 /** The words of the command that the command line names: `keymount azure throttle`. */
 export function commandPath(program: Command, words: readonly string[]): string {
   const [word, ...rest] = words
-  const named = program.commands.find((command) => word === command.name() || command.aliases().includes(word ?? ''))
+  const named = subcommandNamed(program, word)
   return named === undefined ? program.name() : `${program.name()} ${commandPath(named, rest)}`
+}
+
+/** The command that `words` name, and the words after its name. */
+export function namedCommand(
+  program: Command,
+  words: readonly string[],
+): { command: Command; rest: readonly string[] } {
+  const [word, ...rest] = words
+  const named = subcommandNamed(program, word)
+  return named === undefined ? { command: program, rest: words } : namedCommand(named, rest)
+}
+
+function subcommandNamed(program: Command, word: string | undefined): Command | undefined {
+  return program.commands.find((command) => word === command.name() || command.aliases().includes(word ?? ''))
 }
 
 function isNamed({ name, aliases = [] }: CommandDefinition, word: string | undefined): boolean {

@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from 'commander'
 import type { CliWorld } from '#terminal'
-import { buildProgram, commandPath } from './build-program.ts'
+import { buildProgram, commandPath, namedCommand } from './build-program.ts'
+import type { Choice } from './report-error.ts'
 
 /**
  * One run of the command line. Gives the exit status; prints every error itself. Only what the command line asks for is
@@ -15,6 +16,7 @@ export async function runCli(world: CliWorld): Promise<number> {
   let exitCode = 0
   let help = ''
   let path = world.programName
+  let choice: Choice | undefined
   try {
     const program = await buildProgram(world.argv, {
       world,
@@ -26,13 +28,22 @@ export async function runCli(world: CliWorld): Promise<number> {
       },
     })
     path = commandPath(program, world.argv)
+    choice = choiceIn(program, world.argv)
     await program.parseAsync(withoutHelpIfUnknown(program, world.argv), { from: 'user' })
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const { reportError } = await import('./report-error.ts')
-    return reportError(error, { world, path, help })
+    return reportError(error, { world, path, help, choice })
   }
+}
+
+/** Where a command also has subcommands: a word that may have been meant as one of them. */
+function choiceIn(program: Command, words: readonly string[]): Choice | undefined {
+  const { command, rest } = namedCommand(program, words)
+  const word = rest.find((one) => !one.startsWith('-'))
+  const names = command.commands.map((one) => one.name())
+  return word === undefined || names.length === 0 ? undefined : { word, names }
 }
 
 /** Without `--help` if the words before it name a command that does not exist, which is then the error. */

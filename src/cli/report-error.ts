@@ -2,7 +2,7 @@ import { CommanderError } from 'commander'
 import { IdentityError } from '#azure/identity'
 import { AzureRestError, isAzureForbidden } from '#azure/rest'
 import { KubeError } from '#kubernetes/client'
-import { errorCode, errorMessage, formatProblem, ProblemsError } from '#lib'
+import { errorCode, errorMessage, formatProblem, nearestName, ProblemsError } from '#lib'
 import { HttpFault } from '#lib/http'
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 
@@ -12,10 +12,17 @@ export interface FailedRun {
   path: string
   /** Its help, if it lacked its subcommand. */
   help: string
+  choice?: Choice | undefined
+}
+
+/** A word after a command, and the subcommands that there are. */
+export interface Choice {
+  word: string
+  names: readonly string[]
 }
 
 /** Prints what went wrong, why, and what to do. Gives the exit status. */
-export function reportError(error: unknown, { world, path, help }: FailedRun): number {
+export function reportError(error: unknown, { world, path, help, choice }: FailedRun): number {
   const terminal = createTerminal(world)
   if (world.signal.aborted) {
     terminal.error('keymount: interrupted')
@@ -26,7 +33,7 @@ export function reportError(error: unknown, { world, path, help }: FailedRun): n
     world.stderr.write(help)
     return exitCodes.usage
   }
-  const failure = toCliError(error, path, world)
+  const failure = toCliError(error, { world, path, choice })
   print(failure, terminal)
   return failure.exitCode
 }
@@ -38,9 +45,9 @@ function print({ what, why, fix, detail }: CliError, { style, error }: Terminal)
   for (const line of detail === undefined || detail === '' ? [] : detail.split('\n')) error(`    ${line}`)
 }
 
-function toCliError(error: unknown, path: string, { cacheDirectory }: CliWorld): CliError {
+function toCliError(error: unknown, { world, path, choice }: Omit<FailedRun, 'help'>): CliError {
   if (error instanceof CliError) return error
-  if (error instanceof CommanderError) return usageError(error, path)
+  if (error instanceof CommanderError) return usageError(error, path, choice)
   if (error instanceof ProblemsError) {
     const why = error.problems.length > 1 ? error.problems.map(formatProblem).join('\n') : error.message
     return new CliError({
@@ -58,11 +65,20 @@ function toCliError(error: unknown, path: string, { cacheDirectory }: CliWorld):
       : []
     return new CliError({ what: 'A request to Azure failed', why: error.message, fix, cause: error })
   }
-  return fileProblem(error, cacheDirectory) ?? unexpected(error)
+  return fileProblem(error, world.cacheDirectory) ?? unexpected(error)
 }
 
 /** Commander's message is `error: …`, with its suggestion in parentheses on a second line. */
-function usageError(cause: CommanderError, path: string): CliError {
+function usageError(cause: CommanderError, path: string, choice: Choice | undefined): CliError {
+  if (cause.code === 'commander.excessArguments' && choice !== undefined) {
+    const near = nearestName(choice.word, choice.names)
+    return new CliError({
+      what: `${path} has no subcommand ${JSON.stringify(choice.word)}`,
+      fix: [...(near === undefined ? [] : [`did you mean ${near}?`]), `one of: ${choice.names.join(', ')}`],
+      code: 'usage',
+      cause,
+    })
+  }
   const [first = '', ...rest] = cause.message.split('\n')
   const suggestions = rest.map((line) => line.replace(/^\(D(.*)\)$/, 'd$1'))
   return new CliError({

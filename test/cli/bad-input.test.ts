@@ -236,6 +236,14 @@ test('a cluster that does not answer is not reported as an empty one', async (t)
   assert.equal(stderr.match(/is unreachable/g)?.length, 1, stderr)
 })
 
+test('a word that status has no view for is answered with the views', async () => {
+  const { code, stderr } = await runCli(['status', 'volume'])
+  assert.equal(code, 2)
+  assert.match(stderr, /keymount status has no subcommand "volume"/)
+  assert.match(stderr, /did you mean volumes\?/)
+  assert.match(stderr, /one of: volumes, objects, classes, /)
+})
+
 test('explain names the page of a rule of lint or migrate, which is not an error code', async () => {
   const { code, stderr } = await runCli(['explain', 'KM117'])
   assert.equal(code, 2)
