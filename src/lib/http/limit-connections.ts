@@ -3,8 +3,10 @@ import type { Server, Socket } from 'node:net'
 
 interface Connection {
   socket: Socket
-  /** The last exchange; undefined before the first one. */
-  exchange: { request: IncomingMessage; response: ServerResponse } | undefined
+  /** Until it is answered. Kept no longer: what the last request of each connection holds would outlive the young generation. */
+  request: IncomingMessage | undefined
+  /** Whether its last request had come as a whole and is answered. */
+  isIdle: boolean
 }
 
 /**
@@ -18,7 +20,7 @@ export function limitConnections(server: Server, most: number): void {
   server.on('connection', (socket: Socket) => {
     if (connections.size >= most && !endOne(connections)) return void socket.destroy()
     const key = keyOf(socket)
-    connections.set(key, { socket, exchange: undefined })
+    connections.set(key, { socket, request: undefined, isIdle: false })
     socket.once('close', () => {
       if (connections.get(key)?.socket === socket) connections.delete(key)
     })
@@ -28,7 +30,14 @@ export function limitConnections(server: Server, most: number): void {
     const connection = connections.get(key)
     if (connection === undefined) return
     connections.delete(key)
-    connections.set(key, { ...connection, exchange: { request, response } })
+    connections.set(key, connection)
+    connection.request = request
+    connection.isIdle = false
+    response.once('close', () => {
+      if (connection.request !== request) return
+      connection.request = undefined
+      connection.isIdle = request.complete
+    })
   })
 }
 
@@ -40,17 +49,13 @@ function keyOf({ remoteAddress = '', remotePort = 0 }: Socket): string {
 /** Whether there was one that could be ended. */
 function endOne(connections: Map<string, Connection>): boolean {
   const all = [...connections]
-  const [key, connection] = all.find(([, one]) => isSending(one)) ?? all.find(([, one]) => isIdle(one)) ?? []
+  const [key, connection] = all.find(([, one]) => isSending(one)) ?? all.find(([, one]) => one.isIdle) ?? []
   if (key === undefined || connection === undefined) return false
   connections.delete(key)
   connection.socket.destroy()
   return true
 }
 
-function isSending({ exchange }: Connection): boolean {
-  return exchange === undefined || !exchange.request.complete
-}
-
-function isIdle({ exchange }: Connection): boolean {
-  return exchange?.response.closed === true
+function isSending({ request, isIdle }: Connection): boolean {
+  return request === undefined ? !isIdle : !request.complete
 }
