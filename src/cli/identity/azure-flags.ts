@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Credential, cloudNames, readTokenClaims } from '#azure/identity'
 import { type AzureCloud, findAzureCloud } from '#azure/rest'
-import { errorMessage, Problems, ProblemsError, SecretValue } from '#lib'
+import { errorMessage, isUuid, Problems, ProblemsError, SecretValue } from '#lib'
 import type { CliWorld } from '#terminal'
 import { subscriptionOfAzConfig } from './az-cli.ts'
 import { type AzureFlags, authMethods } from './sign-in-options.ts'
@@ -17,8 +17,6 @@ export interface AzureSettings {
 /** `cli`: with the token of az. Otherwise with a credential, which is complete except for the tenant. */
 export type AzureSignIn = { kind: 'cli' } | { kind: 'credential'; credentialIn: (tenantId: string) => Credential }
 
-const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 /** Reads the flags, and the environment (`AZURE_CLIENT_ID` …) where a flag is absent. Throws {@link ProblemsError}. */
 export function parseAzureFlags(
   flags: AzureFlags,
@@ -32,7 +30,7 @@ export function parseAzureFlags(
   const cloud = findAzureCloud(cloudName)
   if (cloud === undefined) problems.unexpected('--azure-env', cloudName, `one of ${cloudNames.join(', ')}`)
   const subscriptionId = flags.subscriptionId ?? env.AZURE_SUBSCRIPTION_ID ?? subscriptionOfAzConfig(world)
-  if (needsSubscription && !guid.test(subscriptionId ?? '')) {
+  if (needsSubscription && !isUuid(subscriptionId ?? '')) {
     problems.add('', '--subscription-id is required (and must be a valid UUID)')
   }
   const signIn = parseSignIn(flags, env, problems)
@@ -44,7 +42,7 @@ export function parseAzureFlags(
 function parseSignIn(flags: AzureFlags, env: CliWorld['env'], problems: Problems): AzureSignIn {
   const clientId = flags.clientId ?? env.AZURE_CLIENT_ID ?? ''
   const needClientId = () => {
-    if (guid.test(clientId)) return
+    if (isUuid(clientId)) return
     problems.add('', `--client-id is required (and must be a valid UUID): found ${JSON.stringify(clientId)}`)
   }
   const by = (credentialIn: (tenantId: string) => Credential): AzureSignIn => ({ kind: 'credential', credentialIn })

@@ -11,7 +11,7 @@ import {
   platformNamed,
   platforms,
 } from '#packaging/image'
-import { type Artifact, type BlobSource, parseReference, pushArtifact } from '#packaging/registry'
+import { type Artifact, type BlobSource, memoryBlob, parseReference, pushArtifact } from '#packaging/registry'
 import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import type { AzureFlags } from '../identity/sign-in-options.ts'
 import { withRegistry } from './open-registry.ts'
@@ -79,7 +79,7 @@ function artifactOf(images: readonly OciImage[], index: JsonBlob, tag: string): 
   return {
     blobs: images.flatMap(({ platform, config, layer }) => [
       { ...blobIn(layer.file), digest: layer.blob.digest, size: layer.blob.size, title: `layer ${platform.name}` },
-      { ...blobOf(config.bytes), digest: config.blob.digest, size: config.blob.size, title: `config ${platform.name}` },
+      memoryBlob(config.bytes, `config ${platform.name}`),
     ]),
     manifests: [
       ...images.map(({ manifest }) => ({ ...manifest.blob, bytes: manifest.bytes })),
@@ -90,14 +90,6 @@ function artifactOf(images: readonly OciImage[], index: JsonBlob, tag: string): 
 
 function blobIn(file: string): Pick<BlobSource, 'open'> {
   return { open: (from, to) => createReadStream(file, { start: from, end: to - 1 }) }
-}
-
-function blobOf(bytes: Buffer): Pick<BlobSource, 'open'> {
-  return {
-    async *open(from, to) {
-      yield bytes.subarray(from, to)
-    },
-  }
 }
 
 function mib(bytes: number): string {

@@ -35,7 +35,8 @@ export function chartArtifact({ metadata, bytes }: ChartContent): Artifact & { t
   return { blobs: [config, layer], manifests: [{ mediaType: manifestType, digest, bytes: manifest, tag }], tag, digest }
 }
 
-function memoryBlob(bytes: Buffer, title: string): BlobSource {
+/** A blob that is in memory. */
+export function memoryBlob(bytes: Buffer, title: string): BlobSource {
   return {
     digest: sha256(bytes),
     size: bytes.length,

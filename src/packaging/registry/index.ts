@@ -4,7 +4,7 @@
  * registry refused) or `HttpFault` (no answer).
  */
 export { type EntraExchange, exchangeEntraToken, isAzureRegistry } from './azure-registry.ts'
-export { chartArtifact } from './chart-artifact.ts'
+export { chartArtifact, memoryBlob } from './chart-artifact.ts'
 export { type CredentialSources, dockerCredentials } from './docker-credentials.ts'
 export {
   type Artifact,

@@ -1,4 +1,5 @@
 import type { Credential } from '#azure/identity'
+import { isUuid } from '#lib'
 import { MountError } from './mount-error.ts'
 
 /** Word for the node's system-assigned identity, where client ids are listed. */
@@ -12,8 +13,7 @@ export function parseManagedIdentities(words: readonly string[]): ManagedIdentit
   const list = words.map((word) => word.trim().toLowerCase()).filter((word) => word !== '')
   if (list.length === 1 && list[0] === 'any') return 'any'
   if (list.length === 1 && list[0] === 'none') return []
-  const isIdentity = (word: string) =>
-    word === systemAssigned || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(word)
+  const isIdentity = (word: string) => word === systemAssigned || isUuid(word)
   return list.length > 0 && list.every(isIdentity) ? list : undefined
 }
 

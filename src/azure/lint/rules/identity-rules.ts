@@ -1,4 +1,5 @@
 import { clientIdAnnotation, tokenExchangeAudience } from '#azure/identity'
+import { isUuid } from '#lib'
 import { listOf, recordOf, stringOf, valueAt } from '#lib/formats'
 import type { ClassManifest } from '../class-manifest.ts'
 import type { ManifestSet } from '../manifest-set.ts'
@@ -160,10 +161,7 @@ function* manySubjects(set: ManifestSet): Generator<RuleFinding> {
 
 /** A UUID, or something that is filled in before the manifest is applied. */
 function mayBeId(text: string): boolean {
-  return (
-    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ||
-    /[$<>{}[\]]|^(your|my)?[-_ ]?[a-z_]*client[-_ ]?id[a-z_ ]*$|^[A-Z_]+$/i.test(text)
-  )
+  return isUuid(text) || /[$<>{}[\]]|^(your|my)?[-_ ]?[a-z_]*client[-_ ]?id[a-z_ ]*$|^[A-Z_]+$/i.test(text)
 }
 
 function* notAnId({ classes, accounts, pods }: ManifestSet): Generator<RuleFinding> {

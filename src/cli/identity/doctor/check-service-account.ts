@@ -1,11 +1,10 @@
 import type { ServiceAccount } from '#kubernetes/client'
+import { isUuid } from '#lib'
 import { commandLine } from '#terminal'
 import type { Answer } from '../../answer.ts'
 import { identityAnnotations, useLabel } from '../identity-keys.ts'
 import type { ServiceAccountRef } from '../names.ts'
 import { type Finding, note, ok, problem, unknown } from './finding.ts'
-
-const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** The service account itself. @param needsClientId whether the pod has its client id from nowhere else. */
 export function checkServiceAccount(
@@ -26,7 +25,7 @@ export function checkServiceAccount(
 }
 
 function checkClientId(ref: ServiceAccountRef, found: string, needsClientId: boolean): Finding {
-  if (guid.test(found)) return ok('client id', found)
+  if (isUuid(found)) return ok('client id', found)
   const report = (text: string) =>
     needsClientId ? problem('client id', 'client-id-missing', text, [annotateCommand(ref)]) : note('client id', text)
   if (found !== '') return report(`${identityAnnotations.clientId} is "${found}", expected a UUID`)

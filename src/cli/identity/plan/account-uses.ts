@@ -2,6 +2,7 @@ import type { ClassSpec, ObjectType } from '#azure/class'
 import { clientIdAnnotation, completeIdentity, wayToSignIn } from '#azure/identity'
 import type { ClassManifest, Manifest, ManifestSet, PodManifest } from '#azure/lint'
 import { isObjectName } from '#kubernetes/client'
+import { isUuid } from '#lib'
 import { recordOf, stringOf, valueAt } from '#lib/formats'
 import { isVaultName } from '../doctor/check-class.ts'
 import { bindingAnnotation, useLabel } from '../identity-keys.ts'
@@ -192,7 +193,7 @@ function useOf(
   const namespace = user.namespace || collection.defaultNamespace
   const account = given || 'default'
   const refused = [
-    ...(isClientId(clientId) ? [] : [`client id ${shown(id)} is not a UUID`]),
+    ...(isUuid(clientId) ? [] : [`client id ${shown(id)} is not a UUID`]),
     ...(isNamespaceName(namespace) ? [] : [`${shown(namespace)} is not the name of a namespace`]),
     ...(isObjectName(account) ? [] : [`${shown(account)} is not the name of a service account`]),
   ]
@@ -222,10 +223,6 @@ function annotationsOf(set: ManifestSet, account: string, user: Manifest): Recor
   return Object.fromEntries(
     Object.entries(annotations).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   )
-}
-
-export function isClientId(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
 }
 
 export function isNamespaceName(text: string): boolean {

@@ -1,4 +1,4 @@
-import { Problems } from '#lib'
+import { isUuid, Problems } from '#lib'
 import { parseDuration } from '#lib/formats'
 import { defaultApplicationName, defaultManagedIdentityName } from '../names.ts'
 
@@ -79,7 +79,6 @@ export interface PhaseSettings extends PhaseOptions {
 
 export const shortestExpiration = 3600
 export const longestExpiration = 86_400
-const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** Throws `ProblemsError` with everything that is wrong with the given values. */
 export function parsePhaseOptions(options: PhaseOptions): PhaseSettings {
@@ -94,7 +93,7 @@ export function parsePhaseOptions(options: PhaseOptions): PhaseSettings {
     '--service-principal-object-id': options.servicePrincipalObjectId,
   }
   for (const [path, value] of Object.entries(guids)) {
-    if (value !== undefined && !guid.test(value)) problems.unexpected(path, value, 'a UUID')
+    if (value !== undefined && !isUuid(value)) problems.unexpected(path, value, 'a UUID')
   }
   const tokenExpiration = parseExpiration(
     options.serviceAccountTokenExpiration ?? phaseFlags.serviceAccountTokenExpiration.default,
