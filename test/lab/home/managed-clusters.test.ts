@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { eventually } from '../../support/eventually.ts'
@@ -254,6 +254,8 @@ test('kill -9 while a cluster is made leaves one that has failed, and that can b
   await eventually(() => assert.ok(existsSync(join(home.path, 'aks-1'))))
   await killed(t, processes.find(({ name }) => name === 'local-azure')?.pid)
   assert.equal(await created, 'cut short')
+  // A creation that ended before its first file.
+  mkdirSync(join(home.path, 'aks-2'))
 
   await home.up()
   const shown = await az(`aks show ${onShop} --query`, '[provisioningState, status.provisioningError.message]')

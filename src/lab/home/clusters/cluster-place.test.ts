@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type LabHome, labHome } from '../state/lab-home.ts'
-import { findNumbered, managedName, newPlace, numberedPlaces, writeRecord } from './cluster-place.ts'
+import { findNumbered, managedName, newPlace, numberedPlaces, removeUnrecorded, writeRecord } from './cluster-place.ts'
 
 function homeOf(t: TestContext): LabHome {
   const root = mkdtempSync(join(tmpdir(), 'places-'))
@@ -30,6 +30,15 @@ test('newPlace() takes the lowest free number, and clears what a cut-short makin
     numberedPlaces(home).map(({ record }) => managedName(record.id)),
     ['Shop/three', 'Shop/two'],
   )
+})
+
+test('directories without a record are removed, and those of clusters stay', (t) => {
+  const home = homeOf(t)
+  const kept = newPlace(home, { id: id('one'), nodeName: 'node-one' })
+  mkdirSync(join(home.root, 'aks-2', 'providers'), { recursive: true })
+  removeUnrecorded(home)
+  assert.deepEqual(readdirSync(home.root), ['aks-1'])
+  assert.deepEqual(numberedPlaces(home), [kept])
 })
 
 test('findNumbered() finds a cluster by its id in any casing, with what was last written of it', (t) => {

@@ -47,15 +47,10 @@ export function primaryPlace(home: LabHome): ClusterPlace {
 
 /** The clusters that `az aks create` made, in the order of their numbers. */
 export function numberedPlaces(home: LabHome): NumberedPlace[] {
-  return readdirSync(home.root)
-    .flatMap((name) => /^aks-(\d+)$/.exec(name)?.[1] ?? [])
-    .map((digits) => Number(digits))
-    .toSorted((a, b) => a - b)
-    .flatMap((number) => {
-      const place = placeOf(home, number)
-      const record = readRecord(place)
-      return record === undefined ? [] : [{ ...place, record }]
-    })
+  return numberedDirectories(home).flatMap((place) => {
+    const record = readRecord(place)
+    return record === undefined ? [] : [{ ...place, record }]
+  })
 }
 
 /** Directory that lies over the image of Keymount in the cluster of a place. */
@@ -67,7 +62,7 @@ export function findNumbered(home: LabHome, id: string): NumberedPlace | undefin
   return numberedPlaces(home).find(({ record }) => record.id.toLowerCase() === id.toLowerCase())
 }
 
-/** A place for another cluster, with its directory. A directory without a record was left by a creation that was interrupted. */
+/** A place for another cluster, with its directory. */
 export function newPlace(home: LabHome, { id, nodeName }: Pick<ClusterRecord, 'id' | 'nodeName'>): NumberedPlace {
   const taken = new Set<string>(numberedPlaces(home).map(({ program }) => program))
   let number = 1
@@ -78,6 +73,13 @@ export function newPlace(home: LabHome, { id, nodeName }: Pick<ClusterRecord, 'i
   const record: ClusterRecord = { version: 1, id, nodeName, port: 0 }
   writeRecord(place, record)
   return { ...place, record }
+}
+
+/** Removes the directories without a record: a creation or a deletion was interrupted before or after the record existed. */
+export function removeUnrecorded(home: LabHome): void {
+  for (const place of numberedDirectories(home)) {
+    if (readRecord(place) === undefined) rmSync(place.directory, { recursive: true, force: true })
+  }
 }
 
 /** `GROUP/NAME` of a managed cluster's id. */
@@ -94,6 +96,14 @@ export function writeRecord({ directory }: ClusterPlace, record: ClusterRecord):
 export function recordPrimary(home: LabHome, started: Pick<ClusterRecord, 'localImage' | 'daemonPorts'>): void {
   const state = readLabState(home)
   if (state !== undefined) writeLabState(home, { ...state, ...started })
+}
+
+function numberedDirectories(home: LabHome): ClusterPlace[] {
+  return readdirSync(home.root)
+    .flatMap((name) => /^aks-(\d+)$/.exec(name)?.[1] ?? [])
+    .map((digits) => Number(digits))
+    .toSorted((a, b) => a - b)
+    .map((number) => placeOf(home, number))
 }
 
 function placeOf(home: LabHome, number: number): ClusterPlace {

@@ -5,7 +5,15 @@ import { findLocalCluster } from '../processes/lab-programs.ts'
 import type { Session } from '../session.ts'
 import type { LabHome } from '../state/lab-home.ts'
 import { type LabState, requireLabState } from '../state/lab-state.ts'
-import { type ClusterPlace, findNumbered, newPlace, primaryPlace, recordPrimary, writeRecord } from './cluster-place.ts'
+import {
+  type ClusterPlace,
+  findNumbered,
+  newPlace,
+  primaryPlace,
+  recordPrimary,
+  removeUnrecorded,
+  writeRecord,
+} from './cluster-place.ts'
 import type { ClustersBehind } from './clusters-behind.ts'
 import { asLabCluster, type EmbeddedCluster, embeddedCluster } from './embedded-cluster.ts'
 import { isPrimary } from './primary-cluster.ts'
@@ -73,6 +81,7 @@ function startedWith({ image, shared }: EmbeddedCluster, before: Pick<LabState, 
 }
 
 async function remove(home: LabHome, id: string): Promise<void> {
+  removeUnrecorded(home)
   const place = isPrimary(id) ? primaryPlace(home) : findNumbered(home, id)
   if (place === undefined) return
   await stopBackground(home, place.program)
