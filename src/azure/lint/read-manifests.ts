@@ -1,6 +1,6 @@
 import { Composer, type CST, Lexer, Parser } from 'yaml'
 import { beyondLimit, errorMessage } from '#lib'
-import { recordOf, stringOf } from '#lib/formats'
+import { parseJson, recordOf, stringOf } from '#lib/formats'
 import { lintLimits } from './lint-limits.ts'
 import { type Place, type PlacedText, wholeFile } from './place.ts'
 import { type DuplicateKey, type Path, type YamlDocument, yamlDocument } from './yaml-document.ts'
@@ -42,7 +42,8 @@ export function readManifests(file: string, text: string): ReadFile {
   const placed = wholeFile(text)
   try {
     refuseUnfit(text)
-    return readDocuments(file, placed)
+    const hidden = hiddenLineEnd(placed)
+    return hidden === undefined ? readDocuments(file, placed) : { manifests: [], unreadable: [hidden], duplicates: [] }
   } catch (error) {
     // Opening brackets without end overflow the parser's stack.
     const message = error instanceof RangeError ? 'is nested too deeply' : errorMessage(error)
@@ -59,6 +60,28 @@ function refuseUnfit(text: string): void {
   let left: number = tokens.value
   // Each bracket and each error costs the parser more than its character.
   for (const _ of new Lexer().lex(text)) if (--left < 0) throw new Error(beyondLimit(tokens, tokens.value + 1))
+}
+
+/**
+ * kubectl and helm read YAML 1.1, in which these characters end a line: the manifest that they apply is another one than this
+ * reader, and most editors, would show. JSON has them as they are.
+ */
+function hiddenLineEnd(placed: PlacedText): Unreadable | undefined {
+  const at = placed.text.search(/[\u0085\u2028\u2029]/)
+  if (at < 0 || isJson(placed.text)) return undefined
+  const code = placed.text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0')
+  const message = `has U+${code}, at which kubectl ends the line; expected a line feed, or \\u${code.toLowerCase()} in double quotes`
+  return { ...placed.at(at), message }
+}
+
+function isJson(text: string): boolean {
+  if (!/^\s*[[{]/.test(text)) return false
+  try {
+    parseJson('the file', text, { maxLength: lintLimits.fileBytes.value })
+    return true
+  } catch {
+    return false
+  }
 }
 
 function readDocuments(file: string, placed: PlacedText): ReadFile {

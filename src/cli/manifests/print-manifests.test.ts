@@ -26,6 +26,36 @@ test('a comment cannot become part of the document', () => {
   assert.deepEqual(parse(text), { kind: 'A' })
 })
 
+const ends = ['\u0085', '\u2028', '\u2029']
+const injected = (end: string) => ['x', 'kind: Evil', '---', 'kind: Evil', ''].join(end)
+
+/** kubectl reads YAML 1.1, in which these characters end a line. */
+function readAsKubectl(text: string): unknown[] {
+  return parseAllDocuments(text.replaceAll(/[\u0085\u2028\u2029]/g, '\n')).map((one) => one.toJS())
+}
+
+test('no text, name, comment or list entry can end a line for kubectl, which reads YAML 1.1', () => {
+  for (const end of ends) {
+    const text = injected(end)
+    const object = { kind: 'A', plain: text, block: `one\n${text}\n`, [`key${text}`]: [text] }
+    assert.deepEqual(readAsKubectl(printManifests([{ object, comment: text }])), [object])
+    const list = printList([{ fields: { objectName: text, select: { tags: { [text]: text } } }, comment: text }])
+    assert.deepEqual(readAsKubectl(list), [[{ objectName: text, select: { tags: { [text]: text } } }]])
+    const manifest = `# ${text}\nkind: A\nblock: |\n  ${text}\nplain: x${end}y\n`
+    const edited = editManifest(manifest, [{ path: ['more'], value: text }])
+    assert.deepEqual(readAsKubectl(edited), [{ kind: 'A', block: `${text}\n`, plain: `x${end}y`, more: text }])
+  }
+})
+
+test('no printed manifest has a character that kubectl does not accept', () => {
+  for (const character of ['\x7f', '\x80', '\x9f', '\ufeff', '\ufffe', '\uffff']) {
+    const object = { kind: 'A', text: `a${character}b`, [`a${character}`]: 'x' }
+    const text = printManifests([{ object }])
+    assert.ok(!text.includes(character))
+    assert.deepEqual(parse(text), object)
+  }
+})
+
 test('an edit keeps comments, order and style of everything else', () => {
   const text = '# head\napiVersion: old/v1 # group\nkind: A\nspec:\n  # why\n  list: [1, 2]\n'
   assert.equal(

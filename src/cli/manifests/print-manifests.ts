@@ -1,4 +1,4 @@
-import { Document, isNode, isSeq, type Node, parseDocument } from 'yaml'
+import { Document, isNode, isSeq, type Node, parseDocument, type ToStringOptions, visit } from 'yaml'
 
 /** An object as a command writes it to a file. */
 export interface PrintedManifest {
@@ -17,16 +17,37 @@ export function printManifests(manifests: readonly PrintedManifest[]): string {
 
 function printManifest({ object, comment }: PrintedManifest): string {
   const document = new Document(object, { aliasDuplicateObjects: false, compat: 'yaml-1.1' })
-  const text = document.toString(format)
+  const text = textOf(document)
   return `${comment === undefined || comment.trim() === '' ? '' : commentLines(comment)}${text}`
 }
 
 const format = { lineWidth: 0, blockQuote: 'literal', nullStr: 'null' } as const
 
-/** Control characters would end the comment, or hide what follows. */
+/**
+ * kubectl reads YAML 1.1, in which U+0085, U+2028 and U+2029 end a line: a text that has one would end there, and what follows
+ * would be fields of the object. Other control characters and byte order marks make the file unreadable for it.
+ */
+const notForKubectl = /[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g
+
+/** The YAML of a document, with escapes for what kubectl would read as something else. */
+function textOf(document: Document, options: ToStringOptions = format): string {
+  visit(document, {
+    Scalar(_, scalar) {
+      const { value } = scalar
+      if (typeof value === 'string' && value.search(notForKubectl) >= 0) scalar.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return document
+    .toString(options)
+    .replaceAll(notForKubectl, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** Control characters and other ends of lines would end the comment, or hide what follows. */
 export function commentLines(comment: string, indent = ''): string {
   const lines = comment.trimEnd().split(/\r?\n/)
-  return lines.map((line) => `${indent}${`# ${line.replaceAll(/\p{Cc}/gu, ' ').trim()}`.trimEnd()}\n`).join('')
+  return lines
+    .map((line) => `${indent}${`# ${line.replaceAll(/[\p{Cc}\u2028\u2029\ufeff]/gu, ' ').trim()}`.trimEnd()}\n`)
+    .join('')
 }
 
 export interface ManifestChange {
@@ -46,7 +67,7 @@ export function editManifest(text: string, changes: readonly ManifestChange[]): 
     if (value === undefined) remove(document, path)
     else document.setIn(path, withComments(document.createNode(value), document.getIn(path, true)))
   }
-  return document.toString(format)
+  return textOf(document)
 }
 
 /** A comment above the first entry of a list belongs to that entry, and goes with it. */
@@ -73,7 +94,7 @@ export interface ListEntry {
 export function printList(entries: readonly ListEntry[]): string {
   return entries
     .map(({ fields, comment }) => {
-      const text = new Document([fields], { aliasDuplicateObjects: false }).toString({ ...format, indentSeq: false })
+      const text = textOf(new Document([fields], { aliasDuplicateObjects: false }), { ...format, indentSeq: false })
       return `${comment === undefined || comment.trim() === '' ? '' : commentLines(comment)}${text}`
     })
     .join('')

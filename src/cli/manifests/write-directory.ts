@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { makeDirectories } from '#lib/files'
 import { CliError } from '#terminal'
 
@@ -40,6 +40,7 @@ export function writeDirectory(
     chmodSync(next, 0o755)
     for (const { path, text } of files) {
       const file = join(next, path)
+      if (relative(next, file).startsWith('..')) throw new Error(`${path} is outside of the directory`)
       makeDirectories(dirname(file))
       writeFileSync(file, text, { flag: 'wx' })
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -97,6 +97,49 @@ for (const [name, fleet] of Object.entries(fleets)) {
     assert.equal(declared.filter((one) => one.startsWith('identity_')).length, parts.length)
   })
 }
+
+test('a name that no cluster has is not planned: no file is outside of the directory, and no word of a command is an option of kubectl', async (t) => {
+  const { flags, ...given } = fleets['1x15'] ?? nothing
+  for (const name of ['x/../../../../escaped', '--server=http://198.51.100.1', 'a\u001b]0;title\u0007', '$(id)']) {
+    const quoted = JSON.stringify(name)
+    const asClass = given.manifests
+      .replaceAll('secretProviderClass: app', `secretProviderClass: ${quoted}`)
+      .replace('name: app\n', `name: ${quoted}\n`)
+    const labels = 'labels: {azure.workload.identity/use: "true"}'
+    const client = `annotations: {azure.workload.identity/client-id: ${shop.clientId}}`
+    const asPod = given.manifests
+      .replaceAll(/kind: ServiceAccount\nmetadata:\n/g, `$&  ${client}\n`)
+      .replaceAll(/kind: Pod\nmetadata:\n {2}name: \S+/g, `kind: Pod\nmetadata:\n  ${labels}\n  name: ${quoted}`)
+    for (const manifests of [asClass, asPod]) {
+      assert.ok(manifests.includes(quoted))
+      const words = prepare(t, { ...given, manifests, flags: [...flags, '--bindings', 'always', '--aks', aksId] })
+      const out = join(temporaryDirectory(t), 'a', 'b')
+      const files = await identityPlan(...words, '--format', 'bicep', '--output-dir', join(out, 'c'))
+      assert.match(files.stderr, /is not the name of a (class|workload)/)
+      assert.equal(files.code, 1)
+      assert.deepEqual(existsSync(out) ? readdirSync(out) : ['c'], ['c'])
+      const script = await identityPlan(...words, '--format', 'az')
+      assert.ok(!`${files.stdout}${script.stdout}`.includes(name))
+      assert.doesNotMatch(`${files.stderr}${script.stderr}`, /\p{Cc}(?<!\n)/u)
+    }
+  }
+})
+
+test('objects of two namespaces whose names run together have a patch each', async (t) => {
+  const manifests = [
+    fleetManifests({ ...shop, accounts: 1, namespaces: ['a-b'] }).replaceAll(/\bapp$/gm, 'c'),
+    fleetManifests({ ...shop, accounts: 1, namespaces: ['a'] }).replaceAll(/\bapp$/gm, 'b-c'),
+  ].join('---\n')
+  const words = prepare(t, { manifests, flags: [...issuer, '--bindings', 'always', '--aks', aksId] })
+  const out = join(temporaryDirectory(t), 'out')
+  const { code, stderr } = await identityPlan(...words, '--format', 'bicep', '--output-dir', out)
+  assert.equal(code, 0, stderr)
+  const patches = readdirSync(join(out, 'patches'), { recursive: true, encoding: 'utf8' })
+  assert.equal(patches.filter((one) => one.endsWith('.yaml')).length, 2)
+})
+
+const aksId =
+  '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/fleet/providers/Microsoft.ContainerService/managedClusters/prod'
 
 interface JsonPlan {
   done: boolean

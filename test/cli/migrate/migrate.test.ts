@@ -4,6 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { stringify } from 'yaml'
+import { valueAt } from '#lib/formats'
+import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
 import { runCli } from '../../support/run-cli.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -60,6 +62,43 @@ test('everything converts: status 0, a directory with manifests, REPORT.md and t
     /have the names of the old ones[\s\S]*kubectl apply -R -f /,
   )
 })
+
+test('what kubectl reads in the output has the kinds that were written, whatever the texts of the input hold', {
+  skip: findKubectl() === undefined && kubectlMissing,
+}, async (t) => {
+  for (const end of ['\u0085', '\u2028', '\u2029']) {
+    const grant = [
+      'kind: ClusterRoleBinding',
+      'apiVersion: rbac.authorization.k8s.io/v1',
+      'roleRef: {name: cluster-admin}',
+    ]
+    const text = `one\ntwo${end}${grant.join(end)}${end}`
+    const template = JSON.stringify({ metadata: { annotations: { note: text } } })
+    const hostile = good.replace(
+      '  data:',
+      `  target: { template: ${template.replaceAll(end, escaped(end))} }\n  data:`,
+    )
+    const { directory, out } = filesOf(t, { 'in.yaml': hostile })
+    const { code, stderr } = await runCli(['migrate', '-o', out, join(directory, 'in.yaml')])
+    assert.equal(code, 0, stderr)
+    const kubectl = kubectlFor(findKubectl() ?? '', { kubeconfig: '/dev/null', cacheDir: directory })
+    const read = await kubectl(['label', '--local', '-R', '-f', out, 'a=b', '-o', 'json'])
+    assert.equal(read.status, 0, read.stderr)
+    const objects = JSON.parse(`[${read.stdout.replaceAll(/^\}\n\{/gm, '},{')}]`) as unknown[]
+    assert.deepEqual(
+      objects.map((one) => [valueAt(one, 'kind'), valueAt(one, 'roleRef')]),
+      [
+        ['SecretProviderClass', undefined],
+        ['SecretSync', undefined],
+      ],
+    )
+    assert.equal(valueAt(objects[1], 'spec', 'secretObject', 'annotations', 'note'), text)
+  }
+})
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
 
 test('something is left out: status 1, the place and the reason, and no file of it', async (t) => {
   const { directory, out } = filesOf(t, { 'in.yaml': bad })

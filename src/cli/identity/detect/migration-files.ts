@@ -1,7 +1,7 @@
-import { stringify } from 'yaml'
 import { tokenExchangeAudience } from '#azure/identity'
 import type { AzureIdentity, KubeObject, SecretProviderClass, ServiceAccount } from '#kubernetes/client'
 import { commandLine } from '#terminal'
+import { printManifests } from '../../manifests/print-manifests.ts'
 import { identityAnnotations } from '../identity-keys.ts'
 import { managedCredentialName, subjectOf } from '../names.ts'
 import { migratedClass } from './migrated-class.ts'
@@ -36,8 +36,8 @@ export function migrationFiles(workloads: readonly MigratingWorkload[], settings
     const account = serviceAccountOf(workload, settings)
     const serviceAccountName = account.metadata.name ?? ''
     return [
-      { name: `${stem}-serviceaccount.yaml`, text: stringify(account) },
-      { name: `${stem}.yaml`, text: stringify(migratedWorkload(workload.owner, { ...settings, serviceAccountName })) },
+      { name: `${stem}-serviceaccount.yaml`, text: printed(account) },
+      { name: `${stem}.yaml`, text: printed(migratedWorkload(workload.owner, { ...settings, serviceAccountName })) },
     ]
   })
   if (workloads.length === 0) return []
@@ -48,13 +48,17 @@ export function migrationFiles(workloads: readonly MigratingWorkload[], settings
   ]
 }
 
+function printed(object: object): string {
+  return printManifests([{ object: { ...object } }])
+}
+
 /** A class of several workloads is written once: it has one identity. */
 function classFiles(workloads: readonly MigratingWorkload[]): MigrationFile[] {
   const files = new Map<string, string>()
   for (const { classes, identity } of workloads) {
     for (const found of classes) {
       const migrated = migratedClass(found, identity.spec.clientID ?? '')
-      if (migrated !== undefined) files.set(`${found.metadata.name}-secretproviderclass.yaml`, stringify(migrated))
+      if (migrated !== undefined) files.set(`${found.metadata.name}-secretproviderclass.yaml`, printed(migrated))
     }
   }
   return [...files].map(([name, text]) => ({ name, text }))

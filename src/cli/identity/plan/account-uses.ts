@@ -137,6 +137,10 @@ function collectClass(collection: Collection, { user, account, className, hasSec
     problem(collection, user, `neither class ${shown(className)} nor account ${who} names a client id`)
     return
   }
+  if (!isObjectName(className)) {
+    problem(collection, user, `${shown(className)} is not the name of a class`)
+    return
+  }
   const use = useOf(collection, { user, account, clientId: complete.clientId, annotations })
   if (use === undefined) return
   addOnce(use.classes, {
@@ -173,6 +177,11 @@ function collectSelfSignIn(
   if (clientId === '') return
   const use = useOf(collection, { user: manifest, account, clientId, annotations: ofAccount })
   const { apiVersion, kind, name } = manifest
+  // One with generateName has none.
+  if ((name !== '' && !isObjectName(name)) || !isKindName(apiVersion, kind)) {
+    problem(collection, manifest, 'is not the name of a workload')
+    return
+  }
   const throughProxy = annotations[bindingAnnotation] === 'true'
   if (use !== undefined) addOnce(use.workloads, { apiVersion, kind, name, podPath: path, throughProxy })
 }
@@ -235,6 +244,16 @@ function problem(
   text: string,
 ): void {
   problems.add(`${file}: ${kind} ${shown(name)}: ${text}`)
+}
+
+function isKindName(apiVersion: string, kind: string): boolean {
+  const [version = '', group, ...more] = apiVersion.split('/').toReversed()
+  return (
+    /^[A-Z][A-Za-z]{0,62}$/.test(kind) &&
+    /^v[a-z0-9]{1,20}$/.test(version) &&
+    (group === undefined || isObjectName(group)) &&
+    more.length === 0
+  )
 }
 
 /** Names come from files of anyone, and go to a terminal. */

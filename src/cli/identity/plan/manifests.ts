@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { printManifests } from '../../manifests/print-manifests.ts'
 import { bindingAnnotation, identityAnnotations } from '../identity-keys.ts'
 import type { IdentityPlan, ManifestChange } from './identity-plan.ts'
 
@@ -78,7 +78,7 @@ function identityOf(change: ManifestChange): Pick<ManifestObject, 'apiVersion' |
 }
 
 /**
- * What changes in the clusters, by file: `manifests/CLUSTER.yaml` is for kubectl apply; each file of `patches/CLUSTER` is a merge patch
+ * What changes in the clusters, by file: `manifests/CLUSTER.yaml` is for kubectl apply; each file below `patches/CLUSTER` is a merge patch
  * for the object that it names. The client id of an identity that is still to be made is `CLIENT_ID_OF_NAME`.
  */
 export function manifestFiles(plans: readonly IdentityPlan[]): Map<string, string> {
@@ -86,15 +86,15 @@ export function manifestFiles(plans: readonly IdentityPlan[]): Map<string, strin
   for (const plan of plans) {
     for (const [cluster, objects] of permissionManifests(plan)) {
       const name = `manifests/${cluster}.yaml`
-      const text = objects.map((object) => stringify(object)).join('---\n')
+      const text = printManifests(objects.map((object) => ({ object })))
       files.set(name, [files.get(name), text].filter((part) => part !== undefined).join('---\n'))
     }
     for (const change of plan.changes) {
       const part = 'part' in change ? change.part : 0
       const client = part === 0 ? plan.clientId : `CLIENT_ID_OF_${plan.parts[part]?.newName ?? ''}`
       const object = changeManifest(change, client)
-      const file = `patches/${change.cluster}/${object.kind.toLowerCase()}-${change.namespace}-${change.name}.yaml`
-      files.set(file, stringify(object))
+      const file = `patches/${change.cluster}/${change.namespace}/${object.kind.toLowerCase()}-${change.name}.yaml`
+      files.set(file, printManifests([{ object }]))
     }
   }
   return files
