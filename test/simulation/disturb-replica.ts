@@ -15,8 +15,7 @@ export function disturbReplica(world: World, replicas: readonly LeadingReplica[]
   random.pick(disturbances)()
 }
 
-/** The storm is over: clocks are right again. */
-export function calmReplicas(world: World, replicas: readonly LeadingReplica[]): void {
-  world.stormy = false
+/** Sets the clocks right after a storm. */
+export function calmReplicas(world: World, replicas: readonly Pick<LeadingReplica, 'process'>[]): void {
   for (const { process } of replicas) process.stepWallClock(epoch + world.time.now - process.clock.now())
 }

@@ -1,22 +1,15 @@
-import { createKubeClient, type Leadership, lead } from '#kubernetes/client'
-import { connectToApiServer, type Network } from './network.ts'
+import type { Running } from '#lib'
+import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
-import { createProcess, type SimulatedProcess } from './simulated-process.ts'
+import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { runStormThenCalm } from './storm.ts'
 import type { World } from './world.ts'
 
 const durationMs = 15_000
 const stormMs = 10 * 60_000
 /** Long enough for a new election, whatever the storm left. */
 const calmMs = 3 * 60_000
-
-interface Replica {
-  name: string
-  process: SimulatedProcess
-  network: Network
-  leadership: Leadership
-}
 
 /** What leaders have done, in true time. */
 interface Actions {
@@ -36,12 +29,18 @@ export const leaderElection: Scenario = {
   async run(world, directory) {
     const server = await startApiServer(world, directory)
     const actions: Actions = { last: 0, terms: 0, lastAt: 0 }
-    const replicas = ['one', 'two', 'three'].map((name) => createReplica(world, server, actions, name))
+    const replicas = startReplicas({ world, server }, 'candidate', {
+      replicas: 3,
+      durationMs,
+      restartMs: [100, 30_000],
+      work: (program) => act(world, program, actions),
+    })
     repeatWhileStormy(world, [500, 40_000], () => disturbOne(world, server, replicas))
-    await world.time.runUntil(stormMs, world.check)
-    world.stormy = false
-    const renewals = server.store.revision
-    await world.time.runUntil(stormMs + calmMs, world.check)
+    let renewals = 0
+    const onCalm = () => {
+      renewals = server.store.revision
+    }
+    await runStormThenCalm(world, { stormMs, calmMs, onCalm })
     const leaders = replicas.filter(({ process, leadership }) => process.alive && leadership.leads())
     if (leaders.length !== 1) world.violate(`${leaders.length} leaders at the end`)
     if (world.time.now - actions.lastAt > 2000) world.violate('nothing acts as the leader at the end')
@@ -52,47 +51,8 @@ export const leaderElection: Scenario = {
   },
 }
 
-function createReplica(world: World, server: SimulatedApiServer, actions: Actions, name: string): Replica {
-  const replica = { name } as Replica
-  start(world, server, actions, replica)
-  return replica
-}
-
-function start(world: World, server: SimulatedApiServer, actions: Actions, replica: Replica): void {
-  const { name } = replica
-  const process = createProcess(world, name, { crashChance: 0.001, clockDrift: 0.001 })
-  const network = connectToApiServer(world, server, process)
-  const { clock } = process
-  const kube = createKubeClient(
-    { server: serverUrl, namespace: 'default' },
-    { transport: network.transport, clock, random: world.random.next },
-  )
-  const leadership = lead({
-    kube,
-    log: world.logOf(name),
-    lease: { namespace: 'default', name: 'lease' },
-    holder: `${name}-${world.time.now}`,
-    durationMs,
-    clock,
-    work: () => act(world, { process, name, leads: () => leadership.leads() }, actions),
-    // The programs end then, and are started again.
-    onLost() {
-      world.count('leadership lost')
-      clock.after(10, () => process.kill('lost the lease'))
-    },
-  })
-  Object.assign(replica, { process, network, leadership })
-  process.onKill(() => {
-    world.time.after(world.random.between(100, 30_000), () => start(world, server, actions, replica))
-  })
-}
-
-interface Actor extends Pick<Replica, 'process' | 'name'> {
-  leads(): boolean
-}
-
 /** What a leader does: it acts repeatedly while it leads, until it is stopped. */
-function act(world: World, { process, name, leads }: Actor, actions: Actions) {
+function act(world: World, { process, name, leads }: LeadingProgram, actions: Actions): Running {
   const term = ++actions.terms
   world.note(`${name} begins term ${term}`)
   let stopped = false
@@ -113,7 +73,7 @@ function act(world: World, { process, name, leads }: Actor, actions: Actions) {
   }
 }
 
-function disturbOne(world: World, server: SimulatedApiServer, replicas: Replica[]): void {
+function disturbOne(world: World, server: SimulatedApiServer, replicas: readonly LeadingReplica[]): void {
   const { random } = world
   const replica = random.pick(replicas)
   const { process, network, leadership } = replica
@@ -132,7 +92,7 @@ function disturbOne(world: World, server: SimulatedApiServer, replicas: Replica[
 /** What an administrator may do: it does not end the leadership, but causes a conflict for the leader. */
 function labelLease({ store }: SimulatedApiServer): void {
   const key = 'leases.coordination.k8s.io'
-  const lease = store.get(key, 'default', 'lease')
+  const lease = store.get(key, 'default', 'candidate')
   if (lease === undefined) return
   const { metadata } = lease
   store.put(key, { ...lease, metadata: { ...metadata, labels: { version: metadata.resourceVersion ?? '' } } })

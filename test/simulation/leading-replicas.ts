@@ -1,4 +1,4 @@
-import { createKubeClient, type KubeClient, lead, type Transport } from '#kubernetes/client'
+import { createKubeClient, type KubeClient, type Leadership, lead, type Transport } from '#kubernetes/client'
 import type { Clock, Log, Running } from '#lib'
 import { connectToApiServer, type Network } from './network.ts'
 import { type SimulatedApiServer, serverUrl } from './simulated-api-server.ts'
@@ -10,6 +10,7 @@ export interface LeadingReplica {
   name: string
   process: SimulatedProcess
   network: Network
+  leadership: Leadership
 }
 
 /** What the work of a replica runs on. */
@@ -19,12 +20,15 @@ export interface LeadingProgram {
   log: Log
   clock: Clock
   process: SimulatedProcess
+  leads(): boolean
   onLost(): void
 }
 
 interface LeadingOptions {
-  names: readonly string[]
-  lease: string
+  /** Default: 2. */
+  replicas?: number
+  /** Of the Lease, in milliseconds. Default: that of lead(). */
+  durationMs?: number
   /** Time until a dead one starts again, in milliseconds: at least, at most. */
   restartMs: readonly [number, number]
   /** Around every call of the API server. Default: nothing. */
@@ -32,16 +36,22 @@ interface LeadingOptions {
   work(program: LeadingProgram): Running
 }
 
-export function startReplicas(world: World, server: SimulatedApiServer, options: LeadingOptions): LeadingReplica[] {
-  return options.names.map((name) => {
-    const replica = { name } as LeadingReplica
-    start(world, server, replica, options)
+interface Lab {
+  world: World
+  server: SimulatedApiServer
+}
+
+/** Starts the replicas `PROGRAM-1`, `PROGRAM-2`, … of a program, whose Lease has its name. */
+export function startReplicas(lab: Lab, program: string, options: LeadingOptions): LeadingReplica[] {
+  return Array.from({ length: options.replicas ?? 2 }, (_, index) => {
+    const replica = { name: `${program}-${index + 1}` } as LeadingReplica
+    start(lab, program, replica, options)
     return replica
   })
 }
 
-function start(world: World, server: SimulatedApiServer, replica: LeadingReplica, options: LeadingOptions): void {
-  const { lease, restartMs, wrap = (transport) => transport, work } = options
+function start({ world, server }: Lab, program: string, replica: LeadingReplica, options: LeadingOptions): void {
+  const { durationMs, restartMs, wrap = (transport) => transport, work } = options
   const { name } = replica
   const process = createProcess(world, name, { crashChance: 0.002, clockDrift: 0.001 })
   const network = connectToApiServer(world, server, process)
@@ -55,17 +65,18 @@ function start(world: World, server: SimulatedApiServer, replica: LeadingReplica
     world.count('leadership lost')
     clock.after(10, () => process.kill('lost the lease'))
   }
-  lead({
+  const leadership = lead({
     kube,
     log,
     clock,
-    lease: { namespace: 'default', name: lease },
+    durationMs,
+    lease: { namespace: 'default', name: program },
     holder: `${name}-${world.time.now}`,
-    work: () => work({ name, kube, log, clock, process, onLost }),
+    work: () => work({ name, kube, log, clock, process, leads: () => leadership.leads(), onLost }),
     onLost,
   })
-  Object.assign(replica, { process, network })
+  Object.assign(replica, { process, network, leadership })
   process.onKill(() => {
-    world.time.after(world.random.between(...restartMs), () => start(world, server, replica, options))
+    world.time.after(world.random.between(...restartMs), () => start({ world, server }, program, replica, options))
   })
 }

@@ -25,7 +25,9 @@ import {
   startNode,
   stopPod,
 } from './simulated-node.ts'
+import { classObject, createNamespace, serviceAccount } from './simulated-objects.ts'
 import { createVaults, objectNames, type SimulatedVaults, typedObjectNames } from './simulated-vaults.ts'
+import { runStormThenCalm } from './storm.ts'
 import type { World } from './world.ts'
 
 const namespaces = ['blue', 'red']
@@ -127,38 +129,34 @@ async function run(world: World, directory: string, { typed, events, quiet = fal
     checkVolumes(cluster)
     world.check()
   }
-  await world.time.runUntil(stormMs, check)
-  world.stormy = false
   // Nothing is left for an operator that runs; one that has ended does not come back.
-  if (operator?.isRunning === true) await Promise.all(namespaces.map((name) => reportChanges(cluster, name)))
-  await world.time.runUntil(stormMs + calmMs, check)
+  const onCalm = () =>
+    operator?.isRunning === true && Promise.all(namespaces.map((name) => reportChanges(cluster, name)))
+  await runStormThenCalm(world, { stormMs, calmMs, onCalm, check })
   await checkEnd(cluster)
   world.check()
 }
 
 const classNames = ['app', 'web']
 
-async function createObjects({ server: { admin }, typed }: Cluster): Promise<void> {
+async function createObjects({ server, typed }: Cluster): Promise<void> {
+  const { admin } = server
   for (const namespace of namespaces) {
-    await admin.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
-    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } }
-    await admin.create(resources.serviceAccounts, account)
-    for (const name of classNames)
-      await admin.create(resources.secretProviderClasses, classObject(namespace, name, typed))
+    await createNamespace(server, namespace)
+    await admin.create(resources.serviceAccounts, serviceAccount(namespace))
+    for (const name of classNames) await admin.create(resources.secretProviderClasses, classOf(namespace, name, typed))
   }
 }
 
-function classObject(namespace: string, name: string, typed: boolean): SecretProviderClass {
-  return {
-    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
-    kind: 'SecretProviderClass',
-    metadata: { name, namespace },
-    spec: {
+function classOf(namespace: string, name: string, typed: boolean): SecretProviderClass {
+  return classObject(
+    { namespace, name },
+    {
       provider: 'azure',
       parameters: { vault: namespace, objects: (typed ? typedObjectNames : ['password', 'token']).join() },
       ...(name === 'app' ? { secretObjects: [secretObject('password'), ...(typed ? typedSecrets : [])] } : {}),
     },
-  }
+  )
 }
 
 function secretObject(...objects: string[]) {

@@ -2,11 +2,14 @@ import { type AzureAssignedIdentity, type KubeObject, type Resource, resources }
 import { createMicMetrics } from '../../src/product/pod-identity/mic/mic-metrics.ts'
 import { assignIdentities, type LeaderWorld, type MicConfig } from '../../src/product/pod-identity/mic/start-mic.ts'
 import { podIdentityDefinitions } from '../product/pod-identity/cluster.ts'
+import { micDefaults } from '../product/pod-identity/mic-defaults.ts'
 import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
 import { createMachines, type SimulatedMachines } from './simulated-machines.ts'
+import { serviceAccount } from './simulated-objects.ts'
+import { runStormThenCalm } from './storm.ts'
 import type { World } from './world.ts'
 
 const stormMs = 12 * 60_000
@@ -39,16 +42,12 @@ export const podIdentity: Scenario = {
     const cluster: Cluster = { world, server, machines, replicas: [], pods: 0, unrecorded: new Set() }
     await createObjects(cluster)
     watchAssignments(cluster)
-    cluster.replicas = startReplicas(world, server, {
-      names: ['mic-1', 'mic-2'],
-      lease: 'mic',
+    cluster.replicas = startReplicas(cluster, 'mic', {
       restartMs: [200, 30_000],
       work: (program) => assignIdentities(config, leaderWorld(cluster, program)),
     })
     repeatWhileStormy(world, [1000, 30_000], () => step(cluster))
-    await world.time.runUntil(stormMs, world.check)
-    world.stormy = false
-    await world.time.runUntil(stormMs + calmMs, world.check)
+    await runStormThenCalm(world, { stormMs, calmMs })
     await checkEnd(cluster)
     world.check()
   },
@@ -60,8 +59,7 @@ function identityId(name: string): string {
 
 async function createObjects({ server: { admin }, machines }: Cluster): Promise<void> {
   for (const definition of podIdentityDefinitions) await admin.create(resources.customResourceDefinitions, definition)
-  const metadata = { name: 'default', namespace }
-  await admin.create(resources.serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+  await admin.create(resources.serviceAccounts, serviceAccount(namespace))
   for (const name of nodeNames) {
     const spec = { providerID: `azure://${machines.idOf(name)}` }
     await admin.create(resources.nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec })
@@ -102,15 +100,7 @@ function watchAssignments({ world, server, machines, unrecorded }: Cluster): voi
   })
 }
 
-const config = {
-  forceNamespaced: false,
-  immutableClientIds: [],
-  createDeleteBatch: 20,
-  syncRetryMs: 3_600_000,
-  reconcileMs: 180_000,
-  updateMaxRetry: 2,
-  updateRetryMs: 1000,
-} as unknown as MicConfig
+const config: MicConfig = { ...micDefaults, updateRetryMs: 1000 }
 
 function leaderWorld({ machines }: Cluster, { kube, log, clock, process, onLost }: LeadingProgram): LeaderWorld {
   return {

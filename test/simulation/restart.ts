@@ -5,6 +5,8 @@ import { type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeat } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { createNamespace, serviceAccount } from './simulated-objects.ts'
+import { runStormThenCalm } from './storm.ts'
 import { epoch, type World } from './world.ts'
 
 const minuteMs = 60_000
@@ -74,17 +76,13 @@ export const restartOnRotation: Scenario = {
     const fleet: Fleet = { world, server, replicas: [], workloads: [], versions: new Map(), restarts: [] }
     await createObjects(fleet)
     watchTemplates(fleet)
-    fleet.replicas = startReplicas(world, server, {
-      names: ['operator-1', 'operator-2'],
-      lease: 'keymount-operator',
+    fleet.replicas = startReplicas(fleet, 'operator', {
       restartMs: [100, 30_000],
       work: ({ kube, log, clock }) => startRestart(config, { kube, log, clock, metrics: createOperatorMetrics() }),
     })
     repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, fleet.replicas))
     repeat(world, [20_000, 200_000], () => world.stormy && rotate(fleet))
-    await world.time.runUntil(stormMs, world.check)
-    calmReplicas(world, fleet.replicas)
-    await world.time.runUntil(stormMs + calmMs, world.check)
+    await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, fleet.replicas) })
     for (const workload of fleet.workloads) {
       const stale = workload.pods.filter(({ startedWith, have }) => startedWith !== have)
       if (stale.length > 0) world.violate(`${nameOf(workload)} has ${stale.length} stale pods at the end`)
@@ -128,12 +126,8 @@ async function createObjects(fleet: Fleet): Promise<void> {
   const { admin } = fleet.server
   for (const namespace of namespaces) {
     fleet.versions.set(namespace, 1)
-    await admin.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
-    await admin.create(resources.serviceAccounts, {
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      metadata: { namespace, name: 'default' },
-    })
+    await createNamespace(fleet.server, namespace)
+    await admin.create(resources.serviceAccounts, serviceAccount(namespace))
     for (let index = 0; index < workloadsOfEach; index++) {
       const name = `web-${index}`
       const { metadata } = await admin.create(resources.deployments, deploymentOf(namespace, name))

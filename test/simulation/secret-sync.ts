@@ -1,7 +1,6 @@
 import {
   classAnnotations,
   isNotFound,
-  type KubeObject,
   resources,
   type Secret,
   type SecretProviderClass,
@@ -17,7 +16,9 @@ import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { contentOf, isMadeFrom, objectOfKey, valueOfKey } from './secret-content.ts'
 import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { classObject, createNamespace, serviceAccount } from './simulated-objects.ts'
 import { createVaults, type SimulatedVaults, typedObjectNames } from './simulated-vaults.ts'
+import { runStormThenCalm } from './storm.ts'
 import type { World } from './world.ts'
 
 const namespaces = ['blue', 'red']
@@ -81,43 +82,32 @@ export const secretSync: Scenario = {
     }
     await createObjects(cluster)
     watchObjects(cluster)
-    cluster.replicas = startReplicas(world, server, {
-      names: ['sync-1', 'sync-2'],
-      lease: 'sync',
+    cluster.replicas = startReplicas(cluster, 'sync', {
       restartMs: [200, 30_000],
       wrap: (transport) => oneWriteAtOnce(world, transport),
       work: (program) => startController(cluster, program),
     })
     repeatWhileStormy(world, [500, 15_000], () => step(cluster))
-    await world.time.runUntil(stormMs, world.check)
-    world.stormy = false
-    await world.time.runUntil(stormMs + calmMs, world.check)
+    await runStormThenCalm(world, { stormMs, calmMs })
     await checkSecrets(cluster)
     await checkRest(cluster)
     world.check()
   },
 }
 
-async function createObjects({ server: { admin } }: Cluster): Promise<void> {
+async function createObjects({ server }: Cluster): Promise<void> {
+  const { admin } = server
   await admin.create(resources.customResourceDefinitions, secretSyncDefinition)
   for (const namespace of namespaces) {
-    await admin.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+    await createNamespace(server, namespace)
     for (const name of accountNames) await admin.create(resources.serviceAccounts, serviceAccount(namespace, name))
-    for (const name of classNames) await admin.create(resources.secretProviderClasses, classObject(namespace, name))
+    for (const name of classNames) await admin.create(resources.secretProviderClasses, classOf(namespace, name))
   }
 }
 
-function serviceAccount(namespace: string, name: string): KubeObject {
-  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } }
-}
-
-function classObject(namespace: string, name: string): SecretProviderClass {
-  return {
-    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
-    kind: 'SecretProviderClass',
-    metadata: { name, namespace },
-    spec: { provider: 'simulated', parameters: { objects: typedObjectNames.join(','), syncInterval: '60s' } },
-  }
+function classOf(namespace: string, name: string): SecretProviderClass {
+  const parameters = { objects: typedObjectNames.join(','), syncInterval: '60s' }
+  return classObject({ namespace, name }, { provider: 'simulated', parameters })
 }
 
 function startController({ vaults }: Cluster, { name, kube, log, clock, process }: LeadingProgram): Running {
@@ -162,25 +152,30 @@ function oneWriteAtOnce(world: World, transport: Transport): Transport {
   }
 }
 
+/** As often as each of them stands here. */
+const changes: readonly ((cluster: Cluster, namespace: string) => unknown)[] = [
+  changeVault,
+  changeVault,
+  createSync,
+  createSync,
+  createSync,
+  editSync,
+  deleteSync,
+  replaceSync,
+  editClass,
+  replaceClass,
+  replaceAccount,
+  meddleWithSecret,
+  meddleWithSecret,
+]
+
 async function step(cluster: Cluster): Promise<void> {
   const { world, replicas } = cluster
   const { random } = world
   const { process, network } = random.pick(replicas)
   const namespace = random.pick(namespaces)
-  const steps: (() => void | Promise<void>)[] = [
-    () => changeVault(cluster, namespace),
-    () => changeVault(cluster, namespace),
-    () => createSync(cluster, namespace),
-    () => createSync(cluster, namespace),
-    () => createSync(cluster, namespace),
-    () => editSync(cluster, namespace),
-    () => deleteSync(cluster, namespace),
-    () => replaceSync(cluster, namespace),
-    () => editClass(cluster, namespace),
-    () => replaceClass(cluster, namespace),
-    () => replaceAccount(cluster, namespace),
-    () => meddleWithSecret(cluster, namespace),
-    () => meddleWithSecret(cluster, namespace),
+  const steps: (() => unknown)[] = [
+    ...changes.map((change) => () => change(cluster, namespace)),
     () => process.kill('killed'),
     () => process.pause(random.between(100, 20_000)),
     () => process.stepWallClock(random.between(-1, 1) * 24 * 3_600_000),
@@ -287,7 +282,7 @@ async function replaceClass({ world, server: { admin } }: Cluster, namespace: st
   await admin.delete(resources.secretProviderClasses, { name, namespace }).catch(ignoreMissing)
   world.time.after(world.random.between(10, 60_000), () => {
     world.note(`class ${namespace}/${name} is there again`)
-    void admin.create(resources.secretProviderClasses, classObject(namespace, name)).catch(() => undefined)
+    void admin.create(resources.secretProviderClasses, classOf(namespace, name)).catch(() => undefined)
   })
 }
 

@@ -3,11 +3,13 @@ import type { Running } from '#lib'
 import { inlineTasks } from '#lib/worker'
 import { createEventsMetrics, createQueueSource, startEvents } from '#product/operator'
 import { calmReplicas, disturbReplica } from './disturb-replica.ts'
-import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
+import { type LeadingProgram, startReplicas } from './leading-replicas.ts'
 import { repeat, repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { classObject, createNamespace } from './simulated-objects.ts'
 import { createQueue, type SimulatedQueue } from './simulated-queue.ts'
+import { runStormThenCalm } from './storm.ts'
 import { epoch, type World } from './world.ts'
 
 const stormMs = 6 * 60_000
@@ -37,7 +39,6 @@ interface Fleet {
   world: World
   server: SimulatedApiServer
   queue: SimulatedQueue
-  replicas: LeadingReplica[]
   classes: Map<string, Watched>
   /** When each object was set last; by true time. */
   sets: Map<string, number>
@@ -57,35 +58,30 @@ export const vaultEvents: Scenario = {
       world,
       server,
       queue: createQueue(world),
-      replicas: [],
       classes: new Map(),
       sets: new Map(),
       sent: 0,
     }
     await createObjects(fleet)
     watchClasses(fleet)
-    fleet.replicas = startReplicas(world, server, {
-      names: ['operator-1', 'operator-2'],
-      lease: 'keymount-operator',
+    const replicas = startReplicas(fleet, 'operator', {
       restartMs: [100, 20_000],
       work: (program) => startPart(fleet, program),
     })
-    repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, fleet.replicas))
+    repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, replicas))
     repeatWhileStormy(world, [50, 20_000], () => set(fleet))
     repeatWhileStormy(world, [20_000, 90_000], () => burst(fleet))
-    await world.time.runUntil(stormMs, world.check)
-    calmReplicas(world, fleet.replicas)
-    await world.time.runUntil(stormMs + calmMs, world.check)
+    await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, replicas) })
     checkEnd(fleet)
     world.check()
   },
 }
 
-async function createObjects({ server: { admin }, classes: watched }: Fleet): Promise<void> {
+async function createObjects({ server, classes: watched }: Fleet): Promise<void> {
   for (const namespace of namespaces) {
-    await admin.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+    await createNamespace(server, namespace)
     for (const [name, objects] of Object.entries(classes)) {
-      await admin.create(resources.secretProviderClasses, classObject(namespace, name, objects))
+      await server.admin.create(resources.secretProviderClasses, classOf(namespace, name, objects))
       watched.set(`${namespace}/${name}`, {
         key: `${namespace}/${name}`,
         objects,
@@ -97,17 +93,10 @@ async function createObjects({ server: { admin }, classes: watched }: Fleet): Pr
   }
 }
 
-function classObject(namespace: string, name: string, objects: readonly string[]): SecretProviderClass {
+function classOf(namespace: string, name: string, objects: readonly string[]): SecretProviderClass {
   const entries = objects.map((one) => `  - |\n    objectName: ${one}\n    objectType: secret`)
-  return {
-    apiVersion: 'secrets-store.csi.x-k8s.io/v1',
-    kind: 'SecretProviderClass',
-    metadata: { name, namespace },
-    spec: {
-      provider: 'azure',
-      parameters: { keyvaultName: 'shop', tenantId: 'tenant', objects: `array:\n${entries.join('\n')}` },
-    },
-  }
+  const parameters = { keyvaultName: 'shop', tenantId: 'tenant', objects: `array:\n${entries.join('\n')}` }
+  return classObject({ namespace, name }, { provider: 'azure', parameters })
 }
 
 function startPart({ queue }: Fleet, { kube, log, clock, process }: LeadingProgram): Running {

@@ -7,11 +7,14 @@ import {
   mutatingConfigurations,
   type WebhookConfiguration,
 } from '../../src/product/webhook/certificates/webhook-configuration.ts'
+import { calmReplicas } from './disturb-replica.ts'
 import { connectToApiServer, type Network } from './network.ts'
 import { repeat } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
+import { createNamespace } from './simulated-objects.ts'
 import { createProcess, type SimulatedProcess } from './simulated-process.ts'
+import { runStormThenCalm } from './storm.ts'
 import { epoch, type World } from './world.ts'
 
 const hourMs = 3_600_000
@@ -65,17 +68,15 @@ export const webhookCertificates: Scenario = {
     }
     repeat(world, [3000, 25_000], () => callReplica(fleet))
     repeat(world, [10_000, 300_000], () => world.stormy && disturb(fleet))
-    await world.time.runUntil(stormMs, world.check)
-    world.stormy = false
-    for (const { process } of fleet.replicas) process.stepWallClock(epoch + world.time.now - process.clock.now())
-    await world.time.runUntil(stormMs + calmMs, world.check)
+    await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, fleet.replicas) })
     checkEnd(fleet)
     world.check()
   },
 }
 
-async function createObjects({ admin }: SimulatedApiServer): Promise<void> {
-  await admin.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+async function createObjects(server: SimulatedApiServer): Promise<void> {
+  const { admin } = server
+  await createNamespace(server, namespace)
   await admin.create(resources.secrets, {
     apiVersion: 'v1',
     kind: 'Secret',

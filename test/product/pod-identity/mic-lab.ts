@@ -8,6 +8,7 @@ import { cloudConfigOfEnvironment, type MicConfig, type RunningMic, startMic } f
 import { eventually } from '../../support/eventually.ts'
 import { startLocalAzure, type TestAzure, type TestIdentity, testGroup } from '../../support/local-azure.ts'
 import { startPodIdentityCluster } from './cluster.ts'
+import { micDefaults } from './mic-defaults.ts'
 
 /** The controller between a local cluster and a local Azure, both of them real, with nodes that exist as objects only. */
 export interface MicLab {
@@ -57,21 +58,6 @@ export interface MicLabOptions extends Partial<MicConfig> {
   env?: Record<string, string>
 }
 
-export const defaults: MicConfig = {
-  healthAddress: { host: '127.0.0.1', port: 0 },
-  metricsAddress: { host: '127.0.0.1', port: 0 },
-  lease: { namespace: 'default', name: 'aad-pod-identity-mic' },
-  leaseDurationMs: 2000,
-  instance: 'replica-0',
-  forceNamespaced: false,
-  immutableClientIds: [],
-  createDeleteBatch: 20,
-  syncRetryMs: 3_600_000,
-  reconcileMs: 180_000,
-  updateMaxRetry: 2,
-  updateRetryMs: 10,
-}
-
 export async function startMicLab(t: TestContext, { env = {}, ...overrides }: MicLabOptions = {}): Promise<MicLab> {
   const [azure, { kube, kubeconfig }] = await Promise.all([startLocalAzure(t), startPodIdentityCluster(t)])
   const { tenantId, subscriptionId, clientId, clientSecret } = azure.administrator
@@ -94,7 +80,7 @@ export async function startMicLab(t: TestContext, { env = {}, ...overrides }: Mi
 
   const startReplica = async (more: Partial<MicConfig> = {}) => {
     const mic = await startMic(
-      { ...defaults, ...overrides, ...more },
+      { ...micDefaults, ...overrides, ...more },
       { kube, resourceManager, cloudConfig: () => config, log: silentLog, onLost: () => undefined },
     )
     t.after(() => mic.stop())
