@@ -152,7 +152,7 @@ function oneWriteAtOnce(world: World, transport: Transport): Transport {
   }
 }
 
-/** As often as each of them stands here. */
+/** A change that is here twice happens twice as often. */
 const changes: readonly ((cluster: Cluster, namespace: string) => unknown)[] = [
   changeVault,
   changeVault,
