@@ -62,6 +62,8 @@ function typeText(spec: Exclude<FlagSpec, { type: 'ignored' }>): string {
       return '`unix://PATH` or `tcp://HOST:PORT`'
     case 'string':
       return spec.required === undefined ? 'string' : 'string, required'
+    case 'ip':
+      return 'IP address'
     case 'integer':
     case 'duration':
     case 'boolean':

@@ -3,7 +3,7 @@ import type { Log, LogLevel, Problems, Running } from '#lib'
 import { type Environment, type FlagSpecs, type FlagValues, klogFlags, type ListenAddress } from '#lib/flags'
 import { serveMetrics, serveStatus } from '#lib/http'
 import { clusterConfig, kubeconfigFlag } from './cluster-config.ts'
-import { buildVersion } from './version.ts'
+import { buildVersion, versionFlag } from './version.ts'
 
 /** Flags of a controller: a program that works on the whole cluster, in one replica at a time. */
 export const controllerFlags = {
@@ -15,7 +15,7 @@ export const controllerFlags = {
   },
   'leader-elect': { type: 'boolean', default: false, help: 'Work only while holding the Lease' },
   'leader-election-namespace': { type: 'string', default: '', help: "Namespace of the Lease (default: the pod's)" },
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: versionFlag,
   v: { type: 'integer', default: 0, help: 'Verbosity of the log: 0 info, 4 debug' },
   ...klogFlags,
   kubeconfig: kubeconfigFlag,

@@ -22,7 +22,7 @@ export {
   buildOf,
   buildVersion,
   packageVersion,
-  programVersion,
+  versionFlag,
   workloadIdentityUserAgent,
-  workloadIdentityVersion,
+  workloadIdentityVersionFlag,
 } from './version.ts'

@@ -1,4 +1,4 @@
-import type { Environment } from '#lib/flags'
+import type { Environment, FlagSpec } from '#lib/flags'
 import packageJson from '../../package.json' with { type: 'json' }
 
 /** Version of the package, such as `0.2.0`. */
@@ -12,19 +12,27 @@ export function buildOf(env: Environment): { commit: string; date: string } {
   return { commit: env.KEYMOUNT_COMMIT ?? '', date: env.KEYMOUNT_BUILD_DATE ?? '' }
 }
 
-/** What `--version` of Keymount's own programs prints. */
-export function programVersion(env: Environment): string {
-  const { commit: gitCommit, date: buildDate } = buildOf(env)
-  return JSON.stringify({ buildVersion, gitCommit, buildDate })
-}
+/** `--version` of Keymount's own programs. */
+export const versionFlag = {
+  type: 'boolean',
+  default: false,
+  help: 'Print the version as JSON, and exit',
+  prints(env: Environment) {
+    const { commit: gitCommit, date: buildDate } = buildOf(env)
+    return JSON.stringify({ buildVersion, gitCommit, buildDate })
+  },
+} as const satisfies FlagSpec
 
 const platform = `${process.platform}/${process.arch}`
 
-/** What `--version` of workload identity's programs prints, in upstream's form. */
-export function workloadIdentityVersion(env: Environment): string {
-  const { commit: gitCommit, date: buildDate } = buildOf(env)
-  return JSON.stringify({ buildVersion, gitCommit, buildDate, nodeVersion: process.version, platform })
-}
+/** `--version` of workload identity's programs, in upstream's form. */
+export const workloadIdentityVersionFlag = {
+  ...versionFlag,
+  prints(env: Environment) {
+    const { commit: gitCommit, date: buildDate } = buildOf(env)
+    return JSON.stringify({ buildVersion, gitCommit, buildDate, nodeVersion: process.version, platform })
+  },
+} as const satisfies FlagSpec
 
 /** User agent of workload identity's programs, in upstream's form. */
 export function workloadIdentityUserAgent(component: 'webhook' | 'proxy', env: Environment): string {

@@ -1,7 +1,8 @@
 import { tokenExchangeAudience } from '#azure/identity'
 import { type BuiltInRole, builtInRoles } from '#azure/rest'
-import { type BicepCode, type BicepValue, bicepCode, bicepResource } from './bicep.ts'
-import { type TerraformCode, type TerraformValue, terraformBlock } from './terraform.ts'
+import { bicepResource } from './bicep.ts'
+import { type CodeValue, type Expression, expression } from './code.ts'
+import { azurermResource } from './terraform.ts'
 
 /** What lets a service account sign in, and what it may read: the same resources for every command that prints code for Azure. */
 
@@ -12,9 +13,9 @@ export interface BicepFederation {
   symbol: string
   /** Symbol of the managed identity. */
   parent: string
-  name: BicepValue
-  issuer: BicepValue
-  subject: BicepValue
+  name: CodeValue
+  issuer: CodeValue
+  subject: CodeValue
   each?: string | undefined
 }
 
@@ -25,19 +26,19 @@ export function bicepFederation({ symbol, parent, name, issuer, subject, each }:
     type: `Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials@${identityVersion}`,
     each,
     decorators: each === undefined ? [] : ['@batchSize(1)'],
-    body: { parent: bicepCode(parent), name, properties: { issuer, subject, audiences: [tokenExchangeAudience] } },
+    body: { parent: expression(parent), name, properties: { issuer, subject, audiences: [tokenExchangeAudience] } },
   })
 }
 
 export interface BicepRole {
   symbol: string
   /** A role, or an expression for the id of one. */
-  role: BuiltInRole | BicepCode
+  role: BuiltInRole | Expression
   /** Symbol of the resource that it is given on. */
   scope: string
   /** Expressions of which the name of the assignment is made. */
   seeds: readonly string[]
-  principalId: BicepCode
+  principalId: Expression
   each?: string | undefined
 }
 
@@ -47,8 +48,8 @@ export function bicepRole({ symbol, role, scope, seeds, principalId, each }: Bic
     type: 'Microsoft.Authorization/roleAssignments@2022-04-01',
     each,
     body: {
-      name: bicepCode(`guid(${seeds.join(', ')})`),
-      scope: bicepCode(scope),
+      name: expression(`guid(${seeds.join(', ')})`),
+      scope: expression(scope),
       properties: {
         roleDefinitionId: roleId(role),
         principalId,
@@ -58,58 +59,50 @@ export function bicepRole({ symbol, role, scope, seeds, principalId, each }: Bic
   })
 }
 
-function roleId(role: BicepRole['role']): BicepCode {
+function roleId(role: BicepRole['role']): Expression {
   const id = typeof role === 'string' ? `'${builtInRoles[role]}'` : role.text
-  return bicepCode(`subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ${id})`)
+  return expression(`subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ${id})`)
 }
 
 export interface TerraformFederation {
   label: string
-  forEach?: TerraformCode | undefined
-  name: TerraformValue
-  resourceGroup: TerraformValue
+  forEach?: Expression | undefined
+  name: CodeValue
+  resourceGroup: CodeValue
   /** Resource id of the managed identity. */
-  identityId: TerraformCode
-  issuer: TerraformValue
-  subject: TerraformValue
+  identityId: Expression
+  issuer: CodeValue
+  subject: CodeValue
 }
 
 export function terraformFederation(federation: TerraformFederation): string {
   const { label, forEach, name, resourceGroup, identityId, issuer, subject } = federation
-  return terraformBlock({
-    type: 'resource',
-    labels: ['azurerm_federated_identity_credential', label],
-    attributes: {
-      for_each: forEach,
-      name,
-      resource_group_name: resourceGroup,
-      parent_id: identityId,
-      issuer,
-      subject,
-      audience: [tokenExchangeAudience],
-    },
+  return azurermResource('federated_identity_credential', label, {
+    for_each: forEach,
+    name,
+    resource_group_name: resourceGroup,
+    parent_id: identityId,
+    issuer,
+    subject,
+    audience: [tokenExchangeAudience],
   })
 }
 
 export interface TerraformRole {
   label: string
-  forEach?: TerraformCode | undefined
-  scope: TerraformValue
-  role: TerraformValue
-  principalId: TerraformCode
+  forEach?: Expression | undefined
+  scope: CodeValue
+  role: CodeValue
+  principalId: Expression
 }
 
 export function terraformRole({ label, forEach, scope, role, principalId }: TerraformRole): string {
-  return terraformBlock({
-    type: 'resource',
-    labels: ['azurerm_role_assignment', label],
-    attributes: {
-      for_each: forEach,
-      scope,
-      role_definition_name: role,
-      principal_id: principalId,
-      principal_type: 'ServicePrincipal',
-    },
+  return azurermResource('role_assignment', label, {
+    for_each: forEach,
+    scope,
+    role_definition_name: role,
+    principal_id: principalId,
+    principal_type: 'ServicePrincipal',
   })
 }
 

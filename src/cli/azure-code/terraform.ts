@@ -1,38 +1,14 @@
-/** A value of Terraform's language; {@link TerraformCode} for an expression. */
-export type TerraformValue =
-  | string
-  | number
-  | boolean
-  | TerraformCode
-  | readonly TerraformValue[]
-  | { readonly [name: string]: TerraformValue | undefined }
-
-/** An expression that is printed as it is. */
-export class TerraformCode {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-export function terraformCode(text: string): TerraformCode {
-  return new TerraformCode(text)
-}
+import { type CodeValue, Expression, escapeText, isList } from './code.ts'
 
 /** A text as a literal: nothing in it is interpolated. https://developer.hashicorp.com/terraform/language/expressions/strings */
 export function terraformText(text: string): string {
-  const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '"': '\\"', '\\': '\\\\' }
-  const escaped = text
-    .replaceAll(/[\n\r\t"\\]/g, (character) => escapes[character] ?? '')
-    .replaceAll(/\p{Cc}/gu, (character) => `\\u${character.codePointAt(0)?.toString(16).padStart(4, '0')}`)
-    .replaceAll(/[$%](?=\{)/g, (sign) => sign + sign)
-  return `"${escaped}"`
+  const escaped = escapeText(text, '"', (hex) => `\\u${hex.padStart(4, '0')}`)
+  return `"${escaped.replaceAll(/[$%](?=\{)/g, (sign) => sign + sign)}"`
 }
 
 /** A value, with an object on as many lines as it has members. Members that are undefined are left out. */
-export function terraformValue(value: TerraformValue, indent = ''): string {
-  if (value instanceof TerraformCode) return value.text
+export function terraformValue(value: CodeValue, indent = ''): string {
+  if (value instanceof Expression) return value.text
   if (typeof value === 'string') return terraformText(value)
   if (typeof value !== 'object') return String(value)
   if (isList(value)) return `[${value.map((one) => terraformValue(one, indent)).join(', ')}]`
@@ -40,12 +16,8 @@ export function terraformValue(value: TerraformValue, indent = ''): string {
   return lines.length === 0 ? '{}' : `{\n${lines.map((line) => `${line}\n`).join('')}${indent}}`
 }
 
-function isList(value: object): value is readonly TerraformValue[] {
-  return Array.isArray(value)
-}
-
 /** `name = value` with the signs of neighbours below each other, as `terraform fmt` has them. */
-function attributes(members: Readonly<Record<string, TerraformValue | undefined>>, indent: string): string[] {
+function attributes(members: Readonly<Record<string, CodeValue | undefined>>, indent: string): string[] {
   const rows = Object.entries(members).flatMap(([name, value]) =>
     value === undefined ? [] : [{ name: attributeName(name), text: terraformValue(value, indent) }],
   )
@@ -76,7 +48,7 @@ export interface TerraformBlock {
   /** `resource`, `data`, `variable`, … */
   type: string
   labels?: readonly string[] | undefined
-  attributes?: Readonly<Record<string, TerraformValue | undefined>> | undefined
+  attributes?: Readonly<Record<string, CodeValue | undefined>> | undefined
   blocks?: readonly TerraformBlock[] | undefined
 }
 
@@ -92,7 +64,17 @@ export function terraformBlock(
   return lines.length === 0 ? `${head} {}` : `${head} {\n${lines.map((line) => `${line}\n`).join('')}${indent}}`
 }
 
-/** A configuration: its parts with an empty line between. */
-export function terraformFile(...parts: readonly string[]): string {
-  return `${parts.join('\n\n')}\n`
+/** A resource of the azurerm provider. @param type without `azurerm_`. */
+export function azurermResource(
+  type: string,
+  label: string,
+  attributes: TerraformBlock['attributes'],
+  blocks: TerraformBlock['blocks'] = [],
+): string {
+  return terraformBlock({ type: 'resource', labels: [`azurerm_${type}`, label], attributes, blocks })
+}
+
+/** What exists already. @param type without `azurerm_`. */
+export function azurermData(type: string, label: string, attributes: TerraformBlock['attributes']): string {
+  return terraformBlock({ type: 'data', labels: [`azurerm_${type}`, label], attributes })
 }

@@ -1,5 +1,6 @@
 import { eventTypes } from '#product/operator'
-import { bicepCode, bicepFile, bicepResource, bicepText } from '../azure-code/bicep.ts'
+import { bicepResource, bicepText } from '../azure-code/bicep.ts'
+import { codeFile, expression } from '../azure-code/code.ts'
 import { bicepFederation, bicepRole, identityType } from '../azure-code/identity-resources.ts'
 import { eventGridVersion, messageSeconds, processorRole, type SetupPlan, senderRole } from './setup-plan.ts'
 
@@ -9,7 +10,7 @@ const storageVersion = '2023-05-01'
 /** The setup as a Bicep template. The vaults have to be in the resource group that it is deployed to. */
 export function bicepTemplate(plan: SetupPlan): string {
   const { vaults, cluster, resourceGroup } = plan
-  return bicepFile(
+  return codeFile(
     `// Events of vaults for the cluster ${cluster}. A vault has at most one system topic: remove topics for vaults that have one.
 // az deployment group create --resource-group ${resourceGroup} --template-file events.bicep
 param location string = resourceGroup().location
@@ -30,7 +31,7 @@ function queueResources({ storageAccount, queue }: SetupPlan): string[] {
       type: `${storage}@${storageVersion}`,
       body: {
         name: storageAccount,
-        location: bicepCode('location'),
+        location: expression('location'),
         kind: 'StorageV2',
         sku: { name: 'Standard_LRS' },
         properties: { minimumTlsVersion: 'TLS1_2' },
@@ -39,12 +40,12 @@ function queueResources({ storageAccount, queue }: SetupPlan): string[] {
     bicepResource({
       symbol: 'queueService',
       type: `${storage}/queueServices@${storageVersion}`,
-      body: { parent: bicepCode('account'), name: 'default' },
+      body: { parent: expression('account'), name: 'default' },
     }),
     bicepResource({
       symbol: 'queue',
       type: `${storage}/queueServices/queues@${storageVersion}`,
-      body: { parent: bicepCode('queueService'), name: queue },
+      body: { parent: expression('queueService'), name: queue },
     }),
   ]
 }
@@ -55,8 +56,8 @@ function topicResources({ queue }: SetupPlan): string[] {
   const destination = {
     endpointType: 'StorageQueue',
     properties: {
-      resourceId: bicepCode('account.id'),
-      queueName: bicepCode('queue.name'),
+      resourceId: expression('account.id'),
+      queueName: expression('queue.name'),
       queueMessageTimeToLiveInSeconds: messageSeconds,
     },
   }
@@ -66,17 +67,17 @@ function topicResources({ queue }: SetupPlan): string[] {
       type: 'Microsoft.KeyVault/vaults@2023-07-01',
       isExisting: true,
       each: 'name in vaults',
-      body: { name: bicepCode('name') },
+      body: { name: expression('name') },
     }),
     bicepResource({
       symbol: 'topic',
       type: `Microsoft.EventGrid/systemTopics@${eventGridVersion}`,
       each: eachVault,
       body: {
-        name: bicepCode(`'keymount-\${name}'`),
-        location: bicepCode('location'),
+        name: expression(`'keymount-\${name}'`),
+        location: expression('location'),
         identity: { type: 'SystemAssigned' },
-        properties: { source: bicepCode('vault[i].id'), topicType: 'Microsoft.KeyVault.vaults' },
+        properties: { source: expression('vault[i].id'), topicType: 'Microsoft.KeyVault.vaults' },
       },
     }),
     bicepRole({
@@ -85,21 +86,21 @@ function topicResources({ queue }: SetupPlan): string[] {
       role: senderRole,
       scope: 'account',
       seeds: ['account.id', 'name', bicepText('sender')],
-      principalId: bicepCode('topic[i].identity.principalId'),
+      principalId: expression('topic[i].identity.principalId'),
     }),
     bicepResource({
       symbol: 'subscription',
       type: `Microsoft.EventGrid/systemTopics/eventSubscriptions@${eventGridVersion}`,
       each: eachVault,
       body: {
-        parent: bicepCode('topic[i]'),
+        parent: expression('topic[i]'),
         name: queue,
         properties: {
           deliveryWithResourceIdentity: { identity: { type: 'SystemAssigned' }, destination },
           filter: { includedEventTypes: eventTypes },
           eventDeliverySchema: 'EventGridSchema',
         },
-        dependsOn: [bicepCode('sender[i]')],
+        dependsOn: [expression('sender[i]')],
       },
     }),
   ]
@@ -110,7 +111,7 @@ function operatorResources({ identity, issuer, subject }: SetupPlan): string[] {
     bicepResource({
       symbol: 'operator',
       type: identityType,
-      body: { name: identity, location: bicepCode('location') },
+      body: { name: identity, location: expression('location') },
     }),
     bicepFederation({ symbol: 'federation', parent: 'operator', name: 'keymount-operator', issuer, subject }),
     bicepRole({
@@ -118,7 +119,7 @@ function operatorResources({ identity, issuer, subject }: SetupPlan): string[] {
       role: processorRole,
       scope: 'queue',
       seeds: ['queue.id', 'operator.id', bicepText('processor')],
-      principalId: bicepCode('operator.properties.principalId'),
+      principalId: expression('operator.properties.principalId'),
     }),
   ]
 }

@@ -1,43 +1,31 @@
 import { eventTypes } from '#product/operator'
+import { codeFile, expression } from '../azure-code/code.ts'
 import { terraformFederation, terraformRole } from '../azure-code/identity-resources.ts'
-import {
-  type TerraformBlock,
-  type TerraformValue,
-  terraformBlock,
-  terraformCode,
-  terraformFile,
-} from '../azure-code/terraform.ts'
+import { azurermData, azurermResource, terraformBlock } from '../azure-code/terraform.ts'
 import { messageSeconds, processorRole, type SetupPlan, senderRole } from './setup-plan.ts'
 
-type Attributes = Readonly<Record<string, TerraformValue>>
-
-const resource = (type: string, label: string, attributes: Attributes, blocks: readonly TerraformBlock[] = []) =>
-  terraformBlock({ type: 'resource', labels: [`azurerm_${type}`, label], attributes, blocks })
-const data = (type: string, label: string, attributes: Attributes = {}) =>
-  terraformBlock({ type: 'data', labels: [`azurerm_${type}`, label], attributes })
-
 const inGroup = {
-  resource_group_name: terraformCode('data.azurerm_resource_group.keymount.name'),
-  location: terraformCode('data.azurerm_resource_group.keymount.location'),
+  resource_group_name: expression('data.azurerm_resource_group.keymount.name'),
+  location: expression('data.azurerm_resource_group.keymount.location'),
 }
-const eachVault = { for_each: terraformCode('local.vaults') }
+const eachVault = { for_each: expression('local.vaults') }
 
 /** The setup for Terraform's provider azurerm 4. The vaults have to be in the same resource group. */
 export function terraformConfig(plan: SetupPlan): string {
   const { vaults, cluster, resourceGroup } = plan
   const names = terraformBlock({
     type: 'locals',
-    attributes: { vaults: terraformCode(`toset(${JSON.stringify(vaults)})`) },
+    attributes: { vaults: expression(`toset(${JSON.stringify(vaults)})`) },
   })
-  return terraformFile(
+  return codeFile(
     `# Events of vaults for the cluster ${cluster}. A vault has at most one system topic: import the topics of vaults that have one, and
 # write their user-assigned identities into the block identity, so that they stay.
 ${names}`,
-    data('client_config', 'current'),
-    data('resource_group', 'keymount', { name: resourceGroup }),
-    data('key_vault', 'vault', {
+    azurermData('client_config', 'current', {}),
+    azurermData('resource_group', 'keymount', { name: resourceGroup }),
+    azurermData('key_vault', 'vault', {
       ...eachVault,
-      name: terraformCode('each.key'),
+      name: expression('each.key'),
       resource_group_name: inGroup.resource_group_name,
     }),
     ...queueResources(plan),
@@ -49,11 +37,11 @@ ${names}`,
       attributes: {
         value: {
           enabled: true,
-          queue: terraformCode(
+          queue: expression(
             'format("%s%s", azurerm_storage_account.events.primary_queue_endpoint, azurerm_storage_queue.events.name)',
           ),
-          clientID: terraformCode('azurerm_user_assigned_identity.operator.client_id'),
-          tenantID: terraformCode('data.azurerm_client_config.current.tenant_id'),
+          clientID: expression('azurerm_user_assigned_identity.operator.client_id'),
+          tenantID: expression('data.azurerm_client_config.current.tenant_id'),
         },
       },
     }),
@@ -62,16 +50,16 @@ ${names}`,
 
 function queueResources({ storageAccount, queue }: SetupPlan): string[] {
   return [
-    resource('storage_account', 'events', {
+    azurermResource('storage_account', 'events', {
       name: storageAccount,
       ...inGroup,
       account_tier: 'Standard',
       account_replication_type: 'LRS',
       min_tls_version: 'TLS1_2',
     }),
-    resource('storage_queue', 'events', {
+    azurermResource('storage_queue', 'events', {
       name: queue,
-      storage_account_id: terraformCode('azurerm_storage_account.events.id'),
+      storage_account_id: expression('azurerm_storage_account.events.id'),
     }),
   ]
 }
@@ -79,15 +67,15 @@ function queueResources({ storageAccount, queue }: SetupPlan): string[] {
 function topicResources({ queue }: SetupPlan): string[] {
   const systemIdentity = { type: 'SystemAssigned' }
   return [
-    resource(
+    azurermResource(
       'eventgrid_system_topic',
       'vault',
       {
         ...eachVault,
-        name: terraformCode('format("keymount-%s", each.key)'),
+        name: expression('format("keymount-%s", each.key)'),
         resource_group_name: inGroup.resource_group_name,
-        location: terraformCode('data.azurerm_key_vault.vault[each.key].location'),
-        source_resource_id: terraformCode('data.azurerm_key_vault.vault[each.key].id'),
+        location: expression('data.azurerm_key_vault.vault[each.key].location'),
+        source_resource_id: expression('data.azurerm_key_vault.vault[each.key].id'),
         topic_type: 'Microsoft.KeyVault.vaults',
       },
       [{ type: 'identity', attributes: systemIdentity }],
@@ -95,28 +83,28 @@ function topicResources({ queue }: SetupPlan): string[] {
     terraformRole({
       label: 'sender',
       forEach: eachVault.for_each,
-      scope: terraformCode('azurerm_storage_account.events.id'),
+      scope: expression('azurerm_storage_account.events.id'),
       role: senderRole,
-      principalId: terraformCode('azurerm_eventgrid_system_topic.vault[each.key].identity[0].principal_id'),
+      principalId: expression('azurerm_eventgrid_system_topic.vault[each.key].identity[0].principal_id'),
     }),
-    resource(
+    azurermResource(
       'eventgrid_system_topic_event_subscription',
       'queue',
       {
         ...eachVault,
         name: queue,
-        system_topic: terraformCode('azurerm_eventgrid_system_topic.vault[each.key].name'),
+        system_topic: expression('azurerm_eventgrid_system_topic.vault[each.key].name'),
         resource_group_name: inGroup.resource_group_name,
         included_event_types: eventTypes,
-        depends_on: [terraformCode('azurerm_role_assignment.sender')],
+        depends_on: [expression('azurerm_role_assignment.sender')],
       },
       [
         { type: 'delivery_identity', attributes: systemIdentity },
         {
           type: 'storage_queue_endpoint',
           attributes: {
-            storage_account_id: terraformCode('azurerm_storage_account.events.id'),
-            queue_name: terraformCode('azurerm_storage_queue.events.name'),
+            storage_account_id: expression('azurerm_storage_account.events.id'),
+            queue_name: expression('azurerm_storage_queue.events.name'),
             queue_message_time_to_live_in_seconds: messageSeconds,
           },
         },
@@ -127,22 +115,22 @@ function topicResources({ queue }: SetupPlan): string[] {
 
 function operatorResources({ identity, issuer, subject }: SetupPlan): string[] {
   return [
-    resource('user_assigned_identity', 'operator', { name: identity, ...inGroup }),
+    azurermResource('user_assigned_identity', 'operator', { name: identity, ...inGroup }),
     terraformFederation({
       label: 'operator',
       name: 'keymount-operator',
       resourceGroup: inGroup.resource_group_name,
-      identityId: terraformCode('azurerm_user_assigned_identity.operator.id'),
+      identityId: expression('azurerm_user_assigned_identity.operator.id'),
       issuer,
       subject,
     }),
     terraformRole({
       label: 'processor',
-      scope: terraformCode(
+      scope: expression(
         'format("%s/queueServices/default/queues/%s", azurerm_storage_account.events.id, azurerm_storage_queue.events.name)',
       ),
       role: processorRole,
-      principalId: terraformCode('azurerm_user_assigned_identity.operator.principal_id'),
+      principalId: expression('azurerm_user_assigned_identity.operator.principal_id'),
     }),
   ]
 }

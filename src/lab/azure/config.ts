@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { type LogLevel, logLevels } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
@@ -7,7 +6,7 @@ import type { LocalAzureOptions } from './start-local-azure.ts'
 
 export const localAzureFlags = {
   state: { type: 'string', default: '', required: 'a directory', help: 'Directory of the state' },
-  listen: { type: 'string', default: '127.0.0.1', help: 'IP address to listen on' },
+  listen: { type: 'ip', default: '127.0.0.1', help: 'IP address to listen on' },
   port: { type: 'port', default: 18443, help: 'Port of the HTTPS proxy; 0 takes a free one' },
   'imds-port': { type: 'port', default: 18169, help: 'Port of IMDS; 0 takes a free one' },
   'issuer-ca': {
@@ -40,7 +39,6 @@ export const localAzureProgram: Program<typeof localAzureFlags, LocalAzureConfig
   summary: 'The local Azure: Entra, Resource Manager, Graph, Key Vault and IMDS on loopback.',
   flags: localAzureFlags,
   configure(flags, env, problems) {
-    if (isIP(flags.listen) === 0) problems.unexpected('--listen', flags.listen, 'an IP address')
     return {
       stateDir: resolve(flags.state),
       listen: flags.listen,

@@ -40,7 +40,7 @@ test('every fault of the command line is reported at once', () => {
     ({ problems }: { problems: { path: string }[] }) => {
       assert.deepEqual(
         problems.map(({ path }) => path),
-        ['--port', '--log-level', '--state', '--listen', '--image'],
+        ['--listen', '--port', '--log-level', '--state', '--image'],
       )
       return true
     },

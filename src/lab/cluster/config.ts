@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { type LogLevel, logLevels } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
@@ -10,7 +9,7 @@ export const localClusterFlags = {
     required: 'a directory',
     help: 'Directory of the state, which survives a restart',
   },
-  listen: { type: 'string', default: '127.0.0.1', help: 'IP address to listen on' },
+  listen: { type: 'ip', default: '127.0.0.1', help: 'IP address to listen on' },
   port: { type: 'port', default: 16_443, help: 'Port of the API server; 0 takes a free one' },
   image: {
     type: 'strings',
@@ -59,7 +58,6 @@ export const localClusterProgram: Program<typeof localClusterFlags, LocalCluster
   summary: 'The local cluster: an API server, controllers, and a node agent that runs pods as Linux processes.',
   flags: localClusterFlags,
   configure(flags, _env, problems) {
-    if (isIP(flags.listen) === 0) problems.unexpected('--listen', flags.listen, 'an IP address')
     const images = new Map<string, string>()
     for (const entry of flags.image) {
       const at = entry.indexOf('=')

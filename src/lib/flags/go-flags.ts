@@ -1,7 +1,11 @@
+import { isIP } from 'node:net'
 import { nearestName, type Problems } from '#lib'
 import { formatDuration, parseDuration } from '#lib/formats'
 import { type Endpoint, parseEndpoint } from './endpoint.ts'
 import { type ListenAddress, parseListenAddress } from './listen-address.ts'
+
+/** The variables of a process's environment. */
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Command lines the way Go's `flag` package reads them, because upstream's manifests are written for it: one or two
@@ -18,7 +22,13 @@ export type FlagSpec =
       /** The flag must be given; the error describes it with this text. */
       required?: string
     }
-  | { type: 'boolean'; default: boolean; help: string }
+  | {
+      type: 'boolean'
+      default: boolean
+      help: string
+      /** The flag makes the program print this and end: `--version`. */
+      prints?: (env: Environment) => string
+    }
   | { type: 'integer'; default: number; help: string; min?: number; max?: number }
   /** Go duration; the value is in milliseconds, as are `default`, `min` and `max`. Never negative. */
   | { type: 'duration'; default: number; help: string; min?: number; max?: number }
@@ -26,6 +36,8 @@ export type FlagSpec =
   | { type: 'port'; default: number; help: string }
   /** `HOST:PORT` or `:PORT`; empty or `0` for none, which gives undefined. */
   | { type: 'address'; default: string; help: string }
+  /** An IP address, without a port. */
+  | { type: 'ip'; default: string; help: string }
   /** `unix://PATH` or `tcp://HOST:PORT`. */
   | { type: 'endpoint'; default: string; help: string }
   /** One of `values`, in any case. An empty default means no choice: the value is an empty string. */
@@ -37,7 +49,7 @@ export type FlagSpec =
 
 export type FlagSpecs = Readonly<Record<string, FlagSpec>>
 
-export type FlagValue<S extends FlagSpec> = S extends { type: 'string' }
+export type FlagValue<S extends FlagSpec> = S extends { type: 'string' | 'ip' }
   ? string
   : S extends { type: 'boolean' }
     ? boolean
@@ -167,6 +179,8 @@ function parseValue(
       const value = parseListenAddress(text)
       return value === undefined ? { expected: 'HOST:PORT or :PORT, or 0 for none' } : { value: value ?? undefined }
     }
+    case 'ip':
+      return isIP(text) === 0 ? { expected: 'an IP address' } : { value: text }
     case 'endpoint': {
       const value = parseEndpoint(text)
       return value === undefined ? { expected: 'unix://PATH or tcp://HOST:PORT' } : { value }

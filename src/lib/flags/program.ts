@@ -1,9 +1,14 @@
 import { Problems } from '#lib'
 import { wrapText } from '#lib/formats'
-import { defaultText, type FlagSpec, type FlagSpecs, type FlagValues, missingFlags, parseGoFlags } from './go-flags.ts'
-
-/** The variables of a process's environment. */
-export type Environment = Readonly<Record<string, string | undefined>>
+import {
+  defaultText,
+  type Environment,
+  type FlagSpec,
+  type FlagSpecs,
+  type FlagValues,
+  missingFlags,
+  parseGoFlags,
+} from './go-flags.ts'
 
 /** A program with Go's kind of command line: what it is called, which flags it has, and what they and the environment mean. */
 export interface Program<S extends FlagSpecs, Config> {
@@ -12,8 +17,6 @@ export interface Program<S extends FlagSpecs, Config> {
   /** One sentence for `--help`. */
   summary: string
   flags: S
-  /** What `--version` prints, where the table has that flag. */
-  version?(env: Environment): string
   /**
    * The configuration that flags and environment give. Problems are added, not thrown; the result of a command line with
    * problems is thrown away, so a wrong value may be replaced by any of its type.
@@ -32,9 +35,11 @@ export function parseProgram<S extends FlagSpecs, Config>(
   if (argv.some((word) => /^(--?help|-h)$/.test(word))) return { kind: 'print', text: helpText(program) }
   const problems = new Problems()
   const flags = parseGoFlags(program.flags, argv, problems)
-  if ((flags as Record<string, unknown>).version === true) {
+  for (const [name, spec] of Object.entries(program.flags)) {
+    if (spec.type !== 'boolean' || spec.prints === undefined) continue
+    if ((flags as Record<string, unknown>)[name] !== true) continue
     problems.throwIfAny(program.name)
-    return { kind: 'print', text: program.version?.(env) ?? '' }
+    return { kind: 'print', text: spec.prints(env) }
   }
   missingFlags(program.flags, flags, problems)
   const config = program.configure(flags, env, problems)
@@ -71,6 +76,7 @@ const valueNames: Record<FlagSpec['type'], string> = {
   duration: 'duration',
   port: 'port',
   address: 'address',
+  ip: 'string',
   endpoint: 'endpoint',
   choice: '',
   strings: 'list',

@@ -1,6 +1,14 @@
-import { buildOf, buildVersion, kubeconfigFlag, metricsBackendFlag } from '#daemon'
+import { buildOf, buildVersion, kubeconfigFlag, metricsBackendFlag, versionFlag } from '#daemon'
 import type { LogLevel } from '#lib'
-import { addressOfPort, type Endpoint, type FlagSpecs, klogFlags, type ListenAddress, type Program } from '#lib/flags'
+import {
+  addressOfPort,
+  type Endpoint,
+  type Environment,
+  type FlagSpecs,
+  klogFlags,
+  type ListenAddress,
+  type Program,
+} from '#lib/flags'
 import { driverLimits } from './driver-limits.ts'
 import { defaultMemoryBudget } from './mount/memory-budget.ts'
 
@@ -94,7 +102,13 @@ export const driverFlags = {
     help: 'Time between two such checks',
   },
   kubeconfig: kubeconfigFlag,
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: {
+    ...versionFlag,
+    prints(env: Environment) {
+      const { commit, date } = buildOf(env)
+      return JSON.stringify({ BuildVersion: buildVersion, GitCommit: commit, BuildDate: date })
+    },
+  },
   v: { type: 'integer', default: 0, help: 'Verbosity of the log: 0 info, 4 debug, 5 trace' },
   'log-format-json': { type: 'ignored', help: 'Logs are always JSON lines' },
   'enable-pprof': { type: 'ignored', help: 'Profiling of Go programs' },
@@ -138,10 +152,6 @@ export const driverProgram: Program<typeof driverFlags, DriverConfig> = {
   name: 'driver',
   summary: 'The CSI driver of a node: mounts volumes, writes their files, and keeps them up to date.',
   flags: driverFlags,
-  version(env) {
-    const { commit, date } = buildOf(env)
-    return JSON.stringify({ BuildVersion: buildVersion, GitCommit: commit, BuildDate: date })
-  },
   configure(flags, _env, problems) {
     if (!/^[a-zA-Z]([-._a-zA-Z0-9]{0,61}[a-zA-Z])?$/.test(flags.drivername)) {
       problems.unexpected('--drivername', flags.drivername, 'at most 63 letters, digits, "-", "." or "_"')

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { programVersion } from '#daemon'
+import { versionFlag } from '#daemon'
 import type { Problems } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
 import { variableName } from './format-env-file.ts'
@@ -24,14 +24,13 @@ export const envFileFlags = {
     help: 'One variable for every file of --from: db-password becomes DB_PASSWORD',
   },
   prefix: { type: 'string', default: '', help: 'Put before the names of --all' },
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: versionFlag,
 } as const satisfies FlagSpecs
 
 export const envFileProgram: Program<typeof envFileFlags, EnvFileConfig> = {
   name: 'env-file',
   summary: 'Init container that writes secrets of a volume as a file that Kubernetes reads environment variables from.',
   flags: envFileFlags,
-  version: programVersion,
   configure(flags, _env, problems) {
     for (const [name, path] of [
       ['--from', flags.from],

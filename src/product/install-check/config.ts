@@ -1,4 +1,4 @@
-import { kubeconfigFlag, programVersion } from '#daemon'
+import { kubeconfigFlag, versionFlag } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 
 export const installCheckFlags = {
@@ -20,7 +20,7 @@ export const installCheckFlags = {
   },
   wait: { type: 'duration', default: 60_000, help: 'How long to wait for all of it' },
   kubeconfig: kubeconfigFlag,
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: versionFlag,
 } as const satisfies FlagSpecs
 
 export interface InstallCheckConfig {
@@ -38,7 +38,6 @@ export const installCheckProgram: Program<typeof installCheckFlags, InstallCheck
   name: 'install-check',
   summary: 'Waits until everything of a release works, and fails with what does not.',
   flags: installCheckFlags,
-  version: programVersion,
   configure: (flags) => ({
     namespace: flags.namespace,
     selector: flags.selector,

@@ -11,6 +11,7 @@ import { type ProviderProgramConfig, providerFlags, providerProgram } from '#pro
 export const nodeFlags = {
   ...driverFlags,
   ...providerFlags,
+  version: driverFlags.version,
   endpoint: driverFlags.endpoint,
   'metrics-addr': driverFlags['metrics-addr'],
   'health-addr': driverFlags['health-addr'],
@@ -31,7 +32,6 @@ export const nodeProgram: Program<typeof nodeFlags, NodeConfig> = {
   name: 'node',
   summary: 'Driver and provider of a node in one process, for small nodes.',
   flags: nodeFlags,
-  version: (env) => driverProgram.version?.(env) ?? '',
   configure(flags, env, problems) {
     const ofDriver = { ...flags, 'healthz-port': driverFlags['healthz-port'].default }
     const ofProvider: FlagValues<typeof providerFlags> = {

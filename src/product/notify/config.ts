@@ -1,4 +1,4 @@
-import { programVersion } from '#daemon'
+import { versionFlag } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
 import type { FlagSpecs, ListenAddress, Program } from '#lib/flags'
 import { type NotifyAction, signalName } from './actions.ts'
@@ -42,7 +42,7 @@ export const notifyFlags = {
     help: 'Run this program in this container, with arguments separated by blanks',
   },
   'metrics-addr': { type: 'address', default: '', help: 'Address of /metrics; empty or 0 for none' },
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: versionFlag,
   v: { type: 'integer', default: 0, help: 'Verbosity of the log: 0 info, 4 debug' },
 } as const satisfies FlagSpecs
 
@@ -57,7 +57,6 @@ export const notifyProgram: Program<typeof notifyFlags, NotifyProgramConfig> = {
   summary:
     "A pod's sidecar that notifies the application when its secrets have changed: by a request, a signal, a command or its own end.",
   flags: notifyFlags,
-  version: programVersion,
   configure(flags, _env, problems) {
     for (const directory of flags.watch)
       if (!directory.startsWith('/')) problems.unexpected('--watch', directory, 'an absolute path')

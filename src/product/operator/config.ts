@@ -1,4 +1,4 @@
-import { type ControllerConfig, controllerConfig, controllerFlags, programVersion } from '#daemon'
+import { type ControllerConfig, controllerConfig, controllerFlags } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 import { type EventsConfig, eventsConfig, eventsFlags } from './events/events-config.ts'
 import type { RestartConfig } from './restart/restarter.ts'
@@ -89,7 +89,6 @@ export const operatorProgram: Program<typeof operatorFlags, OperatorConfig> = {
   summary:
     'The operator: what acts on the whole cluster, part by part. It holds no value of a secret and cannot read any.',
   flags: operatorFlags,
-  version: programVersion,
   configure(flags, env, problems) {
     if (!flags.restart && !flags.events && !flags['status-interval'])
       problems.add('', 'no part of the operator is on; set --restart, --events or --status-interval')

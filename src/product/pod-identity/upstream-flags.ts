@@ -1,4 +1,13 @@
-import { type FlagSpecs, klogFlags } from '#lib/flags'
+import { buildVersion } from '#daemon'
+import { type FlagSpec, type FlagSpecs, klogFlags } from '#lib/flags'
+
+/** `--version` of both programs, in upstream's form. */
+export const podIdentityVersionFlag = {
+  type: 'boolean',
+  default: false,
+  help: 'Print the version, and exit',
+  prints: () => buildVersion,
+} as const satisfies FlagSpec
 
 /** Flags that both of upstream's programs have and that change nothing here. */
 export const upstreamFlags = {

@@ -22,7 +22,12 @@ import type { ProviderConfig } from './start-provider.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
 export const providerFlags = {
-  version: { type: 'boolean', default: false, help: 'Print version and build date as JSON, and exit' },
+  version: {
+    type: 'boolean',
+    default: false,
+    help: 'Print version and build date as JSON, and exit',
+    prints: (env: Environment) => JSON.stringify({ version: buildVersion, buildDate: buildOf(env).date }),
+  },
   endpoint: {
     type: 'endpoint',
     default: 'unix:///tmp/azure.sock',
@@ -167,7 +172,6 @@ export const providerProgram: Program<typeof providerFlags, ProviderProgramConfi
   name: 'provider',
   summary: 'The Azure provider of a node: signs in to Microsoft Entra ID and reads objects from Key Vault.',
   flags: providerFlags,
-  version: (env) => JSON.stringify({ version: buildVersion, buildDate: buildOf(env).date }),
   configure(flags, env, problems) {
     const cloudName = flags['cloud-name']
     if (cloudName !== '' && findCloud(cloudName) === undefined && !isStackCloud(cloudName)) {

@@ -4,7 +4,7 @@ import {
   logLevelFlag,
   logLevelOf,
   workloadIdentityUserAgent,
-  workloadIdentityVersion,
+  workloadIdentityVersionFlag,
 } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
 import { withoutEnd } from '#lib'
@@ -17,7 +17,7 @@ export const proxyFlags = {
   'proxy-port': { type: 'port', default: 8000, help: 'Port on 127.0.0.1, which proxy-init redirects to' },
   probe: { type: 'boolean', default: false, help: 'Wait until the proxy on this port answers, and exit' },
   'log-level': logLevelFlag,
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: workloadIdentityVersionFlag,
 
   'imds-endpoint': {
     type: 'string',
@@ -44,7 +44,6 @@ export const proxyProgram: Program<typeof proxyFlags, ProxyProgramConfig> = {
   name: 'proxy',
   summary: "A pod's sidecar in place of IMDS: answers token requests by workload identity.",
   flags: proxyFlags,
-  version: workloadIdentityVersion,
   configure(flags, env, problems) {
     const port = flags['proxy-port']
     if (flags.probe) return { probe: true, port }

@@ -1,19 +1,18 @@
 import { isIPv4 } from 'node:net'
-import { workloadIdentityVersion } from '#daemon'
+import { workloadIdentityVersionFlag } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 import { metadataAddress } from '#product/imds'
 import type { Redirection } from './redirect-metadata.ts'
 
 /** Upstream has no flags: its script reads the environment only. */
 export const proxyInitFlags = {
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: workloadIdentityVersionFlag,
 } as const satisfies FlagSpecs
 
 export const proxyInitProgram: Program<typeof proxyInitFlags, Redirection> = {
   name: 'proxy-init',
   summary: "The init step of the proxy sidecar: redirects the pod's connections for IMDS to it.",
   flags: proxyInitFlags,
-  version: workloadIdentityVersion,
   configure(_flags, env, problems) {
     const number = (name: string, fallback: number, max: number): number => {
       const text = env[name] || String(fallback)

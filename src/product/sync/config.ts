@@ -1,4 +1,4 @@
-import { type ControllerConfig, controllerConfig, controllerFlags, programVersion } from '#daemon'
+import { type ControllerConfig, controllerConfig, controllerFlags } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 import type { SyncConfig } from './start-sync.ts'
 
@@ -53,7 +53,6 @@ export const syncProgram: Program<typeof syncFlags, SyncProgramConfig> = {
   name: 'sync',
   summary: 'The controller of SecretSyncs: Kubernetes Secrets from a vault, without a pod that mounts them.',
   flags: syncFlags,
-  version: programVersion,
   configure(flags, env, problems) {
     const interval = flags['rotation-poll-interval']
     if (interval > 0 && interval < 1000) problems.add('--rotation-poll-interval', 'expected 0s, or 1s or more')

@@ -1,10 +1,10 @@
-import { kubeconfigFlag, programVersion } from '#daemon'
+import { kubeconfigFlag, versionFlag } from '#daemon'
 import type { FlagSpecs, Program } from '#lib/flags'
 
 export const uninstallCheckFlags = {
   drivername: { type: 'string', default: 'secrets-store.csi.k8s.io', help: 'Name of the CSI driver' },
   kubeconfig: kubeconfigFlag,
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: versionFlag,
 } as const satisfies FlagSpecs
 
 export interface UninstallCheckConfig {
@@ -16,6 +16,5 @@ export const uninstallCheckProgram: Program<typeof uninstallCheckFlags, Uninstal
   name: 'uninstall-check',
   summary: 'Lists the pods that have volumes of the driver, and fails if there are any: it cannot be uninstalled yet.',
   flags: uninstallCheckFlags,
-  version: programVersion,
   configure: ({ drivername: driver, kubeconfig }) => ({ driver, kubeconfig }),
 }

@@ -7,7 +7,7 @@ import {
   metricsBackendFlag,
   packageVersion,
   readPem,
-  workloadIdentityVersion,
+  workloadIdentityVersionFlag,
 } from '#daemon'
 import { errorMessage, type LogLevel, type Problems } from '#lib'
 import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
@@ -45,7 +45,7 @@ export const controllerFlags = {
   'metrics-addr': { type: 'address', default: ':8095', help: 'Address of /metrics; 0 for none' },
   'metrics-backend': { ...metricsBackendFlag, default: 'prometheus', values: ['prometheus'] },
   'log-level': { ...logLevelFlag, help: 'Verbosity of the log, and of the proxy sidecar' },
-  version: { type: 'boolean', default: false, help: 'Print the version as JSON, and exit' },
+  version: workloadIdentityVersionFlag,
   'custom-token-endpoint-annotation-suffix': {
     type: 'string',
     default: '',
@@ -111,7 +111,6 @@ export const controllerProgram: Program<typeof controllerFlags, ControllerConfig
   name: 'controller',
   summary: 'The workload identity webhook: gives labelled pods a token and the variables that SDKs read.',
   flags: controllerFlags,
-  version: workloadIdentityVersion,
   configure(flags, env, problems) {
     const tenantId = env.AZURE_TENANT_ID ?? ''
     if (tenantId === '') problems.add('AZURE_TENANT_ID', 'required key AZURE_TENANT_ID missing value')

@@ -1,5 +1,6 @@
 import { builtInRoles } from '#azure/rest'
-import { type BicepValue, bicepCode, bicepFile, bicepModule, bicepResource, bicepText } from '../../azure-code/bicep.ts'
+import { bicepModule, bicepResource, bicepText } from '../../azure-code/bicep.ts'
+import { type CodeValue, codeFile, expression } from '../../azure-code/code.ts'
 import { bicepFederation, bicepRole, identityType } from '../../azure-code/identity-resources.ts'
 import { needs } from '../doctor/check-vault.ts'
 import { aksWords } from './az-script.ts'
@@ -24,7 +25,7 @@ export function bicepFiles(plans: readonly IdentityPlan[], names: AzureNames): M
 }
 
 function mainFile(plans: readonly IdentityPlan[]): string {
-  return bicepFile(
+  return codeFile(
     `// Made by keymount identity plan. az deployment sub create --location LOCATION --template-file main.bicep --parameters ${bicepVariables}
 targetScope = 'subscription'`,
     `@description('Name and resource group of each identity, by its client id.')
@@ -48,8 +49,8 @@ function identityModules(plan: IdentityPlan, index: number): string[] {
         file: 'binding.bicep',
         body: {
           name: `keymount-binding-${index}-${number}`,
-          scope: bicepCode(`resourceGroup(${bicepText(subscription)}, ${bicepText(group)})`),
-          params: { cluster, name, identityId: bicepCode(`identity_${index}_0.outputs.id`) },
+          scope: expression(`resourceGroup(${bicepText(subscription)}, ${bicepText(group)})`),
+          params: { cluster, name, identityId: expression(`identity_${index}_0.outputs.id`) },
         },
       })
     }),
@@ -75,9 +76,9 @@ function partModules({ clientId, known, index, number, part }: PartPlace): strin
     file: newName === undefined ? 'identity.bicep' : 'new-identity.bicep',
     body: {
       name: `keymount-${clientId}-${number}`,
-      scope: bicepCode(`resourceGroup(${known}.group)`),
+      scope: expression(`resourceGroup(${known}.group)`),
       params: {
-        name: newName ?? bicepCode(`${known}.name`),
+        name: newName ?? expression(`${known}.name`),
         credentials: credentials
           .filter(({ there }) => there !== true)
           .map(({ name, issuer, subject }) => ({ name, issuer, subject })),
@@ -90,8 +91,8 @@ function partModules({ clientId, known, index, number, part }: PartPlace): strin
       file: 'vault-role.bicep',
       body: {
         name: `keymount-roles-${index}-${number}-${place}`,
-        scope: bicepCode(`resourceGroup(vaults[${bicepText(vault)}])`),
-        params: { vaultName: vault, principalId: bicepCode(`${symbol}.outputs.principalId`), ...roleLists(ofVault) },
+        scope: expression(`resourceGroup(vaults[${bicepText(vault)}])`),
+        params: { vaultName: vault, principalId: expression(`${symbol}.outputs.principalId`), ...roleLists(ofVault) },
       },
     }),
   )
@@ -99,7 +100,7 @@ function partModules({ clientId, known, index, number, part }: PartPlace): strin
   return [identity, ...roles, ...output]
 }
 
-function roleLists(grants: readonly Grant[]): Record<string, BicepValue> {
+function roleLists(grants: readonly Grant[]): Record<string, CodeValue> {
   const objects = (type: Grant['type']) =>
     grants.filter((one) => one.type === type && one.object !== '').map((one) => one.object)
   return {
@@ -126,21 +127,21 @@ function identityFile(isNew: boolean): string {
     'param credentials array',
     ...(isNew ? ['param location string = resourceGroup().location'] : []),
   ]
-  return bicepFile(
+  return codeFile(
     parameters.join('\n'),
     bicepResource({
       symbol: 'identity',
       type: identityType,
       isExisting: !isNew,
-      body: { name: bicepCode('name'), location: isNew ? bicepCode('location') : undefined },
+      body: { name: expression('name'), location: isNew ? expression('location') : undefined },
     }),
     bicepFederation({
       symbol: 'credential',
       parent: 'identity',
       each: 'one in credentials',
-      name: bicepCode('one.name'),
-      issuer: bicepCode('one.issuer'),
-      subject: bicepCode('one.subject'),
+      name: expression('one.name'),
+      issuer: expression('one.issuer'),
+      subject: expression('one.subject'),
     }),
     `output id string = identity.id
 output principalId string = identity.properties.principalId
@@ -156,7 +157,7 @@ function roleFile(): string {
     { type: 'key', list: 'keys' },
     { type: 'cert', list: 'certificates' },
   ] as const
-  return bicepFile(
+  return codeFile(
     [
       'param vaultName string',
       'param principalId string',
@@ -167,15 +168,15 @@ function roleFile(): string {
       symbol: 'vault',
       type: `Microsoft.KeyVault/vaults@${vaultVersion}`,
       isExisting: true,
-      body: { name: bicepCode('vaultName') },
+      body: { name: expression('vaultName') },
     }),
     bicepRole({
       symbol: 'vaultRole',
       each: 'role in roles',
-      role: bicepCode('role'),
+      role: expression('role'),
       scope: 'vault',
       seeds: ['vault.id', 'principalId', 'role'],
-      principalId: bicepCode('principalId'),
+      principalId: expression('principalId'),
     }),
     ...kinds.flatMap(({ type, list }) => [
       bicepResource({
@@ -183,7 +184,7 @@ function roleFile(): string {
         type: `Microsoft.KeyVault/vaults/${list}@${vaultVersion}`,
         isExisting: true,
         each: `name in ${list}`,
-        body: { parent: bicepCode('vault'), name: bicepCode('name') },
+        body: { parent: expression('vault'), name: expression('name') },
       }),
       bicepRole({
         symbol: `${type}Role`,
@@ -191,28 +192,28 @@ function roleFile(): string {
         role: needs[type].role,
         scope: `${type}[i]`,
         seeds: ['vault.id', 'principalId', bicepText(list), 'name'],
-        principalId: bicepCode('principalId'),
+        principalId: expression('principalId'),
       }),
     ]),
   )
 }
 
 function bindingFile(): string {
-  return bicepFile(
+  return codeFile(
     'param cluster string\nparam name string\nparam identityId string',
     bicepResource({
       symbol: 'managedCluster',
       type: 'Microsoft.ContainerService/managedClusters@2025-05-01',
       isExisting: true,
-      body: { name: bicepCode('cluster') },
+      body: { name: expression('cluster') },
     }),
     bicepResource({
       symbol: 'binding',
       type: `Microsoft.ContainerService/managedClusters/identityBindings@${bindingVersion}`,
       body: {
-        parent: bicepCode('managedCluster'),
-        name: bicepCode('name'),
-        properties: { managedIdentity: { resourceId: bicepCode('identityId') } },
+        parent: expression('managedCluster'),
+        name: expression('name'),
+        properties: { managedIdentity: { resourceId: expression('identityId') } },
       },
     }),
   )

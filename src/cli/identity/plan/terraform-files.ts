@@ -1,11 +1,6 @@
+import { type CodeValue, codeFile, expression } from '../../azure-code/code.ts'
 import { terraformFederation, terraformRole } from '../../azure-code/identity-resources.ts'
-import {
-  type TerraformValue,
-  terraformBlock,
-  terraformCode,
-  terraformFile,
-  terraformValue,
-} from '../../azure-code/terraform.ts'
+import { azurermData, azurermResource, terraformBlock, terraformValue } from '../../azure-code/terraform.ts'
 import { needs } from '../doctor/check-vault.ts'
 import { aksWords } from './az-script.ts'
 import type { AzureNames } from './azure-names.ts'
@@ -21,7 +16,7 @@ export function terraformFiles(plans: readonly IdentityPlan[], names: AzureNames
   ])
 }
 
-type Members = Record<string, TerraformValue>
+type Members = Record<string, CodeValue>
 
 /** What the resources are made of: identities have their client id as key, new ones their name. */
 function locals(plans: readonly IdentityPlan[]) {
@@ -53,7 +48,7 @@ function locals(plans: readonly IdentityPlan[]) {
 function mainFile(plans: readonly IdentityPlan[]): string {
   const { added, credentials, roles, bindings } = locals(plans)
   const hasNew = Object.keys(added).length > 0
-  return terraformFile(
+  return codeFile(
     '# Made by keymount identity plan, for the provider azurerm.',
     variable(
       'identities',
@@ -68,47 +63,39 @@ function mainFile(plans: readonly IdentityPlan[]): string {
         credentials,
         roles,
         bindings,
-        identities: terraformCode(
+        identities: expression(
           hasNew
             ? 'merge(data.azurerm_user_assigned_identity.known, azurerm_user_assigned_identity.added)'
             : 'data.azurerm_user_assigned_identity.known',
         ),
       },
     }),
-    terraformBlock({
-      type: 'data',
-      labels: ['azurerm_user_assigned_identity', 'known'],
-      attributes: {
-        for_each: terraformCode('var.identities'),
-        name: terraformCode('each.value.name'),
-        resource_group_name: terraformCode('each.value.group'),
-      },
+    azurermData('user_assigned_identity', 'known', {
+      for_each: expression('var.identities'),
+      name: expression('each.value.name'),
+      resource_group_name: expression('each.value.group'),
     }),
-    terraformBlock({
-      type: 'data',
-      labels: ['azurerm_key_vault', 'vault'],
-      attributes: {
-        for_each: terraformCode('var.vaults'),
-        name: terraformCode('each.key'),
-        resource_group_name: terraformCode('each.value'),
-      },
+    azurermData('key_vault', 'vault', {
+      for_each: expression('var.vaults'),
+      name: expression('each.key'),
+      resource_group_name: expression('each.value'),
     }),
     ...(hasNew ? [addedIdentities()] : []),
     terraformFederation({
       label: 'subject',
-      forEach: terraformCode('local.credentials'),
-      name: terraformCode('each.value.name'),
-      resourceGroup: terraformCode('local.identities[each.value.identity].resource_group_name'),
-      identityId: terraformCode('local.identities[each.value.identity].id'),
-      issuer: terraformCode('each.value.issuer'),
-      subject: terraformCode('each.value.subject'),
+      forEach: expression('local.credentials'),
+      name: expression('each.value.name'),
+      resourceGroup: expression('local.identities[each.value.identity].resource_group_name'),
+      identityId: expression('local.identities[each.value.identity].id'),
+      issuer: expression('each.value.issuer'),
+      subject: expression('each.value.subject'),
     }),
     terraformRole({
       label: 'vault',
-      forEach: terraformCode('local.roles'),
-      scope: terraformCode('format("%s%s", data.azurerm_key_vault.vault[each.value.vault].id, each.value.object)'),
-      role: terraformCode('each.value.role'),
-      principalId: terraformCode('local.identities[each.value.identity].principal_id'),
+      forEach: expression('local.roles'),
+      scope: expression('format("%s%s", data.azurerm_key_vault.vault[each.value.vault].id, each.value.object)'),
+      role: expression('each.value.role'),
+      principalId: expression('local.identities[each.value.identity].principal_id'),
     }),
     ...(Object.keys(bindings).length > 0 ? [bindingDeployments()] : []),
     ...(hasNew ? [addedClients()] : []),
@@ -116,24 +103,20 @@ function mainFile(plans: readonly IdentityPlan[]): string {
 }
 
 function variable(name: string, type: string, description: string): string {
-  return terraformBlock({ type: 'variable', labels: [name], attributes: { type: terraformCode(type), description } })
+  return terraformBlock({ type: 'variable', labels: [name], attributes: { type: expression(type), description } })
 }
 
 function addedIdentities(): string {
-  return terraformBlock({
-    type: 'resource',
-    labels: ['azurerm_user_assigned_identity', 'added'],
-    attributes: {
-      for_each: terraformCode('local.added'),
-      name: terraformCode('each.key'),
-      resource_group_name: terraformCode('var.identities[each.value].group'),
-      location: terraformCode('data.azurerm_user_assigned_identity.known[each.value].location'),
-    },
+  return azurermResource('user_assigned_identity', 'added', {
+    for_each: expression('local.added'),
+    name: expression('each.key'),
+    resource_group_name: expression('var.identities[each.value].group'),
+    location: expression('data.azurerm_user_assigned_identity.known[each.value].location'),
   })
 }
 
 function addedClients(): string {
-  const value = terraformCode(
+  const value = expression(
     '{ for name, identity in azurerm_user_assigned_identity.added : name => identity.client_id }',
   )
   return terraformBlock({ type: 'output', labels: ['clients'], attributes: { value } })
@@ -149,30 +132,26 @@ function bindingDeployments(): string {
         {
           type: 'Microsoft.ContainerService/managedClusters/identityBindings',
           apiVersion: bindingVersion,
-          name: terraformCode('format("%s/%s", each.value.cluster, each.value.name)'),
+          name: expression('format("%s/%s", each.value.cluster, each.value.name)'),
           properties: {
-            managedIdentity: { resourceId: terraformCode('local.identities[each.value.identity].id') },
+            managedIdentity: { resourceId: expression('local.identities[each.value.identity].id') },
           },
         },
       ],
     },
     '  ',
   )
-  return terraformBlock({
-    type: 'resource',
-    labels: ['azurerm_resource_group_template_deployment', 'binding'],
-    attributes: {
-      for_each: terraformCode('local.bindings'),
-      name: terraformCode('format("keymount-%s-%s", each.value.cluster, each.value.name)'),
-      resource_group_name: terraformCode('each.value.group'),
-      deployment_mode: 'Incremental',
-      template_content: terraformCode(`jsonencode(${template})`),
-    },
+  return azurermResource('resource_group_template_deployment', 'binding', {
+    for_each: expression('local.bindings'),
+    name: expression('format("keymount-%s-%s", each.value.cluster, each.value.name)'),
+    resource_group_name: expression('each.value.group'),
+    deployment_mode: 'Incremental',
+    template_content: expression(`jsonencode(${template})`),
   })
 }
 
 function providerFile(): string {
-  return terraformFile(
+  return codeFile(
     '# For use as it is; a configuration with its own provider leaves this file out.',
     terraformBlock({
       type: 'terraform',

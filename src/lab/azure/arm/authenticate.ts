@@ -1,4 +1,4 @@
-import { type AccessTokenClaims, AccessTokenError, type AccessTokens } from '../entra/access-tokens.ts'
+import type { AccessTokenClaims, AccessTokenFault, AccessTokens } from '../entra/access-tokens.ts'
 import { isAudience } from '../entra/resources.ts'
 import { bearerToken } from '../http/bearer-token.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -16,7 +16,7 @@ export async function authenticate(request: Request, authority: ArmAuthority): P
   if (token === undefined) {
     throw refusal(authority, 'AuthenticationFailed', "Authentication failed. The 'Authorization' header is missing.")
   }
-  const claims = await verify(token, authority)
+  const claims = await authority.tokens.verify(token, (fault) => invalidToken(authority, fault))
   if (!isAudience(claims.aud, authority.audiences)) {
     const allowed = authority.audiences.flatMap((audience) => [`${audience}/`, audience]).join(',')
     throw refusal(
@@ -28,20 +28,14 @@ export async function authenticate(request: Request, authority: ArmAuthority): P
   return claims
 }
 
-async function verify(token: string, authority: ArmAuthority): Promise<AccessTokenClaims> {
-  try {
-    return await authority.tokens.verify(token)
-  } catch (error) {
-    if (!(error instanceof AccessTokenError)) throw error
-    if (error.code === 'expired') {
-      throw refusal(
+function invalidToken(authority: ArmAuthority, fault: AccessTokenFault): Refusal {
+  return fault === 'expired'
+    ? refusal(
         authority,
         'ExpiredAuthenticationToken',
         'The access token expiry UTC time is earlier than current UTC time.',
       )
-    }
-    throw refusal(authority, 'InvalidAuthenticationToken', 'The access token is invalid.')
-  }
+    : refusal(authority, 'InvalidAuthenticationToken', 'The access token is invalid.')
 }
 
 function refusal({ login, tenantId }: ArmAuthority, code: string, message: string): Refusal {

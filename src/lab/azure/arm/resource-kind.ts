@@ -9,6 +9,12 @@ export interface Resource {
   tags: Record<string, string>
 }
 
+/** What Resource Manager returns of every resource that has a location; what a type adds follows. */
+export function resourceFields(resource: Omit<Resource, 'type'>, type: string): Resource {
+  const { id, name, location, tags } = resource
+  return { id, name, type, location, tags }
+}
+
 /** A type of resource, for resource groups and generic lists. A new type needs one of these and a table of operations. */
 export interface ResourceKind {
   /** For example `Microsoft.KeyVault/vaults`. */

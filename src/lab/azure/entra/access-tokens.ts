@@ -7,7 +7,7 @@ import {
   randomUUID,
 } from 'node:crypto'
 import { errors, exportJWK, type JWK, jwtVerify, SignJWT } from 'jose'
-import { type Clock, CodedError } from '#lib'
+import type { Clock } from '#lib'
 import type { RecordStore } from '../records/record-store.ts'
 
 /** The claims of a verified access token, in the shape of Azure's v1.0 tokens, which its own services get from either endpoint. */
@@ -34,13 +34,16 @@ export interface AccessTokenSpec {
   resourceId?: string | undefined
 }
 
-/** Why an access token was refused. Clients react to `expired` by themselves. */
-export class AccessTokenError extends CodedError<'malformed' | 'signature' | 'expired' | 'not-yet-valid'> {}
+/** Why an access token is refused. Clients react to `expired` by themselves. */
+export type AccessTokenFault = 'malformed' | 'signature' | 'expired' | 'not-yet-valid'
 
 export interface AccessTokens {
   issue(spec: AccessTokenSpec): Promise<string>
-  /** The claims of a token that this tenant issued and that is valid now; the caller checks the audience. Throws {@link AccessTokenError}. */
-  verify(token: string): Promise<AccessTokenClaims>
+  /**
+   * The claims of a token that this tenant issued and that is valid now; the caller checks the audience.
+   * @param refusal returns the error that is thrown for any other token.
+   */
+  verify(token: string, refusal: (fault: AccessTokenFault) => Error): Promise<AccessTokenClaims>
   /** The public keys, as Entra publishes them. */
   readonly jwks: { keys: JWK[] }
 }
@@ -88,11 +91,13 @@ export async function createAccessTokens(store: RecordStore, tenantId: string, c
         .setExpirationTime(now + lifetimeSeconds)
         .sign(privateKey)
     },
-    async verify(token) {
+    async verify(token, refusal) {
       const cached = cache.get(token)
       const isFresh = cached !== undefined && clock.elapsed() - cached.verifiedAt < cacheMs
       if (isFresh && clock.now() < cached.claims.exp * 1000) return cached.claims
-      const claims = await verifySignature(token, publicKey, issuer, clock)
+      const claims = await verifySignature(token, publicKey, issuer, clock).catch((error: unknown) => {
+        throw refusal(faultOf(error))
+      })
       if (cache.size >= maxCached) cache.clear()
       cache.set(token, { claims, verifiedAt: clock.elapsed() })
       return claims
@@ -120,21 +125,16 @@ function thumbprint(publicKey: KeyObject): string {
 }
 
 async function verifySignature(token: string, publicKey: KeyObject, issuer: string, clock: Clock) {
-  try {
-    const { payload } = await jwtVerify<AccessTokenClaims>(token, publicKey, {
-      algorithms: ['RS256'],
-      issuer,
-      requiredClaims: ['aud', 'exp', 'nbf', 'oid', 'appid', 'tid'],
-      currentDate: new Date(clock.now()),
-    })
-    return payload
-  } catch (error) {
-    const code = codeOf(error)
-    throw new AccessTokenError(code, `access token refused: ${code}`, { cause: error })
-  }
+  const { payload } = await jwtVerify<AccessTokenClaims>(token, publicKey, {
+    algorithms: ['RS256'],
+    issuer,
+    requiredClaims: ['aud', 'exp', 'nbf', 'oid', 'appid', 'tid'],
+    currentDate: new Date(clock.now()),
+  })
+  return payload
 }
 
-function codeOf(error: unknown): AccessTokenError['code'] {
+function faultOf(error: unknown): AccessTokenFault {
   if (error instanceof errors.JWTExpired) return 'expired'
   if (error instanceof errors.JWTClaimValidationFailed) return error.claim === 'nbf' ? 'not-yet-valid' : 'signature'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature'

@@ -12,7 +12,7 @@ import { Refusal } from '../http/refusal.ts'
 import type { RecordStore } from '../records/record-store.ts'
 import { existingApplication } from './application-operations.ts'
 import { alreadyInUse, resourceNotFound } from './error-response.ts'
-import { filtered, type GraphAnswer, type GraphCall, type GraphOperation } from './operation.ts'
+import { filtered, type GraphAnswer, type GraphCall, type GraphOperation, graphOperation } from './operation.ts'
 
 export interface ApplicationFederationOptions {
   store: RecordStore
@@ -36,39 +36,18 @@ const updateBody = z.object({ ...federatedCredentialFields, description }).parti
 /** Federated credentials of applications. https://learn.microsoft.com/graph/api/resources/federatedidentitycredential */
 export function applicationFederationOperations(options: ApplicationFederationOptions): GraphOperation[] {
   return [
-    {
-      operation: 'graph.federatedCredential.list',
-      method: 'GET',
-      path: onApplication,
-      run: (call) => list(options, call),
-    },
-    {
-      operation: 'graph.federatedCredential.create',
-      method: 'POST',
-      path: onApplication,
-      run: (call) => create(options, call),
-    },
-    {
-      operation: 'graph.federatedCredential.get',
-      method: 'GET',
-      path: onCredential,
-      run: (call) => ({ status: 200, context: `${context}/$entity`, body: render(existing(options, call)) }),
-    },
-    {
-      operation: 'graph.federatedCredential.update',
-      method: 'PATCH',
-      path: onCredential,
-      run: (call) => update(options, call),
-    },
-    {
-      operation: 'graph.federatedCredential.delete',
-      method: 'DELETE',
-      path: onCredential,
-      run(call) {
-        options.store.commit([options.directory.federatedCredentials.remove(existing(options, call))])
-        return { status: 204 }
-      },
-    },
+    graphOperation('graph.federatedCredential.list', 'GET', onApplication, (call) => list(options, call)),
+    graphOperation('graph.federatedCredential.create', 'POST', onApplication, (call) => create(options, call)),
+    graphOperation('graph.federatedCredential.get', 'GET', onCredential, (call) => ({
+      status: 200,
+      context: `${context}/$entity`,
+      body: render(existing(options, call)),
+    })),
+    graphOperation('graph.federatedCredential.update', 'PATCH', onCredential, (call) => update(options, call)),
+    graphOperation('graph.federatedCredential.delete', 'DELETE', onCredential, (call) => {
+      options.store.commit([options.directory.federatedCredentials.remove(existing(options, call))])
+      return { status: 204 }
+    }),
   ]
 }
 

@@ -3,7 +3,7 @@ import type { Application, Directory } from '../directory/directory.ts'
 import type { RecordStore } from '../records/record-store.ts'
 import { applyKeyCredentials, keyCredentialsSchema, renderCredentials } from './credentials-body.ts'
 import { alreadyInUse, resourceNotFound } from './error-response.ts'
-import { filtered, type GraphCall, type GraphOperation } from './operation.ts'
+import { filtered, type GraphCall, type GraphOperation, graphOperation } from './operation.ts'
 
 export interface ApplicationOptions {
   store: RecordStore
@@ -48,66 +48,41 @@ export function applicationOperations({ store, directory, domain }: ApplicationO
   }
 
   return [
-    {
-      operation: 'graph.application.list',
-      method: 'GET',
-      path: '/v1.0/applications',
-      run({ url }) {
-        const value = filtered(url, [...directory.applications()].map(render))
-        return { status: 200, context: 'applications', body: { value } }
-      },
-    },
-    {
-      operation: 'graph.application.create',
-      method: 'POST',
-      path: '/v1.0/applications',
-      async run(call) {
-        const { displayName, identifierUris, keyCredentials, ...settings } = await call.body(createBody)
-        refuseUsedUris(identifierUris)
-        const keys = applyKeyCredentials(keyCredentials, [])
-        const { application, changes } = directory.addApplication({ displayName, identifierUris, keys, settings })
-        store.commit(changes)
-        return { status: 201, context: 'applications/$entity', body: render(application) }
-      },
-    },
-    {
-      operation: 'graph.application.get',
-      method: 'GET',
-      path: '/v1.0/applications/:id',
-      run: (call) => ({
-        status: 200,
-        context: 'applications/$entity',
-        body: render(existingApplication(directory, call)),
-      }),
-    },
-    {
-      operation: 'graph.application.update',
-      method: 'PATCH',
-      path: '/v1.0/applications/:id',
-      async run(call) {
-        const before = existingApplication(directory, call)
-        const { displayName, identifierUris, keyCredentials, ...settings } = await call.body(body)
-        refuseUsedUris(identifierUris, before)
-        const application: Application = {
-          ...before,
-          displayName: displayName ?? before.displayName,
-          identifierUris: identifierUris ?? before.identifierUris,
-          keys: keyCredentials === undefined ? before.keys : applyKeyCredentials(keyCredentials, before.keys ?? []),
-          settings: { ...before.settings, ...settings },
-        }
-        store.commit([directory.putApplication(application)])
-        return { status: 204 }
-      },
-    },
-    {
-      operation: 'graph.application.delete',
-      method: 'DELETE',
-      path: '/v1.0/applications/:id',
-      run(call) {
-        store.commit(directory.removeApplication(existingApplication(directory, call)))
-        return { status: 204 }
-      },
-    },
+    graphOperation('graph.application.list', 'GET', '/v1.0/applications', ({ url }) => {
+      const value = filtered(url, [...directory.applications()].map(render))
+      return { status: 200, context: 'applications', body: { value } }
+    }),
+    graphOperation('graph.application.create', 'POST', '/v1.0/applications', async (call) => {
+      const { displayName, identifierUris, keyCredentials, ...settings } = await call.body(createBody)
+      refuseUsedUris(identifierUris)
+      const keys = applyKeyCredentials(keyCredentials, [])
+      const { application, changes } = directory.addApplication({ displayName, identifierUris, keys, settings })
+      store.commit(changes)
+      return { status: 201, context: 'applications/$entity', body: render(application) }
+    }),
+    graphOperation('graph.application.get', 'GET', '/v1.0/applications/:id', (call) => ({
+      status: 200,
+      context: 'applications/$entity',
+      body: render(existingApplication(directory, call)),
+    })),
+    graphOperation('graph.application.update', 'PATCH', '/v1.0/applications/:id', async (call) => {
+      const before = existingApplication(directory, call)
+      const { displayName, identifierUris, keyCredentials, ...settings } = await call.body(body)
+      refuseUsedUris(identifierUris, before)
+      const application: Application = {
+        ...before,
+        displayName: displayName ?? before.displayName,
+        identifierUris: identifierUris ?? before.identifierUris,
+        keys: keyCredentials === undefined ? before.keys : applyKeyCredentials(keyCredentials, before.keys ?? []),
+        settings: { ...before.settings, ...settings },
+      }
+      store.commit([directory.putApplication(application)])
+      return { status: 204 }
+    }),
+    graphOperation('graph.application.delete', 'DELETE', '/v1.0/applications/:id', (call) => {
+      store.commit(directory.removeApplication(existingApplication(directory, call)))
+      return { status: 204 }
+    }),
   ]
 }
 

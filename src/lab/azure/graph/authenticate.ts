@@ -1,4 +1,4 @@
-import { AccessTokenError, type AccessTokens } from '../entra/access-tokens.ts'
+import type { AccessTokens } from '../entra/access-tokens.ts'
 import { isAudience } from '../entra/resources.ts'
 import { bearerToken } from '../http/bearer-token.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -11,11 +11,11 @@ export async function authenticate(
 ): Promise<string> {
   const token = bearerToken(request)
   if (token === undefined) throw refusal('Access token is empty.')
-  const claims = await tokens.verify(token).catch((error: unknown) => {
-    if (!(error instanceof AccessTokenError)) throw error
-    const isExpired = error.code === 'expired'
-    throw refusal(isExpired ? 'Lifetime validation failed, the token is expired.' : 'Access token validation failure.')
-  })
+  const claims = await tokens.verify(token, (fault) =>
+    refusal(
+      fault === 'expired' ? 'Lifetime validation failed, the token is expired.' : 'Access token validation failure.',
+    ),
+  )
   if (!isAudience(claims.aud, audiences)) throw refusal('Access token validation failure. Invalid audience.')
   return claims.oid
 }

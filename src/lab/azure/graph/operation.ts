@@ -11,6 +11,16 @@ export interface GraphOperation {
   run(call: GraphCall): GraphAnswer | Promise<GraphAnswer>
 }
 
+/** A row of the table of operations. */
+export function graphOperation(
+  operation: string,
+  method: GraphOperation['method'],
+  path: string,
+  run: GraphOperation['run'],
+): GraphOperation {
+  return { operation, method, path, run }
+}
+
 export interface GraphCall {
   /** Object id of the caller. */
   callerId: string

@@ -4,7 +4,7 @@ import { Refusal } from '../http/refusal.ts'
 import type { Change, RecordStore } from '../records/record-store.ts'
 import { addPasswordBody, removePasswordBody, renderPassword } from './credentials-body.ts'
 import { resourceNotFound } from './error-response.ts'
-import type { GraphOperation } from './operation.ts'
+import { type GraphOperation, graphOperation } from './operation.ts'
 
 export interface PasswordOptions<T extends Credentials> {
   store: RecordStore
@@ -25,34 +25,24 @@ export function passwordOperations<T extends Credentials>(options: PasswordOptio
   }
 
   return [
-    {
-      operation: `graph.${noun}.addPassword`,
-      method: 'POST',
-      path: `/v1.0/${noun}s/:id/addPassword`,
-      async run(call) {
-        const holder = existing(call.name('id'))
-        const { passwordCredential } = await call.body(addPasswordBody)
-        const { displayName, startDateTime, endDateTime } = passwordCredential ?? {}
-        const fields = { displayName, startDateTime: startDateTime ?? undefined, endDateTime: endDateTime ?? undefined }
-        const { password, secret } = newPassword(clock.now(), fields)
-        store.commit([put({ ...holder, passwords: [...(holder.passwords ?? []), password] })])
-        return { status: 200, context: 'microsoft.graph.passwordCredential', body: renderPassword(password, secret) }
-      },
-    },
-    {
-      operation: `graph.${noun}.removePassword`,
-      method: 'POST',
-      path: `/v1.0/${noun}s/:id/removePassword`,
-      async run(call) {
-        const holder = existing(call.name('id'))
-        const { keyId } = await call.body(removePasswordBody)
-        const passwords = (holder.passwords ?? []).filter((password) => password.keyId !== keyId)
-        if (passwords.length === (holder.passwords ?? []).length) {
-          throw new Refusal(400, 'Request_BadRequest', `No password credential found with keyId '${keyId}'.`)
-        }
-        store.commit([put({ ...holder, passwords })])
-        return { status: 204 }
-      },
-    },
+    graphOperation(`graph.${noun}.addPassword`, 'POST', `/v1.0/${noun}s/:id/addPassword`, async (call) => {
+      const holder = existing(call.name('id'))
+      const { passwordCredential } = await call.body(addPasswordBody)
+      const { displayName, startDateTime, endDateTime } = passwordCredential ?? {}
+      const fields = { displayName, startDateTime: startDateTime ?? undefined, endDateTime: endDateTime ?? undefined }
+      const { password, secret } = newPassword(clock.now(), fields)
+      store.commit([put({ ...holder, passwords: [...(holder.passwords ?? []), password] })])
+      return { status: 200, context: 'microsoft.graph.passwordCredential', body: renderPassword(password, secret) }
+    }),
+    graphOperation(`graph.${noun}.removePassword`, 'POST', `/v1.0/${noun}s/:id/removePassword`, async (call) => {
+      const holder = existing(call.name('id'))
+      const { keyId } = await call.body(removePasswordBody)
+      const passwords = (holder.passwords ?? []).filter((password) => password.keyId !== keyId)
+      if (passwords.length === (holder.passwords ?? []).length) {
+        throw new Refusal(400, 'Request_BadRequest', `No password credential found with keyId '${keyId}'.`)
+      }
+      store.commit([put({ ...holder, passwords })])
+      return { status: 204 }
+    }),
   ]
 }

@@ -4,7 +4,7 @@ import { Refusal } from '../http/refusal.ts'
 import type { RecordStore } from '../records/record-store.ts'
 import { applyKeyCredentials, keyCredentialsSchema, renderCredentials } from './credentials-body.ts'
 import { alreadyInUse, resourceNotFound } from './error-response.ts'
-import { filtered, type GraphAnswer, type GraphCall, type GraphOperation } from './operation.ts'
+import { filtered, type GraphAnswer, type GraphCall, type GraphOperation, graphOperation } from './operation.ts'
 
 export interface ServicePrincipalOptions {
   store: RecordStore
@@ -23,46 +23,20 @@ const onPrincipal = `${onPrincipals}/:id`
 export function servicePrincipalOperations(options: ServicePrincipalOptions): GraphOperation[] {
   const { store, directory } = options
   return [
-    { operation: 'graph.me', method: 'GET', path: '/v1.0/me', run: refuseMe },
-    {
-      operation: 'graph.servicePrincipal.list',
-      method: 'GET',
-      path: onPrincipals,
-      run: (call) => list(options, call),
-    },
-    {
-      operation: 'graph.servicePrincipal.get',
-      method: 'GET',
-      path: onPrincipal,
-      run: (call) => entity(200, render(options, existing(options, call))),
-    },
-    {
-      operation: 'graph.servicePrincipal.create',
-      method: 'POST',
-      path: onPrincipals,
-      run: (call) => create(options, call),
-    },
-    {
-      operation: 'graph.servicePrincipal.update',
-      method: 'PATCH',
-      path: onPrincipal,
-      run: (call) => update(options, call),
-    },
-    {
-      operation: 'graph.servicePrincipal.delete',
-      method: 'DELETE',
-      path: onPrincipal,
-      run(call) {
-        store.commit(directory.removePrincipal(changeable(options, call)))
-        return { status: 204 }
-      },
-    },
-    {
-      operation: 'graph.directoryObject.getByIds',
-      method: 'POST',
-      path: '/v1.0/directoryObjects/getByIds',
-      run: (call) => getByIds(options, call),
-    },
+    graphOperation('graph.me', 'GET', '/v1.0/me', refuseMe),
+    graphOperation('graph.servicePrincipal.list', 'GET', onPrincipals, (call) => list(options, call)),
+    graphOperation('graph.servicePrincipal.get', 'GET', onPrincipal, (call) =>
+      entity(200, render(options, existing(options, call))),
+    ),
+    graphOperation('graph.servicePrincipal.create', 'POST', onPrincipals, (call) => create(options, call)),
+    graphOperation('graph.servicePrincipal.update', 'PATCH', onPrincipal, (call) => update(options, call)),
+    graphOperation('graph.servicePrincipal.delete', 'DELETE', onPrincipal, (call) => {
+      store.commit(directory.removePrincipal(changeable(options, call)))
+      return { status: 204 }
+    }),
+    graphOperation('graph.directoryObject.getByIds', 'POST', '/v1.0/directoryObjects/getByIds', (call) =>
+      getByIds(options, call),
+    ),
   ]
 }
 

@@ -1,4 +1,4 @@
-import { type AccessTokenClaims, AccessTokenError, type AccessTokens } from '../entra/access-tokens.ts'
+import type { AccessTokenClaims, AccessTokenFault, AccessTokens } from '../entra/access-tokens.ts'
 import { isAudience } from '../entra/resources.ts'
 import { bearerToken } from '../http/bearer-token.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -20,7 +20,9 @@ export interface Authority {
 export async function authenticate(request: Request, authority: Authority): Promise<AccessTokenClaims> {
   const token = bearerToken(request)
   if (token === undefined) throw challenge(authority, 'AKV10000: Request is missing a Bearer or PoP token.')
-  const claims = await verify(token, authority)
+  const claims = await authority.tokens.verify(token, (fault) =>
+    challenge(authority, faultTexts[fault], 'invalid_token'),
+  )
   if (!isAudience(claims.aud, [authority.resource])) {
     throw challenge(
       authority,
@@ -31,19 +33,11 @@ export async function authenticate(request: Request, authority: Authority): Prom
   return claims
 }
 
-async function verify(token: string, authority: Authority): Promise<AccessTokenClaims> {
-  try {
-    return await authority.tokens.verify(token)
-  } catch (error) {
-    if (!(error instanceof AccessTokenError)) throw error
-    const text = {
-      malformed: 'AKV10001: The Bearer token is malformed.',
-      signature: 'AKV10032: Invalid issuer or signature: the token was not issued by the tenant of this vault.',
-      expired: 'AKV10042: The token has expired.',
-      'not-yet-valid': 'AKV10042: The token is not valid yet.',
-    }[error.code]
-    throw challenge(authority, text, 'invalid_token')
-  }
+const faultTexts: Readonly<Record<AccessTokenFault, string>> = {
+  malformed: 'AKV10001: The Bearer token is malformed.',
+  signature: 'AKV10032: Invalid issuer or signature: the token was not issued by the tenant of this vault.',
+  expired: 'AKV10042: The token has expired.',
+  'not-yet-valid': 'AKV10042: The token is not valid yet.',
 }
 
 function challenge({ login, tenantId, resource }: Authority, message: string, error?: string): Refusal {

@@ -12,6 +12,11 @@ export interface Permission {
   dataAction: string
 }
 
+/** Makes the permissions of operations on a kind of objects. Their data actions are below `area`. */
+export function permissionsOn(kind: Permission['kind'], area: string = kind) {
+  return (policy: string, action: string): Permission => ({ kind, policy, dataAction: `${area}/${action}` })
+}
+
 /** Throws the {@link Refusal} 403 unless the vault's permission model allows the caller this operation on this object. */
 export function authorize(
   vault: Vault,

@@ -1,6 +1,6 @@
 import { Refusal } from '../http/refusal.ts'
 import { deletionOf } from './attributes.ts'
-import type { Permission } from './authorize.ts'
+import { permissionsOn } from './authorize.ts'
 import type { BackupSeal } from './backup-seal.ts'
 import { deletedObject, latestOf, liveObject, type ObjectKind, refuseManaged } from './object-kind.ts'
 import type { ObjectVersion, VaultObject } from './object-store.ts'
@@ -23,11 +23,7 @@ export function lifecycleOperations<P>(options: LifecycleOptions<P>): VaultOpera
   const { noun } = kind
   const plural = `${noun}s` as const
   const titled = `deleted${noun[0]?.toUpperCase()}${noun.slice(1)}`
-  const needs = (policy: string, action: string): Permission => ({
-    kind: plural,
-    policy,
-    dataAction: `${plural}/${action}`,
-  })
+  const needs = permissionsOn(plural)
 
   return [
     vaultOperation(`vault.${noun}.list`, 'GET', `/${plural}`, needs('list', readAction), (call) =>

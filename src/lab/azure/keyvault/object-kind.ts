@@ -22,6 +22,13 @@ export interface ObjectKind<P> {
   restoreCompanions(vault: string, versions: readonly ObjectVersion<unknown>[][]): Change[]
 }
 
+/** For kinds whose objects are single ones, or belong to a certificate as a whole. */
+export const partOfCertificate = {
+  isManaged: ({ managed }: { managed?: true | undefined }) => managed === true,
+  companions: () => [],
+  restoreCompanions: () => [],
+}
+
 /** An object of another kind that is deleted, recovered and purged in the same commit. */
 export type Companion = Pick<ObjectStore<unknown>, 'delete' | 'recover' | 'purge'> & { object: VaultObject<unknown> }
 

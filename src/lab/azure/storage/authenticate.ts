@@ -1,5 +1,5 @@
 import type { RoleAssignments } from '../access/role-assignments.ts'
-import { type AccessTokenClaims, AccessTokenError, type AccessTokens } from '../entra/access-tokens.ts'
+import type { AccessTokenClaims, AccessTokenFault, AccessTokens } from '../entra/access-tokens.ts'
 import { isAudience } from '../entra/resources.ts'
 import { bearerToken } from '../http/bearer-token.ts'
 import type { Refusal } from '../http/refusal.ts'
@@ -60,24 +60,16 @@ async function verifyToken({ request }: StorageRequest, token: string, authority
     const detail = `A bearer token needs x-ms-version ${oldestBearerVersion} or later: found '${version}'.`
     throw invalidToken(authority, detail)
   }
-  const claims = await verified(token, authority)
+  const claims = await authority.tokens.verify(token, (fault) => invalidToken(authority, faultDetails[fault]))
   if (isAudience(claims.aud, authority.audiences)) return claims
   throw invalidToken(authority, 'Audience validation failed. Audience did not match.')
 }
 
-async function verified(token: string, authority: StorageAuthority): Promise<AccessTokenClaims> {
-  try {
-    return await authority.tokens.verify(token)
-  } catch (error) {
-    if (!(error instanceof AccessTokenError)) throw error
-    const detail = {
-      malformed: 'Token is malformed.',
-      signature: 'Signature validation failed.',
-      expired: 'Lifetime validation failed. The token is expired.',
-      'not-yet-valid': 'Lifetime validation failed. The token is not yet valid.',
-    }[error.code]
-    throw invalidToken(authority, detail)
-  }
+const faultDetails: Readonly<Record<AccessTokenFault, string>> = {
+  malformed: 'Token is malformed.',
+  signature: 'Signature validation failed.',
+  expired: 'Lifetime validation failed. The token is expired.',
+  'not-yet-valid': 'Lifetime validation failed. The token is not yet valid.',
 }
 
 function invalidToken(authority: StorageAuthority, detail: string): Refusal {

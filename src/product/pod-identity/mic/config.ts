@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
-import { buildVersion, kubeconfigFlag } from '#daemon'
+import { kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
 import { initialObjectsFlag } from '../initial-objects.ts'
-import { upstreamFlags } from '../upstream-flags.ts'
+import { podIdentityVersionFlag, upstreamFlags } from '../upstream-flags.ts'
 import type { MicConfig } from './start-mic.ts'
 
 /** Upstream's flags with upstream's defaults, then ours. `docs/configuration.md` is checked against this. */
@@ -53,7 +53,7 @@ export const micFlags = {
   'http-probe-port': { type: 'port', default: 8080, help: 'Port of /healthz on every interface' },
   'prometheus-port': { type: 'port', default: 8888, help: 'Port of /metrics on every interface' },
   kubeconfig: kubeconfigFlag,
-  version: { type: 'boolean', default: false, help: 'Print the version, and exit' },
+  version: podIdentityVersionFlag,
   v: { type: 'integer', default: 0, help: 'Verbosity of the log: 0 changes and errors, 5 each call' },
   'imds-endpoint': {
     type: 'string',
@@ -86,7 +86,6 @@ export const micProgram: Program<typeof micFlags, MicProgramConfig> = {
   name: 'mic',
   summary: 'The controller of AAD Pod Identity: assigns identities to the machines whose pods use them.',
   flags: micFlags,
-  version: () => buildVersion,
   configure: (flags, env) => ({
     logLevel: flags.v >= 5 ? 'debug' : 'info',
     kubeconfig: flags.kubeconfig,

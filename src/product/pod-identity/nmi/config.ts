@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
-import { buildVersion, kubeconfigFlag } from '#daemon'
+import { kubeconfigFlag } from '#daemon'
 import type { LogLevel } from '#lib'
 import type { FlagSpecs, Program } from '#lib/flags'
 import { initialObjectsFlag } from '../initial-objects.ts'
-import { upstreamFlags } from '../upstream-flags.ts'
+import { podIdentityVersionFlag, upstreamFlags } from '../upstream-flags.ts'
 import { normalizeAuthority } from './identity-tokens.ts'
 import type { NmiConfig } from './start-nmi.ts'
 
@@ -71,7 +71,7 @@ export const nmiFlags = {
     help: "File with kubelet's command line, which is checked for kubenet",
   },
   kubeconfig: kubeconfigFlag,
-  version: { type: 'boolean', default: false, help: 'Print the version, and exit' },
+  version: podIdentityVersionFlag,
   v: { type: 'integer', default: 0, help: 'Verbosity of the log: 0 changes and errors, 5 each call' },
   'imds-endpoint': {
     type: 'string',
@@ -116,7 +116,6 @@ export const nmiProgram: Program<typeof nmiFlags, NmiProgramConfig> = {
   name: 'nmi',
   summary: 'The node endpoint of AAD Pod Identity: answers the token requests of pods in place of IMDS.',
   flags: nmiFlags,
-  version: () => buildVersion,
   configure(flags, env, problems) {
     const mode = flags['operation-mode']
     const forceNamespaced = flags.forceNamespaced || env.FORCENAMESPACED === 'true'

@@ -7,6 +7,7 @@ import { existing, groupResourceOperations, pathsOf } from '../group-resources.t
 import type { Identities } from '../managed-identity/identities.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
 import { applyIdentity, type GivenIdentity, identitySchema, renderIdentity } from '../resource-identity.ts'
+import { resourceFields } from '../resource-kind.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import { instanceName, type Machine, type Machines, type MachineType, machineTypes } from './machines.ts'
 
@@ -111,13 +112,9 @@ function remove(options: TypeOptions, machine: Machine): ArmAnswer {
 }
 
 function render(options: TypeOptions, machine: Machine) {
-  const { id, name, type, location, tags, sku, properties } = machine
+  const { type, sku, properties } = machine
   return {
-    id,
-    name,
-    type,
-    location,
-    tags,
+    ...resourceFields(machine, type),
     sku,
     identity: renderIdentity(options, machine),
     properties: { ...properties, provisioningState: 'Succeeded' },

@@ -1,20 +1,17 @@
 import type { Tenant } from '../../directory/tenant.ts'
 import type { Identity } from '../managed-identity/identities.ts'
+import { resourceFields } from '../resource-kind.ts'
 import { secretsProviderAddon } from './cluster-body.ts'
 import { type Cluster, clusterType } from './clusters.ts'
 import type { NodeGroups } from './node-groups.ts'
 
 /** The cluster as Resource Manager returns it: the client's properties and the server's. */
 export function renderCluster(cluster: Cluster, { tenantId }: Tenant, nodeGroups: NodeGroups) {
-  const { id, name, location, tags, sku, properties, endpoint, provisioningState } = cluster
+  const { sku, properties, endpoint, provisioningState } = cluster
   const { oidcIssuerProfile, addonProfiles, kubernetesVersion } = properties
   const kubelet = nodeGroups.kubeletIdentity(cluster)
   return {
-    id,
-    name,
-    type: clusterType,
-    location,
-    tags,
+    ...resourceFields(cluster, clusterType),
     sku: sku ?? { name: 'Base', tier: 'Free' },
     identity: { type: 'SystemAssigned', principalId: cluster.principalId, tenantId },
     properties: {

@@ -12,7 +12,7 @@ import { existing, groupResourceOperations, pathsOf, resourceIdOf } from '../gro
 import type { Identities } from '../managed-identity/identities.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
 import { applyIdentity, type GivenIdentity, identitySchema, renderIdentity } from '../resource-identity.ts'
-import type { ResourceKind } from '../resource-kind.ts'
+import { type ResourceKind, resourceFields } from '../resource-kind.ts'
 import { checkRegistered, type Providers } from '../resources/provider-operations.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 
@@ -162,13 +162,9 @@ function remove({ store, eventGrid, roles }: EventGridOperationsOptions, topic: 
 }
 
 function render(options: EventGridOperationsOptions, topic: SystemTopic) {
-  const { id, name, location, tags, source, topicType, metricResourceId } = topic
+  const { source, topicType, metricResourceId } = topic
   return {
-    id,
-    name,
-    type,
-    location,
-    tags,
+    ...resourceFields(topic, type),
     identity: renderIdentity(options, topic),
     properties: { source, topicType, metricResourceId, provisioningState: 'Succeeded' },
   }

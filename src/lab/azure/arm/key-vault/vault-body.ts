@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Refusal } from '../../http/refusal.ts'
 import { defaultRetentionDays, minRetentionDays } from '../../keyvault/limits.ts'
 import type { AccessPolicy, Vault, VaultProperties } from '../../keyvault/vaults.ts'
+import { resourceFields } from '../resource-kind.ts'
 import { guidSchema, locationSchema, tagsSchema } from '../validate.ts'
 
 /** The bodies of vault requests. https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/create-or-update */
@@ -133,13 +134,9 @@ function refuse(given: GivenProperties, before: VaultProperties | undefined, ten
 }
 
 /** The vault as Resource Manager returns it. */
-export function renderVault({ id, name, location, tags, ...vault }: Vault, vaultUri: string) {
+export function renderVault(vault: Vault, vaultUri: string) {
   return {
-    id,
-    name,
-    type: 'Microsoft.KeyVault/vaults',
-    location,
-    tags,
+    ...resourceFields(vault, 'Microsoft.KeyVault/vaults'),
     systemData: {
       createdBy: vault.createdBy,
       createdByType: 'Application',

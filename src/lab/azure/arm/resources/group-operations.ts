@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
+import { resourceFields } from '../resource-kind.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import type { GroupDeletion } from './delete-group.ts'
 import type { ResourceGroup, ResourceGroups } from './resource-groups.ts'
@@ -98,13 +99,9 @@ function list({ groups }: GroupOptions, call: ArmCall): ArmAnswer {
   return { status: 200, body: { value: readable.map(render) } }
 }
 
-function render({ id, name, location, tags, isDeleting }: ResourceGroup) {
+function render(group: ResourceGroup) {
   return {
-    id,
-    name,
-    type: 'Microsoft.Resources/resourceGroups',
-    location,
-    tags,
-    properties: { provisioningState: isDeleting === true ? 'Deleting' : 'Succeeded' },
+    ...resourceFields(group, type),
+    properties: { provisioningState: group.isDeleting === true ? 'Deleting' : 'Succeeded' },
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { StorageAccount, StorageAccountProperties } from '../../storage/accounts.ts'
+import { resourceFields } from '../resource-kind.ts'
 import { locationSchema, tagsSchema } from '../validate.ts'
 
 /** The bodies of storage account requests. https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create */
@@ -71,14 +72,10 @@ export function applyAccountProperties(
 
 /** The account as Resource Manager returns it. Of its services the lab has queues. */
 export function renderAccount(account: StorageAccount, type: string, queueEndpoint: string) {
-  const { id, name, location, tags, sku, kind, keys, createdAt } = account
+  const { location, sku, kind, keys, createdAt } = account
   const { others, ...evaluated } = account.properties
   return {
-    id,
-    name,
-    type,
-    location,
-    tags,
+    ...resourceFields(account, type),
     sku: { name: sku, tier: sku.slice(0, sku.indexOf('_')) },
     kind,
     properties: {

@@ -2,11 +2,13 @@ import { z } from 'zod'
 import type { Clock } from '#lib'
 import { Refusal } from '../../http/refusal.ts'
 import type { RecordStore } from '../../records/record-store.ts'
-import type { Permission } from '../authorize.ts'
+import { permissionsOn } from '../authorize.ts'
 import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import { page } from '../paging.ts'
 import { bodyParser } from '../validate.ts'
 import type { CertificateAdministration, Contacts, Issuer } from './administration.ts'
+
+const needs = permissionsOn('certificates', 'certificatecas')
 
 export interface AdministrationOptions {
   store: RecordStore
@@ -43,7 +45,7 @@ export function administrationOperations(options: AdministrationOptions): VaultO
 }
 
 function contactOperations({ store, administration: { contacts } }: AdministrationOptions): VaultOperation[] {
-  const permission = needs('managecontacts', 'certificatecontacts/write')
+  const permission = permissionsOn('certificates', 'certificatecontacts')('managecontacts', 'write')
   return [
     {
       operation: 'vault.certificate.getContacts',
@@ -95,49 +97,29 @@ function issuerOperations(options: AdministrationOptions): VaultOperation[] {
       operation: 'vault.certificate.listIssuers',
       method: 'GET',
       path: onIssuers,
-      permission: needs('listissuers', 'certificatecas/read'),
+      permission: needs('listissuers', 'read'),
       run({ url, vault }) {
         const render = ({ name, provider }: Issuer) => ({ id: `${url.origin}${onIssuers}/${name}`, provider })
-        return { body: page(url, administration.issuers(vault.uid), ({ name }) => name.toLowerCase(), render) }
+        return { body: page(url, administration.issuers.ofVault(vault.uid), ({ name }) => name.toLowerCase(), render) }
       },
     },
-    vaultOperation(
-      'vault.certificate.getIssuer',
-      'GET',
-      onIssuer,
-      needs('getissuers', 'certificatecas/read'),
-      (call) => ({ body: renderIssuer(call, existingIssuer(options, call)) }),
+    vaultOperation('vault.certificate.getIssuer', 'GET', onIssuer, needs('getissuers', 'read'), (call) => ({
+      body: renderIssuer(call, existingIssuer(options, call)),
+    })),
+    vaultOperation('vault.certificate.setIssuer', 'PUT', onIssuer, needs('setissuers', 'write'), (call) =>
+      setIssuer(options, call),
     ),
-    vaultOperation(
-      'vault.certificate.setIssuer',
-      'PUT',
-      onIssuer,
-      needs('setissuers', 'certificatecas/write'),
-      (call) => setIssuer(options, call),
+    vaultOperation('vault.certificate.updateIssuer', 'PATCH', onIssuer, needs('setissuers', 'write'), (call) =>
+      updateIssuer(options, call),
     ),
-    vaultOperation(
-      'vault.certificate.updateIssuer',
-      'PATCH',
-      onIssuer,
-      needs('setissuers', 'certificatecas/write'),
-      (call) => updateIssuer(options, call),
-    ),
-    vaultOperation(
-      'vault.certificate.deleteIssuer',
-      'DELETE',
-      onIssuer,
-      needs('deleteissuers', 'certificatecas/delete'),
-      (call) => deleteIssuer(options, call),
+    vaultOperation('vault.certificate.deleteIssuer', 'DELETE', onIssuer, needs('deleteissuers', 'delete'), (call) =>
+      deleteIssuer(options, call),
     ),
   ]
 }
 
-function needs(policy: string, dataAction: string): Permission {
-  return { kind: 'certificates', policy, dataAction }
-}
-
 function existingIssuer({ administration }: AdministrationOptions, { vault, name }: VaultCall): Issuer {
-  const found = administration.issuer(vault.uid, name)
+  const found = administration.issuers.get(vault.uid, name)
   if (found !== undefined) return found
   throw new Refusal(404, 'CertificateIssuerNotFound', `Issuer not found: ${name}`)
 }
@@ -146,22 +128,22 @@ async function setIssuer({ store, administration, clock }: AdministrationOptions
   const { provider, ...given } = parseSetIssuer(await call.body())
   const { uid: vault } = call.vault
   const updated = nowSeconds(clock)
-  const { name = call.name, created = updated } = administration.issuer(vault, call.name) ?? {}
+  const { name = call.name, created = updated } = administration.issuers.get(vault, call.name) ?? {}
   const issuer = changed({ vault, name, provider, administrators: [], enabled: true, created, updated }, given)
-  store.commit([administration.putIssuer(issuer)])
+  store.commit([administration.issuers.put(issuer)])
   return { body: renderIssuer(call, issuer) }
 }
 
 async function updateIssuer(options: AdministrationOptions, call: VaultCall): Promise<VaultAnswer> {
   const given = parseUpdateIssuer(await call.body())
   const issuer = changed({ ...existingIssuer(options, call), updated: nowSeconds(options.clock) }, given)
-  options.store.commit([options.administration.putIssuer(issuer)])
+  options.store.commit([options.administration.issuers.put(issuer)])
   return { body: renderIssuer(call, issuer) }
 }
 
 function deleteIssuer(options: AdministrationOptions, call: VaultCall): VaultAnswer {
   const before = existingIssuer(options, call)
-  options.store.commit([options.administration.removeIssuer(before)])
+  options.store.commit([options.administration.issuers.remove(before)])
   return { body: renderIssuer(call, before) }
 }
 

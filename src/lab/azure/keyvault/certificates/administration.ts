@@ -1,4 +1,5 @@
 import type { Change, Collection, RecordStore } from '../../records/record-store.ts'
+import { type VaultCollection, vaultCollection } from '../vault-collection.ts'
 
 /** The people to notify about the certificates of a vault. */
 export interface Contacts {
@@ -32,28 +33,13 @@ export interface Administrator {
 /** The settings of a vault that apply to all its certificates: contacts and issuers. */
 export interface CertificateAdministration {
   readonly contacts: Collection<Contacts>
-  issuer(vault: string, name: string): Issuer | undefined
-  issuers(vault: string): Issuer[]
-  putIssuer(issuer: Issuer): Change
-  removeIssuer(issuer: Issuer): Change
+  readonly issuers: VaultCollection<Issuer>
   /** Removes everything of a vault. */
   removeAll(vault: string): Change[]
 }
 
 export function createCertificateAdministration(store: RecordStore): CertificateAdministration {
   const contacts = store.collection<Contacts>('certificate-contacts')
-  const issuers = store.collection<Issuer>('certificate-issuers')
-  const keyOf = (vault: string, name: string) => `${vault}/${name.toLowerCase()}`
-  const ofVault = (uid: string) => [...issuers.values()].filter(({ vault }) => vault === uid)
-  return {
-    contacts,
-    issuer: (vault, name) => issuers.get(keyOf(vault, name)),
-    issuers: (vault) => ofVault(vault).sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1)),
-    putIssuer: (issuer) => issuers.put(keyOf(issuer.vault, issuer.name), issuer),
-    removeIssuer: ({ vault, name }) => issuers.remove(keyOf(vault, name)),
-    removeAll: (uid) => [
-      contacts.remove(uid),
-      ...ofVault(uid).map(({ vault, name }) => issuers.remove(keyOf(vault, name))),
-    ],
-  }
+  const issuers = vaultCollection<Issuer>(store, 'certificate-issuers')
+  return { contacts, issuers, removeAll: (uid) => [contacts.remove(uid), ...issuers.removeAll(uid)] }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Change } from '../../records/record-store.ts'
-import type { Permission } from '../authorize.ts'
+import { permissionsOn } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
 import { badParameter } from '../error-response.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
@@ -16,6 +16,8 @@ import { type CertificatePolicy, changePolicy, completePolicy, policySchema } fr
 import { policyOfImport } from './policy-of-import.ts'
 import { prepareCertificate } from './prepare-certificate.ts'
 import { readImport } from './read-import.ts'
+
+const needs = permissionsOn('certificates')
 
 export interface CertificateOptions extends BeginOptions {
   kind: ObjectKind<Certificate>
@@ -81,10 +83,6 @@ export function certificateOperations(options: CertificateOptions): VaultOperati
   ]
 }
 
-function needs(policy: string, action: string): Permission {
-  return { kind: 'certificates', policy, dataAction: `certificates/${action}` }
-}
-
 async function createCertificate(options: CertificateOptions, call: VaultCall): Promise<VaultAnswer> {
   const { stores, pending, administration } = options
   const { uid: vault } = call.vault
@@ -99,7 +97,7 @@ async function createCertificate(options: CertificateOptions, call: VaultCall): 
 
 function checkIssuer({ vault }: VaultCall, policy: CertificatePolicy, administration: CertificateAdministration): void {
   const { name } = policy.issuer
-  if (['Self', 'Unknown'].includes(name) || administration.issuer(vault.uid, name) !== undefined) return
+  if (['Self', 'Unknown'].includes(name) || administration.issuers.get(vault.uid, name) !== undefined) return
   throw badParameter(
     `Property policy has invalid value: issuer.name: found "${name}", expected Self, Unknown or an issuer of this vault.`,
   )

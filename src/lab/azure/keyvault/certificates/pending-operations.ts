@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { Refusal } from '../../http/refusal.ts'
 import { attributesOf } from '../attributes.ts'
-import type { Permission } from '../authorize.ts'
+import { permissionsOn } from '../authorize.ts'
 import { badParameter } from '../error-response.ts'
 import type { ObjectKind } from '../object-kind.ts'
 import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
@@ -10,6 +10,8 @@ import { bodyParser, commonFields } from '../validate.ts'
 import type { Certificate, CertificateStores } from './certificate-kind.ts'
 import type { PendingCertificate, PendingCertificates } from './pending-certificates.ts'
 import { prepareCertificate } from './prepare-certificate.ts'
+
+const needs = permissionsOn('certificates')
 
 export interface PendingOptions {
   kind: ObjectKind<Certificate>
@@ -37,10 +39,6 @@ export function pendingOperations(options: PendingOptions): VaultOperation[] {
       merge(options, call),
     ),
   ]
-}
-
-function needs(policy: string, action: string): Permission {
-  return { kind: 'certificates', policy, dataAction: `certificates/${action}` }
 }
 
 function existing({ pending, stores }: PendingOptions, { vault, name }: VaultCall): PendingCertificate {

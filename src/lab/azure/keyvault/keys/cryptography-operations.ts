@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Clock } from '#lib'
 import { Refusal } from '../../http/refusal.ts'
-import type { Permission } from '../authorize.ts'
+import { permissionsOn } from '../authorize.ts'
 import { badParameter } from '../error-response.ts'
 import { type ObjectKind, refuseDisabled, versionOf } from '../object-kind.ts'
 import type { ObjectVersion } from '../object-store.ts'
@@ -10,6 +10,8 @@ import { bodyParser } from '../validate.ts'
 import type { Key } from './key-kind.ts'
 import { rsaDecrypt, rsaEncrypt, rsaEncryptions } from './rsa-cryptography.ts'
 import { type SignatureAlgorithm, type SignatureScheme, signatureAlgorithms } from './signature-algorithms.ts'
+
+const needs = permissionsOn('keys')
 
 export interface CryptographyOptions {
   kind: ObjectKind<Key>
@@ -31,11 +33,15 @@ export function cryptographyOperations(options: CryptographyOptions): VaultOpera
     cipherOperation(options, 'decrypt', 'decrypt', rsaDecrypt),
     cipherOperation(options, 'wrapKey', 'wrap', rsaEncrypt),
     cipherOperation(options, 'unwrapKey', 'unwrap', rsaDecrypt),
-    vaultOperation('vault.key.sign', 'POST', '/keys/:name/:version/sign', needs('sign', 'sign'), (call) =>
+    vaultOperation('vault.key.sign', 'POST', '/keys/:name/:version/sign', needs('sign', 'sign/action'), (call) =>
       sign(options, call),
     ),
-    vaultOperation('vault.key.verify', 'POST', '/keys/:name/:version/verify', needs('verify', 'verify'), (call) =>
-      verify(options, call),
+    vaultOperation(
+      'vault.key.verify',
+      'POST',
+      '/keys/:name/:version/verify',
+      needs('verify', 'verify/action'),
+      (call) => verify(options, call),
     ),
   ])
 }
@@ -55,7 +61,7 @@ function cipherOperation(
     operation: `vault.key.${word}`,
     method: 'POST',
     path: `/keys/:name/:version/${word.toLowerCase()}`,
-    permission: needs(word, action),
+    permission: needs(word.toLowerCase(), `${action}/action`),
     async run(call) {
       const { alg, value } = parseCipher(await call.body())
       const version = usableVersion(options, call, word)
@@ -64,10 +70,6 @@ function cipherOperation(
       return resultOf(call, version, cipher(jwk, alg, value))
     },
   }
-}
-
-function needs(policy: string, action: string): Permission {
-  return { kind: 'keys', policy: policy.toLowerCase(), dataAction: `keys/${action}/action` }
 }
 
 async function sign(options: CryptographyOptions, call: VaultCall): Promise<VaultAnswer> {

@@ -1,6 +1,6 @@
 import type { JsonWebKey } from 'node:crypto'
 import { attributesOf } from '../attributes.ts'
-import type { ObjectKind } from '../object-kind.ts'
+import { type ObjectKind, partOfCertificate } from '../object-kind.ts'
 import type { ObjectStore } from '../object-store.ts'
 import type { RotationPolicy } from './rotation-policy.ts'
 
@@ -22,6 +22,7 @@ export function keyKind(store: ObjectStore<Key>): ObjectKind<Key> {
   return {
     noun: 'key',
     store,
+    ...partOfCertificate,
     bundle: (origin, vault, version) => ({
       key: {
         kid: `${origin}/keys/${version.name}/${version.version}`,
@@ -39,9 +40,6 @@ export function keyKind(store: ObjectStore<Key>): ObjectKind<Key> {
       tags: version.tags,
       managed: version.payload.managed,
     }),
-    isManaged: ({ managed }) => managed === true,
-    companions: () => [],
-    restoreCompanions: () => [],
   }
 }
 

@@ -1,6 +1,6 @@
 import type { JsonWebKey } from 'node:crypto'
 import type { Clock } from '#lib'
-import type { Permission } from '../authorize.ts'
+import { permissionsOn } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
 import { badParameter } from '../error-response.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
@@ -12,6 +12,8 @@ import { generateEcKey, generateRsaKey, jwkOf, keyOperationsByType } from './gen
 import type { Key, KeyType } from './key-kind.ts'
 import { expiryOf } from './rotation-policy.ts'
 import { parseCreateKey, parseImportKey, parsePrivateJwk, parseUpdateKey, refuseRelease } from './validate.ts'
+
+const needs = permissionsOn('keys')
 
 export interface KeyOptions {
   kind: ObjectKind<Key>
@@ -37,10 +39,6 @@ export function keyOperations(options: KeyOptions): VaultOperation[] {
       updateKey(options, call),
     ),
   ]
-}
-
-function needs(policy: string, action: string): Permission {
-  return { kind: 'keys', policy, dataAction: `keys/${action}` }
 }
 
 async function createKey(options: KeyOptions, call: VaultCall): Promise<VaultAnswer> {

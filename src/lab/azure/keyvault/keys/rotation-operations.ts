@@ -1,11 +1,13 @@
 import type { Clock } from '#lib'
-import type { Permission } from '../authorize.ts'
+import { permissionsOn } from '../authorize.ts'
 import { latestOf, liveObject, type ObjectKind, refuseManaged } from '../object-kind.ts'
 import type { ObjectVersion, Prepared } from '../object-store.ts'
 import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import { type Curve, generateEcKey, generateRsaKey, jwkOf } from './generate-key.ts'
 import type { Key } from './key-kind.ts'
 import { defaultLifetimeActions, expiryOf, parseRotationPolicy, type RotationPolicy } from './rotation-policy.ts'
+
+const needs = permissionsOn('keys', 'keyrotationpolicies')
 
 export interface RotationOptions {
   kind: ObjectKind<Key>
@@ -38,10 +40,6 @@ export function rotationOperations(options: RotationOptions): VaultOperation[] {
       (call) => updatePolicy(options, call),
     ),
   ]
-}
-
-function needs(policy: string, action: string): Permission {
-  return { kind: 'keys', policy, dataAction: `keyrotationpolicies/${action}` }
 }
 
 async function rotate({ kind, clock }: RotationOptions, call: VaultCall): Promise<VaultAnswer> {

@@ -1,5 +1,5 @@
 import { attributesOf } from '../attributes.ts'
-import type { ObjectKind } from '../object-kind.ts'
+import { type ObjectKind, partOfCertificate } from '../object-kind.ts'
 import type { ObjectStore } from '../object-store.ts'
 
 export interface Secret {
@@ -13,6 +13,7 @@ export function secretKind(store: ObjectStore<Secret>): ObjectKind<Secret> {
   const kind: ObjectKind<Secret> = {
     noun: 'secret',
     store,
+    ...partOfCertificate,
     bundle: (origin, vault, version) => ({
       ...kind.item(origin, vault, version, true),
       kid: version.payload.managed === true ? `${origin}/keys/${version.name}/${version.version}` : undefined,
@@ -24,9 +25,6 @@ export function secretKind(store: ObjectStore<Secret>): ObjectKind<Secret> {
       tags: version.tags,
       managed: version.payload.managed,
     }),
-    isManaged: ({ managed }) => managed === true,
-    companions: () => [],
-    restoreCompanions: () => [],
   }
   return kind
 }

@@ -1,4 +1,4 @@
-import type { Permission } from '../authorize.ts'
+import { permissionsOn } from '../authorize.ts'
 import type { BackupSeal } from '../backup-seal.ts'
 import { lifecycleOperations } from '../lifecycle-operations.ts'
 import { type ObjectKind, refuseDisabled, refuseManaged, versionOf } from '../object-kind.ts'
@@ -6,6 +6,8 @@ import type { ObjectVersion } from '../object-store.ts'
 import { type VaultAnswer, type VaultCall, type VaultOperation, vaultOperation } from '../operation.ts'
 import type { Secret } from './secret-kind.ts'
 import { parseSetSecret, parseUpdateSecret } from './validate.ts'
+
+const needs = permissionsOn('secrets')
 
 export interface SecretOptions {
   kind: ObjectKind<Secret>
@@ -16,20 +18,16 @@ export interface SecretOptions {
 export function secretOperations({ kind, backups }: SecretOptions): VaultOperation[] {
   return [
     ...lifecycleOperations({ kind, backups, readAction: 'readMetadata/action', deleteAction: 'delete/action' }),
-    vaultOperation('vault.secret.set', 'PUT', '/secrets/:name', needs('set', 'setSecret'), (call) =>
+    vaultOperation('vault.secret.set', 'PUT', '/secrets/:name', needs('set', 'setSecret/action'), (call) =>
       setSecret(kind, call),
     ),
-    vaultOperation('vault.secret.get', 'GET', '/secrets/:name/:version?', needs('get', 'getSecret'), (call) =>
+    vaultOperation('vault.secret.get', 'GET', '/secrets/:name/:version?', needs('get', 'getSecret/action'), (call) =>
       getSecret(kind, call),
     ),
-    vaultOperation('vault.secret.update', 'PATCH', '/secrets/:name/:version?', needs('set', 'update'), (call) =>
+    vaultOperation('vault.secret.update', 'PATCH', '/secrets/:name/:version?', needs('set', 'update/action'), (call) =>
       updateSecret(kind, call),
     ),
   ]
-}
-
-function needs(policy: string, action: string): Permission {
-  return { kind: 'secrets', policy, dataAction: `secrets/${action}/action` }
 }
 
 async function setSecret(kind: ObjectKind<Secret>, call: VaultCall): Promise<VaultAnswer> {
