@@ -27,6 +27,7 @@ import { createDefinitions } from './custom-resources.ts'
 import { createFakeMounter } from './fake-mounter.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
 import { startLocalCluster } from './local-cluster.ts'
+import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { readMetrics } from './metrics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -66,6 +67,8 @@ export interface TestDriver {
   restart(overrides?: DriverOverrides): Promise<void>
   /** A pod that exists, with one volume that names a class that exists. */
   pod(options?: PodOptions): Promise<TestPod>
+  /** The same, whose volume is mounted. */
+  mountedPod(options?: PodOptions): Promise<TestPod>
   createClass(name: string, spec: SecretProviderClass['spec'], namespace?: string): Promise<SecretProviderClass>
   publish(request: NodePublishVolumeRequest): Promise<void>
   unpublish(request: { volumeId: string; targetPath: string }): Promise<void>
@@ -98,6 +101,15 @@ export interface TestPod {
 export const driverNodeId = 'node-1'
 
 const eventSource = 'secrets-store-csi-driver'
+
+/** Flags with which volumes are checked every two minutes. */
+export const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m'] as const
+
+/** A driver that checks its volumes every two minutes, by a clock that only the test moves. */
+export async function startRotatingDriver(t: TestContext): Promise<{ driver: TestDriver; clock: ManualClock }> {
+  const clock = createManualClock()
+  return { clock, driver: await startDriver(t, { flags: rotating, clock }) }
+}
 
 export async function startDriver(t: TestContext, overrides: DriverOverrides = {}): Promise<TestDriver> {
   const root = temporaryDirectory(t, 'keymount-driver-')
@@ -205,6 +217,12 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
       })
       const uid = pod.metadata.uid ?? ''
       return podVolume({ kubeletRoot, name, namespace, uid, className, volume })
+    },
+
+    async mountedPod(options) {
+      const pod = await driver.pod(options)
+      await driver.publish(pod.request)
+      return pod
     },
 
     async publish(request) {

@@ -1,29 +1,15 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Mounter } from '#product/driver'
+import { existingTarget, resolveTarget } from '../../src/product/driver/mount/target-directory.ts'
 
 /** Records mounts instead of making them, so that tests need no rights. The mounter's contract suite runs on it too. */
 export function createFakeMounter(): Mounter & { readonly mounts: ReadonlySet<string> } {
   const mounts = new Set<string>()
-  const canonical = (path: string) => join(realpathSync(dirname(path)), basename(path))
-  const isDirectory = (path: string) => {
-    const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (stat !== undefined && !stat.isDirectory()) throw new Error(`${path} is in the way: not a directory`)
-    return stat !== undefined
-  }
   return {
     mounts,
-    async resolve(targetPath) {
-      mkdirSync(dirname(targetPath), { recursive: true, mode: 0o750 })
-      const target = canonical(targetPath)
-      isDirectory(target)
-      return target
-    },
-    async existing(targetPath) {
-      if (!existsSync(dirname(targetPath))) return undefined
-      const target = canonical(targetPath)
-      return isDirectory(target) ? target : undefined
-    },
+    resolve: resolveTarget,
+    existing: existingTarget,
     isMounted: async (target) => mounts.has(target),
     mounted: async () => new Set(mounts),
     mountedAmong: async (targets) => new Set(targets.filter((target) => mounts.has(target))),

@@ -63,8 +63,7 @@ const mounts = (driver: TestDriver, count: number) =>
 
 test('a change that the class reports reaches the files at once, and only its objects are named to the provider', async (t) => {
   const { driver, clock } = await start(t)
-  const pod = await driver.pod({ className: 'shop' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ className: 'shop' })
   assert.deepEqual(changedSent(driver), [undefined])
   driver.provider.objects.set('foo', { content: 'new', version: 'v2' })
   await report(driver, clock, {})
@@ -87,7 +86,7 @@ test('a change that the class reports reaches the files at once, and only its ob
 
 test('the volumes of a class take what was read for one of them since the node saw the change', async (t) => {
   const { driver, clock } = await start(t)
-  for (let pods = 0; pods < 3; pods++) await driver.publish((await driver.pod({ className: 'shop' })).request)
+  for (let pods = 0; pods < 3; pods++) await driver.mountedPod({ className: 'shop' })
   driver.provider.objects.set('foo', { content: 'new', version: 'v2' })
   await report(driver, clock, { spreadSeconds: 10 })
   await eventually(async () => {
@@ -103,7 +102,7 @@ test('the volumes of a class take what was read for one of them since the node s
 
 test('a change of the future counts as one of now, and a driver without an event measures the time since its last check', async (t) => {
   const { driver, clock } = await start(t)
-  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  await driver.mountedPod({ className: 'shop' })
   driver.provider.objects.set('foo', { content: 'new', version: 'v2' })
   await report(driver, clock, { at: clock.now() + 10 * minute })
   await eventually(async () => {
@@ -119,7 +118,7 @@ test('a change of the future counts as one of now, and a driver without an event
 
 test('the reads after a change are spread, and the objects of changes that wait are read together', async (t) => {
   const { driver, clock } = await start(t)
-  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  await driver.mountedPod({ className: 'shop' })
   driver.provider.answer = () => {
     throw new ProviderFault(14, '[vault-timeout] the vault does not answer')
   }
@@ -139,8 +138,7 @@ test('the reads after a change are spread, and the objects of changes that wait 
 for (const outcome of ['is answered', 'fails'])
   test(`a change that is reported during a check that ${outcome} is read for right after it`, async (t) => {
     const { driver, clock } = await start(t)
-    const pod = await driver.pod({ className: 'shop' })
-    await driver.publish(pod.request)
+    const pod = await driver.mountedPod({ className: 'shop' })
     const held = Promise.withResolvers<MountResponse>()
     driver.provider.answer = () => held.promise
     await report(driver, clock, {})
@@ -167,7 +165,7 @@ for (const outcome of ['is answered', 'fails'])
 for (const key of ['changed', 'rotate'])
   test(`a class whose ${key} annotation gets 30 values in a second is checked once in that second, and once more for the last`, async (t) => {
     const { driver, clock } = await start(t)
-    await driver.publish((await driver.pod({ className: 'shop' })).request)
+    await driver.mountedPod({ className: 'shop' })
     const write = (value: number) =>
       key === 'changed'
         ? report(driver, clock, { id: `event-${value}`, objects: [idOf(value === 30 ? 'fookey' : 'foo')] })
@@ -199,23 +197,22 @@ for (const key of ['changed', 'rotate'])
 
 test('a pod that starts right after a change gets what was read after it, and later pods share reads again', async (t) => {
   const { driver, clock } = await start(t)
-  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  await driver.mountedPod({ className: 'shop' })
   await report(driver, clock, {})
   await eventually(async () => {
     await clock.advance(1)
     assert.equal(driver.provider.mounts.length, 2)
   })
-  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  await driver.mountedPod({ className: 'shop' })
   assert.equal(changedSent(driver).at(-1), '["*"]')
   await clock.advance(20_000)
-  await driver.publish((await driver.pod({ className: 'shop' })).request)
+  await driver.mountedPod({ className: 'shop' })
   assert.equal(changedSent(driver).at(-1), undefined)
 })
 
 test('after a restart, the driver reads for a change that came while it was down, and not for one that it has read for', async (t) => {
   const { driver, clock } = await start(t)
-  const pod = await driver.pod({ className: 'shop' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ className: 'shop' })
   await report(driver, clock, {})
   await eventually(async () => {
     await clock.advance(1)
@@ -243,8 +240,7 @@ test('after a restart, the driver reads for a change that came while it was down
 test('an annotation that the operator did not write has no effect, and other providers do not see one that it did', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags, clock, tickOffset: 0.99 })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web' })
   const annotate = (text: string) =>
     driver.kube.patch(
       resources.secretProviderClasses,

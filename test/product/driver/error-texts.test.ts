@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import type { ServiceError } from '@grpc/grpc-js'
 import { Code } from '#kubernetes/grpc'
 import { startDriver, type TestDriver } from '../../support/driver.ts'
 import { ProviderFault } from '../../support/fake-provider.ts'
+
+/** A driver whose provider fails every mount. */
+async function startFailing(t: TestContext, code: Code, text: string): Promise<TestDriver> {
+  const driver = await startDriver(t)
+  driver.provider.answer = () => {
+    throw new ProviderFault(code, text)
+  }
+  return driver
+}
 
 /** What kubelet writes into the event of the pod, behind its own words. */
 async function failure(
@@ -22,13 +31,11 @@ async function failure(
 }
 
 test('an error with a code comes first in the event, and the words of upstream, by which logs are searched, last', async (t) => {
-  const driver = await startDriver(t)
-  driver.provider.answer = () => {
-    throw new ProviderFault(
-      Code.PERMISSION_DENIED,
-      'failed to mount objects, error: [vault-forbidden] failed to get a: no',
-    )
-  }
+  const driver = await startFailing(
+    t,
+    Code.PERMISSION_DENIED,
+    'failed to mount objects, error: [vault-forbidden] failed to get a: no',
+  )
   assert.match(
     await failure(driver, 'web'),
     /^\[vault-forbidden\] failed to get a: no; failed to mount secrets store objects for pod default\/\S+, err: failed to mount objects, error: \[vault-forbidden\]$/,
@@ -36,10 +43,7 @@ test('an error with a code comes first in the event, and the words of upstream, 
 })
 
 test('an error without a code, of another provider, is in the words of upstream', async (t) => {
-  const driver = await startDriver(t)
-  driver.provider.answer = () => {
-    throw new ProviderFault(Code.UNKNOWN, 'failed to mount objects, error: VaultSealed')
-  }
+  const driver = await startFailing(t, Code.UNKNOWN, 'failed to mount objects, error: VaultSealed')
   assert.match(
     await failure(driver, 'web'),
     /^failed to mount secrets store objects for pod default\/\S+, err: failed to mount objects, error: VaultSealed$/,
@@ -47,13 +51,11 @@ test('an error without a code, of another provider, is in the words of upstream'
 })
 
 test('what a provider answers as DeadlineExceeded is its own reason, not that it gave no answer', async (t) => {
-  const driver = await startDriver(t)
-  driver.provider.answer = () => {
-    throw new ProviderFault(
-      Code.DEADLINE_EXCEEDED,
-      'failed to mount objects, error: [vault-timeout] vault "a": no answer',
-    )
-  }
+  const driver = await startFailing(
+    t,
+    Code.DEADLINE_EXCEEDED,
+    'failed to mount objects, error: [vault-timeout] vault "a": no answer',
+  )
   assert.match(await failure(driver, 'web'), /^\[vault-timeout\] vault "a": no answer; /)
 })
 

@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
-import { startDriver } from '../../support/driver.ts'
+import { startRotatingDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ProviderFault } from '../../support/fake-provider.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
 
 const minute = 60_000
-const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 
 test('the status object has the code of a failure and when the failures began, until a check succeeds', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   const failure = async () => {
     const [found] = await driver.statuses()
     const annotations = found?.metadata.annotations ?? {}

@@ -5,12 +5,10 @@ import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import { type KubeClient, resources } from '#kubernetes/client'
 import type { MountResponse } from '#kubernetes/provider-protocol'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { objectsAttribute } from '../../support/fake-provider.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
 
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 const minute = 60_000
 
 async function createNamespace({ kube }: TestDriver, name: string): Promise<void> {
@@ -18,15 +16,12 @@ async function createNamespace({ kube }: TestDriver, name: string): Promise<void
 }
 
 test('volumes of one namespace that hang take a quarter of the rotation, and other namespaces rotate on time', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   await createNamespace(driver, 'noisy')
   const spec = { provider: driver.provider.name, parameters: { objects: objectsAttribute(['foo']) } }
   await driver.createClass('hangs', spec, 'noisy')
-  for (let i = 0; i < 24; i++)
-    await driver.publish((await driver.pod({ namespace: 'noisy', className: 'hangs' })).request)
-  const quiet = await driver.pod({ name: 'quiet' })
-  await driver.publish(quiet.request)
+  for (let i = 0; i < 24; i++) await driver.mountedPod({ namespace: 'noisy', className: 'hangs' })
+  const quiet = await driver.mountedPod({ name: 'quiet' })
 
   let hanging = 0
   driver.provider.answer = (request): Promise<MountResponse> | MountResponse => {
@@ -45,10 +40,8 @@ test('volumes of one namespace that hang take a quarter of the rotation, and oth
 })
 
 test('a class that is edited while it is checked is checked again at once', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   const gate = Promise.withResolvers<void>()
   driver.provider.answer = async () => {
     driver.provider.answer = undefined

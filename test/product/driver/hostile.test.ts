@@ -126,8 +126,7 @@ test('a target path that is a link is not followed', async (t) => {
 
 test('a forged status object gives no pod the files of another', async (t) => {
   const driver = await startDriver(t, { flags: ['--enable-secret-rotation'] })
-  const victim = await driver.pod({ name: 'victim', namespace: 'default' })
-  await driver.publish(victim.request)
+  const victim = await driver.mountedPod({ name: 'victim', namespace: 'default' })
   await driver.kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'thief' } })
   const data = [{ objectName: 'foo', key: 'stolen' }]
   const forger = await driver.pod({
@@ -168,8 +167,7 @@ test('a provider of old that writes into the volume itself still works', async (
     writeFileSync(join(targetPath, 'legacy'), 'written by the provider')
     return { objectVersion: versions, error: undefined, files: [] }
   }
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod()
   assert.equal(readFileSync(join(pod.targetPath, 'legacy'), 'utf8'), 'written by the provider')
   driver.provider.answer = () => ({
     objectVersion: versions,
@@ -183,8 +181,7 @@ test('a provider of old that writes into the volume itself still works', async (
 
 test('two volumes of one pod with one class have a status object each, and a pod that comes back takes its own over', async (t) => {
   const driver = await startDriver(t)
-  const first = await driver.pod({ name: 'web', volume: 'one' })
-  await driver.publish(first.request)
+  const first = await driver.mountedPod({ name: 'web', volume: 'one' })
   const targetPath = first.targetPath.replace('/one/mount', '/two/mount')
   const second = { ...first.request, targetPath, volumeId: 'csi-second' }
   await driver.publish(second)

@@ -27,8 +27,7 @@ const budget = (mib: number) => `--volume-memory-budget=${mib * mebibyte}`
 test('a volume beyond the budget of the node is refused with pod, size and budget, and kubelet retries it', async (t) => {
   const driver = await startDriver(t, { flags: [budget(5)] })
   setContent(driver, 'large', 3 * mebibyte)
-  const first = await driver.pod({ objects: ['large'] })
-  await driver.publish(first.request)
+  const first = await driver.mountedPod({ objects: ['large'] })
   const second = await driver.pod({ name: 'second', objects: ['large'] })
   await assert.rejects(driver.publish(second.request), {
     code: Code.RESOURCE_EXHAUSTED,
@@ -36,7 +35,7 @@ test('a volume beyond the budget of the node is refused with pod, size and budge
       /volume of pod default\/second takes 3\.\d MiB, and the other volumes of this node take 3\.\d MiB of the budget of 5\.0 MiB/,
   })
   assert.equal(existsSync(second.targetPath), false)
-  await driver.publish((await driver.pod()).request)
+  await driver.mountedPod()
 
   const metrics = await readMetrics(driver.running.metricsPort)
   assert.ok((metrics.value('volume_memory_bytes') ?? 0) > 3 * mebibyte)
@@ -64,7 +63,7 @@ test('pods of one namespace leave a quarter of the budget to those of others', a
   assert.equal(refused.length, 1)
   assert.equal(refused[0]?.reason.code, Code.RESOURCE_EXHAUSTED)
   assert.match(refused[0]?.reason.details, /the last quarter of which is for namespaces that have less than a quarter/)
-  await driver.publish((await driver.pod({ namespace: 'other', objects: ['large'] })).request)
+  await driver.mountedPod({ namespace: 'other', objects: ['large'] })
 })
 
 test('a restarted driver counts what is mounted, also without a status object', async (t) => {
@@ -93,8 +92,7 @@ test('a rotation that would exceed the budget leaves the old files and reports t
   const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
   const driver = await startDriver(t, { flags: [...flags, budget(6)], clock })
   setContent(driver, 'large', 3 * mebibyte, 'a')
-  const pod = await driver.pod({ objects: ['large'] })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ objects: ['large'] })
   const letter = () => readFileSync(join(pod.targetPath, 'large'), 'utf8').slice(0, 1)
 
   setContent(driver, 'large', 4 * mebibyte - 20_000, 'b')
@@ -146,7 +144,7 @@ test('large answers of a namespace are read one at a time, and those of another 
   const pods = await Promise.all(Array.from({ length: 3 }, () => driver.pod()))
   const publishing = pods.map(({ request }) => driver.publish(request))
   await eventually(() => assert.equal(gates.length, 1))
-  await driver.publish((await driver.pod({ name: 'quiet', namespace: 'other' })).request)
+  await driver.mountedPod({ name: 'quiet', namespace: 'other' })
   for (let i = 1; i <= 3; i++) {
     gates.at(-1)?.()
     if (i < 3) await eventually(() => assert.equal(gates.length, i + 1))
@@ -176,12 +174,10 @@ const sizeOf = ({ targetPath }: TestPod) => {
 
 test('the tmpfs of a volume is sized from its content', { skip }, async (t) => {
   const driver = await startMounting(t, {})
-  const small = await driver.pod()
-  await driver.publish(small.request)
+  const small = await driver.mountedPod()
   assert.equal(sizeOf(small), mebibyte)
   setContent(driver, 'large', 3 * mebibyte)
-  const large = await driver.pod({ objects: ['large'] })
-  await driver.publish(large.request)
+  const large = await driver.mountedPod({ objects: ['large'] })
   assert.ok(sizeOf(large) >= 6 * mebibyte && sizeOf(large) < 7 * mebibyte, `${sizeOf(large)}`)
   assert.equal(readFileSync(join(large.targetPath, 'large')).length, 3 * mebibyte)
 })
@@ -193,8 +189,7 @@ test('a rotation into a full volume makes room; beyond the limit of a volume it 
   const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m', `--volume-size-limit=${3 * mebibyte}`]
   const driver = await startMounting(t, { clock, flags })
   setContent(driver, 'large', 2 * mebibyte, 'a')
-  const pod = await driver.pod({ objects: ['large'] })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ objects: ['large'] })
   const head = () => readFileSync(join(pod.targetPath, 'large'), 'utf8').slice(0, 1)
   // Another program took all that was free.
   const { bavail, bsize } = statfsSync(pod.targetPath)
@@ -222,8 +217,7 @@ test('volumes stay out of swap where the system can promise it, and are mounted 
 }, async (t) => {
   const driver = await startMounting(t, {})
   for (let i = 0; i < 2; i++) {
-    const pod = await driver.pod()
-    await driver.publish(pod.request)
+    const pod = await driver.mountedPod()
     const mount = readMounts().find(({ mountPoint }) => mountPoint === pod.targetPath)
     assert.ok(mount !== undefined)
     const isRoot = readFileSync('/proc/self/uid_map', 'utf8').includes('4294967295')

@@ -35,8 +35,7 @@ for (const flags of [rotating, []])
     const clock = createManualClock()
     const driver = await startDriver(t, { flags, clock })
     driver.provider.stale = { since, reason }
-    const pod = await driver.pod({ name: 'web' })
-    await driver.publish(pod.request)
+    const pod = await driver.mountedPod({ name: 'web' })
     assert.equal(await staleSince(driver), '2026-11-28T14:02:00Z')
     await eventually(async () => {
       const [event] = await staleEvents(driver)
@@ -76,8 +75,7 @@ test('a restarted driver goes on asking for a volume with values from before an 
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock })
   driver.provider.stale = { since, reason }
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web' })
   await driver.restart()
   driver.provider.stale = undefined
   await driver.publish(pod.request)
@@ -91,8 +89,7 @@ test('a mounted volume never goes back to older values', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock })
   driver.provider.objects.set('foo', { content: 'current', version: 'v2' })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web' })
   driver.provider.stale = { since, reason }
   driver.provider.objects.set('foo', { content: 'old', version: 'v1' })
   await clock.advance(10 * minute)

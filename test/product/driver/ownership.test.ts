@@ -40,8 +40,7 @@ test('a non-root pod reads a 0400 file by its fsGroup, and no other pod does', {
 test('a non-root pod reads a 0400 file of which its class makes it the owner', { skip }, async (t) => {
   const driver = await startDriver(t, { mounter: createLinuxMounter() })
   driver.provider.objects.set('foo', { content: 'secret', version: '1', mode: 0o400 })
-  const pod = await driver.pod({ parameters: { fileOwner: '1000:3000' } })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ parameters: { fileOwner: '1000:3000' } })
   openParents(pod, driver.root)
   const path = join(pod.targetPath, 'foo')
   assert.equal(readAs(1000, 1000, path), 'secret')

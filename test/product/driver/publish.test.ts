@@ -10,8 +10,7 @@ import { ProviderFault, startFakeProvider } from '../../support/fake-provider.ts
 
 test('publish() gives the pod the files of its class, and records what is mounted', async (t) => {
   const driver = await startDriver(t)
-  const pod = await driver.pod({ name: 'web', objects: ['foo', 'fookey'] })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web', objects: ['foo', 'fookey'] })
 
   assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'secret')
   assert.equal(readlinkSync(join(pod.targetPath, 'foo')), '..data/foo')
@@ -86,8 +85,7 @@ test('publish() twice, and twice at once, mounts once', async (t) => {
 
 test('unpublish() leaves no mount and no directory, and may be repeated', async (t) => {
   const driver = await startDriver(t)
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod()
   await Promise.all([driver.unpublish(pod.request), driver.unpublish(pod.request)])
   assert.equal(existsSync(pod.targetPath), false)
   assert.equal(await driver.mounter.isMounted(pod.targetPath), false)
@@ -307,8 +305,7 @@ test('publish() finds a provider that appears late, restarts, or moves to the ot
     files: [{ path: 'a', mode: 0o644, contents: Buffer.from(content) }],
   })
   const mountNew = async () => {
-    const pod = await driver.pod({ className: 'late' })
-    await driver.publish(pod.request)
+    const pod = await driver.mountedPod({ className: 'late' })
     return readFileSync(join(pod.targetPath, 'a'), 'utf8')
   }
   await assert.rejects(mountNew(), /provider not found/)

@@ -75,7 +75,7 @@ async function start(t: TestContext) {
   await driver.restart({ flags, clock, kube: counted, tickOffset: 0.5 })
   await eventually(() => assert.equal(reads, 1))
   const mount = async () => {
-    await driver.publish((await driver.pod({ name: 'web', className: 'shop' })).request)
+    await driver.mountedPod({ name: 'web', className: 'shop' })
     assert.equal(provider.mounts.length, 1)
   }
   /** Until the volume has been checked so often beside its mount. */
@@ -214,8 +214,7 @@ test('a change that is reported is read at once, and the volume stays at the int
 
 test('a driver that restarts checks its volumes once at their own interval, and not all at once', async (t) => {
   const { driver, provider, clock, confirmFor, annotation, checks } = await start(t)
-  const pod = await driver.pod({ name: 'web', className: 'shop' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web', className: 'shop' })
   await confirmFor(3 * hour)
   await checks(1)
   assert.equal(await annotation('poll-interval'), '24h')

@@ -3,13 +3,11 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import { follow, resources, type SecretProviderClassPodStatus } from '#kubernetes/client'
-import { startDriver } from '../../support/driver.ts'
+import { startRotatingDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ProviderFault } from '../../support/fake-provider.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
 
 const minute = 60_000
-const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 
 /**
  * What stakater/Reloader 1.4 (`--enable-csi-integration`) relies on: it watches updates of status objects, hashes the sorted
@@ -23,8 +21,7 @@ function reloaderHash({ status }: SecretProviderClassPodStatus): string {
 }
 
 test('Reloader sees one change for each rotation, the same one for all pods of a class, and none for a check or a failure', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const updates: SecretProviderClassPodStatus[] = []
   const watch = follow(
     driver.kube,
@@ -82,8 +79,7 @@ test('Reloader sees one change for each rotation, the same one for all pods of a
   )
 
   // A pod that starts later has the versions that the others have: nothing changes.
-  const three = await driver.pod({ name: 'three', className: 'app' })
-  await driver.publish(three.request)
+  await driver.mountedPod({ name: 'three', className: 'app' })
   assert.deepEqual(new Set((await driver.statuses()).map(reloaderHash)), changed)
 })
 

@@ -2,12 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classAnnotations, resources } from '#kubernetes/client'
 import { changedAttribute, maxAgeAttribute, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
 
 const minute = 60_000
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 
 /** The oldest answers, in milliseconds, that the driver took from the provider, one per mount. */
 function maxAges({ provider }: TestDriver): (string | undefined)[] {
@@ -15,9 +13,8 @@ function maxAges({ provider }: TestDriver): (string | undefined)[] {
 }
 
 test('a rotation that was asked for takes no answer that is older than the request', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  await driver.publish((await driver.pod({ name: 'web' })).request)
+  const { driver, clock } = await startRotatingDriver(t)
+  await driver.mountedPod({ name: 'web' })
   await clock.advance(2 * minute)
   await eventually(() => assert.equal(driver.provider.mounts.length, 2))
   assert.deepEqual(maxAges(driver), [undefined, undefined], 'at its interval, a volume shares reads with others')

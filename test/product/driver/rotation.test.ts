@@ -4,23 +4,20 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import { resources } from '#kubernetes/client'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { rotating, startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { objectsAttribute, ProviderFault } from '../../support/fake-provider.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
 const minute = 60_000
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 
 const read = (target: string, file = 'foo') => readFileSync(join(target, file), 'utf8')
 const setSecret = ({ provider }: TestDriver, content: string, version: string) =>
   provider.objects.set('foo', { content, version })
 
 test('a changed secret reaches the volume within one interval, by the clock of the driver', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   setSecret(driver, 'rotated', 'v2')
   await clock.advance(2 * minute)
   await eventually(() => assert.equal(read(pod.targetPath), 'rotated'))
@@ -46,10 +43,8 @@ test('a changed secret reaches the volume within one interval, by the clock of t
 })
 
 test('rotation sends the provider the versions that the volume holds, and uses the tokens that kubelet sent last', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod()
   const key = 'csi.storage.k8s.io/serviceAccount.tokens'
   await driver.publish({
     ...pod.request,
@@ -72,10 +67,10 @@ test('volumes of one interval are checked on one tick, a class may have its own 
     times.set(name, [...(times.get(name) ?? []), clock.now()])
     return { objectVersion: [{ id: 'a', version: '1' }], error: undefined, files: [] }
   }
-  await driver.publish((await driver.pod({ name: 'a' })).request)
+  await driver.mountedPod({ name: 'a' })
   await clock.advance(30_000)
-  await driver.publish((await driver.pod({ name: 'b' })).request)
-  await driver.publish((await driver.pod({ name: 'quick', parameters: { syncInterval: '10s' } })).request)
+  await driver.mountedPod({ name: 'b' })
+  await driver.mountedPod({ name: 'quick', parameters: { syncInterval: '10s' } })
   for (let i = 0; i < 30; i++) {
     await clock.advance(10_000)
     await eventually(() => assert.equal(times.get('quick')?.length, i + 2))
@@ -91,10 +86,8 @@ test('volumes of one interval are checked on one tick, a class may have its own 
 })
 
 test('an unchanged volume is not touched: programs that watch it get no event', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod()
   const heard: string[] = []
   const watchers = [pod.targetPath, join(pod.targetPath, '..data')].map((path) =>
     watch(path, (type, name) => heard.push(`${type} ${name}`)),
@@ -111,10 +104,8 @@ test('an unchanged volume is not touched: programs that watch it get no event', 
 })
 
 test('a rotation that fails leaves the old files, reports the reason, and succeeds once the cause is gone', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod()
   driver.provider.answer = () => {
     throw new ProviderFault(Code.UNAVAILABLE, 'vault "shop" cannot be reached')
   }
@@ -174,10 +165,8 @@ test('metrics show for each class how many volumes fail, and when they were and 
 })
 
 test('a class that was deleted does not cost a running pod its files', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   await driver.kube.delete(resources.secretProviderClasses, { name: 'web', namespace: 'default' })
   await clock.advance(2 * minute)
   await eventually(async () => assert.match(await driver.metrics(), /error_type="SecretProviderClassNotFound"/))
@@ -188,18 +177,15 @@ test('a class that was deleted does not cost a running pod its files', async (t)
 test('without rotation a republish does nothing', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { clock })
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod()
   await clock.advance(60 * minute)
   await driver.publish(pod.request)
   assert.equal(driver.provider.mounts.length, 1)
 })
 
 test('after a restart nothing is asked before kubelet has sent tokens, and then what is overdue', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod()
   setSecret(driver, 'rotated', 'v2')
   await driver.restart()
   await clock.advance(10 * minute)
@@ -211,10 +197,8 @@ test('after a restart nothing is asked before kubelet has sent tokens, and then 
 })
 
 test('after a restart a volume that is not due yet is not asked for', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod()
   await driver.restart()
   await driver.publish(pod.request)
   assert.equal(driver.provider.mounts.length, 1)
@@ -223,10 +207,8 @@ test('after a restart a volume that is not due yet is not asked for', async (t) 
 })
 
 test('unpublish() during a rotation does not wait for a provider that hangs', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod()
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod()
   driver.provider.answer = () => new Promise(() => {})
   await clock.advance(2 * minute)
   await eventually(() => assert.equal(driver.provider.mounts.length, 2))
@@ -238,25 +220,26 @@ test('unpublish() during a rotation does not wait for a provider that hangs', as
   )
 })
 
+/** The rotation request that the status object says was done. */
+async function rotatedFor(driver: TestDriver): Promise<string | undefined> {
+  const [status] = await driver.statuses()
+  return status?.metadata.annotations?.['keymount.dev/rotated-for']
+}
+
 test('rotate now: a new value of the annotation on the class rotates its volumes at once, and the status object shows it', async (t) => {
   const driver = await startDriver(t, { flags: rotating })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web' })
   setSecret(driver, 'rotated', 'v2')
   const ref = { name: 'web', namespace: 'default' }
   const patch = { metadata: { annotations: { 'keymount.dev/rotate': 'now-1' } } }
   await driver.kube.patch(resources.secretProviderClasses, ref, patch)
   await eventually(() => assert.equal(read(pod.targetPath), 'rotated'))
-  await eventually(async () => {
-    const [status] = await driver.statuses()
-    assert.equal(status?.metadata.annotations?.['keymount.dev/rotated-for'], 'now-1')
-  })
+  await eventually(async () => assert.equal(await rotatedFor(driver), 'now-1'))
 })
 
 test('an edited class reaches running pods at once', async (t) => {
   const driver = await startDriver(t, { flags: rotating })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web' })
   const patch = { spec: { parameters: { objects: objectsAttribute(['foo', 'fookey']) } } }
   await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, patch)
   await eventually(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
@@ -264,10 +247,8 @@ test('an edited class reaches running pods at once', async (t) => {
 })
 
 test('a class that is edited during a check reaches running pods right after it', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   const held = Promise.withResolvers<never>()
   driver.provider.answer = () => held.promise
   await clock.advance(2 * minute)
@@ -288,16 +269,12 @@ test('a class that is edited during a check reaches running pods right after it'
   // Before the first retry of a failure.
   await clock.advance(5000)
   await eventually(() => assert.match(read(pod.targetPath, 'fookey'), /PUBLIC KEY/))
-  await eventually(async () => {
-    const [status] = await driver.statuses()
-    assert.equal(status?.metadata.annotations?.['keymount.dev/rotated-for'], 'now-1')
-  })
+  await eventually(async () => assert.equal(await rotatedFor(driver), 'now-1'))
 })
 
 test('an edited class that has become too large to be held reaches running pods too, and so does its next edit', async (t) => {
   const driver = await startDriver(t, { flags: rotating })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web' })
   const edit = (parameters: Record<string, string>) =>
     driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, { spec: { parameters } })
   await edit({ note: 'x'.repeat(100_000), objects: objectsAttribute(['foo', 'fookey']) })
@@ -322,8 +299,7 @@ test('nothing is watched but the classes of the volumes that are mounted', async
     }),
   })
   await driver.pod({ name: 'not-mounted-here' })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
-  await driver.publish((await driver.pod({ className: 'web' })).request)
+  await driver.mountedPod({ name: 'web' })
+  await driver.mountedPod({ className: 'web' })
   await eventually(() => assert.deepEqual(watches, ['secretproviderclasses default metadata.name=web metadata']))
 })

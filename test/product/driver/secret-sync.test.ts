@@ -9,11 +9,10 @@ import {
   resources,
   type Secret,
 } from '#kubernetes/client'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { rotating, startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 /** One that exists, or the garbage collector would take its pods. */
 async function replicaSet({ kube }: TestDriver, name: string): Promise<OwnerReference> {
   const metadata = { labels: { app: name } }
@@ -75,9 +74,9 @@ test('a Secret that pods of several owners share has each owner once; a bare pod
     ['two', a],
     ['three', b],
   ] as const) {
-    await driver.publish((await driver.pod({ name, className: 'one', ownerReferences: [owner] })).request)
+    await driver.mountedPod({ name, className: 'one', ownerReferences: [owner] })
   }
-  await driver.publish((await driver.pod({ name: 'bare', className: 'one' })).request)
+  await driver.mountedPod({ name: 'bare', className: 'one' })
   const owners = (await secret(driver, 'shared')).metadata.ownerReferences ?? []
   const status = (await driver.statuses()).find(({ status: found }) => found?.podName === 'bare')
   assert.deepEqual(owners, [
@@ -93,14 +92,12 @@ test('a Secret that pods of several owners share has each owner once; a bare pod
 })
 
 test('labels, annotations, keys and owners of others survive; keys that the class drops go', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const data = [
     { objectName: 'foo', key: 'username' },
     { objectName: 'foo', key: 'password' },
   ]
-  const pod = await driver.pod({ name: 'web', secretObjects: [{ secretName: 's', data }] })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web', secretObjects: [{ secretName: 's', data }] })
   const ref = { name: 's', namespace: 'default' }
   const theirs = {
     labels: { theirs: 'l' },
@@ -128,9 +125,8 @@ test('labels, annotations, keys and owners of others survive; keys that the clas
 })
 
 test('an unchanged Secret is not written: its resourceVersion stays', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  await driver.publish((await driver.pod({ name: 'web', secretObjects: oneKey('s') })).request)
+  const { driver, clock } = await startRotatingDriver(t)
+  await driver.mountedPod({ name: 'web', secretObjects: oneKey('s') })
   const before = (await secret(driver, 's')).metadata.resourceVersion
   for (let i = 0; i < 5; i++) await clock.advance(120_000)
   await eventually(() => assert.ok(driver.provider.mounts.length > 2))
@@ -138,9 +134,8 @@ test('an unchanged Secret is not written: its resourceVersion stays', async (t) 
 })
 
 test('a rotated value reaches the Secret within the interval', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  await driver.publish((await driver.pod({ secretObjects: oneKey('s') })).request)
+  const { driver, clock } = await startRotatingDriver(t)
+  await driver.mountedPod({ secretObjects: oneKey('s') })
   driver.provider.objects.set('foo', { content: 'rotated', version: 'v1' })
   await clock.advance(120_000)
   await eventually(async () => {
@@ -152,7 +147,7 @@ test('a rotated value reaches the Secret within the interval', async (t) => {
 test('a Secret that a user deletes is made again, also by a driver that was restarted', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { clock })
-  await driver.publish((await driver.pod({ secretObjects: oneKey('s') })).request)
+  await driver.mountedPod({ secretObjects: oneKey('s') })
   for (const restart of [false, true]) {
     if (restart) await driver.restart()
     await driver.kube.delete(resources.secrets, { name: 's', namespace: 'default' })
@@ -165,9 +160,8 @@ test('a Secret that a user deletes is made again, also by a driver that was rest
 })
 
 test('the Secret of a bare pod belongs to its new status object when the old one was deleted, and stays', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  await driver.publish((await driver.pod({ name: 'bare', secretObjects: oneKey('s') })).request)
+  const { driver, clock } = await startRotatingDriver(t)
+  await driver.mountedPod({ name: 'bare', secretObjects: oneKey('s') })
   const [first] = await driver.statuses()
   const ref = { name: first?.metadata.name ?? '', namespace: 'default' }
   await driver.kube.delete(resources.secretProviderClassPodStatuses, ref)
@@ -191,24 +185,29 @@ test('the Secret of a bare pod belongs to its new status object when the old one
   })
 })
 
-test('a Secret that is not ours is refused with an event, and the pod starts', async (t) => {
-  const driver = await startDriver(t)
-  await driver.kube.create(resources.secrets, {
+/** A Secret that is not the driver's. */
+async function createForeign({ kube }: TestDriver, fields: { type?: string } = {}): Promise<void> {
+  await kube.create(resources.secrets, {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { name: 'precious', namespace: 'default' },
     data: { username: 'eA==' },
+    ...fields,
   })
-  await driver.publish((await driver.pod({ secretObjects: oneKey('precious') })).request)
+}
+
+test('a Secret that is not ours is refused with an event, and the pod starts', async (t) => {
+  const driver = await startDriver(t)
+  await createForeign(driver)
+  await driver.mountedPod({ secretObjects: oneKey('precious') })
   assert.equal(text(await secret(driver, 'precious'), 'username'), 'x')
   assert.match((await warnings(driver))[0] ?? '', /"precious".*not managed by the driver/)
 })
 
 test('two classes of one Secret do not write in turn: the class of the pod that started last has it', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   driver.provider.objects.set('bar', { content: 'of the second', version: '1' })
-  await driver.publish((await driver.pod({ name: 'first', secretObjects: oneKey('s') })).request)
+  await driver.mountedPod({ name: 'first', secretObjects: oneKey('s') })
   const data = [{ objectName: 'bar', key: 'username' }]
   await driver.publish(
     (await driver.pod({ name: 'second', objects: ['bar'], secretObjects: [{ secretName: 's', data }] })).request,
@@ -285,8 +284,7 @@ for (const plural of ['pods', 'secrets']) {
   test(`a driver without the right to read ${plural} names the setting that gives it, and mounts`, async (t) => {
     const kube = refusing((verb, of) => (verb === 'get' && of === plural ? rbac('get', plural) : undefined))
     const driver = await startDriver(t, { kube })
-    const pod = await driver.pod({ secretObjects: oneKey('s') })
-    await driver.publish(pod.request)
+    await driver.mountedPod({ secretObjects: oneKey('s') })
     assert.match(
       (await warnings(driver))[0] ?? '',
       /may not write Secrets here; set syncSecret\.enabled=true.* cannot get resource/,
@@ -309,8 +307,7 @@ for (const [what, error, message] of [
 ] as const) {
   test(`a Secret that ${what} refuses is reported with the reason, and no setting is blamed`, async (t) => {
     const driver = await startDriver(t, { kube: refusing((verb) => (verb === 'apply' ? error : undefined)) })
-    const pod = await driver.pod({ secretObjects: oneKey('s') })
-    await driver.publish(pod.request)
+    await driver.mountedPod({ secretObjects: oneKey('s') })
     const [warning = ''] = await warnings(driver)
     assert.match(warning, message)
     assert.doesNotMatch(warning, /syncSecret/)
@@ -328,8 +325,7 @@ test('owners are set when a Secret is created: where changing those of an existi
   const clock = createManualClock()
   const driver = await startDriver(t, { flags: rotating, clock, kube })
   const owner = await replicaSet(driver, 'web')
-  const pod = await driver.pod({ name: 'web', ownerReferences: [owner], secretObjects: oneKey('s') })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web', ownerReferences: [owner], secretObjects: oneKey('s') })
   assert.deepEqual((await secret(driver, 's')).metadata.ownerReferences, [owner])
   assert.deepEqual(await warnings(driver), [])
   driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
@@ -343,11 +339,11 @@ test('owners are set when a Secret is created: where changing those of an existi
 })
 
 test('two entries of one secretName are refused with an event that names both, and other entries are written', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const entry = (secretName: string, key: string) => ({ secretName, data: [{ objectName: 'foo', key }] })
-  const pod = await driver.pod({ secretObjects: [entry('twice', 'A'), entry('once', 'C'), entry(' twice ', 'B')] })
-  await driver.publish(pod.request)
+  await driver.mountedPod({
+    secretObjects: [entry('twice', 'A'), entry('once', 'C'), entry(' twice ', 'B')],
+  })
   assert.equal(text(await secret(driver, 'once'), 'C'), 'secret')
   await assert.rejects(secret(driver, 'twice'), isNotFound)
   assert.match(
@@ -364,8 +360,7 @@ test('one key twice in an entry is refused with an event that names both rows', 
     { objectName: 'foo', key: 'A' },
     { objectName: 'fookey', key: 'A' },
   ]
-  const pod = await driver.pod({ objects: ['foo', 'fookey'], secretObjects: [{ secretName: 's', data }] })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ objects: ['foo', 'fookey'], secretObjects: [{ secretName: 's', data }] })
   await assert.rejects(secret(driver, 's'), isNotFound)
   assert.match((await warnings(driver))[0] ?? '', /entry "s": data\[1\]\.key: "A" is the key of data\[0\] already/)
 })
@@ -373,19 +368,18 @@ test('one key twice in an entry is refused with an event that names both rows', 
 test('more secretObjects than the limit are refused with an event, and the pod starts', async (t) => {
   const driver = await startDriver(t)
   const secretObjects = Array.from({ length: 101 }, (_, i) => oneKey(`s${i}`)[0] ?? {})
-  await driver.publish((await driver.pod({ secretObjects })).request)
+  await driver.mountedPod({ secretObjects })
   assert.match((await warnings(driver))[0] ?? '', /secretObjects of a class: found 101, at most 100 are accepted/)
   assert.deepEqual((await driver.kube.list(resources.secrets, { namespace: 'default' })).items, [])
 })
 
 test('a key is kept and dropped whatever it is called, __proto__ and constructor too', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const keys = ['__proto__', 'constructor', 'plain']
   const entry = (some: readonly string[]) => [
     { secretName: 's', data: some.map((key) => ({ objectName: 'foo', key })) },
   ]
-  await driver.publish((await driver.pod({ name: 'web', secretObjects: entry(keys) })).request)
+  await driver.mountedPod({ name: 'web', secretObjects: entry(keys) })
   assert.deepEqual(Object.keys((await secret(driver, 's')).data ?? {}).toSorted(), keys.toSorted())
   const spec = { secretObjects: entry(['plain']) }
   await driver.kube.patch(resources.secretProviderClasses, { name: 'web', namespace: 'default' }, { spec })
@@ -396,11 +390,9 @@ test('a key is kept and dropped whatever it is called, __proto__ and constructor
 })
 
 test('a Secret whose type the class changes is made again with its owners, because Kubernetes keeps the type', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const owners = [await replicaSet(driver, 'web'), await replicaSet(driver, 'of-another-node')]
-  const pod = await driver.pod({ name: 'web', ownerReferences: owners.slice(0, 1), secretObjects: oneKey('s') })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web', ownerReferences: owners.slice(0, 1), secretObjects: oneKey('s') })
   const ref = { name: 's', namespace: 'default' }
   await driver.kube.patch(
     resources.secrets,
@@ -426,13 +418,7 @@ test('a Secret whose type the class changes is made again with its owners, becau
 
 test('a Secret of another type that is not ours is not deleted', async (t) => {
   const driver = await startDriver(t)
-  await driver.kube.create(resources.secrets, {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'precious', namespace: 'default' },
-    type: 'example.com/theirs',
-    data: { username: 'eA==' },
-  })
-  await driver.publish((await driver.pod({ secretObjects: oneKey('precious') })).request)
+  await createForeign(driver, { type: 'example.com/theirs' })
+  await driver.mountedPod({ secretObjects: oneKey('precious') })
   assert.equal((await secret(driver, 'precious')).type, 'example.com/theirs')
 })

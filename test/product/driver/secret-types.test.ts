@@ -151,8 +151,7 @@ test('a PFX that asks for more rounds than the limit costs its own Secret alone'
       { objectName, key: 'tls.key' },
     ],
   }))
-  const pod = await driver.pod({ objects: ['hostile', 'good'], secretObjects })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ objects: ['hostile', 'good'], secretObjects })
   const { items } = await driver.kube.list(resources.secrets, { namespace: 'default' })
   assert.deepEqual(
     items.map(({ metadata }) => metadata.name),

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isNotFound, resources } from '#kubernetes/client'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
 
 /** Classes that name a service account for their Secrets: the sync controller makes these. */
 
-const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 const secretObjects = [{ secretName: 'web-secret', data: [{ objectName: 'foo', key: 'username' }] }]
 
 async function annotate({ kube }: TestDriver, account: string | null): Promise<void> {
@@ -30,8 +28,7 @@ async function exists({ kube }: TestDriver): Promise<boolean> {
 }
 
 test('the driver neither writes nor removes the Secrets of a class that names a service account for them', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const { request } = await driver.pod({ name: 'web', secretObjects })
   await annotate(driver, 'app')
   await driver.publish(request)

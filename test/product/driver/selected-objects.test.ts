@@ -4,12 +4,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '#kubernetes/client'
 import { emptyVolume, type MountResponse } from '#kubernetes/provider-protocol'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
 
 const minute = 60_000
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 const everyFile = [{ secretName: 'all', type: 'Opaque', data: [{ objectName: '*', key: 'app_{file}' }] }]
 
 const answerOf = (names: readonly string[]): MountResponse => ({
@@ -26,8 +24,7 @@ async function dataOf({ kube }: TestDriver, name: string): Promise<Record<string
 }
 
 test('files that come, go, and the last one are in one switch of the volume; one that comes back is there again', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const pod = await driver.pod({ name: 'web' })
   for (const [index, names] of [['a', 'b'], ['b', 'c'], [], ['c']].entries()) {
     driver.provider.answer = () => answerOf(names)
@@ -43,17 +40,14 @@ test('files that come, go, and the last one are in one switch of the volume; one
 test('a pod starts with a volume that a select left empty', async (t) => {
   const driver = await startDriver(t)
   driver.provider.answer = () => answerOf([])
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web' })
   assert.deepEqual(filesOf(pod.targetPath), [])
 })
 
 test('with syncAll, a Secret has a key for every file, and follows files that come and go', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   driver.provider.answer = () => answerOf(['a', 'folder/b'])
-  const pod = await driver.pod({ name: 'web', parameters: { syncAll: 'true' }, secretObjects: everyFile })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web', parameters: { syncAll: 'true' }, secretObjects: everyFile })
   assert.deepEqual(await dataOf(driver, 'all'), { app_a: 'of a', 'app_folder.b': 'of folder/b' })
   driver.provider.answer = () => answerOf(['folder/b', 'c'])
   await clock.advance(2 * minute)
@@ -65,8 +59,7 @@ test('with syncAll, a Secret has a key for every file, and follows files that co
 
 test('without syncAll, "*" is the name of a file that is not there', async (t) => {
   const driver = await startDriver(t)
-  const pod = await driver.pod({ name: 'web', secretObjects: everyFile })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web', secretObjects: everyFile })
   const [event] = (await driver.events()).filter(({ reason }) => reason === 'FailedToCreateSecret')
   assert.match(event?.message ?? '', /"\*" is not a file of the volume/)
 })
@@ -76,8 +69,7 @@ test('with syncAll, no Secret is written of entries that have more keys together
   driver.provider.answer = () => answerOf(Array.from({ length: 40 }, (_, index) => `f${index}`))
   const data = Array.from({ length: 13 }, (_, index) => ({ objectName: '*', key: `k${index}-{file}` }))
   const secretObjects = ['one', 'two'].map((secretName) => ({ secretName, type: 'Opaque', data }))
-  const pod = await driver.pod({ name: 'web', parameters: { syncAll: 'true' }, secretObjects })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web', parameters: { syncAll: 'true' }, secretObjects })
   const [event] = (await driver.events()).filter(({ reason }) => reason === 'FailedToCreateSecret')
   assert.match(event?.message ?? '', /data entries of all secretObjects .* found 1,040, at most 1,000 are accepted/)
   for (const name of ['one', 'two']) await assert.rejects(dataOf(driver, name))

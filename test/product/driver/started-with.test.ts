@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resources, statusAnnotations, versionHash } from '#kubernetes/client'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { startDriver, startRotatingDriver, type TestDriver, type TestPod } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
+import type { ManualClock } from '../../support/manual-clock.ts'
 
 const minute = 60_000
-const flags = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 
 /** What the one status object has: hash of its objects, and both annotations. */
 async function hashes(driver: TestDriver) {
@@ -24,11 +23,19 @@ function setVersion({ provider }: TestDriver, version: string): void {
   provider.objects.set('foo', { content: `value of ${version}`, version })
 }
 
+/** Restarts the driver, and waits until the volume has another version. */
+async function restartAndRotate(driver: TestDriver, rotation: { pod: TestPod; clock: ManualClock; version: string }) {
+  await driver.restart()
+  await driver.publish(rotation.pod.request)
+  setVersion(driver, rotation.version)
+  const before = (await hashes(driver)).have
+  await rotation.clock.advance(4 * minute)
+  await eventually(async () => assert.notEqual((await hashes(driver)).have, before))
+}
+
 test('a status object names what the pod started with, through rotations and restarts of the driver', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   const first = await hashes(driver)
   assert.deepEqual(first, { have: first.have, startedWith: first.have, mirroredFor: undefined })
 
@@ -37,12 +44,7 @@ test('a status object names what the pod started with, through rotations and res
   await eventually(async () => assert.notEqual((await hashes(driver)).have, first.have))
   assert.equal((await hashes(driver)).startedWith, first.have)
 
-  await driver.restart()
-  await driver.publish(pod.request)
-  setVersion(driver, 'v3')
-  const second = (await hashes(driver)).have
-  await clock.advance(4 * minute)
-  await eventually(async () => assert.notEqual((await hashes(driver)).have, second))
+  await restartAndRotate(driver, { pod, clock, version: 'v3' })
   assert.equal((await hashes(driver)).startedWith, first.have)
 })
 
@@ -67,10 +69,8 @@ test('a status object that another pod of the name left gets the start of this o
 })
 
 test('what an earlier driver mounted gets no start: it is not known', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   const [status] = await driver.statuses()
   const { name = '', namespace = '' } = status?.metadata ?? {}
   await driver.kube.patch(
@@ -78,21 +78,14 @@ test('what an earlier driver mounted gets no start: it is not known', async (t) 
     { name, namespace },
     { metadata: { annotations: { [statusAnnotations.startedWith]: null } } },
   )
-  await driver.restart()
-  await driver.publish(pod.request)
-  setVersion(driver, 'v2')
-  const before = (await hashes(driver)).have
-  await clock.advance(4 * minute)
-  await eventually(async () => assert.notEqual((await hashes(driver)).have, before))
+  await restartAndRotate(driver, { pod, clock, version: 'v2' })
   assert.equal((await hashes(driver)).startedWith, undefined)
 })
 
 test('a status object names what the Secrets of its class carry, after they were written', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const secretObjects = [{ secretName: 's', data: [{ objectName: 'foo', key: 'k' }] }]
-  const pod = await driver.pod({ name: 'web', secretObjects })
-  await driver.publish(pod.request)
+  await driver.mountedPod({ name: 'web', secretObjects })
   await eventually(async () => {
     const { have, startedWith, mirroredFor } = await hashes(driver)
     assert.deepEqual([startedWith, mirroredFor], [have, have])

@@ -3,11 +3,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type KubeClient, KubeError, resources } from '#kubernetes/client'
-import { startDriver } from '../../support/driver.ts'
+import { rotating, startDriver, startRotatingDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 const minute = 60_000
 
 /** A client that the API server refuses every write of a status object, while `fault` is set. */
@@ -34,8 +33,7 @@ test('a status write that fails undoes no mount: the pod starts, and the object 
   const { control, kube } = statusFault()
   const driver = await startDriver(t, { clock, kube })
   control.fault = true
-  const pod = await driver.pod({ secretObjects: oneKey })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ secretObjects: oneKey })
   assert.equal(readFileSync(join(pod.targetPath, 'foo'), 'utf8'), 'secret')
   assert.equal(await driver.mounter.isMounted(pod.targetPath), true)
   assert.deepEqual(await driver.statuses(), [])
@@ -63,8 +61,7 @@ test('a status write that fails after a rotation changes nothing of it: event, m
   const clock = createManualClock()
   const { control, kube } = statusFault()
   const driver = await startDriver(t, { flags: rotating, clock, kube })
-  const pod = await driver.pod({ secretObjects: oneKey })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ secretObjects: oneKey })
   control.fault = true
   driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
   await clock.advance(2 * minute)
@@ -97,10 +94,8 @@ test('a status write that fails after a rotation changes nothing of it: event, m
 })
 
 test('a status object that a user deleted is written again with the next change', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  await driver.mountedPod({ name: 'web' })
   const [before] = await driver.statuses()
   await driver.kube.delete(resources.secretProviderClassPodStatuses, { name: 'web-default-web', namespace: 'default' })
   driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
@@ -113,8 +108,7 @@ test('a status object that a user deleted is written again with the next change'
 })
 
 test('the CSIDriver object names how often the object of a volume without news is written; a failure is written at once', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
+  const { driver, clock } = await startRotatingDriver(t)
   const ref = { name: 'secrets-store.csi.k8s.io' }
   const annotate = (text: string) => {
     const annotations = { 'keymount.dev/status-interval': text }
@@ -129,7 +123,7 @@ test('the CSIDriver object names how often the object of a volume without news i
     })
   await create().catch(() => annotate('20m'))
   await driver.restart()
-  await driver.publish((await driver.pod({ name: 'web' })).request)
+  await driver.mountedPod({ name: 'web' })
   const versionOf = async () => (await driver.statuses())[0]?.metadata.resourceVersion
   /** Checks until the clock has moved so far; the object's version afterwards. */
   const pass = async (minutes: number) => {

@@ -3,20 +3,17 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '#kubernetes/client'
-import { startDriver } from '../../support/driver.ts'
+import { startDriver, startRotatingDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 const minute = 60_000
 const hour = 60 * minute
 
 for (const step of [-8 * hour, 8 * hour]) {
   test(`volumes rotate in their interval when the wall clock is set ${step < 0 ? 'back' : 'forward'} by eight hours`, async (t) => {
-    const clock = createManualClock()
-    const driver = await startDriver(t, { flags: rotating, clock })
-    const pod = await driver.pod()
-    await driver.publish(pod.request)
+    const { driver, clock } = await startRotatingDriver(t)
+    const pod = await driver.mountedPod()
     clock.stepWallClock(step)
     driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
     await clock.advance(2 * minute)
@@ -31,10 +28,8 @@ for (const step of [-8 * hour, 8 * hour]) {
 }
 
 test('a restarted driver checks a volume within its interval, whatever time its status object has', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const { driver, clock } = await startRotatingDriver(t)
+  const pod = await driver.mountedPod({ name: 'web' })
   clock.stepWallClock(-8 * hour)
   await driver.restart()
   driver.provider.objects.set('foo', { content: 'rotated', version: 'v2' })
@@ -48,11 +43,11 @@ test('of two volumes of a class the one that changed last is mirrored, although 
   const driver = await startDriver(t, { clock })
   const secretObjects = [{ secretName: 's', data: [{ objectName: 'foo', key: 'k' }] }]
   driver.provider.objects.set('foo', { content: 'old', version: 'v1' })
-  await driver.publish((await driver.pod({ name: 'web', secretObjects })).request)
+  await driver.mountedPod({ name: 'web', secretObjects })
   clock.stepWallClock(-8 * hour)
   await clock.advance(minute)
   driver.provider.objects.set('foo', { content: 'new', version: 'v2' })
-  await driver.publish((await driver.pod({ name: 'second', className: 'web' })).request)
+  await driver.mountedPod({ name: 'second', className: 'web' })
   const ref = { name: 's', namespace: 'default' }
   await driver.kube.delete(resources.secrets, ref)
   await eventually(async () => {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isNotFound, resources, type SecretProviderClass } from '#kubernetes/client'
-import { startDriver, type TestDriver } from '../../support/driver.ts'
+import { startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 
-const rotating = ['--enable-secret-rotation', '--rotation-poll-interval=2m']
 const minute = 60_000
 
 const entry = (secretName: string) => ({ secretName, data: [{ objectName: 'foo', key: 'username' }] })
@@ -30,15 +29,21 @@ async function pass(clock: ManualClock, minutes: number): Promise<void> {
   }
 }
 
+async function eventuallyDeleted(driver: TestDriver, clock: ManualClock, name: string): Promise<void> {
+  await eventually(async () => {
+    await pass(clock, 2)
+    assert.equal(await exists(driver, name), false)
+  })
+}
+
 for (const [what, secretObjects] of [
   ['renames', [entry('new')]],
   ['removes among others', [entry('other')]],
   ['removes with all others', null],
 ] as const) {
   test(`a Secret that its class ${what} is reported at once, and deleted ten minutes later`, async (t) => {
-    const clock = createManualClock()
-    const driver = await startDriver(t, { flags: rotating, clock })
-    await driver.publish((await driver.pod({ name: 'web', secretObjects: [entry('old'), entry('other')] })).request)
+    const { driver, clock } = await startRotatingDriver(t)
+    await driver.mountedPod({ name: 'web', secretObjects: [entry('old'), entry('other')] })
     await editClass(driver, 'web', { secretObjects } as never)
     await eventually(async () => {
       await pass(clock, 1)
@@ -60,21 +65,16 @@ for (const [what, secretObjects] of [
 test('the Secrets of a class that was deleted are deleted, by a driver that was restarted meanwhile and does not rotate', async (t) => {
   const clock = createManualClock()
   const driver = await startDriver(t, { clock })
-  const pod = await driver.pod({ name: 'web', secretObjects: [entry('old')] })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web', secretObjects: [entry('old')] })
   await driver.kube.delete(resources.secretProviderClasses, { name: 'web', namespace: 'default' })
   await driver.restart()
   await driver.publish(pod.request)
-  await eventually(async () => {
-    await pass(clock, 5)
-    assert.equal(await exists(driver, 'old'), false)
-  })
+  await eventuallyDeleted(driver, clock, 'old')
 })
 
 test('a Secret that the class names again within the ten minutes stays', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  await driver.publish((await driver.pod({ name: 'web', secretObjects: [entry('s')] })).request)
+  const { driver, clock } = await startRotatingDriver(t)
+  await driver.mountedPod({ name: 'web', secretObjects: [entry('s')] })
   await editClass(driver, 'web', { secretObjects: [entry('typo')] })
   await eventually(async () => {
     await pass(clock, 1)
@@ -88,17 +88,12 @@ test('a Secret that the class names again within the ten minutes stays', async (
   })
   await pass(clock, 15)
   assert.equal(await exists(driver, 's'), true)
-  await eventually(async () => {
-    await pass(clock, 2)
-    assert.equal(await exists(driver, 'typo'), false)
-  })
+  await eventuallyDeleted(driver, clock, 'typo')
 })
 
 test('a Secret that a second class names too is taken over by it, and not deleted', async (t) => {
-  const clock = createManualClock()
-  const driver = await startDriver(t, { flags: rotating, clock })
-  for (const name of ['second', 'first'])
-    await driver.publish((await driver.pod({ name, secretObjects: [entry('shared')] })).request)
+  const { driver, clock } = await startRotatingDriver(t)
+  for (const name of ['second', 'first']) await driver.mountedPod({ name, secretObjects: [entry('shared')] })
   await editClass(driver, 'first', { secretObjects: null } as never)
   await eventually(async () => {
     await pass(clock, 1)
@@ -119,8 +114,7 @@ test('a Secret that is not ours is not deleted, whatever is in a status object',
     metadata: { name: 'precious', namespace: 'default', annotations: { 'keymount.dev/class': 'web' } },
     data: { username: 'eA==' },
   })
-  const pod = await driver.pod({ name: 'web' })
-  await driver.publish(pod.request)
+  const pod = await driver.mountedPod({ name: 'web' })
   const [status] = await driver.statuses()
   const ref = { name: status?.metadata.name ?? '', namespace: 'default' }
   const metadata = { annotations: { 'keymount.dev/secrets': 'precious,absent' } }

@@ -1,11 +1,12 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statfsSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { runProgram } from '#lib'
 import { parseMounts } from '#lib/files'
 import { inodeBytes } from './memory-budget.ts'
 import { createMountHelpers, HelperUnavailable, type MountHelpers } from './mount-helpers.ts'
 import type { Mounter } from './mounter.ts'
+import { existingTarget, resolveTarget } from './target-directory.ts'
 
 /** A crash between two drivers may leave several mounts on one path; more than this are another program's. */
 const maxStacked = 8
@@ -20,18 +21,9 @@ interface State {
 export function createLinuxMounter(): Mounter {
   const state: State = { noswap: true, helpers: createMountHelpers() }
   return {
-    async resolve(targetPath) {
-      mkdirSync(dirname(targetPath), { recursive: true, mode: 0o750 })
-      const target = canonical(targetPath)
-      isDirectory(target)
-      return target
-    },
+    resolve: resolveTarget,
 
-    async existing(targetPath) {
-      if (!existsSync(dirname(targetPath))) return undefined
-      const target = canonical(targetPath)
-      return isDirectory(target) ? target : undefined
-    },
+    existing: existingTarget,
 
     async mounted() {
       const table = parseMounts(await readFile('/proc/self/mountinfo', 'utf8'))
@@ -113,17 +105,6 @@ function isTmpfsRoot(path: string): boolean {
   const own = lstatSync(path, { throwIfNoEntry: false })
   if (own?.isDirectory() !== true || own.dev === lstatSync(dirname(path)).dev) return false
   return statfsSync(path).type === tmpfsMagic
-}
-
-function canonical(path: string): string {
-  return join(realpathSync(dirname(path)), basename(path))
-}
-
-/** False when nothing is there; throws when it is not a directory. */
-function isDirectory(path: string): boolean {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  if (stat !== undefined && !stat.isDirectory()) throw new Error(`${path} is in the way: not a directory`)
-  return stat !== undefined
 }
 
 async function command(program: string, args: readonly string[]): Promise<void> {
