@@ -220,7 +220,7 @@ test('unpublish() during a rotation does not wait for a provider that hangs', as
   )
 })
 
-/** The rotation request that the status object says was done. */
+/** The rotation request that the status object names as done. */
 async function rotatedFor(driver: TestDriver): Promise<string | undefined> {
   const [status] = await driver.statuses()
   return status?.metadata.annotations?.['keymount.dev/rotated-for']
