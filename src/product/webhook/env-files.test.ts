@@ -195,6 +195,25 @@ test('what cannot work refuses the pod, with what would be right', () => {
   )
 })
 
+test('a message names ten classes or containers, once for all words, and the containers have a limit of their own', () => {
+  const volumes = Array.from({ length: 10_000 }, (_, i) => volume(`v${i}`, `c${i}`))
+  const words = Array.from({ length: 1200 }, (_, i) => `V${i}=f`).join(',')
+  for (const text of [words, words.replaceAll('=', '=no:')])
+    assert.throws(
+      () => mutate(podWith({ 'keymount.dev/env': text }, { volumes })),
+      (error: Error) => {
+        assert.match(error.message, /(one of|class of the pod:) c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 9990 more;/)
+        return error.message.length < 20_000
+      },
+    )
+  const containers = Array.from({ length: 500 }, (_, i) => ({ name: `app-${i}` }))
+  const chosen = (text: string) =>
+    mutate(podWith({ 'keymount.dev/env': 'DB=db', 'keymount.dev/env-containers': text }, { containers }))
+  assert.throws(() => chosen('none'), /: migrate, app-0, .*app-8 and 491 more \[/)
+  const unique = Array.from({ length: 5000 }, (_, i) => i.toString(36)).join(',')
+  assert.throws(() => chosen(unique), /env-containers of a pod: found 18,667 characters, at most 16,384 characters are accepted/)
+})
+
 test('a cluster that cannot do it refuses the pod with the version that was found', () => {
   const pod = podWith({ 'keymount.dev/env': 'DB=db' })
   assert.throws(() => mutate(pod, { envFiles: undefined }), /\[env-not-enabled\]$/)

@@ -106,6 +106,7 @@ function parseVariables(text: string, { volumes = [] }: AdmittedPod, problems: P
   }
   const classes = volumesOfClasses(volumes)
   if (classes.size === 0) problems.add('', 'the pod has no volume of a SecretProviderClass')
+  const known = firstNames(classes.keys())
   const sources = new Map<string, Source>()
   for (const word of wordsOf(text)) {
     const [name = '', ...rest] = word.split('=')
@@ -116,7 +117,7 @@ function parseVariables(text: string, { volumes = [] }: AdmittedPod, problems: P
       problems.unexpected('', word, 'VARIABLE=FILE or VARIABLE=CLASS:FILE')
       continue
     }
-    const volume = volumeOf(name, className, classes, problems)
+    const volume = volumeOf(name, className, { classes, known }, problems)
     if (sources.has(name)) problems.add(`, ${name}`, 'given twice')
     else if (volume !== undefined) sources.set(name, { name, volume, file })
   }
@@ -127,6 +128,16 @@ function parseVariables(text: string, { volumes = [] }: AdmittedPod, problems: P
 function wordsOf(text: string): string[] {
   const words = text.split(',').map((word) => word.trim())
   return words.filter((word) => word !== '')
+}
+
+const namesShown = 10
+
+/** For messages: an annotation may cause as many as it has words, and a pod may have thousands of names. */
+function firstNames(names: Iterable<string>): string {
+  const all = [...names]
+  const more = all.length > namesShown ? ` and ${all.length - namesShown} more` : ''
+  const shown = all.slice(0, namesShown).map((name) => name.slice(0, 253))
+  return `${shown.join(', ')}${more}`
 }
 
 /** The first volume of each class: others of the same class have the same files. */
@@ -142,19 +153,18 @@ function volumesOfClasses(volumes: readonly AdmittedVolume[]): Map<string, strin
 function volumeOf(
   variable: string,
   className: string | undefined,
-  classes: ReadonlyMap<string, string>,
+  { classes, known }: { classes: ReadonlyMap<string, string>; known: string },
   problems: Problems,
 ): string | undefined {
   if (classes.size === 0) return undefined
-  const names = [...classes.keys()]
   if (className === undefined) {
-    const [only, ...more] = classes.values()
-    if (more.length === 0) return only
-    problems.add(`, ${variable}`, `the pod has several classes; expected CLASS:FILE with one of ${names.join(', ')}`)
+    const [only] = classes.values()
+    if (classes.size === 1) return only
+    problems.add(`, ${variable}`, `the pod has several classes; expected CLASS:FILE with one of ${known}`)
     return undefined
   }
   const volume = classes.get(className)
-  if (volume === undefined) problems.unexpected(`, ${variable}`, className, `a class of the pod: ${names.join(', ')}`)
+  if (volume === undefined) problems.unexpected(`, ${variable}`, className, `a class of the pod: ${known}`)
   return volume
 }
 
@@ -166,10 +176,14 @@ function containersWithVariables(pod: AdmittedPod, problems: Problems): Set<stri
   const own = new Set(all.filter((name) => !ours.includes(name)))
   const text = pod.annotations[envContainersAnnotation]
   if (text === undefined) return own
+  if (text.length > webhookLimits.envContainersAnnotation.value) {
+    problems.add('', beyondLimit(webhookLimits.envContainersAnnotation, text.length))
+    return own
+  }
+  const known = firstNames(own)
   const chosen = new Set(wordsOf(text))
   if (chosen.size === 0) problems.add('', 'expected the name of at least one container')
-  for (const name of chosen)
-    if (!own.has(name)) problems.unexpected('', name, `a container of the pod: ${[...own].join(', ')}`)
+  for (const name of chosen) if (!own.has(name)) problems.unexpected('', name, `a container of the pod: ${known}`)
   return chosen
 }
 

@@ -20,6 +20,12 @@ export const webhookLimits = {
     what: 'annotation keymount.dev/env of a pod',
     beyond: 'The pod is refused.',
   },
+  envContainersAnnotation: {
+    value: 16_384,
+    unit: 'characters',
+    what: 'annotation keymount.dev/env-containers of a pod',
+    beyond: 'The pod is refused.',
+  },
   envVariables: {
     value: 2000,
     unit: 'count',
