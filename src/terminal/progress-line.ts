@@ -1,4 +1,5 @@
 import type { Output } from './output.ts'
+import { printable } from './printable.ts'
 
 /**
  * The last line of a terminal while steps run: their titles and how long they have taken. Everything else that is written
@@ -25,7 +26,7 @@ export function createProgressLine(output: Output, now: () => number): ProgressL
     const seconds = Math.floor((now() - first.startedAt) / 1000)
     const text = `… ${titles}${seconds < 1 ? '' : ` (${seconds} s)`}`
     // A line that wraps could not be cleared.
-    output.write(`${clearLine}${text.slice(0, Math.max((output.columns ?? 80) - 1, 1))}`)
+    output.write(`${clearLine}${printable(text).slice(0, Math.max((output.columns ?? 80) - 1, 1))}`)
   }
 
   return {

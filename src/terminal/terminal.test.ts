@@ -36,6 +36,36 @@ test('a step is one line with a mark, a title, a time and its result; further li
   assert.equal(written.stdout, '')
 })
 
+test('what a text has for the terminal is shown instead of obeyed: titles, the clipboard, the cursor, the direction of text', async () => {
+  const hostile = [
+    '\u001b]0;title\u0007',
+    '\u001b]52;c;eA==\u0007',
+    '\u001b[2J',
+    '\u001b[8m',
+    '\u009b2J',
+    '\r',
+    '\b',
+    '\u202e',
+    '\u2028',
+  ]
+  for (const isTTY of [true, false]) {
+    const { terminal, written } = record({ isTTY, env: { FORCE_COLOR: '1', TERM: 'dumb' } })
+    for (const text of hostile) {
+      terminal.line(terminal.style.bad(`a${text}b`))
+      terminal.error(`a${text}b`)
+      await terminal.step('Vault', async () => text, String)
+    }
+    const all = `${written.stdout}${written.stderr}`.replaceAll(/\p{Cc}\[(31|32|1|2|22|39)m/gu, '')
+    assert.match(all, /a\\u001b\]0;title\\u0007b/)
+    assert.doesNotMatch(all, /(?!\n)[\p{Cc}\u202e\u2028]/u)
+  }
+  const { terminal, written } = record()
+  terminal.line(JSON.stringify({ a: '\u009b\u001b' }))
+  assert.deepEqual(JSON.parse(written.stdout), { a: '\u009b\u001b' })
+  terminal.error('two\r\nlines\tof a program')
+  assert.equal(written.stderr, 'two\nlines\tof a program\n')
+})
+
 test('a step that throws gets its line, and rethrows', async () => {
   const { terminal, written } = record()
   const failing = terminal.step(

@@ -1,5 +1,6 @@
 import { wrapText } from '#lib/formats'
 import { isInteractive, type Output, wantsColour, widthOf } from './output.ts'
+import { printable } from './printable.ts'
 import { createProgressLine, noProgressLine, type ProgressLine } from './progress-line.ts'
 import { createStyle, type Style } from './style.ts'
 
@@ -61,7 +62,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
     spell: (text) => spellCommands(text, options.programName),
   }
   const write = (output: Output, text: string) =>
-    state.progress.above(() => void output.write(`${state.spell(text)}\n`))
+    state.progress.above(() => void output.write(`${printable(state.spell(text))}\n`))
   return {
     style: state.style,
     width: state.width,
@@ -109,7 +110,7 @@ function printStep(
     .flatMap((line) => wrapText(line, textWidth))
   const head = `${mark} ${style.strong(title.padEnd(titleWidth))} ${style.dim(seconds.padStart(timeWidth))}  ${first}`
   const lines = [head, ...rest.map((line) => `${' '.repeat(margin)}${line}`)]
-  progress.above(() => void steps.write(`${lines.join('\n')}\n`))
+  progress.above(() => void steps.write(`${printable(lines.join('\n'))}\n`))
 }
 
 /** `keymount` before the name of a command; not a Helm release, a chart or a cluster of that name. */

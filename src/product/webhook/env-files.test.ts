@@ -211,7 +211,10 @@ test('a message names ten classes or containers, once for all words, and the con
     mutate(podWith({ 'keymount.dev/env': 'DB=db', 'keymount.dev/env-containers': text }, { containers }))
   assert.throws(() => chosen('none'), /: migrate, app-0, .*app-8 and 491 more \[/)
   const unique = Array.from({ length: 5000 }, (_, i) => i.toString(36)).join(',')
-  assert.throws(() => chosen(unique), /env-containers of a pod: found 18,667 characters, at most 16,384 characters are accepted/)
+  assert.throws(
+    () => chosen(unique),
+    /env-containers of a pod: found 18,667 characters, at most 16,384 characters are accepted/,
+  )
 })
 
 test('a cluster that cannot do it refuses the pod with the version that was found', () => {
