@@ -3,7 +3,7 @@ const special =
   /(\p{Cc})(\[(?:1|2|22|31|32|36|39)m)?|[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu
 
 /**
- * A text as it may be written to a terminal: what a cluster, a server or a file says may hold sequences that set the title, fill the
+ * A text as it may be written to a terminal: what comes from a cluster, a server or a file may hold sequences that set the title, fill the
  * clipboard or hide lines. They are shown as `\u001b`, which is also what JSON has for them. Line feeds, tabs and the colours of
  * `createStyle` stay.
  */
