@@ -14,7 +14,7 @@ type Context = Pick<InputOptions, 'values' | 'world' | 'kubernetes'>
 /** The manifests of a chart, one file per template. */
 export async function renderChart(directory: string, { values, world, kubernetes }: Context): Promise<LintFile[]> {
   const { major, minor } = kubernetes
-  const args = ['template', 'release', directory, '--kube-version', `${major}.${minor}.0`]
+  const args = ['template', 'release', asPath(directory), '--kube-version', `${major}.${minor}.0`]
   args.push('--include-crds=false', ...values.flatMap((file) => ['--values', file]))
   const result = await run('helm', args, world)
   if (result === undefined || result.status === undefined)
@@ -41,13 +41,18 @@ export async function renderKustomization(directory: string, { world }: Context)
     ['kubectl', 'kustomize'],
     ['kustomize', 'build'],
   ] as const) {
-    const result = await run(program, [verb, directory], world)
+    const result = await run(program, [verb, asPath(directory)], world)
     if (result?.status === undefined) continue
     if (result.status !== 0) throw failed(`${program} ${verb} ${directory}`, result)
     return { name: `${directory}${renderedSuffix}`, text: result.stdout }
   }
   const what = `The kustomization ${basename(directory)} cannot be rendered`
   throw missing('kubectl', what, 'https://kubernetes.io/docs/tasks/tools/')
+}
+
+/** A directory of the input may have a name that is an option, such as `--post-renderer=sh`, which runs a program. */
+function asPath(directory: string): string {
+  return directory.startsWith('-') ? `./${directory}` : directory
 }
 
 function run(program: string, args: readonly string[], { env, signal }: InputOptions['world']): Promise<ProgramResult> {

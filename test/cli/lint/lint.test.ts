@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { z } from 'zod'
 import { findProgram } from '../../support/find-program.ts'
 import { cliCommand, cliEnvironment, runCli } from '../../support/run-cli.ts'
@@ -300,6 +301,29 @@ test('without helm and kubectl on the PATH, charts and kustomizations are report
       stderr,
       new RegExp(`cannot be rendered\\n +why +${program} is not on the PATH\\n +fix +install it: https://`),
     )
+  }
+})
+
+test('a directory whose name is an option is a directory for helm and kubectl: --post-renderer=sh would run a program', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const programs = join(directory, 'programs')
+  mkdirSync(programs)
+  for (const program of ['helm', 'kubectl'])
+    writeFileSync(join(programs, program), '#!/bin/sh\nprintf "%s\\n" "$@" > "$WORDS"\n', { mode: 0o755 })
+  for (const [option, name, file] of [
+    ['--helm', '--post-renderer=sh', 'Chart.yaml'],
+    ['--kustomize', '--load-restrictor=LoadRestrictionsNone', 'kustomization.yaml'],
+  ] as const) {
+    const here = join(directory, option.slice(2))
+    mkdirSync(join(here, name), { recursive: true })
+    writeFileSync(join(here, name, file), '{}\n')
+    const words = join(directory, `${option.slice(2)}.words`)
+    const env = { ...cliEnvironment(), PATH: `${programs}:/usr/bin:/bin`, WORDS: words }
+    const [node, ...entry] = cliCommand
+    await promisify(execFile)(node, [...entry, 'lint', option, '.'], { cwd: here, env })
+    const given = readFileSync(words, 'utf8').split('\n')
+    assert.ok(given.includes(`./${name}`), given.join(' '))
+    assert.ok(!given.includes(name))
   }
 })
 
