@@ -52,6 +52,18 @@ test('an idle connection gives way when there is none that sends', async (t) => 
   assert.equal(await ask(port), 'ok')
 })
 
+test('of two idle connections the one whose last request is older gives way, however old the connection is', async (t) => {
+  const port = await serve(t, 2, (_, response) => response.end('ok'))
+  const [first, second] = [await open(t, port), await open(t, port)]
+  for (const socket of [first, second, first]) {
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+    await once(socket, 'data')
+  }
+  assert.equal(await ask(port), 'ok')
+  await eventually(() => assert.ok(second.destroyed))
+  assert.equal(first.destroyed, false)
+})
+
 test('an exchange in progress never gives way: a new connection is ended while all wait for answers', async (t) => {
   const answers: (() => void)[] = []
   const port = await serve(t, 2, (_, response) => answers.push(() => response.end('late')))

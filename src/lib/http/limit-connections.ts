@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
+import type { ExchangeFollower } from './follow-exchanges.ts'
 
 interface Connection {
   socket: Socket
@@ -7,6 +8,15 @@ interface Connection {
   request: IncomingMessage | undefined
   /** Whether its last request had come as a whole and is answered. */
   isIdle: boolean
+  /** Counts up over all connections: the last request has the highest, or the connection itself before its first one. */
+  turn: number
+}
+
+interface Connections {
+  open: Set<Connection>
+  /** By the socket of their requests. */
+  bySocket: WeakMap<Socket, Connection>
+  turns: number
 }
 
 /**
@@ -14,46 +24,61 @@ interface Connection {
  * whole request, or else of the one that has been idle for the longest time: clients that open connections and send nothing, or
  * send slowly, do not keep others out. Only when all others wait for their answers is the new one ended.
  */
-export function limitConnections(server: Server, most: number): void {
-  /** In the order of their last request, or of their beginning before the first one. */
-  const connections = new Map<string, Connection>()
+export function limitConnections(server: Server, most: number): ExchangeFollower {
+  const connections: Connections = { open: new Set(), bySocket: new WeakMap(), turns: 0 }
+  const { open } = connections
   server.on('connection', (socket: Socket) => {
-    if (connections.size >= most && !endOne(connections)) return void socket.destroy()
-    const key = keyOf(socket)
-    connections.set(key, { socket, request: undefined, isIdle: false })
-    socket.once('close', () => {
-      if (connections.get(key)?.socket === socket) connections.delete(key)
-    })
+    if (open.size >= most && !endOne(open)) return void socket.destroy()
+    const connection = { socket, request: undefined, isIdle: false, turn: connections.turns++ }
+    open.add(connection)
+    socket.once('close', () => open.delete(connection))
   })
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const key = keyOf(request.socket)
-    const connection = connections.get(key)
-    if (connection === undefined) return
-    connections.delete(key)
-    connections.set(key, connection)
-    connection.request = request
-    connection.isIdle = false
-    response.once('close', () => {
-      if (connection.request !== request) return
+  return {
+    begun(request) {
+      const connection = connectionOf(request, connections)
+      if (connection === undefined) return
+      connection.request = request
+      connection.isIdle = false
+      connection.turn = connections.turns++
+    },
+    ended(request) {
+      const connection = connectionOf(request, connections)
+      if (connection?.request !== request) return
       connection.request = undefined
       connection.isIdle = request.complete
-    })
-  })
+    },
+  }
 }
 
-/** The socket of a request over TLS is another object than that of its connection. */
-function keyOf({ remoteAddress = '', remotePort = 0 }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
+/** The socket of a request over TLS is another object than that of its connection, and has the same client. */
+function connectionOf({ socket }: IncomingMessage, { open, bySocket }: Connections): Connection | undefined {
+  const known = bySocket.get(socket)
+  if (known !== undefined) return known
+  const { remoteAddress, remotePort } = socket
+  for (const connection of open) {
+    const { socket: own } = connection
+    if (own !== socket && (own.remotePort !== remotePort || own.remoteAddress !== remoteAddress)) continue
+    bySocket.set(socket, connection)
+    return connection
+  }
+  return undefined
 }
 
 /** Whether there was one that could be ended. */
-function endOne(connections: Map<string, Connection>): boolean {
-  const all = [...connections]
-  const [key, connection] = all.find(([, one]) => isSending(one)) ?? all.find(([, one]) => one.isIdle) ?? []
-  if (key === undefined || connection === undefined) return false
-  connections.delete(key)
+function endOne(open: Set<Connection>): boolean {
+  const connection = firstOf(open, isSending) ?? firstOf(open, ({ isIdle }) => isIdle)
+  if (connection === undefined) return false
+  open.delete(connection)
   connection.socket.destroy()
   return true
+}
+
+function firstOf(open: Iterable<Connection>, isWanted: (connection: Connection) => boolean): Connection | undefined {
+  let first: Connection | undefined
+  for (const connection of open) {
+    if (isWanted(connection) && (first === undefined || connection.turn < first.turn)) first = connection
+  }
+  return first
 }
 
 function isSending({ request, isIdle }: Connection): boolean {

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { errorCode, errorMessage, type Running } from '#lib'
+import { type ExchangeFollower, followExchanges } from './follow-exchanges.ts'
 import { limitConnections } from './limit-connections.ts'
 import { ListenError } from './listen-error.ts'
 import { listenUnix } from './unix-socket.ts'
@@ -35,8 +36,10 @@ export async function listen(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  if (isHttp(server)) closeIdleAfterStop(server)
-  if (maxConnections !== undefined) limitConnections(server, maxConnections)
+  if (isHttp(server)) {
+    const limit = maxConnections === undefined ? [] : [limitConnections(server, maxConnections)]
+    followExchanges(server, [closeIdleAfterStop(server), ...limit])
+  }
   if ('path' in address) await listenUnix(address.path, (path) => bind(server, { path }))
   else await bind(server, address)
   server.on('error', onError)
@@ -66,12 +69,13 @@ function isHttp(server: Server): server is HttpServer {
 }
 
 /** A connection that is kept alive after the last answer would hold up the end until its client closes it. */
-function closeIdleAfterStop(server: HttpServer): void {
-  server.on('request', (_, response) => {
-    response.once('close', () => {
-      if (!server.listening) setImmediate(() => server.closeIdleConnections())
-    })
-  })
+function closeIdleAfterStop(server: HttpServer): ExchangeFollower {
+  const close = () => server.closeIdleConnections()
+  return {
+    ended() {
+      if (!server.listening) setImmediate(close)
+    },
+  }
 }
 
 function listenError(address: ServerAddress, cause: Error): ListenError {

@@ -22,41 +22,62 @@ export interface BodyBudget {
 interface Incoming {
   chunks: Buffer[]
   size: number
+  maxBytes: number
+  /** Its place in the list of its budget. */
+  index: number
   end(result: ReceivedBody | BodyFault): void
 }
 
 interface Budget {
   totalBytes: number
   used: number
-  incoming: Set<Incoming>
+  /** In any order. Not a map: one that is filled and emptied by every request is allocated by every request. */
+  incoming: Incoming[]
 }
+
+/** The body of a request, until it has arrived: the request lives until its answer is written, and would keep its body so long. */
+const incomingBody = Symbol('incoming body')
+type Receiving = IncomingMessage & { [incomingBody]?: Incoming | undefined }
 
 /**
  * A limit on the memory of all bodies together. When it is reached, the largest body that is still incomplete gives way, so
  * that clients which send much and slowly cannot keep out the small requests of the API server.
  */
 export function createBodyBudget(totalBytes: number): BodyBudget {
-  const budget: Budget = { totalBytes, used: 0, incoming: new Set() }
-  return { receive: (request, maxBytes) => receive(budget, request, maxBytes) }
+  const budget: Budget = { totalBytes, used: 0, incoming: [] }
+  // The same for every request.
+  const listeners = {
+    data(this: Receiving, chunk: Buffer) {
+      if (this[incomingBody] !== undefined) add(budget, this[incomingBody], chunk)
+    },
+    end(this: Receiving) {
+      if (this[incomingBody] !== undefined) complete(budget, this[incomingBody])
+      this[incomingBody] = undefined
+    },
+    close(this: Receiving) {
+      if (this[incomingBody] !== undefined) giveUp(budget, this[incomingBody], 'broken-off')
+      this[incomingBody] = undefined
+    },
+  }
+  return {
+    receive(request: Receiving, maxBytes) {
+      return new Promise((end) => {
+        const body = { chunks: [], size: 0, maxBytes, index: budget.incoming.length, end }
+        budget.incoming.push(body)
+        request[incomingBody] = body
+        request.on('data', listeners.data).on('end', listeners.end)
+        request.on('error', listeners.close).on('close', listeners.close)
+      })
+    },
+  }
 }
 
-function receive(budget: Budget, request: IncomingMessage, maxBytes: number): Promise<ReceivedBody | BodyFault> {
-  return new Promise((resolve) => {
-    const body: Incoming = { chunks: [], size: 0, end: resolve }
-    budget.incoming.add(body)
-    request.on('data', (chunk: Buffer) => add(budget, body, chunk, maxBytes))
-    request.on('end', () => complete(budget, body))
-    request.on('error', () => giveUp(budget, body, 'broken-off'))
-    request.on('close', () => giveUp(budget, body, 'broken-off'))
-  })
-}
-
-function add(budget: Budget, body: Incoming, chunk: Buffer, maxBytes: number): void {
-  if (!budget.incoming.has(body)) return
+function add(budget: Budget, body: Incoming, chunk: Buffer): void {
+  if (!isIncoming(budget, body)) return
   body.chunks.push(chunk)
   body.size += chunk.length
   budget.used += chunk.length
-  if (body.size > maxBytes) giveUp(budget, body, 'too-large')
+  if (body.size > body.maxBytes) giveUp(budget, body, 'too-large')
   while (budget.used > budget.totalBytes) {
     const largest = largestOf(budget.incoming)
     if (largest === undefined) return
@@ -71,20 +92,34 @@ function largestOf(bodies: Iterable<Incoming>): Incoming | undefined {
 }
 
 function giveUp(budget: Budget, body: Incoming, fault: BodyFault): void {
-  if (!budget.incoming.delete(body)) return
+  if (!remove(budget, body)) return
   budget.used -= body.size
   body.chunks = []
   body.end(fault)
 }
 
 function complete(budget: Budget, body: Incoming): void {
-  if (!budget.incoming.delete(body)) return
-  const bytes = Buffer.concat(body.chunks)
-  body.chunks = []
+  if (!remove(budget, body)) return
+  const { chunks } = body
+  const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
   let held = bytes.length
   const release = () => {
     budget.used -= held
     held = 0
   }
   body.end({ bytes, release })
+}
+
+function isIncoming({ incoming }: Budget, body: Incoming): boolean {
+  return incoming[body.index] === body
+}
+
+/** Whether it was in the list. The last one takes its place. */
+function remove(budget: Budget, body: Incoming): boolean {
+  if (!isIncoming(budget, body)) return false
+  const last = budget.incoming.pop()
+  if (last === undefined || last === body) return true
+  budget.incoming[body.index] = last
+  last.index = body.index
+  return true
 }
