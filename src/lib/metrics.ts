@@ -129,11 +129,15 @@ function histogram(spec: MetricSpec, common: Labels) {
   const handle = {
     observe(value: number, labels?: Labels) {
       const key = keyOf(labels)
-      const seen = values.get(key) ?? { buckets: bounds.map(() => 0), sum: 0, count: 0 }
-      bounds.forEach((bound, i) => {
-        if (value <= bound) seen.buckets[i] = (seen.buckets[i] ?? 0) + 1
-      })
-      values.set(key, { buckets: seen.buckets, sum: seen.sum + value, count: seen.count + 1 })
+      let seen = values.get(key)
+      if (seen === undefined) {
+        seen = { buckets: bounds.map(() => 0), sum: 0, count: 0 }
+        values.set(key, seen)
+      }
+      for (let i = bounds.length - 1; i >= 0 && value <= (bounds[i] ?? 0); i--)
+        seen.buckets[i] = (seen.buckets[i] ?? 0) + 1
+      seen.sum += value
+      seen.count++
     },
   }
   const render = () =>
@@ -186,5 +190,6 @@ function withLabel(labels: string, name: string, value: string): string {
 }
 
 function escapeLabel(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }

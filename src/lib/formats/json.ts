@@ -32,7 +32,7 @@ export function parseJson(what: string, text: string | Uint8Array, limits: JsonL
     const unit = typeof text === 'string' ? 'characters' : 'bytes'
     throw new JsonError('json-too-large', `${what} has ${text.length} ${unit}, more than the ${maxLength} allowed`)
   }
-  const json = typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8')
+  const json = typeof text === 'string' ? text : textOf(text)
   checkStructure(what, json, limits)
   try {
     return JSON.parse(json, reviver)
@@ -40,6 +40,10 @@ export function parseJson(what: string, text: string | Uint8Array, limits: JsonL
     // Without a cause: it would carry the quotation into logs.
     throw new JsonError('json-invalid', `${what} is not valid JSON: ${faultOf(json)}`)
   }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString('utf8')
 }
 
 function faultOf(text: string): string {

@@ -163,6 +163,7 @@ function envOperations(
 }
 
 function warnAboutOwn({ name, env = [] }: AdmittedContainer, wanted: readonly EnvVar[], warnings: string[]): void {
+  if (wanted.length === 0) return
   const names = new Set(wanted.map((variable) => variable.name))
   const own = env.filter((variable) => names.has(variable.name) && !isOurs(variable)).map((variable) => variable.name)
   if (own.length > 0)

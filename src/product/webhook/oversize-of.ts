@@ -9,14 +9,16 @@ import { webhookLimits } from './limits.ts'
  */
 export function oversizeOf(pod: unknown): string | undefined {
   const spec = recordOf(recordOf(pod)?.spec)
-  const containers = [...(listOf(spec?.initContainers) ?? []), ...(listOf(spec?.containers) ?? [])]
   const { containersAndMounts, mountPath } = webhookLimits
-  const mounts = containers.map((container) => listOf(recordOf(container)?.volumeMounts) ?? [])
-  const count = mounts.reduce((sum, { length }) => sum + length, containers.length)
-  if (count > containersAndMounts.value) return beyondLimit(containersAndMounts, count)
-  for (const mount of mounts.flat()) {
-    const { length } = stringOf(recordOf(mount)?.mountPath) ?? ''
-    if (length > mountPath.value) return beyondLimit(mountPath, length)
+  let count = 0
+  let longestPath = 0
+  for (const containers of [listOf(spec?.initContainers), listOf(spec?.containers)]) {
+    for (const container of containers ?? []) {
+      const mounts = listOf(recordOf(container)?.volumeMounts) ?? []
+      count += 1 + mounts.length
+      for (const mount of mounts) longestPath = Math.max(longestPath, stringOf(recordOf(mount)?.mountPath)?.length ?? 0)
+    }
   }
-  return undefined
+  if (count > containersAndMounts.value) return beyondLimit(containersAndMounts, count)
+  return longestPath > mountPath.value ? beyondLimit(mountPath, longestPath) : undefined
 }

@@ -131,7 +131,10 @@ function received({ headers }: IncomingMessage, body: ReceivedBody | Exclude<Bod
 /** @param close ends the connection after this answer. */
 function sendJson(response: ServerResponse, json: string, close: boolean): void {
   if (close) response.setHeader('connection', 'close')
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) }).end(json)
+  const length = Buffer.byteLength(json)
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': length })
+  // A text of ASCII is the same in both encodings, and is written faster in this one.
+  response.end(json, length === json.length ? 'latin1' : 'utf8')
 }
 
 function sendText(

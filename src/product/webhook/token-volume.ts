@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { IdentityRequest } from './identity-request.ts'
 import type { AdmittedVolume } from './parse-pod.ts'
@@ -15,7 +15,7 @@ export const reservedVolumePrefix = 'azure-workload-identity-reserved-'
 
 /** 63 characters, the longest name that a volume may have. */
 export function tokenVolumeName(podName: string): string {
-  return `${reservedVolumePrefix}${createHash('sha256').update(podName).digest('hex').slice(0, 30)}`
+  return `${reservedVolumePrefix}${hash('sha256', podName).slice(0, 30)}`
 }
 
 /** The projected volume with the service account's token, and the authority to trust at the token endpoint. */

@@ -46,6 +46,11 @@ test('the webhook', async (t) => {
     spec: { ...samplePod.spec, serviceAccountName },
   })
 
+  await t.test('an answer with letters beyond ASCII is UTF-8', async () => {
+    const { body } = await post(podReview(samplePod, { uid: 'prüfung-検査' }))
+    assert.equal(body.response.uid, 'prüfung-検査')
+  })
+
   for (const apiVersion of ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1']) {
     await t.test(`answers ${apiVersion} in its own version, with the request's uid`, async () => {
       const { status, body } = await post(podReview(samplePod, { apiVersion }))
