@@ -1,12 +1,12 @@
 // How long `keymount --version`, `--help` and a completion take, and how much memory, beside `node -e 0`.
 //   node bin/node.mjs bench/cli-start.ts [--runs 15]
 // Wall time from spawn to exit, median and slowest run; the largest resident set of its processes.
+
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { benchOptions } from './support/options.ts'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '15' } } })
-const runs = Number(values.runs)
+const { runs } = benchOptions({ runs: 15 })
 const root = join(import.meta.dirname, '..')
 const keymount = join(root, 'bin/keymount.mjs')
 

@@ -9,7 +9,6 @@
  *
  *   node bench/cluster-model.ts [--nodes 3] [--volumes 20] [--objects 10] [--hours 1] [--speed 20] [--profiles polling,events]
  */
-import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
 import {
   classAnnotations,
@@ -33,22 +32,17 @@ import { temporaryDirectory } from '../test/support/temporary-directory.ts'
 import { createCleanup } from './support/cleanup.ts'
 import { createFastClock } from './support/fast-clock.ts'
 import { type ModelNode, startModelNode } from './support/model-node.ts'
+import { benchOptions } from './support/options.ts'
 import { peakOfBursts } from './support/superpose.ts'
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '3' },
-    volumes: { type: 'string', default: '20' },
-    objects: { type: 'string', default: '10' },
-    hours: { type: 'string', default: '1' },
-    speed: { type: 'string', default: '20' },
-    profiles: { type: 'string', default: 'polling,events' },
-  },
+const { nodes, volumes, objects, hours, speed, ...options } = benchOptions({
+  nodes: 3,
+  volumes: 20,
+  objects: 10,
+  hours: 1,
+  speed: 20,
+  profiles: 'polling,events',
 })
-const nodes = Number(values.nodes)
-const volumes = Number(values.volumes)
-const objects = Number(values.objects)
-const speed = Number(values.speed)
 
 /** Key Vault: transactions of secrets in ten seconds, for each vault and region. */
 const vaultBudget = 4000
@@ -85,11 +79,11 @@ const known: readonly Profile[] = [
     name: 'events and polling, 1 h',
     interval: '1h',
     operator: true,
-    hours: Number(values.hours),
+    hours,
     speed,
   },
 ]
-const profiles = known.filter(({ key }) => values.profiles.split(',').includes(key))
+const profiles = known.filter(({ key }) => options.profiles.split(',').includes(key))
 
 const cleanup = createCleanup()
 try {

@@ -5,7 +5,6 @@
  *   node bin/node.mjs bench/dashboard.ts [--volumes 10000]
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import type { Page } from 'playwright-core'
 import { createKubeClient, loadKubeconfig, resources, statusAnnotations } from '#kubernetes/client'
 import { browserMissing, startBrowser } from '../test/support/browser.ts'
@@ -14,26 +13,23 @@ import { createFleet } from '../test/support/dashboard-fleet.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
 import { memoryMib } from '../test/support/process-memory.ts'
 import { createCleanup } from './support/cleanup.ts'
-import { quantile, rounded } from './support/statistics.ts'
+import { benchOptions } from './support/options.ts'
+import { createFigures, quantile } from './support/statistics.ts'
 
-const { values } = parseArgs({ options: { volumes: { type: 'string', default: '10000' } } })
+const options = benchOptions({ volumes: 10_000 })
 if (browserMissing !== false) throw new Error(browserMissing)
 
 /** The page is open, and the cluster as it was. */
 const restMs = 8000
 
-const results: Record<string, number> = {}
-const record = (name: string, value: number, aim = '') => {
-  results[name] = rounded(value)
-  console.log(`${name.padEnd(64)} ${String(rounded(value)).padStart(10)}${aim === '' ? '' : `   aim: ${aim}`}`)
-}
+const { record, json } = createFigures()
 
 const cleanup = createCleanup()
 try {
   const cluster = await startLocalCluster(cleanup.t)
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   cleanup.t.after(() => kube.close())
-  const { volumes } = await createFleet(kube, { volumes: Number(values.volumes) })
+  const { volumes } = await createFleet(kube, options)
   console.log(`(${volumes} volumes in the cluster)`)
   const browser = await startBrowser(cleanup.t)
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage()
@@ -88,7 +84,7 @@ try {
 } finally {
   await cleanup.run()
 }
-console.log(JSON.stringify(results))
+console.log(json())
 
 function complete(page: Page) {
   return page.waitForSelector('html[data-complete=true]', { state: 'attached', timeout: 120_000 })

@@ -6,29 +6,23 @@
  *   node bench/driver-rotation.ts [--interval 2m] [--sync-interval 45s] [--minutes 9]
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { parseDuration } from '#lib/formats'
 import { startDriverLab } from '../test/support/driver-lab.ts'
 import { bundledDriver } from './support/driver-bundle.ts'
+import { benchOptions } from './support/options.ts'
 import { quantile } from './support/statistics.ts'
 
-const { values } = parseArgs({
-  options: {
-    interval: { type: 'string', default: '2m' },
-    'sync-interval': { type: 'string', default: '45s' },
-    minutes: { type: 'string', default: '9' },
-  },
-})
+const options = benchOptions({ interval: '2m', 'sync-interval': '45s', minutes: 9 })
 const classes = [
-  { name: 'usual', interval: values.interval, pods: 50 },
-  { name: 'own', interval: values['sync-interval'], pods: 10 },
+  { name: 'usual', interval: options.interval, pods: 50 },
+  { name: 'own', interval: options['sync-interval'], pods: 10 },
 ]
 const kubeletMs = 60_000
 
 const bundle = await bundledDriver()
 const lab = await startDriverLab({
   command: bundle.command,
-  flags: ['--enable-secret-rotation', `--rotation-poll-interval=${values.interval}`],
+  flags: ['--enable-secret-rotation', `--rotation-poll-interval=${options.interval}`],
 })
 /** Moments at which the provider was asked for a pod, in milliseconds. */
 const asked = new Map<string, number[]>()
@@ -41,7 +35,7 @@ lab.provider.answer = ({ attributes }) => {
 
 try {
   await lab.createClass('usual', ['foo'])
-  await lab.createClass('own', ['foo'], { parameters: { syncInterval: values['sync-interval'] } })
+  await lab.createClass('own', ['foo'], { parameters: { syncInterval: options['sync-interval'] } })
   const pods = await Promise.all(
     classes.map(async ({ name, interval, pods: count }) => ({
       name,
@@ -50,7 +44,7 @@ try {
     })),
   )
   const all = pods.flatMap((each) => each.pods)
-  const end = performance.now() + Number(values.minutes) * 60_000
+  const end = performance.now() + options.minutes * 60_000
   while (performance.now() < end) {
     await Promise.all(all.map(lab.publish))
     await wait(Math.min(kubeletMs, Math.max(end - performance.now(), 0)))

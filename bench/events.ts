@@ -8,7 +8,6 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { findLocalAzure, findLocalCluster, labHome, mountsBelow } from '#lab/home'
 import { forEachLimited } from '#lib/async'
 import { callSocket } from '#lib/http'
@@ -17,25 +16,15 @@ import { createWorkload, type Workload } from '../test/e2e/workload.ts'
 import { startEventsOperator } from '../test/support/events-operator.ts'
 import { type Lab, startLab } from '../test/support/lab.ts'
 import { createCleanup } from './support/cleanup.ts'
-import { quantile, rounded } from './support/statistics.ts'
+import { benchOptions } from './support/options.ts'
+import { createFigures, quantile } from './support/statistics.ts'
 
-const { values } = parseArgs({
-  options: {
-    sets: { type: 'string', default: '200' },
-    pods: { type: 'string', default: '20' },
-    storm: { type: 'string', default: '1000' },
-  },
-})
-const [sets, podCount, storm] = [Number(values.sets), Number(values.pods), Number(values.storm)]
+const { sets, pods: podCount, storm } = benchOptions({ sets: 200, pods: 20, storm: 1000 })
 const secret = 'ExampleSecret'
 const stormMs = 10_000
 const longestMs = 60_000
 
-const results: Record<string, number> = {}
-const record = (name: string, value: number, aim: string) => {
-  results[name] = rounded(value)
-  console.log(`${name.padEnd(60)} ${String(rounded(value)).padStart(10)}   aim: ${aim}`)
-}
+const { record, json } = createFigures()
 
 const cleanup = createCleanup()
 try {
@@ -53,7 +42,7 @@ try {
 } finally {
   await cleanup.run()
 }
-console.log(JSON.stringify(results))
+console.log(json())
 
 /** Directories of the volumes, as this process sees them. */
 async function startPods(lab: Lab, workload: Workload): Promise<string[]> {

@@ -12,28 +12,26 @@
 import { spawn } from 'node:child_process'
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import type { ChangePhase, SizeOptions, SizeResult } from './support/fleet/run-size.ts'
+import { benchOptions } from './support/options.ts'
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '100,1000' },
-    volumes: { type: 'string', default: '20' },
-    objects: { type: 'string', default: '10' },
-    hours: { type: 'string', default: '6' },
-    quiet: { type: 'string', default: '96' },
-    'entra-limit': { type: 'string', default: '200' },
-    /** Seconds for a size. */
-    limit: { type: 'string', default: '180' },
-    /** One size, in this process. */
-    size: { type: 'string' },
-  },
+const values = benchOptions({
+  nodes: '100,1000',
+  volumes: 20,
+  objects: 10,
+  hours: 6,
+  quiet: 96,
+  'entra-limit': 200,
+  /** Seconds for a size. */
+  limit: 180,
+  /** One size, in this process. 0: all sizes, each in a process of its own. */
+  size: 0,
 })
-const longestSeconds = Number(values.limit)
+const longestSeconds = values.limit
 const vaultLimit = 4000
 
-if (values.size === undefined) await runAll()
-else await runOne(Number(values.size))
+if (values.size === 0) await runAll()
+else await runOne(values.size)
 
 async function runOne(nodes: number): Promise<void> {
   const without = new URL('support/fleet/write-no-files.ts', import.meta.url).href
@@ -46,11 +44,11 @@ async function runOne(nodes: number): Promise<void> {
   const { runSize } = await import('./support/fleet/run-size.ts')
   const options: SizeOptions = {
     nodes,
-    volumes: Number(values.volumes),
-    objects: Number(values.objects),
-    hours: Number(values.hours),
-    quietHours: Number(values.quiet),
-    entraLimit: Number(values['entra-limit']),
+    volumes: values.volumes,
+    objects: values.objects,
+    hours: values.hours,
+    quietHours: values.quiet,
+    entraLimit: values['entra-limit'],
   }
   console.log(JSON.stringify(await runSize(options)))
   process.exit(0)
@@ -63,7 +61,7 @@ async function runAll(): Promise<void> {
     if (result === undefined) console.log(`${size} nodes: not finished within ${longestSeconds} s`)
     else results.push(result)
   }
-  const perNode = Number(values.volumes) * Number(values.objects) + 1
+  const perNode = values.volumes * values.objects + 1
   console.log(
     `\n${values.volumes} volumes of ${values.objects} objects and one of 1 on each node, ${perNode} objects of one vault;`,
   )
@@ -82,7 +80,7 @@ async function runAll(): Promise<void> {
     console.log(title)
     console.table(results.map((result) => changeRow(result, of(result))))
   }
-  const objects = Number(values.objects)
+  const objects = values.objects
   console.log(`aims at 5,000 nodes x 10 objects: at most 50,100 reads, never above 2,000 in 10 s, all done within 35 s`)
   console.log(
     `these contradict each other where a class is read as a whole: ${5000 * objects} reads at 2,000 in 10 s take ${(5000 * objects) / 200} s; ` +

@@ -8,10 +8,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { benchOptions } from './support/options.ts'
 
-const { values } = parseArgs({ options: { applications: { type: 'string', default: '250' } } })
-const applications = Number(values.applications)
+const { applications } = benchOptions({ applications: 250 })
 const aimSeconds = 2
 
 const directory = mkdtempSync(join(tmpdir(), 'keymount-lint-'))

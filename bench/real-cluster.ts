@@ -11,31 +11,24 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { resources } from '#kubernetes/client'
 import { createHelmRelease, type HelmRelease } from '../test/support/helm-release.ts'
 import { memoryMib } from '../test/support/process-memory.ts'
 import { createCleanup } from './support/cleanup.ts'
+import { benchOptions } from './support/options.ts'
 import { rounded } from './support/statistics.ts'
 
-const { values } = parseArgs({
-  options: {
-    'quiet-minutes': { type: 'string', default: '6' },
-    changes: { type: 'string', default: '3' },
-    pods: { type: 'string', default: '50' },
-    only: { type: 'string' },
-  },
-})
-const quietMinutes = Number(values['quiet-minutes'])
-const podCount = Number(values.pods)
+const options = benchOptions({ 'quiet-minutes': 6, changes: 3, pods: 50, only: '' })
+const quietMinutes = options['quiet-minutes']
+const podCount = options.pods
 const objects = Array.from({ length: 10 }, (_, i) => `secret-${i}`)
 const kubeletRoot = process.env.KUBELET_ROOT ?? '/var/lib/kubelet'
 const slowAzureMs = 30
 /** Garbage of the last work is collected within half a minute. */
 const idleMs = 40_000
 
-const twoProcesses = values.only === 'combined' ? undefined : await measure({ combined: false })
-const combined = values.only === 'two' ? undefined : await measure({ combined: true })
+const twoProcesses = options.only === 'combined' ? undefined : await measure({ combined: false })
+const combined = options.only === 'two' ? undefined : await measure({ combined: true })
 const sizes = { pods: podCount, objects: objects.length, quietMinutes }
 console.log(JSON.stringify({ bench: 'real-cluster', ...sizes, twoProcesses, combined }))
 
@@ -163,7 +156,7 @@ async function changes(release: HelmRelease) {
       .map((name) => fileOf(release, name)),
   )
   const rounds: number[][] = []
-  for (let round = 0; round < Number(values.changes); round++) {
+  for (let round = 0; round < options.changes; round++) {
     await wait(Math.random() * 60_000)
     const value = `changed ${round}`
     await release.setSecret(value)

@@ -8,7 +8,6 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { parseArgs } from 'node:util'
 import {
   createKubeClient,
   isConflict,
@@ -25,14 +24,11 @@ import { objectsOf } from '../test/support/provider.ts'
 import { startProviderLabProcess } from '../test/support/provider-lab.ts'
 import { createCleanup } from './support/cleanup.ts'
 import { bundled } from './support/driver-bundle.ts'
+import { benchOptions } from './support/options.ts'
 import { startProviderDaemon } from './support/provider-daemon.ts'
-import { rounded } from './support/statistics.ts'
+import { createFigures, rounded } from './support/statistics.ts'
 
-const { values } = parseArgs({
-  options: { syncs: { type: 'string', default: '3000' }, rest: { type: 'string', default: '240' } },
-})
-const count = Number(values.syncs)
-const restSeconds = Number(values.rest)
+const { syncs: count, rest: restSeconds } = benchOptions({ syncs: 3000, rest: 240 })
 const vaultDelayMs = 30
 const namespaces = Array.from({ length: 10 }, (_, i) => `team-${i}`)
 const keyvaultName = 'bench-vault'
@@ -40,11 +36,7 @@ const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const namesOf = (index: number) => ({ namespace: namespaces[index % namespaces.length] ?? '', name: `app-${index}` })
 const indices = Array.from({ length: count }, (_, i) => i)
 
-const results: Record<string, number> = {}
-const record = (name: string, value: number, aim: string) => {
-  results[name] = rounded(value)
-  console.log(`${name.padEnd(60)} ${String(rounded(value)).padStart(10)}   aim: ${aim}`)
-}
+const { record, json } = createFigures()
 
 const cleanup = createCleanup()
 try {
@@ -102,7 +94,7 @@ try {
 } finally {
   await cleanup.run()
 }
-console.log(JSON.stringify(results))
+console.log(json())
 
 async function createObjects(kube: KubeClient, identity: { clientId: string; tenantId: string }): Promise<void> {
   for (const definition of [...customResourceDefinitions, secretSyncDefinition])

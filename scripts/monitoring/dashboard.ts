@@ -26,3 +26,27 @@ export interface PanelSpec {
   /** A number from which the panel is red; the line of a limit in a panel of lines. */
   limit?: number
 }
+
+/** The expressions of a panel, each by the legend of its line. */
+type Queries = Readonly<Record<string, string>>
+
+type PanelDetails = Pick<PanelSpec, 'description' | 'limit'>
+
+/** A panel of lines over time. */
+export function lines(title: string, unit: PanelSpec['unit'], queries: Queries, details: PanelDetails = {}): PanelSpec {
+  return { title, ...details, kind: 'lines', unit, queries: queryList(queries) }
+}
+
+/** A panel of one number of now. */
+export function number(
+  title: string,
+  unit: PanelSpec['unit'],
+  queries: Queries,
+  details: PanelDetails = {},
+): PanelSpec {
+  return { title, ...details, kind: 'number', unit, queries: queryList(queries) }
+}
+
+function queryList(queries: Queries): PanelSpec['queries'] {
+  return Object.entries(queries).map(([legend, expr]) => ({ expr, legend }))
+}

@@ -8,6 +8,18 @@ export interface Running {
   stopRequested?: Promise<void> | undefined
 }
 
+/** Begins work that goes on until it is stopped: the signal says when, and `stop` waits for its end. */
+export function runUntilStopped(work: (signal: AbortSignal) => Promise<void>): Running {
+  const abort = new AbortController()
+  const ended = work(abort.signal)
+  return {
+    async stop() {
+      abort.abort(new Error('stopped'))
+      await ended
+    },
+  }
+}
+
 /**
  * The life of a daemon: starts it, waits for SIGTERM or SIGINT, stops it, and gives the exit status.
  * A second signal, or a stop that takes longer than `graceMs` (default 10,000), ends the process with status 1.

@@ -1,3 +1,4 @@
+import { createHeap } from '../support/heap.ts'
 import { untilIdle } from './idle.ts'
 
 /** One true time for all processes of a run, and what happens when. Nothing happens between two events. */
@@ -21,7 +22,7 @@ interface Event {
 }
 
 export function createSimulatedTime(): SimulatedTime {
-  const events: Event[] = []
+  const events = createHeap(isBefore)
   let now = 0
   let count = 0
   let order = 0
@@ -34,7 +35,7 @@ export function createSimulatedTime(): SimulatedTime {
     },
     after(ms, run) {
       const event = { at: now + Math.max(ms, 0), order: order++, run, cancelled: false }
-      push(events, event)
+      events.push(event)
       return () => {
         event.cancelled = true
       }
@@ -42,8 +43,8 @@ export function createSimulatedTime(): SimulatedTime {
     async runUntil(end, check) {
       await untilIdle()
       check()
-      for (let next = events[0]; next !== undefined && next.at <= end; next = events[0]) {
-        pop(events)
+      for (let next = events.first(); next !== undefined && next.at <= end; next = events.first()) {
+        events.pop()
         if (next.cancelled) continue
         now = next.at
         count++
@@ -58,33 +59,4 @@ export function createSimulatedTime(): SimulatedTime {
 
 function isBefore(a: Event, b: Event): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order)
-}
-
-/** Binary heap, earliest event first. */
-function push(heap: Event[], event: Event): void {
-  let index = heap.push(event) - 1
-  while (index > 0) {
-    const parent = (index - 1) >> 1
-    const above = heap[parent] as Event
-    if (!isBefore(event, above)) break
-    heap[index] = above
-    index = parent
-  }
-  heap[index] = event
-}
-
-function pop(heap: Event[]): void {
-  const last = heap.pop()
-  if (last === undefined || heap.length === 0) return
-  let index = 0
-  for (;;) {
-    let child = 2 * index + 1
-    if (child >= heap.length) break
-    if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) child++
-    const below = heap[child] as Event
-    if (!isBefore(below, last)) break
-    heap[index] = below
-    index = child
-  }
-  heap[index] = last
 }

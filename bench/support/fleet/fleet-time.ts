@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '#lib'
+import { createHeap } from '../../../test/support/heap.ts'
 
 /** Time of a model of thousands of nodes: it moves from one event to the next, and events of the same moment happen together. */
 export interface FleetTime {
@@ -15,7 +16,7 @@ const momentMs = 50
 
 export function createFleetTime(epoch: number): FleetTime {
   const moments = new Map<number, (() => void)[]>()
-  const heap: number[] = []
+  const heap = createHeap<number>((a, b) => a < b)
   let now = 0
   let busy = 0
   const untilIdle = async () => {
@@ -36,7 +37,7 @@ export function createFleetTime(epoch: number): FleetTime {
       }
       if (list === undefined) {
         moments.set(at, [callback])
-        push(heap, at)
+        heap.push(at)
       } else list.push(callback)
       return () => {
         cancelled = true
@@ -55,8 +56,8 @@ export function createFleetTime(epoch: number): FleetTime {
     },
     async runUntil(end) {
       await untilIdle()
-      for (let next = heap[0]; next !== undefined && next <= end; next = heap[0]) {
-        pop(heap)
+      for (let next = heap.first(); next !== undefined && next <= end; next = heap.first()) {
+        heap.pop()
         now = next
         const list = moments.get(next) ?? []
         moments.delete(next)
@@ -66,27 +67,4 @@ export function createFleetTime(epoch: number): FleetTime {
       now = end
     },
   }
-}
-
-function push(heap: number[], value: number): void {
-  let index = heap.push(value) - 1
-  for (let parent = (index - 1) >> 1; index > 0 && (heap[parent] ?? 0) > value; parent = (index - 1) >> 1) {
-    heap[index] = heap[parent] ?? 0
-    index = parent
-  }
-  heap[index] = value
-}
-
-function pop(heap: number[]): void {
-  const last = heap.pop()
-  if (last === undefined || heap.length === 0) return
-  let index = 0
-  for (let child = 1; child < heap.length; child = 2 * index + 1) {
-    const other = heap[child + 1]
-    if (other !== undefined && other < (heap[child] ?? 0)) child++
-    if ((heap[child] ?? 0) >= last) break
-    heap[index] = heap[child] ?? 0
-    index = child
-  }
-  heap[index] = last
 }

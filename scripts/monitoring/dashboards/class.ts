@@ -1,4 +1,4 @@
-import type { DashboardSpec } from '../dashboard.ts'
+import { type DashboardSpec, lines } from '../dashboard.ts'
 
 const chosen = '{namespace=~"$namespace", class=~"$class"}'
 
@@ -15,80 +15,50 @@ export const classes: DashboardSpec = {
     {
       title: 'Volumes',
       panels: [
-        {
-          title: 'Volumes',
-          kind: 'lines',
-          unit: 'short',
-          queries: [
-            { expr: `sum by (namespace, class) (rotation_volumes${chosen})`, legend: '{{namespace}}/{{class}}' },
-          ],
-        },
-        {
-          title: 'Last check failed',
-          description:
-            'These keep their files. kubectl get events --field-selector reason=MountRotationFailed has the reason.',
-          kind: 'lines',
-          unit: 'short',
-          limit: 1,
-          queries: [
-            {
-              expr: `sum by (namespace, class) (rotation_failing_volumes${chosen})`,
-              legend: '{{namespace}}/{{class}}',
-            },
-          ],
-        },
-        {
-          title: 'Values from before an outage, or of a fallback vault',
-          kind: 'lines',
-          unit: 'short',
-          limit: 1,
-          queries: [{ expr: `sum by (namespace, class) (stale_volumes${chosen})`, legend: '{{namespace}}/{{class}}' }],
-        },
+        lines('Volumes', 'short', {
+          '{{namespace}}/{{class}}': `sum by (namespace, class) (rotation_volumes${chosen})`,
+        }),
+        lines(
+          'Last check failed',
+          'short',
+          { '{{namespace}}/{{class}}': `sum by (namespace, class) (rotation_failing_volumes${chosen})` },
+          {
+            description:
+              'These keep their files. kubectl get events --field-selector reason=MountRotationFailed has the reason.',
+            limit: 1,
+          },
+        ),
+        lines(
+          'Values from before an outage, or of a fallback vault',
+          'short',
+          { '{{namespace}}/{{class}}': `sum by (namespace, class) (stale_volumes${chosen})` },
+          { limit: 1 },
+        ),
       ],
     },
     {
       title: 'How current',
       panels: [
-        {
-          title: 'Time since the last check, of the volume that waits longest',
-          kind: 'lines',
-          unit: 's',
-          queries: [
-            {
-              expr: `max by (namespace, class) (time() - rotation_last_check_timestamp_seconds${chosen})`,
-              legend: '{{namespace}}/{{class}}',
-            },
-          ],
-        },
-        {
-          title: 'Time since a check was due',
-          description: 'A few seconds are normal. KeymountRotationLate fires at five minutes.',
-          kind: 'lines',
-          unit: 's',
-          limit: 300,
-          queries: [
-            {
-              expr: `clamp_min(max by (namespace, class) (time() - rotation_next_check_timestamp_seconds${chosen}), 0)`,
-              legend: '{{namespace}}/{{class}}',
-            },
-          ],
-        },
-        {
-          title: 'Time since a value changed on a node',
-          description: 'Newest node and oldest node: they should be within one interval of each other.',
-          kind: 'lines',
-          unit: 's',
-          queries: [
-            {
-              expr: `time() - max by (namespace, class) (rotation_last_change_timestamp_seconds${chosen})`,
-              legend: '{{namespace}}/{{class}} newest',
-            },
-            {
-              expr: `time() - min by (namespace, class) (rotation_last_change_timestamp_seconds${chosen})`,
-              legend: '{{namespace}}/{{class}} oldest',
-            },
-          ],
-        },
+        lines('Time since the last check, of the volume that waits longest', 's', {
+          '{{namespace}}/{{class}}': `max by (namespace, class) (time() - rotation_last_check_timestamp_seconds${chosen})`,
+        }),
+        lines(
+          'Time since a check was due',
+          's',
+          {
+            '{{namespace}}/{{class}}': `clamp_min(max by (namespace, class) (time() - rotation_next_check_timestamp_seconds${chosen}), 0)`,
+          },
+          { description: 'A few seconds are normal. KeymountRotationLate fires at five minutes.', limit: 300 },
+        ),
+        lines(
+          'Time since a value changed on a node',
+          's',
+          {
+            '{{namespace}}/{{class}} newest': `time() - max by (namespace, class) (rotation_last_change_timestamp_seconds${chosen})`,
+            '{{namespace}}/{{class}} oldest': `time() - min by (namespace, class) (rotation_last_change_timestamp_seconds${chosen})`,
+          },
+          { description: 'Newest node and oldest node: they should be within one interval of each other.' },
+        ),
       ],
     },
   ],

@@ -1,4 +1,4 @@
-import type { DashboardSpec } from '../dashboard.ts'
+import { type DashboardSpec, lines, number } from '../dashboard.ts'
 
 /** The whole cluster: is anything wrong, and where? */
 export const fleet: DashboardSpec = {
@@ -11,129 +11,63 @@ export const fleet: DashboardSpec = {
     {
       title: 'Now',
       panels: [
-        {
-          title: 'Volumes',
-          kind: 'number',
-          unit: 'short',
-          queries: [{ expr: 'sum(rotation_volumes)', legend: 'volumes' }],
-        },
-        {
-          title: 'Volumes whose last check failed',
-          description: 'They keep their files. The dashboard of classes shows whose they are.',
-          kind: 'number',
-          unit: 'short',
-          limit: 1,
-          queries: [{ expr: 'sum(rotation_failing_volumes)', legend: 'volumes' }],
-        },
-        {
-          title: 'Volumes with values from before an outage',
-          kind: 'number',
-          unit: 'short',
-          limit: 1,
-          queries: [{ expr: 'sum(stale_volumes)', legend: 'volumes' }],
-        },
-        {
-          title: 'Daemons that do not answer',
-          kind: 'number',
-          unit: 'short',
-          limit: 1,
-          queries: [{ expr: 'sum(1 - up{job="keymount"})', legend: 'daemons' }],
-        },
-        {
-          title: 'SecretSyncs that are not Ready',
-          kind: 'number',
-          unit: 'short',
-          limit: 1,
-          queries: [{ expr: 'count(secretsync_ready == 0) or vector(0)', legend: 'SecretSyncs' }],
-        },
-        {
-          title: 'Workloads that wait for a restart',
-          kind: 'number',
-          unit: 'short',
-          queries: [{ expr: 'sum(restart_pending) or vector(0)', legend: 'workloads' }],
-        },
-        {
-          title: 'Sources of events that do not answer',
-          kind: 'number',
-          unit: 'short',
-          limit: 1,
-          queries: [{ expr: 'count(events_source_up == 0) or vector(0)', legend: 'sources' }],
-        },
-        {
-          title: 'First certificate to expire',
-          kind: 'number',
-          unit: 's',
-          queries: [{ expr: 'min(certificate_expiry_timestamp_seconds) - time()', legend: 'until then' }],
-        },
+        number('Volumes', 'short', { volumes: 'sum(rotation_volumes)' }),
+        number(
+          'Volumes whose last check failed',
+          'short',
+          { volumes: 'sum(rotation_failing_volumes)' },
+          { description: 'They keep their files. The dashboard of classes shows whose they are.', limit: 1 },
+        ),
+        number('Volumes with values from before an outage', 'short', { volumes: 'sum(stale_volumes)' }, { limit: 1 }),
+        number('Daemons that do not answer', 'short', { daemons: 'sum(1 - up{job="keymount"})' }, { limit: 1 }),
+        number(
+          'SecretSyncs that are not Ready',
+          'short',
+          { SecretSyncs: 'count(secretsync_ready == 0) or vector(0)' },
+          { limit: 1 },
+        ),
+        number('Workloads that wait for a restart', 'short', { workloads: 'sum(restart_pending) or vector(0)' }),
+        number(
+          'Sources of events that do not answer',
+          'short',
+          { sources: 'count(events_source_up == 0) or vector(0)' },
+          { limit: 1 },
+        ),
+        number('First certificate to expire', 's', {
+          'until then': 'min(certificate_expiry_timestamp_seconds) - time()',
+        }),
       ],
     },
     {
       title: 'Mounts and checks',
       panels: [
-        {
-          title: 'Mounts',
-          kind: 'lines',
-          unit: 'ops',
-          queries: [
-            { expr: 'sum(rate(node_publish_total[$__rate_interval]))', legend: 'mounted' },
-            { expr: 'sum(rate(node_publish_error_total[$__rate_interval]))', legend: 'failed' },
-            { expr: 'sum(rate(node_unpublish_total[$__rate_interval]))', legend: 'unmounted' },
-          ],
-        },
-        {
-          title: 'Mounts that fail, by code',
-          description: 'docs/errors.md has cause and fix of each code.',
-          kind: 'lines',
-          unit: 'ops',
-          queries: [
-            {
-              expr: 'sum by (error_type) (rate(node_publish_error_total[$__rate_interval]))',
-              legend: '{{error_type}}',
-            },
-          ],
-        },
-        {
-          title: 'Rotation checks',
-          kind: 'lines',
-          unit: 'ops',
-          queries: [
-            {
-              expr: 'sum by (rotated) (rate(rotation_reconcile_total[$__rate_interval]))',
-              legend: 'changed: {{rotated}}',
-            },
-            { expr: 'sum(rate(rotation_reconcile_error_total[$__rate_interval]))', legend: 'failed' },
-          ],
-        },
-        {
-          title: 'Kubernetes Secrets of classes',
-          kind: 'lines',
-          unit: 'ops',
-          queries: [
-            { expr: 'sum(rate(sync_k8s_secret_total[$__rate_interval]))', legend: 'written' },
-            { expr: 'sum(rate(sync_k8s_secret_error_total[$__rate_interval]))', legend: 'failed' },
-            { expr: 'sum(rate(sync_k8s_secret_removed_total[$__rate_interval]))', legend: 'deleted' },
-          ],
-        },
-        {
-          title: 'SecretSyncs',
-          kind: 'lines',
-          unit: 'ops',
-          queries: [
-            {
-              expr: 'sum by (result, reason) (rate(secretsync_reconcile_total[$__rate_interval]))',
-              legend: '{{result}} {{reason}}',
-            },
-          ],
-        },
-        {
-          title: 'Workloads that wait for a restart, by reason',
-          kind: 'lines',
-          unit: 'short',
-          queries: [
-            { expr: 'sum by (reason) (restart_pending)', legend: '{{reason}}' },
-            { expr: 'sum(restart_stale_pods)', legend: 'pods with older values' },
-          ],
-        },
+        lines('Mounts', 'ops', {
+          mounted: 'sum(rate(node_publish_total[$__rate_interval]))',
+          failed: 'sum(rate(node_publish_error_total[$__rate_interval]))',
+          unmounted: 'sum(rate(node_unpublish_total[$__rate_interval]))',
+        }),
+        lines(
+          'Mounts that fail, by code',
+          'ops',
+          { '{{error_type}}': 'sum by (error_type) (rate(node_publish_error_total[$__rate_interval]))' },
+          { description: 'docs/errors.md has cause and fix of each code.' },
+        ),
+        lines('Rotation checks', 'ops', {
+          'changed: {{rotated}}': 'sum by (rotated) (rate(rotation_reconcile_total[$__rate_interval]))',
+          failed: 'sum(rate(rotation_reconcile_error_total[$__rate_interval]))',
+        }),
+        lines('Kubernetes Secrets of classes', 'ops', {
+          written: 'sum(rate(sync_k8s_secret_total[$__rate_interval]))',
+          failed: 'sum(rate(sync_k8s_secret_error_total[$__rate_interval]))',
+          deleted: 'sum(rate(sync_k8s_secret_removed_total[$__rate_interval]))',
+        }),
+        lines('SecretSyncs', 'ops', {
+          '{{result}} {{reason}}': 'sum by (result, reason) (rate(secretsync_reconcile_total[$__rate_interval]))',
+        }),
+        lines('Workloads that wait for a restart, by reason', 'short', {
+          '{{reason}}': 'sum by (reason) (restart_pending)',
+          'pods with older values': 'sum(restart_stale_pods)',
+        }),
       ],
     },
   ],

@@ -1,4 +1,4 @@
-import { isNotFound, type KubeClient, type KubeObject, type ObjectRef, type Resource } from '#kubernetes/client'
+import { ifFound, type KubeClient, type KubeObject, type ObjectRef, type Resource } from '#kubernetes/client'
 
 /** An object; undefined if there is none of this name. */
 export async function findObject<T extends KubeObject>(
@@ -6,11 +6,5 @@ export async function findObject<T extends KubeObject>(
   resource: Resource<T>,
   ref: ObjectRef,
 ): Promise<T | undefined> {
-  if (ref.name === '') return undefined
-  try {
-    return await kube.get(resource, ref)
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ref.name === '' ? undefined : ifFound(kube.get(resource, ref))
 }

@@ -1,5 +1,5 @@
 import type { ObjectType } from '#azure/class'
-import { type Running, sleep } from '#lib'
+import { type Running, runUntilStopped, sleep } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { gatherObjects, type ObjectFacts, type WantedObject } from '../doctor/azure-facts.ts'
 import type { AzureSession } from '../identity/azure-session.ts'
@@ -22,10 +22,8 @@ const batch = 100
 
 /** Reads what the vaults of the classes have, without values, every five minutes. */
 export function watchVaults(azure: AzureSession, { objects, touch }: FollowedObjects): VaultWatch {
-  const abort = new AbortController()
-  const { signal } = abort
   const known = new Map<string, VaultMetadata>()
-  const run = async () => {
+  const run = async (signal: AbortSignal) => {
     await sleep(firstMs, { signal })
     while (!signal.aborted) {
       const vaults = objectsOfVaults(objects)
@@ -36,14 +34,8 @@ export function watchVaults(azure: AzureSession, { objects, touch }: FollowedObj
       await sleep(vaults.size === 0 ? firstMs : everyMs, { signal })
     }
   }
-  const ended = run().catch(() => undefined)
-  return {
-    known: () => known,
-    async stop() {
-      abort.abort(new Error('stopped'))
-      await ended
-    },
-  }
+  const running = runUntilStopped((signal) => run(signal).catch(() => undefined))
+  return { known: () => known, stop: running.stop }
 }
 
 /** The objects that classes name, by their vault: one that does not answer does not hold up the others. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { execInPod, isNotFound, type KubeEvent, type Pod, resources } from '#kubernetes/client'
+import { execInPod, type KubeEvent, type Pod, resources, wasFound } from '#kubernetes/client'
 import type { Lab, Session } from '#lab/home'
 import { CliError } from '#terminal'
 import { type ExamplePlace, exampleNames, examplePod } from '../example/example.ts'
@@ -70,12 +70,6 @@ export async function podEvents({ kube }: DemoContext): Promise<KubeEvent[]> {
 export async function deletePod(context: DemoContext): Promise<void> {
   await context.kube.delete(resources.pods, examplePod, { gracePeriodSeconds: 1 })
   await until(context, `pod ${exampleNames.pod} is gone`, async () => {
-    try {
-      await context.kube.get(resources.pods, examplePod)
-      return undefined
-    } catch (error) {
-      if (isNotFound(error)) return true
-      throw error
-    }
+    return (await wasFound(context.kube.get(resources.pods, examplePod))) ? undefined : true
   })
 }

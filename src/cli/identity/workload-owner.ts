@@ -1,24 +1,31 @@
-import type { KubeClient, KubeObject, OwnerReference, Resource, UntypedObject } from '#kubernetes/client'
+import {
+  type KubeClient,
+  type KubeObject,
+  type OwnerReference,
+  type Resource,
+  resources,
+  type UntypedObject,
+  untyped,
+} from '#kubernetes/client'
 
-/** Kinds that create pods, with their API group and plural. */
-const workloadKinds: Record<string, { group: string; plural: string }> = {
-  ReplicationController: { group: '', plural: 'replicationcontrollers' },
-  Deployment: { group: 'apps', plural: 'deployments' },
-  StatefulSet: { group: 'apps', plural: 'statefulsets' },
-  DaemonSet: { group: 'apps', plural: 'daemonsets' },
-  ReplicaSet: { group: 'apps', plural: 'replicasets' },
-  Job: { group: 'batch', plural: 'jobs' },
-  CronJob: { group: 'batch', plural: 'cronjobs' },
-}
+/** Kinds that create pods. */
+const workloadKinds: readonly Resource[] = [
+  resources.replicationControllers,
+  resources.deployments,
+  resources.statefulSets,
+  untyped(resources.daemonSets),
+  resources.replicaSets,
+  resources.jobs,
+  resources.cronJobs,
+]
 
 /** The resource of a kind that creates pods; undefined for any other kind. */
 export function workloadResource({
   apiVersion,
   kind,
 }: Pick<OwnerReference, 'apiVersion' | 'kind'>): Resource | undefined {
-  const row = workloadKinds[kind]
-  if (row === undefined || groupOf(apiVersion) !== row.group) return undefined
-  return { ...row, kind, version: apiVersion.split('/').at(-1) ?? 'v1', namespaced: true }
+  const found = workloadKinds.find((one) => one.kind === kind && one.group === groupOf(apiVersion))
+  return found && { ...found, version: apiVersion.split('/').at(-1) ?? 'v1' }
 }
 
 function groupOf(apiVersion: string): string {

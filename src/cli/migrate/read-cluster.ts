@@ -7,6 +7,7 @@ import {
   type Resource,
   resources,
   type UntypedObject,
+  untyped,
 } from '#kubernetes/client'
 import { beyondLimit, errorMessage } from '#lib'
 import { listOf, parseJson, stringOf, valueAt } from '#lib/formats'
@@ -53,11 +54,11 @@ export async function readCluster(kube: KubeClient, options: ReadClusterOptions)
 
 /** Beside the kinds of the sources: what refers to their Secrets, and accounts, whose annotations name identities. */
 const beside: readonly Resource[] = [
-  resources.serviceAccounts as unknown as Resource,
+  untyped(resources.serviceAccounts),
   resources.deployments,
   resources.statefulSets,
-  resources.daemonSets as unknown as Resource,
-  { group: 'batch', version: 'v1', plural: 'cronjobs', kind: 'CronJob', namespaced: true },
+  untyped(resources.daemonSets),
+  resources.cronJobs,
 ]
 
 async function resourcesOf(kube: KubeClient, { from, signal }: ReadClusterOptions): Promise<Resource[]> {

@@ -71,6 +71,21 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof KubeError && error.status === 404
 }
 
+/** The result of a call; undefined where the API server answers that there is no such object. */
+export async function ifFound<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}
+
+/** Whether the object of a call exists, by the API server's answer to it. */
+export async function wasFound(call: Promise<unknown>): Promise<boolean> {
+  return (await ifFound(call.then(() => true))) ?? false
+}
+
 export function isConflict(error: unknown): boolean {
   return error instanceof KubeError && error.status === 409
 }

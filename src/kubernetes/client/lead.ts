@@ -1,6 +1,6 @@
 import { type Clock, errorMessage, type Log, type Running, sleep, systemClock } from '#lib'
 import type { KubeClient } from './kube-client.ts'
-import { isConflict, isNotFound } from './kube-error.ts'
+import { ifFound, isConflict } from './kube-error.ts'
 import type { Lease } from './objects.ts'
 import { resources } from './resources.ts'
 
@@ -170,13 +170,8 @@ async function takeOrRenew(candidate: Candidate): Promise<boolean> {
   }
 }
 
-async function read({ options, retryMs: timeoutMs }: Candidate): Promise<Lease | undefined> {
-  try {
-    return await options.kube.get(resources.leases, options.lease, { timeoutMs })
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+function read({ options, retryMs: timeoutMs }: Candidate): Promise<Lease | undefined> {
+  return ifFound(options.kube.get(resources.leases, options.lease, { timeoutMs }))
 }
 
 function mayTake(candidate: Candidate, { metadata, spec }: Lease): boolean {

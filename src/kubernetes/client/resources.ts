@@ -64,6 +64,11 @@ export const resources = {
   deployments: resource<UntypedObject>('apps/v1', 'Deployment', 'deployments'),
   statefulSets: resource<UntypedObject>('apps/v1', 'StatefulSet', 'statefulsets'),
   replicaSets: resource<UntypedObject>('apps/v1', 'ReplicaSet', 'replicasets'),
+  replicationControllers: resource<UntypedObject>('v1', 'ReplicationController', 'replicationcontrollers'),
+  jobs: resource<UntypedObject>('batch/v1', 'Job', 'jobs'),
+  cronJobs: resource<UntypedObject>('batch/v1', 'CronJob', 'cronjobs'),
+  /** https://argoproj.github.io/argo-rollouts/features/specification/ */
+  rollouts: resource<UntypedObject>('argoproj.io/v1alpha1', 'Rollout', 'rollouts'),
   mutatingWebhookConfigurations: resource<UntypedObject>(
     'admissionregistration.k8s.io/v1',
     'MutatingWebhookConfiguration',
@@ -129,6 +134,11 @@ export const resources = {
     'azurepodidentityexceptions',
   ),
 } as const
+
+/** A resource whose objects are taken as they are, whatever type they have here. */
+export function untyped<T extends KubeObject>({ group, version, plural, kind, namespaced }: Resource<T>): Resource {
+  return { group, version, plural, kind, namespaced }
+}
 
 /** The resource of an object by its apiVersion and kind; undefined for a kind that is not in {@link resources}. */
 export function resourceOf(object: { apiVersion: string; kind: string }): Resource<UntypedObject> | undefined {

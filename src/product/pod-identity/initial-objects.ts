@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { isAlreadyExists, type KubeClient, type KubeObject, type Resource, resources } from '#kubernetes/client'
-import { type Clock, errorCode, errorMessage, type Log, type Running, sleep, systemClock } from '#lib'
+import { type Clock, errorCode, errorMessage, type Log, type Running, runUntilStopped, sleep, systemClock } from '#lib'
 import { createBackoff } from '#lib/async'
 import { listOf, parseJson, recordOf } from '#lib/formats'
 
@@ -30,8 +30,6 @@ const checkMs = 30_000
 export function startInitialObjects(options: InitialObjectsOptions): Running {
   const { clock = systemClock, file, log } = options
   if (file === '') return { stop: async () => undefined }
-  const abort = new AbortController()
-  const { signal } = abort
   const backoff = createBackoff({ initialMs: 250, maxMs: checkMs })
   let done = ''
 
@@ -42,7 +40,7 @@ export function startInitialObjects(options: InitialObjectsOptions): Running {
     done = text
   }
 
-  async function run(): Promise<void> {
+  return runUntilStopped(async (signal) => {
     while (!signal.aborted) {
       let waitMs = checkMs
       try {
@@ -54,15 +52,7 @@ export function startInitialObjects(options: InitialObjectsOptions): Running {
       }
       await sleep(waitMs, { clock, signal }).catch(() => undefined)
     }
-  }
-
-  const running = run()
-  return {
-    async stop() {
-      abort.abort(new Error('stopped'))
-      await running
-    },
-  }
+  })
 }
 
 async function readIfPresent(file: string): Promise<string> {

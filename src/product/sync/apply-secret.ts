@@ -7,6 +7,7 @@ import {
   resources,
   type Secret,
 } from '#kubernetes/client'
+import { newSecret } from '#kubernetes/secret-data'
 import { fieldManager, reservedKey } from './secret-marks.ts'
 import { SyncError } from './sync-error.ts'
 import type { SecretData } from './sync-hash.ts'
@@ -63,19 +64,15 @@ const isNotOurs = ({ serverMessage }: KubeError) =>
 function secretOf({ sync: { metadata, spec }, owner }: Wanted, { data, annotations: own }: SecretContent): Secret {
   const { name = '', namespace = '' } = metadata
   const { type = 'Opaque', labels, annotations } = spec.secretObject
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      name,
-      namespace,
-      labels: { ...labels, [reservedKey]: '' },
-      ...(annotations === undefined && own === undefined ? {} : { annotations: { ...annotations, ...own } }),
-      ownerReferences: [owner],
-    },
+  return newSecret({
+    namespace,
+    name,
     type,
-    data: Object.fromEntries([...data].map(([key, value]) => [key, Buffer.from(value.reveal()).toString('base64')])),
-  }
+    labels: { ...labels, [reservedKey]: '' },
+    annotations: annotations === undefined && own === undefined ? undefined : { ...annotations, ...own },
+    owners: [owner],
+    data,
+  })
 }
 
 /** The API server's own text, then what to do about it. */

@@ -1,4 +1,4 @@
-import { isNotFound, type KubeClient, resources } from '#kubernetes/client'
+import { isNotFound, type KubeClient, resources, wasFound } from '#kubernetes/client'
 import { identityAnnotations } from '../identity-keys.ts'
 import type { ServiceAccountRef } from '../names.ts'
 
@@ -41,12 +41,6 @@ export function annotationsOf({ clientId, tenantId, tokenExpiration }: ServiceAc
 }
 
 /** False when it was gone already. */
-export async function deleteServiceAccount(kube: KubeClient, ref: ServiceAccountRef): Promise<boolean> {
-  try {
-    await kube.delete(resources.serviceAccounts, ref)
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
+export function deleteServiceAccount(kube: KubeClient, ref: ServiceAccountRef): Promise<boolean> {
+  return wasFound(kube.delete(resources.serviceAccounts, ref))
 }

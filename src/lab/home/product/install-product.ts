@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isNotFound, type KubeClient, type Resource, resourceOf, type UntypedObject } from '#kubernetes/client'
+import { type KubeClient, type Resource, resourceOf, type UntypedObject, wasFound } from '#kubernetes/client'
 import { CliError } from '#terminal'
 
 const fieldManager = 'keymount-up'
@@ -30,22 +30,16 @@ export async function removeProduct(kube: KubeClient, objects: readonly UntypedO
 }
 
 /** Gives whether the object existed. */
-async function remove(kube: KubeClient, object: UntypedObject): Promise<boolean> {
+function remove(kube: KubeClient, object: UntypedObject): Promise<boolean> {
   const { name = '', namespace } = object.metadata
-  try {
-    await kube.delete(resourceFor(object), { name, namespace }, { propagationPolicy: 'Foreground' })
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
+  return wasFound(kube.delete(resourceFor(object), { name, namespace }, { propagationPolicy: 'Foreground' }))
 }
 
 async function waitUntilGone(kube: KubeClient, objects: readonly UntypedObject[]): Promise<void> {
   const deadline = performance.now() + 60_000
   for (const object of objects) {
     const { name = '', namespace } = object.metadata
-    while (await exists(kube, resourceFor(object), { name, namespace })) {
+    while (await wasFound(kube.get(resourceFor(object), { name, namespace }))) {
       if (performance.now() > deadline) {
         throw new CliError({
           what: `The DaemonSet ${namespace}/${name} still exists a minute after it was deleted`,
@@ -54,20 +48,6 @@ async function waitUntilGone(kube: KubeClient, objects: readonly UntypedObject[]
       }
       await delay(200)
     }
-  }
-}
-
-async function exists(
-  kube: KubeClient,
-  resource: Resource<UntypedObject>,
-  ref: { name: string; namespace: string | undefined },
-): Promise<boolean> {
-  try {
-    await kube.get(resource, ref)
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
   }
 }
 

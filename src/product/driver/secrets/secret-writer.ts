@@ -1,4 +1,5 @@
-import { isConflict, isNotFound, type OwnerReference, resources, type Secret } from '#kubernetes/client'
+import { ifFound, isConflict, type OwnerReference, resources, type Secret } from '#kubernetes/client'
+import { newSecret } from '#kubernetes/secret-data'
 import { retry } from '#lib/async'
 import { parseJson, recordOf, stringOf } from '#lib/formats'
 import type { Node } from '../node.ts'
@@ -45,17 +46,12 @@ async function bringUpToDate(node: Node, target: SecretTarget, signal: AbortSign
   return update(node, target, existing, signal)
 }
 
-export async function readSecret(
+export function readSecret(
   { kube }: Node,
   ref: { namespace: string; name: string },
   signal: AbortSignal,
 ): Promise<Secret | undefined> {
-  try {
-    return await kube.get(resources.secrets, ref, { signal })
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return ifFound(kube.get(resources.secrets, ref, { signal }))
 }
 
 /**
@@ -114,21 +110,15 @@ async function update(
 
 function secretObject({ namespace, className, wanted }: SecretTarget, owners: readonly OwnerReference[]): Secret {
   const { name, type, labels, annotations, data } = wanted
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: {
-      name,
-      namespace,
-      labels: { ...labels, [managedLabel]: 'true' },
-      annotations: { ...annotations, [classAnnotation]: className },
-      ...(owners.length > 0 ? { ownerReferences: [...owners] } : {}),
-    },
+  return newSecret({
+    namespace,
+    name,
     type,
-    data: Object.fromEntries(
-      Object.entries(data).map(([key, value]) => [key, Buffer.from(value.reveal()).toString('base64')]),
-    ),
-  }
+    labels: { ...labels, [managedLabel]: 'true' },
+    annotations: { ...annotations, [classAnnotation]: className },
+    owners,
+    data: Object.entries(data),
+  })
 }
 
 function union(a: readonly OwnerReference[], b: readonly OwnerReference[]): OwnerReference[] {

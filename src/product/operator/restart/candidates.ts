@@ -1,4 +1,4 @@
-import { isNotFound, type KubeClient, parseSyncInterval, resources } from '#kubernetes/client'
+import { ifFound, type KubeClient, parseSyncInterval, resources } from '#kubernetes/client'
 import type { ClusterView, MountRecord, PodRecord } from './cluster-view.ts'
 import type { MountView, PodView, SyncView } from './decide.ts'
 import { parseSettings, type RestartSettings, targetSettings } from './restart-settings.ts'
@@ -152,15 +152,10 @@ async function readOwner(
   { name, namespace, uid }: { name: string; namespace: string; uid: string },
   signal: AbortSignal,
 ): Promise<WorkloadRef | undefined> {
-  try {
-    const { metadata } = await kube.get(resources.replicaSets, { name, namespace }, { signal })
-    const owner = metadata.ownerReferences?.find(({ controller }) => controller === true)
-    if (metadata.uid !== uid || owner === undefined || !isWorkloadKind(owner.kind)) return undefined
-    return { kind: owner.kind, namespace, name: owner.name }
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const found = await ifFound(kube.get(resources.replicaSets, { name, namespace }, { signal }))
+  const owner = found?.metadata.ownerReferences?.find(({ controller }) => controller === true)
+  if (found?.metadata.uid !== uid || owner === undefined || !isWorkloadKind(owner.kind)) return undefined
+  return { kind: owner.kind, namespace, name: owner.name }
 }
 
 function candidateOf(

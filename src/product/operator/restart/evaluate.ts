@@ -1,4 +1,4 @@
-import { isNotFound, type Pod, resources, type UntypedObject } from '#kubernetes/client'
+import { ifFound, type Pod, resources, type UntypedObject } from '#kubernetes/client'
 import type { Clock } from '#lib'
 import { type Candidate, type CandidatePod, type CandidateWorld, mountView } from './candidates.ts'
 import { mountRecord, timeOf } from './cluster-view.ts'
@@ -66,13 +66,8 @@ async function readWorkload(
   { kube, signal }: EvaluationWorld,
   { ref, uid }: Candidate,
 ): Promise<UntypedObject | undefined> {
-  try {
-    const object = await kube.get(workloadResources[ref.kind], ref, { signal })
-    return object.metadata.uid === uid && object.metadata.deletionTimestamp === undefined ? object : undefined
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const object = await ifFound<UntypedObject>(kube.get(workloadResources[ref.kind], ref, { signal }))
+  return object?.metadata.uid === uid && object.metadata.deletionTimestamp === undefined ? object : undefined
 }
 
 /** The pods with one of them as it is now, or without it when it is gone. */
@@ -99,23 +94,15 @@ async function readPod(
   namespace: string,
   { name, uid }: CandidatePod,
 ): Promise<Pod | undefined> {
-  try {
-    const pod = await kube.get(resources.pods, { namespace, name }, { signal })
-    const isOver = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
-    return pod.metadata.uid === uid && pod.metadata.deletionTimestamp === undefined && !isOver ? pod : undefined
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const pod = await ifFound(kube.get(resources.pods, { namespace, name }, { signal }))
+  const isOver = pod?.status?.phase === 'Succeeded' || pod?.status?.phase === 'Failed'
+  return pod?.metadata.uid === uid && pod.metadata.deletionTimestamp === undefined && !isOver ? pod : undefined
 }
 
 async function readMounts({ kube, config, signal }: EvaluationWorld, namespace: string, pod: CandidatePod) {
   const objects = await Promise.all(
     pod.statusNames.map((name) =>
-      kube.get(resources.secretProviderClassPodStatuses, { namespace, name }, { signal }).catch((error: unknown) => {
-        if (isNotFound(error)) return undefined
-        throw error
-      }),
+      ifFound(kube.get(resources.secretProviderClassPodStatuses, { namespace, name }, { signal })),
     ),
   )
   return objects.flatMap((object) => {

@@ -1,28 +1,12 @@
-import {
-  isNotFound,
-  type KubeClient,
-  type KubeObject,
-  type Resource,
-  resources,
-  type UntypedObject,
-} from '#kubernetes/client'
-
-/** https://argoproj.github.io/argo-rollouts/features/specification/ */
-export const rollouts: Resource<UntypedObject> = {
-  group: 'argoproj.io',
-  version: 'v1alpha1',
-  plural: 'rollouts',
-  kind: 'Rollout',
-  namespaced: true,
-}
+import { ifFound, type KubeClient, type KubeObject, type Resource, resources, untyped } from '#kubernetes/client'
 
 /** What can be restarted, by kind. */
 export const workloadResources = {
   Deployment: resources.deployments,
   StatefulSet: resources.statefulSets,
-  DaemonSet: { group: 'apps', version: 'v1', plural: 'daemonsets', kind: 'DaemonSet', namespaced: true },
-  Rollout: rollouts,
-} as const satisfies Record<string, Resource<UntypedObject>>
+  DaemonSet: untyped(resources.daemonSets),
+  Rollout: resources.rollouts,
+} as const satisfies Record<string, Resource>
 
 export type WorkloadKind = keyof typeof workloadResources
 
@@ -57,11 +41,6 @@ export async function isServed(
   { group, version, plural }: Resource<KubeObject>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  try {
-    const text = await kube.raw({ method: 'GET', path: `/apis/${group}/${version}`, signal })
-    return text.includes(`"${plural}"`)
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
+  const text = await ifFound(kube.raw({ method: 'GET', path: `/apis/${group}/${version}`, signal }))
+  return text?.includes(`"${plural}"`) ?? false
 }

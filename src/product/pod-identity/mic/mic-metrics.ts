@@ -1,5 +1,5 @@
 import { createMetrics, type MetricTable, timed } from '#lib'
-import { operationBuckets } from '../operation-buckets.ts'
+import { measured, operationBuckets } from '../operation-metrics.ts'
 
 export type AzureOperation = 'vm_get' | 'vm_update' | 'vmss_get' | 'vmss_update'
 export type AssignmentOperation = 'addition' | 'deletion' | 'update'
@@ -88,15 +88,7 @@ export function createMicMetrics(): MicMetrics {
     update: { seconds: series.updateSeconds, count: series.updates },
   }
   return {
-    async azure(operation, call) {
-      const labels = { operation_type: operation }
-      try {
-        return await timed((seconds) => series.azureSeconds.observe(seconds, labels), call)
-      } catch (error) {
-        series.azureErrors.add(labels)
-        throw error
-      }
-    },
+    azure: (operation, call) => measured({ seconds: series.azureSeconds, errors: series.azureErrors }, operation, call),
     async assignment(operation, change) {
       const { seconds, count } = assignments[operation]
       const result = await timed(seconds.observe, change)

@@ -68,17 +68,16 @@ async function readGivenUp(
   { assignments, batch }: Pick<SyncOptions, 'assignments' | 'batch'>,
 ): Promise<{ changes: Changes; complete: boolean }> {
   const remove: Changes['remove'] = []
-  const replace: Changes['replace'] = []
   const read = async (assigned: AzureAssignedIdentity) =>
     stateOf(assigned) === 'Created' ? assignments.read(assigned) : assigned
   await forEachLimited(changes.remove, batch, async (assigned) => {
     const current = await read(assigned)
     if (current !== undefined) remove.push(current)
   })
-  await forEachLimited(changes.replace, batch, async (one) => {
+  const replace = await filterLimited(changes.replace, batch, async (one) => {
     const before = await read(one.before)
     // Otherwise the next cycle plans the replacement of what is there.
-    if (before !== undefined && stateOf(before) === stateOf(one.before)) replace.push(one)
+    return before !== undefined && stateOf(before) === stateOf(one.before)
   })
   const complete = remove.length === changes.remove.length && replace.length === changes.replace.length
   return { changes: { ...changes, remove, replace }, complete }
@@ -89,16 +88,19 @@ async function writeCreated(
   changes: Changes,
   { assignments, batch }: Pick<SyncOptions, 'assignments' | 'batch'>,
 ): Promise<{ changes: Changes; complete: boolean }> {
-  const create: Changes['create'] = []
-  const replace: Changes['replace'] = []
-  await forEachLimited(changes.create, batch, async (wanted) => {
-    if (await assignments.create(wanted)) create.push(wanted)
-  })
-  await forEachLimited(changes.replace, batch, async (one) => {
-    if (await assignments.replace(one.after)) replace.push(one)
-  })
+  const create = await filterLimited(changes.create, batch, assignments.create)
+  const replace = await filterLimited(changes.replace, batch, ({ after }) => assignments.replace(after))
   const complete = create.length === changes.create.length && replace.length === changes.replace.length
   return { changes: { ...changes, create, replace }, complete }
+}
+
+/** The items for which `test` resolves to true. At most `limit` of them are tested at once. */
+async function filterLimited<T>(items: Iterable<T>, limit: number, test: (item: T) => Promise<boolean>): Promise<T[]> {
+  const passed: T[] = []
+  await forEachLimited(items, limit, async (item) => {
+    if (await test(item)) passed.push(item)
+  })
+  return passed
 }
 
 /** The nodes whose machine is needed: those of the changes, and of other pods with an identity that may be removed. */

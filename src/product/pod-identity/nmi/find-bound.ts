@@ -1,4 +1,4 @@
-import { isNotFound, type KubeClient, objectKey, resources } from '#kubernetes/client'
+import { ifFound, type KubeClient, objectKey, resources } from '#kubernetes/client'
 import { ImdsRefusal } from '#product/imds'
 import { podIdentityNames } from '../names.ts'
 import type { FindIdentity } from './find-assigned.ts'
@@ -47,11 +47,6 @@ async function selectorOf(
 ): Promise<string | undefined> {
   const watched = pods.byName(namespace, name)
   if (watched !== undefined) return watched.selector
-  try {
-    const { metadata } = await kube.get(resources.pods, { namespace, name })
-    return metadata.labels?.[podIdentityNames.podLabel]
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const pod = await ifFound(kube.get(resources.pods, { namespace, name }))
+  return pod?.metadata.labels?.[podIdentityNames.podLabel]
 }

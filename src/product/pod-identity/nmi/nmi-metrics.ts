@@ -1,5 +1,5 @@
-import { createMetrics, type MetricTable, timed } from '#lib'
-import { operationBuckets } from '../operation-buckets.ts'
+import { createMetrics, type MetricTable } from '#lib'
+import { measured, operationBuckets } from '../operation-metrics.ts'
 import type { Route } from './route.ts'
 
 export type ImdsOperation = 'adal_token_msi' | 'adal_token_msi_userassignedid' | 'adal_token'
@@ -78,15 +78,8 @@ export function createNmiMetrics(): NmiMetrics {
         namespace,
         resource,
       }),
-    async token(operation, acquire) {
-      const labels = { operation_type: operation }
-      try {
-        return await timed((seconds) => series.tokenSeconds.observe(seconds, labels), acquire)
-      } catch (error) {
-        series.tokenErrors.add(labels)
-        throw error
-      }
-    },
+    token: (operation, acquire) =>
+      measured({ seconds: series.tokenSeconds, errors: series.tokenErrors }, operation, acquire),
     kubernetesFailed: (operation) => series.kubernetesErrors.add({ operation_type: operation }),
     text,
   }

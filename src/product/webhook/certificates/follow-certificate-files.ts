@@ -1,6 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, errorMessage, type Log, type Running, SecretValue, sleep, systemClock } from '#lib'
+import {
+  type Clock,
+  errorMessage,
+  type Log,
+  type Running,
+  runUntilStopped,
+  SecretValue,
+  sleep,
+  systemClock,
+} from '#lib'
 import type { ServingCertificate } from './serving-certificate.ts'
 
 export interface CertificateFilesOptions {
@@ -16,8 +25,6 @@ export interface CertificateFilesOptions {
 /** Serves the certificate in a directory that other software maintains, and every later one. */
 export function followCertificateFiles(options: CertificateFilesOptions): Running {
   const { directory, log, clock = systemClock, everyMs = 10_000, onCertificate } = options
-  const abort = new AbortController()
-  const { signal } = abort
   let current: ServingCertificate | undefined
 
   async function readOnce(): Promise<void> {
@@ -35,18 +42,10 @@ export function followCertificateFiles(options: CertificateFilesOptions): Runnin
     }
   }
 
-  async function readRegularly(): Promise<void> {
+  return runUntilStopped(async (signal) => {
     while (!signal.aborted) {
       await readOnce()
       await sleep(everyMs, { clock, signal }).catch(() => undefined)
     }
-  }
-
-  const reading = readRegularly()
-  return {
-    async stop() {
-      abort.abort(new Error('stopped'))
-      await reading
-    },
-  }
+  })
 }
