@@ -8,7 +8,7 @@ export interface Running {
   stopRequested?: Promise<void> | undefined
 }
 
-/** Begins work that goes on until it is stopped: the signal says when, and `stop` waits for its end. */
+/** Begins work that goes on until it is stopped: `stop` aborts the signal and waits for the end. */
 export function runUntilStopped(work: (signal: AbortSignal) => Promise<void>): Running {
   const abort = new AbortController()
   const ended = work(abort.signal)
