@@ -68,6 +68,22 @@ const vaults = { apiVersion: '2023-07-01' }
 
 const faults: readonly Fault[] = [
   {
+    what: 'the pod asks for environment variables, and no webhook of Keymount has seen it',
+    step: 'I2',
+    code: 'env-not-added',
+    words: [],
+    // The lab is Kubernetes 1.34, which has no such variables.
+    repairs: false,
+    async plant(patient) {
+      const pod = podOf(patient)
+      pod.metadata.annotations = { 'keymount.dev/env': 'PASSWORD=password' }
+      await create(patient, classOf(patient), pod)
+      await runs(patient)
+      const { stdout } = await patient.lab.keymount('doctor', 'cluster', '-n', patient.namespace)
+      assert.match(stdout, /✗ I2 [^\n]*\[env-not-added\][^\n]*[\s\S]*→ keymount doctor pod\/app -n/)
+    },
+  },
+  {
     what: 'the issuer of the federated credential has a slash at its end',
     step: 'I7',
     code: 'entra-issuer-mismatch',

@@ -151,13 +151,13 @@ test('doctor: a pod with nothing wrong, and the same from other sides', async (t
       const { code, stdout } = await lab.keymount('doctor', target, '-n', patient.namespace)
       assert.equal(code, 0, stdout)
     }
-    const { code, stdout } = await lab.keymount('doctor', '-o', 'json')
+    const { code, stdout } = await lab.keymount('doctor', 'cluster', '-o', 'json')
     assert.equal(code, 0, stdout)
     const { steps, target } = JSON.parse(stdout)
     assert.equal(target, 'cluster')
     assert.deepEqual(
       steps.map(({ id }: { id: string }) => id),
-      ['K1', 'K2', 'K3', 'K4', 'D1'],
+      ['K1', 'K2', 'K3', 'K4', 'I2', 'D1'],
     )
   })
 

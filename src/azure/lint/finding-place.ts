@@ -37,9 +37,15 @@ export function classTexts(manifest: Manifest, parameters: Parameters): ClassTex
 
 /** Where a field of an entry of `objects` is. */
 export function objectPlace(texts: ClassTexts, index: number, steps: Path): Place {
-  const list = texts.listOf('objects')
-  const entry = list?.entries[index]
-  if (list === undefined || entry === undefined) return texts.manifest.placeOf(['spec', 'parameters', 'objects'])
+  return fieldOfEntry(texts, `objects[${index}]`, steps)
+}
+
+/** Where a field of an entry of a list is. @param path of the entry, such as `templates[2]` */
+export function fieldOfEntry(texts: ClassTexts, path: string, steps: Path): Place {
+  const [, parameter = '', index = '0'] = /^(\w+)(?:\[(\d+)\])?/.exec(path) ?? []
+  const list = texts.listOf(parameter)
+  const entry = list?.entries[Number(index)]
+  if (list === undefined || entry === undefined) return texts.manifest.placeOf(['spec', 'parameters', parameter])
   return fieldPlace(entry, list.text, steps)
 }
 

@@ -11,7 +11,7 @@ export const command = defineCommand<TopDoctorOptions>({
     '1 something is, 2 it could not look.',
   notes:
     'Targets: pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME (their worst pod), class/NAME, secretsync/NAME, ' +
-    'node/NAME. Without one: a summary of the whole cluster, or with -n of one namespace. docs/troubleshooting.md has the steps and an example.',
+    'node/NAME. `cluster`, or none: a summary of the whole cluster, or with -n of one namespace. docs/troubleshooting.md has the steps and an example.',
   options: doctorOptions,
   async run({ options, words: [target], world }) {
     const { runDoctor } = await import('../doctor/run-doctor.ts')

@@ -1,6 +1,7 @@
 import { checkClass } from '#azure/class'
 import { type KubeClient, type KubeEvent, type Pod, resources, type SecretSync } from '#kubernetes/client'
 import { driverName } from '#lab/home'
+import { forEachLimited } from '#lib/async'
 import { codesIn } from '#product/error-catalogue'
 
 import { CliError, commandLine, countOf } from '#terminal'
@@ -9,6 +10,8 @@ import { findObject } from '../cluster/find-object.ts'
 import { classFinding } from '../identity/doctor/check-class.ts'
 import { gatherInstallation } from '../identity/doctor/cluster-facts.ts'
 import { chartInstallCommand } from '../identity/doctor/installation.ts'
+import { controllerOf } from '../identity/workload-owner.ts'
+import { envAnnotation, lacksVariables } from './env-webhook.ts'
 import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
 import { quietMsOf } from './judge/judge-files.ts'
 import { judgeNode } from './judge/judge-node.ts'
@@ -31,16 +34,18 @@ export async function examineCluster(
 ): Promise<[Observed, string[]]> {
   if (namespace !== undefined) await requireNamespace(kube, namespace)
   const list = <T>(ask: () => Promise<{ items: T[] }>) => attempt(async () => (await ask()).items)
-  const [{ driver, installation }, product, nodes, pods, events, classes, statuses, syncs] = await Promise.all([
-    gatherInstallation(kube),
-    gatherProduct(kube),
-    list(() => kube.list(resources.nodes)),
-    list(() => kube.list(resources.pods, { namespace, fieldSelector: 'status.phase=Pending' })),
-    list(() => kube.list(resources.events, { namespace, fieldSelector: 'reason=FailedMount' })),
-    list(() => kube.list(resources.secretProviderClasses, { namespace })),
-    list(() => kube.list(resources.secretProviderClassPodStatuses, { namespace })),
-    list(() => kube.list(resources.secretSyncs, { namespace })),
-  ])
+  const [{ driver, installation }, product, nodes, pods, events, classes, statuses, syncs, withoutVariables] =
+    await Promise.all([
+      gatherInstallation(kube),
+      gatherProduct(kube),
+      list(() => kube.list(resources.nodes)),
+      list(() => kube.list(resources.pods, { namespace, fieldSelector: 'status.phase=Pending' })),
+      list(() => kube.list(resources.events, { namespace, fieldSelector: 'reason=FailedMount' })),
+      list(() => kube.list(resources.secretProviderClasses, { namespace })),
+      list(() => kube.list(resources.secretProviderClassPodStatuses, { namespace })),
+      list(() => kube.list(resources.secretSyncs, { namespace })),
+      attempt(() => podsWithoutVariables(kube, namespace)),
+    ])
   const installCommand = chartInstallCommand(installation, packageRoot)
   const facts =
     'why' in nodes
@@ -69,11 +74,48 @@ export async function examineCluster(
       )
       return [...some(wrong), fine(`${countOf(all.length, 'class', 'classes')}, read as the provider reads them`)]
     }),
+    I2: observe(withoutVariables, judgeEnvPods),
     D1: observe(statuses, (all) => judgeVolumes(all, times)),
     ...('why' in syncs ? {} : { S1: judgeSyncs(syncs.value) }),
   }
   const where = namespace ?? 'NAMESPACE'
   return [observed, [`One pod, class, node or workload in detail: keymount doctor pod/NAME -n ${where}.`]]
+}
+
+/** Pods of one controller are alike: the oldest of each may be older than the webhook. At most this many are read. */
+const maxEnvPods = 100
+
+/** Pods that ask for environment variables and run without them. The metadata of all pods has their annotations. */
+async function podsWithoutVariables(kube: KubeClient, namespace: string | undefined): Promise<Pod[]> {
+  const { items } = await kube.list(resources.pods, { namespace, metadataOnly: true })
+  const asking = items.filter(({ metadata }) => metadata.annotations?.[envAnnotation] !== undefined)
+  const byController = Map.groupBy(asking, ({ metadata }) => controllerOf({ metadata })?.uid ?? metadata.uid)
+  const oldest = [...byController.values()].flatMap(
+    (pods) => pods.toSorted((a, b) => createdAt(a).localeCompare(createdAt(b)))[0] ?? [],
+  )
+  const found: Pod[] = []
+  await forEachLimited(oldest.slice(0, maxEnvPods), 8, async ({ metadata: { name, namespace: where } }) => {
+    const pod = await findObject(kube, resources.pods, { name: name ?? '', namespace: where })
+    if (pod !== undefined && runs(pod) && lacksVariables(pod)) found.push(pod)
+  })
+  return found
+}
+
+function runs({ metadata, status }: Pod): boolean {
+  return metadata.deletionTimestamp === undefined && status?.phase !== 'Succeeded' && status?.phase !== 'Failed'
+}
+
+function createdAt({ metadata }: Pick<Pod, 'metadata'>): string {
+  return metadata.creationTimestamp ?? ''
+}
+
+function judgeEnvPods(pods: readonly Pod[]): Observation[] {
+  const wrong = pods.map(({ metadata: { namespace = '', name = '' } }) =>
+    fail('env-not-added', `${namespace}/${name} has ${envAnnotation} and got no variables`, [
+      commandLine('keymount', 'doctor', `pod/${name}`, '-n', namespace),
+    ]),
+  )
+  return [...some(wrong), fine('every pod with its annotations has what it adds')]
 }
 
 async function requireNamespace(kube: KubeClient, name: string): Promise<void> {

@@ -7,6 +7,7 @@ import { gatherObjects } from './azure-facts.ts'
 import { withExactFixes } from './exact-fixes.ts'
 import { fixOfReport } from './fix-of-report.ts'
 import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
+import { judgeEnvAdded } from './judge/judge-env-added.ts'
 import { judgeEvents } from './judge/judge-events.ts'
 import { judgeFiles } from './judge/judge-files.ts'
 import { judgeIdentity } from './judge/judge-identity.ts'
@@ -37,7 +38,10 @@ export async function examinePod(
     K2: facts.node === undefined ? [notKnown('the pod has no node yet')] : judgeNode(facts.node, installCommand),
     K3: judgePod(facts),
     ...withDefaults(
-      judgeIdentity([...inCluster.sections, ...sections], cluster.classes.length === 0),
+      withEnv(judgeIdentity([...inCluster.sections, ...sections], cluster.classes.length === 0), facts, {
+        packageRoot,
+        tenantId: inCluster.tenantId,
+      }),
       facts,
       inCluster,
     ),
@@ -58,6 +62,11 @@ export async function examinePod(
 
 /** Steps about which only Azure, or the driver, knows. */
 const azureSteps = ['I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'V1', 'V2'] as const satisfies readonly StepId[]
+
+function withEnv(observed: Observed, facts: PodFacts, options: { packageRoot: string; tenantId: string }): Observed {
+  const found = judgeEnvAdded(facts, options)
+  return found.length === 0 ? observed : { ...observed, I2: [...found, ...(observed.I2 ?? [])] }
+}
 
 /** Why a step that Azure was asked about has no finding: mostly, the vault did not answer. */
 function unansweredOf(objects: readonly Observation[] = []): string {

@@ -1,8 +1,12 @@
+import { join } from 'node:path'
 import { type KubeClient, type Pod, resources, type UntypedObject } from '#kubernetes/client'
 import { forEachLimited } from '#lib/async'
 import { recordOf } from '#lib/formats'
+import { codesIn } from '#product/error-catalogue'
 import { attempt } from '../answer.ts'
 import { noSuchObject } from '../cluster/no-such-object.ts'
+import { gatherInstallation } from '../identity/doctor/cluster-facts.ts'
+import { addEnvFilesCommands } from '../identity/doctor/installation.ts'
 import { examineCluster } from './examine-cluster.ts'
 import { examineClassAlone, examineNode, examineSecretSync } from './examine-others.ts'
 import { type AzureAccess, examinePod } from './examine-pod.ts'
@@ -161,17 +165,23 @@ async function examineWorkload(examination: TargetExamination, kind: keyof typeo
   if (pods.length > 0) return worstOf(examination, pods)
   return {
     title: `${kind} ${namespace}/${name}`,
-    observed: { K3: [await noPods(kube, namespace, name)] },
+    observed: { K3: [await noPods(examination, name)] },
     notes: [],
   }
 }
 
 /** Why a workload has no pod: the event of what creates them. */
-async function noPods(kube: KubeClient, namespace: string, name: string) {
+async function noPods({ kube, namespace, packageRoot }: TargetExamination, name: string) {
   const events = await attempt(() => kube.list(resources.events, { namespace, fieldSelector: 'reason=FailedCreate' }))
   const ours =
     'value' in events ? events.value.items.filter(({ involvedObject }) => involvedObject.name?.startsWith(name)) : []
   const message = ours.at(-1)?.message
+  if (codesIn(message ?? '').includes('env-not-enabled')) {
+    const { installation } = await gatherInstallation(kube)
+    const chart = join(packageRoot, 'charts/keymount')
+    const on = addEnvFilesCommands(installation, chart, { isInstalled: true, tenantId: '' })
+    return fail('env-not-enabled', message ?? '', on)
+  }
   const [, account] = /serviceaccount "([^"]+)" not found/.exec(message ?? '') ?? []
   const fix =
     account === undefined

@@ -10,6 +10,7 @@ import { type Answer, attempt } from '../answer.ts'
 import { classVolumes } from '../cluster/class-volumes.ts'
 import { type ClusterFacts, gatherCluster } from '../identity/doctor/cluster-facts.ts'
 import { controllerOf } from '../identity/workload-owner.ts'
+import { type EnvWebhook, gatherEnvWebhook, lacksVariables } from './env-webhook.ts'
 import { gatherNode, type NodeFacts, type ProductFacts } from './product-facts.ts'
 import { type Report, reportsOf } from './reports.ts'
 import { secretMetadata } from './secret-metadata.ts'
@@ -38,6 +39,8 @@ export interface PodFacts {
   restart: Answer<RestartPreview | undefined>
   /** Events of the operator’s pods; none if no operator runs. */
   operatorEvents: Answer<readonly KubeEvent[]>
+  /** Which webhook runs; undefined unless the pod lacks the environment variables that it asks for. */
+  envWebhook: Answer<EnvWebhook> | undefined
   /** By the clock of the API server, in milliseconds. */
   nowMs: number
 }
@@ -55,7 +58,7 @@ export async function gatherPod({ kube, signal, product }: Gathering, ref: PodRe
   if (cluster === undefined) return undefined
   const { pod } = cluster
   const { nodeName = '' } = pod.spec
-  const [node, events, statuses, secrets, elsewhere, restart, operatorEvents] = await Promise.all([
+  const [node, events, statuses, secrets, elsewhere, restart, operatorEvents, envWebhook] = await Promise.all([
     nodeName === '' ? undefined : gatherNode(kube, nodeName, product),
     attempt(() => eventsOf(kube, ref)),
     attempt(() => statusesOf(kube, ref)),
@@ -63,10 +66,12 @@ export async function gatherPod({ kube, signal, product }: Gathering, ref: PodRe
     classesElsewhere(kube, cluster),
     attempt(() => restartOf(kube, cluster, signal)),
     attempt(() => eventsOfOperator(kube)),
+    lacksVariables(pod) ? gatherEnvWebhook(kube) : undefined,
   ])
   const reports = reportsOf(pod, 'value' in events ? events.value : [], 'value' in statuses ? statuses.value : [])
   const nowMs = Date.now() + (kube.clockOffsetMs() ?? 0)
-  return { ref, cluster, node, events, statuses, reports, secrets, elsewhere, restart, operatorEvents, nowMs }
+  const found = { events, statuses, reports, secrets, elsewhere, restart, operatorEvents, envWebhook }
+  return { ref, cluster, node, ...found, nowMs }
 }
 
 async function eventsOf(kube: KubeClient, { namespace, name }: PodRef): Promise<readonly KubeEvent[]> {

@@ -74,6 +74,7 @@ export const stepOfCode: Readonly<Record<AnyCode, StepId>> = {
   'pod-label-missing': 'I2',
   'pod-not-created': 'K3',
   'pod-not-scheduled': 'K3',
+  'env-not-added': 'I2',
   'pod-token-missing': 'I2',
   'pod-waits': 'K3',
   'provider-answer-empty': 'K4',

@@ -41,9 +41,10 @@ const kinds: Readonly<Record<string, TargetKind>> = {
   no: 'node',
 }
 
-/** `pod/NAME`, `deployment/NAME`, …; a name alone is a pod's. Nothing: the whole cluster. Throws {@link CliError}. */
+/** `pod/NAME`, `deployment/NAME`, …; a name alone is a pod's. `cluster`, or nothing: the whole cluster. Throws {@link CliError}. */
 export function parseTarget(text: string | undefined): Target {
-  if (text === undefined) return { kind: 'cluster', name: '' }
+  // A pod of this name is `pod/cluster`.
+  if (text === undefined || text === 'cluster') return { kind: 'cluster', name: '' }
   const slash = text.indexOf('/')
   const kind = slash < 0 ? 'pod' : kinds[text.slice(0, slash).toLowerCase()]
   const name = text.slice(slash + 1)
@@ -52,7 +53,7 @@ export function parseTarget(text: string | undefined): Target {
   throw new CliError({
     what: `${shown} is not a target`,
     fix: [
-      'name one: pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME, class/NAME, secretsync/NAME, node/NAME',
+      'name one: pod/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME, class/NAME, secretsync/NAME, node/NAME, cluster',
     ],
     code: 'usage',
   })

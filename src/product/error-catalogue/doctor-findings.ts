@@ -14,6 +14,7 @@ export type FindingCode =
   | 'driver-not-ready'
   | 'driver-not-registered'
   | 'env-node-too-old'
+  | 'env-not-added'
   | 'events-unavailable'
   | 'mounted-by-subpath'
   | 'pod-label-missing'
@@ -98,6 +99,11 @@ export const findings: Readonly<Record<FindingCode, Explanation>> = {
     meaning:
       'The pod has environment variables from files, and the kubelet of its node is older than 1.35: the variables are empty.',
     fix: 'Upgrade the node, or let the pod run on newer ones only (`nodeSelector`).',
+  },
+  'env-not-added': {
+    meaning:
+      'The pod has the annotation `keymount.dev/env`, and no webhook has added its environment variables: its containers run without them.',
+    fix: '`keymount doctor pod/NAME -n NAMESPACE` prints which it is, and the command: no webhook of Keymount (that of AKS and upstream’s do not know the annotation), `webhook.envFiles.enabled` is off, the namespace or the pod lacks a label, or the pod is older than the webhook. Then create the pod again.',
   },
   'events-unavailable': {
     meaning: 'The operator receives no events of the vaults; volumes follow by their interval.',

@@ -117,7 +117,7 @@ export const podRules = {
   KL116: {
     title: 'keymount.dev/env has no effect',
     severity: 'error',
-    why: 'The webhook adds environment variables to pods that have its label, the annotation, and a volume of a SecretProviderClass.',
+    why: 'The webhook adds environment variables to pods that have its label, the annotation, and a volume of a SecretProviderClass. `keymount doctor` reports where a cluster has no such webhook.',
     right: `the annotation and the label ${useLabel}: "true" in the metadata of the pod or the pod template`,
     check: envWithoutEffect,
   },

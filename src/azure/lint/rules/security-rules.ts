@@ -1,6 +1,6 @@
-import { classParameters, retiredParameters } from '#azure/class'
+import { type ClassSpec, classParameters, retiredParameters } from '#azure/class'
 import { recordOf, valueAt } from '#lib/formats'
-import { objectPlace } from '../finding-place.ts'
+import { fieldOfEntry } from '../finding-place.ts'
 import type { ManifestSet } from '../manifest-set.ts'
 import type { RuleFinding, RuleTable } from '../rule.ts'
 import { classFindings } from './class-rules.ts'
@@ -44,16 +44,37 @@ export const securityRules = {
   },
 } as const satisfies RuleTable
 
+/** Entries of a class whose files have a mode of their own: what they are called, and all their modes. */
+function modesOf({ objects, selects, templates }: ClassSpec) {
+  return [
+    ...objects.map(({ path, name, mode, extracts }) => ({
+      path,
+      what: `"${name}"`,
+      modes: [mode, ...modes(extracts)],
+    })),
+    ...selects.map(({ path, fileName, mode, extracts }) => ({
+      path,
+      what: `the objects of ${path} (fileName ${fileName})`,
+      modes: [mode, ...modes(extracts)],
+    })),
+    ...templates.map(({ path, fileName, mode }) => ({ path, what: `the template "${fileName}"`, modes: [mode] })),
+  ]
+}
+
+function modes(extracts: readonly { mode?: number | undefined }[]): (number | undefined)[] {
+  return extracts.map(({ mode }) => mode)
+}
+
 function* openFile({ classes }: ManifestSet): Generator<RuleFinding> {
   for (const { manifest, spec, texts } of classes)
-    for (const [index, { path, name, mode, extracts }] of (spec?.objects ?? []).entries()) {
-      const open = [mode, ...extracts.map((one) => one.mode)].find((one) => one !== undefined && (one & 0o007) !== 0)
+    for (const { path, what, modes } of spec === undefined ? [] : modesOf(spec)) {
+      const open = modes.find((one) => one !== undefined && (one & 0o007) !== 0)
       if (open === undefined) continue
       const text = open.toString(8).padStart(4, '0')
       yield {
         manifest,
-        place: objectPlace(texts, Number(/\d+/.exec(path)?.[0] ?? index), ['filePermission']),
-        message: `filePermission ${text} of "${name}" gives rights to every user`,
+        place: fieldOfEntry(texts, path, ['filePermission']),
+        message: `filePermission ${text} of ${what} gives rights to every user`,
         // Reading is the default of upstream; writing and executing are mistakes.
         severity: (open & 0o003) === 0 ? 'info' : 'warning',
       }

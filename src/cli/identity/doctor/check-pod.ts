@@ -46,12 +46,13 @@ export function checkPod(facts: PodFacts): Finding[] {
   if (!needsWebhook(facts)) {
     return [note('webhook', 'the pod does not ask for it, and the files of its classes do not need it')]
   }
-  const label = checkLabel(facts)
+  const label = checkPodLabel(facts)
   if (isInjected(pod)) return [label, ...checkInjected(facts)]
   return label.status === 'ok' ? [label, notInjected(facts)] : [label]
 }
 
-function checkLabel({ pod, owner }: PodFacts): Finding {
+/** Whether the pod has the label that the API server calls the webhook for. */
+export function checkPodLabel({ pod, owner }: Pick<PodFacts, 'pod' | 'owner'>): Finding {
   const value = pod.metadata.labels?.[useLabel]
   if (value === 'true') return ok('label', `${useLabel}: "true"`)
   const found = value === undefined ? 'is missing' : `is "${value}"`

@@ -40,9 +40,7 @@ export interface WebhookFacts {
 /** Whether a webhook for this label is installed, trusted, and called for this namespace. */
 export function checkWebhook({ pod, configurations, namespace, installCommand }: WebhookFacts): Finding {
   if ('why' in configurations) return unknown('webhook', configurations.why)
-  const [found] = configurations.value.flatMap(({ metadata, webhooks = [] }) =>
-    webhooks.filter(isForIdentity).map((webhook) => ({ configuration: metadata, webhook })),
-  )
+  const found = identityWebhook(configurations.value)
   if (found === undefined) {
     return problem('webhook', 'webhook-not-ready', 'no webhook for workload identity is installed in this cluster', [
       installCommand,
@@ -73,7 +71,10 @@ export function checkWebhook({ pod, configurations, namespace, installCommand }:
       'webhook',
       'webhook-not-ready',
       `${name} does not apply to namespace ${pod.metadata.namespace}: see its namespaceSelector`,
-      [commandLine('kubectl', 'get', 'mutatingwebhookconfiguration', name, '--output', 'yaml')],
+      [
+        namespaceFix(webhook.namespaceSelector, namespace.value) ??
+          commandLine('kubectl', 'get', 'mutatingwebhookconfiguration', name, '--output', 'yaml'),
+      ],
     )
   }
   if (isExcludedByAks(pod, configuration)) {
@@ -85,6 +86,16 @@ export function checkWebhook({ pod, configurations, namespace, installCommand }:
     )
   }
   return ok('webhook', `${name} is installed`)
+}
+
+/** The webhook that is called for pods with the label; undefined if none is installed. */
+export function identityWebhook(
+  configurations: readonly WebhookConfiguration[],
+): { configuration: KubeObject['metadata']; webhook: Webhook } | undefined {
+  const [found] = configurations.flatMap(({ metadata, webhooks = [] }) =>
+    webhooks.filter(isForIdentity).map((webhook) => ({ configuration: metadata, webhook })),
+  )
+  return found
 }
 
 function isForIdentity({ name, objectSelector }: Webhook): boolean {
@@ -99,19 +110,40 @@ function isExcludedByAks({ metadata }: Pod, configuration: KubeObject['metadata'
 }
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors */
-export function matches(
-  { matchLabels = {}, matchExpressions = [] }: Selector = {},
-  labels: Record<string, string>,
-): boolean {
-  const expressions = [
+export function matches(selector: Selector | undefined, labels: Record<string, string>): boolean {
+  return requirementsOf(selector).every((one) => isMet(one, labels))
+}
+
+interface Requirement {
+  key: string
+  operator: string
+  values?: string[]
+}
+
+function requirementsOf({ matchLabels = {}, matchExpressions = [] }: Selector = {}): Requirement[] {
+  return [
     ...Object.entries(matchLabels).map(([key, value]) => ({ key, operator: 'In', values: [value] })),
     ...matchExpressions,
   ]
-  return expressions.every(({ key, operator, values = [] }) => {
-    const value = labels[key]
-    if (operator === 'Exists') return value !== undefined
-    if (operator === 'DoesNotExist') return value === undefined
-    const isIn = value !== undefined && values.includes(value)
-    return operator === 'NotIn' ? !isIn : isIn
+}
+
+function isMet({ key, operator, values = [] }: Requirement, labels: Record<string, string>): boolean {
+  const value = labels[key]
+  if (operator === 'Exists') return value !== undefined
+  if (operator === 'DoesNotExist') return value === undefined
+  const isIn = value !== undefined && values.includes(value)
+  return operator === 'NotIn' ? !isIn : isIn
+}
+
+/** The command that gives a namespace the labels that a selector asks for; undefined where labels cannot do it. */
+function namespaceFix(selector: Selector | undefined, namespace: Namespace | undefined): string | undefined {
+  const { name = '', labels = {} } = namespace?.metadata ?? {}
+  const unmet = requirementsOf(selector).filter((one) => !isMet(one, labels))
+  // The API server writes this one itself.
+  if (name === '' || unmet.some(({ key }) => key === 'kubernetes.io/metadata.name')) return undefined
+  const words = unmet.map(({ key, operator, values: [value = ''] = [] }) => {
+    if (operator === 'NotIn' || operator === 'DoesNotExist') return `${key}-`
+    return `${key}=${operator === 'Exists' ? 'true' : value}`
   })
+  return commandLine('kubectl', 'label', 'namespace', name, '--overwrite', ...words)
 }

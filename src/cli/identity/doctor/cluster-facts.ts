@@ -39,6 +39,8 @@ export interface ClusterFacts {
   /** Names of the classes of the namespace; empty if they may not be listed. */
   classNames: readonly string[]
   installation: Installation
+  /** The text of `/version`. */
+  version: Answer<string>
   /** Why a volume is not mounted, or not rotated, by the latest report. */
   lastErrors: readonly string[]
 }
@@ -51,33 +53,43 @@ export async function gatherCluster(kube: KubeClient, ref: Required<ObjectRef>):
   const accountRef = { namespace, name: pod.spec.serviceAccountName ?? 'default' }
   const find = <T extends KubeObject>(resource: Resource<T>, object: ObjectRef) =>
     attempt(() => findObject(kube, resource, object))
-  const [owner, account, namespaceObject, configurations, { driver, installation }, classes, classNames, lastErrors] =
-    await Promise.all([
-      ownerOf(kube, pod),
-      find(resources.serviceAccounts, accountRef),
-      find(resources.namespaces, { name: namespace }),
-      attempt(() => listConfigurations(kube)),
-      gatherInstallation(kube),
-      Promise.all(
-        classVolumes(pod.spec).map(async (volume) => ({
-          ...volume,
-          class: await find(resources.secretProviderClasses, { namespace, name: volume.className }),
-        })),
-      ),
-      namesOfClasses(kube, namespace),
-      lastErrorsOf(kube, pod),
-    ])
-  const shared = { configurations, driver, classes, classNames, installation, lastErrors }
+  const [
+    owner,
+    account,
+    namespaceObject,
+    configurations,
+    { driver, installation, version },
+    classes,
+    classNames,
+    lastErrors,
+  ] = await Promise.all([
+    ownerOf(kube, pod),
+    find(resources.serviceAccounts, accountRef),
+    find(resources.namespaces, { name: namespace }),
+    attempt(() => listConfigurations(kube)),
+    gatherInstallation(kube),
+    Promise.all(
+      classVolumes(pod.spec).map(async (volume) => ({
+        ...volume,
+        class: await find(resources.secretProviderClasses, { namespace, name: volume.className }),
+      })),
+    ),
+    namesOfClasses(kube, namespace),
+    lastErrorsOf(kube, pod),
+  ])
+  const shared = { configurations, driver, classes, classNames, installation, version, lastErrors }
   return { pod, owner, accountRef, account, namespace: namespaceObject, ...shared }
 }
 
-/** The CSIDriver object, and how Keymount was installed. */
-export async function gatherInstallation(kube: KubeClient): Promise<Pick<ClusterFacts, 'driver' | 'installation'>> {
+/** The CSIDriver object, the version of the API server, and how Keymount was installed. */
+export async function gatherInstallation(
+  kube: KubeClient,
+): Promise<Pick<ClusterFacts, 'driver' | 'installation' | 'version'>> {
   const [driver, version] = await Promise.all([
     attempt(() => findObject(kube, resources.csiDrivers, { name: driverName })),
     attempt(() => kube.raw({ method: 'GET', path: '/version' })),
   ])
-  return { driver, installation: installationOf(driver, version, kube.userName) }
+  return { driver, version, installation: installationOf(driver, version, kube.userName) }
 }
 
 /** The one at the top, or the one that the pod names if the others may not be read. */

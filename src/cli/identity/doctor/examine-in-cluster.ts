@@ -22,6 +22,8 @@ export interface ClusterExamination {
   identities: readonly UsedIdentity[]
   /** Vaults of classes that sign in by another way than workload identity. */
   otherVaults: readonly string[]
+  /** Of the classes; empty if none names one. */
+  tenantId: string
 }
 
 /** @param packageRoot of Keymount, for commands that install a part of it. */
@@ -66,7 +68,7 @@ export function examineInCluster(facts: ClusterFacts, packageRoot: string): Clus
     needsWebhook(facts) ? annotations : {},
     signIns.map(({ signIn }) => signIn),
   )
-  return { sections, identities: used, otherVaults: vaultsOfOtherWays(signIns.map(({ signIn }) => signIn)) }
+  return { sections, tenantId, identities: used, otherVaults: vaultsOfOtherWays(signIns.map(({ signIn }) => signIn)) }
 }
 
 function vaultsOfOtherWays(signIns: readonly ClassSignIn[]): string[] {

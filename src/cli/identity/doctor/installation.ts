@@ -64,6 +64,32 @@ export function addWebhookCommand(installation: Installation, chart: string, ten
   }
 }
 
+const webhookDeployment = 'azure-workload-identity-webhook-controller-manager'
+
+/**
+ * The commands after which the webhook adds environment variables; none in a managed cluster of Azure, whose own webhook
+ * does not know them.
+ *
+ * @param isInstalled whether the webhook of Keymount runs there
+ */
+export function addEnvFilesCommands(
+  installation: Installation,
+  chart: string,
+  { isInstalled, tenantId }: { isInstalled: boolean; tenantId: string },
+): string[] {
+  const value = ['--set', 'webhook.envFiles.enabled=true']
+  if (installation.kind === 'helm') {
+    const { release, namespace } = installation
+    if (!isInstalled) return [`${addWebhookCommand(installation, chart, tenantId)} ${value.join(' ')}`]
+    return [commandLine('helm', 'upgrade', release, chart, '--namespace', namespace, '--reuse-values', ...value)]
+  }
+  if (installation.kind === 'managed' && !installation.isLab) return []
+  const add = [{ op: 'add', path: '/spec/template/spec/containers/0/args/-', value: '--env-files' }]
+  const target = ['deployment', webhookDeployment, '--namespace', 'kube-system']
+  const patch = commandLine('kubectl', 'patch', ...target, '--type', 'json', '--patch', JSON.stringify(add))
+  return [...(isInstalled ? [] : [addWebhookCommand(installation, chart, tenantId)]), patch]
+}
+
 /** The same, with the chart of this package. */
 export function chartInstallCommand(installation: Installation, packageRoot: string): string {
   return installCommand(installation, join(packageRoot, 'charts/keymount'))
