@@ -26,20 +26,20 @@ const flushMs = 2000
 const reportEveryMs = 300_000
 
 /** The only file that loads the OpenTelemetry SDK, which nothing imports unless an endpoint is set. */
-export async function startOpenTelemetry(url: string, { service, version, log }: TracingOptions): Promise<Tracing> {
+export async function startOpenTelemetry(url: URL, { service, version, log }: TracingOptions): Promise<Tracing> {
   const api = await import('@opentelemetry/api')
   const { BasicTracerProvider, BatchSpanProcessor } = await import('@opentelemetry/sdk-trace-base')
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http')
   const { detectResources, envDetector, resourceFromAttributes } = await import('@opentelemetry/resources')
   const own = resourceFromAttributes({ 'service.name': service, 'service.version': version })
-  const exporter = reporting(new OTLPTraceExporter({ url }), log)
+  const exporter = reporting(new OTLPTraceExporter({ url: url.href }), log)
   const provider = new BasicTracerProvider({
     resource: own.merge(detectResources({ detectors: [envDetector] })),
     spanLimits: { attributeValueLengthLimit: maxAttributeLength },
     spanProcessors: [new BatchSpanProcessor(exporter)],
   })
   const tracer = createTracer(api, provider.getTracer('keymount', version))
-  log.info({ endpoint: url }, 'traces are sent')
+  log.info({ endpoint: url.origin }, 'traces are sent')
   return {
     tracer,
     stop: () => untilAborted(provider.shutdown(), AbortSignal.timeout(flushMs)).catch(() => undefined),

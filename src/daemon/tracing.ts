@@ -10,23 +10,25 @@ const none: Tracing = { tracer: noTracer, stop: async () => {} }
  * starting. https://opentelemetry.io/docs/specs/otel/protocol/exporter/
  */
 export async function startTracing(env: Environment, options: TracingOptions): Promise<Tracing> {
-  const url = tracesUrl(env)
-  if (url === undefined || /^true$/i.test(env.OTEL_SDK_DISABLED ?? '')) return none
+  const endpoint = endpointIn(env)
+  if (endpoint === undefined || /^true$/i.test(env.OTEL_SDK_DISABLED ?? '')) return none
+  const { variable, text } = endpoint
   try {
-    const { href, protocol } = new URL(url)
-    if (!/^https?:$/.test(protocol)) throw new Error(`found ${url}, expected http:// or https://`)
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    // Its user, path and query may be what the collector knows us by: they are in no log.
+    if (url === undefined || !/^https?:$/.test(url.protocol))
+      throw new Error(`${variable} is not an address; expected http://HOST or https://HOST`)
     const { startOpenTelemetry } = await import('./open-telemetry.ts')
-    return await startOpenTelemetry(href, options)
+    return await startOpenTelemetry(url, options)
   } catch (error) {
-    options.log.warn({ err: error, endpoint: url }, 'traces are not sent')
+    options.log.warn({ err: error }, 'traces are not sent')
     return none
   }
 }
 
-function tracesUrl({
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ofTraces = '',
-  OTEL_EXPORTER_OTLP_ENDPOINT: ofAll = '',
-}: Environment): string | undefined {
-  if (ofTraces !== '') return ofTraces
-  return ofAll === '' ? undefined : `${ofAll.replace(/\/$/, '')}/v1/traces`
+function endpointIn(env: Environment): { variable: string; text: string } | undefined {
+  const [ofTraces, ofAll] = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'] as const
+  const { [ofTraces]: own = '', [ofAll]: all = '' } = env
+  if (own !== '') return { variable: ofTraces, text: own }
+  return all === '' ? undefined : { variable: ofAll, text: `${all.replace(/\/$/, '')}/v1/traces` }
 }

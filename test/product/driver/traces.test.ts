@@ -156,6 +156,26 @@ test('a mount that fails has the codes of its errors in the trace, and no text',
   assert.equal(collector.spans().find(({ name }) => name === 'mount')?.status.code, 2)
 })
 
+test('no log has what the address of the collector has beside its host: user, password, path and query are often keys', async () => {
+  for (const address of [
+    'http://user:canary@127.0.0.1:1/canary?key=canary',
+    'ftp://user:canary@127.0.0.1/canary',
+    'http://user:canary@ 127.0.0.1',
+    'canary',
+  ]) {
+    const log: string[] = []
+    const stream = { write: (line: string) => log.push(line) }
+    for (const variable of ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) {
+      const options = { service: 's', version: 'v', log: createLog({ name: 'test', stream }) }
+      const { tracer, stop } = await startTracing({ [variable]: address }, options)
+      await tracer.span({ name: 'one', kind: 'client' }, async () => {})
+      await stop()
+    }
+    assert.match(log.join(''), /"endpoint":"http:\/\/127\.0\.0\.1:1"|_ENDPOINT is not an address/)
+    assert.doesNotMatch(log.join(''), /canary/)
+  }
+})
+
 test('a collector that is away delays no mount and ends no daemon, and the log has one line', async () => {
   const log: string[] = []
   const tracing = await startTracing(
