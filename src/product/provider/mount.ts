@@ -4,6 +4,8 @@ import { type ObjectAttributes, type Vault, type VaultClient, vaultAddress } fro
 import {
   changedAttribute,
   emptyVolume,
+  intervalAttribute,
+  intervalIn,
   type MountRequest,
   type MountResponse,
   maxAgeAttribute,
@@ -110,7 +112,8 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const isNew = request.currentObjectVersion.length === 0
     const freshness = freshnessOf(mounting, decoded, { volume, arrived })
     const isUrgent = isNew || wasAskedFor(decoded)
-    const { files, ...stale } = await readFiles(mounting, volume, { bytes, isNew, isUrgent, freshness })
+    const intervalMs = longestIntervalMs(decoded, volume)
+    const { files, ...stale } = await readFiles(mounting, volume, { bytes, isNew, isUrgent, freshness, intervalMs })
     return { response: toResponse(files, volume.spec), ...stale, vaults: vaultsText(vaultHosts(volume)) }
   } catch (error) {
     throw reported(mounting, decoded, error)
@@ -145,6 +148,11 @@ function freshnessOf(
   const changed: Freshness = { notOlderThan: notOlderThan ?? arrived }
   const rest: Freshness = { keptMs: Math.min(volume.spec.values.syncInterval ?? usualIntervalMs, usualIntervalMs) }
   return (vault, name) => (isChanged(vault, name) ? changed : rest)
+}
+
+/** Until the volume is read again by itself, as far as the request names it. */
+function longestIntervalMs({ attributes }: DecodedRequest, { spec }: Volume): number {
+  return Math.max(intervalIn(attributes.get(intervalAttribute)), spec.values.syncInterval ?? 0)
 }
 
 /** A driver describes a rotation that a user or an event asked for; a tick has only the versions of the volume. */
@@ -235,6 +243,8 @@ interface ReadFilesOptions {
   /** Whether a pod or a user waits; the tick of a rotation is not urgent. */
   isUrgent: boolean
   freshness: VaultReaderOptions['freshness']
+  /** Until the volume is read again. */
+  intervalMs: number
 }
 
 async function readFiles(
@@ -244,7 +254,7 @@ async function readFiles(
 ): Promise<{ files: ObjectFile[] } & Omit<MountAnswer, 'response' | 'vaults'>> {
   const { log, clock } = mounting
   const { spec, credential } = volume
-  const { bytes } = options
+  const { bytes, intervalMs } = options
   const { readFrom, stale } = await openSources(mounting, volume, options)
   const identity = describeCredential(credential)
   const lists = bytes.part()
@@ -262,7 +272,10 @@ async function readFiles(
         { vaultName: object.vaultName, label: objectLabel(object) },
         (from) => (vault) =>
           inPart(bytes, (part) =>
-            readObject(object, { ...contentOptions(mounting, spec, vault.name), reader: from, vault, bytes: part }),
+            readObject(object, {
+              ...contentOptions(mounting, spec, { vaultName: vault.name, intervalMs }),
+              ...{ reader: from, vault, bytes: part },
+            }),
           ),
       ),
     onSkipped: (object, error) =>
@@ -372,9 +385,10 @@ async function inPart<T>(bytes: MountBytes, read: (part: CountedBytes) => Promis
 function contentOptions(
   { log, metrics, tasks, constructPemChain, separateFiles, clock }: Mounting,
   spec: MountSpec,
-  vaultName: string,
+  { vaultName, intervalMs }: { vaultName: string; intervalMs: number },
 ): Omit<ReadObjectOptions, 'reader' | 'vault' | 'bytes'> {
   const label = (object: ObjectSpec) => ({ pod: podName(spec), vault: vaultName, object: objectLabel(object) })
+  const from = { namespace: spec.pod.namespace, intervalMs }
   return {
     defaultMode: spec.defaultMode,
     owner: spec.pod.namespace,
@@ -383,7 +397,7 @@ function contentOptions(
     separateFiles,
     onRemark: (object, text) => log.warn(label(object), text),
     onAttributes(object: ObjectSpec, times: ObjectAttributes, isCertificate: boolean) {
-      metrics.mounted({ type: object.type, name: object.name, vault: vaultName, isCertificate }, times)
+      metrics.mounted({ type: object.type, name: object.name, vault: vaultName, isCertificate }, times, from)
       const now = clock.now() / 1000
       if (times.exp !== undefined && times.exp < now) log.warn(label(object), 'the mounted version has expired')
       if (times.nbf !== undefined && times.nbf > now)

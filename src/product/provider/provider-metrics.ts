@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Credential, IdentityError } from '#azure/identity'
 import { type Clock, createMetrics, type MetricTable, systemClock } from '#lib'
+import { createFairTable } from './fair-table.ts'
 import type { ReadOutcome } from './read-cache.ts'
 
 /** Upstream's bucket bounds, in seconds. */
@@ -12,7 +13,7 @@ const maxSeries = 500
 /** Distinct certificates that get series of their own. */
 const maxCertificates = 1000
 
-/** An object that was neither mounted nor rotated for this long is not on this node any more. */
+/** An object that was neither mounted nor rotated for this long is not on this node any more, unless it is polled more rarely. */
 const forgetMs = 60 * 60_000
 
 const object = {
@@ -94,7 +95,7 @@ export const providerMetrics = {
   certificateExpiry: {
     type: 'gauge',
     name: 'certificate_expiry_timestamp_seconds',
-    help: `When the mounted version of a certificate expires, also of one that is mounted as a secret; for the first ${maxCertificates}`,
+    help: `When the mounted version of a certificate expires, also of one that is mounted as a secret; for ${maxCertificates}, of which each namespace has its share`,
     labels: { object_name: object.object_name, vault: object.vault },
   },
   vaultRequests: {
@@ -118,7 +119,7 @@ export interface ProviderMetrics {
   /** One request that is sent to a vault, each attempt counted. */
   vaultRequest(host: string): void
   /** Times in seconds since the epoch, by the vault's clock. */
-  mounted(object: MountedObject, times: ObjectTimes): void
+  mounted(object: MountedObject, times: ObjectTimes, from: MountedFrom): void
   text(): string
 }
 
@@ -132,6 +133,13 @@ interface MountedObject {
   vault: string
   /** A certificate, or the secret with its key. */
   isCertificate: boolean
+}
+
+/** The volume that it was mounted for. */
+interface MountedFrom {
+  namespace: string
+  /** Longest time until it is read again, in milliseconds, as far as it is known. */
+  intervalMs: number
 }
 
 interface ObjectTimes {
@@ -158,25 +166,23 @@ export function createProviderMetrics({
   const { reads, rpcs, cache, lastGood, throttled, tokens, entra, age, expiry, vaultRequests } = metrics.series
   // From the start: `rate` does not see the first one of a series that appears with it.
   for (const outcome of ['fallback', 'stale']) cache.add({ outcome }, 0)
-  const objects = new Map<string, { labels: Record<keyof typeof object, string>; times: ObjectTimes; seen: number }>()
+  const objects = createFairTable<{ labels: Record<keyof typeof object, string>; times: ObjectTimes }>(maxSeries, clock)
 
   metrics.beforeScrape(() => {
     age.clear()
     expiry.clear()
     const now = clock.now()
-    for (const [key, { labels, times, seen }] of objects) {
-      if (clock.elapsed() - seen > forgetMs) objects.delete(key)
-      else {
-        if (times.updated !== undefined) age.set(Math.max(0, Math.round(now / 1000 - times.updated)), labels)
-        if (times.exp !== undefined) expiry.set(Number(((times.exp - now / 1000) / 86_400).toFixed(2)), labels)
-      }
+    for (const { labels, times } of objects.values()) {
+      if (times.updated !== undefined) age.set(Math.max(0, Math.round(now / 1000 - times.updated)), labels)
+      if (times.exp !== undefined) expiry.set(Number(((times.exp - now / 1000) / 86_400).toFixed(2)), labels)
     }
   })
-  const certificates = createCertificateTimes(clock)
+  const certificates = createFairTable<CertificateTime>(maxCertificates, clock)
   metrics.beforeScrape(() => {
     const { certificateExpiry } = metrics.series
     certificateExpiry.clear()
-    for (const { exp, vault, label } of certificates.list()) certificateExpiry.set(exp, { object_name: label, vault })
+    for (const { exp, vault, label } of firstOfEach(certificates.values()))
+      certificateExpiry.set(exp, { object_name: label, vault })
   })
 
   return {
@@ -194,43 +200,33 @@ export function createProviderMetrics({
     },
     entraRequest: (result) => entra.add({ result }),
     vaultRequest: (vault) => vaultRequests.add({ vault }),
-    mounted({ type, name, vault, isCertificate }, times) {
+    mounted({ type, name, vault, isCertificate }, times, { namespace, intervalMs }) {
+      const owner = { namespace, keepMs: Math.max(forgetMs, 1.5 * intervalMs) }
+      const label = nameLabel(name)
       if (isCertificate && times.exp !== undefined)
-        certificates.set({ name, vault, label: nameLabel(name), exp: times.exp })
-      const labels = { object_type: type, object_name: nameLabel(name), vault }
-      const key = JSON.stringify(labels)
-      if (objects.size < maxSeries || objects.has(key)) objects.set(key, { labels, times, seen: clock.elapsed() })
+        certificates.set(JSON.stringify([vault, name]), { vault, label, exp: times.exp }, owner)
+      const labels = { object_type: type, object_name: label, vault }
+      objects.set(JSON.stringify(labels), { labels, times }, owner)
     },
     text: metrics.text,
   }
 }
 
 interface CertificateTime {
-  name: string
   vault: string
   label: string
   /** Seconds since the epoch. */
   exp: number
 }
 
-/** The mounted certificates of this node; of those that share a label, the one that expires first. */
-function createCertificateTimes(clock: Clock) {
-  const known = new Map<string, CertificateTime & { seen: number }>()
-  return {
-    set(one: CertificateTime): void {
-      const key = JSON.stringify([one.vault, one.name])
-      if (known.size < maxCertificates || known.has(key)) known.set(key, { ...one, seen: clock.elapsed() })
-    },
-    list(): CertificateTime[] {
-      const first = new Map<string, CertificateTime>()
-      for (const [key, { seen, ...one }] of known) {
-        const label = JSON.stringify([one.vault, one.label])
-        if (clock.elapsed() - seen > forgetMs) known.delete(key)
-        else if (one.exp < (first.get(label)?.exp ?? Number.POSITIVE_INFINITY)) first.set(label, one)
-      }
-      return [...first.values()]
-    },
+/** Of the mounted certificates that share a label, the one that expires first. */
+function firstOfEach(certificates: readonly CertificateTime[]): CertificateTime[] {
+  const first = new Map<string, CertificateTime>()
+  for (const one of certificates) {
+    const label = JSON.stringify([one.vault, one.label])
+    if (one.exp < (first.get(label)?.exp ?? Number.POSITIVE_INFINITY)) first.set(label, one)
   }
+  return [...first.values()]
 }
 
 type EntraResult = 'ok' | 'refused' | 'throttled' | 'unreachable'

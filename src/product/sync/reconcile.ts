@@ -2,6 +2,7 @@ import { status as Code } from '@grpc/grpc-js'
 import { type SecretProviderClass, type SecretSync, versionsAnnotation } from '#kubernetes/client'
 import {
   changedAttribute,
+  intervalAttribute,
   maxAgeAttribute,
   ProviderError,
   type StaleContent,
@@ -173,15 +174,18 @@ async function readFiles(run: Run, secretClass: SecretProviderClass): Promise<Pr
   }
 }
 
+/** Attributes by which a caller describes a request: a class that could set them would have its reads go before those of others. */
+const ofCallers: readonly string[] = [maxAgeAttribute, changedAttribute, intervalAttribute]
+
 /** The parameters of the class, and what a driver would add for the pod; nothing in the class takes the place of the latter. */
 function attributesOf(
   { reconciler: { pod }, sync }: Run,
   { metadata, spec }: SecretProviderClass,
   { tokens, annotations }: AccountIdentity,
 ): Record<string, string> {
-  const { [changedAttribute]: _, ...parameters } = spec?.parameters ?? {}
+  const parameters = Object.entries(spec?.parameters ?? {}).filter(([name]) => !ofCallers.includes(name))
   return {
-    ...parameters,
+    ...Object.fromEntries(parameters),
     'csi.storage.k8s.io/pod.name': pod.name,
     'csi.storage.k8s.io/pod.uid': pod.uid,
     'csi.storage.k8s.io/pod.namespace': sync.metadata.namespace ?? '',

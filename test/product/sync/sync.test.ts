@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { printClassChange, resources } from '#kubernetes/client'
-import { changedAttribute, maxAgeAttribute } from '#kubernetes/provider-protocol'
+import { changedAttribute, intervalAttribute, maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { until } from '../../support/eventually.ts'
 import { startSyncLab } from './sync-lab.ts'
 
@@ -208,7 +208,10 @@ test('a change in the vault that a class reports needs a read after it: what the
     metadata: { namespace: 'default', name: 'app' },
     spec: {
       provider: 'other',
-      parameters: { objects: 'db', clientID: 'x', tenantID: 'x', [changedAttribute]: '["*"]' },
+      parameters: {
+        ...{ objects: 'db', clientID: 'x', tenantID: 'x' },
+        ...{ [changedAttribute]: '["*"]', [maxAgeAttribute]: '987654321', [intervalAttribute]: '987654321' },
+      },
     },
   })
   lab.start({ providerDirectories: [lab.fakeProviders], intervalMs: 3_600_000 })
@@ -223,6 +226,7 @@ test('a change in the vault that a class reports needs a read after it: what the
   const age = Number(sent[maxAgeAttribute])
   assert.ok(age >= 0 && age < 5000, `${age} ms: less than a provider shares its reads`)
   assert.equal(sent[changedAttribute], undefined, 'that of the class itself')
+  assert.ok(!provider.mounts.some(({ attributes }) => attributes.includes('987654321')), 'those of the class itself')
 })
 
 test('a Secret of that name that has another owner is never adopted', async (t) => {

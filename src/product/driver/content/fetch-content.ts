@@ -1,6 +1,8 @@
 import { Code } from '#kubernetes/grpc'
 import {
   changedAttribute,
+  intervalAttribute,
+  intervalText,
   type MountAnswer,
   type MountRequest,
   maxAgeAttribute,
@@ -130,9 +132,9 @@ function sizeOf({ files }: MountAnswer): number {
 }
 
 function mount(
-  { providers, clock }: Node,
+  { providers, clock, config, confirmed }: Node,
   request: PublishRequest,
-  { provider, attributes }: MountClass,
+  { provider, attributes, intervalMs }: MountClass,
   { current, notOlderThan, changed, signal, timeoutMs, maxReceiveBytes }: FetchOptions & { maxReceiveBytes?: number },
 ): Promise<MountAnswer> {
   const tokens = request.tokens === undefined ? {} : { [tokensKey]: request.tokens.revealText() }
@@ -140,9 +142,11 @@ function mount(
     notOlderThan === undefined ? {} : { [maxAgeAttribute]: String(Math.max(clock.elapsed() - notOlderThan, 0)) }
   const changes =
     changed === undefined || provider !== ownProvider ? {} : { [changedAttribute]: JSON.stringify(changed) }
+  const longest = intervalText(Math.max(intervalMs ?? config.rotationIntervalMs, confirmed.intervalMs))
+  const interval = longest === undefined || provider !== ownProvider ? {} : { [intervalAttribute]: longest }
   const secrets = Object.entries(request.secrets ?? {}).map(([key, value]) => [key, value.revealText()])
   const message: MountRequest = {
-    attributes: JSON.stringify({ ...attributes, ...tokens, ...maxAge, ...changes }),
+    attributes: JSON.stringify({ ...attributes, ...tokens, ...maxAge, ...changes, ...interval }),
     // Providers decode "null" where there are no secrets; an empty text breaks them.
     secrets: request.secrets === undefined ? 'null' : JSON.stringify(Object.fromEntries(secrets)),
     targetPath: request.targetPath,

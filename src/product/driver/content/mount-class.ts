@@ -10,7 +10,12 @@ import {
   syncIntervalForm,
 } from '#kubernetes/client'
 import { Code } from '#kubernetes/grpc'
-import { changedAttribute, maxAgeAttribute, serviceAccountAnnotationsAttribute } from '#kubernetes/provider-protocol'
+import {
+  changedAttribute,
+  intervalAttribute,
+  maxAgeAttribute,
+  serviceAccountAnnotationsAttribute,
+} from '#kubernetes/provider-protocol'
 import { type FileOwner, parseFileOwner } from '#kubernetes/volume-files'
 import { beyondLimit } from '#lib'
 import { driverLimits } from '../driver-limits.ts'
@@ -51,7 +56,12 @@ export function isReserved(name: string): boolean {
 }
 
 /** Attributes by which a caller of the provider describes a request, beside class and volume. Neither of those may set them. */
-const ofCallers: readonly string[] = [maxAgeAttribute, changedAttribute, serviceAccountAnnotationsAttribute]
+const ofCallers: readonly string[] = [
+  maxAgeAttribute,
+  changedAttribute,
+  intervalAttribute,
+  serviceAccountAnnotationsAttribute,
+]
 
 /** @param context the volume's attributes. Throws {@link PublishError} for a class that cannot be mounted. */
 export function parseClass(

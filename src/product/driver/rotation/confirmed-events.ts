@@ -15,10 +15,20 @@ export interface ConfirmedEvents {
   hasTrusted: boolean
   /** Of the vaults that are confirmed: the period, and when this node first saw it, by `clock.elapsed()`. */
   periods: ReadonlyMap<string, { id: string; seenAt: number }>
+  /** Of the last confirmation, trusted or not: volumes may be polled as rarely soon. 0 before the first. */
+  intervalMs: number
   /** Stops the timer that ends the trust. */
   cancel(): void
 }
 
 export function noConfirmedEvents(): ConfirmedEvents {
-  return { beat: undefined, beatAt: 0, trusted: undefined, hasTrusted: false, periods: new Map(), cancel: () => {} }
+  return {
+    beat: undefined,
+    beatAt: 0,
+    trusted: undefined,
+    hasTrusted: false,
+    periods: new Map(),
+    intervalMs: 0,
+    cancel: () => {},
+  }
 }

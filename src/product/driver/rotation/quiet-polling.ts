@@ -20,6 +20,7 @@ export function seeConfirmation(node: Node, text: string | undefined, signal: Ab
   const isNew = confirmed.beat !== undefined && found.beat > confirmed.beat
   if (found.beat !== confirmed.beat) confirmed.beatAt = clock.elapsed()
   confirmed.beat = found.beat
+  confirmed.intervalMs = found.intervalMs
   seePeriods(node, found)
   if (!isNew) return
   const isFirst = !confirmed.hasTrusted
