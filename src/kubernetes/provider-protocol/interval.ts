@@ -4,7 +4,7 @@
  */
 export const intervalAttribute = 'keymount.dev/interval-ms'
 
-/** Undefined where the provider need not be told. */
+/** Undefined where it is shorter. */
 export function intervalText(intervalMs: number): string | undefined {
   return intervalMs > 30 * 60_000 ? String(intervalMs) : undefined
 }

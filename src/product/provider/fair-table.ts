@@ -4,7 +4,7 @@ import type { Clock } from '#lib'
 export interface FairTable<T> {
   /** Keeps or renews an entry for so many milliseconds. */
   set(key: string, value: T, owner: { namespace: string; keepMs: number }): void
-  /** What is kept, without what was not renewed in its time. */
+  /** The values of all entries that were renewed in their time. */
   values(): T[]
 }
 

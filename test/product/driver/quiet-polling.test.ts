@@ -84,20 +84,20 @@ async function start(t: TestContext) {
   return { driver, provider, clock, confirm, write, step, confirmFor, annotation, mount, checks, reads: () => reads }
 }
 
-test('the provider is told how rarely a volume may be read, so that its certificates stay in the metrics, and a class cannot change that', async (t) => {
+test('the provider gets how rarely a volume may be read, so that its certificates stay in the metrics, and a class cannot change that', async (t) => {
   const { driver, provider, clock, mount } = await start(t)
   await mount()
-  const told = () => {
+  const given = () => {
     const attributes = JSON.parse(provider.mounts.at(-1)?.attributes ?? '{}') as Record<string, string>
     return attributes[intervalAttribute]
   }
   // The confirmation is not trusted yet, and may be soon.
-  assert.equal(told(), String(24 * hour))
+  assert.equal(given(), String(24 * hour))
   await driver.restart({ flags: ['--rotation-poll-interval=10m'], clock })
   const parameters = { objects: objectsAttribute(['foo']), [intervalAttribute]: '1' }
   await driver.createClass('own', { provider: 'azure', parameters })
   await driver.mountedPod({ name: 'other', className: 'own' })
-  assert.notEqual(told(), '1')
+  assert.notEqual(given(), '1')
 })
 
 test('while the operator confirms that it hears of every change, volumes are polled at its interval; status and metrics show it', async (t) => {
