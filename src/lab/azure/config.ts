@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { type LogLevel, logLevels } from '#lib'
-import type { FlagSpecs, Program } from '#lib/flags'
+import { type LogLevel, logLevels, type Problems } from '#lib'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { readMachineProxy } from './proxy/machine-proxy.ts'
 import type { LocalAzureOptions } from './start-local-azure.ts'
 
@@ -38,17 +38,19 @@ export const localAzureProgram: Program<typeof localAzureFlags, LocalAzureConfig
   name: 'local-azure',
   summary: 'The local Azure: Entra, Resource Manager, Graph, Key Vault and IMDS on loopback.',
   flags: localAzureFlags,
-  configure(flags, env, problems) {
-    return {
-      stateDir: resolve(flags.state),
-      listen: flags.listen,
-      port: flags.port,
-      imdsPort: flags['imds-port'],
-      issuerCaFiles: flags['issuer-ca'].map((file) => resolve(file)),
-      forwarding: flags.offline ? undefined : { proxyFor: readMachineProxy(env, problems) },
-      delayMs: flags.delay,
-      clustersHome: flags.clusters === '' ? undefined : resolve(flags.clusters),
-      logLevel: flags['log-level'],
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof localAzureFlags>, env: Environment, problems: Problems): LocalAzureConfig {
+  return {
+    stateDir: resolve(flags.state),
+    listen: flags.listen,
+    port: flags.port,
+    imdsPort: flags['imds-port'],
+    issuerCaFiles: flags['issuer-ca'].map((file) => resolve(file)),
+    forwarding: flags.offline ? undefined : { proxyFor: readMachineProxy(env, problems) },
+    delayMs: flags.delay,
+    clustersHome: flags.clusters === '' ? undefined : resolve(flags.clusters),
+    logLevel: flags['log-level'],
+  }
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { type LogLevel, logLevels } from '#lib'
-import type { FlagSpecs, Program } from '#lib/flags'
+import { type LogLevel, logLevels, type Problems } from '#lib'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 
 export const localClusterFlags = {
   state: {
@@ -57,24 +57,30 @@ export const localClusterProgram: Program<typeof localClusterFlags, LocalCluster
   name: 'local-cluster',
   summary: 'The local cluster: an API server, controllers, and a node agent that runs pods as Linux processes.',
   flags: localClusterFlags,
-  configure(flags, _env, problems) {
-    const images = new Map<string, string>()
-    for (const entry of flags.image) {
-      const at = entry.indexOf('=')
-      if (at < 1) problems.unexpected('--image', entry, 'NAME=ROOTFS')
-      else images.set(entry.slice(0, at), entry.slice(at + 1))
-    }
-    return {
-      stateDir: resolve(flags.state),
-      listen: flags.listen,
-      port: flags.port,
-      images,
-      imageOverlay: flags['image-overlay'] === '' ? undefined : resolve(flags['image-overlay']),
-      azureControl: flags['azure-control'] === '' ? undefined : resolve(flags['azure-control']),
-      podNetwork: flags['pod-network'],
-      syncFrequencyMs: flags['sync-frequency'],
-      nodeName: flags['node-name'],
-      logLevel: flags['log-level'],
-    }
-  },
+  configure,
+}
+
+function configure(
+  flags: FlagValues<typeof localClusterFlags>,
+  _env: Environment,
+  problems: Problems,
+): LocalClusterConfig {
+  const images = new Map<string, string>()
+  for (const entry of flags.image) {
+    const at = entry.indexOf('=')
+    if (at < 1) problems.unexpected('--image', entry, 'NAME=ROOTFS')
+    else images.set(entry.slice(0, at), entry.slice(at + 1))
+  }
+  return {
+    stateDir: resolve(flags.state),
+    listen: flags.listen,
+    port: flags.port,
+    images,
+    imageOverlay: flags['image-overlay'] === '' ? undefined : resolve(flags['image-overlay']),
+    azureControl: flags['azure-control'] === '' ? undefined : resolve(flags['azure-control']),
+    podNetwork: flags['pod-network'],
+    syncFrequencyMs: flags['sync-frequency'],
+    nodeName: flags['node-name'],
+    logLevel: flags['log-level'],
+  }
 }

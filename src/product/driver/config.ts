@@ -1,10 +1,11 @@
 import { buildOf, buildVersion, kubeconfigFlag, metricsBackendFlag, versionFlag } from '#daemon'
-import type { LogLevel } from '#lib'
+import type { LogLevel, Problems } from '#lib'
 import {
   addressOfPort,
   type Endpoint,
   type Environment,
   type FlagSpecs,
+  type FlagValues,
   klogFlags,
   type ListenAddress,
   type Program,
@@ -152,32 +153,34 @@ export const driverProgram: Program<typeof driverFlags, DriverConfig> = {
   name: 'driver',
   summary: 'The CSI driver of a node: mounts volumes, writes their files, and keeps them up to date.',
   flags: driverFlags,
-  configure(flags, _env, problems) {
-    if (!/^[a-zA-Z]([-._a-zA-Z0-9]{0,61}[a-zA-Z])?$/.test(flags.drivername)) {
-      problems.unexpected('--drivername', flags.drivername, 'at most 63 letters, digits, "-", "." or "_"')
-    }
-    const healthPort = flags['healthz-port']
-    return {
-      endpoint: flags.endpoint,
-      driverName: flags.drivername,
-      nodeId: flags.nodeid,
-      providerDirectories: [...flags['additional-provider-volume-paths'], flags['provider-volume']],
-      metricsAddress: flags['metrics-addr'],
-      healthAddress: healthPort < 0 ? flags['health-addr'] : addressOfPort(healthPort),
-      registration:
-        flags['registration-dir'] === ''
-          ? undefined
-          : { directory: flags['registration-dir'], kubeletPath: flags['kubelet-registration-path'] },
-      rotation: flags['enable-secret-rotation'],
-      rotationIntervalMs: flags['rotation-poll-interval'],
-      maxReceiveBytes: flags['max-call-recv-msg-size'],
-      volumeSizeBytes:
-        flags['volume-size-limit'] || Math.max(driverLimits.volumeBytes.value, 4 * flags['max-call-recv-msg-size']),
-      volumeMemoryBytes: flags['volume-memory-budget'] || defaultMemoryBudget(),
-      volumeAttributesWin: flags['volume-attributes-win'],
-      providerHealthCheckMs: flags['provider-health-check'] ? flags['provider-health-check-interval'] : undefined,
-      kubeconfig: flags.kubeconfig,
-      logLevel: flags.v >= 5 ? 'trace' : flags.v >= 4 ? 'debug' : 'info',
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof driverFlags>, _env: Environment, problems: Problems): DriverConfig {
+  if (!/^[a-zA-Z]([-._a-zA-Z0-9]{0,61}[a-zA-Z])?$/.test(flags.drivername)) {
+    problems.unexpected('--drivername', flags.drivername, 'at most 63 letters, digits, "-", "." or "_"')
+  }
+  const healthPort = flags['healthz-port']
+  return {
+    endpoint: flags.endpoint,
+    driverName: flags.drivername,
+    nodeId: flags.nodeid,
+    providerDirectories: [...flags['additional-provider-volume-paths'], flags['provider-volume']],
+    metricsAddress: flags['metrics-addr'],
+    healthAddress: healthPort < 0 ? flags['health-addr'] : addressOfPort(healthPort),
+    registration:
+      flags['registration-dir'] === ''
+        ? undefined
+        : { directory: flags['registration-dir'], kubeletPath: flags['kubelet-registration-path'] },
+    rotation: flags['enable-secret-rotation'],
+    rotationIntervalMs: flags['rotation-poll-interval'],
+    maxReceiveBytes: flags['max-call-recv-msg-size'],
+    volumeSizeBytes:
+      flags['volume-size-limit'] || Math.max(driverLimits.volumeBytes.value, 4 * flags['max-call-recv-msg-size']),
+    volumeMemoryBytes: flags['volume-memory-budget'] || defaultMemoryBudget(),
+    volumeAttributesWin: flags['volume-attributes-win'],
+    providerHealthCheckMs: flags['provider-health-check'] ? flags['provider-health-check-interval'] : undefined,
+    kubeconfig: flags.kubeconfig,
+    logLevel: flags.v >= 5 ? 'trace' : flags.v >= 4 ? 'debug' : 'info',
+  }
 }

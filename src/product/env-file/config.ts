@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { versionFlag } from '#daemon'
 import type { Problems } from '#lib'
-import type { FlagSpecs, Program } from '#lib/flags'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { variableName } from './format-env-file.ts'
 import type { EnvFileConfig, Mapping } from './write-env-file.ts'
 
@@ -31,23 +31,25 @@ export const envFileProgram: Program<typeof envFileFlags, EnvFileConfig> = {
   name: 'env-file',
   summary: 'Init container that writes secrets of a volume as a file that Kubernetes reads environment variables from.',
   flags: envFileFlags,
-  configure(flags, _env, problems) {
-    for (const [name, path] of [
-      ['--from', flags.from],
-      ['--to', flags.to],
-    ] as const)
-      if (!path.startsWith('/')) problems.unexpected(name, path, 'an absolute path')
-    if (flags.map.length === 0 && !flags.all) problems.add('--map', 'missing; expected VARIABLE=FILE, or --all')
-    if (flags.prefix !== '' && !flags.all) problems.add('--prefix', 'needs --all')
-    else if (flags.prefix !== '' && !variableName.test(flags.prefix))
-      problems.unexpected('--prefix', flags.prefix, 'letters, digits and _, not beginning with a digit')
-    return {
-      from: flags.from,
-      to: flags.to,
-      mappings: mappingsOf(flags.map, problems),
-      all: flags.all ? { prefix: flags.prefix } : undefined,
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof envFileFlags>, _env: Environment, problems: Problems): EnvFileConfig {
+  for (const [name, path] of [
+    ['--from', flags.from],
+    ['--to', flags.to],
+  ] as const)
+    if (!path.startsWith('/')) problems.unexpected(name, path, 'an absolute path')
+  if (flags.map.length === 0 && !flags.all) problems.add('--map', 'missing; expected VARIABLE=FILE, or --all')
+  if (flags.prefix !== '' && !flags.all) problems.add('--prefix', 'needs --all')
+  else if (flags.prefix !== '' && !variableName.test(flags.prefix))
+    problems.unexpected('--prefix', flags.prefix, 'letters, digits and _, not beginning with a digit')
+  return {
+    from: flags.from,
+    to: flags.to,
+    mappings: mappingsOf(flags.map, problems),
+    all: flags.all ? { prefix: flags.prefix } : undefined,
+  }
 }
 
 function mappingsOf(texts: readonly string[], problems: Problems): Mapping[] {

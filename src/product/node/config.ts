@@ -1,5 +1,5 @@
 import { Problems } from '#lib'
-import type { FlagSpecs, FlagValues, Program } from '#lib/flags'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { type DriverConfig, driverFlags, driverProgram } from '#product/driver'
 import { type ProviderProgramConfig, providerFlags, providerProgram } from '#product/provider'
 
@@ -32,20 +32,22 @@ export const nodeProgram: Program<typeof nodeFlags, NodeConfig> = {
   name: 'node',
   summary: 'Driver and provider of a node in one process, for small nodes.',
   flags: nodeFlags,
-  configure(flags, env, problems) {
-    const ofDriver = { ...flags, 'healthz-port': driverFlags['healthz-port'].default }
-    const ofProvider: FlagValues<typeof providerFlags> = {
-      ...flags,
-      endpoint: flags['provider-endpoint'],
-      'metrics-addr': flags['provider-metrics-addr'],
-      'health-addr': flags['provider-health-addr'],
-    }
-    const config = {
-      driver: driverProgram.configure(ofDriver, env, problems),
-      provider: configureProvider(ofProvider, env, problems),
-    }
-    return config
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof nodeFlags>, env: Environment, problems: Problems): NodeConfig {
+  const ofDriver = { ...flags, 'healthz-port': driverFlags['healthz-port'].default }
+  const ofProvider: FlagValues<typeof providerFlags> = {
+    ...flags,
+    endpoint: flags['provider-endpoint'],
+    'metrics-addr': flags['provider-metrics-addr'],
+    'health-addr': flags['provider-health-addr'],
+  }
+  const config = {
+    driver: driverProgram.configure(ofDriver, env, problems),
+    provider: configureProvider(ofProvider, env, problems),
+  }
+  return config
 }
 
 /** The provider's problems, under the names that its addresses have here. */

@@ -1,6 +1,6 @@
 import { versionFlag } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
-import type { FlagSpecs, ListenAddress, Program } from '#lib/flags'
+import type { Environment, FlagSpecs, FlagValues, ListenAddress, Program } from '#lib/flags'
 import { type NotifyAction, signalName } from './actions.ts'
 import type { NotifyConfig } from './start-notify.ts'
 
@@ -57,27 +57,29 @@ export const notifyProgram: Program<typeof notifyFlags, NotifyProgramConfig> = {
   summary:
     "A pod's sidecar that notifies the application when its secrets have changed: by a request, a signal, a command or its own end.",
   flags: notifyFlags,
-  configure(flags, _env, problems) {
-    for (const directory of flags.watch)
-      if (!directory.startsWith('/')) problems.unexpected('--watch', directory, 'an absolute path')
-    if (flags.watch.length === 0) problems.add('--watch', 'missing; name the directory of at least one volume')
-    const actions = actionsOf(
-      {
-        post: flags.post,
-        signal: flags.signal,
-        process: flags.process,
-        'exit-code': flags['exit-code'] === 0 ? '' : String(flags['exit-code']),
-        command: flags.command,
-      },
-      problems,
-      '--',
-    )
-    return {
-      logLevel: flags.v >= 4 ? 'debug' : 'info',
-      metricsAddress: flags['metrics-addr'],
-      notify: { watch: flags.watch, quietMs: flags.settle, actions },
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof notifyFlags>, _env: Environment, problems: Problems): NotifyProgramConfig {
+  for (const directory of flags.watch)
+    if (!directory.startsWith('/')) problems.unexpected('--watch', directory, 'an absolute path')
+  if (flags.watch.length === 0) problems.add('--watch', 'missing; name the directory of at least one volume')
+  const actions = actionsOf(
+    {
+      post: flags.post,
+      signal: flags.signal,
+      process: flags.process,
+      'exit-code': flags['exit-code'] === 0 ? '' : String(flags['exit-code']),
+      command: flags.command,
+    },
+    problems,
+    '--',
+  )
+  return {
+    logLevel: flags.v >= 4 ? 'debug' : 'info',
+    metricsAddress: flags['metrics-addr'],
+    notify: { watch: flags.watch, quietMs: flags.settle, actions },
+  }
 }
 
 export type ActionWords = Readonly<Record<'post' | 'signal' | 'process' | 'exit-code' | 'command', string>>

@@ -1,5 +1,6 @@
 import { type ControllerConfig, controllerConfig, controllerFlags } from '#daemon'
-import type { FlagSpecs, Program } from '#lib/flags'
+import type { Problems } from '#lib'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { type EventsConfig, eventsConfig, eventsFlags } from './events/events-config.ts'
 import type { RestartConfig } from './restart/restarter.ts'
 
@@ -89,35 +90,37 @@ export const operatorProgram: Program<typeof operatorFlags, OperatorConfig> = {
   summary:
     'The operator: what acts on the whole cluster, part by part. It holds no value of a secret and cannot read any.',
   flags: operatorFlags,
-  configure(flags, env, problems) {
-    if (!flags.restart && !flags.events && !flags['status-interval'])
-      problems.add('', 'no part of the operator is on; set --restart, --events or --status-interval')
-    const pod = {
-      namespace: env.OPERATOR_POD_NAMESPACE || 'default',
-      name: env.OPERATOR_POD_NAME || 'operator',
-      uid: env.OPERATOR_POD_UID,
-    }
-    const lease = { ...pod, lease: 'keymount-operator', namespace: env.OPERATOR_POD_NAMESPACE }
-    const agreeTimeoutMs = flags['restart-agree-timeout']
-    return {
-      ...controllerConfig(flags, lease, problems),
-      pod,
-      events: eventsConfig(flags, env, problems),
-      driverName: flags.drivername,
-      statusIntervalOf: flags['status-interval'] ? flags.drivername : undefined,
-      restart: flags.restart
-        ? {
-            namespaces: flags.namespaces,
-            maxPerMinute: flags['restart-max-per-minute'],
-            burst: flags['restart-burst'],
-            minIntervalMs: flags['restart-min-interval'],
-            dryRun: flags['restart-dry-run'],
-            guess: flags['restart-guess'],
-            reloaderAnnotations: flags['restart-reloader-annotations'],
-            rotationIntervalMs: flags['rotation-poll-interval'],
-            agreeTimeoutMs: agreeTimeoutMs === 0 ? undefined : agreeTimeoutMs,
-          }
-        : undefined,
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof operatorFlags>, env: Environment, problems: Problems): OperatorConfig {
+  if (!flags.restart && !flags.events && !flags['status-interval'])
+    problems.add('', 'no part of the operator is on; set --restart, --events or --status-interval')
+  const pod = {
+    namespace: env.OPERATOR_POD_NAMESPACE || 'default',
+    name: env.OPERATOR_POD_NAME || 'operator',
+    uid: env.OPERATOR_POD_UID,
+  }
+  const lease = { ...pod, lease: 'keymount-operator', namespace: env.OPERATOR_POD_NAMESPACE }
+  const agreeTimeoutMs = flags['restart-agree-timeout']
+  return {
+    ...controllerConfig(flags, lease, problems),
+    pod,
+    events: eventsConfig(flags, env, problems),
+    driverName: flags.drivername,
+    statusIntervalOf: flags['status-interval'] ? flags.drivername : undefined,
+    restart: flags.restart
+      ? {
+          namespaces: flags.namespaces,
+          maxPerMinute: flags['restart-max-per-minute'],
+          burst: flags['restart-burst'],
+          minIntervalMs: flags['restart-min-interval'],
+          dryRun: flags['restart-dry-run'],
+          guess: flags['restart-guess'],
+          reloaderAnnotations: flags['restart-reloader-annotations'],
+          rotationIntervalMs: flags['rotation-poll-interval'],
+          agreeTimeoutMs: agreeTimeoutMs === 0 ? undefined : agreeTimeoutMs,
+        }
+      : undefined,
+  }
 }

@@ -172,54 +172,60 @@ export const providerProgram: Program<typeof providerFlags, ProviderProgramConfi
   name: 'provider',
   summary: 'The Azure provider of a node: signs in to Microsoft Entra ID and reads objects from Key Vault.',
   flags: providerFlags,
-  configure(flags, env, problems) {
-    const cloudName = flags['cloud-name']
-    if (cloudName !== '' && findCloud(cloudName) === undefined && !isStackCloud(cloudName)) {
-      problems.unexpected('--cloud-name', cloudName, `one of ${cloudNames.join(', ')}`)
-    }
-    if (flags['serve-stale-for'] > flags['serve-stale-max']) {
-      const most = `at most --serve-stale-max, which is ${formatDuration(flags['serve-stale-max'])}`
-      problems.unexpected('--serve-stale-for', formatDuration(flags['serve-stale-for']), most)
-    }
-    return {
-      logLevel: flags.v >= 5 ? 'debug' : 'info',
-      endpoint: flags.endpoint,
-      version: buildVersion,
-      metricsAddress: addressOf('metrics-addr', flags['metrics-addr'], flags['prometheus-port'], problems),
-      healthAddress: addressOf('health-addr', flags['health-addr'], flags['healthz-port'], problems),
-      healthPath: flags['healthz-path'],
-      healthTimeoutMs: flags['healthz-timeout'],
-      cloud: { cloudName, cloudFile: env.AZURE_ENVIRONMENT_FILEPATH ?? '', cloudFiles: flags['cloud-files'] },
-      managedIdentities: managedIdentitiesOf(flags['managed-identities'], problems),
-      tokenAudiences: flags['token-audiences'],
-      maxMountBytes: flags['max-mount-bytes'],
-      maxAnswerBytes: flags['max-answer-bytes'],
-      objectNameLabels: flags['object-name-labels'],
-      defaultTenantId: flags['default-tenant'] || (env.AZURE_TENANT_ID ?? ''),
-      kube: kubeConfig(flags.kubeconfig, env),
-      http: httpFromEnvironment(env, problems),
-      emulator: emulatorConfig(flags, problems),
-      imdsEndpoint: flags['imds-endpoint'] || env.AZURE_POD_IDENTITY_AUTHORITY_HOST || undefined,
-      nmiEndpoint: flags['nmi-endpoint'],
-      tokenProxy: {
-        url: flags['token-proxy-url'] || undefined,
-        sniName: flags['sni-name'] || undefined,
-        apiServer: {
-          host: 'kubernetes.default.svc.cluster.local',
-          port: Number(env.KUBERNETES_SERVICE_PORT ?? 443),
-        },
+  configure,
+}
+
+function configure(
+  flags: FlagValues<typeof providerFlags>,
+  env: Environment,
+  problems: Problems,
+): ProviderProgramConfig {
+  const cloudName = flags['cloud-name']
+  if (cloudName !== '' && findCloud(cloudName) === undefined && !isStackCloud(cloudName)) {
+    problems.unexpected('--cloud-name', cloudName, `one of ${cloudNames.join(', ')}`)
+  }
+  if (flags['serve-stale-for'] > flags['serve-stale-max']) {
+    const most = `at most --serve-stale-max, which is ${formatDuration(flags['serve-stale-max'])}`
+    problems.unexpected('--serve-stale-for', formatDuration(flags['serve-stale-for']), most)
+  }
+  return {
+    logLevel: flags.v >= 5 ? 'debug' : 'info',
+    endpoint: flags.endpoint,
+    version: buildVersion,
+    metricsAddress: addressOf('metrics-addr', flags['metrics-addr'], flags['prometheus-port'], problems),
+    healthAddress: addressOf('health-addr', flags['health-addr'], flags['healthz-port'], problems),
+    healthPath: flags['healthz-path'],
+    healthTimeoutMs: flags['healthz-timeout'],
+    cloud: { cloudName, cloudFile: env.AZURE_ENVIRONMENT_FILEPATH ?? '', cloudFiles: flags['cloud-files'] },
+    managedIdentities: managedIdentitiesOf(flags['managed-identities'], problems),
+    tokenAudiences: flags['token-audiences'],
+    maxMountBytes: flags['max-mount-bytes'],
+    maxAnswerBytes: flags['max-answer-bytes'],
+    objectNameLabels: flags['object-name-labels'],
+    defaultTenantId: flags['default-tenant'] || (env.AZURE_TENANT_ID ?? ''),
+    kube: kubeConfig(flags.kubeconfig, env),
+    http: httpFromEnvironment(env, problems),
+    emulator: emulatorConfig(flags, problems),
+    imdsEndpoint: flags['imds-endpoint'] || env.AZURE_POD_IDENTITY_AUTHORITY_HOST || undefined,
+    nmiEndpoint: flags['nmi-endpoint'],
+    tokenProxy: {
+      url: flags['token-proxy-url'] || undefined,
+      sniName: flags['sni-name'] || undefined,
+      apiServer: {
+        host: 'kubernetes.default.svc.cluster.local',
+        port: Number(env.KUBERNETES_SERVICE_PORT ?? 443),
       },
-      readShareMs: flags['read-share'],
-      staleMs: flags['serve-stale-for'],
-      maxStaleMs: flags['serve-stale-max'],
-      lastGoodBytes: flags['last-good-bytes'],
-      tokenHoldMs: flags['token-cache-ttl'],
-      constructPemChain: flags['construct-pem-chain'],
-      separateFiles: flags['write-cert-and-key-in-separate-files'],
-      userAgent: flags['custom-user-agent'],
-      prepare: true,
-    }
-  },
+    },
+    readShareMs: flags['read-share'],
+    staleMs: flags['serve-stale-for'],
+    maxStaleMs: flags['serve-stale-max'],
+    lastGoodBytes: flags['last-good-bytes'],
+    tokenHoldMs: flags['token-cache-ttl'],
+    constructPemChain: flags['construct-pem-chain'],
+    separateFiles: flags['write-cert-and-key-in-separate-files'],
+    userAgent: flags['custom-user-agent'],
+    prepare: true,
+  }
 }
 
 /** The address that a pair of flags names: the one with an interface wins over the port on every interface. */

@@ -8,7 +8,7 @@ import {
 } from '#daemon'
 import type { LogLevel, Problems } from '#lib'
 import { withoutEnd } from '#lib'
-import type { Environment, FlagSpecs, Program } from '#lib/flags'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { metadataAddress } from '#product/imds'
 import type { ProxyConfig } from './start-proxy.ts'
 
@@ -44,37 +44,39 @@ export const proxyProgram: Program<typeof proxyFlags, ProxyProgramConfig> = {
   name: 'proxy',
   summary: "A pod's sidecar in place of IMDS: answers token requests by workload identity.",
   flags: proxyFlags,
-  configure(flags, env, problems) {
-    const port = flags['proxy-port']
-    if (flags.probe) return { probe: true, port }
-    const imdsEndpoint = flags['imds-endpoint']
-    if (!/^http:\/\/[^/?#@]+\/?$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
-      problems.unexpected('--imds-endpoint', imdsEndpoint, `http://HOST[:PORT] such as http://${metadataAddress}`)
-    }
-    const tenantId = injected(env, 'AZURE_TENANT_ID', problems)
-    const tokenFile = injected(env, 'AZURE_FEDERATED_TOKEN_FILE', problems)
-    const http = httpFromEnvironment(env, problems)
-    const extraCa = env.KEYMOUNT_EXTRA_CA ?? ''
-    if (extraCa !== '' && !extraCa.includes('-----BEGIN CERTIFICATE-----')) {
-      problems.add('KEYMOUNT_EXTRA_CA', 'there is no PEM certificate in it')
-    }
-    return {
-      probe: false,
-      logLevel: logLevelOf(flags['log-level']),
-      proxy: {
-        port,
-        tenantId,
-        clientId: env.AZURE_CLIENT_ID ?? '',
-        cloud: cloudOf(env, problems),
-        tokenFile,
-        holdMs: flags['token-cache-ttl'],
-        requireMetadataHeader: flags['require-metadata-header'],
-        imdsEndpoint,
-        http: extraCa === '' ? http : { ...http, extraCa: [http.extraCa ?? '', extraCa].join('\n') },
-        userAgent: workloadIdentityUserAgent('proxy', env),
-      },
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof proxyFlags>, env: Environment, problems: Problems): ProxyProgramConfig {
+  const port = flags['proxy-port']
+  if (flags.probe) return { probe: true, port }
+  const imdsEndpoint = flags['imds-endpoint']
+  if (!/^http:\/\/[^/?#@]+\/?$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
+    problems.unexpected('--imds-endpoint', imdsEndpoint, `http://HOST[:PORT] such as http://${metadataAddress}`)
+  }
+  const tenantId = injected(env, 'AZURE_TENANT_ID', problems)
+  const tokenFile = injected(env, 'AZURE_FEDERATED_TOKEN_FILE', problems)
+  const http = httpFromEnvironment(env, problems)
+  const extraCa = env.KEYMOUNT_EXTRA_CA ?? ''
+  if (extraCa !== '' && !extraCa.includes('-----BEGIN CERTIFICATE-----')) {
+    problems.add('KEYMOUNT_EXTRA_CA', 'there is no PEM certificate in it')
+  }
+  return {
+    probe: false,
+    logLevel: logLevelOf(flags['log-level']),
+    proxy: {
+      port,
+      tenantId,
+      clientId: env.AZURE_CLIENT_ID ?? '',
+      cloud: cloudOf(env, problems),
+      tokenFile,
+      holdMs: flags['token-cache-ttl'],
+      requireMetadataHeader: flags['require-metadata-header'],
+      imdsEndpoint,
+      http: extraCa === '' ? http : { ...http, extraCa: [http.extraCa ?? '', extraCa].join('\n') },
+      userAgent: workloadIdentityUserAgent('proxy', env),
+    },
+  }
 }
 
 /** A variable that the webhook gives every container. */

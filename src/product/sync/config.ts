@@ -1,5 +1,6 @@
 import { type ControllerConfig, controllerConfig, controllerFlags } from '#daemon'
-import type { FlagSpecs, Program } from '#lib/flags'
+import type { Problems } from '#lib'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import type { SyncConfig } from './start-sync.ts'
 
 /** Upstream's flags with upstream's defaults (but for the interval), then ours. `docs/configuration.md` is checked against this. */
@@ -53,25 +54,27 @@ export const syncProgram: Program<typeof syncFlags, SyncProgramConfig> = {
   name: 'sync',
   summary: 'The controller of SecretSyncs: Kubernetes Secrets from a vault, without a pod that mounts them.',
   flags: syncFlags,
-  configure(flags, env, problems) {
-    const interval = flags['rotation-poll-interval']
-    if (interval > 0 && interval < 1000) problems.add('--rotation-poll-interval', 'expected 0s, or 1s or more')
-    if (flags.namespaces.length > 0 && flags['namespace-selector'] !== '')
-      problems.add('--namespace-selector', 'not together with --namespaces')
-    // Providers refuse a request without the name of a pod.
-    const pod = { name: env.SYNC_CONTROLLER_POD_NAME || leaseName, uid: env.SYNC_CONTROLLER_POD_UID ?? '' }
-    return {
-      ...controllerConfig(flags, { ...pod, lease: leaseName, namespace: env.SYNC_CONTROLLER_POD_NAMESPACE }, problems),
-      providerDirectories: flags['provider-volume'],
-      maxReceiveBytes: flags['max-call-recv-msg-size'],
-      audiences: flags['token-request-audience'],
-      intervalMs: interval,
-      namespaces: flags.namespaces,
-      namespaceSelector: flags['namespace-selector'],
-      syncClasses: flags['sync-classes'],
-      controllerName: flags['controller-name'],
-      workers: flags.workers,
-      pod,
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof syncFlags>, env: Environment, problems: Problems): SyncProgramConfig {
+  const interval = flags['rotation-poll-interval']
+  if (interval > 0 && interval < 1000) problems.add('--rotation-poll-interval', 'expected 0s, or 1s or more')
+  if (flags.namespaces.length > 0 && flags['namespace-selector'] !== '')
+    problems.add('--namespace-selector', 'not together with --namespaces')
+  // Providers refuse a request without the name of a pod.
+  const pod = { name: env.SYNC_CONTROLLER_POD_NAME || leaseName, uid: env.SYNC_CONTROLLER_POD_UID ?? '' }
+  return {
+    ...controllerConfig(flags, { ...pod, lease: leaseName, namespace: env.SYNC_CONTROLLER_POD_NAMESPACE }, problems),
+    providerDirectories: flags['provider-volume'],
+    maxReceiveBytes: flags['max-call-recv-msg-size'],
+    audiences: flags['token-request-audience'],
+    intervalMs: interval,
+    namespaces: flags.namespaces,
+    namespaceSelector: flags['namespace-selector'],
+    syncClasses: flags['sync-classes'],
+    controllerName: flags['controller-name'],
+    workers: flags.workers,
+    pod,
+  }
 }

@@ -111,46 +111,48 @@ export const controllerProgram: Program<typeof controllerFlags, ControllerConfig
   name: 'controller',
   summary: 'The workload identity webhook: gives labelled pods a token and the variables that SDKs read.',
   flags: controllerFlags,
-  configure(flags, env, problems) {
-    const tenantId = env.AZURE_TENANT_ID ?? ''
-    if (tenantId === '') problems.add('AZURE_TENANT_ID', 'required key AZURE_TENANT_ID missing value')
-    const address = flags['webhook-addr']
-    if (address === undefined) problems.add('--webhook-addr', 'expected HOST:PORT or :PORT')
-    return {
-      logLevel: logLevelOf(flags['log-level']),
-      kubeconfig: flags.kubeconfig,
-      webhook: {
-        address: address ?? { host: undefined, port: 0 },
-        minVersion: tlsVersions[flags['tls-min-version']],
-        clients: clientsOf(flags, problems),
-        healthAddress: flags['health-addr'],
-        metricsAddress: flags['metrics-addr'],
-        certificates: flags['disable-cert-rotation']
-          ? { kind: 'files', directory: flags['webhook-cert-dir'] }
-          : { kind: 'own', namespace: env.POD_NAMESPACE || 'azure-workload-identity-system' },
-        serviceAccountSelector: flags['service-account-selector'],
-        classChecks: flags['class-checks'],
-        envFiles: flags['env-files'],
-        drainMs: flags['drain-time'],
-        settings: {
-          tenantId,
-          authorityHost: authorityHostOf(env, problems),
-          audience: flags.audience || standardAudience,
-          legacyTokenPath: flags['legacy-token-path'],
-          proxy: {
-            image: env.PROXY_IMAGE || ownImage,
-            initImage: env.PROXY_INIT_IMAGE || ownImage,
-            extraArgs: (env.PROXY_ARGS ?? '').split(/\s+/).filter((word) => word !== ''),
-            env: proxyEnvironment(env),
-            resources: resourcesOf('PROXY_RESOURCES', env, problems),
-            initResources: resourcesOf('PROXY_INIT_RESOURCES', env, problems),
-            logLevel: flags['log-level'],
-          },
-          tokenEndpoint: tokenEndpointOf(flags, env, problems),
+  configure,
+}
+
+function configure(flags: FlagValues<typeof controllerFlags>, env: Environment, problems: Problems): ControllerConfig {
+  const tenantId = env.AZURE_TENANT_ID ?? ''
+  if (tenantId === '') problems.add('AZURE_TENANT_ID', 'required key AZURE_TENANT_ID missing value')
+  const address = flags['webhook-addr']
+  if (address === undefined) problems.add('--webhook-addr', 'expected HOST:PORT or :PORT')
+  return {
+    logLevel: logLevelOf(flags['log-level']),
+    kubeconfig: flags.kubeconfig,
+    webhook: {
+      address: address ?? { host: undefined, port: 0 },
+      minVersion: tlsVersions[flags['tls-min-version']],
+      clients: clientsOf(flags, problems),
+      healthAddress: flags['health-addr'],
+      metricsAddress: flags['metrics-addr'],
+      certificates: flags['disable-cert-rotation']
+        ? { kind: 'files', directory: flags['webhook-cert-dir'] }
+        : { kind: 'own', namespace: env.POD_NAMESPACE || 'azure-workload-identity-system' },
+      serviceAccountSelector: flags['service-account-selector'],
+      classChecks: flags['class-checks'],
+      envFiles: flags['env-files'],
+      drainMs: flags['drain-time'],
+      settings: {
+        tenantId,
+        authorityHost: authorityHostOf(env, problems),
+        audience: flags.audience || standardAudience,
+        legacyTokenPath: flags['legacy-token-path'],
+        proxy: {
+          image: env.PROXY_IMAGE || ownImage,
+          initImage: env.PROXY_INIT_IMAGE || ownImage,
+          extraArgs: (env.PROXY_ARGS ?? '').split(/\s+/).filter((word) => word !== ''),
+          env: proxyEnvironment(env),
+          resources: resourcesOf('PROXY_RESOURCES', env, problems),
+          initResources: resourcesOf('PROXY_INIT_RESOURCES', env, problems),
+          logLevel: flags['log-level'],
         },
+        tokenEndpoint: tokenEndpointOf(flags, env, problems),
       },
-    }
-  },
+    },
+  }
 }
 
 function clientsOf(flags: Flags, problems: Problems): ClientCertificates | undefined {

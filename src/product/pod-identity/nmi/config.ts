@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { kubeconfigFlag } from '#daemon'
-import type { LogLevel } from '#lib'
-import type { FlagSpecs, Program } from '#lib/flags'
+import type { LogLevel, Problems } from '#lib'
+import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { initialObjectsFlag } from '../initial-objects.ts'
 import { podIdentityVersionFlag, upstreamFlags } from '../upstream-flags.ts'
 import { normalizeAuthority } from './identity-tokens.ts'
@@ -116,53 +116,55 @@ export const nmiProgram: Program<typeof nmiFlags, NmiProgramConfig> = {
   name: 'nmi',
   summary: 'The node endpoint of AAD Pod Identity: answers the token requests of pods in place of IMDS.',
   flags: nmiFlags,
-  configure(flags, env, problems) {
-    const mode = flags['operation-mode']
-    const forceNamespaced = flags.forceNamespaced || env.FORCENAMESPACED === 'true'
-    if (mode === 'managed' && !forceNamespaced) problems.add('--operation-mode', 'managed needs --forceNamespaced')
-    if (mode === 'managed' && flags['allow-cross-namespace-secrets']) {
-      problems.add('--allow-cross-namespace-secrets', 'is not available in managed mode')
-    }
-    for (const url of flags['allowed-authorities']) {
-      if (normalizeAuthority(url) !== undefined) continue
-      problems.unexpected('--allowed-authorities', url, 'https URLs without user, query and fragment')
-    }
-    const metadata = `http://${flags['metadata-ip']}:${flags['metadata-port']}`
-    const imdsEndpoint = (flags['imds-endpoint'] || metadata).replace(/\/$/, '')
-    if (!/^http:\/\/[^/?#@]+$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
-      problems.unexpected('--imds-endpoint', imdsEndpoint, 'http://HOST[:PORT]')
-    }
-    return {
-      logLevel: flags.v >= 5 ? 'debug' : 'info',
-      kubeconfig: flags.kubeconfig,
-      tokenHoldMs: flags['token-cache-ttl'],
-      kubeletConfig: flags['allow-network-plugin-kubenet'] ? '' : flags['kubelet-config'],
-      initialObjectsFile: flags['initial-objects'],
-      nmi: {
-        address: { host: flags['nmi-listen-address'], port: flags['nmi-port'] },
-        healthAddress: { host: undefined, port: flags['http-probe-port'] },
-        metricsAddress: { host: undefined, port: flags['prometheus-port'] },
-        nodeName: flags.node || hostname(),
-        mode,
-        forceNamespaced,
-        attemptsForCreated: flags['retry-attempts-for-created'],
-        attemptsForAssigned: flags['retry-attempts-for-assigned'],
-        findRetryMs: flags['find-identity-retry-interval'] * 1000,
-        metadataHeaderRequired: flags['metadata-header-required'],
-        blockInstanceMetadata: flags['block-instance-metadata'],
-        setRetryAfterHeader: flags['set-retry-after-header'],
-        allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'],
-        allowedAuthorities: flags['allowed-authorities'],
-        controller: { namespace: flags.MICNamespace, serviceAccount: flags['mic-service-account'] },
-        imdsEndpoint,
-        redirect: flags.redirect
-          ? {
-              metadataIp: flags['metadata-ip'],
-              metadataPort: flags['metadata-port'],
-              checkMs: flags['ipt-update-interval-sec'] * 1000,
-            }
-          : undefined,
-      },
-    }
-  },
+  configure,
+}
+
+function configure(flags: FlagValues<typeof nmiFlags>, env: Environment, problems: Problems): NmiProgramConfig {
+  const mode = flags['operation-mode']
+  const forceNamespaced = flags.forceNamespaced || env.FORCENAMESPACED === 'true'
+  if (mode === 'managed' && !forceNamespaced) problems.add('--operation-mode', 'managed needs --forceNamespaced')
+  if (mode === 'managed' && flags['allow-cross-namespace-secrets']) {
+    problems.add('--allow-cross-namespace-secrets', 'is not available in managed mode')
+  }
+  for (const url of flags['allowed-authorities']) {
+    if (normalizeAuthority(url) !== undefined) continue
+    problems.unexpected('--allowed-authorities', url, 'https URLs without user, query and fragment')
+  }
+  const metadata = `http://${flags['metadata-ip']}:${flags['metadata-port']}`
+  const imdsEndpoint = (flags['imds-endpoint'] || metadata).replace(/\/$/, '')
+  if (!/^http:\/\/[^/?#@]+$/.test(imdsEndpoint) || !URL.canParse(imdsEndpoint)) {
+    problems.unexpected('--imds-endpoint', imdsEndpoint, 'http://HOST[:PORT]')
+  }
+  return {
+    logLevel: flags.v >= 5 ? 'debug' : 'info',
+    kubeconfig: flags.kubeconfig,
+    tokenHoldMs: flags['token-cache-ttl'],
+    kubeletConfig: flags['allow-network-plugin-kubenet'] ? '' : flags['kubelet-config'],
+    initialObjectsFile: flags['initial-objects'],
+    nmi: {
+      address: { host: flags['nmi-listen-address'], port: flags['nmi-port'] },
+      healthAddress: { host: undefined, port: flags['http-probe-port'] },
+      metricsAddress: { host: undefined, port: flags['prometheus-port'] },
+      nodeName: flags.node || hostname(),
+      mode,
+      forceNamespaced,
+      attemptsForCreated: flags['retry-attempts-for-created'],
+      attemptsForAssigned: flags['retry-attempts-for-assigned'],
+      findRetryMs: flags['find-identity-retry-interval'] * 1000,
+      metadataHeaderRequired: flags['metadata-header-required'],
+      blockInstanceMetadata: flags['block-instance-metadata'],
+      setRetryAfterHeader: flags['set-retry-after-header'],
+      allowCrossNamespaceSecrets: flags['allow-cross-namespace-secrets'],
+      allowedAuthorities: flags['allowed-authorities'],
+      controller: { namespace: flags.MICNamespace, serviceAccount: flags['mic-service-account'] },
+      imdsEndpoint,
+      redirect: flags.redirect
+        ? {
+            metadataIp: flags['metadata-ip'],
+            metadataPort: flags['metadata-port'],
+            checkMs: flags['ipt-update-interval-sec'] * 1000,
+          }
+        : undefined,
+    },
+  }
 }
