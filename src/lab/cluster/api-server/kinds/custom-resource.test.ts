@@ -56,6 +56,9 @@ test('printer columns follow their paths', () => {
     { name: 'First', type: 'integer', jsonPath: '.spec.list[0].size', priority: 1 },
     { name: 'Note', type: 'string', jsonPath: ".metadata.annotations['example.com/note']" },
     { name: 'Since', type: 'date', jsonPath: '.status.since' },
+    { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    { name: 'Why', type: 'string', jsonPath: `{.status.conditions[?(@.type != 'Ready')].reason}` },
+    { name: 'Sizes', type: 'string', jsonPath: '.spec.list[*].size' },
   ]
   const row = customRow(definition({ versions: [version('v1', { additionalPrinterColumns })] }))
   const object: ApiObject = {
@@ -64,16 +67,37 @@ test('printer columns follow their paths', () => {
       kind: 'Widget',
       metadata: { name: 'w', annotations: { 'example.com/note': 'hi' } },
     },
-    ...{ spec: { provider: 'azure', list: [{ size: 3 }] }, status: { since: '2026-01-01T00:00:00Z' } },
+    ...{ spec: { provider: 'azure', list: [{ size: 3 }] } },
+    status: {
+      since: '2026-01-01T00:00:00Z',
+      conditions: [
+        { type: 'Made', reason: 'New' },
+        { type: 'Ready', status: 'True' },
+      ],
+    },
   }
   const now = Date.parse('2026-01-01T00:01:00Z')
   const cells = row.columns('v1').map(({ name, cell }) => `${name}=${cell(object, now)}`)
-  assert.deepEqual(cells, ['Name=w', 'Provider=azure', 'First=3', 'Note=hi', 'Since=60s'])
+  assert.deepEqual(cells, [
+    'Name=w',
+    'Provider=azure',
+    'First=3',
+    'Note=hi',
+    'Since=60s',
+    'Ready=True',
+    'Why=New',
+    'Sizes=3',
+  ])
 })
 
 test('a definition that needs more than the local cluster has is refused', () => {
   const anyOf = { type: 'object', anyOf: [] }
+  const unreadable = [{ name: 'Last', type: 'string', jsonPath: '.spec.list[-1:]' }]
   const rows: [object, string][] = [
+    [
+      { versions: [version('v1', { storage: true, additionalPrinterColumns: unreadable })] },
+      'spec.additionalPrinterColumns[0].jsonPath: Forbidden: the path .spec.list[-1:] is not supported by the local cluster',
+    ],
     [
       { versions: [version('v1', { storage: true, schema: { openAPIV3Schema: anyOf } })] },
       'spec.validation.openAPIV3Schema.anyOf: Forbidden: the keyword anyOf is not supported by the local cluster',

@@ -2,6 +2,7 @@ import { valueAt } from '#lib/formats'
 import { type ApiObject, isRecord, recordsAt, textAt, textsAt } from '../api-object.ts'
 import { validateMetadata } from '../validation/metadata.ts'
 import { subdomainName } from '../validation/names.ts'
+import { parseColumnPath } from './column-path.ts'
 import { ageColumn, type Column, nameColumn } from './columns.ts'
 import { metadataFields } from './fields.ts'
 import { ageOf } from './human-duration.ts'
@@ -89,7 +90,7 @@ function printerColumns(wanted: readonly Record<string, unknown>[]): readonly Co
   return [
     nameColumn,
     ...wanted.map((entry): Column => {
-      const path = parseJsonPath(textAt(entry, 'jsonPath'))
+      const find = parseColumnPath(textAt(entry, 'jsonPath'))
       const type = textAt(entry, 'type') as Column['type']
       return {
         name: textAt(entry, 'name'),
@@ -98,21 +99,13 @@ function printerColumns(wanted: readonly Record<string, unknown>[]): readonly Co
         description: textAt(entry, 'description'),
         priority: typeof entry.priority === 'number' ? entry.priority : 0,
         cell: (object, now) => {
-          const found = valueAt(object, ...path)
+          const found = find?.(object)
           if (type === 'date') return ageOf(found, now)
           return typeof found === 'object' && found !== null ? JSON.stringify(found) : found
         },
       }
     }),
   ]
-}
-
-/** Field steps of a simple JSON path: `.status.conditions[0].type`, `.metadata.annotations['a.b/c']` or `.annotations.a\.b/c`. */
-function parseJsonPath(path: string): (string | number)[] {
-  const steps = path.matchAll(/\.((?:[^.[\]\\]|\\.)+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]/g)
-  return [...steps].map(([, field, index, quoted]) =>
-    index === undefined ? (field ?? quoted ?? '').replaceAll(/\\(.)/g, '$1') : Number(index),
-  )
 }
 
 /** Sets the defaults of a definition, and the status of one that is served. */

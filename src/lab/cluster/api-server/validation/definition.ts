@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { valueAt } from '#lib/formats'
 import type { Causes } from '../api-error.ts'
 import { type ApiObject, isRecord, recordsAt, textAt, textsAt } from '../api-object.ts'
+import { parseColumnPath } from '../kinds/column-path.ts'
 import { type Schema, unknownKeywords } from '../kinds/structural-schema.ts'
 import { validateDefinitionSchema } from './definition-schema.ts'
 import { checkName, label1035Name, requireName, subdomainName } from './names.ts'
@@ -133,6 +134,8 @@ function validateColumns(causes: Causes, columns: unknown, field: string): void 
     else if (!columnTypes.includes(type))
       causes.invalid(`${field}[${index}].type`, type, `must be one of ${columnTypes}`)
     if (path === '') causes.required(`${field}[${index}].JSONPath`)
+    else if (parseColumnPath(path) === undefined)
+      causes.forbidden(`${field}[${index}].jsonPath`, `the path ${path} is not supported by the local cluster`)
   }
 }
 
