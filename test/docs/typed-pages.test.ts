@@ -1,4 +1,4 @@
-/** Pages of `docs/` whose commands are typed into a shell of the lab, as a reader would. */
+/** Pages whose commands are typed into a shell of the lab, as a reader would. */
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -10,12 +10,18 @@ const root = join(import.meta.dirname, '../..')
 
 const skip = reasonToSkipWalkthroughs()
 
-for (const page of ['install.md']) {
-  test(`a reader can type docs/${page}`, { skip: skip ?? false }, async (t) => {
-    const { terminal } = await walkthroughLab(t)
+const pages = [
+  { page: 'docs/install.md', flags: [] },
+  { page: 'docs/secret-sync.md', flags: ['--example', '--sync'] },
+  { page: 'examples/README.md', flags: ['--example', '--secret-sync'] },
+]
+
+for (const { page, flags } of pages) {
+  test(`a reader can type ${page}`, { skip: skip ?? false }, async (t) => {
+    const { terminal } = await walkthroughLab(t, ...flags)
     const typing = await terminal(t)
     for (const name of readdirSync(root)) symlinkSync(join(root, name), join(typing.directory, name))
-    const walkthrough = parseWalkthrough(withoutPlainBlocks(readFileSync(join(root, 'docs', page), 'utf8')))
+    const walkthrough = parseWalkthrough(withoutPlainBlocks(readFileSync(join(root, page), 'utf8')))
     await followWalkthrough(t, walkthrough, typing)
   })
 }

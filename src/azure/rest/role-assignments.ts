@@ -4,6 +4,7 @@ import type { AzureService } from './azure-service.ts'
 
 /** https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
 export const builtInRoles = {
+  'Key Vault Administrator': '00482a5a-887f-4fb3-b363-3b7fe8e74483',
   'Key Vault Certificate User': 'db79e9a7-68ee-4b58-9aeb-b90e7c24fcba',
   'Key Vault Certificates Officer': 'a4417e6f-fecd-4de8-b567-7b0420556985',
   'Key Vault Crypto Officer': '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',

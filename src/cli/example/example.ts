@@ -32,11 +32,11 @@ export interface ExamplePlace {
   packageRoot: string
 }
 
-/** As in Azure, the owner of a subscription has no right to a vault's secrets until it assigns itself a role. */
+/** As in Azure, the owner of a subscription has no right to what a vault holds until it assigns itself a role. */
 export async function createExampleVault({ azure, vault }: ExamplePlace, value: string): Promise<void> {
   await azure.createResourceGroup()
   await azure.createVault(vault)
-  await azure.assignRole({ role: 'Key Vault Secrets Officer', principalId: await azure.principalId(), vault })
+  await azure.assignRole({ role: 'Key Vault Administrator', principalId: await azure.principalId(), vault })
   await azure.setSecret(vault, exampleNames.secret, value)
 }
 

@@ -11,14 +11,7 @@ export interface VaultSpec {
 export async function createVaultWithSecrets(azure: LabAzure, { name, secrets }: VaultSpec): Promise<void> {
   await azure.createResourceGroup()
   await azure.createVault(name)
-  const principalId = await azure.principalId()
-  for (const role of [
-    'Key Vault Secrets Officer',
-    'Key Vault Crypto Officer',
-    'Key Vault Certificates Officer',
-  ] as const) {
-    await azure.assignRole({ role, principalId, vault: name })
-  }
+  await azure.assignRole({ role: 'Key Vault Administrator', principalId: await azure.principalId(), vault: name })
   for (const [secret, value] of Object.entries(secrets)) await azure.setSecret(name, secret, value)
 }
 
