@@ -265,7 +265,11 @@ async function createInstallation(kube: KubeClient): Promise<void> {
     nodeNames.map((nodeName, i) => ({
       ...base('v1', 'Pod'),
       metadata: { namespace: 'kube-system', name: `${app}-${digits(`${app}${i}`, 5)}`, labels: { app } },
-      spec: { nodeName, containers: [{ name: 'main', image: 'registry.example.com/keymount:0.2.0' }] },
+      spec: {
+        nodeName,
+        containers: [{ name: 'main', image: 'registry.example.com/keymount:0.2.0' }],
+        volumes: [{ name: 'providers', hostPath: { path: '/var/run/secrets-store-csi-providers' } }],
+      },
       status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
     })),
   )

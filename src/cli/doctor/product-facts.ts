@@ -1,5 +1,13 @@
-import { type CsiNode, type DaemonSet, type KubeClient, type Node, type Pod, resources } from '#kubernetes/client'
-import { parseJson, recordOf, stringOf } from '#lib/formats'
+import {
+  type CsiNode,
+  type DaemonSet,
+  type KubeClient,
+  type KubeObject,
+  type Node,
+  type Pod,
+  resources,
+} from '#kubernetes/client'
+import { listOf, parseJson, recordOf, stringOf, valueAt } from '#lib/formats'
 import { type Answer, attempt } from '../answer.ts'
 import { findObject } from '../cluster/find-object.ts'
 
@@ -28,10 +36,27 @@ export interface ProductFacts {
 
 export async function gatherProduct(kube: KubeClient): Promise<ProductFacts> {
   const [pods, daemonSets] = await Promise.all([
-    attempt(async () => (await kube.list(resources.pods, { labelSelector })).items),
+    attempt(async () => (await kube.list(resources.pods, { labelSelector })).items.filter(isOfNode)),
     attempt(async () => (await kube.list(resources.daemonSets, { labelSelector })).items),
   ])
-  return { pods, daemonSets }
+  if ('why' in pods || 'why' in daemonSets) return { pods, daemonSets }
+  return { pods, daemonSets: { value: besidePods(daemonSets.value, pods.value) } }
+}
+
+/**
+ * Whether a pod with these labels may be one of driver or provider: they have directories of their node. A user of one namespace can
+ * give any pod the labels, and those directories only where no Pod Security level keeps them from every node anyway.
+ */
+export function isOfNode({ spec }: Pod): boolean {
+  const hasDirectory = (listOf(spec.volumes) ?? []).some((volume) => valueAt(volume, 'hostPath') !== undefined)
+  return hasDirectory || valueAt(spec, 'securityContext', 'windowsOptions', 'hostProcess') === true
+}
+
+/** The objects that are in a namespace with pods of driver or provider; all where there is none. */
+export function besidePods<T extends KubeObject>(objects: readonly T[], pods: readonly Pod[]): readonly T[] {
+  const namespaces = new Set(pods.map(({ metadata }) => metadata.namespace))
+  const beside = objects.filter(({ metadata }) => namespaces.has(metadata.namespace))
+  return beside.length === 0 ? objects : beside
 }
 
 export async function gatherNode(kube: KubeClient, name: string, product?: ProductFacts): Promise<NodeFacts> {

@@ -38,3 +38,8 @@ test('an operator without events has no figures', () => {
   const none = { sources: [], last: undefined, lag: undefined, age: 0, held: 0, classes: 0, confirmed: [], ignored: {} }
   assert.deepEqual(readFigures('restart_total 1\n'), none)
 })
+
+test('a time that no date can have is left out', () => {
+  for (const value of ['NaN', '1e300', '-1', 'x'])
+    assert.equal(readFigures(`events_last_timestamp_seconds ${value}\n`).last, undefined)
+})

@@ -15,6 +15,11 @@ export interface EventsFigures {
   ignored: Readonly<Record<string, number>>
 }
 
+/** Seconds that a date can have. */
+function isTime(seconds: number): boolean {
+  return seconds >= 0 && seconds <= 8.64e12
+}
+
 interface Sample {
   name: string
   label: string
@@ -30,7 +35,7 @@ export function readFigures(text: string): EventsFigures {
   const last = one('events_last_timestamp_seconds')
   return {
     sources: all('events_source_up').map(({ label, value }) => ({ name: label, up: value === 1 })),
-    last: last === undefined ? undefined : last * 1000,
+    last: last === undefined || !isTime(last) ? undefined : last * 1000,
     lag: sum === undefined || count === 0 ? undefined : sum / count,
     age: one('events_queue_age_seconds') ?? 0,
     held: one('events_held') ?? 0,

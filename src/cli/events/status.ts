@@ -12,6 +12,7 @@ import { formatDuration } from '#lib/formats'
 import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { type Answer, attempt } from '../answer.ts'
 import { withCluster } from '../cluster/open-cluster.ts'
+import { besidePods, gatherProduct } from '../doctor/product-facts.ts'
 import type { ClusterOption } from '../options.ts'
 import { type EventsFigures, readFigures } from './read-figures.ts'
 
@@ -24,7 +25,7 @@ export interface StatusCommand {
 /** What can be found out about the operator and its events, with the rights of the caller. */
 interface EventsStatus {
   /** `namespace/name` of the pods of the operator. */
-  pods: Answer<string[]>
+  pods: Answer<readonly string[]>
   /** Of the pod that leads. */
   figures: Answer<EventsFigures>
   warnings: Answer<string[]>
@@ -47,8 +48,12 @@ export async function eventsStatus({ json, cluster, world }: StatusCommand): Pro
 
 async function readStatus(kube: KubeClient): Promise<EventsStatus> {
   const pods = await attempt(async () => {
-    const { items } = await kube.list(resources.pods, { labelSelector: 'app=keymount-operator' })
-    return items.filter(({ status }) => status?.phase === 'Running')
+    const [{ items }, product] = await Promise.all([
+      kube.list(resources.pods, { labelSelector: 'app=keymount-operator' }),
+      gatherProduct(kube),
+    ])
+    const running = items.filter(({ status }) => status?.phase === 'Running')
+    return 'why' in product.pods ? running : besidePods(running, product.pods.value)
   })
   const running = 'value' in pods ? pods.value : []
   return {

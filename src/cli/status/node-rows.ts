@@ -1,6 +1,6 @@
 import type { Pod } from '#kubernetes/client'
 import { judgeNode } from '../doctor/judge/judge-node.ts'
-import { driverApp, providerApp } from '../doctor/product-facts.ts'
+import { besidePods, driverApp, providerApp } from '../doctor/product-facts.ts'
 import type { Observation } from '../doctor/step.ts'
 import { cleanCommands, cleanName, cleanText } from './clean-text.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
@@ -26,7 +26,7 @@ export function judgeNodes(
 ): JudgedNode[] {
   const podsOf = Map.groupBy(objects.productPods.values(), ({ spec }) => spec.nodeName ?? '')
   const volumesOf = Map.groupBy(volumes, ({ node }) => node)
-  const daemonSets = { value: [...objects.daemonSets.values()] }
+  const daemonSets = { value: besidePods([...objects.daemonSets.values()], [...objects.productPods.values()]) }
   return [...objects.nodes].map(([key, node]) => {
     const name = node.metadata.name ?? ''
     const pods = podsOf.get(name) ?? []

@@ -10,6 +10,7 @@ import type {
   SecretSync,
 } from '#kubernetes/client'
 import { listOf, recordOf, stringOf } from '#lib/formats'
+import { isOfNode } from '../doctor/product-facts.ts'
 import { cleanName, cleanText } from './clean-text.ts'
 import type { RestartRequest, SyncFacts } from './cluster-objects.ts'
 import { eventKinds } from './event-kinds.ts'
@@ -76,8 +77,10 @@ export function pickCsiDriver({ apiVersion, kind, metadata, spec }: CsiDriver): 
   return { apiVersion, kind, metadata: { ...named(metadata), annotations, labels }, spec }
 }
 
-/** A pod of driver or provider. */
-export function pickProductPod({ apiVersion, kind, metadata, spec, status }: Pod): Pod {
+/** A pod of driver or provider; undefined for one that only has their labels. */
+export function pickProductPod(pod: Pod): Pod | undefined {
+  if (!isOfNode(pod)) return undefined
+  const { apiVersion, kind, metadata, spec, status } = pod
   const { deletionTimestamp } = metadata
   return {
     apiVersion,

@@ -116,6 +116,48 @@ function event(reason: string, about: string, message: string) {
 const volumesOf = (objects: ClusterObjects) => rowsOf(objects, context, ['volumes']).volumes
 const stateOf = (objects: ClusterObjects) => volumesOf(objects).map(({ state, code }) => [state, code])
 
+test('a pod that only has the labels of driver and provider hides nothing about its node, nor does its DaemonSet', () => {
+  const own = { namespace: 'kube-system', hostPath: { path: '/var/lib/kubelet' } }
+  const forged = { namespace: 'evil', emptyDir: {} }
+  const productPod = (app: string, node: string, { namespace, ...volume }: typeof own | typeof forged) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name: `${app}-${node}`, labels: { app } },
+    spec: { nodeName: node, containers: [{ name: 'main', image: 'x' }], volumes: [{ name: 'v', ...volume }] },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  })
+  const apps = ['secrets-store-csi-driver', 'secrets-store-provider-azure']
+  const daemonSet = (namespace: string, app: string) => ({
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { namespace, name: `${app}-of-${namespace}`, labels: { app } },
+    spec: { selector: { matchLabels: { app } }, template: { spec: { containers: [], nodeSelector: {} } } },
+  })
+  const nodes = ['n1', 'n2'].flatMap((name) => [
+    { apiVersion: 'v1', kind: 'Node', metadata: { name } },
+    {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'CSINode',
+      metadata: { name },
+      spec: { drivers: [{ name: 'secrets-store.csi.k8s.io', nodeID: name }] },
+    },
+  ])
+  const objects = objectsOf(
+    ...nodes,
+    ...['evil', 'kube-system'].flatMap((namespace) => apps.map((app) => daemonSet(namespace, app))),
+    ...apps.flatMap((app) => [productPod(app, 'n1', own), productPod(app, 'n2', forged)]),
+  )
+  const rows = rowsOf(objects, context, ['nodes']).nodes
+  assert.deepEqual(
+    rows.map(({ node, state }) => [node, state]),
+    [
+      ['n1', 'ok'],
+      ['n2', 'not ready'],
+    ],
+  )
+  assert.match(rows[1]?.fix.join('') ?? '', /-of-kube-system/)
+})
+
 test('the state of a volume is the worst of those that apply', () => {
   const failure = {
     [statusAnnotations.lastFailure]: '[vault-forbidden] no right',
