@@ -1,10 +1,20 @@
-import { createKubeClient } from '#kubernetes/client'
-import { chosenHome, type LabHome, type LabStatus, labStatus, readKubeconfig } from '#lab/home'
+import { resolve } from 'node:path'
+import { createKubeClient, type KubeClient } from '#kubernetes/client'
+import {
+  anyClusterStatus,
+  type ClusterStatus,
+  chosenHome,
+  type LabHome,
+  type LabStatus,
+  labStatus,
+  readKubeconfig,
+} from '#lab/home'
 import { formatDuration, wrapText } from '#lib/formats'
-import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { CliError, type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { attempt } from '../answer.ts'
 import { chosenKubeconfig } from '../cluster/chosen-kubeconfig.ts'
 import { failureText } from '../cluster/failure-text.ts'
+import type { ClusterOption } from '../options.ts'
 import { loadObjects } from '../status/load-objects.ts'
 import type { VolumeRow } from '../status/rows.ts'
 import { volumeRows } from '../status/volume-rows.ts'
@@ -12,49 +22,113 @@ import { volumeRows } from '../status/volume-rows.ts'
 export interface StatusCommand {
   /** `--home`. */
   home: string | undefined
+  /** `--kubeconfig`. */
+  kubeconfig?: string | undefined
   json: boolean
   world: CliWorld
 }
 
-type ClusterStatus = NonNullable<LabStatus['cluster']>
-
 /** A pod that has not started because it has no volume yet. */
 type WaitingPod = Pick<VolumeRow, 'namespace' | 'pod' | 'class' | 'code' | 'message' | 'since'>
 
-/** `keymount status`. Exit status 0 if everything works and no pod waits for a volume, 3 if the lab is not up, 1 otherwise. */
-export async function status({ home: named, json, world }: StatusCommand): Promise<number> {
+/**
+ * `keymount status`. Exit status 0 if everything works and no pod waits for a volume, 3 if there is neither a lab nor another
+ * cluster, 1 otherwise.
+ */
+export async function status({ home: named, kubeconfig, json, world }: StatusCommand): Promise<number> {
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const home = chosenHome(world, named)
-  const [found, waiting] = await terminal.wait('asking the cluster', async () => {
-    const lab = await labStatus(home, world.env)
-    return [lab, lab.cluster === null ? [] : await waitingPods(named, world)] as const
-  })
+  const found = await terminal.wait('asking the cluster', () => gather({ home: named, kubeconfig }, world, home))
   if (json) {
-    const cluster = found.cluster === null ? null : { ...found.cluster, waiting }
-    terminal.line(JSON.stringify({ ...found, cluster }, null, 2))
-  } else print(found, waiting, home, terminal)
-  if (found.state === 'up' && (hasTrouble(found.cluster) || waiting.length > 0)) return exitCodes.failed
-  return { up: exitCodes.ok, partly: exitCodes.failed, down: exitCodes.notUp }[found.state]
+    const cluster = found.cluster === null ? null : { ...found.cluster, waiting: found.waiting }
+    terminal.line(JSON.stringify({ ...found.lab, kubeconfig: found.other ?? null, cluster }, null, 2))
+  } else print(found, home, terminal)
+  return exitCodeOf(found)
 }
 
-/** Of the cluster of the lab; none if its pods may not be listed, which the administrator of a lab may. */
-async function waitingPods(named: string | undefined, world: CliWorld): Promise<WaitingPod[]> {
-  const env = { ...world.env, KUBECONFIG: undefined }
-  const kubeconfig = chosenKubeconfig({ home: named }, { ...world, env })
-  const kube = createKubeClient(readKubeconfig(kubeconfig, world.env))
-  try {
-    const read = await attempt(() =>
-      loadObjects(kube, { namespace: undefined, views: ['volumes'], signal: world.signal }),
-    )
-    if ('why' in read) return []
-    const nowMs = Date.now() + (kube.clockOffsetMs() ?? 0)
-    const rows = volumeRows(read.value.objects, { nowMs, quietMs: 0 }).filter(({ state }) => state === 'waiting')
-    return rows.map(({ namespace, pod, class: name, code, message, since }) => {
-      return { namespace, pod, class: name, code, message, since }
+interface Gathered {
+  lab: LabStatus
+  /** The kubeconfig of a cluster that is not the lab's. */
+  other: string | undefined
+  /** The cluster that is described: the other one, if there is one. */
+  cluster: ClusterStatus | null
+  waiting: readonly WaitingPod[]
+}
+
+async function gather(options: ClusterOption, world: CliWorld, home: LabHome): Promise<Gathered> {
+  const lab = await labStatus(home, world.env)
+  const other = otherCluster(options, lab, world)
+  if (other !== undefined) {
+    return withKube(other, world, async (kube) => {
+      const [cluster, waiting] = await Promise.all([anyClusterStatus(kube), waitingPods(kube, world)])
+      return { lab, other, cluster, waiting }
     })
+  }
+  const { cluster } = lab
+  if (cluster === null) return { lab, other, cluster, waiting: [] }
+  const env = { ...world.env, KUBECONFIG: undefined }
+  const ofLab = chosenKubeconfig({ home: options.home }, { ...world, env })
+  return { lab, other, cluster, waiting: await withKube(ofLab, world, (kube) => waitingPods(kube, world)) }
+}
+
+/** The kubeconfig that is chosen, where its cluster is not that of the lab. With `--home` alone, only the lab is meant. */
+function otherCluster({ home, kubeconfig }: ClusterOption, lab: LabStatus, world: CliWorld): string | undefined {
+  if (kubeconfig === undefined && home !== undefined) return undefined
+  const chosen = attemptNow(() => chosenKubeconfig({ home, kubeconfig }, world))
+  if (chosen === undefined) return undefined
+  const isNamed = kubeconfig !== undefined || (world.env.KUBECONFIG ?? '') !== ''
+  // The usual kubeconfig counts only where there is no lab.
+  if (!isNamed && lab.state !== 'down') return undefined
+  // After `keymount down`, KUBECONFIG may still be that of the lab.
+  if (kubeconfig === undefined && lab.cluster === null && isInside(chosen, lab.home)) return undefined
+  return readKubeconfig(chosen, world.env).server.replace(/\/$/, '') === lab.cluster?.server.replace(/\/$/, '')
+    ? undefined
+    : chosen
+}
+
+function attemptNow<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof CliError) return undefined
+    throw error
+  }
+}
+
+function isInside(path: string, directory: string): boolean {
+  return resolve(path).startsWith(`${resolve(directory)}/`)
+}
+
+async function withKube<T>(path: string, world: CliWorld, work: (kube: KubeClient) => Promise<T>): Promise<T> {
+  const kube = createKubeClient(readKubeconfig(path, world.env))
+  try {
+    return await work(kube)
   } finally {
     kube.close()
   }
+}
+
+function exitCodeOf({ lab, other, cluster, waiting }: Gathered): number {
+  if (hasTrouble(cluster) || waiting.length > 0) return exitCodes.failed
+  if (other !== undefined) return cluster !== null && isRunning(cluster) ? exitCodes.ok : exitCodes.failed
+  return { up: exitCodes.ok, partly: exitCodes.failed, down: exitCodes.notUp }[lab.state]
+}
+
+function isRunning({ pods, registeredOn }: ClusterStatus): boolean {
+  return pods.length > 0 && pods.every(({ ready }) => ready) && registeredOn.length > 0
+}
+
+/** None if its pods may not be listed. */
+async function waitingPods(kube: KubeClient, world: CliWorld): Promise<WaitingPod[]> {
+  const read = await attempt(() =>
+    loadObjects(kube, { namespace: undefined, views: ['volumes'], signal: world.signal }),
+  )
+  if ('why' in read) return []
+  const nowMs = Date.now() + (kube.clockOffsetMs() ?? 0)
+  const rows = volumeRows(read.value.objects, { nowMs, quietMs: 0 }).filter(({ state }) => state === 'waiting')
+  return rows.map(({ namespace, pod, class: name, code, message, since }) => {
+    return { namespace, pod, class: name, code, message, since }
+  })
 }
 
 function failingVolumes(cluster: ClusterStatus | null) {
@@ -65,7 +139,29 @@ function hasTrouble(cluster: ClusterStatus | null): boolean {
   return cluster?.volumes.some(({ failure, staleSince }) => failure !== null || staleSince !== null) ?? false
 }
 
-function print(found: LabStatus, waiting: readonly WaitingPod[], { option }: LabHome, terminal: Terminal): void {
+function print({ lab, other, cluster, waiting }: Gathered, home: LabHome, terminal: Terminal): void {
+  // Without a lab, only the cluster is of interest.
+  if (other === undefined || lab.state !== 'down') printLab(lab, terminal)
+  if (other !== undefined) {
+    const [before, label] = lab.state === 'down' ? ['', 'Cluster of'] : ['\n', 'Another cluster than that of the lab:']
+    terminal.line(`${before}${label} ${other}`)
+  }
+  if (cluster !== null && (other === undefined || cluster.pods.length > 0)) {
+    printProduct(cluster, terminal)
+    printWaiting(waiting, terminal)
+    printVolumes(cluster, terminal)
+  } else if (cluster !== null) printMissing(cluster, terminal)
+  const advice = { up: undefined, partly: 'Repair it', down: 'Start it' }[lab.state]
+  if (advice !== undefined && other === undefined)
+    terminal.line(`\n${advice}: ${terminal.style.command(`keymount up${home.option}`)}`)
+}
+
+function printMissing({ server }: ClusterStatus, { line, style }: Terminal): void {
+  line(`\n${style.bad('✗')} Keymount is not installed in ${server}: it has no pod of driver or provider`)
+  line(`\nInstall it: ${style.command('helm upgrade --install keymount charts/keymount -n kube-system')}`)
+}
+
+function printLab(found: LabStatus, terminal: Terminal): void {
   const { line, style } = terminal
   const words = { up: style.good('up'), partly: style.bad('only partly up'), down: style.dim('down') }
   line(`Lab in ${found.home}: ${words[found.state]}`)
@@ -76,13 +172,6 @@ function print(found: LabStatus, waiting: readonly WaitingPod[], { option }: Lab
     line(`  ${mark} ${name.padEnd(14)} ${pid === null ? 'not running' : `process ${pid}, ${address}`}${managed}`)
     if (network !== undefined) line(`    ${style.dim(network)}`)
   }
-  if (found.cluster !== null) {
-    printProduct(found.cluster, terminal)
-    printWaiting(waiting, terminal)
-    printVolumes(found.cluster, terminal)
-  }
-  const advice = { up: undefined, partly: 'Repair it', down: 'Start it' }[found.state]
-  if (advice !== undefined) line(`\n${advice}: ${style.command(`keymount up${option}`)}`)
 }
 
 function printProduct({ server, pods, registeredOn }: ClusterStatus, { line, style }: Terminal): void {

@@ -1,5 +1,12 @@
 import { existsSync } from 'node:fs'
-import { createKubeClient, resources, type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
+import {
+  createKubeClient,
+  isNotFound,
+  type KubeClient,
+  resources,
+  type SecretProviderClassPodStatus,
+  statusAnnotations,
+} from '#kubernetes/client'
 import { errorMessage } from '#lib'
 import type { CliWorld } from '#terminal'
 import { managedName, numberedPlaces } from './clusters/cluster-place.ts'
@@ -31,7 +38,7 @@ interface LabProcess {
   network?: string
 }
 
-interface ClusterStatus {
+export interface ClusterStatus {
   server: string
   pods: readonly ProductPod[]
   registeredOn: readonly string[]
@@ -103,18 +110,28 @@ function managedClusters(home: LabHome) {
 async function clusterStatus(kubeconfig: string, env: CliWorld['env']) {
   const kube = createKubeClient(readKubeconfig(kubeconfig, env))
   try {
-    const [product, statuses] = await Promise.all([
-      productStatus(kube),
-      kube.list(resources.secretProviderClassPodStatuses),
-    ])
-    return {
-      server: kube.server,
-      ...product,
-      volumes: statuses.items.map(volumeOf).toSorted((a, b) => urgency(b) - urgency(a)),
-    }
+    const [product, volumes] = await Promise.all([productStatus(kube), mountedVolumes(kube)])
+    return { server: kube.server, ...product, volumes }
   } finally {
     kube.close()
   }
+}
+
+/** Keymount in any cluster; a cluster without its definitions has no volumes. */
+export async function anyClusterStatus(kube: KubeClient): Promise<ClusterStatus> {
+  const [{ pods, registeredOn }, volumes] = await Promise.all([
+    productStatus(kube, { namespace: undefined }),
+    mountedVolumes(kube).catch((error: unknown) => {
+      if (isNotFound(error)) return []
+      throw error
+    }),
+  ])
+  return { server: kube.server, pods, registeredOn, volumes }
+}
+
+async function mountedVolumes(kube: KubeClient): Promise<MountedVolume[]> {
+  const { items } = await kube.list(resources.secretProviderClassPodStatuses)
+  return items.map(volumeOf).toSorted((a, b) => urgency(b) - urgency(a))
 }
 
 function volumeOf({ metadata, status }: SecretProviderClassPodStatus): MountedVolume {

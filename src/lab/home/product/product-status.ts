@@ -28,8 +28,12 @@ export interface ProductStatus {
   registeredOn: readonly string[]
 }
 
-export async function productStatus(kube: KubeClient): Promise<ProductStatus> {
-  const selector = { namespace: productNamespace, labelSelector: productPods }
+/** @param namespace where it is looked for; undefined: in all. Default: where the lab installs it. */
+export async function productStatus(
+  kube: KubeClient,
+  { namespace }: { namespace: string | undefined } = { namespace: productNamespace },
+): Promise<ProductStatus> {
+  const selector = { namespace, labelSelector: productPods }
   const [pods, daemons, nodes] = await Promise.all([
     kube.list(resources.pods, selector),
     kube.list(resources.daemonSets, selector),

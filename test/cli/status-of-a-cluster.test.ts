@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { startLocalCluster } from '../support/local-cluster.ts'
+import { runCli } from '../support/run-cli.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+test('status describes the cluster of KUBECONFIG and --kubeconfig, and not a lab that is down', async (t) => {
+  const cluster = await startLocalCluster(t)
+  const home = join(temporaryDirectory(t), 'h')
+  const env = { KEYMOUNT_HOME: home, KUBECONFIG: cluster.kubeconfig }
+
+  await t.test('without Keymount: the command that installs it, and exit status 1', async () => {
+    const { code, stdout } = await runCli(['status'], env)
+    assert.equal(code, 1, stdout)
+    assert.match(stdout, /Keymount is not installed in https:\/\/127\.0\.0\.1:\d+/)
+    assert.match(stdout, /helm upgrade --install keymount/)
+    assert.doesNotMatch(stdout, /Lab in|keymount up/)
+    const named = await runCli(['status', '--kubeconfig', cluster.kubeconfig], { KEYMOUNT_HOME: home })
+    assert.equal(named.stdout, stdout)
+  })
+
+  await t.test('with it, in any namespace: its pods', async () => {
+    const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
+    t.after(() => kube.close())
+    await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'secrets' } })
+    await kube.create(resources.pods, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: 'secrets', name: 'driver-1', labels: { app: 'secrets-store-csi-driver' } },
+      spec: { nodeName: 'elsewhere', serviceAccountName: 'default', containers: [{ name: 'd', image: 'i' }] },
+    })
+    const { code, stdout } = await runCli(['status'], env)
+    assert.equal(code, 1, stdout)
+    assert.match(stdout, /✗ driver-1 on elsewhere: Pending, 0 restarts/)
+    const json = JSON.parse((await runCli(['status', '-o', 'json'], env)).stdout)
+    assert.deepEqual([json.state, json.kubeconfig, json.cluster.pods.length], ['down', cluster.kubeconfig, 1])
+  })
+
+  await t.test('a kubeconfig that a lab left behind is that of the lab, which is down', async () => {
+    const left = join(temporaryDirectory(t), 'kubeconfig')
+    copyFileSync(cluster.kubeconfig, left)
+    const { code, stdout } = await runCli(['status'], { KEYMOUNT_HOME: join(left, '..'), KUBECONFIG: left })
+    assert.equal(code, 3, stdout)
+    assert.match(stdout, /^Lab in .*: down$/m)
+    const byHome = await runCli(['status', '--home', home], env)
+    assert.equal(byHome.code, 3, byHome.stdout)
+  })
+
+  await t.test('a cluster that does not answer is an error with its address', async () => {
+    await cluster.stop()
+    const { code, stdout, stderr } = await runCli(['status'], env)
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(stderr, /127\.0\.0\.1:\d+ is unreachable|unreachable/)
+  })
+})
