@@ -244,10 +244,15 @@ test('a word that status has no view for is answered with the views', async () =
   assert.match(stderr, /one of: volumes, objects, classes, /)
 })
 
-test('explain names the page of a rule of lint or migrate, which is not an error code', async () => {
-  const { code, stderr } = await runCli(['explain', 'KM117'])
-  assert.equal(code, 2)
-  assert.match(stderr, /KM117 is a rule of keymount migrate, not an error code\n.*docs\/migrate-findings\.md/)
+test('explain prints a rule of lint or migrate with its page; a rule that does not exist is an error with the page', async () => {
+  const found = await runCli(['explain', 'km117'])
+  assert.equal(found.code, 0, found.stderr)
+  assert.match(found.stdout, /^KM117 .*reported by keymount migrate\)$/m)
+  assert.match(found.stdout, /^More: https:.*\/docs\/migrate-findings\.md#km117$/m)
+  assert.equal(JSON.parse((await runCli(['explain', 'KL007', '--json'])).stdout).rule, 'KL007')
+  const missing = await runCli(['explain', 'KL999'])
+  assert.equal(missing.code, 2)
+  assert.match(missing.stderr, /keymount lint has no rule KL999[\s\S]*docs\/lint\.md/)
 })
 
 function unreachable(t: TestContext): string {

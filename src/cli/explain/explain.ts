@@ -1,7 +1,10 @@
+import { lintRules, notices } from '#azure/lint'
 import { nearestName } from '#lib'
 import { wrapText } from '#lib/formats'
 import { type AnyCode, codesIn, explanations, isCode, reporterOf } from '#product/error-catalogue'
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { allRules } from '../migrate/report.ts'
+import { ruleLink } from '../rule-page.ts'
 
 export interface ExplainCommand {
   /** A code, or a text with codes in square brackets. Default: all codes. */
@@ -19,6 +22,12 @@ export async function explain({ code, json, world }: ExplainCommand): Promise<nu
     else printList(all, terminal)
     return exitCodes.ok
   }
+  const rule = namedRule(code)
+  if (rule !== undefined) {
+    if (json) terminal.line(JSON.stringify(rule, null, 2))
+    else printRule(rule, terminal)
+    return exitCodes.ok
+  }
   const codes = namedCodes(code)
   if (json) terminal.line(JSON.stringify(codes.length === 1 ? codes.map(described)[0] : codes.map(described), null, 2))
   else for (const [index, one] of codes.entries()) printOne(one, index === 0 ? '' : '\n', terminal)
@@ -32,14 +41,6 @@ function namedCodes(text: string): AnyCode[] {
   const codes = codesIn(text)
   if (codes.length > 0) return codes
   const [, word = bare] = /\[([a-z-]+)\]/.exec(text) ?? []
-  const rules = ruleBooks.find(({ id }) => id.test(text.trim()))
-  if (rules !== undefined) {
-    throw new CliError({
-      what: `${text.trim()} is a rule of ${rules.command}, not an error code`,
-      fix: [`read ${rules.page}`],
-      code: 'usage',
-    })
-  }
   const near = nearestName(word, Object.keys(explanations))
   throw new CliError({
     what: `There is no error code ${JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)}`,
@@ -48,11 +49,48 @@ function namedCodes(text: string): AnyCode[] {
   })
 }
 
-/** Rules have pages of their own. */
-const ruleBooks = [
-  { id: /^KL\d+$/i, command: 'keymount lint', page: 'docs/lint.md' },
-  { id: /^KM\d+$/i, command: 'keymount migrate', page: 'docs/migrate-findings.md' },
-] as const
+interface Rule {
+  title: string
+  severity: string
+  why: string
+  right: string
+}
+
+/** A rule of `keymount lint` or `keymount migrate`, which has a page of its own. */
+function namedRule(text: string) {
+  const id = text
+    .trim()
+    .replace(/^\[(.*)\]$/, '$1')
+    .toUpperCase()
+  if (!/^K[LM]\d+$/.test(id)) return undefined
+  const rules: Readonly<Record<string, Rule>> = {
+    ...lintRules,
+    ...notices,
+    ...allRules,
+  }
+  const rule = Object.hasOwn(rules, id) ? rules[id] : undefined
+  const command = id.startsWith('KM') ? 'keymount migrate' : 'keymount lint'
+  if (rule === undefined) {
+    throw new CliError({
+      what: `${command} has no rule ${id.slice(0, 20)}`,
+      fix: [`all rules: ${ruleLink(id).replace(/#.*/, '')}`],
+      code: 'usage',
+    })
+  }
+  const { title, severity, why, right } = rule
+  return { rule: id, reportedBy: command, severity, title, why: plain(why), right: plain(right), page: ruleLink(id) }
+}
+
+function printRule(
+  { rule, reportedBy, severity, title, why, right, page }: NonNullable<ReturnType<typeof namedRule>>,
+  { line, style, width }: Terminal,
+): void {
+  line(`${style.strong(rule)} ${title} ${style.dim(`(${severity}, reported by ${reportedBy})`)}`)
+  for (const text of wrapText(why, width - 2)) line(`  ${text}`)
+  line('\nRight:')
+  for (const text of wrapText(right, width - 2)) line(`  ${text}`)
+  line(`\nMore: ${page}`)
+}
 
 function described(code: AnyCode) {
   const { meaning, fix } = explanations[code]

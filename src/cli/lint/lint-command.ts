@@ -1,5 +1,6 @@
 import { type LintFinding, type LintResult, lint } from '#azure/lint'
 import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { linksOnce } from '../rule-page.ts'
 import { githubLines } from './github.ts'
 import type { LintCommand, LintFormat } from './lint-options.ts'
 import { readInput } from './read-input.ts'
@@ -47,9 +48,12 @@ function print(result: LintResult, format: LintFormat, terminal: Terminal, { ver
 
 function printText({ findings, objects }: LintResult, { line, style }: Terminal): void {
   const colours = { error: style.bad, warning: style.strong, info: style.dim }
+  const linkOf = linksOnce()
   for (const { file, line: at, column, severity, id, message, right } of findings) {
     line(`${file}:${at}:${column}: ${colours[severity](severity)} ${id}: ${oneLine(message)}`)
     if (right !== '') line(`    ${style.dim('right:')} ${oneLine(right)}`)
+    const link = linkOf(id)
+    if (link !== undefined) line(`    ${style.dim(`more:  ${link}`)}`)
   }
   const { errors, warnings, infos } = countsOf(findings)
   const counts = [countOf(errors, 'error'), countOf(warnings, 'warning'), countOf(infos, 'remark')]

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { lintRules, notices, type Place, type Severity } from '#azure/lint'
+import { ruleLink, rulePages } from '../rule-page.ts'
 import { renderedSuffix } from './render.ts'
 
 const levels = { error: 'error', warning: 'warning', info: 'note' } as const satisfies Record<Severity, string>
-
-const documentation = 'https://github.com/keymount/keymount/blob/main/docs/lint.md'
 
 /** A finding as SARIF has it: of lint, or of another command that looks at manifests. */
 export interface SarifFinding extends Place {
@@ -28,7 +27,7 @@ export interface SarifTool {
 
 const lintTool: SarifTool = {
   name: 'keymount lint',
-  documentation,
+  documentation: rulePages.lint,
   rules: { ...lintRules, ...notices },
   fingerprint: 'keymountLint/v1',
 }
@@ -48,7 +47,7 @@ export function sarifLog({ findings, unreadable }: SarifResult, version: string,
     shortDescription: { text: title },
     fullDescription: { text: why },
     help: { text: `${why} Right: ${right}.` },
-    helpUri: `${tool.documentation}#${id.toLowerCase()}`,
+    helpUri: ruleLink(id),
     defaultConfiguration: { level: levels[severity] },
   }))
   const driver = {

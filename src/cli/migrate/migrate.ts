@@ -1,6 +1,7 @@
 import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import { sarifLog } from '../lint/sarif.ts'
 import { refuseOccupied, writeDirectory } from '../manifests/write-directory.ts'
+import { linksOnce, rulePages } from '../rule-page.ts'
 import type { MigrateCommand } from './migrate-options.ts'
 import { type ReadAndConverted, readAndConvert } from './read-and-convert.ts'
 import { allRules, countsOf, pairsOf, pairsText, reportText, sorted, summaryOf } from './report.ts'
@@ -60,10 +61,13 @@ function print(converted: ReadAndConverted, { report, world }: MigrateCommand, t
 
 export function printText(findings: readonly MigrateFinding[], { line, style }: Terminal): void {
   const colours = { error: style.bad, warning: style.strong, info: style.dim }
+  const linkOf = linksOnce()
   for (const { file, line: at, column, severity, id, message, object, right } of findings) {
     const name = `${object.kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`
     line(oneLine(`${file}:${at}:${column}: `) + colours[severity](severity) + oneLine(` ${id}: ${name}: ${message}`))
     if (right !== '') line(`    ${style.dim('right:')} ${oneLine(right)}`)
+    const link = linkOf(id)
+    if (link !== undefined) line(`    ${style.dim(`more:  ${link}`)}`)
   }
 }
 
@@ -89,7 +93,7 @@ export function asJson({ outcomes, findings, problems }: ReadAndConverted) {
 function asSarif(findings: readonly MigrateFinding[], { problems }: ReadAndConverted, { version }: CliWorld) {
   return sarifLog({ findings, unreadable: problems.length > 0 }, version, {
     name: 'keymount migrate',
-    documentation: 'https://github.com/keymount/keymount/blob/main/docs/migrate-findings.md',
+    documentation: rulePages.migrate,
     rules: allRules,
     fingerprint: 'keymountMigrate/v1',
   })

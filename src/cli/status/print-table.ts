@@ -1,3 +1,4 @@
+import { wrapText } from '#lib/formats'
 import { countOf, type Terminal } from '#terminal'
 import type { Row, Tone } from './rows.ts'
 import type { Column, View } from './views.ts'
@@ -8,10 +9,10 @@ const longest = 100
 
 /** Rows as lines of a terminal, as kubectl prints tables. */
 export function tableLines(
-  { columns, noun, empty }: View,
+  { columns, noun, empty, below }: View,
   rows: readonly Row[],
   { isWide, nowMs, hidden }: { isWide: boolean; nowMs: number; hidden: number },
-  { style }: Pick<Terminal, 'style'>,
+  { style, width }: Pick<Terminal, 'style' | 'width'>,
 ): string[] {
   if (rows.length === 0 && hidden === 0) return [empty]
   if (rows.length === 0) return [`None of ${countOf(hidden, ...noun)} matches the filter.`]
@@ -33,7 +34,14 @@ export function tableLines(
       })
       .join(gap)
       .trimEnd()
-  return [style.dim(lineOf(heads)), ...rows.map((row, i) => lineOf(cells[i] ?? [], row.tone))]
+  const detailsOf = (row: Row) => {
+    const { text = '', commands = [] } = below?.(row) ?? {}
+    // Only what the column cut.
+    const more = text.length > longest ? wrapText(text, width - 4) : []
+    return [...more.map((line) => `    ${line}`), ...commands.map((command) => `    → ${style.command(command)}`)]
+  }
+  const rowLines = rows.flatMap((row, i) => [lineOf(cells[i] ?? [], row.tone), ...detailsOf(row)])
+  return [style.dim(lineOf(heads)), ...rowLines]
 }
 
 function cellOf(column: Column<Row>, row: Row, nowMs: number): string {

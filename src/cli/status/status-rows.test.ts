@@ -315,7 +315,7 @@ test('whatever tenants write, every view has rows without control characters, of
           const view = viewOf(name)
           const list = rows[name]
           assert.equal(new Set(list.map(({ key }) => key)).size, list.length, 'keys differ')
-          const lines = tableLines(view, list, { isWide: true, nowMs, hidden: 0 }, { style: plain })
+          const lines = tableLines(view, list, { isWide: true, nowMs, hidden: 0 }, { style: plain, width: 80 })
           for (const line of lines) assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u)
           assert.doesNotMatch(
             JSON.stringify(list.map(({ key: _, ...row }) => row)),
@@ -427,4 +427,39 @@ test('ages have one unit, and times to come begin with "in"', () => {
   assert.equal(shortAge(ago(-300), nowMs), 'in 5m')
   assert.equal(shortAge(null, nowMs), '')
   assert.equal(shortAge('no time', nowMs), '')
+})
+
+test('the next check is in the future, or has passed and is shown so', () => {
+  const next = viewOf('volumes').columns.find(({ id }) => id === 'next')
+  const text = (nextCheck: string) => next?.text({ nextCheck } as never, Date.parse('2026-01-01T12:00:00Z'))
+  assert.equal(text('2026-01-01T12:05:00Z'), 'in 5m')
+  assert.equal(text('2026-01-01T11:59:06Z'), '54s ago')
+})
+
+test('a problem has its whole text and its commands below its row', () => {
+  const long = `failed to mount objects: ${'word '.repeat(30)}end`
+  const row = {
+    key: 'a',
+    tone: 'bad',
+    state: 'error',
+    code: 'vault-missing',
+    where: 'db',
+    since: null,
+    affectedCount: 1,
+  }
+  const lines = tableLines(
+    viewOf('problems'),
+    [{ ...row, text: long, fix: ['keymount doctor pod/web -n shop'] } as never],
+    { isWide: false, nowMs: 0, hidden: 1 },
+    { style: plain, width: 80 },
+  )
+  assert.match(lines[1] ?? '', /…$/)
+  assert.equal(
+    lines
+      .slice(2, -1)
+      .map((line) => line.trim())
+      .join(' '),
+    long,
+  )
+  assert.equal(lines.at(-1), '    → keymount doctor pod/web -n shop')
 })

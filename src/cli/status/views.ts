@@ -43,6 +43,8 @@ export interface View<R extends Row = Row> {
   /** Where there are no rows at all. */
   empty: string
   columns: readonly Column<R>[]
+  /** Lines below a row in a terminal: what a column has no room for, and commands. */
+  below?: ((row: R) => { text: string; commands: readonly string[] }) | undefined
   /** The column that rows are sorted by at first, `-` before it for the other direction. */
   sort: string
 }
@@ -68,6 +70,12 @@ function time<R>(id: string, title: string, at: (row: R) => string | null, share
     order: (row) => at(row) ?? '',
     share,
   }
+}
+
+/** A time that should be in the future: `in 5m`, or `54s ago` where it has passed. */
+function due(time: string | null, nowMs: number): string {
+  const age = shortAge(time, nowMs)
+  return age === '' || age.startsWith('in ') ? age : `${age} ago`
 }
 
 function text<R>(
@@ -101,7 +109,7 @@ const volumes: View<VolumeRow> = {
     text('version', 'Version', (row) => row.version?.slice(0, 8) ?? '', 9, { kind: 'code', mark: agreement }),
     time('age', 'Age', (row) => row.created, 5),
     time('checked', 'Checked', (row) => row.lastCheck, 7),
-    time('next', 'Next', (row) => row.nextCheck, 6),
+    { ...time<VolumeRow>('next', 'Next', (row) => row.nextCheck, 6), text: (row, nowMs) => due(row.nextCheck, nowMs) },
     text('code', 'Code', (row) => row.code ?? '', 14, { kind: 'code' }),
   ],
 }
@@ -222,6 +230,7 @@ const problems: View<ProblemRow> = {
     number('affected', 'Affects', (row) => row.affectedCount),
     text('text', 'What is wrong', (row) => row.text, 40),
   ],
+  below: ({ text, fix }) => ({ text, commands: fix }),
 }
 
 const events: View<EventRow> = {

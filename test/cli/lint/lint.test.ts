@@ -342,3 +342,18 @@ test('--kustomize renders a kustomization', { skip: kubectl === undefined && 'no
     'prod-app',
   ])
 })
+
+test('each rule has a link to its section of the page, once, and SARIF has it too', async (t) => {
+  const bad = goodClass.replace('objectType: secret', 'objectType: secrets')
+  const files = { 'a.yaml': bad, 'b.yaml': bad }
+  const { stdout } = await lintFiles(t, files, '/')
+  const links = stdout.match(/^ {4}more: {2}https:\S+$/gm)
+  assert.deepEqual(links, ['    more:  https://github.com/keymount/keymount/blob/main/docs/lint.md#kl004'])
+  assert.equal(stdout.match(/error KL004/g)?.length, 2)
+  const sarif = JSON.parse((await lintFiles(t, files, '/', '-o', 'sarif')).stdout)
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/lint.md'), 'utf8')
+  for (const { id, helpUri } of sarif.runs[0].tool.driver.rules) {
+    assert.match(helpUri, new RegExp(`/docs/lint\\.md#${id.toLowerCase()}$`))
+    if (/^KL0/.test(id)) assert.ok(page.includes(`### ${id}\n`), `${id} has no section`)
+  }
+})

@@ -28,7 +28,7 @@ export interface ProductStatus {
   registeredOn: readonly string[]
 }
 
-/** @param namespace where it is looked for; undefined: in all. Default: where the lab installs it. */
+/** @param namespace of its pods; undefined: all. Default: where the lab installs it. */
 export async function productStatus(
   kube: KubeClient,
   { namespace }: { namespace: string | undefined } = { namespace: productNamespace },
