@@ -46,9 +46,11 @@ test('the webhook', async (t) => {
     spec: { ...samplePod.spec, serviceAccountName },
   })
 
-  await t.test('an answer with letters beyond ASCII is UTF-8', async () => {
-    const { body } = await post(podReview(samplePod, { uid: 'prüfung-検査' }))
+  await t.test('an answer with letters beyond ASCII is UTF-8, and so is its patch', async () => {
+    await createAccount(lab, 'beyond-ascii', { [clientId]: 'prüfung-検査' })
+    const { body } = await post(podReview(podOf('beyond-ascii'), { uid: 'prüfung-検査' }))
     assert.equal(body.response.uid, 'prüfung-検査')
+    assert.equal(environmentOf(body).AZURE_CLIENT_ID, 'prüfung-検査')
   })
 
   for (const apiVersion of ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1']) {
