@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Limit, type LimitTable, withUnit } from '#lib'
 import { listOf, parseJson, recordOf, stringOf } from '#lib/formats'
 
@@ -17,6 +18,14 @@ export interface ClassChange {
 
 /** In {@link ClassChange.objects}: each object of the class may have changed. */
 export const everyObject = '*'
+
+/**
+ * A name of an object as the id of a change has it for a class that does not name the object itself, but selects objects of the vault: who
+ * wrote the class need not have a right to know the names in that vault. A name of a vault has no `~`.
+ */
+export function concealedName(name: string): string {
+  return `~${createHash('sha256').update(name.toLowerCase()).digest('hex').slice(0, 32)}`
+}
 
 /** A user who may edit a class can write its annotations, and each driver of the cluster reads them. */
 export const classChangeLimits = {

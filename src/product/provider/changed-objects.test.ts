@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { vaultAddress } from '#azure/keyvault'
+import { concealedName } from '#kubernetes/client'
 import { parseChanged } from './changed-objects.ts'
 
 const shop = vaultAddress('shop', 'vault.azure.net')
@@ -22,6 +23,12 @@ test('an id names the objects of that name in that vault, whatever their type, v
   assert.deepEqual(changed('https://SHOP.vault.azure.net/certificates/TLS'), ['shop/tls'])
   assert.deepEqual(changed('https://shop.vault.azure.net/keys/other'), [])
   assert.deepEqual(changed(), [])
+})
+
+test('a concealed name is that of the same object, whatever its case, and does not show it', () => {
+  const id = `https://shop.vault.azure.net/secrets/${concealedName('DB')}/1f`
+  assert.doesNotMatch(id, /db/i)
+  assert.deepEqual(changed(id), ['shop/db'])
 })
 
 test('an id of a vault names all of its objects, and anything else names any', () => {

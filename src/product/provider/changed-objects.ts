@@ -1,4 +1,5 @@
 import type { Vault } from '#azure/keyvault'
+import { concealedName } from '#kubernetes/client'
 import { listOf, parseJson } from '#lib/formats'
 
 /** Whether an object of a vault may have changed; an empty name is for the list of all. */
@@ -25,7 +26,7 @@ export function parseChanged(text: string | undefined): ChangedObjects | undefin
     const { host } = new URL(origin)
     // A list may have changed with any object of the vault.
     if (name === '') return hosts.has(host)
-    return keys.has(keyOf(host, name)) || keys.has(keyOf(host, ''))
+    return [name, concealedName(name), ''].some((one) => keys.has(keyOf(host, one)))
   }
 }
 

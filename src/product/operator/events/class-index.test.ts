@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { VaultObject } from '#azure/class'
+import { parseClassChange, printClassChange } from '#kubernetes/client'
 import { createClassIndex } from './class-index.ts'
 import type { VaultEvent } from './vault-event.ts'
 
@@ -61,6 +62,20 @@ test('a class that selects objects of a vault is concerned by all of their kind'
   assert.deepEqual(ids, [['blue/app', [`${url}/secrets/db/a1`]]])
   assert.deepEqual([...index.match(event('secret', 'new')).classes.keys()], ['blue/app'])
   assert.deepEqual([...index.match(event('key', 'new')).classes.keys()], [])
+})
+
+test('a class that only selects objects gets no name: its author need not have a right to the names in that vault', () => {
+  const index = createClassIndex()
+  index.set('evil/app', [object('secrets', '*'), object('secrets', 'other')])
+  index.set('blue/app', [object('secrets', '*'), object('secrets', 'db')])
+  const { classes } = index.match(event('secret', 'db'))
+  assert.deepEqual(classes.get('blue/app'), [`${url}/secrets/db/a1`])
+  const [id = ''] = classes.get('evil/app') ?? []
+  assert.match(id, /^https:\/\/shop\.vault\.azure\.net\/secrets\/~[0-9a-f]{32}\/a1$/)
+  // Changes of the same object are one object in the annotation, which takes it as an id.
+  assert.deepEqual(index.match(event('secret', 'DB')).classes.get('evil/app'), [id])
+  const change = { id: 'e', at: 0, seen: 0, objects: [id], spreadSeconds: 0 }
+  assert.deepEqual(parseClassChange(printClassChange(change))?.objects, [id])
 })
 
 test('a change of access concerns every class of the vault', () => {

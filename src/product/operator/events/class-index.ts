@@ -1,5 +1,5 @@
 import { anyName, type VaultObject } from '#azure/class'
-import { everyObject } from '#kubernetes/client'
+import { concealedName, everyObject } from '#kubernetes/client'
 import { eventsLimits } from './events-limits.ts'
 import type { VaultEvent } from './vault-event.ts'
 
@@ -94,14 +94,16 @@ function matchObject(
   const classes = new Map<string, string[]>()
   let pinned = false
   for (const collection of concerned[kind]) {
-    const id = `https://${vaultHost}/${collection}/${name}${version === '' ? '' : `/${version}`}`
-    const objects = vaults.get(vaultHost)
-    const found = [name, anyName].flatMap((one) => [...(objects?.get(nameOf({ collection, name: one })) ?? [])])
-    for (const [key, versions] of found) {
-      if (versions.some((one) => one === '' || version === '' || one === version.toLowerCase()))
-        classes.set(key, [...new Set([...(classes.get(key) ?? []), id])])
+    const idOf = (shown: string) => `https://${vaultHost}/${collection}/${shown}${version === '' ? '' : `/${version}`}`
+    const classesWith = (wanted: string) => vaults.get(vaultHost)?.get(nameOf({ collection, name: wanted })) ?? []
+    const add = (key: string, id: string) => classes.set(key, [...new Set([...(classes.get(key) ?? []), id])])
+    const naming = new Set<string>()
+    for (const [key, versions] of classesWith(name)) {
+      naming.add(key)
+      if (versions.some((one) => one === '' || version === '' || one === version.toLowerCase())) add(key, idOf(name))
       else pinned = true
     }
+    for (const [key] of classesWith(anyName)) add(key, idOf(naming.has(key) ? name : concealedName(name)))
   }
   return { classes, pinned }
 }
