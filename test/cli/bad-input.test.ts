@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
+import { writeUserClusterState } from '../lab/home/user-cluster-home.ts'
 import { mayMount } from '../support/may-mount.ts'
 import { runCli } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -111,15 +112,7 @@ test('options that do not fit together are refused with the reason', async (t) =
 
 test('down does not give up a cluster that does not answer, except with --force', async (t) => {
   const home = await temporaryHome(t)
-  const kubeconfig = join(home.path, 'kubeconfig')
-  const state = {
-    version: 1,
-    target: { kind: 'kubeconfig', path: kubeconfig },
-    azure: 'local',
-    listen: '127.0.0.1',
-    ports: { cluster: 0, azure: 0, imds: 0 },
-  }
-  await writeFile(join(home.path, 'lab.json'), JSON.stringify(state))
+  await writeUserClusterState(home.path, join(home.path, 'kubeconfig'))
   const { code, stderr } = await home.keymount('down')
   assert.equal(code, 1)
   assert.match(stderr, /cannot be removed from the cluster/)

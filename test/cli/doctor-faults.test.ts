@@ -26,8 +26,8 @@ import { labWithAzSkip as skip } from './lab-with-az.ts'
 
 interface Fault {
   what: string
-  step: string
-  code: string
+  /** Id of the step that is wrong, and the code. */
+  finds: string
   /** Leaves the patient as a user would bring it. */
   plant(patient: Patient): Promise<void>
   /** Default: the pod, with `--azure`. */
@@ -53,10 +53,9 @@ async function works(patient: Patient, { spec = {} }: { spec?: object } = {}): P
   await runs(patient)
 }
 
-const federate = async (
-  { lab: { azure, issuer }, identity, namespace }: Patient,
-  change: Partial<{ issuer: string; subject: string; audiences: string[] }>,
-) => {
+type CredentialChange = Partial<{ issuer: string; subject: string; audiences: string[] }>
+
+const federate = async ({ lab: { azure, issuer }, identity, namespace }: Patient, change: CredentialChange) => {
   const subject = `system:serviceaccount:${namespace}:${name}`
   await azure.setFederatedCredential(identity, { name: 'keymount', issuer, subject, ...change })
 }
@@ -66,11 +65,61 @@ const vaultPath = ({ lab, vault }: Patient) =>
 
 const vaults = { apiVersion: '2023-07-01' }
 
+const removeRole = ({ lab, principalId, vault }: Patient) =>
+  lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
+
+async function disableSecret({ lab, vault }: Patient): Promise<void> {
+  await lab.azure.vault('PUT', vault, '/secrets/password', { value: 'hunter2', attributes: { enabled: false } })
+}
+
+type Parameters = Record<string, string | undefined>
+
+/** A class that differs from a good one in these parameters; undefined leaves one out. */
+function wrongClass(what: string, finds: string, change: Parameters | ((patient: Patient) => Parameters)): Fault {
+  return {
+    what,
+    finds,
+    async plant(patient) {
+      const changed = typeof change === 'function' ? change(patient) : change
+      for (const [parameter, value] of Object.entries(changed))
+        if (value === undefined) delete patient.parameters[parameter]
+        else patient.parameters[parameter] = value
+      await fails(patient)
+    },
+  }
+}
+
+/** A federated credential that differs from a good one. */
+function wrongCredential(what: string, finds: string, change: (patient: Patient) => CredentialChange): Fault {
+  return {
+    what,
+    finds,
+    async plant(patient) {
+      await federate(patient, change(patient))
+      await fails(patient)
+    },
+  }
+}
+
+/** A fault for a doctor with access to Azure, and the same for one without. */
+function seenBothWays(what: string, finds: string, cause: (patient: Patient) => Promise<void>): Fault[] {
+  const fault = {
+    finds,
+    async plant(patient: Patient) {
+      await cause(patient)
+      await fails(patient)
+    },
+  }
+  return [
+    { what, ...fault },
+    { what: `${what}, and the doctor has no access to Azure`, words: [], ...fault },
+  ]
+}
+
 const faults: readonly Fault[] = [
   {
     what: 'the pod asks for environment variables, and no webhook of Keymount has seen it',
-    step: 'I2',
-    code: 'env-not-added',
+    finds: 'I2 env-not-added',
     words: [],
     // The lab is Kubernetes 1.34, which has no such variables.
     repairs: false,
@@ -83,37 +132,22 @@ const faults: readonly Fault[] = [
       assert.match(stdout, /✗ I2 [^\n]*\[env-not-added\][^\n]*[\s\S]*→ keymount doctor pod\/app -n/)
     },
   },
-  {
-    what: 'the issuer of the federated credential has a slash at its end',
-    step: 'I7',
-    code: 'entra-issuer-mismatch',
-    async plant(patient) {
-      await federate(patient, { issuer: `${patient.lab.issuer}/` })
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the subject of the federated credential is in other letters',
-    step: 'I7',
-    code: 'entra-subject-case-mismatch',
-    async plant(patient) {
-      await federate(patient, { subject: `system:serviceaccount:${patient.namespace}:App` })
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the federated credential is for another audience',
-    step: 'I7',
-    code: 'entra-audience-mismatch',
-    async plant(patient) {
-      await federate(patient, { audiences: ['api://other'] })
-      await fails(patient)
-    },
-  },
+  wrongCredential(
+    'the issuer of the federated credential has a slash at its end',
+    'I7 entra-issuer-mismatch',
+    ({ lab }) => ({ issuer: `${lab.issuer}/` }),
+  ),
+  wrongCredential(
+    'the subject of the federated credential is in other letters',
+    'I7 entra-subject-case-mismatch',
+    ({ namespace }) => ({ subject: `system:serviceaccount:${namespace}:App` }),
+  ),
+  wrongCredential('the federated credential is for another audience', 'I7 entra-audience-mismatch', () => ({
+    audiences: ['api://other'],
+  })),
   {
     what: 'the identity has no federated credential',
-    step: 'I7',
-    code: 'entra-no-federated-credential',
+    finds: 'I7 entra-no-federated-credential',
     async plant(patient) {
       const { lab, identity } = patient
       const path = `/subscriptions/${lab.subscriptionId}/resourceGroups/${lab.resourceGroup}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${identity}/federatedIdentityCredentials/keymount`
@@ -121,58 +155,17 @@ const faults: readonly Fault[] = [
       await fails(patient)
     },
   },
-  {
-    what: 'the class names a client id that does not exist',
-    step: 'I6',
-    code: 'entra-app-not-found',
-    async plant(patient) {
-      patient.parameters.clientID = '11111111-2222-3333-4444-555555555555'
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the class names a tenant that does not exist',
-    step: 'I5',
-    code: 'entra-tenant-not-found',
-    async plant(patient) {
-      patient.parameters.tenantID = '99999999-2222-3333-4444-555555555555'
-      await fails(patient)
-    },
-  },
-  {
-    what: 'neither class nor service account names an identity',
-    step: 'I1',
-    code: 'client-id-missing',
-    async plant(patient) {
-      delete patient.parameters.clientID
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the identity has no role on the vault',
-    step: 'I9',
-    code: 'vault-forbidden',
-    async plant(patient) {
-      const { lab, principalId, vault } = patient
-      await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the role is missing, and the doctor has no access to Azure',
-    step: 'I9',
-    code: 'vault-forbidden',
-    words: [],
-    async plant(patient) {
-      const { lab, principalId, vault } = patient
-      await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
-      await fails(patient)
-    },
-  },
+  wrongClass('the class names a client id that does not exist', 'I6 entra-app-not-found', {
+    clientID: '11111111-2222-3333-4444-555555555555',
+  }),
+  wrongClass('the class names a tenant that does not exist', 'I5 entra-tenant-not-found', {
+    tenantID: '99999999-2222-3333-4444-555555555555',
+  }),
+  wrongClass('neither class nor service account names an identity', 'I1 client-id-missing', { clientID: undefined }),
+  ...seenBothWays('the identity has no role on the vault', 'I9 vault-forbidden', removeRole),
   {
     what: 'a vault with access policies has none for the identity',
-    step: 'I9',
-    code: 'vault-forbidden',
+    finds: 'I9 vault-forbidden',
     async plant(patient) {
       await patient.lab.azure.resourceManager.patch(
         vaultPath(patient),
@@ -184,8 +177,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the identity may read secrets, and the class has a key',
-    step: 'I9',
-    code: 'vault-forbidden',
+    finds: 'I9 vault-forbidden',
     async plant(patient) {
       const { lab, vault } = patient
       await lab.azure.assignRole({
@@ -198,19 +190,12 @@ const faults: readonly Fault[] = [
       await fails(patient)
     },
   },
-  {
-    what: 'the class names the wrong type of an object, which the identity may not read',
-    step: 'I9',
-    code: 'vault-forbidden',
-    async plant(patient) {
-      patient.parameters.objects = objectsOf('password').replace('objectType: secret', 'objectType: cert')
-      await fails(patient)
-    },
-  },
+  wrongClass('the class names the wrong type of an object, which the identity may not read', 'I9 vault-forbidden', {
+    objects: objectsOf('password').replace('objectType: secret', 'objectType: cert'),
+  }),
   {
     what: 'the class names the wrong type of an object, which the identity may read',
-    step: 'V2',
-    code: 'vault-object-missing',
+    finds: 'V2 vault-object-missing',
     async plant(patient) {
       const { lab, vault, principalId } = patient
       await lab.azure.assignRole({ role: 'Key Vault Crypto Officer', principalId, vault })
@@ -220,8 +205,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the client secret of a service principal is wrong',
-    step: 'I8',
-    code: 'entra-client-secret-wrong',
+    finds: 'I8 entra-client-secret-wrong',
     words: [],
     async plant(patient) {
       const { lab, vault, namespace } = patient
@@ -241,27 +225,17 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the Secret of a service principal does not exist',
-    step: 'K3',
-    code: 'publish-secret-missing',
+    finds: 'K3 publish-secret-missing',
     repairs: false,
     async plant(patient) {
       delete patient.parameters.clientID
       await fails(patient, { csi: { nodePublishSecretRef: { name: 'principal' } } })
     },
   },
-  {
-    what: 'the name of the vault is misspelt',
-    step: 'V1',
-    code: 'vault-missing',
-    async plant(patient) {
-      patient.parameters.keyvaultName = `${patient.vault}s`
-      await fails(patient)
-    },
-  },
+  wrongClass('the name of the vault is misspelt', 'V1 vault-missing', ({ vault }) => ({ keyvaultName: `${vault}s` })),
   {
     what: 'the vault was deleted',
-    step: 'V1',
-    code: 'vault-deleted',
+    finds: 'V1 vault-deleted',
     // The command recovers it without its role assignments, as Azure does: the role is the next thing that is wrong.
     repairs: false,
     async plant(patient) {
@@ -271,8 +245,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the firewall of the vault keeps the node out',
-    step: 'V1',
-    code: 'vault-firewall',
+    finds: 'V1 vault-firewall',
     repairs: false,
     async plant(patient) {
       const networkAcls = { defaultAction: 'Deny', bypass: 'None' }
@@ -280,31 +253,10 @@ const faults: readonly Fault[] = [
       await fails(patient)
     },
   },
-  {
-    what: 'the secret is disabled',
-    step: 'V2',
-    code: 'vault-object-disabled',
-    async plant(patient) {
-      const { lab, vault } = patient
-      await lab.azure.vault('PUT', vault, '/secrets/password', { value: 'hunter2', attributes: { enabled: false } })
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the secret is disabled, and the doctor has no access to Azure',
-    step: 'V2',
-    code: 'vault-object-disabled',
-    words: [],
-    async plant(patient) {
-      const { lab, vault } = patient
-      await lab.azure.vault('PUT', vault, '/secrets/password', { value: 'hunter2', attributes: { enabled: false } })
-      await fails(patient)
-    },
-  },
+  ...seenBothWays('the secret is disabled', 'V2 vault-object-disabled', disableSecret),
   {
     what: 'the secret was deleted',
-    step: 'V2',
-    code: 'vault-object-deleted',
+    finds: 'V2 vault-object-deleted',
     async plant(patient) {
       const { lab, vault } = patient
       const { code, output } = await lab.shell(`az keyvault secret delete --vault-name ${vault} --name password`)
@@ -312,75 +264,34 @@ const faults: readonly Fault[] = [
       await fails(patient)
     },
   },
+  wrongClass('the name of the secret is misspelt', 'V2 vault-object-missing', { objects: objectsOf('passwrod') }),
+  wrongClass('the version of the secret does not exist', 'V2 object-version-missing', {
+    objects: objectsOf('password', `    objectVersion: ${'0123456789abcdef'.repeat(2)}\n`),
+  }),
   {
-    what: 'the name of the secret is misspelt',
-    step: 'V2',
-    code: 'vault-object-missing',
-    async plant(patient) {
-      patient.parameters.objects = objectsOf('passwrod')
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the version of the secret does not exist',
-    step: 'V2',
-    code: 'object-version-missing',
-    async plant(patient) {
-      patient.parameters.objects = objectsOf('password', `    objectVersion: ${'0123456789abcdef'.repeat(2)}\n`)
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the secret is not JSON, and the class takes a part of it',
-    step: 'V2',
-    code: 'json-path-missing',
+    ...wrongClass('the secret is not JSON, and the class takes a part of it', 'V2 json-path-missing', {
+      objects: objectsOf('password', '    jsonPath:\n      - path: $.user\n        objectAlias: user\n'),
+    }),
     repairs: false,
-    async plant(patient) {
-      patient.parameters.objects = objectsOf(
-        'password',
-        '    jsonPath:\n      - path: $.user\n        objectAlias: user\n',
-      )
-      await fails(patient)
-    },
   },
-  {
-    what: 'an object of the class has an unknown type',
-    step: 'K4',
-    code: 'parameters-invalid',
-    async plant(patient) {
-      patient.parameters.objects = objectsOf('password').replace('objectType: secret', 'objectType: sekret')
-      await fails(patient)
-    },
-  },
-  {
-    what: 'a parameter of the class is misspelt',
-    step: 'K4',
-    code: 'parameters-invalid',
-    async plant(patient) {
-      const { keyvaultName = '', ...others } = patient.parameters
-      patient.parameters = { ...others, keyvaultname: keyvaultName }
-      await fails(patient)
-    },
-  },
-  {
-    what: 'the class has the URL of the vault in place of its name',
-    step: 'K4',
-    code: 'parameters-invalid',
-    async plant(patient) {
-      patient.parameters.keyvaultName = `https://${patient.vault}.vault.azure.net/`
-      await fails(patient)
-    },
-  },
+  wrongClass('an object of the class has an unknown type', 'K4 parameters-invalid', {
+    objects: objectsOf('password').replace('objectType: secret', 'objectType: sekret'),
+  }),
+  wrongClass('a parameter of the class is misspelt', 'K4 parameters-invalid', ({ vault }) => ({
+    keyvaultName: undefined,
+    keyvaultname: vault,
+  })),
+  wrongClass('the class has the URL of the vault in place of its name', 'K4 parameters-invalid', ({ vault }) => ({
+    keyvaultName: `https://${vault}.vault.azure.net/`,
+  })),
   {
     what: 'the provider of the class is misspelt',
-    step: 'K4',
-    code: 'provider-not-found',
+    finds: 'K4 provider-not-found',
     plant: (patient) => fails(patient, { spec: { provider: 'azur' } }),
   },
   {
     what: 'secretObjects of the class name a file that no object has',
-    step: 'K4',
-    code: 'secret-objects-invalid',
+    finds: 'K4 secret-objects-invalid',
     plant: (patient) =>
       works(patient, {
         spec: {
@@ -390,8 +301,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the volume names a class that is written otherwise',
-    step: 'K3',
-    code: 'class-not-found',
+    finds: 'K3 class-not-found',
     async plant(patient) {
       const wrong = { volumeAttributes: { secretProviderClass: `${name}-class` } }
       const right = classOf(patient)
@@ -402,8 +312,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the volume of a Deployment names a class that is written otherwise',
-    step: 'K3',
-    code: 'class-not-found',
+    finds: 'K3 class-not-found',
     target: `deployment/${name}`,
     words: [],
     async plant(patient) {
@@ -417,8 +326,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the class is in another namespace',
-    step: 'K3',
-    code: 'class-not-found',
+    finds: 'K3 class-not-found',
     async plant(patient) {
       const there = `${patient.namespace}-shared`
       const { kube } = patient.lab
@@ -432,20 +340,17 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the volume names a driver that does not exist',
-    step: 'K3',
-    code: 'driver-name-wrong',
+    finds: 'K3 driver-name-wrong',
     plant: (patient) => fails(patient, { csi: { driver: 'secret-store.csi.k8s.io' } }),
   },
   {
     what: 'the volume may be written to',
-    step: 'K3',
-    code: 'volume-not-read-only',
+    finds: 'K3 volume-not-read-only',
     plant: (patient) => fails(patient, { csi: { readOnly: false } }),
   },
   {
     what: 'the service account of a Deployment does not exist',
-    step: 'K3',
-    code: 'pod-not-created',
+    finds: 'K3 pod-not-created',
     target: `deployment/${name}`,
     words: [],
     async plant(patient) {
@@ -458,12 +363,11 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'a role was taken away while the pod runs',
-    step: 'I9',
-    code: 'vault-forbidden',
+    finds: 'I9 vault-forbidden',
     async plant(patient) {
-      const { lab, principalId, vault, namespace } = patient
+      const { lab, namespace } = patient
       await works(patient)
-      await lab.azure.removeRole({ role: 'Key Vault Secrets User', principalId, vault })
+      await removeRole(patient)
       const rotated = await lab.keymount('rotate', name, '-n', namespace)
       assert.equal(rotated.code, 1, rotated.stdout)
     },
@@ -474,8 +378,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the Secret of the class belongs to something else',
-    step: 'S1',
-    code: 'secret-foreign',
+    finds: 'S1 secret-foreign',
     async plant(patient) {
       const metadata = { namespace: patient.namespace, name: 'db' }
       await create(patient, { apiVersion: 'v1', kind: 'Secret', metadata, data: { password: btoa('other') } })
@@ -488,8 +391,7 @@ const faults: readonly Fault[] = [
   },
   {
     what: 'the annotation about restarts cannot be read',
-    step: 'R1',
-    code: 'restart-misconfigured',
+    finds: 'R1 restart-misconfigured',
     target: `deployment/${name}`,
     async plant(patient) {
       await create(patient, classOf(patient))
@@ -511,8 +413,7 @@ const faults: readonly Fault[] = [
 const clusterFaults: readonly Fault[] = [
   {
     what: 'the CSIDriver object asks for no token of Entra’s audience',
-    step: 'K1',
-    code: 'csidriver-audience-missing',
+    finds: 'K1 csidriver-audience-missing',
     async plant(patient) {
       const patch = { spec: { tokenRequests: [{ audience: 'api://AKSIdentityBinding' }] } }
       await patient.lab.kube.patch(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' }, patch)
@@ -521,8 +422,7 @@ const clusterFaults: readonly Fault[] = [
   },
   {
     what: 'the CSIDriver object does not ask for a repetition',
-    step: 'K1',
-    code: 'csidriver-republish-off',
+    finds: 'K1 csidriver-republish-off',
     async plant(patient) {
       const patch = { spec: { requiresRepublish: false } }
       await patient.lab.kube.patch(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' }, patch)
@@ -532,8 +432,7 @@ const clusterFaults: readonly Fault[] = [
   ...(['driver', 'provider'] as const).map(
     (program): Fault => ({
       what: `the DaemonSet of the ${program} selects other nodes`,
-      step: 'K2',
-      code: `${program}-not-on-node`,
+      finds: `K2 ${program}-not-on-node`,
       async plant(patient) {
         const set = `aks-secrets-store-${program === 'driver' ? 'csi-driver' : 'provider-azure'}`
         // A label for each: the second command must not undo the first.
@@ -566,12 +465,12 @@ async function waitForNoPod({ lab: { kube } }: Patient, daemonSet: string): Prom
 
 /** Plants the fault, examines, runs the first command unchanged. Whether that repaired it. */
 async function treat(lab: DoctorLab, fault: Fault, id: string): Promise<boolean> {
-  const { step, code, target = `pod/${name}`, words = ['--azure'], repairs } = fault
+  const { finds, target = `pod/${name}`, words = ['--azure'], repairs } = fault
   const patient = await admit(lab, id)
   await fault.plant(patient)
   const { wrong, steps } = await examine(patient, target, ...words)
   const table = steps.map((row) => `${row.id} ${row.state} ${row.code ?? ''} ${row.found ?? ''}`).join('\n')
-  assert.equal(`${wrong?.id} ${wrong?.code}`, `${step} ${code}`, table)
+  assert.equal(`${wrong?.id} ${wrong?.code}`, finds, table)
   const [command = ''] = wrong?.fix ?? []
   if (repairs === false) return false
   const { code: status, output } = await lab.shell(command)
@@ -580,6 +479,7 @@ async function treat(lab: DoctorLab, fault: Fault, id: string): Promise<boolean>
   if (fault.repaired === undefined) again = `pod/${await startAgain(patient)}`
   else await fault.repaired(patient)
   // A pod of a DaemonSet is ready a moment after it serves the first mount.
+  const [step] = finds.split(' ')
   await until(`${step} is right after ${command}`, async () => {
     const after = await examine(patient, again, ...words)
     return after.steps.find((row) => row.id === step)?.state !== 'fail'

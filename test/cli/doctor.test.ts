@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { parse, stringify } from 'yaml'
 import { type KubeObject, resources } from '#kubernetes/client'
 import { findLocalAzure, labHome } from '#lab/home'
 import { callSocket } from '#lib/http'
 import { until } from '../support/eventually.ts'
 import { cliCommand, cliEnvironment } from '../support/run-cli.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
 import {
   admit,
   classOf,
@@ -22,7 +18,7 @@ import {
   podOf,
   runs,
 } from './doctor-lab.ts'
-import { bySecret, type IdentityLab, startIdentityLab, unwrapped } from './identity-lab.ts'
+import { bySecret, type IdentityLab, kubeconfigOfAccount, startIdentityLab, unwrapped } from './identity-lab.ts'
 
 const stepIds = 'K1 K2 K3 K4 I1 I2 I3 I4 I5 I6 I7 I8 I9 V1 V2 D1 S1 R1 E1'.split(' ')
 
@@ -48,12 +44,7 @@ async function kubeconfigOf(
     await kube.create(isClusterWide ? resources.clusterRoles : resources.roles, { ...role, metadata })
     await kube.create(isClusterWide ? resources.clusterRoleBindings : resources.roleBindings, binding)
   }
-  const { token } = await kube.createToken(account, { audiences: [], expirationSeconds: 600 })
-  const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
-  const path = join(temporaryDirectory(t), 'kubeconfig')
-  config.users = config.users.map((one: { name: string }) => ({ name: one.name, user: { token } }))
-  writeFileSync(path, stringify(config))
-  return path
+  return kubeconfigOfAccount(t, { kube, env }, account)
 }
 
 async function probes({ lab: { kube }, namespace }: Patient<IdentityLab>) {

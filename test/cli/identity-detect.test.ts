@@ -17,6 +17,7 @@ import {
 import { createDefinitions } from '../support/custom-resources.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
 import { runCli } from '../support/run-cli.ts'
+import { secretsVolume } from '../support/secrets-volume.ts'
 
 const crds = resolve(import.meta.dirname, '../../charts/keymount/files/pod-identity-crds')
 const group = 'aadpodidentity.k8s.io/v1'
@@ -158,10 +159,9 @@ test('podidentity detect moves the classes that sign in by pod identity', async 
       spec: { provider: 'azure', parameters },
     }),
   )
-  const csi = { driver: 'secrets-store.csi.k8s.io', readOnly: true, volumeAttributes: { secretProviderClass: 'old' } }
   await createPod(kube, {
     metadata: { namespace: 'default', name: 'reader', labels: { aadpodidbinding: 'web' } },
-    volumes: [{ name: 'secrets', csi }],
+    volumes: [secretsVolume('secrets', 'old')],
   })
   const { code, stderr } = await detect('-o', directory)
   assert.equal(code, 0, stderr)

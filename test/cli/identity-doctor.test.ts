@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { parse, stringify } from 'yaml'
 import { resources } from '#kubernetes/client'
 import { managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
 import { until } from '../support/eventually.ts'
-import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { bySecret, type IdentityLab, startIdentityLab, unwrapped } from './identity-lab.ts'
+import { bySecret, type IdentityLab, kubeconfigOfAccount, startIdentityLab, unwrapped } from './identity-lab.ts'
 import { account, classOf, createMountingPod, name, podOf, podReady, podRef } from './mounted-pod.ts'
 
 const vault = 'doctor-orders'
@@ -75,12 +71,7 @@ async function limitedKubeconfig(t: TestContext, { kube, env }: IdentityLab): Pr
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'reader' },
     subjects: [{ kind: 'ServiceAccount', ...reader }],
   })
-  const { token } = await kube.createToken(reader, { audiences: [], expirationSeconds: 600 })
-  const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
-  const path = join(temporaryDirectory(t), 'kubeconfig')
-  config.users = config.users.map((user: { name: string }) => ({ name: user.name, user: { token } }))
-  writeFileSync(path, stringify(config))
-  return path
+  return kubeconfigOfAccount(t, { kube, env }, reader)
 }
 
 test('doctor: a pod that signs in, and what can be wrong with one', async (t) => {

@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { parse, stringify } from 'yaml'
 import { createKubeClient, type KubeClient, loadKubeconfig } from '#kubernetes/client'
 import { createLabAzure, type LabAzure, readCredentials } from '#lab/home'
 import { temporaryHome } from '../lab/home/lab-in-temporary-home.ts'
 import { type CliResult, runCli } from '../support/run-cli.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 /** A lab for the commands of `keymount identity`, run as a user of it does: with the variables that `keymount env` prints. */
 export interface IdentityLab {
@@ -76,4 +79,18 @@ export const bySecret = ['--auth-method', 'client_secret'] as const
 /** Output with lines that were wrapped joined again. */
 export function unwrapped(text: string): string {
   return text.replaceAll(/\s+/g, ' ')
+}
+
+/** The user's kubeconfig with the token of a service account in place of the user's own sign-in. */
+export async function kubeconfigOfAccount(
+  t: TestContext,
+  { kube, env }: Pick<IdentityLab, 'kube' | 'env'>,
+  account: { namespace: string; name: string },
+): Promise<string> {
+  const { token } = await kube.createToken(account, { audiences: [], expirationSeconds: 600 })
+  const config = parse(readFileSync(env.KUBECONFIG ?? '', 'utf8'))
+  const path = join(temporaryDirectory(t), 'kubeconfig')
+  config.users = config.users.map((user: { name: string }) => ({ name: user.name, user: { token } }))
+  writeFileSync(path, stringify(config))
+  return path
 }

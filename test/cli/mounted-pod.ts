@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Pod, resources, type SecretProviderClass } from '#kubernetes/client'
 import { until } from '../support/eventually.ts'
+import { secretsVolume } from '../support/secrets-volume.ts'
 import { bySecret, type IdentityLab } from './identity-lab.ts'
 
 /** The pod, its service account, its class and its managed identity all have this name. */
@@ -50,11 +51,6 @@ export function classOf(parameters: Record<string, string>, className = name): S
 }
 
 export function podOf(podName: string, className = name): Pod {
-  const csi = {
-    driver: 'secrets-store.csi.k8s.io',
-    readOnly: true,
-    volumeAttributes: { secretProviderClass: className },
-  }
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -69,7 +65,7 @@ export function podOf(podName: string, className = name): Pod {
           volumeMounts: [{ name: 'secrets', mountPath: '/mnt/secrets', readOnly: true }],
         },
       ],
-      volumes: [{ name: 'secrets', csi }],
+      volumes: [secretsVolume('secrets', className)],
     },
   }
 }

@@ -27,137 +27,120 @@ interface Case {
 
 const ofClass = { namespace: 'shop', class: 'app' }
 
+function firesBetween(quiet: string, fires: string, labels: Case['labels'], series: Case['series']): Case {
+  return { series, quiet, fires, labels }
+}
+
 /** For every alert, a fault that begins with the first sample. */
 const cases: Readonly<Record<string, Case>> = {
-  KeymountRotationFailing: {
-    series: { 'rotation_failing_volumes{namespace="shop",class="app"}': '1x90' },
-    quiet: '14m',
-    fires: '16m',
-    labels: ofClass,
-  },
-  KeymountRotationLate: {
-    series: { 'rotation_next_check_timestamp_seconds{namespace="shop",class="app"}': '60x90' },
-    // Late by 300 s after six minutes, and for five more.
-    quiet: '10m',
-    fires: '13m',
-    labels: ofClass,
-  },
-  KeymountMountErrors: {
-    // One pod: an attempt in two minutes.
-    series: { 'node_publish_error_total{error_type="VaultUnreachable"}': '0 0 1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 10' },
-    quiet: '9m',
-    fires: '14m',
-    labels: { error_type: 'VaultUnreachable' },
-  },
-  KeymountMountsFailing: {
-    series: { 'node_publish_error_total{error_type="VaultUnreachable"}': '0+10x60' },
-    quiet: '14m',
-    fires: '26m',
-    labels: { error_type: 'VaultUnreachable' },
-  },
-  KeymountServingStale: {
-    series: { 'stale_volumes{namespace="shop",class="app"}': '2x60' },
-    quiet: '4m',
-    fires: '6m',
-    labels: ofClass,
-  },
-  KeymountFallbackVaultAnswers: {
-    series: { 'keymount_provider_reads_total{outcome="fallback"}': '0 0 0 1x60' },
-    quiet: '2m',
-    fires: '4m',
-    labels: { outcome: 'fallback' },
-  },
-  KeymountVaultThrottled: {
-    series: { 'keymount_provider_throttled_total{host="shop.vault.azure.net"}': '0+3x60' },
-    quiet: '4m',
-    fires: '8m',
-    labels: { host: 'shop.vault.azure.net' },
-  },
-  KeymountVaultBudget: {
-    // 250 in a second on ten nodes would be 2,500 in ten seconds; here one series has them all.
-    series: { 'keymount_provider_vault_requests_total{vault="shop.vault.azure.net"}': '0+15000x60' },
-    quiet: '9m',
-    fires: '16m',
-    labels: { vault: 'shop.vault.azure.net' },
-  },
-  KeymountCertificateExpires: {
-    series: { 'certificate_expiry_timestamp_seconds{vault="v",object_name="tls"}': `${13 * day}x90` },
-    quiet: '59m',
-    fires: '61m',
-    labels: { vault: 'v', object_name: 'tls' },
-  },
-  KeymountObjectExpires: {
-    series: { 'keymount_provider_object_expiry_days{object_type="secret",vault="v",object_name="db"}': '13x90' },
-    quiet: '59m',
-    fires: '61m',
-    labels: { vault: 'v', object_name: 'db' },
-  },
-  KeymountSecretsNotWritten: {
-    series: { 'sync_k8s_secret_error_total{provider="azure"}': '0+1x60' },
-    quiet: '14m',
-    fires: '18m',
-    labels: { provider: 'azure' },
-  },
-  KeymountSignInFailing: {
-    series: { 'keymount_provider_token_acquisitions_total{kind="workload",outcome="error"}': '0+1x60' },
-    quiet: '14m',
-    fires: '18m',
-    labels: { kind: 'workload' },
-  },
-  KeymountEventsDown: {
-    series: { 'events_source_up{source="queue"}': '0x60' },
-    quiet: '9m',
-    fires: '11m',
-    labels: { source: 'queue' },
-  },
-  KeymountEventsMissing: {
-    series: { 'up{job="other"}': '1x60' },
-    quiet: '14m',
-    fires: '16m',
-    labels: {},
-  },
-  KeymountSyncNotReady: {
-    series: { 'secretsync_ready{namespace="shop",name="db"}': '0x60' },
-    quiet: '14m',
-    fires: '16m',
-    labels: { namespace: 'shop', name: 'db' },
-  },
-  KeymountSyncServingStale: {
-    series: { 'secretsync_stale{namespace="shop"}': '1x60' },
-    quiet: '4m',
-    fires: '6m',
-    labels: { namespace: 'shop' },
-  },
-  KeymountRestartStuck: {
-    series: { 'restart_pending{reason="rollout"}': '1x120', 'restart_pending{reason="window"}': '1x120' },
-    quiet: '59m',
-    fires: '61m',
-    labels: { reason: 'rollout' },
-  },
-  KeymountVolumeMemoryNearlyFull: {
-    series: { 'volume_memory_bytes{node="n"}': '90x60', 'volume_memory_budget_bytes{node="n"}': '100x60' },
-    quiet: '9m',
-    fires: '11m',
-    labels: { node: 'n' },
-  },
-  KeymountWebhookRefusesPods: {
-    series: { 'azwi_mutation_request_count{result="failed",namespace="shop"}': '0+1x60' },
-    quiet: '9m',
-    fires: '13m',
-    labels: { result: 'failed' },
-  },
-  KeymountWebhookCertificateExpires: {
-    series: { keymount_webhook_certificate_expiry_timestamp_seconds: `${3 * day + 600}x60` },
-    quiet: '9m',
-    fires: '11m',
-    labels: {},
-  },
-  KeymountDown: {
-    series: { 'up{job="keymount",app="secrets-store-csi-driver",node="n"}': '0x60' },
-    quiet: '9m',
-    fires: '11m',
-    labels: { job: 'keymount', app: 'secrets-store-csi-driver', node: 'n' },
-  },
+  KeymountRotationFailing: firesBetween('14m', '16m', ofClass, {
+    'rotation_failing_volumes{namespace="shop",class="app"}': '1x90',
+  }),
+  // Late by 300 s after six minutes, and for five more.
+  KeymountRotationLate: firesBetween('10m', '13m', ofClass, {
+    'rotation_next_check_timestamp_seconds{namespace="shop",class="app"}': '60x90',
+  }),
+  // One pod: an attempt in two minutes.
+  KeymountMountErrors: firesBetween(
+    '9m',
+    '14m',
+    { error_type: 'VaultUnreachable' },
+    { 'node_publish_error_total{error_type="VaultUnreachable"}': '0 0 1 1 2 2 3 3 4 4 5 5 6 6 7 7 8 8 9 9 10' },
+  ),
+  KeymountMountsFailing: firesBetween(
+    '14m',
+    '26m',
+    { error_type: 'VaultUnreachable' },
+    { 'node_publish_error_total{error_type="VaultUnreachable"}': '0+10x60' },
+  ),
+  KeymountServingStale: firesBetween('4m', '6m', ofClass, { 'stale_volumes{namespace="shop",class="app"}': '2x60' }),
+  KeymountFallbackVaultAnswers: firesBetween(
+    '2m',
+    '4m',
+    { outcome: 'fallback' },
+    { 'keymount_provider_reads_total{outcome="fallback"}': '0 0 0 1x60' },
+  ),
+  KeymountVaultThrottled: firesBetween(
+    '4m',
+    '8m',
+    { host: 'shop.vault.azure.net' },
+    { 'keymount_provider_throttled_total{host="shop.vault.azure.net"}': '0+3x60' },
+  ),
+  // 250 in a second on ten nodes would be 2,500 in ten seconds; here one series has them all.
+  KeymountVaultBudget: firesBetween(
+    '9m',
+    '16m',
+    { vault: 'shop.vault.azure.net' },
+    { 'keymount_provider_vault_requests_total{vault="shop.vault.azure.net"}': '0+15000x60' },
+  ),
+  KeymountCertificateExpires: firesBetween(
+    '59m',
+    '61m',
+    { vault: 'v', object_name: 'tls' },
+    { 'certificate_expiry_timestamp_seconds{vault="v",object_name="tls"}': `${13 * day}x90` },
+  ),
+  KeymountObjectExpires: firesBetween(
+    '59m',
+    '61m',
+    { vault: 'v', object_name: 'db' },
+    { 'keymount_provider_object_expiry_days{object_type="secret",vault="v",object_name="db"}': '13x90' },
+  ),
+  KeymountSecretsNotWritten: firesBetween(
+    '14m',
+    '18m',
+    { provider: 'azure' },
+    { 'sync_k8s_secret_error_total{provider="azure"}': '0+1x60' },
+  ),
+  KeymountSignInFailing: firesBetween(
+    '14m',
+    '18m',
+    { kind: 'workload' },
+    { 'keymount_provider_token_acquisitions_total{kind="workload",outcome="error"}': '0+1x60' },
+  ),
+  KeymountEventsDown: firesBetween('9m', '11m', { source: 'queue' }, { 'events_source_up{source="queue"}': '0x60' }),
+  KeymountEventsMissing: firesBetween('14m', '16m', {}, { 'up{job="other"}': '1x60' }),
+  KeymountSyncNotReady: firesBetween(
+    '14m',
+    '16m',
+    { namespace: 'shop', name: 'db' },
+    { 'secretsync_ready{namespace="shop",name="db"}': '0x60' },
+  ),
+  KeymountSyncServingStale: firesBetween(
+    '4m',
+    '6m',
+    { namespace: 'shop' },
+    { 'secretsync_stale{namespace="shop"}': '1x60' },
+  ),
+  KeymountRestartStuck: firesBetween(
+    '59m',
+    '61m',
+    { reason: 'rollout' },
+    { 'restart_pending{reason="rollout"}': '1x120', 'restart_pending{reason="window"}': '1x120' },
+  ),
+  KeymountVolumeMemoryNearlyFull: firesBetween(
+    '9m',
+    '11m',
+    { node: 'n' },
+    { 'volume_memory_bytes{node="n"}': '90x60', 'volume_memory_budget_bytes{node="n"}': '100x60' },
+  ),
+  KeymountWebhookRefusesPods: firesBetween(
+    '9m',
+    '13m',
+    { result: 'failed' },
+    { 'azwi_mutation_request_count{result="failed",namespace="shop"}': '0+1x60' },
+  ),
+  KeymountWebhookCertificateExpires: firesBetween(
+    '9m',
+    '11m',
+    {},
+    { keymount_webhook_certificate_expiry_timestamp_seconds: `${3 * day + 600}x60` },
+  ),
+  KeymountDown: firesBetween(
+    '9m',
+    '11m',
+    { job: 'keymount', app: 'secrets-store-csi-driver', node: 'n' },
+    { 'up{job="keymount",app="secrets-store-csi-driver",node="n"}': '0x60' },
+  ),
 }
 
 test('every alert has its case', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { getCACertificates } from 'node:tls'
 import { findProgram } from './find-program.ts'
+import type { CommandResult } from './kubectl.ts'
 import { startLocalAzure, type TestAzure } from './local-azure.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -16,15 +17,9 @@ export interface Az {
   /** Its environment: the sign-in, the local Azure and what it trusts. For programs that run az. */
   readonly environment: Readonly<Record<string, string>>
   /** Runs `az` with these arguments and `--only-show-errors`. */
-  run(args: readonly string[]): Promise<AzResult>
+  run(args: readonly string[]): Promise<CommandResult>
   /** The same command in another profile, which is not signed in, with additional environment variables. */
   withFreshProfile(environment?: Record<string, string>): Az
-}
-
-export interface AzResult {
-  status: number
-  stdout: string
-  stderr: string
 }
 
 /** Why tests with az are skipped, when they are. */

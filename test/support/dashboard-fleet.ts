@@ -9,6 +9,7 @@ import {
 } from '#kubernetes/client'
 import { forEachLimited } from '#lib/async'
 import { createDefinitions, secretSyncDefinition } from './custom-resources.ts'
+import { secretsVolume } from './secrets-volume.ts'
 
 /** Objects of a cluster with many volumes, as drivers, kubelets and controllers write them. No pod of it runs. */
 interface Workload {
@@ -347,16 +348,7 @@ function podOf(workload: Workload, index: number) {
     spec: {
       nodeName: nodeOf(workload, index),
       containers: [{ name: 'main', image: name }],
-      volumes: [
-        {
-          name: 'secrets',
-          csi: {
-            driver: 'secrets-store.csi.k8s.io',
-            readOnly: true,
-            volumeAttributes: { secretProviderClass: className },
-          },
-        },
-      ],
+      volumes: [secretsVolume('secrets', className)],
     },
     status: { phase: state === 'waiting' ? 'Pending' : 'Running' },
   }

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
-import { createLog, ProblemsError, silentLog } from '#lib'
+import { createLog, ProblemsError } from '#lib'
 import { eventually } from '../../../test/support/eventually.ts'
+import { startHealthServer } from '../../../test/support/health-server.ts'
 import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { HealthClient, type HealthServer, HealthService } from './generated/health.ts'
 import { type GrpcServerOptions, startGrpcServer } from './grpc-server.ts'
-import { checkHealth, createHealthService } from './health.ts'
+import { checkHealth } from './health.ts'
 import { Code, codeName, RpcError } from './rpc-error.ts'
 import { type AnsweredCall, createUnary, type RpcContext, type UnaryOptions } from './unary.ts'
 
@@ -204,17 +205,7 @@ test('stop() waits for a call in progress, accepts none after it, and ends what 
 test('health answers whether the server serves, over a new connection each time', async (t) => {
   const path = join(temporaryDirectory(t), 'health.sock')
   let healthy = true
-  const unary = createUnary({ log: silentLog })
-  const running = await startGrpcServer(
-    { kind: 'unix', path },
-    (grpc) =>
-      grpc.addService(
-        HealthService,
-        createHealthService(unary, () => healthy),
-      ),
-    { log: silentLog },
-  )
-  t.after(() => running.stop())
+  const running = await startHealthServer(t, path, { isHealthy: () => healthy })
   assert.equal(await checkHealth(`unix:${path}`, { timeoutMs: 5000 }), 1)
   healthy = false
   assert.equal(await checkHealth(`unix:${path}`, { timeoutMs: 5000 }), 2)

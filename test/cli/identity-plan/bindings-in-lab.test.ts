@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Pod, resources } from '#kubernetes/client'
 import { eventually } from '../../support/eventually.ts'
-import { findKubectl } from '../../support/kubectl.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { labWithAzSkip as skip, startLabWithAz } from '../lab-with-az.ts'
 import { fleetManifests } from './fleets.ts'
+import { createVaultWithSecret, kubectlOf, planOfCluster } from './plan-lab.ts'
 
 const count = 45
 
@@ -19,13 +18,7 @@ test('45 pods of one identity mount a secret through its identity binding, after
   const lab = await startLabWithAz(t, '--caching', 'off')
   const { azure, kube, subscriptionId } = lab
   const directory = temporaryDirectory(t)
-  await azure.createVault('plan-bound')
-  await azure.assignRole({
-    role: 'Key Vault Secrets Officer',
-    principalId: await azure.principalId(),
-    vault: 'plan-bound',
-  })
-  await azure.setSecret('plan-bound', 'db', 'one')
+  await createVaultWithSecret(azure, 'plan-bound')
   const { clientId } = await azure.createIdentity('app-bound')
   const namespaces = ['shop', 'bank', 'blog']
   for (const name of namespaces)
@@ -33,23 +26,11 @@ test('45 pods of one identity mount a secret through its identity binding, after
   const { tenantId } = azure
   const fleet = fleetManifests({ clientId, tenantId, vault: 'plan-bound', accounts: count, namespaces })
   writeFileSync(join(directory, 'fleet.yaml'), fleet)
-  const kubectl = (...words: string[]) =>
-    execFileSync(findKubectl() ?? 'kubectl', [...words, '--kubeconfig', lab.env.KUBECONFIG ?? ''], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      encoding: 'utf8',
-    })
-  kubectl('apply', '-f', join(directory, 'fleet.yaml'))
+  const kubectl = kubectlOf(lab.administrator)
+  await kubectl('apply', '-f', join(directory, 'fleet.yaml'))
 
   const aks = `/subscriptions/${subscriptionId}/resourceGroups/keymount/providers/Microsoft.ContainerService/managedClusters/keymount`
-  const planned = await lab.administrator.identity(
-    'plan',
-    '--cluster',
-    '--azure',
-    '--auth-method',
-    'client_secret',
-    '--format',
-    'az',
-  )
+  const planned = await planOfCluster(lab.administrator, '--format', 'az')
   assert.equal(planned.code, 0, planned.stderr)
   assert.match(planned.stdout, new RegExp(`^bind km-${clientId.slice(0, 8)} ${subscriptionId} keymount keymount$`, 'm'))
   assert.doesNotMatch(planned.stdout, /^credential /m)
@@ -63,7 +44,7 @@ test('45 pods of one identity mount a secret through its identity binding, after
   const isRunning = ({ status }: Pod) => status?.phase === 'Running'
   await eventually(async () => assert.equal((await podsOf()).filter(isRunning).length, count), 240_000)
 
-  const again = await lab.administrator.identity('plan', '--cluster', '--azure', '--auth-method', 'client_secret')
+  const again = await planOfCluster(lab.administrator)
   assert.equal(again.code, 0, again.stderr)
   assert.match(again.stdout, /45 subjects in 1 cluster: identity bindings/)
   assert.match(again.stdout, /^nothing to do$/m)
@@ -75,16 +56,16 @@ test('45 pods of one identity mount a secret through its identity binding, after
   assert.equal((JSON.parse(named.stdout) as { done: boolean }).done, false)
 
   // One account loses the right; its next pod meets the refusal, and gets the right back.
-  const bindings = kubectl('get', 'clusterrolebindings', '-o', 'json')
+  const bindings = await kubectl('get', 'clusterrolebindings', '-o', 'json')
   const [lost] = (
     JSON.parse(bindings) as {
       items: { metadata: { name: string }; subjects?: { name: string; namespace: string }[] }[]
     }
   ).items.filter(({ metadata }) => metadata.name.startsWith(`keymount-identity-${clientId}-`))
   const { name = '', namespace = '' } = lost?.subjects?.[0] ?? {}
-  kubectl('delete', 'clusterrolebinding', lost?.metadata.name ?? '')
-  const pod = kubectl('get', 'pod', name, '-n', namespace, '-o', 'json')
-  kubectl('delete', 'pod', name, '-n', namespace)
+  await kubectl('delete', 'clusterrolebinding', lost?.metadata.name ?? '')
+  const pod = await kubectl('get', 'pod', name, '-n', namespace, '-o', 'json')
+  await kubectl('delete', 'pod', name, '-n', namespace)
   const { spec } = JSON.parse(pod) as Pod
   const { nodeName: _, ...unscheduled } = spec as Pod['spec'] & { nodeName?: string }
   await kube.create(resources.pods, {
@@ -103,15 +84,7 @@ test('45 pods of one identity mount a secret through its identity binding, after
       ),
     )
   }, 60_000)
-  const back = await lab.administrator.identity(
-    'plan',
-    '--cluster',
-    '--azure',
-    '--auth-method',
-    'client_secret',
-    '--format',
-    'az',
-  )
+  const back = await planOfCluster(lab.administrator, '--format', 'az')
   writeFileSync(join(directory, 'back.sh'), back.stdout)
   const { code, output } = await lab.shell(`bash ${join(directory, 'back.sh')}`)
   assert.equal(code, 0, output)

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { secretsVolume } from '../../support/secrets-volume.ts'
 
 /** Manifests of a fleet for `keymount identity plan`. */
 
@@ -68,16 +69,7 @@ function pod(name: string, namespace: string | undefined, image = 'registry.k8s.
           volumeMounts: [{ name: 's', mountPath: '/s', readOnly: true }],
         },
       ],
-      volumes: [
-        {
-          name: 's',
-          csi: {
-            driver: 'secrets-store.csi.k8s.io',
-            readOnly: true,
-            volumeAttributes: { secretProviderClass: 'app' },
-          },
-        },
-      ],
+      volumes: [secretsVolume('s', 'app')],
     },
   }
 }

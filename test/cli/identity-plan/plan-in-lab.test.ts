@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { resources } from '#kubernetes/client'
 import { eventually } from '../../support/eventually.ts'
-import { findKubectl } from '../../support/kubectl.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { labWithAzSkip as skip, startLabWithAz } from '../lab-with-az.ts'
 import { fleetManifests } from './fleets.ts'
+import { createVaultWithSecret, kubectlOf, planOfCluster } from './plan-lab.ts'
 
 test('the printed commands of az make every pod of a fleet start, whether its identity gets credentials or is split, and then there is nothing to do', {
   skip,
@@ -24,20 +23,12 @@ test('the printed commands of az make every pod of a fleet start, whether its id
     // An application instead of a managed identity, and a vault with access policies instead of roles.
     { name: 'apps', accounts: 1, namespaces: ['apps'], flags: [] },
   ]
-  for (const name of ['shop', 'bank']) {
-    await azure.createVault(`plan-${name}`)
-    const officer = {
-      role: 'Key Vault Secrets Officer',
-      principalId: await azure.principalId(),
-      vault: `plan-${name}`,
-    } as const
-    await azure.assignRole(officer)
-    await azure.setSecret(`plan-${name}`, 'db', 'one')
-  }
+  for (const name of ['shop', 'bank']) await createVaultWithSecret(azure, `plan-${name}`)
   const policies = await lab.shell(
     `az keyvault create -n plan-apps -g ${lab.resourceGroup} -l westeurope --enable-rbac-authorization false --output none && az keyvault secret set --vault-name plan-apps -n db --value one --output none`,
   )
   assert.equal(policies.code, 0, policies.output)
+  const kubectl = kubectlOf(lab.administrator)
   const made = await Promise.all(
     fleets.map(({ name }) =>
       name === 'apps' ? azure.createApplication(`app-${name}`) : azure.createIdentity(`app-${name}`),
@@ -52,8 +43,7 @@ test('the printed commands of az make every pod of a fleet start, whether its id
       join(directory, `${name}.yaml`),
       fleetManifests({ clientId, tenantId, vault: `plan-${name}`, accounts, namespaces: of }),
     )
-    const apply = ['apply', '--kubeconfig', lab.env.KUBECONFIG ?? '', '-f', join(directory, `${name}.yaml`)]
-    execFileSync(findKubectl() ?? 'kubectl', apply, { stdio: ['ignore', 'ignore', 'inherit'] })
+    await kubectl('apply', '-f', join(directory, `${name}.yaml`))
   }
   const running = async () => {
     const { items } = await kube.list(resources.pods)
@@ -81,17 +71,7 @@ test('the printed commands of az make every pod of a fleet start, whether its id
   assert.equal(again.code, 0, again.stderr)
   assert.match(again.stdout, /^nothing to do$/m)
   assert.doesNotMatch(again.stdout, /^ {2}\+/m)
-  const inCluster = await lab.administrator.identity(
-    'plan',
-    '--cluster',
-    '--azure',
-    '--auth-method',
-    'client_secret',
-    '--format',
-    'json',
-    '--max-fics',
-    '15',
-  )
+  const inCluster = await planOfCluster(lab.administrator, '--format', 'json', '--max-fics', '15')
   const { identities, done, problems } = JSON.parse(inCluster.stdout) as {
     identities: { way: string; subjects: unknown[] }[]
     done: boolean

@@ -63,14 +63,14 @@ function equalsGolden(name: string, text: string): void {
 for (const [name, fleet] of Object.entries(fleets)) {
   test(`the plan of the fleet ${name}, as a table and as commands of az`, async (t) => {
     const words = prepare(t, fleet)
-    for (const [format, ending] of [
-      ['table', 'txt'],
-      ['az', 'sh'],
-    ] as const) {
-      const { code, stdout, stderr } = await identityPlan(...words, '--format', format)
-      assert.equal(code, 0, stderr)
-      equalsGolden(`${name}.${ending}`, stdout)
-    }
+    const table = await identityPlan(...words, '--format', 'table')
+    assert.equal(table.code, 0, table.stderr)
+    const az = await identityPlan(...words, '--format', 'az')
+    assert.equal(az.code, 0, az.stderr)
+    // Every script begins with the same functions.
+    const end = az.stdout.indexOf('\n\nidentity ')
+    equalsGolden('functions.sh', `${az.stdout.slice(0, end)}\n`)
+    equalsGolden(`${name}.txt`, `${table.stdout}\n${az.stdout.slice(end + 2)}`)
   })
 
   test(`the plan of the fleet ${name} is Bicep by its grammar for tree-sitter, and Terraform by HashiCorp’s parser, with arguments that azurerm knows`, async (t) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { stringify } from 'yaml'
 import type { SecretProviderClass } from '#kubernetes/client'
+import { secretsVolume } from '../../support/secrets-volume.ts'
 import { type ConvertTextOptions, convertText, dataOf, entriesOf, only, parametersOf } from './convert-text.ts'
 
 function codesOf({ errors }: { errors: string[] }): string[] {
@@ -336,16 +337,7 @@ describe('upstream driver', () => {
     spec: {
       serviceAccountName: 'app',
       containers: [{ name: 'web', image: 'x', env, volumeMounts: [{ name: 's', mountPath: '/s', readOnly: true }] }],
-      volumes: [
-        {
-          name: 's',
-          csi: {
-            driver: 'secrets-store.csi.k8s.io',
-            readOnly: true,
-            volumeAttributes: { secretProviderClass: 'app' },
-          },
-        },
-      ],
+      volumes: [secretsVolume('s', 'app')],
     },
   })
 

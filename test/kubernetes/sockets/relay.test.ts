@@ -4,7 +4,7 @@ import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, suite, type TestContext, test } from 'node:test'
-import { Code, checkHealth, createHealthService, createUnary, HealthService, startGrpcServer } from '#kubernetes/grpc'
+import { Code, checkHealth } from '#kubernetes/grpc'
 import { createProviderClient } from '#kubernetes/provider-protocol'
 import { createRelayedSockets } from '#kubernetes/sockets'
 import { silentLog } from '#lib'
@@ -12,6 +12,7 @@ import { startDriver } from '../../support/driver.ts'
 import { startDriverProcess } from '../../support/driver-process.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startFakeProvider } from '../../support/fake-provider.ts'
+import { startHealthServer } from '../../support/health-server.ts'
 import { mayMount } from '../../support/may-mount.ts'
 import { buildRelay, findGo, goMissing, startRelay, type TestRelay } from '../../support/relay.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
@@ -27,25 +28,10 @@ suite('relay', { skip: findGo() === undefined ? goMissing : false }, () => {
     return { relay, sockets, directory: temporaryDirectory(t) }
   }
 
-  const health = async (t: TestContext, path: string, sockets: ReturnType<typeof createRelayedSockets>) => {
-    const unary = createUnary({ log: silentLog })
-    const running = await startGrpcServer(
-      { kind: 'unix', path },
-      (server) =>
-        server.addService(
-          HealthService,
-          createHealthService(unary, () => true),
-        ),
-      { log: silentLog, sockets },
-    )
-    t.after(() => running.stop())
-    return running
-  }
-
   test('a server is reached on its socket, which has mode 0700 and goes when the server stops', async (t) => {
     const { sockets, directory } = await relayed(t)
     const path = join(directory, 'sub', 'azure.sock')
-    const running = await health(t, path, sockets)
+    const running = await startHealthServer(t, path, { sockets })
     assert.equal(await checkHealth(`unix:${path}`, { timeoutMs: 5000 }), 1)
     assert.equal(await checkHealth(sockets.address(path), { timeoutMs: 5000 }), 1)
     assert.ok(lstatSync(path).isSocket())
@@ -92,18 +78,18 @@ suite('relay', { skip: findGo() === undefined ? goMissing : false }, () => {
     const path = join(directory, 'a.sock')
     const other = createServer().listen(path)
     await once(other, 'listening')
-    await assert.rejects(health(t, path, sockets), {
+    await assert.rejects(startHealthServer(t, path, { sockets }), {
       code: 'SocketUnavailable',
       message: /another process answers/,
     })
     other.close()
     const left = await startRelay(t, program)
     const sockets2 = createRelayedSockets({ relay: left, log: silentLog })
-    await health(t, path, sockets2)
+    await startHealthServer(t, path, { sockets: sockets2 })
     left.child.kill('SIGKILL')
     await once(left.child, 'exit')
     assert.ok(existsSync(path))
-    await health(t, path, sockets)
+    await startHealthServer(t, path, { sockets })
     assert.equal(await checkHealth(`unix:${path}`, { timeoutMs: 5000 }), 1)
   })
 
@@ -111,7 +97,7 @@ suite('relay', { skip: findGo() === undefined ? goMissing : false }, () => {
     const { sockets, directory } = await relayed(t)
     const path = join(directory, 'a.sock')
     writeFileSync(path, 'precious')
-    await assert.rejects(health(t, path, sockets), /not a socket/)
+    await assert.rejects(startHealthServer(t, path, { sockets }), /not a socket/)
     assert.equal(readFileSync(path, 'utf8'), 'precious')
   })
 

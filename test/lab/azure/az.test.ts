@@ -301,6 +301,17 @@ azTest('az ad sp create-for-rbac, with a secret and with a certificate', [
   { az: 'group delete -n shop --yes', fails: { status: 1, saying: /AuthorizationFailed/ } },
 ])
 
+/** An object of the vault is deleted, recovered, and deleted for good. */
+function deletedTwice(kind: 'key' | 'certificate', name: string): AzStep[] {
+  return [
+    { az: `keyvault ${kind} delete --vault-name shop -n ${name}` },
+    { az: `keyvault ${kind} list-deleted --vault-name shop`, query: '[].name', prints: [name] },
+    { az: `keyvault ${kind} recover --vault-name shop -n ${name}` },
+    { az: `keyvault ${kind} delete --vault-name shop -n ${name}` },
+    { az: `keyvault ${kind} purge --vault-name shop -n ${name}` },
+  ]
+}
+
 azTest(
   'az keyvault key',
   [
@@ -355,11 +366,7 @@ azTest(
     { az: 'keyvault key download --vault-name shop -n ec -f {dir}/ec.pem' },
     { az: 'keyvault key import --vault-name shop -n imported --pem-file {key}', query: 'key.kty', prints: 'RSA' },
     { az: 'keyvault key backup --vault-name shop -n ec -f {dir}/ec.backup' },
-    { az: 'keyvault key delete --vault-name shop -n ec' },
-    { az: 'keyvault key list-deleted --vault-name shop', query: '[].name', prints: ['ec'] },
-    { az: 'keyvault key recover --vault-name shop -n ec' },
-    { az: 'keyvault key delete --vault-name shop -n ec' },
-    { az: 'keyvault key purge --vault-name shop -n ec' },
+    ...deletedTwice('key', 'ec'),
     { az: 'keyvault key restore --vault-name shop -f {dir}/ec.backup', query: 'key.crv', prints: 'P-384' },
   ],
   certificateFiles,
@@ -425,11 +432,7 @@ azTest(
       prints: 2048,
     },
     { az: 'keyvault certificate backup --vault-name shop -n web -f {dir}/web.backup' },
-    { az: 'keyvault certificate delete --vault-name shop -n web' },
-    { az: 'keyvault certificate list-deleted --vault-name shop', query: '[].name', prints: ['web'] },
-    { az: 'keyvault certificate recover --vault-name shop -n web' },
-    { az: 'keyvault certificate delete --vault-name shop -n web' },
-    { az: 'keyvault certificate purge --vault-name shop -n web' },
+    ...deletedTwice('certificate', 'web'),
     { az: 'keyvault certificate restore --vault-name shop -f {dir}/web.backup', query: 'name', prints: 'web' },
     { az: 'keyvault secret show --vault-name shop -n web', query: 'contentType', prints: 'application/x-pkcs12' },
   ],

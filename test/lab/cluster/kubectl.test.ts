@@ -8,6 +8,7 @@ import { eventually } from '../../support/eventually.ts'
 import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { mayMount } from '../../support/may-mount.ts'
+import { widgetDefinition } from './widgets.ts'
 
 // The local cluster's API is right when the real kubectl prints and exits as on any cluster.
 const program = findKubectl()
@@ -54,46 +55,39 @@ const pod = (name: string, labels?: Record<string, string>) => ({
   spec: { containers: [{ name: 'app', image: 'busybox:1', command: ['sleep', '3600'] }] },
 })
 
-const widgets = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'widgets.example.com' },
-  spec: {
-    group: 'example.com',
-    scope: 'Namespaced',
-    names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'] },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        additionalPrinterColumns: [{ name: 'Size', type: 'integer', jsonPath: '.spec.size' }],
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: {
-              spec: {
-                type: 'object',
-                required: ['size'],
-                properties: {
-                  size: { type: 'integer', minimum: 1, description: 'how many cells wide it is' },
-                  color: { type: 'string', enum: ['red', 'blue'], default: 'red' },
-                },
+const widgets = widgetDefinition(
+  [
+    {
+      name: 'v1',
+      served: true,
+      storage: true,
+      additionalPrinterColumns: [{ name: 'Size', type: 'integer', jsonPath: '.spec.size' }],
+      schema: {
+        openAPIV3Schema: {
+          type: 'object',
+          properties: {
+            spec: {
+              type: 'object',
+              required: ['size'],
+              properties: {
+                size: { type: 'integer', minimum: 1, description: 'how many cells wide it is' },
+                color: { type: 'string', enum: ['red', 'blue'], default: 'red' },
               },
             },
           },
         },
       },
-      {
-        name: 'v1alpha1',
-        served: true,
-        storage: false,
-        deprecated: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-}
+    },
+    {
+      name: 'v1alpha1',
+      served: true,
+      storage: false,
+      deprecated: true,
+      schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+    },
+  ],
+  { shortNames: ['wd'] },
+)
 
 const widget = (spec: object) => ({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w1' }, spec })
 

@@ -9,6 +9,7 @@ import { template } from '../../packaging/charts/helm.ts'
 import { findKubectl, kubectlFor, kubectlMissing } from '../../support/kubectl.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
+import { widgetDefinition } from './widgets.ts'
 
 // What the local cluster refuses, and its words, are those of a real API server.
 const program = findKubectl()
@@ -176,24 +177,8 @@ test('rules of a definition are checked at creations and updates', options, asyn
     properties: { size, max: { type: 'integer' } },
     'x-kubernetes-validations': [{ rule: 'self.size <= self.max', messageExpression: "'at most ' + string(self.max)" }],
   }
-  await accepts({
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: 'widgets.example.com' },
-    spec: {
-      group: 'example.com',
-      scope: 'Namespaced',
-      names: { kind: 'Widget', plural: 'widgets' },
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: { type: 'object', properties: { spec } } },
-        },
-      ],
-    },
-  })
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec } } }
+  await accepts(widgetDefinition([{ name: 'v1', served: true, storage: true, schema }]))
   const widget = (name: string, size: number) => ({
     apiVersion: 'example.com/v1',
     kind: 'Widget',

@@ -12,6 +12,7 @@ import { helmFor } from '../../support/helm.ts'
 import { startLocalAzure, type TestAzure } from '../../support/local-azure.ts'
 import { mayMount } from '../../support/may-mount.ts'
 import { startNode } from '../../support/node.ts'
+import { secretsVolume } from '../../support/secrets-volume.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const skip = mayMount() ? needsHelm.skip : 'pods need the right to mount: run as root, or through npm test'
@@ -90,22 +91,11 @@ test('our chart, installed with helm as on any cluster, mounts a secret of the l
   const objects = 'array:\n  - |\n    objectName: greeting\n    objectType: secret\n'
   const parameters = { keyvaultName: vault.name, tenantId, objects }
   await node.create(classes, { metadata: { name: 'app' }, spec: { provider: 'azure', parameters } } as never)
+  const volume = secretsVolume('s', 'app')
   await node.run(
     'app',
     { command: ['cat', '/secrets/greeting'], volumeMounts: [{ name: 's', mountPath: '/secrets', readOnly: true }] },
-    {
-      volumes: [
-        {
-          name: 's',
-          csi: {
-            driver: 'secrets-store.csi.k8s.io',
-            readOnly: true,
-            volumeAttributes: { secretProviderClass: 'app' },
-            nodePublishSecretRef: { name: 'credentials' },
-          },
-        },
-      ],
-    },
+    { volumes: [{ ...volume, csi: { ...volume.csi, nodePublishSecretRef: { name: 'credentials' } } }] },
   )
   assert.equal(await node.outputOf('app'), 'hello')
 

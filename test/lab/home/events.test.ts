@@ -1,28 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../../support/eventually.ts'
-import { mayMount } from '../../support/may-mount.ts'
-import { temporaryHome } from './lab-in-temporary-home.ts'
-import { clusterSkip, kubectlWith, labTools } from './lab-tools.ts'
-
-const skip = clusterSkip() ?? (mayMount() ? false : 'needs the right to mount')
-const pod = 'busybox-secrets-store-inline-wi'
+import { exampleSkip as skip, startLabWithExample } from './lab-with-example.ts'
 
 test('up --events pushes a change to the pod, which is polled once an hour; events status shows it', {
   skip,
 }, async (t) => {
-  const home = await temporaryHome(t)
-  const { code, stderr } = await home.keymount(
-    ...['up', '--ports', 'free', '--example', '--events', '--rotation-poll-interval', '1h'],
-  )
-  assert.equal(code, 0, stderr)
-  assert.match(stderr, /Events .* 1 vault is subscribed to/)
-  const { az } = await labTools(t, home)
-  const lab = await home.up()
-  const kubectl = kubectlWith(lab.kubeconfig, home.path)
-  await kubectl('wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s')
-  const read = () => kubectl('exec', pod, '--', 'cat', '/mnt/secrets-store/ExampleSecret')
-  assert.equal(await read(), 'MyAKSExampleSecret')
+  const { home, lab, printed, az, read } = await startLabWithExample(t, '--events', '--rotation-poll-interval', '1h')
+  assert.match(printed, /Events .* 1 vault is subscribed to/)
 
   await az('keyvault secret set --vault-name keymount-example --name ExampleSecret --value pushed')
   await eventually(async () => assert.equal(await read(), 'pushed'), 60_000)

@@ -9,6 +9,7 @@ import { findAz } from '../../support/az.ts'
 import { type LocalAzureProcess, spawnLocalAzure } from '../../support/local-azure-process.ts'
 import { startLocalCluster, type TestCluster } from '../../support/local-cluster.ts'
 import { azWith, clusterSkip, kubectlWith } from './lab-tools.ts'
+import { writeUserClusterState } from './user-cluster-home.ts'
 
 const skip = clusterSkip() ?? false
 const named = (name: string) => `-g shop -n ${name}`
@@ -27,14 +28,7 @@ async function usersCluster(t: TestContext): Promise<TestCluster> {
 async function labOf(t: TestContext, kubeconfig: string): Promise<{ home: string; azure: LocalAzureProcess }> {
   const home = mkdtempSync(join(tmpdir(), 'keymount-user-'))
   t.after(() => rmSync(home, { recursive: true, force: true }))
-  const state = {
-    version: 1,
-    target: { kind: 'kubeconfig', path: kubeconfig },
-    azure: 'local',
-    listen: '127.0.0.1',
-    ports: { cluster: 0, azure: 0, imds: 0 },
-  }
-  writeFileSync(join(home, 'lab.json'), JSON.stringify(state))
+  await writeUserClusterState(home, kubeconfig)
   mkdirSync(join(home, 'run'))
   const azure = await spawnLocalAzure(t, join(home, 'azure'), ['--clusters', home])
   const { proxyUrl: proxy, imds, caFile: ca, credentialsFile: credentials, controlSocket: control } = azure

@@ -13,6 +13,7 @@ import { createOperatorMetrics, type RestartConfig, startRestart } from '#produc
 import { driverNodeId, podVolume, startDriver, type TestDriver } from '../../support/driver.ts'
 import { until as untilWithin } from '../../support/eventually.ts'
 import { objectsAttribute } from '../../support/fake-provider.ts'
+import { secretsVolume } from '../../support/secrets-volume.ts'
 
 export const replicaSets: Resource<UntypedObject> = resources.replicaSets
 const namespace = 'default'
@@ -151,14 +152,7 @@ export function templateOf(
       nodeName: driverNodeId,
       terminationGracePeriodSeconds: 0,
       containers: [{ name: 'app', image: 'busybox' }],
-      volumes: classes.map((className) => ({
-        name: className,
-        csi: {
-          driver: 'secrets-store.csi.k8s.io',
-          readOnly: true,
-          volumeAttributes: { secretProviderClass: className },
-        },
-      })),
+      volumes: classes.map((className) => secretsVolume(className, className)),
     },
   }
 }

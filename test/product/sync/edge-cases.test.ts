@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
 import { resources, type UntypedObject } from '#kubernetes/client'
 import { until } from '../../support/eventually.ts'
 import { type FakeProvider, ProviderFault } from '../../support/fake-provider.ts'
-import { type SyncLab, startSyncLab } from './sync-lab.ts'
+import { keysFrom, type SyncLab, startSyncLab } from './sync-lab.ts'
 
 const db = [{ objectName: 'db', objectType: 'secret' }]
 const at = (name: string) => ({ namespace: 'default', name })
@@ -25,6 +25,17 @@ function answering(provider: FakeProvider, files: Record<string, string>): void 
     error: undefined,
     files: Object.entries(files).map(([path, text]) => ({ path, mode: 0o644, contents: Buffer.from(text) })),
   })
+}
+
+/** A lab with a SecretSync `app-db` whose Secret is written. */
+async function startWithSecret(t: TestContext): Promise<SyncLab> {
+  const lab = await startSyncLab(t)
+  await lab.azure.setSecret(lab.vault, 'db', 'x')
+  await lab.createClass('app', db)
+  lab.start()
+  await lab.createSync('app-db')
+  await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
+  return lab
 }
 
 test('a class without parameters is one with none', async (t) => {
@@ -50,12 +61,7 @@ test('a class of a provider that is not there is reported with those that are', 
 })
 
 test('a changed type is a condition that names what to do, and the Secret is made again once it is deleted', async (t) => {
-  const lab = await startSyncLab(t)
-  await lab.azure.setSecret(lab.vault, 'db', 'x')
-  await lab.createClass('app', db)
-  lab.start()
-  await lab.createSync('app-db')
-  await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
+  const lab = await startWithSecret(t)
   await lab.kube.patch(resources.secretSyncs, at('app-db'), { spec: { secretObject: { type: 'example.com/own' } } })
   assert.match(
     await lab.condition('app-db', 'Ready', 'False', 'ControllerPatchError'),
@@ -68,12 +74,7 @@ test('a changed type is a condition that names what to do, and the Secret is mad
 })
 
 test('a SecretSync that is deleted and made again at once owns its Secret', async (t) => {
-  const lab = await startSyncLab(t)
-  await lab.azure.setSecret(lab.vault, 'db', 'x')
-  await lab.createClass('app', db)
-  lab.start()
-  await lab.createSync('app-db')
-  await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
+  const lab = await startWithSecret(t)
   await lab.kube.delete(resources.secretSyncs, at('app-db'))
   const { metadata } = await lab.createSync('app-db')
   await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate')
@@ -110,11 +111,7 @@ test('data larger than a Secret may be is refused before it is sent, with the si
   answering(await lab.startFakeProvider('other'), { a: 'x'.repeat(700_000), b: 'y'.repeat(400_000) })
   await classOf(lab, 'app', { provider: 'other' })
   lab.start({ providerDirectories: [lab.fakeProviders] })
-  const data = [
-    { sourcePath: 'a', targetKey: 'one' },
-    { sourcePath: 'b', targetKey: 'two' },
-  ]
-  await lab.createSync('large', { secretObject: { data } })
+  await lab.createSync('large', keysFrom({ one: 'a', two: 'b' }))
   assert.equal(
     await lab.condition('large', 'Ready', 'False', 'ControllerPatchError'),
     'the Secret would be larger than the 1024 KiB that Kubernetes allows: one 704 KiB, two 448 KiB [secret-too-large]',
@@ -179,11 +176,7 @@ test('an optional object that is not in the vault leaves its key out, and the co
   await lab.azure.setSecret(lab.vault, 'db', 'x')
   await lab.createClass('app', [...db, { objectName: 'replica', objectType: 'secret', optional: true }])
   lab.start()
-  const data = [
-    { sourcePath: 'db', targetKey: 'password' },
-    { sourcePath: 'replica', targetKey: 'replica' },
-  ]
-  await lab.createSync('app-db', { secretObject: { data } })
+  await lab.createSync('app-db', keysFrom({ password: 'db', replica: 'replica' }))
   assert.equal(
     await lab.condition('app-db', 'Ready', 'True', 'SecretUpToDate'),
     'Secret contains last observed values. Left out, because optional and not in the vault: replica.',
@@ -202,7 +195,7 @@ test('a Secret of which every key is optional and absent is not written empty', 
   const lab = await startSyncLab(t)
   await lab.createClass('app', [{ objectName: 'replica', objectType: 'secret', optional: true }])
   lab.start()
-  await lab.createSync('app-db', { secretObject: { data: [{ sourcePath: 'replica', targetKey: 'replica' }] } })
+  await lab.createSync('app-db', keysFrom({ replica: 'replica' }))
   assert.equal(
     await lab.condition('app-db', 'Ready', 'False', 'RemoteSecretStoreFetchFailed'),
     'every key is of an optional object that is not in the vault: replica [secret-empty]',

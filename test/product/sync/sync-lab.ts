@@ -46,6 +46,12 @@ export interface SyncLab {
   condition(name: string, type: string, status: string, reason: string): Promise<string>
 }
 
+/** Where each key of a Secret comes from, as `spec.secretObject` has it. */
+export function keysFrom(sources: Readonly<Record<string, string>>): Pick<SecretSync['spec'], 'secretObject'> {
+  const data = Object.entries(sources).map(([targetKey, sourcePath]) => ({ sourcePath, targetKey }))
+  return { secretObject: { data } }
+}
+
 export async function startSyncLab(t: TestContext): Promise<SyncLab> {
   const cluster = await startLocalCluster(t)
   const providerLab = await startProviderLab(t, { issuerCaFiles: [writeCa(cluster)] })

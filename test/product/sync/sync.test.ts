@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { printClassChange, resources } from '#kubernetes/client'
 import { changedAttribute, intervalAttribute, maxAgeAttribute } from '#kubernetes/provider-protocol'
 import { until } from '../../support/eventually.ts'
-import { startSyncLab } from './sync-lab.ts'
+import { keysFrom, startSyncLab } from './sync-lab.ts'
 
 const change = { at: Date.now(), seen: Date.now(), objects: ['*'], spreadSeconds: 0 }
 
@@ -95,7 +95,7 @@ test('a source path that the provider does not give is named, with those that it
   await lab.azure.setSecret(lab.vault, 'db', 'x')
   await lab.createClass('app', db)
   lab.start()
-  await lab.createSync('wrong', { secretObject: { data: [{ sourcePath: 'database', targetKey: 'password' }] } })
+  await lab.createSync('wrong', keysFrom({ password: 'database' }))
   assert.equal(
     await lab.condition('wrong', 'Ready', 'False', 'RemoteSecretStoreFetchFailed'),
     'sourcePath "database" is not a file of the provider\'s response; it has: db [source-path-missing]',

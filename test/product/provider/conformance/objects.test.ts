@@ -168,6 +168,17 @@ const histories: Row[] = [
 
 const path = (alias: string, expect: Refused): Row => field(`objectAlias ${alias}`, { objectAlias: alias }, expect)
 
+/** Two objects with these aliases. */
+const together = (name: string, [one, two]: [string, string], expect: Refused): Row =>
+  yaml(
+    name,
+    objectsOf(
+      { objectName: 'db', objectType: 'secret', objectAlias: one },
+      { objectName: 'json', objectType: 'secret', objectAlias: two },
+    ),
+    expect,
+  )
+
 const paths: Row[] = [
   field('an alias', { objectAlias: 'DB_PASSWORD' }, { files: { DB_PASSWORD: dbValue } }),
   field('an alias with folders', { objectAlias: 'dir/sub/name' }, { files: { 'dir/sub/name': dbValue } }),
@@ -183,20 +194,14 @@ const paths: Row[] = [
     objectsOf({ objectName: 'rolling', objectType: 'secret', objectAlias: 'a//b', objectVersionHistory: 2 }),
     { files: { 'a/b/0': 'rolling 3', 'a/b/1': 'rolling 1' } },
   ),
-  yaml(
+  together(
     'two objects in one file, unlike upstream',
-    objectsOf(
-      { objectName: 'db', objectType: 'secret', objectAlias: 'x' },
-      { objectName: 'json', objectType: 'secret', objectAlias: 'x' },
-    ),
+    ['x', 'x'],
     refused('two objects are written to the same file "x"'),
   ),
-  yaml(
+  together(
     'a file that is also a folder, unlike upstream',
-    objectsOf(
-      { objectName: 'db', objectType: 'secret', objectAlias: 'x' },
-      { objectName: 'json', objectType: 'secret', objectAlias: 'x/y' },
-    ),
+    ['x', 'x/y'],
     refused('"x" is a file and also the folder of "x/y"'),
   ),
 ]

@@ -48,22 +48,3 @@ bind() { # NAME SUBSCRIPTION GROUP CLUSTER
   if az aks identity-binding show --subscription "$2" --resource-group "$3" --cluster-name "$4" --name "$1" --output none 2>/dev/null; then return; fi
   az aks identity-binding create --subscription "$2" --resource-group "$3" --cluster-name "$4" --name "$1" --managed-identity-resource-id "$identity" --output none
 }
-
-identity 5e0d0000-0000-4000-8000-00000000000a
-credential km-6e2caef846 https://oidc.example/prod/ system:serviceaccount:shop:app-01
-credential km-2c682232e9 https://oidc.example/prod/ system:serviceaccount:shop:app-02
-credential km-55766872ae https://oidc.example/prod/ system:serviceaccount:shop:app-03
-credential km-babd7d6781 https://oidc.example/prod/ system:serviceaccount:shop:app-04
-credential km-46b666e9e6 https://oidc.example/prod/ system:serviceaccount:shop:app-05
-credential km-7500df9008 https://oidc.example/prod/ system:serviceaccount:shop:app-06
-credential km-2fbe83e351 https://oidc.example/prod/ system:serviceaccount:shop:app-07
-credential km-2ff24a1d78 https://oidc.example/prod/ system:serviceaccount:shop:app-08
-credential km-9c8b8950bc https://oidc.example/prod/ system:serviceaccount:shop:app-09
-credential km-73439033c7 https://oidc.example/prod/ system:serviceaccount:shop:app-10
-credential km-4ab905c953 https://oidc.example/prod/ system:serviceaccount:shop:app-11
-credential km-a9d4452523 https://oidc.example/prod/ system:serviceaccount:shop:app-12
-credential km-3129481cd7 https://oidc.example/prod/ system:serviceaccount:shop:app-13
-credential km-474dfc6d0f https://oidc.example/prod/ system:serviceaccount:shop:app-14
-credential km-2c277ca376 https://oidc.example/prod/ system:serviceaccount:shop:app-15
-vault shop-prod
-grant 'Key Vault Secrets User' '' --secret-permissions get
