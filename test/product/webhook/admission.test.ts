@@ -51,6 +51,7 @@ test('the webhook', async (t) => {
     const { body } = await post(podReview(podOf('beyond-ascii'), { uid: 'prüfung-検査' }))
     assert.equal(body.response.uid, 'prüfung-検査')
     assert.equal(environmentOf(body).AZURE_CLIENT_ID, 'prüfung-検査')
+    await lab.kube.delete(resources.serviceAccounts, { name: 'beyond-ascii', namespace: 'default' })
   })
 
   for (const apiVersion of ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1']) {
