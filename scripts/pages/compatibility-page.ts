@@ -136,7 +136,7 @@ function tools(): string {
       `${file('test/lab/azure/az.test.ts')}, ${file('test/walkthroughs/walkthroughs.test.ts')}`,
     ],
     ['Azurite', ci(/azurite@([\d.]+)/), file('test/lab/azure/queues-beside-azurite.test.ts')],
-    ...javascriptPackages().map((name) => [`${name} (JavaScript)`, installed(name), sdks]),
+    ...javascriptPackages().map((name) => [`${name} (JavaScript)`, installed(name), testsOfPackages[name] ?? sdks]),
     ...pythonPackages().map(([name = '', version = '']) => [`${name} (Python)`, version, sdks]),
     ...goModules().map(([name = '', version = '']) => [`${name} (Go)`, version, sdks]),
     ['helm', ci(/helm\/v3\/cmd\/helm@v([\d.]+)/), file('test/packaging/charts/values.test.ts')],
@@ -151,6 +151,11 @@ Unmodified programs and SDKs that the tests run.
 
 ${markdownTable(['what', 'version', 'test'], rows)}
 `
+}
+
+/** Of the packages that the tour of all SDKs does not use. */
+const testsOfPackages: Readonly<Record<string, string>> = {
+  '@azure/eventgrid-namespaces': file('test/lab/azure/event-grid-namespaces.test.ts'),
 }
 
 function javascriptPackages(): string[] {

@@ -19,6 +19,7 @@ const titles: Record<keyof Awaited<ReturnType<typeof describeOperations>>, strin
   graph: 'Microsoft Graph',
   keyvault: 'Key Vault',
   queue: 'Storage queues',
+  eventgrid: 'Event Grid namespaces',
   imds: 'Instance metadata service',
 }
 

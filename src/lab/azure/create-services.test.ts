@@ -51,10 +51,10 @@ async function servicesInMemory(t: TestContext) {
   }
   const group = `/subscriptions/${tenant.subscriptionId}/resourceGroups/g`
   const armToken = await token(`https://${cloud.resourceManager}`)
-  const put = (path: string, body: unknown) =>
+  const put = (path: string, body: unknown, method = 'PUT') =>
     send(
       new Request(`https://${cloud.resourceManager}${path}?api-version=2024-01-01`, {
-        method: 'PUT',
+        method,
         body: JSON.stringify(body),
         headers: { authorization: `Bearer ${armToken}` },
       }),
@@ -75,14 +75,21 @@ async function servicesInMemory(t: TestContext) {
     kind: 'StorageV2',
     sku: { name: 'Standard_LRS' },
   })
-  const contributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-  await put(`${group}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`, {
-    properties: {
-      roleDefinitionId: `/subscriptions/${tenant.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${contributor}`,
-      principalId: administrator.objectId,
-      principalType: 'ServicePrincipal',
-    },
-  })
+  await put(`/subscriptions/${tenant.subscriptionId}/providers/Microsoft.EventGrid/register`, {}, 'POST')
+  await put(`${group}/providers/Microsoft.EventGrid/namespaces/orders`, { location: 'westeurope' })
+  const [queueContributor, eventContributor] = [
+    '974c5e8b-45b9-4653-ba55-5f855dd0fb88',
+    '1d8c3fe3-8864-474b-8749-01e3783e8157',
+  ]
+  for (const role of [queueContributor, eventContributor]) {
+    await put(`${group}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`, {
+      properties: {
+        roleDefinitionId: `/subscriptions/${tenant.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role}`,
+        principalId: administrator.objectId,
+        principalType: 'ServicePrincipal',
+      },
+    })
+  }
   return { tenant, services: { ...services, imds }, send, token, traffic }
 }
 
@@ -139,16 +146,17 @@ const likelyParts = (parameter: string): string[] =>
 
 /** The path of an operation with its parameters filled in, so that it is certainly the one that answers. */
 function plainPathOf(template: string): string {
-  return template.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, (_, parameter: string) => likelyParts(parameter)[0] ?? '')
+  return template.replaceAll(/(?<=\/):(\w+)(?:\{[^}]*\})?/g, (_, parameter: string) => likelyParts(parameter)[0] ?? '')
 }
 
 /** The path of an operation with its parameters filled in, now and then with something odd. */
 function pathOf(template: string) {
   const [path = '', query] = template.split(/\?(?=\w+=)/)
   const segments = path.split('/').map((segment) => {
-    const parameter = /^:(\w+)/.exec(segment)?.[1]
+    const [, parameter, word = ''] = /^:(\w+)(?:\{[^}]*\})?(:\w+)?/.exec(segment) ?? []
     if (parameter === undefined) return fc.oneof({ weight: 30, arbitrary: fc.constant(segment) }, oddWords)
-    return fc.oneof({ weight: 15, arbitrary: fc.constantFrom(...likelyParts(parameter)) }, oddWords)
+    const name = fc.oneof({ weight: 15, arbitrary: fc.constantFrom(...likelyParts(parameter)) }, oddWords)
+    return name.map((text) => `${text}${word}`)
   })
   return fc.tuple(...segments).map((parts) => [parts.join('/'), ...(query === undefined ? [] : [query])].join('?'))
 }
@@ -159,6 +167,11 @@ const hosts: Record<string, { service: ServiceName | 'imds'; resource?: string; 
   'graph.microsoft.com': { service: 'graph', resource: 'https://graph.microsoft.com', version: '' },
   [imdsHost]: { service: 'imds', version: '2018-02-01' },
   'orders.queue.core.windows.net': { service: 'queue', resource: 'https://storage.azure.com', version: '' },
+  'orders.westeurope-1.eventgrid.azure.net': {
+    service: 'eventgrid',
+    resource: 'https://eventgrid.azure.net',
+    version: '2024-06-01',
+  },
   'shop.vault.azure.net': { service: 'keyvault', resource: 'https://vault.azure.net', version: '7.4' },
 }
 

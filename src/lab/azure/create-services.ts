@@ -28,9 +28,11 @@ import { createEntra } from './entra/routes.ts'
 import { createSignIn, type SignIn } from './entra/sign-in.ts'
 import { createUserSignIn } from './entra/user-sign-in.ts'
 import { deliverToQueue } from './events/deliver-to-queue.ts'
+import { deliverToTopic } from './events/deliver-to-topic.ts'
 import type { EventFeed } from './events/event-feed.ts'
 import { startEventGrid } from './events/event-grid.ts'
 import { createEventGridRecords } from './events/event-subscriptions.ts'
+import { createNamespaces } from './events/namespaces.ts'
 import { createVaultEvents } from './events/vault-events.ts'
 import { graphOperations } from './graph/graph-operations.ts'
 import { createGraph } from './graph/routes.ts'
@@ -50,6 +52,9 @@ import { createObjectStore } from './keyvault/object-store.ts'
 import { createKeyVault } from './keyvault/routes.ts'
 import type { Secret } from './keyvault/secrets/secret-kind.ts'
 import { createVaults } from './keyvault/vaults.ts'
+import { namespaceOperations } from './namespaces/operations.ts'
+import { createArrivals } from './namespaces/receive.ts'
+import { createNamespaceService } from './namespaces/routes.ts'
 import { cloud } from './proxy/clouds.ts'
 import type { ServiceName } from './proxy/served-hosts.ts'
 import type { Change, RecordStore } from './records/record-store.ts'
@@ -84,6 +89,8 @@ export async function createServices(options: ServicesOptions) {
   const tokens = await createAccessTokens(store, tenantId, clock)
   const objects = createVaultObjects(store, clock)
   const queues = createQueues(store)
+  const arrivals = createArrivals()
+  const namespaceEvents = createQueues(store, { kind: 'namespace-event', onMessage: arrivals.notify })
   const bindings = createIdentityBindings(store, directory.federatedCredentials)
   const resources = {
     groups: createResourceGroups(store),
@@ -94,6 +101,7 @@ export async function createServices(options: ServicesOptions) {
     bindings,
     accounts: createStorageAccounts(store, queues.removeAll),
     eventGrid: createEventGridRecords(store, (topic) => removeSystemIdentity(directory, topic)),
+    namespaces: createNamespaces(store, namespaceEvents, cloud),
   }
   const { groups, vaults, identities, clusters, accounts } = resources
   const { stores } = objects
@@ -102,13 +110,19 @@ export async function createServices(options: ServicesOptions) {
     store,
     feed,
     records: resources.eventGrid,
-    deliver: (event, subscription) =>
-      deliverToQueue(
-        { ...resources, queues, roles, records: resources.eventGrid, isFaulty },
-        event,
-        subscription,
-        clock.now(),
-      ),
+    deliver(event, subscription) {
+      const { destination } = subscription
+      const delivery = { ...resources, roles, records: resources.eventGrid }
+      return destination.endpointType === 'NamespaceTopic'
+        ? deliverToTopic(
+            { ...delivery, events: namespaceEvents, hasFault },
+            event,
+            subscription,
+            destination,
+            clock.now(),
+          )
+        : deliverToQueue({ ...delivery, queues, isFaulty }, event, subscription, destination, clock.now())
+    },
     clock,
     log,
   })
@@ -154,6 +168,18 @@ export async function createServices(options: ServicesOptions) {
       operations: [...queueOperations({ store, queues }), ...messageOperations({ store, queues })],
       clock,
     }),
+    eventgrid: createNamespaceService({
+      authority: { tokens, audiences: audiences.eventGrid },
+      namespaces: resources.namespaces,
+      roles,
+      operations: namespaceOperations({
+        store,
+        namespaces: resources.namespaces,
+        events: namespaceEvents,
+        arrivals,
+        clock,
+      }),
+    }),
   }
   await arm.lifecycle.resume()
   arm.deletion.resume()
@@ -166,6 +192,7 @@ export async function createServices(options: ServicesOptions) {
     imds: imdsFor(() => assignedIdentities(machinesOutsideClusters(resources), { directory, identities })),
     async stop() {
       await maintenance.stop()
+      arrivals.stop()
       await grid.stop()
       await longOperations.stop()
       await nodeEndpoints.stop()

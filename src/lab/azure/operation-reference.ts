@@ -38,6 +38,7 @@ export async function describeOperations(
     graph: reference('graph', services.graph),
     keyvault: reference('keyvault', services.keyvault),
     queue: reference('queue', services.queue),
+    eventgrid: reference('eventgrid', services.eventgrid),
     imds: reference('imds', imds),
   }
 }

@@ -91,6 +91,57 @@ azTest('az eventgrid system-topic, and az eventgrid system-topic event-subscript
   { az: 'eventgrid system-topic show -n shop-topic -g shop', fails: { status: 3, saying: /ResourceNotFound/ } },
 ])
 
+const namespace = `${scope}/providers/Microsoft.EventGrid/namespaces/shop-ns`
+const changes = `${namespace}/topics/changes`
+const queueMode = JSON.stringify({
+  deliveryConfiguration: { deliveryMode: 'Queue', queue: { maxDeliveryCount: 5, eventTimeToLive: 'P1D' } },
+})
+const toTopic = JSON.stringify({
+  properties: {
+    deliveryWithResourceIdentity: {
+      identity: { type: 'SystemAssigned' },
+      destination: { endpointType: 'NamespaceTopic', properties: { resourceId: changes } },
+    },
+    eventDeliverySchema: 'CloudEventSchemaV1_0',
+  },
+})
+const eventGrid = 'https://eventgrid.azure.net'
+const onCluster = 'https://shop-ns.westeurope-1.eventgrid.azure.net/topics/changes/eventsubscriptions/cluster'
+
+// Core az has no commands for namespaces: `az resource` and `az rest` send what the extension and Bicep do.
+azTest('az resource and az rest make the events of a vault come to the topic of a namespace', [
+  ...resources.slice(0, 3),
+  createTopic,
+  {
+    az: 'resource create --resource-type Microsoft.EventGrid/namespaces -n shop-ns -g shop -l westeurope --properties {}',
+    query: 'properties.topicsConfiguration.hostname',
+    prints: 'shop-ns.westeurope-1.eventgrid.azure.net',
+  },
+  { az: `resource create --id ${changes} --api-version 2025-02-15 --properties {"eventRetentionInDays":1}` },
+  {
+    az: `resource create --id ${changes}/eventSubscriptions/cluster --api-version 2025-02-15 --properties ${queueMode}`,
+    query: 'properties.deliveryConfiguration.queue.maxDeliveryCount',
+    prints: 5,
+  },
+  { az: 'resource list -g shop --resource-type Microsoft.EventGrid/namespaces', query: '[].name', prints: ['shop-ns'] },
+  {
+    az: `role assignment create --role EventGrid\\ Data\\ Sender --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --scope ${changes}`,
+  },
+  { az: `role assignment create --role EventGrid\\ Data\\ Receiver --assignee {clientId} --scope ${namespace}` },
+  {
+    az: `rest --method put --url https://management.azure.com${topic}/eventSubscriptions/to-topic?api-version=2025-02-15 --body ${toTopic}`,
+    query: 'properties.deliveryWithResourceIdentity.destination.endpointType',
+    prints: 'NamespaceTopic',
+  },
+  { az: 'keyvault secret set --vault-name shop-events -n db --value x' },
+  {
+    az: `rest --method post --resource ${eventGrid} --url ${onCluster}:receive?api-version=2024-06-01&maxWaitTime=10`,
+    query: 'value[0].[event.subject,event.specversion,brokerProperties.deliveryCount]',
+    prints: ['db', '1.0', 1],
+  },
+  { az: `resource delete --ids ${namespace} --api-version 2025-02-15` },
+])
+
 azTest('az eventgrid event-subscription, of the vault itself', [
   ...resources,
   { az: 'provider register -n Microsoft.EventGrid --wait' },

@@ -256,11 +256,8 @@ test('Event Grid has to be registered, and refuses what a topic or a subscriptio
   await assert.rejects(azure.arm.put(topicPath(azure, 'second'), body), /Only one system topic is allowed per source/)
   const subscription = `${topic.id}/eventSubscriptions/to-queue`
   await assert.rejects(azure.arm.put(subscription, toQueue(account)), /needs an identity of the type 'SystemAssigned'/)
-  const namespaceTopic = { destination: { endpointType: 'NamespaceTopic', properties: { resourceId: '/x' } } }
-  await assert.rejects(
-    azure.arm.put(subscription, { properties: namespaceTopic }),
-    /501 NotImplemented.*NamespaceTopic/,
-  )
+  const hub = { destination: { endpointType: 'EventHub', properties: { resourceId: '/x' } } }
+  await assert.rejects(azure.arm.put(subscription, { properties: hub }), /501 NotImplemented.*EventHub/)
   await azure.arm.delete(vault.id)
   await assert.rejects(azure.arm.get(topic.id), /404 ResourceNotFound/)
 })

@@ -298,6 +298,31 @@ export const builtInRoles: readonly RoleDefinition[] = [
     ],
   }),
   role(
+    '78cbd9e7-9798-4e2e-9b5a-547d9ebb31fb',
+    'EventGrid Data Receiver',
+    'Allows receive access to event grid events.',
+    {
+      dataActions: ['Microsoft.EventGrid/events/receive/action'],
+    },
+  ),
+  role('d5a91429-5739-47e2-a06b-3470a27159e7', 'EventGrid Data Sender', 'Allows send access to event grid events.', {
+    actions: [
+      'Microsoft.Authorization/*/read',
+      'Microsoft.EventGrid/topics/read',
+      'Microsoft.EventGrid/domains/read',
+      'Microsoft.EventGrid/partnerNamespaces/read',
+      'Microsoft.EventGrid/namespaces/read',
+      'Microsoft.Resources/subscriptions/resourceGroups/read',
+    ],
+    dataActions: ['Microsoft.EventGrid/events/send/action'],
+  }),
+  role(
+    '1d8c3fe3-8864-474b-8749-01e3783e8157',
+    'EventGrid Data Contributor',
+    'Allows send and receive access to event grid events.',
+    { dataActions: ['Microsoft.EventGrid/events/send/action', 'Microsoft.EventGrid/events/receive/action'] },
+  ),
+  role(
     '428e0ff0-5e57-4d9c-a221-2c70d0e0a443',
     'EventGrid EventSubscription Contributor',
     'Lets you manage EventGrid event subscription operations.',

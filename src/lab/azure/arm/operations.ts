@@ -3,6 +3,7 @@ import type { RoleAssignments } from '../access/role-assignments.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Tenant } from '../directory/tenant.ts'
 import type { EventGridRecords } from '../events/event-subscriptions.ts'
+import type { Namespaces } from '../events/namespaces.ts'
 import { assignedIdentities } from '../imds/assigned-identities.ts'
 import type { NodeEndpoints } from '../imds/node-endpoints.ts'
 import type { Vaults } from '../keyvault/vaults.ts'
@@ -21,6 +22,8 @@ import { identityBindingOperations } from './container-service/identity-binding-
 import type { IdentityBindings } from './container-service/identity-bindings.ts'
 import { createNodeGroups } from './container-service/node-groups.ts'
 import { eventSubscriptionOperations } from './event-grid/event-subscription-operations.ts'
+import { namespaceKind, namespaceOperations } from './event-grid/namespace-operations.ts'
+import { namespaceTopicOperations } from './event-grid/namespace-topic-operations.ts'
 import { systemTopicKind, systemTopicOperations } from './event-grid/system-topic-operations.ts'
 import { deletedVaultOperations } from './key-vault/deleted-vault-operations.ts'
 import { managedHsmOperations } from './key-vault/managed-hsm-operations.ts'
@@ -53,6 +56,7 @@ export interface ArmOperationsOptions {
   bindings: IdentityBindings
   accounts: StorageAccounts
   eventGrid: EventGridRecords
+  namespaces: Namespaces
   clusterBackend: ClusterBackend | undefined
   nodeEndpoints: NodeEndpoints
   longOperations: LongOperations
@@ -74,6 +78,7 @@ export function armOperations(options: ArmOperationsOptions): {
     identityKind(identities),
     accountKind(accounts),
     systemTopicKind(eventGrid),
+    namespaceKind(options.namespaces),
     ...machineTypes.map((type) => machineKind(machines, type)),
   ]
   const nodeGroups = createNodeGroups({ ...options, subscriptionId, kinds: simpleKinds })
@@ -94,6 +99,8 @@ export function armOperations(options: ArmOperationsOptions): {
     ...accountOperations(options),
     ...systemTopicOperations({ ...options, providers }),
     ...eventSubscriptionOperations({ ...options, providers }),
+    ...namespaceOperations({ ...options, providers }),
+    ...namespaceTopicOperations({ ...options, providers }),
     ...machineOperations(options),
     ...clusterOperations({ ...options, nodeGroups, lifecycle }),
     ...identityBindingOperations(options),

@@ -7,6 +7,7 @@ export function audiencesOf(cloud: Cloud) {
     graph: [`https://${cloud.graph}`],
     keyvault: [`https://${cloud.vaultSuffix}`],
     storage: ['https://storage.azure.com'],
+    eventGrid: [`https://${cloud.eventGridSuffix}`],
     // Entra gives tokens for it; the lab has no registry.
     containerRegistry: ['https://containerregistry.azure.net'],
   }

@@ -6,20 +6,24 @@ import type { Change } from '../records/record-store.ts'
 import type { StorageAccount, StorageAccounts } from '../storage/accounts.ts'
 import { defaultTimeToLiveSeconds, neverExpires } from '../storage/limits.ts'
 import type { Queues } from '../storage/queues.ts'
+import { cloudEvent } from './cloud-event.ts'
 import type { GridEvent } from './event-feed.ts'
-import type { EventGridRecords, EventSchema, EventSubscription } from './event-subscriptions.ts'
+import type { EventGridRecords, EventSchema, EventSubscription, QueueDestination } from './event-subscriptions.ts'
 
 export type DeliveryFailureCode = 'NotFound' | 'Forbidden' | 'Unavailable'
 
 /** An attempt that failed, and that Event Grid repeats. */
 export class DeliveryFailure extends CodedError<DeliveryFailureCode> {}
 
-export interface QueueDeliveryOptions {
-  accounts: StorageAccounts
-  queues: Queues
+export interface DeliveryIdentityOptions {
   records: EventGridRecords
   identities: Identities
   roles: RoleAssignments
+}
+
+export interface QueueDeliveryOptions extends DeliveryIdentityOptions {
+  accounts: StorageAccounts
+  queues: Queues
   /** Whether the queues of this account have a fault, set through the control socket. */
   isFaulty: (account: string) => boolean
 }
@@ -29,14 +33,15 @@ export function deliverToQueue(
   options: QueueDeliveryOptions,
   event: GridEvent,
   subscription: EventSubscription,
+  destination: QueueDestination,
   now: number,
 ): Change[] {
-  const { resourceId, queueName, queueMessageTimeToLiveInSeconds: given } = subscription.destination
+  const { resourceId, queueName, queueMessageTimeToLiveInSeconds: given } = destination
   const account = options.accounts.byId(resourceId)
   if (account === undefined) throw new DeliveryFailure('NotFound', `there is no storage account ${resourceId}`)
   if (options.isFaulty(account.name))
     throw new DeliveryFailure('Unavailable', `the queues of ${account.name} are faulty`)
-  checkAccess(options, subscription, account)
+  checkAccess(options, subscription, account, queueName)
   const queue = options.queues.get(account.name, queueName)
   if (queue === undefined) throw new DeliveryFailure('NotFound', `there is no queue ${queueName} in ${account.name}`)
   const seconds = given ?? defaultTimeToLiveSeconds
@@ -55,9 +60,14 @@ export function deliverToQueue(
 }
 
 /** With an identity, the delivery needs its role; without, Event Grid uses the account's key, as far as that is allowed. */
-function checkAccess(options: QueueDeliveryOptions, subscription: EventSubscription, account: StorageAccount): void {
+function checkAccess(
+  options: QueueDeliveryOptions,
+  subscription: EventSubscription,
+  account: StorageAccount,
+  queueName: string,
+): void {
   const { allowSharedKeyAccess, publicNetworkAccess, networkAcls } = account.properties
-  const { identity, destination } = subscription
+  const { identity } = subscription
   const isOpen = publicNetworkAccess === 'Enabled' && networkAcls.defaultAction === 'Allow'
   const isTrusted = identity !== undefined && networkAcls.bypass.includes('AzureServices')
   if (!isOpen && !isTrusted) {
@@ -67,22 +77,32 @@ function checkAccess(options: QueueDeliveryOptions, subscription: EventSubscript
     if (allowSharedKeyAccess) return
     throw new DeliveryFailure('Forbidden', `${account.name} does not allow keys: the subscription needs an identity`)
   }
+  const messages = 'Microsoft.Storage/storageAccounts/queueServices/queues/messages'
+  checkSender(options, subscription, {
+    dataActions: [`${messages}/add/action`, `${messages}/write`],
+    role: 'Storage Queue Data Message Sender',
+    resource: `${account.id}/queueServices/default/queues/${queueName}`,
+  })
+}
+
+/** What an identity needs that delivers: one of the data actions on the destination, which the role has. */
+export interface SenderNeed {
+  dataActions: readonly string[]
+  role: string
+  resource: string
+}
+
+/** Throws {@link DeliveryFailure} where the identity of the subscription has not what it needs. */
+export function checkSender(options: DeliveryIdentityOptions, subscription: EventSubscription, need: SenderNeed): void {
+  const { dataActions, role, resource } = need
   const principalId = principalOf(options, subscription)
-  const queues = `${account.id}/queueServices/default/queues/${destination.queueName}`
-  const mayPut = ['add/action', 'write'].some((action) =>
-    options.roles.permitsData(
-      principalId ?? '',
-      `Microsoft.Storage/storageAccounts/queueServices/queues/messages/${action}`,
-      queues,
-    ),
-  )
-  if (mayPut) return
+  if (dataActions.some((action) => options.roles.permitsData(principalId ?? '', action, resource))) return
   const who = principalId === undefined ? 'the identity, which its topic no longer has,' : `the identity ${principalId}`
-  throw new DeliveryFailure('Forbidden', `${who} needs the role Storage Queue Data Message Sender on ${queues}`)
+  throw new DeliveryFailure('Forbidden', `${who} needs the role ${role} on ${resource}`)
 }
 
 /** Object id of the identity that delivers. */
-function principalOf({ records, identities }: QueueDeliveryOptions, subscription: EventSubscription) {
+function principalOf({ records, identities }: DeliveryIdentityOptions, subscription: EventSubscription) {
   const topic = records.topics.get(subscription.topicId ?? '')
   const { type, userAssignedIdentity = '' } = subscription.identity ?? {}
   if (type === 'SystemAssigned') return topic?.systemPrincipalId
@@ -94,9 +114,4 @@ function principalOf({ records, identities }: QueueDeliveryOptions, subscription
 function messageOf(event: GridEvent, schema: EventSchema): string {
   const body = schema === 'EventGridSchema' ? event : cloudEvent(event)
   return Buffer.from(JSON.stringify(body)).toString('base64')
-}
-
-/** https://learn.microsoft.com/azure/event-grid/cloud-event-schema */
-function cloudEvent({ id, topic, subject, eventType, eventTime, data }: GridEvent) {
-  return { id, source: topic, subject, type: eventType, time: eventTime, data, specversion: '1.0' }
 }

@@ -29,11 +29,16 @@ export function passes(event: GridEvent, filter: EventFilter): boolean {
     isIncluded &&
     cased(event.subject).startsWith(cased(subjectBeginsWith)) &&
     cased(event.subject).endsWith(cased(subjectEndsWith)) &&
-    advancedFilters.every((advanced) => passesAdvanced(event, advanced))
+    passesAll(event, advancedFilters)
   )
 }
 
-function passesAdvanced(event: GridEvent, filter: AdvancedFilter): boolean {
+/** True when the event, of whatever schema, passes each of the filters. */
+export function passesAll(event: unknown, filters: readonly AdvancedFilter[]): boolean {
+  return filters.every((advanced) => passesAdvanced(event, advanced))
+}
+
+function passesAdvanced(event: unknown, filter: AdvancedFilter): boolean {
   const found: unknown = valueAt(event, ...filter.key.split('.'))
   return operators[filter.operatorType](found, filter)
 }

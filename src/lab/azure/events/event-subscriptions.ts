@@ -15,7 +15,7 @@ export interface SystemTopic extends IdentityHolder {
 
 export type EventSchema = 'EventGridSchema' | 'CloudEventSchemaV1_0'
 
-/** Delivers the events of one vault that pass a filter to a queue. */
+/** Delivers the events of one vault that pass a filter to a queue or to the topic of a namespace. */
 export interface EventSubscription {
   /** Resource id: below the system topic, or an extension of the vault. */
   id: string
@@ -24,7 +24,7 @@ export interface EventSubscription {
   source: string
   /** Resource id of its system topic; undefined for an extension of the vault. */
   topicId?: string | undefined
-  destination: QueueDestination
+  destination: QueueDestination | TopicDestination
   /** Whose roles the delivery needs. Default: Event Grid itself delivers with the account's key. */
   identity?: { type: 'SystemAssigned' | 'UserAssigned'; userAssignedIdentity?: string | undefined } | undefined
   filter: EventFilter
@@ -36,11 +36,19 @@ export interface EventSubscription {
 }
 
 export interface QueueDestination {
+  endpointType?: undefined
   /** Id of the storage account. */
   resourceId: string
   queueName: string
   /** -1: the messages do not expire. Default: 7 days. */
   queueMessageTimeToLiveInSeconds?: number | undefined
+}
+
+/** The topic of a namespace. */
+export interface TopicDestination {
+  endpointType: 'NamespaceTopic'
+  /** Id of the topic. */
+  resourceId: string
 }
 
 /** System topics and event subscriptions. Keys are resource ids, in any case. */
@@ -97,7 +105,8 @@ export function createEventGridRecords(
   }
 }
 
-function gridCollection<T extends { id: string }>(collection: Collection<T>): GridCollection<T> {
+/** Records by their resource id, in any case. */
+export function gridCollection<T extends { id: string }>(collection: Collection<T>): GridCollection<T> {
   return {
     get: (id) => collection.get(id.toLowerCase()),
     all: () => [...collection.values()],

@@ -11,7 +11,9 @@ export const knownGaps: Record<ServiceName | 'imds', readonly OperationRow[]> = 
     { operation: 'arm.topicType.list', method: 'GET', path: '/providers/microsoft.eventgrid/topictypes' },
     ...inGroup('arm.eventGridTopic.put', 'PUT', 'microsoft.eventgrid/topics/:n'),
     ...inGroup('arm.eventGridDomain.put', 'PUT', 'microsoft.eventgrid/domains/:n'),
-    ...inGroup('arm.eventGridNamespace.put', 'PUT', 'microsoft.eventgrid/namespaces/:n'),
+    ...inGroup('arm.eventGridNamespace.listKeys', 'POST', 'microsoft.eventgrid/namespaces/:n/listkeys'),
+    ...inGroup('arm.eventGridNamespace.putTopicSpace', 'PUT', 'microsoft.eventgrid/namespaces/:n/topicspaces/:o'),
+    ...inGroup('arm.eventGridNamespace.putClient', 'PUT', 'microsoft.eventgrid/namespaces/:n/clients/:o'),
     ...inGroup('arm.deployment.put', 'PUT', 'microsoft.resources/deployments/:n'),
     ...inGroup('arm.managedHsm.put', 'PUT', 'microsoft.keyvault/managedhsms/:n'),
     ...inGroup('arm.vaultSecret.put', 'PUT', 'microsoft.keyvault/vaults/:n/secrets/:o'),
@@ -45,6 +47,7 @@ export const knownGaps: Record<ServiceName | 'imds', readonly OperationRow[]> = 
     { operation: 'queue.getAccessPolicy', method: 'GET', path: '/:queue?comp=acl' },
     { operation: 'queue.setAccessPolicy', method: 'PUT', path: '/:queue?comp=acl' },
   ],
+  eventgrid: [],
   imds: [
     { operation: 'imds.instance', method: 'GET', path: '/metadata/instance' },
     { operation: 'imds.attested', method: 'GET', path: '/metadata/attested/document' },

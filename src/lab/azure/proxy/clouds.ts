@@ -8,6 +8,8 @@ export interface Cloud {
   vaultSuffix: string
   /** Queues of storage accounts are at `NAME.queue.<suffix>`. */
   storageSuffix: string
+  /** Event Grid namespaces are `NAME.REGION-1.<suffix>`; their tokens' audience is `https://<suffix>`. */
+  eventGridSuffix: string
   /** Audience that Resource Manager accepts in addition to its own host. */
   legacyAudience: string
 }
@@ -19,6 +21,7 @@ const publicCloud: Cloud = {
   graph: 'graph.microsoft.com',
   vaultSuffix: 'vault.azure.net',
   storageSuffix: 'core.windows.net',
+  eventGridSuffix: 'eventgrid.azure.net',
   legacyAudience: 'management.core.windows.net',
 }
 
@@ -31,6 +34,7 @@ export const sovereignClouds: readonly Cloud[] = [
     graph: 'graph.microsoft.us',
     vaultSuffix: 'vault.usgovcloudapi.net',
     storageSuffix: 'core.usgovcloudapi.net',
+    eventGridSuffix: 'eventgrid.azure.us',
     legacyAudience: 'management.core.usgovcloudapi.net',
   },
   {
@@ -40,6 +44,7 @@ export const sovereignClouds: readonly Cloud[] = [
     graph: 'microsoftgraph.chinacloudapi.cn',
     vaultSuffix: 'vault.azure.cn',
     storageSuffix: 'core.chinacloudapi.cn',
+    eventGridSuffix: 'eventgrid.azure.cn',
     legacyAudience: 'management.core.chinacloudapi.cn',
   },
 ]

@@ -27,6 +27,6 @@ test('the refusal of another host names the sites too', () => {
   assert.equal(route.kind, 'refused')
   assert.match(
     JSON.stringify(route),
-    /vault\.azure\.net, \*\.queue\.core\.windows\.net, charts\.example, and forwards nothing, because it runs with --offline/,
+    /vault\.azure\.net, \*\.queue\.core\.windows\.net, \*\.eventgrid\.azure\.net, charts\.example, and forwards nothing, because it runs with --offline/,
   )
 })

@@ -2,7 +2,7 @@ import { type Cloud, sovereignClouds } from './clouds.ts'
 import type { Route } from './connect-proxy.ts'
 import type { MachineProxy } from './machine-proxy.ts'
 
-export type ServiceName = 'entra' | 'arm' | 'graph' | 'keyvault' | 'queue'
+export type ServiceName = 'entra' | 'arm' | 'graph' | 'keyvault' | 'queue' | 'eventgrid'
 
 /** The service of a host name (lower case, no port); undefined when no service has it. */
 export function serviceOfHost(cloud: Cloud, host: string): ServiceName | undefined {
@@ -10,7 +10,8 @@ export function serviceOfHost(cloud: Cloud, host: string): ServiceName | undefin
   if (host === cloud.resourceManager) return 'arm'
   if (host === cloud.graph) return 'graph'
   if (vaultOfHost(cloud, host) !== undefined) return 'keyvault'
-  return queueAccountOfHost(cloud, host) === undefined ? undefined : 'queue'
+  if (queueAccountOfHost(cloud, host) !== undefined) return 'queue'
+  return isNamespaceHost(cloud, host) ? 'eventgrid' : undefined
 }
 
 /** `shop` of `shop.vault.azure.net`, or undefined when the host is not a vault's. */
@@ -21,6 +22,11 @@ export function vaultOfHost(cloud: Cloud, host: string): string | undefined {
 /** `shop` of `shop.queue.core.windows.net`, or undefined when the host is not one of queues. */
 export function queueAccountOfHost(cloud: Cloud, host: string): string | undefined {
   return labelBefore(host, `queue.${cloud.storageSuffix}`)
+}
+
+/** True for hosts of Event Grid namespaces: `shop.westeurope-1.eventgrid.azure.net`. */
+function isNamespaceHost({ eventGridSuffix }: Cloud, host: string): boolean {
+  return host.endsWith(`.${eventGridSuffix}`) && /^[a-z0-9-]{1,63}\.[a-z0-9]{1,63}-\d{1,3}\./.test(host)
 }
 
 function labelBefore(host: string, suffix: string): string | undefined {
@@ -43,7 +49,7 @@ export function routeOfOther(cloud: Cloud, host: string, others: readonly string
     sovereign === undefined
       ? 'it is not a host of Azure that the lab emulates'
       : `the lab does not emulate ${sovereign.name}`
-  const data = [`*.${cloud.vaultSuffix}`, `*.queue.${cloud.storageSuffix}`]
+  const data = [`*.${cloud.vaultSuffix}`, `*.queue.${cloud.storageSuffix}`, `*.${cloud.eventGridSuffix}`]
   const served = [cloud.login, cloud.resourceManager, cloud.graph, ...data, ...others].join(', ')
   const offline = forwarding === undefined ? ', and forwards nothing, because it runs with --offline' : ''
   return {

@@ -40,6 +40,8 @@ export interface Queues {
   message(queue: Queue, id: string, now: number): Message | undefined
   /** The first messages that are visible at `now`, in the order in which they were put, read or updated last. */
   visible(queue: Queue, limit: number, now: number): Message[]
+  /** When the first message that is hidden at `now` becomes visible, in milliseconds since the epoch; infinite when none is hidden. */
+  nextVisibleAt(queue: Queue, now: number): number
   /** Throws {@link Refusal} when the queue or the account is full. */
   add(queue: Queue, fields: NewMessage): { message: Message; changes: Change[] }
   /** A message with a new text, state and receipt. */
@@ -55,12 +57,22 @@ type State = Pick<Message, 'visibleAt' | 'popReceipt' | 'dequeueCount'>
 /** Messages that have expired and are removed when another one is put. */
 const expiredPerPut = 8
 
-export function createQueues(store: RecordStore): Queues {
-  const queues = store.collection<Queue>('queues')
-  const contents = store.collection<Content>('queue-messages')
-  const states = store.collection<State>('queue-message-states')
+export interface QueuesOptions {
+  /** What the names of the collections begin with. Default: queues of storage accounts. */
+  kind?: string | undefined
+  /** Called for each new message. */
+  onMessage?: (() => void) | undefined
+}
+
+export function createQueues(store: RecordStore, { kind = 'queue', onMessage }: QueuesOptions = {}): Queues {
+  const queues = store.collection<Queue>(`${kind}s`)
+  const contents = store.collection<Content>(`${kind}-messages`)
+  const states = store.collection<State>(`${kind}-message-states`)
   const index = createIndex()
-  contents.observe((key, after, before) => index.setContent(key, after, before))
+  contents.observe((key, after, before) => {
+    index.setContent(key, after, before)
+    if (after !== undefined) onMessage?.()
+  })
   states.observe((key, after) => index.setState(key, after))
   const accounts = new Map<string, Map<string, Queue>>()
   queues.observe((key, after, before) => {
@@ -102,6 +114,11 @@ export function createQueues(store: RecordStore): Queues {
         if (message.visibleAt <= now && message.expiresAt > now) found.push(message)
       }
       return found
+    },
+    nextVisibleAt(queue, now) {
+      let next = Number.POSITIVE_INFINITY
+      for (const { visibleAt } of messagesOf(queue).values()) if (visibleAt > now && visibleAt < next) next = visibleAt
+      return next
     },
     add(queue, fields) {
       const expired = expiredAtFront(messagesOf(queue), fields.insertedAt)

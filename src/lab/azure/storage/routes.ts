@@ -1,6 +1,7 @@
 import type { Clock } from '#lib'
 import type { RoleAssignments } from '../access/role-assignments.ts'
 import { describeGap } from '../http/known-gaps.ts'
+import { readBody } from '../http/read-body.ts'
 import { Refusal } from '../http/refusal.ts'
 import { type RoutedRequest, routeOperations } from '../http/route-operations.ts'
 import type { Exchange, OperationRow, Service } from '../http/service.ts'
@@ -72,7 +73,7 @@ async function answerRequest(options: QueueServiceOptions, routed: RoutedRequest
   const { queue: queueName = '', message: messageId = '' } = names
   authorize(caller, operation.permission, { account, queueName }, options.roles)
   const { headers } = request
-  const body = () => readBody(request)
+  const body = () => textOf(request)
   const answer = await operation.run({ account, queueName, messageId, url, headers, now, body })
   return responseOf(answer, request, exchange)
 }
@@ -109,17 +110,11 @@ function checkNetwork({ properties }: StorageAccount): void {
   throw new StorageRefusal(403, 'AuthorizationFailure', 'This request is not authorized to perform this operation.')
 }
 
-async function readBody(request: Request): Promise<string> {
+async function textOf(request: Request): Promise<string> {
   const { value: most } = storageLimits.bodyBytes
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length
-    // The rest is read and dropped: a client that is still sending does not see an answer.
-    if (size <= most) chunks.push(chunk)
-  }
-  if (size > most) throw tooLarge(most)
-  return Buffer.concat(chunks).toString('utf8')
+  const body = await readBody(request, most)
+  if (body === undefined) throw tooLarge(most)
+  return body
 }
 
 function responseOf({ status, headers, xml }: QueueAnswer, request: Request, { requestId }: Exchange): Response {

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { filterOperators } from '../../events/event-filter.ts'
-import type { EventSubscription, QueueDestination } from '../../events/event-subscriptions.ts'
+import type { EventSubscription, QueueDestination, TopicDestination } from '../../events/event-subscriptions.ts'
 import { maxAdvancedFilters, maxDeliveryAttempts, maxEventMinutes, maxFilterValues } from '../../events/limits.ts'
 import { Refusal } from '../../http/refusal.ts'
 
 /** The bodies of event subscription requests. https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update */
 
-const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined)
+export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined)
 
 const destinationSchema = z.object({
   endpointType: z.string(),
@@ -25,7 +25,7 @@ const identity = z.object({
   userAssignedIdentity: optional(z.string().max(1024)),
 })
 
-const advancedFilter = z.object({
+export const advancedFilterSchema = z.object({
   operatorType: z.enum(filterOperators),
   key: z.string().min(1).max(256),
   value: optional(z.union([z.number(), z.boolean()])),
@@ -54,7 +54,7 @@ const filterSchema = z.object({
   subjectEndsWith: text,
   isSubjectCaseSensitive: optional(z.boolean()),
   enableAdvancedFilteringOnArrays: optional(z.boolean()),
-  advancedFilters: optional(z.array(advancedFilter).max(maxAdvancedFilters)),
+  advancedFilters: optional(z.array(advancedFilterSchema).max(maxAdvancedFilters)),
 })
 
 export const patchSubscriptionBody = z.object({
@@ -84,8 +84,9 @@ type Settings = Omit<EventSubscription, 'id' | 'name' | 'source' | 'topicId'>
 export function applySubscription(given: GivenSubscription, before: Settings | undefined): Settings {
   refuseDeadLetters(given)
   const { filter, retryPolicy } = given
+  const delivery = deliveryOf(given, before)
   return {
-    ...deliveryOf(given, before),
+    ...delivery,
     filter: {
       includedEventTypes: filter === undefined ? before?.filter.includedEventTypes : filter.includedEventTypes,
       subjectBeginsWith: filter?.subjectBeginsWith ?? before?.filter.subjectBeginsWith ?? '',
@@ -95,7 +96,7 @@ export function applySubscription(given: GivenSubscription, before: Settings | u
         filter?.enableAdvancedFilteringOnArrays ?? before?.filter.enableAdvancedFilteringOnArrays,
       advancedFilters: filter?.advancedFilters ?? before?.filter.advancedFilters ?? [],
     },
-    eventDeliverySchema: schemaOf(given) ?? before?.eventDeliverySchema ?? 'EventGridSchema',
+    eventDeliverySchema: schemaOf(given, delivery) ?? before?.eventDeliverySchema ?? 'EventGridSchema',
     retryPolicy: {
       maxDeliveryAttempts:
         retryPolicy?.maxDeliveryAttempts ?? before?.retryPolicy.maxDeliveryAttempts ?? maxDeliveryAttempts,
@@ -125,7 +126,7 @@ function deliveryOf(
     const message = "Only one of 'destination' and 'deliveryWithResourceIdentity' can be specified."
     throw new Refusal(400, 'InvalidRequest', message)
   }
-  if (destination !== undefined) return { destination: queueOf(destination), identity: undefined }
+  if (destination !== undefined) return { destination: destinationOf(destination), identity: undefined }
   if (withIdentity !== undefined) {
     const { type, userAssignedIdentity } = withIdentity.identity
     const isSystem = type === 'systemassigned'
@@ -133,7 +134,7 @@ function deliveryOf(
       throw new Refusal(400, 'InvalidRequest', "The identity of the type 'UserAssigned' needs 'userAssignedIdentity'.")
     }
     return {
-      destination: queueOf(withIdentity.destination),
+      destination: destinationOf(withIdentity.destination),
       identity: isSystem ? { type: 'SystemAssigned' } : { type: 'UserAssigned', userAssignedIdentity },
     }
   }
@@ -145,10 +146,23 @@ function deliveryOf(
   )
 }
 
-function queueOf({ endpointType, properties }: z.output<typeof destinationSchema>): QueueDestination {
-  if (endpointType.toLowerCase() !== 'storagequeue') {
-    throw notImplemented(`event subscriptions with destinations of the type '${endpointType}'. It has StorageQueue`)
-  }
+type GivenDestination = z.output<typeof destinationSchema>
+
+function destinationOf({ endpointType, properties }: GivenDestination): QueueDestination | TopicDestination {
+  const type = endpointType.toLowerCase()
+  if (type === 'storagequeue') return queueOf(properties)
+  if (type === 'namespacetopic') return topicOf(properties)
+  throw notImplemented(
+    `event subscriptions with destinations of the type '${endpointType}'. It has StorageQueue and NamespaceTopic`,
+  )
+}
+
+function topicOf({ resourceId }: GivenDestination['properties']): TopicDestination {
+  if (resourceId !== undefined) return { endpointType: 'NamespaceTopic', resourceId }
+  throw new Refusal(400, 'InvalidRequest', "A destination of the type 'NamespaceTopic' needs 'resourceId'.")
+}
+
+function queueOf(properties: GivenDestination['properties']): QueueDestination {
   const { resourceId, queueName, queueMessageTimeToLiveInSeconds } = properties
   if (resourceId === undefined || queueName === undefined) {
     const message = "A destination of the type 'StorageQueue' needs 'resourceId' and 'queueName'."
@@ -163,17 +177,22 @@ function queueOf({ endpointType, properties }: z.output<typeof destinationSchema
 
 const schemas = ['EventGridSchema', 'CloudEventSchemaV1_0'] as const
 
-function schemaOf({ eventDeliverySchema: given }: GivenSubscription) {
-  if (given === undefined) return undefined
-  const schema = schemas.find((known) => known.toLowerCase() === given.toLowerCase())
-  if (schema === undefined) throw notImplemented(`the delivery schema '${given}'. It has ${schemas.join(' and ')}`)
-  return schema
+function schemaOf({ eventDeliverySchema: given }: GivenSubscription, { destination }: Pick<Settings, 'destination'>) {
+  const schema = schemas.find((known) => known.toLowerCase() === given?.toLowerCase())
+  if (destination.endpointType === 'NamespaceTopic') {
+    if (given === undefined || schema === 'CloudEventSchemaV1_0') return 'CloudEventSchemaV1_0'
+    const message = "A destination of the type 'NamespaceTopic' needs the delivery schema 'CloudEventSchemaV1_0'."
+    throw new Refusal(400, 'InvalidRequest', message)
+  }
+  if (given === undefined || schema !== undefined) return schema
+  throw notImplemented(`the delivery schema '${given}'. It has ${schemas.join(' and ')}`)
 }
 
 /** The subscription as Resource Manager returns it. */
 export function renderSubscription(subscription: EventSubscription, type: string) {
-  const { id, name, source, identity, filter, destination: queue, topicId: _, ...settings } = subscription
-  const destination = { endpointType: 'StorageQueue', properties: queue }
+  const { id, name, source, identity, filter, destination: given, topicId: _, ...settings } = subscription
+  const { endpointType = 'StorageQueue', ...properties } = given
+  const destination = { endpointType, properties }
   return {
     id,
     name,

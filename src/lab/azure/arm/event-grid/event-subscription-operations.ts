@@ -1,5 +1,6 @@
 import type { EventSubscription } from '../../events/event-subscriptions.ts'
 import { eventGridLimits, subscriptionNamePattern } from '../../events/limits.ts'
+import type { Namespaces } from '../../events/namespaces.ts'
 import { Refusal } from '../../http/refusal.ts'
 import type { StorageAccounts } from '../../storage/accounts.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
@@ -13,6 +14,7 @@ import {
   putSubscriptionBody,
   renderSubscription,
 } from './event-subscription-body.ts'
+import { namespaceTopicType } from './namespace-topic-operations.ts'
 import {
   type EventGridOperationsOptions,
   existingSource,
@@ -25,6 +27,7 @@ import {
 
 export interface EventSubscriptionOptions extends EventGridOperationsOptions {
   accounts: StorageAccounts
+  namespaces: Namespaces
 }
 
 /** Both forms of event subscriptions: below a system topic, and as an extension of the vault itself. */
@@ -147,22 +150,34 @@ function store(options: EventSubscriptionOptions, form: Form, call: ArmCall, giv
   return { status: 201, body: renderSubscription(subscription, form.type) }
 }
 
-/** The account must exist and be the caller's to write to, so that no caller floods the queue of another. */
+/** The account or topic must exist and be the caller's to write to, so that no caller floods the queue of another. */
 function checkDestination(
-  { accounts }: EventSubscriptionOptions,
+  options: EventSubscriptionOptions,
   form: Form,
   call: ArmCall,
-  { destination }: EventSubscription,
+  { destination, identity }: EventSubscription,
 ): { resourceId: string } {
-  const account = accounts.byId(destination.resourceId)
-  if (account === undefined) {
-    throw invalidRequest(`The destination '${destination.resourceId}' is not a storage account that exists.`)
+  const { resourceId } = destination
+  const isTopic = destination.endpointType === 'NamespaceTopic'
+  if (isTopic && identity === undefined) throw needsIdentity()
+  const found = isTopic ? options.namespaces.topics.get(resourceId) : options.accounts.byId(resourceId)
+  if (found === undefined) {
+    const what = isTopic ? 'the topic of a namespace' : 'a storage account'
+    throw invalidRequest(`The destination '${resourceId}' is not ${what} that exists.`)
   }
   checkLinkedPermission(call, `${form.type}/write`, {
-    action: 'Microsoft.Storage/storageAccounts/write',
-    resourceId: account.id,
+    action: isTopic ? `${namespaceTopicType}/write` : 'Microsoft.Storage/storageAccounts/write',
+    resourceId: found.id,
   })
-  return { resourceId: account.id }
+  return { resourceId: found.id }
+}
+
+function needsIdentity(): Refusal {
+  return new Refusal(
+    501,
+    'NotImplemented',
+    'The local Azure delivers to topics of namespaces with an identity only: use deliveryWithResourceIdentity.',
+  )
 }
 
 function checkIdentity({ eventGrid }: EventSubscriptionOptions, { identity, topicId }: EventSubscription): void {
