@@ -1,5 +1,5 @@
 import type { RoleAssignments } from '../access/role-assignments.ts'
-import { type AccessTokenClaims, AccessTokenError, type AccessTokens } from '../entra/access-tokens.ts'
+import type { AccessTokenClaims, AccessTokens } from '../entra/access-tokens.ts'
 import { isAudience } from '../entra/resources.ts'
 import { bearerToken } from '../http/bearer-token.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -18,7 +18,9 @@ export async function authenticate(request: Request, authority: NamespaceAuthori
     if (/^shared/i.test(header)) throw noKeys()
     throw unauthorized('The request has no token: the Authorization header is missing.')
   }
-  const claims = await verified(token, authority)
+  const claims = await authority.tokens.verify(token, (fault) =>
+    unauthorized(fault === 'expired' ? 'The token has expired.' : 'The token is invalid.'),
+  )
   if (isAudience(claims.aud, authority.audiences)) return claims
   throw unauthorized(`The audience of the token is '${claims.aud}'; expected '${authority.audiences.join("' or '")}'.`)
 }
@@ -29,15 +31,6 @@ function noKeys(): Refusal {
     'NotImplemented',
     'The local Azure does not implement access keys and shared access signatures of namespaces: use a bearer token.',
   )
-}
-
-async function verified(token: string, { tokens }: NamespaceAuthority): Promise<AccessTokenClaims> {
-  try {
-    return await tokens.verify(token)
-  } catch (error) {
-    if (!(error instanceof AccessTokenError)) throw error
-    throw unauthorized(error.code === 'expired' ? 'The token has expired.' : 'The token is invalid.')
-  }
 }
 
 function unauthorized(message: string): Refusal {

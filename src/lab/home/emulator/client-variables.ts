@@ -104,6 +104,7 @@ const servedHosts = [
   'graph.microsoft.com',
   'name.vault.azure.net',
   'name.queue.core.windows.net',
+  'name.westeurope-1.eventgrid.azure.net',
 ] as const
 
 /** `NO_PROXY` with the user's own exceptions, except those that cover hosts of the lab. */
