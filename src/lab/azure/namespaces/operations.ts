@@ -22,10 +22,10 @@ export function namespaceOperations(options: ReceiveOptions): NamespaceOperation
   return [
     row('publish', (call) => publish(options, call)),
     row('receive', (call) => receive(options, call)),
-    row('acknowledge', (call) => settle(options, call, (queue, message) => remove(options, queue, message))),
-    row('reject', (call) => settle(options, call, (queue, message) => remove(options, queue, message))),
+    row('acknowledge', (call) => finishLocks(options, call, (queue, message) => remove(options, queue, message))),
+    row('reject', (call) => finishLocks(options, call, (queue, message) => remove(options, queue, message))),
     row('release', (call) => release(options, call)),
-    row('renewLock', (call) => settle(options, call, renewal(options, call))),
+    row('renewLock', (call) => finishLocks(options, call, renewal(options, call))),
   ]
 }
 
@@ -88,7 +88,7 @@ async function release(options: ReceiveOptions, call: NamespaceCall): Promise<un
     throw badRequest(`'releaseDelayInSeconds' is one of ${releaseDelays.join(', ')}: found '${delay}'.`)
   }
   const { events, clock, arrivals } = options
-  const answer = await settle(options, call, (queue, message) =>
+  const answer = await finishLocks(options, call, (queue, message) =>
     releaseLock(events, queue, message, clock.now() + Number(delay) * 1000),
   )
   arrivals.notify()
@@ -106,7 +106,7 @@ const renewal =
 const tokensBody = z.object({ lockTokens: z.array(z.string().min(1).max(1024)).min(1).max(maxLockTokens) })
 
 /** Does something to each event that a token locks. Azure answers 200 also where no token is valid. */
-async function settle(
+async function finishLocks(
   options: ReceiveOptions,
   call: NamespaceCall,
   changesOf: (queue: Queue, message: Message) => Change[] | LockFailure,

@@ -93,7 +93,7 @@ function checkNetwork({ publicNetworkAccess }: GridNamespace): void {
   throw new Refusal(403, 'Forbidden', 'Public network access is disabled, and the request came by no private link.')
 }
 
-/** What the path names: its id, which permissions are checked on before anyone learns what exists, and its records. */
+/** What the path names: its id, on which permissions are checked before its existence shows, and its records. */
 function targetOf(
   { namespaces }: NamespaceServiceOptions,
   namespace: GridNamespace,
