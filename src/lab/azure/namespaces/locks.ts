@@ -12,7 +12,7 @@ export interface LockedEvent {
   text: string
 }
 
-/** Locks up to `limit` events that nobody holds; those that were delivered too often are dropped. */
+/** Locks up to `limit` events that no client holds; those that were delivered too often are dropped. */
 export function lockEvents(
   queues: Queues,
   { queue, subscription }: { queue: Queue; subscription: QueueSubscription },
