@@ -21,16 +21,7 @@ export {
   selectFields,
   templateFields,
 } from './object-fields.ts'
-export {
-  type ExtractSpec,
-  type ObjectEncoding,
-  type ObjectFormat,
-  type ObjectSpec,
-  type ObjectType,
-  objectLabel,
-  type SelectSpec,
-  type TemplateSpec,
-} from './object-spec.ts'
+export * from './object-spec.ts'
 export {
   classParameters,
   type ParameterRow,

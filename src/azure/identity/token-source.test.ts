@@ -44,6 +44,14 @@ function startSource(options: Partial<TokenSourceOptions> = {}) {
   return { clock, entra, get }
 }
 
+/** A source that has a token, and asks for another one at the next call. */
+async function startUsedSource(options: Partial<TokenSourceOptions> = {}) {
+  const source = startSource(options)
+  await source.get()
+  await source.clock.advance(10 * minute)
+  return source
+}
+
 /** Lets time pass, in steps of a second, until the call has ended. */
 async function settled<T>(clock: ManualClock, call: Promise<T>): Promise<T> {
   let isOver = false
@@ -86,9 +94,7 @@ test('a token is used on while Entra throttles or cannot answer, asked again onc
 })
 
 test('a refusal ends a token at once', async () => {
-  const { clock, entra, get } = startSource()
-  await get()
-  await clock.advance(10 * minute)
+  const { entra, get } = await startUsedSource()
   entra.answer = 'entra-subject-mismatch'
   assert.equal(await get(), 'entra-subject-mismatch')
   entra.answer = 'entra-unreachable'
@@ -96,9 +102,7 @@ test('a refusal ends a token at once', async () => {
 })
 
 test('a caller with a valid token waits five seconds for a newer one, which serves the next caller', async () => {
-  const { clock, entra, get } = startSource()
-  await get()
-  await clock.advance(10 * minute)
+  const { clock, entra, get } = await startUsedSource()
   entra.answer = 'hangs'
   const before = clock.elapsed()
   assert.equal(await get(), 'token 1')

@@ -4,7 +4,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -12,11 +11,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join, win32 } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
 import { ProblemsError, SecretValue } from '#lib'
+import { temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import { filePathProblem } from './file-path.ts'
 import { mountedFiles } from './mounted-files.ts'
 import type { FileOwner } from './volume-system.ts'
@@ -24,12 +23,6 @@ import { windowsFiles } from './windows-files.ts'
 import { type VolumeFile, writeFiles } from './write-files.ts'
 
 const now = new Date('2026-04-30T10:11:12.999Z')
-
-function volume(t: TestContext): string {
-  const target = mkdtempSync(join(tmpdir(), 'keymount-write-'))
-  t.after(() => rmSync(target, { recursive: true, force: true }))
-  return target
-}
 
 const file = (path: string, contents = `content of ${path}`, mode = 0o644): VolumeFile => ({
   path,
@@ -47,7 +40,7 @@ const visible = (target: string) =>
     .toSorted()
 
 test('writeFiles() lays out links, the data link and a timestamped directory', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   assert.equal(write(target, [file('foo'), file('baz/bar')]).changed, true)
   const directory = readlinkSync(join(target, '..data'))
   assert.match(directory, /^\.\.2026_04_30_10_11_12\.\d{9}$/)
@@ -62,14 +55,14 @@ for (const mode of [0o666, 0o444, 0o644, 0o777, 0o400, 0]) {
   test(`writeFiles() gives a file exactly the mode 0${mode.toString(8)}, whatever the umask`, (t) => {
     const before = process.umask(0o077)
     t.after(() => process.umask(before))
-    const target = volume(t)
+    const target = temporaryDirectory(t)
     write(target, [file('foo', 'x', mode)])
     assert.equal(lstatSync(join(target, '..data', 'foo')).mode & 0o7777, mode)
   })
 }
 
 test('writeFiles() touches nothing when nothing changed, with and without a digest', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   const files = [file('foo'), file('nested/bar', 'x', 0o400)]
   const { digest } = write(target, files)
   const before = [readlinkSync(join(target, '..data')), lstatSync(target).mtimeMs]
@@ -91,7 +84,7 @@ const changes: { what: string; from: VolumeFile[]; to: VolumeFile[] }[] = [
 ]
 for (const { what, from, to } of changes) {
   test(`writeFiles() switches to ${what}, and back`, (t) => {
-    const target = volume(t)
+    const target = temporaryDirectory(t)
     let lastDigest: string | undefined
     for (const files of [from, to, from]) {
       const result = write(target, files, lastDigest === undefined ? {} : { lastDigest })
@@ -105,7 +98,7 @@ for (const { what, from, to } of changes) {
 }
 
 test('writeFiles() repairs what another program removed or changed', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   const files = [file('a'), file('b/c')]
   const { digest: lastDigest } = write(target, files)
   rmSync(join(target, 'a'))
@@ -122,7 +115,7 @@ test('writeFiles() repairs what another program removed or changed', (t) => {
 })
 
 test('writeFiles() clears away what a crash left, and what a provider of old wrote in its way, but nothing else', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   mkdirSync(join(target, '..2025_01_01_00_00_00.1/x'), { recursive: true })
   symlinkSync('..2025_01_01_00_00_00.1', join(target, '..data_tmp'))
   mkdirSync(join(target, 'foo'))
@@ -138,7 +131,7 @@ const root = process.getuid?.() === 0 && readFileSync('/proc/self/uid_map', 'utf
 test('writeFiles() hands files to the owner of the class, or to the group of the pod with what the owner may', {
   skip: !root && 'needs root',
 }, (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   const stat = (name: string) => {
     const { uid, gid, mode } = lstatSync(join(target, '..data', name))
     return [uid, gid, mode & 0o777]
@@ -172,7 +165,7 @@ test('writeFiles() hands files to the owner of the class, or to the group of the
 })
 
 test('writeFiles() takes odd names and names at the limit', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   const names = [
     'a b',
     'ü',
@@ -211,7 +204,7 @@ for (const path of [
   `${'d/'.repeat(2048)}x`,
 ]) {
   test(`writeFiles() refuses the path ${JSON.stringify(path.slice(0, 20))} and changes nothing`, (t) => {
-    const target = volume(t)
+    const target = temporaryDirectory(t)
     write(target, [file('good')])
     const before = readdirSync(target)
     assert.throws(() => write(target, [file('fine'), file(path)]), ProblemsError)
@@ -220,14 +213,14 @@ for (const path of [
 }
 
 test('writeFiles() refuses modes beyond 0777, and a name that is both file and directory', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   assert.throws(() => write(target, [file('a', 'x', 0o4755), file('b', 'x', -1)]), /found 2541 .*found -1 /)
   assert.throws(() => write(target, [file('a'), file('a/b')]), /"a" is both a file and the directory of "a\/b"/)
   assert.deepEqual(readdirSync(target), [])
 })
 
 test('writeFiles() keeps the old files when the new ones cannot be written', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   write(target, [file('a')])
   const broken = {
     ...file('b'),
@@ -257,7 +250,7 @@ test('no path that filePathProblem() lets through leaves the volume', () => {
   )
 })
 
-test('after any series of writes the volume holds exactly the last', () => {
+test('after any series of writes the volume holds exactly the last', (t) => {
   const path = fc.constantFrom('a', 'b', 'a/b', 'b/c', 'b/d/e', 'c')
   const payload = fc.uniqueArray(fc.record({ path, contents: fc.string(), mode: fc.constantFrom(0o400, 0o644) }), {
     selector: (entry) => entry.path,
@@ -265,25 +258,21 @@ test('after any series of writes the volume holds exactly the last', () => {
   })
   fc.assert(
     fc.property(fc.array(payload, { maxLength: 5 }), (payloads) => {
-      const target = mkdtempSync(join(tmpdir(), 'keymount-write-'))
-      try {
-        let lastDigest: string | undefined
-        for (const entries of payloads) {
-          const files = entries.map(({ path: name, contents, mode }) => file(name, contents, mode))
-          try {
-            lastDigest = write(target, files, lastDigest === undefined ? {} : { lastDigest }).digest
-          } catch (error) {
-            assert.ok(error instanceof ProblemsError)
-            continue
-          }
-          const found = [...mountedFiles(target)].map(([name, value]) => [name, value.revealText()])
-          assert.deepEqual(
-            new Map(found as [string, string][]),
-            new Map(entries.map((entry) => [entry.path, entry.contents])),
-          )
+      const target = temporaryDirectory(t)
+      let lastDigest: string | undefined
+      for (const entries of payloads) {
+        const files = entries.map(({ path: name, contents, mode }) => file(name, contents, mode))
+        try {
+          lastDigest = write(target, files, lastDigest === undefined ? {} : { lastDigest }).digest
+        } catch (error) {
+          assert.ok(error instanceof ProblemsError)
+          continue
         }
-      } finally {
-        rmSync(target, { recursive: true, force: true })
+        const found = [...mountedFiles(target)].map(([name, value]) => [name, value.revealText()])
+        assert.deepEqual(
+          new Map(found as [string, string][]),
+          new Map(entries.map((entry) => [entry.path, entry.contents])),
+        )
       }
     }),
     { numRuns: 50 },
@@ -293,7 +282,7 @@ test('after any series of writes the volume holds exactly the last', () => {
 const platform = 'win32'
 
 test('on Windows writeFiles() compares the write bit alone, and sets no owner', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   const { digest: lastDigest } = write(target, [file('a', 'x', 0o644)], { platform })
   chmodSync(join(target, '..data', 'a'), 0o666)
   assert.equal(write(target, [file('a', 'x', 0o644)], { platform, lastDigest }).changed, false)
@@ -304,7 +293,7 @@ test('on Windows writeFiles() compares the write bit alone, and sets no owner', 
 })
 
 test('on Windows a link is made again when a file takes the place of a directory, or the reverse', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   write(target, [file('a')], { platform })
   const before = lstatSync(join(target, 'a'), { bigint: true }).ctimeNs
   write(target, [file('a', 'x'), file('b')], { platform })
@@ -343,14 +332,14 @@ const hostileOnWindows = [
 
 for (const path of hostileOnWindows) {
   test(`on Windows writeFiles() refuses ${JSON.stringify(path.slice(0, 20))} before anything is touched`, (t) => {
-    const target = volume(t)
+    const target = temporaryDirectory(t)
     assert.throws(() => write(target, [file('good'), file(path)], { platform }), ProblemsError)
     assert.deepEqual(readdirSync(target), [])
   })
 }
 
 test('on Windows writeFiles() takes names that only look like those of devices', (t) => {
-  const target = volume(t)
+  const target = temporaryDirectory(t)
   const names = ['console', 'com', 'com10', 'nullable.txt', 'a.con', '.env', 'tls.crt', 'ключ']
   write(
     target,
@@ -366,7 +355,7 @@ for (const [one, other] of [
   ['a', 'A/b'],
 ] as const) {
   test(`on Windows writeFiles() refuses "${one}" beside "${other}", which differ in case alone`, (t) => {
-    const target = volume(t)
+    const target = temporaryDirectory(t)
     assert.throws(() => write(target, [file(one), file(other)], { platform }), ProblemsError)
     assert.equal(write(target, [file(one), file(other)], { platform: 'linux' }).changed, true)
   })

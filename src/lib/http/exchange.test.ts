@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { clientOf, faultOf } from '../../../test/support/http-client-of.ts'
 import type { HttpStream } from './exchange.ts'
-import { createHttpClient } from './http-client.ts'
-import { HttpFault } from './http-fault.ts'
 
 /** Long enough for loopback, short enough to wait for. */
 const brief = 100
@@ -33,16 +32,7 @@ function serve(t: TestContext, listener: RequestListener): Promise<string> {
 }
 
 function client(t: TestContext) {
-  const created = createHttpClient({ timeoutMs: brief })
-  t.after(() => created.stop())
-  return created
-}
-
-function codeOf(call: Promise<unknown>): Promise<string> {
-  return call.then(
-    () => 'no fault',
-    (error: unknown) => (error instanceof HttpFault ? error.code : String(error)),
-  )
+  return clientOf(t, { timeoutMs: brief })
 }
 
 async function readText({ body }: HttpStream): Promise<string> {
@@ -62,11 +52,11 @@ test('one deadline covers a server that stalls before, in or after the head of i
   }
   for (const [phase, pieces] of Object.entries(phases)) {
     const host = await stallAfter(t, pieces)
-    assert.equal(await codeOf(send({ url: new URL(`http://${host}/`) })), 'timeout', phase)
+    assert.equal(await faultOf(send({ url: new URL(`http://${host}/`) })), 'timeout', phase)
   }
   // Nor does a TCP server that never speaks TLS.
   const host = await stallAfter(t, [])
-  assert.equal(await codeOf(send({ url: new URL(`https://${host}/`) })), 'timeout')
+  assert.equal(await faultOf(send({ url: new URL(`https://${host}/`) })), 'timeout')
 })
 
 test('a server that sends a byte now and then does not outlive the deadline', async (t) => {
@@ -74,16 +64,15 @@ test('a server that sends a byte now and then does not outlive the deadline', as
     const timer = setInterval(() => response.write('x'), brief / 10)
     response.on('close', () => clearInterval(timer))
   })
-  assert.equal(await codeOf(client(t).send({ url: new URL(`http://${host}/`) })), 'timeout')
+  assert.equal(await faultOf(client(t).send({ url: new URL(`http://${host}/`) })), 'timeout')
 })
 
 test('a request that waits for a free connection is under its deadline too', async (t) => {
   const host = await stallAfter(t, [])
-  const one = createHttpClient({ timeoutMs: 60_000, maxSockets: 1 })
-  t.after(() => one.stop())
+  const one = clientOf(t, { timeoutMs: 60_000, maxSockets: 1 })
   const url = new URL(`http://${host}/`)
-  const first = codeOf(one.send({ url }))
-  assert.equal(await codeOf(one.send({ url, timeoutMs: brief })), 'timeout')
+  const first = faultOf(one.send({ url }))
+  assert.equal(await faultOf(one.send({ url, timeoutMs: brief })), 'timeout')
   one.stop()
   assert.equal(await first, 'connection')
 })
@@ -108,7 +97,7 @@ test('an answer that is cut off is a fault and not a shorter answer', async (t) 
       t,
       createServer((socket) => socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n2\r\nab`))),
     )
-    assert.equal(await codeOf(send({ url: new URL(`http://${host}/`) })), 'connection')
+    assert.equal(await faultOf(send({ url: new URL(`http://${host}/`) })), 'connection')
   }
 })
 

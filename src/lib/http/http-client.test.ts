@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { createHttpClient, type HttpClientOptions } from './http-client.ts'
-import { HttpFault } from './http-fault.ts'
+import { clientOf, faultOf } from '../../../test/support/http-client-of.ts'
 
 /** A plain server on loopback that answers `ok`, and whatever follows `/big/` as a number of bytes. */
 async function startServer(t: TestContext): Promise<{ url: URL; asked: string[] }> {
@@ -19,19 +18,6 @@ async function startServer(t: TestContext): Promise<{ url: URL; asked: string[] 
     server.closeAllConnections()
   })
   return { url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`), asked }
-}
-
-function clientOf(t: TestContext, options: HttpClientOptions = {}) {
-  const client = createHttpClient(options)
-  t.after(() => client.stop())
-  return client
-}
-
-function faultOf(call: Promise<unknown>): Promise<string> {
-  return call.then(
-    () => 'none',
-    (error: unknown) => (error instanceof HttpFault ? error.code : String(error)),
-  )
 }
 
 test('HTTP_PROXY is used, and NO_PROXY goes around it', async (t) => {

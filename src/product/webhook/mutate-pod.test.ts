@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { applyJsonPatch } from '../../../test/product/webhook/apply-json-patch.ts'
+import { webhookSettings } from '../../../test/product/webhook/webhook-settings.ts'
 import type { Annotations } from './identity-request.ts'
 import { mutatePod } from './mutate-pod.ts'
 import { parsePod } from './parse-pod.ts'
@@ -10,18 +11,9 @@ import type { TokenEndpoint, WebhookSettings } from './webhook-settings.ts'
 
 const key = (name: string) => `azure.workload.identity/${name}`
 const settings: WebhookSettings = {
+  ...webhookSettings,
   tenantId: 'tenant-of-webhook',
-  authorityHost: 'https://login.microsoftonline.com/',
-  audience: 'api://AzureADTokenExchange',
-  legacyTokenPath: false,
-  proxy: {
-    image: 'proxy:v1',
-    initImage: 'proxy-init:v1',
-    extraArgs: [],
-    env: [],
-    logLevel: 'info',
-    nativeSidecar: true,
-  },
+  proxy: { ...webhookSettings.proxy, image: 'proxy:v1', initImage: 'proxy-init:v1' },
 }
 const account: Annotations = { [key('client-id')]: 'client' }
 

@@ -1,24 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { webhookSettings } from '../../../test/product/webhook/webhook-settings.ts'
 import { mutatePod } from './mutate-pod.ts'
 import { notifyContainer } from './notify-sidecar.ts'
 import { parsePod } from './parse-pod.ts'
-import type { WebhookSettings } from './webhook-settings.ts'
-
-const settings: WebhookSettings = {
-  tenantId: 'tenant',
-  authorityHost: 'https://login.microsoftonline.com/',
-  audience: 'api://AzureADTokenExchange',
-  legacyTokenPath: false,
-  proxy: {
-    image: 'keymount:v1',
-    initImage: 'keymount:v1',
-    extraArgs: [],
-    env: [],
-    logLevel: 'info',
-    nativeSidecar: true,
-  },
-}
 
 const csi = (className: string) => ({
   driver: 'secrets-store.csi.k8s.io',
@@ -39,7 +24,7 @@ test('a pod that asks for it gets a sidecar with its volumes of classes, behind 
     { name: 'scratch', emptyDir: {} },
     { name: 'certificates', csi: csi('tls') },
   ]
-  const { patch } = mutatePod(podWith('post=http://127.0.0.1:9000/-/reload settle=1s', volumes), {}, settings)
+  const { patch } = mutatePod(podWith('post=http://127.0.0.1:9000/-/reload settle=1s', volumes), {}, webhookSettings)
   const added = patch.find(({ path }) => path === '/spec/initContainers/1')
   const { value } = added as { value: Record<string, unknown> }
   assert.deepEqual(value.args, [
@@ -58,7 +43,7 @@ test('a pod that asks for it gets a sidecar with its volumes of classes, behind 
 })
 
 test('a pod that does not ask gets none, and one that has it already no second', () => {
-  assert.equal(notifyContainer(podWith(undefined), settings), undefined)
+  assert.equal(notifyContainer(podWith(undefined), webhookSettings), undefined)
   const pod = parsePod({
     metadata: { name: 'web', annotations: { 'keymount.dev/notify': 'exit-code=88' } },
     spec: {
@@ -67,16 +52,16 @@ test('a pod that does not ask gets none, and one that has it already no second',
       volumes: [{ name: 'secrets', csi: csi('app') }],
     },
   })
-  const { patch } = mutatePod(pod, {}, { ...settings, restartsAllContainers: true })
+  const { patch } = mutatePod(pod, {}, { ...webhookSettings, restartsAllContainers: true })
   assert.ok(!patch.some(({ path }) => path.startsWith('/spec/initContainers')))
 })
 
 test('a signal is sent as the pod’s own user, and an exit code has its rule', () => {
-  const signal = notifyContainer(podWith('signal=HUP process=nginx'), settings)
+  const signal = notifyContainer(podWith('signal=HUP process=nginx'), webhookSettings)
   assert.ok(signal)
   assert.deepEqual((signal.args as string[]).slice(2), ['--signal=HUP', '--process=nginx'])
   assert.equal((signal.securityContext as { runAsUser?: number }).runAsUser, undefined)
-  const exit = notifyContainer(podWith('exit-code=88'), { ...settings, restartsAllContainers: true })
+  const exit = notifyContainer(podWith('exit-code=88'), { ...webhookSettings, restartsAllContainers: true })
   assert.deepEqual(exit?.restartPolicyRules, [
     { action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [88] } },
   ])
@@ -92,7 +77,8 @@ test('what cannot work refuses the pod, with what would be right', () => {
     ['post=http://127.0.0.1/ settle=soon', /settle: found "soon", expected a duration/],
     ['exit-code=88', /exit-code needs a cluster that restarts all containers.*Kubernetes 1\.37, or 1\.36/],
   ]
-  for (const [text, expected] of cases) assert.throws(() => notifyContainer(podWith(text), settings), expected, text)
+  for (const [text, expected] of cases)
+    assert.throws(() => notifyContainer(podWith(text), webhookSettings), expected, text)
   const without = podWith('post=http://127.0.0.1/', [])
-  assert.throws(() => notifyContainer(without, settings), /no volume of a SecretProviderClass to watch/)
+  assert.throws(() => notifyContainer(without, webhookSettings), /no volume of a SecretProviderClass to watch/)
 })

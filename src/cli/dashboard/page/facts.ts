@@ -1,15 +1,4 @@
-import type {
-  ClassRow,
-  EventRow,
-  NodeRow,
-  ObjectRow,
-  ProblemRow,
-  Row,
-  Rows,
-  SecretRow,
-  ViewName,
-  VolumeRow,
-} from '../../status/rows.ts'
+import type { Row, Rows, ViewName } from '../../status/rows.ts'
 import { shortAge } from '../../status/short-age.ts'
 
 /** A place in the page: another view, with a filter. */
@@ -55,7 +44,7 @@ function classLink(namespace: string, name: string): Link {
   return { view: 'classes', filter: `ns=${namespace} class=${name}`, text: name }
 }
 
-function ofVolume(row: VolumeRow, nowMs: number): Facts {
+function ofVolume(row: Row<'volumes'>, nowMs: number): Facts {
   const agreement = {
     true: 'the same in all pods of the workload',
     false: 'other pods of the workload differ',
@@ -90,7 +79,7 @@ function ofVolume(row: VolumeRow, nowMs: number): Facts {
   }
 }
 
-const objectMessages: Readonly<Partial<Record<ObjectRow['state'], string>>> = {
+const objectMessages: Readonly<Partial<Record<Row<'objects'>['state'], string>>> = {
   mixed: 'Pods have different versions: a rotation is under way, or fails somewhere.',
   behind: 'The vault has a newer version than any pod.',
   expires: 'The newest version expires within 14 days.',
@@ -98,7 +87,7 @@ const objectMessages: Readonly<Partial<Record<ObjectRow['state'], string>>> = {
   unread: 'A class asks for this object, and no pod has mounted it.',
 }
 
-function ofObject(row: ObjectRow, nowMs: number): Facts {
+function ofObject(row: Row<'objects'>, nowMs: number): Facts {
   const [namespace = ''] = row.namespaces
   return {
     title: row.object,
@@ -126,7 +115,7 @@ function ofObject(row: ObjectRow, nowMs: number): Facts {
   }
 }
 
-function ofClass(row: ClassRow): Facts {
+function ofClass(row: Row<'classes'>): Facts {
   const { namespace, class: name } = row
   return {
     title: name,
@@ -157,7 +146,7 @@ function ofClass(row: ClassRow): Facts {
   }
 }
 
-function ofSecret(row: SecretRow, nowMs: number): Facts {
+function ofSecret(row: Row<'secrets'>, nowMs: number): Facts {
   const { namespace, secret, source } = row
   return {
     title: secret,
@@ -176,7 +165,7 @@ function ofSecret(row: SecretRow, nowMs: number): Facts {
   }
 }
 
-function ofNode(row: NodeRow): Facts {
+function ofNode(row: Row<'nodes'>): Facts {
   return {
     title: row.node,
     sub: 'Node',
@@ -193,7 +182,7 @@ function ofNode(row: NodeRow): Facts {
   }
 }
 
-function ofProblem(row: ProblemRow, nowMs: number): Facts {
+function ofProblem(row: Row<'problems'>, nowMs: number): Facts {
   const { where, namespace, affected, affectedCount } = row
   const isClass = where.startsWith('class/')
   return {
@@ -218,11 +207,11 @@ function ofProblem(row: ProblemRow, nowMs: number): Facts {
   }
 }
 
-function doctorOf({ namespace, affected: [first = ''] }: ProblemRow): Pick<Facts, 'doctor'> {
+function doctorOf({ namespace, affected: [first = ''] }: Row<'problems'>): Pick<Facts, 'doctor'> {
   return /^(pod|node)\//.test(first) ? { doctor: { namespace, target: first } } : {}
 }
 
-function ofEvent(row: EventRow, nowMs: number): Facts {
+function ofEvent(row: Row<'events'>, nowMs: number): Facts {
   const isPod = row.object.startsWith('pod/')
   const pod = row.object.slice('pod/'.length)
   return {

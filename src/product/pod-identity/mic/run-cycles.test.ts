@@ -1,28 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Clock, silentLog } from '#lib'
+import { silentLog } from '#lib'
+import { createHurryingClock } from '../../../../test/support/hurrying-clock.ts'
 import { createMicMetrics } from './mic-metrics.ts'
 import { runCycles } from './run-cycles.ts'
 import type { SyncResult } from './sync.ts'
 
-/** Time stops until the code under test waits, and then jumps to the end of the wait. */
-function hurryingClock(): Clock {
-  let now = 0
-  return {
-    now: () => now,
-    elapsed: () => now,
-    after(ms, run) {
-      const timer = setImmediate(() => {
-        now += ms
-        run()
-      })
-      return () => clearImmediate(timer)
-    },
-  }
-}
-
 async function cyclesOf(results: SyncResult[], enough: number) {
-  const clock = hurryingClock()
+  const clock = createHurryingClock()
   const at: number[] = []
   const reconciled: number[] = []
   const done = Promise.withResolvers<void>()
@@ -72,7 +57,7 @@ test('MIC sync exit: the loop ends when it is stopped, and waits for the cycle t
     reconcileMs: 180_000,
     metrics: createMicMetrics(),
     log: silentLog,
-    clock: hurryingClock(),
+    clock: createHurryingClock(),
   })
   let ended = false
   const stopping = cycles.stop().then(() => {

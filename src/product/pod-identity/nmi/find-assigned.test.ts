@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AssignmentState, AzureAssignedIdentity } from '#kubernetes/client'
-import type { Clock } from '#lib'
 import { ImdsRefusal, parseTokenQuery } from '#product/imds'
+import { createHurryingClock } from '../../../../test/support/hurrying-clock.ts'
 import { createFindAssigned } from './find-assigned.ts'
 
 interface Row {
@@ -35,22 +35,8 @@ function assigned({ name, state = 'Assigned', namespace = 'default', namespaced 
   }
 }
 
-/** Time that passes as fast as the code under test waits for it. */
-function fastClock(): Clock {
-  let now = 0
-  return {
-    now: () => now,
-    elapsed: () => now,
-    after(ms, run) {
-      now += ms
-      setImmediate(run)
-      return () => undefined
-    },
-  }
-}
-
 async function find(rows: Row[] | ((now: number) => Row[]), query = '', forceNamespaced = false) {
-  const clock = fastClock()
+  const clock = createHurryingClock()
   const findIdentity = createFindAssigned({
     assignmentsOf: async () => (typeof rows === 'function' ? rows(clock.now()) : rows).map(assigned),
     forceNamespaced,

@@ -20,6 +20,8 @@ const workload = {
   validate: validateWorkload,
 } as const
 
+const scaledWorkload = { ...workload, subresources: ['status', 'scale'] } as const
+
 /** The kinds of `apps/v1`. */
 export const workloadKinds: readonly ResourceRow[] = [
   defineKind('apps/v1', 'DaemonSet', 'daemonsets', {
@@ -49,9 +51,8 @@ export const workloadKinds: readonly ResourceRow[] = [
     }),
   }),
   defineKind('apps/v1', 'Deployment', 'deployments', {
-    ...workload,
+    ...scaledWorkload,
     short: ['deploy'],
-    subresources: ['status', 'scale'],
     columns: [
       nameColumn,
       column('Ready', (object) => `${at(object, 'status.readyReplicas') ?? 0}/${at(object, 'spec.replicas') ?? 0}`),
@@ -75,9 +76,8 @@ export const workloadKinds: readonly ResourceRow[] = [
     }),
   }),
   defineKind('apps/v1', 'ReplicaSet', 'replicasets', {
-    ...workload,
+    ...scaledWorkload,
     short: ['rs'],
-    subresources: ['status', 'scale'],
     columns: [
       nameColumn,
       count('Desired', 'spec.replicas'),
