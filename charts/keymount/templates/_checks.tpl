@@ -48,6 +48,11 @@
 {{- fail "webhook.classChecks.refuse needs webhook.enabled and webhook.classChecks.enabled: without them no class is checked" -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.webhook -}}
+{{- if and .envFiles.enabled (not .enabled) -}}
+{{- fail "webhook.envFiles.enabled needs webhook.enabled, and webhook.azureTenantID: without the webhook, the annotation keymount.dev/env has no effect" -}}
+{{- end -}}
+{{- end -}}
 {{- range list "dryRun" "guess" "reloaderAnnotations" -}}
 {{- if and (index $.Values.restart .) (not $.Values.restart.enabled) -}}
 {{- fail (printf "restart.%s needs restart.enabled: nothing restarts workloads" .) -}}

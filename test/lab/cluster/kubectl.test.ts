@@ -273,10 +273,7 @@ test('kubectl works against the local cluster', { skip }, async (t) => {
         ...{ apiVersion: 'secrets-store.csi.x-k8s.io/v1', kind: 'SecretProviderClassPodStatus' },
         ...{ metadata: { name: 'p', annotations }, status: { podName: 'a', secretProviderClassName: 'b' } },
       })
-      assert.match(
-        await run('get secretproviderclasspodstatuses --no-headers'),
-        /^p +a +b +<unknown> +soon +<unknown> +PermissionDenied$/,
-      )
+      assert.match(await run('get secretproviderclasspodstatuses --no-headers'), /^p +a +b +soon +PermissionDenied$/)
     },
   )
 
@@ -433,6 +430,15 @@ test('kubectl reads logs and runs commands in a pod', { skip: skipNode }, async 
     const echoed = await kubectl(['exec', '-i', 'p', '--', 'sh', '-c', 'cat; echo end'], 'typed\n')
     assert.equal(echoed.stdout, 'typed\nend\n')
     assert.match(await fail('exec missing -- true'), /pods "missing" not found/)
+  })
+
+  await t.test('exec into a container that waits has the reason of the wait', async () => {
+    const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'missing', key: 'a' } } }]
+    await run('apply -f -', { ...pod('waits'), spec: { containers: [{ name: 'waits', image: 'busybox', env }] } })
+    await eventually(async () => assert.match(await run('get pod waits'), /CreateContainerConfigError/))
+    const message = /container "waits" in pod "waits" is waiting to start: CreateContainerConfigError/
+    assert.match(await fail('exec waits -- true'), message)
+    await run('delete pod waits --now')
   })
 
   await t.test('delete ends it within its grace period', async () => {

@@ -56,6 +56,11 @@ test('a value that the chart does not know is refused by its name', needsHelm, a
   await assert.rejects(template({ 'secrets-store-csi-driver': { install: false } }), /secrets-store-csi-driver/)
 })
 
+test('a part of the webhook that is on while the webhook is off is refused', needsHelm, async () => {
+  await assert.rejects(template({ webhook: { envFiles: { enabled: true } } }), /envFiles.enabled needs webhook.enabled/)
+  await assert.rejects(template({ webhook: { classChecks: { refuse: true } } }), /classChecks.refuse needs webhook.en/)
+})
+
 test('a value of the wrong shape is refused', needsHelm, async () => {
   await assert.rejects(template({ rotationPollInterval: '2 minutes' }), /rotationPollInterval/)
   await assert.rejects(template({ linux: { image: { digest: 'latest' } } }), /digest/)

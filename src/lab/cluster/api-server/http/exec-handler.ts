@@ -6,7 +6,7 @@ import { parseJson } from '#lib/formats'
 import type { ExecSession } from '../../node-runtime.ts'
 import { badRequest } from '../api-error.ts'
 import { numberAt } from '../api-object.ts'
-import { type PodCall, runtimeError, runtimeOf, targetOf } from './pod-target.ts'
+import { type PodCall, refuseStopped, runtimeError, runtimeOf, targetOf } from './pod-target.ts'
 import { isTrue } from './request-info.ts'
 
 /** Channels of the protocol; each message begins with the byte of its channel. https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4006-transition-spdy-to-websockets */
@@ -25,12 +25,14 @@ export async function handleExec(call: PodCall, socket: Duplex, head: Buffer): P
   const { request, url, context } = call
   const { searchParams } = url
   const command = searchParams.getAll('command')
-  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
-  if (!offered.includes(protocol)) {
-    throw badRequest(`exec needs a WebSocket with the protocol ${protocol}; kubectl 1.31 and newer speak it`)
-  }
   if (command.length === 0) throw badRequest('you must specify at least 1 command')
   const { pod, target } = targetOf(call)
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
+  if (!offered.includes(protocol)) {
+    // When a WebSocket is refused, kubectl repeats the request in its older protocol, and prints only what that is answered with.
+    refuseStopped(pod, target)
+    throw badRequest(`exec needs a WebSocket with the protocol ${protocol}; kubectl 1.31 and newer speak it`)
+  }
   const runtime = runtimeOf(call, pod)
   const tty = isTrue(searchParams.get('tty') ?? 'false')
   const stdin = isTrue(searchParams.get('stdin') ?? 'false')

@@ -1,7 +1,8 @@
 import { errorMessage } from '#lib'
+import { valueAt } from '#lib/formats'
 import type { ContainerTarget, NodeRuntime } from '../../node-runtime.ts'
 import { ApiError, badRequest } from '../api-error.ts'
-import { type ApiObject, recordsAt, textAt } from '../api-object.ts'
+import { type ApiObject, isRecord, recordsAt, textAt } from '../api-object.ts'
 import type { ApiCall } from './api-call.ts'
 
 /** A request about a pod whose answer may be a stream. */
@@ -32,11 +33,23 @@ export function targetOf({ context, row, info, url }: PodCall): { pod: ApiObject
 }
 
 /** Throws when the container has not begun to run. */
-export function refuseWaiting(pod: ApiObject, { container }: ContainerTarget): void {
-  const all = [...recordsAt(pod, 'status', 'containerStatuses'), ...recordsAt(pod, 'status', 'initContainerStatuses')]
-  const status = all.find(({ name }) => name === container)
+export function refuseWaiting(pod: ApiObject, target: ContainerTarget): void {
+  const status = statusOf(pod, target)
   const reason = textAt(status, 'state', 'waiting', 'reason')
   if ((status !== undefined && reason === '') || reason === 'CrashLoopBackOff') return
   const why = reason === '' ? 'ContainerCreating' : reason
-  throw badRequest(`container "${container}" in pod "${pod.metadata.name}" is waiting to start: ${why}`)
+  throw badRequest(`container "${target.container}" in pod "${pod.metadata.name}" is waiting to start: ${why}`)
+}
+
+/** Throws when the container is not running. */
+export function refuseStopped(pod: ApiObject, target: ContainerTarget): void {
+  refuseWaiting(pod, target)
+  if (!isRecord(valueAt(statusOf(pod, target), 'state', 'running'))) {
+    throw badRequest(`container ${target.container} of pod ${pod.metadata.name} is not running`)
+  }
+}
+
+function statusOf(pod: ApiObject, { container }: ContainerTarget): Record<string, unknown> | undefined {
+  const all = [...recordsAt(pod, 'status', 'containerStatuses'), ...recordsAt(pod, 'status', 'initContainerStatuses')]
+  return all.find(({ name }) => name === container)
 }

@@ -100,7 +100,7 @@ function printerColumns(wanted: readonly Record<string, unknown>[]): readonly Co
         priority: typeof entry.priority === 'number' ? entry.priority : 0,
         cell: (object, now) => {
           const found = find?.(object)
-          if (type === 'date') return ageOf(found, now)
+          if (type === 'date') return found === undefined ? undefined : ageOf(found, now)
           return typeof found === 'object' && found !== null ? JSON.stringify(found) : found
         },
       }
