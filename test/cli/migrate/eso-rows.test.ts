@@ -69,6 +69,19 @@ describe('a store', () => {
     )
   })
 
+  test('ClusterSecretStore with conditions: for the namespaces that they name alone', () => {
+    const reference = { name: 'store', kind: 'ClusterSecretStore' }
+    const spec = { data: password, secretStoreRef: reference }
+    const there = { ...workload, authType: 'ManagedIdentity', identityId: '5e0d0000-0000-4000-8000-00000000000a' }
+    const codes = (conditions: unknown) =>
+      codesOf(convertSpec(spec, { store: storeOf(there, 'ClusterSecretStore', { conditions }) }))
+    assert.deepEqual(codes(undefined), [])
+    assert.deepEqual(codes([]), [])
+    assert.deepEqual(codes([{ namespaces: ['bank'] }, { namespaces: ['web'] }]), [])
+    for (const other of [{ namespaces: ['bank'] }, { namespaceSelector: {} }, { namespaceRegexes: ['.*'] }, 'web'])
+      assert.deepEqual(codes([other]), ['KM107'], JSON.stringify(other))
+  })
+
   test('ClusterSecretStore: the same for every namespace, with an account of each', () => {
     const reference = { name: 'store', kind: 'ClusterSecretStore' }
     const there = { ...workload, serviceAccountRef: { name: 'shop', namespace: 'web' } }

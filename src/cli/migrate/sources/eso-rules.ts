@@ -38,6 +38,13 @@ export const esoRules = {
     why: 'A class has no parameter for where the operator gets its token from, or for this cloud.',
     right: 'write the class by hand',
   },
+  KM107: {
+    title: 'store is for other namespaces',
+    severity: 'error',
+    why: 'The ClusterSecretStore has conditions, which do not name the namespace of the ExternalSecret: the operator may refuse it, and a class has no such condition.',
+    right:
+      'name the namespace in conditions[].namespaces of the store, if it may read from this vault; labels and regular expressions are not evaluated',
+  },
   KM110: {
     title: 'certificate or key in another form',
     severity: 'error',

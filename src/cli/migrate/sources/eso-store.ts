@@ -32,7 +32,21 @@ export function readStore(work: Work, input: Input, reference: unknown, path: Pa
     work.add('KM102', `${kind} "${name}" reads from the provider ${other}`, { path })
     return undefined
   }
+  reportConditions(work, store)
   return readAzure({ work, input, store, azure })
+}
+
+/** Anyone can write an ExternalSecret that names a store for other namespaces: the operator then reads nothing for it. */
+function reportConditions(work: Work, store: Manifest): void {
+  if (store.kind !== 'ClusterSecretStore') return
+  const conditions = listOf(valueAt(store.value, 'spec', 'conditions')) ?? []
+  const { namespace } = work.manifest
+  const isNamed = conditions.some((one) => (listOf(valueAt(one, 'namespaces')) ?? []).includes(namespace))
+  if (conditions.length > 0 && !isNamed)
+    work.add('KM107', `conditions of ${store.kind} "${store.name}" do not name namespace "${namespace}"`, {
+      of: store,
+      path: ['spec', 'conditions'],
+    })
 }
 
 const base: Path = ['spec', 'provider', 'azurekv']
