@@ -13,3 +13,8 @@ export function printable(text: string): string {
     return `\\u${(control.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}${colour}`
   })
 }
+
+/** A text of a file or its name as a part of one line: it must not look like another line, such as a command of GitHub's workflows. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+}

@@ -1,5 +1,5 @@
 import { type LintFinding, type LintResult, lint } from '#azure/lint'
-import { type CliWorld, countOf, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { type CliWorld, countOf, createTerminal, exitCodes, oneLine, type Terminal } from '#terminal'
 import { linksOnce } from '../rule-page.ts'
 import { githubLines } from './github.ts'
 import type { LintCommand, LintFormat } from './lint-options.ts'
@@ -15,7 +15,7 @@ export async function lintCommand(command: LintCommand): Promise<number> {
   print(result, format, terminal, world)
   if (skippedCharts.length > 0)
     terminal.error(
-      `not checked: ${countOf(skippedCharts.length, 'chart')} (${skippedCharts.slice(0, 3).join(', ')}); --helm renders them`,
+      `not checked: ${countOf(skippedCharts.length, 'chart')} (${oneLine(skippedCharts.slice(0, 3).join(', '))}); --helm renders them`,
     )
   if (result.objects === 0 && !result.unreadable) terminal.error('found no Kubernetes manifest')
   return exitCodeOf(result, command.strict)
@@ -50,7 +50,7 @@ function printText({ findings, objects }: LintResult, { line, style }: Terminal)
   const colours = { error: style.bad, warning: style.strong, info: style.dim }
   const linkOf = linksOnce()
   for (const { file, line: at, column, severity, id, message, right } of findings) {
-    line(`${file}:${at}:${column}: ${colours[severity](severity)} ${id}: ${oneLine(message)}`)
+    line(`${oneLine(file)}:${at}:${column}: ${colours[severity](severity)} ${id}: ${oneLine(message)}`)
     if (right !== '') line(`    ${style.dim('right:')} ${oneLine(right)}`)
     const link = linkOf(id)
     if (link !== undefined) line(`    ${style.dim(`more:  ${link}`)}`)
@@ -58,11 +58,6 @@ function printText({ findings, objects }: LintResult, { line, style }: Terminal)
   const { errors, warnings, infos } = countsOf(findings)
   const counts = [countOf(errors, 'error'), countOf(warnings, 'warning'), countOf(infos, 'remark')]
   line(`${counts.join(', ')} in ${countOf(objects, 'object')}`)
-}
-
-/** A file that is checked may contain anything, and its text must not look like another finding. */
-function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ')
 }
 
 function asJson({ findings, objects, unreadable }: LintResult) {

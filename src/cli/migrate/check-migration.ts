@@ -1,4 +1,4 @@
-import { countOf, createTerminal, shortList, type Terminal } from '#terminal'
+import { countOf, createTerminal, oneLine, shortList, type Terminal } from '#terminal'
 import { type Outcome, rulesOf } from './convert.ts'
 import { asJson, exitCodeOf } from './migrate.ts'
 import type { SourceCommand } from './migrate-options.ts'
@@ -18,7 +18,7 @@ export async function checkMigration(command: CheckCommand): Promise<number> {
   const { outcomes, problems } = converted
   if (json) terminal.line(JSON.stringify({ ...asJson(converted), reasons: reasonsOf(outcomes) }, undefined, 2))
   else print(outcomes, terminal)
-  for (const problem of problems) terminal.error(`not read: ${problem.replaceAll(/\p{Cc}+/gu, ' ')}`)
+  for (const problem of problems) terminal.error(`not read: ${oneLine(problem)}`)
   return exitCodeOf(converted)
 }
 

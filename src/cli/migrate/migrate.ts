@@ -1,4 +1,4 @@
-import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { CliError, type CliWorld, createTerminal, exitCodes, oneLine, type Terminal } from '#terminal'
 import { sarifLog } from '../lint/sarif.ts'
 import { refuseOccupied, writeDirectory } from '../manifests/write-directory.ts'
 import { linksOnce, rulePages } from '../rule-page.ts'
@@ -69,11 +69,6 @@ export function printText(findings: readonly MigrateFinding[], { line, style }: 
     const link = linkOf(id)
     if (link !== undefined) line(`    ${style.dim(`more:  ${link}`)}`)
   }
-}
-
-/** What is in a manifest must not look like another line. */
-function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ')
 }
 
 export function asJson({ outcomes, findings, problems }: ReadAndConverted) {

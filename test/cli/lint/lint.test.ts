@@ -304,6 +304,21 @@ test('without helm and kubectl on the PATH, charts and kustomizations are report
   }
 })
 
+test('a name of a file is never a line of its own, such as a command of a workflow', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const name = 'x\n::add-mask::x'
+  writeFileSync(join(directory, `${name}.yaml`), goodClass.replace('azure', 'Azure'))
+  mkdirSync(join(directory, name))
+  writeFileSync(join(directory, name, 'Chart.yaml'), 'name: x\n')
+  for (const output of ['text', 'github', 'sarif', 'json']) {
+    const { stdout, stderr } = await runCli(['lint', directory, '--output', output])
+    assert.match(stderr, /not checked: 1 chart/)
+    assert.doesNotMatch(`${stdout}\n${stderr}`, /^::add-mask/m)
+  }
+  const planned = await runCli(['identity', 'plan', directory, '--issuer', 'https://oidc.example/'])
+  assert.doesNotMatch(`${planned.stdout}\n${planned.stderr}`, /^::add-mask/m)
+})
+
 test('a directory whose name is an option is a directory for helm and kubectl: --post-renderer=sh would run a program', async (t) => {
   const directory = await temporaryDirectory(t)
   const programs = join(directory, 'programs')

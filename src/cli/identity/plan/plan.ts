@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type CliWorld, createTerminal, exitCodes } from '#terminal'
+import { type CliWorld, createTerminal, exitCodes, oneLine } from '#terminal'
 import { writeDirectory } from '../../manifests/write-directory.ts'
 import { parseAzureFlags } from '../azure-flags.ts'
 import { openAzure } from '../azure-session.ts'
@@ -48,7 +48,7 @@ export async function plan(request: PlanRequest): Promise<number> {
     if (format !== 'az') for (const text of templateLimits(plans, facts)) terminal.error(`note: ${text}`)
   }
   for (const text of [...new Set(plans.flatMap(({ warnings }) => warnings))]) terminal.error(`note: ${text}`)
-  for (const text of problems) terminal.error(`not planned: ${text}`)
+  for (const text of problems) terminal.error(`not planned: ${oneLine(text)}`)
   if (plans.length === 0 && problems.length === 0)
     terminal.error('no pod or SecretSync of the input signs in by a token of its service account')
   return problems.length === 0 ? exitCodes.ok : exitCodes.failed
