@@ -13,9 +13,9 @@ export const filledIn = 'fillmein'
 /** What a pipeline replaces before it applies a manifest: `${NAME}`, `$NAME`, `$(NAME)`, `<name>`, `{{ name }}`, `#{NAME}#`. */
 const placeholder = /\$\{[^{}\n]*\}|\$\([\w.-]+\)|\$[A-Z_]+|<[^<>\n]+>|\{\{[^{}\n]*\}\}|#\{[^{}\n]*\}#?/g
 
-/** Whether a text will be another one when the manifest is applied. */
+/** Whether a text, of the manifest or of the class as it is checked, will be another one when the manifest is applied. */
 export function hasPlaceholder(text: string): boolean {
-  return text.search(placeholder) >= 0
+  return text.includes(filledIn) || text.search(placeholder) >= 0
 }
 
 /** The value with {@link filledIn} for each placeholder: nothing is known about what it will be. */

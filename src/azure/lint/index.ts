@@ -4,7 +4,7 @@
  * `lintRules`, a pure function over the objects of all files. `readManifests` gives the objects of a text with the place of every
  * field, `manifestSet` those of all texts by what they are. Reads no file and sends no request.
  */
-export type { ClassManifest } from './class-manifest.ts'
+export { type ClassManifest, hasPlaceholder } from './class-manifest.ts'
 export { type LintFile, type LintFinding, type LintOptions, type LintResult, lint } from './lint.ts'
 export { lintLimits } from './lint-limits.ts'
 export { type KubernetesVersion, type ManifestSet, manifestSet } from './manifest-set.ts'

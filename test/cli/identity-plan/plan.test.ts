@@ -251,7 +251,17 @@ test('what cannot be planned is reported with its file, and the rest is planned'
   )
   assert.doesNotMatch(stdout, /rm -rf/)
   assert.match(stderr, /not planned: .*all\.yaml: Pod app-01: "x'; rm -rf ~ #" is not the name of a namespace/)
-  assert.match(stderr, /not planned: .*client id .* is not a UUID/)
+  assert.match(stderr, /not planned: .*Pod app-01: its client id is a placeholder: fill in the manifests before/)
+})
+
+test('the plan reports nothing to do only when all of it could be planned', async (t) => {
+  const manifests = fleetManifests({ ...shop, clientId: '$CLIENT_ID', accounts: 1, namespaces: ['shop'] })
+  const table = await identityPlan(...prepare(t, { manifests, flags: issuer }))
+  assert.deepEqual([table.code, table.stdout], [1, 'nothing could be planned\n'])
+  const wrong = fleetManifests({ ...shop, clientId: 'shop', accounts: 1, namespaces: ['shop'] })
+  const script = await identityPlan(...prepare(t, { manifests: wrong, flags: issuer }), '--format', 'az')
+  assert.deepEqual([script.code, script.stdout], [1, '# nothing could be planned\n'])
+  assert.match(script.stderr, /not planned: .*client id "?shop"? is not a UUID/)
 })
 
 test('the file of a fleet is checked field by field', async (t) => {

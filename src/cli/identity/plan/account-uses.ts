@@ -1,6 +1,6 @@
 import type { ClassSpec, ObjectType } from '#azure/class'
 import { clientIdAnnotation, completeIdentity, wayToSignIn } from '#azure/identity'
-import type { ClassManifest, Manifest, ManifestSet, PodManifest } from '#azure/lint'
+import { type ClassManifest, hasPlaceholder, type Manifest, type ManifestSet, type PodManifest } from '#azure/lint'
 import { isObjectName } from '#kubernetes/client'
 import { isUuid } from '#lib'
 import { recordOf, stringOf, valueAt } from '#lib/formats'
@@ -193,6 +193,12 @@ interface Signer {
   annotations: Readonly<Record<string, string>>
 }
 
+function notAClient(id: string): string {
+  if (hasPlaceholder(id))
+    return 'its client id is a placeholder: fill in the manifests before, for example envsubst <FILE | keymount identity plan -'
+  return `client id ${shown(id)} is not a UUID`
+}
+
 /** The use of this account and client so far; undefined, with a problem, for names that neither Kubernetes nor Entra would take. */
 function useOf(
   collection: Collection,
@@ -202,7 +208,7 @@ function useOf(
   const namespace = user.namespace || collection.defaultNamespace
   const account = given || 'default'
   const refused = [
-    ...(isUuid(clientId) ? [] : [`client id ${shown(id)} is not a UUID`]),
+    ...(isUuid(clientId) ? [] : [notAClient(id)]),
     ...(isNamespaceName(namespace) ? [] : [`${shown(namespace)} is not the name of a namespace`]),
     ...(isObjectName(account) ? [] : [`${shown(account)} is not the name of a service account`]),
   ]

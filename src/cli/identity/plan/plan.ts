@@ -41,8 +41,8 @@ export async function plan(request: PlanRequest): Promise<number> {
   if (format === 'json') terminal.line(JSON.stringify(asJson(planned), undefined, 2))
   else if (format === 'table') {
     printPlan(plans, terminal)
-    if (isNothing) terminal.line('nothing to do')
-  } else if (isNothing) terminal.line(`${comments[format]} nothing to do`)
+    if (isNothing) terminal.line(nothingToDo(planned))
+  } else if (isNothing) terminal.line(`${comments[format]} ${nothingToDo(planned)}`)
   else {
     printFiles(filesOf(planned, format), outputDir, terminal.line)
     if (format !== 'az') for (const text of templateLimits(plans, facts)) terminal.error(`note: ${text}`)
@@ -69,6 +69,11 @@ async function askedAzure(flags: AzureFlags, fleet: readonly FleetCluster[], wor
   } finally {
     azure.stop()
   }
+}
+
+function nothingToDo({ plans, problems }: Planned): string {
+  if (problems.length === 0) return 'nothing to do'
+  return plans.length === 0 ? 'nothing could be planned' : 'nothing to do for what could be planned'
 }
 
 const comments = { az: '#', bicep: '//', terraform: '#' } as const
