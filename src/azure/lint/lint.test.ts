@@ -23,14 +23,15 @@ const shown = ({ id, line, column }: LintFinding) => `${id} ${line}:${column}`
 const places = (text: string) => find(text).findings.map(shown)
 
 test('a character at which only kubectl ends the line makes a file unreadable, but not JSON, which may have it in a text', () => {
-  for (const character of ['\u0085', '\u2028', '\u2029']) {
+  for (const character of ['\u0085', '\u2028', '\u2029', '\r']) {
     const hidden = `apiVersion: v1\nkind: ConfigMap # harmless${character}kind: Secret\nmetadata: {name: a}\n`
     const { findings } = find(hidden)
     assert.deepEqual(findings.map(shown), ['KL900 2:27'])
-    assert.match(findings[0]?.message ?? '', /has U\+(0085|2028|2029), at which kubectl ends the line/)
+    assert.match(findings[0]?.message ?? '', /has U\+(0085|2028|2029|000D), at which kubectl ends the line/)
     const json = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { a: character } }
     assert.deepEqual(find(JSON.stringify(json)).findings, [])
   }
+  assert.deepEqual(find('apiVersion: v1\r\nkind: ConfigMap\r\nmetadata: {name: a}\r\n').findings, [])
 })
 
 describe('a finding inside objects is in its line and column', () => {

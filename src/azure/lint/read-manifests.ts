@@ -67,7 +67,7 @@ function refuseUnfit(text: string): void {
  * reader, and most editors, would show. JSON has them as they are.
  */
 function hiddenLineEnd(placed: PlacedText): Unreadable | undefined {
-  const at = placed.text.search(/[\u0085\u2028\u2029]/)
+  const at = placed.text.search(/[\u0085\u2028\u2029]|\r(?!\n)/)
   if (at < 0 || isJson(placed.text)) return undefined
   const code = placed.text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0')
   const message = `has U+${code}, at which kubectl ends the line; expected a line feed, or \\u${code.toLowerCase()} in double quotes`
