@@ -11,7 +11,7 @@ export { type KubernetesVersion, type ManifestSet, manifestSet } from './manifes
 export { notices } from './notices.ts'
 export type { Place } from './place.ts'
 export { type PodManifest, podManifest } from './pod-manifest.ts'
-export { type Manifest, type ReadFile, readManifests, type Unreadable } from './read-manifests.ts'
+export { type Manifest, type Otherwise, type ReadFile, readManifests, type Unreadable } from './read-manifests.ts'
 export type { Severity } from './rule.ts'
 export { lintRules, ruleEntries, ruleGroups } from './rules/index.ts'
 export type { Path } from './yaml-document.ts'

@@ -27,6 +27,9 @@ export interface Unreadable extends Place {
   message: string
 }
 
+/** Kind and name of a document without an apiVersion and a kind; undefined for one that is of no interest. */
+export type Otherwise = (value: Record<string, unknown>) => Pick<Manifest, 'apiVersion' | 'kind' | 'name'> | undefined
+
 export interface ReadFile {
   manifests: readonly Manifest[]
   /** Why the file, or a document of it, could not be read. */
@@ -37,13 +40,17 @@ export interface ReadFile {
 /**
  * The Kubernetes objects of a text of YAML or JSON: of all documents, and of the items of lists. Documents of other kinds
  * (values, workflows) are skipped. Takes time in proportion to the text; never throws.
+ *
+ * @param otherwise names a document that is not an object
  */
-export function readManifests(file: string, text: string): ReadFile {
+export function readManifests(file: string, text: string, otherwise: Otherwise = () => undefined): ReadFile {
   const placed = wholeFile(text)
   try {
     refuseUnfit(text)
     const hidden = hiddenLineEnd(placed)
-    return hidden === undefined ? readDocuments(file, placed) : { manifests: [], unreadable: [hidden], duplicates: [] }
+    return hidden === undefined
+      ? readDocuments(file, placed, otherwise)
+      : { manifests: [], unreadable: [hidden], duplicates: [] }
   } catch (error) {
     // Opening brackets without end overflow the parser's stack.
     const message = error instanceof RangeError ? 'is nested too deeply' : errorMessage(error)
@@ -84,7 +91,7 @@ function isJson(text: string): boolean {
   }
 }
 
-function readDocuments(file: string, placed: PlacedText): ReadFile {
+function readDocuments(file: string, placed: PlacedText, otherwise: Otherwise): ReadFile {
   const manifests: Manifest[] = []
   const unreadable: Unreadable[] = []
   const duplicates: DuplicateKey[] = []
@@ -99,7 +106,9 @@ function readDocuments(file: string, placed: PlacedText): ReadFile {
     if (errors.length > 0) continue
     try {
       const document = yamlDocument(contents, placed)
-      const found = manifestsOf(file, document, placed.text.slice(start, end))
+      const source = placed.text.slice(start, end)
+      const objects = manifestsOf(file, document, source)
+      const found = objects.length > 0 ? objects : otherManifest(file, document, source, otherwise)
       manifests.push(...found)
       if (found.length > 0) duplicates.push(...document.duplicates)
     } catch (error) {
@@ -146,6 +155,15 @@ function manifestsOf(file: string, document: YamlDocument, text: string): Manife
       textAt: (inner) => document.textAt([...path, ...inner]),
     }
   })
+}
+
+function otherManifest(file: string, document: YamlDocument, text: string, otherwise: Otherwise): Manifest[] {
+  const value = recordOf(document.value)
+  const taken =
+    value === undefined || (value.kind !== undefined && value.apiVersion !== undefined) ? undefined : otherwise(value)
+  if (value === undefined || taken === undefined) return []
+  const placeOf = (inner: Path) => document.placeOf(inner)
+  return [{ file, ...taken, namespace: '', value, document: text, placeOf, textAt: (inner) => document.textAt(inner) }]
 }
 
 /** The object itself, or the items of a list of any kind. */

@@ -142,8 +142,9 @@ function withoutCollisions(drafts: readonly OfSource[]): OutputFile[] {
     const { kind, name, namespace } = draft.work.manifest
     const folder = namespace === '' ? '' : `${pathPart(namespace)}/`
     const base = `${folder}${pathPart(kind)}-${pathPart(name)}`
-    let path = `${base}.yaml`
-    for (let number = 2; taken.has(path); number++) path = `${base}-${number}.yaml`
+    const { extension = '.yaml' } = draft
+    let path = `${base}${extension}`
+    for (let number = 2; taken.has(path); number++) path = `${base}-${number}${extension}`
     taken.add(path)
     return [{ path, text: textOf(draft), draft }]
   })
@@ -164,8 +165,9 @@ function textOf({ documents }: Draft): string {
 /** What lint calls an error is not written; objects that stay as they are keep what lint finds as a remark. */
 function refuseInvalid(files: readonly OutputFile[]): void {
   const byPath = new Map(files.map((file) => [file.path, file]))
+  const manifests = files.filter(({ draft }) => draft.extension === undefined)
   const { findings } = lint(
-    files.map(({ path, text }) => ({ name: path, text })),
+    manifests.map(({ path, text }) => ({ name: path, text })),
     { kubernetes: { major: 1, minor: 34 } },
   )
   for (const { file, severity, id, message, right } of findings) {

@@ -33,6 +33,8 @@ export interface Draft {
   volume?: string | undefined
   /** Other objects of the input that have to be converted, too. */
   needs?: readonly Manifest[] | undefined
+  /** Ending of the file. Default: `.yaml`, which kubectl applies. */
+  extension?: string | undefined
   /** What a service account has to allow: that this class makes Secrets with its identity. */
   consent?: { namespace: string; account: string; before: readonly string[]; className: string } | undefined
 }

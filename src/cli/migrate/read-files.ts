@@ -1,6 +1,7 @@
 import { type LintFile, type Manifest, readManifests } from '#azure/lint'
 import { countOf } from '#terminal'
 import { readInput } from '../lint/read-input.ts'
+import { upstreamValues } from './helm-values/upstream-values.ts'
 import type { SourceCommand } from './migrate-options.ts'
 
 export interface ReadManifests {
@@ -36,7 +37,7 @@ export function readTexts(files: readonly LintFile[]): ReadManifests {
       problems.push(`${name}: ${problem}`)
       return []
     }
-    const read = readManifests(name, text)
+    const read = readManifests(name, text, (value) => upstreamValues(value, name))
     for (const { line, column, message } of read.unreadable) problems.push(`${name}:${line}:${column}: ${message}`)
     return read.manifests
   })

@@ -64,9 +64,10 @@ export function reportText(
 
 function nextSteps(converted: Converted, { suffix }: Pick<SourceCommand, 'suffix'>, directory: string): string {
   if (converted.files.length === 0) return ''
+  const values = converted.files.filter(({ draft }) => draft.extension !== undefined)
   const commands = [
-    commandLine('keymount', 'lint', directory),
-    commandLine('kubectl', 'apply', '-R', '-f', directory),
+    ...values.map(({ path }) => helmCommand(`${directory}/${path}`)),
+    ...(values.length === converted.files.length ? [] : applyCommands(directory)),
     ...consentCommands(converted),
     ...(pairsOf(converted).length === 0 ? [] : [commandLine('keymount', 'migrate', 'compare', directory)]),
   ]
@@ -75,6 +76,14 @@ function nextSteps(converted: Converted, { suffix }: Pick<SourceCommand, 'suffix
       ? 'The new Secrets have the names of the old ones. In a cluster where the old tool runs, write with `--suffix -km` first: Keymount takes over no Secret that something else has made.\n\n'
       : ''
   return `## Next\n\n${warning}${fenced('bash', commands.join('\n'))}\nThen switch what refers to the old Secrets, and remove the old objects: docs/migrate-secrets.md.\n`
+}
+
+function helmCommand(file: string): string {
+  return commandLine('helm', 'upgrade', '--install', 'keymount', 'charts/keymount', '-n', 'kube-system', '-f', file)
+}
+
+function applyCommands(directory: string): string[] {
+  return [commandLine('keymount', 'lint', directory), commandLine('kubectl', 'apply', '-R', '-f', directory)]
 }
 
 /** One for each account, with all classes that make Secrets with its identity. */

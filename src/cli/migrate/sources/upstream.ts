@@ -1,6 +1,7 @@
 import { podManifest } from '#azure/lint'
 import { listOf, stringOf, valueAt } from '#lib/formats'
 import { editedDraft } from '../draft.ts'
+import { convertValues, isUpstreamValues, valuesRules } from '../helm-values/upstream-values.ts'
 import type { Input } from '../input.ts'
 import type { MigrateRules } from '../rule.ts'
 import { groupOf, type Source } from '../source.ts'
@@ -13,6 +14,7 @@ const upstreamRules = {
     why: 'No pod of the input that mounts the class reads the Secret as environment variables, so the Secret is for something else, and exists only while such a pod runs.',
     right: 'a SecretSync of this name, which needs no pod (docs/secret-sync.md)',
   },
+  ...valuesRules,
 } as const satisfies MigrateRules
 
 /** Secrets Store CSI driver with the Azure provider, and the AKS add-on: Keymount reads the same classes and pods. */
@@ -29,14 +31,16 @@ export const upstreamSource: Source = {
     },
   ],
   owns: (manifest) =>
-    groupOf(manifest) === 'secrets-store.csi.x-k8s.io'
+    isUpstreamValues(manifest) ||
+    (groupOf(manifest) === 'secrets-store.csi.x-k8s.io'
       ? manifest.kind === 'SecretProviderClass' && valueAt(manifest.value, 'spec', 'provider') === 'azure'
-      : (podManifest(manifest)?.classVolumes.length ?? 0) > 0,
+      : (podManifest(manifest)?.classVolumes.length ?? 0) > 0),
   notes: [
     'Classes and pods stay as they are. How the charts are replaced under running pods: docs/migrate.md.',
-    'A values file of an upstream chart works unchanged with Keymount’s chart of the same name (`keymount charts serve`). For charts/keymount, docs/migrate.md has a table of the values.',
+    'A values file of an upstream chart works unchanged with Keymount’s chart of the same name (`keymount charts serve`). What this command writes is for charts/keymount; docs/migrate.md has the table of the values.',
   ],
   convert(work, input) {
+    if (isUpstreamValues(work.manifest)) return convertValues(work)
     if (work.manifest.kind === 'SecretProviderClass') suggestSyncs(work, input)
     return editedDraft(work, [])
   },
