@@ -31,7 +31,9 @@ export const alerts: readonly Alert[] = [
     summary: 'Volumes of class {{ $labels.namespace }}/{{ $labels.class }} keep old values',
     meaning:
       'The last check of a volume failed. Its files stay as they are and pods go on, with values that may be older than the vault’s.',
-    why: 'A failed check is tried again at the next interval, 2 minutes by default: 15 minutes are about seven failures, and not a restart.',
+    why:
+      'A failed check is tried again after 15 s, then after 30 s, 1 m, 2 m, 4 m and every 5 m, but never later than the next regular check: ' +
+      '15 minutes are at least six failures in a row, and not a restart. `keymount status volumes` shows the last try and the next one.',
     steps: [
       '`kubectl get secretproviderclasspodstatuses -n NAMESPACE` has the time of the last failure per volume, and `kubectl get events -n NAMESPACE --field-selector reason=MountRotationFailed` the reason with its code.',
       '`keymount explain CODE`, or [errors.md](errors.md), has cause and fix of the code.',

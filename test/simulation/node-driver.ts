@@ -12,6 +12,7 @@ import {
   type SecretProviderClassPodStatus,
   statusAnnotations,
 } from '#kubernetes/client'
+import type { Node as Driver } from '../../src/product/driver/node.ts'
 import { repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { contentOf, isMadeFrom, objectOfKey } from './secret-content.ts'
@@ -57,12 +58,15 @@ interface Cluster {
   causes: Map<string, number>
   /** Writes of each Secret, by `namespace/name`. */
   secretWrites: Map<string, number>
+  /** Since when a volume's status object names a check that is long past, by driver and target, although its checks succeed. */
+  pastSince: Map<Driver, Map<string, number>>
 }
 
 /**
  * Two nodes with drivers, pods that come and go, vaults and classes that change, and everything that can go wrong on the way.
  * No value reaches another pod's volume or another namespace's Secret; a volume and a Secret are always one complete answer;
- * nothing is written that did not change; and in the end everything is delivered, and nothing is left of what is gone.
+ * nothing is written that did not change; the status object of a volume whose
+ * checks succeed names no check that is long past; and in the end everything is delivered, and nothing is left of what is gone.
  */
 export const nodeDriver: Scenario = {
   name: 'node driver',
@@ -113,7 +117,12 @@ async function run(world: World, directory: string, { typed, events, quiet = fal
   const vaults = createVaults(world, namespaces, objects)
   const options = { server, vaults, directory, intervalMs: events ? rareIntervalMs : intervalMs }
   const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { ...options, name }))
-  const counts = { pods: 0, causes: new Map<string, number>(), secretWrites: new Map<string, number>() }
+  const counts = {
+    pods: 0,
+    causes: new Map<string, number>(),
+    secretWrites: new Map<string, number>(),
+    pastSince: new Map(),
+  }
   const unreported = events || quiet ? new Map<string, Set<string>>() : undefined
   const operator = quiet
     ? { isRunning: true, beat: 0, periods: new Map(namespaces.map((name) => [name, 1])) }
@@ -127,6 +136,7 @@ async function run(world: World, directory: string, { typed, events, quiet = fal
   // After every event, so that no switch of the files is missed.
   const check = () => {
     checkVolumes(cluster)
+    checkRecords(cluster)
     world.check()
   }
   // Nothing is left for an operator that runs; one that has ended does not come back.
@@ -364,6 +374,26 @@ function checkVolumes(cluster: Cluster): void {
   for (const { node, pod } of podsOf(cluster)) if (pod.running && !pod.leaving) checkContent(node, pod)
 }
 
+/** For a check and a write that take long, and a driver that is paused. */
+const recordGraceMs = 120_000
+
+/** What tools take for a check that was missed must be one: see `lateAfterMs` of `keymount doctor`. */
+function checkRecords({ world, nodes, pastSince }: Cluster): void {
+  for (const { name, driver } of nodes) {
+    if (driver === undefined) continue
+    const { volumes, clock, statusIntervalMs } = driver.node
+    const since = pastSince.get(driver.node) ?? new Map<string, number>()
+    pastSince.set(driver.node, since)
+    for (const { target, request, failure, status } of volumes.all()) {
+      const isHealthy = request !== undefined && failure === undefined && status.retry === undefined
+      if (!isHealthy || clock.elapsed() <= status.nextCheckAt + statusIntervalMs) since.delete(target)
+      else if (!since.has(target)) since.set(target, world.time.now)
+      else if (world.time.now - (since.get(target) ?? 0) > recordGraceMs)
+        world.violate(`the status object of ${target} on ${name} names a check that is long past`)
+    }
+  }
+}
+
 /** Every version of a Secret that the driver writes is part of one answer to a pod of its namespace. */
 function watchSecrets({ world, server, vaults, secretWrites }: Cluster): void {
   server.store.follow(server.store.revision, ({ resource, type, object }) => {
@@ -420,6 +450,21 @@ async function checkPod({ world, server, vaults }: Cluster, node: SimulatedNode,
   }
   const since = status?.metadata.annotations?.[statusAnnotations.staleSince]
   if (since !== undefined) world.violate(`${name} still has values of ${since}`)
+  checkRecordedTime(node, pod, status)
+}
+
+/** Wall clocks were set before the last writes of volumes that are polled often. */
+function checkRecordedTime(
+  { driver, world, intervalMs: polledEvery }: SimulatedNode,
+  { name }: SimulatedPod,
+  status: SecretProviderClassPodStatus | undefined,
+): void {
+  const annotations = status?.metadata.annotations ?? {}
+  const isRare = polledEvery > intervalMs || annotations[statusAnnotations.pollInterval] !== undefined
+  if (driver === undefined || isRare) return
+  const ago = driver.node.clock.now() - Date.parse(annotations[statusAnnotations.nextCheck] ?? '')
+  if (!(ago <= driver.node.statusIntervalMs + recordGraceMs))
+    world.violate(`the status object of ${name} names a check that was due ${ago} ms ago`)
 }
 
 function versionsOf({ status }: SecretProviderClassPodStatus): string {

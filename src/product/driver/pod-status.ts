@@ -42,7 +42,9 @@ export async function saveStatus(node: Node, volume: Volume, signal: AbortSignal
     const current = volumes.get(volume.target)
     // The Secrets may have been written meanwhile, which is recorded by another write.
     const retry = current?.mirroredFor === volume.mirroredFor ? undefined : current?.status.retry
-    volumes.update(volume.target, { status: { ...ref, writtenAt: clock.elapsed(), retry } })
+    volumes.update(volume.target, {
+      status: { ...ref, writtenAt: clock.elapsed(), nextCheckAt: volume.nextCheckAt, retry },
+    })
   } catch (error) {
     signal.throwIfAborted()
     const times = (volume.status.retry?.times ?? 0) + 1

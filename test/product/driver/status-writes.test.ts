@@ -2,10 +2,16 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type KubeClient, KubeError, resources } from '#kubernetes/client'
+import {
+  type KubeClient,
+  KubeError,
+  resources,
+  type SecretProviderClassPodStatus,
+  statusAnnotations,
+} from '#kubernetes/client'
 import { rotating, startDriver, startRotatingDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
-import { createManualClock } from '../../support/manual-clock.ts'
+import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
 
 const minute = 60_000
 
@@ -153,4 +159,80 @@ test('the CSIDriver object names how often the object of a volume without news i
   const quiet = await versionOf()
   await clock.advance(2 * minute)
   await eventually(async () => assert.notEqual(await versionOf(), quiet))
+})
+
+const hourly = ['--enable-secret-rotation', '--rotation-poll-interval=1h'] as const
+
+/** Moves the clock to the moment, in milliseconds since the epoch, and runs what is due on the way. */
+async function advanceTo(clock: ManualClock, at: number): Promise<void> {
+  await clock.advance(at - clock.now())
+}
+
+function timesOf({ metadata: { annotations = {} } }: SecretProviderClassPodStatus) {
+  const { lastCheck, nextCheck } = statusAnnotations
+  return { last: Date.parse(annotations[lastCheck] ?? ''), next: Date.parse(annotations[nextCheck] ?? '') }
+}
+
+test('a check shortly after a mount is recorded where the next one is far away: no object names a check that is long past', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: hourly, clock })
+  const statusOf = async (pod: string) => {
+    const found = (await driver.statuses()).find(({ status }) => status?.podName === pod)
+    assert.ok(found !== undefined)
+    return timesOf(found)
+  }
+  await driver.mountedPod({ name: 'early' })
+  const tick = (await statusOf('early')).next
+  // The tick of a node is at a random moment: a pod that starts just before it.
+  await advanceTo(clock, Math.max(tick - minute, clock.now()))
+  await driver.mountedPod({ name: 'late' })
+  assert.equal((await statusOf('late')).next, tick)
+  await advanceTo(clock, tick + 1000)
+  await eventually(async () => {
+    const { last, next } = await statusOf('late')
+    assert.ok(last >= tick)
+    assert.equal(next, tick + 60 * minute)
+  })
+})
+
+test('the object of a failing volume names the last try and the next one, whatever the wait between tries is', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: hourly, clock })
+  await driver.mountedPod({ name: 'web' })
+  const times = async () => {
+    const [status] = await driver.statuses()
+    assert.ok(status !== undefined)
+    return timesOf(status)
+  }
+  driver.provider.answer = () => {
+    throw new Error('the vault does not answer')
+  }
+  await advanceTo(clock, (await times()).next + 1000)
+  for (const waitSeconds of [15, 30, 60, 120, 240, 300, 300]) {
+    const at = clock.now()
+    await eventually(async () => {
+      const { last, next } = await times()
+      assert.ok(last > at - 2000 && last <= at, `${at - last} ms ago`)
+      assert.ok(Math.abs(next - last - waitSeconds * 1000) <= 1000, `the next is ${next - last} ms after the last`)
+    })
+    await advanceTo(clock, (await times()).next + 1000)
+  }
+})
+
+test('the tries of a failing volume that is polled often are written once in a minute', async (t) => {
+  const clock = createManualClock()
+  const driver = await startDriver(t, { flags: ['--enable-secret-rotation', '--rotation-poll-interval=10s'], clock })
+  await driver.mountedPod({ name: 'web' })
+  let tries = 0
+  driver.provider.answer = () => {
+    tries++
+    throw new Error('the vault does not answer')
+  }
+  const writes = new Set<string | undefined>()
+  for (let i = 0; i < 30; i++) {
+    await clock.advance(10_000)
+    await eventually(() => assert.equal(tries, i + 1))
+    writes.add((await driver.statuses())[0]?.metadata.resourceVersion)
+  }
+  assert.ok(writes.size <= 12, `${writes.size} writes of ${tries} tries`)
 })

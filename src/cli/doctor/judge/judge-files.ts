@@ -75,11 +75,12 @@ export function judgeStatus(
   ]
 }
 
-/** When a check of the volume with these annotations is late, in milliseconds since the Unix epoch; NaN where the driver does not rotate. */
+/**
+ * When a check of the volume with these annotations is late, in milliseconds since the Unix epoch; NaN where the driver does not rotate.
+ * A driver leaves out the writes of checks for `quietMs` after the one that it has recorded as the next.
+ */
 export function lateAfterMs(annotations: Readonly<Record<string, string>>, quietMs: number): number {
-  const last = Date.parse(annotations[statusAnnotations.lastCheck] ?? '')
-  const next = Date.parse(annotations[statusAnnotations.nextCheck] ?? '')
-  return last + Math.max(quietMs, next - last) + graceMs
+  return Date.parse(annotations[statusAnnotations.nextCheck] ?? '') + quietMs + graceMs
 }
 
 function pinnedVersions({ cluster: { classes } }: PodFacts): Observation[] {

@@ -76,6 +76,8 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
   const agoOf = (ms: number) => Math.max(clock.now() - ms, 0)
   const lastCheckAt = timeOf(object, statusAnnotations.lastCheck)
   const lastChangeAt = timeOf(object, statusAnnotations.lastChange)
+  // Without the annotation, an earlier driver's: such a volume is due as soon as its tokens are known.
+  const nextCheckAt = clock.elapsed() + timeOf(object, statusAnnotations.nextCheck) - clock.now()
   return {
     target,
     targetPath,
@@ -87,6 +89,7 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
       name: metadata.name ?? '',
       uid: metadata.uid ?? '',
       writtenAt: clock.elapsed() - agoOf(lastCheckAt),
+      nextCheckAt,
       retry: undefined,
     },
     versions: (status?.objects ?? []).map(({ id = '', version = '' }) => ({ id, version })),
@@ -102,8 +105,7 @@ async function volumeOf(node: Node, object: SecretProviderClassPodStatus): Promi
     lastCheckAt,
     lastChangeAt,
     changedAt: clock.elapsed() - agoOf(lastChangeAt),
-    // Without the annotation, an earlier driver's: such a volume is due as soon as its tokens are known.
-    nextCheckAt: clock.elapsed() + timeOf(object, statusAnnotations.nextCheck) - clock.now(),
+    nextCheckAt,
     wokenAt: Number.POSITIVE_INFINITY,
     secrets: (metadata.annotations?.[statusAnnotations.secrets] ?? '').split(',').filter((name) => name !== ''),
     failure: failureOf(object),

@@ -30,13 +30,15 @@ export interface VolumeStatus {
   readonly uid: string
   /** When it was last written, by `clock.elapsed()`. */
   readonly writtenAt: number
+  /** Of the next check that it names, by `clock.elapsed()`. */
+  readonly nextCheckAt: number
   /** After a failed write: when it is tried again, by `clock.elapsed()`, and how often it failed in a row. */
   readonly retry: { readonly at: number; readonly times: number } | undefined
 }
 
 /** The status of a volume whose object has not been written yet. */
 export function notWritten(name: string): VolumeStatus {
-  return { name, uid: '', writtenAt: Number.NEGATIVE_INFINITY, retry: undefined }
+  return { name, uid: '', writtenAt: Number.NEGATIVE_INFINITY, nextCheckAt: Number.NEGATIVE_INFINITY, retry: undefined }
 }
 
 /** Why the last check of a volume failed. */

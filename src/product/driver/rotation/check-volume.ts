@@ -6,6 +6,7 @@ import { classKey } from '../content/class-ref.ts'
 import { type FilledVolume, fillVolume } from '../content/fill-volume.ts'
 import { type MountClass, parseClass } from '../content/mount-class.ts'
 import { currentClass } from '../content/read-class.ts'
+import { defaultStatusIntervalMs } from '../csi-driver-object.ts'
 import { driverLimits } from '../driver-limits.ts'
 import {
   type CheckableVolume,
@@ -146,7 +147,7 @@ async function recordSuccess(node: Node, before: CheckableVolume, outcome: Outco
     const message = `successfully rotated the content of class ${checked.className}`
     records.push(events.record(podReference(checked), 'Normal', 'MountRotationComplete', message))
   }
-  if (before.quietMs !== checked.quietMs || isWorthWriting(node, before, outcome))
+  if (before.quietMs !== checked.quietMs || isWorthWriting(node, before, checked, outcome))
     records.push(saveStatus(node, checked, signal).catch(() => undefined))
   await Promise.all(records)
 }
@@ -182,7 +183,7 @@ function changesOf(node: Node, before: Volume, { mountClass, filled, cause, star
   } satisfies Partial<Volume>
 }
 
-function isWorthWriting({ clock, statusIntervalMs }: Node, before: Volume, { filled, mountClass }: Outcome): boolean {
+function isWorthWriting(node: Node, before: Volume, checked: Volume, { filled, mountClass }: Outcome): boolean {
   return (
     filled.changed ||
     before.failure !== undefined ||
@@ -191,8 +192,29 @@ function isWorthWriting({ clock, statusIntervalMs }: Node, before: Volume, { fil
     before.seenClass.rotateRequest !== mountClass.seen.rotateRequest ||
     before.seenClass.changeId !== mountClass.seen.changeId ||
     before.seenClass.generation !== mountClass.seen.generation ||
-    clock.elapsed() - before.status.writtenAt >= statusIntervalMs
+    isRecordOld(node, checked)
   )
+}
+
+/**
+ * Whether the times in the status object have to be written: they are older than the interval of status writes, or would name a check that
+ * is past for longer than that before the next one can write them. At rest that is no more writes: a volume whose checks are further apart
+ * is written by each of them, except the first one after a mount or a change.
+ */
+function isRecordOld({ clock, statusIntervalMs }: Node, { status, nextCheckAt }: Volume): boolean {
+  return clock.elapsed() - status.writtenAt >= statusIntervalMs || nextCheckAt - status.nextCheckAt > statusIntervalMs
+}
+
+const writtenTries = 5
+const betweenFailuresMs = 60_000
+
+/**
+ * Whether the times of a failure that is reported already have to be written. Each try's are, because people wait for the next one: at most
+ * one in a minute after the first few, and no more than those of other volumes where the operator asks for fewer writes.
+ */
+function isTryWorthWriting(node: Node, { status, failure }: Volume): boolean {
+  if (node.statusIntervalMs > defaultStatusIntervalMs) return false
+  return (failure?.times ?? 0) <= writtenTries || node.clock.elapsed() - status.writtenAt >= betweenFailuresMs
 }
 
 interface FailedCheck {
@@ -224,7 +246,8 @@ async function recordFailure(node: Node, before: CheckableVolume, check: FailedC
   log.error({ ...logKeys(failed), times }, text)
   const records = [events.record(podReference(failed), 'Warning', 'MountRotationFailed', text)]
   const isReported = before.failure?.message === message && before.seenClass.rotateRequest === rotateRequest
-  if (!isReported) records.push(saveStatus(node, failed, signal).catch(() => undefined))
+  if (!isReported || isTryWorthWriting(node, failed) || isRecordOld(node, failed))
+    records.push(saveStatus(node, failed, signal).catch(() => undefined))
   await Promise.all(records)
 }
 
