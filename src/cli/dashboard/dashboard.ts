@@ -10,7 +10,6 @@ import { chartInstallCommand } from '../identity/doctor/installation.ts'
 import type { SignInOptions } from '../identity/sign-in-options.ts'
 import { followObjects } from '../status/follow-objects.ts'
 import { viewNames } from '../status/views.ts'
-import { rotateNow, runDoctorNow } from './actions.ts'
 import { readNodeRates } from './node-metrics.ts'
 import { releaseMemory } from './release-memory.ts'
 import { createRights } from './rights.ts'
@@ -85,8 +84,14 @@ export async function startDashboard(options: DashboardOptions, world: CliWorld)
         version: world.version,
       },
       rights: createRights(kube),
-      rotate: (ref, signal) => rotateNow(kube, ref, signal),
-      doctor: (asked, signal) => runDoctorNow({ kube, packageRoot: world.packageRoot, kubeconfig }, asked, signal),
+      async rotate(ref, signal) {
+        const { rotateNow } = await import('./actions.ts')
+        return rotateNow(kube, ref, signal)
+      },
+      async doctor(asked, signal) {
+        const { runDoctorNow } = await import('./actions.ts')
+        return runDoctorNow({ kube, packageRoot: world.packageRoot, kubeconfig }, asked, signal)
+      },
       rates: (node, signal) => {
         const pods = [...followed.objects.productPods.values()].filter(({ spec }) => spec.nodeName === node)
         return readNodeRates(kube, pods, signal)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Running, sleep } from '#lib'
 import { rowsOf } from '../status/all-rows.ts'
 import type { FollowedObjects } from '../status/follow-objects.ts'
@@ -5,15 +6,9 @@ import type { VaultMetadata } from '../status/object-rows.ts'
 import type { Row, ViewName } from '../status/rows.ts'
 import { viewNames } from '../status/views.ts'
 
-/** A row, and its JSON as it is sent. */
-export interface BoardEntry {
-  row: Row
-  text: string
-}
-
-/** The rows of one moment by their keys. The entry of a row that has not changed is the same object as before. */
+/** The rows of one moment by their keys. A row that has not changed is the same object as before. */
 export interface Board {
-  rows: Readonly<Record<ViewName, ReadonlyMap<string, BoardEntry>>>
+  rows: Readonly<Record<ViewName, ReadonlyMap<string, Row>>>
   counts: Readonly<Record<ViewName, { all: number; bad: number; warn: number }>>
   /** Of the server's clock, in milliseconds. */
   nowMs: number
@@ -79,7 +74,7 @@ function cpuMs(): number {
 }
 
 function emptyBoard(): Board {
-  const empty = viewNames.map((name) => [name, new Map<string, BoardEntry>()] as const)
+  const empty = viewNames.map((name) => [name, new Map<string, Row>()] as const)
   const none = viewNames.map((name) => [name, { all: 0, bad: 0, warn: 0 }] as const)
   return { rows: Object.fromEntries(empty), counts: Object.fromEntries(none), nowMs: 0 } as unknown as Board
 }
@@ -88,17 +83,18 @@ function makeBoard({ followed, installCommand, nowMs, vaults }: RowBoardOptions,
   const knowsDriver = !followed.missing.has('CSIDrivers') && followed.objects.csiDrivers !== undefined
   const now = nowMs()
   const all = rowsOf(followed.objects, { nowMs: now, installCommand, knowsDriver, vaults: vaults() }, viewNames)
-  const rows: Partial<Record<ViewName, ReadonlyMap<string, BoardEntry>>> = {}
+  const rows: Partial<Record<ViewName, ReadonlyMap<string, Row>>> = {}
   const counts: Partial<Record<ViewName, { all: number; bad: number; warn: number }>> = {}
   for (const name of viewNames) {
-    const made = new Map<string, BoardEntry>()
+    const made = new Map<string, Row>()
     const count = { all: 0, bad: 0, warn: 0 }
     const old = before.rows[name]
     let isSame = true
     for (const row of all[name]) {
-      const entry = entryOf(row, old.get(row.key))
-      if (entry !== old.get(row.key)) isSame = false
-      made.set(row.key, entry)
+      const last = old.get(row.key)
+      const isEqual = last !== undefined && (last === row || isDeepStrictEqual(last, row))
+      if (!isEqual) isSame = false
+      made.set(row.key, isEqual ? last : row)
       count.all += 1
       if (row.tone === 'bad') count.bad += 1
       if (row.tone === 'warn') count.warn += 1
@@ -107,11 +103,4 @@ function makeBoard({ followed, installCommand, nowMs, vaults }: RowBoardOptions,
     counts[name] = count
   }
   return { rows: rows as Board['rows'], counts: counts as Board['counts'], nowMs: now }
-}
-
-/** Rows of volumes stay the same object while they do not change; others may be equal. */
-function entryOf(row: Row, old: BoardEntry | undefined): BoardEntry {
-  if (old?.row === row) return old
-  const text = JSON.stringify(row)
-  return old?.text === text ? old : { row, text }
 }

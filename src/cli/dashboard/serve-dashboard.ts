@@ -12,7 +12,7 @@ import { viewNames } from '../status/views.ts'
 import type { DoctorAnswer, RotationAnswer } from './actions.ts'
 import { guard } from './guard.ts'
 import type { NodeRates } from './node-metrics.ts'
-import { readPageFiles } from './page-files.ts'
+import { type PageFile, readPageFiles } from './page-files.ts'
 import type { Rights } from './rights.ts'
 import { createSessions } from './sessions.ts'
 import { type StreamSource, streamRows } from './stream-rows.ts'
@@ -47,7 +47,7 @@ export async function serveDashboard(world: DashboardWorld, port: number): Promi
   app.use(
     bodyLimit({ maxSize: maxBodyBytes, onError: (context) => context.json({ error: 'the body is too large' }, 413) }),
   )
-  servePage(app)
+  servePage(app, await readPageFiles())
   app.post('/api/session', async (context) => {
     const key = sessions.open(context, stringOf((await bodyOf(context)).token) ?? '')
     return key === undefined
@@ -72,8 +72,7 @@ export async function serveDashboard(world: DashboardWorld, port: number): Promi
   }
 }
 
-function servePage(app: Hono): void {
-  const files = readPageFiles()
+function servePage(app: Hono, files: ReadonlyMap<string, PageFile>): void {
   const page = files.get('/app/dashboard/page/index.html')
   for (const path of ['/', ...viewNames.map((name) => `/${name}`)]) {
     app.get(path, (context) => context.body(page?.body ?? '', 200, { 'content-type': page?.type ?? '' }))

@@ -1,5 +1,5 @@
-import type { ViewName } from '../status/rows.ts'
-import type { Board, BoardEntry, RowBoard } from './row-board.ts'
+import type { Row, ViewName } from '../status/rows.ts'
+import type { Board, RowBoard } from './row-board.ts'
 
 /** One line of the stream. */
 export type StreamMessage =
@@ -12,7 +12,7 @@ export type StreamMessage =
       missing: Record<string, string>
     }
   | { type: 'reset' }
-  | { type: 'set'; rows: readonly unknown[] }
+  | { type: 'set'; rows: readonly Row[] }
   | { type: 'gone'; keys: readonly string[] }
 
 export interface StreamSource {
@@ -35,7 +35,7 @@ export async function* streamRows(
 ): AsyncGenerator<string> {
   yield '{"type":"reset"}\n'
   let last: Board | undefined
-  let sent: ReadonlyMap<string, BoardEntry> = new Map()
+  let sent: ReadonlyMap<string, Row> = new Map()
   while (!signal.aborted) {
     const now = await board.next(last, last === undefined || !isReady() ? 200 : aliveMs, signal)
     const head: StreamMessage = {
@@ -54,16 +54,12 @@ export async function* streamRows(
   }
 }
 
-function* changes(sent: ReadonlyMap<string, BoardEntry>, rows: ReadonlyMap<string, BoardEntry>): Generator<string> {
+function* changes(sent: ReadonlyMap<string, Row>, rows: ReadonlyMap<string, Row>): Generator<string> {
   const gone = [...sent.keys()].filter((key) => !rows.has(key))
   if (gone.length > 0) yield `${JSON.stringify({ type: 'gone', keys: gone })}\n`
-  let texts: string[] = []
-  for (const [key, entry] of rows) {
-    if (sent.get(key) === entry) continue
-    texts.push(entry.text)
-    if (texts.length < rowsPerLine) continue
-    yield `{"type":"set","rows":[${texts.join(',')}]}\n`
-    texts = []
+  const changed = [...rows].flatMap(([key, row]) => (sent.get(key) === row ? [] : [row]))
+  for (let i = 0; i < changed.length; i += rowsPerLine) {
+    const line: StreamMessage = { type: 'set', rows: changed.slice(i, i + rowsPerLine) }
+    yield `${JSON.stringify(line)}\n`
   }
-  if (texts.length > 0) yield `{"type":"set","rows":[${texts.join(',')}]}\n`
 }

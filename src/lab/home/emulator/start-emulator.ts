@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readMachineProxy, startLocalAzure } from '#lab/azure'
 import { Problems, type Running } from '#lib'
 import { createLabAzure, readCredentials } from '../azure/lab-azure.ts'
 import type { Environment } from '../original-environment.ts'
@@ -24,10 +23,14 @@ export interface EmulatorOptions {
 
 /** Starts a local Azure with these vaults. Throws, and leaves nothing behind, when one of them cannot be created. */
 export async function startEmulator({ vaults, env, offline }: EmulatorOptions): Promise<Emulator> {
+  // Imported here: most commands of the CLI use this part, few of them a local Azure, which is as large as all the rest.
+  const { readMachineProxy, startLocalAzure } = await import('#lab/azure')
   await using started = new AsyncDisposableStack()
   const directory = mkdtempSync(join(env.TMPDIR || tmpdir(), 'keymount-azure-'))
   started.defer(() => rmSync(directory, { recursive: true, force: true }))
-  const forwarding = offline ? undefined : { proxyFor: machineProxy(env) }
+  const problems = new Problems()
+  const forwarding = offline ? undefined : { proxyFor: readMachineProxy(env, problems) }
+  problems.throwIfAny('environment')
   const azure = await startLocalAzure({ stateDir: join(directory, 'state'), forwarding })
   started.defer(() => azure.stop())
   const variables = clientVariables({
@@ -40,13 +43,6 @@ export async function startEmulator({ vaults, env, offline }: EmulatorOptions): 
   await createVaults(azure, vaults)
   const running = started.move()
   return { variables, stop: () => running.disposeAsync() }
-}
-
-function machineProxy(env: Environment) {
-  const problems = new Problems()
-  const proxyFor = readMachineProxy(env, problems)
-  problems.throwIfAny('environment')
-  return proxyFor
 }
 
 /** The part of a local Azure, in this process or another, that its clients need. */
