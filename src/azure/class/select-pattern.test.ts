@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { Session } from 'node:inspector/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { textOf } from '../../../test/support/text-of.ts'
 import { compileNamePattern } from './select-pattern.ts'
 
 function matches(pattern: string, name: string): boolean {
@@ -67,7 +68,7 @@ test('a pattern takes the names that a regular expression of JavaScript takes', 
   const atom = fc.constantFrom('a', 'b', '-', '.', '[ab]', '[^a]', '\\d', '\\w', '(?:ab)', '(a|b)', '(a|)', '(?:b*)')
   const count = fc.constantFrom('', '', '*', '+', '?', '{2}', '{1,3}', '{2,}', '*?', '+?')
   const part = fc.tuple(atom, count).map((texts) => texts.join(''))
-  const pattern = fc.array(part, { maxLength: 6 }).map((parts) => parts.join(''))
+  const pattern = textOf(part, { maxLength: 6 })
   const name = fc.string({ unit: fc.constantFrom('a', 'b', '-', '1', 'A'), maxLength: 10 })
   fc.assert(
     fc.property(fc.tuple(pattern, pattern), name, ([left, right], text) => {

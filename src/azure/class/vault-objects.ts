@@ -1,6 +1,6 @@
 import { findCloud } from '#azure/identity'
 import { type Collection, vaultAddress } from '#azure/keyvault'
-import { Problems } from '#lib'
+import { orUndefined, Problems } from '#lib'
 import { defineTask } from '#lib/worker'
 import type { ObjectType } from './object-spec.ts'
 import { parseParameters } from './parse-parameters.ts'
@@ -37,11 +37,7 @@ export function vaultObjects(parameters: ReadonlyMap<string, string>): VaultObje
 }
 
 function hostOf(vaultName: string, suffix: string): string | undefined {
-  try {
-    return new URL(vaultAddress(vaultName, suffix).origin).host
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => new URL(vaultAddress(vaultName, suffix).origin).host)
 }
 
 /** {@link vaultObjects} for a worker thread: the author of a class decides how long it takes. */

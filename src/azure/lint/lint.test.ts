@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { textOf, wordOf } from '../../../test/support/text-of.ts'
 import { type LintFinding, lint } from './lint.ts'
 import { ruleEntries, ruleGroups } from './rules/index.ts'
 
@@ -334,25 +335,11 @@ describe('what cannot be read is an error with its place', () => {
 })
 
 test('lint() finds, and never throws, whatever the text is; every place is inside the file', () => {
-  const parts = fc.constantFrom(
-    'a: ',
-    '- ',
-    '\n',
-    '  ',
-    '|',
-    '"',
-    'objects[0]',
-    '{',
-    '}',
-    '[',
-    '&a ',
-    '*a',
-    '# keymount-lint: ignore KL004',
-    'x',
-  )
+  const spaced = fc.constantFrom('a: ', '- ', '\n', '  ', '&a ', '# keymount-lint: ignore KL004')
+  const texts = textOf(fc.oneof(spaced, wordOf('| " objects[0] { } [ *a x')), { maxLength: 30 })
   fc.assert(
-    fc.property(fc.array(parts, { maxLength: 30 }), fc.boolean(), (words, inside) => {
-      const text = inside ? classText(`|\n      ${words.join('').replaceAll('\n', '\n      ')}`) : words.join('')
+    fc.property(texts, fc.boolean(), (pieces, inside) => {
+      const text = inside ? classText(`|\n      ${pieces.replaceAll('\n', '\n      ')}`) : pieces
       const lines = text.split('\n')
       for (const { line, column } of find(text).findings) {
         assert.ok(line >= 1 && line <= lines.length, `${line} of ${lines.length}`)

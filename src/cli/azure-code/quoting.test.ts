@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { commandLine } from '#terminal'
 import { parseBicep, parseTerraform } from '../../../test/support/grammars.ts'
+import { textOf } from '../../../test/support/text-of.ts'
 import { bicepText, bicepValue } from './bicep.ts'
 import { terraformBlock, terraformValue } from './terraform.ts'
 
@@ -17,7 +18,7 @@ const hostile = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }).filter((text) => text.isWellFormed() && !text.includes('\0')),
   fc.constantFrom(...meaningful),
 )
-const joined = fc.array(hostile, { maxLength: 4 }).map((parts) => parts.join(''))
+const joined = textOf(hostile, { maxLength: 4 })
 
 test('HashiCorp’s parser reads texts of Terraform back as they were, whatever they hold', async () => {
   await fc.assert(

@@ -1,4 +1,5 @@
 import { type KubeClient, type Pod, resources } from '#kubernetes/client'
+import { orUndefined } from '#lib'
 import { recordOf } from '#lib/formats'
 import { type Answer, attempt } from '../answer.ts'
 
@@ -43,9 +44,5 @@ export function tooOldFor(version: string): string | undefined {
 }
 
 function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => JSON.parse(text))
 }

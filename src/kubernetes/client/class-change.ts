@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Limit, type LimitTable, withUnit } from '#lib'
+import { type Limit, type LimitTable, orUndefined, withUnit } from '#lib'
 import { listOf, parseJson, recordOf, stringOf } from '#lib/formats'
 
 /** What changed in the vault of a class: the value of `classAnnotations.changed`. */
@@ -85,11 +85,9 @@ export function printClassChange(change: ClassChange): string {
 }
 
 function jsonOf(text: string): unknown {
-  try {
-    return parseJson('the annotation', text, { maxLength: classChangeLimits.bytes.value, maxDepth: 4, maxValues: 200 })
-  } catch {
-    return undefined
-  }
+  return orUndefined(() =>
+    parseJson('the annotation', text, { maxLength: classChangeLimits.bytes.value, maxDepth: 4, maxValues: 200 }),
+  )
 }
 
 function objectsOf(value: unknown): readonly string[] | undefined {

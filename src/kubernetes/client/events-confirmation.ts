@@ -1,4 +1,4 @@
-import type { LimitTable } from '#lib'
+import { type LimitTable, orUndefined } from '#lib'
 import { formatDuration, listOf, parseDuration, parseJson, recordOf, stringOf } from '#lib/formats'
 
 /**
@@ -108,9 +108,7 @@ function namesOf(value: unknown): readonly string[] | undefined {
 
 function jsonOf(text: string): unknown {
   const { bytes, names } = eventsConfirmationLimits
-  try {
-    return parseJson('the annotation', text, { maxLength: bytes.value, maxDepth: 4, maxValues: 4 * names.value })
-  } catch {
-    return undefined
-  }
+  return orUndefined(() =>
+    parseJson('the annotation', text, { maxLength: bytes.value, maxDepth: 4, maxValues: 4 * names.value }),
+  )
 }

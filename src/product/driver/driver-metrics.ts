@@ -1,4 +1,4 @@
-import { createMetrics, type Metrics, type MetricTable } from '#lib'
+import { counter, createMetrics, gauge, histogram, type Metrics, type MetricTable } from '#lib'
 
 /** 11 exponential steps from 0.1 to 2 seconds, as upstream's dashboards expect them. */
 const buckets = [0.1, 0.134928, 0.182056, 0.245646, 0.331445, 0.447214, 0.603418, 0.814181, 1.098561, 1.482269, 2]
@@ -16,136 +16,81 @@ const ofClass = { namespace: 'of the class', class: 'name of the SecretProviderC
 
 /** Upstream's names and labels, then ours: one series per class, so that a full node has a few and not hundreds. */
 export const driverMetrics = {
-  published: {
-    type: 'counter',
-    name: 'node_publish_total',
-    help: 'Total number of node publish calls',
-    labels: { os_type, provider },
-  },
-  publishErrors: {
-    type: 'counter',
-    name: 'node_publish_error_total',
-    help: 'Total number of node publish calls with error',
-    labels: { os_type, provider, error_type },
-  },
-  unpublished: {
-    type: 'counter',
-    name: 'node_unpublish_total',
-    help: 'Total number of node unpublish calls',
-    labels: { os_type },
-  },
-  unpublishErrors: {
-    type: 'counter',
-    name: 'node_unpublish_error_total',
-    help: 'Total number of node unpublish calls with error',
-    labels: { os_type },
-  },
-  rotations: {
-    type: 'counter',
-    name: 'rotation_reconcile_total',
-    help: 'Total number of rotation checks',
-    labels: { os_type, provider, rotated: '`true` if a file changed' },
-  },
-  rotationErrors: {
-    type: 'counter',
-    name: 'rotation_reconcile_error_total',
-    help: 'Total number of rotation checks with error',
-    labels: { os_type, provider, error_type, rotated: 'always `false`' },
-  },
-  rotationSeconds: {
-    type: 'histogram',
-    name: 'rotation_reconcile_duration_sec',
-    help: 'Duration of a rotation check in seconds',
-    labels: { os_type },
-    buckets,
-  },
-  changeToFile: {
-    type: 'histogram',
-    name: 'keymount_change_to_file_seconds',
-    help: 'Time from a change in the vault to the files',
-    labels: {
+  published: counter('node_publish_total', 'Total number of node publish calls', { os_type, provider }),
+  publishErrors: counter('node_publish_error_total', 'Total number of node publish calls with error', {
+    os_type,
+    provider,
+    error_type,
+  }),
+  unpublished: counter('node_unpublish_total', 'Total number of node unpublish calls', { os_type }),
+  unpublishErrors: counter('node_unpublish_error_total', 'Total number of node unpublish calls with error', {
+    os_type,
+  }),
+  rotations: counter('rotation_reconcile_total', 'Total number of rotation checks', {
+    os_type,
+    provider,
+    rotated: '`true` if a file changed',
+  }),
+  rotationErrors: counter('rotation_reconcile_error_total', 'Total number of rotation checks with error', {
+    os_type,
+    provider,
+    error_type,
+    rotated: 'always `false`',
+  }),
+  rotationSeconds: histogram('rotation_reconcile_duration_sec', 'Duration of a rotation check in seconds', buckets, {
+    os_type,
+  }),
+  changeToFile: histogram(
+    'keymount_change_to_file_seconds',
+    'Time from a change in the vault to the files',
+    [0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
+    {
       source:
         '`event`: since the change, as the operator reports it; `command`: since a rotation was asked for; `poll`: since the check before, the longest that it can have been',
     },
-    buckets: [0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
-  },
-  secretsSynced: {
-    type: 'counter',
-    name: 'sync_k8s_secret_total',
-    help: 'Total number of Kubernetes secrets written',
-    labels: { os_type, provider },
-  },
-  secretSyncErrors: {
-    type: 'counter',
-    name: 'sync_k8s_secret_error_total',
-    help: 'Total number of Kubernetes secrets that could not be written',
-    labels: { os_type, provider },
-  },
-  secretsRemoved: {
-    type: 'counter',
-    name: 'sync_k8s_secret_removed_total',
-    help: 'Total number of Kubernetes secrets deleted because no class names them any more',
-    labels: { os_type, provider },
-  },
-  secretSyncSeconds: {
-    type: 'histogram',
-    name: 'k8s_secret_duration_sec',
-    help: 'Duration of writing a Kubernetes secret in seconds',
-    labels: { os_type },
+  ),
+  secretsSynced: counter('sync_k8s_secret_total', 'Total number of Kubernetes secrets written', { os_type, provider }),
+  secretSyncErrors: counter(
+    'sync_k8s_secret_error_total',
+    'Total number of Kubernetes secrets that could not be written',
+    { os_type, provider },
+  ),
+  secretsRemoved: counter(
+    'sync_k8s_secret_removed_total',
+    'Total number of Kubernetes secrets deleted because no class names them any more',
+    { os_type, provider },
+  ),
+  secretSyncSeconds: histogram(
+    'k8s_secret_duration_sec',
+    'Duration of writing a Kubernetes secret in seconds',
     buckets,
-  },
-  volumeMemory: {
-    type: 'gauge',
-    name: 'volume_memory_bytes',
-    help: 'Memory of the files of all volumes of this node',
-  },
-  volumeMemoryBudget: {
-    type: 'gauge',
-    name: 'volume_memory_budget_bytes',
-    help: 'Memory that the files of all volumes of this node may take',
-  },
-  mountedVolumes: {
-    type: 'gauge',
-    name: 'rotation_volumes',
-    help: 'Volumes that are mounted on this node',
-    labels: ofClass,
-  },
-  failingVolumes: {
-    type: 'gauge',
-    name: 'rotation_failing_volumes',
-    help: 'Volumes whose last rotation check failed',
-    labels: ofClass,
-  },
-  quietVolumes: {
-    type: 'gauge',
-    name: 'rotation_quiet_volumes',
-    help: 'Volumes that are polled rarely, because the operator confirms that it hears of every change of their vaults',
-    labels: ofClass,
-  },
-  staleVolumes: {
-    type: 'gauge',
-    name: 'stale_volumes',
-    help: 'Volumes with values from before an outage, or of a fallback vault, which are read again every 15 seconds',
-    labels: ofClass,
-  },
-  lastCheck: {
-    type: 'gauge',
-    name: 'rotation_last_check_timestamp_seconds',
-    help: 'Last rotation check of the volume that waits longest',
-    labels: ofClass,
-  },
-  lastChange: {
-    type: 'gauge',
-    name: 'rotation_last_change_timestamp_seconds',
-    help: 'Last change of any volume',
-    labels: ofClass,
-  },
-  nextCheck: {
-    type: 'gauge',
-    name: 'rotation_next_check_timestamp_seconds',
-    help: 'Next rotation check of the volume that is due first',
-    labels: ofClass,
-  },
+    { os_type },
+  ),
+  volumeMemory: gauge('volume_memory_bytes', 'Memory of the files of all volumes of this node'),
+  volumeMemoryBudget: gauge('volume_memory_budget_bytes', 'Memory that the files of all volumes of this node may take'),
+  mountedVolumes: gauge('rotation_volumes', 'Volumes that are mounted on this node', ofClass),
+  failingVolumes: gauge('rotation_failing_volumes', 'Volumes whose last rotation check failed', ofClass),
+  quietVolumes: gauge(
+    'rotation_quiet_volumes',
+    'Volumes that are polled rarely, because the operator confirms that it hears of every change of their vaults',
+    ofClass,
+  ),
+  staleVolumes: gauge(
+    'stale_volumes',
+    'Volumes with values from before an outage, or of a fallback vault, which are read again every 15 seconds',
+    ofClass,
+  ),
+  lastCheck: gauge(
+    'rotation_last_check_timestamp_seconds',
+    'Last rotation check of the volume that waits longest',
+    ofClass,
+  ),
+  lastChange: gauge('rotation_last_change_timestamp_seconds', 'Last change of any volume', ofClass),
+  nextCheck: gauge(
+    'rotation_next_check_timestamp_seconds',
+    'Next rotation check of the volume that is due first',
+    ofClass,
+  ),
 } as const satisfies MetricTable
 
 /** The driver's metrics, by what happened. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { SecretValue } from '#lib'
+import { textOf } from '../../../test/support/text-of.ts'
 import { EnvFileError } from './env-file-error.ts'
 import { formatEnvFile, type Variable } from './format-env-file.ts'
 import { envFileLimits } from './limits.ts'
@@ -57,7 +58,7 @@ test('every value is read back as it is, or refused', () => {
     { arbitrary: fc.constantFrom("'", '\r', '\n', '\0', '#', '=', ' ', '\\', '"', '$'), weight: 1 },
     { arbitrary: fc.string({ unit: 'grapheme', maxLength: 3 }), weight: 4 },
   )
-  const value = fc.array(character, { maxLength: 12 }).map((parts) => parts.join(''))
+  const value = textOf(character, { maxLength: 12 })
   fc.assert(
     fc.property(
       fc.uniqueArray(fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,8}$/), { minLength: 1, maxLength: 4 }),

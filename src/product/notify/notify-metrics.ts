@@ -1,17 +1,11 @@
-import { createMetrics, type MetricTable } from '#lib'
+import { counter, createMetrics, gauge, type MetricTable } from '#lib'
 
 export const notifyMetrics = {
-  notifications: {
-    type: 'counter',
-    name: 'notify_total',
-    help: 'Changes of the watched volumes by what was done about them',
-    labels: { action: '`post`, `signal`, `exit-code` or `command`', result: '`success` or `failure`' },
-  },
-  lastSuccess: {
-    type: 'gauge',
-    name: 'notify_last_success_timestamp_seconds',
-    help: 'When a change was last acted on with success',
-  },
+  notifications: counter('notify_total', 'Changes of the watched volumes by what was done about them', {
+    action: '`post`, `signal`, `exit-code` or `command`',
+    result: '`success` or `failure`',
+  }),
+  lastSuccess: gauge('notify_last_success_timestamp_seconds', 'When a change was last acted on with success'),
 } as const satisfies MetricTable
 
 export interface NotifyMetrics {

@@ -1,35 +1,20 @@
-import { createMetrics, type MetricTable } from '#lib'
+import { counter, createMetrics, gauge, histogram, type MetricTable } from '#lib'
 
 export const operatorMetrics = {
-  restarts: {
-    type: 'counter',
-    name: 'restart_total',
-    help: 'Restarts of workloads, and those that failed or were only reported',
-    labels: {
-      kind: 'of the workload',
-      result: '`restarted`, `dry-run`, `needs-a-user` (OnDelete) or `failed`',
-    },
-  },
-  pending: {
-    type: 'gauge',
-    name: 'restart_pending',
-    help: 'Workloads whose pods started with older versions than they have now',
-    labels: {
-      reason:
-        'what they wait for: `agreement`, `secret`, `again`, `paused`, `rollout`, `min-interval`, `window`, `budget`, `triggered` (the rollout is under way) or `failed`',
-    },
-  },
-  stalePods: {
-    type: 'gauge',
-    name: 'restart_stale_pods',
-    help: 'Pods that started with older versions than they have now',
-  },
-  decision: {
-    type: 'histogram',
-    name: 'restart_decision_seconds',
-    help: 'Time from the first view of a change to the restart',
-    buckets: [1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
-  },
+  restarts: counter('restart_total', 'Restarts of workloads, and those that failed or were only reported', {
+    kind: 'of the workload',
+    result: '`restarted`, `dry-run`, `needs-a-user` (OnDelete) or `failed`',
+  }),
+  pending: gauge('restart_pending', 'Workloads whose pods started with older versions than they have now', {
+    reason:
+      'what they wait for: `agreement`, `secret`, `again`, `paused`, `rollout`, `min-interval`, `window`, `budget`, `triggered` (the rollout is under way) or `failed`',
+  }),
+  stalePods: gauge('restart_stale_pods', 'Pods that started with older versions than they have now'),
+  decision: histogram(
+    'restart_decision_seconds',
+    'Time from the first view of a change to the restart',
+    [1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
+  ),
 } as const satisfies MetricTable
 
 export type RestartResult = 'restarted' | 'dry-run' | 'needs-a-user' | 'failed'

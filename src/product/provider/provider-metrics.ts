@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Credential, IdentityError } from '#azure/identity'
-import { type Clock, createMetrics, type MetricTable, systemClock } from '#lib'
+import { type Clock, counter, createMetrics, gauge, histogram, type MetricTable, systemClock } from '#lib'
 import { createFairTable } from './fair-table.ts'
 import type { ReadOutcome } from './read-cache.ts'
 
@@ -24,86 +24,49 @@ const object = {
 
 /** The first two have upstream's names and labels. No label holds an error's text. */
 export const providerMetrics = {
-  reads: {
-    type: 'histogram',
-    name: 'keyvault_request',
-    help: 'Distribution of how long it took to get from keyvault',
-    labels: {
-      object_type: object.object_type,
-      object_name: { help: object.object_name, limit: maxSeries },
-      error: 'code of the error (docs/errors.md), or empty',
-    },
-    buckets,
-  },
-  rpcs: {
-    type: 'histogram',
-    name: 'grpc_request',
-    help: 'Distribution of how long it took for the gRPC requests',
-    labels: {
-      grpc_method: 'full name of the method',
-      grpc_code: 'gRPC status, such as `OK` or `NotFound`',
-      grpc_message: 'code of the error (docs/errors.md), or empty',
-    },
-    buckets,
-  },
-  cache: {
-    type: 'counter',
-    name: 'keymount_provider_reads_total',
-    help: 'Reads by how they were answered',
-    labels: {
-      outcome:
-        '`read` (asked the vault), `joined` (a read in flight), `shared` (an earlier read), and in an outage `fallback` (from the fallback vault) or `stale` (an object from memory)',
-    },
-  },
-  lastGood: {
-    type: 'gauge',
-    name: 'keymount_provider_last_good_bytes',
-    help: 'Size of the values kept for an outage',
-  },
-  throttled: {
-    type: 'counter',
-    name: 'keymount_provider_throttled_total',
-    help: 'Answers that asked for fewer requests',
-    labels: { host: { help: 'that answered', limit: maxSeries } },
-  },
-  tokens: {
-    type: 'counter',
-    name: 'keymount_provider_token_acquisitions_total',
-    help: 'Sign-ins by kind of identity and outcome',
-    labels: { kind: 'of the identity', outcome: '`ok` or `error`' },
-  },
-  entra: {
-    type: 'counter',
-    name: 'entra_token_requests_total',
-    help: 'Sign-ins at Entra, and each answer of 429 by itself',
-    labels: {
-      result: '`ok`, `refused`, `throttled` (an answer of 429) or `unreachable` (no answer, or 5xx)',
-    },
-  },
-  age: {
-    type: 'gauge',
-    name: 'keymount_provider_object_age_seconds',
-    help: 'Time since the mounted version was last changed in the vault',
-    labels: object,
-  },
-  expiry: {
-    type: 'gauge',
-    name: 'keymount_provider_object_expiry_days',
-    help: 'Days until the mounted version expires; negative afterwards',
-    labels: object,
-  },
-  certificateExpiry: {
-    type: 'gauge',
-    name: 'certificate_expiry_timestamp_seconds',
-    help: `When the mounted version of a certificate expires, also of one that is mounted as a secret; for ${maxCertificates}, of which each namespace has its share`,
-    labels: { object_name: object.object_name, vault: object.vault },
-  },
-  vaultRequests: {
-    type: 'counter',
-    name: 'keymount_provider_vault_requests_total',
-    help: 'Requests to vaults',
-    labels: { vault: { help: object.vault, limit: maxSeries } },
-  },
+  reads: histogram('keyvault_request', 'Distribution of how long it took to get from keyvault', buckets, {
+    object_type: object.object_type,
+    object_name: { help: object.object_name, limit: maxSeries },
+    error: 'code of the error (docs/errors.md), or empty',
+  }),
+  rpcs: histogram('grpc_request', 'Distribution of how long it took for the gRPC requests', buckets, {
+    grpc_method: 'full name of the method',
+    grpc_code: 'gRPC status, such as `OK` or `NotFound`',
+    grpc_message: 'code of the error (docs/errors.md), or empty',
+  }),
+  cache: counter('keymount_provider_reads_total', 'Reads by how they were answered', {
+    outcome:
+      '`read` (asked the vault), `joined` (a read in flight), `shared` (an earlier read), and in an outage `fallback` (from the fallback vault) or `stale` (an object from memory)',
+  }),
+  lastGood: gauge('keymount_provider_last_good_bytes', 'Size of the values kept for an outage'),
+  throttled: counter('keymount_provider_throttled_total', 'Answers that asked for fewer requests', {
+    host: { help: 'that answered', limit: maxSeries },
+  }),
+  tokens: counter('keymount_provider_token_acquisitions_total', 'Sign-ins by kind of identity and outcome', {
+    kind: 'of the identity',
+    outcome: '`ok` or `error`',
+  }),
+  entra: counter('entra_token_requests_total', 'Sign-ins at Entra, and each answer of 429 by itself', {
+    result: '`ok`, `refused`, `throttled` (an answer of 429) or `unreachable` (no answer, or 5xx)',
+  }),
+  age: gauge(
+    'keymount_provider_object_age_seconds',
+    'Time since the mounted version was last changed in the vault',
+    object,
+  ),
+  expiry: gauge(
+    'keymount_provider_object_expiry_days',
+    'Days until the mounted version expires; negative afterwards',
+    object,
+  ),
+  certificateExpiry: gauge(
+    'certificate_expiry_timestamp_seconds',
+    `When the mounted version of a certificate expires, also of one that is mounted as a secret; for ${maxCertificates}, of which each namespace has its share`,
+    { object_name: object.object_name, vault: object.vault },
+  ),
+  vaultRequests: counter('keymount_provider_vault_requests_total', 'Requests to vaults', {
+    vault: { help: object.vault, limit: maxSeries },
+  }),
 } as const satisfies MetricTable
 
 export interface ProviderMetrics {

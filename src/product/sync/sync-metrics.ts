@@ -1,48 +1,37 @@
-import { createMetrics, type MetricTable } from '#lib'
+import { counter, createMetrics, gauge, histogram, type MetricTable } from '#lib'
 
 const maxSyncs = 5000
 
 export const syncMetrics = {
-  reconciles: {
-    type: 'counter',
-    name: 'secretsync_reconcile_total',
-    help: 'Checks of SecretSyncs by result',
-    labels: { result: '`success` or `failure`', reason: 'of the failure, as in the conditions, or empty' },
-  },
-  upstreamReconciles: {
-    type: 'counter',
-    name: 'secrets_store_sync_controller_reconcile_total',
-    help: "Checks of SecretSyncs, under upstream's name",
-  },
-  upstreamErrors: {
-    type: 'counter',
-    name: 'secrets_store_sync_controller_reconcile_errors_total',
-    help: "Failed checks of SecretSyncs, under upstream's name",
-  },
-  seconds: {
-    type: 'histogram',
-    name: 'secretsync_reconcile_duration_seconds',
-    help: 'Duration of a check in seconds',
-    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
-  },
-  ready: {
-    type: 'gauge',
-    name: 'secretsync_ready',
-    help: `Whether a SecretSync is Ready; for the first ${maxSyncs}, of the others their number is under the name "others"`,
-    labels: { namespace: 'of the SecretSync', name: 'of the SecretSync' },
-  },
-  stale: {
-    type: 'gauge',
-    name: 'secretsync_stale',
-    help: 'Secrets of SecretSyncs with values from before an outage, or of a fallback vault; a namespace without any has no series',
-    labels: { namespace: 'of the SecretSyncs' },
-  },
-  oldestCheck: {
-    type: 'gauge',
-    name: 'secretsync_last_check_timestamp_seconds',
-    help: 'Last check of the SecretSync that waits longest',
-  },
-  reads: { type: 'counter', name: 'secretsync_provider_reads_total', help: 'Requests to providers' },
+  reconciles: counter('secretsync_reconcile_total', 'Checks of SecretSyncs by result', {
+    result: '`success` or `failure`',
+    reason: 'of the failure, as in the conditions, or empty',
+  }),
+  upstreamReconciles: counter(
+    'secrets_store_sync_controller_reconcile_total',
+    "Checks of SecretSyncs, under upstream's name",
+  ),
+  upstreamErrors: counter(
+    'secrets_store_sync_controller_reconcile_errors_total',
+    "Failed checks of SecretSyncs, under upstream's name",
+  ),
+  seconds: histogram(
+    'secretsync_reconcile_duration_seconds',
+    'Duration of a check in seconds',
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+  ),
+  ready: gauge(
+    'secretsync_ready',
+    `Whether a SecretSync is Ready; for the first ${maxSyncs}, of the others their number is under the name "others"`,
+    { namespace: 'of the SecretSync', name: 'of the SecretSync' },
+  ),
+  stale: gauge(
+    'secretsync_stale',
+    'Secrets of SecretSyncs with values from before an outage, or of a fallback vault; a namespace without any has no series',
+    { namespace: 'of the SecretSyncs' },
+  ),
+  oldestCheck: gauge('secretsync_last_check_timestamp_seconds', 'Last check of the SecretSync that waits longest'),
+  reads: counter('secretsync_provider_reads_total', 'Requests to providers'),
 } as const satisfies MetricTable
 
 export interface SyncMetrics {

@@ -9,7 +9,7 @@ import {
   readPem,
   workloadIdentityVersionFlag,
 } from '#daemon'
-import { errorMessage, type LogLevel, type Problems } from '#lib'
+import { errorMessage, type LogLevel, orUndefined, type Problems } from '#lib'
 import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
 import { parseJson, recordOf } from '#lib/formats'
 import { imageReference } from '#packaging/image'
@@ -204,11 +204,7 @@ function resourcesOf(variable: string, env: Environment, problems: Problems): Co
 }
 
 function parseRecord(text: string): Record<string, unknown> | undefined {
-  try {
-    return recordOf(parseJson('the text', text))
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => recordOf(parseJson('the text', text)))
 }
 
 function isAmounts(value: unknown): boolean {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { applyJsonPatch } from '../../../test/product/webhook/apply-json-patch.ts'
 import { webhookSettings } from '../../../test/product/webhook/webhook-settings.ts'
+import { textOf } from '../../../test/support/text-of.ts'
 import { AdmissionDenied } from './admission-denied.ts'
 import { mutatePod } from './mutate-pod.ts'
 import { envFilesProblem } from './native-sidecars.ts'
@@ -218,10 +219,7 @@ test('a cluster that cannot do it refuses the pod with the version that was foun
 
 test('any text of the annotation is refused, or mounts files of the pod’s own volumes alone', () => {
   const word = fc.constantFrom('DB', '=', ':', ',', '/', '..', 'shop', 'db', ' ', '--to', '\n', 'other')
-  const text = fc.oneof(
-    fc.array(word, { maxLength: 12 }).map((words) => words.join('')),
-    fc.string(),
-  )
+  const text = fc.oneof(textOf(word, { maxLength: 12 }), fc.string())
   fc.assert(
     fc.property(text, (annotation) => {
       let spec: TestPod['spec']

@@ -1,4 +1,4 @@
-import { createMetrics, type MetricTable } from '#lib'
+import { counter, createMetrics, gauge, histogram, type MetricTable } from '#lib'
 
 export type MutationResult = 'mutated' | 'unchanged' | 'denied' | 'failed'
 
@@ -12,38 +12,27 @@ const buckets = [...steps(0.001, 0.001, 9), ...steps(0.01, 0.01, 9), ...steps(0.
 
 /** The first has upstream's name and labels. */
 export const webhookMetrics = {
-  requests: {
-    type: 'histogram',
-    name: 'azwi_mutation_request',
-    help: 'Distribution of how long it took for the azure-workload-identity mutation request',
-    labels: {
+  requests: histogram(
+    'azwi_mutation_request',
+    'Distribution of how long it took for the azure-workload-identity mutation request',
+    buckets,
+    {
       namespace: { help: 'of the pod', limit: 500 },
       result: '`mutated`, `unchanged`, `denied` or `failed`',
     },
-    buckets,
-  },
-  classChecks: {
-    type: 'counter',
-    name: 'keymount_webhook_class_checks_total',
-    help: 'SecretProviderClasses that were created or changed, by the result of the check',
-    labels: { result: '`accepted`, `warned`, `refused` or `failed`' },
-  },
-  certificateExpiry: {
-    type: 'gauge',
-    name: 'keymount_webhook_certificate_expiry_timestamp_seconds',
-    help: 'When the certificate that the webhook serves with expires',
-  },
-  accounts: {
-    type: 'gauge',
-    name: 'keymount_webhook_service_accounts',
-    help: 'Service accounts that are held in memory',
-  },
-  memory: { type: 'gauge', name: 'process_resident_memory_bytes', help: 'Resident memory size in bytes.' },
-  cpu: {
-    type: 'gauge',
-    name: 'process_cpu_seconds_total',
-    help: 'Total user and system CPU time spent in seconds.',
-  },
+  ),
+  classChecks: counter(
+    'keymount_webhook_class_checks_total',
+    'SecretProviderClasses that were created or changed, by the result of the check',
+    { result: '`accepted`, `warned`, `refused` or `failed`' },
+  ),
+  certificateExpiry: gauge(
+    'keymount_webhook_certificate_expiry_timestamp_seconds',
+    'When the certificate that the webhook serves with expires',
+  ),
+  accounts: gauge('keymount_webhook_service_accounts', 'Service accounts that are held in memory'),
+  memory: gauge('process_resident_memory_bytes', 'Resident memory size in bytes.'),
+  cpu: gauge('process_cpu_seconds_total', 'Total user and system CPU time spent in seconds.'),
 } as const satisfies MetricTable
 
 export interface WebhookMetrics {

@@ -7,7 +7,7 @@ import {
   tokenExchangeAudience,
 } from '#azure/identity'
 import type { KubeClient } from '#kubernetes/client'
-import { errorMessage, SecretValue } from '#lib'
+import { errorMessage, orUndefined, SecretValue } from '#lib'
 import { type Answer, attempt } from '../../answer.ts'
 import type { AzureSession } from '../azure-session.ts'
 import { askIssuer } from '../cluster-issuer.ts'
@@ -51,11 +51,7 @@ export function issuerOf(kube: KubeClient): Promise<Answer<string>> {
 /** https://www.rfc-editor.org/rfc/rfc7515#section-4.1.4 */
 function keyIdOf({ token }: ServiceAccountToken): string | undefined {
   const header = Buffer.from(token.revealText().split('.')[0] ?? '', 'base64url').toString('utf8')
-  try {
-    return (JSON.parse(header) as { kid?: string }).kid
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => (JSON.parse(header) as { kid?: string }).kid)
 }
 
 /** How Entra answered to a token of the service account. */

@@ -1,5 +1,6 @@
 import { randomUUID, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
+import { orUndefined } from '#lib'
 import type { Credentials, KeyCredential, Password } from '../directory/credentials.ts'
 import { Refusal } from '../http/refusal.ts'
 
@@ -58,11 +59,7 @@ export function applyKeyCredentials(
 }
 
 function certificateIn(key: string): X509Certificate | undefined {
-  try {
-    return new X509Certificate(Buffer.from(key, 'base64'))
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => new X509Certificate(Buffer.from(key, 'base64')))
 }
 
 /** The credentials as Graph returns them: without secrets and certificates. */

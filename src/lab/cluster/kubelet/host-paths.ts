@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
+import { orUndefined } from '#lib'
 import { isWithin } from '#lib/files'
 import { PodConfigError } from './pod-fields.ts'
 
@@ -50,11 +51,7 @@ export function createHostPaths({ stateDir, kubeletRoot }: HostPathOptions): Hos
 }
 
 function tryWithoutLinks(path: string): string | undefined {
-  try {
-    return withoutLinks(path)
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => withoutLinks(path))
 }
 
 /** The path with all links resolved, as far as it exists. Throws for a link to a file that does not exist. */

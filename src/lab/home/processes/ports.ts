@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename } from 'node:path'
+import { orUndefined } from '#lib'
 import { ListenError, listen as listenOn } from '#lib/http'
 import { CliError } from '#terminal'
 
@@ -103,11 +104,7 @@ function openFiles(pid: string): string[] {
 
 /** Undefined for a descriptor that was closed since it was listed, as the one is by which this process lists its own. */
 function targetOf(link: string): string | undefined {
-  try {
-    return readlinkSync(link)
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => readlinkSync(link))
 }
 
 /** Not /proc/PID/comm, which is a name that threads give themselves. */

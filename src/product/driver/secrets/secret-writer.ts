@@ -1,5 +1,6 @@
 import { ifFound, isConflict, type OwnerReference, resources, type Secret } from '#kubernetes/client'
 import { newSecret } from '#kubernetes/secret-data'
+import { orUndefined } from '#lib'
 import { retry } from '#lib/async'
 import { parseJson, recordOf, stringOf } from '#lib/formats'
 import type { Node } from '../node.ts'
@@ -160,9 +161,5 @@ function appliedKeys({ metadata }: Secret, ...path: string[]): string[] {
 }
 
 function parsed(key: string): unknown {
-  try {
-    return parseJson('a key of managedFields', key)
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => parseJson('a key of managedFields', key))
 }

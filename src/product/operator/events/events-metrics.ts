@@ -1,65 +1,38 @@
-import { createMetrics, type MetricTable } from '#lib'
+import { counter, createMetrics, gauge, histogram, type MetricTable } from '#lib'
 import type { IgnoredReason, VaultEvent } from './vault-event.ts'
 
 export const eventsMetrics = {
-  sourceUp: {
-    type: 'gauge',
-    name: 'events_source_up',
-    help: '1 while the source of events answers, 0 while it does not: then, volumes follow by their interval',
-    labels: { source: '`queue`, or `vault NAME` for a vault that is watched' },
-  },
-  received: {
-    type: 'counter',
-    name: 'events_received_total',
-    help: 'Events that were received, each delivery counted',
-    labels: { kind: '`secret`, `key`, `certificate` or `access`' },
-  },
-  ignored: {
-    type: 'counter',
-    name: 'events_ignored_total',
-    help: 'Events and messages that lead to nothing',
-    labels: {
-      why: '`unmatched` (no class has the object), `pinned` (the classes have another objectVersion), `duplicate`, `type`, `invalid` or `undeliverable`',
-    },
-  },
-  changes: {
-    type: 'counter',
-    name: 'events_changes_total',
-    help: 'Classes annotated because something changed in their vault',
-    labels: { result: '`written`, `failed` (tried again) or `refused` (by the API server, not tried again)' },
-  },
-  lag: {
-    type: 'histogram',
-    name: 'events_lag_seconds',
-    help: 'Time from the change in the vault, by its clock, until the class is annotated',
-    buckets: [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600],
-  },
-  held: {
-    type: 'gauge',
-    name: 'events_held',
-    help: 'Events that were received and are not finished',
-  },
-  age: {
-    type: 'gauge',
-    name: 'events_queue_age_seconds',
-    help: 'Time that the oldest message of the last answer was in the queue; 0 for an empty queue',
-  },
-  last: {
-    type: 'gauge',
-    name: 'events_last_timestamp_seconds',
-    help: 'When the last event was received',
-  },
-  confirmed: {
-    type: 'gauge',
-    name: 'events_confirmed',
-    help: '1 while the operator confirms that it hears of every change of the vault, so that drivers poll it rarely',
-    labels: { vault: 'host of the vault' },
-  },
-  classes: {
-    type: 'gauge',
-    name: 'events_classes',
-    help: 'Classes that events are matched with',
-  },
+  sourceUp: gauge(
+    'events_source_up',
+    '1 while the source of events answers, 0 while it does not: then, volumes follow by their interval',
+    { source: '`queue`, or `vault NAME` for a vault that is watched' },
+  ),
+  received: counter('events_received_total', 'Events that were received, each delivery counted', {
+    kind: '`secret`, `key`, `certificate` or `access`',
+  }),
+  ignored: counter('events_ignored_total', 'Events and messages that lead to nothing', {
+    why: '`unmatched` (no class has the object), `pinned` (the classes have another objectVersion), `duplicate`, `type`, `invalid` or `undeliverable`',
+  }),
+  changes: counter('events_changes_total', 'Classes annotated because something changed in their vault', {
+    result: '`written`, `failed` (tried again) or `refused` (by the API server, not tried again)',
+  }),
+  lag: histogram(
+    'events_lag_seconds',
+    'Time from the change in the vault, by its clock, until the class is annotated',
+    [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600],
+  ),
+  held: gauge('events_held', 'Events that were received and are not finished'),
+  age: gauge(
+    'events_queue_age_seconds',
+    'Time that the oldest message of the last answer was in the queue; 0 for an empty queue',
+  ),
+  last: gauge('events_last_timestamp_seconds', 'When the last event was received'),
+  confirmed: gauge(
+    'events_confirmed',
+    '1 while the operator confirms that it hears of every change of the vault, so that drivers poll it rarely',
+    { vault: 'host of the vault' },
+  ),
+  classes: gauge('events_classes', 'Classes that events are matched with'),
 } as const satisfies MetricTable
 
 export interface EventsMetrics {

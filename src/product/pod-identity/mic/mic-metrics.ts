@@ -1,4 +1,4 @@
-import { createMetrics, type MetricTable, timed } from '#lib'
+import { counter, createMetrics, histogram, type MetricTable, timed } from '#lib'
 import { measured, operationBuckets } from '../operation-metrics.ts'
 
 export type AzureOperation = 'vm_get' | 'vm_update' | 'vmss_get' | 'vmss_update'
@@ -12,20 +12,18 @@ export type KubernetesOperation =
 const azureOperation = { operation_type: '`vm_get`, `vm_update`, `vmss_get` or `vmss_update`' }
 
 function assignmentDuration<const Operation extends AssignmentOperation>(operation: Operation) {
-  return {
-    type: 'histogram',
-    name: `aadpodidentity_assigned_identity_${operation}_duration_seconds`,
-    help: `Duration in seconds it took to complete an assigned identity ${operation}`,
-    buckets: operationBuckets,
-  } as const
+  return histogram(
+    `aadpodidentity_assigned_identity_${operation}_duration_seconds`,
+    `Duration in seconds it took to complete an assigned identity ${operation}`,
+    operationBuckets,
+  )
 }
 
 function assignmentCount<const Operation extends AssignmentOperation>(operation: Operation) {
-  return {
-    type: 'counter',
-    name: `aadpodidentity_assigned_identity_${operation}_count`,
-    help: `Total number of assigned identity ${operation}s`,
-  } as const
+  return counter(
+    `aadpodidentity_assigned_identity_${operation}_count`,
+    `Total number of assigned identity ${operation}s`,
+  )
 }
 
 /** Names and labels are upstream's. */
@@ -36,37 +34,32 @@ export const micMetrics = {
   deletions: assignmentCount('deletion'),
   updateSeconds: assignmentDuration('update'),
   updates: assignmentCount('update'),
-  azureSeconds: {
-    type: 'histogram',
-    name: 'aadpodidentity_cloud_provider_operations_duration_seconds',
-    help: 'Duration in seconds of cloud provider operations',
-    labels: azureOperation,
-    buckets: operationBuckets,
-  },
-  azureErrors: {
-    type: 'counter',
-    name: 'aadpodidentity_cloud_provider_operations_errors_count',
-    help: 'Total number of errors in cloud provider operations',
-    labels: azureOperation,
-  },
-  kubernetesErrors: {
-    type: 'counter',
-    name: 'aadpodidentity_kubernetes_api_operations_errors_count',
-    help: 'Total number of errors in Kubernetes API operations',
-    labels: { operation_type: 'what was done, such as `assigned_identity_addition`' },
-  },
-  cycleSeconds: {
-    type: 'histogram',
-    name: 'aadpodidentity_mic_cycle_duration_seconds',
-    help: 'Duration in seconds of a cycle',
-    buckets: operationBuckets,
-  },
-  cycles: { type: 'counter', name: 'aadpodidentity_mic_cycle_count', help: 'Total number of cycles' },
-  elections: {
-    type: 'counter',
-    name: 'aadpodidentity_mic_new_leader_election_count',
-    help: 'Total number of times that this replica was elected',
-  },
+  azureSeconds: histogram(
+    'aadpodidentity_cloud_provider_operations_duration_seconds',
+    'Duration in seconds of cloud provider operations',
+    operationBuckets,
+    azureOperation,
+  ),
+  azureErrors: counter(
+    'aadpodidentity_cloud_provider_operations_errors_count',
+    'Total number of errors in cloud provider operations',
+    azureOperation,
+  ),
+  kubernetesErrors: counter(
+    'aadpodidentity_kubernetes_api_operations_errors_count',
+    'Total number of errors in Kubernetes API operations',
+    { operation_type: 'what was done, such as `assigned_identity_addition`' },
+  ),
+  cycleSeconds: histogram(
+    'aadpodidentity_mic_cycle_duration_seconds',
+    'Duration in seconds of a cycle',
+    operationBuckets,
+  ),
+  cycles: counter('aadpodidentity_mic_cycle_count', 'Total number of cycles'),
+  elections: counter(
+    'aadpodidentity_mic_new_leader_election_count',
+    'Total number of times that this replica was elected',
+  ),
 } as const satisfies MetricTable
 
 export interface MicMetrics {

@@ -1,4 +1,4 @@
-import { createMetrics, type MetricTable } from '#lib'
+import { counter, createMetrics, histogram, type MetricTable } from '#lib'
 import { measured, operationBuckets } from '../operation-metrics.ts'
 import type { Route } from './route.ts'
 
@@ -11,37 +11,33 @@ const tokenOperation = { operation_type: '`adal_token_msi`, `adal_token_msi_user
 
 /** Names and labels are upstream's. */
 export const nmiMetrics = {
-  requests: {
-    type: 'histogram',
-    name: 'aadpodidentity_nmi_operations_duration_seconds',
-    help: 'Latency in seconds of NMI operations',
-    labels: {
+  requests: histogram(
+    'aadpodidentity_nmi_operations_duration_seconds',
+    'Latency in seconds of NMI operations',
+    operationBuckets,
+    {
       operation_type: "path of the route; upstream's is the path as it was sent, of which a pod can make any number",
       status_code: 'HTTP status of the answer',
       namespace: { help: 'of the pod', limit },
       resource: { help: 'that the token is for', limit },
     },
-    buckets: operationBuckets,
-  },
-  tokenSeconds: {
-    type: 'histogram',
-    name: 'aadpodidentity_imds_operations_duration_seconds',
-    help: 'Latency in seconds of requests for tokens',
-    labels: tokenOperation,
-    buckets: operationBuckets,
-  },
-  tokenErrors: {
-    type: 'counter',
-    name: 'aadpodidentity_imds_operations_errors_count',
-    help: 'Total number of errors in requests for tokens',
-    labels: tokenOperation,
-  },
-  kubernetesErrors: {
-    type: 'counter',
-    name: 'aadpodidentity_kubernetes_api_operations_errors_count',
-    help: 'Total number of errors in Kubernetes API operations',
-    labels: { operation_type: '`get_pod_list` or `get_secret`' },
-  },
+  ),
+  tokenSeconds: histogram(
+    'aadpodidentity_imds_operations_duration_seconds',
+    'Latency in seconds of requests for tokens',
+    operationBuckets,
+    tokenOperation,
+  ),
+  tokenErrors: counter(
+    'aadpodidentity_imds_operations_errors_count',
+    'Total number of errors in requests for tokens',
+    tokenOperation,
+  ),
+  kubernetesErrors: counter(
+    'aadpodidentity_kubernetes_api_operations_errors_count',
+    'Total number of errors in Kubernetes API operations',
+    { operation_type: '`get_pod_list` or `get_secret`' },
+  ),
 } as const satisfies MetricTable
 
 export interface NmiRequest {

@@ -1,3 +1,4 @@
+import { orUndefined } from '#lib'
 /** What a request to the node endpoint is for. */
 export type Route =
   /** A pod requests a token. */
@@ -50,11 +51,7 @@ function readLeniently(path: string): string | undefined {
 }
 
 function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
+  return orUndefined(() => decodeURIComponent(text))
 }
 
 /** Whether the words are in the text one after the other, with anything between them. Takes time in proportion to the text. */
