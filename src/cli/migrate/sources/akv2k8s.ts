@@ -6,7 +6,7 @@ import { headComment } from '../comments.ts'
 import { type Draft, draftOf, editedDraft } from '../draft.ts'
 import type { Input } from '../input.ts'
 import { type KnownFields, reportUnknownFields } from '../known-fields.ts'
-import { groupOf, type Source } from '../source.ts'
+import { groupOf, kindsOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 import { type EnvUse, envUses, usesOf } from './akv2k8s-env.ts'
 import { akv2k8sRules } from './akv2k8s-rules.ts'
@@ -23,7 +23,7 @@ export const akv2k8sSource: Source = {
   name: 'akv2k8s',
   title: 'akv2k8s (Azure Key Vault to Kubernetes)',
   rules: akv2k8sRules,
-  kinds: [{ group, kind: 'AzureKeyVaultSecret', plural: 'azurekeyvaultsecrets', namespaced: true }],
+  kinds: kindsOf(group, ['AzureKeyVaultSecret']),
   owns: (manifest) => groups.has(groupOf(manifest)) || envUses(manifest).length > 0,
   notes: [
     'akv2k8s reads with one identity for the whole cluster; a class reads with the identity of a service account (`--service-account`, `--client-id`). That account needs a federated credential and the right to read the vault.',

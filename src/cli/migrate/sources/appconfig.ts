@@ -1,6 +1,6 @@
 import { stringOf, valueAt } from '#lib/formats'
 import type { MigrateRules } from '../rule.ts'
-import { groupOf, type Source } from '../source.ts'
+import { groupOf, kindsOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 
 const group = 'azconfig.io'
@@ -26,7 +26,7 @@ export const appConfigSource: Source = {
   name: 'appconfig',
   title: 'Azure App Configuration Kubernetes Provider',
   rules: appConfigRules,
-  kinds: [{ group, kind: 'AzureAppConfigurationProvider', plural: 'azureappconfigurationproviders', namespaced: true }],
+  kinds: kindsOf(group, ['AzureAppConfigurationProvider']),
   owns: (manifest) => groupOf(manifest) === group,
   notes: ['Configuration stays with the provider; only the secrets that it resolves can move.'],
   convert(work, input) {

@@ -6,7 +6,7 @@ import { type Draft, draftOf, type WantedClass } from '../draft.ts'
 import type { Input } from '../input.ts'
 import { type KnownFields, reportUnknownFields } from '../known-fields.ts'
 import { migrateLimits } from '../migrate-limits.ts'
-import { groupOf, type Source } from '../source.ts'
+import { groupOf, kindsOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 import { esoRules } from './eso-rules.ts'
 import { readStore, type StoreParameters } from './eso-store.ts'
@@ -24,12 +24,8 @@ export const esoSource: Source = {
   title: 'External Secrets Operator',
   rules: esoRules,
   kinds: [
-    { group, kind: 'ExternalSecret', plural: 'externalsecrets', namespaced: true },
-    { group, kind: 'SecretStore', plural: 'secretstores', namespaced: true },
-    { group, kind: 'ClusterSecretStore', plural: 'clustersecretstores', namespaced: false },
-    { group, kind: 'ClusterExternalSecret', plural: 'clusterexternalsecrets', namespaced: false },
-    { group, kind: 'PushSecret', plural: 'pushsecrets', namespaced: true },
-    { group, kind: 'ClusterPushSecret', plural: 'clusterpushsecrets', namespaced: false },
+    ...kindsOf(group, ['ExternalSecret', 'SecretStore', 'PushSecret']),
+    ...kindsOf(group, ['ClusterSecretStore', 'ClusterExternalSecret', 'ClusterPushSecret'], 'cluster'),
   ],
   owns: (manifest) => groupOf(manifest) === group || groupOf(manifest).endsWith(`.${group}`),
   notes: [

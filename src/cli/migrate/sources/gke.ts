@@ -2,7 +2,7 @@ import { stringOf, valueAt } from '#lib/formats'
 import { type Draft, editedDraft } from '../draft.ts'
 import type { Input } from '../input.ts'
 import type { MigrateRules } from '../rule.ts'
-import { groupOf, type Source } from '../source.ts'
+import { groupOf, kindsOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 import { convertSecretSync } from './sse.ts'
 
@@ -36,7 +36,7 @@ export const gkeSource: Source = {
   name: 'gke',
   title: 'GKE Secret Manager add-on',
   rules: gkeRules,
-  kinds: [{ group, kind: 'SecretSync', plural: 'secretsyncs', namespaced: true }],
+  kinds: kindsOf(group, ['SecretSync']),
   owns: (manifest) =>
     groupOf(manifest) === group ||
     (manifest.kind === 'SecretProviderClass' && googleProviders.has(providerOf(manifest.value))),

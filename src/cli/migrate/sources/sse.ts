@@ -4,7 +4,7 @@ import { classObject, type Draft, editedDraft, syncObject } from '../draft.ts'
 import type { Input } from '../input.ts'
 import { type KnownFields, reportUnknownFields } from '../known-fields.ts'
 import type { MigrateRules } from '../rule.ts'
-import { groupOf, type Source } from '../source.ts'
+import { groupOf, kindsOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 
 const group = 'secret-sync.x-k8s.io'
@@ -32,10 +32,7 @@ export const sseSource: Source = {
   name: 'sse',
   title: 'Azure Key Vault Secret Store extension (Arc)',
   rules: sseRules,
-  kinds: [
-    { group, kind: 'SecretSync', plural: 'secretsyncs', namespaced: true },
-    { group, kind: 'AKVSync', plural: 'akvsyncs', namespaced: true },
-  ],
+  kinds: kindsOf(group, ['SecretSync', 'AKVSync']),
   owns: (manifest, only) =>
     groupOf(manifest) === group || (only && manifest.kind === 'SecretProviderClass' && isAzure(manifest.value)),
   notes: [

@@ -4,7 +4,7 @@ import { editedDraft } from '../draft.ts'
 import { convertValues, isUpstreamValues, valuesRules } from '../helm-values/upstream-values.ts'
 import type { Input } from '../input.ts'
 import type { MigrateRules } from '../rule.ts'
-import { groupOf, type Source } from '../source.ts'
+import { groupOf, kindsOf, type Source } from '../source.ts'
 import type { Work } from '../work.ts'
 
 const upstreamRules = {
@@ -22,14 +22,7 @@ export const upstreamSource: Source = {
   name: 'upstream',
   title: 'Secrets Store CSI driver and its Azure provider',
   rules: upstreamRules,
-  kinds: [
-    {
-      group: 'secrets-store.csi.x-k8s.io',
-      kind: 'SecretProviderClass',
-      plural: 'secretproviderclasses',
-      namespaced: true,
-    },
-  ],
+  kinds: kindsOf('secrets-store.csi.x-k8s.io', ['SecretProviderClass']),
   owns: (manifest) =>
     isUpstreamValues(manifest) ||
     (groupOf(manifest) === 'secrets-store.csi.x-k8s.io'

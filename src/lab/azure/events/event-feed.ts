@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createWaiters } from './waiters.ts'
 
 /** An event as Azure Event Grid delivers it. https://learn.microsoft.com/azure/event-grid/event-schema */
 export interface GridEvent {
@@ -40,7 +41,7 @@ export function createEventFeed(maxEvents = 5000): EventFeed {
   // A cursor is `<process>.<number of events before it>`.
   const process = randomUUID().slice(0, 8)
   const stored: GridEvent[] = []
-  const waiting = new Set<() => void>()
+  const waiters = createWaiters()
   const listeners = new Set<(event: GridEvent) => void>()
   let count = 0
 
@@ -58,7 +59,7 @@ export function createEventFeed(maxEvents = 5000): EventFeed {
       stored.push(event)
       count++
       if (stored.length > maxEvents) stored.shift()
-      for (const wake of waiting) wake()
+      waiters.wakeAll()
       for (const listener of listeners) listener(event)
     },
     onEvent(listener) {
@@ -69,15 +70,7 @@ export function createEventFeed(maxEvents = 5000): EventFeed {
     async wait(cursor, signal) {
       const now = after(cursor)
       if (now.events.length > 0 || now.missed || signal.aborted) return now
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          waiting.delete(done)
-          signal.removeEventListener('abort', done)
-          resolve()
-        }
-        waiting.add(done)
-        signal.addEventListener('abort', done, { once: true })
-      })
+      await waiters.next(signal)
       return after(cursor)
     },
   }

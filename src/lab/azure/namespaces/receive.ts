@@ -1,5 +1,6 @@
 import { type Clock, sleep } from '#lib'
 import type { Namespaces, QueueSubscription } from '../events/namespaces.ts'
+import { createWaiters } from '../events/waiters.ts'
 import { Refusal } from '../http/refusal.ts'
 import type { RecordStore } from '../records/record-store.ts'
 import type { Queues } from '../storage/queues.ts'
@@ -18,33 +19,20 @@ export interface Arrivals {
 }
 
 export function createArrivals(): Arrivals {
-  const waiting = new Set<() => void>()
+  const waiters = createWaiters()
   let isStopped = false
-  const notify = () => {
-    for (const wake of waiting) wake()
-  }
   return {
-    next: (signal) =>
-      new Promise((resolve) => {
-        if (signal.aborted) return resolve()
-        const done = () => {
-          waiting.delete(done)
-          signal.removeEventListener('abort', done)
-          resolve()
-        }
-        waiting.add(done)
-        signal.addEventListener('abort', done, { once: true })
-      }),
-    notify,
+    next: waiters.next,
+    notify: waiters.wakeAll,
     get waiting() {
-      return waiting.size
+      return waiters.count
     },
     get isStopped() {
       return isStopped
     },
     stop() {
       isStopped = true
-      notify()
+      waiters.wakeAll()
     },
   }
 }
