@@ -5,6 +5,7 @@
  */
 export { awaitReady } from './await-ready.ts'
 export { type ProxyProgramConfig, proxyFlags, proxyProgram } from './config.ts'
+export { asUser, leastRights } from './container-rights.ts'
 export { proxyInitFlags, proxyInitProgram } from './init-config.ts'
 export { proxyLimits } from './limits.ts'
 export {

@@ -1,3 +1,5 @@
+import { asUser, leastRights } from './container-rights.ts'
+
 export const proxyName = 'azwi-proxy'
 export const proxyInitName = 'azwi-proxy-init'
 
@@ -52,16 +54,7 @@ export function proxyContainer(settings: ProxySettings, port: number): NewContai
     ports: [{ containerPort: port }],
     // The containers behind it start when it answers.
     lifecycle: { postStart: { exec: { command: ['/proxy', '--probe', ...flags] } } },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ['ALL'] },
-      privileged: false,
-      readOnlyRootFilesystem: true,
-      runAsNonRoot: true,
-      runAsUser: proxyUser,
-      runAsGroup: proxyUser,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: { ...leastRights, ...asUser(proxyUser) },
     restartPolicy: nativeSidecar ? 'Always' : undefined,
   }
 }
@@ -76,13 +69,10 @@ export function proxyInitContainer({ initImage, initResources }: ProxySettings, 
     env: [{ name: 'PROXY_PORT', value: String(port) }],
     resources: initResources,
     securityContext: {
-      allowPrivilegeEscalation: false,
+      ...leastRights,
       capabilities: { add: ['NET_ADMIN', 'NET_RAW'], drop: ['ALL'] },
-      privileged: false,
-      readOnlyRootFilesystem: true,
       runAsNonRoot: false,
       runAsUser: 0,
-      seccompProfile: { type: 'RuntimeDefault' },
     },
   }
 }

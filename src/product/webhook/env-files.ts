@@ -3,7 +3,7 @@ import { beyondLimit, formatProblem, Problems } from '#lib'
 import { recordOf, stringOf } from '#lib/formats'
 import { isInside, variableName } from '#product/env-file'
 import type { EnvCode } from '#product/error-catalogue'
-import { type NewContainer, proxyInitName, proxyName } from '#product/proxy'
+import { asUser, leastRights, type NewContainer, proxyInitName, proxyName } from '#product/proxy'
 import { AdmissionDenied } from './admission-denied.ts'
 import { classOf } from './class-volumes.ts'
 import { webhookLimits } from './limits.ts'
@@ -71,13 +71,9 @@ export function envFiles(pod: AdmittedPod, { envFiles: support, proxy }: Webhook
         { name: envName, mountPath: envDirectory },
       ],
       securityContext: {
-        allowPrivilegeEscalation: false,
-        capabilities: { drop: ['ALL'] },
-        privileged: false,
-        readOnlyRootFilesystem: true,
+        ...leastRights,
         // The user of the whole pod may read what its application may.
-        ...(pod.runsAsUser ? {} : { runAsNonRoot: true, runAsUser: ownUser, runAsGroup: ownUser }),
-        seccompProfile: { type: 'RuntimeDefault' },
+        ...(pod.runsAsUser ? {} : asUser(ownUser)),
       },
       // What is wrong is then in the status of the pod. No message has a value.
       terminationMessagePolicy: 'FallbackToLogsOnError',

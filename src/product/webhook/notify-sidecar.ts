@@ -1,7 +1,7 @@
 import { formatProblem, Problems } from '#lib'
 import { parseDuration } from '#lib/formats'
 import { type ActionWords, actionsOf } from '#product/notify'
-import type { NewContainer } from '#product/proxy'
+import { asUser, leastRights, type NewContainer } from '#product/proxy'
 import { AdmissionDenied } from './admission-denied.ts'
 import { classOf } from './class-volumes.ts'
 import type { AdmittedPod } from './parse-pod.ts'
@@ -43,13 +43,9 @@ export function notifyContainer(
     args: ['notify', ...names.map((name) => `--watch=${mountDirectory}/${name}`), ...flags],
     volumeMounts: names.map((name) => ({ name, mountPath: `${mountDirectory}/${name}`, readOnly: true })),
     securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ['ALL'] },
-      privileged: false,
-      readOnlyRootFilesystem: true,
+      ...leastRights,
       // A signal reaches processes of the same user only: that of the pod.
-      ...(hasSignal ? {} : { runAsNonRoot: true, runAsUser: ownUser, runAsGroup: ownUser }),
-      seccompProfile: { type: 'RuntimeDefault' },
+      ...(hasSignal ? {} : asUser(ownUser)),
     },
     restartPolicy: proxy.nativeSidecar ? 'Always' : undefined,
     restartPolicyRules: exitCode === undefined ? undefined : [rule],
