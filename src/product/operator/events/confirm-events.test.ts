@@ -45,7 +45,7 @@ function start(t: TestContext, object = createObject(), clock = createManualCloc
   const watch = sourceOf(bank, 5 * minute)
   const world = {
     unmatched: [] as string[],
-    oldest: undefined as string | undefined,
+    waiting: [] as [string, string[]][],
     confirmed: [] as readonly string[],
   }
   const confirming = startConfirming({
@@ -53,7 +53,7 @@ function start(t: TestContext, object = createObject(), clock = createManualCloc
     sources: [queue, watch],
     namespaces: [],
     unmatched: () => world.unmatched,
-    oldestEvent: () => world.oldest,
+    waiting: () => world.waiting,
     onConfirmed: (hosts) => {
       world.confirmed = hosts
     },
@@ -112,20 +112,30 @@ test('an event that is lost begins a new period: the drivers read everything onc
   assert.deepEqual(vaults(), after)
 })
 
-test('while an event cannot be delivered, nothing is confirmed; namespaces whose classes are not known are left out', async (t) => {
+test('a namespace where an event cannot be delivered, or whose classes are not known, is left out, and no other', async (t) => {
   const { pass, vaults, world, confirmation } = start(t)
   await pass(2)
   const before = vaults()
-  world.oldest = 'e1'
+  world.waiting = [
+    ['e1', ['evil/a', 'evil/b']],
+    ['e2', ['evil/c', 'blue/app']],
+  ]
   await pass(5)
-  assert.deepEqual(vaults(), {})
-  // Others that come and go do not count as that.
-  for (let i = 2; i < 8; i++) {
-    world.oldest = `e${i}`
+  assert.deepEqual([vaults(), confirmation()?.except], [before, ['blue', 'evil']])
+  // The blue one has its annotation by now.
+  world.waiting = [
+    ['e1', ['evil/b']],
+    ['e2', ['evil/c']],
+  ]
+  await pass(1)
+  assert.deepEqual([vaults(), confirmation()?.except], [before, ['evil']])
+  // Others that come and go are not late.
+  for (let i = 3; i < 9; i++) {
+    world.waiting = [[`e${i}`, ['evil/a']]]
     await pass(1)
   }
-  assert.deepEqual(vaults(), before)
-  world.oldest = undefined
+  assert.deepEqual([vaults(), confirmation()?.except], [before, []])
+  world.waiting = []
   world.unmatched = ['team-b', 'team-a', 'team-b']
   await pass(2)
   assert.deepEqual(confirmation()?.except, ['team-a', 'team-b'])

@@ -9,6 +9,7 @@ import {
   resources,
 } from '#kubernetes/client'
 import { type Clock, errorMessage, type Log, type Running, sleep } from '#lib'
+import { namespaceOf } from './class-index.ts'
 import type { EventSource } from './vault-event.ts'
 
 /** While it is confirmed that every change is heard of, drivers poll rarely. */
@@ -26,8 +27,8 @@ export interface ConfirmOptions extends QuietPolling {
   namespaces: readonly string[]
   /** Namespaces with classes whose events reach no volume. */
   unmatched(): Iterable<string>
-  /** Id of the event that waits longest for its classes; undefined for none. */
-  oldestEvent(): string | undefined
+  /** Ids of the events that wait for classes, with the keys of these. */
+  waiting(): Iterable<readonly [id: string, classes: Iterable<string>]>
   onConfirmed(hosts: readonly string[]): void
   clock: Clock
   log: Log
@@ -49,15 +50,15 @@ interface SourceState {
 
 interface State extends ConfirmOptions {
   bySource: Map<EventSource, SourceState>
-  /** The event that waits longest, and since when it does, by `clock.elapsed()`. */
-  oldest: { id: string; since: number } | undefined
+  /** The events that wait, and since when they were seen to, by `clock.elapsed()`. */
+  waitingSince: ReadonlyMap<string, number>
   /** The confirmation of an operator before this one has been read. */
   isContinued: boolean
 }
 
 /** Drivers trust a confirmation for a few minutes. */
 const betweenBeatsMs = 60_000
-/** A source that has not answered for longer, and an event that waits for longer, end the confirmation. */
+/** A source that has not answered for longer ends the confirmation of its vaults, an event that waits for longer that of its namespaces. */
 const answerMs = 3 * 60_000
 const waitingMs = 2 * 60_000
 const timeoutMs = 10_000
@@ -66,8 +67,8 @@ const clockDifferenceMs = 60_000
 
 /**
  * Confirms every minute, on the CSIDriver object, the vaults of which every change is heard of. Whatever is not certain is left out, and
- * drivers then poll at their own intervals: a source that does not answer, an event that cannot be delivered, a class whose objects are
- * not known. What may have been missed begins a new period, upon which drivers read everything once.
+ * drivers then poll at their own intervals: a source that does not answer, a namespace where an event cannot be delivered or the objects of
+ * a class are not known. What may have been missed begins a new period, upon which drivers read everything once.
  */
 export function startConfirming(options: ConfirmOptions): Confirming {
   const { sources, clock } = options
@@ -75,7 +76,7 @@ export function startConfirming(options: ConfirmOptions): Confirming {
   const bySource = new Map<EventSource, SourceState>()
   for (const source of sources)
     if (source.coverage !== undefined) bySource.set(source, { answeredAt: undefined, lost: 0, periods: new Map() })
-  const state: State = { ...options, bySource, oldest: undefined, isContinued: false }
+  const state: State = { ...options, bySource, waitingSince: new Map(), isContinued: false }
   const running = run(state, stopping.signal)
   return {
     answered(source) {
@@ -108,14 +109,14 @@ async function run(state: State, signal: AbortSignal): Promise<void> {
 
 async function confirm(state: State, signal: AbortSignal): Promise<void> {
   const { kube, driverName: name, clock, namespaces, intervalMs, log } = state
-  const isStuck = seeOldest(state)
+  const stuck = stuckNamespaces(state)
   if (![...state.bySource.values()].some(({ answeredAt }) => answeredAt !== undefined)) return
   const { metadata } = await kube.get(resources.csiDrivers, { name }, { signal, timeoutMs })
   const before = parseEventsConfirmation(metadata.annotations?.[csiDriverAnnotations.eventsConfirmed] ?? '')
   if (!state.isContinued && before !== undefined) continuePeriods(state, before)
   state.isContinued = true
-  const except = [...new Set(state.unmatched())].toSorted()
-  const isUnclear = isStuck || except.length > eventsConfirmationLimits.names.value
+  const except = [...new Set([...state.unmatched(), ...stuck])].toSorted()
+  const isUnclear = except.length > eventsConfirmationLimits.names.value
   const vaults = isUnclear ? new Map<string, string>() : confirmedVaults(state)
   const confirmation = {
     beat: (before?.beat ?? 0) + 1,
@@ -132,13 +133,22 @@ async function confirm(state: State, signal: AbortSignal): Promise<void> {
   state.onConfirmed(text === undefined ? [] : [...vaults.keys()])
 }
 
-/** Whether an event has waited for its classes too long: when it arrives is not known. */
-function seeOldest(state: State): boolean {
-  const { clock } = state
-  const id = state.oldestEvent()
-  if (id === undefined) state.oldest = undefined
-  else if (state.oldest?.id !== id) state.oldest = { id, since: clock.elapsed() }
-  return state.oldest !== undefined && clock.elapsed() - state.oldest.since > waitingMs
+/**
+ * Namespaces with classes for which an event has waited too long: when it arrives is not known. Others are not concerned, so that no
+ * namespace, by thousands of classes, makes the drivers of all others poll.
+ */
+function stuckNamespaces(state: State): Set<string> {
+  const now = state.clock.elapsed()
+  const since = new Map<string, number>()
+  const stuck = new Set<string>()
+  for (const [id, classes] of state.waiting()) {
+    const first = state.waitingSince.get(id) ?? now
+    since.set(id, first)
+    if (now - first <= waitingMs) continue
+    for (const key of classes) stuck.add(namespaceOf(key))
+  }
+  state.waitingSince = since
+  return stuck
 }
 
 /** What an operator before this one confirmed goes on where the source has kept what happened since. */

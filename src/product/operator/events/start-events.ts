@@ -118,9 +118,13 @@ function confirmingOf({ world, classes, refused, backlog, clock }: Events): Conf
     ...quiet,
     ...{ kube, sources, namespaces, clock, log },
     unmatched: () => [...classes.unmatched, ...[...refused].filter(classes.has)].map(namespaceOf),
-    oldestEvent: () => backlog.open.keys().next().value,
+    waiting: () => waitingIn(backlog),
     onConfirmed: metrics.confirmed,
   })
+}
+
+function* waitingIn({ open }: Backlog): Generator<readonly [string, Iterable<string>]> {
+  for (const [id, { classes }] of open) yield [id, classes]
 }
 
 function wake(events: Events): void {
