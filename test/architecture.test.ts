@@ -207,6 +207,7 @@ const parts: Record<string, readonly string[]> = {
     'product/error-catalogue',
     'product/operator',
     'product/proxy',
+    'product/webhook',
     'lab/home',
     'terminal',
     'packaging/charts',

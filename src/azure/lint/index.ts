@@ -7,7 +7,7 @@
 export { type ClassManifest, hasPlaceholder } from './class-manifest.ts'
 export { type LintFile, type LintFinding, type LintOptions, type LintResult, lint } from './lint.ts'
 export { lintLimits } from './lint-limits.ts'
-export { type KubernetesVersion, type ManifestSet, manifestSet } from './manifest-set.ts'
+export { type AnnotationChecks, type KubernetesVersion, type ManifestSet, manifestSet } from './manifest-set.ts'
 export { notices } from './notices.ts'
 export type { Place } from './place.ts'
 export { type PodManifest, podManifest } from './pod-manifest.ts'

@@ -1,5 +1,5 @@
 import { ignoreComments } from './ignore-comments.ts'
-import { type KubernetesVersion, manifestSet } from './manifest-set.ts'
+import { type AnnotationChecks, type KubernetesVersion, manifestSet } from './manifest-set.ts'
 import { type NoticeId, notices } from './notices.ts'
 import type { Place } from './place.ts'
 import { type ReadFile, readManifests } from './read-manifests.ts'
@@ -27,6 +27,8 @@ export interface LintFinding extends Place {
 
 export interface LintOptions {
   kubernetes: KubernetesVersion
+  /** Default: annotations are not checked. */
+  annotations?: AnnotationChecks | undefined
 }
 
 export interface LintResult {
@@ -39,11 +41,12 @@ export interface LintResult {
 }
 
 /** Checks manifests against each other by all rules. Reads nothing but what it is given, and never throws. */
-export function lint(files: readonly LintFile[], { kubernetes }: LintOptions): LintResult {
+export function lint(files: readonly LintFile[], { kubernetes, annotations }: LintOptions): LintResult {
   const read = files.map((file) => ({ file, ...readFile(file) }))
   const set = manifestSet(
     read.flatMap(({ manifests }) => manifests),
     kubernetes,
+    annotations,
   )
   const found = ruleEntries.flatMap(([id, rule]) => [...rule.check(set)].map((one) => fromRule(id, one)))
   const all = [...found, ...read.flatMap(duplicateKeys)]

@@ -10,11 +10,26 @@ export interface KubernetesVersion {
   minor: number
 }
 
+export interface AnnotationProblem {
+  annotation: string
+  message: string
+}
+
+/** What the programs that read annotations do not accept of a workload's. */
+export interface AnnotationChecks {
+  /** Of a pod or a pod template, with `metadata` and `spec`. */
+  ofPod(pod: unknown): readonly AnnotationProblem[]
+  /** Of a workload or its pod template, whose pods mount these classes. */
+  ofWorkload(annotations: Readonly<Record<string, string>>, classes: readonly string[]): readonly AnnotationProblem[]
+}
+
 /** All objects of one check, by what the rules look at. */
 export interface ManifestSet {
   manifests: readonly Manifest[]
   /** The version of the cluster that the manifests are for. */
   kubernetes: KubernetesVersion
+  /** Undefined: annotations are not checked. */
+  annotations: AnnotationChecks | undefined
   classes: readonly ClassManifest[]
   pods: readonly PodManifest[]
   accounts: readonly Manifest[]
@@ -35,7 +50,11 @@ export interface ManifestSet {
 /** Objects of a name that may be in the namespace of another one: at most 200. */
 export type Lookup<T> = (name: string, beside: Pick<Manifest, 'namespace'>) => readonly T[]
 
-export function manifestSet(manifests: readonly Manifest[], kubernetes: KubernetesVersion): ManifestSet {
+export function manifestSet(
+  manifests: readonly Manifest[],
+  kubernetes: KubernetesVersion,
+  annotations?: AnnotationChecks | undefined,
+): ManifestSet {
   const ofKind = (kind: string) => manifests.filter((one) => one.kind === kind)
   const classes = ofKind('SecretProviderClass').map(classManifest)
   const syncs = ofKind('SecretSync')
@@ -45,6 +64,7 @@ export function manifestSet(manifests: readonly Manifest[], kubernetes: Kubernet
   return {
     manifests,
     kubernetes,
+    annotations,
     classes,
     pods,
     accounts,

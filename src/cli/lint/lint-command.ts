@@ -1,6 +1,7 @@
 import { type LintFinding, type LintResult, lint } from '#azure/lint'
 import { type CliWorld, countOf, createTerminal, exitCodes, oneLine, type Terminal } from '#terminal'
 import { linksOnce } from '../rule-page.ts'
+import { annotationChecks } from './annotation-checks.ts'
 import { githubLines } from './github.ts'
 import type { LintCommand, LintFormat } from './lint-options.ts'
 import { readInput } from './read-input.ts'
@@ -11,7 +12,7 @@ export async function lintCommand(command: LintCommand): Promise<number> {
   const { format, kubernetes, world } = command
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const { files, skippedCharts } = await readInput(command)
-  const result = lint(files, { kubernetes })
+  const result = lint(files, { kubernetes, annotations: await annotationChecks(files) })
   print(result, format, terminal, world)
   if (skippedCharts.length > 0)
     terminal.error(

@@ -41,15 +41,8 @@ export function envFiles(pod: AdmittedPod, { envFiles: support, proxy }: Webhook
   if (support === undefined)
     throw denied('env-not-enabled', 'the webhook of this cluster does not add environment variables (--env-files)')
   if (support.problem !== undefined) throw denied('env-not-supported', support.problem)
-  const problems = new Problems()
-  const sources = parseVariables(text, pod, problems.at(`annotation ${envAnnotation}`))
-  const chosen = containersWithVariables(pod, problems.at(`annotation ${envContainersAnnotation}`))
+  const { sources, chosen } = wantedVariables(pod, text)
   const volume = { name: envName, emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }
-  checkVolume(pod, problems)
-  const uses = sources.length * chosen.size
-  if (uses > webhookLimits.envVariables.value) problems.add('', beyondLimit(webhookLimits.envVariables, uses))
-  if (problems.count > 0) throw denied('env-annotation-invalid', problems.list.map(formatProblem).join('; '))
-
   const variables = sources.map(({ name }): EnvVar => {
     return { name, valueFrom: { fileKeyRef: { volumeName: envName, path: envFile, key: name, optional: false } } }
   })
@@ -81,6 +74,18 @@ export function envFiles(pod: AdmittedPod, { envFiles: support, proxy }: Webhook
     volume,
     variablesOf: (container) => (chosen.has(container) ? variables : []),
   }
+}
+
+/** What the annotations of a pod ask for. Throws {@link AdmissionDenied} with everything that is wrong with them. */
+export function wantedVariables(pod: AdmittedPod, text: string): { sources: Source[]; chosen: Set<string> } {
+  const problems = new Problems()
+  const sources = parseVariables(text, pod, problems.at(`annotation ${envAnnotation}`))
+  const chosen = containersWithVariables(pod, problems.at(`annotation ${envContainersAnnotation}`))
+  checkVolume(pod, problems)
+  const uses = sources.length * chosen.size
+  if (uses > webhookLimits.envVariables.value) problems.add('', beyondLimit(webhookLimits.envVariables, uses))
+  if (problems.count > 0) throw denied('env-annotation-invalid', problems.list.map(formatProblem).join('; '))
+  return { sources, chosen }
 }
 
 function denied(code: EnvCode, message: string): AdmissionDenied {

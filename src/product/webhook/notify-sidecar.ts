@@ -27,7 +27,7 @@ export function notifyContainer(
 ): NewContainer | undefined {
   const text = annotations[notifyAnnotation]
   if (text === undefined) return undefined
-  const { flags, exitCode, hasSignal } = parseAnnotation(text)
+  const { flags, exitCode, hasSignal } = parseNotify(text)
   const names = volumes.filter((volume) => classOf(volume) !== undefined).map(({ name }) => name)
   if (names.length === 0)
     throw new AdmissionDenied(`annotation ${notifyAnnotation}: the pod has no volume of a SecretProviderClass to watch`)
@@ -52,7 +52,8 @@ export function notifyContainer(
   }
 }
 
-function parseAnnotation(text: string): { flags: string[]; exitCode: number | undefined; hasSignal: boolean } {
+/** Throws {@link AdmissionDenied} for an annotation that asks for nothing that exists. */
+export function parseNotify(text: string): { flags: string[]; exitCode: number | undefined; hasSignal: boolean } {
   const problems = new Problems()
   const given = new Map<string, string>()
   for (const word of text

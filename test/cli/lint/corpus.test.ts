@@ -4,13 +4,17 @@ import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type LintFile, type LintFinding, lint, ruleEntries } from '#azure/lint'
+import { restartProblems } from '#product/operator'
+import { annotationProblems } from '#product/webhook'
 
 const root = join(import.meta.dirname, '../../..')
 const kubernetes = { major: 1, minor: 34 }
 
 /** Each with a severity that docs/lint.md gives for its rule. */
+const annotations = { ofPod: annotationProblems, ofWorkload: restartProblems }
+
 function findingsIn(...files: LintFile[]): readonly LintFinding[] {
-  const { findings } = lint(files, { kubernetes })
+  const { findings } = lint(files, { kubernetes, annotations })
   for (const { id, severity } of findings) {
     const rule = ruleEntries.find(([each]) => each === id)?.[1]
     if (rule === undefined || severity === rule.severity) continue

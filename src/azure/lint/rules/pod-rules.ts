@@ -1,6 +1,7 @@
 import { clientIdAnnotation } from '#azure/identity'
 import { nearestName } from '#lib'
 import { listOf, recordOf, stringOf, valueAt } from '#lib/formats'
+import { hasPlaceholder } from '../class-manifest.ts'
 import { type ManifestSet, mayShareNamespace } from '../manifest-set.ts'
 import { type ContainerManifest, type PodManifest, secretsDriver } from '../pod-manifest.ts'
 import type { RuleFinding, RuleTable } from '../rule.ts'
@@ -120,6 +121,13 @@ export const podRules = {
     why: 'The webhook adds environment variables to pods that have its label, the annotation, and a volume of a SecretProviderClass. `keymount doctor` reports where a cluster has no such webhook.',
     right: `the annotation and the label ${useLabel}: "true" in the metadata of the pod or the pod template`,
     check: envWithoutEffect,
+  },
+  KL117: {
+    title: 'annotation is not understood',
+    severity: 'error',
+    why: 'The webhook refuses a pod with a wrong `keymount.dev/env` or `keymount.dev/notify`; a workload with a wrong `keymount.dev/restart-…` is not restarted.',
+    right: 'a value of the form that docs/environment-variables.md and docs/restart.md describe',
+    check: wrongAnnotation,
   },
 } as const satisfies RuleTable
 
@@ -328,6 +336,34 @@ function* envWithoutEffect({ pods }: ManifestSet): Generator<RuleFinding> {
     else if (classVolumes.length === 0)
       yield { manifest, path: inPlace, message: `the pod has ${envAnnotation}, and no volume of a SecretProviderClass` }
   }
+}
+
+function* wrongAnnotation({ pods, annotations: checks }: ManifestSet): Generator<RuleFinding> {
+  if (checks === undefined) return
+  for (const { manifest, path, classVolumes } of pods) {
+    const classes = classVolumes.map(({ className }) => className)
+    const found = [
+      ...checks.ofPod(valueAt(manifest.value, ...path)).map((one) => ({ ...one, place: path })),
+      // A pod is its own template.
+      ...[[], ...(path.length > 0 ? [path] : [])].flatMap((place) =>
+        checks
+          .ofWorkload(textsOf(valueAt(manifest.value, ...place, 'metadata', 'annotations')), classes)
+          .map((one) => ({ ...one, place })),
+      ),
+    ]
+    for (const { annotation, message, place } of found)
+      if (!hasPlaceholder(message))
+        yield {
+          manifest,
+          path: [...place, 'metadata', 'annotations', annotation],
+          message: `${annotation}: ${message}`,
+        }
+  }
+}
+
+function textsOf(annotations: unknown): Record<string, string> {
+  const entries = Object.entries(recordOf(annotations) ?? {})
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }
 
 function* missingLabel({ pods, accountNamed }: ManifestSet): Generator<RuleFinding> {

@@ -35,6 +35,11 @@ export interface RestartSettings {
   problems: readonly string[]
 }
 
+export interface AnnotationProblem {
+  annotation: string
+  message: string
+}
+
 type Annotations = Readonly<Record<string, string>>
 
 /** The settings of a workload that asks to be restarted; undefined for one that does not. */
@@ -53,6 +58,14 @@ export function targetSettings(annotations: Annotations): RestartSettings {
 }
 
 function optionsOf(annotations: Annotations): Omit<RestartSettings, 'counts'> {
+  const { problems, ...options } = readOptions(annotations)
+  return { ...options, problems: problems.list.map(({ path, message }) => `annotation ${path}: ${message}`) }
+}
+
+/** The paths of the problems are names of annotations. */
+function readOptions(
+  annotations: Annotations,
+): Pick<RestartSettings, 'minIntervalMs' | 'windows'> & { problems: Problems } {
   const problems = new Problems()
   const { minInterval, window } = restartAnnotations
   const intervalText = annotations[minInterval]
@@ -62,8 +75,19 @@ function optionsOf(annotations: Annotations): Omit<RestartSettings, 'counts'> {
   const windowText = annotations[window]
   const windows = windowText === undefined ? [] : parseWindows(windowText)
   if (windows === undefined) problems.unexpected(window, shown(windowText ?? ''), windowForm)
-  const texts = problems.list.map(({ path, message }) => `annotation ${path}: ${message}`)
-  return { minIntervalMs, windows: windows ?? [], problems: texts }
+  return { minIntervalMs, windows: windows ?? [], problems }
+}
+
+/** What is wrong with the annotations of a workload, or of its pod template, whose pods mount these classes. */
+export function restartProblems(annotations: Annotations, classes: readonly string[]): AnnotationProblem[] {
+  const { onRotation } = restartAnnotations
+  const given = settingsIn(annotations) ?? {}
+  const { problems } = readOptions(given)
+  const text = given[onRotation] ?? ''
+  const named = text === 'true' || text === 'false' ? [] : listOf(text)
+  for (const name of named.filter((one) => !classes.includes(one)))
+    problems.unexpected(onRotation, shown(name), 'true, or classes that the pods mount, separated by commas')
+  return problems.list.map(({ path, message }) => ({ annotation: path, message }))
 }
 
 const maxShown = 100
