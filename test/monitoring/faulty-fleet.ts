@@ -218,7 +218,7 @@ async function pausedWorkload(t: TestContext): Promise<Part> {
 /** An operator that may not read its queue. */
 async function operatorWithoutRights(t: TestContext): Promise<Part & { stop: () => Promise<void> }> {
   const lab = await startEventsLab(t)
-  const { metricsPort = 0, stop } = await lab.operate(`--events-queue=${lab.queue}`)
+  const { metricsPort = 0, stop } = await lab.operate(lab.transport)
   return {
     targets: [{ app: 'keymount-operator', port: metricsPort }],
     stop,

@@ -12,7 +12,7 @@ import { createRandom } from './random.ts'
 import { restartOnRotation } from './restart.ts'
 import type { Scenario } from './scenario.ts'
 import { secretSync } from './secret-sync.ts'
-import { vaultEvents } from './vault-events.ts'
+import { namespaceTopicEvents, vaultEvents } from './vault-events.ts'
 import { webhookCertificates } from './webhook-certificates.ts'
 import { createWorld, type World } from './world.ts'
 
@@ -39,6 +39,7 @@ export const scenarios: readonly Scenario[] = [
   secretSync,
   restartOnRotation,
   vaultEvents,
+  namespaceTopicEvents,
   nodeDriverEvents,
   nodeDriverQuiet,
 ]
@@ -59,6 +60,7 @@ const turns: readonly Scenario[] = [
   nodeDriverTyped,
   restartOnRotation,
   vaultEvents,
+  namespaceTopicEvents,
   nodeDriverEvents,
   nodeDriverQuiet,
 ]

@@ -2,7 +2,13 @@ import type { QueueClient } from '#product/operator'
 import type { SimulatedProcess } from './simulated-process.ts'
 import { epoch, type World } from './world.ts'
 
-/** A storage queue: messages come at least once, in no order, and are invisible for a time after each delivery. */
+/** How the simulated queue behaves: as a storage queue, or as an event subscription of a namespace. */
+export type QueueKind = 'queue' | 'namespace topic'
+
+/**
+ * Messages come at least once, in no order, and are invisible for a time after each delivery: for as long as the reader says in a
+ * storage queue, for a minute in a namespace. There, a receive waits for messages, and an event that was sent twice is two messages.
+ */
 export interface SimulatedQueue {
   /** Puts a message into the queue, after a while. While the world is stormy, it may come twice, or much later than others. */
   send(text: string): void
@@ -20,16 +26,32 @@ interface Message {
 }
 
 const mostMessages = 32
+const lockSeconds = 60
+const waitMs = 5000
 
-export function createQueue(world: World): SimulatedQueue {
+export function createQueue(world: World, kind: QueueKind = 'queue'): SimulatedQueue {
   const { time, random } = world
   const messages: Message[] = []
   let ids = 0
+  const isTopic = kind === 'namespace topic'
+  const idOf = ({ id, text }: Message) => (isTopic ? text : id)
+  const visible = () => messages.filter(({ visibleAt }) => visibleAt <= time.now)
   const put = (text: string) => {
     const insertedAt = epoch + time.now
     messages.push({ id: `m${++ids}`, text, insertedAt, dequeueCount: 0, receipt: '', visibleAt: time.now })
   }
-  async function call<T>(process: SimulatedProcess, what: string, run: () => T): Promise<T> {
+  function receive(seconds: number) {
+    const found = random.chance(0.3) ? visible().toReversed() : visible()
+    return found.slice(0, mostMessages).map((message) => {
+      message.dequeueCount++
+      message.receipt = `r${++ids}`
+      message.visibleAt = time.now + seconds * 1000
+      const { receipt: popReceipt, dequeueCount, insertedAt, text } = message
+      return { id: idOf(message), popReceipt, dequeueCount, insertedAt, text }
+    })
+  }
+
+  async function call<T>(process: SimulatedProcess, what: string, run: () => T, waitsMs = 0): Promise<T> {
     const faults = world.stormy ? random.int(100) : 100
     if (faults < 2) {
       world.count('queue does not answer')
@@ -39,6 +61,8 @@ export function createQueue(world: World): SimulatedQueue {
       world.count('queue fails')
       throw await process.effect(`${what} fails`, random.between(5, 500), async () => new Error('503 ServerBusy'))
     }
+    const endsAt = time.now + waitsMs
+    while (visible().length === 0 && time.now < endsAt) await process.effect('wait', 100, async () => undefined)
     const result = await process.effect(what, random.between(2, 50), async () => run())
     if (faults < 7) {
       world.count('queue answer lost')
@@ -57,29 +81,23 @@ export function createQueue(world: World): SimulatedQueue {
       return messages.length
     },
     clientFor: (process) => ({
+      batch: mostMessages,
+      waits: isTopic,
+      repeatsIds: isTopic,
       receive: ({ visibilitySeconds }) =>
         withDeadline(
           world,
-          call(process, 'receive', () => {
-            const visible = messages.filter(({ visibleAt }) => visibleAt <= time.now)
-            const first = random.chance(0.3) ? visible.toReversed() : visible
-            return first.slice(0, mostMessages).map((message) => {
-              message.dequeueCount++
-              message.receipt = `r${++ids}`
-              message.visibleAt = time.now + visibilitySeconds * 1000
-              const { id, receipt: popReceipt, dequeueCount, insertedAt, text } = message
-              return { id, popReceipt, dequeueCount, insertedAt, text }
-            })
-          }),
+          call(process, 'receive', () => receive(isTopic ? lockSeconds : visibilitySeconds), isTopic ? waitMs : 0),
           process,
         ),
-      delete: ({ id, popReceipt }) =>
+      delete: (gone) =>
         withDeadline(
           world,
           call(process, 'delete', () => {
-            const index = messages.findIndex((one) => one.id === id && one.receipt === popReceipt)
-            if (index >= 0) messages.splice(index, 1)
-            return index >= 0
+            for (const { id, popReceipt } of gone) {
+              const index = messages.findIndex((one) => idOf(one) === id && one.receipt === popReceipt)
+              if (index >= 0) messages.splice(index, 1)
+            }
           }),
           process,
         ),

@@ -8,7 +8,7 @@ import { repeat, repeatWhileStormy } from './repeat.ts'
 import type { Scenario } from './scenario.ts'
 import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
 import { classObject, createNamespace } from './simulated-objects.ts'
-import { createQueue, type SimulatedQueue } from './simulated-queue.ts'
+import { createQueue, type QueueKind, type SimulatedQueue } from './simulated-queue.ts'
 import { runStormThenCalm } from './storm.ts'
 import { epoch, type World } from './world.ts'
 
@@ -50,31 +50,37 @@ interface Fleet {
  * with the object names it in a change: nothing is lost. A class gets at most one change in a second, no id returns after another
  * one unless its event came twice, and in the end the queue is empty.
  */
-export const vaultEvents: Scenario = {
-  name: 'vault events',
-  async run(world, directory) {
-    const server = await startApiServer(world, directory)
-    const fleet: Fleet = {
-      world,
-      server,
-      queue: createQueue(world),
-      classes: new Map(),
-      sets: new Map(),
-      sent: 0,
-    }
-    await createObjects(fleet)
-    watchClasses(fleet)
-    const replicas = startReplicas(fleet, 'operator', {
-      restartMs: [100, 20_000],
-      work: (program) => startPart(fleet, program),
-    })
-    repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, replicas))
-    repeatWhileStormy(world, [50, 20_000], () => set(fleet))
-    repeatWhileStormy(world, [20_000, 90_000], () => burst(fleet))
-    await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, replicas) })
-    checkEnd(fleet)
-    world.check()
-  },
+export const vaultEvents: Scenario = scenario('vault events', 'queue')
+
+/** The same by the event subscription of a namespace, whose locks are longer and whose receives wait. */
+export const namespaceTopicEvents: Scenario = scenario('vault events of a namespace topic', 'namespace topic')
+
+function scenario(name: string, kind: QueueKind): Scenario {
+  return { name, run: (world, directory) => run(world, directory, kind) }
+}
+
+async function run(world: World, directory: string, kind: QueueKind): Promise<void> {
+  const server = await startApiServer(world, directory)
+  const fleet: Fleet = {
+    world,
+    server,
+    queue: createQueue(world, kind),
+    classes: new Map(),
+    sets: new Map(),
+    sent: 0,
+  }
+  await createObjects(fleet)
+  watchClasses(fleet)
+  const replicas = startReplicas(fleet, 'operator', {
+    restartMs: [100, 20_000],
+    work: (program) => startPart(fleet, program),
+  })
+  repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, replicas))
+  repeatWhileStormy(world, [50, 20_000], () => set(fleet))
+  repeatWhileStormy(world, [20_000, 90_000], () => burst(fleet))
+  await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, replicas) })
+  checkEnd(fleet)
+  world.check()
 }
 
 async function createObjects({ server, classes: watched }: Fleet): Promise<void> {

@@ -166,10 +166,14 @@ function startOperator({ options, time, api: { kube }, messages }: Fleet): void 
   const metrics = createEventsMetrics()
   const queue = {
     receive: async () => messages.filter(({ dequeueCount }) => dequeueCount++ === 0),
-    async delete({ id }: { id: string }) {
-      const index = messages.findIndex((one) => one.id === id)
-      if (index >= 0) messages.splice(index, 1)
-      return index >= 0
+    batch: 32,
+    waits: false,
+    repeatsIds: false,
+    async delete(gone: readonly { id: string }[]) {
+      for (const { id } of gone) {
+        const index = messages.findIndex((one) => one.id === id)
+        if (index >= 0) messages.splice(index, 1)
+      }
     },
   }
   const { ignored: onIgnored, age: onAge } = metrics

@@ -31,6 +31,7 @@ export async function startPush(context: DemoContext): Promise<Running> {
       restart: undefined,
       events: {
         queue: new URL(queue.url),
+        namespaceTopic: undefined,
         vaults: [],
         queueVaults: [],
         quietIntervalMs: undefined,

@@ -110,6 +110,7 @@ export async function createServices(options: ServicesOptions) {
     store,
     feed,
     records: resources.eventGrid,
+    waiting: () => namespaceEvents.size,
     deliver(event, subscription) {
       const { destination } = subscription
       const delivery = { ...resources, roles, records: resources.eventGrid }

@@ -14,38 +14,45 @@ import {
 } from '#kubernetes/client'
 import { silentLog } from '#lib'
 import { operatorProgram, startOperatorDaemon } from '#product/operator'
+import { createApplication } from '../../support/application.ts'
 import { configOf } from '../../support/config-of.ts'
 import { customResourceDefinitions } from '../../support/custom-resources.ts'
+import { createEventGridNamespace } from '../../support/event-grid-namespace.ts'
 import { until } from '../../support/eventually.ts'
 import { startLocalAzure, type TestAzure, type TestIdentity } from '../../support/local-azure.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { readMetrics } from '../../support/metrics.ts'
 import { messageBody, sharedKeyHeaders } from '../../support/queue-calls.ts'
-import { createStorageAccount, type TestAccount } from '../../support/storage-account.ts'
+import { createStorageAccount } from '../../support/storage-account.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 export const vault = 'events-vault'
 const namespace = 'default'
 const queueName = 'keymount'
 
-/** The API server, the local Azure with a queue, and the operator between them, signed in by its service account's token. */
+export type Transport = 'queue' | 'namespace topic'
+
+/** The API server, the local Azure with a queue or the topic of a namespace, and the operator between them, signed in by its service account's token. */
 export interface EventsLab {
   kube: KubeClient
   azure: TestAzure
   identity: TestIdentity
-  account: TestAccount
-  queue: string
+  /** What makes the operator receive from the transport. */
+  transport: string
+  /** What its error says where `allow` was not called. */
+  refusal: RegExp
   /** Starts the operator with more flags; it stops with the test. */
   operate(...flags: string[]): Promise<Operator>
   createClass(name: string, objects: readonly string[], vaultName?: string): Promise<void>
-  /** Puts an event into the queue, as Event Grid does. */
+  /** Puts an event into the queue or the topic, as Event Grid does. */
   send(event: TestEvent): Promise<void>
-  put(text: string): Promise<void>
+  /** The same for one that is not what Event Grid sends. */
+  sendNonsense(): Promise<void>
   /** The annotation of a class. */
   change(name: string): Promise<ClassChange | undefined>
   /** Messages that are visible or being processed. */
   depth(): Promise<number>
-  allow(role?: string): Promise<string>
+  allow(): Promise<string>
   event(reason: string): Promise<KubeEvent>
 }
 
@@ -62,7 +69,7 @@ export interface TestEvent {
   type?: string
 }
 
-export async function startEventsLab(t: TestContext): Promise<EventsLab> {
+export async function startEventsLab(t: TestContext, transport: Transport = 'queue'): Promise<EventsLab> {
   const cluster = await startLocalCluster(t, { node: false })
   const directory = temporaryDirectory(t, 'events-')
   const authority = join(directory, 'cluster-ca.pem')
@@ -71,16 +78,7 @@ export async function startEventsLab(t: TestContext): Promise<EventsLab> {
   const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
   t.after(() => kube.close())
   await createDefinitions(kube)
-  const account = await createStorageAccount(azure)
-  const queue = `${account.queues}/${queueName}`
-  const call = (method: 'GET' | 'PUT' | 'POST', target: string, body?: string) =>
-    azure.send({
-      method,
-      url: new URL(`${account.queues}${target}`),
-      headers: sharedKeyHeaders({ method, target, body }, { account: account.name, key: account.key }),
-      body,
-    })
-  await call('PUT', `/${queueName}`)
+  const way = transport === 'queue' ? await startQueue(azure) : await startTopic(azure)
   const identity = await azure.createIdentity('keymount-operator')
   await azure.federate(identity, { issuer: cluster.issuer, subject: `system:serviceaccount:${namespace}:operator` })
   const tokenFile = join(directory, 'token')
@@ -95,16 +93,12 @@ export async function startEventsLab(t: TestContext): Promise<EventsLab> {
     OPERATOR_POD_NAMESPACE: namespace,
     OPERATOR_POD_NAME: 'operator-1',
   }
-  const put = async (text: string) => {
-    const { status, body } = await call('POST', `/${queueName}/messages`, messageBody(text))
-    if (status !== 201) throw new Error(`Put Message: ${status} ${body}`)
-  }
   return {
     kube,
     azure,
     identity,
-    account,
-    queue,
+    transport: way.flag,
+    refusal: way.refusal,
     async operate(...flags) {
       const argv = ['--events', '--metrics-bind-address=127.0.0.1:0', '--health-probe-bind-address=0', ...flags]
       const config = configOf(operatorProgram, argv, env)
@@ -121,22 +115,92 @@ export async function startEventsLab(t: TestContext): Promise<EventsLab> {
         spec: { provider: 'azure', parameters: { keyvaultName, objects: `array:\n${entries}` } },
       })
     },
-    send: (event) => put(Buffer.from(JSON.stringify(gridEvent(event))).toString('base64')),
-    put,
+    send: (event) => way.send(event),
+    sendNonsense: () => way.sendNonsense(),
     async change(name) {
       const { metadata } = await kube.get(resources.secretProviderClasses, { namespace, name })
       return parseClassChange(metadata.annotations?.[classAnnotations.changed] ?? '')
     },
-    async depth() {
-      const { headers } = await call('GET', `/${queueName}?comp=metadata`)
-      return Number(headers['x-ms-approximate-messages-count'])
-    },
-    allow: (role = 'Storage Queue Data Message Processor') => azure.assignRole(role, identity.principalId, account.id),
+    depth: () => way.depth(),
+    allow: () => azure.assignRole(way.role, identity.principalId, way.scope),
     event: (reason) =>
       until(`an event ${reason}`, async () => {
         const { items } = await kube.list(resources.events, { namespace })
         return items.find((one) => one.reason === reason)
       }),
+  }
+}
+
+/** One way of events into the operator, and back out where they were processed. */
+interface Way {
+  flag: string
+  refusal: RegExp
+  /** What the operator needs, and on what. */
+  role: string
+  scope: string
+  send(event: TestEvent): Promise<void>
+  sendNonsense(): Promise<void>
+  depth(): Promise<number>
+}
+
+async function startQueue(azure: TestAzure): Promise<Way> {
+  const account = await createStorageAccount(azure)
+  const call = (method: 'GET' | 'PUT' | 'POST', target: string, body?: string) =>
+    azure.send({
+      method,
+      url: new URL(`${account.queues}${target}`),
+      headers: sharedKeyHeaders({ method, target, body }, { account: account.name, key: account.key }),
+      body,
+    })
+  await call('PUT', `/${queueName}`)
+  const put = async (text: string) => {
+    const { status, body } = await call('POST', `/${queueName}/messages`, messageBody(text))
+    if (status !== 201) throw new Error(`Put Message: ${status} ${body}`)
+  }
+  return {
+    flag: `--events-queue=${account.queues}/${queueName}`,
+    refusal: /queue: queue .*: 403 .*Storage Queue Data Message Processor/,
+    role: 'Storage Queue Data Message Processor',
+    scope: account.id,
+    send: (event) => put(Buffer.from(JSON.stringify(gridEvent(event))).toString('base64')),
+    sendNonsense: () => put('no event'),
+    async depth() {
+      const { headers } = await call('GET', `/${queueName}?comp=metadata`)
+      return Number(headers['x-ms-approximate-messages-count'])
+    },
+  }
+}
+
+async function startTopic(azure: TestAzure): Promise<Way> {
+  const { url, endpoint, topic, subscription } = await createEventGridNamespace(azure)
+  const publisher = await createApplication(azure, 'publisher')
+  await azure.assignRole('EventGrid Data Sender', publisher.principalId, topic.id)
+  const publish = async (event: object) => {
+    const { status, body } = await azure.send({
+      method: 'POST',
+      url: new URL(`${endpoint}/topics/${topic.name}:publish?api-version=2024-06-01`),
+      headers: {
+        authorization: `Bearer ${await publisher.token('https://eventgrid.azure.net')}`,
+        'content-type': 'application/cloudevents+json',
+      },
+      body: JSON.stringify({ specversion: '1.0', source: '/vaults/test', ...event }),
+    })
+    if (status !== 200) throw new Error(`publish: ${status} ${body}`)
+  }
+  return {
+    flag: `--events-namespace-topic=${url}`,
+    refusal: /namespace topic: namespace topic .*: 403 .*EventGrid Data Receiver/,
+    role: 'EventGrid Data Receiver',
+    scope: subscription.id,
+    send(event) {
+      const { id, subject, eventType: type, eventTime: time, data } = gridEvent(event)
+      return publish({ id, subject, type, time, data })
+    },
+    sendNonsense: () => publish({ id: 'nonsense', type: 'Microsoft.KeyVault.SecretNewVersionCreated' }),
+    async depth() {
+      const { waiting } = (await azure.control('GET', '/event-grid')) as { waiting: number }
+      return waiting
+    },
   }
 }
 

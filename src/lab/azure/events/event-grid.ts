@@ -25,6 +25,8 @@ export interface DeliveryCounts {
   failed: number
   /** Events that were lost by `drop`, and deliveries that were given up. */
   dropped: number
+  /** Events in the event subscriptions of namespaces, locked ones included. */
+  waiting: number
 }
 
 /** Event Grid's own side: every event of a vault goes to the subscriptions whose filters it passes, at least once. */
@@ -39,6 +41,8 @@ export interface EventGridOptions {
   records: EventGridRecords
   /** The changes that put the event into its destination. Throws {@link DeliveryFailure}. */
   deliver: (event: GridEvent, subscription: EventSubscription) => Change[]
+  /** How many events are in the event subscriptions of namespaces. */
+  waiting: () => number
   /** Default `Math.random`. */
   random?: (() => number) | undefined
   clock: Clock
@@ -93,6 +97,7 @@ export function startEventGrid(options: EventGridOptions): EventGrid {
       delivered: state.delivered,
       failed: state.failed,
       dropped: state.dropped,
+      waiting: state.waiting(),
     }),
     async stop() {
       stopListening()

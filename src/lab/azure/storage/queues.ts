@@ -35,6 +35,8 @@ export interface Queues {
   /** The changes that remove the queue with its messages. */
   remove(queue: Queue): Change[]
   removeAll(account: string): Change[]
+  /** Messages of all queues that are not deleted. */
+  readonly size: number
   /** Messages that are neither expired nor deleted, hidden ones included. */
   count(queue: Queue, now: number): number
   message(queue: Queue, id: string, now: number): Message | undefined
@@ -102,6 +104,9 @@ export function createQueues(store: RecordStore, { kind = 'queue', onMessage }: 
     put: (queue) => queues.put(keyOf(queue), queue),
     remove,
     removeAll: (account) => [...(accounts.get(account)?.values() ?? [])].flatMap(remove),
+    get size() {
+      return contents.size
+    },
     count: (queue, now) => [...messagesOf(queue).values()].filter(({ expiresAt }) => expiresAt > now).length,
     message(queue, id, now) {
       const message = messagesOf(queue).get(id)

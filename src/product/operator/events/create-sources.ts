@@ -10,6 +10,7 @@ import type { EventsConfig } from './events-config.ts'
 import type { EventsMetrics } from './events-metrics.ts'
 import { createQueueClient, storageResource } from './queue-client.ts'
 import { createQueueSource } from './queue-source.ts'
+import { createTopicClient, topicResource } from './topic-client.ts'
 import type { EventSource } from './vault-event.ts'
 import { watchVault } from './watch-vault.ts'
 
@@ -20,7 +21,7 @@ export interface Sources {
 
 /** The sources of a configuration, signed in as the operator's own service account. */
 export function createSources(
-  { queue, vaults, queueVaults, cloud: cloudName, identity }: EventsConfig,
+  { queue, namespaceTopic, vaults, queueVaults, cloud: cloudName, identity }: EventsConfig,
   { env, log, metrics }: { env: Environment; log: Log; metrics: EventsMetrics },
 ): Sources {
   const cloud = findCloud(cloudName)
@@ -29,13 +30,19 @@ export function createSources(
   const userAgent = `keymount/operator/${buildVersion}`
   const tokens = createEntraTokens({ cloud, credential: () => credentialOf(identity), send: http.send })
   const list: EventSource[] = []
+  const { vaultSuffix } = cloud
+  const tokenFor = (resource: string) => (signal: AbortSignal) => tokens.get(resource, signal)
+  const hosts = queueVaults.map((name) => new URL(vaultAddress(name, vaultSuffix).origin).host)
+  const { ignored: onIgnored, age: onAge } = metrics
+  const shared = { vaults: hosts, vaultSuffix, log, onIgnored, onAge }
   if (queue !== undefined) {
-    const token = (signal: AbortSignal) => tokens.get(storageResource, signal)
-    const client = createQueueClient({ url: queue, token, send: http.send, userAgent })
-    const { vaultSuffix } = cloud
-    const hosts = queueVaults.map((name) => new URL(vaultAddress(name, vaultSuffix).origin).host)
-    const { ignored: onIgnored, age: onAge } = metrics
-    list.push(createQueueSource({ queue: client, vaults: hosts, vaultSuffix, log, onIgnored, onAge }))
+    const client = createQueueClient({ url: queue, token: tokenFor(storageResource), send: http.send, userAgent })
+    list.push(createQueueSource({ queue: client, ...shared }))
+  }
+  if (namespaceTopic !== undefined) {
+    const token = tokenFor(topicResource(namespaceTopic))
+    const client = createTopicClient({ url: namespaceTopic, token, send: http.send, userAgent })
+    list.push(createQueueSource({ name: 'namespace topic', queue: client, ...shared }))
   }
   const client = createVaultClient({ send: http.send, userAgent })
   const auth = { resource: cloud.vaultResource, token: (resource: string) => tokens.get(resource), refused: () => {} }

@@ -15,6 +15,11 @@ export const eventsFlags = {
     default: '',
     help: 'Storage queue that Event Grid writes to: https://ACCOUNT.queue.core.windows.net/QUEUE',
   },
+  'events-namespace-topic': {
+    type: 'string',
+    default: '',
+    help: 'Event subscription of the topic of an Event Grid namespace, in place of a storage queue: https://NAME.REGION-1.eventgrid.azure.net/topics/TOPIC/eventsubscriptions/SUBSCRIPTION',
+  },
   'events-watch-vaults': {
     type: 'strings',
     default: [],
@@ -23,7 +28,7 @@ export const eventsFlags = {
   'events-vaults': {
     type: 'strings',
     default: [],
-    help: 'Vaults whose events all come to --events-queue, for --events-quiet-poll-interval',
+    help: 'Vaults whose events all come to --events-queue or --events-namespace-topic, for --events-quiet-poll-interval',
   },
   'events-quiet-poll-interval': {
     type: 'duration',
@@ -44,8 +49,10 @@ export interface WatchedVault {
 /** The part `events` of the operator. */
 export interface EventsConfig {
   queue: URL | undefined
+  /** Of the event subscription. */
+  namespaceTopic: URL | undefined
   vaults: readonly WatchedVault[]
-  /** Names of the vaults whose events all come to the queue. */
+  /** Names of the vaults whose events all come to the queue or the topic. */
   queueVaults: readonly string[]
   /** Of polling while events are confirmed, in milliseconds; undefined: drivers poll at their own intervals. */
   quietIntervalMs: number | undefined
@@ -63,8 +70,7 @@ export function eventsConfig(
   problems: Problems,
 ): EventsConfig | undefined {
   if (!flags.events) return undefined
-  if (flags['events-queue'] === '' && flags['events-watch-vaults'].length === 0)
-    problems.add('--events', 'needs --events-queue or --events-watch-vaults: where events come from')
+  checkTransports(flags, problems)
   if (findCloud(flags['events-cloud']) === undefined)
     problems.unexpected(
       '--events-cloud',
@@ -73,6 +79,7 @@ export function eventsConfig(
     )
   return {
     queue: parseQueueUrl(flags['events-queue'], problems),
+    namespaceTopic: parseTopicUrl(flags['events-namespace-topic'], problems),
     vaults: flags['events-watch-vaults'].flatMap((text) => parseWatchedVault(text, problems) ?? []),
     queueVaults: parseQueueVaults(flags, problems),
     quietIntervalMs: quietIntervalOf(flags, problems),
@@ -86,10 +93,24 @@ export function eventsConfig(
   }
 }
 
+function checkTransports(flags: FlagValues<typeof eventsFlags>, problems: Problems): void {
+  const { 'events-queue': queue, 'events-namespace-topic': topic, 'events-watch-vaults': watched } = flags
+  if (queue === '' && topic === '' && watched.length === 0)
+    problems.add(
+      '--events',
+      'needs --events-queue, --events-namespace-topic or --events-watch-vaults: where events come from',
+    )
+  if (queue !== '' && topic !== '')
+    problems.add('--events-namespace-topic', 'cannot be used with --events-queue: events come by one of them')
+}
+
 function parseQueueVaults(flags: FlagValues<typeof eventsFlags>, problems: Problems): string[] {
   const names = flags['events-vaults'].map((name) => name.toLowerCase())
-  if (names.length > 0 && flags['events-queue'] === '')
-    problems.add('--events-vaults', 'needs --events-queue: where the events of these vaults come to')
+  if (names.length > 0 && flags['events-queue'] === '' && flags['events-namespace-topic'] === '')
+    problems.add(
+      '--events-vaults',
+      'needs --events-queue or --events-namespace-topic: where the events of these vaults come to',
+    )
   for (const name of names)
     if (!namePattern.test(name)) problems.unexpected('--events-vaults', name, 'names of vaults, for example shop')
   return names.filter((name) => namePattern.test(name))
@@ -127,6 +148,26 @@ function parseQueueUrl(text: string, problems: Problems): URL | undefined {
     /^\/[a-z0-9](-?[a-z0-9]){2,62}$/.test(url.pathname)
   if (isQueue) return url
   problems.unexpected('--events-queue', text, 'https://ACCOUNT.queue.core.windows.net/QUEUE')
+  return undefined
+}
+
+/** A token for Event Grid namespaces goes to this host. */
+function parseTopicUrl(text: string, problems: Problems): URL | undefined {
+  if (text === '') return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isSubscription =
+    url?.protocol === 'https:' &&
+    url.username === '' &&
+    url.search === '' &&
+    url.hash === '' &&
+    /^[a-z0-9-]{3,50}\.[a-z0-9-]{1,63}\.eventgrid\.[a-z0-9.-]{3,200}(:\d{1,5})?$/.test(url.host) &&
+    /^\/topics\/[a-zA-Z0-9-]{3,50}\/eventsubscriptions\/[a-zA-Z0-9-]{3,50}$/i.test(url.pathname)
+  if (isSubscription) return url
+  problems.unexpected(
+    '--events-namespace-topic',
+    text,
+    'https://NAME.REGION-1.eventgrid.azure.net/topics/TOPIC/eventsubscriptions/SUBSCRIPTION',
+  )
   return undefined
 }
 

@@ -5,7 +5,7 @@ export const eventsMetrics = {
   sourceUp: gauge(
     'events_source_up',
     '1 while the source of events answers, 0 while it does not: then, volumes follow by their interval',
-    { source: '`queue`, or `vault NAME` for a vault that is watched' },
+    { source: '`queue`, `namespace topic`, or `vault NAME` for a vault that is watched' },
   ),
   received: counter('events_received_total', 'Events that were received, each delivery counted', {
     kind: '`secret`, `key`, `certificate` or `access`',

@@ -18,7 +18,7 @@ export interface VaultEvent {
  * Where events come from. One that was not given back by `done` comes again; one may come twice, late, or after newer ones.
  */
 export interface EventSource {
-  /** For metrics and messages: `queue` or `vault NAME`. */
+  /** For metrics and messages: `queue`, `namespace topic` or `vault NAME`. */
   readonly name: string
   /** The vaults of which it reports every change; undefined where that is not known. */
   readonly coverage?: Coverage | undefined
