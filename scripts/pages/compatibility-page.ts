@@ -101,6 +101,11 @@ function azure(): string {
       file('test/lab/azure/queues-beside-azurite.test.ts'),
     ],
     [
+      'Event Grid namespaces, events of a vault',
+      found('src/product/operator/events/topic-client.ts', /apiVersion = '([^']+)'/),
+      file('test/product/operator/events.test.ts'),
+    ],
+    [
       'Resource Manager, machines (pod identity)',
       found('src/product/pod-identity/mic/update-machine.ts', /apiVersion = '([^']+)'/),
       file('test/product/pod-identity/mic.test.ts'),

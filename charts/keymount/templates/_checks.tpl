@@ -12,12 +12,15 @@
 {{- if not (or .Values.driver.install .Values.provider.install .Values.webhook.enabled .Values.sync.enabled .Values.restart.enabled .Values.events.enabled .Values.statusInterval.enabled .Values.podIdentity.enabled) -}}
 {{- fail "driver.install and provider.install are both false, and so are webhook.enabled, sync.enabled, restart.enabled, events.enabled, statusInterval.enabled and podIdentity.enabled: nothing is left to install" -}}
 {{- end -}}
-{{- if and .Values.events.enabled (not (or .Values.events.queue .Values.events.watchVaults)) -}}
-{{- fail "events.enabled needs events.queue or events.watchVaults: where events come from (keymount events setup)" -}}
+{{- if and .Values.events.enabled (not (or .Values.events.queue .Values.events.namespaceTopic .Values.events.watchVaults)) -}}
+{{- fail "events.enabled needs events.queue, events.namespaceTopic or events.watchVaults: where events come from (keymount events setup)" -}}
 {{- end -}}
 {{- with .Values.events -}}
-{{- if and .enabled .vaults (not .queue) -}}
-{{- fail "events.vaults needs events.queue: where the events of these vaults come to" -}}
+{{- if and .queue .namespaceTopic -}}
+{{- fail "events.queue and events.namespaceTopic are both set: events come by one of them" -}}
+{{- end -}}
+{{- if and .enabled .vaults (not (or .queue .namespaceTopic)) -}}
+{{- fail "events.vaults needs events.queue or events.namespaceTopic: where the events of these vaults come to" -}}
 {{- end -}}
 {{- if and .quietPollInterval (not (and .enabled (or .vaults .watchVaults))) -}}
 {{- fail "events.quietPollInterval needs events.enabled, and events.vaults or events.watchVaults: the vaults of which the operator hears of every change" -}}

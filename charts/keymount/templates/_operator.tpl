@@ -42,6 +42,9 @@ app: keymount-operator
 {{- with .queue }}
 - --events-queue={{ . }}
 {{- end }}
+{{- with .namespaceTopic }}
+- --events-namespace-topic={{ . }}
+{{- end }}
 {{- range .watchVaults }}
 - --events-watch-vaults={{ .vault }}={{ .interval }}
 {{- end }}

@@ -108,8 +108,21 @@ test('the operator has no right but those of the parts that are on', needsHelm, 
   )
 })
 
+const topic = 'https://shop.westeurope-1.eventgrid.azure.net/topics/changes/eventsubscriptions/prod'
+
+test('the subscription of a namespace is received from in place of a queue', needsHelm, async () => {
+  const { args, env } = containerOf(await events({ queue: '', namespaceTopic: topic, vaults: ['shop'] }))
+  const environment = Object.fromEntries(env.map(({ name, value = 'x' }) => [name, value]))
+  const invocation = parseProgram(operatorProgram, args.slice(1), environment)
+  assert.ok(invocation.kind === 'run')
+  const { namespaceTopic, queue: none, queueVaults } = invocation.config.events ?? {}
+  assert.deepEqual([namespaceTopic?.href, none, queueVaults], [topic, undefined, ['shop']])
+  await assert.rejects(events({ namespaceTopic: topic }), /events.queue and events.namespaceTopic are both set/)
+  await assert.rejects(events({ queue: '', namespaceTopic: `${topic}?a=b` }), /namespaceTopic/)
+})
+
 test('what is missing is named', needsHelm, async () => {
-  await assert.rejects(events({ queue: '' }), /events.enabled needs events.queue or events.watchVaults/)
+  await assert.rejects(events({ queue: '' }), /events.enabled needs events.queue, events.namespaceTopic or/)
   await assert.rejects(
     events({ quietPollInterval: '24h' }),
     /events.quietPollInterval needs events.enabled, and events.vaults/,
