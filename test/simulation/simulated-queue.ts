@@ -6,7 +6,7 @@ import { epoch, type World } from './world.ts'
 export type QueueKind = 'queue' | 'namespace topic'
 
 /**
- * Messages come at least once, in no order, and are invisible for a time after each delivery: for as long as the reader says in a
+ * Messages come at least once, in no order, and are invisible for a time after each delivery: for as long as the reader asks for in a
  * storage queue, for a minute in a namespace. There, a receive waits for messages, and an event that was sent twice is two messages.
  */
 export interface SimulatedQueue {
@@ -62,7 +62,7 @@ export function createQueue(world: World, kind: QueueKind = 'queue'): SimulatedQ
       throw await process.effect(`${what} fails`, random.between(5, 500), async () => new Error('503 ServerBusy'))
     }
     const endsAt = time.now + waitsMs
-    while (visible().length === 0 && time.now < endsAt) await process.effect('wait', 100, async () => undefined)
+    while (visible().length === 0 && time.now < endsAt) await process.effect('wait', 500, async () => undefined)
     const result = await process.effect(what, random.between(2, 50), async () => run())
     if (faults < 7) {
       world.count('queue answer lost')

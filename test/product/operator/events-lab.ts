@@ -39,7 +39,7 @@ export interface EventsLab {
   identity: TestIdentity
   /** What makes the operator receive from the transport. */
   transport: string
-  /** What its error says where `allow` was not called. */
+  /** Its error where `allow` was not called. */
   refusal: RegExp
   /** Starts the operator with more flags; it stops with the test. */
   operate(...flags: string[]): Promise<Operator>

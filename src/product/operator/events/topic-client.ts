@@ -37,8 +37,8 @@ const words: QueueWords = {
 }
 
 /**
- * A client of an event subscription of an Event Grid namespace, in the mode Queue. Its messages are locked for the time that the
- * subscription says. https://learn.microsoft.com/rest/api/eventgrid/dataplane
+ * A client of an event subscription of an Event Grid namespace, in the mode Queue. Its messages are locked for the lock duration of the
+ * subscription. https://learn.microsoft.com/rest/api/eventgrid/dataplane
  */
 export function createTopicClient(options: TopicClientOptions): QueueClient {
   // Events of any publisher may be large: one at a time is never more than the HTTP client accepts.
@@ -131,7 +131,7 @@ export function parseReceivedEvents(json: string): QueueMessage[] {
         id: `${stringOf(source) ?? ''} ${stringOf(id) ?? ''}`,
         popReceipt,
         dequeueCount: typeof deliveryCount === 'number' ? deliveryCount : 1,
-        // Event Grid does not tell when it received the event.
+        // The answer does not have the time at which Event Grid received the event.
         insertedAt: Date.parse(stringOf(time) ?? ''),
         text: textOf(event),
       },
