@@ -91,7 +91,7 @@ test('a wrong value names the option and what it accepts, and the help to read',
     [['up', '--port', '70000'], /--port <port>.*Expected a port from 0 \(any free one\) to 65535/],
     [['up', '--sync-frequency', 'soon'], /--sync-frequency <time>.*Expected a duration such as 30s or 2m/],
     [['up', '--ports', 'some'], /--ports <which>.*fixed, free/],
-    [['status', '-o', 'yaml'], /--output <format>.*json/],
+    [['status', '-o', 'xml'], /--output <format>.*json, yaml/],
     [['azure', 'throttle'], /missing required argument 'vault'/],
     [['identity', 'sa', 'create', '--service-acount-name', 'x'], /did you mean --service-account-name\?/],
   ] as const) {

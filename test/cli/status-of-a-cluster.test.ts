@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
 import { startLocalCluster } from '../support/local-cluster.ts'
 import { runCli } from '../support/run-cli.ts'
@@ -36,6 +37,7 @@ test('status describes the cluster of KUBECONFIG and --kubeconfig, and not a lab
     assert.equal(code, 1, stdout)
     assert.match(stdout, /✗ driver-1 on elsewhere: Pending, 0 restarts/)
     const json = JSON.parse((await runCli(['status', '-o', 'json'], env)).stdout)
+    assert.deepEqual(parse((await runCli(['status', '-o', 'yaml'], env)).stdout), json)
     assert.deepEqual([json.state, json.kubeconfig, json.cluster.pods.length], ['down', cluster.kubeconfig, 1])
   })
 

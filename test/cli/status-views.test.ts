@@ -19,6 +19,8 @@ test('status VIEW lists what a cluster has as table, JSON and YAML, and follows 
     assert.equal(code, 0, stdout)
     assert.match(stdout, /^STATE +NAMESPACE +POD +CLASS +OBJECTS +VERSION +AGE +CHECKED +NEXT +CODE\n/)
     assert.match(stdout, /\nfresh +default +orders +orders +1 +[0-9a-f]{8} /)
+    const classes = await lab.keymount('status', 'classes', '-o', 'json')
+    assert.equal(JSON.parse(classes.stdout).classes[0].interval, '2m')
     const problems = await lab.keymount('status', 'problems')
     assert.deepEqual([problems.code, problems.stdout], [0, 'Nothing is wrong.\n'])
   })
@@ -46,24 +48,29 @@ test('status VIEW lists what a cluster has as table, JSON and YAML, and follows 
       resources.secretProviderClasses,
       classOf({ ...parameters, keyvaultName: 'no-such-vault' }, 'wrong'),
     )
-    await lab.kube.create(resources.pods, podOf('waits', 'wrong'))
+    for (const each of ['waits', 'waits-too']) await lab.kube.create(resources.pods, podOf(each, 'wrong'))
     await until('kubelet has reported the failure', async () => {
       const { stdout } = await lab.keymount('status', 'volumes', '--filter', 'state:waiting', '-o', 'json')
-      return JSON.parse(stdout).volumes[0]?.code !== null && JSON.parse(stdout).volumes.length === 1
+      const { volumes } = JSON.parse(stdout)
+      return volumes.length === 2 && volumes.every(({ code }: { code: string | null }) => code !== null)
     })
     const status = await lab.keymount('status')
     assert.equal(status.code, 1)
-    assert.match(status.stdout, /^Pods that wait for a volume: 1$/m)
-    assert.match(status.stdout, /^ {2}✗ default\/waits: class wrong, since \S+Z \(.* ago\): [a-z-]+$/m)
+    assert.match(status.stdout, /^Pods that wait for a volume: 2$/m)
+    assert.match(
+      status.stdout,
+      /^ {2}✗ default\/waits, default\/waits-too: class wrong, since \S+Z \(.* ago\): [a-z-]+$/m,
+    )
     assert.match(status.stdout, /^ {6}keymount doctor pod\/waits -n default$/m)
     const json = JSON.parse((await lab.keymount('status', '--json')).stdout)
     assert.equal(json.cluster.waiting[0].pod, 'waits')
     const problems = await lab.keymount('status', 'problems', '-o', 'json')
     assert.equal(problems.code, 1)
     const [problem] = JSON.parse(problems.stdout).problems
-    assert.deepEqual(problem.affected, ['pod/waits'])
+    assert.deepEqual(problem.affected.toSorted(), ['pod/waits', 'pod/waits-too'])
     assert.match(problem.fix[0], /^keymount doctor pod\/waits -n default$/)
-    await lab.kube.delete(resources.pods, { namespace: 'default', name: 'waits' })
+    for (const each of ['waits', 'waits-too'])
+      await lab.kube.delete(resources.pods, { namespace: 'default', name: each })
   })
 
   await t.test('-w prints again what a rotation has changed, and ends when it is stopped', async () => {

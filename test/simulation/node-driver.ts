@@ -98,6 +98,12 @@ export const nodeDriverQuiet: Scenario = {
   run: (world, directory) => run(world, directory, { typed: false, events: false, quiet: true }),
 }
 
+/** Volumes are polled less often than status objects are written: what is mounted shortly before a check has a record of its own. */
+export const nodeDriverRare: Scenario = {
+  name: 'node driver with checks further apart than status writes',
+  run: (world, directory) => run(world, directory, { typed: false, events: false, polledEveryMs: 10 * 60_000 }),
+}
+
 interface SimulatedOperator {
   isRunning: boolean
   beat: number
@@ -109,13 +115,18 @@ interface Variant {
   typed: boolean
   events: boolean
   quiet?: boolean
+  polledEveryMs?: number
 }
 
-async function run(world: World, directory: string, { typed, events, quiet = false }: Variant): Promise<void> {
+async function run(
+  world: World,
+  directory: string,
+  { typed, events, quiet = false, polledEveryMs }: Variant,
+): Promise<void> {
   const server = await startApiServer(world, directory, { collectsOrphans: typed })
   const objects = typed ? typedObjectNames : objectNames
   const vaults = createVaults(world, namespaces, objects)
-  const options = { server, vaults, directory, intervalMs: events ? rareIntervalMs : intervalMs }
+  const options = { server, vaults, directory, intervalMs: events ? rareIntervalMs : (polledEveryMs ?? intervalMs) }
   const nodes = ['node-1', 'node-2'].map((name) => startNode(world, { ...options, name }))
   const counts = {
     pods: 0,
@@ -142,7 +153,9 @@ async function run(world: World, directory: string, { typed, events, quiet = fal
   // Nothing is left for an operator that runs; one that has ended does not come back.
   const onCalm = () =>
     operator?.isRunning === true && Promise.all(namespaces.map((name) => reportChanges(cluster, name)))
-  await runStormThenCalm(world, { stormMs, calmMs, onCalm, check })
+  // A check of every volume comes in it.
+  const times = { stormMs, calmMs: calmMs + (polledEveryMs ?? 0) }
+  await runStormThenCalm(world, { ...times, onCalm, check })
   await checkEnd(cluster)
   world.check()
 }
@@ -460,7 +473,7 @@ function checkRecordedTime(
   status: SecretProviderClassPodStatus | undefined,
 ): void {
   const annotations = status?.metadata.annotations ?? {}
-  const isRare = polledEvery > intervalMs || annotations[statusAnnotations.pollInterval] !== undefined
+  const isRare = polledEvery >= rareIntervalMs || annotations[statusAnnotations.pollInterval] !== undefined
   if (driver === undefined || isRare) return
   const ago = driver.node.clock.now() - Date.parse(annotations[statusAnnotations.nextCheck] ?? '')
   if (!(ago <= driver.node.statusIntervalMs + recordGraceMs))

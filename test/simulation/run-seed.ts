@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '#lib'
 import { countCryptoCalls } from './idle.ts'
 import { leaderElection } from './leader-election.ts'
-import { nodeDriver, nodeDriverEvents, nodeDriverQuiet, nodeDriverTyped } from './node-driver.ts'
+import { nodeDriver, nodeDriverEvents, nodeDriverQuiet, nodeDriverRare, nodeDriverTyped } from './node-driver.ts'
 import { podIdentity } from './pod-identity.ts'
 import { createRandom } from './random.ts'
 import { restartOnRotation } from './restart.ts'
@@ -42,6 +42,7 @@ export const scenarios: readonly Scenario[] = [
   namespaceTopicEvents,
   nodeDriverEvents,
   nodeDriverQuiet,
+  nodeDriverRare,
 ]
 
 /** What seeds run in turn: more of what can go wrong in more ways. */
@@ -63,6 +64,7 @@ const turns: readonly Scenario[] = [
   namespaceTopicEvents,
   nodeDriverEvents,
   nodeDriverQuiet,
+  nodeDriverRare,
 ]
 
 /** In memory where there is such a directory: volumes are written often. */

@@ -16,6 +16,7 @@ import { chosenKubeconfig } from '../cluster/chosen-kubeconfig.ts'
 import { failureText } from '../cluster/failure-text.ts'
 import type { ClusterOption } from '../options.ts'
 import { loadObjects } from '../status/load-objects.ts'
+import { printFormat, type StatusFormat } from '../status/print-format.ts'
 import type { VolumeRow } from '../status/rows.ts'
 import { volumeRows } from '../status/volume-rows.ts'
 
@@ -24,7 +25,7 @@ export interface StatusCommand {
   home: string | undefined
   /** `--kubeconfig`. */
   kubeconfig?: string | undefined
-  json: boolean
+  format: StatusFormat
   world: CliWorld
 }
 
@@ -35,13 +36,13 @@ type WaitingPod = Pick<VolumeRow, 'namespace' | 'pod' | 'class' | 'code' | 'mess
  * `keymount status`. Exit status 0 if everything works and no pod waits for a volume, 3 if there is neither a lab nor another
  * cluster, 1 otherwise.
  */
-export async function status({ home: named, kubeconfig, json, world }: StatusCommand): Promise<number> {
+export async function status({ home: named, kubeconfig, format, world }: StatusCommand): Promise<number> {
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const home = chosenHome(world, named)
   const found = await terminal.wait('asking the cluster', () => gather({ home: named, kubeconfig }, world, home))
-  if (json) {
+  if (format !== 'text') {
     const cluster = found.cluster === null ? null : { ...found.cluster, waiting: found.waiting }
-    terminal.line(JSON.stringify({ ...found.lab, kubeconfig: found.other ?? null, cluster }, null, 2))
+    terminal.line(printFormat({ ...found.lab, kubeconfig: found.other ?? null, cluster }, format))
   } else print(found, home, terminal)
   return exitCodeOf(found)
 }
@@ -186,12 +187,24 @@ function printProduct({ server, pods, registeredOn }: ClusterStatus, { line, sty
 function printWaiting(waiting: readonly WaitingPod[], { line, style, width }: Terminal): void {
   if (waiting.length === 0) return
   line(`\nPods that wait for a volume: ${style.bad(String(waiting.length))}`)
-  for (const { namespace, pod, class: name, code, message, since } of waiting) {
-    const age = since === null ? '' : ` since ${since} (${ageOf(since)})`
-    line(`  ${style.bad('✗')} ${namespace}/${pod}: class ${name},${age}${code === null ? '' : `: ${code}`}`)
+  // The pods of a class wait for one reason, which is printed once.
+  const groups = Map.groupBy(waiting, ({ namespace, class: name, code }) => JSON.stringify([namespace, name, code]))
+  for (const group of groups.values()) {
+    const [{ namespace, pod, class: name, code, message }] = group as [WaitingPod]
+    const [since] = group.flatMap((one) => one.since ?? []).toSorted()
+    const age = since === undefined ? '' : ` since ${since} (${ageOf(since)})`
+    line(`  ${style.bad('✗')} ${podsOf(group)}: class ${name},${age}${code === null ? '' : `: ${code}`}`)
     for (const text of wrapText(message ?? '', width - 6)) line(`      ${text}`)
     line(`      ${style.command(`keymount doctor pod/${pod} -n ${namespace}`)}`)
   }
+}
+
+const namedPods = 3
+
+function podsOf(group: readonly WaitingPod[]): string {
+  const names = group.slice(0, namedPods).map(({ namespace, pod }) => `${namespace}/${pod}`)
+  const others = group.length - names.length
+  return `${names.join(', ')}${others === 0 ? '' : ` and ${countOf(others, 'other pod')}`}`
 }
 
 function printVolumes(cluster: ClusterStatus, { line, style, width }: Terminal): void {

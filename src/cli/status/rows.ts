@@ -78,7 +78,7 @@ export interface ClassRow extends RowBase {
   failing: number
   /** The way to sign in and who does: `workload 11111111-…`. */
   identity: string
-  /** A Go duration; null for the driver's own. */
+  /** How often volumes are polled: a Go duration, or `off` where the driver does not rotate; null where it is not known. */
   interval: string | null
   /** Secrets that it makes. */
   secrets: readonly string[]

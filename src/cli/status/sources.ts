@@ -95,7 +95,10 @@ export const sources: readonly Source[] = [
   source('csiDrivers', resources.csiDrivers, pickCsiDriver, { noun: 'CSIDrivers', views: notObjects }),
   source('csiNodes', resources.csiNodes, pickCsiNode, { noun: 'CSINodes', views: ofNodes }),
   source('nodes', resources.nodes, pickNode, { noun: 'nodes', views: ofNodes }),
-  source('productPods', resources.pods, pickProductPod, { noun: 'pods of driver and provider', ...product }),
+  source('productPods', resources.pods, pickProductPod, {
+    ...{ noun: 'pods of driver and provider', ...product },
+    views: ['classes', ...ofNodes],
+  }),
   source('daemonSets', resources.daemonSets, pickDaemonSet, { noun: 'their DaemonSets', ...product }),
   source('events', resources.events, pickEvent, { noun: 'events', views: [...notObjects, 'events'] }),
 ]

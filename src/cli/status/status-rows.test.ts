@@ -173,6 +173,9 @@ test('the state of a volume is the worst of those that apply', () => {
     ),
     [['overdue', 'check-late']],
   )
+  // Checks after the recorded one are not written for the interval of status writes.
+  const unwritten = { [statusAnnotations.lastCheck]: ago(600), [statusAnnotations.nextCheck]: ago(340) }
+  assert.deepEqual(stateOf(objectsOf(mount('a', unwritten))), [['fresh', null]])
   assert.deepEqual(
     stateOf(
       objectsOf(

@@ -129,7 +129,7 @@ function ofClass(row: Row<'classes'>): Facts {
       ['Provider', row.provider],
       ['Vaults', row.vaults.join(', ') || '–'],
       ['Identity', row.identity || '–'],
-      ['Interval', row.interval ?? 'that of the driver'],
+      ['Interval', row.interval ?? 'not known'],
       ['Secrets', row.secrets.join(', ') || '–'],
     ],
     lists: [
