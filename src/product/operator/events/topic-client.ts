@@ -33,7 +33,7 @@ const words: QueueWords = {
   nameOf: ({ host, pathname }) => `namespace topic ${host}${pathname}`,
   forbidden:
     'an identity with the role "EventGrid Data Receiver" on the event subscription, and a firewall of the namespace that lets this cluster in',
-  notFound: 'an event subscription that exists: keymount events setup creates it',
+  notFound: 'an event subscription of the mode Queue that exists',
 }
 
 /**
