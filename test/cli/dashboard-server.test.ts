@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { test } from 'node:test'
-import { createKubeClient, loadKubeconfig } from '#kubernetes/client'
 import { type OpenDashboard, openDashboard } from '../support/dashboard.ts'
 import { createFleet } from '../support/dashboard-fleet.ts'
+import { kubeClientOf } from '../support/kube-client-of.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
 
 interface Answer {
@@ -62,8 +62,7 @@ async function signIn(dashboard: OpenDashboard): Promise<Record<string, string>>
 
 test('the dashboard answers its own page alone', async (t) => {
   const cluster = await startLocalCluster(t)
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   await createFleet(kube)
   const dashboard = await openDashboard(t, cluster.kubeconfig)
   const { origin } = dashboard

@@ -5,16 +5,15 @@ import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
 import {
-  createKubeClient,
   isAlreadyExists,
   type KubeClient,
   type KubeObject,
-  loadKubeconfig,
   resources,
   type UntypedObject,
   type Volume,
 } from '#kubernetes/client'
 import { createDefinitions } from '../support/custom-resources.ts'
+import { kubeClientOf } from '../support/kube-client-of.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
 import { runCli } from '../support/run-cli.ts'
 import { secretsVolume } from '../support/secrets-volume.ts'
@@ -28,8 +27,7 @@ const clientID = '11111111-2222-3333-4444-555555555555'
 /** A cluster with a pod of its own and one of a Deployment, both with the binding `web`. */
 async function startCluster(t: TestContext) {
   const cluster = await startLocalCluster(t)
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   for (const file of readdirSync(crds)) {
     await kube.create(
       resources.customResourceDefinitions,

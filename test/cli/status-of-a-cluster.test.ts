@@ -3,7 +3,8 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { resources } from '#kubernetes/client'
+import { kubeClientOf } from '../support/kube-client-of.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
 import { runCli } from '../support/run-cli.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -24,8 +25,7 @@ test('status describes the cluster of KUBECONFIG and --kubeconfig, and not a lab
   })
 
   await t.test('with it, in any namespace: its pods', async () => {
-    const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-    t.after(() => kube.close())
+    const kube = kubeClientOf(t, cluster.kubeconfig)
     await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'secrets' } })
     await kube.create(resources.pods, {
       apiVersion: 'v1',

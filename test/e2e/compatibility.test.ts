@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { resources } from '#kubernetes/client'
 import { newestCluster, oldestCluster } from '../../scripts/pages/compatibility-page.ts'
+import { kubeClientOf } from '../support/kube-client-of.ts'
 import { realClusterOnly } from './real-cluster-only.ts'
 
 const { KUBECONFIG = '' } = process.env
@@ -11,8 +12,7 @@ test(
   'docs/compatibility.md names the container runtime of this cluster',
   realClusterOnly('the page is about real clusters'),
   async (t) => {
-    const kube = createKubeClient(loadKubeconfig(KUBECONFIG, { environment: process.env }))
-    t.after(() => kube.close())
+    const kube = kubeClientOf(t, KUBECONFIG)
     const { items } = await kube.list(resources.nodes)
     for (const { status } of items) {
       const { kubeletVersion = '', containerRuntimeVersion = '' } = status?.nodeInfo ?? {}

@@ -6,7 +6,7 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
-import { execInPod, isNotFound, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
+import { execInPod, ifFound, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
 import { until } from '../support/eventually.ts'
 import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
 import { findClusterProcesses } from './cluster-processes.ts'
@@ -285,13 +285,8 @@ describe('faults under load', options, () => {
     await release.createPod(name, { command, spec: { restartPolicy: 'Never', ...overrides } })
   }
 
-  async function podOf(name: string): Promise<Pod | undefined> {
-    try {
-      return await release.kube.get(resources.pods, { namespace: release.namespace, name })
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+  function podOf(name: string): Promise<Pod | undefined> {
+    return ifFound(release.kube.get(resources.pods, { namespace: release.namespace, name }))
   }
 
   async function uidOf(name: string): Promise<string> {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DaemonSet, type KubeClient, resources } from '#kubernetes/client'
+import { type DaemonSet, type KubeClient, resources, wasFound } from '#kubernetes/client'
 import { until } from '../support/eventually.ts'
-import { createHelmRelease, exists } from '../support/helm-release.ts'
+import { createHelmRelease } from '../support/helm-release.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 
 /** The chart's life on a real cluster, as a release of its own beside whatever is installed there. */
@@ -37,7 +37,7 @@ test(
 
     await release.uninstall()
     assert.deepEqual((await kube.list(resources.daemonSets, { namespace })).items, [])
-    assert.equal(await exists(kube.get(resources.csiDrivers, { name: release.driver })), false)
+    assert.equal(await wasFound(kube.get(resources.csiDrivers, { name: release.driver })), false)
     await kube.get(resources.secretProviderClasses, { namespace, name: 'app' })
     assert.equal(await release.read('app'), 'second')
 

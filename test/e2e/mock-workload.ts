@@ -1,6 +1,6 @@
 import {
   apiVersionOf,
-  isNotFound,
+  ifFound,
   type OwnerReference,
   type Pod,
   type PodSpec,
@@ -161,16 +161,12 @@ export async function secretOf(
   | { values: Record<string, string>; labels: Record<string, string>; owners: OwnerReference[]; object: Secret }
   | undefined
 > {
-  try {
-    const object = await lab.kube.get(resources.secrets, ref)
-    const { data = {}, metadata } = object
-    const values = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])
-    const { labels = {}, ownerReferences: owners = [] } = metadata
-    return { values: Object.fromEntries(values) as Record<string, string>, labels, owners, object }
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const object = await ifFound(lab.kube.get(resources.secrets, ref))
+  if (object === undefined) return undefined
+  const { data = {}, metadata } = object
+  const values = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])
+  const { labels = {}, ownerReferences: owners = [] } = metadata
+  return { values: Object.fromEntries(values) as Record<string, string>, labels, owners, object }
 }
 
 /** Waits until a Secret has this many owners; 0 for a Secret that is gone. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { isNotFound, resources } from '#kubernetes/client'
+import { resources, wasFound } from '#kubernetes/client'
 import { until } from '../support/eventually.ts'
 import type { Lab } from '../support/lab.ts'
 
@@ -18,15 +18,8 @@ export async function createNamespace(lab: Lab, label: string): Promise<string> 
 export async function removeNamespaces(lab: Lab): Promise<void> {
   for (const name of namespaces) await lab.kube.delete(resources.namespaces, { name })
   for (const name of namespaces) {
-    await until(`namespace ${name} gone`, async () => {
-      try {
-        await lab.kube.get(resources.namespaces, { name })
-        return undefined
-      } catch (error) {
-        if (isNotFound(error)) return true
-        throw error
-      }
-    })
+    const gone = async () => !(await wasFound(lab.kube.get(resources.namespaces, { name }))) || undefined
+    await until(`namespace ${name} gone`, gone)
   }
   namespaces.clear()
 }

@@ -79,14 +79,7 @@ test(
       for (const id of ids) await azure.arm.delete(id)
       await sleep(sharedMs)
       await release.createPod('refused')
-      await until(
-        'the refusal',
-        async () => {
-          const events = await eventsOf(release, 'FailedMount')
-          return events.some(({ message = '' }) => message.includes('[vault-forbidden]')) || undefined
-        },
-        patience,
-      )
+      await mountFails(release, '[vault-forbidden]')
       await sleep(10_000)
       const pod = await kube.get(resources.pods, { namespace, name: 'refused' })
       assert.equal(pod.status?.phase, 'Pending')
@@ -102,19 +95,7 @@ test(
         await cut(vaultHost, entra)
         await restartProvider(release)
         await release.createPod('early')
-        await until(
-          'the error',
-          async () => {
-            const events = await eventsOf(release, 'FailedMount')
-            const text = 'fallbackSecretName "app-fallback"'
-            return (
-              events.some(
-                ({ message = '' }) => message.includes('[fallback-secret-missing]') && message.includes(text),
-              ) || undefined
-            )
-          },
-          patience,
-        )
+        await mountFails(release, '[fallback-secret-missing]', 'fallbackSecretName "app-fallback"')
         await kube.create(resources.secrets, {
           apiVersion: 'v1',
           kind: 'Secret',
@@ -162,6 +143,15 @@ async function staleTimes({ kube, namespace }: HelmRelease): Promise<string[]> {
 async function eventsOf({ kube, namespace }: HelmRelease, reason: string) {
   const { items } = await kube.list(resources.events, { namespace })
   return items.filter((event) => event.reason === reason)
+}
+
+/** Waits for an event of a failed mount with all of these texts. */
+async function mountFails(release: HelmRelease, ...texts: string[]): Promise<void> {
+  const failed = async () => {
+    const events = await eventsOf(release, 'FailedMount')
+    return events.some(({ message = '' }) => texts.every((text) => message.includes(text))) || undefined
+  }
+  await until(`a failed mount with ${texts.join(' and ')}`, failed, patience)
 }
 
 /** The aim is 20 s. */

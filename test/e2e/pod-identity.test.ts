@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { execInPod, type Pod, resources } from '#kubernetes/client'
+import { execInPod, type Pod, resources, wasFound } from '#kubernetes/client'
 import { podIdentityNames } from '#product/pod-identity'
 import { azMissing, findAz } from '../support/az.ts'
 import { until } from '../support/eventually.ts'
-import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
+import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
 import { type TestAzure, type TestIdentity, testGroup } from '../support/local-azure.ts'
 import { mayHavePodNetwork, noPodNetwork } from '../support/may-have-pod-network.ts'
 import { startPodNetworkCluster } from '../support/pod-network-cluster.ts'
@@ -109,7 +109,7 @@ test('pod identity gives pods the identities of their bindings, and no others', 
     await release.podReady('web-2')
     await release.deletePod('web')
     await until('the assignment of the first pod gone', async () =>
-      (await exists(
+      (await wasFound(
         kube.get(resources.azureAssignedIdentities, { namespace: 'default', name: `web-${namespace}-shop` }),
       ))
         ? undefined
@@ -189,7 +189,9 @@ test('pod identity gives pods the identities of their bindings, and no others', 
       )
       await guide.follow(7)
       assert.equal(
-        await exists(kube.get(resources.customResourceDefinitions, { name: 'azureidentities.aadpodidentity.k8s.io' })),
+        await wasFound(
+          kube.get(resources.customResourceDefinitions, { name: 'azureidentities.aadpodidentity.k8s.io' }),
+        ),
         false,
       )
       await works('app=orders,azure.workload.identity/use=true')

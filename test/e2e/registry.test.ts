@@ -5,10 +5,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { resources } from '#kubernetes/client'
 import { startRegistry } from '../support/docker-registry.ts'
 import { until } from '../support/eventually.ts'
 import { findProgram } from '../support/find-program.ts'
+import { kubeClientOf } from '../support/kube-client-of.ts'
 import { cliCommand, cliEnvironment } from '../support/run-cli.ts'
 import { realClusterOnly } from './real-cluster-only.ts'
 
@@ -35,8 +36,7 @@ test(
     const { image, digest, platforms } = JSON.parse(stdout) as { image: string; digest: string; platforms: object[] }
     assert.equal(platforms.length, 2)
 
-    const kube = createKubeClient(loadKubeconfig(process.env.KUBECONFIG ?? '', { environment: process.env }))
-    t.after(() => kube.close())
+    const kube = kubeClientOf(t, process.env.KUBECONFIG ?? '')
     const name = `e2e-registry-${randomBytes(3).toString('hex')}`
     const pod = { namespace: 'default', name }
     t.after(() => kube.delete(resources.pods, pod))

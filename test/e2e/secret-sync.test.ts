@@ -2,17 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   createKubeClient,
+  ifFound,
   isForbidden,
-  isNotFound,
   loadKubeconfig,
   type Resource,
   resources,
   type Secret,
   type SecretSync,
   type UntypedObject,
+  wasFound,
 } from '#kubernetes/client'
 import { until } from '../support/eventually.ts'
-import { createHelmRelease, exists, type HelmRelease } from '../support/helm-release.ts'
+import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
 import { noHelm, noNodeHost, realClusterOnly } from './real-cluster-only.ts'
 
 /** Secrets without a pod, installed by the chart with nothing but `sync.enabled`, on a real cluster with its admission policies. */
@@ -45,7 +46,7 @@ test('a SecretSync becomes a Secret on a real cluster, and its controller can do
       const message = `failed to patch secret "${name}": ${expected.replaceAll('NAMESPACE', namespace)}`
       assert.equal(await failed(release, name, 'ControllerPatchError'), message)
       assert.equal(await condition(release, name, 'SecretCreated', 'False', 'ControllerPatchError'), message)
-      assert.equal(await exists(kube.get(resources.secrets, { namespace, name })), false)
+      assert.equal(await wasFound(kube.get(resources.secrets, { namespace, name })), false)
       await kube.delete(resources.secretSyncs, { namespace, name })
     })
 
@@ -332,13 +333,8 @@ function syncOf(
 }
 
 async function valueOfSecret({ kube, namespace }: HelmRelease, name: string): Promise<string | undefined> {
-  try {
-    const { data } = await kube.get(resources.secrets, { namespace, name })
-    return Buffer.from(data?.password ?? '', 'base64').toString('utf8')
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  const secret = await ifFound(kube.get(resources.secrets, { namespace, name }))
+  return secret === undefined ? undefined : Buffer.from(secret.data?.password ?? '', 'base64').toString('utf8')
 }
 
 function ready(release: HelmRelease, name: string): Promise<string> {

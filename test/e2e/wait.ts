@@ -1,4 +1,4 @@
-import { isNotFound, resources } from '#kubernetes/client'
+import { ifFound, resources } from '#kubernetes/client'
 import { until } from '../support/eventually.ts'
 import type { Lab } from '../support/lab.ts'
 
@@ -44,12 +44,7 @@ export async function deletePod(lab: Lab, namespace: string, name: string): Prom
   const { metadata } = await lab.kube.get(resources.pods, { namespace, name })
   await lab.kube.delete(resources.pods, { namespace, name }, { gracePeriodSeconds: 1 })
   await until(`pod ${namespace}/${name} gone`, async () => {
-    try {
-      const now = await lab.kube.get(resources.pods, { namespace, name })
-      return now.metadata.uid === metadata.uid ? undefined : true
-    } catch (error) {
-      if (isNotFound(error)) return true
-      throw error
-    }
+    const now = await ifFound(lab.kube.get(resources.pods, { namespace, name }))
+    return now?.metadata.uid === metadata.uid ? undefined : true
   })
 }

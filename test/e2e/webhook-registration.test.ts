@@ -3,10 +3,11 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { createKubeClient, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
+import { type Pod, resources } from '#kubernetes/client'
 import { webhookNames } from '#product/webhook'
 import { chartDirectory, helm } from '../packaging/charts/helm.ts'
 import { until } from '../support/eventually.ts'
+import { kubeClientOf } from '../support/kube-client-of.ts'
 import { label, needsRealCluster, podOf, tenant } from './webhook-world.ts'
 
 const { KUBECONFIG = '', KEYMOUNT_IMAGE } = process.env
@@ -18,8 +19,7 @@ test(
   needsRealCluster,
   async (t) => {
     const namespace = `e2e-registration-${randomBytes(3).toString('hex')}`
-    const kube = createKubeClient(loadKubeconfig(KUBECONFIG, { environment: process.env }))
-    t.after(() => kube.close())
+    const kube = kubeClientOf(t, KUBECONFIG)
     const run = (...words: string[]) => promisify(execFile)(helm ?? 'helm', [...words, '-n', namespace])
     await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
     t.after(async () => {
@@ -83,24 +83,10 @@ test(
           if ((webhook?.rules ?? []).length === 0) without.push(object.metadata.resourceVersion ?? '')
         }
       })().catch(() => undefined)
-      await run(
-        'upgrade',
-        namespace,
-        chartDirectory,
-        ...common,
-        ...good,
-        ...set({ 'webhook.timeoutSeconds': '9' }),
-        '--wait',
-      )
-      await run(
-        'upgrade',
-        namespace,
-        chartDirectory,
-        ...common,
-        ...good,
-        ...set({ 'webhook.timeoutSeconds': '8' }),
-        '--wait',
-      )
+      for (const seconds of ['9', '8']) {
+        const values = [...common, ...good, ...set({ 'webhook.timeoutSeconds': seconds })]
+        await run('upgrade', namespace, chartDirectory, ...values, '--wait')
+      }
       await run('rollback', namespace, '3', '--wait')
       abort.abort(new Error('enough'))
       await watching

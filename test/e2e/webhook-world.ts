@@ -5,12 +5,12 @@ import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import {
   createKubeClient,
-  isNotFound,
   type KubeClient,
   type KubeConfig,
   loadKubeconfig,
   type Pod,
   resources,
+  wasFound,
 } from '#kubernetes/client'
 import { chartDirectory, helm } from '../packaging/charts/helm.ts'
 import { until } from '../support/eventually.ts'
@@ -54,13 +54,8 @@ export async function createWebhookWorld(t: TestContext): Promise<WebhookWorld> 
   t.after(async () => {
     await run('uninstall', namespace, '--ignore-not-found')
     await kube.delete(resources.namespaces, { name: namespace })
-    await until('the namespace gone', async () => {
-      const gone = await kube.get(resources.namespaces, { name: namespace }).catch((error) => {
-        if (isNotFound(error)) return undefined
-        throw error
-      })
-      return gone === undefined || undefined
-    })
+    const gone = async () => !(await wasFound(kube.get(resources.namespaces, { name: namespace }))) || undefined
+    await until('the namespace gone', gone)
   })
   const cacheDir = temporaryDirectory(t, 'keymount-kubectl-')
   const kubectl = kubectlFor(findKubectl() ?? 'kubectl', { kubeconfig: KUBECONFIG ?? '', cacheDir })

@@ -5,10 +5,8 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Client, credentials, type ServiceError } from '@grpc/grpc-js'
 import {
-  createKubeClient,
   type KubeClient,
   type KubeEvent,
-  loadKubeconfig,
   type Pod,
   resources,
   type SecretProviderClass,
@@ -26,6 +24,7 @@ import { configOf } from './config-of.ts'
 import { createDefinitions } from './custom-resources.ts'
 import { createFakeMounter } from './fake-mounter.ts'
 import { type FakeProvider, objectsAttribute, startFakeProvider } from './fake-provider.ts'
+import { kubeClientOf } from './kube-client-of.ts'
 import { startLocalCluster } from './local-cluster.ts'
 import { createManualClock, type ManualClock } from './manual-clock.ts'
 import { readMetrics } from './metrics.ts'
@@ -115,8 +114,7 @@ export async function startDriver(t: TestContext, overrides: DriverOverrides = {
   const root = temporaryDirectory(t, 'keymount-driver-')
   // The cluster's own node agent must not run the pods: this test is kubelet.
   const cluster = await startLocalCluster(t, { nodeName: 'another-node' })
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   await createDefinitions(kube)
   const kubeletRoot = join(root, 'kubelet')
   const endpoint = `unix://${join(root, 'csi', 'csi.sock')}`

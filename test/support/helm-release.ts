@@ -8,12 +8,12 @@ import { parse, stringify } from 'yaml'
 import {
   createKubeClient,
   execInPod,
-  isNotFound,
   type KubeClient,
   type KubeConfig,
   loadKubeconfig,
   resources,
   type UntypedObject,
+  wasFound,
 } from '#kubernetes/client'
 import { recordOf } from '#lib/formats'
 import { chartDirectory, helm } from '../packaging/charts/helm.ts'
@@ -152,7 +152,7 @@ export async function createHelmRelease(t: TestContext, options: HelmReleaseOpti
     async deletePod(name) {
       await kube.delete(resources.pods, { namespace, name }, { gracePeriodSeconds: 1 })
       await until(`pod ${name} gone`, async () =>
-        (await exists(kube.get(resources.pods, { namespace, name }))) ? undefined : true,
+        (await wasFound(kube.get(resources.pods, { namespace, name }))) ? undefined : true,
       )
     },
   }
@@ -274,14 +274,4 @@ async function podReady(kube: KubeClient, namespace: string, name: string): Prom
     const { status } = await kube.get(resources.pods, { namespace, name })
     return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') || undefined
   })
-}
-
-export async function exists(asking: Promise<unknown>): Promise<boolean> {
-  try {
-    await asking
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
 }

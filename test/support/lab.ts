@@ -7,11 +7,11 @@ import {
   createKubeClient,
   type ExecResult,
   execInPod,
-  isNotFound,
   type KubeClient,
   type KubeConfig,
   loadKubeconfig,
   resources,
+  wasFound,
 } from '#kubernetes/client'
 import { createLabAzure, type LabAzure, readCredentials } from '#lab/home'
 import { networkAddresses } from '#lab/router'
@@ -144,17 +144,7 @@ async function deleteCases(kube: KubeClient): Promise<void> {
   const names = new Set(users.map(({ metadata }) => metadata.namespace ?? '').filter((name) => name.startsWith('e2e-')))
   await Promise.all([...names].map((name) => kube.delete(resources.namespaces, { name })))
   for (const name of names) {
-    while (await exists(kube, name)) await delay(300)
-  }
-}
-
-async function exists(kube: KubeClient, namespace: string): Promise<boolean> {
-  try {
-    await kube.get(resources.namespaces, { name: namespace })
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
+    while (await wasFound(kube.get(resources.namespaces, { name }))) await delay(300)
   }
 }
 

@@ -5,7 +5,6 @@ import {
   createKubeClient,
   type ExecResult,
   execInPod,
-  isNotFound,
   type KubeClient,
   type KubeEvent,
   type KubeObject,
@@ -14,6 +13,7 @@ import {
   type PodSpec,
   type Resource,
   resources,
+  wasFound,
 } from '#kubernetes/client'
 import type { LocalClusterOptions } from '#lab/cluster'
 import { eventually } from './eventually.ts'
@@ -109,11 +109,7 @@ export async function startNode(t: TestContext, overrides: Partial<LocalClusterO
     async delete(name, options = {}) {
       await kube.delete(resources.pods, { name, namespace }, options)
       await eventually(async () => {
-        const found = await kube.get(resources.pods, { name, namespace }).catch((error) => {
-          if (isNotFound(error)) return undefined
-          throw error
-        })
-        assert.equal(found, undefined)
+        assert.equal(await wasFound(kube.get(resources.pods, { name, namespace })), false)
       }, 15_000)
     },
     stop: cluster.stop,

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { resources } from '#kubernetes/client'
 import { silentLog } from '#lib'
+import { kubeClientOf } from '../../../test/support/kube-client-of.ts'
 import { startLocalCluster } from '../../../test/support/local-cluster.ts'
 import { followServiceAccounts } from './service-accounts.ts'
 
 test('of the annotations of a service account only those are stored that the webhook reads, and a part of a huge one', async (t) => {
   const cluster = await startLocalCluster(t)
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   const annotations = {
     'azure.workload.identity/client-id': 'client',
     'azure.workload.identity/tenant-id': 'x'.repeat(100_000),

@@ -10,6 +10,7 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { until } from '../../support/eventually.ts'
 import { findKubectl, type Kubectl, kubectlFor } from '../../support/kubectl.ts'
 import type { Lab } from '../../support/lab.ts'
+import { secretsVolume } from '../../support/secrets-volume.ts'
 import { etcdContent, etcdDirectory } from '../etcd-data.ts'
 import { type InstalledWebhook, installWebhook, productImage } from '../installed-webhook.ts'
 import { plant } from '../planted.ts'
@@ -143,11 +144,6 @@ function podOf(
   name: string,
   annotations: Record<string, string>,
 ): Pod {
-  const csi = {
-    driver: 'secrets-store.csi.k8s.io',
-    readOnly: true,
-    volumeAttributes: { secretProviderClass: className },
-  }
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -156,7 +152,7 @@ function podOf(
       serviceAccountName: serviceAccount,
       terminationGracePeriodSeconds: 1,
       containers: [{ name: 'app', image: busybox, command: ['sleep', '10000'] }],
-      volumes: [{ name: 'secrets', csi }],
+      volumes: [secretsVolume('secrets', className)],
     },
   }
 }

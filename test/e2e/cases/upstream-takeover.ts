@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { isNotFound, resources, type SecretProviderClassPodStatus } from '#kubernetes/client'
+import { resources, type SecretProviderClassPodStatus, wasFound } from '#kubernetes/client'
 import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { csiMountLines, csiMounts, onNode, productPod } from '../node.ts'
@@ -166,14 +166,8 @@ export function upstreamTakeoverCases(lab: () => Lab): void {
       return { path: status?.targetPath ?? '', uid: metadata.ownerReferences?.[0]?.uid ?? '' }
     }
 
-    async function exists(pod: string): Promise<boolean> {
-      try {
-        await lab().kube.get(resources.pods, { namespace: workload.namespace, name: pod })
-        return true
-      } catch (error) {
-        if (isNotFound(error)) return false
-        throw error
-      }
+    function exists(pod: string): Promise<boolean> {
+      return wasFound(lab().kube.get(resources.pods, { namespace: workload.namespace, name: pod }))
     }
 
     async function podLog(namespace: string, pod: string): Promise<string> {

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
-import { createKubeClient, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
+import { type Pod, resources } from '#kubernetes/client'
 import { startCsiPlugin } from '../../support/csi-plugin.ts'
 import { eventually } from '../../support/eventually.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { mayMount } from '../../support/may-mount.ts'
 import { hostImage, processesWith, startNode } from '../../support/node.ts'
 
@@ -64,8 +65,7 @@ test('kill -9 of the node ends its pods’ processes; the next start runs the po
   const stateDir = await mkdtemp(join(tmpdir(), 'keymount-restart-'))
   t.after(() => rm(stateDir, { recursive: true, force: true }))
   const first = await launch(t, stateDir, 0)
-  const kube = createKubeClient(loadKubeconfig(first.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, first.kubeconfig)
   await kube.create(resources.csiDrivers, {
     apiVersion: 'storage.k8s.io/v1',
     kind: 'CSIDriver',

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { resources } from '#kubernetes/client'
 import { customResourceDefinitions, secretSyncDefinition } from '../../support/custom-resources.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { chartDirectory, daemonSets, type Manifest, needsHelm, template } from './helm.ts'
 
@@ -56,8 +57,7 @@ interface Definition {
 
 test('an API server accepts the examples of the annotations', async (t) => {
   const cluster = await startLocalCluster(t, { node: false })
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   for (const definition of [...customResourceDefinitions, secretSyncDefinition])
     await kube.create(resources.customResourceDefinitions, definition)
   const examples = annotation('crdsExamples') as Manifest[]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isNotFound, resources } from '#kubernetes/client'
+import { resources, wasFound } from '#kubernetes/client'
 import { startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -17,14 +17,8 @@ async function annotate({ kube }: TestDriver, account: string | null): Promise<v
   )
 }
 
-async function exists({ kube }: TestDriver): Promise<boolean> {
-  try {
-    await kube.get(resources.secrets, { name: 'web-secret', namespace: 'default' })
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
+function exists({ kube }: TestDriver): Promise<boolean> {
+  return wasFound(kube.get(resources.secrets, { name: 'web-secret', namespace: 'default' }))
 }
 
 test('the driver neither writes nor removes the Secrets of a class that names a service account for them', async (t) => {

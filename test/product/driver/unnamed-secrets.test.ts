@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isNotFound, resources, type SecretProviderClass } from '#kubernetes/client'
+import { resources, type SecretProviderClass, wasFound } from '#kubernetes/client'
 import { startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
@@ -8,15 +8,8 @@ import { createManualClock, type ManualClock } from '../../support/manual-clock.
 const minute = 60_000
 
 const entry = (secretName: string) => ({ secretName, data: [{ objectName: 'foo', key: 'username' }] })
-const exists = async ({ kube }: TestDriver, name: string) => {
-  try {
-    await kube.get(resources.secrets, { name, namespace: 'default' })
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
-}
+const exists = ({ kube }: TestDriver, name: string) =>
+  wasFound(kube.get(resources.secrets, { name, namespace: 'default' }))
 const editClass = ({ kube }: TestDriver, name: string, spec: SecretProviderClass['spec']) =>
   kube.patch(resources.secretProviderClasses, { name, namespace: 'default' }, { spec })
 const reasons = async (driver: TestDriver) => (await driver.events()).map(({ reason }) => reason)

@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
-import { createKubeClient, type KubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { type KubeClient, resources } from '#kubernetes/client'
 import { NodeClient, RegistrationClient } from '#kubernetes/csi'
 import { listen } from '#lib/http'
 import { createDefinitions } from '../../support/custom-resources.ts'
 import { podVolume, type TestPod, unary } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { objectsOf } from '../../support/provider.ts'
 import { appSubject, type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
@@ -156,8 +157,7 @@ async function startWindowsNode(t: TestContext): Promise<WindowsNode> {
     startProviderLab(t),
     startLocalCluster(t, { nodeName: 'another-node' }),
   ])
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   await createDefinitions(kube)
   for (const directory of [`${kubeletRoot}\\plugins_registry`, `${kubeletRoot}\\pods`])
     mkdirSync(wine.unix(directory), { recursive: true })

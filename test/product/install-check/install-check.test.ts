@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createKubeClient, loadKubeconfig, resources } from '#kubernetes/client'
+import { resources } from '#kubernetes/client'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { runCli } from '../../support/run-cli.ts'
 
@@ -10,8 +11,7 @@ const driver = 'secrets-store.csi.k8s.io'
 
 test('install-check names what does not work, and succeeds when everything does', async (t) => {
   const cluster = await startLocalCluster(t, { node: false })
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   const check = (...flags: string[]) =>
     runCli([
       'install-check',

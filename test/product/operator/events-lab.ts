@@ -4,11 +4,9 @@ import type { TestContext } from 'node:test'
 import {
   type ClassChange,
   classAnnotations,
-  createKubeClient,
   isAlreadyExists,
   type KubeClient,
   type KubeEvent,
-  loadKubeconfig,
   parseClassChange,
   resources,
 } from '#kubernetes/client'
@@ -19,6 +17,7 @@ import { configOf } from '../../support/config-of.ts'
 import { customResourceDefinitions } from '../../support/custom-resources.ts'
 import { createEventGridNamespace } from '../../support/event-grid-namespace.ts'
 import { until } from '../../support/eventually.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { startLocalAzure, type TestAzure, type TestIdentity } from '../../support/local-azure.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { readMetrics } from '../../support/metrics.ts'
@@ -75,8 +74,7 @@ export async function startEventsLab(t: TestContext, transport: Transport = 'que
   const authority = join(directory, 'cluster-ca.pem')
   writeFileSync(authority, cluster.ca)
   const azure = await startLocalAzure(t, { issuerCaFiles: [authority] })
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   await createDefinitions(kube)
   const way = transport === 'queue' ? await startQueue(azure) : await startTopic(azure)
   const identity = await azure.createIdentity('keymount-operator')

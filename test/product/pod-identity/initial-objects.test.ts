@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { createKubeClient, isAlreadyExists, loadKubeconfig, resources } from '#kubernetes/client'
+import { isAlreadyExists, resources } from '#kubernetes/client'
 import { eventually } from '../../support/eventually.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { podIdentityDefinitions } from './cluster.ts'
@@ -24,8 +25,7 @@ const binding = objectOf('AzureIdentityBinding', 'shop', { azureIdentity: 'shop'
 
 async function startCluster(t: TestContext) {
   const { kubeconfig } = await startLocalCluster(t)
-  const kube = createKubeClient(loadKubeconfig(kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, kubeconfig)
   const install = async () => {
     for (const definition of podIdentityDefinitions) await kube.create(resources.customResourceDefinitions, definition)
   }

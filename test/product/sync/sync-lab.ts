@@ -1,20 +1,14 @@
+import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
-import {
-  createKubeClient,
-  isNotFound,
-  type KubeClient,
-  loadKubeconfig,
-  resources,
-  type Secret,
-  type SecretSync,
-} from '#kubernetes/client'
+import { ifFound, type KubeClient, resources, type Secret, type SecretSync } from '#kubernetes/client'
 import { type Running, silentLog } from '#lib'
 import { createSyncMetrics, type SyncConfig, startSync } from '#product/sync'
 import { customResourceDefinitions, secretSyncDefinition } from '../../support/custom-resources.ts'
 import { until } from '../../support/eventually.ts'
 import { type FakeProvider, startFakeProvider } from '../../support/fake-provider.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import type { TestIdentity } from '../../support/local-azure.ts'
 import { startLocalCluster, type TestCluster } from '../../support/local-cluster.ts'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
@@ -44,6 +38,8 @@ export interface SyncLab {
   value(name: string, key: string): Promise<string | undefined>
   /** Waits for a condition and gives its message. */
   condition(name: string, type: string, status: string, reason: string): Promise<string>
+  /** The message of the condition with which a SecretSync that has no Secret is not ready. */
+  reasonOfAbsence(name: string, reason: string): Promise<string>
 }
 
 /** Where each key of a Secret comes from, as `spec.secretObject` has it. */
@@ -55,8 +51,7 @@ export function keysFrom(sources: Readonly<Record<string, string>>): Pick<Secret
 export async function startSyncLab(t: TestContext): Promise<SyncLab> {
   const cluster = await startLocalCluster(t)
   const providerLab = await startProviderLab(t, { issuerCaFiles: [writeCa(cluster)] })
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   for (const definition of [...customResourceDefinitions, secretSyncDefinition]) {
     await kube.create(resources.customResourceDefinitions, definition).catch((error: { status?: number }) => {
       if (error.status !== 409) throw error
@@ -141,14 +136,7 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
         },
       }),
     sync: (name) => kube.get(resources.secretSyncs, ref(name)),
-    async secret(name) {
-      try {
-        return await kube.get(resources.secrets, ref(name))
-      } catch (error) {
-        if (isNotFound(error)) return undefined
-        throw error
-      }
-    },
+    secret: (name) => ifFound(kube.get(resources.secrets, ref(name))),
     async value(name, key) {
       const data = (await lab.secret(name))?.data?.[key]
       return data === undefined ? undefined : Buffer.from(data, 'base64').toString('utf8')
@@ -164,6 +152,11 @@ export async function startSyncLab(t: TestContext): Promise<SyncLab> {
         },
         { withinMs: 20_000, everyMs: 50 },
       ),
+    async reasonOfAbsence(name, reason) {
+      const message = await lab.condition(name, 'Ready', 'False', reason)
+      assert.equal(await lab.secret(name), undefined)
+      return message
+    },
   }
   return lab
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { createKubeClient, isConflict, loadKubeconfig, resources } from '#kubernetes/client'
+import { isConflict, resources } from '#kubernetes/client'
 import { startApiProxy } from '../../support/api-proxy.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { podReview, samplePod, startWebhookLab } from './webhook-lab.ts'
 
@@ -20,8 +21,7 @@ async function startDisturbedLab(t: TestContext) {
   }
   const proxy = await startApiProxy(lab.kubeconfig, join(temporaryDirectory(t), 'kubeconfig'))
   t.after(() => proxy.stop())
-  const through = createKubeClient(loadKubeconfig(proxy.kubeconfig))
-  t.after(() => through.close())
+  const through = kubeClientOf(t, proxy.kubeconfig)
   // It is away while the webhook starts, too.
   let faults = 2
   proxy.fault = (line) => (line === 'GET /version' && faults-- > 0 ? 503 : undefined)

@@ -17,6 +17,7 @@ import {
   webhookNames,
 } from '#product/webhook'
 import { eventually } from '../../support/eventually.ts'
+import { kubeClientOf } from '../../support/kube-client-of.ts'
 import { startLocalCluster } from '../../support/local-cluster.ts'
 
 /** Where everything of these tests is. */
@@ -76,8 +77,7 @@ export const configurationResources = {
 
 export async function startWebhookLab(t: TestContext): Promise<WebhookLab> {
   const cluster = await startLocalCluster(t)
-  const kube = createKubeClient(loadKubeconfig(cluster.kubeconfig))
-  t.after(() => kube.close())
+  const kube = kubeClientOf(t, cluster.kubeconfig)
   await defineValidation(kube)
   await kube.create(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   const metadata = { name: webhookNames.secret, namespace }
