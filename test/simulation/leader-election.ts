@@ -1,8 +1,8 @@
 import type { Running } from '#lib'
 import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeatWhileStormy } from './repeat.ts'
-import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { clusterScenario } from './scenario.ts'
+import type { SimulatedApiServer } from './simulated-api-server.ts'
 import { runStormThenCalm } from './storm.ts'
 import type { World } from './world.ts'
 
@@ -24,32 +24,27 @@ interface Actions {
  * Replicas that elect a leader, which acts every few hundred milliseconds as long as it may. No leader acts any more once
  * another has: not after a partition, a pause of its process, a step of its clock, or a lost answer.
  */
-export const leaderElection: Scenario = {
-  name: 'leader election',
-  async run(world, directory) {
-    const server = await startApiServer(world, directory)
-    const actions: Actions = { last: 0, terms: 0, lastAt: 0 }
-    const replicas = startReplicas({ world, server }, 'candidate', {
-      replicas: 3,
-      durationMs,
-      restartMs: [100, 30_000],
-      work: (program) => act(world, program, actions),
-    })
-    repeatWhileStormy(world, [500, 40_000], () => disturbOne(world, server, replicas))
-    let renewals = 0
-    const onCalm = () => {
-      renewals = server.store.revision
-    }
-    await runStormThenCalm(world, { stormMs, calmMs, onCalm })
-    const leaders = replicas.filter(({ process, leadership }) => process.alive && leadership.leads())
-    if (leaders.length !== 1) world.violate(`${leaders.length} leaders at the end`)
-    if (world.time.now - actions.lastAt > 2000) world.violate('nothing acts as the leader at the end')
-    const writes = server.store.revision - renewals
-    // One write per quarter of the duration, and a few for an election.
-    if (writes > calmMs / (durationMs / 4) + 10) world.violate(`${writes} writes of the Lease in ${calmMs / 1000} s`)
-    world.check()
-  },
-}
+export const leaderElection = clusterScenario('leader election', async ({ world, server }) => {
+  const actions: Actions = { last: 0, terms: 0, lastAt: 0 }
+  const replicas = startReplicas({ world, server }, 'candidate', {
+    replicas: 3,
+    durationMs,
+    restartMs: [100, 30_000],
+    work: (program) => act(world, program, actions),
+  })
+  repeatWhileStormy(world, [500, 40_000], () => disturbOne(world, server, replicas))
+  let renewals = 0
+  const onCalm = () => {
+    renewals = server.store.revision
+  }
+  await runStormThenCalm(world, { stormMs, calmMs, onCalm })
+  const leaders = replicas.filter(({ process, leadership }) => process.alive && leadership.leads())
+  if (leaders.length !== 1) world.violate(`${leaders.length} leaders at the end`)
+  if (world.time.now - actions.lastAt > 2000) world.violate('nothing acts as the leader at the end')
+  const writes = server.store.revision - renewals
+  // One write per quarter of the duration, and a few for an election.
+  if (writes > calmMs / (durationMs / 4) + 10) world.violate(`${writes} writes of the Lease in ${calmMs / 1000} s`)
+})
 
 /** What a leader does: it acts repeatedly while it leads, until it is stopped. */
 function act(world: World, { process, name, leads }: LeadingProgram, actions: Actions): Running {

@@ -1,9 +1,9 @@
 import { createKubeClient, type KubeClient, type Leadership, lead, type Transport } from '#kubernetes/client'
 import type { Clock, Log, Running } from '#lib'
 import { connectToApiServer, type Network } from './network.ts'
-import { type SimulatedApiServer, serverUrl } from './simulated-api-server.ts'
+import type { SimulatedCluster } from './scenario.ts'
+import { serverUrl } from './simulated-api-server.ts'
 import { createProcess, type SimulatedProcess } from './simulated-process.ts'
-import type { World } from './world.ts'
 
 /** A replica of a controller: it works while it holds the Lease, and starts again after it has died. */
 export interface LeadingReplica {
@@ -36,21 +36,21 @@ interface LeadingOptions {
   work(program: LeadingProgram): Running
 }
 
-interface Lab {
-  world: World
-  server: SimulatedApiServer
-}
-
 /** Starts the replicas `PROGRAM-1`, `PROGRAM-2`, … of a program, whose Lease has its name. */
-export function startReplicas(lab: Lab, program: string, options: LeadingOptions): LeadingReplica[] {
+export function startReplicas(cluster: SimulatedCluster, program: string, options: LeadingOptions): LeadingReplica[] {
   return Array.from({ length: options.replicas ?? 2 }, (_, index) => {
     const replica = { name: `${program}-${index + 1}` } as LeadingReplica
-    start(lab, program, replica, options)
+    start(cluster, program, replica, options)
     return replica
   })
 }
 
-function start({ world, server }: Lab, program: string, replica: LeadingReplica, options: LeadingOptions): void {
+function start(
+  { world, server }: SimulatedCluster,
+  program: string,
+  replica: LeadingReplica,
+  options: LeadingOptions,
+): void {
   const { durationMs, restartMs, wrap = (transport) => transport, work } = options
   const { name } = replica
   const process = createProcess(world, name, { crashChance: 0.002, clockDrift: 0.001 })

@@ -5,12 +5,11 @@ import { podIdentityDefinitions } from '../product/pod-identity/cluster.ts'
 import { micDefaults } from '../product/pod-identity/mic-defaults.ts'
 import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeatWhileStormy } from './repeat.ts'
-import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { clusterScenario, type SimulatedCluster } from './scenario.ts'
+import type { SimulatedApiServer } from './simulated-api-server.ts'
 import { createMachines, type SimulatedMachines } from './simulated-machines.ts'
 import { serviceAccount } from './simulated-objects.ts'
 import { runStormThenCalm } from './storm.ts'
-import type { World } from './world.ts'
 
 const stormMs = 12 * 60_000
 /** Long enough for an election, the longest pause between cycles, and a check of the machines. */
@@ -19,9 +18,7 @@ const nodeNames = ['node-1', 'node-2']
 const identityNames = ['orders', 'payments', 'reports']
 const namespace = 'default'
 
-interface Cluster {
-  world: World
-  server: SimulatedApiServer
+interface Cluster extends SimulatedCluster {
   machines: SimulatedMachines
   replicas: LeadingReplica[]
   pods: number
@@ -34,24 +31,19 @@ interface Cluster {
  * once its machine has the identity; and in the end each machine has exactly the identities of its pods, except for one that
  * was given up before it was recorded as Assigned: it may be an administrator's.
  */
-export const podIdentity: Scenario = {
-  name: 'pod identity',
-  async run(world, directory) {
-    const server = await startApiServer(world, directory)
-    const machines = createMachines(world, nodeNames)
-    const cluster: Cluster = { world, server, machines, replicas: [], pods: 0, unrecorded: new Set() }
-    await createObjects(cluster)
-    watchAssignments(cluster)
-    cluster.replicas = startReplicas(cluster, 'mic', {
-      restartMs: [200, 30_000],
-      work: (program) => assignIdentities(config, leaderWorld(cluster, program)),
-    })
-    repeatWhileStormy(world, [1000, 30_000], () => step(cluster))
-    await runStormThenCalm(world, { stormMs, calmMs })
-    await checkEnd(cluster)
-    world.check()
-  },
-}
+export const podIdentity = clusterScenario('pod identity', async ({ world, server }) => {
+  const machines = createMachines(world, nodeNames)
+  const cluster: Cluster = { world, server, machines, replicas: [], pods: 0, unrecorded: new Set() }
+  await createObjects(cluster)
+  watchAssignments(cluster)
+  cluster.replicas = startReplicas(cluster, 'mic', {
+    restartMs: [200, 30_000],
+    work: (program) => assignIdentities(config, leaderWorld(cluster, program)),
+  })
+  repeatWhileStormy(world, [1000, 30_000], () => step(cluster))
+  await runStormThenCalm(world, { stormMs, calmMs })
+  await checkEnd(cluster)
+})
 
 function identityId(name: string): string {
   return `/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`

@@ -3,8 +3,7 @@ import { createOperatorMetrics, type RestartConfig, startRestart } from '#produc
 import { calmReplicas, disturbReplica } from './disturb-replica.ts'
 import { type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeat } from './repeat.ts'
-import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { clusterScenario, type SimulatedCluster } from './scenario.ts'
 import { createNamespace, serviceAccount } from './simulated-objects.ts'
 import { runStormThenCalm } from './storm.ts'
 import { epoch, type World } from './world.ts'
@@ -53,9 +52,7 @@ interface Workload {
   checkedAt: number
 }
 
-interface Fleet {
-  world: World
-  server: SimulatedApiServer
+interface Fleet extends SimulatedCluster {
   replicas: LeadingReplica[]
   workloads: Workload[]
   /** Of the value of each namespace, in the vault. */
@@ -69,29 +66,25 @@ interface Fleet {
  * Deployments. A workload is restarted only when a pod of it is stale, never twice for the same versions, and never beyond
  * the budget; and in the end no pod has other versions than it started with.
  */
-export const restartOnRotation: Scenario = {
-  name: 'restart on rotation',
-  async run(world, directory) {
-    const server = await startApiServer(world, directory)
-    const fleet: Fleet = { world, server, replicas: [], workloads: [], versions: new Map(), restarts: [] }
-    await createObjects(fleet)
-    watchTemplates(fleet)
-    fleet.replicas = startReplicas(fleet, 'operator', {
-      restartMs: [100, 30_000],
-      work: ({ kube, log, clock }) => startRestart(config, { kube, log, clock, metrics: createOperatorMetrics() }),
-    })
-    repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, fleet.replicas))
-    repeat(world, [20_000, 200_000], () => world.stormy && rotate(fleet))
-    await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, fleet.replicas) })
-    for (const workload of fleet.workloads) {
-      const stale = workload.pods.filter(({ startedWith, have }) => startedWith !== have)
-      if (stale.length > 0) world.violate(`${nameOf(workload)} has ${stale.length} stale pods at the end`)
-    }
-    if (fleet.restarts.length === 0) world.note('nothing was restarted')
-    world.check()
-    await changeOnce(fleet)
-  },
-}
+export const restartOnRotation = clusterScenario('restart on rotation', async ({ world, server }) => {
+  const fleet: Fleet = { world, server, replicas: [], workloads: [], versions: new Map(), restarts: [] }
+  await createObjects(fleet)
+  watchTemplates(fleet)
+  fleet.replicas = startReplicas(fleet, 'operator', {
+    restartMs: [100, 30_000],
+    work: ({ kube, log, clock }) => startRestart(config, { kube, log, clock, metrics: createOperatorMetrics() }),
+  })
+  repeat(world, [1000, 40_000], () => world.stormy && disturbReplica(world, fleet.replicas))
+  repeat(world, [20_000, 200_000], () => world.stormy && rotate(fleet))
+  await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, fleet.replicas) })
+  for (const workload of fleet.workloads) {
+    const stale = workload.pods.filter(({ startedWith, have }) => startedWith !== have)
+    if (stale.length > 0) world.violate(`${nameOf(workload)} has ${stale.length} stale pods at the end`)
+  }
+  if (fleet.restarts.length === 0) world.note('nothing was restarted')
+  world.check()
+  await changeOnce(fleet)
+})
 
 /**
  * One change, which the drivers of the nodes see up to two minutes apart while every replica of the operator is killed several

@@ -13,9 +13,8 @@ import { createSyncMetrics, startSync } from '#product/sync'
 import { secretSyncDefinition } from '../support/custom-resources.ts'
 import { type LeadingProgram, type LeadingReplica, startReplicas } from './leading-replicas.ts'
 import { repeatWhileStormy } from './repeat.ts'
-import type { Scenario } from './scenario.ts'
+import { clusterScenario, type SimulatedCluster } from './scenario.ts'
 import { contentOf, isMadeFrom, objectOfKey, valueOfKey } from './secret-content.ts'
-import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
 import { classObject, createNamespace, serviceAccount } from './simulated-objects.ts'
 import { createVaults, type SimulatedVaults, typedObjectNames } from './simulated-vaults.ts'
 import { runStormThenCalm } from './storm.ts'
@@ -46,9 +45,7 @@ interface History {
   keys: Set<string>
 }
 
-interface Cluster {
-  world: World
-  server: SimulatedApiServer
+interface Cluster extends SimulatedCluster {
   vaults: SimulatedVaults
   replicas: LeadingReplica[]
   /** By uid. */
@@ -65,10 +62,9 @@ interface Cluster {
  * that can go wrong on the way. A Secret is always one complete answer to an account that its SecretSync named; nothing is
  * written that did not change; and in the end every Secret is there with the vault's values, also one that was deleted.
  */
-export const secretSync: Scenario = {
-  name: 'secret sync',
-  async run(world, directory) {
-    const server = await startApiServer(world, directory, { collectsOrphans: true })
+export const secretSync = clusterScenario(
+  'secret sync',
+  async ({ world, server }) => {
     const accounts = namespaces.flatMap((namespace) => accountNames.map((name) => `${namespace}/${name}`))
     const cluster: Cluster = {
       world,
@@ -91,9 +87,9 @@ export const secretSync: Scenario = {
     await runStormThenCalm(world, { stormMs, calmMs })
     await checkSecrets(cluster)
     await checkRest(cluster)
-    world.check()
   },
-}
+  { collectsOrphans: true },
+)
 
 async function createObjects({ server }: Cluster): Promise<void> {
   const { admin } = server

@@ -5,12 +5,11 @@ import { createEventsMetrics, createQueueSource, startEvents } from '#product/op
 import { calmReplicas, disturbReplica } from './disturb-replica.ts'
 import { type LeadingProgram, startReplicas } from './leading-replicas.ts'
 import { repeat, repeatWhileStormy } from './repeat.ts'
-import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, startApiServer } from './simulated-api-server.ts'
+import { clusterScenario, type SimulatedCluster } from './scenario.ts'
 import { classObject, createNamespace } from './simulated-objects.ts'
 import { createQueue, type QueueKind, type SimulatedQueue } from './simulated-queue.ts'
 import { runStormThenCalm } from './storm.ts'
-import { epoch, type World } from './world.ts'
+import { epoch } from './world.ts'
 
 const stormMs = 6 * 60_000
 /** Long enough for an election, the longest back-off, and messages that were delivered and not deleted. */
@@ -35,9 +34,7 @@ interface Watched {
   writes: number[]
 }
 
-interface Fleet {
-  world: World
-  server: SimulatedApiServer
+interface Fleet extends SimulatedCluster {
   queue: SimulatedQueue
   classes: Map<string, Watched>
   /** When each object was set last; by true time. */
@@ -50,17 +47,14 @@ interface Fleet {
  * with the object names it in a change: nothing is lost. A class gets at most one change in a second, no id returns after another
  * one unless its event came twice, and in the end the queue is empty.
  */
-export const vaultEvents: Scenario = scenario('vault events', 'queue')
+export const vaultEvents = clusterScenario('vault events', (cluster) => run(cluster, 'queue'))
 
 /** The same by the event subscription of a namespace, whose locks are longer and whose receives wait. */
-export const namespaceTopicEvents: Scenario = scenario('vault events of a namespace topic', 'namespace topic')
+export const namespaceTopicEvents = clusterScenario('vault events of a namespace topic', (cluster) =>
+  run(cluster, 'namespace topic'),
+)
 
-function scenario(name: string, kind: QueueKind): Scenario {
-  return { name, run: (world, directory) => run(world, directory, kind) }
-}
-
-async function run(world: World, directory: string, kind: QueueKind): Promise<void> {
-  const server = await startApiServer(world, directory)
+async function run({ world, server }: SimulatedCluster, kind: QueueKind): Promise<void> {
   const fleet: Fleet = {
     world,
     server,
@@ -80,7 +74,6 @@ async function run(world: World, directory: string, kind: QueueKind): Promise<vo
   repeatWhileStormy(world, [20_000, 90_000], () => burst(fleet))
   await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, replicas) })
   checkEnd(fleet)
-  world.check()
 }
 
 async function createObjects({ server, classes: watched }: Fleet): Promise<void> {

@@ -10,8 +10,8 @@ import {
 import { calmReplicas } from './disturb-replica.ts'
 import { connectToApiServer, type Network } from './network.ts'
 import { repeat } from './repeat.ts'
-import type { Scenario } from './scenario.ts'
-import { type SimulatedApiServer, serverUrl, startApiServer } from './simulated-api-server.ts'
+import { clusterScenario, type SimulatedCluster } from './scenario.ts'
+import { type SimulatedApiServer, serverUrl } from './simulated-api-server.ts'
 import { createNamespace } from './simulated-objects.ts'
 import { createProcess, type SimulatedProcess } from './simulated-process.ts'
 import { runStormThenCalm } from './storm.ts'
@@ -39,9 +39,7 @@ interface Replica {
   validity: { from: number; to: number }
 }
 
-interface Fleet {
-  world: World
-  server: SimulatedApiServer
+interface Fleet extends SimulatedCluster {
   replicas: Replica[]
   /** The configuration as it was, newest last. */
   configurations: { since: number; bundle: string }[]
@@ -54,25 +52,20 @@ interface Fleet {
  * some seconds old. Every call finds a certificate that it trusts and that is valid, whatever becomes of replicas, clocks and
  * connections; and certificates are issued when they are due, and not more often.
  */
-export const webhookCertificates: Scenario = {
-  name: 'webhook certificates',
-  async run(world, directory) {
-    const server = await startApiServer(world, directory)
-    const fleet: Fleet = { world, server, replicas: [], configurations: [], issued: 0 }
-    await createObjects(server)
-    watchObjects(fleet)
-    for (const name of ['webhook-1', 'webhook-2', 'webhook-3']) {
-      const replica = { name } as Replica
-      fleet.replicas.push(replica)
-      startReplica(fleet, replica)
-    }
-    repeat(world, [3000, 25_000], () => callReplica(fleet))
-    repeat(world, [10_000, 300_000], () => world.stormy && disturb(fleet))
-    await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, fleet.replicas) })
-    checkEnd(fleet)
-    world.check()
-  },
-}
+export const webhookCertificates = clusterScenario('webhook certificates', async ({ world, server }) => {
+  const fleet: Fleet = { world, server, replicas: [], configurations: [], issued: 0 }
+  await createObjects(server)
+  watchObjects(fleet)
+  for (const name of ['webhook-1', 'webhook-2', 'webhook-3']) {
+    const replica = { name } as Replica
+    fleet.replicas.push(replica)
+    startReplica(fleet, replica)
+  }
+  repeat(world, [3000, 25_000], () => callReplica(fleet))
+  repeat(world, [10_000, 300_000], () => world.stormy && disturb(fleet))
+  await runStormThenCalm(world, { stormMs, calmMs, onCalm: () => calmReplicas(world, fleet.replicas) })
+  checkEnd(fleet)
+})
 
 async function createObjects(server: SimulatedApiServer): Promise<void> {
   const { admin } = server

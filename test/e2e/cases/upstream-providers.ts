@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
+import { it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { resources } from '#kubernetes/client'
 import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { createClass, createReadyPod, fooSecret, read, secretOf } from '../mock-workload.ts'
 import { createNamespace } from '../namespaces.ts'
-import { type E2eProvider, e2eProvider } from '../provider/e2e-provider.ts'
+import { describeWithProvider } from '../provider/e2e-provider.ts'
 import { deletePod } from '../wait.ts'
 
 /** What upstream's suites of single providers check in addition to its common cases (e2e-provider.bats, here upstream.ts). */
 export function upstreamProviderCases(lab: () => Lab): void {
-  describe('upstream: suites of single providers', () => {
-    let provider: E2eProvider
-    before(async () => {
-      provider = await e2eProvider(lab())
-    })
-
+  describeWithProvider('upstream: suites of single providers', lab, (provider) => {
     it('vault, openbao, conjur: an object name with a directory is mounted and synced, with the annotations of the class', async () => {
       const pod = { namespace: await createNamespace(lab(), 'nested'), name: 'nested' }
       const annotations = { 'kubed.appscode.com/sync': 'app=test' }
@@ -41,7 +36,7 @@ export function upstreamProviderCases(lab: () => Lab): void {
         await createClass(lab(), { namespace, name, parameters })
         await createReadyPod(lab(), { namespace, name, classes: [name] })
       }
-      await provider.setRotated(true)
+      await provider().setRotated(true)
       try {
         await until('the usual one to follow', async () => {
           return (await read(lab(), { namespace, name: 'usual' }, 'foo')) === 'rotated' || undefined
@@ -50,7 +45,7 @@ export function upstreamProviderCases(lab: () => Lab): void {
         await delay(10_000)
         assert.equal(await read(lab(), { namespace, name: 'slow' }, 'foo'), 'secret')
       } finally {
-        await provider.setRotated(false)
+        await provider().setRotated(false)
       }
     })
 
@@ -65,7 +60,7 @@ export function upstreamProviderCases(lab: () => Lab): void {
       })
       await createClass(lab(), { ...pod, secretObjects: [fooSecret()] })
       await createReadyPod(lab(), { ...pod, classes: [pod.name], nodePublishSecret: pod.name })
-      assert.deepEqual(await provider.lastSecrets(), { accessId: 'p-1' })
+      assert.deepEqual(await provider().lastSecrets(), { accessId: 'p-1' })
     })
   })
 }

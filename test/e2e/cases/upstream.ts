@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
+import { before, it } from 'node:test'
 import { resources } from '#kubernetes/client'
 import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
@@ -17,7 +17,7 @@ import {
 } from '../mock-workload.ts'
 import { createNamespace } from '../namespaces.ts'
 import { productPod } from '../node.ts'
-import { type E2eProvider, e2eProvider } from '../provider/e2e-provider.ts'
+import { describeWithProvider, type E2eProvider } from '../provider/e2e-provider.ts'
 import { deletePod, podEvent } from '../wait.ts'
 
 const mockKey = 'This is mock key'
@@ -27,17 +27,12 @@ const mockKey = 'This is mock key'
  * third party's provider beside the Azure one. What its provider suites check beside these is in upstream-providers.ts.
  */
 export function upstreamCases(lab: () => Lab): void {
-  describe('upstream: e2e-provider', () => {
-    let provider: E2eProvider
-    before(async () => {
-      provider = await e2eProvider(lab())
-    })
-
+  describeWithProvider('upstream: e2e-provider', lab, (provider) => {
     it('setup mock provider validation config', async () => {
       const { spec } = await lab().kube.get(resources.csiDrivers, { name: 'secrets-store.csi.k8s.io' })
       const audiences = (spec.tokenRequests ?? []).map(({ audience }) => audience)
       assert.ok(audiences.length > 0)
-      await provider.requireTokens(audiences)
+      await provider().requireTokens(audiences)
     })
 
     for (const plural of ['secretproviderclasses', 'secretproviderclasspodstatuses']) {
@@ -67,7 +62,7 @@ export function upstreamCases(lab: () => Lab): void {
     syncCases(lab)
     namespacedCases(lab)
     multipleClassesCases(lab)
-    rotationCases(lab, () => provider)
+    rotationCases(lab, provider)
     metricsCase(lab)
   })
 }

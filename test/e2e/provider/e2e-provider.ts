@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { before, describe } from 'node:test'
 import { resources } from '#kubernetes/client'
 import { bundleApplication } from '../../support/bundle-application.ts'
 import { until } from '../../support/eventually.ts'
@@ -22,7 +23,7 @@ const app = 'e2e-provider'
 const installed = new WeakMap<Lab, Promise<E2eProvider>>()
 
 /** The lab's only one, installed when it is first asked for: two would fight for one socket. It goes with its namespace. */
-export function e2eProvider(lab: Lab): Promise<E2eProvider> {
+function e2eProvider(lab: Lab): Promise<E2eProvider> {
   const installing = installed.get(lab) ?? install(lab)
   installed.set(lab, installing)
   return installing
@@ -99,4 +100,15 @@ async function productFacts(lab: Lab): Promise<{ image: string; providersDirecto
   const directory = spec.volumes?.find(({ name }) => name === 'providers-dir')?.hostPath?.path
   if (image === undefined || directory === undefined) throw new Error('the driver’s pod does not match the manifests')
   return { image, providersDirectory: directory }
+}
+
+/** Cases beside the provider, which starts before the first of them. */
+export function describeWithProvider(name: string, lab: () => Lab, cases: (provider: () => E2eProvider) => void): void {
+  describe(name, () => {
+    let provider: E2eProvider
+    before(async () => {
+      provider = await e2eProvider(lab())
+    })
+    cases(() => provider)
+  })
 }
