@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { type LintFile, lintLimits } from '#azure/lint'
 import { beyondLimit, errorCode } from '#lib'
@@ -85,8 +85,30 @@ function readText(name: string): LintFile {
   const { size } = statOf(name)
   // A file that is too large is reported without being read.
   if (size > lintLimits.fileBytes.value) return { name, text: '', problem: beyondLimit(lintLimits.fileBytes, size) }
-  const bytes = readFileSync(name)
+  const bytes = readAtMost(name, lintLimits.fileBytes.value)
+  if (bytes === undefined) {
+    return { name, text: '', problem: beyondLimit(lintLimits.fileBytes, lintLimits.fileBytes.value + 1) }
+  }
   return { name, ...textOf(bytes) }
+}
+
+/** Undefined for more bytes: a device or a pipe has no size, and may never end. */
+function readAtMost(name: string, maxBytes: number): Uint8Array | undefined {
+  const file = openSync(name, 'r')
+  try {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    for (;;) {
+      const chunk = Buffer.alloc(64 * 1024)
+      const count = readSync(file, chunk)
+      if (count === 0) return Buffer.concat(chunks)
+      size += count
+      if (size > maxBytes) return undefined
+      chunks.push(chunk.subarray(0, count))
+    }
+  } finally {
+    closeSync(file)
+  }
 }
 
 function textOf(bytes: Uint8Array): { text: string; problem?: string } {

@@ -19,7 +19,7 @@ export async function migrate(command: MigrateCommand): Promise<number> {
   refuseOccupied(output, '-o')
   const terminal = createTerminal({ ...world, stepsTo: 'stdout' })
   const converted = await readAndConvert(command)
-  if (converted.problems.length === 0 || converted.outcomes.length > 0) {
+  if (converted.outcomes.length > 0) {
     const pairs = pairsOf(converted)
     writeDirectory(output, '-o', [
       ...converted.files,

@@ -372,3 +372,9 @@ test('each rule has a link to its section of the page, once, and SARIF has it to
     if (/^KL0/.test(id)) assert.ok(page.includes(`### ${id}\n`), `${id} has no section`)
   }
 })
+
+test('a device that never ends is refused by the size of a file, and does not fill the memory', async () => {
+  const { code, stdout } = await runCli(['lint', '/dev/zero'])
+  assert.equal(code, 2)
+  assert.match(stdout, /^\/dev\/zero:1:1: error KL900: /)
+})

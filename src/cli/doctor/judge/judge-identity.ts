@@ -45,7 +45,13 @@ export function judgeIdentity(sections: readonly Section[], needsWebhook: boolea
   }
   const { I2 = [] } = observed
   if (needsWebhook || I2.length === 0) return observed
-  return { ...observed, I2: I2.map((one) => (one.state === 'fail' ? { ...one, state: 'warn' } : one)) }
+  return { ...observed, I2: I2.map((one) => (one.state === 'fail' ? onlyForSdks(one) : one)) }
+}
+
+/** Files need no webhook: a pod that works is not created again for it, unless its application signs in itself. */
+function onlyForSdks({ fix, ...one }: Observation): Observation {
+  const text = `${one.text} (only an application that uses an Azure SDK needs it; the files do not)`
+  return { ...one, text, state: 'warn', fix: one.code === 'webhook-not-ready' ? fix : [] }
 }
 
 /** A refused sign-in is at the step of Entra's reason. */

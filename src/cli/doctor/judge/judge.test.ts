@@ -64,6 +64,9 @@ function nodeFacts(change: Partial<NodeFacts> = {}): NodeFacts {
 const codes = (observations: readonly { state: string; code?: string | undefined }[]) =>
   observations.filter(({ state }) => state !== 'ok').map(({ code, state }) => code ?? state)
 
+import { problem } from '../../identity/doctor/finding.ts'
+import { judgeIdentity } from './judge-identity.ts'
+
 test('K2: driver and provider in two pods, or in one', () => {
   assert.deepEqual(codes(judgeNode(nodeFacts(), 'install')), [])
   const combined = nodeFacts({ pods: { value: [productPod(driverApp, { args: ['node', '--x'] })] } })
@@ -196,4 +199,25 @@ test('R1: a paused workload is resumed, pods of OnDelete are deleted by hand', (
   const [byHand] = judgeRestart({ value: { ...preview, action: 'report', reason: 'OnDelete' } })
   assert.deepEqual(byHand?.fix, ['kubectl delete pod web-1 --namespace shop'])
   assert.deepEqual(codes(judgeRestart({ value: undefined })), [])
+})
+
+test('I2: a pod that needs only its files is not to be created again for the webhook', () => {
+  const findings = [
+    problem('webhook', 'webhook-not-ready', 'no webhook is installed', ['az aks update']),
+    problem('token', 'pod-token-missing', 'the pod has the label and no token', ['kubectl replace --force']),
+  ]
+  const section = { about: 'pod' as const, title: 'Pod', findings }
+  const { I2 = [] } = judgeIdentity([section], false)
+  assert.deepEqual(
+    I2.map(({ state, fix }) => [state, fix]),
+    [
+      ['warn', ['az aks update']],
+      ['warn', []],
+    ],
+  )
+  assert.match(I2[1]?.text ?? '', /only an application that uses an Azure SDK needs it/)
+  assert.deepEqual(
+    judgeIdentity([section], true).I2?.map(({ state }) => state),
+    ['fail', 'fail'],
+  )
 })
