@@ -248,6 +248,15 @@ test('explain prints a rule of lint or migrate with its page; a rule that does n
   assert.match(missing.stderr, /keymount lint has no rule KL999[\s\S]*docs\/lint\.md/)
 })
 
+test('migrate names the directory that it cannot create', async (t) => {
+  const input = join(temporaryDirectory(t), 'a.yaml')
+  const type = 'apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass'
+  writeFileSync(input, `${type}\nmetadata: {name: app}\nspec: {provider: azure}\n`)
+  const { code, stderr } = await runCli(['migrate', input, '-o', '/proc/none'])
+  assert.equal(code, 2)
+  assert.match(stderr, /The directory \/proc\/none cannot be created/)
+})
+
 function unreachable(t: TestContext): string {
   const file = join(temporaryDirectory(t), 'kubeconfig')
   const text = `apiVersion: v1

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
+import { errorMessage } from '#lib'
 import { makeDirectories } from '#lib/files'
 import { CliError } from '#terminal'
 
@@ -34,8 +35,7 @@ export function writeDirectory(
 ): void {
   refuseOccupied(directory, flag)
   const target = resolve(directory)
-  makeDirectories(dirname(target))
-  const next = mkdtempSync(join(dirname(target), `.${basename(target)}-`))
+  const next = temporaryBeside(target, flag)
   try {
     chmodSync(next, 0o755)
     for (const { path, text } of files) {
@@ -47,5 +47,20 @@ export function writeDirectory(
     renameSync(next, target)
   } finally {
     rmSync(next, { recursive: true, force: true })
+  }
+}
+
+function temporaryBeside(target: string, flag: string): string {
+  try {
+    makeDirectories(dirname(target))
+    return mkdtempSync(join(dirname(target), `.${basename(target)}-`))
+  } catch (cause) {
+    throw new CliError({
+      what: `The directory ${target} cannot be created`,
+      why: errorMessage(cause),
+      fix: [`choose another one: ${flag} DIR`],
+      code: 'usage',
+      cause,
+    })
   }
 }
