@@ -4,6 +4,8 @@ import type { AzureService } from './azure-service.ts'
 
 /** https://learn.microsoft.com/azure/role-based-access-control/built-in-roles */
 export const builtInRoles = {
+  'EventGrid Data Receiver': '78cbd9e7-9798-4e2e-9b5a-547d9ebb31fb',
+  'EventGrid Data Sender': 'd5a91429-5739-47e2-a06b-3470a27159e7',
   'Key Vault Administrator': '00482a5a-887f-4fb3-b363-3b7fe8e74483',
   'Key Vault Certificate User': 'db79e9a7-68ee-4b58-9aeb-b90e7c24fcba',
   'Key Vault Certificates Officer': 'a4417e6f-fecd-4de8-b567-7b0420556985',

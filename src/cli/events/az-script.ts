@@ -1,45 +1,104 @@
-import { eventTypes } from '#product/operator'
+import { commandLine } from '#terminal'
 import { azFederation, azRole } from '../azure-code/identity-resources.ts'
-import { eventGridVersion, messageSeconds, processorRole, type SetupPlan, senderRole } from './setup-plan.ts'
+import {
+  eventGridVersion,
+  namespaceId,
+  namespaceVersion,
+  roles,
+  type SetupPlan,
+  type TopicDestination,
+} from './setup-plan.ts'
+import { receivedProperties, toNamespaceTopic, toQueue } from './subscription-properties.ts'
 
 /**
  * The setup as commands of the Azure CLI, for bash. It may run again: what is right already stays. The names in it were checked, so
- * that none of them means anything to a shell.
+ * that none of them means anything to a shell; resource groups may have parentheses, and are quoted.
  */
 export function azScript(plan: SetupPlan): string {
-  const { vaults, cluster, probe } = plan
+  const { vaults, cluster, destination, probe } = plan
+  const words =
+    destination.kind === 'queue' ? queueWords(plan, destination.storageAccount) : topicWords(plan, destination)
   return [
     `# Events of ${vaults.length === 1 ? 'the vault' : 'the vaults'} ${vaults.join(', ')} for the cluster ${cluster}, with the Azure CLI. It may run again.`,
     'set -euo pipefail',
     '',
-    ...queueLines(plan),
-    ...vaults.flatMap((vault) => ['', ...vaultLines(vault, plan)]),
+    ...words.create,
+    'manager=$(az cloud show --query endpoints.resourceManager --output tsv)',
+    ...vaults.flatMap((vault) => ['', ...vaultLines(vault, plan, words)]),
     '',
-    ...identityLines(plan),
+    ...identityLines(plan, words),
     '',
-    ...valuesLines(plan),
-    ...(probe ? ['', ...probeLines(plan)] : []),
+    ...valuesLines(plan, words),
+    ...(probe && destination.kind === 'queue' ? ['', ...probeLines(plan, destination.storageAccount)] : []),
     '',
   ].join('\n')
 }
 
-function queueLines({ resourceGroup, storageAccount, queue }: SetupPlan): string[] {
-  return [
-    '# The queue',
-    'az provider register --namespace Microsoft.EventGrid --wait',
-    `location=$(az group show --name ${resourceGroup} --query location --output tsv)`,
-    `account=$(az storage account create --name ${storageAccount} --resource-group ${resourceGroup} --location "$location" --sku Standard_LRS --min-tls-version TLS1_2 --query id --output tsv)`,
-    `az storage queue create --name ${queue} --account-name ${storageAccount} --auth-mode key --output none`,
-    `queues=$(az storage account show --name ${storageAccount} --resource-group ${resourceGroup} --query primaryEndpoints.queue --output tsv)`,
-    'manager=$(az cloud show --query endpoints.resourceManager --output tsv)',
-  ]
+/** What differs between a queue and the topic of a namespace. */
+interface DestinationWords {
+  /** The lines that create what the vaults deliver to. */
+  create: readonly string[]
+  /** In comments. */
+  what: string
+  /** Words of the script: what the identity of a vault's topic, and the operator, have their role on. */
+  senderScope: string
+  receiverScope: string
+  /** Of the event subscriptions of the vaults, with variables of the script. */
+  properties: unknown
+  apiVersion: string
+  /** Of the chart. */
+  value: string
 }
 
-function vaultLines(vault: string, { queue }: SetupPlan): string[] {
+function queueWords({ resourceGroup, name }: SetupPlan, storageAccount: string): DestinationWords {
+  const group = commandLine(resourceGroup)
+  return {
+    create: [
+      '# The queue',
+      registerLine,
+      `location=$(az group show --name ${group} --query location --output tsv)`,
+      `account=$(az storage account create --name ${storageAccount} --resource-group ${group} --location "$location" --sku Standard_LRS --min-tls-version TLS1_2 --query id --output tsv)`,
+      `az storage queue create --name ${name} --account-name ${storageAccount} --auth-mode key --output none`,
+      `queues=$(az storage account show --name ${storageAccount} --resource-group ${group} --query primaryEndpoints.queue --output tsv)`,
+    ],
+    what: 'the queue',
+    senderScope: '"$account"',
+    receiverScope: `"$account/queueServices/default/queues/${name}"`,
+    properties: toQueue('$account', name),
+    apiVersion: eventGridVersion,
+    value: `queue: \${queues}${name}`,
+  }
+}
+
+/** Azure's CLI has commands for namespaces in an extension only. */
+function topicWords({ name }: SetupPlan, destination: TopicDestination): DestinationWords {
+  const { topic } = destination
+  const version = `--api-version ${namespaceVersion}`
+  return {
+    create: [
+      '# The event subscription that the operator receives from. Namespace and topic have to exist.',
+      registerLine,
+      `namespace=${commandLine(namespaceId(destination))}`,
+      `destination=$(az resource show --ids "$namespace/topics/${topic}" ${version} --query id --output tsv)`,
+      `host=$(az resource show --ids "$namespace" ${version} --query properties.topicsConfiguration.hostname --output tsv)`,
+      `az resource create --id "$destination/eventSubscriptions/${name}" ${version} --properties ${commandLine(JSON.stringify(receivedProperties))} --output none`,
+    ],
+    what: 'the topic of the namespace',
+    senderScope: '"$destination"',
+    receiverScope: `"$destination/eventSubscriptions/${name}"`,
+    properties: toNamespaceTopic('$destination'),
+    apiVersion: namespaceVersion,
+    value: `namespaceTopic: https://$host/topics/${topic}/eventsubscriptions/${name}`,
+  }
+}
+
+const registerLine = 'az provider register --namespace Microsoft.EventGrid --wait'
+
+function vaultLines(vault: string, { name, destination }: SetupPlan, words: DestinationWords): string[] {
   const topicUrl = `"\${manager%/}$topic?api-version=${eventGridVersion}"`
-  const body = JSON.stringify(subscriptionBody('ACCOUNT', queue)).replaceAll('"', '\\"').replace('ACCOUNT', '$account')
+  const body = JSON.stringify({ properties: words.properties }).replaceAll('"', '\\"')
   return [
-    `# Vault ${vault}: its topic (a vault has at most one), and the subscription that writes to the queue`,
+    `# Vault ${vault}: its topic (a vault has at most one), and the subscription that writes to ${words.what}`,
     `vault=$(az keyvault show --name ${vault} --query id --output tsv)`,
     `vault_group=$(az keyvault show --name ${vault} --query resourceGroup --output tsv)`,
     `vault_location=$(az keyvault show --name ${vault} --query location --output tsv)`,
@@ -51,8 +110,8 @@ function vaultLines(vault: string, { queue }: SetupPlan): string[] {
     'if [ -z "$sender" ]; then',
     ...systemIdentityLines(topicUrl).map((line) => `  ${line}`),
     'fi',
-    azRole(`"${senderRole}"`, { principal: '"$sender"', scope: '"$account"' }),
-    `az rest --method put --url "\${manager%/}$topic/eventSubscriptions/${queue}?api-version=${eventGridVersion}" --body "${body}" --output none`,
+    azRole(`"${roles[destination.kind].sender}"`, { principal: '"$sender"', scope: words.senderScope }),
+    `az rest --method put --url "\${manager%/}$topic/eventSubscriptions/${name}?api-version=${words.apiVersion}" --body "${body}" --output none`,
   ]
 }
 
@@ -68,45 +127,27 @@ function systemIdentityLines(topicUrl: string): string[] {
   ]
 }
 
-/** A subscription that delivers with the identity of its topic. */
-export function subscriptionBody(resourceId: string, queueName: string) {
-  return {
-    properties: {
-      deliveryWithResourceIdentity: {
-        identity: { type: 'SystemAssigned' },
-        destination: {
-          endpointType: 'StorageQueue',
-          properties: { resourceId, queueName, queueMessageTimeToLiveInSeconds: messageSeconds },
-        },
-      },
-      filter: { includedEventTypes: eventTypes },
-      eventDeliverySchema: 'EventGridSchema',
-    },
-  }
-}
-
-function identityLines({ identity, resourceGroup, queue, issuer, subject }: SetupPlan): string[] {
-  const where = `--resource-group ${resourceGroup}`
+function identityLines(plan: SetupPlan, { what, receiverScope }: DestinationWords): string[] {
+  const { identity, issuer, subject, destination } = plan
+  const group = commandLine(plan.resourceGroup)
+  const where = `--resource-group ${group}`
   return [
-    '# The operator: an identity that its service account signs in as, and that may take messages from the queue',
+    `# The operator: an identity that its service account signs in as, and that may receive from ${what}`,
     `client=$(az identity create --name ${identity} ${where} --query clientId --output tsv)`,
     `operator=$(az identity show --name ${identity} ${where} --query principalId --output tsv)`,
-    azFederation({ name: 'keymount-operator', identity, group: resourceGroup, issuer, subject }),
-    azRole(`"${processorRole}"`, {
-      principal: '"$operator"',
-      scope: `"$account/queueServices/default/queues/${queue}"`,
-    }),
+    azFederation({ name: 'keymount-operator', identity, group, issuer, subject }),
+    azRole(`"${roles[destination.kind].receiver}"`, { principal: '"$operator"', scope: receiverScope }),
     'tenant=$(az account show --query tenantId --output tsv)',
   ]
 }
 
-function valuesLines({ queue, vaults }: SetupPlan): string[] {
+function valuesLines({ vaults }: SetupPlan, { value }: DestinationWords): string[] {
   return [
     '# Values for the chart',
     'cat <<END',
     'events:',
     '  enabled: true',
-    `  queue: \${queues}${queue}`,
+    `  ${value}`,
     `  vaults: [${vaults.join(', ')}]`,
     '  clientID: $client',
     '  tenantID: $tenant',
@@ -114,7 +155,7 @@ function valuesLines({ queue, vaults }: SetupPlan): string[] {
   ]
 }
 
-function probeLines({ vaults: [vault = ''], cluster, storageAccount, queue }: SetupPlan): string[] {
+function probeLines({ vaults: [vault = ''], cluster, name }: SetupPlan, storageAccount: string): string[] {
   return [
     '# A probe: a new secret, and its event in the queue. It is deleted at the end, also when the script is interrupted; the time in',
     '# its name lets the next probe create another one while the vault keeps the deleted one.',
@@ -129,7 +170,7 @@ function probeLines({ vaults: [vault = ''], cluster, storageAccount, queue }: Se
     '}',
     'trap delete_probe EXIT',
     'for try in $(seq 30); do',
-    `  messages=$(az storage message peek --queue-name ${queue} --account-name ${storageAccount} --auth-mode key --num-messages 32 --query '[].content' --output tsv | while read -r text; do base64 --decode <<<"$text"; done) || messages=`,
+    `  messages=$(az storage message peek --queue-name ${name} --account-name ${storageAccount} --auth-mode key --num-messages 32 --query '[].content' --output tsv | while read -r text; do base64 --decode <<<"$text"; done) || messages=`,
     '  if [[ $messages == *"$probe"* ]]; then',
     '    echo "the event of the probe has arrived" >&2',
     '    exit 0',

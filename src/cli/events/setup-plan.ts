@@ -2,13 +2,25 @@ import { createHash } from 'node:crypto'
 import type { BuiltInRole } from '#azure/rest'
 import { CliError } from '#terminal'
 
+/** Where Event Grid writes the events to: a queue of a storage account, or the topic of an Event Grid namespace. */
+export type Destination = { kind: 'queue'; storageAccount: string } | TopicDestination
+
+export interface TopicDestination {
+  kind: 'topic'
+  subscription: string
+  resourceGroup: string
+  namespace: string
+  topic: string
+}
+
 /** What brings the events of vaults to one cluster. */
 export interface SetupPlan {
   vaults: readonly string[]
   cluster: string
   resourceGroup: string
-  storageAccount: string
-  queue: string
+  destination: Destination
+  /** Of the event subscriptions, and of the queue. */
+  name: string
   /** Name of the operator's managed identity. */
   identity: string
   issuer: string
@@ -23,6 +35,9 @@ export interface SetupOptions {
   cluster: string
   resourceGroup: string
   storageAccount?: string | undefined
+  /** Resource id of the topic of an Event Grid namespace, in place of a queue. */
+  namespaceTopic?: string | undefined
+  /** Of the operator. */
   namespace: string
   probe?: boolean | undefined
 }
@@ -31,7 +46,9 @@ export interface SetupOptions {
 export function planSetup(options: SetupOptions, issuer: string): SetupPlan {
   const { vault: vaults, cluster, resourceGroup, namespace, probe = false } = options
   const storageAccount = options.storageAccount ?? accountNameOf(cluster, resourceGroup)
+  const topic = options.namespaceTopic === undefined ? undefined : parseTopicId(options.namespaceTopic)
   const problems = [
+    ...topicProblems(options, topic),
     ...vaults.flatMap((name) =>
       unlessMatches(
         '--vault',
@@ -62,8 +79,8 @@ export function planSetup(options: SetupOptions, issuer: string): SetupPlan {
     vaults,
     cluster,
     resourceGroup,
-    storageAccount,
-    queue: `keymount-${cluster}`,
+    destination: topic ?? { kind: 'queue', storageAccount },
+    name: `keymount-${cluster}`,
     identity: `keymount-operator-${cluster}`,
     issuer,
     subject: `system:serviceaccount:${namespace}:keymount-operator`,
@@ -81,9 +98,53 @@ function unlessMatches(option: string, text: string, pattern: RegExp, expected: 
   return pattern.test(text) ? [] : [`${option}: found ${JSON.stringify(text)}, expected ${expected}`]
 }
 
+const topicIdExample =
+  '/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.EventGrid/namespaces/NAME/topics/TOPIC'
+
+/** Undefined for another text. */
+function parseTopicId(text: string): TopicDestination | undefined {
+  const { groups } =
+    /^\/subscriptions\/(?<subscription>[\da-f-]{36})\/resourceGroups\/(?<resourceGroup>[\w().-]{0,89}[\w()-])\/providers\/Microsoft\.EventGrid\/namespaces\/(?<namespace>[a-z\d-]{3,50})\/topics\/(?<topic>[a-z\d-]{3,50})$/i.exec(
+      text,
+    ) ?? {}
+  if (groups === undefined) return undefined
+  const { subscription = '', resourceGroup = '', namespace = '', topic = '' } = groups
+  return { kind: 'topic', subscription, resourceGroup, namespace, topic }
+}
+
+/** Names of the event subscriptions of a namespace have at most 50 characters. */
+const longestCluster = 50 - 'keymount-'.length
+
+function topicProblems(options: SetupOptions, topic: TopicDestination | undefined): string[] {
+  const { namespaceTopic, storageAccount, probe = false, cluster } = options
+  if (namespaceTopic === undefined) return []
+  const problems: string[] = []
+  if (topic === undefined)
+    problems.push(`--namespace-topic: found ${JSON.stringify(namespaceTopic)}, expected ${topicIdExample}`)
+  if (storageAccount !== undefined)
+    problems.push('--storage-account: cannot be used with --namespace-topic: events come by one of them')
+  if (probe)
+    problems.push(
+      '--probe: cannot be used with --namespace-topic: a namespace shows an event only to the reader that locks it',
+    )
+  if (cluster.length > longestCluster)
+    problems.push(
+      `--cluster: found ${cluster.length} characters, expected at most ${longestCluster} with --namespace-topic`,
+    )
+  return problems
+}
+
+export function namespaceId({ subscription, resourceGroup, namespace }: TopicDestination): string {
+  return `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/Microsoft.EventGrid/namespaces/${namespace}`
+}
+
 /** Of Resource Manager's interface of Event Grid. */
 export const eventGridVersion = '2022-06-15'
-/** How long a message waits for the operator. */
-export const messageSeconds = 86_400
-export const senderRole = 'Storage Queue Data Message Sender' satisfies BuiltInRole
-export const processorRole = 'Storage Queue Data Message Processor' satisfies BuiltInRole
+/** The first one, but previews, that has namespaces and delivery to their topics. */
+export const namespaceVersion = '2025-02-15'
+
+/** What the identity of a vault's topic needs for the delivery, and the operator to receive. */
+export const roles = {
+  queue: { sender: 'Storage Queue Data Message Sender', receiver: 'Storage Queue Data Message Processor' },
+  topic: { sender: 'EventGrid Data Sender', receiver: 'EventGrid Data Receiver' },
+} as const satisfies Record<Destination['kind'], { sender: BuiltInRole; receiver: BuiltInRole }>
