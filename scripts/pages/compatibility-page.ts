@@ -120,6 +120,11 @@ function azure(): string {
       found('src/cli/events/setup-plan.ts', /eventGridVersion = '([^']+)'/),
       file('test/cli/events-setup.test.ts'),
     ],
+    [
+      'Event Grid namespaces (`keymount events setup --namespace-topic`)',
+      found('src/cli/events/setup-plan.ts', /namespaceVersion = '([^']+)'/),
+      file('test/cli/events-setup.test.ts'),
+    ],
   ]
   return `## Azure
 

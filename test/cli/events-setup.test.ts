@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -51,6 +52,185 @@ test('the template of events setup is Bicep by its grammar for tree-sitter, and 
     'azurerm_storage_queue',
     'azurerm_user_assigned_identity',
   ])
+})
+
+const namespace =
+  '/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/identity/providers/Microsoft.EventGrid/namespaces/shop-ns'
+const topicId = `${namespace}/topics/changes`
+const toTopic = [...required, ...issuer, '--namespace-topic', topicId]
+const types = [
+  'Microsoft.KeyVault.SecretNewVersionCreated',
+  'Microsoft.KeyVault.KeyNewVersionCreated',
+  'Microsoft.KeyVault.CertificateNewVersionCreated',
+  'Microsoft.KeyVault.VaultAccessPolicyChanged',
+]
+/** Of the subscription of the namespace's topic, and of those of the vaults. */
+const received = {
+  deliveryConfiguration: { deliveryMode: 'Queue', queue: { maxDeliveryCount: 10, eventTimeToLive: 'P1D' } },
+  eventDeliverySchema: 'CloudEventSchemaV1_0',
+  filtersConfiguration: { includedEventTypes: types },
+}
+const delivered = (resourceId: string) => ({
+  deliveryWithResourceIdentity: {
+    identity: { type: 'SystemAssigned' },
+    destination: { endpointType: 'NamespaceTopic', properties: { resourceId } },
+  },
+  filter: { includedEventTypes: types },
+  eventDeliverySchema: 'CloudEventSchemaV1_0',
+})
+
+const reference = (text: string) => `\${${text}}`
+
+async function printSetup(...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(['events', 'setup', ...words])
+  assert.equal(code, 0, stderr)
+  return stdout
+}
+
+test('with --namespace-topic the commands subscribe the vaults to the topic of the namespace, and the cluster to that', async () => {
+  const script = await printSetup(...toTopic)
+  execFileSync('bash', ['-n', '-c', script])
+  const properties =
+    /az resource create --id "\$destination\/eventSubscriptions\/keymount-prod" .* --properties '(.*)' /
+  assert.deepEqual(JSON.parse(properties.exec(script)?.[1] ?? ''), received)
+  const bodies = [
+    ...script.matchAll(/\$topic\/eventSubscriptions\/keymount-prod\?api-version=2025-02-15" --body "(.*)" --output/g),
+  ]
+  assert.deepEqual(
+    bodies.map(([, body = '']) => JSON.parse(body.replaceAll('\\"', '"'))),
+    ['shop-events', 'bank-events'].map(() => ({ properties: delivered('$destination') })),
+  )
+  assert.match(script, /--role "EventGrid Data Sender" --assignee-object-id "\$sender" .* --scope "\$destination" /)
+  assert.match(
+    script,
+    /--role "EventGrid Data Receiver" --assignee-object-id "\$operator" .* --scope "\$destination\/eventSubscriptions\/keymount-prod" /,
+  )
+  assert.match(script, /\n {2}namespaceTopic: https:\/\/\$host\/topics\/changes\/eventsubscriptions\/keymount-prod\n/)
+  assert.doesNotMatch(script, /az storage|queue:/)
+})
+
+test('with --namespace-topic the template has the existing namespace and topic, and no storage account', async () => {
+  const template = await printSetup(...toTopic, '--format', 'bicep')
+  const { resource_declaration: resources, output_declaration: outputs } = await parseBicep('events.bicep', template)
+  assert.deepEqual(resources, [
+    ...['eventNamespace', 'namespaceTopic', 'received', 'vault', 'topic', 'sender', 'subscription'],
+    ...['operator', 'federation', 'receiver'],
+  ])
+  assert.deepEqual(outputs, ['namespaceTopic', 'clientID', 'tenantID'])
+  for (const text of [
+    '--subscription 11111111-2222-3333-4444-555555555555 --resource-group identity',
+    "resource eventNamespace 'Microsoft.EventGrid/namespaces@2025-02-15' existing = {\n  name: 'shop-ns'\n}",
+    "resource namespaceTopic 'Microsoft.EventGrid/namespaces/topics@2025-02-15' existing = {\n  parent: eventNamespace\n  name: 'changes'\n}",
+    "resource received 'Microsoft.EventGrid/namespaces/topics/eventSubscriptions@2025-02-15' = {\n  parent: namespaceTopic\n  name: 'keymount-prod'\n",
+    "endpointType: 'NamespaceTopic'\n        properties: {\n          resourceId: namespaceTopic.id\n",
+    "scope: namespaceTopic\n  properties: {\n    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'd5a91429-5739-47e2-a06b-3470a27159e7')",
+    "scope: received\n  properties: {\n    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '78cbd9e7-9798-4e2e-9b5a-547d9ebb31fb')",
+  ])
+    assert.ok(template.includes(text), text)
+})
+
+test('with --namespace-topic the configuration uses azapi for the subscriptions, which azurerm has no resources for', async () => {
+  const configuration = await parseTerraform('events.tf', await printSetup(...toTopic, '--format', 'terraform'))
+  checkAzurerm(configuration)
+  const resource = configuration.resource as Record<string, Record<string, Record<string, unknown>[]>>
+  assert.deepEqual(Object.keys(resource).toSorted(), [
+    'azapi_resource',
+    'azurerm_eventgrid_system_topic',
+    'azurerm_federated_identity_credential',
+    'azurerm_role_assignment',
+    'azurerm_user_assigned_identity',
+  ])
+  assert.deepEqual(resource.azapi_resource, {
+    received: [
+      {
+        type: 'Microsoft.EventGrid/namespaces/topics/eventSubscriptions@2025-02-15',
+        name: 'keymount-prod',
+        parent_id: topicId,
+        body: { properties: received },
+      },
+    ],
+    vault: [
+      {
+        for_each: reference('local.vaults'),
+        type: 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15',
+        name: 'keymount-prod',
+        parent_id: reference('azurerm_eventgrid_system_topic.vault[each.key].id'),
+        body: { properties: delivered(topicId) },
+        depends_on: [reference('azurerm_role_assignment.sender')],
+      },
+    ],
+  })
+  const roles = Object.entries(resource.azurerm_role_assignment ?? {}).map(([label, [role]]) => [
+    label,
+    role?.role_definition_name,
+    role?.scope,
+  ])
+  assert.deepEqual(roles, [
+    ['receiver', 'EventGrid Data Receiver', reference('azapi_resource.received.id')],
+    ['sender', 'EventGrid Data Sender', topicId],
+  ])
+})
+
+test('events setup names each option that cannot be used with --namespace-topic', async () => {
+  const wrong = (...words: string[]) => runCli(['events', 'setup', ...issuer, ...words])
+  for (const id of [
+    namespace,
+    `${topicId}/eventSubscriptions/x`,
+    'changes',
+    `${topicId};rm`,
+    topicId.replace('EventGrid', 'EventHub'),
+  ]) {
+    const { code, stdout, stderr } = await wrong(...required, '--namespace-topic', id)
+    assert.deepEqual([code, stdout], [2, ''], id)
+    assert.match(
+      stderr,
+      /--namespace-topic: found ".*", expected \/subscriptions\/ID\/resourceGroups\/GROUP\/providers\/Microsoft.EventGrid\/namespaces\/NAME\/topics\/TOPIC\n/,
+    )
+  }
+  const cluster = 'c'.repeat(42)
+  const options = [
+    '--vault',
+    'shop',
+    '--cluster',
+    cluster,
+    '--resource-group',
+    'g',
+    '--storage-account',
+    'shop',
+    '--probe',
+  ]
+  const all = await wrong(...options, '--namespace-topic', topicId)
+  assert.equal(all.code, 2)
+  for (const text of [
+    '--storage-account: cannot be used with --namespace-topic',
+    '--probe: cannot be used with --namespace-topic',
+    '--cluster: found 42 characters, expected at most 41\n',
+  ])
+    assert.ok(all.stderr.includes(text), all.stderr)
+  const elsewhere = topicId.replace('/identity/', '/of-another/')
+  const bicep = await wrong(...required, '--namespace-topic', elsewhere, '--format', 'bicep')
+  assert.deepEqual([bicep.code, bicep.stdout], [2, ''])
+  assert.match(bicep.stderr, /is in the resource group of-another, and --resource-group is identity\n/)
+  assert.match(bicep.stderr, /Use --format az or --format terraform/)
+})
+
+test('events setup refuses a cluster whose queue would have more than 63 characters', async () => {
+  const named = (cluster: string) =>
+    runCli(['events', 'setup', '--vault', 'shop', '--cluster', cluster, '--resource-group', 'g', ...issuer])
+  assert.equal((await named(`${'c-'.repeat(26)}cc`)).code, 0)
+  const { code, stderr } = await named(`${'c-'.repeat(27)}c`)
+  assert.equal(code, 2)
+  assert.ok(stderr.includes('--cluster: found 55 characters, expected at most 54\n'), stderr)
+})
+
+test('a resource group with parentheses means nothing to the shell that runs the commands', async () => {
+  const group = 'shop(prod)'
+  const options = ['--vault', 'shop', '--cluster', 'prod', '--resource-group', group, ...issuer]
+  const toGroup = ['--namespace-topic', topicId.replace('/identity/', `/${group}/`)]
+  for (const script of [await printSetup(...options), await printSetup(...options, ...toGroup)]) {
+    execFileSync('bash', ['-n', '-c', script])
+    assert.ok(script.includes("--resource-group 'shop(prod)'"))
+  }
 })
 
 test('the help of events setup marks the options that it needs, and all that are missing are reported together', async () => {
@@ -151,6 +331,57 @@ test('the printed commands run on the lab as they are, twice, and then a secret 
   const status = await lab.keymount('events', 'status')
   assert.equal(status.code, 1)
   assert.match(status.stdout, /no operator runs: set events.enabled of the chart/)
+})
+
+test('the commands for a namespace run on the lab as they are, twice, and then a secret becomes an event of the topic', {
+  skip,
+}, async (t) => {
+  const lab = await startLabWithAz(t)
+  const group = `/subscriptions/${lab.subscriptionId}/resourceGroups/${lab.resourceGroup}`
+  const [namespaceOf, topicOf] = [`${group}/providers/Microsoft.EventGrid/namespaces/shop-ns`, '/topics/changes']
+  const made = await lab.shell(
+    `set -e
+    az keyvault create -n shop-events -g ${lab.resourceGroup} -l westeurope --enable-rbac-authorization false --output none
+    az provider register --namespace Microsoft.EventGrid --wait
+    az resource create --resource-type Microsoft.EventGrid/namespaces -n shop-ns -g ${lab.resourceGroup} -l westeurope --properties '{}' --output none
+    az resource create --id ${namespaceOf}${topicOf} --api-version 2025-02-15 --properties '{"eventRetentionInDays":1}' --output none`,
+  )
+  assert.equal(made.code, 0, made.output)
+  const options = ['--vault', 'shop-events', '--cluster', 'prod', '--resource-group', 'identity', '--namespace-topic']
+
+  const missing = await lab.keymount('events', 'setup', ...options, `${namespaceOf}/topics/missing`, '--apply')
+  assert.notEqual(missing.code, 0)
+  assert.match(missing.stderr, /ResourceNotFound/)
+  const untouched = await lab.shell('az eventgrid system-topic list --query "length(@)" --output tsv')
+  assert.equal(untouched.output.trim(), '0')
+
+  const url = 'https://shop-ns.westeurope-1.eventgrid.azure.net/topics/changes/eventsubscriptions/keymount-prod'
+  const lines = `\nevents:\n  enabled: true\n  namespaceTopic: ${url}\n  vaults: [shop-events]\n  clientID: `
+  const { stdout, code, stderr } = await lab.keymount('events', 'setup', ...options, `${namespaceOf}${topicOf}`)
+  assert.equal(code, 0, stderr)
+  const file = join(temporaryDirectory(t), 'setup.sh')
+  writeFileSync(file, stdout)
+  const printed = await lab.shell(`bash ${file}`)
+  assert.equal(printed.code, 0, printed.output)
+  assert.ok(`\n${printed.output}`.includes(lines), printed.output)
+  const applied = await lab.keymount('events', 'setup', ...options, `${namespaceOf}${topicOf}`, '--apply')
+  assert.equal(applied.code, 0, applied.stderr)
+  assert.ok(`\n${applied.stdout}`.includes(lines), applied.stdout)
+
+  const scopes = await lab.shell(
+    `az role assignment list --all --query "[?starts_with(roleDefinitionName, 'EventGrid')].[roleDefinitionName, scope]" --output tsv`,
+  )
+  assert.deepEqual(scopes.output.trim().split('\n').toSorted(), [
+    `EventGrid Data Receiver\t${namespaceOf}${topicOf}/eventSubscriptions/keymount-prod`,
+    `EventGrid Data Sender\t${namespaceOf}${topicOf}`,
+  ])
+  const event = await lab.shell(
+    `set -e
+    az role assignment create --role "EventGrid Data Receiver" --assignee "$(az account show --query user.name --output tsv)" --scope ${namespaceOf} --output none
+    az keyvault secret set --vault-name shop-events -n db --value x --output none
+    az rest --method post --resource https://eventgrid.azure.net --url '${url}:receive?api-version=2024-06-01&maxWaitTime=60' --query 'value[].event.[type, subject]' --output tsv`,
+  )
+  assert.equal(event.output.trim(), 'Microsoft.KeyVault.SecretNewVersionCreated\tdb')
 })
 
 /** A system topic of the vault that has only user-assigned identities, as another owner of the vault may have made it. */

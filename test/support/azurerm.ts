@@ -2,14 +2,17 @@ import assert from 'node:assert/strict'
 import { recordOf } from '#lib/formats'
 
 /**
- * Arguments of the resources and data sources of azurerm 4.55 that the commands print; the required ones have a `!`.
+ * Arguments of the resources and data sources of azurerm 4.55 and azapi 2 that the commands print; the required ones have a `!`.
  * https://registry.terraform.io/providers/hashicorp/azurerm/4.55.0/docs
+ * https://registry.terraform.io/providers/Azure/azapi/latest/docs
  */
 const knownArguments: Readonly<Record<string, string>> = {
+  'data azapi_resource': 'type! resource_id name parent_id response_export_values',
   'data azurerm_client_config': '',
   'data azurerm_resource_group': 'name!',
   'data azurerm_key_vault': 'name! resource_group_name!',
   'data azurerm_user_assigned_identity': 'name! resource_group_name!',
+  'resource azapi_resource': 'type! name parent_id body response_export_values',
   'resource azurerm_eventgrid_system_topic':
     'name! resource_group_name! location! topic_type! source_resource_id identity tags',
   'resource azurerm_eventgrid_system_topic_event_subscription':
@@ -28,7 +31,7 @@ const knownArguments: Readonly<Record<string, string>> = {
 /** Of every resource. */
 const metaArguments = ['for_each', 'depends_on']
 
-/** Fails where a configuration, as `parseTerraform` gives it, has an argument that azurerm does not know, or lacks a required one. */
+/** Fails where a configuration, as `parseTerraform` gives it, has an argument that its provider does not know, or lacks a required one. */
 export function checkAzurerm(configuration: Record<string, unknown>): void {
   for (const kind of ['data', 'resource'])
     for (const [type, labels] of Object.entries(recordOf(configuration[kind]) ?? {})) {

@@ -64,7 +64,7 @@ function topicParts({ name, resourceGroup }: SetupPlan, destination: TopicDestin
       what: 'a Bicep template for one resource group cannot create the event subscription',
       why: `the namespace of --namespace-topic is in the resource group ${destination.resourceGroup}, and --resource-group is ${resourceGroup}`,
       fix: [
-        'Use --format az or --format terraform, which reach other resource groups.',
+        'Use --format az or --format terraform, which reach a namespace in another resource group.',
         `Or use --resource-group ${commandLine(destination.resourceGroup)}, if the vaults are there too.`,
       ],
       code: 'usage',

@@ -49,6 +49,7 @@ export function planSetup(options: SetupOptions, issuer: string): SetupPlan {
   const topic = options.namespaceTopic === undefined ? undefined : parseTopicId(options.namespaceTopic)
   const problems = [
     ...topicProblems(options, topic),
+    ...lengthProblems(options),
     ...vaults.flatMap((name) =>
       unlessMatches(
         '--vault',
@@ -112,11 +113,17 @@ function parseTopicId(text: string): TopicDestination | undefined {
   return { kind: 'topic', subscription, resourceGroup, namespace, topic }
 }
 
-/** Names of the event subscriptions of a namespace have at most 50 characters. */
-const longestCluster = 50 - 'keymount-'.length
+/** What Azure takes as the name of a queue, and of an event subscription of a namespace, without `keymount-`. */
+const longestCluster = { queue: 63 - 'keymount-'.length, topic: 50 - 'keymount-'.length }
+
+function lengthProblems({ cluster, namespaceTopic }: SetupOptions): string[] {
+  const longest = longestCluster[namespaceTopic === undefined ? 'queue' : 'topic']
+  if (cluster.length <= longest) return []
+  return [`--cluster: found ${cluster.length} characters, expected at most ${longest}`]
+}
 
 function topicProblems(options: SetupOptions, topic: TopicDestination | undefined): string[] {
-  const { namespaceTopic, storageAccount, probe = false, cluster } = options
+  const { namespaceTopic, storageAccount, probe = false } = options
   if (namespaceTopic === undefined) return []
   const problems: string[] = []
   if (topic === undefined)
@@ -126,10 +133,6 @@ function topicProblems(options: SetupOptions, topic: TopicDestination | undefine
   if (probe)
     problems.push(
       '--probe: cannot be used with --namespace-topic: a namespace shows an event only to the reader that locks it',
-    )
-  if (cluster.length > longestCluster)
-    problems.push(
-      `--cluster: found ${cluster.length} characters, expected at most ${longestCluster} with --namespace-topic`,
     )
   return problems
 }
