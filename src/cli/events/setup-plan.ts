@@ -64,7 +64,7 @@ export function planSetup(options: SetupOptions, issuer: string): SetupPlan {
       /^[a-z0-9](-?[a-z0-9]){0,49}$/,
       'lower-case letters, digits and single hyphens',
     ),
-    ...unlessMatches('--resource-group', resourceGroup, /^[\w().-]{1,89}[\w()-]$/, 'the name of a resource group'),
+    ...unlessMatches('--resource-group', resourceGroup, /^[\w().-]{0,89}[\w()-]$/, 'the name of a resource group'),
     ...unlessMatches('--storage-account', storageAccount, /^[a-z0-9]{3,24}$/, '3 to 24 lower-case letters and digits'),
     ...unlessMatches('--namespace', namespace, /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'the name of a namespace'),
     ...unlessMatches(
