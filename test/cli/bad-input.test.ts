@@ -120,6 +120,13 @@ test('down does not give up a cluster that does not answer, except with --force'
   assert.equal((await home.keymount('down', '--force')).code, 0)
 })
 
+test('a platform that the image does not have is refused with those that it has', async () => {
+  const { code, stderr } = await runCli(['image', 'push', 'localhost:1/x:1', '--platform', 'linux/arm'])
+  assert.equal(code, 2)
+  assert.match(stderr, /--platform linux\/arm is not possible/)
+  assert.match(stderr, /built for linux\/amd64, linux\/arm64, windows\/amd64/)
+})
+
 test('the help of a command that does not exist is an error that names the nearest one', async () => {
   for (const words of [
     ['help', 'stauts'],

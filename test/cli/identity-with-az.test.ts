@@ -1,26 +1,33 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isNotFound, type Pod, resources } from '#kubernetes/client'
-import { managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
+import { applicationCredentialName, managedCredentialName, subjectOf } from '../../src/cli/identity/names.ts'
 import { type IdentityLab, unwrapped } from './identity-lab.ts'
 import { labWithAzSkip as skip, startLabWithAz as startWithAz } from './lab-with-az.ts'
 import { account, createMountingPod, name, podOf, podReady, podRef } from './mounted-pod.ts'
 
-const serviceAccount = ({ kube }: IdentityLab) =>
-  kube.get(resources.serviceAccounts, { namespace: 'default', name: 'orders' })
+/** Whose federated credential has a name that begins with a hyphen, as one of 64 does. */
+function accountWithHyphen({ issuer }: IdentityLab): string {
+  const names = Array.from({ length: 5000 }, (_, index) => `orders-${index}`)
+  const found = names.find((name) => applicationCredentialName({ namespace: 'default', name }, issuer).startsWith('-'))
+  assert.ok(found !== undefined)
+  return found
+}
 
 for (const kind of ['application', 'managed-identity'] as const) {
   test(`serviceaccount --dry-run prints a script that does the same (${kind})`, { skip }, async (t) => {
     const lab = await startWithAz(t)
     const scope = `/subscriptions/${lab.subscriptionId}/resourceGroups/${lab.resourceGroup}`
+    const orders = accountWithHyphen(lab)
+    const serviceAccount = () => lab.kube.get(resources.serviceAccounts, { namespace: 'default', name: orders })
     const what = [
-      ...['--service-account-name', 'orders', '--service-account-issuer-url', lab.issuer, '--identity-type', kind],
+      ...['--service-account-name', orders, '--service-account-issuer-url', lab.issuer, '--identity-type', kind],
       ...(kind === 'application' ? [] : ['--managed-identity-resource-group', lab.resourceGroup]),
     ]
     const role = ['--azure-scope', scope, '--azure-role', 'Key Vault Secrets User']
     const script = await lab.identity('serviceaccount', 'create', '--dry-run', ...what, ...role)
     assert.equal(script.code, 0, script.stderr)
-    await assert.rejects(serviceAccount(lab), isNotFound)
+    await assert.rejects(serviceAccount(), isNotFound)
 
     // What az does with a managed identity can be repeated by itself; with an application the script sees to it.
     const times = kind === 'application' ? 2 : 1
@@ -28,7 +35,7 @@ for (const kind of ['application', 'managed-identity'] as const) {
       const { code, output } = await lab.shell(script.stdout)
       assert.equal(code, 0, output)
     }
-    const { annotations } = (await serviceAccount(lab)).metadata
+    const { annotations } = (await serviceAccount()).metadata
     assert.match(annotations?.['azure.workload.identity/client-id'] ?? '', /^[0-9a-f-]{36}$/)
     assert.equal(annotations?.['azure.workload.identity/tenant-id'], lab.azure.tenantId)
 
@@ -45,7 +52,7 @@ for (const kind of ['application', 'managed-identity'] as const) {
       const done = await lab.shell(remove.stdout)
       assert.equal(done.code, 0, done.output)
     }
-    await assert.rejects(serviceAccount(lab), isNotFound)
+    await assert.rejects(serviceAccount(), isNotFound)
     const again = await lab.identity('sa', 'delete', ...what, '--role-assignment-id', assignment)
     assert.equal(unwrapped(again.stdout).match(/nothing to delete/g)?.length, 3, again.stdout + again.stderr)
   })

@@ -1,6 +1,7 @@
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { errorMessage } from '#lib'
 import { makeDirectories } from '#lib/files'
 import {
   buildRootfs,
@@ -8,11 +9,12 @@ import {
   type OciImage,
   ociImage,
   ociIndex,
+  type Platform,
   platformNamed,
   platforms,
 } from '#packaging/image'
 import { type Artifact, type BlobSource, memoryBlob, parseReference, pushArtifact } from '#packaging/registry'
-import { type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
+import { CliError, type CliWorld, createTerminal, exitCodes, type Terminal } from '#terminal'
 import type { AzureFlags } from '../identity/sign-in-options.ts'
 import { withRegistry } from './open-registry.ts'
 
@@ -27,12 +29,20 @@ export interface PushImageCommand {
   world: CliWorld
 }
 
+function known(name: string): Platform {
+  try {
+    return platformNamed(name)
+  } catch (cause) {
+    throw new CliError({ what: `--platform ${name} is not possible`, why: errorMessage(cause), code: 'usage', cause })
+  }
+}
+
 /** `keymount image push`: builds the image, uploads what the registry lacks, and prints the digest. */
 export async function pushImage(command: PushImageCommand): Promise<number> {
   const { plainHttp, json, signIn, world } = command
   const at = parseReference(command.reference)
   const ofLinux = Object.values(platforms).filter(({ os }) => os === 'linux')
-  const wanted = command.platforms?.map(platformNamed) ?? ofLinux
+  const wanted = command.platforms?.map(known) ?? ofLinux
   const terminal = createTerminal({ ...world, titleWidth: 22 })
   const work = mkdtempSync(join(tmpdir(), 'keymount-push-'))
   try {

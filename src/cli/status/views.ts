@@ -171,12 +171,17 @@ const classes: View<ClassRow> = {
     text('identity', 'Identity', (row) => row.identity, 20, { kind: 'code' }),
     text('interval', 'Interval', (row) => row.interval ?? 'not known', 7),
     text('secrets', 'Secrets', (row) => row.secrets.join(', '), 11),
-    text('problems', 'Problems', (row) => row.problems.map(({ code }) => code).join(' '), 12, {
+    text('problems', 'Problems', (row) => severe(row).join(' '), 12, {
       kind: 'code',
-      order: (row) => row.problems.length,
+      order: (row) => severe(row).length,
       aliases: ['code'],
     }),
   ],
+}
+
+/** Rules of lint with an error or a warning: a remark is no problem, and the details of the class have it. */
+function severe({ problems }: ClassRow): string[] {
+  return problems.flatMap(({ code, severity }) => (severity === 'info' ? [] : [code]))
 }
 
 const secrets: View<SecretRow> = {

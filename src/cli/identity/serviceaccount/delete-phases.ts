@@ -57,7 +57,7 @@ const federatedIdentityPhase: Phase = {
     const show = ['--query', query, '--output', 'tsv']
     if (settings.identityType === 'application') {
       const list = commandLine('az', 'ad', 'app', 'federated-credential', 'list', '--id', '"$CLIENT_ID"', ...show)
-      const remove = 'az ad app federated-credential delete --id "$CLIENT_ID" --federated-credential-id "$CREDENTIAL"'
+      const remove = 'az ad app federated-credential delete --id "$CLIENT_ID" --federated-credential-id="$CREDENTIAL"'
       return [`CREDENTIAL="$(${list})"`, `[ -z "$CREDENTIAL" ] || ${remove}`]
     }
     const { managedIdentityName = '', managedIdentityResourceGroup = '' } = settings

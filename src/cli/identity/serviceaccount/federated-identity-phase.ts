@@ -61,7 +61,9 @@ function createCredentialCommand(settings: PhaseSettings): string {
   }
   const parameters = JSON.stringify({ name, issuer, subject, audiences: [tokenExchangeAudience] })
   const of = ['az', 'ad', 'app', 'federated-credential']
-  const show = commandLine(...of, 'show', '--id', '"$CLIENT_ID"', '--federated-credential-id', name, '--output', 'none')
+  // One word: of 64 names one begins with a hyphen, which az takes for an option.
+  const credential = `--federated-credential-id=${name}`
+  const show = commandLine(...of, 'show', '--id', '"$CLIENT_ID"', credential, '--output', 'none')
   const create = commandLine(...of, 'create', '--id', '"$CLIENT_ID"', '--parameters', parameters, '--output', 'none')
   return `${show} 2>/dev/null || ${create}`
 }
