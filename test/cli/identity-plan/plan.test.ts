@@ -334,6 +334,6 @@ test('files that a user may have filled in are not replaced by the next plan, an
   assert.match(again.stderr, /is not empty\n.*nothing is overwritten/)
   assert.match(again.stderr, /--output-dir DIR/)
   const impossible = await write('/proc/nope/x')
-  assert.equal(impossible.code, 1)
+  assert.equal(impossible.code, 2)
   assert.match(impossible.stderr, /\/proc\/nope/)
 })

@@ -1,5 +1,5 @@
 import type { SecretValue } from '#lib'
-import { listOf, recordOf, stringOf } from '#lib/formats'
+import { JsonError, listOf, parseJson, recordOf, stringOf } from '#lib/formats'
 import { HttpFault, type HttpResponse, type HttpSend } from '#lib/http'
 import type { QueueMessage } from './parse-queue-messages.ts'
 import type { QueueClient, Receipt } from './queue-client.ts'
@@ -116,10 +116,12 @@ function messagesOf(subscription: URL, { body }: HttpResponse): QueueMessage[] {
   }
 }
 
-/** The events of the JSON that a receive answers with; elements of another form are left out. Throws `SyntaxError` and `TypeError`. */
+/** The events of the JSON that a receive answers with; elements of another form are left out. Throws {@link JsonError}. */
 export function parseReceivedEvents(json: string): QueueMessage[] {
-  const list = listOf(recordOf(JSON.parse(json))?.value)
-  if (list === undefined) throw new TypeError('found an answer without a list of events')
+  // One event that is nested without end must not keep back the others of the answer.
+  const answer = parseJson('the answer', json, { maxDepth: Number.POSITIVE_INFINITY })
+  const list = listOf(recordOf(answer)?.value)
+  if (list === undefined) throw new JsonError('json-invalid', 'the answer has no list of events')
   return list.flatMap((element) => {
     const { brokerProperties, event } = recordOf(element) ?? {}
     const { lockToken, deliveryCount } = recordOf(brokerProperties) ?? {}
