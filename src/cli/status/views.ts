@@ -179,7 +179,7 @@ const classes: View<ClassRow> = {
   ],
 }
 
-/** Rules of lint with an error or a warning: a remark is no problem, and the details of the class have it. */
+/** Rules of lint with an error or a warning. The details of the class also have the remarks. */
 function severe({ problems }: ClassRow): string[] {
   return problems.flatMap(({ code, severity }) => (severity === 'info' ? [] : [code]))
 }
