@@ -58,7 +58,8 @@ async function columnTexts(page: Page, column: number): Promise<string[]> {
 }
 
 test('the dashboard in a browser, on a cluster with pods', { skip: browserMissing }, async (t) => {
-  const lab = await startIdentityLab(t)
+  // What the vault has is in pods when a test rotates, and not before.
+  const lab = await startIdentityLab(t, '--rotation-poll-interval', '1h')
   const { vault } = await createWorld(lab)
   const dashboard = await openDashboard(t, lab.env.KUBECONFIG ?? '')
   const browser = await startBrowser(t)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { resources } from '#kubernetes/client'
+import { classAnnotations, resources } from '#kubernetes/client'
 import { type EventsOperator, startEventsOperator } from '../../support/events-operator.ts'
 import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
@@ -27,11 +27,10 @@ export function eventCases(lab: () => Lab): void {
         await workload.setSecret('ExampleSecret', value)
         await until(`the value ${value}`, async () => (await workload.read(pod, 'ExampleSecret')) === value)
       }
-      const name = `${pod}-${workload.namespace}-${workload.className}`
-      const ref = { namespace: workload.namespace, name }
-      const status = await lab().kube.get(resources.secretProviderClassPodStatuses, ref)
-      const next = Date.parse(status.metadata.annotations?.['keymount.dev/next-check'] ?? '')
-      assert.ok(next > Date.now() + 60_000, 'the interval is an hour')
+      const ref = { namespace: workload.namespace, name: workload.className }
+      const { metadata } = await lab().kube.get(resources.secretProviderClasses, ref)
+      const changed = metadata.annotations?.[classAnnotations.changed] ?? ''
+      assert.match(changed, /\/secrets\/ExampleSecret\//i, 'the operator names what has changed')
     })
   })
 }
