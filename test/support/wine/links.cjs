@@ -4,7 +4,7 @@
 const fs = require('node:fs')
 const { spawnSync } = require('node:child_process')
 const { syncBuiltinESMExports } = require('node:module')
-const { resolve } = require('node:path')
+const { basename, dirname, resolve } = require('node:path')
 
 const { KEYMOUNT_TEST_LINKS: file, KEYMOUNT_TEST_DRIVE: drive } = process.env
 const real = { ...fs }
@@ -13,16 +13,23 @@ const save = () => real.writeFileSync(file, JSON.stringify([...links]))
 const key = (path) => resolve(String(path)).toLowerCase()
 const unix = (path) => drive + resolve(String(path)).slice(2).replaceAll('\\', '/')
 
-function run(program, ...args) {
+const isThere = (path) => real.readdirSync(dirname(resolve(String(path)))).includes(basename(String(path)))
+
+/** Runs a program of Linux until its effect is seen: on a busy machine Wine sometimes returns before the program ends, or starts none. */
+function run(isDone, program, ...args) {
   const start = 'C:\\windows\\system32\\start.exe'
-  const { status } = spawnSync(start, ['/wait', '/unix', program, ...args], { stdio: 'ignore' })
-  if (status !== 0) throw Object.assign(new Error(`${program} ${args.join(' ')}: ${status}`), { code: 'EIO' })
+  for (let i = 0; i < 100; i++) {
+    if (i % 25 === 0) spawnSync(start, ['/wait', '/unix', program, ...args], { stdio: 'ignore' })
+    if (isDone()) return
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+  }
+  throw Object.assign(new Error(`${program} ${args.join(' ')} had no effect`), { code: 'EIO' })
 }
 
 fs.symlinkSync = (target, path) => {
   if (links.has(key(path)) || real.existsSync(path))
     throw Object.assign(new Error(`EEXIST: ${path}`), { code: 'EEXIST' })
-  run('/bin/ln', '-sT', String(target).replaceAll('\\', '/'), unix(path))
+  run(() => isThere(path), '/bin/ln', '-sT', String(target).replaceAll('\\', '/'), unix(path))
   links.set(key(path), String(target).replaceAll('/', '\\'))
   save()
 }
@@ -43,7 +50,7 @@ fs.renameSync = (from, to) => {
   if (!links.has(key(from))) return real.renameSync(from, to)
   // As Windows does: no rename over a link to a directory.
   if (links.has(key(to))) throw Object.assign(new Error(`EPERM: ${to}`), { code: 'EPERM' })
-  run('/bin/mv', '-T', unix(from), unix(to))
+  run(() => isThere(to) && !isThere(from), '/bin/mv', '-T', unix(from), unix(to))
   links.set(key(to), links.get(key(from)))
   links.delete(key(from))
   save()
@@ -51,7 +58,7 @@ fs.renameSync = (from, to) => {
 
 fs.rmSync = (path, ...rest) => {
   if (!links.has(key(path))) return real.rmSync(path, ...rest)
-  run('/bin/rm', unix(path))
+  run(() => !isThere(path), '/bin/rm', '-f', unix(path))
   links.delete(key(path))
   save()
 }

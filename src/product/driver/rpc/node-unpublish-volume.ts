@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, readlinkSync, rmdirSync, rmSync } f
 import { join } from 'node:path'
 import type { NodeUnpublishVolumeRequest, NodeUnpublishVolumeResponse } from '#kubernetes/csi'
 import { Code, RpcError } from '#kubernetes/grpc'
-import { errorMessage } from '#lib'
+import { errorCode, errorMessage, sleep } from '#lib'
 import type { Node } from '../node.ts'
 import { parseUnpublishRequest } from './publish-request.ts'
 
@@ -56,14 +56,29 @@ async function clear({ mounter, memory, log }: Node, target: string): Promise<vo
     await mounter.unmount(target)
     memory.set(target, undefined)
     // An interrupted publish has cleared up after itself.
-    if (!existsSync(target)) return
-    removeOwnEntries(target)
-    rmdirSync(target)
+    if (existsSync(target)) await removeDirectory(target)
   } catch (error) {
     // This text is a contract: upstream's test suites fail when a driver's log has it.
     const message = `failed to clean and unmount target path ${target}: ${errorMessage(error)}`
     log.error({ targetPath: target }, message)
     throw new RpcError(Code.INTERNAL, message, { cause: error })
+  }
+}
+
+const tries = 5
+const passing = ['ENOTEMPTY', 'ENOENT', 'EPERM', 'EBUSY']
+
+/** On Windows an entry stays for milliseconds after it was removed, while another program has it open. */
+async function removeDirectory(target: string): Promise<void> {
+  for (let i = 1; ; i++) {
+    try {
+      removeOwnEntries(target)
+      rmdirSync(target)
+      return
+    } catch (error) {
+      if (i === tries || !passing.includes(errorCode(error) ?? '')) throw error
+      await sleep(i * 20)
+    }
   }
 }
 
