@@ -1,6 +1,6 @@
 import { type ClassSpec, checkClass, createObjectsParser, type Finding, parseParameters } from '#azure/class'
 import { Problems } from '#lib'
-import { recordOf, stringOf, valueAt } from '#lib/formats'
+import { recordOf, stringOf, textsOf, valueAt } from '#lib/formats'
 import { type ClassTexts, classTexts, findingPlace } from './finding-place.ts'
 import type { Place } from './place.ts'
 import type { Manifest } from './read-manifests.ts'
@@ -69,11 +69,7 @@ export function classManifest(manifest: Manifest): ClassManifest {
   const value = filledClass(manifest.value)
   const spec = recordOf(value.spec)
   const provider = stringOf(spec?.provider) ?? ''
-  const parameters = new Map(
-    Object.entries(recordOf(spec?.parameters) ?? {}).flatMap(([name, value]): [string, string][] =>
-      typeof value === 'string' ? [[name, value]] : [],
-    ),
-  )
+  const parameters = new Map(Object.entries(textsOf(spec?.parameters)))
   const texts = classTexts(manifest, parameters)
   const findings = checkClass(value, parse)
     .filter((one) => !dependsOnPlaceholder(one, parameters))

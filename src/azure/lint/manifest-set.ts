@@ -1,3 +1,4 @@
+import type { Problem } from '#lib'
 import { listOf, recordOf, stringOf, valueAt } from '#lib/formats'
 import { type ClassManifest, classManifest } from './class-manifest.ts'
 import { type MadeSecret, secretsOfClass, secretsOfSync } from './made-secrets.ts'
@@ -10,17 +11,12 @@ export interface KubernetesVersion {
   minor: number
 }
 
-export interface AnnotationProblem {
-  annotation: string
-  message: string
-}
-
-/** What the programs that read annotations do not accept of a workload's. */
+/** What the programs that read annotations do not accept of a workload's. The path of a problem is the name of the annotation. */
 export interface AnnotationChecks {
   /** Of a pod or a pod template, with `metadata` and `spec`. */
-  ofPod(pod: unknown): readonly AnnotationProblem[]
+  ofPod(pod: unknown): readonly Problem[]
   /** Of a workload or its pod template, whose pods mount these classes. */
-  ofWorkload(annotations: Readonly<Record<string, string>>, classes: readonly string[]): readonly AnnotationProblem[]
+  ofWorkload(annotations: Readonly<Record<string, string>>, classes: readonly string[]): readonly Problem[]
 }
 
 /** All objects of one check, by what the rules look at. */

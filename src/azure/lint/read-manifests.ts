@@ -1,5 +1,5 @@
 import { Composer, type CST, Lexer, Parser } from 'yaml'
-import { beyondLimit, errorMessage } from '#lib'
+import { beyondLimit, errorMessage, orUndefined } from '#lib'
 import { parseJson, recordOf, stringOf } from '#lib/formats'
 import { lintLimits } from './lint-limits.ts'
 import { type Place, type PlacedText, wholeFile } from './place.ts'
@@ -83,12 +83,7 @@ function hiddenLineEnd(placed: PlacedText): Unreadable | undefined {
 
 function isJson(text: string): boolean {
   if (!/^\s*[[{]/.test(text)) return false
-  try {
-    parseJson('the file', text, { maxLength: lintLimits.fileBytes.value })
-    return true
-  } catch {
-    return false
-  }
+  return orUndefined(() => parseJson('the file', text, { maxLength: lintLimits.fileBytes.value })) !== undefined
 }
 
 function readDocuments(file: string, placed: PlacedText, otherwise: Otherwise): ReadFile {

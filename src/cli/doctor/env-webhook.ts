@@ -1,15 +1,11 @@
-import { type KubeClient, type Pod, resources } from '#kubernetes/client'
+import { envName, type KubeClient, type Pod, podAnnotations, resources } from '#kubernetes/client'
 import { orUndefined } from '#lib'
 import { recordOf } from '#lib/formats'
 import { type Answer, attempt } from '../answer.ts'
 
-/** What the webhook adds to a pod, and the pod's annotation that asks for it. */
-const envName = 'keymount-env'
-export const envAnnotation = 'keymount.dev/env'
-
 /** Whether the pod asks for environment variables from files, and the webhook did not add them. */
 export function lacksVariables({ metadata, spec }: Pod): boolean {
-  if (metadata.annotations?.[envAnnotation] === undefined) return false
+  if (metadata.annotations?.[podAnnotations.env] === undefined) return false
   return !(spec.initContainers ?? []).some(({ name }) => name === envName)
 }
 
@@ -33,16 +29,12 @@ export function envWebhookOf(pods: readonly Pod[]): EnvWebhook {
 }
 
 /** Environment variables from files are there since this minor version of Kubernetes 1. */
-const oldestMinor = 35
+export const oldestMinor = 35
 
 /** `v1.34.4`, where the API server is too old for such variables. @param version the text of its `/version` */
 export function tooOldFor(version: string): string | undefined {
-  const { major, minor, gitVersion } = recordOf(parsed(version)) ?? {}
+  const { major, minor, gitVersion } = recordOf(orUndefined(() => JSON.parse(version))) ?? {}
   const found = Number.parseInt(String(minor), 10)
   if (String(major) !== '1' || Number.isNaN(found) || found >= oldestMinor) return undefined
   return typeof gitVersion === 'string' ? gitVersion.slice(0, 100) : `1.${found}`
-}
-
-function parsed(text: string): unknown {
-  return orUndefined(() => JSON.parse(text))
 }

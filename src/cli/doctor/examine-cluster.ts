@@ -1,5 +1,12 @@
 import { checkClass } from '#azure/class'
-import { type KubeClient, type KubeEvent, type Pod, resources, type SecretSync } from '#kubernetes/client'
+import {
+  type KubeClient,
+  type KubeEvent,
+  type Pod,
+  podAnnotations,
+  resources,
+  type SecretSync,
+} from '#kubernetes/client'
 import { driverName } from '#lab/home'
 import { forEachLimited } from '#lib/async'
 import { codesIn } from '#product/error-catalogue'
@@ -11,7 +18,7 @@ import { classFinding } from '../identity/doctor/check-class.ts'
 import { gatherInstallation } from '../identity/doctor/cluster-facts.ts'
 import { chartInstallCommand } from '../identity/doctor/installation.ts'
 import { controllerOf } from '../identity/workload-owner.ts'
-import { envAnnotation, lacksVariables } from './env-webhook.ts'
+import { lacksVariables } from './env-webhook.ts'
 import { judgeCsiDriver } from './judge/judge-csi-driver.ts'
 import { quietMsOf } from './judge/judge-files.ts'
 import { judgeNode } from './judge/judge-node.ts'
@@ -88,7 +95,7 @@ const maxEnvPods = 100
 /** Pods that ask for environment variables and run without them. The metadata of all pods has their annotations. */
 async function podsWithoutVariables(kube: KubeClient, namespace: string | undefined): Promise<Pod[]> {
   const { items } = await kube.list(resources.pods, { namespace, metadataOnly: true })
-  const asking = items.filter(({ metadata }) => metadata.annotations?.[envAnnotation] !== undefined)
+  const asking = items.filter(({ metadata }) => metadata.annotations?.[podAnnotations.env] !== undefined)
   const byController = Map.groupBy(asking, ({ metadata }) => controllerOf({ metadata })?.uid ?? metadata.uid)
   const oldest = [...byController.values()].flatMap(
     (pods) => pods.toSorted((a, b) => createdAt(a).localeCompare(createdAt(b)))[0] ?? [],
@@ -111,7 +118,7 @@ function createdAt({ metadata }: Pick<Pod, 'metadata'>): string {
 
 function judgeEnvPods(pods: readonly Pod[]): Observation[] {
   const wrong = pods.map(({ metadata: { namespace = '', name = '' } }) =>
-    fail('env-not-added', `${namespace}/${name} has ${envAnnotation} and got no variables`, [
+    fail('env-not-added', `${namespace}/${name} has ${podAnnotations.env} and got no variables`, [
       commandLine('keymount', 'doctor', `pod/${name}`, '-n', namespace),
     ]),
   )

@@ -13,6 +13,17 @@ export const classAnnotations = {
   syncServiceAccount: 'keymount.dev/sync-service-account',
 } as const
 
+/** What people set on a pod. */
+export const podAnnotations = {
+  /** `DB_PASSWORD=db-password, API_KEY=shop:api-key`: the variable, and a file of the pod's class or of the class that is named. */
+  env: 'keymount.dev/env',
+  /** `app, worker`: the containers that get the variables. Default: all of the pod's own. */
+  envContainers: 'keymount.dev/env-containers',
+} as const
+
+/** The init container that the webhook adds for {@link podAnnotations.env}, and its volume. */
+export const envName = 'keymount-env'
+
 /** What people set on a ServiceAccount. */
 export const accountAnnotations = {
   /** Names of classes, by commas, or `*`: those whose Secrets may be made as this account. */

@@ -16,6 +16,12 @@ export function stringOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
+/** The fields of an object that are strings; empty for every other value. */
+export function textsOf(value: unknown): Record<string, string> {
+  const entries = Object.entries(recordOf(value) ?? {})
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+}
+
 /** The value at a path of field names and list indexes; undefined where the path ends early. Inherited properties do not count. */
 export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
   let current = value

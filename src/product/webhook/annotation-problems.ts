@@ -1,15 +1,12 @@
+import { podAnnotations } from '#kubernetes/client'
+import type { Problem } from '#lib'
 import { AdmissionDenied } from './admission-denied.ts'
-import { envAnnotation, wantedVariables } from './env-files.ts'
+import { wantedVariables } from './env-files.ts'
 import { notifyAnnotation, parseNotify } from './notify-sidecar.ts'
 import { type AdmittedPod, parsePod } from './parse-pod.ts'
 
-export interface AnnotationProblem {
-  annotation: string
-  message: string
-}
-
 /** For which annotations of Keymount the webhook of any cluster refuses a pod, and why. Empty when the object has not the shape of a pod. */
-export function annotationProblems(object: unknown): AnnotationProblem[] {
+export function annotationProblems(object: unknown): Problem[] {
   let pod: AdmittedPod
   try {
     pod = parsePod(object)
@@ -17,12 +14,12 @@ export function annotationProblems(object: unknown): AnnotationProblem[] {
     return []
   }
   return [
-    ...problemOf(envAnnotation, pod, (text) => wantedVariables(pod, text)),
+    ...problemOf(podAnnotations.env, pod, (text) => wantedVariables(pod, text)),
     ...problemOf(notifyAnnotation, pod, parseNotify),
   ]
 }
 
-function problemOf(annotation: string, pod: AdmittedPod, parse: (text: string) => unknown): AnnotationProblem[] {
+function problemOf(annotation: string, pod: AdmittedPod, parse: (text: string) => unknown): Problem[] {
   const text = pod.annotations[annotation]
   if (text === undefined) return []
   try {
@@ -30,7 +27,7 @@ function problemOf(annotation: string, pod: AdmittedPod, parse: (text: string) =
     return []
   } catch (error) {
     if (error instanceof AdmissionDenied)
-      return [{ annotation, message: error.message.replace(`annotation ${annotation}: `, '') }]
+      return [{ path: annotation, message: error.message.replace(`annotation ${annotation}: `, '') }]
     throw error
   }
 }

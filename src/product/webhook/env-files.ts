@@ -1,4 +1,4 @@
-import type { EnvVar } from '#kubernetes/client'
+import { type EnvVar, envName, podAnnotations } from '#kubernetes/client'
 import { beyondLimit, formatProblem, Problems } from '#lib'
 import { recordOf, stringOf } from '#lib/formats'
 import { isInside, variableName } from '#product/env-file'
@@ -11,12 +11,7 @@ import { notifyName } from './notify-sidecar.ts'
 import type { AdmittedContainer, AdmittedPod, AdmittedVolume } from './parse-pod.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 
-/** `DB_PASSWORD=db-password, API_KEY=shop:api-key`: the variable, and a file of the pod's class or of the class that is named. */
-export const envAnnotation = 'keymount.dev/env'
-/** `app, worker`: the containers that get the variables. Default: all of the pod's own. */
-export const envContainersAnnotation = 'keymount.dev/env-containers'
-
-export const envName = 'keymount-env'
+const { env: envAnnotation, envContainers: envContainersAnnotation } = podAnnotations
 const secretsDirectory = '/mnt/keymount'
 const envDirectory = '/env'
 const envFile = 'secrets.env'

@@ -5,7 +5,7 @@
  * `docs/differences.md` lists the differences.
  */
 export { AdmissionDenied } from './admission-denied.ts'
-export { type AnnotationProblem, annotationProblems } from './annotation-problems.ts'
+export { annotationProblems } from './annotation-problems.ts'
 export { type ControllerConfig, controllerFlags, controllerProgram } from './config.ts'
 export { type Annotations, annotationKeys, annotationPrefix } from './identity-request.ts'
 export { webhookLimits } from './limits.ts'

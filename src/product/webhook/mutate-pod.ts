@@ -1,6 +1,6 @@
-import type { EnvVar, VolumeMount } from '#kubernetes/client'
+import { type EnvVar, envName, type VolumeMount } from '#kubernetes/client'
 import { type NewContainer, proxyContainer, proxyInitContainer, proxyInitName, proxyName } from '#product/proxy'
-import { type EnvFiles, envFiles, envName, isOurs } from './env-files.ts'
+import { type EnvFiles, envFiles, isOurs } from './env-files.ts'
 import { type Annotations, annotationKeys, annotationPrefix, identityRequest } from './identity-request.ts'
 import { mountChange } from './mount-change.ts'
 import { notifyContainer, notifyName } from './notify-sidecar.ts'

@@ -1,6 +1,7 @@
 import { clientIdAnnotation } from '#azure/identity'
-import { nearestName } from '#lib'
-import { listOf, recordOf, stringOf, valueAt } from '#lib/formats'
+import { podAnnotations } from '#kubernetes/client'
+import { formatProblem, nearestName } from '#lib'
+import { listOf, recordOf, stringOf, textsOf, valueAt } from '#lib/formats'
 import { hasPlaceholder } from '../class-manifest.ts'
 import { type ManifestSet, mayShareNamespace } from '../manifest-set.ts'
 import { type ContainerManifest, type PodManifest, secretsDriver } from '../pod-manifest.ts'
@@ -321,7 +322,7 @@ function* misplacedLabel({ pods, accounts }: ManifestSet): Generator<RuleFinding
     }
 }
 
-const envAnnotation = 'keymount.dev/env'
+const { env: envAnnotation } = podAnnotations
 
 function* envWithoutEffect({ pods }: ManifestSet): Generator<RuleFinding> {
   for (const pod of pods) {
@@ -351,19 +352,14 @@ function* wrongAnnotation({ pods, annotations: checks }: ManifestSet): Generator
           .map((one) => ({ ...one, place })),
       ),
     ]
-    for (const { annotation, message, place } of found)
-      if (!hasPlaceholder(message))
+    for (const { place, ...problem } of found)
+      if (!hasPlaceholder(problem.message))
         yield {
           manifest,
-          path: [...place, 'metadata', 'annotations', annotation],
-          message: `${annotation}: ${message}`,
+          path: [...place, 'metadata', 'annotations', problem.path],
+          message: formatProblem(problem),
         }
   }
-}
-
-function textsOf(annotations: unknown): Record<string, string> {
-  const entries = Object.entries(recordOf(annotations) ?? {})
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }
 
 function* missingLabel({ pods, accountNamed }: ManifestSet): Generator<RuleFinding> {

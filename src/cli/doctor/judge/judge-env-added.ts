@@ -1,8 +1,9 @@
 import { join } from 'node:path'
+import { podAnnotations } from '#kubernetes/client'
 import { checkPodLabel, restartFix } from '../../identity/doctor/check-pod.ts'
 import { checkWebhook, identityWebhook } from '../../identity/doctor/check-webhook.ts'
 import { addEnvFilesCommands } from '../../identity/doctor/installation.ts'
-import { type EnvWebhook, envAnnotation, lacksVariables, tooOldFor } from '../env-webhook.ts'
+import { type EnvWebhook, lacksVariables, tooOldFor } from '../env-webhook.ts'
 import type { PodFacts } from '../pod-facts.ts'
 import { fail, type Observation } from '../step.ts'
 
@@ -13,7 +14,7 @@ export function judgeEnvAdded(
 ): Observation[] {
   if (!lacksVariables(cluster.pod)) return []
   const { text, fix } = causeOf(cluster, envWebhook, { packageRoot, tenantId })
-  return [fail('env-not-added', `the pod has ${envAnnotation} and got no variables: ${text}`, fix)]
+  return [fail('env-not-added', `the pod has ${podAnnotations.env} and got no variables: ${text}`, fix)]
 }
 
 interface Cause {

@@ -1,6 +1,7 @@
 import type { Container, Pod } from '#kubernetes/client'
 import { codesIn } from '#product/error-catalogue'
 import { commandLine } from '#terminal'
+import { oldestMinor } from '../env-webhook.ts'
 import type { PodFacts } from '../pod-facts.ts'
 import { fail, type Observation } from '../step.ts'
 
@@ -19,8 +20,6 @@ function judgeInitContainers({ metadata, status }: Pod): Observation[] {
     return [fail(code, `init container ${name}: ${message.trim().slice(0, 1000)}`, [commandLine(...words)])]
   })
 }
-
-const oldestMinor = 35
 
 function judgeKubelet({ spec }: Pod, { node, name }: NonNullable<PodFacts['node']>): Observation[] {
   const containers: Container[] = [...(spec.initContainers ?? []), ...spec.containers]

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { Manifest, Otherwise, Path } from '#azure/lint'
 import { recordOf, valueAt } from '#lib/formats'
+import { oneLine } from '#terminal'
 import type { Draft } from '../draft.ts'
 import type { MigrateRules } from '../rule.ts'
 import type { Work } from '../work.ts'
@@ -122,10 +123,6 @@ function valuesOf({ document, value }: Manifest): Record<string, unknown> {
   } catch {
     return value
   }
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ')
 }
 
 /** Upstream’s chart ignores the proxy unless it is switched on. */

@@ -1,5 +1,5 @@
 import { podManifest } from '#azure/lint'
-import { refusedSecretTypes, tlsSecretType } from '#kubernetes/client'
+import { podAnnotations, refusedSecretTypes, tlsSecretType } from '#kubernetes/client'
 import { recordOf, stringOf, valueAt } from '#lib/formats'
 import type { ListEntry } from '../../manifests/print-manifests.ts'
 import { headComment } from '../comments.ts'
@@ -346,10 +346,10 @@ function withoutSecret(work: Work, files: readonly FileUse[], needs: Draft['need
     ...removed,
     // Without the label the webhook does not see the pod.
     { path: [...path, 'metadata', 'labels', 'azure.workload.identity/use'], value: 'true' },
-    { path: [...path, 'metadata', 'annotations', 'keymount.dev/env'], value: [...variables].join(', ') },
+    { path: [...path, 'metadata', 'annotations', podAnnotations.env], value: [...variables].join(', ') },
     ...(containers === undefined
       ? []
-      : [{ path: [...path, 'metadata', 'annotations', 'keymount.dev/env-containers'], value: containers }]),
+      : [{ path: [...path, 'metadata', 'annotations', podAnnotations.envContainers], value: containers }]),
     ...(before.length > 0 ? added : [{ path: [...path, 'spec', 'volumes'], value: volumes }]),
   ]
   return editedDraft(work, changes, { needs })

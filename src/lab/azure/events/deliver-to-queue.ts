@@ -51,8 +51,13 @@ export function deliverToQueue(
     visibleAt: now,
     expiresAt: seconds === -1 ? neverExpires : Math.min(now + seconds * 1000, neverExpires),
   }
+  return added(() => options.queues.add(queue, fields).changes)
+}
+
+/** What a destination answers. Throws {@link DeliveryFailure} where it is full. */
+export function added(add: () => Change[]): Change[] {
   try {
-    return options.queues.add(queue, fields).changes
+    return add()
   } catch (error) {
     if (error instanceof Refusal) throw new DeliveryFailure('Unavailable', error.message)
     throw error

@@ -2,7 +2,7 @@ import { Refusal } from '../http/refusal.ts'
 import type { Change } from '../records/record-store.ts'
 import type { Queues } from '../storage/queues.ts'
 import { type CloudEvent, cloudEvent, passesCloudFilter } from './cloud-event.ts'
-import { checkSender, DeliveryFailure, type DeliveryIdentityOptions } from './deliver-to-queue.ts'
+import { added, checkSender, DeliveryFailure, type DeliveryIdentityOptions } from './deliver-to-queue.ts'
 import type { GridEvent } from './event-feed.ts'
 import type { EventSubscription, TopicDestination } from './event-subscriptions.ts'
 import type { Namespaces, NamespaceTopic } from './namespaces.ts'
@@ -40,12 +40,7 @@ export function deliverToTopic(
     role: 'EventGrid Data Sender',
     resource: topic.id,
   })
-  try {
-    return publishToTopic(options, topic, [cloudEvent(event)], now)
-  } catch (error) {
-    if (error instanceof Refusal) throw new DeliveryFailure('Unavailable', error.message)
-    throw error
-  }
+  return added(() => publishToTopic(options, topic, [cloudEvent(event)], now))
 }
 
 /** The changes that put events into all subscriptions of the topic that want them. Throws {@link Refusal} when one is full. */

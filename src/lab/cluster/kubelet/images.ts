@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createSingleFlight } from '#lib/async'
-import { parseJson, recordOf } from '#lib/formats'
+import { parseJson, textsOf } from '#lib/formats'
 import { copyWithLibraries, findProgram, type HostPrograms } from './host-programs.ts'
 
 /** The root file system that stands for a container image. */
@@ -128,11 +128,6 @@ function givenImage(
     environment: hasOverlay ? textsOf(readSettings(join(overlay, '.environment'))) : {},
     description: `Container image "${name}" already present on machine`,
   }
-}
-
-function textsOf(value: unknown): Record<string, string> {
-  const entries = Object.entries(recordOf(value) ?? {})
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }
 
 /** The JSON in a file of an image; undefined when there is no such file. */

@@ -2,7 +2,8 @@ import { existsSync, lstatSync, readdirSync, readlinkSync, rmdirSync, rmSync } f
 import { join } from 'node:path'
 import type { NodeUnpublishVolumeRequest, NodeUnpublishVolumeResponse } from '#kubernetes/csi'
 import { Code, RpcError } from '#kubernetes/grpc'
-import { errorCode, errorMessage, sleep } from '#lib'
+import { errorCode, errorMessage } from '#lib'
+import { retry } from '#lib/async'
 import type { Node } from '../node.ts'
 import { parseUnpublishRequest } from './publish-request.ts'
 
@@ -65,21 +66,15 @@ async function clear({ mounter, memory, log }: Node, target: string): Promise<vo
   }
 }
 
-const tries = 5
 const passing = ['ENOTEMPTY', 'ENOENT', 'EPERM', 'EBUSY']
 
 /** On Windows an entry stays for milliseconds after it was removed, while another program has it open. */
-async function removeDirectory(target: string): Promise<void> {
-  for (let i = 1; ; i++) {
-    try {
-      removeOwnEntries(target)
-      rmdirSync(target)
-      return
-    } catch (error) {
-      if (i === tries || !passing.includes(errorCode(error) ?? '')) throw error
-      await sleep(i * 20)
-    }
+function removeDirectory(target: string): Promise<void> {
+  const remove = async () => {
+    removeOwnEntries(target)
+    rmdirSync(target)
   }
+  return retry(remove, { initialMs: 20, shouldRetry: (error) => passing.includes(errorCode(error) ?? '') })
 }
 
 /** On a bare directory only what a driver wrote is removed; the error names anything else, and the directory stays. */

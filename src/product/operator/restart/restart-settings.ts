@@ -1,4 +1,4 @@
-import { Problems } from '#lib'
+import { type Problem, Problems } from '#lib'
 import { parseDuration } from '#lib/formats'
 import { parseWindows, type RestartWindow, windowForm } from './restart-window.ts'
 
@@ -33,11 +33,6 @@ export interface RestartSettings {
   windows: readonly RestartWindow[]
   /** A workload whose annotations have any is not restarted: what its owner wanted is not known. */
   problems: readonly string[]
-}
-
-export interface AnnotationProblem {
-  annotation: string
-  message: string
 }
 
 type Annotations = Readonly<Record<string, string>>
@@ -79,7 +74,7 @@ function readOptions(
 }
 
 /** What is wrong with the annotations of a workload, or of its pod template, whose pods mount these classes. */
-export function restartProblems(annotations: Annotations, classes: readonly string[]): AnnotationProblem[] {
+export function restartProblems(annotations: Annotations, classes: readonly string[]): readonly Problem[] {
   const { onRotation } = restartAnnotations
   const given = settingsIn(annotations) ?? {}
   const { problems } = readOptions(given)
@@ -87,7 +82,7 @@ export function restartProblems(annotations: Annotations, classes: readonly stri
   const named = text === 'true' || text === 'false' ? [] : listOf(text)
   for (const name of named.filter((one) => !classes.includes(one)))
     problems.unexpected(onRotation, shown(name), 'true, or classes that the pods mount, separated by commas')
-  return problems.list.map(({ path, message }) => ({ annotation: path, message }))
+  return problems.list
 }
 
 const maxShown = 100

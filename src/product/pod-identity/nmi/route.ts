@@ -1,4 +1,5 @@
 import { orUndefined } from '#lib'
+
 /** What a request to the node endpoint is for. */
 export type Route =
   /** A pod requests a token. */

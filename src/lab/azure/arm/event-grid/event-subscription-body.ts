@@ -113,7 +113,7 @@ function refuseDeadLetters({ deadLetterDestination, deadLetterWithResourceIdenti
   throw notImplemented('destinations of dead letters, which are blobs')
 }
 
-function notImplemented(what: string): Refusal {
+export function notImplemented(what: string): Refusal {
   return new Refusal(501, 'NotImplemented', `The local Azure does not implement ${what}.`)
 }
 

@@ -7,7 +7,7 @@ import { maxCapacity, namespaceLimits, namespaceNamePattern } from '../../namesp
 import type { RecordStore } from '../../records/record-store.ts'
 import { existing, groupResourceOperations, pathsOf, resourceIdOf } from '../group-resources.ts'
 import type { ArmAnswer, ArmCall, ArmOperation } from '../operation.ts'
-import type { ResourceKind } from '../resource-kind.ts'
+import { type ResourceKind, resourceFields } from '../resource-kind.ts'
 import { checkRegistered, type Providers } from '../resources/provider-operations.ts'
 import { locationSchema, resolveLocation, tagsSchema } from '../validate.ts'
 import { optional } from './event-subscription-body.ts'
@@ -125,13 +125,9 @@ function stored(options: NamespaceOptions, status: number, namespace: GridNamesp
 }
 
 function render({ namespaces }: Pick<NamespaceOptions, 'namespaces'>, namespace: GridNamespace) {
-  const { id, name, location, tags, capacity, publicNetworkAccess } = namespace
+  const { capacity, publicNetworkAccess } = namespace
   return {
-    id,
-    name,
-    type,
-    location,
-    tags,
+    ...resourceFields(namespace, type),
     sku: { name: 'Standard', capacity },
     properties: {
       provisioningState: 'Succeeded',
@@ -150,7 +146,7 @@ function render({ namespaces }: Pick<NamespaceOptions, 'namespaces'>, namespace:
 export function namespaceKind(namespaces: Namespaces): ResourceKind {
   return {
     type,
-    all: () => namespaces.namespaces.all().map(({ id, name, location, tags }) => ({ id, name, type, location, tags })),
+    all: () => namespaces.namespaces.all().map((namespace) => resourceFields(namespace, type)),
     delete(id) {
       const namespace = namespaces.namespaces.get(id)
       return namespace === undefined ? [] : namespaces.removeNamespace(namespace)

@@ -12,7 +12,7 @@ import {
   namespaceNamePattern,
 } from '../../namespaces/limits.ts'
 import { type ArmAnswer, type ArmCall, type ArmOperation, armOperation } from '../operation.ts'
-import { advancedFilterSchema, optional } from './event-subscription-body.ts'
+import { advancedFilterSchema, notImplemented, optional } from './event-subscription-body.ts'
 import { existingNamespace, type NamespaceOptions, namespaceType, onNamespace } from './namespace-operations.ts'
 import { invalidRequest } from './system-topic-operations.ts'
 
@@ -223,10 +223,6 @@ function checkDelivery(
   if (isPush || given?.push !== undefined) throw notImplemented("the delivery mode 'Push'. It has Queue")
   if (given?.queue?.deadLetterDestinationWithResourceIdentity === undefined) return
   throw notImplemented('destinations of dead letters, which are blobs')
-}
-
-function notImplemented(what: string): Refusal {
-  return new Refusal(501, 'NotImplemented', `The local Azure does not implement ${what}.`)
 }
 
 function filterOf(
