@@ -41,8 +41,10 @@ export interface ReadObjectOptions {
   separateFiles: boolean
   /** Called with what a user should know about an object that was mounted all the same. */
   onRemark: (object: ObjectSpec, text: string) => void
-  /** Called with times of validity and the last change, for metrics and warnings. */
-  /** `isCertificate`: also for the secret with the key of a certificate. */
+  /**
+   * Called with times of validity and the last change, for metrics and warnings.
+   * @param isCertificate true also for the secret with the key of a certificate
+   */
   onAttributes: (object: ObjectSpec, attributes: ObjectAttributes, isCertificate: boolean) => void
 }
 

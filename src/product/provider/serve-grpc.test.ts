@@ -4,14 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
-import { ServingStatus } from '#kubernetes/grpc'
 import { silentLog } from '#lib'
 import { connectProvider, failureOf } from '../../../test/support/provider.ts'
 import type { Mount } from './mount.ts'
 import { createProviderMetrics } from './provider-metrics.ts'
 import { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts'
 
-async function serve(t: TestContext, options: Pick<ServeGrpcOptions, 'mount' | 'maxMounts' | 'mountTimeoutMs'>) {
+async function serve(t: TestContext, options: Pick<ServeGrpcOptions, 'mount' | 'mountTimeoutMs'>) {
   const directory = mkdtempSync(join(tmpdir(), 'keymount-grpc-'))
   const path = join(directory, 'azure.sock')
   const around = { runtimeVersion: 'v0', metrics: createProviderMetrics(), log: silentLog, drainMs: 10 }
@@ -29,22 +28,6 @@ const nothing = {
   staleReason: '',
   vaults: '',
 }
-
-test('more mounts than the bound are refused at once, and it is free again afterwards', async (t) => {
-  let finish = () => {}
-  const mount: Mount = () => new Promise((resolve) => (finish = () => resolve(nothing)))
-  const provider = await serve(t, { mount, maxMounts: 1 })
-  const first = provider.mount({})
-  const { code, details } = await failureOf(provider.mount({}))
-  assert.equal(code, status.RESOURCE_EXHAUSTED)
-  assert.match(details, /\[provider-busy\] .* \(1\); try again/)
-  finish()
-  await first
-  const next = provider.mount({})
-  while ((await provider.health()) !== ServingStatus.SERVING);
-  finish()
-  await next
-})
 
 test('a mount that hangs is answered before its caller gives up', async (t) => {
   const provider = await serve(t, { mount: () => new Promise(() => {}), mountTimeoutMs: 20 })

@@ -19,6 +19,7 @@ import {
 } from '#kubernetes/provider-protocol'
 import type { NodeSockets } from '#kubernetes/sockets'
 import { errorMessage, type Log, type Running, type Tracer, timestamp } from '#lib'
+import { untilAborted } from '#lib/async'
 import type { Endpoint } from '#lib/flags'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
 import { providerErrors } from '#product/error-catalogue'
@@ -35,8 +36,6 @@ export interface ServeGrpcOptions {
   tracer?: Tracer | undefined
   metrics: ProviderMetrics
   log: Log
-  /** Mounts in progress at once; more are refused. Default 1,000. */
-  maxMounts?: number
   /** Longest time of one mount in milliseconds. Default 110,000: under kubelet's two minutes, so that our reason is the one that is seen. */
   mountTimeoutMs?: number
   /** How long `stop` waits for mounts in progress, in milliseconds. Default 8,000. */
@@ -65,7 +64,7 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
           runtimeName: 'secrets-store-csi-driver-provider-azure',
           runtimeVersion,
         })),
-        mount: unary('/v1alpha1.CSIDriverProvider/Mount', bounded(options), {
+        mount: unary('/v1alpha1.CSIDriverProvider/Mount', answerMount(options.mount), {
           level: 'info',
           span: { name: 'provider mount', attributes: describe },
         }),
@@ -85,49 +84,31 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
   }
 }
 
-/** A flood of mounts must not eat the node's memory, and a hanging one must not outlive its caller. */
-function bounded({ mount, maxMounts = 1000 }: ServeGrpcOptions) {
-  let inProgress = 0
+/** Reads are shared between callers, so a caller that leaves ends its own waiting and not the work. */
+function answerMount(mount: Mount) {
   return async (request: MountRequest, { signal, setTrailer }: RpcContext) => {
-    if (inProgress >= maxMounts) {
-      throw new MountError(
-        'provider-busy',
-        `failed to mount objects, error: [provider-busy] the mounts in progress are as many as the provider takes at once (${inProgress}); try again`,
-      )
+    const { response, staleSince, staleReason, vaults } = await untilAborted(mount(request), signal).catch(
+      (error: unknown) => {
+        throw abortedMount(error)
+      },
+    )
+    if (staleSince !== undefined) {
+      setTrailer(staleSinceTrailer, timestamp(staleSince))
+      setTrailer(staleReasonTrailer, encodeURIComponent(staleReason))
     }
-    inProgress++
-    try {
-      const { response, staleSince, staleReason, vaults } = await untilAborted(mount(request), signal)
-      if (staleSince !== undefined) {
-        setTrailer(staleSinceTrailer, timestamp(staleSince))
-        setTrailer(staleReasonTrailer, encodeURIComponent(staleReason))
-      }
-      if (vaults !== '') setTrailer(vaultsTrailer, vaults)
-      return response
-    } finally {
-      inProgress--
-    }
+    if (vaults !== '') setTrailer(vaultsTrailer, vaults)
+    return response
   }
 }
 
-/** Reads are shared between callers, so a caller that leaves ends its own waiting and not the work. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(abortedMount(signal.reason))
-    if (signal.aborted) return leave()
-    signal.addEventListener('abort', leave, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-  })
-}
-
 /** The texts begin as upstream's do. */
-function abortedMount(reason: unknown): unknown {
-  if (!(reason instanceof RpcError)) return reason
-  if (reason.code === Code.CANCELLED)
+function abortedMount(error: unknown): unknown {
+  if (!(error instanceof RpcError)) return error
+  if (error.code === Code.CANCELLED)
     return new MountError('mount-cancelled', 'failed to mount objects, error: [mount-cancelled] context canceled')
   return new MountError(
     'deadline-exceeded',
-    `failed to mount objects, error: [deadline-exceeded] context deadline exceeded (${reason.message}); the provider’s log on this node names what it waits for`,
+    `failed to mount objects, error: [deadline-exceeded] context deadline exceeded (${error.message}); the provider’s log on this node names what it waits for`,
   )
 }
 
