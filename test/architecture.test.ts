@@ -101,7 +101,7 @@ const parts: Record<string, readonly string[]> = {
     'lib/worker',
   ],
   'product/env-file': ['product/error-catalogue', 'daemon', 'lib', 'lib/files', 'lib/flags'],
-  'product/node': ['product/driver', 'product/provider', 'lib', 'lib/flags'],
+  'product/node': ['product/driver', 'product/provider', 'lib', 'lib/flags', 'lib/formats'],
   'product/notify': ['daemon', 'lib', 'lib/async', 'lib/flags', 'lib/http'],
   'product/operator': [
     'azure/class',

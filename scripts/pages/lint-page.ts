@@ -26,7 +26,8 @@ manifests/shop.yaml:41:29: error KL201: Secret "shop" has no key "password" (did
   class and the pod, and it compares them. Hidden folders, \`node_modules\` and links are left out of directories.
 - \`-o json\`, \`-o sarif\` (SARIF 2.1.0, for code scanning) and \`-o github\` (annotations of a pull request) are for programs.
 - \`--kubernetes 1.34\` is the version of the cluster.
-- Exit status: 0 nothing wrong, 1 an error (with \`--strict\` also a warning), 2 a file that cannot be read.
+- Exit status: 0 nothing wrong, 1 an error (with \`--strict\` also a warning), 2 a file that cannot be read, or no Kubernetes
+  manifest at all: a wrong path in a pipeline does not pass.
 - Placeholders that are filled in later (\`\${NAME}\`, \`$NAME\`, \`<name>\`, \`$(NAME)\`, \`#{NAME}#\`, quoted \`{{ name }}\`) are not
   checked. \`templates\` of a class is checked: there, \`{{ name }}\` is for the provider.
 - What a file may hold is in [limits.md](limits.md#azurelint).

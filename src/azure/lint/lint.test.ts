@@ -95,6 +95,30 @@ describe('a finding inside objects is in its line and column', () => {
   })
 })
 
+test('values for an outage that are older than they may be: only while the vault is polled rarely, and up to --serve-stale-max', () => {
+  const operator = (vaults: string) => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: operator, namespace: kube-system}
+spec:
+  containers: [{name: operator, args: [${vaults}, --events-quiet-poll-interval=168h]}]
+`
+  const found = (stale: string, more = '') =>
+    find(classText('"[{objectName: a, objectType: secret}]"', `    serveStaleFor: ${stale}\n`) + more)
+      .findings.filter(({ id }) => id === 'KL503')
+      .map(({ message }) => message)
+  assert.deepEqual(found('1h'), [])
+  assert.deepEqual(found('0s', operator('--events-vaults=shop')), [])
+  assert.deepEqual(found('1h', operator('--events-vaults=other')), [])
+  assert.deepEqual(found('1h', operator('--events-watch-vaults=shop=15s')), [
+    'serveStaleFor is 1h, and the values are read every 168h (--events-quiet-poll-interval)',
+  ])
+  assert.deepEqual(found('200h', operator('--events-vaults=shop')), [
+    'serveStaleFor is 200h (at most --serve-stale-max, 72h), and the values are read every 168h (--events-quiet-poll-interval)',
+  ])
+  assert.deepEqual(found('1m'), ['serveStaleFor is 1m, and the values are read every 2m (--rotation-poll-interval)'])
+})
+
 describe('what is read', () => {
   const bad = classText('|\n      - objectName: a\n        objectType: x')
 

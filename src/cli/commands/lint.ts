@@ -18,7 +18,7 @@ export const command = defineCommand<LintOptions>({
   description:
     'Checks SecretProviderClasses, and the pods, Secrets, service accounts and SecretSyncs that belong to them, in files of ' +
     'YAML or JSON. A directory is read with everything below it, and - is standard input. Exit status: 0 nothing wrong, ' +
-    '1 an error (with --strict also a warning), 2 a file that cannot be read.',
+    '1 an error (with --strict also a warning), 2 a file that cannot be read, or no manifest at all.',
   notes: 'All rules: docs/lint.md. A comment turns one off: # keymount-lint: ignore KL012 REASON',
   options(command) {
     command

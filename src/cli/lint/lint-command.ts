@@ -1,10 +1,10 @@
-import { type LintFinding, type LintResult, lint } from '#azure/lint'
+import { type LintFile, type LintFinding, type LintResult, lint } from '#azure/lint'
 import { type CliWorld, countOf, createTerminal, exitCodes, oneLine, type Terminal } from '#terminal'
 import { linksOnce } from '../rule-page.ts'
 import { annotationChecks } from './annotation-checks.ts'
 import { githubLines } from './github.ts'
 import type { LintCommand, LintFormat } from './lint-options.ts'
-import { readInput } from './read-input.ts'
+import { manifestExtensions, readInput } from './read-input.ts'
 import { sarifLog } from './sarif.ts'
 
 /** `keymount lint`: mistakes in manifests, found without a cluster. */
@@ -18,12 +18,21 @@ export async function lintCommand(command: LintCommand): Promise<number> {
     terminal.error(
       `not checked: ${countOf(skippedCharts.length, 'chart')} (${oneLine(skippedCharts.slice(0, 3).join(', '))}); --helm renders them`,
     )
-  if (result.objects === 0 && !result.unreadable) terminal.error('found no Kubernetes manifest')
+  if (result.objects === 0 && !result.unreadable) terminal.error(`nothing was checked: ${searched(command, files)}`)
   return exitCodeOf(result, command.strict)
 }
 
-function exitCodeOf({ findings, unreadable }: LintResult, strict: boolean): number {
-  if (unreadable) return exitCodes.usage
+/** Where no Kubernetes manifest was found. */
+function searched({ paths }: LintCommand, files: readonly LintFile[]): string {
+  const places = oneLine(paths.slice(0, 3).join(', '))
+  return files.length === 0
+    ? `no file that ends in ${manifestExtensions.join(', ')} in ${places}`
+    : `no Kubernetes manifest (an object with apiVersion and kind) in ${countOf(files.length, 'file')} of ${places}`
+}
+
+/** A check of nothing is not green: the path of a pipeline is wrong. */
+function exitCodeOf({ findings, objects, unreadable }: LintResult, strict: boolean): number {
+  if (unreadable || objects === 0) return exitCodes.usage
   const fails = findings.some(({ severity }) => severity === 'error' || (strict && severity === 'warning'))
   return fails ? exitCodes.failed : exitCodes.ok
 }

@@ -12,7 +12,8 @@ export interface LintInput {
   skippedCharts: readonly string[]
 }
 
-const extensions = new Set(['.yaml', '.yml', '.json'])
+/** Of the files that are read in directories. */
+export const manifestExtensions: readonly string[] = ['.yaml', '.yml', '.json']
 const kustomizations = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
 /** Reads what the paths name. Throws {@link CliError} for a path that does not exist and for a chart that cannot be rendered. */
@@ -71,7 +72,7 @@ function walk(directory: string, found: Found, command: InputOptions, depth: num
     const path = join(directory, entry.name)
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue
     if (entry.isDirectory()) walk(path, found, command, depth + 1)
-    else if (entry.isFile() && extensions.has(extname(entry.name))) found.files.push(path)
+    else if (entry.isFile() && manifestExtensions.includes(extname(entry.name))) found.files.push(path)
   }
   if (found.files.length > maxFiles)
     throw new CliError({

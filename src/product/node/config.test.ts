@@ -4,7 +4,7 @@ import { ProblemsError } from '#lib'
 import { driverFlags } from '#product/driver'
 import { providerFlags } from '#product/provider'
 import { configOf } from '../../../test/support/config-of.ts'
-import { nodeProgram } from './config.ts'
+import { nodeProgram, remarksOn } from './config.ts'
 
 const nodeConfig = (argv: readonly string[], env: Record<string, string>) => configOf(nodeProgram, argv, env)
 
@@ -75,4 +75,13 @@ test('the problems of both are reported at once, under the names that were given
 
 test('a flag that neither has is refused', () => {
   assert.throws(() => nodeConfig([...good, '--nodeidd=a'], {}), /--nodeidd: unknown flag \(did you mean --nodeid\?\)/)
+})
+
+test('values for an outage that are older than they may be get a remark', () => {
+  const remarks = (...flags: string[]) => remarksOn(nodeConfig([...good, ...flags], {}))
+  assert.deepEqual(remarks(), [])
+  assert.deepEqual(remarks('--serve-stale-for=24h', '--enable-secret-rotation'), [])
+  assert.deepEqual(remarks('--serve-stale-for=5m', '--enable-secret-rotation', '--rotation-poll-interval=1h'), [
+    '--serve-stale-for=5m: what this node holds is usually too old when an outage begins, because values are read every 1h (--rotation-poll-interval): set it to more than 1h',
+  ])
 })

@@ -1,5 +1,6 @@
 import { Problems } from '#lib'
 import type { Environment, FlagSpecs, FlagValues, Program } from '#lib/flags'
+import { formatDuration } from '#lib/formats'
 import { type DriverConfig, driverFlags, driverProgram } from '#product/driver'
 import { type ProviderProgramConfig, providerFlags, providerProgram } from '#product/provider'
 
@@ -58,4 +59,16 @@ function configureProvider(...[flags, env, problems]: Parameters<typeof provider
     problems.add(/^--(metrics|health)-addr$/.test(path) ? path.replace('--', '--provider-') : path, message)
   }
   return config
+}
+
+/** What is allowed and probably not what was meant: flags of driver and provider that make each other useless. */
+export function remarksOn({ driver, provider }: Pick<NodeConfig, 'driver' | 'provider'>): string[] {
+  const { staleMs = 0 } = provider
+  const { rotation, rotationIntervalMs } = driver
+  if (staleMs === 0 || (rotation && staleMs >= rotationIntervalMs)) return []
+  const [found, interval] = [formatDuration(staleMs), formatDuration(rotationIntervalMs)]
+  const why = rotation
+    ? `values are read every ${interval} (--rotation-poll-interval): set it to more than ${interval}`
+    : 'values are read only when a pod starts: add --enable-secret-rotation'
+  return [`--serve-stale-for=${found}: what this node holds is usually too old when an outage begins, because ${why}`]
 }

@@ -134,9 +134,19 @@ test('a path that does not exist, and a version that is not one, are wrong usage
   assert.match(version.stderr, /Expected a version such as 1\.34/)
 })
 
-test('a directory without manifests has nothing wrong, and that is reported', async (t) => {
-  const { code, stderr } = await lintFiles(t, { 'a.yaml': 'a: 1\n' }, '/a.yaml')
-  assert.deepEqual([code, stderr], [0, 'found no Kubernetes manifest\n'])
+test('where nothing could be checked, the command reports where it searched, and the status is 2', async (t) => {
+  const other = await lintFiles(t, { 'a.yaml': 'a: 1\n' }, '/a.yaml')
+  assert.equal(other.code, 2)
+  assert.match(
+    other.stderr,
+    /^nothing was checked: no Kubernetes manifest \(an object with apiVersion and kind\) in 1 file of \/.*\/a\.yaml$/m,
+  )
+  const empty = await lintFiles(t, { 'notes.txt': 'a\n', 'chart/Chart.yaml': 'name: x\n' }, '/')
+  assert.equal(empty.code, 2)
+  assert.match(
+    empty.stderr,
+    /^not checked: 1 chart .*--helm renders them\nnothing was checked: no file that ends in \.yaml, \.yml, \.json in \/\S+$/m,
+  )
 })
 
 test('the version of Kubernetes decides which API versions are served', async (t) => {
@@ -324,7 +334,11 @@ test('a directory whose name is an option is a directory for helm and kubectl: -
   const programs = join(directory, 'programs')
   mkdirSync(programs)
   for (const program of ['helm', 'kubectl'])
-    writeFileSync(join(programs, program), '#!/bin/sh\nprintf "%s\\n" "$@" > "$WORDS"\n', { mode: 0o755 })
+    writeFileSync(
+      join(programs, program),
+      '#!/bin/sh\nprintf "%s\\n" "$@" > "$WORDS"\necho "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}"\n',
+      { mode: 0o755 },
+    )
   for (const [option, name, file] of [
     ['--helm', '--post-renderer=sh', 'Chart.yaml'],
     ['--kustomize', '--load-restrictor=LoadRestrictionsNone', 'kustomization.yaml'],

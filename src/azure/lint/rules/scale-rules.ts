@@ -1,13 +1,18 @@
 import { parseSyncInterval } from '#kubernetes/client'
+import { formatDuration, listOf, parseDuration } from '#lib/formats'
 import type { ClassManifest } from '../class-manifest.ts'
 import type { ManifestSet } from '../manifest-set.ts'
+import type { Manifest } from '../read-manifests.ts'
 import type { RuleFinding, RuleTable } from '../rule.ts'
+import type { Path } from '../yaml-document.ts'
 
 /** Secret reads of one vault per second that Key Vault answers: 4,000 in 10 seconds. https://learn.microsoft.com/azure/key-vault/general/service-limits */
 const vaultReadsPerSecond = 400
 const share = 0.05
 /** The driver's --rotation-poll-interval. */
 const defaultIntervalMs = 120_000
+/** The provider's --serve-stale-max. */
+const defaultStaleMaxMs = 72 * 3_600_000
 const shortIntervalMs = 30_000
 
 export const scaleRules = {
@@ -25,10 +30,18 @@ export const scaleRules = {
     right: 'syncInterval of 30s or more',
     check: shortInterval,
   },
+  KL503: {
+    title: 'kept values are too old',
+    severity: 'warning',
+    why: 'A node keeps what it has read for an outage, and reads it again after the interval: syncInterval, `--rotation-poll-interval`, or `--events-quiet-poll-interval` for a vault whose events are confirmed. With a shorter serveStaleFor the values are usually too old when the outage begins, and new pods do not start.',
+    right:
+      'serveStaleFor longer than the interval, such as twice as long, and --serve-stale-max too; or a shorter interval',
+    check: staleTooShort,
+  },
 } as const satisfies RuleTable
 
-function intervalOf({ parameters }: ClassManifest): number {
-  return parseSyncInterval(parameters.get('syncInterval') ?? '') ?? defaultIntervalMs
+function intervalOf({ parameters }: ClassManifest, defaultMs = defaultIntervalMs): number {
+  return parseSyncInterval(parameters.get('syncInterval') ?? '') ?? defaultMs
 }
 
 function* manyReads({ pods, classNamed }: ManifestSet): Generator<RuleFinding> {
@@ -70,4 +83,69 @@ function* shortInterval({ classes }: ManifestSet): Generator<RuleFinding> {
     if (parseSyncInterval(text) === undefined || intervalOf(one) >= shortIntervalMs) continue
     yield { manifest: one.manifest, path: ['spec', 'parameters', 'syncInterval'], message: `syncInterval is ${text}` }
   }
+}
+
+function* staleTooShort(set: ManifestSet): Generator<RuleFinding> {
+  const pollFlag = durationFlag(set, 'rotation-poll-interval')
+  const staleFlag = durationFlag(set, 'serve-stale-for')
+  const maxMs = durationFlag(set, 'serve-stale-max')?.ms ?? defaultStaleMaxMs
+  const pollMs = pollFlag?.ms ?? defaultIntervalMs
+  for (const one of set.classes) {
+    const staleMs = Math.min(one.spec?.values.serveStaleFor ?? 0, maxMs)
+    if (staleMs <= 0) continue
+    const interval = longestInterval(set, one, pollMs)
+    if (staleMs >= interval.ms) continue
+    const capped = staleMs === maxMs ? ` (at most --serve-stale-max, ${formatDuration(maxMs)})` : ''
+    const message = `serveStaleFor is ${one.parameters.get('serveStaleFor')}${capped}, and the values are read every ${formatDuration(interval.ms)} (${interval.of})`
+    yield { manifest: one.manifest, path: ['spec', 'parameters', 'serveStaleFor'], message }
+  }
+  if (staleFlag === undefined || staleFlag.ms <= 0 || staleFlag.ms >= pollMs) return
+  const message = `--serve-stale-for is ${formatDuration(staleFlag.ms)}, and the values are read every ${formatDuration(pollMs)} (--rotation-poll-interval)`
+  yield { manifest: staleFlag.manifest, path: staleFlag.path, message }
+}
+
+/** The longest time between two reads of the class, and which setting it is. */
+function longestInterval(set: ManifestSet, one: ClassManifest, pollMs: number): { ms: number; of: string } {
+  const ms = intervalOf(one, pollMs)
+  const own = {
+    ms,
+    of: parseSyncInterval(one.parameters.get('syncInterval') ?? '') ? 'syncInterval' : '--rotation-poll-interval',
+  }
+  const quiet = durationFlag(set, 'events-quiet-poll-interval')
+  if (quiet === undefined || quiet.ms <= ms) return own
+  const confirmed = confirmedVaults(set)
+  const areConfirmed = [...objectsByVault(one).keys()].every((vault) => confirmed.has(vault.toLowerCase()))
+  return areConfirmed ? { ms: quiet.ms, of: '--events-quiet-poll-interval' } : own
+}
+
+function confirmedVaults(set: ManifestSet): Set<string> {
+  const names = [...flagValues(set, 'events-vaults'), ...flagValues(set, 'events-watch-vaults')]
+  return new Set(names.flatMap(({ text }) => text.split(',').map((word) => (word.split('=')[0] ?? '').toLowerCase())))
+}
+
+interface FlagValue {
+  manifest: Manifest
+  path: Path
+  text: string
+}
+
+/** A duration that a daemon of Keymount in the set is started with: of the last one, where there are several. */
+function durationFlag(set: ManifestSet, flag: string): (FlagValue & { ms: number }) | undefined {
+  return [...flagValues(set, flag)]
+    .flatMap((found) => {
+      const ms = parseDuration(found.text)
+      return ms === undefined ? [] : [{ ...found, ms }]
+    })
+    .at(-1)
+}
+
+/** What `--FLAG=VALUE` gives, in the arguments of all containers. */
+function* flagValues({ pods }: ManifestSet, flag: string): Generator<FlagValue> {
+  const start = `--${flag}=`
+  for (const { manifest, containers } of pods)
+    for (const { path, value } of containers)
+      for (const [index, word] of (listOf(value.args) ?? []).entries()) {
+        if (typeof word !== 'string' || !word.startsWith(start)) continue
+        yield { manifest, path: [...path, 'args', index], text: word.slice(start.length) }
+      }
 }
