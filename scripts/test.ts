@@ -1,11 +1,11 @@
 // The tests. `npm test` runs everything that needs only Node: unit tests, front-door tests and the end-to-end cases on the
 // local cluster. `npm run e2e` runs the end-to-end cases on the cluster that KUBECONFIG names. Arguments that are not flags
-// name test files instead.
+// name test files, or folders of them, instead.
 //
 // This program prepares the surroundings and removes them: a directory for temporary files and, where the kernel allows it,
 // namespaces for processes and mounts, so that nothing is left of a run, however it ends. scripts/run-tests.ts runs the files.
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, globSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testEnvironment } from './test-environment.ts'
@@ -13,7 +13,7 @@ import { testEnvironment } from './test-environment.ts'
 const root = join(import.meta.dirname, '..')
 const words = process.argv.slice(2)
 const real = words.includes('--e2e-real')
-const named = words.filter((word) => !word.startsWith('--'))
+const named = words.filter((word) => !word.startsWith('--')).flatMap(filesOf)
 
 const endToEnd = globSync('test/e2e/*.test.ts', { cwd: root })
 const others = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root }).filter(
@@ -81,6 +81,15 @@ function endAll(): void {
   } catch {
     // Nothing is left.
   }
+}
+
+/** A file as it is, and all test files of a folder. */
+function filesOf(path: string): string[] {
+  const found = statSync(path, { throwIfNoEntry: false })
+  const files = found?.isDirectory() ? globSync(join(path, '**/*.test.ts')) : [path]
+  if (found !== undefined && files.length > 0) return files
+  process.stderr.write(`keymount: there is no test file ${path}, nor a folder with test files\n`)
+  process.exit(1)
 }
 
 function longFirst(a: string, b: string): number {

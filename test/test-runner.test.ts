@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { eventually } from './support/eventually.ts'
@@ -23,6 +23,10 @@ function startRunner(t: TestContext, files: Record<string, string>, env: Record<
     writeFileSync(path, text)
     return path
   })
+  return startRunnerOn(t, paths, env)
+}
+
+function startRunnerOn(t: TestContext, paths: readonly string[], env: Record<string, string> = {}): Run {
   const child = spawn(process.execPath, [runner, ...paths], { env: { ...process.env, ...env } })
   t.after(() => child.kill('SIGTERM'))
   let text = ''
@@ -67,17 +71,32 @@ test('a failure is printed while other files still run', async (t) => {
   assert.equal(await run.ended, 130)
 })
 
+test('a folder is all test files below it, and a path without tests is an error', async (t) => {
+  const directory = temporaryDirectory(t)
+  mkdirSync(join(directory, 'below'))
+  for (const name of ['a.test.ts', 'below/b.test.ts', 'c.ts']) {
+    writeFileSync(join(directory, name), `${head}test('in ${name}', () => {})`)
+  }
+  const folder = startRunnerOn(t, [directory])
+  assert.equal(await folder.ended, 0)
+  assert.match(folder.output(), /^ℹ pass 2$/m)
+  const missing = startRunnerOn(t, [join(directory, 'typo.test.ts')])
+  assert.equal(await missing.ended, 1)
+  assert.match(missing.output(), /^keymount: there is no test file \S*typo\.test\.ts/)
+})
+
 test('Ctrl-C leaves no process and no file behind', async (t) => {
+  const report = join(temporaryDirectory(t), 'made')
   const marker = `${60_000 + process.pid}.25`
   const run = startRunner(t, {
     'hangs.test.mjs': `${head}
       import { spawn } from 'node:child_process'
-      import { mkdtempSync } from 'node:fs'
+      import { mkdtempSync, writeFileSync } from 'node:fs'
       import { tmpdir } from 'node:os'
       import { join } from 'node:path'
       test('hangs', async () => {
-        const child = spawn('sleep', ['${marker}'], { detached: true, stdio: 'ignore' })
-        process.stderr.write('made ' + mkdtempSync(join(tmpdir(), 'left-')) + '\\n')
+        writeFileSync(${JSON.stringify(report)}, mkdtempSync(join(tmpdir(), 'left-')))
+        spawn('sleep', ['${marker}'], { detached: true, stdio: 'ignore' })
         setInterval(() => {}, 1000)
         await new Promise(() => {})
       })`,
@@ -87,6 +106,7 @@ test('Ctrl-C leaves no process and no file behind', async (t) => {
   assert.equal(await run.ended, 130)
   assert.match(run.output(), /Interrupted\.[\s\S]*ℹ cancelled 1/)
   await eventually(() => assert.ok(!commandLines().includes(`sleep\0${marker}\0`)))
+  assert.equal(existsSync(readFileSync(report, 'utf8')), false)
 })
 
 test('temporary files of a run are removed, and variables of terminals are not handed to tests', async (t) => {

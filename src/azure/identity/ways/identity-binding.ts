@@ -26,6 +26,7 @@ export const identityBinding: Way<IdentityBindingCredential> = {
     since: '1.8.0',
     meaning: 'Sign in through the cluster’s token proxy: AKS identity bindings.',
   },
+  manner: 'through the cluster’s token proxy (identity binding)',
   clientIdFromAccount: true,
   usesTenant: true,
   choose({ tenantId, clientId, serviceAccountTokens }, problems) {

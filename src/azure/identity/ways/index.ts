@@ -36,7 +36,7 @@ export const selectableWays: readonly { way: WayName; parameter: WayParameter }[
 )
 
 /** What is the same for every credential of a way. */
-export function rulesOf(way: WayName): Pick<Way<never>, 'clientIdFromAccount' | 'usesTenant'> {
+export function rulesOf(way: WayName): Pick<Way<never>, 'manner' | 'clientIdFromAccount' | 'usesTenant'> {
   return ways[way]
 }
 

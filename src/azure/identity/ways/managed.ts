@@ -19,6 +19,7 @@ export const managed: Way<ManagedCredential> = {
     since: '0.0.5',
     meaning: 'Sign in as a managed identity of the node, where the provider’s --managed-identities allows it.',
   },
+  manner: 'as the node (useVMManagedIdentity): nothing about the pod matters',
   clientIdFromAccount: false,
   usesTenant: false,
   choose: ({ tenantId, userAssignedIdentityId }) => ({

@@ -21,6 +21,7 @@ export const podIdentity: Way<PodIdentityCredential> = {
     meaning: 'Sign in by AAD Pod Identity.',
     deprecated: 'clientID',
   },
+  manner: 'by pod identity (usePodIdentity), which upstream has retired',
   clientIdFromAccount: false,
   usesTenant: false,
   choose: ({ tenantId, podName, podNamespace }) => ({ kind: 'pod-identity', tenantId, podName, podNamespace }),

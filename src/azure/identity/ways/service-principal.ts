@@ -18,6 +18,7 @@ export interface ServicePrincipalCredential {
 /** Keys of the Kubernetes Secret are compared in any case. */
 export const servicePrincipal: Way<ServicePrincipalCredential> = {
   kind: 'service-principal',
+  manner: 'with a secret (nodePublishSecretRef)',
   clientIdFromAccount: false,
   usesTenant: true,
   choose({ tenantId, secrets }, problems) {

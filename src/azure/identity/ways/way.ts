@@ -62,6 +62,8 @@ export interface Way<C extends { kind: string; tenantId: string }> {
   readonly kind: C['kind']
   /** Boolean parameter of the class that selects this way; undefined for ways that are chosen by what else there is. */
   readonly parameter?: WayParameter
+  /** How it signs in, for reports: what follows “signs in”. */
+  readonly manner: string
   /** Whether a client id that the class leaves out comes from the service account. */
   readonly clientIdFromAccount: boolean
   /** Whether the tenant decides anything. It is required of every class, as upstream requires it. */

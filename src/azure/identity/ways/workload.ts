@@ -14,6 +14,7 @@ export interface WorkloadCredential {
 
 export const workload: Way<WorkloadCredential> = {
   kind: 'workload',
+  manner: 'by workload identity',
   clientIdFromAccount: true,
   usesTenant: true,
   choose({ tenantId, clientId, serviceAccountTokens, audiences = [tokenExchangeAudience] }, problems) {

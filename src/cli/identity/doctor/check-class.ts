@@ -1,5 +1,5 @@
 import { type Finding as ClassFinding, type ClassSpec, checkClass, formatFinding, parseParameters } from '#azure/class'
-import { completeIdentity, tokenExchangeAudience, type WayName, wayToSignIn } from '#azure/identity'
+import { completeIdentity, rulesOf, tokenExchangeAudience, type WayName, wayToSignIn } from '#azure/identity'
 import type { CsiDriver, SecretProviderClass } from '#kubernetes/client'
 import { driverName } from '#lab/home'
 import { nearestName, Problems } from '#lib'
@@ -117,25 +117,15 @@ function otherMode(
   { volume: { csi } }: MountedClass,
   { account }: ClassContext,
 ): Finding {
-  switch (way) {
-    case 'pod-identity':
-      return note('mode', 'signs in by pod identity (usePodIdentity), which upstream has retired', [
-        `keymount podidentity detect --namespace ${account.namespace} --output-dir migration`,
-      ])
-    case 'managed':
-      return note('mode', 'signs in as the node (useVMManagedIdentity): nothing about the pod matters')
-    case 'identity-binding':
-      return note('mode', 'signs in through the cluster’s token proxy (identity binding)')
-    case 'service-principal': {
-      const secret = csi?.nodePublishSecretRef
-      if (secret !== undefined) return note('mode', `signs in with the secret "${secret.name}" (nodePublishSecretRef)`)
-      const text =
-        'names no identity, and neither does the service account: set clientID in its parameters, or annotate'
-      return problem('mode', 'client-id-missing', `${text} the service account`, [annotateCommand(account)])
-    }
-    default:
-      throw new Error(`unknown way to sign in ${JSON.stringify(way satisfies never)}`)
-  }
+  if (way === 'service-principal') return secretMode(csi?.nodePublishSecretRef?.name, account)
+  const detect = `keymount podidentity detect --namespace ${account.namespace} --output-dir migration`
+  return note('mode', `signs in ${rulesOf(way).manner}`, way === 'pod-identity' ? [detect] : [])
+}
+
+function secretMode(secret: string | undefined, account: ServiceAccountRef): Finding {
+  if (secret !== undefined) return note('mode', `signs in with the secret "${secret}" (nodePublishSecretRef)`)
+  const text = 'names no identity, and neither does the service account: set clientID in its parameters, or annotate'
+  return problem('mode', 'client-id-missing', `${text} the service account`, [annotateCommand(account)])
 }
 
 function checkAgreement(clientId: string, annotations: Annotations): Finding[] {
