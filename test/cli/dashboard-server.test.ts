@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { test } from 'node:test'
+import { startApiProxy } from '../support/api-proxy.ts'
 import { type OpenDashboard, openDashboard } from '../support/dashboard.ts'
 import { createFleet } from '../support/dashboard-fleet.ts'
 import { kubeClientOf } from '../support/kube-client-of.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 interface Answer {
   status: number
@@ -58,6 +60,11 @@ async function signIn(dashboard: OpenDashboard): Promise<Record<string, string>>
   const [cookie = ''] = answer.headers['set-cookie'] ?? []
   assert.match(cookie, /^keymount-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/)
   return { cookie: cookie.split(';')[0] ?? '', 'x-keymount-key': JSON.parse(answer.text).key }
+}
+
+/** Of the rows that lines of a stream have, in their order. */
+function keysOf(lines: readonly { type: string; rows?: { key: string }[] }[]): string[] {
+  return lines.flatMap(({ type, rows = [] }) => (type === 'set' ? rows.map(({ key }) => key) : []))
 }
 
 test('the dashboard answers its own page alone', async (t) => {
@@ -210,9 +217,33 @@ test('the dashboard answers its own page alone', async (t) => {
     const lines = await dashboard.lines('/api/rows/volumes', session, (all) =>
       all.some((line) => line.type === 'head' && line.isReady),
     )
-    const rows = lines.flatMap((line) => (line.type === 'set' ? line.rows : []))
-    assert.equal(new Set(rows.map(({ key }: { key: string }) => key)).size, 46)
+    assert.equal(new Set(keysOf(lines)).size, 46)
     assert.equal((await send(dashboard, { path: '/api/rows/secret-data', headers: session })).status, 404)
+  })
+
+  await t.test('a row is sent once, when everything that it is made of was read; other views do not wait', async () => {
+    const proxy = await startApiProxy(cluster.kubeconfig, `${temporaryDirectory(t, 'keymount-dashboard-')}/kubeconfig`)
+    t.after(() => proxy.stop())
+    const held = proxy.holdNext(/^GET \/api\/v1\/pods\?limit=500$/)
+    const slow = await openDashboard(t, proxy.kubeconfig)
+    const own = await signIn(slow)
+    await held
+    const isReady = (all: readonly { type: string; isReady?: boolean }[]) =>
+      all.some((line) => line.type === 'head' && line.isReady)
+    const objects = await slow.lines('/api/rows/objects', own, isReady)
+    assert.ok(keysOf(objects).length > 10)
+    const heads = (all: readonly { type: string }[]) => all.filter(({ type }) => type === 'head').length
+    const before = await slow.lines('/api/rows/volumes', own, (all) => heads(all) >= 3)
+    assert.deepEqual(keysOf(before), [])
+    assert.ok(!isReady(before))
+    const lines = slow.lines('/api/rows/volumes', own, (all) => {
+      if (heads(all) === 2) proxy.release()
+      return isReady(all)
+    })
+    const keys = keysOf(await lines)
+    assert.equal(keys.length, 46)
+    assert.equal(new Set(keys).size, 46)
+    await slow.stop()
   })
 
   await t.test('read-only, nothing that writes is there', async () => {

@@ -13,8 +13,10 @@ export interface ApiProxy {
   readonly kubeconfig: string
   /** Lines of the requests so far, watches too. */
   readonly requests: RequestLine[]
-  /** The next request that matches is never answered; resolves when it has come. */
+  /** The next request that matches is not answered until it is released; resolves when it has come. */
   holdNext(matches: RegExp): Promise<void>
+  /** Forwards the requests that are held. */
+  release(): void
   /** Status to answer instead, while set. */
   fault: ((line: RequestLine) => number | undefined) | undefined
   stop(): Promise<void>
@@ -25,6 +27,7 @@ export async function startApiProxy(clusterKubeconfig: string, kubeconfig: strin
   const { hostname, port } = new URL(server)
   const agent = new Agent({ keepAlive: true, ca, cert, key })
   const holds: { matches: RegExp; come: () => void }[] = []
+  const held: (() => void)[] = []
 
   const forward = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { host: _, ...headers } = incoming.headers
@@ -46,7 +49,10 @@ export async function startApiProxy(clusterKubeconfig: string, kubeconfig: strin
     const line = `${incoming.method} ${incoming.url}`
     proxy.requests.push(line)
     const index = holds.findIndex(({ matches }) => matches.test(line))
-    if (index >= 0) return holds.splice(index, 1)[0]?.come()
+    if (index >= 0) {
+      held.push(() => forward(incoming, outgoing))
+      return holds.splice(index, 1)[0]?.come()
+    }
     const status = proxy.fault?.(line)
     if (status === undefined) return forward(incoming, outgoing)
     incoming.resume()
@@ -60,6 +66,9 @@ export async function startApiProxy(clusterKubeconfig: string, kubeconfig: strin
     kubeconfig,
     requests: [],
     holdNext: (matches) => new Promise((come) => holds.push({ matches, come })),
+    release() {
+      for (const answer of held.splice(0)) answer()
+    },
     fault: undefined,
     async stop() {
       agent.destroy()

@@ -69,13 +69,9 @@ export async function startDashboard(options: DashboardOptions, world: CliWorld)
     vaults: () => vaults?.known() ?? new Map(),
   })
   started.defer(() => board.stop())
-  let isReady = false
-  void followed.ready.then(() => {
-    isReady = true
-  })
   const served = await serveDashboard(
     {
-      stream: { board, isReady: () => isReady, silentMs: followed.silentMs, missing: () => followed.missing },
+      stream: { board, silentMs: followed.silentMs, missing: () => followed.missing },
       info: {
         server: kube.server,
         namespace: options.namespace ?? null,

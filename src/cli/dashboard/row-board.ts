@@ -9,9 +9,18 @@ import { viewNames } from '../status/views.ts'
 /** The rows of one moment by their keys. A row that has not changed is the same object as before. */
 export interface Board {
   rows: Readonly<Record<ViewName, ReadonlyMap<string, Row>>>
-  counts: Readonly<Record<ViewName, { all: number; bad: number; warn: number }>>
+  /** Of the views that have been made. */
+  counts: Readonly<Partial<Record<ViewName, RowCount>>>
+  /** Views whose rows are made of everything that there is. */
+  complete: ReadonlySet<ViewName>
   /** Of the server's clock, in milliseconds. */
   nowMs: number
+}
+
+export interface RowCount {
+  all: number
+  bad: number
+  warn: number
 }
 
 export interface RowBoard extends Running {
@@ -25,6 +34,8 @@ export interface RowBoardOptions {
   installCommand: string
   nowMs: () => number
   vaults: () => ReadonlyMap<string, VaultMetadata>
+  /** How long a view waits for the last of its sources, in milliseconds. Default: 10 s. */
+  patienceMs?: number | undefined
 }
 
 /** Changes that come together are shown together; a large cluster takes longer for its rows, and gets longer pauses. */
@@ -33,19 +44,30 @@ const pausePerWork = 9
 /** A check becomes overdue without a change. */
 const longestPauseMs = 10_000
 
+/**
+ * A view waits this long for the last of its sources. A row that is made of a part of them would be another one in a moment, and would be
+ * sent twice; a source that does not answer must not keep the rest from being seen.
+ */
+const defaultPatienceMs = 10_000
+
 /** Makes the rows of all views once for all browsers, while one of them is listening. */
 export function createRowBoard(options: RowBoardOptions): RowBoard {
   const abort = new AbortController()
   const { signal } = abort
   const state = { board: emptyBoard(), version: -1, madeAt: Number.NEGATIVE_INFINITY, pauseMs: shortestPauseMs }
+  const waitsUntil = performance.now() + (options.patienceMs ?? defaultPatienceMs)
   const refresh = () => {
     const startedAt = performance.now()
     const usedBefore = cpuMs()
     const isDue = startedAt - state.madeAt > longestPauseMs
     const version = options.followed.version()
-    if (startedAt - state.madeAt < state.pauseMs || (version === state.version && !isDue)) return state.board
+    const complete = new Set(viewNames.filter((name) => options.followed.isReadyFor(name)))
+    // Rows that can be shown for the first time do not wait.
+    const isNew = [...complete].some((name) => state.board.counts[name] === undefined)
+    if (!isNew && (startedAt - state.madeAt < state.pauseMs || (version === state.version && !isDue)))
+      return state.board
     state.version = version
-    state.board = makeBoard(options, state.board)
+    state.board = makeBoard(options, state.board, { complete, isPatient: startedAt < waitsUntil })
     state.madeAt = performance.now()
     state.pauseMs = Math.min(Math.max(shortestPauseMs, (cpuMs() - usedBefore) * pausePerWork), longestPauseMs)
     return state.board
@@ -75,17 +97,21 @@ function cpuMs(): number {
 
 function emptyBoard(): Board {
   const empty = viewNames.map((name) => [name, new Map<string, Row>()] as const)
-  const none = viewNames.map((name) => [name, { all: 0, bad: 0, warn: 0 }] as const)
-  return { rows: Object.fromEntries(empty), counts: Object.fromEntries(none), nowMs: 0 } as unknown as Board
+  return { rows: Object.fromEntries(empty) as unknown as Board['rows'], counts: {}, complete: new Set(), nowMs: 0 }
 }
 
-function makeBoard({ followed, installCommand, nowMs, vaults }: RowBoardOptions, before: Board): Board {
+function makeBoard(
+  { followed, installCommand, nowMs, vaults }: RowBoardOptions,
+  before: Board,
+  { complete, isPatient }: { complete: ReadonlySet<ViewName>; isPatient: boolean },
+): Board {
   const knowsDriver = !followed.missing.has('CSIDrivers') && followed.objects.csiDrivers !== undefined
   const now = nowMs()
-  const all = rowsOf(followed.objects, { nowMs: now, installCommand, knowsDriver, vaults: vaults() }, viewNames)
-  const rows: Partial<Record<ViewName, ReadonlyMap<string, Row>>> = {}
-  const counts: Partial<Record<ViewName, { all: number; bad: number; warn: number }>> = {}
-  for (const name of viewNames) {
+  const wanted = viewNames.filter((name) => !isPatient || complete.has(name) || before.counts[name] !== undefined)
+  const all = rowsOf(followed.objects, { nowMs: now, installCommand, knowsDriver, vaults: vaults() }, wanted)
+  const rows: Record<ViewName, ReadonlyMap<string, Row>> = { ...before.rows }
+  const counts: Partial<Record<ViewName, RowCount>> = { ...before.counts }
+  for (const name of wanted) {
     const made = new Map<string, Row>()
     const count = { all: 0, bad: 0, warn: 0 }
     const old = before.rows[name]
@@ -102,5 +128,5 @@ function makeBoard({ followed, installCommand, nowMs, vaults }: RowBoardOptions,
     rows[name] = isSame && made.size === old.size ? old : made
     counts[name] = count
   }
-  return { rows: rows as Board['rows'], counts: counts as Board['counts'], nowMs: now }
+  return { rows, counts, complete, nowMs: now }
 }

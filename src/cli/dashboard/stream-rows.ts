@@ -6,6 +6,7 @@ export type StreamMessage =
   | {
       type: 'head'
       nowMs: number
+      /** Whether all rows of the view have been sent. */
       isReady: boolean
       silentMs: number
       counts: Board['counts']
@@ -17,7 +18,6 @@ export type StreamMessage =
 
 export interface StreamSource {
   board: RowBoard
-  isReady: () => boolean
   silentMs: () => number
   missing: () => ReadonlyMap<string, string>
 }
@@ -30,18 +30,21 @@ const aliveMs = 5000
 /** The rows of a view as lines of JSON: first all of them, then what has changed, for as long as the browser reads. */
 export async function* streamRows(
   view: ViewName,
-  { board, isReady, silentMs, missing }: StreamSource,
+  { board, silentMs, missing }: StreamSource,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   yield '{"type":"reset"}\n'
   let last: Board | undefined
   let sent: ReadonlyMap<string, Row> = new Map()
+  let isReady = false
   while (!signal.aborted) {
-    const now = await board.next(last, last === undefined || !isReady() ? 200 : aliveMs, signal)
+    const now = await board.next(last, isReady ? aliveMs : 200, signal)
+    // A class that is judged again does not make rows incomplete that have been sent.
+    isReady ||= now.complete.has(view)
     const head: StreamMessage = {
       type: 'head',
       nowMs: now.nowMs,
-      isReady: isReady(),
+      isReady,
       silentMs: silentMs(),
       counts: now.counts,
       missing: Object.fromEntries(missing()),

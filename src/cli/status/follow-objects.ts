@@ -22,6 +22,8 @@ export interface FollowedObjects extends Running {
   readonly missing: ReadonlyMap<string, string>
   /** Resolves when every source was read once, or is missing. */
   readonly ready: Promise<void>
+  /** Whether everything that the rows of a view are made of was read once, or is missing. */
+  isReadyFor(view: ViewName): boolean
   /** Raised by every change. */
   version(): number
   /** Raises the version: what rows are made of beside the objects has changed. */
@@ -42,10 +44,15 @@ interface Follower {
   objects: ClusterObjects
   missing: Map<string, string>
   followings: Following[]
+  /** Sources that were neither read yet nor refused. */
+  unread: Set<Source>
   signal: AbortSignal
   version: number
   isJudging: boolean
 }
+
+/** Their rows have what is wrong with a class. */
+const judgedViews: ReadonlySet<ViewName> = new Set(['classes', 'problems'])
 
 /** How long until a source that was refused is tried again: the user may have been given the right meanwhile. */
 const retryMs = 30_000
@@ -56,13 +63,17 @@ export function followObjects(kube: KubeClient, { namespace, views }: FollowObje
   const { signal } = abort
   const objects = emptyObjects()
   const missing = new Map<string, string>()
-  const follower: Follower = { kube, namespace, objects, missing, followings: [], signal, version: 0, isJudging: false }
   const wanted = sources.filter((source) => source.views.some((view) => views.includes(view)))
+  const unread = new Set(wanted)
+  const state = { followings: [], version: 0, isJudging: false }
+  const follower: Follower = { kube, namespace, objects, missing, unread, signal, ...state }
   const started = wanted.map((source) => followSource(follower, source))
   return {
     objects,
     missing,
     ready: Promise.all(started.map(({ ready }) => ready)).then(() => undefined),
+    isReadyFor: (view) =>
+      !(follower.isJudging && judgedViews.has(view)) && [...unread].every((source) => !source.views.includes(view)),
     version: () => follower.version,
     touch() {
       follower.version += 1
@@ -78,6 +89,10 @@ export function followObjects(kube: KubeClient, { namespace, views }: FollowObje
 /** Asks for one object first: a kind that does not exist, or may not be listed, must not look like an interrupted watch. */
 function followSource(follower: Follower, source: Source): { ready: Promise<void>; ended: Promise<void> } {
   const { promise: ready, resolve } = Promise.withResolvers<void>()
+  const settled = () => {
+    if (follower.unread.delete(source)) follower.version += 1
+    resolve()
+  }
   const run = async () => {
     const { signal, missing } = follower
     while (!signal.aborted) {
@@ -92,10 +107,10 @@ function followSource(follower: Follower, source: Source): { ready: Promise<void
       }
       if ('why' in answer) missing.set(source.noun, answer.why)
       follower.version += 1
-      resolve()
+      settled()
       await sleep(retryMs, { signal }).catch(() => undefined)
     }
-    resolve()
+    settled()
   }
   return { ready, ended: run() }
 }
@@ -183,6 +198,7 @@ function judgeInTurns(follower: Follower): void {
       return
     }
     follower.isJudging = false
+    follower.version += 1
   }
   setImmediate(turn)
 }

@@ -353,7 +353,7 @@ function renderNav(): void {
       return link
     }),
   )
-  const bad = counts?.problems.bad ?? 0
+  const bad = counts?.problems?.bad ?? 0
   document.title = `${bad > 0 ? `(${bad}) ` : ''}${state.view.title} · Keymount`
   const icon = document.querySelector('link[rel=icon]')
   icon?.setAttribute('href', `/app/dashboard/page/${bad > 0 ? 'icon-bad' : 'icon'}.svg`)

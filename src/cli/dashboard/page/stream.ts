@@ -3,9 +3,11 @@ import { ApiError, send } from './session.ts'
 
 export interface Head {
   nowMs: number
+  /** Whether all rows of the view are here. */
   isReady: boolean
   silentMs: number
-  counts: Record<ViewName, { all: number; bad: number; warn: number }>
+  /** Of the views whose objects have been read. */
+  counts: Partial<Record<ViewName, { all: number; bad: number; warn: number }>>
   missing: Record<string, string>
 }
 
