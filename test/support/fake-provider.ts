@@ -7,7 +7,7 @@ import {
   type MountRequest,
   type MountResponse,
   type StaleContent,
-  staleMetadata,
+  staleTrailers,
   type VersionResponse,
   vaultsText,
   vaultsTrailer,
@@ -131,7 +131,8 @@ export async function startFakeProvider(directory: string, name = 'e2e-provider'
 }
 
 function trailerOf({ stale, vaults }: FakeProvider): Metadata {
-  const metadata = stale === undefined ? new Metadata() : staleMetadata(stale)
+  const metadata = new Metadata()
+  for (const [name, value] of stale === undefined ? [] : staleTrailers(stale)) metadata.set(name, value)
   if (vaults.length > 0) metadata.set(vaultsTrailer, vaultsText(vaults))
   return metadata
 }

@@ -70,10 +70,9 @@ function providerOf({ azure, time }: FleetNodeOptions, started: AsyncDisposableS
   const mount = openMount(config, { metrics: createProviderMetrics({ clock }), clock, started, client: azure })
   return {
     async mount(_provider: string, request: MountRequest) {
-      const { response, staleSince, vaults } = await mount(request).catch((error: unknown) => {
+      const { response, stale, vaults } = await mount(request).catch((error: unknown) => {
         throw new ProviderError('rpc', Code.UNAVAILABLE, String(error))
       })
-      const stale = staleSince === undefined ? undefined : { since: staleSince, reason: '' }
       return { ...response, stale, vaults: vaults === '' ? [] : vaults.split(',') }
     },
     version: () => Promise.reject(new Error('not in the model')),

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { VolumeFile, WriteOptions, WriteResult } from '../../../src/kubernetes/volume-files/write-files.ts'
+import type { VolumeFile, WriteFilesOptions, WriteResult } from '../../../src/kubernetes/volume-files/write-files.ts'
 
 /** In place of `writeFiles` in a model with millions of files: it finds out whether they differ, and writes none. */
-export function writeFiles(target: string, files: readonly VolumeFile[], { lastDigest }: WriteOptions): WriteResult {
+export function writeFiles(
+  target: string,
+  files: readonly VolumeFile[],
+  { lastDigest }: WriteFilesOptions,
+): WriteResult {
   const hash = createHash('sha1')
   for (const { path, contents } of files) hash.update(path).update(contents.reveal())
   const digest = hash.digest('base64')

@@ -168,7 +168,7 @@ function parseHistory(value: RawValue | undefined, report: Report): number {
   return Math.max(1, number)
 }
 
-export function parseYamlNumber(text: string): number | undefined {
+function parseYamlNumber(text: string): number | undefined {
   const plain = text.length > 64 ? '' : text.replaceAll('_', '')
   const match = /^([+-]?)(0x[0-9a-f]+|0o[0-7]+|0b[01]+|0[0-7]+|\d+|(?:\d+\.\d*|\.\d+|\d+)(?:e[+-]?\d+)?)$/i.exec(plain)
   if (match === null) return undefined

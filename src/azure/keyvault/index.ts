@@ -3,7 +3,14 @@
  * request per object, no challenge round trip: the resource is known from the cloud, unless the vault wants another one. Failures are `VaultError`. https://learn.microsoft.com/rest/api/keyvault/
  */
 export * from './object-id.ts'
-export type { Certificate, Key, ListedObject, ObjectDetails, ObjectVersionInfo, Secret } from './read-answer.ts'
+export type {
+  ListedObject,
+  ObjectDetails,
+  ObjectVersionInfo,
+  VaultCertificate,
+  VaultKey,
+  VaultSecret,
+} from './read-answer.ts'
 export * from './vault-address.ts'
 export * from './vault-client.ts'
 export * from './vault-error.ts'

@@ -2,7 +2,7 @@
 export type Collection = 'secrets' | 'keys' | 'certificates'
 
 /** One object, or one version of it. */
-export interface ObjectRef {
+export interface VaultObjectRef {
   collection: Collection
   /** Empty for the list of all. */
   name: string

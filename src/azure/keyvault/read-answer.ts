@@ -81,7 +81,7 @@ function attributesOf({ enabled, created, updated, nbf, exp }: Record<string, un
   }
 }
 
-export interface Secret {
+export interface VaultSecret {
   value: SecretValue
   version: string
   contentType: string | undefined
@@ -90,13 +90,13 @@ export interface Secret {
   attributes: ObjectAttributes
 }
 
-export interface Key {
+export interface VaultKey {
   jwk: JsonWebKeyWire
   version: string
   attributes: ObjectAttributes
 }
 
-export interface Certificate {
+export interface VaultCertificate {
   der: Uint8Array
   version: string
   attributes: ObjectAttributes
@@ -126,7 +126,7 @@ export interface ObjectDetails {
   attributes: ObjectAttributes
 }
 
-export function readSecret(answer: AnswerReader): Secret {
+export function readSecret(answer: AnswerReader): VaultSecret {
   return {
     value: SecretValue.of(answer.text('value', 'secret value is nil')),
     version: versionOfId(answer.text('id', 'secret id is nil')),
@@ -136,7 +136,7 @@ export function readSecret(answer: AnswerReader): Secret {
   }
 }
 
-export function readKey(answer: AnswerReader): Key {
+export function readKey(answer: AnswerReader): VaultKey {
   const key = answer.record('key', 'key value is nil')
   const field = (name: keyof JsonWebKeyWire) => key.optionalText(name)
   return {
@@ -146,7 +146,7 @@ export function readKey(answer: AnswerReader): Key {
   }
 }
 
-export function readCertificate(answer: AnswerReader): Certificate {
+export function readCertificate(answer: AnswerReader): VaultCertificate {
   return {
     der: Buffer.from(answer.text('cer', 'certificate value is nil'), 'base64'),
     version: versionOfId(answer.text('id', 'certificate id is nil')),

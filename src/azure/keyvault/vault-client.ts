@@ -2,11 +2,9 @@ import { beyondLimit, type Clock, type Limit, type SecretValue, systemClock } fr
 import type { HttpResponse, HttpSend } from '#lib/http'
 import { type ApiVersions, createApiVersions } from './api-versions.ts'
 import { challengeResource } from './challenge.ts'
-import type { Collection, ObjectRef } from './object-id.ts'
+import type { Collection, VaultObjectRef } from './object-id.ts'
 import {
   type AnswerReader,
-  type Certificate,
-  type Key,
   type ListedObject,
   type ObjectDetails,
   type ObjectVersionInfo,
@@ -17,7 +15,9 @@ import {
   readListed,
   readSecret,
   readVersion,
-  type Secret,
+  type VaultCertificate,
+  type VaultKey,
+  type VaultSecret,
 } from './read-answer.ts'
 import type { Vault } from './vault-address.ts'
 import { answerError, deletedError, pendingError, transportError, VaultError } from './vault-error.ts'
@@ -36,9 +36,9 @@ export interface VaultAuth {
 
 /** Each call is one request (paging aside) and throws {@link VaultError}. */
 export interface VaultClient {
-  getSecret(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<Secret>
-  getKey(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<Key>
-  getCertificate(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<Certificate>
+  getSecret(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<VaultSecret>
+  getKey(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<VaultKey>
+  getCertificate(vault: Vault, name: string, version: string, auth: VaultAuth): Promise<VaultCertificate>
   listVersions(vault: Vault, collection: Collection, name: string, auth: VaultAuth): Promise<ObjectVersionInfo[]>
   /** The metadata of all objects of a kind: {@link objectsPerPage} for each request. */
   listObjects(vault: Vault, collection: Collection, auth: VaultAuth): Promise<ListedObject[]>
@@ -79,7 +79,7 @@ export function createVaultClient({
     getKey: async (vault, name, version, auth) =>
       readKey(await getObject(calls, vault, { collection: 'keys', name, version }, auth)),
     async getCertificate(vault, name, version, auth) {
-      const ref: ObjectRef = { collection: 'certificates', name, version }
+      const ref: VaultObjectRef = { collection: 'certificates', name, version }
       const answer = await getObject(calls, vault, ref, auth)
       if (answer.optionalText('cer') === undefined && answer.hasRecord('pending')) throw pendingError(vault, ref)
       return readCertificate(answer)
@@ -92,7 +92,7 @@ export function createVaultClient({
   }
 }
 
-async function getObject(calls: Calls, vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<AnswerReader> {
+async function getObject(calls: Calls, vault: Vault, ref: VaultObjectRef, auth: VaultAuth): Promise<AnswerReader> {
   const path = `/${ref.collection}/${encodeURIComponent(ref.name)}/${encodeURIComponent(ref.version)}`
   const response = await request(calls, vault, new URL(path, vault.origin), auth)
   if (response.status === 200) return readAnswer(vault, response)
@@ -104,7 +104,7 @@ async function getObject(calls: Calls, vault: Vault, ref: ObjectRef, auth: Vault
 async function absentError(
   calls: Calls,
   vault: Vault,
-  ref: ObjectRef,
+  ref: VaultObjectRef,
   auth: VaultAuth,
   response: HttpResponse,
 ): Promise<VaultError> {
@@ -117,7 +117,12 @@ async function absentError(
   return answerError(vault, ref, response)
 }
 
-async function listVersions(calls: Calls, vault: Vault, ref: ObjectRef, auth: VaultAuth): Promise<ObjectVersionInfo[]> {
+async function listVersions(
+  calls: Calls,
+  vault: Vault,
+  ref: VaultObjectRef,
+  auth: VaultAuth,
+): Promise<ObjectVersionInfo[]> {
   const path = `/${ref.collection}/${encodeURIComponent(ref.name)}/versions`
   const items = await listAll(calls, { vault, ref, path, auth, pages: vaultLimits.pages })
   return items.map(readVersion)
@@ -129,7 +134,7 @@ async function listObjects(
   collection: Collection,
   auth: VaultAuth,
 ): Promise<ListedObject[]> {
-  const ref: ObjectRef = { collection, name: '', version: '' }
+  const ref: VaultObjectRef = { collection, name: '', version: '' }
   const items = await listAll(calls, { vault, ref, path: `/${collection}`, auth, pages: vaultLimits.pagesOfObjects })
   return items.map(readListed).filter(({ name }) => name !== '')
 }
@@ -145,7 +150,7 @@ async function listDetails(
   vault: Vault,
   { collection, auth, onBytes }: DetailsOptions,
 ): Promise<ObjectDetails[]> {
-  const ref: ObjectRef = { collection, name: '', version: '' }
+  const ref: VaultObjectRef = { collection, name: '', version: '' }
   const list: List = { vault, ref, path: `/${collection}`, auth, pages: vaultLimits.pagesOfDetails }
   const { detailBytes } = vaultLimits
   const found: ObjectDetails[] = []
@@ -170,7 +175,7 @@ export function bytesOfDetails({ name, tags }: ObjectDetails): number {
 
 interface List {
   vault: Vault
-  ref: ObjectRef
+  ref: VaultObjectRef
   path: string
   auth: VaultAuth
   pages: Limit

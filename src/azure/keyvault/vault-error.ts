@@ -1,35 +1,32 @@
 import { CodedError } from '#lib'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
 import { HttpFault, type HttpResponse, isPassing } from '#lib/http'
-import { type ObjectRef, singular } from './object-id.ts'
+import { singular, type VaultObjectRef } from './object-id.ts'
 import type { Vault } from './vault-address.ts'
 
 /** Stable names of the causes why a vault gave nothing; `docs/errors.md` explains each. */
-export const vaultErrorCodes = [
-  'vault-answer-invalid',
-  'vault-bad-request',
-  'vault-certificate-pending',
-  'vault-challenge-refused',
-  'vault-connection-failed',
-  'vault-connection-refused',
-  'vault-error',
-  'vault-firewall',
-  'vault-forbidden',
-  'vault-missing',
-  'vault-name-not-resolved',
-  'vault-object-deleted',
-  'vault-object-disabled',
-  'vault-object-expired',
-  'vault-object-missing',
-  'vault-proxy-failed',
-  'vault-proxy-refused',
-  'vault-throttled',
-  'vault-timeout',
-  'vault-tls-failed',
-  'vault-unauthorized',
-] as const
-
-export type VaultErrorCode = (typeof vaultErrorCodes)[number]
+export type VaultErrorCode =
+  | 'vault-answer-invalid'
+  | 'vault-bad-request'
+  | 'vault-certificate-pending'
+  | 'vault-challenge-refused'
+  | 'vault-connection-failed'
+  | 'vault-connection-refused'
+  | 'vault-error'
+  | 'vault-firewall'
+  | 'vault-forbidden'
+  | 'vault-missing'
+  | 'vault-name-not-resolved'
+  | 'vault-object-deleted'
+  | 'vault-object-disabled'
+  | 'vault-object-expired'
+  | 'vault-object-missing'
+  | 'vault-proxy-failed'
+  | 'vault-proxy-refused'
+  | 'vault-throttled'
+  | 'vault-timeout'
+  | 'vault-tls-failed'
+  | 'vault-unauthorized'
 
 /** A vault gave nothing, and why. */
 export class VaultError extends CodedError<VaultErrorCode> {
@@ -85,7 +82,7 @@ export function transportError(vault: Vault, error: unknown): unknown {
  * What the vault answered instead of the object. The message does not name the object, which its reader does: so the same
  * reason of several objects is the same message.
  */
-export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse): VaultError {
+export function answerError(vault: Vault, ref: VaultObjectRef, response: HttpResponse): VaultError {
   const { status } = response
   const refusal = readRefusal(response.body)
   const where = describeVault(vault)
@@ -116,7 +113,7 @@ export function answerError(vault: Vault, ref: ObjectRef, response: HttpResponse
   }
 }
 
-export function deletedError(vault: Vault, ref: ObjectRef): VaultError {
+export function deletedError(vault: Vault, ref: VaultObjectRef): VaultError {
   const recover = `az keyvault ${singular(ref.collection)} recover --vault-name ${vault.name} --name ${ref.name}`
   return new VaultError(
     'vault-object-deleted',
@@ -124,7 +121,7 @@ export function deletedError(vault: Vault, ref: ObjectRef): VaultError {
   )
 }
 
-export function pendingError(vault: Vault, { name }: ObjectRef): VaultError {
+export function pendingError(vault: Vault, { name }: VaultObjectRef): VaultError {
   const show = `az keyvault certificate pending show --vault-name ${vault.name} --name ${name}`
   return new VaultError(
     'vault-certificate-pending',
@@ -136,14 +133,18 @@ function describeVault({ name, origin }: Vault): string {
   return `vault "${name}" (${origin})`
 }
 
-function fieldsOf({ version }: ObjectRef): string {
+function fieldsOf({ version }: VaultObjectRef): string {
   return version === ''
     ? 'objectName and objectType'
     : 'objectVersion (empty for the newest), objectName and objectType'
 }
 
 /** Reasons of a 403, by the inner code; the first that fits. https://learn.microsoft.com/azure/key-vault/general/rest-error-codes */
-function forbidden({ inner, words }: Refusal, ref: ObjectRef, where: string): { code: VaultErrorCode; text: string } {
+function forbidden(
+  { inner, words }: Refusal,
+  ref: VaultObjectRef,
+  where: string,
+): { code: VaultErrorCode; text: string } {
   if (/Disabled$/.test(inner)) {
     return {
       code: 'vault-object-disabled',
@@ -172,7 +173,7 @@ function forbidden({ inner, words }: Refusal, ref: ObjectRef, where: string): { 
 }
 
 /** https://learn.microsoft.com/azure/key-vault/general/rbac-guide */
-function missingRight({ collection, name }: ObjectRef): string {
+function missingRight({ collection, name }: VaultObjectRef): string {
   const role = {
     secrets: 'Key Vault Secrets User',
     keys: 'Key Vault Crypto User',

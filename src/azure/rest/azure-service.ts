@@ -5,7 +5,7 @@ import { AzureRestError, azureError, isAzureNotFound } from './azure-error.ts'
 import type { AzureTokens } from './entra-tokens.ts'
 import { awaitOperation } from './long-operation.ts'
 
-export interface CallOptions {
+export interface AzureCallOptions {
   /** `api-version` of Resource Manager and of vaults; Graph has none. */
   apiVersion?: string | undefined
   /** Further parameters of the query, for example `$filter`. */
@@ -20,16 +20,16 @@ export interface CallOptions {
  * rejects with {@link AzureRestError} when Azure refuses, and with `HttpFault` when there is no answer.
  */
 export interface AzureService {
-  get<T>(path: string, options?: CallOptions): Promise<T>
+  get<T>(path: string, options?: AzureCallOptions): Promise<T>
   /** Undefined when it does not exist. */
-  find<T>(path: string, options?: CallOptions): Promise<T | undefined>
+  find<T>(path: string, options?: AzureCallOptions): Promise<T | undefined>
   /** All pages of a list. */
-  list<T>(path: string, options?: CallOptions): Promise<T[]>
-  put<T>(path: string, body: unknown, options?: CallOptions): Promise<T>
-  patch<T>(path: string, body: unknown, options?: CallOptions): Promise<T>
-  post<T>(path: string, body: unknown, options?: CallOptions): Promise<T>
+  list<T>(path: string, options?: AzureCallOptions): Promise<T[]>
+  put<T>(path: string, body: unknown, options?: AzureCallOptions): Promise<T>
+  patch<T>(path: string, body: unknown, options?: AzureCallOptions): Promise<T>
+  post<T>(path: string, body: unknown, options?: AzureCallOptions): Promise<T>
   /** False when it was gone already. */
-  delete(path: string, options?: CallOptions): Promise<boolean>
+  delete(path: string, options?: AzureCallOptions): Promise<boolean>
 }
 
 export interface AzureServiceOptions {
@@ -74,7 +74,7 @@ export function createAzureService(options: AzureServiceOptions): AzureService {
   }
 }
 
-function signalOf(options: AzureServiceOptions, call: CallOptions): AbortSignal | undefined {
+function signalOf(options: AzureServiceOptions, call: AzureCallOptions): AbortSignal | undefined {
   return call.signal ?? options.signal
 }
 
@@ -87,7 +87,7 @@ async function orUndefined<T>(call: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function urlOf({ base }: AzureServiceOptions, path: string, { apiVersion, query = {} }: CallOptions): URL {
+function urlOf({ base }: AzureServiceOptions, path: string, { apiVersion, query = {} }: AzureCallOptions): URL {
   const url = new URL(`${base.href.replace(/\/$/, '')}${path}`)
   if (apiVersion !== undefined) url.searchParams.set('api-version', apiVersion)
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
@@ -123,7 +123,7 @@ async function change(
   options: AzureServiceOptions,
   method: Method,
   path: string,
-  call: CallOptions,
+  call: AzureCallOptions,
   body?: unknown,
 ): Promise<HttpResponse> {
   const { noWait = false } = call

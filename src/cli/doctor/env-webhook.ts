@@ -1,4 +1,4 @@
-import { envName, type KubeClient, type Pod, podAnnotations, resources } from '#kubernetes/client'
+import { envFilesMinor, envName, type KubeClient, type Pod, podAnnotations, resources } from '#kubernetes/client'
 import { orUndefined } from '#lib'
 import { recordOf } from '#lib/formats'
 import { type Answer, attempt } from '../answer.ts'
@@ -28,13 +28,10 @@ export function envWebhookOf(pods: readonly Pod[]): EnvWebhook {
   return ours.some(isOn) ? 'ready' : 'without-env-files'
 }
 
-/** Environment variables from files are there since this minor version of Kubernetes 1. */
-export const oldestMinor = 35
-
 /** `v1.34.4`, where the API server is too old for such variables. @param version the text of its `/version` */
 export function tooOldFor(version: string): string | undefined {
   const { major, minor, gitVersion } = recordOf(orUndefined(() => JSON.parse(version))) ?? {}
   const found = Number.parseInt(String(minor), 10)
-  if (String(major) !== '1' || Number.isNaN(found) || found >= oldestMinor) return undefined
+  if (String(major) !== '1' || Number.isNaN(found) || found >= envFilesMinor) return undefined
   return typeof gitVersion === 'string' ? gitVersion.slice(0, 100) : `1.${found}`
 }

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '#lib'
 import { type ApiConnection, type CallOptions, call, callJson, clockOffset } from './api-call.ts'
 import type { KubeConfig } from './kube-config.ts'
 import { type ListOptions, listPages, type ObjectList } from './list-pages.ts'
-import type { KubeObject, ServiceAccountToken } from './objects.ts'
+import type { IssuedToken, KubeObject } from './objects.ts'
 import { queryOf } from './query.ts'
 import { pathOf, type Resource, resources } from './resources.ts'
 import { createTransport, type Transport, type TransportRequest } from './transport.ts'
@@ -76,7 +76,7 @@ export interface KubeClient {
     serviceAccount: { name: string; namespace: string },
     spec: TokenSpec,
     options?: CallOptions,
-  ): Promise<ServiceAccountToken>
+  ): Promise<IssuedToken>
   /** Any other request; gives the body of the answer. */
   raw(request: TransportRequest): Promise<string>
   /** The server's clock minus ours, in milliseconds, exact to a second; undefined before the first answer. */
@@ -177,10 +177,10 @@ async function requestToken(
   { name, namespace }: { name: string; namespace: string },
   spec: TokenSpec,
   options: CallOptions,
-): Promise<ServiceAccountToken> {
+): Promise<IssuedToken> {
   const path = pathOf(resources.serviceAccounts, { name, namespace, subresource: 'token' })
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec }
-  const { status } = await write<{ status: ServiceAccountToken }>(connection, { method: 'POST', path, body }, options)
+  const { status } = await write<{ status: IssuedToken }>(connection, { method: 'POST', path, body }, options)
   return { token: status.token, expirationTimestamp: status.expirationTimestamp }
 }
 

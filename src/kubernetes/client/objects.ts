@@ -326,7 +326,7 @@ export interface SecretProviderClassPodStatus extends KubeObject {
 }
 
 /** A token that the API server issued for a service account. */
-export interface ServiceAccountToken {
+export interface IssuedToken {
   token: string
   /** RFC 3339. */
   expirationTimestamp: string

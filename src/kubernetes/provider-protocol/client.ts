@@ -8,8 +8,8 @@ import {
   type MountResponse,
   type VersionResponse,
 } from './generated/provider.ts'
-import { vaultsIn } from './read-vaults.ts'
 import { type StaleContent, staleContent } from './stale-since.ts'
+import { vaultsIn } from './vaults-trailer.ts'
 
 /** Why there is no content: the provider's name is unusable, it has no socket, its answer was too large, late, or an error. */
 export type ProviderErrorKind = 'invalid-name' | 'not-found' | 'too-large' | 'timeout' | 'rpc'
@@ -41,7 +41,7 @@ export interface ProviderClientOptions {
   tracer?: Tracer | undefined
 }
 
-export interface CallOptions {
+export interface ProviderCallOptions {
   signal?: AbortSignal | undefined
   timeoutMs?: number | undefined
   /** Largest answer in bytes. A larger one is refused before it is read. */
@@ -58,8 +58,8 @@ export interface MountAnswer extends MountResponse {
 
 /** Calls whichever providers have a socket on this node. Rejects with {@link ProviderError}, or the signal's reason. */
 export interface ProviderClient {
-  mount(provider: string, request: MountRequest, options?: CallOptions): Promise<MountAnswer>
-  version(provider: string, options?: CallOptions): Promise<VersionResponse>
+  mount(provider: string, request: MountRequest, options?: ProviderCallOptions): Promise<MountAnswer>
+  version(provider: string, options?: ProviderCallOptions): Promise<VersionResponse>
   stop(): void
 }
 
@@ -118,7 +118,7 @@ function call<Request, Response>(
   provider: string,
   method: (client: CSIDriverProviderClient) => Method<Request, Response>,
   request: Request,
-  { signal, timeoutMs = state.timeoutMs, maxReceiveBytes = state.maxReceiveBytes }: CallOptions,
+  { signal, timeoutMs = state.timeoutMs, maxReceiveBytes = state.maxReceiveBytes }: ProviderCallOptions,
 ): Promise<Answer<Response>> {
   return new Promise((resolve, reject) => {
     const client = connect(state, provider, maxReceiveBytes)

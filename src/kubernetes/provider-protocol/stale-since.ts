@@ -1,4 +1,5 @@
-import { Metadata } from '@grpc/grpc-js'
+import type { Metadata } from '@grpc/grpc-js'
+import { timestamp } from '#lib'
 
 /**
  * Trailing metadata of a Mount answer: the time (RFC 3339) of the oldest values in it that did not come from their own vault, because
@@ -20,13 +21,11 @@ export interface StaleContent {
 /** Node sends headers of at most 64 KiB, and an event has 1,024 characters. */
 const maxReasonLength = 700
 
-/** The trailing metadata of an answer with such values. */
-export function staleMetadata({ since, reason }: StaleContent): Metadata {
-  const metadata = new Metadata()
-  metadata.set(staleSinceTrailer, new Date(since).toISOString())
+/** The trailing metadata of an answer with such values: names and values. */
+export function staleTrailers({ since, reason }: StaleContent): [name: string, value: string][] {
   const text = reason.toWellFormed().slice(0, maxReasonLength).toWellFormed()
-  if (text !== '') metadata.set(staleReasonTrailer, encodeURIComponent(text))
-  return metadata
+  const why: [string, string][] = text === '' ? [] : [[staleReasonTrailer, encodeURIComponent(text)]]
+  return [[staleSinceTrailer, timestamp(since)], ...why]
 }
 
 /** Reads trailing metadata; undefined for a fresh answer. A provider may have put anything there. */

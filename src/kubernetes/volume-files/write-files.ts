@@ -17,7 +17,7 @@ export interface VolumeFile {
   contents: SecretValue
 }
 
-export interface WriteOptions {
+export interface WriteFilesOptions {
   owner?: FileOwner | undefined
   now: Date
   /** Digest that the last write of this volume gave: then equal content is recognised without opening a file. */
@@ -56,7 +56,7 @@ interface Layout {
  *
  * Synchronous on purpose: on tmpfs each call is a memory copy of microseconds, less than a trip to the thread pool.
  */
-export function writeFiles(target: string, files: readonly VolumeFile[], options: WriteOptions): WriteResult {
+export function writeFiles(target: string, files: readonly VolumeFile[], options: WriteFilesOptions): WriteResult {
   const layout = planLayout(files, options)
   const digest = digestOf(layout)
   const current = currentDirectory(target)
@@ -83,7 +83,10 @@ export function writeFiles(target: string, files: readonly VolumeFile[], options
   return { changed: true, digest }
 }
 
-function planLayout(given: readonly VolumeFile[], { owner = {}, platform = process.platform }: WriteOptions): Layout {
+function planLayout(
+  given: readonly VolumeFile[],
+  { owner = {}, platform = process.platform }: WriteFilesOptions,
+): Layout {
   const problems: Problem[] = []
   const files = new Map<string, VolumeFile>()
   const system = platform === 'win32' ? windowsFiles : linuxFiles

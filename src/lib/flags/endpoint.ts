@@ -16,8 +16,3 @@ export function parseEndpoint(text: string, platform: NodeJS.Platform = process.
   }
   return { kind: 'unix', path: platform === 'win32' ? rest : `/${rest.replace(/^\/+/, '')}` }
 }
-
-/** The form in which gRPC clients and servers take an endpoint. */
-export function grpcAddress(endpoint: Endpoint): string {
-  return endpoint.kind === 'unix' ? `unix:${endpoint.path}` : endpoint.address
-}

@@ -48,11 +48,7 @@ export function parseProgram<S extends FlagSpecs, Config>(
 }
 
 /** `--help`: every flag with its value and default, 80 columns wide. */
-export function helpText({
-  name,
-  summary,
-  flags,
-}: Pick<Program<FlagSpecs, unknown>, 'name' | 'summary' | 'flags'>): string {
+function helpText({ name, summary, flags }: Pick<Program<FlagSpecs, unknown>, 'name' | 'summary' | 'flags'>): string {
   const shown = Object.entries(flags).filter(([, { type }]) => type !== 'ignored')
   const ignored = Object.entries(flags).filter(([, { type }]) => type === 'ignored')
   return [

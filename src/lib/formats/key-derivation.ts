@@ -1,5 +1,5 @@
 /** Rounds of key derivation that one file may ask for: what writers use today is 2,048 to 100,000. */
-export const maxRounds = 200_000
+const maxRounds = 200_000
 
 /** Rounds of all derivations of one file: it has a MAC, and one for each encrypted part. */
 const maxRoundsOfFile = 1_000_000

@@ -10,7 +10,7 @@ export function isPrivateKey({ label }: PemBlock): boolean {
 }
 
 /** Whether a password is needed to read it: PKCS#8, or the older form with headers. */
-export function isEncrypted({ label, headers = [] }: PemBlock): boolean {
+function isEncrypted({ label, headers = [] }: PemBlock): boolean {
   return label === 'ENCRYPTED PRIVATE KEY' || headers.some((line) => /^Proc-Type:\s*4,\s*ENCRYPTED/i.test(line))
 }
 

@@ -104,7 +104,7 @@ interface AskOptions {
 }
 
 /** Asks every provider with a socket on this node for its version: `ok`, or what is wrong. */
-export async function askProviders({ providers, directories, sockets }: AskOptions): Promise<Map<string, string>> {
+async function askProviders({ providers, directories, sockets }: AskOptions): Promise<Map<string, string>> {
   const files = directories.flatMap(sockets.list).filter((file) => file.endsWith('.sock'))
   const names = new Set(files.map((file) => file.slice(0, -'.sock'.length)))
   const states = [...names].map(async (name): Promise<[string, string]> => {

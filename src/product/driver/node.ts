@@ -12,7 +12,7 @@ import type { Volumes } from './mount/volumes.ts'
 import type { ConfirmedEvents } from './rotation/confirmed-events.ts'
 import type { RotationSchedule } from './rotation/rotation-schedule.ts'
 import type { Operations } from './rpc/operations.ts'
-import type { SecretSync } from './secrets/secret-sync-state.ts'
+import type { SecretSyncState } from './secrets/secret-sync-state.ts'
 
 /** The driver of one node: what it knows and what it works with. Made once, in start-driver.ts; its steps are functions of it. */
 export interface Node {
@@ -41,7 +41,7 @@ export interface Node {
   readonly schedule: RotationSchedule
   /** Classes that are watched, by `namespace/name`. Empty when rotation is off. */
   readonly watchedClasses: Map<string, WatchedClass>
-  readonly secretSync: SecretSync
+  readonly secretSync: SecretSyncState
   readonly tls: TlsValues
   /** The status object of a volume for which nothing has changed is written this often at most: each write is load on the API server. */
   statusIntervalMs: number

@@ -28,7 +28,7 @@ import { createIdentityService } from './rpc/identity-service.ts'
 import { createNodeService } from './rpc/node-service.ts'
 import { createOperations } from './rpc/operations.ts'
 import { startSecretSync } from './secrets/secret-sync.ts'
-import { createSecretSync } from './secrets/secret-sync-state.ts'
+import { createSecretSyncState } from './secrets/secret-sync-state.ts'
 import { startStatusRetries } from './status-retries.ts'
 import { addVolumeGauges } from './volume-gauges.ts'
 
@@ -117,7 +117,7 @@ export function createNode(config: DriverConfig, world: DriverWorld, started: As
     operations: createOperations(),
     schedule: createRotationSchedule(tickOffset),
     watchedClasses: new Map(),
-    secretSync: createSecretSync(),
+    secretSync: createSecretSyncState(),
     tls: createTlsValues(tasks, clock),
     statusIntervalMs: defaultStatusIntervalMs,
     confirmed: noConfirmedEvents(),

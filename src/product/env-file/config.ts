@@ -66,7 +66,7 @@ function mappingsOf(texts: readonly string[], problems: Problems): Mapping[] {
 const mappingForm = 'VARIABLE=FILE: letters, digits and _, not beginning with a digit, and a path inside --from'
 
 /** `VARIABLE=FILE`, or undefined for anything else. */
-export function mappingOf(text: string): Mapping | undefined {
+function mappingOf(text: string): Mapping | undefined {
   const at = text.indexOf('=')
   const [name, file] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)]
   return variableName.test(name) && isInside(file) ? { name, file } : undefined

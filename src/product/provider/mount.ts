@@ -1,7 +1,13 @@
 import { collidingPaths, createObjectsParser, type ObjectSpec, objectLabel, type ParseObjects } from '#azure/class'
 import { describeCredential } from '#azure/identity'
 import type { ObjectAttributes } from '#azure/keyvault'
-import { emptyVolume, type MountRequest, type MountResponse, vaultsText } from '#kubernetes/provider-protocol'
+import {
+  emptyVolume,
+  type MountRequest,
+  type MountResponse,
+  type StaleContent,
+  vaultsText,
+} from '#kubernetes/provider-protocol'
 import { formatProblem } from '#lib'
 import { createFairSlots, type FairSlots } from '#lib/async'
 import type { TaskRunner } from '#lib/worker'
@@ -9,7 +15,7 @@ import type { ByteBudget, CountedBytes, MountBytes } from './byte-budget.ts'
 import { makeTemplateFiles } from './make-template-files.ts'
 import { MountError } from './mount-error.ts'
 import type { MountSpec } from './mount-spec.ts'
-import { openSources, type SourcesOptions, type Staleness, type VolumeSources } from './open-sources.ts'
+import { openSources, type SourcesOptions, type VolumeSources } from './open-sources.ts'
 import { type DecodedRequest, decodeMountRequest } from './parse-mount-request.ts'
 import { providerLimits } from './provider-limits.ts'
 import { type ObjectFile, type ReadObjectOptions, readObject } from './read-object.ts'
@@ -25,13 +31,15 @@ export interface MountOptions extends VolumeOptions, SourcesOptions {
   separateFiles: boolean
 }
 
-export interface MountAnswer extends Staleness {
+export interface MountResult {
   response: MountResponse
+  /** Undefined when every value comes from its own vault just now. */
+  stale: StaleContent | undefined
   /** Hosts of the vaults of its objects, as the driver reads them. */
   vaults: string
 }
 
-export type Mount = (request: MountRequest) => Promise<MountAnswer>
+export type Mount = (request: MountRequest) => Promise<MountResult>
 
 /** The Mount call: parameters → identity → objects, all at once → files. Throws {@link MountError}. */
 export function createMount(options: MountOptions): Mount {
@@ -46,7 +54,7 @@ interface Mounting extends MountOptions {
   slots: FairSlots
 }
 
-async function mountVolume(mounting: Mounting, request: MountRequest): Promise<MountAnswer> {
+async function mountVolume(mounting: Mounting, request: MountRequest): Promise<MountResult> {
   const decoded = decodeMountRequest(request)
   const { clock } = mounting
   const arrived = clock.elapsed()
@@ -61,7 +69,7 @@ async function mountVolume(mounting: Mounting, request: MountRequest): Promise<M
     const freshness = freshnessOf(decoded, spec, { clock, arrived })
     const sources = await openSources(mounting, volume, { isNew, isUrgent, freshness })
     const files = await readFiles(mounting, volume, { sources, bytes, intervalMs: longestIntervalMs(decoded, spec) })
-    return { response: toResponse(files, spec), ...sources.staleness(), vaults: vaultsText(vaultHosts(volume)) }
+    return { response: toResponse(files, spec), stale: sources.stale(), vaults: vaultsText(vaultHosts(volume)) }
   } catch (error) {
     throw reported(mounting, decoded, error)
   } finally {

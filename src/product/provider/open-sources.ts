@@ -1,5 +1,6 @@
 import type { IdentityKeys, Proof } from '#azure/identity'
 import { type Vault, vaultAddress } from '#azure/keyvault'
+import type { StaleContent } from '#kubernetes/provider-protocol'
 import type { Clock, Log } from '#lib'
 import type { LastGood } from './last-good.ts'
 import type { MountSpec } from './mount-spec.ts'
@@ -41,17 +42,8 @@ export interface VolumeSources {
     from: { vaultName: string | undefined; label: string },
     readBy: (reader: VaultReader) => (vault: Vault) => Promise<T>,
   ): Promise<T>
-  staleness(): Staleness
-}
-
-export interface Staleness {
-  /**
-   * When the oldest value was read that did not come from its own vault just now, but from memory or from the fallback vault, in
-   * milliseconds since the epoch; undefined for none.
-   */
-  staleSince: number | undefined
-  /** Why not, with the code of the error; empty for fresh values. */
-  staleReason: string
+  /** About the values that did not come from their own vault just now; undefined for none. */
+  stale(): StaleContent | undefined
 }
 
 export async function openSources(
@@ -86,7 +78,7 @@ export async function openSources(
   if (purpose.isNew && !access.tokens.isHeld(identityKey, { cloud, resource: cloud.vaultResource })) {
     clock.after(signInSentMs, () => prepareVault(access, spec, (name) => vaultAddress(name, cloud.vaultSuffix)))
   }
-  return { read: (from, readBy) => readFrom(sources, from, readBy), staleness: () => stalenessOf(used, clock) }
+  return { read: (from, readBy) => readFrom(sources, from, readBy), stale: () => staleContentOf(used, clock) }
 }
 
 function staleMsOf({ stale: { defaultMs, maxMs } }: SourcesOptions, { values }: MountSpec): number {
@@ -145,9 +137,8 @@ function readFrom<T>(
   })
 }
 
-function stalenessOf({ oldest, reasons }: UsedSources, clock: Clock): Staleness {
-  return {
-    staleSince: oldest === undefined ? undefined : clock.now() - (clock.elapsed() - oldest),
-    staleReason: [reasons.fallback, reasons.memory].filter((reason) => reason !== undefined).join('; '),
-  }
+function staleContentOf({ oldest, reasons }: UsedSources, clock: Clock): StaleContent | undefined {
+  if (oldest === undefined) return undefined
+  const reason = [reasons.fallback, reasons.memory].filter((one) => one !== undefined).join('; ')
+  return { since: clock.now() - (clock.elapsed() - oldest), reason }
 }

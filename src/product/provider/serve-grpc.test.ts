@@ -24,8 +24,7 @@ async function serve(t: TestContext, options: Pick<ServeGrpcOptions, 'mount' | '
 
 const nothing = {
   response: { objectVersion: [], files: [], error: undefined },
-  staleSince: undefined,
-  staleReason: '',
+  stale: undefined,
   vaults: '',
 }
 

@@ -13,12 +13,11 @@ import {
 import {
   CSIDriverProviderService,
   type MountRequest,
-  staleReasonTrailer,
-  staleSinceTrailer,
+  staleTrailers,
   vaultsTrailer,
 } from '#kubernetes/provider-protocol'
 import type { NodeSockets } from '#kubernetes/sockets'
-import { errorMessage, type Log, type Running, type Tracer, timestamp } from '#lib'
+import { errorMessage, type Log, type Running, type Tracer } from '#lib'
 import { untilAborted } from '#lib/async'
 import type { Endpoint } from '#lib/flags'
 import { parseJson, stringOf, valueAt } from '#lib/formats'
@@ -87,15 +86,10 @@ export async function serveGrpc(options: ServeGrpcOptions): Promise<Running> {
 /** Reads are shared between callers, so a caller that leaves ends its own waiting and not the work. */
 function answerMount(mount: Mount) {
   return async (request: MountRequest, { signal, setTrailer }: RpcContext) => {
-    const { response, staleSince, staleReason, vaults } = await untilAborted(mount(request), signal).catch(
-      (error: unknown) => {
-        throw abortedMount(error)
-      },
-    )
-    if (staleSince !== undefined) {
-      setTrailer(staleSinceTrailer, timestamp(staleSince))
-      setTrailer(staleReasonTrailer, encodeURIComponent(staleReason))
-    }
+    const { response, stale, vaults } = await untilAborted(mount(request), signal).catch((error: unknown) => {
+      throw abortedMount(error)
+    })
+    for (const [name, value] of stale === undefined ? [] : staleTrailers(stale)) setTrailer(name, value)
     if (vaults !== '') setTrailer(vaultsTrailer, vaults)
     return response
   }

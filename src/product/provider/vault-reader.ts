@@ -2,17 +2,17 @@ import type { ObjectType } from '#azure/class'
 import { type AccessToken, type Cloud, type Credential, IdentityError, type TokenSource } from '#azure/identity'
 import {
   bytesOfDetails,
-  type Certificate,
   type Collection,
-  type Key,
   type ObjectAttributes,
   type ObjectDetails,
   type ObjectVersionInfo,
-  type Secret,
   type Vault,
   type VaultAuth,
+  type VaultCertificate,
   type VaultClient,
   VaultError,
+  type VaultKey,
+  type VaultSecret,
 } from '#azure/keyvault'
 import { noTracer, type SecretValue, type Tracer } from '#lib'
 import { isOutage } from '#product/error-catalogue'
@@ -22,9 +22,9 @@ import type { VaultTurns } from './vault-turns.ts'
 
 /** Reads of one identity in one cloud. */
 export interface VaultReader {
-  secret(vault: Vault, name: string, version: string): Promise<Secret>
-  key(vault: Vault, name: string, version: string): Promise<Key>
-  certificate(vault: Vault, name: string, version: string): Promise<Certificate>
+  secret(vault: Vault, name: string, version: string): Promise<VaultSecret>
+  key(vault: Vault, name: string, version: string): Promise<VaultKey>
+  certificate(vault: Vault, name: string, version: string): Promise<VaultCertificate>
   versions(vault: Vault, type: ObjectType, name: string): Promise<readonly ObjectVersionInfo[]>
   /** All objects of a type, without their contents. @param onBytes called with what each page adds to memory; may throw */
   list(vault: Vault, type: ObjectType, onBytes: (bytes: number) => void): Promise<readonly ObjectDetails[]>
@@ -112,17 +112,17 @@ function readerOf(ask: <T>(question: Question<T>) => Promise<T>): VaultReader {
   ) => ask<T>({ ref, what: `get ${version}`, read, sizeOf, attributesOf: ({ attributes }) => attributes })
   return {
     secret: (vault, name, version) =>
-      askForOne<Secret>({ vault, type: 'secret', name }, version, {
+      askForOne<VaultSecret>({ vault, type: 'secret', name }, version, {
         read: (client, auth) => client.getSecret(vault, name, version, auth),
         sizeOf: ({ value }) => value.size,
       }),
     key: (vault, name, version) =>
-      askForOne<Key>({ vault, type: 'key', name }, version, {
+      askForOne<VaultKey>({ vault, type: 'key', name }, version, {
         read: (client, auth) => client.getKey(vault, name, version, auth),
         sizeOf: () => keyBytes,
       }),
     certificate: (vault, name, version) =>
-      askForOne<Certificate>({ vault, type: 'cert', name }, version, {
+      askForOne<VaultCertificate>({ vault, type: 'cert', name }, version, {
         read: (client, auth) => client.getCertificate(vault, name, version, auth),
         sizeOf: ({ der }) => der.length,
       }),

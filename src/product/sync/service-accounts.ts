@@ -1,10 +1,10 @@
 import {
+  type IssuedToken,
   isForbidden,
   isNotFound,
   type KubeClient,
   type KubeError,
   resources,
-  type ServiceAccountToken,
 } from '#kubernetes/client'
 import { type Clock, errorMessage, SecretValue } from '#lib'
 import { SyncError } from './sync-error.ts'
@@ -96,7 +96,7 @@ async function requestToken(
   account: AccountRef,
   audience: string,
   signal: AbortSignal,
-): Promise<[string, ServiceAccountToken]> {
+): Promise<[string, IssuedToken]> {
   try {
     return [audience, await kube.createToken(account, { audiences: [audience], expirationSeconds }, { signal })]
   } catch (error) {

@@ -16,7 +16,7 @@ import { isReady } from './conditions.ts'
 import type { SyncQueue } from './sync-queue.ts'
 import { classSecretKeys, keyOf } from './wanted.ts'
 
-export interface WatchOptions {
+export interface WatchedOptions {
   kube: KubeClient
   clock: Clock
   log: Log
@@ -42,7 +42,7 @@ export interface Watched extends Running {
 }
 
 interface Watch {
-  options: WatchOptions
+  options: WatchedOptions
   syncs: Map<string, SecretSync>
   classes: Map<string, SecretProviderClass>
   namespaces: Map<string, true>
@@ -54,7 +54,7 @@ interface Watch {
 }
 
 /** Follows what Secrets are made from, and queues what is new about it. */
-export function watch(options: WatchOptions): Watched {
+export function watch(options: WatchedOptions): Watched {
   const { namespaceSelector } = options
   const state: Watch = {
     options,

@@ -5,8 +5,8 @@ import { applyJsonPatch } from '../../../test/product/webhook/apply-json-patch.t
 import { webhookSettings } from '../../../test/product/webhook/webhook-settings.ts'
 import { textOf } from '../../../test/support/text-of.ts'
 import { AdmissionDenied } from './admission-denied.ts'
+import { envFilesProblem } from './cluster-features.ts'
 import { mutatePod } from './mutate-pod.ts'
-import { envFilesProblem } from './native-sidecars.ts'
 import { parsePod } from './parse-pod.ts'
 import type { WebhookSettings } from './webhook-settings.ts'
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { podAnnotations } from '#kubernetes/client'
+import { envFilesMinor, podAnnotations } from '#kubernetes/client'
 import { checkPodLabel, restartFix } from '../../identity/doctor/check-pod.ts'
 import { checkWebhook, identityWebhook } from '../../identity/doctor/check-webhook.ts'
 import { addEnvFilesCommands } from '../../identity/doctor/installation.ts'
@@ -32,7 +32,10 @@ function causeOf(
   const restart = restartFix(pod, owner)
   const tooOld = 'value' in version ? tooOldFor(version.value) : undefined
   if (tooOld !== undefined) {
-    return { text: `the API server is ${tooOld}, and they need Kubernetes 1.35 or newer`, fix: ['kubectl version'] }
+    return {
+      text: `the API server is ${tooOld}, and they need Kubernetes 1.${envFilesMinor} or newer`,
+      fix: ['kubectl version'],
+    }
   }
   const found: EnvWebhook | undefined = webhook !== undefined && 'value' in webhook ? webhook.value : undefined
   const chart = join(packageRoot, 'charts/keymount')

@@ -1,7 +1,6 @@
-import type { Container, Pod } from '#kubernetes/client'
+import { type Container, envFilesMinor, type Pod } from '#kubernetes/client'
 import { codesIn } from '#product/error-catalogue'
 import { commandLine } from '#terminal'
-import { oldestMinor } from '../env-webhook.ts'
 import type { PodFacts } from '../pod-facts.ts'
 import { fail, type Observation } from '../step.ts'
 
@@ -25,9 +24,9 @@ function judgeKubelet({ spec }: Pod, { node, name }: NonNullable<PodFacts['node'
   const containers: Container[] = [...(spec.initContainers ?? []), ...spec.containers]
   const uses = containers.filter(({ env = [] }) => env.some(({ valueFrom }) => valueFrom?.fileKeyRef !== undefined))
   const version = 'value' in node ? node.value?.status?.nodeInfo?.kubeletVersion : undefined
-  const minor = Number(/^v1\.(\d{1,4})\./.exec(version ?? '')?.[1] ?? oldestMinor)
-  if (uses.length === 0 || minor >= oldestMinor) return []
+  const minor = Number(/^v1\.(\d{1,4})\./.exec(version ?? '')?.[1] ?? envFilesMinor)
+  if (uses.length === 0 || minor >= envFilesMinor) return []
   const names = uses.map((container) => container.name).join(', ')
-  const text = `kubelet of ${name} is ${version}, and reads no environment variables from files (1.35): they are empty in ${names}`
+  const text = `kubelet of ${name} is ${version}, and reads no environment variables from files (1.${envFilesMinor}): they are empty in ${names}`
   return [fail('env-node-too-old', text, [commandLine('kubectl', 'get', 'nodes')])]
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { AzureService, CallOptions } from '#azure/rest'
+import type { AzureCallOptions, AzureService } from '#azure/rest'
 import { systemClock } from '#lib'
 import { createTerminal } from '#terminal'
 import { createApplicationPrincipal, displayNameFilter } from './application.ts'
@@ -116,7 +116,7 @@ function countingGraph(found: { applications: unknown[]; servicePrincipals: unkn
   const calls: string[] = []
   const unexpected = () => assert.fail('nothing is changed')
   const graph: AzureService = {
-    async list<T>(path: string, { query = {} }: CallOptions = {}) {
+    async list<T>(path: string, { query = {} }: AzureCallOptions = {}) {
       calls.push(`${path} ${query.$filter}`)
       return (path === '/applications' ? found.applications : found.servicePrincipals) as T[]
     },

@@ -1,9 +1,9 @@
-import { type KubeClient, type Pod, resources, type ServiceAccountToken } from '#kubernetes/client'
+import { type IssuedToken, type KubeClient, type Pod, resources } from '#kubernetes/client'
 import type { Clock } from '#lib'
 
 export interface PodTokens {
   /** A token of the pod's service account, bound to the pod. The empty audience is the API server. */
-  get(pod: Pod, audience: string, expirationSeconds: number): Promise<ServiceAccountToken>
+  get(pod: Pod, audience: string, expirationSeconds: number): Promise<IssuedToken>
   /** Forgets a pod that is gone. */
   forget(podUid: string): void
 }
@@ -14,7 +14,7 @@ const longestUseMs = 24 * 3_600_000
 
 /** Tokens by pod, audience and lifetime, asked for again when they grow old, as kubelet's token manager does. */
 export function createPodTokens(kube: KubeClient, clock: Clock): PodTokens {
-  const held = new Map<string, { request: Promise<ServiceAccountToken>; podUid: string; renewAt: number }>()
+  const held = new Map<string, { request: Promise<IssuedToken>; podUid: string; renewAt: number }>()
   return {
     async get(pod, audience, expirationSeconds) {
       const { name: podName = '', namespace = '', uid = '' } = pod.metadata

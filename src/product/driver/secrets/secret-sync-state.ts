@@ -2,7 +2,7 @@ import type { OwnerReference } from '#kubernetes/client'
 import { createFairGate, createKeyedLock, type FairGate, type KeyedLock } from '#lib/async'
 
 /** What mirroring volumes into Secrets remembers. */
-export interface SecretSync {
+export interface SecretSyncState {
   /** One writer per Secret. */
   readonly lock: KeyedLock
   /** Classes that are synced at the same time, one of each namespace. */
@@ -23,7 +23,7 @@ export interface SecretSync {
 /** A resync must not be a storm. */
 const concurrency = 4
 
-export function createSecretSync(): SecretSync {
+export function createSecretSyncState(): SecretSyncState {
   return {
     lock: createKeyedLock(),
     gate: createFairGate({ total: concurrency, perOwner: 1 }),

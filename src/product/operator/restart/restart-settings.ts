@@ -3,7 +3,7 @@ import { parseDuration } from '#lib/formats'
 import { parseWindows, type RestartWindow, windowForm } from './restart-window.ts'
 
 /** What users write on a workload, or on its pod template. */
-export const restartAnnotations = {
+const restartAnnotations = {
   onRotation: 'keymount.dev/restart-on-rotation',
   minInterval: 'keymount.dev/restart-min-interval',
   window: 'keymount.dev/restart-window',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hasNativeSidecars } from './native-sidecars.ts'
+import { isAtLeast } from './server-version.ts'
 
 for (const [what, major, minor, expected] of [
   ['exactly the version', '1', '32', true],
@@ -10,11 +10,11 @@ for (const [what, major, minor, expected] of [
   ['a lower minor version', '1', '31', false],
   ['a lower major version', '0', '99', false],
 ] as const) {
-  test(`${what} (${major}.${minor}) has ${expected ? '' : 'no '}native sidecars`, () => {
-    assert.equal(hasNativeSidecars({ major, minor }), expected)
+  test(`${what} (${major}.${minor}) is ${expected ? '' : 'not '}at least 1.32`, () => {
+    assert.equal(isAtLeast({ major, minor }, 32), expected)
   })
 }
 
-test('a server that does not report its version has no sidecars', () => {
-  assert.equal(hasNativeSidecars({}), false)
+test('a server that does not report its version is older than any', () => {
+  assert.equal(isAtLeast({}, 0), false)
 })

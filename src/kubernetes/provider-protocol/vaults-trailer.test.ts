@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Metadata } from '@grpc/grpc-js'
 import fc from 'fast-check'
-import { vaultsIn, vaultsText, vaultsTrailer } from './read-vaults.ts'
+import { vaultsIn, vaultsText, vaultsTrailer } from './vaults-trailer.ts'
 
 function metadataOf(text: string): Metadata {
   const metadata = new Metadata()
