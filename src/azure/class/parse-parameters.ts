@@ -60,11 +60,6 @@ function classSpec(
   return { values, identity, ...content }
 }
 
-/** A class's own parameters: without what a driver adds about the pod. */
-function* ownParameters(parameters: Parameters): Generator<[string, string]> {
-  for (const entry of parameters) if (!entry[0].startsWith('csi.storage.k8s.io/')) yield entry
-}
-
 function checkSize(parameters: Parameters, problems: Problems): void {
   let count = 0
   let bytes = 0
@@ -78,6 +73,11 @@ function checkSize(parameters: Parameters, problems: Problems): void {
   if (count > most.value) problems.add('', beyondLimit(most, count))
   if (bytes > classLimits.bytes.value) problems.add('', beyondLimit(classLimits.bytes, bytes))
   if (longest > nameLength.value) problems.add('', beyondLimit(nameLength, longest))
+}
+
+/** A class's own parameters: without what a driver adds about the pod. */
+function* ownParameters(parameters: Parameters): Generator<[string, string]> {
+  for (const entry of parameters) if (!entry[0].startsWith('csi.storage.k8s.io/')) yield entry
 }
 
 /**

@@ -62,10 +62,6 @@ type Letters = Uint8Array
 
 const asciiLetters: readonly string[] = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code))
 
-function lettersOf(takes: (letter: string) => boolean): Letters {
-  return Uint8Array.from(asciiLetters, (letter) => (takes(letter) ? 1 : 0))
-}
-
 interface Reader {
   text: string
   next: number
@@ -75,10 +71,6 @@ interface Reader {
 
 /** Patterns of names have no deeper groups. */
 const maxDepth = 32
-
-function fail({ next }: Reader, reason: string): PatternFault {
-  return new PatternFault(`${reason}, at character ${next + 1}`)
-}
 
 function parseAlternatives(reader: Reader): Tree {
   const parts: Tree[] = [parseSequence(reader)]
@@ -107,6 +99,10 @@ function parseRepeats(reader: Reader, part: Tree): Tree {
   if (/^(?:[*+?]|\{\d)/.test(text.slice(reader.next, reader.next + 2)))
     throw fail(reader, 'found a repetition of a repetition')
   return { kind: 'repeat', part, ...counts }
+}
+
+function fail({ next }: Reader, reason: string): PatternFault {
+  return new PatternFault(`${reason}, at character ${next + 1}`)
 }
 
 function parseCounts(reader: Reader): { least: number; most: number | undefined } | undefined {
@@ -164,6 +160,10 @@ function parseOne(reader: Reader): Tree {
       reader.next++
       return oneLetter(reader, letter)
   }
+}
+
+function lettersOf(takes: (letter: string) => boolean): Letters {
+  return Uint8Array.from(asciiLetters, (letter) => (takes(letter) ? 1 : 0))
 }
 
 function oneLetter({ ignoreCase }: Reader, letter: string): Tree {

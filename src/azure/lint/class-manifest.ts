@@ -18,38 +18,8 @@ export function hasPlaceholder(text: string): boolean {
   return text.includes(filledIn) || text.search(placeholder) >= 0
 }
 
-/** The value with {@link filledIn} for each placeholder: nothing is known about what it will be. */
-function withoutPlaceholders<T>(value: T): T {
-  if (typeof value === 'string') return value.replaceAll(placeholder, filledIn) as T
-  if (Array.isArray(value)) return value.map(withoutPlaceholders) as T
-  const record = recordOf(value)
-  if (record === undefined) return value
-  return Object.fromEntries(Object.entries(record).map(([name, one]) => [name, withoutPlaceholders(one)])) as T
-}
-
-/**
- * The class as it is checked. `{{ … }}` in `templates` is what the provider executes: what comes later may fill in a name of
- * an object, but not these.
- */
-function filledClass(value: Record<string, unknown>): Record<string, unknown> {
-  const filled = withoutPlaceholders(value)
-  const templates = valueAt(value, 'spec', 'parameters', 'templates')
-  const [spec, parameters] = [recordOf(filled.spec), recordOf(valueAt(filled, 'spec', 'parameters'))]
-  if (spec === undefined || parameters === undefined || templates === undefined) return filled
-  return { ...filled, spec: { ...spec, parameters: { ...parameters, templates } } }
-}
-
 /** Placeholders that cannot be an action or a variable of a template. */
 const placeholderInTemplate = /\$\{|\$\(|<[^<>\n]+>|#\{/
-
-/** Whether the finding may be wrong once the placeholders of the class are filled in. */
-function dependsOnPlaceholder({ path, message }: Finding, parameters: ReadonlyMap<string, string>): boolean {
-  if (message.includes(filledIn)) return true
-  if (!path.startsWith('spec.parameters') || !/\btemplates\b/.test(`${path} ${message}`)) return false
-  const isAboutNames = /no object of the class is|no entry of objects has/.test(message)
-  if (isAboutNames && parameters.get('objects')?.includes(filledIn) === true) return true
-  return placeholderInTemplate.test(message)
-}
 
 /** A SecretProviderClass. */
 export interface ClassManifest {
@@ -77,4 +47,34 @@ export function classManifest(manifest: Manifest): ClassManifest {
   const problems = new Problems()
   const parsed = provider === 'azure' ? parseParameters(parameters, problems, parse) : undefined
   return { manifest, provider, parameters, spec: problems.count === 0 ? parsed : undefined, findings, texts }
+}
+
+/**
+ * The class as it is checked. `{{ … }}` in `templates` is what the provider executes: what comes later may fill in a name of
+ * an object, but not these.
+ */
+function filledClass(value: Record<string, unknown>): Record<string, unknown> {
+  const filled = withoutPlaceholders(value)
+  const templates = valueAt(value, 'spec', 'parameters', 'templates')
+  const [spec, parameters] = [recordOf(filled.spec), recordOf(valueAt(filled, 'spec', 'parameters'))]
+  if (spec === undefined || parameters === undefined || templates === undefined) return filled
+  return { ...filled, spec: { ...spec, parameters: { ...parameters, templates } } }
+}
+
+/** The value with {@link filledIn} for each placeholder: nothing is known about what it will be. */
+function withoutPlaceholders<T>(value: T): T {
+  if (typeof value === 'string') return value.replaceAll(placeholder, filledIn) as T
+  if (Array.isArray(value)) return value.map(withoutPlaceholders) as T
+  const record = recordOf(value)
+  if (record === undefined) return value
+  return Object.fromEntries(Object.entries(record).map(([name, one]) => [name, withoutPlaceholders(one)])) as T
+}
+
+/** Whether the finding may be wrong once the placeholders of the class are filled in. */
+function dependsOnPlaceholder({ path, message }: Finding, parameters: ReadonlyMap<string, string>): boolean {
+  if (message.includes(filledIn)) return true
+  if (!path.startsWith('spec.parameters') || !/\btemplates\b/.test(`${path} ${message}`)) return false
+  const isAboutNames = /no object of the class is|no entry of objects has/.test(message)
+  if (isAboutNames && parameters.get('objects')?.includes(filledIn) === true) return true
+  return placeholderInTemplate.test(message)
 }

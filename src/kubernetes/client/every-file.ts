@@ -21,12 +21,6 @@ export function isEveryFileKey(key: string): boolean {
 
 type Row = NonNullable<SecretObject['data']>[number]
 
-/** @returns the key of a row for every file; undefined for another row */
-function everyFileKey({ objectName, key = '' }: Row): string | undefined {
-  const trimmed = key.trim()
-  return objectName?.trim() === everyFile && isEveryFileKey(trimmed) ? trimmed : undefined
-}
-
 /**
  * What is wrong with the number of rows of all entries of a class; undefined for nothing. It is asked before
  * {@link everyFileRows}, as rows multiply with files.
@@ -39,6 +33,12 @@ export function rowsFault(secretObjects: readonly SecretObject[], files: number)
   for (const { data = [] } of secretObjects)
     for (const row of data) count += everyFileKey(row) === undefined ? 1 : files
   return count > secretData.value ? beyondLimit(secretData, count) : undefined
+}
+
+/** @returns the key of a row for every file; undefined for another row */
+function everyFileKey({ objectName, key = '' }: Row): string | undefined {
+  const trimmed = key.trim()
+  return objectName?.trim() === everyFile && isEveryFileKey(trimmed) ? trimmed : undefined
 }
 
 /** The rows of an entry with those for every file written out; `/` in a path becomes `.`, as a key cannot have it. */

@@ -9,11 +9,6 @@ export function isPrivateKey({ label }: PemBlock): boolean {
   return label === 'PRIVATE KEY' || label.endsWith(' PRIVATE KEY')
 }
 
-/** Whether a password is needed to read it: PKCS#8, or the older form with headers. */
-function isEncrypted({ label, headers = [] }: PemBlock): boolean {
-  return label === 'ENCRYPTED PRIVATE KEY' || headers.some((line) => /^Proc-Type:\s*4,\s*ENCRYPTED/i.test(line))
-}
-
 /** The key of a block. Throws with a text that holds nothing of the content. */
 export async function readPrivateKey(block: PemBlock, password = ''): Promise<KeyObject> {
   if (isEncrypted(block) && password === '') throw new Error('the private key is encrypted and there is no password')
@@ -24,6 +19,11 @@ export async function readPrivateKey(block: PemBlock, password = ''): Promise<Ke
     const why = isEncrypted(block) ? 'cannot be decrypted with the password' : 'cannot be parsed'
     throw new Error(`the block "${block.label}" ${why}`)
   }
+}
+
+/** Whether a password is needed to read it: PKCS#8, or the older form with headers. */
+function isEncrypted({ label, headers = [] }: PemBlock): boolean {
+  return label === 'ENCRYPTED PRIVATE KEY' || headers.some((line) => /^Proc-Type:\s*4,\s*ENCRYPTED/i.test(line))
 }
 
 const scryptOid = '1.3.6.1.4.1.11591.4.11'

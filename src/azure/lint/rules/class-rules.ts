@@ -6,19 +6,6 @@ import type { RuleFinding, RuleTable } from '../rule.ts'
 /** Findings of the class check, by what they are about. */
 type Subject = 'class' | 'parameter' | 'objects-yaml' | 'object' | 'secret' | 'remark' | 'node-identity'
 
-function subjectOf({ fails, path, message }: PlacedFinding): Subject {
-  if (fails === 'secret') return 'secret'
-  if (fails === undefined)
-    return path === 'spec.parameters.useVMManagedIdentity' && message.startsWith('signs in as the node')
-      ? 'node-identity'
-      : 'remark'
-  if (!path.startsWith('spec.parameters') || message.includes('expected a text')) return 'class'
-  if (/^(failed to yaml unmarshal objects|unmarshal failed for keyVaultObjects)/.test(message)) return 'objects-yaml'
-  return /^spec\.parameters\.(objects|templates)/.test(path) || /\b(objects|templates)\[\d+\]|two objects/.test(message)
-    ? 'object'
-    : 'parameter'
-}
-
 /** Rules that need the class's parameters and objects find nothing in a class that cannot be read. */
 const uncheckedUntilFixed =
   '; until this is fixed, the files, file permissions, identity and number of reads of the class are not checked, nor compared with pods and SecretSyncs'
@@ -41,6 +28,19 @@ export function* classFindings({ classes }: ManifestSet, subject: Subject): Gene
       }
     }
   }
+}
+
+function subjectOf({ fails, path, message }: PlacedFinding): Subject {
+  if (fails === 'secret') return 'secret'
+  if (fails === undefined)
+    return path === 'spec.parameters.useVMManagedIdentity' && message.startsWith('signs in as the node')
+      ? 'node-identity'
+      : 'remark'
+  if (!path.startsWith('spec.parameters') || message.includes('expected a text')) return 'class'
+  if (/^(failed to yaml unmarshal objects|unmarshal failed for keyVaultObjects)/.test(message)) return 'objects-yaml'
+  return /^spec\.parameters\.(objects|templates)/.test(path) || /\b(objects|templates)\[\d+\]|two objects/.test(message)
+    ? 'object'
+    : 'parameter'
 }
 
 export const classRules = {
@@ -132,10 +132,6 @@ export const classRules = {
   },
 } as const satisfies RuleTable
 
-function azureClasses({ classes }: ManifestSet): ClassManifest[] {
-  return classes.filter(({ provider }) => provider === 'azure')
-}
-
 function* deprecated(set: ManifestSet): Generator<RuleFinding> {
   for (const { manifest } of set.classes)
     if (manifest.apiVersion === 'secrets-store.csi.x-k8s.io/v1alpha1')
@@ -157,6 +153,10 @@ function* deprecated(set: ManifestSet): Generator<RuleFinding> {
     if ((parameters.get('tenantId') ?? '') !== '' && (parameters.get('tenantID') ?? '') === '')
       yield { ...at('tenantId'), message: 'tenantId is the earlier spelling', right: 'tenantID', severity: 'info' }
   }
+}
+
+function azureClasses({ classes }: ManifestSet): ClassManifest[] {
+  return classes.filter(({ provider }) => provider === 'azure')
 }
 
 function* listedTwice(set: ManifestSet): Generator<RuleFinding> {

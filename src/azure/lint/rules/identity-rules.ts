@@ -69,34 +69,6 @@ interface Mount {
   found: ClassManifest
 }
 
-/** Volumes of classes of the provider azure that are in the set. */
-function* mounts({ pods, classNamed }: ManifestSet): Generator<Mount> {
-  for (const pod of pods)
-    for (const volume of pod.classVolumes) {
-      const [found] = classNamed(volume.className, pod.manifest)
-      if (found?.provider === 'azure') yield { pod, volume, found }
-    }
-}
-
-/** Whether a volume signs in by workload identity with the client id of the pod's account. */
-function needsAccount({ volume, found }: Mount): boolean {
-  const identity = found.spec?.identity
-  return (
-    identity?.signIn === 'default' &&
-    identity.clientId === '' &&
-    !hasText(volume.attributes.clientID) &&
-    volume.csi.nodePublishSecretRef === undefined
-  )
-}
-
-function clientIdOf(account: Manifest): string {
-  return stringOf(valueAt(account.value, 'metadata', 'annotations', clientIdAnnotation))?.trim() ?? ''
-}
-
-function hasText(value: unknown): boolean {
-  return typeof value === 'string' && value.trim() !== ''
-}
-
 function* noIdentity(set: ManifestSet): Generator<RuleFinding> {
   for (const mount of mounts(set)) {
     if (!needsAccount(mount)) continue
@@ -111,6 +83,34 @@ function* noIdentity(set: ManifestSet): Generator<RuleFinding> {
   }
 }
 
+function clientIdOf(account: Manifest): string {
+  return stringOf(valueAt(account.value, 'metadata', 'annotations', clientIdAnnotation))?.trim() ?? ''
+}
+
+/** Whether a volume signs in by workload identity with the client id of the pod's account. */
+function needsAccount({ volume, found }: Mount): boolean {
+  const identity = found.spec?.identity
+  return (
+    identity?.signIn === 'default' &&
+    identity.clientId === '' &&
+    !hasText(volume.attributes.clientID) &&
+    volume.csi.nodePublishSecretRef === undefined
+  )
+}
+
+function hasText(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== ''
+}
+
+/** Volumes of classes of the provider azure that are in the set. */
+function* mounts({ pods, classNamed }: ManifestSet): Generator<Mount> {
+  for (const pod of pods)
+    for (const volume of pod.classVolumes) {
+      const [found] = classNamed(volume.className, pod.manifest)
+      if (found?.provider === 'azure') yield { pod, volume, found }
+    }
+}
+
 function* missingAccount(set: ManifestSet): Generator<RuleFinding> {
   for (const mount of mounts(set)) {
     const { pod } = mount
@@ -118,23 +118,6 @@ function* missingAccount(set: ManifestSet): Generator<RuleFinding> {
     const message = `service account "${pod.account}" is not in the input`
     yield { manifest: pod.manifest, path: [...pod.path, 'spec', 'serviceAccountName'], message }
   }
-}
-
-/** Subjects (namespace and account) by the client id that they sign in as. */
-function subjectsByClient(set: ManifestSet): Map<string, Map<string, Manifest>> {
-  const clients = new Map<string, Map<string, Manifest>>()
-  const add = (clientId: string, account: string, beside: Manifest) => {
-    if (clientId === '') return
-    const subjects = clients.get(clientId.toLowerCase()) ?? new Map<string, Manifest>()
-    clients.set(clientId.toLowerCase(), subjects)
-    const subject = `${beside.namespace}:${account}`
-    if (!subjects.has(subject)) subjects.set(subject, beside)
-  }
-  for (const account of set.accounts) add(clientIdOf(account), account.name, account)
-  for (const { pod, found } of mounts(set))
-    if (found.spec?.identity.signIn === 'default')
-      add(found.spec.identity.clientId, pod.account || 'default', pod.manifest)
-  return clients
 }
 
 function* severalAccounts(set: ManifestSet): Generator<RuleFinding> {
@@ -159,9 +142,21 @@ function* manySubjects(set: ManifestSet): Generator<RuleFinding> {
   }
 }
 
-/** A UUID, or something that is filled in before the manifest is applied. */
-function mayBeId(text: string): boolean {
-  return isUuid(text) || /[$<>{}[\]]|^(your|my)?[-_ ]?[a-z_]*client[-_ ]?id[a-z_ ]*$|^[A-Z_]+$/i.test(text)
+/** Subjects (namespace and account) by the client id that they sign in as. */
+function subjectsByClient(set: ManifestSet): Map<string, Map<string, Manifest>> {
+  const clients = new Map<string, Map<string, Manifest>>()
+  const add = (clientId: string, account: string, beside: Manifest) => {
+    if (clientId === '') return
+    const subjects = clients.get(clientId.toLowerCase()) ?? new Map<string, Manifest>()
+    clients.set(clientId.toLowerCase(), subjects)
+    const subject = `${beside.namespace}:${account}`
+    if (!subjects.has(subject)) subjects.set(subject, beside)
+  }
+  for (const account of set.accounts) add(clientIdOf(account), account.name, account)
+  for (const { pod, found } of mounts(set))
+    if (found.spec?.identity.signIn === 'default')
+      add(found.spec.identity.clientId, pod.account || 'default', pod.manifest)
+  return clients
 }
 
 function* notAnId({ classes, accounts, pods }: ManifestSet): Generator<RuleFinding> {
@@ -183,6 +178,11 @@ function* notAnId({ classes, accounts, pods }: ManifestSet): Generator<RuleFindi
       const at = [...path, 'csi', 'volumeAttributes', 'clientID']
       if (text !== '' && !mayBeId(text)) yield { manifest, path: at, message: `clientID is ${shown(text)}` }
     }
+}
+
+/** A UUID, or something that is filled in before the manifest is applied. */
+function mayBeId(text: string): boolean {
+  return isUuid(text) || /[$<>{}[\]]|^(your|my)?[-_ ]?[a-z_]*client[-_ ]?id[a-z_ ]*$|^[A-Z_]+$/i.test(text)
 }
 
 function* noTokenRequest({ manifests }: ManifestSet): Generator<RuleFinding> {

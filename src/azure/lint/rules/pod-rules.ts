@@ -4,8 +4,10 @@ import { formatProblem, nearestName } from '#lib'
 import { listOf, recordOf, stringOf, textsOf, valueAt } from '#lib/formats'
 import { hasPlaceholder } from '../class-manifest.ts'
 import { type ManifestSet, mayShareNamespace } from '../manifest-set.ts'
-import { type ContainerManifest, type PodManifest, secretsDriver } from '../pod-manifest.ts'
+import { secretsDriver } from '../pod-manifest.ts'
 import type { RuleFinding, RuleTable } from '../rule.ts'
+import { missingVolume, onePath, subPath, systemPath, unreadableFile } from './mount-checks.ts'
+import { removedVersion } from './removed-version.ts'
 
 const useLabel = 'azure.workload.identity/use'
 
@@ -199,98 +201,6 @@ function* wrongDriver({ pods }: ManifestSet): Generator<RuleFinding> {
     }
 }
 
-/** Mounts of a volume of the driver in the containers of a pod. */
-function* classMounts(pod: PodManifest) {
-  for (const container of pod.containers)
-    for (const [index, mount] of mountsOf(container).entries()) {
-      const volume = pod.classVolumes.find(({ name }) => name !== '' && name === mount.name)
-      if (volume !== undefined)
-        yield { container, index, mount, volume, path: [...container.path, 'volumeMounts', index] }
-    }
-}
-
-function mountsOf({ value }: ContainerManifest): Record<string, unknown>[] {
-  return (listOf(value.volumeMounts) ?? []).map((one) => recordOf(one) ?? {})
-}
-
-/** Without slashes at its end; empty where there is no path. */
-function mountPathOf({ mountPath }: Record<string, unknown>): string {
-  const path = typeof mountPath === 'string' ? mountPath : ''
-  let end = path.length
-  while (end > 1 && path[end - 1] === '/') end--
-  return path.slice(0, end)
-}
-
-function* subPath({ pods }: ManifestSet): Generator<RuleFinding> {
-  for (const pod of pods)
-    for (const { container, mount, path } of classMounts(pod))
-      for (const field of ['subPath', 'subPathExpr'])
-        if (typeof mount[field] === 'string' && mount[field] !== '')
-          yield {
-            manifest: pod.manifest,
-            path: [...path, field],
-            message: `container "${container.name}" mounts "${mount[field]}" by ${field}`,
-          }
-}
-
-function* onePath({ pods }: ManifestSet): Generator<RuleFinding> {
-  for (const pod of pods)
-    for (const container of pod.containers) {
-      const first = new Map<string, string>()
-      for (const { mount, path } of classMounts({ ...pod, containers: [container] })) {
-        const at = mountPathOf(mount)
-        const other = mountsOf(container).find((one) => one !== mount && mountPathOf(one) === at && at !== '')
-        if (other !== undefined && !first.has(at)) {
-          first.set(at, String(other.name))
-          const message = `container "${container.name}" mounts "${String(mount.name)}" and "${String(other.name)}" at ${at}`
-          yield { manifest: pod.manifest, path: [...path, 'mountPath'], message }
-        }
-      }
-    }
-}
-
-const systemDirectories =
-  /^\/(|bin|boot|dev|etc|home|lib|lib64|opt|proc|root|run|sbin|sys|tmp|usr|var|app|var\/run|var\/run\/secrets(\/.*)?|etc\/ssl|etc\/ssl\/certs|usr\/(bin|lib|local|share)|usr\/src\/app)$/
-
-function* systemPath({ pods }: ManifestSet): Generator<RuleFinding> {
-  for (const pod of pods)
-    for (const { container, mount, path } of classMounts(pod)) {
-      const at = mountPathOf(mount)
-      const hidesOthers = systemDirectories.test(at) && (mount.subPath === undefined || mount.subPath === '')
-      if (hidesOthers)
-        yield {
-          manifest: pod.manifest,
-          path: [...path, 'mountPath'],
-          message: `container "${container.name}" mounts the volume over ${at}, and hides what the image has there`,
-        }
-    }
-}
-
-function* missingVolume({ pods }: ManifestSet): Generator<RuleFinding> {
-  for (const { manifest, containers, spec, classVolumes } of pods) {
-    if (classVolumes.length === 0) continue
-    // A StatefulSet adds a volume per claim.
-    const claims = listOf(valueAt(manifest.value, 'spec', 'volumeClaimTemplates')) ?? []
-    const names = new Set([
-      ...(listOf(spec.volumes) ?? []).map((one) => stringOf(valueAt(one, 'name')) ?? ''),
-      ...claims.map((one) => stringOf(valueAt(one, 'metadata', 'name')) ?? ''),
-    ])
-    for (const container of containers)
-      for (const [index, mount] of mountsOf(container).entries()) {
-        const name = stringOf(mount.name) ?? ''
-        if (names.has(name)) continue
-        const near = nearestName(name, [...names])
-        const hint = near === undefined ? '' : ` (did you mean ${near}?)`
-        const path = [...container.path, 'volumeMounts', index, 'name']
-        yield {
-          manifest,
-          path,
-          message: `container "${container.name}" mounts the volume "${name}", which the pod does not have${hint}`,
-        }
-      }
-  }
-}
-
 function* misplacedLabel({ pods, accounts }: ManifestSet): Generator<RuleFinding> {
   for (const pod of pods) {
     if (pod.labels[useLabel] !== undefined) {
@@ -408,64 +318,4 @@ function* credentialKeys({ pods, secretNamed }: ManifestSet): Generator<RuleFind
 
 function keysOf(data: unknown): string[] {
   return Object.keys(recordOf(data) ?? {})
-}
-
-function* unreadableFile({ pods, classNamed }: ManifestSet): Generator<RuleFinding> {
-  for (const pod of pods) {
-    if (valueAt(pod.spec, 'securityContext', 'fsGroup') !== undefined) continue
-    for (const { container, volume, path } of classMounts(pod)) {
-      const user =
-        valueAt(container.value, 'securityContext', 'runAsUser') ?? valueAt(pod.spec, 'securityContext', 'runAsUser')
-      if (typeof user !== 'number' || user === 0) continue
-      const [found] = classNamed(volume.className, pod.manifest)
-      if (found?.spec === undefined || found.spec.values.fileOwner !== '') continue
-      const closed = found.spec.objects.find(({ mode }) => mode !== undefined && (mode & 0o004) === 0)
-      if (closed === undefined) continue
-      const mode = (closed.mode ?? 0).toString(8).padStart(4, '0')
-      const message = `container "${container.name}" runs as user ${user} and cannot read "${closed.fileName}" (mode ${mode}): the pod has no fsGroup, and the class no fileOwner`
-      yield { manifest: pod.manifest, path: [...path, 'name'], message }
-    }
-  }
-}
-
-interface Removal {
-  /** The first minor version of Kubernetes 1 without the old kinds. */
-  since: number
-  /** What it serves instead. */
-  now: string
-  /** The old kinds, by their apiVersion. */
-  old: Readonly<Record<string, readonly string[]>>
-}
-
-const policy = ['ValidatingAdmissionPolicy']
-const removals: readonly Removal[] = [
-  {
-    since: 16,
-    now: 'apps/v1',
-    old: {
-      'extensions/v1beta1': ['Deployment', 'DaemonSet'],
-      'apps/v1beta1': ['Deployment', 'StatefulSet'],
-      'apps/v1beta2': ['Deployment', 'DaemonSet', 'StatefulSet'],
-    },
-  },
-  {
-    since: 22,
-    now: 'networking.k8s.io/v1',
-    old: { 'extensions/v1beta1': ['Ingress'], 'networking.k8s.io/v1beta1': ['Ingress'] },
-  },
-  { since: 22, now: 'storage.k8s.io/v1', old: { 'storage.k8s.io/v1beta1': ['CSIDriver'] } },
-  { since: 25, now: 'batch/v1', old: { 'batch/v1beta1': ['CronJob'] } },
-  { since: 25, now: 'Pod Security Admission', old: { 'policy/v1beta1': ['PodSecurityPolicy'] } },
-  { since: 32, now: 'admissionregistration.k8s.io/v1', old: { 'admissionregistration.k8s.io/v1alpha1': policy } },
-  { since: 34, now: 'admissionregistration.k8s.io/v1', old: { 'admissionregistration.k8s.io/v1beta1': policy } },
-]
-
-function* removedVersion({ manifests, kubernetes }: ManifestSet): Generator<RuleFinding> {
-  for (const manifest of manifests) {
-    const { apiVersion, kind } = manifest
-    const removed = removals.find(({ old }) => Object.hasOwn(old, apiVersion) && old[apiVersion]?.includes(kind))
-    if (removed === undefined || (kubernetes.major === 1 && kubernetes.minor < removed.since)) continue
-    const message = `${kind} of ${apiVersion} is not served since Kubernetes 1.${removed.since}`
-    yield { manifest, path: ['apiVersion'], message, right: removed.now }
-  }
 }

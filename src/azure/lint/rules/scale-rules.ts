@@ -40,10 +40,6 @@ export const scaleRules = {
   },
 } as const satisfies RuleTable
 
-function intervalOf({ parameters }: ClassManifest, defaultMs = defaultIntervalMs): number {
-  return parseSyncInterval(parameters.get('syncInterval') ?? '') ?? defaultMs
-}
-
 function* manyReads({ pods, classNamed }: ManifestSet): Generator<RuleFinding> {
   const vaults = new Map<string, { perSecond: number; pods: number; largest: ClassManifest; most: number }>()
   for (const pod of pods)
@@ -66,6 +62,10 @@ function* manyReads({ pods, classNamed }: ManifestSet): Generator<RuleFinding> {
     const message = `${count} pods read the vault "${vault}" about ${Math.round(perSecond)} times per second, ${percent} % of what it answers (400 per second)`
     yield { manifest: largest.manifest, path: ['spec', 'parameters', 'objects'], message }
   }
+}
+
+function intervalOf({ parameters }: ClassManifest, defaultMs = defaultIntervalMs): number {
+  return parseSyncInterval(parameters.get('syncInterval') ?? '') ?? defaultMs
 }
 
 function objectsByVault({ spec }: ClassManifest): Map<string, number> {

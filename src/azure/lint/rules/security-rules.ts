@@ -44,6 +44,22 @@ export const securityRules = {
   },
 } as const satisfies RuleTable
 
+function* openFile({ classes }: ManifestSet): Generator<RuleFinding> {
+  for (const { manifest, spec, texts } of classes)
+    for (const { path, what, modes } of spec === undefined ? [] : modesOf(spec)) {
+      const open = modes.find((one) => one !== undefined && (one & 0o007) !== 0)
+      if (open === undefined) continue
+      const text = open.toString(8).padStart(4, '0')
+      yield {
+        manifest,
+        place: fieldOfEntry(texts, path, ['filePermission']),
+        message: `filePermission ${text} of ${what} gives rights to every user`,
+        // Reading is the default of upstream; writing and executing are mistakes.
+        severity: (open & 0o003) === 0 ? 'info' : 'warning',
+      }
+    }
+}
+
 /** Entries of a class whose files have a mode of their own: what they are called, and all their modes. */
 function modesOf({ objects, selects, templates }: ClassSpec) {
   return [
@@ -63,22 +79,6 @@ function modesOf({ objects, selects, templates }: ClassSpec) {
 
 function modes(extracts: readonly { mode?: number | undefined }[]): (number | undefined)[] {
   return extracts.map(({ mode }) => mode)
-}
-
-function* openFile({ classes }: ManifestSet): Generator<RuleFinding> {
-  for (const { manifest, spec, texts } of classes)
-    for (const { path, what, modes } of spec === undefined ? [] : modesOf(spec)) {
-      const open = modes.find((one) => one !== undefined && (one & 0o007) !== 0)
-      if (open === undefined) continue
-      const text = open.toString(8).padStart(4, '0')
-      yield {
-        manifest,
-        place: fieldOfEntry(texts, path, ['filePermission']),
-        message: `filePermission ${text} of ${what} gives rights to every user`,
-        // Reading is the default of upstream; writing and executing are mistakes.
-        severity: (open & 0o003) === 0 ? 'info' : 'warning',
-      }
-    }
 }
 
 function* overrides({ pods }: ManifestSet): Generator<RuleFinding> {

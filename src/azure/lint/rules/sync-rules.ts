@@ -103,10 +103,6 @@ export const syncRules = {
   },
 } as const satisfies RuleTable
 
-function madeFor({ madeNamed }: ManifestSet, { manifest, name }: SecretUse): readonly MadeSecret[] {
-  return madeNamed(name, manifest)
-}
-
 function* missingKey(set: ManifestSet): Generator<RuleFinding> {
   for (const use of set.uses) {
     const sources = madeFor(set, use).filter(({ keys }) => keys.length > 0)
@@ -119,6 +115,10 @@ function* missingKey(set: ManifestSet): Generator<RuleFinding> {
       yield { manifest: use.manifest, path, message: `Secret "${use.name}" has no key "${key}" (${hint})` }
     }
   }
+}
+
+function madeFor({ madeNamed }: ManifestSet, { manifest, name }: SecretUse): readonly MadeSecret[] {
+  return madeNamed(name, manifest)
 }
 
 function* withoutVolume(set: ManifestSet): Generator<RuleFinding> {
@@ -179,10 +179,6 @@ function* incompleteFallback({ classes, madeNamed }: ManifestSet): Generator<Rul
   }
 }
 
-function classNameOf(sync: { value: unknown }): string {
-  return stringOf(valueAt(sync.value, 'spec', 'secretProviderClassName')) ?? ''
-}
-
 function* missingSyncClass({ syncs, classes, classNamed }: ManifestSet): Generator<RuleFinding> {
   for (const manifest of syncs) {
     const name = classNameOf(manifest)
@@ -197,6 +193,10 @@ function* missingSyncClass({ syncs, classes, classNamed }: ManifestSet): Generat
       yield { manifest, path, message: `SecretProviderClass "${name}" is not in the input${hint}` }
     }
   }
+}
+
+function classNameOf(sync: { value: unknown }): string {
+  return stringOf(valueAt(sync.value, 'spec', 'secretProviderClassName')) ?? ''
 }
 
 function* missingSource({ syncs, classNamed }: ManifestSet): Generator<RuleFinding> {

@@ -65,13 +65,6 @@ export async function checkVolume(node: Node, volume: CheckableVolume, signal: A
   await recordSuccess(node, volume, { mountClass, filled, cause, startedAt, signal })
 }
 
-/** A volume never goes back to values that are older than its own. */
-function refuseOlder({ stale: held }: Volume, { since, reason }: StaleContent): void {
-  if (held !== undefined && held.since <= since) return
-  const text = `the provider has only values of ${timestamp(since)}${reason === '' ? '' : `, because ${reason}`}`
-  throw new PublishError('GRPCProviderError', Code.UNAVAILABLE, text)
-}
-
 /** What a check is for. */
 interface Cause {
   source: 'event' | 'poll' | 'command'
@@ -97,6 +90,12 @@ function causeOf(
   return { source: 'event', change, notOlderThan: changeSeenAt(node, volume, { change, startedAt }) }
 }
 
+/** When the rotation was asked for. Without a watch of the class, it was before this check at the latest. */
+function requestedAt({ watchedClasses }: Node, volume: Volume, startedAt: number): number {
+  const watched = watchedClasses.get(classKey(classOf(volume)))
+  return watched?.metadata === undefined ? startedAt : watched.requestedAt
+}
+
 /** When this node saw the change: what any volume of it has read since then serves all of them. */
 function changeSeenAt(
   { watchedClasses }: Node,
@@ -107,20 +106,17 @@ function changeSeenAt(
   return seen?.id === change.id ? seen.seenAt : startedAt
 }
 
-/** How long the change took to reach the files, in seconds; a poll knows only that it came after the check before. */
-function secondsSince({ clock }: Node, before: Volume, { source, change, askedAt = 0 }: Cause): number {
-  const ms = {
-    event: clock.now() - (change?.at ?? clock.now()),
-    command: clock.elapsed() - askedAt,
-    poll: clock.now() - before.lastCheckAt,
-  }[source]
-  return Math.max(ms, 0) / 1000
+/** A volume never goes back to values that are older than its own. */
+function refuseOlder({ stale: held }: Volume, { since, reason }: StaleContent): void {
+  if (held !== undefined && held.since <= since) return
+  const text = `the provider has only values of ${timestamp(since)}${reason === '' ? '' : `, because ${reason}`}`
+  throw new PublishError('GRPCProviderError', Code.UNAVAILABLE, text)
 }
 
-/** When the rotation was asked for. Without a watch of the class, it was before this check at the latest. */
-function requestedAt({ watchedClasses }: Node, volume: Volume, startedAt: number): number {
-  const watched = watchedClasses.get(classKey(classOf(volume)))
-  return watched?.metadata === undefined ? startedAt : watched.requestedAt
+/** An unpublish, a caller that left, or the end of the driver: none is a failure of the volume. */
+function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  const isEnd = error instanceof RpcError && (error.code === Code.ABORTED || error.code === Code.CANCELLED)
+  return signal.aborted && error === signal.reason && isEnd
 }
 
 interface Outcome {
@@ -183,6 +179,16 @@ function changesOf(node: Node, before: Volume, { mountClass, filled, cause, star
   } satisfies Partial<Volume>
 }
 
+/** How long the change took to reach the files, in seconds; a poll knows only that it came after the check before. */
+function secondsSince({ clock }: Node, before: Volume, { source, change, askedAt = 0 }: Cause): number {
+  const ms = {
+    event: clock.now() - (change?.at ?? clock.now()),
+    command: clock.elapsed() - askedAt,
+    poll: clock.now() - before.lastCheckAt,
+  }[source]
+  return Math.max(ms, 0) / 1000
+}
+
 function isWorthWriting(node: Node, before: Volume, checked: Volume, { filled, mountClass }: Outcome): boolean {
   return (
     filled.changed ||
@@ -203,18 +209,6 @@ function isWorthWriting(node: Node, before: Volume, checked: Volume, { filled, m
  */
 function isRecordOld({ clock, statusIntervalMs }: Node, { status, nextCheckAt }: Volume): boolean {
   return clock.elapsed() - status.writtenAt >= statusIntervalMs || nextCheckAt - status.nextCheckAt > statusIntervalMs
-}
-
-const writtenTries = 5
-const betweenFailuresMs = 60_000
-
-/**
- * Whether the times of a failure that is reported already have to be written. Each try's are, because people wait for the next one: at most
- * one in a minute after the first few, and no more than those of other volumes where the operator asks for fewer writes.
- */
-function isTryWorthWriting(node: Node, { status, failure }: Volume): boolean {
-  if (node.statusIntervalMs > defaultStatusIntervalMs) return false
-  return (failure?.times ?? 0) <= writtenTries || node.clock.elapsed() - status.writtenAt >= betweenFailuresMs
 }
 
 interface FailedCheck {
@@ -265,8 +259,14 @@ async function rotateRequestOf(node: Node, volume: Volume, signal: AbortSignal):
   }
 }
 
-/** An unpublish, a caller that left, or the end of the driver: none is a failure of the volume. */
-function isInterruption(error: unknown, signal: AbortSignal): boolean {
-  const isEnd = error instanceof RpcError && (error.code === Code.ABORTED || error.code === Code.CANCELLED)
-  return signal.aborted && error === signal.reason && isEnd
+/**
+ * Whether the times of a failure that is reported already have to be written. Each try's are, because people wait for the next one: at most
+ * one in a minute after the first few, and no more than those of other volumes where the operator asks for fewer writes.
+ */
+function isTryWorthWriting(node: Node, { status, failure }: Volume): boolean {
+  if (node.statusIntervalMs > defaultStatusIntervalMs) return false
+  return (failure?.times ?? 0) <= triesWrittenAtOnce || node.clock.elapsed() - status.writtenAt >= betweenTryWritesMs
 }
+
+const triesWrittenAtOnce = 5
+const betweenTryWritesMs = 60_000

@@ -93,11 +93,6 @@ function followClass(node: Node, { namespace, name }: ClassRef): WatchedClass {
 
 type Metadata = SecretProviderClass['metadata']
 
-/** When a class that asks for a check now gets it. What it asks for until then is part of that check, so the last value counts. */
-function checkDue({ clock }: Node, { checkedAt }: WatchedClass, withinMs: number): number {
-  return Math.max(clock.elapsed() + Math.random() * withinMs, checkedAt + betweenMs)
-}
-
 function wakeVolumes(node: Node, watched: WatchedClass, ref: ClassRef, metadata: Metadata): void {
   const { volumes, log } = node
   const stale = volumes
@@ -108,6 +103,11 @@ function wakeVolumes(node: Node, watched: WatchedClass, ref: ClassRef, metadata:
   const at = checkDue(node, watched, spreadMs)
   log.info({ class: classKey(ref), volumes: stale.length }, 'the class asks for a rotation now')
   for (const volume of stale) volumes.update(volume.target, wokenFor(volume, at))
+}
+
+/** When a class that asks for a check now gets it. What it asks for until then is part of that check, so the last value counts. */
+function checkDue({ clock }: Node, { checkedAt }: WatchedClass, withinMs: number): number {
+  return Math.max(clock.elapsed() + Math.random() * withinMs, checkedAt + betweenMs)
 }
 
 /**

@@ -90,19 +90,19 @@ async function firstUsable(options: RedirectOptions): Promise<PacketFilter> {
   )
 }
 
+const jump = `PREROUTING -j ${chain}`
+
+async function isInstalled(filter: PacketFilter, options: RedirectOptions): Promise<boolean> {
+  const [own, all] = [await listRules(chain, filter, options), await listRules('PREROUTING', filter, options)]
+  return own.join('\n') === rulesOf(options.redirection).join('\n') && all[0] === `-A ${jump}`
+}
+
 /** The rules as `iptables -S` prints them, without the chain's own line. */
 function rulesOf({ metadataIp, metadataPort, nmiIp, nmiPort }: Redirection): string[] {
   return [
     `-A ${chain} ! -s 127.0.0.1/32 -d ${metadataIp}/32 -p tcp -m tcp --dport ${metadataPort} -j DNAT --to-destination ${nmiIp}:${nmiPort}`,
     `-A ${chain} -j RETURN`,
   ]
-}
-
-const jump = `PREROUTING -j ${chain}`
-
-async function isInstalled(filter: PacketFilter, options: RedirectOptions): Promise<boolean> {
-  const [own, all] = [await listRules(chain, filter, options), await listRules('PREROUTING', filter, options)]
-  return own.join('\n') === rulesOf(options.redirection).join('\n') && all[0] === `-A ${jump}`
 }
 
 /** One transaction: a packet meets either the old rules or all of the new ones. */

@@ -48,6 +48,12 @@ export interface ServiceRef {
   namespace: string
 }
 
+/** Whether there are entries of ours, and all of them trust a certificate of this authority. */
+export function trusts(configuration: WebhookConfiguration, service: ServiceRef, authority: string): boolean {
+  const bundles = ownEntries(configuration, service)
+  return bundles.length > 0 && bundles.every(({ bundle }) => bundleHas(bundle, authority))
+}
+
 /** The entries that call our service, with their CA bundles as PEM. */
 function ownEntries({ webhooks = [] }: WebhookConfiguration, service: ServiceRef) {
   return webhooks
@@ -59,12 +65,6 @@ function ownEntries({ webhooks = [] }: WebhookConfiguration, service: ServiceRef
       rules,
       bundle: Buffer.from(caBundle, 'base64').toString('utf8'),
     }))
-}
-
-/** Whether there are entries of ours, and all of them trust a certificate of this authority. */
-export function trusts(configuration: WebhookConfiguration, service: ServiceRef, authority: string): boolean {
-  const bundles = ownEntries(configuration, service)
-  return bundles.length > 0 && bundles.every(({ bundle }) => bundleHas(bundle, authority))
 }
 
 /** Whether entries of ours trust authorities other than this one: other replicas may present their certificates. */
