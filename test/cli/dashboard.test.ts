@@ -197,8 +197,26 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
     assert.match(await phone.page.innerText('#panel'), /secret\/password/)
     await phone.page.getByRole('button', { name: 'Close details' }).click()
     assert.equal(await phone.page.locator('#panel').isVisible(), false)
+    await phone.goto('/events')
+    const link = await phone.page.locator('nav a[aria-current]').boundingBox()
+    assert.ok(link !== null && link.x >= 0 && link.x + link.width <= 390, 'the link of the view is in the window')
     assert.deepEqual(phone.errors, [])
     await phone.page.context().close()
+  })
+
+  await t.test('a state is never cut off, at any width with a table', async () => {
+    for (const width of [1440, 1000, 780]) {
+      const sized = await openPage(browser, dashboard, { viewport: { width, height: 700 } })
+      for (const view of ['volumes', 'nodes', 'events']) {
+        await sized.goto(`/${view}`)
+        const cut = await sized.page.evaluate<string[]>(
+          `[...document.querySelectorAll('td.state')].filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)`,
+        )
+        assert.deepEqual(cut, [], `${view} at ${width}`)
+      }
+      assert.deepEqual(sized.errors, [])
+      await sized.page.context().close()
+    }
   })
 
   await t.test('axe finds nothing: every view, details, both themes, and a telephone', async () => {
@@ -247,7 +265,15 @@ test('the dashboard in a browser, on a cluster with pods', { skip: browserMissin
     await other.page.waitForSelector('#panel .facts')
     await other.page.waitForLoadState('networkidle', { timeout: 2000 }).catch(() => undefined)
     assert.equal(await other.page.getByRole('button', { name: 'Rotate now' }).count(), 0)
-    assert.match(await other.page.innerText('#missing summary'), /You may not see everything: .*nodes/)
+    assert.match(await other.page.innerText('#missing summary'), /Not everything is here: .* could not be read/)
+    assert.match((await other.page.textContent('#missing')) ?? '', /nodes: .*forbidden/)
+    await other.goto('/nodes')
+    assert.match(
+      await other.page.innerText('#empty'),
+      /No nodes in what could be read\s+There may be some: nodes, .* could not be read/,
+    )
+    assert.equal(await other.page.innerText('nav a[data-view=nodes] .n'), '–')
+    assert.match(await other.page.innerText('nav a[data-view=volumes] .n'), /^[1-9]/)
     await other.page.context().close()
   })
 

@@ -71,7 +71,7 @@ export async function startDashboard(options: DashboardOptions, world: CliWorld)
   started.defer(() => board.stop())
   const served = await serveDashboard(
     {
-      stream: { board, silentMs: followed.silentMs, missing: () => followed.missing },
+      stream: { board, silentMs: followed.silentMs, missing: () => followed.missing, missingFor: followed.missingFor },
       info: {
         server: kube.server,
         namespace: options.namespace ?? null,

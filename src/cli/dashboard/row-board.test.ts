@@ -15,6 +15,7 @@ function partlyRead(ready: ReadonlySet<ViewName> = new Set(['events'])): Followe
     objects,
     missing: new Map(),
     ready: new Promise(() => undefined),
+    missingFor: () => [],
     isReadyFor: (view) => ready.has(view),
     version: () => 1,
     touch() {},

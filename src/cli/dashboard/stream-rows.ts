@@ -1,4 +1,5 @@
 import type { Row, ViewName } from '../status/rows.ts'
+import { viewNames } from '../status/views.ts'
 import type { Board, RowBoard } from './row-board.ts'
 
 /** One line of the stream. */
@@ -10,7 +11,10 @@ export type StreamMessage =
       isReady: boolean
       silentMs: number
       counts: Board['counts']
+      /** Why a source is missing, by its noun. */
       missing: Record<string, string>
+      /** Nouns of the missing sources of each view that has any: its rows are not all that there are. */
+      partial: Partial<Record<ViewName, readonly string[]>>
     }
   | { type: 'reset' }
   | { type: 'set'; rows: readonly Row[] }
@@ -20,6 +24,7 @@ export interface StreamSource {
   board: RowBoard
   silentMs: () => number
   missing: () => ReadonlyMap<string, string>
+  missingFor: (view: ViewName) => readonly string[]
 }
 
 /** Rows of one line: the first are shown while the rest is on its way. */
@@ -30,7 +35,7 @@ const aliveMs = 5000
 /** The rows of a view as lines of JSON: first all of them, then what has changed, for as long as the browser reads. */
 export async function* streamRows(
   view: ViewName,
-  { board, silentMs, missing }: StreamSource,
+  { board, silentMs, missing, missingFor }: StreamSource,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   yield '{"type":"reset"}\n'
@@ -48,6 +53,7 @@ export async function* streamRows(
       silentMs: silentMs(),
       counts: now.counts,
       missing: Object.fromEntries(missing()),
+      partial: partialViews(missingFor),
     }
     const rows = now.rows[view]
     if (rows !== sent) yield* changes(sent, rows)
@@ -55,6 +61,11 @@ export async function* streamRows(
     last = now
     sent = rows
   }
+}
+
+function partialViews(missingFor: StreamSource['missingFor']): Partial<Record<ViewName, readonly string[]>> {
+  const all = viewNames.map((name) => [name, missingFor(name)] as const)
+  return Object.fromEntries(all.filter(([, nouns]) => nouns.length > 0))
 }
 
 function* changes(sent: ReadonlyMap<string, Row>, rows: ReadonlyMap<string, Row>): Generator<string> {

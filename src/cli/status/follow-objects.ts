@@ -20,6 +20,8 @@ export interface FollowedObjects extends Running {
   readonly objects: ClusterObjects
   /** Why a source is missing, by its noun. */
   readonly missing: ReadonlyMap<string, string>
+  /** Nouns of the missing sources that the rows of a view are made of, first the one that has an object for each row. */
+  missingFor(view: ViewName): readonly string[]
   /** Resolves when every source was read once, or is missing. */
   readonly ready: Promise<void>
   /** Whether everything that the rows of a view are made of was read once, or is missing. */
@@ -51,6 +53,16 @@ interface Follower {
   isJudging: boolean
 }
 
+const mainMaps: Readonly<Record<ViewName, keyof ClusterObjects>> = {
+  volumes: 'mounts',
+  objects: 'mounts',
+  classes: 'classes',
+  secrets: 'syncs',
+  nodes: 'nodes',
+  problems: 'mounts',
+  events: 'events',
+}
+
 /** Their rows have what is wrong with a class. */
 const judgedViews: ReadonlySet<ViewName> = new Set(['classes', 'problems'])
 
@@ -72,6 +84,11 @@ export function followObjects(kube: KubeClient, { namespace, views }: FollowObje
     objects,
     missing,
     ready: Promise.all(started.map(({ ready }) => ready)).then(() => undefined),
+    missingFor: (view) =>
+      wanted
+        .filter(({ noun, views }) => missing.has(noun) && views.includes(view))
+        .toSorted((a, b) => Number(b.map === mainMaps[view]) - Number(a.map === mainMaps[view]))
+        .map(({ noun }) => noun),
     isReadyFor: (view) =>
       !(follower.isJudging && judgedViews.has(view)) && [...unread].every((source) => !source.views.includes(view)),
     version: () => follower.version,

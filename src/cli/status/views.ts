@@ -169,7 +169,7 @@ const classes: View<ClassRow> = {
     text('vault', 'Vaults', (row) => row.vaults.join(', '), 14),
     number('pods', 'Pods', (row) => row.pods),
     text('identity', 'Identity', (row) => row.identity, 20, { kind: 'code' }),
-    text('interval', 'Interval', (row) => row.interval ?? 'not known', 7),
+    text('interval', 'Interval', (row) => row.interval ?? 'not known', 8),
     text('secrets', 'Secrets', (row) => row.secrets.join(', '), 11),
     text('problems', 'Problems', (row) => severe(row).join(' '), 12, {
       kind: 'code',

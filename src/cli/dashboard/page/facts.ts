@@ -40,14 +40,18 @@ function at(time: string | null, nowMs: number): string {
   return `${age}${age.startsWith('in ') || age === '' ? '' : ' ago'} · ${time}`
 }
 
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
 function classLink(namespace: string, name: string): Link {
   return { view: 'classes', filter: `ns=${namespace} class=${name}`, text: name }
 }
 
 function ofVolume(row: Row<'volumes'>, nowMs: number): Facts {
   const agreement = {
-    true: 'the same in all pods of the workload',
-    false: 'other pods of the workload differ',
+    true: ' · the same in all pods of the workload',
+    false: ' · other pods of the workload differ',
     null: '',
   }
   return {
@@ -68,7 +72,7 @@ function ofVolume(row: Row<'volumes'>, nowMs: number): Facts {
     ],
     lists: [
       {
-        title: row.objectCount === 1 ? '1 object' : `${row.objectCount} objects`,
+        title: countOf(row.objectCount, 'object'),
         items: row.objects.map(({ id, version }) => ({ left: id, right: version })),
         more: row.objectCount - row.objects.length,
       },
@@ -106,7 +110,7 @@ function ofObject(row: Row<'objects'>, nowMs: number): Facts {
         title: 'Versions in use',
         items: row.versions.map(({ version, pods }) => ({
           left: version,
-          right: pods === 1 ? '1 pod' : `${pods} pods`,
+          right: countOf(pods, 'pod'),
         })),
         more: 0,
       },
@@ -124,7 +128,11 @@ function ofClass(row: Row<'classes'>): Facts {
     facts: [
       [
         'Pods',
-        { view: 'volumes', filter: `ns=${namespace} class=${name}`, text: `${row.pods}, ${row.failing} failing` },
+        {
+          view: 'volumes',
+          filter: `ns=${namespace} class=${name}`,
+          text: `${countOf(row.pods, 'pod')}, ${row.failing} failing`,
+        },
       ],
       ['Provider', row.provider],
       ['Vaults', row.vaults.join(', ') || '–'],
@@ -134,8 +142,7 @@ function ofClass(row: Row<'classes'>): Facts {
     ],
     lists: [
       {
-        title:
-          row.problems.length === 1 ? '1 finding of keymount lint' : `${row.problems.length} findings of keymount lint`,
+        title: `${countOf(row.problems.length, 'finding')} of keymount lint`,
         items: row.problems.map(({ code, severity, text }) => ({ left: text, right: `${code} ${severity}` })),
         more: 0,
       },
@@ -173,7 +180,14 @@ function ofNode(row: Row<'nodes'>): Facts {
     facts: [
       ['Driver', row.driver || '–'],
       ['Provider', row.provider || '–'],
-      ['Volumes', { view: 'volumes', filter: `node=${row.node}`, text: `${row.volumes}, ${row.failing} failing` }],
+      [
+        'Volumes',
+        {
+          view: 'volumes',
+          filter: `node=${row.node}`,
+          text: `${countOf(row.volumes, 'volume')}, ${row.failing} failing`,
+        },
+      ],
     ],
     lists: [],
     fix: row.fix,

@@ -93,7 +93,9 @@ export function showRows(rows: readonly Row[]): void {
 
 /** Marks rows for a moment: something about them is new. */
 export function markChanged(keys: readonly string[]): void {
-  const until = performance.now() + changedMs
+  const now = performance.now()
+  const until = now + changedMs
+  for (const [key, end] of grid.changed) if (end < now) grid.changed.delete(key)
   for (const key of keys) grid.changed.set(key, until)
 }
 
@@ -135,6 +137,41 @@ function rowHeight(): number {
 
 /** Wide pages have room for all columns. */
 const allColumnsFrom = 1280
+/** Below, the others would be cut off for these, which the details have too. */
+const mostColumnsFrom = 960
+const leastNeeded: Readonly<Record<ViewName, readonly string[]>> = {
+  volumes: ['age', 'next'],
+  objects: ['newest', 'namespace'],
+  classes: ['interval', 'secrets'],
+  secrets: ['source', 'restarts'],
+  nodes: [],
+  problems: [],
+  events: ['count'],
+}
+/** Pixels below which a state, an age or a version would be cut off. */
+function leastWidth({ kind, mark }: Column<Row>, isFirst: boolean): number {
+  const margin = isFirst ? 12 : 0
+  if (kind === 'state') return 104 + margin
+  if (mark !== undefined) return 98
+  return kind === 'time' ? 66 + margin : 0
+}
+
+/** Columns share the width; those that would be cut off get what they need first. */
+function sizeColumns(): void {
+  const { columns } = grid
+  const fixed = new Map<Column<Row>, number>()
+  const total = () => columns.reduce((sum, column) => sum + (fixed.has(column) ? 0 : column.share), 0)
+  const rest = () => [...fixed.values()].reduce((left, width) => left - width, table.clientWidth)
+  columns.forEach((column, i) => {
+    const least = leastWidth(column, i === 0)
+    if ((rest() * column.share) / total() < least || column.kind === 'state') fixed.set(column, least)
+  })
+  const perShare = rest() / total()
+  table.querySelectorAll('col').forEach((col, i) => {
+    const column = columns[i]
+    if (column !== undefined) col.style.width = `${fixed.get(column) ?? perShare * column.share}px`
+  })
+}
 
 let headFor = ''
 
@@ -142,20 +179,21 @@ function renderHead(): void {
   const { view, sort, handlers } = grid
   if (view === undefined) return
   const isWide = scroll.clientWidth >= allColumnsFrom || isNarrow()
-  const columns = view.columns.filter((column) => isWide || column.wideOnly !== true)
+  const isMiddle = scroll.clientWidth < mostColumnsFrom && !isNarrow()
+  const columns = view.columns.filter(
+    ({ id, wideOnly }) => (isWide || wideOnly !== true) && !(isMiddle && leastNeeded[view.name].includes(id)),
+  )
   const signature = `${view.name} ${sort} ${columns.length}`
-  if (signature === headFor) return
+  if (signature === headFor) {
+    sizeColumns()
+    return
+  }
   headFor = signature
   grid.columns = columns
   grid.slots = []
-  const total = columns.reduce((sum, { share }) => sum + share, 0)
-  const groups = columns.map(({ share }) => {
-    const col = el('col')
-    col.style.width = `${(100 * share) / total}%`
-    return col
-  })
   table.querySelector('colgroup')?.remove()
-  table.prepend(el('colgroup', {}, ...groups))
+  table.prepend(el('colgroup', {}, ...columns.map(() => el('col'))))
+  sizeColumns()
   const cells = columns.map(({ id, title, kind }) => {
     const isSorted = sort === id || sort === `-${id}`
     const isDown = sort === `-${id}`
@@ -265,7 +303,10 @@ function narrowText(cell: HTMLElement, column: Column<Row>, row: Row, nowMs: num
   if (cell.classList.contains('at-sub') && 'namespace' in row && row.namespace !== '' && column.id !== 'namespace')
     return `${row.namespace} · ${text}`
   if (!cell.classList.contains('at-end') || text === '') return text
-  if (column.kind === 'number') return `${text} ${column.title.toLowerCase()}`
+  if (column.kind === 'number') {
+    const noun = column.title.toLowerCase()
+    return `${text} ${text === '1' ? noun.replace(/s$/, '') : noun}`
+  }
   return text.startsWith('in ') ? text : `${text} ago`
 }
 

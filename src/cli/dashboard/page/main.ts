@@ -79,6 +79,17 @@ function writeAddress(kind: 'push' | 'replace'): void {
 
 // ---- views ----
 
+/** Filters that the views could have. */
+const examples: Readonly<Record<ViewName, string>> = {
+  volumes: 'ns:shop state:failing class:db',
+  objects: 'vault:shop state:mixed',
+  classes: 'ns:shop state:failing',
+  secrets: 'ns:shop state:ready',
+  nodes: 'node:n1 state:failing',
+  problems: 'ns:shop code:forbidden',
+  events: 'ns:shop state:failure',
+}
+
 function openView(name: ViewName, filter = ''): void {
   closePanel()
   state.view = viewOf(name)
@@ -99,6 +110,7 @@ function startView(): void {
   showView(state.view, state.sort)
   choose(state.chosen)
   setText(byId('title'), state.view.title)
+  input.placeholder = `Filter: ${examples[state.view.name]}`
   byId('empty').hidden = true
   showLoading()
   renderNav()
@@ -216,6 +228,17 @@ function renderCount(): void {
 
 const chipOrder: readonly Tone[] = ['bad', 'warn', 'quiet', 'good']
 
+/** Of states that are nouns. */
+const plurals: Readonly<Record<string, string>> = {
+  error: 'errors',
+  warning: 'warnings',
+  rotation: 'rotations',
+  failure: 'failures',
+  push: 'pushes',
+  secret: 'secrets',
+  outage: 'outages',
+}
+
 /** The states that there are, each a filter. */
 function renderChips(): void {
   const counts = new Map<string, { tone: Tone; count: number }>()
@@ -252,7 +275,7 @@ function renderChips(): void {
           el(
             'span',
             { class: 'word' },
-            `${count.toLocaleString('en')} ${word}${/^(error|warning)$/.test(word) && count !== 1 ? 's' : ''}`,
+            `${count.toLocaleString('en')} ${count === 1 ? word : (plurals[word] ?? word)}`,
           ),
         ),
       )
@@ -283,7 +306,9 @@ function renderEmpty(): void {
   grid.hidden = isEmpty
   if (!isEmpty) return
   const { view, rows, filter } = state
-  const signature = rows.size > 0 ? `filter ${filter}` : view.name
+  const unread = state.head?.partial[view.name] ?? []
+  const problems = view.name === 'problems' ? 0 : (state.head?.counts.problems?.bad ?? 0)
+  const signature = rows.size > 0 ? `filter ${filter}` : `${view.name} ${problems} ${unread.join()}`
   if (place.dataset.is === signature) return
   place.dataset.is = signature
   if (rows.size > 0) {
@@ -294,21 +319,45 @@ function renderEmpty(): void {
     )
     return
   }
+  if (unread.length > 0) {
+    place.replaceChildren(
+      el('h2', {}, `No ${view.noun[1]} in what could be read`),
+      el('p', {}, `There may be some: ${listed(unread)} could not be read.`),
+    )
+    return
+  }
   const isGood = view.name === 'problems'
   place.replaceChildren(
     ...(isGood ? [el('div', { class: 'sign', 'aria-hidden': 'true' }, '✓')] : []),
     el('h2', {}, view.empty),
-    ...emptyHint(view.name),
+    ...emptyHint(view.name, problems),
   )
 }
 
-function emptyHint(view: ViewName): Node[] {
+const mostListed = 3
+
+/** `a, b and 4 more` */
+function listed(words: readonly string[]): string {
+  const shown = words.slice(0, mostListed)
+  const last = words.length > mostListed ? `${words.length - mostListed} more` : (shown.pop() ?? '')
+  return shown.length === 0 ? last : `${shown.join(', ')} and ${last}`
+}
+
+/** @param problems errors of the cluster, which come before a first class */
+function emptyHint(view: ViewName, problems: number): Node[] {
   if (view === 'problems')
     return [
       el('p', {}, 'Driver, provider, classes, volumes and Secrets are as they should be. This page goes on looking.'),
     ]
   if (view === 'events') return [el('p', {}, 'Rotations, failures and restarts appear here as they happen.')]
   if (view === 'nodes') return []
+  if (problems > 0) {
+    const text = problems === 1 ? 'Show the problem' : `Show ${problems} problems`
+    return [
+      el('p', {}, 'Something is wrong with the cluster, which comes first.'),
+      el('button', { type: 'button', class: 'button', onclick: () => openView('problems') }, text),
+    ]
+  }
   return [
     el('p', {}, 'A pod gets secrets by a volume that names a SecretProviderClass. A first one to apply:'),
     commandElement('kubectl apply -f examples/workload-identity', announce),
@@ -320,7 +369,8 @@ function emptyHint(view: ViewName): Node[] {
 function renderNav(): void {
   const place = byId('nav')
   const counts = state.head?.counts
-  const signature = `${state.view.name} ${JSON.stringify(counts)}`
+  const partial = state.head?.partial ?? {}
+  const signature = `${state.view.name} ${JSON.stringify([counts, partial])}`
   if (place.dataset.is === signature) return
   place.dataset.is = signature
   const focused = (document.activeElement as HTMLElement | null)?.dataset.view
@@ -347,16 +397,25 @@ function renderNav(): void {
           },
         },
         title,
-        count !== undefined && el('span', { class: `n ${tone}` }, count.all.toLocaleString('en')),
+        count !== undefined && countElement(count.all, tone, name in partial),
       )
       if (focused === name) queueMicrotask(() => link.focus())
       return link
     }),
   )
+  const current = place.querySelector<HTMLElement>('[aria-current]')
+  // Where the links are in one line, it is wider than a telephone.
+  if (current !== null) place.scrollLeft = current.offsetLeft - (place.clientWidth - current.offsetWidth) / 2
   const bad = counts?.problems?.bad ?? 0
   document.title = `${bad > 0 ? `(${bad}) ` : ''}${state.view.title} · Keymount`
   const icon = document.querySelector('link[rel=icon]')
   icon?.setAttribute('href', `/app/dashboard/page/${bad > 0 ? 'icon-bad' : 'icon'}.svg`)
+}
+
+/** What could not be read is not zero. */
+function countElement(count: number, tone: string, isPartial: boolean): HTMLElement {
+  if (isPartial && count === 0) return el('span', { class: 'n', title: 'could not be read' }, '–')
+  return el('span', { class: `n ${tone}` }, count.toLocaleString('en'))
 }
 
 /** The server shows at least about once a minute that a watch is alive, and ends each after five. */
@@ -368,7 +427,7 @@ function renderLive(): void {
   const isSilent = (head?.silentMs ?? 0) > silentMs
   const isGood = !isLost && !isSilent && isComplete
   place.className = `live ${isGood ? 'good' : isLost || isSilent ? 'bad' : ''}`
-  setText(place, isLost ? 'Not connected' : isSilent ? 'No answer' : isComplete ? 'Live' : 'Reading the cluster…')
+  setText(place, isLost ? 'Not connected' : isSilent ? 'No answer' : isComplete ? 'Live' : 'Reading…')
   byId('grid').classList.toggle('stale-rows', isLost)
   const banner = byId('banner')
   banner.hidden = !isLost && !isSilent
@@ -388,7 +447,7 @@ function renderMissing(): void {
   if (place.dataset.is === signature) return
   place.dataset.is = signature
   place.replaceChildren(
-    el('summary', {}, `You may not see everything: ${missing.map(([noun]) => noun).join(', ')} could not be read`),
+    el('summary', {}, `Not everything is here: ${listed(missing.map(([noun]) => noun))} could not be read`),
     el('ul', {}, ...missing.map(([noun, why]) => el('li', {}, `${noun}: ${why}`))),
   )
 }
@@ -446,6 +505,7 @@ function chooseRow(key: string): void {
 
 function onKey(event: KeyboardEvent): void {
   const target = event.target as HTMLElement
+  document.documentElement.dataset.keys = 'true'
   const isTyping = target === input
   if (event.ctrlKey || event.metaKey || event.altKey || byId<HTMLDialogElement>('keys').open) return
   if (event.key === 'Escape') {

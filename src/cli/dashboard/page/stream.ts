@@ -9,6 +9,8 @@ export interface Head {
   /** Of the views whose objects have been read. */
   counts: Partial<Record<ViewName, { all: number; bad: number; warn: number }>>
   missing: Record<string, string>
+  /** Nouns of what could not be read, of each view that is made of it. */
+  partial: Partial<Record<ViewName, readonly string[]>>
 }
 
 export interface StreamHandlers {
