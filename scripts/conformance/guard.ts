@@ -20,7 +20,7 @@ const types = [
   'Microsoft.Authorization/roleAssignments',
 ]
 
-export class FenceError extends CodedError<'OutsideOfFence' | 'TooManyRequests'> {}
+class FenceError extends CodedError<'OutsideOfFence' | 'TooManyRequests'> {}
 
 /** Sends what is within the fence. */
 export function guard(send: HttpSend, fence: Fence): HttpSend {

@@ -30,7 +30,7 @@ export const newestCluster: TestedCluster = { kubernetes: ci(/^newest=(\S+)/m), 
 export const oldestCluster: TestedCluster = { kubernetes: ci(/^oldest=(\S+)/m), containerd: '1.6.20' }
 
 /** Files of the end-to-end cases that run on the oldest cluster too. */
-export function oldestCases(): string[] {
+function oldestCases(): string[] {
   const [, directory = '', names = '', suffix = ''] =
     /^oldest_cases=\((\S*)\{([\w,-]+)\}(\S*)\)$/m.exec(read('.ci/run')) ?? []
   const paths = names.split(',').map((name) => `${directory}${name}${suffix}`)

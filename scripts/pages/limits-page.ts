@@ -34,7 +34,7 @@ function asPhrase(text: string): string {
 }
 
 /** The limits of each part, by its name. */
-export async function limitTables(): Promise<Map<string, LimitTable>> {
+async function limitTables(): Promise<Map<string, LimitTable>> {
   const found = new Map<string, LimitTable>()
   for (const file of globSync('src/**/*limits.ts', { cwd: root }).toSorted()) {
     const exported = (await import(join(root, file))) as Record<string, unknown>

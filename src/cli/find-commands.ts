@@ -5,7 +5,7 @@ import type { CommandDefinition } from './command.ts'
 const directory = join(import.meta.dirname, 'commands')
 
 /** Names of all commands: those of the files in `commands/`. */
-export function commandNames(): string[] {
+function commandNames(): string[] {
   return readdirSync(directory)
     .filter((file) => /^[a-z-]+\.ts$/.test(file))
     .map((file) => file.slice(0, -'.ts'.length))

@@ -1,5 +1,5 @@
 /** A word as a POSIX shell reads it back; plain words stay plain. */
-export function quoteForShell(word: string): string {
+function quoteForShell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 

@@ -1,7 +1,7 @@
 import { CodedError, ProblemsError } from '#lib'
 
 /** Whether a parser may throw this for bad input: a coded error, or a list of problems. */
-export function isExpected(error: unknown): boolean {
+function isExpected(error: unknown): boolean {
   return error instanceof CodedError || error instanceof ProblemsError
 }
 

@@ -7,7 +7,7 @@ import { createSimulatedTime, type SimulatedTime } from './simulated-time.ts'
 export const epoch = Date.UTC(2026, 0, 1)
 
 /** An invariant does not hold. */
-export class SimulationFailure extends Error {
+class SimulationFailure extends Error {
   override readonly name = 'SimulationFailure'
 }
 

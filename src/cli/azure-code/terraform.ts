@@ -1,7 +1,7 @@
 import { type CodeValue, Expression, escapeText, isList } from './code.ts'
 
 /** A text as a literal: nothing in it is interpolated. https://developer.hashicorp.com/terraform/language/expressions/strings */
-export function terraformText(text: string): string {
+function terraformText(text: string): string {
   const escaped = escapeText(text, '"', (hex) => `\\u${hex.padStart(4, '0')}`)
   return `"${escaped.replaceAll(/[$%](?=\{)/g, (sign) => sign + sign)}"`
 }

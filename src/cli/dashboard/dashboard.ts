@@ -49,7 +49,7 @@ export interface RunningDashboard extends AsyncDisposable {
   ready: Promise<void>
 }
 
-export async function startDashboard(options: DashboardOptions, world: CliWorld): Promise<RunningDashboard> {
+async function startDashboard(options: DashboardOptions, world: CliWorld): Promise<RunningDashboard> {
   await using started = new AsyncDisposableStack()
   const memory = releaseMemory()
   started.defer(() => memory.stop())

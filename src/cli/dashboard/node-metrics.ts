@@ -53,7 +53,7 @@ async function sample(kube: KubeClient, pods: readonly Pod[], signal: AbortSigna
 }
 
 /** The sum of all series of each metric that is read. https://prometheus.io/docs/instrumenting/exposition_formats/ */
-export function parseSums(text: string): Map<string, number> {
+function parseSums(text: string): Map<string, number> {
   const wanted = new Set<string>(Object.values(metrics))
   const sums = new Map<string, number>()
   for (const line of text.split('\n')) {

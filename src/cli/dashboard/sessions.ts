@@ -17,7 +17,7 @@ export interface Sessions {
 /** Browsers that are signed in at once; the oldest has to sign in again. */
 const maxSessions = 32
 
-export const keyHeader = 'x-keymount-key'
+const keyHeader = 'x-keymount-key'
 
 /** @param port of the dashboard; two dashboards of one machine have different cookies */
 export function createSessions(port: () => number): Sessions {

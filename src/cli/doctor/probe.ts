@@ -12,7 +12,7 @@ import { reportsOf } from './reports.ts'
 import { fine, notKnown, type Observed } from './step.ts'
 
 /** Marks the pods of `--probe`, so that a later run deletes what an earlier one could not. */
-export const probeLabel = 'keymount.dev/doctor-probe'
+const probeLabel = 'keymount.dev/doctor-probe'
 
 const probeMs = 60_000
 const pollMs = 500

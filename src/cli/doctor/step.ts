@@ -2,7 +2,7 @@ import type { AnyCode } from '#product/error-catalogue'
 import type { Finding } from '../identity/doctor/finding.ts'
 
 /** The steps of the data path, in its order: from the cluster over the identity and the vault to what follows a rotation. */
-export const stepTitles = {
+const stepTitles = {
   K1: 'CSIDriver object',
   K2: 'driver and provider',
   K3: 'pod',

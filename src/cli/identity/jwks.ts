@@ -63,7 +63,7 @@ function checkOptions({ publicKeys, fromCluster, issuerUrl, outputDirectory }: J
 }
 
 /** The JSON of the key set: indented by two spaces, without a final newline. Throws `ProblemsError`. */
-export function renderJwks(paths: readonly string[]): string {
+function renderJwks(paths: readonly string[]): string {
   const problems = new Problems()
   const keys = paths.flatMap((path) => {
     try {
@@ -91,7 +91,7 @@ function readPublicKeys(text: string): KeyObject[] {
 const curveAlgorithms: Record<string, string> = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }
 
 /** The key id is the one in the tokens of kube-apiserver: SHA-256 of the DER of the public key. */
-export function publishedKey(key: KeyObject): PublishedKey {
+function publishedKey(key: KeyObject): PublishedKey {
   const der = key.export({ type: 'spki', format: 'der' })
   const kid = createHash('sha256').update(der).digest('base64url')
   const { kty = '', crv, x, y, n, e } = key.export({ format: 'jwk' })

@@ -151,7 +151,7 @@ const objects: View<ObjectRow> = {
 }
 
 /** A version of a vault is 32 digits, of which the first eight are enough to distinguish it. */
-export function shortVersion(version: string): string {
+function shortVersion(version: string): string {
   return /^[0-9a-f]{32}$/.test(version) ? version.slice(0, 8) : version
 }
 

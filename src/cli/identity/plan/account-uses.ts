@@ -240,7 +240,7 @@ function annotationsOf(set: ManifestSet, account: string, user: Manifest): Recor
   )
 }
 
-export function isNamespaceName(text: string): boolean {
+function isNamespaceName(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)
 }
 

@@ -127,7 +127,7 @@ function obstacleOf(clientId: string, uses: readonly PlacedUse[], there: AzureTh
 }
 
 /** Which subject an account of a cluster is. */
-export function subjectIn({ cluster: { name, issuer }, namespace, account, subject }: PlacedUse): Subject {
+function subjectIn({ cluster: { name, issuer }, namespace, account, subject }: PlacedUse): Subject {
   return { cluster: name, issuer, namespace, account, subject }
 }
 

@@ -61,7 +61,7 @@ function nested(path: readonly (string | number)[], inner: Record<string, unknow
 }
 
 /** The whole patch of a change, with the object that it is for. */
-export function changeManifest(change: ManifestChange, client: string): ManifestObject {
+function changeManifest(change: ManifestChange, client: string): ManifestObject {
   const { namespace, name } = change
   const patch = changePatch(change, client)
   const metadata = { name, namespace, ...(patch.metadata as Record<string, unknown> | undefined) }

@@ -77,8 +77,8 @@ export interface PhaseSettings extends PhaseOptions {
   tokenExpiration: number
 }
 
-export const shortestExpiration = 3600
-export const longestExpiration = 86_400
+const shortestExpiration = 3600
+const longestExpiration = 86_400
 
 /** Throws `ProblemsError` with everything that is wrong with the given values. */
 export function parsePhaseOptions(options: PhaseOptions): PhaseSettings {

@@ -3,7 +3,7 @@ import { identityAnnotations } from '../identity-keys.ts'
 import type { ServiceAccountRef } from '../names.ts'
 
 /** What kubelet uses when a service account sets no expiration. */
-export const defaultTokenExpiration = 3600
+const defaultTokenExpiration = 3600
 
 export interface ServiceAccountIdentity {
   clientId: string

@@ -25,7 +25,7 @@ export function jsonPathOf(property: string): { path: string } | { fault: string
 }
 
 /** `$.database['odd name'][0]` */
-export function jsonPathText(steps: readonly string[]): string {
+function jsonPathText(steps: readonly string[]): string {
   return `$${steps.map(stepText).join('')}`
 }
 

@@ -10,7 +10,7 @@ export const locationSchema = z.string().min(1)
 export const guidSchema = z.guid().transform((guid) => guid.toLowerCase())
 
 /** `West Europe` and `westeurope` are the same location. */
-export function normalizeLocation(location: string): string {
+function normalizeLocation(location: string): string {
   return location.toLowerCase().replaceAll(' ', '')
 }
 

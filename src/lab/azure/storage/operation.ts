@@ -1,5 +1,4 @@
 import type { StorageAccount } from './accounts.ts'
-import type { Queue } from './queues.ts'
 
 /** One operation of the queue service: its request, its permission and its handler. The service is the table of them. */
 export interface QueueOperation {
@@ -56,6 +55,3 @@ export interface QueueAnswer {
   /** The elements of the XML body. */
   xml?: string | undefined
 }
-
-/** Where an operation finds its queue. */
-export type FindQueue = (call: QueueCall) => Queue

@@ -61,7 +61,7 @@ function create({ store, queues }: QueueOperationsOptions, call: QueueCall): Que
 }
 
 /** Throws {@link Refusal} for a name that no queue can have. */
-export function checkQueueName(name: string): void {
+function checkQueueName(name: string): void {
   if (name.length < minQueueNameLength || name.length > maxQueueNameLength) {
     throw new StorageRefusal(
       400,

@@ -9,7 +9,7 @@ export interface SignedRequest {
 }
 
 /** The signature of a request in base64. https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key */
-export function signSharedKey(request: SignedRequest, key: string): string {
+function signSharedKey(request: SignedRequest, key: string): string {
   return createHmac('sha256', Buffer.from(key, 'base64')).update(stringToSign(request), 'utf8').digest('base64')
 }
 

@@ -18,7 +18,7 @@ interface ProcessStat {
 }
 
 /** The kernel's record of a process, or undefined if there is no such process. */
-export function readProcessStat(pid: number): ProcessStat | undefined {
+function readProcessStat(pid: number): ProcessStat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The command name is in parentheses and may contain anything, parentheses included.

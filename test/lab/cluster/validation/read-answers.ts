@@ -7,7 +7,7 @@ type Answers = Record<string, ValidationAnswer>
 const pathOf = (name: string) => join(import.meta.dirname, `${name}.json`)
 
 /** The version that the local cluster follows. */
-export const recordedVersion = read('answers').version
+const recordedVersion = read('answers').version
 
 /** What a real API server answered to each case, as `scripts/record-validation.ts` wrote it down. */
 export function readAnswers(): Answers {

@@ -46,7 +46,7 @@ export interface World {
 }
 
 export const vaultName = 'shop-vault'
-export const otherVault = 'other-vault'
+const otherVault = 'other-vault'
 export const dbValue = 'value-of-db'
 export const mounted: Mounted = { files: { db: dbValue } }
 

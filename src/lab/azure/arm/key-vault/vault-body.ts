@@ -12,7 +12,7 @@ const words = z
   .nullish()
   .transform((list) => list ?? [])
 
-export const accessPolicySchema = z.object({
+const accessPolicySchema = z.object({
   tenantId: guidSchema,
   objectId: z.string().min(1),
   applicationId: z

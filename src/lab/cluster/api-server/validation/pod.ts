@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { valueAt } from '#lib/formats'
 import type { Causes } from '../api-error.ts'
-import { type ApiObject, isRecord, mapAt, numberAt, recordsAt, textAt } from '../api-object.ts'
+import { type ApiObject, isRecord, mapAt, recordsAt, textAt } from '../api-object.ts'
 import { type PodParts, validateContainer } from './container.ts'
 import { validateLabels } from './metadata.ts'
 import { checkName, labelName, subdomainName } from './names.ts'
@@ -109,10 +109,4 @@ function fixedPart(pod: ApiObject): unknown {
     delete container.image
   }
   return spec
-}
-
-/** https://kubernetes.io/docs/concepts/workloads/controllers/ */
-export function validateReplicas(causes: Causes, spec: unknown): void {
-  const replicas = numberAt(spec, 'replicas')
-  if (replicas < 0) causes.invalid('spec.replicas', replicas, 'must be greater than or equal to 0')
 }
