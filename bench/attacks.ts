@@ -6,6 +6,7 @@
  *
  *   node bench/attacks.ts [--against DIR] [--only NAME]
  */
+
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,11 +16,11 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { credentials } from '@grpc/grpc-js'
 import { CSIDriverProviderClient } from '#kubernetes/provider-protocol'
+import { sleep } from '#lib'
 import { startPodIdentityCluster } from '../test/product/pod-identity/cluster.ts'
 import { host, namespace, podReview, startWebhookLab } from '../test/product/webhook/webhook-lab.ts'
 import { eventually } from '../test/support/eventually.ts'
@@ -93,11 +94,11 @@ async function measure({ process: daemon, probe, attack }: Victim & { attack(): 
     daemon.signalCode === null
   ) {
     const askedAt = performance.now()
-    await Promise.race([probe().catch(() => undefined), wait(longestMs)])
+    await Promise.race([probe().catch(() => undefined), sleep(longestMs)])
     longest = Math.max(longest, performance.now() - askedAt)
-    await wait(20)
+    await sleep(20)
   }
-  await Promise.race([attacking, wait(500)])
+  await Promise.race([attacking, sleep(500)])
   const lived = daemon.exitCode === null && daemon.signalCode === null
   const peakMiB = lived ? peakOf(daemon) : 0
   daemon.kill('SIGKILL')
@@ -299,7 +300,7 @@ async function holdConnections(port: number, count: number, localAddress: string
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
     sockets.add(socket)
   }
-  for (const endsAt = performance.now() + 8000; performance.now() < endsAt; await wait(200)) {
+  for (const endsAt = performance.now() + 8000; performance.now() < endsAt; await sleep(200)) {
     while (sockets.size < count) open()
   }
   for (const socket of sockets) socket.destroy()

@@ -5,9 +5,9 @@
  *
  *   node bin/node.mjs bench/dashboard.ts [--volumes 10000] [--changes 20000]
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { createKubeClient, loadKubeconfig, resources, statusAnnotations } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { browserMissing, startBrowser } from '../test/support/browser.ts'
 import { openDashboard } from '../test/support/dashboard.ts'

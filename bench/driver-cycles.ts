@@ -2,6 +2,7 @@
  * Memory of the bundled driver over 10,000 cycles of publish and unpublish (or the number given as argument), and when it has
  * come to rest: flat means no leak. Eight pods go round at a time. The last line is JSON.
  */
+import { sleep } from '#lib'
 import { startDriverLab } from '../test/support/driver-lab.ts'
 import { bundledDriver } from './support/driver-bundle.ts'
 import { rounded } from './support/statistics.ts'
@@ -36,7 +37,7 @@ try {
     look(done)
   }
   const perSecond = rounded((cycles / (performance.now() - startedAt)) * 1000)
-  await new Promise((resolve) => setTimeout(resolve, quietMs))
+  await sleep(quietMs)
   look(cycles)
   console.log(JSON.stringify({ bench: 'driver-cycles', cycles, cyclesPerSecond: perSecond, memory }))
 } finally {

@@ -3,8 +3,10 @@
  * all of them, with and without changes; then a quiet minute of 50 volumes, with kubelet's republish of each. Prints times,
  * CPU seconds, memory of the bundled driver and requests to the API server. The last line is JSON.
  */
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { sleep } from '#lib'
 import { startDriverLab } from '../test/support/driver-lab.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { bundledDriver } from './support/driver-bundle.ts'
@@ -24,7 +26,6 @@ const setAll = (content: string) => {
   for (const object of objects)
     lab.provider.objects.set(object, { content: `${content} of ${object}`, version: content })
 }
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const results: Record<string, unknown> = {}
 const record = (name: string, value: number, unit: string) => {
   results[name] = rounded(value)
@@ -40,7 +41,7 @@ const recordMemory = (name: string) => {
 try {
   setAll('first')
   for (let i = 0; i < classCount; i++) await lab.createClass(`class-${i}`, objects)
-  await wait(2000)
+  await sleep(2000)
   recordMemory('memory idle')
   const pods = await Promise.all(Array.from({ length: podCount }, (_, i) => lab.pod(`class-${i % classCount}`)))
 
@@ -66,14 +67,14 @@ try {
   }
   await eventually(() => pods.forEach(rotated), 30_000)
   record(`rotation of ${podCount} changed volumes, wall`, performance.now() - rotationAt, 'ms')
-  await wait(1000)
+  await sleep(1000)
   record(`rotation of ${podCount} changed volumes, CPU of the driver`, lab.driver.cpu() - cpuBeforeRotation, 'ms')
 
   for (const pod of pods.slice(quietCount)) await lab.unpublish(pod)
   lab.api.requests.length = 0
   const quietMounts = lab.provider.mounts.length
   const cpuBeforeQuiet = lab.driver.cpu()
-  await Promise.all([...pods.slice(0, quietCount).map(lab.publish), wait(60_000)])
+  await Promise.all([...pods.slice(0, quietCount).map(lab.publish), sleep(60_000)])
   record(`API requests in a quiet minute of ${quietCount} volumes, 4 rotations each`, lab.api.requests.length, '')
   results['these were'] = Object.fromEntries(
     Map.groupBy(lab.api.requests, (line) => line.replace(/[?].*/, '').replace(/default\/(\w+)\/.*/, 'default/$1/NAME'))

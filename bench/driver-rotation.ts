@@ -5,7 +5,7 @@
  *
  *   node bench/driver-rotation.ts [--interval 2m] [--sync-interval 45s] [--minutes 9]
  */
-import { setTimeout as wait } from 'node:timers/promises'
+import { sleep } from '#lib'
 import { parseDuration } from '#lib/formats'
 import { startDriverLab } from '../test/support/driver-lab.ts'
 import { bundledDriver } from './support/driver-bundle.ts'
@@ -47,7 +47,7 @@ try {
   const end = performance.now() + options.minutes * 60_000
   while (performance.now() < end) {
     await Promise.all(all.map(lab.publish))
-    await wait(Math.min(kubeletMs, Math.max(end - performance.now(), 0)))
+    await sleep(Math.min(kubeletMs, Math.max(end - performance.now(), 0)))
   }
   const rows = Object.fromEntries(pods.map(({ name, intervalMs, pods: some }) => [name, rowOf(intervalMs, some)]))
   console.table(rows)

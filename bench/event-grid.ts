@@ -8,7 +8,7 @@
  *
  * Arguments: sets (default 1000), sets per second (default 100), milliseconds of each comparison (default 5000).
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep } from '#lib'
 import { parseXml, xmlText } from '#lib/formats'
 import { createHttpClient, type HttpSend } from '#lib/http'
 import { azuriteMissing, findAzurite, startAzurite } from '../test/support/azurite.ts'
@@ -73,7 +73,7 @@ async function measureEvents(azure: TestAzure, call: Call) {
   const pending: Promise<unknown>[] = []
   for (let number = 0; number < sets; number++) {
     const due = startedAt + (number * 1000) / setsPerSecond
-    if (due > performance.now()) await delay(due - performance.now())
+    if (due > performance.now()) await sleep(due - performance.now())
     pending.push(azure.setSecret('bench-vault', 'Changing', `value ${number}`))
   }
   await Promise.all(pending)
@@ -99,7 +99,7 @@ async function readEvents(call: Call, lateness: number[]): Promise<void> {
       lateness.push(now - Date.parse(JSON.parse(text).eventTime))
     }
     if (messages.length > 0) lastAt = performance.now()
-    else await delay(5)
+    else await sleep(5)
   }
 }
 

@@ -5,10 +5,11 @@
  *
  *   node bin/node.mjs bench/events.ts [--sets 200] [--pods 20] [--storm 1000]
  */
+
 import { readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { findLocalAzure, findLocalCluster, labHome, mountsBelow } from '#lab/home'
+import { sleep } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { callSocket } from '#lib/http'
 import { podReady } from '../test/e2e/wait.ts'
@@ -71,7 +72,7 @@ async function measureSets(workload: Workload, volumes: readonly string[]): Prom
     first.push(Math.min(...seen))
     last.push(Math.max(...seen))
     // Not in step with the poll of the queue.
-    await wait(1000 + (number % 10) * 100)
+    await sleep(1000 + (number % 10) * 100)
   }
   record('vault to the first file, p50, ms', quantile(first, 0.5), '')
   record('vault to all files, p50, ms', quantile(last, 0.5), '1200')
@@ -90,7 +91,7 @@ async function untilAll(volumes: readonly string[], value: string, startedAt: nu
         seen.push(performance.now() - startedAt)
       }
     if (performance.now() - startedAt > longestMs) throw new Error(`${missing.size} volumes do not have ${value}`)
-    await wait(5)
+    await sleep(5)
   }
   return seen
 }
@@ -103,14 +104,14 @@ async function measureStorm(lab: Lab, workload: Workload, volumes: readonly stri
   const watched = (async () => {
     while (watching) {
       for (const [volume, seen] of contents) seen.add(readlinkSync(join(volume, '..data')))
-      await wait(5)
+      await sleep(5)
     }
   })()
   await lab.control.forgetRequests()
   const startedAt = performance.now()
   const numbers = Array.from({ length: storm - 1 }, (_, index) => index)
   await forEachLimited(numbers, 16, async (number) => {
-    await wait(Math.max(startedAt + (number * stormMs) / storm - performance.now(), 0))
+    await sleep(Math.max(startedAt + (number * stormMs) / storm - performance.now(), 0))
     await workload.setSecret(secret, `storm ${number}`)
   })
   await workload.setSecret(secret, 'the last')
@@ -119,7 +120,7 @@ async function measureStorm(lab: Lab, workload: Workload, volumes: readonly stri
   const seen = await untilAll(volumes, 'the last', setAt)
   record('last set to all files, ms', Math.max(...seen), '2000')
   // Later events of the storm may still arrive.
-  await wait(10_000)
+  await sleep(10_000)
   watching = false
   await watched
   const rotations = [...contents.values()].map((all) => all.size - 1)

@@ -7,11 +7,12 @@
  *
  *   node bench/memory.ts [--combined] [--volumes 100] [--republishes 5]
  */
+
 import { randomUUID } from 'node:crypto'
 import { realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { sleep } from '#lib'
 import { buildRootfs, environment, nodeFlags, programDirectory } from '#packaging/image'
 import { createLinuxMounter } from '#product/driver'
 import { customResourceDefinitions } from '../test/support/custom-resources.ts'
@@ -60,18 +61,18 @@ try {
   cleanup.t.after(() => unmountAll(kubeletRoot))
   const { call, look } = combined ? await oneProcess() : await twoProcesses()
 
-  await wait(quietMs)
+  await sleep(quietMs)
   const idle = look()
   const pods = await createPods()
   await publishAll()
   const busy = look()
-  await wait(quietMs)
+  await sleep(quietMs)
   const mounted = look()
   for (let round = 0; round < republishes; round++) {
     await publishAll()
-    await wait(republishMs)
+    await sleep(republishMs)
   }
-  await wait(quietMs)
+  await sleep(quietMs)
   const republished = look()
 
   console.table({

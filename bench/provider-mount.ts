@@ -15,8 +15,9 @@
  * `--first` measures the first mount alone; `--other` also that of a provider of another commit (its Node, and its `start.cjs` or
  * `provider.ts`), in turns.
  */
-import { setTimeout as wait } from 'node:timers/promises'
+
 import { parseArgs } from 'node:util'
+import { sleep } from '#lib'
 import { createHttpClient } from '#lib/http'
 import { objectsOf } from '../test/support/provider.ts'
 import { appSubject, type ProviderLab, startProviderLabProcess } from '../test/support/provider-lab.ts'
@@ -95,7 +96,7 @@ async function firstMounts(
   for (let round = 0; round < 7; round++) {
     for (const [index, provider] of providers.entries()) {
       const daemon = await startProviderDaemon(cleanup.t, lab, provider)
-      await wait(1000)
+      await sleep(1000)
       const [idle, cpu] = [daemon.memory().pssAnon, daemon.cpuMs()]
       samples[index]?.ms.push(await timed(() => daemon.mount(request)))
       samples[index]?.cpuMs.push(daemon.cpuMs() - cpu)

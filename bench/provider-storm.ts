@@ -10,9 +10,10 @@
  * Upstream's provider on the same kind of machine: burst 1,320 ms, 1,000 reads and 400 sign-in and challenge requests.
  * The last line is JSON.
  */
+
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { sleep } from '#lib'
 import { buildBundles } from '../src/packaging/image/build-bundles.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
 import { attributes, objectsOf } from '../test/support/provider.ts'
@@ -47,18 +48,18 @@ try {
   const program = [join(directory, 'start.cjs'), 'provider']
   const flags = [`--kubeconfig=${cluster.kubeconfig}`]
   const daemon = await startProviderDaemon(cleanup.t, lab, { program, flags })
-  await wait(3000)
+  await sleep(3000)
   const idle = daemon.memory()
 
   await lab.takeCounts()
   const burstMs = await timed(() => Promise.all(requests.map(daemon.mount)))
   const burst = { ms: burstMs, requests: await lab.takeCounts() }
   console.log(`burst: ${pods} pods × 10 objects in ${burst.ms} ms, ${JSON.stringify(burst.requests)}`)
-  await wait(quietMs)
+  await sleep(quietMs)
   const afterBurst = daemon.memory()
 
   for (let tick = 0; tick < 3; tick++) {
-    await wait(5500)
+    await sleep(5500)
     await Promise.all(requests.slice(0, 50).map(daemon.mount))
   }
   const ticks = await lab.takeCounts()
@@ -74,10 +75,10 @@ try {
   }
   const sharedMs = await timed(() => mountShared(900))
   const cpuMs = daemon.cpuMs() - before
-  await wait(quietMs)
+  await sleep(quietMs)
   const after = daemon.memory()
   await mountShared(3000)
-  await wait(quietMs)
+  await sleep(quietMs)
   const afterMore = daemon.memory()
   const steady = {
     distinctMountsPerSecond: Math.round(100_000 / distinctMs),

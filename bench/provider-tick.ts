@@ -7,8 +7,9 @@
  *
  * `--other` measures a provider of another commit too (its Node, and its `start.cjs` or `provider.ts`), in turns.
  */
-import { setTimeout as wait } from 'node:timers/promises'
+
 import { parseArgs } from 'node:util'
+import { sleep } from '#lib'
 import { objectsOf } from '../test/support/provider.ts'
 import { startProviderLabProcess } from '../test/support/provider-lab.ts'
 import { createCleanup } from './support/cleanup.ts'
@@ -35,7 +36,7 @@ try {
   for (let round = 0; round < 7; round++) {
     for (const [index, provider] of providers.entries()) {
       const daemon = await startProviderDaemon(cleanup.t, lab, provider)
-      await wait(1000)
+      await sleep(1000)
       const [before, cpu, started] = [daemon.connections(), daemon.cpuMs(), performance.now()]
       await daemon.mount({ ...request, currentObjectVersion })
       samples[index]?.ms.push(performance.now() - started)

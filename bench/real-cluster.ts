@@ -8,10 +8,11 @@
  *
  *   node bench/real-cluster.ts [--quiet-minutes 6] [--changes 3] [--pods 50] [--only two|combined]
  */
+
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { createHelmRelease, type HelmRelease } from '../test/support/helm-release.ts'
 import { memoryMib } from '../test/support/process-memory.ts'
 import { createCleanup } from './support/cleanup.ts'
@@ -38,7 +39,7 @@ async function measure({ combined }: { combined: boolean }) {
     const release = await createHelmRelease(cleanup.t, { values: { combined }, objects })
     for (const name of objects) await release.setSecret(`value of ${name}`, name)
     await release.install()
-    await wait(idleMs)
+    await sleep(idleMs)
     const idle = memoryOf(release)
     record('memory idle', idle)
     const ready: Record<string, number> = {}
@@ -49,7 +50,7 @@ async function measure({ combined }: { combined: boolean }) {
       record(`${podCount} pods to all Ready, Azure ${delayMs} ms`, ready[`${delayMs} ms`])
     }
     await release.azure.control('PUT', '/delay', { ms: 0 })
-    await wait(idleMs)
+    await sleep(idleMs)
     const mounted = memoryOf(release)
     record(`memory with ${podCount} volumes`, mounted)
     const quiet = await quietRequests(release)
@@ -109,7 +110,7 @@ async function startPods(release: HelmRelease): Promise<number> {
         status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
     )
     if (ready.length === podCount) return rounded((performance.now() - startedAt) / 1000)
-    await wait(100)
+    await sleep(100)
   }
 }
 
@@ -128,7 +129,7 @@ function podNames(): string[] {
 async function quietRequests(release: HelmRelease) {
   const before = await apiRequests(release)
   await release.azure.control('DELETE', '/requests')
-  await wait(quietMinutes * 60_000)
+  await sleep(quietMinutes * 60_000)
   const { counts } = (await release.azure.control('GET', '/requests')) as { counts: Record<string, number> }
   const sum = (prefix: string) =>
     Object.entries(counts).reduce((total, [name, count]) => total + (name.startsWith(prefix) ? count : 0), 0)
@@ -157,7 +158,7 @@ async function changes(release: HelmRelease) {
   )
   const rounds: number[][] = []
   for (let round = 0; round < options.changes; round++) {
-    await wait(Math.random() * 60_000)
+    await sleep(Math.random() * 60_000)
     const value = `changed ${round}`
     await release.setSecret(value)
     const changedAt = performance.now()
@@ -167,7 +168,7 @@ async function changes(release: HelmRelease) {
         if (!seen.has(file) && readFileSync(file, 'utf8') === value)
           seen.set(file, (performance.now() - changedAt) / 1000)
       }
-      await wait(20)
+      await sleep(20)
     }
     rounds.push([...seen.values()].map((seconds) => Math.round(seconds * 100) / 100))
     record('seconds from a change to three files', rounds.at(-1))

@@ -5,6 +5,7 @@
  *
  *   node bin/node.mjs bench/secret-sync.ts [--syncs 3000] [--rest 240]
  */
+
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,6 +17,7 @@ import {
   resources,
   type SecretSync,
 } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { forEachLimited } from '#lib/async'
 import { customResourceDefinitions, secretSyncDefinition } from '../test/support/custom-resources.ts'
 import { startLocalCluster } from '../test/support/local-cluster.ts'
@@ -32,7 +34,6 @@ const { syncs: count, rest: restSeconds } = benchOptions({ syncs: 3000, rest: 24
 const vaultDelayMs = 30
 const namespaces = Array.from({ length: 10 }, (_, i) => `team-${i}`)
 const keyvaultName = 'bench-vault'
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const namesOf = (index: number) => ({ namespace: namespaces[index % namespaces.length] ?? '', name: `app-${index}` })
 const indices = Array.from({ length: count }, (_, i) => i)
 
@@ -61,7 +62,7 @@ try {
   await azure.azure.control('PUT', '/delay', { ms: vaultDelayMs })
   const provider = await startProviderDaemon(cleanup.t, azure)
   const controller = await startController(cluster.kubeconfig, dirname(provider.socket))
-  await wait(2000)
+  await sleep(2000)
 
   const startedAt = performance.now()
   const cpuAtStart = { controller: controller.cpuMs(), server: process.cpuUsage() }
@@ -80,7 +81,7 @@ try {
 
   // Hashes that were put off while many waited are written at one of the next checks.
   await untilAll(kube, ({ status }) => status?.syncHash !== undefined)
-  await wait(5000)
+  await sleep(5000)
   const before = await stateOf(kube)
   const cpuBefore = { controller: controller.cpuMs(), provider: provider.cpuMs() }
   const reads = await sampleReads(controller.metrics, restSeconds)
@@ -139,7 +140,7 @@ async function createSync(kube: KubeClient, index: number): Promise<void> {
 }
 
 async function untilAll(kube: KubeClient, is: (sync: SecretSync) => boolean | undefined): Promise<void> {
-  for (const deadline = Date.now() + 600_000; Date.now() < deadline; await wait(1000)) {
+  for (const deadline = Date.now() + 600_000; Date.now() < deadline; await sleep(1000)) {
     const { items } = await kube.list(resources.secretSyncs)
     if (items.filter((sync) => is(sync) === true).length === count) return
   }
@@ -169,7 +170,7 @@ async function sampleReads(
   const readsNow = async () => Number(/^secretsync_provider_reads_total (\d+)$/m.exec(await metrics())?.[1] ?? 0)
   const samples = [{ at: performance.now(), reads: await readsNow() }]
   while (performance.now() - (samples[0]?.at ?? 0) < seconds * 1000) {
-    await wait(5000)
+    await sleep(5000)
     samples.push({ at: performance.now(), reads: await readsNow() })
   }
   const rate = (from: (typeof samples)[number], to: (typeof samples)[number]) =>

@@ -6,12 +6,14 @@
  *
  * Argument: milliseconds of each measurement (default 4000); half as many before it warm up.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { connect, type TLSSocket } from 'node:tls'
 import { resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { buildRootfs, environment, nodeFlags, programDirectory } from '#packaging/image'
 import { host, namespace, podReview, startWebhookLab } from '../test/product/webhook/webhook-lab.ts'
 import { eventually } from '../test/support/eventually.ts'
@@ -42,7 +44,7 @@ try {
     return bundle
   }, 20_000)
 
-  await wait(quietMs)
+  await sleep(quietMs)
   const before = memoryOf(program)
   const results: Record<string, object> = {}
   for (const [clients, theirs] of Object.entries(upstream)) {
@@ -54,7 +56,7 @@ try {
     )
   }
   const loaded = memoryOf(program)
-  await wait(quietMs)
+  await sleep(quietMs)
   const afterwards = memoryOf(program)
   for (const [when, { residentMiB, ownMiB }] of Object.entries({ before, loaded, afterwards }))
     console.log(`memory ${when}: ${residentMiB} MiB, of which ${ownMiB} MiB are its own, the rest pages of files`)
@@ -121,10 +123,10 @@ async function measure(port: number, ca: string, clients: number): Promise<{ per
   const sockets = await Promise.all(Array.from({ length: clients }, () => open(port, ca)))
   let latencies: number[] = []
   const ends = sockets.map((socket) => keepAsking(socket, request, (ms) => latencies.push(ms)))
-  await wait(measureMs / 2)
+  await sleep(measureMs / 2)
   latencies = []
   const startedAt = performance.now()
-  await wait(measureMs)
+  await sleep(measureMs)
   const seconds = (performance.now() - startedAt) / 1000
   const result = { perSecond: Math.round(latencies.length / seconds), p99Ms: rounded(quantile(latencies, 0.99)) }
   for (const end of ends) end()
@@ -162,8 +164,4 @@ function memoryOf({ pid }: ChildProcess): { residentMiB: number; ownMiB: number 
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const mebibytes = (name: string) => rounded(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024)
   return { residentMiB: mebibytes('VmRSS'), ownMiB: mebibytes('RssAnon') }
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms))
 }

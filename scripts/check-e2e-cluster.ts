@@ -1,10 +1,11 @@
 /** Whether the cluster of `npm run e2e` can start what the end-to-end cases need: found out in seconds, before any of them waits. */
+
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { parse } from 'yaml'
 import { createKubeClient, type KubeClient, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { imageReference } from '#packaging/image'
 
 const root = join(import.meta.dirname, '..')
@@ -101,7 +102,7 @@ async function reasonForNoStart(kube: KubeClient, node: string, image: Image): P
         return `Pods on node ${node} do not reach Services: is kube-proxy, or what has its place, running there?`
       if (exitCode !== undefined) return undefined
       if (waiting !== undefined) return `Node ${node} has no image ${image.name} (${waiting}).\n${image.load}`
-      await delay(250)
+      await sleep(250)
     }
     return `A pod with the image ${image.name} did not start and end on node ${node} within ${timeoutMs / 1000} s.`
   } finally {

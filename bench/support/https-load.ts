@@ -1,9 +1,11 @@
 // A client that costs little, so that the server is what is measured: raw requests on kept TLS connections, one at a time
 // on each. Run as a process of its own; the arguments are one JSON text, the result is one line of JSON.
+
 import { readFileSync } from 'node:fs'
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { parseArgs } from 'node:util'
+import { sleep } from '#lib'
 
 export interface LoadOptions {
   /** Where to connect: the server, or the proxy when `viaProxy`. */
@@ -28,10 +30,10 @@ const sockets = await Promise.all(Array.from({ length: options.connections }, ()
 const sizes = await Promise.all(sockets.map((socket) => answerSize(socket)))
 let answers = 0
 const workers = sockets.map((socket, i) => keepAsking(socket, sizes[i] ?? 0, () => answers++))
-await wait(options.measureMs)
+await sleep(options.measureMs)
 const before = answers
 const startedAt = performance.now()
-await wait(options.measureMs)
+await sleep(options.measureMs)
 const seconds = (performance.now() - startedAt) / 1000
 const result: LoadResult = { requestsPerSecond: (answers - before) / seconds }
 for (const stop of workers) stop()
@@ -83,8 +85,4 @@ function keepAsking(socket: TLSSocket, size: number, onAnswer: () => void): () =
   })
   socket.write(options.request)
   return () => socket.destroy()
-}
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -2,9 +2,10 @@
  * Holds forty requests of 7 MiB that lack their last byte for eight seconds. A thread of its own, so that the probes of
  * the main thread do not wait for what sending them costs.
  */
-import { setTimeout as wait } from 'node:timers/promises'
+
 import { connect } from 'node:tls'
 import { workerData } from 'node:worker_threads'
+import { sleep } from '#lib'
 
 const { ca, port, servername } = workerData as { ca: string; port: number; servername: string }
 const size = 7 * 1024 * 1024
@@ -17,5 +18,5 @@ const sockets = Array.from({ length: 40 }, () => {
   })
   return socket.on('error', () => undefined)
 })
-await wait(8000)
+await sleep(8000)
 for (const socket of sockets) socket.destroy()

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { AzureRestError, type AzureService, builtInRoles } from '#azure/rest'
+import { sleep } from '#lib'
 import type { HttpSend } from '#lib/http'
 
 /** What a case works with: one resource group and one vault, which it shares with the others. */
@@ -69,7 +70,7 @@ async function settled<T>(ask: () => Promise<T | undefined>): Promise<T | undefi
   for (let attempt = 0; attempt < 30; attempt++) {
     const found = await ask()
     if (found !== undefined) return found
-    await new Promise((resolve) => setTimeout(resolve, attempt < 5 ? 100 : 2000))
+    await sleep(attempt < 5 ? 100 : 2000)
   }
   return undefined
 }

@@ -12,6 +12,7 @@ import {
   type UntypedObject,
   type Volume,
 } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { createDefinitions } from '../support/custom-resources.ts'
 import { kubeClientOf } from '../support/kube-client-of.ts'
 import { startLocalCluster } from '../support/local-cluster.ts'
@@ -74,7 +75,7 @@ async function eventually(run: () => Promise<unknown>): Promise<void> {
     } catch (error) {
       if (isAlreadyExists(error)) return
       if (i === 50) throw error
-      await new Promise((done) => setTimeout(done, 50))
+      await sleep(50)
     }
   }
 }

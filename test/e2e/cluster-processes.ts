@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Pod } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { until } from '../support/eventually.ts'
 
 /**
@@ -62,7 +62,7 @@ export function findClusterProcesses(kubeconfig: string): ClusterProcesses | und
       const { pid, start } = programNamed('kube-apiserver')
       process.kill(pid, 'SIGTERM')
       // It would wait a minute for those who watch.
-      await delay(graceMs)
+      await sleep(graceMs)
       if (isAlive(pid)) process.kill(pid, 'SIGKILL')
       await until('the API server to end', async () => !isAlive(pid) || undefined)
       return start

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { execInPod, ifFound, loadKubeconfig, type Pod, resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { until } from '../support/eventually.ts'
 import { createHelmRelease, type HelmRelease } from '../support/helm-release.ts'
 import { findClusterProcesses } from './cluster-processes.ts'
@@ -137,9 +137,9 @@ describe('faults under load', options, () => {
     await run('mount', ['-o', `remount,nr_inodes=${files - ffree}`, mount])
     try {
       await until('a failed rotation', async () => (await events('MountRotationFailed')).length > 0)
-      await delay(2000)
+      await sleep(2000)
       const stuck = await report('reader-1')
-      await delay(15_000)
+      await sleep(15_000)
       assert.equal((await report('reader-1')).version, stuck.version, 'a full volume has new files')
     } finally {
       await run('mount', ['-o', 'remount,nr_inodes=10000', mount])
@@ -157,7 +157,7 @@ describe('faults under load', options, () => {
       writeFileSync(join(directory, 'filler'), '')
       const ref = { namespace: release.namespace, name: 'late' }
       await release.kube.patch(resources.pods, ref, { spec: { schedulingGates: [] } })
-      await delay(15_000)
+      await sleep(15_000)
       assert.notEqual((await podOf('late'))?.status?.phase, 'Running')
       await everyReaderFollows()
       await run('mount', ['-o', 'remount,size=64m,nr_inodes=10000', directory])
@@ -176,7 +176,7 @@ describe('faults under load', options, () => {
       await run('prlimit', ['--pid', String(pid), `--nofile=${open}:`])
       try {
         await startReader(`starved-${app.slice(-6)}`)
-        await delay(15_000)
+        await sleep(15_000)
       } finally {
         await run('prlimit', ['--pid', String(pid), '--nofile=1024:'])
       }
@@ -190,7 +190,7 @@ describe('faults under load', options, () => {
     const pid = await pidOf('secrets-store-provider-azure')
     process.kill(pid, 'SIGSTOP')
     try {
-      await delay(180_000)
+      await sleep(180_000)
     } finally {
       continueProcess(pid)
     }
@@ -200,7 +200,7 @@ describe('faults under load', options, () => {
   it('rotation goes on while the API server is away for two minutes', async () => {
     const start = await processes?.stopApiServer(2000)
     try {
-      await delay(120_000)
+      await sleep(120_000)
     } finally {
       start?.()
     }
@@ -220,7 +220,7 @@ describe('faults under load', options, () => {
     const started = performance.now()
     const gone: Promise<void>[] = []
     for (let i = 0; i < 300; i++) {
-      await delay(Math.max(0, started + i * 200 - performance.now()))
+      await sleep(Math.max(0, started + i * 200 - performance.now()))
       gone.push(comeAndGo(`short-${i}`))
     }
     await killing
@@ -276,7 +276,7 @@ describe('faults under load', options, () => {
     while (writing) {
       version++
       await release.setSecret(textOf(version))
-      await delay(2000)
+      await sleep(2000)
     }
   }
 
@@ -359,7 +359,7 @@ describe('faults under load', options, () => {
   /** Six times in a minute. Its pod goes too: kubelet would wait longer after each crash, up to five minutes. */
   async function killDriver(): Promise<void> {
     for (let i = 0; i < 6; i++) {
-      await delay(10_000)
+      await sleep(10_000)
       const { name = '' } = (await productPod('secrets-store-csi-driver')).metadata
       const pid = await pidOf('secrets-store-csi-driver')
       process.kill(pid, 'SIGKILL')
@@ -369,7 +369,7 @@ describe('faults under load', options, () => {
 
   async function comeAndGo(name: string): Promise<void> {
     await startReader(name)
-    await delay(10_000)
+    await sleep(10_000)
     await assertReads(name)
     await release.kube.delete(resources.pods, { namespace: release.namespace, name }, { gracePeriodSeconds: 1 })
     await until(`pod ${name} gone`, async () => (await podOf(name)) === undefined, { withinMs: 900_000, everyMs: 2000 })

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type KubeClient, KubeError, type Pod, resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { until } from '../support/eventually.ts'
 
 /** What came of the pods that were created since the stream began, or since the last phase. */
@@ -47,10 +47,10 @@ export function streamOfPods(kube: KubeClient, kinds: readonly Pod[]): PodStream
         if (hasToken(pod)) count.admitted++
         else count.refused.push('a pod was created without its token')
         // Leaves the machine to what is tested: still some fifty a second.
-        await delay(20)
+        await sleep(20)
       } catch (error) {
         judge(error, began, count)
-        await delay(50)
+        await sleep(50)
       }
     }
   })

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { resources } from '#kubernetes/client'
-import type { Running } from '#lib'
+import { type Running, sleep } from '#lib'
 import { serveMetrics } from '#lib/http'
 import { startEventsLab } from '../product/operator/events-lab.ts'
 import { startRestartLab } from '../product/operator/restart-lab.ts'
@@ -56,7 +56,7 @@ export async function startFaultyFleet(t: TestContext): Promise<FaultyFleet> {
       const loops = parts.map(async ({ disturb }) => {
         while (disturb !== undefined && !stopping.signal.aborted) {
           await disturb()
-          await new Promise((resolve) => setTimeout(resolve, 100))
+          await sleep(100)
         }
       })
       return {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep } from '#lib'
 
 export interface Wait {
   /** Default 20 s. It ends a test that would hang, and promises no speed. */
@@ -19,7 +19,7 @@ export async function eventually<T>(look: () => Promise<T> | T, wait: Wait | num
       return await look()
     } catch (error) {
       if (performance.now() > end) throw error
-      await delay(everyMs)
+      await sleep(everyMs)
     }
   }
 }

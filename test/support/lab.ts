@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   createKubeClient,
   type ExecResult,
@@ -15,6 +14,7 @@ import {
 } from '#kubernetes/client'
 import { createLabAzure, type LabAzure, readCredentials } from '#lab/home'
 import { networkAddresses } from '#lab/router'
+import { sleep } from '#lib'
 import { callSocket, type SocketCall } from '#lib/http'
 import { runCli } from './run-cli.ts'
 
@@ -144,7 +144,7 @@ async function deleteCases(kube: KubeClient): Promise<void> {
   const names = new Set(users.map(({ metadata }) => metadata.namespace ?? '').filter((name) => name.startsWith('e2e-')))
   await Promise.all([...names].map((name) => kube.delete(resources.namespaces, { name })))
   for (const name of names) {
-    while (await wasFound(kube.get(resources.namespaces, { name }))) await delay(300)
+    while (await wasFound(kube.get(resources.namespaces, { name }))) await sleep(300)
   }
 }
 

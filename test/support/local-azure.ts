@@ -9,6 +9,7 @@ import {
   type LocalAzureOptions,
   startLocalAzure as start,
 } from '#lab/azure'
+import { sleep } from '#lib'
 import { callSocket, createHttpClient, type HttpSend, type SocketCall } from '#lib/http'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -279,7 +280,7 @@ function armClient(send: HttpSend, token: () => Promise<string>): ArmClient {
     for (;;) {
       const { status } = await send({ url, headers: { authorization: `Bearer ${await token()}` } })
       if (status !== 202) return
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await sleep(20)
     }
   }
 

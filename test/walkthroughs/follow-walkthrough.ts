@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { sleep } from '#lib'
 import { noPodNetwork } from '../support/may-have-pod-network.ts'
 import type { Step, Walkthrough } from './parse-walkthrough.ts'
 import type { ShellSession, Typed } from './shell-session.ts'
@@ -52,7 +52,7 @@ async function take(step: Step, shell: ShellSession, directory: string): Promise
 
 async function withinPatience(typing: Promise<Typed>, { text }: Step): Promise<Typed> {
   const over = new AbortController()
-  const limit = sleep(patienceMs, undefined, { signal: over.signal }).then(
+  const limit = sleep(patienceMs, { signal: over.signal }).then(
     () => Promise.reject(new Error(`not done within ${patienceMs / 1000} s:\n${text}`)),
     () => new Promise<never>(() => undefined),
   )

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { execInPod, type KubeEvent, type Pod, resources, wasFound } from '#kubernetes/client'
 import type { Lab, Session } from '#lab/home'
+import { sleep } from '#lib'
 import { CliError } from '#terminal'
 import { type ExamplePlace, exampleNames, examplePod } from '../example/example.ts'
 
@@ -27,7 +27,7 @@ export async function until<T>(
     const answer = await find()
     if (answer !== undefined) return answer
     if (performance.now() > deadline) throw new CliError({ what: `The demo waited ${withinMs / 1000} s until ${what}` })
-    await delay(50)
+    await sleep(50)
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Container, type KubeClient, type Pod, resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 
 import { parseJson, recordOf } from '#lib/formats'
 import { attempt } from '../answer.ts'
@@ -174,7 +174,7 @@ async function watchProbe(
     if (performance.now() > deadline) {
       return { observed: { K3: [notKnown('the probe did not start within 60 s')] }, notes: [] }
     }
-    await delay(pollMs, undefined, { signal })
+    await sleep(pollMs, { signal })
   }
 }
 

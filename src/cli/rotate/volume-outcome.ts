@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type SecretProviderClassPodStatus, statusAnnotations } from '#kubernetes/client'
+import { sleep } from '#lib'
 
 /** The result of a rotation for one mounted volume. */
 export interface VolumeOutcome {
@@ -38,7 +38,7 @@ export async function waitForOutcomes(
     const outcomes = before.map((object) => outcomeOf(object, now.get(object.metadata.uid), request))
     const isWaiting = before.some((object, i) => outcomes[i]?.outcome === 'no answer' && isRotating(object))
     if (!isWaiting || performance.now() > deadline) return outcomes
-    await delay(pollMs, undefined, { signal })
+    await sleep(pollMs, { signal })
   }
 }
 

@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { eventually } from '../../../test/support/eventually.ts'
 import { startTlsServer } from '../../../test/support/tls-server.ts'
+import { sleep } from '../clock.ts'
 import { createHttpClient } from './http-client.ts'
 import { HttpFault } from './http-fault.ts'
 import { prepareConnections } from './prepared-connections.ts'
@@ -43,7 +44,7 @@ test('a prepared connection that the server closed is not used', async (t) => {
   client.prepare(server.url, 1)
   await eventually(() => assert.equal(server.connections, 1))
   server.closeConnections()
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await sleep(50)
   assert.equal(await send(), 'ok')
   assert.equal(server.connections, 2)
 })
@@ -54,7 +55,7 @@ test('a connection that cannot be prepared is the fault of the request that wait
   client.prepare(nowhere, 1)
   await assert.rejects(client.send({ url: nowhere }), (error) => error instanceof HttpFault && error.code === 'refused')
   client.prepare(nowhere, 3)
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await sleep(50)
   await assert.rejects(client.send({ url: nowhere }), (error) => error instanceof HttpFault && error.code === 'refused')
   const untrusting = createHttpClient()
   t.after(() => untrusting.stop())

@@ -1,9 +1,11 @@
 /** What the provider gives for classes of `--strategy both`: the files are the values of the old Secrets, byte for byte. */
+
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { stringify } from 'yaml'
 import type { SecretProviderClass } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 import { type ConvertTextOptions, convertText, dataOf, only } from './convert-text.ts'
 
@@ -71,7 +73,7 @@ for (const contentType of ['application/x-pem-file', 'application/x-pkcs12'])
     for (let i = 0; i < 100; i++) {
       const { status } = await lab.vault(vault, 'GET', '/certificates/web/pending')
       if (status === 'completed') break
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await sleep(20)
     }
     const output = { secret: { name: 'one', type: 'kubernetes.io/tls' } }
     const files = await mountConverted(lab, akvs({ name: 'web', type: 'certificate' }, output), options)

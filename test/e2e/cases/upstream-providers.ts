@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { until } from '../../support/eventually.ts'
 import type { Lab } from '../../support/lab.ts'
 import { createClass, createReadyPod, fooSecret, read, secretOf } from '../mock-workload.ts'
@@ -42,7 +42,7 @@ export function upstreamProviderCases(lab: () => Lab): void {
           return (await read(lab(), { namespace, name: 'usual' }, 'foo')) === 'rotated' || undefined
         })
         // Two more intervals of the installation.
-        await delay(10_000)
+        await sleep(10_000)
         assert.equal(await read(lab(), { namespace, name: 'slow' }, 'foo'), 'secret')
       } finally {
         await provider().setRotated(false)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
 import { loadKubeconfig } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { startLocalCluster, type TestCluster } from '../../support/local-cluster.ts'
 
 const configMaps = '/api/v1/namespaces/default/configmaps'
@@ -89,7 +90,7 @@ test('numbers in a URL that are not whole numbers of at least 0 are refused, and
   // More than a timer can hold would end the watch at once.
   const large = `${configMaps}?watch=true&timeoutSeconds=99999999&resourceVersion=0`
   const watching = cluster.lines(large, (lines) => lines.some((line) => line.includes('"later"')))
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await sleep(300)
   await cluster.request('POST', configMaps, configMap('later'))
   assert.ok((await watching).at(-1)?.includes('"later"'))
 })
@@ -119,7 +120,7 @@ test('a client that reads nothing of a long answer loses its connection', async 
   socket.pause()
   socket.write(`GET ${configMaps} HTTP/1.1\r\nhost: x\r\n\r\n`)
   // The end is seen only by a socket that reads; what was sent before is less than the answer. A busy machine ends it late.
-  await new Promise((resolve) => setTimeout(resolve, 4_000))
+  await sleep(4_000)
   let received = 0
   socket.on('data', (chunk: Buffer) => {
     received += chunk.length
@@ -135,7 +136,7 @@ test('a quiet watch outlives the time limit of clients', async (t) => {
   const watching = cluster.lines(`${configMaps}?watch=true&resourceVersion=0`, (lines) =>
     lines.some((line) => line.includes('late')),
   )
-  await new Promise((resolve) => setTimeout(resolve, 700))
+  await sleep(700)
   await cluster.request('POST', configMaps, configMap('late'))
   assert.ok((await watching).at(-1)?.includes('"late"'))
 })

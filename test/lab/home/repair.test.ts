@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sleep } from '#lib'
 import { temporaryHome } from './lab-in-temporary-home.ts'
 
 test('status reports a program that was killed, and up restarts it', async (t) => {
@@ -39,6 +40,6 @@ async function ended(pid: number): Promise<void> {
     } catch {
       return
     }
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await sleep(10)
   }
 }

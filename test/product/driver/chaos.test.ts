@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { status as Code } from '@grpc/grpc-js'
-import { errorCode } from '#lib'
+import { errorCode, sleep } from '#lib'
 import { createLinuxMounter } from '#product/driver'
 import type { TestPod } from '../../support/driver.ts'
 import { type DriverLab, startDriverLab } from '../../support/driver-lab.ts'
@@ -76,7 +76,7 @@ test(`whatever is killed, restarted, flooded or corrupted, each read of a volume
         newest.set(pod, version)
         versions.add(version)
       }
-      await new Promise((resolve) => setTimeout(resolve, 1))
+      await sleep(1)
     }
   })()
 
@@ -100,12 +100,12 @@ test(`whatever is killed, restarted, flooded or corrupted, each read of a volume
       lab.provider.answer = () => {
         throw new ProviderFault(Code.UNAVAILABLE, 'chaos')
       }
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      await sleep(300)
       lab.provider.answer = undefined
     },
     async () => {
       lab.api.fault = (line) => (line.includes('watch=true') ? undefined : 500)
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      await sleep(300)
       lab.api.fault = undefined
     },
     () => Promise.all(Array.from({ length: 20 }, republish)),
@@ -122,7 +122,7 @@ test(`whatever is killed, restarted, flooded or corrupted, each read of a volume
   const queue = mischief.toSorted(() => Math.random() - 0.5)
   while (Date.now() < end) {
     await (queue.pop() ?? mischief[Math.floor(Math.random() * mischief.length)])?.()
-    await new Promise((resolve) => setTimeout(resolve, 400))
+    await sleep(400)
   }
   await reader
   t.diagnostic(`${looks} looks, ${versions.size} versions seen of ${generation}`)

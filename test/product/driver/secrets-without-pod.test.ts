@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resources, wasFound } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -37,7 +38,7 @@ test('the driver neither writes nor removes the Secrets of a class that names a 
   // Longer than a Secret stays that its class no longer names.
   for (let minutes = 0; minutes < 15; minutes++) {
     await clock.advance(60_000)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
   assert.equal(await exists(driver), true)
   assert.deepEqual(

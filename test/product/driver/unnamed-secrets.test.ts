@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resources, type SecretProviderClass, wasFound } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { startDriver, startRotatingDriver, type TestDriver } from '../../support/driver.ts'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
@@ -18,7 +19,7 @@ const reasons = async (driver: TestDriver) => (await driver.events()).map(({ rea
 async function pass(clock: ManualClock, minutes: number): Promise<void> {
   for (let i = 0; i < minutes; i++) {
     await clock.advance(minute)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type SecretProviderClass,
   type UntypedObject,
 } from '#kubernetes/client'
-import { type Log, type Running, silentLog, timestamp } from '#lib'
+import { type Log, type Running, silentLog, sleep, timestamp } from '#lib'
 import { stringOf, valueAt } from '#lib/formats'
 import { createOperatorMetrics, type RestartConfig, startRestart } from '#product/operator'
 import { driverNodeId, podVolume, startDriver, type TestDriver } from '../../support/driver.ts'
@@ -187,7 +187,7 @@ function startKubelet(t: TestContext, driver: TestDriver): void {
   const loop = (async () => {
     while (!stopping.signal.aborted) {
       await look().catch(() => undefined)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await sleep(50)
     }
   })()
   t.after(async () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { ServingStatus } from '#kubernetes/grpc'
+import { sleep } from '#lib'
 import { connectProvider, failureOf, objectsOf } from '../../support/provider.ts'
 import { type ProviderLab, startProviderLab } from '../../support/provider-lab.ts'
 
@@ -205,7 +206,7 @@ test('a mount in progress is answered before the daemon stops', async (t) => {
       objects: objectsOf({ objectName: 'db', objectType: 'secret' }),
     }),
   )
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await sleep(100)
   daemon.child.kill('SIGTERM')
   assert.equal((await mounted).files.length, 1)
   assert.equal(await daemon.exited, 0)

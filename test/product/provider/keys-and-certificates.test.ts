@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import { createLog, type Log } from '#lib'
+import { createLog, type Log, sleep } from '#lib'
 import { decodePem } from '#lib/formats'
 import { createOpenssl } from '../../support/openssl.ts'
 import { objectsOf } from '../../support/provider.ts'
@@ -43,7 +43,7 @@ async function createCertificate(
   for (let i = 0; i < 50; i++) {
     const { status } = await lab.vault('shop-vault', 'GET', `/certificates/${name}/pending`)
     if (status === 'completed') return
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
   throw new Error(`the certificate ${name} is not completed`)
 }

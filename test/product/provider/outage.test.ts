@@ -4,7 +4,7 @@ import { status } from '@grpc/grpc-js'
 import fc from 'fast-check'
 import type { MountResponse } from '#kubernetes/provider-protocol'
 import { staleReasonTrailer, staleSinceTrailer } from '#kubernetes/provider-protocol'
-import { timestamp } from '#lib'
+import { sleep, timestamp } from '#lib'
 import { isOutage } from '#product/error-catalogue'
 import type { ProviderConfig } from '#product/provider'
 import { createManualClock, type ManualClock } from '../../support/manual-clock.ts'
@@ -107,7 +107,7 @@ async function whileTimePasses<T>(clock: ManualClock, call: Promise<T>): Promise
   call.then(end, end)
   while (!isOver) {
     await clock.advance(500)
-    await new Promise((resolve) => setTimeout(resolve, 2))
+    await sleep(2)
   }
   return call
 }

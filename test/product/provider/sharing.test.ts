@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { sleep } from '#lib'
 import { eventually } from '../../support/eventually.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 import { failureOf, objectsOf } from '../../support/provider.ts'
@@ -87,7 +88,7 @@ test('a tick of a rotation reads two objects at once, and a new pod meanwhile al
   }
   const tick = mount({ ...request, currentObjectVersion: [{ id: 'secret/s0', version: 'x' }] })
   await eventually(async () => assert.equal(await sent(), 2))
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await sleep(100)
   assert.equal(await sent(), 2)
   const pod = mount(request)
   await eventually(async () => assert.equal(await sent(), 10, 'it shares the two, and does not wait with the others'))

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
 import { resources, type SecretProviderClass, type SecretSync } from '#kubernetes/client'
 import type { ObjectVersion } from '#kubernetes/provider-protocol'
+import { sleep } from '#lib'
 import { type SyncLab, startSyncLab } from './sync-lab.ts'
 
 /** Manifests in the shape of those that vendors of this style publish. */
@@ -11,7 +12,7 @@ test('a class and a SecretSync as Azure’s extension for Arc documents them bec
   const lab = await startSyncLab(t)
   await lab.azure.setSecret(lab.vault, 'db', 'older')
   // Key Vault orders versions by the second of their creation.
-  await new Promise((resolve) => setTimeout(resolve, 1100))
+  await sleep(1100)
   await lab.azure.setSecret(lab.vault, 'db', 'newer')
   await apply(
     lab,

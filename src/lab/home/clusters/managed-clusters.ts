@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { AzureService } from '#azure/rest'
+import { sleep } from '#lib'
 import { CliError } from '#terminal'
 import { createLabAzure, type LabAzure, readCredentials } from '../azure/lab-azure.ts'
 import type { LocalAzure } from '../processes/lab-programs.ts'
@@ -81,7 +81,7 @@ async function waitUntilDone(
   for (;;) {
     const cluster = await resourceManager.find<ManagedCluster>(id, version)
     if (cluster?.properties.provisioningState.endsWith('ing') !== true) return cluster
-    await delay(pollMs, undefined, { signal: world.signal })
+    await sleep(pollMs, { signal: world.signal })
   }
 }
 

@@ -11,8 +11,7 @@ import {
   statSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { errorCode } from '#lib'
+import { errorCode, sleep } from '#lib'
 import { replaceFile } from '#lib/files'
 import { recordOf, stringOf, valueAt } from '#lib/formats'
 import { CliError } from '#terminal'
@@ -116,7 +115,7 @@ async function waitUntilReady(
     if (ready !== undefined) return ready
     if (end !== undefined) return end
     if (signal?.aborted || performance.now() > deadline) return `it was not ready within ${timeoutMs / 1000} s`
-    await delay(pollMs)
+    await sleep(pollMs)
   }
 }
 
@@ -223,7 +222,7 @@ async function endsWithin(identity: ProcessIdentity, ms: number): Promise<boolea
   const deadline = performance.now() + ms
   while (isSameProcessAlive(identity)) {
     if (performance.now() > deadline) return false
-    await delay(pollMs)
+    await sleep(pollMs)
   }
   return true
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type KubeClient, type Resource, resourceOf, type UntypedObject, wasFound } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { CliError } from '#terminal'
 
 const fieldManager = 'keymount-up'
@@ -46,7 +46,7 @@ async function waitUntilGone(kube: KubeClient, objects: readonly UntypedObject[]
           fix: [`see why: kubectl -n ${namespace} describe daemonset ${name}`],
         })
       }
-      await delay(200)
+      await sleep(200)
     }
   }
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { createKubeClient, type KubeClient, type KubeEvent, resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { CliError } from '#terminal'
 import type { LabCluster } from '../clusters/lab-cluster.ts'
 import type { Session } from '../session.ts'
@@ -43,7 +43,7 @@ async function waitUntilCallable(kube: KubeClient, signal: AbortSignal): Promise
     const { observedGeneration, availableReplicas = 0 } = (deployment.status ?? {}) as Record<string, number>
     if (trusted && availableReplicas > 0 && observedGeneration === deployment.metadata.generation) return
     if (performance.now() > deadline) throw await notReady(kube)
-    await delay(50)
+    await sleep(50)
   }
 }
 

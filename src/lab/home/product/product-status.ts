@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type DaemonSet, type KubeClient, type KubeEvent, type Pod, resources } from '#kubernetes/client'
+import { sleep } from '#lib'
 import { createHttpClient } from '#lib/http'
 import { CliError } from '#terminal'
 
@@ -86,7 +86,7 @@ export async function waitForProduct(
     const noImage = status.pods.find(({ problem }) => /^(ErrImage|ImagePull|InvalidImage)/.test(problem ?? ''))
     if (noImage !== undefined) throw imageMissing(noImage)
     if (performance.now() > deadline) throw await notWorking(kube, status, timeoutMs)
-    await delay(50)
+    await sleep(50)
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sleep } from '#lib'
 import { CliError } from '#terminal'
 import { withHomeLock } from './home-lock.ts'
 import { labHome } from './lab-home.ts'
@@ -9,7 +10,7 @@ test('only one process at a time works on a home; another home does not wait for
   const work = (home: string, name: string) =>
     withHomeLock(labHome(home), async () => {
       seen.push(`${name} begins`)
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await sleep(30)
       seen.push(`${name} ends`)
     })
   await Promise.all([work(`/lock-a-${process.pid}`, 'first'), work(`/lock-a-${process.pid}`, 'second')])

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
-import { errorCode } from '#lib'
+import { errorCode, sleep } from '#lib'
 import { CliError } from '#terminal'
 import type { LabHome } from './lab-home.ts'
 
@@ -23,7 +22,7 @@ export async function withHomeLock<T>(home: LabHome, work: () => Promise<T>, wai
         fix: ['wait until it ends, or stop it'],
       })
     }
-    await delay(50)
+    await sleep(50)
     lock = await tryListen(name)
   }
   try {

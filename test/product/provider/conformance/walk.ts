@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import type { MountRequest, MountResponse } from '#kubernetes/provider-protocol'
-import { systemClock } from '#lib'
+import { sleep, systemClock } from '#lib'
 import { failureOf, objectsOf } from '../../../support/provider.ts'
 import { type ProviderLab, startProviderLab } from '../../../support/provider-lab.ts'
 
@@ -163,6 +163,6 @@ async function createCertificate(lab: ProviderLab): Promise<void> {
   }
   await lab.vault(vaultName, 'POST', '/certificates/web/create', { policy })
   while ((await lab.vault(vaultName, 'GET', '/certificates/web/pending')).status !== 'completed') {
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await sleep(20)
   }
 }
