@@ -13,7 +13,6 @@ import { restartedWorkload, runningPods } from './restarts.ts'
  */
 const options = realClusterOnly('an outage drill needs a real kubelet', noHelm, noNodeHost)
 const entra = 'login.microsoftonline.com'
-const patience = { withinMs: 240_000 }
 const few = 3
 /** Longer than a provider shares what it has read. */
 const sharedMs = 6000
@@ -126,7 +125,7 @@ async function scale(release: HelmRelease, replicas: number): Promise<void> {
     const running = items.filter(isReady)
     return (items.length === replicas && running.length === replicas) || undefined
   }
-  await until(`${replicas} pods`, count, patience)
+  await until(`${replicas} pods`, count)
 }
 
 function isReady({ metadata, status }: Pod): boolean {
@@ -151,13 +150,13 @@ async function mountFails(release: HelmRelease, ...texts: string[]): Promise<voi
     const events = await eventsOf(release, 'FailedMount')
     return events.some(({ message = '' }) => texts.every((text) => message.includes(text))) || undefined
   }
-  await until(`a failed mount with ${texts.join(' and ')}`, failed, patience)
+  await until(`a failed mount with ${texts.join(' and ')}`, failed)
 }
 
 /** The aim is 20 s. */
 async function cleared(release: HelmRelease, t: TestContext): Promise<void> {
   const restoredAt = performance.now()
-  await until('every volume to be fresh', async () => (await staleTimes(release)).length === 0 || undefined, patience)
+  await until('every volume to be fresh', async () => (await staleTimes(release)).length === 0 || undefined)
   t.diagnostic(
     `every volume was fresh ${((performance.now() - restoredAt) / 1000).toFixed(1)} s after the end of the outage`,
   )
@@ -171,14 +170,10 @@ async function restartProvider({ kube, namespace }: HelmRelease): Promise<void> 
   const before = new Set((await pods()).map(({ metadata }) => metadata.uid))
   assert.ok(before.size > 0)
   for (const { metadata } of await pods()) await kube.delete(resources.pods, { namespace, name: metadata.name ?? '' })
-  await until(
-    'another provider',
-    async () => {
-      const now = await pods()
-      return (
-        (now.length === before.size && now.every((pod) => !before.has(pod.metadata.uid) && isReady(pod))) || undefined
-      )
-    },
-    patience,
-  )
+  await until('another provider', async () => {
+    const now = await pods()
+    return (
+      (now.length === before.size && now.every((pod) => !before.has(pod.metadata.uid) && isReady(pod))) || undefined
+    )
+  })
 }

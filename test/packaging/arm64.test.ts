@@ -92,7 +92,7 @@ suite('the image for arm64', needsEmulator(), () => {
     const socket = join(temporaryDirectory(t), 'azure.sock')
     start(t, ['provider', `--endpoint=unix://${socket}`, '--healthz-port=0', '--metrics-addr=0'])
     const calls = connectProvider(t, socket)
-    const { version } = await eventually(() => calls.version(), 60_000)
+    const { version } = await eventually(() => calls.version())
     assert.equal(version, 'v1alpha1')
     assert.equal(await calls.health(), 1)
   })
@@ -114,7 +114,7 @@ suite('the image for arm64', needsEmulator(), () => {
       const found = log.find(({ msg }) => msg === 'listening')?.port
       assert.ok(found !== undefined, JSON.stringify(log))
       return found
-    }, 60_000)
+    })
     const { body } = await eventually(
       async () => lab.post(port, podReview(samplePod), { ca: await lab.bundle() }),
       60_000,

@@ -65,7 +65,7 @@ export async function startDriverProcess(options: DriverProcessOptions): Promise
   await eventually(() => {
     if (child.exitCode !== null) throw new Error(`the driver ended: ${text}`)
     if (!text.includes('driver started')) throw new Error(`the driver has not started: ${text}`)
-  }, 20_000)
+  })
   return {
     pid: child.pid ?? 0,
     node,

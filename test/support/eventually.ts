@@ -1,7 +1,7 @@
 import { sleep } from '#lib'
 
 export interface Wait {
-  /** Default 20 s. It ends a test that would hang, and promises no speed. */
+  /** Default 60 s. It ends a test that would hang, and promises no speed. */
   withinMs?: number
   /** Time between two tries. Default 10 ms. */
   everyMs?: number
@@ -12,7 +12,7 @@ export interface Wait {
  * @param wait a number is `withinMs`.
  */
 export async function eventually<T>(look: () => Promise<T> | T, wait: Wait | number = {}): Promise<T> {
-  const { withinMs = 20_000, everyMs = 10 } = typeof wait === 'number' ? { withinMs: wait } : wait
+  const { withinMs = 60_000, everyMs = 10 } = typeof wait === 'number' ? { withinMs: wait } : wait
   const end = performance.now() + withinMs
   for (;;) {
     try {
@@ -27,12 +27,13 @@ export async function eventually<T>(look: () => Promise<T> | T, wait: Wait | num
 /**
  * Calls `ask` until its result is neither undefined nor false (and it does not throw) and returns the result.
  * @param what what is waited for: it starts the error's message, which ends with what `ask` threw last.
- * @param wait `withinMs` is 120 s by default, `everyMs` 200 ms: most of these wait for a cluster.
+ * @param wait `withinMs` is 240 s by default, `everyMs` 200 ms: most of these wait for a cluster, where kubelet's pause between two attempts
+ *   of a mount grows to 122 s.
  */
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  { withinMs = 120_000, everyMs = 200 }: Wait = {},
+  { withinMs = 240_000, everyMs = 200 }: Wait = {},
 ): Promise<T> {
   const nothing = new Error(`${what}: did not happen within ${withinMs / 1000} s`)
   try {

@@ -78,7 +78,7 @@ export async function startNode(t: TestContext, overrides: Partial<LocalClusterO
         const pod = await kube.get(resources.pods, { name, namespace })
         look(pod)
         return pod
-      }, 15_000),
+      }),
     ready: (name) =>
       node.pod(name, ({ status }) =>
         assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True', JSON.stringify(status)),
@@ -110,7 +110,7 @@ export async function startNode(t: TestContext, overrides: Partial<LocalClusterO
       await kube.delete(resources.pods, { name, namespace }, options)
       await eventually(async () => {
         assert.equal(await wasFound(kube.get(resources.pods, { name, namespace })), false)
-      }, 15_000)
+      })
     },
     stop: cluster.stop,
   }

@@ -81,7 +81,7 @@ export async function startProxyProcess(
     const line = lines.find((text) => text.includes('"msg":"listening"'))
     assert.ok(line !== undefined, lines.join('\n'))
     return JSON.parse(line) as { port: number }
-  }, 20_000)
+  })
   return {
     port,
     url: `http://127.0.0.1:${port}`,

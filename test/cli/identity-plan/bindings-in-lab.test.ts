@@ -83,7 +83,7 @@ test('45 pods of one identity mount a secret through its identity binding, after
         `\\[identity-binding-refused\\].*system:serviceaccount:${namespace}:${name} has no right to use-managed-identity`,
       ),
     )
-  }, 60_000)
+  })
   const back = await planOfCluster(lab.administrator, '--format', 'az')
   writeFileSync(join(directory, 'back.sh'), back.stdout)
   const { code, output } = await lab.shell(`bash ${join(directory, 'back.sh')}`)

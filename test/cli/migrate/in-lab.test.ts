@@ -119,7 +119,7 @@ function written({ kube, secret }: SyncLab, name: string): Promise<unknown> {
     const { items } = await kube.list(resources.events, { namespace: 'default' })
     throw new Error(items.map(({ reason, message }) => `${reason}: ${message}`).join('\n'))
   }
-  return until(name, ask, { withinMs: 30_000, everyMs: 100 })
+  return until(name, ask, { everyMs: 100 })
 }
 
 async function casesOf(t: TestContext, lab: SyncLab): Promise<Record<string, Case>> {
@@ -380,7 +380,7 @@ async function runOperator(t: TestContext, lab: SyncLab, cases: Record<string, C
         if ((await lab.secret(name)) !== undefined) return true
         throw new Error(log)
       },
-      { withinMs: 60_000, everyMs: 200 },
+      { everyMs: 200 },
     )
 }
 

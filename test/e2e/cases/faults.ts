@@ -128,7 +128,7 @@ export function faultCases(lab: () => Lab): void {
         await podReady(lab(), workload.namespace, `new-${app}`)
         for (const pod of ['running', `new-${app}`]) {
           const follows = async () => (await workload.read(pod, 'ExampleSecret')) === `after ${app}` || undefined
-          await until(`the pod ${pod} to follow`, follows, { withinMs: 240_000 })
+          await until(`the pod ${pod} to follow`, follows)
         }
       })
     }

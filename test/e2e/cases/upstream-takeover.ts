@@ -150,7 +150,7 @@ export function upstreamTakeoverCases(lab: () => Lab): void {
 
     async function follows(pod: string, value: string): Promise<void> {
       const has = async () => (await workload.read(pod, 'ExampleSecret')) === value || undefined
-      await until(`${pod} to follow`, has, { withinMs: 240_000 })
+      await until(`${pod} to follow`, has)
     }
 
     async function statusOf(pod: string): Promise<SecretProviderClassPodStatus> {

@@ -79,7 +79,7 @@ test('our chart, installed with helm as on any cluster, mounts a secret of the l
     await eventually(async () => {
       const { status } = await node.kube.get(daemonSets, { name, namespace: 'kube-system' })
       assert.equal(status?.numberReady, 1, name)
-    }, 60_000)
+    })
   }
 
   const { clientId, clientSecret, tenantId } = azure.administrator
@@ -104,7 +104,7 @@ test('our chart, installed with helm as on any cluster, mounts a secret of the l
   await eventually(async () => {
     const { items } = await node.kube.list(resources.pods, { namespace: 'kube-system' })
     assert.deepEqual(items, [])
-  }, 60_000)
+  })
   assert.deepEqual(readdirSync(join(node.kubeletRoot, 'pods')), [])
   assert.deepEqual(listing(), before, 'the machine is as it was')
 })

@@ -79,7 +79,7 @@ test('kill -9 of the node ends its pods’ processes; the next start runs the po
       const { status } = await kube.get(resources.pods, { name, namespace: 'default' })
       assert.equal(status?.containerStatuses?.[0]?.restartCount, restarts, JSON.stringify(status))
       assert.ok(status?.containerStatuses?.[0]?.state?.running)
-    }, 15_000)
+    })
   await kube.create(resources.pods, pod('stays', '81001.5'))
   await kube.create(resources.pods, pod('goes', '81002.5'))
   await Promise.all([ready('stays', 0), ready('goes', 0)])

@@ -10,7 +10,7 @@ test('up --events pushes a change to the pod, which is polled once an hour; even
   assert.match(printed, /Events .* 1 vault is subscribed to/)
 
   await az('keyvault secret set --vault-name keymount-example --name ExampleSecret --value pushed')
-  await eventually(async () => assert.equal(await read(), 'pushed'), 60_000)
+  await eventually(async () => assert.equal(await read(), 'pushed'))
   const status = await home.keymount('events', 'status', '--kubeconfig', lab.kubeconfig)
   assert.equal(status.code, 0, `${status.stdout}${status.stderr}`)
   assert.match(status.stdout, /✓ queue: answers/)

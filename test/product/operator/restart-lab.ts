@@ -234,5 +234,5 @@ async function remove(driver: TestDriver, pod: Pod): Promise<void> {
 
 /** Everything here happens within seconds. */
 export function until<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  return untilWithin(what, ask, { withinMs: 30_000, everyMs: 50 })
+  return untilWithin(what, ask, { everyMs: 50 })
 }

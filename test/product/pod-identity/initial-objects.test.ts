@@ -59,7 +59,7 @@ test('the controller creates the objects of the chart as soon as their kinds are
   writeFileSync(file, JSON.stringify([exception, identity, binding]))
   const words = ['http-probe-port=0', 'prometheus-port=0', `kubeconfig=${kubeconfig}`, `initial-objects=${file}`]
   const { log } = start(t, ['mic', ...words.map((flag) => `--${flag}`)], credentials)
-  await eventually(() => assert.match(log(), /"retryMs":\d+.*azurepodidentityexceptions/), 20_000)
+  await eventually(() => assert.match(log(), /"retryMs":\d+.*azurepodidentityexceptions/))
 
   await install()
   const own = { ...identity, spec: { type: 0, clientID: 'changed' } }
@@ -77,7 +77,7 @@ test('the controller creates the objects of the chart as soon as their kinds are
     assert.deepEqual((await kube.get(resources.azureIdentityBindings, binding.metadata)).spec, binding.spec)
     const { clientID } = (await kube.get(resources.azureIdentities, identity.metadata)).spec
     assert.equal(clientID, wasFirst ? 'changed' : 'c')
-  }, 60_000)
+  })
 })
 
 test('in managed mode the node endpoint creates them, and an object of another kind is refused by its name', async (t) => {
@@ -99,6 +99,6 @@ test('in managed mode the node endpoint creates them, and an object of another k
   )
   assert.deepEqual((await kube.list(resources.azureIdentities)).items, [])
   writeFileSync(file, JSON.stringify([identity]))
-  await eventually(() => kube.get(resources.azureIdentities, identity.metadata), 60_000)
+  await eventually(() => kube.get(resources.azureIdentities, identity.metadata))
   rmSync(file)
 })

@@ -174,5 +174,5 @@ async function until(look: () => Promise<string[]>, expected: readonly string[])
     const found = await look()
     if (found.join('\n') !== expected.join('\n'))
       throw new Error(`found ${found.join(', ')}; expected ${expected.join(', ')}`)
-  }, 30_000)
+  })
 }

@@ -65,7 +65,7 @@ test('the process works with azure.json, survives a half-written one, takes a ne
   )
   writeFileSync(file, JSON.stringify(config, null, 2))
   await pod('three')
-  await eventually(() => assert.match(log(), /read the cloud configuration again/), 10_000)
+  await eventually(() => assert.match(log(), /read the cloud configuration again/))
 
   const ended = once(child, 'exit')
   child.kill('SIGTERM')

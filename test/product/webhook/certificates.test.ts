@@ -118,7 +118,7 @@ test('a rotation under load refuses no request, of pods or of classes, whichever
         return new X509Certificate(found)
       })
       for (const { port } of replicas) {
-        await eventually(async () => assert.equal(await shownBy(port), after.fingerprint256), 60_000)
+        await eventually(async () => assert.equal(await shownBy(port), after.fingerprint256))
       }
       const answeredBefore = answered
       await eventually(() =>

@@ -31,7 +31,7 @@ test('the daemon serves, does not log its key, and ends cleanly at SIGTERM', asy
     const line = lines.find((text) => text.includes('"msg":"listening"'))
     assert.ok(line !== undefined, lines.join('\n'))
     return JSON.parse(line) as { port: number }
-  }, 20_000)
+  })
   await eventually(async () => {
     const { body } = await lab.post(port, podReview(samplePod))
     assert.equal(body.response.allowed, true)

@@ -94,7 +94,7 @@ export async function startWine(t: Cleanup): Promise<Wine> {
       await eventually(() => {
         if (child.exitCode !== null) throw new Error(`the ${name} ended: ${text()}`)
         if (!text().includes(ready)) throw new Error(`the ${name} has not started: ${text()}`)
-      }, 60_000)
+      })
       return {
         output: text,
         async stop() {
