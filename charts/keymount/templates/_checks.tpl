@@ -92,8 +92,8 @@
 {{- end -}}
 
 {{/*
-Flags of `extraArgs` that the program does not have. files/generated/flags.json has those of this version, so that nothing is checked where
-the image is of another one. Takes the root.
+Flags that the program does not have, or with a value that it refuses, so that no pod ends for that: in `extraArgs`, and made of values.
+files/generated/flags.json has the flags of this version, so that `extraArgs` are not checked where the image is of another one. Takes the root.
 */}}
 {{- define "keymount.checkFlags" -}}
 {{- $values := .Values -}}
@@ -101,35 +101,134 @@ the image is of another one. Takes the root.
 {{- range $os := list "linux" "windows" -}}
   {{- range $daemon := include "keymount.daemons" $ | splitList " " | compact -}}
     {{- if (index $values $os).enabled -}}
-      {{- $settings := include "keymount.settings" (dict "root" $ "os" $os "daemon" $daemon) | fromYaml -}}
+      {{- $takes := dict "root" $ "os" $os "daemon" $daemon -}}
+      {{- $settings := include "keymount.settings" $takes | fromYaml -}}
       {{- $words = append $words (list (printf "%s.%s.extraArgs" $os $daemon) $daemon $settings.extraArgs) -}}
+      {{- $words = append $words (list $os $daemon (include (printf "keymount.%s.args" $daemon) $takes | fromYamlArray | rest)) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
 {{- if $values.webhook.enabled -}}
   {{- $words = append $words (list "webhook.extraArgs" "controller" $values.webhook.extraArgs) -}}
   {{- $words = append $words (list "webhook.proxy.extraArgs" "proxy" $values.webhook.proxy.extraArgs) -}}
+  {{- $words = append $words (list "" "controller" (include "keymount.controller.args" . | fromYamlArray | rest)) -}}
 {{- end -}}
-{{- if $values.sync.enabled }}{{ $words = append $words (list "sync.extraArgs" "sync" $values.sync.extraArgs) }}{{ end -}}
-{{- if include "keymount.operator.enabled" . }}{{ $words = append $words (list "operator.extraArgs" "operator" $values.operator.extraArgs) }}{{ end -}}
+{{- if $values.sync.enabled -}}
+  {{- $words = append $words (list "sync.extraArgs" "sync" $values.sync.extraArgs) -}}
+  {{- $words = append $words (list "" "sync" (include "keymount.sync.args" . | fromYamlArray | rest)) -}}
+{{- end -}}
+{{- if include "keymount.operator.enabled" . -}}
+  {{- $words = append $words (list "operator.extraArgs" "operator" $values.operator.extraArgs) -}}
+  {{- $words = append $words (list "" "operator" (include "keymount.operator.args" . | fromYamlArray | rest)) -}}
+{{- end -}}
 {{- if $values.podIdentity.enabled -}}
   {{- $words = append $words (list "podIdentity.nmi.extraArgs" "nmi" $values.podIdentity.nmi.extraArgs) -}}
+  {{- $words = append $words (list "" "nmi" (include "keymount.podIdentity.nmiArgs" . | fromYamlArray | rest)) -}}
   {{- if include "keymount.podIdentity.hasMic" . -}}
     {{- $words = append $words (list "podIdentity.mic.extraArgs" "mic" $values.podIdentity.mic.extraArgs) -}}
+    {{- $words = append $words (list "" "mic" (include "keymount.podIdentity.micArgs" . | fromYamlArray | rest)) -}}
   {{- end -}}
 {{- end -}}
-{{- if not (or $values.linux.image.tag $values.linux.image.digest) -}}
-{{- $flags := .Files.Get "files/generated/flags.json" | fromJson -}}
+{{- $programs := .Files.Get "files/generated/flags.json" | fromJson -}}
+{{- $isOther := or $values.linux.image.tag $values.linux.image.digest -}}
 {{- range $words -}}
   {{- $program := index . 1 -}}
-  {{- $known := get $flags $program -}}
-  {{- $path := index . 0 -}}
-  {{- range index . 2 -}}
-    {{- $flag := . | trimPrefix "-" | trimPrefix "-" | splitList "=" | first -}}
-    {{- if not (has $flag $known) -}}
-      {{- fail (printf "%s: found %q, expected a flag of the program %s (docs/flags.md#%s)" $path . $program $program) -}}
-    {{- end -}}
+  {{- $isExtra := hasSuffix "extraArgs" (index . 0) -}}
+  {{- $takes := dict "path" (index . 0) "isExtra" $isExtra "program" $program "flags" (get $programs $program) -}}
+  {{- if not (and $isExtra $isOther) -}}
+    {{- range index . 2 }}{{ include "keymount.checkFlag" (merge (dict "word" (toString .)) $takes) }}{{ end -}}
   {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Takes {isExtra, path, program, flags, word}: the path of the `extraArgs`; else the OS, or nothing. */}}
+{{- define "keymount.checkFlag" -}}
+{{- $parts := regexReplaceAll "^--?" .word "" | splitList "=" -}}
+{{- $flag := first $parts -}}
+{{- $expected := "" -}}
+{{- if not (hasKey .flags $flag) -}}
+  {{- $expected = printf "a flag of the program %s" .program -}}
+{{- else -}}
+  {{- $form := get .flags $flag -}}
+  {{- if contains "=" .word -}}
+    {{- if not (include "keymount.hasForm" (list $form (rest $parts | join "="))) }}{{ $expected = $form.expected }}{{ end -}}
+  {{- else if not (has $form.type (list "boolean" "ignored")) -}}
+    {{- $expected = printf "--%s=VALUE%s" $flag ($form.expected | empty | ternary "" (printf ", VALUE being %s" $form.expected)) -}}
+  {{- end -}}
+{{- end -}}
+{{- if $expected -}}
+  {{- $path := .isExtra | ternary .path (include "keymount.valueOfFlag" (list .program $flag .path)) -}}
+  {{- fail (printf "%s: found %q, expected %s (docs/flags.md#%s)" $path .word $expected .program) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The value that a flag is made of. Takes (list PROGRAM FLAG OS). */}}
+{{- define "keymount.valueOfFlag" -}}
+{{- $flag := index . 1 -}}
+{{- $os := index . 2 -}}
+{{- $program := first . -}}
+{{- $driver := dict
+  "metrics-addr" (printf "%s.metricsAddr" $os) "health-addr" "livenessProbe.port" "enable-secret-rotation" "enableSecretRotation"
+  "rotation-poll-interval" "rotationPollInterval" "max-call-recv-msg-size" "maxCallRecvMsgSize" "volume-memory-budget" "volumeMemoryBudget"
+  "provider-health-check" "providerHealthCheck" "provider-health-check-interval" "providerHealthCheckInterval" "v" "logVerbosity" -}}
+{{- $provider := dict
+  "healthz-port" (printf "%s.healthzPort" $os) "health-addr" (printf "%s.healthzPort" $os) "provider-health-addr" (printf "%s.healthzPort" $os)
+  "prometheus-port" "metricsAddr" "metrics-addr" "metricsAddr" "provider-metrics-addr" "metricsAddr"
+  "healthz-timeout" (printf "%s.healthzTimeout" $os) "construct-pem-chain" "constructPEMChain"
+  "write-cert-and-key-in-separate-files" "writeCertAndKeyInSeparateFiles" "max-mount-bytes" "maxCallRecvMsgSize" "v" "logVerbosity" -}}
+{{- $values := dict
+  "driver" $driver "provider" $provider "node" (merge (deepCopy $driver) $provider)
+  "controller" (dict
+    "webhook-addr" "webhook.port" "health-addr" "webhook.healthPort" "metrics-addr" "webhook.metricsAddr" "log-level" "webhook.logLevel"
+    "legacy-token-path" "webhook.legacyTokenPath")
+  "sync" (dict
+    "rotation-poll-interval" "sync.rotationPollInterval" "metrics-bind-address" "sync.metricsPort" "health-probe-bind-address" "sync.healthPort"
+    "max-call-recv-msg-size" "maxCallRecvMsgSize" "v" "logVerbosity")
+  "operator" (dict
+    "restart-max-per-minute" "restart.maxPerMinute" "restart-burst" "restart.burst" "restart-min-interval" "restart.minInterval"
+    "restart-agree-timeout" "restart.agreeTimeout" "restart-dry-run" "restart.dryRun" "restart-guess" "restart.guess"
+    "restart-reloader-annotations" "restart.reloaderAnnotations" "rotation-poll-interval" "rotationPollInterval"
+    "events-quiet-poll-interval" "events.quietPollInterval" "metrics-bind-address" "operator.metricsPort"
+    "health-probe-bind-address" "operator.healthPort" "v" "logVerbosity")
+  "mic" (dict
+    "leader-election-duration" "podIdentity.mic.leaderElection.duration" "http-probe-port" "podIdentity.mic.probePort"
+    "prometheus-port" "podIdentity.mic.prometheusPort" "syncRetryDuration" "podIdentity.mic.syncRetryDuration"
+    "createDeleteBatch" "podIdentity.mic.createDeleteBatch" "update-user-msi-max-retry" "podIdentity.mic.updateUserMSIMaxRetry"
+    "update-user-msi-retry-interval" "podIdentity.mic.updateUserMSIRetryInterval"
+    "identity-assignment-reconcile-interval" "podIdentity.mic.identityAssignmentReconcileInterval" "v" "podIdentity.mic.logVerbosity")
+  "nmi" (dict
+    "operation-mode" "podIdentity.operationMode" "http-probe-port" "podIdentity.nmi.probePort" "prometheus-port" "podIdentity.nmi.prometheusPort"
+    "ipt-update-interval-sec" "podIdentity.nmi.ipTableUpdateTimeIntervalInSeconds"
+    "retry-attempts-for-created" "podIdentity.nmi.retryAttemptsForCreated" "retry-attempts-for-assigned" "podIdentity.nmi.retryAttemptsForAssigned"
+    "find-identity-retry-interval" "podIdentity.nmi.findIdentityRetryIntervalInSeconds" "block-instance-metadata" "podIdentity.nmi.blockInstanceMetadata"
+    "metadata-header-required" "podIdentity.nmi.metadataHeaderRequired" "set-retry-after-header" "podIdentity.nmi.setRetryAfterHeader"
+    "allow-network-plugin-kubenet" "podIdentity.nmi.allowNetworkPluginKubenet" "v" "podIdentity.nmi.logVerbosity")
+-}}
+{{- get (get $values $program | default dict) $flag | default (printf "the values for %s" $program) -}}
+{{- end -}}
+
+{{/* Whether the program takes the value: true or empty. Takes (list FORM TEXT). */}}
+{{- define "keymount.hasForm" -}}
+{{- $form := first . -}}
+{{- $text := last . -}}
+{{- if or (not $form.pattern) (regexMatch $form.pattern $text) -}}
+  {{- $number := 0.0 -}}
+  {{- if eq $form.type "duration" }}{{ $number = include "keymount.milliseconds" $text | float64 }}{{ end -}}
+  {{- if has $form.type (list "integer" "port") }}{{ $number = trimPrefix "+" $text | float64 }}{{ end -}}
+  {{- $isLess := and (hasKey $form "min") (lt $number (float64 $form.min)) -}}
+  {{- $isMore := and (hasKey $form "max") (gt $number (float64 $form.max)) -}}
+  {{- if not (or $isLess $isMore) }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes a Go duration. */}}
+{{- define "keymount.milliseconds" -}}
+{{- $units := dict "ns" 0.000001 "us" 0.001 "µs" 0.001 "μs" 0.001 "ms" 1 "s" 1000 "m" 60000 "h" 3600000 -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9.]+[a-zµμ]+" . -1 -}}
+  {{- $unit := regexFind "[a-zµμ]+$" . -}}
+  {{- $sum = addf $sum (mulf (trimSuffix $unit .) (get $units $unit)) -}}
+{{- end -}}
+{{- if hasPrefix "-" . }}{{ $sum = mulf $sum -1 }}{{ end -}}
+{{- printf "%f" $sum -}}
 {{- end -}}

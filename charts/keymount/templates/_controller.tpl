@@ -16,8 +16,10 @@ azure-workload-identity.io/system: "true"
 - --webhook-addr=:{{ .Values.webhook.port }}
 - --health-addr=:{{ .Values.webhook.healthPort }}
 - --metrics-addr={{ .Values.webhook.metricsAddr }}
-- --log-level={{ .Values.webhook.logLevel }}
-- --legacy-token-path={{ .Values.webhook.legacyTokenPath }}
+{{- with .Values.webhook.logLevel }}
+- --log-level={{ . }}
+{{- end }}
+- --legacy-token-path={{ .Values.webhook.legacyTokenPath | default false }}
 {{- with .Values.webhook.classChecks }}
 - --class-checks={{ ternary (ternary "refuse" "warn" .refuse) "off" .enabled }}
 {{- end }}

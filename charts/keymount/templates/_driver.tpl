@@ -32,8 +32,8 @@
 - --metrics-addr={{ include "keymount.driver.address" (list . $os.metricsAddr) }}
 - --health-addr={{ include "keymount.driver.address" (list . (printf ":%v" $values.livenessProbe.port)) }}
 - --enable-secret-rotation={{ $values.enableSecretRotation }}
-{{- with $values.rotationPollInterval }}
-- --rotation-poll-interval={{ . }}
+{{- if not (kindIs "invalid" $values.rotationPollInterval) }}
+- --rotation-poll-interval={{ $values.rotationPollInterval }}
 {{- end }}
 - --max-call-recv-msg-size={{ int64 $values.maxCallRecvMsgSize }}
 {{- with $values.volumeMemoryBudget }}

@@ -82,6 +82,8 @@ A value of another type is converted if its meaning is clear; otherwise the erro
 {{- else if kindIs "string" $default -}}
   {{- $text := toString $value -}}
   {{- if kindIs "float64" $value }}{{ if eq $value (floor $value) }}{{ $text = printf "%d" (int64 $value) }}{{ end }}{{ end -}}
+  {{- $duration := "^([0-9]+([.][0-9]+)?(ms|s|m|h))+$" -}}
+  {{- if and (regexMatch $duration $default) (not (regexMatch $duration $text)) }}{{ include "upstream.refuse" (list $path $value "a duration such as 30s or 2m") }}{{ end -}}
   {{- $_ := set $to $key $text -}}
 {{- else -}}
   {{- if not (regexMatch "^-?[0-9]+([.][0-9]+)?(e[+][0-9]+)?$" (toString $value)) }}{{ include "upstream.refuse" (list $path $value "a number") }}{{ end -}}

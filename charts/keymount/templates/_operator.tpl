@@ -34,7 +34,9 @@ app: keymount-operator
 - {{ printf "--namespaces=%s" (join "," .) | quote }}
 {{- end }}
 {{- end }}
+{{- if not (kindIs "invalid" .Values.rotationPollInterval) }}
 - --rotation-poll-interval={{ .Values.rotationPollInterval }}
+{{- end }}
 {{- end }}
 {{- if .Values.events.enabled }}
 {{- with .Values.events }}

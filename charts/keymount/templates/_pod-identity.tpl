@@ -29,7 +29,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- $mic := .Values.podIdentity.mic -}}
 - mic
 {{- if not .Values.podIdentity.adminsecret }}
-- --cloudconfig={{ $mic.cloudConfig }}
+{{ include "keymount.flag" (list "--cloudconfig" $mic.cloudConfig) }}
 {{- end }}
 {{- if .Values.podIdentity.forceNamespaced }}
 - --forceNamespaced=true
@@ -42,18 +42,18 @@ app.kubernetes.io/component: {{ .component }}
 {{- with $mic.leaderElection.duration }}
 - --leader-election-duration={{ . }}
 {{- end }}
-- --http-probe-port={{ $mic.probePort }}
-- --prometheus-port={{ $mic.prometheusPort }}
-- --syncRetryDuration={{ $mic.syncRetryDuration }}
-- --createDeleteBatch={{ $mic.createDeleteBatch }}
-- --update-user-msi-max-retry={{ $mic.updateUserMSIMaxRetry }}
-- --update-user-msi-retry-interval={{ $mic.updateUserMSIRetryInterval }}
-- --identity-assignment-reconcile-interval={{ $mic.identityAssignmentReconcileInterval }}
+{{ include "keymount.flag" (list "--http-probe-port" $mic.probePort) }}
+{{ include "keymount.flag" (list "--prometheus-port" $mic.prometheusPort) }}
+{{ include "keymount.flag" (list "--syncRetryDuration" $mic.syncRetryDuration) }}
+{{ include "keymount.flag" (list "--createDeleteBatch" $mic.createDeleteBatch) }}
+{{ include "keymount.flag" (list "--update-user-msi-max-retry" $mic.updateUserMSIMaxRetry) }}
+{{ include "keymount.flag" (list "--update-user-msi-retry-interval" $mic.updateUserMSIRetryInterval) }}
+{{ include "keymount.flag" (list "--identity-assignment-reconcile-interval" $mic.identityAssignmentReconcileInterval) }}
 {{- with $mic.immutableUserMSIs }}
 - --immutable-user-msis={{ join "," . }}
 {{- end }}
 {{ include "keymount.podIdentity.initialFlag" . }}
-- -v={{ $mic.logVerbosity }}
+{{ include "keymount.flag" (list "-v" $mic.logVerbosity) }}
 {{- range $mic.extraArgs }}
 - {{ . | quote }}
 {{- end }}
@@ -97,32 +97,32 @@ USER_ASSIGNED_MSI_CLIENT_ID: {key: UserAssignedMSIClientID, value: userAssignedM
 {{- $nmi := .Values.podIdentity.nmi -}}
 - nmi
 - --node=$(NODE_NAME)
-- --operation-mode={{ .Values.podIdentity.operationMode }}
+{{ include "keymount.flag" (list "--operation-mode" .Values.podIdentity.operationMode) }}
 {{- if or .Values.podIdentity.forceNamespaced (eq .Values.podIdentity.operationMode "managed") }}
 - --forceNamespaced=true
 {{- end }}
 - --MICNamespace={{ $nmi.micNamespace | default .Release.Namespace }}
-- --http-probe-port={{ $nmi.probePort }}
-- --prometheus-port={{ $nmi.prometheusPort }}
-- --ipt-update-interval-sec={{ $nmi.ipTableUpdateTimeIntervalInSeconds }}
-- --retry-attempts-for-created={{ $nmi.retryAttemptsForCreated }}
-- --retry-attempts-for-assigned={{ $nmi.retryAttemptsForAssigned }}
-- --find-identity-retry-interval={{ $nmi.findIdentityRetryIntervalInSeconds }}
-- --block-instance-metadata={{ $nmi.blockInstanceMetadata }}
-- --metadata-header-required={{ $nmi.metadataHeaderRequired }}
-- --set-retry-after-header={{ $nmi.setRetryAfterHeader }}
+{{ include "keymount.flag" (list "--http-probe-port" $nmi.probePort) }}
+{{ include "keymount.flag" (list "--prometheus-port" $nmi.prometheusPort) }}
+{{ include "keymount.flag" (list "--ipt-update-interval-sec" $nmi.ipTableUpdateTimeIntervalInSeconds) }}
+{{ include "keymount.flag" (list "--retry-attempts-for-created" $nmi.retryAttemptsForCreated) }}
+{{ include "keymount.flag" (list "--retry-attempts-for-assigned" $nmi.retryAttemptsForAssigned) }}
+{{ include "keymount.flag" (list "--find-identity-retry-interval" $nmi.findIdentityRetryIntervalInSeconds) }}
+{{ include "keymount.flag" (list "--block-instance-metadata" $nmi.blockInstanceMetadata) }}
+{{ include "keymount.flag" (list "--metadata-header-required" $nmi.metadataHeaderRequired) }}
+{{ include "keymount.flag" (list "--set-retry-after-header" $nmi.setRetryAfterHeader) }}
 {{- if $nmi.allowCrossNamespaceSecrets }}
 - --allow-cross-namespace-secrets=true
 {{- end }}
 {{- with $nmi.allowedAuthorities }}
 - --allowed-authorities={{ join "," . }}
 {{- end }}
-- --allow-network-plugin-kubenet={{ $nmi.allowNetworkPluginKubenet }}
-- --kubelet-config={{ $nmi.kubeletConfig }}
+{{ include "keymount.flag" (list "--allow-network-plugin-kubenet" $nmi.allowNetworkPluginKubenet) }}
+{{ include "keymount.flag" (list "--kubelet-config" $nmi.kubeletConfig) }}
 {{- if not (include "keymount.podIdentity.hasMic" .) }}
 {{ include "keymount.podIdentity.initialFlag" . }}
 {{- end }}
-- -v={{ $nmi.logVerbosity }}
+{{ include "keymount.flag" (list "-v" $nmi.logVerbosity) }}
 {{- range $nmi.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -33,10 +33,10 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 {{- $prefix := eq .daemon "node" | ternary "provider-" "" }}
 {{- if $host }}
 - --{{ $prefix }}health-addr={{ $host }}:{{ $os.healthzPort }}
-- --{{ $prefix }}metrics-addr={{ $host }}:{{ trimPrefix ":" $values.metricsAddr }}
+- --{{ $prefix }}metrics-addr={{ $values.metricsAddr | empty | ternary "0" (printf "%s:%s" $host (trimPrefix ":" $values.metricsAddr)) }}
 {{- else }}
 - --healthz-port={{ $os.healthzPort }}
-- --prometheus-port={{ trimPrefix ":" $values.metricsAddr }}
+- --prometheus-port={{ trimPrefix ":" $values.metricsAddr | default "0" }}
 {{- end }}
 - --healthz-path={{ $os.healthzPath }}
 - --healthz-timeout={{ $os.healthzTimeout }}
@@ -66,8 +66,10 @@ dnsPolicy: {{ .root.Values.linux.dnsPolicy }}
 {{/* Names of a pod's ports are unique, and those of `combined` are the driver's. */}}
 {{- define "keymount.provider.ports" -}}
 {{- $prefix := eq .daemon "node" | ternary "azure-" "" -}}
+{{- with trimPrefix ":" .root.Values.metricsAddr }}
 - name: {{ $prefix }}metrics
-  containerPort: {{ trimPrefix ":" .root.Values.metricsAddr }}
+  containerPort: {{ . }}
+{{- end }}
 - name: {{ $prefix }}healthz
   containerPort: {{ (index .root.Values .os).healthzPort }}
 {{- end -}}

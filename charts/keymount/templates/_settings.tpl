@@ -47,3 +47,12 @@ Takes {root, os, daemon}.
 {{- join " " $daemons -}}
 {{- end -}}
 {{- end -}}
+
+{{/* A flag with its value, as an item of a list; nothing where a null has dropped the value, so that the program's default counts. Takes (list FLAG VALUE). */}}
+{{- define "keymount.flag" -}}
+{{- $value := last . -}}
+{{- if kindIs "float64" $value }}{{ if eq $value (floor $value) }}{{ $value = int64 $value }}{{ end }}{{ end -}}
+{{- if not (kindIs "invalid" $value) -}}
+- {{ first . }}={{ $value }}
+{{- end -}}
+{{- end -}}

@@ -157,42 +157,128 @@ function parseValue(
       return { value: text.split(',').filter((part) => part !== '') }
     case 'boolean': {
       const value = parseGoBool(text)
-      return value === undefined ? { expected: 'true or false' } : { value }
+      return value === undefined ? { expected: expectedOf(spec) } : { value }
     }
     case 'integer': {
       const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = spec
       const value = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-      return value >= min && value <= max ? { value } : { expected: `an integer${range(spec.min, spec.max, String)}` }
+      return value >= min && value <= max ? { value } : { expected: expectedOf(spec) }
     }
     case 'port': {
       const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
-      return value <= 65_535 ? { value } : { expected: 'a port from 0 to 65535' }
+      return value <= maxPort ? { value } : { expected: expectedOf(spec) }
     }
     case 'duration': {
       const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec
       const value = parseDuration(text)
-      return value !== undefined && value >= min && value <= max
-        ? { value }
-        : { expected: `a duration such as 30s or 2m${range(spec.min, spec.max, formatDuration)}` }
+      return value !== undefined && value >= min && value <= max ? { value } : { expected: expectedOf(spec) }
     }
     case 'address': {
       const value = parseListenAddress(text)
-      return value === undefined ? { expected: 'HOST:PORT or :PORT, or 0 for none' } : { value: value ?? undefined }
+      return value === undefined ? { expected: expectedOf(spec) } : { value: value ?? undefined }
     }
     case 'ip':
-      return isIP(text) === 0 ? { expected: 'an IP address' } : { value: text }
+      return isIP(text) === 0 ? { expected: expectedOf(spec) } : { value: text }
     case 'endpoint': {
       const value = parseEndpoint(text)
-      return value === undefined ? { expected: 'unix://PATH or tcp://HOST:PORT' } : { value }
+      return value === undefined ? { expected: expectedOf(spec) } : { value }
     }
     case 'choice': {
       const value = spec.values.find((one) => one.toLowerCase() === text.toLowerCase())
       const none = text === '' && spec.default === ''
-      return value === undefined && !none ? { expected: `one of ${spec.values.join(', ')}` } : { value: value ?? '' }
+      return value === undefined && !none ? { expected: expectedOf(spec) } : { value: value ?? '' }
     }
     default:
       throw new Error(`unknown flag type ${JSON.stringify(spec satisfies never)}`)
   }
+}
+
+const maxPort = 65_535
+
+/** What a value of the flag has to be, for the message about another one. Empty: any text is right. */
+export function expectedOf(spec: FlagSpec): string {
+  switch (spec.type) {
+    case 'string':
+    case 'strings':
+    case 'ignored':
+      return ''
+    case 'boolean':
+      return 'true or false'
+    case 'integer':
+      return `an integer${range(spec.min, spec.max, String)}`
+    case 'port':
+      return `a port from 0 to ${maxPort}`
+    case 'duration':
+      return `a duration such as 30s or 2m${range(spec.min, spec.max, formatDuration)}`
+    case 'address':
+      return 'HOST:PORT or :PORT, or 0 for none'
+    case 'ip':
+      return 'an IP address'
+    case 'endpoint':
+      return 'unix://PATH or tcp://HOST:PORT'
+    case 'choice':
+      return `one of ${spec.values.join(', ')}`
+    default:
+      throw new Error(`unknown flag type ${JSON.stringify(spec satisfies never)}`)
+  }
+}
+
+/** What a program that is not ours can check of a flag's value: the chart, in Helm's templates. */
+export interface FlagForm {
+  type: FlagSpec['type']
+  /** A regular expression that JavaScript and Go's RE2 read alike; the program refuses every value that it does not match. */
+  pattern?: string
+  /** Inclusive; of a duration in milliseconds. */
+  min?: number
+  max?: number
+  /** Empty: any text is right. */
+  expected: string
+}
+
+export function flagForm(spec: FlagSpec): FlagForm {
+  const { type } = spec
+  const form = { type, expected: expectedOf(spec) }
+  switch (type) {
+    case 'boolean':
+      return { ...form, pattern: `^(${[...trueWords, ...falseWords].join('|')})$` }
+    case 'integer':
+      return { ...form, pattern: '^[+-]?[0-9]{1,16}$', ...limits(spec.min, spec.max) }
+    case 'port':
+      return { ...form, pattern: '^[0-9]{1,5}$', min: 0, max: maxPort }
+    case 'duration':
+      return {
+        ...form,
+        pattern: '^[+-]?((([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+|0)$',
+        ...limits(spec.min ?? 0, spec.max),
+      }
+    case 'address':
+      return { ...form, pattern: `^(0|.*:${portPattern})?$` }
+    case 'ip':
+      return { ...form, pattern: '^[0-9a-zA-Z.:%]+$' }
+    case 'endpoint':
+      return { ...form, pattern: '^[uUtT][nNcC][iIpP][xX]?://' }
+    case 'choice':
+      return { ...form, pattern: `^(${spec.values.map(inAnyCase).join('|')})${spec.default === '' ? '?' : ''}$` }
+    default:
+      return form
+  }
+}
+
+/** 0 to 65535, with a leading zero or without. */
+const portPattern = '(0?[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])'
+
+function limits(min: number | undefined, max: number | undefined) {
+  return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) }
+}
+
+/** A regular expression of the word in any case, which has no flag that JavaScript and RE2 share. */
+function inAnyCase(word: string): string {
+  return [...word]
+    .map((one) => {
+      const [lower, upper] = [one.toLowerCase(), one.toUpperCase()]
+      return lower === upper ? (/[\w-]/.test(one) ? one : `[${one}]`) : `[${lower}${upper}]`
+    })
+    .join('')
 }
 
 function range(min: number | undefined, max: number | undefined, format: (value: number) => string): string {
